@@ -1,0 +1,91 @@
+/**
+ * The port to FFmpeg: run one filter graph over some files and write one file, with limits and progress.
+ * Two ways stand behind it, `packaged.ts` (the FFmpeg that npm installed, in a child process) and
+ * `command.ts` (the program at FFMPEG_PATH). Both take the same graphs and pass the same suite.
+ */
+
+/** A file FFmpeg may open. Its format is told, never guessed: a playlist dressed as a clip must not be followed. */
+export interface MediaInput {
+  /** Absolute path of a local file. */
+  readonly path: string
+  readonly format: 'mp4' | 'png' | 'jpeg' | 'wav'
+}
+
+export interface VideoEncoding {
+  /** Frames a second, constant. */
+  readonly fps: number
+  /** Exactly how many frames the output has; another count is an error. */
+  readonly frames: number
+  /** x264 quality: lower is better. */
+  readonly crf: number
+  /** x264 preset. */
+  readonly preset: 'ultrafast' | 'superfast' | 'veryfast' | 'faster' | 'fast' | 'medium'
+  /** Frame numbers (0-based) that must be IDR frames, so that a copy may start or end there. */
+  readonly keyframes: readonly number[]
+}
+
+export type MediaOutput =
+  /** H.264 (High, yuv420p, BT.709 limited) in MP4 with timescale 90000; the graph gives `[v]`. */
+  | { readonly kind: 'video'; readonly path: string; readonly video: VideoEncoding }
+  /** AAC-LC 48 kHz stereo in MP4; the graph gives `[a]`. */
+  | { readonly kind: 'audio'; readonly path: string; readonly bitrate: number }
+  /** One JPEG picture; the graph gives `[v]` with a single frame. */
+  | { readonly kind: 'picture'; readonly path: string }
+  /** Nothing is written: the input is decoded to its end and any error in it fails the run. */
+  | { readonly kind: 'nothing' }
+
+export interface MediaLimits {
+  /** The whole run may take this long. */
+  readonly wallMs: number
+  /** A run that reports no new frame for this long is taken for hung and killed. */
+  readonly stallMs: number
+  /** Address space of the child process. */
+  readonly memoryBytes: number
+}
+
+export interface MediaJob {
+  readonly inputs: readonly MediaInput[]
+  /** In FFmpeg's -filter_complex language; inputs are `[0:v]`, `[1:v]`, `[0:a]`, ... */
+  readonly graph: string
+  readonly output: MediaOutput
+  readonly limits: MediaLimits
+}
+
+export interface MediaRunOptions {
+  readonly signal?: AbortSignal
+  /** Frames written so far; only rises. */
+  readonly onProgress?: (frames: number) => void
+}
+
+export interface MediaResult {
+  /** Frames written (or decoded, where nothing is written). */
+  readonly frames: number
+}
+
+export interface MediaDescription {
+  readonly kind: 'packaged' | 'command'
+  /** As FFmpeg gives it, such as `8.1`. */
+  readonly version: string
+}
+
+/** Why a run ended without its output. `message` ends with FFmpeg's own last words. */
+export class MediaError extends Error {
+  readonly code: 'failed' | 'hung' | 'too_long' | 'cancelled' | 'disk_full' | 'unusable'
+  constructor(code: MediaError['code'], message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'MediaError'
+    this.code = code
+  }
+}
+
+export interface Media {
+  describe(): Promise<MediaDescription>
+  /**
+   * Runs one graph. The output file is whole when this resolves; after a rejection it may be there in part
+   * and means nothing.
+   * @throws {MediaError}
+   */
+  run(job: MediaJob, options?: MediaRunOptions): Promise<MediaResult>
+  /** Kills every child process still running and refuses more. */
+  close(): Promise<void>
+}
