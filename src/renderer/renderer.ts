@@ -1,17 +1,7 @@
 /** The port to whatever turns a scene into a clip: FFmpeg on this machine (`local.ts`), or a provider. */
 
-/** How one photograph passes into the next, inside a scene and from one scene into the next. */
-export type Transition = 'cut' | 'fade' | 'slide'
-
-/** How a picture of another shape fills the frame. */
-export type Fit = 'crop' | 'letterbox' | 'blur'
-
-export interface FrameFormat {
-  /** Pixels, even. */
-  readonly width: number
-  readonly height: number
-  readonly fps: number
-}
+import type { FrameFormat } from '../job/format.ts'
+import type { Fit, Transition } from '../job/scene.ts'
 
 export interface RenderRequest {
   readonly attemptId: string

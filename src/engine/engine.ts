@@ -1,0 +1,44 @@
+/** The port to what runs tasks and survives the death of a process. */
+import type { Transaction } from '../store/database.ts'
+
+export const taskKinds = ['render-scene', 'join-clips', 'stitch-film'] as const
+export type TaskKind = (typeof taskKinds)[number]
+
+/** One piece of work. A task of the same kind and subject is only ever there once. */
+export interface Task {
+  readonly kind: TaskKind
+  /** What it is about: an attempt, a scene or a job, by the kind. */
+  readonly subject: string
+  readonly jobId: number
+}
+
+export interface TaskContext {
+  /** Fires when the engine stops or the task is cancelled: end soon, and reject with its reason. */
+  readonly signal: AbortSignal
+}
+
+/**
+ * Does a task's work. It may run again after a crash, so it reads its rows first. When it resolves, the task is
+ * done; when it rejects, it comes again later, unless the engine was stopping.
+ */
+export type TaskHandler = (task: Task, context: TaskContext) => Promise<void>
+
+export interface TaskOptions {
+  /** How many tasks of the kind run at once in this process. */
+  readonly concurrency: number
+  /** Called when a task was tried `maxTries` times and rejected each time; the task is then gone. */
+  readonly onExhausted: (task: Task, error: unknown) => Promise<void>
+}
+
+export interface Engine {
+  /** Adds a task in the caller's transaction: it exists exactly if that commits. A second of the same kind and subject is ignored. */
+  enqueue(tx: Transaction, task: Task): Promise<void>
+  /** Says who does a kind of task; before `start()`. */
+  handle(kind: TaskKind, options: TaskOptions, handler: TaskHandler): void
+  /** Begins to run tasks, those left by an earlier process first. */
+  start(): Promise<void>
+  /** Takes no more work, gives what runs `graceMs` to end, then aborts it; what is unfinished stays for the next start. */
+  stop(options: { readonly graceMs: number }): Promise<void>
+  /** The tasks running in this process now. */
+  running(): readonly Task[]
+}

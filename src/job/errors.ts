@@ -1,0 +1,69 @@
+/** What can be refused, as one typed error a caller can tell apart by `code`. Only http/ turns codes into statuses. */
+
+export interface FieldProblem {
+  /** Where in the request, such as `parameters.images[2]`; empty for the whole of it. */
+  readonly field: string
+  readonly reason: string
+}
+
+/** `too_large` counts bytes, `too_many_pixels` the picture that they hold. */
+export type AssetRefusal =
+  | 'empty'
+  | 'too_large'
+  | 'not_an_image'
+  | 'format_not_allowed'
+  | 'damaged'
+  | 'too_many_pixels'
+
+export type Refusal =
+  | { readonly code: 'job_not_found'; readonly jobId: number | string }
+  | { readonly code: 'scene_not_found'; readonly sceneId: string }
+  | { readonly code: 'scene_of_another_job'; readonly sceneId: string; readonly jobId: number }
+  | { readonly code: 'asset_not_found'; readonly assetId: string }
+  /** The job's state does not allow it: `currentStatus` is the state that was found. */
+  | {
+      readonly code: 'transition_refused'
+      readonly jobId: number
+      readonly verb: string
+      readonly currentStatus: string
+      readonly reason: string
+    }
+  /** The request itself is wrong: each problem says where and what to do. */
+  | { readonly code: 'invalid'; readonly problems: readonly FieldProblem[] }
+  /** Uploaded bytes that can't be an asset. */
+  | { readonly code: 'asset_refused'; readonly kind: AssetRefusal }
+  /** Asked for too early: there is no film, thumbnail or clip yet. */
+  | {
+      readonly code: 'not_ready'
+      readonly jobId: number
+      readonly currentStatus: string
+      readonly reason: string
+    }
+
+export class RefusedError extends Error {
+  readonly refusal: Refusal
+  constructor(message: string, refusal: Refusal) {
+    super(message)
+    this.name = 'RefusedError'
+    this.refusal = refusal
+  }
+}
+
+export const jobNotFound = (jobId: number | string): RefusedError =>
+  new RefusedError('Job not found', { code: 'job_not_found', jobId })
+
+export const sceneNotFound = (sceneId: string): RefusedError =>
+  new RefusedError('Scene not found', { code: 'scene_not_found', sceneId })
+
+export const assetNotFound = (assetId: string): RefusedError =>
+  new RefusedError('Asset not found', { code: 'asset_not_found', assetId })
+
+export const invalid = (problems: readonly FieldProblem[]): RefusedError =>
+  new RefusedError(
+    problems
+      .map((problem) => (problem.field ? `${problem.field}: ${problem.reason}` : problem.reason))
+      .join('; '),
+    { code: 'invalid', problems },
+  )
+
+export const invalidField = (field: string, reason: string): RefusedError => invalid([{ field, reason }])

@@ -1,0 +1,76 @@
+/**
+ * The states of jobs, scenes and attempts, and which may follow which. The store guards every update with
+ * these tables, the database's CHECKs repeat the names, and a test compares both with the documentation.
+ */
+
+export const jobStatuses = ['pending', 'approved', 'processing', 'completed', 'failed', 'cancelled'] as const
+export type JobStatus = (typeof jobStatuses)[number]
+
+export const sceneStatuses = ['pending', 'processing', 'completed', 'failed', 'cancelled'] as const
+export type SceneStatus = (typeof sceneStatuses)[number]
+
+export const attemptStatuses = [
+  'intended',
+  'submitted',
+  'succeeded',
+  'failed',
+  'cancelled',
+  'refused',
+  'unknown',
+  'held',
+] as const
+export type AttemptStatus = (typeof attemptStatuses)[number]
+
+type Follows<Status extends string> = { readonly [from in Status]: readonly Status[] }
+
+export const jobFollows: Follows<JobStatus> = {
+  pending: ['approved', 'cancelled'],
+  approved: ['processing', 'cancelled'],
+  processing: ['completed', 'failed', 'cancelled'],
+  completed: ['approved'],
+  failed: ['approved'],
+  cancelled: ['approved'],
+}
+
+export const sceneFollows: Follows<SceneStatus> = {
+  pending: ['processing', 'cancelled'],
+  processing: ['completed', 'failed', 'cancelled', 'pending'],
+  completed: ['pending'],
+  failed: ['pending'],
+  cancelled: ['pending'],
+}
+
+export const attemptFollows: Follows<AttemptStatus> = {
+  intended: ['submitted', 'refused', 'unknown', 'cancelled'],
+  submitted: ['succeeded', 'failed', 'cancelled'],
+  succeeded: [],
+  failed: [],
+  cancelled: [],
+  refused: [],
+  unknown: ['submitted', 'refused', 'held'],
+  held: ['submitted', 'refused'],
+}
+
+/** The states from which `to` may be entered: what a guarded update puts in its `where`. */
+export function mayPrecede<Status extends string>(follows: Follows<Status>, to: Status): readonly Status[] {
+  return (Object.keys(follows) as Status[]).filter((from) => follows[from].includes(to))
+}
+
+/** Jobs that somebody is working on, or will without being asked. */
+export const activeJobStatuses = ['approved', 'processing'] as const satisfies readonly JobStatus[]
+
+/** Attempts that hold a slot: each is, or may be, running at its renderer. */
+export const inFlightAttemptStatuses = [
+  'intended',
+  'submitted',
+  'unknown',
+  'held',
+] as const satisfies readonly AttemptStatus[]
+
+/** Why a verb was refused, in the words of the HTTP contract. */
+export const refusalReason = {
+  approve: 'Job must be in pending state to be approved',
+  progress: 'Job must be in processing state to report progress',
+  complete: 'Job must be in processing state to be completed',
+  fail: 'Job must be in processing state to fail',
+} as const

@@ -1,0 +1,167 @@
+/** What a caller may ask for: the one description of a job's request, checked here for HTTP and for the library alike. */
+import { z } from 'zod'
+import { type FieldProblem, invalid } from './errors.ts'
+import { aspectRatios, frameRates, resolutions } from './format.ts'
+import { fits, transitions } from './scene.ts'
+
+export const maxScenes = 500
+const clipSeconds = { min: 0.5, max: 60 }
+const maxFreeDepth = 32
+
+// Control characters and lone surrogates end up in headers, file names and pictures: refused rather than changed.
+// oxlint-disable-next-line no-control-regex
+const controlCharacter = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/
+// oxlint-disable-next-line no-control-regex
+const controlButLineBreak = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]/
+
+const line = (most: number) =>
+  z
+    .string()
+    .trim()
+    .min(1, 'must not be empty')
+    .max(most, `must have at most ${most} characters`)
+    .refine((text) => !controlCharacter.test(text), 'must not contain control characters')
+    .refine((text) => text.isWellFormed(), 'must be well-formed Unicode')
+
+const prose = z
+  .string()
+  .max(4000, 'must have at most 4000 characters')
+  .refine((text) => !controlButLineBreak.test(text), 'must not contain control characters')
+  .refine((text) => text.isWellFormed(), 'must be well-formed Unicode')
+
+export const assetIdSchema = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/, 'must be the id that POST /api/v3/assets answered: 64 characters of 0-9 and a-f')
+
+const durationSchema = z
+  .number()
+  .min(clipSeconds.min, `must be at least ${clipSeconds.min} seconds`)
+  .max(clipSeconds.max, `must be at most ${clipSeconds.max} seconds`)
+
+const oneOf = <const Values extends readonly [string, ...string[]]>(values: Values) =>
+  z.enum(values, { error: `must be one of ${values.join(', ')}` })
+
+const modelSchema = line(200)
+
+/** Members every type of job shares; further ones are the caller's own and kept as they are. */
+const sharedParameters = {
+  clip_duration: durationSchema.optional().describe('Seconds of each scene; 5 if not given'),
+  aspect_ratio: oneOf(aspectRatios).optional().describe('16:9 if not given'),
+  resolution: oneOf(resolutions).optional().describe('The short side; 720p if not given'),
+  fps: z
+    .literal([...frameRates], { error: `must be one of ${frameRates.join(', ')}` })
+    .optional()
+    .describe('Frames a second; 24 if not given'),
+  model: modelSchema.optional().describe('Who renders; local if not given'),
+  transition: oneOf(transitions)
+    .optional()
+    .describe('How a photograph passes into the next; fade if not given'),
+  fit: oneOf(fits).optional().describe('How a picture of another shape fills the frame; crop if not given'),
+  title: line(120).optional().describe('Shown over the first scene'),
+  prompt: prose.optional().describe('For models that generate; each scene may have its own'),
+}
+
+const listOf = <Item extends z.ZodType>(item: Item, least: number, most: number, what: string) =>
+  z
+    .array(item)
+    .min(least, `must have at least ${least} ${what}`)
+    .max(most, `must have at most ${most} ${what}`)
+
+export const imagePairsParameters = z.looseObject({
+  ...sharedParameters,
+  images: listOf(assetIdSchema, 2, maxScenes + 1, 'images').optional(),
+  pairs: listOf(z.tuple([assetIdSchema, assetIdSchema]), 1, maxScenes, 'pairs').optional(),
+})
+
+export const propertyPhotosParameters = z.looseObject({
+  ...sharedParameters,
+  photos: listOf(
+    z.strictObject({ asset_id: assetIdSchema, room: line(60).optional() }),
+    1,
+    maxScenes,
+    'photos',
+  ).optional(),
+})
+
+export const storyboardRequest = z.strictObject({
+  scenes: listOf(
+    z.strictObject({
+      title: line(120).nullish(),
+      prompt: prose.optional(),
+      duration: durationSchema.optional(),
+      asset_ids: listOf(assetIdSchema, 1, 2, 'images: one, or the first and the last'),
+      transition: oneOf(transitions).optional(),
+      model: modelSchema.optional(),
+    }),
+    1,
+    maxScenes,
+    'scenes',
+  ),
+})
+
+const shared = {
+  storyboard: storyboardRequest.optional().describe('Taken instead of the planned one'),
+  video_name: line(200).optional(),
+  priority: z
+    .int('must be a whole number')
+    .min(0)
+    .max(100)
+    .optional()
+    .describe('0 to 100, higher first; 50 if not given'),
+}
+
+export const jobRequest = z.discriminatedUnion(
+  'type',
+  [
+    z.strictObject({ type: z.literal('image_pairs'), parameters: imagePairsParameters, ...shared }),
+    z.strictObject({ type: z.literal('property_photos'), parameters: propertyPhotosParameters, ...shared }),
+  ],
+  { error: 'must be one of image_pairs, property_photos' },
+)
+
+export type JobRequest = z.infer<typeof jobRequest>
+export type SharedParameters = z.infer<typeof imagePairsParameters>
+export type ImagePairsParameters = z.infer<typeof imagePairsParameters>
+export type PropertyPhotosParameters = z.infer<typeof propertyPhotosParameters>
+export type StoryboardRequest = z.infer<typeof storyboardRequest>
+
+/** `['scenes', 2, 'title']` as a reader writes it: `scenes[2].title`. */
+const fieldName = (path: readonly PropertyKey[]): string =>
+  path.reduce<string>(
+    (name, key) =>
+      typeof key === 'number' ? `${name}[${key}]` : name === '' ? String(key) : `${name}.${String(key)}`,
+    '',
+  )
+
+const problemsOf = (error: z.ZodError): FieldProblem[] =>
+  error.issues.map((issue) =>
+    issue.code === 'unrecognized_keys'
+      ? {
+          field: fieldName(issue.path),
+          reason: `unknown ${issue.keys.length === 1 ? 'member' : 'members'} ${issue.keys.map((key) => JSON.stringify(key)).join(', ')}: only parameters takes members of your own`,
+        }
+      : { field: fieldName(issue.path), reason: plain(issue) },
+  )
+
+const plain = (issue: z.core.$ZodIssue): string => {
+  if (issue.code === 'invalid_type' && issue.message.startsWith('Invalid input'))
+    return issue.input === undefined ? `is required (${issue.expected})` : `must be of type ${issue.expected}`
+  return issue.message
+}
+
+const depthOf = (value: unknown, limit: number): number =>
+  limit < 0 || value === null || typeof value !== 'object'
+    ? 0
+    : 1 + Math.max(0, ...Object.values(value).map((member) => depthOf(member, limit - 1)))
+
+/**
+ * Checks a request as it came.
+ * @throws {RefusedError} `invalid`, with every problem found.
+ */
+export function parseJobRequest(input: unknown): JobRequest {
+  const parsed = jobRequest.safeParse(input, { reportInput: true })
+  if (!parsed.success) throw invalid(problemsOf(parsed.error))
+  if (depthOf(parsed.data.parameters, maxFreeDepth + 1) > maxFreeDepth)
+    throw invalid([{ field: 'parameters', reason: `must not be nested deeper than ${maxFreeDepth} levels` }])
+  return parsed.data
+}

@@ -1,0 +1,144 @@
+/** From a request to the plan of a film. To add a kind of job: its schema in request.ts and a planner here. */
+import { invalidField } from './errors.ts'
+import { type FrameFormat, frameFormat, framesOf } from './format.ts'
+import type { Storyboard } from './job.ts'
+import type {
+  ImagePairsParameters,
+  JobRequest,
+  PropertyPhotosParameters,
+  StoryboardRequest,
+} from './request.ts'
+import { roomRank, roomTitle } from './room.ts'
+import type { ScenePlan, Transition } from './scene.ts'
+
+const defaults = {
+  clipSeconds: 5,
+  aspectRatio: '16:9',
+  resolution: '720p',
+  fps: 24,
+  model: 'local',
+  transition: 'fade',
+  fit: 'crop',
+} as const
+
+const maxFilmSeconds = 3600
+
+/** How long two scenes overlap where one cross-fades into the other. */
+const overlapSeconds = 0.5
+
+/** @throws {RefusedError} `invalid`, where the request has no pictures or asks for too long a film. */
+export function planStoryboard(request: JobRequest): Storyboard {
+  const { parameters } = request
+  const scenes = request.storyboard ? givenScenes(request.storyboard, parameters) : plannedScenes(request)
+  const format = frameFormat(
+    parameters.resolution ?? defaults.resolution,
+    parameters.aspect_ratio ?? defaults.aspectRatio,
+    parameters.fps ?? defaults.fps,
+  )
+  const total_duration = filmFrames(scenes, format) / format.fps
+  if (total_duration > maxFilmSeconds)
+    throw invalidField(
+      request.storyboard ? 'storyboard.scenes' : 'parameters',
+      `would make a film of ${Math.round(total_duration)} seconds; at most ${maxFilmSeconds} are allowed`,
+    )
+  return { scenes, format, fit: parameters.fit ?? defaults.fit, total_duration }
+}
+
+function plannedScenes(request: JobRequest): ScenePlan[] {
+  return request.type === 'image_pairs'
+    ? planImagePairs(request.parameters)
+    : planPropertyPhotos(request.parameters)
+}
+
+function planImagePairs(parameters: ImagePairsParameters): ScenePlan[] {
+  const { images, pairs } = parameters
+  if (images && pairs) throw invalidField('parameters', 'give either images or pairs, not both')
+  if (!images && !pairs)
+    throw invalidField(
+      'parameters.images',
+      'is required: at least 2 asset ids (or give pairs, or a storyboard)',
+    )
+  const chain = pairs ?? images!.slice(1).map((last, index) => [images![index]!, last] as const)
+  return chain.map((asset_ids, position) => ({
+    ...sharedPlan(parameters),
+    title: position === 0 ? (parameters.title ?? null) : null,
+    prompt: parameters.prompt ?? 'A smooth, steady camera move from the first picture to the last.',
+    asset_ids: [...asset_ids],
+  }))
+}
+
+function planPropertyPhotos(parameters: PropertyPhotosParameters): ScenePlan[] {
+  const { photos } = parameters
+  if (!photos)
+    throw invalidField(
+      'parameters.photos',
+      'is required: [{"asset_id": ..., "room": ...}] (or give a storyboard)',
+    )
+  return photos
+    .map((photo, given) => ({ photo, given, rank: roomRank(photo.room) }))
+    .sort((one, other) => one.rank - other.rank || one.given - other.given)
+    .map(({ photo }, position) => {
+      const room = photo.room === undefined ? null : roomTitle(photo.room)
+      return {
+        ...sharedPlan(parameters),
+        title: position === 0 ? (parameters.title ?? room) : room,
+        prompt:
+          parameters.prompt ?? `A slow, steady camera move through the ${(room ?? 'room').toLowerCase()}.`,
+        asset_ids: [photo.asset_id],
+      }
+    })
+}
+
+function givenScenes(storyboard: StoryboardRequest, parameters: JobRequest['parameters']): ScenePlan[] {
+  const shared = sharedPlan(parameters)
+  return storyboard.scenes.map((scene, position) => ({
+    title: scene.title ?? (position === 0 ? (parameters.title ?? null) : null),
+    prompt: scene.prompt ?? parameters.prompt ?? '',
+    duration: scene.duration ?? shared.duration,
+    asset_ids: scene.asset_ids,
+    transition: scene.transition ?? shared.transition,
+    model: scene.model ?? shared.model,
+  }))
+}
+
+function sharedPlan(
+  parameters: JobRequest['parameters'],
+): Pick<ScenePlan, 'duration' | 'transition' | 'model'> {
+  return {
+    duration: parameters.clip_duration ?? defaults.clipSeconds,
+    transition: parameters.transition ?? defaults.transition,
+    model: parameters.model ?? defaults.model,
+  }
+}
+
+/** The join of a scene and the next: how many frames they share, and how they pass into each other. */
+export interface Seam {
+  readonly transition: Transition
+  /** 0 for a cut. */
+  readonly overlapFrames: number
+}
+
+type Joined = Pick<ScenePlan, 'asset_ids' | 'transition' | 'duration'>
+
+/**
+ * Scenes that meet in the same picture already pass into each other: cut there. Others overlap as the first
+ * one's transition says, by at most a third of the shorter one, so that a scene never fades in and out at once.
+ */
+export function seamBetween(left: Joined, right: Joined, fps: number): Seam {
+  const continuous = left.asset_ids.at(-1) === right.asset_ids[0]
+  if (continuous || left.transition === 'cut') return { transition: 'cut', overlapFrames: 0 }
+  const shorter = Math.min(framesOf(left.duration, fps), framesOf(right.duration, fps))
+  const overlapFrames = Math.min(Math.round(overlapSeconds * fps), Math.floor(shorter / 3))
+  return overlapFrames === 0
+    ? { transition: 'cut', overlapFrames }
+    : { transition: left.transition, overlapFrames }
+}
+
+/** The seam after each scene but the last. */
+export const seamsOf = (scenes: readonly Joined[], fps: number): Seam[] =>
+  scenes.slice(1).map((right, index) => seamBetween(scenes[index]!, right, fps))
+
+function filmFrames(scenes: readonly Joined[], { fps }: FrameFormat): number {
+  const frames = scenes.reduce((sum, scene) => sum + framesOf(scene.duration, fps), 0)
+  return frames - seamsOf(scenes, fps).reduce((sum, seam) => sum + seam.overlapFrames, 0)
+}
