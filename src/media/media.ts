@@ -25,13 +25,19 @@ export interface VideoEncoding {
 }
 
 export type MediaOutput =
-  /** H.264 (High, yuv420p, BT.709 limited) in MP4 with timescale 90000; the graph gives `[v]`. */
+  /**
+   * H.264 (High, yuv420p, BT.709 limited) in MP4 with timescale 90000 and faststart; the graph gives `[v]`
+   * in those colours (it is labelled so, not converted), and is resampled to the constant frame rate.
+   */
   | { readonly kind: 'video'; readonly path: string; readonly video: VideoEncoding }
   /** AAC-LC 48 kHz stereo in MP4; the graph gives `[a]`. */
   | { readonly kind: 'audio'; readonly path: string; readonly bitrate: number }
   /** One JPEG picture; the graph gives `[v]` with a single frame. */
   | { readonly kind: 'picture'; readonly path: string }
-  /** Nothing is written: the input is decoded to its end and any error in it fails the run. */
+  /**
+   * Nothing is written and the graph is not used (give ''): every stream of every input is decoded to its
+   * end, and any error in it fails the run. The result counts the frames of video.
+   */
   | { readonly kind: 'nothing' }
 
 export interface MediaLimits {
@@ -39,13 +45,16 @@ export interface MediaLimits {
   readonly wallMs: number
   /** A run that reports no new frame for this long is taken for hung and killed. */
   readonly stallMs: number
-  /** Address space of the child process. */
+  /** Resident memory of the process FFmpeg runs in; above it the run is killed. */
   readonly memoryBytes: number
 }
 
 export interface MediaJob {
   readonly inputs: readonly MediaInput[]
-  /** In FFmpeg's -filter_complex language; inputs are `[0:v]`, `[1:v]`, `[0:a]`, ... */
+  /**
+   * In FFmpeg's -filter_complex language; inputs are `[0:v]`, `[1:v]`, `[0:a]`, ... each named at most once
+   * (`split` for more). Timestamps of each input start at 0. A rotation noted in a file is not applied.
+   */
   readonly graph: string
   readonly output: MediaOutput
   readonly limits: MediaLimits

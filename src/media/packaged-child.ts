@@ -1,0 +1,448 @@
+/** Runs in the child: one job through FFmpeg's libraries. Everything slow is asynchronous, in FFmpeg's own threads. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  AV_FRAME_FLAG_CORRUPT,
+  AV_LOG_WARNING,
+  AV_NOPTS_VALUE,
+  AV_PICTURE_TYPE_I,
+  AV_PICTURE_TYPE_NONE,
+  AVDISCARD_ALL,
+  AVERROR_EAGAIN,
+  AVERROR_EOF,
+  AVMEDIA_TYPE_AUDIO,
+  AVMEDIA_TYPE_VIDEO,
+  type AVPixelFormat,
+  type AVSampleFormat,
+} from 'node-av/constants'
+import {
+  avChannelLayoutDescribe,
+  avGetPixFmtName,
+  avGetSampleFmtName,
+  avRescaleQ,
+  Codec,
+  CodecContext,
+  Dictionary,
+  FFmpegError,
+  type FilterContext,
+  FilterGraph,
+  FormatContext,
+  Frame,
+  getFFmpegInfo,
+  InputFormat,
+  Log,
+  Packet,
+  Rational,
+  type Stream,
+} from 'node-av/lib'
+import { answerParent, ChildFailure, failureCode } from './child-side.ts'
+import { joinWords } from './child.ts'
+import type { MediaJob } from './media.ts'
+import { type AvOptions, graphPads, type PlannedInput, type PlannedOutput, planMedia } from './plan.ts'
+
+const lastLines: string[] = []
+
+const microseconds = new Rational(1, 1_000_000)
+
+/** How many packets one input is read ahead for a graph that gives nothing, before another is tried. */
+const patiencePackets = 8
+
+interface Pad {
+  readonly name: string
+  readonly stream: Stream
+  readonly decoder: CodecContext
+  readonly isVideo: boolean
+  /** Frames decoded before the graph could be built from the first of them. */
+  readonly waiting: Frame[]
+  source: FilterContext | null
+}
+
+interface OpenInput {
+  readonly url: string
+  readonly format: FormatContext
+  readonly pads: Pad[]
+  /** Subtracted from every timestamp, in microseconds: files may start later than 0. */
+  readonly startUs: bigint
+  ended: boolean
+}
+
+interface Progress {
+  frames: number
+  readonly report: (frames: number) => void
+}
+
+/** FFmpeg's lines reach us through the event loop: after the call that failed has returned. */
+const logDelayMs = 20
+
+async function runJob(job: MediaJob, report: (frames: number) => void): Promise<number> {
+  try {
+    return await tryJob(job, report)
+  } catch (error) {
+    if (!(error instanceof ChildFailure) || error.code !== 'failed') throw error
+    await sleep(logDelayMs)
+    const words = [error.message, ...lastLines.slice(-4)]
+    throw new ChildFailure(failureCode(words), joinWords(words))
+  }
+}
+
+async function tryJob(job: MediaJob, report: (frames: number) => void): Promise<number> {
+  Log.setCallback(
+    (_level, message) => {
+      lastLines.push(message.trim())
+      if (lastLines.length > 12) lastLines.shift()
+    },
+    { maxLevel: AV_LOG_WARNING },
+  )
+  const plan = planMedia(job)
+  const progress: Progress = { frames: 0, report }
+  if (plan.output === null) {
+    for (const [index, input] of plan.inputs.entries())
+      await decodeAll(await openInput(input, index, null), progress)
+    return progress.frames
+  }
+  const pads = graphPads(plan.graph)
+  const inputs: OpenInput[] = []
+  for (const [index, input] of plan.inputs.entries())
+    inputs.push(
+      await openInput(
+        input,
+        index,
+        pads.filter((pad) => pad.input === index).map((pad) => pad.stream),
+      ),
+    )
+  const sink = await buildGraph(plan.graph, plan.output, inputs)
+  return writeOutput(plan.output, sink, inputs, progress)
+}
+
+/** `wanted`: the streams to open, `v` or `a` the first of its kind; null for all there are. */
+async function openInput(
+  planned: PlannedInput,
+  index: number,
+  wanted: readonly ('v' | 'a')[] | null,
+): Promise<OpenInput> {
+  const format = new FormatContext()
+  const demuxer = InputFormat.findInputFormat(planned.demuxer)
+  if (demuxer === null) throw new ChildFailure('unusable', `this FFmpeg has no ${planned.demuxer} demuxer`)
+  check(
+    await format.openInput(planned.url, demuxer, dictionary(planned.demuxerOptions)),
+    `${planned.url} cannot be opened`,
+  )
+  check(await format.findStreamInfo(null), `${planned.url} cannot be read`)
+  const chosen =
+    wanted === null
+      ? format.streams.filter((stream) => isMedia(stream))
+      : wanted.map((kind) => firstStream(format, kind, planned.url))
+  const pads: Pad[] = []
+  for (const stream of format.streams) {
+    // By number: each reading of `streams` makes new objects.
+    if (!chosen.some((each) => each.index === stream.index)) stream.discard = AVDISCARD_ALL
+  }
+  for (const stream of chosen) {
+    const isVideo = stream.codecpar.codecType === AVMEDIA_TYPE_VIDEO
+    const decoder = await openDecoder(stream, planned)
+    pads.push({
+      name: `${index}:${isVideo ? 'v' : 'a'}`,
+      stream,
+      decoder,
+      isVideo,
+      waiting: [],
+      source: null,
+    })
+  }
+  if (pads.length === 0) throw new ChildFailure('failed', `${planned.url} holds no picture and no sound`)
+  const startUs = format.startTime === AV_NOPTS_VALUE ? 0n : format.startTime
+  return { url: planned.url, format, pads, startUs, ended: false }
+}
+
+function isMedia(stream: Stream): boolean {
+  return stream.codecpar.codecType === AVMEDIA_TYPE_VIDEO || stream.codecpar.codecType === AVMEDIA_TYPE_AUDIO
+}
+
+function firstStream(format: FormatContext, kind: 'v' | 'a', url: string): Stream {
+  const type = kind === 'v' ? AVMEDIA_TYPE_VIDEO : AVMEDIA_TYPE_AUDIO
+  const stream = format.streams.find((each) => each.codecpar.codecType === type)
+  if (stream === undefined)
+    throw new ChildFailure('failed', `${url} holds no ${kind === 'v' ? 'picture' : 'sound'}`)
+  return stream
+}
+
+async function openDecoder(stream: Stream, planned: PlannedInput): Promise<CodecContext> {
+  const codec = Codec.findDecoder(stream.codecpar.codecId)
+  if (codec === null) throw new ChildFailure('failed', `${planned.url}: this FFmpeg cannot decode it`)
+  const decoder = new CodecContext()
+  decoder.allocContext3(codec)
+  check(decoder.parametersToContext(stream.codecpar), `${planned.url} cannot be decoded`)
+  decoder.pktTimebase = stream.timeBase
+  check(await decoder.open2(codec, dictionary(planned.decoderOptions)), `${planned.url} cannot be decoded`)
+  return decoder
+}
+
+/** Reads one packet, and hands on the frames that came of it; null once a stream has ended. */
+async function readPacket(
+  input: OpenInput,
+  take: (pad: Pad, frame: Frame | null) => Promise<void>,
+): Promise<void> {
+  using packet = new Packet()
+  packet.alloc()
+  const got = await input.format.readFrame(packet)
+  if (got === AVERROR_EOF) {
+    input.ended = true
+    for (const pad of input.pads) {
+      await decode(input, pad, null, take)
+      await take(pad, null)
+    }
+    return
+  }
+  check(got, `${input.url} cannot be read to its end`)
+  const pad = input.pads.find((each) => each.stream.index === packet.streamIndex)
+  if (pad !== undefined) await decode(input, pad, packet, take)
+}
+
+async function decode(
+  input: OpenInput,
+  pad: Pad,
+  packet: Packet | null,
+  take: (pad: Pad, frame: Frame) => Promise<void>,
+): Promise<void> {
+  check(await pad.decoder.sendPacket(packet), `${input.url} is damaged`)
+  for (;;) {
+    const frame = new Frame()
+    frame.alloc()
+    const got = await pad.decoder.receiveFrame(frame)
+    if (got === AVERROR_EAGAIN || got === AVERROR_EOF) {
+      frame.free()
+      return
+    }
+    check(got, `${input.url} is damaged`)
+    if (frame.hasFlags(AV_FRAME_FLAG_CORRUPT) || frame.decodeErrorFlags !== 0)
+      throw failure(`${input.url} is damaged`)
+    const pts = frame.bestEffortTimestamp
+    if (pts !== AV_NOPTS_VALUE) frame.pts = pts - avRescaleQ(input.startUs, microseconds, pad.stream.timeBase)
+    await take(pad, frame)
+  }
+}
+
+async function decodeAll(input: OpenInput, progress: Progress): Promise<void> {
+  while (!input.ended) {
+    await readPacket(input, async (pad, frame) => {
+      if (frame === null) return
+      frame.free()
+      if (pad.isVideo) progress.report(++progress.frames)
+    })
+  }
+}
+
+/** A graph can only be built once the first frame of every input has told its size and format. */
+async function buildGraph(
+  graphText: string,
+  output: PlannedOutput,
+  inputs: readonly OpenInput[],
+): Promise<FilterContext> {
+  const sources: string[] = []
+  for (const input of inputs) {
+    while (!input.ended && input.pads.some((pad) => pad.waiting.length === 0)) {
+      await readPacket(input, async (pad, frame) => {
+        if (frame !== null) pad.waiting.push(frame)
+      })
+    }
+    for (const pad of input.pads) {
+      const first = pad.waiting[0]
+      if (first === undefined) throw failure(`${input.url} holds no frame`)
+      sources.push(`${sourceText(pad, first)}[${pad.name}]`)
+    }
+  }
+  const graph = new FilterGraph()
+  graph.alloc()
+  const sinkText = output.stream === 'video' ? 'buffersink@out' : 'abuffersink@out'
+  const text = [...sources, graphText, `${output.graphEnd},${sinkText}`].join(';')
+  check(graph.parsePtr(text, null, null), 'the filter graph is not valid')
+  check(await graph.config(), 'the filter graph cannot be built')
+  for (const pad of inputs.flatMap((input) => input.pads))
+    pad.source = needed(graph.getFilter(sourceName(pad)))
+  for (const input of inputs) {
+    for (const pad of input.pads) {
+      for (const frame of pad.waiting.splice(0)) await addFrame(pad, frame)
+      if (input.ended) await addFrame(pad, null)
+    }
+  }
+  return needed(graph.getFilter(sinkText))
+}
+
+function needed<Value>(value: Value | null): Value {
+  if (value === null) throw failure('the filter graph cannot be built')
+  return value
+}
+
+function sourceName(pad: Pad): string {
+  return `${pad.isVideo ? 'buffer' : 'abuffer'}@in_${pad.name.replace(':', '_')}`
+}
+
+function sourceText(pad: Pad, first: Frame): string {
+  const timeBase = `time_base=${pad.stream.timeBase.num}/${pad.stream.timeBase.den}`
+  if (!pad.isVideo) {
+    const format = avGetSampleFmtName(sampleFormat(first.format))
+    const layout = avChannelLayoutDescribe(first.channelLayout)
+    return `${sourceName(pad)}=${timeBase}:sample_rate=${first.sampleRate}:sample_fmt=${format}:channel_layout=${layout}`
+  }
+  const rate = pad.stream.avgFrameRate.num > 0 ? pad.stream.avgFrameRate : pad.stream.rFrameRate
+  const aspect = first.sampleAspectRatio
+  return [
+    `${sourceName(pad)}=${timeBase}`,
+    `video_size=${first.width}x${first.height}`,
+    `pix_fmt=${avGetPixFmtName(pixelFormat(first.format))}`,
+    `pixel_aspect=${aspect.num > 0 ? `${aspect.num}/${aspect.den}` : '1/1'}`,
+    `colorspace=${first.colorSpace}`,
+    `range=${first.colorRange}`,
+    ...(rate.num > 0 ? [`frame_rate=${rate.num}/${rate.den}`] : []),
+  ].join(':')
+}
+
+async function addFrame(pad: Pad, frame: Frame | null): Promise<void> {
+  const added = await needed(pad.source).buffersrcAddFrame(frame)
+  frame?.free()
+  // The graph has all it needs of this input.
+  if (added !== AVERROR_EOF) check(added, 'a frame does not fit the filter graph')
+}
+
+async function writeOutput(
+  output: PlannedOutput,
+  sink: FilterContext,
+  inputs: readonly OpenInput[],
+  progress: Progress,
+): Promise<number> {
+  const encoder = await openEncoder(output, sink)
+  const muxer = new FormatContext()
+  check(muxer.allocOutputContext2(null, output.muxer, output.url), 'the output cannot be made')
+  const stream = muxer.newStream(null)
+  check(stream.codecpar.fromContext(encoder), 'the output cannot be made')
+  stream.timeBase = encoder.timeBase
+  if (output.stream === 'video') stream.avgFrameRate = encoder.framerate
+  check(await muxer.openOutput(), 'the output cannot be opened')
+  check(await muxer.writeHeader(dictionary(output.muxerOptions)), 'the output cannot be written')
+
+  const writePackets = async (): Promise<void> => {
+    for (;;) {
+      using packet = new Packet()
+      packet.alloc()
+      const got = await encoder.receivePacket(packet)
+      if (got === AVERROR_EAGAIN || got === AVERROR_EOF) return
+      check(got, 'the output cannot be encoded')
+      packet.streamIndex = stream.index
+      packet.rescaleTs(encoder.timeBase, stream.timeBase)
+      check(await muxer.interleavedWriteFrame(packet), 'the output cannot be written')
+    }
+  }
+
+  const forced = new Set(output.keyframes)
+  await pullFrames(sink, inputs, async (frame) => {
+    if (output.frames !== null && progress.frames >= output.frames) throw wrongCount(output, 'more')
+    frame.pts = avRescaleQ(frame.pts, sink.buffersinkGetTimeBase(), encoder.timeBase)
+    frame.pictType = forced.has(progress.frames) ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE
+    check(await encoder.sendFrame(frame), 'the output cannot be encoded')
+    await writePackets()
+    progress.report(++progress.frames)
+  })
+  if (output.frames !== null && progress.frames !== output.frames)
+    throw wrongCount(output, String(progress.frames))
+  check(await encoder.sendFrame(null), 'the output cannot be encoded')
+  await writePackets()
+  check(await muxer.writeTrailer(), 'the output cannot be written')
+  await muxer.flush()
+  check(muxer.pb?.error ?? 0, 'the output cannot be written')
+  await muxer.closeOutput()
+  return progress.frames
+}
+
+/** Takes what the graph has; where it waits for input, feeds one input as long as that helps, then the next. */
+async function pullFrames(
+  sink: FilterContext,
+  inputs: readonly OpenInput[],
+  take: (frame: Frame) => Promise<void>,
+): Promise<void> {
+  let turn = 0
+  let fed = 0
+  using frame = new Frame()
+  frame.alloc()
+  for (;;) {
+    const got = await sink.buffersinkGetFrame(frame)
+    if (got === AVERROR_EOF) return
+    if (got !== AVERROR_EAGAIN) {
+      check(got, 'the filter graph failed')
+      await take(frame)
+      frame.unref()
+      fed = 0
+      continue
+    }
+    const open = inputs.filter((input) => !input.ended)
+    if (open.length === 0) throw failure('the filter graph waits for input after the end of all')
+    if (fed >= patiencePackets) {
+      turn++
+      fed = 0
+    }
+    const input = open[turn % open.length]
+    if (input === undefined) continue
+    fed++
+    await readPacket(input, addFrame)
+  }
+}
+
+async function openEncoder(output: PlannedOutput, sink: FilterContext): Promise<CodecContext> {
+  const codec = Codec.findEncoderByName(output.encoder)
+  if (codec === null) throw new ChildFailure('unusable', `this FFmpeg has no ${output.encoder} encoder`)
+  const encoder = new CodecContext()
+  encoder.allocContext3(codec)
+  encoder.timeBase = new Rational(1, output.rate)
+  if (output.stream === 'video') {
+    encoder.width = sink.buffersinkGetWidth()
+    encoder.height = sink.buffersinkGetHeight()
+    encoder.pixelFormat = pixelFormat(sink.buffersinkGetFormat())
+    encoder.framerate = new Rational(output.rate, 1)
+    encoder.sampleAspectRatio = new Rational(1, 1)
+    encoder.colorRange = sink.buffersinkGetColorRange()
+    encoder.colorSpace = sink.buffersinkGetColorspace()
+  } else {
+    encoder.sampleRate = sink.buffersinkGetSampleRate()
+    encoder.sampleFormat = sampleFormat(sink.buffersinkGetFormat())
+    encoder.channelLayout = sink.buffersinkGetChannelLayout()
+  }
+  const options: AvOptions =
+    output.muxer === 'mp4' ? { ...output.encoderOptions, flags: '+global_header' } : output.encoderOptions
+  check(await encoder.open2(codec, dictionary(options)), 'the encoder cannot be opened')
+  return encoder
+}
+
+// FFmpeg keeps both kinds of format in one int; the stream's kind tells which it is.
+function pixelFormat(format: AVPixelFormat | AVSampleFormat): AVPixelFormat {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  return format as AVPixelFormat
+}
+
+function sampleFormat(format: AVPixelFormat | AVSampleFormat): AVSampleFormat {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  return format as AVSampleFormat
+}
+
+function wrongCount(output: PlannedOutput, got: string): ChildFailure {
+  return new ChildFailure(
+    'failed',
+    `the filter graph gave ${got} frames where ${output.frames} were asked for`,
+  )
+}
+
+function dictionary(options: AvOptions): Dictionary {
+  return Dictionary.fromObject(options)
+}
+
+function check(code: number, what: string): void {
+  if (code < 0) throw failure(what, FFmpegError.strerror(code))
+}
+
+function failure(what: string, reason = ''): ChildFailure {
+  const words = [what, reason]
+  return new ChildFailure(failureCode(words), joinWords(words))
+}
+
+answerParent({
+  describe: async () => getFFmpegInfo().version,
+  run: (job, _program, report) => runJob(job, report),
+  memoryBytes: () => process.memoryUsage.rss(),
+})

@@ -1,0 +1,164 @@
+/**
+ * What both ways to FFmpeg must do alike: which demuxer opens a file and what it may touch, how a graph
+ * ends, the encoder's and the muxer's options. Pure, and in FFmpeg's own words (AVOption names), so that
+ * one sets them through the library and the other puts a dash before them.
+ */
+import type { MediaInput, MediaJob, MediaOutput, VideoEncoding } from './media.ts'
+
+export type AvOptions = Readonly<Record<string, string>>
+
+export interface PlannedInput {
+  readonly url: string
+  readonly demuxer: string
+  /** For the demuxer and its protocol. */
+  readonly demuxerOptions: AvOptions
+  /** For every decoder opened on it. */
+  readonly decoderOptions: AvOptions
+}
+
+export interface PlannedOutput {
+  readonly url: string
+  readonly stream: 'video' | 'audio'
+  readonly muxer: string
+  readonly muxerOptions: AvOptions
+  readonly encoder: 'libx264' | 'aac' | 'mjpeg'
+  readonly encoderOptions: AvOptions
+  /** Ends the job's graph, from its `[v]` or `[a]`; without a label of its own. */
+  readonly graphEnd: string
+  /** How many frames must come out; null where any number will do. */
+  readonly frames: number | null
+  /** Ticks a second of the encoder's clock. */
+  readonly rate: number
+  readonly keyframes: readonly number[]
+}
+
+export interface MediaPlan {
+  readonly inputs: readonly PlannedInput[]
+  readonly graph: string
+  /** Null: everything is decoded and thrown away. */
+  readonly output: PlannedOutput | null
+}
+
+/** Pipe demuxers read one picture and, unlike image2, know neither patterns nor sequences. */
+const demuxers: Readonly<Record<MediaInput['format'], string>> = {
+  mp4: 'mov',
+  png: 'png_pipe',
+  jpeg: 'jpeg_pipe',
+  wav: 'wav',
+}
+
+/** 8192 x 8192: above any picture we make, below what a hostile header can ask memory for. */
+const maxPixels = 2 ** 26
+
+export const audioSampleRate = 48_000
+
+/** Samples in one AAC frame. */
+const aacFrameSamples = 1024
+
+/**
+ * Fixed, because x264's bits depend on it: a machine with more cores would make other bytes from the same
+ * request.
+ */
+const x264Threads = 2
+
+export function planMedia(job: MediaJob): MediaPlan {
+  return {
+    inputs: job.inputs.map(planInput),
+    graph: job.graph,
+    output: planOutput(job.output),
+  }
+}
+
+/** `file:` keeps a name such as `concat:a|b` or `http:` a name. */
+export function fileUrl(path: string): string {
+  return `file:${path}`
+}
+
+function planInput(input: MediaInput): PlannedInput {
+  const demuxer = demuxers[input.format]
+  return {
+    url: fileUrl(input.path),
+    demuxer,
+    // The protocol list alone still let a DASH file named .mp4 through to the network.
+    demuxerOptions: { protocol_whitelist: 'file', format_whitelist: demuxer },
+    decoderOptions: { max_pixels: String(maxPixels), err_detect: 'explode' },
+  }
+}
+
+function planOutput(output: MediaOutput): PlannedOutput | null {
+  if (output.kind === 'nothing') return null
+  const url = fileUrl(output.path)
+  if (output.kind === 'video') return planVideo(url, output.video)
+  return output.kind === 'audio' ? planAudio(url, output.bitrate) : planPicture(url)
+}
+
+function planVideo(url: string, video: VideoEncoding): PlannedOutput {
+  return {
+    url,
+    stream: 'video',
+    muxer: 'mp4',
+    muxerOptions: { movflags: '+faststart', video_track_timescale: '90000' },
+    encoder: 'libx264',
+    encoderOptions: x264Options(video),
+    graphEnd: `[v]fps=${video.fps}:start_time=0,format=yuv420p,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709`,
+    frames: video.frames,
+    rate: video.fps,
+    keyframes: video.keyframes,
+  }
+}
+
+function planAudio(url: string, bitrate: number): PlannedOutput {
+  return {
+    url,
+    stream: 'audio',
+    muxer: 'mp4',
+    muxerOptions: { movflags: '+faststart' },
+    encoder: 'aac',
+    encoderOptions: { b: String(bitrate) },
+    graphEnd: `[a]aresample=${audioSampleRate},aformat=sample_fmts=fltp:channel_layouts=stereo,asetnsamples=n=${aacFrameSamples}:p=0`,
+    frames: null,
+    rate: audioSampleRate,
+    keyframes: [],
+  }
+}
+
+function planPicture(url: string): PlannedOutput {
+  return {
+    url,
+    stream: 'video',
+    muxer: 'mjpeg',
+    muxerOptions: {},
+    encoder: 'mjpeg',
+    // 2 x FF_QP2LAMBDA: what -q:v 2 means.
+    encoderOptions: { flags: '+qscale', global_quality: '236' },
+    graphEnd: '[v]scale=out_range=pc:out_color_matrix=bt601:flags=bicubic,format=yuvj420p',
+    frames: 1,
+    rate: 25,
+    keyframes: [],
+  }
+}
+
+function x264Options(video: VideoEncoding): AvOptions {
+  return {
+    preset: video.preset,
+    crf: String(video.crf),
+    profile: 'high',
+    // A key frame every two seconds, so that a player seeks well.
+    g: String(video.fps * 2),
+    'forced-idr': '1',
+    threads: String(x264Threads),
+    color_range: 'tv',
+    colorspace: 'bt709',
+    color_primaries: 'bt709',
+    color_trc: 'bt709',
+  }
+}
+
+/** The inputs' streams that a graph names, such as `0:v`, each once. */
+export function graphPads(graph: string): readonly { input: number; stream: 'v' | 'a' }[] {
+  const names = new Set([...graph.matchAll(/\[(\d+):([va])\]/g)].map((match) => `${match[1]}:${match[2]}`))
+  return [...names].map((name) => {
+    const [input, stream] = name.split(':')
+    return { input: Number(input), stream: stream === 'a' ? 'a' : 'v' }
+  })
+}
