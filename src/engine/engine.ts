@@ -1,16 +1,6 @@
 /** The port to what runs tasks and survives the death of a process. */
+import type { Task, TaskKind } from '../job/task.ts'
 import type { Transaction } from '../store/database.ts'
-
-export const taskKinds = ['render-scene', 'join-clips', 'stitch-film'] as const
-export type TaskKind = (typeof taskKinds)[number]
-
-/** One piece of work. A task of the same kind and subject is only ever there once. */
-export interface Task {
-  readonly kind: TaskKind
-  /** What it is about: an attempt, a scene or a job, by the kind. */
-  readonly subject: string
-  readonly jobId: number
-}
 
 export interface TaskContext {
   /** Fires when the engine stops or the task is cancelled: end soon, and reject with its reason. */

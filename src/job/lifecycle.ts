@@ -23,14 +23,16 @@ export type AttemptStatus = (typeof attemptStatuses)[number]
 
 type Follows<Status extends string> = { readonly [from in Status]: readonly Status[] }
 
-export const jobFollows: Follows<JobStatus> = {
-  pending: ['approved', 'cancelled'],
-  approved: ['processing', 'cancelled'],
-  processing: ['completed', 'failed', 'cancelled'],
-  completed: ['approved'],
-  failed: ['approved'],
-  cancelled: ['approved'],
-}
+/** What can be done to a job: the states each verb may find it in, and the one it leaves it in. */
+export const jobVerbs = {
+  approve: { from: ['pending'], to: 'approved' },
+  start: { from: ['approved'], to: 'processing' },
+  complete: { from: ['processing'], to: 'completed' },
+  fail: { from: ['processing'], to: 'failed' },
+  cancel: { from: ['pending', 'approved', 'processing'], to: 'cancelled' },
+  retry: { from: ['failed', 'cancelled'], to: 'approved' },
+  regenerate: { from: ['completed', 'failed'], to: 'approved' },
+} as const satisfies Record<string, { from: readonly JobStatus[]; to: JobStatus }>
 
 export const sceneFollows: Follows<SceneStatus> = {
   pending: ['processing', 'cancelled'],
@@ -52,9 +54,8 @@ export const attemptFollows: Follows<AttemptStatus> = {
 }
 
 /** The states from which `to` may be entered: what a guarded update puts in its `where`. */
-export function mayPrecede<Status extends string>(follows: Follows<Status>, to: Status): readonly Status[] {
-  return (Object.keys(follows) as Status[]).filter((from) => follows[from].includes(to))
-}
+export const mayPrecede = <Status extends string>(follows: Follows<Status>, to: Status): readonly Status[] =>
+  (Object.keys(follows) as Status[]).filter((from) => follows[from].includes(to))
 
 /** Jobs that somebody is working on, or will without being asked. */
 export const activeJobStatuses = ['approved', 'processing'] as const satisfies readonly JobStatus[]

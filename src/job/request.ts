@@ -67,21 +67,22 @@ const listOf = <Item extends z.ZodType>(item: Item, least: number, most: number,
     .min(least, `must have at least ${least} ${what}`)
     .max(most, `must have at most ${most} ${what}`)
 
-export const imagePairsParameters = z.looseObject({
-  ...sharedParameters,
+const pairsPictures = {
   images: listOf(assetIdSchema, 2, maxScenes + 1, 'images').optional(),
   pairs: listOf(z.tuple([assetIdSchema, assetIdSchema]), 1, maxScenes, 'pairs').optional(),
-})
+}
 
-export const propertyPhotosParameters = z.looseObject({
-  ...sharedParameters,
+const propertyPictures = {
   photos: listOf(
     z.strictObject({ asset_id: assetIdSchema, room: line(60).optional() }),
     1,
     maxScenes,
     'photos',
   ).optional(),
-})
+}
+
+export const imagePairsParameters = z.looseObject({ ...sharedParameters, ...pairsPictures })
+export const propertyPhotosParameters = z.looseObject({ ...sharedParameters, ...propertyPictures })
 
 export const storyboardRequest = z.strictObject({
   scenes: listOf(
@@ -120,7 +121,6 @@ export const jobRequest = z.discriminatedUnion(
 )
 
 export type JobRequest = z.infer<typeof jobRequest>
-export type SharedParameters = z.infer<typeof imagePairsParameters>
 export type ImagePairsParameters = z.infer<typeof imagePairsParameters>
 export type PropertyPhotosParameters = z.infer<typeof propertyPhotosParameters>
 export type StoryboardRequest = z.infer<typeof storyboardRequest>
@@ -164,4 +164,22 @@ export function parseJobRequest(input: unknown): JobRequest {
   if (depthOf(parsed.data.parameters, maxFreeDepth + 1) > maxFreeDepth)
     throw invalid([{ field: 'parameters', reason: `must not be nested deeper than ${maxFreeDepth} levels` }])
   return parsed.data
+}
+
+const known = new Set(Object.keys({ ...sharedParameters, ...pairsPictures, ...propertyPictures }))
+const maxLabels = 32
+const maxLabelLength = 200
+
+/** The caller's own members of `parameters` that are plain values, as text: what lists can be filtered by. */
+export function freeMembers({ parameters }: JobRequest): Readonly<Record<string, string>> {
+  const free = Object.entries(parameters)
+    .filter(
+      ([name, value]) =>
+        !known.has(name) &&
+        name.length <= maxLabelLength &&
+        ['string', 'number', 'boolean'].includes(typeof value),
+    )
+    .map(([name, value]) => [name, String(value)] as const)
+    .filter(([name, value]) => value.length <= maxLabelLength && !`${name}${value}`.includes('\u0000'))
+  return Object.fromEntries(free.slice(0, maxLabels))
 }

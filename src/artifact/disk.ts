@@ -1,0 +1,145 @@
+/** Artifacts as files of a folder: `artifacts/ab/abcdef...`, and `work/` for what isn't finished. */
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { type FileHandle, mkdir, mkdtemp, open, rename, rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { ArtifactError, type ArtifactStore, type StoredArtifact } from './artifact.ts'
+
+const artifactId = /^[0-9a-f]{64}$/
+const chunkBytes = 1 << 20
+
+/** Opens the store in `directory`, made if it isn't there. Unfinished files of an earlier process are removed. */
+export async function openDiskArtifacts(directory: string): Promise<ArtifactStore> {
+  const artifacts = join(directory, 'artifacts')
+  const work = join(directory, 'work')
+  await rm(work, { recursive: true, force: true })
+  await mkdir(artifacts, { recursive: true })
+  await mkdir(work, { recursive: true })
+
+  const pathOf = (id: string): string => {
+    if (!artifactId.test(id))
+      throw new ArtifactError('missing', `${JSON.stringify(id)} is not an artifact's id`)
+    return join(artifacts, id.slice(0, 2), id)
+  }
+
+  const sizeOf = async (path: string): Promise<number | undefined> =>
+    stat(path).then(
+      ({ size }) => size,
+      (error: unknown) => {
+        if (codeOf(error) === 'ENOENT') return undefined
+        throw error
+      },
+    )
+
+  /** Gives a synced file its name. Renaming is atomic, so a file under an id is always whole. */
+  const publish = async (path: string, stored: StoredArtifact): Promise<StoredArtifact> => {
+    const target = pathOf(stored.id)
+    if ((await sizeOf(target)) === stored.size) {
+      await rm(path)
+      return stored
+    }
+    await mkdir(dirname(target), { recursive: true })
+    await rename(path, target)
+    await syncDirectory(dirname(target))
+    await syncDirectory(artifacts)
+    return stored
+  }
+
+  const existing = async (id: string): Promise<string> => {
+    const path = pathOf(id)
+    if ((await sizeOf(path)) === undefined)
+      throw new ArtifactError('missing', `artifact ${id} is not in the store`)
+    return path
+  }
+
+  return {
+    put: (bytes, { maxBytes }) =>
+      saidClearly(async () => {
+        const folder = await mkdtemp(join(work, 'put-'))
+        try {
+          const path = join(folder, 'bytes')
+          const stored = await write(path, bytes, maxBytes)
+          return await publish(path, stored)
+        } finally {
+          await rm(folder, { recursive: true, force: true })
+        }
+      }),
+
+    adopt: (path) =>
+      saidClearly(async () => {
+        await using file = await open(path, 'r+')
+        const hash = createHash('sha256')
+        let size = 0
+        for await (const chunk of file.createReadStream({ autoClose: false, highWaterMark: chunkBytes })) {
+          hash.update(chunk as Uint8Array)
+          size += (chunk as Uint8Array).length
+        }
+        await file.sync()
+        return publish(path, { id: hash.digest('hex'), size })
+      }),
+
+    async stat(id) {
+      if (!artifactId.test(id)) return undefined
+      const size = await sizeOf(pathOf(id))
+      return size === undefined ? undefined : { id, size }
+    },
+
+    async read(id, range) {
+      return createReadStream(await existing(id), { ...range, highWaterMark: 1 << 18 })
+    },
+
+    localPath: existing,
+
+    workspace: () =>
+      saidClearly(async () => {
+        const folder = await mkdtemp(join(work, 'task-'))
+        return { directory: folder, remove: () => rm(folder, { recursive: true, force: true }) }
+      }),
+  }
+}
+
+async function write(
+  path: string,
+  bytes: AsyncIterable<Uint8Array>,
+  maxBytes: number,
+): Promise<StoredArtifact> {
+  await using file = await open(path, 'wx')
+  const hash = createHash('sha256')
+  let size = 0
+  for await (const chunk of bytes) {
+    size += chunk.length
+    if (size > maxBytes)
+      throw new ArtifactError('too_large', `more than the ${maxBytes} bytes that are allowed`)
+    hash.update(chunk)
+    await writeAll(file, chunk)
+  }
+  await file.sync()
+  return { id: hash.digest('hex'), size }
+}
+
+async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
+  for (let offset = 0; offset < chunk.length;)
+    offset += (await file.write(chunk, offset, chunk.length - offset)).bytesWritten
+}
+
+/** A rename is on disk only when its folder is. */
+async function syncDirectory(path: string): Promise<void> {
+  await using folder = await open(path, 'r')
+  await folder.sync()
+}
+
+const codeOf = (error: unknown): string | undefined =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+
+async function saidClearly<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    const code = codeOf(error)
+    if (code === 'ENOSPC' || code === 'EDQUOT')
+      throw new ArtifactError('disk_full', 'no room left on the disk that holds the artifacts', {
+        cause: error,
+      })
+    throw error
+  }
+}

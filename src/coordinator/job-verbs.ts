@@ -1,0 +1,207 @@
+import type { Host } from '../host.ts'
+import { type FieldProblem, RefusedError, invalid, jobNotFound } from '../job/errors.ts'
+import type { FilmManifest, Job, Storyboard } from '../job/job.ts'
+import { refusalReason } from '../job/lifecycle.ts'
+import { type PriceBook, estimate } from '../job/price.ts'
+import { completed, created, risen } from '../job/progress.ts'
+import { type JobRequest, freeMembers, parseJobRequest } from '../job/request.ts'
+import type { Failure } from '../job/scene.ts'
+import { planStoryboard } from '../job/storyboard.ts'
+import { type Log, logLine } from '../log.ts'
+import { findAsset, hasAsset, insertAsset } from '../store/assets.ts'
+import type { Database, Transaction } from '../store/database.ts'
+import {
+  findJob,
+  insertJob,
+  insertLabels,
+  setApproved,
+  setCompleted,
+  setFailed,
+  setProgress,
+} from '../store/jobs.ts'
+import { insertScene } from '../store/scenes.ts'
+import type { RendererLimit } from './admission.ts'
+import type { JobVerbs } from './coordinator.ts'
+import type { Tell } from './tell.ts'
+
+export interface JobVerbsOptions {
+  readonly database: Database
+  readonly host: Host
+  readonly log: Log
+  readonly renderers: readonly RendererLimit[]
+  readonly priceBook: PriceBook
+  readonly tell: Tell
+}
+
+const defaultPriority = 50
+
+export function createJobVerbs(options: JobVerbsOptions): JobVerbs {
+  const { database, host, log, priceBook, tell } = options
+  const rendererOf = new Map(
+    options.renderers.flatMap(({ name, models }) => models.map((model) => [model, name])),
+  )
+
+  const keepJob = async (tx: Transaction, request: JobRequest, storyboard: Storyboard): Promise<Job> => {
+    const now = host.now()
+    const { totalMicros, priceBook: version } = estimate(priceBook, storyboard.scenes)
+    const job = await insertJob(
+      tx,
+      {
+        type: request.type,
+        videoName: request.video_name ?? request.parameters.title ?? 'Untitled film',
+        priority: request.priority ?? defaultPriority,
+        parameters: request.parameters,
+        storyboard,
+        progress: created,
+        estimatedMicros: totalMicros,
+        priceBook: version,
+      },
+      now,
+    )
+    for (const [position, scene] of storyboard.scenes.entries()) {
+      const renderer = rendererOf.get(scene.model)!
+      await insertScene(tx, { ...scene, id: host.id(), jobId: job.id, position, renderer }, now)
+    }
+    await insertLabels(tx, job.id, freeMembers(request))
+    await tell(tx, {
+      type: 'job_created',
+      jobId: job.id,
+      data: { type: job.type, video_name: job.videoName },
+    })
+    return job
+  }
+
+  /** Says why a guarded update found no row: no such job, or one in another state. */
+  const refused = async (
+    tx: Transaction,
+    jobId: number,
+    verb: keyof typeof refusalReason,
+  ): Promise<RefusedError> => {
+    const job = await findJob(tx, jobId)
+    if (!job) return jobNotFound(jobId)
+    return new RefusedError(`Job cannot be ${pastTense[verb]}`, {
+      code: 'transition_refused',
+      jobId,
+      verb,
+      currentStatus: job.status,
+      reason: refusalReason[verb],
+    })
+  }
+
+  return {
+    async createJob(input) {
+      const request = parseJobRequest(input)
+      const storyboard = planStoryboard(request)
+      const problems = [
+        ...unknownModels(storyboard, rendererOf, request),
+        ...(await missingAssets(storyboard, database)),
+      ]
+      if (problems.length > 0) throw invalid(problems)
+      return database.transaction((tx) => keepJob(tx, request, storyboard))
+    },
+
+    async approveJob(jobId) {
+      const job = await database.transaction(async (tx) => {
+        const approved = await setApproved(tx, jobId, { ...created, stage: 'approved' }, host.now())
+        if (!approved) throw await refused(tx, jobId, 'approve')
+        await tell(tx, {
+          type: 'job_approved',
+          jobId,
+          data: { estimated_micros: approved.estimatedMicros, price_book: approved.priceBook },
+        })
+        return approved
+      })
+      logLine.jobApproved(log, jobId)
+      return job
+    },
+
+    updateProgress: (jobId, progress) =>
+      database.transaction(async (tx) => {
+        const before = await findJob(tx, jobId)
+        const next = before && risen(before.progress, progress)
+        const job = next && (await setProgress(tx, jobId, next, host.now()))
+        if (!job) throw await refused(tx, jobId, 'progress')
+        await tell(tx, { type: 'job_progress', jobId, data: { ...next } })
+        return job
+      }),
+
+    async completeJob(jobId, result) {
+      const bytes = result instanceof Uint8Array ? result : new TextEncoder().encode(JSON.stringify(result))
+      const job = await database.transaction(async (tx) => {
+        const done = await setCompleted(tx, jobId, completed, bytes, host.now())
+        if (!done) throw await refused(tx, jobId, 'complete')
+        await tell(tx, {
+          type: 'job_completed',
+          jobId,
+          data: result instanceof Uint8Array ? {} : filmFacts(result),
+        })
+        return done
+      })
+      logLine.jobCompleted(log, jobId)
+      return job
+    },
+
+    async failJob(jobId, failure) {
+      const error: Failure = typeof failure === 'string' ? { code: 'failed', reason: failure } : failure
+      const job = await database.transaction(async (tx) => {
+        const before = await findJob(tx, jobId)
+        const progress = { percentage: before?.progress.percentage ?? 0, stage: 'failed' }
+        const failed = await setFailed(tx, jobId, progress, error, host.now())
+        if (!failed) throw await refused(tx, jobId, 'fail')
+        await tell(tx, { type: 'job_failed', jobId, data: { ...error } })
+        return failed
+      })
+      logLine.jobFailed(log, jobId, error.reason)
+      return job
+    },
+
+    addAsset: (asset) =>
+      database.transaction(async (tx) => {
+        await insertAsset(tx, { ...asset, insertedAt: host.now() })
+        return (await findAsset(tx, asset.id))!
+      }),
+  }
+}
+
+const pastTense = { approve: 'approved', progress: 'updated', complete: 'completed', fail: 'failed' } as const
+
+const filmFacts = ({ film, durationMs, frames }: FilmManifest): Record<string, unknown> => ({
+  film: film.id,
+  size: film.size,
+  duration_ms: durationMs,
+  frames,
+})
+
+/** Where in the request a scene's picture or model was named. */
+const sceneField = (request: JobRequest, position: number, member: string): string =>
+  request.storyboard?.scenes[position]?.model === undefined
+    ? `parameters.${member}`
+    : `storyboard.scenes[${position}].${member}`
+
+function unknownModels(
+  storyboard: Storyboard,
+  rendererOf: ReadonlyMap<string, string>,
+  request: JobRequest,
+): FieldProblem[] {
+  const fields = new Map(
+    storyboard.scenes
+      .map((scene, position) => [sceneField(request, position, 'model'), scene.model] as const)
+      .filter(([, model]) => !rendererOf.has(model)),
+  )
+  return [...fields].map(([field, model]) => ({
+    field,
+    reason: `no renderer here offers ${JSON.stringify(model)}; there is ${[...rendererOf.keys()].join(', ')}`,
+  }))
+}
+
+async function missingAssets(storyboard: Storyboard, database: Database): Promise<FieldProblem[]> {
+  const wanted = new Set(storyboard.scenes.flatMap(({ asset_ids }) => asset_ids))
+  const problems: FieldProblem[] = []
+  for (const id of wanted)
+    if (!(await hasAsset(database, id)))
+      problems.push({
+        field: 'parameters',
+        reason: `there is no asset ${id}: upload it first with POST /api/v3/assets`,
+      })
+  return problems
+}

@@ -1,0 +1,182 @@
+/**
+ * The engine inside this process. A task is a row that is deleted when its work is done, so what a crash cut
+ * off is simply still there at the next start. Only one process holds the database: which tasks run now is
+ * known in memory, and no lease is needed.
+ */
+import type { Host } from '../host.ts'
+import type { Log } from '../log.ts'
+import { logLine } from '../log.ts'
+import type { Task, TaskKind } from '../job/task.ts'
+import type { Database } from '../store/database.ts'
+import {
+  type KeptTask,
+  deleteTask,
+  insertTask,
+  listDueTasks,
+  nextTaskAt,
+  postponeTask,
+} from '../store/tasks.ts'
+import type { Engine, TaskHandler, TaskOptions } from './engine.ts'
+
+export interface EmbeddedEngineOptions {
+  readonly database: Database
+  readonly host: Host
+  readonly log: Log
+  /** How often a task may reject before it is given up. */
+  readonly maxTries?: number
+  /** The first wait after a rejection; it doubles with each, up to a minute. */
+  readonly backoffMs?: number
+}
+
+const longestBackoffMs = 60_000
+
+/** How long to wait before asking a database again that refused. */
+const refusedMs = 5000
+
+interface Kind {
+  readonly options: TaskOptions
+  readonly handler: TaskHandler
+  running: number
+  /** Whether rows may be due that have not been taken: for lack of a place, or of an answer. */
+  behind: boolean
+  /** While rows are being read: the tasks that ended since, whose rows may still be in the answer. */
+  looking: Set<number> | undefined
+}
+
+export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
+  const { database, host, log, maxTries = 10, backoffMs = 500 } = options
+  const kinds = new Map<TaskKind, Kind>()
+  const runs = new Map<number, { readonly task: KeptTask; readonly done: Promise<void> }>()
+  const abort = new AbortController()
+  let state: 'idle' | 'started' | 'stopping' = 'idle'
+  let alarm: { readonly at: number; readonly cancel: AbortController } | undefined
+
+  const kindOf = (name: TaskKind): Kind => {
+    const kind = kinds.get(name)
+    if (!kind) throw new Error(`nobody handles tasks of the kind ${name}`)
+    return kind
+  }
+
+  /** Runs a task at once where there is a place; otherwise its row waits for one. */
+  const take = (task: KeptTask): void => {
+    const kind = kindOf(task.kind)
+    if (state !== 'started' || runs.has(task.id)) return
+    if (kind.running >= kind.options.concurrency) {
+      kind.behind = true
+      return
+    }
+    kind.running++
+    const done = run(task, kind).finally(() => {
+      kind.running--
+      runs.delete(task.id)
+      kind.looking?.add(task.id)
+      if (kind.behind) look(task.kind)
+    })
+    runs.set(task.id, { task, done })
+  }
+
+  /** Takes rows that are due into the places that are free. */
+  const look = (name: TaskKind): void => {
+    const kind = kindOf(name)
+    kind.behind = true
+    if (state !== 'started' || kind.looking || kind.running >= kind.options.concurrency) return
+    kind.behind = false
+    kind.looking = new Set()
+    // The tasks that run are still rows: ask for one more than there is place for, to know whether that is all.
+    listDueTasks(database, name, host.now(), kind.options.concurrency + 1).then(
+      (tasks) => {
+        const ended = kind.looking
+        kind.looking = undefined
+        for (const task of tasks) if (!ended?.has(task.id)) take(task)
+        if (kind.behind) look(name)
+      },
+      (error: unknown) => {
+        kind.looking = undefined
+        logLine.engineCannotLook(log, error)
+        wakeAt(host.now() + refusedMs)
+      },
+    )
+  }
+
+  const run = async (task: KeptTask, kind: Kind): Promise<void> => {
+    try {
+      await kind.handler(task, { signal: abort.signal })
+      await database.transaction((tx) => deleteTask(tx, task.id))
+    } catch (error) {
+      if (abort.signal.aborted) return
+      await comeAgain(task, kind, error).catch((cause: unknown) => {
+        // The database itself refuses (a full disk, say): the row is as it was, so look again in a while.
+        logLine.taskNotSettled(log, task, cause)
+        wakeAt(host.now() + refusedMs)
+      })
+    }
+  }
+
+  const comeAgain = async (task: KeptTask, kind: Kind, error: unknown): Promise<void> => {
+    // A full disk is nobody's failure: work resumes by itself when there is room, however long that takes.
+    const tries = isDiskFull(error) ? task.tries : task.tries + 1
+    logLine.taskRejected(log, task, error)
+    if (tries >= maxTries) {
+      await kind.options.onExhausted(task, error)
+      await database.transaction((tx) => deleteTask(tx, task.id))
+      return
+    }
+    const waitMs = Math.min(longestBackoffMs, backoffMs * 2 ** tries) * (0.5 + host.random() / 2)
+    const runAt = host.now() + Math.ceil(waitMs)
+    await database.transaction((tx) => postponeTask(tx, task.id, runAt, tries))
+    wakeAt(runAt)
+  }
+
+  const wakeAt = (at: number): void => {
+    if (state !== 'started' || (alarm && alarm.at <= at)) return
+    alarm?.cancel.abort()
+    const cancel = new AbortController()
+    alarm = { at, cancel }
+    void host.sleep(Math.max(0, at - host.now()), cancel.signal).then(async () => {
+      if (cancel.signal.aborted) return
+      alarm = undefined
+      for (const name of kinds.keys()) look(name)
+      await setAlarm().catch(() => wakeAt(host.now() + refusedMs))
+    })
+  }
+
+  const setAlarm = async (): Promise<void> => {
+    const next = await nextTaskAt(database, host.now())
+    if (next !== undefined) wakeAt(next)
+  }
+
+  return {
+    async enqueue(tx, task: Task) {
+      kindOf(task.kind)
+      const kept = await insertTask(tx, task, host.now())
+      if (kept) tx.afterCommit(() => take(kept))
+    },
+
+    handle(name, taskOptions, handler) {
+      kinds.set(name, { options: taskOptions, handler, running: 0, behind: false, looking: undefined })
+    },
+
+    async start() {
+      state = 'started'
+      for (const name of kinds.keys()) look(name)
+      await setAlarm()
+    },
+
+    async stop({ graceMs }) {
+      if (state === 'stopping') return
+      state = 'stopping'
+      alarm?.cancel.abort()
+      const ended = Promise.allSettled([...runs.values()].map(({ done }) => done))
+      const grace = new AbortController()
+      await Promise.race([ended, host.sleep(graceMs, grace.signal)])
+      grace.abort()
+      abort.abort(new Error('the engine is stopping'))
+      await ended
+    },
+
+    running: () => [...runs.values()].map(({ task: { kind, subject, jobId } }) => ({ kind, subject, jobId })),
+  }
+}
+
+const isDiskFull = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === 'disk_full'

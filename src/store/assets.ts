@@ -1,0 +1,36 @@
+import type { Asset } from '../job/asset.ts'
+import type { Reader, Row, Transaction } from './database.ts'
+import { number, text } from './sql.ts'
+
+const assetOf = (row: Row): Asset => ({
+  id: text(row, 'id'),
+  contentType: text(row, 'content_type'),
+  width: number(row, 'width'),
+  height: number(row, 'height'),
+  size: number(row, 'size'),
+  master: text(row, 'master'),
+  insertedAt: number(row, 'inserted_at'),
+})
+
+const insert = `insert into assets (id, content_type, width, height, size, master, inserted_at)
+  values ($1, $2, $3, $4, $5, $6, $7) on conflict (id) do nothing`
+
+/** Keeps the first record of an asset; its bytes can't change, so a second says the same. */
+export const insertAsset = (tx: Transaction, asset: Asset): Promise<number> =>
+  tx.run(insert, [
+    asset.id,
+    asset.contentType,
+    asset.width,
+    asset.height,
+    asset.size,
+    asset.master,
+    asset.insertedAt,
+  ])
+
+export async function findAsset(reader: Reader, id: string): Promise<Asset | undefined> {
+  const row = await reader.get('select * from assets where id = $1', [id])
+  return row && assetOf(row)
+}
+
+export const hasAsset = async (reader: Reader, id: string): Promise<boolean> =>
+  (await reader.get('select 1 as found from assets where id = $1', [id])) !== undefined

@@ -1,0 +1,62 @@
+import { type EventType, type JobEvent, topicOf } from '../job/event.ts'
+import type { Reader, Row, Transaction } from './database.ts'
+import { json, number, text, textOrNull } from './sql.ts'
+
+const eventOf = (row: Row): JobEvent => {
+  const sceneId = textOrNull(row, 'scene_id')
+  return {
+    id: number(row, 'id'),
+    topic: text(row, 'topic') as JobEvent['topic'],
+    type: text(row, 'type') as EventType,
+    job_id: number(row, 'job_id'),
+    ...(sceneId === null ? {} : { scene_id: sceneId }),
+    data: json<Record<string, unknown>>(row, 'data'),
+    inserted_at: new Date(number(row, 'inserted_at')).toISOString(),
+  }
+}
+
+const insert = `insert into events (topic, type, job_id, scene_id, data, inserted_at)
+  values ($1, $2, $3, $4, $5, $6) returning id`
+
+export interface NewEvent {
+  readonly type: EventType
+  readonly jobId: number
+  readonly sceneId?: string
+  readonly data: Readonly<Record<string, unknown>>
+}
+
+export async function appendEvent(tx: Transaction, event: NewEvent, now: number): Promise<JobEvent> {
+  const topic = topicOf[event.type]
+  const row = await tx.get(insert, [
+    topic,
+    event.type,
+    event.jobId,
+    event.sceneId ?? null,
+    JSON.stringify(event.data),
+    now,
+  ])
+  return {
+    id: number(row!, 'id'),
+    topic,
+    type: event.type,
+    job_id: event.jobId,
+    ...(event.sceneId === undefined ? {} : { scene_id: event.sceneId }),
+    data: event.data,
+    inserted_at: new Date(now).toISOString(),
+  }
+}
+
+/** The events of a job after the one with id `after`, oldest first. */
+export const listJobEvents = async (
+  reader: Reader,
+  jobId: number,
+  after: number,
+  limit: number,
+): Promise<readonly JobEvent[]> =>
+  (
+    await reader.all('select * from events where job_id = $1 and id > $2 order by id limit $3', [
+      jobId,
+      after,
+      limit,
+    ])
+  ).map(eventOf)

@@ -1,0 +1,206 @@
+import type { FilmManifest, Job, Storyboard } from '../job/job.ts'
+import { type JobStatus, activeJobStatuses, jobVerbs } from '../job/lifecycle.ts'
+import type { Progress } from '../job/progress.ts'
+import type { Failure } from '../job/scene.ts'
+import type { Reader, Row, SqlValue, Transaction } from './database.ts'
+import { json, jsonOrNull, number, numberOrNull, quoted, text } from './sql.ts'
+
+/** All but `result`, which may be large and is seldom wanted. */
+const columns = `id, type, status, video_name, priority, parameters, storyboard, progress, error,
+  estimated_micros, price_book, approved_at, started_at, ended_at, inserted_at, updated_at`
+
+const jobOf = (row: Row): Job => ({
+  id: number(row, 'id'),
+  type: text(row, 'type'),
+  status: text(row, 'status') as JobStatus,
+  videoName: text(row, 'video_name'),
+  priority: number(row, 'priority'),
+  parameters: json<Record<string, unknown>>(row, 'parameters'),
+  storyboard: json<Storyboard>(row, 'storyboard'),
+  progress: json<Progress>(row, 'progress'),
+  estimatedMicros: numberOrNull(row, 'estimated_micros'),
+  priceBook: text(row, 'price_book'),
+  error: jsonOrNull<Failure>(row, 'error'),
+  approvedAt: numberOrNull(row, 'approved_at'),
+  startedAt: numberOrNull(row, 'started_at'),
+  endedAt: numberOrNull(row, 'ended_at'),
+  insertedAt: number(row, 'inserted_at'),
+  updatedAt: number(row, 'updated_at'),
+})
+
+const jobOrUndefined = (row: Row | undefined): Job | undefined => row && jobOf(row)
+
+export type NewJob = Pick<
+  Job,
+  | 'type'
+  | 'videoName'
+  | 'priority'
+  | 'parameters'
+  | 'storyboard'
+  | 'progress'
+  | 'estimatedMicros'
+  | 'priceBook'
+>
+
+const insert = `insert into jobs
+  (type, status, video_name, priority, parameters, storyboard, progress, estimated_micros, price_book, inserted_at, updated_at)
+  values ($1, 'pending', $2, $3, $4, $5, $6, $7, $8, $9, $9)
+  returning ${columns}`
+
+export async function insertJob(tx: Transaction, job: NewJob, now: number): Promise<Job> {
+  const row = await tx.get(insert, [
+    job.type,
+    job.videoName,
+    job.priority,
+    JSON.stringify(job.parameters),
+    JSON.stringify(job.storyboard),
+    JSON.stringify(job.progress),
+    job.estimatedMicros,
+    job.priceBook,
+    now,
+  ])
+  return jobOf(row!)
+}
+
+export const findJob = async (reader: Reader, id: number): Promise<Job | undefined> =>
+  jobOrUndefined(await reader.get(`select ${columns} from jobs where id = $1`, [id]))
+
+const approve = `update jobs set status = 'approved', progress = $2, approved_at = $3, updated_at = $3
+  where id = $1 and status in (${quoted(jobVerbs.approve.from)}) returning ${columns}`
+
+export const setApproved = async (tx: Transaction, id: number, progress: Progress, now: number) =>
+  jobOrUndefined(await tx.get(approve, [id, JSON.stringify(progress), now]))
+
+const start = `update jobs set status = 'processing', progress = $2, started_at = $3, updated_at = $3
+  where id = $1 and status in (${quoted(jobVerbs.start.from)}) returning ${columns}`
+
+export const setProcessing = async (tx: Transaction, id: number, progress: Progress, now: number) =>
+  jobOrUndefined(await tx.get(start, [id, JSON.stringify(progress), now]))
+
+const advance = `update jobs set progress = $2, updated_at = $3
+  where id = $1 and status = 'processing' returning ${columns}`
+
+export const setProgress = async (tx: Transaction, id: number, progress: Progress, now: number) =>
+  jobOrUndefined(await tx.get(advance, [id, JSON.stringify(progress), now]))
+
+const complete = `update jobs set status = 'completed', progress = $2, result = $3, ended_at = $4, updated_at = $4
+  where id = $1 and status in (${quoted(jobVerbs.complete.from)}) returning ${columns}`
+
+export const setCompleted = async (
+  tx: Transaction,
+  id: number,
+  progress: Progress,
+  result: Uint8Array,
+  now: number,
+) => jobOrUndefined(await tx.get(complete, [id, JSON.stringify(progress), result, now]))
+
+const fail = `update jobs set status = 'failed', progress = $2, error = $3, ended_at = $4, updated_at = $4
+  where id = $1 and status in (${quoted(jobVerbs.fail.from)}) returning ${columns}`
+
+export const setFailed = async (
+  tx: Transaction,
+  id: number,
+  progress: Progress,
+  error: Failure,
+  now: number,
+) => jobOrUndefined(await tx.get(fail, [id, JSON.stringify(progress), JSON.stringify(error), now]))
+
+/** Notes the first failure of a job whose other scenes still run; nothing new is started for it. */
+export const noteFailure = (tx: Transaction, id: number, error: Failure, now: number): Promise<number> =>
+  tx.run(`update jobs set error = $2, updated_at = $3 where id = $1 and error is null`, [
+    id,
+    JSON.stringify(error),
+    now,
+  ])
+
+export async function readResult(reader: Reader, id: number): Promise<Uint8Array | undefined> {
+  const result = (await reader.get('select result from jobs where id = $1', [id]))?.result
+  return result instanceof Uint8Array ? result : undefined
+}
+
+/** A film's manifest, where `result` holds one. */
+export function manifestOf(result: Uint8Array | undefined): FilmManifest | undefined {
+  if (result?.[0] !== '{'.charCodeAt(0)) return undefined
+  try {
+    const manifest: unknown = JSON.parse(new TextDecoder().decode(result))
+    return typeof manifest === 'object' && manifest !== null && 'film' in manifest && 'thumbnail' in manifest
+      ? (manifest as FilmManifest)
+      : undefined
+  } catch {
+    return undefined
+  }
+}
+
+export async function listActiveJobs(
+  reader: Reader,
+): Promise<readonly { id: number; status: JobStatus; progress: Progress }[]> {
+  const rows = await reader.all(
+    `select id, status, progress from jobs where status in (${quoted(activeJobStatuses)})
+     order by approved_at, id`,
+  )
+  return rows.map((row) => ({
+    id: number(row, 'id'),
+    status: text(row, 'status') as JobStatus,
+    progress: json<Progress>(row, 'progress'),
+  }))
+}
+
+export async function countActiveJobs(
+  reader: Reader,
+): Promise<Readonly<Record<'approved' | 'processing', number>>> {
+  const rows = await reader.all(
+    `select status, count(*) as jobs from jobs where status in (${quoted(activeJobStatuses)}) group by status`,
+  )
+  const count = (status: JobStatus): number =>
+    rows.filter((row) => row.status === status).reduce((sum, row) => sum + number(row, 'jobs'), 0)
+  return { approved: count('approved'), processing: count('processing') }
+}
+
+/** Processing jobs whose clips are all there: only the film is wanting. */
+export async function listUnstitched(reader: Reader): Promise<readonly number[]> {
+  const rows = await reader.all(
+    `select id from jobs where status = 'processing' and error is null
+       and exists (select 1 from scenes where scenes.job_id = jobs.id)
+       and not exists (select 1 from scenes where scenes.job_id = jobs.id and scenes.status <> 'completed')
+     order by approved_at, id`,
+  )
+  return rows.map((row) => number(row, 'id'))
+}
+
+/** Adds the free members of `parameters` that a list can be filtered by. */
+export async function insertLabels(
+  tx: Transaction,
+  jobId: number,
+  labels: Readonly<Record<string, string>>,
+): Promise<void> {
+  for (const [name, value] of Object.entries(labels))
+    await tx.run('insert into job_labels (name, value, job_id) values ($1, $2, $3)', [name, value, jobId])
+}
+
+export interface JobQuery {
+  readonly status?: JobStatus | undefined
+  readonly type?: string | undefined
+  readonly labels?: Readonly<Record<string, string>> | undefined
+  readonly before?: number | undefined
+  readonly limit: number
+}
+
+/** Newest first. */
+export async function listJobs(reader: Reader, query: JobQuery): Promise<readonly Job[]> {
+  const params: SqlValue[] = []
+  const bind = (value: SqlValue): string => `$${params.push(value)}`
+  const conditions: string[] = []
+  if (query.status !== undefined) conditions.push(`status = ${bind(query.status)}`)
+  if (query.type !== undefined) conditions.push(`type = ${bind(query.type)}`)
+  if (query.before !== undefined) conditions.push(`id < ${bind(query.before)}`)
+  for (const [name, value] of Object.entries(query.labels ?? {}))
+    conditions.push(
+      `id in (select job_id from job_labels where name = ${bind(name)} and value = ${bind(value)})`,
+    )
+  const where = conditions.length === 0 ? '' : `where ${conditions.join(' and ')}`
+  const rows = await reader.all(
+    `select ${columns} from jobs ${where} order by id desc limit ${bind(query.limit)}`,
+    params,
+  )
+  return rows.map(jobOf)
+}

@@ -1,0 +1,30 @@
+import type { Transition } from '../job/scene.ts'
+import type { Reader, Transaction } from './database.ts'
+import { text } from './sql.ts'
+
+/** A cross-fade between two clips, and all that its picture depends on. */
+export interface SeamKey {
+  readonly leftClip: string
+  readonly rightClip: string
+  readonly transition: Transition
+  readonly overlapFrames: number
+}
+
+const valuesOf = (key: SeamKey) => [key.leftClip, key.rightClip, key.transition, key.overlapFrames] as const
+
+/** The artifact that holds the seam, if it has been made. */
+export async function findSeam(reader: Reader, key: SeamKey): Promise<string | undefined> {
+  const row = await reader.get(
+    `select artifact from seams
+     where left_clip = $1 and right_clip = $2 and transition = $3 and overlap_frames = $4`,
+    valuesOf(key),
+  )
+  return row && text(row, 'artifact')
+}
+
+export const insertSeam = (tx: Transaction, key: SeamKey, artifact: string, now: number): Promise<number> =>
+  tx.run(
+    `insert into seams (left_clip, right_clip, transition, overlap_frames, artifact, inserted_at)
+     values ($1, $2, $3, $4, $5, $6) on conflict do nothing`,
+    [...valuesOf(key), artifact, now],
+  )

@@ -1,0 +1,35 @@
+/** The few pieces that several statement files share: how a value is written into SQL and read back out of a row. */
+import { DatabaseError, type Row, type SqlValue } from './database.ts'
+
+/** Constants of ours, never input, as a SQL list: `'a', 'b'`. */
+export const quoted = (names: readonly string[]): string => names.map((name) => `'${name}'`).join(', ')
+
+const wrong = (column: string, value: SqlValue | undefined): DatabaseError =>
+  new DatabaseError(
+    'failed',
+    `column ${column} holds ${typeof value}: the database isn't the one this version made`,
+  )
+
+export function text(row: Row, column: string): string {
+  const value = row[column]
+  if (typeof value !== 'string') throw wrong(column, value)
+  return value
+}
+
+export function number(row: Row, column: string): number {
+  const value = row[column]
+  if (typeof value !== 'number') throw wrong(column, value)
+  return value
+}
+
+export const textOrNull = (row: Row, column: string): string | null =>
+  row[column] === null ? null : text(row, column)
+
+export const numberOrNull = (row: Row, column: string): number | null =>
+  row[column] === null ? null : number(row, column)
+
+/** JSON that this program wrote itself. */
+export const json = <T>(row: Row, column: string): T => JSON.parse(text(row, column)) as T
+
+export const jsonOrNull = <T>(row: Row, column: string): T | null =>
+  row[column] === null ? null : json<T>(row, column)
