@@ -1,0 +1,181 @@
+/**
+ * Where everything in a film lies, known before anything is rendered: from the clips' lengths and the seams
+ * between them to each clip's place, the frames where it must be cuttable, and the film's parts in order.
+ *
+ * The film's sound is one row of AAC packets. Packet `c` is the one whose 2048-sample window begins with
+ * cell `c`, the samples [1024c, 1024c + 1024) of the film; decoding it gives that cell. Two neighbouring
+ * packets share a cell, so packets of two encoders may follow each other only where both heard the same
+ * in the shared one: silence at a cut (`quiet`), the very same sound beside a cross-fade.
+ */
+
+export const sampleRate = 48_000
+
+/** Samples in one AAC packet. */
+export const cellSamples = 1024
+
+export interface Seam {
+  readonly kind: 'cut' | 'fade' | 'slide'
+  /** How many frames the two clips overlap: 0 for a cut, at least 1 for the others. */
+  readonly frames: number
+}
+
+export interface TimelineRequest {
+  /** Frames a second; 48000 must be a multiple of it. */
+  readonly fps: number
+  /** Frames of each clip. */
+  readonly clips: readonly number[]
+  /** `seams[k]` joins clip k and clip k + 1. */
+  readonly seams: readonly Seam[]
+}
+
+/** One clip's place: all that making it canonical needs to know of the film. */
+export interface ClipPlace {
+  readonly frames: number
+  /** Where in the film its first frame is shown, alone or within a cross-fade. */
+  readonly startFrame: number
+  readonly startSample: number
+  /** Frames of the clip that must be IDR frames with nothing before them needed: 0, and where seams touch it. */
+  readonly keyframes: readonly number[]
+  /** The packets its own file holds: [firstCell, endCell). */
+  readonly firstCell: number
+  readonly endCell: number
+  /** In film samples: silent before `quietUntil` and from `quietFrom` on; null where a cross-fade goes on. */
+  readonly quietUntil: number | null
+  readonly quietFrom: number | null
+}
+
+/** A stretch of the film that is copied from one file, a clip's or a seam's. */
+export interface FilmPart {
+  readonly kind: 'clip' | 'seam'
+  /** Which clip, or the seam after which clip. */
+  readonly index: number
+  /** Frames of that file: [fromFrame, toFrame). */
+  readonly fromFrame: number
+  readonly toFrame: number
+  /** Packets of the film's sound: [firstCell, endCell). */
+  readonly firstCell: number
+  readonly endCell: number
+}
+
+export interface Timeline {
+  readonly fps: number
+  readonly frames: number
+  readonly samples: number
+  /** AAC packets of the film. */
+  readonly cells: number
+  readonly clips: readonly ClipPlace[]
+  readonly parts: readonly FilmPart[]
+}
+
+/**
+ * A seam's packets reach this many cells into the clips beside it: where they join, no encoder has yet heard
+ * of the cross-fade, so both decided alike and the shared cell is as good as unbroken.
+ */
+const seamMarginCells = 4
+
+/** @throws {RangeError} A clip without a frame of its own left beside its seams, or a rate that divides no sample. */
+export function planTimeline({ fps, clips, seams }: TimelineRequest): Timeline {
+  checkRequest({ fps, clips, seams })
+  const frameSamples = sampleRate / fps
+  const starts = clipStarts(clips, seams)
+  const frames = starts.at(-1)! + clips.at(-1)!
+  const samples = frames * frameSamples
+  const cells = Math.ceil(samples / cellSamples)
+  const joints = soundJoints(starts, clips, seams, frameSamples)
+
+  const places = clips.map((count, index): ClipPlace => {
+    const before = index === 0 ? cut : seams[index - 1]!
+    const after = seams[index] ?? cut
+    const startSample = starts[index]! * frameSamples
+    const endSample = startSample + count * frameSamples
+    const startCell = Math.floor(startSample / cellSamples)
+    const quietHead = before.frames === 0
+    return {
+      frames: count,
+      startFrame: starts[index]!,
+      startSample,
+      keyframes: [...new Set([0, before.frames, ...(after.frames > 0 ? [count - after.frames] : [])])],
+      // One packet earlier where the sound begins at once, because a decoder's first cell is not whole.
+      firstCell: quietHead ? startCell : startCell - 1,
+      endCell: Math.ceil(endSample / cellSamples),
+      quietUntil: quietHead ? (startCell + 1) * cellSamples : null,
+      quietFrom: after.frames === 0 ? Math.floor(endSample / cellSamples) * cellSamples : null,
+    }
+  })
+
+  const parts: FilmPart[] = []
+  for (const [index, count] of clips.entries()) {
+    const before = seams[index - 1]?.frames ?? 0
+    const after = seams[index]?.frames ?? 0
+    const { bodyFirst, bodyEnd } = joints[index]!
+    parts.push({
+      kind: 'clip',
+      index,
+      fromFrame: before,
+      toFrame: count - after,
+      firstCell: bodyFirst,
+      endCell: index === clips.length - 1 ? cells : bodyEnd,
+    })
+    if (after > 0)
+      parts.push({
+        kind: 'seam',
+        index,
+        fromFrame: 0,
+        toFrame: after,
+        firstCell: bodyEnd,
+        endCell: joints[index + 1]!.bodyFirst,
+      })
+  }
+  return { fps, frames, samples, cells, clips: places, parts }
+}
+
+const cut: Seam = { kind: 'cut', frames: 0 }
+
+/** The film frame at which each clip begins. */
+function clipStarts(clips: readonly number[], seams: readonly Seam[]): number[] {
+  const starts: number[] = []
+  let next = 0
+  for (const [index, count] of clips.entries()) {
+    starts.push(next)
+    next += count - (seams[index]?.frames ?? 0)
+  }
+  return starts
+}
+
+/** Which packets of the film come from each clip's own file: [bodyFirst, bodyEnd). */
+function soundJoints(
+  starts: readonly number[],
+  clips: readonly number[],
+  seams: readonly Seam[],
+  frameSamples: number,
+): { bodyFirst: number; bodyEnd: number }[] {
+  return clips.map((count, index) => {
+    const before = seams[index - 1]?.frames ?? 0
+    const after = seams[index]?.frames ?? 0
+    const first = Math.floor(((starts[index]! + before) * frameSamples) / cellSamples)
+    const end = Math.floor(((starts[index]! + count - after) * frameSamples) / cellSamples)
+    const fades = (before > 0 ? 1 : 0) + (after > 0 ? 1 : 0)
+    const margin = fades === 0 ? 0 : Math.min(seamMarginCells, Math.floor((end - first) / fades))
+    return {
+      bodyFirst: first + (before > 0 ? margin : 0),
+      bodyEnd: end - (after > 0 ? margin : 0),
+    }
+  })
+}
+
+function checkRequest({ fps, clips, seams }: TimelineRequest): void {
+  if (!Number.isInteger(fps) || fps < 1 || sampleRate % fps !== 0)
+    throw new RangeError(`at ${fps} frames a second a frame is no whole number of samples`)
+  if (clips.length === 0) throw new RangeError('a film has at least one clip')
+  if (seams.length !== clips.length - 1)
+    throw new RangeError(`${clips.length} clips have ${clips.length - 1} seams, not ${seams.length}`)
+  for (const [index, seam] of seams.entries()) {
+    const fits = seam.kind === 'cut' ? seam.frames === 0 : Number.isInteger(seam.frames) && seam.frames >= 1
+    if (!fits) throw new RangeError(`seam ${index}: a ${seam.kind} of ${seam.frames} frames`)
+  }
+  for (const [index, count] of clips.entries()) {
+    const taken = (seams[index - 1]?.frames ?? 0) + (seams[index]?.frames ?? 0)
+    if (!Number.isInteger(count) || count <= taken)
+      throw new RangeError(`clip ${index} of ${count} frames has none of its own: its seams take ${taken}`)
+  }
+}
