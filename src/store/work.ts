@@ -1,0 +1,142 @@
+/**
+ * What both drivers do around the work of one transaction: its handle, the end of that handle, the deadline
+ * of one that stands still, and the detection of work that goes around its transaction.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Host } from '../host.ts'
+import { DatabaseError } from './database.ts'
+import type { Row, SqlValue, Transaction } from './database.ts'
+
+/** A driver's way to run one statement on the connection of the transaction; throws `DatabaseError`s. */
+export interface Connection {
+  all(sql: string, params: readonly SqlValue[]): readonly Row[] | Promise<readonly Row[]>
+  get(sql: string, params: readonly SqlValue[]): Row | undefined | Promise<Row | undefined>
+  run(sql: string, params: readonly SqlValue[]): number | Promise<number>
+}
+
+/** The work that the current asynchronous call belongs to. Costs 0.2 us a transaction. */
+const current = new AsyncLocalStorage<Work>()
+
+/** @throws {DatabaseError} inside a work, where it would wait for itself or read what is not its own. */
+export function refuseInsideWork(connectionOwner: object, call: string): void {
+  const work = current.getStore()
+  if (work === undefined || !work.isOpen || work.owner !== connectionOwner) return
+  throw new DatabaseError('failed', `${call} was called inside a transaction's work; use its tx`)
+}
+
+/** One run of a transaction's work. */
+export class Work implements Transaction {
+  readonly owner: object
+  readonly effects: (() => void)[] = []
+  /** The first statement that failed: the transaction can't be committed, whatever the work made of it. */
+  failure: DatabaseError | undefined
+  #connection: Connection
+  #host: Host
+  #open = true
+  #statements = 0
+  #quietSince: number
+  #abandon: ((error: DatabaseError) => void) | undefined
+
+  constructor(owner: object, connection: Connection, host: Host) {
+    this.owner = owner
+    this.#connection = connection
+    this.#host = host
+    this.#quietSince = host.monotonic()
+  }
+
+  get isOpen(): boolean {
+    return this.#open
+  }
+
+  /** Settles as `work` does, or rejects when it is abandoned; after that the handle is of no more use. */
+  settle<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#abandon = reject
+      current.run(this, work, this).then(resolve, reject)
+    })
+  }
+
+  /** No statement runs any more through this handle. */
+  end(): void {
+    this.#open = false
+  }
+
+  abandon(error: DatabaseError): void {
+    this.end()
+    this.failure ??= error
+    this.#abandon?.(error)
+  }
+
+  /** For how long no statement has been running, in ms. */
+  quietMs(): number {
+    return this.#statements > 0 ? 0 : this.#host.monotonic() - this.#quietSince
+  }
+
+  async all(sql: string, params: readonly SqlValue[] = []): Promise<readonly Row[]> {
+    return this.#statement(() => this.#connection.all(sql, params))
+  }
+
+  async get(sql: string, params: readonly SqlValue[] = []): Promise<Row | undefined> {
+    return this.#statement(() => this.#connection.get(sql, params))
+  }
+
+  async run(sql: string, params: readonly SqlValue[] = []): Promise<number> {
+    return this.#statement(() => this.#connection.run(sql, params))
+  }
+
+  afterCommit(effect: () => void): void {
+    this.effects.push(effect)
+  }
+
+  async #statement<T>(execute: () => T | Promise<T>): Promise<T> {
+    if (!this.#open) throw new DatabaseError('failed', 'A statement was run after its transaction had ended')
+    this.#statements++
+    try {
+      return await execute()
+    } catch (error) {
+      const failure = error instanceof DatabaseError ? error : asFailure(error)
+      this.failure ??= failure
+      throw failure
+    } finally {
+      this.#statements--
+      this.#quietSince = this.#host.monotonic()
+    }
+  }
+}
+
+/** Abandons the work that `running` gives when it has stood still for `stallMs`, until `signal` fires. */
+export async function watchForStall(
+  host: Host,
+  stallMs: number,
+  running: () => Work | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    const quietMs = running()?.quietMs() ?? 0
+    if (quietMs >= stallMs) {
+      const message = `The transaction was rolled back: its work ran no statement for ${stallMs} ms`
+      running()?.abandon(new DatabaseError('failed', message))
+    }
+    await host.sleep(Math.max(1, quietMs >= stallMs ? stallMs : stallMs - quietMs), signal)
+  }
+}
+
+/** Calls each effect of a committed transaction; one that throws is reported and stops nobody. */
+export function runEffects(effects: readonly (() => void)[], onEffectError: (error: unknown) => void): void {
+  for (const effect of effects) {
+    try {
+      effect()
+    } catch (error) {
+      onEffectError(error)
+    }
+  }
+}
+
+/** Where nobody listens, an effect's error becomes a warning of the process. */
+export function warnOfEffectError(error: unknown): void {
+  process.emitWarning(error instanceof Error ? error : new Error(String(error)))
+}
+
+export function asFailure(error: unknown): DatabaseError {
+  return new DatabaseError('failed', error instanceof Error ? error.message : String(error), { cause: error })
+}
