@@ -67,7 +67,7 @@ export interface MediaRunOptions {
 }
 
 export interface MediaResult {
-  /** Frames written (or decoded, where nothing is written). */
+  /** Frames written (or decoded, where nothing is written); of sound, AAC frames, to within two. */
   readonly frames: number
 }
 

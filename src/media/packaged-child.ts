@@ -13,6 +13,9 @@ import {
   AVMEDIA_TYPE_VIDEO,
   type AVPixelFormat,
   type AVSampleFormat,
+  FF_ENCODER_AAC,
+  FF_ENCODER_LIBX264,
+  FF_ENCODER_MJPEG,
 } from 'node-av/constants'
 import {
   avChannelLayoutDescribe,
@@ -38,6 +41,8 @@ import { answerParent, ChildFailure, failureCode } from './child-side.ts'
 import { joinWords } from './child.ts'
 import type { MediaJob } from './media.ts'
 import { type AvOptions, graphPads, type PlannedInput, type PlannedOutput, planMedia } from './plan.ts'
+
+const encoders = { libx264: FF_ENCODER_LIBX264, aac: FF_ENCODER_AAC, mjpeg: FF_ENCODER_MJPEG } as const
 
 const lastLines: string[] = []
 
@@ -386,7 +391,7 @@ async function pullFrames(
 }
 
 async function openEncoder(output: PlannedOutput, sink: FilterContext): Promise<CodecContext> {
-  const codec = Codec.findEncoderByName(output.encoder)
+  const codec = Codec.findEncoderByName(encoders[output.encoder])
   if (codec === null) throw new ChildFailure('unusable', `this FFmpeg has no ${output.encoder} encoder`)
   const encoder = new CodecContext()
   encoder.allocContext3(codec)

@@ -53,7 +53,7 @@ const maxPixels = 2 ** 26
 export const audioSampleRate = 48_000
 
 /** Samples in one AAC frame. */
-const aacFrameSamples = 1024
+export const aacFrameSamples = 1024
 
 /**
  * Fixed, because x264's bits depend on it: a machine with more cores would make other bytes from the same
