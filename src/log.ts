@@ -1,64 +1,95 @@
-/** The log, and the names of its lines: operators watch for these words, so each is written in one place. */
+/** The log, and the lines operators watch for: their words are a contract and stand here only. */
 import { type DestinationStream, type Logger, pino } from 'pino'
 import type { Task } from './job/task.ts'
 
 export type Log = Logger
 
 export interface LogOptions {
-  readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent'
-  /** Lines for a person at a terminal rather than JSON for a collector. */
-  readonly plain: boolean
+  /** trace, debug, info, warn, error, fatal or silent. */
+  readonly level: string
+  /** Lines for a person instead of JSON; by default where standard output is a terminal. */
+  readonly pretty?: boolean
+  /** Where the lines go; standard output by default, written at once so that a crash loses none. */
+  readonly destination?: DestinationStream
 }
 
-export const createLog = ({ level, plain }: LogOptions): Log =>
-  pino(
-    {
-      level,
-      base: { pid: process.pid },
-      timestamp: pino.stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }) },
-      redact: { paths: ['*.authorization', '*.token', '*.secret', '*.password'], censor: '[hidden]' },
-    },
-    plain ? plainLines : pino.destination({ dest: 1, sync: true }),
+/** JSON lines whose `msg` is the line an operator watches for, word by word; plain lines on a terminal. */
+export function createLog({ level, pretty, destination }: LogOptions): Log {
+  const lines = destination ?? pino.destination({ fd: 1, sync: true })
+  const plain = pretty ?? (destination === undefined && process.stdout.isTTY)
+  return pino(
+    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
+    plain ? { write: (line) => lines.write(readable(line)) } : lines,
   )
-
-const plainLines: DestinationStream = {
-  write(line) {
-    const { time, level, msg, err } = JSON.parse(line) as Record<string, unknown>
-    const clock = String(time).slice(11, 19)
-    const why = typeof err === 'object' && err !== null && 'message' in err ? ` (${String(err.message)})` : ''
-    process.stdout.write(
-      `${clock} ${level === 'info' ? '' : `${String(level).toUpperCase()} `}${String(msg)}${why}\n`,
-    )
-  },
 }
 
-const say = (words: string): string => `[Workflow.Coordinator] ${words}`
-
+/** What `[Workflow.Coordinator]` says, in the words operators search for. */
 export const logLine = {
-  starting: (log: Log) => log.info(say('Starting Workflow Coordinator')),
-  recovering: (log: Log, jobs: { readonly approved: number; readonly processing: number }) =>
-    log.info(jobs, say('Recovering interrupted jobs')),
-  resuming: (log: Log, { renders, films }: { readonly renders: number; readonly films: number }) =>
-    log.info({ renders, films }, say(`Resuming ${renders} renders and ${films} films`)),
-  jobApproved: (log: Log, jobId: number) => log.info({ job_id: jobId }, say(`Job approved: ${jobId}`)),
-  jobProcessing: (log: Log, jobId: number) =>
-    log.info({ job_id: jobId }, say(`Spawning processing task for job ${jobId}`)),
-  jobCompleted: (log: Log, jobId: number) =>
-    log.info({ job_id: jobId }, say(`Job ${jobId} marked as completed`)),
-  jobFailed: (log: Log, jobId: number, reason: string) =>
-    log.warn({ job_id: jobId, reason }, say(`Task failed for job ${jobId}: ${reason}`)),
-  cannotAdmit: (log: Log, err: unknown) =>
-    log.error({ err }, say('Cannot look for scenes to start; trying again')),
-  taskRejected: (log: Log, { kind, subject, jobId }: Task, err: unknown) =>
-    log.warn({ err, kind, subject, job_id: jobId }, say(`A ${kind} task of job ${jobId} is put off`)),
-  taskNotSettled: (log: Log, { kind, subject, jobId }: Task, err: unknown) =>
-    log.error(
-      { err, kind, subject, job_id: jobId },
-      say(`Cannot note how a ${kind} task of job ${jobId} ended; trying again`),
+  starting: (log: Log): void => log.info('[Workflow.Coordinator] Starting Workflow Coordinator'),
+
+  recovering: (log: Log, jobs: { readonly approved: number; readonly processing: number }): void =>
+    log.info(jobs, '[Workflow.Coordinator] Recovering interrupted jobs'),
+
+  resuming: (log: Log, { renders, films }: { readonly renders: number; readonly films: number }): void =>
+    log.info({ renders, films }, `[Workflow.Coordinator] Resuming ${renders} renders and ${films} films`),
+
+  jobApproved: (log: Log, jobId: number): void =>
+    log.info({ job_id: jobId }, `[Workflow.Coordinator] Job approved: ${jobId}`),
+
+  jobProcessing: (log: Log, jobId: number): void =>
+    log.info({ job_id: jobId }, `[Workflow.Coordinator] Spawning processing task for job ${jobId}`),
+
+  jobCompleted: (log: Log, jobId: number): void =>
+    log.info({ job_id: jobId }, `[Workflow.Coordinator] Job ${jobId} marked as completed`),
+
+  jobFailed: (log: Log, jobId: number, reason: string): void =>
+    log.error({ job_id: jobId, reason }, `[Workflow.Coordinator] Task failed for job ${jobId}: ${reason}`),
+
+  taskPutOff: (log: Log, task: Task, err: unknown): void =>
+    log.warn(
+      { err, ...facts(task) },
+      `[Workflow.Coordinator] A ${task.kind} task of job ${task.jobId} is put off`,
     ),
-  engineCannotLook: (log: Log, err: unknown) =>
-    log.error({ err }, say('Cannot look for tasks; trying again')),
-  listenerFailed: (log: Log, err: unknown, topic: string) =>
-    log.error({ err, topic }, say(`A listener of ${topic} failed`)),
+
+  taskNotSettled: (log: Log, task: Task, err: unknown): void =>
+    log.error(
+      { err, ...facts(task) },
+      `[Workflow.Coordinator] Cannot note how a ${task.kind} task of job ${task.jobId} ended; trying again`,
+    ),
+
+  cannotAdmit: (log: Log, err: unknown): void =>
+    log.error({ err }, '[Workflow.Coordinator] Cannot look for scenes to start; trying again'),
+
+  cannotTakeTasks: (log: Log, err: unknown): void =>
+    log.error({ err }, '[Workflow.Coordinator] Cannot look for tasks; trying again'),
+
+  listenerFailed: (log: Log, topic: string, err: unknown): void =>
+    log.error({ err, topic }, `[Workflow.Coordinator] A listener of ${topic} failed`),
+}
+
+const facts = ({ kind, subject, jobId }: Task) => ({ kind, subject, job_id: jobId })
+
+interface LoggedLine {
+  readonly level: number
+  readonly time: string
+  readonly msg?: string
+  readonly err?: { readonly stack?: string; readonly message?: string }
+  readonly [member: string]: unknown
+}
+
+/** What FFmpeg or a file's name says must not steer the terminal. */
+// oxlint-disable-next-line no-control-regex
+const steering = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g
+
+function readable(json: string): string {
+  const line: LoggedLine = JSON.parse(json)
+  const { level, time, msg = '', err, ...members } = line
+  const rank = level >= 50 ? 'ERROR ' : level >= 40 ? 'WARN ' : ''
+  // The ids are in the line already; anything else is worth showing.
+  const further = Object.entries(members)
+    .filter(([name, value]) => !msg.includes(String(value)) && name !== 'reason')
+    .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
+  const head = `${time.slice(11, 23)} ${rank}${[msg.replaceAll('\n', ' '), ...further].join(' ')}`
+  const stack = err ? `\n    ${(err.stack ?? err.message ?? '').replaceAll('\n', '\n    ')}` : ''
+  return `${(head + stack).replace(steering, '\u{fffd}')}\n`
 }

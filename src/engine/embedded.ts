@@ -92,7 +92,7 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
       },
       (error: unknown) => {
         kind.looking = undefined
-        logLine.engineCannotLook(log, error)
+        logLine.cannotTakeTasks(log, error)
         wakeAt(host.now() + refusedMs)
       },
     )
@@ -115,7 +115,7 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
   const comeAgain = async (task: KeptTask, kind: Kind, error: unknown): Promise<void> => {
     // A full disk is nobody's failure: work resumes by itself when there is room, however long that takes.
     const tries = isDiskFull(error) ? task.tries : task.tries + 1
-    logLine.taskRejected(log, task, error)
+    logLine.taskPutOff(log, task, error)
     if (tries >= maxTries) {
       await kind.options.onExhausted(task, error)
       await database.transaction((tx) => deleteTask(tx, task.id))

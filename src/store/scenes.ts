@@ -136,12 +136,13 @@ export interface WaitingScene {
   readonly duration: number
 }
 
-const mayStart = `jobs.status in ('approved', 'processing') and jobs.error is null
+const mayStart = `jobs.approved_at is not null and jobs.ended_at is null and jobs.error is null
     and scenes.status = 'pending' and scenes.renderer = $1`
 
+// SQLite takes `cross join` as the order to walk in: along the queue, and not through all scenes.
 const waiting = `select scenes.id, scenes.job_id, jobs.status as job_status, scenes.model, scenes.duration
-  from jobs join scenes on scenes.job_id = jobs.id
-  where ${mayStart} and (scenes.not_before is null or scenes.not_before <= $2)
+  from jobs cross join scenes
+  where ${mayStart} and scenes.job_id = jobs.id and (scenes.not_before is null or scenes.not_before <= $2)
   order by jobs.priority desc, jobs.approved_at, jobs.id, scenes.position
   limit $3`
 

@@ -25,9 +25,9 @@ export const jobs: Migration = {
       inserted_at {{integer}} not null,
       updated_at {{integer}} not null
     )`,
-    // The queue: only what somebody waits for, so it stays small however many jobs are kept.
+    // The queue: approved and not ended, so it stays small however many jobs are kept.
     `create index jobs_active on jobs (priority desc, approved_at, id)
-      where status in ('approved', 'processing')`,
+      where approved_at is not null and ended_at is null`,
     `create index jobs_by_status on jobs (status, id)`,
     `create index jobs_by_type on jobs (type, id)`,
 
