@@ -1,0 +1,84 @@
+/** The HTTP contract, put together: guards, resources, and one way for everything that goes wrong. */
+import { OpenAPIHono } from '@hono/zod-openapi'
+import type { MiddlewareHandler } from 'hono'
+import type { ArtifactStore } from '../artifact/artifact.ts'
+import type { Coordinator } from '../coordinator/coordinator.ts'
+import { type Host, systemHost } from '../host.ts'
+import { jobRequest } from '../job/request.ts'
+import type { Log } from '../log.ts'
+import { type TakeAsset, assetRoutes } from './assets.ts'
+import { type BodyLimits, defaultBodyLimits } from './body.ts'
+import { guardOrigin } from './guard.ts'
+import { jobRoutes } from './jobs.ts'
+import { operationRoutes } from './operations.ts'
+import { HttpProblem, answerProblem, malformed, problemOf } from './problem.ts'
+import { sceneRoutes } from './scenes.ts'
+import { videoRoutes } from './videos.ts'
+
+export interface AppOptions {
+  readonly coordinator: Coordinator
+  readonly artifacts: ArtifactStore
+  readonly takeAsset: TakeAsset
+  readonly log: Log
+  readonly limits?: Partial<BodyLimits>
+  /** Names or addresses under which the server is reached, besides localhost; 0.0.0.0 or :: for any address. */
+  readonly hosts?: readonly string[]
+  readonly host?: Host
+}
+
+export function createApp(options: AppOptions): OpenAPIHono {
+  const { coordinator, artifacts, takeAsset, log, hosts = [], host = systemHost } = options
+  const limits = { ...defaultBodyLimits, ...options.limits }
+  const app = new OpenAPIHono({
+    defaultHook: (result) => {
+      if (!result.success)
+        throw malformed(
+          result.error.issues.map((issue) => ({ field: issue.path.join('.'), reason: issue.message })),
+        )
+    },
+  })
+
+  app.onError((error, c) => {
+    const problem = problemOf(error)
+    if (problem) return answerProblem(c, problem)
+    const request_id = host.id()
+    log.error({ err: error, request_id, method: c.req.method, path: c.req.path }, 'Request failed')
+    return answerProblem(c, new HttpProblem(500, { error: 'Internal error', request_id }))
+  })
+  app.notFound((c) => answerProblem(c, nothingAt(app, c.req.method, c.req.path)))
+
+  app.use(standardHeaders, guardOrigin(hosts))
+  app.openAPIRegistry.register('JobRequest', jobRequest)
+  app.route('/api/v3', jobRoutes({ coordinator, limits }))
+  app.route('/api/v3', sceneRoutes({ coordinator }))
+  app.route('/api/v3', videoRoutes({ coordinator, artifacts }))
+  app.route('/api/v3', assetRoutes({ coordinator, artifacts, takeAsset, limits }))
+  app.route('/', operationRoutes({ coordinator, log }))
+  return app
+}
+
+/** No answer is ever guessed to be of another type, kept by a cache unasked, or read by a foreign page. */
+const standardHeaders: MiddlewareHandler = async (c, next) => {
+  c.header('x-content-type-options', 'nosniff')
+  c.header('cross-origin-resource-policy', 'same-origin')
+  c.header('referrer-policy', 'no-referrer')
+  c.header('cache-control', 'no-store')
+  await next()
+}
+
+const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
+
+/** 405 where the address takes another method, else 404. */
+function nothingAt(app: OpenAPIHono, method: string, path: string): HttpProblem {
+  // Middleware matches under the method ALL, and is not what an address offers.
+  const offered = methods.filter((offer) =>
+    app.router.match(offer, path)[0].some(([[, route]]) => route.method !== 'ALL'),
+  )
+  if (offered.length === 0) return new HttpProblem(404, { error: 'Not found', path })
+  const allow = offered.flatMap((offer) => (offer === 'GET' ? ['GET', 'HEAD'] : [offer])).join(', ')
+  return new HttpProblem(
+    405,
+    { error: 'Method not allowed', reason: `${method} is not possible here; use ${allow}` },
+    { headers: { allow } },
+  )
+}

@@ -1,0 +1,121 @@
+import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
+import type { ArtifactStore } from '../artifact/artifact.ts'
+import type { Coordinator } from '../coordinator/coordinator.ts'
+import type { Asset } from '../job/asset.ts'
+import type { BodyLimits } from './body.ts'
+import { serveBytes } from './bytes.ts'
+import { inlineNamed } from './disposition.ts'
+import { addressOf, assetPath } from './path.ts'
+import { incomingUpload } from './upload.ts'
+
+/** Keeps a photograph if it is one. @throws {RefusedError} `asset_refused` */
+export type TakeAsset = (bytes: AsyncIterable<Uint8Array>) => Promise<Asset>
+
+const assetSchema = z
+  .object({
+    id: z.string().describe("SHA-256 of the image's bytes"),
+    width: z.int(),
+    height: z.int(),
+    content_type: z.string(),
+    size: z.int().describe('Bytes'),
+  })
+  .openapi('Asset')
+
+export type AssetAnswer = z.infer<typeof assetSchema>
+
+const assetAnswer = (asset: Asset): AssetAnswer => ({
+  id: asset.id,
+  width: asset.width,
+  height: asset.height,
+  content_type: asset.contentType,
+  size: asset.size,
+})
+
+const binary = { schema: { type: 'string', format: 'binary' } } as const
+
+const addAssetRoute = createRoute({
+  method: 'post',
+  path: '/assets',
+  summary: 'Upload a photograph: the image as the body, or as the one file of a form',
+  request: {
+    body: {
+      required: true,
+      content: {
+        'image/*': binary,
+        'multipart/form-data': {
+          schema: { type: 'object', properties: { file: { type: 'string', format: 'binary' } } },
+        },
+      },
+    },
+  },
+  responses: {
+    201: {
+      content: { 'application/json': { schema: assetSchema } },
+      description: 'The asset; the same bytes are the same asset',
+    },
+  },
+})
+
+const readAssetRoute = createRoute({
+  method: 'get',
+  path: '/assets/{id}',
+  request: { params: assetPath },
+  responses: { 200: { content: { 'application/json': { schema: assetSchema } }, description: 'The asset' } },
+})
+
+const assetDataRoute = createRoute({
+  method: 'get',
+  path: '/assets/{id}/data',
+  request: { params: assetPath },
+  responses: {
+    200: { content: { 'image/*': binary }, description: 'The bytes as they were uploaded' },
+  },
+})
+
+const extensions: Readonly<Record<string, string>> = {
+  'image/jpeg': 'jpg',
+  'image/png': 'png',
+  'image/webp': 'webp',
+  'image/avif': 'avif',
+}
+
+export function assetRoutes({
+  coordinator,
+  artifacts,
+  takeAsset,
+  limits,
+}: {
+  readonly coordinator: Coordinator
+  readonly artifacts: ArtifactStore
+  readonly takeAsset: TakeAsset
+  readonly limits: BodyLimits
+}): OpenAPIHono {
+  const routes = new OpenAPIHono()
+
+  routes.openapi(addAssetRoute, async (c) => {
+    const upload = incomingUpload(c, limits.assetBytes)
+    const asset = await takeAsset(upload.bytes).catch(async (error: unknown) => {
+      await upload.discard()
+      throw error
+    })
+    c.header('location', addressOf.asset(asset.id))
+    return c.json(assetAnswer(asset), 201)
+  })
+
+  routes.openapi(readAssetRoute, async (c) =>
+    c.json(assetAnswer(await coordinator.asset(c.req.valid('param').id)), 200),
+  )
+
+  routes.openapi(assetDataRoute, async (c) => {
+    const asset = await coordinator.asset(c.req.valid('param').id)
+    return serveBytes(c, artifacts, {
+      id: asset.id,
+      contentType: asset.contentType,
+      modifiedAt: asset.insertedAt,
+      disposition: inlineNamed(asset.id, asset.id, extensions[asset.contentType] ?? 'bin'),
+      immutable: true,
+    })
+  })
+
+  return routes
+}

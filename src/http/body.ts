@@ -1,0 +1,118 @@
+/** Bodies as they come in: counted while they are read, so that none is held that is over its limit. */
+import type { Context } from 'hono'
+import { HttpProblem, malformedField, tooLarge } from './problem.ts'
+
+export interface BodyLimits {
+  readonly jsonBytes: number
+  /** Levels of arrays and objects. */
+  readonly jsonDepth: number
+  readonly assetBytes: number
+}
+
+export const defaultBodyLimits: BodyLimits = {
+  jsonBytes: 1 << 20,
+  jsonDepth: 64,
+  assetBytes: 100 << 20,
+}
+
+export interface IncomingBody {
+  /** Throws an HttpProblem (413) as soon as more came than `maxBytes`, and (400) where the client broke off. */
+  readonly bytes: AsyncGenerator<Uint8Array, void, void>
+  /** Reads what is left, up to the limit: a client that is still sending would not see an answer given before. */
+  readonly discard: () => Promise<void>
+}
+
+export function incomingBody(c: Context, maxBytes: number): IncomingBody {
+  if (Number(c.req.header('content-length') ?? 0) > maxBytes) throw tooLarge(maxBytes)
+  const reader = c.req.raw.body?.getReader()
+  let size = 0
+  const next = async (): Promise<Uint8Array | undefined> => {
+    const { value } = (await reader?.read().catch((cause: unknown) => {
+      throw malformedField('', 'The body broke off before its end', { cause })
+    })) ?? { value: undefined }
+    size += value?.length ?? 0
+    if (size > maxBytes) throw tooLarge(maxBytes)
+    return value
+  }
+  return {
+    bytes: (async function* () {
+      for (let chunk = await next(); chunk !== undefined; chunk = await next()) yield chunk
+    })(),
+    discard: async () => {
+      // Over the limit, and where the client is gone, `next` throws.
+      while ((await next().catch(() => undefined)) !== undefined);
+    },
+  }
+}
+
+/** Reads a JSON body. What is wrong with it is said as an HttpProblem. */
+export async function readJson(c: Context, limits: BodyLimits): Promise<unknown> {
+  const contentType = c.req.header('content-type') ?? ''
+  if (!/^application\/(?:json|[\w.+-]+\+json)\s*(?:;|$)/i.test(contentType))
+    throw wrongContentType('application/json')
+  refuseEncoded(c)
+  const chunks = await Array.fromAsync(incomingBody(c, limits.jsonBytes).bytes)
+  if (chunks.length === 0) throw malformedField('', 'The body is empty; send a JSON object')
+  return parseJson(decodeUtf8(Buffer.concat(chunks)), limits.jsonDepth)
+}
+
+export const wrongContentType = (wanted: string): HttpProblem =>
+  new HttpProblem(
+    415,
+    { error: 'Wrong content type', field: 'Content-Type', reason: `Send the body as ${wanted}` },
+    { headers: { accept: wanted } },
+  )
+
+export function refuseEncoded(c: Context): void {
+  const encoding = c.req.header('content-encoding')
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity')
+    throw new HttpProblem(
+      415,
+      { error: 'Wrong content encoding', field: 'Content-Encoding', reason: 'Send the body uncompressed' },
+      { headers: { 'accept-encoding': 'identity' } },
+    )
+}
+
+function decodeUtf8(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch (cause) {
+    throw malformedField('', 'The body is not UTF-8', { cause })
+  }
+}
+
+function parseJson(text: string, maxDepth: number): unknown {
+  // JSON.parse takes a depth that JSON.stringify can't, so it is looked at before there is a value.
+  if (deeperThan(text, maxDepth))
+    throw malformedField('', `The JSON must not be nested deeper than ${maxDepth} levels`)
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw malformedField(
+      '',
+      `The body is not JSON: ${cause instanceof Error ? cause.message : 'unreadable'}`,
+      { cause },
+    )
+  }
+}
+
+const quote = 0x22
+const backslash = 0x5c
+
+/** Whether brackets outside of strings open more than `maxDepth` levels; one pass, nothing kept. */
+export function deeperThan(text: string, maxDepth: number): boolean {
+  let depth = 0
+  let inString = false
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index)
+    if (inString) {
+      if (code === backslash) index++
+      else if (code === quote) inString = false
+    } else if (code === quote) inString = true
+    else if (code === 0x5b || code === 0x7b) {
+      depth++
+      if (depth > maxDepth) return true
+    } else if (code === 0x5d || code === 0x7d) depth--
+  }
+  return false
+}

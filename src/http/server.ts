@@ -1,0 +1,119 @@
+/** The app on a port: everything a client can hold on to has a limit or a deadline, and closing ends. */
+import { type IncomingMessage, STATUS_CODES, type Server, type ServerResponse, createServer } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { getRequestListener } from '@hono/node-server'
+import { type Host, systemHost } from '../host.ts'
+import { HttpProblem, type ProblemStatus, problemBody } from './problem.ts'
+
+export interface Listening {
+  /** Where the server is reached, such as `http://127.0.0.1:4000`. */
+  readonly url: string
+  readonly port: number
+  /** Takes no more requests, gives those that run `graceMs` to end, then cuts them off. */
+  close(options: { readonly graceMs: number }): Promise<void>
+}
+
+export interface ListenOptions {
+  /** An address or a name of this machine. */
+  readonly host: string
+  /** 0 takes a free one. */
+  readonly port: number
+  readonly time?: Host
+}
+
+const limits = {
+  /** A client that dribbles its headers must not keep a socket (slow loris). */
+  headersMs: 10_000,
+  /** 100 MB in this time is 2.7 Mbit/s. */
+  requestMs: 300_000,
+  keepAliveMs: 10_000,
+  /** Nothing sent and nothing taken for so long: a client that is gone without saying so. */
+  silenceMs: 120_000,
+  checkEveryMs: 2_000,
+  connections: 2_000,
+}
+
+/** Serves the app. Rejects where the port can't be taken. */
+export async function listen(
+  app: { readonly fetch: (request: Request) => Response | Promise<Response> },
+  { host, port, time = systemHost }: ListenOptions,
+): Promise<Listening> {
+  let closing = false
+  const answer = getRequestListener(app.fetch, {
+    errorHandler: (error) => plainAnswer(400, error instanceof Error ? error.message : 'unreadable'),
+  })
+  const server = createServer(
+    {
+      headersTimeout: limits.headersMs,
+      requestTimeout: limits.requestMs,
+      keepAliveTimeout: limits.keepAliveMs,
+      connectionsCheckingInterval: limits.checkEveryMs,
+    },
+    (request: IncomingMessage, response: ServerResponse) => {
+      // A connection that falls idle while we close would be waited for.
+      response.once('close', () => {
+        if (closing) setImmediate(() => server.closeIdleConnections())
+      })
+      void answer(request, response)
+    },
+  )
+  server.maxConnections = limits.connections
+  server.timeout = limits.silenceMs
+  server.on('clientError', answerBadHttp)
+
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+  const taken = portOf(server)
+  return {
+    port: taken,
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${taken}`,
+    async close({ graceMs }) {
+      closing = true
+      const ended = new Promise<void>((resolve) => server.close(() => resolve()))
+      const done = new AbortController()
+      void ended.then(() => done.abort())
+      await time.sleep(graceMs, done.signal)
+      server.closeAllConnections()
+      await ended
+    },
+  }
+}
+
+function portOf(server: Server): number {
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('the server has no port')
+  return address.port
+}
+
+const plainAnswer = (status: ProblemStatus, reason: string): Response => {
+  const { body, contentType } = problemBody(badHttp(status, reason), undefined)
+  return new Response(body, { status, headers: { 'content-type': contentType } })
+}
+
+const badHttp = (status: ProblemStatus, reason: string): HttpProblem =>
+  new HttpProblem(status, { error: 'Bad request', reason })
+
+/** What isn't HTTP, or came too slowly, never becomes a request: it is answered on the socket. */
+function answerBadHttp(error: Error & { readonly code?: string }, socket: Duplex): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const problem =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? badHttp(431, 'The headers are too large')
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? badHttp(408, 'The request took too long to arrive')
+        : badHttp(400, 'The request is not HTTP/1.1')
+  const { body, contentType } = problemBody(problem, undefined)
+  socket.end(
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\ncontent-type: ${contentType}\r\n` +
+      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+    () => socket.destroy(),
+  )
+}

@@ -1,0 +1,95 @@
+import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
+import type { ArtifactStore } from '../artifact/artifact.ts'
+import type { Coordinator } from '../coordinator/coordinator.ts'
+import { RefusedError } from '../job/errors.ts'
+import type { Job } from '../job/job.ts'
+import { serveBytes } from './bytes.ts'
+import { inlineNamed } from './disposition.ts'
+import { jobIdOf, jobPath, scenePath } from './path.ts'
+
+const bytes = (contentType: string, description: string) => ({
+  200: { content: { [contentType]: { schema: z.string().openapi({ format: 'binary' }) } }, description },
+})
+
+const filmRoute = createRoute({
+  method: 'get',
+  path: '/videos/{id}/combined',
+  request: { params: jobPath },
+  responses: bytes('video/mp4', 'The film'),
+})
+
+const thumbnailRoute = createRoute({
+  method: 'get',
+  path: '/videos/{id}/thumbnail',
+  request: { params: jobPath },
+  responses: bytes('image/jpeg', 'A picture of the film'),
+})
+
+const clipRoute = createRoute({
+  method: 'get',
+  path: '/videos/{id}/clips/{scene_id}',
+  request: { params: scenePath },
+  responses: bytes('video/mp4', "One scene's clip"),
+})
+
+const fileName = (job: Job, suffix: string, extension: string): string =>
+  inlineNamed(`${job.videoName || `job ${job.id}`}${suffix}`, `job ${job.id}${suffix}`, extension)
+
+export function videoRoutes({
+  coordinator,
+  artifacts,
+}: {
+  readonly coordinator: Coordinator
+  readonly artifacts: ArtifactStore
+}): OpenAPIHono {
+  const routes = new OpenAPIHono()
+
+  routes.openapi(filmRoute, async (c) => {
+    const jobId = jobIdOf(c.req.valid('param').id)
+    const [job, { film }] = await Promise.all([coordinator.job(jobId), coordinator.film(jobId)])
+    return serveBytes(c, artifacts, {
+      id: film.id,
+      contentType: film.contentType,
+      modifiedAt: job.endedAt ?? job.updatedAt,
+      disposition: fileName(job, '', 'mp4'),
+      immutable: false,
+    })
+  })
+
+  routes.openapi(thumbnailRoute, async (c) => {
+    const jobId = jobIdOf(c.req.valid('param').id)
+    const [job, { thumbnail }] = await Promise.all([coordinator.job(jobId), coordinator.film(jobId)])
+    return serveBytes(c, artifacts, {
+      id: thumbnail.id,
+      contentType: thumbnail.contentType,
+      modifiedAt: job.endedAt ?? job.updatedAt,
+      disposition: fileName(job, '', 'jpg'),
+      immutable: false,
+    })
+  })
+
+  routes.openapi(clipRoute, async (c) => {
+    const { id, scene_id } = c.req.valid('param')
+    const jobId = jobIdOf(id)
+    const [job, scene] = await Promise.all([
+      coordinator.job(jobId),
+      coordinator.scene(jobId, scene_id.toLowerCase()),
+    ])
+    if (scene.clip === null)
+      throw new RefusedError('Clip is not ready', {
+        code: 'not_ready',
+        jobId,
+        currentStatus: scene.status,
+        reason: 'The scene must be completed before its clip can be fetched',
+      })
+    return serveBytes(c, artifacts, {
+      id: scene.clip,
+      contentType: 'video/mp4',
+      modifiedAt: scene.completedAt ?? scene.updatedAt,
+      disposition: fileName(job, ` - scene ${scene.position + 1}`, 'mp4'),
+      immutable: false,
+    })
+  })
+
+  return routes
+}
