@@ -1,5 +1,5 @@
 /** The HTTP contract, put together: guards, resources, and one way for everything that goes wrong. */
-import { OpenAPIHono } from '@hono/zod-openapi'
+import { OpenAPIHono, z } from '@hono/zod-openapi'
 import type { MiddlewareHandler } from 'hono'
 import type { ArtifactStore } from '../artifact/artifact.ts'
 import type { Coordinator } from '../coordinator/coordinator.ts'
@@ -48,7 +48,12 @@ export function createApp(options: AppOptions): OpenAPIHono {
   app.notFound((c) => answerProblem(c, nothingAt(app, c.req.method, c.req.path)))
 
   app.use(standardHeaders, guardOrigin(hosts))
-  app.openAPIRegistry.register('JobRequest', jobRequest)
+  // Not register(): a schema of job/ may be older than the library's extension of zod, by the order of imports.
+  app.openAPIRegistry.registerComponent(
+    'schemas',
+    'JobRequest',
+    JSON.parse(JSON.stringify(z.toJSONSchema(jobRequest, { io: 'input' }))),
+  )
   app.route('/api/v3', jobRoutes({ coordinator, limits }))
   app.route('/api/v3', sceneRoutes({ coordinator }))
   app.route('/api/v3', videoRoutes({ coordinator, artifacts }))

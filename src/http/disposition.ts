@@ -14,7 +14,7 @@ export function inlineNamed(name: string, fallback: string, extension: string): 
       .replace(unsafe, ' ')
       .replace(/\s+/g, ' ')
       .trim()
-      .replace(/^\.+|\.+$/g, ''),
+      .replace(/^[\s.]+|[\s.]+$/g, ''),
   )
   const full = `${safe || fallback}.${extension}`
   const ascii = full

@@ -1,5 +1,6 @@
 /** The app on a port: everything a client can hold on to has a limit or a deadline, and closing ends. */
 import { type IncomingMessage, STATUS_CODES, type Server, type ServerResponse, createServer } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import { type Host, systemHost } from '../host.ts'
@@ -39,6 +40,8 @@ export async function listen(
   { host, port, time = systemHost }: ListenOptions,
 ): Promise<Listening> {
   let closing = false
+  /** How many requests run on each connection: Node's own list of idle ones lacks those that never sent any. */
+  const running = new Map<Socket, number>()
   const answer = getRequestListener(app.fetch, {
     errorHandler: (error) => plainAnswer(400, error instanceof Error ? error.message : 'unreadable'),
   })
@@ -48,15 +51,24 @@ export async function listen(
       requestTimeout: limits.requestMs,
       keepAliveTimeout: limits.keepAliveMs,
       connectionsCheckingInterval: limits.checkEveryMs,
+      // Answered by the error handler, with words.
+      requireHostHeader: false,
     },
     (request: IncomingMessage, response: ServerResponse) => {
-      // A connection that falls idle while we close would be waited for.
+      const { socket } = request
+      running.set(socket, (running.get(socket) ?? 0) + 1)
       response.once('close', () => {
-        if (closing) setImmediate(() => server.closeIdleConnections())
+        const left = (running.get(socket) ?? 1) - 1
+        if (running.has(socket)) running.set(socket, left)
+        if (closing && left === 0) socket.destroySoon()
       })
       void answer(request, response)
     },
   )
+  server.on('connection', (socket: Socket) => {
+    running.set(socket, 0)
+    socket.once('close', () => running.delete(socket))
+  })
   server.maxConnections = limits.connections
   server.timeout = limits.silenceMs
   server.on('clientError', answerBadHttp)
@@ -75,6 +87,7 @@ export async function listen(
     async close({ graceMs }) {
       closing = true
       const ended = new Promise<void>((resolve) => server.close(() => resolve()))
+      for (const [socket, requests] of running) if (requests === 0) socket.destroy()
       const done = new AbortController()
       void ended.then(() => done.abort())
       await time.sleep(graceMs, done.signal)

@@ -1,0 +1,150 @@
+/**
+ * The app over the real database, engine, coordinator and artifacts, in a folder of its own. Only rendering is
+ * left out: a test says itself when a job has its clips and its film, and of which bytes.
+ */
+import { createHash } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import sharp from 'sharp'
+import { openDiskArtifacts } from '../../src/artifact/disk.ts'
+import type { ArtifactStore } from '../../src/artifact/artifact.ts'
+import { type RunningCoordinator, createCoordinator } from '../../src/coordinator/coordinator.ts'
+import { createEmbeddedEngine } from '../../src/engine/embedded.ts'
+import { createPubSub } from '../../src/events/pubsub.ts'
+import { systemHost } from '../../src/host.ts'
+import { type AppOptions, createApp } from '../../src/http/app.ts'
+import type { TakeAsset } from '../../src/http/assets.ts'
+import type { JobAnswer } from '../../src/http/jobs.ts'
+import { type AssetRefusal, RefusedError } from '../../src/job/errors.ts'
+import { localPrices } from '../../src/job/price.ts'
+import { createLog } from '../../src/log.ts'
+import { migrate } from '../../src/store/migrate.ts'
+import { migrations } from '../../src/store/migrations/all.ts'
+import { openSqlite } from '../../src/store/sqlite.ts'
+
+export interface House {
+  readonly app: ReturnType<typeof createApp>
+  readonly coordinator: RunningCoordinator
+  readonly artifacts: ArtifactStore
+  /** Everything that was logged, as parsed lines. */
+  readonly logged: { readonly msg: string; readonly [member: string]: unknown }[]
+  /** The app with other options over the same coordinator. */
+  appWith(options: Partial<AppOptions>): ReturnType<typeof createApp>
+  /** A picture of its own colour, uploaded; its asset id. */
+  picture(shade: number): Promise<string>
+  /** A pending job of `scenes` scenes. */
+  job(scenes?: number, members?: Record<string, unknown>): Promise<JobAnswer>
+  /** Brings a pending job to its film of these bytes; every clip has the same ones. */
+  finish(jobId: number, film: Uint8Array): Promise<void>
+  close(): Promise<void>
+}
+
+export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
+
+export async function openHouse(): Promise<House> {
+  const directory = await mkdtemp(join(tmpdir(), 'http-house-'))
+  const database = openSqlite({ path: join(directory, 'coordinator.db') })
+  await migrate(database, migrations)
+  const artifacts = await openDiskArtifacts(directory)
+  const logged: House['logged'] = []
+  const log = createLog({ level: 'debug', destination: { write: (line) => logged.push(JSON.parse(line)) } })
+  const pubsub = createPubSub((error) => {
+    throw error
+  })
+  const parts = { database, host: systemHost, log, pubsub, priceBook: localPrices }
+  const engine = createEmbeddedEngine(parts)
+  const renderers = [{ name: 'local', models: ['local'], maxConcurrency: 4 }]
+  const coordinator = createCoordinator({ ...parts, engine, renderers })
+  let film: Uint8Array = new Uint8Array()
+  let started: Promise<void> | undefined
+  const once = { concurrency: 4, onExhausted: () => Promise.resolve() }
+  const keep = (bytes: Uint8Array) => artifacts.put(chunksOf(bytes), { maxBytes: 1 << 30 })
+  engine.handle('render-scene', once, async ({ subject }) => {
+    await coordinator.beginAttempt(subject)
+    await coordinator.sceneRendered(subject, (await keep(film)).id)
+  })
+  engine.handle('join-clips', once, () => Promise.resolve())
+  engine.handle('stitch-film', once, async ({ jobId }) => {
+    const stored = await keep(film)
+    const { storyboard } = await coordinator.job(jobId)
+    await coordinator.completeJob(jobId, {
+      film: { ...stored, contentType: 'video/mp4' },
+      thumbnail: { ...stored, contentType: 'image/jpeg' },
+      durationMs: storyboard.total_duration * 1000,
+      frames: storyboard.total_duration * storyboard.format.fps,
+      format: storyboard.format,
+    })
+  })
+
+  const takeAsset = takeAssetInto(artifacts, coordinator)
+  const options = { coordinator, artifacts, takeAsset, log }
+  const app = createApp(options)
+  const picture = async (shade: number): Promise<string> => {
+    const background = { r: shade, g: 0, b: 0 }
+    const bytes = await sharp({ create: { width: 4, height: 3, channels: 3, background } })
+      .png()
+      .toBuffer()
+    return (await takeAsset(chunksOf(bytes))).id
+  }
+  return {
+    app,
+    coordinator,
+    artifacts,
+    logged,
+    appWith: (other) => createApp({ ...options, ...other }),
+    picture,
+    async job(scenes = 1, members = {}) {
+      const photos = []
+      for (let shade = 0; shade < scenes; shade++) photos.push({ asset_id: await picture(shade) })
+      const { parameters, ...others } = members
+      const response = await app.request('/api/v3/jobs', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({
+          type: 'property_photos',
+          parameters: { photos, ...(parameters as object | undefined) },
+          ...others,
+        }),
+      })
+      if (response.status !== 201) throw new Error(await response.text())
+      return (await response.json()) as JobAnswer
+    },
+    async finish(jobId, bytes) {
+      film = bytes
+      const ended = Promise.withResolvers<void>()
+      const end = pubsub.subscribe('jobs:completed', (event) => event.job_id === jobId && ended.resolve())
+      await (started ??= coordinator.start())
+      await coordinator.approveJob(jobId)
+      await ended.promise
+      end()
+    },
+    async close() {
+      await coordinator.stop()
+      await engine.stop({ graceMs: 1000 })
+      await database.close()
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+export async function* chunksOf(bytes: Uint8Array, size = 65_536): AsyncGenerator<Uint8Array> {
+  for (let offset = 0; offset < bytes.length; offset += size) yield bytes.subarray(offset, offset + size)
+}
+
+function takeAssetInto(artifacts: ArtifactStore, coordinator: RunningCoordinator): TakeAsset {
+  const refuse = (message: string, kind: AssetRefusal) =>
+    new RefusedError(message, { code: 'asset_refused', kind })
+  return async (bytes) => {
+    const stored = await artifacts.put(bytes, { maxBytes: 100 << 20 })
+    if (stored.size === 0) throw refuse('The image is empty', 'empty')
+    const { format, width, height } = await sharp(await artifacts.localPath(stored.id))
+      .metadata()
+      .catch(() => {
+        throw refuse('These bytes are not an image', 'not_an_image')
+      })
+    if (format === 'svg') throw refuse('SVG is not taken', 'format_not_allowed')
+    const master = stored.id
+    return coordinator.addAsset({ ...stored, contentType: `image/${format}`, width, height, master })
+  }
+}

@@ -1,0 +1,168 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { JobAnswer } from '../../src/http/jobs.ts'
+import type { ScenesAnswer } from '../../src/http/scenes.ts'
+import { type House, openHouse } from './house.ts'
+
+let house: House
+beforeAll(async () => {
+  house = await openHouse()
+})
+afterAll(() => house.close())
+
+const iso = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
+const get = async (path: string): Promise<any> => (await house.app.request(path)).json()
+
+describe('a job', () => {
+  test('is answered with its plan, its cost and where it is found', async () => {
+    const asset = await house.picture(1)
+    const response = await house.app.request('/api/v3/jobs', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        type: 'property_photos',
+        parameters: { photos: [{ asset_id: asset, room: 'kitchen' }], campaign_id: 'spring' },
+        video_name: 'Harbour 🏡',
+      }),
+    })
+    expect(response.status).toBe(201)
+    const job = (await response.json()) as JobAnswer
+    expect(response.headers.get('location')).toBe(`/api/v3/jobs/${job.job_id}`)
+    expect(job).toMatchObject({
+      type: 'property_photos',
+      status: 'pending',
+      video_name: 'Harbour 🏡',
+      priority: 50,
+      estimated_cost: 0,
+      costs: { currency: 'USD', estimated: 0, spent: 0, price_book: 'local-1' },
+      progress_percentage: 0,
+      current_stage: 'created',
+      parameters: { campaign_id: 'spring' },
+      storyboard: { format: { width: 1280, height: 720, fps: 24 }, total_duration: 5 },
+      error: null,
+      film: null,
+      approved_at: null,
+      started_at: null,
+      ended_at: null,
+    })
+    expect(job.inserted_at).toMatch(iso)
+    expect(job.updated_at).toMatch(iso)
+    expect(await get(`/api/v3/jobs/${job.job_id}`)).toEqual(job)
+  })
+
+  test('is approved once, in the words of the contract, whatever body comes along', async () => {
+    const { job_id } = await house.job()
+    const approve = () => house.app.request(`/api/v3/jobs/${job_id}/approve`, { method: 'POST', body: '{' })
+    const answers = await Promise.all(Array.from({ length: 20 }, approve))
+    const approved = answers.filter(({ status }) => status === 200)
+    expect(approved).toHaveLength(1)
+    expect(await approved[0]!.text()).toBe(
+      `{"message":"Job approved successfully","job_id":${job_id},"status":"approved"}`,
+    )
+    const refused = answers.find(({ status }) => status === 422)!
+    expect(await refused.json()).toEqual({
+      error: 'Job cannot be approved',
+      job_id,
+      current_status: 'approved',
+      reason: 'Job must be in pending state to be approved',
+    })
+    expect(answers.filter(({ status }) => status === 422)).toHaveLength(19)
+  })
+
+  test('tells where its film and its clips are once they are there', async () => {
+    const { job_id } = await house.job(2)
+    await house.finish(job_id, new Uint8Array(1000))
+    const job = await get(`/api/v3/jobs/${job_id}`)
+    expect(job).toMatchObject({
+      status: 'completed',
+      progress_percentage: 100,
+      current_stage: 'completed',
+      film: {
+        url: `/api/v3/videos/${job_id}/combined`,
+        thumbnail_url: `/api/v3/videos/${job_id}/thumbnail`,
+        width: 1280,
+        height: 720,
+        fps: 24,
+        size: 1000,
+        duration: 9.5,
+      },
+    })
+    for (const name of ['approved_at', 'started_at', 'ended_at']) expect(job[name]).toMatch(iso)
+    const scenes: ScenesAnswer = await get(`/api/v3/jobs/${job_id}/scenes`)
+    expect(scenes).toMatchObject({ job_id, total_scenes: 2, completed_scenes: 2, progress_percentage: 100 })
+    for (const [position, scene] of scenes.scenes.entries()) {
+      expect(scene).toMatchObject({
+        job_id,
+        position,
+        status: 'completed',
+        progress_percentage: 100,
+        clip_url: `/api/v3/videos/${job_id}/clips/${scene.id}`,
+      })
+      expect(await get(`/api/v3/jobs/${job_id}/scenes/${scene.id.toUpperCase()}`)).toEqual(scene)
+    }
+  })
+
+  test('that a program completed with bytes of its own has no film', async () => {
+    const { job_id } = await house.job()
+    await house.finish(job_id, new Uint8Array(1))
+    const other = await house.job()
+    expect(other.film).toBeNull()
+    expect((await get(`/api/v3/jobs/${job_id}`)).film).not.toBeNull()
+  })
+
+  test('keeps names such as __proto__ harmless', async () => {
+    const response = await house.app.request('/api/v3/jobs', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: `{"type":"property_photos","parameters":{"photos":[{"asset_id":"${await house.picture(1)}"}],
+        "__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}}}}`,
+    })
+    expect(response.status).toBe(201)
+    expect(({} as Record<string, unknown>)['polluted']).toBeUndefined()
+    const job = (await response.json()) as JobAnswer
+    expect((await house.app.request(`/api/v3/jobs/${job.job_id}`)).status).toBe(200)
+  })
+})
+
+describe('the list of jobs', () => {
+  test('is read page by page, newest first, each job once', async () => {
+    const made: number[] = []
+    for (let index = 0; index < 5; index++)
+      made.unshift((await house.job(1, { parameters: { client_id: 'pages' } })).job_id)
+    const seen: number[] = []
+    let cursor: string | null = null
+    do {
+      const page = await get(`/api/v3/jobs?client_id=pages&limit=2${cursor ? `&cursor=${cursor}` : ''}`)
+      seen.push(...page.jobs.map((job: JobAnswer) => job.job_id))
+      cursor = page.next_cursor
+    } while (cursor)
+    expect(seen).toEqual(made)
+  })
+
+  test('is filtered by status, type and any free members', async () => {
+    const wanted = await house.job(1, { parameters: { campaign_id: 'a b&c', client_id: 7 } })
+    await house.job(1, { parameters: { campaign_id: 'a b&c', client_id: 8 } })
+    const query = new URLSearchParams({ campaign_id: 'a b&c', client_id: '7', status: 'pending' })
+    const page = await get(`/api/v3/jobs?${query}&type=property_photos`)
+    expect(page.jobs).toEqual([wanted])
+    expect(page.next_cursor).toBeNull()
+    expect((await get(`/api/v3/jobs?${query}&type=image_pairs`)).jobs).toEqual([])
+  })
+
+  test.each([
+    ['status=finished', 'status', /must be one of pending, approved/],
+    ['limit=0', 'limit', /from 1 to 200/],
+    ['limit=201', 'limit', /from 1 to 200/],
+    ['limit=ten', 'limit', /from 1 to 200/],
+    ['cursor=xyz', 'cursor', /next_cursor/],
+    ['cursor=%00%ff', 'cursor', /next_cursor/],
+    ['status=pending&status=failed', 'status', /./],
+    ['client_id=1&client_id=2', 'client_id', /once/],
+    [Array.from({ length: 11 }, (_, index) => `label${index}=x`).join('&'), 'label10', /at most 10/],
+  ])('refuses %s and says what is wrong', async (query, field, reason) => {
+    const response = await house.app.request(`/api/v3/jobs?${query}`)
+    expect(response.status).toBe(400)
+    const answer = (await response.json()) as { field: string; reason: string }
+    expect(answer.field).toBe(field)
+    expect(answer.reason).toMatch(reason)
+  })
+})

@@ -1,0 +1,334 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { deeperThan } from '../../src/http/body.ts'
+import { type House, openHouse } from './house.ts'
+
+let house: House
+beforeAll(async () => {
+  house = await openHouse()
+})
+afterAll(() => house.close())
+
+interface Asked {
+  readonly path: string
+  readonly init?: RequestInit
+}
+
+async function ask({ path, init }: Asked, app = house.app) {
+  const response = await app.request(path, init)
+  return { response, answer: (await response.json()) as Record<string, any> }
+}
+
+const post = (
+  body: NonNullable<RequestInit['body']>,
+  headers: Record<string, string> = {},
+  path = '/api/v3/jobs',
+): Asked => ({
+  path,
+  init: { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body },
+})
+
+const missingScene = '3f2b0c9e-8d1a-4c57-9f3e-2a6b7c8d9e0f'
+
+describe('what is not there is told as it was given', () => {
+  test.each([
+    ['/api/v3/jobs/99999', { error: 'Job not found', job_id: '99999' }],
+    ['/api/v3/jobs/99999/scenes', { error: 'Job not found', job_id: '99999' }],
+    ['/api/v3/videos/99999/combined', { error: 'Job not found', job_id: '99999' }],
+    ['/api/v3/videos/99999/thumbnail', { error: 'Job not found', job_id: '99999' }],
+    [`/api/v3/videos/99999/clips/${missingScene}`, { error: 'Job not found', job_id: '99999' }],
+    ['/api/v3/jobs/0', { error: 'Job not found', job_id: '0' }],
+    ['/api/v3/jobs/-5', { error: 'Job not found', job_id: '-5' }],
+    ['/api/v3/jobs/99999999999999999999', { error: 'Job not found', job_id: '99999999999999999999' }],
+    [`/api/v3/assets/${'0'.repeat(64)}`, { error: 'Asset not found', asset_id: '0'.repeat(64) }],
+    [`/api/v3/assets/${'0'.repeat(64)}/data`, { error: 'Asset not found', asset_id: '0'.repeat(64) }],
+    ['/api/v3/nothing', { error: 'Not found', path: '/api/v3/nothing' }],
+    ['/', { error: 'Not found', path: '/' }],
+  ])('%s', async (path, expected) => {
+    const { response, answer } = await ask({ path })
+    expect(response.status).toBe(404)
+    expect(answer).toEqual(expected)
+    const approval = await ask({ path: '/api/v3/jobs/99999/approve', init: { method: 'POST' } })
+    expect(approval.answer).toEqual({ error: 'Job not found', job_id: '99999' })
+  })
+
+  test('a scene that is not there, or is another job’s', async () => {
+    const one = await house.job()
+    const other = await house.job()
+    const { scenes } = (await ask({ path: `/api/v3/jobs/${other.job_id}/scenes` })).answer
+    const absent = await ask({ path: `/api/v3/jobs/${one.job_id}/scenes/${missingScene}` })
+    expect(absent.response.status).toBe(404)
+    expect(absent.answer).toEqual({ error: 'Scene not found', scene_id: missingScene })
+    const foreign = await ask({ path: `/api/v3/jobs/${one.job_id}/scenes/${scenes[0].id}` })
+    expect(foreign.response.status).toBe(404)
+    expect(foreign.answer).toMatchObject({ job_id: one.job_id, scene_id: scenes[0].id })
+  })
+
+  test('a film, thumbnail or clip that is not made yet says which state it waits in', async () => {
+    const { job_id } = await house.job()
+    const { scenes } = (await ask({ path: `/api/v3/jobs/${job_id}/scenes` })).answer
+    for (const address of ['combined', 'thumbnail', `clips/${scenes[0].id}`]) {
+      const { response, answer } = await ask({ path: `/api/v3/videos/${job_id}/${address}` })
+      expect(response.status).toBe(404)
+      expect(answer).toMatchObject({ job_id, current_status: 'pending', reason: expect.any(String) })
+    }
+  })
+})
+
+describe('a malformed address is 400 with the field and the reason', () => {
+  test.each([
+    ['/api/v3/jobs/abc', 'id'],
+    ['/api/v3/jobs/1.5', 'id'],
+    ['/api/v3/jobs/007', 'id'],
+    ['/api/v3/jobs/1e3', 'id'],
+    ['/api/v3/jobs/%00', 'id'],
+    ['/api/v3/jobs/%E0%A4%A', 'id'],
+    ['/api/v3/jobs/%F0%9F%8F%A1', 'id'],
+    ['/api/v3/jobs/1%2F2', 'id'],
+    ['/api/v3/jobs/__proto__', 'id'],
+    ['/api/v3/jobs/1/scenes/7', 'scene_id'],
+    ['/api/v3/videos/x/combined', 'id'],
+    ['/api/v3/videos/1/clips/x', 'scene_id'],
+    ['/api/v3/assets/../../etc/passwd%00', undefined],
+    ['/api/v3/assets/ABC', 'id'],
+    [`/api/v3/assets/${'G'.repeat(64)}/data`, 'id'],
+  ])('%s', async (path, field) => {
+    const { response, answer } = await ask({ path })
+    expect(response.status).toBe(field === undefined ? 404 : 400)
+    if (field !== undefined) expect(answer).toMatchObject({ error: 'Invalid request', field })
+  })
+})
+
+describe('a body that can’t be taken', () => {
+  const deep = (levels: number): string => '['.repeat(levels) + ']'.repeat(levels)
+
+  test.each<[string, Asked, number, RegExp]>([
+    ['is not JSON', post('{"type":'), 400, /not JSON/],
+    ['is empty', post(''), 400, /empty/],
+    ['is nested 100,000 deep', post(deep(100_000)), 400, /deeper than 64/],
+    ['is nested 100,000 deep in objects', post('{"a":'.repeat(100_000)), 400, /deeper than 64/],
+    ['is not UTF-8', post(new Uint8Array([0x22, 0xff, 0x22])), 400, /UTF-8/],
+    ['is text', post('{}', { 'content-type': 'text/plain' }), 415, /application\/json/],
+    [
+      'is a form',
+      post('a=b', { 'content-type': 'application/x-www-form-urlencoded' }),
+      415,
+      /application\/json/,
+    ],
+    ['is compressed', post('{}', { 'content-encoding': 'gzip' }), 415, /uncompressed/],
+    ['is over the limit', post(JSON.stringify('x'.repeat(1 << 20))), 413, /1 MiB \(1048576 bytes\)/],
+    ['says it is over the limit', post('{}', { 'content-length': '1048577' }), 413, /1 MiB/],
+    ['is a number', post('7'), 422, /./],
+    ['is null', post('null'), 422, /./],
+    ['has no known type', post('{"type":"poem","parameters":{}}'), 422, /image_pairs, property_photos/],
+    ['has no images', post('{"type":"image_pairs","parameters":{}}'), 422, /at least 2/],
+    [
+      'has a member of its own',
+      post('{"type":"image_pairs","parameters":{},"x":1}'),
+      422,
+      /unknown member "x"/,
+    ],
+    [
+      'names an asset that does not exist',
+      post(`{"type":"property_photos","parameters":{"photos":[{"asset_id":"${'0'.repeat(64)}"}]}}`),
+      422,
+      /no asset 0{64}/,
+    ],
+  ])('%s', async (_name, asked, status, reason) => {
+    const { response, answer } = await ask(asked)
+    expect(response.status).toBe(status)
+    expect(answer['reason']).toMatch(reason)
+    if (status === 422) {
+      expect(answer['error']).toBe('Invalid request')
+      expect(answer['problems'][0]).toEqual({ field: answer['field'], reason: answer['reason'] })
+    }
+    if (status === 415 && !asked.init?.headers)
+      expect(response.headers.get('accept')).toBe('application/json')
+  })
+
+  test('without a length is refused as soon as it is over the limit', async () => {
+    let sent = 0
+    const body = new ReadableStream({
+      pull(controller) {
+        sent += 65_536
+        controller.enqueue(new Uint8Array(65_536).fill(0x20))
+      },
+    })
+    const { response, answer } = await ask({
+      path: '/api/v3/jobs',
+      init: {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body,
+        duplex: 'half',
+      } as RequestInit,
+    })
+    expect(response.status).toBe(413)
+    expect(answer['limit_bytes']).toBe(1 << 20)
+    expect(sent).toBeLessThan(2 << 20)
+  })
+
+  test('brackets inside of strings are no depth', () => {
+    expect(deeperThan(`["${'['.repeat(100)}\\"${'{'.repeat(100)}"]`, 1)).toBe(false)
+    expect(deeperThan('[[]]', 1)).toBe(true)
+    expect(deeperThan('[[],[],[]]', 2)).toBe(false)
+  })
+})
+
+describe('a method that an address does not take', () => {
+  test.each([
+    ['DELETE', '/api/v3/jobs', 'GET, HEAD, POST'],
+    ['POST', '/api/v3/jobs/1', 'GET, HEAD'],
+    ['GET', '/api/v3/jobs/1/approve', 'POST'],
+    ['PUT', '/api/v3/videos/1/combined', 'GET, HEAD'],
+    ['OPTIONS', '/api/v3/jobs', 'GET, HEAD, POST'],
+  ])('%s %s is 405 with what it takes', async (method, path, allow) => {
+    const { response } = await ask({ path, init: { method } })
+    expect(response.status).toBe(405)
+    expect(response.headers.get('allow')).toBe(allow)
+  })
+})
+
+describe('what breaks in the house', () => {
+  const failing = (error: Error) =>
+    house.appWith({
+      coordinator: { ...house.coordinator, job: () => Promise.reject(error) },
+    })
+
+  test('is 507 where the disk is full', async () => {
+    const full = Object.assign(new Error('database or disk is full'), { code: 'disk_full' })
+    const { response, answer } = await ask({ path: '/api/v3/jobs/1' }, failing(full))
+    expect(response.status).toBe(507)
+    expect(answer).toMatchObject({ error: 'Storage is full', reason: expect.any(String) })
+  })
+
+  test('is 503 with a time to come back where it is closing', async () => {
+    const closed = Object.assign(new Error('the database is closed'), { code: 'closed' })
+    const { response } = await ask({ path: '/api/v3/jobs/1' }, failing(closed))
+    expect(response.status).toBe(503)
+    expect(response.headers.get('retry-after')).toBe('1')
+  })
+
+  test('is 500 without a leak, and is logged once under the id that is told', async () => {
+    const before = house.logged.length
+    const { response, answer } = await ask({ path: '/api/v3/jobs/1' }, failing(new Error('secret-r8_token')))
+    expect(response.status).toBe(500)
+    expect(answer).toEqual({ error: 'Internal error', request_id: expect.stringMatching(/^[0-9a-f-]{36}$/) })
+    const lines = house.logged.slice(before)
+    expect(lines).toHaveLength(1)
+    expect(lines[0]).toMatchObject({
+      level: 50,
+      request_id: answer['request_id'],
+      method: 'GET',
+      path: '/api/v3/jobs/1',
+      err: { message: 'secret-r8_token' },
+    })
+  })
+
+  test('tells who asks whether it is ready', async () => {
+    expect((await ask({ path: '/livez' })).answer).toEqual({ status: 'alive' })
+    expect((await ask({ path: '/readyz' })).answer).toEqual({ status: 'ready' })
+    const broken = house.appWith({
+      coordinator: { ...house.coordinator, jobs: () => Promise.reject(new Error('no')) },
+    })
+    const { response, answer } = await ask({ path: '/readyz' }, broken)
+    expect(response.status).toBe(503)
+    expect(answer['error']).toBe('Not ready')
+  })
+})
+
+describe('a client that asks for RFC 9457', () => {
+  const accept = (value: string) => ask({ path: '/api/v3/jobs/99999', init: { headers: { accept: value } } })
+
+  test('gets it, with the same members', async () => {
+    const { response, answer } = await accept('application/problem+json, application/json;q=0.5')
+    expect(response.headers.get('content-type')).toContain('application/problem+json')
+    expect(answer).toEqual({
+      type: 'about:blank',
+      title: 'Not Found',
+      status: 404,
+      detail: 'Job not found',
+      error: 'Job not found',
+      job_id: '99999',
+    })
+  })
+
+  test.each(['*/*', 'application/json', 'application/problem+json;q=0'])(
+    '%s gets plain JSON',
+    async (value) => {
+      const { response, answer } = await accept(value)
+      expect(response.headers.get('content-type')).toContain('application/json')
+      expect(answer).toEqual({ error: 'Job not found', job_id: '99999' })
+    },
+  )
+})
+
+describe('a page in a browser', () => {
+  test.each([
+    ['a foreign name that points here', { host: 'evil.example' }, 421],
+    ['a name that begins like ours', { host: 'localhost.evil.example:4000' }, 421],
+    ['another address of this machine', { host: '10.0.0.1' }, 421],
+  ])('is not answered under %s', async (_name, headers: Record<string, string>, status) => {
+    for (const path of ['/api/v3/jobs', '/livez'])
+      expect((await ask({ path, init: { headers } })).response.status).toBe(status)
+  })
+
+  test.each(['localhost', 'LOCALHOST:4000', '127.0.0.1:4000', '[::1]:4000'])(
+    'is answered under %s',
+    async (host) => {
+      expect((await ask({ path: '/livez', init: { headers: { host } } })).response.status).toBe(200)
+    },
+  )
+
+  test('is answered under the names the server is given, and any address where it listens on all', async () => {
+    const named = house.appWith({ hosts: ['films.example', '0.0.0.0'] })
+    for (const host of ['films.example:4000', '192.168.1.7:4000', '[fe80::1]:4000'])
+      expect((await ask({ path: '/livez', init: { headers: { host } } }, named)).response.status).toBe(200)
+    const foreign = await ask({ path: '/livez', init: { headers: { host: 'evil.example' } } }, named)
+    expect(foreign.response.status).toBe(421)
+  })
+
+  test.each<[string, Record<string, string>]>([
+    ['of another site', { 'sec-fetch-site': 'cross-site' }],
+    ['on another port', { 'sec-fetch-site': 'same-site', origin: 'http://localhost:3000' }],
+    ['of another origin', { origin: 'https://evil.example' }],
+    ['without an origin', { origin: 'null' }],
+  ])('%s can’t approve', async (_name, headers) => {
+    const { job_id } = await house.job()
+    const path = `/api/v3/jobs/${job_id}/approve`
+    const { response } = await ask({
+      path,
+      init: { method: 'POST', headers: { host: 'localhost:4000', ...headers } },
+    })
+    expect(response.status).toBe(403)
+    expect((await ask({ path: `/api/v3/jobs/${job_id}` })).answer['status']).toBe('pending')
+    const own = { host: 'localhost:4000', origin: 'http://localhost:4000', 'sec-fetch-site': 'same-origin' }
+    expect((await ask({ path, init: { method: 'POST', headers: own } })).response.status).toBe(200)
+  })
+
+  test('is told not to guess types and not to keep answers, and is given no CORS', async () => {
+    const { response } = await ask({
+      path: '/api/v3/jobs',
+      init: { headers: { origin: 'https://evil.example' } },
+    })
+    expect(response.status).toBe(200)
+    expect(Object.fromEntries(response.headers)).toMatchObject({
+      'x-content-type-options': 'nosniff',
+      'cross-origin-resource-policy': 'same-origin',
+      'cache-control': 'no-store',
+    })
+    expect(response.headers.has('access-control-allow-origin')).toBe(false)
+  })
+})
+
+test('the same schemas describe the contract', () => {
+  const document = house.app.getOpenAPI31Document({ openapi: '3.1.0', info: { title: 'x', version: '3' } })
+  expect(Object.keys(document.paths ?? {})).toEqual(
+    expect.arrayContaining([
+      '/api/v3/jobs',
+      '/api/v3/jobs/{id}/approve',
+      '/api/v3/videos/{id}/clips/{scene_id}',
+    ]),
+  )
+  expect(document.components?.schemas).toHaveProperty('Job')
+  expect(document.components?.schemas).toHaveProperty('JobRequest')
+})
