@@ -14,9 +14,9 @@ export const sampleRate = 48_000
 export const cellSamples = 1024
 
 export interface Seam {
-  readonly kind: 'cut' | 'fade' | 'slide'
-  /** How many frames the two clips overlap: 0 for a cut, at least 1 for the others. */
-  readonly frames: number
+  readonly transition: 'cut' | 'fade' | 'slide'
+  /** How many frames the two clips share: 0 for a cut, at least 1 for the others. */
+  readonly overlapFrames: number
 }
 
 export interface TimelineRequest {
@@ -89,24 +89,30 @@ export function planTimeline({ fps, clips, seams }: TimelineRequest): Timeline {
     const startSample = starts[index]! * frameSamples
     const endSample = startSample + count * frameSamples
     const startCell = Math.floor(startSample / cellSamples)
-    const quietHead = before.frames === 0
+    const quietHead = before.overlapFrames === 0
     return {
       frames: count,
       startFrame: starts[index]!,
       startSample,
-      keyframes: [...new Set([0, before.frames, ...(after.frames > 0 ? [count - after.frames] : [])])],
+      keyframes: [
+        ...new Set([
+          0,
+          before.overlapFrames,
+          ...(after.overlapFrames > 0 ? [count - after.overlapFrames] : []),
+        ]),
+      ],
       // One packet earlier where the sound begins at once, because a decoder's first cell is not whole.
       firstCell: quietHead ? startCell : startCell - 1,
       endCell: Math.ceil(endSample / cellSamples),
       quietUntil: quietHead ? (startCell + 1) * cellSamples : null,
-      quietFrom: after.frames === 0 ? Math.floor(endSample / cellSamples) * cellSamples : null,
+      quietFrom: after.overlapFrames === 0 ? Math.floor(endSample / cellSamples) * cellSamples : null,
     }
   })
 
   const parts: FilmPart[] = []
   for (const [index, count] of clips.entries()) {
-    const before = seams[index - 1]?.frames ?? 0
-    const after = seams[index]?.frames ?? 0
+    const before = seams[index - 1]?.overlapFrames ?? 0
+    const after = seams[index]?.overlapFrames ?? 0
     const { bodyFirst, bodyEnd } = joints[index]!
     parts.push({
       kind: 'clip',
@@ -129,7 +135,7 @@ export function planTimeline({ fps, clips, seams }: TimelineRequest): Timeline {
   return { fps, frames, samples, cells, clips: places, parts }
 }
 
-const cut: Seam = { kind: 'cut', frames: 0 }
+const cut: Seam = { transition: 'cut', overlapFrames: 0 }
 
 /** The film frame at which each clip begins. */
 function clipStarts(clips: readonly number[], seams: readonly Seam[]): number[] {
@@ -137,7 +143,7 @@ function clipStarts(clips: readonly number[], seams: readonly Seam[]): number[] 
   let next = 0
   for (const [index, count] of clips.entries()) {
     starts.push(next)
-    next += count - (seams[index]?.frames ?? 0)
+    next += count - (seams[index]?.overlapFrames ?? 0)
   }
   return starts
 }
@@ -150,8 +156,8 @@ function soundJoints(
   frameSamples: number,
 ): { bodyFirst: number; bodyEnd: number }[] {
   return clips.map((count, index) => {
-    const before = seams[index - 1]?.frames ?? 0
-    const after = seams[index]?.frames ?? 0
+    const before = seams[index - 1]?.overlapFrames ?? 0
+    const after = seams[index]?.overlapFrames ?? 0
     const first = Math.floor(((starts[index]! + before) * frameSamples) / cellSamples)
     const end = Math.floor(((starts[index]! + count - after) * frameSamples) / cellSamples)
     const fades = (before > 0 ? 1 : 0) + (after > 0 ? 1 : 0)
@@ -170,11 +176,14 @@ function checkRequest({ fps, clips, seams }: TimelineRequest): void {
   if (seams.length !== clips.length - 1)
     throw new RangeError(`${clips.length} clips have ${clips.length - 1} seams, not ${seams.length}`)
   for (const [index, seam] of seams.entries()) {
-    const fits = seam.kind === 'cut' ? seam.frames === 0 : Number.isInteger(seam.frames) && seam.frames >= 1
-    if (!fits) throw new RangeError(`seam ${index}: a ${seam.kind} of ${seam.frames} frames`)
+    const fits =
+      seam.transition === 'cut'
+        ? seam.overlapFrames === 0
+        : Number.isInteger(seam.overlapFrames) && seam.overlapFrames >= 1
+    if (!fits) throw new RangeError(`seam ${index}: a ${seam.transition} of ${seam.overlapFrames} frames`)
   }
   for (const [index, count] of clips.entries()) {
-    const taken = (seams[index - 1]?.frames ?? 0) + (seams[index]?.frames ?? 0)
+    const taken = (seams[index - 1]?.overlapFrames ?? 0) + (seams[index]?.overlapFrames ?? 0)
     if (!Number.isInteger(count) || count <= taken)
       throw new RangeError(`clip ${index} of ${count} frames has none of its own: its seams take ${taken}`)
   }

@@ -3,10 +3,10 @@ import { expect, test } from 'vitest'
 import { cellSamples, planTimeline, type Seam, type TimelineRequest } from '../../src/media/timeline.ts'
 
 const seamArbitrary: fc.Arbitrary<Seam> = fc.oneof(
-  fc.constant<Seam>({ kind: 'cut', frames: 0 }),
+  fc.constant<Seam>({ transition: 'cut', overlapFrames: 0 }),
   fc.record({
-    kind: fc.constantFrom('fade' as const, 'slide' as const),
-    frames: fc.integer({ min: 1, max: 40 }),
+    transition: fc.constantFrom('fade' as const, 'slide' as const),
+    overlapFrames: fc.integer({ min: 1, max: 40 }),
   }),
 )
 
@@ -21,7 +21,7 @@ const requestArbitrary: fc.Arbitrary<TimelineRequest> = fc
       fps,
       seams,
       clips: [...own, last].map(
-        (count, index) => count + (seams[index - 1]?.frames ?? 0) + (seams[index]?.frames ?? 0),
+        (count, index) => count + (seams[index - 1]?.overlapFrames ?? 0) + (seams[index]?.overlapFrames ?? 0),
       ),
     })),
   )
@@ -33,7 +33,9 @@ test('a film is as long as its clips less their overlaps, and its parts make it 
   property((request) => {
     const timeline = planTimeline(request)
     const sum = (numbers: number[]): number => numbers.reduce((one, other) => one + other, 0)
-    expect(timeline.frames).toBe(sum([...request.clips]) - sum(request.seams.map((seam) => seam.frames)))
+    expect(timeline.frames).toBe(
+      sum([...request.clips]) - sum(request.seams.map((seam) => seam.overlapFrames)),
+    )
     expect(timeline.samples).toBe((timeline.frames * 48_000) / request.fps)
     expect(sum(timeline.parts.map((part) => part.toFrame - part.fromFrame))).toBe(timeline.frames)
     expect(timeline.parts.filter((part) => part.kind === 'clip')).toHaveLength(request.clips.length)
@@ -77,8 +79,8 @@ test('a cross-fade is never inside a cell shared with the packets of a clip, if 
     fps: 24,
     clips: [48, 48, 48],
     seams: [
-      { kind: 'fade', frames: 12 },
-      { kind: 'slide', frames: 6 },
+      { transition: 'fade', overlapFrames: 12 },
+      { transition: 'slide', overlapFrames: 6 },
     ],
   })
   const fade = parts[1]!
@@ -92,8 +94,8 @@ test('a clip must be cuttable where its seams begin and end', () => {
     fps: 30,
     clips: [60, 90, 60],
     seams: [
-      { kind: 'fade', frames: 15 },
-      { kind: 'cut', frames: 0 },
+      { transition: 'fade', overlapFrames: 15 },
+      { transition: 'cut', overlapFrames: 0 },
     ],
   })
   expect(clips.map((clip) => clip.keyframes)).toEqual([[0, 45], [0, 15], [0]])
@@ -104,9 +106,9 @@ test.each([
   [{ fps: 29.97, clips: [24], seams: [] }, /no whole number of samples/],
   [{ fps: 24, clips: [], seams: [] }, /at least one clip/],
   [{ fps: 24, clips: [24, 24], seams: [] }, /1 seams, not 0/],
-  [{ fps: 24, clips: [24, 24], seams: [{ kind: 'fade', frames: 0 }] }, /a fade of 0 frames/],
+  [{ fps: 24, clips: [24, 24], seams: [{ transition: 'fade', overlapFrames: 0 }] }, /a fade of 0 frames/],
   [
-    { fps: 24, clips: [24, 24], seams: [{ kind: 'fade', frames: 24 }] },
+    { fps: 24, clips: [24, 24], seams: [{ transition: 'fade', overlapFrames: 24 }] },
     /clip 0 of 24 frames has none of its own/,
   ],
 ] as [TimelineRequest, RegExp][])('an impossible film is refused: %j', (request, reason) => {

@@ -1,0 +1,44 @@
+/** What all clips of a film must be alike in, so that their packets can follow each other. */
+import type { FrameFormat } from '../job/format.ts'
+import type { Media, MediaLimits, VideoEncoding } from './media.ts'
+import { descriptionOf, readBytes, withMp4 } from './mp4.ts'
+
+export interface FilmFormat extends FrameFormat, Pick<VideoEncoding, 'crf' | 'preset'> {
+  /**
+   * The decoder configuration (avcC) of every clip: what our own encoder makes for this size, rate and
+   * preset. A player reads it once for the whole film.
+   */
+  readonly description: Uint8Array
+}
+
+export interface FilmFormatRequest extends FrameFormat, Pick<VideoEncoding, 'crf' | 'preset'> {
+  readonly media: Media
+  /** A file that may be written, read and left. */
+  readonly scratchPath: string
+  readonly limits: MediaLimits
+  readonly signal?: AbortSignal
+}
+
+/**
+ * Asks the encoder for its configuration by encoding two black frames (0.1 s). Local renders made with the
+ * same preset share it, and are copied.
+ * @throws {MediaError}
+ */
+export async function prepareFilmFormat(request: FilmFormatRequest): Promise<FilmFormat> {
+  const { media, width, height, fps, crf, preset, scratchPath, limits, signal } = request
+  await media.run(
+    {
+      inputs: [],
+      graph: `color=black:s=${width}x${height}:r=${fps}:d=${2 / fps}[v]`,
+      output: { kind: 'video', path: scratchPath, video: { fps, frames: 2, crf, preset, keyframes: [0] } },
+      limits,
+    },
+    signal ? { signal } : {},
+  )
+  const description = await withMp4(await readBytes(scratchPath), async (input) => {
+    const track = await input.getPrimaryVideoTrack()
+    return track && (await descriptionOf(track))
+  })
+  if (!description) throw new Error('the encoder gave no decoder configuration')
+  return { width, height, fps, crf, preset, description: Uint8Array.from(description) }
+}
