@@ -41,6 +41,7 @@ interface Waiting {
   /** Runs the work; what it gives back resolves the transaction, once that is committed. */
   readonly work: (tx: Transaction) => Promise<() => void>
   readonly reject: (error: unknown) => void
+  isRejected: boolean
 }
 
 interface Done {
@@ -93,7 +94,7 @@ class SqliteDatabase implements Database {
         const value = await work(tx)
         return () => resolve(value)
       }
-      this.#waiting.push({ work: workAndResolve, reject })
+      this.#waiting.push({ work: workAndResolve, reject, isRejected: false })
       if (!this.#busy) this.#startSoon()
     })
   }
@@ -129,16 +130,24 @@ class SqliteDatabase implements Database {
     const batch = this.#waiting.splice(0, batchLimit)
     const stopped = new AbortController()
     void watchForStall(this.#host, this.#stallMs, () => this.#running, stopped.signal)
-    try {
-      await this.#commitTogether(batch)
-    } catch (error) {
-      this.#writer.rollBack()
-      for (const waiting of batch) waiting.reject(error)
-    }
+    await this.#commitOrReject(batch)
     stopped.abort()
     this.#busy = false
     if (this.#waiting.length > 0) this.#startSoon()
     else this.#whenIdle?.()
+  }
+
+  async #commitOrReject(batch: readonly Waiting[]): Promise<void> {
+    try {
+      await this.#commitTogether(batch)
+    } catch (error) {
+      this.#writer.rollBack()
+      const left = batch.filter((waiting) => !waiting.isRejected)
+      const isFull = error instanceof DatabaseError && error.code === 'disk_full'
+      // There may be room for some of them.
+      if (isFull && left.length > 1) for (const waiting of left) await this.#commitOrReject([waiting])
+      else for (const waiting of left) waiting.reject(error)
+    }
   }
 
   /** @throws {DatabaseError} that concerns the whole batch: nothing of it was committed. */
@@ -158,6 +167,7 @@ class SqliteDatabase implements Database {
         // SQLite may have rolled everything back by itself, as on some I/O errors: then it concerns all.
         if (!writer.isInTransaction) throw work.failure ?? error
         writer.control('rollback to work')
+        waiting.isRejected = true
         waiting.reject(error)
       } finally {
         this.#running = undefined

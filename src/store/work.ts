@@ -90,6 +90,8 @@ export class Work implements Transaction {
 
   async #statement<T>(execute: () => T | Promise<T>): Promise<T> {
     if (!this.#open) throw new DatabaseError('failed', 'A statement was run after its transaction had ended')
+    // SQLite may have rolled back by itself, and would commit each further statement on its own.
+    if (this.failure) throw this.failure
     this.#statements++
     try {
       return await execute()
@@ -127,8 +129,16 @@ export function runEffects(effects: readonly (() => void)[], onEffectError: (err
     try {
       effect()
     } catch (error) {
-      onEffectError(error)
+      reportEffectError(error, onEffectError)
     }
+  }
+}
+
+function reportEffectError(error: unknown, onEffectError: (error: unknown) => void): void {
+  try {
+    onEffectError(error)
+  } catch (reportingError) {
+    warnOfEffectError(reportingError)
   }
 }
 

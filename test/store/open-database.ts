@@ -1,0 +1,53 @@
+/** The databases that the suites run on, each opened empty. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { inject } from 'vitest'
+import { systemHost } from '../../src/host.ts'
+import type { Host } from '../../src/host.ts'
+import type { Database } from '../../src/store/database.ts'
+import { openPostgres } from '../../src/store/postgres.ts'
+import { openSqlite } from '../../src/store/sqlite.ts'
+import { postgresUrl } from './postgres-server.ts'
+
+export interface OpenOptions {
+  readonly host?: Host
+  readonly onEffectError?: (error: unknown) => void
+}
+
+export interface Place {
+  /** Another connection to the same data; on SQLite the first must be closed. */
+  open(options?: OpenOptions): Promise<Database>
+  remove(): Promise<void>
+}
+
+export const kinds = ['sqlite', 'postgres'] as const
+
+export function newPlace(kind: (typeof kinds)[number]): Promise<Place> {
+  return kind === 'sqlite' ? Promise.resolve(newSqlitePlace()) : newPostgresPlace()
+}
+
+export function newFolder(): string {
+  return mkdtempSync(join(tmpdir(), 'store-'))
+}
+
+function newSqlitePlace(): Place {
+  const folder = newFolder()
+  return {
+    open: (options) => Promise.resolve(openSqlite({ path: join(folder, 'jobs.db'), ...options })),
+    remove: () => Promise.resolve(rmSync(folder, { recursive: true, force: true })),
+  }
+}
+
+async function newPostgresPlace(): Promise<Place> {
+  const connectionString = await postgresUrl(inject('postgres'))
+  const schema = `test_${systemHost.id().replaceAll('-', '')}`
+  return {
+    open: (options) => openPostgres({ connectionString, schema, poolSize: 8, ...options }),
+    remove: async () => {
+      const database = await openPostgres({ connectionString })
+      await database.transaction((tx) => tx.run(`drop schema if exists ${schema} cascade`))
+      await database.close()
+    },
+  }
+}
