@@ -81,7 +81,8 @@ export async function encodeSound(request: EncodeSoundRequest): Promise<Uint8Arr
   })
   // By time, not by number: encoders begin with one or two packets that only prime the decoder.
   const byCell = new Map<number, Uint8Array>()
-  for (const packet of encoded) byCell.set((packet.timestamp * sampleRate) / cellSamples, packet.data)
+  for (const packet of encoded)
+    byCell.set(Math.round(packet.timestamp * sampleRate) / cellSamples, packet.data)
   return Array.from({ length: packets }, (_, cell) => {
     const data = byCell.get(cell)
     if (data === undefined)
