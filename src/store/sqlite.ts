@@ -368,7 +368,8 @@ function isDiskFull(path: string): boolean {
 export function lockFile(path: string): { release(): void } | undefined {
   const db = open(path, { readOnly: false, timeout: 0 })
   try {
-    db.exec('begin exclusive')
+    // Nothing is written, so that it can be locked on a full disk, too.
+    db.exec('pragma journal_mode = memory; begin exclusive')
   } catch (error) {
     db.close()
     const failure = asDatabaseError(error, path)

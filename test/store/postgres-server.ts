@@ -89,7 +89,13 @@ async function keep(folder: string): Promise<void> {
   const options = { cwd: folder, ...user }
   const initdb = ['--auth=trust', '--username=postgres', '--encoding=UTF8', '--no-locale', '--no-sync']
   execFileSync(join(programs, 'initdb'), ['-D', dataFolder, ...initdb], { ...options, stdio: 'pipe' })
-  const settings = ['listen_addresses=', 'fsync=off', 'shared_buffers=32MB', 'max_connections=200']
+  const settings = [
+    'listen_addresses=',
+    'fsync=off',
+    'shared_buffers=32MB',
+    'max_connections=200',
+    'deadlock_timeout=50ms',
+  ]
   const flags = settings.flatMap((setting) => ['-c', setting])
   const server = spawn(join(programs, 'postgres'), ['-D', dataFolder, '-k', folder, ...flags], {
     ...options,
