@@ -13,6 +13,9 @@ export const soundBitrate = 192_000
 /** 5 ms: long enough not to click, short enough not to be heard as a fade. */
 const rampSamples = 240
 
+/** adelay and apad after atrim gave frames without a time; by counting samples each has its own. */
+const counted = 'asetpts=N/SR/TB'
+
 /** A stretch of sound in samples of 48 kHz, relative to the clip's first picture. */
 export interface SoundPlace {
   readonly samples: number
@@ -30,11 +33,11 @@ export function placedSound(pad: string, place: SoundPlace): string {
     // Gaps in the timestamps become silence instead of pulling the rest forward.
     `[${pad}]aresample=${sampleRate}:async=1:min_hard_comp=0.01`,
     'aformat=sample_fmts=fltp:channel_layouts=stereo',
-    'asetpts=N/SR/TB',
+    counted,
   ]
-  if (delaySamples > 0) filters.push(`adelay=delays=${delaySamples}S:all=1`)
-  if (delaySamples < 0) filters.push(`atrim=start_sample=${-delaySamples}`, 'asetpts=N/SR/TB')
-  filters.push(`apad=whole_len=${samples}`, `atrim=end_sample=${samples}`)
+  if (delaySamples > 0) filters.push(`adelay=delays=${delaySamples}S:all=1`, counted)
+  if (delaySamples < 0) filters.push(`atrim=start_sample=${-delaySamples}`, counted)
+  filters.push(`apad=whole_len=${samples}`, `atrim=end_sample=${samples}`, counted)
   if (quietUntil !== null && quietUntil > 0) filters.push(`afade=t=in:ss=${quietUntil}:ns=${rampSamples}`)
   if (quietFrom !== null && quietFrom < samples)
     filters.push(`afade=t=out:ss=${Math.max(0, quietFrom - rampSamples)}:ns=${rampSamples}`)
@@ -44,7 +47,7 @@ export function placedSound(pad: string, place: SoundPlace): string {
 /** `lead` silent samples before; silence after, up to what the encoder looks ahead. Ends in `[a]`. */
 export const ontoGrid = (lead: number, packets: number): string =>
   [
-    ...(lead > 0 ? [`adelay=delays=${lead}S:all=1`] : []),
+    ...(lead > 0 ? [`adelay=delays=${lead}S:all=1`, counted] : []),
     `apad=whole_len=${(packets + 1) * cellSamples}`,
     `atrim=end_sample=${(packets + 1) * cellSamples}[a]`,
   ].join(',')

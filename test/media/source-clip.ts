@@ -175,9 +175,11 @@ export interface SeenFrame {
   readonly luma: number
   readonly blue: number
   readonly red: number
+  /** The same over the left eighth. */
+  readonly left: { readonly blue: number }
 }
 
-/** Decodes every picture. */
+/** Decodes every picture, which must be 4:2:0 of 8 bits. */
 export async function watch(path: string): Promise<SeenFrame[]> {
   const seen: SeenFrame[] = []
   await decode(path, 'video', (frame, seconds) => {
@@ -189,7 +191,9 @@ export async function watch(path: string): Promise<SeenFrame[]> {
         plane === 0 ? frame.height : frame.height >> 1,
       ),
     )
-    seen.push({ seconds, width: frame.width, height: frame.height, luma: luma!, blue: blue!, red: red! })
+    const { width, height } = frame
+    const left = { blue: planeMean(frame.data![1]!, frame.linesize[1]!, width >> 3, height >> 1) }
+    seen.push({ seconds, width, height, luma: luma!, blue: blue!, red: red!, left })
   })
   return seen
 }
