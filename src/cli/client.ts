@@ -1,0 +1,84 @@
+/** The HTTP API as the commands use it. What the server refuses is told in the server's words. */
+import { openAsBlob } from 'node:fs'
+import type { AssetAnswer } from '../http/assets.ts'
+import type { JobAnswer } from '../http/jobs.ts'
+import type { ScenesAnswer } from '../http/scenes.ts'
+import { CommandError } from './command-error.ts'
+
+export interface Client {
+  upload(path: string): Promise<AssetAnswer>
+  createJob(request: unknown): Promise<JobAnswer>
+  approve(jobId: string): Promise<{ readonly job_id: number; readonly status: string }>
+  job(jobId: string): Promise<JobAnswer>
+  scenes(jobId: string): Promise<ScenesAnswer>
+  jobs(
+    query: URLSearchParams,
+  ): Promise<{ readonly jobs: readonly JobAnswer[]; readonly next_cursor: string | null }>
+  /** An answer with the film's bytes still to be read. */
+  film(jobId: string): Promise<Response>
+}
+
+const at = (jobId: string): string => `/api/v3/jobs/${encodeURIComponent(jobId)}`
+
+export function createClient(url: string, signal?: AbortSignal): Client {
+  const ask = async (path: string, init: RequestInit = {}): Promise<Response> => {
+    const response = await fetch(new URL(path, url), { ...init, signal: signal ?? null }).catch(
+      (cause: unknown) => {
+        signal?.throwIfAborted()
+        throw new CommandError(
+          `Cannot reach ${url} (${whyOf(cause)}). Is the server running? Start it with: npm start`,
+          1,
+          { cause },
+        )
+      },
+    )
+    if (!response.ok) throw new CommandError(await refusalOf(response))
+    return response
+  }
+  const json = async (path: string, init?: RequestInit) => JSON.parse(await (await ask(path, init)).text())
+
+  return {
+    upload: async (path) => {
+      const body = await openAsBlob(path, { type: 'application/octet-stream' }).catch((cause: unknown) => {
+        throw new CommandError(`${path}: cannot be read (${whyOf(cause)})`, 1, { cause })
+      })
+      return json('/api/v3/assets', { method: 'POST', body }).catch((error: unknown) => {
+        throw error instanceof CommandError
+          ? new CommandError(`${path}: ${error.message}`, 1, { cause: error })
+          : error
+      })
+    },
+    createJob: (request) =>
+      json('/api/v3/jobs', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(request),
+      }),
+    approve: (jobId) => json(`${at(jobId)}/approve`, { method: 'POST' }),
+    job: (jobId) => json(at(jobId)),
+    scenes: (jobId) => json(`${at(jobId)}/scenes`),
+    jobs: (query) => json(`/api/v3/jobs?${query.toString()}`),
+    film: (jobId) => ask(`/api/v3/videos/${encodeURIComponent(jobId)}/combined`),
+  }
+}
+
+const whyOf = (error: unknown): string => {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
+  if (!(cause instanceof Error)) return String(cause)
+  if ('code' in cause && cause.code === 'ENOENT') return 'there is no such file'
+  if ('code' in cause && cause.code === 'ECONNREFUSED') return 'nothing listens there'
+  return cause.message || String('code' in cause ? cause.code : cause.name)
+}
+
+async function refusalOf(response: Response): Promise<string> {
+  const body = await response.text()
+  try {
+    const { error, reason, field, current_status } = JSON.parse(body)
+    // The reason is the sentence; the error is only its heading.
+    const said = error === 'Image refused' || error === 'Invalid request' ? [field, reason] : [error, reason]
+    const state = current_status === undefined ? '' : ` (it is ${current_status})`
+    return said.filter((part) => part !== undefined && part !== '').join(': ') + state
+  } catch {
+    return `The server answered ${response.status} ${response.statusText}`
+  }
+}

@@ -1,0 +1,79 @@
+/** Where a film is put: never over somebody's file unasked, and never half of it under its name. */
+import { createHash } from 'node:crypto'
+import { type FileHandle, access, constants, link, open, rename, rm, stat } from 'node:fs/promises'
+import { basename, dirname, extname, join, resolve } from 'node:path'
+import { CommandError } from './command-error.ts'
+
+const standardName = 'film.mp4'
+
+export interface Output {
+  /** Absolute. */
+  readonly path: string
+  readonly overwrite: boolean
+}
+
+/**
+ * Chosen before anything is rendered, so that an hour's work doesn't end at a folder that isn't there. A name
+ * that was asked for must be free, or `force` given; without one, the first free of film.mp4, film-2.mp4, ...
+ */
+export async function chooseOutput(wanted: string | undefined, force: boolean): Promise<Output> {
+  const path = resolve(wanted ?? standardName)
+  const folder = dirname(path)
+  await access(folder, constants.W_OK).catch((cause: unknown) => {
+    throw new CommandError(`${folder}: there is no such folder, or nothing may be written to it`, 1, {
+      cause,
+    })
+  })
+  const existing = await stat(path).catch(() => undefined)
+  if (existing?.isDirectory()) throw new CommandError(`${path} is a folder: give a file's name with --out`)
+  if (!existing || force) return { path, overwrite: force }
+  if (wanted !== undefined)
+    throw new CommandError(`${path} is there already: give another name with --out, or --force to replace it`)
+  for (let number = 2; ; number++) {
+    const extension = extname(path)
+    const other = join(folder, `${basename(path, extension)}-${number}${extension}`)
+    if (!(await stat(other).catch(() => undefined))) return { path: other, overwrite: false }
+  }
+}
+
+/** Writes an answer's bytes to the output; they are compared with the length and the hash that the server tells. */
+export async function saveFilm(response: Response, { path, overwrite }: Output): Promise<void> {
+  const partial = `${path}.${process.pid}.part`
+  try {
+    {
+      await using file = await open(partial, 'wx')
+      await writeChecked(file, response)
+      await file.sync()
+    }
+    if (overwrite) await rename(partial, path)
+    else await publish(partial, path)
+  } finally {
+    await rm(partial, { force: true })
+  }
+}
+
+async function writeChecked(file: FileHandle, response: Response): Promise<void> {
+  const hash = createHash('sha256')
+  let size = 0
+  for await (const chunk of response.body ?? []) {
+    hash.update(chunk)
+    size += chunk.length
+    await file.writeFile(chunk)
+  }
+  const length = Number(response.headers.get('content-length'))
+  if (size !== length || response.headers.get('etag') !== `"${hash.digest('hex')}"`)
+    throw new CommandError(`The film did not arrive whole (${size} of ${length} bytes)`)
+}
+
+/** A link fails where a file came to be in the meantime; a rename would replace it. */
+async function publish(partial: string, path: string): Promise<void> {
+  try {
+    await link(partial, path)
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    if (code === 'EEXIST')
+      throw new CommandError(`${path} has come to be there in the meantime`, 1, { cause: error })
+    // Some file systems have no links.
+    await rename(partial, path)
+  }
+}

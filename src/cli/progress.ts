@@ -1,0 +1,204 @@
+/** Follows a job to its end and shows how far it is: moving bars on a terminal, plain lines elsewhere. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { styleText } from 'node:util'
+import { createLogUpdate } from 'log-update'
+import type { JobAnswer } from '../http/jobs.ts'
+import type { SceneAnswer, ScenesAnswer } from '../http/scenes.ts'
+import type { Client } from './client.ts'
+import {
+  type Paint,
+  type Screen,
+  type View,
+  progressLines,
+  renderedShare,
+  sceneName,
+  timeLeft,
+} from './view.ts'
+import { spokenDuration } from './words.ts'
+
+export interface Terminal {
+  readonly out: NodeJS.WriteStream
+  /** Whether lines may be drawn anew. */
+  readonly live: boolean
+  readonly paint: Paint
+  readonly screen: () => Screen
+}
+
+export function terminalOf(
+  out: NodeJS.WriteStream,
+  env: Readonly<Record<string, string | undefined>>,
+): Terminal {
+  const plain = Boolean(env['NO_COLOR'] ?? env['CI']) || env['TERM'] === 'dumb'
+  const live = out.isTTY && !plain
+  const paint: Paint = (style, text) => (live ? styleText(style, text, { validateStream: false }) : text)
+  return { out, live, paint, screen: () => ({ columns: out.columns ?? 80, rows: out.rows ?? 24, paint }) }
+}
+
+export interface Followed {
+  readonly job: JobAnswer
+  readonly scenes: ScenesAnswer
+}
+
+export interface Display {
+  update(followed: Followed): void
+  /** Leaves the last picture standing. */
+  end(): void
+}
+
+const pollMs = 200
+const ended = new Set<string>(['completed', 'failed', 'cancelled'])
+
+/** Asks until the job has ended, and tells the display each time. */
+export async function followJob(
+  client: Client,
+  jobId: string,
+  display: Display,
+  signal: AbortSignal,
+): Promise<Followed> {
+  try {
+    for (;;) {
+      // The scenes first: a job that is said to be completed then has all of its scenes.
+      const scenes = await client.scenes(jobId)
+      const followed = { job: await client.job(jobId), scenes }
+      const over = ended.has(followed.job.status)
+      if (over) {
+        const last = { job: followed.job, scenes: await client.scenes(jobId) }
+        display.update(last)
+        return last
+      }
+      display.update(followed)
+      await sleep(pollMs, undefined, { signal })
+    }
+  } finally {
+    display.end()
+  }
+}
+
+const noDisplay: Display = { update() {}, end() {} }
+
+export function createDisplay(
+  terminal: Terminal,
+  {
+    fileOf = new Map(),
+    silent = false,
+  }: { readonly fileOf?: ReadonlyMap<string, string>; readonly silent?: boolean } = {},
+): Display {
+  if (silent) return noDisplay
+  return terminal.live ? liveDisplay(terminal, fileOf) : plainDisplay(terminal, fileOf)
+}
+
+const frameMs = 80
+/** The share of the way that a bar goes in a frame: polls are seldom, and bars should not jump. */
+const easing = 0.3
+
+function liveDisplay({ out, screen }: Terminal, fileOf: ReadonlyMap<string, string>): Display {
+  const draw = createLogUpdate(out)
+  const begun = performance.now()
+  let target: View | undefined
+  let shown: View | undefined
+  let left: { readonly ms: number; readonly at: number } | undefined
+
+  const frame = (): void => {
+    if (!target) return
+    shown = shown ? eased(shown, target) : target
+    // Between two polls the time left runs down by itself.
+    const leftMs = left && Math.max(0, left.ms - (performance.now() - left.at))
+    draw(progressLines({ ...shown, leftMs }, screen()).join('\n'))
+  }
+  const timer = setInterval(frame, frameMs)
+  // The next picture has another number of lines, which it can only have from scratch.
+  const clear = (): void => draw.clear()
+  out.on('resize', clear)
+
+  return {
+    update({ job, scenes }) {
+      const share = renderedShare(scenes.scenes)
+      const measured = timeLeft(share, performance.now() - begun)
+      if (measured !== undefined) left = smoothed(left, measured)
+      target = viewOf({ job, scenes }, fileOf)
+      if (ended.has(job.status)) {
+        left = undefined
+        shown = target
+      }
+      frame()
+    },
+    end() {
+      clearInterval(timer)
+      out.off('resize', clear)
+      draw.done()
+    },
+  }
+}
+
+/** A tenth of each new measure: what is told should be calm and end up right. */
+function smoothed(before: { readonly ms: number; readonly at: number } | undefined, measuredMs: number) {
+  const at = performance.now()
+  if (!before) return { ms: measuredMs, at }
+  const expected = before.ms - (at - before.at)
+  return { ms: expected + (measuredMs - expected) / 10, at }
+}
+
+function viewOf({ job, scenes }: Followed, fileOf: ReadonlyMap<string, string>): View {
+  return {
+    scenes: scenes.scenes.map((scene, position) => ({
+      name: sceneName(scene, position, fileOf),
+      status: scene.status,
+      share: scene.progress_percentage / 100,
+      tries: scene.tries,
+    })),
+    share: job.progress_percentage / 100,
+    stage: job.current_stage,
+    leftMs: undefined,
+    costUsd: job.costs.spent ?? job.estimated_cost,
+  }
+}
+
+const towards = (from: number, to: number): number =>
+  // A scene that is tried again begins at its beginning.
+  to < from || to - from < 0.004 ? to : from + (to - from) * easing
+
+const eased = (shown: View, target: View): View => ({
+  ...target,
+  share: towards(shown.share, target.share),
+  scenes: target.scenes.map((scene, index) => ({
+    ...scene,
+    share: towards(shown.scenes[index]?.share ?? 0, scene.share),
+  })),
+})
+
+/** One line for each thing that happened: for logs, pipes and screen readers. */
+function plainDisplay({ out }: Terminal, fileOf: ReadonlyMap<string, string>): Display {
+  const told = new Map<string, SceneAnswer['status']>()
+  let stage = ''
+  let nextTenth = 10
+  const say = (line: string): void => void out.write(`${line}\n`)
+
+  return {
+    update({ job, scenes }) {
+      if (job.current_stage !== stage) {
+        stage = job.current_stage
+        say(`${stage} (${job.progress_percentage} %)`)
+      }
+      for (const [position, scene] of scenes.scenes.entries()) {
+        const before = told.get(scene.id)
+        told.set(scene.id, scene.status)
+        if (scene.status === before) continue
+        const name = `scene ${position + 1} of ${scenes.total_scenes}, ${sceneName(scene, position, fileOf)}`
+        if (scene.status === 'completed') say(`${name}: done${tookOf(scene)}`)
+        else if (scene.status === 'failed')
+          say(`${name}: failed: ${scene.error?.reason ?? 'no reason given'}`)
+        else if (scene.status === 'pending' && before !== undefined) say(`${name}: failed, to be tried again`)
+      }
+      if (job.progress_percentage >= nextTenth && !ended.has(job.status)) {
+        nextTenth = Math.floor(job.progress_percentage / 10) * 10 + 10
+        say(`${job.progress_percentage} %`)
+      }
+    },
+    end() {},
+  }
+}
+
+function tookOf({ started_at, completed_at }: SceneAnswer): string {
+  if (started_at === null || completed_at === null) return ''
+  return ` in ${spokenDuration(Date.parse(completed_at) - Date.parse(started_at))}`
+}

@@ -1,0 +1,59 @@
+/** From photographs on this machine to a request for a film. */
+import { access, constants } from 'node:fs/promises'
+import { basename, extname } from 'node:path'
+import { roomRank } from '../job/room.ts'
+import type { Client } from './client.ts'
+import { CommandError } from './command-error.ts'
+import { type FilmOptions, filmParameters } from './option.ts'
+
+/** Before a server is started or asked: a slip of the pen should not take a minute to be told. */
+export async function checkReadable(photos: readonly string[]): Promise<void> {
+  for (const photo of photos)
+    await access(photo, constants.R_OK).catch((cause: unknown) => {
+      const absent = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT'
+      throw new CommandError(`${photo}: ${absent ? 'there is no such file' : 'may not be read'}`, 1, {
+        cause,
+      })
+    })
+}
+
+export interface Uploaded {
+  readonly assets: readonly { readonly id: string; readonly file: string }[]
+  /** An asset's file name, for people. */
+  readonly fileOf: ReadonlyMap<string, string>
+}
+
+export async function uploadPhotos(client: Client, photos: readonly string[]): Promise<Uploaded> {
+  const assets = []
+  for (const photo of photos) assets.push({ id: (await client.upload(photo)).id, file: basename(photo) })
+  return { assets, fileOf: new Map(assets.map(({ id, file }) => [id, file])) }
+}
+
+export function filmRequest(
+  assets: Uploaded['assets'],
+  options: FilmOptions & { readonly name?: string | undefined },
+): Record<string, unknown> {
+  // One picture can't pass into another.
+  const type = options.type ?? (assets.length === 1 ? 'property_photos' : 'image_pairs')
+  const pictures =
+    type === 'property_photos'
+      ? { photos: assets.map(({ id, file }) => ({ asset_id: id, ...roomOf(file) })) }
+      : { images: assets.map(({ id }) => id) }
+  const name = options.name ?? options.title
+  return {
+    type,
+    parameters: { ...pictures, ...filmParameters(options) },
+    ...(name !== undefined && { video_name: name }),
+  }
+}
+
+const rankOfUnknown = roomRank(undefined)
+
+/** `02-living_room.jpg` shows the living room; `IMG_2041.jpg` shows nobody knows what. */
+function roomOf(file: string): { readonly room?: string } {
+  const room = basename(file, extname(file))
+    .replace(/[^\p{L}\p{N}]+/gu, ' ')
+    .replace(/^\d+ | \d+$/g, '')
+    .trim()
+  return room !== '' && roomRank(room) !== rankOfUnknown ? { room } : {}
+}

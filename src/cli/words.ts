@@ -1,0 +1,60 @@
+/** Numbers as a person reads them, and text that keeps its column. */
+
+export function spokenDuration(ms: number): string {
+  const seconds = ms / 1000
+  return seconds < 9.95 ? `${seconds.toFixed(1)} s` : spokenWhole(ms)
+}
+
+export function spokenWhole(ms: number): string {
+  const whole = Math.round(ms / 1000)
+  if (whole < 60) return `${whole} s`
+  const [minutes, rest] = [Math.floor(whole / 60), whole % 60]
+  return rest === 0 ? `${minutes} min` : `${minutes} min ${rest} s`
+}
+
+/** A film's length, exact to the tenth. */
+export function spokenLength(seconds: number): string {
+  const tenths = Math.round(seconds * 10)
+  if (tenths < 600) return `${tenths / 10} s`
+  const rest = (tenths % 600) / 10
+  return rest === 0 ? `${Math.floor(tenths / 600)} min` : `${Math.floor(tenths / 600)} min ${rest} s`
+}
+
+export function spokenSize(bytes: number): string {
+  if (bytes < 1000) return `${bytes} bytes`
+  const [kilo, mega, giga] = [bytes / 1e3, bytes / 1e6, bytes / 1e9]
+  if (mega < 0.9995) return `${kilo.toFixed(kilo < 9.95 ? 1 : 0)} kB`
+  if (giga < 0.9995) return `${mega.toFixed(mega < 99.95 ? 1 : 0)} MB`
+  return `${giga.toFixed(2)} GB`
+}
+
+export const spokenCost = (usd: number | null): string =>
+  usd === null ? 'unknown' : `$${usd.toFixed(usd !== 0 && usd < 0.01 ? 4 : 2)}`
+
+export const count = (many: number, one: string): string => `${many} ${one}${many === 1 ? '' : 's'}`
+
+const graphemes = new Intl.Segmenter()
+const wide =
+  /[\p{Emoji_Presentation}\u{1100}-\u{115f}\u{2e80}-\u{a4cf}\u{ac00}-\u{d7a3}\u{f900}-\u{faff}\u{fe30}-\u{fe6f}\u{ff00}-\u{ff60}\u{ffe0}-\u{ffe6}\u{20000}-\u{3fffd}]|\u{fe0f}/u
+// oxlint-disable-next-line no-control-regex
+const invisible = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2066-\u2069]/g
+
+const columnsOf = (grapheme: string): number => (wide.test(grapheme) ? 2 : 1)
+
+export const displayWidth = (text: string): number =>
+  [...graphemes.segment(text)].reduce((sum, { segment }) => sum + columnsOf(segment), 0)
+
+/** Cuts a text to `columns`, with an ellipsis where something is gone, and fills it up with spaces. */
+export function fitted(text: string, columns: number): string {
+  const clean = text.replace(invisible, '')
+  const width = displayWidth(clean)
+  if (width <= columns) return clean + ' '.repeat(columns - width)
+  let kept = ''
+  let used = 0
+  for (const { segment } of graphemes.segment(clean)) {
+    if (used + columnsOf(segment) > columns - 1) break
+    kept += segment
+    used += columnsOf(segment)
+  }
+  return `${kept}…${' '.repeat(Math.max(0, columns - used - 1))}`
+}
