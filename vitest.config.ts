@@ -3,7 +3,10 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: ['test/store/postgres-server.ts'],
     pool: 'threads',
     isolate: false,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
   },
 })

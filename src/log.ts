@@ -57,6 +57,13 @@ export const logLine = {
       `[Workflow.Coordinator] Cannot note how a ${task.kind} task of job ${task.jobId} ended; trying again`,
     ),
 
+  listening: (log: Log, url: string, facts: Readonly<Record<string, unknown>>): void =>
+    log.info({ url, ...facts }, `[Workflow.Coordinator] Listening on ${url}`),
+
+  stopping: (log: Log, why: string): void => log.info({ why }, '[Workflow.Coordinator] Stopping'),
+
+  stopped: (log: Log): void => log.info('[Workflow.Coordinator] Stopped'),
+
   cannotAdmit: (log: Log, err: unknown): void =>
     log.error({ err }, '[Workflow.Coordinator] Cannot look for scenes to start; trying again'),
 

@@ -16,11 +16,6 @@ export interface ByteRange {
 
 export interface ArtifactStore {
   /**
-   * Keeps the bytes of a stream; they are on disk when this resolves. The same bytes are kept once.
-   * @throws {ArtifactError} `too_large` past `maxBytes`, `disk_full`.
-   */
-  put(bytes: AsyncIterable<Uint8Array>, options: { readonly maxBytes: number }): Promise<StoredArtifact>
-  /**
    * Takes over a finished local file: after this it is gone from `path` and kept, synced, under its id.
    * @throws {ArtifactError} `disk_full`.
    */
@@ -51,7 +46,7 @@ export interface Workspace {
 }
 
 export class ArtifactError extends Error {
-  readonly code: 'missing' | 'too_large' | 'disk_full' | 'failed'
+  readonly code: 'missing' | 'disk_full'
   constructor(code: ArtifactError['code'], message: string, options?: ErrorOptions) {
     super(message, options)
     this.name = 'ArtifactError'

@@ -1,7 +1,7 @@
 /** Artifacts as files of a folder: `artifacts/ab/abcdef...`, and `work/` for what isn't finished. */
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { type FileHandle, mkdir, mkdtemp, open, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, mkdtemp, open, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { ArtifactError, type ArtifactStore, type StoredArtifact } from './artifact.ts'
 
@@ -53,26 +53,18 @@ export async function openDiskArtifacts(directory: string): Promise<ArtifactStor
   }
 
   return {
-    put: (bytes, { maxBytes }) =>
-      saidClearly(async () => {
-        const folder = await mkdtemp(join(work, 'put-'))
-        try {
-          const path = join(folder, 'bytes')
-          const stored = await write(path, bytes, maxBytes)
-          return await publish(path, stored)
-        } finally {
-          await rm(folder, { recursive: true, force: true })
-        }
-      }),
-
     adopt: (path) =>
       saidClearly(async () => {
         await using file = await open(path, 'r+')
         const hash = createHash('sha256')
         let size = 0
-        for await (const chunk of file.createReadStream({ autoClose: false, highWaterMark: chunkBytes })) {
-          hash.update(chunk as Uint8Array)
-          size += (chunk as Uint8Array).length
+        const bytes: AsyncIterable<Uint8Array> = file.createReadStream({
+          autoClose: false,
+          highWaterMark: chunkBytes,
+        })
+        for await (const chunk of bytes) {
+          hash.update(chunk)
+          size += chunk.length
         }
         await file.sync()
         return publish(path, { id: hash.digest('hex'), size })
@@ -96,30 +88,6 @@ export async function openDiskArtifacts(directory: string): Promise<ArtifactStor
         return { directory: folder, remove: () => rm(folder, { recursive: true, force: true }) }
       }),
   }
-}
-
-async function write(
-  path: string,
-  bytes: AsyncIterable<Uint8Array>,
-  maxBytes: number,
-): Promise<StoredArtifact> {
-  await using file = await open(path, 'wx')
-  const hash = createHash('sha256')
-  let size = 0
-  for await (const chunk of bytes) {
-    size += chunk.length
-    if (size > maxBytes)
-      throw new ArtifactError('too_large', `more than the ${maxBytes} bytes that are allowed`)
-    hash.update(chunk)
-    await writeAll(file, chunk)
-  }
-  await file.sync()
-  return { id: hash.digest('hex'), size }
-}
-
-async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
-  for (let offset = 0; offset < chunk.length;)
-    offset += (await file.write(chunk, offset, chunk.length - offset)).bytesWritten
 }
 
 /** A rename is on disk only when its folder is. */

@@ -36,11 +36,11 @@ export interface JobVerbs {
   /** The job may spend from now on. On disk when this resolves. @throws {RefusedError} `job_not_found`, `transition_refused` */
   approveJob(jobId: number): Promise<Job>
   /** Tells how far a processing job is; a lower percentage than before is not taken. @throws {RefusedError} */
-  updateProgress(jobId: number, progress: Progress): Promise<Job>
+  updateProgress(jobId: number, progress: Progress): Promise<void>
   /** Ends a processing job well, with a small result's bytes or a film in the artifact store. @throws {RefusedError} */
-  completeJob(jobId: number, result: Uint8Array | FilmManifest): Promise<Job>
+  completeJob(jobId: number, result: Uint8Array | FilmManifest): Promise<void>
   /** Ends a processing job with a reason. @throws {RefusedError} */
-  failJob(jobId: number, failure: string | Failure): Promise<Job>
+  failJob(jobId: number, failure: string | Failure): Promise<void>
   /** Keeps what is known of an uploaded photograph; the same one twice is kept once. */
   addAsset(asset: Omit<Asset, 'insertedAt'>): Promise<Asset>
 }

@@ -11,7 +11,7 @@ import { type Log, logLine } from '../log.ts'
 import { findAsset, hasAsset, insertAsset } from '../store/assets.ts'
 import type { Database, Transaction } from '../store/database.ts'
 import {
-  findJob,
+  findJobState,
   insertJob,
   insertLabels,
   setApproved,
@@ -71,23 +71,6 @@ export function createJobVerbs(options: JobVerbsOptions): JobVerbs {
     return job
   }
 
-  /** Says why a guarded update found no row: no such job, or one in another state. */
-  const refused = async (
-    tx: Transaction,
-    jobId: number,
-    verb: keyof typeof refusalReason,
-  ): Promise<RefusedError> => {
-    const job = await findJob(tx, jobId)
-    if (!job) return jobNotFound(jobId)
-    return new RefusedError(`Job cannot be ${pastTense[verb]}`, {
-      code: 'transition_refused',
-      jobId,
-      verb,
-      currentStatus: job.status,
-      reason: refusalReason[verb],
-    })
-  }
-
   return {
     async createJob(input) {
       const request = parseJobRequest(input)
@@ -117,42 +100,34 @@ export function createJobVerbs(options: JobVerbsOptions): JobVerbs {
 
     updateProgress: (jobId, progress) =>
       database.transaction(async (tx) => {
-        const before = await findJob(tx, jobId)
+        const before = await findJobState(tx, jobId)
         const next = before && risen(before.progress, progress)
-        const job = next && (await setProgress(tx, jobId, next, host.now()))
-        if (!job) throw await refused(tx, jobId, 'progress')
+        if (!next || (await setProgress(tx, jobId, next, host.now())) === 0)
+          throw await refused(tx, jobId, 'progress')
         await tell(tx, { type: 'job_progress', jobId, data: { ...next } })
-        return job
       }),
 
     async completeJob(jobId, result) {
       const bytes = result instanceof Uint8Array ? result : new TextEncoder().encode(JSON.stringify(result))
-      const job = await database.transaction(async (tx) => {
-        const done = await setCompleted(tx, jobId, completed, bytes, host.now())
-        if (!done) throw await refused(tx, jobId, 'complete')
-        await tell(tx, {
-          type: 'job_completed',
-          jobId,
-          data: result instanceof Uint8Array ? {} : filmFacts(result),
-        })
-        return done
+      const data = result instanceof Uint8Array ? {} : filmFacts(result)
+      await database.transaction(async (tx) => {
+        if ((await setCompleted(tx, jobId, completed, bytes, host.now())) === 0)
+          throw await refused(tx, jobId, 'complete')
+        await tell(tx, { type: 'job_completed', jobId, data })
       })
       logLine.jobCompleted(log, jobId)
-      return job
     },
 
     async failJob(jobId, failure) {
       const error: Failure = typeof failure === 'string' ? { code: 'failed', reason: failure } : failure
-      const job = await database.transaction(async (tx) => {
-        const before = await findJob(tx, jobId)
+      await database.transaction(async (tx) => {
+        const before = await findJobState(tx, jobId)
         const progress = { percentage: before?.progress.percentage ?? 0, stage: 'failed' }
-        const failed = await setFailed(tx, jobId, progress, error, host.now())
-        if (!failed) throw await refused(tx, jobId, 'fail')
+        if ((await setFailed(tx, jobId, progress, error, host.now())) === 0)
+          throw await refused(tx, jobId, 'fail')
         await tell(tx, { type: 'job_failed', jobId, data: { ...error } })
-        return failed
       })
       logLine.jobFailed(log, jobId, error.reason)
-      return job
     },
 
     addAsset: (asset) =>
@@ -161,6 +136,23 @@ export function createJobVerbs(options: JobVerbsOptions): JobVerbs {
         return (await findAsset(tx, asset.id))!
       }),
   }
+}
+
+/** Says why a guarded update found no row: no such job, or one in another state. */
+async function refused(
+  tx: Transaction,
+  jobId: number,
+  verb: keyof typeof refusalReason,
+): Promise<RefusedError> {
+  const job = await findJobState(tx, jobId)
+  if (!job) return jobNotFound(jobId)
+  return new RefusedError(`Job cannot be ${pastTense[verb]}`, {
+    code: 'transition_refused',
+    jobId,
+    verb,
+    currentStatus: job.status,
+    reason: refusalReason[verb],
+  })
 }
 
 const pastTense = { approve: 'approved', progress: 'updated', complete: 'completed', fail: 'failed' } as const

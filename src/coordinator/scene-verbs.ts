@@ -9,7 +9,7 @@ import { seamBetween } from '../job/storyboard.ts'
 import { type Log, logLine } from '../log.ts'
 import { findAttempt, moveAttempt } from '../store/attempts.ts'
 import type { Database, Transaction } from '../store/database.ts'
-import { findJob, noteFailure, setFailed, setProgress } from '../store/jobs.ts'
+import { type JobState, findJob, findJobState, noteFailure, setFailed, setProgress } from '../store/jobs.ts'
 import {
   findScene,
   listNeighbours,
@@ -57,61 +57,65 @@ export interface SceneVerbsOptions {
 export function createSceneVerbs(options: SceneVerbsOptions): SceneVerbs {
   const { database, engine, host, log, tell } = options
 
-  const tellProgress = async (tx: Transaction, job: Job, progress: Progress): Promise<void> => {
+  const tellProgress = async (tx: Transaction, job: JobState, progress: Progress): Promise<void> => {
     const next = risen(job.progress, progress)
     if (next.percentage === job.progress.percentage && next.stage === job.progress.stage) return
-    if (await setProgress(tx, job.id, next, host.now()))
+    if ((await setProgress(tx, job.id, next, host.now())) > 0)
       await tell(tx, { type: 'job_progress', jobId: job.id, data: { ...next } })
   }
 
   /** After a scene has ended: the job goes on to its film, or fails once nothing of it runs any more. */
-  const settleJob = async (tx: Transaction, job: Job): Promise<void> => {
-    if (job.status !== 'processing') return
-    const states = await listSceneStates(tx, job.id)
+  const settleJob = async (tx: Transaction, jobId: number): Promise<void> => {
+    const job = await findJobState(tx, jobId)
+    if (job?.status !== 'processing') return
+    const states = await listSceneStates(tx, jobId)
     if (job.error) {
       if (states.some(({ status }) => status === 'processing')) return
-      const failed = await setFailed(tx, job.id, { ...job.progress, stage: 'failed' }, job.error, host.now())
-      if (!failed) return
-      await tell(tx, { type: 'job_failed', jobId: job.id, data: { ...job.error } })
-      tx.afterCommit(() => logLine.jobFailed(log, job.id, job.error!.reason))
+      const { error } = job
+      await setFailed(tx, jobId, { ...job.progress, stage: 'failed' }, error, host.now())
+      await tell(tx, { type: 'job_failed', jobId, data: { ...error } })
+      tx.afterCommit(() => logLine.jobFailed(log, jobId, error.reason))
     } else if (states.every(({ status }) => status === 'completed')) {
       await tellProgress(tx, job, stitching)
-      await engine.enqueue(tx, { kind: 'stitch-film', subject: String(job.id), jobId: job.id })
+      await engine.enqueue(tx, { kind: 'stitch-film', subject: String(jobId), jobId })
     } else {
       await tellProgress(tx, job, rendering(states))
     }
   }
 
   /** A cross-fade can be made as soon as both its clips are there, while other scenes still render. */
-  const joinNeighbours = async (tx: Transaction, job: Job, scene: Scene): Promise<void> => {
-    for (const neighbour of await listNeighbours(tx, scene)) {
-      if (neighbour.status !== 'completed') continue
+  const joinNeighbours = async (tx: Transaction, scene: Scene): Promise<void> => {
+    const { jobId } = scene
+    const neighbours = await listNeighbours(tx, scene)
+    const finished = neighbours.filter(({ status }) => status === 'completed')
+    const job = finished.length > 0 ? await findJob(tx, jobId) : undefined
+    if (!job) return
+    for (const neighbour of finished) {
       const [left, right] = neighbour.position < scene.position ? [neighbour, scene] : [scene, neighbour]
       if (seamBetween(left, right, job.storyboard.format.fps).overlapFrames > 0)
-        await engine.enqueue(tx, { kind: 'join-clips', subject: left.id, jobId: job.id })
+        await engine.enqueue(tx, { kind: 'join-clips', subject: left.id, jobId })
     }
   }
 
   return {
     beginAttempt: (attemptId) =>
       database.transaction(async (tx) => {
-        const found = await findAttempt(tx, attemptId)
-        if (!found) return undefined
-        const submitted = await moveAttempt(tx, attemptId, 'submitted', host.now())
-        const attempt = submitted ?? found
+        const attempt =
+          (await moveAttempt(tx, attemptId, 'submitted', host.now())) ?? (await findAttempt(tx, attemptId))
         // Submitted before: an earlier process began it, and a render on this machine died with it.
-        if (attempt.status !== 'submitted') return undefined
-        const scene = await findScene(tx, attempt.sceneId)
+        if (attempt?.status !== 'submitted') return undefined
         const job = await findJob(tx, attempt.jobId)
-        if (!scene || !job) return undefined
+        if (!job) return undefined
         if (job.status === 'processing') await tellProgress(tx, job, { ...job.progress, stage: 'rendering' })
-        return { attempt, scene, job, scenes: await listScenes(tx, job.id) }
+        const scenes = await listScenes(tx, job.id)
+        const scene = scenes.find(({ id }) => id === attempt.sceneId)
+        return scene && { attempt, scene, job, scenes }
       }),
 
     sceneProgressed: (scene, progress) =>
       database.transaction(async (tx) => {
         if ((await setSceneProgress(tx, scene.id, progress, host.now())) === 0) return
-        const job = await findJob(tx, scene.jobId)
+        const job = await findJobState(tx, scene.jobId)
         if (job?.status === 'processing')
           await tellProgress(tx, job, rendering(await listSceneStates(tx, job.id)))
       }),
@@ -120,13 +124,11 @@ export function createSceneVerbs(options: SceneVerbsOptions): SceneVerbs {
       database.transaction(async (tx) => {
         const now = host.now()
         const attempt = await moveAttempt(tx, attemptId, 'succeeded', now)
-        if (!attempt) return
-        const scene = await setSceneCompleted(tx, attempt.sceneId, clip, now)
-        const job = await findJob(tx, attempt.jobId)
-        if (!scene || !job) return
-        await tell(tx, { type: 'scene_completed', jobId: job.id, sceneId: scene.id, data: { clip } })
-        await joinNeighbours(tx, job, scene)
-        await settleJob(tx, job)
+        const scene = attempt && (await findScene(tx, attempt.sceneId))
+        if (!scene || (await setSceneCompleted(tx, scene.id, clip, now)) === 0) return
+        await tell(tx, { type: 'scene_completed', jobId: scene.jobId, sceneId: scene.id, data: { clip } })
+        await joinNeighbours(tx, scene)
+        await settleJob(tx, scene.jobId)
       }),
 
     sceneFailed: (attemptId, failure, retry) =>
@@ -157,8 +159,7 @@ export function createSceneVerbs(options: SceneVerbsOptions): SceneVerbs {
           })
           await noteFailure(tx, scene.jobId, told, now)
         }
-        const job = await findJob(tx, scene.jobId)
-        if (job) await settleJob(tx, job)
+        await settleJob(tx, scene.jobId)
       }),
   }
 }

@@ -3,6 +3,7 @@
  * off is simply still there at the next start. Only one process holds the database: which tasks run now is
  * known in memory, and no lease is needed.
  */
+import { isDiskFull } from '../disk-full.ts'
 import type { Host } from '../host.ts'
 import type { Log } from '../log.ts'
 import { logLine } from '../log.ts'
@@ -177,6 +178,3 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
     running: () => [...runs.values()].map(({ task: { kind, subject, jobId } }) => ({ kind, subject, jobId })),
   }
 }
-
-const isDiskFull = (error: unknown): boolean =>
-  error instanceof Error && 'code' in error && error.code === 'disk_full'

@@ -1,5 +1,6 @@
 /** The only place that turns what went wrong into statuses and words of the HTTP contract. */
 import type { Context } from 'hono'
+import { isDiskFull } from '../disk-full.ts'
 import { type AssetRefusal, type FieldProblem, type Refusal, RefusedError } from '../job/errors.ts'
 
 /** What an error answers: `error` says what, the further members say where and why. */
@@ -125,7 +126,7 @@ const codeOf = (error: unknown): unknown =>
 export function problemOf(error: unknown): HttpProblem | undefined {
   if (error instanceof HttpProblem) return error
   if (error instanceof RefusedError) return refusalProblem(error.message, error.refusal)
-  if (codeOf(error) === 'disk_full')
+  if (isDiskFull(error))
     return new HttpProblem(507, {
       error: 'Storage is full',
       reason: 'Nothing was changed. Send the request again when there is room on the disk',

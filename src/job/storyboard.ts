@@ -76,7 +76,7 @@ function planPropertyPhotos(parameters: PropertyPhotosParameters): ScenePlan[] {
     )
   return photos
     .map((photo, given) => ({ photo, given, rank: roomRank(photo.room) }))
-    .sort((one, other) => one.rank - other.rank || one.given - other.given)
+    .toSorted((one, other) => one.rank - other.rank || one.given - other.given)
     .map(({ photo }, position) => {
       const room = photo.room === undefined ? null : roomTitle(photo.room)
       return {

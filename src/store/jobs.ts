@@ -72,38 +72,57 @@ export const setApproved = async (tx: Transaction, id: number, progress: Progres
   jobOrUndefined(await tx.get(approve, [id, JSON.stringify(progress), now]))
 
 const start = `update jobs set status = 'processing', progress = $2, started_at = $3, updated_at = $3
-  where id = $1 and status in (${quoted(jobVerbs.start.from)}) returning ${columns}`
+  where id = $1 and status in (${quoted(jobVerbs.start.from)})`
 
-export const setProcessing = async (tx: Transaction, id: number, progress: Progress, now: number) =>
-  jobOrUndefined(await tx.get(start, [id, JSON.stringify(progress), now]))
+export const setProcessing = (
+  tx: Transaction,
+  id: number,
+  progress: Progress,
+  now: number,
+): Promise<number> => tx.run(start, [id, JSON.stringify(progress), now])
 
-const advance = `update jobs set progress = $2, updated_at = $3
-  where id = $1 and status = 'processing' returning ${columns}`
+/** What decides how a job goes on, without its parameters and storyboard. */
+export type JobState = Pick<Job, 'id' | 'status' | 'progress' | 'error'>
 
-export const setProgress = async (tx: Transaction, id: number, progress: Progress, now: number) =>
-  jobOrUndefined(await tx.get(advance, [id, JSON.stringify(progress), now]))
+export async function findJobState(reader: Reader, id: number): Promise<JobState | undefined> {
+  const row = await reader.get('select status, progress, error from jobs where id = $1', [id])
+  return (
+    row && {
+      id,
+      status: text(row, 'status') as JobStatus,
+      progress: json<Progress>(row, 'progress'),
+      error: jsonOrNull<Failure>(row, 'error'),
+    }
+  )
+}
+
+const advance = `update jobs set progress = $2, updated_at = $3 where id = $1 and status = 'processing'`
+
+/** How many rows it changed: none where the job isn't processing. */
+export const setProgress = (tx: Transaction, id: number, progress: Progress, now: number): Promise<number> =>
+  tx.run(advance, [id, JSON.stringify(progress), now])
 
 const complete = `update jobs set status = 'completed', progress = $2, result = $3, ended_at = $4, updated_at = $4
-  where id = $1 and status in (${quoted(jobVerbs.complete.from)}) returning ${columns}`
+  where id = $1 and status in (${quoted(jobVerbs.complete.from)})`
 
-export const setCompleted = async (
+export const setCompleted = (
   tx: Transaction,
   id: number,
   progress: Progress,
   result: Uint8Array,
   now: number,
-) => jobOrUndefined(await tx.get(complete, [id, JSON.stringify(progress), result, now]))
+): Promise<number> => tx.run(complete, [id, JSON.stringify(progress), result, now])
 
 const fail = `update jobs set status = 'failed', progress = $2, error = $3, ended_at = $4, updated_at = $4
-  where id = $1 and status in (${quoted(jobVerbs.fail.from)}) returning ${columns}`
+  where id = $1 and status in (${quoted(jobVerbs.fail.from)})`
 
-export const setFailed = async (
+export const setFailed = (
   tx: Transaction,
   id: number,
   progress: Progress,
   error: Failure,
   now: number,
-) => jobOrUndefined(await tx.get(fail, [id, JSON.stringify(progress), JSON.stringify(error), now]))
+): Promise<number> => tx.run(fail, [id, JSON.stringify(progress), JSON.stringify(error), now])
 
 /** Notes the first failure of a job whose other scenes still run; nothing new is started for it. */
 export const noteFailure = (tx: Transaction, id: number, error: Failure, now: number): Promise<number> =>

@@ -85,10 +85,11 @@ export const listSceneStates = async (reader: Reader, jobId: number): Promise<re
   )
 
 const begin = `update scenes set status = 'processing', progress = 0, not_before = null, started_at = $2, updated_at = $2
-  where id = $1 and status in (${quoted(mayPrecede(sceneFollows, 'processing'))}) returning *`
+  where id = $1 and status in (${quoted(mayPrecede(sceneFollows, 'processing'))})`
 
-export const setSceneProcessing = async (tx: Transaction, id: string, now: number) =>
-  sceneOrUndefined(await tx.get(begin, [id, now]))
+/** How many rows it changed, here as below: none where the scene's state doesn't allow it. */
+export const setSceneProcessing = (tx: Transaction, id: string, now: number): Promise<number> =>
+  tx.run(begin, [id, now])
 
 const advance = `update scenes set progress = $2, updated_at = $3
   where id = $1 and status = 'processing' and progress < $2`
@@ -102,29 +103,29 @@ export const setSceneProgress = (
 
 const complete = `update scenes
   set status = 'completed', progress = 1, clip = $2, error = null, tries = tries + 1, completed_at = $3, updated_at = $3
-  where id = $1 and status in (${quoted(mayPrecede(sceneFollows, 'completed'))}) returning *`
+  where id = $1 and status in (${quoted(mayPrecede(sceneFollows, 'completed'))})`
 
-export const setSceneCompleted = async (tx: Transaction, id: string, clip: string, now: number) =>
-  sceneOrUndefined(await tx.get(complete, [id, clip, now]))
+export const setSceneCompleted = (tx: Transaction, id: string, clip: string, now: number): Promise<number> =>
+  tx.run(complete, [id, clip, now])
 
 const fail = `update scenes set status = 'failed', error = $2, tries = tries + 1, updated_at = $3
-  where id = $1 and status in (${quoted(mayPrecede(sceneFollows, 'failed'))}) returning *`
+  where id = $1 and status in (${quoted(mayPrecede(sceneFollows, 'failed'))})`
 
-export const setSceneFailed = async (tx: Transaction, id: string, error: Failure, now: number) =>
-  sceneOrUndefined(await tx.get(fail, [id, JSON.stringify(error), now]))
+export const setSceneFailed = (tx: Transaction, id: string, error: Failure, now: number): Promise<number> =>
+  tx.run(fail, [id, JSON.stringify(error), now])
 
 const again = `update scenes
   set status = 'pending', error = $2, progress = 0, tries = tries + 1, not_before = $3, updated_at = $4
-  where id = $1 and status in (${quoted(mayPrecede(sceneFollows, 'pending'))}) returning *`
+  where id = $1 and status in (${quoted(mayPrecede(sceneFollows, 'pending'))})`
 
 /** The scene is to be tried again, not before `notBefore`; `error` tells why. */
-export const setScenePending = async (
+export const setScenePending = (
   tx: Transaction,
   id: string,
   error: Failure,
   notBefore: number,
   now: number,
-) => sceneOrUndefined(await tx.get(again, [id, JSON.stringify(error), notBefore, now]))
+): Promise<number> => tx.run(again, [id, JSON.stringify(error), notBefore, now])
 
 /** A scene that may start, and what admitting it takes. */
 export interface WaitingScene {

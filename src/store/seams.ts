@@ -2,21 +2,24 @@ import type { Transition } from '../job/scene.ts'
 import type { Reader, Transaction } from './database.ts'
 import { text } from './sql.ts'
 
-/** A cross-fade between two clips, and all that its picture depends on. */
+/** A cross-fade between two clips, and all that its bytes depend on. */
 export interface SeamKey {
   readonly leftClip: string
   readonly rightClip: string
   readonly transition: Transition
   readonly overlapFrames: number
+  /** Where in a packet of sound the film is when the seam begins: samples, 0 to 1023. */
+  readonly soundPhase: number
 }
 
-const valuesOf = (key: SeamKey) => [key.leftClip, key.rightClip, key.transition, key.overlapFrames] as const
+const valuesOf = (key: SeamKey) =>
+  [key.leftClip, key.rightClip, key.transition, key.overlapFrames, key.soundPhase] as const
 
 /** The artifact that holds the seam, if it has been made. */
 export async function findSeam(reader: Reader, key: SeamKey): Promise<string | undefined> {
   const row = await reader.get(
     `select artifact from seams
-     where left_clip = $1 and right_clip = $2 and transition = $3 and overlap_frames = $4`,
+     where left_clip = $1 and right_clip = $2 and transition = $3 and overlap_frames = $4 and sound_phase = $5`,
     valuesOf(key),
   )
   return row && text(row, 'artifact')
@@ -24,7 +27,7 @@ export async function findSeam(reader: Reader, key: SeamKey): Promise<string | u
 
 export const insertSeam = (tx: Transaction, key: SeamKey, artifact: string, now: number): Promise<number> =>
   tx.run(
-    `insert into seams (left_clip, right_clip, transition, overlap_frames, artifact, inserted_at)
-     values ($1, $2, $3, $4, $5, $6) on conflict do nothing`,
+    `insert into seams (left_clip, right_clip, transition, overlap_frames, sound_phase, artifact, inserted_at)
+     values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing`,
     [...valuesOf(key), artifact, now],
   )

@@ -24,7 +24,7 @@ export const jobs: Migration = {
       ended_at {{integer}},
       inserted_at {{integer}} not null,
       updated_at {{integer}} not null
-    )`,
+    ) {{strict}}`,
     // The queue: approved and not ended, so it stays small however many jobs are kept.
     `create index jobs_active on jobs (priority desc, approved_at, id)
       where approved_at is not null and ended_at is null`,
@@ -37,7 +37,7 @@ export const jobs: Migration = {
       value text not null,
       job_id {{integer}} not null references jobs (id) on delete cascade,
       primary key (name, value, job_id)
-    )`,
+    ) {{strict}}`,
     `create index job_labels_by_job on job_labels (job_id)`,
 
     `create table scenes (
@@ -62,7 +62,7 @@ export const jobs: Migration = {
       completed_at {{integer}},
       inserted_at {{integer}} not null,
       updated_at {{integer}} not null
-    )`,
+    ) {{strict}}`,
     `create index scenes_by_job on scenes (job_id, position)`,
     `create index scenes_backing_off on scenes (renderer, not_before) where not_before is not null`,
 
@@ -77,7 +77,7 @@ export const jobs: Migration = {
       cost_micros {{integer}} not null,
       inserted_at {{integer}} not null,
       updated_at {{integer}} not null
-    )`,
+    ) {{strict}}`,
     `create index attempts_by_scene on attempts (scene_id)`,
     `create index attempts_by_job on attempts (job_id)`,
     `create index attempts_in_flight on attempts (renderer)
@@ -91,7 +91,7 @@ export const jobs: Migration = {
       scene_id text,
       data text not null,
       inserted_at {{integer}} not null
-    )`,
+    ) {{strict}}`,
     `create index events_by_job on events (job_id, id)`,
 
     `create table assets (
@@ -102,7 +102,7 @@ export const jobs: Migration = {
       size {{integer}} not null,
       master text not null,
       inserted_at {{integer}} not null
-    )`,
+    ) {{strict}}`,
 
     // Re-encoded cross-fades between two clips, so that a film is never joined twice.
     `create table seams (
@@ -110,10 +110,11 @@ export const jobs: Migration = {
       right_clip text not null,
       transition text not null,
       overlap_frames {{integer}} not null,
+      sound_phase {{integer}} not null,
       artifact text not null,
       inserted_at {{integer}} not null,
-      primary key (left_clip, right_clip, transition, overlap_frames)
-    )`,
+      primary key (left_clip, right_clip, transition, overlap_frames, sound_phase)
+    ) {{strict}}`,
 
     // The embedded engine's own.
     `create table tasks (
@@ -124,7 +125,7 @@ export const jobs: Migration = {
       run_at {{integer}} not null,
       tries {{integer}} not null,
       unique (kind, subject)
-    )`,
+    ) {{strict}}`,
     `create index tasks_due on tasks (kind, run_at, id)`,
   ],
 }

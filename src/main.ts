@@ -1,0 +1,42 @@
+/** The server: configuration, house, port; until SIGTERM, SIGINT, or the end of the parent that asked for it. */
+import { ConfigError, readConfig } from './config.ts'
+import { listen } from './http/server.ts'
+import { createLog, logLine } from './log.ts'
+import { openWorkflow } from './wire.ts'
+
+export async function serve(env: Readonly<Record<string, string | undefined>> = process.env): Promise<void> {
+  const config = readConfig(env)
+  const log = createLog({ level: config.logLevel })
+  const stop = stopRequested()
+  const workflow = await openWorkflow(config, { log })
+  try {
+    const server = await listen(workflow.app, { host: config.host, port: config.port })
+    workflow.listensOn(server.url)
+    logLine.listening(log, server.url, { ...workflow.facts })
+    process.send?.({ url: server.url })
+    logLine.stopping(log, await stop)
+    await server.close({ graceMs: 1000 })
+  } finally {
+    await workflow.close()
+  }
+  logLine.stopped(log)
+}
+
+/** Resolves to what asked us to stop. A second signal doesn't wait for a clean end. */
+function stopRequested(): Promise<string> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const)
+      process.on(signal, () => {
+        resolve(signal)
+        process.once(signal, () => process.exit(130))
+      })
+    if (process.connected) process.once('disconnect', () => resolve('the end of the parent process'))
+  })
+}
+
+if (import.meta.main)
+  serve().catch((error: unknown) => {
+    const foreseen = error instanceof ConfigError || (error instanceof Error && 'code' in error)
+    console.error(foreseen ? `coordinator: ${error.message}` : error)
+    process.exitCode = 1
+  })

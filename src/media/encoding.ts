@@ -1,0 +1,7 @@
+/** How every picture of a film is encoded, by the local renderer and wherever a clip must be made to fit: one setting, so that most clips are copied. */
+import type { VideoEncoding } from './media.ts'
+
+export const filmEncoding = { crf: 19, preset: 'veryfast' } as const satisfies Pick<
+  VideoEncoding,
+  'crf' | 'preset'
+>

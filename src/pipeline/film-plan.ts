@@ -1,0 +1,36 @@
+/** A job's film as the pipeline's tasks see it: where each clip lies, and how one passes into the next. */
+import { framesOf } from '../job/format.ts'
+import type { Job } from '../job/job.ts'
+import type { Scene } from '../job/scene.ts'
+import { type Seam, seamsOf } from '../job/storyboard.ts'
+import { cellSamples, type ClipPlace, planTimeline, type Timeline } from '../media/timeline.ts'
+import type { SeamKey } from '../store/seams.ts'
+
+export interface FilmPlan {
+  readonly timeline: Timeline
+  /** `seams[k]` joins scene k and scene k + 1. */
+  readonly seams: readonly Seam[]
+}
+
+/** `scenes` are all of the job's, in order. */
+export function planFilm({ storyboard }: Job, scenes: readonly Scene[]): FilmPlan {
+  const { fps } = storyboard.format
+  const seams = seamsOf(scenes, fps)
+  const clips = scenes.map(({ duration }) => framesOf(duration, fps))
+  return { timeline: planTimeline({ fps, clips, seams }), seams }
+}
+
+export const placeOf = ({ timeline }: FilmPlan, { position }: Scene): ClipPlace => timeline.clips[position]!
+
+/** What the cross-fade after scene `index` is known by; undefined where there is a cut, or a clip is wanting. */
+export function seamKey(
+  { timeline, seams }: FilmPlan,
+  scenes: readonly Scene[],
+  index: number,
+): SeamKey | undefined {
+  const seam = seams[index]
+  const [leftClip, rightClip] = [scenes[index]?.clip, scenes[index + 1]?.clip]
+  if (!seam || seam.overlapFrames === 0 || !leftClip || !rightClip) return undefined
+  const soundPhase = timeline.clips[index + 1]!.startSample % cellSamples
+  return { leftClip, rightClip, ...seam, soundPhase }
+}

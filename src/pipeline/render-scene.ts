@@ -1,0 +1,126 @@
+/** A scene's way from its photographs to a clip that is verified, canonical and kept. */
+import type { ArtifactStore } from '../artifact/artifact.ts'
+import type { Coordinator } from '../coordinator/coordinator.ts'
+import type { AttemptWork, SceneVerbs } from '../coordinator/scene-verbs.ts'
+import type { TaskHandler } from '../engine/engine.ts'
+import type { Host } from '../host.ts'
+import { framesOf } from '../job/format.ts'
+import type { Failure, Scene } from '../job/scene.ts'
+import { makeCanonical } from '../media/canonical.ts'
+import { verifyClip } from '../media/probe.ts'
+import type { Renderer } from '../renderer/renderer.ts'
+import { placeOf, planFilm } from './film-plan.ts'
+import { type Studio, clipLimits } from './studio.ts'
+
+export interface RenderSceneOptions {
+  readonly coordinator: SceneVerbs & Pick<Coordinator, 'asset'>
+  readonly renderers: readonly Renderer[]
+  readonly artifacts: ArtifactStore
+  readonly studio: Studio
+  readonly host: Host
+}
+
+/** Progress is told this often at most: each telling is a synced commit. */
+const tellEveryMs = 500
+
+/** Of a scene's work, the share that is rendering; the rest is checking and keeping the clip. */
+const renderingShare = 0.95
+
+type Outcome =
+  | { readonly kind: 'clip'; readonly artifact: string }
+  | { readonly kind: 'failed'; readonly failure: Failure; readonly retry: boolean }
+
+export function createRenderScene(options: RenderSceneOptions): TaskHandler {
+  const { coordinator } = options
+  return async ({ subject: attemptId }, { signal }) => {
+    const work = await coordinator.beginAttempt(attemptId)
+    if (!work) return
+    const outcome = await options.studio.inWorkspace((directory) => render(work, directory, signal, options))
+    if (outcome.kind === 'clip') await coordinator.sceneRendered(attemptId, outcome.artifact)
+    else await coordinator.sceneFailed(attemptId, outcome.failure, outcome.retry)
+  }
+}
+
+async function render(
+  work: AttemptWork,
+  directory: string,
+  signal: AbortSignal,
+  options: RenderSceneOptions,
+): Promise<Outcome> {
+  const { attempt, scene, job } = work
+  const { artifacts, coordinator, studio } = options
+  const renderer = options.renderers.find(({ name }) => name === attempt.renderer)
+  if (!renderer) return failed('no_renderer', `there is no renderer ${attempt.renderer} here any more`, true)
+  const { format, fit } = job.storyboard
+  const place = placeOf(planFilm(job, work.scenes), scene)
+  const assets = await Promise.all(scene.asset_ids.map((id) => coordinator.asset(id)))
+  const images = await Promise.all(assets.map(({ master }) => artifacts.localPath(master)))
+  const progress = createProgressReport(scene, options)
+  const outcome = await renderer.render(
+    {
+      attemptId: attempt.id,
+      jobId: job.id,
+      sceneId: scene.id,
+      position: scene.position,
+      model: scene.model,
+      prompt: scene.prompt,
+      title: scene.title,
+      format,
+      frames: framesOf(scene.duration, format.fps),
+      images,
+      transition: scene.transition,
+      fit,
+      keyframes: place.keyframes,
+    },
+    { directory, signal, onProgress: (fraction) => progress.tell(fraction * renderingShare) },
+  )
+  await progress.told()
+  if (outcome.kind === 'failed') return failed(outcome.code, outcome.reason, outcome.retry)
+
+  const verdict = await verifyClip({
+    media: studio.media,
+    path: outcome.clipPath,
+    limits: clipLimits,
+    signal,
+  })
+  if (!verdict.ok) return failed(`clip_${verdict.code}`, verdict.reason, true)
+  const canonical = await makeCanonical({
+    media: studio.media,
+    clip: verdict.clip,
+    decodedFrames: verdict.decodedFrames,
+    outPath: `${directory}/canonical.mp4`,
+    format: await studio.filmFormat(format),
+    place,
+    limits: clipLimits,
+    signal,
+  })
+  return { kind: 'clip', artifact: (await artifacts.adopt(canonical.path)).id }
+}
+
+const failed = (code: string, reason: string, retry: boolean): Outcome => ({
+  kind: 'failed',
+  failure: { code, reason },
+  retry,
+})
+
+/** Tells the newest reading, one telling at a time; a reading that can't be kept is not worth a render. */
+function createProgressReport(
+  scene: Scene,
+  { coordinator, host }: Pick<RenderSceneOptions, 'coordinator' | 'host'>,
+): { tell(fraction: number): void; told(): Promise<void> } {
+  let toldAt = Number.NEGATIVE_INFINITY
+  let telling: Promise<void> | undefined
+  return {
+    tell(fraction) {
+      if (telling || host.monotonic() - toldAt < tellEveryMs) return
+      toldAt = host.monotonic()
+      telling = coordinator
+        .sceneProgressed(scene, fraction)
+        .catch(() => undefined)
+        .finally(() => (telling = undefined))
+    },
+    async told() {
+      await telling
+    },
+  }
+}

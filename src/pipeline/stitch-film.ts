@@ -1,0 +1,80 @@
+/** Puts the clips and their cross-fades together into the film, verified before anybody can see it. */
+import type { ArtifactStore } from '../artifact/artifact.ts'
+import type { Coordinator } from '../coordinator/coordinator.ts'
+import type { TaskHandler } from '../engine/engine.ts'
+import type { ArtifactRef, FilmManifest, Job } from '../job/job.ts'
+import type { Scene } from '../job/scene.ts'
+import { makeFilm } from '../media/film.ts'
+import { makeThumbnail } from '../media/thumbnail.ts'
+import { placeOf, planFilm } from './film-plan.ts'
+import { type Studio, clipLimits } from './studio.ts'
+
+export interface StitchFilmOptions {
+  readonly coordinator: Pick<Coordinator, 'job' | 'scenes' | 'completeJob'>
+  readonly artifacts: ArtifactStore
+  readonly studio: Studio
+}
+
+const thumbnailWidth = 640
+
+export const createStitchFilm =
+  (options: StitchFilmOptions): TaskHandler =>
+  async ({ jobId }, { signal }) => {
+    const { coordinator, studio } = options
+    const job = await coordinator.job(jobId)
+    if (job.status !== 'processing') return
+    const scenes = await coordinator.scenes(jobId)
+    const manifest = await studio.inWorkspace((directory) => stitch(job, scenes, directory, signal, options))
+    await coordinator.completeJob(jobId, manifest)
+  }
+
+async function stitch(
+  job: Job,
+  scenes: readonly Scene[],
+  directory: string,
+  signal: AbortSignal,
+  { artifacts, studio }: StitchFilmOptions,
+): Promise<FilmManifest> {
+  const plan = planFilm(job, scenes)
+  const format = await studio.filmFormat(job.storyboard.format)
+  const pathOf = (artifact: string | null | undefined): Promise<string | null> =>
+    artifact ? artifacts.localPath(artifact) : Promise.resolve(null)
+  const clipPaths = (await Promise.all(scenes.map(({ clip }) => pathOf(clip)))).filter(
+    (path) => path !== null,
+  )
+  const seamPaths = await Promise.all(
+    plan.seams.map(async (_, index) => pathOf(await studio.seam({ plan, scenes, index, format, signal }))),
+  )
+
+  const thumbnailPath = `${directory}/thumbnail.jpg`
+  const [film] = await Promise.all([
+    makeFilm({
+      timeline: plan.timeline,
+      format,
+      clipPaths,
+      seamPaths,
+      outPath: `${directory}/film.mp4`,
+      signal,
+    }),
+    makeThumbnail({
+      media: studio.media,
+      clipPath: clipPaths[0]!,
+      frames: placeOf(plan, scenes[0]!).frames,
+      outPath: thumbnailPath,
+      maxWidth: thumbnailWidth,
+      limits: clipLimits,
+      signal,
+    }),
+  ])
+  return {
+    film: await keep(artifacts, film.path, 'video/mp4'),
+    thumbnail: await keep(artifacts, thumbnailPath, 'image/jpeg'),
+    durationMs: film.durationMs,
+    frames: film.frames,
+    format: job.storyboard.format,
+  }
+}
+
+async function keep(artifacts: ArtifactStore, path: string, contentType: string): Promise<ArtifactRef> {
+  return { ...(await artifacts.adopt(path)), contentType }
+}

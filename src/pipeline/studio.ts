@@ -1,0 +1,121 @@
+/** What the tasks of this process share: FFmpeg, the artifacts, and work that two of them would otherwise do twice. */
+import type { ArtifactStore, Workspace } from '../artifact/artifact.ts'
+import type { Host } from '../host.ts'
+import type { FrameFormat } from '../job/format.ts'
+import { filmEncoding } from '../media/encoding.ts'
+import { type FilmFormat, prepareFilmFormat } from '../media/film-format.ts'
+import type { Media, MediaLimits } from '../media/media.ts'
+import { makeSeam } from '../media/seam.ts'
+import type { Database } from '../store/database.ts'
+import { findSeam, insertSeam } from '../store/seams.ts'
+import { type FilmPlan, seamKey } from './film-plan.ts'
+import type { Scene } from '../job/scene.ts'
+
+/** For work on finished clips: generous beside the seconds it takes, and an end all the same. */
+export const clipLimits: MediaLimits = { wallMs: 600_000, stallMs: 60_000, memoryBytes: 3 * 2 ** 30 }
+
+export interface Studio {
+  readonly media: Media
+  /** Runs `use` in an empty folder that is removed afterwards. */
+  inWorkspace<T>(use: (directory: string) => Promise<T>): Promise<T>
+  /** What every clip of a film of this shape must look like; asked of the encoder once. */
+  filmFormat(format: FrameFormat): Promise<FilmFormat>
+  /** The artifact of the cross-fade after scene `index`: the one that is kept, or made now. Undefined at a cut. */
+  seam(request: SeamWork): Promise<string | undefined>
+}
+
+export interface SeamWork {
+  readonly plan: FilmPlan
+  readonly scenes: readonly Scene[]
+  readonly index: number
+  readonly format: FilmFormat
+  readonly signal: AbortSignal
+}
+
+export interface StudioOptions {
+  readonly media: Media
+  readonly artifacts: ArtifactStore
+  readonly database: Database
+  readonly host: Host
+}
+
+export function createStudio({ media, artifacts, database, host }: StudioOptions): Studio {
+  const formats = new Map<string, Promise<FilmFormat>>()
+  const seams = new Map<string, Promise<string>>()
+
+  const inWorkspace: Studio['inWorkspace'] = async (use) => {
+    const workspace: Workspace = await artifacts.workspace()
+    try {
+      return await use(workspace.directory)
+    } finally {
+      await workspace.remove()
+    }
+  }
+
+  const make = ({ plan, scenes, index, format, signal }: SeamWork, left: string, right: string) =>
+    inWorkspace(async (directory) => {
+      const { transition } = plan.seams[index]!
+      if (transition === 'cut') throw new RangeError(`there is a cut after scene ${scenes[index]!.id}`)
+      const made = await makeSeam({
+        media,
+        timeline: plan.timeline,
+        index,
+        transition,
+        leftPath: await artifacts.localPath(left),
+        rightPath: await artifacts.localPath(right),
+        outPath: `${directory}/seam.mp4`,
+        format,
+        limits: clipLimits,
+        signal,
+      })
+      return (await artifacts.adopt(made.path)).id
+    })
+
+  return {
+    media,
+    inWorkspace,
+
+    filmFormat: ({ width, height, fps }) =>
+      once(formats, `${width}x${height}@${fps}`, true, () =>
+        inWorkspace((directory) =>
+          prepareFilmFormat({
+            media,
+            width,
+            height,
+            fps,
+            ...filmEncoding,
+            scratchPath: `${directory}/format.mp4`,
+            limits: clipLimits,
+          }),
+        ),
+      ),
+
+    async seam(work) {
+      const key = seamKey(work.plan, work.scenes, work.index)
+      if (!key) return undefined
+      return once(seams, JSON.stringify(key), false, async () => {
+        const kept = await findSeam(database, key)
+        if (kept) return kept
+        const artifact = await make(work, key.leftClip, key.rightClip)
+        await database.transaction((tx) => insertSeam(tx, key, artifact, host.now()))
+        return artifact
+      })
+    },
+  }
+}
+
+/** Work under way for a key is waited for, not begun again; what failed is begun anew by the next who asks. */
+function once<T>(
+  underWay: Map<string, Promise<T>>,
+  key: string,
+  keep: boolean,
+  work: () => Promise<T>,
+): Promise<T> {
+  const running = underWay.get(key)
+  if (running) return running
+  const started = work()
+  underWay.set(key, started)
+  const forget = (): void => void underWay.delete(key)
+  started.then(keep ? undefined : forget, forget)
+  return started
+}

@@ -1,0 +1,44 @@
+/** Who does which kind of task, how many at once, and what becomes of a job whose task can't be done. */
+import { availableParallelism } from 'node:os'
+import type { RunningCoordinator } from '../coordinator/coordinator.ts'
+import type { Engine, TaskOptions } from '../engine/engine.ts'
+import { RefusedError } from '../job/errors.ts'
+import { type JoinClipsOptions, createJoinClips } from './join-clips.ts'
+import { type RenderSceneOptions, createRenderScene } from './render-scene.ts'
+import { type StitchFilmOptions, createStitchFilm } from './stitch-film.ts'
+
+export type TasksOptions = RenderSceneOptions &
+  JoinClipsOptions &
+  StitchFilmOptions & { readonly coordinator: RunningCoordinator }
+
+/** Renders are counted where they are admitted; the engine only must not be narrower. */
+const renderPlaces = 10_000
+
+export function handleTasks(engine: Engine, options: TasksOptions): void {
+  const { coordinator } = options
+  const places = Math.max(1, Math.floor(availableParallelism() / 2))
+
+  const failScene: TaskOptions['onExhausted'] = ({ subject }, error) =>
+    coordinator.sceneFailed(subject, failureOf(error), false)
+  const failJob: TaskOptions['onExhausted'] = async ({ jobId }, error) => {
+    await coordinator.failJob(jobId, failureOf(error)).catch((refused: unknown) => {
+      // The job has ended otherwise meanwhile: nothing is left to fail.
+      if (!(refused instanceof RefusedError)) throw refused
+    })
+  }
+  /** A cross-fade that can't be made beforehand is tried again when the film is put together, which tells why. */
+  const leaveToFilm: TaskOptions['onExhausted'] = () => Promise.resolve()
+
+  engine.handle(
+    'render-scene',
+    { concurrency: renderPlaces, onExhausted: failScene },
+    createRenderScene(options),
+  )
+  engine.handle('join-clips', { concurrency: places, onExhausted: leaveToFilm }, createJoinClips(options))
+  engine.handle('stitch-film', { concurrency: places, onExhausted: failJob }, createStitchFilm(options))
+}
+
+const failureOf = (error: unknown) => ({
+  code: error instanceof Error && 'code' in error ? String(error.code) : 'internal',
+  reason: error instanceof Error ? error.message : String(error),
+})
