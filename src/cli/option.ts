@@ -125,7 +125,7 @@ Usage: coordinator submit <photos...> [options]
        coordinator submit --file <request.json> [options]
 
 ${remoteHelp}
-  --file <file>            a whole request as JSON instead; - reads it from stdin
+  --file <file>            a whole request as JSON instead; - reads stdin
   --name <text>            what the film is called
 ${filmHelp}`,
   approve: `Lets a pending job spend its estimated cost.

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type House, openHouse, sha256 } from './house.ts'
+import { type House, jsonOf, openHouse, sha256 } from './house.ts'
 
 let house: House
 let picture: Uint8Array<ArrayBuffer>
@@ -18,7 +18,7 @@ afterAll(() => house.close())
 
 const upload = async (init: RequestInit, app = house.app) => {
   const response = await app.request('/api/v3/assets', { method: 'POST', ...init })
-  return { response, answer: (await response.json()) as Record<string, any> }
+  return { response, answer: await jsonOf(response) }
 }
 const raw = (body: NonNullable<RequestInit['body']>, type = 'image/jpeg') =>
   ({ body, headers: { 'content-type': type }, duplex: 'half' }) as RequestInit
@@ -48,7 +48,7 @@ test('an image is taken as the body or as a form’s file, and is the same asset
     expect(response.headers.get('location')).toBe(`/api/v3/assets/${expected.id}`)
     expect(answer).toEqual(expected)
   }
-  expect(await (await house.app.request(`/api/v3/assets/${expected.id}`)).json()).toEqual(expected)
+  expect(await jsonOf(house.app.request(`/api/v3/assets/${expected.id}`))).toEqual(expected)
 })
 
 test('its bytes come back as they were sent, to be kept for ever', async () => {
@@ -62,15 +62,26 @@ test('its bytes come back as they were sent, to be kept for ever', async () => {
   expect(sha256(new Uint8Array(await response.arrayBuffer()))).toBe(answer['id'])
 })
 
+const cutForm = (): Buffer<ArrayBuffer> =>
+  Buffer.concat([
+    Buffer.from('--b\r\ncontent-disposition: form-data; name="f"; filename="f.jpg"\r\n\r\n'),
+    picture.subarray(0, 1000),
+  ])
+
 describe('refused is', () => {
   test.each<[string, () => RequestInit, number, RegExp]>([
     ['an empty body', () => raw(''), 422, /empty/],
-    ['a playlist dressed as an image', () => raw('#EXTM3U\nhttp://localhost/'), 422, /not an image/],
+    [
+      'a playlist dressed as an image',
+      () => raw('#EXTM3U\nhttp://localhost/'),
+      415,
+      /playlist is not accepted/,
+    ],
     [
       'a script dressed as an image',
       () => form(new TextEncoder().encode('#!/bin/sh\nid')),
       422,
-      /not an image/,
+      /not a picture/,
     ],
     ['text', () => raw('hello', 'text/plain'), 415, /image\/jpeg.*multipart/],
     ['JSON', () => raw('{}', 'application/json'), 415, /image\/jpeg.*multipart/],
@@ -85,12 +96,6 @@ describe('refused is', () => {
     expect(response.status).toBe(status)
     expect(answer['reason']).toMatch(reason)
   })
-
-  const cutForm = (): Buffer<ArrayBuffer> =>
-    Buffer.concat([
-      Buffer.from('--b\r\ncontent-disposition: form-data; name="f"; filename="f.jpg"\r\n\r\n'),
-      picture.subarray(0, 1000),
-    ])
 
   test('what is over the limit, however it comes, and nothing of it is kept', async () => {
     const app = house.appWith({ limits: { assetBytes: 5000 } })

@@ -1,8 +1,8 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ArtifactStore } from '../../src/artifact/artifact.ts'
 import { parseRange } from '../../src/http/bytes.ts'
-import { type House, openHouse, sha256 } from './house.ts'
+import { type House, jsonOf, openHouse, sha256 } from './house.ts'
 
 const film = Uint8Array.from({ length: 700_001 }, (_, index) => (index * 31 + (index >> 8)) & 0xff)
 const tag = `"${sha256(film)}"`
@@ -173,9 +173,9 @@ describe('a condition', () => {
 })
 
 test('clips and thumbnails are served the same way, under names of their own', async () => {
-  const { scenes } = (await (
-    await house.app.request(address.replace('videos', 'jobs').replace('combined', 'scenes'))
-  ).json()) as any
+  const { scenes } = await jsonOf(
+    house.app.request(address.replace('videos', 'jobs').replace('combined', 'scenes')),
+  )
   const clip = await house.app.request(scenes[0].clip_url, { headers: { range: 'bytes=5-9' } })
   expect(clip.status).toBe(206)
   expect(clip.headers.get('content-disposition')).toContain('scene 1.mp4')
@@ -185,27 +185,27 @@ test('clips and thumbnails are served the same way, under names of their own', a
   expect(thumbnail.headers.get('content-disposition')).toContain('.jpg')
 })
 
-describe('a big film', () => {
-  /** Counts what is read of it, and whether it is closed. */
-  const watched = () => {
-    const seen = { chunks: 0, closed: false }
-    const artifacts: ArtifactStore = {
-      ...house.artifacts,
-      read: async () =>
-        (async function* () {
-          try {
-            for (;;) {
-              seen.chunks++
-              yield new Uint8Array(1000)
-            }
-          } finally {
-            seen.closed = true
+/** Counts what is read of it, and whether it is closed. */
+const watched = () => {
+  const seen = { chunks: 0, closed: false }
+  const artifacts: ArtifactStore = {
+    ...house.artifacts,
+    read: async () =>
+      (async function* () {
+        try {
+          for (;;) {
+            seen.chunks++
+            yield new Uint8Array(1000)
           }
-        })(),
-    }
-    return { seen, app: house.appWith({ artifacts }) }
+        } finally {
+          seen.closed = true
+        }
+      })(),
   }
+  return { seen, app: house.appWith({ artifacts }) }
+}
 
+describe('a big film', () => {
   test('is read only as fast as it is taken, and closed when the client goes away', async () => {
     const { seen, app } = watched()
     const response = await app.request(address)

@@ -3,7 +3,7 @@
  * left out: a test says itself when a job has its clips and its film, and of which bytes.
  */
 import { createHash } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sharp from 'sharp'
@@ -14,11 +14,12 @@ import { createEmbeddedEngine } from '../../src/engine/embedded.ts'
 import { createPubSub } from '../../src/events/pubsub.ts'
 import { systemHost } from '../../src/host.ts'
 import { type AppOptions, createApp } from '../../src/http/app.ts'
-import type { TakeAsset } from '../../src/http/assets.ts'
 import type { JobAnswer } from '../../src/http/jobs.ts'
-import { type AssetRefusal, RefusedError } from '../../src/job/errors.ts'
 import { localPrices } from '../../src/job/price.ts'
 import { createLog } from '../../src/log.ts'
+import { createPackagedMedia } from '../../src/media/packaged.ts'
+import { createStudio } from '../../src/pipeline/studio.ts'
+import { createTakeAsset } from '../../src/pipeline/take-asset.ts'
 import { migrate } from '../../src/store/migrate.ts'
 import { migrations } from '../../src/store/migrations/all.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
@@ -34,11 +35,18 @@ export interface House {
   /** A picture of its own colour, uploaded; its asset id. */
   picture(shade: number): Promise<string>
   /** A pending job of `scenes` scenes. */
-  job(scenes?: number, members?: Record<string, unknown>): Promise<JobAnswer>
+  job(
+    scenes?: number,
+    members?: { readonly parameters?: object; readonly video_name?: string },
+  ): Promise<JobAnswer>
   /** Brings a pending job to its film of these bytes; every clip has the same ones. */
   finish(jobId: number, film: Uint8Array): Promise<void>
   close(): Promise<void>
 }
+
+/** An answer's body, to be looked at rather than typed. */
+export const jsonOf = async (response: Response | Promise<Response>): Promise<any> =>
+  JSON.parse(await (await response).text())
 
 export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
@@ -56,10 +64,16 @@ export async function openHouse(): Promise<House> {
   const engine = createEmbeddedEngine(parts)
   const renderers = [{ name: 'local', models: ['local'], maxConcurrency: 4 }]
   const coordinator = createCoordinator({ ...parts, engine, renderers })
+  const media = createPackagedMedia({ host: systemHost })
+  const studio = createStudio({ media, artifacts, database, host: systemHost })
   let film: Uint8Array = new Uint8Array()
   let started: Promise<void> | undefined
   const once = { concurrency: 4, onExhausted: () => Promise.resolve() }
-  const keep = (bytes: Uint8Array) => artifacts.put(chunksOf(bytes), { maxBytes: 1 << 30 })
+  const keep = (bytes: Uint8Array) =>
+    studio.inWorkspace(async (folder) => {
+      await writeFile(join(folder, 'bytes'), bytes)
+      return artifacts.adopt(join(folder, 'bytes'))
+    })
   engine.handle('render-scene', once, async ({ subject }) => {
     await coordinator.beginAttempt(subject)
     await coordinator.sceneRendered(subject, (await keep(film)).id)
@@ -77,7 +91,7 @@ export async function openHouse(): Promise<House> {
     })
   })
 
-  const takeAsset = takeAssetInto(artifacts, coordinator)
+  const takeAsset = createTakeAsset({ coordinator, artifacts, studio })
   const options = { coordinator, artifacts, takeAsset, log }
   const app = createApp(options)
   const picture = async (shade: number): Promise<string> => {
@@ -94,21 +108,20 @@ export async function openHouse(): Promise<House> {
     logged,
     appWith: (other) => createApp({ ...options, ...other }),
     picture,
-    async job(scenes = 1, members = {}) {
+    async job(scenes = 1, { parameters, ...others } = {}) {
       const photos = []
       for (let shade = 0; shade < scenes; shade++) photos.push({ asset_id: await picture(shade) })
-      const { parameters, ...others } = members
       const response = await app.request('/api/v3/jobs', {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify({
           type: 'property_photos',
-          parameters: { photos, ...(parameters as object | undefined) },
+          parameters: { photos, ...parameters },
           ...others,
         }),
       })
       if (response.status !== 201) throw new Error(await response.text())
-      return (await response.json()) as JobAnswer
+      return jsonOf(response)
     },
     async finish(jobId, bytes) {
       film = bytes
@@ -122,6 +135,7 @@ export async function openHouse(): Promise<House> {
     async close() {
       await coordinator.stop()
       await engine.stop({ graceMs: 1000 })
+      await media.close()
       await database.close()
       await rm(directory, { recursive: true, force: true })
     },
@@ -130,21 +144,4 @@ export async function openHouse(): Promise<House> {
 
 export async function* chunksOf(bytes: Uint8Array, size = 65_536): AsyncGenerator<Uint8Array> {
   for (let offset = 0; offset < bytes.length; offset += size) yield bytes.subarray(offset, offset + size)
-}
-
-function takeAssetInto(artifacts: ArtifactStore, coordinator: RunningCoordinator): TakeAsset {
-  const refuse = (message: string, kind: AssetRefusal) =>
-    new RefusedError(message, { code: 'asset_refused', kind })
-  return async (bytes) => {
-    const stored = await artifacts.put(bytes, { maxBytes: 100 << 20 })
-    if (stored.size === 0) throw refuse('The image is empty', 'empty')
-    const { format, width, height } = await sharp(await artifacts.localPath(stored.id))
-      .metadata()
-      .catch(() => {
-        throw refuse('These bytes are not an image', 'not_an_image')
-      })
-    if (format === 'svg') throw refuse('SVG is not taken', 'format_not_allowed')
-    const master = stored.id
-    return coordinator.addAsset({ ...stored, contentType: `image/${format}`, width, height, master })
-  }
 }

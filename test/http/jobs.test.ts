@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { JobAnswer } from '../../src/http/jobs.ts'
 import type { ScenesAnswer } from '../../src/http/scenes.ts'
-import { type House, openHouse } from './house.ts'
+import { type House, jsonOf, openHouse } from './house.ts'
 
 let house: House
 beforeAll(async () => {
@@ -10,7 +10,7 @@ beforeAll(async () => {
 afterAll(() => house.close())
 
 const iso = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
-const get = async (path: string): Promise<any> => (await house.app.request(path)).json()
+const get = (path: string): Promise<any> => jsonOf(house.app.request(path))
 
 describe('a job', () => {
   test('is answered with its plan, its cost and where it is found', async () => {
@@ -25,7 +25,7 @@ describe('a job', () => {
       }),
     })
     expect(response.status).toBe(201)
-    const job = (await response.json()) as JobAnswer
+    const job: JobAnswer = await jsonOf(response)
     expect(response.headers.get('location')).toBe(`/api/v3/jobs/${job.job_id}`)
     expect(job).toMatchObject({
       type: 'property_photos',
@@ -51,7 +51,8 @@ describe('a job', () => {
 
   test('is approved once, in the words of the contract, whatever body comes along', async () => {
     const { job_id } = await house.job()
-    const approve = () => house.app.request(`/api/v3/jobs/${job_id}/approve`, { method: 'POST', body: '{' })
+    const approve = async () =>
+      house.app.request(`/api/v3/jobs/${job_id}/approve`, { method: 'POST', body: '{' })
     const answers = await Promise.all(Array.from({ length: 20 }, approve))
     const approved = answers.filter(({ status }) => status === 200)
     expect(approved).toHaveLength(1)
@@ -118,7 +119,7 @@ describe('a job', () => {
     })
     expect(response.status).toBe(201)
     expect(({} as Record<string, unknown>)['polluted']).toBeUndefined()
-    const job = (await response.json()) as JobAnswer
+    const job: JobAnswer = await jsonOf(response)
     expect((await house.app.request(`/api/v3/jobs/${job.job_id}`)).status).toBe(200)
   })
 })
@@ -142,10 +143,10 @@ describe('the list of jobs', () => {
     const wanted = await house.job(1, { parameters: { campaign_id: 'a b&c', client_id: 7 } })
     await house.job(1, { parameters: { campaign_id: 'a b&c', client_id: 8 } })
     const query = new URLSearchParams({ campaign_id: 'a b&c', client_id: '7', status: 'pending' })
-    const page = await get(`/api/v3/jobs?${query}&type=property_photos`)
+    const page = await get(`/api/v3/jobs?${query.toString()}&type=property_photos`)
     expect(page.jobs).toEqual([wanted])
     expect(page.next_cursor).toBeNull()
-    expect((await get(`/api/v3/jobs?${query}&type=image_pairs`)).jobs).toEqual([])
+    expect((await get(`/api/v3/jobs?${query.toString()}&type=image_pairs`)).jobs).toEqual([])
   })
 
   test.each([
@@ -161,7 +162,7 @@ describe('the list of jobs', () => {
   ])('refuses %s and says what is wrong', async (query, field, reason) => {
     const response = await house.app.request(`/api/v3/jobs?${query}`)
     expect(response.status).toBe(400)
-    const answer = (await response.json()) as { field: string; reason: string }
+    const answer = await jsonOf(response)
     expect(answer.field).toBe(field)
     expect(answer.reason).toMatch(reason)
   })

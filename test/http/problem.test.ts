@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { deeperThan } from '../../src/http/body.ts'
-import { type House, openHouse } from './house.ts'
+import { type House, jsonOf, openHouse } from './house.ts'
 
 let house: House
 beforeAll(async () => {
@@ -15,7 +15,7 @@ interface Asked {
 
 async function ask({ path, init }: Asked, app = house.app) {
   const response = await app.request(path, init)
-  return { response, answer: (await response.json()) as Record<string, any> }
+  return { response, answer: await jsonOf(response) }
 }
 
 const post = (
@@ -98,9 +98,9 @@ describe('a malformed address is 400 with the field and the reason', () => {
   })
 })
 
-describe('a body that can’t be taken', () => {
-  const deep = (levels: number): string => '['.repeat(levels) + ']'.repeat(levels)
+const deep = (levels: number): string => '['.repeat(levels) + ']'.repeat(levels)
 
+describe('a body that can’t be taken', () => {
   test.each<[string, Asked, number, RegExp]>([
     ['is not JSON', post('{"type":'), 400, /not JSON/],
     ['is empty', post(''), 400, /empty/],
@@ -160,7 +160,7 @@ describe('a body that can’t be taken', () => {
         headers: { 'content-type': 'application/json' },
         body,
         duplex: 'half',
-      } as RequestInit,
+      },
     })
     expect(response.status).toBe(413)
     expect(answer['limit_bytes']).toBe(1 << 20)
@@ -188,12 +188,13 @@ describe('a method that an address does not take', () => {
   })
 })
 
-describe('what breaks in the house', () => {
-  const failing = (error: Error) =>
-    house.appWith({
-      coordinator: { ...house.coordinator, job: () => Promise.reject(error) },
-    })
+// oxlint-disable-next-line promise/no-promise-in-callback
+const failing = (fault: Error) =>
+  house.appWith({
+    coordinator: { ...house.coordinator, job: () => Promise.reject(fault) },
+  })
 
+describe('what breaks in the house', () => {
   test('is 507 where the disk is full', async () => {
     const full = Object.assign(new Error('database or disk is full'), { code: 'disk_full' })
     const { response, answer } = await ask({ path: '/api/v3/jobs/1' }, failing(full))
@@ -236,9 +237,9 @@ describe('what breaks in the house', () => {
   })
 })
 
-describe('a client that asks for RFC 9457', () => {
-  const accept = (value: string) => ask({ path: '/api/v3/jobs/99999', init: { headers: { accept: value } } })
+const accept = (value: string) => ask({ path: '/api/v3/jobs/99999', init: { headers: { accept: value } } })
 
+describe('a client that asks for RFC 9457', () => {
   test('gets it, with the same members', async () => {
     const { response, answer } = await accept('application/problem+json, application/json;q=0.5')
     expect(response.headers.get('content-type')).toContain('application/problem+json')
