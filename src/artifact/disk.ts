@@ -22,15 +22,6 @@ export async function openDiskArtifacts(directory: string): Promise<ArtifactStor
     return join(artifacts, id.slice(0, 2), id)
   }
 
-  const sizeOf = async (path: string): Promise<number | undefined> =>
-    stat(path).then(
-      ({ size }) => size,
-      (error: unknown) => {
-        if (codeOf(error) === 'ENOENT') return undefined
-        throw error
-      },
-    )
-
   /** Gives a synced file its name. Renaming is atomic, so a file under an id is always whole. */
   const publish = async (path: string, stored: StoredArtifact): Promise<StoredArtifact> => {
     const target = pathOf(stored.id)
@@ -89,6 +80,15 @@ export async function openDiskArtifacts(directory: string): Promise<ArtifactStor
       }),
   }
 }
+
+const sizeOf = async (path: string): Promise<number | undefined> =>
+  stat(path).then(
+    ({ size }) => size,
+    (error: unknown) => {
+      if (codeOf(error) === 'ENOENT') return undefined
+      throw error
+    },
+  )
 
 /** A rename is on disk only when its folder is. */
 async function syncDirectory(path: string): Promise<void> {

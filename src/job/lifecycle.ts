@@ -55,6 +55,7 @@ export const attemptFollows: Follows<AttemptStatus> = {
 
 /** The states from which `to` may be entered: what a guarded update puts in its `where`. */
 export const mayPrecede = <Status extends string>(follows: Follows<Status>, to: Status): readonly Status[] =>
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the type says these are all its keys
   (Object.keys(follows) as Status[]).filter((from) => follows[from].includes(to))
 
 /** Jobs that somebody is working on, or will without being asked. */

@@ -26,9 +26,6 @@ export function handleTasks(engine: Engine, options: TasksOptions): void {
       if (!(refused instanceof RefusedError)) throw refused
     })
   }
-  /** A cross-fade that can't be made beforehand is tried again when the film is put together, which tells why. */
-  const leaveToFilm: TaskOptions['onExhausted'] = () => Promise.resolve()
-
   engine.handle(
     'render-scene',
     { concurrency: renderPlaces, onExhausted: failScene },
@@ -37,6 +34,9 @@ export function handleTasks(engine: Engine, options: TasksOptions): void {
   engine.handle('join-clips', { concurrency: places, onExhausted: leaveToFilm }, createJoinClips(options))
   engine.handle('stitch-film', { concurrency: places, onExhausted: failJob }, createStitchFilm(options))
 }
+
+/** A cross-fade that can't be made beforehand is tried again when the film is put together, which tells why. */
+const leaveToFilm: TaskOptions['onExhausted'] = () => Promise.resolve()
 
 const failureOf = (error: unknown) => ({
   code: error instanceof Error && 'code' in error ? String(error.code) : 'internal',
