@@ -11,6 +11,7 @@ import { type Log, logLine } from '../log.ts'
 import { findAsset, hasAsset, insertAsset } from '../store/assets.ts'
 import type { Database, Transaction } from '../store/database.ts'
 import {
+  findJob,
   findJobState,
   insertJob,
   insertLabels,
@@ -85,8 +86,9 @@ export function createJobVerbs(options: JobVerbsOptions): JobVerbs {
 
     async approveJob(jobId) {
       const job = await database.transaction(async (tx) => {
-        const approved = await setApproved(tx, jobId, { ...created, stage: 'approved' }, host.now())
-        if (!approved) throw await refused(tx, jobId, 'approve')
+        if ((await setApproved(tx, jobId, { ...created, stage: 'approved' }, host.now())) === 0)
+          throw await refused(tx, jobId, 'approve')
+        const approved = (await findJob(tx, jobId))!
         await tell(tx, {
           type: 'job_approved',
           jobId,

@@ -41,13 +41,13 @@ interface Kind {
   /** Whether rows may be due that have not been taken: for lack of a place, or of an answer. */
   behind: boolean
   /** While rows are being read: the tasks that ended since, whose rows may still be in the answer. */
-  looking: Set<number> | undefined
+  looking: Set<string> | undefined
 }
 
 export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
   const { database, host, log, maxTries = 10, backoffMs = 500 } = options
   const kinds = new Map<TaskKind, Kind>()
-  const runs = new Map<number, { readonly task: KeptTask; readonly done: Promise<void> }>()
+  const runs = new Map<string, { readonly task: KeptTask; readonly done: Promise<void> }>()
   const abort = new AbortController()
   let state: 'idle' | 'started' | 'stopping' = 'idle'
   let alarm: { readonly at: number; readonly cancel: AbortController } | undefined
@@ -61,7 +61,7 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
   /** Runs a task at once where there is a place; otherwise its row waits for one. */
   const take = (task: KeptTask): void => {
     const kind = kindOf(task.kind)
-    if (state !== 'started' || runs.has(task.id)) return
+    if (state !== 'started' || runs.has(keyOf(task))) return
     if (kind.running >= kind.options.concurrency) {
       kind.behind = true
       return
@@ -69,11 +69,11 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
     kind.running++
     const done = run(task, kind).finally(() => {
       kind.running--
-      runs.delete(task.id)
-      kind.looking?.add(task.id)
+      runs.delete(keyOf(task))
+      kind.looking?.add(keyOf(task))
       if (kind.behind) look(task.kind)
     })
-    runs.set(task.id, { task, done })
+    runs.set(keyOf(task), { task, done })
   }
 
   /** Takes rows that are due into the places that are free. */
@@ -88,7 +88,7 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
       (tasks) => {
         const ended = kind.looking
         kind.looking = undefined
-        for (const task of tasks) if (!ended?.has(task.id)) take(task)
+        for (const task of tasks) if (!ended?.has(keyOf(task))) take(task)
         if (kind.behind) look(name)
       },
       (error: unknown) => {
@@ -102,7 +102,7 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
   const run = async (task: KeptTask, kind: Kind): Promise<void> => {
     try {
       await kind.handler(task, { signal: abort.signal })
-      await database.transaction((tx) => deleteTask(tx, task.id))
+      await database.transaction((tx) => deleteTask(tx, task))
     } catch (error) {
       if (abort.signal.aborted) return
       await comeAgain(task, kind, error).catch((cause: unknown) => {
@@ -119,12 +119,12 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
     logLine.taskPutOff(log, task, error)
     if (tries >= maxTries) {
       await kind.options.onExhausted(task, error)
-      await database.transaction((tx) => deleteTask(tx, task.id))
+      await database.transaction((tx) => deleteTask(tx, task))
       return
     }
     const waitMs = Math.min(longestBackoffMs, backoffMs * 2 ** tries) * (0.5 + host.random() / 2)
     const runAt = host.now() + Math.ceil(waitMs)
-    await database.transaction((tx) => postponeTask(tx, task.id, runAt, tries))
+    await database.transaction((tx) => postponeTask(tx, task, runAt, tries))
     wakeAt(runAt)
   }
 
@@ -149,8 +149,8 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
   return {
     async enqueue(tx, task: Task) {
       kindOf(task.kind)
-      const kept = await insertTask(tx, task, host.now())
-      if (kept) tx.afterCommit(() => take(kept))
+      const added = await insertTask(tx, task, host.now())
+      if (added > 0) tx.afterCommit(() => take({ ...task, tries: 0 }))
     },
 
     handle(name, taskOptions, handler) {
@@ -178,3 +178,5 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
     running: () => [...runs.values()].map(({ task: { kind, subject, jobId } }) => ({ kind, subject, jobId })),
   }
 }
+
+const keyOf = ({ kind, subject }: Task): string => `${kind} ${subject}`

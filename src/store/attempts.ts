@@ -38,7 +38,7 @@ export async function findAttempt(reader: Reader, id: string): Promise<Attempt |
 }
 
 const moveTo = (status: AttemptStatus, from: readonly AttemptStatus[]): string =>
-  `update attempts set status = '${status}', updated_at = $2 where id = $1 and status in (${quoted(from)}) returning *`
+  `update attempts set status = '${status}', updated_at = $2 where id = $1 and status in (${quoted(from)})`
 
 const moves = {
   submitted: moveTo('submitted', mayPrecede(attemptFollows, 'submitted')),
@@ -53,8 +53,7 @@ export async function moveAttempt(
   to: keyof typeof moves,
   now: number,
 ): Promise<Attempt | undefined> {
-  const row = await tx.get(moves[to], [id, now])
-  return row && attemptOf(row)
+  return (await tx.run(moves[to], [id, now])) > 0 ? findAttempt(tx, id) : undefined
 }
 
 const inFlight = `select count(*) as attempts from attempts

@@ -16,7 +16,7 @@ const eventOf = (row: Row): JobEvent => {
 }
 
 const insert = `insert into events (topic, type, job_id, scene_id, data, inserted_at)
-  values ($1, $2, $3, $4, $5, $6) returning id`
+  values ($1, $2, $3, $4, $5, $6)`
 
 export interface NewEvent {
   readonly type: EventType
@@ -27,7 +27,7 @@ export interface NewEvent {
 
 export async function appendEvent(tx: Transaction, event: NewEvent, now: number): Promise<JobEvent> {
   const topic = topicOf[event.type]
-  const row = await tx.get(insert, [
+  const id = await tx.insert(insert, [
     topic,
     event.type,
     event.jobId,
@@ -36,7 +36,7 @@ export async function appendEvent(tx: Transaction, event: NewEvent, now: number)
     now,
   ])
   return {
-    id: number(row!, 'id'),
+    id,
     topic,
     type: event.type,
     job_id: event.jobId,

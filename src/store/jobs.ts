@@ -44,11 +44,10 @@ export type NewJob = Pick<
 
 const insert = `insert into jobs
   (type, status, video_name, priority, parameters, storyboard, progress, estimated_micros, price_book, inserted_at, updated_at)
-  values ($1, 'pending', $2, $3, $4, $5, $6, $7, $8, $9, $9)
-  returning ${columns}`
+  values ($1, 'pending', $2, $3, $4, $5, $6, $7, $8, $9, $9)`
 
 export async function insertJob(tx: Transaction, job: NewJob, now: number): Promise<Job> {
-  const row = await tx.get(insert, [
+  const id = await tx.insert(insert, [
     job.type,
     job.videoName,
     job.priority,
@@ -59,17 +58,28 @@ export async function insertJob(tx: Transaction, job: NewJob, now: number): Prom
     job.priceBook,
     now,
   ])
-  return jobOf(row!)
+  return {
+    ...job,
+    id,
+    status: 'pending',
+    error: null,
+    approvedAt: null,
+    startedAt: null,
+    endedAt: null,
+    insertedAt: now,
+    updatedAt: now,
+  }
 }
 
 export const findJob = async (reader: Reader, id: number): Promise<Job | undefined> =>
   jobOrUndefined(await reader.get(`select ${columns} from jobs where id = $1`, [id]))
 
 const approve = `update jobs set status = 'approved', progress = $2, approved_at = $3, updated_at = $3
-  where id = $1 and status in (${quoted(jobVerbs.approve.from)}) returning ${columns}`
+  where id = $1 and status in (${quoted(jobVerbs.approve.from)})`
 
-export const setApproved = async (tx: Transaction, id: number, progress: Progress, now: number) =>
-  jobOrUndefined(await tx.get(approve, [id, JSON.stringify(progress), now]))
+/** How many rows it changed, here as below: none where the job's state doesn't allow it. */
+export const setApproved = (tx: Transaction, id: number, progress: Progress, now: number): Promise<number> =>
+  tx.run(approve, [id, JSON.stringify(progress), now])
 
 const start = `update jobs set status = 'processing', progress = $2, started_at = $3, updated_at = $3
   where id = $1 and status in (${quoted(jobVerbs.start.from)})`
@@ -98,7 +108,6 @@ export async function findJobState(reader: Reader, id: number): Promise<JobState
 
 const advance = `update jobs set progress = $2, updated_at = $3 where id = $1 and status = 'processing'`
 
-/** How many rows it changed: none where the job isn't processing. */
 export const setProgress = (tx: Transaction, id: number, progress: Progress, now: number): Promise<number> =>
   tx.run(advance, [id, JSON.stringify(progress), now])
 

@@ -244,6 +244,11 @@ class PostgresConnection implements Connection {
     return (await this.#execute(this.#query(sql, params))).rowCount ?? 0
   }
 
+  async insert(sql: string, params: readonly SqlValue[]): Promise<number> {
+    const { rows } = await this.#execute(this.#query(`${sql} returning id`, params))
+    return Number(rows[0]?.id)
+  }
+
   async begin(): Promise<void> {
     await this.#execute('begin isolation level serializable')
   }

@@ -231,6 +231,10 @@ class SqliteConnection implements Connection {
     return this.#execute(sql, params, (statement, values) => Number(statement.run(...values).changes))
   }
 
+  insert(sql: string, params: readonly SqlValue[]): number {
+    return this.#execute(sql, params, (statement, values) => Number(statement.run(...values).lastInsertRowid))
+  }
+
   control(control: Control): void {
     try {
       let statement = this.#controls.get(control)

@@ -4,34 +4,38 @@ import { number, numberOrNull, text } from './sql.ts'
 
 /** A task as the embedded engine keeps it. */
 export interface KeptTask extends Task {
-  readonly id: number
-  readonly runAt: number
   readonly tries: number
 }
 
 const taskOf = (row: Row): KeptTask => ({
-  id: number(row, 'id'),
   kind: text(row, 'kind') as TaskKind,
   subject: text(row, 'subject'),
   jobId: number(row, 'job_id'),
-  runAt: number(row, 'run_at'),
   tries: number(row, 'tries'),
 })
 
 const insert = `insert into tasks (kind, subject, job_id, run_at, tries) values ($1, $2, $3, $4, 0)
-  on conflict (kind, subject) do nothing returning *`
+  on conflict (kind, subject) do nothing`
 
-/** Undefined where the task was already there. */
-export async function insertTask(tx: Transaction, task: Task, runAt: number): Promise<KeptTask | undefined> {
-  const row = await tx.get(insert, [task.kind, task.subject, task.jobId, runAt])
-  return row && taskOf(row)
-}
+/** How many rows it changed: none where the task was already there. */
+export const insertTask = (tx: Transaction, { kind, subject, jobId }: Task, runAt: number): Promise<number> =>
+  tx.run(insert, [kind, subject, jobId, runAt])
 
-export const deleteTask = (tx: Transaction, id: number): Promise<number> =>
-  tx.run('delete from tasks where id = $1', [id])
+export const deleteTask = (tx: Transaction, { kind, subject }: Task): Promise<number> =>
+  tx.run('delete from tasks where kind = $1 and subject = $2', [kind, subject])
 
-export const postponeTask = (tx: Transaction, id: number, runAt: number, tries: number): Promise<number> =>
-  tx.run('update tasks set run_at = $2, tries = $3 where id = $1', [id, runAt, tries])
+export const postponeTask = (
+  tx: Transaction,
+  { kind, subject }: Task,
+  runAt: number,
+  tries: number,
+): Promise<number> =>
+  tx.run('update tasks set run_at = $3, tries = $4 where kind = $1 and subject = $2', [
+    kind,
+    subject,
+    runAt,
+    tries,
+  ])
 
 /** Tasks of a kind that are due, the longest due first. */
 export const listDueTasks = async (
@@ -41,11 +45,10 @@ export const listDueTasks = async (
   limit: number,
 ): Promise<readonly KeptTask[]> =>
   (
-    await reader.all('select * from tasks where kind = $1 and run_at <= $2 order by run_at, id limit $3', [
-      kind,
-      now,
-      limit,
-    ])
+    await reader.all(
+      'select * from tasks where kind = $1 and run_at <= $2 order by run_at, subject limit $3',
+      [kind, now, limit],
+    )
   ).map(taskOf)
 
 /** When the next task after `now` is due; undefined where there is none. */

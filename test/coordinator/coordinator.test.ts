@@ -178,10 +178,10 @@ describe.each(kinds)('the coordinator on %s', (kind) => {
         clock.advance(60_000)
       }
     }
-    const [{ id: sceneId }] = (await coordinator.scenes(id)) as [{ id: string }]
+    const [scene] = await coordinator.scenes(id)
     expect(await coordinator.job(id)).toMatchObject({
       status: 'failed',
-      error: { ...failure, scene_id: sceneId },
+      error: { ...failure, scene_id: scene!.id },
       progress: { stage: 'failed' },
     })
     expect((await types(house, id)).slice(-2)).toEqual(['scene_failed', 'job_failed'])

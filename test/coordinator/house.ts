@@ -16,7 +16,7 @@ import type { Database } from '../../src/store/database.ts'
 import { listJobEvents } from '../../src/store/events.ts'
 import { migrate } from '../../src/store/migrate.ts'
 import { migrations } from '../../src/store/migrations/all.ts'
-import type { Kind, Place } from '../store/open-database.ts'
+import type { Place } from '../store/open-database.ts'
 import { createClock, type Clock } from '../clock.ts'
 
 /** A task that waits for the test to say how it ends. */
@@ -75,10 +75,10 @@ export async function openHouse({ place, slots = 4, clock = createClock() }: Hou
     priceBook: localPrices,
   })
 
-  const held = new Map<TaskKind, { tasks: HeldTask[]; wanted: ((task: HeldTask) => void)[] }>()
+  const queues = new Map<TaskKind, { tasks: HeldTask[]; wanted: ((task: HeldTask) => void)[] }>()
   for (const kind of ['render-scene', 'join-clips', 'stitch-film'] as const) {
     const queue = { tasks: [] as HeldTask[], wanted: [] as ((task: HeldTask) => void)[] }
-    held.set(kind, queue)
+    queues.set(kind, queue)
     const onExhausted = (task: Task, error: unknown): Promise<void> =>
       kind === 'render-scene'
         ? coordinator.sceneFailed(task.subject, { code: 'internal', reason: String(error) }, false)
@@ -114,7 +114,7 @@ export async function openHouse({ place, slots = 4, clock = createClock() }: Hou
     clock,
     lines,
     next(kind) {
-      const queue = held.get(kind)!
+      const queue = queues.get(kind)!
       const task = queue.tasks.shift()
       return task ? Promise.resolve(task) : new Promise((resolve) => queue.wanted.push(resolve))
     },

@@ -118,14 +118,13 @@ export const jobs: Migration = {
 
     // The embedded engine's own.
     `create table tasks (
-      id {{identity}},
       kind text not null,
       subject text not null,
       job_id {{integer}} not null,
       run_at {{integer}} not null,
       tries {{integer}} not null,
-      unique (kind, subject)
+      primary key (kind, subject)
     ) {{strict}}`,
-    `create index tasks_due on tasks (kind, run_at, id)`,
+    `create index tasks_due on tasks (kind, run_at)`,
   ],
 }
