@@ -5,7 +5,7 @@
 import { rm } from 'node:fs/promises'
 import type { FilmFormat } from './film-format.ts'
 import { type Media, MediaError, type MediaLimits } from './media.ts'
-import { createMp4, type Mp4Ledger } from './mp4.ts'
+import { createMp4, type Mp4Ledger } from './mp4-writer.ts'
 import { canonicalGraph, differences, frameNumbers } from './picture.ts'
 import { type ProbedAudio, type ProbedClip, type ProbedVideo, probeClip } from './probe.ts'
 import { encodeSound, ontoGrid, placedSound, silentPacket } from './sound.ts'

@@ -3,7 +3,7 @@
  * anyone's. Nothing is decoded or encoded here, so what decodes in the clips decodes in the film.
  */
 import type { FilmFormat } from './film-format.ts'
-import { createMp4, type Mp4Writer } from './mp4.ts'
+import { createMp4, type Mp4Writer } from './mp4-writer.ts'
 import { BrokenPartError, type OpenPart, openPart, pictureRange } from './part.ts'
 import { cellSamples, type FilmPart, sampleRate, type Timeline } from './timeline.ts'
 import { verifyMp4 } from './written.ts'
@@ -60,15 +60,17 @@ export async function makeFilm(request: FilmRequest): Promise<Film> {
   }
 }
 
+/** So many are read while one is written. */
+const partsAhead = 2
+
 async function copyParts(request: FilmRequest, writer: Mp4Writer): Promise<void> {
   const { timeline, signal } = request
   let filmFrame = 0
-  let opening = open(0)
+  const opening = Array.from({ length: partsAhead }, (_, index) => open(index))
   for (const [index, part] of timeline.parts.entries()) {
     signal?.throwIfAborted()
-    const opened = await opening
-    // The next one is read while this one is written.
-    opening = open(index + 1)
+    const opened = await opening.shift()
+    opening.push(open(index + partsAhead))
     await copyPart(opened!, part, filmFrame)
     filmFrame += part.toFrame - part.fromFrame
   }

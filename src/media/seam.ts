@@ -5,7 +5,7 @@
 import { rm } from 'node:fs/promises'
 import type { FilmFormat } from './film-format.ts'
 import { type Media, MediaError, type MediaLimits } from './media.ts'
-import { createMp4 } from './mp4.ts'
+import { createMp4 } from './mp4-writer.ts'
 import { type OpenPart, openPart, pictureRange } from './part.ts'
 import { differences, frameNumbers } from './picture.ts'
 import { type ProbedVideo, probeClip } from './probe.ts'
