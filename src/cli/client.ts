@@ -25,11 +25,9 @@ export function createClient(url: string, signal?: AbortSignal): Client {
     const response = await fetch(new URL(path, url), { ...init, signal: signal ?? null }).catch(
       (cause: unknown) => {
         signal?.throwIfAborted()
-        throw new CommandError(
-          `Cannot reach ${url} (${whyOf(cause)}). Is the server running? Start it with: npm start`,
-          1,
-          { cause },
-        )
+        throw isUnreachable(cause)
+          ? new UnreachableError(url, cause)
+          : new CommandError(`The request to ${url} broke off (${whyOf(cause)})`, 1, { cause })
       },
     )
     if (!response.ok) throw new CommandError(await refusalOf(response))
@@ -43,7 +41,7 @@ export function createClient(url: string, signal?: AbortSignal): Client {
         throw new CommandError(`${path}: cannot be read (${whyOf(cause)})`, 1, { cause })
       })
       return json('/api/v3/assets', { method: 'POST', body }).catch((error: unknown) => {
-        throw error instanceof CommandError
+        throw error instanceof CommandError && !(error instanceof UnreachableError)
           ? new CommandError(`${path}: ${error.message}`, 1, { cause: error })
           : error
       })
@@ -61,6 +59,19 @@ export function createClient(url: string, signal?: AbortSignal): Client {
     film: (jobId) => ask(`/api/v3/videos/${encodeURIComponent(jobId)}/combined`),
   }
 }
+
+/** Nobody answers at the address. */
+export class UnreachableError extends CommandError {
+  constructor(url: string, cause: unknown) {
+    super(`Cannot reach ${url} (${whyOf(cause)}). Is the server running? Start it with: npm start`, 1, {
+      cause,
+    })
+    this.name = 'UnreachableError'
+  }
+}
+
+const isUnreachable = (error: unknown): boolean =>
+  error instanceof Error && error.cause instanceof Error && 'code' in error.cause
 
 const whyOf = (error: unknown): string => {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error

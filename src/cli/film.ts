@@ -52,6 +52,8 @@ export async function renderFilm(context: CommandContext, samples: 'allowed' | '
     const job = await Promise.race([makeFilm(client, photos, output, { ...ask, type }), server.died])
     await tellResult(job, output, performance.now() - begun, context, values.json)
     if (values.keep) say(`  Data kept in ${folder}\n`)
+  } catch (error) {
+    throw server ? await server.explain(error) : error
   } finally {
     await server?.stop()
     if (!values.keep) await rm(folder, { recursive: true, force: true, maxRetries: 3 })

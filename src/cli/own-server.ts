@@ -3,17 +3,23 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { open, readFile } from 'node:fs/promises'
 import { extname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { UnreachableError } from './client.ts'
 import { CommandError } from './command-error.ts'
 
 export interface OwnServer {
   readonly url: string
-  /** Rejects when the server ends without being asked to. */
+  /** Rejects when the server ends. */
   readonly died: Promise<never>
+  /** The better reason, where it is the server's end that made `error`. */
+  explain(error: unknown): Promise<unknown>
   stop(): Promise<void>
 }
 
 const startMs = 30_000
 const stopMs = 10_000
+/** Between a connection that is refused and the news that the process has ended. */
+const exitMs = 500
 
 /** Starts the real server on a free port over `dataDir`; what it logs goes to `server.log` there. */
 export async function startOwnServer(
@@ -53,7 +59,11 @@ export async function startOwnServer(
   try {
     const ready = once(child, 'message', { signal: AbortSignal.timeout(startMs) })
     const [message] = await Promise.race([ready, died])
-    return { url: message.url, died, stop }
+    const explain = async (thrown: unknown): Promise<unknown> => {
+      if (!(thrown instanceof UnreachableError)) return thrown
+      return Promise.race([died.catch((reason: unknown) => reason), sleep(exitMs, thrown)])
+    }
+    return { url: message.url, died, explain, stop }
   } catch (error) {
     await stop()
     if (error instanceof CommandError) throw error

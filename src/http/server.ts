@@ -20,9 +20,10 @@ export interface ListenOptions {
   /** 0 takes a free one. */
   readonly port: number
   readonly time?: Host
+  readonly limits?: Partial<typeof standardLimits>
 }
 
-const limits = {
+const standardLimits = {
   /** A client that dribbles its headers must not keep a socket (slow loris). */
   headersMs: 10_000,
   /** 100 MB in this time is 2.7 Mbit/s. */
@@ -37,8 +38,9 @@ const limits = {
 /** Serves the app. Rejects where the port can't be taken. */
 export async function listen(
   app: { readonly fetch: (request: Request) => Response | Promise<Response> },
-  { host, port, time = systemHost }: ListenOptions,
+  { host, port, time = systemHost, ...options }: ListenOptions,
 ): Promise<Listening> {
+  const limits = { ...standardLimits, ...options.limits }
   let closing = false
   /** How many requests run on each connection: Node's own list of idle ones lacks those that never sent any. */
   const running = new Map<Socket, number>()

@@ -20,6 +20,7 @@ beforeAll(async () => {
   house = await openHouse()
   server = await listen(house.app, { host: '127.0.0.1', port: 0 })
   folder = await mkdtemp(join(tmpdir(), 'cli-remote-'))
+  await writeFile(join(folder, 'request.txt'), 'not a picture')
   for (const [name, red] of [
     ['02-living_room', 1],
     ['IMG_2041', 2],
@@ -136,7 +137,6 @@ describe('what goes wrong is told in one line, with an exit code', () => {
     ['no film yet', ['download', '1'], 1, /Film is not ready/],
     ['a folder that is not there', ['download', '1', '--out', 'nowhere/film.mp4'], 1, /no such folder/],
   ])('%s', async (_name, args, code, message) => {
-    await writeFile(join(folder, 'request.txt'), 'not a picture')
     const ran = await ask(...args)
     expect(ran.err).toMatch(message)
     expect(ran.err.trimEnd().split('\n')).toHaveLength(1)

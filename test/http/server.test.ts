@@ -33,6 +33,24 @@ test('the app is served where it says', async () => {
   expect(await response.json()).toEqual({ status: 'alive' })
 })
 
+test('a client that dribbles, or says nothing, is cut off', async () => {
+  const impatient = await listen(house.app, {
+    host: '127.0.0.1',
+    port: 0,
+    limits: { headersMs: 100, checkEveryMs: 20, silenceMs: 300 },
+  })
+  const dribbling = connect({ port: impatient.port, host: '127.0.0.1' })
+  dribbling.write('GET /livez HTTP/1.1\r\nhost: localhost\r\n')
+  const drops = setInterval(() => dribbling.write('x: y\r\n'), 20)
+  const answer = await text(dribbling)
+  clearInterval(drops)
+  expect(answer).toMatch(/^HTTP\/1.1 408 /)
+  expect(answer).toContain('took too long to arrive')
+  const silent = connect({ port: impatient.port, host: '127.0.0.1' })
+  await once(silent.resume(), 'close')
+  await impatient.close({ graceMs: 0 })
+})
+
 test('a port that is taken is an error and not a silence', async () => {
   await expect(listen(house.app, { host: '127.0.0.1', port: server.port })).rejects.toMatchObject({
     code: 'EADDRINUSE',
