@@ -4,9 +4,11 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/store/postgres-server.ts'],
+    reporters: ['default', './test/closing-line.ts'],
     pool: 'threads',
     isolate: false,
-    testTimeout: 60_000,
+    // Guards against a test that hangs, not figures: two cores may be busy with other things.
+    testTimeout: 120_000,
     hookTimeout: 60_000,
   },
 })

@@ -1,0 +1,127 @@
+/** The house's rules, kept by a test and not by memory. */
+import { globSync, readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import {
+  attemptFollows,
+  attemptStatuses,
+  jobStatuses,
+  jobVerbs,
+  sceneFollows,
+  sceneStatuses,
+} from '../src/job/lifecycle.ts'
+import { jobs } from '../src/store/migrations/0001-jobs.ts'
+
+/** What each room may import, besides itself and what is open to all. */
+const mayImport: Readonly<Record<string, readonly string[]>> = {
+  job: [],
+  store: ['job'],
+  media: ['job'],
+  artifact: ['job'],
+  engine: ['job', 'store'],
+  renderer: ['job', 'media'],
+  events: ['job', 'store'],
+  coordinator: ['job', 'store', 'events', 'engine', 'artifact'],
+  pipeline: ['job', 'store', 'coordinator', 'engine', 'renderer', 'media', 'artifact'],
+  http: ['job', 'coordinator', 'events', 'artifact'],
+}
+const openToAll = ['host.ts', 'log.ts', 'disk-full.ts']
+/** Of these rooms, others see the port alone: adapters are picked in wire.ts. */
+const ports: Readonly<Record<string, readonly string[]>> = {
+  engine: ['engine.ts'],
+  artifact: ['artifact.ts'],
+  renderer: ['renderer.ts'],
+}
+
+interface Import {
+  readonly from: string
+  readonly to: string
+}
+
+const sources = globSync('src/**/*.ts').map((path) => path.replaceAll('\\', '/').slice('src/'.length))
+
+const imports: readonly Import[] = sources.flatMap((from) => {
+  const text = readFileSync(`src/${from}`, 'utf8')
+  return [...text.matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)].map(([, to]) => ({
+    from,
+    to: new URL(to!, `file:///${from}`).pathname.slice(1),
+  }))
+})
+
+const roomOf = (path: string): string | undefined => (path.includes('/') ? path.split('/')[0] : undefined)
+
+describe('the house', () => {
+  it('lets each room import only what stands below it', () => {
+    const broken = imports.filter(({ from, to }) => {
+      const room = roomOf(from)
+      if (room === undefined || room === 'cli' || room === roomOf(to)) return false
+      if (openToAll.includes(to)) return room === 'job'
+      return !mayImport[room]!.includes(roomOf(to) ?? '')
+    })
+    expect(broken).toEqual([])
+  })
+
+  it('picks adapters in wire.ts alone', () => {
+    const broken = imports.filter(({ from, to }) => {
+      const room = roomOf(to)
+      const port = room && ports[room]
+      return port && room !== roomOf(from) && from !== 'wire.ts' && !port.includes(to.slice(room.length + 1))
+    })
+    expect(broken).toEqual([])
+  })
+
+  it('reads the environment in config.ts alone, and SQLite in sqlite.ts alone', () => {
+    const naming = (pattern: RegExp): string[] =>
+      sources.filter((path) => pattern.test(readFileSync(`src/${path}`, 'utf8')))
+    expect(naming(/from 'node:sqlite'/)).toEqual(['store/sqlite.ts'])
+    expect(naming(/\bDate\.now\(|\bMath\.random\(|\brandomUUID\(/)).toEqual(['host.ts'])
+  })
+})
+
+/** The verbs alone say how a job moves. */
+const jobFollows = Object.fromEntries(
+  jobStatuses.map((status) => [
+    status,
+    Object.values(jobVerbs)
+      .filter(({ from }) => (from as readonly string[]).includes(status))
+      .map(({ to }) => to),
+  ]),
+)
+
+describe('the states', () => {
+  const ddl = jobs.statements.join('\n')
+  const checked = (table: string): string[] => {
+    const [, list] = new RegExp(`create table ${table} [^;]*?status in \\(([^)]*)\\)`, 's').exec(ddl)!
+    return [...list!.matchAll(/'(\w+)'/g)].map(([, status]) => status!)
+  }
+  const documented = readFileSync('ARCHITECTURE.md', 'utf8')
+  const rowsOf = (noun: string): Record<string, string[]> => {
+    const [, table] = new RegExp(`\\| ${noun} is \\| may become \\|\\n\\|[- |]+\\|\\n((?:\\|.*\\n)+)`).exec(
+      documented,
+    )!
+    return Object.fromEntries(
+      table!
+        .trim()
+        .split('\n')
+        .map((row) => row.split('|').slice(1, 3))
+        .map(([from, to]) => [
+          from!.trim(),
+          to!
+            .split(',')
+            .map((name) => name.trim())
+            .filter((name) => name !== 'nothing'),
+        ]),
+    )
+  }
+
+  it.each([
+    ['job', 'jobs', jobStatuses, jobFollows],
+    ['scene', 'scenes', sceneStatuses, sceneFollows],
+    ['attempt', 'attempts', attemptStatuses, attemptFollows],
+  ] as const)(
+    'of a %s are the same in the code, the database and ARCHITECTURE.md',
+    (noun, table, statuses, follows) => {
+      expect(checked(table)).toEqual([...statuses])
+      expect(rowsOf(noun)).toEqual(follows)
+    },
+  )
+})

@@ -1,0 +1,18 @@
+/** Ends a test run with one line that says, in any log, how many tests there were. */
+import type { Reporter, TestModule } from 'vitest/node'
+
+// Vitest takes a reporter from a file by its default export.
+// oxlint-disable-next-line import/no-default-export
+export default class ClosingLine implements Reporter {
+  onTestRunEnd(modules: readonly TestModule[]): void {
+    const tests = modules.flatMap((module) => [...module.children.allTests()])
+    const count = (state: string): number => tests.filter((test) => test.result().state === state).length
+    const broken = modules.filter(
+      (module) => module.state() === 'failed' && module.children.size === 0,
+    ).length
+    const skipped = count('skipped')
+    console.log(
+      `\n${count('passed')} passed, ${count('failed') + broken} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`,
+    )
+  }
+}
