@@ -1,0 +1,188 @@
+/**
+ * A scene's filter graph: one picture, or one that passes into another, under a slow camera. Pure.
+ *
+ * The camera. FFmpeg's zoompan moves in whole pixels (it trembles), and `perspective` resamples every frame
+ * in scalar code: 7 ms a 720p frame, as much as encoding it. So the picture is scaled only once per
+ * **level**, two pixels larger each, by swscale and with a bicubic filter; each level is given the time at
+ * which the camera passes it, and `framerate` mixes the two levels around each frame's time. Two
+ * levels are at most one pixel apart, at the edge, so mixing them is linear interpolation. Against an ideal
+ * camera this measured SSIM 0.996 where `perspective` had 0.990, at half to a fifth of its cost.
+ *
+ * Levels grow by two pixels both ways, so they keep the frame's shape only on a square canvas, where every
+ * picture is stretched to, and from which the last scaling brings it back.
+ */
+import type { FrameFormat } from '../job/format.ts'
+import type { Fit, Transition } from '../job/scene.ts'
+import { type TitleLayout, titleFilters } from './title.ts'
+
+export interface SceneGraphRequest {
+  readonly format: FrameFormat
+  readonly frames: number
+  /** 0-based place in the storyboard: even places push in, odd ones pull out. */
+  readonly position: number
+  readonly images: 1 | 2
+  readonly transition: Transition
+  readonly fit: Fit
+  readonly title: TitleLayout | null
+}
+
+/** How much larger the picture is at the camera's nearest. */
+const zoom = 1.12
+
+/** As long as a fade from one picture into the next likes to be; at most a third of the scene. */
+const transitionSeconds = 1
+
+const clock = 90_000
+
+/** The graph, from `[0:v]` (and `[1:v]`), decoded pictures of any size, to `[v]`. */
+export function sceneGraph(request: SceneGraphRequest): string {
+  const { format, frames, title } = request
+  const { fps } = format
+  const shots = shotsOf(request)
+  const cameras = shots.map(
+    (shot, index) => `[${index}:v]${cameraFilters(request, shot, index)}[shot${index}]`,
+  )
+  const [first, second] = shots
+  const film =
+    first === undefined || second === undefined
+      ? '[shot0]null'
+      : request.transition === 'cut'
+        ? '[shot0][shot1]concat=n=2'
+        : `[shot0][shot1]xfade=transition=${request.transition === 'fade' ? 'fade' : 'smoothleft'}:duration=${(first.to - second.from) / fps}:offset=${second.from / fps}`
+  const ending = [`fps=${fps}`, 'tpad=stop_mode=clone:stop=2', `trim=end_frame=${frames}`]
+  return [...cameras, [film, ...ending, ...titleFilters(title, format, frames)].join(',') + '[v]'].join(';')
+}
+
+/** The frames, `from` up to but without `to`, in which one picture is seen. */
+interface Shot {
+  readonly from: number
+  readonly to: number
+}
+
+function shotsOf({ images, transition, frames, format }: SceneGraphRequest): Shot[] {
+  if (images === 1) return [{ from: 0, to: frames }]
+  const middle = Math.floor(frames / 2)
+  const wanted = Math.min(Math.round(transitionSeconds * format.fps), Math.floor(frames / 3))
+  const half = transition === 'cut' ? 0 : Math.floor(wanted / 2)
+  if (half > 0)
+    return [
+      { from: 0, to: middle + half },
+      { from: middle - half, to: frames },
+    ]
+  return [
+    { from: 0, to: Math.max(middle, 1) },
+    { from: Math.min(middle, frames - 1), to: frames },
+  ]
+}
+
+/** The camera's whole way over a scene, in levels. */
+export interface CameraPath {
+  /** Sides of the square canvas, as seen from afar and at the nearest. */
+  readonly farSide: number
+  readonly nearSide: number
+  /** Pixels from one level to the next. */
+  readonly step: number
+  /** Number of the last level; level 0 is where the camera starts. */
+  readonly last: number
+  readonly pushesIn: boolean
+  readonly frames: number
+}
+
+export function cameraPath(format: FrameFormat, frames: number, position: number): CameraPath {
+  const farSide = Math.max(format.width, format.height)
+  // The same for scenes of any length, or the picture would jump where one scene passes into the next.
+  const levels = Math.max(1, Math.round((farSide * (zoom - 1)) / 2))
+  // More levels than frames would be scaled for nothing.
+  const stride = Math.ceil(levels / frames)
+  const last = Math.ceil(levels / stride)
+  return {
+    farSide,
+    nearSide: farSide + 2 * levels,
+    step: 2 * stride,
+    last,
+    pushesIn: position % 2 === 0,
+    frames,
+  }
+}
+
+/** The frame, counted in fractions, at which the camera passes a level: it starts and ends gently. */
+export function levelFrame(path: CameraPath, level: number): number {
+  // The inverse of u*u*(3-2*u): how far in time for how far in zoom.
+  const share = Math.min((level * path.step) / (path.nearSide - path.farSide), 1)
+  return (0.5 - Math.sin(Math.asin(1 - 2 * share) / 3)) * Math.max(path.frames - 1, 1)
+}
+
+function cameraFilters(request: SceneGraphRequest, shot: Shot, index: number): string {
+  const { width, height, fps } = request.format
+  const path = cameraPath(request.format, request.frames, request.position)
+  const { farSide, nearSide, step, pushesIn } = path
+  let first = 0
+  while (first < path.last && levelFrame(path, first + 1) <= shot.from) first++
+  let last = first
+  while (last < path.last && levelFrame(path, last) < shot.to - 1) last++
+  // `framerate` counts frames from its first input: a shot that starts later begins at 0 all the same, with
+  // its first level standing still, which costs nothing, and is cut there.
+  const lead = shot.from > 0 ? 1 : 0
+  // And one more at the end, to mix the last frames with.
+  const count = lead + (last - first + 1) + 1
+  const grown = `min(${step}*clip(n-${lead}+${first},${first},${last}),${nearSide - farSide})`
+  const side = pushesIn ? `${farSide}+${grown}` : `${nearSide}-${grown}`
+  const offset = pushesIn ? `${grown}/2` : `(${nearSide - farSide}-${grown})/2`
+  return [
+    ...fitFilters(request, nearSide, index),
+    'setsar=1',
+    `settb=1/${clock}`,
+    'loop=loop=-1:size=1',
+    `trim=end_frame=${count}`,
+    `scale=w='${side}':h='${side}':eval=frame:flags=bicubic`,
+    `crop=${farSide}:${farSide}:x='${offset}':y='${offset}'`,
+    `scale=${width}:${height}:flags=bicubic`,
+    'format=yuv420p',
+    'setsar=1',
+    `setpts='${levelTimes(path, fps, first, lead, count, shot)}'`,
+    `framerate=fps=${fps}:interp_start=0:interp_end=255:flags=0`,
+    ...(lead === 0 ? [] : [`trim=start_frame=${shot.from}`, 'setpts=PTS-STARTPTS']),
+    `fps=${fps}`,
+    `trim=end_frame=${shot.to - shot.from}`,
+  ].join(',')
+}
+
+/** `levelFrame` in FFmpeg's language, for the frame numbers after `loop`. */
+function levelTimes(
+  path: CameraPath,
+  fps: number,
+  first: number,
+  lead: number,
+  count: number,
+  shot: Shot,
+): string {
+  const share = `min((N-${lead}+${first})*${path.step}/${path.nearSide - path.farSide},1)`
+  const frame = `(0.5-sin(asin(1-2*${share})/3))*${Math.max(path.frames - 1, 1)}`
+  const end = Math.max(shot.to, Math.ceil(levelFrame(path, path.last))) + 1
+  const inside = `if(gte(N,${count - 1}),${end},${frame})`
+  return `round(${clock}/${fps}*${lead === 0 ? inside : `if(N,${inside},0)`})`
+}
+
+/** The picture on the square canvas of `side` pixels, stretched as the frame will be pressed. */
+function fitFilters({ fit, format }: SceneGraphRequest, side: number, index: number): string[] {
+  const shape = `${format.width}/${format.height}`
+  const colours = 'out_range=tv:out_color_matrix=bt709'
+  // Cut to shape before scaling: a picture of 30 x 4000 would else grow to hundreds of megapixels.
+  const cut = `crop=w='max(1,min(iw,round(ih*${shape})))':h='max(1,min(ih,round(iw/(${shape}))))':exact=1`
+  const full = `scale=${side}:${side}:flags=lanczos+accurate_rnd:${colours},format=yuv444p`
+  if (fit === 'crop') return [cut, full]
+  const wide = `max(2,round(${side}*min(1,iw/ih/(${shape}))))`
+  const high = `max(2,round(${side}*min(1,ih/iw*(${shape}))))`
+  const whole = `scale=w='${wide}':h='${high}':flags=lanczos+accurate_rnd:${colours},format=yuv444p`
+  if (fit === 'letterbox') return [whole, `pad=${side}:${side}:(ow-iw)/2:(oh-ih)/2`]
+  // Blurred at a sixteenth of the size: nobody can tell, and it costs nothing.
+  const small = 2 * Math.round(side / 32)
+  return [
+    `split[all${index}][whole${index}];[all${index}]${cut}`,
+    `scale=${small}:${small}:flags=area:${colours}`,
+    'format=yuv444p',
+    'gblur=sigma=4',
+    'eq=brightness=-0.08:saturation=0.9',
+    `scale=${side}:${side}:flags=bicubic[under${index}];[whole${index}]${whole}[over${index}];[under${index}][over${index}]overlay=(W-w)/2:(H-h)/2:format=yuv444`,
+  ]
+}
