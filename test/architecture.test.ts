@@ -24,7 +24,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   pipeline: ['job', 'store', 'coordinator', 'engine', 'renderer', 'media', 'artifact'],
   http: ['job', 'coordinator', 'events', 'artifact'],
 }
-const openToAll = ['host.ts', 'log.ts', 'disk-full.ts']
+const openToAll = new Set(['host.ts', 'log.ts', 'disk-full.ts'])
 /** Of these rooms, others see the port alone: adapters are picked in wire.ts. */
 const ports: Readonly<Record<string, readonly string[]>> = {
   engine: ['engine.ts'],
@@ -47,6 +47,9 @@ const imports: readonly Import[] = sources.flatMap((from) => {
   }))
 })
 
+const naming = (pattern: RegExp): string[] =>
+  sources.filter((path) => pattern.test(readFileSync(`src/${path}`, 'utf8')))
+
 const roomOf = (path: string): string | undefined => (path.includes('/') ? path.split('/')[0] : undefined)
 
 describe('the house', () => {
@@ -54,7 +57,7 @@ describe('the house', () => {
     const broken = imports.filter(({ from, to }) => {
       const room = roomOf(from)
       if (room === undefined || room === 'cli' || room === roomOf(to)) return false
-      if (openToAll.includes(to)) return room === 'job'
+      if (openToAll.has(to)) return room === 'job'
       return !mayImport[room]!.includes(roomOf(to) ?? '')
     })
     expect(broken).toEqual([])
@@ -70,8 +73,6 @@ describe('the house', () => {
   })
 
   it('reads the environment in config.ts alone, and SQLite in sqlite.ts alone', () => {
-    const naming = (pattern: RegExp): string[] =>
-      sources.filter((path) => pattern.test(readFileSync(`src/${path}`, 'utf8')))
     expect(naming(/from 'node:sqlite'/)).toEqual(['store/sqlite.ts'])
     expect(naming(/\bDate\.now\(|\bMath\.random\(|\brandomUUID\(/)).toEqual(['host.ts'])
   })
@@ -81,9 +82,13 @@ describe('the house', () => {
 const jobFollows = Object.fromEntries(
   jobStatuses.map((status) => [
     status,
-    Object.values(jobVerbs)
-      .filter(({ from }) => (from as readonly string[]).includes(status))
-      .map(({ to }) => to),
+    [
+      ...new Set(
+        Object.values(jobVerbs)
+          .filter(({ from }) => (from as readonly string[]).includes(status))
+          .map(({ to }) => to),
+      ),
+    ],
   ]),
 )
 

@@ -79,6 +79,8 @@ async function stopChild(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   const exited = once(child, 'exit')
   child.kill('SIGTERM')
+  // An open channel would keep the process alive when all its work has ended.
+  if (child.connected) child.disconnect()
   const deadline = setTimeout(() => child.kill('SIGKILL'), stopMs)
   await exited
   clearTimeout(deadline)

@@ -25,7 +25,6 @@ let place: ClipPlace
 const inDirectory = (name: string): string => join(directory, name)
 
 /** Brightness tells the frame; a quarter at the left is bluer, so that turned and mirrored pictures show it. */
-const lumaOf = (frame: number): number => 40 + 6 * frame
 const picture = (w = width, h = height, rate = fps, seconds = 1): string =>
   `color=black:s=${w}x${h}:r=${rate}:d=${seconds},format=yuv420p,geq=lum='40+6*floor(T*${fps}+0.01)':cb='if(lt(X,W/4),200,100)':cr=128`
 
@@ -33,7 +32,11 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'canonical-'))
   format = await prepareFilmFormat({
     media,
-    ...{ width, height, fps, crf: 16, preset: 'veryfast' },
+    width,
+    height,
+    fps,
+    crf: 16,
+    preset: 'veryfast',
     scratchPath: inDirectory('format.mp4'),
     limits,
   })
@@ -179,6 +182,9 @@ const odd: Readonly<Record<string, OddClip>> = {
   },
 }
 
+/** Every third frame is 8 ms late. */
+const wobble = (seconds: number): number => seconds + (Math.round(seconds * fps) % 3 === 1 ? 0.008 : 0)
+
 describe('a clip unlike the film is encoded to be like it', () => {
   test.each(Object.entries(odd))('%s', async (name, { settings, difference, shown = counting }) => {
     const path = `${name.replaceAll(' ', '-')}.mp4`
@@ -213,7 +219,6 @@ describe('a clip unlike the film is encoded to be like it', () => {
   })
 
   test('a frame rate that varies', async () => {
-    const wobble = (seconds: number): number => seconds + (Math.round(seconds * fps) % 3 === 1 ? 0.008 : 0)
     await remux({ videoPath: inDirectory('like.mp4'), path: inDirectory('vfr.mp4'), retimeVideo: wobble })
     const made = await canonical('vfr.mp4')
     expect(made.differences.join('; ')).toMatch(/constant 24/)
@@ -317,15 +322,15 @@ describe('the sound stays with the picture', () => {
   }
 })
 
-describe('a clip that is not whole is refused, and says why', () => {
-  const refused = async (name: string, bytes: Uint8Array): Promise<string> => {
-    await writeFile(inDirectory(name), bytes)
-    const verdict = await verifyClip({ media, path: inDirectory(name), limits })
-    if (verdict.ok) throw new Error('it was taken')
-    return `${verdict.code}: ${verdict.reason}`
-  }
-  const whole = async (): Promise<Buffer> => readFile(inDirectory('like.mp4'))
+const refused = async (name: string, bytes: Uint8Array): Promise<string> => {
+  await writeFile(inDirectory(name), bytes)
+  const verdict = await verifyClip({ media, path: inDirectory(name), limits })
+  if (verdict.ok) throw new Error('it was taken')
+  return `${verdict.code}: ${verdict.reason}`
+}
+const whole = async (): Promise<Buffer> => readFile(inDirectory('like.mp4'))
 
+describe('a clip that is not whole is refused, and says why', () => {
   test('cut in half', async () => {
     const bytes = await whole()
     expect(await refused('half.mp4', bytes.subarray(0, bytes.length * 0.6))).toMatch(

@@ -1,14 +1,18 @@
 // Slow for its size (seconds): real clips, encoded, stitched and decoded again.
-import { mkdtemp, rm, stat } from 'node:fs/promises'
+import { copyFile, mkdtemp, open, readFile, rm, stat, truncate } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import sharp from 'sharp'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { systemHost } from '../../src/host.ts'
 import { makeCanonical } from '../../src/media/canonical.ts'
 import { type FilmFormat, prepareFilmFormat } from '../../src/media/film-format.ts'
 import { type FilmRequest, makeFilm } from '../../src/media/film.ts'
 import { createPackagedMedia } from '../../src/media/packaged.ts'
+import { createMp4, type Mp4Ledger } from '../../src/media/mp4-writer.ts'
 import { verifyClip } from '../../src/media/probe.ts'
+import { makeThumbnail } from '../../src/media/thumbnail.ts'
+import { verifyMp4 } from '../../src/media/written.ts'
 import { planTimeline, type Timeline } from '../../src/media/timeline.ts'
 import { encode, listen, remux, watch } from './source-clip.ts'
 import { chirpSamples, lagOf } from './chirp.ts'
@@ -109,3 +113,91 @@ test('after 100 clips, picture and sound are where they were in each: 0 ms off',
   expect(samples.length - 100 * 48_000).toBeLessThan(1024)
   expect(flashes.map((frame) => lagOf(samples, frame * 2000))).toEqual(flashes.map(() => 0))
 }, 30_000)
+
+test('its header lies in front, so a player may begin before the rest has come', async () => {
+  const bytes = await readFile(inDirectory('film.mp4'))
+  const names: string[] = []
+  for (let at = 0; at < bytes.length; at += bytes.readUInt32BE(at))
+    names.push(bytes.toString('latin1', at + 4, at + 8))
+  expect(names).toEqual(['ftyp', 'moov', 'free', 'mdat'])
+})
+
+test("a clip that was cut, or is another film's, stops the film and is named", async () => {
+  const broken = inDirectory('broken.mp4')
+  await copyFile(request.clipPaths[50]!, broken)
+  await truncate(broken, (await stat(broken)).size >> 1)
+  const clipPaths = request.clipPaths.with(50, broken)
+  const outPath = inDirectory('never.mp4')
+  await expect(makeFilm({ ...request, clipPaths, outPath })).rejects.toMatchObject({
+    code: 'broken_part',
+    path: broken,
+    message: expect.stringMatching(/\d+ packets of the picture instead of 24/),
+  })
+  const other: FilmFormat = { ...format, description: Uint8Array.from(format.description).fill(0x1e, 3, 4) }
+  await expect(makeFilm({ ...request, format: other, outPath })).rejects.toMatchObject({
+    code: 'broken_part',
+    message: expect.stringMatching(/another film/),
+  })
+  const missing = request.clipPaths.with(99, inDirectory('missing.mp4'))
+  await expect(makeFilm({ ...request, clipPaths: missing, outPath })).rejects.toMatchObject({
+    code: 'broken_part',
+  })
+})
+
+test('it stops when it is no longer wanted', async () => {
+  const signal = AbortSignal.abort(new Error('cancelled'))
+  await expect(makeFilm({ ...request, outPath: inDirectory('aborted.mp4'), signal })).rejects.toThrow(
+    'cancelled',
+  )
+})
+
+test('its thumbnail is a picture from its first scene', async () => {
+  const outPath = inDirectory('thumbnail.jpg')
+  await makeThumbnail({ media, clipPath: request.clipPaths[0]!, frames: 24, outPath, maxWidth: 80, limits })
+  const { width, height, format: kind } = await sharp(outPath).metadata()
+  expect({ width, height, kind }).toEqual({ width: 80, height: 46, kind: 'jpeg' })
+})
+
+test('a file that is not what was written is found out', async () => {
+  const path = inDirectory('small.mp4')
+  const ledger = await writeSmall(path)
+  await expect(verifyMp4(path, ledger)).resolves.toBeUndefined()
+  const bytes = await readFile(path)
+  const patched = async (position: number, byte: number): Promise<void> => {
+    const handle = await open(path, 'r+')
+    await handle.write(Buffer.of(byte), 0, 1, position)
+    await handle.close()
+  }
+  const refused = async (position: number, byte: number, reason: RegExp): Promise<void> => {
+    await patched(position, byte)
+    await expect(verifyMp4(path, ledger)).rejects.toMatchObject({
+      code: 'not_as_written',
+      message: expect.stringMatching(reason),
+    })
+    await patched(position, bytes[position]!)
+  }
+  // One bit of a packet; then in the header the length of the frames, where a chunk lies, its name.
+  await refused(bytes.length - 1, bytes.at(-1)! ^ 1, /the bytes of the (picture|sound) are not those written/)
+  await refused(bytes.indexOf('stts') + 19, bytes[bytes.indexOf('stts') + 19]! ^ 1, /shown at another time/)
+  await refused(bytes.indexOf('stco') + 15, bytes[bytes.indexOf('stco') + 15]! ^ 1, /./)
+  await refused(bytes.indexOf('moov'), 0x78, /the header is not in front/)
+  await truncate(path, bytes.length - 1)
+  await expect(verifyMp4(path, ledger)).rejects.toThrow(
+    `${bytes.length - 1} bytes instead of ${bytes.length}`,
+  )
+})
+
+async function writeSmall(path: string): Promise<Mp4Ledger> {
+  const writer = await createMp4({
+    path,
+    video: { ...format, frames: 24 },
+    audio: { packets: 47, leadSamples: 0, samples: 48_000 },
+  })
+  for (let frame = 0; frame < 24; frame++)
+    await writer.addVideo(Buffer.alloc(100 + frame, frame), frame === 0, frame)
+  for (let cell = 0; cell < 47; cell++) await writer.addAudio(Buffer.alloc(6, cell))
+  const ledger = await writer.finish()
+  await writer.sync()
+  await writer.close()
+  return ledger
+}

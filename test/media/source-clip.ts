@@ -60,6 +60,7 @@ export async function encode(settings: EncodeSettings): Promise<void> {
   check(graph.parsePtr(`${text};[out]${sinkText}`, null, null))
   check(await graph.config())
   const sink = graph.getFilter(sinkText)!
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   const codec = Codec.findEncoderByName(name as FFEncoderCodec)
   if (codec === null) throw new Error(`no encoder ${name}`)
   const encoder = new CodecContext()
@@ -67,12 +68,14 @@ export async function encode(settings: EncodeSettings): Promise<void> {
   if (kind === 'video') {
     encoder.width = sink.buffersinkGetWidth()
     encoder.height = sink.buffersinkGetHeight()
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
     encoder.pixelFormat = sink.buffersinkGetFormat() as AVPixelFormat
     encoder.timeBase = sink.buffersinkGetTimeBase()
     encoder.framerate = new Rational(fps, 1)
     encoder.sampleAspectRatio = sink.buffersinkGetSampleAspectRatio()
   } else {
     encoder.sampleRate = sink.buffersinkGetSampleRate()
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
     encoder.sampleFormat = sink.buffersinkGetFormat() as AVSampleFormat
     encoder.channelLayout = sink.buffersinkGetChannelLayout()
     encoder.timeBase = new Rational(1, encoder.sampleRate)

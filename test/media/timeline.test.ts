@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { cellSamples, planTimeline, type Seam, type TimelineRequest } from '../../src/media/timeline.ts'
 
@@ -26,13 +26,14 @@ const requestArbitrary: fc.Arbitrary<TimelineRequest> = fc
     })),
   )
 
+const sum = (numbers: number[]): number => numbers.reduce((one, other) => one + other, 0)
+
 const property = (check: (request: TimelineRequest) => void): void =>
   fc.assert(fc.property(requestArbitrary, check), { seed: 7, numRuns: 300 })
 
 test('a film is as long as its clips less their overlaps, and its parts make it up frame by frame', () => {
   property((request) => {
     const timeline = planTimeline(request)
-    const sum = (numbers: number[]): number => numbers.reduce((one, other) => one + other, 0)
     expect(timeline.frames).toBe(
       sum([...request.clips]) - sum(request.seams.map((seam) => seam.overlapFrames)),
     )
