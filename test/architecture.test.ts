@@ -100,7 +100,7 @@ describe('the states', () => {
   }
   const documented = readFileSync('ARCHITECTURE.md', 'utf8')
   const rowsOf = (noun: string): Record<string, string[]> => {
-    const [, table] = new RegExp(`\\| ${noun} is \\| may become \\|\\n\\|[- |]+\\|\\n((?:\\|.*\\n)+)`).exec(
+    const [, table] = new RegExp(`\\| ${noun} is +\\| may become +\\|\\n\\|[- |]+\\|\\n((?:\\|.*\\n)+)`).exec(
       documented,
     )!
     return Object.fromEntries(
