@@ -39,7 +39,7 @@ const transitionNames = { fade: 'fade', slide: 'slideleft' } as const
  * @throws {NotAsWrittenError}
  */
 export async function makeSeam(request: SeamRequest): Promise<{ path: string; sizeBytes: number }> {
-  const { timeline, index, leftPath, rightPath, outPath, format, signal } = request
+  const { timeline, index, leftPath, rightPath, outPath, format } = request
   const seam = timeline.parts.find((part) => part.kind === 'seam' && part.index === index)
   if (seam === undefined) throw new RangeError(`there is no cross-fade after clip ${index}`)
   const scratch = (name: string): string => `${outPath}.${name}.mp4`
@@ -54,7 +54,6 @@ export async function makeSeam(request: SeamRequest): Promise<{ path: string; si
     return await writeSeam(request, seam, picture, sound)
   } finally {
     await Promise.all(['left', 'right', 'picture', 'sound'].map((name) => rm(scratch(name), { force: true })))
-    signal?.throwIfAborted()
   }
 }
 
