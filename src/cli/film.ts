@@ -79,7 +79,8 @@ async function makeFilm(
   const { assets, fileOf } = await uploadPhotos(client, photos)
   say(`\n  ${count(assets.length, 'picture')} uploaded`)
   const planned = await client.createJob(filmRequest(assets, wishes))
-  for (const line of planLines(planned, fileOf, terminal.screen())) say(line)
+  const list = terminal.live && planned.estimated_cost === 0 ? 'no list' : 'list'
+  for (const line of planLines(planned, fileOf, terminal.screen(), list)) say(line)
   await approveCost(planned, wishes)
   const jobId = String(planned.job_id)
   await client.approve(jobId)

@@ -116,8 +116,8 @@ function liveDisplay({ out, screen }: Terminal, fileOf: ReadonlyMap<string, stri
       const measured = timeLeft(share, performance.now() - begun)
       if (measured !== undefined) left = smoothed(left, measured)
       target = viewOf({ job, scenes }, fileOf)
+      if (job.current_stage !== 'rendering') left = undefined
       if (ended.has(job.status)) {
-        left = undefined
         shown = target
       }
       frame()
@@ -130,12 +130,12 @@ function liveDisplay({ out, screen }: Terminal, fileOf: ReadonlyMap<string, stri
   }
 }
 
-/** A tenth of each new measure: what is told should be calm and end up right. */
+/** A part of each new measure: what is told should be calm and end up right. */
 function smoothed(before: { readonly ms: number; readonly at: number } | undefined, measuredMs: number) {
   const at = performance.now()
   if (!before) return { ms: measuredMs, at }
   const expected = before.ms - (at - before.at)
-  return { ms: expected + (measuredMs - expected) / 10, at }
+  return { ms: expected + (measuredMs - expected) / 6, at }
 }
 
 function viewOf({ job, scenes }: Followed, fileOf: ReadonlyMap<string, string>): View {
@@ -160,10 +160,12 @@ const towards = (from: number, to: number): number =>
 const eased = (shown: View, target: View): View => ({
   ...target,
   share: towards(shown.share, target.share),
-  scenes: target.scenes.map((scene, index) => ({
-    ...scene,
-    share: towards(shown.scenes[index]?.share ?? 0, scene.share),
-  })),
+  scenes: target.scenes.map((scene, index) => {
+    const share = towards(shown.scenes[index]?.share ?? 0, scene.share)
+    // Done is said when its bar is full.
+    const arriving = scene.status === 'completed' && share < 1
+    return { ...scene, share, status: arriving ? 'processing' : scene.status }
+  }),
 })
 
 /** One line for each thing that happened: for logs, pipes and screen readers. */

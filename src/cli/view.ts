@@ -47,11 +47,12 @@ export function renderedShare(scenes: readonly SceneAnswer[]): number {
   return total === 0 ? 0 : done / total
 }
 
-/** The first percents say too little about the rest. */
-const tellingShare = 0.08
+/** The first percents and moments say too little about the rest. */
+const tellingShare = 0.05
+const tellingMs = 1500
 
 export const timeLeft = (share: number, elapsedMs: number): number | undefined =>
-  share < tellingShare ? undefined : (elapsedMs * (1 - share)) / share
+  share < tellingShare || elapsedMs < tellingMs ? undefined : (elapsedMs * (1 - share)) / share
 
 const stageWords: Readonly<Record<string, string>> = {
   created: 'Waiting for approval',
@@ -133,7 +134,7 @@ function sceneState({ status, share, tries }: SceneView, paint: Paint): string {
 }
 
 const leftWords = (ms: number): string =>
-  ms < 1500 ? 'almost there' : `about ${spokenWhole(roundedUp(ms))} left`
+  ms < 3000 ? 'a few seconds left' : `about ${spokenWhole(roundedUp(ms))} left`
 
 /** To whole seconds, above a minute to five: a last digit that jumps is no information. */
 const roundedUp = (ms: number): number =>
@@ -160,11 +161,12 @@ function visibleScenes(scenes: readonly SceneView[], rows: number) {
   return { first, last: first + shown }
 }
 
-/** The plan, before it is approved. */
+/** The plan, before it is approved. Its scenes need no list where bars of the same names follow at once. */
 export function planLines(
   job: JobAnswer,
   fileOf: ReadonlyMap<string, string>,
   { columns, paint }: Screen,
+  list: 'list' | 'no list' = 'list',
 ): string[] {
   const { scenes, format, total_duration } = job.storyboard
   const names = scenes.map((scene, position) => sceneName(scene, position, fileOf))
@@ -186,9 +188,7 @@ export function planLines(
   return [
     '',
     `  ${paint('bold', 'The plan')}  ${paint('dim', `${count(scenes.length, 'scene')}, ${spokenLength(total_duration)}, ${shape}`)}`,
-    '',
-    ...lines,
-    '',
+    ...(list === 'list' ? ['', ...lines, ''] : []),
     `  ${paint('bold', 'The cost')}  ${costWords(job)}`,
   ]
 }
