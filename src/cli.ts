@@ -50,6 +50,11 @@ async function runInterruptible(
 ): Promise<number> {
   const interrupted = new AbortController()
   let exitCode = 130
+  // The reader is gone, or the terminal: no reason to leave a server and a folder behind.
+  process.stdout.on('error', () => {
+    exitCode = 141
+    interrupted.abort()
+  })
   for (const [signal, code] of [
     ['SIGINT', 130],
     ['SIGTERM', 143],
@@ -71,10 +76,8 @@ async function runInterruptible(
   }
 }
 
-// `coordinator list | head` is no error.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  process.exit(error.code === 'EPIPE' ? 0 : 1)
-})
+// Whoever read us is gone; there is nobody to tell.
+process.stderr.on('error', () => {})
 
 try {
   process.exitCode = await run(process.argv.slice(2))

@@ -27,7 +27,7 @@ export function createClient(url: string, signal?: AbortSignal): Client {
         signal?.throwIfAborted()
         throw isUnreachable(cause)
           ? new UnreachableError(url, cause)
-          : new CommandError(`The request to ${url} broke off (${whyOf(cause)})`, 1, { cause })
+          : new CommandError(`The request to ${url} failed (${whyOf(cause)})`, 1, { cause })
       },
     )
     if (!response.ok) throw new CommandError(await refusalOf(response))

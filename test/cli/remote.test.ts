@@ -145,9 +145,11 @@ describe('what goes wrong is told in one line, with an exit code', () => {
   })
 
   test('a server that is not there', async () => {
-    const ran = await run(['list', '--url', 'http://127.0.0.1:9'])
+    const gone = await listen(house.app, { host: '127.0.0.1', port: 0 })
+    await gone.close({ graceMs: 0 })
+    const ran = await run(['list', '--url', gone.url])
     expect(ran).toMatchObject({ code: 1, out: '' })
-    expect(ran.err).toMatch(/Cannot reach http:\/\/127\.0\.0\.1:9 .*npm start/)
+    expect(ran.err).toMatch(/Cannot reach http:.* \(nothing listens there\)\. .*npm start/)
     expect((await run(['list', '--url', 'nonsense'])).code).toBe(2)
   })
 
