@@ -51,6 +51,17 @@ test('photographs become a film, and nothing else is left behind', async () => {
   expect(await leftovers()).toEqual([])
 })
 
+test('without photographs a film of sample pictures is made, beside the films that are there', async () => {
+  await writeFile(join(folder, 'film.mp4'), 'somebody’s')
+  const { code, out } = await run(['demo', ...small], options())
+  expect(code).toBe(0)
+  expect(out).toMatch(/1 {2}Exterior[^]*Garden/)
+  expect(out).toContain(`Your film  ${join(folder, 'film-2.mp4')}`)
+  expect(await readFile(join(folder, 'film.mp4'), 'utf8')).toBe('somebody’s')
+  await rm(join(folder, 'film.mp4'))
+  expect(await leftovers()).toEqual([])
+})
+
 test('one photograph is enough, and --json tells a script all about the film', async () => {
   const { code, out } = await run(
     ['demo', 'kitchen.png', '--json', '--keep', '--fps', '30', ...small],
