@@ -14,7 +14,7 @@ import { makeFilm } from '../src/media/film.ts'
 import { createPackagedMedia } from '../src/media/packaged.ts'
 import { verifyClip } from '../src/media/probe.ts'
 import { makeSeam } from '../src/media/seam.ts'
-import { planTimeline, type Seam } from '../src/media/timeline.ts'
+import { planTimeline, type Seam } from '../src/job/timeline.ts'
 
 const runs = Number(process.argv[2] ?? 7)
 const fps = 24

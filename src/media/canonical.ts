@@ -9,7 +9,7 @@ import { createMp4, type Mp4Ledger } from './mp4-writer.ts'
 import { canonicalGraph, differences, frameNumbers } from './picture.ts'
 import { type ProbedAudio, type ProbedClip, type ProbedVideo, probeClip } from './probe.ts'
 import { encodeSound, ontoGrid, placedSound, silentPacket } from './sound.ts'
-import { cellSamples, type ClipPlace, sampleRate } from './timeline.ts'
+import { cellSamples, type ClipPlace, sampleRate } from '../job/timeline.ts'
 import { verifyMp4 } from './written.ts'
 
 export interface CanonicalRequest {

@@ -5,7 +5,7 @@
 import type { FilmFormat } from './film-format.ts'
 import { createMp4, type Mp4Writer } from './mp4-writer.ts'
 import { BrokenPartError, type OpenPart, openPart, pictureRange } from './part.ts'
-import { cellSamples, type FilmPart, sampleRate, type Timeline } from './timeline.ts'
+import { cellSamples, type FilmPart, sampleRate, type Timeline } from '../job/timeline.ts'
 import { verifyMp4 } from './written.ts'
 
 export interface FilmRequest {

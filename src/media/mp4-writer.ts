@@ -13,7 +13,7 @@ import {
   Output,
 } from 'mediabunny'
 import { createBlockFile } from './block-file.ts'
-import { cellSamples, sampleRate } from './timeline.ts'
+import { cellSamples, sampleRate } from '../job/timeline.ts'
 
 /** Ticks a second of every video track we write; all our frame rates divide it. */
 export const videoTimescale = 90_000

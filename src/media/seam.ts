@@ -10,7 +10,7 @@ import { type OpenPart, openPart, pictureRange } from './part.ts'
 import { differences, frameNumbers } from './picture.ts'
 import { type ProbedVideo, probeClip } from './probe.ts'
 import { encodeSound, isSilent, ontoGrid, placedSound, silentPacket } from './sound.ts'
-import { cellSamples, type ClipPlace, type FilmPart, sampleRate, type Timeline } from './timeline.ts'
+import { cellSamples, type ClipPlace, type FilmPart, sampleRate, type Timeline } from '../job/timeline.ts'
 import { verifyMp4 } from './written.ts'
 
 export interface SeamRequest {

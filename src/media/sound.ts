@@ -1,7 +1,7 @@
 /** The film's one row of sound: what silence is, and how a clip's own sound is laid on the film's grid. */
 import type { Media, MediaLimits } from './media.ts'
 import { readBytes, readTrack, withMp4 } from './mp4.ts'
-import { cellSamples, sampleRate } from './timeline.ts'
+import { cellSamples, sampleRate } from '../job/timeline.ts'
 
 /** AAC-LC, stereo: a packet in which no spectral line is set, so it decodes to nothing, whatever came before. */
 export const silentPacket = Uint8Array.of(0x21, 0x10, 0x04, 0x60, 0x8c, 0x1c)

@@ -4,7 +4,7 @@ import { crc32 } from 'node:zlib'
 import { EncodedPacketSink, FilePathSource, type Input, type InputTrack } from 'mediabunny'
 import { descriptionOf, type Packet, sameBytes, withMp4 } from './mp4.ts'
 import { type Mp4Ledger, videoTimescale } from './mp4-writer.ts'
-import { cellSamples, sampleRate } from './timeline.ts'
+import { cellSamples, sampleRate } from '../job/timeline.ts'
 
 /** The file is not what was written: a fault of the disk or of ours, never of a clip. */
 export class NotAsWrittenError extends Error {

@@ -8,7 +8,7 @@ import { type CanonicalClip, makeCanonical } from '../../src/media/canonical.ts'
 import { type FilmFormat, prepareFilmFormat } from '../../src/media/film-format.ts'
 import { createPackagedMedia } from '../../src/media/packaged.ts'
 import { probeClip, verifyClip } from '../../src/media/probe.ts'
-import { type ClipPlace, planTimeline } from '../../src/media/timeline.ts'
+import { type ClipPlace, planTimeline } from '../../src/job/timeline.ts'
 import { chirpSamples, lagOf } from './chirp.ts'
 import { encode, type EncodeSettings, listen, remux, type SeenFrame, watch } from './source-clip.ts'
 

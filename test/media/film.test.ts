@@ -13,7 +13,7 @@ import { createMp4, type Mp4Ledger } from '../../src/media/mp4-writer.ts'
 import { verifyClip } from '../../src/media/probe.ts'
 import { makeThumbnail } from '../../src/media/thumbnail.ts'
 import { verifyMp4 } from '../../src/media/written.ts'
-import { planTimeline, type Timeline } from '../../src/media/timeline.ts'
+import { planTimeline, type Timeline } from '../../src/job/timeline.ts'
 import { encode, listen, remux, watch } from './source-clip.ts'
 import { chirpSamples, lagOf } from './chirp.ts'
 

@@ -10,7 +10,7 @@ import { makeFilm } from '../../src/media/film.ts'
 import { createPackagedMedia } from '../../src/media/packaged.ts'
 import { probeClip } from '../../src/media/probe.ts'
 import { makeSeam } from '../../src/media/seam.ts'
-import { planTimeline, type Seam } from '../../src/media/timeline.ts'
+import { planTimeline, type Seam } from '../../src/job/timeline.ts'
 import { encode, listen, remux, watch } from './source-clip.ts'
 
 const media = createPackagedMedia({ host: systemHost })

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { cellSamples, planTimeline, type Seam, type TimelineRequest } from '../../src/media/timeline.ts'
+import { cellSamples, planTimeline, type Seam, type TimelineRequest } from '../../src/job/timeline.ts'
 
 const seamArbitrary: fc.Arbitrary<Seam> = fc.oneof(
   fc.constant<Seam>({ transition: 'cut', overlapFrames: 0 }),
