@@ -74,7 +74,7 @@ export function exterior(): string {
             `M${x.toFixed(0)} ${y.toFixed(0)} l${((roll() - 0.5) * 7).toFixed(1)} ${(-5 - roll() * 9).toFixed(1)}`,
             roll() > 0.5 ? '#5c7d48' : '#31492d',
             1.2,
-            'opacity=".7"',
+            'stroke-opacity=".7"',
           )
     }),
   )
@@ -149,7 +149,7 @@ export function garden(): string {
         `M${(roll() * 1200).toFixed(0)} ${y.toFixed(0)} l${((roll() - 0.5) * 6 * far).toFixed(1)} ${(-(3 + roll() * 9) * far).toFixed(1)}`,
         ['#c3da7f', '#8fb552', '#4e7632'][Math.floor(roll() * 3)] ?? '#8fb552',
         1 + far,
-        'opacity=".55"',
+        'stroke-opacity=".55"',
       )
     }),
     shape(

@@ -117,7 +117,7 @@ export function foliage(
     const shade = 0.5 + dy * 0.32 + ((dabY - y) / radiusY) * 0.22 + (roll() - 0.5) * 0.3
     const color = colors[Math.max(0, Math.min(colors.length - 1, Math.floor(shade * colors.length)))] ?? dark
     const size = Math.min(8, (0.012 + roll() * 0.022) * (radiusX + radiusY))
-    return `<ellipse cx="${dabX.toFixed(1)}" cy="${dabY.toFixed(1)}" rx="${size.toFixed(1)}" ry="${(size * 0.62).toFixed(1)}" fill="${color}" opacity="${(0.6 + roll() * 0.4).toFixed(2)}" transform="rotate(${Math.floor(roll() * 180)} ${dabX.toFixed(1)} ${dabY.toFixed(1)})"/>`
+    return `<ellipse cx="${dabX.toFixed(1)}" cy="${dabY.toFixed(1)}" rx="${size.toFixed(1)}" ry="${(size * 0.62).toFixed(1)}" fill="${color}" fill-opacity="${(0.6 + roll() * 0.4).toFixed(2)}" transform="rotate(${Math.floor(roll() * 180)} ${dabX.toFixed(1)} ${dabY.toFixed(1)})"/>`
   })
   return shadows.join('') + dabs
 }

@@ -17,6 +17,9 @@ interface Sample {
   readonly save: (picture: Sharp) => Sharp
 }
 
+/** Twice the drawing's own size: no picture is larger. */
+const drawingDensity = 144
+
 const samples: readonly Sample[] = [
   {
     file: 'exterior.jpg',
@@ -66,7 +69,7 @@ export async function makeSamplePhotographs(directory: string): Promise<string[]
 }
 
 async function photographOf({ drawing, width }: Sample): Promise<Sharp> {
-  const { data, info } = await sharp(Buffer.from(drawing), { density: 72 * (width / 1200) })
+  const { data, info } = await sharp(Buffer.from(drawing), { density: drawingDensity })
     .resize({ width })
     .flatten()
     .blur(0.7)
