@@ -42,15 +42,19 @@ export function sceneGraph(request: SceneGraphRequest): string {
   const cameras = shots.map(
     (shot, index) => `[${index}:v]${cameraFilters(request, shot, index)}[shot${index}]`,
   )
+  // One frame more, cut again: FFmpeg 5 loses the last one of a cross-fade.
+  const ending = [`fps=${fps}`, 'tpad=stop_mode=clone:stop=1', `trim=end_frame=${frames}`]
+  const film = [joinShots(shots, request), ...ending, ...titleFilters(title, format, frames)]
+  return [...cameras, `${film.join(',')}[v]`].join(';')
+}
+
+function joinShots(shots: readonly Shot[], { transition, format }: SceneGraphRequest): string {
   const [first, second] = shots
-  const film =
-    first === undefined || second === undefined
-      ? '[shot0]null'
-      : request.transition === 'cut'
-        ? '[shot0][shot1]concat=n=2'
-        : `[shot0][shot1]xfade=transition=${request.transition === 'fade' ? 'fade' : 'smoothleft'}:duration=${(first.to - second.from) / fps}:offset=${second.from / fps}`
-  const ending = [`fps=${fps}`, 'tpad=stop_mode=clone:stop=2', `trim=end_frame=${frames}`]
-  return [...cameras, [film, ...ending, ...titleFilters(title, format, frames)].join(',') + '[v]'].join(';')
+  if (first === undefined || second === undefined) return '[shot0]null'
+  const overlap = first.to - second.from
+  if (overlap < 2) return '[shot0][shot1]concat=n=2'
+  const kind = transition === 'slide' ? 'smoothleft' : 'fade'
+  return `[shot0][shot1]xfade=transition=${kind}:duration=${overlap / format.fps}:offset=${second.from / format.fps}`
 }
 
 /** The frames, `from` up to but without `to`, in which one picture is seen. */
@@ -125,20 +129,23 @@ function cameraFilters(request: SceneGraphRequest, shot: Shot, index: number): s
   const lead = shot.from > 0 ? 1 : 0
   // And one more at the end, to mix the last frames with.
   const count = lead + (last - first + 1) + 1
-  const grown = `min(${step}*clip(n-${lead}+${first},${first},${last}),${nearSide - farSide})`
+  const grown = `min(${step}*clip(t-${lead}+${first},${first},${last}),${nearSide - farSide})`
   const side = pushesIn ? `${farSide}+${grown}` : `${nearSide}-${grown}`
   const offset = pushesIn ? `${grown}/2` : `(${nearSide - farSide}-${grown})/2`
   return [
     ...fitFilters(request, nearSide, index),
     'setsar=1',
-    `settb=1/${clock}`,
     'loop=loop=-1:size=1',
     `trim=end_frame=${count}`,
+    // A second a level: `t` tells its number. (`n` starts at 0 in some FFmpegs, and at 1 in others.)
+    'settb=1',
+    'setpts=N',
     `scale=w='${side}':h='${side}':eval=frame:flags=bicubic`,
     `crop=${farSide}:${farSide}:x='${offset}':y='${offset}'`,
     `scale=${width}:${height}:flags=bicubic`,
     'format=yuv420p',
     'setsar=1',
+    `settb=1/${clock}`,
     `setpts='${levelTimes(path, fps, first, lead, count, shot)}'`,
     `framerate=fps=${fps}:interp_start=0:interp_end=255:flags=0`,
     ...(lead === 0 ? [] : [`trim=start_frame=${shot.from}`, 'setpts=PTS-STARTPTS']),
@@ -147,7 +154,7 @@ function cameraFilters(request: SceneGraphRequest, shot: Shot, index: number): s
   ].join(',')
 }
 
-/** `levelFrame` in FFmpeg's language, for the frame numbers after `loop`. */
+/** `levelFrame` in FFmpeg's language, from the level's number as time. */
 function levelTimes(
   path: CameraPath,
   fps: number,
@@ -156,11 +163,11 @@ function levelTimes(
   count: number,
   shot: Shot,
 ): string {
-  const share = `min((N-${lead}+${first})*${path.step}/${path.nearSide - path.farSide},1)`
+  const share = `min((T-${lead}+${first})*${path.step}/${path.nearSide - path.farSide},1)`
   const frame = `(0.5-sin(asin(1-2*${share})/3))*${Math.max(path.frames - 1, 1)}`
   const end = Math.max(shot.to, Math.ceil(levelFrame(path, path.last))) + 1
-  const inside = `if(gte(N,${count - 1}),${end},${frame})`
-  return `round(${clock}/${fps}*${lead === 0 ? inside : `if(N,${inside},0)`})`
+  const inside = `if(gte(T,${count - 1}),${end},${frame})`
+  return `round(${clock}/${fps}*${lead === 0 ? inside : `if(T,${inside},0)`})`
 }
 
 /** The picture on the square canvas of `side` pixels, stretched as the frame will be pressed. */
