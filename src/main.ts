@@ -1,13 +1,20 @@
 /** The server: configuration, house, port; until SIGTERM, SIGINT, or the end of the parent that asked for it. */
-import { ConfigError, readConfig } from './config.ts'
+import { type Config, ConfigError, readConfig } from './config.ts'
 import { listen } from './http/server.ts'
 import { createLog, logLine } from './log.ts'
 import { openWorkflow } from './wire.ts'
 
 export async function serve(env: Readonly<Record<string, string | undefined>> = process.env): Promise<void> {
-  const config = readConfig(env)
+  try {
+    await serveUntil(stopRequested(), readConfig(env))
+  } finally {
+    // The channel to a parent would keep this process alive.
+    if (process.connected) process.disconnect()
+  }
+}
+
+async function serveUntil(stop: Promise<string>, config: Config): Promise<void> {
   const log = createLog({ level: config.logLevel })
-  const stop = stopRequested()
   const workflow = await openWorkflow(config, { log })
   try {
     const server = await listen(workflow.app, { host: config.host, port: config.port })

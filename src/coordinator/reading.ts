@@ -3,7 +3,7 @@ import { assetNotFound, jobNotFound, RefusedError, sceneNotFound } from '../job/
 import type { Job } from '../job/job.ts'
 import { findAsset } from '../store/assets.ts'
 import type { Database } from '../store/database.ts'
-import { findJob, listActiveJobs, listJobs, manifestOf, readResult } from '../store/jobs.ts'
+import { findJob, listActiveJobs, listJobs, readResult } from '../store/jobs.ts'
 import { findScene, listScenes } from '../store/scenes.ts'
 import type { Reading } from './coordinator.ts'
 
@@ -47,9 +47,8 @@ export function createReading({ database, engine }: ReadingOptions): Reading {
     },
 
     async film(jobId) {
-      const { status } = await existing(jobId)
-      const manifest = manifestOf(await readResult(database, jobId))
-      if (!manifest)
+      const { film, status } = await existing(jobId)
+      if (!film)
         throw new RefusedError('Film is not ready', {
           code: 'not_ready',
           jobId,
@@ -57,7 +56,7 @@ export function createReading({ database, engine }: ReadingOptions): Reading {
           reason:
             status === 'completed' ? 'This job was completed without a film' : 'Job must be completed first',
         })
-      return manifest
+      return film
     },
 
     async result(jobId) {

@@ -1,6 +1,5 @@
 import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
 import type { Coordinator } from '../coordinator/coordinator.ts'
-import { RefusedError } from '../job/errors.ts'
 import type { FilmManifest, Job } from '../job/job.ts'
 import { jobStatuses } from '../job/lifecycle.ts'
 import { fits, transitions } from '../job/scene.ts'
@@ -78,18 +77,7 @@ const filmAnswer = (jobId: number, manifest: FilmManifest): NonNullable<JobAnswe
   size: manifest.film.size,
 })
 
-/** A job that an embedding program completed with bytes of its own has no film. */
-async function filmOf(coordinator: Coordinator, job: Job): Promise<JobAnswer['film']> {
-  if (job.status !== 'completed') return null
-  try {
-    return filmAnswer(job.id, await coordinator.film(job.id))
-  } catch (error) {
-    if (error instanceof RefusedError) return null
-    throw error
-  }
-}
-
-async function jobAnswer(coordinator: Coordinator, job: Job): Promise<JobAnswer> {
+function jobAnswer(job: Job): JobAnswer {
   const estimated = job.estimatedMicros === null ? null : usd(job.estimatedMicros)
   return {
     job_id: job.id,
@@ -105,7 +93,7 @@ async function jobAnswer(coordinator: Coordinator, job: Job): Promise<JobAnswer>
     parameters: job.parameters,
     storyboard: job.storyboard,
     error: job.error,
-    film: await filmOf(coordinator, job),
+    film: job.film && filmAnswer(job.id, job.film),
     approved_at: timeOrNull(job.approvedAt),
     started_at: timeOrNull(job.startedAt),
     ended_at: timeOrNull(job.endedAt),
@@ -113,6 +101,10 @@ async function jobAnswer(coordinator: Coordinator, job: Job): Promise<JobAnswer>
     updated_at: timeOf(job.updatedAt),
   }
 }
+
+/** A page of long films would be tens of megabytes otherwise. */
+// oxlint-disable-next-line no-unused-vars -- left out by being named
+const withoutStoryboard = ({ storyboard, ...others }: JobAnswer): Omit<JobAnswer, 'storyboard'> => others
 
 const json = <Schema extends z.ZodType>(schema: Schema, description: string) => ({
   content: { 'application/json': { schema } },
@@ -185,8 +177,8 @@ const listJobsRoute = createRoute({
   request: { query: listQuery },
   responses: {
     200: json(
-      z.object({ jobs: z.array(jobSchema), next_cursor: z.string().nullable() }),
-      'A page of jobs; next_cursor is null on the last',
+      z.object({ jobs: z.array(jobSchema.omit({ storyboard: true })), next_cursor: z.string().nullable() }),
+      'A page of jobs, newest first, without their storyboards; next_cursor is null on the last',
     ),
   },
 })
@@ -212,7 +204,7 @@ export function jobRoutes({
   routes.openapi(createJobRoute, async (c) => {
     const job = await coordinator.createJob(await readJson(c, limits))
     c.header('location', addressOf.job(job.id))
-    return c.json(await jobAnswer(coordinator, job), 201)
+    return c.json(jobAnswer(job), 201)
   })
 
   routes.openapi(approveJobRoute, async (c) => {
@@ -222,7 +214,7 @@ export function jobRoutes({
 
   routes.openapi(readJobRoute, async (c) => {
     const job = await coordinator.job(jobIdOf(c.req.valid('param').id))
-    return c.json(await jobAnswer(coordinator, job), 200)
+    return c.json(jobAnswer(job), 200)
   })
 
   routes.openapi(listJobsRoute, async (c) => {
@@ -238,10 +230,7 @@ export function jobRoutes({
       ...(cursor !== undefined && { before: readCursor(cursor) }),
     })
     const next_cursor = nextBefore === null ? null : writeCursor(nextBefore)
-    return c.json(
-      { jobs: await Promise.all(jobs.map((job) => jobAnswer(coordinator, job))), next_cursor },
-      200,
-    )
+    return c.json({ jobs: jobs.map((job) => withoutStoryboard(jobAnswer(job))), next_cursor }, 200)
   })
 
   return routes

@@ -28,6 +28,8 @@ export interface Job {
   readonly estimatedMicros: number | null
   readonly priceBook: string
   readonly error: Failure | null
+  /** Where the finished film is; null before, and where the job was completed with another result. */
+  readonly film: FilmManifest | null
   readonly approvedAt: number | null
   readonly startedAt: number | null
   /** When the job ended, well or not. */

@@ -5,9 +5,12 @@ import type { Failure } from '../job/scene.ts'
 import type { Reader, Row, SqlValue, Transaction } from './database.ts'
 import { json, jsonOrNull, number, numberOrNull, quoted, text } from './sql.ts'
 
-/** All but `result`, which may be large and is seldom wanted. */
+/** A film's manifest is shorter than this; a longer result is another one's, and seldom wanted. */
+const manifestBytes = 2048
+
 const columns = `id, type, status, video_name, priority, parameters, storyboard, progress, error,
-  estimated_micros, price_book, approved_at, started_at, ended_at, inserted_at, updated_at`
+  estimated_micros, price_book, approved_at, started_at, ended_at, inserted_at, updated_at,
+  case when length(result) <= ${manifestBytes} then result end as manifest`
 
 const jobOf = (row: Row): Job => ({
   id: number(row, 'id'),
@@ -21,6 +24,7 @@ const jobOf = (row: Row): Job => ({
   estimatedMicros: numberOrNull(row, 'estimated_micros'),
   priceBook: text(row, 'price_book'),
   error: jsonOrNull<Failure>(row, 'error'),
+  film: manifestOf(row.manifest),
   approvedAt: numberOrNull(row, 'approved_at'),
   startedAt: numberOrNull(row, 'started_at'),
   endedAt: numberOrNull(row, 'ended_at'),
@@ -63,6 +67,7 @@ export async function insertJob(tx: Transaction, job: NewJob, now: number): Prom
     id,
     status: 'pending',
     error: null,
+    film: null,
     approvedAt: null,
     startedAt: null,
     endedAt: null,
@@ -146,16 +151,16 @@ export async function readResult(reader: Reader, id: number): Promise<Uint8Array
   return result instanceof Uint8Array ? result : undefined
 }
 
-/** A film's manifest, where `result` holds one. */
-export function manifestOf(result: Uint8Array | undefined): FilmManifest | undefined {
-  if (result?.[0] !== '{'.charCodeAt(0)) return undefined
+/** A film's manifest, where `result` holds one and not an embedding program's own bytes. */
+function manifestOf(result: SqlValue | undefined): FilmManifest | null {
+  if (!(result instanceof Uint8Array) || result[0] !== '{'.charCodeAt(0)) return null
   try {
     const manifest: unknown = JSON.parse(new TextDecoder().decode(result))
     return typeof manifest === 'object' && manifest !== null && 'film' in manifest && 'thumbnail' in manifest
       ? (manifest as FilmManifest)
-      : undefined
+      : null
   } catch {
-    return undefined
+    return null
   }
 }
 
