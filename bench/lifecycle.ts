@@ -3,25 +3,11 @@
  * answers at once stands where the renders and the film are made. SQLite on disk, `synchronous=FULL`.
  * Run: node bench/lifecycle.ts [jobs] [in flight]
  */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { createCoordinator } from '../src/coordinator/coordinator.ts'
-import { createEmbeddedEngine } from '../src/engine/embedded.ts'
-import { createPubSub } from '../src/events/pubsub.ts'
-import { systemHost } from '../src/host.ts'
-import { localPrices } from '../src/job/price.ts'
-import { createLog } from '../src/log.ts'
-import { migrate } from '../src/store/migrate.ts'
-import { migrations } from '../src/store/migrations/all.ts'
-import { openSqlite } from '../src/store/sqlite.ts'
+import { asset, jobRequest, median, openBenchHouse, quantile, together } from './house.ts'
 
 const jobs = Number(process.argv[2] ?? 20_000)
 const inFlight = Number(process.argv[3] ?? 64)
 const runs = 5
-
-const asset = 'a'.repeat(64)
-const request = { type: 'property_photos', parameters: { photos: [{ asset_id: asset, room: 'kitchen' }] } }
 
 interface Run {
   readonly perSecond: number
@@ -29,26 +15,8 @@ interface Run {
 }
 
 async function run(): Promise<Run> {
-  const directory = mkdtempSync(join(tmpdir(), 'lifecycle-'))
-  const database = openSqlite({ path: join(directory, 'coordinator.db') })
-  await migrate(database, migrations)
-  const host = systemHost
-  const log = createLog({ level: 'silent' })
-  const pubsub = createPubSub((error) => {
-    throw error
-  })
-  const engine = createEmbeddedEngine({ database, host, log })
-  const renderers = [{ name: 'local', models: ['local'], maxConcurrency: inFlight }]
-  const coordinator = createCoordinator({
-    database,
-    engine,
-    pubsub,
-    host,
-    log,
-    renderers,
-    priceBook: localPrices,
-  })
-
+  const house = await openBenchHouse(inFlight)
+  const { coordinator, engine } = house
   const approvedAt = new Map<number, number>()
   const startMs: number[] = []
   const ended = new Map<number, () => void>()
@@ -69,58 +37,57 @@ async function run(): Promise<Run> {
     ended.get(task.jobId)?.()
     ended.delete(task.jobId)
   })
-  await coordinator.addAsset({
-    id: asset,
-    contentType: 'image/png',
-    width: 1,
-    height: 1,
-    size: 1,
-    master: asset,
-  })
   await coordinator.start()
 
-  let next = 0
-  const client = async (): Promise<void> => {
-    while (next++ < jobs) {
-      const job = await coordinator.createJob(request)
-      const done = new Promise<void>((resolve) => ended.set(job.id, resolve))
-      approvedAt.set(job.id, performance.now())
-      await coordinator.approveJob(job.id)
-      await done
-    }
-  }
   const start = performance.now()
-  await Promise.all(Array.from({ length: inFlight }, client))
+  await together(jobs, inFlight, async () => {
+    const job = await coordinator.createJob(jobRequest)
+    const done = new Promise<void>((resolve) => ended.set(job.id, resolve))
+    approvedAt.set(job.id, performance.now())
+    await coordinator.approveJob(job.id)
+    await done
+  })
   const perSecond = jobs / ((performance.now() - start) / 1000)
-
-  await coordinator.stop()
-  await engine.stop({ graceMs: 1000 })
-  await database.close()
-  rmSync(directory, { recursive: true })
+  await house.close()
   return { perSecond, startMs }
 }
 
-const quantile = (values: readonly number[], share: number): number =>
-  values.toSorted((one, other) => one - other)[
-    Math.min(values.length - 1, Math.floor(values.length * share))
-  ]!
+/** The same disk and driver without a coordinator: 8 transactions of 2 statements each, as a job's moves are. */
+async function floor(): Promise<number> {
+  const house = await openBenchHouse(0)
+  const { database } = house
+  await database.transaction((tx) =>
+    tx.run('create table floor (id integer primary key, state text, told text)'),
+  )
+  const start = performance.now()
+  await together(jobs, inFlight, async (index) => {
+    await database.transaction(async (tx) => {
+      await tx.run('insert into floor (id, state) values ($1, $2)', [index, 'pending'])
+      await tx.insert('insert into floor (told) values ($1)', ['created'])
+    })
+    for (let move = 1; move < 8; move++)
+      await database.transaction(async (tx) => {
+        await tx.run('update floor set state = $2 where id = $1', [index, `state ${move}`])
+        await tx.insert('insert into floor (told) values ($1)', [`moved ${move}`])
+      })
+  })
+  const perSecond = jobs / ((performance.now() - start) / 1000)
+  await house.close()
+  return perSecond
+}
 
 const measured: Run[] = []
+const floors: number[] = []
 for (let index = 0; index < runs; index++) {
   const result = await run()
   measured.push(result)
+  floors.push(await floor())
   console.log(
-    `run ${index + 1}: ${Math.round(result.perSecond)} lifecycles/s, approve to render start p50 ${quantile(result.startMs, 0.5).toFixed(2)} ms, p99 ${quantile(result.startMs, 0.99).toFixed(2)} ms`,
+    `run ${index + 1}: ${Math.round(result.perSecond)} lifecycles/s, bare transactions ${Math.round(floors.at(-1)!)}/s, approve to render start p50 ${median(result.startMs).toFixed(2)} ms, p99 ${quantile(result.startMs, 0.99).toFixed(2)} ms`,
   )
 }
+const lifecycles = median(measured.map(({ perSecond }) => perSecond))
+const p99 = median(measured.map(({ startMs }) => quantile(startMs, 0.99)))
 console.log(
-  `median of ${runs}: ${Math.round(
-    quantile(
-      measured.map(({ perSecond }) => perSecond),
-      0.5,
-    ),
-  )} lifecycles/s with ${inFlight} in flight, approve to render start p99 ${quantile(
-    measured.map(({ startMs }) => quantile(startMs, 0.99)),
-    0.5,
-  ).toFixed(2)} ms`,
+  `median of ${runs}: ${Math.round(lifecycles)} lifecycles/s with ${inFlight} in flight, ${(lifecycles / median(floors)).toFixed(2)} of 8 bare transactions; approve to render start p99 ${p99.toFixed(2)} ms`,
 )

@@ -11,11 +11,10 @@ export type TasksOptions = RenderSceneOptions &
   JoinClipsOptions &
   StitchFilmOptions & { readonly coordinator: RunningCoordinator }
 
-/** Renders are counted where they are admitted; the engine only must not be narrower. */
-const renderPlaces = 10_000
-
 export function handleTasks(engine: Engine, options: TasksOptions): void {
   const { coordinator } = options
+  // Renders are counted where they are admitted; this holds where fewer are allowed than before a restart.
+  const renderPlaces = options.renderers.reduce((sum, { maxConcurrency }) => sum + maxConcurrency, 0)
   const places = Math.max(1, Math.floor(availableParallelism() / 2))
 
   const failScene: TaskOptions['onExhausted'] = ({ subject }, error) =>

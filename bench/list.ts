@@ -1,0 +1,82 @@
+/**
+ * How long reading a job and the list's first page take over HTTP's app with many jobs stored, against the
+ * same with 1,000. Run: node bench/list.ts [jobs]
+ */
+import { openDiskArtifacts } from '../src/artifact/disk.ts'
+import { createApp } from '../src/http/app.ts'
+import { createLog } from '../src/log.ts'
+import { jobRequest, median, openBenchHouse, quantile, together } from './house.ts'
+
+const many = Number(process.argv[2] ?? 1_000_000)
+const few = 1000
+const reads = 2000
+const runs = 5
+
+async function store(jobs: number) {
+  const house = await openBenchHouse(0)
+  const { coordinator, database } = house
+  for (const statuses of [['pending', 'approved', 'completed', 'failed']]) {
+    const base = await coordinator.createJob({
+      ...jobRequest,
+      parameters: { ...jobRequest.parameters, client_id: 'c1', campaign_id: 'spring' },
+    })
+    // The others are copies of one job, made where they are stored: a million requests would take an hour.
+    for (let from = 1; from < jobs; from += 10_000)
+      await database.transaction(async (tx) => {
+        const numbers = `with recursive numbers (n) as (select $1 + 0 union all select n + 1 from numbers where n < $2 - 1)`
+        const end = Math.min(jobs, from + 10_000)
+        await tx.run(
+          `${numbers} insert into jobs (id, type, status, video_name, priority, parameters, storyboard, progress,
+             estimated_micros, price_book, inserted_at, updated_at)
+           select ${base.id} + n, type, case n % 4 ${statuses.map((status, index) => `when ${index} then '${status}'`).join(' ')} end,
+             video_name, priority, parameters, storyboard, progress, estimated_micros, price_book, inserted_at + n, updated_at
+           from numbers, jobs where jobs.id = ${base.id}`,
+          [from, end],
+        )
+        await tx.run(
+          `${numbers} insert into job_labels (name, value, job_id) select 'client_id', 'c' || (n % 100), ${base.id} + n from numbers`,
+          [from, end],
+        )
+      })
+  }
+  const artifacts = await openDiskArtifacts(house.directory)
+  const app = createApp({
+    coordinator,
+    artifacts,
+    takeAsset: () => Promise.reject(new Error('none is taken here')),
+    log: createLog({ level: 'silent' }),
+  })
+  return { ...house, app }
+}
+
+type Store = Awaited<ReturnType<typeof store>>
+
+async function timesOf({ app }: Store, path: (index: number) => string): Promise<number[]> {
+  const times: number[] = []
+  await together(reads, 1, async (index) => {
+    const start = performance.now()
+    const response = await app.request(path(index), { headers: { host: 'localhost' } })
+    if (response.status !== 200) throw new Error(await response.text())
+    await response.arrayBuffer()
+    times.push(performance.now() - start)
+  })
+  return times
+}
+
+const stores = { few: await store(few), many: await store(many) }
+const paths: Readonly<Record<string, (jobs: number) => (index: number) => string>> = {
+  'GET /jobs/:id': (jobs) => (index) => `/api/v3/jobs/${1 + ((index * 7919) % jobs)}`,
+  'GET /jobs': () => () => '/api/v3/jobs',
+  'GET /jobs?status=completed': () => () => '/api/v3/jobs?status=completed',
+  'GET /jobs?client_id=c7': () => () => '/api/v3/jobs?client_id=c7',
+}
+for (const [name, path] of Object.entries(paths)) {
+  const p99s: { few: number[]; many: number[] } = { few: [], many: [] }
+  for (let run = 0; run < runs; run++)
+    for (const size of ['few', 'many'] as const)
+      p99s[size].push(quantile(await timesOf(stores[size], path(size === 'few' ? few : many)), 0.99))
+  console.log(
+    `${name}: p99 ${median(p99s.few).toFixed(2)} ms with ${few} jobs, ${median(p99s.many).toFixed(2)} ms with ${many}: ratio ${(median(p99s.many) / median(p99s.few)).toFixed(2)}`,
+  )
+}
+for (const { close } of Object.values(stores)) await close()
