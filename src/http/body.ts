@@ -22,8 +22,9 @@ export interface IncomingBody {
   readonly discard: () => Promise<void>
 }
 
-export function incomingBody(c: Context, maxBytes: number): IncomingBody {
-  if (Number(c.req.header('content-length') ?? 0) > maxBytes) throw tooLarge(maxBytes)
+/** `saidBytes`: the limit that is told, where it is not that of the whole body. */
+export function incomingBody(c: Context, maxBytes: number, saidBytes: number = maxBytes): IncomingBody {
+  if (Number(c.req.header('content-length') ?? 0) > maxBytes) throw tooLarge(saidBytes)
   const reader = c.req.raw.body?.getReader()
   let size = 0
   const next = async (): Promise<Uint8Array | undefined> => {
@@ -31,7 +32,7 @@ export function incomingBody(c: Context, maxBytes: number): IncomingBody {
       throw malformedField('', 'The body broke off before its end', { cause })
     })) ?? { value: undefined }
     size += value?.length ?? 0
-    if (size > maxBytes) throw tooLarge(maxBytes)
+    if (size > maxBytes) throw tooLarge(saidBytes)
     return value
   }
   return {

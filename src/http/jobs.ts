@@ -222,6 +222,8 @@ export function jobRoutes({
     const names = Object.keys(labels)
     if (names.length > mostLabels)
       throw malformed([{ field: names[mostLabels]!, reason: `at most ${mostLabels} filters can be given` }])
+    for (const [name, value] of Object.entries({ type, ...labels }))
+      if (`${name}${value}`.includes('\u0000')) throw malformedField(name, 'must not contain U+0000')
     const { jobs, nextBefore } = await coordinator.jobs({
       limit,
       ...(status && { status }),

@@ -1,8 +1,8 @@
 /** The app on a port: everything a client can hold on to has a limit or a deadline, and closing ends. */
 import { type IncomingMessage, STATUS_CODES, type Server, type ServerResponse, createServer } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
-import { getRequestListener } from '@hono/node-server'
+import type { Duplex, Readable } from 'node:stream'
+import { type Http2Bindings, type HttpBindings, getRequestListener } from '@hono/node-server'
 import { type Host, systemHost } from '../host.ts'
 import { HttpProblem, type ProblemStatus, problemBody } from './problem.ts'
 
@@ -44,7 +44,16 @@ export async function listen(
   let closing = false
   /** How many requests run on each connection: Node's own list of idle ones lacks those that never sent any. */
   const running = new Map<Socket, number>()
-  const answer = getRequestListener(app.fetch, {
+  const fetch = async (request: Request, { incoming }: HttpBindings | Http2Bindings) => {
+    const response = await app.fetch(request)
+    if (!incoming.complete) {
+      // What is left of the body must not be taken for the next request.
+      response.headers.set('connection', 'close')
+      linger(incoming)
+    }
+    return response
+  }
+  const answer = getRequestListener(fetch, {
     errorHandler: (error) => plainAnswer(400, error instanceof Error ? error.message : 'unreadable'),
   })
   const server = createServer(
@@ -96,6 +105,23 @@ export async function listen(
       server.closeAllConnections()
       await ended
     },
+  }
+}
+
+/**
+ * Closing at once resets the connection of a client that still sends, and may take the answer from it. It is
+ * told the end instead, and what it sends is read for as long as the adapter does (half a second).
+ */
+function linger(incoming: Readable & Pick<IncomingMessage, 'complete' | 'method' | 'socket'>): void {
+  const { method, socket } = incoming
+  // The adapter reads on for these only.
+  if (method === 'GET' || method === 'HEAD') return
+  const { destroySoon } = socket
+  socket.destroySoon = () => {
+    socket.destroySoon = destroySoon
+    if (incoming.complete) return socket.destroySoon()
+    socket.end()
+    incoming.once('end', () => socket.destroySoon())
   }
 }
 

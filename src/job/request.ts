@@ -105,8 +105,8 @@ const shared = {
   video_name: line(200).optional(),
   priority: z
     .int('must be a whole number')
-    .min(0)
-    .max(100)
+    .min(0, 'must be at least 0')
+    .max(100, 'must be at most 100')
     .optional()
     .describe('0 to 100, higher first; 50 if not given'),
 }
@@ -149,10 +149,18 @@ const plain = (issue: z.core.$ZodIssue): string => {
   return issue.message
 }
 
-const depthOf = (value: unknown, limit: number): number =>
-  limit < 0 || value === null || typeof value !== 'object'
-    ? 0
-    : 1 + Math.max(0, ...Object.values(value).map((member) => depthOf(member, limit - 1)))
+/** Whether arrays and objects lie in each other more than `levels` deep. */
+const isDeeperThan = (value: unknown, levels: number): boolean =>
+  value !== null &&
+  typeof value === 'object' &&
+  (levels === 0 || Object.values(value).some((member) => isDeeperThan(member, levels - 1)))
+
+/** zod leaves a member of this name out of `parameters`; it is the caller's own like any other. */
+function keepProto(input: unknown, parameters: object): void {
+  if (typeof input !== 'object' || input === null || !('parameters' in input)) return
+  const given = Object.getOwnPropertyDescriptor(input.parameters, '__proto__')
+  if (given) Object.defineProperty(parameters, '__proto__', given)
+}
 
 /**
  * Checks a request as it came.
@@ -161,7 +169,9 @@ const depthOf = (value: unknown, limit: number): number =>
 export function parseJobRequest(input: unknown): JobRequest {
   const parsed = jobRequest.safeParse(input, { reportInput: true })
   if (!parsed.success) throw invalid(problemsOf(parsed.error))
-  if (depthOf(parsed.data.parameters, maxFreeDepth + 1) > maxFreeDepth)
+  const { parameters } = parsed.data
+  keepProto(input, parameters)
+  if (isDeeperThan(parameters, maxFreeDepth))
     throw invalid([{ field: 'parameters', reason: `must not be nested deeper than ${maxFreeDepth} levels` }])
   return parsed.data
 }
@@ -169,6 +179,9 @@ export function parseJobRequest(input: unknown): JobRequest {
 const known = new Set(Object.keys({ ...sharedParameters, ...pairsPictures, ...propertyPictures }))
 const maxLabels = 32
 const maxLabelLength = 200
+
+/** Neither database keeps others as they are. */
+const isSearchable = (text: string): boolean => !text.includes('\u0000') && text.isWellFormed()
 
 /** The caller's own members of `parameters` that are plain values, as text: what lists can be filtered by. */
 export function freeMembers({ parameters }: JobRequest): Readonly<Record<string, string>> {
@@ -180,6 +193,6 @@ export function freeMembers({ parameters }: JobRequest): Readonly<Record<string,
         ['string', 'number', 'boolean'].includes(typeof value),
     )
     .map(([name, value]) => [name, String(value)] as const)
-    .filter(([name, value]) => value.length <= maxLabelLength && !`${name}${value}`.includes('\u0000'))
+    .filter(([name, value]) => value.length <= maxLabelLength && isSearchable(name) && isSearchable(value))
   return Object.fromEntries(free.slice(0, maxLabels))
 }
