@@ -56,19 +56,20 @@ async function run(): Promise<Run> {
 async function floor(): Promise<number> {
   const house = await openBenchHouse(0)
   const { database } = house
-  await database.transaction((tx) =>
-    tx.run('create table floor (id integer primary key, state text, told text)'),
-  )
+  await database.transaction(async (tx) => {
+    await tx.run('create table things (id integer primary key, state text)')
+    await tx.run('create table told (id integer primary key, what text)')
+  })
   const start = performance.now()
   await together(jobs, inFlight, async (index) => {
     await database.transaction(async (tx) => {
-      await tx.run('insert into floor (id, state) values ($1, $2)', [index, 'pending'])
-      await tx.insert('insert into floor (told) values ($1)', ['created'])
+      await tx.run('insert into things (id, state) values ($1, $2)', [index, 'pending'])
+      await tx.insert('insert into told (what) values ($1)', ['created'])
     })
     for (let move = 1; move < 8; move++)
       await database.transaction(async (tx) => {
-        await tx.run('update floor set state = $2 where id = $1', [index, `state ${move}`])
-        await tx.insert('insert into floor (told) values ($1)', [`moved ${move}`])
+        await tx.run('update things set state = $2 where id = $1', [index, `state ${move}`])
+        await tx.insert('insert into told (what) values ($1)', [`moved ${move}`])
       })
   })
   const perSecond = jobs / ((performance.now() - start) / 1000)
