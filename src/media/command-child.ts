@@ -9,6 +9,7 @@ import {
   aacFrameSamples,
   audioSampleRate,
   type AvOptions,
+  graphThreads,
   type PlannedInput,
   type PlannedOutput,
   planMedia,
@@ -112,10 +113,12 @@ function outputLine(graph: string, output: PlannedOutput): string[] {
   const kind = video ? 'v' : 'a'
   const forced = output.keyframes.map((number) => `eq(n,${number})`).join('+')
   return [
+    '-filter_complex_threads',
+    String(graphThreads),
     '-filter_complex',
     `${graph};${output.graphEnd}[out]`,
     ...words('-map [out] -map_metadata -1 -map_chapters -1'),
-    ...(video ? words(`-fps_mode passthrough -enc_time_base 1:${output.rate}`) : []),
+    ...(video ? words(`-fps_mode cfr -r ${output.rate}`) : []),
     ...words(`-c:${kind} ${output.encoder}`),
     ...dashed(output.encoderOptions, `:${kind}`),
     // One more than asked for shows a graph that does not end.

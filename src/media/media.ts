@@ -26,8 +26,9 @@ export interface VideoEncoding {
 
 export type MediaOutput =
   /**
-   * H.264 (High, yuv420p, BT.709 limited) in MP4 with timescale 90000 and faststart; the graph gives `[v]`
-   * in those colours (it is labelled so, not converted), and is resampled to the constant frame rate.
+   * H.264 (High, yuv420p, BT.709 limited) in MP4 with timescale 90000 and faststart. The graph gives `[v]` in
+   * those colours (it is labelled so, not converted) and at the constant frame rate: its frames are numbered
+   * in the order they come, whatever their timestamps.
    */
   | { readonly kind: 'video'; readonly path: string; readonly video: VideoEncoding }
   /** AAC-LC 48 kHz stereo in MP4; the graph gives `[a]`. */

@@ -40,11 +40,21 @@ import {
 import { answerParent, ChildFailure, failureCode } from './child-side.ts'
 import { joinWords } from './child.ts'
 import type { MediaJob } from './media.ts'
-import { type AvOptions, graphPads, type PlannedInput, type PlannedOutput, planMedia } from './plan.ts'
+import {
+  type AvOptions,
+  graphPads,
+  graphThreads,
+  type PlannedInput,
+  type PlannedOutput,
+  planMedia,
+} from './plan.ts'
 
 const encoders = { libx264: FF_ENCODER_LIBX264, aac: FF_ENCODER_AAC, mjpeg: FF_ENCODER_MJPEG } as const
 
 const lastLines: string[] = []
+
+/** Said of every JPEG, and no reason for anything. */
+const said = /deprecated pixel format used/
 
 const microseconds = new Rational(1, 1_000_000)
 
@@ -92,7 +102,7 @@ async function runJob(job: MediaJob, report: (frames: number) => void): Promise<
 async function tryJob(job: MediaJob, report: (frames: number) => void): Promise<number> {
   Log.setCallback(
     (_level, message) => {
-      lastLines.push(message.trim())
+      if (!said.test(message)) lastLines.push(message.trim())
       if (lastLines.length > 12) lastLines.shift()
     },
     { maxLevel: AV_LOG_WARNING },
@@ -257,6 +267,7 @@ async function buildGraph(
   }
   const graph = new FilterGraph()
   graph.alloc()
+  graph.nbThreads = graphThreads
   const sinkText = output.stream === 'video' ? 'buffersink@out' : 'abuffersink@out'
   const text = [...sources, graphText, `${output.graphEnd},${sinkText}`].join(';')
   check(graph.parsePtr(text, null, null), 'the filter graph is not valid')

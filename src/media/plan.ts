@@ -52,6 +52,12 @@ const maxPixels = 2 ** 26
 
 export const audioSampleRate = 48_000
 
+/**
+ * Slices of one frame on several threads cost a fifth more in all, and a machine that renders has other
+ * scenes for its cores.
+ */
+export const graphThreads = 1
+
 /** Samples in one AAC frame. */
 export const aacFrameSamples = 1024
 
@@ -100,7 +106,7 @@ function planVideo(url: string, video: VideoEncoding): PlannedOutput {
     muxerOptions: { movflags: '+faststart', video_track_timescale: '90000' },
     encoder: 'libx264',
     encoderOptions: x264Options(video),
-    graphEnd: `[v]fps=${video.fps}:start_time=0,format=yuv420p,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709`,
+    graphEnd: `[v]${numbered(video.fps)},format=yuv420p,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709`,
     frames: video.frames,
     rate: video.fps,
     keyframes: video.keyframes,
@@ -122,6 +128,17 @@ function planAudio(url: string, bitrate: number): PlannedOutput {
   }
 }
 
+/** A single picture has no rate, but an encoder asks for one. */
+const pictureRate = 25
+
+/**
+ * Frames are numbered, not timed: `fps` here would lose or double the last frame of some graphs (a merge or
+ * a cross-fade says that it ends where its last frame starts), and not in each version of FFmpeg the same.
+ */
+function numbered(rate: number): string {
+  return `settb=1/${rate},setpts=N`
+}
+
 function planPicture(url: string): PlannedOutput {
   return {
     url,
@@ -131,9 +148,9 @@ function planPicture(url: string): PlannedOutput {
     encoder: 'mjpeg',
     // 2 x FF_QP2LAMBDA: what -q:v 2 means.
     encoderOptions: { flags: '+qscale', global_quality: '236' },
-    graphEnd: '[v]scale=out_range=pc:out_color_matrix=bt601:flags=bicubic,format=yuvj420p',
+    graphEnd: `[v]${numbered(pictureRate)},scale=out_range=pc:out_color_matrix=bt601:flags=bicubic,format=yuvj420p`,
     frames: 1,
-    rate: 25,
+    rate: pictureRate,
     keyframes: [],
   }
 }

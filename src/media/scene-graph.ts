@@ -37,15 +37,13 @@ const clock = 90_000
 /** The graph, from `[0:v]` (and `[1:v]`), decoded pictures of any size, to `[v]`. */
 export function sceneGraph(request: SceneGraphRequest): string {
   const { format, frames, title } = request
-  const { fps } = format
   const shots = shotsOf(request)
-  const cameras = shots.map(
-    (shot, index) => `[${index}:v]${cameraFilters(request, shot, index)}[shot${index}]`,
-  )
-  // One frame more, cut again: FFmpeg 5 loses the last one of a cross-fade.
-  const ending = [`fps=${fps}`, 'tpad=stop_mode=clone:stop=1', `trim=end_frame=${frames}`]
+  const pictures = shots.map((shot, index) => shotFilters(request, shot, index))
+  // One frame more, cut again: a merged or cross-faded stream says that it ends at the start of its last
+  // frame, which whatever counts by time would drop.
+  const ending = ['tpad=stop_mode=clone:stop=1', `trim=end_frame=${frames}`]
   const film = [joinShots(shots, request), ...ending, ...titleFilters(title, format, frames)]
-  return [...cameras, `${film.join(',')}[v]`].join(';')
+  return [...pictures, `${film.join(',')}[v]`].join(';')
 }
 
 function joinShots(shots: readonly Shot[], { transition, format }: SceneGraphRequest): string {
@@ -79,11 +77,15 @@ function shotsOf({ images, transition, frames, format }: SceneGraphRequest): Sho
   ]
 }
 
-/** The camera's whole way over a scene, in levels. */
+/**
+ * The camera's whole way over a scene, in levels, for luma or for chroma. Chroma is half as large, so that
+ * two of its own pixels a level are as fine as it can show: half the levels.
+ */
 export interface CameraPath {
-  /** Sides of the square canvas, as seen from afar and at the nearest. */
+  /** The square canvas' side as seen from afar. */
   readonly farSide: number
-  readonly nearSide: number
+  /** Pixels by which it has grown at the nearest. */
+  readonly span: number
   /** Pixels from one level to the next. */
   readonly step: number
   /** Number of the last level; level 0 is where the camera starts. */
@@ -92,48 +94,68 @@ export interface CameraPath {
   readonly frames: number
 }
 
-export function cameraPath(format: FrameFormat, frames: number, position: number): CameraPath {
-  const farSide = Math.max(format.width, format.height)
+export function cameraPath(
+  plane: 'luma' | 'chroma',
+  { width, height }: FrameFormat,
+  frames: number,
+  position: number,
+): CameraPath {
+  const side = Math.max(width, height)
   // The same for scenes of any length, or the picture would jump where one scene passes into the next.
-  const levels = Math.max(1, Math.round((farSide * (zoom - 1)) / 2))
+  // By fours, so that chroma's canvas too grows by an even number, equally on all sides.
+  const growth = Math.max(4, 4 * Math.round((side * (zoom - 1)) / 4))
+  const farSide = plane === 'luma' ? side : side / 2
+  const span = plane === 'luma' ? growth : growth / 2
   // More levels than frames would be scaled for nothing.
-  const stride = Math.ceil(levels / frames)
-  const last = Math.ceil(levels / stride)
-  return {
-    farSide,
-    nearSide: farSide + 2 * levels,
-    step: 2 * stride,
-    last,
-    pushesIn: position % 2 === 0,
-    frames,
-  }
+  const step = 2 * Math.ceil(span / 2 / frames)
+  return { farSide, span, step, last: Math.ceil(span / step), pushesIn: position % 2 === 0, frames }
 }
 
 /** The frame, counted in fractions, at which the camera passes a level: it starts and ends gently. */
-export function levelFrame(path: CameraPath, level: number): number {
+export function levelFrame({ step, span, frames }: CameraPath, level: number): number {
   // The inverse of u*u*(3-2*u): how far in time for how far in zoom.
-  const share = Math.min((level * path.step) / (path.nearSide - path.farSide), 1)
-  return (0.5 - Math.sin(Math.asin(1 - 2 * share) / 3)) * Math.max(path.frames - 1, 1)
+  const share = Math.min((level * step) / span, 1)
+  return (0.5 - Math.sin(Math.asin(1 - 2 * share) / 3)) * Math.max(frames - 1, 1)
 }
 
-function cameraFilters(request: SceneGraphRequest, shot: Shot, index: number): string {
-  const { width, height, fps } = request.format
-  const path = cameraPath(request.format, request.frames, request.position)
-  const { farSide, nearSide, step, pushesIn } = path
+/** One picture under the camera, from its input to `[shot0]` or `[shot1]`. */
+function shotFilters(request: SceneGraphRequest, shot: Shot, index: number): string {
+  const { format, frames, position } = request
+  const luma = cameraPath('luma', format, frames, position)
+  const chroma = cameraPath('chroma', format, frames, position)
+  const { width, height } = format
+  const fitted = fitFilters(request, luma.farSide + luma.span, index)
+  const chromaSide = chroma.farSide + chroma.span
+  return [
+    `[${index}:v]${fitted.join(',')},split[luma${index}][chroma${index}]`,
+    // Of yuv410p only the luma is used: no other format that `framerate` takes carries less beside it.
+    `[luma${index}]format=yuv410p,${cameraFilters(luma, shot, { ...format, pixels: 'yuv410p' })},extractplanes=y[y${index}]`,
+    `[chroma${index}]scale=${chromaSide}:${chromaSide}:flags=bicubic,format=yuv444p,` +
+      `${cameraFilters(chroma, shot, { ...format, width: width / 2, height: height / 2, pixels: 'yuv444p' })},` +
+      `extractplanes=u+v[u${index}][v${index}]`,
+    `[y${index}][u${index}][v${index}]mergeplanes=map0s=0:map0p=0:map1s=1:map1p=0:map2s=2:map2p=0:format=yuv420p[shot${index}]`,
+  ].join(';')
+}
+
+interface Target extends FrameFormat {
+  readonly pixels: 'yuv410p' | 'yuv444p'
+}
+
+function cameraFilters(path: CameraPath, shot: Shot, { width, height, fps, pixels }: Target): string {
+  const { farSide, span, step, pushesIn } = path
   let first = 0
   while (first < path.last && levelFrame(path, first + 1) <= shot.from) first++
   let last = first
   while (last < path.last && levelFrame(path, last) < shot.to - 1) last++
   // `framerate` counts frames from its first input: a shot that starts later begins at 0 all the same, with
-  // its first level standing still, which costs nothing, and is cut there.
+  // its first level standing still, which costs next to nothing, and is cut there.
   const lead = shot.from > 0 ? 1 : 0
   // And one more at the end, to mix the last frames with.
   const count = lead + (last - first + 1) + 1
-  const grown = `min(${step}*clip(t-${lead}+${first},${first},${last}),${nearSide - farSide})`
-  const side = pushesIn ? `${farSide}+${grown}` : `${nearSide}-${grown}`
-  const offset = pushesIn ? `${grown}/2` : `(${nearSide - farSide}-${grown})/2`
+  const grown = `min(${step}*clip(t-${lead}+${first},${first},${last}),${span})`
+  const side = pushesIn ? `${farSide}+${grown}` : `${farSide + span}-${grown}`
+  const offset = pushesIn ? `${grown}/2` : `(${span}-${grown})/2`
   return [
-    ...fitFilters(request, nearSide, index),
     'setsar=1',
     'loop=loop=-1:size=1',
     `trim=end_frame=${count}`,
@@ -141,9 +163,10 @@ function cameraFilters(request: SceneGraphRequest, shot: Shot, index: number): s
     'settb=1',
     'setpts=N',
     `scale=w='${side}':h='${side}':eval=frame:flags=bicubic`,
-    `crop=${farSide}:${farSide}:x='${offset}':y='${offset}'`,
+    `format=${pixels}`,
+    `crop=${farSide}:${farSide}:x='${offset}':y='${offset}':exact=1`,
     `scale=${width}:${height}:flags=bicubic`,
-    'format=yuv420p',
+    `format=${pixels}`,
     'setsar=1',
     `settb=1/${clock}`,
     `setpts='${levelTimes(path, fps, first, lead, count, shot)}'`,
@@ -163,7 +186,7 @@ function levelTimes(
   count: number,
   shot: Shot,
 ): string {
-  const share = `min((T-${lead}+${first})*${path.step}/${path.nearSide - path.farSide},1)`
+  const share = `min((T-${lead}+${first})*${path.step}/${path.span},1)`
   const frame = `(0.5-sin(asin(1-2*${share})/3))*${Math.max(path.frames - 1, 1)}`
   const end = Math.max(shot.to, Math.ceil(levelFrame(path, path.last))) + 1
   const inside = `if(gte(T,${count - 1}),${end},${frame})`
