@@ -17,6 +17,9 @@ const commands: Readonly<Record<string, (context: CommandContext) => Promise<voi
   download,
 }
 
+/** npm only warns of an older one, which would fail somewhere inside and in words of its own. */
+const oldestNode = 24
+
 /** Resolves to the exit code. */
 async function run([name = '', ...args]: readonly string[], env = process.env): Promise<number> {
   if (name === '' || name === 'help' || name === '--help' || name === '-h') {
@@ -28,6 +31,8 @@ async function run([name = '', ...args]: readonly string[], env = process.env): 
     process.stdout.write(`${text}\n`)
     return 0
   }
+  if (Number.parseInt(process.versions.node, 10) < oldestNode)
+    throw new CommandError(`Node ${oldestNode} or newer is needed, and this is ${process.versions.node}`)
   if (name === 'serve') {
     // It has signals and a log of its own; the other commands do without what it loads.
     const { serve } = await import('./main.ts')

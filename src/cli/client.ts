@@ -63,9 +63,13 @@ export function createClient(url: string, signal?: AbortSignal): Client {
 /** Nobody answers at the address. */
 export class UnreachableError extends CommandError {
   constructor(url: string, cause: unknown) {
-    super(`Cannot reach ${url} (${whyOf(cause)}). Is the server running? Start it with: npm start`, 1, {
-      cause,
-    })
+    super(
+      `Cannot reach ${url} (${whyOf(cause)}). Is the server running? Start it with: coordinator serve (npm start)`,
+      1,
+      {
+        cause,
+      },
+    )
     this.name = 'UnreachableError'
   }
 }

@@ -116,8 +116,15 @@ ${filmHelp}`,
 
 Usage: coordinator serve
 
-Environment: PORT (4000), HOST (127.0.0.1), DATA_DIR (./data), FFMPEG_PATH (the
-FFmpeg that npm installed, if not given), LOG_LEVEL (info).`,
+Environment:
+  PORT, HOST               where it listens: 4000, 127.0.0.1 if not given
+  DATA_DIR                 its database and files: ./data if not given
+  FFMPEG_PATH              an FFmpeg program, absolute; the FFmpeg that npm
+                           installed if not given
+  LOCAL_MAX_CONCURRENCY    renders at once; as many as cores if not given
+  SHUTDOWN_GRACE_MS        how long running work may take to end when it is
+                           stopped: 5000 if not given
+  LOG_LEVEL                debug, info (if not given), warn, error or silent`,
   submit: `Asks a running server for a film. It is planned and its cost told; nothing is
 rendered before it is approved.
 

@@ -177,10 +177,6 @@ function plainDisplay({ out }: Terminal, fileOf: ReadonlyMap<string, string>): D
 
   return {
     update({ job, scenes }) {
-      if (job.current_stage !== stage) {
-        stage = job.current_stage
-        say(`${stage} (${job.progress_percentage} %)`)
-      }
       for (const [position, scene] of scenes.scenes.entries()) {
         const before = told.get(scene.id)
         told.set(scene.id, scene.status)
@@ -191,10 +187,11 @@ function plainDisplay({ out }: Terminal, fileOf: ReadonlyMap<string, string>): D
           say(`${name}: failed: ${scene.error?.reason ?? 'no reason given'}`)
         else if (scene.status === 'pending' && before !== undefined) say(`${name}: failed, to be tried again`)
       }
-      if (job.progress_percentage >= nextTenth && !ended.has(job.status)) {
-        nextTenth = Math.floor(job.progress_percentage / 10) * 10 + 10
-        say(`${job.progress_percentage} %`)
-      }
+      if (job.current_stage === stage && job.progress_percentage < nextTenth) return
+      nextTenth = Math.floor(job.progress_percentage / 10) * 10 + 10
+      const isNew = job.current_stage !== stage
+      stage = job.current_stage
+      say(isNew ? `${stage} (${job.progress_percentage} %)` : `${job.progress_percentage} %`)
     },
     end() {},
   }
