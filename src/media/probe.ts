@@ -54,9 +54,20 @@ export type ClipFinding = { readonly ok: true; readonly clip: ProbedClip } | Cli
 /** Longer ones are no clips; each is read into memory whole. */
 const maxClipBytes = 2 ** 30
 
+/** An FFmpeg that ends well and writes nothing has been seen. */
+const sizeOf = (path: string): Promise<number | undefined> =>
+  stat(path).then(
+    ({ size }) => size,
+    (error: unknown) => {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+      throw error
+    },
+  )
+
 /** Reads a clip's header and all its packets, without decoding them. */
 export async function probeClip(path: string): Promise<ClipFinding> {
-  const { size } = await stat(path)
+  const size = await sizeOf(path)
+  if (size === undefined) return fault('incomplete', 'there is no file')
   if (size === 0) return fault('incomplete', 'the file is empty')
   if (size > maxClipBytes) return fault('unreadable', `${size} bytes are more than a clip may have`)
   const source = await readBytes(path)
@@ -98,7 +109,7 @@ export async function verifyClip(request: VerifyRequest): Promise<ClipVerdict> {
   const { media, path, sizeBytes, limits, signal } = request
   const finding = await probeClip(path)
   if (sizeBytes !== undefined) {
-    const { size } = await stat(path)
+    const size = (await sizeOf(path)) ?? 0
     if (size !== sizeBytes) return fault('incomplete', `${size} of ${sizeBytes} bytes arrived`)
   }
   if (!finding.ok) return finding

@@ -6,7 +6,9 @@ import type { TaskHandler } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
 import { framesOf } from '../job/format.ts'
 import type { Failure, Scene } from '../job/scene.ts'
+import type { ClipPlace } from '../job/timeline.ts'
 import { makeCanonical } from '../media/canonical.ts'
+import { MediaError } from '../media/media.ts'
 import { verifyClip } from '../media/probe.ts'
 import type { Renderer } from '../renderer/renderer.ts'
 import { placeOf, planFilm } from './film-plan.ts'
@@ -48,7 +50,7 @@ async function render(
   options: RenderSceneOptions,
 ): Promise<Outcome> {
   const { attempt, scene, job } = work
-  const { artifacts, coordinator, studio } = options
+  const { artifacts, coordinator } = options
   const renderer = options.renderers.find(({ name }) => name === attempt.renderer)
   if (!renderer) return failed('no_renderer', `there is no renderer ${attempt.renderer} here any more`, true)
   const { format, fit } = job.storyboard
@@ -77,24 +79,32 @@ async function render(
   await progress.told()
   if (outcome.kind === 'failed') return failed(outcome.code, outcome.reason, outcome.retry)
 
-  const verdict = await verifyClip({
-    media: studio.media,
-    path: outcome.clipPath,
-    limits: clipLimits,
-    signal,
-  })
-  if (!verdict.ok) return failed(`clip_${verdict.code}`, verdict.reason, true)
-  const canonical = await makeCanonical({
-    media: studio.media,
-    clip: verdict.clip,
-    decodedFrames: verdict.decodedFrames,
-    outPath: `${directory}/canonical.mp4`,
-    format: await studio.filmFormat(format),
-    place,
-    limits: clipLimits,
-    signal,
-  })
-  return { kind: 'clip', artifact: (await artifacts.adopt(canonical.path)).id }
+  return keepClip(outcome.clipPath, place, work, directory, signal, options)
+}
+
+async function keepClip(
+  path: string,
+  place: ClipPlace,
+  { job }: AttemptWork,
+  directory: string,
+  signal: AbortSignal,
+  { artifacts, studio }: RenderSceneOptions,
+): Promise<Outcome> {
+  const settings = { media: studio.media, limits: clipLimits, signal }
+  try {
+    const verdict = await verifyClip({ ...settings, path })
+    if (!verdict.ok) return failed(`clip_${verdict.code}`, verdict.reason, true)
+    const { clip, decodedFrames } = verdict
+    const format = await studio.filmFormat(job.storyboard.format)
+    const outPath = `${directory}/canonical.mp4`
+    const canonical = await makeCanonical({ ...settings, clip, decodedFrames, outPath, format, place })
+    return { kind: 'clip', artifact: (await artifacts.adopt(canonical.path)).id }
+  } catch (error) {
+    // FFmpeg could not work with this clip: that is the scene's failure, and another clip may be better.
+    if (error instanceof MediaError && ['failed', 'hung', 'too_long'].includes(error.code))
+      return failed(`clip_${error.code}`, error.message, true)
+    throw error
+  }
 }
 
 const failed = (code: string, reason: string, retry: boolean): Outcome => ({
