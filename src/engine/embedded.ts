@@ -67,10 +67,12 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
       return
     }
     kind.running++
-    const done = run(task, kind).finally(() => {
+    const done = run(task, kind).then((comesAgainAt) => {
       kind.running--
       runs.delete(keyOf(task))
       kind.looking?.add(keyOf(task))
+      // Only now, when it is no longer taken for running: an alarm that rang before would have passed it over.
+      if (comesAgainAt !== undefined) wakeAt(comesAgainAt)
       if (kind.behind) look(task.kind)
     })
     runs.set(keyOf(task), { task, done })
@@ -84,10 +86,13 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
     kind.behind = false
     kind.looking = new Set()
     // The tasks that run are still rows: ask for one more than there is place for, to know whether that is all.
-    listDueTasks(database, name, host.now(), kind.options.concurrency + 1).then(
+    const most = kind.options.concurrency + 1
+    listDueTasks(database, name, host.now(), most).then(
       (tasks) => {
         const ended = kind.looking
         kind.looking = undefined
+        // Of a full answer all rows may have ended meanwhile, with others behind them.
+        kind.behind ||= tasks.length === most
         for (const task of tasks) if (!ended?.has(keyOf(task))) take(task)
         if (kind.behind) look(name)
       },
@@ -99,33 +104,37 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
     )
   }
 
-  const run = async (task: KeptTask, kind: Kind): Promise<void> => {
+  /** Never rejects. Resolves to when the task is to be looked for again; undefined where it is done. */
+  const run = async (task: KeptTask, kind: Kind): Promise<number | undefined> => {
     try {
       await kind.handler(task, { signal: abort.signal })
       await database.transaction((tx) => deleteTask(tx, task))
+      return undefined
     } catch (error) {
-      if (abort.signal.aborted) return
-      await comeAgain(task, kind, error).catch((cause: unknown) => {
+      if (abort.signal.aborted) return undefined
+      try {
+        return await comeAgain(task, kind, error)
+      } catch (cause) {
         // The database itself refuses (a full disk, say): the row is as it was, so look again in a while.
         logLine.taskNotSettled(log, task, cause)
-        wakeAt(host.now() + refusedMs)
-      })
+        return host.now() + refusedMs
+      }
     }
   }
 
-  const comeAgain = async (task: KeptTask, kind: Kind, error: unknown): Promise<void> => {
+  const comeAgain = async (task: KeptTask, kind: Kind, error: unknown): Promise<number | undefined> => {
     // A full disk is nobody's failure: work resumes by itself when there is room, however long that takes.
     const tries = isDiskFull(error) ? task.tries : task.tries + 1
     logLine.taskPutOff(log, task, error)
     if (tries >= maxTries) {
       await kind.options.onExhausted(task, error)
       await database.transaction((tx) => deleteTask(tx, task))
-      return
+      return undefined
     }
     const waitMs = Math.min(longestBackoffMs, backoffMs * 2 ** tries) * (0.5 + host.random() / 2)
     const runAt = host.now() + Math.ceil(waitMs)
     await database.transaction((tx) => postponeTask(tx, task, runAt, tries))
-    wakeAt(runAt)
+    return runAt
   }
 
   const wakeAt = (at: number): void => {

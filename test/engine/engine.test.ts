@@ -1,0 +1,198 @@
+/** What any engine must do; run on the one that is in this process, on both databases. */
+import { setImmediate } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createEmbeddedEngine } from '../../src/engine/embedded.ts'
+import type { Engine, TaskHandler } from '../../src/engine/engine.ts'
+import type { Task } from '../../src/job/task.ts'
+import { createLog } from '../../src/log.ts'
+import type { Database } from '../../src/store/database.ts'
+import { migrate } from '../../src/store/migrate.ts'
+import { migrations } from '../../src/store/migrations/all.ts'
+import { type Clock, createClock } from '../clock.ts'
+import { kinds, newPlace, type Place } from '../store/open-database.ts'
+
+const task = (subject: string): Task => ({ kind: 'stitch-film', subject, jobId: 1 })
+
+describe.each(kinds)('the embedded engine on %s', (kind) => {
+  let place: Place
+  let database: Database
+  let clock: Clock
+  let engine: Engine
+  let exhausted: [string, unknown][]
+
+  const open = (handler: TaskHandler, concurrency = 10): Engine => {
+    const log = createLog({ level: 'silent' })
+    engine = createEmbeddedEngine({ database, host: clock, log, maxTries: 3, backoffMs: 100 })
+    const onExhausted = ({ subject }: Task, error: unknown): Promise<void> => {
+      exhausted.push([subject, error])
+      return Promise.resolve()
+    }
+    engine.handle('stitch-film', { concurrency, onExhausted }, handler)
+    return engine
+  }
+  const enqueue = (...subjects: string[]): Promise<void> =>
+    database.transaction(async (tx) => {
+      for (const subject of subjects) await engine.enqueue(tx, task(subject))
+    })
+  const kept = async (): Promise<unknown[]> =>
+    (await database.all('select subject from tasks order by subject')).map(({ subject }) => subject)
+  /** Lets what is under way go on until `reached`; the test's own guard is the deadline. */
+  const until = async (reached: () => boolean | Promise<boolean>): Promise<void> => {
+    while (!(await reached())) await setImmediate()
+  }
+
+  beforeEach(async () => {
+    place = await newPlace(kind)
+    database = await place.open()
+    await migrate(database, migrations)
+    clock = createClock()
+    exhausted = []
+  })
+  afterEach(async () => {
+    await engine.stop({ graceMs: 0 })
+    await database.close()
+    await place.remove()
+  })
+
+  it('runs a task once its transaction is on disk, and forgets it when it is done', async () => {
+    const ran: string[] = []
+    open(({ subject }) => {
+      ran.push(subject)
+      return Promise.resolve()
+    })
+    await engine.start()
+    await database.transaction(async (tx) => {
+      await engine.enqueue(tx, task('a'))
+      expect(ran).toEqual([])
+    })
+    await until(async () => (await kept()).length === 0)
+    expect(ran).toEqual(['a'])
+  })
+
+  it('knows nothing of a task whose transaction was rolled back', async () => {
+    const ran: string[] = []
+    open(({ subject }) => {
+      ran.push(subject)
+      return Promise.resolve()
+    })
+    await engine.start()
+    const rolledBack = database.transaction(async (tx) => {
+      await engine.enqueue(tx, task('a'))
+      throw new Error('changed my mind')
+    })
+    await expect(rolledBack).rejects.toThrow('changed my mind')
+    await enqueue('b')
+    await until(async () => (await kept()).length === 0)
+    expect(ran).toEqual(['b'])
+  })
+
+  it('keeps a task of the same kind and subject only once', async () => {
+    let release!: () => void
+    const held = new Promise<void>((resolve) => (release = resolve))
+    let runs = 0
+    open(() => {
+      runs++
+      return held
+    })
+    await engine.start()
+    await enqueue('a', 'a')
+    await enqueue('a')
+    release()
+    await until(async () => (await kept()).length === 0)
+    expect(runs).toBe(1)
+  })
+
+  it('runs no more of a kind at once than it may, and all in the end', async () => {
+    let running = 0
+    let most = 0
+    let ended = 0
+    open(async () => {
+      most = Math.max(most, ++running)
+      await setImmediate()
+      running--
+      ended++
+    }, 3)
+    await engine.start()
+    await enqueue(...Array.from({ length: 40 }, (_, index) => `task ${index}`))
+    await until(async () => (await kept()).length === 0)
+    expect([most, ended]).toEqual([3, 40])
+  })
+
+  it('tries a task that rejects again, later each time, and gives it up with its last error', async () => {
+    const starts: number[] = []
+    open(() => {
+      starts.push(clock.now())
+      return Promise.reject(new Error(`try ${starts.length}`))
+    })
+    await engine.start()
+    await enqueue('a')
+    while (exhausted.length === 0) {
+      await setImmediate()
+      clock.advance(10)
+    }
+    await until(async () => (await kept()).length === 0)
+    expect(starts).toHaveLength(3)
+    expect(starts[1]! - starts[0]!).toBeGreaterThanOrEqual(50)
+    expect(starts[2]! - starts[1]!).toBeGreaterThanOrEqual(100)
+    expect(exhausted).toEqual([['a', new Error('try 3')]])
+  })
+
+  it('does not count a full disk as a try', async () => {
+    let runs = 0
+    open(() => {
+      runs++
+      return runs <= 8
+        ? Promise.reject(Object.assign(new Error('no room'), { code: 'disk_full' }))
+        : Promise.resolve()
+    })
+    await engine.start()
+    await enqueue('a')
+    while ((await kept()).length > 0) {
+      await setImmediate()
+      clock.advance(1000)
+    }
+    expect([runs, exhausted]).toEqual([9, []])
+  })
+
+  it('runs after a restart what an earlier process left', async () => {
+    open(() => new Promise(() => undefined), 1)
+    await enqueue('a', 'b')
+    // Never started, as a process that died: its tasks are rows.
+    const ran: string[] = []
+    open(({ subject }) => {
+      ran.push(subject)
+      return Promise.resolve()
+    }, 1)
+    await engine.start()
+    await until(async () => (await kept()).length === 0)
+    expect(ran.toSorted()).toEqual(['a', 'b'])
+  })
+
+  it('stops: gives what runs its grace, then aborts it, and leaves it for the next start without a try', async () => {
+    const aborted: string[] = []
+    open(
+      ({ subject }, { signal }) =>
+        new Promise((_, reject) =>
+          signal.addEventListener('abort', () => {
+            aborted.push(subject)
+            reject(signal.reason as Error)
+          }),
+        ),
+      1,
+    )
+    await engine.start()
+    await enqueue('a', 'b')
+    await until(() => engine.running().length === 1)
+    const stopped = engine.stop({ graceMs: 1000 })
+    await setImmediate()
+    expect(aborted).toEqual([])
+    clock.advance(1000)
+    await stopped
+    expect(aborted).toHaveLength(1)
+    expect(engine.running()).toEqual([])
+    expect(await database.all('select subject, tries from tasks order by subject')).toEqual([
+      { subject: 'a', tries: 0 },
+      { subject: 'b', tries: 0 },
+    ])
+  })
+})
