@@ -1,6 +1,7 @@
 /** What users of the library import. */
 export { type Config, ConfigError, readConfig } from './config.ts'
-export type { Coordinator, JobFilter } from './coordinator/coordinator.ts'
+export type { Coordinator } from './coordinator/coordinator.ts'
+export type { JobFilter } from './coordinator/reading.ts'
 export type { Listener, PubSub } from './events/pubsub.ts'
 export type { Asset } from './job/asset.ts'
 export { type FieldProblem, type Refusal, RefusedError } from './job/errors.ts'

@@ -1,9 +1,10 @@
 import type { Host } from '../host.ts'
+import type { Asset } from '../job/asset.ts'
 import { type FieldProblem, RefusedError, invalid, jobNotFound } from '../job/errors.ts'
 import type { FilmManifest, Job, Storyboard } from '../job/job.ts'
 import { refusalReason } from '../job/lifecycle.ts'
 import { type PriceBook, estimate } from '../job/price.ts'
-import { completed, created, risen } from '../job/progress.ts'
+import { type Progress, completed, created, risen } from '../job/progress.ts'
 import { type JobRequest, freeMembers, parseJobRequest } from '../job/request.ts'
 import type { Failure } from '../job/scene.ts'
 import { planStoryboard } from '../job/storyboard.ts'
@@ -22,8 +23,22 @@ import {
 } from '../store/jobs.ts'
 import { insertScene } from '../store/scenes.ts'
 import type { RendererLimit } from './admission.ts'
-import type { JobVerbs } from './coordinator.ts'
 import type { Tell } from './tell.ts'
+
+export interface JobVerbs {
+  /** Checks, plans and keeps a job; nothing is rendered before it is approved. @throws {RefusedError} `invalid` */
+  createJob(request: unknown): Promise<Job>
+  /** The job may spend from now on. On disk when this resolves. @throws {RefusedError} `job_not_found`, `transition_refused` */
+  approveJob(jobId: number): Promise<Job>
+  /** Tells how far a processing job is; a lower percentage than before is not taken. @throws {RefusedError} */
+  updateProgress(jobId: number, progress: Progress): Promise<void>
+  /** Ends a processing job well, with a small result's bytes or a film in the artifact store. @throws {RefusedError} */
+  completeJob(jobId: number, result: Uint8Array | FilmManifest): Promise<void>
+  /** Ends a processing job with a reason. @throws {RefusedError} */
+  failJob(jobId: number, failure: string | Failure): Promise<void>
+  /** Keeps what is known of an uploaded photograph; the same one twice is kept once. */
+  addAsset(asset: Omit<Asset, 'insertedAt'>): Promise<Asset>
+}
 
 export interface JobVerbsOptions {
   readonly database: Database

@@ -1,11 +1,49 @@
 import type { Engine } from '../engine/engine.ts'
+import type { Asset } from '../job/asset.ts'
 import { assetNotFound, jobNotFound, RefusedError, sceneNotFound } from '../job/errors.ts'
-import type { Job } from '../job/job.ts'
+import type { FilmManifest, Job } from '../job/job.ts'
+import type { JobStatus } from '../job/lifecycle.ts'
+import type { Progress } from '../job/progress.ts'
+import type { Scene } from '../job/scene.ts'
+import type { Task } from '../job/task.ts'
 import { findAsset } from '../store/assets.ts'
 import type { Database } from '../store/database.ts'
 import { findJob, listActiveJobs, listJobs, readResult } from '../store/jobs.ts'
 import { findScene, listScenes } from '../store/scenes.ts'
-import type { Reading } from './coordinator.ts'
+
+export interface JobFilter {
+  readonly status?: JobStatus | undefined
+  readonly type?: string | undefined
+  /** Free members of `parameters`, such as campaign_id, that must be equal (as text). */
+  readonly labels?: Readonly<Record<string, string>> | undefined
+  /** 1 to 200. */
+  readonly limit: number
+  /** Only jobs older than the one with this id: the last id of the page before. */
+  readonly before?: number | undefined
+}
+
+export interface Reading {
+  /** @throws {RefusedError} `job_not_found` */
+  job(jobId: number): Promise<Job>
+  /** Newest first. `nextBefore` is what to pass as `before` for the next page; null at the end. */
+  jobs(filter: JobFilter): Promise<{ readonly jobs: readonly Job[]; readonly nextBefore: number | null }>
+  /** In the storyboard's order. @throws {RefusedError} `job_not_found` */
+  scenes(jobId: number): Promise<readonly Scene[]>
+  /** @throws {RefusedError} `job_not_found`, `scene_not_found`, `scene_of_another_job` */
+  scene(jobId: number, sceneId: string): Promise<Scene>
+  /** @throws {RefusedError} `job_not_found`, `not_ready` */
+  film(jobId: number): Promise<FilmManifest>
+  /** What `completeJob` was given, as bytes; undefined before. @throws {RefusedError} `job_not_found` */
+  result(jobId: number): Promise<Uint8Array | undefined>
+  /** @throws {RefusedError} `asset_not_found` */
+  asset(assetId: string): Promise<Asset>
+  /** Jobs that are approved or processing, oldest approval first. Read from the rows, so true at any time. */
+  activeJobs(): Promise<
+    readonly { readonly job_id: number; readonly status: JobStatus; readonly progress: Progress }[]
+  >
+  /** The tasks that run in this process now. */
+  processingTasks(): readonly Task[]
+}
 
 export interface ReadingOptions {
   readonly database: Database
