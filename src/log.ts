@@ -51,6 +51,18 @@ export const logLine = {
       `[Workflow.Coordinator] A ${task.kind} task of job ${task.jobId} is put off`,
     ),
 
+  waitsForRoom: (log: Log, task: Task, waitMs: number): void =>
+    log.warn(
+      facts(task),
+      `[Workflow.Coordinator] No room left on the disk: a ${task.kind} task of job ${task.jobId} waits and is tried again within ${waitMs / 1000} s`,
+    ),
+
+  writeRefused: (log: Log, method: string, path: string): void =>
+    log.warn(
+      { method, path },
+      `[Workflow.Coordinator] No room left on the disk: ${method} ${path} is refused with 507`,
+    ),
+
   taskNotSettled: (log: Log, task: Task, err: unknown): void =>
     log.error(
       { err, ...facts(task) },

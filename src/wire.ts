@@ -5,6 +5,7 @@ import type { ArtifactStore } from './artifact/artifact.ts'
 import { openDiskArtifacts } from './artifact/disk.ts'
 import type { Config } from './config.ts'
 import { type Coordinator, createCoordinator } from './coordinator/coordinator.ts'
+import { isDiskFull } from './disk-full.ts'
 import { createEmbeddedEngine } from './engine/embedded.ts'
 import { type PubSub, createPubSub } from './events/pubsub.ts'
 import { type Host, systemHost } from './host.ts'
@@ -19,7 +20,7 @@ import { type Studio, createStudio } from './pipeline/studio.ts'
 import { createTakeAsset } from './pipeline/take-asset.ts'
 import { createLocalRenderer } from './renderer/local.ts'
 import type { Renderer } from './renderer/renderer.ts'
-import type { Database } from './store/database.ts'
+import { type Database, DatabaseError } from './store/database.ts'
 import { holdFolder } from './store/lock.ts'
 import { migrate } from './store/migrate.ts'
 import { migrations } from './store/migrations/all.ts'
@@ -53,6 +54,7 @@ export interface WorkflowParts {
 /**
  * Opens the data folder, resumes what was interrupted, and runs until `close()`.
  * @throws {DatabaseError} `in_use` where another process holds the folder, which it names
+ * @throws {DatabaseError} `disk_full` where there is no room to open it
  * @throws {MediaError} `unusable` where there is no FFmpeg to work with
  */
 export async function openWorkflow(
@@ -105,9 +107,18 @@ export async function openWorkflow(
     }
   } catch (error) {
     await close()
+    if (isDiskFull(error)) throw noRoom(config.dataDir, error)
     throw error
   }
 }
+
+/** SQLite itself says "disk I/O error". */
+const noRoom = (dataDir: string, cause: unknown): DatabaseError =>
+  new DatabaseError(
+    'disk_full',
+    `There is no room left on the disk that holds ${dataDir}. Nothing is lost: make some room and start again`,
+    { cause },
+  )
 
 interface Running {
   readonly config: Config

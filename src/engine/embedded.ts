@@ -31,8 +31,8 @@ export interface EmbeddedEngineOptions {
 
 const longestBackoffMs = 60_000
 
-/** How long to wait before asking a database again that refused. */
-const refusedMs = 5000
+/** How long to wait for a database that refused, or for room on a disk: short beside a person's patience, long beside a try. */
+const refusedMs = 3000
 
 interface Kind {
   readonly options: TaskOptions
@@ -51,6 +51,9 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
   const abort = new AbortController()
   let state: 'idle' | 'started' | 'stopping' = 'idle'
   let alarm: { readonly at: number; readonly cancel: AbortController } | undefined
+  /** Until then nothing is begun: how it ends could not be noted, and its row would be due again at once. */
+  let restUntil = Number.NEGATIVE_INFINITY
+  const isResting = (): boolean => host.now() < restUntil
 
   const kindOf = (name: TaskKind): Kind => {
     const kind = kinds.get(name)
@@ -61,7 +64,7 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
   /** Runs a task at once where there is a place; otherwise its row waits for one. */
   const take = (task: KeptTask): void => {
     const kind = kindOf(task.kind)
-    if (state !== 'started' || runs.has(keyOf(task))) return
+    if (state !== 'started' || isResting() || runs.has(keyOf(task))) return
     if (kind.running >= kind.options.concurrency) {
       kind.behind = true
       return
@@ -82,7 +85,8 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
   const look = (name: TaskKind): void => {
     const kind = kindOf(name)
     kind.behind = true
-    if (state !== 'started' || kind.looking || kind.running >= kind.options.concurrency) return
+    if (state !== 'started' || isResting() || kind.looking) return
+    if (kind.running >= kind.options.concurrency) return
     kind.behind = false
     kind.looking = new Set()
     // The tasks that run are still rows: ask for one more than there is place for, to know whether that is all.
@@ -112,27 +116,34 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
       return undefined
     } catch (error) {
       if (abort.signal.aborted) return undefined
+      // A full disk is nobody's failure: work resumes by itself when there is room, however long that takes.
+      const isFull = isDiskFull(error)
+      if (isFull) logLine.waitsForRoom(log, task, refusedMs)
+      else logLine.taskPutOff(log, task, error)
       try {
-        return await comeAgain(task, kind, error)
+        if (!isFull) return await comeAgain(task, kind, error)
+        return await postpone(task, refusedMs, task.tries)
       } catch (cause) {
-        // The database itself refuses (a full disk, say): the row is as it was, so look again in a while.
-        logLine.taskNotSettled(log, task, cause)
-        return host.now() + refusedMs
+        // The database itself refuses: the row is as it was.
+        if (!isDiskFull(cause)) logLine.taskNotSettled(log, task, cause)
+        else if (!isFull) logLine.waitsForRoom(log, task, refusedMs)
+        return (restUntil = host.now() + refusedMs)
       }
     }
   }
 
   const comeAgain = async (task: KeptTask, kind: Kind, error: unknown): Promise<number | undefined> => {
-    // A full disk is nobody's failure: work resumes by itself when there is room, however long that takes.
-    const tries = isDiskFull(error) ? task.tries : task.tries + 1
-    logLine.taskPutOff(log, task, error)
+    const tries = task.tries + 1
     if (tries >= maxTries) {
       await kind.options.onExhausted(task, error)
       await database.transaction((tx) => deleteTask(tx, task))
       return undefined
     }
-    const waitMs = Math.min(longestBackoffMs, backoffMs * 2 ** tries) * (0.5 + host.random() / 2)
-    const runAt = host.now() + Math.ceil(waitMs)
+    return postpone(task, Math.min(longestBackoffMs, backoffMs * 2 ** tries), tries)
+  }
+
+  const postpone = async (task: KeptTask, mostMs: number, tries: number): Promise<number> => {
+    const runAt = host.now() + Math.ceil(mostMs * (0.5 + host.random() / 2))
     await database.transaction((tx) => postponeTask(tx, task, runAt, tries))
     return runAt
   }
@@ -151,6 +162,7 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
   }
 
   const setAlarm = async (): Promise<void> => {
+    if (isResting()) wakeAt(restUntil)
     const next = await nextTaskAt(database, host.now())
     if (next !== undefined) wakeAt(next)
   }

@@ -5,7 +5,7 @@ import type { ArtifactStore } from '../artifact/artifact.ts'
 import type { Coordinator } from '../coordinator/coordinator.ts'
 import { type Host, systemHost } from '../host.ts'
 import { jobRequest } from '../job/request.ts'
-import type { Log } from '../log.ts'
+import { type Log, logLine } from '../log.ts'
 import { type TakeAsset, assetRoutes } from './assets.ts'
 import { type BodyLimits, defaultBodyLimits } from './body.ts'
 import { guardOrigin } from './guard.ts'
@@ -40,6 +40,7 @@ export function createApp(options: AppOptions): OpenAPIHono {
 
   app.onError((error, c) => {
     const problem = problemOf(error)
+    if (problem?.status === 507) logLine.writeRefused(log, c.req.method, c.req.path)
     if (problem) return answerProblem(c, problem)
     const request_id = host.id()
     log.error({ err: error, request_id, method: c.req.method, path: c.req.path }, 'Request failed')
