@@ -30,7 +30,7 @@ export interface SceneGraphRequest {
 const zoom = 1.12
 
 /** As long as a fade from one picture into the next likes to be; at most a third of the scene. */
-const transitionSeconds = 1
+const transitionSeconds = 0.8
 
 const clock = 90_000
 
@@ -147,9 +147,10 @@ function cameraFilters(path: CameraPath, shot: Shot, { width, height, fps, pixel
   while (first < path.last && levelFrame(path, first + 1) <= shot.from) first++
   let last = first
   while (last < path.last && levelFrame(path, last) < shot.to - 1) last++
-  // `framerate` counts frames from its first input: a shot that starts later begins at 0 all the same, with
-  // its first level standing still, which costs next to nothing, and is cut there.
-  const lead = shot.from > 0 ? 1 : 0
+  // `framerate` counts frames from its first input, so that one must come on a whole frame: where a level
+  // falls between two, it stands still from the frame before.
+  const start = Math.floor(levelFrame(path, first))
+  const lead = toTicks(levelFrame(path, first), fps) > toTicks(start, fps) ? 1 : 0
   // And one more at the end, to mix the last frames with.
   const count = lead + (last - first + 1) + 1
   const grown = `min(${step}*clip(t-${lead}+${first},${first},${last}),${span})`
@@ -163,34 +164,42 @@ function cameraFilters(path: CameraPath, shot: Shot, { width, height, fps, pixel
     'settb=1',
     'setpts=N',
     `scale=w='${side}':h='${side}':eval=frame:flags=bicubic`,
-    `format=${pixels}`,
+    // Directly after `scale`, which alone tells its neighbour of each new size.
     `crop=${farSide}:${farSide}:x='${offset}':y='${offset}':exact=1`,
+    `format=${pixels}`,
     `scale=${width}:${height}:flags=bicubic`,
     `format=${pixels}`,
     'setsar=1',
     `settb=1/${clock}`,
-    `setpts='${levelTimes(path, fps, first, lead, count, shot)}'`,
+    `setpts='${levelTimes(path, fps, { first, lead, count, start, end: shot.to })}'`,
     `framerate=fps=${fps}:interp_start=0:interp_end=255:flags=0`,
-    ...(lead === 0 ? [] : [`trim=start_frame=${shot.from}`, 'setpts=PTS-STARTPTS']),
+    `trim=start_frame=${shot.from - start}`,
+    'setpts=PTS-STARTPTS',
     `fps=${fps}`,
     `trim=end_frame=${shot.to - shot.from}`,
   ].join(',')
 }
 
+/** Two levels at the same time would confuse `framerate`: what counts is the time it is told. */
+function toTicks(frame: number, fps: number): number {
+  return Math.round((clock / fps) * frame)
+}
+
+interface Run {
+  readonly first: number
+  readonly lead: number
+  readonly count: number
+  readonly start: number
+  readonly end: number
+}
+
 /** `levelFrame` in FFmpeg's language, from the level's number as time. */
-function levelTimes(
-  path: CameraPath,
-  fps: number,
-  first: number,
-  lead: number,
-  count: number,
-  shot: Shot,
-): string {
+function levelTimes(path: CameraPath, fps: number, { first, lead, count, start, end }: Run): string {
   const share = `min((T-${lead}+${first})*${path.step}/${path.span},1)`
   const frame = `(0.5-sin(asin(1-2*${share})/3))*${Math.max(path.frames - 1, 1)}`
-  const end = Math.max(shot.to, Math.ceil(levelFrame(path, path.last))) + 1
-  const inside = `if(gte(T,${count - 1}),${end},${frame})`
-  return `round(${clock}/${fps}*${lead === 0 ? inside : `if(T,${inside},0)`})`
+  const after = Math.max(end, Math.ceil(levelFrame(path, path.last))) + 1
+  const inside = `if(gte(T,${count - 1}),${after},${frame})`
+  return `round(${clock}/${fps}*${lead === 0 ? inside : `if(T,${inside},${start})`})`
 }
 
 /** The picture on the square canvas of `side` pixels, stretched as the frame will be pressed. */
