@@ -1,0 +1,85 @@
+/** The package as npm would install it: built JavaScript, types, the command; without our sources beside it. */
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { picture } from './server/process.ts'
+
+const repository = resolve(import.meta.dirname, '..')
+let app: string
+let installed: string
+
+const run = (file: string, args: readonly string[]): string =>
+  execFileSync(file, args, { cwd: app, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+
+beforeAll(() => {
+  app = mkdtempSync(join(tmpdir(), 'package-'))
+  installed = join(app, 'node_modules', 'workflow-coordinator')
+  mkdirSync(installed, { recursive: true })
+  const packed = execFileSync('npm', ['pack', '--silent', '--pack-destination', app], {
+    cwd: repository,
+    encoding: 'utf8',
+  })
+  run('tar', ['-xzf', join(app, packed.trim().split('\n').at(-1)!), '-C', installed, '--strip-components=1'])
+  // What npm would fetch beside it is here already.
+  symlinkSync(join(repository, 'node_modules'), join(installed, 'node_modules'))
+  writeFileSync(join(app, 'package.json'), JSON.stringify({ type: 'module' }))
+})
+afterAll(() => rmSync(app, { recursive: true, force: true }))
+
+it('gives the command, which makes a film', async () => {
+  writeFileSync(join(app, 'a.jpg'), await picture(10))
+  writeFileSync(join(app, 'b.jpg'), await picture(200))
+  const { bin } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'))
+  const command = join(installed, bin.coordinator)
+  expect(readFileSync(command, 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/)
+  const options = ['--out', 'film.mp4', '--resolution', '360p', '--clip-duration', '1']
+  const said = run(process.execPath, [command, 'render', 'a.jpg', 'b.jpg', ...options])
+  expect(said).toContain('film.mp4')
+  expect(readFileSync(join(app, 'film.mp4')).subarray(4, 8).toString()).toBe('ftyp')
+})
+
+it('gives the library, with its types', () => {
+  writeFileSync(
+    join(app, 'embed.ts'),
+    `import { createLog, openWorkflow, readConfig, RefusedError, type JobEvent } from 'workflow-coordinator'
+
+const workflow = await openWorkflow(readConfig({ DATA_DIR: 'data' }), { log: createLog({ level: 'silent' }) })
+const { coordinator, pubsub } = workflow
+const heard: JobEvent[] = []
+pubsub.subscribe('jobs:created', (event) => heard.push(event))
+const refusal: string = await coordinator.approveJob(1).then(
+  () => 'approved',
+  (error: unknown) => (error instanceof RefusedError ? error.refusal.code : 'unforeseen'),
+)
+const active: readonly { job_id: number }[] = await coordinator.activeJobs()
+const tasks: number = coordinator.processingTasks().length
+await workflow.close()
+console.log(JSON.stringify({ refusal, active, tasks, heard }))
+`,
+  )
+  writeFileSync(
+    join(app, 'tsconfig.json'),
+    JSON.stringify({
+      compilerOptions: {
+        target: 'es2024',
+        module: 'nodenext',
+        strict: true,
+        noEmit: true,
+        skipLibCheck: true,
+        types: ['node'],
+        typeRoots: [join(repository, 'node_modules', '@types')],
+      },
+      include: ['embed.ts'],
+    }),
+  )
+  const compiled = (): string => run(process.execPath, [join(repository, 'node_modules/typescript/bin/tsc')])
+  expect(compiled()).toBe('')
+  expect(JSON.parse(run(process.execPath, ['embed.ts']))).toEqual({
+    refusal: 'job_not_found',
+    active: [],
+    tasks: 0,
+    heard: [],
+  })
+})
