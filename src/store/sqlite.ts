@@ -365,6 +365,9 @@ function isDiskFull(path: string): boolean {
   }
 }
 
+/** A connection that nobody refers to is closed when garbage is collected, and its lock let go. */
+const locks = new Set<DatabaseSync>()
+
 /**
  * Locks the file at `path` (created, stays empty) for this process until `release` or the process's death,
  * also by kill -9; undefined if another holds it. Node has no flock: an open exclusive transaction is one.
@@ -381,5 +384,11 @@ export function lockFile(path: string): { release(): void } | undefined {
     if (failure.code === 'busy') return undefined
     throw failure
   }
-  return { release: () => db.close() }
+  locks.add(db)
+  return {
+    release: () => {
+      locks.delete(db)
+      db.close()
+    },
+  }
 }
