@@ -20,6 +20,12 @@ export interface ArtifactStore {
    * @throws {ArtifactError} `disk_full`.
    */
   adopt(path: string): Promise<StoredArtifact>
+  /**
+   * Adopts files for what `use` makes of them, such as a row that names them. Where `use` finds no room for that, those
+   * that were not kept before are removed again. One caller at a time, so that none removes what another relies on.
+   * @throws {ArtifactError} `disk_full`.
+   */
+  adoptFor<T>(paths: readonly string[], use: (stored: readonly StoredArtifact[]) => Promise<T>): Promise<T>
   /** What is known of an artifact, or undefined where there is none. */
   stat(id: string): Promise<StoredArtifact | undefined>
   /**

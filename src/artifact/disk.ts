@@ -3,7 +3,13 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { mkdir, mkdtemp, open, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { isDiskFull } from '../disk-full.ts'
 import { ArtifactError, type ArtifactStore, type StoredArtifact } from './artifact.ts'
+
+interface Adopted {
+  readonly stored: StoredArtifact
+  readonly isNew: boolean
+}
 
 const artifactId = /^[0-9a-f]{64}$/
 const chunkBytes = 1 << 20
@@ -23,18 +29,49 @@ export async function openDiskArtifacts(directory: string): Promise<ArtifactStor
   }
 
   /** Gives a synced file its name. Renaming is atomic, so a file under an id is always whole. */
-  const publish = async (path: string, stored: StoredArtifact): Promise<StoredArtifact> => {
+  const publish = async (path: string, stored: StoredArtifact): Promise<Adopted> => {
     const target = pathOf(stored.id)
     if ((await sizeOf(target)) === stored.size) {
       await rm(path)
-      return stored
+      return { stored, isNew: false }
     }
     await mkdir(dirname(target), { recursive: true })
     await rename(path, target)
     await syncDirectory(dirname(target))
     await syncDirectory(artifacts)
-    return stored
+    return { stored, isNew: true }
   }
+
+  const adopt = (path: string): Promise<Adopted> =>
+    saidClearly(async () => {
+      await using file = await open(path, 'r+')
+      const hash = createHash('sha256')
+      let size = 0
+      const bytes: AsyncIterable<Uint8Array> = file.createReadStream({
+        autoClose: false,
+        highWaterMark: chunkBytes,
+      })
+      for await (const chunk of bytes) {
+        hash.update(chunk)
+        size += chunk.length
+      }
+      await file.sync()
+      return publish(path, { id: hash.digest('hex'), size })
+    })
+
+  const adoptFor: ArtifactStore['adoptFor'] = async (paths, use) => {
+    const adopted: Adopted[] = []
+    try {
+      for (const path of paths) adopted.push(await adopt(path))
+      return await use(adopted.map(({ stored }) => stored))
+    } catch (error) {
+      // After another error it may not be certain that nothing names them.
+      if (isDiskFull(error))
+        for (const { stored, isNew } of adopted) if (isNew) await rm(pathOf(stored.id), { force: true })
+      throw error
+    }
+  }
+  let before: Promise<unknown> = Promise.resolve()
 
   const existing = async (id: string): Promise<string> => {
     const path = pathOf(id)
@@ -44,22 +81,13 @@ export async function openDiskArtifacts(directory: string): Promise<ArtifactStor
   }
 
   return {
-    adopt: (path) =>
-      saidClearly(async () => {
-        await using file = await open(path, 'r+')
-        const hash = createHash('sha256')
-        let size = 0
-        const bytes: AsyncIterable<Uint8Array> = file.createReadStream({
-          autoClose: false,
-          highWaterMark: chunkBytes,
-        })
-        for await (const chunk of bytes) {
-          hash.update(chunk)
-          size += chunk.length
-        }
-        await file.sync()
-        return publish(path, { id: hash.digest('hex'), size })
-      }),
+    adopt: async (path) => (await adopt(path)).stored,
+
+    adoptFor(paths, use) {
+      const turn = before.then(() => adoptFor(paths, use))
+      before = turn.catch(() => undefined)
+      return turn
+    },
 
     async stat(id) {
       if (!artifactId.test(id)) return undefined

@@ -31,10 +31,17 @@ export const createTakeAsset =
         throw new RefusedError(found.message, { code: 'asset_refused', kind: found.reason })
       const masterPath = `${directory}/master`
       await masterImage(path, masterPath)
-      const master = await artifacts.adopt(masterPath)
-      const original = await artifacts.adopt(path)
       const { contentType, width, height } = found
-      return coordinator.addAsset({ id, contentType, width, height, size: original.size, master: master.id })
+      return artifacts.adoptFor([path, masterPath], ([original, master]) =>
+        coordinator.addAsset({
+          id,
+          contentType,
+          width,
+          height,
+          size: original!.size,
+          master: master!.id,
+        }),
+      )
     })
 
 /** Resolves to the SHA-256 of what was written. */
