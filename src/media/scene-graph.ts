@@ -4,12 +4,14 @@
  * The camera. FFmpeg's zoompan moves in whole pixels (it trembles), and `perspective` resamples every frame
  * in scalar code: 7 ms a 720p frame, as much as encoding it. So the picture is scaled only once per
  * **level**, two pixels larger each, by swscale and with a bicubic filter; each level is given the time at
- * which the camera passes it, and `framerate` mixes the two levels around each frame's time. Two
- * levels are at most one pixel apart, at the edge, so mixing them is linear interpolation. Against an ideal
- * camera this measured SSIM 0.996 where `perspective` had 0.990, at half to a fifth of its cost.
+ * which the camera passes it, and `framerate` mixes the two levels around each frame's time. Two levels are
+ * at most one pixel apart, at the edge, so mixing them is linear interpolation. Against an ideal camera this
+ * measured SSIM 0.996 where `perspective` had 0.990, and strays 0.03 px from its way, at a quarter of the
+ * CPU (720p24, 6 s: 0.4 s against 1.7).
  *
- * Levels grow by two pixels both ways, so they keep the frame's shape only on a square canvas, where every
- * picture is stretched to, and from which the last scaling brings it back.
+ * Levels grow by two pixels both ways, so they keep the frame's shape only on a square canvas, to which
+ * every picture is stretched, and from which a last scaling brings it back. Luma and chroma go apart:
+ * offsets of one pixel need planes without subsampling, and chroma needs a quarter of the pixels.
  */
 import type { FrameFormat } from '../job/format.ts'
 import type { Fit, Transition } from '../job/scene.ts'
