@@ -57,6 +57,9 @@ export const logLine = {
       `[Workflow.Coordinator] No room left on the disk: a ${task.kind} task of job ${task.jobId} waits and is tried again within ${waitMs / 1000} s`,
     ),
 
+  admissionWaitsForRoom: (log: Log): void =>
+    log.warn('[Workflow.Coordinator] No room left on the disk: no scene is started until there is some'),
+
   writeRefused: (log: Log, method: string, path: string): void =>
     log.warn(
       { method, path },

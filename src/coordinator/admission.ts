@@ -2,6 +2,7 @@
  * Admission: which scenes start now. All it decides by is read from rows in the transaction that starts them,
  * never from counters that can leak, so no number of approvals at once takes more slots than there are.
  */
+import { isDiskFull } from '../disk-full.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
 import { initializing } from '../job/progress.ts'
@@ -39,7 +40,7 @@ export interface Admission {
 }
 
 /** How long to wait before asking a database again that refused. */
-const refusedMs = 1000
+const refusedMs = 3000
 
 export function createAdmission(options: AdmissionOptions): Admission {
   const { database, host, log, renderers } = options
@@ -56,7 +57,8 @@ export function createAdmission(options: AdmissionOptions): Admission {
         const retryAt = await database
           .transaction((tx) => admit(tx, renderer, options))
           .catch((error: unknown) => {
-            logLine.cannotAdmit(log, error)
+            if (isDiskFull(error)) logLine.admissionWaitsForRoom(log)
+            else logLine.cannotAdmit(log, error)
             return host.now() + refusedMs
           })
         lookAgainAt = Math.min(lookAgainAt, retryAt ?? Number.POSITIVE_INFINITY)

@@ -93,7 +93,7 @@ export function createJobVerbs(options: JobVerbsOptions): JobVerbs {
       const storyboard = planStoryboard(request)
       const problems = [
         ...unknownModels(storyboard, rendererOf, request),
-        ...(await missingAssets(storyboard, database)),
+        ...(await missingAssets(storyboard, database, request)),
       ]
       if (problems.length > 0) throw invalid(problems)
       return database.transaction((tx) => keepJob(tx, request, storyboard))
@@ -181,36 +181,44 @@ const filmFacts = ({ film, durationMs, frames }: FilmManifest): Record<string, u
   frames,
 })
 
-/** Where in the request a scene's picture or model was named. */
-const sceneField = (request: JobRequest, position: number, member: string): string =>
-  request.storyboard?.scenes[position]?.model === undefined
-    ? `parameters.${member}`
-    : `storyboard.scenes[${position}].${member}`
+/** Where in the request a scene's model is named. */
+const modelField = ({ storyboard }: JobRequest, position: number): string =>
+  storyboard?.scenes[position]?.model === undefined
+    ? 'parameters.model'
+    : `storyboard.scenes[${position}].model`
+
+/** Where in the request a scene's pictures are named. */
+function picturesField(request: JobRequest, position: number): string {
+  if (request.storyboard) return `storyboard.scenes[${position}].asset_ids`
+  if (request.type === 'property_photos') return 'parameters.photos'
+  return request.parameters.pairs ? `parameters.pairs[${position}]` : 'parameters.images'
+}
 
 function unknownModels(
-  storyboard: Storyboard,
+  { scenes }: Storyboard,
   rendererOf: ReadonlyMap<string, string>,
   request: JobRequest,
 ): FieldProblem[] {
-  const fields = new Map(
-    storyboard.scenes
-      .map((scene, position) => [sceneField(request, position, 'model'), scene.model] as const)
-      .filter(([, model]) => !rendererOf.has(model)),
-  )
+  const fields = new Map<string, string>()
+  for (const [position, { model }] of scenes.entries())
+    if (!rendererOf.has(model)) fields.set(modelField(request, position), model)
   return [...fields].map(([field, model]) => ({
     field,
     reason: `no renderer here offers ${JSON.stringify(model)}; there is ${[...rendererOf.keys()].join(', ')}`,
   }))
 }
 
-async function missingAssets(storyboard: Storyboard, database: Database): Promise<FieldProblem[]> {
-  const wanted = new Set(storyboard.scenes.flatMap(({ asset_ids }) => asset_ids))
+async function missingAssets(
+  { scenes }: Storyboard,
+  database: Database,
+  request: JobRequest,
+): Promise<FieldProblem[]> {
+  const fields = new Map<string, string>()
+  for (const [position, { asset_ids }] of scenes.entries())
+    for (const id of asset_ids) if (!fields.has(id)) fields.set(id, picturesField(request, position))
   const problems: FieldProblem[] = []
-  for (const id of wanted)
+  for (const [id, field] of fields)
     if (!(await hasAsset(database, id)))
-      problems.push({
-        field: 'parameters',
-        reason: `there is no asset ${id}: upload it first with POST /api/v3/assets`,
-      })
+      problems.push({ field, reason: `there is no asset ${id}: upload it first with POST /api/v3/assets` })
   return problems
 }

@@ -45,7 +45,7 @@ interface Kind {
 }
 
 export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
-  const { database, host, log, maxTries = 10, backoffMs = 500 } = options
+  const { database, host, log, maxTries = 5, backoffMs = 500 } = options
   const kinds = new Map<TaskKind, Kind>()
   const runs = new Map<string, { readonly task: KeptTask; readonly done: Promise<void> }>()
   const abort = new AbortController()
