@@ -17,7 +17,7 @@ import type { MediaDescription } from './media/media.ts'
 import { createPackagedMedia } from './media/packaged.ts'
 import { handleTasks } from './pipeline/tasks.ts'
 import { type Studio, createStudio } from './pipeline/studio.ts'
-import { createTakeAsset } from './pipeline/take-asset.ts'
+import { type TakeAsset, createTakeAsset } from './pipeline/take-asset.ts'
 import { createLocalRenderer } from './renderer/local.ts'
 import type { Renderer } from './renderer/renderer.ts'
 import { type Database, DatabaseError } from './store/database.ts'
@@ -30,6 +30,8 @@ export interface Workflow {
   readonly coordinator: Coordinator
   readonly pubsub: PubSub
   readonly artifacts: ArtifactStore
+  /** Takes a photograph in. @throws {RefusedError} `asset_refused` */
+  readonly takeAsset: TakeAsset
   /** Answers HTTP requests, with or without a port. */
   readonly app: ReturnType<typeof createApp>
   readonly facts: WorkflowFacts
@@ -84,10 +86,11 @@ export async function openWorkflow(
     const running = await startCoordinator({ config, database, artifacts, studio, renderers, host, log })
     closing.push(running.stop)
     const { coordinator, pubsub } = running
+    const takeAsset = createTakeAsset({ coordinator, artifacts, studio })
     const app = createApp({
       coordinator,
       artifacts,
-      takeAsset: createTakeAsset({ coordinator, artifacts, studio }),
+      takeAsset,
       log,
       hosts: [config.host],
       host,
@@ -96,6 +99,7 @@ export async function openWorkflow(
       coordinator,
       pubsub,
       artifacts,
+      takeAsset,
       app,
       facts: {
         database: `SQLite, ${join(config.dataDir, 'coordinator.db')}`,

@@ -23,6 +23,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   coordinator: ['job', 'store', 'events', 'engine', 'artifact'],
   pipeline: ['job', 'store', 'coordinator', 'engine', 'renderer', 'media', 'artifact'],
   http: ['job', 'coordinator', 'events', 'artifact'],
+  sample: [],
 }
 const openToAll = new Set(['host.ts', 'log.ts', 'disk-full.ts'])
 /** Of these rooms, others see the port alone: adapters are picked in wire.ts. */

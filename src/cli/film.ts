@@ -61,7 +61,7 @@ export async function renderFilm(context: CommandContext, samples: 'allowed' | '
 }
 
 async function samplePhotos(folder: string, say: (line: string) => void): Promise<string[]> {
-  const { makeSamplePhotographs } = await import('../media/sample.ts')
+  const { makeSamplePhotographs } = await import('../sample/sample.ts')
   say('\n  No photographs given: making sample pictures of a house')
   return makeSamplePhotographs(folder)
 }

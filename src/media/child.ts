@@ -164,13 +164,16 @@ function startChild(
   })
 
   const ended = new Promise<Verdict>((resolve, reject) => {
-    const settle = (end: string): void => {
+    const settle = (end: string, signal: NodeJS.Signals | null): void => {
       over.abort()
       if (killed !== undefined) reject(killed)
       else if (verdict !== undefined) resolve(verdict)
       else
         reject(
-          new MediaError('failed', joinWords([`FFmpeg's process ended by itself (${end})`, ...lastWords()])),
+          new MediaError(
+            signal === 'SIGKILL' ? 'killed' : 'failed',
+            joinWords([`FFmpeg's process ended by itself (${end})`, ...lastWords()]),
+          ),
         )
     }
     child.once('error', (cause) => {
@@ -182,8 +185,8 @@ function startChild(
     child.once('exit', (code, signal) => {
       const end = signal ?? `exit code ${code}`
       // A report that was already on its way is delivered before the channel says that it is closed.
-      if (child.connected) child.once('disconnect', () => settle(end))
-      else settle(end)
+      if (child.connected) child.once('disconnect', () => settle(end, signal))
+      else settle(end, signal)
     })
   })
 

@@ -80,7 +80,8 @@ export interface MediaDescription {
 
 /** Why a run ended without its output. `message` ends with FFmpeg's own last words. */
 export class MediaError extends Error {
-  readonly code: 'failed' | 'hung' | 'too_long' | 'cancelled' | 'disk_full' | 'unusable'
+  /** `killed`: by somebody else, such as the system when memory ran out. */
+  readonly code: 'failed' | 'killed' | 'hung' | 'too_long' | 'cancelled' | 'disk_full' | 'unusable'
   constructor(code: MediaError['code'], message: string, options?: ErrorOptions) {
     super(message, options)
     this.name = 'MediaError'

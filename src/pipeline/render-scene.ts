@@ -101,7 +101,7 @@ async function keepClip(
     return { kind: 'clip', artifact: (await artifacts.adopt(canonical.path)).id }
   } catch (error) {
     // FFmpeg could not work with this clip: that is the scene's failure, and another clip may be better.
-    if (error instanceof MediaError && ['failed', 'hung', 'too_long'].includes(error.code))
+    if (error instanceof MediaError && ['failed', 'killed', 'hung', 'too_long'].includes(error.code))
       return failed(`clip_${error.code}`, error.message, true)
     throw error
   }

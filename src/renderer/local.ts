@@ -54,7 +54,7 @@ function outcomeOf(error: unknown, { signal }: RenderContext): RenderOutcome {
   const { code, message: reason } = error
   // A full disk, FFmpeg missing or this process ending is not the scene's fault: whoever called waits.
   if (code === 'disk_full' || code === 'unusable' || code === 'cancelled') throw error
-  // The same graph over the same pictures fails in the same way; a machine that was busy may not be.
+  // The same graph over the same pictures fails in the same way; a machine that was busy or out of memory may not be.
   return { kind: 'failed', retry: code !== 'failed', code: `render_${code}`, reason }
 }
 

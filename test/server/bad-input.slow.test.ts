@@ -154,7 +154,7 @@ describe('a job is refused with the field and the reason', () => {
       'with an asset that is not there',
       () => job({ ...pair(), images: [first, missing] }),
       422,
-      'parameters',
+      'parameters.images',
       new RegExp(`no asset ${missing}`),
     ],
     ['with pairs of three', () => job({ pairs: [[first, second, first]] }), 422, 'parameters.pairs[0]', /./],
@@ -280,7 +280,7 @@ describe('a job is refused with the field and the reason', () => {
       'with a scene of an asset that is not there',
       () => job(pair(), { storyboard: { scenes: [scene(), scene({ asset_ids: [missing] })] } }),
       422,
-      'parameters',
+      'storyboard.scenes[1].asset_ids',
       new RegExp(missing),
     ],
     [

@@ -5,7 +5,7 @@ import { basename, join } from 'node:path'
 import { expect, it } from 'vitest'
 import { roomRank } from '../../src/job/room.ts'
 import { inspectImage } from '../../src/media/image.ts'
-import { makeSamplePhotographs } from '../../src/media/sample.ts'
+import { makeSamplePhotographs } from '../../src/sample/sample.ts'
 
 it('makes pictures that are taken as photographs, of rooms that are known by name, the same each time', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'sample-'))

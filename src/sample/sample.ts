@@ -5,8 +5,8 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import sharp, { type Sharp } from 'sharp'
-import { exterior, garden } from './sample-outdoors.ts'
-import { bathroom, bedroom, kitchen, livingRoom } from './sample-rooms.ts'
+import { exterior, garden } from './outdoors.ts'
+import { bathroom, bedroom, kitchen, livingRoom } from './rooms.ts'
 
 interface Sample {
   readonly file: string

@@ -1,6 +1,6 @@
 /** Sample photographs, indoors. */
-import { Sheet, disc, foliage, many, rect, shape, stroke } from './sample-sheet.ts'
-import { cushion, drawRoom, drawWindow, lamp, picture, plant } from './sample-furniture.ts'
+import { Sheet, disc, foliage, many, rect, shape, stroke } from './sheet.ts'
+import { cushion, drawRoom, drawWindow, lamp, picture, plant } from './furniture.ts'
 
 /** A living room in morning light. */
 export function livingRoom(): string {

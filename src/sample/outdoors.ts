@@ -1,5 +1,5 @@
 /** Sample photographs, outdoors. */
-import { type Point, Sheet, dice, disc, foliage, many, rect, shape, stroke } from './sample-sheet.ts'
+import { type Point, Sheet, dice, disc, foliage, many, rect, shape, stroke } from './sheet.ts'
 
 /** A modern house at dusk, its windows lit. */
 export function exterior(): string {

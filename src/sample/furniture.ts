@@ -1,5 +1,5 @@
 /** What the rooms of the sample photographs are made of: four walls by one-point perspective, and things in them. */
-import { type Point, Sheet, dice, disc, foliage, many, rect, shape, stroke } from './sample-sheet.ts'
+import { type Point, Sheet, dice, disc, foliage, many, rect, shape, stroke } from './sheet.ts'
 
 export interface Room {
   /** The back wall. */
