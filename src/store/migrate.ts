@@ -87,9 +87,9 @@ async function createMigrationsTable(database: Database): Promise<void> {
       await database.transaction((tx) => tx.run(translate(create, database.dialect)))
       return
     } catch (error) {
-      // PostgreSQL's "if not exists" looks before it creates, so that of two nodes at once one may fail.
-      const isRace = error instanceof DatabaseError && error.code === 'conflict'
-      if (!isRace || triesLeft === 0) throw error
+      // PostgreSQL's "if not exists" looks before it creates, so that of two nodes at once one may fail, in one of
+      // several ways.
+      if (database.dialect === 'sqlite' || triesLeft === 0) throw error
     }
   }
 }

@@ -124,7 +124,8 @@ describe('inspectImage', () => {
         )
     }
     const scratched = await base.clone().png().toBuffer()
-    scratched.fill(0x55, scratched.length / 2, scratched.length / 2 + 64)
+    const middle = Math.floor(scratched.length / 2)
+    scratched.fill(0x55, middle, middle + 64)
     expect(await refusal(scratched)).toMatch(/^damaged/)
   })
 
