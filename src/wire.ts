@@ -13,7 +13,6 @@ import { createApp } from './http/app.ts'
 import { localPrices } from './job/price.ts'
 import { type Log, logLine } from './log.ts'
 import { createCommandMedia } from './media/command.ts'
-import type { MediaDescription } from './media/media.ts'
 import { createPackagedMedia } from './media/packaged.ts'
 import { handleTasks } from './pipeline/tasks.ts'
 import { type Studio, createStudio } from './pipeline/studio.ts'
@@ -44,8 +43,8 @@ export interface Workflow {
 /** What an operator wants to see at start. */
 export interface WorkflowFacts {
   readonly database: string
-  readonly ffmpeg: MediaDescription
-  readonly renderers: readonly string[]
+  readonly ffmpeg: string
+  readonly renderers: string
 }
 
 export interface WorkflowParts {
@@ -103,8 +102,10 @@ export async function openWorkflow(
       app,
       facts: {
         database: `SQLite, ${join(config.dataDir, 'coordinator.db')}`,
-        ffmpeg,
-        renderers: renderers.map(({ name, maxConcurrency }) => `${name} (${maxConcurrency} at once)`),
+        ffmpeg: `${ffmpeg.version} (${config.ffmpegPath ?? 'packaged'})`,
+        renderers: renderers
+          .map(({ name, maxConcurrency }) => `${name} (${maxConcurrency} at once)`)
+          .join(', '),
       },
       listensOn: (address) => hold.listensOn(address),
       close,
