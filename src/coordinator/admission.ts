@@ -45,7 +45,8 @@ const refusedMs = 3000
 export function createAdmission(options: AdmissionOptions): Admission {
   const { database, host, log, renderers } = options
   const stopped = new AbortController()
-  let looking: Promise<void> | undefined
+  let isLooking = false
+  let looking: Promise<void> = Promise.resolve()
   let again = false
   let alarm: AbortController | undefined
 
@@ -65,6 +66,8 @@ export function createAdmission(options: AdmissionOptions): Admission {
       }
       setAlarm(lookAgainAt)
     } while (again && !stopped.signal.aborted)
+    // In the same breath as the last look at `again`: whoever asks from now on begins a look of his own.
+    isLooking = false
   }
 
   const setAlarm = (at: number): void => {
@@ -79,9 +82,9 @@ export function createAdmission(options: AdmissionOptions): Admission {
   const admitSoon = (): void => {
     if (stopped.signal.aborted) return
     again = true
-    looking ??= look().finally(() => {
-      looking = undefined
-    })
+    if (isLooking) return
+    isLooking = true
+    looking = look()
   }
 
   return {
