@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { jobRequest, median, openBenchHouse, together } from './house.ts'
 
 const jobs = Number(process.argv[2] ?? 10_000)
@@ -22,7 +23,6 @@ async function startServer(
   const ready = await fetch(`${url}/readyz`)
   if (ready.status !== 200) throw new Error(await ready.text())
   const readyMs = performance.now() - start
-  const { readFileSync } = await import('node:fs')
   const resident = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))
   return { child, readyMs, residentMb: Number(resident?.[1]) / 1024 }
 }

@@ -113,7 +113,7 @@ const sizeOf = async (path: string): Promise<number | undefined> =>
   stat(path).then(
     ({ size }) => size,
     (error: unknown) => {
-      if (codeOf(error) === 'ENOENT') return undefined
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
       throw error
     },
   )
@@ -124,15 +124,11 @@ async function syncDirectory(path: string): Promise<void> {
   await folder.sync()
 }
 
-const codeOf = (error: unknown): string | undefined =>
-  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
-
 async function saidClearly<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {
-    const code = codeOf(error)
-    if (code === 'ENOSPC' || code === 'EDQUOT')
+    if (isDiskFull(error))
       throw new ArtifactError('disk_full', 'no room left on the disk that holds the artifacts', {
         cause: error,
       })

@@ -136,7 +136,7 @@ async function startScene(
   const { id: sceneId, jobId, model } = scene
   const now = host.now()
   await setSceneProcessing(tx, sceneId, now)
-  // An unknown price can't be taken for zero: a job that has one is not approved.
+  // Every model offered so far has a price. One without must be refused at approval, and never counted as free.
   const costMicros = clipPrice(priceBook, scene) ?? 0
   await insertAttempt(tx, { id: attemptId, jobId, sceneId, renderer, model, costMicros }, now)
   await tell(tx, {

@@ -84,18 +84,7 @@ export function createReading({ database, engine }: ReadingOptions): Reading {
       return scene
     },
 
-    async film(jobId) {
-      const { film, status } = await existing(jobId)
-      if (!film)
-        throw new RefusedError('Film is not ready', {
-          code: 'not_ready',
-          jobId,
-          currentStatus: status,
-          reason:
-            status === 'completed' ? 'This job was completed without a film' : 'Job must be completed first',
-        })
-      return film
-    },
+    film: async (jobId) => filmOf(await existing(jobId)),
 
     async result(jobId) {
       await existing(jobId)
@@ -115,4 +104,15 @@ export function createReading({ database, engine }: ReadingOptions): Reading {
 
     processingTasks: () => engine.running(),
   }
+}
+
+/** @throws {RefusedError} `not_ready`, where the job has no film (yet). */
+export function filmOf({ id, status, film }: Job): FilmManifest {
+  if (film) return film
+  throw new RefusedError('Film is not ready', {
+    code: 'not_ready',
+    jobId: id,
+    currentStatus: status,
+    reason: status === 'completed' ? 'This job was completed without a film' : 'Job must be completed first',
+  })
 }

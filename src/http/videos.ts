@@ -1,6 +1,8 @@
 import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
 import type { ArtifactStore } from '../artifact/artifact.ts'
 import type { Coordinator } from '../coordinator/coordinator.ts'
+import { filmOf } from '../coordinator/reading.ts'
 import { RefusedError } from '../job/errors.ts'
 import type { Job } from '../job/job.ts'
 import { serveBytes } from './bytes.ts'
@@ -44,29 +46,20 @@ export function videoRoutes({
 }): OpenAPIHono {
   const routes = new OpenAPIHono()
 
-  routes.openapi(filmRoute, async (c) => {
-    const jobId = jobIdOf(c.req.valid('param').id)
-    const [job, { film }] = await Promise.all([coordinator.job(jobId), coordinator.film(jobId)])
+  const serveFilm = async (c: Context, id: string, part: 'film' | 'thumbnail', extension: string) => {
+    const job = await coordinator.job(jobIdOf(id))
+    const artifact = filmOf(job)[part]
     return serveBytes(c, artifacts, {
-      id: film.id,
-      contentType: film.contentType,
+      id: artifact.id,
+      contentType: artifact.contentType,
       modifiedAt: job.endedAt ?? job.updatedAt,
-      disposition: fileName(job, '', 'mp4'),
+      disposition: fileName(job, '', extension),
       immutable: false,
     })
-  })
+  }
 
-  routes.openapi(thumbnailRoute, async (c) => {
-    const jobId = jobIdOf(c.req.valid('param').id)
-    const [job, { thumbnail }] = await Promise.all([coordinator.job(jobId), coordinator.film(jobId)])
-    return serveBytes(c, artifacts, {
-      id: thumbnail.id,
-      contentType: thumbnail.contentType,
-      modifiedAt: job.endedAt ?? job.updatedAt,
-      disposition: fileName(job, '', 'jpg'),
-      immutable: false,
-    })
-  })
+  routes.openapi(filmRoute, (c) => serveFilm(c, c.req.valid('param').id, 'film', 'mp4'))
+  routes.openapi(thumbnailRoute, (c) => serveFilm(c, c.req.valid('param').id, 'thumbnail', 'jpg'))
 
   routes.openapi(clipRoute, async (c) => {
     const { id, scene_id } = c.req.valid('param')

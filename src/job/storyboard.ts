@@ -9,7 +9,8 @@ import type {
   StoryboardRequest,
 } from './request.ts'
 import { roomRank, roomTitle } from './room.ts'
-import type { ScenePlan, Transition } from './scene.ts'
+import type { ScenePlan } from './scene.ts'
+import type { Seam } from './timeline.ts'
 
 const defaults = {
   clipSeconds: 5,
@@ -109,13 +110,6 @@ function sharedPlan(
     transition: parameters.transition ?? defaults.transition,
     model: parameters.model ?? defaults.model,
   }
-}
-
-/** The join of a scene and the next: how many frames they share, and how they pass into each other. */
-export interface Seam {
-  readonly transition: Transition
-  /** 0 for a cut. */
-  readonly overlapFrames: number
 }
 
 type Joined = Pick<ScenePlan, 'asset_ids' | 'transition' | 'duration'>

@@ -2,18 +2,11 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { cellSamples, sampleRate } from '../job/timeline.ts'
 import { answerParent, ChildFailure, failureCode } from './child-side.ts'
 import { joinWords } from './child.ts'
 import type { MediaJob } from './media.ts'
-import {
-  aacFrameSamples,
-  audioSampleRate,
-  type AvOptions,
-  graphThreads,
-  type PlannedInput,
-  type PlannedOutput,
-  planMedia,
-} from './plan.ts'
+import { type AvOptions, graphThreads, type PlannedInput, type PlannedOutput, planMedia } from './plan.ts'
 
 const oldest = { major: 5, minor: 1 }
 
@@ -90,7 +83,7 @@ async function runOnce(
 
 /** FFmpeg tells how far sound is by the time alone. */
 function audioFrames(microseconds: number): number {
-  return Math.round((microseconds * audioSampleRate) / aacFrameSamples / 1_000_000)
+  return Math.round((microseconds * sampleRate) / cellSamples / 1_000_000)
 }
 
 function inputLine(inputs: readonly PlannedInput[]): string[] {

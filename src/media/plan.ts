@@ -3,6 +3,7 @@
  * ends, the encoder's and the muxer's options. Pure, and in FFmpeg's own words (AVOption names), so that
  * one sets them through the library and the other puts a dash before them.
  */
+import { cellSamples, sampleRate } from '../job/timeline.ts'
 import type { MediaInput, MediaJob, MediaOutput, VideoEncoding } from './media.ts'
 
 export type AvOptions = Readonly<Record<string, string>>
@@ -50,16 +51,11 @@ const demuxers: Readonly<Record<MediaInput['format'], string>> = {
 /** 8192 x 8192: above any picture we make, below what a hostile header can ask memory for. */
 const maxPixels = 2 ** 26
 
-export const audioSampleRate = 48_000
-
 /**
  * Slices of one frame on several threads cost a fifth more in all, and a machine that renders has other
  * scenes for its cores.
  */
 export const graphThreads = 1
-
-/** Samples in one AAC frame. */
-export const aacFrameSamples = 1024
 
 /**
  * Fixed, because x264's bits depend on it: a machine with more cores would make other bytes from the same
@@ -121,9 +117,9 @@ function planAudio(url: string, bitrate: number): PlannedOutput {
     muxerOptions: { movflags: '+faststart' },
     encoder: 'aac',
     encoderOptions: { b: String(bitrate) },
-    graphEnd: `[a]aresample=${audioSampleRate},aformat=sample_fmts=fltp:channel_layouts=stereo,asetnsamples=n=${aacFrameSamples}:p=0`,
+    graphEnd: `[a]aresample=${sampleRate},aformat=sample_fmts=fltp:channel_layouts=stereo,asetnsamples=n=${cellSamples}:p=0`,
     frames: null,
-    rate: audioSampleRate,
+    rate: sampleRate,
     keyframes: [],
   }
 }

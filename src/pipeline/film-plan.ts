@@ -2,8 +2,8 @@
 import { framesOf } from '../job/format.ts'
 import type { Job } from '../job/job.ts'
 import type { Scene } from '../job/scene.ts'
-import { type Seam, seamsOf } from '../job/storyboard.ts'
-import { cellSamples, type ClipPlace, planTimeline, type Timeline } from '../job/timeline.ts'
+import { seamsOf } from '../job/storyboard.ts'
+import { cellSamples, type ClipPlace, planTimeline, type Seam, type Timeline } from '../job/timeline.ts'
 import type { SeamKey } from '../store/seams.ts'
 
 export interface FilmPlan {

@@ -4,7 +4,6 @@ import type { Coordinator } from '../coordinator/coordinator.ts'
 import type { AttemptWork, SceneVerbs } from '../coordinator/scene-verbs.ts'
 import type { TaskHandler } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
-import { framesOf } from '../job/format.ts'
 import type { Failure, Scene } from '../job/scene.ts'
 import type { ClipPlace } from '../job/timeline.ts'
 import { makeCanonical } from '../media/canonical.ts'
@@ -68,7 +67,7 @@ async function render(
       prompt: scene.prompt,
       title: scene.title,
       format,
-      frames: framesOf(scene.duration, format.fps),
+      frames: place.frames,
       images,
       transition: scene.transition,
       fit,
