@@ -7,7 +7,7 @@ import { createEmbeddedEngine } from '../src/engine/embedded.ts'
 import type { Engine } from '../src/engine/engine.ts'
 import { createPubSub } from '../src/events/pubsub.ts'
 import { systemHost } from '../src/host.ts'
-import { localPrices } from '../src/job/price.ts'
+import { readCatalogue } from '../src/job/catalogue.ts'
 import { createLog } from '../src/log.ts'
 import type { Database } from '../src/store/database.ts'
 import { migrate } from '../src/store/migrate.ts'
@@ -28,6 +28,8 @@ export const asset = 'a'.repeat(64)
 export const jobRequest = {
   type: 'property_photos',
   parameters: { photos: [{ asset_id: asset, room: 'kitchen' }] },
+  // All jobs are of the same picture, and each is to be rendered.
+  force: true,
 }
 
 /** `slots`: how many renders may run at once; 0 lets approved jobs wait. */
@@ -41,7 +43,9 @@ export async function openBenchHouse(slots: number): Promise<BenchHouse> {
     throw error
   })
   const engine = createEmbeddedEngine({ database, host, log })
-  const renderers = [{ name: 'local', models: ['local'], maxConcurrency: slots }]
+  const renderers = [
+    { name: 'local', models: ['local'], maxConcurrency: slots, startDelayMs: 0, task: 'render-scene' as const },
+  ]
   const coordinator = createCoordinator({
     database,
     engine,
@@ -49,7 +53,7 @@ export async function openBenchHouse(slots: number): Promise<BenchHouse> {
     host,
     log,
     renderers,
-    priceBook: localPrices,
+    catalogue: readCatalogue(),
   })
   await coordinator.addAsset({
     id: asset,

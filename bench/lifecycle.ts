@@ -29,7 +29,7 @@ async function run(): Promise<Run> {
     const work = await coordinator.beginAttempt(task.subject)
     for (const percentage of [20, 40, 60, 80])
       await coordinator.updateProgress(work!.job.id, { percentage, stage: 'rendering' })
-    await coordinator.sceneRendered(task.subject, asset)
+    await coordinator.sceneRendered(task.subject, { clip: asset, source: asset, place: '' })
   })
   engine.handle('join-clips', options, () => Promise.resolve())
   engine.handle('stitch-film', options, async (task) => {

@@ -2,7 +2,7 @@
  * All that is not deterministic: the time, ids, chance and waiting. Code takes a `Host` and never asks the
  * platform itself, so a test can move the clock and repeat a run from its seed.
  */
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 
 export interface Host {
   /** Milliseconds since the epoch, UTC. */
@@ -13,6 +13,8 @@ export interface Host {
   id(): string
   /** A number in [0, 1). */
   random(): number
+  /** Random bytes that nobody can guess, as hex digits. */
+  secret(bytes: number): string
   /** Resolves after `ms`, or at once (never rejects) when `signal` fires. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>
 }
@@ -25,6 +27,7 @@ export const systemHost: Host = {
   monotonic: () => performance.now(),
   id: () => timedUuid(Date.now()),
   random: () => Math.random(),
+  secret: (bytes) => randomBytes(bytes).toString('hex'),
   sleep: (ms, signal) =>
     new Promise((resolve) => {
       if (signal?.aborted) return resolve()

@@ -45,6 +45,48 @@ export const logLine = {
   jobFailed: (log: Log, jobId: number, reason: string): void =>
     log.error({ job_id: jobId, reason }, `[Workflow.Coordinator] Task failed for job ${jobId}: ${reason}`),
 
+  jobCancelled: (log: Log, jobId: number): void =>
+    log.info({ job_id: jobId }, `[Workflow.Coordinator] Job cancelled: ${jobId}`),
+
+  providerPaused: (log: Log, renderer: string, waitMs: number, reason: string): void =>
+    log.warn(
+      { renderer, wait_ms: waitMs, reason },
+      `[Workflow.Coordinator] Nothing is started at ${renderer} for ${Math.ceil(waitMs / 1000)} s: ${reason}`,
+    ),
+
+  attemptUnknown: (log: Log, attempt: AttemptFacts, reason: string): void =>
+    log.warn(
+      { ...attemptFacts(attempt), reason },
+      `[Workflow.Coordinator] Whether ${attempt.renderer} has attempt ${attempt.id} of job ${attempt.jobId} is unknown, and is looked into: ${reason}`,
+    ),
+
+  attemptHeld: (log: Log, attempt: AttemptFacts, reason: string): void =>
+    log.error(
+      { ...attemptFacts(attempt), reason },
+      `[Workflow.Coordinator] Attempt ${attempt.id} of job ${attempt.jobId} is held until a person decides: ${reason}`,
+    ),
+
+  attemptResolved: (log: Log, attempt: AttemptFacts, resolution: string): void =>
+    log.info(
+      { ...attemptFacts(attempt), resolution },
+      `[Workflow.Coordinator] Attempt ${attempt.id} of job ${attempt.jobId} was decided by a person: ${resolution}`,
+    ),
+
+  strayRender: (
+    log: Log,
+    stray: { readonly renderer: string; readonly providerId: string; readonly mark: string; readonly state: string },
+  ): void =>
+    log.error(
+      { renderer: stray.renderer, provider_id: stray.providerId, mark: stray.mark, state: stray.state },
+      `[Workflow.Coordinator] ${stray.renderer} has a render ${stray.providerId} with our mark that no attempt accounts for`,
+    ),
+
+  cannotAccount: (log: Log, renderer: string, reason: string): void =>
+    log.warn(
+      { renderer, reason },
+      `[Workflow.Coordinator] Cannot compare our attempts with what ${renderer} lists; trying again: ${reason}`,
+    ),
+
   taskPutOff: (log: Log, task: Task, err: unknown): void =>
     log.warn(
       { err, ...facts(task) },
@@ -88,6 +130,20 @@ export const logLine = {
   listenerFailed: (log: Log, topic: string, err: unknown): void =>
     log.error({ err, topic }, `[Workflow.Coordinator] A listener of ${topic} failed`),
 }
+
+type AttemptFacts = {
+  readonly id: string
+  readonly jobId: number
+  readonly sceneId: string
+  readonly renderer: string
+}
+
+const attemptFacts = ({ id, jobId, sceneId, renderer }: AttemptFacts) => ({
+  attempt_id: id,
+  job_id: jobId,
+  scene_id: sceneId,
+  renderer,
+})
 
 const facts = ({ kind, subject, jobId }: Task) => ({ kind, subject, job_id: jobId })
 

@@ -1,28 +1,38 @@
 /** The only place that picks adapters: from a configuration to a house in which everything runs. */
-import { mkdir } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ArtifactStore } from './artifact/artifact.ts'
 import { openDiskArtifacts } from './artifact/disk.ts'
-import type { Config } from './config.ts'
+import { type Config, ConfigError } from './config.ts'
+import { markOf } from './coordinator/accounts.ts'
+import type { RendererLimit } from './coordinator/admission-rules.ts'
 import { type Coordinator, createCoordinator } from './coordinator/coordinator.ts'
 import { isDiskFull } from './disk-full.ts'
 import { createEmbeddedEngine } from './engine/embedded.ts'
 import { type PubSub, createPubSub } from './events/pubsub.ts'
 import { type Host, systemHost } from './host.ts'
 import { createApp } from './http/app.ts'
-import { localPrices } from './job/price.ts'
+import { addressOf } from './http/path.ts'
+import type { ProviderGate } from './http/provider.ts'
+import { type Catalogue, CatalogueError, readCatalogue } from './job/catalogue.ts'
 import { type Log, logLine } from './log.ts'
 import { createCommandMedia } from './media/command.ts'
 import { createPackagedMedia } from './media/packaged.ts'
+import { createClips } from './pipeline/clips.ts'
+import { startSweep } from './pipeline/sweep.ts'
 import { handleTasks } from './pipeline/tasks.ts'
 import { type Studio, createStudio } from './pipeline/studio.ts'
 import { type TakeAsset, createTakeAsset } from './pipeline/take-asset.ts'
 import { createLocalRenderer } from './renderer/local.ts'
+import type { Provider } from './renderer/provider.ts'
 import type { Renderer } from './renderer/renderer.ts'
+import { createReplicate } from './renderer/replicate/replicate.ts'
+import { createUrlSigner, verifySignature } from './renderer/replicate/signature.ts'
 import { type Database, DatabaseError } from './store/database.ts'
 import { holdFolder } from './store/lock.ts'
 import { migrate } from './store/migrate.ts'
 import { migrations } from './store/migrations/all.ts'
+import { type Installation, installationOf } from './store/provider.ts'
 import { openSqlite } from './store/sqlite.ts'
 
 export interface Workflow {
@@ -80,9 +90,25 @@ export async function openWorkflow(
     closing.push(() => media.close())
     const ffmpeg = await media.describe()
     const renderers = [createLocalRenderer({ media, maxConcurrency: config.localMaxConcurrency })]
+    const catalogue = await openCatalogue(config)
+    const installation = await database.transaction((tx) =>
+      installationOf(tx, { id: host.secret(6), secret: host.secret(32) }),
+    )
+    const outside = openProviders(config, { catalogue, installation, host })
 
     const studio = createStudio({ media, artifacts, database, host })
-    const running = await startCoordinator({ config, database, artifacts, studio, renderers, host, log })
+    const running = await startCoordinator({
+      config,
+      database,
+      artifacts,
+      studio,
+      renderers,
+      catalogue,
+      installation,
+      providers: outside.providers,
+      host,
+      log,
+    })
     closing.push(running.stop)
     const { coordinator, pubsub } = running
     const takeAsset = createTakeAsset({ coordinator, artifacts, studio })
@@ -91,7 +117,8 @@ export async function openWorkflow(
       artifacts,
       takeAsset,
       log,
-      hosts: [config.host],
+      hosts: [config.host, ...(config.publicBaseUrl ? [new URL(config.publicBaseUrl).hostname] : [])],
+      ...(outside.gate && { gate: outside.gate }),
       host,
     })
     return {
@@ -103,7 +130,7 @@ export async function openWorkflow(
       facts: {
         database: `SQLite, ${join(config.dataDir, 'coordinator.db')}`,
         ffmpeg: `${ffmpeg.version} (${config.ffmpegPath ?? 'packaged'})`,
-        renderers: renderers
+        renderers: [...renderers, ...outside.providers]
           .map(({ name, maxConcurrency }) => `${name} (${maxConcurrency} at once)`)
           .join(', '),
       },
@@ -125,17 +152,98 @@ const noRoom = (dataDir: string, cause: unknown): DatabaseError =>
     { cause },
   )
 
+/** The built-in price book with the operator's own models; without a provider to render them, none but this machine's. */
+async function openCatalogue({ modelsFile, replicate }: Config): Promise<Catalogue> {
+  if (modelsFile === undefined) {
+    const catalogue = readCatalogue()
+    return replicate ? catalogue : { ...catalogue, models: new Map() }
+  }
+  try {
+    const catalogue = readCatalogue(JSON.parse(await readFile(modelsFile, 'utf8')))
+    return replicate ? catalogue : { ...catalogue, models: new Map() }
+  } catch (error) {
+    const isForeseen = error instanceof CatalogueError || error instanceof SyntaxError || isDiskError(error)
+    if (!isForeseen) throw error
+    throw new ConfigError(`MODELS_FILE ${modelsFile}: ${error.message}`, { cause: error })
+  }
+}
+
+const isDiskError = (error: unknown): error is Error => error instanceof Error && 'code' in error
+
+interface Outside {
+  readonly providers: readonly Provider[]
+  /** How a provider gets at its pictures and tells us its news; undefined where it doesn't reach us. */
+  readonly gate: ProviderGate | undefined
+}
+
+function openProviders(
+  { replicate: config, publicBaseUrl }: Config,
+  parts: { readonly catalogue: Catalogue; readonly installation: Installation; readonly host: Host },
+): Outside {
+  if (!config) return { providers: [], gate: undefined }
+  const { catalogue, installation, host } = parts
+  const signer = createUrlSigner(installation.secret)
+  const outside = (path: string): string => `${publicBaseUrl}${path}`
+  const reached = publicBaseUrl !== undefined
+  const provider = createReplicate({
+    ...config,
+    catalogue,
+    inputUrl: reached
+      ? (attemptId, n) => outside(addressOf.input(markOf(installation.id, attemptId), n, signer.sign))
+      : undefined,
+    webhookUrl: reached ? (attemptId) => outside(addressOf.webhook(attemptId, signer.sign)) : undefined,
+    host,
+  })
+  const gate: ProviderGate = {
+    isOurs: signer.verify,
+    async isProviders(message) {
+      const check = (secrets: readonly string[]) =>
+        verifySignature({ ...message, secrets: [...config.webhookSecrets, ...secrets], nowMs: host.now() })
+      const verdict = check(await provider.webhookSecrets())
+      // A secret that was changed since is asked for once more.
+      if (verdict.ok || (verdict.reason !== 'wrong_signature' && verdict.reason !== 'no_secret')) return verdict
+      return check(await provider.webhookSecrets({ fresh: true }))
+    },
+  }
+  return { providers: [provider], gate: reached ? gate : undefined }
+}
+
 interface Running {
   readonly config: Config
   readonly database: Database
   readonly artifacts: ArtifactStore
   readonly studio: Studio
   readonly renderers: readonly Renderer[]
+  readonly providers: readonly Provider[]
+  readonly catalogue: Catalogue
+  readonly installation: Installation
   readonly host: Host
   readonly log: Log
 }
 
-async function startCoordinator({ config, database, artifacts, studio, renderers, host, log }: Running) {
+const limitsOf = (
+  renderers: readonly Renderer[],
+  providers: readonly Provider[],
+): readonly RendererLimit[] => [
+  ...renderers.map(({ name, models, maxConcurrency }) => ({
+    name,
+    models,
+    maxConcurrency,
+    startDelayMs: 0,
+    task: 'render-scene' as const,
+  })),
+  ...providers.map(({ name, models, maxConcurrency, startDelayMs }) => ({
+    name,
+    models,
+    maxConcurrency,
+    startDelayMs,
+    task: 'follow-render' as const,
+  })),
+]
+
+async function startCoordinator(running: Running) {
+  const { config, database, artifacts, studio, renderers, providers, catalogue, host, log } = running
+  const installationId = running.installation.id
   const pubsub = createPubSub((error, event) => logLine.listenerFailed(log, event.topic, error))
   const engine = createEmbeddedEngine({ database, host, log })
   const coordinator = createCoordinator({
@@ -144,16 +252,30 @@ async function startCoordinator({ config, database, artifacts, studio, renderers
     pubsub,
     host,
     log,
-    renderers,
-    priceBook: localPrices,
+    renderers: limitsOf(renderers, providers),
+    catalogue,
+    budgets: config.budgets,
+    installationId,
   })
-  handleTasks(engine, { coordinator, renderers, artifacts, studio, host })
+  handleTasks(engine, {
+    coordinator,
+    renderers,
+    providers,
+    artifacts,
+    clips: createClips({ artifacts, studio }),
+    studio,
+    host,
+    markOf: (attemptId) => markOf(installationId, attemptId),
+    isNotified: config.publicBaseUrl !== undefined,
+  })
   await coordinator.start()
+  const sweep = startSweep({ coordinator, providers, host, log })
   return {
     coordinator,
     pubsub,
     stop: async () => {
       await coordinator.stop()
+      await sweep.stop()
       await engine.stop({ graceMs: config.shutdownGraceMs })
     },
   }

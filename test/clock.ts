@@ -22,6 +22,8 @@ export function createClock(seed = 1): Clock {
     now: () => now,
     monotonic: () => now,
     random,
+    secret: (bytes) =>
+      Array.from({ length: bytes * 2 }, () => Math.floor(random() * 16).toString(16)).join(''),
     id: () => `00000000-0000-4000-8000-${(++ids + seed * 2 ** 32).toString(16).padStart(12, '0')}`,
     sleep: (ms, signal) =>
       new Promise((resolve) => {

@@ -5,22 +5,23 @@
 import { isDiskFull } from '../disk-full.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
-import { initializing } from '../job/progress.ts'
-import { type PriceBook, clipPrice } from '../job/price.ts'
+import { dayOf } from '../job/price.ts'
 import { type Log, logLine } from '../log.ts'
-import { countInFlight, insertAttempt } from '../store/attempts.ts'
-import type { Database, Transaction } from '../store/database.ts'
-import { setProcessing } from '../store/jobs.ts'
+import { insertAttempt, isBeingRendered, lastPostedAt, occupancyOf } from '../store/attempts.ts'
+import type { Database, Reader, Transaction } from '../store/database.ts'
+import { findPause } from '../store/money.ts'
 import { type WaitingScene, listWaitingScenes, nextRetryAt, setSceneProcessing } from '../store/scenes.ts'
+import {
+  type RendererLimit,
+  type RendererNow,
+  type Waiting,
+  freeStarts,
+  moneyWait,
+  sameRenderWait,
+} from './admission-rules.ts'
+import type { Starting } from './starting.ts'
 import type { Tell } from './tell.ts'
-
-/** What admission knows of a renderer. */
-export interface RendererLimit {
-  readonly name: string
-  readonly models: readonly string[]
-  /** Attempts it may have in flight at once, over all jobs. */
-  readonly maxConcurrency: number
-}
+import { type ConfiguredBudgets, type Treasury, openTreasury } from './treasury.ts'
 
 export interface AdmissionOptions {
   readonly database: Database
@@ -28,7 +29,8 @@ export interface AdmissionOptions {
   readonly host: Host
   readonly log: Log
   readonly renderers: readonly RendererLimit[]
-  readonly priceBook: PriceBook
+  readonly budgets: ConfiguredBudgets
+  readonly starting: Starting
   readonly tell: Tell
 }
 
@@ -97,53 +99,102 @@ export function createAdmission(options: AdmissionOptions): Admission {
   }
 }
 
-/** Fills a renderer's free slots; resolves to when the next scene that backs off may start. */
+/** Scenes read at a time: more than the free places where some of them have to wait for money. */
+const pageSize = 50
+
+/** Starts what may start at a renderer; resolves to when to look again, where that is known. */
 async function admit(
   tx: Transaction,
-  renderer: RendererLimit,
+  limit: RendererLimit,
   options: AdmissionOptions,
 ): Promise<number | undefined> {
   const now = options.host.now()
-  const freeSlots = renderer.maxConcurrency - (await countInFlight(tx, renderer.name))
-  if (freeSlots > 0) {
-    const started = new Set<number>()
-    for (const scene of await listWaitingScenes(tx, renderer.name, now, freeSlots)) {
-      if (scene.jobApproved && !started.has(scene.jobId)) await startJob(tx, scene.jobId, options)
-      started.add(scene.jobId)
-      await startScene(tx, scene, renderer.name, options)
+  const at = await rendererNow(tx, limit.name, now)
+  if (at.pause) return at.pause.until
+  let free = freeStarts(limit, at)
+  let again = Number.POSITIVE_INFINITY
+  const treasury = openTreasury(tx, options.budgets, now)
+  const begun = new Set<number>()
+  for (let passed = 0; free > 0; ) {
+    const page = { limit: Math.min(pageSize, free + passed), offset: passed }
+    const scenes = await listWaitingScenes(tx, limit.name, now, page)
+    for (const scene of scenes) {
+      if (free === 0) break
+      const wait = await sceneWait(tx, scene, treasury, now)
+      if (wait) {
+        passed++
+        again = Math.min(again, wait.until ?? Number.POSITIVE_INFINITY)
+        continue
+      }
+      if (scene.jobApproved && !begun.has(scene.jobId)) await options.starting.startJob(tx, scene.jobId)
+      begun.add(scene.jobId)
+      await startScene(tx, scene, limit, options)
+      treasury.reserve(scene, scene.priceMicros)
+      free--
     }
+    if (scenes.length < page.limit) break
   }
-  return nextRetryAt(tx, renderer.name, now)
+  return Math.min(again, (await nextRetryAt(tx, limit.name, now)) ?? Number.POSITIVE_INFINITY)
 }
 
-async function startJob(
-  tx: Transaction,
-  jobId: number,
-  { host, log, tell }: AdmissionOptions,
-): Promise<void> {
-  await setProcessing(tx, jobId, initializing, host.now())
-  await tell(tx, { type: 'job_processing', jobId, data: { ...initializing } })
-  tx.afterCommit(() => logLine.jobProcessing(log, jobId))
+/** What goes on at a renderer. */
+export async function rendererNow(reader: Reader, renderer: string, now: number): Promise<RendererNow> {
+  const pause = await findPause(reader, renderer)
+  return {
+    ...(await occupancyOf(reader, renderer)),
+    lastPostedAt: await lastPostedAt(reader, renderer),
+    pause: pause && pause.until > now ? pause : undefined,
+  }
+}
+
+/** Why a scene at the head of the queue can't start, though its renderer has a place for it. */
+export async function sceneWait(
+  reader: Reader,
+  scene: Pick<
+    WaitingScene,
+    'jobId' | 'clientId' | 'priceMicros' | 'authorisedMicros' | 'unknownCostAccepted' | 'renderKey' | 'forced'
+  >,
+  treasury: Treasury,
+  now: number,
+): Promise<Waiting | undefined> {
+  if (!scene.forced && (await isBeingRendered(reader, scene.renderKey))) return sameRenderWait
+  if (scene.priceMicros === 0) return undefined
+  const { jobId, priceMicros, authorisedMicros, unknownCostAccepted } = scene
+  const [job, budgets] = [await treasury.moneyOfJob(jobId), await treasury.budgetsFor(scene)]
+  return moneyWait({ priceMicros, authorisedMicros, unknownCostAccepted, job, budgets }, now)
 }
 
 async function startScene(
   tx: Transaction,
   scene: WaitingScene,
-  renderer: string,
-  { engine, host, priceBook, tell }: AdmissionOptions,
+  { name: renderer, task }: RendererLimit,
+  { engine, host, tell }: AdmissionOptions,
 ): Promise<void> {
   const attemptId = host.id()
-  const { id: sceneId, jobId, model } = scene
+  const { id: sceneId, jobId, model, priceMicros: costMicros, clientId, renderKey, render: settings } = scene
   const now = host.now()
-  await setSceneProcessing(tx, sceneId, now)
-  // Every model offered so far has a price. One without must be refused at approval, and never counted as free.
-  const costMicros = clipPrice(priceBook, scene) ?? 0
-  await insertAttempt(tx, { id: attemptId, jobId, sceneId, renderer, model, costMicros }, now)
+  await setSceneProcessing(tx, sceneId, attemptId, now)
+  await insertAttempt(
+    tx,
+    {
+      id: attemptId,
+      jobId,
+      sceneId,
+      renderer,
+      model,
+      costMicros,
+      clientId,
+      day: dayOf(now),
+      renderKey,
+      settings,
+    },
+    now,
+  )
   await tell(tx, {
     type: 'scene_processing',
     jobId,
     sceneId,
     data: { attempt_id: attemptId, renderer, model },
   })
-  await engine.enqueue(tx, { kind: 'render-scene', subject: attemptId, jobId })
+  await engine.enqueue(tx, { kind: task, subject: attemptId, jobId })
 }

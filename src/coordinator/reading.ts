@@ -1,15 +1,27 @@
 import type { Engine } from '../engine/engine.ts'
+import type { Host } from '../host.ts'
 import type { Asset } from '../job/asset.ts'
-import { assetNotFound, jobNotFound, RefusedError, sceneNotFound } from '../job/errors.ts'
+import type { Attempt } from '../job/attempt.ts'
+import { assetNotFound, jobNotFound, RefusedError } from '../job/errors.ts'
 import type { FilmManifest, Job } from '../job/job.ts'
 import type { JobStatus } from '../job/lifecycle.ts'
+import { type Money, noMoney } from '../job/price.ts'
 import type { Progress } from '../job/progress.ts'
 import type { Scene } from '../job/scene.ts'
 import type { Task } from '../job/task.ts'
 import { findAsset } from '../store/assets.ts'
+import { type LedgerFilter, type LedgerQuery, listJobInFlight, listPaid } from '../store/attempts.ts'
 import type { Database } from '../store/database.ts'
+import { type FilmVersion, findFilm, listFilms } from '../store/films.ts'
 import { findJob, listActiveJobs, listJobs, readResult } from '../store/jobs.ts'
-import { findScene, listScenes } from '../store/scenes.ts'
+import { moneyOfJobs, moneyOfLedger, moneyOfScenes } from '../store/money.ts'
+import { type Stray, listStrays } from '../store/provider.ts'
+import { listScenes } from '../store/scenes.ts'
+import { type RendererLimit, type Waiting, rendererWait } from './admission-rules.ts'
+import { rendererNow, sceneWait } from './admission.ts'
+import { neededFor } from './approval.ts'
+import { sceneOf } from './scene-editing.ts'
+import { type ConfiguredBudgets, openTreasury } from './treasury.ts'
 
 export interface JobFilter {
   readonly status?: JobStatus | undefined
@@ -31,6 +43,25 @@ export interface Reading {
   scenes(jobId: number): Promise<readonly Scene[]>
   /** @throws {RefusedError} `job_not_found`, `scene_not_found`, `scene_of_another_job` */
   scene(jobId: number, sceneId: string): Promise<Scene>
+  /** What has become of each job's money; a job that spent nothing is not in it. */
+  money(jobIds: readonly number[]): Promise<ReadonlyMap<number, Money>>
+  /** A job's costs, scene by scene. @throws {RefusedError} `job_not_found` */
+  costs(jobId: number): Promise<JobCosts>
+  /** Why each scene that waits does so, by its id. @throws {RefusedError} `job_not_found` */
+  waits(jobId: number): Promise<ReadonlyMap<string, Waiting>>
+  /** What was, or may be, paid for, newest first. `next`: what to pass as `before` for the next page; null at the end. */
+  ledger(query: LedgerQuery): Promise<{
+    readonly entries: readonly Attempt[]
+    readonly next: { readonly insertedAt: number; readonly id: string } | null
+    /** Renders at a provider that no attempt accounts for. */
+    readonly strays: readonly Stray[]
+  }>
+  /** What all that the filter finds has cost, or may. */
+  ledgerTotals(filter: LedgerFilter): Promise<Money>
+  /** Every film the job has had, newest first. @throws {RefusedError} `job_not_found` */
+  films(jobId: number): Promise<readonly FilmVersion[]>
+  /** @throws {RefusedError} `job_not_found`, `not_ready` */
+  filmVersion(jobId: number, version: number): Promise<FilmVersion>
   /** @throws {RefusedError} `job_not_found`, `not_ready` */
   film(jobId: number): Promise<FilmManifest>
   /** What `completeJob` was given, as bytes; undefined before. @throws {RefusedError} `job_not_found` */
@@ -45,12 +76,33 @@ export interface Reading {
   processingTasks(): readonly Task[]
 }
 
+/** Where a job's money is. */
+export interface JobCosts extends Money {
+  /** Left to pay for the scenes that wait; null where a price is unknown. */
+  readonly toPayMicros: number | null
+  readonly scenesToPay: number
+  /** To be approved before it goes on; 0: nothing; null: an unknown price. */
+  readonly toApproveMicros: number | null
+  readonly scenes: readonly SceneCosts[]
+}
+
+export interface SceneCosts extends Money {
+  readonly sceneId: string
+  /** What the scene costs, once; 0 where it takes a kept clip; null where its price is unknown. */
+  readonly estimatedMicros: number | null
+}
+
 export interface ReadingOptions {
   readonly database: Database
   readonly engine: Engine
+  readonly host: Host
+  readonly renderers: readonly RendererLimit[]
+  readonly budgets: ConfiguredBudgets
 }
 
-export function createReading({ database, engine }: ReadingOptions): Reading {
+const mostStrays = 100
+
+export function createReading({ database, engine, host, renderers, budgets }: ReadingOptions): Reading {
   const existing = async (jobId: number): Promise<Job> => {
     const job = await findJob(database, jobId)
     if (!job) throw jobNotFound(jobId)
@@ -71,17 +123,82 @@ export function createReading({ database, engine }: ReadingOptions): Reading {
       return listScenes(database, jobId)
     },
 
-    async scene(jobId, sceneId) {
+    scene: async (jobId, sceneId) => (await sceneOf(database, jobId, sceneId)).scene,
+
+    money: (jobIds) => moneyOfJobs(database, jobIds),
+
+    async costs(jobId) {
+      const job = await existing(jobId)
+      const scenes = await listScenes(database, jobId)
+      const spent = await moneyOfScenes(database, jobId)
+      const { quote, money, isMore } = await neededFor(database, job, scenes)
+      const waiting = scenes.filter(({ status }) => status === 'pending')
+      const open = new Map(waiting.map(({ id }, index) => [id, quote.byScene[index]!]))
+      return {
+        ...money,
+        toPayMicros: quote.micros,
+        scenesToPay: quote.scenesToPay,
+        toApproveMicros: isMore ? quote.micros : 0,
+        scenes: scenes.map(({ id, price_micros }) => ({
+          sceneId: id,
+          estimatedMicros: open.has(id) ? open.get(id)! : price_micros,
+          ...(spent.get(id) ?? noMoney),
+        })),
+      }
+    },
+
+    async waits(jobId) {
+      const job = await existing(jobId)
+      const scenes = await listScenes(database, jobId)
+      const now = host.now()
+      const treasury = openTreasury(database, budgets, now)
+      const atRenderer = new Map<string, Waiting | undefined>()
+      for (const limit of renderers)
+        if (scenes.some(({ status, renderer }) => status === 'pending' && renderer === limit.name))
+          atRenderer.set(limit.name, rendererWait(limit, await rendererNow(database, limit.name, now)))
+      const held = new Set((await listJobInFlight(database, jobId)).filter(isHeld).map(({ sceneId }) => sceneId))
+      const waits = new Map<string, Waiting>()
+      for (const scene of scenes) {
+        if (held.has(scene.id)) waits.set(scene.id, heldWait)
+        if (scene.status !== 'pending') continue
+        const facts = { ...job, ...scene, jobId, priceMicros: scene.price_micros }
+        const wait =
+          jobWait(job) ??
+          backOffWait(scene, now) ??
+          (await sceneWait(database, facts, treasury, now)) ??
+          atRenderer.get(scene.renderer) ??
+          queueWait
+        waits.set(scene.id, wait)
+      }
+      return waits
+    },
+
+    async ledger(query) {
+      const rows = await listPaid(database, { ...query, limit: query.limit + 1 })
+      const entries = rows.slice(0, query.limit)
+      const last = entries.at(-1)
+      const next =
+        rows.length > entries.length && last ? { insertedAt: last.insertedAt, id: last.id } : null
+      return { entries, next, strays: await listStrays(database, mostStrays) }
+    },
+
+    ledgerTotals: (filter) => moneyOfLedger(database, filter),
+
+    async films(jobId) {
       await existing(jobId)
-      const scene = await findScene(database, sceneId)
-      if (!scene) throw sceneNotFound(sceneId)
-      if (scene.jobId !== jobId)
-        throw new RefusedError('Scene does not belong to this job', {
-          code: 'scene_of_another_job',
-          sceneId,
-          jobId,
-        })
-      return scene
+      return listFilms(database, jobId)
+    },
+
+    async filmVersion(jobId, version) {
+      const job = await existing(jobId)
+      const film = await findFilm(database, jobId, version)
+      if (film) return film
+      throw new RefusedError('Film is not ready', {
+        code: 'not_ready',
+        jobId,
+        currentStatus: job.status,
+        reason: `There is no version ${version} of it`,
+      })
     },
 
     film: async (jobId) => filmOf(await existing(jobId)),
@@ -105,6 +222,34 @@ export function createReading({ database, engine }: ReadingOptions): Reading {
     processingTasks: () => engine.running(),
   }
 }
+
+const isHeld = ({ status }: Attempt): boolean => status === 'held'
+
+const heldWait: Waiting = {
+  code: 'held',
+  reason: 'nobody knows whether the provider accepted it: a person has to decide (POST .../resolve)',
+  until: null,
+}
+
+const queueWait: Waiting = { code: 'queue', reason: 'others are before it', until: null }
+
+const jobWait = ({ status }: Job): Waiting | undefined =>
+  status === 'approved' || status === 'processing'
+    ? undefined
+    : {
+        code: 'job_not_approved',
+        reason: status === 'pending' ? 'its job waits for approval' : `its job is ${status}`,
+        until: null,
+      }
+
+const backOffWait = ({ notBefore, error }: Scene, now: number): Waiting | undefined =>
+  notBefore !== null && notBefore > now
+    ? {
+        code: 'back_off',
+        reason: `it failed and is tried again: ${error?.reason ?? 'no reason was given'}`,
+        until: notBefore,
+      }
+    : undefined
 
 /** @throws {RefusedError} `not_ready`, where the job has no film (yet). */
 export function filmOf({ id, status, film }: Job): FilmManifest {

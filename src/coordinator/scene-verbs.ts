@@ -3,113 +3,87 @@ import type { Engine } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
 import type { Attempt } from '../job/attempt.ts'
 import type { Job } from '../job/job.ts'
-import { type Progress, rendering, risen, stitching } from '../job/progress.ts'
+import { rendering } from '../job/progress.ts'
 import type { Failure, Scene } from '../job/scene.ts'
-import { seamBetween } from '../job/storyboard.ts'
-import { type Log, logLine } from '../log.ts'
-import { findAttempt, moveAttempt } from '../store/attempts.ts'
+import { findAttempt, setAttemptFailed, setSubmitted, setSucceeded } from '../store/attempts.ts'
 import type { Database, Transaction } from '../store/database.ts'
-import { type JobState, findJob, findJobState, noteFailure, setFailed, setProgress } from '../store/jobs.ts'
+import { findJob, findJobState } from '../store/jobs.ts'
+import { findRender, forgetRender, keepRender } from '../store/renders.ts'
 import {
+  type SceneClip,
   findScene,
-  listNeighbours,
   listSceneStates,
   listScenes,
   setSceneCompleted,
-  setSceneFailed,
+  setSceneFitted,
   setScenePending,
   setSceneProgress,
 } from '../store/scenes.ts'
+import type { Settling } from './settling.ts'
+import type { Starting } from './starting.ts'
 import type { Tell } from './tell.ts'
 
-/** What a render needs to know; read once, when its attempt begins. */
-export interface AttemptWork {
-  readonly attempt: Attempt
+/** A scene that is worked on, and the film it belongs to; read once, when the work begins. */
+export interface SceneWork {
   readonly scene: Scene
   readonly job: Job
   /** All of the job's scenes, in the storyboard's order. */
   readonly scenes: readonly Scene[]
 }
 
+/** What a render needs to know. */
+export interface AttemptWork extends SceneWork {
+  readonly attempt: Attempt
+}
+
 export interface SceneVerbs {
-  /** Undefined where the attempt has been decided already: there is nothing left to do for it. */
+  /** A render on this machine begins. Undefined where the attempt has been decided already. */
   beginAttempt(attemptId: string): Promise<AttemptWork | undefined>
   /** `progress` is the share of the scene that is done, 0 to 1. */
   sceneProgressed(scene: Scene, progress: number): Promise<void>
-  /** The scene's clip is verified and kept. The last scene's sets the stitching off. */
-  sceneRendered(attemptId: string, clip: string): Promise<void>
-  /** The attempt failed; the scene is tried again later if that may help and it has tries left. */
+  /** The attempt's clip is verified and kept, for this scene and for all that want the same. The last scene's sets the stitching off. */
+  sceneRendered(attemptId: string, clip: SceneClip): Promise<void>
+  /** The attempt failed on this machine; the scene is tried again later if that may help and it has tries left. */
   sceneFailed(attemptId: string, failure: Failure, retry: boolean): Promise<void>
+  /** A scene that takes a kept clip, and that clip's artifact. Undefined where there is nothing left to do for it. */
+  beginTaking(sceneId: string): Promise<(SceneWork & { readonly source: string }) | undefined>
+  /** The kept clip was made canonical for this scene. */
+  clipTaken(sceneId: string, clip: SceneClip): Promise<void>
+  /** The kept clip can't be used, so the scene is to be rendered after all. */
+  clipUnusable(sceneId: string, failure: Failure): Promise<void>
+  /** A finished scene's clip was made canonical anew, for another place in the film. */
+  clipFitted(sceneId: string, clip: SceneClip): Promise<void>
 }
 
 export interface SceneVerbsOptions {
   readonly database: Database
   readonly engine: Engine
   readonly host: Host
-  readonly log: Log
   readonly tell: Tell
-  /** How often a scene may be tried in all. */
-  readonly maxTries: number
-  /** The wait before the second try; it doubles with each. */
-  readonly retryDelayMs: number
+  readonly settling: Settling
+  readonly starting: Starting
 }
 
 export function createSceneVerbs(options: SceneVerbsOptions): SceneVerbs {
-  const { database, engine, host, log, tell } = options
+  const { database, host, tell, settling, starting } = options
 
-  const tellProgress = async (tx: Transaction, job: JobState, progress: Progress): Promise<void> => {
-    const next = risen(job.progress, progress)
-    if (next.percentage === job.progress.percentage && next.stage === job.progress.stage) return
-    if ((await setProgress(tx, job.id, next, host.now())) > 0)
-      await tell(tx, { type: 'job_progress', jobId: job.id, data: { ...next } })
-  }
-
-  /** After a scene has ended: the job goes on to its film, or fails once nothing of it runs any more. */
-  const settleJob = async (tx: Transaction, jobId: number): Promise<void> => {
-    const job = await findJobState(tx, jobId)
-    if (job?.status !== 'processing') return
-    const states = await listSceneStates(tx, jobId)
-    if (job.error) {
-      if (states.some(({ status }) => status === 'processing')) return
-      const { error } = job
-      await setFailed(tx, jobId, { ...job.progress, stage: 'failed' }, error, host.now())
-      await tell(tx, { type: 'job_failed', jobId, data: { ...error } })
-      tx.afterCommit(() => logLine.jobFailed(log, jobId, error.reason))
-    } else if (states.every(({ status }) => status === 'completed')) {
-      await tellProgress(tx, job, stitching)
-      await engine.enqueue(tx, { kind: 'stitch-film', subject: String(jobId), jobId })
-    } else {
-      await tellProgress(tx, job, rendering(states))
-    }
-  }
-
-  /** A cross-fade can be made as soon as both its clips are there, while other scenes still render. */
-  const joinNeighbours = async (tx: Transaction, scene: Scene): Promise<void> => {
-    const { jobId } = scene
-    const neighbours = await listNeighbours(tx, scene)
-    const finished = neighbours.filter(({ status }) => status === 'completed')
-    const job = finished.length > 0 ? await findJob(tx, jobId) : undefined
-    if (!job) return
-    for (const neighbour of finished) {
-      const [left, right] = neighbour.position < scene.position ? [neighbour, scene] : [scene, neighbour]
-      if (seamBetween(left, right, job.storyboard.format.fps).overlapFrames > 0)
-        await engine.enqueue(tx, { kind: 'join-clips', subject: left.id, jobId })
-    }
+  const complete = async (tx: Transaction, scene: Scene, clip: SceneClip): Promise<boolean> => {
+    if ((await setSceneCompleted(tx, scene.id, clip, host.now())) === 0) return false
+    const { jobId, id: sceneId } = scene
+    await tell(tx, { type: 'scene_completed', jobId, sceneId, data: { clip: clip.clip } })
+    await settling.joinNeighbours(tx, scene)
+    await settling.settleJob(tx, jobId)
+    return true
   }
 
   return {
     beginAttempt: (attemptId) =>
       database.transaction(async (tx) => {
         const attempt =
-          (await moveAttempt(tx, attemptId, 'submitted', host.now())) ?? (await findAttempt(tx, attemptId))
+          (await setSubmitted(tx, attemptId, host.now())) ?? (await findAttempt(tx, attemptId))
         // Submitted before: an earlier process began it, and a render on this machine died with it.
         if (attempt?.status !== 'submitted') return undefined
-        const job = await findJob(tx, attempt.jobId)
-        if (!job) return undefined
-        if (job.status === 'processing') await tellProgress(tx, job, { ...job.progress, stage: 'rendering' })
-        const scenes = await listScenes(tx, job.id)
-        const scene = scenes.find(({ id }) => id === attempt.sceneId)
-        return scene && { attempt, scene, job, scenes }
+        return attemptWork(tx, attempt, settling)
       }),
 
     sceneProgressed: (scene, progress) =>
@@ -117,49 +91,79 @@ export function createSceneVerbs(options: SceneVerbsOptions): SceneVerbs {
         if ((await setSceneProgress(tx, scene.id, progress, host.now())) === 0) return
         const job = await findJobState(tx, scene.jobId)
         if (job?.status === 'processing')
-          await tellProgress(tx, job, rendering(await listSceneStates(tx, job.id)))
+          await settling.tellProgress(tx, job, rendering(await listSceneStates(tx, job.id)))
       }),
 
     sceneRendered: (attemptId, clip) =>
       database.transaction(async (tx) => {
         const now = host.now()
-        const attempt = await moveAttempt(tx, attemptId, 'succeeded', now)
-        const scene = attempt && (await findScene(tx, attempt.sceneId))
-        if (!scene || (await setSceneCompleted(tx, scene.id, clip, now)) === 0) return
-        await tell(tx, { type: 'scene_completed', jobId: scene.jobId, sceneId: scene.id, data: { clip } })
-        await joinNeighbours(tx, scene)
-        await settleJob(tx, scene.jobId)
+        // At a provider it has succeeded before, when that was done with it.
+        const attempt = (await setSucceeded(tx, attemptId, 0, now)) ?? (await findAttempt(tx, attemptId))
+        if (attempt?.status !== 'succeeded') return
+        // Whatever has become of the scene: what was paid for is kept.
+        await keepRender(tx, attempt.renderKey, { artifact: clip.source, attemptId }, now)
+        const scene = await findScene(tx, attempt.sceneId)
+        if (scene?.attemptId === attemptId) await complete(tx, scene, clip)
+        await starting.serveRender(tx, attempt.renderKey)
       }),
 
     sceneFailed: (attemptId, failure, retry) =>
       database.transaction(async (tx) => {
-        const now = host.now()
-        const attempt = await moveAttempt(tx, attemptId, 'failed', now)
+        const attempt = await setAttemptFailed(tx, attemptId, 0, failure, host.now())
         const scene = attempt && (await findScene(tx, attempt.sceneId))
-        if (!scene) return
-        const told = { ...failure, scene_id: scene.id }
-        const tries = scene.tries + 1
-        if (retry && tries < options.maxTries) {
-          const delayMs = options.retryDelayMs * 2 ** scene.tries * (0.5 + host.random() / 2)
-          const notBefore = now + Math.ceil(delayMs)
-          await setScenePending(tx, scene.id, told, notBefore, now)
-          await tell(tx, {
-            type: 'scene_retrying',
-            jobId: scene.jobId,
-            sceneId: scene.id,
-            data: { ...failure, tries, not_before: new Date(notBefore).toISOString() },
-          })
-        } else {
-          await setSceneFailed(tx, scene.id, told, now)
-          await tell(tx, {
-            type: 'scene_failed',
-            jobId: scene.jobId,
-            sceneId: scene.id,
-            data: { ...failure, tries },
-          })
-          await noteFailure(tx, scene.jobId, told, now)
-        }
-        await settleJob(tx, scene.jobId)
+        if (scene?.attemptId === attemptId)
+          await settling.sceneEnded(tx, scene, { failure, retry, countsAsTry: true })
+      }),
+
+    beginTaking: (sceneId) =>
+      database.transaction(async (tx) => {
+        const work = await sceneWork(tx, sceneId)
+        if (work?.scene.status !== 'processing' || work.scene.attemptId !== null) return undefined
+        const kept = await findRender(tx, work.scene.renderKey)
+        if (kept) return { ...work, source: kept.artifact }
+        const failure = { code: 'clip_missing', reason: 'the clip that was kept for it is gone' }
+        await setScenePending(tx, sceneId, failure, host.now(), 0, host.now())
+        return undefined
+      }),
+
+    clipTaken: (sceneId, clip) =>
+      database.transaction(async (tx) => {
+        const scene = await findScene(tx, sceneId)
+        if (scene?.attemptId === null) await complete(tx, scene, clip)
+      }),
+
+    clipUnusable: (sceneId, failure) =>
+      database.transaction(async (tx) => {
+        const scene = await findScene(tx, sceneId)
+        if (scene?.status !== 'processing' || scene.attemptId !== null) return
+        const kept = await findRender(tx, scene.renderKey)
+        if (kept) await forgetRender(tx, scene.renderKey, kept.artifact)
+        await settling.sceneEnded(tx, scene, { failure, retry: true, countsAsTry: false })
+      }),
+
+    clipFitted: (sceneId, clip) =>
+      database.transaction(async (tx) => {
+        await setSceneFitted(tx, sceneId, clip, host.now())
       }),
   }
+}
+
+/** A scene with its job and its neighbours; undefined where it is gone. */
+export async function sceneWork(tx: Transaction, sceneId: string): Promise<SceneWork | undefined> {
+  const scene = await findScene(tx, sceneId)
+  const job = scene && (await findJob(tx, scene.jobId))
+  return job && { scene, job, scenes: await listScenes(tx, job.id) }
+}
+
+/** What an attempt that is worked on needs to know, its job told to be rendering. */
+export async function attemptWork(
+  tx: Transaction,
+  attempt: Attempt,
+  settling: Settling,
+): Promise<AttemptWork | undefined> {
+  const work = await sceneWork(tx, attempt.sceneId)
+  if (!work) return undefined
+  if (work.job.status === 'processing')
+    await settling.tellProgress(tx, work.job, { ...work.job.progress, stage: 'rendering' })
+  return { ...work, attempt }
 }

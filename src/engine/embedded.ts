@@ -44,11 +44,20 @@ interface Kind {
   looking: Set<string> | undefined
 }
 
+interface Run {
+  readonly task: KeptTask
+  readonly cancelled: AbortController
+  /** It was enqueued again meanwhile, so what it has read may be old. */
+  again: boolean
+  done: Promise<void>
+}
+
 export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
   const { database, host, log, maxTries = 5, backoffMs = 500 } = options
   const kinds = new Map<TaskKind, Kind>()
-  const runs = new Map<string, { readonly task: KeptTask; readonly done: Promise<void> }>()
+  const runs = new Map<string, Run>()
   const abort = new AbortController()
+  const stopping = new AbortController()
   let state: 'idle' | 'started' | 'stopping' = 'idle'
   let alarm: { readonly at: number; readonly cancel: AbortController } | undefined
   /** Until then nothing is begun: how it ends could not be noted, and its row would be due again at once. */
@@ -64,21 +73,24 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
   /** Runs a task at once where there is a place; otherwise its row waits for one. */
   const take = (task: KeptTask): void => {
     const kind = kindOf(task.kind)
-    if (state !== 'started' || isResting() || runs.has(keyOf(task))) return
+    const same = runs.get(keyOf(task))
+    if (same) same.again = true
+    if (state !== 'started' || isResting() || same) return
     if (kind.running >= kind.options.concurrency) {
       kind.behind = true
       return
     }
     kind.running++
-    const done = run(task, kind).then((comesAgainAt) => {
+    const begun: Run = { task, cancelled: new AbortController(), again: false, done: Promise.resolve() }
+    begun.done = run(begun, kind).then((comesAgainAt) => {
       kind.running--
       runs.delete(keyOf(task))
       kind.looking?.add(keyOf(task))
       // Only now, when it is no longer taken for running: an alarm that rang before would have passed it over.
       if (comesAgainAt !== undefined) wakeAt(comesAgainAt)
-      if (kind.behind) look(task.kind)
+      if (kind.behind || begun.again) look(task.kind)
     })
-    runs.set(keyOf(task), { task, done })
+    runs.set(keyOf(task), begun)
   }
 
   /** Takes rows that are due into the places that are free. */
@@ -97,7 +109,7 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
         kind.looking = undefined
         // Of a full answer all rows may have ended meanwhile, with others behind them.
         kind.behind ||= tasks.length === most
-        for (const task of tasks) if (!ended?.has(keyOf(task))) take(task)
+        for (const task of tasks) if (!ended?.has(keyOf(task)) && !runs.has(keyOf(task))) take(task)
         if (kind.behind) look(name)
       },
       (error: unknown) => {
@@ -109,13 +121,14 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
   }
 
   /** Never rejects. Resolves to when the task is to be looked for again; undefined where it is done. */
-  const run = async (task: KeptTask, kind: Kind): Promise<number | undefined> => {
+  const run = async (begun: Run, kind: Kind): Promise<number | undefined> => {
+    const { task, cancelled } = begun
+    const signal = AbortSignal.any([abort.signal, cancelled.signal])
     try {
-      await kind.handler(task, { signal: abort.signal })
-      await database.transaction((tx) => deleteTask(tx, task))
-      return undefined
+      await kind.handler(task, { signal, stopping: stopping.signal })
+      return await end(begun)
     } catch (error) {
-      if (abort.signal.aborted) return undefined
+      if (stopping.signal.aborted || cancelled.signal.aborted) return undefined
       // A full disk is nobody's failure: work resumes by itself when there is room, however long that takes.
       const isFull = isDiskFull(error)
       if (isFull) logLine.waitsForRoom(log, task, refusedMs)
@@ -132,9 +145,17 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
     }
   }
 
+  const end = (begun: Run): Promise<number | undefined> =>
+    database.transaction(async (tx) => {
+      // Within the transaction: whoever enqueues it again does so wholly before or wholly after.
+      if (!begun.again) await deleteTask(tx, begun.task)
+      else await postponeTask(tx, begun.task, host.now(), 0)
+      return begun.again ? host.now() : undefined
+    })
+
   const comeAgain = async (task: KeptTask, kind: Kind, error: unknown): Promise<number | undefined> => {
     const tries = task.tries + 1
-    if (tries >= maxTries) {
+    if (tries >= (kind.options.maxTries ?? maxTries)) {
       await kind.options.onExhausted(task, error)
       await database.transaction((tx) => deleteTask(tx, task))
       return undefined
@@ -171,7 +192,14 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
     async enqueue(tx, task: Task) {
       kindOf(task.kind)
       const added = await insertTask(tx, task, host.now())
+      const same = runs.get(keyOf(task))
+      if (added === 0 && same) same.again = true
       if (added > 0) tx.afterCommit(() => take({ ...task, tries: 0 }))
+    },
+
+    async cancel(tx, task) {
+      await deleteTask(tx, task)
+      tx.afterCommit(() => runs.get(keyOf(task))?.cancelled.abort(new Error('the task was cancelled')))
     },
 
     handle(name, taskOptions, handler) {
@@ -188,6 +216,7 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
       if (state === 'stopping') return
       state = 'stopping'
       alarm?.cancel.abort()
+      stopping.abort(new Error('the engine is stopping'))
       const ended = Promise.allSettled([...runs.values()].map(({ done }) => done))
       const grace = new AbortController()
       await Promise.race([ended, host.sleep(graceMs, grace.signal)])
@@ -200,4 +229,4 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
   }
 }
 
-const keyOf = ({ kind, subject }: Task): string => `${kind} ${subject}`
+const keyOf = ({ kind, subject }: Pick<Task, 'kind' | 'subject'>): string => `${kind} ${subject}`

@@ -3,8 +3,10 @@ import type { Task, TaskKind } from '../job/task.ts'
 import type { Transaction } from '../store/database.ts'
 
 export interface TaskContext {
-  /** Fires when the engine stops or the task is cancelled: end soon, and reject with its reason. */
+  /** Fires when the task is cancelled, or the engine's grace time is over: end soon, and reject with its reason. */
   readonly signal: AbortSignal
+  /** Fires when the engine begins to stop: who only waits ends now, and rejects; the task is there at the next start. */
+  readonly stopping: AbortSignal
 }
 
 /**
@@ -16,13 +18,20 @@ export type TaskHandler = (task: Task, context: TaskContext) => Promise<void>
 export interface TaskOptions {
   /** How many tasks of the kind run at once in this process. */
   readonly concurrency: number
+  /** How often a task may reject before it is given up, where that is another number than the engine's own. */
+  readonly maxTries?: number
   /** Called when a task was tried `maxTries` times and rejected each time; the task is then gone. */
   readonly onExhausted: (task: Task, error: unknown) => Promise<void>
 }
 
 export interface Engine {
-  /** Adds a task in the caller's transaction: it exists exactly if that commits. A second of the same kind and subject is ignored. */
+  /**
+   * Adds a task in the caller's transaction: it exists exactly if that commits. A second of the same kind and subject is
+   * ignored where the first has not begun; where it runs, it runs again afterwards.
+   */
   enqueue(tx: Transaction, task: Task): Promise<void>
+  /** Takes a task away in the caller's transaction; one that runs is told by its signal, and doesn't come again. */
+  cancel(tx: Transaction, task: Pick<Task, 'kind' | 'subject'>): Promise<void>
   /** Says who does a kind of task; before `start()`. */
   handle(kind: TaskKind, options: TaskOptions, handler: TaskHandler): void
   /** Begins to run tasks, those left by an earlier process first. */

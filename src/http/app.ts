@@ -4,14 +4,16 @@ import type { MiddlewareHandler } from 'hono'
 import type { ArtifactStore } from '../artifact/artifact.ts'
 import type { Coordinator } from '../coordinator/coordinator.ts'
 import { type Host, systemHost } from '../host.ts'
-import { jobRequest } from '../job/request.ts'
+import { approvalRequest, budgetChange, jobRequest, resolution, sceneChange } from '../job/request.ts'
 import { type Log, logLine } from '../log.ts'
 import { type TakeAsset, assetRoutes } from './assets.ts'
 import { type BodyLimits, defaultBodyLimits } from './body.ts'
 import { guardOrigin } from './guard.ts'
 import { jobRoutes } from './jobs.ts'
+import { moneyRoutes } from './money.ts'
 import { operationRoutes } from './operations.ts'
 import { HttpProblem, answerProblem, malformed, problemOf } from './problem.ts'
+import { type ProviderGate, providerRoutes } from './provider.ts'
 import { sceneRoutes } from './scenes.ts'
 import { videoRoutes } from './videos.ts'
 
@@ -23,6 +25,8 @@ export interface AppOptions {
   readonly limits?: Partial<BodyLimits>
   /** Names or addresses under which the server is reached, besides localhost; 0.0.0.0 or :: for any address. */
   readonly hosts?: readonly string[]
+  /** How a provider gets at what it needs of us; left out where none reaches us. */
+  readonly gate?: ProviderGate
   readonly host?: Host
 }
 
@@ -50,17 +54,29 @@ export function createApp(options: AppOptions): OpenAPIHono {
 
   app.use(standardHeaders, guardOrigin(hosts))
   // Not register(): a schema of job/ may be older than the library's extension of zod, by the order of imports.
-  app.openAPIRegistry.registerComponent(
-    'schemas',
-    'JobRequest',
-    JSON.parse(JSON.stringify(z.toJSONSchema(jobRequest, { io: 'input' }))),
-  )
+  for (const [name, schema] of Object.entries(requests))
+    app.openAPIRegistry.registerComponent(
+      'schemas',
+      name,
+      JSON.parse(JSON.stringify(z.toJSONSchema(schema, { io: 'input' }))),
+    )
   app.route('/api/v3', jobRoutes({ coordinator, limits }))
-  app.route('/api/v3', sceneRoutes({ coordinator }))
+  app.route('/api/v3', sceneRoutes({ coordinator, limits }))
+  app.route('/api/v3', moneyRoutes({ coordinator, limits }))
   app.route('/api/v3', videoRoutes({ coordinator, artifacts }))
   app.route('/api/v3', assetRoutes({ coordinator, artifacts, takeAsset, limits }))
   app.route('/', operationRoutes({ coordinator, log }))
+  if (options.gate) app.route('/', providerRoutes({ coordinator, artifacts, gate: options.gate }))
   return app
+}
+
+/** What the coordinator checks itself, for HTTP and for programs alike. */
+const requests = {
+  JobRequest: jobRequest,
+  Approval: approvalRequest,
+  SceneChange: sceneChange,
+  Resolution: resolution,
+  BudgetChange: budgetChange,
 }
 
 /** No answer is ever guessed to be of another type, kept by a cache unasked, or read by a foreign page. */

@@ -57,6 +57,13 @@ export async function readJson(c: Context, limits: BodyLimits): Promise<unknown>
   return parseJson(decodeUtf8(Buffer.concat(chunks)), limits.jsonDepth)
 }
 
+/** A body that may be left out: then an empty object. */
+export async function readOptionalJson(c: Context, limits: BodyLimits): Promise<unknown> {
+  const hasBody =
+    c.req.header('transfer-encoding') !== undefined || Number(c.req.header('content-length') ?? 0) > 0
+  return hasBody ? readJson(c, limits) : {}
+}
+
 export const wrongContentType = (wanted: string): HttpProblem =>
   new HttpProblem(
     415,

@@ -1,26 +1,18 @@
 import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
 import type { Coordinator } from '../coordinator/coordinator.ts'
+import type { JobCosts } from '../coordinator/reading.ts'
 import type { FilmManifest, Job } from '../job/job.ts'
 import { jobStatuses } from '../job/lifecycle.ts'
-import { fits, transitions } from '../job/scene.ts'
-import { type BodyLimits, readJson } from './body.ts'
-import { addressOf, jobIdOf, jobPath, timeOf, timeOrNull, timeSchema } from './path.ts'
+import { noMoney } from '../job/price.ts'
+import { type BodyLimits, readJson, readOptionalJson } from './body.ts'
+import { costsAnswer, costsSchema, jobCostsAnswer, jobCostsSchema, usdOrNull } from './cost.ts'
+import { addressOf, jobIdOf, jobPath, readCursor, timeOf, timeOrNull, timeSchema, writeCursor } from './path.ts'
+import { storyboardAnswer, storyboardSchema } from './storyboard.ts'
 import { malformed, malformedField } from './problem.ts'
 
 export const failureSchema = z
   .object({ code: z.string(), reason: z.string(), scene_id: z.string().optional() })
   .openapi('Failure')
-
-const usd = (micros: number): number => micros / 1_000_000
-
-const scenePlanSchema = z.object({
-  title: z.string().nullable(),
-  prompt: z.string(),
-  duration: z.number(),
-  asset_ids: z.array(z.string()).readonly(),
-  transition: z.enum(transitions),
-  model: z.string(),
-})
 
 const jobSchema = z
   .object({
@@ -30,21 +22,12 @@ const jobSchema = z
     video_name: z.string(),
     priority: z.int(),
     estimated_cost: z.number().nullable().describe('USD; null where a price is unknown'),
-    costs: z.object({
-      currency: z.literal('USD'),
-      estimated: z.number().nullable(),
-      spent: z.number().nullable(),
-      price_book: z.string(),
-    }),
+    costs: jobCostsSchema,
+    revision: z.int().describe('Rises with each change of the storyboard; from 1'),
     progress_percentage: z.int(),
     current_stage: z.string(),
     parameters: z.record(z.string(), z.any()),
-    storyboard: z.object({
-      scenes: z.array(scenePlanSchema).readonly(),
-      format: z.object({ width: z.int(), height: z.int(), fps: z.number() }),
-      fit: z.enum(fits),
-      total_duration: z.number().describe('Seconds'),
-    }),
+    storyboard: storyboardSchema,
     error: failureSchema.nullable(),
     film: z
       .object({
@@ -77,21 +60,18 @@ const filmAnswer = (jobId: number, manifest: FilmManifest): NonNullable<JobAnswe
   size: manifest.film.size,
 })
 
-function jobAnswer(job: Job): JobAnswer {
-  const estimated = job.estimatedMicros === null ? null : usd(job.estimatedMicros)
+function jobFacts(job: Job): Omit<JobAnswer, 'costs' | 'storyboard'> {
   return {
     job_id: job.id,
     type: job.type,
     status: job.status,
     video_name: job.videoName,
     priority: job.priority,
-    estimated_cost: estimated,
-    // What is free can't have spent anything; what else was spent is not told by the coordinator yet.
-    costs: { currency: 'USD', estimated, spent: estimated === 0 ? 0 : null, price_book: job.priceBook },
+    estimated_cost: usdOrNull(job.estimatedMicros),
+    revision: job.revision,
     progress_percentage: job.progress.percentage,
     current_stage: job.progress.stage,
     parameters: job.parameters,
-    storyboard: job.storyboard,
     error: job.error,
     film: job.film && filmAnswer(job.id, job.film),
     approved_at: timeOrNull(job.approvedAt),
@@ -102,9 +82,11 @@ function jobAnswer(job: Job): JobAnswer {
   }
 }
 
-/** A page of long films would be tens of megabytes otherwise. */
-// oxlint-disable-next-line no-unused-vars -- left out by being named
-const withoutStoryboard = ({ storyboard, ...others }: JobAnswer): Omit<JobAnswer, 'storyboard'> => others
+const jobAnswer = (job: Job, costs: JobCosts): JobAnswer => ({
+  ...jobFacts(job),
+  costs: jobCostsAnswer(job, costs),
+  storyboard: storyboardAnswer(job.storyboard),
+})
 
 const json = <Schema extends z.ZodType>(schema: Schema, description: string) => ({
   content: { 'application/json': { schema } },
@@ -128,16 +110,40 @@ const createJobRoute = createRoute({
 const approveJobRoute = createRoute({
   method: 'post',
   path: '/jobs/{id}/approve',
-  summary: 'Let a pending job spend its estimated cost',
-  request: { params: jobPath },
+  summary: 'Let a job spend what it is estimated to cost, or max_cost; also what a changed scene costs more',
+  request: {
+    params: jobPath,
+    body: {
+      required: false,
+      content: { 'application/json': { schema: { $ref: '#/components/schemas/Approval' } } },
+    },
+  },
   responses: {
     200: json(
       z.object({
         message: z.literal('Job approved successfully'),
         job_id: z.int(),
-        status: z.enum(jobStatuses),
+        status: z.literal('approved'),
       }),
       'The approval is on disk',
+    ),
+  },
+})
+
+const cancelJobRoute = createRoute({
+  method: 'post',
+  path: '/jobs/{id}/cancel',
+  summary: 'End a job: what runs for it is stopped, here and at providers',
+  request: { params: jobPath },
+  responses: {
+    200: json(
+      z.object({
+        message: z.literal('Job cancelled successfully'),
+        job_id: z.int(),
+        status: z.enum(jobStatuses),
+        costs: costsSchema.describe('spent stays charged; reserved may still be, until the provider has ended what ran'),
+      }),
+      'The job is cancelled; renders at a provider are being ended there',
     ),
   },
 })
@@ -177,16 +183,17 @@ const listJobsRoute = createRoute({
   request: { query: listQuery },
   responses: {
     200: json(
-      z.object({ jobs: z.array(jobSchema.omit({ storyboard: true })), next_cursor: z.string().nullable() }),
-      'A page of jobs, newest first, without their storyboards; next_cursor is null on the last',
+      z.object({
+        jobs: z.array(jobSchema.omit({ storyboard: true }).extend({ costs: costsSchema })),
+        next_cursor: z.string().nullable(),
+      }),
+      'A page of jobs, newest first, without their storyboards and the costs of scenes; next_cursor is null on the last',
     ),
   },
 })
 
-const writeCursor = (before: number): string => Buffer.from(`before:${before}`).toString('base64url')
-
-function readCursor(cursor: string): number {
-  const before = /^before:([1-9]\d{0,15})$/.exec(Buffer.from(cursor, 'base64url').toString())?.[1]
+function jobBefore(cursor: string): number {
+  const before = /^before:([1-9]\d{0,15})$/.exec(readCursor(cursor))?.[1]
   if (before === undefined || !Number.isSafeInteger(Number(before)))
     throw malformedField('cursor', 'must be the next_cursor of an earlier answer')
   return Number(before)
@@ -204,17 +211,30 @@ export function jobRoutes({
   routes.openapi(createJobRoute, async (c) => {
     const job = await coordinator.createJob(await readJson(c, limits))
     c.header('location', addressOf.job(job.id))
-    return c.json(jobAnswer(job), 201)
+    return c.json(jobAnswer(job, await coordinator.costs(job.id)), 201)
   })
 
   routes.openapi(approveJobRoute, async (c) => {
-    const job = await coordinator.approveJob(jobIdOf(c.req.valid('param').id))
-    return c.json({ message: 'Job approved successfully' as const, job_id: job.id, status: job.status }, 200)
+    const jobId = jobIdOf(c.req.valid('param').id)
+    await coordinator.approveJob(jobId, await readOptionalJson(c, limits))
+    return c.json(
+      { message: 'Job approved successfully' as const, job_id: jobId, status: 'approved' as const },
+      200,
+    )
+  })
+
+  routes.openapi(cancelJobRoute, async (c) => {
+    const job = await coordinator.cancelJob(jobIdOf(c.req.valid('param').id))
+    const costs = costsAnswer(job, await coordinator.costs(job.id))
+    return c.json(
+      { message: 'Job cancelled successfully' as const, job_id: job.id, status: job.status, costs },
+      200,
+    )
   })
 
   routes.openapi(readJobRoute, async (c) => {
     const job = await coordinator.job(jobIdOf(c.req.valid('param').id))
-    return c.json(jobAnswer(job), 200)
+    return c.json(jobAnswer(job, await coordinator.costs(job.id)), 200)
   })
 
   routes.openapi(listJobsRoute, async (c) => {
@@ -229,10 +249,12 @@ export function jobRoutes({
       ...(status && { status }),
       ...(type !== undefined && { type }),
       ...(names.length > 0 && { labels }),
-      ...(cursor !== undefined && { before: readCursor(cursor) }),
+      ...(cursor !== undefined && { before: jobBefore(cursor) }),
     })
-    const next_cursor = nextBefore === null ? null : writeCursor(nextBefore)
-    return c.json({ jobs: jobs.map((job) => withoutStoryboard(jobAnswer(job))), next_cursor }, 200)
+    const next_cursor = nextBefore === null ? null : writeCursor(`before:${nextBefore}`)
+    const money = await coordinator.money(jobs.map(({ id }) => id))
+    const answers = jobs.map((job) => ({ ...jobFacts(job), costs: costsAnswer(job, money.get(job.id) ?? noMoney) }))
+    return c.json({ jobs: answers, next_cursor }, 200)
   })
 
   return routes

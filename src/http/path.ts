@@ -41,7 +41,28 @@ export const addressOf = {
     `/api/v3/videos/${jobIdGiven}/clips/${sceneIdGiven}`,
   job: (jobIdGiven: number): string => `/api/v3/jobs/${jobIdGiven}`,
   asset: (id: string): string => `/api/v3/assets/${id}`,
+  filmVersion: (jobIdGiven: number, version: number): string =>
+    `/api/v3/videos/${jobIdGiven}/versions/${version}/combined`,
+  /** A picture that a provider may fetch: the address itself says of which attempt it is. */
+  input: (mark: string, n: number, sign: (text: string) => string): string =>
+    `/api/inputs/${mark}/${n}.jpg?signature=${sign(signedText.input(mark, n))}`,
+  inputPattern: '/api/inputs/:mark{wc-[0-9a-f]{12}-[0-9a-f-]{36}}/:picture',
+  /** Where a provider tells what became of an attempt. */
+  webhook: (attemptId: string, sign: (text: string) => string): string =>
+    `/api/webhooks/replicate/${attemptId}?signature=${sign(signedText.webhook(attemptId))}`,
+  webhookPattern: '/api/webhooks/replicate/:attempt',
+} as const
+
+/** What an address' signature is of: one for reading is none for reporting. */
+export const signedText = {
+  input: (mark: string, n: number): string => `input ${mark} ${n}`,
+  webhook: (attemptId: string): string => `webhook ${attemptId}`,
 }
+
+/** Where a page ended: to be handed back, not to be read. */
+export const writeCursor = (place: string): string => Buffer.from(place).toString('base64url')
+
+export const readCursor = (cursor: string): string => Buffer.from(cursor, 'base64url').toString()
 
 /** ISO 8601, UTC. */
 export const timeSchema = z.string().openapi({ format: 'date-time' })

@@ -89,7 +89,22 @@ function refusalProblem(message: string, refusal: Refusal): HttpProblem {
     case 'scene_not_found':
       return new HttpProblem(404, { error: message, scene_id: refusal.sceneId })
     case 'scene_of_another_job':
-      return new HttpProblem(404, { error: message, job_id: refusal.jobId, scene_id: refusal.sceneId })
+      return new HttpProblem(422, { error: message, scene_id: refusal.sceneId, job_id: refusal.jobId })
+    case 'scene_refused':
+      return new HttpProblem(422, {
+        error: message,
+        scene_id: refusal.sceneId,
+        job_id: refusal.jobId,
+        reason: refusal.reason,
+      })
+    case 'approval_refused':
+      return new HttpProblem(422, {
+        error: message,
+        job_id: refusal.jobId,
+        current_status: refusal.currentStatus,
+        reason: refusal.reason,
+        ...refusal.amounts,
+      })
     case 'asset_not_found':
       return new HttpProblem(404, { error: message, asset_id: refusal.assetId })
     case 'transition_refused':

@@ -1,9 +1,14 @@
 import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
+import { type Waiting, waitCodes } from '../coordinator/admission-rules.ts'
 import type { Coordinator } from '../coordinator/coordinator.ts'
-import { sceneStatuses } from '../job/lifecycle.ts'
+import type { Edited } from '../coordinator/scene-editing.ts'
+import { jobStatuses, sceneStatuses } from '../job/lifecycle.ts'
 import { type Scene, transitions } from '../job/scene.ts'
+import { type BodyLimits, readJson } from './body.ts'
+import { usdOrNull } from './cost.ts'
 import { failureSchema } from './jobs.ts'
 import { addressOf, jobIdOf, jobPath, scenePath, timeOf, timeOrNull, timeSchema } from './path.ts'
+import { scenePlanAnswer, scenePlanSchema } from './storyboard.ts'
 
 const sceneSchema = z
   .object({
@@ -17,10 +22,17 @@ const sceneSchema = z
     asset_ids: z.array(z.string()).readonly(),
     transition: z.enum(transitions),
     model: z.string(),
+    render: scenePlanSchema.shape.render,
+    price: scenePlanSchema.shape.price,
+    notes: scenePlanSchema.shape.notes,
     renderer: z.string(),
     progress_percentage: z.int(),
     tries: z.int(),
     not_before: timeSchema.nullable().describe('It waits until then before it is tried again'),
+    waiting: z
+      .object({ code: z.enum(waitCodes), reason: z.string(), until: timeSchema.nullable() })
+      .nullable()
+      .describe('Why it does not go on; null where it does, or has ended'),
     error: failureSchema.nullable(),
     clip_url: z.string().nullable(),
     started_at: timeSchema.nullable(),
@@ -32,18 +44,17 @@ const sceneSchema = z
 
 export type SceneAnswer = z.infer<typeof sceneSchema>
 
-const sceneAnswer = (scene: Scene): SceneAnswer => ({
+const waitingAnswer = (wait: Waiting | undefined): SceneAnswer['waiting'] =>
+  wait ? { code: wait.code, reason: wait.reason, until: timeOrNull(wait.until) } : null
+
+const sceneAnswer = (scene: Scene, waits: ReadonlyMap<string, Waiting>): SceneAnswer => ({
   id: scene.id,
   job_id: scene.jobId,
   position: scene.position,
   status: scene.status,
-  title: scene.title,
-  prompt: scene.prompt,
-  duration: scene.duration,
-  asset_ids: scene.asset_ids,
-  transition: scene.transition,
-  model: scene.model,
+  ...scenePlanAnswer(scene),
   renderer: scene.renderer,
+  waiting: waitingAnswer(waits.get(scene.id)),
   progress_percentage: scene.status === 'completed' ? 100 : Math.min(99, Math.floor(scene.progress * 100)),
   tries: scene.tries,
   not_before: timeOrNull(scene.notBefore),
@@ -81,19 +92,101 @@ const readSceneRoute = createRoute({
   responses: { 200: { content: { 'application/json': { schema: sceneSchema } }, description: 'The scene' } },
 })
 
-export function sceneRoutes({ coordinator }: { readonly coordinator: Coordinator }): OpenAPIHono {
+const editedSchema = z.object({
+  message: z.string(),
+  scene: sceneSchema,
+  job_id: z.int(),
+  job_status: z.enum(jobStatuses),
+  to_approve: z
+    .number()
+    .nullable()
+    .describe('US dollars to approve before it is rendered (POST /jobs/:id/approve); 0: nothing; null: an unknown price'),
+})
+
+const json = <Schema extends z.ZodType>(schema: Schema, description: string) => ({
+  content: { 'application/json': { schema } },
+  description,
+})
+
+const named = (schema: string) => ({
+  required: true,
+  content: { 'application/json': { schema: { $ref: `#/components/schemas/${schema}` } } },
+})
+
+const updateSceneRoute = createRoute({
+  method: 'put',
+  path: '/jobs/{id}/scenes/{scene_id}',
+  summary: 'Change a scene: title, prompt, duration, pictures, model, transition; what is not named stays',
+  request: { params: scenePath, body: named('SceneChange') },
+  responses: { 200: json(editedSchema, 'The scene; what its change makes old is rendered again') },
+})
+
+const regenerateSceneRoute = createRoute({
+  method: 'post',
+  path: '/jobs/{id}/scenes/{scene_id}/regenerate',
+  summary: 'Render a completed or failed scene again; the film stays until there is a new one',
+  request: { params: scenePath },
+  responses: { 200: json(editedSchema, 'The scene is to be rendered again') },
+})
+
+const deleteSceneRoute = createRoute({
+  method: 'delete',
+  path: '/jobs/{id}/scenes/{scene_id}',
+  summary: 'Take a scene out of the film',
+  request: { params: scenePath },
+  responses: {
+    200: json(
+      z.object({ message: z.string(), scene_id: z.string(), job_id: z.int(), job_status: z.enum(jobStatuses) }),
+      'The scene is gone; those behind it moved up, and a finished film is joined anew',
+    ),
+  },
+})
+
+const resolveSceneRoute = createRoute({
+  method: 'post',
+  path: '/jobs/{id}/scenes/{scene_id}/resolve',
+  summary: 'Decide a held attempt, of which nobody knows whether the provider accepted it',
+  request: { params: scenePath, body: named('Resolution') },
+  responses: {
+    200: json(z.object({ message: z.string(), scene: sceneSchema, job_id: z.int() }), 'The decision is on disk'),
+  },
+})
+
+const none: ReadonlyMap<string, Waiting> = new Map()
+
+export function sceneRoutes({
+  coordinator,
+  limits,
+}: {
+  readonly coordinator: Coordinator
+  readonly limits: BodyLimits
+}): OpenAPIHono {
   const routes = new OpenAPIHono()
+
+  const waitsOf = async (jobId: number, scenes: readonly Scene[]): Promise<ReadonlyMap<string, Waiting>> =>
+    scenes.some(({ status }) => status === 'pending' || status === 'processing')
+      ? coordinator.waits(jobId)
+      : none
+
+  const editedAnswer = async (message: string, { job, scene, toApproveMicros }: Edited) => ({
+    message,
+    scene: sceneAnswer(scene!, await waitsOf(job.id, [scene!])),
+    job_id: job.id,
+    job_status: job.status,
+    to_approve: usdOrNull(toApproveMicros),
+  })
 
   routes.openapi(listScenesRoute, async (c) => {
     const jobId = jobIdOf(c.req.valid('param').id)
     const [job, scenes] = await Promise.all([coordinator.job(jobId), coordinator.scenes(jobId)])
+    const waits = await waitsOf(jobId, scenes)
     return c.json(
       {
         job_id: jobId,
         total_scenes: scenes.length,
         completed_scenes: scenes.filter((scene) => scene.status === 'completed').length,
         progress_percentage: job.progress.percentage,
-        scenes: scenes.map(sceneAnswer),
+        scenes: scenes.map((scene) => sceneAnswer(scene, waits)),
       },
       200,
     )
@@ -101,7 +194,39 @@ export function sceneRoutes({ coordinator }: { readonly coordinator: Coordinator
 
   routes.openapi(readSceneRoute, async (c) => {
     const { id, scene_id } = c.req.valid('param')
-    return c.json(sceneAnswer(await coordinator.scene(jobIdOf(id), scene_id.toLowerCase())), 200)
+    const scene = await coordinator.scene(jobIdOf(id), scene_id.toLowerCase())
+    return c.json(sceneAnswer(scene, await waitsOf(scene.jobId, [scene])), 200)
+  })
+
+  routes.openapi(updateSceneRoute, async (c) => {
+    const { id, scene_id } = c.req.valid('param')
+    const change = await readJson(c, limits)
+    const edited = await coordinator.updateScene(jobIdOf(id), scene_id.toLowerCase(), change)
+    return c.json(await editedAnswer('Scene updated successfully', edited), 200)
+  })
+
+  routes.openapi(regenerateSceneRoute, async (c) => {
+    const { id, scene_id } = c.req.valid('param')
+    const edited = await coordinator.regenerateScene(jobIdOf(id), scene_id.toLowerCase())
+    return c.json(await editedAnswer('Scene marked for regeneration', edited), 200)
+  })
+
+  routes.openapi(deleteSceneRoute, async (c) => {
+    const { id, scene_id } = c.req.valid('param')
+    const sceneId = scene_id.toLowerCase()
+    const { job } = await coordinator.deleteScene(jobIdOf(id), sceneId)
+    return c.json(
+      { message: 'Scene deleted successfully', scene_id: sceneId, job_id: job.id, job_status: job.status },
+      200,
+    )
+  })
+
+  routes.openapi(resolveSceneRoute, async (c) => {
+    const { id, scene_id } = c.req.valid('param')
+    const jobId = jobIdOf(id)
+    const scene = await coordinator.resolveScene(jobId, scene_id.toLowerCase(), await readJson(c, limits))
+    const answer = sceneAnswer(scene, await waitsOf(jobId, [scene]))
+    return c.json({ message: 'Scene resolved successfully', scene: answer, job_id: jobId }, 200)
   })
 
   return routes

@@ -7,7 +7,7 @@ import { RefusedError } from '../job/errors.ts'
 import type { Job } from '../job/job.ts'
 import { serveBytes } from './bytes.ts'
 import { inlineNamed } from './disposition.ts'
-import { jobIdOf, jobPath, scenePath } from './path.ts'
+import { addressOf, jobIdOf, jobPath, scenePath, timeOf, timeSchema } from './path.ts'
 
 const bytes = (contentType: string, description: string) => ({
   200: { content: { [contentType]: { schema: z.string().openapi({ format: 'binary' }) } }, description },
@@ -32,6 +32,48 @@ const clipRoute = createRoute({
   path: '/videos/{id}/clips/{scene_id}',
   request: { params: scenePath },
   responses: bytes('video/mp4', "One scene's clip"),
+})
+
+const versionPath = jobPath.extend({
+  version: z
+    .string()
+    .regex(/^[1-9]\d{0,8}$/, 'must be a whole number from 1')
+    .openapi({ param: { name: 'version', in: 'path' }, type: 'integer' }),
+})
+
+const versionsRoute = createRoute({
+  method: 'get',
+  path: '/videos/{id}/versions',
+  summary: 'Every film the job has had, newest first',
+  request: { params: jobPath },
+  responses: {
+    200: {
+      content: {
+        'application/json': {
+          schema: z.object({
+            job_id: z.int(),
+            versions: z.array(
+              z.object({
+                version: z.int(),
+                url: z.string(),
+                duration: z.number().describe('Seconds'),
+                size: z.int().describe('Bytes'),
+                inserted_at: timeSchema,
+              }),
+            ),
+          }),
+        },
+      },
+      description: 'The versions',
+    },
+  },
+})
+
+const versionRoute = createRoute({
+  method: 'get',
+  path: '/videos/{id}/versions/{version}/combined',
+  request: { params: versionPath },
+  responses: bytes('video/mp4', 'An earlier film'),
 })
 
 const fileName = (job: Job, suffix: string, extension: string): string =>
@@ -60,6 +102,31 @@ export function videoRoutes({
 
   routes.openapi(filmRoute, (c) => serveFilm(c, c.req.valid('param').id, 'film', 'mp4'))
   routes.openapi(thumbnailRoute, (c) => serveFilm(c, c.req.valid('param').id, 'thumbnail', 'jpg'))
+
+  routes.openapi(versionsRoute, async (c) => {
+    const jobId = jobIdOf(c.req.valid('param').id)
+    const versions = (await coordinator.films(jobId)).map(({ version, manifest, insertedAt }) => ({
+      version,
+      url: addressOf.filmVersion(jobId, version),
+      duration: manifest.durationMs / 1000,
+      size: manifest.film.size,
+      inserted_at: timeOf(insertedAt),
+    }))
+    return c.json({ job_id: jobId, versions }, 200)
+  })
+
+  routes.openapi(versionRoute, async (c) => {
+    const { id, version } = c.req.valid('param')
+    const job = await coordinator.job(jobIdOf(id))
+    const { manifest, insertedAt } = await coordinator.filmVersion(job.id, Number(version))
+    return serveBytes(c, artifacts, {
+      id: manifest.film.id,
+      contentType: manifest.film.contentType,
+      modifiedAt: insertedAt,
+      disposition: fileName(job, ` - version ${version}`, 'mp4'),
+      immutable: true,
+    })
+  })
 
   routes.openapi(clipRoute, async (c) => {
     const { id, scene_id } = c.req.valid('param')

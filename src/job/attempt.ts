@@ -1,5 +1,6 @@
 /** An attempt: one try to render a scene at a renderer, and so the unit of money. */
 import type { AttemptStatus } from './lifecycle.ts'
+import type { Failure, RenderSettings } from './scene.ts'
 
 export interface Attempt {
   /** UUID. */
@@ -9,8 +10,39 @@ export interface Attempt {
   readonly renderer: string
   readonly model: string
   readonly status: AttemptStatus
-  /** Millionths of a US dollar that this attempt may cost at most. */
-  readonly costMicros: number
+  /** Millionths of a US dollar that this attempt may cost, reserved until it is settled; null where the price is unknown. */
+  readonly costMicros: number | null
+  /** What it was charged for in the end; null before that is settled, and where the price is unknown. */
+  readonly chargedMicros: number | null
+  /** Whose money it is, for budgets; empty where the job names no client. */
+  readonly clientId: string
+  /** The day its money counts for: `2026-11-25`, UTC. */
+  readonly day: string
+  /** What is rendered, as one text: equal for equal renders. */
+  readonly renderKey: string
+  /** What the model is asked for; null where this machine renders. */
+  readonly settings: RenderSettings | null
+  /** Texts, any of which tells in the provider's records that a render is this attempt's. */
+  readonly marks: readonly string[]
+  /** The artifacts of the pictures that are sent. */
+  readonly inputs: readonly string[]
+  /** Committed before the one request that may cost money is sent; null: it was never sent. */
+  readonly postedAt: number | null
+  /** Since when nobody knows whether the provider accepted it. */
+  readonly unknownSince: number | null
+  /** The provider's id of the render. */
+  readonly providerId: string | null
+  /** An id that a webhook named before we knew it ourselves: worth a look, and nothing more. */
+  readonly hintedId: string | null
+  /** It is to be ended at the provider. */
+  readonly cancelRequestedAt: number | null
+  readonly failure: Failure | null
   readonly insertedAt: number
   readonly updatedAt: number
 }
+
+/** How a provider's render ended. `aborted`: before it began. */
+export type RenderEnd = 'succeeded' | 'failed' | 'cancelled' | 'aborted'
+
+/** What is charged of a render's price: what was made, and what was cancelled while it ran. */
+export const isCharged = (end: RenderEnd): boolean => end === 'succeeded' || end === 'cancelled'

@@ -28,6 +28,21 @@ export type Refusal =
       readonly currentStatus: string
       readonly reason: string
     }
+  /** An approval that the job's cost or a limit doesn't allow; the members say the amounts, in US dollars. */
+  | {
+      readonly code: 'approval_refused'
+      readonly jobId: number
+      readonly currentStatus: string
+      readonly reason: string
+      readonly amounts: Readonly<Record<string, number | null>>
+    }
+  /** The scene's or its job's state does not allow it. */
+  | {
+      readonly code: 'scene_refused'
+      readonly sceneId: string
+      readonly jobId: number
+      readonly reason: string
+    }
   /** The request itself is wrong: each problem says where and what to do. */
   | { readonly code: 'invalid'; readonly problems: readonly FieldProblem[] }
   /** Uploaded bytes that can't be an asset. */

@@ -15,6 +15,11 @@ const sceneTopics = {
   scene_completed: 'scenes:completed',
   scene_failed: 'scenes:failed',
   scene_retrying: 'scenes:retrying',
+  scene_rendered: 'scenes:rendered',
+  scene_held: 'scenes:held',
+  scene_updated: 'scenes:updated',
+  scene_deleted: 'scenes:deleted',
+  scene_cancelled: 'scenes:cancelled',
 } as const
 
 /** The topic each type of event is published under. */

@@ -27,6 +27,14 @@ export interface Job {
   /** Null where a price is unknown. */
   readonly estimatedMicros: number | null
   readonly priceBook: string
+  /** Whose job it is: `parameters.client_id`, or empty. */
+  readonly clientId: string
+  /** From 1; rises with each change of the storyboard. */
+  readonly revision: number
+  /** Millionths of a US dollar that approvals allow to be spent, in all. */
+  readonly authorisedMicros: number
+  /** Whether an approval allowed scenes whose price nobody knows. */
+  readonly unknownCostAccepted: boolean
   readonly error: Failure | null
   /** Where the finished film is; null before, and where the job was completed with another result. */
   readonly film: FilmManifest | null

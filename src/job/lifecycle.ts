@@ -61,7 +61,7 @@ export const mayPrecede = <Status extends string>(follows: Follows<Status>, to: 
 /** Jobs that somebody is working on, or will without being asked. */
 export const activeJobStatuses = ['approved', 'processing'] as const satisfies readonly JobStatus[]
 
-/** Attempts that hold a slot: each is, or may be, running at its renderer. */
+/** Attempts that are, or may be, running at their renderer: their money is held back. */
 export const inFlightAttemptStatuses = [
   'intended',
   'submitted',
@@ -75,4 +75,5 @@ export const refusalReason = {
   progress: 'Job must be in processing state to report progress',
   complete: 'Job must be in processing state to be completed',
   fail: 'Job must be in processing state to fail',
+  cancel: 'Job must be in pending, approved or processing state to be cancelled',
 } as const

@@ -1,33 +1,38 @@
-/** What renders cost. Money is counted in whole millionths of a US dollar, so that sums are exact. */
+/** Money, counted in whole millionths of a US dollar, so that sums are exact. */
 
-export interface PriceBook {
-  /** Told with every estimate, so that a number can be traced to the prices it came from. */
-  readonly version: string
-  /** Price in micros a second of clip, by model. A model that is absent has no known price: never taken for zero. */
-  readonly microsPerSecond: Readonly<Record<string, number>>
+export const microsPerDollar = 1_000_000
+
+export const dollars = (micros: number): number => micros / microsPerDollar
+
+export const toMicros = (usd: number): number => Math.round(usd * microsPerDollar)
+
+/** As a person reads it: `$0.27`, `$0.0045`. */
+export function spokenMoney(micros: number): string {
+  const usd = dollars(micros)
+  return `$${usd.toFixed(micros !== 0 && Math.abs(micros) < 10_000 ? 4 : 2)}`
 }
 
-/** Rendering on this machine is free. */
-export const localPrices: PriceBook = { version: 'local-1', microsPerSecond: { local: 0 } }
-
-export interface Estimate {
-  readonly currency: 'USD'
-  readonly priceBook: string
-  /** Null where any scene's price is unknown. */
-  readonly totalMicros: number | null
+/** Null where one of them is unknown: an unknown price is never taken for zero. */
+export const sumOfPrices = (prices: Iterable<number | null>): number | null => {
+  let sum: number | null = 0
+  for (const price of prices) sum = price === null || sum === null ? null : sum + price
+  return sum
 }
 
-/** A clip's price in micros; undefined where the book doesn't know the model. */
-export function clipPrice(book: PriceBook, scene: { model: string; duration: number }): number | undefined {
-  const perSecond = book.microsPerSecond[scene.model]
-  return perSecond === undefined ? undefined : Math.ceil(perSecond * scene.duration)
+/** What has become of a job's or a client's money. */
+export interface Money {
+  /** Held back for attempts that may still be charged. */
+  readonly reservedMicros: number
+  /** Charged; attempts of unknown price are not in it. */
+  readonly spentMicros: number
+  /** Attempts that were, or may be, charged at a price nobody knows. */
+  readonly unpriced: number
 }
 
-export function estimate(book: PriceBook, scenes: readonly { model: string; duration: number }[]): Estimate {
-  let totalMicros: number | null = 0
-  for (const scene of scenes) {
-    const price = clipPrice(book, scene)
-    totalMicros = price === undefined || totalMicros === null ? null : totalMicros + price
-  }
-  return { currency: 'USD', priceBook: book.version, totalMicros }
-}
+export const noMoney: Money = { reservedMicros: 0, spentMicros: 0, unpriced: 0 }
+
+/** The day that money counts for, UTC: `2026-11-25`. */
+export const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10)
+
+/** When the day of `ms` ends, ms since the epoch. */
+export const endOfDay = (ms: number): number => (Math.floor(ms / 86_400_000) + 1) * 86_400_000

@@ -58,6 +58,7 @@ const sharedParameters = {
     .describe('How a photograph passes into the next; fade if not given'),
   fit: oneOf(fits).optional().describe('How a picture of another shape fills the frame; crop if not given'),
   title: line(120).optional().describe('Shown over the first scene'),
+  audio: z.boolean('must be true or false').optional().describe('Whether a paid model is to make sound too; false if not given'),
   prompt: prose.optional().describe('For models that generate; each scene may have its own'),
 }
 
@@ -93,6 +94,7 @@ export const storyboardRequest = z.strictObject({
       asset_ids: listOf(assetIdSchema, 1, 2, 'images: one, or the first and the last'),
       transition: oneOf(transitions).optional(),
       model: modelSchema.optional(),
+      audio: z.boolean('must be true or false').optional(),
     }),
     1,
     maxScenes,
@@ -109,6 +111,10 @@ const shared = {
     .max(100, 'must be at most 100')
     .optional()
     .describe('0 to 100, higher first; 50 if not given'),
+  force: z
+    .boolean('must be true or false')
+    .optional()
+    .describe('Render every scene, also those of which an equal clip is kept'),
 }
 
 export const jobRequest = z.discriminatedUnion(
@@ -162,19 +168,92 @@ function keepProto(input: unknown, parameters: object): void {
   if (given) Object.defineProperty(parameters, '__proto__', given)
 }
 
+/** @throws {RefusedError} `invalid`, with every problem found. */
+function checked<Schema extends z.ZodType>(schema: Schema, input: unknown): z.infer<Schema> {
+  const parsed = schema.safeParse(input, { reportInput: true })
+  if (!parsed.success) throw invalid(problemsOf(parsed.error))
+  return parsed.data
+}
+
 /**
  * Checks a request as it came.
  * @throws {RefusedError} `invalid`, with every problem found.
  */
 export function parseJobRequest(input: unknown): JobRequest {
-  const parsed = jobRequest.safeParse(input, { reportInput: true })
-  if (!parsed.success) throw invalid(problemsOf(parsed.error))
-  const { parameters } = parsed.data
+  const request = checked(jobRequest, input)
+  const { parameters } = request
   keepProto(input, parameters)
   if (isDeeperThan(parameters, maxFreeDepth))
     throw invalid([{ field: 'parameters', reason: `must not be nested deeper than ${maxFreeDepth} levels` }])
-  return parsed.data
+  return request
 }
+
+const usd = z
+  .number('must be a number of US dollars')
+  .min(0, 'must not be negative')
+  .max(1_000_000_000, 'must be at most 1000000000')
+
+export const approvalRequest = z.strictObject({
+  max_cost: usd.optional().describe('US dollars; the job never spends more. The estimate if not given'),
+  accept_unknown_cost: z
+    .boolean('must be true or false')
+    .optional()
+    .describe('Whether scenes may be rendered whose price nobody knows'),
+  revision: z
+    .int('must be a whole number')
+    .optional()
+    .describe('Approves only this revision of the storyboard'),
+})
+export type ApprovalRequest = z.infer<typeof approvalRequest>
+
+/** @throws {RefusedError} `invalid` */
+export const parseApproval = (input: unknown): ApprovalRequest => checked(approvalRequest, input)
+
+export const sceneChange = z
+  .strictObject({
+    title: line(120).nullable(),
+    prompt: prose,
+    duration: durationSchema,
+    asset_ids: listOf(assetIdSchema, 1, 2, 'images: one, or the first and the last'),
+    transition: oneOf(transitions),
+    model: modelSchema,
+    audio: z.boolean('must be true or false'),
+  })
+  .partial()
+export type SceneChange = z.infer<typeof sceneChange>
+
+/** @throws {RefusedError} `invalid` */
+export const parseSceneChange = (input: unknown): SceneChange => checked(sceneChange, input)
+
+export const resolution = z.discriminatedUnion(
+  'resolution',
+  [
+    z
+      .strictObject({ resolution: z.literal('adopt'), prediction_id: line(100) })
+      .describe("The provider has it: this is its id there"),
+    z
+      .strictObject({ resolution: z.literal('absent') })
+      .describe('The provider never accepted it: it may be rendered again'),
+  ],
+  { error: 'must be one of adopt, absent' },
+)
+export type Resolution = z.infer<typeof resolution>
+
+/** @throws {RefusedError} `invalid` */
+export const parseResolution = (input: unknown): Resolution => checked(resolution, input)
+
+const budgetName = /^(?:job|client|day|total|client:.{1,200})$/
+
+export const budgetChange = z
+  .record(
+    z.string().regex(budgetName, 'must be job, client, day, total or client:<client_id>'),
+    usd.nullable(),
+  )
+  .describe('US dollars by budget: job (each job), client (each client_id), client:<client_id>, day (UTC), total; null for no limit')
+
+/** @throws {RefusedError} `invalid` */
+export const parseBudgets = (input: unknown): Readonly<Record<string, number | null>> =>
+  checked(budgetChange, input)
 
 const known = new Set(Object.keys({ ...sharedParameters, ...pairsPictures, ...propertyPictures }))
 const maxLabels = 32

@@ -1,5 +1,6 @@
 /** From a request to the plan of a film. To add a kind of job: its schema in request.ts and a planner here. */
-import { invalidField } from './errors.ts'
+import { type Catalogue, settle } from './catalogue.ts'
+import { type FieldProblem, invalid, invalidField } from './errors.ts'
 import { type FrameFormat, frameFormat, framesOf } from './format.ts'
 import type { Storyboard } from './job.ts'
 import type {
@@ -27,31 +28,90 @@ const maxFilmSeconds = 3600
 /** How long two scenes overlap where one cross-fades into the other. */
 const overlapSeconds = 0.5
 
-/** @throws {RefusedError} `invalid`, where the request has no pictures or asks for too long a film. */
-export function planStoryboard(request: JobRequest): Storyboard {
+/** A scene as it is wished for, before it is settled what its model can do and what that costs. */
+export interface SceneWish extends Omit<ScenePlan, 'render' | 'price_micros' | 'notes'> {
+  readonly audio: boolean
+}
+
+/** @throws {RefusedError} `invalid`, where the request has no pictures, asks a model for what it can't do, or for too long a film. */
+export function planStoryboard(request: JobRequest, catalogue: Catalogue): Storyboard {
   const { parameters } = request
-  const scenes = request.storyboard ? givenScenes(request.storyboard, parameters) : plannedScenes(request)
+  const wishes = request.storyboard ? givenScenes(request.storyboard, parameters) : plannedScenes(request)
   const format = frameFormat(
     parameters.resolution ?? defaults.resolution,
     parameters.aspect_ratio ?? defaults.aspectRatio,
     parameters.fps ?? defaults.fps,
   )
-  const total_duration = filmFrames(scenes, format) / format.fps
-  if (total_duration > maxFilmSeconds)
-    throw invalidField(
-      request.storyboard ? 'storyboard.scenes' : 'parameters',
-      `would make a film of ${Math.round(total_duration)} seconds; at most ${maxFilmSeconds} are allowed`,
-    )
-  return { scenes, format, fit: parameters.fit ?? defaults.fit, total_duration }
+  const problems = new Map<string, FieldProblem>()
+  const scenes: ScenePlan[] = []
+  for (const [position, wish] of wishes.entries()) {
+    const settled = settleScene(wish, format, catalogue)
+    if ('scene' in settled) scenes.push(settled.scene)
+    else {
+      const field = fieldOf(request, position, settled.member)
+      problems.set(field, { field, reason: settled.reason })
+    }
+  }
+  if (problems.size > 0) throw invalid([...problems.values()])
+  return boardOf(
+    { scenes, format, fit: parameters.fit ?? defaults.fit },
+    request.storyboard ? 'storyboard.scenes' : 'parameters',
+  )
 }
 
-function plannedScenes(request: JobRequest): ScenePlan[] {
+/** Puts scenes together to a film. @throws {RefusedError} `invalid`, where it would be too long; `field` is where that is said. */
+export function boardOf(board: Omit<Storyboard, 'total_duration'>, field: string): Storyboard {
+  const total_duration = filmFrames(board.scenes, board.format) / board.format.fps
+  if (total_duration > maxFilmSeconds)
+    throw invalidField(
+      field,
+      `would make a film of ${Math.round(total_duration)} seconds; at most ${maxFilmSeconds} are allowed`,
+    )
+  return { ...board, total_duration }
+}
+
+type SettledScene =
+  | { readonly scene: ScenePlan }
+  | { readonly member: SceneMember; readonly reason: string }
+
+type SceneMember = 'model' | 'duration' | 'asset_ids' | 'aspect_ratio' | 'resolution'
+
+/** What the scene's model makes of it, and what that costs; or why it can't. */
+export function settleScene(
+  { audio, ...wish }: SceneWish,
+  format: FrameFormat,
+  catalogue: Catalogue,
+): SettledScene {
+  const { model, duration, title } = wish
+  const images = wish.asset_ids.length === 1 ? 1 : 2
+  const settled = settle(catalogue, { model, duration, images, title, format, audio })
+  if (!settled.ok) return settled
+  const { render, priceMicros: price_micros, notes } = settled
+  return { scene: { ...wish, duration: settled.duration, render, price_micros, notes } }
+}
+
+/** Where in the request a member of a scene was given, or would be. */
+export function fieldOf(request: JobRequest, position: number, member: SceneMember): string {
+  if (member === 'aspect_ratio' || member === 'resolution') return `parameters.${member}`
+  if (member === 'asset_ids') return picturesField(request, position)
+  const own = request.storyboard?.scenes[position]
+  if (own?.[member] !== undefined) return `storyboard.scenes[${position}].${member}`
+  return member === 'model' ? 'parameters.model' : 'parameters.clip_duration'
+}
+
+function picturesField(request: JobRequest, position: number): string {
+  if (request.storyboard) return `storyboard.scenes[${position}].asset_ids`
+  if (request.type === 'property_photos') return 'parameters.photos'
+  return request.parameters.pairs ? `parameters.pairs[${position}]` : 'parameters.images'
+}
+
+function plannedScenes(request: JobRequest): SceneWish[] {
   return request.type === 'image_pairs'
     ? planImagePairs(request.parameters)
     : planPropertyPhotos(request.parameters)
 }
 
-function planImagePairs(parameters: ImagePairsParameters): ScenePlan[] {
+function planImagePairs(parameters: ImagePairsParameters): SceneWish[] {
   const { images, pairs } = parameters
   if (images && pairs) throw invalidField('parameters', 'give either images or pairs, not both')
   if (!images && !pairs)
@@ -68,7 +128,7 @@ function planImagePairs(parameters: ImagePairsParameters): ScenePlan[] {
   }))
 }
 
-function planPropertyPhotos(parameters: PropertyPhotosParameters): ScenePlan[] {
+function planPropertyPhotos(parameters: PropertyPhotosParameters): SceneWish[] {
   const { photos } = parameters
   if (!photos)
     throw invalidField(
@@ -90,7 +150,7 @@ function planPropertyPhotos(parameters: PropertyPhotosParameters): ScenePlan[] {
     })
 }
 
-function givenScenes(storyboard: StoryboardRequest, parameters: JobRequest['parameters']): ScenePlan[] {
+function givenScenes(storyboard: StoryboardRequest, parameters: JobRequest['parameters']): SceneWish[] {
   const shared = sharedPlan(parameters)
   return storyboard.scenes.map((scene, position) => ({
     title: scene.title ?? (position === 0 ? (parameters.title ?? null) : null),
@@ -99,16 +159,18 @@ function givenScenes(storyboard: StoryboardRequest, parameters: JobRequest['para
     asset_ids: scene.asset_ids,
     transition: scene.transition ?? shared.transition,
     model: scene.model ?? shared.model,
+    audio: scene.audio ?? shared.audio,
   }))
 }
 
 function sharedPlan(
   parameters: JobRequest['parameters'],
-): Pick<ScenePlan, 'duration' | 'transition' | 'model'> {
+): Pick<SceneWish, 'duration' | 'transition' | 'model' | 'audio'> {
   return {
     duration: parameters.clip_duration ?? defaults.clipSeconds,
     transition: parameters.transition ?? defaults.transition,
     model: parameters.model ?? defaults.model,
+    audio: parameters.audio ?? false,
   }
 }
 

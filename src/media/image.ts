@@ -5,6 +5,7 @@
  */
 import { open } from 'node:fs/promises'
 import sharp, { type Sharp } from 'sharp'
+import type { Fit } from '../job/scene.ts'
 
 export type ImageContentType = 'image/jpeg' | 'image/png' | 'image/webp' | 'image/avif'
 
@@ -84,6 +85,36 @@ export async function masterImage(
       .toFile(targetPath),
   )
   return { width, height }
+}
+
+export interface ImageShape {
+  /** Pixels. */
+  readonly width: number
+  readonly height: number
+  /** How a picture of another shape fills it. */
+  readonly fit: Fit
+}
+
+/** Softer than any detail that a model could take for something. */
+const blurSigma = 24
+
+/** Brings a master into the film's shape, for a model that renders what it is given. JPEG. */
+export async function shapeImage(sourcePath: string, targetPath: string, shape: ImageShape): Promise<void> {
+  const { width, height, fit } = shape
+  const source = () => openImage(sourcePath)
+  const jpeg = { quality: 92, chromaSubsampling: '4:4:4' }
+  await decoding(width * height, async () => {
+    if (fit === 'crop') return source().resize(width, height, { fit: 'cover' }).jpeg(jpeg).toFile(targetPath)
+    if (fit === 'letterbox')
+      return source().resize(width, height, { fit: 'contain', background: 'black' }).jpeg(jpeg).toFile(targetPath)
+    const inside = await source().resize(width, height, { fit: 'inside' }).toBuffer()
+    return source()
+      .resize(width, height, { fit: 'cover' })
+      .blur(blurSigma)
+      .composite([{ input: inside }])
+      .jpeg(jpeg)
+      .toFile(targetPath)
+  })
 }
 
 function openImage(source: string | Uint8Array): Sharp {

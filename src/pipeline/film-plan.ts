@@ -1,5 +1,5 @@
 /** A job's film as the pipeline's tasks see it: where each clip lies, and how one passes into the next. */
-import { framesOf } from '../job/format.ts'
+import { type FrameFormat, framesOf } from '../job/format.ts'
 import type { Job } from '../job/job.ts'
 import type { Scene } from '../job/scene.ts'
 import { seamsOf } from '../job/storyboard.ts'
@@ -21,6 +21,27 @@ export function planFilm({ storyboard }: Job, scenes: readonly Scene[]): FilmPla
 }
 
 export const placeOf = ({ timeline }: FilmPlan, { position }: Scene): ClipPlace => timeline.clips[position]!
+
+/**
+ * All that a canonical clip's bytes depend on beside its picture and sound, as one text. A clip may lie anywhere
+ * in a film, or in another one, as long as it lies alike on the grid of sound.
+ */
+export function placeText(place: ClipPlace, { width, height, fps }: FrameFormat): string {
+  const origin = place.firstCell * cellSamples
+  const relative = (sample: number | null): number | null => sample && sample - origin
+  const { frames, keyframes, startSample, firstCell, endCell, quietUntil, quietFrom } = place
+  return JSON.stringify([
+    width,
+    height,
+    fps,
+    frames,
+    keyframes,
+    startSample - origin,
+    endCell - firstCell,
+    relative(quietUntil),
+    relative(quietFrom),
+  ])
+}
 
 /** What the cross-fade after scene `index` is known by; undefined where there is a cut, or a clip is wanting. */
 export function seamKey(

@@ -1,22 +1,20 @@
-/** A scene's way from its photographs to a clip that is verified, canonical and kept. */
+/** A scene's way from its photographs to its clip, rendered on this machine. */
 import type { ArtifactStore } from '../artifact/artifact.ts'
 import type { Coordinator } from '../coordinator/coordinator.ts'
 import type { AttemptWork, SceneVerbs } from '../coordinator/scene-verbs.ts'
 import type { TaskHandler } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
 import type { Failure, Scene } from '../job/scene.ts'
-import type { ClipPlace } from '../job/timeline.ts'
-import { makeCanonical } from '../media/canonical.ts'
-import { MediaError } from '../media/media.ts'
-import { verifyClip } from '../media/probe.ts'
 import type { Renderer } from '../renderer/renderer.ts'
+import type { Clips } from './clips.ts'
 import { placeOf, planFilm } from './film-plan.ts'
-import { type Studio, clipLimits } from './studio.ts'
+import type { Studio } from './studio.ts'
 
 export interface RenderSceneOptions {
   readonly coordinator: SceneVerbs & Pick<Coordinator, 'asset'>
   readonly renderers: readonly Renderer[]
   readonly artifacts: ArtifactStore
+  readonly clips: Clips
   readonly studio: Studio
   readonly host: Host
 }
@@ -28,7 +26,7 @@ const tellEveryMs = 500
 const renderingShare = 0.95
 
 type Outcome =
-  | { readonly kind: 'clip'; readonly artifact: string }
+  | Awaited<ReturnType<Clips['keep']>>
   | { readonly kind: 'failed'; readonly failure: Failure; readonly retry: boolean }
 
 export function createRenderScene(options: RenderSceneOptions): TaskHandler {
@@ -37,8 +35,9 @@ export function createRenderScene(options: RenderSceneOptions): TaskHandler {
     const work = await coordinator.beginAttempt(attemptId)
     if (!work) return
     const outcome = await options.studio.inWorkspace((directory) => render(work, directory, signal, options))
-    if (outcome.kind === 'clip') await coordinator.sceneRendered(attemptId, outcome.artifact)
-    else await coordinator.sceneFailed(attemptId, outcome.failure, outcome.retry)
+    if (outcome.kind === 'clip') await coordinator.sceneRendered(attemptId, outcome.clip)
+    // A clip that turned out bad may be better another time.
+    else await coordinator.sceneFailed(attemptId, outcome.failure, 'retry' in outcome ? outcome.retry : true)
   }
 }
 
@@ -77,33 +76,7 @@ async function render(
   )
   await progress.told()
   if (outcome.kind === 'failed') return failed(outcome.code, outcome.reason, outcome.retry)
-
-  return keepClip(outcome.clipPath, place, work, directory, signal, options)
-}
-
-async function keepClip(
-  path: string,
-  place: ClipPlace,
-  { job }: AttemptWork,
-  directory: string,
-  signal: AbortSignal,
-  { artifacts, studio }: RenderSceneOptions,
-): Promise<Outcome> {
-  const settings = { media: studio.media, limits: clipLimits, signal }
-  try {
-    const verdict = await verifyClip({ ...settings, path })
-    if (!verdict.ok) return failed(`clip_${verdict.code}`, verdict.reason, true)
-    const { clip, decodedFrames } = verdict
-    const format = await studio.filmFormat(job.storyboard.format)
-    const outPath = `${directory}/canonical.mp4`
-    const canonical = await makeCanonical({ ...settings, clip, decodedFrames, outPath, format, place })
-    return { kind: 'clip', artifact: (await artifacts.adopt(canonical.path)).id }
-  } catch (error) {
-    // FFmpeg could not work with this clip: that is the scene's failure, and another clip may be better.
-    if (error instanceof MediaError && ['failed', 'killed', 'hung', 'too_long'].includes(error.code))
-      return failed(`clip_${error.code}`, error.message, true)
-    throw error
-  }
+  return options.clips.keep(outcome.clipPath, work, { directory, keepSource: false, signal })
 }
 
 const failed = (code: string, reason: string, retry: boolean): Outcome => ({

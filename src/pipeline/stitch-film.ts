@@ -1,17 +1,20 @@
 /** Puts the clips and their cross-fades together into the film, verified before anybody can see it. */
 import type { ArtifactStore } from '../artifact/artifact.ts'
 import type { Coordinator } from '../coordinator/coordinator.ts'
+import type { SceneVerbs } from '../coordinator/scene-verbs.ts'
 import type { TaskHandler } from '../engine/engine.ts'
 import type { ArtifactRef, FilmManifest, Job } from '../job/job.ts'
 import type { Scene } from '../job/scene.ts'
 import { makeFilm } from '../media/film.ts'
 import { makeThumbnail } from '../media/thumbnail.ts'
+import { type Clips, hasClip } from './clips.ts'
 import { placeOf, planFilm } from './film-plan.ts'
 import { type Studio, clipLimits } from './studio.ts'
 
 export interface StitchFilmOptions {
-  readonly coordinator: Pick<Coordinator, 'job' | 'scenes' | 'completeJob'>
+  readonly coordinator: Pick<Coordinator, 'job' | 'scenes' | 'completeJob'> & Pick<SceneVerbs, 'clipFitted'>
   readonly artifacts: ArtifactStore
+  readonly clips: Clips
   readonly studio: Studio
 }
 
@@ -23,10 +26,38 @@ export const createStitchFilm =
     const { coordinator, studio } = options
     const job = await coordinator.job(jobId)
     if (job.status !== 'processing') return
-    const scenes = await coordinator.scenes(jobId)
+    const scenes = await fitted(job, await coordinator.scenes(jobId), signal, options)
+    // Changed meanwhile: it comes again when its scenes are there again.
+    if (!scenes) return
     const manifest = await studio.inWorkspace((directory) => stitch(job, scenes, directory, signal, options))
-    await coordinator.completeJob(jobId, manifest)
+    await coordinator.completeJob(jobId, manifest, job.revision).catch(async (error: unknown) => {
+      const now = await coordinator.job(jobId)
+      if (now.status === 'processing' && now.revision === job.revision) throw error
+    })
   }
+
+/** The scenes with their clips made for the places they have now: one before them may have become longer, or gone. */
+async function fitted(
+  job: Job,
+  scenes: readonly Scene[],
+  signal: AbortSignal,
+  { clips, coordinator, studio }: StitchFilmOptions,
+): Promise<readonly Scene[] | undefined> {
+  const done: Scene[] = []
+  for (const scene of scenes) {
+    if (scene.status !== 'completed' || !hasClip(scene)) return undefined
+    const work = { scene, job, scenes }
+    if (clips.fits(work)) {
+      done.push(scene)
+      continue
+    }
+    const outcome = await studio.inTurn(() => clips.fit(scene.source, work, signal))
+    if (outcome.kind === 'failed') throw new Error(`scene ${scene.position + 1}: ${outcome.failure.reason}`)
+    await coordinator.clipFitted(scene.id, outcome.clip)
+    done.push({ ...scene, ...outcome.clip })
+  }
+  return done
+}
 
 async function stitch(
   job: Job,

@@ -1,7 +1,9 @@
 /** What the tasks of this process share: FFmpeg, the artifacts, and work that two of them would otherwise do twice. */
+import { availableParallelism } from 'node:os'
 import type { ArtifactStore, Workspace } from '../artifact/artifact.ts'
 import type { Host } from '../host.ts'
 import type { FrameFormat } from '../job/format.ts'
+import { type ImageShape, shapeImage } from '../media/image.ts'
 import { filmEncoding } from '../media/encoding.ts'
 import { type FilmFormat, prepareFilmFormat } from '../media/film-format.ts'
 import type { Media, MediaLimits } from '../media/media.ts'
@@ -20,6 +22,10 @@ export interface Studio {
   inWorkspace<T>(use: (directory: string) => Promise<T>): Promise<T>
   /** What every clip of a film of this shape must look like; asked of the encoder once. */
   filmFormat(format: FrameFormat): Promise<FilmFormat>
+  /** The artifact of a photograph's master in a film's shape, for a model that renders what it is given. */
+  picture(master: string, shape: ImageShape): Promise<string>
+  /** Runs `work` on clips when it is its turn: each keeps a core busy. */
+  inTurn<T>(work: () => Promise<T>): Promise<T>
   /** The artifact of the cross-fade after scene `index`: the one that is kept, or made now. Undefined at a cut. */
   seam(request: SeamWork): Promise<string | undefined>
 }
@@ -42,6 +48,8 @@ export interface StudioOptions {
 export function createStudio({ media, artifacts, database, host }: StudioOptions): Studio {
   const formats = new Map<string, Promise<FilmFormat>>()
   const seams = new Map<string, Promise<string>>()
+  const pictures = new Map<string, Promise<string>>()
+  const turns = createTurns(clipsAtOnce)
 
   const inWorkspace: Studio['inWorkspace'] = async (use) => {
     const workspace: Workspace = await artifacts.workspace()
@@ -90,6 +98,21 @@ export function createStudio({ media, artifacts, database, host }: StudioOptions
         ),
       ),
 
+    inTurn: turns,
+
+    picture(master, shape) {
+      const { width, height, fit } = shape
+      // The same photograph opens one scene and closes another, so a few are worth knowing.
+      if (pictures.size > mostPictures) pictures.delete(pictures.keys().next().value!)
+      return once(pictures, `${master} ${width}x${height} ${fit}`, true, () =>
+        inWorkspace(async (directory) => {
+          const path = `${directory}/picture.jpg`
+          await shapeImage(await artifacts.localPath(master), path, shape)
+          return (await artifacts.adopt(path)).id
+        }),
+      )
+    },
+
     async seam(work) {
       const key = seamKey(work.plan, work.scenes, work.index)
       if (!key) return undefined
@@ -101,6 +124,26 @@ export function createStudio({ media, artifacts, database, host }: StudioOptions
         return artifact
       })
     },
+  }
+}
+
+const clipsAtOnce = Math.max(1, Math.floor(availableParallelism() / 2))
+const mostPictures = 1000
+
+/** Lets `places` of those who ask work at once; the others wait in the order they came. */
+function createTurns(places: number): Studio['inTurn'] {
+  let free = places
+  const waiting: (() => void)[] = []
+  return async (work) => {
+    if (free > 0) free--
+    else await new Promise<void>((enter) => waiting.push(enter))
+    try {
+      return await work()
+    } finally {
+      const next = waiting.shift()
+      if (next) next()
+      else free++
+    }
   }
 }
 

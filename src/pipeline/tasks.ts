@@ -3,11 +3,15 @@ import { availableParallelism } from 'node:os'
 import type { RunningCoordinator } from '../coordinator/coordinator.ts'
 import type { Engine, TaskOptions } from '../engine/engine.ts'
 import { RefusedError } from '../job/errors.ts'
+import { type FollowRenderOptions, createFollowRender } from './follow-render.ts'
 import { type JoinClipsOptions, createJoinClips } from './join-clips.ts'
 import { type RenderSceneOptions, createRenderScene } from './render-scene.ts'
 import { type StitchFilmOptions, createStitchFilm } from './stitch-film.ts'
+import { type TakeClipOptions, createTakeClip } from './take-clip.ts'
 
 export type TasksOptions = RenderSceneOptions &
+  FollowRenderOptions &
+  TakeClipOptions &
   JoinClipsOptions &
   StitchFilmOptions & { readonly coordinator: RunningCoordinator }
 
@@ -19,6 +23,8 @@ export function handleTasks(engine: Engine, options: TasksOptions): void {
 
   const failScene: TaskOptions['onExhausted'] = ({ subject }, error) =>
     coordinator.sceneFailed(subject, failureOf(error), false)
+  const failTaking: TaskOptions['onExhausted'] = ({ subject }, error) =>
+    coordinator.clipUnusable(subject, failureOf(error))
   const failJob: TaskOptions['onExhausted'] = async ({ jobId }, error) => {
     await coordinator.failJob(jobId, failureOf(error)).catch((refused: unknown) => {
       // The job has ended otherwise meanwhile: nothing is left to fail.
@@ -30,9 +36,18 @@ export function handleTasks(engine: Engine, options: TasksOptions): void {
     { concurrency: renderPlaces, onExhausted: failScene },
     createRenderScene(options),
   )
+  engine.handle(
+    'follow-render',
+    { concurrency: mostFollowed, maxTries: Number.POSITIVE_INFINITY, onExhausted: leaveToFilm },
+    createFollowRender(options),
+  )
+  engine.handle('take-clip', { concurrency: places, onExhausted: failTaking }, createTakeClip(options))
   engine.handle('join-clips', { concurrency: places, onExhausted: leaveToFilm }, createJoinClips(options))
   engine.handle('stitch-film', { concurrency: places, onExhausted: failJob }, createStitchFilm(options))
 }
+
+/** They only wait; how many there are is decided where they are admitted. */
+const mostFollowed = 100_000
 
 /** A cross-fade that can't be made beforehand is tried again when the film is put together, which tells why. */
 const leaveToFilm: TaskOptions['onExhausted'] = () => Promise.resolve()

@@ -1,25 +1,51 @@
 import type { Attempt } from '../job/attempt.ts'
 import { type AttemptStatus, attemptFollows, inFlightAttemptStatuses, mayPrecede } from '../job/lifecycle.ts'
-import type { Reader, Row, Transaction } from './database.ts'
-import { number, quoted, text } from './sql.ts'
+import type { Failure, RenderSettings } from '../job/scene.ts'
+import type { Reader, Row, SqlValue, Transaction } from './database.ts'
+import { json, jsonOrNull, number, numberOrNull, quoted, text, textOrNull } from './sql.ts'
 
-const attemptOf = (row: Row): Attempt => ({
+export const attemptOf = (row: Row): Attempt => ({
   id: text(row, 'id'),
   jobId: number(row, 'job_id'),
   sceneId: text(row, 'scene_id'),
   renderer: text(row, 'renderer'),
   model: text(row, 'model'),
   status: text(row, 'status') as AttemptStatus,
-  costMicros: number(row, 'cost_micros'),
+  costMicros: numberOrNull(row, 'cost_micros'),
+  chargedMicros: numberOrNull(row, 'charged_micros'),
+  clientId: text(row, 'client_id'),
+  day: text(row, 'day'),
+  renderKey: text(row, 'render_key'),
+  settings: jsonOrNull<RenderSettings>(row, 'settings'),
+  marks: json<string[]>(row, 'marks'),
+  inputs: json<string[]>(row, 'inputs'),
+  postedAt: numberOrNull(row, 'posted_at'),
+  unknownSince: numberOrNull(row, 'unknown_since'),
+  providerId: textOrNull(row, 'provider_id'),
+  hintedId: textOrNull(row, 'hinted_id'),
+  cancelRequestedAt: numberOrNull(row, 'cancel_requested_at'),
+  failure: jsonOrNull<Failure>(row, 'failure'),
   insertedAt: number(row, 'inserted_at'),
   updatedAt: number(row, 'updated_at'),
 })
 
 const insert = `insert into attempts
-  (id, job_id, scene_id, renderer, model, status, cost_micros, inserted_at, updated_at)
-  values ($1, $2, $3, $4, $5, 'intended', $6, $7, $7)`
+  (id, job_id, scene_id, renderer, model, status, cost_micros, client_id, day, render_key, settings, inserted_at, updated_at)
+  values ($1, $2, $3, $4, $5, 'intended', $6, $7, $8, $9, $10, $11, $11)`
 
-export type NewAttempt = Pick<Attempt, 'id' | 'jobId' | 'sceneId' | 'renderer' | 'model' | 'costMicros'>
+export type NewAttempt = Pick<
+  Attempt,
+  | 'id'
+  | 'jobId'
+  | 'sceneId'
+  | 'renderer'
+  | 'model'
+  | 'costMicros'
+  | 'clientId'
+  | 'day'
+  | 'renderKey'
+  | 'settings'
+>
 
 export const insertAttempt = (tx: Transaction, attempt: NewAttempt, now: number): Promise<number> =>
   tx.run(insert, [
@@ -29,6 +55,10 @@ export const insertAttempt = (tx: Transaction, attempt: NewAttempt, now: number)
     attempt.renderer,
     attempt.model,
     attempt.costMicros,
+    attempt.clientId,
+    attempt.day,
+    attempt.renderKey,
+    attempt.settings && JSON.stringify(attempt.settings),
     now,
   ])
 
@@ -37,37 +67,265 @@ export async function findAttempt(reader: Reader, id: string): Promise<Attempt |
   return row && attemptOf(row)
 }
 
-const moveTo = (status: AttemptStatus, from: readonly AttemptStatus[]): string =>
-  `update attempts set status = '${status}', updated_at = $2 where id = $1 and status in (${quoted(from)})`
+export async function findAttemptOfRender(
+  reader: Reader,
+  renderer: string,
+  providerId: string,
+): Promise<Attempt | undefined> {
+  const row = await reader.get('select * from attempts where renderer = $1 and provider_id = $2', [
+    renderer,
+    providerId,
+  ])
+  return row && attemptOf(row)
+}
+
+/** The attempt of a scene that a person has to decide. */
+export async function findHeldAttempt(reader: Reader, sceneId: string): Promise<Attempt | undefined> {
+  const row = await reader.get(
+    `select * from attempts where scene_id = $1 and status = 'held' order by inserted_at limit 1`,
+    [sceneId],
+  )
+  return row && attemptOf(row)
+}
+
+const moveTo = (status: AttemptStatus, columns: string, from = mayPrecede(attemptFollows, status)): string =>
+  `update attempts set status = '${status}', updated_at = $2${columns} where id = $1 and status in (${quoted(from)})`
 
 const moves = {
-  submitted: moveTo('submitted', mayPrecede(attemptFollows, 'submitted')),
-  succeeded: moveTo('succeeded', mayPrecede(attemptFollows, 'succeeded')),
-  failed: moveTo('failed', mayPrecede(attemptFollows, 'failed')),
+  submitted: moveTo('submitted', ''),
+  adopted: moveTo('submitted', ', provider_id = $3'),
+  succeeded: moveTo('succeeded', ', charged_micros = $3'),
+  failed: moveTo('failed', ', charged_micros = $3, failure = $4'),
+  cancelled: moveTo('cancelled', ', charged_micros = $3, failure = $4'),
+  refused: moveTo('refused', ', charged_micros = 0, failure = $3'),
+  unknown: moveTo('unknown', ', unknown_since = $2, failure = $3'),
+  held: moveTo('held', ', failure = $3'),
 } as const
 
 /** Undefined where the attempt is not in a state from which it may go there: somebody else has decided it. */
-export async function moveAttempt(
+const move = async (
+  tx: Transaction,
+  statement: string,
+  id: string,
+  now: number,
+  ...values: readonly SqlValue[]
+): Promise<Attempt | undefined> =>
+  (await tx.run(statement, [id, now, ...values])) > 0 ? findAttempt(tx, id) : undefined
+
+const written = (failure: Failure): string => JSON.stringify(failure)
+
+/** A render on this machine begins, which needs no provider's id. */
+export const setSubmitted = (tx: Transaction, id: string, now: number): Promise<Attempt | undefined> =>
+  move(tx, moves.submitted, id, now)
+
+/** The provider has it under this id. */
+export const setAdopted = (
   tx: Transaction,
   id: string,
-  to: keyof typeof moves,
+  providerId: string,
   now: number,
-): Promise<Attempt | undefined> {
-  return (await tx.run(moves[to], [id, now])) > 0 ? findAttempt(tx, id) : undefined
+): Promise<Attempt | undefined> => move(tx, moves.adopted, id, now, providerId)
+
+export const setSucceeded = (
+  tx: Transaction,
+  id: string,
+  chargedMicros: number | null,
+  now: number,
+): Promise<Attempt | undefined> => move(tx, moves.succeeded, id, now, chargedMicros)
+
+export const setAttemptFailed = (
+  tx: Transaction,
+  id: string,
+  chargedMicros: number | null,
+  failure: Failure,
+  now: number,
+): Promise<Attempt | undefined> => move(tx, moves.failed, id, now, chargedMicros, written(failure))
+
+export const setAttemptCancelled = (
+  tx: Transaction,
+  id: string,
+  chargedMicros: number | null,
+  failure: Failure,
+  now: number,
+): Promise<Attempt | undefined> => move(tx, moves.cancelled, id, now, chargedMicros, written(failure))
+
+/** It was provably not accepted: nothing is charged. */
+export const setRefused = (
+  tx: Transaction,
+  id: string,
+  failure: Failure,
+  now: number,
+): Promise<Attempt | undefined> => move(tx, moves.refused, id, now, written(failure))
+
+export const setUnknown = (
+  tx: Transaction,
+  id: string,
+  failure: Failure,
+  now: number,
+): Promise<Attempt | undefined> => move(tx, moves.unknown, id, now, written(failure))
+
+export const setHeld = (
+  tx: Transaction,
+  id: string,
+  failure: Failure,
+  now: number,
+): Promise<Attempt | undefined> => move(tx, moves.held, id, now, written(failure))
+
+/** What is committed before a request is sent: all that its consequences are told by. */
+export type Posting = Pick<Attempt, 'marks' | 'inputs'>
+
+const post = `update attempts set posted_at = $2, marks = $3, inputs = $4, updated_at = $2
+  where id = $1 and status = 'intended' and posted_at is null and cancel_requested_at is null`
+
+/** From here on it may have been sent. How many rows it changed: none where it was before, or is not to be any more. */
+export const setPosted = (
+  tx: Transaction,
+  id: string,
+  { marks, inputs }: Posting,
+  now: number,
+): Promise<number> => tx.run(post, [id, now, JSON.stringify(marks), JSON.stringify(inputs)])
+
+/** Of an attempt that has no render yet, what a webhook says is its render's id. */
+export const setHinted = (tx: Transaction, id: string, hintedId: string, now: number): Promise<number> =>
+  tx.run(
+    `update attempts set hinted_id = $3, updated_at = $2
+     where id = $1 and provider_id is null and status in ('intended', 'unknown', 'held')`,
+    [id, now, hintedId],
+  )
+
+const inFlight = quoted(inFlightAttemptStatuses)
+
+export const requestCancel = (tx: Transaction, id: string, now: number): Promise<number> =>
+  tx.run(
+    `update attempts set cancel_requested_at = $2, updated_at = $2
+     where id = $1 and cancel_requested_at is null and status in (${inFlight})`,
+    [id, now],
+  )
+
+/** What admission must know of the attempts at a renderer, over all jobs and nodes. */
+export interface Occupancy {
+  /** Slots that are taken: renders that run there, or may. */
+  readonly inFlight: number
+  /** Those of them that are still to be sent. */
+  readonly unsent: number
 }
 
-const inFlight = `select count(*) as attempts from attempts
-  where renderer = $1 and status in (${quoted(inFlightAttemptStatuses)})`
+// A held attempt is older than the time after which its provider ends a render by itself, so it takes no slot.
+const slots = quoted(inFlightAttemptStatuses.filter((status) => status !== 'held'))
 
-/** How many slots of a renderer are taken, over all jobs and nodes. */
-export async function countInFlight(reader: Reader, renderer: string): Promise<number> {
-  return number((await reader.get(inFlight, [renderer]))!, 'attempts')
+export async function occupancyOf(reader: Reader, renderer: string): Promise<Occupancy> {
+  const row = (await reader.get(
+    `select count(*) as attempts,
+       coalesce(sum(case when status = 'intended' and posted_at is null then 1 else 0 end), 0) as unsent
+     from attempts where renderer = $1 and status in (${slots})`,
+    [renderer],
+  ))!
+  return { inFlight: number(row, 'attempts'), unsent: Number(row.unsent) }
 }
 
-/** Attempts that hold a slot, oldest first: after a crash each needs somebody to see to it. */
+/** When the last request for a render was sent to a renderer; undefined where none was. */
+export async function lastPostedAt(reader: Reader, renderer: string): Promise<number | undefined> {
+  const row = await reader.get(
+    'select max(posted_at) as last from attempts where renderer = $1 and posted_at is not null',
+    [renderer],
+  )
+  return (row && numberOrNull(row, 'last')) ?? undefined
+}
+
+/** Attempts that are, or may be, running at their renderer, oldest first: after a crash each needs somebody to see to it. */
 export const listInFlight = async (reader: Reader): Promise<readonly Attempt[]> =>
   (
+    await reader.all(`select * from attempts where status in (${inFlight}) order by inserted_at, id`)
+  ).map(attemptOf)
+
+export const listJobAttempts = async (reader: Reader, jobId: number): Promise<readonly Attempt[]> =>
+  (await reader.all('select * from attempts where job_id = $1 order by inserted_at, id', [jobId])).map(
+    attemptOf,
+  )
+
+/** A job's attempts in flight. */
+export const listJobInFlight = async (reader: Reader, jobId: number): Promise<readonly Attempt[]> =>
+  (
     await reader.all(
-      `select * from attempts where status in (${quoted(inFlightAttemptStatuses)}) order by inserted_at, id`,
+      `select * from attempts where job_id = $1 and status in (${inFlight}) order by inserted_at, id`,
+      [jobId],
     )
   ).map(attemptOf)
+
+/** Whether somebody renders just this now. */
+export const isBeingRendered = async (reader: Reader, renderKey: string): Promise<boolean> =>
+  (await reader.get(
+    `select 1 as found from attempts where render_key = $1 and status in (${inFlight})
+     union all
+     select 1 as found from attempts join scenes on scenes.attempt_id = attempts.id
+       where attempts.render_key = $1 and attempts.status = 'succeeded' and scenes.status = 'processing'
+     limit 1`,
+    [renderKey],
+  )) !== undefined
+
+/** Attempts that were sent since `after` and whose render nobody knows: a listing may show one. */
+export const listUnmatched = async (
+  reader: Reader,
+  renderer: string,
+  after: number,
+): Promise<readonly Attempt[]> =>
+  (
+    await reader.all(
+      'select * from attempts where renderer = $1 and posted_at >= $2 and provider_id is null order by posted_at',
+      [renderer, after],
+    )
+  ).map(attemptOf)
+
+/** Which attempts of those that cost something, or may. */
+export interface LedgerFilter {
+  readonly jobId?: number | undefined
+  readonly clientId?: string | undefined
+  /** ms since the epoch: from, and up to but without. */
+  readonly from?: number | undefined
+  readonly to?: number | undefined
+}
+
+/** What a filter finds, as SQL with its parameters; a filter of everything is only of what costs something. */
+export function ledgerCondition(filter: LedgerFilter, params: SqlValue[]): string {
+  const bind = (value: SqlValue): string => `$${params.push(value)}`
+  return [
+    '(cost_micros is null or cost_micros > 0)',
+    ...(filter.jobId === undefined ? [] : [`job_id = ${bind(filter.jobId)}`]),
+    ...(filter.clientId === undefined ? [] : [`client_id = ${bind(filter.clientId)}`]),
+    ...(filter.from === undefined ? [] : [`inserted_at >= ${bind(filter.from)}`]),
+    ...(filter.to === undefined ? [] : [`inserted_at < ${bind(filter.to)}`]),
+  ].join(' and ')
+}
+
+export interface LedgerQuery extends LedgerFilter {
+  /** Only entries older than this one. */
+  readonly before?: { readonly insertedAt: number; readonly id: string } | undefined
+  readonly limit: number
+}
+
+/** Newest first. */
+export async function listPaid(reader: Reader, query: LedgerQuery): Promise<readonly Attempt[]> {
+  const params: SqlValue[] = []
+  const bind = (value: SqlValue): string => `$${params.push(value)}`
+  const { before } = query
+  const found = ledgerCondition(query, params)
+  const page = before
+    ? ` and (inserted_at < ${bind(before.insertedAt)} or (inserted_at = ${bind(before.insertedAt)} and id < ${bind(before.id)}))`
+    : ''
+  const rows = await reader.all(
+    `select * from attempts where ${found}${page} order by inserted_at desc, id desc limit ${bind(query.limit)}`,
+    params,
+  )
+  return rows.map(attemptOf)
+}
+
+/** Of these renders at a provider, those that are attempts of ours. */
+export async function knownRenders(
+  reader: Reader,
+  renderer: string,
+  providerIds: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const known = new Set<string>()
+  for (const id of providerIds) if (await findAttemptOfRender(reader, renderer, id)) known.add(id)
+  return known
+}

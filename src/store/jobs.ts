@@ -9,7 +9,7 @@ import { json, jsonOrNull, number, numberOrNull, quoted, text } from './sql.ts'
 const manifestBytes = 2048
 
 const columns = `id, type, status, video_name, priority, parameters, storyboard, progress, error,
-  estimated_micros, price_book, approved_at, started_at, ended_at, inserted_at, updated_at,
+  estimated_micros, price_book, client_id, revision, authorised_micros, unknown_cost_accepted, approved_at, started_at, ended_at, inserted_at, updated_at,
   case when length(result) <= ${manifestBytes} then result end as manifest`
 
 const jobOf = (row: Row): Job => ({
@@ -23,6 +23,10 @@ const jobOf = (row: Row): Job => ({
   progress: json<Progress>(row, 'progress'),
   estimatedMicros: numberOrNull(row, 'estimated_micros'),
   priceBook: text(row, 'price_book'),
+  clientId: text(row, 'client_id'),
+  revision: number(row, 'revision'),
+  authorisedMicros: number(row, 'authorised_micros'),
+  unknownCostAccepted: number(row, 'unknown_cost_accepted') !== 0,
   error: jsonOrNull<Failure>(row, 'error'),
   film: manifestOf(row.manifest),
   approvedAt: numberOrNull(row, 'approved_at'),
@@ -44,11 +48,13 @@ export type NewJob = Pick<
   | 'progress'
   | 'estimatedMicros'
   | 'priceBook'
+  | 'clientId'
 >
 
 const insert = `insert into jobs
-  (type, status, video_name, priority, parameters, storyboard, progress, estimated_micros, price_book, inserted_at, updated_at)
-  values ($1, 'pending', $2, $3, $4, $5, $6, $7, $8, $9, $9)`
+  (type, status, video_name, priority, parameters, storyboard, progress, estimated_micros, price_book, client_id,
+   inserted_at, updated_at)
+  values ($1, 'pending', $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)`
 
 export async function insertJob(tx: Transaction, job: NewJob, now: number): Promise<Job> {
   const id = await tx.insert(insert, [
@@ -60,12 +66,16 @@ export async function insertJob(tx: Transaction, job: NewJob, now: number): Prom
     JSON.stringify(job.progress),
     job.estimatedMicros,
     job.priceBook,
+    job.clientId,
     now,
   ])
   return {
     ...job,
     id,
     status: 'pending',
+    revision: 1,
+    authorisedMicros: 0,
+    unknownCostAccepted: false,
     error: null,
     film: null,
     approvedAt: null,
@@ -97,16 +107,17 @@ export const setProcessing = (
 ): Promise<number> => tx.run(start, [id, JSON.stringify(progress), now])
 
 /** What decides how a job goes on, without its parameters and storyboard. */
-export type JobState = Pick<Job, 'id' | 'status' | 'progress' | 'error'>
+export type JobState = Pick<Job, 'id' | 'status' | 'progress' | 'error' | 'revision'>
 
 export async function findJobState(reader: Reader, id: number): Promise<JobState | undefined> {
-  const row = await reader.get('select status, progress, error from jobs where id = $1', [id])
+  const row = await reader.get('select status, progress, error, revision from jobs where id = $1', [id])
   return (
     row && {
       id,
       status: text(row, 'status') as JobStatus,
       progress: json<Progress>(row, 'progress'),
       error: jsonOrNull<Failure>(row, 'error'),
+      revision: number(row, 'revision'),
     }
   )
 }
@@ -117,15 +128,17 @@ export const setProgress = (tx: Transaction, id: number, progress: Progress, now
   tx.run(advance, [id, JSON.stringify(progress), now])
 
 const complete = `update jobs set status = 'completed', progress = $2, result = $3, ended_at = $4, updated_at = $4
-  where id = $1 and status in (${quoted(jobVerbs.complete.from)})`
+  where id = $1 and status in (${quoted(jobVerbs.complete.from)}) and revision = coalesce($5, revision)`
 
+/** `revision`: of the storyboard the result was made from; null where it is of none. */
 export const setCompleted = (
   tx: Transaction,
   id: number,
   progress: Progress,
   result: Uint8Array,
+  revision: number | null,
   now: number,
-): Promise<number> => tx.run(complete, [id, JSON.stringify(progress), result, now])
+): Promise<number> => tx.run(complete, [id, JSON.stringify(progress), result, now, revision])
 
 const fail = `update jobs set status = 'failed', progress = $2, error = $3, ended_at = $4, updated_at = $4
   where id = $1 and status in (${quoted(jobVerbs.fail.from)})`
@@ -138,6 +151,46 @@ export const setFailed = (
   now: number,
 ): Promise<number> => tx.run(fail, [id, JSON.stringify(progress), JSON.stringify(error), now])
 
+const cancel = `update jobs set status = 'cancelled', progress = $2, ended_at = $3, updated_at = $3
+  where id = $1 and status in (${quoted(jobVerbs.cancel.from)})`
+
+export const setCancelled = (tx: Transaction, id: number, progress: Progress, now: number): Promise<number> =>
+  tx.run(cancel, [id, JSON.stringify(progress), now])
+
+const reopen = `update jobs set status = 'approved', progress = $2, error = null, started_at = null, ended_at = null,
+    approved_at = $3, updated_at = $3
+  where id = $1 and status in (${quoted(jobVerbs.regenerate.from)})`
+
+/** A finished job goes on, because its storyboard was changed. Its film stays until there is a new one. */
+export const setReopened = (tx: Transaction, id: number, progress: Progress, now: number): Promise<number> =>
+  tx.run(reopen, [id, JSON.stringify(progress), now])
+
+/** What approvals allow the job to spend, in all. */
+export const setAuthorised = (
+  tx: Transaction,
+  id: number,
+  authorisedMicros: number,
+  unknownCostAccepted: boolean,
+  now: number,
+): Promise<number> =>
+  tx.run(
+    'update jobs set authorised_micros = $2, unknown_cost_accepted = $3, updated_at = $4 where id = $1',
+    [id, authorisedMicros, unknownCostAccepted ? 1 : 0, now],
+  )
+
+/** Another storyboard, with what it is estimated to cost: what was made of an older one is not published any more. */
+export const setStoryboard = (
+  tx: Transaction,
+  id: number,
+  { storyboard, estimatedMicros, priceBook }: Pick<Job, 'storyboard' | 'estimatedMicros' | 'priceBook'>,
+  now: number,
+): Promise<number> =>
+  tx.run(
+    `update jobs set storyboard = $2, estimated_micros = $3, price_book = $4, revision = revision + 1, updated_at = $5
+     where id = $1`,
+    [id, JSON.stringify(storyboard), estimatedMicros, priceBook, now],
+  )
+
 /** Notes the first failure of a job whose other scenes still run; nothing new is started for it. */
 export const noteFailure = (tx: Transaction, id: number, error: Failure, now: number): Promise<number> =>
   tx.run(`update jobs set error = $2, updated_at = $3 where id = $1 and error is null`, [
@@ -145,6 +198,10 @@ export const noteFailure = (tx: Transaction, id: number, error: Failure, now: nu
     JSON.stringify(error),
     now,
   ])
+
+/** The scene a job would have failed for is rendered again. */
+export const forgetFailure = (tx: Transaction, id: number, now: number): Promise<number> =>
+  tx.run(`update jobs set error = null, updated_at = $2 where id = $1 and status = 'processing'`, [id, now])
 
 export async function readResult(reader: Reader, id: number): Promise<Uint8Array | undefined> {
   const result = (await reader.get('select result from jobs where id = $1', [id]))?.result

@@ -1,5 +1,5 @@
 import { type SceneStatus, mayPrecede, sceneFollows } from '../job/lifecycle.ts'
-import type { Failure, Scene, Transition } from '../job/scene.ts'
+import type { Failure, RenderSettings, Scene, Transition } from '../job/scene.ts'
 import type { Reader, Row, Transaction } from './database.ts'
 import { json, jsonOrNull, number, numberOrNull, quoted, text, textOrNull } from './sql.ts'
 
@@ -15,6 +15,14 @@ const sceneOf = (row: Row): Scene => ({
   transition: text(row, 'transition') as Transition,
   model: text(row, 'model'),
   renderer: text(row, 'renderer'),
+  render: jsonOrNull<RenderSettings>(row, 'render'),
+  price_micros: numberOrNull(row, 'price_micros'),
+  notes: json<string[]>(row, 'notes'),
+  renderKey: text(row, 'render_key'),
+  forced: number(row, 'forced') !== 0,
+  attemptId: textOrNull(row, 'attempt_id'),
+  source: textOrNull(row, 'source'),
+  place: textOrNull(row, 'place'),
   progress: number(row, 'progress'),
   tries: number(row, 'tries'),
   notBefore: numberOrNull(row, 'not_before'),
@@ -40,12 +48,17 @@ export type NewScene = Pick<
   | 'transition'
   | 'model'
   | 'renderer'
+  | 'render'
+  | 'price_micros'
+  | 'notes'
+  | 'renderKey'
+  | 'forced'
 >
 
 const insert = `insert into scenes
-  (id, job_id, position, status, title, prompt, duration, asset_ids, transition, model, renderer,
-   progress, tries, inserted_at, updated_at)
-  values ($1, $2, $3, 'pending', $4, $5, $6, $7, $8, $9, $10, 0, 0, $11, $11)`
+  (id, job_id, position, status, title, prompt, duration, asset_ids, transition, model, renderer, render, price_micros,
+   notes, render_key, forced, progress, tries, inserted_at, updated_at)
+  values ($1, $2, $3, 'pending', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, 0, $16, $16)`
 
 export const insertScene = (tx: Transaction, scene: NewScene, now: number): Promise<number> =>
   tx.run(insert, [
@@ -59,6 +72,11 @@ export const insertScene = (tx: Transaction, scene: NewScene, now: number): Prom
     scene.transition,
     scene.model,
     scene.renderer,
+    scene.render && JSON.stringify(scene.render),
+    scene.price_micros,
+    JSON.stringify(scene.notes),
+    scene.renderKey,
+    scene.forced ? 1 : 0,
     now,
   ])
 
@@ -73,23 +91,30 @@ export interface SceneState {
   readonly status: SceneStatus
   readonly duration: number
   readonly progress: number
+  readonly error: Failure | null
 }
 
 export const listSceneStates = async (reader: Reader, jobId: number): Promise<readonly SceneState[]> =>
-  (await reader.all('select status, duration, progress from scenes where job_id = $1', [jobId])).map(
+  (await reader.all('select status, duration, progress, error from scenes where job_id = $1', [jobId])).map(
     (row) => ({
       status: text(row, 'status') as SceneStatus,
       duration: number(row, 'duration'),
       progress: number(row, 'progress'),
+      error: jsonOrNull<Failure>(row, 'error'),
     }),
   )
 
-const begin = `update scenes set status = 'processing', progress = 0, not_before = null, started_at = $2, updated_at = $2
+const begin = `update scenes
+  set status = 'processing', progress = 0, not_before = null, attempt_id = $3, started_at = $2, updated_at = $2
   where id = $1 and status in (${quoted(mayPrecede(sceneFollows, 'processing'))})`
 
 /** How many rows it changed, here as below: none where the scene's state doesn't allow it. */
-export const setSceneProcessing = (tx: Transaction, id: string, now: number): Promise<number> =>
-  tx.run(begin, [id, now])
+export const setSceneProcessing = (
+  tx: Transaction,
+  id: string,
+  attemptId: string | null,
+  now: number,
+): Promise<number> => tx.run(begin, [id, now, attemptId])
 
 const advance = `update scenes set progress = $2, updated_at = $3
   where id = $1 and status = 'processing' and progress < $2`
@@ -102,11 +127,39 @@ export const setSceneProgress = (
 ): Promise<number> => tx.run(advance, [id, progress, now])
 
 const complete = `update scenes
-  set status = 'completed', progress = 1, clip = $2, error = null, tries = tries + 1, completed_at = $3, updated_at = $3
+  set status = 'completed', progress = 1, clip = $2, source = $3, place = $4, error = null, forced = 0, tries = tries + 1,
+    completed_at = $5, updated_at = $5
   where id = $1 and status in (${quoted(mayPrecede(sceneFollows, 'completed'))})`
 
-export const setSceneCompleted = (tx: Transaction, id: string, clip: string, now: number): Promise<number> =>
-  tx.run(complete, [id, clip, now])
+/** A scene's clip: canonical, and what it takes to make it anew where the scene gets another place in the film. */
+export interface SceneClip {
+  /** The canonical clip's artifact. */
+  readonly clip: string
+  /** The artifact it was made from. */
+  readonly source: string
+  /** The place in the film it was made for. */
+  readonly place: string
+}
+
+export const setSceneCompleted = (
+  tx: Transaction,
+  id: string,
+  { clip, source, place }: SceneClip,
+  now: number,
+): Promise<number> => tx.run(complete, [id, clip, source, place, now])
+
+/** The same picture, made canonical for another place in the film. */
+export const setSceneFitted = (
+  tx: Transaction,
+  id: string,
+  { clip, source, place }: SceneClip,
+  now: number,
+): Promise<number> =>
+  tx.run(
+    `update scenes set clip = $2, place = $4, updated_at = $5
+     where id = $1 and source = $3 and status = 'completed'`,
+    [id, clip, source, place, now],
+  )
 
 const fail = `update scenes set status = 'failed', error = $2, tries = tries + 1, updated_at = $3
   where id = $1 and status in (${quoted(mayPrecede(sceneFollows, 'failed'))})`
@@ -115,17 +168,84 @@ export const setSceneFailed = (tx: Transaction, id: string, error: Failure, now:
   tx.run(fail, [id, JSON.stringify(error), now])
 
 const again = `update scenes
-  set status = 'pending', error = $2, progress = 0, tries = tries + 1, not_before = $3, updated_at = $4
-  where id = $1 and status in (${quoted(mayPrecede(sceneFollows, 'pending'))})`
+  set status = 'pending', error = $2, progress = 0, tries = tries + $5, not_before = $3, updated_at = $4
+  where id = $1 and status = 'processing'`
 
-/** The scene is to be tried again, not before `notBefore`; `error` tells why. */
+/** The scene is to be tried again, not before `notBefore`; `error` tells why, `tries` whether that was a try. */
 export const setScenePending = (
   tx: Transaction,
   id: string,
   error: Failure,
   notBefore: number,
+  tries: 0 | 1,
   now: number,
-): Promise<number> => tx.run(again, [id, JSON.stringify(error), notBefore, now])
+): Promise<number> => tx.run(again, [id, JSON.stringify(error), notBefore, now, tries])
+
+const anew = `update scenes
+  set status = 'pending', error = null, progress = 0, tries = 0, not_before = null, forced = $2, completed_at = null,
+    updated_at = $3
+  where id = $1 and status in ('completed', 'failed', 'cancelled')`
+
+/** A finished scene is to be rendered anew; its clip stays until there is another. `forced`: although an equal one is kept. */
+export const setSceneAnew = (tx: Transaction, id: string, forced: boolean, now: number): Promise<number> =>
+  tx.run(anew, [id, forced ? 1 : 0, now])
+
+const cancelAll = `update scenes set status = 'cancelled', not_before = null, updated_at = $2
+  where job_id = $1 and status in (${quoted(mayPrecede(sceneFollows, 'cancelled'))})`
+
+export const cancelScenes = (tx: Transaction, jobId: number, now: number): Promise<number> =>
+  tx.run(cancelAll, [jobId, now])
+
+export type ScenePlanColumns = Pick<
+  NewScene,
+  | 'title'
+  | 'prompt'
+  | 'duration'
+  | 'asset_ids'
+  | 'transition'
+  | 'model'
+  | 'renderer'
+  | 'render'
+  | 'price_micros'
+  | 'notes'
+  | 'renderKey'
+>
+
+export const setScenePlan = (
+  tx: Transaction,
+  id: string,
+  plan: ScenePlanColumns,
+  now: number,
+): Promise<number> =>
+  tx.run(
+    `update scenes set title = $2, prompt = $3, duration = $4, asset_ids = $5, transition = $6, model = $7,
+       renderer = $8, render = $9, price_micros = $10, notes = $11, render_key = $12, updated_at = $13
+     where id = $1`,
+    [
+      id,
+      plan.title,
+      plan.prompt,
+      plan.duration,
+      JSON.stringify(plan.asset_ids),
+      plan.transition,
+      plan.model,
+      plan.renderer,
+      plan.render && JSON.stringify(plan.render),
+      plan.price_micros,
+      JSON.stringify(plan.notes),
+      plan.renderKey,
+      now,
+    ],
+  )
+
+/** Removes a scene; those behind it move up. */
+export async function deleteScene(tx: Transaction, scene: Scene, now: number): Promise<void> {
+  await tx.run('delete from scenes where id = $1', [scene.id])
+  await tx.run(
+    'update scenes set position = position - 1, updated_at = $3 where job_id = $1 and position > $2',
+    [scene.jobId, scene.position, now],
+  )
+}
 
 /** A scene that may start, and what admitting it takes. */
 export interface WaitingScene {
@@ -134,18 +254,26 @@ export interface WaitingScene {
   /** Its job has not begun: this would be its first scene. */
   readonly jobApproved: boolean
   readonly model: string
-  readonly duration: number
+  readonly render: RenderSettings | null
+  readonly priceMicros: number | null
+  readonly renderKey: string
+  readonly forced: boolean
+  readonly clientId: string
+  readonly authorisedMicros: number
+  readonly unknownCostAccepted: boolean
 }
 
 const mayStart = `jobs.approved_at is not null and jobs.ended_at is null and jobs.error is null
     and scenes.status = 'pending' and scenes.renderer = $1`
 
 // SQLite takes `cross join` as the order to walk in: along the queue, and not through all scenes.
-const waiting = `select scenes.id, scenes.job_id, jobs.status as job_status, scenes.model, scenes.duration
+const waiting = `select scenes.id, scenes.job_id, jobs.status as job_status, scenes.model, scenes.render,
+    scenes.price_micros, scenes.render_key, scenes.forced, jobs.client_id, jobs.authorised_micros,
+    jobs.unknown_cost_accepted
   from jobs cross join scenes
   where ${mayStart} and scenes.job_id = jobs.id and (scenes.not_before is null or scenes.not_before <= $2)
   order by jobs.priority desc, jobs.approved_at, jobs.id, scenes.position
-  limit $3`
+  limit $3 offset $4`
 
 /**
  * The scenes at the head of a renderer's queue: by priority, then approval, then place in the storyboard. A job
@@ -155,15 +283,51 @@ export const listWaitingScenes = async (
   reader: Reader,
   renderer: string,
   now: number,
-  limit: number,
+  { limit, offset }: { readonly limit: number; readonly offset: number },
 ): Promise<readonly WaitingScene[]> =>
-  (await reader.all(waiting, [renderer, now, limit])).map((row) => ({
-    id: text(row, 'id'),
-    jobId: number(row, 'job_id'),
-    jobApproved: row.job_status === 'approved',
-    model: text(row, 'model'),
-    duration: number(row, 'duration'),
-  }))
+  (await reader.all(waiting, [renderer, now, limit, offset])).map(waitingOf)
+
+const waitingOf = (row: Row): WaitingScene => ({
+  id: text(row, 'id'),
+  jobId: number(row, 'job_id'),
+  jobApproved: row.job_status === 'approved',
+  model: text(row, 'model'),
+  render: jsonOrNull<RenderSettings>(row, 'render'),
+  priceMicros: numberOrNull(row, 'price_micros'),
+  renderKey: text(row, 'render_key'),
+  forced: number(row, 'forced') !== 0,
+  clientId: text(row, 'client_id'),
+  authorisedMicros: number(row, 'authorised_micros'),
+  unknownCostAccepted: number(row, 'unknown_cost_accepted') !== 0,
+})
+
+/** A waiting scene for which an equal clip is kept: it takes that one. */
+export interface ServedScene extends Pick<WaitingScene, 'id' | 'jobId' | 'jobApproved' | 'renderKey'> {}
+
+const served = (of: string) => `select scenes.id, scenes.job_id, jobs.status as job_status, scenes.render_key
+  from scenes join jobs on jobs.id = scenes.job_id join renders on renders.render_key = scenes.render_key
+  where ${of} and scenes.status = 'pending' and scenes.forced = 0
+    and jobs.approved_at is not null and jobs.ended_at is null and jobs.error is null
+  order by scenes.job_id, scenes.position`
+
+const servedOf = (row: Row): ServedScene => ({
+  id: text(row, 'id'),
+  jobId: number(row, 'job_id'),
+  jobApproved: row.job_status === 'approved',
+  renderKey: text(row, 'render_key'),
+})
+
+/** The scenes of an active job that need not be rendered, because equal clips are kept. */
+export const listServedOfJob = async (reader: Reader, jobId: number): Promise<readonly ServedScene[]> =>
+  (await reader.all(served('scenes.job_id = $1'), [jobId])).map(servedOf)
+
+/** All waiting scenes that a clip which is kept now serves. */
+export const listServedBy = async (reader: Reader, renderKey: string): Promise<readonly ServedScene[]> =>
+  (await reader.all(served('scenes.render_key = $1'), [renderKey])).map(servedOf)
+
+/** Scenes that are being worked on: after a crash each needs somebody to see to it. */
+export const listProcessing = async (reader: Reader): Promise<readonly Scene[]> =>
+  (await reader.all(`select * from scenes where status = 'processing' order by job_id, position`)).map(sceneOf)
 
 const backingOff = `select min(scenes.not_before) as next from jobs join scenes on scenes.job_id = jobs.id
   where ${mayStart} and scenes.not_before > $2`

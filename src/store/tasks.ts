@@ -21,7 +21,10 @@ const insert = `insert into tasks (kind, subject, job_id, run_at, tries) values 
 export const insertTask = (tx: Transaction, { kind, subject, jobId }: Task, runAt: number): Promise<number> =>
   tx.run(insert, [kind, subject, jobId, runAt])
 
-export const deleteTask = (tx: Transaction, { kind, subject }: Task): Promise<number> =>
+export const deleteTask = (
+  tx: Transaction,
+  { kind, subject }: Pick<Task, 'kind' | 'subject'>,
+): Promise<number> =>
   tx.run('delete from tasks where kind = $1 and subject = $2', [kind, subject])
 
 export const postponeTask = (

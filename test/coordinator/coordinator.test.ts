@@ -218,7 +218,8 @@ describe.each(kinds)('the coordinator on %s', (kind) => {
     const task = await house.next('render-scene')
     await house.render(task)
     const before = [await coordinator.scenes(id), await house.events(id)]
-    await coordinator.sceneRendered(task.subject, 'd'.repeat(64))
+    const other = 'd'.repeat(64)
+    await coordinator.sceneRendered(task.subject, { clip: other, source: other, place: '' })
     await coordinator.sceneFailed(task.subject, { code: 'x', reason: 'late' }, true)
     expect(await coordinator.beginAttempt(task.subject)).toBeUndefined()
     expect([await coordinator.scenes(id), await house.events(id)]).toEqual(before)

@@ -9,8 +9,8 @@ import { createPubSub, type PubSub } from '../../src/events/pubsub.ts'
 import type { Host } from '../../src/host.ts'
 import type { JobEvent } from '../../src/job/event.ts'
 import type { Job } from '../../src/job/job.ts'
-import { localPrices } from '../../src/job/price.ts'
-import type { Task, TaskKind } from '../../src/job/task.ts'
+import { readCatalogue } from '../../src/job/catalogue.ts'
+import { type Task, type TaskKind, taskKinds } from '../../src/job/task.ts'
 import { createLog } from '../../src/log.ts'
 import type { Database } from '../../src/store/database.ts'
 import { listJobEvents } from '../../src/store/events.ts'
@@ -64,7 +64,9 @@ export async function openHouse({ place, slots = 4, clock = createClock() }: Hou
   const host: Host = clock
   const pubsub = createPubSub(() => undefined)
   const engine = createEmbeddedEngine({ database, host, log, maxTries: 3 })
-  const renderers = [{ name: 'local', models: ['local'], maxConcurrency: slots }]
+  const renderers = [
+    { name: 'local', models: ['local'], maxConcurrency: slots, startDelayMs: 0, task: 'render-scene' as const },
+  ]
   const coordinator = createCoordinator({
     database,
     engine,
@@ -72,11 +74,11 @@ export async function openHouse({ place, slots = 4, clock = createClock() }: Hou
     host,
     log,
     renderers,
-    priceBook: localPrices,
+    catalogue: readCatalogue(),
   })
 
   const queues = new Map<TaskKind, { tasks: HeldTask[]; wanted: ((task: HeldTask) => void)[] }>()
-  for (const kind of ['render-scene', 'join-clips', 'stitch-film'] as const) {
+  for (const kind of taskKinds) {
     const queue = { tasks: [] as HeldTask[], wanted: [] as ((task: HeldTask) => void)[] }
     queues.set(kind, queue)
     const onExhausted = (task: Task, error: unknown): Promise<void> =>
@@ -125,11 +127,13 @@ export async function openHouse({ place, slots = 4, clock = createClock() }: Hou
           photos: Array.from({ length: scenes }, (_, index) => ({ asset_id: assetOf(index % 8) })),
           transition: 'cut',
         },
+        // Jobs of the same pictures are to be rendered all the same.
+        force: true,
         ...members,
       }),
     async render(task) {
       await coordinator.beginAttempt(task.subject)
-      await coordinator.sceneRendered(task.subject, clip)
+      await coordinator.sceneRendered(task.subject, { clip, source: clip, place: '' })
       task.done()
     },
     events: (jobId) => listJobEvents(database, jobId, 0, 1000),

@@ -87,19 +87,65 @@ describe.each(kinds)('the embedded engine on %s', (kind) => {
   })
 
   it('keeps a task of the same kind and subject only once', async () => {
-    let release!: () => void
-    const held = new Promise<void>((resolve) => (release = resolve))
     let runs = 0
     open(() => {
       runs++
-      return held
+      return Promise.resolve()
     })
-    await engine.start()
     await enqueue('a', 'a')
     await enqueue('a')
-    release()
+    await engine.start()
     await until(async () => (await kept()).length === 0)
     expect(runs).toBe(1)
+  })
+
+  it('runs a task once more that is enqueued while it runs, because what it has read may be old', async () => {
+    const releases: (() => void)[] = []
+    open(() => new Promise<void>((resolve) => releases.push(resolve)))
+    await engine.start()
+    await enqueue('a')
+    await until(() => Promise.resolve(releases.length === 1))
+    await enqueue('a', 'a')
+    await enqueue('a')
+    releases[0]!()
+    await until(() => Promise.resolve(releases.length === 2))
+    releases[1]!()
+    await until(async () => (await kept()).length === 0)
+    expect(releases).toHaveLength(2)
+  })
+
+  it('takes a cancelled task away, and tells the one that runs', async () => {
+    const told: unknown[] = []
+    open(
+      (_task, { signal }) =>
+        new Promise<void>((_resolve, reject) =>
+          signal.addEventListener('abort', () => {
+            told.push(signal.reason)
+            reject(signal.reason as Error)
+          }),
+        ),
+    )
+    await engine.start()
+    await enqueue('a')
+    await until(() => Promise.resolve(engine.running().length === 1))
+    await database.transaction((tx) => engine.cancel(tx, task('a')))
+    await until(() => Promise.resolve(engine.running().length === 0))
+    expect(told).toHaveLength(1)
+    expect(await kept()).toEqual([])
+  })
+
+  it('tells those that only wait as soon as it stops, and keeps their tasks for the next start', async () => {
+    open(
+      (_task, { stopping }) =>
+        new Promise<void>((_resolve, reject) =>
+          stopping.addEventListener('abort', () => reject(stopping.reason as Error)),
+        ),
+    )
+    await engine.start()
+    await enqueue('a')
+    await until(() => Promise.resolve(engine.running().length === 1))
+    await engine.stop({ graceMs: 3_600_000 })
+    expect(await kept()).toHaveLength(1)
   })
 
   it('runs no more of a kind at once than it may, and all in the end', async () => {

@@ -15,7 +15,7 @@ import { createPubSub } from '../../src/events/pubsub.ts'
 import { systemHost } from '../../src/host.ts'
 import { type AppOptions, createApp } from '../../src/http/app.ts'
 import type { JobAnswer } from '../../src/http/jobs.ts'
-import { localPrices } from '../../src/job/price.ts'
+import { readCatalogue } from '../../src/job/catalogue.ts'
 import { createLog } from '../../src/log.ts'
 import { createPackagedMedia } from '../../src/media/packaged.ts'
 import { createStudio } from '../../src/pipeline/studio.ts'
@@ -60,9 +60,11 @@ export async function openHouse(): Promise<House> {
   const pubsub = createPubSub((error) => {
     throw error
   })
-  const parts = { database, host: systemHost, log, pubsub, priceBook: localPrices }
+  const parts = { database, host: systemHost, log, pubsub, catalogue: readCatalogue() }
   const engine = createEmbeddedEngine(parts)
-  const renderers = [{ name: 'local', models: ['local'], maxConcurrency: 4 }]
+  const renderers = [
+    { name: 'local', models: ['local'], maxConcurrency: 4, startDelayMs: 0, task: 'render-scene' as const },
+  ]
   const coordinator = createCoordinator({ ...parts, engine, renderers })
   const media = createPackagedMedia({ host: systemHost })
   const studio = createStudio({ media, artifacts, database, host: systemHost })
@@ -76,7 +78,8 @@ export async function openHouse(): Promise<House> {
     })
   engine.handle('render-scene', once, async ({ subject }) => {
     await coordinator.beginAttempt(subject)
-    await coordinator.sceneRendered(subject, (await keep(film)).id)
+    const { id } = await keep(film)
+    await coordinator.sceneRendered(subject, { clip: id, source: id, place: '' })
   })
   engine.handle('join-clips', once, () => Promise.resolve())
   engine.handle('stitch-film', once, async ({ jobId }) => {
@@ -117,6 +120,8 @@ export async function openHouse(): Promise<House> {
         body: JSON.stringify({
           type: 'property_photos',
           parameters: { photos, ...parameters },
+          // Jobs of the same pictures are to be rendered all the same.
+          force: true,
           ...others,
         }),
       })

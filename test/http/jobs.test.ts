@@ -33,7 +33,7 @@ describe('a job', () => {
       video_name: 'Harbour 🏡',
       priority: 50,
       estimated_cost: 0,
-      costs: { currency: 'USD', estimated: 0, spent: 0, price_book: 'local-1' },
+      costs: { currency: 'USD', estimated: 0, spent: 0, price_book: '2026-11' },
       progress_percentage: 0,
       current_stage: 'created',
       parameters: { campaign_id: 'spring' },
@@ -145,7 +145,9 @@ describe('the list of jobs', () => {
     const query = new URLSearchParams({ campaign_id: 'a b&c', client_id: '7', status: 'pending' })
     const page = await get(`/api/v3/jobs?${query.toString()}&type=property_photos`)
     const { storyboard: _storyboard, ...listed } = wanted
-    expect(page.jobs).toEqual([listed])
+    const { currency, estimated, approved, reserved, spent, price_book } = listed.costs
+    const costs = { currency, estimated, approved, reserved, spent, price_book }
+    expect(page.jobs).toEqual([{ ...listed, costs }])
     expect(page.next_cursor).toBeNull()
     expect((await get(`/api/v3/jobs?${query.toString()}&type=image_pairs`)).jobs).toEqual([])
   })

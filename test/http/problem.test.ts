@@ -59,7 +59,7 @@ describe('what is not there is told as it was given', () => {
     expect(absent.response.status).toBe(404)
     expect(absent.answer).toEqual({ error: 'Scene not found', scene_id: missingScene })
     const foreign = await ask({ path: `/api/v3/jobs/${one.job_id}/scenes/${scenes[0].id}` })
-    expect(foreign.response.status).toBe(404)
+    expect(foreign.response.status).toBe(422)
     expect(foreign.answer).toMatchObject({ job_id: one.job_id, scene_id: scenes[0].id })
   })
 

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { readCatalogue } from '../../src/job/catalogue.ts'
 import { RefusedError } from '../../src/job/errors.ts'
 import { aspectRatios, frameFormat, frameRates, framesOf, resolutions } from '../../src/job/format.ts'
 import { freeMembers, maxScenes, parseJobRequest } from '../../src/job/request.ts'
@@ -8,7 +9,7 @@ import { planStoryboard, seamsOf } from '../../src/job/storyboard.ts'
 import { planTimeline } from '../../src/job/timeline.ts'
 
 const asset = (index: number): string => index.toString(16).padStart(64, '0')
-const plan = (request: unknown) => planStoryboard(parseJobRequest(request))
+const plan = (request: unknown) => planStoryboard(parseJobRequest(request), readCatalogue())
 const problems = (request: unknown): unknown => {
   try {
     plan(request)
@@ -112,6 +113,7 @@ describe('a storyboard given by the caller', () => {
         ],
       },
     })
+    const free = { render: null, price_micros: 0, notes: [] }
     expect(scenes).toEqual([
       {
         title: 'First',
@@ -120,6 +122,7 @@ describe('a storyboard given by the caller', () => {
         asset_ids: [asset(1)],
         transition: 'cut',
         model: 'local',
+        ...free,
       },
       {
         title: null,
@@ -128,6 +131,7 @@ describe('a storyboard given by the caller', () => {
         asset_ids: [asset(1), asset(2)],
         transition: 'fade',
         model: 'local',
+        ...free,
       },
     ])
   })

@@ -1,0 +1,159 @@
+/**
+ * The rules of admission, pure: whether a scene may start now, and if not, the one reason why. The same rules start
+ * scenes (`admission.ts`) and tell why others wait (`reading.ts`).
+ */
+import { type Money, endOfDay, spokenMoney } from '../job/price.ts'
+
+/** What admission knows of a renderer. */
+export interface RendererLimit {
+  readonly name: string
+  readonly models: readonly string[]
+  /** Attempts it may have in flight at once, over all jobs. */
+  readonly maxConcurrency: number
+  /** The least time between two starts, over all jobs, in ms. */
+  readonly startDelayMs: number
+  /** The task that sees to an attempt. */
+  readonly task: 'render-scene' | 'follow-render'
+}
+
+/** What goes on at a renderer, read from rows. */
+export interface RendererNow {
+  readonly inFlight: number
+  /** Attempts in flight that are still to be sent. */
+  readonly unsent: number
+  /** When the last one was sent, ms since the epoch; undefined where none was. */
+  readonly lastPostedAt: number | undefined
+  /** What a provider asked for; undefined where it didn't, or where that is over. */
+  readonly pause: { readonly until: number; readonly reason: string } | undefined
+}
+
+export const waitCodes = [
+  'approval',
+  'provider_pause',
+  'slots',
+  'start_delay',
+  'budget_job',
+  'budget_client',
+  'budget_day',
+  'budget_total',
+  'unknown_price',
+  'same_render',
+  'back_off',
+  'job_not_approved',
+  'queue',
+  'held',
+] as const
+export type WaitCode = (typeof waitCodes)[number]
+
+/** The one reason why a scene waits. */
+export interface Waiting {
+  readonly code: WaitCode
+  /** In words. */
+  readonly reason: string
+  /** When it ends by itself, ms since the epoch; null where that is not known. */
+  readonly until: number | null
+}
+
+/** Attempts that are made ready while another's start has to be waited for: enough to lose no time, few enough for priorities to count. */
+const unsentAhead = 2
+
+/** How many scenes may start at a renderer now, as far as it is concerned. */
+export function freeStarts(limit: RendererLimit, at: RendererNow): number {
+  if (at.pause) return 0
+  const slots = limit.maxConcurrency - at.inFlight
+  return Math.max(0, limit.startDelayMs > 0 ? Math.min(slots, unsentAhead - at.unsent) : slots)
+}
+
+/** Why nothing can start at a renderer now. */
+export function rendererWait(limit: RendererLimit, at: RendererNow): Waiting | undefined {
+  if (at.pause)
+    return {
+      code: 'provider_pause',
+      reason: `${limit.name} asked to wait: ${at.pause.reason}`,
+      until: at.pause.until,
+    }
+  if (limit.maxConcurrency <= at.inFlight)
+    return {
+      code: 'slots',
+      reason: `all ${limit.maxConcurrency} places of ${limit.name} are taken`,
+      until: null,
+    }
+  if (freeStarts(limit, at) === 0)
+    return {
+      code: 'start_delay',
+      reason: `${limit.startDelayMs} ms are left between two starts at ${limit.name}`,
+      until: null,
+    }
+  return undefined
+}
+
+/** When the next request may be sent to a renderer, ms since the epoch; `now` where at once. A clock that was put back delays by one delay at most. */
+export function mayPostAt(limit: Pick<RendererLimit, 'startDelayMs'>, at: RendererNow, now: number): number {
+  const afterLast =
+    at.lastPostedAt === undefined ? now : Math.min(at.lastPostedAt, now) + limit.startDelayMs
+  return Math.max(now, afterLast, at.pause?.until ?? now)
+}
+
+/** A budget that counts for a scene, and what of it is used. */
+export interface Budget {
+  /** job, client, client:<id>, day or total. */
+  readonly name: string
+  readonly limitMicros: number
+  readonly used: Money
+}
+
+/** What decides whether a scene's money may be held back. */
+export interface SceneMoney {
+  /** What one render of it costs; null where nobody knows. */
+  readonly priceMicros: number | null
+  readonly authorisedMicros: number
+  readonly unknownCostAccepted: boolean
+  /** Of its job. */
+  readonly job: Money
+  readonly budgets: readonly Budget[]
+}
+
+const taken = ({ reservedMicros, spentMicros }: Money): number => reservedMicros + spentMicros
+
+/** Why a scene's money may not be spent now. */
+export function moneyWait(scene: SceneMoney, now: number): Waiting | undefined {
+  const { priceMicros } = scene
+  if (priceMicros === 0) return undefined
+  if (priceMicros === null) {
+    if (!scene.unknownCostAccepted)
+      return { code: 'approval', reason: 'its price is unknown, and that was not accepted', until: null }
+    const budget = scene.budgets[0]
+    return (
+      budget && {
+        code: 'unknown_price',
+        reason: `its price is unknown, so it can't be held against the budget ${budget.name}`,
+        until: null,
+      }
+    )
+  }
+  const needed = taken(scene.job) + priceMicros
+  if (needed > scene.authorisedMicros)
+    return {
+      code: 'approval',
+      reason: `it costs ${spokenMoney(priceMicros)}, and of the job's ${spokenMoney(scene.authorisedMicros)} that were approved only ${spokenMoney(Math.max(0, scene.authorisedMicros - taken(scene.job)))} are left`,
+      until: null,
+    }
+  const over = scene.budgets.find(({ limitMicros, used }) => taken(used) + priceMicros > limitMicros)
+  return over && budgetWait(over, priceMicros, now)
+}
+
+function budgetWait({ name, limitMicros, used }: Budget, priceMicros: number, now: number): Waiting {
+  const kind = name.split(':', 1)[0]
+  return {
+    code: kind === 'job' ? 'budget_job' : kind === 'day' ? 'budget_day' : kind === 'total' ? 'budget_total' : 'budget_client',
+    reason: `it costs ${spokenMoney(priceMicros)}, and of the budget ${name} of ${spokenMoney(limitMicros)} only ${spokenMoney(Math.max(0, limitMicros - taken(used)))} are left`,
+    until: kind === 'day' ? endOfDay(now) : null,
+  }
+}
+
+/** One who takes what another renders just now. */
+export const sameRenderWait: Waiting = {
+  code: 'same_render',
+  reason: 'the same is being rendered for another scene, and this one takes its clip',
+  until: null,
+}

@@ -1,0 +1,231 @@
+/**
+ * The money protocol: each thing that is learnt of an attempt at a provider, committed before anything else is done.
+ *
+ * 1. `beginPost` commits that the one request may have been sent; only then it is sent, and never again.
+ * 2. What came of it is one of three: accepted (the provider's id is committed), refused (provably nothing was bought), unknown.
+ * 3. Unknown is settled by looking: the render is found and adopted, or proven absent, or held for a person.
+ * 4. Who was charged is never followed by another attempt unasked.
+ */
+import type { Engine } from '../engine/engine.ts'
+import type { Host } from '../host.ts'
+import { type Attempt, type RenderEnd, isCharged } from '../job/attempt.ts'
+import type { Failure } from '../job/scene.ts'
+import { type Log, logLine } from '../log.ts'
+import {
+  type Posting,
+  findAttempt,
+  findAttemptOfRender,
+  knownRenders,
+  setAdopted,
+  setAttemptCancelled,
+  setAttemptFailed,
+  setHeld,
+  setHinted,
+  setPosted,
+  setRefused,
+  setSucceeded,
+  setUnknown,
+} from '../store/attempts.ts'
+import type { Database, Transaction } from '../store/database.ts'
+import { extendPause } from '../store/money.ts'
+import { insertWebhook } from '../store/provider.ts'
+import { findScene } from '../store/scenes.ts'
+import { type RendererLimit, mayPostAt } from './admission-rules.ts'
+import { rendererNow } from './admission.ts'
+import { type AttemptWork, attemptWork } from './scene-verbs.ts'
+import type { SceneEnd, Settling } from './settling.ts'
+import type { Tell } from './tell.ts'
+import { book } from './treasury.ts'
+
+/** May the request be sent? `over`: the attempt has been decided otherwise, or the request was sent before. */
+export type Post =
+  | { readonly kind: 'go' }
+  | { readonly kind: 'wait'; readonly until: number }
+  | { readonly kind: 'over' }
+
+export interface AttemptVerbs {
+  /** The attempt as it is now. */
+  attempt(attemptId: string): Promise<Attempt | undefined>
+  /** An attempt's scene and job; undefined where they are gone. */
+  attemptWork(attemptId: string): Promise<AttemptWork | undefined>
+  /** The renderer's turn: commits what is sent, and that it may have been sent from now on. */
+  beginPost(attemptId: string, posting: Posting): Promise<Post>
+  /** Of these renders at a provider, those that attempts account for. */
+  knownRenders(renderer: string, renderIds: readonly string[]): Promise<ReadonlySet<string>>
+  /** The provider has it under this id, which nobody else has. */
+  renderAccepted(attemptId: string, renderId: string): Promise<void>
+  /** Provably nothing was bought. `waitMs`: nobody may start anything at this provider for so long. */
+  renderRefused(attemptId: string, end: SceneEnd & { readonly waitMs: number | null }): Promise<void>
+  renderUnknown(attemptId: string, reason: string): Promise<void>
+  /** Neither found nor proven absent: a person decides. */
+  renderHeld(attemptId: string, reason: string): Promise<void>
+  /** The render is over, and its money settled. `trouble`: why there is no clip. */
+  renderEnded(
+    attemptId: string,
+    end: RenderEnd,
+    trouble: { readonly failure: Failure; readonly retry: boolean },
+  ): Promise<void>
+  /** It was paid for, and its clip can't be had: the scene fails, and nothing is bought instead. */
+  clipLost(attemptId: string, failure: Failure): Promise<void>
+  /** A message of the provider, committed; it has its effect once. */
+  webhookReceived(message: {
+    readonly id: string
+    readonly attemptId: string
+    readonly renderId: string
+  }): Promise<'new' | 'known' | 'no such attempt'>
+  /** Calls `wake` when there is news of an attempt. Returns a function that ends that. */
+  onNews(attemptId: string, wake: () => void): () => void
+}
+
+export interface AttemptVerbsOptions {
+  readonly database: Database
+  readonly engine: Engine
+  readonly host: Host
+  readonly log: Log
+  readonly renderers: readonly RendererLimit[]
+  readonly tell: Tell
+  readonly settling: Settling
+  readonly news: News
+  /** A place at a renderer came free. */
+  readonly admitSoon: () => void
+}
+
+/** Who follows which attempt in this process, to be told at once what the rows would tell him later. */
+export interface News {
+  on(attemptId: string, wake: () => void): () => void
+  of(attemptId: string): void
+}
+
+export function createNews(): News {
+  const followers = new Map<string, () => void>()
+  return {
+    on(attemptId, wake) {
+      followers.set(attemptId, wake)
+      return () => {
+        if (followers.get(attemptId) === wake) followers.delete(attemptId)
+      }
+    },
+    of: (attemptId) => followers.get(attemptId)?.(),
+  }
+}
+
+export function createAttemptVerbs(options: AttemptVerbsOptions): AttemptVerbs {
+  const { database, host, log, tell, settling, news, admitSoon } = options
+  const limitOf = new Map(options.renderers.map((limit) => [limit.name, limit]))
+
+  /** Ends a scene with its attempt, unless another one has it by now. */
+  const endScene = async (tx: Transaction, attempt: Attempt, end: SceneEnd): Promise<void> => {
+    const scene = await findScene(tx, attempt.sceneId)
+    if (scene?.attemptId === attempt.id) await settling.sceneEnded(tx, scene, end)
+  }
+
+  const settled = async (tx: Transaction, attempt: Attempt): Promise<void> => {
+    await book(tx, attempt)
+    tx.afterCommit(admitSoon)
+  }
+
+  return {
+    onNews: news.on,
+
+    attempt: (attemptId) => findAttempt(database, attemptId),
+
+    attemptWork: (attemptId) =>
+      database.transaction(async (tx) => {
+        const attempt = await findAttempt(tx, attemptId)
+        return attempt && attemptWork(tx, attempt, settling)
+      }),
+
+    knownRenders: (renderer, renderIds) => knownRenders(database, renderer, renderIds),
+
+    beginPost: (attemptId, posting) =>
+      database.transaction(async (tx): Promise<Post> => {
+        const attempt = await findAttempt(tx, attemptId)
+        const limit = attempt && limitOf.get(attempt.renderer)
+        if (!limit || attempt.status !== 'intended') return { kind: 'over' }
+        const now = host.now()
+        const until = mayPostAt(limit, await rendererNow(tx, limit.name, now), now)
+        if (until > now) return { kind: 'wait', until }
+        if ((await setPosted(tx, attemptId, posting, now)) === 0) return { kind: 'over' }
+        tx.afterCommit(admitSoon)
+        return { kind: 'go' }
+      }),
+
+    renderAccepted: (attemptId, renderId) =>
+      database.transaction(async (tx) => {
+        const attempt = await findAttempt(tx, attemptId)
+        if (!attempt || (await findAttemptOfRender(tx, attempt.renderer, renderId))) return
+        if (await setAdopted(tx, attemptId, renderId, host.now())) tx.afterCommit(() => news.of(attemptId))
+      }),
+
+    renderRefused: (attemptId, { waitMs, ...end }) =>
+      database.transaction(async (tx) => {
+        const now = host.now()
+        const attempt = await setRefused(tx, attemptId, end.failure, now)
+        if (!attempt) return
+        if (waitMs !== null) {
+          const { reason } = end.failure
+          await extendPause(tx, attempt.renderer, { until: now + waitMs, reason })
+          tx.afterCommit(() => logLine.providerPaused(log, attempt.renderer, waitMs, reason))
+        }
+        await endScene(tx, attempt, end)
+        await settled(tx, attempt)
+      }),
+
+    renderUnknown: (attemptId, reason) =>
+      database.transaction(async (tx) => {
+        const attempt = await setUnknown(tx, attemptId, { code: 'unknown', reason }, host.now())
+        if (attempt) tx.afterCommit(() => logLine.attemptUnknown(log, attempt, reason))
+      }),
+
+    renderHeld: (attemptId, reason) =>
+      database.transaction(async (tx) => {
+        const attempt = await setHeld(tx, attemptId, { code: 'held', reason }, host.now())
+        if (!attempt) return
+        const { jobId, sceneId } = attempt
+        await tell(tx, {
+          type: 'scene_held',
+          jobId,
+          sceneId,
+          data: { attempt_id: attemptId, reason, reserved_micros: attempt.costMicros },
+        })
+        tx.afterCommit(() => logLine.attemptHeld(log, attempt, reason))
+        tx.afterCommit(admitSoon)
+      }),
+
+    renderEnded: (attemptId, end, { failure, retry }) =>
+      database.transaction(async (tx) => {
+        const now = host.now()
+        const before = await findAttempt(tx, attemptId)
+        const charged = isCharged(end) ? (before?.costMicros ?? null) : 0
+        if (end === 'succeeded') {
+          const attempt = await setSucceeded(tx, attemptId, charged, now)
+          if (!attempt) return
+          const { jobId, sceneId } = attempt
+          const data = { attempt_id: attemptId, charged_micros: charged }
+          await tell(tx, { type: 'scene_rendered', jobId, sceneId, data })
+          return settled(tx, attempt)
+        }
+        const wasCancelled = end === 'cancelled' || before?.cancelRequestedAt !== null
+        const set = wasCancelled ? setAttemptCancelled : setAttemptFailed
+        const attempt = await set(tx, attemptId, charged, failure, now)
+        if (!attempt) return
+        await endScene(tx, attempt, { failure, retry: retry && !isCharged(end), countsAsTry: true })
+        await settled(tx, attempt)
+      }),
+
+    clipLost: (attemptId, failure) =>
+      database.transaction(async (tx) => {
+        const attempt = await findAttempt(tx, attemptId)
+        if (attempt) await endScene(tx, attempt, { failure, retry: false, countsAsTry: true })
+      }),
+
+    webhookReceived: ({ id, attemptId, renderId }) =>
+      database.transaction(async (tx) => {
+        if (!(await findAttempt(tx, attemptId))) return 'no such attempt'
+        if ((await insertWebhook(tx, id, attemptId, host.now())) === 0) return 'known'
+        await setHinted(tx, attemptId, renderId, host.now())
+        tx.afterCommit(() => news.of(attemptId))
+        return 'new'
+      }),
+  }
+}

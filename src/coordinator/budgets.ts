@@ -1,0 +1,58 @@
+/** Budgets: what may be spent for a job, for a client, in a day and in all; readable and changeable while running. */
+import type { Host } from '../host.ts'
+import { type Money, dayOf, toMicros } from '../job/price.ts'
+import { parseBudgets } from '../job/request.ts'
+import type { Database } from '../store/database.ts'
+import { type MoneyScope, moneyIn, setBudget } from '../store/money.ts'
+import { type ConfiguredBudgets, budgetLimits } from './treasury.ts'
+
+/** A budget that is in force, and what of it is used; null where it is one for each job or client. */
+export interface BudgetStanding {
+  /** job, client, client:<client_id>, day or total. */
+  readonly name: string
+  readonly limitMicros: number
+  readonly used: Money | null
+}
+
+export interface BudgetVerbs {
+  budgets(): Promise<readonly BudgetStanding[]>
+  /** US dollars by name; null lifts a limit. What is not named stays. @throws {RefusedError} `invalid` */
+  setBudgets(limits: unknown): Promise<readonly BudgetStanding[]>
+}
+
+export interface BudgetVerbsOptions {
+  readonly database: Database
+  readonly host: Host
+  readonly budgets: ConfiguredBudgets
+  readonly admitSoon: () => void
+}
+
+export function createBudgetVerbs({ database, host, budgets, admitSoon }: BudgetVerbsOptions): BudgetVerbs {
+  const standing = (): Promise<readonly BudgetStanding[]> =>
+    database.transaction(async (tx) => {
+      const standings: BudgetStanding[] = []
+      for (const [name, limitMicros] of await budgetLimits(tx, budgets)) {
+        const scope = scopeOf(name, host.now())
+        standings.push({ name, limitMicros, used: scope && (await moneyIn(tx, scope)) })
+      }
+      return standings
+    })
+
+  return {
+    budgets: standing,
+    async setBudgets(input) {
+      const limits = Object.entries(parseBudgets(input))
+      await database.transaction(async (tx) => {
+        for (const [name, usd] of limits) await setBudget(tx, name, usd === null ? null : toMicros(usd))
+        tx.afterCommit(admitSoon)
+      })
+      return standing()
+    },
+  }
+}
+
+function scopeOf(name: string, now: number): MoneyScope | null {
+  if (name === 'total') return {}
+  if (name === 'day') return { day: dayOf(now) }
+  return name.startsWith('client:') ? { clientId: name.slice('client:'.length) } : null
+}

@@ -1,0 +1,31 @@
+/** What is still to be paid for a job's scenes: nothing where an equal clip is kept, and once where two are equal. */
+import type { Scene } from '../job/scene.ts'
+import type { Reader } from '../store/database.ts'
+import { findRender } from '../store/renders.ts'
+
+export interface Quote {
+  /** Null where a price is unknown. */
+  readonly micros: number | null
+  readonly scenesToPay: number
+  /** By the scenes' order: what each will be charged for. */
+  readonly byScene: readonly (number | null)[]
+}
+
+export type QuotedScene = Pick<Scene, 'price_micros' | 'renderKey' | 'forced'>
+
+export async function quoteFor(reader: Reader, scenes: readonly QuotedScene[]): Promise<Quote> {
+  const seen = new Set<string>()
+  const byScene: (number | null)[] = []
+  for (const { price_micros, renderKey, forced } of scenes) {
+    const isKept =
+      price_micros === 0 ||
+      (!forced && (seen.has(renderKey) || (await findRender(reader, renderKey)) !== undefined))
+    seen.add(renderKey)
+    byScene.push(isKept ? 0 : price_micros)
+  }
+  return {
+    micros: byScene.includes(null) ? null : byScene.reduce<number>((sum, price) => sum + price!, 0),
+    scenesToPay: byScene.filter((price) => price !== 0).length,
+    byScene,
+  }
+}

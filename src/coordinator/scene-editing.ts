@@ -1,0 +1,264 @@
+/**
+ * What people do to a job's scenes: change, render anew, delete, decide. The film follows the storyboard: what a change
+ * makes old is rendered again, after an approval where that costs more than was allowed.
+ */
+import type { Engine } from '../engine/engine.ts'
+import type { Host } from '../host.ts'
+import type { Catalogue } from '../job/catalogue.ts'
+import { RefusedError, invalid, jobNotFound, sceneNotFound } from '../job/errors.ts'
+import type { Job } from '../job/job.ts'
+import { created } from '../job/progress.ts'
+import { renderKey } from '../job/render-key.ts'
+import { type Resolution, type SceneChange, parseResolution, parseSceneChange } from '../job/request.ts'
+import type { Scene } from '../job/scene.ts'
+import { boardOf, settleScene } from '../job/storyboard.ts'
+import { type Log, logLine } from '../log.ts'
+import { hasAsset } from '../store/assets.ts'
+import { findHeldAttempt, setHinted } from '../store/attempts.ts'
+import type { Database, Reader, Transaction } from '../store/database.ts'
+import { findJob, forgetFailure, setReopened, setStoryboard } from '../store/jobs.ts'
+import { deleteScene, findScene, listScenes, setSceneAnew, setScenePlan } from '../store/scenes.ts'
+import type { RendererLimit } from './admission-rules.ts'
+import { neededFor } from './approval.ts'
+import type { AttemptVerbs, News } from './attempt-verbs.ts'
+import { offers } from './job-verbs.ts'
+import { quoteFor } from './quote.ts'
+import type { Settling } from './settling.ts'
+import type { Starting } from './starting.ts'
+import type { Tell } from './tell.ts'
+
+/** A changed job, and what its change costs beyond what was allowed. */
+export interface Edited {
+  readonly job: Job
+  /** Undefined where the scene was deleted. */
+  readonly scene: Scene | undefined
+  /** Millionths of a US dollar to approve before anything of it is rendered; 0: nothing; null: an unknown price. */
+  readonly toApproveMicros: number | null
+}
+
+export interface SceneEditing {
+  /** @throws {RefusedError} `job_not_found`, `scene_not_found`, `scene_of_another_job`, `scene_refused`, `invalid` */
+  updateScene(jobId: number, sceneId: string, change: unknown): Promise<Edited>
+  /** A finished scene is rendered again, although its clip is kept. @throws {RefusedError} likewise */
+  regenerateScene(jobId: number, sceneId: string): Promise<Edited>
+  /** @throws {RefusedError} likewise */
+  deleteScene(jobId: number, sceneId: string): Promise<Edited>
+  /** Decides a held attempt: the provider has it under an id, or never accepted it. @throws {RefusedError} likewise */
+  resolveScene(jobId: number, sceneId: string, resolution: unknown): Promise<Scene>
+}
+
+export interface SceneEditingOptions {
+  readonly database: Database
+  readonly engine: Engine
+  readonly host: Host
+  readonly log: Log
+  readonly renderers: readonly RendererLimit[]
+  readonly catalogue: Catalogue
+  readonly settling: Settling
+  readonly starting: Starting
+  readonly attempts: Pick<AttemptVerbs, 'renderRefused'>
+  readonly news: News
+  readonly admitSoon: () => void
+  readonly tell: Tell
+}
+
+export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
+  const { database, engine, host, log, catalogue, settling, starting, attempts, news, tell } = options
+  const { rendererOf } = offers(options.renderers)
+
+  /** The job's storyboard and cost say again what its scenes are. */
+  const rewrite = async (tx: Transaction, job: Job): Promise<Job> => {
+    const scenes = await listScenes(tx, job.id)
+    const { format, fit } = job.storyboard
+    const storyboard = boardOf({ scenes: scenes.map(planOf), format, fit }, 'duration')
+    const open = scenes.filter(({ status }) => status === 'pending')
+    const estimatedMicros =
+      job.status === 'pending' ? (await quoteFor(tx, open)).micros : job.estimatedMicros
+    await setStoryboard(tx, job.id, { storyboard, estimatedMicros, priceBook: job.priceBook }, host.now())
+    return (await findJob(tx, job.id))!
+  }
+
+  /** Goes on with a job whose scenes have changed, unless its cost has to be approved first. `isFilmOld`: a finished job has to make another film. */
+  const goOn = async (
+    tx: Transaction,
+    job: Job,
+    scene: Scene | undefined,
+    isFilmOld: boolean,
+  ): Promise<Edited> => {
+    const scenes = await listScenes(tx, job.id)
+    const { quote, totalMicros, isMore } = await neededFor(tx, job, scenes)
+    const toApproveMicros =
+      job.status === 'pending' ? quote.micros : !isMore ? 0 : totalMicros && totalMicros - job.authorisedMicros
+    const isOver = job.status === 'completed' || job.status === 'failed'
+    if (isOver && !isMore && isFilmOld) {
+      await setReopened(tx, job.id, { ...created, stage: 'approved' }, host.now())
+      await tell(tx, { type: 'job_approved', jobId: job.id, data: { estimated_micros: quote.micros } })
+      if (scenes.every(({ status }) => status === 'completed')) await starting.startJob(tx, job.id)
+    }
+    await starting.serveJob(tx, job.id)
+    await settling.settleJob(tx, job.id)
+    tx.afterCommit(options.admitSoon)
+    const changed = scene && (await findScene(tx, scene.id))
+    return { job: (await findJob(tx, job.id))!, scene: changed, toApproveMicros }
+  }
+
+  const renderAnew = async (tx: Transaction, scene: Scene, forced: boolean): Promise<void> => {
+    await setSceneAnew(tx, scene.id, forced, host.now())
+    // Its job may be about to fail because of it.
+    if (scene.status === 'failed') await forgetFailure(tx, scene.jobId, host.now())
+  }
+
+  return {
+    async updateScene(jobId, sceneId, input) {
+      const change = parseSceneChange(input)
+      return database.transaction(async (tx) => {
+        const { job, scene } = await sceneOf(tx, jobId, sceneId)
+        const { plan, renderer } = await changed(tx, job, scene, change, catalogue, rendererOf)
+        const key = renderKey({ ...plan, position: scene.position }, job.storyboard.format, job.storyboard.fit)
+        const isOther = key !== scene.renderKey
+        if (isOther && scene.status === 'processing')
+          throw refusedScene('Scene cannot be updated', scene, `Scene is currently processing: what changes its picture (${pictureMembers(change)}) cannot be changed now`)
+        await setScenePlan(tx, sceneId, { ...plan, renderer, renderKey: key }, host.now())
+        if (isOther && job.status !== 'cancelled') await renderAnew(tx, scene, false)
+        await tell(tx, { type: 'scene_updated', jobId, sceneId, data: { changed: Object.keys(change) } })
+        const isFilmOld =
+          isOther ? scene.status !== 'pending' : plan.transition !== scene.transition && job.status === 'completed'
+        return goOn(tx, await rewrite(tx, job), scene, isFilmOld)
+      })
+    },
+
+    regenerateScene: (jobId, sceneId) =>
+      database.transaction(async (tx) => {
+        const { job, scene } = await sceneOf(tx, jobId, sceneId)
+        if (scene.status !== 'completed' && scene.status !== 'failed')
+          throw refusedScene('Scene cannot be regenerated', scene, `Scene is currently ${scene.status}`)
+        if (job.status === 'cancelled')
+          throw refusedScene('Scene cannot be regenerated', scene, 'Its job is cancelled')
+        // Who asks for a finished one again wants another one; a failed one has none yet.
+        await renderAnew(tx, scene, scene.status === 'completed')
+        await tell(tx, { type: 'scene_updated', jobId, sceneId, data: { regenerate: true } })
+        return goOn(tx, await rewrite(tx, job), scene, true)
+      }),
+
+    deleteScene: (jobId, sceneId) =>
+      database.transaction(async (tx) => {
+        const { job, scene } = await sceneOf(tx, jobId, sceneId)
+        const refuse = (reason: string) => refusedScene('Scene cannot be deleted', scene, reason)
+        if (job.status === 'processing') throw refuse('Cannot delete scene while job is processing')
+        if (job.storyboard.scenes.length === 1) throw refuse('A film has at least one scene')
+        await deleteScene(tx, scene, host.now())
+        await rekey(tx, job, scene.position, host.now())
+        await tell(tx, { type: 'scene_deleted', jobId, sceneId, data: { position: scene.position } })
+        const left = await listScenes(tx, jobId)
+        const isFilmOld = left.every(({ status }) => status === 'completed' || status === 'pending')
+        return goOn(tx, await rewrite(tx, job), undefined, isFilmOld)
+      }),
+
+    async resolveScene(jobId, sceneId, input) {
+      const resolution = parseResolution(input)
+      const attemptId = await database.transaction((tx) => decide(tx, jobId, sceneId, resolution))
+      if (resolution.resolution === 'absent')
+        await attempts.renderRefused(attemptId, {
+          failure: { code: 'absent', reason: 'a person found that the provider never accepted it' },
+          retry: true,
+          countsAsTry: false,
+          waitMs: null,
+        })
+      return (await sceneOf(database, jobId, sceneId)).scene
+    },
+  }
+
+  async function decide(
+    tx: Transaction,
+    jobId: number,
+    sceneId: string,
+    resolution: Resolution,
+  ): Promise<string> {
+    const { scene } = await sceneOf(tx, jobId, sceneId)
+    const attempt = await findHeldAttempt(tx, sceneId)
+    if (!attempt) throw refusedScene('Scene cannot be resolved', scene, 'It has no held attempt to decide')
+    logLine.attemptResolved(log, attempt, resolution.resolution)
+    if (resolution.resolution === 'adopt') {
+      await setHinted(tx, attempt.id, resolution.prediction_id, host.now())
+      await engine.enqueue(tx, { kind: 'follow-render', subject: attempt.id, jobId })
+      tx.afterCommit(() => news.of(attempt.id))
+    }
+    return attempt.id
+  }
+}
+
+/** The scene and its job. @throws {RefusedError} where either is not there, or they don't belong together. */
+export async function sceneOf(
+  reader: Reader,
+  jobId: number,
+  sceneId: string,
+): Promise<{ readonly job: Job; readonly scene: Scene }> {
+  const job = await findJob(reader, jobId)
+  if (!job) throw jobNotFound(jobId)
+  const scene = await findScene(reader, sceneId)
+  if (!scene) throw sceneNotFound(sceneId)
+  if (scene.jobId !== jobId)
+    throw new RefusedError('Scene does not belong to this job', {
+      code: 'scene_of_another_job',
+      sceneId,
+      jobId,
+    })
+  return { job, scene }
+}
+
+const planOf = ({
+  title,
+  prompt,
+  duration,
+  asset_ids,
+  transition,
+  model,
+  render,
+  price_micros,
+  notes,
+}: Scene) => ({ title, prompt, duration, asset_ids, transition, model, render, price_micros, notes })
+
+/** The scene as it will be: settled anew with its model, its pictures there. @throws {RefusedError} `invalid` */
+async function changed(
+  reader: Reader,
+  job: Job,
+  scene: Scene,
+  change: SceneChange,
+  catalogue: Catalogue,
+  rendererOf: ReadonlyMap<string, string>,
+) {
+  const audio = change.audio ?? scene.render?.audio ?? job.parameters.audio === true
+  const settled = settleScene({ ...planOf(scene), ...definedOf(change), audio }, job.storyboard.format, catalogue)
+  if (!('scene' in settled)) throw invalid([{ field: settled.member, reason: settled.reason }])
+  for (const id of change.asset_ids ?? [])
+    if (!(await hasAsset(reader, id)))
+      throw invalid([{ field: 'asset_ids', reason: `there is no asset ${id}: upload it first with POST /api/v3/assets` }])
+  return { plan: settled.scene, renderer: rendererOf.get(settled.scene.model)! }
+}
+
+function definedOf(change: SceneChange) {
+  const { title, prompt, duration, asset_ids, transition, model } = change
+  return {
+    ...(title !== undefined && { title }),
+    ...(prompt !== undefined && { prompt }),
+    ...(duration !== undefined && { duration }),
+    ...(asset_ids !== undefined && { asset_ids }),
+    ...(transition !== undefined && { transition }),
+    ...(model !== undefined && { model }),
+  }
+}
+
+const pictureMembers = (change: SceneChange): string => Object.keys(change).join(', ')
+
+/** The scenes that moved up are rendered in another place: what is still to be rendered is known by that. */
+async function rekey(tx: Transaction, job: Job, from: number, now: number): Promise<void> {
+  const { format, fit } = job.storyboard
+  for (const scene of await listScenes(tx, job.id)) {
+    if (scene.position < from || scene.status !== 'pending') continue
+    const key = renderKey(scene, format, fit)
+    if (key !== scene.renderKey) await setScenePlan(tx, scene.id, { ...scene, renderKey: key }, now)
+  }
+}
+
+const refusedScene = (message: string, { id, jobId }: Scene, reason: string): RefusedError =>
+  new RefusedError(message, { code: 'scene_refused', sceneId: id, jobId, reason })

@@ -1,0 +1,185 @@
+/** Real clips, by FFmpeg, out of the photographs that an input names: a film made with the fake shows them. */
+import { createHash } from 'node:crypto'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import sharp from 'sharp'
+import { type FrameFormat, framesOf } from '../job/format.ts'
+import { masterImage } from '../media/image.ts'
+import type { Media } from '../media/media.ts'
+import { sceneGraph } from '../media/scene-graph.ts'
+import { type ModelInput, secondsOf, shortSideOf } from './model.ts'
+import type { Prediction } from './prediction.ts'
+
+export interface ClipsOptions {
+  readonly media: Media
+  /** The bytes of a file uploaded to the fake. */
+  readonly fileBytes: (url: string) => Uint8Array | undefined
+}
+
+export interface Clips {
+  make(prediction: Pick<Prediction, 'model' | 'input'>): Promise<Uint8Array>
+  close(): Promise<void>
+}
+
+const fps = 24
+
+/** FFmpegs at once: beside the product's own there is little left. */
+const maxRuns = 2
+
+/** Clips remembered, by what they show. */
+const maxCached = 64
+
+const maxImageBytes = 30 << 20
+const fetchMs = 10_000
+
+/** What the models call the first picture, and the last. */
+const firstFields = ['image', 'first_frame_image', 'start_image']
+const lastFields = ['last_frame', 'last_frame_image', 'end_image']
+
+export async function createClips({ media, fileBytes }: ClipsOptions): Promise<Clips> {
+  const directory = await mkdtemp(join(tmpdir(), 'fake-replicate-'))
+  const cache = new Map<string, Promise<Uint8Array>>()
+  const waiting: (() => void)[] = []
+  let runs = 0
+  let names = 0
+
+  const inTurn = async <Result>(work: () => Promise<Result>): Promise<Result> => {
+    if (runs >= maxRuns) await new Promise<void>((enter) => waiting.push(enter))
+    else runs++
+    try {
+      return await work()
+    } finally {
+      const next = waiting.shift()
+      if (next) next()
+      else runs--
+    }
+  }
+
+  /** A picture that an input names, as FFmpeg takes it; null where there is none that can be read. */
+  const fetchImage = async (input: ModelInput, fields: readonly string[]): Promise<Image | null> => {
+    const url = fields.map((field) => input[field]).find((value) => typeof value === 'string')
+    if (url === undefined) return null
+    const path = join(directory, `image-${++names}`)
+    try {
+      await writeFile(path, fileBytes(url) ?? (await download(url)))
+      const size = await masterImage(path, `${path}.jpg`, 2048)
+      return { path: `${path}.jpg`, ...size }
+    } catch {
+      return null
+    } finally {
+      await rm(path, { force: true })
+    }
+  }
+
+  const testPicture = async (format: FrameFormat, text: string): Promise<string> => {
+    const path = join(directory, `image-${++names}.jpg`)
+    await sharp(Buffer.from(testCard(format, text)))
+      .jpeg()
+      .toFile(path)
+    return path
+  }
+
+  const render = async (
+    images: readonly string[],
+    format: FrameFormat,
+    frames: number,
+  ): Promise<Uint8Array> => {
+    const path = join(directory, `clip-${++names}.mp4`)
+    const graph = sceneGraph({
+      format,
+      frames,
+      position: 0,
+      images: images.length === 2 ? 2 : 1,
+      transition: 'fade',
+      fit: 'crop',
+      title: null,
+    })
+    try {
+      await media.run({
+        inputs: images.map((image) => ({ path: image, format: 'jpeg' })),
+        graph,
+        output: { kind: 'video', path, video: { fps, frames, crf: 23, preset: 'veryfast', keyframes: [] } },
+        limits: { wallMs: 300_000, stallMs: 60_000, memoryBytes: 2 ** 31 },
+      })
+      return await readFile(path)
+    } finally {
+      await rm(path, { force: true })
+    }
+  }
+
+  const make: Clips['make'] = async ({ model, input }) => {
+    const [first, last] = await Promise.all([fetchImage(input, firstFields), fetchImage(input, lastFields)])
+    const format = formatOf(shortSideOf(model, input), shapeOf(input, first))
+    const frames = framesOf(secondsOf(model, input), fps)
+    const shown = first ?? last
+    const images = shown ? [shown.path] : [await testPicture(format, textOf(input['prompt']) || model)]
+    if (first && last) images.push(last.path)
+    const key = await fingerprint(images, [format.width, format.height, frames])
+    let clip = cache.get(key)
+    if (!clip) {
+      clip = inTurn(() => render(images, format, frames))
+      cache.set(key, clip)
+      clip.catch(() => cache.delete(key))
+      for (const oldest of cache.keys()) if (cache.size > maxCached) cache.delete(oldest)
+    }
+    try {
+      return await clip
+    } finally {
+      await Promise.all(images.map((image) => rm(image, { force: true })))
+    }
+  }
+
+  return { make, close: () => rm(directory, { recursive: true, force: true }) }
+}
+
+interface Image {
+  readonly path: string
+  readonly width: number
+  readonly height: number
+}
+
+/** From this machine alone, or the URL's own data: no test may reach out. */
+async function download(text: string): Promise<Uint8Array> {
+  const url = new URL(text)
+  const isHere = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(url.hostname)
+  if (url.protocol !== 'data:' && !isHere) throw new Error('not on this machine')
+  const response = await fetch(url, { signal: AbortSignal.timeout(fetchMs), redirect: 'error' })
+  if (!response.ok) throw new Error(`answered ${response.status}`)
+  const bytes = await response.bytes()
+  if (bytes.length > maxImageBytes) throw new Error('too large')
+  return bytes
+}
+
+/** Width by height: as asked for, else as the picture is. */
+function shapeOf(input: ModelInput, image: Image | null): number {
+  const asked = /^(\d+):(\d+)$/.exec(textOf(input['aspect_ratio']))
+  if (asked) return Number(asked[1]) / Number(asked[2])
+  return image ? image.width / image.height : 16 / 9
+}
+
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
+
+const even = (pixels: number): number => Math.max(2, 2 * Math.round(pixels / 2))
+
+function formatOf(shortSide: number, shape: number): FrameFormat {
+  return shape >= 1
+    ? { width: even(shortSide * shape), height: even(shortSide), fps }
+    : { width: even(shortSide), height: even(shortSide / shape), fps }
+}
+
+async function fingerprint(paths: readonly string[], numbers: readonly number[]): Promise<string> {
+  const hash = createHash('sha256').update(numbers.join(' '))
+  for (const path of paths) hash.update(await readFile(path))
+  return hash.digest('hex')
+}
+
+/** Of a colour of its own for each text, so that two clips are told apart by eye. */
+function testCard({ width, height }: FrameFormat, text: string): string {
+  const hue = createHash('sha256').update(text).digest().readUInt16BE() % 360
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}">
+    <rect width="100%" height="100%" fill="hsl(${hue} 50% 35%)"/>
+    <circle cx="50%" cy="50%" r="25%" fill="none" stroke="white" stroke-width="2%"/>
+    <path d="M0 0 L${width} ${height} M${width} 0 L0 ${height}" stroke="white" stroke-width="2"/>
+  </svg>`
+}

@@ -1,0 +1,54 @@
+/** What the fake notes of all that was asked, done and billed: the truth that tests compare with. */
+import type { Fault, FaultOf } from './fault.ts'
+
+export const markPattern = /wc-[0-9a-f]{12}-[0-9a-f-]{36}/
+
+export type EndStatus = 'succeeded' | 'failed' | 'canceled' | 'aborted'
+export type WebhookEvent = 'start' | 'output' | 'logs' | 'completed'
+
+interface Noted {
+  /** ms since the epoch, the fake's clock. */
+  readonly at: number
+}
+
+/** A POST that asked for a prediction. */
+export interface PostEntry extends Noted {
+  readonly what: 'post'
+  /** Counted from 1: the number by which a plan names it. */
+  readonly n: number
+  /** The first mark in the input, or in the name of an uploaded file that the input points to. */
+  readonly mark: string | null
+  readonly model: string
+  readonly created: boolean
+  readonly prediction: string | null
+  /** What struck the POST or waits for its prediction. */
+  readonly fault: Fault | null
+}
+
+export interface EndedEntry extends Noted {
+  readonly what: 'ended'
+  readonly prediction: string
+  readonly mark: string | null
+  readonly status: EndStatus
+  readonly billed_micros: number
+  /** Seconds of clip that were asked for. */
+  readonly seconds: number
+}
+
+/** A clip's bytes were sent to their end. */
+export interface FetchedEntry extends Noted {
+  readonly what: 'fetched'
+  readonly prediction: string
+}
+
+/** One try to deliver an event. */
+export interface WebhookEntry extends Noted {
+  readonly what: 'webhook'
+  readonly prediction: string
+  readonly event: WebhookEvent
+  /** The receiver's answer; null where none came or nothing was sent. */
+  readonly status: number | null
+  readonly fault: FaultOf<'webhook'> | null
+}
+
+export type Entry = PostEntry | EndedEntry | FetchedEntry | WebhookEntry

@@ -1,0 +1,99 @@
+/**
+ * The fake as a process of its own, so that what it billed outlives the product under test. PORT (0: a free one),
+ * FAKE_OPTIONS (JSON), FAKE_LEDGER (a file of JSON lines, each synced before the answer is sent). Ends on
+ * SIGTERM, or with the parent that started it.
+ */
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { systemHost } from '../host.ts'
+import { createPackagedMedia } from '../media/packaged.ts'
+import { createClips } from './clip.ts'
+import type { Entry } from './ledger.ts'
+import { type FakeOptions, type FakeProvider, createFakeProvider } from './provider.ts'
+import { type FakeRequest, type Reply, answerJson, answerProblem } from './reply.ts'
+import { serveFake } from './serve.ts'
+import type { Deliver } from './webhook.ts'
+
+const deliverMs = 10_000
+
+const deliver: Deliver = async ({ url, headers, body }) => {
+  const signal = AbortSignal.timeout(deliverMs)
+  const response = await fetch(url, { method: 'POST', headers, body, redirect: 'manual', signal })
+  await response.body?.cancel()
+  return response.status
+}
+
+function openLedger(path: string | undefined) {
+  const entries: Entry[] = path !== undefined && existsSync(path) ? readLines(path) : []
+  let file = path === undefined ? null : openSync(path, 'a')
+  return {
+    entries,
+    record: (entry: Entry): void => {
+      entries.push(entry)
+      if (file === null) return
+      writeSync(file, `${JSON.stringify(entry)}\n`)
+      fsyncSync(file)
+    },
+    /** What ends with this process, such as renders, is nothing that Replicate did. */
+    close: (): void => {
+      if (file !== null) closeSync(file)
+      file = null
+    },
+  }
+}
+
+function readLines(path: string): Entry[] {
+  const lines = readFileSync(path, 'utf8').split('\n')
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- our own lines
+  return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as Entry)
+}
+
+/** What tests ask of the fake itself; all else is Replicate's. */
+function control({ method, url, body }: FakeRequest, provider: FakeProvider, entries: Entry[]): Reply | null {
+  const way = `${method} ${new URL(url).pathname}`
+  if (way === 'GET /_fake/ledger') return answerJson(200, entries)
+  if (way !== 'PUT /_fake/options') return null
+  try {
+    provider.set(readOptions(Buffer.from(body).toString()))
+    return answerJson(200, {})
+  } catch (error) {
+    return answerProblem(400, 'Bad options', String(error))
+  }
+}
+
+function readOptions(text: string): FakeOptions {
+  const options: unknown = JSON.parse(text)
+  if (typeof options !== 'object' || options === null) throw new TypeError('The options are no object')
+  return options
+}
+
+async function main({ PORT, FAKE_LEDGER, FAKE_OPTIONS }: NodeJS.ProcessEnv): Promise<void> {
+  const stop = new Promise<void>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve())
+    if (process.connected) process.once('disconnect', () => resolve())
+  })
+  const { entries, record, close } = openLedger(FAKE_LEDGER)
+  const media = createPackagedMedia({ host: systemHost })
+  const clips = await createClips({ media, fileBytes: (url) => provider.fileBytes(url) })
+  const provider = createFakeProvider({
+    host: systemHost,
+    options: readOptions(FAKE_OPTIONS ?? '{}'),
+    record,
+    clip: clips.make,
+    deliver,
+  })
+  const { url, close: closeServer } = await serveFake(
+    async (request) => control(request, provider, entries) ?? provider.handle(request),
+    Number(PORT ?? 0),
+  )
+  console.log(url)
+  process.send?.({ url })
+  await stop
+  await closeServer()
+  close()
+  await media.close()
+  await clips.close()
+  // Predictions that still run have timers that nobody waits for.
+  process.exit(0)
+}
+
+if (import.meta.main) await main(process.env)

@@ -1,0 +1,94 @@
+/** A prediction, and how Replicate shows it. */
+import type { Fault, FaultOf } from './fault.ts'
+import type { EndStatus, WebhookEvent } from './ledger.ts'
+import type { ModelInput } from './model.ts'
+
+export interface Prediction {
+  readonly id: string
+  /** `owner/name`. */
+  readonly model: string
+  /** `hidden` for an official model. */
+  readonly version: string
+  readonly input: ModelInput
+  readonly mark: string | null
+  /** Where the API was reached when it was created: its links point there. */
+  readonly origin: string
+  /** ms since the epoch, as all times here. */
+  readonly createdAt: number
+  /** Lists don't show it before. */
+  readonly listedAt: number
+  /** It is ended then, whatever it does; Infinity for never. */
+  readonly deadline: number
+  /** How long it renders once it has started. */
+  readonly renderMs: number
+  readonly webhook: { readonly url: string; readonly events: ReadonlySet<WebhookEvent> } | null
+  readonly fault: FaultOf<'prediction'> | null
+  /** A fault of a later stage that a plan has for it; reads and fetches use it up. */
+  planned: Fault | null
+  status: 'starting' | 'processing' | EndStatus
+  startedAt: number | null
+  completedAt: number | null
+  error: string | null
+  clip: Uint8Array | null
+  /** Its output answers 404, whatever the time. */
+  gone: boolean
+  /** Fires when it ends. */
+  readonly over: AbortController
+}
+
+/** So long after its end Replicate removes a prediction's input, output and logs. */
+const keptMs = 3_600_000
+
+export const isEnded = ({ completedAt }: Prediction): boolean => completedAt !== null
+
+export const isRemoved = ({ completedAt }: Prediction, now: number): boolean =>
+  completedAt !== null && now >= completedAt + keptMs
+
+export const outputPath = (id: string): string => `/delivery/${id}/output.mp4`
+
+export function showPrediction(prediction: Prediction, now: number): object {
+  const { id, model, version, input, origin, status, error, clip, createdAt, startedAt, completedAt } =
+    prediction
+  const removed = isRemoved(prediction, now)
+  return {
+    id,
+    model,
+    version,
+    input: removed ? {} : input,
+    logs: removed ? '' : logs(prediction, now),
+    output: removed || clip === null ? null : `${origin}${outputPath(id)}`,
+    data_removed: removed,
+    error,
+    source: 'api',
+    status,
+    created_at: time(createdAt),
+    // What isn't known yet is left out, not null.
+    ...(startedAt !== null && { started_at: time(startedAt) }),
+    ...(completedAt !== null && {
+      completed_at: time(completedAt),
+      metrics: {
+        ...(startedAt !== null && { predict_time: (completedAt - startedAt) / 1000 }),
+        total_time: (completedAt - createdAt) / 1000,
+      },
+    }),
+    urls: {
+      get: `${origin}/v1/predictions/${id}`,
+      cancel: `${origin}/v1/predictions/${id}/cancel`,
+      web: `${origin}/p/${id}`,
+    },
+  }
+}
+
+/** In microseconds, as Replicate's are. */
+const time = (ms: number): string => new Date(ms).toISOString().replace('Z', '000Z')
+
+/** A progress bar's line for each tenth that is done. */
+function logs({ status, startedAt, completedAt, renderMs }: Prediction, now: number): string {
+  if (startedAt === null) return ''
+  const share = status === 'succeeded' ? 1 : Math.min(((completedAt ?? now) - startedAt) / renderMs, 0.9)
+  const tenths = renderMs > 0 ? Math.floor(share * 10) : 10
+  return Array.from({ length: tenths + 1 }, (_, tenth) => {
+    const percent = String(tenth * 10).padStart(3)
+    return `${percent}%|${'#'.repeat(tenth).padEnd(10)}| ${tenth}/10\n`
+  }).join('')
+}

@@ -1,0 +1,309 @@
+/**
+ * Replicate's HTTP API as a function from requests to answers, for tests, the demo and benchmarks. Time and
+ * chance are the host's, so that a test moves its clock and repeats a run from a seed. What goes wrong, and
+ * when, is told by a plan or by probabilities (`fault.ts`), and all that was asked and billed is recorded.
+ */
+import type { Host } from '../host.ts'
+import { type Span, drawId, drawSpan, seeded } from './chance.ts'
+import {
+  type Fault,
+  type FaultOf,
+  type Rates,
+  type Stage,
+  checkFaults,
+  drawFault,
+  isFaultOf,
+} from './fault.ts'
+import { createFiles } from './files.ts'
+import { type Entry, type WebhookEvent, markPattern } from './ledger.ts'
+import { createLife } from './life.ts'
+import { createList } from './list.ts'
+import { impossibleInput } from './model.ts'
+import { serveOutput } from './output.ts'
+import { type Prediction, isRemoved, showPrediction } from './prediction.ts'
+import {
+  type FakeRequest,
+  type Reply,
+  answerHalf,
+  answerJson,
+  answerPage,
+  answerProblem,
+  answerThrottled,
+  hang,
+  notFound,
+  reset,
+} from './reply.ts'
+import { type Order, readOrder } from './request.ts'
+import { type Deliver, createWebhooks, webhookSecret } from './webhook.ts'
+
+export interface FakeOptions {
+  /** Chance comes from it instead of the host. */
+  readonly seed?: number
+  readonly token?: string
+  readonly startMs?: Span
+  readonly renderMs?: Span
+  /** A created prediction appears in lists so much later. */
+  readonly listLagMs?: Span
+  /** Micros a second, by model, in place of the fake's own table. */
+  readonly priceMicros?: Readonly<Record<string, number>>
+  /** By the number of the POST, counted from 1: what goes wrong with it or its prediction, in place of `rates`. */
+  readonly plan?: Readonly<Record<number, Fault>>
+  readonly rates?: Rates
+  /** Predictions that may run at once; a POST above is throttled. */
+  readonly maxConcurrency?: number
+}
+
+export interface FakeProviderSettings {
+  readonly host: Host
+  readonly options?: FakeOptions
+  readonly record: (entry: Entry) => void
+  /** Makes a prediction's clip; a rejection fails the prediction. */
+  readonly clip: (prediction: Prediction) => Promise<Uint8Array>
+  /** Without it no webhook is sent. */
+  readonly deliver?: Deliver
+}
+
+export interface FakeProvider {
+  handle(request: FakeRequest): Promise<Reply>
+  /** Replaces the options that are given. @throws {TypeError} for a fault that doesn't exist */
+  set(options: FakeOptions): void
+  /** The bytes of a file uploaded here, by its URL. */
+  fileBytes(url: string): Uint8Array | undefined
+}
+
+const standard = { token: 'r8_fake', startMs: 300, renderMs: [1500, 4000], listLagMs: 0 } as const
+
+export function createFakeProvider(settings: FakeProviderSettings): FakeProvider {
+  const { host, record, clip, deliver } = settings
+  let options: FakeOptions = {}
+  let random = host.random
+  const predictions = createList()
+  let posts = 0
+  let running = 0
+
+  const set = (change: FakeOptions): void => {
+    checkFaults([...Object.values(change.plan ?? {}), ...Object.keys(change.rates ?? {})])
+    options = { ...options, ...change }
+    if (change.seed !== undefined) random = seeded(change.seed)
+  }
+  set(settings.options ?? {})
+
+  const chance = (): number => random()
+  const files = createFiles({ host, random: chance })
+  const webhooks = deliver && createWebhooks({ host, deliver, random: chance, record })
+  const draw = <Of extends Stage>(stage: Of): FaultOf<Of> | null =>
+    drawFault(stage, options.rates ?? {}, chance)
+
+  /** A planned fault strikes once, and then chance decides again. */
+  const strike = <Of extends 'read' | 'output'>(stage: Of, prediction?: Prediction): FaultOf<Of> | null => {
+    const planned = prediction?.planned
+    if (!prediction || !isFaultOf(stage, planned)) return draw(stage)
+    prediction.planned = null
+    return planned
+  }
+
+  const tell = (prediction: Prediction, event: WebhookEvent): void => {
+    if (!webhooks || !prediction.webhook?.events.has(event)) return
+    const { planned } = prediction
+    const fault = isFaultOf('webhook', planned) ? planned : draw('webhook')
+    void webhooks.tell({ prediction, event, fault, shown: showPrediction(prediction, host.now()) })
+  }
+
+  const life = createLife({
+    host,
+    record,
+    clip,
+    tell,
+    prices: () => options.priceMicros ?? {},
+    onEnd: () => void running--,
+  })
+
+  const create = (
+    order: Order,
+    mark: string | null,
+    origin: string,
+    planned: Fault | undefined,
+  ): Prediction => {
+    const createdAt = host.now()
+    const { model, input, cancelAfterMs } = order
+    const drawn =
+      planned === undefined ? draw('prediction') : isFaultOf('prediction', planned) ? planned : null
+    const prediction: Prediction = {
+      ...order,
+      id: drawId(chance),
+      mark,
+      origin,
+      createdAt,
+      listedAt: createdAt + drawSpan(options.listLagMs ?? standard.listLagMs, chance),
+      deadline: createdAt + cancelAfterMs,
+      renderMs: drawSpan(options.renderMs ?? standard.renderMs, chance),
+      fault: impossibleInput(model, input) === null ? drawn : 'fails_input',
+      planned: planned ?? null,
+      status: 'starting',
+      startedAt: null,
+      completedAt: null,
+      error: null,
+      clip: null,
+      gone: false,
+      over: new AbortController(),
+    }
+    predictions.add(prediction)
+    running++
+    void life.live(prediction, createdAt + drawSpan(options.startMs ?? standard.startMs, chance))
+    return prediction
+  }
+
+  const post = (request: FakeRequest, origin: string, named: string | null): Reply => {
+    const n = ++posts
+    const outcome = readOrder(request, named)
+    const { model, input } = outcome.kind === 'order' ? outcome.order : outcome
+    const mark = findMark(input)
+    const note = (prediction: Prediction | null, fault: Fault | null): void =>
+      record({
+        at: host.now(),
+        what: 'post',
+        n,
+        mark,
+        model,
+        created: prediction !== null,
+        prediction: prediction?.id ?? null,
+        fault,
+      })
+    if (outcome.kind === 'invalid') {
+      note(null, null)
+      return outcome.answer
+    }
+    const planned = options.plan?.[n]
+    const fault = planned === undefined ? draw('create') : isFaultOf('create', planned) ? planned : null
+    if (fault === null && running >= (options.maxConcurrency ?? Infinity)) {
+      note(null, null)
+      return answerThrottled('header')
+    }
+    const refusal = fault && refuse(fault)
+    if (refusal) {
+      note(null, fault)
+      return refusal
+    }
+    const prediction = create(outcome.order, mark, origin, planned)
+    note(prediction, fault ?? planned ?? prediction.fault)
+    return answerCreated(fault, showPrediction(prediction, host.now()))
+  }
+
+  const findMark = (input: object): string | null => {
+    const text = JSON.stringify(input)
+    const found = markPattern.exec(text) ?? markPattern.exec(files.namesIn(text).join('\n'))
+    return found?.[0] ?? null
+  }
+
+  /** `act`: what the request does, which a lost answer doesn't undo. */
+  const read = (prediction: Prediction | undefined, show: () => Reply, act?: () => void): Reply => {
+    const fault = strike('read', prediction)
+    if (fault === 'read_error') return answerProblem(500, 'Internal server error', 'Something went wrong')
+    if (fault === 'read_throttle') return answerThrottled('header')
+    act?.()
+    if (fault === 'read_reset') return reset
+    if (fault === 'read_hang') return hang
+    if (fault === 'read_malformed') return answerHalf(200, { id: prediction?.id, status: 'processing' })
+    return show()
+  }
+
+  const readOne = (id: string, act?: (prediction: Prediction) => void): Reply => {
+    const prediction = predictions.find(id)
+    if (prediction === undefined) return read(undefined, notFound)
+    return read(
+      prediction,
+      () => answerJson(200, showPrediction(prediction, host.now())),
+      () => act?.(prediction),
+    )
+  }
+
+  const list = (url: URL): Reply => {
+    const query = url.searchParams
+    const after = Date.parse(query.get('created_after') ?? '1970-01-01')
+    const before = Date.parse(query.get('created_before') ?? '9999-01-01')
+    const cursor = query.get('cursor')
+    const place = cursor === null ? null : Number(Buffer.from(cursor, 'base64url').toString())
+    if (Number.isNaN(after + before + (place ?? 0)))
+      return answerProblem(422, 'Invalid query', 'created_after, created_before or cursor is malformed')
+    const now = host.now()
+    const { rows, next } = predictions.page({ after, before, cursor: place, now })
+    if (next !== null) query.set('cursor', Buffer.from(String(next)).toString('base64url'))
+    return answerJson(200, {
+      next: next === null ? null : url.href,
+      previous: null,
+      results: rows.map((row) => showPrediction(row, now)),
+    })
+  }
+
+  const output = (request: FakeRequest, id: string): Reply => {
+    const prediction = predictions.find(id)
+    if (!prediction?.clip || prediction.gone || isRemoved(prediction, host.now())) return notFound()
+    const fault = request.method === 'HEAD' ? null : strike('output', prediction)
+    prediction.gone = fault === 'output_gone'
+    if (prediction.gone) return notFound()
+    return serveOutput({
+      request,
+      host,
+      clip: prediction.clip,
+      etag: `"${id}"`,
+      fault,
+      onEnd: () => record({ at: host.now(), what: 'fetched', prediction: id }),
+    })
+  }
+
+  const handle = async (request: FakeRequest): Promise<Reply> => {
+    const url = new URL(request.url)
+    const { origin } = url
+    const [room = '', noun = '', ...rest] = url.pathname.split('/').slice(1)
+    const way = `${request.method} ${room}/${noun}/${rest.length}`
+    const [first = '', second = '', third = ''] = rest
+    if (/^(?:GET|HEAD) delivery\//.test(way) && first === 'output.mp4') return output(request, noun)
+    if (room !== 'v1') return notFound()
+    if (request.headers.get('authorization') !== `Bearer ${options.token ?? standard.token}`)
+      return answerProblem(401, 'Unauthenticated', 'You did not pass a valid authentication token')
+    if (way === 'POST v1/predictions/0') return post(request, origin, null)
+    if (way === 'POST v1/models/3' && third === 'predictions')
+      return post(request, origin, `${first}/${second}`)
+    if (way === 'GET v1/predictions/0') return read(undefined, () => list(url))
+    if (way === 'GET v1/predictions/1') return readOne(first)
+    if (way === 'POST v1/predictions/2' && second === 'cancel') return readOne(first, life.cancel)
+    if (way === 'POST v1/files/0') return files.upload(request, origin)
+    if (way === 'GET v1/files/1') return files.get(first)
+    if (way === 'GET v1/webhooks/2' && first === 'default' && second === 'secret')
+      return answerJson(200, { key: webhookSecret })
+    return notFound()
+  }
+
+  return { handle, set, fileBytes: files.bytes }
+}
+
+/** The answer to a POST that creates nothing; null for a fault that does. */
+function refuse(fault: FaultOf<'create'>): Reply | null {
+  switch (fault) {
+    case 'throttle_header':
+      return answerThrottled('header')
+    case 'throttle_body':
+      return answerThrottled('body')
+    case 'error_before':
+      return answerProblem(500, 'Internal server error', 'Something went wrong')
+    case 'reset_before':
+      return reset
+    case 'hang_before':
+      return hang
+    case 'refuse':
+      return answerProblem(422, 'Input validation failed', '- input.prompt: is not acceptable\n')
+    case 'no_credit':
+      return answerProblem(402, 'Insufficient credit', 'You have insufficient credit to run this model.')
+    default:
+      return null
+  }
+}
+
+function answerCreated(fault: FaultOf<'create'> | null, shown: object): Reply {
+  if (fault === 'error_after') return answerPage(502, '502 Bad Gateway')
+  if (fault === 'reset_after') return reset
+  if (fault === 'hang_after') return hang
+  if (fault === 'malformed') return answerHalf(201, shown)
+  if (fault === 'html') return answerPage(200, 'Replicate')
+  return answerJson(201, shown)
+}

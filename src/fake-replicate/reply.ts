@@ -1,0 +1,81 @@
+/** Requests and answers without a network: what a process sends over sockets, and a test takes as they are. */
+
+export interface FakeRequest {
+  readonly method: string
+  /** Absolute. */
+  readonly url: string
+  readonly headers: Headers
+  readonly body: Uint8Array
+}
+
+export interface Answer {
+  readonly kind: 'answer'
+  readonly status: number
+  readonly headers: Headers
+  /** An iterable may end before the announced length, or throw: then the connection is reset. */
+  readonly body: Uint8Array | AsyncIterable<Uint8Array>
+}
+
+export type Reply =
+  | Answer
+  /** The connection is reset. */
+  | { readonly kind: 'reset' }
+  /** Nothing is ever answered. */
+  | { readonly kind: 'hang' }
+
+export const reset: Reply = { kind: 'reset' }
+export const hang: Reply = { kind: 'hang' }
+
+export function answerText(
+  status: number,
+  type: string,
+  text: string,
+  headers: Readonly<Record<string, string>> = {},
+): Answer {
+  const body = Buffer.from(text)
+  return {
+    kind: 'answer',
+    status,
+    headers: new Headers({ 'content-type': type, 'content-length': String(body.length), ...headers }),
+    body,
+  }
+}
+
+export const answerJson = (
+  status: number,
+  value: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): Answer => answerText(status, 'application/json', JSON.stringify(value), headers)
+
+/** JSON of which the second half is missing, though the headers say that this is all. */
+export function answerHalf(status: number, value: unknown): Answer {
+  const text = JSON.stringify(value)
+  return answerText(status, 'application/json', text.slice(0, text.length / 2))
+}
+
+export const answerPage = (status: number, title: string): Answer =>
+  answerText(
+    status,
+    'text/html; charset=utf-8',
+    `<!DOCTYPE html><html><head><title>${title}</title></head><body><h1>${title}</h1></body></html>`,
+  )
+
+/** Replicate's own shape of an error. */
+export const answerProblem = (status: number, title: string, detail: string, more: object = {}): Answer =>
+  answerJson(status, { title, detail, status, ...more })
+
+export const notFound = (): Answer =>
+  answerProblem(404, 'Not found', 'The requested resource could not be found.')
+
+/** `header`: with what programs read; else only with words. */
+export function answerThrottled(kind: 'header' | 'body'): Answer {
+  const seconds = 30
+  const problem = {
+    title: 'Too many requests',
+    detail: `Request was throttled. Your rate limit resets in ~${seconds}s.`,
+    status: 429,
+  }
+  return kind === 'body'
+    ? answerJson(429, problem)
+    : answerJson(429, { ...problem, retry_after: seconds }, { 'retry-after': String(seconds) })
+}

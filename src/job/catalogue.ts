@@ -1,0 +1,362 @@
+/**
+ * What paid models offer and what it costs: the book `price-book.json`, to which an operator adds his own, and the
+ * way from a wish to one rung of a model's ladder. Settled before approval, so that the bill shows what is rendered.
+ */
+import { z } from 'zod'
+import { aspectRatios, type FrameFormat } from './format.ts'
+import builtIn from './price-book.json' with { type: 'json' }
+import type { RenderSettings } from './scene.ts'
+
+const placeholders = [
+  'prompt',
+  'first_image',
+  'last_image',
+  'seconds',
+  'resolution',
+  'aspect_ratio',
+  'audio',
+] as const
+type Placeholder = (typeof placeholders)[number]
+const placeholder = new RegExp(`\\{(${placeholders.join('|')})\\}`, 'g')
+
+/** The request's `input`: text is filled in, anything else is sent as it stands. */
+const template = z.record(
+  z.string(),
+  z.union([
+    z.string().refine((text) => !/[{}]/.test(text.replaceAll(placeholder, '')), {
+      error: `must hold no braces but ${placeholders.map((name) => `{${name}}`).join(' ')}`,
+    }),
+    z.number(),
+    z.boolean(),
+  ]),
+)
+
+const usd = z.number().nonnegative()
+
+const offerSchema = z
+  .strictObject({
+    /** As the model names it. */
+    resolution: z.string().min(1),
+    /** Pixels. */
+    short_side: z.int().positive(),
+    /** The rungs: the lengths that the model renders, and bills. */
+    seconds: z
+      .array(z.int().positive())
+      .min(1)
+      .refine((rungs) => rungs.every((rung, index) => index === 0 || rung > rungs[index - 1]!), 'must rise'),
+    /** Whether it takes a last image besides the first. */
+    last_image: z.boolean(),
+    audio: z.boolean(),
+    /** Neither price: unknown, which is never taken for free. */
+    usd_per_second: usd.optional(),
+    usd_per_clip: usd.optional(),
+    /** Added to the model's `input`. */
+    input: template.optional(),
+  })
+  .refine(
+    (offer) => offer.usd_per_second === undefined || offer.usd_per_clip === undefined,
+    'must have one price: usd_per_second or usd_per_clip',
+  )
+
+const modelSchema = z
+  .strictObject({
+    renderer: z.string().min(1),
+    /** Of a community model, which is asked for by version; an official one is asked for by name. */
+    version: z.string().min(1).optional(),
+    input: template,
+    /** Absent where the clip takes the shape of its image. */
+    aspect_ratios: z
+      .array(z.string().regex(/^[1-9]\d*:[1-9]\d*$/, 'must be like 16:9'))
+      .min(1)
+      .optional(),
+    offers: z.array(offerSchema).min(1),
+  })
+  .superRefine(({ input, offers }, context) => {
+    for (const [index, offer] of offers.entries()) {
+      const refuse = (message: string): void =>
+        context.addIssue({ code: 'custom', path: ['offers', index], message })
+      const needed: Placeholder[] = ['first_image']
+      if (offer.last_image) needed.push('last_image')
+      if (offer.seconds.length > 1) needed.push('seconds')
+      const texts = Object.values({ ...input, ...offer.input }).map(String)
+      for (const name of needed)
+        if (!texts.some((text) => text.includes(`{${name}}`))) refuse(`needs {${name}} in the input`)
+      // Settings name an offer by these three, and so its price.
+      const twin = offers
+        .slice(0, index)
+        .findIndex((other) => other.seconds.some((seconds) => isOf(offer, { ...other, seconds })))
+      if (twin >= 0) refuse(`must differ from offers[${twin}] in resolution, audio or seconds`)
+    }
+  })
+
+const bookSchema = z.strictObject({
+  version: z.string().min(1),
+  currency: z.literal('USD'),
+  models: z.record(
+    z.string().regex(/^[\w.-]+\/[\w.-]+$/, 'must be named owner/name; local is this machine'),
+    modelSchema,
+  ),
+})
+
+export type Offer = z.infer<typeof offerSchema>
+export type Model = z.infer<typeof modelSchema>
+
+export interface Catalogue {
+  /** Told with every estimate, so that a number can be traced to the prices it came from. */
+  readonly version: string
+  /** By name; `local`, this machine, is not among them. */
+  readonly models: ReadonlyMap<string, Model>
+}
+
+export class CatalogueError extends Error {
+  constructor(message: string) {
+    super(message)
+    this.name = 'CatalogueError'
+  }
+}
+
+/**
+ * The built-in book, and the models of `own` added to it or in place of its own.
+ * @throws {CatalogueError} that names each wrong member of `own`.
+ */
+export function readCatalogue(own?: unknown): Catalogue {
+  const { version, models } = readBook(builtIn)
+  if (own === undefined) return { version, models: new Map(Object.entries(models)) }
+  const added = readBook(own)
+  return {
+    version: `${version}+${added.version}`,
+    models: new Map(Object.entries({ ...models, ...added.models })),
+  }
+}
+
+function readBook(book: unknown): z.infer<typeof bookSchema> {
+  const parsed = bookSchema.safeParse(book)
+  if (parsed.success) return parsed.data
+  const problems = parsed.error.issues.map((issue) => {
+    const [first] = issue.code === 'invalid_key' ? issue.issues : [issue]
+    return `${z.core.toDotPath(issue.path) || 'the book'}: ${first?.message ?? issue.message}`
+  })
+  throw new CatalogueError(problems.join('; '))
+}
+
+export const modelsOf = (catalogue: Catalogue): readonly string[] => [...catalogue.models.keys()]
+
+/** What a scene asks of a model. */
+export interface Wish {
+  readonly model: string
+  /** Seconds, at least. */
+  readonly duration: number
+  /** One, or the first and the last. */
+  readonly images: 1 | 2
+  readonly title: string | null
+  /** Of the film. */
+  readonly format: FrameFormat
+  /** Whether the model is to make sound too. */
+  readonly audio: boolean
+}
+
+export interface Refused {
+  readonly ok: false
+  readonly member: 'model' | 'duration' | 'asset_ids' | 'aspect_ratio' | 'resolution'
+  /** What it must be, and what the model can do. */
+  readonly reason: string
+}
+
+export type Settlement =
+  | {
+      readonly ok: true
+      /** Seconds: the rung's. */
+      readonly duration: number
+      /** Null for this machine. */
+      readonly render: RenderSettings | null
+      /** Null where the price is unknown. */
+      readonly priceMicros: number | null
+      /** What was settled otherwise than asked for, in words. */
+      readonly notes: readonly string[]
+    }
+  | Refused
+
+/** The cheapest way to get no less than was wished for, or why there is none. */
+export function settle(catalogue: Catalogue, wish: Wish): Settlement {
+  if (wish.model === 'local')
+    return {
+      ok: true,
+      duration: wish.duration,
+      render: null,
+      priceMicros: 0,
+      notes: wish.audio ? ['sound was asked for; local renders none'] : [],
+    }
+  const model = catalogue.models.get(wish.model)
+  if (!model) return refused('model', `must be one of ${['local', ...modelsOf(catalogue)].join(', ')}`)
+  const aspect_ratio = aspectRatioOf(model, wish.format)
+  if (aspect_ratio === undefined)
+    return refused('aspect_ratio', `must be ${either(model.aspect_ratios ?? [])} for ${wish.model}`)
+  const choice = choose(catalogue, model, wish)
+  if ('ok' in choice) return choice
+  const { offer, seconds, priceMicros, notes } = choice
+  return {
+    ok: true,
+    duration: seconds,
+    render: { seconds, resolution: offer.resolution, aspect_ratio, audio: offer.audio },
+    priceMicros,
+    notes: [
+      ...notes,
+      ...(wish.title === null ? [] : [`the title "${wish.title}" is not written by ${wish.model}`]),
+    ],
+  }
+}
+
+interface Rung {
+  readonly offer: Offer
+  readonly seconds: number
+  readonly priceMicros: number | null
+}
+
+function choose(
+  catalogue: Catalogue,
+  { offers }: Model,
+  { model, duration, images, format, audio }: Wish,
+): (Rung & { notes: readonly string[] }) | Refused {
+  const asked = offers.filter((offer) => offer.audio === audio)
+  if (audio && asked.length === 0) {
+    const others = modelsOf(catalogue).filter((name) =>
+      catalogue.models.get(name)?.offers.some((offer) => offer.audio),
+    )
+    return refused('model', `must be ${either(others) || 'another'} for sound: ${model} renders none`)
+  }
+  const suited = asked.length > 0 ? asked : offers
+  const able = images === 2 ? suited.filter((offer) => offer.last_image) : suited
+  if (able.length === 0) return refused('asset_ids', `must hold one image for ${model}: it takes no last one`)
+
+  // What narrows the ladder is said beside it, and nothing else.
+  const sound = ladder(suited) === ladder(offers) ? '' : audio ? ' with sound' : ' without sound'
+  const pair = ladder(able) === ladder(suited) ? '' : ' with a last image'
+  const who = `${model}${sound}${pair}`
+  const shortSide = Math.min(format.width, format.height)
+  const large = able.filter((offer) => offer.short_side >= shortSide)
+  if (large.length === 0) {
+    const most = Math.max(...able.map((offer) => offer.short_side))
+    return refused('resolution', `must be at most ${most}p for ${who}, which renders ${ladder(able)}`)
+  }
+  const rung = cheapest(large, duration)
+  if (!rung) {
+    const most = Math.max(...large.flatMap((offer) => offer.seconds))
+    return refused(
+      'duration',
+      `must be at most ${most} for ${who} in a ${shortSide}p film: it renders ${ladder(able)}`,
+    )
+  }
+
+  const { offer, seconds } = rung
+  const notes: string[] = []
+  if (seconds !== duration)
+    notes.push(`${duration} s were asked for; ${who} renders ${rungsOf(large)}: ${seconds} s`)
+  if (offer.short_side > shortSide)
+    notes.push(`the film is ${shortSide}p; ${who} renders it at ${offer.resolution}${modeOf(offer)}`)
+  if (offer.audio && !audio) notes.push(`no sound was asked for; ${model} always renders it`)
+  return { ...rung, notes }
+}
+
+/** The least seconds, then the least price, unknown last, then the least picture. */
+function cheapest(offers: readonly Offer[], duration: number): Rung | undefined {
+  const rungs = offers.flatMap((offer): Rung[] => {
+    const seconds = offer.seconds.find((rung) => rung >= duration)
+    return seconds === undefined ? [] : [{ offer, seconds, priceMicros: microsOf(offer, seconds) }]
+  })
+  const dear = ({ priceMicros }: Rung): number => priceMicros ?? Number.MAX_SAFE_INTEGER
+  return rungs.toSorted(
+    (one, other) =>
+      one.seconds - other.seconds || dear(one) - dear(other) || one.offer.short_side - other.offer.short_side,
+  )[0]
+}
+
+/** Rounded last: a price such as 0.045 is not exact in binary. */
+function microsOf({ usd_per_second, usd_per_clip }: Offer, seconds: number): number | null {
+  if (usd_per_clip !== undefined) return Math.round(usd_per_clip * 1e6)
+  return usd_per_second === undefined ? null : Math.round(usd_per_second * 1e6 * seconds)
+}
+
+const isOf = (
+  offer: Offer,
+  { resolution, audio, seconds }: Pick<RenderSettings, 'resolution' | 'audio' | 'seconds'>,
+): boolean => offer.resolution === resolution && offer.audio === audio && offer.seconds.includes(seconds)
+
+/** Null where the price is unknown. */
+export function priceOf(catalogue: Catalogue, model: string, settings: RenderSettings): number | null {
+  const offer = catalogue.models.get(model)?.offers.find((one) => isOf(one, settings))
+  return offer ? microsOf(offer, settings.seconds) : null
+}
+
+/**
+ * What a provider is sent: members that need an image which isn't there are left out.
+ * @throws {CatalogueError} The model has no such offer (any more).
+ */
+export function renderInput(
+  model: Model,
+  order: { readonly prompt: string; readonly images: readonly string[]; readonly settings: RenderSettings },
+): Record<string, unknown> {
+  const { prompt, images, settings } = order
+  const offer = model.offers.find((one) => isOf(one, settings))
+  if (!offer)
+    throw new CatalogueError(
+      `no offer of ${settings.seconds} s at ${settings.resolution} ${settings.audio ? 'with' : 'without'} sound`,
+    )
+  const [first_image, last_image] = images
+  const values: Record<Placeholder, Filling> = { prompt, first_image, last_image, ...settings }
+  const members = Object.entries({ ...model.input, ...offer.input })
+    .map(([name, member]) => [name, typeof member === 'string' ? fill(member, values) : member] as const)
+    .filter(([, member]) => member !== undefined)
+  return Object.fromEntries(members)
+}
+
+type Filling = string | number | boolean | undefined
+
+/** In one pass, as a prompt may have braces of its own. Undefined where a value is missing. */
+function fill(text: string, values: Readonly<Record<string, Filling>>): Filling {
+  const names = [...text.matchAll(placeholder)].map(([, name = '']) => name)
+  if (names.some((name) => values[name] === undefined)) return undefined
+  const [whole = ''] = names
+  return text === `{${whole}}`
+    ? values[whole]
+    : text.replaceAll(placeholder, (_match, name: string) => String(values[name]))
+}
+
+/** Frames have even sides, so that few are exactly what they are called. */
+const aspectTolerance = 0.01
+
+/** The film's aspect ratio as the model names it; undefined where the model has none such. */
+function aspectRatioOf({ aspect_ratios }: Model, { width, height }: FrameFormat): string | undefined {
+  const named = (aspect_ratios ?? aspectRatios).find((name) => {
+    const [across = 1, down = 1] = name.split(':').map(Number)
+    return Math.abs((width / height) * (down / across) - 1) <= aspectTolerance
+  })
+  return named ?? (aspect_ratios ? undefined : `${width}:${height}`)
+}
+
+const refused = (member: Refused['member'], reason: string): Refused => ({ ok: false, member, reason })
+
+const disjunction = new Intl.ListFormat('en-GB', { type: 'disjunction' })
+const either = (names: Iterable<string>): string => disjunction.format(names)
+
+/** `4, 6 or 8 s`. */
+function rungsOf(offers: readonly Offer[]): string {
+  const rungs = new Set(offers.flatMap((offer) => offer.seconds))
+  return `${either([...rungs].toSorted((one, other) => one - other).map(String))} s`
+}
+
+/** `6 s at 512p or 1080p; 6 or 10 s at 768p`. */
+function ladder(offers: readonly Offer[]): string {
+  const steps = [...Map.groupBy(offers, (offer) => offer.resolution)].map(([resolution, same]) => ({
+    resolution,
+    rungs: rungsOf(same),
+  }))
+  return [...Map.groupBy(steps, (step) => step.rungs)]
+    .map(([rungs, same]) => `${rungs} at ${either(same.map((step) => step.resolution))}`)
+    .join('; ')
+}
+
+/** ` (mode pro)`: what an offer asks for besides its resolution. */
+const modeOf = ({ input = {} }: Offer): string => {
+  const members = Object.entries(input).map(([name, value]) => `${name} ${value}`)
+  return members.length === 0 ? '' : ` (${members.join(', ')})`
+}

@@ -1,0 +1,301 @@
+/**
+ * A scene's way through a provider: told, watched, fetched. Each turn of the loop reads the attempt's row, does the next
+ * thing, and commits what came of it, so that a process that dies anywhere is followed by one that goes on from there.
+ *
+ *   intended ──> prepare, wait for the turn, commit "may be sent", send once
+ *   unknown  ──> look for it at the provider until it is found or proven absent
+ *   submitted ─> read until it has ended (and end it, where nobody wants it any more)
+ *   succeeded ─> fetch the clip, verify it, keep it
+ */
+import { rm } from 'node:fs/promises'
+import type { ArtifactStore } from '../artifact/artifact.ts'
+import type { AttemptVerbs } from '../coordinator/attempt-verbs.ts'
+import type { Coordinator } from '../coordinator/coordinator.ts'
+import type { AttemptWork, SceneVerbs } from '../coordinator/scene-verbs.ts'
+import type { TaskContext, TaskHandler } from '../engine/engine.ts'
+import type { Host } from '../host.ts'
+import type { Attempt } from '../job/attempt.ts'
+import type { PreparedOrder, Provider, ProviderRender, ProviderTrouble } from '../renderer/provider.ts'
+import type { Clips } from './clips.ts'
+import type { Studio } from './studio.ts'
+
+export interface FollowRenderOptions {
+  readonly coordinator: AttemptVerbs & Pick<SceneVerbs, 'sceneRendered'> & Pick<Coordinator, 'asset'>
+  readonly providers: readonly Provider[]
+  readonly artifacts: Pick<ArtifactStore, 'localPath'>
+  readonly clips: Pick<Clips, 'keep'>
+  readonly studio: Pick<Studio, 'picture' | 'inTurn' | 'inWorkspace'>
+  readonly host: Host
+  /** The text that an attempt's render carries at the provider. */
+  readonly markOf: (attemptId: string) => string
+  /** Whether the provider can tell us that a render has ended: then it is asked less often. */
+  readonly isNotified: boolean
+}
+
+const second = 1000
+const minute = 60 * second
+const hour = 60 * minute
+
+/** Clocks differ: what a provider dates is compared with ours this loosely. */
+const skewMs = 5 * minute
+
+/** A provider lists a render at most a minute after it has accepted it; absence is believed when twice that is over. */
+const absentAfterMs = 2 * minute
+
+/** A provider that can't be read for so long is not waited for: a person decides. */
+const unreadableMs = 6 * hour
+
+/** Renders and their clips are kept by the provider for an hour. */
+const clipKeptMs = hour + 5 * minute
+
+/** How often in all renders are read in a second; providers allow 50. */
+const readsPerSecond = 20
+const readEveryMs = { notified: 15 * second, alone: second }
+
+/** How often the same bytes are fetched and found bad before the clip is given up. */
+const maxFetches = 3
+
+const maxClipBytes = 2 ** 30
+
+export function createFollowRender(options: FollowRenderOptions): TaskHandler {
+  const { coordinator, host, isNotified, providers } = options
+  let followed = 0
+  const readPauseMs = (): number => {
+    const leastMs = isNotified ? readEveryMs.notified : readEveryMs.alone
+    return Math.max(leastMs, (followed / readsPerSecond) * second) * (0.9 + host.random() / 5)
+  }
+
+  return async ({ subject: attemptId }, context) => {
+    const follower = createFollower(attemptId, context, { ...options, readPauseMs })
+    followed++
+    try {
+      let before: Attempt['status'] | undefined
+      for (let turn = 0; ; turn++) {
+        const attempt = await coordinator.attempt(attemptId)
+        if (!attempt) return
+        if (attempt.status !== before) turn = 0
+        before = attempt.status
+        const provider = providers.find(({ name }) => name === attempt.renderer)
+        if (!provider)
+          throw new Error(
+            `Attempt ${attemptId} is at ${attempt.renderer}, which is not configured here: configure it, or nobody learns what became of the attempt`,
+          )
+        if ((await follower.step(attempt, provider, turn)) === 'over') return
+      }
+    } finally {
+      followed--
+      follower.close()
+    }
+  }
+}
+
+type Step = 'again' | 'over'
+
+const isTrouble = (prepared: PreparedOrder | ProviderTrouble): prepared is ProviderTrouble => 'code' in prepared
+
+const carries = ({ inputText }: ProviderRender, marks: readonly string[]): boolean =>
+  inputText !== null && marks.some((mark) => inputText.includes(mark))
+
+const backOffMs = (turn: number, mostMs: number): number => Math.min(mostMs, second * 2 ** Math.min(turn, 10))
+
+type FollowerOptions = FollowRenderOptions & { readonly readPauseMs: () => number }
+
+function createFollower(attemptId: string, { signal, stopping }: TaskContext, options: FollowerOptions) {
+  const { coordinator, artifacts, clips, studio, host } = options
+  const ending = AbortSignal.any([signal, stopping])
+  let news = false
+  let wake: AbortController | undefined
+  const endNews = coordinator.onNews(attemptId, () => {
+    news = true
+    wake?.abort()
+  })
+
+  /** Waits until it is time, or something has happened. @throws where this process is to end. */
+  const wait = async (ms: number): Promise<void> => {
+    wake = new AbortController()
+    if (!news) await host.sleep(ms, AbortSignal.any([ending, wake.signal]))
+    news = false
+    ending.throwIfAborted()
+  }
+
+  const step = async (attempt: Attempt, provider: Provider, turn: number): Promise<Step> => {
+    switch (attempt.status) {
+      case 'intended':
+        if (attempt.postedAt === null) await order(attempt, provider)
+        else await coordinator.renderUnknown(attemptId, 'this process ended while the request was under way')
+        return 'again'
+      case 'unknown':
+        if (!(await search(attempt, provider))) await wait(backOffMs(turn + 2, 30 * second))
+        return 'again'
+      case 'held':
+        return (await adoptHinted(attempt, provider)) ? 'again' : 'over'
+      case 'submitted':
+        await watch(attempt, provider, turn)
+        return 'again'
+      case 'succeeded': {
+        const work = await coordinator.attemptWork(attemptId)
+        const wantsClip = work?.scene.attemptId === attemptId && !['completed', 'failed'].includes(work.scene.status)
+        if (wantsClip) await fetchClip(work, provider)
+        return 'over'
+      }
+      default:
+        return 'over'
+    }
+  }
+
+  /** Makes ready all that can go wrong without money, waits for its turn, and sends the request, once. */
+  const order = async (attempt: Attempt, provider: Provider): Promise<void> => {
+    const work = await coordinator.attemptWork(attemptId)
+    if (!work) return refuse({ code: 'scene_gone', reason: 'its scene is gone', retry: false }, false, null)
+    const { scene, job } = work
+    const { format, fit } = job.storyboard
+    const masters = await Promise.all(scene.asset_ids.map(async (id) => (await coordinator.asset(id)).master))
+    const inputs = await Promise.all(masters.map((master) => studio.picture(master, { ...format, fit })))
+    const images = await Promise.all(inputs.map((id) => artifacts.localPath(id)))
+    const mark = options.markOf(attemptId)
+    const { model, prompt } = scene
+    const prepared = await provider.prepare(
+      { attemptId, mark, model, prompt, settings: attempt.settings!, format, images },
+      ending,
+    )
+    if (isTrouble(prepared)) return refuse(prepared, true, null)
+    for (;;) {
+      const post = await coordinator.beginPost(attemptId, { marks: prepared.marks, inputs })
+      if (post.kind === 'over') return
+      if (post.kind === 'go') break
+      await wait(post.until - host.now())
+    }
+    const outcome = await provider.submit(prepared, signal)
+    if (outcome.kind === 'accepted') await coordinator.renderAccepted(attemptId, outcome.renderId)
+    else if (outcome.kind === 'unknown') await coordinator.renderUnknown(attemptId, outcome.reason)
+    else await refuse(outcome.trouble, outcome.countsAsTry, outcome.waitMs)
+  }
+
+  const refuse = (
+    { retry, code, reason }: ProviderTrouble,
+    countsAsTry: boolean,
+    waitMs: number | null,
+  ): Promise<void> =>
+    coordinator.renderRefused(attemptId, { failure: { code, reason }, retry, countsAsTry, waitMs })
+
+  /** Adopts the render that a webhook, the sweep or a person named; only a person is believed beyond what it carries. */
+  const adoptHinted = async (attempt: Attempt, provider: Provider): Promise<boolean> => {
+    if (attempt.hintedId === null) return false
+    const read = await provider.read(attempt.hintedId, ending)
+    const isIts =
+      read.kind === 'found' && (attempt.status === 'held' || carries(read.render, attempt.marks))
+    if (isIts) await coordinator.renderAccepted(attemptId, attempt.hintedId)
+    return isIts
+  }
+
+  /** One look for an attempt that may have been accepted; resolves to whether that is decided now. */
+  const search = async (attempt: Attempt, provider: Provider): Promise<boolean> => {
+    if (await adoptHinted(attempt, provider)) return true
+    const postedAt = attempt.postedAt ?? attempt.insertedAt
+    const listing = await provider.list({ after: postedAt - skewMs }, ending)
+    const now = host.now()
+    if (listing.kind === 'failed') {
+      if (now - postedAt < unreadableMs) return false
+      await coordinator.renderHeld(attemptId, `the provider's list can't be read (${listing.reason})`)
+      return true
+    }
+    const found = listing.renders.find((render) => carries(render, attempt.marks))
+    if (found) {
+      await coordinator.renderAccepted(attemptId, found.id)
+      return true
+    }
+    const unknownSince = attempt.unknownSince ?? now
+    if (now - unknownSince < absentAfterMs) return false
+    const doubtful = await nameless(attempt, listing.renders, unknownSince + absentAfterMs + skewMs)
+    const { code, reason } = attempt.failure ?? { code: 'absent', reason: 'the provider has no such render' }
+    if (doubtful.length === 0) await refuse({ code, reason, retry: true }, true, null)
+    else
+      await coordinator.renderHeld(
+        attemptId,
+        `the provider has removed what was sent, and ${doubtful.join(', ')} may be it`,
+      )
+    return true
+  }
+
+  /** Renders of which the provider no longer tells what was sent, and which no attempt accounts for. */
+  const nameless = async (
+    { renderer }: Attempt,
+    renders: readonly ProviderRender[],
+    createdBefore: number,
+  ): Promise<readonly string[]> => {
+    const ids = renders
+      .filter(({ inputText, createdAt }) => inputText === null && createdAt <= createdBefore)
+      .map(({ id }) => id)
+    const known = await coordinator.knownRenders(renderer, ids)
+    return ids.filter((id) => !known.has(id))
+  }
+
+  /** One look at a render that the provider has; it is ended where nobody wants it any more. */
+  const watch = async (attempt: Attempt, provider: Provider, turn: number): Promise<void> => {
+    const renderId = attempt.providerId!
+    const isWanted = attempt.cancelRequestedAt === null
+    const read = await (isWanted ? provider.read(renderId, ending) : provider.cancel(renderId, ending))
+    if (read.kind === 'found') {
+      if (read.render.state !== 'running') return renderEnded(read.render)
+      return wait(options.readPauseMs())
+    }
+    const overdueAt = (attempt.postedAt ?? attempt.insertedAt) + provider.cancelAfterMs
+    if (host.now() > overdueAt + (read.kind === 'absent' ? skewMs : unreadableMs))
+      return coordinator.renderEnded(attemptId, 'cancelled', {
+        failure: {
+          code: 'render_lost',
+          reason: `the provider no longer tells of ${renderId}; it is taken for charged`,
+        },
+        retry: false,
+      })
+    await wait(Math.max(backOffMs(turn, minute), read.kind === 'failed' ? (read.waitMs ?? 0) : 0))
+  }
+
+  const renderEnded = ({ state, trouble }: ProviderRender): Promise<void> => {
+    const end = state === 'running' ? 'failed' : state
+    const { retry, code, reason } = trouble ?? { retry: true, code: `render_${end}`, reason: endWords[end] }
+    return coordinator.renderEnded(attemptId, end, { failure: { code, reason }, retry })
+  }
+
+  /** Fetches the clip of a render that has succeeded, as often as it takes within the time the provider keeps it. */
+  const fetchClip = (work: AttemptWork, provider: Provider): Promise<void> =>
+    studio.inWorkspace(async (directory) => {
+      const path = `${directory}/clip.mp4`
+      let bad = 0
+      for (let turn = 0; ; turn++) {
+        const read = await provider.read(work.attempt.providerId!, ending)
+        const render = read.kind === 'found' ? read.render : undefined
+        let reason = read.kind === 'failed' ? read.reason : 'the provider has removed it'
+        if (render?.outputUrl) {
+          const request = { url: render.outputUrl, path, maxBytes: maxClipBytes }
+          const fetched = await provider.fetchClip(request, ending)
+          if (fetched.kind === 'fetched') {
+            const outcome = await studio.inTurn(() =>
+              clips.keep(path, work, { directory, keepSource: true, signal }),
+            )
+            if (outcome.kind === 'clip') return coordinator.sceneRendered(attemptId, outcome.clip)
+            if (++bad >= maxFetches) return coordinator.clipLost(attemptId, outcome.failure)
+            // Perhaps it was damaged on its way.
+            await rm(path, { force: true })
+            reason = outcome.failure.reason
+          } else reason = fetched.reason
+        }
+        const isRemoved = read.kind === 'absent' || render?.outputUrl === null
+        if (isRemoved || host.now() > (render?.endedAt ?? work.attempt.updatedAt) + clipKeptMs)
+          return coordinator.clipLost(attemptId, {
+            code: 'clip_lost',
+            reason: `it was rendered and paid for, and could not be fetched while the provider kept it: ${reason}. Nothing is bought instead unless you regenerate the scene`,
+          })
+        await wait(backOffMs(turn, minute))
+      }
+    })
+
+  return { step, close: endNews }
+}
+
+const endWords = {
+  succeeded: '',
+  failed: 'the provider gives no reason',
+  cancelled: 'the provider ended it while it ran, which is charged',
+  aborted: 'the provider ended it before it began, which is not charged',
+} as const

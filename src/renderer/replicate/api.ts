@@ -1,0 +1,261 @@
+/**
+ * HTTP to Replicate's API. What an answer, or the lack of one, proves is told here and nowhere else: a request may be
+ * a render, which is money, so each is sent once, and whatever doesn't prove that nothing arrived is `lost`.
+ */
+import { z } from 'zod'
+import type { Host } from '../../host.ts'
+
+export interface ApiRequest {
+  readonly method: 'GET' | 'POST'
+  readonly url: URL
+  readonly headers?: Readonly<Record<string, string>>
+  /** Text is JSON. */
+  readonly body?: string | FormData
+  /** Until the last byte of the answer. */
+  readonly deadlineMs: number
+  readonly maxBytes: number
+}
+
+export type Answer =
+  /** 2xx, with JSON to the end. */
+  | { readonly kind: 'ok'; readonly json: unknown }
+  /** Any other status. `words`: the provider's own, or the status; `waitMs`: as long as it asks for patience. */
+  | {
+      readonly kind: 'status'
+      readonly status: number
+      /** Whether the API itself speaks, and not something on the way to it. */
+      readonly explained: boolean
+      readonly words: string
+      readonly waitMs: number | null
+    }
+  /** Proven: no byte of the request arrived. */
+  | { readonly kind: 'unsent'; readonly reason: string }
+  /** It may have arrived: no answer, or a 2xx that can't be read. */
+  | { readonly kind: 'lost'; readonly reason: string }
+
+export interface Api {
+  readonly origin: string
+  /** The value of the `Authorization` header, for `origin` and nobody else. */
+  readonly authorization: string
+  /** @param path from `/v1` on */
+  url(path: string): URL
+  /** Rejects never. Follows no redirect: a POST would be sent again. */
+  send(request: ApiRequest, signal: AbortSignal): Promise<Answer>
+  /** Somebody else's text as it may be kept and shown. */
+  quote(text: string): string
+}
+
+export interface ApiOptions {
+  readonly baseUrl: string
+  readonly token: string
+  readonly host: Host
+  readonly fetch: typeof fetch
+}
+
+/** For creating a render: the answer waits until it is queued. */
+export const createDeadlineMs = 60_000
+export const deadlineMs = 30_000
+
+/** For one prediction, with its logs. */
+export const answerBytes = 2 ** 20
+/** For 100 predictions, each of whose inputs may hold pictures. */
+export const pageBytes = 32 * 2 ** 20
+
+/** @throws {TypeError} where the address or the token can't be used. */
+export function createApi({ baseUrl, token, host, fetch }: ApiOptions): Api {
+  const { origin, protocol } = new URL(baseUrl)
+  if (!isWeb(protocol)) throw new TypeError("Replicate's address must begin with http:// or https://")
+  // Said here without its text: the error that fetch would throw for it shows the whole header.
+  if (!/^[\x21-\x7e]+$/.test(token)) throw new TypeError("Replicate's token has characters no token has")
+  const root = baseUrl.replace(/\/+$/, '')
+  const authorization = `Bearer ${token}`
+  const quote = (text: string): string => shorten(text.replaceAll(token, '[token]'))
+
+  const answer = async (response: Response, maxBytes: number): Promise<Answer> => {
+    const { status, ok, headers } = response
+    if (ok) return { kind: 'ok', json: JSON.parse(await readText(response, maxBytes)) }
+    // The status alone is proof; the words may be missing.
+    const body = await readText(response, maxBytes).catch(() => '')
+    const words = wordsOf(body)
+    const waitMs = askedWaitMs(headers.get('retry-after'), words, host.now())
+    return {
+      kind: 'status',
+      status,
+      explained: words !== '',
+      words: quote(words) || `HTTP ${status}`,
+      waitMs: waitMs ?? (status === 429 ? throttledWaitMs : null),
+    }
+  }
+
+  return {
+    origin,
+    authorization,
+    quote,
+    url: (path) => new URL(root + path),
+
+    send: ({ method, url, headers, body, deadlineMs: ms, maxBytes }, signal) =>
+      withDeadline({ host, ms, signal }, async (ending) => {
+        let response: Response | undefined
+        try {
+          response = await fetch(url, {
+            method,
+            redirect: 'manual',
+            signal: ending,
+            headers: {
+              accept: 'application/json',
+              authorization,
+              // A pooled connection may be gone without our knowing, and a POST that meets such a one can't be told
+              // from one that was lost on the way.
+              connection: 'close',
+              ...(typeof body === 'string' ? jsonHeaders(body) : {}),
+              ...headers,
+            },
+            ...(typeof body === 'string' ? sentOnce(body) : body && { body }),
+          })
+          return await answer(response, maxBytes)
+        } catch (error) {
+          const reason = quote(reasonOf(error))
+          if (response !== undefined)
+            return { kind: 'lost', reason: `HTTP ${response.status}, which could not be read: ${reason}` }
+          return { kind: provesUnsent(causeOf(error)) ? 'unsent' : 'lost', reason }
+        }
+      }),
+  }
+}
+
+const jsonHeaders = (body: string): Record<string, string> => ({
+  'content-type': 'application/json',
+  'content-length': String(Buffer.byteLength(body)),
+})
+
+/** As a stream, since `fetch` sends a body that it could send again a second time after a 421 (measured). */
+const sentOnce = (body: string) => ({ body: new Blob([body]).stream(), duplex: 'half' }) as const
+
+export const isWeb = (protocol: string): boolean => protocol === 'https:' || protocol === 'http:'
+
+interface Deadline {
+  readonly host: Host
+  readonly ms: number
+  readonly signal: AbortSignal
+}
+
+/** Hands `work` a signal that fires with the caller's, or after `ms`. */
+export async function withDeadline<Result>(
+  { host, ms, signal }: Deadline,
+  work: (ending: AbortSignal) => Promise<Result>,
+): Promise<Result> {
+  const done = new AbortController()
+  const late = new AbortController()
+  void host.sleep(ms, done.signal).then(() => {
+    if (!done.signal.aborted) late.abort(new Error(`no end within ${ms / 1000} s`))
+  })
+  try {
+    return await work(AbortSignal.any([signal, late.signal]))
+  } finally {
+    done.abort()
+  }
+}
+
+async function readText(response: Response, maxBytes: number): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of response.body ?? []) {
+    size += chunk.length
+    if (size > maxBytes) throw new Error(`more than ${maxBytes} bytes`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString()
+}
+
+/** The error below the "fetch failed" that says nothing. */
+function causeOf(error: unknown): unknown {
+  return error instanceof TypeError && error.cause !== undefined ? error.cause : error
+}
+
+export function reasonOf(error: unknown): string {
+  const cause = causeOf(error)
+  // Of several addresses that were tried.
+  if (cause instanceof AggregateError) return cause.errors.map(reasonOf).join('; ')
+  const code = codeOf(cause)
+  // OpenSSL's message is its own source line.
+  if (code.startsWith('ERR_SSL_')) return code
+  return cause instanceof Error ? cause.message || code : String(cause)
+}
+
+const codeOf = (error: unknown): string =>
+  error instanceof Error && 'code' in error ? String(error.code) : ''
+
+/** Found before a request is written. */
+const certificateTrouble =
+  /^(CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|ERR_TLS_CERT_)|^(INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH)$/
+/** Alerts that end a handshake and nothing else (RFC 8446, 6.2). */
+const handshakeTrouble =
+  /^ERR_SSL_(UNSUPPORTED_PROTOCOL|\S*(HANDSHAKE_FAILURE|PROTOCOL_VERSION|UNRECOGNIZED_NAME))$/
+/** As Node and OpenSSL say it of a connection that is not yet secure; the code alone could come from a later one. */
+const beforeSecure = /before secure TLS connection was established|:tls_validate_record_header:wrong version/
+
+/**
+ * Looked at by the call that failed: `EHOSTUNREACH` and `ETIMEDOUT` come from `connect`, but also from reading an
+ * answer, when the request has long arrived.
+ */
+function provesUnsent(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.length > 0 && error.errors.every(provesUnsent)
+  if (!(error instanceof Error)) return false
+  const code = codeOf(error)
+  if ('syscall' in error && (error.syscall === 'connect' || error.syscall === 'getaddrinfo')) return true
+  return (
+    code === 'UND_ERR_CONNECT_TIMEOUT' ||
+    certificateTrouble.test(code) ||
+    handshakeTrouble.test(code) ||
+    beforeSecure.test(error.message)
+  )
+}
+
+const wordsShape = z.object({ detail: z.string().optional().catch(undefined), title: z.string().optional() })
+
+/** Replicate explains itself in JSON; a page is a proxy's. */
+function wordsOf(body: string): string {
+  try {
+    const { detail, title } = wordsShape.parse(JSON.parse(body))
+    return detail || title || ''
+  } catch {
+    return ''
+  }
+}
+
+const wordsLength = 500
+
+function shorten(text: string): string {
+  const plain = text.replaceAll(/[\p{Cc}\p{Cf}\p{Cs}\s]+/gu, ' ').trim()
+  // Not through the middle of a character.
+  return plain.length <= wordsLength ? plain : plain.slice(0, wordsLength).replace(/[\ud800-\udbff]$/, '')
+}
+
+/** A 429 that doesn't say how long. */
+const throttledWaitMs = 10_000
+const leastWaitMs = 1000
+const mostWaitMs = 600_000
+
+/** From `Retry-After`, in seconds or as a date, or from "Your rate limit resets in ~1m30s." */
+function askedWaitMs(retryAfter: string | null, words: string, now: number): number | null {
+  const ms = retryAfterMs(retryAfter, now) ?? spokenMs(words)
+  return ms === null ? null : Math.min(Math.max(ms, leastWaitMs), mostWaitMs)
+}
+
+function retryAfterMs(value: string | null, now: number): number | null {
+  if (value === null) return null
+  if (/^\s*\d+(\.\d+)?\s*$/.test(value)) return Math.ceil(Number(value) * 1000)
+  const at = Date.parse(value)
+  return Number.isNaN(at) ? null : at - now
+}
+
+const unitMs: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 }
+
+function spokenMs(words: string): number | null {
+  const [, span = ''] = /resets in\s*~?\s*((?:\d+(?:\.\d+)?\s*(?:ms|h|m|s)\s*)+)/i.exec(words) ?? []
+  const parts = [...span.toLowerCase().matchAll(/(\d+(?:\.\d+)?)\s*(ms|h|m|s)/g)]
+  if (parts.length === 0) return null
+  return Math.ceil(
+    parts.reduce((sum, [, amount = '', unit = '']) => sum + Number(amount) * (unitMs[unit] ?? 0), 0),
+  )
+}

@@ -1,0 +1,289 @@
+/**
+ * Fetches a clip that is paid for: what came is kept, and the next call goes on from there. Beside the file lies
+ * `<path>.etag`, which tells what its bytes are the beginning of.
+ */
+import { type FileHandle, open, readFile, rm, writeFile } from 'node:fs/promises'
+import { BlockList, isIP } from 'node:net'
+import type { Host } from '../../host.ts'
+import type { FetchOutcome } from '../provider.ts'
+import { type Api, isWeb, reasonOf, withDeadline } from './api.ts'
+
+export interface ClipRequest {
+  readonly url: string
+  readonly path: string
+  readonly maxBytes: number
+}
+
+export interface ClipSource {
+  readonly api: Pick<Api, 'origin' | 'authorization'>
+  readonly host: Host
+  readonly fetch: typeof fetch
+}
+
+/** Without a byte. */
+const stallMs = 30_000
+/** Altogether, for a server that drips: nothing is lost, as another call goes on. */
+const callMs = 15 * 60_000
+const maxRedirects = 3
+
+/** @throws where the file can't be written. */
+export function fetchClip(
+  request: ClipRequest,
+  source: ClipSource,
+  signal: AbortSignal,
+): Promise<FetchOutcome> {
+  const { host } = source
+  return withDeadline({ host, ms: callMs, signal }, async (ending) => {
+    // Appending, so that a byte is never written anywhere but after the last.
+    await using file = await open(request.path, 'a+')
+    const { size } = await file.stat()
+    const etag = size > 0 ? await readEtag(request.path) : null
+    const watch = watchForStall(host, ending)
+    try {
+      const reached = await reach(request.url, etag === null ? {} : resuming(size, etag), source, watch)
+      // Not by its class: an HTTP server in this process may have put another Response in its place.
+      if ('kind' in reached) return reached
+      return await receive(reached, { ...request, file, kept: size, etag }, watch)
+    } finally {
+      watch.end()
+    }
+  })
+}
+
+const failed = (reason: string): FetchOutcome => ({ kind: 'failed', reason })
+
+const resuming = (size: number, etag: string): Record<string, string> => ({
+  range: `bytes=${size}-`,
+  'if-range': etag,
+})
+
+const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
+
+/** Follows redirects by hand: each address is checked, and the token goes to the API's own and no other. */
+async function reach(
+  url: string,
+  headers: Readonly<Record<string, string>>,
+  { api, fetch }: ClipSource,
+  watch: StallWatch,
+): Promise<Response | FetchOutcome> {
+  let target: string | undefined = url
+  let from: string | undefined
+  for (let hop = 0; hop <= maxRedirects; hop++) {
+    const address = URL.parse(target, from)
+    const objection = objectionTo(address, api)
+    if (address === null || objection !== null) return failed(`The clip's address ${objection}`)
+    try {
+      const response = await fetch(address, {
+        redirect: 'manual',
+        signal: watch.signal,
+        headers: {
+          ...headers,
+          // Compressed, its length would be another than the file's.
+          'accept-encoding': 'identity',
+          ...(address.origin === api.origin ? { authorization: api.authorization } : {}),
+        },
+      })
+      watch.heard()
+      const location = response.headers.get('location')
+      if (!redirects.has(response.status) || location === null) return response
+      await response.body?.cancel()
+      target = location
+      from = address.href
+    } catch (error) {
+      return failed(reasonOf(error))
+    }
+  }
+  return failed(`The clip's address redirects more than ${maxRedirects} times`)
+}
+
+interface Target extends ClipRequest {
+  readonly file: FileHandle
+  /** Bytes of an earlier call. */
+  readonly kept: number
+  /** What they are of; null where that isn't known, and they are of no use. */
+  readonly etag: string | null
+}
+
+async function receive(response: Response, target: Target, watch: StallWatch): Promise<FetchOutcome> {
+  const { status, headers } = response
+  const { file, path, kept, maxBytes } = target
+  if (status === 403 || status === 404 || status === 410) return { kind: 'gone', reason: `HTTP ${status}` }
+  if (status !== 200 && status !== 206 && status !== 416) return failed(`HTTP ${status}`)
+
+  /** The next call starts over. */
+  const discard = async (reason: string): Promise<FetchOutcome> => {
+    await rm(path, { force: true })
+    await rm(etagPath(path), { force: true })
+    return failed(reason)
+  }
+  const range = rangeOf(headers.get('content-range'))
+  if (status === 416) {
+    if (range?.total !== kept || kept === 0) return discard('The clip is another than before')
+    if (kept > maxBytes) return discard(`The clip has ${kept} bytes, more than ${maxBytes}`)
+    await file.sync()
+    return { kind: 'fetched', size: kept }
+  }
+
+  const type = headers.get('content-type') ?? ''
+  if (/\b(html|json)\b/i.test(type)) return discard('It is a page, not a clip')
+  if ((headers.get('content-encoding') ?? 'identity') !== 'identity')
+    return discard('The clip came compressed')
+  if (status === 206 && !goesOn(target, range, headers.get('etag')))
+    return discard('The server went on elsewhere than where the clip was cut off')
+  const length = wholeNumber(headers.get('content-length'))
+  const announced = status === 206 ? (range?.total ?? range?.end ?? null) : length
+  if (announced !== null && announced > maxBytes)
+    return discard(`The clip has ${announced} bytes, more than ${maxBytes}`)
+
+  if (status === 200) await startOver(target, headers.get('etag'))
+  const from = status === 200 ? 0 : kept
+  const { size, cut } = await append(response, file, { from, maxBytes }, watch)
+  if (size > maxBytes) return discard(`The clip has more than ${maxBytes} bytes`)
+  if (cut !== null) return failed(cut)
+  if (announced !== null && size !== announced) return failed(`${size} of ${announced} bytes came`)
+  await file.sync()
+  return { kind: 'fetched', size }
+}
+
+/** Whether a 206 holds what follows the kept bytes. */
+function goesOn({ kept, etag }: Target, range: ContentRange | null, current: string | null): boolean {
+  return etag !== null && range?.start === kept && (current === null || current === etag)
+}
+
+/** In this order: a crash in between leaves no bytes under a name that isn't theirs. */
+async function startOver({ file, path }: Target, etag: string | null): Promise<void> {
+  await file.truncate(0)
+  // A weak one may be the same for other bytes.
+  if (etag === null || etag.startsWith('W/')) await rm(etagPath(path), { force: true })
+  else await writeFile(etagPath(path), etag)
+}
+
+/** Waits for the disk before it reads on. `cut`: why it ended too early. */
+async function append(
+  { body }: Response,
+  file: FileHandle,
+  { from, maxBytes }: { readonly from: number; readonly maxBytes: number },
+  watch: StallWatch,
+): Promise<{ readonly size: number; readonly cut: string | null }> {
+  let size = from
+  const reader = body?.getReader()
+  if (!reader) return { size, cut: null }
+  for (;;) {
+    const part = await reader.read().catch((error: unknown) => ({ cut: reasonOf(error) }))
+    if ('cut' in part) return { size, cut: part.cut }
+    if (part.done) return { size, cut: null }
+    size += part.value.length
+    if (size > maxBytes) return { size, cut: null }
+    await file.appendFile(part.value)
+    watch.heard()
+  }
+}
+
+const etagPath = (path: string): string => `${path}.etag`
+
+async function readEtag(path: string): Promise<string | null> {
+  try {
+    return (await readFile(etagPath(path), 'utf8')) || null
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null
+    throw error
+  }
+}
+
+interface ContentRange {
+  readonly start: number | null
+  /** After the last byte. */
+  readonly end: number | null
+  readonly total: number | null
+}
+
+/** `bytes 5-9/10`; a star stands for what isn't known: the total, or with 416 the range. */
+function rangeOf(header: string | null): ContentRange | null {
+  const match = /^bytes (?:(\d+)-(\d+)|\*)\/(\d+|\*)$/.exec(header ?? '')
+  if (!match) return null
+  const [start, last, total] = [match[1], match[2], match[3]].map((text) => wholeNumber(text ?? null))
+  return {
+    start: start ?? null,
+    end: last === undefined || last === null ? null : last + 1,
+    total: total ?? null,
+  }
+}
+
+const wholeNumber = (text: string | null): number | null =>
+  text !== null && /^\d{1,15}$/.test(text) ? Number(text) : null
+
+/** What nobody outside can reach, and so what no address from outside may name. */
+const privateAddresses = new BlockList()
+for (const [network, prefix] of [
+  ['0.0.0.0', 8],
+  ['10.0.0.0', 8],
+  ['100.64.0.0', 10],
+  ['127.0.0.0', 8],
+  ['169.254.0.0', 16],
+  ['172.16.0.0', 12],
+  ['192.0.0.0', 24],
+  ['192.168.0.0', 16],
+  ['198.18.0.0', 15],
+  ['224.0.0.0', 3],
+] as const)
+  privateAddresses.addSubnet(network, prefix, 'ipv4')
+// Tunnels, which carry an IPv4 address inside.
+privateAddresses.addSubnet('2001::', 32, 'ipv6')
+privateAddresses.addSubnet('2002::', 16, 'ipv6')
+const globalUnicast = new BlockList()
+globalUnicast.addSubnet('2000::', 3, 'ipv6')
+
+/**
+ * Looks at addresses as they are written, and looks no name up: a name that leads into a private network is not seen.
+ * That is enough for addresses that the provider tells us over its own, authenticated API.
+ */
+function isPrivate(hostname: string): boolean {
+  const bare = hostname.replace(/^\[|\]$/g, '')
+  switch (isIP(bare)) {
+    case 4:
+      return privateAddresses.check(bare, 'ipv4')
+    case 6:
+      return !globalUnicast.check(bare, 'ipv6') || privateAddresses.check(bare, 'ipv6')
+    default:
+      return /(^|\.)localhost\.?$/.test(bare)
+  }
+}
+
+function objectionTo(address: URL | null, { origin }: Pick<Api, 'origin'>): string | null {
+  if (address === null) return "can't be read"
+  if (!isWeb(address.protocol)) return 'must begin with http:// or https://'
+  if (address.username !== '' || address.password !== '') return 'has a password in it'
+  // A provider on this machine is one that somebody runs to try things out.
+  if (isPrivate(address.hostname) && !isPrivate(new URL(origin).hostname))
+    return `leads into a private network (${address.hostname})`
+  return null
+}
+
+interface StallWatch {
+  /** Fires with the caller's, and when nothing was heard for too long. */
+  readonly signal: AbortSignal
+  heard(): void
+  /** Also of an answer that is not read to its end. */
+  end(): void
+}
+
+function watchForStall(host: Host, signal: AbortSignal): StallWatch {
+  const stalled = new AbortController()
+  const ended = new AbortController()
+  let heardAt = host.monotonic()
+  const watch = async (): Promise<void> => {
+    while (!ended.signal.aborted) {
+      const quietMs = host.monotonic() - heardAt
+      if (quietMs >= stallMs) return stalled.abort(new Error(`no byte for ${stallMs / 1000} s`))
+      await host.sleep(stallMs - quietMs, ended.signal)
+    }
+  }
+  void watch()
+  return {
+    signal: AbortSignal.any([signal, stalled.signal, ended.signal]),
+    heard: () => {
+      heardAt = host.monotonic()
+    },
+    end: () => ended.abort(),
+  }
+}

@@ -1,0 +1,240 @@
+/** Renders at Replicate, through its HTTP API. Its own client is not used: it repeats POSTs, and a POST is a bill. */
+import { z } from 'zod'
+import type { Host } from '../../host.ts'
+import { type Catalogue, CatalogueError, modelsOf, renderInput } from '../../job/catalogue.ts'
+import type {
+  FetchOutcome,
+  ListOutcome,
+  PreparedOrder,
+  Provider,
+  ProviderOrder,
+  ProviderRender,
+  ProviderTrouble,
+  ReadOutcome,
+  SubmitOutcome,
+} from '../provider.ts'
+import {
+  type Answer,
+  answerBytes,
+  type Api,
+  createApi,
+  createDeadlineMs,
+  deadlineMs,
+  pageBytes,
+} from './api.ts'
+import { reachPictures } from './input.ts'
+import { fetchClip } from './output.ts'
+import { createdPrediction, prediction, predictionId, predictionPage, renderOf } from './prediction.ts'
+import { notNow, refusalOf, refusedInput, unreachableWaitMs } from './refusal.ts'
+
+export interface ReplicateOptions {
+  readonly baseUrl?: string
+  readonly token: string
+  readonly maxConcurrency: number
+  readonly startDelayMs: number
+  readonly cancelAfterMs?: number
+  readonly catalogue: Catalogue
+  /**
+   * Where Replicate can fetch picture `n` (from 0) of an attempt; the address is signed and carries the attempt's
+   * mark. Undefined where this server can't be reached from outside: pictures are then sent along.
+   */
+  readonly inputUrl: ((attemptId: string, n: number) => string) | undefined
+  /** Where Replicate tells what became of an attempt; undefined: nowhere. */
+  readonly webhookUrl: ((attemptId: string) => string) | undefined
+  readonly host: Host
+  readonly fetch?: typeof fetch
+}
+
+export interface Replicate extends Provider {
+  /**
+   * What Replicate signs webhooks with; none while that can't be read, and then no webhook can be believed.
+   * @param options.fresh after a signature that didn't fit: asks again, at most once a minute
+   */
+  webhookSecrets(options?: { readonly fresh: boolean }): Promise<readonly string[]>
+}
+
+/** Replicate takes no less. */
+const leastCancelAfterSeconds = 5
+
+/** @throws {TypeError} where the address or the token can't be used. */
+export function createReplicate(options: ReplicateOptions): Replicate {
+  const {
+    baseUrl = 'https://api.replicate.com',
+    token,
+    maxConcurrency,
+    startDelayMs,
+    catalogue,
+    host,
+  } = options
+  const { cancelAfterMs = 30 * 60_000, inputUrl, webhookUrl, fetch = globalThis.fetch } = options
+  const api = createApi({ baseUrl, token, host, fetch })
+  const cancelAfter = `${Math.max(leastCancelAfterSeconds, Math.ceil(cancelAfterMs / 1000))}s`
+
+  const readOne = async (
+    method: 'GET' | 'POST',
+    renderId: string,
+    verb: '' | '/cancel',
+    signal: AbortSignal,
+  ): Promise<ReadOutcome> => {
+    // An id can come from a webhook, and must not name another path.
+    if (!predictionId.safeParse(renderId).success) return { kind: 'absent' }
+    const url = api.url(`/v1/predictions/${renderId}${verb}`)
+    return readOutcome(
+      await api.send({ method, url, deadlineMs, maxBytes: answerBytes }, signal),
+      renderId,
+      api,
+    )
+  }
+
+  return {
+    name: 'replicate',
+    models: modelsOf(catalogue).filter((name) => catalogue.models.get(name)?.renderer === 'replicate'),
+    maxConcurrency,
+    startDelayMs,
+    cancelAfterMs,
+
+    prepare: async (order, signal) => prepare(order, { api, catalogue, inputUrl }, signal),
+
+    async submit({ model, attemptId, input }, signal) {
+      if (signal.aborted) return notNow('interrupted', 'It was stopped before it was sent', null)
+      const known = catalogue.models.get(model)
+      if (!known) return refusedInput(badInput(`${model} is no longer among the models`))
+      const { version } = known
+      const body = JSON.stringify({
+        ...(version === undefined ? {} : { version }),
+        input,
+        // `start` settles an attempt of which no answer came; `completed` is the one that is sent again.
+        ...(webhookUrl && { webhook: webhookUrl(attemptId), webhook_events_filter: ['start', 'completed'] }),
+      })
+      const path = version === undefined ? `/v1/models/${model}/predictions` : '/v1/predictions'
+      const answer = await api.send(
+        {
+          method: 'POST',
+          url: api.url(path),
+          headers: { 'cancel-after': cancelAfter },
+          body,
+          deadlineMs: createDeadlineMs,
+          maxBytes: answerBytes,
+        },
+        signal,
+      )
+      return submitOutcome(answer)
+    },
+
+    read: (renderId, signal) => readOne('GET', renderId, '', signal),
+    cancel: (renderId, signal) => readOne('POST', renderId, '/cancel', signal),
+    list: (window, signal) => list(window, api, signal),
+    fetchClip: (request, signal): Promise<FetchOutcome> => fetchClip(request, { api, host, fetch }, signal),
+    webhookSecrets: secretsOf(api, host),
+  }
+}
+
+async function prepare(
+  order: ProviderOrder,
+  { api, catalogue, inputUrl }: Pick<ReplicateOptions, 'catalogue' | 'inputUrl'> & { readonly api: Api },
+  signal: AbortSignal,
+): Promise<PreparedOrder | ProviderTrouble> {
+  const { model: name, attemptId, prompt, settings } = order
+  const model = catalogue.models.get(name)
+  if (!model) return badInput(`${name} is no longer among the models`)
+  const pictures = await reachPictures(order, api, inputUrl, signal)
+  if ('code' in pictures) return pictures
+  try {
+    const input = renderInput(model, { prompt, images: pictures.urls, settings })
+    return { model: name, attemptId, input, marks: pictures.marks }
+  } catch (error) {
+    if (error instanceof CatalogueError) return badInput(error.message)
+    throw error
+  }
+}
+
+const badInput = (reason: string): ProviderTrouble => ({ code: 'bad_input', reason, retry: false })
+
+function submitOutcome(answer: Answer): SubmitOutcome {
+  if (answer.kind === 'ok') {
+    const created = createdPrediction.safeParse(answer.json)
+    return created.success
+      ? { kind: 'accepted', renderId: created.data.id }
+      : { kind: 'unknown', reason: 'The answer has no id that could be one' }
+  }
+  if (answer.kind === 'unsent') return notNow('unreachable', answer.reason, unreachableWaitMs)
+  if (answer.kind === 'lost') return { kind: 'unknown', reason: answer.reason }
+  return refusalOf(answer) ?? { kind: 'unknown', reason: answer.words }
+}
+
+function readOutcome(answer: Answer, renderId: string, api: Api): ReadOutcome {
+  if (answer.kind !== 'ok') {
+    // Without words it may be a proxy's, and absence is taken for proof.
+    if (answer.kind === 'status' && answer.status === 404 && answer.explained) return { kind: 'absent' }
+    return nothingLearnt(answer)
+  }
+  const told = prediction.safeParse(answer.json)
+  if (!told.success || told.data.id !== renderId) return unreadable('The answer is no such prediction')
+  return { kind: 'found', render: renderOf(told.data, api.quote) }
+}
+
+type Failed = Extract<ListOutcome, { kind: 'failed' }>
+
+const nothingLearnt = (answer: Exclude<Answer, { kind: 'ok' }>): Failed =>
+  answer.kind === 'status'
+    ? { kind: 'failed', reason: answer.words, waitMs: answer.waitMs }
+    : unreadable(answer.reason)
+
+const unreadable = (reason: string): Failed => ({ kind: 'failed', reason, waitMs: null })
+
+/** Of 100 renders each. */
+const maxPages = 100
+
+/** All or nothing: that a render is not in a list proves something only where the list is whole. */
+async function list(
+  { after, before }: { readonly after: number; readonly before?: number },
+  api: Api,
+  signal: AbortSignal,
+): Promise<ListOutcome> {
+  const first = api.url('/v1/predictions')
+  first.searchParams.set('created_after', new Date(after).toISOString())
+  if (before !== undefined) first.searchParams.set('created_before', new Date(before).toISOString())
+  const renders: ProviderRender[] = []
+  let url = first
+  for (let page = 0; page < maxPages; page++) {
+    const answer = await api.send({ method: 'GET', url, deadlineMs, maxBytes: pageBytes }, signal)
+    if (answer.kind !== 'ok') return nothingLearnt(answer)
+    const told = predictionPage.safeParse(answer.json)
+    if (!told.success) return unreadable('A page of the list is not as it should be')
+    renders.push(...told.data.results.map((one) => renderOf(one, api.quote)))
+    if (told.data.next === null) return { kind: 'listed', renders }
+    const next = URL.parse(told.data.next, url.href)
+    // The token goes with the request.
+    if (next?.origin !== api.origin) return unreadable("The list's next page is somebody else's")
+    url = next
+  }
+  return unreadable(`The list has more than ${maxPages} pages`)
+}
+
+const webhookSecret = z.object({ key: z.string().regex(/^whsec_[A-Za-z0-9+/]+=*$/) })
+
+/** Junk sent to the webhook's address must not become requests of ours. */
+const secretRefreshMs = 60_000
+
+function secretsOf(api: Api, host: Host): Replicate['webhookSecrets'] {
+  let secrets: readonly string[] = []
+  let askedAt = Number.NEGATIVE_INFINITY
+  let asking: Promise<void> = Promise.resolve()
+  const ask = async (): Promise<void> => {
+    const url = api.url('/v1/webhooks/default/secret')
+    const answer = await api.send(
+      { method: 'GET', url, deadlineMs, maxBytes: answerBytes },
+      new AbortController().signal,
+    )
+    const told = webhookSecret.safeParse(answer.kind === 'ok' ? answer.json : undefined)
+    if (told.success) secrets = [told.data.key]
+  }
+  return async ({ fresh } = { fresh: false }) => {
+    if ((fresh || secrets.length === 0) && host.monotonic() - askedAt >= secretRefreshMs) {
+      askedAt = host.monotonic()
+      asking = ask()
+    }
+    await asking
+    return secrets
+  }
+}

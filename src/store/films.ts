@@ -1,0 +1,48 @@
+import type { FilmManifest } from '../job/job.ts'
+import type { Reader, Row, Transaction } from './database.ts'
+import { json, number, numberOrNull } from './sql.ts'
+
+/** A film as it was published: the newest is the job's, the others can still be fetched. */
+export interface FilmVersion {
+  /** From 1. */
+  readonly version: number
+  readonly manifest: FilmManifest
+  readonly insertedAt: number
+}
+
+const filmOf = (row: Row): FilmVersion => ({
+  version: number(row, 'version'),
+  manifest: json<FilmManifest>(row, 'manifest'),
+  insertedAt: number(row, 'inserted_at'),
+})
+
+/** Resolves to the version it has become. */
+export async function insertFilm(
+  tx: Transaction,
+  jobId: number,
+  manifest: FilmManifest,
+  now: number,
+): Promise<number> {
+  const newest = await tx.get('select max(version) as version from films where job_id = $1', [jobId])
+  const version = ((newest && numberOrNull(newest, 'version')) ?? 0) + 1
+  await tx.run('insert into films (job_id, version, manifest, inserted_at) values ($1, $2, $3, $4)', [
+    jobId,
+    version,
+    JSON.stringify(manifest),
+    now,
+  ])
+  return version
+}
+
+/** Newest first. */
+export const listFilms = async (reader: Reader, jobId: number): Promise<readonly FilmVersion[]> =>
+  (await reader.all('select * from films where job_id = $1 order by version desc', [jobId])).map(filmOf)
+
+export async function findFilm(
+  reader: Reader,
+  jobId: number,
+  version: number,
+): Promise<FilmVersion | undefined> {
+  const row = await reader.get('select * from films where job_id = $1 and version = $2', [jobId, version])
+  return row && filmOf(row)
+}

@@ -1,0 +1,134 @@
+/** What money is held back, spent and allowed. */
+import { inFlightAttemptStatuses } from '../job/lifecycle.ts'
+import { type Money, noMoney } from '../job/price.ts'
+import { type LedgerFilter, ledgerCondition } from './attempts.ts'
+import type { Reader, Row, SqlValue, Transaction } from './database.ts'
+import { number, numberOrNull, quoted, text } from './sql.ts'
+
+const open = quoted(inFlightAttemptStatuses)
+
+/** What of the attempts below is held back, spent, or of unknown price. */
+const sums = `coalesce(sum(case when status in (${open}) then cost_micros else 0 end), 0) as reserved,
+  coalesce(sum(charged_micros), 0) as spent,
+  coalesce(sum(case when cost_micros is null and charged_micros is null then 1 else 0 end), 0) as unpriced`
+
+const moneyOf = (row: Row): Money => ({
+  reservedMicros: Number(row.reserved),
+  spentMicros: Number(row.spent),
+  unpriced: Number(row.unpriced),
+})
+
+export async function moneyOfJob(reader: Reader, jobId: number): Promise<Money> {
+  return moneyOf((await reader.get(`select ${sums} from attempts where job_id = $1`, [jobId]))!)
+}
+
+/** By job; one that has no attempts is not in it. */
+export async function moneyOfJobs(
+  reader: Reader,
+  jobIds: readonly number[],
+): Promise<ReadonlyMap<number, Money>> {
+  if (jobIds.length === 0) return new Map()
+  const places = jobIds.map((_, index) => `$${index + 1}`).join(', ')
+  const rows = await reader.all(
+    `select job_id, ${sums} from attempts where job_id in (${places}) group by job_id`,
+    jobIds,
+  )
+  return new Map(rows.map((row) => [number(row, 'job_id'), moneyOf(row)]))
+}
+
+export async function moneyOfScenes(reader: Reader, jobId: number): Promise<ReadonlyMap<string, Money>> {
+  const rows = await reader.all(
+    `select scene_id, ${sums} from attempts where job_id = $1 group by scene_id`,
+    [jobId],
+  )
+  return new Map(rows.map((row) => [text(row, 'scene_id'), moneyOf(row)]))
+}
+
+/** Of all attempts that a filter of the ledger finds, and of the renders that no attempt accounts for where it finds all. */
+export async function moneyOfLedger(reader: Reader, filter: LedgerFilter): Promise<Money> {
+  const params: SqlValue[] = []
+  const condition = ledgerCondition(filter, params)
+  const money = moneyOf((await reader.get(`select ${sums} from attempts where ${condition}`, params))!)
+  if (Object.values(filter).some((value) => value !== undefined)) return money
+  const strays = await reader.get('select coalesce(sum(charged_micros), 0) as micros from strays')
+  return { ...money, spentMicros: money.spentMicros + Number(strays!.micros) }
+}
+
+/** Whose money, and of which day; left out: everybody's, of all days. */
+export interface MoneyScope {
+  readonly clientId?: string
+  readonly day?: string
+}
+
+const condition = ({ clientId, day }: MoneyScope): { readonly sql: string; readonly params: string[] } => {
+  const params: string[] = []
+  const parts: string[] = []
+  if (clientId !== undefined) parts.push(`client_id = $${params.push(clientId)}`)
+  if (day !== undefined) parts.push(`day = $${params.push(day)}`)
+  return { sql: parts.join(' and ') || '1 = 1', params }
+}
+
+/** The open attempts are few; what is settled is summed up by day and client. */
+export async function moneyIn(reader: Reader, scope: MoneyScope): Promise<Money> {
+  const { sql, params } = condition(scope)
+  const reserved = await reader.get(
+    `select coalesce(sum(cost_micros), 0) as micros, coalesce(sum(case when cost_micros is null then 1 else 0 end), 0) as unpriced
+     from attempts where status in (${open}) and ${sql}`,
+    params,
+  )
+  const spent = await reader.get(
+    `select coalesce(sum(micros), 0) as micros from spendings where ${sql}`,
+    params,
+  )
+  return {
+    ...noMoney,
+    reservedMicros: Number(reserved!.micros),
+    spentMicros: Number(spent!.micros),
+    unpriced: Number(reserved!.unpriced),
+  }
+}
+
+/** Adds to what was charged, in the transaction that settles the attempt. */
+export const addSpending = (
+  tx: Transaction,
+  day: string,
+  clientId: string,
+  micros: number,
+): Promise<number> =>
+  tx.run(
+    `insert into spendings (day, client_id, micros) values ($1, $2, $3)
+     on conflict (day, client_id) do update set micros = spendings.micros + $3`,
+    [day, clientId, micros],
+  )
+
+/** Limits that were set while running, by name; null: none, whatever the configuration says. */
+export async function listBudgets(reader: Reader): Promise<ReadonlyMap<string, number | null>> {
+  const rows = await reader.all('select name, limit_micros from budgets order by name')
+  return new Map(rows.map((row) => [text(row, 'name'), numberOrNull(row, 'limit_micros')]))
+}
+
+export const setBudget = (tx: Transaction, name: string, limitMicros: number | null): Promise<number> =>
+  tx.run(
+    `insert into budgets (name, limit_micros) values ($1, $2)
+     on conflict (name) do update set limit_micros = $2`,
+    [name, limitMicros],
+  )
+
+export interface Pause {
+  /** ms since the epoch. */
+  readonly until: number
+  readonly reason: string
+}
+
+export async function findPause(reader: Reader, renderer: string): Promise<Pause | undefined> {
+  const row = await reader.get('select until, reason from pauses where renderer = $1', [renderer])
+  return row && { until: number(row, 'until'), reason: text(row, 'reason') }
+}
+
+/** Nothing is started at the renderer before `until`; a pause that lasts longer already is left as it is. */
+export const extendPause = (tx: Transaction, renderer: string, { until, reason }: Pause): Promise<number> =>
+  tx.run(
+    `insert into pauses (renderer, until, reason) values ($1, $2, $3)
+     on conflict (renderer) do update set until = $2, reason = $3 where pauses.until < $2`,
+    [renderer, until, reason],
+  )

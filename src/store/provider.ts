@@ -1,0 +1,88 @@
+/** What is kept of our dealings with a provider beside the attempts: who we are there, webhooks, and renders nobody accounts for. */
+import type { RenderEnd } from '../job/attempt.ts'
+import type { Reader, Row, Transaction } from './database.ts'
+import { number, numberOrNull, text, textOrNull } from './sql.ts'
+
+export interface Installation {
+  /** Tells our renders from those of others with the same account: 12 hex digits. */
+  readonly id: string
+  /** What addresses that we give away are signed with: 64 hex digits. */
+  readonly secret: string
+}
+
+/** Who we are; `fresh` the first time, and then for good. */
+export async function installationOf(tx: Transaction, fresh: Installation): Promise<Installation> {
+  const row = await tx.get('select id, secret from installation')
+  if (row) return { id: text(row, 'id'), secret: text(row, 'secret') }
+  await tx.run('insert into installation (id, secret) values ($1, $2)', [fresh.id, fresh.secret])
+  return fresh
+}
+
+/** How many rows it changed: none where the message came before. */
+export const insertWebhook = (
+  tx: Transaction,
+  id: string,
+  attemptId: string,
+  now: number,
+): Promise<number> =>
+  tx.run(
+    `insert into webhooks_in (id, attempt_id, inserted_at) values ($1, $2, $3) on conflict (id) do nothing`,
+    [id, attemptId, now],
+  )
+
+/** Messages older than their signature may be are refused unread, so what is older need not be known. */
+export const forgetWebhooks = (tx: Transaction, before: number): Promise<number> =>
+  tx.run('delete from webhooks_in where inserted_at < $1', [before])
+
+/** A render at a provider that carries our mark and that no attempt accounts for. */
+export interface Stray {
+  readonly renderer: string
+  readonly providerId: string
+  readonly mark: string
+  /** The attempt its mark names, where there is such a one. */
+  readonly attemptId: string | null
+  readonly state: RenderEnd | 'running'
+  readonly chargedMicros: number | null
+  readonly insertedAt: number
+}
+
+const strayOf = (row: Row): Stray => ({
+  renderer: text(row, 'renderer'),
+  providerId: text(row, 'provider_id'),
+  mark: text(row, 'mark'),
+  attemptId: textOrNull(row, 'attempt_id'),
+  state: text(row, 'state') as Stray['state'],
+  chargedMicros: numberOrNull(row, 'charged_micros'),
+  insertedAt: number(row, 'inserted_at'),
+})
+
+export async function findStray(
+  reader: Reader,
+  renderer: string,
+  providerId: string,
+): Promise<Stray | undefined> {
+  const row = await reader.get('select * from strays where renderer = $1 and provider_id = $2', [
+    renderer,
+    providerId,
+  ])
+  return row && strayOf(row)
+}
+
+export const putStray = (tx: Transaction, stray: Stray): Promise<number> =>
+  tx.run(
+    `insert into strays (renderer, provider_id, mark, attempt_id, state, charged_micros, inserted_at)
+     values ($1, $2, $3, $4, $5, $6, $7)
+     on conflict (renderer, provider_id) do update set state = $5, charged_micros = $6`,
+    [
+      stray.renderer,
+      stray.providerId,
+      stray.mark,
+      stray.attemptId,
+      stray.state,
+      stray.chargedMicros,
+      stray.insertedAt,
+    ],
+  )
+
+export const listStrays = async (reader: Reader, limit: number): Promise<readonly Stray[]> =>
+  (await reader.all('select * from strays order by inserted_at desc limit $1', [limit])).map(strayOf)

@@ -1,0 +1,269 @@
+/** What is read, ended and listed: a lie here would lead to a second bill. */
+import { describe, expect, it } from 'vitest'
+import type { ProviderRender } from '../../../src/renderer/provider.ts'
+import { createClock } from '../../clock.ts'
+import {
+  catalogue,
+  hurriedHost,
+  json,
+  never,
+  order,
+  renderId,
+  replicateAt,
+  serve,
+  serveRaw,
+  told,
+  token,
+} from './scripted.ts'
+
+async function readOf(members: Record<string, unknown>): Promise<ProviderRender | string> {
+  await using server = await serve((response) => json(response, 200, told(members)))
+  const outcome = await replicateAt(server.url).read(renderId, never)
+  return outcome.kind === 'found' ? outcome.render : outcome.kind
+}
+
+describe('a render', () => {
+  it('is read as it stands', async () => {
+    expect(await readOf({})).toEqual({
+      id: renderId,
+      createdAt: Date.UTC(2026, 10, 25, 10, 0, 0, 123),
+      state: 'running',
+      model: 'acme/film',
+      inputText: expect.stringContaining(order.mark) as string,
+      outputUrl: null,
+      endedAt: null,
+      trouble: null,
+    })
+  })
+
+  it.each([
+    ['starting', 'running'],
+    ['processing', 'running'],
+    ['succeeded', 'succeeded'],
+    ['failed', 'failed'],
+    ['canceled', 'cancelled'],
+    ['aborted', 'aborted'],
+    ['a status of tomorrow', 'running'],
+  ])('that is %s is %s', async (status, state) => {
+    expect(await readOf({ status })).toMatchObject({ state })
+  })
+
+  const url = 'https://replicate.delivery/x/clip.mp4'
+  it.each([
+    ['an address', url, url],
+    ['a list of addresses', [url, 'https://replicate.delivery/x/2.mp4'], url],
+    ['an object', { url }, url],
+    ['a list of objects', [{ name: 'clip', url }], url],
+    ['nothing', null, null],
+    ['text', 'Here is your film', null],
+    ['a file of ours', 'file:///etc/passwd', null],
+    ['the bytes themselves', 'data:video/mp4;base64,AAAA', null],
+    ['a number', 7, null],
+  ])('has its clip where %s says so', async (_name, output, expected) => {
+    const completed_at = '2026-11-25T10:01:00Z'
+    expect(await readOf({ status: 'succeeded', output, completed_at })).toMatchObject({
+      outputUrl: expected,
+      endedAt: Date.UTC(2026, 10, 25, 10, 1),
+    })
+  })
+
+  it.each([
+    ['is told', { input: { prompt: 'x' } }, '{"prompt":"x"}'],
+    ['is told to be empty', { input: {}, data_removed: false }, '{}'],
+    ['was removed', { input: {}, data_removed: true }, null],
+    ['was removed in part', { input: { prompt: 'x' }, data_removed: true }, null],
+    ['was removed, says nobody', { input: {}, data_removed: undefined }, null],
+    ['is missing', { input: null }, null],
+  ])('has no input to look into unless it is there: it %s', async (_name, members, inputText) => {
+    expect(await readOf(members)).toMatchObject({ inputText })
+  })
+
+  it.each([
+    ['Director: unexpected error handling prediction (E6716)', 'provider_error', true],
+    ['Prediction interrupted; please retry (code: PA)', 'provider_error', true],
+    ['Internal server error', 'provider_error', true],
+    ['Service is temporarily unavailable', 'provider_error', true],
+    ['The queue is full. Please try again later.', 'provider_error', true],
+    [
+      'The input or output was flagged as sensitive. Please try again with different inputs. (E005)',
+      'content_refused',
+      false,
+    ],
+    ['Your prompt violates our content policy', 'content_refused', false],
+    ['NSFW content detected', 'content_refused', false],
+    ['Invalid input: image has the wrong shape', 'bad_input', false],
+    ['Unsupported duration', 'bad_input', false],
+    ['names are case-sensitive', 'render_failed', true],
+    ['CUDA out of memory', 'render_failed', true],
+  ])('fails for a reason that is classed: %s', async (error, code, retry) => {
+    const trouble = { code, retry, reason: error }
+    expect(await readOf({ status: 'failed', error })).toMatchObject({ trouble })
+  })
+
+  it('fails for no reason, for one that is no text, and for one that is too long', async () => {
+    const reason = async (error: unknown) => {
+      const render = await readOf({ status: 'failed', error })
+      return typeof render === 'string' ? render : render.trouble?.reason
+    }
+    expect(await reason(null)).toBe('Replicate says that it failed, and not why')
+    expect(await reason({ code: 7 })).toBe('{"code":7}')
+    expect(await reason(`a\u0007b${token}${'🙂'.repeat(400)}`)).toBe(`a b[token]${'🙂'.repeat(245)}`)
+  })
+
+  it('is read, though its input is nested deeper than can be written', async () => {
+    const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`
+    const answer = JSON.stringify(told({ input: 'deep' })).replace('"deep"', deep)
+    await using server = await serve((response) => response.end(answer))
+    const outcome = await replicateAt(server.url).read(renderId, never)
+    expect(outcome).toMatchObject({ kind: 'found', render: { inputText: null } })
+  })
+
+  it.each([
+    ['another id', { id: 'anotheridaltogether' }],
+    ['no time', { created_at: 'yesterday' }],
+    ['no status', { status: null }],
+  ])('is not read out of an answer with %s', async (_name, members) => {
+    expect(await readOf(members)).toBe('failed')
+  })
+
+  it('is absent only where the API says so itself', async () => {
+    await using server = await serve((response, { path }) => {
+      if (path.endsWith('proxy')) response.writeHead(404).end('<html>Not found</html>')
+      else json(response, 404, { detail: 'The requested resource could not be found.', status: 404 })
+    })
+    const replicate = replicateAt(server.url)
+    expect(await replicate.read(renderId, never)).toEqual({ kind: 'absent' })
+    expect(await replicate.read('behindaproxy', never)).toMatchObject({ kind: 'failed' })
+    // Never asked for: the id would name another path.
+    expect(await replicate.read('../account', never)).toEqual({ kind: 'absent' })
+    expect(server.received.map(({ path }) => path)).toEqual([
+      `/v1/predictions/${renderId}`,
+      '/v1/predictions/behindaproxy',
+    ])
+  })
+
+  it('is not learnt of where nobody answers well, and asked for later where patience is asked for', async () => {
+    const failed = async (status: number, body: string, headers = {}) => {
+      await using server = await serve((response) => response.writeHead(status, headers).end(body))
+      return await replicateAt(server.url).read(renderId, never)
+    }
+    expect(await failed(429, '', { 'retry-after': '3' })).toMatchObject({ kind: 'failed', waitMs: 3000 })
+    expect(await failed(500, '')).toEqual({ kind: 'failed', reason: 'HTTP 500', waitMs: null })
+    expect(await failed(401, '{"detail":"no"}')).toEqual({ kind: 'failed', reason: 'no', waitMs: null })
+    expect(await failed(200, '<html>')).toMatchObject({ kind: 'failed' })
+    expect(await failed(302, '', { location: 'http://127.0.0.1:9/' })).toMatchObject({ kind: 'failed' })
+    expect(await replicateAt('http://replicate.invalid').read(renderId, never)).toMatchObject({
+      kind: 'failed',
+    })
+    await using mute = await serveRaw(() => undefined)
+    const impatient = replicateAt(`http://127.0.0.1:${mute.port}`, { host: hurriedHost(400) })
+    expect(await impatient.read(renderId, never)).toMatchObject({
+      kind: 'failed',
+      reason: 'no end within 30 s',
+    })
+    expect(await impatient.read(renderId, AbortSignal.abort())).toMatchObject({ kind: 'failed' })
+  })
+
+  it('is ended on request, and tells how it stands', async () => {
+    await using server = await serve((response) => json(response, 200, told({ status: 'canceled' })))
+    const outcome = await replicateAt(server.url).cancel(renderId, never)
+    expect(outcome).toMatchObject({ kind: 'found', render: { state: 'cancelled', trouble: null } })
+    expect(server.received).toMatchObject([{ method: 'POST', path: `/v1/predictions/${renderId}/cancel` }])
+  })
+})
+
+describe('a list', () => {
+  const after = Date.UTC(2026, 10, 25, 10)
+  const ids = ['aaaaaaaa', 'bbbbbbbb', 'cccccccc']
+
+  it('is all pages, of the window that was asked for', async () => {
+    await using server = await serve((response, { path, headers }) => {
+      const page = Number(new URL(path, 'http://x').searchParams.get('cursor') ?? 0)
+      const next = page < 2 ? `http://${headers.host}/v1/predictions?cursor=${page + 1}` : null
+      json(response, 200, { previous: null, next, results: [told({ id: ids[page] })] })
+    })
+    const outcome = await replicateAt(server.url).list({ after, before: after + 60_000 }, never)
+    expect(outcome.kind === 'listed' && outcome.renders.map(({ id }) => id)).toEqual(ids)
+    expect(server.received.map(({ path }) => path)).toEqual([
+      '/v1/predictions?created_after=2026-11-25T10%3A00%3A00.000Z&created_before=2026-11-25T10%3A01%3A00.000Z',
+      '/v1/predictions?cursor=1',
+      '/v1/predictions?cursor=2',
+    ])
+  })
+
+  it('is empty where there is nothing', async () => {
+    await using server = await serve((response) => json(response, 200, { next: null, results: [] }))
+    expect(await replicateAt(server.url).list({ after }, never)).toEqual({ kind: 'listed', renders: [] })
+  })
+
+  it('is none where one page is missing, unreadable or not known to be the last', async () => {
+    const pages: [number, unknown][] = [
+      [500, {}],
+      [200, { next: null, results: [told({ id: 'NOT AN ID' })] }],
+      [200, { results: [] }],
+      [200, 'a page'],
+    ]
+    for (const [status, second] of pages) {
+      await using server = await serve((response, { path }) =>
+        path.includes('cursor')
+          ? json(response, status, second)
+          : json(response, 200, { next: '/v1/predictions?cursor=1', results: [told()] }),
+      )
+      expect(await replicateAt(server.url).list({ after }, never)).toMatchObject({ kind: 'failed' })
+      expect(server.received).toHaveLength(2)
+    }
+  })
+
+  it('asks for patience when it is throttled', async () => {
+    await using server = await serve((response) => json(response, 429, { detail: 'resets in ~4s' }))
+    expect(await replicateAt(server.url).list({ after }, never)).toMatchObject({
+      kind: 'failed',
+      waitMs: 4000,
+    })
+  })
+
+  it('does not go on at somebody else, who would get the token', async () => {
+    await using stranger = await serve((response) => json(response, 200, { next: null, results: [] }))
+    await using server = await serve((response) =>
+      json(response, 200, { next: `${stranger.url}/v1/predictions?cursor=1`, results: [] }),
+    )
+    expect(await replicateAt(server.url).list({ after }, never)).toMatchObject({ kind: 'failed' })
+    expect(stranger.received).toEqual([])
+  })
+
+  it('ends, though its pages do not', async () => {
+    await using server = await serve((response) =>
+      json(response, 200, { next: '?cursor=again', results: [] }),
+    )
+    expect(await replicateAt(server.url).list({ after }, never)).toMatchObject({ kind: 'failed' })
+    expect(server.received).toHaveLength(100)
+  })
+})
+
+describe("the webhooks' secret", () => {
+  it('is asked for once, and again at most once a minute', async () => {
+    let keys = 0
+    await using server = await serve((response) => json(response, 200, { key: `whsec_KEY${++keys}` }))
+    const clock = createClock()
+    const { webhookSecrets } = replicateAt(server.url, { host: clock, catalogue })
+    expect(await Promise.all([webhookSecrets(), webhookSecrets()])).toEqual([['whsec_KEY1'], ['whsec_KEY1']])
+    expect(await webhookSecrets({ fresh: true })).toEqual(['whsec_KEY1'])
+    clock.advance(60_000)
+    expect(await webhookSecrets()).toEqual(['whsec_KEY1'])
+    expect(await webhookSecrets({ fresh: true })).toEqual(['whsec_KEY2'])
+    expect(server.received.map(({ path }) => path)).toEqual(Array(2).fill('/v1/webhooks/default/secret'))
+  })
+
+  it('is none while it cannot be read, and the last one after that', async () => {
+    const answers = [{ status: 500 }, { key: 'whsec_KEY' }, { key: 'not a key' }]
+    await using server = await serve((response) => json(response, 200, answers.shift()))
+    const clock = createClock()
+    const { webhookSecrets } = replicateAt(server.url, { host: clock })
+    expect(await webhookSecrets()).toEqual([])
+    expect(await webhookSecrets()).toEqual([])
+    clock.advance(60_000)
+    expect(await webhookSecrets()).toEqual(['whsec_KEY'])
+    clock.advance(60_000)
+    expect(await webhookSecrets({ fresh: true })).toEqual(['whsec_KEY'])
+  })
+})
