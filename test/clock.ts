@@ -4,6 +4,8 @@ import type { Host } from '../src/host.ts'
 export interface Clock extends Host {
   /** Moves the time on, and wakes whoever has slept long enough. */
   advance(ms: number): void
+  /** When the next sleeper wakes; undefined where nobody sleeps. */
+  nextWakeAt(): number | undefined
 }
 
 export function createClock(seed = 1): Clock {
@@ -19,7 +21,8 @@ export function createClock(seed = 1): Clock {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
   }
   return {
-    now: () => now,
+    // Whole, as the system's is: a sleeper may have asked for less.
+    now: () => Math.floor(now),
     monotonic: () => now,
     random,
     secret: (bytes) =>
@@ -38,6 +41,11 @@ export function createClock(seed = 1): Clock {
         sleepers.add(sleeper)
         signal?.addEventListener('abort', sleeper.wake, { once: true })
       }),
+    nextWakeAt() {
+      let next: number | undefined
+      for (const { at } of sleepers) if (next === undefined || at < next) next = at
+      return next
+    },
     advance(ms) {
       now += ms
       for (const sleeper of sleepers) if (sleeper.at <= now) sleeper.wake()

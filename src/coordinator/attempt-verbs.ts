@@ -19,6 +19,7 @@ import {
   setAdopted,
   setAttemptCancelled,
   setAttemptFailed,
+  setClip,
   setHeld,
   setHinted,
   setPosted,
@@ -216,7 +217,10 @@ export function createAttemptVerbs(options: AttemptVerbsOptions): AttemptVerbs {
     clipLost: (attemptId, failure) =>
       database.transaction(async (tx) => {
         const attempt = await findAttempt(tx, attemptId)
-        if (attempt) await endScene(tx, attempt, { failure, retry: false, countsAsTry: true })
+        if (!attempt || (await setClip(tx, attemptId, 'lost', host.now())) === 0) return
+        await endScene(tx, attempt, { failure, retry: false, countsAsTry: true })
+        // Others may have waited for the same.
+        tx.afterCommit(admitSoon)
       }),
 
     webhookReceived: ({ id, attemptId, renderId }) =>

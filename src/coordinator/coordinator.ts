@@ -4,10 +4,10 @@ import type { PubSub } from '../events/pubsub.ts'
 import type { Host } from '../host.ts'
 import type { Catalogue } from '../job/catalogue.ts'
 import { type Log, logLine } from '../log.ts'
-import { listInFlight } from '../store/attempts.ts'
+import { listInFlight, listUnfetched } from '../store/attempts.ts'
 import type { Database } from '../store/database.ts'
 import { countActiveJobs, listUnstitched } from '../store/jobs.ts'
-import { listProcessing } from '../store/scenes.ts'
+import { listTaking } from '../store/scenes.ts'
 import { type Accounts, createAccounts } from './accounts.ts'
 import type { RendererLimit } from './admission-rules.ts'
 import { createAdmission } from './admission.ts'
@@ -82,10 +82,9 @@ export function createCoordinator(options: CoordinatorOptions): RunningCoordinat
       // Of a held one only a person knows more.
       for (const { id, status, renderer, jobId } of await listInFlight(tx))
         if (status !== 'held') renders.set(id, { renderer, jobId })
-      for (const { id, attemptId, renderer, jobId } of await listProcessing(tx)) {
-        if (attemptId !== null) renders.set(attemptId, { renderer, jobId })
-        else await engine.enqueue(tx, { kind: 'take-clip', subject: id, jobId })
-      }
+      for (const { id, renderer, jobId } of await listUnfetched(tx)) renders.set(id, { renderer, jobId })
+      for (const { id, jobId } of await listTaking(tx))
+        await engine.enqueue(tx, { kind: 'take-clip', subject: id, jobId })
       for (const [subject, { renderer, jobId }] of renders)
         await engine.enqueue(tx, { kind: taskOf.get(renderer) ?? 'follow-render', subject, jobId })
       const unstitched = await listUnstitched(tx)

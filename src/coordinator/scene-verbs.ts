@@ -5,7 +5,7 @@ import type { Attempt } from '../job/attempt.ts'
 import type { Job } from '../job/job.ts'
 import { rendering } from '../job/progress.ts'
 import type { Failure, Scene } from '../job/scene.ts'
-import { findAttempt, setAttemptFailed, setSubmitted, setSucceeded } from '../store/attempts.ts'
+import { findAttempt, setAttemptFailed, setClip, setSubmitted, setSucceeded } from '../store/attempts.ts'
 import type { Database, Transaction } from '../store/database.ts'
 import { findJob, findJobState } from '../store/jobs.ts'
 import { findRender, forgetRender, keepRender } from '../store/renders.ts'
@@ -99,7 +99,7 @@ export function createSceneVerbs(options: SceneVerbsOptions): SceneVerbs {
         const now = host.now()
         // At a provider it has succeeded before, when that was done with it.
         const attempt = (await setSucceeded(tx, attemptId, 0, now)) ?? (await findAttempt(tx, attemptId))
-        if (attempt?.status !== 'succeeded') return
+        if (attempt?.status !== 'succeeded' || (await setClip(tx, attemptId, 'kept', now)) === 0) return
         // Whatever has become of the scene: what was paid for is kept.
         await keepRender(tx, attempt.renderKey, { artifact: clip.source, attemptId }, now)
         const scene = await findScene(tx, attempt.sceneId)

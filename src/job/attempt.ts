@@ -37,6 +37,8 @@ export interface Attempt {
   /** It is to be ended at the provider. */
   readonly cancelRequestedAt: number | null
   readonly failure: Failure | null
+  /** What became of a succeeded one's clip; null while it is fetched. */
+  readonly clip: 'kept' | 'lost' | null
   readonly insertedAt: number
   readonly updatedAt: number
 }

@@ -127,15 +127,20 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
       case 'unknown':
         if (!(await search(attempt, provider))) await wait(backOffMs(turn + 2, 30 * second))
         return 'again'
-      case 'held':
-        return (await adoptHinted(attempt, provider)) ? 'again' : 'over'
+      case 'held': {
+        const adopted = await adoptHinted(attempt, provider)
+        if (adopted === 'no') return 'over'
+        if (adopted === 'unreadable') await wait(backOffMs(turn, minute))
+        return 'again'
+      }
       case 'submitted':
         await watch(attempt, provider, turn)
         return 'again'
       case 'succeeded': {
+        if (attempt.clip !== null) return 'over'
         const work = await coordinator.attemptWork(attemptId)
-        const wantsClip = work?.scene.attemptId === attemptId && !['completed', 'failed'].includes(work.scene.status)
-        if (wantsClip) await fetchClip(work, provider)
+        if (work) await fetchClip(work, provider)
+        else await coordinator.clipLost(attemptId, { code: 'scene_gone', reason: 'its scene is gone' })
         return 'over'
       }
       default:
@@ -179,18 +184,19 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
     coordinator.renderRefused(attemptId, { failure: { code, reason }, retry, countsAsTry, waitMs })
 
   /** Adopts the render that a webhook, the sweep or a person named; only a person is believed beyond what it carries. */
-  const adoptHinted = async (attempt: Attempt, provider: Provider): Promise<boolean> => {
-    if (attempt.hintedId === null) return false
+  const adoptHinted = async (attempt: Attempt, provider: Provider): Promise<'yes' | 'no' | 'unreadable'> => {
+    if (attempt.hintedId === null) return 'no'
     const read = await provider.read(attempt.hintedId, ending)
+    if (read.kind === 'failed') return 'unreadable'
     const isIts =
       read.kind === 'found' && (attempt.status === 'held' || carries(read.render, attempt.marks))
     if (isIts) await coordinator.renderAccepted(attemptId, attempt.hintedId)
-    return isIts
+    return isIts ? 'yes' : 'no'
   }
 
   /** One look for an attempt that may have been accepted; resolves to whether that is decided now. */
   const search = async (attempt: Attempt, provider: Provider): Promise<boolean> => {
-    if (await adoptHinted(attempt, provider)) return true
+    if ((await adoptHinted(attempt, provider)) === 'yes') return true
     const postedAt = attempt.postedAt ?? attempt.insertedAt
     const listing = await provider.list({ after: postedAt - skewMs }, ending)
     const now = host.now()
@@ -239,8 +245,9 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
       if (read.render.state !== 'running') return renderEnded(read.render)
       return wait(options.readPauseMs())
     }
-    const overdueAt = (attempt.postedAt ?? attempt.insertedAt) + provider.cancelAfterMs
-    if (host.now() > overdueAt + (read.kind === 'absent' ? skewMs : unreadableMs))
+    // One that can't be read is asked for again and again: what it cost is known when it can.
+    const overdueAt = (attempt.postedAt ?? attempt.insertedAt) + provider.cancelAfterMs + skewMs
+    if (read.kind === 'absent' && host.now() > overdueAt)
       return coordinator.renderEnded(attemptId, 'cancelled', {
         failure: {
           code: 'render_lost',

@@ -25,6 +25,7 @@ export const attemptOf = (row: Row): Attempt => ({
   hintedId: textOrNull(row, 'hinted_id'),
   cancelRequestedAt: numberOrNull(row, 'cancel_requested_at'),
   failure: jsonOrNull<Failure>(row, 'failure'),
+  clip: textOrNull(row, 'clip') as Attempt['clip'],
   insertedAt: number(row, 'inserted_at'),
   updatedAt: number(row, 'updated_at'),
 })
@@ -252,13 +253,30 @@ export const listJobInFlight = async (reader: Reader, jobId: number): Promise<re
     )
   ).map(attemptOf)
 
-/** Whether somebody renders just this now. */
+/** Succeeded attempts whose clips are still to be fetched: they are paid for, whatever has become of their scenes. */
+export const listUnfetched = async (reader: Reader): Promise<readonly Attempt[]> =>
+  (
+    await reader.all(`select * from attempts where status = 'succeeded' and clip is null order by inserted_at, id`)
+  ).map(attemptOf)
+
+/** How many rows it changed: none where that was decided before. */
+export const setClip = (
+  tx: Transaction,
+  id: string,
+  clip: NonNullable<Attempt['clip']>,
+  now: number,
+): Promise<number> =>
+  tx.run(
+    `update attempts set clip = $3, updated_at = $2 where id = $1 and status = 'succeeded' and clip is null`,
+    [id, now, clip],
+  )
+
+/** Whether somebody renders just this now, or fetches it. */
 export const isBeingRendered = async (reader: Reader, renderKey: string): Promise<boolean> =>
   (await reader.get(
     `select 1 as found from attempts where render_key = $1 and status in (${inFlight})
      union all
-     select 1 as found from attempts join scenes on scenes.attempt_id = attempts.id
-       where attempts.render_key = $1 and attempts.status = 'succeeded' and scenes.status = 'processing'
+     select 1 as found from attempts where render_key = $1 and status = 'succeeded' and clip is null
      limit 1`,
     [renderKey],
   )) !== undefined

@@ -325,9 +325,15 @@ export const listServedOfJob = async (reader: Reader, jobId: number): Promise<re
 export const listServedBy = async (reader: Reader, renderKey: string): Promise<readonly ServedScene[]> =>
   (await reader.all(served('scenes.render_key = $1'), [renderKey])).map(servedOf)
 
-/** Scenes that are being worked on: after a crash each needs somebody to see to it. */
-export const listProcessing = async (reader: Reader): Promise<readonly Scene[]> =>
-  (await reader.all(`select * from scenes where status = 'processing' order by job_id, position`)).map(sceneOf)
+/** Scenes that take kept clips just now: after a crash each needs somebody to see to it. */
+export const listTaking = async (
+  reader: Reader,
+): Promise<readonly { readonly id: string; readonly jobId: number }[]> =>
+  (
+    await reader.all(
+      `select id, job_id from scenes where status = 'processing' and attempt_id is null order by job_id, position`,
+    )
+  ).map((row) => ({ id: text(row, 'id'), jobId: number(row, 'job_id') }))
 
 const backingOff = `select min(scenes.not_before) as next from jobs join scenes on scenes.job_id = jobs.id
   where ${mayStart} and scenes.not_before > $2`

@@ -26,7 +26,7 @@ export const money: Migration = {
     `alter table scenes add column source text`,
     `alter table scenes add column place text`,
     `create index scenes_waiting_for on scenes (render_key) where status = 'pending'`,
-    `create index scenes_processing on scenes (job_id) where status = 'processing'`,
+    `create index scenes_taking on scenes (job_id) where status = 'processing' and attempt_id is null`,
 
     // Anew, because what was paid for stays in the books when its scene or job is gone, and a price may be unknown.
     `create table attempts_new (
@@ -51,18 +51,22 @@ export const money: Migration = {
       hinted_id text,
       cancel_requested_at {{integer}},
       failure text,
+      clip text check (clip in ('kept', 'lost')),
       inserted_at {{integer}} not null,
       updated_at {{integer}} not null
     ) {{strict}}`,
-    `insert into attempts_new (id, job_id, scene_id, renderer, model, status, cost_micros, client_id, day, render_key,
+    `insert into attempts_new (id, job_id, scene_id, renderer, model, status, cost_micros, client_id, day, render_key, clip,
       inserted_at, updated_at)
-      select id, job_id, scene_id, renderer, model, status, cost_micros, '', '', '', inserted_at, updated_at from attempts`,
+      select id, job_id, scene_id, renderer, model, status, cost_micros, '', '', '',
+        case when status = 'succeeded' then 'kept' end, inserted_at, updated_at from attempts`,
     `drop table attempts`,
     `alter table attempts_new rename to attempts`,
     `create index attempts_by_scene on attempts (scene_id)`,
     `create index attempts_by_job on attempts (job_id)`,
     `create index attempts_in_flight on attempts (renderer)
       where status in ('intended', 'submitted', 'unknown', 'held')`,
+    // Paid for, and still to be fetched.
+    `create index attempts_to_fetch on attempts (renderer) where status = 'succeeded' and clip is null`,
     `create index attempts_by_key on attempts (render_key)`,
     `create unique index attempts_by_provider_id on attempts (renderer, provider_id) where provider_id is not null`,
     `create index attempts_posted on attempts (renderer, posted_at) where posted_at is not null`,

@@ -1,0 +1,328 @@
+/**
+ * One seeded story of what can go wrong on the paid path, told to its end, and then held against the provider's own
+ * ledger: who asked for what, what was made, and what was billed.
+ */
+import type { EndedEntry, PostEntry } from '../../src/fake-replicate/ledger.ts'
+import { type Fault, faults } from '../../src/fake-replicate/fault.ts'
+import { seeded } from '../../src/fake-replicate/chance.ts'
+import type { Job } from '../../src/job/job.ts'
+import type { Attempt } from '../../src/job/attempt.ts'
+import { listJobAttempts } from '../../src/store/attempts.ts'
+import { moneyOfLedger } from '../../src/store/money.ts'
+import { type World, assetOf, createWorld, hour, minute, second } from './world.ts'
+
+export interface Kill {
+  readonly at: number
+  readonly when: 'before' | 'after'
+  /** How long nobody runs afterwards, ms. */
+  readonly downMs: number
+}
+
+export interface Story {
+  readonly seed: number
+  /** Scenes by job, each the pictures it shows: the same ones are the same render. */
+  readonly jobs: readonly (readonly number[])[]
+  readonly rates: Readonly<Partial<Record<Fault, number>>>
+  readonly kills: readonly Kill[]
+  readonly maxConcurrency: number
+  readonly startDelayMs: number
+  readonly isReached: boolean
+  readonly listLagMs: readonly [number, number]
+  readonly renderMs: readonly [number, number]
+  /** Job that is cancelled, and after how long. */
+  readonly cancel: { readonly job: number; readonly afterMs: number } | undefined
+  readonly dayBudgetUsd: number | undefined
+}
+
+export interface Outcome {
+  readonly seed: number
+  /** What is wrong, in sentences; none: all that is promised held. */
+  readonly wrong: readonly string[]
+  readonly awaits: number
+  readonly posts: number
+  readonly rendersBilled: number
+  readonly kills: number
+  readonly held: number
+}
+
+const model = 'google/veo-3.1-fast'
+
+/** 4 s at 720p without sound: $0.40. */
+const priceUsd = 0.4
+
+/** Faults that end a scene for good, or lose a clip that was paid for. */
+const fatal: ReadonlySet<Fault> = new Set<Fault>([
+  'refuse',
+  'fails_content',
+  'fails_input',
+  'output_gone',
+  'output_wrong',
+  'stalls',
+])
+
+/** The share of answers that go wrong at most, at each stage. */
+const mostTrouble = 0.85
+
+/** A story from a number: the same one each time. */
+export function storyOf(seed: number): Story {
+  const random = seeded(seed)
+  const below = (most: number): number => Math.floor(random() * most)
+  const some = (share: number): boolean => random() < share
+  const jobs = Array.from({ length: 1 + below(3) }, () =>
+    Array.from({ length: 1 + below(3) }, () => below(6)),
+  )
+  const struck = new Map<Fault, number>()
+  const hardest = some(0.3) ? 0.6 : 0.25
+  for (const names of Object.values(faults)) {
+    const drawn = names.filter(() => some(0.18)).map((name) => [name, random() * hardest] as const)
+    const sum = drawn.reduce((total, [, rate]) => total + rate, 0)
+    // A provider that never answers well is not one to be waited for.
+    for (const [name, rate] of drawn) struck.set(name, rate * Math.min(1, mostTrouble / sum))
+  }
+  if (some(0.5)) for (const name of fatal) struck.delete(name)
+  return {
+    seed,
+    jobs,
+    rates: Object.fromEntries(struck),
+    kills: Array.from({ length: some(0.75) ? 1 + below(3) : 0 }, () => ({
+      at: 1 + below(some(0.3) ? 400 : 120),
+      when: some(0.5) ? 'before' : 'after',
+      downMs: some(0.12) ? 50 * minute + below(60 * minute) : below(some(0.5) ? 2 * second : 3 * minute),
+    })),
+    maxConcurrency: 1 + below(4),
+    startDelayMs: some(0.5) ? 1000 : 0,
+    isReached: some(0.6),
+    listLagMs: some(0.4) ? [0, minute] : [0, 0],
+    renderMs: some(0.3) ? [20 * second, 4 * minute] : [second, 10 * second],
+    cancel: some(0.2) ? { job: below(jobs.length), afterMs: below(30 * second) } : undefined,
+    dayBudgetUsd: some(0.15) ? priceUsd * (1 + below(4)) : undefined,
+  }
+}
+
+/** Longer than anything may take: retries, an hour of fetching, six of a provider that can't be read; and with a budget a day a scene. */
+const patienceMs = ({ jobs, dayBudgetUsd }: Story): number =>
+  40 * hour + (dayBudgetUsd === undefined ? 0 : jobs.flat().length * 24 * hour)
+
+export async function tell(story: Story): Promise<Outcome> {
+  const world = await createWorld({
+    seed: story.seed,
+    maxConcurrency: story.maxConcurrency,
+    startDelayMs: story.startDelayMs,
+    isReached: story.isReached,
+    fake: { rates: story.rates, listLagMs: story.listLagMs, renderMs: story.renderMs },
+    budgets: story.dayBudgetUsd === undefined ? {} : { day: story.dayBudgetUsd * 1_000_000 },
+  })
+  try {
+    return await toldIn(world, story)
+  } finally {
+    await world.close()
+  }
+}
+
+async function toldIn(world: World, story: Story): Promise<Outcome> {
+  const kills = [...story.kills]
+  let awaits = 0
+  let deaths = 0
+  let held = 0
+  let jobIds: number[] = []
+
+  const begin = async (): Promise<void> => {
+    const kill = kills.shift()
+    const life = await world.start(kill)
+    if (kill) downMs = kill.downMs
+    awaits += life.awaits()
+  }
+  let downMs = 0
+  const reborn = async (): Promise<void> => {
+    deaths++
+    world.clock.advance(downMs)
+    await begin()
+  }
+
+  // The jobs are there and approved before anything can die: what an answer has promised is another suite's.
+  const first = await world.start()
+  for (const pictures of story.jobs) {
+    const scenes = pictures.map((picture) => ({ asset_ids: [assetOf(picture)], duration: 4, model }))
+    const job = await first.coordinator.createJob({
+      type: 'property_photos',
+      parameters: { transition: 'cut' },
+      storyboard: { scenes },
+    })
+    jobIds = [...jobIds, job.id]
+  }
+  first.kill()
+  await begin()
+  for (const jobId of jobIds) await approve(world, jobId, reborn)
+
+  let toCancel = story.cancel && { ...story.cancel, at: world.clock.now() + story.cancel.afterMs }
+  const isOver = async (): Promise<boolean> => {
+    if (world.life?.isDead()) await reborn()
+    if (toCancel && world.clock.now() >= toCancel.at) {
+      const jobId = jobIds[toCancel.job]!
+      toCancel = undefined
+      void world.life!.coordinator.cancelJob(jobId).catch(() => undefined)
+      await world.settle()
+    }
+    held += await decideHeld(world)
+    return !world.life!.isDead() && (await isSettled(world))
+  }
+  const ended = await world.run(isOver, patienceMs(story))
+  awaits += world.life?.awaits() ?? 0
+  // Once more over everything, for what the last minute may have left.
+  if (ended) await world.run(() => Promise.resolve(false), 3 * minute)
+
+  const wrong = await judge(world, story, jobIds, ended)
+  if (process.env['DEBUG_STORY']) { console.log(await world.database.all('select id,status,provider_id,hinted_id,posted_at,unknown_since,cancel_requested_at,failure,charged_micros from attempts'), await world.database.all('select id,job_id,status,attempt_id,render_key,error,not_before from scenes'), await world.database.all('select id,status,error from jobs'), world.ledger.filter(e=>e.what!=='webhook'&&e.what!=='fetched'), world.life?.lines.slice(-12)) }
+  const bills = world.ledger.filter((entry) => entry.what === 'ended')
+  return {
+    seed: story.seed,
+    wrong,
+    awaits,
+    posts: world.ledger.filter(({ what }) => what === 'post').length,
+    rendersBilled: bills.filter(({ billed_micros }) => billed_micros > 0).length,
+    kills: deaths,
+    held,
+  }
+}
+
+/** As a caller would: again where the process died before it answered. */
+async function approve(world: World, jobId: number, reborn: () => Promise<void>): Promise<void> {
+  for (;;) {
+    let answered = false
+    void world
+      .life!.coordinator.approveJob(jobId)
+      .then(
+        () => undefined,
+        () => undefined,
+      )
+      .then(() => (answered = true))
+    await world.run(() => Promise.resolve(answered || world.life!.isDead()), minute)
+    if (!world.life!.isDead()) return
+    await reborn()
+    const { status } = (await world.database.get('select status from jobs where id = $1', [jobId]))!
+    if (status !== 'pending') return
+  }
+}
+
+/** A person looks into the provider's own records, and decides. */
+async function decideHeld(world: World): Promise<number> {
+  const rows = await world.database.all(`select id, job_id, scene_id, hinted_id from attempts where status = 'held'`)
+  let decided = 0
+  for (const { id, job_id, scene_id, hinted_id } of rows) {
+    if (hinted_id !== null) continue
+    const post = posts(world).find(({ mark }) => mark?.endsWith(String(id)))
+    const resolution = post?.created
+      ? { resolution: 'adopt', prediction_id: post.prediction! }
+      : { resolution: 'absent' }
+    void world.life!.coordinator.resolveScene(Number(job_id), String(scene_id), resolution).catch(() => undefined)
+    decided++
+  }
+  if (decided > 0) await world.settle()
+  return decided
+}
+
+async function isSettled(world: World): Promise<boolean> {
+  const open = await world.database.get(
+    `select (select count(*) from jobs where status in ('approved', 'processing')) as jobs,
+       (select count(*) from attempts where status in ('intended', 'submitted', 'unknown', 'held')) as attempts,
+       (select count(*) from tasks) as tasks`,
+  )
+  return open!.jobs === 0 && open!.attempts === 0 && open!.tasks === 0
+}
+
+const posts = (world: World): PostEntry[] => world.ledger.filter((entry) => entry.what === 'post')
+const ends = (world: World): EndedEntry[] => world.ledger.filter((entry) => entry.what === 'ended')
+
+/** All that is promised, one by one. */
+async function judge(
+  world: World,
+  story: Story,
+  jobIds: readonly number[],
+  ended: boolean,
+): Promise<readonly string[]> {
+  const wrong: string[] = []
+  const say = (isWrong: boolean, sentence: string): void => void (isWrong && wrong.push(sentence))
+  const attempts: Attempt[] = []
+  for (const jobId of jobIds) attempts.push(...(await listJobAttempts(world.database, jobId)))
+  const asked = posts(world)
+
+  say(!ended, `stuck: ${JSON.stringify(await world.database.all('select kind, subject, run_at, tries from tasks'))}; ${attempts.map(({ status }) => status).join()}`)
+
+  const byMark = Map.groupBy(asked, ({ mark }) => mark)
+  for (const [mark, ofMark] of byMark)
+    say(mark === null || ofMark.length > 1, `attempt ${mark} was posted ${ofMark.length} times`)
+
+  const known = new Set(attempts.map(({ providerId }) => providerId))
+  for (const { prediction, created } of asked)
+    say(created && !known.has(prediction), `prediction ${prediction} is nobody's`)
+
+  const billed = ends(world).reduce((sum, { billed_micros }) => sum + billed_micros, 0)
+  const { spentMicros, reservedMicros } = await moneyOfLedger(world.database, {})
+  say(spentMicros !== billed, `${spentMicros} micros are booked, and ${billed} were billed`)
+  say(reservedMicros !== 0, `${reservedMicros} micros are held back for nothing`)
+  const books = await world.database.get('select coalesce(sum(micros), 0) as micros from spendings')
+  say(Number(books!.micros) !== billed, `the books say ${Number(books!.micros)} micros, and ${billed} were billed`)
+
+  await judgeRenders(world, attempts, say)
+  await judgeJobs(world, story, jobIds, say)
+  judgeLimits(world, story, say)
+  return wrong
+}
+
+type Say = (isWrong: boolean, sentence: string) => void
+
+/** Nothing is rendered twice that was rendered well, but what was lost after it was paid for. */
+async function judgeRenders(world: World, attempts: readonly Attempt[], say: Say): Promise<void> {
+  const good = attempts.filter(({ status, clip }) => status === 'succeeded' && clip === 'kept')
+  say(attempts.some(({ status, clip }) => status === 'succeeded' && clip === null), 'a clip that was paid for was neither kept nor lost')
+  for (const [key, same] of Map.groupBy(good, ({ renderKey }) => renderKey))
+    say(same.length > 1, `${key.slice(0, 8)} was rendered well ${same.length} times`)
+  const kept = Number((await world.database.get('select count(*) as renders from renders'))!.renders)
+  say(kept < new Set(good.map(({ renderKey }) => renderKey)).size, 'a clip that was paid for was not kept')
+  // Who was charged is never followed by another attempt unasked.
+  for (const [, ofScene] of Map.groupBy(attempts, ({ sceneId }) => sceneId)) {
+    const charged = ofScene.findIndex(({ chargedMicros }) => (chargedMicros ?? 0) > 0)
+    say(
+      charged !== -1 && charged < ofScene.length - 1,
+      `a scene was charged, and attempted again: ${ofScene.map(({ status }) => status).join()}`,
+    )
+  }
+}
+
+async function judgeJobs(world: World, story: Story, jobIds: readonly number[], say: Say): Promise<void> {
+  const mayFail = Object.keys(story.rates).some((name) => fatal.has(name as Fault)) || story.kills.some(({ downMs }) => downMs > 40 * minute) || Object.values(story.rates).reduce((sum, rate) => sum + rate, 0) > 0.4
+  for (const [index, jobId] of jobIds.entries()) {
+    const job: Pick<Job, 'status' | 'error'> = await statusOf(world, jobId)
+    const isCancelled = story.cancel?.job === index
+    const isFine =
+      job.status === 'completed' || (isCancelled && job.status === 'cancelled') || (mayFail && job.status === 'failed')
+    say(!isFine, `job ${jobId} is ${job.status}: ${JSON.stringify(job.error)}`)
+  }
+}
+
+async function statusOf(world: World, jobId: number): Promise<Pick<Job, 'status' | 'error'>> {
+  const row = (await world.database.get('select status, error from jobs where id = $1', [jobId]))!
+  return { status: String(row.status) as Job['status'], error: row.error === null ? null : JSON.parse(String(row.error)) }
+}
+
+/** Never more at once than allowed, never sooner than allowed, never over the budget. */
+function judgeLimits(world: World, story: Story, say: Say): void {
+  const asked = posts(world)
+  for (const [index, { at }] of asked.slice(1).entries())
+    say(at - asked[index]!.at < story.startDelayMs, `two starts lie ${at - asked[index]!.at} ms apart`)
+  const changes = [
+    ...asked.filter(({ created }) => created).map(({ at }) => ({ at, by: 1 })),
+    ...ends(world).map(({ at }) => ({ at, by: -1 })),
+  ].toSorted((one, other) => one.at - other.at || one.by - other.by)
+  let running = 0
+  for (const { by } of changes) {
+    running += by
+    say(running > story.maxConcurrency, `${running} rendered at once, and ${story.maxConcurrency} may`)
+  }
+  if (story.dayBudgetUsd !== undefined)
+    for (const [day, ofDay] of Map.groupBy(ends(world), ({ at }) => new Date(at).toISOString().slice(0, 10))) {
+      const usd = ofDay.reduce((sum, { billed_micros }) => sum + billed_micros, 0) / 1_000_000
+      // A render that is begun before midnight may end after it.
+      say(usd > story.dayBudgetUsd * 2 + 1e-9, `${usd} dollars on ${day}, and ${story.dayBudgetUsd} may be spent`)
+    }
+}
