@@ -2,19 +2,25 @@
 /** The command: a film with nothing else needed, or the wishes of a person told to a running server. */
 import { CommandError } from './cli/command-error.ts'
 import { type CommandContext, renderFilm } from './cli/film.ts'
-import { help } from './cli/option.ts'
+import { help } from './cli/help.ts'
+import { budgets, estimate, ledger } from './cli/money.ts'
 import { terminalOf } from './cli/progress.ts'
-import { approve, download, list, show, submit, watch } from './cli/remote.ts'
+import { approve, cancel, download, list, regenerate, show, submit, watch } from './cli/remote.ts'
 
 const commands: Readonly<Record<string, (context: CommandContext) => Promise<void>>> = {
-  demo: (context) => renderFilm(context, 'allowed'),
-  render: (context) => renderFilm(context, 'refused'),
+  demo: (context) => renderFilm(context, 'demo'),
+  render: (context) => renderFilm(context, 'render'),
+  estimate,
   submit,
   approve,
   show,
   list,
   watch,
+  cancel,
+  regenerate,
   download,
+  ledger,
+  budgets,
 }
 
 /** npm only warns of an older one, which would fail somewhere inside and in words of its own. */

@@ -4,14 +4,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import type { JobAnswer } from '../http/jobs.ts'
-import { type Client, createClient } from './client.ts'
+import { type Approval, type Client, createClient } from './client.ts'
 import { CommandError, usageError } from './command-error.ts'
 import { filmOptions, readOptions } from './option.ts'
 import { type Output, chooseOutput, saveFilm } from './output.ts'
+import { type Bill, type OwnReplicate, startOwnReplicate } from './own-replicate.ts'
 import { type OwnServer, startOwnServer } from './own-server.ts'
 import { type Terminal, createDisplay, followJob } from './progress.ts'
 import { checkReadable, filmRequest, uploadPhotos } from './request.ts'
-import { planLines } from './view.ts'
+import { planLines, planOfJob } from './view.ts'
 import { count, spokenCost, spokenDuration, spokenLength, spokenSize } from './words.ts'
 
 export interface CommandContext {
@@ -24,6 +25,7 @@ export interface CommandContext {
 
 const options = {
   ...filmOptions,
+  'replicate-fake': { type: 'boolean', default: false },
   out: { type: 'string' },
   force: { type: 'boolean', default: false },
   yes: { type: 'boolean', default: false },
@@ -31,34 +33,56 @@ const options = {
   json: { type: 'boolean', default: false },
 } as const
 
-export async function renderFilm(context: CommandContext, samples: 'allowed' | 'refused'): Promise<void> {
+/** Shown at its best, and at a price that a person remembers. */
+const playModel = 'google/veo-3.1-fast'
+
+export async function renderFilm(context: CommandContext, command: 'demo' | 'render'): Promise<void> {
   const { env, signal, terminal } = context
   const { values, positionals } = readOptions(context.args, options)
-  if (positionals.length === 0 && samples === 'refused')
+  const isPlay = values['replicate-fake']
+  if (command === 'render' && positionals.length === 0)
     throw usageError('render needs at least one photograph')
+  if (command === 'render' && isPlay) throw usageError('--replicate-fake is for demo alone')
   await checkReadable(positionals)
   const output = await chooseOutput(values.out, values.force)
 
   const begun = performance.now()
   const folder = await mkdtemp(join(tmpdir(), 'coordinator-demo-'))
+  const stake = { isPaid: false }
   let server: OwnServer | undefined
+  let replicate: OwnReplicate | undefined
   try {
     const say = (line: string): void => void (values.json || terminal.out.write(`${line}\n`))
-    const ask = { ...values, say, ...context }
-    server = await startOwnServer(folder, env)
+    if (isPlay) replicate = await startOwnReplicate(folder, env)
+    server = await startOwnServer(folder, { ...env, ...replicate?.serverEnv }, { isReached: isPlay })
     const client = createClient(server.url, signal)
     const photos = positionals.length > 0 ? positionals : await samplePhotos(folder, say)
     const type = values.type ?? (positionals.length > 0 ? undefined : 'property_photos')
-    const job = await Promise.race([makeFilm(client, photos, output, { ...ask, type }), server.died])
-    await tellResult(job, output, performance.now() - begun, context, values.json)
+    const model = values.model ?? (isPlay ? playModel : undefined)
+    const wishes = { ...values, type, model, isPlay, stake, say, ...context }
+    const making = makeFilm(client, photos, output, wishes)
+    const job = await Promise.race([making, server.died, ...(replicate ? [replicate.died] : [])])
+    stake.isPaid = false
+    const bill = await replicate?.bill()
+    tellResult({ job, output, bill, tookMs: performance.now() - begun }, context, values.json)
     if (values.keep) say(`  Data kept in ${folder}\n`)
+    if (bill) checkBill(bill, job)
   } catch (error) {
     throw server ? await server.explain(error) : error
   } finally {
     await server?.stop()
-    if (!values.keep) await rm(folder, { recursive: true, force: true, maxRetries: 3 })
+    await replicate?.stop()
+    if (stake.isPaid) tellKept(folder)
+    else if (!values.keep) await rm(folder, { recursive: true, force: true, maxRetries: 3 })
   }
 }
+
+/** What was paid for is not thrown away, whatever ended the command. */
+const tellKept = (folder: string): void =>
+  void process.stderr.write(
+    `\nWhat is paid for is kept, at Replicate for an hour. To go on where it ended:\n` +
+      `  DATA_DIR=${folder} coordinator serve\n`,
+  )
 
 async function samplePhotos(folder: string, say: (line: string) => void): Promise<string[]> {
   const { makeSamplePhotographs } = await import('../sample/sample.ts')
@@ -67,7 +91,14 @@ async function samplePhotos(folder: string, say: (line: string) => void): Promis
 }
 
 type Wishes = Parameters<typeof filmRequest>[1] &
-  CommandContext & { readonly yes: boolean; readonly json: boolean; readonly say: (line: string) => void }
+  CommandContext & {
+    readonly yes: boolean
+    readonly json: boolean
+    readonly isPlay: boolean
+    /** Whether real money may have been spent on what is not saved yet. */
+    readonly stake: { isPaid: boolean }
+    readonly say: (line: string) => void
+  }
 
 async function makeFilm(
   client: Client,
@@ -75,15 +106,16 @@ async function makeFilm(
   output: Output,
   wishes: Wishes,
 ): Promise<JobAnswer> {
-  const { say, signal, terminal } = wishes
+  const { say, signal, terminal, stake, isPlay } = wishes
   const { assets, fileOf } = await uploadPhotos(client, photos)
   say(`\n  ${count(assets.length, 'picture')} uploaded`)
   const planned = await client.createJob(filmRequest(assets, wishes))
   const list = terminal.live && planned.estimated_cost === 0 ? 'no list' : 'list'
-  for (const line of planLines(planned, fileOf, terminal.screen(), list)) say(line)
-  await approveCost(planned, wishes)
+  for (const line of planLines(planOfJob(planned), fileOf, terminal.screen(), list)) say(line)
+  const approval = await approveCost(planned, wishes)
   const jobId = String(planned.job_id)
-  await client.approve(jobId)
+  stake.isPaid = planned.estimated_cost !== 0 && !isPlay
+  await client.approve(jobId, approval)
 
   const display = createDisplay(terminal, { fileOf, silent: wishes.json })
   const { job } = await followJob(client, jobId, display, signal)
@@ -93,35 +125,57 @@ async function makeFilm(
   return job
 }
 
-/** What costs nothing needs no question. */
-async function approveCost(job: JobAnswer, { yes, say, signal, terminal }: Wishes): Promise<void> {
-  if (job.estimated_cost === 0)
-    return say(terminal.paint('dim', '            Nothing to pay, so it begins at once'))
-  if (yes) return
+/** What costs nothing needs no question. What is approved is what was shown. */
+async function approveCost(
+  job: JobAnswer,
+  { yes, say, signal, terminal, isPlay }: Wishes,
+): Promise<Approval> {
+  const cost = job.estimated_cost
+  const approval = {
+    revision: job.revision,
+    ...(cost === null ? { accept_unknown_cost: true } : { max_cost: cost }),
+  }
+  const begins = (why: string): void => say(terminal.paint('dim', `            ${why}, so it begins at once`))
+  if (cost === 0) begins('Nothing to pay')
+  else if (isPlay) begins('Play money, billed by a fake Replicate here')
+  if (cost === 0 || isPlay || (yes && cost !== null)) return approval
   if (!process.stdin.isTTY || !terminal.out.isTTY)
     throw new CommandError(
-      `The film would cost ${spokenCost(job.estimated_cost)}: give --yes to approve that`,
+      cost === null
+        ? 'The price of a model is not known: only a person at a terminal may approve that'
+        : `The film would cost ${spokenCost(cost)}: give --yes to approve that`,
     )
   const asking = createInterface({ input: process.stdin, output: terminal.out })
-  const answer = await asking.question(`\n  Spend ${spokenCost(job.estimated_cost)}? [y/N] `, { signal })
+  const sum = cost === null ? 'an unknown sum' : spokenCost(cost)
+  const answer = await asking.question(`\n  Spend ${sum}? [y/N] `, { signal })
   asking.close()
   if (!/^y(?:es)?$/i.test(answer.trim()))
     throw new CommandError('Not approved, so nothing was rendered or spent')
+  return approval
 }
 
-async function tellResult(
-  job: JobAnswer,
-  { path }: Output,
-  tookMs: number,
+interface Result {
+  readonly job: JobAnswer
+  readonly output: Output
+  /** What the fake billed, where it rendered. */
+  readonly bill: Bill | undefined
+  readonly tookMs: number
+}
+
+function tellResult(
+  { job, output, bill, tookMs }: Result,
   { terminal }: CommandContext,
   json: boolean,
-): Promise<void> {
+): void {
+  const { path } = output
   const film = job.film!
-  const spent = job.costs.spent ?? job.estimated_cost
+  const { spent } = job.costs
   if (json) {
     const { duration, width, height, fps, size } = film
     const facts = { path, duration, width, height, fps, size, took_ms: Math.round(tookMs), cost: spent }
-    terminal.out.write(`${JSON.stringify(facts)}\n`)
+    terminal.out.write(
+      `${JSON.stringify({ ...facts, ...(bill && { play_money: true, billed: bill.usd }) })}\n`,
+    )
     return
   }
   const { paint } = terminal
@@ -131,9 +185,21 @@ async function tellResult(
     `${film.width} x ${film.height}`,
     `${film.fps} frames a second`,
   ]
+  const sum = `${spent === null ? 'an unknown sum' : spokenCost(spent)}${bill ? ' of play money' : ''}`
   terminal.out.write(
     `\n  ${paint('green', 'Your film')}  ${paint('bold', path)}\n` +
       `             ${facts.join(', ')}\n` +
-      `             made in ${spokenDuration(tookMs)} for ${spokenCost(spent)}\n\n`,
+      `             made in ${spokenDuration(tookMs)} for ${sum}\n` +
+      `${bill && bill.usd === spent ? `             The fake's own ledger agrees: ${billWords(bill)}\n` : ''}\n`,
   )
+}
+
+const billWords = ({ renders, usd }: Bill): string => `${count(renders, 'render')}, ${spokenCost(usd)} billed`
+
+/** The demonstration is of a bill that is right. */
+function checkBill(bill: Bill, { costs: { spent } }: JobAnswer): void {
+  if (spent !== null && bill.usd !== spent)
+    throw new CommandError(
+      `The fake's own ledger says otherwise: ${billWords(bill)}, and ${spokenCost(spent)} counted as spent`,
+    )
 }

@@ -1,23 +1,16 @@
-/** A server of our own for one command: a process that ends with us, also when we are killed. */
-import { type ChildProcess, fork } from 'node:child_process'
+/** A server of our own for one command. */
 import { once } from 'node:events'
-import { open, readFile } from 'node:fs/promises'
-import { extname, join } from 'node:path'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { UnreachableError } from './client.ts'
-import { CommandError } from './command-error.ts'
+import { type OwnProcess, startOwnProcess } from './own-process.ts'
 
-export interface OwnServer {
-  readonly url: string
-  /** Rejects when the server ends. */
-  readonly died: Promise<never>
+export interface OwnServer extends OwnProcess {
   /** The better reason, where it is the server's end that made `error`. */
   explain(error: unknown): Promise<unknown>
-  stop(): Promise<void>
 }
 
-const startMs = 30_000
-const stopMs = 10_000
 /** Between a connection that is refused and the news that the process has ended. */
 const exitMs = 500
 
@@ -25,74 +18,40 @@ const exitMs = 500
 export async function startOwnServer(
   dataDir: string,
   env: Readonly<Record<string, string | undefined>>,
+  {
+    isReached = false,
+  }: { /** Whether providers are to ask and tell it. */ readonly isReached?: boolean } = {},
 ): Promise<OwnServer> {
-  const logPath = join(dataDir, 'server.log')
-  const log = await open(logPath, 'a')
-  const program = join(import.meta.dirname, '..', `cli${extname(import.meta.filename)}`)
-  // The channel between us is what it watches: when we are gone, however that came, it stops.
-  const child = fork(program, ['serve'], {
-    stdio: ['ignore', log.fd, log.fd, 'ipc'],
+  const port = isReached ? await freePort() : 0
+  const own = await startOwnProcess({
+    name: 'The server',
+    module: 'cli',
+    args: ['serve'],
+    logPath: join(dataDir, 'server.log'),
     env: {
       ...env,
-      PORT: '0',
+      PORT: String(port),
       HOST: '127.0.0.1',
+      // One from the environment leads to another server, which knows nothing of our pictures.
+      PUBLIC_BASE_URL: isReached ? `http://127.0.0.1:${port}` : '',
       DATA_DIR: dataDir,
       LOG_LEVEL: 'info',
       SHUTDOWN_GRACE_MS: '0',
     },
   })
-  await log.close()
-  const died = new Promise<never>((_, reject) => {
-    child.once('error', reject)
-    child.once('exit', (code, signal) => {
-      void lastWords(logPath).then((words) =>
-        reject(
-          new CommandError(
-            `The server ended unexpectedly (${signal ?? `exit code ${code}`}). ${words}`.trim(),
-          ),
-        ),
-      )
-    })
-  })
-  died.catch(() => {})
-  const stop = () => stopChild(child)
-  try {
-    const ready = once(child, 'message', { signal: AbortSignal.timeout(startMs) })
-    const [message] = await Promise.race([ready, died])
-    const explain = async (thrown: unknown): Promise<unknown> => {
-      if (!(thrown instanceof UnreachableError)) return thrown
-      return Promise.race([died.catch((reason: unknown) => reason), sleep(exitMs, thrown)])
-    }
-    return { url: message.url, died, explain, stop }
-  } catch (error) {
-    await stop()
-    if (error instanceof CommandError) throw error
-    throw new CommandError(
-      `The server did not start within ${startMs / 1000} s. ${await lastWords(logPath)}`,
-      1,
-      { cause: error },
-    )
+  const explain = async (thrown: unknown): Promise<unknown> => {
+    if (!(thrown instanceof UnreachableError)) return thrown
+    return Promise.race([own.died.catch((reason: unknown) => reason), sleep(exitMs, thrown)])
   }
+  return { ...own, explain }
 }
 
-async function stopChild(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const exited = once(child, 'exit')
-  child.kill('SIGTERM')
-  // An open channel would keep the process alive when all its work has ended.
-  if (child.connected) child.disconnect()
-  const deadline = setTimeout(() => child.kill('SIGKILL'), stopMs)
-  await exited
-  clearTimeout(deadline)
-}
-
-async function lastWords(logPath: string): Promise<string> {
-  const text = await readFile(logPath, 'utf8').catch(() => '')
-  const line = text.trimEnd().split('\n').at(-1) ?? ''
-  try {
-    const { msg, err } = JSON.parse(line)
-    return [msg, err?.message].filter(Boolean).join(': ')
-  } catch {
-    return line
-  }
+/** The server has to know its address before it has it. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  return typeof address === 'object' && address ? address.port : 0
 }

@@ -2,11 +2,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { styleText } from 'node:util'
 import { createLogUpdate } from 'log-update'
+import { systemHost } from '../host.ts'
 import type { JobAnswer } from '../http/jobs.ts'
 import type { SceneAnswer, ScenesAnswer } from '../http/scenes.ts'
 import type { Client } from './client.ts'
 import {
   type Paint,
+  type SceneView,
   type Screen,
   type View,
   progressLines,
@@ -103,7 +105,7 @@ function liveDisplay({ out, screen }: Terminal, fileOf: ReadonlyMap<string, stri
     shown = shown ? eased(shown, target) : target
     // Between two polls the time left runs down by itself.
     const leftMs = left && Math.max(0, left.ms - (performance.now() - left.at))
-    draw(progressLines({ ...shown, leftMs }, screen()).join('\n'))
+    draw(progressLines({ ...shown, leftMs, now: systemHost.now() }, screen()).join('\n'))
   }
   const timer = setInterval(frame, frameMs)
   // The next picture has another number of lines, which it can only have from scratch.
@@ -116,7 +118,7 @@ function liveDisplay({ out, screen }: Terminal, fileOf: ReadonlyMap<string, stri
       const measured = timeLeft(share, performance.now() - begun)
       if (measured !== undefined) left = smoothed(left, measured)
       target = viewOf({ job, scenes }, fileOf)
-      if (job.current_stage !== 'rendering') left = undefined
+      if (job.current_stage !== 'rendering' || !scenes.scenes.every(isTold)) left = undefined
       if (ended.has(job.status)) {
         shown = target
       }
@@ -140,16 +142,26 @@ function smoothed(before: { readonly ms: number; readonly at: number } | undefin
 
 function viewOf({ job, scenes }: Followed, fileOf: ReadonlyMap<string, string>): View {
   return {
-    scenes: scenes.scenes.map((scene, position) => ({
-      name: sceneName(scene, position, fileOf),
-      status: scene.status,
-      share: scene.progress_percentage / 100,
-      tries: scene.tries,
-    })),
+    scenes: scenes.scenes.map((scene, position) => viewOfScene(scene, position, fileOf)),
     share: job.progress_percentage / 100,
     stage: job.current_stage,
     leftMs: undefined,
-    costUsd: job.costs.spent ?? job.estimated_cost,
+    costs: job.costs,
+    now: systemHost.now(),
+  }
+}
+
+/** Whether its progress says how far it is: a render at a provider has none until it is done. */
+const isTold = ({ renderer, status }: SceneAnswer): boolean => renderer === 'local' || status === 'completed'
+
+function viewOfScene(scene: SceneAnswer, position: number, fileOf: ReadonlyMap<string, string>): SceneView {
+  return {
+    name: sceneName(scene, position, fileOf),
+    status: scene.status,
+    share: scene.progress_percentage / 100,
+    tries: scene.tries,
+    waiting: scene.waiting,
+    untoldSince: isTold(scene) || scene.started_at === null ? undefined : Date.parse(scene.started_at),
   }
 }
 
@@ -168,9 +180,20 @@ const eased = (shown: View, target: View): View => ({
   }),
 })
 
+/** Waits that end by themselves and soon: a log has no use for them. */
+const ordinaryWaits = new Set<string>([
+  'queue',
+  'slots',
+  'start_delay',
+  'same_render',
+  'back_off',
+  'job_not_approved',
+])
+
 /** One line for each thing that happened: for logs, pipes and screen readers. */
 function plainDisplay({ out }: Terminal, fileOf: ReadonlyMap<string, string>): Display {
   const told = new Map<string, SceneAnswer['status']>()
+  const toldWaits = new Map<string, string | undefined>()
   let stage = ''
   let nextTenth = 10
   const say = (line: string): void => void out.write(`${line}\n`)
@@ -178,10 +201,14 @@ function plainDisplay({ out }: Terminal, fileOf: ReadonlyMap<string, string>): D
   return {
     update({ job, scenes }) {
       for (const [position, scene] of scenes.scenes.entries()) {
+        const name = `scene ${position + 1} of ${scenes.total_scenes}, ${sceneName(scene, position, fileOf)}`
+        const { code, reason } = scene.waiting ?? {}
+        if (code !== toldWaits.get(scene.id) && code !== undefined && !ordinaryWaits.has(code))
+          say(`${name}: waits: ${reason}`)
+        toldWaits.set(scene.id, code)
         const before = told.get(scene.id)
         told.set(scene.id, scene.status)
         if (scene.status === before) continue
-        const name = `scene ${position + 1} of ${scenes.total_scenes}, ${sceneName(scene, position, fileOf)}`
         if (scene.status === 'completed') say(`${name}: done${tookOf(scene)}`)
         else if (scene.status === 'failed')
           say(`${name}: failed: ${scene.error?.reason ?? 'no reason given'}`)

@@ -1,85 +1,98 @@
-/** The commands that ask a running server. */
-import { readFile } from 'node:fs/promises'
-import { text } from 'node:stream/consumers'
+/** The commands that ask a running server for films. */
+import {
+  approvalCommand,
+  clientFor,
+  oneId,
+  print,
+  printJson,
+  readRequest,
+  remoteOptions,
+  requestOptions,
+} from './asking.ts'
+import type { Client } from './client.ts'
 import type { JobAnswer } from '../http/jobs.ts'
-import { createClient } from './client.ts'
+import type { SceneAnswer } from '../http/scenes.ts'
 import { CommandError, usageError } from './command-error.ts'
 import type { CommandContext } from './film.ts'
-import { filmOptions, readOptions } from './option.ts'
+import { numberOf, readOptions } from './option.ts'
 import { chooseOutput, saveFilm } from './output.ts'
 import { createDisplay, followJob } from './progress.ts'
-import { checkReadable, filmRequest, uploadPhotos } from './request.ts'
-import { costWords, planLines, sceneName } from './view.ts'
-import { fitted, spokenCost, spokenLength, spokenSize } from './words.ts'
-
-const remoteOptions = {
-  url: { type: 'string', default: 'http://127.0.0.1:4000' },
-  json: { type: 'boolean', default: false },
-} as const
-
-const print = ({ terminal }: CommandContext, ...lines: string[]): void =>
-  void terminal.out.write(`${lines.join('\n')}\n`)
-
-const printJson = (context: CommandContext, value: unknown): void =>
-  print(context, JSON.stringify(value, null, context.terminal.live ? 2 : 0))
-
-function oneId(positionals: readonly string[], command: string): string {
-  if (positionals.length !== 1) throw usageError(`${command} needs one job's id`)
-  return positionals[0]!
-}
-
-function clientFor(url: string, signal: AbortSignal) {
-  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
-    throw usageError(`--url must be an address such as http://127.0.0.1:4000, not "${url}"`)
-  return createClient(url, signal)
-}
+import { planLines, planOfJob, sceneName } from './view.ts'
+import { count, fitted, spokenCost, spokenLength, spokenMoney, spokenSize } from './words.ts'
 
 export async function submit(context: CommandContext): Promise<void> {
-  const { values, positionals } = readOptions(context.args, {
-    ...remoteOptions,
-    ...filmOptions,
-    file: { type: 'string' },
-    name: { type: 'string' },
-  })
-  if ((values.file === undefined) === (positionals.length === 0))
-    throw usageError('submit needs photographs, or a request with --file')
+  const { values, positionals } = readOptions(context.args, { ...requestOptions, name: { type: 'string' } })
   const client = clientFor(values.url, context.signal)
-  await checkReadable(positionals)
-  const uploaded = await uploadPhotos(client, positionals)
-  const request =
-    values.file === undefined ? filmRequest(uploaded.assets, values) : await readRequest(values.file)
+  const { request, fileOf } = await readRequest(client, positionals, values, 'submit')
   const job = await client.createJob(request)
   if (values.json) return printJson(context, job)
-  const again = values.url === remoteOptions.url.default ? '' : ` --url ${values.url}`
   print(
     context,
-    ...planLines(job, uploaded.fileOf, context.terminal.screen()),
+    ...planLines(planOfJob(job), fileOf, context.terminal.screen()),
     '',
-    `  Job ${job.job_id} waits for your approval: coordinator approve ${job.job_id}${again}`,
+    `  Job ${job.job_id} waits for your approval: ${approvalCommand(job.job_id, job.estimated_cost, values.url)}`,
     '',
   )
 }
 
-async function readRequest(file: string): Promise<unknown> {
-  const source = file === '-' ? text(process.stdin) : readFile(file, 'utf8')
-  const given = await source.catch((cause: unknown) => {
-    throw new CommandError(`${file}: cannot be read`, 1, { cause })
-  })
-  try {
-    return JSON.parse(given)
-  } catch (cause) {
-    throw new CommandError(`${file}: is not JSON (${cause instanceof Error ? cause.message : ''})`, 1, {
-      cause,
-    })
-  }
-}
-
 export async function approve(context: CommandContext): Promise<void> {
-  const { values, positionals } = readOptions(context.args, remoteOptions)
+  const { values, positionals } = readOptions(context.args, {
+    ...remoteOptions,
+    'max-cost': { type: 'string' },
+    'accept-unknown-cost': { type: 'boolean', default: false },
+  })
   const id = oneId(positionals, 'approve')
-  const answer = await clientFor(values.url, context.signal).approve(id)
+  const most = numberOf('max-cost', values['max-cost'])
+  const answer = await clientFor(values.url, context.signal).approve(id, {
+    ...(most !== undefined && { max_cost: most }),
+    ...(values['accept-unknown-cost'] && { accept_unknown_cost: true }),
+  })
   if (values.json) printJson(context, answer)
   else print(context, `Job ${answer.job_id} is approved`)
+}
+
+export async function cancel(context: CommandContext): Promise<void> {
+  const { values, positionals } = readOptions(context.args, remoteOptions)
+  const id = oneId(positionals, 'cancel')
+  const answer = await clientFor(values.url, context.signal).cancel(id)
+  if (values.json) return printJson(context, answer)
+  const { spent, reserved } = answer.costs
+  print(
+    context,
+    `Job ${answer.job_id} is cancelled`,
+    spent === 0
+      ? 'Nothing is charged'
+      : `${spent === null ? 'An unknown sum' : spokenCost(spent)} stays charged`,
+    ...(reserved > 0
+      ? [
+          `${spokenCost(reserved)} may still be, until the provider has ended what runs: coordinator show ${id} tells`,
+        ]
+      : []),
+  )
+}
+
+export async function regenerate(context: CommandContext): Promise<void> {
+  const { values, positionals } = readOptions(context.args, remoteOptions)
+  const [id, wanted, ...others] = positionals
+  if (id === undefined || wanted === undefined || others.length > 0)
+    throw usageError("regenerate needs a job's id and a scene's number")
+  const client = clientFor(values.url, context.signal)
+  const answer = await client.regenerate(id, await sceneIdOf(client, id, wanted))
+  if (values.json) return printJson(context, answer)
+  const { scene, to_approve } = answer
+  const words = `Scene ${scene.position + 1} of job ${id} is rendered again`
+  const sum = to_approve === null ? 'its unknown cost is' : `${spokenCost(to_approve)} more are`
+  if (to_approve === 0) print(context, words)
+  else print(context, `${words}, once ${sum} approved: ${approvalCommand(id, to_approve, values.url)}`)
+}
+
+/** A scene's number, as people see it, or its id. */
+async function sceneIdOf(client: Client, jobId: string, wanted: string): Promise<string> {
+  if (!/^\d{1,6}$/.test(wanted)) return wanted
+  const { scenes } = await client.scenes(jobId)
+  const scene = scenes[Number(wanted) - 1]
+  if (scene) return scene.id
+  throw new CommandError(`Job ${jobId} has ${count(scenes.length, 'scene')}, and no scene ${wanted}`)
 }
 
 export async function show(context: CommandContext): Promise<void> {
@@ -94,23 +107,47 @@ export async function show(context: CommandContext): Promise<void> {
     ['Name', job.video_name],
     ['Status', `${job.status}, ${job.progress_percentage} % (${job.current_stage})`],
     ['Why', job.error?.reason],
-    ['Cost', costWords(job)],
+    ['Cost', `${spokenCost(job.costs.estimated)} estimated, ${spokenCost(job.costs.approved)} approved`],
+    ['Money', spokenMoney(job.costs)],
+    ['To pay', toPayWords(job)],
     ['Film', job.film ? filmWords(job.film) : `${spokenLength(job.storyboard.total_duration)} planned`],
     ['Asked for', job.inserted_at],
     ['Approved', job.approved_at ?? undefined],
     ['Ended', job.ended_at ?? undefined],
   ]
-  const digits = String(scenes.length).length
   print(
     context,
     ...facts.filter(([, value]) => value !== undefined).map(([name, value]) => `${name.padEnd(10)} ${value}`),
     '',
-    ...scenes.map((scene, position) => {
-      const state = scene.status === 'processing' ? `${scene.progress_percentage} %` : scene.status
-      const why = scene.error ? `  ${scene.error.reason}` : ''
-      return `${String(position + 1).padStart(digits)}  ${fitted(sceneName(scene, position), 32)}  ${state}${why}`
-    }),
+    ...sceneLines(job, scenes),
   )
+}
+
+/** What waits to be paid; undefined where that is nothing. */
+function toPayWords({ costs }: JobAnswer): string | undefined {
+  if (costs.scenes_to_pay === 0) return undefined
+  const approval = costs.to_approve === 0 ? '' : ', to be approved'
+  return `${spokenCost(costs.to_pay)} for ${count(costs.scenes_to_pay, 'scene')}${approval}`
+}
+
+function sceneLines({ costs, storyboard }: JobAnswer, scenes: readonly SceneAnswer[]): string[] {
+  const digits = String(scenes.length).length
+  const isPaid = storyboard.scenes.some(({ model }) => model !== 'local')
+  const costOf = new Map(costs.scenes.map((cost) => [cost.scene_id, cost]))
+  return scenes.map((scene, position) => {
+    const isTold = scene.status === 'processing' && scene.progress_percentage > 0
+    const state = isTold ? `${scene.progress_percentage} %` : scene.status
+    const cost = costOf.get(scene.id)
+    const money = isPaid && cost ? sceneMoney(cost) : ''
+    const why = scene.error?.reason ?? scene.waiting?.reason ?? ''
+    return `${String(position + 1).padStart(digits)}  ${fitted(sceneName(scene, position), 28)}  ${state.padEnd(10)}${isPaid ? `  ${money.padEnd(15)}` : ''}  ${why}`.trimEnd()
+  })
+}
+
+function sceneMoney({ estimated, reserved, spent }: JobAnswer['costs']['scenes'][number]): string {
+  return spent === 0 && reserved === 0
+    ? `${spokenCost(estimated)} estimated`
+    : spokenMoney({ spent, reserved })
 }
 
 const filmWords = (film: NonNullable<JobAnswer['film']>): string =>

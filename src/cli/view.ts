@@ -1,7 +1,17 @@
 /** What is shown while a film is made: from what the server says of a job to lines of text. Pure. */
 import type { JobAnswer } from '../http/jobs.ts'
 import type { SceneAnswer } from '../http/scenes.ts'
-import { count, fitted, spokenCost, spokenLength, spokenWhole } from './words.ts'
+import type { EstimateAnswer } from './client.ts'
+import {
+  count,
+  displayWidth,
+  fitted,
+  spokenCost,
+  spokenLength,
+  spokenMoney,
+  spokenWhole,
+  wrapped,
+} from './words.ts'
 
 export type Paint = (style: 'bold' | 'dim' | 'green' | 'cyan' | 'red' | 'yellow', text: string) => string
 
@@ -12,7 +22,10 @@ export interface View {
   readonly stage: string
   /** Undefined as long as nobody can tell. */
   readonly leftMs: number | undefined
-  readonly costUsd: number | null
+  /** US dollars; spent is null where a charge of unknown price is among it. */
+  readonly costs: { readonly reserved: number; readonly spent: number | null }
+  /** ms since the epoch. */
+  readonly now: number
 }
 
 export interface SceneView {
@@ -21,7 +34,13 @@ export interface SceneView {
   /** 0 to 1. */
   readonly share: number
   readonly tries: number
+  readonly waiting: Waiting | null
+  /** When it began, ms since the epoch, where nobody tells how far it is: providers don't. */
+  readonly untoldSince: number | undefined
 }
+
+/** Why a scene does not go on. */
+export type Waiting = Pick<NonNullable<SceneAnswer['waiting']>, 'code' | 'reason'>
 
 export interface Screen {
   readonly columns: number
@@ -77,9 +96,9 @@ export function progressLines(view: View, screen: Screen): string[] {
   const sceneLine = (scene: SceneView, position: number): string => {
     const number = String(position + 1).padStart(digits)
     const name = fitted(scene.name, nameColumns)
-    const bar = progressBar(scene.share, barColumns, paint, scene.status === 'completed' ? 'green' : 'cyan')
+    const bar = sceneBar(scene, view.now, barColumns, paint)
     const shown = scene.status === 'pending' ? paint('dim', name) : name
-    return `  ${paint('dim', number)}  ${shown}  ${bar}  ${sceneState(scene, paint)}`
+    return `  ${paint('dim', number)}  ${shown}  ${bar}  ${sceneState(scene, view.now, paint)}`
   }
 
   const { first, last } = visibleScenes(view.scenes, screen.rows - fixedRows)
@@ -103,7 +122,7 @@ export function progressLines(view: View, screen: Screen): string[] {
   const facts = [
     stageWords[view.stage] ?? view.stage,
     view.leftMs === undefined ? undefined : leftWords(view.leftMs),
-    spokenCost(view.costUsd),
+    spokenMoney(view.costs),
   ]
     .filter((fact) => fact !== undefined)
     .join(' · ')
@@ -124,13 +143,61 @@ const stateColumns = 8
 
 const padded = (text: string): string => text.padStart(stateColumns)
 
-function sceneState({ status, share, tries }: SceneView, paint: Paint): string {
+function sceneBar(scene: SceneView, now: number, columns: number, paint: Paint): string {
+  const why = scene.waiting && waitWords(scene.waiting, columns)
+  if (why) return paint('dim', fitted(why, columns))
+  const runningMs = untoldMs(scene, now)
+  if (runningMs !== undefined) return movingBar(runningMs, columns, paint)
+  return progressBar(scene.share, columns, paint, scene.status === 'completed' ? 'green' : 'cyan')
+}
+
+const untoldMs = ({ status, share, untoldSince }: SceneView, now: number): number | undefined =>
+  status === 'processing' && share === 0 && untoldSince !== undefined
+    ? Math.max(0, now - untoldSince)
+    : undefined
+
+function sceneState(scene: SceneView, now: number, paint: Paint): string {
+  const { status, share, tries, waiting } = scene
+  if (waiting?.code === 'held') return paint('yellow', padded('held'))
   if (status === 'completed') return paint('green', padded('done'))
   if (status === 'failed') return paint('red', padded('failed'))
   if (status === 'cancelled') return paint('yellow', padded('stopped'))
   if (status === 'pending')
     return tries > 0 ? paint('yellow', padded('retrying')) : paint('dim', padded('waiting'))
-  return padded(`${Math.floor(share * 100)} %`)
+  const runningMs = untoldMs(scene, now)
+  return padded(runningMs === undefined ? `${Math.floor(share * 100)} %` : clockOf(runningMs))
+}
+
+/** Narrow: `12 s`, `1:05`. */
+function clockOf(ms: number): string {
+  const seconds = Math.floor(ms / 1000)
+  return seconds < 60
+    ? `${seconds} s`
+    : `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`
+}
+
+/** Where there is no room for the reason. */
+const shortReasons: Readonly<Record<Waiting['code'], string>> = {
+  approval: 'its cost is not approved',
+  provider_pause: 'the provider is busy',
+  slots: 'all places are taken',
+  start_delay: 'starts are kept apart',
+  budget_job: "the job's budget is used",
+  budget_client: "the client's budget is used",
+  budget_day: "the day's budget is used",
+  budget_total: 'the budget is used',
+  unknown_price: 'its price is unknown',
+  same_render: 'rendered just now',
+  back_off: 'failed, to be tried again',
+  job_not_approved: '',
+  queue: 'others are before it',
+  held: 'a person has to decide',
+}
+
+/** What a waiting scene shows in place of its bar; empty where there is no room, or the film's own line says it. */
+export function waitWords({ code, reason }: Waiting, columns: number): string {
+  const words = [code === 'job_not_approved' ? '' : reason, shortReasons[code]]
+  return words.find((text) => displayWidth(text) <= columns) ?? ''
 }
 
 const leftWords = (ms: number): string =>
@@ -151,6 +218,18 @@ export function progressBar(share: number, columns: number, paint: Paint, style:
   return (done && paint(style, done)) + (rest && paint('dim', rest))
 }
 
+const columnsPerSecond = 12
+
+/** A piece that goes to and fro: something is done, and nobody knows how much. */
+function movingBar(ms: number, columns: number, paint: Paint): string {
+  const piece = Math.max(1, Math.round(columns / 6))
+  const way = columns - piece
+  const gone = Math.floor((ms / 1000) * columnsPerSecond) % (2 * way)
+  const at = Math.min(gone, 2 * way - gone)
+  const dim = (cells: number): string => (cells > 0 ? paint('dim', '─'.repeat(cells)) : '')
+  return dim(at) + paint('cyan', '━'.repeat(piece)) + dim(way - at)
+}
+
 /** Where there are more scenes than rows: those around the first that isn't done. */
 function visibleScenes(scenes: readonly SceneView[], rows: number) {
   if (scenes.length <= rows) return { first: 0, last: scenes.length }
@@ -161,40 +240,93 @@ function visibleScenes(scenes: readonly SceneView[], rows: number) {
   return { first, last: first + shown }
 }
 
+/** A film as it is planned, and what is to be paid for it in US dollars; null where nobody knows. */
+export interface Plan {
+  readonly storyboard: JobAnswer['storyboard']
+  readonly costUsd: number | null
+  readonly scenesToPay: number
+  /** By the storyboard's order; 0 where a kept clip serves, or another scene's. */
+  readonly sceneUsd: readonly (number | null)[]
+}
+
+export const planOfJob = ({ storyboard, estimated_cost, costs }: JobAnswer): Plan => ({
+  storyboard,
+  costUsd: estimated_cost,
+  scenesToPay: costs.scenes_to_pay,
+  sceneUsd: costs.scenes.map(({ estimated }) => estimated),
+})
+
+export const planOfEstimate = ({
+  storyboard,
+  estimated_cost,
+  scenes_to_pay,
+  scenes,
+}: EstimateAnswer): Plan => ({
+  storyboard,
+  costUsd: estimated_cost,
+  scenesToPay: scenes_to_pay,
+  sceneUsd: scenes.map(({ estimated }) => estimated),
+})
+
+const mostListed = 12
+
 /** The plan, before it is approved. Its scenes need no list where bars of the same names follow at once. */
 export function planLines(
-  job: JobAnswer,
+  plan: Plan,
   fileOf: ReadonlyMap<string, string>,
   { columns, paint }: Screen,
   list: 'list' | 'no list' = 'list',
 ): string[] {
-  const { scenes, format, total_duration } = job.storyboard
+  const { scenes, format, total_duration } = plan.storyboard
+  const width = Math.min(columns, 100)
   const names = scenes.map((scene, position) => sceneName(scene, position, fileOf))
   const digits = String(scenes.length).length
+  const isPaid = scenes.some(({ model }) => model !== 'local')
   const nameColumns = Math.min(
     Math.max(8, ...names.map((name) => name.length)),
-    Math.min(columns, 100) - digits - 16,
+    width - digits - (isPaid ? 25 : 16),
   )
-  const most = 12
-  const lines = scenes
-    .slice(0, most)
-    .map(
-      ({ duration }, position) =>
-        `  ${paint('dim', String(position + 1).padStart(digits))}  ${fitted(names[position]!, nameColumns)}  ${paint('dim', spokenLength(duration).padStart(6))}`,
-    )
-  if (scenes.length > most)
-    lines.push(`  ${' '.repeat(digits)}  ${paint('dim', `and ${scenes.length - most} more`)}`)
+  const noteLines = (note: string, indent: number): string[] =>
+    wrapped(note, width - 1 - indent).map((line) => ' '.repeat(indent) + paint('dim', line))
+  // What is so for every scene is said once.
+  const common = commonNotes(scenes)
+  const lines = scenes.slice(0, mostListed).flatMap(({ title, duration, notes }, position) => {
+    const number = paint('dim', String(position + 1).padStart(digits))
+    const price = isPaid ? `  ${spokenCost(plan.sceneUsd[position]!).padStart(7)}` : ''
+    const own = notes.filter((note) => !common.includes(untitled(note, title)))
+    return [
+      `  ${number}  ${fitted(names[position]!, nameColumns)}  ${paint('dim', spokenLength(duration).padStart(6))}${price}`,
+      ...own.flatMap((note) => noteLines(note, digits + 4)),
+    ]
+  })
+  if (scenes.length > mostListed)
+    lines.push(`  ${' '.repeat(digits)}  ${paint('dim', `and ${scenes.length - mostListed} more`)}`)
+  if (common.length > 0) lines.push('', ...common.flatMap((note) => noteLines(`Each scene: ${note}`, 2)))
   const shape = `${format.width} x ${format.height}, ${format.fps} frames a second`
+  const isListed = list === 'list' || scenes.some(({ notes }) => notes.length > 0)
   return [
     '',
     `  ${paint('bold', 'The plan')}  ${paint('dim', `${count(scenes.length, 'scene')}, ${spokenLength(total_duration)}, ${shape}`)}`,
-    ...(list === 'list' ? ['', ...lines, ''] : []),
-    `  ${paint('bold', 'The cost')}  ${costWords(job)}`,
+    ...(isListed ? ['', ...lines, ''] : []),
+    `  ${paint('bold', 'The cost')}  ${costWords(plan)}`,
   ]
 }
 
-export const costWords = ({ estimated_cost, storyboard }: JobAnswer): string => {
-  if (estimated_cost === null) return 'unknown: the price of a model is not known'
-  const local = storyboard.scenes.every(({ model }) => model === 'local')
-  return `${spokenCost(estimated_cost)}${local ? ', rendered on this machine' : ''}`
+type Noted = Pick<Plan['storyboard']['scenes'][number], 'title' | 'notes'>
+
+/** Without what tells two scenes' notes apart. */
+const untitled = (note: string, title: string | null): string => note.replace(` "${title}"`, '')
+
+const commonNotes = (scenes: readonly Noted[]): string[] => {
+  const [first = [], ...others] = scenes.map(({ title, notes }) => notes.map((note) => untitled(note, title)))
+  return others.length === 0 ? [] : first.filter((note) => others.every((notes) => notes.includes(note)))
+}
+
+export function costWords({ costUsd, scenesToPay, storyboard: { scenes } }: Plan): string {
+  const paid = [...new Set(scenes.map(({ model }) => model).filter((model) => model !== 'local'))]
+  if (paid.length === 0) return `${spokenCost(costUsd)}, rendered on this machine`
+  const [models, share] = [paid.join(', '), `${scenesToPay} of ${count(scenes.length, 'scene')} to pay`]
+  return costUsd === null
+    ? `unknown, as a model has no price: ${share} for ${models}`
+    : `${spokenCost(costUsd)} for ${models}, ${share}`
 }

@@ -31,6 +31,13 @@ export function spokenSize(bytes: number): string {
 export const spokenCost = (usd: number | null): string =>
   usd === null ? 'unknown' : `$${usd.toFixed(usd !== 0 && usd < 0.01 ? 4 : 2)}`
 
+/** Where money is: what is charged, and what may still be. */
+export function spokenMoney({ spent, reserved }: { spent: number | null; reserved: number }): string {
+  if (spent === 0 && reserved === 0) return spokenCost(0)
+  const held = reserved === 0 ? '' : `, ${spokenCost(reserved)} reserved`
+  return `${spent === null ? 'an unknown sum' : spokenCost(spent)} spent${held}`
+}
+
 export const count = (many: number, one: string): string => `${many} ${one}${many === 1 ? '' : 's'}`
 
 const graphemes = new Intl.Segmenter()
@@ -57,4 +64,15 @@ export function fitted(text: string, columns: number): string {
     used += columnsOf(segment)
   }
   return `${kept}…${' '.repeat(Math.max(0, columns - used - 1))}`
+}
+
+/** Breaks a text between words into lines of at most `columns`; a word that is wider has a line to itself. */
+export function wrapped(text: string, columns: number): string[] {
+  const lines: string[] = []
+  for (const word of text.split(' ')) {
+    const longer = `${lines.at(-1)} ${word}`
+    if (lines.length > 0 && displayWidth(longer) <= columns) lines[lines.length - 1] = longer
+    else lines.push(word)
+  }
+  return lines
 }

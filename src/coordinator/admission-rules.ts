@@ -16,15 +16,19 @@ export interface RendererLimit {
   readonly task: 'render-scene' | 'follow-render'
 }
 
-/** What goes on at a renderer, read from rows. */
-export interface RendererNow {
-  readonly inFlight: number
-  /** Attempts in flight that are still to be sent. */
-  readonly unsent: number
+/** What decides when the next request may be sent to a renderer. */
+export interface Gate {
   /** When the last one was sent, ms since the epoch; undefined where none was. */
   readonly lastPostedAt: number | undefined
   /** What a provider asked for; undefined where it didn't, or where that is over. */
   readonly pause: { readonly until: number; readonly reason: string } | undefined
+}
+
+/** What goes on at a renderer, read from rows. */
+export interface RendererNow extends Gate {
+  readonly inFlight: number
+  /** Attempts in flight that are still to be sent. */
+  readonly unsent: number
 }
 
 export const waitCodes = [
@@ -88,7 +92,7 @@ export function rendererWait(limit: RendererLimit, at: RendererNow): Waiting | u
 }
 
 /** When the next request may be sent to a renderer, ms since the epoch; `now` where at once. A clock that was put back delays by one delay at most. */
-export function mayPostAt(limit: Pick<RendererLimit, 'startDelayMs'>, at: RendererNow, now: number): number {
+export function mayPostAt(limit: Pick<RendererLimit, 'startDelayMs'>, at: Gate, now: number): number {
   const afterLast =
     at.lastPostedAt === undefined ? now : Math.min(at.lastPostedAt, now) + limit.startDelayMs
   return Math.max(now, afterLast, at.pause?.until ?? now)

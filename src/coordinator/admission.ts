@@ -12,6 +12,7 @@ import type { Database, Reader, Transaction } from '../store/database.ts'
 import { findPause } from '../store/money.ts'
 import { type WaitingScene, listWaitingScenes, nextRetryAt, setSceneProcessing } from '../store/scenes.ts'
 import {
+  type Gate,
   type RendererLimit,
   type RendererNow,
   type Waiting,
@@ -99,6 +100,9 @@ export function createAdmission(options: AdmissionOptions): Admission {
   }
 }
 
+/** Scenes started in one transaction: nothing else is heard meanwhile. */
+const startsAtOnce = 32
+
 /** Scenes read at a time: more than the free places where some of them have to wait for money. */
 const pageSize = 50
 
@@ -111,7 +115,8 @@ async function admit(
   const now = options.host.now()
   const at = await rendererNow(tx, limit.name, now)
   if (at.pause) return at.pause.until
-  let free = freeStarts(limit, at)
+  const places = freeStarts(limit, at)
+  let free = Math.min(places, startsAtOnce)
   let again = Number.POSITIVE_INFINITY
   const treasury = openTreasury(tx, options.budgets, now)
   const begun = new Set<number>()
@@ -134,14 +139,20 @@ async function admit(
     }
     if (scenes.length < page.limit) break
   }
+  if (free === 0 && places > startsAtOnce) return now
   return Math.min(again, (await nextRetryAt(tx, limit.name, now)) ?? Number.POSITIVE_INFINITY)
 }
 
 /** What goes on at a renderer. */
-export async function rendererNow(reader: Reader, renderer: string, now: number): Promise<RendererNow> {
+export const rendererNow = async (reader: Reader, renderer: string, now: number): Promise<RendererNow> => ({
+  ...(await occupancyOf(reader, renderer)),
+  ...(await gateNow(reader, renderer, now)),
+})
+
+/** Of that, what decides when the next request may be sent there. */
+export async function gateNow(reader: Reader, renderer: string, now: number): Promise<Gate> {
   const pause = await findPause(reader, renderer)
   return {
-    ...(await occupancyOf(reader, renderer)),
     lastPostedAt: await lastPostedAt(reader, renderer),
     pause: pause && pause.until > now ? pause : undefined,
   }

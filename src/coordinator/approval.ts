@@ -16,7 +16,7 @@ import { listScenes, setScenePlan } from '../store/scenes.ts'
 import { type Quote, quoteFor } from './quote.ts'
 import type { Starting } from './starting.ts'
 import type { Tell } from './tell.ts'
-import { type ConfiguredBudgets, budgetLimits } from './treasury.ts'
+import { type ConfiguredBudgets, openTreasury } from './treasury.ts'
 
 export interface ApprovalOptions {
   readonly database: Database
@@ -33,10 +33,12 @@ export interface Needed {
   readonly quote: Quote
   /** What has become of its money so far. */
   readonly money: Money
-  /** In all, with what was spent and is held back already; null where a price is unknown. */
-  readonly totalMicros: number | null
+  /** In all, with what was spent and is held back already; what is of unknown price is not in it. */
+  readonly totalMicros: number
   /** Whether what was allowed so far is not enough. */
   readonly isMore: boolean
+  /** What is to be allowed beyond that; null: an unknown price. */
+  readonly toApproveMicros: number | null
 }
 
 /** What the waiting scenes of a job cost, beside what was allowed. */
@@ -46,12 +48,11 @@ export async function neededFor(reader: Reader, job: Job, scenes: readonly Scene
     scenes.filter(({ status }) => status === 'pending'),
   )
   const money = await moneyOfJob(reader, job.id)
-  const totalMicros =
-    quote.micros === null ? null : quote.micros + money.reservedMicros + money.spentMicros
-  const isMore =
-    quote.scenesToPay > 0 &&
-    (totalMicros === null ? !job.unknownCostAccepted : totalMicros > job.authorisedMicros)
-  return { quote, money, totalMicros, isMore }
+  const totalMicros = quote.knownMicros + money.reservedMicros + money.spentMicros
+  const isUnknownNew = quote.micros === null && !job.unknownCostAccepted
+  const isMore = isUnknownNew || (quote.scenesToPay > 0 && totalMicros > job.authorisedMicros)
+  const toApproveMicros = isUnknownNew ? null : isMore ? totalMicros - job.authorisedMicros : 0
+  return { quote, money, totalMicros, isMore, toApproveMicros }
 }
 
 export function createApproval(options: ApprovalOptions) {
@@ -91,21 +92,19 @@ export function createApproval(options: ApprovalOptions) {
     { totalMicros, quote }: Needed,
     { max_cost, accept_unknown_cost }: ApprovalRequest,
   ): Promise<void> => {
-    const limits = await budgetLimits(tx, options.budgets)
-    const cost = quote.micros
-    if (cost === null) {
-      if (!accept_unknown_cost)
-        throw costRefused(job, 'The price of a model is not known; approve with accept_unknown_cost to render it all the same', { estimated_cost: null })
-      if (limits.size > 0)
-        throw costRefused(job, `The price of a model is not known, so it cannot be held against the budget ${[...limits.keys()].join(', ')}; give the model a price`, { estimated_cost: null })
-      return
-    }
-    const estimated_cost = dollars(cost)
-    if (max_cost !== undefined && totalMicros! > toMicros(max_cost))
-      throw costRefused(job, `It costs ${spokenMoney(totalMicros!)}, more than max_cost`, { estimated_cost, max_cost })
-    const ofJob = limits.get('job')
-    if (ofJob !== undefined && totalMicros! > ofJob)
-      throw costRefused(job, `It costs ${spokenMoney(totalMicros!)}, and a job's budget is ${spokenMoney(ofJob)}`, { estimated_cost, budget: dollars(ofJob) })
+    const budgets = await openTreasury(tx, options.budgets, host.now()).budgetsFor({ ...job, jobId: job.id })
+    const isUnknown = quote.micros === null
+    const estimated_cost = quote.micros === null ? null : dollars(quote.micros)
+    if (isUnknown && !accept_unknown_cost && !job.unknownCostAccepted)
+      throw costRefused(job, 'The price of a model is not known; approve with accept_unknown_cost to render it all the same', { estimated_cost })
+    if (isUnknown && budgets.length > 0)
+      throw costRefused(job, `The price of a model is not known, so it cannot be held against the budget ${budgets.map(({ name }) => name).join(', ')}; give the model a price`, { estimated_cost })
+    const cost = `${spokenMoney(totalMicros)}${isUnknown ? ' and an unknown sum' : ''}`
+    if (max_cost !== undefined && totalMicros > toMicros(max_cost))
+      throw costRefused(job, `It costs ${cost}, more than max_cost`, { estimated_cost, max_cost })
+    const ofJob = budgets.find(({ name }) => name === 'job')?.limitMicros
+    if (ofJob !== undefined && totalMicros > ofJob)
+      throw costRefused(job, `It costs ${cost}, and a job's budget is ${spokenMoney(ofJob)}`, { estimated_cost, budget: dollars(ofJob) })
   }
 
   const approve = async (tx: Transaction, jobId: number, request: ApprovalRequest): Promise<Job | RefusedError> => {
@@ -139,8 +138,10 @@ export function createApproval(options: ApprovalOptions) {
     const progress = { ...created, stage: 'approved' }
     if (job.status === 'pending') await setApproved(tx, job.id, progress, now)
     else if (job.endedAt !== null) await setReopened(tx, job.id, progress, now)
-    const authorised = Math.max(max_cost === undefined ? 0 : toMicros(max_cost), totalMicros ?? 0)
-    if (authorised > 0 || accept_unknown_cost) await setAuthorised(tx, job.id, authorised, accept_unknown_cost, now)
+    const allowed = max_cost === undefined ? job.authorisedMicros : toMicros(max_cost)
+    const authorised = Math.max(allowed, totalMicros)
+    const isUnknownAccepted = accept_unknown_cost || job.unknownCostAccepted
+    if (authorised > 0 || isUnknownAccepted) await setAuthorised(tx, job.id, authorised, isUnknownAccepted, now)
     const data = { estimated_micros: quote.micros, price_book: job.priceBook, authorised_micros: authorised }
     await tell(tx, { type: 'job_approved', jobId: job.id, data })
     const approved = (await findJob(tx, job.id))!

@@ -9,7 +9,7 @@
 import type { Engine } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
 import { type Attempt, type RenderEnd, isCharged } from '../job/attempt.ts'
-import type { Failure } from '../job/scene.ts'
+import type { Failure, Scene } from '../job/scene.ts'
 import { type Log, logLine } from '../log.ts'
 import {
   type Posting,
@@ -30,11 +30,12 @@ import {
 import type { Database, Transaction } from '../store/database.ts'
 import { extendPause } from '../store/money.ts'
 import { insertWebhook } from '../store/provider.ts'
+import { keepRender } from '../store/renders.ts'
 import { findScene } from '../store/scenes.ts'
 import { type RendererLimit, mayPostAt } from './admission-rules.ts'
-import { rendererNow } from './admission.ts'
-import { type AttemptWork, attemptWork } from './scene-verbs.ts'
+import { gateNow } from './admission.ts'
 import type { SceneEnd, Settling } from './settling.ts'
+import type { Starting } from './starting.ts'
 import type { Tell } from './tell.ts'
 import { book } from './treasury.ts'
 
@@ -47,8 +48,8 @@ export type Post =
 export interface AttemptVerbs {
   /** The attempt as it is now. */
   attempt(attemptId: string): Promise<Attempt | undefined>
-  /** An attempt's scene and job; undefined where they are gone. */
-  attemptWork(attemptId: string): Promise<AttemptWork | undefined>
+  /** The scene of an attempt that is to be sent, its job told to be rendering; undefined where it is gone. */
+  beginOrder(attemptId: string): Promise<Scene | undefined>
   /** The renderer's turn: commits what is sent, and that it may have been sent from now on. */
   beginPost(attemptId: string, posting: Posting): Promise<Post>
   /** Of these renders at a provider, those that attempts account for. */
@@ -66,6 +67,8 @@ export interface AttemptVerbs {
     end: RenderEnd,
     trouble: { readonly failure: Failure; readonly retry: boolean },
   ): Promise<void>
+  /** What was paid for is here, verified: for this scene, and for all that want the same. `source`: the artifact. */
+  clipKept(attemptId: string, source: string): Promise<void>
   /** It was paid for, and its clip can't be had: the scene fails, and nothing is bought instead. */
   clipLost(attemptId: string, failure: Failure): Promise<void>
   /** A message of the provider, committed; it has its effect once. */
@@ -86,6 +89,7 @@ export interface AttemptVerbsOptions {
   readonly renderers: readonly RendererLimit[]
   readonly tell: Tell
   readonly settling: Settling
+  readonly starting: Starting
   readonly news: News
   /** A place at a renderer came free. */
   readonly admitSoon: () => void
@@ -111,7 +115,7 @@ export function createNews(): News {
 }
 
 export function createAttemptVerbs(options: AttemptVerbsOptions): AttemptVerbs {
-  const { database, host, log, tell, settling, news, admitSoon } = options
+  const { database, engine, host, log, tell, settling, starting, news, admitSoon } = options
   const limitOf = new Map(options.renderers.map((limit) => [limit.name, limit]))
 
   /** Ends a scene with its attempt, unless another one has it by now. */
@@ -130,10 +134,12 @@ export function createAttemptVerbs(options: AttemptVerbsOptions): AttemptVerbs {
 
     attempt: (attemptId) => findAttempt(database, attemptId),
 
-    attemptWork: (attemptId) =>
+    beginOrder: (attemptId) =>
       database.transaction(async (tx) => {
         const attempt = await findAttempt(tx, attemptId)
-        return attempt && attemptWork(tx, attempt, settling)
+        const scene = attempt && (await findScene(tx, attempt.sceneId))
+        if (scene) await settling.tellRendering(tx, scene.jobId)
+        return scene
       }),
 
     knownRenders: (renderer, renderIds) => knownRenders(database, renderer, renderIds),
@@ -144,10 +150,11 @@ export function createAttemptVerbs(options: AttemptVerbsOptions): AttemptVerbs {
         const limit = attempt && limitOf.get(attempt.renderer)
         if (!limit || attempt.status !== 'intended') return { kind: 'over' }
         const now = host.now()
-        const until = mayPostAt(limit, await rendererNow(tx, limit.name, now), now)
+        const until = mayPostAt(limit, await gateNow(tx, limit.name, now), now)
         if (until > now) return { kind: 'wait', until }
         if ((await setPosted(tx, attemptId, posting, now)) === 0) return { kind: 'over' }
-        tx.afterCommit(admitSoon)
+        // With a delay between starts, few are made ready ahead of their turn.
+        if (limit.startDelayMs > 0) tx.afterCommit(admitSoon)
         return { kind: 'go' }
       }),
 
@@ -212,6 +219,17 @@ export function createAttemptVerbs(options: AttemptVerbsOptions): AttemptVerbs {
         if (!attempt) return
         await endScene(tx, attempt, { failure, retry: retry && !isCharged(end), countsAsTry: true })
         await settled(tx, attempt)
+      }),
+
+    clipKept: (attemptId, source) =>
+      database.transaction(async (tx) => {
+        const now = host.now()
+        const attempt = await findAttempt(tx, attemptId)
+        if (!attempt || (await setClip(tx, attemptId, 'kept', now)) === 0) return
+        await keepRender(tx, attempt.renderKey, { artifact: source, attemptId }, now)
+        const { sceneId: subject, jobId } = attempt
+        await engine.enqueue(tx, { kind: 'take-clip', subject, jobId })
+        await starting.serveRender(tx, attempt.renderKey)
       }),
 
     clipLost: (attemptId, failure) =>

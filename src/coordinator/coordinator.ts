@@ -68,9 +68,12 @@ export function createCoordinator(options: CoordinatorOptions): RunningCoordinat
   const { admitSoon } = admission
   const news = createNews()
   const settling = createSettling({ ...options, tell, maxTries, retryDelayMs })
-  const shared = { ...options, budgets, installationId, tell, starting, settling, news, admitSoon }
+  const { rendererOf, taskOf } = offers(options.renderers)
+  // A model that nobody here renders is not offered.
+  const offered = [...options.catalogue.models].filter(([name]) => rendererOf.has(name))
+  const catalogue: Catalogue = { ...options.catalogue, models: new Map(offered) }
+  const shared = { ...options, catalogue, budgets, installationId, tell, starting, settling, news, admitSoon }
   const attempts = createAttemptVerbs(shared)
-  const { taskOf } = offers(options.renderers)
   const subscriptions: (() => void)[] = []
 
   /** Each step is idempotent: a task that is already there is not added twice. */

@@ -139,7 +139,7 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
     const now = host.now()
     for (const scene of await listScenes(tx, jobId)) {
       if (scene.status !== 'pending' && scene.status !== 'processing') continue
-      if (scene.attemptId === null) await engine.cancel(tx, { kind: 'take-clip', subject: scene.id })
+      if (scene.status === 'processing') await engine.cancel(tx, { kind: 'take-clip', subject: scene.id })
       await tell(tx, { type: 'scene_cancelled', jobId, sceneId: scene.id, data: {} })
     }
     await cancelScenes(tx, jobId, now)

@@ -6,6 +6,8 @@ import { findRender } from '../store/renders.ts'
 export interface Quote {
   /** Null where a price is unknown. */
   readonly micros: number | null
+  /** Of the scenes whose price is known. */
+  readonly knownMicros: number
   readonly scenesToPay: number
   /** By the scenes' order: what each will be charged for. */
   readonly byScene: readonly (number | null)[]
@@ -23,8 +25,10 @@ export async function quoteFor(reader: Reader, scenes: readonly QuotedScene[]): 
     seen.add(renderKey)
     byScene.push(isKept ? 0 : price_micros)
   }
+  const knownMicros = byScene.reduce<number>((sum, price) => sum + (price ?? 0), 0)
   return {
-    micros: byScene.includes(null) ? null : byScene.reduce<number>((sum, price) => sum + price!, 0),
+    micros: byScene.includes(null) ? null : knownMicros,
+    knownMicros,
     scenesToPay: byScene.filter((price) => price !== 0).length,
     byScene,
   }

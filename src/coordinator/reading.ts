@@ -5,7 +5,7 @@ import type { Attempt } from '../job/attempt.ts'
 import { assetNotFound, jobNotFound, RefusedError } from '../job/errors.ts'
 import type { FilmManifest, Job } from '../job/job.ts'
 import type { JobStatus } from '../job/lifecycle.ts'
-import { type Money, noMoney } from '../job/price.ts'
+import { type Money, noMoney, spokenMoney } from '../job/price.ts'
 import type { Progress } from '../job/progress.ts'
 import type { Scene } from '../job/scene.ts'
 import type { Task } from '../job/task.ts'
@@ -131,14 +131,14 @@ export function createReading({ database, engine, host, renderers, budgets }: Re
       const job = await existing(jobId)
       const scenes = await listScenes(database, jobId)
       const spent = await moneyOfScenes(database, jobId)
-      const { quote, money, isMore } = await neededFor(database, job, scenes)
+      const { quote, money, toApproveMicros } = await neededFor(database, job, scenes)
       const waiting = scenes.filter(({ status }) => status === 'pending')
       const open = new Map(waiting.map(({ id }, index) => [id, quote.byScene[index]!]))
       return {
         ...money,
         toPayMicros: quote.micros,
         scenesToPay: quote.scenesToPay,
-        toApproveMicros: isMore ? quote.micros : 0,
+        toApproveMicros,
         scenes: scenes.map(({ id, price_micros }) => ({
           sceneId: id,
           estimatedMicros: open.has(id) ? open.get(id)! : price_micros,
@@ -150,6 +150,7 @@ export function createReading({ database, engine, host, renderers, budgets }: Re
     async waits(jobId) {
       const job = await existing(jobId)
       const scenes = await listScenes(database, jobId)
+      const ofJob = jobWait(job, (await neededFor(database, job, scenes)).toApproveMicros)
       const now = host.now()
       const treasury = openTreasury(database, budgets, now)
       const atRenderer = new Map<string, Waiting | undefined>()
@@ -163,7 +164,7 @@ export function createReading({ database, engine, host, renderers, budgets }: Re
         if (scene.status !== 'pending') continue
         const facts = { ...job, ...scene, jobId, priceMicros: scene.price_micros }
         const wait =
-          jobWait(job) ??
+          ofJob ??
           backOffWait(scene, now) ??
           (await sceneWait(database, facts, treasury, now)) ??
           atRenderer.get(scene.renderer) ??
@@ -233,14 +234,18 @@ const heldWait: Waiting = {
 
 const queueWait: Waiting = { code: 'queue', reason: 'others are before it', until: null }
 
-const jobWait = ({ status }: Job): Waiting | undefined =>
-  status === 'approved' || status === 'processing'
-    ? undefined
-    : {
-        code: 'job_not_approved',
-        reason: status === 'pending' ? 'its job waits for approval' : `its job is ${status}`,
-        until: null,
-      }
+const jobWait = ({ status }: Job, toApproveMicros: number | null): Waiting | undefined => {
+  if (status === 'approved' || status === 'processing') return undefined
+  // It was changed after its job had ended.
+  if ((status === 'completed' || status === 'failed') && toApproveMicros !== 0)
+    return {
+      code: 'approval',
+      reason: `its job needs ${toApproveMicros === null ? 'an unknown sum' : spokenMoney(toApproveMicros)} more than was approved`,
+      until: null,
+    }
+  const reason = status === 'pending' ? 'its job waits for approval' : `its job is ${status}`
+  return { code: 'job_not_approved', reason, until: null }
+}
 
 const backOffWait = ({ notBefore, error }: Scene, now: number): Waiting | undefined =>
   notBefore !== null && notBefore > now

@@ -14,7 +14,7 @@ import type { Scene } from '../job/scene.ts'
 import { boardOf, settleScene } from '../job/storyboard.ts'
 import { type Log, logLine } from '../log.ts'
 import { hasAsset } from '../store/assets.ts'
-import { findHeldAttempt, setHinted } from '../store/attempts.ts'
+import { findAttemptOfRender, findHeldAttempt, setHinted } from '../store/attempts.ts'
 import type { Database, Reader, Transaction } from '../store/database.ts'
 import { findJob, forgetFailure, setReopened, setStoryboard } from '../store/jobs.ts'
 import { deleteScene, findScene, listScenes, setSceneAnew, setScenePlan } from '../store/scenes.ts'
@@ -86,15 +86,16 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
     isFilmOld: boolean,
   ): Promise<Edited> => {
     const scenes = await listScenes(tx, job.id)
-    const { quote, totalMicros, isMore } = await neededFor(tx, job, scenes)
-    const toApproveMicros =
-      job.status === 'pending' ? quote.micros : !isMore ? 0 : totalMicros && totalMicros - job.authorisedMicros
+    const { quote, isMore, toApproveMicros } = await neededFor(tx, job, scenes)
     const isOver = job.status === 'completed' || job.status === 'failed'
-    if (isOver && !isMore && isFilmOld) {
+    const isReopened = isOver && !isMore && isFilmOld
+    if (isReopened) {
       await setReopened(tx, job.id, { ...created, stage: 'approved' }, host.now())
       await tell(tx, { type: 'job_approved', jobId: job.id, data: { estimated_micros: quote.micros } })
-      if (scenes.every(({ status }) => status === 'completed')) await starting.startJob(tx, job.id)
     }
+    // Nothing is left that would begin it.
+    const isWhole = scenes.every(({ status }) => status === 'completed')
+    if (isWhole && (isReopened || job.status === 'approved')) await starting.startJob(tx, job.id)
     await starting.serveJob(tx, job.id)
     await settling.settleJob(tx, job.id)
     tx.afterCommit(options.admitSoon)
@@ -121,8 +122,10 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
         await setScenePlan(tx, sceneId, { ...plan, renderer, renderKey: key }, host.now())
         if (isOther && job.status !== 'cancelled') await renderAnew(tx, scene, false)
         await tell(tx, { type: 'scene_updated', jobId, sceneId, data: { changed: Object.keys(change) } })
-        const isFilmOld =
-          isOther ? scene.status !== 'pending' : plan.transition !== scene.transition && job.status === 'completed'
+        // A finished job's scene may wait for approval, and need none as it is now.
+        const isFilmOld = isOther
+          ? scene.status !== 'pending' || job.status === 'completed'
+          : plan.transition !== scene.transition && job.status === 'completed'
         return goOn(tx, await rewrite(tx, job), scene, isFilmOld)
       })
     },
@@ -177,6 +180,11 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
     const { scene } = await sceneOf(tx, jobId, sceneId)
     const attempt = await findHeldAttempt(tx, sceneId)
     if (!attempt) throw refusedScene('Scene cannot be resolved', scene, 'It has no held attempt to decide')
+    if (resolution.resolution === 'adopt') {
+      const other = await findAttemptOfRender(tx, attempt.renderer, resolution.prediction_id)
+      if (other)
+        throw refusedScene('Scene cannot be resolved', scene, `${resolution.prediction_id} is the render of another attempt, ${other.id}`)
+    }
     logLine.attemptResolved(log, attempt, resolution.resolution)
     if (resolution.resolution === 'adopt') {
       await setHinted(tx, attempt.id, resolution.prediction_id, host.now())

@@ -6,17 +6,17 @@ import type { Job } from '../job/job.ts'
 import { rendering } from '../job/progress.ts'
 import type { Failure, Scene } from '../job/scene.ts'
 import { findAttempt, setAttemptFailed, setClip, setSubmitted, setSucceeded } from '../store/attempts.ts'
-import type { Database, Transaction } from '../store/database.ts'
+import type { Database, Reader, Transaction } from '../store/database.ts'
 import { findJob, findJobState } from '../store/jobs.ts'
 import { findRender, forgetRender, keepRender } from '../store/renders.ts'
 import {
   type SceneClip,
   findScene,
+  isTaking,
   listSceneStates,
   listScenes,
   setSceneCompleted,
   setSceneFitted,
-  setScenePending,
   setSceneProgress,
 } from '../store/scenes.ts'
 import type { Settling } from './settling.ts'
@@ -41,7 +41,7 @@ export interface SceneVerbs {
   beginAttempt(attemptId: string): Promise<AttemptWork | undefined>
   /** `progress` is the share of the scene that is done, 0 to 1. */
   sceneProgressed(scene: Scene, progress: number): Promise<void>
-  /** The attempt's clip is verified and kept, for this scene and for all that want the same. The last scene's sets the stitching off. */
+  /** The clip of an attempt on this machine is kept, for this scene and for all that want the same. The last scene's sets the stitching off. */
   sceneRendered(attemptId: string, clip: SceneClip): Promise<void>
   /** The attempt failed on this machine; the scene is tried again later if that may help and it has tries left. */
   sceneFailed(attemptId: string, failure: Failure, retry: boolean): Promise<void>
@@ -49,7 +49,7 @@ export interface SceneVerbs {
   beginTaking(sceneId: string): Promise<(SceneWork & { readonly source: string }) | undefined>
   /** The kept clip was made canonical for this scene. */
   clipTaken(sceneId: string, clip: SceneClip): Promise<void>
-  /** The kept clip can't be used, so the scene is to be rendered after all. */
+  /** The kept clip can't be used. */
   clipUnusable(sceneId: string, failure: Failure): Promise<void>
   /** A finished scene's clip was made canonical anew, for another place in the film. */
   clipFitted(sceneId: string, clip: SceneClip): Promise<void>
@@ -76,6 +76,13 @@ export function createSceneVerbs(options: SceneVerbsOptions): SceneVerbs {
     return true
   }
 
+  /** The kept clip is no good. Who took it for nothing is rendered after all; who paid for it decides himself. */
+  const unusable = async (tx: Transaction, scene: Scene, failure: Failure): Promise<void> => {
+    const kept = await findRender(tx, scene.renderKey)
+    if (kept) await forgetRender(tx, scene.renderKey, kept.artifact)
+    await settling.sceneEnded(tx, scene, { failure, retry: scene.attemptId === null, countsAsTry: false })
+  }
+
   return {
     beginAttempt: (attemptId) =>
       database.transaction(async (tx) => {
@@ -83,7 +90,9 @@ export function createSceneVerbs(options: SceneVerbsOptions): SceneVerbs {
           (await setSubmitted(tx, attemptId, host.now())) ?? (await findAttempt(tx, attemptId))
         // Submitted before: an earlier process began it, and a render on this machine died with it.
         if (attempt?.status !== 'submitted') return undefined
-        return attemptWork(tx, attempt, settling)
+        await settling.tellRendering(tx, attempt.jobId)
+        const work = await sceneWork(tx, attempt.sceneId)
+        return work && { ...work, attempt }
       }),
 
     sceneProgressed: (scene, progress) =>
@@ -97,10 +106,9 @@ export function createSceneVerbs(options: SceneVerbsOptions): SceneVerbs {
     sceneRendered: (attemptId, clip) =>
       database.transaction(async (tx) => {
         const now = host.now()
-        // At a provider it has succeeded before, when that was done with it.
-        const attempt = (await setSucceeded(tx, attemptId, 0, now)) ?? (await findAttempt(tx, attemptId))
-        if (attempt?.status !== 'succeeded' || (await setClip(tx, attemptId, 'kept', now)) === 0) return
-        // Whatever has become of the scene: what was paid for is kept.
+        const attempt = await setSucceeded(tx, attemptId, 0, now)
+        if (!attempt) return
+        await setClip(tx, attemptId, 'kept', now)
         await keepRender(tx, attempt.renderKey, { artifact: clip.source, attemptId }, now)
         const scene = await findScene(tx, attempt.sceneId)
         if (scene?.attemptId === attemptId) await complete(tx, scene, clip)
@@ -117,28 +125,22 @@ export function createSceneVerbs(options: SceneVerbsOptions): SceneVerbs {
 
     beginTaking: (sceneId) =>
       database.transaction(async (tx) => {
-        const work = await sceneWork(tx, sceneId)
-        if (work?.scene.status !== 'processing' || work.scene.attemptId !== null) return undefined
+        if (!(await isTaking(tx, sceneId))) return undefined
+        const work = (await sceneWork(tx, sceneId))!
         const kept = await findRender(tx, work.scene.renderKey)
         if (kept) return { ...work, source: kept.artifact }
-        const failure = { code: 'clip_missing', reason: 'the clip that was kept for it is gone' }
-        await setScenePending(tx, sceneId, failure, host.now(), 0, host.now())
+        await unusable(tx, work.scene, { code: 'clip_missing', reason: 'the clip that was kept for it is gone' })
         return undefined
       }),
 
     clipTaken: (sceneId, clip) =>
       database.transaction(async (tx) => {
-        const scene = await findScene(tx, sceneId)
-        if (scene?.attemptId === null) await complete(tx, scene, clip)
+        if (await isTaking(tx, sceneId)) await complete(tx, (await findScene(tx, sceneId))!, clip)
       }),
 
     clipUnusable: (sceneId, failure) =>
       database.transaction(async (tx) => {
-        const scene = await findScene(tx, sceneId)
-        if (scene?.status !== 'processing' || scene.attemptId !== null) return
-        const kept = await findRender(tx, scene.renderKey)
-        if (kept) await forgetRender(tx, scene.renderKey, kept.artifact)
-        await settling.sceneEnded(tx, scene, { failure, retry: true, countsAsTry: false })
+        if (await isTaking(tx, sceneId)) await unusable(tx, (await findScene(tx, sceneId))!, failure)
       }),
 
     clipFitted: (sceneId, clip) =>
@@ -149,21 +151,8 @@ export function createSceneVerbs(options: SceneVerbsOptions): SceneVerbs {
 }
 
 /** A scene with its job and its neighbours; undefined where it is gone. */
-export async function sceneWork(tx: Transaction, sceneId: string): Promise<SceneWork | undefined> {
-  const scene = await findScene(tx, sceneId)
-  const job = scene && (await findJob(tx, scene.jobId))
-  return job && { scene, job, scenes: await listScenes(tx, job.id) }
-}
-
-/** What an attempt that is worked on needs to know, its job told to be rendering. */
-export async function attemptWork(
-  tx: Transaction,
-  attempt: Attempt,
-  settling: Settling,
-): Promise<AttemptWork | undefined> {
-  const work = await sceneWork(tx, attempt.sceneId)
-  if (!work) return undefined
-  if (work.job.status === 'processing')
-    await settling.tellProgress(tx, work.job, { ...work.job.progress, stage: 'rendering' })
-  return { ...work, attempt }
+export async function sceneWork(reader: Reader, sceneId: string): Promise<SceneWork | undefined> {
+  const scene = await findScene(reader, sceneId)
+  const job = scene && (await findJob(reader, scene.jobId))
+  return job && { scene, job, scenes: await listScenes(reader, job.id) }
 }

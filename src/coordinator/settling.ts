@@ -20,6 +20,8 @@ export interface SceneEnd {
 
 export interface Settling {
   tellProgress(tx: Transaction, job: JobState, progress: Progress): Promise<void>
+  /** A job's first scene is on its way to its renderer. */
+  tellRendering(tx: Transaction, jobId: number): Promise<void>
   /** A scene's attempt came to nothing: it is tried again later if that may help and it has tries left. */
   sceneEnded(tx: Transaction, scene: Scene, end: SceneEnd): Promise<void>
   /** A scene's clip is there: cross-fades to finished neighbours can be made while other scenes still render. */
@@ -77,6 +79,11 @@ export function createSettling(options: SettlingOptions): Settling {
   return {
     tellProgress,
     settleJob,
+
+    async tellRendering(tx, jobId) {
+      const job = await findJobState(tx, jobId)
+      if (job?.status === 'processing') await tellProgress(tx, job, { ...job.progress, stage: 'rendering' })
+    },
 
     async joinNeighbours(tx, scene) {
       const { jobId } = scene

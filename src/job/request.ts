@@ -150,6 +150,7 @@ const problemsOf = (error: z.ZodError): FieldProblem[] =>
   )
 
 const plain = (issue: z.core.$ZodIssue): string => {
+  if (issue.code === 'invalid_key') return issue.issues[0]?.message ?? issue.message
   if (issue.code === 'invalid_type' && issue.message.startsWith('Invalid input'))
     return issue.input === undefined ? `is required (${issue.expected})` : `must be of type ${issue.expected}`
   return issue.message

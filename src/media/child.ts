@@ -171,7 +171,8 @@ function startChild(
       else
         reject(
           new MediaError(
-            signal === 'SIGKILL' ? 'killed' : 'failed',
+            // A crash of FFmpeg itself says nothing about its files either.
+            signal === null ? 'failed' : 'killed',
             joinWords([`FFmpeg's process ended by itself (${end})`, ...lastWords()]),
           ),
         )

@@ -14,15 +14,22 @@ export type ClipOutcome =
   /** There is something wrong with the clip; another one may be better. */
   | { readonly kind: 'failed'; readonly failure: Failure }
 
+export type TakenOutcome =
+  /** The artifact. */
+  | { readonly kind: 'taken'; readonly source: string }
+  | Extract<ClipOutcome, { kind: 'failed' }>
+
 export interface Clips {
-  /** `keepSource`: what came is worth keeping beside what was made of it, because it was paid for. */
-  keep(
-    path: string,
-    work: SceneWork,
-    options: { readonly directory: string; readonly keepSource: boolean; readonly signal: AbortSignal },
-  ): Promise<ClipOutcome>
+  /** Keeps a clip as it came, verified: it was paid for, whatever becomes of it later. */
+  take(path: string, signal: AbortSignal): Promise<TakenOutcome>
   /** Makes a scene's clip from an artifact that was kept before. */
   fit(source: string, work: SceneWork, signal: AbortSignal): Promise<ClipOutcome>
+  /** Makes a scene's clip from a file in a workspace, which is not worth keeping itself. */
+  make(
+    path: string,
+    work: SceneWork,
+    options: { readonly directory: string; readonly signal: AbortSignal },
+  ): Promise<ClipOutcome>
   /** Whether a finished scene's clip is of the place that the scene has now. */
   fits(work: SceneWork): boolean
 }
@@ -36,35 +43,40 @@ export function createClips({
   readonly artifacts: ArtifactStore
   readonly studio: Studio
 }): Clips {
-  const keep: Clips['keep'] = async (path, work, { directory, keepSource, signal }) => {
-    const settings = { media: studio.media, limits: clipLimits, signal }
+  const settingsOf = (signal: AbortSignal) => ({ media: studio.media, limits: clipLimits, signal })
+
+  const make = async (
+    path: string,
+    work: SceneWork,
+    { directory, signal }: Parameters<Clips['make']>[2],
+  ): Promise<ClipOutcome> => {
+    const settings = settingsOf(signal)
     const place = placeIn(work)
     const { format: shape } = work.job.storyboard
-    try {
-      const verdict = await verifyClip({ ...settings, path })
-      if (!verdict.ok) return failed(`clip_${verdict.code}`, verdict.reason)
-      const { clip, decodedFrames } = verdict
-      const format = await studio.filmFormat(shape)
-      const outPath = `${directory}/canonical.mp4`
-      const canonical = await makeCanonical({ ...settings, clip, decodedFrames, outPath, format, place })
-      const { id } = await artifacts.adopt(canonical.path)
-      const source = keepSource ? (await artifacts.adopt(path)).id : id
-      return { kind: 'clip', clip: { clip: id, source, place: placeText(place, shape) } }
-    } catch (error) {
-      // FFmpeg could not work with this clip: that is the clip's fault.
-      if (error instanceof MediaError && ['failed', 'killed', 'hung', 'too_long'].includes(error.code))
-        return failed(`clip_${error.code}`, error.message)
-      throw error
-    }
+    const verdict = await verifyClip({ ...settings, path })
+    if (!verdict.ok) return failed(`clip_${verdict.code}`, verdict.reason)
+    const { clip, decodedFrames } = verdict
+    const format = await studio.filmFormat(shape)
+    const outPath = `${directory}/canonical.mp4`
+    const canonical = await makeCanonical({ ...settings, clip, decodedFrames, outPath, format, place })
+    const { id } = await artifacts.adopt(canonical.path)
+    return { kind: 'clip', clip: { clip: id, source: id, place: placeText(place, shape) } }
   }
 
   return {
-    keep,
+    make: (...request) => faultOf(endings, () => make(...request)),
+
+    take: (path, signal) =>
+      faultOf(refusals, async () => {
+        const verdict = await verifyClip({ ...settingsOf(signal), path })
+        if (!verdict.ok) return failed(`clip_${verdict.code}`, verdict.reason)
+        return { kind: 'taken', source: (await artifacts.adopt(path)).id }
+      }),
 
     fit: (source, work, signal) =>
       studio.inWorkspace(async (directory) => {
         const path = await artifacts.localPath(source)
-        const outcome = await keep(path, work, { directory, keepSource: false, signal })
+        const outcome = await faultOf(refusals, () => make(path, work, { directory, signal }))
         return outcome.kind === 'clip' ? { ...outcome, clip: { ...outcome.clip, source } } : outcome
       }),
 
@@ -72,7 +84,30 @@ export function createClips({
   }
 }
 
-const failed = (code: string, reason: string): ClipOutcome => ({ kind: 'failed', failure: { code, reason } })
+type Failed = Extract<ClipOutcome, { kind: 'failed' }>
+
+const failed = (code: string, reason: string): Failed => ({ kind: 'failed', failure: { code, reason } })
+
+type MediaCodes = readonly MediaError['code'][]
+
+/** FFmpeg could not work with the clip: another one may be better. */
+const refusals: MediaCodes = ['failed']
+
+/** Of a clip that costs nothing, another one is made whatever ended FFmpeg. */
+const endings: MediaCodes = ['failed', 'killed', 'hung', 'too_long']
+
+async function faultOf<Outcome>(
+  codes: MediaCodes,
+  work: () => Promise<Outcome | Failed>,
+): Promise<Outcome | Failed> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof MediaError && codes.includes(error.code))
+      return failed(`clip_${error.code}`, error.message)
+    throw error
+  }
+}
 
 /** A finished scene, told apart from one that has no clip yet. */
 export const hasClip = (scene: Scene): scene is Scene & { readonly clip: string; readonly source: string } =>

@@ -5,25 +5,26 @@
  *   intended ──> prepare, wait for the turn, commit "may be sent", send once
  *   unknown  ──> look for it at the provider until it is found or proven absent
  *   submitted ─> read until it has ended (and end it, where nobody wants it any more)
- *   succeeded ─> fetch the clip, verify it, keep it
+ *   succeeded ─> fetch the clip, verify it, keep it; what is made of it is another task's (`take-clip.ts`)
  */
 import { rm } from 'node:fs/promises'
 import type { ArtifactStore } from '../artifact/artifact.ts'
 import type { AttemptVerbs } from '../coordinator/attempt-verbs.ts'
 import type { Coordinator } from '../coordinator/coordinator.ts'
-import type { AttemptWork, SceneVerbs } from '../coordinator/scene-verbs.ts'
 import type { TaskContext, TaskHandler } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
 import type { Attempt } from '../job/attempt.ts'
+import type { Storyboard } from '../job/job.ts'
 import type { PreparedOrder, Provider, ProviderRender, ProviderTrouble } from '../renderer/provider.ts'
 import type { Clips } from './clips.ts'
 import type { Studio } from './studio.ts'
+import { type Turns, createTurns } from './turns.ts'
 
 export interface FollowRenderOptions {
-  readonly coordinator: AttemptVerbs & Pick<SceneVerbs, 'sceneRendered'> & Pick<Coordinator, 'asset'>
+  readonly coordinator: AttemptVerbs & Pick<Coordinator, 'asset' | 'job'>
   readonly providers: readonly Provider[]
   readonly artifacts: Pick<ArtifactStore, 'localPath'>
-  readonly clips: Pick<Clips, 'keep'>
+  readonly clips: Pick<Clips, 'take'>
   readonly studio: Pick<Studio, 'picture' | 'inTurn' | 'inWorkspace'>
   readonly host: Host
   /** The text that an attempt's render carries at the provider. */
@@ -57,6 +58,11 @@ const maxFetches = 3
 
 const maxClipBytes = 2 ** 30
 
+/** Clips fetched at once: renders may all end together. */
+const fetchesAtOnce = 8
+
+const mostShapes = 1000
+
 export function createFollowRender(options: FollowRenderOptions): TaskHandler {
   const { coordinator, host, isNotified, providers } = options
   let followed = 0
@@ -65,8 +71,11 @@ export function createFollowRender(options: FollowRenderOptions): TaskHandler {
     return Math.max(leastMs, (followed / readsPerSecond) * second) * (0.9 + host.random() / 5)
   }
 
+  const inFetchTurn = createTurns(fetchesAtOnce)
+  const shapeOf = createShapes(coordinator)
+
   return async ({ subject: attemptId }, context) => {
-    const follower = createFollower(attemptId, context, { ...options, readPauseMs })
+    const follower = createFollower(attemptId, context, { ...options, readPauseMs, shapeOf, inFetchTurn })
     followed++
     try {
       let before: Attempt['status'] | undefined
@@ -89,6 +98,19 @@ export function createFollowRender(options: FollowRenderOptions): TaskHandler {
   }
 }
 
+/** The shape of a job's film never changes, and reading a job of many scenes for each of them is much. */
+function createShapes(coordinator: Pick<Coordinator, 'job'>): (jobId: number) => Promise<Shape> {
+  const known = new Map<number, Shape>()
+  return async (jobId) => {
+    const before = known.get(jobId)
+    if (before) return before
+    const { format, fit } = (await coordinator.job(jobId)).storyboard
+    if (known.size >= mostShapes) known.delete(known.keys().next().value!)
+    known.set(jobId, { format, fit })
+    return { format, fit }
+  }
+}
+
 type Step = 'again' | 'over'
 
 const isTrouble = (prepared: PreparedOrder | ProviderTrouble): prepared is ProviderTrouble => 'code' in prepared
@@ -98,7 +120,13 @@ const carries = ({ inputText }: ProviderRender, marks: readonly string[]): boole
 
 const backOffMs = (turn: number, mostMs: number): number => Math.min(mostMs, second * 2 ** Math.min(turn, 10))
 
-type FollowerOptions = FollowRenderOptions & { readonly readPauseMs: () => number }
+type Shape = Pick<Storyboard, 'format' | 'fit'>
+
+type FollowerOptions = FollowRenderOptions & {
+  readonly readPauseMs: () => number
+  readonly shapeOf: (jobId: number) => Promise<Shape>
+  readonly inFetchTurn: Turns
+}
 
 function createFollower(attemptId: string, { signal, stopping }: TaskContext, options: FollowerOptions) {
   const { coordinator, artifacts, clips, studio, host } = options
@@ -137,10 +165,7 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
         await watch(attempt, provider, turn)
         return 'again'
       case 'succeeded': {
-        if (attempt.clip !== null) return 'over'
-        const work = await coordinator.attemptWork(attemptId)
-        if (work) await fetchClip(work, provider)
-        else await coordinator.clipLost(attemptId, { code: 'scene_gone', reason: 'its scene is gone' })
+        if (attempt.clip === null) await studio.inWorkspace((directory) => fetchClip(attempt, provider, directory))
         return 'over'
       }
       default:
@@ -150,10 +175,9 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
 
   /** Makes ready all that can go wrong without money, waits for its turn, and sends the request, once. */
   const order = async (attempt: Attempt, provider: Provider): Promise<void> => {
-    const work = await coordinator.attemptWork(attemptId)
-    if (!work) return refuse({ code: 'scene_gone', reason: 'its scene is gone', retry: false }, false, null)
-    const { scene, job } = work
-    const { format, fit } = job.storyboard
+    const scene = await coordinator.beginOrder(attemptId)
+    if (!scene) return refuse({ code: 'scene_gone', reason: 'its scene is gone', retry: false }, false, null)
+    const { format, fit } = await options.shapeOf(scene.jobId)
     const masters = await Promise.all(scene.asset_ids.map(async (id) => (await coordinator.asset(id)).master))
     const inputs = await Promise.all(masters.map((master) => studio.picture(master, { ...format, fit })))
     const images = await Promise.all(inputs.map((id) => artifacts.localPath(id)))
@@ -186,6 +210,8 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
   /** Adopts the render that a webhook, the sweep or a person named; only a person is believed beyond what it carries. */
   const adoptHinted = async (attempt: Attempt, provider: Provider): Promise<'yes' | 'no' | 'unreadable'> => {
     if (attempt.hintedId === null) return 'no'
+    // Another attempt's can't be adopted, and to try again and again would be a loop without a pause.
+    if ((await coordinator.knownRenders(attempt.renderer, [attempt.hintedId])).size > 0) return 'no'
     const read = await provider.read(attempt.hintedId, ending)
     if (read.kind === 'failed') return 'unreadable'
     const isIts =
@@ -265,37 +291,34 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
   }
 
   /** Fetches the clip of a render that has succeeded, as often as it takes within the time the provider keeps it. */
-  const fetchClip = (work: AttemptWork, provider: Provider): Promise<void> =>
-    studio.inWorkspace(async (directory) => {
-      const path = `${directory}/clip.mp4`
-      let bad = 0
-      for (let turn = 0; ; turn++) {
-        const read = await provider.read(work.attempt.providerId!, ending)
-        const render = read.kind === 'found' ? read.render : undefined
-        let reason = read.kind === 'failed' ? read.reason : 'the provider has removed it'
-        if (render?.outputUrl) {
-          const request = { url: render.outputUrl, path, maxBytes: maxClipBytes }
-          const fetched = await provider.fetchClip(request, ending)
-          if (fetched.kind === 'fetched') {
-            const outcome = await studio.inTurn(() =>
-              clips.keep(path, work, { directory, keepSource: true, signal }),
-            )
-            if (outcome.kind === 'clip') return coordinator.sceneRendered(attemptId, outcome.clip)
-            if (++bad >= maxFetches) return coordinator.clipLost(attemptId, outcome.failure)
-            // Perhaps it was damaged on its way.
-            await rm(path, { force: true })
-            reason = outcome.failure.reason
-          } else reason = fetched.reason
-        }
-        const isRemoved = read.kind === 'absent' || render?.outputUrl === null
-        if (isRemoved || host.now() > (render?.endedAt ?? work.attempt.updatedAt) + clipKeptMs)
-          return coordinator.clipLost(attemptId, {
-            code: 'clip_lost',
-            reason: `it was rendered and paid for, and could not be fetched while the provider kept it: ${reason}. Nothing is bought instead unless you regenerate the scene`,
-          })
-        await wait(backOffMs(turn, minute))
+  const fetchClip = async (attempt: Attempt, provider: Provider, directory: string): Promise<void> => {
+    const path = `${directory}/clip.mp4`
+    let bad = 0
+    for (let turn = 0; ; turn++) {
+      const read = await provider.read(attempt.providerId!, ending)
+      const render = read.kind === 'found' ? read.render : undefined
+      let reason = read.kind === 'failed' ? read.reason : 'the provider has removed it'
+      if (render?.outputUrl) {
+        const request = { url: render.outputUrl, path, maxBytes: maxClipBytes }
+        const fetched = await options.inFetchTurn(() => provider.fetchClip(request, ending))
+        if (fetched.kind === 'fetched') {
+          const taken = await studio.inTurn(() => clips.take(path, signal))
+          if (taken.kind === 'taken') return coordinator.clipKept(attemptId, taken.source)
+          if (++bad >= maxFetches) return coordinator.clipLost(attemptId, taken.failure)
+          // Perhaps it was damaged on its way.
+          await rm(path, { force: true })
+          reason = taken.failure.reason
+        } else reason = fetched.reason
       }
-    })
+      const isRemoved = read.kind === 'absent' || render?.outputUrl === null
+      if (isRemoved || host.now() > (render?.endedAt ?? attempt.updatedAt) + clipKeptMs)
+        return coordinator.clipLost(attemptId, {
+          code: 'clip_lost',
+          reason: `it was rendered and paid for, and could not be fetched while the provider kept it: ${reason}. Nothing is bought instead unless you regenerate the scene`,
+        })
+      await wait(backOffMs(turn, minute))
+    }
+  }
 
   return { step, close: endNews }
 }

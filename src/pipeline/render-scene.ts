@@ -26,7 +26,7 @@ const tellEveryMs = 500
 const renderingShare = 0.95
 
 type Outcome =
-  | Awaited<ReturnType<Clips['keep']>>
+  | Awaited<ReturnType<Clips['make']>>
   | { readonly kind: 'failed'; readonly failure: Failure; readonly retry: boolean }
 
 export function createRenderScene(options: RenderSceneOptions): TaskHandler {
@@ -76,7 +76,7 @@ async function render(
   )
   await progress.told()
   if (outcome.kind === 'failed') return failed(outcome.code, outcome.reason, outcome.retry)
-  return options.clips.keep(outcome.clipPath, work, { directory, keepSource: false, signal })
+  return options.clips.make(outcome.clipPath, work, { directory, signal })
 }
 
 const failed = (code: string, reason: string, retry: boolean): Outcome => ({

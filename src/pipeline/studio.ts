@@ -12,6 +12,7 @@ import type { Database } from '../store/database.ts'
 import { findSeam, insertSeam } from '../store/seams.ts'
 import { type FilmPlan, seamKey } from './film-plan.ts'
 import type { Scene } from '../job/scene.ts'
+import { type Turns, createTurns } from './turns.ts'
 
 /** For work on finished clips: generous beside the seconds it takes, and an end all the same. */
 export const clipLimits: MediaLimits = { wallMs: 600_000, stallMs: 60_000, memoryBytes: 3 * 2 ** 30 }
@@ -25,7 +26,7 @@ export interface Studio {
   /** The artifact of a photograph's master in a film's shape, for a model that renders what it is given. */
   picture(master: string, shape: ImageShape): Promise<string>
   /** Runs `work` on clips when it is its turn: each keeps a core busy. */
-  inTurn<T>(work: () => Promise<T>): Promise<T>
+  readonly inTurn: Turns
   /** The artifact of the cross-fade after scene `index`: the one that is kept, or made now. Undefined at a cut. */
   seam(request: SeamWork): Promise<string | undefined>
 }
@@ -129,23 +130,6 @@ export function createStudio({ media, artifacts, database, host }: StudioOptions
 
 const clipsAtOnce = Math.max(1, Math.floor(availableParallelism() / 2))
 const mostPictures = 1000
-
-/** Lets `places` of those who ask work at once; the others wait in the order they came. */
-function createTurns(places: number): Studio['inTurn'] {
-  let free = places
-  const waiting: (() => void)[] = []
-  return async (work) => {
-    if (free > 0) free--
-    else await new Promise<void>((enter) => waiting.push(enter))
-    try {
-      return await work()
-    } finally {
-      const next = waiting.shift()
-      if (next) next()
-      else free++
-    }
-  }
-}
 
 /** Work under way for a key is waited for, not begun again; what failed is begun anew by the next who asks. */
 function once<T>(

@@ -325,15 +325,22 @@ export const listServedOfJob = async (reader: Reader, jobId: number): Promise<re
 export const listServedBy = async (reader: Reader, renderKey: string): Promise<readonly ServedScene[]> =>
   (await reader.all(served('scenes.render_key = $1'), [renderKey])).map(servedOf)
 
-/** Scenes that take kept clips just now: after a crash each needs somebody to see to it. */
+// Processing, and nobody renders it: either nobody had to, or that is done and paid for.
+const taking = `scenes.status = 'processing' and (scenes.attempt_id is null or exists (
+  select 1 from attempts where attempts.id = scenes.attempt_id and attempts.status = 'succeeded' and attempts.clip = 'kept'))`
+
+/** Whether a scene's clip is kept, and is being made its own. */
+export const isTaking = async (reader: Reader, id: string): Promise<boolean> =>
+  (await reader.get(`select 1 as found from scenes where id = $1 and ${taking}`, [id])) !== undefined
+
+/** All scenes of which that is so: after a crash each needs somebody to see to it. */
 export const listTaking = async (
   reader: Reader,
 ): Promise<readonly { readonly id: string; readonly jobId: number }[]> =>
-  (
-    await reader.all(
-      `select id, job_id from scenes where status = 'processing' and attempt_id is null order by job_id, position`,
-    )
-  ).map((row) => ({ id: text(row, 'id'), jobId: number(row, 'job_id') }))
+  (await reader.all(`select id, job_id from scenes where ${taking} order by job_id, position`)).map((row) => ({
+    id: text(row, 'id'),
+    jobId: number(row, 'job_id'),
+  }))
 
 const backingOff = `select min(scenes.not_before) as next from jobs join scenes on scenes.job_id = jobs.id
   where ${mayStart} and scenes.not_before > $2`

@@ -31,6 +31,8 @@ export function openSqlite(options: SqliteOptions): Database {
 
 /** As many transactions share a commit. More gain nothing (256 cost 1 ms of work) and lengthen the wait. */
 const batchLimit = 256
+/** A batch takes no more in after this long: nothing else is heard meanwhile. */
+const batchMs = 10
 /** Waiting for another process's lock blocks the event loop, and nobody else ought to write. */
 const busyTimeoutMs = 100
 const statementLimit = 1000
@@ -137,7 +139,7 @@ class SqliteDatabase implements Database {
     else this.#whenIdle?.()
   }
 
-  async #commitOrReject(batch: readonly Waiting[]): Promise<void> {
+  async #commitOrReject(batch: Waiting[]): Promise<void> {
     try {
       await this.#commitTogether(batch)
     } catch (error) {
@@ -151,11 +153,16 @@ class SqliteDatabase implements Database {
   }
 
   /** @throws {DatabaseError} that concerns the whole batch: nothing of it was committed. */
-  async #commitTogether(batch: readonly Waiting[]): Promise<void> {
+  async #commitTogether(batch: Waiting[]): Promise<void> {
     const writer = this.#writer
     writer.control('begin immediate')
     const done: Done[] = []
-    for (const waiting of batch) {
+    const begun = this.#host.monotonic()
+    for (const [index, waiting] of batch.entries()) {
+      if (index > 0 && this.#host.monotonic() - begun > batchMs) {
+        this.#waiting.unshift(...batch.splice(index))
+        break
+      }
       writer.control('savepoint work')
       const work = new Work(this, writer, this.#host)
       this.#running = work

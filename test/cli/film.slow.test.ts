@@ -9,6 +9,10 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import sharp from 'sharp'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { systemHost } from '../../src/host.ts'
+import { createPackagedMedia } from '../../src/media/packaged.ts'
+import { ask, startServer } from '../server/process.ts'
+import { startFakeReplicate } from '../fake-replicate/start.ts'
 import { run, start } from './command.ts'
 
 let folder: string
@@ -31,6 +35,20 @@ afterAll(() => rm(folder, { recursive: true }))
 
 const options = () => ({ cwd: folder, env: { TMPDIR: temporary } })
 const leftovers = () => readdir(temporary)
+
+/** A film's frame, as JPEG. */
+async function frameOf(path: string, frame: number): Promise<string> {
+  const media = createPackagedMedia({ host: systemHost })
+  const outPath = join(folder, 'frame.jpg')
+  await media.run({
+    inputs: [{ path, format: 'mp4' }],
+    graph: `[0:v]trim=start_frame=${frame}:end_frame=${frame + 1},setpts=0[v]`,
+    output: { kind: 'picture', path: outPath },
+    limits: { wallMs: 60_000, stallMs: 60_000, memoryBytes: 2 ** 31 },
+  })
+  await media.close()
+  return outPath
+}
 
 test('photographs become a film, and nothing else is left behind', async () => {
   const args = ['render', 'front.jpg', 'kitchen.png', 'garden "é".webp', '--out', 'tour.mp4', ...small]
@@ -109,6 +127,18 @@ test.each<[string, string[], number, RegExp]>([
     /front\.jpg is there already/,
   ],
   ['a film needs a picture', ['render'], 2, /at least one photograph/],
+  [
+    'what a person pays for is not rendered by a fake',
+    ['render', 'kitchen.png', '--replicate-fake'],
+    2,
+    /--replicate-fake is for demo alone/,
+  ],
+  [
+    'a model that costs money needs a token',
+    ['demo', 'kitchen.png', '--model', 'google/veo-3.1-fast'],
+    1,
+    /parameters\.model: must be one of local/,
+  ],
 ])('%s', async (_name, args, code, message) => {
   const ran = await run(args, options())
   expect(ran.err).toMatch(message)
@@ -117,19 +147,131 @@ test.each<[string, string[], number, RegExp]>([
   expect(await leftovers()).toEqual([])
 })
 
+test('the paid way is shown with play money, and the bill agrees', async () => {
+  const args = ['demo', 'front.jpg', 'kitchen.png', '--type', 'property_photos', '--replicate-fake']
+  const { code, out, err } = await run([...args, '--out', 'paid.mp4'], options())
+  expect(err).toBe('')
+  expect(code).toBe(0)
+  expect(out).toMatch(/1 {2}Front +6 s +\$0\.60/)
+  expect(out).toContain('Each scene: 5 s were asked for; google/veo-3.1-fast renders 4, 6 or 8 s: 6 s')
+  expect(out).toContain('$1.20 for google/veo-3.1-fast, 2 of 2 scenes to pay')
+  expect(out).toContain('Play money')
+  expect(out).toMatch(/made in [\d.]+ s for \$1\.20 of play money/)
+  expect(out).toContain("The fake's own ledger agrees: 2 renders, $1.20 billed")
+  expect(await leftovers()).toEqual([])
+
+  // The photographs are in the film: its second scene has the second one's colour.
+  const { dominant } = await sharp(await frameOf(join(folder, 'paid.mp4'), 250)).stats()
+  expect(Math.abs(dominant.r - 120)).toBeLessThan(20)
+})
+
+test('play money is told to scripts, and the fake heard and told the server over its own address', async () => {
+  const args = [
+    'demo',
+    'front.jpg',
+    '--replicate-fake',
+    '--model',
+    'minimax/hailuo-02',
+    '--resolution',
+    '360p',
+  ]
+  const { code, out, err } = await run([...args, '--json', '--keep'], {
+    ...options(),
+    env: { ...options().env, BUDGET_TOTAL_USD: '0', PUBLIC_BASE_URL: 'http://192.0.2.1' },
+  })
+  expect(err).toBe('')
+  expect(code).toBe(0)
+  const film = JSON.parse(out)
+  expect(film).toMatchObject({ play_money: true, cost: 0.15, billed: 0.15, duration: 6 })
+  await rm(film.path)
+  const [kept] = await leftovers()
+  const lines = (await readFile(join(temporary, kept!, 'replicate-ledger.jsonl'), 'utf8')).trim().split('\n')
+  const told = lines.map((line) => JSON.parse(line)).filter(({ what }) => what === 'webhook')
+  expect(new Set(told.map(({ status }) => status))).toEqual(new Set([200]))
+  await rm(join(temporary, kept!), { recursive: true })
+})
+
+/** A paid film at a fake Replicate of ours, which the command takes for the real one. */
+async function paying(args: readonly string[], renderMs: number) {
+  const replicate = await startFakeReplicate({ renderMs })
+  const env = { ...options().env, REPLICATE_API_TOKEN: replicate.token, REPLICATE_BASE_URL: replicate.url }
+  const paid = ['render', 'front.jpg', '--model', 'google/veo-3.1-fast', '--resolution', '360p', ...args]
+  return { replicate, paid, env }
+}
+
+test('real money is not spent unasked', async () => {
+  const { replicate, paid, env } = await paying([], 100)
+  const refused = await run(paid, { cwd: folder, env })
+  expect(refused).toMatchObject({ code: 1, err: expect.stringContaining('would cost $0.60: give --yes') })
+  expect(refused.out).toContain('$0.60 for google/veo-3.1-fast, 1 of 1 scene to pay')
+  expect(await replicate.ledger()).toEqual([])
+  const approved = await run([...paid, '--yes', '--json', '--out', 'bought.mp4'], { cwd: folder, env })
+  expect(JSON.parse(approved.out)).toMatchObject({ cost: 0.6 })
+  expect(JSON.parse(approved.out)).not.toHaveProperty('billed')
+  await replicate.kill()
+  expect(await leftovers()).toEqual([])
+})
+
+test('what is paid for outlives the command, and a server goes on with it without paying again', async () => {
+  const { replicate, paid, env } = await paying(['--yes'], 3000)
+  const render = start(paid, { cwd: folder, env })
+  let errors = ''
+  render.stderr!.on('data', (chunk) => (errors += String(chunk)))
+  const exited = once(render, 'exit')
+  while ((await replicate.ledger()).length === 0) await sleep(50)
+  render.kill('SIGINT')
+  expect(await exited).toEqual([130, null])
+  const [kept] = await leftovers()
+  const data = join(temporary, kept!)
+  expect(errors).toContain(`DATA_DIR=${data} coordinator serve`)
+
+  const server = await startServer(data, env)
+  let job
+  do {
+    await sleep(100)
+    job = (await ask(server, 'GET', '/api/v3/jobs/1')).body
+  } while (job.status === 'approved' || job.status === 'processing')
+  expect(job).toMatchObject({ status: 'completed', costs: { spent: 0.6, reserved: 0 } })
+  expect((await replicate.ledger()).filter(({ what }) => what === 'post')).toHaveLength(1)
+  await server.kill('SIGTERM')
+  await replicate.kill()
+  await rm(data, { recursive: true })
+})
+
 /** A demo in the middle of its work, with the process of its server. */
-async function working() {
-  const args = ['demo', 'front.jpg', 'kitchen.png', '--resolution', '720p', '--clip-duration', '20']
-  const demo = start(args, options())
+async function working(...further: string[]) {
+  const args = ['demo', 'front.jpg', 'kitchen.png', '--resolution', '720p', '--clip-duration']
+  const demo = start([...args, ...(further.length > 0 ? further : ['20'])], options())
   let said = ''
   for await (const chunk of demo.stdout!) {
     said += String(chunk)
     if (said.includes('rendering (')) break
   }
-  const [data] = await leftovers()
+  const data = (await leftovers()).find((name) => name.startsWith('coordinator-demo-'))
   const { pid } = JSON.parse(await readFile(join(temporary, data!, 'holder.json'), 'utf8'))
   return { demo, pid, data: join(temporary, data!) }
 }
+
+test.each(['SIGINT', 'SIGKILL'] as const)('the fake ends with a demo that gets %s', async (signal) => {
+  const { demo, pid, data } = await working('4', '--replicate-fake')
+  const url = (await readFile(join(data, 'replicate.log'), 'utf8')).trim()
+  const exited = once(demo, 'exit')
+  demo.kill(signal)
+  await exited
+  await ended(pid)
+  for (let tries = 0; tries < 200 && (await isThere(url)); tries++) await sleep(50)
+  expect(await isThere(url)).toBe(false)
+  if (signal === 'SIGKILL') await rm(data, { recursive: true })
+  // The fake's own folder goes last.
+  for (let tries = 0; tries < 200 && (await leftovers()).length > 0; tries++) await sleep(50)
+  expect(await leftovers()).toEqual([])
+})
+
+const isThere = (url: string): Promise<boolean> =>
+  fetch(url).then(
+    () => true,
+    () => false,
+  )
 
 async function ended(pid: number): Promise<void> {
   for (let tries = 0; tries < 200; tries++) {

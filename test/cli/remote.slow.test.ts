@@ -2,10 +2,13 @@
 import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Listening, listen } from '../../src/http/server.ts'
 import { type House, openHouse } from '../http/house.ts'
+import { type FakeReplicate, startFakeReplicate } from '../fake-replicate/start.ts'
+import { type ServerProcess, startServer } from '../server/process.ts'
 import { run } from './command.ts'
 
 let house: House
@@ -132,6 +135,11 @@ describe('what goes wrong is told in one line, with an exit code', () => {
     ['an option that is none', ['list', '--colour'], 2, /Unknown option '--colour'/],
     ['no photographs', ['submit'], 2, /submit needs photographs/],
     ['no id', ['show'], 2, /show needs one job's id/],
+    ['no scene', ['regenerate', '1'], 2, /regenerate needs a job's id and a scene's number/],
+    ['a sum that is none', ['approve', '1', '--max-cost', '$5'], 2, /--max-cost must be a number/],
+    ['a limit that is none', ['budgets', '--set', 'day'], 2, /--set must be like day=25/],
+    ['a time that is none', ['ledger', '--from', 'May'], 1, /from: must be a time/],
+    ['a job that can’t be cancelled', ['cancel', '99999'], 1, /Job not found/],
     ['an id that is none', ['show', 'abc'], 1, /id: must be an integer/],
     ['a job that is not there', ['watch', '99999'], 1, /Job not found/],
     ['no film yet', ['download', '1'], 1, /Film is not ready/],
@@ -166,9 +174,148 @@ describe('what goes wrong is told in one line, with an exit code', () => {
   })
 })
 
+describe('with a server that renders for money', () => {
+  let replicate: FakeReplicate
+  let paid: ServerProcess
+  const askPaid = (...args: string[]) => run([...args, '--url', paid.url], { cwd: folder })
+  const wish = ['--model', 'google/veo-3.1-fast', '--type', 'property_photos', '--clip-duration', '4']
+  const submitted = async (...args: string[]): Promise<string> =>
+    String(JSON.parse((await askPaid('submit', ...args, ...wish, '--json')).out).job_id)
+
+  beforeAll(async () => {
+    replicate = await startFakeReplicate({ startMs: 10, renderMs: 200 })
+    const unpriced = {
+      renderer: 'replicate',
+      input: { image: '{first_image}', prompt: '{prompt}' },
+      offers: [{ resolution: '720p', short_side: 720, seconds: [4], last_image: false, audio: false }],
+    }
+    const models = { version: 'own', currency: 'USD', models: { 'acme/unpriced': unpriced } }
+    await writeFile(join(folder, 'models.json'), JSON.stringify(models))
+    paid = await startServer(join(folder, 'data'), {
+      REPLICATE_API_TOKEN: replicate.token,
+      REPLICATE_BASE_URL: replicate.url,
+      REPLICATE_START_DELAY_MS: '0',
+      MODELS_FILE: join(folder, 'models.json'),
+      PUBLIC_BASE_URL: '',
+    })
+  })
+  afterAll(async () => {
+    await paid.kill('SIGTERM')
+    await replicate.kill()
+  })
+
+  test('what a film costs is told before, held to, and accounted for after', async () => {
+    const photos = ['02-living_room.jpg', 'IMG_2041.jpg']
+    const before = await askPaid('estimate', ...photos, ...wish)
+    expect(before.out).toMatch(/1 {2}Living room +4 s +\$0\.40/)
+    expect(before.out).toContain('the title "Living room" is not written by google/veo-3.1-fast')
+    expect(before.out).toContain('$0.80 for google/veo-3.1-fast, 2 of 2 scenes to pay')
+    expect((await askPaid('list')).out).toContain('There are no such jobs')
+
+    const id = await submitted(...photos)
+    const waiting = (await askPaid('show', id)).out
+    expect(waiting).toMatch(/Cost +\$0\.80 estimated, \$0\.00 approved\n/)
+    expect(waiting).toMatch(/To pay +\$0\.80 for 2 scenes, to be approved\n/)
+    expect(waiting).toMatch(/1 {2}Living room +pending +\$0\.40 estimated +its job waits for approval/)
+    const dear = await askPaid('approve', id, '--max-cost', '0.5')
+    expect(dear).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('It costs $0.80, more than max_cost'),
+    })
+    expect((await askPaid('approve', id, '--max-cost', '0.9')).code).toBe(0)
+    expect((await askPaid('watch', id)).code).toBe(0)
+
+    const done = (await askPaid('show', id)).out
+    expect(done).toMatch(/Money +\$0\.80 spent\n/)
+    expect(done).not.toContain('To pay')
+    expect(done).toMatch(/2 {2}Scene 2 +completed +\$0\.40 spent\n/)
+    const ledger = (await askPaid('ledger', '--job', id)).out
+    expect(ledger.match(/google\/veo-3\.1-fast +\$0\.40 {2}succeeded {2}\w+$/gm)).toHaveLength(2)
+    expect(ledger).toContain('In all: $0.80 spent')
+    const after = await askPaid('estimate', ...photos, ...wish)
+    expect(after.out).toContain('$0.00 for google/veo-3.1-fast, 0 of 2 scenes to pay')
+  })
+
+  test('a scene is rendered again once what it costs more is approved', async () => {
+    const id = await submitted('01 exterior.jpg')
+    expect(await askPaid('regenerate', id, '1')).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('Scene is currently pending'),
+    })
+    await askPaid('approve', id)
+    await askPaid('watch', id)
+    const again = await askPaid('regenerate', id, '1')
+    expect(again.out).toBe(
+      `Scene 1 of job ${id} is rendered again, once $0.40 more are approved: coordinator approve ${id} --url ${paid.url}\n`,
+    )
+    expect((await askPaid('approve', id)).code).toBe(0)
+    expect((await askPaid('watch', id)).code).toBe(0)
+    expect((await askPaid('show', id)).out).toMatch(/1 {2}Exterior +completed +\$0\.80 spent\n/)
+    expect(await askPaid('regenerate', id, '2')).toMatchObject({
+      code: 1,
+      err: `coordinator: Job ${id} has 1 scene, and no scene 2\n`,
+    })
+  })
+
+  test('a budget holds back what is beyond it, and cancelling tells what is charged', async () => {
+    expect((await askPaid('budgets')).out).toContain('There are no budgets')
+    const set = await askPaid('budgets', '--set', 'total=0.1', '--set', 'client:acme=5', '--set', 'job=9')
+    expect(set.out).toMatch(/^total +\$0\.10 +\$\d\.\d\d +\$0\.00$/m)
+    expect(set.out).toMatch(/^job +\$9\.00 {2}for each$/m)
+    const id = await submitted('02-living_room.jpg', '--title', 'Another', '--aspect-ratio', '9:16')
+    await askPaid('approve', id)
+    expect((await askPaid('show', id)).out).toMatch(/pending .* of the budget total of \$0\.10 only/)
+    expect((await askPaid('cancel', id)).out).toBe(`Job ${id} is cancelled\nNothing is charged\n`)
+    expect((await askPaid('watch', id)).err).toContain(`Job ${id} cancelled`)
+    const lifted = ['--set', 'total=none', '--set', 'client:acme=none', '--set', 'job=none']
+    expect((await askPaid('budgets', ...lifted)).out).toContain('There are no budgets')
+    expect(await askPaid('budgets', '--set', 'week=1')).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('week'),
+    })
+  })
+
+  test('what runs at the provider when its job is cancelled is told as reserved', async () => {
+    await replicate.set({ renderMs: 60_000 })
+    const id = await submitted('02-living_room.jpg', '--title', 'Cancelled', '--aspect-ratio', '9:16')
+    await askPaid('approve', id)
+    const posts = (await replicate.ledger()).length
+    while ((await replicate.ledger()).length === posts) await sleep(50)
+    expect((await askPaid('cancel', id)).out).toContain('$0.40 may still be, until the provider has ended')
+    while (!(await askPaid('show', id)).out.match(/Money +\$0\.(?:40 spent|00)\n/)) await sleep(200)
+    await replicate.set({ renderMs: 200 })
+  })
+
+  test('a price that nobody knows is never approved unasked', async () => {
+    const unpriced = ['02-living_room.jpg', '--model', 'acme/unpriced', '--clip-duration', '4']
+    const { out } = await askPaid('submit', ...unpriced)
+    expect(out).toContain('unknown, as a model has no price: 1 of 1 scene to pay for acme/unpriced')
+    const id = /approve (\d+) --accept-unknown-cost --url/.exec(out)![1]!
+    expect(await askPaid('approve', id)).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('accept_unknown_cost'),
+    })
+    expect((await askPaid('approve', id, '--accept-unknown-cost')).code).toBe(0)
+    expect((await askPaid('watch', id)).code).toBe(0)
+    expect((await askPaid('show', id)).out).toMatch(/Money +an unknown sum spent/)
+  })
+
+  test('every answer can be had as JSON', async () => {
+    const json = async (...args: string[]) => JSON.parse((await askPaid(...args, '--json')).out)
+    expect(await json('estimate', '01 exterior.jpg', ...wish)).toMatchObject({
+      summary: '0 of 1 scene to pay',
+    })
+    expect(await json('ledger', '--limit', '1')).toMatchObject({ entries: [{ status: 'succeeded' }] })
+    expect(await json('budgets')).toMatchObject({ budgets: [] })
+    const id = await submitted('IMG_2041.jpg', '--title', 'JSON')
+    expect(await json('cancel', id)).toMatchObject({ status: 'cancelled', costs: { spent: 0 } })
+  })
+})
+
 test('every command explains itself, within 80 columns', async () => {
-  const commands = ['', 'demo', 'render', 'serve', 'submit', 'approve', 'show', 'list', 'watch', 'download']
-  const texts = await Promise.all(commands.map((name) => run([...(name ? [name] : []), '--help'])))
+  const commands =
+    ',demo,render,serve,estimate,submit,approve,show,list,watch,cancel,regenerate,download,ledger,budgets'
+  const texts = await Promise.all(commands.split(',').map((name) => run([...(name ? [name] : []), '--help'])))
   for (const { code, out } of texts) {
     expect(code).toBe(0)
     expect(out).toContain('Usage: coordinator')

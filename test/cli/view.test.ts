@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type View, progressBar, progressLines, timeLeft } from '../../src/cli/view.ts'
+import { ledgerLines, limitOf } from '../../src/cli/money.ts'
+import { type Plan, type View, planLines, progressBar, progressLines, timeLeft } from '../../src/cli/view.ts'
 import {
   displayWidth,
   fitted,
@@ -16,13 +17,16 @@ const scene = (name: string, status: View['scenes'][number]['status'], share = 0
   status,
   share,
   tries: 0,
+  waiting: null,
+  untoldSince: undefined,
 })
 const view = (scenes: View['scenes'], members: Partial<View> = {}): View => ({
   scenes,
   share: 0.5,
   stage: 'rendering',
   leftMs: 12_000,
-  costUsd: 0,
+  costs: { reserved: 0, spent: 0 },
+  now: 0,
   ...members,
 })
 
@@ -42,12 +46,152 @@ test('each scene has its bar and its state, and the film its own below', () => {
   ])
 })
 
+test('a scene that waits says why in place of its bar, in fewer words where there is less room', () => {
+  const waiting = { code: 'slots', reason: 'all 4 places of replicate are taken' } as const
+  const scenes = [{ ...scene('Kitchen', 'pending'), waiting }]
+  const line = (columns: number, ...given: View['scenes']) =>
+    progressLines(view(given), { columns, rows: 24, paint: plain })[1]
+  expect(line(80, ...scenes)).toMatch(/^ {2}1 {2}Kitchen {3}all 4 places of replicate are taken +waiting$/)
+  expect(line(54, ...scenes)).toMatch(/^ {2}1 {2}Kitchen {3}all places are taken +waiting$/)
+  expect(line(40, ...scenes)).toBe(`  1  Kitchen   ${'─'.repeat(14)}   waiting`)
+  const held = { code: 'held', reason: 'nobody knows whether it was accepted' } as const
+  expect(line(80, { ...scene('Kitchen', 'processing'), waiting: held })).toMatch(/accepted +held$/)
+})
+
+test('a render at a provider, which tells no progress, shows how long it has taken', () => {
+  const at = (now: number) =>
+    progressLines(view([{ ...scene('Kitchen', 'processing'), untoldSince: 0 }], { now }), {
+      columns: 60,
+      rows: 24,
+      paint: plain,
+    })[1]
+  expect(at(500)).toBe(`  1  Kitchen   ${'─'.repeat(6)}${'━'.repeat(6)}${'─'.repeat(22)}       0 s`)
+  expect(at(65_000)).toMatch(/^ {2}1 {2}Kitchen {3}─*━{6}─* +1:05$/)
+})
+
+test('what is spent and what is held back are told beside each other', () => {
+  const facts = (reserved: number, spent: number | null) =>
+    progressLines(view([], { costs: { reserved, spent } }), { columns: 80, rows: 24, paint: plain })
+      .at(-1)
+      ?.trim()
+  expect(facts(1.2, 0.6)).toBe('Rendering · about 12 s left · $0.60 spent, $1.20 reserved')
+  expect(facts(0, null)).toBe('Rendering · about 12 s left · an unknown sum spent')
+})
+
+describe('a plan', () => {
+  const planned = (title: string | null, notes: string[] = [], model = 'acme/film') => ({
+    title,
+    prompt: '',
+    duration: 6,
+    asset_ids: ['a'],
+    transition: 'cut' as const,
+    model,
+    render: null,
+    price: 0.6,
+    notes,
+  })
+  const plan = (scenes: ReturnType<typeof planned>[], sceneUsd: (number | null)[]): Plan => ({
+    storyboard: {
+      scenes,
+      format: { width: 1280, height: 720, fps: 24 },
+      fit: 'crop',
+      total_duration: scenes.length * 6,
+    },
+    costUsd: sceneUsd.reduce((sum, usd) => (sum === null || usd === null ? null : sum + usd), 0),
+    scenesToPay: sceneUsd.filter((usd) => usd !== 0).length,
+    sceneUsd,
+  })
+  const lines = (given: Plan, columns = 80) =>
+    planLines(given, new Map(), { columns, rows: 24, paint: plain }, 'no list')
+
+  test('tells each scene’s price, what was settled otherwise, and what of it is to be paid', () => {
+    const longer = '5 s were asked for; acme/film renders 6 s: 6 s'
+    const scenes = [
+      planned('Exterior', [longer, 'the title "Exterior" is not written by acme/film']),
+      planned('Kitchen', [longer, 'the title "Kitchen" is not written by acme/film', 'a third thing']),
+    ]
+    expect(lines(plan(scenes, [0.6, 0]))).toEqual([
+      '',
+      '  The plan  2 scenes, 12 s, 1280 x 720, 24 frames a second',
+      '',
+      '  1  Exterior     6 s    $0.60',
+      '  2  Kitchen      6 s    $0.00',
+      '     a third thing',
+      '',
+      `  Each scene: ${longer}`,
+      '  Each scene: the title is not written by acme/film',
+      '',
+      '  The cost  $0.60 for acme/film, 1 of 2 scenes to pay',
+    ])
+  })
+
+  test('needs no list where nothing is paid or settled otherwise', () => {
+    expect(lines(plan([planned('Kitchen', [], 'local')], [0]))).toHaveLength(3)
+  })
+
+  test('never takes an unknown price for none', () => {
+    const told = lines(plan([planned('Kitchen', ['a note'])], [null]))
+    expect(told.join('\n')).toMatch(/Kitchen +6 s {2}unknown\n {5}a note\n[^]*The cost {2}unknown/)
+  })
+
+  test('breaks long notes between words', () => {
+    const told = lines(plan([planned('Kitchen', ['word '.repeat(40).trim()])], [0.6]), 60)
+    for (const line of told.slice(2)) expect(line.length).toBeLessThan(60)
+    expect(told.join(' ').match(/word/g)).toHaveLength(40)
+  })
+})
+
+test('the ledger tells charges from what is only held back, and renders that nobody asked for', () => {
+  const entry = {
+    job_id: 3,
+    model: 'acme/film',
+    status: 'succeeded',
+    prediction_id: 'abc123',
+    reserved: 0,
+    charged: 0.6,
+    failure: null,
+    inserted_at: '2026-11-25T10:20:30.000Z',
+  }
+  const told = ledgerLines({
+    totals: { reserved: 0.6, spent: 0.6 },
+    entries: [entry, { ...entry, status: 'submitted', reserved: 0.6, charged: null }],
+    next_cursor: null,
+    unaccounted: [{ prediction_id: 'stray', state: 'succeeded', charged: null }],
+  })
+  expect(told.slice(1)).toEqual([
+    '2026-11-25 10:20       3  acme/film                  $0.60  succeeded  abc123',
+    '2026-11-25 10:20       3  acme/film                ($0.60)  submitted  abc123',
+    '',
+    'In all: $0.60 spent, $0.60 reserved',
+    'Nobody here asked for prediction stray (succeeded, charge unknown)',
+  ])
+})
+
+test.each([
+  ['day=25', ['day', 25]],
+  ['client:a=b=0.50', ['client:a=b', 0.5]],
+  ['total=none', ['total', null]],
+])('a limit is written %s', (text, limit) => {
+  expect(limitOf(text)).toEqual(limit)
+})
+
+test.each(['day', 'day=', '=25', 'day=much'])('%s is no limit', (text) => {
+  expect(() => limitOf(text)).toThrow(/--set/)
+})
+
 test('no line is wider than the terminal, nor are there more than it has rows', () => {
   const anyScene = fc.record({
     name: fc.string({ unit: 'grapheme', maxLength: 60 }),
     status: fc.constantFrom('pending', 'processing', 'completed', 'failed', 'cancelled'),
     share: fc.double({ min: 0, max: 1, noNaN: true }),
     tries: fc.nat(3),
+    waiting: fc.option(
+      fc.record({
+        code: fc.constantFrom('slots', 'budget_day', 'job_not_approved', 'held'),
+        reason: fc.string({ maxLength: 90 }),
+      }),
+    ),
+    untoldSince: fc.option(fc.integer({ min: -4_000_000, max: 1000 }), { nil: undefined }),
   })
   fc.assert(
     fc.property(

@@ -169,10 +169,13 @@ async function toldIn(world: World, story: Story): Promise<Outcome> {
   const ended = await world.run(isOver, patienceMs(story))
   awaits += world.life?.awaits() ?? 0
   // Once more over everything, for what the last minute may have left.
-  if (ended) await world.run(() => Promise.resolve(false), 3 * minute)
+  const never = async (): Promise<boolean> => {
+    if (world.life?.isDead()) await reborn()
+    return false
+  }
+  if (ended) await world.run(never, 3 * minute)
 
   const wrong = await judge(world, story, jobIds, ended)
-  if (process.env['DEBUG_STORY']) { console.log(await world.database.all('select id,status,provider_id,hinted_id,posted_at,unknown_since,cancel_requested_at,failure,charged_micros from attempts'), await world.database.all('select id,job_id,status,attempt_id,render_key,error,not_before from scenes'), await world.database.all('select id,status,error from jobs'), world.ledger.filter(e=>e.what!=='webhook'&&e.what!=='fetched'), world.life?.lines.slice(-12)) }
   const bills = world.ledger.filter((entry) => entry.what === 'ended')
   return {
     seed: story.seed,

@@ -26,7 +26,7 @@ export const money: Migration = {
     `alter table scenes add column source text`,
     `alter table scenes add column place text`,
     `create index scenes_waiting_for on scenes (render_key) where status = 'pending'`,
-    `create index scenes_taking on scenes (job_id) where status = 'processing' and attempt_id is null`,
+    `create index scenes_processing on scenes (job_id) where status = 'processing'`,
 
     // Anew, because what was paid for stays in the books when its scene or job is gone, and a price may be unknown.
     `create table attempts_new (

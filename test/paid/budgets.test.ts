@@ -1,0 +1,246 @@
+import { describe, expect, test } from 'vitest'
+import { moneyIn } from '../../src/store/money.ts'
+import { type Till, openTill, priceUsd, requestOf, sceneOf } from './till.ts'
+import { assetOf, assets, hour, minute, second } from './world.ts'
+
+const micros = (usd: number): number => Math.round(usd * 1_000_000)
+const budgetsOf = (till: Till) => till.get('/budgets')
+const setBudgets = (till: Till, limits: unknown) => till.ask('PUT', '/budgets', limits)
+const waiting = async (till: Till, jobId: number) =>
+  (await till.scenes(jobId)).map((scene) => scene.waiting?.code ?? null)
+
+describe('budgets', () => {
+  test('are none, unless they are configured or set', async () => {
+    await using till = await openTill()
+    expect(await budgetsOf(till)).toEqual({ currency: 'USD', budgets: [] })
+  })
+
+  test('are told with what of them is used', async () => {
+    await using till = await openTill({ budgets: { day: micros(5), job: micros(2) }, maxConcurrency: 1 })
+    const { job_id } = await till.job([0, 1])
+    await till.approve(job_id)
+    await till.until(() => till.bills().length === 1 && till.posts().length === 2)
+    const { budgets } = await budgetsOf(till)
+    expect(budgets).toContainEqual({ name: 'day', limit: 5, used: { reserved: 0.4, spent: 0.4 } })
+    expect(budgets).toContainEqual({ name: 'job', limit: 2, used: null })
+  })
+
+  test('are set, and lifted, one by one; the others stay, and a restart forgets none', async () => {
+    await using till = await openTill({ budgets: { day: micros(5) } })
+    const set = await setBudgets(till, { total: 100, 'client:acme': 3.5 })
+    expect(set.status).toBe(200)
+    const names = (answer: any): object =>
+      Object.fromEntries(answer.budgets.map(({ name, limit }: any) => [name, limit]))
+    expect(names(set.body)).toEqual({ day: 5, total: 100, 'client:acme': 3.5 })
+    expect(names((await setBudgets(till, { day: null, total: 0 })).body)).toEqual({
+      total: 0,
+      'client:acme': 3.5,
+    })
+    await till.reborn()
+    expect(names(await budgetsOf(till))).toEqual({ total: 0, 'client:acme': 3.5 })
+  })
+
+  test.each<[string, unknown, number, string, RegExp]>([
+    ['of another name', { week: 1 }, 422, 'week', /must be job, client, day, total or client:<client_id>/],
+    ['of a client without a name', { 'client:': 1 }, 422, 'client:', /client:<client_id>/],
+    ['below nothing', { day: -0.01 }, 422, 'day', /must not be negative/],
+    ['in words', { day: '5' }, 422, 'day', /must be a number of US dollars/],
+    ['without bounds', '{"day":1e999}', 422, 'day', /./],
+    ['in a list', [1], 422, '', /./],
+    ['that are not JSON', '{', 400, '', /not JSON/],
+  ])('%s are refused with the field, and nothing is changed', async (_name, body, status, field, reason) => {
+    await using till = await openTill({ budgets: { total: micros(1) } })
+    const answer = await setBudgets(till, body)
+    expect({ status: answer.status, field: answer.body.field }).toEqual({ status, field })
+    expect(answer.body.reason).toMatch(reason)
+    expect((await budgetsOf(till)).budgets).toMatchObject([{ name: 'total', limit: 1 }])
+  })
+})
+
+/** Different scenes, as many as are wanted. */
+const unlike = (index: number) => sceneOf(index % assets, { prompt: `Look ${index}.` })
+
+describe('a hundred approvals at once', () => {
+  test.each<[string, object, object]>([
+    ['the day’s', { day: micros(4) }, { day: '2026-01-01' }],
+    ['the whole', { total: micros(4) }, {}],
+    ['each client’s', { client: micros(4) }, { clientId: 'acme' }],
+  ])('never take more than %s budget allows', async (_name, budgets, scope) => {
+    await using till = await openTill({ budgets, maxConcurrency: 30 })
+    const parameters = { transition: 'cut', client_id: 'acme' }
+    const jobs: number[] = []
+    for (let index = 0; index < 100; index++)
+      jobs.push((await till.job([unlike(index)], { parameters })).job_id)
+    const answers = await Promise.all(jobs.map((jobId) => till.ask('POST', `/jobs/${jobId}/approve`)))
+    expect(answers.every(({ status }) => status === 200)).toBe(true)
+    let most = 0
+    await till.until(async () => {
+      const { reservedMicros, spentMicros } = await moneyIn(till.world.database, scope)
+      most = Math.max(most, reservedMicros + spentMicros)
+      return spentMicros === micros(4)
+    }, hour)
+    expect(most).toBe(micros(4))
+    await till.pass(10 * minute)
+    expect(till.posts()).toHaveLength(10)
+    expect(till.billedUsd()).toBe(4)
+    const { totals } = await till.get('/ledger')
+    expect(totals).toEqual({ reserved: 0, spent: 4 })
+  })
+})
+
+describe('a scene that waits says why', () => {
+  test('for the day’s budget, until the day ends; then it goes on', async () => {
+    await using till = await openTill({ budgets: { day: micros(priceUsd) } })
+    const { job_id } = await till.job([0, 1])
+    await till.approve(job_id)
+    await till.until(() => till.bills().length === 1)
+    const [, second_] = await till.scenes(job_id)
+    expect(second_).toMatchObject({
+      status: 'pending',
+      waiting: {
+        code: 'budget_day',
+        reason: 'it costs $0.40, and of the budget day of $0.40 only $0.00 are left',
+        until: '2026-01-02T00:00:00.000Z',
+      },
+    })
+    await till.until(() => till.posts().length === 2, 25 * hour)
+    expect(new Date(till.posts()[1]!.at).toISOString()).toMatch(/^2026-01-02T00:00:0/)
+    expect((await till.ended(job_id)).costs.spent).toBe(0.8)
+  })
+
+  test.each<[string, object, object]>([
+    ['budget_total', { total: micros(priceUsd) }, { total: 2 }],
+    ['budget_client', { client: micros(priceUsd) }, { client: null }],
+    ['budget_client', { client: micros(priceUsd) }, { 'client:acme': 2 }],
+    ['budget_day', { day: micros(priceUsd) }, { day: 2 }],
+  ])('%s: %o; and goes on as soon as it is raised: %o', async (code, budgets, raised) => {
+    await using till = await openTill({ budgets })
+    const { job_id } = await till.job([0, 1], { parameters: { transition: 'cut', client_id: 'acme' } })
+    await till.approve(job_id)
+    await till.until(() => till.bills().length === 1)
+    await till.pass(hour)
+    expect(await waiting(till, job_id)).toEqual([null, code])
+    expect((await till.get(`/jobs/${job_id}`)).status).toBe('processing')
+    const before = till.world.clock.now()
+    await setBudgets(till, raised)
+    await till.until(() => till.posts().length === 2, second)
+    expect(till.posts()[1]!.at).toBe(before)
+    expect((await till.ended(job_id)).status).toBe('completed')
+  })
+
+  test('for the job’s budget, where that is lowered after the approval', async () => {
+    await using till = await openTill({ maxConcurrency: 1 })
+    const { job_id } = await till.job([0, 1])
+    await till.approve(job_id)
+    await till.until(() => till.posts().length === 1)
+    await setBudgets(till, { job: 0.5 })
+    await till.until(() => till.bills().length === 1)
+    await till.pass(hour)
+    expect(await waiting(till, job_id)).toEqual([null, 'budget_job'])
+    await setBudgets(till, { job: null })
+    expect((await till.ended(job_id)).status).toBe('completed')
+  })
+
+  test('for its client’s own budget, while another client’s job goes on', async () => {
+    await using till = await openTill()
+    await setBudgets(till, { 'client:acme': 0 })
+    const ofClient = (client_id: string, picture: number) =>
+      till.job([picture], { parameters: { transition: 'cut', client_id } })
+    const acme = (await ofClient('acme', 0)).job_id
+    const other = (await ofClient('other', 1)).job_id
+    await till.approve(acme)
+    await till.approve(other)
+    expect((await till.ended(other)).status).toBe('completed')
+    expect(await waiting(till, acme)).toEqual(['budget_client'])
+    expect((await till.get(`/jobs/${acme}`)).status).toBe('approved')
+  })
+
+  test('for approval: of its job, or of what it costs more', async () => {
+    await using till = await openTill()
+    const { job_id } = await till.job([0, 1])
+    expect(await waiting(till, job_id)).toEqual(['job_not_approved', 'job_not_approved'])
+    await till.approve(job_id)
+    await till.until(() => till.bills().length === 1)
+    const done = (await till.scenes(job_id)).find(({ status }) => status === 'completed')
+    await till.ask('PUT', `/jobs/${job_id}/scenes/${done.id}`, { prompt: 'Another look.' })
+    const scene = await till.get(`/jobs/${job_id}/scenes/${done.id}`)
+    expect(scene.waiting).toEqual({
+      code: 'approval',
+      reason: expect.stringMatching(/it costs \$0\.40, and of the job's \$0\.80 .* only \$0\.00 are left/),
+      until: null,
+    })
+  })
+
+  test('for a place at the provider, and for the delay between two starts', async () => {
+    await using full = await openTill({ maxConcurrency: 1 })
+    const one = (await full.job([0, 1])).job_id
+    await full.approve(one)
+    await full.until(() => full.posts().length === 1)
+    expect(await waiting(full, one)).toEqual([null, 'slots'])
+
+    await using slow = await openTill({ startDelayMs: 10 * second })
+    const two = (await slow.job([0, 1, 2, 3])).job_id
+    await slow.approve(two)
+    await slow.until(() => slow.posts().length === 1)
+    expect(await waiting(slow, two)).toContain('start_delay')
+    await slow.ended(two)
+    const times = slow.posts().map(({ at }) => at)
+    for (const [index, at] of times.slice(1).entries())
+      expect(at - times[index]!).toBeGreaterThanOrEqual(10 * second)
+  })
+
+  test('for the provider, as long as that asked for', async () => {
+    await using till = await openTill({ fake: { plan: { 1: 'throttle_header' } }, maxConcurrency: 1 })
+    const { job_id } = await till.job([0, 1])
+    await till.approve(job_id)
+    await till.until(() => till.posts().length === 1)
+    await till.world.settle()
+    const later = (await till.scenes(job_id))[1]
+    expect(later.waiting).toMatchObject({
+      code: 'provider_pause',
+      reason: expect.stringMatching(/^replicate asked to wait: .*throttled/),
+      until: '2026-01-01T00:00:30.000Z',
+    })
+  })
+
+  test('for the same render of another scene', async () => {
+    await using till = await openTill()
+    const { job_id } = await till.job([0, 0])
+    await till.approve(job_id)
+    await till.until(() => till.posts().length === 1)
+    expect(await waiting(till, job_id)).toEqual([null, 'same_render'])
+  })
+
+  test('for its next try', async () => {
+    await using till = await openTill({ fake: { plan: { 1: 'fails_transient' } } })
+    const { job_id } = await till.job([0])
+    await till.approve(job_id)
+    await till.until(async () => (await waiting(till, job_id))[0] === 'back_off')
+    const [scene] = await till.scenes(job_id)
+    expect(scene.waiting.until).toBe(scene.not_before)
+    expect(Date.parse(scene.not_before)).toBeGreaterThan(till.world.clock.now())
+    expect(scene.waiting.reason).toMatch(/E6716/)
+    await till.ended(job_id)
+    expect(till.posts()).toHaveLength(2)
+  })
+
+  test('or waits no more: one that goes on or has ended has no reason', async () => {
+    await using till = await openTill()
+    const { job_id } = await till.job([0])
+    await till.approve(job_id)
+    await till.until(() => till.posts().length === 1)
+    expect(await waiting(till, job_id)).toEqual([null])
+    await till.ended(job_id)
+    expect(await waiting(till, job_id)).toEqual([null])
+  })
+})
+
+test('an estimate takes nothing from a budget, and a pending job neither', async () => {
+  await using till = await openTill({ budgets: { total: micros(1) } })
+  await till.ask('POST', '/estimates', requestOf([0, 1]))
+  await till.job([0, 1])
+  expect((await budgetsOf(till)).budgets).toEqual([
+    { name: 'total', limit: 1, used: { reserved: 0, spent: 0 } },
+  ])
+  expect(assetOf(0)).toHaveLength(64)
+})

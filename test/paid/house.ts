@@ -1,0 +1,219 @@
+/**
+ * The paid path put together: the real coordinator, engine, follower, sweep, HTTP edge and client of Replicate's API.
+ * FFmpeg alone is stood in for: a clip is whole where its bytes are those that `clipOf` makes.
+ */
+import { createHash } from 'node:crypto'
+import type { ArtifactStore } from '../../src/artifact/artifact.ts'
+import { markOf } from '../../src/coordinator/accounts.ts'
+import { type RunningCoordinator, createCoordinator } from '../../src/coordinator/coordinator.ts'
+import type { ConfiguredBudgets } from '../../src/coordinator/treasury.ts'
+import { createEmbeddedEngine } from '../../src/engine/embedded.ts'
+import type { Engine } from '../../src/engine/engine.ts'
+import { createPubSub } from '../../src/events/pubsub.ts'
+import type { Host } from '../../src/host.ts'
+import { createApp } from '../../src/http/app.ts'
+import { addressOf } from '../../src/http/path.ts'
+import { type Catalogue, readCatalogue } from '../../src/job/catalogue.ts'
+import { createLog } from '../../src/log.ts'
+import type { Clips, TakenOutcome } from '../../src/pipeline/clips.ts'
+import { createFollowRender } from '../../src/pipeline/follow-render.ts'
+import type { Studio } from '../../src/pipeline/studio.ts'
+import { startSweep } from '../../src/pipeline/sweep.ts'
+import { createTakeClip } from '../../src/pipeline/take-clip.ts'
+import type { Provider } from '../../src/renderer/provider.ts'
+import { createReplicate } from '../../src/renderer/replicate/replicate.ts'
+import { createUrlSigner, verifySignature } from '../../src/renderer/replicate/signature.ts'
+import type { Database } from '../../src/store/database.ts'
+
+const installation = { id: 'abcdefabcdef', secret: 'signed with this' }
+
+export interface PaidHouseOptions {
+  readonly host: Host
+  readonly database: Database
+  readonly fetch: typeof fetch
+  /** Where Replicate's API is. */
+  readonly api: string
+  /** Where this house is reached from there. */
+  readonly outside: string
+  readonly maxConcurrency: number
+  readonly startDelayMs: number
+  /** Whether it is reached at all: then webhooks tell of renders, else polling alone does. */
+  readonly isReached: boolean
+  readonly catalogue?: Catalogue
+  readonly budgets?: ConfiguredBudgets
+  readonly maxTries?: number
+  /** What of the house's own is waited for, one by one: a world may let nothing come of it. */
+  readonly through?: <T>(ask: () => Promise<T>) => Promise<T>
+}
+
+export interface PaidHouse {
+  readonly coordinator: RunningCoordinator
+  readonly engine: Engine
+  readonly app: ReturnType<typeof createApp>
+  /** Every message logged so far. */
+  readonly lines: readonly string[]
+  start(): Promise<void>
+  /** As SIGTERM. */
+  stop(): Promise<void>
+}
+
+/** What the fake makes of a prediction: whole exactly where all of it is there. */
+export function clipOf(predictionId: string): Uint8Array {
+  const text = `clip of ${predictionId} `
+  return Buffer.from(`${text.repeat(40)}end`)
+}
+
+const isWhole = (bytes: Uint8Array): boolean => {
+  const text = Buffer.from(bytes).toString()
+  return text.startsWith('clip of ') && text.endsWith(' end')
+}
+
+export function openPaidHouse(options: PaidHouseOptions): PaidHouse {
+  const { host, database, fetch, api, outside, catalogue = readCatalogue() } = options
+  const { through = (ask) => ask() } = options
+  const lines: string[] = []
+  const log = createLog({
+    level: 'info',
+    destination: { write: (line) => void lines.push((JSON.parse(line) as { msg: string }).msg) },
+  })
+  const pubsub = createPubSub((error) => {
+    throw error
+  })
+  const signer = createUrlSigner(installation.secret)
+  const replicate = createReplicate({
+    baseUrl: api,
+    token: 'r8_fake',
+    maxConcurrency: options.maxConcurrency,
+    startDelayMs: options.startDelayMs,
+    catalogue,
+    // Pictures are told by their addresses, which nobody fetches here.
+    inputUrl: (attemptId, n) => outside + addressOf.input(markOf(installation.id, attemptId), n, signer.sign),
+    webhookUrl: options.isReached ? (attemptId) => outside + addressOf.webhook(attemptId, signer.sign) : undefined,
+    host,
+    fetch,
+  })
+  const files = new Map<string, Uint8Array>()
+  const provider: Provider = { ...replicate, fetchClip: (request, signal) => fetchInto(files, fetch, request, signal) }
+
+  const engine = createEmbeddedEngine({ database, host, log })
+  const coordinator = createCoordinator({
+    database,
+    engine,
+    pubsub,
+    host,
+    log,
+    catalogue,
+    installationId: installation.id,
+    renderers: [
+      {
+        name: 'replicate',
+        models: provider.models,
+        maxConcurrency: options.maxConcurrency,
+        startDelayMs: options.startDelayMs,
+        task: 'follow-render',
+      },
+    ],
+    budgets: options.budgets ?? {},
+    ...(options.maxTries === undefined ? {} : { maxTries: options.maxTries }),
+  })
+
+  const clips: Clips = {
+    take: (path) =>
+      through(async (): Promise<TakenOutcome> => {
+        const bytes = files.get(path) ?? new Uint8Array()
+        if (!isWhole(bytes))
+          return { kind: 'failed', failure: { code: 'clip_damaged', reason: 'it is not whole' } }
+        const id = createHash('sha256').update(bytes).digest('hex')
+        return { kind: 'taken', source: id }
+      }),
+    fit: (source) =>
+      through(() =>
+        Promise.resolve({ kind: 'clip' as const, clip: { clip: source, source, place: '' } }),
+      ),
+    make: () => Promise.reject(new Error('nothing is rendered here')),
+    fits: () => true,
+  }
+  let folders = 0
+  const studio: Pick<Studio, 'picture' | 'inTurn' | 'inWorkspace'> = {
+    picture: (master) => through(() => Promise.resolve(master)),
+    inTurn: (work) => work(),
+    inWorkspace: (use) => use(`folder ${++folders}`),
+  }
+  const artifacts = {
+    localPath: (id: string) => Promise.resolve(`/${id}`),
+  } as Partial<ArtifactStore> as ArtifactStore
+
+  const onExhausted = (_task: unknown, error: unknown): Promise<void> => Promise.reject(error as Error)
+  engine.handle(
+    'follow-render',
+    { concurrency: 1000, maxTries: Number.POSITIVE_INFINITY, onExhausted },
+    createFollowRender({
+      coordinator,
+      providers: [provider],
+      artifacts,
+      clips,
+      studio,
+      host,
+      markOf: (attemptId) => markOf(installation.id, attemptId),
+      isNotified: options.isReached,
+    }),
+  )
+  engine.handle('take-clip', { concurrency: 10, onExhausted }, createTakeClip({ coordinator, clips, studio }))
+  engine.handle('join-clips', { concurrency: 10, onExhausted }, () => Promise.resolve())
+  engine.handle('stitch-film', { concurrency: 10, onExhausted }, async ({ jobId }) => {
+    const job = await coordinator.job(jobId)
+    if (job.status === 'processing') await coordinator.completeJob(jobId, new Uint8Array([1]), job.revision)
+  })
+
+  const app = createApp({
+    coordinator,
+    artifacts,
+    takeAsset: () => Promise.reject(new Error('no assets are taken here')),
+    log,
+    host,
+    hosts: [new URL(outside).hostname],
+    gate: {
+      isOurs: signer.verify,
+      isProviders: async (message) =>
+        verifySignature({ ...message, secrets: await replicate.webhookSecrets(), nowMs: host.now() }),
+    },
+  })
+
+  let sweep: ReturnType<typeof startSweep> | undefined
+  return {
+    coordinator,
+    engine,
+    app,
+    lines,
+    async start() {
+      await coordinator.start()
+      sweep = startSweep({ coordinator, providers: [provider], host, log })
+    },
+    async stop() {
+      await coordinator.stop()
+      await sweep?.stop()
+      await engine.stop({ graceMs: 5000 })
+    },
+  }
+}
+
+/** Stands for the fetching to disk, which has tests of its own: every byte that was announced, or a reason. */
+async function fetchInto(
+  files: Map<string, Uint8Array>,
+  fetch: typeof globalThis.fetch,
+  { url, path }: Parameters<Provider['fetchClip']>[0],
+  signal: AbortSignal,
+): ReturnType<Provider['fetchClip']> {
+  try {
+    const response = await fetch(url, { signal })
+    if (response.status === 404) return { kind: 'gone', reason: 'HTTP 404' }
+    if (!response.ok) return { kind: 'failed', reason: `HTTP ${response.status}` }
+    const bytes = new Uint8Array(await response.arrayBuffer())
+    const announced = Number(response.headers.get('content-length'))
+    if (bytes.length < announced) return { kind: 'failed', reason: `${bytes.length} of ${announced} bytes` }
+    files.set(path, bytes)
+    return { kind: 'fetched', size: bytes.length }
+  } catch (error) {
+    return { kind: 'failed', reason: String(error) }
+  }
+}

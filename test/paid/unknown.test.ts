@@ -1,0 +1,327 @@
+import { describe, expect, test } from 'vitest'
+import type { Fault } from '../../src/fake-replicate/fault.ts'
+import { type Till, openTill } from './till.ts'
+import type { WorldOptions } from './world.ts'
+import { hour, minute, second } from './world.ts'
+
+const ledger = async (till: Till): Promise<readonly any[]> => (await till.get('/ledger')).entries
+const lines = (till: Till): string => till.world.life!.lines.join('\n')
+const begin = Date.UTC(2026, 0, 1)
+
+async function approved(till: Till, pictures: readonly number[] = [0]) {
+  const { job_id } = await till.job(pictures)
+  await till.approve(job_id)
+  return job_id as number
+}
+
+/** Somebody's render at the provider that is none of ours, or looks like one; its id. */
+async function foreignRender(till: Till, prompt: string): Promise<string> {
+  const url = 'https://api.replicate.test/v1/models/google/veo-3.1-fast/predictions'
+  const headers = new Headers({ authorization: 'Bearer r8_fake', 'content-type': 'application/json' })
+  const body = Buffer.from(JSON.stringify({ input: { prompt, duration: 4 } }))
+  await till.world.fake.handle({ method: 'POST', url, headers, body })
+  await till.world.settle()
+  return till.posts().at(-1)!.prediction!
+}
+
+describe('whether the provider has a render that it was asked for', () => {
+  test.each<Fault>(['error_after', 'reset_after', 'hang_after', 'malformed', 'html'])(
+    'is told by its webhook, long before its list would (%s)',
+    async (fault) => {
+      await using till = await openTill({ fake: { plan: { 1: fault }, listLagMs: hour } })
+      const job = await till.ended(await approved(till))
+      expect(job).toMatchObject({ status: 'completed', costs: { spent: 0.4 } })
+      expect(till.posts()).toHaveLength(1)
+      expect(Date.parse(job.ended_at) - begin).toBeLessThan(2 * minute)
+    },
+  )
+
+  test.each<Fault>(['error_after', 'reset_after', 'hang_after', 'malformed', 'html'])(
+    'is found in its list, which shows it a minute later (%s)',
+    async (fault) => {
+      await using till = await openTill({
+        isReached: false,
+        fake: { plan: { 1: fault }, listLagMs: minute },
+      })
+      const job_id = await approved(till)
+      await till.pass(second)
+      expect((await ledger(till))[0]).toMatchObject({ prediction_id: null, reserved: 0.4, charged: null })
+      expect(await till.ended(job_id)).toMatchObject({ status: 'completed', costs: { spent: 0.4 } })
+      expect(till.posts()).toHaveLength(1)
+      expect(till.world.clock.now() - begin).toBeGreaterThanOrEqual(minute)
+      expect((await ledger(till))[0]).toMatchObject({
+        status: 'succeeded',
+        prediction_id: till.posts()[0]!.prediction,
+      })
+      expect(lines(till)).toMatch(/Whether replicate has attempt \S+ of job 1 is unknown/)
+    },
+  )
+
+  test.each<Fault>(['error_before', 'reset_before', 'hang_before'])(
+    'is believed to be no only after two minutes, and then it is asked again (%s)',
+    async (fault) => {
+      await using till = await openTill({ fake: { plan: { 1: fault } } })
+      const job_id = await approved(till)
+      await till.until(async () => (await ledger(till))[0]?.status === 'unknown')
+      const unknownAt = till.world.clock.now()
+      expect(await till.ended(job_id)).toMatchObject({ status: 'completed', costs: { spent: 0.4 } })
+      expect(till.posts()).toHaveLength(2)
+      expect(till.posts()[1]!.at - unknownAt).toBeGreaterThanOrEqual(2 * minute)
+      expect((await ledger(till)).map(({ status, charged }) => [status, charged])).toEqual([
+        ['succeeded', 0.4],
+        ['refused', 0],
+      ])
+    },
+  )
+
+  test('is asked three times at most', async () => {
+    const plan = { 1: 'reset_before', 2: 'error_before', 3: 'hang_before' } as const
+    await using till = await openTill({ fake: { plan } })
+    const job = await till.ended(await approved(till))
+    expect(job).toMatchObject({ status: 'failed', costs: { spent: 0, reserved: 0 } })
+    await till.pass(hour)
+    expect(till.posts()).toHaveLength(3)
+  })
+
+  test('keeps its place and its money until that is known', async () => {
+    await using till = await openTill({
+      isReached: false,
+      maxConcurrency: 1,
+      budgets: { total: 400_000 },
+      fake: { plan: { 1: 'reset_after' }, listLagMs: minute },
+    })
+    const job_id = await approved(till, [0, 1])
+    await till.until(async () => (await ledger(till))[0]?.status === 'unknown')
+    await till.pass(30 * second)
+    expect(till.posts()).toHaveLength(1)
+    expect((await till.get('/budgets')).budgets[0].used).toEqual({ reserved: 0.4, spent: 0 })
+    await till.until(() => till.bills().length === 1)
+    await till.pass(5 * minute)
+    expect(till.posts()).toHaveLength(1)
+    expect((await till.scenes(job_id))[1].waiting.code).toBe('budget_total')
+  })
+
+  test('stays unknown while the list can’t be read', async () => {
+    await using till = await openTill({ isReached: false, fake: { plan: { 1: 'reset_before' } } })
+    const job_id = await approved(till)
+    await till.until(async () => (await ledger(till))[0]?.status === 'unknown')
+    till.world.fake.set({ token: 'r8_another' })
+    await till.pass(hour)
+    expect((await ledger(till))[0].status).toBe('unknown')
+    till.world.fake.set({ token: 'r8_fake' })
+    expect((await till.ended(job_id)).status).toBe('completed')
+  })
+
+  test('is left to a person where the list can’t be read for hours', async () => {
+    await using till = await openTill({ isReached: false, fake: { plan: { 1: 'reset_before' } } })
+    await approved(till)
+    await till.until(async () => (await ledger(till))[0]?.status === 'unknown')
+    till.world.fake.set({ token: 'r8_another' })
+    await till.pass(7 * hour)
+    expect((await ledger(till))[0]).toMatchObject({
+      status: 'held',
+      reserved: 0.4,
+      failure: { code: 'held', reason: expect.stringMatching(/list can't be read/) },
+    })
+  })
+})
+
+/**
+ * A scene whose attempt is held: the process died as it was sent, and came back when the provider had removed what was
+ * sent. `fault`: whether the provider had accepted it. With a job that was finished before.
+ */
+async function held(fault: 'reset_after' | 'reset_before', options: WorldOptions = {}) {
+  const till = await openTill({ isReached: false, ...options, fake: { plan: { 2: fault }, listLagMs: minute } })
+  const other = await till.ended(await approved(till, [7]))
+  const otherId = till.posts()[0]!.prediction!
+  const job_id = await approved(till)
+  await till.until(() => till.posts().length === 2)
+  till.world.life!.kill()
+  // Somebody else with the same account renders too, so that one render may be it in any case.
+  const strangerId = await foreignRender(till, 'somebody else’s')
+  await till.reborn(2 * hour)
+  await till.until(async () => (await ledger(till))[0].status === 'held', 10 * minute)
+  const [scene] = await till.scenes(job_id)
+  const resolve = (resolution: unknown) =>
+    till.ask('POST', `/jobs/${job_id}/scenes/${scene.id}/resolve`, resolution)
+  const postId = till.posts()[1]!.prediction
+  return { till, job_id, scene, resolve, postId, other, otherId, strangerId }
+}
+
+describe('a held attempt', () => {
+  test('is told, by the scene, the ledger and an alarm; nothing else is bought, and its place is free', async () => {
+    const { till, job_id, scene, strangerId } = await held('reset_after', { maxConcurrency: 1 })
+    await using _till = till
+    expect(scene).toMatchObject({
+      status: 'processing',
+      waiting: { code: 'held', reason: expect.stringMatching(/a person has to decide/), until: null },
+    })
+    expect((await ledger(till))[0]).toMatchObject({
+      scene_id: scene.id,
+      reserved: 0.4,
+      charged: null,
+      failure: { reason: expect.stringMatching(/removed what was sent/) },
+    })
+    expect((await ledger(till))[0].failure.reason).toContain(strangerId)
+    expect(lines(till)).toMatch(/Attempt \S+ of job 2 is held until a person decides/)
+    const posts = till.posts().length
+    await till.pass(24 * hour)
+    expect(till.posts()).toHaveLength(posts)
+    expect((await till.get(`/jobs/${job_id}`)).status).toBe('processing')
+    expect(await till.ended(await approved(till, [3]))).toMatchObject({ status: 'completed' })
+  })
+
+  test('is adopted by the id that a person names, and its cost booked; its clip is gone by then', async () => {
+    const { till, job_id, scene, resolve, postId } = await held('reset_after')
+    await using _till = till
+    const answer = await resolve({ resolution: 'adopt', prediction_id: postId })
+    expect(answer).toMatchObject({
+      status: 200,
+      body: { message: 'Scene resolved successfully', job_id, scene: { id: scene.id } },
+    })
+    expect(await till.ended(job_id)).toMatchObject({
+      status: 'failed',
+      error: { code: 'clip_lost' },
+      costs: { spent: 0.4, reserved: 0 },
+    })
+    expect((await ledger(till))[0]).toMatchObject({ status: 'succeeded', prediction_id: postId, charged: 0.4 })
+    expect(lines(till)).toMatch(/was decided by a person: adopt/)
+  })
+
+  test('that a person found absent is rendered again', async () => {
+    const { till, job_id, resolve } = await held('reset_before')
+    await using _till = till
+    expect((await resolve({ resolution: 'absent' })).status).toBe(200)
+    const job = await till.ended(job_id)
+    expect(job).toMatchObject({ status: 'completed', costs: { spent: 0.4, reserved: 0 } })
+    expect((await till.scenes(job_id))[0].tries).toBe(1)
+    expect((await ledger(till)).map(({ status }) => status)).toEqual(['succeeded', 'refused', 'succeeded'])
+  })
+
+  test('stays held where the named render isn’t there, and can be decided anew', async () => {
+    const { till, job_id, resolve, postId } = await held('reset_after')
+    await using _till = till
+    await resolve({ resolution: 'adopt', prediction_id: 'nosuchprediction' })
+    await till.pass(10 * minute)
+    expect((await ledger(till))[0].status).toBe('held')
+    await resolve({ resolution: 'adopt', prediction_id: postId })
+    expect((await till.ended(job_id)).costs.spent).toBe(0.4)
+  })
+
+  test('can’t be adopted as the render of another attempt', async () => {
+    const { till, job_id, scene, resolve, otherId } = await held('reset_after')
+    await using _till = till
+    expect(await resolve({ resolution: 'adopt', prediction_id: otherId })).toEqual({
+      status: 422,
+      body: {
+        error: 'Scene cannot be resolved',
+        scene_id: scene.id,
+        job_id,
+        reason: expect.stringMatching(new RegExp(`^${otherId} is the render of another attempt`)),
+      },
+    })
+    await till.pass(minute)
+    expect((await ledger(till))[0].status).toBe('held')
+  })
+
+  test.each<[string, unknown, number, string]>([
+    ['of another name', { resolution: 'forget' }, 422, 'resolution'],
+    ['without a prediction', { resolution: 'adopt' }, 422, 'prediction_id'],
+    ['with an empty prediction', { resolution: 'adopt', prediction_id: '' }, 422, 'prediction_id'],
+    ['with a member of its own', { resolution: 'absent', why: 'so' }, 422, ''],
+    ['that is nothing', {}, 422, 'resolution'],
+    ['that is no JSON', '{', 400, ''],
+  ])('is not decided by a resolution %s', async (_name, resolution, status, field) => {
+    const { till, resolve } = await held('reset_after')
+    await using _till = till
+    const answer = await resolve(resolution)
+    expect({ status: answer.status, field: answer.body.field }).toEqual({ status, field })
+    expect((await ledger(till))[0].status).toBe('held')
+  })
+
+  test('is decided once, and what isn’t held not at all', async () => {
+    const { till, job_id, scene, resolve, other } = await held('reset_before')
+    await using _till = till
+    const answers = await Promise.all([1, 2, 3].map(() => resolve({ resolution: 'absent' })))
+    expect(answers.filter(({ status }) => status === 200).length).toBeGreaterThanOrEqual(1)
+    expect((await till.ended(job_id)).costs.spent).toBe(0.4)
+    const refused = (id: string, job: number) => ({
+      status: 422,
+      body: {
+        error: 'Scene cannot be resolved',
+        scene_id: id,
+        job_id: job,
+        reason: 'It has no held attempt to decide',
+      },
+    })
+    expect(await resolve({ resolution: 'absent' })).toEqual(refused(scene.id, job_id))
+    const [done] = await till.scenes(other.job_id)
+    expect(
+      await till.ask('POST', `/jobs/${other.job_id}/scenes/${done.id}/resolve`, { resolution: 'absent' }),
+    ).toEqual(refused(done.id, other.job_id))
+  })
+
+  test('of a job that was cancelled is ended by its adoption, and what it cost is booked', async () => {
+    const { till, job_id, resolve, postId } = await held('reset_after')
+    await using _till = till
+    expect((await till.ask('POST', `/jobs/${job_id}/cancel`)).body.costs).toMatchObject({ reserved: 0.4, spent: 0 })
+    await resolve({ resolution: 'adopt', prediction_id: postId })
+    await till.pass(10 * minute)
+    expect((await till.get(`/jobs/${job_id}`)).costs).toMatchObject({ reserved: 0, spent: 0.4 })
+  })
+})
+
+describe('the sweep over what the provider lists', () => {
+  test('names a render with our mark that no attempt accounts for', async () => {
+    await using till = await openTill()
+    const attempt = '3f2b0c9e-8d1a-4c57-9f3e-2a6b7c8d9e0f'
+    const mark = `wc-abcdefabcdef-${attempt}`
+    const id = await foreignRender(till, `seen from ${mark}`)
+    await till.pass(2 * minute)
+    expect((await till.get('/ledger')).unaccounted).toMatchObject([
+      { prediction_id: id, mark, attempt_id: null, state: 'succeeded' },
+    ])
+    const alarm = new RegExp(`replicate has a render ${id} with our mark that no attempt accounts for`, 'g')
+    expect(lines(till).match(alarm)).toHaveLength(1)
+  })
+
+  test('ends one that runs though its attempt was given up, and books what it cost', async () => {
+    await using till = await openTill({
+      isReached: false,
+      // Later than any provider's list was seen to be.
+      fake: { plan: { 1: 'reset_after' }, listLagMs: 5 * minute, renderMs: 20 * minute },
+    })
+    const job_id = await approved(till)
+    await till.until(() => till.posts().length === 2)
+    await till.until(() => till.bills().length === 1, 10 * minute)
+    const [stray] = till.posts()
+    expect(till.bills()[0]).toMatchObject({ prediction: stray!.prediction, status: 'canceled' })
+    expect(await till.ended(job_id)).toMatchObject({ status: 'completed', costs: { spent: 0.4 } })
+    const { unaccounted, totals } = await till.get('/ledger')
+    expect(unaccounted).toMatchObject([
+      { prediction_id: stray!.prediction, state: 'cancelled', charged: 0.4, attempt_id: expect.any(String) },
+    ])
+    expect(totals).toEqual({ reserved: 0, spent: till.billedUsd() })
+  })
+
+  test('touches no render without our mark, nor one of another installation', async () => {
+    await using till = await openTill({ fake: { renderMs: 5 * minute } })
+    await foreignRender(till, 'somebody else’s')
+    await foreignRender(till, 'wc-000000000001-3f2b0c9e-8d1a-4c57-9f3e-2a6b7c8d9e0f')
+    await till.pass(10 * minute)
+    expect(till.bills().map(({ status }) => status)).toEqual(['succeeded', 'succeeded'])
+    expect((await till.get('/ledger')).unaccounted).toEqual([])
+    expect(lines(till)).not.toMatch(/accounts for/)
+  })
+
+  test('says so where the list can’t be read, and goes on', async () => {
+    await using till = await openTill()
+    till.world.fake.set({ token: 'r8_another' })
+    await till.pass(3 * minute)
+    expect(lines(till)).toMatch(/Cannot compare our attempts with what replicate lists; trying again/)
+    till.world.fake.set({ token: 'r8_fake' })
+    const id = await foreignRender(till, 'wc-abcdefabcdef-3f2b0c9e-8d1a-4c57-9f3e-2a6b7c8d9e0f')
+    await till.pass(2 * minute)
+    expect((await till.get('/ledger')).unaccounted).toMatchObject([{ prediction_id: id }])
+  })
+})
