@@ -82,14 +82,17 @@ describe('an approval', () => {
     ['accepts an unknown cost with a number', { accept_unknown_cost: 1 }, 422, 'accept_unknown_cost'],
     ['has half a revision', { revision: 1.5 }, 422, 'revision'],
     ['has a member of its own', { maximum: 1 }, 422, ''],
-  ])('whose body %s is refused with the field, and nothing is approved', async (_name, body, status, field) => {
-    await using till = await openTill()
-    const { job_id } = await till.job([0])
-    const answer = await approve(till, job_id, body)
-    expect({ status: answer.status, field: answer.body.field }).toEqual({ status, field })
-    expect(answer.body.reason).toEqual(expect.stringMatching(/./))
-    expect((await till.get(`/jobs/${job_id}`)).status).toBe('pending')
-  })
+  ])(
+    'whose body %s is refused with the field, and nothing is approved',
+    async (_name, body, status, field) => {
+      await using till = await openTill()
+      const { job_id } = await till.job([0])
+      const answer = await approve(till, job_id, body)
+      expect({ status: answer.status, field: answer.body.field }).toEqual({ status, field })
+      expect(answer.body.reason).toEqual(expect.stringMatching(/./))
+      expect((await till.get(`/jobs/${job_id}`)).status).toBe('pending')
+    },
+  )
 
   test('of another revision than the storyboard’s is refused, and of this one taken', async () => {
     await using till = await openTill()
@@ -201,15 +204,20 @@ describe('a price that nobody knows', () => {
     expect(await till.ended(job_id)).toMatchObject({ status: 'completed', costs: { approved: 0.8 } })
   })
 
-  test.each(['job', 'day', 'total'])('is refused under the budget %s, even if it is accepted', async (name) => {
-    await using till = await openTill({ catalogue: withMystery(), budgets: { [name]: 100_000_000 } })
-    const { job_id } = await till.job([mystery(0)])
-    const answer = await approve(till, job_id, { accept_unknown_cost: true })
-    expect(answer).toMatchObject({ status: 422, body: { current_status: 'pending', estimated_cost: null } })
-    expect(answer.body.reason).toMatch(new RegExp(`not known, .*the budget ${name}; give the model a price`))
-    await till.pass(minute)
-    expect(till.posts()).toEqual([])
-  })
+  test.each(['job', 'day', 'total'])(
+    'is refused under the budget %s, even if it is accepted',
+    async (name) => {
+      await using till = await openTill({ catalogue: withMystery(), budgets: { [name]: 100_000_000 } })
+      const { job_id } = await till.job([mystery(0)])
+      const answer = await approve(till, job_id, { accept_unknown_cost: true })
+      expect(answer).toMatchObject({ status: 422, body: { current_status: 'pending', estimated_cost: null } })
+      expect(answer.body.reason).toMatch(
+        new RegExp(`not known, .*the budget ${name}; give the model a price`),
+      )
+      await till.pass(minute)
+      expect(till.posts()).toEqual([])
+    },
+  )
 
   test('waits where a budget is set after it was accepted', async () => {
     await using till = await openTill({ catalogue: withMystery(), maxConcurrency: 1 })

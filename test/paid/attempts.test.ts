@@ -72,7 +72,10 @@ describe('a provider that asks to wait', () => {
     expect(till.posts()).toEqual([])
     const [scene] = await till.scenes(job_id)
     expect(scene).toMatchObject({ status: 'pending', tries: 0, waiting: { code: expect.any(String) } })
-    expect(scene.error).toMatchObject({ code: 'not_allowed', reason: expect.stringMatching(/valid authentication/) })
+    expect(scene.error).toMatchObject({
+      code: 'not_allowed',
+      reason: expect.stringMatching(/valid authentication/),
+    })
     expect(JSON.stringify([till.world.life!.lines, await ledger(till), scene])).not.toMatch(/r8_/)
     till.world.fake.set({ token: 'r8_fake' })
     expect(await till.ended(job_id)).toMatchObject({ status: 'completed', costs: { spent: 0.4 } })
@@ -184,7 +187,11 @@ describe('a render that was charged', () => {
       expect((await till.ask('POST', path)).body).toMatchObject({ to_approve: 0.4 })
       expect((await till.scenes(job_id))[0].waiting.code).toBe('approval')
       await till.approve(job_id)
-      expect(await till.ended(job_id)).toMatchObject({ status: 'completed', error: null, costs: { spent: 0.8 } })
+      expect(await till.ended(job_id)).toMatchObject({
+        status: 'completed',
+        error: null,
+        costs: { spent: 0.8 },
+      })
       expect(till.posts()).toHaveLength(2)
     },
   )

@@ -235,6 +235,62 @@ describe('a scene that waits says why', () => {
   })
 })
 
+describe('at every moment of a busy day', () => {
+  test.each([1, 2, 3])(
+    'a scene that waits has its one reason, and no job or budget is over its limit (%d)',
+    async (seed) => {
+      await using till = await openTill({
+        seed,
+        maxConcurrency: 3,
+        startDelayMs: second,
+        budgets: { day: micros(4), client: micros(2.8), job: micros(1.5) },
+        fake: {
+          rates: {
+            fails_transient: 0.2,
+            throttle_body: 0.1,
+            reset_after: 0.1,
+            reset_before: 0.1,
+            stalls: 0.05,
+          },
+        },
+      })
+      const jobs: number[] = []
+      for (let index = 0; index < 5; index++) {
+        const parameters = { transition: 'cut', client_id: index % 2 === 0 ? 'acme' : 'other' }
+        const scenes = [0, 1, 2].map((n) => unlike(index === 4 ? n : 3 * index + n))
+        jobs.push((await till.job(scenes, { parameters })).job_id)
+      }
+      for (const jobId of jobs) await till.approve(jobId)
+      const wrong: string[] = []
+      let looks = 0
+      const isOver = async (): Promise<boolean> => {
+        // Each look reads all of it; every few turns are enough to see all that happens.
+        if (looks++ % 7 !== 0) return false
+        let open = 0
+        for (const jobId of jobs) {
+          const { status, costs } = await till.get(`/jobs/${jobId}`)
+          if (status === 'approved' || status === 'processing') open++
+          if (micros(costs.reserved + costs.spent) > micros(costs.approved))
+            wrong.push(`job ${jobId} takes ${costs.reserved + costs.spent} of ${costs.approved}`)
+          for (const scene of await till.scenes(jobId))
+            if ((scene.status === 'pending') !== (scene.waiting !== null))
+              wrong.push(`a ${scene.status} scene: ${JSON.stringify(scene.waiting)}`)
+        }
+        for (const { name, limit, used } of (await budgetsOf(till)).budgets)
+          if (used && micros(used.reserved + used.spent) > micros(limit))
+            wrong.push(`${used.reserved + used.spent} of the budget ${name}`)
+        return open === 0
+      }
+      // Where a client has spent what it may, its jobs wait for good.
+      await till.world.run(isOver, 10 * 24 * hour)
+      expect(wrong).toEqual([])
+      const { totals } = await till.get('/ledger')
+      expect(totals).toEqual({ reserved: 0, spent: till.billedUsd() })
+      expect(looks).toBeGreaterThan(50)
+    },
+  )
+})
+
 test('an estimate takes nothing from a budget, and a pending job neither', async () => {
   await using till = await openTill({ budgets: { total: micros(1) } })
   await till.ask('POST', '/estimates', requestOf([0, 1]))

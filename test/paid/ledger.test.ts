@@ -124,7 +124,7 @@ describe('the ledger', () => {
     const all = await pages(till, 4)
     expect(all).toHaveLength(10 + added - 100)
     const times = all.map(({ inserted_at }) => inserted_at)
-    expect(times).toEqual(times.toSorted().toReversed())
+    expect(times).toEqual(times.toSorted((one, other) => (one < other ? 1 : -1)))
     expect((await page(till, { limit: 10 + added - 100 })).next_cursor).toBeNull()
   })
 

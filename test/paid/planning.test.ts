@@ -177,7 +177,11 @@ test('a model of a renderer that is not there is refused like one that nobody kn
   }
   await using own = await openTill({ catalogue: readCatalogue(book) })
   for (const path of ['/jobs', '/estimates']) {
-    const { status, body } = await own.ask('POST', path, requestOf([sceneOf(0, { model: 'studio/elsewhere' })]))
+    const { status, body } = await own.ask(
+      'POST',
+      path,
+      requestOf([sceneOf(0, { model: 'studio/elsewhere' })]),
+    )
     expect({ status, field: body.field }).toEqual({ status: 422, field: 'storyboard.scenes[0].model' })
   }
   const job = await own.job([0])

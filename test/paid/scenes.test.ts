@@ -5,8 +5,7 @@ import { assetOf, hour, minute } from './world.ts'
 const absent = '3f2b0c9e-8d1a-4c57-9f3e-2a6b7c8d9e0f'
 
 const path = (jobId: number, sceneId: string): string => `/jobs/${jobId}/scenes/${sceneId}`
-const put = (till: Till, { id, job_id }: any, change: unknown) =>
-  till.ask('PUT', path(job_id, id), change)
+const put = (till: Till, { id, job_id }: any, change: unknown) => till.ask('PUT', path(job_id, id), change)
 const regenerate = (till: Till, { id, job_id }: any) => till.ask('POST', `${path(job_id, id)}/regenerate`)
 const remove = (till: Till, { id, job_id }: any) => till.ask('DELETE', path(job_id, id))
 const statuses = async (till: Till, jobId: number) => (await till.scenes(jobId)).map(({ status }) => status)
@@ -88,7 +87,11 @@ describe('a scene is changed', () => {
     ['prompt', { prompt: 'Another look.' }, { prompt: 'Another look.' }],
     ['duration', { duration: 5 }, { duration: 6, render: { seconds: 6 }, price: 0.6 }],
     ['picture', { asset_ids: [assetOf(3)] }, { asset_ids: [assetOf(3)] }],
-    ['first and last picture', { asset_ids: [assetOf(3), assetOf(4)] }, { asset_ids: [assetOf(3), assetOf(4)] }],
+    [
+      'first and last picture',
+      { asset_ids: [assetOf(3), assetOf(4)] },
+      { asset_ids: [assetOf(3), assetOf(4)] },
+    ],
     ['transition', { transition: 'slide' }, { transition: 'slide' }],
     ['model', { model: 'google/veo-3.1' }, { model: 'google/veo-3.1', price: 0.8 }],
     ['sound', { audio: true }, { render: { audio: true }, price: 0.6 }],
@@ -108,7 +111,11 @@ describe('a scene is changed', () => {
     const job = await till.get(`/jobs/${job_id}`)
     expect(job.storyboard.scenes[0]).toMatchObject(expected)
     const cost = sumUsd(body.scene.price, other.price)
-    expect(job).toMatchObject({ revision: 2, estimated_cost: cost, costs: { to_approve: cost, to_pay: cost } })
+    expect(job).toMatchObject({
+      revision: 2,
+      estimated_cost: cost,
+      costs: { to_approve: cost, to_pay: cost },
+    })
     expect(body.to_approve).toBe(cost)
     expect(await till.get(path(job_id, other.id))).toEqual(other)
     await till.approve(job_id)
@@ -119,7 +126,13 @@ describe('a scene is changed', () => {
     ['a duration above the ladder', { duration: 9 }, 422, 'duration', /at most 8/],
     ['a duration of nothing', { duration: 0 }, 422, 'duration', /at least 0\.5/],
     ['an unknown model', { model: 'no/such' }, 422, 'model', /must be one of local/],
-    ['sound of a model without any', { model: 'minimax/hailuo-02', audio: true }, 422, 'model', /renders none/],
+    [
+      'sound of a model without any',
+      { model: 'minimax/hailuo-02', audio: true },
+      422,
+      'model',
+      /renders none/,
+    ],
     ['a picture that isn’t there', { asset_ids: ['f'.repeat(64)] }, 422, 'asset_ids', /no asset f{64}/],
     ['no picture', { asset_ids: [] }, 422, 'asset_ids', /at least 1/],
     ['three pictures', { asset_ids: [0, 1, 2].map(assetOf) }, 422, 'asset_ids', /at most 2/],
@@ -203,7 +216,11 @@ describe('a scene is changed', () => {
     const changed = await put(till, scenes[0], { duration: 8 })
     expect(changed).toMatchObject({
       status: 200,
-      body: { to_approve: 0.8, job_status: 'completed', scene: { status: 'pending', clip_url: scenes[0].clip_url } },
+      body: {
+        to_approve: 0.8,
+        job_status: 'completed',
+        scene: { status: 'pending', clip_url: scenes[0].clip_url },
+      },
     })
     await till.pass(hour)
     expect(await till.get(`/jobs/${job_id}`)).toMatchObject({
@@ -220,7 +237,10 @@ describe('a scene is changed', () => {
     const refused = await till.ask('POST', `/jobs/${job_id}/approve`, { max_cost: 1.5 })
     expect(refused).toMatchObject({ status: 422, body: { current_status: 'completed', estimated_cost: 0.8 } })
     await till.approve(job_id)
-    expect(await till.ended(job_id)).toMatchObject({ status: 'completed', costs: { spent: 1.6, approved: 1.6 } })
+    expect(await till.ended(job_id)).toMatchObject({
+      status: 'completed',
+      costs: { spent: 1.6, approved: 1.6 },
+    })
     expect(till.posts()).toHaveLength(3)
   })
 
@@ -257,7 +277,10 @@ describe('a scene is regenerated', () => {
   test('only once that is approved, where the money is spent', async () => {
     await using till = await openTill()
     const { job_id, scenes } = await finished(till)
-    expect((await regenerate(till, scenes[0])).body).toMatchObject({ to_approve: 0.4, job_status: 'completed' })
+    expect((await regenerate(till, scenes[0])).body).toMatchObject({
+      to_approve: 0.4,
+      job_status: 'completed',
+    })
     await till.pass(hour)
     expect(till.posts()).toHaveLength(2)
     await till.approve(job_id)
@@ -271,9 +294,13 @@ describe('a scene is regenerated', () => {
     await till.approve(job_id)
     const failed = await till.ended(job_id)
     expect(failed).toMatchObject({ status: 'failed', error: { code: 'content_refused' } })
-    const [scene] = (await till.scenes(job_id)).filter(({ status }) => status === 'failed')
+    const scene = (await till.scenes(job_id)).find(({ status }) => status === 'failed')
     expect((await regenerate(till, scene)).body).toMatchObject({ job_status: 'approved', to_approve: 0 })
-    expect(await till.ended(job_id)).toMatchObject({ status: 'completed', error: null, costs: { spent: 0.8 } })
+    expect(await till.ended(job_id)).toMatchObject({
+      status: 'completed',
+      error: null,
+      costs: { spent: 0.8 },
+    })
   })
 
   test('and where it waits, runs or was cancelled it is refused', async () => {
@@ -367,7 +394,11 @@ describe('a scene is deleted', () => {
     expect((await till.ended(job_id)).status).toBe('failed')
     const failed = (await till.scenes(job_id)).find(({ status }) => status === 'failed')
     expect((await remove(till, failed)).status).toBe(200)
-    expect(await till.ended(job_id)).toMatchObject({ status: 'completed', error: null, costs: { spent: 0.8 } })
+    expect(await till.ended(job_id)).toMatchObject({
+      status: 'completed',
+      error: null,
+      costs: { spent: 0.8 },
+    })
   })
 
   test('of a job that was reopened and waits: without the one it waits for the film is made', async () => {

@@ -131,7 +131,11 @@ describe('whether the provider has a render that it was asked for', () => {
  * sent. `fault`: whether the provider had accepted it. With a job that was finished before.
  */
 async function held(fault: 'reset_after' | 'reset_before', options: WorldOptions = {}) {
-  const till = await openTill({ isReached: false, ...options, fake: { plan: { 2: fault }, listLagMs: minute } })
+  const till = await openTill({
+    isReached: false,
+    ...options,
+    fake: { plan: { 2: fault }, listLagMs: minute },
+  })
   const other = await till.ended(await approved(till, [7]))
   const otherId = till.posts()[0]!.prediction!
   const job_id = await approved(till)
@@ -145,13 +149,23 @@ async function held(fault: 'reset_after' | 'reset_before', options: WorldOptions
   const resolve = (resolution: unknown) =>
     till.ask('POST', `/jobs/${job_id}/scenes/${scene.id}/resolve`, resolution)
   const postId = till.posts()[1]!.prediction
-  return { till, job_id, scene, resolve, postId, other, otherId, strangerId }
+  return {
+    till,
+    job_id,
+    scene,
+    resolve,
+    postId,
+    other,
+    otherId,
+    strangerId,
+    [Symbol.asyncDispose]: till[Symbol.asyncDispose],
+  }
 }
 
 describe('a held attempt', () => {
   test('is told, by the scene, the ledger and an alarm; nothing else is bought, and its place is free', async () => {
-    const { till, job_id, scene, strangerId } = await held('reset_after', { maxConcurrency: 1 })
-    await using _till = till
+    await using opened = await held('reset_after', { maxConcurrency: 1 })
+    const { till, job_id, scene, strangerId } = opened
     expect(scene).toMatchObject({
       status: 'processing',
       waiting: { code: 'held', reason: expect.stringMatching(/a person has to decide/), until: null },
@@ -172,8 +186,8 @@ describe('a held attempt', () => {
   })
 
   test('is adopted by the id that a person names, and its cost booked; its clip is gone by then', async () => {
-    const { till, job_id, scene, resolve, postId } = await held('reset_after')
-    await using _till = till
+    await using opened = await held('reset_after')
+    const { till, job_id, scene, resolve, postId } = opened
     const answer = await resolve({ resolution: 'adopt', prediction_id: postId })
     expect(answer).toMatchObject({
       status: 200,
@@ -184,13 +198,17 @@ describe('a held attempt', () => {
       error: { code: 'clip_lost' },
       costs: { spent: 0.4, reserved: 0 },
     })
-    expect((await ledger(till))[0]).toMatchObject({ status: 'succeeded', prediction_id: postId, charged: 0.4 })
+    expect((await ledger(till))[0]).toMatchObject({
+      status: 'succeeded',
+      prediction_id: postId,
+      charged: 0.4,
+    })
     expect(lines(till)).toMatch(/was decided by a person: adopt/)
   })
 
   test('that a person found absent is rendered again', async () => {
-    const { till, job_id, resolve } = await held('reset_before')
-    await using _till = till
+    await using opened = await held('reset_before')
+    const { till, job_id, resolve } = opened
     expect((await resolve({ resolution: 'absent' })).status).toBe(200)
     const job = await till.ended(job_id)
     expect(job).toMatchObject({ status: 'completed', costs: { spent: 0.4, reserved: 0 } })
@@ -199,8 +217,8 @@ describe('a held attempt', () => {
   })
 
   test('stays held where the named render isn’t there, and can be decided anew', async () => {
-    const { till, job_id, resolve, postId } = await held('reset_after')
-    await using _till = till
+    await using opened = await held('reset_after')
+    const { till, job_id, resolve, postId } = opened
     await resolve({ resolution: 'adopt', prediction_id: 'nosuchprediction' })
     await till.pass(10 * minute)
     expect((await ledger(till))[0].status).toBe('held')
@@ -209,8 +227,8 @@ describe('a held attempt', () => {
   })
 
   test('can’t be adopted as the render of another attempt', async () => {
-    const { till, job_id, scene, resolve, otherId } = await held('reset_after')
-    await using _till = till
+    await using opened = await held('reset_after')
+    const { till, job_id, scene, resolve, otherId } = opened
     expect(await resolve({ resolution: 'adopt', prediction_id: otherId })).toEqual({
       status: 422,
       body: {
@@ -232,16 +250,16 @@ describe('a held attempt', () => {
     ['that is nothing', {}, 422, 'resolution'],
     ['that is no JSON', '{', 400, ''],
   ])('is not decided by a resolution %s', async (_name, resolution, status, field) => {
-    const { till, resolve } = await held('reset_after')
-    await using _till = till
+    await using opened = await held('reset_after')
+    const { till, resolve } = opened
     const answer = await resolve(resolution)
     expect({ status: answer.status, field: answer.body.field }).toEqual({ status, field })
     expect((await ledger(till))[0].status).toBe('held')
   })
 
   test('is decided once, and what isn’t held not at all', async () => {
-    const { till, job_id, scene, resolve, other } = await held('reset_before')
-    await using _till = till
+    await using opened = await held('reset_before')
+    const { till, job_id, scene, resolve, other } = opened
     const answers = await Promise.all([1, 2, 3].map(() => resolve({ resolution: 'absent' })))
     expect(answers.filter(({ status }) => status === 200).length).toBeGreaterThanOrEqual(1)
     expect((await till.ended(job_id)).costs.spent).toBe(0.4)
@@ -262,9 +280,12 @@ describe('a held attempt', () => {
   })
 
   test('of a job that was cancelled is ended by its adoption, and what it cost is booked', async () => {
-    const { till, job_id, resolve, postId } = await held('reset_after')
-    await using _till = till
-    expect((await till.ask('POST', `/jobs/${job_id}/cancel`)).body.costs).toMatchObject({ reserved: 0.4, spent: 0 })
+    await using opened = await held('reset_after')
+    const { till, job_id, resolve, postId } = opened
+    expect((await till.ask('POST', `/jobs/${job_id}/cancel`)).body.costs).toMatchObject({
+      reserved: 0.4,
+      spent: 0,
+    })
     await resolve({ resolution: 'adopt', prediction_id: postId })
     await till.pass(10 * minute)
     expect((await till.get(`/jobs/${job_id}`)).costs).toMatchObject({ reserved: 0, spent: 0.4 })

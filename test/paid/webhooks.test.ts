@@ -63,7 +63,15 @@ async function running() {
   const [{ attempt_id, prediction_id }] = (await till.get('/ledger')).entries
   const url = addressOf.webhook(attempt_id, ours.sign)
   const body = JSON.stringify({ id: prediction_id, status: 'succeeded' })
-  return { till, job_id, attemptId: attempt_id as string, renderId: prediction_id as string, url, body }
+  return {
+    till,
+    job_id,
+    attemptId: attempt_id as string,
+    renderId: prediction_id as string,
+    url,
+    body,
+    [Symbol.asyncDispose]: till[Symbol.asyncDispose],
+  }
 }
 
 const signatureRefused = {
@@ -73,9 +81,14 @@ const signatureRefused = {
 
 describe('a webhook', () => {
   test('is taken with both signatures, and what it says of the render is not believed', async () => {
-    const { till, job_id, renderId, url } = await running()
-    await using _till = till
-    const body = JSON.stringify({ id: renderId, status: 'failed', error: 'made up', output: 'http://else.test/x' })
+    await using opened = await running()
+    const { till, job_id, renderId, url } = opened
+    const body = JSON.stringify({
+      id: renderId,
+      status: 'failed',
+      error: 'made up',
+      output: 'http://else.test/x',
+    })
     expect(await answered(send(till, { url, body, at: till.world.clock.now() }))).toEqual({
       status: 200,
       body: { status: 'received' },
@@ -114,9 +127,8 @@ describe('a webhook', () => {
     ['without a time', () => ({ without: 'webhook-timestamp' })],
     ['without a signature', () => ({ without: 'webhook-signature' })],
   ])('%s is refused, always with the same words, and changes nothing', async (_name, change) => {
-    const message = await running()
+    await using message = await running()
     const { till, url, body } = message
-    await using _till = till
     const before = await rows(till)
     const answer = await answered(send(till, { url, body, at: till.world.clock.now(), ...change(message) }))
     expect(answer).toEqual(signatureRefused)
@@ -125,23 +137,27 @@ describe('a webhook', () => {
   })
 
   test('whose body was changed on the way is refused', async () => {
-    const { till, url, body } = await running()
-    await using _till = till
+    await using opened = await running()
+    const { till, url, body } = opened
     const at = till.world.clock.now()
     const timestamp = String(Math.floor(at / 1000))
     const key = Buffer.from(webhookSecret.slice('whsec_'.length), 'base64')
     const signature = createHmac('sha256', key).update(`msg_1.${timestamp}.${body}`).digest('base64')
     const response = till.world.life!.app.request(url, {
       method: 'POST',
-      headers: { 'webhook-id': 'msg_1', 'webhook-timestamp': timestamp, 'webhook-signature': `v1,${signature}` },
+      headers: {
+        'webhook-id': 'msg_1',
+        'webhook-timestamp': timestamp,
+        'webhook-signature': `v1,${signature}`,
+      },
       body: body.replace('succeeded', 'processing'),
     })
     expect(await answered(response)).toEqual(signatureRefused)
   })
 
   test('that comes again has its effect once, and is answered alike', async () => {
-    const { till, url, body } = await running()
-    await using _till = till
+    await using opened = await running()
+    const { till, url, body } = opened
     const message = { url, body, at: till.world.clock.now() }
     const answers = await Promise.all(Array.from({ length: 10 }, () => answered(send(till, message))))
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]))
@@ -156,8 +172,8 @@ describe('a webhook', () => {
   })
 
   test('of an attempt that isn’t there is answered with that, and kept nowhere', async () => {
-    const { till, body } = await running()
-    await using _till = till
+    await using opened = await running()
+    const { till, body } = opened
     const before = await rows(till)
     const url = addressOf.webhook(nobody, ours.sign)
     expect(await answered(send(till, { url, body, at: till.world.clock.now() }))).toEqual({
@@ -175,8 +191,8 @@ describe('a webhook', () => {
     ['has an id that is none', '{"id":"../../v1/files"}'],
     ['has a number for an id', '{"id":7}'],
   ])('whose body %s is refused with the field, and changes nothing', async (_name, body) => {
-    const { till, url } = await running()
-    await using _till = till
+    await using opened = await running()
+    const { till, url } = opened
     const before = await rows(till)
     const answer = await answered(send(till, { url, body, at: till.world.clock.now() }))
     expect(answer).toMatchObject({ status: 400, body: { field: 'id' } })
@@ -184,8 +200,8 @@ describe('a webhook', () => {
   })
 
   test('that is too large is refused while it is read', async () => {
-    const { till, url } = await running()
-    await using _till = till
+    await using opened = await running()
+    const { till, url } = opened
     const body = JSON.stringify({ id: 'abcdefgh', logs: 'x'.repeat(4 << 20) })
     expect(await answered(send(till, { url, body, at: till.world.clock.now() }))).toMatchObject({
       status: 413,
@@ -194,8 +210,8 @@ describe('a webhook', () => {
   })
 
   test('at an address of no attempt at all is refused with the field', async () => {
-    const { till, body } = await running()
-    await using _till = till
+    await using opened = await running()
+    const { till, body } = opened
     const url = '/api/webhooks/replicate/7?signature=x'
     expect(await answered(send(till, { url, body, at: till.world.clock.now() }))).toMatchObject({
       status: 400,
@@ -204,8 +220,8 @@ describe('a webhook', () => {
   })
 
   test('that names another render than the attempt’s changes nothing of it', async () => {
-    const { till, job_id, url, renderId } = await running()
-    await using _till = till
+    await using opened = await running()
+    const { till, job_id, url, renderId } = opened
     const body = JSON.stringify({ id: 'somebodyelses', status: 'succeeded' })
     expect((await answered(send(till, { url, body, at: till.world.clock.now() }))).status).toBe(200)
     expect(await till.ended(job_id)).toMatchObject({ status: 'completed', costs: { spent: 0.4 } })
@@ -275,12 +291,17 @@ describe('a picture that a provider is to render from', () => {
       log: createLog({ level: 'silent' }),
       gate: { isOurs: ours.verify, isProviders: () => Promise.resolve({ ok: false }) },
     })
-    return { till, app, mark: `wc-abcdefabcdef-${attemptId}` }
+    return {
+      till,
+      app,
+      mark: `wc-abcdefabcdef-${attemptId}`,
+      [Symbol.asyncDispose]: till[Symbol.asyncDispose],
+    }
   }
 
   test('is served with our signature', async () => {
-    const { till, app, mark } = await house()
-    await using _till = till
+    await using opened = await house()
+    const { app, mark } = opened
     const response = await app.request(addressOf.input(mark, 0, ours.sign))
     expect(response.status).toBe(200)
     expect(response.headers.get('content-type')).toBe('image/jpeg')
@@ -288,8 +309,8 @@ describe('a picture that a provider is to render from', () => {
   })
 
   test('is not served without it, nor with another’s', async () => {
-    const { till, app, mark } = await house()
-    await using _till = till
+    await using opened = await house()
+    const { app, mark } = opened
     const good = addressOf.input(mark, 0, ours.sign)
     for (const url of [
       good.split('?')[0]!,
@@ -303,8 +324,8 @@ describe('a picture that a provider is to render from', () => {
   })
 
   test('that the attempt doesn’t have is not there', async () => {
-    const { till, app, mark } = await house()
-    await using _till = till
+    await using opened = await house()
+    const { app, mark } = opened
     expect((await app.request(addressOf.input(mark, 1, ours.sign))).status).toBe(404)
     expect((await app.request(addressOf.input(`wc-abcdefabcdef-${nobody}`, 0, ours.sign))).status).toBe(404)
   })
