@@ -44,7 +44,13 @@ export async function openBenchHouse(slots: number): Promise<BenchHouse> {
   })
   const engine = createEmbeddedEngine({ database, host, log })
   const renderers = [
-    { name: 'local', models: ['local'], maxConcurrency: slots, startDelayMs: 0, task: 'render-scene' as const },
+    {
+      name: 'local',
+      models: ['local'],
+      maxConcurrency: slots,
+      startDelayMs: 0,
+      task: 'render-scene' as const,
+    },
   ]
   const coordinator = createCoordinator({
     database,

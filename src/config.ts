@@ -13,7 +13,10 @@ const whole = (least: number, most: number) =>
 
 const address = z
   .string()
-  .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), 'must be an http(s) address')
+  .refine(
+    (text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol),
+    'must be an http(s) address',
+  )
   .refine((text) => !URL.canParse(text) || !/[?#]/.test(text), 'must have no query')
   .transform((text) => text.replace(/\/+$/, ''))
 
@@ -37,7 +40,10 @@ const environment = z.object({
   REPLICATE_START_DELAY_MS: whole(0, 3_600_000).default(1000),
   REPLICATE_WEBHOOK_SECRETS: z
     .string()
-    .regex(/^whsec_[\w+/=]+(?:,whsec_[\w+/=]+)*$/, 'must be secrets that begin with whsec_, separated by commas')
+    .regex(
+      /^whsec_[\w+/=]+(?:,whsec_[\w+/=]+)*$/,
+      'must be secrets that begin with whsec_, separated by commas',
+    )
     .transform((text) => text.split(','))
     .default([]),
   PUBLIC_BASE_URL: address.optional(),

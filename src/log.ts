@@ -74,7 +74,12 @@ export const logLine = {
 
   strayRender: (
     log: Log,
-    stray: { readonly renderer: string; readonly providerId: string; readonly mark: string; readonly state: string },
+    stray: {
+      readonly renderer: string
+      readonly providerId: string
+      readonly mark: string
+      readonly state: string
+    },
   ): void =>
     log.error(
       { renderer: stray.renderer, provider_id: stray.providerId, mark: stray.mark, state: stray.state },

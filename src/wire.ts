@@ -201,7 +201,8 @@ function openProviders(
         verifySignature({ ...message, secrets: [...config.webhookSecrets, ...secrets], nowMs: host.now() })
       const verdict = check(await provider.webhookSecrets())
       // A secret that was changed since is asked for once more.
-      if (verdict.ok || (verdict.reason !== 'wrong_signature' && verdict.reason !== 'no_secret')) return verdict
+      if (verdict.ok || (verdict.reason !== 'wrong_signature' && verdict.reason !== 'no_secret'))
+        return verdict
       return check(await provider.webhookSecrets({ fresh: true }))
     },
   }

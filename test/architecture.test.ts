@@ -95,9 +95,14 @@ const jobFollows = Object.fromEntries(
 )
 
 describe('the states', () => {
-  const ddl = migrations.flatMap(({ statements }) => statements).toReversed().join('\n')
+  const ddl = migrations
+    .flatMap(({ statements }) => statements)
+    .toReversed()
+    .join('\n')
   const checked = (table: string): string[] => {
-    const [, list] = new RegExp(`create table ${table}(?:_new)? [^;]*?status in \\(([^)]*)\\)`, 's').exec(ddl)!
+    const [, list] = new RegExp(`create table ${table}(?:_new)? [^;]*?status in \\(([^)]*)\\)`, 's').exec(
+      ddl,
+    )!
     return [...list!.matchAll(/'(\w+)'/g)].map(([, status]) => status!)
   }
   const documented = readFileSync('ARCHITECTURE.md', 'utf8')

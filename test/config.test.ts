@@ -10,10 +10,45 @@ it('has a default for everything', () => {
     dataDir: resolve('data'),
     ffmpegPath: undefined,
     localMaxConcurrency: availableParallelism(),
+    replicate: undefined,
+    publicBaseUrl: undefined,
+    modelsFile: undefined,
+    budgets: {},
     shutdownGraceMs: 5000,
     logLevel: 'info',
   })
   expect(readConfig({ PORT: '', HOST: '' })).toEqual(readConfig({}))
+})
+
+it('buys renders where there is a token, four at once and a second apart unless told otherwise', () => {
+  expect(readConfig({ REPLICATE_API_TOKEN: 'r8_token' }).replicate).toEqual({
+    token: 'r8_token',
+    baseUrl: 'https://api.replicate.com',
+    maxConcurrency: 4,
+    startDelayMs: 1000,
+    webhookSecrets: [],
+  })
+  expect(
+    readConfig({
+      REPLICATE_API_TOKEN: 'r8_token',
+      REPLICATE_BASE_URL: 'http://127.0.0.1:4801/',
+      REPLICATE_MAX_CONCURRENCY: '8',
+      REPLICATE_START_DELAY_MS: '0',
+      REPLICATE_WEBHOOK_SECRETS: 'whsec_b25l,whsec_dHdv',
+      PUBLIC_BASE_URL: 'https://films.example/coordinator/',
+      BUDGET_DAY_USD: '25',
+      BUDGET_CLIENT_USD: '0.50',
+    }),
+  ).toMatchObject({
+    replicate: {
+      baseUrl: 'http://127.0.0.1:4801',
+      maxConcurrency: 8,
+      startDelayMs: 0,
+      webhookSecrets: ['whsec_b25l', 'whsec_dHdv'],
+    },
+    publicBaseUrl: 'https://films.example/coordinator',
+    budgets: { day: 25_000_000, client: 500_000 },
+  })
 })
 
 it.each([
@@ -21,6 +56,12 @@ it.each([
   [{ PORT: 'http' }, 'PORT must be a whole number'],
   [{ LOCAL_MAX_CONCURRENCY: '0' }, 'LOCAL_MAX_CONCURRENCY must be at least 1'],
   [{ FFMPEG_PATH: 'ffmpeg' }, 'FFMPEG_PATH must be an absolute path'],
+  [{ REPLICATE_API_TOKEN: 'r8 token' }, 'REPLICATE_API_TOKEN must be a token'],
+  [{ REPLICATE_BASE_URL: 'ftp://x' }, 'REPLICATE_BASE_URL must be an http(s) address'],
+  [{ PUBLIC_BASE_URL: 'https://x/?a=b' }, 'PUBLIC_BASE_URL must have no query'],
+  [{ REPLICATE_MAX_CONCURRENCY: '0' }, 'REPLICATE_MAX_CONCURRENCY must be at least 1'],
+  [{ REPLICATE_WEBHOOK_SECRETS: 'secret' }, 'REPLICATE_WEBHOOK_SECRETS must be secrets'],
+  [{ BUDGET_TOTAL_USD: '-5' }, 'BUDGET_TOTAL_USD must be a number of US dollars'],
   [{ SHUTDOWN_GRACE_MS: '-1', LOG_LEVEL: 'loud' }, /SHUTDOWN_GRACE_MS must be a whole number; LOG_LEVEL /],
 ])('%j is refused by its name', (env, message) => {
   expect(() => readConfig(env)).toThrow(message)

@@ -100,8 +100,7 @@ export function createAccounts(options: AccountsOptions): Accounts {
   ): Promise<boolean> => {
     const now = host.now()
     const before = await findStray(tx, renderer, providerId)
-    const chargedMicros =
-      state === 'running' ? null : isCharged(state) ? (attempt?.costMicros ?? null) : 0
+    const chargedMicros = state === 'running' ? null : isCharged(state) ? (attempt?.costMicros ?? null) : 0
     const insertedAt = before?.insertedAt ?? now
     const attemptId = attempt?.id ?? null
     const stray = { renderer, providerId, mark, attemptId, state, chargedMicros, insertedAt }

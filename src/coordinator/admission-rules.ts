@@ -93,8 +93,7 @@ export function rendererWait(limit: RendererLimit, at: RendererNow): Waiting | u
 
 /** When the next request may be sent to a renderer, ms since the epoch; `now` where at once. A clock that was put back delays by one delay at most. */
 export function mayPostAt(limit: Pick<RendererLimit, 'startDelayMs'>, at: Gate, now: number): number {
-  const afterLast =
-    at.lastPostedAt === undefined ? now : Math.min(at.lastPostedAt, now) + limit.startDelayMs
+  const afterLast = at.lastPostedAt === undefined ? now : Math.min(at.lastPostedAt, now) + limit.startDelayMs
   return Math.max(now, afterLast, at.pause?.until ?? now)
 }
 
@@ -149,7 +148,14 @@ export function moneyWait(scene: SceneMoney, now: number): Waiting | undefined {
 function budgetWait({ name, limitMicros, used }: Budget, priceMicros: number, now: number): Waiting {
   const kind = name.split(':', 1)[0]
   return {
-    code: kind === 'job' ? 'budget_job' : kind === 'day' ? 'budget_day' : kind === 'total' ? 'budget_total' : 'budget_client',
+    code:
+      kind === 'job'
+        ? 'budget_job'
+        : kind === 'day'
+          ? 'budget_day'
+          : kind === 'total'
+            ? 'budget_total'
+            : 'budget_client',
     reason: `it costs ${spokenMoney(priceMicros)}, and of the budget ${name} of ${spokenMoney(limitMicros)} only ${spokenMoney(Math.max(0, limitMicros - taken(used)))} are left`,
     until: kind === 'day' ? endOfDay(now) : null,
   }

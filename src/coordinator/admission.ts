@@ -120,7 +120,7 @@ async function admit(
   let again = Number.POSITIVE_INFINITY
   const treasury = openTreasury(tx, options.budgets, now)
   const begun = new Set<number>()
-  for (let passed = 0; free > 0; ) {
+  for (let passed = 0; free > 0;) {
     const page = { limit: Math.min(pageSize, free + passed), offset: passed }
     const scenes = await listWaitingScenes(tx, limit.name, now, page)
     for (const scene of scenes) {

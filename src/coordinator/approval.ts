@@ -81,7 +81,12 @@ export function createApproval(options: ApprovalOptions) {
       price_micros: repriced[position]!.price_micros,
     }))
     const storyboard = { ...job.storyboard, scenes: plans }
-    await setStoryboard(tx, job.id, { storyboard, estimatedMicros: micros, priceBook: catalogue.version }, now)
+    await setStoryboard(
+      tx,
+      job.id,
+      { storyboard, estimatedMicros: micros, priceBook: catalogue.version },
+      now,
+    )
     return findJob(tx, job.id)
   }
 
@@ -96,18 +101,33 @@ export function createApproval(options: ApprovalOptions) {
     const isUnknown = quote.micros === null
     const estimated_cost = quote.micros === null ? null : dollars(quote.micros)
     if (isUnknown && !accept_unknown_cost && !job.unknownCostAccepted)
-      throw costRefused(job, 'The price of a model is not known; approve with accept_unknown_cost to render it all the same', { estimated_cost })
+      throw costRefused(
+        job,
+        'The price of a model is not known; approve with accept_unknown_cost to render it all the same',
+        { estimated_cost },
+      )
     if (isUnknown && budgets.length > 0)
-      throw costRefused(job, `The price of a model is not known, so it cannot be held against the budget ${budgets.map(({ name }) => name).join(', ')}; give the model a price`, { estimated_cost })
+      throw costRefused(
+        job,
+        `The price of a model is not known, so it cannot be held against the budget ${budgets.map(({ name }) => name).join(', ')}; give the model a price`,
+        { estimated_cost },
+      )
     const cost = `${spokenMoney(totalMicros)}${isUnknown ? ' and an unknown sum' : ''}`
     if (max_cost !== undefined && totalMicros > toMicros(max_cost))
       throw costRefused(job, `It costs ${cost}, more than max_cost`, { estimated_cost, max_cost })
     const ofJob = budgets.find(({ name }) => name === 'job')?.limitMicros
     if (ofJob !== undefined && totalMicros > ofJob)
-      throw costRefused(job, `It costs ${cost}, and a job's budget is ${spokenMoney(ofJob)}`, { estimated_cost, budget: dollars(ofJob) })
+      throw costRefused(job, `It costs ${cost}, and a job's budget is ${spokenMoney(ofJob)}`, {
+        estimated_cost,
+        budget: dollars(ofJob),
+      })
   }
 
-  const approve = async (tx: Transaction, jobId: number, request: ApprovalRequest): Promise<Job | RefusedError> => {
+  const approve = async (
+    tx: Transaction,
+    jobId: number,
+    request: ApprovalRequest,
+  ): Promise<Job | RefusedError> => {
     const found = await findJob(tx, jobId)
     if (!found) throw jobNotFound(jobId)
     const scenes = await listScenes(tx, jobId)
@@ -123,7 +143,11 @@ export function createApproval(options: ApprovalOptions) {
         { estimated_cost: needed.quote.micros === null ? null : dollars(needed.quote.micros) },
       )
     if (request.revision !== undefined && request.revision !== job.revision)
-      throw costRefused(job, `The storyboard has changed: this is revision ${job.revision}, not ${request.revision}`, { revision: job.revision })
+      throw costRefused(
+        job,
+        `The storyboard has changed: this is revision ${job.revision}, not ${request.revision}`,
+        { revision: job.revision },
+      )
     await check(tx, job, needed, request)
     return allow(tx, job, needed, request)
   }
@@ -141,7 +165,8 @@ export function createApproval(options: ApprovalOptions) {
     const allowed = max_cost === undefined ? job.authorisedMicros : toMicros(max_cost)
     const authorised = Math.max(allowed, totalMicros)
     const isUnknownAccepted = accept_unknown_cost || job.unknownCostAccepted
-    if (authorised > 0 || isUnknownAccepted) await setAuthorised(tx, job.id, authorised, isUnknownAccepted, now)
+    if (authorised > 0 || isUnknownAccepted)
+      await setAuthorised(tx, job.id, authorised, isUnknownAccepted, now)
     const data = { estimated_micros: quote.micros, price_book: job.priceBook, authorised_micros: authorised }
     await tell(tx, { type: 'job_approved', jobId: job.id, data })
     const approved = (await findJob(tx, job.id))!

@@ -52,12 +52,7 @@ export interface CoordinatorOptions {
 }
 
 /** What may let another scene start: a job that may spend, a slot that came free. */
-const admittingTopics = [
-  'jobs:approved',
-  'scenes:completed',
-  'scenes:failed',
-  'scenes:retrying',
-] as const
+const admittingTopics = ['jobs:approved', 'scenes:completed', 'scenes:failed', 'scenes:retrying'] as const
 
 export function createCoordinator(options: CoordinatorOptions): RunningCoordinator {
   const { database, engine, log, pubsub } = options

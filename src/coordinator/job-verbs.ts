@@ -188,7 +188,8 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
         const now = host.now()
         if ((await setCompleted(tx, jobId, completed, bytes, revision ?? null, now)) === 0)
           throw await refused(tx, jobId, 'complete')
-        const version = result instanceof Uint8Array ? {} : { version: await insertFilm(tx, jobId, result, now) }
+        const version =
+          result instanceof Uint8Array ? {} : { version: await insertFilm(tx, jobId, result, now) }
         await tell(tx, { type: 'job_completed', jobId, data: { ...data, ...version } })
       })
       logLine.jobCompleted(log, jobId)
@@ -198,7 +199,8 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
       const job = await database.transaction(async (tx) => {
         const before = await findJobState(tx, jobId)
         const progress = { percentage: before?.progress.percentage ?? 0, stage: 'cancelled' }
-        if ((await setCancelled(tx, jobId, progress, host.now())) === 0) throw await refused(tx, jobId, 'cancel')
+        if ((await setCancelled(tx, jobId, progress, host.now())) === 0)
+          throw await refused(tx, jobId, 'cancel')
         await tell(tx, { type: 'job_cancelled', jobId, data: {} })
         await stopWork(tx, jobId)
         return (await findJob(tx, jobId))!
@@ -228,11 +230,7 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
 }
 
 /** Says why a guarded update found no row: no such job, or one in another state. */
-async function refused(
-  tx: Transaction,
-  jobId: number,
-  verb: keyof typeof pastTense,
-): Promise<RefusedError> {
+async function refused(tx: Transaction, jobId: number, verb: keyof typeof pastTense): Promise<RefusedError> {
   const job = await findJobState(tx, jobId)
   if (!job) return jobNotFound(jobId)
   return new RefusedError(`Job cannot be ${pastTense[verb]}`, {

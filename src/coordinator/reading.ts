@@ -157,7 +157,9 @@ export function createReading({ database, engine, host, renderers, budgets }: Re
       for (const limit of renderers)
         if (scenes.some(({ status, renderer }) => status === 'pending' && renderer === limit.name))
           atRenderer.set(limit.name, rendererWait(limit, await rendererNow(database, limit.name, now)))
-      const held = new Set((await listJobInFlight(database, jobId)).filter(isHeld).map(({ sceneId }) => sceneId))
+      const held = new Set(
+        (await listJobInFlight(database, jobId)).filter(isHeld).map(({ sceneId }) => sceneId),
+      )
       const waits = new Map<string, Waiting>()
       for (const scene of scenes) {
         if (held.has(scene.id)) waits.set(scene.id, heldWait)
@@ -178,8 +180,7 @@ export function createReading({ database, engine, host, renderers, budgets }: Re
       const rows = await listPaid(database, { ...query, limit: query.limit + 1 })
       const entries = rows.slice(0, query.limit)
       const last = entries.at(-1)
-      const next =
-        rows.length > entries.length && last ? { insertedAt: last.insertedAt, id: last.id } : null
+      const next = rows.length > entries.length && last ? { insertedAt: last.insertedAt, id: last.id } : null
       return { entries, next, strays: await listStrays(database, mostStrays) }
     },
 

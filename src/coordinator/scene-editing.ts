@@ -72,8 +72,7 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
     const { format, fit } = job.storyboard
     const storyboard = boardOf({ scenes: scenes.map(planOf), format, fit }, 'duration')
     const open = scenes.filter(({ status }) => status === 'pending')
-    const estimatedMicros =
-      job.status === 'pending' ? (await quoteFor(tx, open)).micros : job.estimatedMicros
+    const estimatedMicros = job.status === 'pending' ? (await quoteFor(tx, open)).micros : job.estimatedMicros
     await setStoryboard(tx, job.id, { storyboard, estimatedMicros, priceBook: job.priceBook }, host.now())
     return (await findJob(tx, job.id))!
   }
@@ -99,8 +98,8 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
     await starting.serveJob(tx, job.id)
     await settling.settleJob(tx, job.id)
     tx.afterCommit(options.admitSoon)
-    const changed = scene && (await findScene(tx, scene.id))
-    return { job: (await findJob(tx, job.id))!, scene: changed, toApproveMicros }
+    const after = scene && (await findScene(tx, scene.id))
+    return { job: (await findJob(tx, job.id))!, scene: after, toApproveMicros }
   }
 
   const renderAnew = async (tx: Transaction, scene: Scene, forced: boolean): Promise<void> => {
@@ -115,10 +114,18 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
       return database.transaction(async (tx) => {
         const { job, scene } = await sceneOf(tx, jobId, sceneId)
         const { plan, renderer } = await changed(tx, job, scene, change, catalogue, rendererOf)
-        const key = renderKey({ ...plan, position: scene.position }, job.storyboard.format, job.storyboard.fit)
+        const key = renderKey(
+          { ...plan, position: scene.position },
+          job.storyboard.format,
+          job.storyboard.fit,
+        )
         const isOther = key !== scene.renderKey
         if (isOther && scene.status === 'processing')
-          throw refusedScene('Scene cannot be updated', scene, `Scene is currently processing: what changes its picture (${pictureMembers(change)}) cannot be changed now`)
+          throw refusedScene(
+            'Scene cannot be updated',
+            scene,
+            `Scene is currently processing: what changes its picture (${pictureMembers(change)}) cannot be changed now`,
+          )
         await setScenePlan(tx, sceneId, { ...plan, renderer, renderKey: key }, host.now())
         if (isOther && job.status !== 'cancelled') await renderAnew(tx, scene, false)
         await tell(tx, { type: 'scene_updated', jobId, sceneId, data: { changed: Object.keys(change) } })
@@ -183,7 +190,11 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
     if (resolution.resolution === 'adopt') {
       const other = await findAttemptOfRender(tx, attempt.renderer, resolution.prediction_id)
       if (other)
-        throw refusedScene('Scene cannot be resolved', scene, `${resolution.prediction_id} is the render of another attempt, ${other.id}`)
+        throw refusedScene(
+          'Scene cannot be resolved',
+          scene,
+          `${resolution.prediction_id} is the render of another attempt, ${other.id}`,
+        )
     }
     logLine.attemptResolved(log, attempt, resolution.resolution)
     if (resolution.resolution === 'adopt') {
@@ -236,11 +247,17 @@ async function changed(
   rendererOf: ReadonlyMap<string, string>,
 ) {
   const audio = change.audio ?? scene.render?.audio ?? job.parameters.audio === true
-  const settled = settleScene({ ...planOf(scene), ...definedOf(change), audio }, job.storyboard.format, catalogue)
+  const settled = settleScene(
+    { ...planOf(scene), ...definedOf(change), audio },
+    job.storyboard.format,
+    catalogue,
+  )
   if (!('scene' in settled)) throw invalid([{ field: settled.member, reason: settled.reason }])
   for (const id of change.asset_ids ?? [])
     if (!(await hasAsset(reader, id)))
-      throw invalid([{ field: 'asset_ids', reason: `there is no asset ${id}: upload it first with POST /api/v3/assets` }])
+      throw invalid([
+        { field: 'asset_ids', reason: `there is no asset ${id}: upload it first with POST /api/v3/assets` },
+      ])
   return { plan: settled.scene, renderer: rendererOf.get(settled.scene.model)! }
 }
 

@@ -86,8 +86,7 @@ export function createSceneVerbs(options: SceneVerbsOptions): SceneVerbs {
   return {
     beginAttempt: (attemptId) =>
       database.transaction(async (tx) => {
-        const attempt =
-          (await setSubmitted(tx, attemptId, host.now())) ?? (await findAttempt(tx, attemptId))
+        const attempt = (await setSubmitted(tx, attemptId, host.now())) ?? (await findAttempt(tx, attemptId))
         // Submitted before: an earlier process began it, and a render on this machine died with it.
         if (attempt?.status !== 'submitted') return undefined
         await settling.tellRendering(tx, attempt.jobId)
@@ -129,7 +128,10 @@ export function createSceneVerbs(options: SceneVerbsOptions): SceneVerbs {
         const work = (await sceneWork(tx, sceneId))!
         const kept = await findRender(tx, work.scene.renderKey)
         if (kept) return { ...work, source: kept.artifact }
-        await unusable(tx, work.scene, { code: 'clip_missing', reason: 'the clip that was kept for it is gone' })
+        await unusable(tx, work.scene, {
+          code: 'clip_missing',
+          reason: 'the clip that was kept for it is gone',
+        })
         return undefined
       }),
 

@@ -6,7 +6,16 @@ import { jobStatuses } from '../job/lifecycle.ts'
 import { noMoney } from '../job/price.ts'
 import { type BodyLimits, readJson, readOptionalJson } from './body.ts'
 import { costsAnswer, costsSchema, jobCostsAnswer, jobCostsSchema, usdOrNull } from './cost.ts'
-import { addressOf, jobIdOf, jobPath, readCursor, timeOf, timeOrNull, timeSchema, writeCursor } from './path.ts'
+import {
+  addressOf,
+  jobIdOf,
+  jobPath,
+  readCursor,
+  timeOf,
+  timeOrNull,
+  timeSchema,
+  writeCursor,
+} from './path.ts'
 import { storyboardAnswer, storyboardSchema } from './storyboard.ts'
 import { malformed, malformedField } from './problem.ts'
 
@@ -141,7 +150,9 @@ const cancelJobRoute = createRoute({
         message: z.literal('Job cancelled successfully'),
         job_id: z.int(),
         status: z.enum(jobStatuses),
-        costs: costsSchema.describe('spent stays charged; reserved may still be, until the provider has ended what ran'),
+        costs: costsSchema.describe(
+          'spent stays charged; reserved may still be, until the provider has ended what ran',
+        ),
       }),
       'The job is cancelled; renders at a provider are being ended there',
     ),
@@ -253,7 +264,10 @@ export function jobRoutes({
     })
     const next_cursor = nextBefore === null ? null : writeCursor(`before:${nextBefore}`)
     const money = await coordinator.money(jobs.map(({ id }) => id))
-    const answers = jobs.map((job) => ({ ...jobFacts(job), costs: costsAnswer(job, money.get(job.id) ?? noMoney) }))
+    const answers = jobs.map((job) => ({
+      ...jobFacts(job),
+      costs: costsAnswer(job, money.get(job.id) ?? noMoney),
+    }))
     return c.json({ jobs: answers, next_cursor }, 200)
   })
 

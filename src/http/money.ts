@@ -34,7 +34,9 @@ const estimateRoute = createRoute({
         currency: z.literal('USD'),
         estimated_cost: usd.nullable().describe('US dollars; null where a price is unknown'),
         total_scenes: z.int(),
-        scenes_to_pay: z.int().describe('Those that no kept clip and no equal scene serves, and that cost something'),
+        scenes_to_pay: z
+          .int()
+          .describe('Those that no kept clip and no equal scene serves, and that cost something'),
         summary: z.string(),
         price_book: z.string(),
         scenes: z.array(z.object({ position: z.int(), estimated: usd.nullable() })),
@@ -152,7 +154,9 @@ const ledgerRoute = createRoute({
     200: json(
       z.object({
         currency: z.literal('USD'),
-        totals: moneySchema.describe('Of all that the same filters find by client and day; of everything without filters'),
+        totals: moneySchema.describe(
+          'Of all that the same filters find by client and day; of everything without filters',
+        ),
         entries: z.array(entrySchema),
         next_cursor: z.string().nullable(),
         unaccounted: z
@@ -210,7 +214,11 @@ export function moneyRoutes({
     const { job_id, client_id, from, to, limit = pageSize.standard, cursor } = c.req.valid('query')
     const jobId = job_id === undefined ? undefined : jobIdOf(job_id)
     const filter = { jobId, clientId: client_id, from, to }
-    const page = await coordinator.ledger({ ...filter, limit, before: cursor === undefined ? undefined : placeOf(cursor) })
+    const page = await coordinator.ledger({
+      ...filter,
+      limit,
+      before: cursor === undefined ? undefined : placeOf(cursor),
+    })
     const totals = await coordinator.ledgerTotals(filter)
     return c.json(
       {

@@ -100,7 +100,9 @@ const editedSchema = z.object({
   to_approve: z
     .number()
     .nullable()
-    .describe('US dollars to approve before it is rendered (POST /jobs/:id/approve); 0: nothing; null: an unknown price'),
+    .describe(
+      'US dollars to approve before it is rendered (POST /jobs/:id/approve); 0: nothing; null: an unknown price',
+    ),
 })
 
 const json = <Schema extends z.ZodType>(schema: Schema, description: string) => ({
@@ -136,7 +138,12 @@ const deleteSceneRoute = createRoute({
   request: { params: scenePath },
   responses: {
     200: json(
-      z.object({ message: z.string(), scene_id: z.string(), job_id: z.int(), job_status: z.enum(jobStatuses) }),
+      z.object({
+        message: z.string(),
+        scene_id: z.string(),
+        job_id: z.int(),
+        job_status: z.enum(jobStatuses),
+      }),
       'The scene is gone; those behind it moved up, and a finished film is joined anew',
     ),
   },
@@ -148,7 +155,10 @@ const resolveSceneRoute = createRoute({
   summary: 'Decide a held attempt, of which nobody knows whether the provider accepted it',
   request: { params: scenePath, body: named('Resolution') },
   responses: {
-    200: json(z.object({ message: z.string(), scene: sceneSchema, job_id: z.int() }), 'The decision is on disk'),
+    200: json(
+      z.object({ message: z.string(), scene: sceneSchema, job_id: z.int() }),
+      'The decision is on disk',
+    ),
   },
 })
 

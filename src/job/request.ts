@@ -58,7 +58,10 @@ const sharedParameters = {
     .describe('How a photograph passes into the next; fade if not given'),
   fit: oneOf(fits).optional().describe('How a picture of another shape fills the frame; crop if not given'),
   title: line(120).optional().describe('Shown over the first scene'),
-  audio: z.boolean('must be true or false').optional().describe('Whether a paid model is to make sound too; false if not given'),
+  audio: z
+    .boolean('must be true or false')
+    .optional()
+    .describe('Whether a paid model is to make sound too; false if not given'),
   prompt: prose.optional().describe('For models that generate; each scene may have its own'),
 }
 
@@ -231,7 +234,7 @@ export const resolution = z.discriminatedUnion(
   [
     z
       .strictObject({ resolution: z.literal('adopt'), prediction_id: line(100) })
-      .describe("The provider has it: this is its id there"),
+      .describe('The provider has it: this is its id there'),
     z
       .strictObject({ resolution: z.literal('absent') })
       .describe('The provider never accepted it: it may be rendered again'),
@@ -250,7 +253,9 @@ export const budgetChange = z
     z.string().regex(budgetName, 'must be job, client, day, total or client:<client_id>'),
     usd.nullable(),
   )
-  .describe('US dollars by budget: job (each job), client (each client_id), client:<client_id>, day (UTC), total; null for no limit')
+  .describe(
+    'US dollars by budget: job (each job), client (each client_id), client:<client_id>, day (UTC), total; null for no limit',
+  )
 
 /** @throws {RefusedError} `invalid` */
 export const parseBudgets = (input: unknown): Readonly<Record<string, number | null>> =>

@@ -70,9 +70,7 @@ export function boardOf(board: Omit<Storyboard, 'total_duration'>, field: string
   return { ...board, total_duration }
 }
 
-type SettledScene =
-  | { readonly scene: ScenePlan }
-  | { readonly member: SceneMember; readonly reason: string }
+type SettledScene = { readonly scene: ScenePlan } | { readonly member: SceneMember; readonly reason: string }
 
 type SceneMember = 'model' | 'duration' | 'asset_ids' | 'aspect_ratio' | 'resolution'
 

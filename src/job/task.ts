@@ -4,13 +4,7 @@
  * `render-scene`: an attempt, on this machine. `follow-render`: an attempt, at a provider. `take-clip`: a scene, whose
  * clip is kept already. `join-clips`: the scene before a cross-fade. `stitch-film`: a job.
  */
-export const taskKinds = [
-  'render-scene',
-  'follow-render',
-  'take-clip',
-  'join-clips',
-  'stitch-film',
-] as const
+export const taskKinds = ['render-scene', 'follow-render', 'take-clip', 'join-clips', 'stitch-film'] as const
 export type TaskKind = (typeof taskKinds)[number]
 
 /** One piece of work. A task of the same kind and subject is only ever there once. */

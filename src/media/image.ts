@@ -106,7 +106,10 @@ export async function shapeImage(sourcePath: string, targetPath: string, shape: 
   await decoding(width * height, async () => {
     if (fit === 'crop') return source().resize(width, height, { fit: 'cover' }).jpeg(jpeg).toFile(targetPath)
     if (fit === 'letterbox')
-      return source().resize(width, height, { fit: 'contain', background: 'black' }).jpeg(jpeg).toFile(targetPath)
+      return source()
+        .resize(width, height, { fit: 'contain', background: 'black' })
+        .jpeg(jpeg)
+        .toFile(targetPath)
     const inside = await source().resize(width, height, { fit: 'inside' }).toBuffer()
     return source()
       .resize(width, height, { fit: 'cover' })

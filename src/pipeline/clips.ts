@@ -16,8 +16,7 @@ export type ClipOutcome =
 
 export type TakenOutcome =
   /** The artifact. */
-  | { readonly kind: 'taken'; readonly source: string }
-  | Extract<ClipOutcome, { kind: 'failed' }>
+  { readonly kind: 'taken'; readonly source: string } | Extract<ClipOutcome, { kind: 'failed' }>
 
 export interface Clips {
   /** Keeps a clip as it came, verified: it was paid for, whatever becomes of it later. */

@@ -113,7 +113,8 @@ function createShapes(coordinator: Pick<Coordinator, 'job'>): (jobId: number) =>
 
 type Step = 'again' | 'over'
 
-const isTrouble = (prepared: PreparedOrder | ProviderTrouble): prepared is ProviderTrouble => 'code' in prepared
+const isTrouble = (prepared: PreparedOrder | ProviderTrouble): prepared is ProviderTrouble =>
+  'code' in prepared
 
 const carries = ({ inputText }: ProviderRender, marks: readonly string[]): boolean =>
   inputText !== null && marks.some((mark) => inputText.includes(mark))
@@ -165,7 +166,8 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
         await watch(attempt, provider, turn)
         return 'again'
       case 'succeeded': {
-        if (attempt.clip === null) await studio.inWorkspace((directory) => fetchClip(attempt, provider, directory))
+        if (attempt.clip === null)
+          await studio.inWorkspace((directory) => fetchClip(attempt, provider, directory))
         return 'over'
       }
       default:
@@ -214,8 +216,7 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
     if ((await coordinator.knownRenders(attempt.renderer, [attempt.hintedId])).size > 0) return 'no'
     const read = await provider.read(attempt.hintedId, ending)
     if (read.kind === 'failed') return 'unreadable'
-    const isIts =
-      read.kind === 'found' && (attempt.status === 'held' || carries(read.render, attempt.marks))
+    const isIts = read.kind === 'found' && (attempt.status === 'held' || carries(read.render, attempt.marks))
     if (isIts) await coordinator.renderAccepted(attemptId, attempt.hintedId)
     return isIts ? 'yes' : 'no'
   }

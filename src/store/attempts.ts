@@ -235,9 +235,9 @@ export async function lastPostedAt(reader: Reader, renderer: string): Promise<nu
 
 /** Attempts that are, or may be, running at their renderer, oldest first: after a crash each needs somebody to see to it. */
 export const listInFlight = async (reader: Reader): Promise<readonly Attempt[]> =>
-  (
-    await reader.all(`select * from attempts where status in (${inFlight}) order by inserted_at, id`)
-  ).map(attemptOf)
+  (await reader.all(`select * from attempts where status in (${inFlight}) order by inserted_at, id`)).map(
+    attemptOf,
+  )
 
 export const listJobAttempts = async (reader: Reader, jobId: number): Promise<readonly Attempt[]> =>
   (await reader.all('select * from attempts where job_id = $1 order by inserted_at, id', [jobId])).map(
@@ -256,7 +256,9 @@ export const listJobInFlight = async (reader: Reader, jobId: number): Promise<re
 /** Succeeded attempts whose clips are still to be fetched: they are paid for, whatever has become of their scenes. */
 export const listUnfetched = async (reader: Reader): Promise<readonly Attempt[]> =>
   (
-    await reader.all(`select * from attempts where status = 'succeeded' and clip is null order by inserted_at, id`)
+    await reader.all(
+      `select * from attempts where status = 'succeeded' and clip is null order by inserted_at, id`,
+    )
   ).map(attemptOf)
 
 /** How many rows it changed: none where that was decided before. */

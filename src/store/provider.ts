@@ -19,12 +19,7 @@ export async function installationOf(tx: Transaction, fresh: Installation): Prom
 }
 
 /** How many rows it changed: none where the message came before. */
-export const insertWebhook = (
-  tx: Transaction,
-  id: string,
-  attemptId: string,
-  now: number,
-): Promise<number> =>
+export const insertWebhook = (tx: Transaction, id: string, attemptId: string, now: number): Promise<number> =>
   tx.run(
     `insert into webhooks_in (id, attempt_id, inserted_at) values ($1, $2, $3) on conflict (id) do nothing`,
     [id, attemptId, now],

@@ -337,10 +337,12 @@ export const isTaking = async (reader: Reader, id: string): Promise<boolean> =>
 export const listTaking = async (
   reader: Reader,
 ): Promise<readonly { readonly id: string; readonly jobId: number }[]> =>
-  (await reader.all(`select id, job_id from scenes where ${taking} order by job_id, position`)).map((row) => ({
-    id: text(row, 'id'),
-    jobId: number(row, 'job_id'),
-  }))
+  (await reader.all(`select id, job_id from scenes where ${taking} order by job_id, position`)).map(
+    (row) => ({
+      id: text(row, 'id'),
+      jobId: number(row, 'job_id'),
+    }),
+  )
 
 const backingOff = `select min(scenes.not_before) as next from jobs join scenes on scenes.job_id = jobs.id
   where ${mayStart} and scenes.not_before > $2`

@@ -24,8 +24,7 @@ export const insertTask = (tx: Transaction, { kind, subject, jobId }: Task, runA
 export const deleteTask = (
   tx: Transaction,
   { kind, subject }: Pick<Task, 'kind' | 'subject'>,
-): Promise<number> =>
-  tx.run('delete from tasks where kind = $1 and subject = $2', [kind, subject])
+): Promise<number> => tx.run('delete from tasks where kind = $1 and subject = $2', [kind, subject])
 
 export const postponeTask = (
   tx: Transaction,

@@ -65,7 +65,13 @@ export async function openHouse({ place, slots = 4, clock = createClock() }: Hou
   const pubsub = createPubSub(() => undefined)
   const engine = createEmbeddedEngine({ database, host, log, maxTries: 3 })
   const renderers = [
-    { name: 'local', models: ['local'], maxConcurrency: slots, startDelayMs: 0, task: 'render-scene' as const },
+    {
+      name: 'local',
+      models: ['local'],
+      maxConcurrency: slots,
+      startDelayMs: 0,
+      task: 'render-scene' as const,
+    },
   ]
   const coordinator = createCoordinator({
     database,

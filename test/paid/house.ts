@@ -88,12 +88,17 @@ export function openPaidHouse(options: PaidHouseOptions): PaidHouse {
     catalogue,
     // Pictures are told by their addresses, which nobody fetches here.
     inputUrl: (attemptId, n) => outside + addressOf.input(markOf(installation.id, attemptId), n, signer.sign),
-    webhookUrl: options.isReached ? (attemptId) => outside + addressOf.webhook(attemptId, signer.sign) : undefined,
+    webhookUrl: options.isReached
+      ? (attemptId) => outside + addressOf.webhook(attemptId, signer.sign)
+      : undefined,
     host,
     fetch,
   })
   const files = new Map<string, Uint8Array>()
-  const provider: Provider = { ...replicate, fetchClip: (request, signal) => fetchInto(files, fetch, request, signal) }
+  const provider: Provider = {
+    ...replicate,
+    fetchClip: (request, signal) => fetchInto(files, fetch, request, signal),
+  }
 
   const engine = createEmbeddedEngine({ database, host, log })
   const coordinator = createCoordinator({
@@ -127,9 +132,7 @@ export function openPaidHouse(options: PaidHouseOptions): PaidHouse {
         return { kind: 'taken', source: id }
       }),
     fit: (source) =>
-      through(() =>
-        Promise.resolve({ kind: 'clip' as const, clip: { clip: source, source, place: '' } }),
-      ),
+      through(() => Promise.resolve({ kind: 'clip' as const, clip: { clip: source, source, place: '' } })),
     make: () => Promise.reject(new Error('nothing is rendered here')),
     fits: () => true,
   }
@@ -143,7 +146,7 @@ export function openPaidHouse(options: PaidHouseOptions): PaidHouse {
     localPath: (id: string) => Promise.resolve(`/${id}`),
   } as Partial<ArtifactStore> as ArtifactStore
 
-  const onExhausted = (_task: unknown, error: unknown): Promise<void> => Promise.reject(error as Error)
+  const onExhausted = (_task: unknown, error: unknown): Promise<void> => Promise.reject(error)
   engine.handle(
     'follow-render',
     { concurrency: 1000, maxTries: Number.POSITIVE_INFINITY, onExhausted },

@@ -10,7 +10,10 @@ const longMs = 20 * 60_000
 /** Three renders for two jobs, two of which are the same, over a provider that behaves. */
 const plain: Story = {
   seed: 1,
-  jobs: [[0, 1], [1, 2]],
+  jobs: [
+    [0, 1],
+    [1, 2],
+  ],
   rates: {},
   kills: [],
   maxConcurrency: 2,
@@ -36,7 +39,8 @@ describe('a process that is killed', () => {
         for (const when of ['before', 'after'] as const) {
           const outcome = await tell({ ...plain, isReached, kills: [{ at, when, downMs }] })
           wrong.push(...outcome.wrong.map((sentence) => `killed ${when} await ${at}: ${sentence}`))
-          if (outcome.rendersBilled !== 3) wrong.push(`killed ${when} await ${at}: ${outcome.rendersBilled} billed`)
+          if (outcome.rendersBilled !== 3)
+            wrong.push(`killed ${when} await ${at}: ${outcome.rendersBilled} billed`)
         }
       expect(wrong).toEqual([])
     },

@@ -8,6 +8,7 @@ import { seeded } from '../../src/fake-replicate/chance.ts'
 import type { Job } from '../../src/job/job.ts'
 import type { Attempt } from '../../src/job/attempt.ts'
 import { listJobAttempts } from '../../src/store/attempts.ts'
+import type { Database } from '../../src/store/database.ts'
 import { moneyOfLedger } from '../../src/store/money.ts'
 import { type World, assetOf, createWorld, hour, minute, second } from './world.ts'
 
@@ -103,7 +104,8 @@ export function storyOf(seed: number): Story {
 const patienceMs = ({ jobs, dayBudgetUsd }: Story): number =>
   40 * hour + (dayBudgetUsd === undefined ? 0 : jobs.flat().length * 24 * hour)
 
-export async function tell(story: Story): Promise<Outcome> {
+/** `open`: on another database than SQLite. */
+export async function tell(story: Story, open?: () => Promise<Database>): Promise<Outcome> {
   const world = await createWorld({
     seed: story.seed,
     maxConcurrency: story.maxConcurrency,
@@ -111,6 +113,7 @@ export async function tell(story: Story): Promise<Outcome> {
     isReached: story.isReached,
     fake: { rates: story.rates, listLagMs: story.listLagMs, renderMs: story.renderMs },
     budgets: story.dayBudgetUsd === undefined ? {} : { day: story.dayBudgetUsd * 1_000_000 },
+    ...(open ? { open } : {}),
   })
   try {
     return await toldIn(world, story)
@@ -209,7 +212,9 @@ async function approve(world: World, jobId: number, reborn: () => Promise<void>)
 
 /** A person looks into the provider's own records, and decides. */
 async function decideHeld(world: World): Promise<number> {
-  const rows = await world.database.all(`select id, job_id, scene_id, hinted_id from attempts where status = 'held'`)
+  const rows = await world.database.all(
+    `select id, job_id, scene_id, hinted_id from attempts where status = 'held'`,
+  )
   let decided = 0
   for (const { id, job_id, scene_id, hinted_id } of rows) {
     if (hinted_id !== null) continue
@@ -217,7 +222,9 @@ async function decideHeld(world: World): Promise<number> {
     const resolution = post?.created
       ? { resolution: 'adopt', prediction_id: post.prediction! }
       : { resolution: 'absent' }
-    void world.life!.coordinator.resolveScene(Number(job_id), String(scene_id), resolution).catch(() => undefined)
+    void world
+      .life!.coordinator.resolveScene(Number(job_id), String(scene_id), resolution)
+      .catch(() => undefined)
     decided++
   }
   if (decided > 0) await world.settle()
@@ -249,7 +256,10 @@ async function judge(
   for (const jobId of jobIds) attempts.push(...(await listJobAttempts(world.database, jobId)))
   const asked = posts(world)
 
-  say(!ended, `stuck: ${JSON.stringify(await world.database.all('select kind, subject, run_at, tries from tasks'))}; ${attempts.map(({ status }) => status).join()}`)
+  say(
+    !ended,
+    `stuck: ${JSON.stringify(await world.database.all('select kind, subject, run_at, tries from tasks'))}; ${attempts.map(({ status }) => status).join()}`,
+  )
 
   const byMark = Map.groupBy(asked, ({ mark }) => mark)
   for (const [mark, ofMark] of byMark)
@@ -264,7 +274,10 @@ async function judge(
   say(spentMicros !== billed, `${spentMicros} micros are booked, and ${billed} were billed`)
   say(reservedMicros !== 0, `${reservedMicros} micros are held back for nothing`)
   const books = await world.database.get('select coalesce(sum(micros), 0) as micros from spendings')
-  say(Number(books!.micros) !== billed, `the books say ${Number(books!.micros)} micros, and ${billed} were billed`)
+  say(
+    Number(books!.micros) !== billed,
+    `the books say ${Number(books!.micros)} micros, and ${billed} were billed`,
+  )
 
   await judgeRenders(world, attempts, say)
   await judgeJobs(world, story, jobIds, say)
@@ -277,7 +290,10 @@ type Say = (isWrong: boolean, sentence: string) => void
 /** Nothing is rendered twice that was rendered well, but what was lost after it was paid for. */
 async function judgeRenders(world: World, attempts: readonly Attempt[], say: Say): Promise<void> {
   const good = attempts.filter(({ status, clip }) => status === 'succeeded' && clip === 'kept')
-  say(attempts.some(({ status, clip }) => status === 'succeeded' && clip === null), 'a clip that was paid for was neither kept nor lost')
+  say(
+    attempts.some(({ status, clip }) => status === 'succeeded' && clip === null),
+    'a clip that was paid for was neither kept nor lost',
+  )
   for (const [key, same] of Map.groupBy(good, ({ renderKey }) => renderKey))
     say(same.length > 1, `${key.slice(0, 8)} was rendered well ${same.length} times`)
   const kept = Number((await world.database.get('select count(*) as renders from renders'))!.renders)
@@ -293,19 +309,27 @@ async function judgeRenders(world: World, attempts: readonly Attempt[], say: Say
 }
 
 async function judgeJobs(world: World, story: Story, jobIds: readonly number[], say: Say): Promise<void> {
-  const mayFail = Object.keys(story.rates).some((name) => fatal.has(name as Fault)) || story.kills.some(({ downMs }) => downMs > 40 * minute) || Object.values(story.rates).reduce((sum, rate) => sum + rate, 0) > 0.4
+  const mayFail =
+    Object.keys(story.rates).some((name) => fatal.has(name as Fault)) ||
+    story.kills.some(({ downMs }) => downMs > 40 * minute) ||
+    Object.values(story.rates).reduce((sum, rate) => sum + rate, 0) > 0.4
   for (const [index, jobId] of jobIds.entries()) {
     const job: Pick<Job, 'status' | 'error'> = await statusOf(world, jobId)
     const isCancelled = story.cancel?.job === index
     const isFine =
-      job.status === 'completed' || (isCancelled && job.status === 'cancelled') || (mayFail && job.status === 'failed')
+      job.status === 'completed' ||
+      (isCancelled && job.status === 'cancelled') ||
+      (mayFail && job.status === 'failed')
     say(!isFine, `job ${jobId} is ${job.status}: ${JSON.stringify(job.error)}`)
   }
 }
 
 async function statusOf(world: World, jobId: number): Promise<Pick<Job, 'status' | 'error'>> {
   const row = (await world.database.get('select status, error from jobs where id = $1', [jobId]))!
-  return { status: String(row.status) as Job['status'], error: row.error === null ? null : JSON.parse(String(row.error)) }
+  return {
+    status: String(row.status) as Job['status'],
+    error: row.error === null ? null : JSON.parse(String(row.error)),
+  }
 }
 
 /** Never more at once than allowed, never sooner than allowed, never over the budget. */
@@ -323,9 +347,14 @@ function judgeLimits(world: World, story: Story, say: Say): void {
     say(running > story.maxConcurrency, `${running} rendered at once, and ${story.maxConcurrency} may`)
   }
   if (story.dayBudgetUsd !== undefined)
-    for (const [day, ofDay] of Map.groupBy(ends(world), ({ at }) => new Date(at).toISOString().slice(0, 10))) {
+    for (const [day, ofDay] of Map.groupBy(ends(world), ({ at }) =>
+      new Date(at).toISOString().slice(0, 10),
+    )) {
       const usd = ofDay.reduce((sum, { billed_micros }) => sum + billed_micros, 0) / 1_000_000
       // A render that is begun before midnight may end after it.
-      say(usd > story.dayBudgetUsd * 2 + 1e-9, `${usd} dollars on ${day}, and ${story.dayBudgetUsd} may be spent`)
+      say(
+        usd > story.dayBudgetUsd * 2 + 1e-9,
+        `${usd} dollars on ${day}, and ${story.dayBudgetUsd} may be spent`,
+      )
     }
 }

@@ -15,6 +15,7 @@ import { type FakeOptions, type FakeProvider, createFakeProvider } from '../../s
 import type { Host } from '../../src/host.ts'
 import type { Catalogue } from '../../src/job/catalogue.ts'
 import type { Database } from '../../src/store/database.ts'
+import { insertAsset } from '../../src/store/assets.ts'
 import { migrate } from '../../src/store/migrate.ts'
 import { migrations } from '../../src/store/migrations/all.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
@@ -41,6 +42,8 @@ export interface WorldOptions {
   readonly catalogue?: Catalogue
   readonly budgets?: ConfiguredBudgets
   readonly maxTries?: number
+  /** Another database than a fresh SQLite; empty. */
+  readonly open?: () => Promise<Database>
 }
 
 export interface Life extends PaidHouse {
@@ -79,18 +82,31 @@ const emptyDatabase = (): Promise<string> =>
     process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
     const path = join(directory, 'coordinator.db')
     const database = openSqlite({ path })
-    await migrate(database, migrations)
-    for (let index = 0; index < assets; index++)
-      await database.transaction((tx) =>
-        tx.run(
-          `insert into assets (id, content_type, width, height, size, master, inserted_at)
-           values ($1, 'image/jpeg', 4, 3, 1, $1, 0)`,
-          [assetOf(index)],
-        ),
-      )
+    await fill(database)
     await database.close()
     return path
   })())
+
+async function fill(database: Database): Promise<void> {
+  await migrate(database, migrations)
+  for (let index = 0; index < assets; index++)
+    await database.transaction((tx) =>
+      insertAsset(tx, {
+        id: assetOf(index),
+        contentType: 'image/jpeg',
+        width: 4,
+        height: 3,
+        size: 1,
+        master: assetOf(index),
+        insertedAt: 0,
+      }),
+    )
+}
+
+async function openCopy(path: string): Promise<Database> {
+  cpSync(await emptyDatabase(), path)
+  return openSqlite({ path })
+}
 
 /** Turns of the event loop without anything happening, after which nothing will but by the clock. */
 const quietTurns = 8
@@ -100,10 +116,11 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   const clock = createClock(seed)
   const directory = mkdtempSync(join(folder, 'paid-'))
   const path = join(directory, 'coordinator.db')
-  cpSync(await emptyDatabase(), path)
-  const database = openSqlite({ path })
+  const database = options.open ? await options.open() : await openCopy(path)
+  if (options.open) await fill(database)
   const ledger: Entry[] = []
   let activity = 0
+  let asked = 0
   let life: Life | undefined
 
   const fake = createFakeProvider({
@@ -120,9 +137,9 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   })
 
   const settle = async (): Promise<void> => {
-    for (let quiet = 0, before = -1; quiet < quietTurns; ) {
+    for (let quiet = 0, before = -1; quiet < quietTurns;) {
       await setImmediate()
-      quiet = activity === before ? quiet + 1 : 0
+      quiet = activity === before && asked === 0 ? quiet + 1 : 0
       before = activity
     }
   }
@@ -143,6 +160,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
         fetch: createFetch(fake),
         kill,
         onActivity: () => void activity++,
+        onAsked: (by) => void (asked += by),
       })
       life = begun.life
       // A start that is killed never ends.
@@ -177,15 +195,18 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
 }
 
 interface Birth {
-  readonly options: WorldOptions & Required<Pick<WorldOptions, 'maxConcurrency' | 'startDelayMs' | 'isReached'>>
+  readonly options: WorldOptions &
+    Required<Pick<WorldOptions, 'maxConcurrency' | 'startDelayMs' | 'isReached'>>
   readonly clock: Clock
   readonly database: Database
   readonly fetch: typeof fetch
   readonly kill: { readonly at: number; readonly when: 'before' | 'after' } | undefined
   readonly onActivity: () => void
+  /** What a database is asked takes its time, in which nothing else may be moved on. */
+  readonly onAsked: (by: 1 | -1) => void
 }
 
-function begin({ options, clock, database: shared, fetch: sharedFetch, kill, onActivity }: Birth) {
+function begin({ options, clock, database: shared, fetch: sharedFetch, kill, onActivity, onAsked }: Birth) {
   let awaits = 0
   let dead = false
   const never = new Promise<never>(() => undefined)
@@ -210,11 +231,20 @@ function begin({ options, clock, database: shared, fetch: sharedFetch, kill, onA
   }
 
   const host: Host = { ...clock, sleep: (ms, signal) => outsideOf(() => clock.sleep(ms, signal)) }
+  const asking = <T>(ask: () => Promise<T>): Promise<T> =>
+    outsideOf(async () => {
+      onAsked(1)
+      try {
+        return await ask()
+      } finally {
+        onAsked(-1)
+      }
+    })
   const database: Database = {
     dialect: shared.dialect,
-    all: (...query) => outsideOf(() => shared.all(...query)),
-    get: (...query) => outsideOf(() => shared.get(...query)),
-    transaction: (work) => outsideOf(() => shared.transaction(work)),
+    all: (...query) => asking(() => shared.all(...query)),
+    get: (...query) => asking(() => shared.get(...query)),
+    transaction: (work) => asking(() => shared.transaction(work)),
     close: () => Promise.resolve(),
   }
   const fetch: typeof sharedFetch = (...request) => outsideOf(() => sharedFetch(...request))

@@ -112,7 +112,9 @@ describe('a server that buys renders', () => {
     await expectPaidOnce(server, jobId, 3)
     const told = (await fake.ledger()).filter((entry) => entry.what === 'webhook')
     expect(told.some(({ status }) => status === 200)).toBe(true)
-    expect(told.filter(({ fault }) => fault === 'webhook_forged').some(({ status }) => status === 403)).toBe(true)
+    expect(told.filter(({ fault }) => fault === 'webhook_forged').some(({ status }) => status === 403)).toBe(
+      true,
+    )
   })
 
   it('ends what runs at the provider when a job is cancelled, and says what stays charged', async () => {
@@ -154,7 +156,10 @@ describe('a server that buys renders', () => {
   it('begins with what is wrong with its models, and never with its token in a log or an answer', async () => {
     await startFake({})
     const models = join(dataDir, 'models.json')
-    writeFileSync(models, JSON.stringify({ version: 'x', currency: 'USD', models: { 'a/b': { offers: [] } } }))
+    writeFileSync(
+      models,
+      JSON.stringify({ version: 'x', currency: 'USD', models: { 'a/b': { offers: [] } } }),
+    )
     await expect(start({ MODELS_FILE: models })).rejects.toThrow(/MODELS_FILE .*a\/b/)
     const server = await start({ REPLICATE_API_TOKEN: 'r8_wrong_and_secret' })
     const jobId = await createJob(server, 1, paid)
