@@ -196,7 +196,7 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
           `${resolution.prediction_id} is the render of another attempt, ${other.id}`,
         )
     }
-    logLine.attemptResolved(log, attempt, resolution.resolution)
+    tx.afterCommit(() => logLine.attemptResolved(log, attempt, resolution.resolution))
     if (resolution.resolution === 'adopt') {
       await setHinted(tx, attempt.id, resolution.prediction_id, host.now())
       await engine.enqueue(tx, { kind: 'follow-render', subject: attempt.id, jobId })

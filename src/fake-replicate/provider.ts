@@ -251,7 +251,7 @@ export function createFakeProvider(settings: FakeProviderSettings): FakeProvider
     })
   }
 
-  const handle = async (request: FakeRequest): Promise<Reply> => {
+  const answer = async (request: FakeRequest): Promise<Reply> => {
     const url = new URL(request.url)
     const { origin } = url
     const [room = '', noun = '', ...rest] = url.pathname.split('/').slice(1)
@@ -272,6 +272,12 @@ export function createFakeProvider(settings: FakeProviderSettings): FakeProvider
     if (way === 'GET v1/webhooks/2' && first === 'default' && second === 'secret')
       return answerJson(200, { key: webhookSecret })
     return notFound()
+  }
+
+  const handle = async (request: FakeRequest): Promise<Reply> => {
+    const reply = await answer(request)
+    if (reply.kind === 'answer') reply.headers.set('date', new Date(host.now()).toUTCString())
+    return reply
   }
 
   return { handle, set, fileBytes: files.bytes }

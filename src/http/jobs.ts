@@ -6,6 +6,7 @@ import { jobStatuses } from '../job/lifecycle.ts'
 import { noMoney } from '../job/price.ts'
 import { type BodyLimits, readJson, readOptionalJson } from './body.ts'
 import { costsAnswer, costsSchema, jobCostsAnswer, jobCostsSchema, usdOrNull } from './cost.ts'
+import { jsonAnswer, jsonBody } from './describe.ts'
 import {
   addressOf,
   jobIdOf,
@@ -97,23 +98,14 @@ const jobAnswer = (job: Job, costs: JobCosts): JobAnswer => ({
   storyboard: storyboardAnswer(job.storyboard),
 })
 
-const json = <Schema extends z.ZodType>(schema: Schema, description: string) => ({
-  content: { 'application/json': { schema } },
-  description,
-})
-
 const createJobRoute = createRoute({
   method: 'post',
   path: '/jobs',
   summary: 'Ask for a film: it is planned and its cost told, and nothing is rendered before it is approved',
   request: {
-    // Named, not given: the coordinator checks the request, for HTTP and for programs alike.
-    body: {
-      required: true,
-      content: { 'application/json': { schema: { $ref: '#/components/schemas/JobRequest' } } },
-    },
+    body: jsonBody('JobRequest'),
   },
-  responses: { 201: json(jobSchema, 'The job, waiting for approval') },
+  responses: { 201: jsonAnswer(jobSchema, 'The job, waiting for approval') },
 })
 
 const approveJobRoute = createRoute({
@@ -122,13 +114,10 @@ const approveJobRoute = createRoute({
   summary: 'Let a job spend what it is estimated to cost, or max_cost; also what a changed scene costs more',
   request: {
     params: jobPath,
-    body: {
-      required: false,
-      content: { 'application/json': { schema: { $ref: '#/components/schemas/Approval' } } },
-    },
+    body: jsonBody('Approval', false),
   },
   responses: {
-    200: json(
+    200: jsonAnswer(
       z.object({
         message: z.literal('Job approved successfully'),
         job_id: z.int(),
@@ -145,7 +134,7 @@ const cancelJobRoute = createRoute({
   summary: 'End a job: what runs for it is stopped, here and at providers',
   request: { params: jobPath },
   responses: {
-    200: json(
+    200: jsonAnswer(
       z.object({
         message: z.literal('Job cancelled successfully'),
         job_id: z.int(),
@@ -163,7 +152,7 @@ const readJobRoute = createRoute({
   method: 'get',
   path: '/jobs/{id}',
   request: { params: jobPath },
-  responses: { 200: json(jobSchema, 'The job') },
+  responses: { 200: jsonAnswer(jobSchema, 'The job') },
 })
 
 const pageSize = { standard: 50, most: 200 }
@@ -193,7 +182,7 @@ const listJobsRoute = createRoute({
     'Jobs, newest first; any other query member filters by that member of parameters, such as campaign_id',
   request: { query: listQuery },
   responses: {
-    200: json(
+    200: jsonAnswer(
       z.object({
         jobs: z.array(jobSchema.omit({ storyboard: true }).extend({ costs: costsSchema })),
         next_cursor: z.string().nullable(),

@@ -7,14 +7,10 @@ import { attemptStatuses } from '../job/lifecycle.ts'
 import { dollars } from '../job/price.ts'
 import { type BodyLimits, readJson } from './body.ts'
 import { usdOrNull } from './cost.ts'
+import { jsonAnswer, jsonBody } from './describe.ts'
 import { storyboardAnswer, storyboardSchema } from './storyboard.ts'
 import { jobIdOf, readCursor, timeOf, timeOrNull, timeSchema, writeCursor } from './path.ts'
 import { malformedField } from './problem.ts'
-
-const json = <Schema extends z.ZodType>(schema: Schema, description: string) => ({
-  content: { 'application/json': { schema } },
-  description,
-})
 
 const usd = z.number().describe('US dollars')
 
@@ -23,13 +19,10 @@ const estimateRoute = createRoute({
   path: '/estimates',
   summary: 'What a job would cost and how it would be planned; nothing is kept',
   request: {
-    body: {
-      required: true,
-      content: { 'application/json': { schema: { $ref: '#/components/schemas/JobRequest' } } },
-    },
+    body: jsonBody('JobRequest'),
   },
   responses: {
-    200: json(
+    200: jsonAnswer(
       z.object({
         currency: z.literal('USD'),
         estimated_cost: usd.nullable().describe('US dollars; null where a price is unknown'),
@@ -64,7 +57,7 @@ const readBudgetsRoute = createRoute({
   method: 'get',
   path: '/budgets',
   summary: 'What may be spent, and what of it is used',
-  responses: { 200: json(budgetsSchema, 'The budgets in force') },
+  responses: { 200: jsonAnswer(budgetsSchema, 'The budgets in force') },
 })
 
 const setBudgetsRoute = createRoute({
@@ -72,12 +65,9 @@ const setBudgetsRoute = createRoute({
   path: '/budgets',
   summary: 'Set limits in US dollars by name, null to lift one; the others stay',
   request: {
-    body: {
-      required: true,
-      content: { 'application/json': { schema: { $ref: '#/components/schemas/BudgetChange' } } },
-    },
+    body: jsonBody('BudgetChange'),
   },
-  responses: { 200: json(budgetsSchema, 'The budgets in force') },
+  responses: { 200: jsonAnswer(budgetsSchema, 'The budgets in force') },
 })
 
 const budgetsAnswer = (standings: readonly BudgetStanding[]) => ({
@@ -151,7 +141,7 @@ const ledgerRoute = createRoute({
     }),
   },
   responses: {
-    200: json(
+    200: jsonAnswer(
       z.object({
         currency: z.literal('USD'),
         totals: moneySchema.describe(

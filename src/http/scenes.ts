@@ -6,6 +6,7 @@ import { jobStatuses, sceneStatuses } from '../job/lifecycle.ts'
 import { type Scene, transitions } from '../job/scene.ts'
 import { type BodyLimits, readJson } from './body.ts'
 import { usdOrNull } from './cost.ts'
+import { jsonAnswer, jsonBody } from './describe.ts'
 import { failureSchema } from './jobs.ts'
 import { addressOf, jobIdOf, jobPath, scenePath, timeOf, timeOrNull, timeSchema } from './path.ts'
 import { scenePlanAnswer, scenePlanSchema } from './storyboard.ts'
@@ -105,22 +106,12 @@ const editedSchema = z.object({
     ),
 })
 
-const json = <Schema extends z.ZodType>(schema: Schema, description: string) => ({
-  content: { 'application/json': { schema } },
-  description,
-})
-
-const named = (schema: string) => ({
-  required: true,
-  content: { 'application/json': { schema: { $ref: `#/components/schemas/${schema}` } } },
-})
-
 const updateSceneRoute = createRoute({
   method: 'put',
   path: '/jobs/{id}/scenes/{scene_id}',
   summary: 'Change a scene: title, prompt, duration, pictures, model, transition; what is not named stays',
-  request: { params: scenePath, body: named('SceneChange') },
-  responses: { 200: json(editedSchema, 'The scene; what its change makes old is rendered again') },
+  request: { params: scenePath, body: jsonBody('SceneChange') },
+  responses: { 200: jsonAnswer(editedSchema, 'The scene; what its change makes old is rendered again') },
 })
 
 const regenerateSceneRoute = createRoute({
@@ -128,7 +119,7 @@ const regenerateSceneRoute = createRoute({
   path: '/jobs/{id}/scenes/{scene_id}/regenerate',
   summary: 'Render a completed or failed scene again; the film stays until there is a new one',
   request: { params: scenePath },
-  responses: { 200: json(editedSchema, 'The scene is to be rendered again') },
+  responses: { 200: jsonAnswer(editedSchema, 'The scene is to be rendered again') },
 })
 
 const deleteSceneRoute = createRoute({
@@ -137,7 +128,7 @@ const deleteSceneRoute = createRoute({
   summary: 'Take a scene out of the film',
   request: { params: scenePath },
   responses: {
-    200: json(
+    200: jsonAnswer(
       z.object({
         message: z.string(),
         scene_id: z.string(),
@@ -153,9 +144,9 @@ const resolveSceneRoute = createRoute({
   method: 'post',
   path: '/jobs/{id}/scenes/{scene_id}/resolve',
   summary: 'Decide a held attempt, of which nobody knows whether the provider accepted it',
-  request: { params: scenePath, body: named('Resolution') },
+  request: { params: scenePath, body: jsonBody('Resolution') },
   responses: {
-    200: json(
+    200: jsonAnswer(
       z.object({ message: z.string(), scene: sceneSchema, job_id: z.int() }),
       'The decision is on disk',
     ),

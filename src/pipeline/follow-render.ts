@@ -37,7 +37,7 @@ const second = 1000
 const minute = 60 * second
 const hour = 60 * minute
 
-/** Clocks differ: what a provider dates is compared with ours this loosely. */
+/** A clock may be put right meanwhile: what a provider dates is compared with ours this loosely. */
 const skewMs = 5 * minute
 
 /** A provider lists a render at most a minute after it has accepted it; absence is believed when twice that is over. */
@@ -132,6 +132,7 @@ type FollowerOptions = FollowRenderOptions & {
 function createFollower(attemptId: string, { signal, stopping }: TaskContext, options: FollowerOptions) {
   const { coordinator, artifacts, clips, studio, host } = options
   const ending = AbortSignal.any([signal, stopping])
+  let lookingSince: number | undefined
   let news = false
   let wake: AbortController | undefined
   const endNews = coordinator.onNews(attemptId, () => {
@@ -237,8 +238,10 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
       await coordinator.renderAccepted(attemptId, found.id)
       return true
     }
+    // By a clock that is never put forward.
+    lookingSince ??= host.monotonic()
+    if (host.monotonic() - lookingSince < absentAfterMs) return false
     const unknownSince = attempt.unknownSince ?? now
-    if (now - unknownSince < absentAfterMs) return false
     const doubtful = await nameless(attempt, listing.renders, unknownSince + absentAfterMs + skewMs)
     const { code, reason } = attempt.failure ?? { code: 'absent', reason: 'the provider has no such render' }
     if (doubtful.length === 0) await refuse({ code, reason, retry: true }, true, null)
@@ -312,7 +315,7 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
         } else reason = fetched.reason
       }
       const isRemoved = read.kind === 'absent' || render?.outputUrl === null
-      if (isRemoved || host.now() > (render?.endedAt ?? attempt.updatedAt) + clipKeptMs)
+      if (isRemoved || host.now() > attempt.updatedAt + clipKeptMs)
         return coordinator.clipLost(attemptId, {
           code: 'clip_lost',
           reason: `it was rendered and paid for, and could not be fetched while the provider kept it: ${reason}. Nothing is bought instead unless you regenerate the scene`,

@@ -58,7 +58,7 @@ export type SubmitOutcome =
 /** What the provider knows of a render. */
 export interface ProviderRender {
   readonly id: string
-  /** ms since the epoch, the provider's clock. */
+  /** ms since the epoch, by our clock. */
   readonly createdAt: number
   /** `aborted`: ended before it began, not charged; `cancelled`: ended while it ran, charged. */
   readonly state: 'running' | 'succeeded' | 'failed' | 'cancelled' | 'aborted'
@@ -68,8 +68,6 @@ export interface ProviderRender {
   readonly inputText: string | null
   /** Where the clip can be fetched; null before it is there and after it was removed. */
   readonly outputUrl: string | null
-  /** When the render ended, ms since the epoch, the provider's clock; null before. */
-  readonly endedAt: number | null
   /** Why it failed. */
   readonly trouble: ProviderTrouble | null
 }
@@ -115,7 +113,7 @@ export interface Provider {
   read(renderId: string, signal: AbortSignal): Promise<ReadOutcome>
   /** Asks the provider to end a render; what became of it is read afterwards. */
   cancel(renderId: string, signal: AbortSignal): Promise<ReadOutcome>
-  /** `after`, `before`: ms since the epoch. All pages, or `failed`: half a list would prove an absence that isn't one. */
+  /** `after`, `before`: ms since the epoch, by our clock. All pages, or `failed`: half a list would prove an absence that isn't one. */
   list(
     window: { readonly after: number; readonly before?: number },
     signal: AbortSignal,

@@ -23,6 +23,7 @@ const plain: Story = {
   renderMs: [1000, 5000],
   cancel: undefined,
   dayBudgetUsd: undefined,
+  skewMs: 0,
 }
 
 describe('a process that is killed', () => {

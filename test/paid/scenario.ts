@@ -33,6 +33,8 @@ export interface Story {
   /** Job that is cancelled, and after how long. */
   readonly cancel: { readonly job: number; readonly afterMs: number } | undefined
   readonly dayBudgetUsd: number | undefined
+  /** How far the provider's clock is ahead of ours. */
+  readonly skewMs: number
 }
 
 export interface Outcome {
@@ -96,7 +98,9 @@ export function storyOf(seed: number): Story {
     listLagMs: some(0.4) ? [0, minute] : [0, 0],
     renderMs: some(0.3) ? [20 * second, 4 * minute] : [second, 10 * second],
     cancel: some(0.2) ? { job: below(jobs.length), afterMs: below(30 * second) } : undefined,
-    dayBudgetUsd: some(0.15) ? priceUsd * (1 + below(4)) : undefined,
+    ...(some(0.15)
+      ? { dayBudgetUsd: priceUsd * (1 + below(4)), skewMs: 0 }
+      : { dayBudgetUsd: undefined, skewMs: some(0.3) ? below(6 * hour) - 3 * hour : 0 }),
   }
 }
 
@@ -111,6 +115,7 @@ export async function tell(story: Story, open?: () => Promise<Database>): Promis
     maxConcurrency: story.maxConcurrency,
     startDelayMs: story.startDelayMs,
     isReached: story.isReached,
+    skewMs: story.skewMs,
     fake: { rates: story.rates, listLagMs: story.listLagMs, renderMs: story.renderMs },
     budgets: story.dayBudgetUsd === undefined ? {} : { day: story.dayBudgetUsd * 1_000_000 },
     ...(open ? { open } : {}),

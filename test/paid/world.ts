@@ -42,6 +42,8 @@ export interface WorldOptions {
   readonly catalogue?: Catalogue
   readonly budgets?: ConfiguredBudgets
   readonly maxTries?: number
+  /** How far the provider's clock is ahead of ours, ms. */
+  readonly skewMs?: number
   /** Another database than a fresh SQLite; empty. */
   readonly open?: () => Promise<Database>
 }
@@ -124,7 +126,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   let life: Life | undefined
 
   const fake = createFakeProvider({
-    host: clock,
+    host: { ...clock, now: () => clock.now() + (options.skewMs ?? 0) },
     options: { seed, ...options.fake },
     record: (entry) => void ledger.push(entry),
     clip: ({ id }) => Promise.resolve(clipOf(id)),

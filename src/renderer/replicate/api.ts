@@ -43,6 +43,19 @@ export interface Api {
   send(request: ApiRequest, signal: AbortSignal): Promise<Answer>
   /** Somebody else's text as it may be kept and shown. */
   quote(text: string): string
+  readonly clock: ProviderClock
+}
+
+/**
+ * Replicate's clock, by the date of its last answer. Ours may be an hour off, and then a list of "everything since" would
+ * be empty, which proves that a render is absent, which buys it a second time.
+ */
+export interface ProviderClock {
+  /** Whether any answer has told it. */
+  isKnown(): boolean
+  /** ms since the epoch, of our clock. */
+  toTheirs(ms: number): number
+  toOurs(ms: number): number
 }
 
 export interface ApiOptions {
@@ -70,6 +83,11 @@ export function createApi({ baseUrl, token, host, fetch }: ApiOptions): Api {
   const root = baseUrl.replace(/\/+$/, '')
   const authorization = `Bearer ${token}`
   const quote = (text: string): string => shorten(text.replaceAll(token, '[token]'))
+  let aheadMs: number | undefined
+  const readClock = ({ headers }: Response): void => {
+    const at = Date.parse(headers.get('date') ?? '')
+    if (!Number.isNaN(at)) aheadMs = at - host.now()
+  }
 
   const answer = async (response: Response, maxBytes: number): Promise<Answer> => {
     const { status, ok, headers } = response
@@ -91,6 +109,11 @@ export function createApi({ baseUrl, token, host, fetch }: ApiOptions): Api {
     origin,
     authorization,
     quote,
+    clock: {
+      isKnown: () => aheadMs !== undefined,
+      toTheirs: (ms) => ms + (aheadMs ?? 0),
+      toOurs: (ms) => ms - (aheadMs ?? 0),
+    },
     url: (path) => new URL(root + path),
 
     send: ({ method, url, headers, body, deadlineMs: ms, maxBytes }, signal) =>
@@ -112,6 +135,7 @@ export function createApi({ baseUrl, token, host, fetch }: ApiOptions): Api {
             },
             ...(typeof body === 'string' ? sentOnce(body) : body && { body }),
           })
+          readClock(response)
           return await answer(response, maxBytes)
         } catch (error) {
           const reason = quote(reasonOf(error))

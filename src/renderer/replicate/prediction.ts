@@ -1,6 +1,7 @@
 /** A prediction as Replicate tells it, and what is read out of it. Pure. */
 import { z } from 'zod'
 import type { ProviderRender, ProviderTrouble } from '../provider.ts'
+import type { Api } from './api.ts'
 
 export const predictionId = z.string().regex(/^[a-z0-9]{5,64}$/)
 
@@ -16,7 +17,6 @@ export const prediction = z.object({
   id: predictionId,
   status: z.string(),
   created_at: time,
-  completed_at: time.nullish(),
   model: z.string().nullish(),
   input: z.unknown(),
   output: z.unknown(),
@@ -35,18 +35,17 @@ const states: ReadonlyMap<string, ProviderRender['state']> = new Map([
   ['aborted', 'aborted'],
 ])
 
-/** @param quote makes the provider's words fit to be kept */
-export function renderOf(told: Prediction, quote: (text: string) => string): ProviderRender {
+/** `quote` makes the provider's words fit to be kept. */
+export function renderOf(told: Prediction, { quote, clock }: Pick<Api, 'quote' | 'clock'>): ProviderRender {
   // A status that isn't known is not known to be an end.
   const state = states.get(told.status) ?? 'running'
   return {
     id: told.id,
-    createdAt: told.created_at,
+    createdAt: clock.toOurs(told.created_at),
     state,
     model: told.model ?? null,
     inputText: inputTextOf(told),
     outputUrl: outputUrlOf(told.output),
-    endedAt: told.completed_at ?? null,
     trouble: state === 'failed' ? troubleOf(told.error, quote) : null,
   }
 }

@@ -170,7 +170,7 @@ function readOutcome(answer: Answer, renderId: string, api: Api): ReadOutcome {
   }
   const told = prediction.safeParse(answer.json)
   if (!told.success || told.data.id !== renderId) return unreadable('The answer is no such prediction')
-  return { kind: 'found', render: renderOf(told.data, api.quote) }
+  return { kind: 'found', render: renderOf(told.data, api) }
 }
 
 type Failed = Extract<ListOutcome, { kind: 'failed' }>
@@ -191,17 +191,29 @@ async function list(
   api: Api,
   signal: AbortSignal,
 ): Promise<ListOutcome> {
-  const first = api.url('/v1/predictions')
-  first.searchParams.set('created_after', new Date(after).toISOString())
-  if (before !== undefined) first.searchParams.set('created_before', new Date(before).toISOString())
+  const first = (): URL => {
+    const url = api.url('/v1/predictions')
+    url.searchParams.set('created_after', theirTime(after))
+    if (before !== undefined) url.searchParams.set('created_before', theirTime(before))
+    return url
+  }
+  const theirTime = (ms: number): string => new Date(api.clock.toTheirs(ms)).toISOString()
   const renders: ProviderRender[] = []
-  let url = first
+  let wasKnown = api.clock.isKnown()
+  let url = first()
   for (let page = 0; page < maxPages; page++) {
     const answer = await api.send({ method: 'GET', url, deadlineMs, maxBytes: pageBytes }, signal)
     if (answer.kind !== 'ok') return nothingLearnt(answer)
+    if (!wasKnown) {
+      if (!api.clock.isKnown()) return unreadable('The answer has no date')
+      // It was asked for by our own clock, which may be another.
+      wasKnown = true
+      url = first()
+      continue
+    }
     const told = predictionPage.safeParse(answer.json)
     if (!told.success) return unreadable('A page of the list is not as it should be')
-    renders.push(...told.data.results.map((one) => renderOf(one, api.quote)))
+    renders.push(...told.data.results.map((one) => renderOf(one, api)))
     if (told.data.next === null) return { kind: 'listed', renders }
     const next = URL.parse(told.data.next, url.href)
     // The token goes with the request.

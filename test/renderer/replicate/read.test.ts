@@ -22,16 +22,18 @@ async function readOf(members: Record<string, unknown>): Promise<ProviderRender 
   return outcome.kind === 'found' ? outcome.render : outcome.kind
 }
 
+/** HTTP tells the date in whole seconds: `closeTo` within 5,000 ms. */
+const secondsApart = -4
+
 describe('a render', () => {
   it('is read as it stands', async () => {
     expect(await readOf({})).toEqual({
       id: renderId,
-      createdAt: Date.UTC(2026, 10, 25, 10, 0, 0, 123),
+      createdAt: expect.closeTo(Date.UTC(2026, 10, 25, 10, 0, 0, 123), secondsApart) as number,
       state: 'running',
       model: 'acme/film',
       inputText: expect.stringContaining(order.mark) as string,
       outputUrl: null,
-      endedAt: null,
       trouble: null,
     })
   })
@@ -60,11 +62,7 @@ describe('a render', () => {
     ['the bytes themselves', 'data:video/mp4;base64,AAAA', null],
     ['a number', 7, null],
   ])('has its clip where %s says so', async (_name, output, expected) => {
-    const completed_at = '2026-11-25T10:01:00Z'
-    expect(await readOf({ status: 'succeeded', output, completed_at })).toMatchObject({
-      outputUrl: expected,
-      endedAt: Date.UTC(2026, 10, 25, 10, 1),
-    })
+    expect(await readOf({ status: 'succeeded', output })).toMatchObject({ outputUrl: expected })
   })
 
   it.each([
@@ -184,11 +182,36 @@ describe('a list', () => {
     })
     const outcome = await replicateAt(server.url).list({ after, before: after + 60_000 }, never)
     expect(outcome.kind === 'listed' && outcome.renders.map(({ id }) => id)).toEqual(ids)
-    expect(server.received.map(({ path }) => path)).toEqual([
-      '/v1/predictions?created_after=2026-11-25T10%3A00%3A00.000Z&created_before=2026-11-25T10%3A01%3A00.000Z',
+    // The first page is asked for once more when the provider's clock is known.
+    expect(server.received.slice(2).map(({ path }) => path)).toEqual([
       '/v1/predictions?cursor=1',
       '/v1/predictions?cursor=2',
     ])
+    const { searchParams } = new URL(server.received[1]!.path, server.url)
+    expect(Date.parse(searchParams.get('created_after')!)).toBeCloseTo(after, secondsApart)
+    expect(Date.parse(searchParams.get('created_before')!)).toBeCloseTo(after + 60_000, secondsApart)
+  })
+
+  it('is asked for by the provider’s clock and told by ours, however far they are apart', async () => {
+    const aheadMs = 3 * 3_600_000
+    const theirNow = new Date(Date.now() + aheadMs)
+    await using server = await serve((response) => {
+      response.setHeader('date', theirNow.toUTCString())
+      json(response, 200, { next: null, results: [told({ created_at: theirNow.toISOString() })] })
+    })
+    const outcome = await replicateAt(server.url).list({ after: Date.now() }, never)
+    const [, second] = server.received.map(({ path }) => new URL(path, server.url).searchParams)
+    expect(Date.parse(second!.get('created_after')!)).toBeCloseTo(theirNow.getTime(), secondsApart)
+    const createdAt = outcome.kind === 'listed' ? outcome.renders[0]!.createdAt : 0
+    expect(createdAt).toBeCloseTo(Date.now(), secondsApart)
+  })
+
+  it('proves nothing where the provider doesn’t tell its time', async () => {
+    await using server = await serve((response) => {
+      response.sendDate = false
+      json(response, 200, { next: null, results: [] })
+    })
+    expect(await replicateAt(server.url).list({ after }, never)).toMatchObject({ kind: 'failed' })
   })
 
   it('is empty where there is nothing', async () => {
@@ -210,7 +233,7 @@ describe('a list', () => {
           : json(response, 200, { next: '/v1/predictions?cursor=1', results: [told()] }),
       )
       expect(await replicateAt(server.url).list({ after }, never)).toMatchObject({ kind: 'failed' })
-      expect(server.received).toHaveLength(2)
+      expect(server.received.filter(({ path }) => path.includes('cursor'))).toHaveLength(1)
     }
   })
 

@@ -1,0 +1,13 @@
+/** How routes say what they take and answer, for the description of the API. */
+import type { z } from '@hono/zod-openapi'
+
+export const jsonAnswer = <Schema extends z.ZodType>(schema: Schema, description: string) => ({
+  content: { 'application/json': { schema } },
+  description,
+})
+
+/** A body that is named, not given: the coordinator checks it, for HTTP and for programs alike. */
+export const jsonBody = (schema: string, required = true) => ({
+  required,
+  content: { 'application/json': { schema: { $ref: `#/components/schemas/${schema}` } } },
+})
