@@ -153,14 +153,17 @@ const noRoom = (dataDir: string, cause: unknown): DatabaseError =>
   )
 
 /** The built-in price book with the operator's own models; without a provider to render them, none but this machine's. */
-async function openCatalogue({ modelsFile, replicate }: Config): Promise<Catalogue> {
-  if (modelsFile === undefined) {
-    const catalogue = readCatalogue()
-    return replicate ? catalogue : { ...catalogue, models: new Map() }
-  }
+async function openCatalogue(config: Config): Promise<Catalogue> {
+  const catalogue = await readModels(config)
+  if (config.replicate) return catalogue
+  const wanting = [...catalogue.models.keys()].map((name) => [name, 'REPLICATE_API_TOKEN to be set'] as const)
+  return { ...catalogue, models: new Map(), wanting: new Map(wanting) }
+}
+
+async function readModels({ modelsFile }: Config): Promise<Catalogue> {
+  if (modelsFile === undefined) return readCatalogue()
   try {
-    const catalogue = readCatalogue(JSON.parse(await readFile(modelsFile, 'utf8')))
-    return replicate ? catalogue : { ...catalogue, models: new Map() }
+    return readCatalogue(JSON.parse(await readFile(modelsFile, 'utf8')))
   } catch (error) {
     const isForeseen = error instanceof CatalogueError || error instanceof SyntaxError || isDiskError(error)
     if (!isForeseen) throw error

@@ -106,6 +106,8 @@ export interface Catalogue {
   readonly version: string
   /** By name; `local`, this machine, is not among them. */
   readonly models: ReadonlyMap<string, Model>
+  /** What it would take for models that are known, and that nobody renders here; by name. */
+  readonly wanting?: ReadonlyMap<string, string>
 }
 
 export class CatalogueError extends Error {
@@ -187,7 +189,11 @@ export function settle(catalogue: Catalogue, wish: Wish): Settlement {
       notes: wish.audio ? ['sound was asked for; local renders none'] : [],
     }
   const model = catalogue.models.get(wish.model)
-  if (!model) return refused('model', `must be one of ${['local', ...modelsOf(catalogue)].join(', ')}`)
+  if (!model) {
+    const wanting = catalogue.wanting?.get(wish.model)
+    const offered = `must be one of ${['local', ...modelsOf(catalogue)].join(', ')}`
+    return refused('model', wanting === undefined ? offered : `${offered}; ${wish.model} needs ${wanting}`)
+  }
   const aspect_ratio = aspectRatioOf(model, wish.format)
   if (aspect_ratio === undefined)
     return refused('aspect_ratio', `must be ${either(model.aspect_ratios ?? [])} for ${wish.model}`)

@@ -234,7 +234,7 @@ describe('a job is refused with the field and the reason', () => {
       () => job({ ...pair(), model: 'gpt' }),
       422,
       'parameters.model',
-      /no renderer here offers "gpt"/,
+      /must be one of local/,
     ],
     [
       'with 10,000 scenes',

@@ -101,6 +101,8 @@ describe('a server that buys renders', () => {
       }
       await expectPaidOnce(server, jobId, scenes)
     },
+    // A server that dies just before it sends a request has to prove that it never did, which takes minutes.
+    15 * 60_000,
   )
 
   it('is told by webhooks, lets pictures be fetched by their signed addresses, and heeds no forged message', async () => {
