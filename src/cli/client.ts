@@ -1,88 +1,30 @@
 /** The HTTP API as the commands use it. What the server refuses is told in the server's words. */
 import { openAsBlob } from 'node:fs'
 import type { AssetAnswer } from '../http/assets.ts'
-import type { JobAnswer } from '../http/jobs.ts'
-import type { SceneAnswer, ScenesAnswer } from '../http/scenes.ts'
+import type { CancelAnswer, JobAnswer, JobsAnswer } from '../http/jobs.ts'
+import type { BudgetsAnswer, EstimateAnswer, LedgerAnswer } from '../http/money.ts'
+import type { EditedAnswer, ScenesAnswer } from '../http/scenes.ts'
+import type { ApprovalRequest } from '../job/request.ts'
 import { CommandError } from './command-error.ts'
 
 export interface Client {
   upload(path: string): Promise<AssetAnswer>
   estimate(request: unknown): Promise<EstimateAnswer>
   createJob(request: unknown): Promise<JobAnswer>
-  approve(jobId: string, approval?: Approval): Promise<{ readonly job_id: number; readonly status: string }>
-  cancel(jobId: string): Promise<{ readonly job_id: number; readonly costs: CostsAnswer }>
+  approve(
+    jobId: string,
+    approval?: ApprovalRequest,
+  ): Promise<{ readonly job_id: number; readonly status: string }>
+  cancel(jobId: string): Promise<CancelAnswer>
   job(jobId: string): Promise<JobAnswer>
   scenes(jobId: string): Promise<ScenesAnswer>
-  regenerate(jobId: string, sceneId: string): Promise<RegenerateAnswer>
+  regenerate(jobId: string, sceneId: string): Promise<EditedAnswer>
   jobs(query: URLSearchParams): Promise<JobsAnswer>
   ledger(query: URLSearchParams): Promise<LedgerAnswer>
   budgets(): Promise<BudgetsAnswer>
   setBudgets(limits: Readonly<Record<string, number | null>>): Promise<BudgetsAnswer>
   /** An answer with the film's bytes still to be read. */
   film(jobId: string): Promise<Response>
-}
-
-/** US dollars; null where nobody knows. */
-type Usd = number | null
-
-/** What the commands read of the answers about money; the server tells more. */
-export type CostsAnswer = Pick<JobAnswer['costs'], 'reserved' | 'spent'>
-
-export interface EstimateAnswer {
-  readonly estimated_cost: Usd
-  readonly scenes_to_pay: number
-  readonly scenes: readonly { readonly estimated: Usd }[]
-  readonly storyboard: JobAnswer['storyboard']
-}
-
-export interface Approval {
-  readonly max_cost?: number
-  readonly accept_unknown_cost?: boolean
-  readonly revision?: number
-}
-
-export interface RegenerateAnswer {
-  readonly job_id: number
-  readonly scene: SceneAnswer
-  readonly to_approve: Usd
-}
-
-export interface JobsAnswer {
-  readonly jobs: readonly Omit<JobAnswer, 'storyboard' | 'costs'>[]
-  readonly next_cursor: string | null
-}
-
-export interface LedgerAnswer {
-  readonly totals: { readonly reserved: number; readonly spent: number }
-  readonly entries: readonly LedgerEntry[]
-  readonly next_cursor: string | null
-  /** Renders that no attempt accounts for. */
-  readonly unaccounted: readonly {
-    readonly prediction_id: string
-    readonly state: string
-    readonly charged: Usd
-  }[]
-}
-
-export interface LedgerEntry {
-  readonly job_id: number
-  readonly model: string
-  readonly status: string
-  readonly prediction_id: string | null
-  readonly reserved: Usd
-  /** Null until it is settled too. */
-  readonly charged: Usd
-  readonly failure: { readonly reason: string } | null
-  readonly inserted_at: string
-}
-
-export interface BudgetsAnswer {
-  readonly budgets: readonly {
-    readonly name: string
-    readonly limit: number
-    /** Null for those of which each job or client has its own. */
-    readonly used: { readonly reserved: number; readonly spent: number } | null
-  }[]
 }
 
 const at = (jobId: string): string => `/api/v3/jobs/${encodeURIComponent(jobId)}`

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import type { JobAnswer } from '../http/jobs.ts'
-import { type Approval, type Client, createClient } from './client.ts'
+import type { ApprovalRequest } from '../job/request.ts'
+import { type Client, createClient } from './client.ts'
 import { CommandError, usageError } from './command-error.ts'
 import { filmOptions, readOptions } from './option.ts'
 import { type Output, chooseOutput, saveFilm } from './output.ts'
@@ -129,7 +130,7 @@ async function makeFilm(
 async function approveCost(
   job: JobAnswer,
   { yes, say, signal, terminal, isPlay }: Wishes,
-): Promise<Approval> {
+): Promise<ApprovalRequest> {
   const cost = job.estimated_cost
   const approval = {
     revision: job.revision,

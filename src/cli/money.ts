@@ -1,6 +1,6 @@
 /** The commands about money: what a film would cost, what was paid, what may be. */
+import type { BudgetsAnswer, LedgerAnswer } from '../http/money.ts'
 import { clientFor, print, printJson, readRequest, remoteOptions, requestOptions } from './asking.ts'
-import type { BudgetsAnswer, LedgerAnswer, LedgerEntry } from './client.ts'
 import { usageError } from './command-error.ts'
 import type { CommandContext } from './film.ts'
 import { numberOf, readOptions } from './option.ts'
@@ -78,7 +78,7 @@ export function ledgerLines({ entries, totals, next_cursor, unaccounted }: Ledge
 }
 
 /** `$0.60`; `($0.60)` for what is only held back. */
-function chargeOf({ charged, reserved }: LedgerEntry): string {
+function chargeOf({ charged, reserved }: LedgerAnswer['entries'][number]): string {
   if (charged !== null) return spokenCost(charged)
   return reserved === 0 ? spokenCost(null) : `(${spokenCost(reserved)})`
 }

@@ -128,23 +128,24 @@ const approveJobRoute = createRoute({
   },
 })
 
+const cancelSchema = z.object({
+  message: z.literal('Job cancelled successfully'),
+  job_id: z.int(),
+  status: z.enum(jobStatuses),
+  costs: costsSchema.describe(
+    'spent stays charged; reserved may still be, until the provider has ended what ran',
+  ),
+})
+
+export type CancelAnswer = z.infer<typeof cancelSchema>
+
 const cancelJobRoute = createRoute({
   method: 'post',
   path: '/jobs/{id}/cancel',
   summary: 'End a job: what runs for it is stopped, here and at providers',
   request: { params: jobPath },
   responses: {
-    200: jsonAnswer(
-      z.object({
-        message: z.literal('Job cancelled successfully'),
-        job_id: z.int(),
-        status: z.enum(jobStatuses),
-        costs: costsSchema.describe(
-          'spent stays charged; reserved may still be, until the provider has ended what ran',
-        ),
-      }),
-      'The job is cancelled; renders at a provider are being ended there',
-    ),
+    200: jsonAnswer(cancelSchema, 'The job is cancelled; renders at a provider are being ended there'),
   },
 })
 
@@ -175,6 +176,13 @@ const listQuery = z
   .catchall(z.string({ error: 'must be given once' }))
   .describe('Any other name filters by that member of parameters')
 
+const jobsSchema = z.object({
+  jobs: z.array(jobSchema.omit({ storyboard: true }).extend({ costs: costsSchema })),
+  next_cursor: z.string().nullable(),
+})
+
+export type JobsAnswer = z.infer<typeof jobsSchema>
+
 const listJobsRoute = createRoute({
   method: 'get',
   path: '/jobs',
@@ -183,10 +191,7 @@ const listJobsRoute = createRoute({
   request: { query: listQuery },
   responses: {
     200: jsonAnswer(
-      z.object({
-        jobs: z.array(jobSchema.omit({ storyboard: true }).extend({ costs: costsSchema })),
-        next_cursor: z.string().nullable(),
-      }),
+      jobsSchema,
       'A page of jobs, newest first, without their storyboards and the costs of scenes; next_cursor is null on the last',
     ),
   },

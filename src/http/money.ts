@@ -14,6 +14,21 @@ import { malformedField } from './problem.ts'
 
 const usd = z.number().describe('US dollars')
 
+const estimateSchema = z.object({
+  currency: z.literal('USD'),
+  estimated_cost: usd.nullable().describe('US dollars; null where a price is unknown'),
+  total_scenes: z.int(),
+  scenes_to_pay: z
+    .int()
+    .describe('Those that no kept clip and no equal scene serves, and that cost something'),
+  summary: z.string(),
+  price_book: z.string(),
+  scenes: z.array(z.object({ position: z.int(), estimated: usd.nullable() })),
+  storyboard: storyboardSchema,
+})
+
+export type EstimateAnswer = z.infer<typeof estimateSchema>
+
 const estimateRoute = createRoute({
   method: 'post',
   path: '/estimates',
@@ -21,23 +36,7 @@ const estimateRoute = createRoute({
   request: {
     body: jsonBody('JobRequest'),
   },
-  responses: {
-    200: jsonAnswer(
-      z.object({
-        currency: z.literal('USD'),
-        estimated_cost: usd.nullable().describe('US dollars; null where a price is unknown'),
-        total_scenes: z.int(),
-        scenes_to_pay: z
-          .int()
-          .describe('Those that no kept clip and no equal scene serves, and that cost something'),
-        summary: z.string(),
-        price_book: z.string(),
-        scenes: z.array(z.object({ position: z.int(), estimated: usd.nullable() })),
-        storyboard: storyboardSchema,
-      }),
-      'The estimate',
-    ),
-  },
+  responses: { 200: jsonAnswer(estimateSchema, 'The estimate') },
 })
 
 const moneySchema = z.object({ reserved: usd, spent: usd })
@@ -52,6 +51,8 @@ const budgetsSchema = z.object({
     }),
   ),
 })
+
+export type BudgetsAnswer = z.infer<typeof budgetsSchema>
 
 const readBudgetsRoute = createRoute({
   method: 'get',
@@ -113,6 +114,29 @@ const entryAnswer = (attempt: Attempt): z.infer<typeof entrySchema> => ({
   updated_at: timeOf(attempt.updatedAt),
 })
 
+const ledgerSchema = z.object({
+  currency: z.literal('USD'),
+  totals: moneySchema.describe(
+    'Of all that the same filters find by client and day; of everything without filters',
+  ),
+  entries: z.array(entrySchema),
+  next_cursor: z.string().nullable(),
+  unaccounted: z
+    .array(
+      z.object({
+        prediction_id: z.string(),
+        mark: z.string(),
+        attempt_id: z.string().nullable(),
+        state: z.string(),
+        charged: usd.nullable(),
+        first_seen_at: timeSchema,
+      }),
+    )
+    .describe('Renders at a provider that carry our mark and belong to no attempt: each is an alarm'),
+})
+
+export type LedgerAnswer = z.infer<typeof ledgerSchema>
+
 const pageSize = { standard: 100, most: 500 }
 const once = (name: string) => z.string({ error: `${name} must be given once` })
 const time = (name: string) =>
@@ -140,31 +164,7 @@ const ledgerRoute = createRoute({
       cursor: once('cursor').optional().describe('next_cursor of the page before'),
     }),
   },
-  responses: {
-    200: jsonAnswer(
-      z.object({
-        currency: z.literal('USD'),
-        totals: moneySchema.describe(
-          'Of all that the same filters find by client and day; of everything without filters',
-        ),
-        entries: z.array(entrySchema),
-        next_cursor: z.string().nullable(),
-        unaccounted: z
-          .array(
-            z.object({
-              prediction_id: z.string(),
-              mark: z.string(),
-              attempt_id: z.string().nullable(),
-              state: z.string(),
-              charged: usd.nullable(),
-              first_seen_at: timeSchema,
-            }),
-          )
-          .describe('Renders at a provider that carry our mark and belong to no attempt: each is an alarm'),
-      }),
-      'A page of the ledger',
-    ),
-  },
+  responses: { 200: jsonAnswer(ledgerSchema, 'A page of the ledger') },
 })
 
 export function moneyRoutes({

@@ -106,6 +106,8 @@ const editedSchema = z.object({
     ),
 })
 
+export type EditedAnswer = z.infer<typeof editedSchema>
+
 const updateSceneRoute = createRoute({
   method: 'put',
   path: '/jobs/{id}/scenes/{scene_id}',

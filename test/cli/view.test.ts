@@ -143,20 +143,35 @@ describe('a plan', () => {
 
 test('the ledger tells charges from what is only held back, and renders that nobody asked for', () => {
   const entry = {
+    attempt_id: '00000000-0000-7000-8000-000000000001',
     job_id: 3,
+    scene_id: '00000000-0000-7000-8000-000000000002',
+    client_id: null,
     model: 'acme/film',
-    status: 'succeeded',
+    status: 'succeeded' as const,
     prediction_id: 'abc123',
     reserved: 0,
     charged: 0.6,
     failure: null,
+    posted_at: '2026-11-25T10:20:31.000Z',
     inserted_at: '2026-11-25T10:20:30.000Z',
+    updated_at: '2026-11-25T10:21:30.000Z',
   }
   const told = ledgerLines({
+    currency: 'USD',
     totals: { reserved: 0.6, spent: 0.6 },
-    entries: [entry, { ...entry, status: 'submitted', reserved: 0.6, charged: null }],
+    entries: [entry, { ...entry, status: 'submitted' as const, reserved: 0.6, charged: null }],
     next_cursor: null,
-    unaccounted: [{ prediction_id: 'stray', state: 'succeeded', charged: null }],
+    unaccounted: [
+      {
+        prediction_id: 'stray',
+        mark: 'wc-0123456789ab-00000000-0000-7000-8000-000000000003',
+        attempt_id: null,
+        state: 'succeeded',
+        charged: null,
+        first_seen_at: '2026-11-25T10:22:00.000Z',
+      },
+    ],
   })
   expect(told.slice(1)).toEqual([
     '2026-11-25 10:20       3  acme/film                  $0.60  succeeded  abc123',
