@@ -10,7 +10,14 @@ import { type ApprovalRequest, parseApproval } from '../job/request.ts'
 import type { Scene } from '../job/scene.ts'
 import { type Log, logLine } from '../log.ts'
 import type { Database, Reader, Transaction } from '../store/database.ts'
-import { findJob, setApproved, setAuthorised, setReopened, setStoryboard } from '../store/jobs.ts'
+import {
+  findJob,
+  listOtherwisePriced,
+  setApproved,
+  setAuthorised,
+  setReopened,
+  setStoryboard,
+} from '../store/jobs.ts'
 import { moneyOfJob } from '../store/money.ts'
 import { listScenes, setScenePlan } from '../store/scenes.ts'
 import { type Quote, quoteFor } from './quote.ts'
@@ -175,6 +182,12 @@ export function createApproval(options: ApprovalOptions) {
   }
 
   return {
+    /** Approved jobs that wait are held to today's prices, and to the sum that was approved. */
+    async repriceActive(tx: Transaction): Promise<void> {
+      for (const id of await listOtherwisePriced(tx, catalogue.version))
+        await reprice(tx, (await findJob(tx, id))!, await listScenes(tx, id))
+    },
+
     async approveJob(jobId: number, input: unknown = {}): Promise<Job> {
       const request = parseApproval(input)
       const outcome = await database.transaction((tx) => approve(tx, jobId, request))

@@ -69,6 +69,7 @@ export function createCoordinator(options: CoordinatorOptions): RunningCoordinat
   const catalogue: Catalogue = { ...options.catalogue, models: new Map(offered) }
   const shared = { ...options, catalogue, budgets, installationId, tell, starting, settling, news, admitSoon }
   const attempts = createAttemptVerbs(shared)
+  const approval = createApproval(shared)
   const subscriptions: (() => void)[] = []
 
   /** Each step is idempotent: a task that is already there is not added twice. */
@@ -88,6 +89,7 @@ export function createCoordinator(options: CoordinatorOptions): RunningCoordinat
       const unstitched = await listUnstitched(tx)
       for (const jobId of unstitched)
         await engine.enqueue(tx, { kind: 'stitch-film', subject: String(jobId), jobId })
+      await approval.repriceActive(tx)
       return { renders: renders.size, films: unstitched.length }
     })
     if (resumed.renders > 0 || resumed.films > 0) logLine.resuming(log, resumed)
@@ -95,7 +97,7 @@ export function createCoordinator(options: CoordinatorOptions): RunningCoordinat
 
   return {
     ...createJobVerbs(shared),
-    ...createApproval(shared),
+    approveJob: approval.approveJob,
     ...createSceneEditing({ ...shared, attempts }),
     ...createSceneVerbs(shared),
     ...createBudgetVerbs(shared),

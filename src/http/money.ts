@@ -152,7 +152,9 @@ const ledgerRoute = createRoute({
   summary: 'Every attempt that cost something, or may: newest first',
   request: {
     query: z.strictObject({
-      job_id: once('job_id').optional(),
+      job_id: once('job_id')
+        .regex(/^(?:0|[1-9]\d*)$/, 'must be an integer, such as 123')
+        .optional(),
       client_id: once('client_id').optional(),
       from: time('from').describe('Attempts begun at or after'),
       to: time('to').describe('Attempts begun before'),

@@ -7,7 +7,6 @@
  *   submitted ─> read until it has ended (and end it, where nobody wants it any more)
  *   succeeded ─> fetch the clip, verify it, keep it; what is made of it is another task's (`take-clip.ts`)
  */
-import { rm } from 'node:fs/promises'
 import type { ArtifactStore } from '../artifact/artifact.ts'
 import type { AttemptVerbs } from '../coordinator/attempt-verbs.ts'
 import type { Coordinator } from '../coordinator/coordinator.ts'
@@ -15,7 +14,13 @@ import type { TaskContext, TaskHandler } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
 import type { Attempt } from '../job/attempt.ts'
 import type { Storyboard } from '../job/job.ts'
-import type { PreparedOrder, Provider, ProviderRender, ProviderTrouble } from '../renderer/provider.ts'
+import type {
+  FetchOutcome,
+  PreparedOrder,
+  Provider,
+  ProviderRender,
+  ProviderTrouble,
+} from '../renderer/provider.ts'
 import type { Clips } from './clips.ts'
 import type { Studio } from './studio.ts'
 import { type Turns, createTurns } from './turns.ts'
@@ -298,21 +303,25 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
   const fetchClip = async (attempt: Attempt, provider: Provider, directory: string): Promise<void> => {
     const path = `${directory}/clip.mp4`
     let bad = 0
+    let afresh = false
     for (let turn = 0; ; turn++) {
       const read = await provider.read(attempt.providerId!, ending)
       const render = read.kind === 'found' ? read.render : undefined
       let reason = read.kind === 'failed' ? read.reason : 'the provider has removed it'
       if (render?.outputUrl) {
-        const request = { url: render.outputUrl, path, maxBytes: maxClipBytes }
-        const fetched = await options.inFetchTurn(() => provider.fetchClip(request, ending))
+        const request = { url: render.outputUrl, path, maxBytes: maxClipBytes, afresh }
+        const fetched: FetchOutcome = await options.inFetchTurn(() => provider.fetchClip(request, ending))
         if (fetched.kind === 'fetched') {
           const taken = await studio.inTurn(() => clips.take(path, signal))
           if (taken.kind === 'taken') return coordinator.clipKept(attemptId, taken.source)
           if (++bad >= maxFetches) return coordinator.clipLost(attemptId, taken.failure)
-          // Perhaps it was damaged on its way.
-          await rm(path, { force: true })
           reason = taken.failure.reason
-        } else reason = fetched.reason
+          // Perhaps it was damaged on its way.
+          afresh = true
+        } else {
+          reason = fetched.reason
+          afresh = false
+        }
       }
       const isRemoved = read.kind === 'absent' || render?.outputUrl === null
       if (isRemoved || host.now() > attempt.updatedAt + clipKeptMs)

@@ -123,7 +123,13 @@ export interface Provider {
    * beginning of. Rejects where the disk is to blame, and no one else.
    */
   fetchClip(
-    request: { readonly url: string; readonly path: string; readonly maxBytes: number },
+    request: {
+      readonly url: string
+      readonly path: string
+      readonly maxBytes: number
+      /** What an earlier call has brought was no good: it begins anew. */
+      readonly afresh: boolean
+    },
     signal: AbortSignal,
   ): Promise<FetchOutcome>
 }

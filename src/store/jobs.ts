@@ -246,6 +246,15 @@ export async function countActiveJobs(
   return { approved: count('approved'), processing: count('processing') }
 }
 
+/** Active jobs whose prices come from another price book. */
+export async function listOtherwisePriced(reader: Reader, priceBook: string): Promise<readonly number[]> {
+  const rows = await reader.all(
+    `select id from jobs where status in (${quoted(activeJobStatuses)}) and price_book <> $1 order by id`,
+    [priceBook],
+  )
+  return rows.map((row) => number(row, 'id'))
+}
+
 /** Processing jobs whose clips are all there: only the film is wanting. */
 export async function listUnstitched(reader: Reader): Promise<readonly number[]> {
   const rows = await reader.all(

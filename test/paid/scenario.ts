@@ -116,6 +116,8 @@ export async function tell(story: Story, open?: () => Promise<Database>): Promis
     startDelayMs: story.startDelayMs,
     isReached: story.isReached,
     skewMs: story.skewMs,
+    // Bad luck alone should seldom fail a job.
+    maxTries: 12,
     fake: { rates: story.rates, listLagMs: story.listLagMs, renderMs: story.renderMs },
     budgets: story.dayBudgetUsd === undefined ? {} : { day: story.dayBudgetUsd * 1_000_000 },
     ...(open ? { open } : {}),

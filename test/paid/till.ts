@@ -1,5 +1,4 @@
 /** A world of the paid path, and somebody who talks to it over HTTP as a client does. */
-import { setImmediate } from 'node:timers/promises'
 import type { EndedEntry, PostEntry } from '../../src/fake-replicate/ledger.ts'
 import { type World, type WorldOptions, assetOf, createWorld, hour } from './world.ts'
 
@@ -74,8 +73,6 @@ export interface Till extends AsyncDisposable {
   billedUsd(): number
 }
 
-const isAtFiles = (): boolean => process.getActiveResourcesInfo().some((name) => name.startsWith('FSReq'))
-
 const usd = (micros: number): number => Math.round(micros) / 1_000_000
 
 export async function openTill(options: WorldOptions = {}): Promise<Till> {
@@ -91,17 +88,8 @@ export async function openTill(options: WorldOptions = {}): Promise<Till> {
     if (status !== 200) throw new Error(`GET ${path}: ${status} ${JSON.stringify(body)}`)
     return body
   }
-  /** The clock must not leap while a file is looked after, which takes as long as it takes. */
-  const run = (done: () => boolean | Promise<boolean>, untilMs: number): Promise<boolean> =>
-    world.run(async () => {
-      while (isAtFiles()) {
-        await setImmediate()
-        await world.settle()
-      }
-      return done()
-    }, untilMs)
   const until: Till['until'] = async (done, withinMs = 3 * hour) => {
-    if (!(await run(done, withinMs))) throw new Error('it does not come to that')
+    if (!(await world.run(async () => done(), withinMs))) throw new Error('it does not come to that')
   }
   const bills = (): readonly EndedEntry[] => world.ledger.filter((entry) => entry.what === 'ended')
   return {
@@ -128,7 +116,7 @@ export async function openTill(options: WorldOptions = {}): Promise<Till> {
       )
       return get(`/jobs/${jobId}`)
     },
-    pass: (ms) => run(() => false, ms).then(() => undefined),
+    pass: (ms) => world.run(() => Promise.resolve(false), ms).then(() => undefined),
     async reborn(downMs = 0, change = {}) {
       world.life?.kill()
       // Step by step, as the provider goes on meanwhile.
