@@ -24,7 +24,7 @@ const commands: Readonly<Record<string, (context: CommandContext) => Promise<voi
 }
 
 /** npm only warns of an older one, which would fail somewhere inside and in words of its own. */
-const oldestNode = 24
+const oldestNode = { major: 24, minor: 2 }
 
 /** Resolves to the exit code. */
 async function run([name = '', ...args]: readonly string[], env = process.env): Promise<number> {
@@ -37,8 +37,11 @@ async function run([name = '', ...args]: readonly string[], env = process.env): 
     process.stdout.write(`${text}\n`)
     return 0
   }
-  if (Number.parseInt(process.versions.node, 10) < oldestNode)
-    throw new CommandError(`Node ${oldestNode} or newer is needed, and this is ${process.versions.node}`)
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+  if (major < oldestNode.major || (major === oldestNode.major && minor < oldestNode.minor))
+    throw new CommandError(
+      `Node ${oldestNode.major}.${oldestNode.minor} or newer is needed, and this is ${process.versions.node}`,
+    )
   if (name === 'serve') {
     // It has signals and a log of its own; the other commands do without what it loads.
     const { serve } = await import('./main.ts')

@@ -191,7 +191,9 @@ const shortReasons: Readonly<Record<Waiting['code'], string>> = {
   back_off: 'failed, to be tried again',
   job_not_approved: '',
   queue: 'others are before it',
+  unknown: 'looked for at the provider',
   held: 'a person has to decide',
+  fetching: 'its clip is fetched',
 }
 
 /** What a waiting scene shows in place of its bar; empty where there is no room, or the film's own line says it. */

@@ -45,7 +45,9 @@ export const waitCodes = [
   'back_off',
   'job_not_approved',
   'queue',
+  'unknown',
   'held',
+  'fetching',
 ] as const
 export type WaitCode = (typeof waitCodes)[number]
 

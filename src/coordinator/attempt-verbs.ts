@@ -15,6 +15,7 @@ import {
   type Posting,
   findAttempt,
   findAttemptOfRender,
+  forgetHint,
   knownRenders,
   setAdopted,
   setAttemptCancelled,
@@ -61,6 +62,8 @@ export interface AttemptVerbs {
   renderUnknown(attemptId: string, reason: string): Promise<void>
   /** Neither found nor proven absent: a person decides. */
   renderHeld(attemptId: string, reason: string): Promise<void>
+  /** The render that was named for a held attempt is not its own: a person decides again. */
+  hintRefused(attemptId: string, renderId: string): Promise<void>
   /** The render is over, and its money settled. `trouble`: why there is no clip. */
   renderEnded(
     attemptId: string,
@@ -198,6 +201,12 @@ export function createAttemptVerbs(options: AttemptVerbsOptions): AttemptVerbs {
         })
         tx.afterCommit(() => logLine.attemptHeld(log, attempt, reason))
         tx.afterCommit(admitSoon)
+      }),
+
+    hintRefused: (attemptId, renderId) =>
+      database.transaction(async (tx) => {
+        const reason = `the provider has no render ${renderId} that could be it`
+        await forgetHint(tx, attemptId, renderId, { code: 'held', reason }, host.now())
       }),
 
     renderEnded: (attemptId, end, { failure, retry }) =>

@@ -10,7 +10,7 @@ import type { Progress } from '../job/progress.ts'
 import type { Scene } from '../job/scene.ts'
 import type { Task } from '../job/task.ts'
 import { findAsset } from '../store/assets.ts'
-import { type LedgerFilter, type LedgerQuery, listJobInFlight, listPaid } from '../store/attempts.ts'
+import { type LedgerFilter, type LedgerQuery, listJobUnfinished, listPaid } from '../store/attempts.ts'
 import type { Database } from '../store/database.ts'
 import { type FilmVersion, findFilm, listFilms } from '../store/films.ts'
 import { findJob, listActiveJobs, listJobs, readResult } from '../store/jobs.ts'
@@ -157,12 +157,15 @@ export function createReading({ database, engine, host, renderers, budgets }: Re
       for (const limit of renderers)
         if (scenes.some(({ status, renderer }) => status === 'pending' && renderer === limit.name))
           atRenderer.set(limit.name, rendererWait(limit, await rendererNow(database, limit.name, now)))
-      const held = new Set(
-        (await listJobInFlight(database, jobId)).filter(isHeld).map(({ sceneId }) => sceneId),
-      )
       const waits = new Map<string, Waiting>()
+      const unfinished = await listJobUnfinished(database, jobId)
       for (const scene of scenes) {
-        if (held.has(scene.id)) waits.set(scene.id, heldWait)
+        // One that is held is to be decided whatever has become of its scene.
+        const attempt = unfinished.find(({ id, sceneId, status }) =>
+          status === 'held' ? sceneId === scene.id : id === scene.attemptId,
+        )
+        const ofAttempt = attempt && attemptWait(attempt)
+        if (ofAttempt) waits.set(scene.id, ofAttempt)
         if (scene.status !== 'pending') continue
         const facts = { ...job, ...scene, jobId, priceMicros: scene.price_micros }
         const wait =
@@ -225,12 +228,28 @@ export function createReading({ database, engine, host, renderers, budgets }: Re
   }
 }
 
-const isHeld = ({ status }: Attempt): boolean => status === 'held'
-
-const heldWait: Waiting = {
-  code: 'held',
-  reason: 'nobody knows whether the provider accepted it: a person has to decide (POST .../resolve)',
-  until: null,
+/** Why a scene that has an attempt doesn't go on; undefined where it does. */
+function attemptWait({ status, failure }: Attempt): Waiting | undefined {
+  const why = failure ? ` (${failure.reason})` : ''
+  if (status === 'held')
+    return {
+      code: 'held',
+      reason: `nobody knows whether the provider accepted it: a person has to decide, with POST .../resolve${why}`,
+      until: null,
+    }
+  if (status === 'unknown')
+    return {
+      code: 'unknown',
+      reason: `it is not known whether the provider accepted it, and is looked into${why}`,
+      until: null,
+    }
+  if (status === 'succeeded')
+    return {
+      code: 'fetching',
+      reason: 'it is rendered and paid for, and its clip is being fetched',
+      until: null,
+    }
+  return undefined
 }
 
 const queueWait: Waiting = { code: 'queue', reason: 'others are before it', until: null }

@@ -6,7 +6,7 @@ import type { Attempt } from '../job/attempt.ts'
 import { attemptStatuses } from '../job/lifecycle.ts'
 import { dollars } from '../job/price.ts'
 import { type BodyLimits, readJson } from './body.ts'
-import { usdOrNull } from './cost.ts'
+import { spentOf, usdOrNull } from './cost.ts'
 import { jsonAnswer, jsonBody } from './describe.ts'
 import { storyboardAnswer, storyboardSchema } from './storyboard.ts'
 import { jobIdOf, readCursor, timeOf, timeOrNull, timeSchema, writeCursor } from './path.ts'
@@ -116,9 +116,11 @@ const entryAnswer = (attempt: Attempt): z.infer<typeof entrySchema> => ({
 
 const ledgerSchema = z.object({
   currency: z.literal('USD'),
-  totals: moneySchema.describe(
-    'Of all that the same filters find by client and day; of everything without filters',
-  ),
+  totals: z
+    .object({ reserved: usd, spent: usd.nullable() })
+    .describe(
+      'Of all that the same filters find; without any also of renders that no attempt accounts for. spent is null where a charge of unknown price is among it',
+    ),
   entries: z.array(entrySchema),
   next_cursor: z.string().nullable(),
   unaccounted: z
@@ -215,7 +217,7 @@ export function moneyRoutes({
     return c.json(
       {
         currency: 'USD' as const,
-        totals: { reserved: dollars(totals.reservedMicros), spent: dollars(totals.spentMicros) },
+        totals: { reserved: dollars(totals.reservedMicros), spent: spentOf(totals) },
         entries: page.entries.map(entryAnswer),
         next_cursor: page.next && writeCursor(`${page.next.insertedAt}:${page.next.id}`),
         unaccounted: page.strays.map((stray) => ({

@@ -142,12 +142,12 @@ const fieldName = (path: readonly PropertyKey[]): string =>
     '',
   )
 
-const problemsOf = (error: z.ZodError): FieldProblem[] =>
+const problemsOf = (error: z.ZodError, hint: string): FieldProblem[] =>
   error.issues.map((issue) =>
     issue.code === 'unrecognized_keys'
       ? {
           field: fieldName(issue.path),
-          reason: `unknown ${issue.keys.length === 1 ? 'member' : 'members'} ${issue.keys.map((key) => JSON.stringify(key)).join(', ')}: only parameters takes members of your own`,
+          reason: `unknown ${issue.keys.length === 1 ? 'member' : 'members'} ${issue.keys.map((key) => JSON.stringify(key)).join(', ')}${hint}`,
         }
       : { field: fieldName(issue.path), reason: plain(issue) },
   )
@@ -172,10 +172,10 @@ function keepProto(input: unknown, parameters: object): void {
   if (given) Object.defineProperty(parameters, '__proto__', given)
 }
 
-/** @throws {RefusedError} `invalid`, with every problem found. */
-function checked<Schema extends z.ZodType>(schema: Schema, input: unknown): z.infer<Schema> {
+/** `hint`: where members of the caller's own belong. @throws {RefusedError} `invalid`, with every problem found. */
+function checked<Schema extends z.ZodType>(schema: Schema, input: unknown, hint = ''): z.infer<Schema> {
   const parsed = schema.safeParse(input, { reportInput: true })
-  if (!parsed.success) throw invalid(problemsOf(parsed.error))
+  if (!parsed.success) throw invalid(problemsOf(parsed.error, hint))
   return parsed.data
 }
 
@@ -184,7 +184,7 @@ function checked<Schema extends z.ZodType>(schema: Schema, input: unknown): z.in
  * @throws {RefusedError} `invalid`, with every problem found.
  */
 export function parseJobRequest(input: unknown): JobRequest {
-  const request = checked(jobRequest, input)
+  const request = checked(jobRequest, input, ': only parameters takes members of your own')
   const { parameters } = request
   keepProto(input, parameters)
   if (isDeeperThan(parameters, maxFreeDepth))

@@ -163,8 +163,9 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
         if (!(await search(attempt, provider))) await wait(backOffMs(turn + 2, 30 * second))
         return 'again'
       case 'held': {
+        if (attempt.hintedId === null) return 'over'
         const adopted = await adoptHinted(attempt, provider)
-        if (adopted === 'no') return 'over'
+        if (adopted === 'no') await coordinator.hintRefused(attemptId, attempt.hintedId)
         if (adopted === 'unreadable') await wait(backOffMs(turn, minute))
         return 'again'
       }

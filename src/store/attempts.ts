@@ -94,7 +94,7 @@ const moveTo = (status: AttemptStatus, columns: string, from = mayPrecede(attemp
 
 const moves = {
   submitted: moveTo('submitted', ''),
-  adopted: moveTo('submitted', ', provider_id = $3'),
+  adopted: moveTo('submitted', ', provider_id = $3, failure = null'),
   succeeded: moveTo('succeeded', ', charged_micros = $3'),
   failed: moveTo('failed', ', charged_micros = $3, failure = $4'),
   cancelled: moveTo('cancelled', ', charged_micros = $3, failure = $4'),
@@ -194,6 +194,20 @@ export const setHinted = (tx: Transaction, id: string, hintedId: string, now: nu
     [id, now, hintedId],
   )
 
+/** The render that was named for a held attempt is not its own. */
+export const forgetHint = (
+  tx: Transaction,
+  id: string,
+  hintedId: string,
+  failure: Failure,
+  now: number,
+): Promise<number> =>
+  tx.run(
+    `update attempts set hinted_id = null, failure = $4, updated_at = $2
+     where id = $1 and hinted_id = $3 and status = 'held'`,
+    [id, now, hintedId, written(failure)],
+  )
+
 const inFlight = quoted(inFlightAttemptStatuses)
 
 export const requestCancel = (tx: Transaction, id: string, now: number): Promise<number> =>
@@ -243,6 +257,16 @@ export const listJobAttempts = async (reader: Reader, jobId: number): Promise<re
   (await reader.all('select * from attempts where job_id = $1 order by inserted_at, id', [jobId])).map(
     attemptOf,
   )
+
+/** A job's attempts whose scenes wait for them: in flight, or succeeded and still to be fetched. */
+export const listJobUnfinished = async (reader: Reader, jobId: number): Promise<readonly Attempt[]> =>
+  (
+    await reader.all(
+      `select * from attempts where job_id = $1
+         and (status in (${inFlight}) or (status = 'succeeded' and clip is null))`,
+      [jobId],
+    )
+  ).map(attemptOf)
 
 /** A job's attempts in flight. */
 export const listJobInFlight = async (reader: Reader, jobId: number): Promise<readonly Attempt[]> =>
