@@ -104,6 +104,42 @@ export function storyOf(seed: number): Story {
   }
 }
 
+/** Three renders for two jobs, two of whose scenes are the same, over a provider that behaves. */
+export const plainStory = (isReached: boolean): Story => ({
+  seed: 1,
+  jobs: [
+    [0, 1],
+    [1, 2],
+  ],
+  rates: {},
+  kills: [],
+  maxConcurrency: 2,
+  startDelayMs: 1000,
+  isReached,
+  listLagMs: [0, minute],
+  renderMs: [second, 5 * second],
+  cancel: undefined,
+  dayBudgetUsd: undefined,
+  skewMs: 0,
+})
+
+/** What of it is rendered: two scenes of the four show the same. */
+const plainRenders = 3
+
+/** The plain story killed at each await of the outside, before and after what it asked for: each time from its beginning. */
+export async function* killedEverywhere(isReached: boolean, downMs: number): AsyncGenerator<Outcome> {
+  const plain = plainStory(isReached)
+  const { awaits } = await tell(plain)
+  for (let at = 1; at <= awaits; at++)
+    for (const when of ['before', 'after'] as const) {
+      const outcome = await tell({ ...plain, kills: [{ at, when, downMs }] })
+      const { rendersBilled } = outcome
+      const billed = rendersBilled === plainRenders ? [] : [`${rendersBilled} renders were billed`]
+      const wrong = [...outcome.wrong, ...billed].map((said) => `killed ${when} await ${at}: ${said}`)
+      yield { ...outcome, wrong }
+    }
+}
+
 /** Longer than anything may take: retries, an hour of fetching, six of a provider that can't be read; and with a budget a day a scene. */
 const patienceMs = ({ jobs, dayBudgetUsd }: Story): number =>
   40 * hour + (dayBudgetUsd === undefined ? 0 : jobs.flat().length * 24 * hour)
