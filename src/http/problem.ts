@@ -91,12 +91,7 @@ function refusalProblem(message: string, refusal: Refusal): HttpProblem {
     case 'scene_of_another_job':
       return new HttpProblem(422, { error: message, scene_id: refusal.sceneId, job_id: refusal.jobId })
     case 'scene_refused':
-      return new HttpProblem(422, {
-        error: message,
-        scene_id: refusal.sceneId,
-        job_id: refusal.jobId,
-        reason: refusal.reason,
-      })
+      return new HttpProblem(422, { error: message, scene_id: refusal.sceneId, reason: refusal.reason })
     case 'approval_refused':
       return new HttpProblem(422, {
         error: message,

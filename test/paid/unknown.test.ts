@@ -234,7 +234,6 @@ describe('a held attempt', () => {
       body: {
         error: 'Scene cannot be resolved',
         scene_id: scene.id,
-        job_id,
         reason: expect.stringMatching(new RegExp(`^${otherId} is the render of another attempt`)),
       },
     })
@@ -268,7 +267,6 @@ describe('a held attempt', () => {
       body: {
         error: 'Scene cannot be resolved',
         scene_id: id,
-        job_id: job,
         reason: 'It has no held attempt to decide',
       },
     })
