@@ -35,7 +35,10 @@ const environment = z.object({
     .string()
     .regex(/^[\x21-\x7e]{1,500}$/, 'must be a token: no spaces and no line breaks')
     .optional(),
-  REPLICATE_BASE_URL: address.default('https://api.replicate.com'),
+  // Some write it with the version, as Replicate's own client does.
+  REPLICATE_BASE_URL: address
+    .transform((url) => url.replace(/\/v1$/, ''))
+    .default('https://api.replicate.com'),
   REPLICATE_MAX_CONCURRENCY: whole(1, 100_000).default(4),
   REPLICATE_START_DELAY_MS: whole(0, 3_600_000).default(1000),
   REPLICATE_WEBHOOK_SECRETS: z

@@ -31,7 +31,7 @@ it('buys renders where there is a token, four at once and a second apart unless 
   expect(
     readConfig({
       REPLICATE_API_TOKEN: 'r8_token',
-      REPLICATE_BASE_URL: 'http://127.0.0.1:4801/',
+      REPLICATE_BASE_URL: 'http://127.0.0.1:4801/v1/',
       REPLICATE_MAX_CONCURRENCY: '8',
       REPLICATE_START_DELAY_MS: '0',
       REPLICATE_WEBHOOK_SECRETS: 'whsec_b25l,whsec_dHdv',
