@@ -54,6 +54,8 @@ export async function listen(
     return response
   }
   const answer = getRequestListener(fetch, {
+    // The Request and Response of the program that embeds us are its own.
+    overrideGlobalObjects: false,
     errorHandler: (error) => plainAnswer(400, error instanceof Error ? error.message : 'unreadable'),
   })
   const server = createServer(
