@@ -27,7 +27,7 @@ async function run(isReached: boolean): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'bench-'))
   const database = openSqlite({ path: join(directory, 'coordinator.db') })
   await migrate(database, migrations)
-  const fake = await startFakeReplicate({ renderMs: 3_600_000, startMs: 0 })
+  const fake = await startFakeReplicate({ renderMs: 3_600_000, startMs: 0 }, { FAKE_CLIPS: 'bytes' })
   let house: PaidHouse | undefined
   const server = await listen(
     { fetch: (request) => house!.app.fetch(request) },

@@ -1,7 +1,7 @@
 /**
  * The fake as a process of its own, so that what it billed outlives the product under test. PORT (0: a free one),
- * FAKE_OPTIONS (JSON), FAKE_LEDGER (a file of JSON lines, each synced before the answer is sent). Ends on
- * SIGTERM, or with the parent that started it.
+ * FAKE_OPTIONS (JSON), FAKE_LEDGER (a file of JSON lines, each synced before the answer is sent), FAKE_CLIPS=bytes (a few
+ * bytes stand for each clip, where thousands are asked for). Ends on SIGTERM, or with the parent that started it.
  */
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { systemHost } from '../host.ts'
@@ -66,7 +66,7 @@ function readOptions(text: string): FakeOptions {
   return options
 }
 
-async function main({ PORT, FAKE_LEDGER, FAKE_OPTIONS }: NodeJS.ProcessEnv): Promise<void> {
+async function main({ PORT, FAKE_CLIPS, FAKE_LEDGER, FAKE_OPTIONS }: NodeJS.ProcessEnv): Promise<void> {
   const stop = new Promise<void>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve())
     if (process.connected) process.once('disconnect', () => resolve())
@@ -78,7 +78,7 @@ async function main({ PORT, FAKE_LEDGER, FAKE_OPTIONS }: NodeJS.ProcessEnv): Pro
     host: systemHost,
     options: readOptions(FAKE_OPTIONS ?? '{}'),
     record,
-    clip: clips.make,
+    clip: FAKE_CLIPS === 'bytes' ? () => Promise.resolve(Buffer.from('a clip')) : clips.make,
     deliver,
   })
   const { url, close: closeServer } = await serveFake(

@@ -149,7 +149,7 @@ export function openPaidHouse(options: PaidHouseOptions): PaidHouse {
   const onExhausted = (_task: unknown, error: unknown): Promise<void> => Promise.reject(error)
   engine.handle(
     'follow-render',
-    { concurrency: 1000, maxTries: Number.POSITIVE_INFINITY, onExhausted },
+    { concurrency: 100_000, maxTries: Number.POSITIVE_INFINITY, onExhausted },
     createFollowRender({
       coordinator,
       providers: [provider],
