@@ -61,11 +61,12 @@ await engine.stop({ graceMs: 0 })
 // Interrupted: every job was processing, each with an attempt in flight, when the process died.
 await database.transaction(async (tx) => {
   await tx.run(`update jobs set status = 'processing', started_at = approved_at where status = 'approved'`)
-  await tx.run(`update scenes set status = 'processing' where status = 'pending'`)
+  await tx.run(`update scenes set status = 'processing', attempt_id = id where status = 'pending'`)
   await tx.run(`delete from attempts`)
   await tx.run(
-    `insert into attempts (id, job_id, scene_id, renderer, model, status, cost_micros, inserted_at, updated_at)
-     select id, job_id, id, renderer, model, 'submitted', 0, inserted_at, updated_at from scenes`,
+    `insert into attempts (id, job_id, scene_id, renderer, model, status, cost_micros, client_id, day, render_key,
+       inserted_at, updated_at)
+     select id, job_id, id, renderer, model, 'submitted', 0, '', '', render_key, inserted_at, updated_at from scenes`,
   )
   await tx.run(`delete from tasks`)
   await tx.run(

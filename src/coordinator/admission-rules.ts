@@ -16,16 +16,19 @@ export interface RendererLimit {
   readonly task: 'render-scene' | 'follow-render'
 }
 
-/** What decides when the next request may be sent to a renderer. */
-export interface Gate {
-  /** When the last one was sent, ms since the epoch; undefined where none was. */
-  readonly lastPostedAt: number | undefined
-  /** What a provider asked for; undefined where it didn't, or where that is over. */
+/** What a provider asked for, while that lasts. */
+interface Paused {
   readonly pause: { readonly until: number; readonly reason: string } | undefined
 }
 
-/** What goes on at a renderer, read from rows. */
-export interface RendererNow extends Gate {
+/** What decides when the next request may be sent to a renderer, read from rows. */
+export interface Gate extends Paused {
+  /** When the last one was sent, ms since the epoch; undefined where none was. */
+  readonly lastPostedAt: number | undefined
+}
+
+/** What decides how many scenes may start at a renderer, read from rows. */
+export interface RendererNow extends Paused {
   readonly inFlight: number
   /** Attempts in flight that are still to be sent. */
   readonly unsent: number

@@ -146,16 +146,18 @@ async function admit(
 /** What goes on at a renderer. */
 export const rendererNow = async (reader: Reader, renderer: string, now: number): Promise<RendererNow> => ({
   ...(await occupancyOf(reader, renderer)),
-  ...(await gateNow(reader, renderer, now)),
+  pause: await pauseOf(reader, renderer, now),
 })
 
-/** Of that, what decides when the next request may be sent there. */
-export async function gateNow(reader: Reader, renderer: string, now: number): Promise<Gate> {
+/** When something was sent there last. */
+export const gateNow = async (reader: Reader, renderer: string, now: number): Promise<Gate> => ({
+  lastPostedAt: await lastPostedAt(reader, renderer),
+  pause: await pauseOf(reader, renderer, now),
+})
+
+async function pauseOf(reader: Reader, renderer: string, now: number): Promise<Gate['pause']> {
   const pause = await findPause(reader, renderer)
-  return {
-    lastPostedAt: await lastPostedAt(reader, renderer),
-    pause: pause && pause.until > now ? pause : undefined,
-  }
+  return pause && pause.until > now ? pause : undefined
 }
 
 /** Why a scene at the head of the queue can't start, though its renderer has a place for it. */

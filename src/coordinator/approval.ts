@@ -104,7 +104,8 @@ export function createApproval(options: ApprovalOptions) {
     { totalMicros, quote }: Needed,
     { max_cost, accept_unknown_cost }: ApprovalRequest,
   ): Promise<void> => {
-    const budgets = await openTreasury(tx, options.budgets, host.now()).budgetsFor({ ...job, jobId: job.id })
+    const treasury = openTreasury(tx, options.budgets, host.now())
+    const budgets = quote.scenesToPay === 0 ? [] : await treasury.budgetsFor({ ...job, jobId: job.id })
     const isUnknown = quote.micros === null
     const estimated_cost = quote.micros === null ? null : dollars(quote.micros)
     if (isUnknown && !accept_unknown_cost && !job.unknownCostAccepted)
@@ -140,7 +141,7 @@ export function createApproval(options: ApprovalOptions) {
     const scenes = await listScenes(tx, jobId)
     const repriced = await reprice(tx, found, scenes)
     const job = repriced ?? found
-    const needed = await neededFor(tx, job, await listScenes(tx, jobId))
+    const needed = await neededFor(tx, job, repriced ? await listScenes(tx, jobId) : scenes)
     if (job.status === 'cancelled' || (job.status !== 'pending' && !needed.isMore)) throw notPending(job)
     // Returned, not thrown: the new prices are kept, and the next approval is of them.
     if (repriced)

@@ -215,7 +215,7 @@ export function createAttemptVerbs(options: AttemptVerbsOptions): AttemptVerbs {
         const before = await findAttempt(tx, attemptId)
         const charged = isCharged(end) ? (before?.costMicros ?? null) : 0
         if (end === 'succeeded') {
-          const attempt = await setSucceeded(tx, attemptId, charged, now)
+          const attempt = await setSucceeded(tx, attemptId, charged, null, now)
           if (!attempt) return
           const { jobId, sceneId } = attempt
           const data = { attempt_id: attemptId, charged_micros: charged }

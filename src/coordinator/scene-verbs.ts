@@ -5,7 +5,7 @@ import type { Attempt } from '../job/attempt.ts'
 import type { Job } from '../job/job.ts'
 import { rendering } from '../job/progress.ts'
 import type { Failure, Scene } from '../job/scene.ts'
-import { findAttempt, setAttemptFailed, setClip, setSubmitted, setSucceeded } from '../store/attempts.ts'
+import { findAttempt, setAttemptFailed, setSubmitted, setSucceeded } from '../store/attempts.ts'
 import type { Database, Reader, Transaction } from '../store/database.ts'
 import { findJob, findJobState } from '../store/jobs.ts'
 import { findRender, forgetRender, keepRender } from '../store/renders.ts'
@@ -105,9 +105,8 @@ export function createSceneVerbs(options: SceneVerbsOptions): SceneVerbs {
     sceneRendered: (attemptId, clip) =>
       database.transaction(async (tx) => {
         const now = host.now()
-        const attempt = await setSucceeded(tx, attemptId, 0, now)
+        const attempt = await setSucceeded(tx, attemptId, 0, 'kept', now)
         if (!attempt) return
-        await setClip(tx, attemptId, 'kept', now)
         await keepRender(tx, attempt.renderKey, { artifact: clip.source, attemptId }, now)
         const scene = await findScene(tx, attempt.sceneId)
         if (scene?.attemptId === attemptId) await complete(tx, scene, clip)

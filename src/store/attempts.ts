@@ -95,7 +95,7 @@ const moveTo = (status: AttemptStatus, columns: string, from = mayPrecede(attemp
 const moves = {
   submitted: moveTo('submitted', ''),
   adopted: moveTo('submitted', ', provider_id = $3, failure = null'),
-  succeeded: moveTo('succeeded', ', charged_micros = $3'),
+  succeeded: moveTo('succeeded', ', charged_micros = $3, clip = $4'),
   failed: moveTo('failed', ', charged_micros = $3, failure = $4'),
   cancelled: moveTo('cancelled', ', charged_micros = $3, failure = $4'),
   refused: moveTo('refused', ', charged_micros = 0, failure = $3'),
@@ -127,12 +127,14 @@ export const setAdopted = (
   now: number,
 ): Promise<Attempt | undefined> => move(tx, moves.adopted, id, now, providerId)
 
+/** `clip`: null where it is still to be fetched. */
 export const setSucceeded = (
   tx: Transaction,
   id: string,
   chargedMicros: number | null,
+  clip: 'kept' | null,
   now: number,
-): Promise<Attempt | undefined> => move(tx, moves.succeeded, id, now, chargedMicros)
+): Promise<Attempt | undefined> => move(tx, moves.succeeded, id, now, chargedMicros, clip)
 
 export const setAttemptFailed = (
   tx: Transaction,

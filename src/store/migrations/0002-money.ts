@@ -26,7 +26,6 @@ export const money: Migration = {
     `alter table scenes add column source text`,
     `alter table scenes add column place text`,
     `create index scenes_waiting_for on scenes (render_key) where status = 'pending'`,
-    `create index scenes_processing on scenes (job_id) where status = 'processing'`,
 
     // Anew, because what was paid for stays in the books when its scene or job is gone, and a price may be unknown.
     `create table attempts_new (
@@ -61,7 +60,7 @@ export const money: Migration = {
         case when status = 'succeeded' then 'kept' end, inserted_at, updated_at from attempts`,
     `drop table attempts`,
     `alter table attempts_new rename to attempts`,
-    `create index attempts_by_scene on attempts (scene_id)`,
+    `create index attempts_held on attempts (scene_id) where status = 'held'`,
     `create index attempts_by_job on attempts (job_id)`,
     `create index attempts_in_flight on attempts (renderer)
       where status in ('intended', 'submitted', 'unknown', 'held')`,
