@@ -45,6 +45,9 @@ const hour = 60 * minute
 /** A clock may be put right meanwhile: what a provider dates is compared with ours this loosely. */
 const skewMs = 5 * minute
 
+/** So far a clock may have been put back since a request was sent: what carries its mark is looked for that much earlier. */
+const clockStepMs = hour
+
 /** A provider lists a render at most a minute after it has accepted it; absence is believed when twice that is over. */
 const absentAfterMs = 2 * minute
 
@@ -231,11 +234,11 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
   /** One look for an attempt that may have been accepted; resolves to whether that is decided now. */
   const search = async (attempt: Attempt, provider: Provider): Promise<boolean> => {
     if ((await adoptHinted(attempt, provider)) === 'yes') return true
-    const postedAt = attempt.postedAt ?? attempt.insertedAt
-    const listing = await provider.list({ after: postedAt - skewMs }, ending)
     const now = host.now()
+    const sentAt = Math.min(attempt.postedAt ?? attempt.insertedAt, now)
+    const listing = await provider.list({ after: sentAt - clockStepMs }, ending)
     if (listing.kind === 'failed') {
-      if (now - postedAt < unreadableMs) return false
+      if (now - sentAt < unreadableMs) return false
       await coordinator.renderHeld(attemptId, `the provider's list can't be read (${listing.reason})`)
       return true
     }
@@ -248,7 +251,10 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
     lookingSince ??= host.monotonic()
     if (host.monotonic() - lookingSince < absentAfterMs) return false
     const unknownSince = attempt.unknownSince ?? now
-    const doubtful = await nameless(attempt, listing.renders, unknownSince + absentAfterMs + skewMs)
+    const doubtful = await nameless(attempt, listing.renders, {
+      from: sentAt - skewMs,
+      to: unknownSince + absentAfterMs + skewMs,
+    })
     const { code, reason } = attempt.failure ?? { code: 'absent', reason: 'the provider has no such render' }
     if (doubtful.length === 0) await refuse({ code, reason, retry: true }, true, null)
     else
@@ -263,10 +269,13 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
   const nameless = async (
     { renderer }: Attempt,
     renders: readonly ProviderRender[],
-    createdBefore: number,
+    created: { readonly from: number; readonly to: number },
   ): Promise<readonly string[]> => {
     const ids = renders
-      .filter(({ inputText, createdAt }) => inputText === null && createdAt <= createdBefore)
+      .filter(
+        ({ inputText, createdAt }) =>
+          inputText === null && createdAt >= created.from && createdAt <= created.to,
+      )
       .map(({ id }) => id)
     const known = await coordinator.knownRenders(renderer, ids)
     return ids.filter((id) => !known.has(id))
