@@ -67,7 +67,8 @@ export function createAdmission(options: AdmissionOptions): Admission {
           })
         lookAgainAt = Math.min(lookAgainAt, retryAt ?? Number.POSITIVE_INFINITY)
       }
-      setAlarm(lookAgainAt)
+      if (lookAgainAt <= host.now()) again = true
+      else setAlarm(lookAgainAt)
     } while (again && !stopped.signal.aborted)
     // In the same breath as the last look at `again`: whoever asks from now on begins a look of his own.
     isLooking = false
@@ -101,7 +102,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
 }
 
 /** Scenes started in one transaction: nothing else is heard meanwhile. */
-const startsAtOnce = 32
+const startsAtOnce = 64
 
 /** Scenes read at a time: more than the free places where some of them have to wait for money. */
 const pageSize = 50

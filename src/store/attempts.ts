@@ -228,13 +228,13 @@ export interface Occupancy {
 }
 
 // A held attempt is older than the time after which its provider ends a render by itself, so it takes no slot.
-const slots = quoted(inFlightAttemptStatuses.filter((status) => status !== 'held'))
+const takesSlot = `status in (${inFlight}) and status <> 'held'`
 
 export async function occupancyOf(reader: Reader, renderer: string): Promise<Occupancy> {
   const row = (await reader.get(
     `select count(*) as attempts,
        coalesce(sum(case when status = 'intended' and posted_at is null then 1 else 0 end), 0) as unsent
-     from attempts where renderer = $1 and status in (${slots})`,
+     from attempts where renderer = $1 and ${takesSlot}`,
     [renderer],
   ))!
   return { inFlight: number(row, 'attempts'), unsent: Number(row.unsent) }

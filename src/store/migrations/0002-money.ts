@@ -62,7 +62,8 @@ export const money: Migration = {
     `alter table attempts_new rename to attempts`,
     `create index attempts_held on attempts (scene_id) where status = 'held'`,
     `create index attempts_by_job on attempts (job_id)`,
-    `create index attempts_in_flight on attempts (renderer)
+    // All that counting a renderer's places takes, without a look at the rows.
+    `create index attempts_in_flight on attempts (renderer, status, posted_at)
       where status in ('intended', 'submitted', 'unknown', 'held')`,
     // Paid for, and still to be fetched.
     `create index attempts_to_fetch on attempts (renderer) where status = 'succeeded' and clip is null`,
