@@ -1,5 +1,4 @@
 /** What the pipeline tells the coordinator of a scene: begun, so far, rendered, failed. */
-import type { Engine } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
 import type { Attempt } from '../job/attempt.ts'
 import type { Job } from '../job/job.ts'
@@ -57,7 +56,6 @@ export interface SceneVerbs {
 
 export interface SceneVerbsOptions {
   readonly database: Database
-  readonly engine: Engine
   readonly host: Host
   readonly tell: Tell
   readonly settling: Settling

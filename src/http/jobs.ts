@@ -11,6 +11,7 @@ import {
   addressOf,
   jobIdOf,
   jobPath,
+  once,
   readCursor,
   timeOf,
   timeOrNull,
@@ -159,8 +160,6 @@ const readJobRoute = createRoute({
 const pageSize = { standard: 50, most: 200 }
 const mostLabels = 10
 const pageReason = `must be a whole number from 1 to ${pageSize.most}`
-
-const once = (name: string) => z.string({ error: `${name} must be given once` })
 
 const listQuery = z
   .object({

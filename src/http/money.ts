@@ -9,7 +9,7 @@ import { type BodyLimits, readJson } from './body.ts'
 import { spentOf, usdOrNull } from './cost.ts'
 import { jsonAnswer, jsonBody } from './describe.ts'
 import { storyboardAnswer, storyboardSchema } from './storyboard.ts'
-import { jobIdOf, readCursor, timeOf, timeOrNull, timeSchema, writeCursor } from './path.ts'
+import { jobIdOf, once, readCursor, timeOf, timeOrNull, timeSchema, writeCursor } from './path.ts'
 import { malformedField } from './problem.ts'
 
 const usd = z.number().describe('US dollars')
@@ -140,7 +140,6 @@ const ledgerSchema = z.object({
 export type LedgerAnswer = z.infer<typeof ledgerSchema>
 
 const pageSize = { standard: 100, most: 500 }
-const once = (name: string) => z.string({ error: `${name} must be given once` })
 const time = (name: string) =>
   once(name)
     .refine((text) => !Number.isNaN(Date.parse(text)), 'must be a time, such as 2026-11-25T00:00:00Z')

@@ -59,6 +59,9 @@ export const signedText = {
   webhook: (attemptId: string): string => `webhook ${attemptId}`,
 }
 
+/** A member of the query; given twice it is an array. */
+export const once = (name: string) => z.string({ error: `${name} must be given once` })
+
 /** Where a page ended: to be handed back, not to be read. */
 export const writeCursor = (place: string): string => Buffer.from(place).toString('base64url')
 

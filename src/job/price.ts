@@ -12,13 +12,6 @@ export function spokenMoney(micros: number): string {
   return `$${usd.toFixed(micros !== 0 && Math.abs(micros) < 10_000 ? 4 : 2)}`
 }
 
-/** Null where one of them is unknown: an unknown price is never taken for zero. */
-export const sumOfPrices = (prices: Iterable<number | null>): number | null => {
-  let sum: number | null = 0
-  for (const price of prices) sum = price === null || sum === null ? null : sum + price
-  return sum
-}
-
 /** What has become of a job's or a client's money. */
 export interface Money {
   /** Held back for attempts that may still be charged. */

@@ -36,11 +36,9 @@ const sceneOf = (row: Row): Scene => ({
 
 const sceneOrUndefined = (row: Row | undefined): Scene | undefined => row && sceneOf(row)
 
-export type NewScene = Pick<
+/** What a scene shows, who renders it, and what that costs. */
+export type ScenePlanColumns = Pick<
   Scene,
-  | 'id'
-  | 'jobId'
-  | 'position'
   | 'title'
   | 'prompt'
   | 'duration'
@@ -52,8 +50,9 @@ export type NewScene = Pick<
   | 'price_micros'
   | 'notes'
   | 'renderKey'
-  | 'forced'
 >
+
+export type NewScene = ScenePlanColumns & Pick<Scene, 'id' | 'jobId' | 'position' | 'forced'>
 
 const insert = `insert into scenes
   (id, job_id, position, status, title, prompt, duration, asset_ids, transition, model, renderer, render, price_micros,
@@ -195,21 +194,6 @@ const cancelAll = `update scenes set status = 'cancelled', not_before = null, up
 
 export const cancelScenes = (tx: Transaction, jobId: number, now: number): Promise<number> =>
   tx.run(cancelAll, [jobId, now])
-
-export type ScenePlanColumns = Pick<
-  NewScene,
-  | 'title'
-  | 'prompt'
-  | 'duration'
-  | 'asset_ids'
-  | 'transition'
-  | 'model'
-  | 'renderer'
-  | 'render'
-  | 'price_micros'
-  | 'notes'
-  | 'renderKey'
->
 
 export const setScenePlan = (
   tx: Transaction,
