@@ -11,16 +11,19 @@ export interface ProblemMembers {
 
 export type ProblemStatus =
   | 400
+  | 401
   | 403
   | 404
   | 405
   | 408
+  | 409
   | 412
   | 413
   | 415
   | 416
   | 421
   | 422
+  | 429
   | 431
   | 500
   | 503
@@ -90,6 +93,13 @@ function refusalProblem(message: string, refusal: Refusal): HttpProblem {
       return new HttpProblem(404, { error: message, scene_id: refusal.sceneId })
     case 'scene_of_another_job':
       return new HttpProblem(422, { error: message, scene_id: refusal.sceneId, job_id: refusal.jobId })
+    case 'job_refused':
+      return new HttpProblem(422, {
+        error: message,
+        job_id: refusal.jobId,
+        current_status: refusal.currentStatus,
+        reason: refusal.reason,
+      })
     case 'scene_refused':
       return new HttpProblem(422, { error: message, scene_id: refusal.sceneId, reason: refusal.reason })
     case 'approval_refused':
@@ -152,16 +162,19 @@ export function problemOf(error: unknown): HttpProblem | undefined {
 
 const phrases: { readonly [status in ProblemStatus]: string } = {
   400: 'Bad Request',
+  401: 'Unauthorized',
   403: 'Forbidden',
   404: 'Not Found',
   405: 'Method Not Allowed',
   408: 'Request Timeout',
+  409: 'Conflict',
   412: 'Precondition Failed',
   413: 'Content Too Large',
   415: 'Unsupported Media Type',
   416: 'Range Not Satisfiable',
   421: 'Misdirected Request',
   422: 'Unprocessable Content',
+  429: 'Too Many Requests',
   431: 'Request Header Fields Too Large',
   500: 'Internal Server Error',
   503: 'Service Unavailable',

@@ -36,6 +36,13 @@ export type Refusal =
       readonly reason: string
       readonly amounts: Readonly<Record<string, number | null>>
     }
+  /** What the job is like does not allow it. */
+  | {
+      readonly code: 'job_refused'
+      readonly jobId: number
+      readonly currentStatus: string
+      readonly reason: string
+    }
   /** The scene's or its job's state does not allow it. */
   | {
       readonly code: 'scene_refused'

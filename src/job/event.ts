@@ -8,6 +8,10 @@ const jobTopics = {
   job_completed: 'jobs:completed',
   job_failed: 'jobs:failed',
   job_cancelled: 'jobs:cancelled',
+  job_retried: 'jobs:retried',
+  job_updated: 'jobs:updated',
+  job_paused: 'jobs:paused',
+  job_resumed: 'jobs:resumed',
 } as const
 
 const sceneTopics = {
@@ -36,6 +40,18 @@ export interface JobEvent {
   readonly job_id: number
   readonly scene_id?: string
   readonly data: Readonly<Record<string, unknown>>
+  /** Who asked for it, such as a key's name; left out where nobody did. */
+  readonly by?: string
   /** ISO 8601, UTC. */
   readonly inserted_at: string
+}
+
+/** Every type of event, for those who choose among them. */
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the type says these are all its keys
+export const eventTypes = Object.keys(topicOf) as readonly EventType[]
+
+/** Who asks for a change, and why: kept with the event that tells it. */
+export interface Asked {
+  readonly by?: string | undefined
+  readonly reason?: string | undefined
 }

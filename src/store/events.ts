@@ -1,9 +1,10 @@
-import { type EventType, type JobEvent, topicOf } from '../job/event.ts'
+import { type Asked, type EventType, type JobEvent, topicOf } from '../job/event.ts'
 import type { Reader, Row, Transaction } from './database.ts'
 import { json, number, text, textOrNull } from './sql.ts'
 
 const eventOf = (row: Row): JobEvent => {
   const sceneId = textOrNull(row, 'scene_id')
+  const by = textOrNull(row, 'actor')
   return {
     id: number(row, 'id'),
     topic: text(row, 'topic') as JobEvent['topic'],
@@ -11,28 +12,34 @@ const eventOf = (row: Row): JobEvent => {
     job_id: number(row, 'job_id'),
     ...(sceneId === null ? {} : { scene_id: sceneId }),
     data: json<Record<string, unknown>>(row, 'data'),
+    ...(by === null ? {} : { by }),
     inserted_at: new Date(number(row, 'inserted_at')).toISOString(),
   }
 }
 
-const insert = `insert into events (topic, type, job_id, scene_id, data, inserted_at)
-  values ($1, $2, $3, $4, $5, $6)`
+const insert = `insert into events (topic, type, job_id, scene_id, data, actor, inserted_at)
+  values ($1, $2, $3, $4, $5, $6, $7)`
 
 export interface NewEvent {
   readonly type: EventType
   readonly jobId: number
   readonly sceneId?: string
   readonly data: Readonly<Record<string, unknown>>
+  /** Who asked for it, and why: the reason is told in `data`. */
+  readonly asked?: Asked | undefined
 }
 
 export async function appendEvent(tx: Transaction, event: NewEvent, now: number): Promise<JobEvent> {
   const topic = topicOf[event.type]
+  const { by, reason } = event.asked ?? {}
+  const data = reason === undefined ? event.data : { ...event.data, reason }
   const id = await tx.insert(insert, [
     topic,
     event.type,
     event.jobId,
     event.sceneId ?? null,
-    JSON.stringify(event.data),
+    JSON.stringify(data),
+    by ?? null,
     now,
   ])
   return {
@@ -41,7 +48,8 @@ export async function appendEvent(tx: Transaction, event: NewEvent, now: number)
     type: event.type,
     job_id: event.jobId,
     ...(event.sceneId === undefined ? {} : { scene_id: event.sceneId }),
-    data: event.data,
+    data,
+    ...(by === undefined ? {} : { by }),
     inserted_at: new Date(now).toISOString(),
   }
 }
