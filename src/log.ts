@@ -18,10 +18,20 @@ export function createLog({ level, pretty, destination }: LogOptions): Log {
   const lines = destination ?? pino.destination({ fd: 1, sync: true })
   const plain = pretty ?? (destination === undefined && process.stdout.isTTY)
   return pino(
-    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
+    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, hooks: { streamWrite: redacted } },
     plain ? { write: (line) => lines.write(readable(line)) } : lines,
   )
 }
+
+/**
+ * Keys, webhook secrets, what an Authorization header holds, our signatures in addresses, and Replicate's tokens. Before
+ * them may stand what JSON makes of a line's end.
+ */
+const secrets =
+  /(wck_|whsec_)[\w+/=-]+|(Bearer\s+)[^\s"'\\,]+|([?&]signature=)[\w%+/=-]+|(?<=^|[^a-z0-9]|\\[nrt])(r8_)\w+/gi
+
+/** The text without what lets somebody in, whoever wrote it there. */
+export const redacted = (text: string): string => text.replace(secrets, '$1$2$3$4[redacted]')
 
 /** What `[Workflow.Coordinator]` says, in the words operators search for. */
 export const logLine = {
@@ -47,6 +57,33 @@ export const logLine = {
 
   jobCancelled: (log: Log, jobId: number): void =>
     log.info({ job_id: jobId }, `[Workflow.Coordinator] Job cancelled: ${jobId}`),
+
+  jobRetried: (log: Log, jobId: number): void =>
+    log.info({ job_id: jobId }, `[Workflow.Coordinator] Job retried: ${jobId}`),
+
+  jobPaused: (log: Log, jobId: number, by: string | undefined): void =>
+    log.info({ job_id: jobId, by }, `[Workflow.Coordinator] Job paused: ${jobId}`),
+
+  jobResumed: (log: Log, jobId: number, by: string | undefined): void =>
+    log.info({ job_id: jobId, by }, `[Workflow.Coordinator] Job resumed: ${jobId}`),
+
+  paused: (log: Log, scope: string, by: string | undefined, reason: string | null): void =>
+    log.warn({ scope, by, reason }, `[Workflow.Coordinator] Paused: ${scope}`),
+
+  resumed: (log: Log, scope: string, by: string | undefined): void =>
+    log.warn({ scope, by }, `[Workflow.Coordinator] Resumed: ${scope}`),
+
+  limitsChanged: (log: Log, limits: Readonly<Record<string, number | null>>, by: string | undefined): void =>
+    log.info({ limits, by }, '[Workflow.Coordinator] Limits changed'),
+
+  cannotKeepTimes: (log: Log, err: unknown): void =>
+    log.error({ err }, '[Workflow.Coordinator] Cannot look for jobs whose time has come; trying again'),
+
+  taskSetAside: (log: Log, task: Task, crashes: number): void =>
+    log.error(
+      { ...facts(task), crashes },
+      `[Workflow.Coordinator] The process has died ${crashes} times while it worked on job ${task.jobId}: its ${task.kind} task is set aside`,
+    ),
 
   providerPaused: (log: Log, renderer: string, waitMs: number, reason: string): void =>
     log.warn(
@@ -92,6 +129,29 @@ export const logLine = {
       `[Workflow.Coordinator] Cannot compare our attempts with what ${renderer} lists; trying again: ${reason}`,
     ),
 
+  deliveryGivenUp: (
+    log: Log,
+    delivery: { readonly id: string; readonly endpointId: string; readonly address: string },
+    reason: string,
+  ): void =>
+    log.warn(
+      { delivery_id: delivery.id, endpoint_id: delivery.endpointId, address: delivery.address, reason },
+      `[Workflow.Coordinator] Webhook delivery ${delivery.id} to ${delivery.address} is given up: ${reason}`,
+    ),
+
+  endpointDisabled: (
+    log: Log,
+    endpoint: { readonly id: string; readonly address: string },
+    reason: string,
+  ): void =>
+    log.warn(
+      { endpoint_id: endpoint.id, address: endpoint.address, reason },
+      `[Workflow.Coordinator] Webhook endpoint ${endpoint.id} at ${endpoint.address} is disabled: ${reason}`,
+    ),
+
+  cannotDeliver: (log: Log, err: unknown): void =>
+    log.error({ err }, '[Workflow.Coordinator] Cannot see to the webhooks; trying again'),
+
   taskPutOff: (log: Log, task: Task, err: unknown): void =>
     log.warn(
       { err, ...facts(task) },
@@ -119,6 +179,30 @@ export const logLine = {
       `[Workflow.Coordinator] Cannot note how a ${task.kind} task of job ${task.jobId} ended; trying again`,
     ),
 
+  keyCreated: (log: Log, key: KeyFacts, by: string | undefined): void =>
+    log.info(
+      keyFacts(key, by),
+      `[Workflow.Coordinator] Key ${key.name} was created (${key.scopes.join(', ')})`,
+    ),
+
+  keyRotated: (log: Log, key: KeyFacts, by: string | undefined): void =>
+    log.info(keyFacts(key, by), `[Workflow.Coordinator] Key ${key.name} was rotated`),
+
+  keyRevoked: (log: Log, key: KeyFacts, by: string | undefined): void =>
+    log.warn(keyFacts(key, by), `[Workflow.Coordinator] Key ${key.name} is revoked`),
+
+  keyUseNotNoted: (log: Log, err: unknown): void =>
+    log.warn({ err }, '[Workflow.Coordinator] Cannot note when a key was used; it is taken all the same'),
+
+  notLetIn: (log: Log, address: string, path: string): void =>
+    log.warn(
+      { address, path },
+      `[Workflow.Coordinator] A request from ${address} without a valid key is refused`,
+    ),
+
+  answerNotKept: (log: Log, err: unknown): void =>
+    log.warn({ err }, '[Workflow.Coordinator] Cannot keep the answer to a request with an Idempotency-Key'),
+
   listening: (log: Log, url: string, facts: Readonly<Record<string, unknown>>): void =>
     log.info({ url, ...facts }, `[Workflow.Coordinator] Listening on ${url}`),
 
@@ -128,6 +212,12 @@ export const logLine = {
 
   cannotAdmit: (log: Log, err: unknown): void =>
     log.error({ err }, '[Workflow.Coordinator] Cannot look for scenes to start; trying again'),
+
+  cannotReadEvents: (log: Log, err: unknown): void =>
+    log.error(
+      { err },
+      '[Workflow.Coordinator] Cannot read the events for those who follow them; trying again',
+    ),
 
   cannotTakeTasks: (log: Log, err: unknown): void =>
     log.error({ err }, '[Workflow.Coordinator] Cannot look for tasks; trying again'),
@@ -149,6 +239,10 @@ const attemptFacts = ({ id, jobId, sceneId, renderer }: AttemptFacts) => ({
   scene_id: sceneId,
   renderer,
 })
+
+type KeyFacts = { readonly id: string; readonly name: string; readonly scopes: readonly string[] }
+
+const keyFacts = ({ id, name }: KeyFacts, by: string | undefined) => ({ key_id: id, key: name, by })
 
 const facts = ({ kind, subject, jobId }: Task) => ({ kind, subject, job_id: jobId })
 

@@ -1,7 +1,9 @@
 /** The HTTP API as the commands use it. What the server refuses is told in the server's words. */
 import { openAsBlob } from 'node:fs'
 import type { AssetAnswer } from '../http/assets.ts'
-import type { CancelAnswer, JobAnswer, JobsAnswer } from '../http/jobs.ts'
+import type { CancelAnswer } from '../http/job-control.ts'
+import type { JobAnswer, JobsAnswer } from '../http/jobs.ts'
+import type { KeyAnswer, KeysAnswer, NewKeyAnswer } from '../http/keys.ts'
 import type { BudgetsAnswer, EstimateAnswer, LedgerAnswer } from '../http/money.ts'
 import type { EditedAnswer, ScenesAnswer } from '../http/scenes.ts'
 import type { ApprovalRequest } from '../job/request.ts'
@@ -23,15 +25,21 @@ export interface Client {
   ledger(query: URLSearchParams): Promise<LedgerAnswer>
   budgets(): Promise<BudgetsAnswer>
   setBudgets(limits: Readonly<Record<string, number | null>>): Promise<BudgetsAnswer>
+  keys(): Promise<KeysAnswer>
+  createKey(request: unknown): Promise<NewKeyAnswer>
+  rotateKey(id: string, request: unknown): Promise<NewKeyAnswer>
+  revokeKey(id: string): Promise<KeyAnswer>
   /** An answer with the film's bytes still to be read. */
   film(jobId: string): Promise<Response>
 }
 
 const at = (jobId: string): string => `/api/v3/jobs/${encodeURIComponent(jobId)}`
 
-export function createClient(url: string, signal?: AbortSignal): Client {
+export function createClient(url: string, signal?: AbortSignal, key?: string): Client {
   const ask = async (path: string, init: RequestInit = {}): Promise<Response> => {
-    const response = await fetch(new URL(path, url), { ...init, signal: signal ?? null }).catch(
+    const headers = new Headers(init.headers)
+    if (key) headers.set('authorization', `Bearer ${key}`)
+    const response = await fetch(new URL(path, url), { ...init, headers, signal: signal ?? null }).catch(
       (cause: unknown) => {
         signal?.throwIfAborted()
         throw isUnreachable(cause)
@@ -39,6 +47,12 @@ export function createClient(url: string, signal?: AbortSignal): Client {
           : new CommandError(`The request to ${url} failed (${whyOf(cause)})`, 1, { cause })
       },
     )
+    if (response.status === 401)
+      throw new CommandError(
+        key
+          ? `The key is not, or no longer, valid at ${url}`
+          : `${url} needs a key: set COORDINATOR_KEY, or give --key`,
+      )
     if (!response.ok) throw new CommandError(await refusalOf(response))
     return response
   }
@@ -69,6 +83,10 @@ export function createClient(url: string, signal?: AbortSignal): Client {
     ledger: (query) => json(`/api/v3/ledger?${query.toString()}`),
     budgets: () => json('/api/v3/budgets'),
     setBudgets: (limits) => send('PUT', '/api/v3/budgets', limits),
+    keys: () => json('/api/v3/keys'),
+    createKey: (request) => send('POST', '/api/v3/keys', request),
+    rotateKey: (id, request) => send('POST', `/api/v3/keys/${id}/rotate`, request),
+    revokeKey: (id) => json(`/api/v3/keys/${id}/revoke`, { method: 'POST' }),
     film: (jobId) => ask(`/api/v3/videos/${encodeURIComponent(jobId)}/combined`),
   }
 }

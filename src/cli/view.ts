@@ -179,6 +179,13 @@ function clockOf(ms: number): string {
 /** Where there is no room for the reason. */
 const shortReasons: Readonly<Record<Waiting['code'], string>> = {
   approval: 'its cost is not approved',
+  paused: 'everything is paused',
+  renderer_paused: 'its renderer is paused',
+  job_paused: 'its job is paused',
+  dependency: 'its job waits for another',
+  scheduled: 'it is not time yet',
+  jobs_limit: 'other jobs go first',
+  stitching: 'other films go first',
   provider_pause: 'the provider is busy',
   slots: 'all places are taken',
   start_delay: 'starts are kept apart',

@@ -3,6 +3,7 @@
  * scenes (`admission.ts`) and tell why others wait (`reading.ts`).
  */
 import { type Money, endOfDay, spokenMoney } from '../job/price.ts'
+import type { Stop } from '../job/queue.ts'
 
 /** What admission knows of a renderer. */
 export interface RendererLimit {
@@ -12,19 +13,26 @@ export interface RendererLimit {
   readonly maxConcurrency: number
   /** The least time between two starts, over all jobs, in ms. */
   readonly startDelayMs: number
+  /** Starts within any minute, over all jobs; left out for no such limit. */
+  readonly startsPerMinute?: number | undefined
   /** The task that sees to an attempt. */
   readonly task: 'render-scene' | 'follow-render'
 }
 
-/** What a provider asked for, while that lasts. */
+/** What keeps anything from being started at a renderer, while that lasts. */
 interface Paused {
+  /** What its provider asked for. */
   readonly pause: { readonly until: number; readonly reason: string } | undefined
+  /** What a person asked for: of all, or of this renderer. */
+  readonly stop: Stop | undefined
 }
 
 /** What decides when the next request may be sent to a renderer, read from rows. */
 export interface Gate extends Paused {
   /** When the last one was sent, ms since the epoch; undefined where none was. */
   readonly lastPostedAt: number | undefined
+  /** When the first of as many as may be sent in a minute was sent; undefined where there were fewer. */
+  readonly minuteBeganAt: number | undefined
 }
 
 /** What decides how many scenes may start at a renderer, read from rows. */
@@ -36,6 +44,13 @@ export interface RendererNow extends Paused {
 
 export const waitCodes = [
   'approval',
+  'paused',
+  'renderer_paused',
+  'job_paused',
+  'dependency',
+  'scheduled',
+  'jobs_limit',
+  'stitching',
   'provider_pause',
   'slots',
   'start_delay',
@@ -63,18 +78,28 @@ export interface Waiting {
   readonly until: number | null
 }
 
+/** With since when it waits, ms since the epoch. */
+export interface WaitingSince extends Waiting {
+  readonly since: number
+}
+
 /** Attempts that are made ready while another's start has to be waited for: enough to lose no time, few enough for priorities to count. */
 const unsentAhead = 2
 
+/** Whether a start may have to wait for others before it. */
+export const isPaced = ({ startDelayMs, startsPerMinute }: RendererLimit): boolean =>
+  startDelayMs > 0 || startsPerMinute !== undefined
+
 /** How many scenes may start at a renderer now, as far as it is concerned. */
 export function freeStarts(limit: RendererLimit, at: RendererNow): number {
-  if (at.pause) return 0
+  if (at.pause || at.stop) return 0
   const slots = limit.maxConcurrency - at.inFlight
-  return Math.max(0, limit.startDelayMs > 0 ? Math.min(slots, unsentAhead - at.unsent) : slots)
+  return Math.max(0, isPaced(limit) ? Math.min(slots, unsentAhead - at.unsent) : slots)
 }
 
 /** Why nothing can start at a renderer now. */
 export function rendererWait(limit: RendererLimit, at: RendererNow): Waiting | undefined {
+  if (at.stop) return stopWait(at.stop)
   if (at.pause)
     return {
       code: 'provider_pause',
@@ -90,16 +115,45 @@ export function rendererWait(limit: RendererLimit, at: RendererNow): Waiting | u
   if (freeStarts(limit, at) === 0)
     return {
       code: 'start_delay',
-      reason: `${limit.startDelayMs} ms are left between two starts at ${limit.name}`,
+      reason: `${paceOf(limit)} at ${limit.name}, and others are before it`,
       until: null,
     }
   return undefined
 }
 
+const paceOf = ({ startDelayMs, startsPerMinute }: RendererLimit): string =>
+  [
+    ...(startDelayMs > 0 ? [`${startDelayMs} ms are left between two starts`] : []),
+    ...(startsPerMinute === undefined ? [] : [`${startsPerMinute} are started in a minute`]),
+  ].join(' and ')
+
+/** What a person has stopped, as a reason to wait. */
+export function stopWait({ scope, reason, by, since }: Stop): WaitingSince {
+  const of = scope === 'all' ? 'everything' : scope.slice('renderer:'.length)
+  return {
+    code: scope === 'all' ? 'paused' : 'renderer_paused',
+    reason: `${of} was paused${by === null ? '' : ` by ${by}`}${reason === null ? '' : `: ${reason}`}`,
+    until: null,
+    since,
+  }
+}
+
+/** How soon who waits for a person's pause to end asks again, in case he isn't told. */
+const stopCheckMs = 5000
+
+const minuteMs = 60_000
+
 /** When the next request may be sent to a renderer, ms since the epoch; `now` where at once. A clock that was put back delays by one delay at most. */
 export function mayPostAt(limit: Pick<RendererLimit, 'startDelayMs'>, at: Gate, now: number): number {
-  const afterLast = at.lastPostedAt === undefined ? now : Math.min(at.lastPostedAt, now) + limit.startDelayMs
-  return Math.max(now, afterLast, at.pause?.until ?? now)
+  const after = (sentAt: number | undefined, ms: number): number =>
+    sentAt === undefined ? now : Math.min(sentAt, now) + ms
+  return Math.max(
+    now,
+    after(at.lastPostedAt, limit.startDelayMs),
+    after(at.minuteBeganAt, minuteMs),
+    at.pause?.until ?? now,
+    at.stop ? now + stopCheckMs : now,
+  )
 }
 
 /** A budget that counts for a scene, and what of it is used. */
@@ -172,3 +226,10 @@ export const sameRenderWait: Waiting = {
   reason: 'the same is being rendered for another scene, and this one takes its clip',
   until: null,
 }
+
+/** As many jobs are worked on as may be. */
+export const jobsLimitWait = (limit: number): Waiting => ({
+  code: 'jobs_limit',
+  reason: `${limit} jobs are worked on, and no more may be at once`,
+  until: null,
+})

@@ -7,10 +7,10 @@ import type { Engine } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
 import { dayOf } from '../job/price.ts'
 import { type Log, logLine } from '../log.ts'
-import { insertAttempt, isBeingRendered, lastPostedAt, occupancyOf } from '../store/attempts.ts'
+import { insertAttempt, isBeingRendered, occupancyOf, postedAt } from '../store/attempts.ts'
 import type { Database, Reader, Transaction } from '../store/database.ts'
 import { findPause } from '../store/money.ts'
-import { type WaitingScene, listWaitingScenes, nextRetryAt, setSceneProcessing } from '../store/scenes.ts'
+import { type WaitingScene, nextRetryAt, setSceneProcessing } from '../store/scenes.ts'
 import {
   type Gate,
   type RendererLimit,
@@ -20,9 +20,11 @@ import {
   moneyWait,
   sameRenderWait,
 } from './admission-rules.ts'
+import { jobPlacesNow, limitsNow, stopOf } from './limits.ts'
 import type { Starting } from './starting.ts'
 import type { Tell } from './tell.ts'
 import { type ConfiguredBudgets, type Treasury, openTreasury } from './treasury.ts'
+import { openTurns } from './turns.ts'
 
 export interface AdmissionOptions {
   readonly database: Database
@@ -33,6 +35,8 @@ export interface AdmissionOptions {
   readonly budgets: ConfiguredBudgets
   readonly starting: Starting
   readonly tell: Tell
+  /** Told of a renderer's limits in force, at each look. */
+  readonly onLimit: (limit: RendererLimit) => void
 }
 
 export interface Admission {
@@ -104,41 +108,48 @@ export function createAdmission(options: AdmissionOptions): Admission {
 /** Scenes started in one transaction: nothing else is heard meanwhile. */
 const startsAtOnce = 64
 
-/** Scenes read at a time: more than the free places where some of them have to wait for money. */
-const pageSize = 50
-
 /** Starts what may start at a renderer; resolves to when to look again, where that is known. */
 async function admit(
   tx: Transaction,
-  limit: RendererLimit,
+  configured: RendererLimit,
   options: AdmissionOptions,
 ): Promise<number | undefined> {
   const now = options.host.now()
+  const limits = await limitsNow(tx)
+  const limit = limits.of(configured)
+  options.onLimit(limit)
   const at = await rendererNow(tx, limit.name, now)
+  // Who ends a person's pause asks for another look.
+  if (at.stop) return undefined
   if (at.pause) return at.pause.until
   const places = freeStarts(limit, at)
   let free = Math.min(places, startsAtOnce)
   let again = Number.POSITIVE_INFINITY
   const treasury = openTreasury(tx, options.budgets, now)
+  let jobPlaces = await jobPlacesNow(tx, limits.jobs)
   const begun = new Set<number>()
-  for (let passed = 0; free > 0;) {
-    const page = { limit: Math.min(pageSize, free + passed), offset: passed }
-    const scenes = await listWaitingScenes(tx, limit.name, now, page)
-    for (const scene of scenes) {
-      if (free === 0) break
-      const wait = await sceneWait(tx, scene, treasury, now)
-      if (wait) {
-        passed++
-        again = Math.min(again, wait.until ?? Number.POSITIVE_INFINITY)
-        continue
-      }
-      if (scene.jobApproved && !begun.has(scene.jobId)) await options.starting.startJob(tx, scene.jobId)
-      begun.add(scene.jobId)
-      await startScene(tx, scene, limit, options)
-      treasury.reserve(scene, scene.priceMicros)
-      free--
+  const turns =
+    free > 0 ? await openTurns(tx, limit.name, { free, now, onlyBegun: jobPlaces <= 0 }) : undefined
+  for (let scene = await turns?.next(); scene && free > 0; scene = await turns!.next()) {
+    const isFirst = scene.jobApproved && !begun.has(scene.jobId)
+    // Only jobs that have begun from here on: that is another look.
+    if (isFirst && jobPlaces <= 0) return now
+    const wait = await sceneWait(tx, scene, treasury, now)
+    if (wait) {
+      again = Math.min(again, wait.until ?? Number.POSITIVE_INFINITY)
+      continue
     }
-    if (scenes.length < page.limit) break
+    if (isFirst) {
+      jobPlaces--
+      begun.add(scene.jobId)
+      await options.starting.startJob(tx, scene.jobId)
+      // What could be had for nothing was left until the job had its place.
+      await options.starting.serveJob(tx, scene.jobId)
+    }
+    if (!(await startScene(tx, scene, limit, options))) continue
+    turns!.started(scene)
+    treasury.reserve(scene, scene.priceMicros)
+    free--
   }
   if (free === 0 && places > startsAtOnce) return now
   return Math.min(again, (await nextRetryAt(tx, limit.name, now)) ?? Number.POSITIVE_INFINITY)
@@ -148,12 +159,19 @@ async function admit(
 export const rendererNow = async (reader: Reader, renderer: string, now: number): Promise<RendererNow> => ({
   ...(await occupancyOf(reader, renderer)),
   pause: await pauseOf(reader, renderer, now),
+  stop: await stopOf(reader, renderer),
 })
 
 /** When something was sent there last. */
-export const gateNow = async (reader: Reader, renderer: string, now: number): Promise<Gate> => ({
-  lastPostedAt: await lastPostedAt(reader, renderer),
-  pause: await pauseOf(reader, renderer, now),
+export const gateNow = async (
+  reader: Reader,
+  { name, startsPerMinute }: RendererLimit,
+  now: number,
+): Promise<Gate> => ({
+  lastPostedAt: await postedAt(reader, name, 1),
+  minuteBeganAt: startsPerMinute === undefined ? undefined : await postedAt(reader, name, startsPerMinute),
+  pause: await pauseOf(reader, name, now),
+  stop: await stopOf(reader, name),
 })
 
 async function pauseOf(reader: Reader, renderer: string, now: number): Promise<Gate['pause']> {
@@ -178,16 +196,17 @@ export async function sceneWait(
   return moneyWait({ priceMicros, authorisedMicros, unknownCostAccepted, job, budgets }, now)
 }
 
+/** Whether it was started: it may have taken a kept clip meanwhile. */
 async function startScene(
   tx: Transaction,
   scene: WaitingScene,
   { name: renderer, task }: RendererLimit,
   { engine, host, tell }: AdmissionOptions,
-): Promise<void> {
+): Promise<boolean> {
   const attemptId = host.id()
   const { id: sceneId, jobId, model, priceMicros: costMicros, clientId, renderKey, render: settings } = scene
   const now = host.now()
-  await setSceneProcessing(tx, sceneId, attemptId, now)
+  if ((await setSceneProcessing(tx, sceneId, attemptId, now)) === 0) return false
   await insertAttempt(
     tx,
     {
@@ -211,4 +230,5 @@ async function startScene(
     data: { attempt_id: attemptId, renderer, model },
   })
   await engine.enqueue(tx, { kind: task, subject: attemptId, jobId })
+  return true
 }

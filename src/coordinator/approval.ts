@@ -3,24 +3,28 @@ import type { Host } from '../host.ts'
 import { type Catalogue, priceOf } from '../job/catalogue.ts'
 import { RefusedError, jobNotFound } from '../job/errors.ts'
 import type { Job } from '../job/job.ts'
-import { refusalReason } from '../job/lifecycle.ts'
+import type { Asked } from '../job/event.ts'
+import { type JobStatus, jobVerbs, refusalReason } from '../job/lifecycle.ts'
 import { type Money, dollars, spokenMoney, toMicros } from '../job/price.ts'
 import { created } from '../job/progress.ts'
-import { type ApprovalRequest, parseApproval } from '../job/request.ts'
+import { type ApprovalRequest, type RetryRequest, parseApproval, parseRetry } from '../job/request.ts'
 import type { Scene } from '../job/scene.ts'
 import { type Log, logLine } from '../log.ts'
 import type { Database, Reader, Transaction } from '../store/database.ts'
+import { listDependencies } from '../store/dependencies.ts'
 import {
   findJob,
   listOtherwisePriced,
   setApproved,
   setAuthorised,
+  setDeadline,
   setReopened,
   setStoryboard,
 } from '../store/jobs.ts'
 import { moneyOfJob } from '../store/money.ts'
-import { listScenes, setScenePlan } from '../store/scenes.ts'
+import { listScenes, retryScenes, setScenePlan } from '../store/scenes.ts'
 import { type Quote, quoteFor } from './quote.ts'
+import type { Settling } from './settling.ts'
 import type { Starting } from './starting.ts'
 import type { Tell } from './tell.ts'
 import { type ConfiguredBudgets, openTreasury } from './treasury.ts'
@@ -32,7 +36,11 @@ export interface ApprovalOptions {
   readonly catalogue: Catalogue
   readonly budgets: ConfiguredBudgets
   readonly starting: Starting
+  readonly settling: Settling
   readonly tell: Tell
+  readonly admitSoon: () => void
+  /** A job's times have changed. */
+  readonly lookSoon: () => void
 }
 
 /** What a job still needs to be allowed. */
@@ -63,7 +71,7 @@ export async function neededFor(reader: Reader, job: Job, scenes: readonly Scene
 }
 
 export function createApproval(options: ApprovalOptions) {
-  const { database, host, log, catalogue, starting, tell } = options
+  const { database, host, log, catalogue, starting, settling, tell, admitSoon, lookSoon } = options
 
   /** Prices of another book than today's are looked up anew; whoever approves has to see them first. */
   const reprice = async (tx: Transaction, job: Job, scenes: readonly Scene[]): Promise<Job | undefined> => {
@@ -103,29 +111,30 @@ export function createApproval(options: ApprovalOptions) {
     job: Job,
     { totalMicros, quote }: Needed,
     { max_cost, accept_unknown_cost }: ApprovalRequest,
+    done: 'approved' | 'retried' = 'approved',
   ): Promise<void> => {
+    const costRefusedHere = (reason: string, amounts: Readonly<Record<string, number | null>>) =>
+      costRefused(job, reason, amounts, done)
     const treasury = openTreasury(tx, options.budgets, host.now())
     const budgets = quote.scenesToPay === 0 ? [] : await treasury.budgetsFor({ ...job, jobId: job.id })
     const isUnknown = quote.micros === null
     const estimated_cost = quote.micros === null ? null : dollars(quote.micros)
     if (isUnknown && !accept_unknown_cost && !job.unknownCostAccepted)
-      throw costRefused(
-        job,
+      throw costRefusedHere(
         'The price of a model is not known; approve with accept_unknown_cost to render it all the same',
         { estimated_cost },
       )
     if (isUnknown && budgets.length > 0)
-      throw costRefused(
-        job,
+      throw costRefusedHere(
         `The price of a model is not known, so it cannot be held against the budget ${budgets.map(({ name }) => name).join(', ')}; give the model a price`,
         { estimated_cost },
       )
     const cost = `${spokenMoney(totalMicros)}${isUnknown ? ' and an unknown sum' : ''}`
     if (max_cost !== undefined && totalMicros > toMicros(max_cost))
-      throw costRefused(job, `It costs ${cost}, more than max_cost`, { estimated_cost, max_cost })
+      throw costRefusedHere(`It costs ${cost}, more than max_cost`, { estimated_cost, max_cost })
     const ofJob = budgets.find(({ name }) => name === 'job')?.limitMicros
     if (ofJob !== undefined && totalMicros > ofJob)
-      throw costRefused(job, `It costs ${cost}, and a job's budget is ${spokenMoney(ofJob)}`, {
+      throw costRefusedHere(`It costs ${cost}, and a job's budget is ${spokenMoney(ofJob)}`, {
         estimated_cost,
         budget: dollars(ofJob),
       })
@@ -135,6 +144,7 @@ export function createApproval(options: ApprovalOptions) {
     tx: Transaction,
     jobId: number,
     request: ApprovalRequest,
+    asked: Asked | undefined,
   ): Promise<Job | RefusedError> => {
     const found = await findJob(tx, jobId)
     if (!found) throw jobNotFound(jobId)
@@ -157,29 +167,97 @@ export function createApproval(options: ApprovalOptions) {
         { revision: job.revision },
       )
     await check(tx, job, needed, request)
-    return allow(tx, job, needed, request)
+    return allow(tx, job, needed, request, asked)
   }
 
   const allow = async (
     tx: Transaction,
     job: Job,
     { totalMicros, quote }: Needed,
-    { max_cost, accept_unknown_cost = false }: ApprovalRequest,
+    request: ApprovalRequest,
+    asked: Asked | undefined,
   ): Promise<Job> => {
     const now = host.now()
     const progress = { ...created, stage: 'approved' }
     if (job.status === 'pending') await setApproved(tx, job.id, progress, now)
-    else if (job.endedAt !== null) await setReopened(tx, job.id, progress, now)
+    else if (job.endedAt !== null) await setReopened(tx, job.id, 'regenerate', progress, now)
+    const authorised = await authorise(tx, job, totalMicros, request)
+    const data = { estimated_micros: quote.micros, price_book: job.priceBook, authorised_micros: authorised }
+    await tell(tx, { type: 'job_approved', jobId: job.id, data, asked })
+    const approved = (await findJob(tx, job.id))!
+    await starting.serveJob(tx, job.id)
+    if (job.runAt !== null) tx.afterCommit(lookSoon)
+    return approved
+  }
+
+  /** Resolves to what the job may spend in all, in micros. */
+  const authorise = async (
+    tx: Transaction,
+    job: Job,
+    totalMicros: number,
+    { max_cost, accept_unknown_cost = false }: ApprovalRequest,
+  ): Promise<number> => {
     const allowed = max_cost === undefined ? job.authorisedMicros : toMicros(max_cost)
     const authorised = Math.max(allowed, totalMicros)
     const isUnknownAccepted = accept_unknown_cost || job.unknownCostAccepted
     if (authorised > 0 || isUnknownAccepted)
-      await setAuthorised(tx, job.id, authorised, isUnknownAccepted, now)
-    const data = { estimated_micros: quote.micros, price_book: job.priceBook, authorised_micros: authorised }
-    await tell(tx, { type: 'job_approved', jobId: job.id, data })
-    const approved = (await findJob(tx, job.id))!
-    await starting.serveJob(tx, job.id)
-    return approved
+      await setAuthorised(tx, job.id, authorised, isUnknownAccepted, host.now())
+    return authorised
+  }
+
+  /** Whether a job that has ended could go on at all. @throws {RefusedError} `transition_refused`, `job_refused` */
+  const checkRetry = async (tx: Transaction, job: Job, deadlineAt: number | null): Promise<void> => {
+    if (!(jobVerbs.retry.from as readonly JobStatus[]).includes(job.status)) throw notRetriable(job)
+    if (deadlineAt !== null && deadlineAt <= host.now())
+      throw retryRefused(job, 'Its deadline has passed: give another with deadline_at, or null for none')
+    const missed = (await listDependencies(tx, job.id)).find(
+      ({ isMet, onFailure, status }) =>
+        !isMet && onFailure === 'fail' && (status === 'failed' || status === 'cancelled'),
+    )
+    if (missed)
+      throw retryRefused(
+        job,
+        `Job ${missed.onJobId}, which it waits for, is ${missed.status}: retry that first`,
+      )
+  }
+
+  const retry = async (
+    tx: Transaction,
+    jobId: number,
+    { reason, deadline_at, ...request }: RetryRequest,
+    asked: Asked,
+  ): Promise<Job> => {
+    const found = await findJob(tx, jobId)
+    if (!found) throw jobNotFound(jobId)
+    const deadlineAt =
+      deadline_at === undefined ? found.deadlineAt : deadline_at === null ? null : Date.parse(deadline_at)
+    await checkRetry(tx, found, deadlineAt)
+    const now = host.now()
+    await retryScenes(tx, jobId, now)
+    // Prices of today: what they make dearer is asked for like anything that was not approved.
+    const job = (await reprice(tx, found, await listScenes(tx, jobId))) ?? found
+    const scenes = await listScenes(tx, jobId)
+    const needed = await neededFor(tx, job, scenes)
+    if (needed.isMore && needed.quote.micros !== null && request.max_cost === undefined)
+      throw costRefused(
+        job,
+        `It costs ${spokenMoney(needed.toApproveMicros!)} more than was approved: allow ${spokenMoney(needed.totalMicros)} in all with max_cost`,
+        { estimated_cost: dollars(needed.quote.micros), total_cost: dollars(needed.totalMicros) },
+        'retried',
+      )
+    await check(tx, job, needed, request, 'retried')
+    await setReopened(tx, jobId, 'retry', { ...created, stage: 'approved' }, now)
+    if (deadlineAt !== job.deadlineAt) await setDeadline(tx, jobId, deadlineAt)
+    const authorised = await authorise(tx, job, needed.totalMicros, request)
+    const data = { was: job.status, estimated_micros: needed.quote.micros, authorised_micros: authorised }
+    await tell(tx, { type: 'job_retried', jobId, data, asked: { ...asked, reason } })
+    // Only its film is wanting, and nothing else would begin that.
+    if (scenes.every(({ status }) => status === 'completed')) await starting.startJob(tx, jobId)
+    await starting.serveJob(tx, jobId)
+    await settling.settleJob(tx, jobId)
+    tx.afterCommit(admitSoon)
+    tx.afterCommit(lookSoon)
+    return (await findJob(tx, jobId))!
   }
 
   return {
@@ -189,9 +267,16 @@ export function createApproval(options: ApprovalOptions) {
         await reprice(tx, (await findJob(tx, id))!, await listScenes(tx, id))
     },
 
-    async approveJob(jobId: number, input: unknown = {}): Promise<Job> {
+    async retryJob(jobId: number, input: unknown = {}, asked: Asked = {}): Promise<Job> {
+      const request = parseRetry(input)
+      const job = await database.transaction((tx) => retry(tx, jobId, request, asked))
+      logLine.jobRetried(log, jobId)
+      return job
+    },
+
+    async approveJob(jobId: number, input: unknown = {}, asked?: Asked): Promise<Job> {
       const request = parseApproval(input)
-      const outcome = await database.transaction((tx) => approve(tx, jobId, request))
+      const outcome = await database.transaction((tx) => approve(tx, jobId, request, asked))
       if (outcome instanceof RefusedError) throw outcome
       logLine.jobApproved(log, jobId)
       return outcome
@@ -212,11 +297,29 @@ const costRefused = (
   job: Job,
   reason: string,
   amounts: Readonly<Record<string, number | null>>,
+  done: 'approved' | 'retried' = 'approved',
 ): RefusedError =>
-  new RefusedError('Job cannot be approved', {
+  new RefusedError(`Job cannot be ${done}`, {
     code: 'approval_refused',
     jobId: job.id,
     currentStatus: job.status,
     reason,
     amounts,
+  })
+
+const notRetriable = (job: Job): RefusedError =>
+  new RefusedError('Job cannot be retried', {
+    code: 'transition_refused',
+    jobId: job.id,
+    verb: 'retry',
+    currentStatus: job.status,
+    reason: refusalReason.retry,
+  })
+
+const retryRefused = (job: Job, reason: string): RefusedError =>
+  new RefusedError('Job cannot be retried', {
+    code: 'job_refused',
+    jobId: job.id,
+    currentStatus: job.status,
+    reason,
   })

@@ -33,8 +33,10 @@ import { extendPause } from '../store/money.ts'
 import { insertWebhook } from '../store/provider.ts'
 import { keepRender } from '../store/renders.ts'
 import { findScene } from '../store/scenes.ts'
-import { type RendererLimit, mayPostAt } from './admission-rules.ts'
+import { recordRender } from '../store/timings.ts'
+import { type RendererLimit, isPaced, mayPostAt } from './admission-rules.ts'
 import { gateNow } from './admission.ts'
+import { limitsNow } from './limits.ts'
 import type { SceneEnd, Settling } from './settling.ts'
 import type { Starting } from './starting.ts'
 import type { Tell } from './tell.ts'
@@ -150,14 +152,15 @@ export function createAttemptVerbs(options: AttemptVerbsOptions): AttemptVerbs {
     beginPost: (attemptId, posting) =>
       database.transaction(async (tx): Promise<Post> => {
         const attempt = await findAttempt(tx, attemptId)
-        const limit = attempt && limitOf.get(attempt.renderer)
-        if (!limit || attempt.status !== 'intended') return { kind: 'over' }
+        const configured = attempt && limitOf.get(attempt.renderer)
+        if (!configured || attempt.status !== 'intended') return { kind: 'over' }
+        const limit = (await limitsNow(tx)).of(configured)
         const now = host.now()
-        const until = mayPostAt(limit, await gateNow(tx, limit.name, now), now)
+        const until = mayPostAt(limit, await gateNow(tx, limit, now), now)
         if (until > now) return { kind: 'wait', until }
         if ((await setPosted(tx, attemptId, posting, now)) === 0) return { kind: 'over' }
         // With a delay between starts, few are made ready ahead of their turn.
-        if (limit.startDelayMs > 0) tx.afterCommit(admitSoon)
+        if (isPaced(limit)) tx.afterCommit(admitSoon)
         return { kind: 'go' }
       }),
 
@@ -217,6 +220,7 @@ export function createAttemptVerbs(options: AttemptVerbsOptions): AttemptVerbs {
         if (end === 'succeeded') {
           const attempt = await setSucceeded(tx, attemptId, charged, null, now)
           if (!attempt) return
+          await recordRender(tx, attempt, undefined, now)
           const { jobId, sceneId } = attempt
           const data = { attempt_id: attemptId, charged_micros: charged }
           await tell(tx, { type: 'scene_rendered', jobId, sceneId, data })

@@ -3,35 +3,59 @@ import type { Engine } from '../engine/engine.ts'
 import type { PubSub } from '../events/pubsub.ts'
 import type { Host } from '../host.ts'
 import type { Catalogue } from '../job/catalogue.ts'
+import type { Network } from '../job/web-address.ts'
 import { type Log, logLine } from '../log.ts'
 import { listInFlight, listUnfetched } from '../store/attempts.ts'
 import type { Database } from '../store/database.ts'
 import { countActiveJobs, listUnstitched } from '../store/jobs.ts'
 import { listTaking } from '../store/scenes.ts'
+import { listScenesAhead } from '../store/timings.ts'
 import { type Accounts, createAccounts } from './accounts.ts'
 import type { RendererLimit } from './admission-rules.ts'
 import { createAdmission } from './admission.ts'
 import { createApproval } from './approval.ts'
 import { type AttemptVerbs, createAttemptVerbs, createNews } from './attempt-verbs.ts'
 import { type BudgetVerbs, createBudgetVerbs } from './budgets.ts'
+import { type Dependents, createDependents } from './dependents.ts'
+import { createEnding } from './ending.ts'
+import { type EtaVerbs, createEta } from './eta.ts'
+import { type Idempotent, createIdempotent } from './idempotent.ts'
+import { type DeliveryVerbs, createDeliveryVerbs } from './delivery-verbs.ts'
 import { type JobVerbs, createJobVerbs, offers } from './job-verbs.ts'
+import { type KeyVerbs, createKeyVerbs } from './key-verbs.ts'
+import { type LimitVerbs, createLimitVerbs } from './limits.ts'
 import { type Reading, createReading } from './reading.ts'
 import { type SceneEditing, createSceneEditing } from './scene-editing.ts'
 import { type SceneVerbs, createSceneVerbs } from './scene-verbs.ts'
 import { createSettling } from './settling.ts'
 import { createStarting } from './starting.ts'
 import { createTell } from './tell.ts'
+import { createTimetable } from './timetable.ts'
 import type { ConfiguredBudgets } from './treasury.ts'
+import { type WebhookVerbs, createWebhookVerbs } from './webhook-verbs.ts'
 
 export interface Coordinator
-  extends JobVerbs, SceneEditing, BudgetVerbs, Reading, Pick<AttemptVerbs, 'attempt' | 'webhookReceived'> {}
+  extends
+    JobVerbs,
+    SceneEditing,
+    BudgetVerbs,
+    LimitVerbs,
+    KeyVerbs,
+    Idempotent,
+    Reading,
+    WebhookVerbs,
+    EtaVerbs,
+    Pick<AttemptVerbs, 'attempt' | 'webhookReceived'> {}
 
 /** The coordinator as those see it who wire the house and do its work. */
-export interface RunningCoordinator extends Coordinator, SceneVerbs, AttemptVerbs, Accounts {
+export interface RunningCoordinator
+  extends Coordinator, SceneVerbs, AttemptVerbs, Dependents, Accounts, DeliveryVerbs {
   /** Resumes what an earlier process left, then admits scenes. Call it after every task kind has its handler. */
   start(): Promise<void>
   /** Admits no more scenes. */
   stop(): Promise<void>
+  /** How many renders may run on this machine at once, by the limits in force. */
+  rendersAtOnce(): number
 }
 
 export interface CoordinatorOptions {
@@ -43,6 +67,8 @@ export interface CoordinatorOptions {
   readonly renderers: readonly RendererLimit[]
   readonly catalogue: Catalogue
   readonly budgets?: ConfiguredBudgets
+  /** Networks that are not of the public internet, and may be sent to all the same. */
+  readonly webhookNetworks?: readonly Network[]
   /** Who we are in a provider's records: 12 hex digits. */
   readonly installationId?: string
   /** How often a scene may be tried in all. */
@@ -58,18 +84,37 @@ export function createCoordinator(options: CoordinatorOptions): RunningCoordinat
   const { database, engine, log, pubsub } = options
   const { budgets = {}, installationId = '000000000000', maxTries = 3, retryDelayMs = 2000 } = options
   const tell = createTell(options)
-  const starting = createStarting({ ...options, tell })
-  const admission = createAdmission({ ...options, budgets, starting, tell })
-  const { admitSoon } = admission
+  const admitSoon = (): void => admission.admitSoon()
+  const starting = createStarting({ ...options, tell, admitSoon })
+  const limits = new Map(options.renderers.map((limit) => [limit.name, limit]))
+  const onLimit = (limit: RendererLimit): void => void limits.set(limit.name, limit)
+  const admission = createAdmission({ ...options, budgets, starting, tell, onLimit })
   const news = createNews()
-  const settling = createSettling({ ...options, tell, maxTries, retryDelayMs })
   const { rendererOf, taskOf } = offers(options.renderers)
+  const ending = createEnding({ ...options, tell, news, taskOf, admitSoon })
+  const settling = createSettling({ ...options, tell, ending, maxTries, retryDelayMs })
+  const timetable = createTimetable({ ...options, starting, ending })
+  const { lookSoon } = timetable
   // A model that nobody here renders is not offered.
   const offered = [...options.catalogue.models].filter(([name]) => rendererOf.has(name))
   const catalogue: Catalogue = { ...options.catalogue, models: new Map(offered) }
-  const shared = { ...options, catalogue, budgets, installationId, tell, starting, settling, news, admitSoon }
+  const shared = {
+    ...options,
+    catalogue,
+    budgets,
+    installationId,
+    tell,
+    starting,
+    settling,
+    ending,
+    news,
+    admitSoon,
+    lookSoon,
+  }
   const attempts = createAttemptVerbs(shared)
+  const { deliverSoon, ...deliveries } = createDeliveryVerbs(options)
   const approval = createApproval(shared)
+  const reading = createReading(shared)
   const subscriptions: (() => void)[] = []
 
   /** Each step is idempotent: a task that is already there is not added twice. */
@@ -98,12 +143,29 @@ export function createCoordinator(options: CoordinatorOptions): RunningCoordinat
   return {
     ...createJobVerbs(shared),
     approveJob: approval.approveJob,
+    retryJob: approval.retryJob,
+    ...createLimitVerbs(shared),
+    ...createDependents(shared),
     ...createSceneEditing({ ...shared, attempts }),
     ...createSceneVerbs(shared),
     ...createBudgetVerbs(shared),
+    ...createKeyVerbs(shared),
+    ...createIdempotent(shared),
     ...createAccounts(shared),
-    ...createReading(shared),
+    ...createWebhookVerbs({ webhookNetworks: [], ...options, deliverSoon }),
+    ...deliveries,
+    ...reading,
+    ...createEta({
+      ...options,
+      ahead: listScenesAhead,
+      waits: async (jobId) => (await reading.waiting(jobId)).scenes,
+    }),
     ...attempts,
+
+    rendersAtOnce: () =>
+      [...limits.values()]
+        .filter(({ task }) => task === 'render-scene')
+        .reduce((sum, { maxConcurrency }) => sum + maxConcurrency, 0),
 
     async start() {
       logLine.starting(log)
@@ -111,8 +173,10 @@ export function createCoordinator(options: CoordinatorOptions): RunningCoordinat
       await engine.start()
       for (const topic of admittingTopics) subscriptions.push(pubsub.subscribe(topic, admitSoon))
       admitSoon()
+      timetable.start()
     },
     async stop() {
+      await timetable.stop()
       for (const end of subscriptions.splice(0)) end()
       await admission.stop()
     },

@@ -1,18 +1,17 @@
-import type { Engine } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
 import type { Asset } from '../job/asset.ts'
 import type { Catalogue } from '../job/catalogue.ts'
-import { type FieldProblem, RefusedError, invalid, jobNotFound } from '../job/errors.ts'
+import { type FieldProblem, RefusedError, invalid, invalidField, jobNotFound } from '../job/errors.ts'
+import type { Asked } from '../job/event.ts'
 import type { FilmManifest, Job, Storyboard } from '../job/job.ts'
 import { refusalReason } from '../job/lifecycle.ts'
 import { type Progress, completed, created, risen } from '../job/progress.ts'
 import { renderKey } from '../job/render-key.ts'
-import { type JobRequest, freeMembers, parseJobRequest } from '../job/request.ts'
+import { type JobRequest, freeMembers, parseJobChange, parseJobRequest, parseWhy } from '../job/request.ts'
 import type { Failure } from '../job/scene.ts'
 import { fieldOf, planStoryboard } from '../job/storyboard.ts'
 import { type Log, logLine } from '../log.ts'
 import { findAsset, hasAsset, insertAsset } from '../store/assets.ts'
-import { listJobInFlight, requestCancel, setAttemptCancelled } from '../store/attempts.ts'
 import type { Database, Transaction } from '../store/database.ts'
 import { insertFilm } from '../store/films.ts'
 import {
@@ -20,30 +19,45 @@ import {
   findJobState,
   insertJob,
   insertLabels,
-  setCancelled,
   setCompleted,
-  setFailed,
+  setJobPlan,
+  setPaused,
   setProgress,
+  setResumed,
 } from '../store/jobs.ts'
-import { cancelScenes, insertScene, listScenes } from '../store/scenes.ts'
+import { insertScene } from '../store/scenes.ts'
 import type { RendererLimit } from './admission-rules.ts'
-import type { News } from './attempt-verbs.ts'
+import { dependenciesOf, keepDependencies } from './dependents.ts'
+import type { Ending } from './ending.ts'
 import { type Quote, quoteFor } from './quote.ts'
+import type { Starting } from './starting.ts'
 import type { Tell } from './tell.ts'
 
 export interface JobVerbs {
   /** Checks, plans and keeps a job; nothing is rendered before it is approved. @throws {RefusedError} `invalid` */
-  createJob(request: unknown): Promise<Job>
+  createJob(request: unknown, asked?: Asked): Promise<Job>
   /**
    * The job may spend from now on: what it was estimated to cost, or `max_cost`. Also allows what a changed scene costs
    * more. On disk when this resolves.
    * @throws {RefusedError} `job_not_found`, `transition_refused`, `approval_refused`, `invalid`
    */
-  approveJob(jobId: number, approval?: unknown): Promise<Job>
+  approveJob(jobId: number, approval?: unknown, asked?: Asked): Promise<Job>
+  /**
+   * A failed or cancelled job goes on: what failed is rendered again, finished clips are kept. It is an approval, too: of
+   * `max_cost` in all, where what was approved before isn't enough.
+   * @throws {RefusedError} `job_not_found`, `transition_refused`, `approval_refused`, `invalid`
+   */
+  retryJob(jobId: number, request?: unknown, asked?: Asked): Promise<Job>
   /** Plans a job and tells its cost, and keeps nothing. @throws {RefusedError} `invalid` */
   estimateJob(request: unknown): Promise<JobEstimate>
   /** Ends a job that has not ended: what runs is stopped, at providers too. @throws {RefusedError} */
-  cancelJob(jobId: number): Promise<Job>
+  cancelJob(jobId: number, asked?: Asked): Promise<Job>
+  /** Changes a job that has not ended: its priority, name, start and deadline. @throws {RefusedError} */
+  updateJob(jobId: number, change: unknown, asked?: Asked): Promise<Job>
+  /** Nothing new is started for the job until it is resumed; what runs, ends. One that is paused stays so. @throws {RefusedError} */
+  pauseJob(jobId: number, request?: unknown, asked?: Asked): Promise<Job>
+  /** @throws {RefusedError} */
+  resumeJob(jobId: number, asked?: Asked): Promise<Job>
   /** Tells how far a processing job is; a lower percentage than before is not taken. @throws {RefusedError} */
   updateProgress(jobId: number, progress: Progress): Promise<void>
   /**
@@ -52,21 +66,22 @@ export interface JobVerbs {
    */
   completeJob(jobId: number, result: Uint8Array | FilmManifest, revision?: number): Promise<void>
   /** Ends a processing job with a reason. @throws {RefusedError} */
-  failJob(jobId: number, failure: string | Failure): Promise<void>
+  failJob(jobId: number, failure: string | Failure, asked?: Asked): Promise<void>
   /** Keeps what is known of an uploaded photograph; the same one twice is kept once. */
   addAsset(asset: Omit<Asset, 'insertedAt'>): Promise<Asset>
 }
 
 export interface JobVerbsOptions {
   readonly database: Database
-  readonly engine: Engine
   readonly host: Host
   readonly log: Log
   readonly renderers: readonly RendererLimit[]
   readonly catalogue: Catalogue
-  readonly news: News
-  readonly admitSoon: () => void
   readonly tell: Tell
+  readonly starting: Starting
+  readonly ending: Ending
+  /** A job's times have changed. */
+  readonly lookSoon: () => void
 }
 
 /** A job as it would be, and what it would cost. */
@@ -84,9 +99,9 @@ export const offers = (renderers: readonly RendererLimit[]) => ({
 
 const defaultPriority = 50
 
-export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approveJob'> {
-  const { database, engine, host, log, catalogue, news, admitSoon, tell } = options
-  const { rendererOf, taskOf } = offers(options.renderers)
+export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approveJob' | 'retryJob'> {
+  const { database, host, log, catalogue, tell, starting, ending, lookSoon } = options
+  const { rendererOf } = offers(options.renderers)
 
   const scenesOf = (request: JobRequest, { scenes, format, fit }: Storyboard) =>
     scenes.map((scene, position) => ({
@@ -97,8 +112,15 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
       forced: request.force ?? false,
     }))
 
-  const keepJob = async (tx: Transaction, request: JobRequest, storyboard: Storyboard): Promise<Job> => {
+  const keepJob = async (
+    tx: Transaction,
+    request: JobRequest,
+    storyboard: Storyboard,
+    asked: Asked | undefined,
+  ): Promise<Job> => {
     const now = host.now()
+    const times = timesOf(request, { runAt: null, deadlineAt: null }, now)
+    const dependencies = await dependenciesOf(tx, request)
     const scenes = scenesOf(request, storyboard)
     const labels = freeMembers(request)
     const job = await insertJob(
@@ -113,16 +135,22 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
         estimatedMicros: (await quoteFor(tx, scenes)).micros,
         priceBook: catalogue.version,
         clientId: labels['client_id'] ?? '',
+        ...times,
+        retryPolicy: request.retry ?? null,
+        unmet: dependencies.filter(({ isMet }) => !isMet).length,
       },
       now,
     )
+    await keepDependencies(tx, job.id, dependencies)
     for (const scene of scenes) await insertScene(tx, { ...scene, id: host.id(), jobId: job.id }, now)
     await insertLabels(tx, job.id, labels)
     await tell(tx, {
       type: 'job_created',
       jobId: job.id,
       data: { type: job.type, video_name: job.videoName },
+      asked,
     })
+    if (job.deadlineAt !== null) tx.afterCommit(lookSoon)
     return job
   }
 
@@ -134,35 +162,10 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
     return { request, storyboard }
   }
 
-  /** What runs for a job is stopped; what was sent to a provider is ended there by who follows it. */
-  const stopWork = async (tx: Transaction, jobId: number): Promise<void> => {
-    const now = host.now()
-    for (const scene of await listScenes(tx, jobId)) {
-      if (scene.status !== 'pending' && scene.status !== 'processing') continue
-      if (scene.status === 'processing') await engine.cancel(tx, { kind: 'take-clip', subject: scene.id })
-      await tell(tx, { type: 'scene_cancelled', jobId, sceneId: scene.id, data: {} })
-    }
-    await cancelScenes(tx, jobId, now)
-    const cancelled: Failure = { code: 'cancelled', reason: 'The job was cancelled' }
-    for (const attempt of await listJobInFlight(tx, jobId)) {
-      const task = { kind: taskOf.get(attempt.renderer) ?? 'follow-render', subject: attempt.id }
-      const isUnsent = attempt.status === 'intended' && attempt.postedAt === null
-      if (task.kind === 'render-scene' || isUnsent) {
-        await setAttemptCancelled(tx, attempt.id, 0, cancelled, now)
-        await engine.cancel(tx, task)
-      } else {
-        await requestCancel(tx, attempt.id, now)
-        tx.afterCommit(() => news.of(attempt.id))
-      }
-    }
-    await engine.cancel(tx, { kind: 'stitch-film', subject: String(jobId) })
-    tx.afterCommit(admitSoon)
-  }
-
   return {
-    async createJob(input) {
+    async createJob(input, asked) {
       const { request, storyboard } = await plan(input)
-      return database.transaction((tx) => keepJob(tx, request, storyboard))
+      return database.transaction((tx) => keepJob(tx, request, storyboard, asked))
     },
 
     async estimateJob(input) {
@@ -191,34 +194,73 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
         const version =
           result instanceof Uint8Array ? {} : { version: await insertFilm(tx, jobId, result, now) }
         await tell(tx, { type: 'job_completed', jobId, data: { ...data, ...version } })
+        // A program's own result may come while scenes are rendered still.
+        if (result instanceof Uint8Array) await ending.stopWork(tx, jobId, true)
+        await ending.ended(tx, jobId)
       })
       logLine.jobCompleted(log, jobId)
     },
 
-    async cancelJob(jobId) {
-      const job = await database.transaction(async (tx) => {
-        const before = await findJobState(tx, jobId)
-        const progress = { percentage: before?.progress.percentage ?? 0, stage: 'cancelled' }
-        if ((await setCancelled(tx, jobId, progress, host.now())) === 0)
+    cancelJob: (jobId, asked) =>
+      database.transaction(async (tx) => {
+        const job = await findJobState(tx, jobId)
+        if (!job || !(await ending.cancel(tx, job, { error: null, asked })))
           throw await refused(tx, jobId, 'cancel')
-        await tell(tx, { type: 'job_cancelled', jobId, data: {} })
-        await stopWork(tx, jobId)
+        return (await findJob(tx, jobId))!
+      }),
+
+    async failJob(jobId, failure, asked) {
+      const error: Failure = typeof failure === 'string' ? { code: 'failed', reason: failure } : failure
+      await database.transaction(async (tx) => {
+        const job = await findJobState(tx, jobId)
+        if (!job || !(await ending.fail(tx, job, error, asked))) throw await refused(tx, jobId, 'fail')
+      })
+    },
+
+    async updateJob(jobId, input, asked) {
+      const change = parseJobChange(input)
+      return database.transaction(async (tx) => {
+        const before = await findJob(tx, jobId)
+        if (!before) throw jobNotFound(jobId)
+        const now = host.now()
+        const { priority, video_name, run_at, deadline_at } = change
+        const times = timesOf({ run_at, deadline_at }, before, now)
+        const after = {
+          priority: priority ?? before.priority,
+          videoName: video_name ?? before.videoName,
+          ...times,
+        }
+        if ((await setJobPlan(tx, jobId, after, now)) === 0) throw await refused(tx, jobId, 'update')
+        await tell(tx, { type: 'job_updated', jobId, data: { changed: change }, asked })
+        await starting.rejoin(tx, jobId)
+        tx.afterCommit(lookSoon)
         return (await findJob(tx, jobId))!
       })
-      logLine.jobCancelled(log, jobId)
+    },
+
+    async pauseJob(jobId, input = {}, asked = {}) {
+      const { reason } = parseWhy(input)
+      const job = await database.transaction(async (tx) => {
+        const before = await findJobState(tx, jobId)
+        if (before?.pausedAt != null) return (await findJob(tx, jobId))!
+        if ((await setPaused(tx, jobId, reason ?? null, host.now())) === 0)
+          throw await refused(tx, jobId, 'pause')
+        await tell(tx, { type: 'job_paused', jobId, data: {}, asked: { ...asked, reason } })
+        return (await findJob(tx, jobId))!
+      })
+      logLine.jobPaused(log, jobId, asked.by)
       return job
     },
 
-    async failJob(jobId, failure) {
-      const error: Failure = typeof failure === 'string' ? { code: 'failed', reason: failure } : failure
-      await database.transaction(async (tx) => {
-        const before = await findJobState(tx, jobId)
-        const progress = { percentage: before?.progress.percentage ?? 0, stage: 'failed' }
-        if ((await setFailed(tx, jobId, progress, error, host.now())) === 0)
-          throw await refused(tx, jobId, 'fail')
-        await tell(tx, { type: 'job_failed', jobId, data: { ...error } })
+    async resumeJob(jobId, asked = {}) {
+      const job = await database.transaction(async (tx) => {
+        if ((await setResumed(tx, jobId, host.now())) === 0) throw await refused(tx, jobId, 'resume')
+        await tell(tx, { type: 'job_resumed', jobId, data: {}, asked })
+        await starting.rejoin(tx, jobId)
+        return (await findJob(tx, jobId))!
       })
-      logLine.jobFailed(log, jobId, error.reason)
+      logLine.jobResumed(log, jobId, asked.by)
+      return job
     },
 
     addAsset: (asset) =>
@@ -247,7 +289,30 @@ const pastTense = {
   complete: 'completed',
   fail: 'failed',
   cancel: 'cancelled',
+  update: 'changed',
+  pause: 'paused',
+  resume: 'resumed',
 } as const
+
+/** @throws {RefusedError} `invalid`, where the times can't be kept. */
+function timesOf(
+  {
+    run_at,
+    deadline_at,
+  }: { readonly run_at?: string | null | undefined; readonly deadline_at?: string | null | undefined },
+  before: Pick<Job, 'runAt' | 'deadlineAt'>,
+  now: number,
+): Pick<Job, 'runAt' | 'deadlineAt'> {
+  const time = (given: string | null | undefined, old: number | null): number | null =>
+    given === undefined ? old : given === null ? null : Date.parse(given)
+  const runAt = time(run_at, before.runAt)
+  const deadlineAt = time(deadline_at, before.deadlineAt)
+  if (typeof deadline_at === 'string' && deadlineAt !== null && deadlineAt <= now)
+    throw invalidField('deadline_at', 'must not be past')
+  if (runAt !== null && deadlineAt !== null && deadlineAt <= runAt)
+    throw invalidField('deadline_at', 'must be after run_at')
+  return { runAt, deadlineAt }
+}
 
 const filmFacts = ({ film, durationMs, frames }: FilmManifest): Record<string, unknown> => ({
   film: film.id,

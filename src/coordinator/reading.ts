@@ -3,36 +3,32 @@ import type { Host } from '../host.ts'
 import type { Asset } from '../job/asset.ts'
 import type { Attempt } from '../job/attempt.ts'
 import { assetNotFound, jobNotFound, RefusedError } from '../job/errors.ts'
-import type { FilmManifest, Job } from '../job/job.ts'
+import type { Dependency, FilmManifest, Job } from '../job/job.ts'
 import type { JobStatus } from '../job/lifecycle.ts'
-import { type Money, noMoney, spokenMoney } from '../job/price.ts'
+import { type Money, noMoney } from '../job/price.ts'
 import type { Progress } from '../job/progress.ts'
 import type { Scene } from '../job/scene.ts'
 import type { Task } from '../job/task.ts'
 import { findAsset } from '../store/assets.ts'
-import { type LedgerFilter, type LedgerQuery, listJobUnfinished, listPaid } from '../store/attempts.ts'
+import { type LedgerFilter, type LedgerQuery, listPaid } from '../store/attempts.ts'
 import type { Database } from '../store/database.ts'
+import { listDependencies } from '../store/dependencies.ts'
 import { type FilmVersion, findFilm, listFilms } from '../store/films.ts'
-import { findJob, listActiveJobs, listJobs, readResult } from '../store/jobs.ts'
+import { type JobQuery, findJob, listActiveJobs, listJobs, readResult } from '../store/jobs.ts'
 import { moneyOfJobs, moneyOfLedger, moneyOfScenes } from '../store/money.ts'
 import { type Stray, listStrays } from '../store/provider.ts'
 import { listScenes } from '../store/scenes.ts'
-import { type RendererLimit, type Waiting, rendererWait } from './admission-rules.ts'
-import { rendererNow, sceneWait } from './admission.ts'
+import type { RendererLimit } from './admission-rules.ts'
 import { neededFor } from './approval.ts'
 import { sceneOf } from './scene-editing.ts'
-import { type ConfiguredBudgets, openTreasury } from './treasury.ts'
+import type { ConfiguredBudgets } from './treasury.ts'
+import { type JobWaiting, createWaitReader } from './waiting.ts'
 
-export interface JobFilter {
-  readonly status?: JobStatus | undefined
-  readonly type?: string | undefined
-  /** Free members of `parameters`, such as campaign_id, that must be equal (as text). */
-  readonly labels?: Readonly<Record<string, string>> | undefined
-  /** 1 to 200. */
-  readonly limit: number
-  /** Only jobs older than the one with this id: the last id of the page before. */
-  readonly before?: number | undefined
-}
+/**
+ * `statuses`: in one of them. `labels`: free members of `parameters`, such as campaign_id, that must be equal (as text).
+ * `limit`: 1 to 200. `before`: only jobs older than the one with this id, the last of the page before.
+ */
+export type JobFilter = JobQuery
 
 export interface Reading {
   /** @throws {RefusedError} `job_not_found` */
@@ -47,8 +43,10 @@ export interface Reading {
   money(jobIds: readonly number[]): Promise<ReadonlyMap<number, Money>>
   /** A job's costs, scene by scene. @throws {RefusedError} `job_not_found` */
   costs(jobId: number): Promise<JobCosts>
-  /** Why each scene that waits does so, by its id. @throws {RefusedError} `job_not_found` */
-  waits(jobId: number): Promise<ReadonlyMap<string, Waiting>>
+  /** Why a job waits, and each of its scenes that does. @throws {RefusedError} `job_not_found` */
+  waiting(jobId: number): Promise<JobWaiting>
+  /** What a job waits for before it begins. */
+  dependencies(jobId: number): Promise<readonly Dependency[]>
   /** What was, or may be, paid for, newest first. `next`: what to pass as `before` for the next page; null at the end. */
   ledger(query: LedgerQuery): Promise<{
     readonly entries: readonly Attempt[]
@@ -109,6 +107,8 @@ export function createReading({ database, engine, host, renderers, budgets }: Re
     return job
   }
 
+  const waitReader = createWaitReader({ database, engine, host, renderers, budgets, existing })
+
   return {
     job: existing,
 
@@ -147,37 +147,7 @@ export function createReading({ database, engine, host, renderers, budgets }: Re
       }
     },
 
-    async waits(jobId) {
-      const job = await existing(jobId)
-      const scenes = await listScenes(database, jobId)
-      const ofJob = jobWait(job, (await neededFor(database, job, scenes)).toApproveMicros)
-      const now = host.now()
-      const treasury = openTreasury(database, budgets, now)
-      const atRenderer = new Map<string, Waiting | undefined>()
-      for (const limit of renderers)
-        if (scenes.some(({ status, renderer }) => status === 'pending' && renderer === limit.name))
-          atRenderer.set(limit.name, rendererWait(limit, await rendererNow(database, limit.name, now)))
-      const waits = new Map<string, Waiting>()
-      const unfinished = await listJobUnfinished(database, jobId)
-      for (const scene of scenes) {
-        // One that is held is to be decided whatever has become of its scene.
-        const attempt = unfinished.find(({ id, sceneId, status }) =>
-          status === 'held' ? sceneId === scene.id : id === scene.attemptId,
-        )
-        const ofAttempt = attempt && attemptWait(attempt)
-        if (ofAttempt) waits.set(scene.id, ofAttempt)
-        if (scene.status !== 'pending') continue
-        const facts = { ...job, ...scene, jobId, priceMicros: scene.price_micros }
-        const wait =
-          ofJob ??
-          backOffWait(scene, now) ??
-          (await sceneWait(database, facts, treasury, now)) ??
-          atRenderer.get(scene.renderer) ??
-          queueWait
-        waits.set(scene.id, wait)
-      }
-      return waits
-    },
+    waiting: waitReader.waiting,
 
     async ledger(query) {
       const rows = await listPaid(database, { ...query, limit: query.limit + 1 })
@@ -208,6 +178,8 @@ export function createReading({ database, engine, host, renderers, budgets }: Re
 
     film: async (jobId) => filmOf(await existing(jobId)),
 
+    dependencies: (jobId) => listDependencies(database, jobId),
+
     async result(jobId) {
       await existing(jobId)
       return readResult(database, jobId)
@@ -227,54 +199,6 @@ export function createReading({ database, engine, host, renderers, budgets }: Re
     processingTasks: () => engine.running(),
   }
 }
-
-/** Why a scene that has an attempt doesn't go on; undefined where it does. */
-function attemptWait({ status, failure }: Attempt): Waiting | undefined {
-  const why = failure ? ` (${failure.reason})` : ''
-  if (status === 'held')
-    return {
-      code: 'held',
-      reason: `nobody knows whether the provider accepted it: a person has to decide, with POST .../resolve${why}`,
-      until: null,
-    }
-  if (status === 'unknown')
-    return {
-      code: 'unknown',
-      reason: `it is not known whether the provider accepted it, and is looked into${why}`,
-      until: null,
-    }
-  if (status === 'succeeded')
-    return {
-      code: 'fetching',
-      reason: 'it is rendered and paid for, and its clip is being fetched',
-      until: null,
-    }
-  return undefined
-}
-
-const queueWait: Waiting = { code: 'queue', reason: 'others are before it', until: null }
-
-const jobWait = ({ status }: Job, toApproveMicros: number | null): Waiting | undefined => {
-  if (status === 'approved' || status === 'processing') return undefined
-  // It was changed after its job had ended.
-  if ((status === 'completed' || status === 'failed') && toApproveMicros !== 0)
-    return {
-      code: 'approval',
-      reason: `its job needs ${toApproveMicros === null ? 'an unknown sum' : spokenMoney(toApproveMicros)} more than was approved`,
-      until: null,
-    }
-  const reason = status === 'pending' ? 'its job waits for approval' : `its job is ${status}`
-  return { code: 'job_not_approved', reason, until: null }
-}
-
-const backOffWait = ({ notBefore, error }: Scene, now: number): Waiting | undefined =>
-  notBefore !== null && notBefore > now
-    ? {
-        code: 'back_off',
-        reason: `it failed and is tried again: ${error?.reason ?? 'no reason was given'}`,
-        until: notBefore,
-      }
-    : undefined
 
 /** @throws {RefusedError} `not_ready`, where the job has no film (yet). */
 export function filmOf({ id, status, film }: Job): FilmManifest {

@@ -6,6 +6,7 @@ import type { Engine } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
 import type { Catalogue } from '../job/catalogue.ts'
 import { RefusedError, invalid, jobNotFound, sceneNotFound } from '../job/errors.ts'
+import type { Asked } from '../job/event.ts'
 import type { Job } from '../job/job.ts'
 import { created } from '../job/progress.ts'
 import { renderKey } from '../job/render-key.ts'
@@ -38,13 +39,13 @@ export interface Edited {
 
 export interface SceneEditing {
   /** @throws {RefusedError} `job_not_found`, `scene_not_found`, `scene_of_another_job`, `scene_refused`, `invalid` */
-  updateScene(jobId: number, sceneId: string, change: unknown): Promise<Edited>
+  updateScene(jobId: number, sceneId: string, change: unknown, asked?: Asked): Promise<Edited>
   /** A finished scene is rendered again, although its clip is kept. @throws {RefusedError} likewise */
-  regenerateScene(jobId: number, sceneId: string): Promise<Edited>
+  regenerateScene(jobId: number, sceneId: string, asked?: Asked): Promise<Edited>
   /** @throws {RefusedError} likewise */
-  deleteScene(jobId: number, sceneId: string): Promise<Edited>
+  deleteScene(jobId: number, sceneId: string, asked?: Asked): Promise<Edited>
   /** Decides a held attempt: the provider has it under an id, or never accepted it. @throws {RefusedError} likewise */
-  resolveScene(jobId: number, sceneId: string, resolution: unknown): Promise<Scene>
+  resolveScene(jobId: number, sceneId: string, resolution: unknown, asked?: Asked): Promise<Scene>
 }
 
 export interface SceneEditingOptions {
@@ -83,14 +84,15 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
     job: Job,
     scene: Scene | undefined,
     isFilmOld: boolean,
+    asked: Asked | undefined,
   ): Promise<Edited> => {
     const scenes = await listScenes(tx, job.id)
     const { quote, isMore, toApproveMicros } = await neededFor(tx, job, scenes)
     const isOver = job.status === 'completed' || job.status === 'failed'
     const isReopened = isOver && !isMore && isFilmOld
     if (isReopened) {
-      await setReopened(tx, job.id, { ...created, stage: 'approved' }, host.now())
-      await tell(tx, { type: 'job_approved', jobId: job.id, data: { estimated_micros: quote.micros } })
+      await setReopened(tx, job.id, 'regenerate', { ...created, stage: 'approved' }, host.now())
+      await tell(tx, { type: 'job_approved', jobId: job.id, data: { estimated_micros: quote.micros }, asked })
     }
     // Nothing is left that would begin it.
     const isWhole = scenes.every(({ status }) => status === 'completed')
@@ -109,7 +111,7 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
   }
 
   return {
-    async updateScene(jobId, sceneId, input) {
+    async updateScene(jobId, sceneId, input, asked) {
       const change = parseSceneChange(input)
       return database.transaction(async (tx) => {
         const { job, scene } = await sceneOf(tx, jobId, sceneId)
@@ -128,16 +130,22 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
           )
         await setScenePlan(tx, sceneId, { ...plan, renderer, renderKey: key }, host.now())
         if (isOther && job.status !== 'cancelled') await renderAnew(tx, scene, false)
-        await tell(tx, { type: 'scene_updated', jobId, sceneId, data: { changed: Object.keys(change) } })
+        await tell(tx, {
+          type: 'scene_updated',
+          jobId,
+          sceneId,
+          data: { changed: Object.keys(change) },
+          asked,
+        })
         // A finished job's scene may wait for approval, and need none as it is now.
         const isFilmOld = isOther
           ? scene.status !== 'pending' || job.status === 'completed'
           : plan.transition !== scene.transition && job.status === 'completed'
-        return goOn(tx, await rewrite(tx, job), scene, isFilmOld)
+        return goOn(tx, await rewrite(tx, job), scene, isFilmOld, asked)
       })
     },
 
-    regenerateScene: (jobId, sceneId) =>
+    regenerateScene: (jobId, sceneId, asked) =>
       database.transaction(async (tx) => {
         const { job, scene } = await sceneOf(tx, jobId, sceneId)
         if (scene.status !== 'completed' && scene.status !== 'failed')
@@ -146,11 +154,11 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
           throw refusedScene('Scene cannot be regenerated', scene, 'Its job is cancelled')
         // Who asks for a finished one again wants another one; a failed one has none yet.
         await renderAnew(tx, scene, scene.status === 'completed')
-        await tell(tx, { type: 'scene_updated', jobId, sceneId, data: { regenerate: true } })
-        return goOn(tx, await rewrite(tx, job), scene, true)
+        await tell(tx, { type: 'scene_updated', jobId, sceneId, data: { regenerate: true }, asked })
+        return goOn(tx, await rewrite(tx, job), scene, true, asked)
       }),
 
-    deleteScene: (jobId, sceneId) =>
+    deleteScene: (jobId, sceneId, asked) =>
       database.transaction(async (tx) => {
         const { job, scene } = await sceneOf(tx, jobId, sceneId)
         const refuse = (reason: string) => refusedScene('Scene cannot be deleted', scene, reason)
@@ -158,15 +166,15 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
         if (job.storyboard.scenes.length === 1) throw refuse('A film has at least one scene')
         await deleteScene(tx, scene, host.now())
         await rekey(tx, job, scene.position, host.now())
-        await tell(tx, { type: 'scene_deleted', jobId, sceneId, data: { position: scene.position } })
+        await tell(tx, { type: 'scene_deleted', jobId, sceneId, data: { position: scene.position }, asked })
         const left = await listScenes(tx, jobId)
         const isFilmOld = left.every(({ status }) => status === 'completed' || status === 'pending')
-        return goOn(tx, await rewrite(tx, job), undefined, isFilmOld)
+        return goOn(tx, await rewrite(tx, job), undefined, isFilmOld, asked)
       }),
 
-    async resolveScene(jobId, sceneId, input) {
+    async resolveScene(jobId, sceneId, input, asked) {
       const resolution = parseResolution(input)
-      const attemptId = await database.transaction((tx) => decide(tx, jobId, sceneId, resolution))
+      const attemptId = await database.transaction((tx) => decide(tx, jobId, sceneId, resolution, asked))
       if (resolution.resolution === 'absent')
         await attempts.renderRefused(attemptId, {
           failure: { code: 'absent', reason: 'a person found that the provider never accepted it' },
@@ -183,6 +191,7 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
     jobId: number,
     sceneId: string,
     resolution: Resolution,
+    asked: Asked | undefined,
   ): Promise<string> {
     const { scene } = await sceneOf(tx, jobId, sceneId)
     const attempt = await findHeldAttempt(tx, sceneId)
@@ -196,6 +205,7 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
           `${resolution.prediction_id} is the render of another attempt, ${other.id}`,
         )
     }
+    await tell(tx, { type: 'scene_updated', jobId, sceneId, data: { ...resolution }, asked })
     tx.afterCommit(() => logLine.attemptResolved(log, attempt, resolution.resolution))
     if (resolution.resolution === 'adopt') {
       await setHinted(tx, attempt.id, resolution.prediction_id, host.now())

@@ -18,6 +18,7 @@ import {
   setSceneFitted,
   setSceneProgress,
 } from '../store/scenes.ts'
+import { recordClip, recordRender } from '../store/timings.ts'
 import type { Settling } from './settling.ts'
 import type { Starting } from './starting.ts'
 import type { Tell } from './tell.ts'
@@ -76,9 +77,11 @@ export function createSceneVerbs(options: SceneVerbsOptions): SceneVerbs {
 
   /** The kept clip is no good. Who took it for nothing is rendered after all; who paid for it decides himself. */
   const unusable = async (tx: Transaction, scene: Scene, failure: Failure): Promise<void> => {
-    const kept = await findRender(tx, scene.renderKey)
+    const isSetAside = failure.code === 'process_killed'
+    const kept = isSetAside ? undefined : await findRender(tx, scene.renderKey)
     if (kept) await forgetRender(tx, scene.renderKey, kept.artifact)
-    await settling.sceneEnded(tx, scene, { failure, retry: scene.attemptId === null, countsAsTry: false })
+    const retry = scene.attemptId === null && !isSetAside
+    await settling.sceneEnded(tx, scene, { failure, retry, countsAsTry: false })
   }
 
   return {
@@ -107,6 +110,7 @@ export function createSceneVerbs(options: SceneVerbsOptions): SceneVerbs {
         if (!attempt) return
         await keepRender(tx, attempt.renderKey, { artifact: clip.source, attemptId }, now)
         const scene = await findScene(tx, attempt.sceneId)
+        await recordRender(tx, attempt, scene, now)
         if (scene?.attemptId === attemptId) await complete(tx, scene, clip)
         await starting.serveRender(tx, attempt.renderKey)
       }),
@@ -134,7 +138,11 @@ export function createSceneVerbs(options: SceneVerbsOptions): SceneVerbs {
 
     clipTaken: (sceneId, clip) =>
       database.transaction(async (tx) => {
-        if (await isTaking(tx, sceneId)) await complete(tx, (await findScene(tx, sceneId))!, clip)
+        if (!(await isTaking(tx, sceneId))) return
+        const scene = (await findScene(tx, sceneId))!
+        const attempt = scene.attemptId === null ? undefined : await findAttempt(tx, scene.attemptId)
+        await recordClip(tx, scene, attempt, host.now())
+        await complete(tx, scene, clip)
       }),
 
     clipUnusable: (sceneId, failure) =>

@@ -4,10 +4,11 @@ import type { Host } from '../host.ts'
 import { type Progress, rendering, risen, stitching } from '../job/progress.ts'
 import type { Failure, Scene } from '../job/scene.ts'
 import { seamBetween } from '../job/storyboard.ts'
-import { type Log, logLine } from '../log.ts'
+import { retryDelay, retryRule } from '../job/retry-policy.ts'
 import type { Transaction } from '../store/database.ts'
-import { type JobState, findJob, findJobState, noteFailure, setFailed, setProgress } from '../store/jobs.ts'
+import { type JobState, findJob, findJobState, noteFailure, setProgress } from '../store/jobs.ts'
 import { listNeighbours, listSceneStates, setSceneFailed, setScenePending } from '../store/scenes.ts'
+import type { Ending } from './ending.ts'
 import type { Tell } from './tell.ts'
 
 export interface SceneEnd {
@@ -33,8 +34,8 @@ export interface Settling {
 export interface SettlingOptions {
   readonly engine: Engine
   readonly host: Host
-  readonly log: Log
   readonly tell: Tell
+  readonly ending: Ending
   /** How often a scene may be tried in all. */
   readonly maxTries: number
   /** The wait before the second try; it doubles with each. */
@@ -42,7 +43,7 @@ export interface SettlingOptions {
 }
 
 export function createSettling(options: SettlingOptions): Settling {
-  const { engine, host, log, tell } = options
+  const { engine, host, tell, ending } = options
 
   const tellProgress: Settling['tellProgress'] = async (tx, job, progress) => {
     const next = risen(job.progress, progress)
@@ -51,26 +52,20 @@ export function createSettling(options: SettlingOptions): Settling {
       await tell(tx, { type: 'job_progress', jobId: job.id, data: { ...next } })
   }
 
-  const failJob = async (tx: Transaction, job: JobState, error: Failure): Promise<void> => {
-    await setFailed(tx, job.id, { ...job.progress, stage: 'failed' }, error, host.now())
-    await tell(tx, { type: 'job_failed', jobId: job.id, data: { ...error } })
-    tx.afterCommit(() => logLine.jobFailed(log, job.id, error.reason))
-  }
-
   const settleJob: Settling['settleJob'] = async (tx, jobId) => {
     const job = await findJobState(tx, jobId)
     if (job?.status !== 'processing') return
     const states = await listSceneStates(tx, jobId)
     const runs = states.some(({ status }) => status === 'processing')
     if (job.error) {
-      if (!runs) await failJob(tx, job, job.error)
+      if (!runs) await ending.fail(tx, job, job.error)
     } else if (states.every(({ status }) => status === 'completed')) {
       await tellProgress(tx, job, stitching)
       await engine.enqueue(tx, { kind: 'stitch-film', subject: String(jobId), jobId })
     } else if (!runs && states.every(({ status }) => status !== 'pending')) {
       // One scene was rendered anew, and another has failed before and was left so.
       const { error } = states.find(({ status }) => status !== 'completed')!
-      await failJob(tx, job, error ?? { code: 'scene_failed', reason: 'A scene has failed' })
+      await ending.fail(tx, job, error ?? { code: 'scene_failed', reason: 'A scene has failed' })
     } else {
       await tellProgress(tx, job, rendering(states))
     }
@@ -103,9 +98,10 @@ export function createSettling(options: SettlingOptions): Settling {
       const { id: sceneId, jobId } = scene
       const told = { ...failure, scene_id: sceneId }
       const tries = scene.tries + (countsAsTry ? 1 : 0)
-      if (retry && tries < options.maxTries) {
-        const delayMs = options.retryDelayMs * 2 ** scene.tries * (0.5 + host.random() / 2)
-        const notBefore = now + Math.ceil(delayMs)
+      const policy = retry ? ((await findJobState(tx, jobId))?.retryPolicy ?? null) : null
+      const rule = retryRule(policy, failure, { maxTries: options.maxTries, delayMs: options.retryDelayMs })
+      if (retry && tries < rule.maxTries) {
+        const notBefore = now + retryDelay(rule, scene.tries, host.random())
         if ((await setScenePending(tx, sceneId, told, notBefore, countsAsTry ? 1 : 0, now)) > 0)
           await tell(tx, {
             type: 'scene_retrying',

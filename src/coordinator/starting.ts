@@ -4,8 +4,9 @@ import type { Host } from '../host.ts'
 import { initializing } from '../job/progress.ts'
 import { type Log, logLine } from '../log.ts'
 import type { Transaction } from '../store/database.ts'
-import { setProcessing } from '../store/jobs.ts'
+import { requeue, setProcessing } from '../store/jobs.ts'
 import { type ServedScene, listServedBy, listServedOfJob, setSceneProcessing } from '../store/scenes.ts'
+import { jobPlacesNow, limitsNow } from './limits.ts'
 import type { Tell } from './tell.ts'
 
 export interface Starting {
@@ -15,6 +16,8 @@ export interface Starting {
   serveJob(tx: Transaction, jobId: number): Promise<void>
   /** All scenes that wait for this clip take it. */
   serveRender(tx: Transaction, renderKey: string): Promise<void>
+  /** Something that kept a job from the queue is over: it takes its place there, and what is kept for it. */
+  rejoin(tx: Transaction, jobId: number): Promise<void>
 }
 
 export interface StartingOptions {
@@ -22,9 +25,10 @@ export interface StartingOptions {
   readonly host: Host
   readonly log: Log
   readonly tell: Tell
+  readonly admitSoon: () => void
 }
 
-export function createStarting({ engine, host, log, tell }: StartingOptions): Starting {
+export function createStarting({ engine, host, log, tell, admitSoon }: StartingOptions): Starting {
   const startJob: Starting['startJob'] = async (tx, jobId) => {
     await setProcessing(tx, jobId, initializing, host.now())
     await tell(tx, { type: 'job_processing', jobId, data: { ...initializing } })
@@ -33,8 +37,15 @@ export function createStarting({ engine, host, log, tell }: StartingOptions): St
 
   const serve = async (tx: Transaction, scenes: readonly ServedScene[]): Promise<void> => {
     const begun = new Set<number>()
+    let places: number | undefined
     for (const { id: sceneId, jobId, jobApproved } of scenes) {
-      if (jobApproved && !begun.has(jobId)) await startJob(tx, jobId)
+      if (jobApproved && !begun.has(jobId)) {
+        places ??= await jobPlacesNow(tx, (await limitsNow(tx)).jobs)
+        // It takes them when it is begun.
+        if (places <= 0) continue
+        places--
+        await startJob(tx, jobId)
+      }
       begun.add(jobId)
       await setSceneProcessing(tx, sceneId, null, host.now())
       await tell(tx, { type: 'scene_processing', jobId, sceneId, data: { kept: true } })
@@ -42,9 +53,16 @@ export function createStarting({ engine, host, log, tell }: StartingOptions): St
     }
   }
 
+  const serveJob: Starting['serveJob'] = async (tx, jobId) => serve(tx, await listServedOfJob(tx, jobId))
+
   return {
     startJob,
-    serveJob: async (tx, jobId) => serve(tx, await listServedOfJob(tx, jobId)),
+    serveJob,
+    async rejoin(tx, jobId) {
+      await requeue(tx, jobId, host.now())
+      await serveJob(tx, jobId)
+      tx.afterCommit(admitSoon)
+    },
     serveRender: async (tx, renderKey) => serve(tx, await listServedBy(tx, renderKey)),
   }
 }

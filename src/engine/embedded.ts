@@ -13,11 +13,14 @@ import {
   type KeptTask,
   deleteTask,
   insertTask,
+  listCrashing,
   listDueTasks,
   nextTaskAt,
+  noteCrashes,
   postponeTask,
+  setTaskRunning,
 } from '../store/tasks.ts'
-import type { Engine, TaskHandler, TaskOptions } from './engine.ts'
+import { type Engine, ProcessKilledError, type TaskHandler, type TaskOptions } from './engine.ts'
 
 export interface EmbeddedEngineOptions {
   readonly database: Database
@@ -30,6 +33,9 @@ export interface EmbeddedEngineOptions {
 }
 
 const longestBackoffMs = 60_000
+
+/** So often the process may die while a job is worked on. */
+const mostCrashes = 3
 
 /** How long to wait for a database that refused, or for room on a disk: short beside a person's patience, long beside a try. */
 const refusedMs = 3000
@@ -58,6 +64,11 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
   const runs = new Map<string, Run>()
   const abort = new AbortController()
   const stopping = new AbortController()
+  /**
+   * The one task running that ran when the process died before. There is only one at a time, so that those that merely
+   * ran beside the one that brings it down come through.
+   */
+  let suspect: string | undefined
   let state: 'idle' | 'started' | 'stopping' = 'idle'
   let alarm: { readonly at: number; readonly cancel: AbortController } | undefined
   /** Until then nothing is begun: how it ends could not be noted, and its row would be due again at once. */
@@ -76,11 +87,13 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
     const same = runs.get(keyOf(task))
     if (same) same.again = true
     if (state !== 'started' || isResting() || same) return
-    if (kind.running >= kind.options.concurrency) {
+    if (task.crashes > 0 && suspect !== undefined) return
+    if (kind.running >= placesOf(kind)) {
       kind.behind = true
       return
     }
     kind.running++
+    if (task.crashes > 0) suspect = keyOf(task)
     const begun: Run = { task, cancelled: new AbortController(), again: false, done: Promise.resolve() }
     begun.done = run(begun, kind).then((comesAgainAt) => {
       kind.running--
@@ -88,6 +101,10 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
       kind.looking?.add(keyOf(task))
       // Only now, when it is no longer taken for running: an alarm that rang before would have passed it over.
       if (comesAgainAt !== undefined) wakeAt(comesAgainAt)
+      if (suspect === keyOf(task)) {
+        suspect = undefined
+        for (const name of kinds.keys()) look(name)
+      }
       if (kind.behind || begun.again) look(task.kind)
     })
     runs.set(keyOf(task), begun)
@@ -98,12 +115,12 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
     const kind = kindOf(name)
     kind.behind = true
     if (state !== 'started' || isResting() || kind.looking) return
-    if (kind.running >= kind.options.concurrency) return
+    if (kind.running >= placesOf(kind)) return
     kind.behind = false
     kind.looking = new Set()
     // The tasks that run are still rows: ask for one more than there is place for, to know whether that is all.
-    const most = kind.options.concurrency + 1
-    listDueTasks(database, name, host.now(), most).then(
+    const most = placesOf(kind) + 1
+    listDueTasks(database, name, { now: host.now(), suspects: suspect === undefined }, most).then(
       (tasks) => {
         const ended = kind.looking
         kind.looking = undefined
@@ -124,10 +141,12 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
   const run = async (begun: Run, kind: Kind): Promise<number | undefined> => {
     const { task, cancelled } = begun
     const signal = AbortSignal.any([abort.signal, cancelled.signal])
+    if (kind.options.isRisky) void noteRunning(task, true)
     try {
       await kind.handler(task, { signal, stopping: stopping.signal })
       return await end(begun)
     } catch (error) {
+      if (stopping.signal.aborted && kind.options.isRisky) await noteRunning(task, false)
       if (stopping.signal.aborted || cancelled.signal.aborted) return undefined
       // A full disk is nobody's failure: work resumes by itself when there is room, however long that takes.
       const isFull = isDiskFull(error)
@@ -142,6 +161,26 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
         else if (!isFull) logLine.waitsForRoom(log, task, refusedMs)
         return (restUntil = host.now() + refusedMs)
       }
+    }
+  }
+
+  /** Not waited for at the begin: it is on disk with the first thing that the handler writes. */
+  const noteRunning = (task: KeptTask, running: boolean): Promise<void> =>
+    database
+      .transaction((tx) => setTaskRunning(tx, task, running))
+      .then(
+        () => undefined,
+        // A crash that isn't counted is no harm.
+        () => undefined,
+      )
+
+  /** What ran when the process died is counted, and a job that died with it too often is given up. */
+  const setAside = async (): Promise<void> => {
+    await database.transaction((tx) => noteCrashes(tx))
+    for (const task of await listCrashing(database, mostCrashes)) {
+      logLine.taskSetAside(log, task, mostCrashes)
+      await kindOf(task.kind).options.onExhausted(task, new ProcessKilledError(mostCrashes))
+      await database.transaction((tx) => deleteTask(tx, task))
     }
   }
 
@@ -194,7 +233,7 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
       const added = await insertTask(tx, task, host.now())
       const same = runs.get(keyOf(task))
       if (added === 0 && same) same.again = true
-      if (added > 0) tx.afterCommit(() => take({ ...task, tries: 0 }))
+      if (added > 0) tx.afterCommit(() => take({ ...task, tries: 0, crashes: 0 }))
     },
 
     async cancel(tx, task) {
@@ -207,6 +246,8 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
     },
 
     async start() {
+      // Without room on the disk it is counted at another start.
+      await setAside().catch((error: unknown) => isDiskFull(error) || logLine.cannotTakeTasks(log, error))
       state = 'started'
       for (const name of kinds.keys()) look(name)
       await setAlarm()
@@ -228,5 +269,8 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
     running: () => [...runs.values()].map(({ task: { kind, subject, jobId } }) => ({ kind, subject, jobId })),
   }
 }
+
+const placesOf = ({ options: { concurrency } }: Kind): number =>
+  typeof concurrency === 'number' ? concurrency : concurrency()
 
 const keyOf = ({ kind, subject }: Pick<Task, 'kind' | 'subject'>): string => `${kind} ${subject}`

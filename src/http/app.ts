@@ -1,21 +1,49 @@
 /** The HTTP contract, put together: guards, resources, and one way for everything that goes wrong. */
 import { OpenAPIHono, z } from '@hono/zod-openapi'
-import type { MiddlewareHandler } from 'hono'
 import type { ArtifactStore } from '../artifact/artifact.ts'
 import type { Coordinator } from '../coordinator/coordinator.ts'
+import type { Feed } from '../events/feed.ts'
 import { type Host, systemHost } from '../host.ts'
-import { approvalRequest, budgetChange, jobRequest, resolution, sceneChange } from '../job/request.ts'
+import {
+  approvalBatch,
+  approvalRequest,
+  budgetChange,
+  cancelBatch,
+  jobChange,
+  jobRequest,
+  limitsChange,
+  pauseRequest,
+  resolution,
+  retryRequest,
+  sceneChange,
+  whyRequest,
+} from '../job/request.ts'
+import { keyRequest, rotationRequest } from '../job/key.ts'
+import { endpointChange, endpointRequest } from '../job/webhook-request.ts'
 import { type Log, logLine } from '../log.ts'
+import { type AccessOptions, guardAccess } from './access.ts'
 import { type TakeAsset, assetRoutes } from './assets.ts'
 import { type BodyLimits, defaultBodyLimits } from './body.ts'
+import type { StreamLimits } from './event-stream.ts'
+import { eventRoutes } from './events.ts'
 import { guardOrigin } from './guard.ts'
+import { standardHeaders } from './headers.ts'
+import { answerOnce } from './idempotency.ts'
+import { batchRoutes } from './batches.ts'
+import { jobControlRoutes } from './job-control.ts'
 import { jobRoutes } from './jobs.ts'
+import { limitRoutes } from './limits.ts'
+import { keyRoutes } from './keys.ts'
 import { moneyRoutes } from './money.ts'
+import { type ApiDocument, describeApi, openApiRoutes } from './openapi.ts'
 import { operationRoutes } from './operations.ts'
+import { addressOf } from './path.ts'
 import { HttpProblem, answerProblem, malformed, problemOf } from './problem.ts'
 import { type ProviderGate, providerRoutes } from './provider.ts'
+import { referenceRoutes } from './reference.ts'
 import { sceneRoutes } from './scenes.ts'
 import { videoRoutes } from './videos.ts'
+import { webhookRoutes } from './webhooks.ts'
 
 export interface AppOptions {
   readonly coordinator: Coordinator
@@ -27,6 +55,11 @@ export interface AppOptions {
   readonly hosts?: readonly string[]
   /** How a provider gets at what it needs of us; left out where none reaches us. */
   readonly gate?: ProviderGate
+  /** The events' log; left out where nobody is to follow it. */
+  readonly feed?: Feed
+  readonly streams?: Partial<StreamLimits>
+  /** Who is let in; left out, everybody is, and to everything. */
+  readonly access?: AccessOptions
   readonly host?: Host
 }
 
@@ -53,6 +86,9 @@ export function createApp(options: AppOptions): OpenAPIHono {
   app.notFound((c) => answerProblem(c, nothingAt(app, c.req.method, c.req.path)))
 
   app.use(standardHeaders, guardOrigin(hosts))
+  if (options.access) app.use(guardAccess({ ...options.access, coordinator, host, log }))
+  const jobs = jobRoutes({ coordinator, limits })
+  app.use('/api/v3/*', answerOnce({ coordinator, limits, answerOfJob: madeJob(coordinator, jobs) }))
   // Not register(): a schema of job/ may be older than the library's extension of zod, by the order of imports.
   for (const [name, schema] of Object.entries(requests))
     app.openAPIRegistry.registerComponent(
@@ -60,12 +96,24 @@ export function createApp(options: AppOptions): OpenAPIHono {
       name,
       JSON.parse(JSON.stringify(z.toJSONSchema(schema, { io: 'input' }))),
     )
-  app.route('/api/v3', jobRoutes({ coordinator, limits }))
+  app.route('/api/v3', jobs)
+  app.route('/api/v3', jobControlRoutes({ coordinator, limits }))
+  app.route('/api/v3', batchRoutes({ coordinator, limits }))
+  app.route('/api/v3', limitRoutes({ coordinator, limits }))
   app.route('/api/v3', sceneRoutes({ coordinator, limits }))
   app.route('/api/v3', moneyRoutes({ coordinator, limits }))
   app.route('/api/v3', videoRoutes({ coordinator, artifacts }))
   app.route('/api/v3', assetRoutes({ coordinator, artifacts, takeAsset, limits }))
+  app.route('/api/v3', keyRoutes({ coordinator, limits }))
+  app.route('/api/v3', webhookRoutes({ coordinator, limits }))
   app.route('/', operationRoutes({ coordinator, log }))
+  if (options.feed)
+    app.route('/api/v3', eventRoutes({ coordinator, feed: options.feed, host, log, limits: options.streams }))
+  // Described when it is first asked for: by then all routes are there.
+  let api: ApiDocument | undefined
+  const document = (): ApiDocument => (api ??= describeApi(app))
+  app.route('/', openApiRoutes(document))
+  app.route('/', referenceRoutes(document))
   if (options.gate) app.route('/', providerRoutes({ coordinator, artifacts, gate: options.gate }))
   return app
 }
@@ -77,16 +125,31 @@ const requests = {
   SceneChange: sceneChange,
   Resolution: resolution,
   BudgetChange: budgetChange,
+  RetryRequest: retryRequest,
+  JobChange: jobChange,
+  Why: whyRequest,
+  PauseRequest: pauseRequest,
+  LimitsChange: limitsChange,
+  ApprovalBatch: approvalBatch,
+  CancelBatch: cancelBatch,
+  WebhookEndpointRequest: endpointRequest,
+  WebhookEndpointChange: endpointChange,
+  KeyRequest: keyRequest,
+  KeyRotation: rotationRequest,
 }
 
-/** No answer is ever guessed to be of another type, kept by a cache unasked, or read by a foreign page. */
-const standardHeaders: MiddlewareHandler = async (c, next) => {
-  c.header('x-content-type-options', 'nosniff')
-  c.header('cross-origin-resource-policy', 'same-origin')
-  c.header('referrer-policy', 'no-referrer')
-  c.header('cache-control', 'no-store')
-  await next()
-}
+/** What its creation would have answered, of a job that came to be without an answer: as it is by now. */
+const madeJob =
+  (coordinator: Coordinator, jobs: OpenAPIHono) =>
+  async (jobId: number): Promise<Response> => {
+    await coordinator.job(jobId)
+    const { body, headers } = await jobs.request(`/jobs/${jobId}`)
+    const location = addressOf.job(jobId)
+    return new Response(body, {
+      status: 201,
+      headers: { 'content-type': headers.get('content-type') ?? '', location },
+    })
+  }
 
 const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
 

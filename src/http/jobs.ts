@@ -1,9 +1,9 @@
 import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
 import type { Coordinator } from '../coordinator/coordinator.ts'
-import type { JobCosts } from '../coordinator/reading.ts'
 import type { FilmManifest, Job } from '../job/job.ts'
-import { jobStatuses } from '../job/lifecycle.ts'
+import { type JobStatus, jobStatuses } from '../job/lifecycle.ts'
 import { noMoney } from '../job/price.ts'
+import { retryPolicySchema } from '../job/request.ts'
 import { type BodyLimits, readJson, readOptionalJson } from './body.ts'
 import { costsAnswer, costsSchema, jobCostsAnswer, jobCostsSchema, usdOrNull } from './cost.ts'
 import { jsonAnswer, jsonBody } from './describe.ts'
@@ -18,6 +18,8 @@ import {
   timeSchema,
   writeCursor,
 } from './path.ts'
+import { askedBy } from './principal.ts'
+import { waitingAnswer, waitingSchema } from './waiting.ts'
 import { storyboardAnswer, storyboardSchema } from './storyboard.ts'
 import { malformed, malformedField } from './problem.ts'
 
@@ -25,7 +27,7 @@ export const failureSchema = z
   .object({ code: z.string(), reason: z.string(), scene_id: z.string().optional() })
   .openapi('Failure')
 
-const jobSchema = z
+export const jobSchema = z
   .object({
     job_id: z.int(),
     type: z.string(),
@@ -39,6 +41,23 @@ const jobSchema = z
     current_stage: z.string(),
     parameters: z.record(z.string(), z.any()),
     storyboard: storyboardSchema,
+    run_at: timeSchema.nullable().describe('Not begun before then'),
+    deadline_at: timeSchema.nullable().describe('If it has not ended by then it fails'),
+    paused_at: timeSchema.nullable().describe('Since when a person lets it rest'),
+    retry: retryPolicySchema
+      .nullable()
+      .describe('How failed renders are tried again; null: the standard way'),
+    depends_on: z
+      .array(
+        z.object({
+          job_id: z.int(),
+          on_failure: z.enum(['fail', 'wait', 'ignore']),
+          met: z.boolean(),
+          status: z.enum(jobStatuses).nullable().describe('null where the job is not kept any more'),
+        }),
+      )
+      .describe('Jobs that must be completed before this one begins'),
+    waiting: waitingSchema,
     error: failureSchema.nullable(),
     film: z
       .object({
@@ -71,7 +90,10 @@ const filmAnswer = (jobId: number, manifest: FilmManifest): NonNullable<JobAnswe
   size: manifest.film.size,
 })
 
-function jobFacts(job: Job): Omit<JobAnswer, 'costs' | 'storyboard'> {
+/** What only one job's own answer tells, as it takes further reading. */
+const further = { storyboard: true, depends_on: true, waiting: true } as const
+
+function jobFacts(job: Job): Omit<JobAnswer, 'costs' | keyof typeof further> {
   return {
     job_id: job.id,
     type: job.type,
@@ -83,6 +105,10 @@ function jobFacts(job: Job): Omit<JobAnswer, 'costs' | 'storyboard'> {
     progress_percentage: job.progress.percentage,
     current_stage: job.progress.stage,
     parameters: job.parameters,
+    run_at: timeOrNull(job.runAt),
+    deadline_at: timeOrNull(job.deadlineAt),
+    paused_at: timeOrNull(job.pausedAt),
+    retry: job.retryPolicy,
     error: job.error,
     film: job.film && filmAnswer(job.id, job.film),
     approved_at: timeOrNull(job.approvedAt),
@@ -93,11 +119,24 @@ function jobFacts(job: Job): Omit<JobAnswer, 'costs' | 'storyboard'> {
   }
 }
 
-const jobAnswer = (job: Job, costs: JobCosts): JobAnswer => ({
-  ...jobFacts(job),
-  costs: jobCostsAnswer(job, costs),
-  storyboard: storyboardAnswer(job.storyboard),
-})
+/** A job with all that is told of it. */
+export async function jobAnswer(coordinator: Coordinator, job: Job): Promise<JobAnswer> {
+  const costs = await coordinator.costs(job.id)
+  const dependencies = await coordinator.dependencies(job.id)
+  const { job: waiting } = await coordinator.waiting(job.id)
+  return {
+    ...jobFacts(job),
+    costs: jobCostsAnswer(job, costs),
+    storyboard: storyboardAnswer(job.storyboard),
+    depends_on: dependencies.map(({ onJobId, onFailure, isMet, status }) => ({
+      job_id: onJobId,
+      on_failure: onFailure,
+      met: isMet,
+      status,
+    })),
+    waiting: waitingAnswer(waiting),
+  }
+}
 
 const createJobRoute = createRoute({
   method: 'post',
@@ -129,27 +168,6 @@ const approveJobRoute = createRoute({
   },
 })
 
-const cancelSchema = z.object({
-  message: z.literal('Job cancelled successfully'),
-  job_id: z.int(),
-  status: z.enum(jobStatuses),
-  costs: costsSchema.describe(
-    'spent stays charged; reserved may still be, until the provider has ended what ran',
-  ),
-})
-
-export type CancelAnswer = z.infer<typeof cancelSchema>
-
-const cancelJobRoute = createRoute({
-  method: 'post',
-  path: '/jobs/{id}/cancel',
-  summary: 'End a job: what runs for it is stopped, here and at providers',
-  request: { params: jobPath },
-  responses: {
-    200: jsonAnswer(cancelSchema, 'The job is cancelled; renders at a provider are being ended there'),
-  },
-})
-
 const readJobRoute = createRoute({
   method: 'get',
   path: '/jobs/{id}',
@@ -161,10 +179,33 @@ const pageSize = { standard: 50, most: 200 }
 const mostLabels = 10
 const pageReason = `must be a whole number from 1 to ${pageSize.most}`
 
+const areStatuses = (text: string): boolean =>
+  text.split(',').every((name) => (jobStatuses as readonly string[]).includes(name))
+
+const timeQuery = (name: string) =>
+  once(name)
+    .refine((text) => !Number.isNaN(Date.parse(text)), 'must be a time, such as 2026-11-25T18:00:00Z')
+    .transform((text) => Date.parse(text))
+    .optional()
+    .openapi({ type: 'string', format: 'date-time' })
+
 const listQuery = z
   .object({
-    status: z.enum(jobStatuses, { error: `must be one of ${jobStatuses.join(', ')}` }).optional(),
+    status: once('status')
+      .refine(areStatuses, `must be one of ${jobStatuses.join(', ')}, or several with commas between them`)
+      .transform((text) => text.split(',') as JobStatus[])
+      .optional()
+      .openapi({ type: 'string', example: 'pending,approved' })
+      .describe('One state, or several with commas between them'),
     type: once('type').optional(),
+    client_id: once('client_id').optional().describe('parameters.client_id'),
+    created_after: timeQuery('created_after').describe('Asked for at this time or later'),
+    created_before: timeQuery('created_before').describe('Asked for before this time'),
+    q: once('q')
+      .min(1, 'must not be empty')
+      .max(200, 'must have at most 200 characters')
+      .optional()
+      .describe("A part of the film's name, whatever the case"),
     limit: once('limit')
       .regex(/^(?:[1-9]\d?|1\d\d|200)$/, pageReason)
       .transform(Number)
@@ -176,7 +217,7 @@ const listQuery = z
   .describe('Any other name filters by that member of parameters')
 
 const jobsSchema = z.object({
-  jobs: z.array(jobSchema.omit({ storyboard: true }).extend({ costs: costsSchema })),
+  jobs: z.array(jobSchema.omit(further).extend({ costs: costsSchema })),
   next_cursor: z.string().nullable(),
 })
 
@@ -196,6 +237,13 @@ const listJobsRoute = createRoute({
   },
 })
 
+const labelsIn = (query: z.infer<typeof listQuery>): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(query).filter(
+      (entry): entry is [string, string] => !(entry[0] in listQuery.shape) && typeof entry[1] === 'string',
+    ),
+  )
+
 function jobBefore(cursor: string): number {
   const before = /^before:([1-9]\d{0,15})$/.exec(readCursor(cursor))?.[1]
   if (before === undefined || !Number.isSafeInteger(Number(before)))
@@ -213,45 +261,43 @@ export function jobRoutes({
   const routes = new OpenAPIHono()
 
   routes.openapi(createJobRoute, async (c) => {
-    const job = await coordinator.createJob(await readJson(c, limits))
+    const job = await coordinator.createJob(await readJson(c, limits), askedBy(c))
     c.header('location', addressOf.job(job.id))
-    return c.json(jobAnswer(job, await coordinator.costs(job.id)), 201)
+    return c.json(await jobAnswer(coordinator, job), 201)
   })
 
   routes.openapi(approveJobRoute, async (c) => {
     const jobId = jobIdOf(c.req.valid('param').id)
-    await coordinator.approveJob(jobId, await readOptionalJson(c, limits))
+    await coordinator.approveJob(jobId, await readOptionalJson(c, limits), askedBy(c))
     return c.json(
       { message: 'Job approved successfully' as const, job_id: jobId, status: 'approved' as const },
       200,
     )
   })
 
-  routes.openapi(cancelJobRoute, async (c) => {
-    const job = await coordinator.cancelJob(jobIdOf(c.req.valid('param').id))
-    const costs = costsAnswer(job, await coordinator.costs(job.id))
-    return c.json(
-      { message: 'Job cancelled successfully' as const, job_id: job.id, status: job.status, costs },
-      200,
-    )
-  })
-
   routes.openapi(readJobRoute, async (c) => {
     const job = await coordinator.job(jobIdOf(c.req.valid('param').id))
-    return c.json(jobAnswer(job, await coordinator.costs(job.id)), 200)
+    return c.json(await jobAnswer(coordinator, job), 200)
   })
 
   routes.openapi(listJobsRoute, async (c) => {
-    const { status, type, limit = pageSize.standard, cursor, ...labels } = c.req.valid('query')
+    const query = c.req.valid('query')
+    const { status, type, client_id, created_after, created_before, q } = query
+    const labels = labelsIn(query)
+    const { limit = pageSize.standard, cursor } = query
     const names = Object.keys(labels)
     if (names.length > mostLabels)
       throw malformed([{ field: names[mostLabels]!, reason: `at most ${mostLabels} filters can be given` }])
-    for (const [name, value] of Object.entries({ type, ...labels }))
+    for (const [name, value] of Object.entries({ type, client_id, q, ...labels }))
       if (`${name}${value}`.includes('\u0000')) throw malformedField(name, 'must not contain U+0000')
     const { jobs, nextBefore } = await coordinator.jobs({
       limit,
-      ...(status && { status }),
-      ...(type !== undefined && { type }),
+      statuses: status,
+      type,
+      clientId: client_id,
+      insertedFrom: created_after,
+      insertedBefore: created_before,
+      text: q,
       ...(names.length > 0 && { labels }),
       ...(cursor !== undefined && { before: jobBefore(cursor) }),
     })

@@ -1,5 +1,5 @@
 import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
-import { type Waiting, waitCodes } from '../coordinator/admission-rules.ts'
+import type { WaitingSince } from '../coordinator/admission-rules.ts'
 import type { Coordinator } from '../coordinator/coordinator.ts'
 import type { Edited } from '../coordinator/scene-editing.ts'
 import { jobStatuses, sceneStatuses } from '../job/lifecycle.ts'
@@ -9,7 +9,9 @@ import { usdOrNull } from './cost.ts'
 import { jsonAnswer, jsonBody } from './describe.ts'
 import { failureSchema } from './jobs.ts'
 import { addressOf, jobIdOf, jobPath, scenePath, timeOf, timeOrNull, timeSchema } from './path.ts'
+import { askedBy } from './principal.ts'
 import { scenePlanAnswer, scenePlanSchema } from './storyboard.ts'
+import { waitingAnswer, waitingSchema } from './waiting.ts'
 
 const sceneSchema = z
   .object({
@@ -30,10 +32,7 @@ const sceneSchema = z
     progress_percentage: z.int(),
     tries: z.int(),
     not_before: timeSchema.nullable().describe('It waits until then before it is tried again'),
-    waiting: z
-      .object({ code: z.enum(waitCodes), reason: z.string(), until: timeSchema.nullable() })
-      .nullable()
-      .describe('Why it does not go on; null where it does, or has ended'),
+    waiting: waitingSchema,
     error: failureSchema.nullable(),
     clip_url: z.string().nullable(),
     started_at: timeSchema.nullable(),
@@ -45,10 +44,7 @@ const sceneSchema = z
 
 export type SceneAnswer = z.infer<typeof sceneSchema>
 
-const waitingAnswer = (wait: Waiting | undefined): SceneAnswer['waiting'] =>
-  wait ? { code: wait.code, reason: wait.reason, until: timeOrNull(wait.until) } : null
-
-const sceneAnswer = (scene: Scene, waits: ReadonlyMap<string, Waiting>): SceneAnswer => ({
+const sceneAnswer = (scene: Scene, waits: ReadonlyMap<string, WaitingSince>): SceneAnswer => ({
   id: scene.id,
   job_id: scene.jobId,
   position: scene.position,
@@ -155,7 +151,7 @@ const resolveSceneRoute = createRoute({
   },
 })
 
-const none: ReadonlyMap<string, Waiting> = new Map()
+const none: ReadonlyMap<string, WaitingSince> = new Map()
 
 export function sceneRoutes({
   coordinator,
@@ -166,9 +162,12 @@ export function sceneRoutes({
 }): OpenAPIHono {
   const routes = new OpenAPIHono()
 
-  const waitsOf = async (jobId: number, scenes: readonly Scene[]): Promise<ReadonlyMap<string, Waiting>> =>
+  const waitsOf = async (
+    jobId: number,
+    scenes: readonly Scene[],
+  ): Promise<ReadonlyMap<string, WaitingSince>> =>
     scenes.some(({ status }) => status === 'pending' || status === 'processing')
-      ? coordinator.waits(jobId)
+      ? (await coordinator.waiting(jobId)).scenes
       : none
 
   const editedAnswer = async (message: string, { job, scene, toApproveMicros }: Edited) => ({
@@ -204,20 +203,20 @@ export function sceneRoutes({
   routes.openapi(updateSceneRoute, async (c) => {
     const { id, scene_id } = c.req.valid('param')
     const change = await readJson(c, limits)
-    const edited = await coordinator.updateScene(jobIdOf(id), scene_id.toLowerCase(), change)
+    const edited = await coordinator.updateScene(jobIdOf(id), scene_id.toLowerCase(), change, askedBy(c))
     return c.json(await editedAnswer('Scene updated successfully', edited), 200)
   })
 
   routes.openapi(regenerateSceneRoute, async (c) => {
     const { id, scene_id } = c.req.valid('param')
-    const edited = await coordinator.regenerateScene(jobIdOf(id), scene_id.toLowerCase())
+    const edited = await coordinator.regenerateScene(jobIdOf(id), scene_id.toLowerCase(), askedBy(c))
     return c.json(await editedAnswer('Scene marked for regeneration', edited), 200)
   })
 
   routes.openapi(deleteSceneRoute, async (c) => {
     const { id, scene_id } = c.req.valid('param')
     const sceneId = scene_id.toLowerCase()
-    const { job } = await coordinator.deleteScene(jobIdOf(id), sceneId)
+    const { job } = await coordinator.deleteScene(jobIdOf(id), sceneId, askedBy(c))
     return c.json(
       { message: 'Scene deleted successfully', scene_id: sceneId, job_id: job.id, job_status: job.status },
       200,
@@ -227,7 +226,12 @@ export function sceneRoutes({
   routes.openapi(resolveSceneRoute, async (c) => {
     const { id, scene_id } = c.req.valid('param')
     const jobId = jobIdOf(id)
-    const scene = await coordinator.resolveScene(jobId, scene_id.toLowerCase(), await readJson(c, limits))
+    const scene = await coordinator.resolveScene(
+      jobId,
+      scene_id.toLowerCase(),
+      await readJson(c, limits),
+      askedBy(c),
+    )
     const answer = sceneAnswer(scene, await waitsOf(jobId, [scene]))
     return c.json({ message: 'Scene resolved successfully', scene: answer, job_id: jobId }, 200)
   })

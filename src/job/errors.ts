@@ -20,6 +20,10 @@ export type Refusal =
   | { readonly code: 'scene_not_found'; readonly sceneId: string }
   | { readonly code: 'scene_of_another_job'; readonly sceneId: string; readonly jobId: number }
   | { readonly code: 'asset_not_found'; readonly assetId: string }
+  | { readonly code: 'endpoint_not_found'; readonly endpointId: string }
+  | { readonly code: 'delivery_not_found'; readonly deliveryId: string }
+  /** What an endpoint or a delivery is like does not allow it. */
+  | { readonly code: 'webhook_refused'; readonly reason: string }
   /** The job's state does not allow it: `currentStatus` is the state that was found. */
   | {
       readonly code: 'transition_refused'
@@ -43,6 +47,9 @@ export type Refusal =
       readonly currentStatus: string
       readonly reason: string
     }
+  | { readonly code: 'key_not_found'; readonly keyId: string }
+  /** What the key is like does not allow it. */
+  | { readonly code: 'key_refused'; readonly keyId: string; readonly reason: string }
   /** The scene's or its job's state does not allow it. */
   | {
       readonly code: 'scene_refused'
@@ -79,6 +86,18 @@ export const sceneNotFound = (sceneId: string): RefusedError =>
 
 export const assetNotFound = (assetId: string): RefusedError =>
   new RefusedError('Asset not found', { code: 'asset_not_found', assetId })
+
+export const keyNotFound = (keyId: string): RefusedError =>
+  new RefusedError('Key not found', { code: 'key_not_found', keyId })
+
+export const endpointNotFound = (endpointId: string): RefusedError =>
+  new RefusedError('Webhook endpoint not found', { code: 'endpoint_not_found', endpointId })
+
+export const deliveryNotFound = (deliveryId: string): RefusedError =>
+  new RefusedError('Webhook delivery not found', { code: 'delivery_not_found', deliveryId })
+
+export const webhookRefused = (what: string, reason: string): RefusedError =>
+  new RefusedError(what, { code: 'webhook_refused', reason })
 
 export const invalid = (problems: readonly FieldProblem[]): RefusedError =>
   new RefusedError(

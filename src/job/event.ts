@@ -54,4 +54,6 @@ export const eventTypes = Object.keys(topicOf) as readonly EventType[]
 export interface Asked {
   readonly by?: string | undefined
   readonly reason?: string | undefined
+  /** The row of the request that asks, where it is to be answered once (`coordinator/idempotent.ts`). */
+  readonly request?: number | undefined
 }

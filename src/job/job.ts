@@ -2,6 +2,7 @@
 import type { FrameFormat } from './format.ts'
 import type { JobStatus } from './lifecycle.ts'
 import type { Progress } from './progress.ts'
+import type { RetryPolicy } from './retry-policy.ts'
 import type { Failure, Fit, ScenePlan } from './scene.ts'
 
 /** The whole plan of a film: what is approved, and what the money is spent on. */
@@ -38,12 +39,36 @@ export interface Job {
   readonly error: Failure | null
   /** Where the finished film is; null before, and where the job was completed with another result. */
   readonly film: FilmManifest | null
+  /** Not begun before then. */
+  readonly runAt: number | null
+  /** If it has not ended by then it fails. */
+  readonly deadlineAt: number | null
+  /** Since when a person lets it rest. */
+  readonly pausedAt: number | null
+  readonly pausedReason: string | null
+  readonly retryPolicy: RetryPolicy | null
+  /** How many jobs that it depends on it still waits for. */
+  readonly unmet: number
+  /** Its place in the queue, as a time; null where none of its scenes may start. */
+  readonly queueAt: number | null
   readonly approvedAt: number | null
   readonly startedAt: number | null
   /** When the job ended, well or not. */
   readonly endedAt: number | null
   readonly insertedAt: number
   readonly updatedAt: number
+}
+
+/** What becomes of a job when one that it depends on fails or is cancelled. */
+export type OnFailure = 'fail' | 'wait' | 'ignore'
+
+/** A job that must be completed before another begins. */
+export interface Dependency {
+  readonly onJobId: number
+  readonly onFailure: OnFailure
+  readonly isMet: boolean
+  /** What it is now; null where it is not kept any more. */
+  readonly status: JobStatus | null
 }
 
 /** A file in the artifact store. */

@@ -61,6 +61,9 @@ export const mayPrecede = <Status extends string>(follows: Follows<Status>, to: 
 /** Jobs that somebody is working on, or will without being asked. */
 export const activeJobStatuses = ['approved', 'processing'] as const satisfies readonly JobStatus[]
 
+/** Jobs that have ended; each can be reopened. */
+export const finalJobStatuses = ['completed', 'failed', 'cancelled'] as const satisfies readonly JobStatus[]
+
 /** Attempts that are, or may be, running at their renderer: their money is held back. */
 export const inFlightAttemptStatuses = [
   'intended',
@@ -76,4 +79,8 @@ export const refusalReason = {
   complete: 'Job must be in processing state to be completed',
   fail: 'Job must be in processing state to fail',
   cancel: 'Job must be in pending, approved or processing state to be cancelled',
+  retry: 'Job must be in failed or cancelled state to be retried',
+  update: 'Job must be in pending, approved or processing state to be changed',
+  pause: 'Job must be in pending, approved or processing state to be paused',
+  resume: 'Job must be paused to be resumed',
 } as const

@@ -2,6 +2,8 @@
 import { z } from 'zod'
 import { type FieldProblem, invalid } from './errors.ts'
 import { aspectRatios, frameRates, resolutions } from './format.ts'
+import type { OnFailure } from './job.ts'
+import { type ErrorClass, errorClasses } from './retry-policy.ts'
 import { fits, transitions } from './scene.ts'
 
 export const maxScenes = 500
@@ -105,15 +107,71 @@ export const storyboardRequest = z.strictObject({
   ),
 })
 
+const wholeFrom = (least: number, most: number) =>
+  z.int('must be a whole number').min(least, `must be at least ${least}`).max(most, `must be at most ${most}`)
+
+const prioritySchema = wholeFrom(0, 100)
+
+const timeSchema = z.iso
+  .datetime({ offset: true, error: 'must be a time in ISO 8601, such as 2026-11-25T18:00:00Z' })
+  .describe('ISO 8601')
+
+const seconds = z.number('must be a number of seconds').min(0, 'must not be negative').max(86_400)
+
+const retryWish = {
+  max_tries: wholeFrom(1, 20)
+    .optional()
+    .describe('Renders of a scene in all, the first included; 3 if not given'),
+  delay: seconds.optional().describe('Seconds before the second try, doubled with each; 2 if not given'),
+  max_delay: seconds.optional().describe('No wait is longer, in seconds; 600 if not given'),
+}
+
+export const retryPolicySchema = z.strictObject({
+  ...retryWish,
+  classes: z
+    .strictObject(
+      Object.fromEntries(errorClasses.map((name) => [name, z.strictObject(retryWish).optional()])) as Record<
+        ErrorClass,
+        z.ZodOptional<z.ZodObject<typeof retryWish, z.core.$strict>>
+      >,
+    )
+    .optional()
+    .describe('Other rules for some classes of error'),
+})
+
+const onFailures = ['fail', 'wait', 'ignore'] as const satisfies readonly OnFailure[]
+
+const jobIdSchema = z.int('must be the id of a job').min(1, 'must be the id of a job')
+const mostDependencies = 1000
+
+export const dependsOnSchema = z
+  .array(
+    z.union(
+      [
+        jobIdSchema,
+        z.strictObject({
+          job_id: jobIdSchema,
+          on_failure: oneOf(onFailures)
+            .optional()
+            .describe(
+              'When it fails or is cancelled: this job fails too (fail, if not given), waits until it is retried and completes (wait), or goes on (ignore)',
+            ),
+        }),
+      ],
+      { error: 'must be the id of a job, or an object with job_id and on_failure' },
+    ),
+  )
+  .max(mostDependencies, `must name at most ${mostDependencies} jobs`)
+  .describe('Jobs that must be completed before this one begins')
+
 const shared = {
   storyboard: storyboardRequest.optional().describe('Taken instead of the planned one'),
   video_name: line(200).optional(),
-  priority: z
-    .int('must be a whole number')
-    .min(0, 'must be at least 0')
-    .max(100, 'must be at most 100')
-    .optional()
-    .describe('0 to 100, higher first; 50 if not given'),
+  priority: prioritySchema.optional().describe('0 to 100, higher first; 50 if not given'),
+  depends_on: dependsOnSchema.optional(),
+  run_at: timeSchema.optional().describe('Not begun before then'),
+  deadline_at: timeSchema.optional().describe('If it has not ended by then it fails, and stops spending'),
+  retry: retryPolicySchema.optional().describe('How failed renders are tried again'),
   force: z
     .boolean('must be true or false')
     .optional()
@@ -212,6 +270,82 @@ export type ApprovalRequest = z.infer<typeof approvalRequest>
 
 /** @throws {RefusedError} `invalid` */
 export const parseApproval = (input: unknown): ApprovalRequest => checked(approvalRequest, input)
+
+const whyText = line(500).optional().describe('Why, for the history of the job')
+
+/** An approval that brings a failed or cancelled job back: what it may cost from now on, in all. */
+export const retryRequest = approvalRequest.omit({ revision: true }).extend({
+  deadline_at: timeSchema.nullable().optional().describe('Another deadline, or null for none'),
+  reason: whyText,
+})
+export type RetryRequest = z.infer<typeof retryRequest>
+
+/** @throws {RefusedError} `invalid` */
+export const parseRetry = (input: unknown): RetryRequest => checked(retryRequest, input)
+
+export const jobChange = z
+  .strictObject({
+    priority: prioritySchema,
+    video_name: line(200),
+    run_at: timeSchema.nullable(),
+    deadline_at: timeSchema.nullable(),
+  })
+  .partial()
+export type JobChange = z.infer<typeof jobChange>
+
+/** @throws {RefusedError} `invalid` */
+export const parseJobChange = (input: unknown): JobChange => checked(jobChange, input)
+
+export const whyRequest = z.strictObject({ reason: whyText })
+
+/** @throws {RefusedError} `invalid` */
+export const parseWhy = (input: unknown): z.infer<typeof whyRequest> => checked(whyRequest, input)
+
+/** What is to be stopped or to go on: all, or one renderer. */
+export const pauseRequest = z.strictObject({
+  renderer: line(200).optional().describe('Only this renderer; all if not given'),
+  reason: whyText,
+})
+
+/** @throws {RefusedError} `invalid` */
+export const parsePause = (input: unknown): z.infer<typeof pauseRequest> => checked(pauseRequest, input)
+
+const rendererLimits = z
+  .strictObject({
+    max_concurrency: wholeFrom(1, 100_000).nullable().describe('Renders at once'),
+    start_delay_ms: wholeFrom(0, 3_600_000).nullable().describe('The least time between two starts'),
+    starts_per_minute: wholeFrom(1, 100_000).nullable().describe('Renders begun within any minute'),
+  })
+  .partial()
+
+export const limitsChange = z
+  .strictObject({
+    jobs: wholeFrom(0, 1_000_000).nullable().describe('Jobs that are worked on at once'),
+    renderers: z.record(line(200), rendererLimits),
+  })
+  .partial()
+  .describe('null: as configured')
+
+/** @throws {RefusedError} `invalid` */
+export const parseLimits = (input: unknown): z.infer<typeof limitsChange> => checked(limitsChange, input)
+
+const batchIds = listOf(jobIdSchema, 1, 200, 'jobs').refine(
+  (ids) => new Set(ids).size === ids.length,
+  'must name each job once',
+)
+
+export const approvalBatch = approvalRequest
+  .omit({ revision: true })
+  .extend({ job_ids: batchIds, max_cost: usd.optional().describe('US dollars, for each of them') })
+
+/** @throws {RefusedError} `invalid` */
+export const parseApprovalBatch = (input: unknown): z.infer<typeof approvalBatch> =>
+  checked(approvalBatch, input)
+
+export const cancelBatch = z.strictObject({ job_ids: batchIds, reason: whyText })
+
+/** @throws {RefusedError} `invalid` */
+export const parseCancelBatch = (input: unknown): z.infer<typeof cancelBatch> => checked(cancelBatch, input)
 
 export const sceneChange = z
   .strictObject({

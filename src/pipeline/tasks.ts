@@ -17,8 +17,6 @@ export type TasksOptions = RenderSceneOptions &
 
 export function handleTasks(engine: Engine, options: TasksOptions): void {
   const { coordinator } = options
-  // Renders are counted where they are admitted; this holds where fewer are allowed than before a restart.
-  const renderPlaces = options.renderers.reduce((sum, { maxConcurrency }) => sum + maxConcurrency, 0)
   const places = Math.max(1, Math.floor(availableParallelism() / 2))
 
   const failScene: TaskOptions['onExhausted'] = ({ subject }, error) =>
@@ -33,7 +31,8 @@ export function handleTasks(engine: Engine, options: TasksOptions): void {
   }
   engine.handle(
     'render-scene',
-    { concurrency: renderPlaces, onExhausted: failScene },
+    // Renders are counted where they are admitted; this holds where fewer are allowed than before.
+    { concurrency: () => coordinator.rendersAtOnce(), isRisky: true, onExhausted: failScene },
     createRenderScene(options),
   )
   engine.handle(
@@ -41,9 +40,26 @@ export function handleTasks(engine: Engine, options: TasksOptions): void {
     { concurrency: mostFollowed, maxTries: Number.POSITIVE_INFINITY, onExhausted: leaveToFilm },
     createFollowRender(options),
   )
-  engine.handle('take-clip', { concurrency: places, onExhausted: failTaking }, createTakeClip(options))
-  engine.handle('join-clips', { concurrency: places, onExhausted: leaveToFilm }, createJoinClips(options))
-  engine.handle('stitch-film', { concurrency: places, onExhausted: failJob }, createStitchFilm(options))
+  engine.handle(
+    'take-clip',
+    { concurrency: places, isRisky: true, onExhausted: failTaking },
+    createTakeClip(options),
+  )
+  engine.handle(
+    'join-clips',
+    { concurrency: places, isRisky: true, onExhausted: leaveToFilm },
+    createJoinClips(options),
+  )
+  engine.handle(
+    'settle-dependents',
+    { concurrency: 1, maxTries: Number.POSITIVE_INFINITY, onExhausted: leaveToFilm },
+    ({ jobId }) => coordinator.settleDependents(jobId),
+  )
+  engine.handle(
+    'stitch-film',
+    { concurrency: places, isRisky: true, onExhausted: failJob },
+    createStitchFilm(options),
+  )
 }
 
 /** They only wait; how many there are is decided where they are admitted. */

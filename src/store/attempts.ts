@@ -240,13 +240,26 @@ export async function occupancyOf(reader: Reader, renderer: string): Promise<Occ
   return { inFlight: number(row, 'attempts'), unsent: Number(row.unsent) }
 }
 
-/** When the last request for a render was sent to a renderer; undefined where none was. */
-export async function lastPostedAt(reader: Reader, renderer: string): Promise<number | undefined> {
+/** When the `nth` last request for a render was sent to a renderer; undefined where there were fewer. */
+export async function postedAt(reader: Reader, renderer: string, nth: number): Promise<number | undefined> {
   const row = await reader.get(
-    'select max(posted_at) as last from attempts where renderer = $1 and posted_at is not null',
+    `select posted_at from attempts where renderer = $1 and posted_at is not null
+     order by posted_at desc limit 1 offset $2`,
+    [renderer, nth - 1],
+  )
+  return (row && numberOrNull(row, 'posted_at')) ?? undefined
+}
+
+/** How many places at a renderer each client has taken. */
+export async function occupancyByClient(
+  reader: Reader,
+  renderer: string,
+): Promise<ReadonlyMap<string, number>> {
+  const rows = await reader.all(
+    `select client_id, count(*) as attempts from attempts where renderer = $1 and ${takesSlot} group by client_id`,
     [renderer],
   )
-  return (row && numberOrNull(row, 'last')) ?? undefined
+  return new Map(rows.map((row) => [text(row, 'client_id'), number(row, 'attempts')]))
 }
 
 /** Attempts that are, or may be, running at their renderer, oldest first: after a crash each needs somebody to see to it. */

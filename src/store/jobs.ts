@@ -1,15 +1,18 @@
 import type { FilmManifest, Job, Storyboard } from '../job/job.ts'
 import { type JobStatus, activeJobStatuses, jobVerbs } from '../job/lifecycle.ts'
 import type { Progress } from '../job/progress.ts'
+import { pointMs } from '../job/queue.ts'
+import type { RetryPolicy } from '../job/retry-policy.ts'
 import type { Failure } from '../job/scene.ts'
 import type { Reader, Row, SqlValue, Transaction } from './database.ts'
-import { json, jsonOrNull, number, numberOrNull, quoted, text } from './sql.ts'
+import { json, jsonOrNull, number, numberOrNull, quoted, text, textOrNull } from './sql.ts'
 
 /** A film's manifest is shorter than this; a longer result is another one's, and seldom wanted. */
 const manifestBytes = 2048
 
 const columns = `id, type, status, video_name, priority, parameters, storyboard, progress, error,
-  estimated_micros, price_book, client_id, revision, authorised_micros, unknown_cost_accepted, approved_at, started_at, ended_at, inserted_at, updated_at,
+  estimated_micros, price_book, client_id, revision, authorised_micros, unknown_cost_accepted,
+  run_at, deadline_at, paused_at, paused_reason, retry_policy, unmet, queue_at, approved_at, started_at, ended_at, inserted_at, updated_at,
   case when length(result) <= ${manifestBytes} then result end as manifest`
 
 const jobOf = (row: Row): Job => ({
@@ -29,6 +32,13 @@ const jobOf = (row: Row): Job => ({
   unknownCostAccepted: number(row, 'unknown_cost_accepted') !== 0,
   error: jsonOrNull<Failure>(row, 'error'),
   film: manifestOf(row.manifest),
+  runAt: numberOrNull(row, 'run_at'),
+  deadlineAt: numberOrNull(row, 'deadline_at'),
+  pausedAt: numberOrNull(row, 'paused_at'),
+  pausedReason: textOrNull(row, 'paused_reason'),
+  retryPolicy: jsonOrNull<RetryPolicy>(row, 'retry_policy'),
+  unmet: number(row, 'unmet'),
+  queueAt: numberOrNull(row, 'queue_at'),
   approvedAt: numberOrNull(row, 'approved_at'),
   startedAt: numberOrNull(row, 'started_at'),
   endedAt: numberOrNull(row, 'ended_at'),
@@ -49,12 +59,16 @@ export type NewJob = Pick<
   | 'estimatedMicros'
   | 'priceBook'
   | 'clientId'
+  | 'runAt'
+  | 'deadlineAt'
+  | 'retryPolicy'
+  | 'unmet'
 >
 
 const insert = `insert into jobs
   (type, status, video_name, priority, parameters, storyboard, progress, estimated_micros, price_book, client_id,
-   inserted_at, updated_at)
-  values ($1, 'pending', $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)`
+   run_at, deadline_at, retry_policy, unmet, inserted_at, updated_at)
+  values ($1, 'pending', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14)`
 
 export async function insertJob(tx: Transaction, job: NewJob, now: number): Promise<Job> {
   const id = await tx.insert(insert, [
@@ -67,6 +81,10 @@ export async function insertJob(tx: Transaction, job: NewJob, now: number): Prom
     job.estimatedMicros,
     job.priceBook,
     job.clientId,
+    job.runAt,
+    job.deadlineAt,
+    job.retryPolicy && JSON.stringify(job.retryPolicy),
+    job.unmet,
     now,
   ])
   return {
@@ -78,6 +96,9 @@ export async function insertJob(tx: Transaction, job: NewJob, now: number): Prom
     unknownCostAccepted: false,
     error: null,
     film: null,
+    pausedAt: null,
+    pausedReason: null,
+    queueAt: null,
     approvedAt: null,
     startedAt: null,
     endedAt: null,
@@ -89,7 +110,16 @@ export async function insertJob(tx: Transaction, job: NewJob, now: number): Prom
 export const findJob = async (reader: Reader, id: number): Promise<Job | undefined> =>
   jobOrUndefined(await reader.get(`select ${columns} from jobs where id = $1`, [id]))
 
-const approve = `update jobs set status = 'approved', progress = $2, approved_at = $3, updated_at = $3
+/**
+ * The place in the queue of a job that may be worked on and has not failed: when it was approved or is to run, earlier by
+ * a minute for each point of priority. Null where something else keeps it from being begun. `approvedAt`, `now`: SQL.
+ */
+const placeInQueue = (approvedAt: string, now: string): string =>
+  `case when paused_at is null and unmet = 0 and (run_at is null or run_at <= ${now})
+    then case when run_at > ${approvedAt} then run_at else ${approvedAt} end - priority * ${pointMs} end`
+
+const approve = `update jobs set status = 'approved', progress = $2, approved_at = $3, updated_at = $3,
+    queue_at = ${placeInQueue('$3', '$3')}
   where id = $1 and status in (${quoted(jobVerbs.approve.from)})`
 
 /** How many rows it changed, here as below: none where the job's state doesn't allow it. */
@@ -106,11 +136,26 @@ export const setProcessing = (
   now: number,
 ): Promise<number> => tx.run(start, [id, JSON.stringify(progress), now])
 
+/** Its place in the queue again, after something that decides it has changed. */
+export const requeue = (tx: Transaction, id: number, now: number): Promise<number> =>
+  tx.run(
+    `update jobs set queue_at = case when error is null and status in (${quoted(activeJobStatuses)})
+       then ${placeInQueue('approved_at', '$2')} end
+     where id = $1`,
+    [id, now],
+  )
+
 /** What decides how a job goes on, without its parameters and storyboard. */
-export type JobState = Pick<Job, 'id' | 'status' | 'progress' | 'error' | 'revision'>
+export type JobState = Pick<
+  Job,
+  'id' | 'status' | 'progress' | 'error' | 'revision' | 'retryPolicy' | 'pausedAt' | 'deadlineAt'
+>
 
 export async function findJobState(reader: Reader, id: number): Promise<JobState | undefined> {
-  const row = await reader.get('select status, progress, error, revision from jobs where id = $1', [id])
+  const row = await reader.get(
+    `select status, progress, error, revision, retry_policy, paused_at, deadline_at from jobs where id = $1`,
+    [id],
+  )
   return (
     row && {
       id,
@@ -118,6 +163,9 @@ export async function findJobState(reader: Reader, id: number): Promise<JobState
       progress: json<Progress>(row, 'progress'),
       error: jsonOrNull<Failure>(row, 'error'),
       revision: number(row, 'revision'),
+      retryPolicy: jsonOrNull<RetryPolicy>(row, 'retry_policy'),
+      pausedAt: numberOrNull(row, 'paused_at'),
+      deadlineAt: numberOrNull(row, 'deadline_at'),
     }
   )
 }
@@ -127,7 +175,8 @@ const advance = `update jobs set progress = $2, updated_at = $3 where id = $1 an
 export const setProgress = (tx: Transaction, id: number, progress: Progress, now: number): Promise<number> =>
   tx.run(advance, [id, JSON.stringify(progress), now])
 
-const complete = `update jobs set status = 'completed', progress = $2, result = $3, ended_at = $4, updated_at = $4
+const complete = `update jobs set status = 'completed', progress = $2, result = $3, ended_at = $4, updated_at = $4,
+    queue_at = null, paused_at = null
   where id = $1 and status in (${quoted(jobVerbs.complete.from)}) and revision = coalesce($5, revision)`
 
 /** `revision`: of the storyboard the result was made from; null where it is of none. */
@@ -140,7 +189,8 @@ export const setCompleted = (
   now: number,
 ): Promise<number> => tx.run(complete, [id, JSON.stringify(progress), result, now, revision])
 
-const fail = `update jobs set status = 'failed', progress = $2, error = $3, ended_at = $4, updated_at = $4
+const fail = `update jobs set status = 'failed', progress = $2, error = $3, ended_at = $4, updated_at = $4,
+    queue_at = null, paused_at = null
   where id = $1 and status in (${quoted(jobVerbs.fail.from)})`
 
 export const setFailed = (
@@ -151,19 +201,109 @@ export const setFailed = (
   now: number,
 ): Promise<number> => tx.run(fail, [id, JSON.stringify(progress), JSON.stringify(error), now])
 
-const cancel = `update jobs set status = 'cancelled', progress = $2, ended_at = $3, updated_at = $3
+const cancel = `update jobs set status = 'cancelled', progress = $2, error = $4, ended_at = $3, updated_at = $3,
+    queue_at = null, paused_at = null
   where id = $1 and status in (${quoted(jobVerbs.cancel.from)})`
 
-export const setCancelled = (tx: Transaction, id: number, progress: Progress, now: number): Promise<number> =>
-  tx.run(cancel, [id, JSON.stringify(progress), now])
+/** `error`: why, where it was not a person's wish. */
+export const setCancelled = (
+  tx: Transaction,
+  id: number,
+  progress: Progress,
+  error: Failure | null,
+  now: number,
+): Promise<number> => tx.run(cancel, [id, JSON.stringify(progress), now, error && JSON.stringify(error)])
 
-const reopen = `update jobs set status = 'approved', progress = $2, error = null, started_at = null, ended_at = null,
-    approved_at = $3, updated_at = $3
-  where id = $1 and status in (${quoted(jobVerbs.regenerate.from)})`
+const reopen = (verb: 'regenerate' | 'retry'): string =>
+  `update jobs set status = 'approved', progress = $2, error = null, started_at = null, ended_at = null,
+    approved_at = $3, updated_at = $3, queue_at = ${placeInQueue('$3', '$3')}
+  where id = $1 and status in (${quoted(jobVerbs[verb].from)})`
 
-/** A finished job goes on, because its storyboard was changed. Its film stays until there is a new one. */
-export const setReopened = (tx: Transaction, id: number, progress: Progress, now: number): Promise<number> =>
-  tx.run(reopen, [id, JSON.stringify(progress), now])
+const reopenings = { regenerate: reopen('regenerate'), retry: reopen('retry') } as const
+
+/** A job that has ended goes on: its storyboard was changed, or it is tried again. Its film stays until there is a new one. */
+export const setReopened = (
+  tx: Transaction,
+  id: number,
+  verb: keyof typeof reopenings,
+  progress: Progress,
+  now: number,
+): Promise<number> => tx.run(reopenings[verb], [id, JSON.stringify(progress), now])
+
+const notEnded = `status in (${quoted(jobVerbs.cancel.from)})`
+
+/** What a person changes of a job that has not ended. */
+export const setJobPlan = (
+  tx: Transaction,
+  id: number,
+  job: Pick<Job, 'priority' | 'videoName' | 'runAt' | 'deadlineAt'>,
+  now: number,
+): Promise<number> =>
+  tx.run(
+    `update jobs set priority = $2, video_name = $3, run_at = $4, deadline_at = $5, updated_at = $6
+     where id = $1 and ${notEnded}`,
+    [id, job.priority, job.videoName, job.runAt, job.deadlineAt, now],
+  )
+
+export const setDeadline = (tx: Transaction, id: number, deadlineAt: number | null): Promise<number> =>
+  tx.run('update jobs set deadline_at = $2 where id = $1', [id, deadlineAt])
+
+export const setPaused = (tx: Transaction, id: number, reason: string | null, now: number): Promise<number> =>
+  tx.run(
+    `update jobs set paused_at = $3, paused_reason = $2, queue_at = null, updated_at = $3
+     where id = $1 and paused_at is null and ${notEnded}`,
+    [id, reason, now],
+  )
+
+export const setResumed = (tx: Transaction, id: number, now: number): Promise<number> =>
+  tx.run(
+    `update jobs set paused_at = null, paused_reason = null, updated_at = $2
+     where id = $1 and paused_at is not null`,
+    [id, now],
+  )
+
+/** A job that waits for a time, or has to end by one. */
+const listIds = async (reader: Reader, sql: string, now: number, limit: number): Promise<readonly number[]> =>
+  (await reader.all(sql, [now, limit])).map((row) => number(row, 'id'))
+
+const isScheduled = `run_at is not null and queue_at is null and ended_at is null
+    and status = 'approved' and paused_at is null and unmet = 0 and error is null`
+
+/** Approved jobs whose time has come. */
+export const listScheduled = (reader: Reader, now: number, limit: number): Promise<readonly number[]> =>
+  listIds(
+    reader,
+    `select id from jobs where ${isScheduled} and run_at <= $1 order by run_at, id limit $2`,
+    now,
+    limit,
+  )
+
+/** Jobs whose deadline has passed. */
+export const listOverdue = (reader: Reader, now: number, limit: number): Promise<readonly number[]> =>
+  listIds(
+    reader,
+    `select id from jobs where deadline_at <= $1 and ended_at is null order by deadline_at, id limit $2`,
+    now,
+    limit,
+  )
+
+/** When the next job is to run, or has to have ended; undefined where none has such a time. */
+export async function nextJobTimeAt(reader: Reader, now: number): Promise<number | undefined> {
+  const row = await reader.get(
+    `select (select min(run_at) from jobs where ${isScheduled} and run_at > $1) as run_at,
+       (select min(deadline_at) from jobs where deadline_at > $1 and ended_at is null) as deadline_at`,
+    [now],
+  )
+  const times = row ? [numberOrNull(row, 'run_at'), numberOrNull(row, 'deadline_at')] : []
+  const known = times.filter((time) => time !== null)
+  return known.length === 0 ? undefined : Math.min(...known)
+}
+
+/** Jobs that are worked on now. */
+export async function countProcessing(reader: Reader): Promise<number> {
+  const row = await reader.get(`select count(*) as jobs from jobs where status = 'processing'`)
+  return number(row!, 'jobs')
+}
 
 /** What approvals allow the job to spend, in all. */
 export const setAuthorised = (
@@ -193,7 +333,7 @@ export const setStoryboard = (
 
 /** Notes the first failure of a job whose other scenes still run; nothing new is started for it. */
 export const noteFailure = (tx: Transaction, id: number, error: Failure, now: number): Promise<number> =>
-  tx.run(`update jobs set error = $2, updated_at = $3 where id = $1 and error is null`, [
+  tx.run(`update jobs set error = $2, queue_at = null, updated_at = $3 where id = $1 and error is null`, [
     id,
     JSON.stringify(error),
     now,
@@ -201,7 +341,11 @@ export const noteFailure = (tx: Transaction, id: number, error: Failure, now: nu
 
 /** The scene a job would have failed for is rendered again. */
 export const forgetFailure = (tx: Transaction, id: number, now: number): Promise<number> =>
-  tx.run(`update jobs set error = null, updated_at = $2 where id = $1 and status = 'processing'`, [id, now])
+  tx.run(
+    `update jobs set error = null, updated_at = $2, queue_at = ${placeInQueue('approved_at', '$2')}
+     where id = $1 and status = 'processing'`,
+    [id, now],
+  )
 
 export async function readResult(reader: Reader, id: number): Promise<Uint8Array | undefined> {
   const result = (await reader.get('select result from jobs where id = $1', [id]))?.result
@@ -277,12 +421,22 @@ export async function insertLabels(
 }
 
 export interface JobQuery {
-  readonly status?: JobStatus | undefined
+  readonly statuses?: readonly JobStatus[] | undefined
   readonly type?: string | undefined
   readonly labels?: Readonly<Record<string, string>> | undefined
+  readonly clientId?: string | undefined
+  /** Inserted at this time or later, ms since the epoch. */
+  readonly insertedFrom?: number | undefined
+  /** Inserted before this time. */
+  readonly insertedBefore?: number | undefined
+  /** A part of the film's name, whatever the case. */
+  readonly text?: string | undefined
   readonly before?: number | undefined
   readonly limit: number
 }
+
+/** As a part of a pattern of `like`, in which it stands for itself. */
+const escaped = (text: string): string => text.replace(/[!%_]/g, (sign) => `!${sign}`)
 
 /**
  * Newest first. Where labels are asked for, the walk is along the first one's jobs, so that a page costs the same however many
@@ -298,8 +452,14 @@ export async function listJobs(reader: Reader, query: JobQuery): Promise<readonl
   const conditions = [
     ...(first ? [isLabel(first), 'jobs.id = labels.job_id'] : []),
     ...(query.before === undefined ? [] : [`${id} < ${bind(query.before)}`]),
-    ...(query.status === undefined ? [] : [`status = ${bind(query.status)}`]),
+    ...(query.statuses === undefined ? [] : [`status in (${query.statuses.map(bind).join(', ')})`]),
     ...(query.type === undefined ? [] : [`type = ${bind(query.type)}`]),
+    ...(query.clientId === undefined ? [] : [`client_id = ${bind(query.clientId)}`]),
+    ...(query.insertedFrom === undefined ? [] : [`inserted_at >= ${bind(query.insertedFrom)}`]),
+    ...(query.insertedBefore === undefined ? [] : [`inserted_at < ${bind(query.insertedBefore)}`]),
+    ...(query.text === undefined
+      ? []
+      : [`lower(video_name) like ${bind(`%${escaped(query.text.toLowerCase())}%`)} escape '!'`]),
     ...others.map(
       (label) => `exists (select 1 from job_labels labels where job_id = jobs.id and ${isLabel(label)})`,
     ),

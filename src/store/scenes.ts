@@ -1,4 +1,4 @@
-import { type SceneStatus, mayPrecede, sceneFollows } from '../job/lifecycle.ts'
+import { type SceneStatus, inFlightAttemptStatuses, mayPrecede, sceneFollows } from '../job/lifecycle.ts'
 import type { Failure, RenderSettings, Scene, Transition } from '../job/scene.ts'
 import type { Reader, Row, Transaction } from './database.ts'
 import { json, jsonOrNull, number, numberOrNull, quoted, text, textOrNull } from './sql.ts'
@@ -189,11 +189,32 @@ const anew = `update scenes
 export const setSceneAnew = (tx: Transaction, id: string, forced: boolean, now: number): Promise<number> =>
   tx.run(anew, [id, forced ? 1 : 0, now])
 
-const cancelAll = `update scenes set status = 'cancelled', not_before = null, updated_at = $2
-  where job_id = $1 and status in (${quoted(mayPrecede(sceneFollows, 'cancelled'))})`
+const cancelled = (from: readonly SceneStatus[]): string => `update scenes
+  set status = 'cancelled', not_before = null, updated_at = $2
+  where job_id = $1 and status in (${quoted(from)})`
 
-export const cancelScenes = (tx: Transaction, jobId: number, now: number): Promise<number> =>
-  tx.run(cancelAll, [jobId, now])
+const cancelAll = cancelled(mayPrecede(sceneFollows, 'cancelled'))
+const cancelRunning = cancelled(['processing'])
+
+/** Those that are worked on, and where `waitingToo` those that wait. */
+export const cancelScenes = (
+  tx: Transaction,
+  jobId: number,
+  waitingToo: boolean,
+  now: number,
+): Promise<number> => tx.run(waitingToo ? cancelAll : cancelRunning, [jobId, now])
+
+// One whose own render may still be paid for takes that one, whatever was wished before.
+const retryAll = `update scenes
+  set status = 'pending', error = null, progress = 0, tries = 0, not_before = null, updated_at = $2,
+    forced = case when exists (select 1 from attempts where attempts.id = scenes.attempt_id
+      and (attempts.status in (${quoted(inFlightAttemptStatuses)}) or attempts.clip is null and attempts.status = 'succeeded'))
+      then 0 else forced end
+  where job_id = $1 and status in ('failed', 'cancelled')`
+
+/** What failed or was cancelled is rendered again; finished clips are kept. */
+export const retryScenes = (tx: Transaction, jobId: number, now: number): Promise<number> =>
+  tx.run(retryAll, [jobId, now])
 
 export const setScenePlan = (
   tx: Transaction,
@@ -245,31 +266,69 @@ export interface WaitingScene {
   readonly clientId: string
   readonly authorisedMicros: number
   readonly unknownCostAccepted: boolean
+  /** Its job's place in the queue, as a time. */
+  readonly queueAt: number
 }
 
-const mayStart = `jobs.approved_at is not null and jobs.ended_at is null and jobs.error is null
-    and scenes.status = 'pending' and scenes.renderer = $1`
+// A job that has failed, rests, waits for others or for its time has no place in the queue.
+const mayStart = `jobs.queue_at is not null and scenes.status = 'pending' and scenes.renderer = $1`
 
 // SQLite takes `cross join` as the order to walk in: along the queue, and not through all scenes.
-const waiting = `select scenes.id, scenes.job_id, jobs.status as job_status, scenes.model, scenes.render,
+const waiting = (
+  isBegun: string,
+) => `select scenes.id, scenes.job_id, jobs.status as job_status, scenes.model, scenes.render,
     scenes.price_micros, scenes.render_key, scenes.forced, jobs.client_id, jobs.authorised_micros,
-    jobs.unknown_cost_accepted
+    jobs.unknown_cost_accepted, jobs.queue_at
   from jobs cross join scenes
-  where ${mayStart} and scenes.job_id = jobs.id and (scenes.not_before is null or scenes.not_before <= $2)
-  order by jobs.priority desc, jobs.approved_at, jobs.id, scenes.position
-  limit $3 offset $4`
+  where ${mayStart} and jobs.client_id = $3${isBegun} and scenes.job_id = jobs.id
+    and (scenes.not_before is null or scenes.not_before <= $2)
+  order by jobs.queue_at, jobs.id, scenes.position
+  limit $4 offset $5`
+
+const waitingOfAll = waiting('')
+const waitingOfBegun = waiting(` and jobs.status = 'processing'`)
+
+/** A client's queue at a renderer. */
+export interface Queue {
+  readonly renderer: string
+  readonly clientId: string
+  /** Only of jobs that have begun. */
+  readonly onlyBegun: boolean
+}
 
 /**
- * The scenes at the head of a renderer's queue: by priority, then approval, then place in the storyboard. A job
+ * The scenes at the head of a client's queue at a renderer: by the place of their job, then in the storyboard. A job
  * with a failed scene has none: nothing more is spent on it.
  */
 export const listWaitingScenes = async (
   reader: Reader,
-  renderer: string,
+  { renderer, clientId, onlyBegun }: Queue,
   now: number,
   { limit, offset }: { readonly limit: number; readonly offset: number },
 ): Promise<readonly WaitingScene[]> =>
-  (await reader.all(waiting, [renderer, now, limit, offset])).map(waitingOf)
+  (await reader.all(onlyBegun ? waitingOfBegun : waitingOfAll, [renderer, now, clientId, limit, offset])).map(
+    waitingOf,
+  )
+
+// From one client to the next along the index, so that many jobs of one cost no more than a few.
+const clients = `with recursive waiting (client_id) as (
+    select min(client_id) from jobs where queue_at is not null
+    union all
+    select (select min(client_id) from jobs where queue_at is not null and client_id > waiting.client_id)
+    from waiting where client_id is not null
+  )
+  select client_id,
+    (select min(queue_at) from jobs where jobs.client_id = waiting.client_id and queue_at is not null) as queue_at
+  from waiting where client_id is not null`
+
+/** The clients with jobs in the queue, and the place of the first job of each. */
+export const listWaitingClients = async (
+  reader: Reader,
+): Promise<readonly { readonly clientId: string; readonly queueAt: number }[]> =>
+  (await reader.all(clients)).map((row) => ({
+    clientId: text(row, 'client_id'),
+    queueAt: number(row, 'queue_at'),
+  }))
 
 const waitingOf = (row: Row): WaitingScene => ({
   id: text(row, 'id'),
@@ -283,6 +342,7 @@ const waitingOf = (row: Row): WaitingScene => ({
   clientId: text(row, 'client_id'),
   authorisedMicros: number(row, 'authorised_micros'),
   unknownCostAccepted: number(row, 'unknown_cost_accepted') !== 0,
+  queueAt: number(row, 'queue_at'),
 })
 
 /** A waiting scene for which an equal clip is kept: it takes that one. */
@@ -291,7 +351,7 @@ export interface ServedScene extends Pick<WaitingScene, 'id' | 'jobId' | 'jobApp
 const served = (of: string) => `select scenes.id, scenes.job_id, jobs.status as job_status, scenes.render_key
   from scenes join jobs on jobs.id = scenes.job_id join renders on renders.render_key = scenes.render_key
   where ${of} and scenes.status = 'pending' and scenes.forced = 0
-    and jobs.approved_at is not null and jobs.ended_at is null and jobs.error is null
+    and jobs.queue_at is not null
   order by scenes.job_id, scenes.position`
 
 const servedOf = (row: Row): ServedScene => ({

@@ -5,6 +5,8 @@ import { number, numberOrNull, text } from './sql.ts'
 /** A task as the embedded engine keeps it. */
 export interface KeptTask extends Task {
   readonly tries: number
+  /** How often the process died while this ran. */
+  readonly crashes: number
 }
 
 const taskOf = (row: Row): KeptTask => ({
@@ -12,6 +14,7 @@ const taskOf = (row: Row): KeptTask => ({
   subject: text(row, 'subject'),
   jobId: number(row, 'job_id'),
   tries: number(row, 'tries'),
+  crashes: number(row, 'crashes'),
 })
 
 const insert = `insert into tasks (kind, subject, job_id, run_at, tries) values ($1, $2, $3, $4, 0)
@@ -32,24 +35,24 @@ export const postponeTask = (
   runAt: number,
   tries: number,
 ): Promise<number> =>
-  tx.run('update tasks set run_at = $3, tries = $4 where kind = $1 and subject = $2', [
+  tx.run('update tasks set run_at = $3, tries = $4, running = 0 where kind = $1 and subject = $2', [
     kind,
     subject,
     runAt,
     tries,
   ])
 
-/** Tasks of a kind that are due, the longest due first. */
+/** Tasks of a kind that are due, the longest due first. `suspects`: also those during which the process has died. */
 export const listDueTasks = async (
   reader: Reader,
   kind: TaskKind,
-  now: number,
+  { now, suspects }: { readonly now: number; readonly suspects: boolean },
   limit: number,
 ): Promise<readonly KeptTask[]> =>
   (
     await reader.all(
-      'select * from tasks where kind = $1 and run_at <= $2 order by run_at, subject limit $3',
-      [kind, now, limit],
+      `select * from tasks where kind = $1 and run_at <= $2 and crashes <= $3 order by run_at, subject limit $4`,
+      [kind, now, suspects ? 1_000_000 : 0, limit],
     )
   ).map(taskOf)
 
@@ -58,3 +61,26 @@ export async function nextTaskAt(reader: Reader, now: number): Promise<number | 
   const row = await reader.get('select min(run_at) as next from tasks where run_at > $1', [now])
   return (row && numberOrNull(row, 'next')) ?? undefined
 }
+
+/** Notes that a task runs, or doesn't any more: one that still does at the next start was cut off by a crash. */
+export const setTaskRunning = (
+  tx: Transaction,
+  { kind, subject }: Pick<Task, 'kind' | 'subject'>,
+  running: boolean,
+): Promise<number> =>
+  tx.run('update tasks set running = $3 where kind = $1 and subject = $2', [kind, subject, running ? 1 : 0])
+
+/** The tasks that ran when the process died have one crash more. */
+export const noteCrashes = (tx: Transaction): Promise<number> =>
+  tx.run('update tasks set crashes = crashes + 1, running = 0 where running = 1')
+
+/** Tasks of jobs during whose work the process has died so often in all, counted over their tasks. */
+export const listCrashing = async (reader: Reader, crashes: number): Promise<readonly KeptTask[]> =>
+  (
+    await reader.all(
+      `select * from tasks where crashes > 0 and job_id in (
+         select job_id from tasks where crashes > 0 group by job_id having sum(crashes) >= $1)
+       order by kind, subject`,
+      [crashes],
+    )
+  ).map(taskOf)

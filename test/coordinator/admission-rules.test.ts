@@ -26,7 +26,10 @@ const budget: fc.Arbitrary<Budget> = fc.record({
   limitMicros: micros,
   used: money,
 })
+const stop = fc.constant({ scope: 'all', reason: null, by: null, since: now })
 const renderer = fc.record({
+  stop: fc.option(stop, { nil: undefined }),
+  minuteBeganAt: fc.option(fc.integer({ min: now - 90_000, max: now + 10_000 }), { nil: undefined }),
   inFlight: fc.nat(20),
   unsent: fc.nat(20),
   lastPostedAt: fc.option(fc.integer({ min: now - 10_000, max: now + 10_000 }), { nil: undefined }),
@@ -45,7 +48,7 @@ describe('a renderer', () => {
         const free = freeStarts(limit(places, delay), at)
         expect(free).toBeGreaterThanOrEqual(0)
         expect(at.inFlight + free).toBeLessThanOrEqual(Math.max(places, at.inFlight))
-        if (at.pause) expect(free).toBe(0)
+        if (at.pause || at.stop) expect(free).toBe(0)
       }),
     )
   })
@@ -66,8 +69,14 @@ describe('a renderer', () => {
         expect(mayAt).toBeGreaterThanOrEqual(now)
         if (at.lastPostedAt !== undefined && at.lastPostedAt <= now)
           expect(mayAt).toBeGreaterThanOrEqual(at.lastPostedAt + delay)
+        if (at.minuteBeganAt !== undefined && at.minuteBeganAt <= now)
+          expect(mayAt).toBeGreaterThanOrEqual(at.minuteBeganAt + 60_000)
         if (at.pause) expect(mayAt).toBeGreaterThanOrEqual(at.pause.until)
-        else expect(mayAt).toBeLessThanOrEqual(now + delay)
+        if (at.stop) expect(mayAt).toBeGreaterThan(now)
+        if (!at.pause && !at.stop)
+          expect(mayAt).toBeLessThanOrEqual(
+            now + Math.max(delay, at.minuteBeganAt === undefined ? 0 : 60_000),
+          )
       }),
     )
   })

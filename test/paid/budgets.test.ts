@@ -167,6 +167,7 @@ describe('a scene that waits says why', () => {
     expect(scene.waiting).toEqual({
       code: 'approval',
       reason: expect.stringMatching(/it costs \$0\.40, and of the job's \$0\.80 .* only \$0\.00 are left/),
+      since: scene.updated_at,
       until: null,
     })
   })

@@ -231,6 +231,7 @@ describe('a scene is changed', () => {
     expect((await till.scenes(job_id))[0].waiting).toEqual({
       code: 'approval',
       reason: 'its job needs $0.80 more than was approved',
+      since: job.ended_at,
       until: null,
     })
     const refused = await till.ask('POST', `/jobs/${job_id}/approve`, { max_cost: 1.5 })

@@ -17,11 +17,16 @@ export const operating: Migration = {
     `update jobs set queue_at = approved_at - priority * 60000
       where status in ('approved', 'processing') and error is null`,
     `drop index jobs_active`,
-    `create index jobs_queue on jobs (client_id, queue_at, id) where queue_at is not null`,
+    `create index jobs_queue on jobs (client_id, queue_at, id, status) where queue_at is not null`,
     `create index jobs_scheduled on jobs (run_at) where run_at is not null and queue_at is null and ended_at is null`,
     `create index jobs_due on jobs (deadline_at) where deadline_at is not null and ended_at is null`,
     `create index jobs_by_client on jobs (client_id, id)`,
     `create index jobs_by_time on jobs (inserted_at, id)`,
+
+    // With whose it is: clients take turns.
+    `drop index attempts_in_flight`,
+    `create index attempts_in_flight on attempts (renderer, client_id, status, posted_at)
+      where status in ('intended', 'submitted', 'unknown', 'held')`,
 
     `create table dependencies (
       job_id {{integer}} not null references jobs (id) on delete cascade,

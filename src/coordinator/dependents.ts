@@ -1,0 +1,100 @@
+/** What jobs wait for before they begin, and what becomes of them when it has ended. */
+import type { Host } from '../host.ts'
+import { type FieldProblem, invalid } from '../job/errors.ts'
+import type { Dependency, OnFailure } from '../job/job.ts'
+import type { JobRequest } from '../job/request.ts'
+import type { Database, Reader, Transaction } from '../store/database.ts'
+import { type Dependent, insertDependency, listDependents, setMet } from '../store/dependencies.ts'
+import { type JobState, findJobState } from '../store/jobs.ts'
+import type { Ending } from './ending.ts'
+import type { Starting } from './starting.ts'
+import type { Tell } from './tell.ts'
+
+export interface Dependents {
+  /** Those that wait for a job that has ended go on, fail with it, or wait for its retry. */
+  settleDependents(jobId: number): Promise<void>
+}
+
+export interface DependentsOptions {
+  readonly database: Database
+  readonly host: Host
+  readonly starting: Starting
+  readonly ending: Ending
+  readonly tell: Tell
+}
+
+/** Dependents seen to in one transaction; each that ends sees to its own in another. */
+const atOnce = 50
+
+/** What a job's request says it waits for, as it is now. @throws {RefusedError} `invalid`, where it never can begin. */
+export async function dependenciesOf(
+  reader: Reader,
+  { depends_on = [] }: JobRequest,
+): Promise<readonly Omit<Dependency, 'status'>[]> {
+  const problems: FieldProblem[] = []
+  const found = new Map<number, Omit<Dependency, 'status'>>()
+  for (const [index, wanted] of depends_on.entries()) {
+    const { job_id: onJobId, on_failure: onFailure = 'fail' } =
+      typeof wanted === 'number' ? { job_id: wanted } : wanted
+    const field = `depends_on[${index}]`
+    const job = await findJobState(reader, onJobId)
+    const reason = found.has(onJobId)
+      ? `names job ${onJobId} a second time`
+      : !job
+        ? `there is no job ${onJobId}: a job can only wait for one that was asked for before it`
+        : hasFailed(job) && onFailure === 'fail'
+          ? `job ${onJobId} is ${job.status}, so this one could never begin: retry it first, or say what else is to happen with on_failure`
+          : undefined
+    if (reason !== undefined) problems.push({ field, reason })
+    else found.set(onJobId, { onJobId, onFailure, isMet: isMet(job!, onFailure) })
+  }
+  if (problems.length > 0) throw invalid(problems)
+  return [...found.values()]
+}
+
+export async function keepDependencies(
+  tx: Transaction,
+  jobId: number,
+  dependencies: readonly Omit<Dependency, 'status'>[],
+): Promise<void> {
+  for (const dependency of dependencies) await insertDependency(tx, jobId, dependency)
+}
+
+const hasFailed = ({ status }: JobState): boolean => status === 'failed' || status === 'cancelled'
+
+const isMet = (job: JobState, onFailure: OnFailure): boolean =>
+  job.status === 'completed' || (hasFailed(job) && onFailure === 'ignore')
+
+export function createDependents(options: DependentsOptions): Dependents {
+  const { database, starting, ending, tell } = options
+
+  const settle = async (tx: Transaction, job: JobState, { jobId, onFailure }: Dependent): Promise<void> => {
+    if (isMet(job, onFailure)) {
+      await setMet(tx, jobId, job.id)
+      await tell(tx, { type: 'job_updated', jobId, data: { dependency: job.id, status: job.status } })
+      await starting.rejoin(tx, jobId)
+    } else if (hasFailed(job) && onFailure === 'fail') {
+      const dependent = await findJobState(tx, jobId)
+      const error = {
+        code: 'dependency_failed',
+        reason: `Job ${job.id}, which it waited for, is ${job.status}`,
+      }
+      if (dependent) await ending.giveUp(tx, dependent, error)
+    }
+  }
+
+  return {
+    async settleDependents(jobId) {
+      for (let after: number | undefined = 0; after !== undefined;) {
+        const from: number = after
+        after = await database.transaction(async (tx) => {
+          const job = await findJobState(tx, jobId)
+          if (!job) return undefined
+          const dependents = await listDependents(tx, jobId, from, atOnce)
+          for (const dependent of dependents) await settle(tx, job, dependent)
+          return dependents.length === atOnce ? dependents.at(-1)!.jobId : undefined
+        })
+      }
+    },
+  }
+}

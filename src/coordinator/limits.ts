@@ -1,0 +1,176 @@
+/** How much may go on at once, and what a person has stopped: readable and changeable while running. */
+import type { Host } from '../host.ts'
+import { type FieldProblem, invalid } from '../job/errors.ts'
+import type { Asked } from '../job/event.ts'
+import type { Stop } from '../job/queue.ts'
+import { parseLimits, parsePause } from '../job/request.ts'
+import { type Log, logLine } from '../log.ts'
+import { occupancyOf } from '../store/attempts.ts'
+import type { Database, Reader } from '../store/database.ts'
+import { countProcessing } from '../store/jobs.ts'
+import { deleteStop, insertStop, listLimits, listStops, setLimit } from '../store/limits.ts'
+import { type Pause, findPause } from '../store/money.ts'
+import type { RendererLimit } from './admission-rules.ts'
+
+/** The limits in force. */
+export interface LimitsNow {
+  /** Jobs that may be worked on at once; null for no such limit. */
+  readonly jobs: number | null
+  /** A renderer's, where some were set over what is configured. */
+  of(configured: RendererLimit): RendererLimit
+}
+
+export async function limitsNow(reader: Reader): Promise<LimitsNow> {
+  const set = await listLimits(reader)
+  return {
+    jobs: set.get('jobs') ?? null,
+    of: (configured) =>
+      set.size === 0
+        ? configured
+        : {
+            ...configured,
+            maxConcurrency: set.get(`${configured.name}.max_concurrency`) ?? configured.maxConcurrency,
+            startDelayMs: set.get(`${configured.name}.start_delay_ms`) ?? configured.startDelayMs,
+            startsPerMinute: set.get(`${configured.name}.starts_per_minute`) ?? configured.startsPerMinute,
+          },
+  }
+}
+
+/** How many more jobs may be begun; counted where there is a limit. */
+export const jobPlacesNow = async (reader: Reader, limit: number | null): Promise<number> =>
+  limit === null ? Number.POSITIVE_INFINITY : limit - (await countProcessing(reader))
+
+const scopeOf = (renderer: string | undefined): string =>
+  renderer === undefined ? 'all' : `renderer:${renderer}`
+
+/** What a person has stopped that concerns a renderer: everything, or itself. */
+export async function stopOf(reader: Reader, renderer: string): Promise<Stop | undefined> {
+  const stops = await listStops(reader)
+  return stops.find(({ scope }) => scope === 'all') ?? stops.find(({ scope }) => scope === scopeOf(renderer))
+}
+
+export interface RendererStanding {
+  readonly limit: RendererLimit
+  readonly configured: RendererLimit
+  readonly inFlight: number
+  readonly stop: Stop | undefined
+  /** What its provider asked for. */
+  readonly pause: Pause | undefined
+}
+
+export interface LimitsStanding {
+  readonly jobs: { readonly limit: number | null; readonly processing: number }
+  readonly stop: Stop | undefined
+  readonly renderers: readonly RendererStanding[]
+}
+
+export interface LimitVerbs {
+  limits(): Promise<LimitsStanding>
+  /** What is not named stays; null: as configured. @throws {RefusedError} `invalid` */
+  setLimits(change: unknown, asked?: Asked): Promise<LimitsStanding>
+  /** Nothing new is started, of all or at one renderer; what runs, ends. @throws {RefusedError} `invalid` */
+  pause(request?: unknown, asked?: Asked): Promise<LimitsStanding>
+  /** @throws {RefusedError} `invalid` */
+  resume(request?: unknown, asked?: Asked): Promise<LimitsStanding>
+}
+
+export interface LimitVerbsOptions {
+  readonly database: Database
+  readonly host: Host
+  readonly log: Log
+  readonly renderers: readonly RendererLimit[]
+  readonly admitSoon: () => void
+}
+
+export function createLimitVerbs(options: LimitVerbsOptions): LimitVerbs {
+  const { database, host, log, renderers, admitSoon } = options
+
+  const standing = (): Promise<LimitsStanding> =>
+    database.transaction(async (tx) => {
+      const limits = await limitsNow(tx)
+      const stops = await listStops(tx)
+      const now = host.now()
+      const standings: RendererStanding[] = []
+      for (const configured of renderers) {
+        const { name } = configured
+        const pause = await findPause(tx, name)
+        standings.push({
+          limit: limits.of(configured),
+          configured,
+          inFlight: (await occupancyOf(tx, name)).inFlight,
+          stop: stops.find(({ scope }) => scope === scopeOf(name)),
+          pause: pause && pause.until > now ? pause : undefined,
+        })
+      }
+      return {
+        jobs: { limit: limits.jobs, processing: await countProcessing(tx) },
+        stop: stops.find(({ scope }) => scope === 'all'),
+        renderers: standings,
+      }
+    })
+
+  const known = (field: string, name: string | undefined): FieldProblem[] =>
+    name === undefined || renderers.some((renderer) => renderer.name === name)
+      ? []
+      : [{ field, reason: `there is no renderer ${name}: ${renderers.map((one) => one.name).join(', ')}` }]
+
+  /** A render on this machine begins when there is a place: nobody is to be spared there. */
+  const paced = (name: string, limits: Readonly<Record<string, number | null | undefined>>): FieldProblem[] =>
+    renderers.some((renderer) => renderer.name === name && renderer.task === 'render-scene')
+      ? Object.keys(limits)
+          .filter((key) => key !== 'max_concurrency')
+          .map((key) => ({
+            field: `renderers.${name}.${key}`,
+            reason: 'is for providers: on this machine max_concurrency is all there is',
+          }))
+      : []
+
+  return {
+    limits: standing,
+
+    async setLimits(input, asked) {
+      const { jobs, renderers: ofRenderers = {} } = parseLimits(input)
+      const problems = Object.entries(ofRenderers).flatMap(([name, limits]) => [
+        ...known(`renderers.${name}`, name),
+        ...paced(name, limits),
+      ])
+      if (problems.length > 0) throw invalid(problems)
+      const changes = [
+        ...(jobs === undefined ? [] : [['jobs', jobs] as const]),
+        ...Object.entries(ofRenderers).flatMap(([name, limits]) =>
+          Object.entries(limits).map(([limit, value]) => [`${name}.${limit}`, value ?? null] as const),
+        ),
+      ]
+      await database.transaction(async (tx) => {
+        for (const [name, value] of changes) await setLimit(tx, name, value)
+        tx.afterCommit(admitSoon)
+      })
+      logLine.limitsChanged(log, Object.fromEntries(changes), asked?.by)
+      return standing()
+    },
+
+    async pause(input = {}, asked = {}) {
+      const { renderer, reason = null } = parsePause(input)
+      const problems = known('renderer', renderer)
+      if (problems.length > 0) throw invalid(problems)
+      const scope = scopeOf(renderer)
+      const stop = { scope, reason, by: asked.by ?? null, since: host.now() }
+      await database.transaction((tx) => insertStop(tx, stop))
+      logLine.paused(log, scope, asked.by, reason)
+      return standing()
+    },
+
+    async resume(input = {}, asked = {}) {
+      const { renderer } = parsePause(input)
+      const problems = known('renderer', renderer)
+      if (problems.length > 0) throw invalid(problems)
+      const scope = scopeOf(renderer)
+      await database.transaction(async (tx) => {
+        await deleteStop(tx, scope)
+        tx.afterCommit(admitSoon)
+      })
+      logLine.resumed(log, scope, asked.by)
+      return standing()
+    },
+  }
+}

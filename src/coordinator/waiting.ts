@@ -1,0 +1,214 @@
+/** Why something waits: exactly one reason for each scene and job that does, in words, as a code, and since when. */
+import type { Engine } from '../engine/engine.ts'
+import type { Host } from '../host.ts'
+import type { Attempt } from '../job/attempt.ts'
+import type { Job } from '../job/job.ts'
+import { spokenMoney } from '../job/price.ts'
+import type { Scene } from '../job/scene.ts'
+import { listJobUnfinished } from '../store/attempts.ts'
+import type { Database } from '../store/database.ts'
+import { listDependencies } from '../store/dependencies.ts'
+import { listScenes } from '../store/scenes.ts'
+import {
+  type RendererLimit,
+  type Waiting,
+  type WaitingSince,
+  jobsLimitWait,
+  rendererWait,
+} from './admission-rules.ts'
+import { rendererNow, sceneWait } from './admission.ts'
+import { neededFor } from './approval.ts'
+import { jobPlacesNow, limitsNow } from './limits.ts'
+import { type ConfiguredBudgets, openTreasury } from './treasury.ts'
+
+export interface JobWaiting {
+  /** Why nothing of the job goes on; null where something does, or it has ended. */
+  readonly job: WaitingSince | null
+  /** Why each scene that waits does so, by its id. */
+  readonly scenes: ReadonlyMap<string, WaitingSince>
+}
+
+export interface WaitReaderOptions {
+  readonly database: Database
+  readonly engine: Engine
+  readonly host: Host
+  readonly renderers: readonly RendererLimit[]
+  readonly budgets: ConfiguredBudgets
+  /** @throws {RefusedError} `job_not_found` */
+  readonly existing: (jobId: number) => Promise<Job>
+}
+
+export function createWaitReader(options: WaitReaderOptions) {
+  const { database, engine, host, renderers, budgets, existing } = options
+
+  /** What keeps all of an approved job's scenes from being started, whoever renders them. */
+  const heldBack = async (job: Job, now: number): Promise<WaitingSince | undefined> => {
+    const approvedAt = job.approvedAt ?? job.insertedAt
+    if (job.pausedAt !== null) return pausedWait(job, job.pausedAt)
+    if (job.unmet > 0) {
+      const unmet = (await listDependencies(database, job.id)).filter(({ isMet }) => !isMet)
+      return { ...dependencyWait(unmet), since: approvedAt }
+    }
+    if (job.runAt !== null && job.runAt > now)
+      return { code: 'scheduled', reason: 'it is to begin later', until: job.runAt, since: approvedAt }
+    if (job.status !== 'approved') return undefined
+    const { jobs } = await limitsNow(database)
+    if (jobs !== null && (await jobPlacesNow(database, jobs)) <= 0)
+      return { ...jobsLimitWait(jobs), since: approvedAt }
+    return undefined
+  }
+
+  const ofScenes = async (
+    job: Job,
+    scenes: readonly Scene[],
+    ofJob: WaitingSince | undefined,
+    now: number,
+  ): Promise<ReadonlyMap<string, WaitingSince>> => {
+    const treasury = openTreasury(database, budgets, now)
+    const limits = await limitsNow(database)
+    const atRenderer = new Map<string, Waiting | undefined>()
+    for (const configured of renderers)
+      if (scenes.some(({ status, renderer }) => status === 'pending' && renderer === configured.name)) {
+        const limit = limits.of(configured)
+        atRenderer.set(limit.name, rendererWait(limit, await rendererNow(database, limit.name, now)))
+      }
+    const waits = new Map<string, WaitingSince>()
+    const unfinished = await listJobUnfinished(database, job.id)
+    for (const scene of scenes) {
+      // One that is held is to be decided whatever has become of its scene.
+      const attempt = unfinished.find(({ id, sceneId, status }) =>
+        status === 'held' ? sceneId === scene.id : id === scene.attemptId,
+      )
+      const ofAttempt = attempt && attemptWait(attempt)
+      if (ofAttempt) waits.set(scene.id, ofAttempt)
+      if (scene.status !== 'pending') continue
+      const facts = { ...job, ...scene, jobId: job.id, priceMicros: scene.price_micros }
+      const wait: Waiting & { readonly since?: number } =
+        ofJob ??
+        backOffWait(scene, now) ??
+        (await sceneWait(database, facts, treasury, now)) ??
+        atRenderer.get(scene.renderer) ??
+        queueWait
+      waits.set(scene.id, { since: Math.max(scene.updatedAt, job.approvedAt ?? 0), ...wait })
+    }
+    return waits
+  }
+
+  /** Of an approved job: what its first waiting scene waits for, unless another one is rendered. */
+  const ofWhole = (
+    job: Job,
+    scenes: readonly Scene[],
+    waits: ReadonlyMap<string, WaitingSince>,
+  ): WaitingSince | null => {
+    if (job.status !== 'approved' && job.status !== 'processing') return null
+    if (scenes.some(({ id, status }) => status === 'processing' && !waits.has(id))) return null
+    const first = scenes.find(({ id }) => waits.has(id))
+    if (first) return waits.get(first.id)!
+    const isStitched = engine
+      .running()
+      .some(({ kind, subject }) => kind === 'stitch-film' && subject === String(job.id))
+    return isStitched || job.error
+      ? null
+      : {
+          code: 'stitching',
+          reason: 'its clips are there, and its film waits for a place',
+          until: null,
+          since: job.updatedAt,
+        }
+  }
+
+  return {
+    async waiting(jobId: number): Promise<JobWaiting> {
+      const job = await existing(jobId)
+      const now = host.now()
+      const scenes = await listScenes(database, jobId)
+      const { toApproveMicros } = await neededFor(database, job, scenes)
+      const isActive = job.status === 'approved' || job.status === 'processing'
+      const ofJob = isActive ? await heldBack(job, now) : notActiveWait(job, toApproveMicros)
+      const waits = await ofScenes(job, scenes, ofJob, now)
+      if (job.status === 'pending') return { job: approvalWait(job), scenes: waits }
+      return { job: ofWhole(job, scenes, waits), scenes: waits }
+    },
+  }
+}
+
+const approvalWait = ({ insertedAt }: Job): WaitingSince => ({
+  code: 'approval',
+  reason: 'nothing is spent before it is approved',
+  until: null,
+  since: insertedAt,
+})
+
+const pausedWait = ({ pausedReason }: Job, since: number): WaitingSince => ({
+  code: 'job_paused',
+  reason: `it was paused${pausedReason === null ? '' : `: ${pausedReason}`}`,
+  until: null,
+  since,
+})
+
+function dependencyWait(
+  unmet: readonly { readonly onJobId: number; readonly status: string | null }[],
+): Waiting {
+  const [first, ...others] = unmet
+  const more = others.length === 0 ? '' : ` and ${others.length} more`
+  return {
+    code: 'dependency',
+    reason: `it waits for job ${first?.onJobId} (${first?.status ?? 'gone'})${more}`,
+    until: null,
+  }
+}
+
+/** Why a scene that has an attempt doesn't go on; undefined where it does. */
+function attemptWait({ status, failure, unknownSince, updatedAt }: Attempt): WaitingSince | undefined {
+  const why = failure ? ` (${failure.reason})` : ''
+  if (status === 'held')
+    return {
+      code: 'held',
+      reason: `nobody knows whether the provider accepted it: a person has to decide, with POST .../resolve${why}`,
+      until: null,
+      since: updatedAt,
+    }
+  if (status === 'unknown')
+    return {
+      code: 'unknown',
+      reason: `it is not known whether the provider accepted it, and is looked into${why}`,
+      until: null,
+      since: unknownSince ?? updatedAt,
+    }
+  if (status === 'succeeded')
+    return {
+      code: 'fetching',
+      reason: 'it is rendered and paid for, and its clip is being fetched',
+      until: null,
+      since: updatedAt,
+    }
+  return undefined
+}
+
+const queueWait: Waiting = { code: 'queue', reason: 'others are before it', until: null }
+
+/** Why the scenes of a job that isn't worked on wait. */
+function notActiveWait(job: Job, toApproveMicros: number | null): WaitingSince {
+  const { status, insertedAt, endedAt } = job
+  const since = endedAt ?? insertedAt
+  // It was changed after its job had ended.
+  if ((status === 'completed' || status === 'failed') && toApproveMicros !== 0)
+    return {
+      code: 'approval',
+      reason: `its job needs ${toApproveMicros === null ? 'an unknown sum' : spokenMoney(toApproveMicros)} more than was approved`,
+      until: null,
+      since,
+    }
+  const reason = status === 'pending' ? 'its job waits for approval' : `its job is ${status}`
+  return { code: 'job_not_approved', reason, until: null, since }
+}
+
+const backOffWait = ({ notBefore, error, updatedAt }: Scene, now: number): WaitingSince | undefined =>
+  notBefore !== null && notBefore > now
+    ? {
+        code: 'back_off',
+        reason: `it failed and is tried again: ${error?.reason ?? 'no reason was given'}`,
+        until: notBefore,
+        since: updatedAt,
+      }
+    : undefined

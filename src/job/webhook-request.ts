@@ -1,0 +1,49 @@
+/** What a caller may ask of endpoints. */
+import { z } from 'zod'
+import { invalid } from './errors.ts'
+import { endpointStatuses, webhookEvents, webhookUrl } from './webhook.ts'
+
+const description = z
+  .string('must be text')
+  .max(200, 'must have at most 200 characters')
+  // oxlint-disable-next-line no-control-regex
+  .refine((text) => !/[\u0000-\u001f\u007f-\u009f]/.test(text), 'must not contain control characters')
+  .refine((text) => text.isWellFormed(), 'must be well-formed Unicode')
+
+export const endpointRequest = z.strictObject({
+  url: webhookUrl,
+  event_types: webhookEvents.optional(),
+  description: description.optional(),
+})
+export type EndpointRequest = z.infer<typeof endpointRequest>
+
+export const endpointChange = z.strictObject({
+  url: webhookUrl.optional(),
+  event_types: webhookEvents.optional(),
+  description: description.optional(),
+  status: z
+    .enum(endpointStatuses, { error: `must be one of ${endpointStatuses.join(', ')}` })
+    .optional()
+    .describe('What waits for an endpoint that is disabled is given up'),
+})
+export type EndpointChange = z.infer<typeof endpointChange>
+
+/** @throws {RefusedError} `invalid`, with every problem found. */
+function checked<Schema extends z.ZodType>(schema: Schema, input: unknown): z.infer<Schema> {
+  const parsed = schema.safeParse(input)
+  if (parsed.success) return parsed.data
+  throw invalid(
+    parsed.error.issues.map((issue) => ({
+      field: issue.path.join('.'),
+      reason:
+        issue.code === 'unrecognized_keys'
+          ? `unknown members ${issue.keys.map((key) => JSON.stringify(key)).join(', ')}`
+          : issue.message,
+    })),
+  )
+}
+
+/** @throws {RefusedError} `invalid` */
+export const parseEndpoint = (input: unknown): EndpointRequest => checked(endpointRequest, input)
+/** @throws {RefusedError} `invalid` */
+export const parseEndpointChange = (input: unknown): EndpointChange => checked(endpointChange, input)

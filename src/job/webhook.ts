@@ -1,0 +1,156 @@
+/** What is told to addresses that users gave: whom, of what, how it is signed, and how often it is tried. */
+import { createHmac } from 'node:crypto'
+import { z } from 'zod'
+import { type EventType, type JobEvent, eventTypes, topicOf } from './event.ts'
+
+/** Who is told: an endpoint that was added, or the `webhook_url` of one job. */
+export interface Endpoint {
+  readonly id: string
+  /** The job whose events alone it is told; null where it is told those of all jobs. */
+  readonly jobId: number | null
+  readonly url: string
+  /** Types, topics or families of events; none: all. */
+  readonly eventTypes: readonly string[]
+  readonly description: string
+  readonly status: EndpointStatus
+  /** Why it is disabled. */
+  readonly reason: string | null
+  /** Since when each try has failed, in ms since the epoch; null where the last one succeeded. */
+  readonly failingSince: number | null
+  readonly insertedAt: number
+  readonly updatedAt: number
+}
+
+export const endpointStatuses = ['enabled', 'disabled'] as const
+export type EndpointStatus = (typeof endpointStatuses)[number]
+
+/** One event on its way to one endpoint. */
+export interface Delivery {
+  readonly id: string
+  readonly endpointId: string
+  /** Null for a test. */
+  readonly eventId: number | null
+  readonly jobId: number | null
+  readonly type: string
+  /** What is sent, word by word. */
+  readonly body: string
+  readonly status: DeliveryStatus
+  readonly tries: number
+  /** When it is tried next, or, while it is being sent, given up for lost; null once it has ended. */
+  readonly nextAt: number | null
+  readonly lastStatus: number | null
+  readonly lastError: string | null
+  readonly insertedAt: number
+  readonly endedAt: number | null
+}
+
+export const deliveryStatuses = ['pending', 'sending', 'delivered', 'failed'] as const
+export type DeliveryStatus = (typeof deliveryStatuses)[number]
+
+export interface DeliveryTry {
+  /** From 1. */
+  readonly number: number
+  readonly at: number
+  readonly durationMs: number
+  /** What was answered; null where nothing was. */
+  readonly status: number | null
+  readonly error: string | null
+}
+
+/** A secret that messages are signed with; one that was replaced is so until a time. */
+export interface Secret {
+  /** `whsec_` and a key in base64. */
+  readonly secret: string
+  readonly until: number | null
+}
+
+export const maxEndpoints = 100
+export const keptSecretMs = 24 * 3_600_000
+/** Signatures grow with them, and so do headers. */
+export const maxSecrets = 5
+
+const families = ['jobs:*', 'scenes:*'] as const
+const choices: readonly string[] = [...eventTypes, ...new Set(Object.values(topicOf)), ...families]
+
+export const webhookUrl = z
+  .string('must be an address, such as https://example.com/webhooks')
+  .describe('http or https, on the public internet; at most 2048 characters')
+
+export const webhookEvents = z
+  .array(
+    z.enum(choices, {
+      error: `must be a type of event (${eventTypes.join(', ')}), a topic such as jobs:completed, or jobs:* or scenes:*`,
+    }),
+    'must be a list of types of event',
+  )
+  .max(choices.length, `must have at most ${choices.length} entries`)
+  .describe('Types of event, topics, or families such as jobs:*; all where there is none')
+
+/** Whether an endpoint of these `chosen` ones is told of an event. */
+export const isChosen = (
+  chosen: readonly string[],
+  { type, topic }: Pick<JobEvent, 'type' | 'topic'>,
+): boolean =>
+  chosen.length === 0 ||
+  chosen.includes(type) ||
+  chosen.includes(topic) ||
+  chosen.includes(`${topic.slice(0, topic.indexOf(':'))}:*`)
+
+/** The type of a message that only tells that messages arrive. */
+export const testType = 'ping'
+
+/** A message as Standard Webhooks has it; `timestamp` is when it happened, not when it is sent. */
+export const messageOf = (type: EventType | typeof testType, timestamp: string, data: object): string =>
+  JSON.stringify({ type, timestamp, data })
+
+/** The same for each try of a delivery, so that a receiver tells a repeated one. */
+export const messageId = (deliveryId: string): string => `msg_${deliveryId}`
+
+/** https://www.standardwebhooks.com: HMAC-SHA256 over `id.timestamp.body`, one signature for each secret. */
+export function signedHeaders(
+  id: string,
+  now: number,
+  body: string,
+  secrets: readonly string[],
+): Readonly<Record<string, string>> {
+  const timestamp = String(Math.floor(now / 1000))
+  const signatures = secrets.map((secret) => {
+    const key = Buffer.from(secret.slice('whsec_'.length), 'base64')
+    return `v1,${createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64')}`
+  })
+  return { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': signatures.join(' ') }
+}
+
+const [second, minute, hour] = [1000, 60_000, 3_600_000]
+
+/** The waits after a first, a second, ... failure: 75 hours in all. */
+export const retryWaitsMs = [
+  5 * second,
+  5 * minute,
+  30 * minute,
+  2 * hour,
+  5 * hour,
+  10 * hour,
+  14 * hour,
+  20 * hour,
+  24 * hour,
+] as const
+
+const longestWishMs = 24 * hour
+
+/**
+ * How long to wait after the `failures`th failure: by the schedule, a fifth more or less, or as long as the receiver wishes
+ * where that is longer. Undefined after the last.
+ */
+export function retryWaitMs(
+  failures: number,
+  wishMs: number | null,
+  random: () => number,
+): number | undefined {
+  const wait = retryWaitsMs[failures - 1]
+  if (wait === undefined) return undefined
+  return Math.round(Math.max(wait * (0.8 + 0.4 * random()), Math.min(wishMs ?? 0, longestWishMs)))
+}
+
+/** An endpoint that answered nothing well for so long is told nothing more. */
+export const givenUpAfterMs = 5 * 24 * hour

@@ -1,0 +1,35 @@
+import type { Stop } from '../job/queue.ts'
+import type { Reader, Transaction } from './database.ts'
+import { number, numberOrNull, text, textOrNull } from './sql.ts'
+
+/** Limits that were set while running, by name: `jobs`, or a renderer's name and what of it, as `replicate.max_concurrency`. */
+export async function listLimits(reader: Reader): Promise<ReadonlyMap<string, number>> {
+  const rows = await reader.all('select name, value from limits order by name')
+  const set = rows.map((row) => [text(row, 'name'), numberOrNull(row, 'value')] as const)
+  return new Map(set.filter((entry): entry is [string, number] => entry[1] !== null))
+}
+
+/** Null: as configured. */
+export const setLimit = (tx: Transaction, name: string, value: number | null): Promise<number> =>
+  tx.run(`insert into limits (name, value) values ($1, $2) on conflict (name) do update set value = $2`, [
+    name,
+    value,
+  ])
+
+export const listStops = async (reader: Reader): Promise<readonly Stop[]> =>
+  (await reader.all('select * from stops order by scope')).map((row) => ({
+    scope: text(row, 'scope'),
+    reason: textOrNull(row, 'reason'),
+    by: textOrNull(row, 'actor'),
+    since: number(row, 'inserted_at'),
+  }))
+
+/** One that stands already is left as it is. */
+export const insertStop = (tx: Transaction, { scope, reason, by, since }: Stop): Promise<number> =>
+  tx.run(
+    `insert into stops (scope, reason, actor, inserted_at) values ($1, $2, $3, $4) on conflict (scope) do nothing`,
+    [scope, reason, by, since],
+  )
+
+export const deleteStop = (tx: Transaction, scope: string): Promise<number> =>
+  tx.run('delete from stops where scope = $1', [scope])

@@ -1,0 +1,120 @@
+/** Keys and requests that are answered once, in both databases. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { KeptAnswer } from '../../src/coordinator/idempotent.ts'
+import { createKeyVerbs } from '../../src/coordinator/key-verbs.ts'
+import { kinds, newPlace, type Place } from '../store/open-database.ts'
+import { type House, openHouse } from './house.ts'
+
+const answer = (text: string): KeptAnswer => ({
+  status: 200,
+  contentType: 'text/plain',
+  location: null,
+  body: new TextEncoder().encode(text),
+})
+
+const textOf = (answered: unknown): string =>
+  typeof answered === 'object' && answered !== null && 'body' in answered
+    ? new TextDecoder().decode(answered.body as Uint8Array)
+    : String(answered)
+
+describe.each(kinds)('on %s', (kind) => {
+  let place: Place
+  let house: House
+  beforeEach(async () => {
+    place = await newPlace(kind)
+    house = await openHouse({ place })
+  })
+  afterEach(async () => {
+    await house.close()
+    await place.remove()
+  })
+
+  it('a key is known by its hash alone, from its making to its end', async () => {
+    const { coordinator, clock, database } = house
+    expect(await coordinator.hasKey()).toBe(false)
+    const made = await coordinator.createKey({ name: 'ops', scopes: ['admin', 'read'] })
+    expect(await coordinator.identifyKey(made.secret)).toMatchObject({
+      name: 'ops',
+      scopes: ['read', 'admin'],
+      lastUsedAt: null,
+    })
+    expect((await coordinator.keys())[0]).toMatchObject({ lastUsedAt: clock.now() })
+    const row = await database.get('select * from keys')
+    expect(JSON.stringify(row)).not.toContain(made.secret.slice(17))
+    expect(row!['hash']).toHaveLength(32)
+
+    const rotated = await coordinator.rotateKey(made.key.id, { grace_seconds: 60 })
+    expect(rotated.key.previousUntil).toBe(clock.now() + 60_000)
+    const isLetIn = async () =>
+      Promise.all(
+        [made, rotated].map(async ({ secret }) => (await coordinator.identifyKey(secret)) !== undefined),
+      )
+    expect(await isLetIn()).toEqual([true, true])
+    clock.advance(60_000)
+    expect(await isLetIn()).toEqual([false, true])
+    expect(await coordinator.hasKey()).toBe(true)
+    await coordinator.revokeKey(made.key.id)
+    expect(await isLetIn()).toEqual([false, false])
+    expect(await coordinator.hasKey()).toBe(false)
+  })
+
+  it('of many that want one name, one gets it', async () => {
+    const wanted = Array.from({ length: 8 }, () =>
+      house.coordinator.createKey({ name: 'same', scopes: ['read'] }),
+    )
+    const outcomes = (await Promise.allSettled(wanted)).map(({ status }) => status)
+    expect(outcomes.filter((status) => status === 'fulfilled').length).toBe(1)
+    expect((await house.coordinator.keys()).length).toBe(1)
+  })
+
+  it('a key is taken also where its use cannot be noted', async () => {
+    const { secret } = await house.coordinator.createKey({ name: 'ops', scopes: ['read'] })
+    const full = createKeyVerbs({
+      database: {
+        dialect: house.database.dialect,
+        get: (...asked) => house.database.get(...asked),
+        all: (...asked) => house.database.all(...asked),
+        transaction: () => Promise.reject(new Error('full')),
+        close: () => Promise.resolve(),
+      },
+      host: house.clock,
+      log: { warn: () => undefined } as never,
+    })
+    expect(await full.identifyKey(secret)).toMatchObject({ name: 'ops' })
+  })
+
+  it('a request is worked on once, answered alike for a day, and forgotten', async () => {
+    const { coordinator, clock } = house
+    const request = { principal: 'ops', target: 'POST /x', key: 'k', fingerprint: new Uint8Array([1]) }
+    let runs = 0
+    const ask = (
+      given: Partial<typeof request> = {},
+      outcome: KeptAnswer | undefined = answer(`${++runs}`),
+    ) =>
+      coordinator.answerOnce(
+        { ...request, ...given },
+        {
+          run: () => Promise.resolve(outcome),
+          answerOfJob: (jobId) => Promise.resolve(answer(`job ${jobId}`)),
+        },
+      )
+    expect(await ask()).toBe('done')
+    expect(textOf(await ask())).toBe('1')
+    expect(await ask({ fingerprint: new Uint8Array([2]) })).toBe('other_request')
+    expect(await ask({ principal: 'other' })).toBe('done')
+    expect(await ask({ target: 'POST /y' })).toBe('done')
+    clock.advance(24 * 60 * 60 * 1000 + 1)
+    expect(await ask({ fingerprint: new Uint8Array([2]) })).toBe('done')
+  })
+
+  it('work that ends without an answer to keep, or throws, may be done again', async () => {
+    const { coordinator } = house
+    const request = { principal: 'ops', target: 'POST /x', key: 'k', fingerprint: new Uint8Array([1]) }
+    const ask = (run: () => Promise<KeptAnswer | undefined>) =>
+      coordinator.answerOnce(request, { run, answerOfJob: () => Promise.reject(new Error('no job')) })
+    expect(await ask(() => Promise.resolve(undefined))).toBe('done')
+    await expect(ask(() => Promise.reject(new Error('broken')))).rejects.toThrow('broken')
+    expect(await ask(() => Promise.resolve(answer('well')))).toBe('done')
+    expect(textOf(await ask(() => Promise.resolve(answer('again'))))).toBe('well')
+  })
+})

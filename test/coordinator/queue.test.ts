@@ -1,0 +1,233 @@
+import * as fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { RefusedError } from '../../src/job/errors.ts'
+import { byTurn, pointMs } from '../../src/job/queue.ts'
+import { createClock } from '../clock.ts'
+import { kinds, newPlace, type Place } from '../store/open-database.ts'
+import { type HeldTask, type House, openHouse } from './house.ts'
+
+const refusalOf = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => 'not refused',
+    (error: RefusedError) => error.refusal,
+  )
+
+const minute = 60_000
+
+describe.each(kinds)('the queue on %s', (kind) => {
+  let place: Place
+  let house: House
+  const clock = createClock()
+  const open = async (slots: number): Promise<void> => {
+    house = await openHouse({ place, slots, clock })
+    await house.coordinator.start()
+  }
+  beforeEach(async () => {
+    place = await newPlace(kind)
+  })
+  afterEach(async () => {
+    await house.close()
+    await place.remove()
+  })
+
+  const approved = async (scenes: number, members: object = {}): Promise<number> => {
+    const { id } = await house.job(scenes, members)
+    await house.coordinator.approveJob(id)
+    return id
+  }
+  const ofClient = (clientId: string, scenes: number, priority = 50) => ({
+    storyboard: undefined,
+    priority,
+    parameters: {
+      client_id: clientId,
+      photos: Array.from({ length: scenes }, (_, index) => ({
+        asset_id: index.toString(16).padStart(64, '0'),
+      })),
+      transition: 'cut',
+    },
+  })
+  /** Renders one after the other; whose they were, by job. */
+  const order = async (renders: number): Promise<number[]> => {
+    const jobs: number[] = []
+    for (let n = 0; n < renders; n++) {
+      const task = await house.next('render-scene')
+      jobs.push(task.jobId)
+      await house.render(task)
+    }
+    return jobs
+  }
+  /** Jobs that wait behind one that renders; `let go` ends that. */
+  const behind = async (): Promise<HeldTask> => {
+    await approved(1)
+    return house.next('render-scene')
+  }
+
+  it('gives the highest priority its turn first, and equals the order of their approval', async () => {
+    await open(1)
+    const first = await behind()
+    const low = await approved(1, { priority: 10 })
+    const high = await approved(1, { priority: 90 })
+    const alsoHigh = await approved(1, { priority: 90 })
+    await house.render(first)
+    expect(await order(3)).toEqual([high, alsoHigh, low])
+  })
+
+  it('lets a minute of waiting weigh as much as a point of priority, so that nothing starves', async () => {
+    await open(1)
+    const first = await behind()
+    const old = await approved(1, { priority: 0 })
+    clock.advance(101 * minute)
+    const urgent = await approved(1, { priority: 100 })
+    await house.render(first)
+    expect(await order(2)).toEqual([old, urgent])
+  })
+
+  it('takes another priority while a job waits, and refuses it once that has ended', async () => {
+    await open(1)
+    const first = await behind()
+    const one = await approved(1)
+    const two = await approved(1)
+    expect(await house.coordinator.updateJob(two, { priority: 80 }, { by: 'ops' })).toMatchObject({
+      priority: 80,
+    })
+    await house.render(first)
+    expect(await order(2)).toEqual([two, one])
+    await house.coordinator.cancelJob(one).catch(() => house.coordinator.failJob(one, 'over'))
+    expect(await refusalOf(house.coordinator.updateJob(one, { priority: 1 }))).toMatchObject({
+      code: 'transition_refused',
+      reason: 'Job must be in pending, approved or processing state to be changed',
+    })
+    expect((await house.events(two)).find(({ type }) => type === 'job_updated')).toMatchObject({
+      by: 'ops',
+      data: { changed: { priority: 80 } },
+    })
+  })
+
+  it('lets clients take turns: one with many scenes holds up no other', async () => {
+    await open(2)
+    const big = await approved(6, ofClient('big', 6))
+    const tasks = [await house.next('render-scene'), await house.next('render-scene')]
+    clock.advance(30 * minute)
+    const small = await approved(2, ofClient('small', 2))
+    expect(tasks.map(({ jobId }) => jobId)).toEqual([big, big])
+    await house.render(tasks[0]!)
+    const third = await house.next('render-scene')
+    expect(third.jobId).toBe(small)
+    await house.render(third)
+    const fourth = await house.next('render-scene')
+    expect(fourth.jobId).toBe(small)
+    await house.render(tasks[1]!)
+    await house.render(fourth)
+    expect(await order(4)).toEqual([big, big, big, big])
+  })
+
+  it('works on no more jobs at once than it may, and begins the next when one has ended', async () => {
+    await open(4)
+    await house.coordinator.setLimits({ jobs: 1 })
+    const one = await approved(1)
+    const two = await approved(1)
+    const task = await house.next('render-scene')
+    expect(task.jobId).toBe(one)
+    expect((await house.coordinator.waiting(two)).job).toMatchObject({
+      code: 'jobs_limit',
+      reason: '1 jobs are worked on, and no more may be at once',
+    })
+    await house.render(task)
+    const stitch = await house.next('stitch-film')
+    await house.coordinator.completeJob(one, new Uint8Array([1]))
+    stitch.done()
+    expect((await house.next('render-scene')).jobId).toBe(two)
+    expect((await house.coordinator.limits()).jobs).toEqual({ limit: 1, processing: 1 })
+  })
+
+  it('takes other limits while it runs, and null for those that are configured', async () => {
+    await open(1)
+    await approved(3)
+    const first = await house.next('render-scene')
+    await house.coordinator.setLimits({ renderers: { local: { max_concurrency: 3 } } })
+    const others = [await house.next('render-scene'), await house.next('render-scene')]
+    await house.coordinator.setLimits({ renderers: { local: { max_concurrency: null } } })
+    const [local] = (await house.coordinator.limits()).renderers
+    expect(local).toMatchObject({ limit: { maxConcurrency: 1 }, inFlight: 3 })
+    for (const task of [first, ...others]) await house.render(task)
+  })
+
+  it('refuses limits of a renderer that is not there, and says which are', async () => {
+    await open(1)
+    expect(
+      await refusalOf(house.coordinator.setLimits({ renderers: { nowhere: { max_concurrency: 1 } } })),
+    ).toEqual({
+      code: 'invalid',
+      problems: [{ field: 'renderers.nowhere', reason: 'there is no renderer nowhere: local' }],
+    })
+    expect(
+      await refusalOf(house.coordinator.setLimits({ renderers: { local: { start_delay_ms: 5 } } })),
+    ).toMatchObject({
+      problems: [{ field: 'renderers.local.start_delay_ms' }],
+    })
+  })
+
+  it.each([undefined, 'local'])(
+    'starts nothing while paused (%s), and goes on when resumed',
+    async (renderer) => {
+      await open(1)
+      await house.coordinator.pause({ renderer, reason: 'the disk is changed' }, { by: 'ops' })
+      const id = await approved(1)
+      const { job, scenes } = await house.coordinator.waiting(id)
+      expect(job).toEqual({
+        code: renderer === undefined ? 'paused' : 'renderer_paused',
+        reason: `${renderer ?? 'everything'} was paused by ops: the disk is changed`,
+        since: clock.now(),
+        until: null,
+      })
+      expect([...scenes.values()]).toEqual([job])
+      expect(house.coordinator.processingTasks()).toEqual([])
+      await house.coordinator.resume({ renderer })
+      expect((await house.next('render-scene')).jobId).toBe(id)
+      expect((await house.coordinator.waiting(id)).job).toBeNull()
+    },
+  )
+
+  it('lets one job rest while the others go on; what runs of it, ends', async () => {
+    await open(1)
+    const resting = await approved(2)
+    const running = await house.next('render-scene')
+    await house.coordinator.pauseJob(resting, { reason: 'the photos are wrong' }, { by: 'ana' })
+    const other = await approved(1)
+    await house.render(running)
+    const task = await house.next('render-scene')
+    expect(task.jobId).toBe(other)
+    await house.render(task)
+    expect((await house.coordinator.waiting(resting)).job).toMatchObject({
+      code: 'job_paused',
+      reason: 'it was paused: the photos are wrong',
+    })
+    await house.coordinator.resumeJob(resting, { by: 'ana' })
+    expect((await house.next('render-scene')).jobId).toBe(resting)
+    expect((await house.events(resting)).filter(({ by }) => by === 'ana').map(({ type }) => type)).toEqual([
+      'job_paused',
+      'job_resumed',
+    ])
+    expect(await refusalOf(house.coordinator.resumeJob(resting))).toMatchObject({
+      reason: 'Job must be paused to be resumed',
+    })
+  })
+})
+
+describe('whose turn it is', () => {
+  const waiter = fc.record({
+    clientId: fc.string(),
+    inFlight: fc.nat(4),
+    queueAt: fc.integer({ min: 0, max: 1000 * pointMs }),
+  })
+
+  it('is decided by what a client has in flight, and among equals by the place in the queue', () => {
+    fc.assert(
+      fc.property(waiter, waiter, (a, b) => {
+        const turn = byTurn(a, b)
+        if (a.inFlight !== b.inFlight) expect(Math.sign(turn)).toBe(Math.sign(a.inFlight - b.inFlight))
+        else expect(Math.sign(turn)).toBe(Math.sign(a.queueAt - b.queueAt))
+      }),
+    )
+  })
+})

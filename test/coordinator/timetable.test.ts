@@ -1,0 +1,134 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { RefusedError } from '../../src/job/errors.ts'
+import { type Clock, createClock } from '../clock.ts'
+import { newPlace, type Place } from '../store/open-database.ts'
+import { type House, openHouse } from './house.ts'
+
+const refusalOf = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => 'not refused',
+    (error: RefusedError) => error.refusal,
+  )
+
+const hour = 3_600_000
+
+describe('what a job has to do with the clock', () => {
+  let place: Place
+  let house: House
+  let clock: Clock
+  beforeEach(async () => {
+    clock = createClock()
+    place = await newPlace('sqlite')
+    house = await openHouse({ place, clock })
+    await house.coordinator.start()
+  })
+  afterEach(async () => {
+    await house.close()
+    await place.remove()
+  })
+
+  const at = (ms: number): string => new Date(clock.now() + ms).toISOString()
+  /** Moves the time on, as who waits for it looks at most a minute ahead. */
+  const pass = async (ms: number): Promise<void> => {
+    for (let left = ms; left > 0; left -= 60_000) {
+      for (let n = 0; n < 20; n++) await new Promise((resolve) => setImmediate(resolve))
+      clock.advance(Math.min(left, 60_000))
+    }
+    for (let n = 0; n < 50; n++) await new Promise((resolve) => setImmediate(resolve))
+  }
+  const approved = async (members: object): Promise<number> => {
+    const { id } = await house.job(1, members)
+    await house.coordinator.approveJob(id)
+    return id
+  }
+
+  it('is not begun before run_at, and says when it will be', async () => {
+    const runAt = at(hour)
+    const id = await approved({ run_at: runAt })
+    expect((await house.coordinator.waiting(id)).job).toEqual({
+      code: 'scheduled',
+      reason: 'it is to begin later',
+      since: clock.now(),
+      until: Date.parse(runAt),
+    })
+    await pass(hour - 120_000)
+    expect(house.coordinator.processingTasks()).toEqual([])
+    await pass(120_000)
+    expect((await house.next('render-scene')).jobId).toBe(id)
+  })
+
+  it('is begun at once when run_at is taken away, and at another time when it is changed', async () => {
+    const one = await approved({ run_at: at(hour) })
+    const two = await approved({ run_at: at(hour) })
+    await house.coordinator.updateJob(one, { run_at: null })
+    expect((await house.next('render-scene')).jobId).toBe(one)
+    await house.coordinator.updateJob(two, { run_at: at(120_000) })
+    await pass(180_000)
+    expect((await house.next('render-scene')).jobId).toBe(two)
+  })
+
+  it('fails at its deadline: what runs is stopped, and it says why', async () => {
+    const deadline = at(hour)
+    const id = await approved({ deadline_at: deadline })
+    const task = await house.next('render-scene')
+    await pass(hour + 60_000)
+    expect(await house.coordinator.job(id)).toMatchObject({
+      status: 'failed',
+      error: { code: 'deadline_passed', reason: `It had not ended by its deadline, ${deadline}` },
+    })
+    expect(task.signal.aborted).toBe(true)
+    expect((await house.coordinator.scenes(id))[0]!.status).toBe('cancelled')
+  })
+
+  it('fails at its deadline though it has not begun, and is cancelled where nobody has approved it', async () => {
+    const waiting = await approved({ deadline_at: at(hour), run_at: at(hour / 2) })
+    await house.coordinator.pauseJob(waiting)
+    const { id: pending } = await house.job(1, { deadline_at: at(hour) })
+    await pass(hour + 60_000)
+    expect(await house.coordinator.job(waiting)).toMatchObject({ status: 'failed' })
+    expect(await house.coordinator.job(pending)).toMatchObject({
+      status: 'cancelled',
+      error: { code: 'deadline_passed' },
+    })
+    expect((await house.events(waiting)).map(({ type }) => type).slice(-2)).toEqual([
+      'job_processing',
+      'job_failed',
+    ])
+  })
+
+  it('keeps its deadline after a restart', async () => {
+    const id = await approved({ deadline_at: at(hour) })
+    await house.next('render-scene')
+    await house.close()
+    clock.advance(2 * hour)
+    house = await openHouse({ place, clock })
+    await house.coordinator.start()
+    await pass(1000)
+    expect((await house.coordinator.job(id)).status).toBe('failed')
+  })
+
+  it('is retried only with another deadline, or none', async () => {
+    const id = await approved({ deadline_at: at(hour) })
+    await house.next('render-scene')
+    await pass(hour + 60_000)
+    expect(await refusalOf(house.coordinator.retryJob(id))).toMatchObject({
+      code: 'job_refused',
+      reason: 'Its deadline has passed: give another with deadline_at, or null for none',
+    })
+    await house.coordinator.retryJob(id, { deadline_at: null, reason: 'it may take longer' })
+    expect(await house.coordinator.job(id)).toMatchObject({ deadlineAt: null, error: null })
+    expect((await house.next('render-scene')).jobId).toBe(id)
+  })
+
+  it('refuses times that cannot be kept', async () => {
+    const refused = async (members: object) =>
+      ((await refusalOf(house.job(1, members))) as { problems: unknown }).problems
+    expect(await refused({ deadline_at: at(-1000) })).toEqual([
+      { field: 'deadline_at', reason: 'must not be past' },
+    ])
+    expect(await refused({ deadline_at: at(1000), run_at: at(2000) })).toEqual([
+      { field: 'deadline_at', reason: 'must be after run_at' },
+    ])
+    expect(await refused({ run_at: 'tomorrow' })).toMatchObject([{ field: 'run_at' }])
+  })
+})
