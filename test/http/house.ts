@@ -11,23 +11,29 @@ import { openDiskArtifacts } from '../../src/artifact/disk.ts'
 import type { ArtifactStore } from '../../src/artifact/artifact.ts'
 import { type RunningCoordinator, createCoordinator } from '../../src/coordinator/coordinator.ts'
 import { createEmbeddedEngine } from '../../src/engine/embedded.ts'
-import { createPubSub } from '../../src/events/pubsub.ts'
-import { systemHost } from '../../src/host.ts'
+import { type Feed, createFeed } from '../../src/events/feed.ts'
+import { type PubSub, createPubSub } from '../../src/events/pubsub.ts'
+import { type Host, systemHost } from '../../src/host.ts'
 import { type AppOptions, createApp } from '../../src/http/app.ts'
 import type { JobAnswer } from '../../src/http/jobs.ts'
 import { readCatalogue } from '../../src/job/catalogue.ts'
-import { createLog } from '../../src/log.ts'
+import { type Log, createLog } from '../../src/log.ts'
 import { createPackagedMedia } from '../../src/media/packaged.ts'
 import { createStudio } from '../../src/pipeline/studio.ts'
 import { createTakeAsset } from '../../src/pipeline/take-asset.ts'
+import type { Database } from '../../src/store/database.ts'
 import { migrate } from '../../src/store/migrate.ts'
 import { migrations } from '../../src/store/migrations/all.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
 
 export interface House {
   readonly app: ReturnType<typeof createApp>
+  readonly database: Database
   readonly coordinator: RunningCoordinator
   readonly artifacts: ArtifactStore
+  readonly feed: Feed
+  readonly pubsub: PubSub
+  readonly log: Log
   /** Everything that was logged, as parsed lines. */
   readonly logged: { readonly msg: string; readonly [member: string]: unknown }[]
   /** The app with other options over the same coordinator. */
@@ -37,7 +43,7 @@ export interface House {
   /** A pending job of `scenes` scenes. */
   job(
     scenes?: number,
-    members?: { readonly parameters?: object; readonly video_name?: string },
+    members?: { readonly parameters?: object; readonly [member: string]: unknown },
   ): Promise<JobAnswer>
   /** Brings a pending job to its film of these bytes; every clip has the same ones. */
   finish(jobId: number, film: Uint8Array): Promise<void>
@@ -50,8 +56,14 @@ export const jsonOf = async (response: Response | Promise<Response>): Promise<an
 
 export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
-export async function openHouse(): Promise<House> {
-  const directory = await mkdtemp(join(tmpdir(), 'http-house-'))
+export interface HouseOptions {
+  /** A folder that another house left, or will find: it outlives this one. */
+  readonly folder?: string
+  readonly host?: Host
+}
+
+export async function openHouse({ folder, host = systemHost }: HouseOptions = {}): Promise<House> {
+  const directory = folder ?? (await mkdtemp(join(tmpdir(), 'http-house-')))
   const database = openSqlite({ path: join(directory, 'coordinator.db') })
   await migrate(database, migrations)
   const artifacts = await openDiskArtifacts(directory)
@@ -60,7 +72,7 @@ export async function openHouse(): Promise<House> {
   const pubsub = createPubSub((error) => {
     throw error
   })
-  const parts = { database, host: systemHost, log, pubsub, catalogue: readCatalogue() }
+  const parts = { database, host, log, pubsub, catalogue: readCatalogue() }
   const engine = createEmbeddedEngine(parts)
   const renderers = [
     { name: 'local', models: ['local'], maxConcurrency: 4, startDelayMs: 0, task: 'render-scene' as const },
@@ -95,7 +107,8 @@ export async function openHouse(): Promise<House> {
   })
 
   const takeAsset = createTakeAsset({ coordinator, artifacts, studio })
-  const options = { coordinator, artifacts, takeAsset, log }
+  const feed = createFeed({ database, pubsub, host: systemHost, log })
+  const options = { coordinator, artifacts, takeAsset, log, feed }
   const app = createApp(options)
   const picture = async (shade: number): Promise<string> => {
     const background = { r: shade, g: 0, b: 0 }
@@ -106,8 +119,12 @@ export async function openHouse(): Promise<House> {
   }
   return {
     app,
+    database,
     coordinator,
     artifacts,
+    feed,
+    pubsub,
+    log,
     logged,
     appWith: (other) => createApp({ ...options, ...other }),
     picture,
@@ -138,11 +155,12 @@ export async function openHouse(): Promise<House> {
       end()
     },
     async close() {
+      feed.close()
       await coordinator.stop()
       await engine.stop({ graceMs: 1000 })
       await media.close()
       await database.close()
-      await rm(directory, { recursive: true, force: true })
+      if (folder === undefined) await rm(directory, { recursive: true, force: true })
     },
   }
 }

@@ -1,0 +1,158 @@
+import { describe, expect, test } from 'vitest'
+import { type Till, openTill } from './till.ts'
+import { minute, second } from './world.ts'
+
+const retry = (till: Till, jobId: number, body?: object) => till.ask('POST', `/jobs/${jobId}/retry`, body)
+const cancel = (till: Till, jobId: number) => till.ask('POST', `/jobs/${jobId}/cancel`)
+const clips = async (till: Till, jobId: number) =>
+  (await till.scenes(jobId)).map(({ clip_url }) => clip_url !== null)
+
+/** A job of two scenes of which the second was refused for its content. */
+async function halfDone(till: Till): Promise<number> {
+  const { job_id } = await till.job([0, 1])
+  await till.approve(job_id)
+  expect((await till.ended(job_id)).status).toBe('failed')
+  return job_id
+}
+
+describe('a job that failed is retried', () => {
+  test('keeps the clips that are paid for, and pays for the others alone', async () => {
+    await using till = await openTill({ maxConcurrency: 1, fake: { plan: { 2: 'fails_content' } } })
+    const job_id = await halfDone(till)
+    expect(await clips(till, job_id)).toEqual([true, false])
+    expect(await retry(till, job_id)).toMatchObject({
+      status: 200,
+      body: { status: 'approved', scenes_kept: 1, scenes_to_render: 1 },
+    })
+    expect(await till.ended(job_id)).toMatchObject({
+      status: 'completed',
+      error: null,
+      costs: { spent: 0.8 },
+    })
+    expect(till.posts()).toHaveLength(3)
+  })
+
+  test('after it was cancelled while it was charged: what it costs more has to be allowed', async () => {
+    await using till = await openTill({ fake: { renderMs: 10 * minute } })
+    const { job_id } = await till.job([0])
+    await till.approve(job_id)
+    await till.until(() => till.posts().length === 1)
+    await till.pass(second)
+    await cancel(till, job_id)
+    await till.until(() => till.bills().length === 1, 5 * minute)
+    await till.pass(minute)
+    expect(await retry(till, job_id)).toEqual({
+      status: 422,
+      body: {
+        error: 'Job cannot be retried',
+        job_id,
+        current_status: 'cancelled',
+        reason: 'It costs $0.40 more than was approved: allow $0.80 in all with max_cost',
+        estimated_cost: 0.4,
+        total_cost: 0.8,
+      },
+    })
+    expect((await till.get(`/jobs/${job_id}`)).status).toBe('cancelled')
+    expect((await retry(till, job_id, { max_cost: 0.7 })).status).toBe(422)
+    expect((await retry(till, job_id, { max_cost: 0.8, reason: 'it is wanted after all' })).status).toBe(200)
+    expect(await till.ended(job_id)).toMatchObject({
+      status: 'completed',
+      costs: { approved: 0.8, spent: 0.8 },
+    })
+  })
+
+  test('while its render is still being ended at the provider: it takes that one if it succeeds, and buys none beside it', async () => {
+    await using till = await openTill({
+      isReached: false,
+      fake: { renderMs: 20 * second, plan: { 1: 'reset_after' }, listLagMs: 30 * second },
+    })
+    const { job_id } = await till.job([0])
+    await till.approve(job_id)
+    await till.until(async () => (await till.get('/ledger')).entries[0]?.status === 'unknown')
+    await cancel(till, job_id)
+    const answer = await retry(till, job_id, { max_cost: 0.8 })
+    expect(answer.status).toBe(200)
+    expect((await till.scenes(job_id))[0].waiting).toMatchObject({ code: 'same_render' })
+    expect(await till.ended(job_id)).toMatchObject({ status: 'completed' })
+    expect(till.billedUsd()).toBeLessThanOrEqual(0.8)
+    expect((await till.get('/ledger')).totals).toEqual({ reserved: 0, spent: till.billedUsd() })
+  })
+
+  test('without ever having been approved: its cost has to be allowed', async () => {
+    await using till = await openTill()
+    const { job_id } = await till.job([0])
+    await cancel(till, job_id)
+    expect(await retry(till, job_id)).toMatchObject({ status: 422, body: { total_cost: 0.4 } })
+    expect((await retry(till, job_id, { max_cost: 0.4 })).status).toBe(200)
+    expect((await till.ended(job_id)).status).toBe('completed')
+  })
+})
+
+describe('a failed render is tried again by the job’s own policy', () => {
+  test('as often as it says, and then the job fails', async () => {
+    const plan = Object.fromEntries(Array.from({ length: 20 }, (_, n) => [n + 1, 'fails_transient' as const]))
+    await using till = await openTill({ fake: { plan } })
+    const { job_id } = await till.job([0], { retry: { max_tries: 5, delay: 10, max_delay: 20 } })
+    await till.approve(job_id)
+    expect((await till.ended(job_id)).status).toBe('failed')
+    expect(till.posts()).toHaveLength(5)
+    const gaps = till.posts().map(({ at }, n, all) => (n === 0 ? 0 : at - all[n - 1]!.at))
+    expect(Math.max(...gaps)).toBeLessThan(60 * second)
+    expect(Math.min(...gaps.slice(1))).toBeGreaterThanOrEqual(5 * second)
+  })
+
+  test('by the class of what went wrong', async () => {
+    const plan = Object.fromEntries(Array.from({ length: 20 }, (_, n) => [n + 1, 'fails_transient' as const]))
+    await using till = await openTill({ fake: { plan } })
+    const { job_id } = await till.job([0], {
+      retry: { max_tries: 5, classes: { provider: { max_tries: 1 } } },
+    })
+    await till.approve(job_id)
+    expect((await till.ended(job_id)).status).toBe('failed')
+    expect(till.posts()).toHaveLength(1)
+  })
+})
+
+describe('a deadline', () => {
+  test('ends what runs at the provider, and nothing is spent any more', async () => {
+    await using till = await openTill({ maxConcurrency: 1, fake: { renderMs: 10 * minute } })
+    const { job_id } = await till.job([0, 1], { deadline_at: '2026-01-01T00:05:00Z' })
+    await till.approve(job_id)
+    expect(await till.ended(job_id)).toMatchObject({
+      status: 'failed',
+      error: { code: 'deadline_passed' },
+      ended_at: expect.stringMatching(/^2026-01-01T00:05:0/),
+    })
+    await till.pass(30 * minute)
+    expect(till.posts()).toHaveLength(1)
+    expect(till.bills().map(({ status }) => status)).toEqual(['canceled'])
+    expect((await till.get(`/jobs/${job_id}`)).costs).toMatchObject({ reserved: 0, spent: 0.4 })
+  })
+})
+
+describe('starts in a minute', () => {
+  test('are no more than the limit, over all jobs, and can be changed while running', async () => {
+    await using till = await openTill({ maxConcurrency: 100, fake: { renderMs: second } })
+    await till.ask('PUT', '/limits', { renderers: { replicate: { starts_per_minute: 3 } } })
+    const ids: number[] = []
+    for (let n = 0; n < 4; n++) ids.push((await till.job([2 * n, 2 * n + 1])).job_id)
+    for (const id of ids) await till.approve(id)
+    for (const id of ids) await till.ended(id)
+    const times = till.posts().map(({ at }) => at)
+    expect(times).toHaveLength(8)
+    for (const [n, at] of times.entries())
+      if (n >= 3) expect(at - times[n - 3]!).toBeGreaterThanOrEqual(minute)
+  })
+
+  test('and nothing is sent while the provider is paused, also of what is ready to be sent', async () => {
+    await using till = await openTill({ startDelayMs: 30 * second })
+    const { job_id } = await till.job([0, 1, 2])
+    await till.approve(job_id)
+    await till.until(() => till.posts().length === 1)
+    await till.ask('POST', '/pause', { renderer: 'replicate' })
+    await till.pass(10 * minute)
+    expect(till.posts()).toHaveLength(1)
+    await till.ask('POST', '/resume', { renderer: 'replicate' })
+    expect((await till.ended(job_id)).status).toBe('completed')
+  })
+})
