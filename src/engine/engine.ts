@@ -23,8 +23,8 @@ export interface TaskOptions {
   /** How often a task may reject before it is given up, where that is another number than the engine's own. */
   readonly maxTries?: number
   /**
-   * Called when a task was tried `maxTries` times and rejected each time, or when the process died three times while its
-   * job was worked on (`ProcessKilledError`); the task is then gone.
+   * Called when a task was tried `maxTries` times and rejected each time, or when the process died three times while it ran
+   * (`ProcessKilledError`); the task is then gone.
    */
   readonly onExhausted: (task: Task, error: unknown) => Promise<void>
 }
@@ -47,7 +47,7 @@ export interface Engine {
   running(): readonly Task[]
 }
 
-/** The process has died too often while a job was worked on. */
+/** The process has died too often while a task ran. */
 export class ProcessKilledError extends Error {
   readonly code = 'process_killed'
   constructor(crashes: number) {
