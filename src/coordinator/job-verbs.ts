@@ -30,6 +30,7 @@ import type { RendererLimit } from './admission-rules.ts'
 import { dependenciesOf, keepDependencies } from './dependents.ts'
 import type { Ending } from './ending.ts'
 import { type Quote, quoteFor } from './quote.ts'
+import { rememberJob } from './idempotent.ts'
 import type { Starting } from './starting.ts'
 import type { Tell } from './tell.ts'
 
@@ -141,6 +142,7 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
       },
       now,
     )
+    await rememberJob(tx, asked?.request, job.id)
     await keepDependencies(tx, job.id, dependencies)
     for (const scene of scenes) await insertScene(tx, { ...scene, id: host.id(), jobId: job.id }, now)
     await insertLabels(tx, job.id, labels)

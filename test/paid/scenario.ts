@@ -5,6 +5,7 @@
 import type { EndedEntry, PostEntry } from '../../src/fake-replicate/ledger.ts'
 import { type Fault, faults } from '../../src/fake-replicate/fault.ts'
 import { seeded } from '../../src/fake-replicate/chance.ts'
+import type { Coordinator } from '../../src/coordinator/coordinator.ts'
 import type { Job } from '../../src/job/job.ts'
 import type { Attempt } from '../../src/job/attempt.ts'
 import { listJobAttempts } from '../../src/store/attempts.ts'
@@ -32,6 +33,10 @@ export interface Story {
   readonly renderMs: readonly [number, number]
   /** Job that is cancelled, and after how long. */
   readonly cancel: { readonly job: number; readonly afterMs: number } | undefined
+  /** How long after that it is retried, with money for all of it once more; undefined: never. */
+  readonly retryAfterMs: number | undefined
+  /** When everything is paused, and for how long. */
+  readonly pause: { readonly afterMs: number; readonly forMs: number } | undefined
   readonly dayBudgetUsd: number | undefined
   /** How far the provider's clock is ahead of ours. */
   readonly skewMs: number
@@ -97,7 +102,9 @@ export function storyOf(seed: number): Story {
     isReached: some(0.6),
     listLagMs: some(0.4) ? [0, minute] : [0, 0],
     renderMs: some(0.3) ? [20 * second, 4 * minute] : [second, 10 * second],
-    cancel: some(0.2) ? { job: below(jobs.length), afterMs: below(30 * second) } : undefined,
+    cancel: some(0.25) ? { job: below(jobs.length), afterMs: below(30 * second) } : undefined,
+    retryAfterMs: some(0.5) ? below(some(0.5) ? 10 * second : 5 * minute) : undefined,
+    pause: some(0.15) ? { afterMs: below(20 * second), forMs: below(5 * minute) } : undefined,
     ...(some(0.15)
       ? { dayBudgetUsd: priceUsd * (1 + below(4)), skewMs: 0 }
       : { dayBudgetUsd: undefined, skewMs: some(0.3) ? below(6 * hour) - 3 * hour : 0 }),
@@ -119,6 +126,8 @@ export const plainStory = (isReached: boolean): Story => ({
   listLagMs: [0, minute],
   renderMs: [second, 5 * second],
   cancel: undefined,
+  retryAfterMs: undefined,
+  pause: undefined,
   dayBudgetUsd: undefined,
   skewMs: 0,
 })
@@ -200,17 +209,19 @@ async function toldIn(world: World, story: Story): Promise<Outcome> {
   await begin()
   for (const jobId of jobIds) await approve(world, jobId, reborn)
 
-  let toCancel = story.cancel && { ...story.cancel, at: world.clock.now() + story.cancel.afterMs }
+  const wishes = wishesOf(story, jobIds, world.clock.now())
   const isOver = async (): Promise<boolean> => {
     if (world.life?.isDead()) await reborn()
-    if (toCancel && world.clock.now() >= toCancel.at) {
-      const jobId = jobIds[toCancel.job]!
-      toCancel = undefined
-      void world.life!.coordinator.cancelJob(jobId).catch(() => undefined)
+    while (wishes[0] && world.clock.now() >= wishes[0].at) {
+      // Refused where the job has come to its end: that is a caller's lot.
+      void wishes
+        .shift()!
+        .ask(world.life!.coordinator)
+        .catch(() => undefined)
       await world.settle()
     }
     held += await decideHeld(world)
-    return !world.life!.isDead() && (await isSettled(world))
+    return wishes.length === 0 && !world.life!.isDead() && (await isSettled(world))
   }
   const ended = await world.run(isOver, patienceMs(story))
   awaits += world.life?.awaits() ?? 0
@@ -232,6 +243,34 @@ async function toldIn(world: World, story: Story): Promise<Outcome> {
     kills: deaths,
     held,
   }
+}
+
+interface Wish {
+  readonly at: number
+  readonly ask: (coordinator: Coordinator) => Promise<unknown>
+}
+
+/** What people ask for while it goes on, by time. */
+function wishesOf({ cancel, retryAfterMs, pause }: Story, jobIds: readonly number[], now: number): Wish[] {
+  const wishes: Wish[] = []
+  if (cancel) {
+    const jobId = jobIds[cancel.job]!
+    const at = now + cancel.afterMs
+    wishes.push({ at, ask: (coordinator) => coordinator.cancelJob(jobId) })
+    if (retryAfterMs !== undefined)
+      wishes.push({
+        at: at + retryAfterMs,
+        ask: (coordinator) => coordinator.retryJob(jobId, { max_cost: 100 }),
+      })
+  }
+  if (pause) {
+    const at = now + pause.afterMs
+    wishes.push({ at, ask: (coordinator) => coordinator.pause() })
+    // Whoever was to resume it may have died asking.
+    for (const later of [pause.forMs, pause.forMs + 5 * minute])
+      wishes.push({ at: at + later, ask: (coordinator) => coordinator.resume() })
+  }
+  return wishes.toSorted((a, b) => a.at - b.at)
 }
 
 /** As a caller would: again where the process died before it answered. */
@@ -322,7 +361,9 @@ async function judge(
     `the books say ${Number(books!.micros)} micros, and ${billed} were billed`,
   )
 
-  await judgeRenders(world, attempts, say)
+  // Whoever has it retried asks for what was charged to be rendered again.
+  const retried = story.cancel && story.retryAfterMs !== undefined ? jobIds[story.cancel.job] : undefined
+  await judgeRenders(world, attempts, retried, say)
   await judgeJobs(world, story, jobIds, say)
   judgeLimits(world, story, say)
   return wrong
@@ -331,7 +372,12 @@ async function judge(
 type Say = (isWrong: boolean, sentence: string) => void
 
 /** Nothing is rendered twice that was rendered well, but what was lost after it was paid for. */
-async function judgeRenders(world: World, attempts: readonly Attempt[], say: Say): Promise<void> {
+async function judgeRenders(
+  world: World,
+  attempts: readonly Attempt[],
+  retriedJob: number | undefined,
+  say: Say,
+): Promise<void> {
   const good = attempts.filter(({ status, clip }) => status === 'succeeded' && clip === 'kept')
   say(
     attempts.some(({ status, clip }) => status === 'succeeded' && clip === null),
@@ -345,7 +391,7 @@ async function judgeRenders(world: World, attempts: readonly Attempt[], say: Say
   for (const [, ofScene] of Map.groupBy(attempts, ({ sceneId }) => sceneId)) {
     const charged = ofScene.findIndex(({ chargedMicros }) => (chargedMicros ?? 0) > 0)
     say(
-      charged !== -1 && charged < ofScene.length - 1,
+      charged !== -1 && charged < ofScene.length - 1 && ofScene[0]!.jobId !== retriedJob,
       `a scene was charged, and attempted again: ${ofScene.map(({ status }) => status).join()}`,
     )
   }
