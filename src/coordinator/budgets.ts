@@ -1,7 +1,7 @@
 /** Budgets: what may be spent for a job, for a client, in a day and in all; readable and changeable while running. */
 import type { Host } from '../host.ts'
 import { type Money, dayOf, toMicros } from '../job/price.ts'
-import { parseBudgets } from '../job/request.ts'
+import { parseBudgets } from '../job/control-request.ts'
 import type { Database } from '../store/database.ts'
 import { type MoneyScope, moneyIn, setBudget } from '../store/money.ts'
 import { type ConfiguredBudgets, budgetLimits } from './treasury.ts'

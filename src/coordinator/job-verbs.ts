@@ -7,7 +7,8 @@ import type { FilmManifest, Job, Storyboard } from '../job/job.ts'
 import { refusalReason } from '../job/lifecycle.ts'
 import { type Progress, completed, created, risen } from '../job/progress.ts'
 import { renderKey } from '../job/render-key.ts'
-import { type JobRequest, freeMembers, parseJobChange, parseJobRequest, parseWhy } from '../job/request.ts'
+import { type JobRequest, freeMembers, parseJobRequest } from '../job/request.ts'
+import { parseJobChange, parseWhy } from '../job/control-request.ts'
 import type { Failure } from '../job/scene.ts'
 import { fieldOf, planStoryboard } from '../job/storyboard.ts'
 import { type Log, logLine } from '../log.ts'
@@ -26,6 +27,7 @@ import {
   setResumed,
 } from '../store/jobs.ts'
 import { insertScene } from '../store/scenes.ts'
+import { insertJobWebhook } from '../store/webhooks.ts'
 import type { RendererLimit } from './admission-rules.ts'
 import { dependenciesOf, keepDependencies } from './dependents.ts'
 import type { Ending } from './ending.ts'
@@ -144,6 +146,8 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
     )
     await rememberJob(tx, asked?.request, job.id)
     await keepDependencies(tx, job.id, dependencies)
+    const { webhook_url: url, webhook_events: eventTypes } = request
+    if (url !== undefined) await insertJobWebhook(tx, { id: host.id(), jobId: job.id, url, eventTypes }, now)
     for (const scene of scenes) await insertScene(tx, { ...scene, id: host.id(), jobId: job.id }, now)
     await insertLabels(tx, job.id, labels)
     await tell(tx, {

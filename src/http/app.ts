@@ -4,23 +4,13 @@ import type { ArtifactStore } from '../artifact/artifact.ts'
 import type { Coordinator } from '../coordinator/coordinator.ts'
 import type { Feed } from '../events/feed.ts'
 import { type Host, systemHost } from '../host.ts'
-import {
-  approvalBatch,
-  approvalRequest,
-  budgetChange,
-  cancelBatch,
-  jobChange,
-  jobRequest,
-  limitsChange,
-  pauseRequest,
-  resolution,
-  retryRequest,
-  sceneChange,
-  whyRequest,
-} from '../job/request.ts'
+import { jobRequest } from '../job/request.ts'
+import { approvalBatch, approvalRequest, budgetChange, cancelBatch, jobChange, limitsChange, pauseRequest, resolution, retryRequest, sceneChange, whyRequest } from '../job/control-request.ts'
 import { keyRequest, rotationRequest } from '../job/key.ts'
 import { endpointChange, endpointRequest } from '../job/webhook-request.ts'
 import { type Log, logLine } from '../log.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import { type Check, type Readiness, createReadiness, saying } from '../telemetry/readiness.ts'
 import { type AccessOptions, guardAccess } from './access.ts'
 import { type TakeAsset, assetRoutes } from './assets.ts'
 import { type BodyLimits, defaultBodyLimits } from './body.ts'
@@ -36,6 +26,7 @@ import { limitRoutes } from './limits.ts'
 import { keyRoutes } from './keys.ts'
 import { moneyRoutes } from './money.ts'
 import { type ApiDocument, describeApi, openApiRoutes } from './openapi.ts'
+import { observe, requestIdOf } from './observe.ts'
 import { operationRoutes } from './operations.ts'
 import { addressOf } from './path.ts'
 import { HttpProblem, answerProblem, malformed, problemOf } from './problem.ts'
@@ -60,6 +51,10 @@ export interface AppOptions {
   readonly streams?: Partial<StreamLimits>
   /** Who is let in; left out, everybody is, and to everything. */
   readonly access?: AccessOptions
+  /** Left out where nobody counts. */
+  readonly metrics?: Metrics
+  /** Left out, it is whether the database answers. */
+  readonly readiness?: Readiness
   readonly host?: Host
 }
 
@@ -79,13 +74,14 @@ export function createApp(options: AppOptions): OpenAPIHono {
     const problem = problemOf(error)
     if (problem?.status === 507) logLine.writeRefused(log, c.req.method, c.req.path)
     if (problem) return answerProblem(c, problem)
-    const request_id = host.id()
+    const request_id = requestIdOf(c, host)
     log.error({ err: error, request_id, method: c.req.method, path: c.req.path }, 'Request failed')
     return answerProblem(c, new HttpProblem(500, { error: 'Internal error', request_id }))
   })
   app.notFound((c) => answerProblem(c, nothingAt(app, c.req.method, c.req.path)))
 
-  app.use(standardHeaders, guardOrigin(hosts))
+  const { metrics } = options
+  app.use(observe({ host, log, metrics }), standardHeaders, guardOrigin(hosts))
   if (options.access) app.use(guardAccess({ ...options.access, coordinator, host, log }))
   const jobs = jobRoutes({ coordinator, limits })
   app.use('/api/v3/*', answerOnce({ coordinator, limits, answerOfJob: madeJob(coordinator, jobs) }))
@@ -106,7 +102,8 @@ export function createApp(options: AppOptions): OpenAPIHono {
   app.route('/api/v3', assetRoutes({ coordinator, artifacts, takeAsset, limits }))
   app.route('/api/v3', keyRoutes({ coordinator, limits }))
   app.route('/api/v3', webhookRoutes({ coordinator, limits }))
-  app.route('/', operationRoutes({ coordinator, log }))
+  const readiness = options.readiness ?? createReadiness({ checks: [databaseCheck(coordinator)], host, log })
+  app.route('/', operationRoutes({ readiness, metrics }))
   if (options.feed)
     app.route('/api/v3', eventRoutes({ coordinator, feed: options.feed, host, log, limits: options.streams }))
   // Described when it is first asked for: by then all routes are there.
@@ -137,6 +134,13 @@ const requests = {
   KeyRequest: keyRequest,
   KeyRotation: rotationRequest,
 }
+
+/** Who can read his rows. */
+const databaseCheck = (coordinator: Coordinator): Check => ({
+  name: 'database',
+  keptMs: 0,
+  look: saying('The database does not answer', () => coordinator.jobs({ limit: 1 })),
+})
 
 /** What its creation would have answered, of a job that came to be without an answer: as it is by now. */
 const madeJob =

@@ -1,6 +1,6 @@
 /** A key lets a program or a person in: what it may do, and since when and until when. */
 import { z } from 'zod'
-import { invalid } from './errors.ts'
+import { checked } from './checked.ts'
 
 /** What a key may do; `admin` may do everything. */
 export const scopes = ['read', 'submit', 'approve', 'admin'] as const
@@ -77,9 +77,3 @@ export const parseKeyRequest = (input: unknown): z.output<typeof keyRequest> => 
 /** @throws {RefusedError} `invalid` */
 export const parseRotation = (input: unknown): z.output<typeof rotationRequest> =>
   checked(rotationRequest, input)
-
-function checked<Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> {
-  const parsed = schema.safeParse(input)
-  if (parsed.success) return parsed.data
-  throw invalid(parsed.error.issues.map(({ path, message }) => ({ field: path.join('.'), reason: message })))
-}

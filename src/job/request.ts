@@ -1,49 +1,28 @@
 /** What a caller may ask for: the one description of a job's request, checked here for HTTP and for the library alike. */
 import { z } from 'zod'
-import { type FieldProblem, invalid } from './errors.ts'
+import { checked } from './checked.ts'
+import { invalid } from './errors.ts'
 import { aspectRatios, frameRates, resolutions } from './format.ts'
 import type { OnFailure } from './job.ts'
+import {
+  assetIdSchema,
+  durationSchema,
+  jobIdSchema,
+  line,
+  listOf,
+  modelSchema,
+  oneOf,
+  prioritySchema,
+  prose,
+  timeSchema,
+  wholeFrom,
+} from './members.ts'
 import { type ErrorClass, errorClasses } from './retry-policy.ts'
 import { fits, transitions } from './scene.ts'
+import { webhookEvents, webhookUrl } from './webhook.ts'
 
 export const maxScenes = 500
-const clipSeconds = { min: 0.5, max: 60 }
 const maxFreeDepth = 32
-
-// Control characters and lone surrogates end up in headers, file names and pictures: refused rather than changed.
-// oxlint-disable-next-line no-control-regex
-const controlCharacter = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/
-// oxlint-disable-next-line no-control-regex
-const controlButLineBreak = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]/
-
-const line = (most: number) =>
-  z
-    .string()
-    .trim()
-    .min(1, 'must not be empty')
-    .max(most, `must have at most ${most} characters`)
-    .refine((text) => !controlCharacter.test(text), 'must not contain control characters')
-    .refine((text) => text.isWellFormed(), 'must be well-formed Unicode')
-
-const prose = z
-  .string()
-  .max(4000, 'must have at most 4000 characters')
-  .refine((text) => !controlButLineBreak.test(text), 'must not contain control characters')
-  .refine((text) => text.isWellFormed(), 'must be well-formed Unicode')
-
-export const assetIdSchema = z
-  .string()
-  .regex(/^[0-9a-f]{64}$/, 'must be the id that POST /api/v3/assets answered: 64 characters of 0-9 and a-f')
-
-const durationSchema = z
-  .number()
-  .min(clipSeconds.min, `must be at least ${clipSeconds.min} seconds`)
-  .max(clipSeconds.max, `must be at most ${clipSeconds.max} seconds`)
-
-const oneOf = <const Values extends readonly [string, ...string[]]>(values: Values) =>
-  z.enum(values, { error: `must be one of ${values.join(', ')}` })
-
-const modelSchema = line(200)
 
 /** Members every type of job shares; further ones are the caller's own and kept as they are. */
 const sharedParameters = {
@@ -66,12 +45,6 @@ const sharedParameters = {
     .describe('Whether a paid model is to make sound too; false if not given'),
   prompt: prose.optional().describe('For models that generate; each scene may have its own'),
 }
-
-const listOf = <Item extends z.ZodType>(item: Item, least: number, most: number, what: string) =>
-  z
-    .array(item)
-    .min(least, `must have at least ${least} ${what}`)
-    .max(most, `must have at most ${most} ${what}`)
 
 const pairsPictures = {
   images: listOf(assetIdSchema, 2, maxScenes + 1, 'images').optional(),
@@ -107,15 +80,6 @@ export const storyboardRequest = z.strictObject({
   ),
 })
 
-const wholeFrom = (least: number, most: number) =>
-  z.int('must be a whole number').min(least, `must be at least ${least}`).max(most, `must be at most ${most}`)
-
-const prioritySchema = wholeFrom(0, 100)
-
-const timeSchema = z.iso
-  .datetime({ offset: true, error: 'must be a time in ISO 8601, such as 2026-11-25T18:00:00Z' })
-  .describe('ISO 8601')
-
 const seconds = z.number('must be a number of seconds').min(0, 'must not be negative').max(86_400)
 
 const retryWish = {
@@ -141,7 +105,6 @@ export const retryPolicySchema = z.strictObject({
 
 const onFailures = ['fail', 'wait', 'ignore'] as const satisfies readonly OnFailure[]
 
-const jobIdSchema = z.int('must be the id of a job').min(1, 'must be the id of a job')
 const mostDependencies = 1000
 
 export const dependsOnSchema = z
@@ -172,6 +135,10 @@ const shared = {
   run_at: timeSchema.optional().describe('Not begun before then'),
   deadline_at: timeSchema.optional().describe('If it has not ended by then it fails, and stops spending'),
   retry: retryPolicySchema.optional().describe('How failed renders are tried again'),
+  webhook_url: webhookUrl.optional().describe('Is told of what happens to the job'),
+  webhook_events: webhookEvents
+    .optional()
+    .describe('Only of these types of event, or topics; of all if not given'),
   force: z
     .boolean('must be true or false')
     .optional()
@@ -192,31 +159,6 @@ export type ImagePairsParameters = z.infer<typeof imagePairsParameters>
 export type PropertyPhotosParameters = z.infer<typeof propertyPhotosParameters>
 export type StoryboardRequest = z.infer<typeof storyboardRequest>
 
-/** `['scenes', 2, 'title']` as a reader writes it: `scenes[2].title`. */
-const fieldName = (path: readonly PropertyKey[]): string =>
-  path.reduce<string>(
-    (name, key) =>
-      typeof key === 'number' ? `${name}[${key}]` : name === '' ? String(key) : `${name}.${String(key)}`,
-    '',
-  )
-
-const problemsOf = (error: z.ZodError, hint: string): FieldProblem[] =>
-  error.issues.map((issue) =>
-    issue.code === 'unrecognized_keys'
-      ? {
-          field: fieldName(issue.path),
-          reason: `unknown ${issue.keys.length === 1 ? 'member' : 'members'} ${issue.keys.map((key) => JSON.stringify(key)).join(', ')}${hint}`,
-        }
-      : { field: fieldName(issue.path), reason: plain(issue) },
-  )
-
-const plain = (issue: z.core.$ZodIssue): string => {
-  if (issue.code === 'invalid_key') return issue.issues[0]?.message ?? issue.message
-  if (issue.code === 'invalid_type' && issue.message.startsWith('Invalid input'))
-    return issue.input === undefined ? `is required (${issue.expected})` : `must be of type ${issue.expected}`
-  return issue.message
-}
-
 /** Whether arrays and objects lie in each other more than `levels` deep. */
 const isDeeperThan = (value: unknown, levels: number): boolean =>
   value !== null &&
@@ -228,13 +170,6 @@ function keepProto(input: unknown, parameters: object): void {
   if (typeof input !== 'object' || input === null || !('parameters' in input)) return
   const given = Object.getOwnPropertyDescriptor(input.parameters, '__proto__')
   if (given) Object.defineProperty(parameters, '__proto__', given)
-}
-
-/** `hint`: where members of the caller's own belong. @throws {RefusedError} `invalid`, with every problem found. */
-function checked<Schema extends z.ZodType>(schema: Schema, input: unknown, hint = ''): z.infer<Schema> {
-  const parsed = schema.safeParse(input, { reportInput: true })
-  if (!parsed.success) throw invalid(problemsOf(parsed.error, hint))
-  return parsed.data
 }
 
 /**
@@ -249,151 +184,6 @@ export function parseJobRequest(input: unknown): JobRequest {
     throw invalid([{ field: 'parameters', reason: `must not be nested deeper than ${maxFreeDepth} levels` }])
   return request
 }
-
-const usd = z
-  .number('must be a number of US dollars')
-  .min(0, 'must not be negative')
-  .max(1_000_000_000, 'must be at most 1000000000')
-
-export const approvalRequest = z.strictObject({
-  max_cost: usd.optional().describe('US dollars; the job never spends more. The estimate if not given'),
-  accept_unknown_cost: z
-    .boolean('must be true or false')
-    .optional()
-    .describe('Whether scenes may be rendered whose price nobody knows'),
-  revision: z
-    .int('must be a whole number')
-    .optional()
-    .describe('Approves only this revision of the storyboard'),
-})
-export type ApprovalRequest = z.infer<typeof approvalRequest>
-
-/** @throws {RefusedError} `invalid` */
-export const parseApproval = (input: unknown): ApprovalRequest => checked(approvalRequest, input)
-
-const whyText = line(500).optional().describe('Why, for the history of the job')
-
-/** An approval that brings a failed or cancelled job back: what it may cost from now on, in all. */
-export const retryRequest = approvalRequest.omit({ revision: true }).extend({
-  deadline_at: timeSchema.nullable().optional().describe('Another deadline, or null for none'),
-  reason: whyText,
-})
-export type RetryRequest = z.infer<typeof retryRequest>
-
-/** @throws {RefusedError} `invalid` */
-export const parseRetry = (input: unknown): RetryRequest => checked(retryRequest, input)
-
-export const jobChange = z
-  .strictObject({
-    priority: prioritySchema,
-    video_name: line(200),
-    run_at: timeSchema.nullable(),
-    deadline_at: timeSchema.nullable(),
-  })
-  .partial()
-export type JobChange = z.infer<typeof jobChange>
-
-/** @throws {RefusedError} `invalid` */
-export const parseJobChange = (input: unknown): JobChange => checked(jobChange, input)
-
-export const whyRequest = z.strictObject({ reason: whyText })
-
-/** @throws {RefusedError} `invalid` */
-export const parseWhy = (input: unknown): z.infer<typeof whyRequest> => checked(whyRequest, input)
-
-/** What is to be stopped or to go on: all, or one renderer. */
-export const pauseRequest = z.strictObject({
-  renderer: line(200).optional().describe('Only this renderer; all if not given'),
-  reason: whyText,
-})
-
-/** @throws {RefusedError} `invalid` */
-export const parsePause = (input: unknown): z.infer<typeof pauseRequest> => checked(pauseRequest, input)
-
-const rendererLimits = z
-  .strictObject({
-    max_concurrency: wholeFrom(1, 100_000).nullable().describe('Renders at once'),
-    start_delay_ms: wholeFrom(0, 3_600_000).nullable().describe('The least time between two starts'),
-    starts_per_minute: wholeFrom(1, 100_000).nullable().describe('Renders begun within any minute'),
-  })
-  .partial()
-
-export const limitsChange = z
-  .strictObject({
-    jobs: wholeFrom(0, 1_000_000).nullable().describe('Jobs that are worked on at once'),
-    renderers: z.record(line(200), rendererLimits),
-  })
-  .partial()
-  .describe('null: as configured')
-
-/** @throws {RefusedError} `invalid` */
-export const parseLimits = (input: unknown): z.infer<typeof limitsChange> => checked(limitsChange, input)
-
-const batchIds = listOf(jobIdSchema, 1, 200, 'jobs').refine(
-  (ids) => new Set(ids).size === ids.length,
-  'must name each job once',
-)
-
-export const approvalBatch = approvalRequest
-  .omit({ revision: true })
-  .extend({ job_ids: batchIds, max_cost: usd.optional().describe('US dollars, for each of them') })
-
-/** @throws {RefusedError} `invalid` */
-export const parseApprovalBatch = (input: unknown): z.infer<typeof approvalBatch> =>
-  checked(approvalBatch, input)
-
-export const cancelBatch = z.strictObject({ job_ids: batchIds, reason: whyText })
-
-/** @throws {RefusedError} `invalid` */
-export const parseCancelBatch = (input: unknown): z.infer<typeof cancelBatch> => checked(cancelBatch, input)
-
-export const sceneChange = z
-  .strictObject({
-    title: line(120).nullable(),
-    prompt: prose,
-    duration: durationSchema,
-    asset_ids: listOf(assetIdSchema, 1, 2, 'images: one, or the first and the last'),
-    transition: oneOf(transitions),
-    model: modelSchema,
-    audio: z.boolean('must be true or false'),
-  })
-  .partial()
-export type SceneChange = z.infer<typeof sceneChange>
-
-/** @throws {RefusedError} `invalid` */
-export const parseSceneChange = (input: unknown): SceneChange => checked(sceneChange, input)
-
-export const resolution = z.discriminatedUnion(
-  'resolution',
-  [
-    z
-      .strictObject({ resolution: z.literal('adopt'), prediction_id: line(100) })
-      .describe('The provider has it: this is its id there'),
-    z
-      .strictObject({ resolution: z.literal('absent') })
-      .describe('The provider never accepted it: it may be rendered again'),
-  ],
-  { error: 'must be one of adopt, absent' },
-)
-export type Resolution = z.infer<typeof resolution>
-
-/** @throws {RefusedError} `invalid` */
-export const parseResolution = (input: unknown): Resolution => checked(resolution, input)
-
-const budgetName = /^(?:job|client|day|total|client:.{1,200})$/
-
-export const budgetChange = z
-  .record(
-    z.string().regex(budgetName, 'must be job, client, day, total or client:<client_id>'),
-    usd.nullable(),
-  )
-  .describe(
-    'US dollars by budget: job (each job), client (each client_id), client:<client_id>, day (UTC), total; null for no limit',
-  )
-
-/** @throws {RefusedError} `invalid` */
-export const parseBudgets = (input: unknown): Readonly<Record<string, number | null>> =>
-  checked(budgetChange, input)
 
 const known = new Set(Object.keys({ ...sharedParameters, ...pairsPictures, ...propertyPictures }))
 const maxLabels = 32

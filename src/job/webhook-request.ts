@@ -1,6 +1,6 @@
 /** What a caller may ask of endpoints. */
 import { z } from 'zod'
-import { invalid } from './errors.ts'
+import { checked } from './checked.ts'
 import { endpointStatuses, webhookEvents, webhookUrl } from './webhook.ts'
 
 const description = z
@@ -27,21 +27,6 @@ export const endpointChange = z.strictObject({
     .describe('What waits for an endpoint that is disabled is given up'),
 })
 export type EndpointChange = z.infer<typeof endpointChange>
-
-/** @throws {RefusedError} `invalid`, with every problem found. */
-function checked<Schema extends z.ZodType>(schema: Schema, input: unknown): z.infer<Schema> {
-  const parsed = schema.safeParse(input)
-  if (parsed.success) return parsed.data
-  throw invalid(
-    parsed.error.issues.map((issue) => ({
-      field: issue.path.join('.'),
-      reason:
-        issue.code === 'unrecognized_keys'
-          ? `unknown members ${issue.keys.map((key) => JSON.stringify(key)).join(', ')}`
-          : issue.message,
-    })),
-  )
-}
 
 /** @throws {RefusedError} `invalid` */
 export const parseEndpoint = (input: unknown): EndpointRequest => checked(endpointRequest, input)

@@ -177,7 +177,7 @@ describe('a body that can’t be taken', () => {
 describe('a method that an address does not take', () => {
   test.each([
     ['DELETE', '/api/v3/jobs', 'GET, HEAD, POST'],
-    ['POST', '/api/v3/jobs/1', 'GET, HEAD'],
+    ['POST', '/api/v3/jobs/1', 'GET, HEAD, PATCH'],
     ['GET', '/api/v3/jobs/1/approve', 'POST'],
     ['PUT', '/api/v3/videos/1/combined', 'GET, HEAD'],
     ['OPTIONS', '/api/v3/jobs', 'GET, HEAD, POST'],
@@ -214,20 +214,20 @@ describe('what breaks in the house', () => {
     const { response, answer } = await ask({ path: '/api/v3/jobs/1' }, failing(new Error('secret-r8_token')))
     expect(response.status).toBe(500)
     expect(answer).toEqual({ error: 'Internal error', request_id: expect.stringMatching(/^[0-9a-f-]{36}$/) })
-    const lines = house.logged.slice(before)
+    const lines = house.logged.slice(before).filter(({ level }) => Number(level) > 20)
     expect(lines).toHaveLength(1)
     expect(lines[0]).toMatchObject({
       level: 50,
       request_id: answer['request_id'],
       method: 'GET',
       path: '/api/v3/jobs/1',
-      err: { message: 'secret-r8_token' },
+      err: { message: 'secret-r8_[redacted]' },
     })
   })
 
   test('tells who asks whether it is ready', async () => {
     expect((await ask({ path: '/livez' })).answer).toEqual({ status: 'alive' })
-    expect((await ask({ path: '/readyz' })).answer).toEqual({ status: 'ready' })
+    expect((await ask({ path: '/readyz' })).answer).toMatchObject({ status: 'ready' })
     const broken = house.appWith({
       coordinator: { ...house.coordinator, jobs: () => Promise.reject(new Error('no')) },
     })

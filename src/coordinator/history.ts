@@ -1,0 +1,74 @@
+/** What the log tells, in words for people. */
+import type { EventType, JobEvent } from '../job/event.ts'
+import { spokenMoney } from '../job/price.ts'
+
+type Data = JobEvent['data']
+
+/** What happened, such as `approved, up to $0.80`: without who asked, when and why, which the event tells beside it. */
+export const wordsFor = ({ type, data }: Pick<JobEvent, 'type' | 'data'>): string => words[type](data)
+
+const words: { readonly [type in EventType]: (data: Data) => string } = {
+  job_created: (data) => after('created', quoted(data, 'video_name')),
+  job_approved: (data) => after('approved', upTo(data)),
+  job_processing: () => 'started',
+  job_progress: (data) => after(`${said(data, 'percentage')} % done`, said(data, 'stage')),
+  job_completed: (data) =>
+    after('completed', data['version'] === undefined ? '' : `film ${said(data, 'version')}`),
+  job_failed: (data) => because('failed', data),
+  job_cancelled: (data) => because('cancelled', data),
+  job_retried: (data) => after('retried', upTo(data)),
+  job_updated: (data) =>
+    data['dependency'] === undefined
+      ? listing('changed', data)
+      : `job ${said(data, 'dependency')}, which it waited for, is ${said(data, 'status')}`,
+  job_paused: (data) => because('paused', data),
+  job_resumed: () => 'resumed',
+  scene_processing: (data) =>
+    data['kept'] === true
+      ? 'scene started, from a clip kept of an earlier render'
+      : after('scene started', said(data, 'model') && `with ${said(data, 'model')}`),
+  scene_completed: () => 'scene completed',
+  scene_failed: (data) => because('scene failed', data),
+  scene_retrying: (data) => because('scene to be tried again', data),
+  scene_rendered: (data) => after('scene rendered', charged(data)),
+  scene_held: (data) => because('scene held until a person decides', data),
+  scene_updated: (data) =>
+    data['regenerate'] === true ? 'scene to be rendered anew' : listing('scene changed', data),
+  scene_deleted: () => 'scene taken out',
+  scene_cancelled: () => 'scene cancelled',
+}
+
+/** A member that is text or a number; events of earlier versions may lack it. */
+function said(data: Data, member: string): string {
+  const value = data[member]
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : ''
+}
+
+const after = (what: string, more: string): string => (more === '' ? what : `${what}, ${more}`)
+
+const because = (what: string, data: Data): string =>
+  data['reason'] === undefined ? what : `${what}: ${said(data, 'reason')}`
+
+const quoted = (data: Data, member: string): string => said(data, member) && `“${said(data, member)}”`
+
+const money = (data: Data, member: string): string => {
+  const micros = data[member]
+  return typeof micros === 'number' ? spokenMoney(micros) : ''
+}
+
+/** A job that costs nothing needs no sum. */
+const upTo = (data: Data): string =>
+  data['authorised_micros'] === 0
+    ? ''
+    : said(data, 'authorised_micros') && `up to ${money(data, 'authorised_micros')}`
+
+const charged = (data: Data): string =>
+  data['charged_micros'] === null
+    ? 'charged at an unknown price'
+    : said(data, 'charged_micros') && `${money(data, 'charged_micros')} charged`
+
+/** What was changed: a list of names, or the members with their new values. */
+function listing(what: string, { changed }: Data): string {
+  if (typeof changed !== 'object' || changed === null) return what
+  return `${what}: ${(Array.isArray(changed) ? changed : Object.keys(changed)).join(', ')}`
+}

@@ -1,0 +1,153 @@
+/**
+ * Keys: made, listed, rotated, revoked, and told from what is none. Of a key only its SHA-256 is kept. It is 256 random
+ * bits, which nobody finds by trying, so a slow hash would only make each request slow.
+ */
+import { createHash, timingSafeEqual } from 'node:crypto'
+import type { Host } from '../host.ts'
+import { RefusedError, invalidField, keyNotFound } from '../job/errors.ts'
+import type { Asked } from '../job/event.ts'
+import { type Key, parseKeyRequest, parseRotation, prefixOf } from '../job/key.ts'
+import { type Log, logLine } from '../log.ts'
+import type { Database } from '../store/database.ts'
+import {
+  type KeptKey,
+  findKey,
+  hasUsableKey,
+  insertKey,
+  listKeys,
+  rotateSecret,
+  setLastUsed,
+  setRevoked,
+} from '../store/keys.ts'
+
+/** A key with the text that lets its holder in: told this once, and known to nobody afterwards. */
+export interface NewKey {
+  readonly key: Key
+  /** `wck_...`. A secret. */
+  readonly secret: string
+}
+
+export interface KeyVerbs {
+  /** @throws {RefusedError} `invalid` */
+  createKey(request: unknown, asked?: Asked): Promise<NewKey>
+  /** All of them, also those that let nobody in any more; oldest first. */
+  keys(): Promise<readonly Key[]>
+  /** A new secret for the key; the old one is taken for the grace time. @throws {RefusedError} `key_not_found`, `key_refused`, `invalid` */
+  rotateKey(id: string, request?: unknown, asked?: Asked): Promise<NewKey>
+  /** The key lets nobody in from now on. One that was revoked before stays as it was. @throws {RefusedError} `key_not_found` */
+  revokeKey(id: string, asked?: Asked): Promise<Key>
+  /** Whose text this is; undefined for one that lets nobody in, whatever the reason. */
+  identifyKey(secret: string): Promise<Key | undefined>
+  /** Whether anybody could be let in. */
+  hasKey(): Promise<boolean>
+}
+
+export interface KeyVerbsOptions {
+  readonly database: Database
+  readonly host: Host
+  readonly log: Log
+}
+
+const written = /^wck_([0-9a-f]{12})_[\w-]{43}$/
+const secretBytes = 32
+const idBytes = 6
+const useNotedEveryMs = 60_000
+
+const hashOf = (secret: string): Uint8Array => createHash('sha256').update(secret).digest()
+
+const factsOf = ({ hash: _hash, previousHash: _previousHash, ...key }: KeptKey): Key => key
+
+export function createKeyVerbs({ database, host, log }: KeyVerbsOptions): KeyVerbs {
+  const newSecret = (id: string): string =>
+    `${prefixOf(id)}_${Buffer.from(host.secret(secretBytes), 'hex').toString('base64url')}`
+
+  /** Keys whose use is being written: of many requests at once one does. */
+  const noting = new Set<string>()
+  const noteUse = async ({ id, lastUsedAt }: Key, now: number): Promise<void> => {
+    if (noting.has(id) || (lastUsedAt !== null && now - lastUsedAt < useNotedEveryMs)) return
+    noting.add(id)
+    try {
+      await database.transaction((tx) => setLastUsed(tx, id, now))
+    } catch (error) {
+      // Who may read must not be kept out by a full disk.
+      logLine.keyUseNotNoted(log, error)
+    } finally {
+      noting.delete(id)
+    }
+  }
+
+  return {
+    async createKey(input, asked) {
+      const request = parseKeyRequest(input)
+      const now = host.now()
+      const expiresAt = request.expires_at ?? null
+      if (expiresAt !== null && expiresAt <= now) throw invalidField('expires_at', 'must be in the future')
+      const { name } = request
+      const id = host.secret(idBytes)
+      const secret = newSecret(id)
+      const key = { id, name, scopes: request.scopes, hash: hashOf(secret), expiresAt, insertedAt: now }
+      const kept = await database.transaction(async (tx) => {
+        if ((await insertKey(tx, key)) === 0)
+          throw invalidField('name', 'is the name of another key, which may be revoked: choose a new one')
+        return (await findKey(tx, id))!
+      })
+      logLine.keyCreated(log, kept, asked?.by)
+      return { key: factsOf(kept), secret }
+    },
+
+    keys: async () => (await listKeys(database)).map(factsOf),
+
+    async rotateKey(id, input = {}, asked) {
+      const graceMs = parseRotation(input).grace_seconds * 1000
+      const now = host.now()
+      const secret = newSecret(id)
+      const key = await database.transaction(async (tx) => {
+        const until = graceMs === 0 ? null : now + graceMs
+        const changed = await rotateSecret(tx, id, hashOf(secret), until, now)
+        const found = await findKey(tx, id)
+        if (!found) throw keyNotFound(id)
+        if (changed === 0)
+          throw new RefusedError('Key cannot be rotated', {
+            code: 'key_refused',
+            keyId: id,
+            reason: `It is ${found.revokedAt === null ? 'expired' : 'revoked'}: create another one`,
+          })
+        return found
+      })
+      logLine.keyRotated(log, key, asked?.by)
+      return { key: factsOf(key), secret }
+    },
+
+    async revokeKey(id, asked) {
+      const key = await database.transaction(async (tx) => {
+        await setRevoked(tx, id, host.now())
+        return findKey(tx, id)
+      })
+      if (!key) throw keyNotFound(id)
+      logLine.keyRevoked(log, key, asked?.by)
+      return factsOf(key)
+    },
+
+    async identifyKey(secret) {
+      const id = written.exec(secret)?.[1]
+      const key = id === undefined ? undefined : await findKey(database, id)
+      const now = host.now()
+      if (!key || !isUsable(key, now) || !isSecretOf(key, secret, now)) return undefined
+      await noteUse(key, now)
+      return factsOf(key)
+    },
+
+    hasKey: () => hasUsableKey(database, host.now()),
+  }
+}
+
+const isUsable = ({ revokedAt, expiresAt }: Key, now: number): boolean =>
+  revokedAt === null && (expiresAt === null || expiresAt > now)
+
+/** Both are compared whatever the first says, and each in a time that doesn't tell how much of it was right. */
+function isSecretOf({ hash, previousHash, previousUntil }: KeptKey, secret: string, now: number): boolean {
+  const given = hashOf(secret)
+  const isCurrent = timingSafeEqual(given, hash)
+  const isPrevious = timingSafeEqual(given, previousHash ?? new Uint8Array(given.length))
+  return isCurrent || (isPrevious && previousUntil !== null && previousUntil > now)
+}

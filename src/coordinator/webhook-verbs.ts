@@ -1,0 +1,279 @@
+/** Whom to tell of events, and what became of telling them: asked and changed while running. */
+import type { Host } from '../host.ts'
+import {
+  RefusedError,
+  deliveryNotFound,
+  endpointNotFound,
+  invalidField,
+  webhookRefused,
+} from '../job/errors.ts'
+import { type Network, addressProblem } from '../job/web-address.ts'
+import {
+  type Delivery,
+  type DeliveryStatus,
+  type DeliveryTry,
+  type Endpoint,
+  type Secret,
+  keptSecretMs,
+  maxEndpoints,
+  maxSecrets,
+  messageOf,
+  testType,
+} from '../job/webhook.ts'
+import { parseEndpoint, parseEndpointChange } from '../job/webhook-request.ts'
+import type { Database, Reader, Transaction } from '../store/database.ts'
+import {
+  findDelivery,
+  giveUpDeliveries,
+  insertDelivery,
+  listDeliveries,
+  listTries,
+  moveDeliveries,
+  setRedelivered,
+} from '../store/deliveries.ts'
+import {
+  countEndpoints,
+  deleteEndpoint,
+  findEndpoint,
+  findSecrets,
+  insertEndpoint,
+  listEndpoints,
+  setDisabled,
+  setEnabled,
+  setEndpoint,
+  setSecrets,
+  skipUnheard,
+} from '../store/webhooks.ts'
+
+export interface WebhookVerbs {
+  /** From now on it is told of events. @throws {RefusedError} `invalid`, `webhook_refused` where there are too many */
+  addEndpoint(request: unknown): Promise<Endpoint>
+  /** Those that were added, or that of a job. */
+  endpoints(jobId?: number): Promise<readonly Endpoint[]>
+  /** @throws {RefusedError} `endpoint_not_found` */
+  endpoint(endpointId: string): Promise<Endpoint>
+  /** What is left out stays. @throws {RefusedError} `endpoint_not_found`, `invalid` */
+  changeEndpoint(endpointId: string, change: unknown): Promise<Endpoint>
+  /** With all its deliveries. @throws {RefusedError} `endpoint_not_found` */
+  removeEndpoint(endpointId: string): Promise<void>
+  /**
+   * What its messages are signed with, the newest first; null: what those to the `webhook_url`s of jobs are signed with.
+   * @throws {RefusedError} `endpoint_not_found`
+   */
+  webhookSecrets(endpointId: string | null): Promise<readonly Secret[]>
+  /** Another secret; the one before stays valid for a day. @throws {RefusedError} `endpoint_not_found`, `webhook_refused` */
+  rotateWebhookSecret(endpointId: string | null): Promise<readonly Secret[]>
+  /** Sends a message that tells nothing. @throws {RefusedError} `endpoint_not_found`, `webhook_refused` */
+  testEndpoint(endpointId: string): Promise<Delivery>
+  /** Newest first. @throws {RefusedError} `endpoint_not_found` */
+  deliveries(endpointId: string, page: DeliveryPage): Promise<DeliveriesPage>
+  /** @throws {RefusedError} `delivery_not_found` */
+  delivery(deliveryId: string): Promise<DeliveryDetail>
+  /** Sends it again, with the same id, and as often as a new one. @throws {RefusedError} `delivery_not_found`, `webhook_refused` */
+  redeliver(deliveryId: string): Promise<Delivery>
+}
+
+export interface DeliveryPage {
+  readonly status?: DeliveryStatus | undefined
+  readonly limit: number
+  readonly before?: Pick<Delivery, 'insertedAt' | 'id'> | undefined
+}
+
+export interface DeliveriesPage {
+  readonly deliveries: readonly Delivery[]
+  /** Undefined on the last page. */
+  readonly next: Pick<Delivery, 'insertedAt' | 'id'> | undefined
+}
+
+export interface DeliveryDetail {
+  readonly delivery: Delivery
+  readonly endpoint: Endpoint
+  readonly tries: readonly DeliveryTry[]
+}
+
+export interface WebhookVerbsOptions {
+  readonly database: Database
+  readonly host: Host
+  /** Networks that are not of the public internet, and may be sent to all the same. */
+  readonly webhookNetworks: readonly Network[]
+  /** There is something new to deliver. */
+  readonly deliverSoon: () => void
+}
+
+export function createWebhookVerbs(options: WebhookVerbsOptions): WebhookVerbs {
+  const { database, host, webhookNetworks, deliverSoon } = options
+
+  const changed = async (
+    tx: Transaction,
+    before: Endpoint,
+    change: ReturnType<typeof parseEndpointChange>,
+  ): Promise<void> => {
+    const { url = before.url, event_types: eventTypes = before.eventTypes, status } = change
+    const { description = before.description } = change
+    const now = host.now()
+    await setEndpoint(tx, { ...before, url, eventTypes, description }, now)
+    const { origin } = new URL(url)
+    if (origin !== new URL(before.url).origin) await moveDeliveries(tx, before.id, origin)
+    if (status === 'disabled') await disable(tx, before.id, 'Disabled on request', now)
+    if (status === 'enabled') await setEnabled(tx, before.id, await skipUnheard(tx, null), now)
+    tx.afterCommit(deliverSoon)
+  }
+
+  return {
+    async addEndpoint(input) {
+      const { url, event_types: eventTypes = [], description = '' } = parseEndpoint(input)
+      refuseAddress('url', url, webhookNetworks)
+      const id = host.id()
+      return database.transaction(async (tx) => {
+        if ((await countEndpoints(tx)) >= maxEndpoints)
+          throw webhookRefused(
+            'Endpoint cannot be added',
+            `There are ${maxEndpoints} already: remove one that is no longer needed`,
+          )
+        const afterEvent = await skipUnheard(tx, null)
+        const secrets = [newSecret(host)]
+        await insertEndpoint(
+          tx,
+          { id, jobId: null, url, eventTypes, description, secrets, afterEvent },
+          host.now(),
+        )
+        return endpointOf(tx, id)
+      })
+    },
+
+    endpoints: (jobId) => listEndpoints(database, jobId),
+
+    endpoint: (endpointId) => endpointOf(database, endpointId),
+
+    async changeEndpoint(endpointId, input) {
+      const change = parseEndpointChange(input)
+      if (change.url !== undefined) refuseAddress('url', change.url, webhookNetworks)
+      return database.transaction(async (tx) => {
+        await changed(tx, await endpointOf(tx, endpointId), change)
+        return endpointOf(tx, endpointId)
+      })
+    },
+
+    async removeEndpoint(endpointId) {
+      const removed = await database.transaction((tx) => deleteEndpoint(tx, endpointId))
+      if (removed === 0) throw endpointNotFound(endpointId)
+    },
+
+    webhookSecrets: (endpointId) =>
+      database.transaction(async (tx) => {
+        const endpoint = endpointId === null ? null : await endpointOf(tx, endpointId)
+        return secretsInForce(tx, endpoint && ownerOf(endpoint), host)
+      }),
+
+    rotateWebhookSecret: (endpointId) =>
+      database.transaction(async (tx) => {
+        const endpoint = endpointId === null ? null : await endpointOf(tx, endpointId)
+        if (endpoint && endpoint.jobId !== null)
+          throw webhookRefused(
+            'Secret cannot be rotated',
+            'The webhooks of jobs share one secret: rotate it with POST /api/v3/webhooks/secret/rotate',
+          )
+        const until = host.now() + keptSecretMs
+        const before = await secretsInForce(tx, endpointId, host)
+        const secrets = [
+          newSecret(host),
+          ...before.map((secret) => ({ ...secret, until: secret.until ?? until })),
+        ].slice(0, maxSecrets)
+        await setSecrets(tx, endpointId, secrets)
+        return secrets
+      }),
+
+    testEndpoint: (endpointId) =>
+      database.transaction(async (tx) => {
+        const endpoint = await endpointOf(tx, endpointId)
+        if (endpoint.status === 'disabled') throw notWhileDisabled('Endpoint cannot be tested', endpoint)
+        const now = host.now()
+        const id = host.id()
+        const body = messageOf(testType, new Date(now).toISOString(), { endpoint_id: endpointId })
+        const { origin } = new URL(endpoint.url)
+        await insertDelivery(
+          tx,
+          { id, endpointId, origin, eventId: null, jobId: null, type: testType, body },
+          now,
+        )
+        tx.afterCommit(deliverSoon)
+        return (await findDelivery(tx, id))!
+      }),
+
+    async deliveries(endpointId, { status, limit, before }) {
+      await endpointOf(database, endpointId)
+      const found = await listDeliveries(database, { endpointId, status, before, limit: limit + 1 })
+      const deliveries = found.slice(0, limit)
+      return { deliveries, next: found.length > limit ? deliveries.at(-1) : undefined }
+    },
+
+    async delivery(deliveryId) {
+      const delivery = await findDelivery(database, deliveryId)
+      const endpoint = delivery && (await findEndpoint(database, delivery.endpointId))
+      if (!endpoint) throw deliveryNotFound(deliveryId)
+      return { delivery, endpoint, tries: await listTries(database, deliveryId) }
+    },
+
+    redeliver: (deliveryId) =>
+      database.transaction(async (tx) => {
+        const delivery = await findDelivery(tx, deliveryId)
+        if (!delivery) throw deliveryNotFound(deliveryId)
+        const endpoint = await endpointOf(tx, delivery.endpointId)
+        if (endpoint.status === 'disabled') throw notWhileDisabled('Delivery cannot be repeated', endpoint)
+        const { origin } = new URL(endpoint.url)
+        if ((await setRedelivered(tx, deliveryId, origin, host.now())) === 0)
+          throw webhookRefused('Delivery cannot be repeated', 'It is being sent right now')
+        tx.afterCommit(deliverSoon)
+        return (await findDelivery(tx, deliveryId))!
+      }),
+  }
+}
+
+/** @throws {RefusedError} `invalid`, where an address that a user gave may not be sent to. */
+export function refuseAddress(field: string, url: string, allowed: readonly Network[]): void {
+  const problem = addressProblem(url, allowed)
+  if (problem !== undefined) throw invalidField(field, problem)
+}
+
+/** What waits is given up: an endpoint that comes back later is not flooded with what was news long ago. */
+export async function disable(
+  tx: Transaction,
+  endpointId: string,
+  reason: string,
+  now: number,
+): Promise<boolean> {
+  if ((await setDisabled(tx, endpointId, reason, now)) === 0) return false
+  await giveUpDeliveries(tx, endpointId, 'The endpoint was disabled', now)
+  return true
+}
+
+/** Whose secrets its messages are signed with: its own, or those of the installation for a job's. */
+export const ownerOf = ({ id, jobId }: Pick<Endpoint, 'id' | 'jobId'>): string | null =>
+  jobId === null ? id : null
+
+/** The newest first. The installation's first one is made when it is first needed. */
+export async function secretsInForce(
+  tx: Transaction,
+  owner: string | null,
+  host: Host,
+): Promise<readonly Secret[]> {
+  const kept = (await findSecrets(tx, owner)).filter(({ until }) => until === null || until > host.now())
+  if (kept.length > 0) return kept
+  const first = [newSecret(host)]
+  await setSecrets(tx, owner, first)
+  return first
+}
+
+const newSecret = (host: Host): Secret => ({
+  secret: `whsec_${Buffer.from(host.secret(32), 'hex').toString('base64')}`,
+  until: null,
+})
+
+async function endpointOf(reader: Reader, endpointId: string): Promise<Endpoint> {
+  const endpoint = await findEndpoint(reader, endpointId)
+  if (!endpoint) throw endpointNotFound(endpointId)
+  return endpoint
+}
+
+const notWhileDisabled = (what: string, { reason }: Endpoint): RefusedError =>
+  webhookRefused(what, `The endpoint is disabled (${reason}): enable it first`)

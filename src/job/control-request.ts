@@ -1,0 +1,158 @@
+/** What may be asked of a job that is there, and of the whole: checked here for HTTP and for the library alike. */
+import { z } from 'zod'
+import { checked } from './checked.ts'
+import {
+  assetIdSchema,
+  durationSchema,
+  jobIdSchema,
+  line,
+  listOf,
+  modelSchema,
+  oneOf,
+  prioritySchema,
+  prose,
+  timeSchema,
+  usd,
+  wholeFrom,
+} from './members.ts'
+import { transitions } from './scene.ts'
+
+export const approvalRequest = z.strictObject({
+  max_cost: usd.optional().describe('US dollars; the job never spends more. The estimate if not given'),
+  accept_unknown_cost: z
+    .boolean('must be true or false')
+    .optional()
+    .describe('Whether scenes may be rendered whose price nobody knows'),
+  revision: z
+    .int('must be a whole number')
+    .optional()
+    .describe('Approves only this revision of the storyboard'),
+})
+export type ApprovalRequest = z.infer<typeof approvalRequest>
+
+/** @throws {RefusedError} `invalid` */
+export const parseApproval = (input: unknown): ApprovalRequest => checked(approvalRequest, input)
+
+const whyText = line(500).optional().describe('Why, for the history of the job')
+
+/** An approval that brings a failed or cancelled job back: what it may cost from now on, in all. */
+export const retryRequest = approvalRequest.omit({ revision: true }).extend({
+  deadline_at: timeSchema.nullable().optional().describe('Another deadline, or null for none'),
+  reason: whyText,
+})
+export type RetryRequest = z.infer<typeof retryRequest>
+
+/** @throws {RefusedError} `invalid` */
+export const parseRetry = (input: unknown): RetryRequest => checked(retryRequest, input)
+
+export const jobChange = z
+  .strictObject({
+    priority: prioritySchema,
+    video_name: line(200),
+    run_at: timeSchema.nullable(),
+    deadline_at: timeSchema.nullable(),
+  })
+  .partial()
+export type JobChange = z.infer<typeof jobChange>
+
+/** @throws {RefusedError} `invalid` */
+export const parseJobChange = (input: unknown): JobChange => checked(jobChange, input)
+
+export const whyRequest = z.strictObject({ reason: whyText })
+
+/** @throws {RefusedError} `invalid` */
+export const parseWhy = (input: unknown): z.infer<typeof whyRequest> => checked(whyRequest, input)
+
+/** What is to be stopped or to go on: all, or one renderer. */
+export const pauseRequest = z.strictObject({
+  renderer: line(200).optional().describe('Only this renderer; all if not given'),
+  reason: whyText,
+})
+
+/** @throws {RefusedError} `invalid` */
+export const parsePause = (input: unknown): z.infer<typeof pauseRequest> => checked(pauseRequest, input)
+
+const rendererLimits = z
+  .strictObject({
+    max_concurrency: wholeFrom(1, 100_000).nullable().describe('Renders at once'),
+    start_delay_ms: wholeFrom(0, 3_600_000).nullable().describe('The least time between two starts'),
+    starts_per_minute: wholeFrom(1, 100_000).nullable().describe('Renders begun within any minute'),
+  })
+  .partial()
+
+export const limitsChange = z
+  .strictObject({
+    jobs: wholeFrom(0, 1_000_000).nullable().describe('Jobs that are worked on at once'),
+    renderers: z.record(line(200), rendererLimits),
+  })
+  .partial()
+  .describe('null: as configured')
+
+/** @throws {RefusedError} `invalid` */
+export const parseLimits = (input: unknown): z.infer<typeof limitsChange> => checked(limitsChange, input)
+
+const batchIds = listOf(jobIdSchema, 1, 200, 'jobs').refine(
+  (ids) => new Set(ids).size === ids.length,
+  'must name each job once',
+)
+
+export const approvalBatch = approvalRequest
+  .omit({ revision: true })
+  .extend({ job_ids: batchIds, max_cost: usd.optional().describe('US dollars, for each of them') })
+
+/** @throws {RefusedError} `invalid` */
+export const parseApprovalBatch = (input: unknown): z.infer<typeof approvalBatch> =>
+  checked(approvalBatch, input)
+
+export const cancelBatch = z.strictObject({ job_ids: batchIds, reason: whyText })
+
+/** @throws {RefusedError} `invalid` */
+export const parseCancelBatch = (input: unknown): z.infer<typeof cancelBatch> => checked(cancelBatch, input)
+
+export const sceneChange = z
+  .strictObject({
+    title: line(120).nullable(),
+    prompt: prose,
+    duration: durationSchema,
+    asset_ids: listOf(assetIdSchema, 1, 2, 'images: one, or the first and the last'),
+    transition: oneOf(transitions),
+    model: modelSchema,
+    audio: z.boolean('must be true or false'),
+  })
+  .partial()
+export type SceneChange = z.infer<typeof sceneChange>
+
+/** @throws {RefusedError} `invalid` */
+export const parseSceneChange = (input: unknown): SceneChange => checked(sceneChange, input)
+
+export const resolution = z.discriminatedUnion(
+  'resolution',
+  [
+    z
+      .strictObject({ resolution: z.literal('adopt'), prediction_id: line(100) })
+      .describe('The provider has it: this is its id there'),
+    z
+      .strictObject({ resolution: z.literal('absent') })
+      .describe('The provider never accepted it: it may be rendered again'),
+  ],
+  { error: 'must be one of adopt, absent' },
+)
+export type Resolution = z.infer<typeof resolution>
+
+/** @throws {RefusedError} `invalid` */
+export const parseResolution = (input: unknown): Resolution => checked(resolution, input)
+
+const budgetName = /^(?:job|client|day|total|client:.{1,200})$/
+
+export const budgetChange = z
+  .record(
+    z.string().regex(budgetName, 'must be job, client, day, total or client:<client_id>'),
+    usd.nullable(),
+  )
+  .describe(
+    'US dollars by budget: job (each job), client (each client_id), client:<client_id>, day (UTC), total; null for no limit',
+  )
+
+/** @throws {RefusedError} `invalid` */
+export const parseBudgets = (input: unknown): Readonly<Record<string, number | null>> =>
+  checked(budgetChange, input)
