@@ -1,8 +1,10 @@
 /** The environment, read and checked once: the only reader of process.env. */
+import { isIPv4 } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { isAbsolute, resolve } from 'node:path'
 import { z } from 'zod'
 import { toMicros } from './job/price.ts'
+import { type Network, readNetwork } from './job/web-address.ts'
 
 const whole = (least: number, most: number) =>
   z
@@ -50,11 +52,27 @@ const environment = z.object({
     .transform((text) => text.split(','))
     .default([]),
   PUBLIC_BASE_URL: address.optional(),
+  REQUIRE_KEYS: z
+    .enum(['true', 'false'], 'must be true or false')
+    .transform((text) => text === 'true')
+    .optional(),
+  RATE_LIMIT_PER_MINUTE: whole(0, 1_000_000).default(1200),
   MODELS_FILE: z.string().min(1).optional(),
   BUDGET_JOB_USD: usd.optional(),
   BUDGET_CLIENT_USD: usd.optional(),
   BUDGET_DAY_USD: usd.optional(),
   BUDGET_TOTAL_USD: usd.optional(),
+  WEBHOOK_ALLOWED_NETWORKS: z
+    .string()
+    .transform((text) => text.split(',').map((one) => readNetwork(one.trim())))
+    .refine(
+      (networks) => networks.every((network) => network !== undefined),
+      'must be networks such as 10.0.0.0/8, separated by commas',
+    )
+    .transform((networks) => networks.filter((network) => network !== undefined))
+    .default([]),
+  DRAIN_MS: whole(0, 600_000).default(0),
+  MIN_FREE_DISK_MB: whole(0, 1_000_000_000).default(512),
   SHUTDOWN_GRACE_MS: whole(0, 600_000).default(5000),
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
 })
@@ -72,10 +90,20 @@ export interface Config {
   readonly replicate: ReplicateConfig | undefined
   /** Where this server is reached from outside, without a slash at its end; undefined where it isn't. */
   readonly publicBaseUrl: string | undefined
+  /** Whether each request needs a key; without one that could be sent, the server doesn't start. */
+  readonly keysRequired: boolean
+  /** Requests a minute for each key, or each address where no key is needed; 0 for no limit. */
+  readonly ratePerMinute: number
   /** A JSON file of models and prices beside those that are built in. */
   readonly modelsFile: string | undefined
   /** Millionths of a US dollar that may be spent for each job, each client, in a day and in all. */
   readonly budgets: Readonly<Partial<Record<'job' | 'client' | 'day' | 'total', number>>>
+  /** Webhooks may be sent there though it is not of the public internet. */
+  readonly webhookNetworks: readonly Network[]
+  /** After SIGTERM requests are answered for so long yet, while /readyz says that none should be sent here. */
+  readonly drainMs: number
+  /** With less room on its disk the server is not ready. */
+  readonly minFreeDiskBytes: number
   /** How long running work may take to end after SIGTERM. */
   readonly shutdownGraceMs: number
   readonly logLevel: string
@@ -127,6 +155,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
             webhookSecrets: data.REPLICATE_WEBHOOK_SECRETS,
           },
     publicBaseUrl: data.PUBLIC_BASE_URL,
+    keysRequired: data.REQUIRE_KEYS ?? isReachedByOthers(data.HOST, data.PUBLIC_BASE_URL),
+    ratePerMinute: data.RATE_LIMIT_PER_MINUTE,
     modelsFile: data.MODELS_FILE && resolve(data.MODELS_FILE),
     budgets: budgetsOf({
       job: data.BUDGET_JOB_USD,
@@ -134,10 +164,22 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       day: data.BUDGET_DAY_USD,
       total: data.BUDGET_TOTAL_USD,
     }),
+    webhookNetworks: data.WEBHOOK_ALLOWED_NETWORKS,
+    drainMs: data.DRAIN_MS,
+    minFreeDiskBytes: data.MIN_FREE_DISK_MB * 1e6,
     shutdownGraceMs: data.SHUTDOWN_GRACE_MS,
     logLevel: data.LOG_LEVEL,
   })
 }
+
+const isLoopback = (host: string): boolean => {
+  const name = host.replace(/^\[(.*)\]$/, '$1').toLowerCase()
+  return name === 'localhost' || name === '::1' || (isIPv4(name) && name.startsWith('127.'))
+}
+
+/** Also where it listens on this machine alone: what has a public address is reached through somebody's proxy. */
+const isReachedByOthers = (host: string, publicBaseUrl: string | undefined): boolean =>
+  !isLoopback(host) || (publicBaseUrl !== undefined && !isLoopback(new URL(publicBaseUrl).hostname))
 
 const budgetsOf = (usdByName: Readonly<Record<string, number | undefined>>): Config['budgets'] =>
   Object.fromEntries(

@@ -12,8 +12,13 @@ it('has a default for everything', () => {
     localMaxConcurrency: availableParallelism(),
     replicate: undefined,
     publicBaseUrl: undefined,
+    keysRequired: false,
+    ratePerMinute: 1200,
     modelsFile: undefined,
     budgets: {},
+    webhookNetworks: [],
+    drainMs: 0,
+    minFreeDiskBytes: 512e6,
     shutdownGraceMs: 5000,
     logLevel: 'info',
   })
@@ -52,6 +57,25 @@ it('buys renders where there is a token, four at once and a second apart unless 
 })
 
 it.each([
+  [{}, false],
+  [{ HOST: '127.8.0.1' }, false],
+  [{ HOST: '::1' }, false],
+  [{ HOST: 'localhost' }, false],
+  [{ HOST: '0.0.0.0' }, true],
+  [{ HOST: '::' }, true],
+  [{ HOST: 'films.internal' }, true],
+  [{ HOST: '127.evil.example' }, true],
+  [{ PUBLIC_BASE_URL: 'http://127.0.0.1:4000' }, false],
+  [{ PUBLIC_BASE_URL: 'http://[::1]:4000' }, false],
+  // On this machine alone, and others come by a proxy.
+  [{ PUBLIC_BASE_URL: 'https://films.example' }, true],
+  [{ REQUIRE_KEYS: 'true' }, true],
+  [{ REQUIRE_KEYS: 'false', HOST: '0.0.0.0' }, false],
+])('%j needs keys: %j', (env, keysRequired) => {
+  expect(readConfig(env)).toMatchObject({ keysRequired })
+})
+
+it.each([
   [{ PORT: '70000' }, 'PORT must be at most 65535'],
   [{ PORT: 'http' }, 'PORT must be a whole number'],
   [{ LOCAL_MAX_CONCURRENCY: '0' }, 'LOCAL_MAX_CONCURRENCY must be at least 1'],
@@ -61,6 +85,8 @@ it.each([
   [{ PUBLIC_BASE_URL: 'https://x/?a=b' }, 'PUBLIC_BASE_URL must have no query'],
   [{ REPLICATE_MAX_CONCURRENCY: '0' }, 'REPLICATE_MAX_CONCURRENCY must be at least 1'],
   [{ REPLICATE_WEBHOOK_SECRETS: 'secret' }, 'REPLICATE_WEBHOOK_SECRETS must be secrets'],
+  [{ REQUIRE_KEYS: 'yes' }, 'REQUIRE_KEYS must be true or false'],
+  [{ RATE_LIMIT_PER_MINUTE: '-1' }, 'RATE_LIMIT_PER_MINUTE must be a whole number'],
   [{ BUDGET_TOTAL_USD: '-5' }, 'BUDGET_TOTAL_USD must be a number of US dollars'],
   [{ SHUTDOWN_GRACE_MS: '-1', LOG_LEVEL: 'loud' }, /SHUTDOWN_GRACE_MS must be a whole number; LOG_LEVEL /],
 ])('%j is refused by its name', (env, message) => {

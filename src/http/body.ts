@@ -22,10 +22,21 @@ export interface IncomingBody {
   readonly discard: () => Promise<void>
 }
 
+/** Bodies that were wanted as bytes before their route reads them. */
+const readBefore = new WeakMap<Request, Uint8Array>()
+
+/** The whole body, which stays readable. Throws as `IncomingBody` does. */
+export async function readAhead(c: Context, maxBytes: number): Promise<Uint8Array> {
+  const bytes = Buffer.concat(await Array.fromAsync(incomingBody(c, maxBytes).bytes))
+  readBefore.set(c.req.raw, bytes)
+  return bytes
+}
+
 /** `saidBytes`: the limit that is told, where it is not that of the whole body. */
 export function incomingBody(c: Context, maxBytes: number, saidBytes: number = maxBytes): IncomingBody {
   if (Number(c.req.header('content-length') ?? 0) > maxBytes) throw tooLarge(saidBytes)
-  const reader = c.req.raw.body?.getReader()
+  const ahead = readBefore.get(c.req.raw)
+  const reader = (ahead ? new Blob([ahead]).stream() : c.req.raw.body)?.getReader()
   let size = 0
   const next = async (): Promise<Uint8Array | undefined> => {
     const { value } = (await reader?.read().catch((cause: unknown) => {

@@ -22,6 +22,15 @@ export function number(row: Row, column: string): number {
   return value
 }
 
+export function bytes(row: Row, column: string): Uint8Array {
+  const value = row[column]
+  if (!(value instanceof Uint8Array)) throw wrong(column, value)
+  return value
+}
+
+export const bytesOrNull = (row: Row, column: string): Uint8Array | null =>
+  row[column] === null ? null : bytes(row, column)
+
 export const textOrNull = (row: Row, column: string): string | null =>
   row[column] === null ? null : text(row, column)
 

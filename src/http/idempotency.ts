@@ -1,0 +1,101 @@
+/** Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): a POST that is sent again is not done again. */
+import { createHash } from 'node:crypto'
+import type { Context, MiddlewareHandler } from 'hono'
+import type { Idempotent, KeptAnswer } from '../coordinator/idempotent.ts'
+import { type BodyLimits, readAhead } from './body.ts'
+import { principalOf, setRequestRow } from './principal.ts'
+import { HttpProblem, malformedField } from './problem.ts'
+
+/** Their bytes name what they make: sent twice they are kept once. They may also be too large to be read ahead. */
+const withoutKeys = new Set(['/api/v3/assets'])
+
+const keyPattern = /^[\x21-\x7e]{1,255}$/
+const mostKeptBytes = 1 << 20
+
+const unkept = new WeakSet<Request>()
+
+/** This request's answer holds a secret, which is not kept: sent again, the request is told that it was done. */
+export const holdsSecret = (c: Context): void => void unkept.add(c.req.raw)
+
+export function answerOnce({
+  coordinator,
+  limits,
+  answerOfJob,
+}: {
+  readonly coordinator: Idempotent
+  readonly limits: BodyLimits
+  /** The answer to a request that has made this job. */
+  readonly answerOfJob: (jobId: number) => Promise<Response>
+}): MiddlewareHandler {
+  return async (c, next) => {
+    const key = c.req.header('idempotency-key')
+    if (key === undefined || c.req.method !== 'POST' || withoutKeys.has(c.req.path)) return next()
+    if (!keyPattern.test(key))
+      throw malformedField('Idempotency-Key', 'must be 1 to 255 visible ASCII characters, without spaces')
+    const target = `POST ${c.req.path}`
+    const body = await readAhead(c, limits.jsonBytes)
+    const { search } = new URL(c.req.url)
+    const fingerprint = createHash('sha256').update(`${target}\n${search}\n`).update(body).digest()
+    const answered = await coordinator.answerOnce(
+      { principal: principalOf(c).name, target, key, fingerprint },
+      {
+        run: async (id) => {
+          setRequestRow(c, id)
+          await next()
+          if (unkept.has(c.req.raw) && c.res.ok) return toldOnce
+          return isKept(c.res.status) ? keptAnswer(c.res.clone()) : undefined
+        },
+        answerOfJob: async (jobId) => (await keptAnswer(await answerOfJob(jobId)))!,
+      },
+    )
+    if (answered === 'done') return undefined
+    if (answered === 'other_request')
+      throw new HttpProblem(422, {
+        error: 'Idempotency-Key was used before',
+        reason: 'It was sent with another request: use a new one for each request',
+      })
+    if (answered === 'running')
+      throw new HttpProblem(
+        409,
+        {
+          error: 'Request is being worked on',
+          reason: 'One with the same Idempotency-Key is not answered yet',
+        },
+        { headers: { 'retry-after': '1' } },
+      )
+    return replayOf(c, answered)
+  }
+}
+
+/** What may go otherwise next time is not the answer. */
+const isKept = (status: number): boolean => status < 500 && status !== 401 && status !== 408 && status !== 429
+
+async function keptAnswer(response: Response): Promise<KeptAnswer | undefined> {
+  const body = new Uint8Array(await response.arrayBuffer())
+  if (body.length > mostKeptBytes) return undefined
+  return {
+    status: response.status,
+    contentType: response.headers.get('content-type') ?? '',
+    location: response.headers.get('location'),
+    body,
+  }
+}
+
+const toldOnce: KeptAnswer = {
+  status: 409,
+  contentType: 'application/json; charset=utf-8',
+  location: null,
+  body: new TextEncoder().encode(
+    JSON.stringify({
+      error: 'Request was done before',
+      reason: 'Its answer held a secret, which is told once and not kept',
+    }),
+  ),
+}
+
+function replayOf(c: Context, { status, contentType, location, body }: KeptAnswer): Response {
+  const headers = new Headers({ 'idempotency-replayed': 'true' })
+  if (contentType !== '') headers.set('content-type', contentType)
+  if (location !== null) headers.set('location', location)
+  return c.newResponse(new Uint8Array(body), new Response(null, { status, headers }))
+}

@@ -1,0 +1,99 @@
+import type { Reader, Row, Transaction } from './database.ts'
+import { bytes, bytesOrNull, number, numberOrNull, text, textOrNull } from './sql.ts'
+
+/** Which request it is: its client's own key, at one address. */
+export interface RequestIdentity {
+  /** Who sends it. */
+  readonly principal: string
+  /** Method and path. */
+  readonly target: string
+  readonly key: string
+}
+
+/** What was answered, to be answered again. */
+export interface KeptAnswer {
+  readonly status: number
+  readonly contentType: string
+  readonly location: string | null
+  readonly body: Uint8Array
+}
+
+export interface KeptRequest {
+  readonly id: number
+  /** SHA-256 of all that makes the request. */
+  readonly fingerprint: Uint8Array
+  /** The job that it made, which is known before it is answered. */
+  readonly jobId: number | null
+  readonly answer: KeptAnswer | null
+  readonly insertedAt: number
+}
+
+const answerOf = (row: Row): KeptAnswer | null =>
+  row['status'] === null
+    ? null
+    : {
+        status: number(row, 'status'),
+        contentType: text(row, 'content_type'),
+        location: textOrNull(row, 'location'),
+        body: bytesOrNull(row, 'body') ?? new Uint8Array(),
+      }
+
+const requestOf = (row: Row): KeptRequest => ({
+  id: number(row, 'id'),
+  fingerprint: bytes(row, 'fingerprint'),
+  jobId: numberOrNull(row, 'job_id'),
+  answer: answerOf(row),
+  insertedAt: number(row, 'inserted_at'),
+})
+
+export async function findRequest(
+  reader: Reader,
+  { principal, target, key }: RequestIdentity,
+): Promise<KeptRequest | undefined> {
+  const row = await reader.get(
+    'select * from requests where principal = $1 and target = $2 and idempotency_key = $3',
+    [principal, target, key],
+  )
+  return row && requestOf(row)
+}
+
+/** Resolves to the row's id. */
+export const insertRequest = (
+  tx: Transaction,
+  { principal, target, key }: RequestIdentity,
+  fingerprint: Uint8Array,
+  now: number,
+): Promise<number> =>
+  tx.insert(
+    `insert into requests (principal, target, idempotency_key, fingerprint, inserted_at)
+     values ($1, $2, $3, $4, $5)`,
+    [principal, target, key, fingerprint, now],
+  )
+
+/** To be called in the transaction that inserts the job. */
+export const setRequestJob = (tx: Transaction, id: number, jobId: number): Promise<number> =>
+  tx.run('update requests set job_id = $1 where id = $2', [jobId, id])
+
+export const setRequestAnswer = (tx: Transaction, id: number, answer: KeptAnswer): Promise<number> =>
+  tx.run('update requests set status = $1, content_type = $2, location = $3, body = $4 where id = $5', [
+    answer.status,
+    answer.contentType,
+    answer.location,
+    answer.body,
+    id,
+  ])
+
+/** One that has made a job stays: it must not make another. */
+export const deleteUnanswered = (tx: Transaction, id: number): Promise<number> =>
+  tx.run('delete from requests where id = $1 and status is null and job_id is null', [id])
+
+export const deleteRequest = (tx: Transaction, id: number): Promise<number> =>
+  tx.run('delete from requests where id = $1', [id])
+
+/** Deletes the oldest of those before `time`, `most` at once. */
+export const deleteRequestsBefore = (tx: Transaction, time: number, most: number): Promise<number> =>
+  tx.run(
+    `delete from requests where id in
+       (select id from requests where inserted_at < $1 order by inserted_at, id limit $2)`,
+    [time, most],
+  )

@@ -1,0 +1,328 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createClock } from '../clock.ts'
+import { type House, jsonOf, openHouse } from './house.ts'
+
+const clock = createClock(3)
+const day = 24 * 60 * 60 * 1000
+let house: House
+let jobBody: object
+beforeAll(async () => {
+  house = await openHouse({ host: clock })
+  jobBody = await bodyFor(house)
+})
+afterAll(() => house.close())
+
+const bodyFor = async ({ picture }: House) => ({
+  type: 'property_photos',
+  parameters: { photos: [{ asset_id: await picture(1) }] },
+})
+
+const post = async (
+  path: string,
+  key: string,
+  body?: unknown,
+  {
+    app = house.app,
+    headers = {},
+  }: { readonly app?: House['app']; readonly headers?: Record<string, string> } = {},
+) => {
+  const text = body === undefined ? undefined : JSON.stringify(body)
+  return app.request(path, {
+    method: 'POST',
+    headers: {
+      'idempotency-key': key,
+      ...(text !== undefined && {
+        'content-type': 'application/json',
+        'content-length': String(Buffer.byteLength(text)),
+      }),
+      ...headers,
+    },
+    ...(text !== undefined && { body: text }),
+  })
+}
+
+const jobCount = async ({ app }: House = house): Promise<number> =>
+  (await jsonOf(app.request('/api/v3/jobs?limit=200'))).jobs.length
+
+const whole = async (response: Response) => ({
+  status: response.status,
+  type: response.headers.get('content-type'),
+  location: response.headers.get('location'),
+  body: await response.text(),
+})
+
+test('a request that is sent again is answered alike, byte for byte, and not done again', async () => {
+  const before = await jobCount()
+  const first = await post('/api/v3/jobs', 'film-1', jobBody)
+  expect(first.headers.get('idempotency-replayed')).toBe(null)
+  const answer = await whole(first)
+  expect(answer.status).toBe(201)
+  const { job_id } = JSON.parse(answer.body)
+  await house.coordinator.updateJob(job_id, { priority: 90 })
+  clock.advance(day - 1)
+  const second = await post('/api/v3/jobs', 'film-1', jobBody)
+  expect(second.headers.get('idempotency-replayed')).toBe('true')
+  expect(await whole(second)).toEqual(answer)
+  expect(await jobCount()).toBe(before + 1)
+})
+
+test('after a day a key is a new one', async () => {
+  const first = await jsonOf(post('/api/v3/jobs', 'daily', jobBody))
+  clock.advance(day + 1)
+  const second = await post('/api/v3/jobs', 'daily', jobBody)
+  expect(second.headers.get('idempotency-replayed')).toBe(null)
+  expect((await jsonOf(second)).job_id).not.toBe(first.job_id)
+})
+
+test('the same key with another request is refused', async () => {
+  await post('/api/v3/jobs', 'film-2', jobBody)
+  for (const [path, body] of [
+    ['/api/v3/jobs', { ...jobBody, video_name: 'Other' }],
+    ['/api/v3/jobs?x=1', jobBody],
+  ] as const) {
+    const other = await post(path, 'film-2', body)
+    expect([other.status, await jsonOf(other)]).toEqual([
+      422,
+      {
+        error: 'Idempotency-Key was used before',
+        reason: 'It was sent with another request: use a new one for each request',
+      },
+    ])
+  }
+})
+
+test('a key counts for one address and one sender', async () => {
+  const { job_id } = await jsonOf(post('/api/v3/jobs', 'shared', jobBody))
+  const approved = await post(`/api/v3/jobs/${job_id}/approve`, 'shared')
+  expect(approved.status).toBe(200)
+  expect(approved.headers.get('idempotency-replayed')).toBe(null)
+  const app = house.appWith({ access: { keysRequired: true, ratePerMinute: 0 }, host: clock })
+  const ids = new Set([job_id])
+  for (const name of ['sender one', 'sender two']) {
+    const { secret } = await house.coordinator.createKey({ name, scopes: ['submit'] })
+    const headers = { authorization: `Bearer ${secret}` }
+    const { job_id: theirs } = await jsonOf(post('/api/v3/jobs', 'shared', jobBody, { app, headers }))
+    expect((await jsonOf(post('/api/v3/jobs', 'shared', jobBody, { app, headers }))).job_id).toBe(theirs)
+    ids.add(theirs)
+  }
+  expect(ids.size).toBe(3)
+  const without = await post('/api/v3/jobs', 'shared', jobBody, { app })
+  expect(without.status).toBe(401)
+})
+
+test('a refusal is the answer too: what was impossible then is answered as impossible', async () => {
+  const { job_id } = await house.job()
+  await house.coordinator.cancelJob(job_id)
+  const refused = await whole(await post(`/api/v3/jobs/${job_id}/approve`, 'late'))
+  expect(refused.status).toBe(422)
+  expect(await whole(await post(`/api/v3/jobs/${job_id}/approve`, 'late'))).toEqual(refused)
+  const invalid = await whole(await post('/api/v3/jobs', 'invalid', { type: 'opera' }))
+  expect(invalid.status).toBe(422)
+  expect(await whole(await post('/api/v3/jobs', 'invalid', { type: 'opera' }))).toEqual(invalid)
+})
+
+test('an approval that is sent again is answered as it was, though the job has gone on', async () => {
+  const { job_id } = await house.job()
+  const path = `/api/v3/jobs/${job_id}/approve`
+  const answer = await whole(await post(path, 'yes', {}))
+  expect(answer.status).toBe(200)
+  expect(await whole(await post(path, 'yes', {}))).toEqual(answer)
+  expect((await house.app.request(path, { method: 'POST' })).status).toBe(422)
+})
+
+test('two hundred at once make one job', async () => {
+  const before = await jobCount()
+  const answers = await Promise.all(
+    Array.from({ length: 200 }, () => post('/api/v3/jobs', 'stampede', jobBody)),
+  )
+  const made = new Set<number>()
+  for (const answer of answers) {
+    if (answer.status === 201) made.add((await jsonOf(answer)).job_id)
+    else {
+      expect(answer.status).toBe(409)
+      expect(answer.headers.get('retry-after')).toBe('1')
+    }
+  }
+  expect(made.size).toBe(1)
+  expect(answers.filter(({ status }) => status === 409).length).toBeGreaterThan(0)
+  expect(await jobCount()).toBe(before + 1)
+  const later = await post('/api/v3/jobs', 'stampede', jobBody)
+  expect([...made]).toEqual([(await jsonOf(later)).job_id])
+})
+
+test('while one is worked on, the same key with another request is told that', async () => {
+  const [first, other] = await Promise.all([
+    post('/api/v3/jobs', 'both', jobBody),
+    post('/api/v3/jobs', 'both', { ...jobBody, video_name: 'Other' }),
+  ])
+  expect(new Set([first.status, other.status])).toEqual(new Set([201, 422]))
+})
+
+test.each(['', ' ', 'a b', 'ü', 'x'.repeat(256), 'a, b'])('the key %j is refused', async (key) => {
+  const response = await post('/api/v3/jobs', key, jobBody)
+  expect(response.status).toBe(400)
+  expect((await jsonOf(response)).field).toBe('Idempotency-Key')
+})
+
+test('the longest key is taken', async () => {
+  const key = `"${'x'.repeat(253)}"`
+  const { job_id } = await jsonOf(post('/api/v3/jobs', key, jobBody))
+  expect((await jsonOf(post('/api/v3/jobs', key, jobBody))).job_id).toBe(job_id)
+})
+
+test('a body over the limit is refused as ever, and its key stays free', async () => {
+  const small = house.appWith({ limits: { jsonBytes: 1000 } })
+  const large = { ...jobBody, video_name: 'x'.repeat(2000) }
+  expect((await post('/api/v3/jobs', 'large', large, { app: small })).status).toBe(413)
+  expect((await post('/api/v3/jobs', 'large', jobBody, { app: small })).status).toBe(201)
+})
+
+test('other methods and uploads have no use for a key, and take no notice of it', async () => {
+  const headers = { 'idempotency-key': 'not a key' }
+  expect((await house.app.request('/api/v3/jobs', { headers })).status).toBe(200)
+  const upload = await house.app.request('/api/v3/assets', {
+    method: 'POST',
+    headers: { ...headers, 'content-type': 'text/plain' },
+    body: 'x',
+  })
+  expect(upload.status).toBe(415)
+})
+
+describe('what failed of itself', () => {
+  test('may be tried again with the same key', async () => {
+    let failures = 0
+    const app = house.appWith({
+      coordinator: {
+        ...house.coordinator,
+        createJob: (...asked) => {
+          if (++failures < 2) throw new Error('a fault of ours')
+          return house.coordinator.createJob(...asked)
+        },
+      },
+    })
+    expect((await post('/api/v3/jobs', 'unlucky', jobBody, { app })).status).toBe(500)
+    const second = await post('/api/v3/jobs', 'unlucky', jobBody, { app })
+    expect(second.status).toBe(201)
+    expect(second.headers.get('idempotency-replayed')).toBe(null)
+  })
+
+  test('after its job was made, makes no second one', async () => {
+    const before = await jobCount()
+    let failures = 0
+    const app = house.appWith({
+      coordinator: {
+        ...house.coordinator,
+        costs: (jobId) => {
+          if (++failures === 1) throw new Error('a fault of ours')
+          return house.coordinator.costs(jobId)
+        },
+      },
+    })
+    expect((await post('/api/v3/jobs', 'half', jobBody, { app })).status).toBe(500)
+    const second = await post('/api/v3/jobs', 'half', jobBody, { app })
+    expect(second.status).toBe(201)
+    expect(second.headers.get('idempotency-replayed')).toBe('true')
+    const answer = await whole(second)
+    expect(answer.location).toBe(`/api/v3/jobs/${JSON.parse(answer.body).job_id}`)
+    expect(await whole(await post('/api/v3/jobs', 'half', jobBody, { app }))).toEqual(answer)
+    expect(await jobCount()).toBe(before + 1)
+  })
+})
+
+test('a secret is not kept: who asks again is told that it was done', async () => {
+  const body = { name: 'told once', scopes: ['read'] }
+  const first = await post('/api/v3/keys', 'new-key', body)
+  expect(first.status).toBe(201)
+  const second = await post('/api/v3/keys', 'new-key', body)
+  expect(second.status).toBe(409)
+  expect(await jsonOf(second)).toEqual({
+    error: 'Request was done before',
+    reason: 'Its answer held a secret, which is told once and not kept',
+  })
+  const all = await house.coordinator.keys()
+  expect(all.filter(({ name }) => name === 'told once').length).toBe(1)
+})
+
+test('the keys of earlier days are forgotten a few with each request', async () => {
+  for (let index = 0; index < 45; index++) await post('/api/v3/jobs', `old-${index}`, { type: 'opera' })
+  clock.advance(day + 1)
+  const rows = async () => Number((await house.database.get('select count(*) as n from requests'))!['n'])
+  const counts: number[] = [await rows()]
+  while (counts.at(-1)! > 1) {
+    await post('/api/v3/jobs', 'new', { type: 'opera' })
+    counts.push(await rows())
+    if (counts.length > 50) throw new Error(counts.join(', '))
+  }
+  expect(counts[0]! - counts[1]!).toBe(19)
+})
+
+describe('a process that dies', () => {
+  /** The house as one finds it who dies when the work is done and its answer is not kept. */
+  const dying = (mortal: House) =>
+    mortal.appWith({
+      coordinator: {
+        ...mortal.coordinator,
+        answerOnce: (request, work) =>
+          mortal.coordinator.answerOnce(request, {
+            ...work,
+            run: async (id) => {
+              await work.run(id)
+              return new Promise(() => {})
+            },
+          }),
+      },
+    })
+
+  test('between a job and its answer leaves the job, and the next process answers with it', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'idempotency-'))
+    try {
+      const first = await openHouse({ folder })
+      const body = await bodyFor(first)
+      void post('/api/v3/jobs', 'crash', body, { app: dying(first) })
+      while ((await jobCount(first)) === 0) await setImmediate()
+      const { job_id } = (await jsonOf(first.app.request('/api/v3/jobs'))).jobs[0]
+      // The same process knows that it is at work.
+      expect((await post('/api/v3/jobs', 'crash', body, { app: first.app })).status).toBe(409)
+      await first.close()
+
+      const second = await openHouse({ folder })
+      const answer = await post('/api/v3/jobs', 'crash', body, { app: second.app })
+      expect(answer.status).toBe(201)
+      expect(answer.headers.get('idempotency-replayed')).toBe('true')
+      expect(answer.headers.get('location')).toBe(`/api/v3/jobs/${job_id}`)
+      const text = await answer.text()
+      expect(JSON.parse(text)).toMatchObject({ job_id, status: 'pending' })
+      expect(await (await post('/api/v3/jobs', 'crash', body, { app: second.app })).text()).toBe(text)
+      expect(await jobCount(second)).toBe(1)
+      const other = await post('/api/v3/jobs', 'crash', { ...body, video_name: 'Other' }, { app: second.app })
+      expect(other.status).toBe(422)
+      await second.close()
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  })
+
+  test('between an approval and its answer lets the next one look at the job', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'idempotency-'))
+    try {
+      const first = await openHouse({ folder })
+      const { job_id } = await first.job()
+      const path = `/api/v3/jobs/${job_id}/approve`
+      void post(path, 'crash', {}, { app: dying(first) })
+      while ((await first.coordinator.job(job_id)).status === 'pending') await setImmediate()
+      await first.close()
+
+      const second = await openHouse({ folder })
+      const answer = await post(path, 'crash', {}, { app: second.app })
+      expect(answer.status).toBe(422)
+      expect(await jsonOf(answer)).toMatchObject({ current_status: 'approved' })
+      await second.close()
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  })
+})

@@ -1,0 +1,441 @@
+import { readFileSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { accessByRoute } from '../../src/http/access.ts'
+import type { createApp } from '../../src/http/app.ts'
+import type { NewKeyAnswer } from '../../src/http/keys.ts'
+import { redacted } from '../../src/log.ts'
+import { listJobEvents } from '../../src/store/events.ts'
+import { createClock } from '../clock.ts'
+import { type House, jsonOf, openHouse } from './house.ts'
+
+const clock = createClock(7)
+const day = 24 * 60 * 60 * 1000
+let house: House
+let app: ReturnType<typeof createApp>
+let admin: string
+beforeAll(async () => {
+  house = await openHouse({ host: clock })
+  app = house.appWith({ access: { keysRequired: true, ratePerMinute: 0 }, host: clock })
+  admin = (await house.coordinator.createKey({ name: 'ops', scopes: ['admin'] })).secret
+})
+afterAll(() => house.close())
+
+const bearer = (key: string) => ({ authorization: `Bearer ${key}` })
+
+/** Each from an address of its own, so that no test uses up the failures of another. */
+let addresses = 0
+const ask = (
+  method: string,
+  path: string,
+  {
+    key,
+    body,
+    headers = {},
+    on = app,
+    from = `192.0.2.${++addresses % 250}`,
+  }: {
+    readonly key?: string | undefined
+    readonly body?: unknown
+    readonly headers?: Record<string, string>
+    readonly on?: typeof app
+    readonly from?: string
+  } = {},
+) => {
+  const text = body === undefined ? undefined : JSON.stringify(body)
+  return on.request(
+    path,
+    {
+      method,
+      headers: {
+        ...(key !== undefined && bearer(key)),
+        // As a connection has it: whether there is a body is told by its length.
+        ...(text !== undefined && {
+          'content-type': 'application/json',
+          'content-length': String(Buffer.byteLength(text)),
+        }),
+        ...headers,
+      },
+      ...(text !== undefined && { body: text }),
+    },
+    { incoming: { socket: { remoteAddress: from } } },
+  )
+}
+
+const make = async (request: object): Promise<NewKeyAnswer> => {
+  const response = await ask('POST', '/api/v3/keys', { key: admin, body: request })
+  expect(response.status).toBe(201)
+  return jsonOf(response)
+}
+
+const keyOf = async (id: string) =>
+  (await jsonOf(ask('GET', '/api/v3/keys', { key: admin }))).keys.find((key: { id: string }) => key.id === id)
+
+describe('a key', () => {
+  test('is shown whole once, and told apart by its beginning afterwards', async () => {
+    const made = await make({ name: 'render farm', scopes: ['submit', 'read'] })
+    expect(made.key).toMatch(/^wck_[0-9a-f]{12}_[\w-]{43}$/)
+    expect(made).toEqual({
+      id: made.key.slice(4, 16),
+      name: 'render farm',
+      prefix: made.key.slice(0, 16),
+      scopes: ['read', 'submit'],
+      key: made.key,
+      inserted_at: new Date(clock.now()).toISOString(),
+      rotated_at: null,
+      last_used_at: null,
+      expires_at: null,
+      revoked_at: null,
+      previous_valid_until: null,
+    })
+    const { key, ...known } = made
+    expect(await keyOf(made.id)).toEqual(known)
+    expect(await (await ask('GET', '/api/v3/keys', { key: admin })).text()).not.toContain(key.slice(17))
+  })
+
+  test('lets in, and says with each change who asked', async () => {
+    const { key } = await make({ name: 'editor', scopes: ['submit', 'read'] })
+    expect((await ask('GET', '/api/v3/jobs', { key })).status).toBe(200)
+    // A scheme's name is the same in any case.
+    const headers = { authorization: `bearer  ${key}` }
+    expect((await ask('GET', '/api/v3/jobs', { headers })).status).toBe(200)
+    const parameters = { photos: [{ asset_id: await house.picture(9) }] }
+    const body = { type: 'property_photos', parameters }
+    const { job_id } = await jsonOf(ask('POST', '/api/v3/jobs', { key, body }))
+    const events = await listJobEvents(house.database, job_id, 0, 10)
+    expect(events.map(({ type, by }) => [type, by])).toEqual([['job_created', 'editor']])
+  })
+
+  test('notes when it was used, once a minute', async () => {
+    const { key, id } = await make({ name: 'watcher', scopes: ['read'] })
+    const first = new Date(clock.now()).toISOString()
+    await ask('GET', '/api/v3/jobs', { key })
+    expect((await keyOf(id)).last_used_at).toBe(first)
+    clock.advance(59_000)
+    await ask('GET', '/api/v3/jobs', { key })
+    expect((await keyOf(id)).last_used_at).toBe(first)
+    clock.advance(1000)
+    await ask('GET', '/api/v3/jobs', { key })
+    expect((await keyOf(id)).last_used_at).toBe(new Date(clock.now()).toISOString())
+  })
+
+  test('ends by itself when it was told to', async () => {
+    const ends = clock.now() + day
+    const { key, id } = await make({
+      name: 'guest',
+      scopes: ['read'],
+      expires_at: new Date(ends).toISOString(),
+    })
+    clock.advance(day - 1)
+    expect((await ask('GET', '/api/v3/jobs', { key })).status).toBe(200)
+    clock.advance(1)
+    expect((await ask('GET', '/api/v3/jobs', { key })).status).toBe(401)
+    const refused = await ask('POST', `/api/v3/keys/${id}/rotate`, { key: admin })
+    expect(refused.status).toBe(422)
+    expect(await jsonOf(refused)).toEqual({
+      error: 'Key cannot be rotated',
+      key_id: id,
+      reason: 'It is expired: create another one',
+    })
+  })
+
+  test('lets nobody in once it is revoked, and its name is not given again', async () => {
+    const { key, id } = await make({ name: 'leaver', scopes: ['read'] })
+    const revoked = await ask('POST', `/api/v3/keys/${id}/revoke`, { key: admin })
+    expect(revoked.status).toBe(200)
+    const { revoked_at } = await jsonOf(revoked)
+    expect(revoked_at).toBe(new Date(clock.now()).toISOString())
+    expect((await ask('GET', '/api/v3/jobs', { key })).status).toBe(401)
+    clock.advance(1000)
+    const again = await jsonOf(ask('POST', `/api/v3/keys/${id}/revoke`, { key: admin }))
+    expect(again.revoked_at).toBe(revoked_at)
+    expect((await ask('POST', `/api/v3/keys/${id}/rotate`, { key: admin })).status).toBe(422)
+    const taken = await ask('POST', '/api/v3/keys', {
+      key: admin,
+      body: { name: 'leaver', scopes: ['read'] },
+    })
+    expect(taken.status).toBe(422)
+    expect(await jsonOf(taken)).toMatchObject({ field: 'name', reason: expect.stringMatching(/another key/) })
+  })
+
+  test('is rotated while its clients change over: both secrets are taken until the grace time is over', async () => {
+    const { key, id } = await make({ name: 'fleet', scopes: ['read'] })
+    const rotated = await jsonOf(ask('POST', `/api/v3/keys/${id}/rotate`, { key: admin }))
+    expect(rotated).toMatchObject({ id, name: 'fleet', scopes: ['read'] })
+    expect(rotated.previous_valid_until).toBe(new Date(clock.now() + day).toISOString())
+    expect(rotated.key).not.toBe(key)
+    clock.advance(day - 1)
+    expect((await ask('GET', '/api/v3/jobs', { key })).status).toBe(200)
+    expect((await ask('GET', '/api/v3/jobs', { key: rotated.key })).status).toBe(200)
+    clock.advance(1)
+    expect((await ask('GET', '/api/v3/jobs', { key })).status).toBe(401)
+    expect((await ask('GET', '/api/v3/jobs', { key: rotated.key })).status).toBe(200)
+  })
+
+  test('that leaked is rotated without a grace time, which ends also the one before', async () => {
+    const { key, id } = await make({ name: 'leaked', scopes: ['read'] })
+    const second = await jsonOf(ask('POST', `/api/v3/keys/${id}/rotate`, { key: admin }))
+    const body = { grace_seconds: 0 }
+    const third = await jsonOf(ask('POST', `/api/v3/keys/${id}/rotate`, { key: admin, body }))
+    expect(third.previous_valid_until).toBe(null)
+    expect((await ask('GET', '/api/v3/jobs', { key })).status).toBe(401)
+    expect((await ask('GET', '/api/v3/jobs', { key: second.key })).status).toBe(401)
+    expect((await ask('GET', '/api/v3/jobs', { key: third.key })).status).toBe(200)
+  })
+
+  test.each([
+    [{ scopes: ['read'] }, 'name', /text of 1 to 100/],
+    [{ name: '', scopes: ['read'] }, 'name', /text of 1 to 100/],
+    [{ name: 'a\nb', scopes: ['read'] }, 'name', /control/],
+    [{ name: ' a', scopes: ['read'] }, 'name', /space/],
+    [{ name: 'x'.repeat(101), scopes: ['read'] }, 'name', /100/],
+    [{ name: 'local', scopes: ['read'] }, 'name', /no key/],
+    [{ name: 'none' }, 'scopes', /read, submit, approve, admin/],
+    [{ name: 'none', scopes: [] }, 'scopes', /at least one/],
+    [{ name: 'none', scopes: ['write'] }, 'scopes.0', /read, submit, approve, admin/],
+    [{ name: 'none', scopes: ['read'], expires_at: 'soon' }, 'expires_at', /2027/],
+    [{ name: 'none', scopes: ['read'], expires_at: '2001-01-01T00:00:00Z' }, 'expires_at', /future/],
+    [{ name: 'none', scopes: ['read'], secret: 'mine' }, '', /secret/],
+  ])('%j is refused, and why is said', async (body, field, reason) => {
+    const response = await ask('POST', '/api/v3/keys', { key: admin, body })
+    expect(response.status).toBe(422)
+    expect(await jsonOf(response)).toMatchObject({
+      error: 'Invalid request',
+      field,
+      reason: expect.stringMatching(reason),
+    })
+  })
+
+  test('that is not there can be neither rotated nor revoked', async () => {
+    for (const verb of ['rotate', 'revoke']) {
+      const unknown = await ask('POST', `/api/v3/keys/000000000000/${verb}`, { key: admin })
+      expect([unknown.status, await jsonOf(unknown)]).toEqual([
+        404,
+        { error: 'Key not found', key_id: '000000000000' },
+      ])
+      expect((await ask('POST', `/api/v3/keys/ops/${verb}`, { key: admin })).status).toBe(400)
+    }
+    const body = { grace_seconds: 1.5 }
+    const id = admin.slice(4, 16)
+    expect((await ask('POST', `/api/v3/keys/${id}/rotate`, { key: admin, body })).status).toBe(422)
+  })
+})
+
+describe('who has no valid key', () => {
+  test('gets the same answer, whatever is wrong', async () => {
+    const { key: ended, id } = await make({ name: 'ended', scopes: ['admin'] })
+    await ask('POST', `/api/v3/keys/${id}/revoke`, { key: admin })
+    const lastChanged = `${admin.slice(0, -1)}${admin.endsWith('A') ? 'B' : 'A'}`
+    const answers = await Promise.all(
+      [
+        {},
+        { authorization: '' },
+        { authorization: 'Bearer' },
+        { authorization: admin },
+        { authorization: `Basic ${Buffer.from(`ops:${admin}`).toString('base64')}` },
+        { authorization: `Bearer ${admin}x` },
+        { authorization: `Bearer ${lastChanged}` },
+        { authorization: `Bearer ${admin.slice(0, 17)}${'A'.repeat(43)}` },
+        { authorization: `Bearer wck_000000000000_${'A'.repeat(43)}` },
+        { authorization: `Bearer ${ended}` },
+        { authorization: `Bearer ${admin} ${admin}` },
+        { 'x-api-key': admin },
+        { cookie: `key=${admin}` },
+      ].map(async (headers: Record<string, string>) => {
+        const response = await ask('GET', '/api/v3/jobs', { headers })
+        const { status } = response
+        return [status, response.headers.get('www-authenticate'), await response.text()]
+      }),
+    )
+    expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(1)
+    expect(answers[0]!.slice(0, 2)).toEqual([401, 'Bearer'])
+  })
+
+  test('learns nothing from how long the answer takes', () => {
+    const verbs = readFileSync(new URL('../../src/coordinator/key-verbs.ts', import.meta.url), 'utf8')
+    expect(verbs).toContain('timingSafeEqual(given, hash)')
+    expect(verbs).not.toMatch(/hash\w*\s*[!=]==|[!=]==\s*\w*hash/i)
+  })
+
+  test('learns nothing of what is there', async () => {
+    for (const path of ['/api/v3/jobs/1', '/api/v3/nothing', '/metrics', '/api/v3/keys', '/'])
+      expect((await ask('GET', path)).status).toBe(401)
+    expect((await ask('DELETE', '/api/v3/jobs')).status).toBe(401)
+    expect((await ask('OPTIONS', '/api/v3/jobs')).status).toBe(401)
+    expect((await ask('HEAD', '/api/v3/jobs')).status).toBe(401)
+  })
+
+  test('may ask whether the server lives and is ready', async () => {
+    expect((await ask('GET', '/livez')).status).toBe(200)
+    expect((await ask('GET', '/readyz', { headers: bearer('wck_wrong') })).status).toBe(200)
+  })
+
+  test('leaves no trace of a key that was sent wrongly, in the log and in answers', async () => {
+    const { key, id } = await make({ name: 'careless', scopes: ['read'] })
+    await ask('POST', `/api/v3/keys/${id}/revoke`, { key: admin })
+    const answers = await Promise.all([
+      ask('GET', '/api/v3/jobs', { key }),
+      ask('GET', `/api/v3/jobs?key=${key}`),
+      ask('GET', `/api/v3/${key}`, { key: admin }),
+      ask('GET', `/api/v3/jobs/${key}`, { key: admin }),
+      ask('POST', `/api/v3/keys/${key}/revoke`, { key: admin }),
+      ask('POST', '/api/v3/keys', { key: admin, body: { name: 'x', scopes: [key] } }),
+      ask('POST', '/api/v3/keys', { key: admin, body: { [key]: 1 } }),
+      ask('POST', '/api/v3/jobs', { key: admin, body: { type: key } }),
+      ask('GET', '/api/v3/jobs', { key: admin, headers: { host: key } }),
+      ask('POST', '/api/v3/jobs', { key: admin, headers: { 'idempotency-key': `${key} ${key}` } }),
+    ])
+    for (const answer of answers) {
+      expect(answer.status).toBeGreaterThanOrEqual(400)
+      expect(await answer.text()).not.toContain(key.slice(17))
+    }
+    expect(JSON.stringify(house.logged)).not.toContain(key.slice(17))
+    expect(house.logged.map(({ msg }) => msg)).toContainEqual(
+      expect.stringMatching(/A request from 192\.0\.2\.\d+ without a valid key is refused/),
+    )
+  })
+})
+
+test('secrets are taken out of whatever is logged', () => {
+  const line = JSON.stringify({
+    err: { message: 'sent\nBearer abc.def\nwck_0a1b_c-d_e', stack: 'r8_abc123 whsec_ab+/=\tr8_x' },
+    url: 'https://x/api/inputs/m/0.jpg?signature=ab-c_d&x=1',
+  })
+  expect(redacted(line)).toBe(
+    JSON.stringify({
+      err: {
+        message: 'sent\nBearer [redacted]\nwck_[redacted]',
+        stack: 'r8_[redacted] whsec_[redacted]\tr8_[redacted]',
+      },
+      url: 'https://x/api/inputs/m/0.jpg?signature=[redacted]&x=1',
+    }),
+  )
+  expect(redacted('number8_of_4, the bearer')).toBe('number8_of_4, the bearer')
+})
+
+describe('scopes', () => {
+  test('say what a key may do; what is missing is named', async () => {
+    const { job_id } = await house.job()
+    const { key } = await make({ name: 'reader', scopes: ['read'] })
+    const answers = await Promise.all(
+      (
+        [
+          ['GET', `/api/v3/jobs/${job_id}`],
+          ['HEAD', `/api/v3/jobs/${job_id}`],
+          ['POST', '/api/v3/jobs'],
+          ['POST', `/api/v3/jobs/${job_id}/cancel`],
+          ['POST', `/api/v3/jobs/${job_id}/approve`],
+          ['GET', '/api/v3/keys'],
+          ['PUT', '/api/v3/budgets'],
+          ['GET', '/api/v3/nothing'],
+          ['DELETE', '/api/v3/keys'],
+        ] as const
+      ).map(async ([method, path]) => {
+        const response = await ask(method, path, { key })
+        const text = await response.text()
+        return [response.status, text === '' ? undefined : JSON.parse(text).scope]
+      }),
+    )
+    expect(answers).toEqual([
+      [200, undefined],
+      [200, undefined],
+      [403, 'submit'],
+      [403, 'submit'],
+      [403, 'approve'],
+      [403, 'admin'],
+      [403, 'admin'],
+      [404, undefined],
+      [405, undefined],
+    ])
+    const refused = await ask('POST', `/api/v3/jobs/${job_id}/approve`, { key })
+    expect(await jsonOf(refused)).toEqual({
+      error: 'Forbidden',
+      reason: 'This needs a key with the scope approve',
+      scope: 'approve',
+    })
+    expect((await house.coordinator.job(job_id)).status).toBe('pending')
+  })
+
+  test('are no ladder: who may submit may not approve, who may approve may not submit, and admin may all', async () => {
+    const { job_id } = await house.job()
+    const { key: submit } = await make({ name: 'submitter', scopes: ['submit'] })
+    const { key: approve } = await make({ name: 'approver', scopes: ['approve'] })
+    const path = `/api/v3/jobs/${job_id}`
+    expect((await ask('GET', path, { key: submit })).status).toBe(403)
+    expect((await ask('POST', `${path}/approve`, { key: submit })).status).toBe(403)
+    expect((await ask('POST', `${path}/cancel`, { key: approve })).status).toBe(403)
+    expect((await ask('POST', `${path}/approve`, { key: approve })).status).toBe(200)
+    expect((await ask('POST', `${path}/cancel`, { key: submit })).status).toBe(200)
+    expect((await ask('GET', path, { key: admin })).status).toBe(200)
+  })
+
+  test('are said for every route that there is', () => {
+    const gate = { isOurs: () => false, isProviders: () => Promise.resolve({ ok: false }) }
+    const routes = house.appWith({ gate }).routes.filter(({ method }) => method !== 'ALL')
+    const names = new Set(routes.map(({ method, path }) => `${method} ${path}`))
+    expect(names.size).toBeGreaterThan(20)
+    expect([...names].filter((name) => !(name in accessByRoute))).toEqual([])
+  })
+
+  test('of a route that nobody thought of are those of admin', async () => {
+    const other = house.appWith({ access: { keysRequired: true, ratePerMinute: 0 } })
+    other.get('/api/v3/forgotten', (c) => c.text('secret'))
+    const { key } = await make({ name: 'curious', scopes: ['read', 'submit', 'approve'] })
+    expect((await ask('GET', '/api/v3/forgotten', { key, on: other })).status).toBe(403)
+    expect((await ask('GET', '/api/v3/%66orgotten', { key, on: other })).status).toBe(403)
+    expect((await ask('GET', '/api/v3/forgotten', { key: admin, on: other })).status).toBe(200)
+  })
+})
+
+describe('where no key is needed', () => {
+  const open = (): typeof app => house.appWith({ access: { keysRequired: false, ratePerMinute: 0 } })
+
+  test('everybody may do everything', async () => {
+    const response = await ask('GET', '/api/v3/keys', { on: open() })
+    expect(response.status).toBe(200)
+  })
+
+  test('a key that is sent is looked at all the same', async () => {
+    const on = open()
+    const { key } = await make({ name: 'bound', scopes: ['read'] })
+    expect((await ask('GET', '/api/v3/jobs', { on, key })).status).toBe(200)
+    expect((await ask('POST', '/api/v3/estimates', { on, key, body: {} })).status).toBe(403)
+    expect((await ask('GET', '/api/v3/jobs', { on, key: 'wck_wrong' })).status).toBe(401)
+    // What a proxy in front of us asks for is its own.
+    const headers = { authorization: 'Basic eDp5' }
+    expect((await ask('GET', '/api/v3/jobs', { on, headers })).status).toBe(200)
+  })
+})
+
+describe('every answer', () => {
+  test.each([
+    ['GET', '/api/v3/jobs', 200],
+    ['GET', '/livez', 200],
+    ['GET', '/api/v3/nothing', 404],
+    ['OPTIONS', '/api/v3/jobs', 405],
+    ['POST', '/api/v3/jobs', 415],
+    ['GET', '/api/v3/jobs/0x1', 400],
+  ])('to %s %s tells browsers to keep out, and no other site to come in', async (method, path, status) => {
+    const headers = { origin: 'http://localhost', 'access-control-request-method': 'POST' }
+    for (const key of [admin, undefined]) {
+      const response = await ask(method, path, { key, headers })
+      expect(response.status).toBe(key === undefined && path !== '/livez' ? 401 : status)
+      expect(Object.fromEntries(response.headers)).toMatchObject({
+        'x-content-type-options': 'nosniff',
+        'referrer-policy': 'no-referrer',
+        'cross-origin-resource-policy': 'same-origin',
+        'x-frame-options': 'DENY',
+        'cache-control': 'no-store',
+        'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+      })
+      expect([...response.headers.keys()].filter((name) => name.startsWith('access-control'))).toEqual([])
+    }
+  })
+
+  test('of bytes lets a browser show them by themselves', async () => {
+    const id = await house.picture(200)
+    const response = await ask('GET', `/api/v3/assets/${id}/data`, { key: admin })
+    expect(response.headers.get('content-security-policy')).toBe("frame-ancestors 'none'")
+    expect(response.headers.get('x-content-type-options')).toBe('nosniff')
+    await response.body?.cancel()
+  })
+})
