@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { createCoordinator, type RunningCoordinator } from '../src/coordinator/coordinator.ts'
 import { createEmbeddedEngine } from '../src/engine/embedded.ts'
 import type { Engine } from '../src/engine/engine.ts'
-import { createPubSub } from '../src/events/pubsub.ts'
+import { type PubSub, createPubSub } from '../src/events/pubsub.ts'
 import { systemHost } from '../src/host.ts'
 import { readCatalogue } from '../src/job/catalogue.ts'
 import { createLog } from '../src/log.ts'
@@ -19,6 +19,7 @@ export interface BenchHouse {
   readonly database: Database
   readonly engine: Engine
   readonly coordinator: RunningCoordinator
+  readonly pubsub: PubSub
   close(): Promise<void>
 }
 
@@ -74,6 +75,7 @@ export async function openBenchHouse(slots: number): Promise<BenchHouse> {
     database,
     engine,
     coordinator,
+    pubsub,
     async close() {
       await coordinator.stop()
       await engine.stop({ graceMs: 1000 })

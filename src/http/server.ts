@@ -4,6 +4,7 @@ import type { Socket } from 'node:net'
 import type { Duplex, Readable } from 'node:stream'
 import { type Http2Bindings, type HttpBindings, getRequestListener } from '@hono/node-server'
 import { type Host, systemHost } from '../host.ts'
+import { dataPolicy, securityHeaders } from './headers.ts'
 import { HttpProblem, type ProblemStatus, problemBody } from './problem.ts'
 
 export interface Listening {
@@ -31,21 +32,35 @@ const standardLimits = {
   keepAliveMs: 10_000,
   /** Nothing sent and nothing taken for so long: a client that is gone without saying so. */
   silenceMs: 120_000,
+  /** The client of an event stream that takes nothing for so long is cut off. Longer than the stream is ever silent. */
+  stallMs: 30_000,
   checkEveryMs: 2_000,
   connections: 2_000,
 }
 
 /** Serves the app. Rejects where the port can't be taken. */
 export async function listen(
-  app: { readonly fetch: (request: Request) => Response | Promise<Response> },
+  app: { readonly fetch: (request: Request, bindings?: object) => Response | Promise<Response> },
   { host, port, time = systemHost, ...options }: ListenOptions,
 ): Promise<Listening> {
   const limits = { ...standardLimits, ...options.limits }
   let closing = false
   /** How many requests run on each connection: Node's own list of idle ones lacks those that never sent any. */
   const running = new Map<Socket, number>()
-  const fetch = async (request: Request, { incoming }: HttpBindings | Http2Bindings) => {
-    const response = await app.fetch(request)
+  /** Answers that never end by themselves. */
+  const endless = new Set<Http2Bindings['outgoing'] | ServerResponse>()
+  const fetch = async (request: Request, bindings: HttpBindings | Http2Bindings) => {
+    const { incoming, outgoing } = bindings
+    const response = await app.fetch(request, bindings)
+    if (response.body && response.headers.get('content-type')?.startsWith('text/event-stream')) {
+      if (closing) {
+        await response.body.cancel()
+        return plainAnswer(new HttpProblem(503, { error: 'Unavailable', reason: 'The server is stopping' }))
+      }
+      endless.add(outgoing)
+      outgoing.once('close', () => endless.delete(outgoing))
+      incoming.socket.setTimeout(limits.stallMs)
+    }
     if (!incoming.complete) {
       // What is left of the body must not be taken for the next request.
       response.headers.set('connection', 'close')
@@ -56,7 +71,7 @@ export async function listen(
   const answer = getRequestListener(fetch, {
     // The Request and Response of the program that embeds us are its own.
     overrideGlobalObjects: false,
-    errorHandler: (error) => plainAnswer(400, error instanceof Error ? error.message : 'unreadable'),
+    errorHandler: (error) => plainAnswer(badHttp(400, error instanceof Error ? error.message : 'unreadable')),
   })
   const server = createServer(
     {
@@ -101,6 +116,10 @@ export async function listen(
       closing = true
       const ended = new Promise<void>((resolve) => server.close(() => resolve()))
       for (const [socket, requests] of running) if (requests === 0) socket.destroy()
+      // One that takes nothing would not take its end either.
+      for (const outgoing of endless)
+        if (outgoing.writableNeedDrain) outgoing.destroy()
+        else outgoing.end()
       const done = new AbortController()
       void ended.then(() => done.abort())
       await time.sleep(graceMs, done.signal)
@@ -133,10 +152,16 @@ function portOf(server: Server): number {
   return address.port
 }
 
-const plainAnswer = (status: ProblemStatus, reason: string): Response => {
-  const { body, contentType } = problemBody(badHttp(status, reason), undefined)
-  return new Response(body, { status, headers: { 'content-type': contentType } })
+const plainAnswer = (problem: HttpProblem): Response => {
+  const { body, contentType } = problemBody(problem, undefined)
+  return new Response(body, { status: problem.status, headers: plainHeaders(contentType) })
 }
+
+const plainHeaders = (contentType: string): Readonly<Record<string, string>> => ({
+  'content-type': contentType,
+  'content-security-policy': dataPolicy,
+  ...securityHeaders,
+})
 
 const badHttp = (status: ProblemStatus, reason: string): HttpProblem =>
   new HttpProblem(status, { error: 'Bad request', reason })
@@ -154,8 +179,9 @@ function answerBadHttp(error: Error & { readonly code?: string }, socket: Duplex
         ? badHttp(408, 'The request took too long to arrive')
         : badHttp(400, 'The request is not HTTP/1.1')
   const { body, contentType } = problemBody(problem, undefined)
+  const headers = Object.entries(plainHeaders(contentType)).map(([name, value]) => `${name}: ${value}\r\n`)
   socket.end(
-    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\ncontent-type: ${contentType}\r\n` +
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\n${headers.join('')}` +
       `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
     () => socket.destroy(),
   )

@@ -68,3 +68,32 @@ export const listJobEvents = async (
       limit,
     ])
   ).map(eventOf)
+
+/** The events after the one with id `after`, oldest first. */
+export const listEvents = async (
+  reader: Reader,
+  after: number,
+  limit: number,
+): Promise<readonly JobEvent[]> =>
+  (await reader.all('select * from events where id > $1 order by id limit $2', [after, limit])).map(eventOf)
+
+/** The events after the one with id `after`, up to the one with id `end`, oldest first. */
+export const listEventsUpTo = async (
+  reader: Reader,
+  after: number,
+  end: number,
+): Promise<readonly JobEvent[]> =>
+  (await reader.all('select * from events where id > $1 and id <= $2 order by id', [after, end])).map(eventOf)
+
+/**
+ * The ids of the oldest event from which on none is missing, and of the newest; 0 where there is none. Of jobs that had not
+ * ended when others' were removed, older ones may be there.
+ */
+export async function eventBounds(
+  reader: Reader,
+): Promise<{ readonly oldest: number; readonly latest: number }> {
+  const row = await reader.get(
+    `select (select coalesce(min(id), 0) from events) as oldest, (select coalesce(max(id), 0) from events) as latest`,
+  )
+  return { oldest: number(row!, 'oldest'), latest: number(row!, 'latest') }
+}

@@ -164,7 +164,7 @@ test(`200 verbs at once on one job, ${rounds} times`, async () => {
       const events = news.filter(({ type }) => type === told[verb])
       expect(events, `round ${round}: ${verb}`).toHaveLength(winners.length)
       if (verb !== 'complete')
-        expect(events.map(({ by }) => by).toSorted()).toEqual(winners.map(({ by }) => by).toSorted())
+        expect(new Set(events.map(({ by }) => by))).toEqual(new Set(winners.map(({ by }) => by)))
       won.set(verb, (won.get(verb) ?? 0) + winners.length)
     }
 
@@ -202,20 +202,18 @@ test(`200 verbs at once on one job, ${rounds} times`, async () => {
     }
   }
 
-  console.log(Object.fromEntries(won))
   // Each verb has won now and then, or nothing was raced for.
   for (const verb of Object.keys(told)) expect(won.get(verb), verb).toBeGreaterThan(4)
   // What was sent has ended, no attempt was sent twice, and the books are the provider's.
   await till.pass(3_600_000)
-  const { database, ledger } = till.world
-  const attempts = await database.all(`select status, charged_micros, posted_at from attempts`)
+  const attempts = await till.world.database.all(`select status, charged_micros, posted_at from attempts`)
   expect(
     attempts.filter(({ status }) => ['intended', 'submitted', 'unknown', 'held'].includes(String(status))),
   ).toEqual([])
   expect(till.posts()).toHaveLength(attempts.filter(({ posted_at }) => posted_at !== null).length)
   const books = attempts.reduce((sum, { charged_micros }) => sum + Number(charged_micros), 0)
   expect(till.billedUsd()).toBe(Math.round(books) / 1_000_000)
-  expect(ledger.length).toBeGreaterThan(0)
+  expect(till.billedUsd()).toBeGreaterThan(0)
 })
 
 const isFinal = (status: JobStatus): boolean => (finalJobStatuses as readonly JobStatus[]).includes(status)

@@ -72,7 +72,9 @@ describe('what is not HTTP is answered and closed', () => {
   ])('%s', async (_name, bytes, status) => {
     const answer = await exchange(bytes)
     expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
-    if (!answer.includes('content-length: 0')) expect(answer).toContain('"error":')
+    if (answer.includes('content-length: 0')) return
+    expect(answer).toContain('"error":')
+    expect(answer.toLowerCase()).toContain('x-content-type-options: nosniff\r\n')
   })
 })
 

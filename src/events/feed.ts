@@ -1,0 +1,377 @@
+/**
+ * The events' log as a stream: from a place in it, in order, without a gap, and on as it grows. Who reads asks for more
+ * when he can take more, so that a slow one costs his place and nothing else. Those at the end of the log share one
+ * reading of what is new.
+ *
+ * Nobody is handed an event: notifications only say that there may be more, and each goes on by the ids he has seen.
+ * That needs ids that become visible in their order, as they do with SQLite's one writer. PostgreSQL gives an id before
+ * its transaction commits, so a lower one may show up after a higher one was read: there, reading has to stop
+ * below the lowest id of a transaction that still runs.
+ */
+import { setImmediate } from 'node:timers/promises'
+import type { Host } from '../host.ts'
+import type { EventType, JobEvent } from '../job/event.ts'
+import { type Log, logLine } from '../log.ts'
+import type { Database } from '../store/database.ts'
+import { eventBounds, listEvents, listEventsUpTo, listJobEvents } from '../store/events.ts'
+import type { PubSub } from './pubsub.ts'
+
+/** Which events, and from where. */
+export interface FeedQuery {
+  /** The id of the last event that is known: only later ones are told. 0 is the beginning. */
+  readonly after?: number | undefined
+  /** Only those of this job. */
+  readonly jobId?: number | undefined
+  /** Only those of these types. */
+  readonly types?: readonly EventType[] | undefined
+}
+
+export interface FeedPage {
+  /** Oldest first. */
+  readonly events: readonly JobEvent[]
+  /** Everything up to this id has been looked at: the place to go on from. */
+  readonly after: number
+  /** Whether there may be more now. */
+  readonly isMore: boolean
+  readonly reset: FeedReset | undefined
+}
+
+/** The place asked for is no longer, or not, in this log: events may be missing before the first that is told. */
+export interface FeedReset {
+  /** The oldest event that is kept. */
+  readonly oldest: number
+  readonly latest: number
+}
+
+export interface FeedReader {
+  /** The place it begins at. */
+  readonly after: number
+  readonly reset: FeedReset | undefined
+  /** The next events, once there are any: 1 to 100. Undefined once it is closed. One call at a time. */
+  next(): Promise<readonly JobEvent[] | undefined>
+  close(): void
+}
+
+export interface Feed {
+  /**
+   * Each event after `after` (without it: from now on), in order and without a gap, and on until `signal` fires or the
+   * feed is closed. Nothing is read ahead of who takes them.
+   */
+  read(query?: FeedQuery & { readonly signal?: AbortSignal }): AsyncGenerator<JobEvent, void, undefined>
+  /** The same in pages, with the place it begins at. Close it. */
+  follow(query: FeedQuery): Promise<FeedReader>
+  /** Up to `limit` events that are there now; fewer, or none, also where few of many are of these types. */
+  page(query: FeedQuery & { readonly limit: number }): Promise<FeedPage>
+  /** How many follow it now. */
+  readers(): number
+  /** Ends every reader; who comes later ends at once. */
+  close(): void
+}
+
+export interface FeedOptions {
+  readonly database: Database
+  readonly pubsub: PubSub
+  readonly host: Host
+  readonly log: Log
+}
+
+const pageSize = 100
+/** A read of this many rows takes about a millisecond: SQLite's hold up everything else. */
+const readSize = 500
+/** Filters are applied while reading: one page looks at no more than this. */
+const mostLookedAt = 10_000
+/** What those at the end share, in memory: about 1 kB each. */
+const tailSize = 2_000
+const mostStretches = 8
+const mostPages = 32
+/** Notifications may get lost. */
+const lookAgainMs = 5_000
+const pagesPerTurn = 32
+/** Telling a reader costs 20 to 50 us, however much it is: many of them are told of more at a time, and less often. */
+const paceMsPerReader = 0.08
+
+/** One who follows, and how he is told while he waits. */
+interface Follower {
+  isClosed: boolean
+  wake: (() => void) | undefined
+}
+
+/**
+ * Lets a few through in each turn of the event loop, in the order they came: telling 1,000 readers at once would hold up
+ * everything else for 50 ms, and when they lag behind for half a second.
+ */
+function createTurns(perTurn: number): () => Promise<void> {
+  const queue: (() => void)[] = []
+  let isServing = false
+  const serve = async (): Promise<void> => {
+    isServing = true
+    while (queue.length > 0) {
+      for (const go of queue.splice(0, perTurn)) go()
+      await setImmediate()
+    }
+    isServing = false
+  }
+  return () =>
+    new Promise((resolve) => {
+      queue.push(resolve)
+      if (!isServing) void serve()
+    })
+}
+
+interface Read {
+  readonly events: readonly JobEvent[]
+  readonly after: number
+}
+
+export function createFeed({ database, pubsub, host, log }: FeedOptions): Feed {
+  const readers = new Set<Follower>()
+  const turn = createTurns(pagesPerTurn)
+  let isClosed = false
+  /** The last events, with all ids above `from` up to `to`, while anybody follows. */
+  let tail: JobEvent[] = []
+  let from = 0
+  let to = 0
+  const pages = new Map<JobEvent, readonly JobEvent[]>()
+  const stretches = new Map<number, Promise<readonly JobEvent[]>>()
+  let following: { readonly begun: Promise<void>; readonly end: () => void } | undefined
+
+  /** Whether there is more. */
+  const readOn = async (ended: AbortSignal): Promise<boolean> => {
+    const news = await listEvents(database, to, readSize)
+    if (ended.aborted || news.length === 0) return false
+    tail.push(...news)
+    to = tail.at(-1)!.id
+    // Seldom, as what is left is moved.
+    if (tail.length > tailSize * 1.5) from = tail.splice(0, tail.length - tailSize).at(-1)!.id
+    for (const { wake } of readers) wake?.()
+    return news.length === readSize
+  }
+
+  /** Reads what is new for all, as soon as there may be something; until the last reader is gone. */
+  const follow = () => {
+    const ended = new AbortController()
+    let hinted = new AbortController()
+    const unsubscribe = pubsub.subscribe('*', () => hinted.abort())
+    const run = async (): Promise<void> => {
+      while (!ended.signal.aborted) {
+        hinted = new AbortController()
+        const isMore = await readOn(ended.signal).catch((error: unknown) =>
+          logLine.cannotReadEvents(log, error),
+        )
+        const paceMs = Math.floor(readers.size * paceMsPerReader)
+        if (paceMs > 0) await host.sleep(paceMs, ended.signal)
+        else await setImmediate()
+        if (!isMore && !ended.signal.aborted) await host.sleep(lookAgainMs, hinted.signal)
+      }
+    }
+    const begin = async (): Promise<void> => {
+      const { latest } = await eventBounds(database)
+      if (ended.signal.aborted) return
+      tail = []
+      from = latest
+      to = latest
+      void run()
+    }
+    return {
+      begun: begin(),
+      end: () => {
+        unsubscribe()
+        ended.abort()
+        hinted.abort()
+      },
+    }
+  }
+
+  const enter = (): Follower => {
+    const reader: Follower = { isClosed, wake: undefined }
+    if (isClosed) return reader
+    readers.add(reader)
+    following ??= follow()
+    return reader
+  }
+
+  const leave = (reader: Follower): void => {
+    reader.isClosed = true
+    reader.wake?.()
+    if (!readers.delete(reader) || readers.size > 0) return
+    following?.end()
+    following = undefined
+    tail = []
+    stretches.clear()
+    pages.clear()
+  }
+
+  /** The same page is the same array to all who want everything. */
+  const pageAt = (events: readonly JobEvent[], begin: number): readonly JobEvent[] => {
+    const first = events[begin]
+    if (!first) return []
+    const known = pages.get(first)
+    if (known?.length === Math.min(pageSize, events.length - begin)) return known
+    const page = events.slice(begin, begin + pageSize)
+    pages.set(first, page)
+    if (pages.size > mostPages) pages.delete(pages.keys().next().value!)
+    return page
+  }
+
+  /** Those among `events`, which are all up to the id `end`. */
+  const pageOf = (events: readonly JobEvent[], end: number, after: number, query: FeedQuery): Read => {
+    const begin = indexAfter(events, after)
+    if (query.jobId === undefined && query.types === undefined) {
+      const page = pageAt(events, begin)
+      return { events: page, after: page.at(-1)?.id ?? Math.max(after, end) }
+    }
+    const page: JobEvent[] = []
+    for (let index = begin; index < events.length; index++) {
+      const event = events[index]!
+      if (isWanted(event, query)) page.push(event)
+      if (page.length === pageSize) return { events: page, after: event.id }
+    }
+    return { events: page, after: Math.max(after, end) }
+  }
+
+  /**
+   * What lies before the tail, read in stretches that those who lag behind together share: 900 of them, each with
+   * reads of its own, took five times as long.
+   */
+  const fromStretch = async (after: number, query: FeedQuery): Promise<Read> => {
+    const start = after - (after % readSize)
+    const end = Math.min(start + readSize, to)
+    const known = stretches.get(start)
+    const stretch = known ?? listEventsUpTo(database, start, end)
+    stretches.delete(start)
+    // One that is not at its end yet will hold more.
+    if (end === start + readSize) stretches.set(start, stretch)
+    if (stretches.size > mostStretches) stretches.delete(stretches.keys().next().value!)
+    try {
+      return pageOf(await stretch, end, after, query)
+    } catch (error) {
+      stretches.delete(start)
+      throw error
+    }
+  }
+
+  /** One read of the log itself. A short one has seen all that was there. */
+  const fromLog = async (after: number, query: FeedQuery, limit: number) => {
+    const { latest } = await eventBounds(database)
+    const read =
+      query.jobId === undefined
+        ? await listEvents(database, after, limit)
+        : await listJobEvents(database, query.jobId, after, limit)
+    const isAll = read.length < limit
+    return {
+      events: read.filter((event) => isWanted(event, query)),
+      after: Math.max(read.at(-1)?.id ?? after, isAll ? latest : 0),
+      isAll,
+    }
+  }
+
+  const pageAfter = (after: number, query: FeedQuery): Read | Promise<Read> => {
+    if (after >= from) return pageOf(tail, to, after, query)
+    return query.jobId === undefined ? fromStretch(after, query) : fromLog(after, query, pageSize)
+  }
+
+  const begin = async ({ after }: FeedQuery): Promise<{ after: number; reset: FeedReset | undefined }> => {
+    const bounds = await eventBounds(database)
+    if (after === undefined) return { after: bounds.latest, reset: undefined }
+    // The log of another folder, or of an older copy of this one: its ids mean nothing here.
+    if (after > bounds.latest) return { after: bounds.latest, reset: bounds }
+    return { after, reset: after > 0 && after < bounds.oldest - 1 ? bounds : undefined }
+  }
+
+  const readerOf = (
+    reader: Follower,
+    query: FeedQuery,
+    start: Awaited<ReturnType<typeof begin>>,
+  ): FeedReader => {
+    let { after } = start
+    return {
+      ...start,
+      async next() {
+        while (!reader.isClosed) {
+          await turn()
+          const page = await pageAfter(after, query)
+          after = page.after
+          if (page.events.length > 0) return page.events
+          if (after < to || reader.isClosed) continue
+          await new Promise<void>((resolve) => (reader.wake = resolve))
+          reader.wake = undefined
+        }
+        return undefined
+      },
+      close: () => leave(reader),
+    }
+  }
+
+  const feed: Feed = {
+    async follow(query) {
+      const reader = enter()
+      try {
+        await following?.begun
+        return readerOf(reader, query, await begin(query))
+      } catch (error) {
+        leave(reader)
+        throw error
+      }
+    },
+
+    async *read({ signal, ...query } = {}) {
+      const reader = await feed.follow(query)
+      signal?.addEventListener('abort', reader.close, { once: true })
+      try {
+        for (;;) {
+          const events = signal?.aborted ? undefined : await reader.next()
+          if (!events) return
+          for (const event of events) {
+            if (signal?.aborted) return
+            yield event
+          }
+        }
+      } finally {
+        signal?.removeEventListener('abort', reader.close)
+        reader.close()
+      }
+    },
+
+    async page({ limit, ...query }) {
+      const { reset, ...start } = await begin(query)
+      let { after } = start
+      let isMore = true
+      const events: JobEvent[] = []
+      for (let lookedAt = 0; isMore && events.length < limit && lookedAt < mostLookedAt;) {
+        const size = query.types ? readSize : Math.min(readSize, limit - events.length)
+        const read = await fromLog(after, query, size)
+        const taken = read.events.slice(0, limit - events.length)
+        const isCut = taken.length < read.events.length
+        events.push(...taken)
+        after = isCut ? taken.at(-1)!.id : read.after
+        isMore = isCut || !read.isAll
+        lookedAt += size
+        await setImmediate()
+      }
+      return { events, after, isMore, reset }
+    },
+
+    readers: () => readers.size,
+
+    close() {
+      isClosed = true
+      for (const reader of readers) leave(reader)
+    },
+  }
+  return feed
+}
+
+const isWanted = (event: JobEvent, { jobId, types }: FeedQuery): boolean =>
+  (jobId === undefined || event.job_id === jobId) && (types === undefined || types.includes(event.type))
+
+/** Where the events after `id` begin. */
+function indexAfter(events: readonly JobEvent[], id: number): number {
+  let low = 0
+  let high = events.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (events[middle]!.id <= id) low = middle + 1
+    else high = middle
+  }
+  return low
+}

@@ -1,0 +1,143 @@
+/**
+ * A feed as server-sent events. The client pulls: nothing is read from the log for it before the socket has taken what
+ * was read before, so a slow one holds one page here.
+ */
+import type { Feed, FeedQuery, FeedReader } from '../events/feed.ts'
+import type { Host } from '../host.ts'
+import type { JobEvent } from '../job/event.ts'
+import { type Log, logLine } from '../log.ts'
+import { HttpProblem } from './problem.ts'
+
+export interface StreamLimits {
+  /** At once. Below the server's limit on connections, so that there is room for other requests. */
+  readonly streams: number
+  /** After so long a silence a comment is sent: proxies and clients close what is silent for longer. */
+  readonly heartbeatMs: number
+}
+
+export const defaultStreamLimits: StreamLimits = { streams: 1_500, heartbeatMs: 15_000 }
+
+/** How soon a client comes back; browsers heed it. */
+const retryMs = 2_000
+
+export interface EventStreams {
+  /** The body of an answer that goes on until its client leaves. @throws {HttpProblem} 503 where there are too many */
+  open(query: FeedQuery): Promise<ReadableStream<Uint8Array>>
+}
+
+export interface EventStreamsOptions {
+  readonly feed: Feed
+  readonly host: Host
+  readonly log: Log
+  readonly limits: StreamLimits
+}
+
+export function createEventStreams({ feed, host, log, limits }: EventStreamsOptions): EventStreams {
+  let streams = 0
+  return {
+    async open(query) {
+      if (streams >= limits.streams)
+        throw new HttpProblem(
+          503,
+          {
+            error: 'Too many event streams',
+            reason: `${limits.streams} are open, and no more can be. Come back later, or ask for the events as JSON`,
+          },
+          { headers: { 'retry-after': '10' } },
+        )
+      streams++
+      try {
+        const reader = await feed.follow(query)
+        return streamOf(reader, { host, log, heartbeatMs: limits.heartbeatMs, onEnd: () => streams-- })
+      } catch (error) {
+        streams--
+        throw error
+      }
+    },
+  }
+}
+
+interface StreamParts {
+  readonly host: Host
+  readonly log: Log
+  readonly heartbeatMs: number
+  readonly onEnd: () => void
+}
+
+function streamOf(
+  reader: FeedReader,
+  { host, log, heartbeatMs, onEnd }: StreamParts,
+): ReadableStream<Uint8Array> {
+  const ended = new AbortController()
+  let isHeard = false
+  let sentAt = host.monotonic()
+  const end = (): void => {
+    if (ended.signal.aborted) return
+    ended.abort()
+    reader.close()
+    onEnd()
+  }
+
+  const beat = async (controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> => {
+    while (!ended.signal.aborted) {
+      const waitMs = sentAt + heartbeatMs - host.monotonic()
+      if (waitMs > 0) {
+        await host.sleep(waitMs, ended.signal)
+      } else {
+        // One that was not taken yet is enough.
+        if (controller.desiredSize === 0) controller.enqueue(heartbeat)
+        sentAt = host.monotonic()
+      }
+    }
+  }
+
+  return new ReadableStream<Uint8Array>(
+    {
+      start: (controller) => void beat(controller),
+      async pull(controller) {
+        if (!isHeard) {
+          isHeard = true
+          return controller.enqueue(greeting(reader))
+        }
+        const events = await reader.next().catch((error: unknown) => logLine.cannotReadEvents(log, error))
+        if (ended.signal.aborted) return
+        if (!events) {
+          end()
+          return controller.close()
+        }
+        controller.enqueue(joined(events))
+        sentAt = host.monotonic()
+      },
+      cancel: end,
+    },
+    { highWaterMark: 0 },
+  )
+}
+
+const bytes = new TextEncoder()
+const heartbeat = bytes.encode(': ping\n\n')
+
+/** The id alone tells the client where it stands, so that it misses nothing if it has to come back before the first event. */
+function greeting({ after, reset }: FeedReader): Uint8Array {
+  const told = reset ? `event: reset\ndata: ${JSON.stringify(reset)}\n` : ''
+  return bytes.encode(`retry: ${retryMs}\nid: ${after}\n${told}\n`)
+}
+
+/** Those who follow share their events and pages: each is written once for all of them. */
+const kept = new WeakMap<JobEvent | readonly JobEvent[], Uint8Array>()
+
+function joined(events: readonly JobEvent[]): Uint8Array {
+  const before = kept.get(events)
+  if (before) return before
+  const text = Buffer.concat(events.map(written))
+  kept.set(events, text)
+  return text
+}
+
+function written(event: JobEvent): Uint8Array {
+  const before = kept.get(event)
+  if (before) return before
+  const text = bytes.encode(`id: ${event.id}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`)
+  kept.set(event, text)
+  return text
+}

@@ -1,0 +1,129 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { wordsFor } from '../../src/coordinator/history.ts'
+import { type EventType, type JobEvent, eventTypes } from '../../src/job/event.ts'
+import { type House, jsonOf, openHouse } from './house.ts'
+
+let house: House
+beforeAll(async () => {
+  house = await openHouse()
+})
+afterAll(() => house.close())
+
+const history = (jobId: number, query = ''): Promise<any> =>
+  jsonOf(house.app.request(`/api/v3/jobs/${jobId}/history${query}`))
+
+describe('the history of a job', () => {
+  test('tells who did what, when and why, from its creation to its film', async () => {
+    const { job_id } = await house.job(1, { video_name: 'Harbour' })
+    await house.coordinator.pauseJob(job_id, { reason: 'the client is on the phone' }, { by: 'ada' })
+    await house.coordinator.resumeJob(job_id, { by: 'grace' })
+    await house.finish(job_id, new Uint8Array([1]))
+    const answer = await history(job_id)
+    expect(answer.job_id).toBe(job_id)
+    expect(answer.next_after).toBeNull()
+    expect(answer.entries.map(({ what, by }: any) => [what, by])).toEqual([
+      ['created, “Harbour”', 'local'],
+      ['paused: the client is on the phone', 'ada'],
+      ['resumed', 'grace'],
+      ['approved', 'coordinator'],
+      ['started', 'coordinator'],
+      ['scene started, with local', 'coordinator'],
+      ['scene completed', 'coordinator'],
+      ['completed, film 1', 'coordinator'],
+    ])
+    expect(answer.entries[0]).toMatchObject({
+      type: 'job_created',
+      at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+    })
+    expect(answer.entries[1].reason).toBe('the client is on the phone')
+    const [scene] = (await jsonOf(house.app.request(`/api/v3/jobs/${job_id}/scenes`))).scenes
+    expect(answer.entries[5].scene_id).toBe(scene.id)
+    // It is the log that everybody else reads.
+    const { events } = await jsonOf(house.app.request(`/api/v3/jobs/${job_id}/events`))
+    const told: readonly JobEvent[] = events
+    expect(answer.entries.map(({ event_id }: any) => event_id)).toEqual(
+      told.filter(({ type }) => type !== 'job_progress').map(({ id }) => id),
+    )
+  })
+
+  test('tells of progress to whom asks for that', async () => {
+    const { job_id } = await house.job()
+    await house.finish(job_id, new Uint8Array([1]))
+    const { entries } = await history(job_id, '?progress=true')
+    const progress = entries.filter(({ type }: any) => type === 'job_progress')
+    expect(progress.length).toBeGreaterThan(0)
+    expect(progress[0].what).toMatch(/^\d+ % done, \w+$/)
+  })
+
+  test('comes in pages', async () => {
+    const { job_id } = await house.job()
+    await house.coordinator.approveJob(job_id)
+    await house.coordinator.cancelJob(job_id)
+    const whole = await history(job_id)
+    const entries = []
+    let after: number | null = 0
+    for (let pages = 0; after !== null; pages++) {
+      const page: any = await history(job_id, `?limit=1&after=${after}`)
+      expect(pages).toBeLessThanOrEqual(whole.entries.length)
+      entries.push(...page.entries)
+      after = page.next_after
+    }
+    expect(entries).toEqual(whole.entries)
+  })
+})
+
+describe('what happened is said in words', () => {
+  const said: { readonly [type in EventType]: readonly (readonly [JobEvent['data'], string])[] } = {
+    job_created: [[{ type: 'property_photos', video_name: 'Harbour' }, 'created, “Harbour”']],
+    job_approved: [
+      [{ estimated_micros: 800_000, authorised_micros: 800_000 }, 'approved, up to $0.80'],
+      [{ estimated_micros: 0, authorised_micros: 0 }, 'approved'],
+      [{ estimated_micros: 0 }, 'approved'],
+    ],
+    job_processing: [[{ percentage: 0, stage: 'initializing' }, 'started']],
+    job_progress: [[{ percentage: 40, stage: 'rendering' }, '40 % done, rendering']],
+    job_completed: [
+      [{ film: 'f', version: 2 }, 'completed, film 2'],
+      [{}, 'completed'],
+    ],
+    job_failed: [[{ code: 'failed', reason: 'no picture' }, 'failed: no picture']],
+    job_cancelled: [
+      [{}, 'cancelled'],
+      [{ reason: 'sold' }, 'cancelled: sold'],
+    ],
+    job_retried: [[{ was: 'failed', authorised_micros: 4_500 }, 'retried, up to $0.0045']],
+    job_updated: [
+      [{ changed: { priority: 7, run_at: null } }, 'changed: priority, run_at'],
+      [{ dependency: 12, status: 'failed' }, 'job 12, which it waited for, is failed'],
+    ],
+    job_paused: [
+      [{}, 'paused'],
+      [{ reason: 'lunch' }, 'paused: lunch'],
+    ],
+    job_resumed: [[{}, 'resumed']],
+    scene_processing: [
+      [{ renderer: 'replicate', model: 'google/veo-3.1-fast' }, 'scene started, with google/veo-3.1-fast'],
+      [{ kept: true }, 'scene started, from a clip kept of an earlier render'],
+    ],
+    scene_completed: [[{ clip: 'c' }, 'scene completed']],
+    scene_failed: [[{ code: 'failed', reason: 'too dark', tries: 3 }, 'scene failed: too dark']],
+    scene_retrying: [[{ reason: 'busy', tries: 1 }, 'scene to be tried again: busy']],
+    scene_rendered: [
+      [{ attempt_id: 'a', charged_micros: 250_000 }, 'scene rendered, $0.25 charged'],
+      [{ attempt_id: 'a', charged_micros: null }, 'scene rendered, charged at an unknown price'],
+    ],
+    scene_held: [[{ reason: 'no answer' }, 'scene held until a person decides: no answer']],
+    scene_updated: [
+      [{ changed: ['prompt', 'duration'] }, 'scene changed: prompt, duration'],
+      [{ regenerate: true }, 'scene to be rendered anew'],
+    ],
+    scene_deleted: [[{ position: 1 }, 'scene taken out']],
+    scene_cancelled: [[{}, 'scene cancelled']],
+  }
+
+  test.each(eventTypes)('%s', (type) => {
+    for (const [data, words] of said[type]) expect(wordsFor({ type, data })).toBe(words)
+    // An event may be of a version that told less.
+    expect(wordsFor({ type, data: {} })).not.toMatch(/undefined|null|NaN/)
+  })
+})
