@@ -25,6 +25,7 @@ import { type JobVerbs, createJobVerbs, offers } from './job-verbs.ts'
 import { type KeyVerbs, createKeyVerbs } from './key-verbs.ts'
 import { type LimitVerbs, createLimitVerbs } from './limits.ts'
 import { type Reading, createReading } from './reading.ts'
+import { type RetentionVerbs, createRetention, refusingWithoutFiles } from './retention.ts'
 import { type SceneEditing, createSceneEditing } from './scene-editing.ts'
 import { type SceneVerbs, createSceneVerbs } from './scene-verbs.ts'
 import { createSettling } from './settling.ts'
@@ -45,11 +46,12 @@ export interface Coordinator
     Reading,
     WebhookVerbs,
     EtaVerbs,
+    Pick<RetentionVerbs, 'refuseRemoved'>,
     Pick<AttemptVerbs, 'attempt' | 'webhookReceived'> {}
 
 /** The coordinator as those see it who wire the house and do its work. */
 export interface RunningCoordinator
-  extends Coordinator, SceneVerbs, AttemptVerbs, Dependents, Accounts, DeliveryVerbs {
+  extends Coordinator, SceneVerbs, AttemptVerbs, Dependents, Accounts, DeliveryVerbs, RetentionVerbs {
   /** Resumes what an earlier process left, then admits scenes. Call it after every task kind has its handler. */
   start(): Promise<void>
   /** Admits no more scenes. */
@@ -83,7 +85,7 @@ const admittingTopics = ['jobs:approved', 'scenes:completed', 'scenes:failed', '
 export function createCoordinator(options: CoordinatorOptions): RunningCoordinator {
   const { database, engine, log, pubsub } = options
   const { budgets = {}, installationId = '000000000000', maxTries = 3, retryDelayMs = 2000 } = options
-  const tell = createTell(options)
+  const tell = refusingWithoutFiles(createTell(options))
   const admitSoon = (): void => admission.admitSoon()
   const starting = createStarting({ ...options, tell, admitSoon })
   const limits = new Map(options.renderers.map((limit) => [limit.name, limit]))
@@ -152,6 +154,7 @@ export function createCoordinator(options: CoordinatorOptions): RunningCoordinat
     ...createKeyVerbs(shared),
     ...createIdempotent(shared),
     ...createAccounts(shared),
+    ...createRetention(shared),
     ...createWebhookVerbs({ webhookNetworks: [], ...options, deliverSoon }),
     ...deliveries,
     ...reading,

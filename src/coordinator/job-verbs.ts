@@ -27,6 +27,7 @@ import {
   setResumed,
 } from '../store/jobs.ts'
 import { insertScene } from '../store/scenes.ts'
+import { recordFilm } from '../store/timings.ts'
 import { insertJobWebhook } from '../store/webhooks.ts'
 import type { RendererLimit } from './admission-rules.ts'
 import { dependenciesOf, keepDependencies } from './dependents.ts'
@@ -92,6 +93,7 @@ export interface JobEstimate {
   readonly storyboard: Storyboard
   readonly quote: Quote
   readonly priceBook: string
+  readonly priority: number
 }
 
 /** Who renders a model, and the task that sees to it. */
@@ -178,7 +180,12 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
       const { request, storyboard } = await plan(input)
       const scenes = scenesOf(request, storyboard)
       const quote = await quoteFor(database, scenes)
-      return { storyboard, quote, priceBook: catalogue.version }
+      return {
+        storyboard,
+        quote,
+        priceBook: catalogue.version,
+        priority: request.priority ?? defaultPriority,
+      }
     },
 
     updateProgress: (jobId, progress) =>
@@ -197,11 +204,12 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
         const now = host.now()
         if ((await setCompleted(tx, jobId, completed, bytes, revision ?? null, now)) === 0)
           throw await refused(tx, jobId, 'complete')
-        const version =
-          result instanceof Uint8Array ? {} : { version: await insertFilm(tx, jobId, result, now) }
+        const isFilm = !(result instanceof Uint8Array)
+        const version = isFilm ? { version: await insertFilm(tx, jobId, result, now) } : {}
+        if (isFilm) await recordFilm(tx, jobId, result, now)
         await tell(tx, { type: 'job_completed', jobId, data: { ...data, ...version } })
         // A program's own result may come while scenes are rendered still.
-        if (result instanceof Uint8Array) await ending.stopWork(tx, jobId, true)
+        if (!isFilm) await ending.stopWork(tx, jobId, true)
         await ending.ended(tx, jobId)
       })
       logLine.jobCompleted(log, jobId)

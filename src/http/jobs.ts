@@ -7,6 +7,7 @@ import { retryPolicySchema } from '../job/request.ts'
 import { type BodyLimits, readJson, readOptionalJson } from './body.ts'
 import { costsAnswer, costsSchema, jobCostsAnswer, jobCostsSchema, usdOrNull } from './cost.ts'
 import { jsonAnswer, jsonBody } from './describe.ts'
+import { etaAnswer, etaSchema } from './eta.ts'
 import {
   addressOf,
   jobIdOf,
@@ -58,6 +59,7 @@ export const jobSchema = z
       )
       .describe('Jobs that must be completed before this one begins'),
     waiting: waitingSchema,
+    eta: etaSchema.nullable().describe('When its film will be there; null where it has ended'),
     error: failureSchema.nullable(),
     film: z
       .object({
@@ -91,7 +93,7 @@ const filmAnswer = (jobId: number, manifest: FilmManifest): NonNullable<JobAnswe
 })
 
 /** What only one job's own answer tells, as it takes further reading. */
-const further = { storyboard: true, depends_on: true, waiting: true } as const
+const further = { storyboard: true, depends_on: true, waiting: true, eta: true } as const
 
 function jobFacts(job: Job): Omit<JobAnswer, 'costs' | keyof typeof further> {
   return {
@@ -135,6 +137,7 @@ export async function jobAnswer(coordinator: Coordinator, job: Job): Promise<Job
       status,
     })),
     waiting: waitingAnswer(waiting),
+    eta: etaAnswer(await coordinator.eta(job.id)),
   }
 }
 

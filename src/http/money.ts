@@ -8,6 +8,7 @@ import { dollars } from '../job/price.ts'
 import { type BodyLimits, readJson } from './body.ts'
 import { spentOf, usdOrNull } from './cost.ts'
 import { jsonAnswer, jsonBody } from './describe.ts'
+import { etaAnswer, etaSchema } from './eta.ts'
 import { storyboardAnswer, storyboardSchema } from './storyboard.ts'
 import { jobIdOf, once, readCursor, timeOf, timeOrNull, timeSchema, writeCursor } from './path.ts'
 import { malformedField } from './problem.ts'
@@ -24,6 +25,7 @@ const estimateSchema = z.object({
   summary: z.string(),
   price_book: z.string(),
   scenes: z.array(z.object({ position: z.int(), estimated: usd.nullable() })),
+  eta: etaSchema.describe('When it would be there if it were approved now'),
   storyboard: storyboardSchema,
 })
 
@@ -180,7 +182,9 @@ export function moneyRoutes({
   const routes = new OpenAPIHono()
 
   routes.openapi(estimateRoute, async (c) => {
-    const { storyboard, quote, priceBook } = await coordinator.estimateJob(await readJson(c, limits))
+    const estimate = await coordinator.estimateJob(await readJson(c, limits))
+    const { storyboard, quote, priceBook, priority } = estimate
+    const eta = await coordinator.estimateEta(storyboard, priority)
     const total = storyboard.scenes.length
     return c.json(
       {
@@ -191,6 +195,7 @@ export function moneyRoutes({
         summary: `${quote.scenesToPay} of ${total} ${total === 1 ? 'scene' : 'scenes'} to pay`,
         price_book: priceBook,
         scenes: quote.byScene.map((micros, position) => ({ position, estimated: usdOrNull(micros) })),
+        eta: etaAnswer(eta)!,
         storyboard: storyboardAnswer(storyboard),
       },
       200,
