@@ -59,8 +59,11 @@ export const signedText = {
   webhook: (attemptId: string): string => `webhook ${attemptId}`,
 }
 
-/** A member of the query; given twice it is an array. */
-export const once = (name: string) => z.string({ error: `${name} must be given once` })
+/** A member of the query; given twice it is an array. No database can look for U+0000. */
+export const once = (name: string) =>
+  z
+    .string({ error: `${name} must be given once` })
+    .refine((text) => !text.includes('\u0000'), 'must not contain U+0000')
 
 /** Where a page ended: to be handed back, not to be read. */
 export const writeCursor = (place: string): string => Buffer.from(place).toString('base64url')

@@ -1,0 +1,377 @@
+/**
+ * The HTTP API for programs, in Node and in browsers: a method for each operation of the OpenAPI document, under the same
+ * name, with the types of the schemas that the server checks by. Only types are taken from the server.
+ */
+import type { z } from 'zod'
+import type { AssetAnswer } from '../http/assets.ts'
+import type { BatchAnswer } from '../http/batches.ts'
+import type { EventsAnswer, HistoryAnswer } from '../http/events.ts'
+import type { CancelAnswer, RetryAnswer } from '../http/job-control.ts'
+import type { JobAnswer, JobsAnswer } from '../http/jobs.ts'
+import type { KeyAnswer, KeysAnswer, NewKeyAnswer } from '../http/keys.ts'
+import type { LimitsAnswer } from '../http/limits.ts'
+import type { BudgetsAnswer, EstimateAnswer, LedgerAnswer } from '../http/money.ts'
+import type { EditedAnswer, SceneAnswer, ScenesAnswer } from '../http/scenes.ts'
+import type { DeliveryAnswer, DeliveryDetailAnswer, EndpointAnswer, SecretAnswer } from '../http/webhooks.ts'
+import type { EventType, JobEvent } from '../job/event.ts'
+import type { keyRequest, rotationRequest } from '../job/key.ts'
+import type { JobStatus } from '../job/lifecycle.ts'
+import type { jobRequest } from '../job/request.ts'
+import type { ApprovalRequest, Resolution, RetryRequest, SceneChange, approvalBatch, budgetChange, cancelBatch, jobChange, limitsChange, pauseRequest, whyRequest } from '../job/control-request.ts'
+import type { endpointChange, endpointRequest } from '../job/webhook-request.ts'
+import { type CallOptions, type ClientOptions, type Request, createSender } from './send.ts'
+import { type EventsReset, type FollowOptions, follow } from './stream.ts'
+
+export { ApiError, type Problem } from './error.ts'
+export type {
+  ApprovalRequest,
+  AssetAnswer,
+  BatchAnswer,
+  BudgetsAnswer,
+  CallOptions,
+  CancelAnswer,
+  ClientOptions,
+  DeliveryAnswer,
+  DeliveryDetailAnswer,
+  EditedAnswer,
+  EndpointAnswer,
+  EstimateAnswer,
+  EventType,
+  EventsAnswer,
+  EventsReset,
+  FollowOptions,
+  HistoryAnswer,
+  JobAnswer,
+  JobEvent,
+  JobStatus,
+  JobsAnswer,
+  KeyAnswer,
+  KeysAnswer,
+  LedgerAnswer,
+  LimitsAnswer,
+  NewKeyAnswer,
+  Resolution,
+  RetryAnswer,
+  RetryRequest,
+  SceneAnswer,
+  SceneChange,
+  ScenesAnswer,
+  SecretAnswer,
+}
+
+type In<Schema extends z.ZodType> = z.input<Schema>
+
+export interface JobsQuery {
+  /** One state, or several with commas between them. */
+  readonly status?: string
+  readonly type?: string
+  readonly client_id?: string
+  readonly created_after?: string
+  readonly created_before?: string
+  /** A part of the film's name. */
+  readonly q?: string
+  /** 1 to 200. */
+  readonly limit?: number
+  /** `next_cursor` of the page before. */
+  readonly cursor?: string
+  /** Any other name filters by that member of `parameters`. */
+  readonly [member: string]: string | number | undefined
+}
+
+export interface LedgerQuery {
+  readonly job_id?: number
+  readonly client_id?: string
+  readonly from?: string
+  readonly to?: string
+  /** 1 to 500. */
+  readonly limit?: number
+  readonly cursor?: string
+}
+
+export interface DeliveriesQuery {
+  readonly status?: DeliveryAnswer['status']
+  readonly limit?: number
+  readonly cursor?: string
+}
+
+export interface EventsQuery {
+  /** Only those of this job. */
+  readonly job_id?: number
+  /** One type, or several with commas between them. */
+  readonly type?: string
+  /** The id of the last event that is known; 0, and without it, the beginning. */
+  readonly after?: number
+  /** 1 to 500. */
+  readonly limit?: number
+}
+
+export interface HistoryQuery {
+  readonly after?: number
+  readonly limit?: number
+  /** Whether reports of progress are told, too. */
+  readonly progress?: boolean
+}
+
+export interface JobControlAnswer {
+  readonly message: string
+  readonly job_id: number
+  readonly status: JobStatus
+  readonly waiting: JobAnswer['waiting']
+}
+
+export interface FilmVersionsAnswer {
+  readonly job_id: number
+  readonly versions: readonly {
+    readonly version: number
+    readonly url: string
+    /** Seconds. */
+    readonly duration: number
+    /** Bytes. */
+    readonly size: number
+    readonly inserted_at: string
+  }[]
+}
+
+export interface DeletedSceneAnswer {
+  readonly message: string
+  readonly scene_id: string
+  readonly job_id: number
+  readonly job_status: JobStatus
+}
+
+/** Every method rejects with an `ApiError` where the server refuses, and with what `fetch` threw where nobody answers. */
+export interface Client {
+  createJob(request: In<typeof jobRequest>, options?: CallOptions): Promise<JobAnswer>
+  listJobs(query?: JobsQuery, options?: CallOptions): Promise<JobsAnswer>
+  readJob(jobId: number, options?: CallOptions): Promise<JobAnswer>
+  updateJob(jobId: number, change: In<typeof jobChange>, options?: CallOptions): Promise<JobAnswer>
+  approveJob(
+    jobId: number,
+    approval?: ApprovalRequest,
+    options?: CallOptions,
+  ): Promise<{ readonly message: string; readonly job_id: number; readonly status: 'approved' }>
+  cancelJob(jobId: number, why?: In<typeof whyRequest>, options?: CallOptions): Promise<CancelAnswer>
+  retryJob(jobId: number, request?: RetryRequest, options?: CallOptions): Promise<RetryAnswer>
+  pauseJob(jobId: number, why?: In<typeof whyRequest>, options?: CallOptions): Promise<JobControlAnswer>
+  resumeJob(jobId: number, options?: CallOptions): Promise<JobControlAnswer>
+  approveJobs(batch: In<typeof approvalBatch>, options?: CallOptions): Promise<BatchAnswer>
+  cancelJobs(batch: In<typeof cancelBatch>, options?: CallOptions): Promise<BatchAnswer>
+
+  listScenes(jobId: number, options?: CallOptions): Promise<ScenesAnswer>
+  readScene(jobId: number, sceneId: string, options?: CallOptions): Promise<SceneAnswer>
+  updateScene(
+    jobId: number,
+    sceneId: string,
+    change: SceneChange,
+    options?: CallOptions,
+  ): Promise<EditedAnswer>
+  deleteScene(jobId: number, sceneId: string, options?: CallOptions): Promise<DeletedSceneAnswer>
+  regenerateScene(jobId: number, sceneId: string, options?: CallOptions): Promise<EditedAnswer>
+  resolveScene(
+    jobId: number,
+    sceneId: string,
+    resolution: Resolution,
+    options?: CallOptions,
+  ): Promise<{ readonly message: string; readonly scene: SceneAnswer; readonly job_id: number }>
+
+  /** The answer, its bytes still to be read. */
+  film(jobId: number, options?: CallOptions): Promise<Response>
+  /** The answer, its bytes still to be read. */
+  filmVersion(jobId: number, version: number, options?: CallOptions): Promise<Response>
+  listFilmVersions(jobId: number, options?: CallOptions): Promise<FilmVersionsAnswer>
+  /** The answer, its bytes still to be read. */
+  thumbnail(jobId: number, options?: CallOptions): Promise<Response>
+  /** The answer, its bytes still to be read. */
+  clip(jobId: number, sceneId: string, options?: CallOptions): Promise<Response>
+
+  uploadAsset(
+    photograph: Blob | ArrayBuffer | Uint8Array<ArrayBuffer>,
+    options?: CallOptions,
+  ): Promise<AssetAnswer>
+  readAsset(assetId: string, options?: CallOptions): Promise<AssetAnswer>
+  /** The answer, its bytes still to be read. */
+  assetData(assetId: string, options?: CallOptions): Promise<Response>
+
+  estimateJob(request: In<typeof jobRequest>, options?: CallOptions): Promise<EstimateAnswer>
+  readLedger(query?: LedgerQuery, options?: CallOptions): Promise<LedgerAnswer>
+  readBudgets(options?: CallOptions): Promise<BudgetsAnswer>
+  setBudgets(limits: In<typeof budgetChange>, options?: CallOptions): Promise<BudgetsAnswer>
+
+  /** A page of the events that are there, oldest first. */
+  listEvents(query?: EventsQuery, options?: CallOptions): Promise<EventsAnswer>
+  /** What happens to all jobs from now on, or after an event; without an end, and back by itself where it left off. */
+  events(
+    options?: FollowOptions & { readonly types?: readonly EventType[] },
+  ): AsyncGenerator<JobEvent, void, undefined>
+  /** What happened to a job, and what happens; ends when the job has ended. */
+  watchJob(jobId: number, options?: FollowOptions): AsyncGenerator<JobEvent, void, undefined>
+  readHistory(jobId: number, query?: HistoryQuery, options?: CallOptions): Promise<HistoryAnswer>
+
+  listWebhookEndpoints(
+    query?: { readonly job_id?: number },
+    options?: CallOptions,
+  ): Promise<{ readonly endpoints: readonly EndpointAnswer[] }>
+  addWebhookEndpoint(
+    endpoint: In<typeof endpointRequest>,
+    options?: CallOptions,
+  ): Promise<EndpointAnswer & { readonly secret: string }>
+  readWebhookEndpoint(endpointId: string, options?: CallOptions): Promise<EndpointAnswer>
+  changeWebhookEndpoint(
+    endpointId: string,
+    change: In<typeof endpointChange>,
+    options?: CallOptions,
+  ): Promise<EndpointAnswer>
+  removeWebhookEndpoint(endpointId: string, options?: CallOptions): Promise<void>
+  readWebhookSecret(endpointId: string, options?: CallOptions): Promise<SecretAnswer>
+  rotateWebhookSecret(endpointId: string, options?: CallOptions): Promise<SecretAnswer>
+  testWebhookEndpoint(endpointId: string, options?: CallOptions): Promise<DeliveryAnswer>
+  listWebhookDeliveries(
+    endpointId: string,
+    query?: DeliveriesQuery,
+    options?: CallOptions,
+  ): Promise<{ readonly deliveries: readonly DeliveryAnswer[]; readonly next_cursor: string | null }>
+  readWebhookDelivery(deliveryId: string, options?: CallOptions): Promise<DeliveryDetailAnswer>
+  redeliverWebhook(deliveryId: string, options?: CallOptions): Promise<DeliveryAnswer>
+  readSharedWebhookSecret(options?: CallOptions): Promise<SecretAnswer>
+  rotateSharedWebhookSecret(options?: CallOptions): Promise<SecretAnswer>
+
+  listKeys(options?: CallOptions): Promise<KeysAnswer>
+  createKey(request: In<typeof keyRequest>, options?: CallOptions): Promise<NewKeyAnswer>
+  rotateKey(
+    keyId: string,
+    rotation?: In<typeof rotationRequest>,
+    options?: CallOptions,
+  ): Promise<NewKeyAnswer>
+  revokeKey(keyId: string, options?: CallOptions): Promise<KeyAnswer>
+
+  readLimits(options?: CallOptions): Promise<LimitsAnswer>
+  setLimits(change: In<typeof limitsChange>, options?: CallOptions): Promise<LimitsAnswer>
+  pause(request?: In<typeof pauseRequest>, options?: CallOptions): Promise<LimitsAnswer>
+  resume(request?: In<typeof pauseRequest>, options?: CallOptions): Promise<LimitsAnswer>
+  isAlive(options?: CallOptions): Promise<{ readonly status: 'alive' }>
+  isReady(
+    options?: CallOptions,
+  ): Promise<{ readonly status: 'ready'; readonly checks: Readonly<Record<string, string>> }>
+  /** In Prometheus' text format. */
+  readMetrics(options?: CallOptions): Promise<string>
+}
+
+const api = '/api/v3'
+const jobAt = (jobId: number): string => `${api}/jobs/${jobId}`
+const sceneAt = (jobId: number, sceneId: string): string =>
+  `${jobAt(jobId)}/scenes/${encodeURIComponent(sceneId)}`
+const videoAt = (jobId: number): string => `${api}/videos/${jobId}`
+const assetAt = (assetId: string): string => `${api}/assets/${encodeURIComponent(assetId)}`
+const endpointAt = (id: string): string => `${api}/webhooks/endpoints/${encodeURIComponent(id)}`
+const deliveryAt = (id: string): string => `${api}/webhooks/deliveries/${encodeURIComponent(id)}`
+const keyAt = (id: string): string => `${api}/keys/${encodeURIComponent(id)}`
+
+const endings: ReadonlySet<string> = new Set(['job_completed', 'job_failed', 'job_cancelled'])
+const ended: ReadonlySet<string> = new Set(['completed', 'failed', 'cancelled'] satisfies JobStatus[])
+
+export function createClient(options: ClientOptions): Client {
+  const sender = createSender(options)
+  const get = <Answer>(path: string, call?: CallOptions, query?: Request['query']): Promise<Answer> =>
+    sender.json({ method: 'GET', path, query }, call)
+  const bytes = (path: string, call?: CallOptions): Promise<Response> =>
+    sender.send({ method: 'GET', path, headers: { accept: '*/*' } }, call)
+  const withBody =
+    (method: Request['method']) =>
+    <Answer>(path: string, json: unknown, call?: CallOptions): Promise<Answer> =>
+      sender.json({ method, path, json }, call)
+  const [post, put, patch] = [withBody('POST'), withBody('PUT'), withBody('PATCH')]
+  const remove = <Answer>(path: string, call?: CallOptions): Promise<Answer> =>
+    sender.json({ method: 'DELETE', path }, call)
+
+  const readJob: Client['readJob'] = (jobId, call) => get(jobAt(jobId), call)
+
+  return {
+    createJob: (request, call) => post(`${api}/jobs`, request, call),
+    listJobs: (query, call) => get(`${api}/jobs`, call, query),
+    readJob,
+    updateJob: (jobId, change, call) => patch(jobAt(jobId), change, call),
+    approveJob: (jobId, approval = {}, call) => post(`${jobAt(jobId)}/approve`, approval, call),
+    cancelJob: (jobId, why = {}, call) => post(`${jobAt(jobId)}/cancel`, why, call),
+    retryJob: (jobId, request = {}, call) => post(`${jobAt(jobId)}/retry`, request, call),
+    pauseJob: (jobId, why = {}, call) => post(`${jobAt(jobId)}/pause`, why, call),
+    resumeJob: (jobId, call) => post(`${jobAt(jobId)}/resume`, undefined, call),
+    approveJobs: (batch, call) => post(`${api}/jobs/approve`, batch, call),
+    cancelJobs: (batch, call) => post(`${api}/jobs/cancel`, batch, call),
+
+    listScenes: (jobId, call) => get(`${jobAt(jobId)}/scenes`, call),
+    readScene: (jobId, sceneId, call) => get(sceneAt(jobId, sceneId), call),
+    updateScene: (jobId, sceneId, change, call) => put(sceneAt(jobId, sceneId), change, call),
+    deleteScene: (jobId, sceneId, call) => remove(sceneAt(jobId, sceneId), call),
+    regenerateScene: (jobId, sceneId, call) => post(`${sceneAt(jobId, sceneId)}/regenerate`, undefined, call),
+    resolveScene: (jobId, sceneId, resolution, call) =>
+      post(`${sceneAt(jobId, sceneId)}/resolve`, resolution, call),
+
+    film: (jobId, call) => bytes(`${videoAt(jobId)}/combined`, call),
+    filmVersion: (jobId, version, call) => bytes(`${videoAt(jobId)}/versions/${version}/combined`, call),
+    listFilmVersions: (jobId, call) => get(`${videoAt(jobId)}/versions`, call),
+    thumbnail: (jobId, call) => bytes(`${videoAt(jobId)}/thumbnail`, call),
+    clip: (jobId, sceneId, call) => bytes(`${videoAt(jobId)}/clips/${encodeURIComponent(sceneId)}`, call),
+
+    uploadAsset: (photograph, call) =>
+      sender.json(
+        {
+          method: 'POST',
+          path: `${api}/assets`,
+          bytes: photograph,
+          headers: { 'content-type': 'application/octet-stream' },
+        },
+        call,
+      ),
+    readAsset: (assetId, call) => get(assetAt(assetId), call),
+    assetData: (assetId, call) => bytes(`${assetAt(assetId)}/data`, call),
+
+    estimateJob: (request, call) => post(`${api}/estimates`, request, call),
+    readLedger: (query, call) => get(`${api}/ledger`, call, { ...query }),
+    readBudgets: (call) => get(`${api}/budgets`, call),
+    setBudgets: (limits, call) => put(`${api}/budgets`, limits, call),
+
+    listEvents: ({ job_id, ...query } = {}, call) =>
+      get(job_id === undefined ? `${api}/events` : `${jobAt(job_id)}/events`, call, query),
+    events: ({ types, ...following } = {}) =>
+      follow(sender, { path: `${api}/events`, query: { type: types?.join(',') } }, following),
+    async *watchJob(jobId, following = {}) {
+      const events = follow(sender, { path: `${jobAt(jobId)}/events` }, { after: 0, ...following })
+      for await (const event of events) {
+        yield event
+        // It may have been retried since.
+        if (endings.has(event.type) && ended.has((await readJob(jobId, following)).status)) return
+      }
+    },
+    readHistory: (jobId, query, call) => get(`${jobAt(jobId)}/history`, call, { ...query }),
+
+    listWebhookEndpoints: (query, call) => get(`${api}/webhooks/endpoints`, call, { ...query }),
+    addWebhookEndpoint: (endpoint, call) => post(`${api}/webhooks/endpoints`, endpoint, call),
+    readWebhookEndpoint: (id, call) => get(endpointAt(id), call),
+    changeWebhookEndpoint: (id, change, call) => patch(endpointAt(id), change, call),
+    removeWebhookEndpoint: async (id, call) => {
+      await sender.send({ method: 'DELETE', path: endpointAt(id) }, call)
+    },
+    readWebhookSecret: (id, call) => get(`${endpointAt(id)}/secret`, call),
+    rotateWebhookSecret: (id, call) => post(`${endpointAt(id)}/rotate`, undefined, call),
+    testWebhookEndpoint: (id, call) => post(`${endpointAt(id)}/test`, undefined, call),
+    listWebhookDeliveries: (id, query, call) => get(`${endpointAt(id)}/deliveries`, call, { ...query }),
+    readWebhookDelivery: (id, call) => get(deliveryAt(id), call),
+    redeliverWebhook: (id, call) => post(`${deliveryAt(id)}/redeliver`, undefined, call),
+    readSharedWebhookSecret: (call) => get(`${api}/webhooks/secret`, call),
+    rotateSharedWebhookSecret: (call) => post(`${api}/webhooks/secret/rotate`, undefined, call),
+
+    listKeys: (call) => get(`${api}/keys`, call),
+    createKey: (request, call) => post(`${api}/keys`, request, call),
+    rotateKey: (keyId, rotation = {}, call) => post(`${keyAt(keyId)}/rotate`, rotation, call),
+    revokeKey: (keyId, call) => post(`${keyAt(keyId)}/revoke`, undefined, call),
+
+    readLimits: (call) => get(`${api}/limits`, call),
+    setLimits: (change, call) => put(`${api}/limits`, change, call),
+    pause: (request = {}, call) => post(`${api}/pause`, request, call),
+    resume: (request = {}, call) => post(`${api}/resume`, request, call),
+    isAlive: (call) => get('/livez', call),
+    isReady: (call) => get('/readyz', call),
+    readMetrics: (call) =>
+      sender.text({ method: 'GET', path: '/metrics', headers: { accept: 'text/plain' } }, call),
+  }
+}

@@ -1,0 +1,36 @@
+/** What the server says went wrong: `error` in a few words, `reason` what to do about it, further members say where. */
+export interface Problem {
+  readonly error: string
+  readonly reason?: string
+  /** The first member of the request that is wrong. */
+  readonly field?: string
+  readonly problems?: readonly { readonly field: string; readonly reason: string }[]
+  readonly [member: string]: unknown
+}
+
+/** The server refused the request, or failed at it. */
+export class ApiError extends Error {
+  readonly status: number
+  readonly body: Problem
+  constructor(status: number, body: Problem) {
+    super(body.reason === undefined ? body.error : `${body.error}: ${body.reason}`)
+    this.name = 'ApiError'
+    this.status = status
+    this.body = body
+  }
+}
+
+/** An answer that is no success, as an error; one that is not in the server's words may be a proxy's. */
+export async function errorOf(response: Response): Promise<ApiError> {
+  const text = await response.text()
+  try {
+    const body: unknown = JSON.parse(text)
+    if (isProblem(body)) return new ApiError(response.status, body)
+  } catch {
+    // Told below in the words of HTTP.
+  }
+  return new ApiError(response.status, { error: response.statusText || `Status ${response.status}` })
+}
+
+const isProblem = (body: unknown): body is Problem =>
+  typeof body === 'object' && body !== null && 'error' in body && typeof body.error === 'string'

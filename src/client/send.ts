@@ -1,0 +1,157 @@
+/** One request after the other: with a deadline, and again where the network failed and it can do no harm. */
+import { errorOf } from './error.ts'
+
+export interface ClientOptions {
+  /** Where the server is, such as `http://127.0.0.1:4000`. */
+  readonly url: string
+  /** Sent as `Authorization: Bearer`. */
+  readonly key?: string
+  /** Another `fetch` than the platform's. */
+  readonly fetch?: typeof fetch
+  /** How long an answer may take, ms; of bytes, until they begin to come. */
+  readonly timeoutMs?: number
+}
+
+export interface CallOptions {
+  readonly signal?: AbortSignal
+}
+
+export interface Request {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  readonly path: string
+  readonly query?: Readonly<Record<string, string | number | boolean | undefined>> | undefined
+  /** Sent as JSON. */
+  readonly json?: unknown
+  /** Sent as it is. */
+  readonly bytes?: Blob | ArrayBuffer | Uint8Array<ArrayBuffer>
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+export interface Sender {
+  /** The answer, its body still to be read. @throws {ApiError} */
+  send(request: Request, options?: CallOptions): Promise<Response>
+  /** The answer's JSON. @throws {ApiError} */
+  json<Answer>(request: Request, options?: CallOptions): Promise<Answer>
+  /** The answer's text. @throws {ApiError} */
+  text(request: Request, options?: CallOptions): Promise<string>
+  /** The answer, which goes on for as long as `signal` lets it. @throws {ApiError} */
+  open(request: Request, signal: AbortSignal): Promise<Response>
+}
+
+const standardTimeoutMs = 30_000
+
+/** The waits before a request is sent again. */
+const againMs = [250, 1_000] as const
+
+export function createSender({
+  url,
+  key,
+  fetch: send = fetch,
+  timeoutMs = standardTimeoutMs,
+}: ClientOptions): Sender {
+  /** Sends it; what is wrong with it itself is told at once. */
+  const sending = (request: Request, idempotencyKey?: string) => {
+    const address = addressOf(url, request)
+    const { method, json, bytes } = request
+    const headers = {
+      accept: 'application/json',
+      ...(key !== undefined && { authorization: `Bearer ${key}` }),
+      ...(idempotencyKey !== undefined && { 'idempotency-key': idempotencyKey }),
+      ...(json !== undefined && { 'content-type': 'application/json' }),
+      ...request.headers,
+    }
+    const body = bytes ?? (json === undefined ? null : JSON.stringify(json))
+    return (signal: AbortSignal): Promise<Response> => send(address, { method, headers, body, signal })
+  }
+
+  /** `read` is within the deadline too. */
+  const ask = async <Answer>(
+    request: Request,
+    { signal }: CallOptions,
+    read: (response: Response) => Promise<Answer>,
+  ): Promise<Answer> => {
+    // Of a POST whose answer is lost nobody knows whether it was done: with a key, asking again does no harm.
+    const once = sending(request, request.method === 'POST' ? newKey() : undefined)
+    for (let sent = 0; ; sent++) {
+      const deadline = deadlineIn(timeoutMs, signal)
+      try {
+        const response = await once(deadline.signal)
+        if (response.ok) return await read(response)
+        // The one that was lost before is still being worked on.
+        const isRunning = response.status === 409 && sent > 0 && response.headers.has('retry-after')
+        const error = await errorOf(response)
+        if (!isRunning || sent >= againMs.length) throw error
+      } catch (error) {
+        if (!isNetworkFailure(error) || sent >= againMs.length || !mayRepeat(request)) throw error
+      } finally {
+        deadline.end()
+      }
+      await pause(againMs[sent]!, signal)
+    }
+  }
+
+  return {
+    send: (request, options = {}) => ask(request, options, (response) => Promise.resolve(response)),
+    json: <Answer>(request: Request, options: CallOptions = {}) =>
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the server says it sends
+      ask(request, options, async (response) => (await response.json()) as Answer),
+    text: (request, options = {}) => ask(request, options, (response) => response.text()),
+    async open(request, signal) {
+      const deadline = deadlineIn(timeoutMs, signal)
+      try {
+        const response = await sending(request)(deadline.signal)
+        if (response.ok) return response
+        throw await errorOf(response)
+      } finally {
+        deadline.end()
+      }
+    },
+  }
+}
+
+function addressOf(url: string, { path, query = {} }: Request): URL {
+  const address = new URL(path, url)
+  for (const [name, value] of Object.entries(query))
+    if (value !== undefined) address.searchParams.set(name, String(value))
+  return address
+}
+
+/** Twice the same change may be told as a refusal the second time, so changes other than a POST with its key are not repeated. */
+const mayRepeat = ({ method }: Request): boolean => method === 'GET' || method === 'POST'
+
+/** What `fetch` throws where no answer came; a deadline or the caller's signal throws otherwise. */
+const isNetworkFailure = (error: unknown): boolean => error instanceof TypeError
+
+/** 128 bits of chance, as hex digits. */
+const newKey = (): string =>
+  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join(
+    '',
+  )
+
+/** A signal that fires with the caller's, or when the time is over; `end` lets the answer go on as long as it likes. */
+export function deadlineIn(
+  ms: number,
+  signal: AbortSignal | undefined,
+): { readonly signal: AbortSignal; readonly end: () => void } {
+  const controller = new AbortController()
+  const timer = setTimeout(() => {
+    controller.abort(new DOMException(`No answer within ${ms} ms`, 'TimeoutError'))
+  }, ms)
+  const signals = signal ? [controller.signal, signal] : [controller.signal]
+  return { signal: AbortSignal.any(signals), end: () => clearTimeout(timer) }
+}
+
+/** Resolves after `ms`; rejects when `signal` fires. */
+export const pause = (ms: number, signal?: AbortSignal): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const stop = (): void => {
+      clearTimeout(timer)
+      reject(signal?.reason)
+    }
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', stop)
+      resolve()
+    }, ms)
+    if (signal?.aborted) stop()
+    else signal?.addEventListener('abort', stop, { once: true })
+  })
