@@ -308,6 +308,9 @@ const pastTense = {
   resume: 'resumed',
 } as const
 
+const time = (given: string | null | undefined, old: number | null): number | null =>
+  given === undefined ? old : given === null ? null : Date.parse(given)
+
 /** @throws {RefusedError} `invalid`, where the times can't be kept. */
 function timesOf(
   {
@@ -317,8 +320,6 @@ function timesOf(
   before: Pick<Job, 'runAt' | 'deadlineAt'>,
   now: number,
 ): Pick<Job, 'runAt' | 'deadlineAt'> {
-  const time = (given: string | null | undefined, old: number | null): number | null =>
-    given === undefined ? old : given === null ? null : Date.parse(given)
   const runAt = time(run_at, before.runAt)
   const deadlineAt = time(deadline_at, before.deadlineAt)
   if (typeof deadline_at === 'string' && deadlineAt !== null && deadlineAt <= now)

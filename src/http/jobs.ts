@@ -182,8 +182,8 @@ const pageSize = { standard: 50, most: 200 }
 const mostLabels = 10
 const pageReason = `must be a whole number from 1 to ${pageSize.most}`
 
-const areStatuses = (text: string): boolean =>
-  text.split(',').every((name) => (jobStatuses as readonly string[]).includes(name))
+const areStatuses = (names: string[]): names is JobStatus[] =>
+  names.every((name) => (jobStatuses as readonly string[]).includes(name))
 
 const timeQuery = (name: string) =>
   once(name)
@@ -195,8 +195,8 @@ const timeQuery = (name: string) =>
 const listQuery = z
   .object({
     status: once('status')
+      .transform((text) => text.split(','))
       .refine(areStatuses, `must be one of ${jobStatuses.join(', ')}, or several with commas between them`)
-      .transform((text) => text.split(',') as JobStatus[])
       .optional()
       .openapi({ type: 'string', example: 'pending,approved' })
       .describe('One state, or several with commas between them'),

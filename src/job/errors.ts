@@ -59,6 +59,8 @@ export type Refusal =
     }
   /** The request itself is wrong: each problem says where and what to do. */
   | { readonly code: 'invalid'; readonly problems: readonly FieldProblem[] }
+  /** Its bytes were there, and are not kept for ever. */
+  | { readonly code: 'removed'; readonly reason: string; readonly removedAt: number }
   /** Uploaded bytes that can't be an asset. */
   | { readonly code: 'asset_refused'; readonly kind: AssetRefusal }
   /** Asked for too early: there is no film, thumbnail or clip yet. */

@@ -17,7 +17,7 @@ import {
   timeSchema,
   wholeFrom,
 } from './members.ts'
-import { type ErrorClass, errorClasses } from './retry-policy.ts'
+import type { ErrorClass } from './retry-policy.ts'
 import { fits, transitions } from './scene.ts'
 import { webhookEvents, webhookUrl } from './webhook.ts'
 
@@ -90,15 +90,17 @@ const retryWish = {
   max_delay: seconds.optional().describe('No wait is longer, in seconds; 600 if not given'),
 }
 
+const ofClass = z.strictObject(retryWish).optional()
+
 export const retryPolicySchema = z.strictObject({
   ...retryWish,
   classes: z
-    .strictObject(
-      Object.fromEntries(errorClasses.map((name) => [name, z.strictObject(retryWish).optional()])) as Record<
-        ErrorClass,
-        z.ZodOptional<z.ZodObject<typeof retryWish, z.core.$strict>>
-      >,
-    )
+    .strictObject({
+      provider: ofClass.describe('It failed at a provider, or on the way there'),
+      machine: ofClass.describe('This machine was too busy, or ran out of memory or time'),
+      clip: ofClass.describe('What was rendered turned out bad'),
+      other: ofClass.describe('Anything else'),
+    } satisfies Record<ErrorClass, unknown>)
     .optional()
     .describe('Other rules for some classes of error'),
 })

@@ -5,8 +5,7 @@ import type { Failure } from './scene.ts'
  * `provider`: it failed at a provider, or on the way there. `machine`: this machine was too busy, or ran out of memory or
  * time. `clip`: what was rendered turned out bad. `other`: anything else.
  */
-export const errorClasses = ['provider', 'machine', 'clip', 'other'] as const
-export type ErrorClass = (typeof errorClasses)[number]
+export type ErrorClass = 'provider' | 'machine' | 'clip' | 'other'
 
 const classOfCode: ReadonlyMap<string, ErrorClass> = new Map([
   ['provider_error', 'provider'],
@@ -61,14 +60,15 @@ export function retryRule(
   standard: Omit<RetryRule, 'maxDelayMs'>,
 ): RetryRule {
   const ofClass = policy?.classes?.[errorClassOf(failure)]
-  const ms = (seconds: number | undefined): number | undefined =>
-    seconds === undefined ? undefined : seconds * 1000
   return {
     maxTries: ofClass?.max_tries ?? policy?.max_tries ?? standard.maxTries,
     delayMs: ms(ofClass?.delay ?? policy?.delay) ?? standard.delayMs,
     maxDelayMs: ms(ofClass?.max_delay ?? policy?.max_delay) ?? longestDelayMs,
   }
 }
+
+const ms = (seconds: number | undefined): number | undefined =>
+  seconds === undefined ? undefined : seconds * 1000
 
 const longestDelayMs = 10 * 60_000
 

@@ -436,7 +436,7 @@ export interface JobQuery {
 }
 
 /** As a part of a pattern of `like`, in which it stands for itself. */
-const escaped = (text: string): string => text.replace(/[!%_]/g, (sign) => `!${sign}`)
+const escaped = (part: string): string => part.replace(/[!%_]/g, (sign) => `!${sign}`)
 
 /**
  * Newest first. Where labels are asked for, the walk is along the first one's jobs, so that a page costs the same however many
