@@ -6,6 +6,7 @@ import sharp from 'sharp'
 
 export interface ServerProcess {
   readonly url: string
+  readonly pid: number
   /** All lines logged so far. */
   readonly lines: readonly string[]
   /** How it ended: an exit code or a signal. */
@@ -40,6 +41,7 @@ export async function startServer(
   ])
   return {
     url,
+    pid: child.pid!,
     lines,
     ended,
     kill: (signal) => {
