@@ -1,35 +1,20 @@
 #!/usr/bin/env node
 /** The command: a film with nothing else needed, or the wishes of a person told to a running server. */
-import { CommandError } from './cli/command-error.ts'
-import { type CommandContext, renderFilm } from './cli/film.ts'
+import { asCommandError } from './cli/client.ts'
+import { CommandError, usageError } from './cli/command-error.ts'
+import type { Command } from './cli/command.ts'
+import { commands } from './cli/commands.ts'
 import { help } from './cli/help.ts'
-import { budgets, estimate, ledger } from './cli/money.ts'
+import { oldNodeWords } from './cli/node-version.ts'
+import { nearest, readOptions } from './cli/option.ts'
 import { terminalOf } from './cli/progress.ts'
-import { approve, cancel, download, list, regenerate, show, submit, watch } from './cli/remote.ts'
-
-const commands: Readonly<Record<string, (context: CommandContext) => Promise<void>>> = {
-  demo: (context) => renderFilm(context, 'demo'),
-  render: (context) => renderFilm(context, 'render'),
-  estimate,
-  submit,
-  approve,
-  show,
-  list,
-  watch,
-  cancel,
-  regenerate,
-  download,
-  ledger,
-  budgets,
-}
-
-/** npm only warns of an older one, which would fail somewhere inside and in words of its own. */
-const oldestNode = { major: 24, minor: 2 }
 
 /** Resolves to the exit code. */
 async function run([name = '', ...args]: readonly string[], env = process.env): Promise<number> {
   if (name === '' || name === 'help' || name === '--help' || name === '-h') {
-    process.stdout.write(`${help[args[0] ?? ''] ?? help['']}\n`)
+    const [about = ''] = args
+    if (!Object.hasOwn(help, about)) throw noCommand(about)
+    process.stdout.write(`${help[about]}\n`)
     return name === '' ? 2 : 0
   }
   const text = Object.hasOwn(help, name) ? help[name] : undefined
@@ -37,12 +22,13 @@ async function run([name = '', ...args]: readonly string[], env = process.env): 
     process.stdout.write(`${text}\n`)
     return 0
   }
-  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
-  if (major < oldestNode.major || (major === oldestNode.major && minor < oldestNode.minor))
-    throw new CommandError(
-      `Node ${oldestNode.major}.${oldestNode.minor} or newer is needed, and this is ${process.versions.node}`,
-    )
+  const old = oldNodeWords(process.versions.node)
+  // doctor tells it among the rest.
+  if (old !== undefined && name !== 'doctor') throw new CommandError(old)
   if (name === 'serve') {
+    const { positionals } = readOptions(name, args, {})
+    if (positionals.length > 0)
+      throw usageError(`serve takes no "${positionals[0]}": coordinator serve --help tells its environment`)
     // It has signals and a log of its own; the other commands do without what it loads.
     const { serve } = await import('./main.ts')
     await serve(env).catch((error: unknown) => {
@@ -53,12 +39,20 @@ async function run([name = '', ...args]: readonly string[], env = process.env): 
     return 0
   }
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined
-  if (!command) throw new CommandError(`There is no command "${name}". coordinator --help lists them`, 2)
-  return runInterruptible(command, args, env)
+  if (!command) throw noCommand(name)
+  return runInterruptible(command, name, args, env)
+}
+
+function noCommand(name: string): CommandError {
+  const meant = nearest(name, Object.keys(help))
+  return usageError(
+    `There is no command "${name}". ${meant ? `Did you mean ${meant}?` : 'coordinator --help lists them'}`,
+  )
 }
 
 async function runInterruptible(
-  command: (context: CommandContext) => Promise<void>,
+  command: Command,
+  name: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv,
 ): Promise<number> {
@@ -81,7 +75,13 @@ async function runInterruptible(
       process.once(signal, () => process.exit(code))
     })
   try {
-    await command({ args, env, terminal: terminalOf(process.stdout, env), signal: interrupted.signal })
+    await command.run({
+      command: name,
+      args,
+      env,
+      terminal: terminalOf(process.stdout, env),
+      signal: interrupted.signal,
+    })
     return 0
   } catch (error) {
     if (!interrupted.signal.aborted) throw error
@@ -95,7 +95,8 @@ process.stderr.on('error', () => {})
 
 try {
   process.exitCode = await run(process.argv.slice(2))
-} catch (error) {
+} catch (thrown) {
+  const error = asCommandError(thrown)
   const known = error instanceof CommandError
   process.stderr.write(
     `coordinator: ${known ? error.message : (error instanceof Error && error.stack) || String(error)}\n`,

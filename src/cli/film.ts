@@ -2,31 +2,23 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline/promises'
 import type { JobAnswer } from '../http/jobs.ts'
-import type { ApprovalRequest } from '../job/request.ts'
-import { type Client, createClient } from './client.ts'
+import type { ApprovalRequest } from '../job/control-request.ts'
+import { canAsk, confirm } from './asking.ts'
+import { type Client, connect } from './client.ts'
 import { CommandError, usageError } from './command-error.ts'
-import { filmOptions, readOptions } from './option.ts'
+import { type Command, type CommandContext, command } from './command.ts'
+import { type Read, filmOptions } from './option.ts'
 import { type Output, chooseOutput, saveFilm } from './output.ts'
 import { type Bill, type OwnReplicate, startOwnReplicate } from './own-replicate.ts'
 import { type OwnServer, startOwnServer } from './own-server.ts'
-import { type Terminal, createDisplay, followJob } from './progress.ts'
+import { createDisplay, followJob } from './progress.ts'
 import { checkReadable, filmRequest, uploadPhotos } from './request.ts'
 import { planLines, planOfJob } from './view.ts'
 import { count, spokenCost, spokenDuration, spokenLength, spokenSize } from './words.ts'
 
-export interface CommandContext {
-  readonly args: readonly string[]
-  readonly env: Readonly<Record<string, string | undefined>>
-  readonly terminal: Terminal
-  /** Fires on Ctrl-C and SIGTERM. */
-  readonly signal: AbortSignal
-}
-
 const options = {
   ...filmOptions,
-  'replicate-fake': { type: 'boolean', default: false },
   out: { type: 'string' },
   force: { type: 'boolean', default: false },
   yes: { type: 'boolean', default: false },
@@ -37,13 +29,22 @@ const options = {
 /** Shown at its best, and at a price that a person remembers. */
 const playModel = 'google/veo-3.1-fast'
 
-export async function renderFilm(context: CommandContext, command: 'demo' | 'render'): Promise<void> {
+export const demo: Command = command(
+  { ...options, 'replicate-fake': { type: 'boolean', default: false } },
+  (context, read) => renderFilm(context, read, read.values['replicate-fake']),
+)
+
+export const render: Command = command(options, async (context, read) => {
+  if (read.positionals.length === 0) throw usageError('render needs at least one photograph')
+  await renderFilm(context, read, false)
+})
+
+async function renderFilm(
+  context: CommandContext,
+  { values, positionals }: Read<typeof options>,
+  isPlay: boolean,
+): Promise<void> {
   const { env, signal, terminal } = context
-  const { values, positionals } = readOptions(context.args, options)
-  const isPlay = values['replicate-fake']
-  if (command === 'render' && positionals.length === 0)
-    throw usageError('render needs at least one photograph')
-  if (command === 'render' && isPlay) throw usageError('--replicate-fake is for demo alone')
   await checkReadable(positionals)
   const output = await chooseOutput(values.out, values.force)
 
@@ -56,7 +57,7 @@ export async function renderFilm(context: CommandContext, command: 'demo' | 'ren
     const say = (line: string): void => void (values.json || terminal.out.write(`${line}\n`))
     if (isPlay) replicate = await startOwnReplicate(folder, env)
     server = await startOwnServer(folder, { ...env, ...replicate?.serverEnv }, { isReached: isPlay })
-    const client = createClient(server.url, signal)
+    const client = connect(server.url, signal)
     const photos = positionals.length > 0 ? positionals : await samplePhotos(folder, say)
     const type = values.type ?? (positionals.length > 0 ? undefined : 'property_photos')
     const model = values.model ?? (isPlay ? playModel : undefined)
@@ -114,9 +115,9 @@ async function makeFilm(
   const list = terminal.live && planned.estimated_cost === 0 ? 'no list' : 'list'
   for (const line of planLines(planOfJob(planned), fileOf, terminal.screen(), list)) say(line)
   const approval = await approveCost(planned, wishes)
-  const jobId = String(planned.job_id)
+  const jobId = planned.job_id
   stake.isPaid = planned.estimated_cost !== 0 && !isPlay
-  await client.approve(jobId, approval)
+  await client.approveJob(jobId, approval)
 
   const display = createDisplay(terminal, { fileOf, silent: wishes.json })
   const { job } = await followJob(client, jobId, display, signal)
@@ -127,10 +128,8 @@ async function makeFilm(
 }
 
 /** What costs nothing needs no question. What is approved is what was shown. */
-async function approveCost(
-  job: JobAnswer,
-  { yes, say, signal, terminal, isPlay }: Wishes,
-): Promise<ApprovalRequest> {
+async function approveCost(job: JobAnswer, wishes: Wishes): Promise<ApprovalRequest> {
+  const { yes, say, terminal, isPlay } = wishes
   const cost = job.estimated_cost
   const approval = {
     revision: job.revision,
@@ -140,17 +139,14 @@ async function approveCost(
   if (cost === 0) begins('Nothing to pay')
   else if (isPlay) begins('Play money, billed by a fake Replicate here')
   if (cost === 0 || isPlay || (yes && cost !== null)) return approval
-  if (!process.stdin.isTTY || !terminal.out.isTTY)
+  if (!canAsk(wishes))
     throw new CommandError(
       cost === null
         ? 'The price of a model is not known: only a person at a terminal may approve that'
         : `The film would cost ${spokenCost(cost)}: give --yes to approve that`,
     )
-  const asking = createInterface({ input: process.stdin, output: terminal.out })
   const sum = cost === null ? 'an unknown sum' : spokenCost(cost)
-  const answer = await asking.question(`\n  Spend ${sum}? [y/N] `, { signal })
-  asking.close()
-  if (!/^y(?:es)?$/i.test(answer.trim()))
+  if (!(await confirm(`\n  Spend ${sum}?`, wishes)))
     throw new CommandError('Not approved, so nothing was rendered or spent')
   return approval
 }

@@ -157,7 +157,13 @@ function keyLines({ keys: all }: KeysAnswer): string[] {
   return [
     keyRow('NAME', 'BEGINS WITH', 'MAY', 'LAST USED (UTC)', 'STATE'),
     ...all.map((key) =>
-      keyRow(key.name, key.prefix, key.scopes.join(','), key.last_used_at === null ? 'never' : minuteOf(key.last_used_at), stateOf(key)),
+      keyRow(
+        key.name,
+        key.prefix,
+        key.scopes.join(','),
+        key.last_used_at === null ? 'never' : minuteOf(key.last_used_at),
+        stateOf(key),
+      ),
     ),
   ]
 }

@@ -2,10 +2,16 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { usageError } from './command-error.ts'
 
-type Options = NonNullable<ParseArgsConfig['options']>
+export type Options = NonNullable<ParseArgsConfig['options']>
+
+export type Read<Given extends Options> = ReturnType<typeof readOptions<Given>>
 
 /** parseArgs, with its errors in a person's words. */
-export function readOptions<const Given extends Options>(args: readonly string[], options: Given) {
+export function readOptions<const Given extends Options>(
+  command: string,
+  args: readonly string[],
+  options: Given,
+) {
   try {
     return parseArgs({
       args: [...args],
@@ -14,8 +20,41 @@ export function readOptions<const Given extends Options>(args: readonly string[]
     })
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
-    throw usageError(message.split('. ')[0]!)
+    const sentence = message.split('. ')[0]!
+    const [, unknown] = /^Unknown option '--([^']+)'/.exec(sentence) ?? []
+    const meant = unknown === undefined ? undefined : nearest(unknown, Object.keys(options))
+    const hint = meant === undefined ? '' : `. Did you mean --${meant}?`
+    throw usageError(`${sentence}${hint || `. coordinator ${command} --help tells what it takes`}`)
   }
+}
+
+/** Which of the names was probably meant: one that begins so, or differs by two letters at most. */
+export function nearest(given: string, names: readonly string[]): string | undefined {
+  const begun = names.filter((name) => given.length > 1 && name.startsWith(given))
+  if (begun.length === 1) return begun[0]
+  const most = given.length > 3 ? 2 : 1
+  return names
+    .map((name) => ({ name, changes: changesBetween(given, name) }))
+    .filter(({ changes }) => changes <= most)
+    .toSorted((a, b) => a.changes - b.changes)[0]?.name
+}
+
+/** How many letters are to be put in, taken out or replaced. */
+function changesBetween(from: string, to: string): number {
+  let above = Array.from({ length: to.length + 1 }, (_, index) => index)
+  for (let row = 0; row < from.length; row++) {
+    const line = [row + 1]
+    for (let column = 1; column <= to.length; column++)
+      line.push(
+        Math.min(
+          above[column]! + 1,
+          line[column - 1]! + 1,
+          above[column - 1]! + (from[row] === to[column - 1] ? 0 : 1),
+        ),
+      )
+    above = line
+  }
+  return above[to.length]!
 }
 
 /** How a film is made: for demo, render and submit. */
@@ -37,8 +76,8 @@ export type FilmOptions = {
 } & { readonly audio?: boolean | undefined }
 
 /** The request's parameters that options stand for; what they may be is the server's to say. */
-export function filmParameters(options: FilmOptions): Record<string, unknown> {
-  const given = {
+export const filmParameters = (options: FilmOptions): Record<string, unknown> =>
+  given({
     title: options.title,
     resolution: options.resolution,
     fps: numberOf('fps', options.fps),
@@ -48,9 +87,14 @@ export function filmParameters(options: FilmOptions): Record<string, unknown> {
     fit: options.fit,
     model: options.model,
     audio: options.audio,
-  }
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
-}
+  })
+
+type Present<Members> = { [Name in keyof Members]?: Exclude<Members[Name], undefined> }
+
+/** Without the members that are undefined. */
+export const given = <Members extends object>(members: Members): Present<Members> =>
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the filter leaves
+  Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as Present<Members>
 
 export function numberOf(name: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined
@@ -59,3 +103,11 @@ export function numberOf(name: string, text: string | undefined): number | undef
     throw usageError(`--${name} must be a number, not "${text}"`)
   return number
 }
+
+/** A number, or null for `none`. */
+export const numberOrNone = (name: string, text: string | undefined): number | null | undefined =>
+  text === 'none' ? null : numberOf(name, text)
+
+/** What is set, or null for `none`. */
+export const textOrNone = (text: string | undefined): string | null | undefined =>
+  text === 'none' ? null : text

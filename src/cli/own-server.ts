@@ -35,6 +35,8 @@ export async function startOwnServer(
       // One from the environment leads to another server, which knows nothing of our pictures.
       PUBLIC_BASE_URL: isReached ? `http://127.0.0.1:${port}` : '',
       DATA_DIR: dataDir,
+      // It is gone with the command, and nobody else knows where it listens.
+      REQUIRE_KEYS: 'false',
       LOG_LEVEL: 'info',
       SHUTDOWN_GRACE_MS: '0',
     },

@@ -47,32 +47,75 @@ export interface Display {
   end(): void
 }
 
-const pollMs = 200
 const ended = new Set<string>(['completed', 'failed', 'cancelled'])
 
-/** Asks until the job has ended, and tells the display each time. */
+/** Looks whenever something happens to the job, until it has ended, and tells the display each time. */
 export async function followJob(
   client: Client,
-  jobId: string,
+  jobId: number,
   display: Display,
   signal: AbortSignal,
 ): Promise<Followed> {
+  const news = newsOf(client, jobId)
   try {
     for (;;) {
       // The scenes first: a job that is said to be completed then has all of its scenes.
-      const scenes = await client.scenes(jobId)
-      const followed = { job: await client.job(jobId), scenes }
+      const scenes = await client.listScenes(jobId)
+      const followed = { job: await client.readJob(jobId), scenes }
       const over = ended.has(followed.job.status)
       if (over) {
-        const last = { job: followed.job, scenes: await client.scenes(jobId) }
+        const last = { job: followed.job, scenes: await client.listScenes(jobId) }
         display.update(last)
         return last
       }
       display.update(followed)
-      await sleep(pollMs, undefined, { signal })
+      await news.next(signal)
     }
   } finally {
+    news.close()
     display.end()
+  }
+}
+
+/** Between two looks, however much happens. */
+const leastMs = 100
+/** Without live events. */
+const pollMs = 200
+/** With them: why something waits changes without an event, and a connection may be dead without saying so. */
+const livePollMs = 2000
+
+interface News {
+  /** Resolves when it is time to look again. */
+  next(signal: AbortSignal): Promise<void>
+  close(): void
+}
+
+/** The job's events are but a hint that there is something to see: where they can't be had, looking is all there is. */
+function newsOf(client: Client, jobId: number): News {
+  const closed = new AbortController()
+  let happened = new AbortController()
+  let isLive = false
+  const listen = async (): Promise<void> => {
+    const events = client.watchJob(jobId, { signal: closed.signal })
+    while (!(await events.next()).done) {
+      isLive = true
+      happened.abort()
+    }
+  }
+  void listen()
+    .catch(() => {})
+    .finally(() => (isLive = false))
+  return {
+    async next(signal) {
+      await sleep(leastMs, undefined, { signal })
+      await systemHost.sleep(
+        (isLive ? livePollMs : pollMs) - leastMs,
+        AbortSignal.any([happened.signal, signal]),
+      )
+      signal.throwIfAborted()
+      happened = new AbortController()
+    },
+    close: () => closed.abort(),
   }
 }
 

@@ -1,7 +1,10 @@
 /** The commands that ask a running server for films. */
 import {
   approvalCommand,
+  atUrl,
   clientFor,
+  jobIdOf,
+  noMore,
   oneId,
   print,
   printJson,
@@ -9,22 +12,35 @@ import {
   remoteOptions,
   requestOptions,
 } from './asking.ts'
-import type { Client } from './client.ts'
-import type { JobAnswer } from '../http/jobs.ts'
-import type { SceneAnswer } from '../http/scenes.ts'
+import type { JobsAnswer, JobsQuery } from '../client/client.ts'
+import type { Client, Wish } from './client.ts'
 import { CommandError, usageError } from './command-error.ts'
-import type { CommandContext } from './film.ts'
-import { numberOf, readOptions } from './option.ts'
+import { type Command, command } from './command.ts'
+import { type Read, given, numberOf } from './option.ts'
 import { chooseOutput, saveFilm } from './output.ts'
 import { createDisplay, followJob } from './progress.ts'
-import { planLines, planOfJob, sceneName } from './view.ts'
-import { count, fitted, spokenCost, spokenLength, spokenMoney, spokenSize } from './words.ts'
+import { showLines } from './show.ts'
+import { roomOf, tableLines } from './table.ts'
+import { planLines, planOfJob } from './view.ts'
+import { count, minuteOf, spokenCost, spokenSize } from './words.ts'
 
-export async function submit(context: CommandContext): Promise<void> {
-  const { values, positionals } = readOptions(context.args, { ...requestOptions, name: { type: 'string' } })
-  const client = clientFor(values.url, context.signal)
+const submitOptions = {
+  ...requestOptions,
+  name: { type: 'string' },
+  priority: { type: 'string' },
+  'depends-on': { type: 'string' },
+  'run-at': { type: 'string' },
+  deadline: { type: 'string' },
+  client: { type: 'string' },
+  'webhook-url': { type: 'string' },
+  'max-tries': { type: 'string' },
+} as const
+
+export const submit: Command = command(submitOptions, async (context, { values, positionals }) => {
+  const members = wishOf(values)
+  const client = clientFor(values, context)
   const { request, fileOf } = await readRequest(client, positionals, values, 'submit')
-  const job = await client.createJob(request)
+  const job = await client.createJob(withMembers(request, members, values.client))
   if (values.json) return printJson(context, job)
   print(
     context,
@@ -33,181 +49,165 @@ export async function submit(context: CommandContext): Promise<void> {
     `  Job ${job.job_id} waits for your approval: ${approvalCommand(job.job_id, job.estimated_cost, values.url)}`,
     '',
   )
-}
+})
 
-export async function approve(context: CommandContext): Promise<void> {
-  const { values, positionals } = readOptions(context.args, {
-    ...remoteOptions,
-    'max-cost': { type: 'string' },
-    'accept-unknown-cost': { type: 'boolean', default: false },
+type SubmitValues = Read<typeof submitOptions>['values']
+
+/** What a request says beside its parameters. */
+const wishOf = (values: SubmitValues) => {
+  const tries = numberOf('max-tries', values['max-tries'])
+  return given({
+    video_name: values.name,
+    priority: numberOf('priority', values.priority),
+    depends_on: values['depends-on']?.split(',').map(dependencyOf),
+    run_at: values['run-at'],
+    deadline_at: values.deadline,
+    webhook_url: values['webhook-url'],
+    retry: tries === undefined ? undefined : { max_tries: tries },
   })
-  const id = oneId(positionals, 'approve')
-  const most = numberOf('max-cost', values['max-cost'])
-  const answer = await clientFor(values.url, context.signal).approve(id, {
-    ...(most !== undefined && { max_cost: most }),
-    ...(values['accept-unknown-cost'] && { accept_unknown_cost: true }),
-  })
-  if (values.json) printJson(context, answer)
-  else print(context, `Job ${answer.job_id} is approved`)
 }
 
-export async function cancel(context: CommandContext): Promise<void> {
-  const { values, positionals } = readOptions(context.args, remoteOptions)
-  const id = oneId(positionals, 'cancel')
-  const answer = await clientFor(values.url, context.signal).cancel(id)
-  if (values.json) return printJson(context, answer)
-  const { spent, reserved } = answer.costs
-  print(
-    context,
-    `Job ${answer.job_id} is cancelled`,
-    spent === 0
-      ? 'Nothing is charged'
-      : `${spent === null ? 'An unknown sum' : spokenCost(spent)} stays charged`,
-    ...(reserved > 0
-      ? [
-          `${spokenCost(reserved)} may still be, until the provider has ended what runs: coordinator show ${id} tells`,
-        ]
-      : []),
-  )
+/** What options say goes before what a file says. */
+function withMembers(request: Wish, members: ReturnType<typeof wishOf>, clientId: string | undefined): Wish {
+  const { parameters } = request
+  return {
+    ...request,
+    ...members,
+    ...(clientId !== undefined && { parameters: { ...parameters, client_id: clientId } }),
+  }
 }
 
-export async function regenerate(context: CommandContext): Promise<void> {
-  const { values, positionals } = readOptions(context.args, remoteOptions)
-  const [id, wanted, ...others] = positionals
-  if (id === undefined || wanted === undefined || others.length > 0)
+const onFailures = ['fail', 'wait', 'ignore'] as const
+
+/** `12`, `12:wait`. */
+function dependencyOf(text: string): { job_id: number; on_failure?: (typeof onFailures)[number] } {
+  const [id = '', wanted, ...others] = text.trim().split(':')
+  const on_failure = onFailures.find((name) => name === wanted)
+  if (others.length > 0 || (wanted !== undefined && on_failure === undefined))
+    throw usageError(`--depends-on must be like 12,13:wait,14:ignore, not "${text}"`)
+  return { job_id: jobIdOf(id), ...(on_failure && { on_failure }) }
+}
+
+export const regenerate: Command = command(remoteOptions, async (context, { values, positionals }) => {
+  const [told, wanted, ...others] = positionals
+  if (told === undefined || wanted === undefined || others.length > 0)
     throw usageError("regenerate needs a job's id and a scene's number")
-  const client = clientFor(values.url, context.signal)
-  const answer = await client.regenerate(id, await sceneIdOf(client, id, wanted))
+  const id = jobIdOf(told)
+  const client = clientFor(values, context)
+  const answer = await client.regenerateScene(id, await sceneIdOf(client, id, wanted))
   if (values.json) return printJson(context, answer)
   const { scene, to_approve } = answer
   const words = `Scene ${scene.position + 1} of job ${id} is rendered again`
   const sum = to_approve === null ? 'its unknown cost is' : `${spokenCost(to_approve)} more are`
   if (to_approve === 0) print(context, words)
   else print(context, `${words}, once ${sum} approved: ${approvalCommand(id, to_approve, values.url)}`)
-}
+})
 
 /** A scene's number, as people see it, or its id. */
-async function sceneIdOf(client: Client, jobId: string, wanted: string): Promise<string> {
+async function sceneIdOf(client: Client, jobId: number, wanted: string): Promise<string> {
   if (!/^\d{1,6}$/.test(wanted)) return wanted
-  const { scenes } = await client.scenes(jobId)
+  const { scenes } = await client.listScenes(jobId)
   const scene = scenes[Number(wanted) - 1]
   if (scene) return scene.id
   throw new CommandError(`Job ${jobId} has ${count(scenes.length, 'scene')}, and no scene ${wanted}`)
 }
 
-export async function show(context: CommandContext): Promise<void> {
-  const { values, positionals } = readOptions(context.args, remoteOptions)
-  const client = clientFor(values.url, context.signal)
+export const show: Command = command(remoteOptions, async (context, { values, positionals }) => {
+  const client = clientFor(values, context)
   const id = oneId(positionals, 'show')
-  const job = await client.job(id)
-  const { scenes } = await client.scenes(id)
-  if (values.json) return printJson(context, { ...job, scenes })
-  const facts: [string, string | undefined][] = [
-    ['Job', `${job.job_id}, ${job.type}`],
-    ['Name', job.video_name],
-    ['Status', `${job.status}, ${job.progress_percentage} % (${job.current_stage})`],
-    ['Why', job.error?.reason],
-    ['Cost', `${spokenCost(job.costs.estimated)} estimated, ${spokenCost(job.costs.approved)} approved`],
-    ['Money', spokenMoney(job.costs)],
-    ['To pay', toPayWords(job)],
-    ['Film', job.film ? filmWords(job.film) : `${spokenLength(job.storyboard.total_duration)} planned`],
-    ['Asked for', job.inserted_at],
-    ['Approved', job.approved_at ?? undefined],
-    ['Ended', job.ended_at ?? undefined],
-  ]
-  print(
-    context,
-    ...facts.filter(([, value]) => value !== undefined).map(([name, value]) => `${name.padEnd(10)} ${value}`),
-    '',
-    ...sceneLines(job, scenes),
-  )
-}
+  const job = await client.readJob(id)
+  const { scenes } = await client.listScenes(id)
+  if (values.json) printJson(context, { ...job, scenes })
+  else print(context, ...showLines(job, scenes, roomOf(context.terminal)))
+})
 
-/** What waits to be paid; undefined where that is nothing. */
-function toPayWords({ costs }: JobAnswer): string | undefined {
-  if (costs.scenes_to_pay === 0) return undefined
-  const approval = costs.to_approve === 0 ? '' : ', to be approved'
-  return `${spokenCost(costs.to_pay)} for ${count(costs.scenes_to_pay, 'scene')}${approval}`
-}
+const listOptions = {
+  ...remoteOptions,
+  status: { type: 'string' },
+  type: { type: 'string' },
+  client: { type: 'string' },
+  since: { type: 'string' },
+  until: { type: 'string' },
+  text: { type: 'string' },
+  limit: { type: 'string' },
+  all: { type: 'boolean', default: false },
+} as const
 
-function sceneLines({ costs, storyboard }: JobAnswer, scenes: readonly SceneAnswer[]): string[] {
-  const digits = String(scenes.length).length
-  const isPaid = storyboard.scenes.some(({ model }) => model !== 'local')
-  const costOf = new Map(costs.scenes.map((cost) => [cost.scene_id, cost]))
-  return scenes.map((scene, position) => {
-    const isTold = scene.status === 'processing' && scene.progress_percentage > 0
-    const state = isTold ? `${scene.progress_percentage} %` : scene.status
-    const cost = costOf.get(scene.id)
-    const money = isPaid && cost ? sceneMoney(cost) : ''
-    const why = scene.error?.reason ?? scene.waiting?.reason ?? ''
-    return `${String(position + 1).padStart(digits)}  ${fitted(sceneName(scene, position), 28)}  ${state.padEnd(10)}${isPaid ? `  ${money.padEnd(15)}` : ''}  ${why}`.trimEnd()
+const listed = { standard: 20, most: 200 } as const
+
+export const list: Command = command(listOptions, async (context, { values, positionals }) => {
+  noMore(positionals, 'list')
+  const { all } = values
+  if (all && values.limit !== undefined) throw usageError('list takes --limit or --all, not both')
+  const query = given({
+    status: values.status,
+    type: values.type,
+    client_id: values.client,
+    created_after: values.since,
+    created_before: values.until,
+    q: values.text,
   })
+  const limit = all ? listed.most : (numberOf('limit', values.limit) ?? listed.standard)
+  const client = clientFor(values, context)
+  const { jobs, next_cursor } = await (all ? allJobs : pageOfJobs)(client, { ...query, limit })
+  if (values.json) return printJson(context, { jobs, next_cursor })
+  if (jobs.length === 0) return print(context, 'There are no such jobs')
+  print(context, ...tableLines(jobColumns, jobs.map(jobCells), roomOf(context.terminal)))
+  if (next_cursor !== null) print(context, 'and older ones: --all lists them, --limit more of them')
+})
+
+const pageOfJobs = (client: Client, query: JobsQuery): Promise<JobsAnswer> => client.listJobs(query)
+
+async function allJobs(client: Client, query: JobsQuery): Promise<JobsAnswer> {
+  const jobs: JobsAnswer['jobs'] = []
+  for (let cursor: string | null | undefined; cursor !== null;) {
+    const page: JobsAnswer = await client.listJobs({ ...query, ...given({ cursor }) })
+    jobs.push(...page.jobs)
+    cursor = page.next_cursor
+  }
+  return { jobs, next_cursor: null }
 }
 
-function sceneMoney({ estimated, reserved, spent }: JobAnswer['costs']['scenes'][number]): string {
-  return spent === 0 && reserved === 0
-    ? `${spokenCost(estimated)} estimated`
-    : spokenMoney({ spent, reserved })
-}
+const jobColumns = [
+  { head: 'ID', align: 'right' },
+  { head: 'STATUS' },
+  { head: 'DONE', align: 'right' },
+  { head: 'COST', align: 'right' },
+  { head: 'ASKED FOR (UTC)' },
+  { head: 'NAME', isCut: true },
+] as const
 
-const filmWords = (film: NonNullable<JobAnswer['film']>): string =>
-  `${spokenLength(film.duration)}, ${film.width} x ${film.height}, ${spokenSize(film.size)}, ${film.url}`
+const jobCells = (job: JobsAnswer['jobs'][number]): string[] => [
+  String(job.job_id),
+  job.paused_at === null ? job.status : `${job.status}, paused`,
+  `${job.progress_percentage} %`,
+  spokenCost(job.estimated_cost),
+  minuteOf(job.inserted_at),
+  job.video_name,
+]
 
-const row = (id: string, state: string, done: string, cost: string, asked: string, name: string): string =>
-  `${id.padStart(6)}  ${state.padEnd(10)}  ${done.padStart(5)}  ${cost.padStart(8)}  ${asked.padEnd(16)}  ${fitted(name, 30)}`.trimEnd()
-
-export async function list(context: CommandContext): Promise<void> {
-  const { values, positionals } = readOptions(context.args, {
-    ...remoteOptions,
-    status: { type: 'string' },
-    type: { type: 'string' },
-    limit: { type: 'string', default: '20' },
-  })
-  if (positionals.length > 0) throw usageError(`list takes no "${positionals[0]}"`)
-  const { status, type, limit } = values
-  const query = new URLSearchParams({ limit, ...(status && { status }), ...(type && { type }) })
-  const answer = await clientFor(values.url, context.signal).jobs(query)
-  if (values.json) return printJson(context, answer)
-  if (answer.jobs.length === 0) return print(context, 'There are no such jobs')
-  print(
-    context,
-    row('ID', 'STATUS', 'DONE', 'COST', 'ASKED FOR (UTC)', 'NAME'),
-    ...answer.jobs.map((job) =>
-      row(
-        String(job.job_id),
-        job.status,
-        `${job.progress_percentage} %`,
-        spokenCost(job.estimated_cost),
-        job.inserted_at.slice(0, 16).replace('T', ' '),
-        job.video_name,
-      ),
-    ),
-  )
-  if (answer.next_cursor !== null) print(context, `and older ones: raise --limit`)
-}
-
-export async function watch(context: CommandContext): Promise<void> {
-  const { values, positionals } = readOptions(context.args, remoteOptions)
+export const watch: Command = command(remoteOptions, async (context, { values, positionals }) => {
   const id = oneId(positionals, 'watch')
   const display = createDisplay(context.terminal, { silent: values.json })
-  const { job } = await followJob(clientFor(values.url, context.signal), id, display, context.signal)
+  const { job } = await followJob(clientFor(values, context), id, display, context.signal)
   if (values.json) printJson(context, job)
   if (job.status !== 'completed')
     throw new CommandError(`Job ${id} ${job.status}: ${job.error?.reason ?? 'no reason given'}`)
-  if (!values.json) print(context, '', `Job ${id} is done: coordinator download ${id}`)
-}
+  if (!values.json) print(context, '', `Job ${id} is done: coordinator download ${id}${atUrl(values.url)}`)
+})
 
-export async function download(context: CommandContext): Promise<void> {
-  const { values, positionals } = readOptions(context.args, {
-    ...remoteOptions,
-    out: { type: 'string' },
-    force: { type: 'boolean', default: false },
-  })
+const downloadOptions = {
+  ...remoteOptions,
+  out: { type: 'string' },
+  force: { type: 'boolean', default: false },
+} as const
+
+export const download: Command = command(downloadOptions, async (context, { values, positionals }) => {
   const id = oneId(positionals, 'download')
   const output = await chooseOutput(values.out, values.force)
-  const response = await clientFor(values.url, context.signal).film(id)
+  const response = await clientFor(values, context).film(id, { signal: context.signal })
   await saveFilm(response, output)
   const size = Number(response.headers.get('content-length'))
   if (values.json) printJson(context, { path: output.path, size })
   else print(context, `${output.path} (${spokenSize(size)})`)
-}
+})

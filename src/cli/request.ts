@@ -2,7 +2,7 @@
 import { access, constants } from 'node:fs/promises'
 import { basename, extname } from 'node:path'
 import { roomRank } from '../job/room.ts'
-import type { Client } from './client.ts'
+import { type Client, type Wish, uploadFile } from './client.ts'
 import { CommandError } from './command-error.ts'
 import { type FilmOptions, filmParameters } from './option.ts'
 
@@ -25,14 +25,14 @@ export interface Uploaded {
 
 export async function uploadPhotos(client: Client, photos: readonly string[]): Promise<Uploaded> {
   const assets = []
-  for (const photo of photos) assets.push({ id: (await client.upload(photo)).id, file: basename(photo) })
+  for (const photo of photos) assets.push({ id: (await uploadFile(client, photo)).id, file: basename(photo) })
   return { assets, fileOf: new Map(assets.map(({ id, file }) => [id, file])) }
 }
 
 export function filmRequest(
   assets: Uploaded['assets'],
   options: FilmOptions & { readonly name?: string | undefined },
-): Record<string, unknown> {
+): Wish {
   // One picture can't pass into another.
   const type = options.type ?? (assets.length === 1 ? 'property_photos' : 'image_pairs')
   const pictures =
@@ -40,11 +40,13 @@ export function filmRequest(
       ? { photos: assets.map(({ id, file }) => ({ asset_id: id, ...roomOf(file) })) }
       : { images: assets.map(({ id }) => id) }
   const name = options.name ?? options.title
-  return {
+  const request = {
     type,
     parameters: { ...pictures, ...filmParameters(options) },
     ...(name !== undefined && { video_name: name }),
   }
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is in it is the server's to check
+  return request as Wish
 }
 
 const rankOfUnknown = roomRank(undefined)

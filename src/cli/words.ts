@@ -40,6 +40,11 @@ export function spokenMoney({ spent, reserved }: { spent: number | null; reserve
 
 export const count = (many: number, one: string): string => `${many} ${one}${many === 1 ? '' : 's'}`
 
+/** A time as the server tells it, in UTC, to the minute. */
+export const minuteOf = (time: string): string => time.slice(0, 16).replace('T', ' ')
+
+export const secondOf = (time: string): string => time.slice(0, 19).replace('T', ' ')
+
 const graphemes = new Intl.Segmenter()
 const wide =
   /[\p{Emoji_Presentation}\u{1100}-\u{115f}\u{2e80}-\u{a4cf}\u{ac00}-\u{d7a3}\u{f900}-\u{faff}\u{fe30}-\u{fe6f}\u{ff00}-\u{ff60}\u{ffe0}-\u{ffe6}\u{20000}-\u{3fffd}]|\u{fe0f}/u

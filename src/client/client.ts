@@ -12,12 +12,26 @@ import type { KeyAnswer, KeysAnswer, NewKeyAnswer } from '../http/keys.ts'
 import type { LimitsAnswer } from '../http/limits.ts'
 import type { BudgetsAnswer, EstimateAnswer, LedgerAnswer } from '../http/money.ts'
 import type { EditedAnswer, SceneAnswer, ScenesAnswer } from '../http/scenes.ts'
+import type { PrunedAnswer, StorageAnswer } from '../http/storage.ts'
 import type { DeliveryAnswer, DeliveryDetailAnswer, EndpointAnswer, SecretAnswer } from '../http/webhooks.ts'
 import type { EventType, JobEvent } from '../job/event.ts'
 import type { keyRequest, rotationRequest } from '../job/key.ts'
 import type { JobStatus } from '../job/lifecycle.ts'
 import type { jobRequest } from '../job/request.ts'
-import type { ApprovalRequest, Resolution, RetryRequest, SceneChange, approvalBatch, budgetChange, cancelBatch, jobChange, limitsChange, pauseRequest, whyRequest } from '../job/control-request.ts'
+import type {
+  ApprovalRequest,
+  Resolution,
+  RetryRequest,
+  SceneChange,
+  approvalBatch,
+  budgetChange,
+  cancelBatch,
+  jobChange,
+  limitsChange,
+  pauseRequest,
+  whyRequest,
+} from '../job/control-request.ts'
+import type { pruneRequest } from '../job/storage.ts'
 import type { endpointChange, endpointRequest } from '../job/webhook-request.ts'
 import { type CallOptions, type ClientOptions, type Request, createSender } from './send.ts'
 import { type EventsReset, type FollowOptions, follow } from './stream.ts'
@@ -50,6 +64,7 @@ export type {
   LedgerAnswer,
   LimitsAnswer,
   NewKeyAnswer,
+  PrunedAnswer,
   Resolution,
   RetryAnswer,
   RetryRequest,
@@ -57,6 +72,7 @@ export type {
   SceneChange,
   ScenesAnswer,
   SecretAnswer,
+  StorageAnswer,
 }
 
 type In<Schema extends z.ZodType> = z.input<Schema>
@@ -248,6 +264,8 @@ export interface Client {
   setLimits(change: In<typeof limitsChange>, options?: CallOptions): Promise<LimitsAnswer>
   pause(request?: In<typeof pauseRequest>, options?: CallOptions): Promise<LimitsAnswer>
   resume(request?: In<typeof pauseRequest>, options?: CallOptions): Promise<LimitsAnswer>
+  readStorage(options?: CallOptions): Promise<StorageAnswer>
+  pruneStorage(request?: In<typeof pruneRequest>, options?: CallOptions): Promise<PrunedAnswer>
   isAlive(options?: CallOptions): Promise<{ readonly status: 'alive' }>
   isReady(
     options?: CallOptions,
@@ -369,6 +387,8 @@ export function createClient(options: ClientOptions): Client {
     setLimits: (change, call) => put(`${api}/limits`, change, call),
     pause: (request = {}, call) => post(`${api}/pause`, request, call),
     resume: (request = {}, call) => post(`${api}/resume`, request, call),
+    readStorage: (call) => get(`${api}/storage`, call),
+    pruneStorage: (request = {}, call) => post(`${api}/storage/prune`, request, call),
     isAlive: (call) => get('/livez', call),
     isReady: (call) => get('/readyz', call),
     readMetrics: (call) =>

@@ -264,6 +264,8 @@ export function createFakeProvider(settings: FakeProviderSettings): FakeProvider
     if (way === 'POST v1/predictions/0') return post(request, origin, null)
     if (way === 'POST v1/models/3' && third === 'predictions')
       return post(request, origin, `${first}/${second}`)
+    if (way === 'GET v1/account/0')
+      return answerJson(200, { type: 'user', username: 'fake', name: 'Nobody', github_url: '' })
     if (way === 'GET v1/predictions/0') return read(undefined, () => list(url))
     if (way === 'GET v1/predictions/1') return readOne(first)
     if (way === 'POST v1/predictions/2' && second === 'cancel') return readOne(first, life.cancel)

@@ -157,8 +157,8 @@ test('the ledger tells charges from what is only held back, and renders that nob
     inserted_at: '2026-11-25T10:20:30.000Z',
     updated_at: '2026-11-25T10:21:30.000Z',
   }
-  const told = ledgerLines({
-    currency: 'USD',
+  const answer = {
+    currency: 'USD' as const,
     totals: { reserved: 0.6, spent: 0.6 },
     entries: [entry, { ...entry, status: 'submitted' as const, reserved: 0.6, charged: null }],
     next_cursor: null,
@@ -172,10 +172,11 @@ test('the ledger tells charges from what is only held back, and renders that nob
         first_seen_at: '2026-11-25T10:22:00.000Z',
       },
     ],
-  })
+  }
+  const told = ledgerLines(answer, 100)
   expect(told.slice(1)).toEqual([
-    '2026-11-25 10:20       3  acme/film                  $0.60  succeeded  abc123',
-    '2026-11-25 10:20       3  acme/film                ($0.60)  submitted  abc123',
+    '2026-11-25 10:20    3  acme/film    $0.60  succeeded  abc123',
+    '2026-11-25 10:20    3  acme/film  ($0.60)  submitted  abc123',
     '',
     'In all: $0.60 spent, $0.60 reserved',
     'Nobody here asked for prediction stray (succeeded, charge unknown)',

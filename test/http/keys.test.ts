@@ -191,7 +191,7 @@ describe('a key', () => {
     [{ name: 'local', scopes: ['read'] }, 'name', /no key/],
     [{ name: 'none' }, 'scopes', /read, submit, approve, admin/],
     [{ name: 'none', scopes: [] }, 'scopes', /at least one/],
-    [{ name: 'none', scopes: ['write'] }, 'scopes.0', /read, submit, approve, admin/],
+    [{ name: 'none', scopes: ['write'] }, 'scopes[0]', /read, submit, approve, admin/],
     [{ name: 'none', scopes: ['read'], expires_at: 'soon' }, 'expires_at', /2027/],
     [{ name: 'none', scopes: ['read'], expires_at: '2001-01-01T00:00:00Z' }, 'expires_at', /future/],
     [{ name: 'none', scopes: ['read'], secret: 'mine' }, '', /secret/],

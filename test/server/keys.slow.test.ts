@@ -152,7 +152,7 @@ describe('coordinator keys', () => {
   it.each([
     [['keys'], 2, 'keys needs one of create, list, rotate or revoke'],
     [['keys', 'create', '--name', 'x'], 2, 'keys create needs --name and --scopes'],
-    [['keys', 'create', '--name', 'x', '--scopes', 'all'], 1, 'scopes.0: must be one of read'],
+    [['keys', 'create', '--name', 'x', '--scopes', 'all'], 1, 'scopes[0]: must be one of read'],
     [['keys', 'revoke'], 2, 'keys revoke needs the name of one key'],
     [['keys', 'revoke', 'ghost'], 1, 'There is no key "ghost"'],
     [['keys', 'list', 'x'], 2, 'keys list takes no "x"'],

@@ -1,0 +1,112 @@
+/** A job, as it is told in lines. Pure. */
+import type { JobAnswer } from '../http/jobs.ts'
+import type { SceneAnswer } from '../http/scenes.ts'
+import { sceneName } from './view.ts'
+import {
+  count,
+  fitted,
+  minuteOf,
+  spokenCost,
+  spokenLength,
+  spokenMoney,
+  spokenSize,
+  wrapped,
+} from './words.ts'
+
+const nameColumns = 10
+
+export function showLines(job: JobAnswer, scenes: readonly SceneAnswer[], room: number): string[] {
+  const facts: [string, string | undefined][] = [
+    ['Job', `${job.job_id}, ${job.type}, priority ${job.priority}`],
+    ['Name', job.video_name],
+    ['Status', `${job.status}, ${job.progress_percentage} % (${job.current_stage})`],
+    ['Why', job.error?.reason],
+    ['Waits', job.waiting ? waitWords(job.waiting) : undefined],
+    ['Done by', etaWords(job)],
+    ['Paused', job.paused_at === null ? undefined : `since ${minuteOf(job.paused_at)}`],
+    ['After', afterWords(job)],
+    [
+      'Begins',
+      job.run_at === null || job.started_at !== null ? undefined : `not before ${minuteOf(job.run_at)}`,
+    ],
+    ['Deadline', job.deadline_at === null ? undefined : minuteOf(job.deadline_at)],
+    ['Cost', `${spokenCost(job.costs.estimated)} estimated, ${spokenCost(job.costs.approved)} approved`],
+    ['Money', spokenMoney(job.costs)],
+    ['To pay', toPayWords(job)],
+    ['Film', job.film ? filmWords(job.film) : `${spokenLength(job.storyboard.total_duration)} planned`],
+    ['Asked for', minuteOf(job.inserted_at)],
+    ['Approved', job.approved_at === null ? undefined : minuteOf(job.approved_at)],
+    ['Ended', job.ended_at === null ? undefined : minuteOf(job.ended_at)],
+  ]
+  return [
+    ...facts.flatMap(([name, words]) => (words === undefined ? [] : factLines(name, words, room))),
+    '',
+    ...sceneLines(job, scenes, room),
+  ]
+}
+
+const factLines = (name: string, words: string, room: number): string[] =>
+  wrapped(words, room - nameColumns - 1).map(
+    (line, index) => `${(index === 0 ? name : '').padEnd(nameColumns)} ${line}`,
+  )
+
+const waitWords = ({ reason, since, until }: NonNullable<JobAnswer['waiting']>): string =>
+  `${reason} (since ${minuteOf(since)}${until === null ? '' : `, until ${minuteOf(until)}`})`
+
+function etaWords({ eta }: JobAnswer): string | undefined {
+  if (!eta?.finished_at) return undefined
+  const { p50, p90 } = eta.finished_at
+  const sooner = minuteOf(p50)
+  const later = minuteOf(p90)
+  const onDay = later.slice(0, 10) === sooner.slice(0, 10) ? later.slice(11) : later
+  const late = later === sooner ? '' : `, in nine of ten cases by ${onDay}`
+  return `${sooner}${late} (judging by ${count(eta.samples, 'render')})`
+}
+
+/** Jobs that go first, and what is so of them. */
+function afterWords({ depends_on: jobs }: JobAnswer): string | undefined {
+  if (jobs.length === 0) return undefined
+  const words = jobs.map(({ job_id, met, status, on_failure }) => {
+    const otherwise = on_failure === 'fail' ? '' : `, else ${on_failure}`
+    return `job ${job_id} (${met ? 'done' : (status ?? 'gone')}${met ? '' : otherwise})`
+  })
+  return words.join(', ')
+}
+
+/** What waits to be paid; undefined where that is nothing. */
+function toPayWords({ costs }: JobAnswer): string | undefined {
+  if (costs.scenes_to_pay === 0) return undefined
+  const approval = costs.to_approve === 0 ? '' : ', to be approved'
+  return `${spokenCost(costs.to_pay)} for ${count(costs.scenes_to_pay, 'scene')}${approval}`
+}
+
+function sceneLines(
+  { costs, storyboard }: JobAnswer,
+  scenes: readonly SceneAnswer[],
+  room: number,
+): string[] {
+  const digits = String(scenes.length).length
+  const isPaid = storyboard.scenes.some(({ model }) => model !== 'local')
+  const costOf = new Map(costs.scenes.map((cost) => [cost.scene_id, cost]))
+  return scenes.flatMap((scene, position) => {
+    const isTold = scene.status === 'processing' && scene.progress_percentage > 0
+    const state = isTold ? `${scene.progress_percentage} %` : scene.status
+    const cost = costOf.get(scene.id)
+    const money = isPaid && cost ? sceneMoney(cost) : ''
+    const why = scene.error?.reason ?? scene.waiting?.reason ?? ''
+    const facts = `${String(position + 1).padStart(digits)}  ${fitted(sceneName(scene, position), 28)}  ${state.padEnd(10)}${isPaid ? `  ${money.padEnd(15)}` : ''}`
+    const line = `${facts}  ${why}`.trimEnd()
+    if (line.length <= room) return [line]
+    const indent = ' '.repeat(digits + 2)
+    return [facts.trimEnd(), ...wrapped(why, room - indent.length).map((part) => indent + part)]
+  })
+}
+
+function sceneMoney({ estimated, reserved, spent }: JobAnswer['costs']['scenes'][number]): string {
+  return spent === 0 && reserved === 0
+    ? `${spokenCost(estimated)} estimated`
+    : spokenMoney({ spent, reserved })
+}
+
+const filmWords = (film: NonNullable<JobAnswer['film']>): string =>
+  `${spokenLength(film.duration)}, ${film.width} x ${film.height}, ${spokenSize(film.size)}, ${film.url}`
