@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os'
 import { isAbsolute, resolve } from 'node:path'
 import { z } from 'zod'
 import { toMicros } from './job/price.ts'
+import type { RetentionLimits } from './job/storage.ts'
 import { type Network, readNetwork } from './job/web-address.ts'
 
 const whole = (least: number, most: number) =>
@@ -26,6 +27,14 @@ const usd = z
   .string()
   .regex(/^\d{1,9}(?:\.\d{1,6})?$/, 'must be a number of US dollars, such as 25 or 0.50')
   .transform(Number)
+
+/** Days, or for ever. */
+const days = z
+  .union(
+    [z.literal('forever').transform(() => null), whole(1, 36_500)],
+    'must be a whole number of days, or forever',
+  )
+  .nullable()
 
 const environment = z.object({
   PORT: whole(0, 65_535).default(4000),
@@ -71,6 +80,16 @@ const environment = z.object({
     )
     .transform((networks) => networks.filter((network) => network !== undefined))
     .default([]),
+  RETAIN_EVENTS_DAYS: days.default(90),
+  RETAIN_FILMS_DAYS: days.default(null),
+  RETAIN_CLIPS_DAYS: days.default(null),
+  RETAIN_INPUTS_DAYS: days.default(null),
+  MAX_STORED_GB: z
+    .string()
+    .regex(/^\d{1,9}(?:\.\d{1,3})?$/, 'must be a number of GB, such as 200 or 0.5')
+    .transform((text) => Math.round(Number(text) * 1e9))
+    .pipe(z.number().min(1, 'must be more than 0'))
+    .optional(),
   DRAIN_MS: whole(0, 600_000).default(0),
   MIN_FREE_DISK_MB: whole(0, 1_000_000_000).default(512),
   SHUTDOWN_GRACE_MS: whole(0, 600_000).default(5000),
@@ -100,6 +119,7 @@ export interface Config {
   readonly budgets: Readonly<Partial<Record<'job' | 'client' | 'day' | 'total', number>>>
   /** Webhooks may be sent there though it is not of the public internet. */
   readonly webhookNetworks: readonly Network[]
+  readonly retention: RetentionLimits
   /** After SIGTERM requests are answered for so long yet, while /readyz says that none should be sent here. */
   readonly drainMs: number
   /** With less room on its disk the server is not ready. */
@@ -165,6 +185,13 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       total: data.BUDGET_TOTAL_USD,
     }),
     webhookNetworks: data.WEBHOOK_ALLOWED_NETWORKS,
+    retention: {
+      eventsDays: data.RETAIN_EVENTS_DAYS,
+      filmsDays: data.RETAIN_FILMS_DAYS,
+      clipsDays: data.RETAIN_CLIPS_DAYS,
+      inputsDays: data.RETAIN_INPUTS_DAYS,
+      maxStoredBytes: data.MAX_STORED_GB ?? null,
+    },
     drainMs: data.DRAIN_MS,
     minFreeDiskBytes: data.MIN_FREE_DISK_MB * 1e6,
     shutdownGraceMs: data.SHUTDOWN_GRACE_MS,

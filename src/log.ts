@@ -1,5 +1,7 @@
 /** The log, and the lines operators watch for: their words are a contract and stand here only. */
 import { type DestinationStream, type Logger, pino } from 'pino'
+import type { JobEvent } from './job/event.ts'
+import type { PruneReport } from './job/storage.ts'
 import type { Task } from './job/task.ts'
 
 export type Log = Logger
@@ -203,6 +205,50 @@ export const logLine = {
   answerNotKept: (log: Log, err: unknown): void =>
     log.warn({ err }, '[Workflow.Coordinator] Cannot keep the answer to a request with an Idempotency-Key'),
 
+  requestServed: (log: Log, request: RequestFacts): void =>
+    log.debug(
+      request,
+      `[Workflow.Coordinator] ${request.method} ${request.route ?? request.path} ${request.status}`,
+    ),
+
+  pruned: (log: Log, { events, stored }: PruneReport): void => {
+    const bytes = Object.values(stored).reduce((sum, amount) => sum + amount.bytes, 0)
+    const files = Object.values(stored).reduce((sum, { count }) => sum + count, 0)
+    log.info(
+      { events, stored, bytes },
+      `[Workflow.Coordinator] Retention removed ${files} files (${Math.ceil(bytes / 1e6)} MB) and ${events} events`,
+    )
+  },
+
+  storedTooMuch: (log: Log, overBytes: number): void =>
+    log.warn(
+      { over_bytes: overBytes },
+      `[Workflow.Coordinator] ${Math.ceil(overBytes / 1e6)} MB more are stored than MAX_STORED_GB allows: jobs need them, or they are new`,
+    ),
+
+  cannotPrune: (log: Log, err: unknown): void =>
+    log.error({ err }, '[Workflow.Coordinator] Cannot remove what is too old; trying again'),
+
+  notReady: (log: Log, reason: string): void =>
+    log.warn({ reason }, `[Workflow.Coordinator] Not ready: ${reason}`),
+
+  readyAgain: (log: Log): void => log.info('[Workflow.Coordinator] Ready again'),
+
+  sceneRetrying: (log: Log, event: JobEvent): void =>
+    log.warn(
+      eventFacts(event),
+      `[Workflow.Coordinator] A scene of job ${event.job_id} is to be tried again: ${String(event.data['reason'])}`,
+    ),
+
+  sceneFailed: (log: Log, event: JobEvent): void =>
+    log.warn(
+      eventFacts(event),
+      `[Workflow.Coordinator] A scene of job ${event.job_id} failed: ${String(event.data['reason'])}`,
+    ),
+
+  happened: (log: Log, event: JobEvent): void =>
+    log.debug(eventFacts(event), `[Workflow.Coordinator] ${event.type} of job ${event.job_id}`),
+
   listening: (log: Log, url: string, facts: Readonly<Record<string, unknown>>): void =>
     log.info({ url, ...facts }, `[Workflow.Coordinator] Listening on ${url}`),
 
@@ -244,7 +290,35 @@ type KeyFacts = { readonly id: string; readonly name: string; readonly scopes: r
 
 const keyFacts = ({ id, name }: KeyFacts, by: string | undefined) => ({ key_id: id, key: name, by })
 
-const facts = ({ kind, subject, jobId }: Task) => ({ kind, subject, job_id: jobId })
+const facts = ({ kind, subject, jobId }: Task) => ({
+  kind,
+  subject,
+  job_id: jobId,
+  ...((kind === 'render-scene' || kind === 'follow-render') && { attempt_id: subject }),
+  ...((kind === 'take-clip' || kind === 'join-clips') && { scene_id: subject }),
+})
+
+const eventFacts = ({ id, job_id, scene_id, data, by }: JobEvent) => ({
+  event_id: id,
+  job_id,
+  ...(scene_id !== undefined && { scene_id }),
+  ...(typeof data['attempt_id'] === 'string' && { attempt_id: data['attempt_id'] }),
+  ...(typeof data['code'] === 'string' && { code: data['code'] }),
+  ...(typeof data['reason'] === 'string' && { reason: data['reason'] }),
+  ...(by !== undefined && { by }),
+})
+
+interface RequestFacts {
+  readonly request_id: string
+  readonly method: string
+  /** The pattern it leads to. */
+  readonly route: string | null
+  readonly path: string
+  readonly status: number
+  readonly ms: number
+  /** Null where nobody was let in. */
+  readonly by: string | null
+}
 
 interface LoggedLine {
   readonly level: number

@@ -1,5 +1,6 @@
 /** The server: configuration, house, port; until SIGTERM, SIGINT, or the end of the parent that asked for it. */
 import { type Config, ConfigError, readConfig } from './config.ts'
+import { systemHost } from './host.ts'
 import { listen } from './http/server.ts'
 import { createLog, logLine } from './log.ts'
 import { openWorkflow } from './wire.ts'
@@ -22,6 +23,8 @@ async function serveUntil(stop: Promise<string>, config: Config): Promise<void> 
     logLine.listening(log, server.url, { ...workflow.facts })
     process.send?.({ url: server.url })
     logLine.stopping(log, await stop)
+    workflow.drain()
+    await systemHost.sleep(config.drainMs)
     await server.close({ graceMs: 1000 })
   } finally {
     await workflow.close()

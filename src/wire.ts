@@ -1,5 +1,5 @@
 /** The only place that picks adapters: from a configuration to a house in which everything runs. */
-import { mkdir, readFile } from 'node:fs/promises'
+import { access, constants, mkdir, readFile, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ArtifactStore } from './artifact/artifact.ts'
 import { openDiskArtifacts } from './artifact/disk.ts'
@@ -7,18 +7,25 @@ import { type Config, ConfigError } from './config.ts'
 import { markOf } from './coordinator/accounts.ts'
 import type { RendererLimit } from './coordinator/admission-rules.ts'
 import { type Coordinator, createCoordinator } from './coordinator/coordinator.ts'
+import { type KeyVerbs, createKeyVerbs } from './coordinator/key-verbs.ts'
 import { isDiskFull } from './disk-full.ts'
 import { createEmbeddedEngine } from './engine/embedded.ts'
+import { type Feed, createFeed } from './events/feed.ts'
 import { type PubSub, createPubSub } from './events/pubsub.ts'
 import { type Host, systemHost } from './host.ts'
 import { createApp } from './http/app.ts'
+import { packageVersion } from './http/openapi.ts'
 import { addressOf } from './http/path.ts'
 import type { ProviderGate } from './http/provider.ts'
 import { type Catalogue, CatalogueError, readCatalogue } from './job/catalogue.ts'
 import { type Log, logLine } from './log.ts'
 import { createCommandMedia } from './media/command.ts'
+import type { Media } from './media/media.ts'
 import { createPackagedMedia } from './media/packaged.ts'
+import { createGuardedOutbound } from './outbound/guarded.ts'
 import { createClips } from './pipeline/clips.ts'
+import { startWebhooks } from './pipeline/deliver-webhooks.ts'
+import { startPrune } from './pipeline/prune.ts'
 import { startSweep } from './pipeline/sweep.ts'
 import { handleTasks } from './pipeline/tasks.ts'
 import { type Studio, createStudio } from './pipeline/studio.ts'
@@ -32,18 +39,27 @@ import { type Database, DatabaseError } from './store/database.ts'
 import { holdFolder } from './store/lock.ts'
 import { migrate } from './store/migrate.ts'
 import { migrations } from './store/migrations/all.ts'
+import { probeWrite } from './store/counts.ts'
 import { type Installation, installationOf } from './store/provider.ts'
 import { openSqlite } from './store/sqlite.ts'
+import { logEvents } from './telemetry/event-log.ts'
+import { openMetrics } from './telemetry/metrics.ts'
+import { type Check, createReadiness, roomFor, saying } from './telemetry/readiness.ts'
+import { tracedProvider } from './telemetry/tracing.ts'
 
 export interface Workflow {
   readonly coordinator: Coordinator
   readonly pubsub: PubSub
+  /** The events from a place in their log, and on as they come: nothing is missed. */
+  readonly feed: Feed
   readonly artifacts: ArtifactStore
   /** Takes a photograph in. @throws {RefusedError} `asset_refused` */
   readonly takeAsset: TakeAsset
   /** Answers HTTP requests, with or without a port. */
   readonly app: ReturnType<typeof createApp>
   readonly facts: WorkflowFacts
+  /** From now on /readyz says that nothing more should be sent here; what is sent is answered all the same. */
+  drain(): void
   /** Tells others who want this data folder where we are to be found. */
   listensOn(address: string): void
   /** Takes no more work, gives running work its grace time, and lets go of everything; the rest waits for the next start. */
@@ -83,10 +99,9 @@ export async function openWorkflow(
     const database = openSqlite({ path: join(config.dataDir, 'coordinator.db'), host })
     closing.push(() => database.close())
     await migrate(database, migrations)
-    const artifacts = await openDiskArtifacts(config.dataDir)
-    const media = config.ffmpegPath
-      ? createCommandMedia({ ffmpegPath: config.ffmpegPath, host })
-      : createPackagedMedia({ host })
+    if (config.keysRequired) await requireKey(config, createKeyVerbs({ database, host, log }))
+    const artifacts = await openDiskArtifacts(config.dataDir, host)
+    const media = openMedia(config, host)
     closing.push(() => media.close())
     const ffmpeg = await media.describe()
     const renderers = [createLocalRenderer({ media, maxConcurrency: config.localMaxConcurrency })]
@@ -110,7 +125,9 @@ export async function openWorkflow(
       log,
     })
     closing.push(running.stop)
-    const { coordinator, pubsub } = running
+    const { coordinator, pubsub, feed, metrics, prune } = running
+    closing.push(() => feed.close())
+    const readiness = createReadiness({ checks: checksOf(config, { database, media }), host, log })
     const takeAsset = createTakeAsset({ coordinator, artifacts, studio })
     const app = createApp({
       coordinator,
@@ -119,11 +136,17 @@ export async function openWorkflow(
       log,
       hosts: [config.host, ...(config.publicBaseUrl ? [new URL(config.publicBaseUrl).hostname] : [])],
       ...(outside.gate && { gate: outside.gate }),
+      access: { keysRequired: config.keysRequired, ratePerMinute: config.ratePerMinute },
+      feed,
+      metrics,
+      storage: prune,
+      readiness,
       host,
     })
     return {
       coordinator,
       pubsub,
+      feed,
       artifacts,
       takeAsset,
       app,
@@ -134,6 +157,7 @@ export async function openWorkflow(
           .map(({ name, maxConcurrency }) => `${name} (${maxConcurrency} at once)`)
           .join(', '),
       },
+      drain: () => readiness.drain(),
       listensOn: (address) => hold.listensOn(address),
       close,
     }
@@ -144,6 +168,37 @@ export async function openWorkflow(
   }
 }
 
+async function freeBytes(directory: string): Promise<number> {
+  const { bavail, bsize } = await statfs(directory)
+  return bavail * bsize
+}
+
+/** What the work takes: rows that can be read and written, room for films, and FFmpeg. */
+const checksOf = (
+  { dataDir, minFreeDiskBytes }: Config,
+  { database, media }: { readonly database: Database; readonly media: Media },
+): readonly Check[] => [
+  {
+    name: 'database',
+    keptMs: 5000,
+    look: saying('The database does not answer', () => database.transaction(probeWrite)),
+  },
+  {
+    name: 'disk',
+    keptMs: 1000,
+    look: roomFor(
+      { minFreeBytes: minFreeDiskBytes },
+      { freeBytes: () => freeBytes(dataDir), canWrite: () => access(dataDir, constants.W_OK) },
+    ),
+  },
+  {
+    name: 'ffmpeg',
+    keptMs: 60_000,
+    isSlow: true,
+    look: saying('FFmpeg cannot be used', () => media.describe()),
+  },
+]
+
 /** SQLite itself says "disk I/O error". */
 const noRoom = (dataDir: string, cause: unknown): DatabaseError =>
   new DatabaseError(
@@ -152,8 +207,76 @@ const noRoom = (dataDir: string, cause: unknown): DatabaseError =>
     { cause },
   )
 
+/** A server that others reach and that lets nobody in would only look as if it ran. */
+async function requireKey({ host, publicBaseUrl, dataDir }: Config, keys: KeyVerbs): Promise<void> {
+  if (await keys.hasKey()) return
+  const reached = publicBaseUrl === undefined ? '' : `, reached at ${publicBaseUrl}`
+  throw new ConfigError(
+    `Whoever reaches this server (HOST ${host}${reached}) needs a key, and there is none that is valid in ${dataDir}. ` +
+      'Create one, with the same DATA_DIR: coordinator keys create --name ops --scopes admin. ' +
+      'On a machine where everybody may spend your money: REQUIRE_KEYS=false',
+  )
+}
+
+/** The FFmpeg that is to be worked with. */
+export const openMedia = ({ ffmpegPath }: Pick<Config, 'ffmpegPath'>, host: Host): Media =>
+  ffmpegPath === undefined ? createPackagedMedia({ host }) : createCommandMedia({ ffmpegPath, host })
+
+export interface FolderHouse {
+  readonly database: Database
+  close(): Promise<void>
+}
+
+/**
+ * The database of a data folder whose server doesn't run, as it is: nothing is brought up to date.
+ * @throws {DatabaseError} `in_use` where it does run; the message says where it listens
+ */
+export async function openFolder(
+  { dataDir }: Pick<Config, 'dataDir'>,
+  { host = systemHost }: { readonly host?: Host } = {},
+): Promise<FolderHouse> {
+  const hold = holdFolder(dataDir, host)
+  try {
+    const database = openSqlite({ path: join(dataDir, 'coordinator.db'), host })
+    return {
+      database,
+      close: async () => {
+        await database.close()
+        hold.release()
+      },
+    }
+  } catch (error) {
+    hold.release()
+    throw error
+  }
+}
+
+export interface KeyHouse {
+  readonly keys: KeyVerbs
+  close(): Promise<void>
+}
+
+/**
+ * The keys of a data folder whose server doesn't run: before the first one, no server that others reach can.
+ * @throws {DatabaseError} `in_use` where it does run; the message says where it listens
+ */
+export async function openKeys(
+  { dataDir }: Pick<Config, 'dataDir'>,
+  { log, host = systemHost }: WorkflowParts,
+): Promise<KeyHouse> {
+  await mkdir(dataDir, { recursive: true })
+  const { database, close } = await openFolder({ dataDir }, { host })
+  try {
+    await migrate(database, migrations)
+    return { keys: createKeyVerbs({ database, host, log }), close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
 /** The built-in price book with the operator's own models; without a provider to render them, none but this machine's. */
-async function openCatalogue(config: Config): Promise<Catalogue> {
+export async function openCatalogue(config: Config): Promise<Catalogue> {
   const catalogue = await readModels(config)
   if (config.replicate) return catalogue
   const wanting = [...catalogue.models.keys()].map((name) => [name, 'REPLICATE_API_TOKEN to be set'] as const)
@@ -209,7 +332,7 @@ function openProviders(
       return check(await provider.webhookSecrets({ fresh: true }))
     },
   }
-  return { providers: [provider], gate: reached ? gate : undefined }
+  return { providers: [tracedProvider(provider)], gate: reached ? gate : undefined }
 }
 
 interface Running {
@@ -259,6 +382,7 @@ async function startCoordinator(running: Running) {
     renderers: limitsOf(renderers, providers),
     catalogue,
     budgets: config.budgets,
+    webhookNetworks: config.webhookNetworks,
     installationId,
   })
   handleTasks(engine, {
@@ -272,15 +396,53 @@ async function startCoordinator(running: Running) {
     markOf: (attemptId) => markOf(installationId, attemptId),
     isNotified: config.publicBaseUrl !== undefined,
   })
+  const feed = createFeed({ database, pubsub, host, log })
+  const metrics = await openMetrics({
+    coordinator,
+    database,
+    pubsub,
+    feed,
+    host,
+    version: packageVersion(),
+    freeBytes: () => freeBytes(config.dataDir),
+  })
+  const endEventLog = logEvents(pubsub, log)
   await coordinator.start()
   const sweep = startSweep({ coordinator, providers, host, log })
+  const prune = startPrune({
+    coordinator,
+    artifacts,
+    limits: config.retention,
+    host,
+    log,
+    freeBytes: () => freeBytes(config.dataDir),
+  })
+  const webhooks = startWebhooks({
+    coordinator: {
+      ...coordinator,
+      deliveryTried(sending, tried) {
+        metrics.webhookTried(tried.error === null ? 'delivered' : 'failed')
+        return coordinator.deliveryTried(sending, tried)
+      },
+    },
+    outbound: createGuardedOutbound({ allowed: config.webhookNetworks, host }),
+    host,
+    log,
+    onEvent: (wake) => pubsub.subscribe('*', wake),
+  })
   return {
     coordinator,
     pubsub,
+    feed,
+    metrics,
+    prune,
     stop: async () => {
       await coordinator.stop()
-      await sweep.stop()
-      await engine.stop({ graceMs: config.shutdownGraceMs })
+      await Promise.all([sweep.stop(), prune.stop()])
+      const grace = { graceMs: config.shutdownGraceMs }
+      await Promise.all([webhooks.stop(grace), engine.stop(grace)])
+      metrics.stop()
+      endEventLog()
     },
   }
 }

@@ -19,10 +19,13 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   artifact: ['job'],
   engine: ['job', 'store'],
   renderer: ['job', 'media'],
+  outbound: ['job'],
   events: ['job', 'store'],
   coordinator: ['job', 'store', 'events', 'engine', 'artifact'],
-  pipeline: ['job', 'store', 'coordinator', 'engine', 'renderer', 'media', 'artifact'],
-  http: ['job', 'coordinator', 'events', 'artifact'],
+  telemetry: ['job', 'store', 'events', 'coordinator', 'engine', 'renderer'],
+  pipeline: ['job', 'store', 'coordinator', 'engine', 'renderer', 'media', 'artifact', 'outbound', 'telemetry'],
+  http: ['job', 'coordinator', 'events', 'artifact', 'telemetry'],
+  client: ['job', 'http'],
   sample: [],
   'fake-replicate': ['job', 'media'],
 }
@@ -32,6 +35,7 @@ const ports: Readonly<Record<string, readonly string[]>> = {
   engine: ['engine.ts'],
   artifact: ['artifact.ts'],
   renderer: ['renderer.ts', 'provider.ts'],
+  outbound: ['outbound.ts'],
 }
 
 interface Import {
@@ -72,6 +76,18 @@ describe('the house', () => {
       return port && room !== roomOf(from) && from !== 'wire.ts' && !port.includes(to.slice(room.length + 1))
     })
     expect(broken).toEqual([])
+  })
+
+  it('gives clients nothing of the server but types', () => {
+    const taken = sources
+      .filter((path) => path.startsWith('client/'))
+      .flatMap((path) => [
+        ...readFileSync(`src/${path}`, 'utf8').matchAll(
+          /^(?:import|export) (?!type )[^;]*? from '([^']+)'/gms,
+        ),
+      ])
+      .map(([, from]) => from)
+    expect(taken.filter((from) => !from!.startsWith('./'))).toEqual([])
   })
 
   it('reads the environment in config.ts alone, and SQLite in sqlite.ts alone', () => {

@@ -17,6 +17,13 @@ it('has a default for everything', () => {
     modelsFile: undefined,
     budgets: {},
     webhookNetworks: [],
+    retention: {
+      eventsDays: 90,
+      filmsDays: null,
+      clipsDays: null,
+      inputsDays: null,
+      maxStoredBytes: null,
+    },
     drainMs: 0,
     minFreeDiskBytes: 512e6,
     shutdownGraceMs: 5000,

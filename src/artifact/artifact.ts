@@ -14,9 +14,15 @@ export interface ByteRange {
   readonly end: number
 }
 
+export interface ListedArtifact extends StoredArtifact {
+  /** When it was last adopted, or asked for as a file: ms since the epoch. */
+  readonly usedAt: number
+}
+
 export interface ArtifactStore {
   /**
-   * Takes over a finished local file: after this it is gone from `path` and kept, synced, under its id.
+   * Takes over a finished local file: after this it is gone from `path` and kept, synced, under its id. One that is
+   * there already is as if used now.
    * @throws {ArtifactError} `disk_full`.
    */
   adopt(path: string): Promise<StoredArtifact>
@@ -27,14 +33,15 @@ export interface ArtifactStore {
    */
   adoptFor<T>(paths: readonly string[], use: (stored: readonly StoredArtifact[]) => Promise<T>): Promise<T>
   /** What is known of an artifact, or undefined where there is none. */
-  stat(id: string): Promise<StoredArtifact | undefined>
+  stat(id: string): Promise<ListedArtifact | undefined>
   /**
    * The bytes, or a part of them, read as the reader asks for them.
    * @throws {ArtifactError} `missing`.
    */
   read(id: string, range?: ByteRange): Promise<AsyncIterable<Uint8Array>>
   /**
-   * A file on this machine that holds the bytes, for FFmpeg. It must not be written to or removed.
+   * A file on this machine that holds the bytes, for FFmpeg. It must not be written to or removed. That it was asked for
+   * is noted as its last use.
    * @throws {ArtifactError} `missing`.
    */
   localPath(id: string): Promise<string>
@@ -43,7 +50,19 @@ export interface ArtifactStore {
    * `remove()`, or when the store is next opened after a crash.
    */
   workspace(): Promise<Workspace>
+  /** Those whose ids begin with two hex digits: all of them together would be too many to hold at once. */
+  list(prefix: string): Promise<readonly ListedArtifact[]>
+  /**
+   * Removes an artifact, unless it was used at `unusedSince` or later, even if that happens just now: who adopts bytes that are
+   * there already relies on them. Resolves to the bytes that became free; 0 where it is not there, or stays.
+   */
+  remove(id: string, unusedSince: number): Promise<number>
 }
+
+/** All that ids can begin with. */
+export const artifactPrefixes: readonly string[] = Array.from({ length: 256 }, (_, index) =>
+  index.toString(16).padStart(2, '0'),
+)
 
 export interface Workspace {
   /** Absolute. */

@@ -1,10 +1,18 @@
-/** Artifacts as files of a folder: `artifacts/ab/abcdef...`, and `work/` for what isn't finished. */
+/**
+ * Artifacts as files of a folder: `artifacts/ab/abcdef...`, and `work/` for what isn't finished. When a file was last used
+ * is its time of modification.
+ *
+ * One may be adopted anew in the moment in which it is removed. So adopting first notes the use and then looks whether the
+ * file is there; removing first takes it aside, into `removing/`, then looks when it was used, and puts it back if that is
+ * too new. Whichever comes first, the bytes are there when `adopt` resolves.
+ */
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdir, mkdtemp, open, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, mkdtemp, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { isDiskFull } from '../disk-full.ts'
-import { ArtifactError, type ArtifactStore, type StoredArtifact } from './artifact.ts'
+import { type Host, systemHost } from '../host.ts'
+import { ArtifactError, type ArtifactStore, type ListedArtifact, type StoredArtifact } from './artifact.ts'
 
 interface Adopted {
   readonly stored: StoredArtifact
@@ -15,12 +23,17 @@ const artifactId = /^[0-9a-f]{64}$/
 const chunkBytes = 1 << 20
 
 /** Opens the store in `directory`, made if it isn't there. Unfinished files of an earlier process are removed. */
-export async function openDiskArtifacts(directory: string): Promise<ArtifactStore> {
+export async function openDiskArtifacts(
+  directory: string,
+  host: Pick<Host, 'now'> = systemHost,
+): Promise<ArtifactStore> {
   const artifacts = join(directory, 'artifacts')
   const work = join(directory, 'work')
+  const aside = join(directory, 'removing')
   await rm(work, { recursive: true, force: true })
   await mkdir(artifacts, { recursive: true })
   await mkdir(work, { recursive: true })
+  await mkdir(aside, { recursive: true })
 
   const pathOf = (id: string): string => {
     if (!artifactId.test(id))
@@ -28,13 +41,23 @@ export async function openDiskArtifacts(directory: string): Promise<ArtifactStor
     return join(artifacts, id.slice(0, 2), id)
   }
 
+  /** Whether it is there. */
+  const noteUse = (path: string): Promise<boolean> => {
+    const now = host.now() / 1000
+    return utimes(path, now, now).then(() => true, absent(false))
+  }
+
+  // Whether they are still needed nobody knows: they are as they were.
+  for (const id of await readdir(aside)) await rename(join(aside, id), pathOf(id))
+
   /** Gives a synced file its name. Renaming is atomic, so a file under an id is always whole. */
   const publish = async (path: string, stored: StoredArtifact): Promise<Adopted> => {
     const target = pathOf(stored.id)
-    if ((await sizeOf(target)) === stored.size) {
+    if ((await noteUse(target)) && (await sizeOf(target)) === stored.size) {
       await rm(path)
       return { stored, isNew: false }
     }
+    await noteUse(path)
     await mkdir(dirname(target), { recursive: true })
     await rename(path, target)
     await syncDirectory(dirname(target))
@@ -73,13 +96,6 @@ export async function openDiskArtifacts(directory: string): Promise<ArtifactStor
   }
   let before: Promise<unknown> = Promise.resolve()
 
-  const existing = async (id: string): Promise<string> => {
-    const path = pathOf(id)
-    if ((await sizeOf(path)) === undefined)
-      throw new ArtifactError('missing', `artifact ${id} is not in the store`)
-    return path
-  }
-
   return {
     adopt: async (path) => (await adopt(path)).stored,
 
@@ -90,33 +106,68 @@ export async function openDiskArtifacts(directory: string): Promise<ArtifactStor
     },
 
     async stat(id) {
-      if (!artifactId.test(id)) return undefined
-      const size = await sizeOf(pathOf(id))
-      return size === undefined ? undefined : { id, size }
+      const found = artifactId.test(id) ? await statOf(pathOf(id)) : undefined
+      return found && { id, size: found.size, usedAt: found.mtimeMs }
     },
 
     async read(id, range) {
-      return createReadStream(await existing(id), { ...range, highWaterMark: 1 << 18 })
+      const path = pathOf(id)
+      if ((await sizeOf(path)) === undefined) throw missing(id)
+      return createReadStream(path, { ...range, highWaterMark: 1 << 18 })
     },
 
-    localPath: existing,
+    async localPath(id) {
+      const path = pathOf(id)
+      if (!(await noteUse(path))) throw missing(id)
+      return path
+    },
 
     workspace: () =>
       saidClearly(async () => {
         const folder = await mkdtemp(join(work, 'task-'))
         return { directory: folder, remove: () => rm(folder, { recursive: true, force: true }) }
       }),
+
+    async list(prefix) {
+      const names = await readdir(join(artifacts, prefix)).catch(absent<string[]>([]))
+      const listed: ListedArtifact[] = []
+      for (const id of names) {
+        const found = artifactId.test(id) ? await statOf(pathOf(id)) : undefined
+        if (found) listed.push({ id, size: found.size, usedAt: found.mtimeMs })
+      }
+      return listed
+    },
+
+    async remove(id, unusedSince) {
+      const path = pathOf(id)
+      const found = await statOf(path)
+      if (!found || found.mtimeMs >= unusedSince) return 0
+      const taken = join(aside, id)
+      if (!(await rename(path, taken).then(() => true, absent(false)))) return 0
+      if ((await stat(taken)).mtimeMs >= unusedSince) {
+        await rename(taken, path)
+        return 0
+      }
+      await rm(taken)
+      return found.size
+    },
   }
 }
 
-const sizeOf = async (path: string): Promise<number | undefined> =>
-  stat(path).then(
-    ({ size }) => size,
-    (error: unknown) => {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
-      throw error
-    },
-  )
+const missing = (id: string): ArtifactError =>
+  new ArtifactError('missing', `artifact ${id} is not in the store`)
+
+/** What stands for a file that isn't there. */
+const absent =
+  <T>(value: T) =>
+  (error: unknown): T => {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return value
+    throw error
+  }
+
+const statOf = (path: string) => stat(path).catch(absent(undefined))
+
+const sizeOf = async (path: string): Promise<number | undefined> => (await statOf(path))?.size
 
 /** A rename is on disk only when its folder is. */
 async function syncDirectory(path: string): Promise<void> {

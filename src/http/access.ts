@@ -42,6 +42,7 @@ export const accessByRoute: Readonly<Record<string, Access>> = {
   'GET /api/v3/ledger': 'read',
   'GET /api/v3/budgets': 'read',
   'GET /api/v3/limits': 'read',
+  'GET /api/v3/storage': 'read',
 
   'POST /api/v3/assets': 'submit',
   'POST /api/v3/estimates': 'submit',
@@ -63,6 +64,7 @@ export const accessByRoute: Readonly<Record<string, Access>> = {
 
   'PUT /api/v3/budgets': 'admin',
   'PUT /api/v3/limits': 'admin',
+  'POST /api/v3/storage/prune': 'admin',
   'POST /api/v3/pause': 'admin',
   'POST /api/v3/resume': 'admin',
   'GET /api/v3/webhooks/endpoints': 'admin',

@@ -5,8 +5,21 @@ import type { Coordinator } from '../coordinator/coordinator.ts'
 import type { Feed } from '../events/feed.ts'
 import { type Host, systemHost } from '../host.ts'
 import { jobRequest } from '../job/request.ts'
-import { approvalBatch, approvalRequest, budgetChange, cancelBatch, jobChange, limitsChange, pauseRequest, resolution, retryRequest, sceneChange, whyRequest } from '../job/control-request.ts'
+import {
+  approvalBatch,
+  approvalRequest,
+  budgetChange,
+  cancelBatch,
+  jobChange,
+  limitsChange,
+  pauseRequest,
+  resolution,
+  retryRequest,
+  sceneChange,
+  whyRequest,
+} from '../job/control-request.ts'
 import { keyRequest, rotationRequest } from '../job/key.ts'
+import { pruneRequest } from '../job/storage.ts'
 import { endpointChange, endpointRequest } from '../job/webhook-request.ts'
 import { type Log, logLine } from '../log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
@@ -33,6 +46,7 @@ import { HttpProblem, answerProblem, malformed, problemOf } from './problem.ts'
 import { type ProviderGate, providerRoutes } from './provider.ts'
 import { referenceRoutes } from './reference.ts'
 import { sceneRoutes } from './scenes.ts'
+import { type Storage, storageRoutes } from './storage.ts'
 import { videoRoutes } from './videos.ts'
 import { webhookRoutes } from './webhooks.ts'
 
@@ -53,6 +67,8 @@ export interface AppOptions {
   readonly access?: AccessOptions
   /** Left out where nobody counts. */
   readonly metrics?: Metrics
+  /** What is stored, and what may go; left out where nobody is to be told. */
+  readonly storage?: Storage
   /** Left out, it is whether the database answers. */
   readonly readiness?: Readiness
   readonly host?: Host
@@ -104,6 +120,7 @@ export function createApp(options: AppOptions): OpenAPIHono {
   app.route('/api/v3', webhookRoutes({ coordinator, limits }))
   const readiness = options.readiness ?? createReadiness({ checks: [databaseCheck(coordinator)], host, log })
   app.route('/', operationRoutes({ readiness, metrics }))
+  if (options.storage) app.route('/api/v3', storageRoutes({ storage: options.storage, limits }))
   if (options.feed)
     app.route('/api/v3', eventRoutes({ coordinator, feed: options.feed, host, log, limits: options.streams }))
   // Described when it is first asked for: by then all routes are there.
@@ -133,6 +150,7 @@ const requests = {
   WebhookEndpointChange: endpointChange,
   KeyRequest: keyRequest,
   KeyRotation: rotationRequest,
+  PruneRequest: pruneRequest,
 }
 
 /** Who can read his rows. */

@@ -102,12 +102,21 @@ export function assetRoutes({
     return c.json(assetAnswer(asset), 201)
   })
 
+  const existing = async (id: string): Promise<Asset> => {
+    try {
+      return await coordinator.asset(id)
+    } catch (error) {
+      await coordinator.refuseRemoved({ what: 'asset', assetId: id })
+      throw error
+    }
+  }
+
   routes.openapi(readAssetRoute, async (c) =>
-    c.json(assetAnswer(await coordinator.asset(c.req.valid('param').id)), 200),
+    c.json(assetAnswer(await existing(c.req.valid('param').id)), 200),
   )
 
   routes.openapi(assetDataRoute, async (c) => {
-    const asset = await coordinator.asset(c.req.valid('param').id)
+    const asset = await existing(c.req.valid('param').id)
     return serveBytes(c, artifacts, {
       id: asset.id,
       contentType: asset.contentType,

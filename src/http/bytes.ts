@@ -13,6 +13,8 @@ export interface ServedBytes {
   readonly disposition: string
   /** Whether this address holds these bytes for ever; else they are asked for anew (304) each time. */
   readonly immutable: boolean
+  /** Rejects with why they are not there, where that is known. */
+  readonly refuseMissing?: () => Promise<void>
 }
 
 export async function serveBytes(
@@ -21,7 +23,10 @@ export async function serveBytes(
   served: ServedBytes,
 ): Promise<Response> {
   const stored = await artifacts.stat(served.id)
-  if (!stored) throw new ArtifactError('missing', `artifact ${served.id} is not in the store`)
+  if (!stored) {
+    await served.refuseMissing?.()
+    throw new ArtifactError('missing', `artifact ${served.id} is not in the store`)
+  }
   const validators = { etag: `"${stored.id}"`, modifiedAt: served.modifiedAt }
   c.header('etag', validators.etag)
   c.header('last-modified', new Date(served.modifiedAt).toUTCString())

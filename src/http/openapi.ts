@@ -150,6 +150,8 @@ const operations: Readonly<Record<string, Naming>> = {
   'POST /api/v3/pause': named('operations', 'pause'),
   'POST /api/v3/resume': named('operations', 'resume'),
   'GET /metrics': named('operations', 'readMetrics', 'What it is doing, as Prometheus reads it'),
+  'GET /api/v3/storage': named('operations', 'readStorage'),
+  'POST /api/v3/storage/prune': named('operations', 'pruneStorage'),
   'GET /livez': named('operations', 'isAlive', 'Whether the process answers'),
   'GET /readyz': named('operations', 'isReady', 'Whether it can do its work'),
 }
@@ -183,6 +185,7 @@ const examples: Readonly<Record<string, unknown>> = {
   PauseRequest: { renderer: 'replicate', reason: 'the provider is being looked into' },
   KeyRequest: { name: 'web shop', scopes: ['read', 'submit'] },
   KeyRotation: {},
+  PruneRequest: { dry_run: true },
   WebhookEndpointRequest: { url: 'https://films.example/hooks', event_types: ['job_completed'] },
   WebhookEndpointChange: { status: 'disabled' },
 }

@@ -1,40 +1,75 @@
 /** What those who run the server ask it. */
 import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
-import type { Coordinator } from '../coordinator/coordinator.ts'
-import type { Log } from '../log.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import type { Readiness } from '../telemetry/readiness.ts'
 import { HttpProblem } from './problem.ts'
 
-const statusRoute = <const Path extends string, const Status extends string>(path: Path, status: Status) =>
-  createRoute({
-    method: 'get',
-    path,
-    responses: {
-      200: {
-        content: { 'application/json': { schema: z.object({ status: z.literal(status) }) } },
-        description: status,
-      },
+const livezRoute = createRoute({
+  method: 'get',
+  path: '/livez',
+  responses: {
+    200: {
+      content: { 'application/json': { schema: z.object({ status: z.literal('alive') }) } },
+      description: 'The process answers',
     },
-  })
+  },
+})
 
-export function operationRoutes({
-  coordinator,
-  log,
-}: {
-  readonly coordinator: Coordinator
-  readonly log: Log
-}): OpenAPIHono {
+const readyzRoute = createRoute({
+  method: 'get',
+  path: '/readyz',
+  responses: {
+    200: {
+      content: {
+        'application/json': {
+          schema: z.object({
+            status: z.literal('ready'),
+            checks: z
+              .record(z.string(), z.string())
+              .describe('database, disk, ffmpeg and draining: each `ok`, or what is wrong, which is 503'),
+          }),
+        },
+      },
+      description: 'It can do its work',
+    },
+  },
+})
+
+const metricsRoute = createRoute({
+  method: 'get',
+  path: '/metrics',
+  responses: {
+    200: {
+      content: { 'text/plain': { schema: z.string() } },
+      description: "Prometheus' text format",
+    },
+  },
+})
+
+export interface OperationOptions {
+  readonly readiness: Pick<Readiness, 'now'>
+  /** Left out where nobody counts. */
+  readonly metrics?: Pick<Metrics, 'text' | 'contentType'> | undefined
+}
+
+export function operationRoutes({ readiness, metrics }: OperationOptions): OpenAPIHono {
   const routes = new OpenAPIHono()
 
-  routes.openapi(statusRoute('/livez', 'alive'), (c) => c.json({ status: 'alive' as const }, 200))
+  routes.openapi(livezRoute, (c) => c.json({ status: 'alive' as const }, 200))
 
-  // Ready is who can read his rows.
-  routes.openapi(statusRoute('/readyz', 'ready'), async (c) => {
-    await coordinator.jobs({ limit: 1 }).catch((cause: unknown) => {
-      log.warn({ err: cause }, 'Not ready: the database does not answer')
-      throw new HttpProblem(503, { error: 'Not ready', reason: 'The database does not answer' }, { cause })
-    })
-    return c.json({ status: 'ready' as const }, 200)
+  routes.openapi(readyzRoute, async (c) => {
+    const { isReady, checks } = await readiness.now()
+    if (isReady) return c.json({ status: 'ready' as const, checks: { ...checks } }, 200)
+    const reason = Object.values(checks)
+      .filter((state) => state !== 'ok')
+      .join('; ')
+    throw new HttpProblem(503, { error: 'Not ready', reason, checks })
   })
+
+  if (metrics)
+    routes.openapi(metricsRoute, async (c) =>
+      c.text(await metrics.text(), 200, { 'content-type': metrics.contentType }),
+    )
 
   return routes
 }

@@ -1,6 +1,7 @@
 /** The only place that turns what went wrong into statuses and words of the HTTP contract. */
 import type { Context } from 'hono'
 import { isDiskFull } from '../disk-full.ts'
+import { redacted } from '../log.ts'
 import { type AssetRefusal, type FieldProblem, type Refusal, RefusedError } from '../job/errors.ts'
 
 /** What an error answers: `error` says what, the further members say where and why. */
@@ -17,6 +18,7 @@ export type ProblemStatus =
   | 405
   | 408
   | 409
+  | 410
   | 412
   | 413
   | 415
@@ -93,6 +95,10 @@ function refusalProblem(message: string, refusal: Refusal): HttpProblem {
       return new HttpProblem(404, { error: message, scene_id: refusal.sceneId })
     case 'scene_of_another_job':
       return new HttpProblem(422, { error: message, scene_id: refusal.sceneId, job_id: refusal.jobId })
+    case 'key_not_found':
+      return new HttpProblem(404, { error: message, key_id: refusal.keyId })
+    case 'key_refused':
+      return new HttpProblem(422, { error: message, key_id: refusal.keyId, reason: refusal.reason })
     case 'job_refused':
       return new HttpProblem(422, {
         error: message,
@@ -110,6 +116,12 @@ function refusalProblem(message: string, refusal: Refusal): HttpProblem {
         reason: refusal.reason,
         ...refusal.amounts,
       })
+    case 'endpoint_not_found':
+      return new HttpProblem(404, { error: message, endpoint_id: refusal.endpointId })
+    case 'delivery_not_found':
+      return new HttpProblem(404, { error: message, delivery_id: refusal.deliveryId })
+    case 'webhook_refused':
+      return new HttpProblem(422, { error: message, reason: refusal.reason })
     case 'asset_not_found':
       return new HttpProblem(404, { error: message, asset_id: refusal.assetId })
     case 'transition_refused':
@@ -125,6 +137,12 @@ function refusalProblem(message: string, refusal: Refusal): HttpProblem {
         job_id: refusal.jobId,
         current_status: refusal.currentStatus,
         reason: refusal.reason,
+      })
+    case 'removed':
+      return new HttpProblem(410, {
+        error: message,
+        reason: refusal.reason,
+        removed_at: new Date(refusal.removedAt).toISOString(),
       })
     case 'invalid':
       return new HttpProblem(422, fieldMembers(refusal.problems))
@@ -168,6 +186,7 @@ const phrases: { readonly [status in ProblemStatus]: string } = {
   405: 'Method Not Allowed',
   408: 'Request Timeout',
   409: 'Conflict',
+  410: 'Gone',
   412: 'Precondition Failed',
   413: 'Content Too Large',
   415: 'Unsupported Media Type',
@@ -190,11 +209,13 @@ export function problemBody(
   accept: string | undefined,
 ): { readonly body: string; readonly contentType: string } {
   if (!wantsProblemJson(accept))
-    return { body: JSON.stringify(members), contentType: 'application/json; charset=utf-8' }
+    return { body: redacted(JSON.stringify(members)), contentType: 'application/json; charset=utf-8' }
   const { error, reason } = members
   const detail = typeof reason === 'string' ? `${error}: ${reason}` : error
   return {
-    body: JSON.stringify({ type: 'about:blank', title: phrases[status], status, detail, ...members }),
+    body: redacted(
+      JSON.stringify({ type: 'about:blank', title: phrases[status], status, detail, ...members }),
+    ),
     contentType: 'application/problem+json; charset=utf-8',
   }
 }

@@ -7,7 +7,7 @@ import { RefusedError } from '../job/errors.ts'
 import type { Job } from '../job/job.ts'
 import { serveBytes } from './bytes.ts'
 import { inlineNamed } from './disposition.ts'
-import { addressOf, jobIdOf, jobPath, scenePath, timeOf, timeSchema } from './path.ts'
+import { addressOf, jobIdOf, jobPath, scenePath, timeOf, timeOrNull, timeSchema } from './path.ts'
 
 const bytes = (contentType: string, description: string) => ({
   200: { content: { [contentType]: { schema: z.string().openapi({ format: 'binary' }) } }, description },
@@ -59,6 +59,7 @@ const versionsRoute = createRoute({
                 duration: z.number().describe('Seconds'),
                 size: z.int().describe('Bytes'),
                 inserted_at: timeSchema,
+                removed_at: timeSchema.nullable().describe('Since when its bytes are not kept any more'),
               }),
             ),
           }),
@@ -97,6 +98,7 @@ export function videoRoutes({
       modifiedAt: job.endedAt ?? job.updatedAt,
       disposition: fileName(job, '', extension),
       immutable: false,
+      refuseMissing: () => coordinator.refuseRemoved({ what: 'film', jobId: job.id, artifact: artifact.id }),
     })
   }
 
@@ -105,12 +107,13 @@ export function videoRoutes({
 
   routes.openapi(versionsRoute, async (c) => {
     const jobId = jobIdOf(c.req.valid('param').id)
-    const versions = (await coordinator.films(jobId)).map(({ version, manifest, insertedAt }) => ({
+    const versions = (await coordinator.films(jobId)).map(({ version, manifest, insertedAt, removedAt }) => ({
       version,
       url: addressOf.filmVersion(jobId, version),
       duration: manifest.durationMs / 1000,
       size: manifest.film.size,
       inserted_at: timeOf(insertedAt),
+      removed_at: timeOrNull(removedAt),
     }))
     return c.json({ job_id: jobId, versions }, 200)
   })
@@ -125,6 +128,8 @@ export function videoRoutes({
       modifiedAt: insertedAt,
       disposition: fileName(job, ` - version ${version}`, 'mp4'),
       immutable: true,
+      refuseMissing: () =>
+        coordinator.refuseRemoved({ what: 'film', jobId: job.id, artifact: manifest.film.id }),
     })
   })
 
@@ -148,6 +153,7 @@ export function videoRoutes({
       modifiedAt: scene.completedAt ?? scene.updatedAt,
       disposition: fileName(job, ` - scene ${scene.position + 1}`, 'mp4'),
       immutable: false,
+      refuseMissing: () => coordinator.refuseRemoved({ what: 'clip', jobId }),
     })
   })
 

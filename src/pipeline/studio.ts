@@ -101,17 +101,24 @@ export function createStudio({ media, artifacts, database, host }: StudioOptions
 
     inTurn: turns,
 
-    picture(master, shape) {
+    async picture(master, shape) {
       const { width, height, fit } = shape
+      const key = `${master} ${width}x${height} ${fit}`
       // The same photograph opens one scene and closes another, so a few are worth knowing.
       if (pictures.size > mostPictures) pictures.delete(pictures.keys().next().value!)
-      return once(pictures, `${master} ${width}x${height} ${fit}`, true, () =>
-        inWorkspace(async (directory) => {
-          const path = `${directory}/picture.jpg`
-          await shapeImage(await artifacts.localPath(master), path, shape)
-          return (await artifacts.adopt(path)).id
-        }),
-      )
+      const shaped = (): Promise<string> =>
+        once(pictures, key, true, () =>
+          inWorkspace(async (directory) => {
+            const path = `${directory}/picture.jpg`
+            await shapeImage(await artifacts.localPath(master), path, shape)
+            return (await artifacts.adopt(path)).id
+          }),
+        )
+      const id = await shaped()
+      // One that nobody has sent for a day is removed: rows name it only while it is on its way.
+      if (await artifacts.stat(id)) return id
+      pictures.delete(key)
+      return shaped()
     },
 
     async seam(work) {

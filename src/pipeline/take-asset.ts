@@ -1,7 +1,7 @@
 /** Takes an uploaded photograph in: checked to its last byte, kept as it came and as FFmpeg gets it. */
 import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
-import type { ArtifactStore } from '../artifact/artifact.ts'
+import { ArtifactError, type ArtifactStore } from '../artifact/artifact.ts'
 import type { Coordinator } from '../coordinator/coordinator.ts'
 import type { Asset } from '../job/asset.ts'
 import { RefusedError } from '../job/errors.ts'
@@ -24,7 +24,7 @@ export const createTakeAsset =
       const path = `${directory}/upload`
       const id = await write(path, bytes)
       const known = await coordinator.asset(id).catch(() => undefined)
-      if (known) return known
+      if (known && (await isThere(artifacts, known))) return known
 
       const found = await inspectImage(path)
       if (found.kind === 'refused')
@@ -43,6 +43,16 @@ export const createTakeAsset =
         }),
       )
     })
+
+/** That it was uploaded again is a use: it is not removed for being old. */
+const isThere = (artifacts: ArtifactStore, { id, master }: Asset): Promise<boolean> =>
+  Promise.all([id, master].map((artifact) => artifacts.localPath(artifact))).then(
+    () => true,
+    (error: unknown) => {
+      if (error instanceof ArtifactError && error.code === 'missing') return false
+      throw error
+    },
+  )
 
 /** Resolves to the SHA-256 of what was written. */
 async function write(path: string, bytes: AsyncIterable<Uint8Array>): Promise<string> {

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os'
 import type { RunningCoordinator } from '../coordinator/coordinator.ts'
 import type { Engine, TaskOptions } from '../engine/engine.ts'
 import { RefusedError } from '../job/errors.ts'
+import { tracedTask } from '../telemetry/tracing.ts'
 import { type FollowRenderOptions, createFollowRender } from './follow-render.ts'
 import { type JoinClipsOptions, createJoinClips } from './join-clips.ts'
 import { type RenderSceneOptions, createRenderScene } from './render-scene.ts'
@@ -17,6 +18,7 @@ export type TasksOptions = RenderSceneOptions &
 
 export function handleTasks(engine: Engine, options: TasksOptions): void {
   const { coordinator } = options
+  const handle: Engine['handle'] = (kind, how, handler) => engine.handle(kind, how, tracedTask(handler))
   const places = Math.max(1, Math.floor(availableParallelism() / 2))
 
   const failScene: TaskOptions['onExhausted'] = ({ subject }, error) =>
@@ -29,33 +31,33 @@ export function handleTasks(engine: Engine, options: TasksOptions): void {
       if (!(refused instanceof RefusedError)) throw refused
     })
   }
-  engine.handle(
+  handle(
     'render-scene',
     // Renders are counted where they are admitted; this holds where fewer are allowed than before.
     { concurrency: () => coordinator.rendersAtOnce(), isRisky: true, onExhausted: failScene },
     createRenderScene(options),
   )
-  engine.handle(
+  handle(
     'follow-render',
     { concurrency: mostFollowed, maxTries: Number.POSITIVE_INFINITY, onExhausted: leaveToFilm },
     createFollowRender(options),
   )
-  engine.handle(
+  handle(
     'take-clip',
     { concurrency: places, isRisky: true, onExhausted: failTaking },
     createTakeClip(options),
   )
-  engine.handle(
+  handle(
     'join-clips',
     { concurrency: places, isRisky: true, onExhausted: leaveToFilm },
     createJoinClips(options),
   )
-  engine.handle(
+  handle(
     'settle-dependents',
     { concurrency: 1, maxTries: Number.POSITIVE_INFINITY, onExhausted: leaveToFilm },
     ({ jobId }) => coordinator.settleDependents(jobId),
   )
-  engine.handle(
+  handle(
     'stitch-film',
     { concurrency: places, isRisky: true, onExhausted: failJob },
     createStitchFilm(options),

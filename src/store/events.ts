@@ -93,7 +93,9 @@ export async function eventBounds(
   reader: Reader,
 ): Promise<{ readonly oldest: number; readonly latest: number }> {
   const row = await reader.get(
-    `select (select coalesce(min(id), 0) from events) as oldest, (select coalesce(max(id), 0) from events) as latest`,
+    `select (select coalesce(min(id), 0) from events) as oldest, (select coalesce(max(id), 0) from events) as latest,
+       (select until from removed_events) as removed`,
   )
-  return { oldest: number(row!, 'oldest'), latest: number(row!, 'latest') }
+  const [oldest, removed] = [number(row!, 'oldest'), number(row!, 'removed')]
+  return { oldest: removed === 0 ? oldest : Math.max(oldest, removed + 1), latest: number(row!, 'latest') }
 }

@@ -8,12 +8,15 @@ export interface FilmVersion {
   readonly version: number
   readonly manifest: FilmManifest
   readonly insertedAt: number
+  /** When its bytes were removed; null while they are kept. */
+  readonly removedAt: number | null
 }
 
 const filmOf = (row: Row): FilmVersion => ({
   version: number(row, 'version'),
   manifest: json<FilmManifest>(row, 'manifest'),
   insertedAt: number(row, 'inserted_at'),
+  removedAt: numberOrNull(row, 'removed_at'),
 })
 
 /** Resolves to the version it has become. */
@@ -25,12 +28,10 @@ export async function insertFilm(
 ): Promise<number> {
   const newest = await tx.get('select max(version) as version from films where job_id = $1', [jobId])
   const version = ((newest && numberOrNull(newest, 'version')) ?? 0) + 1
-  await tx.run('insert into films (job_id, version, manifest, inserted_at) values ($1, $2, $3, $4)', [
-    jobId,
-    version,
-    JSON.stringify(manifest),
-    now,
-  ])
+  await tx.run(
+    `insert into films (job_id, version, manifest, film, thumbnail, inserted_at) values ($1, $2, $3, $4, $5, $6)`,
+    [jobId, version, JSON.stringify(manifest), manifest.film.id, manifest.thumbnail.id, now],
+  )
   return version
 }
 

@@ -41,7 +41,8 @@ test('the film comes whole, with all a player asks for', async () => {
 })
 
 test('HEAD answers as GET would, without the bytes and without opening them', async () => {
-  const whole = await get()
+  const headers = { 'x-request-id': 'the-same' }
+  const whole = await house.app.request(address, { headers })
   await whole.body?.cancel()
   let opened = 0
   const artifacts: ArtifactStore = {
@@ -51,7 +52,7 @@ test('HEAD answers as GET would, without the bytes and without opening them', as
       return house.artifacts.read(...asked)
     },
   }
-  const head = await house.appWith({ artifacts }).request(address, { method: 'HEAD' })
+  const head = await house.appWith({ artifacts }).request(address, { method: 'HEAD', headers })
   expect(head.status).toBe(200)
   expect(Object.fromEntries(head.headers)).toEqual(Object.fromEntries(whole.headers))
   expect(await head.text()).toBe('')

@@ -68,7 +68,7 @@ export async function openHouse({ folder, host = systemHost }: HouseOptions = {}
   await migrate(database, migrations)
   const artifacts = await openDiskArtifacts(directory)
   const logged: House['logged'] = []
-  const log = createLog({ level: 'debug', destination: { write: (line) => logged.push(JSON.parse(line)) } })
+  const log = createLog({ level: 'info', destination: { write: (line) => logged.push(JSON.parse(line)) } })
   const pubsub = createPubSub((error) => {
     throw error
   })
@@ -93,7 +93,13 @@ export async function openHouse({ folder, host = systemHost }: HouseOptions = {}
     const { id } = await keep(film)
     await coordinator.sceneRendered(subject, { clip: id, source: id, place: '' })
   })
+  engine.handle('take-clip', once, async ({ subject }) => {
+    const work = await coordinator.beginTaking(subject)
+    if (work) await coordinator.clipTaken(subject, { clip: work.source, source: work.source, place: '' })
+  })
   engine.handle('join-clips', once, () => Promise.resolve())
+  engine.handle('follow-render', once, () => Promise.resolve())
+  engine.handle('settle-dependents', once, ({ jobId }) => coordinator.settleDependents(jobId))
   engine.handle('stitch-film', once, async ({ jobId }) => {
     const stored = await keep(film)
     const { storyboard } = await coordinator.job(jobId)

@@ -73,6 +73,7 @@ describe('a finished job’s film', () => {
           duration: 8,
           size: JSON.stringify(before).length,
           inserted_at: expect.any(String),
+          removed_at: null,
         },
       ],
     })

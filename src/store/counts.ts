@@ -1,0 +1,77 @@
+/** How much there is of what, for those who watch the house from outside. */
+import { type JobStatus, activeJobStatuses, inFlightAttemptStatuses } from '../job/lifecycle.ts'
+import type { AttemptStatus, SceneStatus } from '../job/lifecycle.ts'
+import type { Reader, Row, Transaction } from './database.ts'
+import { number, numberOrNull, quoted, text } from './sql.ts'
+
+const countOf = (row: Row): number => number(row, 'n')
+
+export const countJobs = async (reader: Reader): Promise<ReadonlyMap<JobStatus, number>> =>
+  new Map(
+    (await reader.all('select status, count(*) as n from jobs group by status')).map((row) => [
+      text(row, 'status') as JobStatus,
+      countOf(row),
+    ]),
+  )
+
+/** Of jobs that are worked on: those of all jobs would be a walk through everything that is kept. */
+export const countScenes = async (reader: Reader): Promise<ReadonlyMap<SceneStatus, number>> =>
+  new Map(
+    (
+      await reader.all(
+        `select scenes.status, count(*) as n from jobs cross join scenes
+         where jobs.status in (${quoted(activeJobStatuses)}) and scenes.job_id = jobs.id group by scenes.status`,
+      )
+    ).map((row) => [text(row, 'status') as SceneStatus, countOf(row)]),
+  )
+
+export interface AttemptCount {
+  readonly renderer: string
+  readonly status: AttemptStatus
+  readonly count: number
+}
+
+export const countInFlight = async (reader: Reader): Promise<readonly AttemptCount[]> =>
+  (
+    await reader.all(
+      `select renderer, status, count(*) as n from attempts
+       where status in (${quoted(inFlightAttemptStatuses)}) group by renderer, status`,
+    )
+  ).map((row) => ({
+    renderer: text(row, 'renderer'),
+    status: text(row, 'status') as AttemptStatus,
+    count: countOf(row),
+  }))
+
+export const countStrays = async (reader: Reader): Promise<number> =>
+  countOf((await reader.get('select count(*) as n from strays'))!)
+
+/** Webhooks that are to be delivered still. */
+export const countUndelivered = async (reader: Reader): Promise<number> =>
+  countOf((await reader.get('select count(*) as n from webhook_deliveries where next_at is not null'))!)
+
+export interface EndedJob {
+  readonly id: number
+  readonly type: string
+  readonly status: JobStatus
+  readonly approvedAt: number | null
+  readonly endedAt: number | null
+}
+
+export const listEnded = async (reader: Reader, ids: readonly number[]): Promise<readonly EndedJob[]> =>
+  (
+    await reader.all(
+      `select id, type, status, approved_at, ended_at from jobs
+       where id in (${ids.map((_, index) => `$${index + 1}`).join(', ')})`,
+      ids,
+    )
+  ).map((row) => ({
+    id: number(row, 'id'),
+    type: text(row, 'type'),
+    status: text(row, 'status') as JobStatus,
+    approvedAt: numberOrNull(row, 'approved_at'),
+    endedAt: numberOrNull(row, 'ended_at'),
+  }))
+
+/** Writes what is there already: it says whether anything can be written. */
+export const probeWrite = (tx: Transaction): Promise<number> => tx.run('update installation set id = id')

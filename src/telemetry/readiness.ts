@@ -1,0 +1,132 @@
+/** Whether requests should be sent here: each thing that the work takes, looked at with a deadline. */
+import type { Host } from '../host.ts'
+import { type Log, logLine } from '../log.ts'
+
+export interface Check {
+  readonly name: string
+  /** Rejects where it is not well, with words for whoever asks. */
+  readonly look: () => Promise<unknown>
+  /** How long what was found counts. */
+  readonly keptMs: number
+  /** It takes long by nature, and was well at the start: what was found last counts until another look has ended. */
+  readonly isSlow?: boolean
+}
+
+export interface Standing {
+  readonly isReady: boolean
+  /** By name: `ok`, or what is wrong. */
+  readonly checks: Readonly<Record<string, string>>
+}
+
+export interface Readiness {
+  now(): Promise<Standing>
+  /** From now on nothing more should be sent here. */
+  drain(): void
+}
+
+export interface ReadinessOptions {
+  readonly checks: readonly Check[]
+  readonly host: Host
+  readonly log: Log
+}
+
+const deadlineMs = 2000
+
+export function createReadiness({ checks, host, log }: ReadinessOptions): Readiness {
+  const states = checks.map((check) => createState(check, host, log))
+  let isDraining = false
+  let told = ''
+
+  /** Once for each change: it may be asked every second. */
+  const tell = (reason: string): void => {
+    if (reason === told) return
+    told = reason
+    if (reason === '') logLine.readyAgain(log)
+    else logLine.notReady(log, reason)
+  }
+
+  return {
+    drain: () => {
+      isDraining = true
+    },
+    async now() {
+      const found = await Promise.all(states.map(async ({ name, now }) => [name, await now()] as const))
+      const all: readonly (readonly [string, string])[] = [
+        ...found,
+        ['draining', isDraining ? 'The server is stopping' : 'ok'],
+      ]
+      const wrong = all.filter(([, state]) => state !== 'ok')
+      tell(wrong.map(([, state]) => state).join('; '))
+      return { isReady: wrong.length === 0, checks: Object.fromEntries(all) }
+    },
+  }
+}
+
+function createState({ name, look, keptMs, isSlow = false }: Check, host: Host, log: Log) {
+  let found: { readonly state: string; readonly at: number } | undefined = isSlow
+    ? { state: 'ok', at: host.monotonic() }
+    : undefined
+  let looking: Promise<string> | undefined
+
+  /** One look at a time: a disk that hangs must not be asked by every probe. */
+  const lookAgain = (): Promise<string> =>
+    (looking ??= look()
+      .then(
+        () => 'ok',
+        (error: unknown) => {
+          log.debug({ err: error, check: name }, 'A check of readiness failed')
+          return error instanceof Error ? error.message : String(error)
+        },
+      )
+      .then((state) => {
+        found = { state, at: host.monotonic() }
+        looking = undefined
+        return state
+      }))
+
+  const inTime = async (state: Promise<string>): Promise<string> => {
+    const done = new AbortController()
+    const late = host.sleep(deadlineMs, done.signal).then(() => `${name} did not answer within 2 s`)
+    try {
+      return await Promise.race([state, late])
+    } finally {
+      done.abort()
+    }
+  }
+
+  return {
+    name,
+    async now(): Promise<string> {
+      if (found && host.monotonic() - found.at < keptMs) return found.state
+      const state = lookAgain()
+      return found && isSlow ? found.state : inTime(state)
+    },
+  }
+}
+
+/** The disk of a folder has room, and can be written to. */
+export const roomFor =
+  (
+    { minFreeBytes }: { readonly minFreeBytes: number },
+    { freeBytes, canWrite }: { freeBytes: () => Promise<number>; canWrite: () => Promise<void> },
+  ): Check['look'] =>
+  async () => {
+    const free = await freeBytes()
+    if (free < minFreeBytes)
+      throw new Error(
+        `The disk has ${megabytes(free)} MB of room left, and ${megabytes(minFreeBytes)} MB are wanted`,
+      )
+    await canWrite().catch((cause: unknown) => {
+      throw new Error('The data folder cannot be written to', { cause })
+    })
+  }
+
+const megabytes = (bytes: number): number => Math.floor(bytes / 1e6)
+
+/** What went wrong in words for whoever asks: the cause may name paths. */
+export const saying =
+  (reason: string, look: () => Promise<unknown>): Check['look'] =>
+  () =>
+    look().catch((cause: unknown) => {
+      throw new Error(reason, { cause })
+    })

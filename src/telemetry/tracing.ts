@@ -1,0 +1,148 @@
+/** Spans, by OpenTelemetry's API alone: where no SDK is loaded they are nothing, and cost nearly nothing. */
+import {
+  type Attributes,
+  type Context,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  context,
+  propagation,
+  trace,
+} from '@opentelemetry/api'
+import type { TaskHandler } from '../engine/engine.ts'
+import type { Task } from '../job/task.ts'
+import type { Provider } from '../renderer/provider.ts'
+
+interface SpanOptions {
+  readonly kind: SpanKind
+  readonly attributes: Attributes
+  /** What it is part of; what runs now, where left out. */
+  readonly parent?: Context
+}
+
+function inSpan<T>(
+  name: string,
+  { kind, attributes, parent = context.active() }: SpanOptions,
+  work: (span: Span) => Promise<T>,
+): Promise<T> {
+  return trace
+    .getTracer('workflow-coordinator')
+    .startActiveSpan(name, { kind, attributes }, parent, async (span) => {
+      try {
+        return await work(span)
+      } catch (error) {
+        fail(span, error)
+        throw error
+      } finally {
+        span.end()
+      }
+    })
+}
+
+function fail(span: Span, error: unknown): void {
+  const message = error instanceof Error ? error.message : String(error)
+  span.recordException(error instanceof Error ? error : message)
+  span.setStatus({ code: SpanStatusCode.ERROR, message })
+}
+
+const headersGetter = {
+  get: (headers: Headers, name: string) => headers.get(name) ?? undefined,
+  keys: (headers: Headers) => [...headers.keys()],
+}
+
+export interface RequestFacts {
+  readonly method: string
+  /** Its pattern; undefined where it leads nowhere. */
+  readonly route: string | undefined
+  readonly requestId: string
+}
+
+/** A request, as part of what its `traceparent` names. `work` resolves to the status, and to what went wrong unforeseen. */
+export const inRequestSpan = (
+  headers: Headers,
+  { method, route, requestId }: RequestFacts,
+  work: () => Promise<{ readonly status: number; readonly error: unknown }>,
+): Promise<unknown> =>
+  inSpan(
+    route === undefined ? method : `${method} ${route}`,
+    {
+      kind: SpanKind.SERVER,
+      attributes: {
+        'http.request.method': method,
+        ...(route !== undefined && { 'http.route': route }),
+        'workflow.request_id': requestId,
+      },
+      parent: propagation.extract(context.active(), headers, headersGetter),
+    },
+    async (span) => {
+      const { status, error } = await work()
+      span.setAttribute('http.response.status_code', status)
+      if (status < 500) return
+      if (error === undefined) span.setStatus({ code: SpanStatusCode.ERROR })
+      else fail(span, error)
+    },
+  )
+
+/** What a task is about, by its kind. */
+const subjectOf = ({ kind, subject }: Task): Attributes => {
+  switch (kind) {
+    case 'render-scene':
+    case 'follow-render':
+      return { 'workflow.attempt_id': subject }
+    case 'take-clip':
+    case 'join-clips':
+      return { 'workflow.scene_id': subject }
+    default:
+      return {}
+  }
+}
+
+/** Each run of a task is a span of its own: what asked for it may be long over, in a process that is gone. */
+export const tracedTask =
+  (handler: TaskHandler): TaskHandler =>
+  (task, options) =>
+    inSpan(
+      `task ${task.kind}`,
+      {
+        kind: SpanKind.CONSUMER,
+        attributes: {
+          'workflow.task.kind': task.kind,
+          'workflow.job_id': task.jobId,
+          ...subjectOf(task),
+        },
+      },
+      () => handler(task, options),
+    )
+
+const ofRender = (id: string): Attributes => ({ 'workflow.prediction_id': id })
+
+/** A provider each of whose requests is a span. Nothing of ours is sent along. */
+export function tracedProvider(provider: Provider): Provider {
+  const ask =
+    <Args extends readonly unknown[], Outcome extends { readonly kind: string }>(
+      what: string,
+      send: (...args: Args) => Promise<Outcome>,
+      facts: (...args: Args) => Attributes,
+    ) =>
+    (...args: Args): Promise<Outcome> =>
+      inSpan(
+        `${provider.name} ${what}`,
+        { kind: SpanKind.CLIENT, attributes: { 'workflow.renderer': provider.name, ...facts(...args) } },
+        async (span) => {
+          const outcome = await send(...args)
+          span.setAttribute('workflow.outcome', outcome.kind)
+          return outcome
+        },
+      )
+  return {
+    ...provider,
+    submit: ask('submit', provider.submit, ({ attemptId, model }) => ({
+      'workflow.attempt_id': attemptId,
+      'workflow.model': model,
+    })),
+    read: ask('read', provider.read, ofRender),
+    cancel: ask('cancel', provider.cancel, ofRender),
+    list: ask('list', provider.list, () => ({})),
+    fetchClip: ask('fetch clip', provider.fetchClip, () => ({})),
+  }
+}
