@@ -85,6 +85,7 @@ const admittingTopics = ['jobs:approved', 'scenes:completed', 'scenes:failed', '
 export function createCoordinator(options: CoordinatorOptions): RunningCoordinator {
   const { database, engine, log, pubsub } = options
   const { budgets = {}, installationId = '000000000000', maxTries = 3, retryDelayMs = 2000 } = options
+  const { webhookNetworks = [] } = options
   const tell = refusingWithoutFiles(createTell(options))
   const admitSoon = (): void => admission.admitSoon()
   const starting = createStarting({ ...options, tell, admitSoon })
@@ -105,6 +106,7 @@ export function createCoordinator(options: CoordinatorOptions): RunningCoordinat
     catalogue,
     budgets,
     installationId,
+    webhookNetworks,
     tell,
     starting,
     settling,
@@ -155,7 +157,7 @@ export function createCoordinator(options: CoordinatorOptions): RunningCoordinat
     ...createIdempotent(shared),
     ...createAccounts(shared),
     ...createRetention(shared),
-    ...createWebhookVerbs({ webhookNetworks: [], ...options, deliverSoon }),
+    ...createWebhookVerbs({ ...shared, deliverSoon }),
     ...deliveries,
     ...reading,
     ...createEta({

@@ -10,6 +10,7 @@ import { renderKey } from '../job/render-key.ts'
 import { type JobRequest, freeMembers, parseJobRequest } from '../job/request.ts'
 import { parseJobChange, parseWhy } from '../job/control-request.ts'
 import type { Failure } from '../job/scene.ts'
+import type { Network } from '../job/web-address.ts'
 import { fieldOf, planStoryboard } from '../job/storyboard.ts'
 import { type Log, logLine } from '../log.ts'
 import { findAsset, hasAsset, insertAsset } from '../store/assets.ts'
@@ -36,6 +37,7 @@ import { type Quote, quoteFor } from './quote.ts'
 import { rememberJob } from './idempotent.ts'
 import type { Starting } from './starting.ts'
 import type { Tell } from './tell.ts'
+import { refuseAddress } from './webhook-verbs.ts'
 
 export interface JobVerbs {
   /** Checks, plans and keeps a job; nothing is rendered before it is approved. @throws {RefusedError} `invalid` */
@@ -84,6 +86,8 @@ export interface JobVerbsOptions {
   readonly tell: Tell
   readonly starting: Starting
   readonly ending: Ending
+  /** Networks that may be sent to though they are not public. */
+  readonly webhookNetworks: readonly Network[]
   /** A job's times have changed. */
   readonly lookSoon: () => void
 }
@@ -164,6 +168,8 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
 
   const plan = async (input: unknown): Promise<{ request: JobRequest; storyboard: Storyboard }> => {
     const request = parseJobRequest(input)
+    if (request.webhook_url !== undefined)
+      refuseAddress('webhook_url', request.webhook_url, options.webhookNetworks)
     const storyboard = planStoryboard(request, catalogue)
     const problems = await missingAssets(storyboard, database, request)
     if (problems.length > 0) throw invalid(problems)

@@ -10,7 +10,12 @@ import type { Asked } from '../job/event.ts'
 import type { Job } from '../job/job.ts'
 import { created } from '../job/progress.ts'
 import { renderKey } from '../job/render-key.ts'
-import { type Resolution, type SceneChange, parseResolution, parseSceneChange } from '../job/control-request.ts'
+import {
+  type Resolution,
+  type SceneChange,
+  parseResolution,
+  parseSceneChange,
+} from '../job/control-request.ts'
 import type { Scene } from '../job/scene.ts'
 import { boardOf, settleScene } from '../job/storyboard.ts'
 import { type Log, logLine } from '../log.ts'

@@ -18,7 +18,8 @@ const ask = async (method: string, path: string, body?: unknown) => {
   return { status: response.status, body: await jsonOf(response) }
 }
 
-const pending = async (members: Parameters<House['job']>[1] = {}): Promise<number> => (await house.job(1, members)).job_id
+const pending = async (members: Parameters<House['job']>[1] = {}): Promise<number> =>
+  (await house.job(1, members)).job_id
 
 describe('a job that is cancelled', () => {
   test('stays so, with the reason that was given in its history', async () => {
@@ -112,6 +113,33 @@ describe('a job that waits', () => {
     expect(body.waiting).toMatchObject({ code: 'approval' })
     expect(await ask('POST', `/jobs/${id}/resume`)).toMatchObject({ status: 200, body: { job_id: id } })
     expect((await ask('POST', `/jobs/${id}/resume`)).status).toBe(422)
+  })
+
+  test.each([
+    'http://169.254.169.254/',
+    'http://localhost:4000/',
+    'ftp://example.com',
+    'https://a:b@example.com/',
+  ])('is not told of at an address that may not be reached: %s', async (webhook_url) => {
+    const asset_id = await house.picture(1)
+    const request = { type: 'property_photos', parameters: { photos: [{ asset_id }] }, webhook_url }
+    expect(await ask('POST', '/jobs', request)).toMatchObject({ status: 422, body: { field: 'webhook_url' } })
+    expect(await ask('POST', '/estimates', request)).toMatchObject({ status: 422 })
+  })
+
+  test('is told of at its webhook_url, of the events it names', async () => {
+    const id = await pending({
+      webhook_url: 'https://example.com/hook',
+      webhook_events: ['job_completed', 'jobs:failed'],
+    })
+    expect((await ask('GET', `/webhooks/endpoints?job_id=${id}`)).body.endpoints).toMatchObject([
+      {
+        job_id: id,
+        url: 'https://example.com/hook',
+        event_types: ['job_completed', 'jobs:failed'],
+        status: 'enabled',
+      },
+    ])
   })
 
   test('tells what it depends on, and how failed renders are tried again', async () => {

@@ -277,7 +277,7 @@ describe('webhooks that the provider', () => {
 describe('a picture that a provider is to render from', () => {
   const bytes = Buffer.from('a picture')
   const artifacts = {
-    stat: (id: string) => Promise.resolve({ id, size: bytes.length }),
+    stat: (id: string) => Promise.resolve({ id, size: bytes.length, usedAt: 0 }),
     read: () => Promise.resolve(chunksOf(bytes)),
   } as Partial<ArtifactStore> as ArtifactStore
 

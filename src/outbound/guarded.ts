@@ -1,0 +1,195 @@
+/**
+ * HTTP that reaches public addresses alone. What an address says is no proof: names are looked up here, every address
+ * a name has is checked, only those that were checked are connected to, and the connection is checked again before
+ * its first byte. Every new connection goes this way, that of a redirect too. No proxy is used.
+ */
+import type { LookupAddress } from 'node:dns'
+import { Resolver } from 'node:dns/promises'
+import { type LookupFunction, isIP } from 'node:net'
+import { Agent, buildConnector, request } from 'undici'
+import type { Host } from '../host.ts'
+import { type Network, addressProblem, isReachable } from '../job/web-address.ts'
+import type { Outbound, Outcome, Outgoing } from './outbound.ts'
+
+export interface GuardedOptions {
+  /** Networks that may be reached though they are not public. */
+  readonly allowed: readonly Network[]
+  readonly host: Host
+  /** All addresses of a name; by default what the name servers say. */
+  readonly resolve?: (name: string) => Promise<readonly string[]>
+}
+
+const connectMs = 5000
+const totalMs = 15_000
+const mostRedirects = 3
+const readBytes = 1024
+/** To one server; whoever sends takes care of fairness. */
+const connections = 4
+
+export function createGuardedOutbound({ allowed, host, resolve = lookUp }: GuardedOptions): Outbound {
+  const agent = new Agent({
+    connect: guardedConnector(allowed, resolve),
+    connections,
+    allowH2: false,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  })
+
+  const send = async ({ url, headers, body }: Outgoing, signal: AbortSignal): Promise<Outcome> => {
+    let address = url
+    for (let redirects = 0; ; redirects++) {
+      const problem = addressProblem(address, allowed)
+      if (problem !== undefined)
+        return unanswered(`${redirects > 0 ? 'It redirects to an address that' : 'The address'} ${problem}`)
+      const response = await request(address, {
+        dispatcher: agent,
+        method: 'POST',
+        headers: { ...headers, 'content-type': 'application/json', 'user-agent': 'workflow-coordinator' },
+        body,
+        signal,
+      })
+      await drop(response.body)
+      const next = redirectOf(response, address)
+      if (next === undefined)
+        return { kind: 'answered', status: response.statusCode, waitMs: waitOf(response, host.now()) }
+      if (redirects === mostRedirects) return unanswered(`It redirects more than ${mostRedirects} times`)
+      if (address.startsWith('https:') && !next.startsWith('https:'))
+        return unanswered('It redirects from https to http')
+      address = next
+    }
+  }
+
+  return {
+    async post(outgoing, signal) {
+      const ended = new AbortController()
+      const late = new AbortController()
+      void host.sleep(totalMs, ended.signal).then(() => late.abort())
+      try {
+        return await send(outgoing, AbortSignal.any([signal, late.signal]))
+      } catch (error) {
+        if (signal.aborted) return { kind: 'cut_off' }
+        if (late.signal.aborted) return unanswered(`No answer within ${totalMs / 1000} s`)
+        return unanswered(wordsOf(error))
+      } finally {
+        ended.abort()
+      }
+    },
+    close: () => agent.destroy(),
+  }
+}
+
+const unanswered = (reason: string): Outcome => ({ kind: 'unanswered', reason })
+
+class AddressRefusedError extends Error {
+  constructor(name: string) {
+    super(
+      isIP(name) === 0
+        ? `${name} stands for an address that is not on the public internet: the operator may allow it with WEBHOOK_ALLOWED_NETWORKS`
+        : `${name} is not on the public internet`,
+    )
+    this.name = 'AddressRefusedError'
+  }
+}
+
+function guardedConnector(
+  allowed: readonly Network[],
+  resolve: (name: string) => Promise<readonly string[]>,
+): buildConnector.connector {
+  const checked = async (hostname: string): Promise<readonly LookupAddress[]> => {
+    const name = hostname.replace(/\.+$/, '')
+    const addresses = await resolve(name)
+    // One that is not public is enough: a name with both is made to get past a check of the first.
+    if (addresses.length === 0 || !addresses.every((address) => isReachable(address, allowed)))
+      throw new AddressRefusedError(name)
+    return addresses.map((address) => ({ address, family: isIP(address) }))
+  }
+  const answer = async (...[hostname, { all }, callback]: Parameters<LookupFunction>): Promise<void> => {
+    try {
+      const addresses = await checked(hostname)
+      if (all) callback(null, [...addresses])
+      else callback(null, addresses[0]!.address, addresses[0]!.family)
+    } catch (error) {
+      callback(error instanceof Error ? error : new Error(String(error)), [])
+    }
+  }
+  const lookup: LookupFunction = (...asked) => void answer(...asked)
+  const connectTcp = buildConnector({ timeout: connectMs, allowH2: false, lookup })
+  const secure = buildConnector({ timeout: connectMs, allowH2: false })
+
+  return (options, callback) => {
+    const { hostname, protocol } = options
+    // A literal is not looked up.
+    if (isIP(hostname) !== 0 && !isReachable(hostname, allowed))
+      return callback(new AddressRefusedError(hostname), null)
+    const isSecure = protocol === 'https:'
+    const port = options.port || (isSecure ? '443' : '80')
+    connectTcp({ ...options, protocol: 'http:', port }, (error, socket) => {
+      if (error) return callback(error, null)
+      if (!isReachable(socket.remoteAddress ?? '', allowed)) {
+        socket.destroy()
+        return callback(new AddressRefusedError(hostname), null)
+      }
+      if (isSecure) secure({ ...options, port, httpSocket: socket }, callback)
+      else callback(null, socket)
+    })
+  }
+}
+
+/**
+ * Asks the name servers without the threads that `getaddrinfo` takes: two names whose servers don't answer would hold up
+ * every other lookup of this process. The hosts file is not read therefore, but for what RFC 6761 says of localhost.
+ */
+async function lookUp(name: string): Promise<readonly string[]> {
+  if (/(?:^|\.)localhost$/.test(name)) return ['127.0.0.1']
+  const resolver = new Resolver({ timeout: 2000, tries: 2 })
+  const answers = await Promise.allSettled([resolver.resolve4(name), resolver.resolve6(name)])
+  const addresses = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []))
+  const failed = answers.find((answer) => answer.status === 'rejected')
+  if (addresses.length === 0 && failed) throw failed.reason
+  return addresses
+}
+
+type Answered = Awaited<ReturnType<typeof request>>
+
+/** Reads a short answer to its end, so that its connection can be used again; of a long one no more. */
+async function drop(body: AsyncIterable<Uint8Array>): Promise<void> {
+  let size = 0
+  for await (const chunk of body) {
+    size += chunk.length
+    if (size > readBytes) break
+  }
+}
+
+/** Where a POST is to be repeated; other redirects would make it a GET, and are answers like any other. */
+function redirectOf({ statusCode, headers }: Answered, from: string): string | undefined {
+  const { location } = headers
+  if ((statusCode !== 307 && statusCode !== 308) || typeof location !== 'string') return undefined
+  return URL.canParse(location, from) ? new URL(location, from).href : undefined
+}
+
+function waitOf({ statusCode, headers }: Answered, now: number): number | null {
+  const wish = headers['retry-after']
+  if ((statusCode !== 429 && statusCode !== 503) || typeof wish !== 'string') return null
+  if (/^\d{1,9}$/.test(wish)) return Number(wish) * 1000
+  const at = Date.parse(wish)
+  return Number.isNaN(at) ? null : Math.max(0, at - now)
+}
+
+const knownWords: Readonly<Record<string, string>> = {
+  UND_ERR_CONNECT_TIMEOUT: `No connection within ${connectMs / 1000} s`,
+  ENOTFOUND: 'Its name is unknown to the name servers',
+  ENODATA: 'Its name has no address',
+}
+
+const longestWords = 300
+
+/** What an error says, fit to be kept and shown: short, and nothing that steers a terminal. */
+function wordsOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'It could not be reached'
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
+  const first = error instanceof AggregateError ? error.errors[0] : error
+  const message = first instanceof Error ? first.message : error.message
+  // oxlint-disable-next-line no-control-regex
+  const clean = message.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, ' ').toWellFormed()
+  return knownWords[code] ?? (clean.slice(0, longestWords) || code || 'It could not be reached')
+}

@@ -1,0 +1,81 @@
+/** The same rows over PostgreSQL: the statements are written once for both databases. */
+import { expect, it } from 'vitest'
+import { openHouse, second, until } from './house.ts'
+import { openReceiver } from './receiver.ts'
+
+it('webhooks are told, tried again and found on PostgreSQL too', async () => {
+  await using house = await openHouse({ kind: 'postgres' })
+  await using receiver = await openReceiver()
+  const { endpoint_id } = await house.endpoint(receiver.url, { event_types: ['jobs:*'] })
+  const jobId = await house.jobToldOfAt(receiver.url, ['job_completed'])
+  await until(() => receiver.received.length === 1)
+  receiver.answer({ status: 500 })
+  await house.tell('job_completed', jobId)
+  await until(async () => {
+    const all = await house.deliveries(endpoint_id)
+    return all.length === 2 && all[0].tries === 1
+  })
+  receiver.answer({ status: 200 })
+  // Each endpoint's wait begins when its failure is noted.
+  await until(async () => {
+    house.clock.advance(second)
+    return (await house.deliveries(endpoint_id)).every(({ status }) => status === 'delivered')
+  })
+  await until(() => {
+    house.clock.advance(second)
+    return receiver.received.length === 5
+  })
+  const [own] = (await house.ask('GET', `/webhooks/endpoints?job_id=${jobId}`)).body.endpoints
+  const [delivery] = await until(async () => {
+    const found = await house.deliveries(own.endpoint_id)
+    return found[0]?.status === 'delivered' ? found : undefined
+  })
+  expect((await house.delivery(delivery.delivery_id)).log).toMatchObject([{ status: 500 }, { status: 200 }])
+  await house.ask('POST', `/webhooks/deliveries/${delivery.delivery_id}/redeliver`)
+  await until(() => receiver.received.length === 6)
+  const page = await house.ask('GET', `/webhooks/endpoints/${endpoint_id}/deliveries?limit=1`)
+  const next = await house.ask(
+    'GET',
+    `/webhooks/endpoints/${endpoint_id}/deliveries?limit=1&cursor=${page.body.next_cursor}`,
+  )
+  expect(next.body).toMatchObject({ deliveries: [{ type: 'job_created' }], next_cursor: null })
+}, 120_000)
+
+it('an event whose number shows up late is not passed over', async () => {
+  await using house = await openHouse({ kind: 'postgres' })
+  await using receiver = await openReceiver()
+  const { endpoint_id } = await house.endpoint(receiver.url)
+  const insert = (id: number) =>
+    house.database.transaction((tx) =>
+      tx.run(
+        `insert into events (id, topic, type, job_id, data, inserted_at)
+         values ($1, 'jobs:completed', 'job_completed', $1, '{}', $2)`,
+        [id, house.clock.now()],
+      ),
+    )
+  /** Lets time pass, and nothing else happen, until the log is read up to an event. */
+  const readTo = (id: number) =>
+    until(async () => {
+      const state = await house.database.get('select event_id from webhook_state')
+      if (state?.event_id === id) return true
+      house.clock.advance(second / 10)
+      return false
+    })
+  await insert(1)
+  await insert(3)
+  await house.ask('PATCH', `/webhooks/endpoints/${endpoint_id}`, {})
+  await readTo(1)
+  await insert(2)
+  await insert(5)
+  const began = house.clock.now()
+  await readTo(3)
+  expect(house.clock.now() - began).toBeLessThan(15 * second)
+  // The fourth never comes: its transaction was rolled back.
+  await readTo(5)
+  expect(house.clock.now() - began).toBeGreaterThanOrEqual(15 * second)
+  await until(() => {
+    house.clock.advance(second)
+    const told = new Set(receiver.received.map(({ message }) => message.data.id))
+    return [1, 2, 3, 5].every((id) => told.has(id))
+  })
+}, 120_000)
