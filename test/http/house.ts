@@ -84,9 +84,9 @@ export async function openHouse({ folder, host = systemHost }: HouseOptions = {}
   let started: Promise<void> | undefined
   const once = { concurrency: 4, onExhausted: () => Promise.resolve() }
   const keep = (bytes: Uint8Array) =>
-    studio.inWorkspace(async (folder) => {
-      await writeFile(join(folder, 'bytes'), bytes)
-      return artifacts.adopt(join(folder, 'bytes'))
+    studio.inWorkspace(async (workspace) => {
+      await writeFile(join(workspace, 'bytes'), bytes)
+      return artifacts.adopt(join(workspace, 'bytes'))
     })
   engine.handle('render-scene', once, async ({ subject }) => {
     await coordinator.beginAttempt(subject)

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { isQuick } from '../quick.ts'
 import { moneyIn } from '../../src/store/money.ts'
 import { type Till, openTill, priceUsd, requestOf, sceneOf } from './till.ts'
 import { assetOf, assets, hour, minute, second } from './world.ts'
@@ -240,7 +241,7 @@ describe('a scene that waits says why', () => {
 const ofAttempts = new Set(['unknown', 'held', 'fetching'])
 
 describe('at every moment of a busy day', () => {
-  test.each([1, 2, 3])(
+  test.each(isQuick ? [1] : [1, 2, 3])(
     'a scene that waits has its one reason, and no job or budget is over its limit (%d)',
     async (seed) => {
       await using till = await openTill({

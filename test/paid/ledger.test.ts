@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { isQuick } from '../quick.ts'
 import type { Fault } from '../../src/fake-replicate/fault.ts'
 import { type Till, openTill, sceneOf } from './till.ts'
 import { hour, minute, second } from './world.ts'
@@ -83,6 +84,7 @@ describe('the ledger', () => {
     ['refusals', { refuse: 0.2, fails_content: 0.2, aborts: 0.2 }],
     ['lost clips', { output_gone: 0.3, output_wrong: 0.3, stalls: 0.2 }],
   ])('agrees to the cent with what the provider billed, with %s', async (_name, rates) => {
+    const scenesOfEach = isQuick ? 2 : 5
     await using till = await openTill({ fake: { rates } })
     const jobs: number[] = []
     for (let index = 0; index < 6; index++) {
@@ -93,7 +95,7 @@ describe('the ledger', () => {
         sceneOf(index, { model: 'minimax/hailuo-2.3', duration: 10 }),
         sceneOf(index, { model: 'kwaivgi/kling-v2.1', duration: 5 }),
       ]
-      jobs.push((await till.job(own)).job_id)
+      jobs.push((await till.job(own.slice(0, scenesOfEach))).job_id)
     }
     for (const jobId of jobs) await till.approve(jobId)
     for (const jobId of jobs) await till.ended(jobId)

@@ -8,6 +8,7 @@ import type { Host } from '../../src/host.ts'
 import type { Database } from '../../src/store/database.ts'
 import { openPostgres } from '../../src/store/postgres.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
+import { isQuick } from '../quick.ts'
 import { postgresUrl } from './postgres-server.ts'
 
 export interface OpenOptions {
@@ -21,9 +22,12 @@ export interface Place {
   remove(): Promise<void>
 }
 
-export const kinds = ['sqlite', 'postgres'] as const
+const both = ['sqlite', 'postgres'] as const
 
-export function newPlace(kind: (typeof kinds)[number]): Promise<Place> {
+/** Both databases; in the quick run SQLite alone. */
+export const kinds: readonly (typeof both)[number][] = isQuick ? ['sqlite'] : both
+
+export function newPlace(kind: (typeof both)[number]): Promise<Place> {
   return kind === 'sqlite' ? Promise.resolve(newSqlitePlace()) : newPostgresPlace()
 }
 
