@@ -7,7 +7,7 @@ import type { Database, Transaction } from '../store/database.ts'
 import { findStray, forgetWebhooks, putStray } from '../store/provider.ts'
 import type { Engine } from '../engine/engine.ts'
 import { dayOf } from '../job/price.ts'
-import type { News } from './attempt-verbs.ts'
+import type { News } from './news.ts'
 import { book } from './treasury.ts'
 
 /** A render as a provider lists it. */

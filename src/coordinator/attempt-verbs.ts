@@ -37,6 +37,7 @@ import { recordRender } from '../store/timings.ts'
 import { type RendererLimit, isPaced, mayPostAt } from './admission-rules.ts'
 import { gateNow } from './admission.ts'
 import { limitsNow } from './limits.ts'
+import type { News } from './news.ts'
 import type { SceneEnd, Settling } from './settling.ts'
 import type { Starting } from './starting.ts'
 import type { Tell } from './tell.ts'
@@ -98,25 +99,6 @@ export interface AttemptVerbsOptions {
   readonly news: News
   /** A place at a renderer came free. */
   readonly admitSoon: () => void
-}
-
-/** Who follows which attempt in this process, to be told at once what the rows would tell him later. */
-export interface News {
-  on(attemptId: string, wake: () => void): () => void
-  of(attemptId: string): void
-}
-
-export function createNews(): News {
-  const followers = new Map<string, () => void>()
-  return {
-    on(attemptId, wake) {
-      followers.set(attemptId, wake)
-      return () => {
-        if (followers.get(attemptId) === wake) followers.delete(attemptId)
-      }
-    },
-    of: (attemptId) => followers.get(attemptId)?.(),
-  }
 }
 
 export function createAttemptVerbs(options: AttemptVerbsOptions): AttemptVerbs {

@@ -11,7 +11,7 @@ import { hasDependents } from '../store/dependencies.ts'
 import { type JobState, setCancelled, setFailed, setProcessing } from '../store/jobs.ts'
 import { cancelScenes, listScenes } from '../store/scenes.ts'
 import type { RendererLimit } from './admission-rules.ts'
-import type { News } from './attempt-verbs.ts'
+import type { News } from './news.ts'
 import type { Tell } from './tell.ts'
 
 export interface Ending {
