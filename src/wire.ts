@@ -1,5 +1,5 @@
 /** The only place that picks adapters: from a configuration to a house in which everything runs. */
-import { access, constants, mkdir, readFile, statfs } from 'node:fs/promises'
+import { access, constants, mkdir, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ArtifactStore } from './artifact/artifact.ts'
 import { openDiskArtifacts } from './artifact/disk.ts'
@@ -17,8 +17,9 @@ import { createApp } from './http/app.ts'
 import { packageVersion } from './http/openapi.ts'
 import { addressOf } from './http/path.ts'
 import type { ProviderGate } from './http/provider.ts'
-import { type Catalogue, CatalogueError, readCatalogue } from './job/catalogue.ts'
+import type { Catalogue } from './job/catalogue.ts'
 import { type Log, logLine } from './log.ts'
+import { openCatalogue } from './models-file.ts'
 import { createCommandMedia } from './media/command.ts'
 import type { Media } from './media/media.ts'
 import { createPackagedMedia } from './media/packaged.ts'
@@ -274,27 +275,6 @@ export async function openKeys(
     throw error
   }
 }
-
-/** The built-in price book with the operator's own models; without a provider to render them, none but this machine's. */
-export async function openCatalogue(config: Config): Promise<Catalogue> {
-  const catalogue = await readModels(config)
-  if (config.replicate) return catalogue
-  const wanting = [...catalogue.models.keys()].map((name) => [name, 'REPLICATE_API_TOKEN to be set'] as const)
-  return { ...catalogue, models: new Map(), wanting: new Map(wanting) }
-}
-
-async function readModels({ modelsFile }: Config): Promise<Catalogue> {
-  if (modelsFile === undefined) return readCatalogue()
-  try {
-    return readCatalogue(JSON.parse(await readFile(modelsFile, 'utf8')))
-  } catch (error) {
-    const isForeseen = error instanceof CatalogueError || error instanceof SyntaxError || isDiskError(error)
-    if (!isForeseen) throw error
-    throw new ConfigError(`MODELS_FILE ${modelsFile}: ${error.message}`, { cause: error })
-  }
-}
-
-const isDiskError = (error: unknown): error is Error => error instanceof Error && 'code' in error
 
 interface Outside {
   readonly providers: readonly Provider[]

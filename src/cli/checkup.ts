@@ -280,7 +280,7 @@ function listenTrouble(host: string, port: number): Promise<Found | undefined> {
 }
 
 export async function checkModels(config: Config): Promise<Found> {
-  const { openCatalogue } = await import('../wire.ts')
+  const { openCatalogue } = await import('../models-file.ts')
   try {
     const { models, version } = await openCatalogue(config)
     const paid = models.size === 0 ? 'local alone' : `local and ${models.size} that are paid for`
