@@ -3,6 +3,7 @@
  * same with 1,000. Run: node bench/list.ts [jobs]
  */
 import { openDiskArtifacts } from '../src/artifact/disk.ts'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { createApp } from '../src/http/app.ts'
 import { createLog } from '../src/log.ts'
 import { jobRequest, median, openBenchHouse, quantile } from './house.ts'
@@ -27,9 +28,9 @@ async function store(jobs: number) {
       const end = Math.min(jobs, from + 10_000)
       await tx.run(
         `${numbers} insert into jobs (id, type, status, video_name, priority, parameters, storyboard, progress,
-             estimated_micros, price_book, inserted_at, updated_at)
+             estimated_micros, price_book, client_id, inserted_at, updated_at)
            select ${base.id} + n, type, case n % 4 ${statuses.map((status, index) => `when ${index} then '${status}'`).join(' ')} end,
-             video_name, priority, parameters, storyboard, progress, estimated_micros, price_book, inserted_at + n, updated_at
+             video_name, priority, parameters, storyboard, progress, estimated_micros, price_book, 'c' || (n % 10), inserted_at + n, updated_at
            from numbers, jobs where jobs.id = ${base.id}`,
         [from, end],
       )
@@ -79,6 +80,33 @@ for (const [name, path] of Object.entries(paths)) {
   const ratios = p99s.many.map((p99, run) => p99 / p99s.few[run]!)
   console.log(
     `${name}: p99 ${median(p99s.few).toFixed(2)} ms with ${few} jobs, ${median(p99s.many).toFixed(2)} ms with ${many}: ratio ${median(ratios).toFixed(2)}`,
+  )
+}
+
+/** The longest that nobody else was answered. */
+async function longestHold(work: () => Promise<unknown>): Promise<number> {
+  const delay = monitorEventLoopDelay({ resolution: 1 })
+  delay.enable()
+  await work()
+  delay.disable()
+  return delay.max / 1e6
+}
+
+for (const [name, query] of Object.entries({
+  'a name that nobody has': 'q=nobody',
+  'two states': 'status=completed,failed',
+  'a state of a client': 'status=pending&client_id=c7',
+  'all before a time long ago': 'created_before=2001-01-01T00:00:00Z',
+})) {
+  const times: number[] = []
+  let held = 0
+  for (let run = 0; run < runs; run++)
+    held = Math.max(
+      held,
+      await longestHold(async () => times.push(await timeOf(stores.many, `/api/v3/jobs?${query}`))),
+    )
+  console.log(
+    `${name}: ${median(times).toFixed(1)} ms with ${many} jobs, nobody else answered for ${held.toFixed(0)} ms at most`,
   )
 }
 for (const { close } of Object.values(stores)) await close()

@@ -11,10 +11,10 @@ import type { Scene } from '../job/scene.ts'
 import type { Task } from '../job/task.ts'
 import { findAsset } from '../store/assets.ts'
 import { type LedgerFilter, type LedgerQuery, listPaid } from '../store/attempts.ts'
-import type { Database } from '../store/database.ts'
+import type { Database, Reader } from '../store/database.ts'
 import { listDependencies } from '../store/dependencies.ts'
 import { type FilmVersion, findFilm, listFilms } from '../store/films.ts'
-import { type JobQuery, findJob, listActiveJobs, listJobs, readResult } from '../store/jobs.ts'
+import { type JobQuery, findJob, idRangeOf, listActiveJobs, listJobs, readResult } from '../store/jobs.ts'
 import { moneyOfJobs, moneyOfLedger, moneyOfScenes } from '../store/money.ts'
 import { type Stray, listStrays } from '../store/provider.ts'
 import { listScenes } from '../store/scenes.ts'
@@ -100,6 +100,32 @@ export interface ReadingOptions {
 
 const mostStrays = 100
 
+/** Jobs that are read in one go where no index leads to those that are wanted. */
+const stretchSize = 5000
+
+/** One query where an index leads along what is wanted; where filters are put together, one stretch of ids after the other. */
+async function stretchesOf(
+  reader: Reader,
+  filter: JobFilter,
+): Promise<Iterable<{ readonly before?: number | undefined; readonly from?: number }>> {
+  const { statuses = [], type, clientId, labels = {}, insertedFrom, insertedBefore, text } = filter
+  const filters = [statuses[0], type, clientId, ...Object.keys(labels)].filter((one) => one !== undefined)
+  const isIndexed =
+    filters.length <= 1 &&
+    statuses.length <= 1 &&
+    insertedFrom === undefined &&
+    insertedBefore === undefined &&
+    text === undefined
+  if (isIndexed) return [{ before: filter.before }]
+  const { lowest, highest } = await idRangeOf(reader, filter)
+  return stretchesDown(lowest, highest)
+}
+
+function* stretchesDown(lowest: number, highest: number): Generator<{ before: number; from: number }> {
+  for (let before = highest + 1; before > lowest; before -= stretchSize)
+    yield { before, from: Math.max(lowest, before - stretchSize) }
+}
+
 export function createReading({ database, engine, host, renderers, budgets }: ReadingOptions): Reading {
   const existing = async (jobId: number): Promise<Job> => {
     const job = await findJob(database, jobId)
@@ -113,7 +139,14 @@ export function createReading({ database, engine, host, renderers, budgets }: Re
     job: existing,
 
     async jobs(filter) {
-      const rows = await listJobs(database, { ...filter, limit: filter.limit + 1 })
+      const rows: Job[] = []
+      for (const stretch of await stretchesOf(database, filter)) {
+        const limit = filter.limit + 1 - rows.length
+        rows.push(...(await listJobs(database, { ...filter, ...stretch, limit })))
+        if (rows.length > filter.limit) break
+        // Nobody else waits while a rare job is looked for among many.
+        await host.sleep(0)
+      }
       const jobs = rows.slice(0, filter.limit)
       return { jobs, nextBefore: rows.length > jobs.length ? jobs.at(-1)!.id : null }
     },

@@ -266,8 +266,9 @@ export const setResumed = (tx: Transaction, id: number, now: number): Promise<nu
 const listIds = async (reader: Reader, sql: string, now: number, limit: number): Promise<readonly number[]> =>
   (await reader.all(sql, [now, limit])).map((row) => number(row, 'id'))
 
+// Not `status =`: its index would lead along all that are approved.
 const isScheduled = `run_at is not null and queue_at is null and ended_at is null
-    and status = 'approved' and paused_at is null and unmet = 0 and error is null`
+    and coalesce(status, '') = 'approved' and paused_at is null and unmet = 0 and error is null`
 
 /** Approved jobs whose time has come. */
 export const listScheduled = (reader: Reader, now: number, limit: number): Promise<readonly number[]> =>
@@ -435,14 +436,56 @@ export interface JobQuery {
   readonly limit: number
 }
 
+/** Between which ids the jobs lie that a query may find. */
+export interface IdRange {
+  readonly lowest: number
+  readonly highest: number
+}
+
+/** So far a clock may have been put back: ids rise, and times do as a rule. */
+const clockStepMs = 24 * 3_600_000
+
+/** Ids rise with time, so that times narrow them down without a look at the jobs. */
+export async function idRangeOf(
+  reader: Reader,
+  { insertedFrom, insertedBefore, before }: JobQuery,
+): Promise<IdRange> {
+  const idAt = async (sql: string, time: number): Promise<number | undefined> => {
+    const row = await reader.get(sql, [time])
+    return row && number(row, 'id')
+  }
+  const newest = await reader.get('select coalesce(max(id), 0) as id from jobs')
+  const latest =
+    insertedBefore === undefined
+      ? number(newest!, 'id')
+      : await idAt(
+          'select id from jobs where inserted_at < $1 order by inserted_at desc, id desc limit 1',
+          insertedBefore + clockStepMs,
+        )
+  const earliest =
+    insertedFrom === undefined
+      ? 1
+      : await idAt(
+          'select id from jobs where inserted_at >= $1 order by inserted_at, id limit 1',
+          insertedFrom - clockStepMs,
+        )
+  return {
+    lowest: earliest ?? Number.MAX_SAFE_INTEGER,
+    highest: Math.min(latest ?? 0, (before ?? Number.MAX_SAFE_INTEGER) - 1),
+  }
+}
+
 /** As a part of a pattern of `like`, in which it stands for itself. */
 const escaped = (part: string): string => part.replace(/[!%_]/g, (sign) => `!${sign}`)
 
 /**
- * Newest first. Where labels are asked for, the walk is along the first one's jobs, so that a page costs the same however many
+ * Newest first; `from`: only jobs with this id or a higher one. Where labels are asked for, the walk is along the first one's jobs, so that a page costs the same however many
  * jobs there are; SQLite takes `cross join` as the order to walk in.
  */
-export async function listJobs(reader: Reader, query: JobQuery): Promise<readonly Job[]> {
+export async function listJobs(
+  reader: Reader,
+  query: JobQuery & { readonly from?: number | undefined },
+): Promise<readonly Job[]> {
   const params: SqlValue[] = []
   const bind = (value: SqlValue): string => `$${params.push(value)}`
   const [first, ...others] = Object.entries(query.labels ?? {})
@@ -452,6 +495,7 @@ export async function listJobs(reader: Reader, query: JobQuery): Promise<readonl
   const conditions = [
     ...(first ? [isLabel(first), 'jobs.id = labels.job_id'] : []),
     ...(query.before === undefined ? [] : [`${id} < ${bind(query.before)}`]),
+    ...(query.from === undefined ? [] : [`${id} >= ${bind(query.from)}`]),
     ...(query.statuses === undefined ? [] : [`status in (${query.statuses.map(bind).join(', ')})`]),
     ...(query.type === undefined ? [] : [`type = ${bind(query.type)}`]),
     ...(query.clientId === undefined ? [] : [`client_id = ${bind(query.clientId)}`]),

@@ -10,6 +10,7 @@ import type { Job } from '../../src/job/job.ts'
 import type { Attempt } from '../../src/job/attempt.ts'
 import { listJobAttempts } from '../../src/store/attempts.ts'
 import type { Database } from '../../src/store/database.ts'
+import { listStops } from '../../src/store/limits.ts'
 import { moneyOfLedger } from '../../src/store/money.ts'
 import { type World, assetOf, createWorld, hour, minute, second } from './world.ts'
 
@@ -209,16 +210,16 @@ async function toldIn(world: World, story: Story): Promise<Outcome> {
   await begin()
   for (const jobId of jobIds) await approve(world, jobId, reborn)
 
-  const wishes = wishesOf(story, jobIds, world.clock.now())
+  const wishes = wishesOf(world, story, jobIds)
   const isOver = async (): Promise<boolean> => {
     if (world.life?.isDead()) await reborn()
     while (wishes[0] && world.clock.now() >= wishes[0].at) {
+      const wish = wishes.shift()!
       // Refused where the job has come to its end: that is a caller's lot.
-      void wishes
-        .shift()!
-        .ask(world.life!.coordinator)
-        .catch(() => undefined)
+      void wish.ask(world.life!.coordinator).catch(() => undefined)
       await world.settle()
+      // Whoever was asked may have died before he had written it down.
+      if (wish.isDone && !(await wish.isDone())) wishes.push({ ...wish, at: world.clock.now() + minute })
     }
     held += await decideHeld(world)
     return wishes.length === 0 && !world.life!.isDead() && (await isSettled(world))
@@ -248,10 +249,13 @@ async function toldIn(world: World, story: Story): Promise<Outcome> {
 interface Wish {
   readonly at: number
   readonly ask: (coordinator: Coordinator) => Promise<unknown>
+  /** What is asked for again until it is so. */
+  readonly isDone?: () => Promise<boolean>
 }
 
 /** What people ask for while it goes on, by time. */
-function wishesOf({ cancel, retryAfterMs, pause }: Story, jobIds: readonly number[], now: number): Wish[] {
+function wishesOf(world: World, { cancel, retryAfterMs, pause }: Story, jobIds: readonly number[]): Wish[] {
+  const now = world.clock.now()
   const wishes: Wish[] = []
   if (cancel) {
     const jobId = jobIds[cancel.job]!
@@ -266,9 +270,11 @@ function wishesOf({ cancel, retryAfterMs, pause }: Story, jobIds: readonly numbe
   if (pause) {
     const at = now + pause.afterMs
     wishes.push({ at, ask: (coordinator) => coordinator.pause() })
-    // Whoever was to resume it may have died asking.
-    for (const later of [pause.forMs, pause.forMs + 5 * minute])
-      wishes.push({ at: at + later, ask: (coordinator) => coordinator.resume() })
+    wishes.push({
+      at: at + pause.forMs,
+      ask: (coordinator) => coordinator.resume(),
+      isDone: async () => (await listStops(world.database)).length === 0,
+    })
   }
   return wishes.toSorted((a, b) => a.at - b.at)
 }

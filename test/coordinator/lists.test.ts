@@ -1,0 +1,47 @@
+/** Lists of many jobs, where what is looked for lies far apart. */
+import { expect, it } from 'vitest'
+import { newPlace } from '../store/open-database.ts'
+import { openHouse } from './house.ts'
+
+it('a list finds what is rare among many thousands, page by page, each once', async () => {
+  const place = await newPlace('sqlite')
+  const house = await openHouse({ place })
+  try {
+    const { id, insertedAt } = await house.job(1, { video_name: 'Hay' })
+    // Copies, made where they are stored; one of 4,000 is a needle, and each comes a second after the one before.
+    await house.database.transaction((tx) =>
+      tx.run(
+        `with recursive numbers (n) as (select 1 union all select n + 1 from numbers where n < 12000)
+         insert into jobs (id, type, status, video_name, priority, parameters, storyboard, progress, price_book, client_id,
+           inserted_at, updated_at)
+         select $1 + n, type, case when n % 2 = 0 then 'failed' else 'pending' end,
+           case when n % 4000 = 0 then 'A Needle' else video_name end, priority, parameters, storyboard, progress, price_book,
+           'c' || (n % 3), inserted_at + n * 1000, updated_at from numbers, jobs where jobs.id = $1`,
+        [id],
+      ),
+    )
+    const found = async (filter: object, limit = 1): Promise<number[]> => {
+      const ids: number[] = []
+      let before: number | undefined
+      do {
+        const page = await house.coordinator.jobs({ ...filter, limit, before })
+        expect(page.jobs.length).toBeLessThanOrEqual(limit)
+        ids.push(...page.jobs.map((job) => job.id - id))
+        before = page.nextBefore ?? undefined
+      } while (before !== undefined)
+      return ids
+    }
+    expect(await found({ text: 'needle' })).toEqual([12_000, 8000, 4000])
+    expect(await found({ text: 'needle', statuses: ['pending'] })).toEqual([])
+    expect(await found({ text: 'needle', clientId: 'c2' })).toEqual([8000])
+    expect(await found({ statuses: ['completed', 'cancelled'] })).toEqual([])
+    expect(
+      await found({ statuses: ['failed', 'pending'], clientId: 'c0', insertedFrom: insertedAt + 11_990_000 }),
+    ).toEqual([12_000, 11_997, 11_994, 11_991])
+    expect(await found({ insertedBefore: insertedAt + 2500 }, 2)).toEqual([2, 1, 0])
+    expect((await found({ statuses: ['failed', 'pending'] }, 200)).length).toBe(12_001)
+  } finally {
+    await house.close()
+    await place.remove()
+  }
+})
