@@ -66,7 +66,7 @@ export function createTimetable({ database, host, log, starting, ending }: Timet
         logLine.cannotKeepTimes(log, error)
         return refusedMs
       })
-      if (!asked) await host.sleep(Math.max(0, ms), AbortSignal.any([wake.signal, stopped.signal]))
+      if (!asked && !stopped.signal.aborted) await host.sleep(Math.max(0, ms), wake.signal)
     }
   }
 
@@ -81,6 +81,7 @@ export function createTimetable({ database, host, log, starting, ending }: Timet
     },
     async stop() {
       stopped.abort()
+      wake.abort()
       await running
     },
   }

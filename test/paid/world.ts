@@ -146,6 +146,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     }
   }
 
+  const ended: (() => void)[] = []
   const world: World = {
     clock,
     database,
@@ -165,6 +166,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
         onAsked: (by) => void (asked += by),
       })
       life = begun.life
+      ended.push(begun.forget)
       // A start that is killed never ends.
       void begun.started.catch(() => undefined)
       await settle()
@@ -189,6 +191,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     },
     async close() {
       life?.kill()
+      for (const forget of ended) forget()
       await database.close()
       rmSync(directory, { recursive: true, force: true })
     },
@@ -232,7 +235,22 @@ function begin({ options, clock, database: shared, fetch: sharedFetch, kill, onA
     }
   }
 
-  const host: Host = { ...clock, sleep: (ms, signal) => outsideOf(() => clock.sleep(ms, signal)) }
+  const listening = new Set<() => void>()
+  /** Sleeps as the clock does; who is dead is let go of by the signals that would have woken him. */
+  const sleep = async (ms: number, signal?: AbortSignal): Promise<void> => {
+    if (!signal || signal.aborted) return clock.sleep(ms, signal)
+    const own = new AbortController()
+    const wake = (): void => own.abort()
+    const forget = (): void => {
+      signal.removeEventListener('abort', wake)
+      listening.delete(forget)
+    }
+    signal.addEventListener('abort', wake)
+    listening.add(forget)
+    await clock.sleep(ms, own.signal)
+    forget()
+  }
+  const host: Host = { ...clock, sleep: (ms, signal) => outsideOf(() => sleep(ms, signal)) }
   const asking = <T>(ask: () => Promise<T>): Promise<T> =>
     outsideOf(async () => {
       onAsked(1)
@@ -263,5 +281,10 @@ function begin({ options, clock, database: shared, fetch: sharedFetch, kill, onA
       dead = true
     },
   }
-  return { life, started }
+  return {
+    life,
+    started,
+    /** Node keeps signals that somebody listens to, and with them a life that has ended. */
+    forget: (): void => listening.forEach((end) => end()),
+  }
 }
