@@ -33,7 +33,13 @@ const words: { readonly [type in EventType]: (data: Data) => string } = {
   scene_rendered: (data) => after('scene rendered', charged(data)),
   scene_held: (data) => because('scene held until a person decides', data),
   scene_updated: (data) =>
-    data['regenerate'] === true ? 'scene to be rendered anew' : listing('scene changed', data),
+    data['regenerate'] === true
+      ? 'scene to be rendered anew'
+      : data['resolution'] === undefined
+        ? listing('scene changed', data)
+        : data['resolution'] === 'adopt'
+          ? `scene decided: the provider has it as ${said(data, 'prediction_id')}`
+          : 'scene decided: the provider never accepted it',
   scene_deleted: () => 'scene taken out',
   scene_cancelled: () => 'scene cancelled',
 }

@@ -116,6 +116,8 @@ describe('what happened is said in words', () => {
     scene_updated: [
       [{ changed: ['prompt', 'duration'] }, 'scene changed: prompt, duration'],
       [{ regenerate: true }, 'scene to be rendered anew'],
+      [{ resolution: 'adopt', prediction_id: 'x6iey' }, 'scene decided: the provider has it as x6iey'],
+      [{ resolution: 'absent' }, 'scene decided: the provider never accepted it'],
     ],
     scene_deleted: [[{ position: 1 }, 'scene taken out']],
     scene_cancelled: [[{}, 'scene cancelled']],
