@@ -58,6 +58,7 @@ describe.each(kinds)('jobs that wait for others on %s', (kind) => {
     const one = await approved()
     const two = await approved()
     const id = await approved({ depends_on: [one, { job_id: two, on_failure: 'wait' }] })
+    for (const other of [one, two]) await becomes(other, 'processing')
     expect(await house.coordinator.dependencies(id)).toMatchObject([
       { onJobId: one, onFailure: 'fail', isMet: false, status: 'processing' },
       { onJobId: two, onFailure: 'wait', isMet: false, status: 'processing' },
