@@ -179,7 +179,11 @@ describe('a server that buys renders', () => {
     const server = await start({ REPLICATE_API_TOKEN: 'r8_wrong_and_secret' })
     const jobId = await createJob(server, 1, paid)
     await ask(server, 'POST', `/api/v3/jobs/${jobId}/approve`)
-    const { scenes } = await jobUntil(server, jobId, (_job, all) => ![undefined, 'queue'].includes(all[0].waiting?.code))
+    const { scenes } = await jobUntil(
+      server,
+      jobId,
+      (_job, all) => ![undefined, 'queue'].includes(all[0].waiting?.code),
+    )
     expect(scenes[0].waiting.code).toMatch(/provider_pause|back_off/)
     expect((await billed()).posts).toEqual([])
     expect(server.lines.join('\n') + JSON.stringify(scenes)).not.toContain('r8_wrong_and_secret')
