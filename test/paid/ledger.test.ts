@@ -4,6 +4,15 @@ import type { Fault } from '../../src/fake-replicate/fault.ts'
 import { type Till, openTill, sceneOf } from './till.ts'
 import { hour, minute, second } from './world.ts'
 
+/** What may go wrong, and how often. */
+const troubles: readonly (readonly [string, Partial<Record<Fault, number>>])[] = [
+  ['nothing', {}],
+  ['transient failures', { fails_transient: 0.3, preempted: 0.2, throttle_header: 0.2 }],
+  ['lost answers', { reset_after: 0.2, hang_after: 0.1, reset_before: 0.2, malformed: 0.1, html: 0.1 }],
+  ['refusals', { refuse: 0.2, fails_content: 0.2, aborts: 0.2 }],
+  ['lost clips', { output_gone: 0.3, output_wrong: 0.3, stalls: 0.2 }],
+]
+
 const page = (till: Till, query: Readonly<Record<string, string | number>> = {}): Promise<any> => {
   const search = new URLSearchParams(
     Object.entries(query).map(([name, value]): [string, string] => [name, String(value)]),
@@ -77,38 +86,34 @@ describe('the ledger', () => {
     expect(after.entries).toMatchObject([{ status: 'succeeded', reserved: 0, charged: 0.4 }])
   })
 
-  test.each<[string, Partial<Record<Fault, number>>]>([
-    ['nothing', {}],
-    ['transient failures', { fails_transient: 0.3, preempted: 0.2, throttle_header: 0.2 }],
-    ['lost answers', { reset_after: 0.2, hang_after: 0.1, reset_before: 0.2, malformed: 0.1, html: 0.1 }],
-    ['refusals', { refuse: 0.2, fails_content: 0.2, aborts: 0.2 }],
-    ['lost clips', { output_gone: 0.3, output_wrong: 0.3, stalls: 0.2 }],
-  ])('agrees to the cent with what the provider billed, with %s', async (_name, rates) => {
-    const scenesOfEach = isQuick ? 2 : 5
-    await using till = await openTill({ fake: { rates } })
-    const jobs: number[] = []
-    for (let index = 0; index < 6; index++) {
-      const own = [
-        look(2 * index),
-        sceneOf(index, { model: 'minimax/hailuo-02', duration: 6 }),
-        sceneOf(index, { model: 'google/veo-3.1', duration: 8, audio: true }),
-        sceneOf(index, { model: 'minimax/hailuo-2.3', duration: 10 }),
-        sceneOf(index, { model: 'kwaivgi/kling-v2.1', duration: 5 }),
-      ]
-      jobs.push((await till.job(own.slice(0, scenesOfEach))).job_id)
-    }
-    for (const jobId of jobs) await till.approve(jobId)
-    for (const jobId of jobs) await till.ended(jobId)
-    await till.pass(2 * hour)
-    const { totals } = await till.get('/ledger')
-    expect(totals).toEqual({ reserved: 0, spent: till.billedUsd() })
-    const entries = await pages(till, 500)
-    const charged = entries.reduce((sum, entry) => sum + Math.round(entry.charged * 1e6), 0) / 1e6
-    expect(charged).toBe(till.billedUsd())
-    let ofJobs = 0
-    for (const jobId of jobs) ofJobs += Math.round((await till.get(`/jobs/${jobId}`)).costs.spent * 1e6)
-    expect(ofJobs / 1e6).toBe(till.billedUsd())
-  })
+  test.each(isQuick ? troubles.slice(0, 1) : troubles)(
+    'agrees to the cent with what the provider billed, with %s',
+    async (_name, rates) => {
+      await using till = await openTill({ fake: { rates } })
+      const jobs: number[] = []
+      for (let index = 0; index < 6; index++) {
+        const own = [
+          look(2 * index),
+          sceneOf(index, { model: 'minimax/hailuo-02', duration: 6 }),
+          sceneOf(index, { model: 'google/veo-3.1', duration: 8, audio: true }),
+          sceneOf(index, { model: 'minimax/hailuo-2.3', duration: 10 }),
+          sceneOf(index, { model: 'kwaivgi/kling-v2.1', duration: 5 }),
+        ]
+        jobs.push((await till.job(own)).job_id)
+      }
+      for (const jobId of jobs) await till.approve(jobId)
+      for (const jobId of jobs) await till.ended(jobId)
+      await till.pass(2 * hour)
+      const { totals } = await till.get('/ledger')
+      expect(totals).toEqual({ reserved: 0, spent: till.billedUsd() })
+      const entries = await pages(till, 500)
+      const charged = entries.reduce((sum, entry) => sum + Math.round(entry.charged * 1e6), 0) / 1e6
+      expect(charged).toBe(till.billedUsd())
+      let ofJobs = 0
+      for (const jobId of jobs) ofJobs += Math.round((await till.get(`/jobs/${jobId}`)).costs.spent * 1e6)
+      expect(ofJobs / 1e6).toBe(till.billedUsd())
+    },
+  )
 
   test('is read page by page, newest first, each entry once, though others are added meanwhile', async () => {
     await using till = await openTill({ maxConcurrency: 20 })

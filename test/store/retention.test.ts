@@ -1,4 +1,4 @@
-/** The statements of retention and of the counts, on both databases; what they are for is shown by `test/pipeline/prune.test.ts`. */
+/** The statements of retention and of the counts, on both databases; what they are for is shown by `test/pipeline/prune.slow.test.ts`. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import {
   countInFlight,
