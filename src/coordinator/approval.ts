@@ -1,10 +1,10 @@
 /** Approval: the one thing that lets a job spend. What it allows is a sum, and the job never spends more. */
 import type { Host } from '../host.ts'
 import { type Catalogue, priceOf } from '../job/catalogue.ts'
-import { RefusedError, jobNotFound } from '../job/errors.ts'
+import { RefusedError, jobNotFound, transitionRefused } from '../job/errors.ts'
 import type { Job } from '../job/job.ts'
 import type { Asked } from '../job/event.ts'
-import { type JobStatus, jobVerbs, refusalReason } from '../job/lifecycle.ts'
+import { type JobStatus, jobVerbs } from '../job/lifecycle.ts'
 import { type Money, dollars, spokenMoney, toMicros } from '../job/price.ts'
 import { created } from '../job/progress.ts'
 import { type ApprovalRequest, type RetryRequest, parseApproval, parseRetry } from '../job/control-request.ts'
@@ -105,6 +105,15 @@ export function createApproval(options: ApprovalOptions) {
     return findJob(tx, job.id)
   }
 
+  /** A job and its scenes with the prices of today. */
+  const atTodaysPrices = async (tx: Transaction, found: Job) => {
+    const scenes = await listScenes(tx, found.id)
+    const repriced = await reprice(tx, found, scenes)
+    return repriced
+      ? { job: repriced, scenes: await listScenes(tx, found.id), isRepriced: true }
+      : { job: found, scenes, isRepriced: false }
+  }
+
   /** @throws {RefusedError} `approval_refused`, where the cost or a limit forbids it. */
   const check = async (
     tx: Transaction,
@@ -148,13 +157,12 @@ export function createApproval(options: ApprovalOptions) {
   ): Promise<Job | RefusedError> => {
     const found = await findJob(tx, jobId)
     if (!found) throw jobNotFound(jobId)
-    const scenes = await listScenes(tx, jobId)
-    const repriced = await reprice(tx, found, scenes)
-    const job = repriced ?? found
-    const needed = await neededFor(tx, job, repriced ? await listScenes(tx, jobId) : scenes)
-    if (job.status === 'cancelled' || (job.status !== 'pending' && !needed.isMore)) throw notPending(job)
+    const { job, scenes, isRepriced } = await atTodaysPrices(tx, found)
+    const needed = await neededFor(tx, job, scenes)
+    if (job.status === 'cancelled' || (job.status !== 'pending' && !needed.isMore))
+      throw transitionRefused(job, 'approve')
     // Returned, not thrown: the new prices are kept, and the next approval is of them.
-    if (repriced)
+    if (isRepriced)
       return costRefused(
         job,
         `Prices have changed since the estimate: it costs ${needed.quote.micros === null ? 'an unknown sum' : spokenMoney(needed.quote.micros)} now. Approve it again`,
@@ -207,7 +215,8 @@ export function createApproval(options: ApprovalOptions) {
 
   /** Whether a job that has ended could go on at all. @throws {RefusedError} `transition_refused`, `job_refused` */
   const checkRetry = async (tx: Transaction, job: Job, deadlineAt: number | null): Promise<void> => {
-    if (!(jobVerbs.retry.from as readonly JobStatus[]).includes(job.status)) throw notRetriable(job)
+    if (!(jobVerbs.retry.from as readonly JobStatus[]).includes(job.status))
+      throw transitionRefused(job, 'retry')
     if (deadlineAt !== null && deadlineAt <= host.now())
       throw retryRefused(job, 'Its deadline has passed: give another with deadline_at, or null for none')
     const missed = (await listDependencies(tx, job.id)).find(
@@ -235,8 +244,7 @@ export function createApproval(options: ApprovalOptions) {
     const now = host.now()
     await retryScenes(tx, jobId, now)
     // Prices of today: what they make dearer is asked for like anything that was not approved.
-    const job = (await reprice(tx, found, await listScenes(tx, jobId))) ?? found
-    const scenes = await listScenes(tx, jobId)
+    const { job, scenes } = await atTodaysPrices(tx, found)
     const needed = await neededFor(tx, job, scenes)
     if (needed.isMore && needed.quote.micros !== null && request.max_cost === undefined)
       throw costRefused(
@@ -284,15 +292,6 @@ export function createApproval(options: ApprovalOptions) {
   }
 }
 
-const notPending = (job: Job): RefusedError =>
-  new RefusedError('Job cannot be approved', {
-    code: 'transition_refused',
-    jobId: job.id,
-    verb: 'approve',
-    currentStatus: job.status,
-    reason: refusalReason.approve,
-  })
-
 const costRefused = (
   job: Job,
   reason: string,
@@ -305,15 +304,6 @@ const costRefused = (
     currentStatus: job.status,
     reason,
     amounts,
-  })
-
-const notRetriable = (job: Job): RefusedError =>
-  new RefusedError('Job cannot be retried', {
-    code: 'transition_refused',
-    jobId: job.id,
-    verb: 'retry',
-    currentStatus: job.status,
-    reason: refusalReason.retry,
   })
 
 const retryRefused = (job: Job, reason: string): RefusedError =>

@@ -20,7 +20,7 @@ import {
 import { framesOf } from '../job/format.ts'
 import type { Job, Storyboard } from '../job/job.ts'
 import { type JobStatus, finalJobStatuses } from '../job/lifecycle.ts'
-import { pointMs } from '../job/queue.ts'
+import { defaultPriority, pointMs } from '../job/queue.ts'
 import type { RenderSettings, Scene } from '../job/scene.ts'
 import { findAttempt } from '../store/attempts.ts'
 import type { Database, Reader } from '../store/database.ts'
@@ -49,8 +49,8 @@ export interface Eta {
 }
 
 export interface EtaVerbs {
-  /** Undefined of a job that has ended, or is about to. @throws {RefusedError} `job_not_found` */
-  eta(jobId: number): Promise<Eta | undefined>
+  /** Undefined of a job that has ended, or is about to. `waits`: of its scenes, where the caller has read them already. @throws {RefusedError} `job_not_found` */
+  eta(jobId: number, waits?: ReadonlyMap<string, Waiting>): Promise<Eta | undefined>
   /** Of a film that is only planned, as if it were approved now. `priority`: 50 where it is not given. */
   estimateEta(storyboard: Storyboard, priority?: number): Promise<Eta>
 }
@@ -150,14 +150,14 @@ export function createEta({ database, host, renderers, ahead, waits }: EtaOption
   }
 
   return {
-    async eta(jobId) {
+    async eta(jobId, known) {
       const job = await findJob(database, jobId)
       if (!job) throw jobNotFound(jobId)
       if (hasEnded.has(job.status) || job.error !== null) return undefined
-      return tell(await filmOf(database, job, await waits(jobId), host.now()))
+      return tell(await filmOf(database, job, known ?? (await waits(jobId)), host.now()))
     },
 
-    estimateEta: (storyboard, priority = 50) => {
+    estimateEta: (storyboard, priority = defaultPriority) => {
       const rendererOf = new Map(
         renderers.flatMap(({ name, models }) => models.map((model) => [model, name])),
       )

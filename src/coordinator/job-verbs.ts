@@ -1,14 +1,21 @@
 import type { Host } from '../host.ts'
 import type { Asset } from '../job/asset.ts'
 import type { Catalogue } from '../job/catalogue.ts'
-import { type FieldProblem, RefusedError, invalid, invalidField, jobNotFound } from '../job/errors.ts'
+import {
+  type FieldProblem,
+  type RefusedError,
+  invalid,
+  invalidField,
+  jobNotFound,
+  transitionRefused,
+} from '../job/errors.ts'
 import type { Asked } from '../job/event.ts'
 import type { FilmManifest, Job, Storyboard } from '../job/job.ts'
-import { refusalReason } from '../job/lifecycle.ts'
 import { type Progress, completed, created, risen } from '../job/progress.ts'
 import { renderKey } from '../job/render-key.ts'
 import { type JobRequest, freeMembers, parseJobRequest } from '../job/request.ts'
 import { parseJobChange, parseWhy } from '../job/control-request.ts'
+import { defaultPriority } from '../job/queue.ts'
 import type { Failure } from '../job/scene.ts'
 import type { Network } from '../job/web-address.ts'
 import { fieldOf, planStoryboard } from '../job/storyboard.ts'
@@ -105,8 +112,6 @@ export const offers = (renderers: readonly RendererLimit[]) => ({
   rendererOf: new Map(renderers.flatMap(({ name, models }) => models.map((model) => [model, name]))),
   taskOf: new Map(renderers.map(({ name, task }) => [name, task])),
 })
-
-const defaultPriority = 50
 
 export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approveJob' | 'retryJob'> {
   const { database, host, log, catalogue, tell, starting, ending, lookSoon } = options
@@ -292,27 +297,14 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
 }
 
 /** Says why a guarded update found no row: no such job, or one in another state. */
-async function refused(tx: Transaction, jobId: number, verb: keyof typeof pastTense): Promise<RefusedError> {
+async function refused(
+  tx: Transaction,
+  jobId: number,
+  verb: Parameters<typeof transitionRefused>[1],
+): Promise<RefusedError> {
   const job = await findJobState(tx, jobId)
-  if (!job) return jobNotFound(jobId)
-  return new RefusedError(`Job cannot be ${pastTense[verb]}`, {
-    code: 'transition_refused',
-    jobId,
-    verb,
-    currentStatus: job.status,
-    reason: refusalReason[verb],
-  })
+  return job ? transitionRefused(job, verb) : jobNotFound(jobId)
 }
-
-const pastTense = {
-  progress: 'updated',
-  complete: 'completed',
-  fail: 'failed',
-  cancel: 'cancelled',
-  update: 'changed',
-  pause: 'paused',
-  resume: 'resumed',
-} as const
 
 const time = (given: string | null | undefined, old: number | null): number | null =>
   given === undefined ? old : given === null ? null : Date.parse(given)

@@ -34,7 +34,7 @@ import { standardHeaders } from './headers.ts'
 import { answerOnce } from './idempotency.ts'
 import { batchRoutes } from './batches.ts'
 import { jobControlRoutes } from './job-control.ts'
-import { jobRoutes } from './jobs.ts'
+import { jobAnswer, jobRoutes } from './jobs.ts'
 import { limitRoutes } from './limits.ts'
 import { keyRoutes } from './keys.ts'
 import { moneyRoutes } from './money.ts'
@@ -99,8 +99,7 @@ export function createApp(options: AppOptions): OpenAPIHono {
   const { metrics } = options
   app.use(observe({ host, log, metrics }), standardHeaders, guardOrigin(hosts))
   if (options.access) app.use(guardAccess({ ...options.access, coordinator, host, log }))
-  const jobs = jobRoutes({ coordinator, limits })
-  app.use('/api/v3/*', answerOnce({ coordinator, limits, answerOfJob: madeJob(coordinator, jobs) }))
+  app.use('/api/v3/*', answerOnce({ coordinator, limits, answerOfJob: madeJob(coordinator) }))
   // Not register(): a schema of job/ may be older than the library's extension of zod, by the order of imports.
   for (const [name, schema] of Object.entries(requests))
     app.openAPIRegistry.registerComponent(
@@ -108,7 +107,7 @@ export function createApp(options: AppOptions): OpenAPIHono {
       name,
       JSON.parse(JSON.stringify(z.toJSONSchema(schema, { io: 'input' }))),
     )
-  app.route('/api/v3', jobs)
+  app.route('/api/v3', jobRoutes({ coordinator, limits }))
   app.route('/api/v3', jobControlRoutes({ coordinator, limits }))
   app.route('/api/v3', batchRoutes({ coordinator, limits }))
   app.route('/api/v3', limitRoutes({ coordinator, limits }))
@@ -162,16 +161,12 @@ const databaseCheck = (coordinator: Coordinator): Check => ({
 
 /** What its creation would have answered, of a job that came to be without an answer: as it is by now. */
 const madeJob =
-  (coordinator: Coordinator, jobs: OpenAPIHono) =>
-  async (jobId: number): Promise<Response> => {
-    await coordinator.job(jobId)
-    const { body, headers } = await jobs.request(`/jobs/${jobId}`)
-    const location = addressOf.job(jobId)
-    return new Response(body, {
+  (coordinator: Coordinator) =>
+  async (jobId: number): Promise<Response> =>
+    Response.json(await jobAnswer(coordinator, await coordinator.job(jobId)), {
       status: 201,
-      headers: { 'content-type': headers.get('content-type') ?? '', location },
+      headers: { location: addressOf.job(jobId) },
     })
-  }
 
 const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
 

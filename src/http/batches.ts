@@ -1,11 +1,10 @@
 /** Many jobs at once: each has its own answer, and one that is refused stops no other. */
 import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
-import type { Coordinator } from '../coordinator/coordinator.ts'
 import type { Job } from '../job/job.ts'
 import { jobStatuses } from '../job/lifecycle.ts'
 import { parseApprovalBatch, parseCancelBatch } from '../job/control-request.ts'
-import { type BodyLimits, readJson } from './body.ts'
-import { jsonAnswer, jsonBody } from './describe.ts'
+import { readJson } from './body.ts'
+import { type VerbRoutes, jsonAnswer, jsonBody } from './describe.ts'
 import { askedBy } from './principal.ts'
 import { problemOf } from './problem.ts'
 
@@ -61,13 +60,7 @@ async function each(jobIds: readonly number[], verb: (jobId: number) => Promise<
   return { done, refused: results.length - done, results }
 }
 
-export function batchRoutes({
-  coordinator,
-  limits,
-}: {
-  readonly coordinator: Coordinator
-  readonly limits: BodyLimits
-}): OpenAPIHono {
+export function batchRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
   const routes = new OpenAPIHono()
 
   routes.openapi(approveJobsRoute, async (c) => {

@@ -1,5 +1,13 @@
 /** How routes say what they take and answer, for the description of the API. */
 import type { z } from '@hono/zod-openapi'
+import type { Coordinator } from '../coordinator/coordinator.ts'
+import type { BodyLimits } from './body.ts'
+
+/** What routes take that call the coordinator's verbs. */
+export interface VerbRoutes {
+  readonly coordinator: Coordinator
+  readonly limits: BodyLimits
+}
 
 export const jsonAnswer = <Schema extends z.ZodType>(schema: Schema, description: string) => ({
   content: { 'application/json': { schema } },

@@ -1,12 +1,11 @@
 /** What is done with a job once it is there: ended, tried again, changed, let rest. */
 import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
-import type { Coordinator } from '../coordinator/coordinator.ts'
 import type { Job } from '../job/job.ts'
 import { jobStatuses } from '../job/lifecycle.ts'
 import { parseWhy } from '../job/control-request.ts'
-import { type BodyLimits, readJson, readOptionalJson } from './body.ts'
+import { readJson, readOptionalJson } from './body.ts'
 import { costsAnswer, costsSchema } from './cost.ts'
-import { jsonAnswer, jsonBody } from './describe.ts'
+import { type VerbRoutes, jsonAnswer, jsonBody } from './describe.ts'
 import { jobAnswer, jobSchema } from './jobs.ts'
 import { jobIdOf, jobPath } from './path.ts'
 import { askedBy } from './principal.ts'
@@ -77,13 +76,7 @@ const resumeJobRoute = createRoute({
   responses: { 200: jsonAnswer(resumeSchema, 'The job goes on') },
 })
 
-export function jobControlRoutes({
-  coordinator,
-  limits,
-}: {
-  readonly coordinator: Coordinator
-  readonly limits: BodyLimits
-}): OpenAPIHono {
+export function jobControlRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
   const routes = new OpenAPIHono()
 
   const costsOf = async (job: Job) => costsAnswer(job, await coordinator.costs(job.id))

@@ -4,9 +4,9 @@ import type { FilmManifest, Job } from '../job/job.ts'
 import { type JobStatus, jobStatuses } from '../job/lifecycle.ts'
 import { noMoney } from '../job/price.ts'
 import { retryPolicySchema } from '../job/request.ts'
-import { type BodyLimits, readJson, readOptionalJson } from './body.ts'
+import { readJson, readOptionalJson } from './body.ts'
 import { costsAnswer, costsSchema, jobCostsAnswer, jobCostsSchema, usdOrNull } from './cost.ts'
-import { jsonAnswer, jsonBody } from './describe.ts'
+import { type VerbRoutes, jsonAnswer, jsonBody } from './describe.ts'
 import { etaAnswer, etaSchema } from './eta.ts'
 import {
   addressOf,
@@ -125,7 +125,7 @@ function jobFacts(job: Job): Omit<JobAnswer, 'costs' | keyof typeof further> {
 export async function jobAnswer(coordinator: Coordinator, job: Job): Promise<JobAnswer> {
   const costs = await coordinator.costs(job.id)
   const dependencies = await coordinator.dependencies(job.id)
-  const { job: waiting } = await coordinator.waiting(job.id)
+  const { job: waiting, scenes: waits } = await coordinator.waiting(job.id)
   return {
     ...jobFacts(job),
     costs: jobCostsAnswer(job, costs),
@@ -137,7 +137,7 @@ export async function jobAnswer(coordinator: Coordinator, job: Job): Promise<Job
       status,
     })),
     waiting: waitingAnswer(waiting),
-    eta: etaAnswer(await coordinator.eta(job.id)),
+    eta: etaAnswer(await coordinator.eta(job.id, waits)),
   }
 }
 
@@ -254,13 +254,7 @@ function jobBefore(cursor: string): number {
   return Number(before)
 }
 
-export function jobRoutes({
-  coordinator,
-  limits,
-}: {
-  readonly coordinator: Coordinator
-  readonly limits: BodyLimits
-}): OpenAPIHono {
+export function jobRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
   const routes = new OpenAPIHono()
 
   routes.openapi(createJobRoute, async (c) => {

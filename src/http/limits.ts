@@ -1,9 +1,8 @@
 import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
-import type { Coordinator } from '../coordinator/coordinator.ts'
 import type { LimitsStanding, RendererStanding } from '../coordinator/limits.ts'
 import type { Stop } from '../job/queue.ts'
-import { type BodyLimits, readJson, readOptionalJson } from './body.ts'
-import { jsonAnswer, jsonBody } from './describe.ts'
+import { readJson, readOptionalJson } from './body.ts'
+import { type VerbRoutes, jsonAnswer, jsonBody } from './describe.ts'
 import { timeOf, timeSchema } from './path.ts'
 import { askedBy } from './principal.ts'
 
@@ -89,13 +88,7 @@ const stopRoute = (path: '/pause' | '/resume', summary: string) =>
 const pauseRoute = stopRoute('/pause', 'Start nothing new, of all or at one renderer; what runs, ends')
 const resumeRoute = stopRoute('/resume', 'Go on after a pause of all, or of one renderer')
 
-export function limitRoutes({
-  coordinator,
-  limits,
-}: {
-  readonly coordinator: Coordinator
-  readonly limits: BodyLimits
-}): OpenAPIHono {
+export function limitRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
   const routes = new OpenAPIHono()
 
   routes.openapi(readLimitsRoute, async (c) => c.json(limitsAnswer(await coordinator.limits()), 200))

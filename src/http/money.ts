@@ -1,13 +1,12 @@
 /** What things cost: before they are asked for, as they are paid for, and what may be spent at most. */
 import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
 import type { BudgetStanding } from '../coordinator/budgets.ts'
-import type { Coordinator } from '../coordinator/coordinator.ts'
 import type { Attempt } from '../job/attempt.ts'
 import { attemptStatuses } from '../job/lifecycle.ts'
 import { dollars } from '../job/price.ts'
-import { type BodyLimits, readJson } from './body.ts'
+import { readJson } from './body.ts'
 import { spentOf, usdOrNull } from './cost.ts'
-import { jsonAnswer, jsonBody } from './describe.ts'
+import { type VerbRoutes, jsonAnswer, jsonBody } from './describe.ts'
 import { etaAnswer, etaSchema } from './eta.ts'
 import { storyboardAnswer, storyboardSchema } from './storyboard.ts'
 import { jobIdOf, once, readCursor, timeOf, timeOrNull, timeSchema, writeCursor } from './path.ts'
@@ -172,13 +171,7 @@ const ledgerRoute = createRoute({
   responses: { 200: jsonAnswer(ledgerSchema, 'A page of the ledger') },
 })
 
-export function moneyRoutes({
-  coordinator,
-  limits,
-}: {
-  readonly coordinator: Coordinator
-  readonly limits: BodyLimits
-}): OpenAPIHono {
+export function moneyRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
   const routes = new OpenAPIHono()
 
   routes.openapi(estimateRoute, async (c) => {

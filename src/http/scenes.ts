@@ -1,12 +1,11 @@
 import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
 import type { WaitingSince } from '../coordinator/admission-rules.ts'
-import type { Coordinator } from '../coordinator/coordinator.ts'
 import type { Edited } from '../coordinator/scene-editing.ts'
 import { jobStatuses, sceneStatuses } from '../job/lifecycle.ts'
 import { type Scene, transitions } from '../job/scene.ts'
-import { type BodyLimits, readJson } from './body.ts'
+import { readJson } from './body.ts'
 import { usdOrNull } from './cost.ts'
-import { jsonAnswer, jsonBody } from './describe.ts'
+import { type VerbRoutes, jsonAnswer, jsonBody } from './describe.ts'
 import { failureSchema } from './jobs.ts'
 import { addressOf, jobIdOf, jobPath, scenePath, timeOf, timeOrNull, timeSchema } from './path.ts'
 import { askedBy } from './principal.ts'
@@ -153,13 +152,7 @@ const resolveSceneRoute = createRoute({
 
 const none: ReadonlyMap<string, WaitingSince> = new Map()
 
-export function sceneRoutes({
-  coordinator,
-  limits,
-}: {
-  readonly coordinator: Coordinator
-  readonly limits: BodyLimits
-}): OpenAPIHono {
+export function sceneRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
   const routes = new OpenAPIHono()
 
   const waitsOf = async (

@@ -1,4 +1,5 @@
 /** What can be refused, as one typed error a caller can tell apart by `code`. Only http/ turns codes into statuses. */
+import { refusalReason } from './lifecycle.ts'
 
 export interface FieldProblem {
   /** Where in the request, such as `parameters.images[2]`; empty for the whole of it. */
@@ -100,6 +101,31 @@ export const deliveryNotFound = (deliveryId: string): RefusedError =>
 
 export const webhookRefused = (what: string, reason: string): RefusedError =>
   new RefusedError(what, { code: 'webhook_refused', reason })
+
+const pastTense = {
+  approve: 'approved',
+  retry: 'retried',
+  progress: 'updated',
+  complete: 'completed',
+  fail: 'failed',
+  cancel: 'cancelled',
+  update: 'changed',
+  pause: 'paused',
+  resume: 'resumed',
+} as const satisfies Record<keyof typeof refusalReason, string>
+
+/** The job's state doesn't allow the verb. */
+export const transitionRefused = (
+  { id, status }: { readonly id: number; readonly status: string },
+  verb: keyof typeof refusalReason,
+): RefusedError =>
+  new RefusedError(`Job cannot be ${pastTense[verb]}`, {
+    code: 'transition_refused',
+    jobId: id,
+    verb,
+    currentStatus: status,
+    reason: refusalReason[verb],
+  })
 
 export const invalid = (problems: readonly FieldProblem[]): RefusedError =>
   new RefusedError(

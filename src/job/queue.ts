@@ -4,6 +4,9 @@
  * waiting weighs as much as one point: so nothing starves.
  */
 
+/** Of a job that says nothing of it. */
+export const defaultPriority = 50
+
 /** So long a job waits to make up for one point of priority. */
 export const pointMs = 60_000
 
