@@ -10,12 +10,12 @@ import { json, jsonOrNull, number, numberOrNull, quoted, text, textOrNull } from
 /** A film's manifest is shorter than this; a longer result is another one's, and seldom wanted. */
 const manifestBytes = 2048
 
-const columns = `id, type, status, video_name, priority, parameters, storyboard, progress, error,
+export const jobColumns = `id, type, status, video_name, priority, parameters, storyboard, progress, error,
   estimated_micros, price_book, client_id, revision, authorised_micros, unknown_cost_accepted,
   run_at, deadline_at, paused_at, paused_reason, retry_policy, unmet, queue_at, approved_at, started_at, ended_at, inserted_at, updated_at,
   case when length(result) <= ${manifestBytes} then result end as manifest`
 
-const jobOf = (row: Row): Job => ({
+export const jobOf = (row: Row): Job => ({
   id: number(row, 'id'),
   type: text(row, 'type'),
   status: text(row, 'status') as JobStatus,
@@ -108,7 +108,7 @@ export async function insertJob(tx: Transaction, job: NewJob, now: number): Prom
 }
 
 export const findJob = async (reader: Reader, id: number): Promise<Job | undefined> =>
-  jobOrUndefined(await reader.get(`select ${columns} from jobs where id = $1`, [id]))
+  jobOrUndefined(await reader.get(`select ${jobColumns} from jobs where id = $1`, [id]))
 
 /**
  * The place in the queue of a job that may be worked on and has not failed: when it was approved or is to run, earlier by
@@ -419,100 +419,4 @@ export async function insertLabels(
 ): Promise<void> {
   for (const [name, value] of Object.entries(labels))
     await tx.run('insert into job_labels (name, value, job_id) values ($1, $2, $3)', [name, value, jobId])
-}
-
-export interface JobQuery {
-  readonly statuses?: readonly JobStatus[] | undefined
-  readonly type?: string | undefined
-  readonly labels?: Readonly<Record<string, string>> | undefined
-  readonly clientId?: string | undefined
-  /** Inserted at this time or later, ms since the epoch. */
-  readonly insertedFrom?: number | undefined
-  /** Inserted before this time. */
-  readonly insertedBefore?: number | undefined
-  /** A part of the film's name, whatever the case. */
-  readonly text?: string | undefined
-  readonly before?: number | undefined
-  readonly limit: number
-}
-
-/** Between which ids the jobs lie that a query may find. */
-export interface IdRange {
-  readonly lowest: number
-  readonly highest: number
-}
-
-/** So far a clock may have been put back: ids rise, and times do as a rule. */
-const clockStepMs = 24 * 3_600_000
-
-/** Ids rise with time, so that times narrow them down without a look at the jobs. */
-export async function idRangeOf(
-  reader: Reader,
-  { insertedFrom, insertedBefore, before }: JobQuery,
-): Promise<IdRange> {
-  const idAt = async (sql: string, time: number): Promise<number | undefined> => {
-    const row = await reader.get(sql, [time])
-    return row && number(row, 'id')
-  }
-  const newest = await reader.get('select coalesce(max(id), 0) as id from jobs')
-  const latest =
-    insertedBefore === undefined
-      ? number(newest!, 'id')
-      : await idAt(
-          'select id from jobs where inserted_at < $1 order by inserted_at desc, id desc limit 1',
-          insertedBefore + clockStepMs,
-        )
-  const earliest =
-    insertedFrom === undefined
-      ? 1
-      : await idAt(
-          'select id from jobs where inserted_at >= $1 order by inserted_at, id limit 1',
-          insertedFrom - clockStepMs,
-        )
-  return {
-    lowest: earliest ?? Number.MAX_SAFE_INTEGER,
-    highest: Math.min(latest ?? 0, (before ?? Number.MAX_SAFE_INTEGER) - 1),
-  }
-}
-
-/** As a part of a pattern of `like`, in which it stands for itself. */
-const escaped = (part: string): string => part.replace(/[!%_]/g, (sign) => `!${sign}`)
-
-/**
- * Newest first; `from`: only jobs with this id or a higher one. Where labels are asked for, the walk is along the first one's jobs, so that a page costs the same however many
- * jobs there are; SQLite takes `cross join` as the order to walk in.
- */
-export async function listJobs(
-  reader: Reader,
-  query: JobQuery & { readonly from?: number | undefined },
-): Promise<readonly Job[]> {
-  const params: SqlValue[] = []
-  const bind = (value: SqlValue): string => `$${params.push(value)}`
-  const [first, ...others] = Object.entries(query.labels ?? {})
-  const isLabel = ([name, value]: [string, string]): string =>
-    `labels.name = ${bind(name)} and labels.value = ${bind(value)}`
-  const id = first ? 'labels.job_id' : 'jobs.id'
-  const conditions = [
-    ...(first ? [isLabel(first), 'jobs.id = labels.job_id'] : []),
-    ...(query.before === undefined ? [] : [`${id} < ${bind(query.before)}`]),
-    ...(query.from === undefined ? [] : [`${id} >= ${bind(query.from)}`]),
-    ...(query.statuses === undefined ? [] : [`status in (${query.statuses.map(bind).join(', ')})`]),
-    ...(query.type === undefined ? [] : [`type = ${bind(query.type)}`]),
-    ...(query.clientId === undefined ? [] : [`client_id = ${bind(query.clientId)}`]),
-    ...(query.insertedFrom === undefined ? [] : [`inserted_at >= ${bind(query.insertedFrom)}`]),
-    ...(query.insertedBefore === undefined ? [] : [`inserted_at < ${bind(query.insertedBefore)}`]),
-    ...(query.text === undefined
-      ? []
-      : [`lower(video_name) like ${bind(`%${escaped(query.text.toLowerCase())}%`)} escape '!'`]),
-    ...others.map(
-      (label) => `exists (select 1 from job_labels labels where job_id = jobs.id and ${isLabel(label)})`,
-    ),
-  ]
-  const where = conditions.length === 0 ? '' : `where ${conditions.join(' and ')}`
-  const rows = await reader.all(
-    `select ${columns} from ${first ? 'job_labels labels cross join jobs' : 'jobs'} ${where}
-     order by ${id} desc limit ${bind(query.limit)}`,
-    params,
-  )
-  return rows.map(jobOf)
 }
