@@ -10,8 +10,8 @@ import { systemHost } from '../src/host.ts'
 import { frameFormat, type Resolution } from '../src/job/format.ts'
 import { filmEncoding } from '../src/media/encoding.ts'
 import { masterImage } from '../src/media/image.ts'
-import type { MediaJob, MediaLimits } from '../src/media/media.ts'
-import { createPackagedMedia } from '../src/media/packaged.ts'
+import type { MediaJob, MediaLimits } from '../src/media/ffmpeg.ts'
+import { createMedia } from '../src/media/pool.ts'
 import { createLocalRenderer } from '../src/renderer/local.ts'
 import { makeSamplePhotographs } from '../src/sample/sample.ts'
 import { median } from './house.ts'
@@ -22,12 +22,12 @@ const ticksPerSecond = 100
 const limits: MediaLimits = { wallMs: 120_000, stallMs: 60_000, memoryBytes: 2 ** 32 }
 
 const directory = mkdtempSync(join(tmpdir(), 'render-'))
-const media = createPackagedMedia({ host: systemHost })
+const media = createMedia({ host: systemHost })
 const renderer = createLocalRenderer({ media, maxConcurrency: 1 })
 const images: string[] = []
 for (const [index, path] of (await makeSamplePhotographs(directory)).slice(0, 2).entries()) {
   const master = join(directory, `master-${index}.jpg`)
-  await masterImage(path, master)
+  await masterImage({ path, targetPath: master })
   images.push(master)
 }
 

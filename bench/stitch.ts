@@ -11,7 +11,7 @@ import { systemHost } from '../src/host.ts'
 import { makeCanonical } from '../src/media/canonical.ts'
 import { prepareFilmFormat } from '../src/media/film-format.ts'
 import { makeFilm } from '../src/media/film.ts'
-import { createPackagedMedia } from '../src/media/packaged.ts'
+import { createMedia } from '../src/media/pool.ts'
 import { verifyClip } from '../src/media/probe.ts'
 import { makeSeam } from '../src/media/seam.ts'
 import { planTimeline, type Seam } from '../src/job/timeline.ts'
@@ -21,7 +21,7 @@ const fps = 24
 const frames = 6 * fps
 const overlapFrames = 12
 const limits = { wallMs: 120_000, stallMs: 60_000, memoryBytes: 2 ** 32 }
-const media = createPackagedMedia({ host: systemHost })
+const media = createMedia({ host: systemHost })
 const directory = await mkdtemp(join(tmpdir(), 'stitch-'))
 const inDirectory = (name: string): string => join(directory, name)
 

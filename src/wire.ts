@@ -20,9 +20,8 @@ import type { ProviderGate } from './http/provider.ts'
 import type { Catalogue } from './job/catalogue.ts'
 import { type Log, logLine } from './log.ts'
 import { openCatalogue } from './models-file.ts'
-import { createCommandMedia } from './media/command.ts'
 import type { Media } from './media/media.ts'
-import { createPackagedMedia } from './media/packaged.ts'
+import { createMedia } from './media/pool.ts'
 import { createGuardedOutbound } from './outbound/guarded.ts'
 import { createClips } from './pipeline/clips.ts'
 import { startWebhooks } from './pipeline/deliver-webhooks.ts'
@@ -221,7 +220,7 @@ async function requireKey({ host, publicBaseUrl, dataDir }: Config, keys: KeyVer
 
 /** The FFmpeg that is to be worked with. */
 export const openMedia = ({ ffmpegPath }: Pick<Config, 'ffmpegPath'>, host: Host): Media =>
-  ffmpegPath === undefined ? createPackagedMedia({ host }) : createCommandMedia({ ffmpegPath, host })
+  createMedia({ host, ...(ffmpegPath !== undefined && { ffmpegPath }) })
 
 export interface FolderHouse {
   readonly database: Database

@@ -78,19 +78,23 @@ export async function checkFfmpeg(media: Media, ffmpegPath: string | undefined):
 
 /** Loads what reads photographs, which is there for each kind of machine apart. */
 export async function checkPictures(): Promise<Found> {
+  const folder = await mkdtemp(join(tmpdir(), 'coordinator-doctor-'))
   try {
     const { default: sharp } = await import('sharp')
-    const { inspectImage } = await import('../media/image.ts')
+    const { readImage } = await import('../media/image.ts')
     const background = { r: 90, g: 120, b: 150 }
-    const jpeg = await sharp({ create: { width: 64, height: 48, channels: 3, background } })
+    const path = join(folder, 'picture.jpg')
+    await sharp({ create: { width: 64, height: 48, channels: 3, background } })
       .jpeg()
-      .toBuffer()
-    const seen = await inspectImage(jpeg)
+      .toFile(path)
+    const seen = await readImage({ path })
     if (seen.kind === 'image')
       return ok(`sharp ${sharp.versions.sharp}, libvips ${sharp.versions.vips}, read a JPEG`)
     return problem(seen.message, 'Install the packages again on this machine: npm ci')
   } catch (error) {
     return problem(messageOf(error).split('\n')[0]!, 'Install the packages again on this machine: npm ci')
+  } finally {
+    await rm(folder, { recursive: true, force: true })
   }
 }
 

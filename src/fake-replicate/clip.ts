@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { type FrameFormat, framesOf } from '../job/format.ts'
-import { masterImage } from '../media/image.ts'
+import type { MediaLimits } from '../media/ffmpeg.ts'
 import type { Media } from '../media/media.ts'
 import { sceneGraph } from '../media/scene-graph.ts'
 import { type ModelInput, secondsOf, shortSideOf } from './model.ts'
@@ -31,6 +31,7 @@ const maxRuns = 2
 const maxCached = 64
 
 const maxImageBytes = 30 << 20
+const limits: MediaLimits = { wallMs: 300_000, stallMs: 60_000, memoryBytes: 2 ** 31 }
 const fetchMs = 10_000
 
 /** What the models call the first picture, and the last. */
@@ -63,8 +64,9 @@ export async function createClips({ media, fileBytes }: ClipsOptions): Promise<C
     const path = join(directory, `image-${++names}`)
     try {
       await writeFile(path, fileBytes(url) ?? (await download(url)))
-      const size = await masterImage(path, `${path}.jpg`, 2048)
-      return { path: `${path}.jpg`, ...size }
+      const targetPath = `${path}.jpg`
+      const made = await media.masterImage({ path, targetPath, maxSide: 2048, limits })
+      return made.kind === 'master' ? { ...made, path: targetPath } : null
     } catch {
       return null
     } finally {
@@ -100,7 +102,7 @@ export async function createClips({ media, fileBytes }: ClipsOptions): Promise<C
         inputs: images.map((image) => ({ path: image, format: 'jpeg' })),
         graph,
         output: { kind: 'video', path, video: { fps, frames, crf: 23, preset: 'veryfast', keyframes: [] } },
-        limits: { wallMs: 300_000, stallMs: 60_000, memoryBytes: 2 ** 31 },
+        limits,
       })
       return await readFile(path)
     } finally {

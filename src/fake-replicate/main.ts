@@ -5,7 +5,7 @@
  */
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { systemHost } from '../host.ts'
-import { createPackagedMedia } from '../media/packaged.ts'
+import { createMedia } from '../media/pool.ts'
 import { createClips } from './clip.ts'
 import type { Entry } from './ledger.ts'
 import { type FakeOptions, type FakeProvider, createFakeProvider } from './provider.ts'
@@ -72,7 +72,7 @@ async function main({ PORT, FAKE_CLIPS, FAKE_LEDGER, FAKE_OPTIONS }: NodeJS.Proc
     if (process.connected) process.once('disconnect', () => resolve())
   })
   const { entries, record, close } = openLedger(FAKE_LEDGER)
-  const media = createPackagedMedia({ host: systemHost })
+  const media = createMedia({ host: systemHost })
   const clips = await createClips({ media, fileBytes: (url) => provider.fileBytes(url) })
   const provider = createFakeProvider({
     host: systemHost,

@@ -6,7 +6,7 @@ import type { Host } from '../host.ts'
 import type { Key, Scope } from '../job/key.ts'
 import { type Log, logLine } from '../log.ts'
 import { addressOf } from './path.ts'
-import { setPrincipal } from './principal.ts'
+import { principalOf, setPrincipal, withoutKey } from './principal.ts'
 import { HttpProblem } from './problem.ts'
 import { type RateLimit, type Taken, callerAt, createRateLimit, isLoopbackCaller } from './rate-limit.ts'
 
@@ -197,3 +197,9 @@ const remoteAddress = (c: Context<{ Bindings: Bindings }>): string | undefined =
   // Without a server there are no bindings, whatever the type says.
   // oxlint-disable-next-line typescript/no-unnecessary-condition
   c.env?.incoming?.socket?.remoteAddress
+
+/** Whose part of what is shared a request takes: its key's, or its address's where it has none. */
+export function callerOf(c: Context): string {
+  const { name } = principalOf(c)
+  return name === withoutKey.name ? `address ${callerAt(remoteAddress(c))}` : `key ${name}`
+}

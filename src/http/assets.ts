@@ -2,14 +2,15 @@ import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
 import type { ArtifactStore } from '../artifact/artifact.ts'
 import type { Coordinator } from '../coordinator/coordinator.ts'
 import type { Asset } from '../job/asset.ts'
+import { callerOf } from './access.ts'
 import type { BodyLimits } from './body.ts'
 import { serveBytes } from './bytes.ts'
 import { inlineNamed } from './disposition.ts'
 import { addressOf, assetPath } from './path.ts'
 import { incomingUpload } from './upload.ts'
 
-/** Keeps a photograph if it is one. @throws {RefusedError} `asset_refused` */
-export type TakeAsset = (bytes: AsyncIterable<Uint8Array>) => Promise<Asset>
+/** Keeps a photograph of `uploader` if it is one. @throws {RefusedError} `asset_refused` */
+export type TakeAsset = (bytes: AsyncIterable<Uint8Array>, uploader: string) => Promise<Asset>
 
 const assetSchema = z
   .object({
@@ -94,7 +95,7 @@ export function assetRoutes({
 
   routes.openapi(addAssetRoute, async (c) => {
     const upload = incomingUpload(c, limits.assetBytes)
-    const asset = await takeAsset(upload.bytes).catch(async (error: unknown) => {
+    const asset = await takeAsset(upload.bytes, callerOf(c)).catch(async (error: unknown) => {
       await upload.discard()
       throw error
     })

@@ -84,6 +84,7 @@ const assetStatus: { readonly [kind in AssetRefusal]: ProblemStatus } = {
   format_not_allowed: 415,
   damaged: 422,
   too_many_pixels: 422,
+  too_costly: 422,
 }
 
 function refusalProblem(message: string, refusal: Refusal): HttpProblem {

@@ -7,7 +7,7 @@ export interface FieldProblem {
   readonly reason: string
 }
 
-/** `too_large` counts bytes, `too_many_pixels` the picture that they hold. */
+/** `too_large` counts bytes, `too_many_pixels` the picture that they hold, `too_costly` what decoding it takes. */
 export type AssetRefusal =
   | 'empty'
   | 'too_large'
@@ -15,6 +15,7 @@ export type AssetRefusal =
   | 'format_not_allowed'
   | 'damaged'
   | 'too_many_pixels'
+  | 'too_costly'
 
 export type Refusal =
   | { readonly code: 'job_not_found'; readonly jobId: number | string }

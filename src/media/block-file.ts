@@ -1,6 +1,6 @@
 /** A file written in large blocks, mostly from front to back: a film is thousands of packets of a few bytes. */
 import { type FileHandle, open } from 'node:fs/promises'
-import { MediaError } from './media.ts'
+import { MediaError } from './ffmpeg.ts'
 
 const blockBytes = 2 ** 22
 

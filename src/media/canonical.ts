@@ -4,16 +4,23 @@
  */
 import { rm } from 'node:fs/promises'
 import type { FilmFormat } from './film-format.ts'
-import { type Media, MediaError, type MediaLimits } from './media.ts'
+import { type Ffmpeg, MediaError, type MediaLimits } from './ffmpeg.ts'
 import { createMp4, type Mp4Ledger } from './mp4-writer.ts'
 import { canonicalGraph, differences, frameNumbers } from './picture.ts'
-import { type ProbedAudio, type ProbedClip, type ProbedVideo, probeClip } from './probe.ts'
+import {
+  type ClipFault,
+  type ProbedAudio,
+  type ProbedClip,
+  type ProbedVideo,
+  probeClip,
+  verifyClip,
+} from './probe.ts'
 import { encodeSound, ontoGrid, placedSound, silentPacket } from './sound.ts'
 import { cellSamples, type ClipPlace, sampleRate } from '../job/timeline.ts'
 import { verifyMp4 } from './written.ts'
 
 export interface CanonicalRequest {
-  readonly media: Media
+  readonly media: Pick<Ffmpeg, 'run'>
   /** A verified clip, as `verifyClip` found it. */
   readonly clip: ProbedClip
   /** How many pictures it decodes to, where known: fewer or more than it has packets, and it isn't copied. */
@@ -23,9 +30,11 @@ export interface CanonicalRequest {
   readonly format: FilmFormat
   readonly place: ClipPlace
   readonly limits: MediaLimits
-  readonly signal?: AbortSignal
-  /** Frames encoded so far, where the picture has to be. */
-  readonly onProgress?: (frames: number) => void
+}
+
+export interface ClipRequest extends Omit<CanonicalRequest, 'clip' | 'decodedFrames'> {
+  /** A clip as a renderer gave it. */
+  readonly path: string
 }
 
 export interface CanonicalClip {
@@ -37,12 +46,28 @@ export interface CanonicalClip {
 }
 
 /**
+ * Verifies a clip and makes it canonical.
+ * @throws {MediaError} FFmpeg failed, was cancelled or found no room.
+ * @throws {NotAsWrittenError}
+ */
+export async function canonicalClip({
+  path,
+  ...request
+}: ClipRequest): Promise<{ readonly ok: true; readonly clip: CanonicalClip } | ClipFault> {
+  const { media, limits } = request
+  const verdict = await verifyClip({ media, path, limits })
+  if (!verdict.ok) return verdict
+  const { clip, decodedFrames } = verdict
+  return { ok: true, clip: await makeCanonical({ ...request, clip, decodedFrames }) }
+}
+
+/**
  * Writes the canonical clip, verified and synced.
  * @throws {MediaError} FFmpeg failed, was cancelled or found no room.
  * @throws {NotAsWrittenError}
  */
 export async function makeCanonical(request: CanonicalRequest): Promise<CanonicalClip> {
-  const { clip, outPath, format, place, signal } = request
+  const { clip, outPath, format, place } = request
   const encodedPath = `${outPath}.picture.mp4`
   const soundPath = `${outPath}.sound.mp4`
   try {
@@ -52,7 +77,7 @@ export async function makeCanonical(request: CanonicalRequest): Promise<Canonica
     const picture = found.length === 0 ? clip.video : await encodePicture(request, encodedPath)
     const sound = clip.audio === null ? null : await encodeClipSound(request, clip.audio, soundPath)
     const ledger = await writeClip(request, picture, sound)
-    await verifyMp4(outPath, ledger, signal)
+    await verifyMp4(outPath, ledger)
     return { path: outPath, sizeBytes: ledger.sizeBytes, differences: found, hasSound: sound !== null }
   } finally {
     await Promise.all([rm(encodedPath, { force: true }), rm(soundPath, { force: true })])
@@ -60,7 +85,7 @@ export async function makeCanonical(request: CanonicalRequest): Promise<Canonica
 }
 
 async function writeClip(
-  { outPath, format, place, signal }: CanonicalRequest,
+  { outPath, format, place }: CanonicalRequest,
   picture: ProbedVideo,
   sound: readonly Uint8Array[] | null,
 ): Promise<Mp4Ledger> {
@@ -77,7 +102,6 @@ async function writeClip(
       ((cell * cellSamples - leadSamples) * format.fps) / sampleRate
     let cell = 0
     for (let index = 0; index < place.frames; index++) {
-      signal?.throwIfAborted()
       for (; cell < cells && frameOfCell(cell) <= index; cell++)
         await writer.addAudio(sound?.[cell] ?? silentPacket)
       const packet = picture.packets[index]!
@@ -94,18 +118,15 @@ async function writeClip(
 
 /** @throws {MediaError} */
 async function encodePicture(request: CanonicalRequest, path: string): Promise<ProbedVideo> {
-  const { media, clip, format, place, limits, signal, onProgress } = request
+  const { media, clip, format, place, limits } = request
   const { fps, crf, preset } = format
   const { frames, keyframes } = place
-  await media.run(
-    {
-      inputs: [{ path: clip.path, format: 'mp4' }],
-      graph: canonicalGraph(clip.video, format, frames),
-      output: { kind: 'video', path, video: { fps, frames, crf, preset, keyframes } },
-      limits,
-    },
-    { ...(signal && { signal }), ...(onProgress && { onProgress }) },
-  )
+  await media.run({
+    inputs: [{ path: clip.path, format: 'mp4' }],
+    graph: canonicalGraph(clip.video, format, frames),
+    output: { kind: 'video', path, video: { fps, frames, crf, preset, keyframes } },
+    limits,
+  })
   const encoded = await probeClip(path)
   if (!encoded.ok)
     throw new MediaError('failed', `the clip encoded anew is ${encoded.code}: ${encoded.reason}`)
@@ -116,7 +137,7 @@ async function encodePicture(request: CanonicalRequest, path: string): Promise<P
 }
 
 async function encodeClipSound(
-  { media, clip, format, place, limits, signal }: CanonicalRequest,
+  { media, clip, format, place, limits }: CanonicalRequest,
   audio: ProbedAudio,
   scratchPath: string,
 ): Promise<Uint8Array[]> {
@@ -136,6 +157,5 @@ async function encodeClipSound(
     packets,
     scratchPath,
     limits,
-    ...(signal && { signal }),
   })
 }

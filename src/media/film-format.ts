@@ -1,6 +1,6 @@
 /** What all clips of a film must be alike in, so that their packets can follow each other. */
 import type { FrameFormat } from '../job/format.ts'
-import type { Media, MediaLimits, VideoEncoding } from './media.ts'
+import type { Ffmpeg, MediaLimits, VideoEncoding } from './ffmpeg.ts'
 import { descriptionOf, readBytes, withMp4 } from './mp4.ts'
 
 export interface FilmFormat extends FrameFormat, Pick<VideoEncoding, 'crf' | 'preset'> {
@@ -12,11 +12,10 @@ export interface FilmFormat extends FrameFormat, Pick<VideoEncoding, 'crf' | 'pr
 }
 
 export interface FilmFormatRequest extends FrameFormat, Pick<VideoEncoding, 'crf' | 'preset'> {
-  readonly media: Media
+  readonly media: Pick<Ffmpeg, 'run'>
   /** A file that may be written, read and left. */
   readonly scratchPath: string
   readonly limits: MediaLimits
-  readonly signal?: AbortSignal
 }
 
 /**
@@ -25,16 +24,13 @@ export interface FilmFormatRequest extends FrameFormat, Pick<VideoEncoding, 'crf
  * @throws {MediaError}
  */
 export async function prepareFilmFormat(request: FilmFormatRequest): Promise<FilmFormat> {
-  const { media, width, height, fps, crf, preset, scratchPath, limits, signal } = request
-  await media.run(
-    {
-      inputs: [],
-      graph: `color=black:s=${width}x${height}:r=${fps}:d=${2 / fps}[v]`,
-      output: { kind: 'video', path: scratchPath, video: { fps, frames: 2, crf, preset, keyframes: [0] } },
-      limits,
-    },
-    signal ? { signal } : {},
-  )
+  const { media, width, height, fps, crf, preset, scratchPath, limits } = request
+  await media.run({
+    inputs: [],
+    graph: `color=black:s=${width}x${height}:r=${fps}:d=${2 / fps}[v]`,
+    output: { kind: 'video', path: scratchPath, video: { fps, frames: 2, crf, preset, keyframes: [0] } },
+    limits,
+  })
   const description = await withMp4(await readBytes(scratchPath), async (input) => {
     const track = await input.getPrimaryVideoTrack()
     return track && (await descriptionOf(track))

@@ -17,7 +17,6 @@ export interface FilmRequest {
   readonly seamPaths: readonly (string | null)[]
   /** A temporary name: the caller renames it once this resolves. */
   readonly outPath: string
-  readonly signal?: AbortSignal
 }
 
 export interface Film {
@@ -36,7 +35,7 @@ export interface Film {
  * @throws {MediaError} `disk_full`.
  */
 export async function makeFilm(request: FilmRequest): Promise<Film> {
-  const { timeline, format, outPath, signal } = request
+  const { timeline, format, outPath } = request
   const { frames, cells, samples, fps } = timeline
   const writer = await createMp4({
     path: outPath,
@@ -47,7 +46,7 @@ export async function makeFilm(request: FilmRequest): Promise<Film> {
     await copyParts(request, writer)
     const ledger = await writer.finish()
     // Reading it again needs no disk, and syncing no processor.
-    await Promise.all([writer.sync(), verifyMp4(outPath, ledger, signal)])
+    await Promise.all([writer.sync(), verifyMp4(outPath, ledger)])
     return {
       path: outPath,
       frames,
@@ -64,11 +63,10 @@ export async function makeFilm(request: FilmRequest): Promise<Film> {
 const partsAhead = 2
 
 async function copyParts(request: FilmRequest, writer: Mp4Writer): Promise<void> {
-  const { timeline, signal } = request
+  const { timeline } = request
   let filmFrame = 0
   const opening = Array.from({ length: partsAhead }, (_, index) => open(index))
   for (const [index, part] of timeline.parts.entries()) {
-    signal?.throwIfAborted()
     const opened = await opening.shift()
     opening.push(open(index + partsAhead))
     await copyPart(opened!, part, filmFrame)

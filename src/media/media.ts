@@ -1,75 +1,14 @@
 /**
- * The port to FFmpeg: run one filter graph over some files and write one file, with limits and progress.
- * Two ways stand behind it, `packaged.ts` (the FFmpeg that npm installed, in a child process) and
- * `command.ts` (the program at FFMPEG_PATH). Both take the same graphs and pass the same suite.
+ * The port to everything that decodes, probes, verifies or encodes bytes of others. Each call is one operation in a media
+ * process (`pool.ts`), which has limits and no secrets: a file that brings a decoder down takes nothing else along.
  */
-
-/** A file FFmpeg may open. Its format is told, never guessed: a playlist dressed as a clip must not be followed. */
-export interface MediaInput {
-  /** Absolute path of a local file. */
-  readonly path: string
-  readonly format: 'mp4' | 'png' | 'jpeg' | 'wav'
-}
-
-export interface VideoEncoding {
-  /** Frames a second, constant. */
-  readonly fps: number
-  /** Exactly how many frames the output has; another count is an error. */
-  readonly frames: number
-  /** x264 quality: lower is better. */
-  readonly crf: number
-  /** x264 preset. */
-  readonly preset: 'ultrafast' | 'superfast' | 'veryfast' | 'faster' | 'fast' | 'medium'
-  /** Frame numbers (0-based) that must be IDR frames, so that a copy may start or end there. */
-  readonly keyframes: readonly number[]
-}
-
-export type MediaOutput =
-  /**
-   * H.264 (High, yuv420p, BT.709 limited) in MP4 with timescale 90000 and faststart. The graph gives `[v]` in
-   * those colours (it is labelled so, not converted) and at the constant frame rate: its frames are numbered
-   * in the order they come, whatever their timestamps.
-   */
-  | { readonly kind: 'video'; readonly path: string; readonly video: VideoEncoding }
-  /** AAC-LC 48 kHz stereo in MP4; the graph gives `[a]`. */
-  | { readonly kind: 'audio'; readonly path: string; readonly bitrate: number }
-  /** One JPEG picture; the graph gives `[v]` with a single frame. */
-  | { readonly kind: 'picture'; readonly path: string }
-  /**
-   * Nothing is written and the graph is not used (give ''): every stream of every input is decoded to its
-   * end, and any error in it fails the run. The result counts the frames of video.
-   */
-  | { readonly kind: 'nothing' }
-
-export interface MediaLimits {
-  /** The whole run may take this long. */
-  readonly wallMs: number
-  /** A run that reports no new frame for this long is taken for hung and killed. */
-  readonly stallMs: number
-  /** Resident memory of the process FFmpeg runs in; above it the run is killed. */
-  readonly memoryBytes: number
-}
-
-export interface MediaJob {
-  readonly inputs: readonly MediaInput[]
-  /**
-   * In FFmpeg's -filter_complex language; inputs are `[0:v]`, `[1:v]`, `[0:a]`, ... each named at most once
-   * (`split` for more). Timestamps of each input start at 0. A rotation noted in a file is not applied.
-   */
-  readonly graph: string
-  readonly output: MediaOutput
-  readonly limits: MediaLimits
-}
+import type { MediaJob, MediaLimits, MediaResult } from './ffmpeg.ts'
+import type { Operations } from './operations.ts'
 
 export interface MediaRunOptions {
   readonly signal?: AbortSignal
   /** Frames written so far; only rises. */
   readonly onProgress?: (frames: number) => void
-}
-
-export interface MediaResult {
-  /** Frames written (or decoded, where nothing is written); of sound, AAC frames, to within two. */
-  readonly frames: number
 }
 
 export interface MediaDescription {
@@ -78,25 +17,25 @@ export interface MediaDescription {
   readonly version: string
 }
 
-/** Why a run ended without its output. `message` ends with FFmpeg's own last words. */
-export class MediaError extends Error {
-  /** `killed`: by somebody else, such as the system when memory ran out. */
-  readonly code: 'failed' | 'killed' | 'hung' | 'too_long' | 'cancelled' | 'disk_full' | 'unusable'
-  constructor(code: MediaError['code'], message: string, options?: ErrorOptions) {
-    super(message, options)
-    this.name = 'MediaError'
-    this.code = code
-  }
-}
+/** What `operations.ts` lists but for what is told apart below; requests and results cross as copies. */
+type Named = Omit<Operations, 'describe' | 'run'>
 
-export interface Media {
+export type Media = {
+  /**
+   * @throws {MediaError} Where no result came of it: refused by FFmpeg, over a limit, crashed, cancelled, no room.
+   * @throws {Error} What else the operation throws, with its message and code.
+   */
+  readonly [Name in keyof Named]: (
+    request: Parameters<Named[Name]>[1] & { readonly limits: MediaLimits },
+    options?: MediaRunOptions,
+  ) => ReturnType<Named[Name]>
+} & {
   describe(): Promise<MediaDescription>
   /**
-   * Runs one graph. The output file is whole when this resolves; after a rejection it may be there in part
-   * and means nothing.
+   * Runs one graph.
    * @throws {MediaError}
    */
   run(job: MediaJob, options?: MediaRunOptions): Promise<MediaResult>
-  /** Kills every child process still running and refuses more. */
+  /** Kills every media process and refuses more. */
   close(): Promise<void>
 }

@@ -14,15 +14,13 @@ import {
   QTFF,
   type Source,
 } from 'mediabunny'
+import { maxPackets } from './mp4-tables.ts'
 
 // What is wrong with a stranger's file is told in our own words; the library would print it as well.
 Logging.level = LogLevel.Silent
 
 /** A packet of an MP4, as the library reads it; `timestamp` and `duration` are in seconds. */
 export type Packet = EncodedPacket
-
-/** Above this a clip is not one: 20 minutes of sound, 15 of 60 frames a second. */
-const maxPackets = 60_000
 
 /** @throws whatever the library does where `bytes` is not an MP4 with a header. */
 export async function withMp4<T>(source: Source, use: (input: Input) => Promise<T>): Promise<T> {

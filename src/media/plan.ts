@@ -4,7 +4,7 @@
  * one sets them through the library and the other puts a dash before them.
  */
 import { cellSamples, sampleRate } from '../job/timeline.ts'
-import type { MediaInput, MediaJob, MediaOutput, VideoEncoding } from './media.ts'
+import type { MediaInput, MediaJob, MediaOutput, VideoEncoding } from './ffmpeg.ts'
 
 export type AvOptions = Readonly<Record<string, string>>
 

@@ -1,8 +1,9 @@
 /** What a clip is, and whether all of it is there. FFmpeg itself takes a clip cut in half for a whole one. */
 import { stat } from 'node:fs/promises'
 import type { InputAudioTrack, InputVideoTrack } from 'mediabunny'
-import { type Media, MediaError, type MediaLimits } from './media.ts'
+import { type Ffmpeg, MediaError, type MediaLimits } from './ffmpeg.ts'
 import { descriptionOf, type Packet, readBytes, readTrack, withMp4 } from './mp4.ts'
+import { tableFault } from './mp4-tables.ts'
 
 export interface ProbedVideo {
   /** Such as `avc`; null where unknown, then `codecTag` tells what the file calls it. */
@@ -51,8 +52,8 @@ export type ClipFault = {
 
 export type ClipFinding = { readonly ok: true; readonly clip: ProbedClip } | ClipFault
 
-/** Longer ones are no clips; each is read into memory whole. */
-const maxClipBytes = 2 ** 30
+/** Larger ones are no clips; each is read into memory whole. */
+const maxClipBytes = 2 ** 29
 
 /** An FFmpeg that ends well and writes nothing has been seen. */
 const sizeOf = (path: string): Promise<number | undefined> =>
@@ -70,6 +71,8 @@ export async function probeClip(path: string): Promise<ClipFinding> {
   if (size === undefined) return fault('incomplete', 'there is no file')
   if (size === 0) return fault('incomplete', 'the file is empty')
   if (size > maxClipBytes) return fault('unreadable', `${size} bytes are more than a clip may have`)
+  const tables = await tableFault(path)
+  if (tables !== null) return fault('unreadable', tables)
   const source = await readBytes(path)
   try {
     return await withMp4(source, async (input) => {
@@ -89,12 +92,11 @@ export async function probeClip(path: string): Promise<ClipFinding> {
 }
 
 export interface VerifyRequest {
-  readonly media: Media
+  readonly media: Pick<Ffmpeg, 'run'>
   readonly path: string
   /** As the sender announced it. */
   readonly sizeBytes?: number
   readonly limits: MediaLimits
-  readonly signal?: AbortSignal
 }
 
 export type ClipVerdict =
@@ -106,7 +108,7 @@ export type ClipVerdict =
  * @throws {MediaError} Where the fault is not the clip's: cancelled, hung, no room.
  */
 export async function verifyClip(request: VerifyRequest): Promise<ClipVerdict> {
-  const { media, path, sizeBytes, limits, signal } = request
+  const { media, path, sizeBytes, limits } = request
   const finding = await probeClip(path)
   if (sizeBytes !== undefined) {
     const size = (await sizeOf(path)) ?? 0
@@ -114,10 +116,12 @@ export async function verifyClip(request: VerifyRequest): Promise<ClipVerdict> {
   }
   if (!finding.ok) return finding
   try {
-    const { frames } = await media.run(
-      { inputs: [{ path, format: 'mp4' }], graph: '', output: { kind: 'nothing' }, limits },
-      signal ? { signal } : {},
-    )
+    const { frames } = await media.run({
+      inputs: [{ path, format: 'mp4' }],
+      graph: '',
+      output: { kind: 'nothing' },
+      limits,
+    })
     return frames === 0
       ? fault('damaged', 'no picture could be decoded')
       : { ok: true, clip: finding.clip, decodedFrames: frames }

@@ -4,7 +4,7 @@
  */
 import { rm } from 'node:fs/promises'
 import type { FilmFormat } from './film-format.ts'
-import { type Media, MediaError, type MediaLimits } from './media.ts'
+import { type Ffmpeg, MediaError, type MediaLimits } from './ffmpeg.ts'
 import { createMp4 } from './mp4-writer.ts'
 import { type OpenPart, openPart, pictureRange } from './part.ts'
 import { differences, frameNumbers } from './picture.ts'
@@ -14,7 +14,7 @@ import { cellSamples, type ClipPlace, type FilmPart, sampleRate, type Timeline }
 import { verifyMp4 } from './written.ts'
 
 export interface SeamRequest {
-  readonly media: Media
+  readonly media: Pick<Ffmpeg, 'run'>
   readonly timeline: Timeline
   /** The seam after clip `index`. */
   readonly index: number
@@ -26,7 +26,6 @@ export interface SeamRequest {
   readonly outPath: string
   readonly format: FilmFormat
   readonly limits: MediaLimits
-  readonly signal?: AbortSignal
 }
 
 /** xfade's names. */
@@ -62,7 +61,7 @@ const openClip = (path: string, place: ClipPlace, format: FilmFormat): Promise<O
 
 /** @throws {MediaError} */
 async function encodeOverlap(
-  { media, format, transition, limits, signal }: SeamRequest,
+  { media, format, transition, limits }: SeamRequest,
   { toFrame: frames }: FilmPart,
   left: OpenPart,
   right: OpenPart,
@@ -73,22 +72,19 @@ async function encodeOverlap(
   await cutOut(right, 0, frames, scratch('right'), format)
   const { fps, crf, preset } = format
   const even = `setpts=PTS-STARTPTS,fps=${fps},settb=1/${fps}`
-  await media.run(
-    {
-      inputs: [
-        { path: scratch('left'), format: 'mp4' },
-        { path: scratch('right'), format: 'mp4' },
-      ],
-      graph: `[0:v]${even}[left];[1:v]${even}[right];[left][right]xfade=transition=${transitionNames[transition]}:duration=${frames / fps}:offset=0[v]`,
-      output: {
-        kind: 'video',
-        path: scratch('picture'),
-        video: { fps, frames, crf, preset, keyframes: [0] },
-      },
-      limits,
+  await media.run({
+    inputs: [
+      { path: scratch('left'), format: 'mp4' },
+      { path: scratch('right'), format: 'mp4' },
+    ],
+    graph: `[0:v]${even}[left];[1:v]${even}[right];[left][right]xfade=transition=${transitionNames[transition]}:duration=${frames / fps}:offset=0[v]`,
+    output: {
+      kind: 'video',
+      path: scratch('picture'),
+      video: { fps, frames, crf, preset, keyframes: [0] },
     },
-    signal ? { signal } : {},
-  )
+    limits,
+  })
   const encoded = await probeClip(scratch('picture'))
   if (!encoded.ok) throw new MediaError('failed', `the cross-fade is ${encoded.code}: ${encoded.reason}`)
   const unfit = differences(encoded.clip.video, format, frames, [0])
@@ -123,7 +119,7 @@ const fadeCurve = 'qsin'
 const runUpCells = 8
 
 async function encodeSeamSound(
-  { media, timeline, index, leftPath, rightPath, limits, signal }: SeamRequest,
+  { media, timeline, index, leftPath, rightPath, limits }: SeamRequest,
   { firstCell, endCell }: FilmPart,
   scratchPath: string,
 ): Promise<Uint8Array[]> {
@@ -160,13 +156,12 @@ async function encodeSeamSound(
     packets,
     scratchPath,
     limits,
-    ...(signal && { signal }),
   })
   return encoded.slice(runUp)
 }
 
 async function writeSeam(
-  { timeline, index, outPath, format, signal }: SeamRequest,
+  { timeline, index, outPath, format }: SeamRequest,
   seam: FilmPart,
   picture: ProbedVideo,
   sound: readonly Uint8Array[] | null,
@@ -188,7 +183,7 @@ async function writeSeam(
       await writer.addVideo(packet.data, packet.type === 'key', numbers[at]!)
     for (let cell = 0; cell < packets; cell++) await writer.addAudio(sound?.[cell] ?? silentPacket)
     const ledger = await writer.finish()
-    await Promise.all([writer.sync(), verifyMp4(outPath, ledger, signal)])
+    await Promise.all([writer.sync(), verifyMp4(outPath, ledger)])
     return { path: outPath, sizeBytes: ledger.sizeBytes }
   } finally {
     await writer.close()

@@ -1,5 +1,5 @@
 /** The film's one row of sound: what silence is, and how a clip's own sound is laid on the film's grid. */
-import type { Media, MediaLimits } from './media.ts'
+import type { Ffmpeg, MediaLimits } from './ffmpeg.ts'
 import { readBytes, readTrack, withMp4 } from './mp4.ts'
 import { cellSamples, sampleRate } from '../job/timeline.ts'
 
@@ -53,14 +53,13 @@ export const ontoGrid = (lead: number, packets: number): string =>
   ].join(',')
 
 export interface EncodeSoundRequest {
-  readonly media: Media
+  readonly media: Pick<Ffmpeg, 'run'>
   readonly inputPaths: readonly string[]
   /** Gives `[a]`: (packets + 1) x 1024 samples, the first of them the first of the first packet's cell. */
   readonly graph: string
   readonly packets: number
   readonly scratchPath: string
   readonly limits: MediaLimits
-  readonly signal?: AbortSignal
 }
 
 /**
@@ -68,16 +67,13 @@ export interface EncodeSoundRequest {
  * @throws {MediaError}
  */
 export async function encodeSound(request: EncodeSoundRequest): Promise<Uint8Array[]> {
-  const { media, inputPaths, graph, packets, scratchPath, limits, signal } = request
-  await media.run(
-    {
-      inputs: inputPaths.map((path) => ({ path, format: 'mp4' })),
-      graph,
-      output: { kind: 'audio', path: scratchPath, bitrate: soundBitrate },
-      limits,
-    },
-    signal ? { signal } : {},
-  )
+  const { media, inputPaths, graph, packets, scratchPath, limits } = request
+  await media.run({
+    inputs: inputPaths.map((path) => ({ path, format: 'mp4' })),
+    graph,
+    output: { kind: 'audio', path: scratchPath, bitrate: soundBitrate },
+    limits,
+  })
   const encoded = await withMp4(await readBytes(scratchPath), async (input) => {
     const track = await input.getPrimaryAudioTrack()
     return track === null ? [] : (await readTrack(track)).packets

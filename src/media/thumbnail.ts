@@ -1,8 +1,8 @@
 /** The picture that stands for a film. */
-import type { Media, MediaLimits } from './media.ts'
+import type { Ffmpeg, MediaLimits } from './ffmpeg.ts'
 
 export interface ThumbnailRequest {
-  readonly media: Media
+  readonly media: Pick<Ffmpeg, 'run'>
   /** The first canonical clip: only it has to be decoded. */
   readonly clipPath: string
   /** How many frames it has. */
@@ -11,7 +11,6 @@ export interface ThumbnailRequest {
   /** The picture is at most this wide. */
   readonly maxWidth: number
   readonly limits: MediaLimits
-  readonly signal?: AbortSignal
 }
 
 /**
@@ -19,15 +18,12 @@ export interface ThumbnailRequest {
  * @throws {MediaError}
  */
 export async function makeThumbnail(request: ThumbnailRequest): Promise<void> {
-  const { media, clipPath, frames, outPath, maxWidth, limits, signal } = request
+  const { media, clipPath, frames, outPath, maxWidth, limits } = request
   const frame = Math.floor(frames / 3)
-  await media.run(
-    {
-      inputs: [{ path: clipPath, format: 'mp4' }],
-      graph: `[0:v]trim=start_frame=${frame}:end_frame=${frame + 1},setpts=0,scale=w='min(iw,${maxWidth})':h=-2[v]`,
-      output: { kind: 'picture', path: outPath },
-      limits,
-    },
-    signal ? { signal } : {},
-  )
+  await media.run({
+    inputs: [{ path: clipPath, format: 'mp4' }],
+    graph: `[0:v]trim=start_frame=${frame}:end_frame=${frame + 1},setpts=0,scale=w='min(iw,${maxWidth})':h=-2[v]`,
+    output: { kind: 'picture', path: outPath },
+    limits,
+  })
 }

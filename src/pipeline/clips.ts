@@ -2,9 +2,7 @@
 import type { ArtifactStore } from '../artifact/artifact.ts'
 import type { SceneWork } from '../coordinator/scene-verbs.ts'
 import type { Failure, Scene } from '../job/scene.ts'
-import { makeCanonical } from '../media/canonical.ts'
-import { MediaError } from '../media/media.ts'
-import { verifyClip } from '../media/probe.ts'
+import { MediaError } from '../media/ffmpeg.ts'
 import type { SceneClip } from '../store/scenes.ts'
 import { placeOf, placeText, planFilm } from './film-plan.ts'
 import { type Studio, clipLimits } from './studio.ts'
@@ -42,23 +40,21 @@ export function createClips({
   readonly artifacts: ArtifactStore
   readonly studio: Studio
 }): Clips {
-  const settingsOf = (signal: AbortSignal) => ({ media: studio.media, limits: clipLimits, signal })
-
   const make = async (
     path: string,
     work: SceneWork,
     { directory, signal }: Parameters<Clips['make']>[2],
   ): Promise<ClipOutcome> => {
-    const settings = settingsOf(signal)
     const place = placeIn(work)
     const { format: shape } = work.job.storyboard
-    const verdict = await verifyClip({ ...settings, path })
-    if (!verdict.ok) return failed(`clip_${verdict.code}`, verdict.reason)
-    const { clip, decodedFrames } = verdict
     const format = await studio.filmFormat(shape)
     const outPath = `${directory}/canonical.mp4`
-    const canonical = await makeCanonical({ ...settings, clip, decodedFrames, outPath, format, place })
-    const { id } = await artifacts.adopt(canonical.path)
+    const made = await studio.media.canonicalClip(
+      { path, outPath, format, place, limits: clipLimits },
+      { signal },
+    )
+    if (!made.ok) return failed(`clip_${made.code}`, made.reason)
+    const { id } = await artifacts.adopt(made.clip.path)
     return { kind: 'clip', clip: { clip: id, source: id, place: placeText(place, shape) } }
   }
 
@@ -67,7 +63,7 @@ export function createClips({
 
     take: (path, signal) =>
       faultOf(refusals, async () => {
-        const verdict = await verifyClip({ ...settingsOf(signal), path })
+        const verdict = await studio.media.verifyClip({ path, limits: clipLimits }, { signal })
         if (!verdict.ok) return failed(`clip_${verdict.code}`, verdict.reason)
         return { kind: 'taken', source: (await artifacts.adopt(path)).id }
       }),

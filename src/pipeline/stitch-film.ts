@@ -5,8 +5,7 @@ import type { SceneVerbs } from '../coordinator/scene-verbs.ts'
 import type { TaskHandler } from '../engine/engine.ts'
 import type { ArtifactRef, FilmManifest, Job } from '../job/job.ts'
 import type { Scene } from '../job/scene.ts'
-import { makeFilm } from '../media/film.ts'
-import { makeThumbnail } from '../media/thumbnail.ts'
+import type { MediaLimits } from '../media/ffmpeg.ts'
 import { type Clips, hasClip } from './clips.ts'
 import { placeOf, planFilm } from './film-plan.ts'
 import { type Studio, clipLimits } from './studio.ts'
@@ -19,6 +18,9 @@ export interface StitchFilmOptions {
 }
 
 const thumbnailWidth = 640
+
+/** Packets are copied and counted: it tells of no frames on its way. */
+const filmLimits: MediaLimits = { ...clipLimits, stallMs: clipLimits.wallMs }
 
 export const createStitchFilm =
   (options: StitchFilmOptions): TaskHandler =>
@@ -79,23 +81,27 @@ async function stitch(
 
   const thumbnailPath = `${directory}/thumbnail.jpg`
   const [film] = await Promise.all([
-    makeFilm({
-      timeline: plan.timeline,
-      format,
-      clipPaths,
-      seamPaths,
-      outPath: `${directory}/film.mp4`,
-      signal,
-    }),
-    makeThumbnail({
-      media: studio.media,
-      clipPath: clipPaths[0]!,
-      frames: placeOf(plan, scenes[0]!).frames,
-      outPath: thumbnailPath,
-      maxWidth: thumbnailWidth,
-      limits: clipLimits,
-      signal,
-    }),
+    studio.media.makeFilm(
+      {
+        timeline: plan.timeline,
+        format,
+        clipPaths,
+        seamPaths,
+        outPath: `${directory}/film.mp4`,
+        limits: filmLimits,
+      },
+      { signal },
+    ),
+    studio.media.makeThumbnail(
+      {
+        clipPath: clipPaths[0]!,
+        frames: placeOf(plan, scenes[0]!).frames,
+        outPath: thumbnailPath,
+        maxWidth: thumbnailWidth,
+        limits: clipLimits,
+      },
+      { signal },
+    ),
   ])
   return {
     film: await keep(artifacts, film.path, 'video/mp4'),

@@ -3,19 +3,38 @@ import { availableParallelism } from 'node:os'
 import type { ArtifactStore, Workspace } from '../artifact/artifact.ts'
 import type { Host } from '../host.ts'
 import type { FrameFormat } from '../job/format.ts'
-import { type ImageShape, shapeImage } from '../media/image.ts'
 import { filmEncoding } from '../media/encoding.ts'
-import { type FilmFormat, prepareFilmFormat } from '../media/film-format.ts'
-import type { Media, MediaLimits } from '../media/media.ts'
-import { makeSeam } from '../media/seam.ts'
+import type { MediaLimits } from '../media/ffmpeg.ts'
+import type { FilmFormat } from '../media/film-format.ts'
+import type { ImageShape } from '../media/image.ts'
+import type { Media } from '../media/media.ts'
 import type { Database } from '../store/database.ts'
 import { findSeam, insertSeam } from '../store/seams.ts'
 import { type FilmPlan, seamKey } from './film-plan.ts'
 import type { Scene } from '../job/scene.ts'
-import { type Turns, createTurns } from './turns.ts'
+import { type FairTurns, type Turns, createFairTurns, createTurns } from './turns.ts'
 
 /** For work on finished clips: generous beside the seconds it takes, and an end all the same. */
 export const clipLimits: MediaLimits = { wallMs: 600_000, stallMs: 60_000, memoryBytes: 3 * 2 ** 30 }
+
+/** A picture of 100 megapixels takes 9 s of a core at most; what takes longer was made to. */
+export const imageLimits: MediaLimits = {
+  wallMs: 120_000,
+  stallMs: 120_000,
+  memoryBytes: 1.25 * 2 ** 30,
+  cpuMs: 20_000,
+}
+
+/** What the picture of a header takes: it is not decoded. */
+export const headerBytes = 128 * 2 ** 20
+const masterBytes = 256 * 2 ** 20
+
+/** Pictures at once: as many as there are cores, and two more while others are slow. */
+const imagePlaces = {
+  quick: availableParallelism(),
+  all: availableParallelism() + 2,
+  bytes: 2 * 2 ** 30,
+}
 
 export interface Studio {
   readonly media: Media
@@ -27,6 +46,8 @@ export interface Studio {
   picture(master: string, shape: ImageShape): Promise<string>
   /** Runs `work` on clips when it is its turn: each keeps a core busy. */
   readonly inTurn: Turns
+  /** Runs `work` on a picture of `owner` that takes so much memory when it is its turn. */
+  readonly inImageTurn: FairTurns
   /** The artifact of the cross-fade after scene `index`: the one that is kept, or made now. Undefined at a cut. */
   seam(request: SeamWork): Promise<string | undefined>
 }
@@ -51,6 +72,7 @@ export function createStudio({ media, artifacts, database, host }: StudioOptions
   const seams = new Map<string, Promise<string>>()
   const pictures = new Map<string, Promise<string>>()
   const turns = createTurns(clipsAtOnce)
+  const imageTurns = createFairTurns({ ...imagePlaces, host })
 
   const inWorkspace: Studio['inWorkspace'] = async (use) => {
     const workspace: Workspace = await artifacts.workspace()
@@ -65,18 +87,19 @@ export function createStudio({ media, artifacts, database, host }: StudioOptions
     inWorkspace(async (directory) => {
       const { transition } = plan.seams[index]!
       if (transition === 'cut') throw new RangeError(`there is a cut after scene ${scenes[index]!.id}`)
-      const made = await makeSeam({
-        media,
-        timeline: plan.timeline,
-        index,
-        transition,
-        leftPath: await artifacts.localPath(left),
-        rightPath: await artifacts.localPath(right),
-        outPath: `${directory}/seam.mp4`,
-        format,
-        limits: clipLimits,
-        signal,
-      })
+      const made = await media.makeSeam(
+        {
+          timeline: plan.timeline,
+          index,
+          transition,
+          leftPath: await artifacts.localPath(left),
+          rightPath: await artifacts.localPath(right),
+          outPath: `${directory}/seam.mp4`,
+          format,
+          limits: clipLimits,
+        },
+        { signal },
+      )
       return (await artifacts.adopt(made.path)).id
     })
 
@@ -87,8 +110,7 @@ export function createStudio({ media, artifacts, database, host }: StudioOptions
     filmFormat: ({ width, height, fps }) =>
       once(formats, `${width}x${height}@${fps}`, true, () =>
         inWorkspace((directory) =>
-          prepareFilmFormat({
-            media,
+          media.prepareFilmFormat({
             width,
             height,
             fps,
@@ -100,6 +122,7 @@ export function createStudio({ media, artifacts, database, host }: StudioOptions
       ),
 
     inTurn: turns,
+    inImageTurn: imageTurns,
 
     async picture(master, shape) {
       const { width, height, fit } = shape
@@ -110,7 +133,11 @@ export function createStudio({ media, artifacts, database, host }: StudioOptions
         once(pictures, key, true, () =>
           inWorkspace(async (directory) => {
             const path = `${directory}/picture.jpg`
-            await shapeImage(await artifacts.localPath(master), path, shape)
+            const request = { path: await artifacts.localPath(master), targetPath: path, shape }
+            // Masters are small and our own.
+            await imageTurns('renders', masterBytes, () =>
+              media.shapeImage({ ...request, limits: imageLimits }),
+            )
             return (await artifacts.adopt(path)).id
           }),
         )

@@ -5,33 +5,43 @@ import { ArtifactError, type ArtifactStore } from '../artifact/artifact.ts'
 import type { Coordinator } from '../coordinator/coordinator.ts'
 import type { Asset } from '../job/asset.ts'
 import { RefusedError } from '../job/errors.ts'
-import { inspectImage, masterImage } from '../media/image.ts'
-import type { Studio } from './studio.ts'
+import { MediaError } from '../media/ffmpeg.ts'
+import type { RefusedImage } from '../media/image.ts'
+import { type Studio, headerBytes, imageLimits } from './studio.ts'
 
 export interface TakeAssetOptions {
   readonly coordinator: Pick<Coordinator, 'asset' | 'addAsset'>
   readonly artifacts: ArtifactStore
-  readonly studio: Pick<Studio, 'inWorkspace'>
+  readonly studio: Pick<Studio, 'inWorkspace' | 'inImageTurn' | 'media'>
 }
 
-/** @throws {RefusedError} `asset_refused`: nothing of it is kept. */
-export type TakeAsset = (bytes: AsyncIterable<Uint8Array>) => Promise<Asset>
+/**
+ * `uploader`: who sends it; the pictures of one don't hold up those of others.
+ * @throws {RefusedError} `asset_refused`: nothing of it is kept.
+ */
+export type TakeAsset = (bytes: AsyncIterable<Uint8Array>, uploader?: string) => Promise<Asset>
 
 export const createTakeAsset =
   ({ coordinator, artifacts, studio }: TakeAssetOptions): TakeAsset =>
-  (bytes) =>
+  (bytes, uploader = '') =>
     studio.inWorkspace(async (directory) => {
       const path = `${directory}/upload`
       const id = await write(path, bytes)
       const known = await coordinator.asset(id).catch(() => undefined)
       if (known && (await isThere(artifacts, known))) return known
 
-      const found = await inspectImage(path)
-      if (found.kind === 'refused')
-        throw new RefusedError(found.message, { code: 'asset_refused', kind: found.reason })
+      const found = await decoded(() =>
+        studio.inImageTurn(uploader, headerBytes, () =>
+          studio.media.readImage({ path, limits: imageLimits }),
+        ),
+      )
+      const { contentType, width, height, memoryBytes } = found
       const masterPath = `${directory}/master`
-      await masterImage(path, masterPath)
-      const { contentType, width, height } = found
+      await decoded(() =>
+        studio.inImageTurn(uploader, memoryBytes, () =>
+          studio.media.masterImage({ path, targetPath: masterPath, limits: imageLimits }),
+        ),
+      )
       return artifacts.adoptFor([path, masterPath], ([original, master]) =>
         coordinator.addAsset({
           id,
@@ -43,6 +53,24 @@ export const createTakeAsset =
         }),
       )
     })
+
+/** What a decoder can't take is the picture's fault, also where it crashed or reached a limit. */
+async function decoded<Found extends { readonly kind: string }>(
+  decode: () => Promise<Found | RefusedImage>,
+): Promise<Exclude<Found, RefusedImage>> {
+  const found = await decode().catch((error: unknown): RefusedImage => {
+    if (!(error instanceof MediaError) || !imageFaults.has(error.code)) throw error
+    const message = `The picture cannot be decoded: ${error.message}`
+    return { kind: 'refused', reason: 'too_costly', message }
+  })
+  if (isRefused(found)) throw new RefusedError(found.message, { code: 'asset_refused', kind: found.reason })
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  return found as Exclude<Found, RefusedImage>
+}
+
+const imageFaults: ReadonlySet<string> = new Set(['failed', 'killed', 'hung', 'too_long'])
+
+const isRefused = (found: { readonly kind: string }): found is RefusedImage => found.kind === 'refused'
 
 /** That it was uploaded again is a use: it is not removed for being old. */
 const isThere = (artifacts: ArtifactStore, { id, master }: Asset): Promise<boolean> =>

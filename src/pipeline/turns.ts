@@ -1,4 +1,5 @@
 /** Work of which only so much may go on at once in this process. */
+import type { Host } from '../host.ts'
 
 export type Turns = <T>(work: () => Promise<T>) => Promise<T>
 
@@ -15,6 +16,73 @@ export function createTurns(places: number): Turns {
       const next = waiting.shift()
       if (next) next()
       else free++
+    }
+  }
+}
+
+/** Runs `work` of `owner`, which takes so many bytes of memory, when it is its turn. */
+export type FairTurns = <T>(owner: string, bytes: number, work: () => Promise<T>) => Promise<T>
+
+export interface FairTurnsOptions {
+  /** Works at once that have begun lately. */
+  readonly quick: number
+  /** Works at once in all: those that take long hold up no others until there are so many. One owner has `quick` at most. */
+  readonly all: number
+  /** Memory of all works at once. One that takes more runs alone. */
+  readonly bytes: number
+  readonly host: Host
+}
+
+/** From then on a work is slow. */
+const slowMs = 1000
+
+interface Work {
+  readonly owner: string
+  readonly bytes: number
+  readonly begin: () => void
+  isSlow: boolean
+}
+
+/** Who has the fewest works running comes next, then who waits longest. */
+export function createFairTurns({ quick, all, bytes, host }: FairTurnsOptions): FairTurns {
+  const running = new Set<Work>()
+  const waiting = new Set<Work>()
+
+  const has = (owner: string): number => [...running].filter((work) => work.owner === owner).length
+  const admit = (): void => {
+    for (;;) {
+      const going = [...running]
+      if (going.length >= all || going.filter(({ isSlow }) => !isSlow).length >= quick) return
+      const held = going.reduce((sum, work) => sum + work.bytes, 0)
+      const next = [...waiting]
+        .filter((work) => has(work.owner) < quick && (held === 0 || held + work.bytes <= bytes))
+        // Sorting is stable: among equals the order of coming stays.
+        .toSorted((a, b) => has(a.owner) - has(b.owner))[0]
+      if (next === undefined) return
+      waiting.delete(next)
+      running.add(next)
+      next.begin()
+    }
+  }
+
+  return async (owner, size, use) => {
+    const begun = Promise.withResolvers<void>()
+    const work: Work = { owner, bytes: size, begin: begun.resolve, isSlow: false }
+    waiting.add(work)
+    admit()
+    await begun.promise
+    const ended = new AbortController()
+    void host.sleep(slowMs, ended.signal).then(() => {
+      if (ended.signal.aborted) return
+      work.isSlow = true
+      admit()
+    })
+    try {
+      return await use()
+    } finally {
+      ended.abort()
+      running.delete(work)
+      admit()
     }
   }
 }

@@ -3,13 +3,14 @@ import { writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { filmEncoding } from '../media/encoding.ts'
-import { type Media, MediaError, type MediaJob, type MediaLimits } from '../media/media.ts'
+import { MediaError, type MediaJob, type MediaLimits } from '../media/ffmpeg.ts'
+import type { Media } from '../media/media.ts'
 import { sceneGraph } from '../media/scene-graph.ts'
 import { layoutTitle, type TitleLayout } from '../media/title.ts'
 import type { RenderContext, Renderer, RenderOutcome, RenderRequest } from './renderer.ts'
 
 export interface LocalRendererOptions {
-  readonly media: Media
+  readonly media: Pick<Media, 'run'>
   /** Renders at once; each keeps about two cores busy. */
   readonly maxConcurrency: number
 }

@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import sharp from 'sharp'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { systemHost } from '../../src/host.ts'
-import { createPackagedMedia } from '../../src/media/packaged.ts'
+import { createMedia } from '../../src/media/pool.ts'
 import { ask, startServer } from '../server/process.ts'
 import { startFakeReplicate } from '../fake-replicate/start.ts'
 import { run, start } from './command.ts'
@@ -38,7 +38,7 @@ const leftovers = () => readdir(temporary)
 
 /** A film's frame, as JPEG. */
 async function frameOf(path: string, frame: number): Promise<string> {
-  const media = createPackagedMedia({ host: systemHost })
+  const media = createMedia({ host: systemHost })
   const outPath = join(folder, 'frame.jpg')
   await media.run({
     inputs: [{ path, format: 'mp4' }],

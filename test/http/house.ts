@@ -18,7 +18,7 @@ import { type AppOptions, createApp } from '../../src/http/app.ts'
 import type { JobAnswer } from '../../src/http/jobs.ts'
 import { readCatalogue } from '../../src/job/catalogue.ts'
 import { type Log, createLog } from '../../src/log.ts'
-import { createPackagedMedia } from '../../src/media/packaged.ts'
+import { createMedia } from '../../src/media/pool.ts'
 import { createStudio } from '../../src/pipeline/studio.ts'
 import { createTakeAsset } from '../../src/pipeline/take-asset.ts'
 import type { Database } from '../../src/store/database.ts'
@@ -78,7 +78,7 @@ export async function openHouse({ folder, host = systemHost }: HouseOptions = {}
     { name: 'local', models: ['local'], maxConcurrency: 4, startDelayMs: 0, task: 'render-scene' as const },
   ]
   const coordinator = createCoordinator({ ...parts, engine, renderers })
-  const media = createPackagedMedia({ host: systemHost })
+  const media = createMedia({ host: systemHost })
   const studio = createStudio({ media, artifacts, database, host: systemHost })
   let film: Uint8Array = new Uint8Array()
   let started: Promise<void> | undefined

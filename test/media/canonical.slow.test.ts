@@ -6,13 +6,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { systemHost } from '../../src/host.ts'
 import { type CanonicalClip, makeCanonical } from '../../src/media/canonical.ts'
 import { type FilmFormat, prepareFilmFormat } from '../../src/media/film-format.ts'
-import { createPackagedMedia } from '../../src/media/packaged.ts'
+import { createMedia } from '../../src/media/pool.ts'
 import { probeClip, verifyClip } from '../../src/media/probe.ts'
 import { type ClipPlace, planTimeline } from '../../src/job/timeline.ts'
 import { chirpSamples, lagOf } from './chirp.ts'
 import { encode, type EncodeSettings, listen, remux, type SeenFrame, watch } from './source-clip.ts'
 
-const media = createPackagedMedia({ host: systemHost })
+const media = createMedia({ host: systemHost })
 const limits = { wallMs: 60_000, stallMs: 20_000, memoryBytes: 2 ** 32 }
 const width = 160
 const height = 90

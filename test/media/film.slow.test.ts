@@ -8,7 +8,7 @@ import { systemHost } from '../../src/host.ts'
 import { makeCanonical } from '../../src/media/canonical.ts'
 import { type FilmFormat, prepareFilmFormat } from '../../src/media/film-format.ts'
 import { type FilmRequest, makeFilm } from '../../src/media/film.ts'
-import { createPackagedMedia } from '../../src/media/packaged.ts'
+import { createMedia } from '../../src/media/pool.ts'
 import { createMp4, type Mp4Ledger } from '../../src/media/mp4-writer.ts'
 import { verifyClip } from '../../src/media/probe.ts'
 import { makeThumbnail } from '../../src/media/thumbnail.ts'
@@ -17,7 +17,7 @@ import { planTimeline, type Timeline } from '../../src/job/timeline.ts'
 import { encode, listen, remux, watch } from './source-clip.ts'
 import { chirpSamples, lagOf } from './chirp.ts'
 
-const media = createPackagedMedia({ host: systemHost })
+const media = createMedia({ host: systemHost })
 const limits = { wallMs: 60_000, stallMs: 20_000, memoryBytes: 2 ** 32 }
 const flashFrame = 10
 const clips = 100
@@ -145,10 +145,13 @@ test("a clip that was cut, or is another film's, stops the film and is named", a
 })
 
 test('it stops when it is no longer wanted', async () => {
-  const signal = AbortSignal.abort(new Error('cancelled'))
-  await expect(makeFilm({ ...request, outPath: inDirectory('aborted.mp4'), signal })).rejects.toThrow(
-    'cancelled',
+  const cancel = new AbortController()
+  const film = media.makeFilm(
+    { ...request, outPath: inDirectory('aborted.mp4'), limits },
+    { signal: cancel.signal },
   )
+  cancel.abort()
+  await expect(film).rejects.toMatchObject({ code: 'cancelled' })
 })
 
 test('its thumbnail is a picture from its first scene', async () => {

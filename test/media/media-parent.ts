@@ -3,14 +3,10 @@
  * `node media-parent.ts packaged|command <ffmpeg path>`. It stays until its stdin closes.
  */
 import { systemHost } from '../../src/host.ts'
-import { createCommandMedia } from '../../src/media/command.ts'
-import { createPackagedMedia } from '../../src/media/packaged.ts'
+import { createMedia } from '../../src/media/pool.ts'
 
 const [adapter, ffmpegPath = ''] = process.argv.slice(2)
-const media =
-  adapter === 'packaged'
-    ? createPackagedMedia({ host: systemHost })
-    : createCommandMedia({ host: systemHost, ffmpegPath })
+const media = createMedia({ host: systemHost, ...(adapter === 'command' && { ffmpegPath }) })
 
 const cancel = new AbortController()
 process.stdin.once('data', () => cancel.abort())

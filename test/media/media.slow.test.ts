@@ -11,15 +11,9 @@ import { ALL_FORMATS, EncodedPacketSink, FilePathSource, Input } from 'mediabunn
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { systemHost } from '../../src/host.ts'
-import { createCommandMedia } from '../../src/media/command.ts'
-import {
-  type Media,
-  MediaError,
-  type MediaInput,
-  type MediaJob,
-  type VideoEncoding,
-} from '../../src/media/media.ts'
-import { createPackagedMedia } from '../../src/media/packaged.ts'
+import { MediaError, type MediaInput, type MediaJob, type VideoEncoding } from '../../src/media/ffmpeg.ts'
+import type { Media } from '../../src/media/media.ts'
+import { createMedia } from '../../src/media/pool.ts'
 
 const limits = { wallMs: 60_000, stallMs: 20_000, memoryBytes: 2 ** 31 }
 const encoding: VideoEncoding = { fps: 24, frames: 48, crf: 23, preset: 'veryfast', keyframes: [] }
@@ -48,11 +42,11 @@ beforeAll(async () => {
 afterAll(() => rm(directory, { recursive: true, force: true }))
 
 const adapters: { name: 'packaged' | 'command'; ffmpegPath: string | null; create: () => Media }[] = [
-  { name: 'packaged', ffmpegPath: '', create: () => createPackagedMedia({ host: systemHost }) },
+  { name: 'packaged', ffmpegPath: '', create: () => createMedia({ host: systemHost }) },
   {
     name: 'command',
     ffmpegPath: findFfmpeg(),
-    create: () => createCommandMedia({ host: systemHost, ffmpegPath: findFfmpeg() ?? '' }),
+    create: () => createMedia({ host: systemHost, ffmpegPath: findFfmpeg() ?? '' }),
   },
 ]
 
@@ -285,15 +279,15 @@ describe('an FFMPEG_PATH that is of no use', () => {
       'deaf',
       "trap '' TERM INT\necho frame=3\necho progress=continue\nwhile :; do sleep 1; done",
     )
-    const media = createCommandMedia({ host: systemHost, ffmpegPath: deaf })
-    const job = { ...video(inDirectory('deaf.mp4')), limits: { ...limits, stallMs: 500 } }
+    const media = createMedia({ host: systemHost, ffmpegPath: deaf })
+    const job = { ...video(inDirectory('deaf.mp4')), limits: { ...limits, stallMs: 3000 } }
     await expectFailure(media.run(job), 'hung', /3 frames done/)
     await media.close()
   })
 })
 
 async function expectUnusable(path: string, reason: RegExp): Promise<void> {
-  const media = createCommandMedia({ host: systemHost, ffmpegPath: path })
+  const media = createMedia({ host: systemHost, ffmpegPath: path })
   await expectFailure(media.describe(), 'unusable', reason)
   await media.close()
 }

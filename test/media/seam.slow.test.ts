@@ -7,13 +7,13 @@ import { systemHost } from '../../src/host.ts'
 import { makeCanonical } from '../../src/media/canonical.ts'
 import { prepareFilmFormat } from '../../src/media/film-format.ts'
 import { makeFilm } from '../../src/media/film.ts'
-import { createPackagedMedia } from '../../src/media/packaged.ts'
+import { createMedia } from '../../src/media/pool.ts'
 import { probeClip } from '../../src/media/probe.ts'
 import { makeSeam } from '../../src/media/seam.ts'
 import { planTimeline, type Seam } from '../../src/job/timeline.ts'
 import { encode, listen, remux, watch } from './source-clip.ts'
 
-const media = createPackagedMedia({ host: systemHost })
+const media = createMedia({ host: systemHost })
 const limits = { wallMs: 60_000, stallMs: 20_000, memoryBytes: 2 ** 32 }
 const frames = 30
 let directory = ''

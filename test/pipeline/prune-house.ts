@@ -15,7 +15,7 @@ import { createApp } from '../../src/http/app.ts'
 import { readCatalogue } from '../../src/job/catalogue.ts'
 import type { RetentionLimits } from '../../src/job/storage.ts'
 import { createLog } from '../../src/log.ts'
-import { createPackagedMedia } from '../../src/media/packaged.ts'
+import { createMedia } from '../../src/media/pool.ts'
 import { type Prune, startPrune } from '../../src/pipeline/prune.ts'
 import { createStudio } from '../../src/pipeline/studio.ts'
 import { createTakeAsset } from '../../src/pipeline/take-asset.ts'
@@ -89,7 +89,7 @@ export async function openPruneHouse(limits: Partial<RetentionLimits>): Promise<
       { name: 'local', models: ['local'], maxConcurrency: 4, startDelayMs: 0, task: 'render-scene' },
     ],
   })
-  const media = createPackagedMedia({ host: clock })
+  const media = createMedia({ host: clock })
   const studio = createStudio({ media, artifacts, database, host: clock })
   const keep = async (bytes: string): Promise<string> =>
     studio.inWorkspace(async (folder) => {

@@ -7,12 +7,13 @@ import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { systemHost } from '../../src/host.ts'
 import { masterImage } from '../../src/media/image.ts'
-import { type Media, MediaError } from '../../src/media/media.ts'
-import { createPackagedMedia } from '../../src/media/packaged.ts'
+import { MediaError } from '../../src/media/ffmpeg.ts'
+import type { Media } from '../../src/media/media.ts'
+import { createMedia } from '../../src/media/pool.ts'
 import { createLocalRenderer } from '../../src/renderer/local.ts'
 import type { RenderContext, RenderRequest } from '../../src/renderer/renderer.ts'
 
-const media = createPackagedMedia({ host: systemHost })
+const media = createMedia({ host: systemHost })
 const renderer = createLocalRenderer({ media, maxConcurrency: 2 })
 const format = { width: 320, height: 180, fps: 24 }
 let directory = ''
@@ -258,7 +259,7 @@ async function picture(name: string, width: number, height: number, background: 
     .png()
     .toFile(source)
   const path = join(directory, `${name}.jpg`)
-  await masterImage(source, path)
+  await masterImage({ path: source, targetPath: path })
   return path
 }
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { expect, it } from 'vitest'
 import { roomRank } from '../../src/job/room.ts'
-import { inspectImage } from '../../src/media/image.ts'
+import { readImage } from '../../src/media/image.ts'
 import { makeSamplePhotographs } from '../../src/sample/sample.ts'
 
 it('makes pictures that are taken as photographs, of rooms that are known by name, the same each time', async () => {
@@ -12,7 +12,7 @@ it('makes pictures that are taken as photographs, of rooms that are known by nam
   try {
     const paths = await makeSamplePhotographs(join(directory, 'one'))
     expect(paths).toHaveLength(6)
-    const found = await Promise.all(paths.map((path) => inspectImage(path)))
+    const found = await Promise.all(paths.map((path) => readImage({ path })))
     expect(found.every((one) => one.kind === 'image')).toBe(true)
     const types = found.map((one) => (one.kind === 'image' ? one.contentType : ''))
     expect(new Set(types)).toEqual(new Set(['image/jpeg', 'image/png', 'image/webp']))

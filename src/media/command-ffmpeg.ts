@@ -1,19 +1,34 @@
-/** Runs in the child: one job through an FFmpeg program, and that program's end. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+/** The FFmpeg program that somebody chose, run by a media process. */
+import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { cellSamples, sampleRate } from '../job/timeline.ts'
-import { answerParent, ChildFailure, failureCode } from './child-side.ts'
-import { joinWords } from './child.ts'
-import type { MediaJob } from './media.ts'
+import { type Ffmpeg, failureCode, joinWords, MediaError, type MediaJob } from './ffmpeg.ts'
 import { type AvOptions, graphThreads, type PlannedInput, type PlannedOutput, planMedia } from './plan.ts'
 
 const oldest = { major: 5, minor: 1 }
 
-let ffmpeg: ChildProcess | undefined
+export interface CommandFfmpegOptions {
+  /** Absolute path of an FFmpeg program, 5.1 or later with libx264. */
+  readonly program: string
+  /** The frames of the run so far. */
+  readonly onFrames: (frames: number) => void
+  /** The program's process, once it runs: what it holds counts as ours. */
+  readonly onProgram: (pid: number) => void
+}
 
-async function describe(program: string): Promise<string> {
-  const { lines: about } = await runProgram(program, ['-hide_banner', '-version'])
+export function createCommandFfmpeg(options: CommandFfmpegOptions): Ffmpeg {
+  const { program, onFrames, onProgram } = options
+  const run: RunProgram = (args, onLine) => runProgram(program, args, onProgram, onLine)
+  return {
+    describe: () => describe(program, run),
+    run: async (job) => ({ frames: await runJob(job, run, onFrames) }),
+  }
+}
+
+type RunProgram = (args: readonly string[], onLine?: (line: string) => void) => Promise<ProgramEnd>
+
+async function describe(program: string, run: RunProgram): Promise<string> {
+  const { lines: about } = await run(['-hide_banner', '-version'])
   const version = /^ffmpeg version (\S+)/.exec(about[0] ?? '')?.[1]
   if (version === undefined)
     throw unusable(program, `it does not answer as FFmpeg does: ${about[0] ?? 'no answer'}`)
@@ -21,7 +36,7 @@ async function describe(program: string): Promise<string> {
   // A build from the repository has no number, only a date: newer than any we would refuse.
   if (Number(major) < oldest.major || (Number(major) === oldest.major && Number(minor) < oldest.minor))
     throw unusable(program, `it is version ${version}; ${oldest.major}.${oldest.minor} or later is needed`)
-  const { lines: encoders } = await runProgram(program, ['-hide_banner', '-loglevel', 'error', '-encoders'])
+  const { lines: encoders } = await run(['-hide_banner', '-loglevel', 'error', '-encoders'])
   for (const encoder of ['libx264', 'aac', 'mjpeg']) {
     if (!encoders.some((line) => line.trim().split(/\s+/)[1] === encoder))
       throw unusable(program, `it has no ${encoder} encoder`)
@@ -29,25 +44,25 @@ async function describe(program: string): Promise<string> {
   return version
 }
 
-function unusable(program: string, why: string): ChildFailure {
-  return new ChildFailure(
+function unusable(program: string, why: string): MediaError {
+  return new MediaError(
     'unusable',
     `FFMPEG_PATH=${program} cannot be used: ${why}. Give the path of an FFmpeg with libx264, or unset it to use the packaged one`,
   )
 }
 
-async function runJob(job: MediaJob, program: string, report: (frames: number) => void): Promise<number> {
+async function runJob(job: MediaJob, run: RunProgram, report: (frames: number) => void): Promise<number> {
   const { inputs, graph, output } = planMedia(job)
   if (output !== null) {
     const frames = await runOnce(
-      program,
+      run,
       [...inputLine(inputs), ...outputLine(graph, output)],
       output.stream,
       report,
     )
     if (output.frames === null || frames === output.frames) return frames
     const got = frames > output.frames ? 'more' : String(frames)
-    throw new ChildFailure(
+    throw new MediaError(
       'failed',
       `the filter graph gave ${got} frames where ${output.frames} were asked for`,
     )
@@ -56,19 +71,19 @@ async function runJob(job: MediaJob, program: string, report: (frames: number) =
   let before = 0
   for (const input of inputs) {
     const line = [...inputLine([input]), ...words('-map 0:v? -map 0:a? -fps_mode passthrough -f null -')]
-    before += await runOnce(program, line, 'video', (frames) => report(before + frames))
+    before += await runOnce(run, line, 'video', (frames) => report(before + frames))
   }
   return before
 }
 
 async function runOnce(
-  program: string,
+  run: RunProgram,
   args: readonly string[],
   stream: 'video' | 'audio',
   report: (frames: number) => void,
 ): Promise<number> {
   let frames = 0
-  const { code, signal, errors } = await runProgram(program, args, (line) => {
+  const { code, signal, errors } = await run(args, (line) => {
     const [name, value] = line.split('=')
     const count = Number(value)
     if (Number.isNaN(count)) return
@@ -78,7 +93,7 @@ async function runOnce(
   if (code === 0) return frames
   const end = signal === null ? `FFmpeg ended with exit code ${code}` : `FFmpeg was ended by ${signal}`
   const said = [end, ...errors]
-  throw new ChildFailure(failureCode(said), joinWords(said))
+  throw new MediaError(failureCode(said), joinWords(said))
 }
 
 /** FFmpeg tells how far sound is by the time alone. */
@@ -142,11 +157,12 @@ interface ProgramEnd {
 async function runProgram(
   program: string,
   args: readonly string[],
+  onProgram: (pid: number) => void,
   onLine?: (line: string) => void,
 ): Promise<ProgramEnd> {
   // stdin is ignored here rather than by -nostdin, with which FFmpeg 7.0 overhears a signal.
   const started = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
-  ffmpeg = started
+  if (started.pid !== undefined) onProgram(started.pid)
   const lines: string[] = []
   const errors: string[] = []
   createInterface({ input: started.stdout }).on('line', onLine ?? ((line) => lines.push(line)))
@@ -159,26 +175,3 @@ async function runProgram(
     started.once('close', (code, signal) => resolve({ code, signal, lines, errors }))
   })
 }
-
-/** What FFmpeg itself holds; this process is a few megabytes beside it. */
-function memoryBytes(): number {
-  if (ffmpeg?.pid === undefined || ffmpeg.exitCode !== null) return 0
-  try {
-    if (process.platform !== 'linux')
-      return (
-        Number(execFileSync('/bin/ps', ['-o', 'rss=', '-p', String(ffmpeg.pid)], { encoding: 'utf8' })) * 1024
-      )
-    const [, kilobytes] =
-      /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${ffmpeg.pid}/status`, 'utf8')) ?? []
-    return Number(kilobytes ?? 0) * 1024
-  } catch {
-    // It has just ended.
-    return 0
-  }
-}
-
-answerParent({
-  describe: (program) => describe(program ?? ''),
-  run: (job, program, report) => runJob(job, program ?? '', report),
-  memoryBytes,
-})

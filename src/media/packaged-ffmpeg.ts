@@ -1,4 +1,10 @@
-/** Runs in the child: one job through FFmpeg's libraries. Everything slow is asynchronous, in FFmpeg's own threads. */
+/**
+ * FFmpeg's libraries, in a media process. Everything slow is asynchronous, in FFmpeg's own threads.
+ *
+ * A wrapper frees what it owns when it is collected, also while FFmpeg still uses it through another wrapper: the sink of a
+ * graph keeps no graph alive. So a run holds each wrapper that owns something until its end, and frees all of them then,
+ * because the process lives on.
+ */
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   AV_FRAME_FLAG_CORRUPT,
@@ -37,9 +43,7 @@ import {
   Rational,
   type Stream,
 } from 'node-av/lib'
-import { answerParent, ChildFailure, failureCode } from './child-side.ts'
-import { joinWords } from './child.ts'
-import type { MediaJob } from './media.ts'
+import { type Ffmpeg, failureCode, joinWords, MediaError, type MediaJob } from './ffmpeg.ts'
 import {
   type AvOptions,
   graphPads,
@@ -51,6 +55,7 @@ import {
 
 const encoders = { libx264: FF_ENCODER_LIBX264, aac: FF_ENCODER_AAC, mjpeg: FF_ENCODER_MJPEG } as const
 
+/** The last of what FFmpeg said in this run. */
 const lastLines: string[] = []
 
 /** Said of every JPEG, and no reason for anything. */
@@ -60,6 +65,9 @@ const microseconds = new Rational(1, 1_000_000)
 
 /** How many packets one input is read ahead for a graph that gives nothing, before another is tried. */
 const patiencePackets = 8
+
+/** What a run holds until its end. Freed in the order opposite to that in which it was made. */
+type Held = AsyncDisposableStack
 
 interface Pad {
   readonly name: string
@@ -88,18 +96,8 @@ interface Progress {
 /** FFmpeg's lines reach us through the event loop: after the call that failed has returned. */
 const logDelayMs = 20
 
-async function runJob(job: MediaJob, report: (frames: number) => void): Promise<number> {
-  try {
-    return await tryJob(job, report)
-  } catch (error) {
-    if (!(error instanceof ChildFailure) || error.code !== 'failed') throw error
-    await sleep(logDelayMs)
-    const words = [error.message, ...lastLines.slice(-4)]
-    throw new ChildFailure(failureCode(words), joinWords(words))
-  }
-}
-
-async function tryJob(job: MediaJob, report: (frames: number) => void): Promise<number> {
+/** `onFrames`: the frames of the run so far. */
+export function createPackagedFfmpeg(onFrames: (frames: number) => void): Ffmpeg {
   Log.setCallback(
     (_level, message) => {
       if (!said.test(message)) lastLines.push(message.trim())
@@ -107,25 +105,43 @@ async function tryJob(job: MediaJob, report: (frames: number) => void): Promise<
     },
     { maxLevel: AV_LOG_WARNING },
   )
+  return {
+    describe: async () => getFFmpegInfo().version,
+    run: async (job) => ({ frames: await runJob(job, onFrames) }),
+  }
+}
+
+async function runJob(job: MediaJob, report: (frames: number) => void): Promise<number> {
+  lastLines.length = 0
+  try {
+    await using held = new AsyncDisposableStack()
+    return await tryJob(job, report, held)
+  } catch (error) {
+    if (!(error instanceof MediaError) || error.code !== 'failed') throw error
+    await sleep(logDelayMs)
+    const words = [error.message, ...lastLines.slice(-4)]
+    throw new MediaError(failureCode(words), joinWords(words))
+  }
+}
+
+async function tryJob(job: MediaJob, report: (frames: number) => void, held: Held): Promise<number> {
   const plan = planMedia(job)
   const progress: Progress = { frames: 0, report }
   if (plan.output === null) {
-    for (const [index, input] of plan.inputs.entries())
-      await decodeAll(await openInput(input, index, null), progress)
+    for (const [index, input] of plan.inputs.entries()) {
+      await using one = new AsyncDisposableStack()
+      await decodeAll(await openInput(input, index, null, one), progress)
+    }
     return progress.frames
   }
   const pads = graphPads(plan.graph)
   const inputs: OpenInput[] = []
-  for (const [index, input] of plan.inputs.entries())
-    inputs.push(
-      await openInput(
-        input,
-        index,
-        pads.filter((pad) => pad.input === index).map((pad) => pad.stream),
-      ),
-    )
-  const sink = await buildGraph(plan.graph, plan.output, inputs)
-  return writeOutput(plan.output, sink, inputs, progress)
+  for (const [index, input] of plan.inputs.entries()) {
+    const wanted = pads.filter((pad) => pad.input === index).map((pad) => pad.stream)
+    inputs.push(await openInput(input, index, wanted, held))
+  }
+  const sink = await buildGraph(plan.graph, plan.output, inputs, held)
+  return writeOutput(plan.output, sink, inputs, progress, held)
 }
 
 /** `wanted`: the streams to open, `v` or `a` the first of its kind; null for all there are. */
@@ -133,12 +149,13 @@ async function openInput(
   planned: PlannedInput,
   index: number,
   wanted: readonly ('v' | 'a')[] | null,
+  held: Held,
 ): Promise<OpenInput> {
-  const format = new FormatContext()
+  const format = held.use(new FormatContext())
   const demuxer = InputFormat.findInputFormat(planned.demuxer)
-  if (demuxer === null) throw new ChildFailure('unusable', `this FFmpeg has no ${planned.demuxer} demuxer`)
+  if (demuxer === null) throw new MediaError('unusable', `this FFmpeg has no ${planned.demuxer} demuxer`)
   check(
-    await format.openInput(planned.url, demuxer, dictionary(planned.demuxerOptions)),
+    await format.openInput(planned.url, demuxer, dictionary(planned.demuxerOptions, held)),
     `${planned.url} cannot be opened`,
   )
   check(await format.findStreamInfo(null), `${planned.url} cannot be read`)
@@ -153,7 +170,7 @@ async function openInput(
   }
   for (const stream of chosen) {
     const isVideo = stream.codecpar.codecType === AVMEDIA_TYPE_VIDEO
-    const decoder = await openDecoder(stream, planned)
+    const decoder = await openDecoder(stream, planned, held)
     pads.push({
       name: `${index}:${isVideo ? 'v' : 'a'}`,
       stream,
@@ -163,7 +180,7 @@ async function openInput(
       source: null,
     })
   }
-  if (pads.length === 0) throw new ChildFailure('failed', `${planned.url} holds no picture and no sound`)
+  if (pads.length === 0) throw new MediaError('failed', `${planned.url} holds no picture and no sound`)
   const startUs = format.startTime === AV_NOPTS_VALUE ? 0n : format.startTime
   return { url: planned.url, format, pads, startUs, ended: false }
 }
@@ -176,18 +193,21 @@ function firstStream(format: FormatContext, kind: 'v' | 'a', url: string): Strea
   const type = kind === 'v' ? AVMEDIA_TYPE_VIDEO : AVMEDIA_TYPE_AUDIO
   const stream = format.streams.find((each) => each.codecpar.codecType === type)
   if (stream === undefined)
-    throw new ChildFailure('failed', `${url} holds no ${kind === 'v' ? 'picture' : 'sound'}`)
+    throw new MediaError('failed', `${url} holds no ${kind === 'v' ? 'picture' : 'sound'}`)
   return stream
 }
 
-async function openDecoder(stream: Stream, planned: PlannedInput): Promise<CodecContext> {
+async function openDecoder(stream: Stream, planned: PlannedInput, held: Held): Promise<CodecContext> {
   const codec = Codec.findDecoder(stream.codecpar.codecId)
-  if (codec === null) throw new ChildFailure('failed', `${planned.url}: this FFmpeg cannot decode it`)
-  const decoder = new CodecContext()
+  if (codec === null) throw new MediaError('failed', `${planned.url}: this FFmpeg cannot decode it`)
+  const decoder = held.use(new CodecContext())
   decoder.allocContext3(codec)
   check(decoder.parametersToContext(stream.codecpar), `${planned.url} cannot be decoded`)
   decoder.pktTimebase = stream.timeBase
-  check(await decoder.open2(codec, dictionary(planned.decoderOptions)), `${planned.url} cannot be decoded`)
+  check(
+    await decoder.open2(codec, dictionary(planned.decoderOptions, held)),
+    `${planned.url} cannot be decoded`,
+  )
   return decoder
 }
 
@@ -220,20 +240,26 @@ async function decode(
 ): Promise<void> {
   check(await pad.decoder.sendPacket(packet), `${input.url} is damaged`)
   for (;;) {
-    const frame = new Frame()
-    frame.alloc()
-    const got = await pad.decoder.receiveFrame(frame)
-    if (got === AVERROR_EAGAIN || got === AVERROR_EOF) {
-      frame.free()
-      return
-    }
-    check(got, `${input.url} is damaged`)
-    if (frame.hasFlags(AV_FRAME_FLAG_CORRUPT) || frame.decodeErrorFlags !== 0)
-      throw failure(`${input.url} is damaged`)
-    const pts = frame.bestEffortTimestamp
-    if (pts !== AV_NOPTS_VALUE) frame.pts = pts - avRescaleQ(input.startUs, microseconds, pad.stream.timeBase)
+    const frame = await receiveFrame(input, pad)
+    if (frame === null) return
     await take(pad, frame)
   }
+}
+
+/** The next frame, which the caller frees; null where the decoder has none. */
+async function receiveFrame(input: OpenInput, pad: Pad): Promise<Frame | null> {
+  using rest = new DisposableStack()
+  const frame = rest.use(new Frame())
+  frame.alloc()
+  const got = await pad.decoder.receiveFrame(frame)
+  if (got === AVERROR_EAGAIN || got === AVERROR_EOF) return null
+  check(got, `${input.url} is damaged`)
+  if (frame.hasFlags(AV_FRAME_FLAG_CORRUPT) || frame.decodeErrorFlags !== 0)
+    throw failure(`${input.url} is damaged`)
+  const pts = frame.bestEffortTimestamp
+  if (pts !== AV_NOPTS_VALUE) frame.pts = pts - avRescaleQ(input.startUs, microseconds, pad.stream.timeBase)
+  rest.move()
+  return frame
 }
 
 async function decodeAll(input: OpenInput, progress: Progress): Promise<void> {
@@ -251,12 +277,13 @@ async function buildGraph(
   graphText: string,
   output: PlannedOutput,
   inputs: readonly OpenInput[],
+  held: Held,
 ): Promise<FilterContext> {
   const sources: string[] = []
   for (const input of inputs) {
     while (!input.ended && input.pads.some((pad) => pad.waiting.length === 0)) {
       await readPacket(input, async (pad, frame) => {
-        if (frame !== null) pad.waiting.push(frame)
+        if (frame !== null) pad.waiting.push(held.use(frame))
       })
     }
     for (const pad of input.pads) {
@@ -265,7 +292,7 @@ async function buildGraph(
       sources.push(`${sourceText(pad, first)}[${pad.name}]`)
     }
   }
-  const graph = new FilterGraph()
+  const graph = held.use(new FilterGraph())
   graph.alloc()
   graph.nbThreads = graphThreads
   const sinkText = output.stream === 'video' ? 'buffersink@out' : 'abuffersink@out'
@@ -324,16 +351,17 @@ async function writeOutput(
   sink: FilterContext,
   inputs: readonly OpenInput[],
   progress: Progress,
+  held: Held,
 ): Promise<number> {
-  const encoder = await openEncoder(output, sink)
-  const muxer = new FormatContext()
+  const encoder = await openEncoder(output, sink, held)
+  const muxer = held.use(new FormatContext())
   check(muxer.allocOutputContext2(null, output.muxer, output.url), 'the output cannot be made')
   const stream = muxer.newStream(null)
   check(stream.codecpar.fromContext(encoder), 'the output cannot be made')
   stream.timeBase = encoder.timeBase
   if (output.stream === 'video') stream.avgFrameRate = encoder.framerate
   check(await muxer.openOutput(), 'the output cannot be opened')
-  check(await muxer.writeHeader(dictionary(output.muxerOptions)), 'the output cannot be written')
+  check(await muxer.writeHeader(dictionary(output.muxerOptions, held)), 'the output cannot be written')
 
   const writePackets = async (): Promise<void> => {
     for (;;) {
@@ -401,10 +429,10 @@ async function pullFrames(
   }
 }
 
-async function openEncoder(output: PlannedOutput, sink: FilterContext): Promise<CodecContext> {
+async function openEncoder(output: PlannedOutput, sink: FilterContext, held: Held): Promise<CodecContext> {
   const codec = Codec.findEncoderByName(encoders[output.encoder])
-  if (codec === null) throw new ChildFailure('unusable', `this FFmpeg has no ${output.encoder} encoder`)
-  const encoder = new CodecContext()
+  if (codec === null) throw new MediaError('unusable', `this FFmpeg has no ${output.encoder} encoder`)
+  const encoder = held.use(new CodecContext())
   encoder.allocContext3(codec)
   encoder.timeBase = new Rational(1, output.rate)
   if (output.stream === 'video') {
@@ -422,7 +450,7 @@ async function openEncoder(output: PlannedOutput, sink: FilterContext): Promise<
   }
   const options: AvOptions =
     output.muxer === 'mp4' ? { ...output.encoderOptions, flags: '+global_header' } : output.encoderOptions
-  check(await encoder.open2(codec, dictionary(options)), 'the encoder cannot be opened')
+  check(await encoder.open2(codec, dictionary(options, held)), 'the encoder cannot be opened')
   return encoder
 }
 
@@ -437,28 +465,19 @@ function sampleFormat(format: AVPixelFormat | AVSampleFormat): AVSampleFormat {
   return format as AVSampleFormat
 }
 
-function wrongCount(output: PlannedOutput, got: string): ChildFailure {
-  return new ChildFailure(
-    'failed',
-    `the filter graph gave ${got} frames where ${output.frames} were asked for`,
-  )
+function wrongCount(output: PlannedOutput, got: string): MediaError {
+  return new MediaError('failed', `the filter graph gave ${got} frames where ${output.frames} were asked for`)
 }
 
-function dictionary(options: AvOptions): Dictionary {
-  return Dictionary.fromObject(options)
+function dictionary(options: AvOptions, held: Held): Dictionary {
+  return held.use(Dictionary.fromObject(options))
 }
 
 function check(code: number, what: string): void {
   if (code < 0) throw failure(what, FFmpegError.strerror(code))
 }
 
-function failure(what: string, reason = ''): ChildFailure {
+function failure(what: string, reason = ''): MediaError {
   const words = [what, reason]
-  return new ChildFailure(failureCode(words), joinWords(words))
+  return new MediaError(failureCode(words), joinWords(words))
 }
-
-answerParent({
-  describe: async () => getFFmpegInfo().version,
-  run: (job, _program, report) => runJob(job, report),
-  memoryBytes: () => process.memoryUsage.rss(),
-})

@@ -1,0 +1,116 @@
+/**
+ * The port to FFmpeg within a media process: run one filter graph over some files and write one file. Two ways stand
+ * behind it, `packaged-ffmpeg.ts` (FFmpeg's libraries, as npm installed them) and `command-ffmpeg.ts` (the program at
+ * FFMPEG_PATH). Both run the same graphs and pass the same suite.
+ */
+
+/** A file FFmpeg may open. Its format is told, never guessed: a playlist dressed as a clip must not be followed. */
+export interface MediaInput {
+  /** Absolute path of a local file. */
+  readonly path: string
+  readonly format: 'mp4' | 'png' | 'jpeg' | 'wav'
+}
+
+export interface VideoEncoding {
+  /** Frames a second, constant. */
+  readonly fps: number
+  /** Exactly how many frames the output has; another count is an error. */
+  readonly frames: number
+  /** x264 quality: lower is better. */
+  readonly crf: number
+  /** x264 preset. */
+  readonly preset: 'ultrafast' | 'superfast' | 'veryfast' | 'faster' | 'fast' | 'medium'
+  /** Frame numbers (0-based) that must be IDR frames, so that a copy may start or end there. */
+  readonly keyframes: readonly number[]
+}
+
+export type MediaOutput =
+  /**
+   * H.264 (High, yuv420p, BT.709 limited) in MP4 with timescale 90000 and faststart. The graph gives `[v]` in
+   * those colours (it is labelled so, not converted) and at the constant frame rate: its frames are numbered
+   * in the order they come, whatever their timestamps.
+   */
+  | { readonly kind: 'video'; readonly path: string; readonly video: VideoEncoding }
+  /** AAC-LC 48 kHz stereo in MP4; the graph gives `[a]`. */
+  | { readonly kind: 'audio'; readonly path: string; readonly bitrate: number }
+  /** One JPEG picture; the graph gives `[v]` with a single frame. */
+  | { readonly kind: 'picture'; readonly path: string }
+  /**
+   * Nothing is written and the graph is not used (give ''): every stream of every input is decoded to its
+   * end, and any error in it fails the run. The result counts the frames of video.
+   */
+  | { readonly kind: 'nothing' }
+
+/** Held by the server from outside; a media process that exceeds one is killed. */
+export interface MediaLimits {
+  /** The whole operation may take this long. */
+  readonly wallMs: number
+  /** With no new frame for this long the operation counts as hung. */
+  readonly stallMs: number
+  /** Resident memory of the media process and of the FFmpeg program that it runs. */
+  readonly memoryBytes: number
+  /** Processor time, where the system tells it (Linux): unlike `wallMs`, it doesn't count waiting for a busy machine. */
+  readonly cpuMs?: number
+}
+
+export interface MediaJob {
+  readonly inputs: readonly MediaInput[]
+  /**
+   * In FFmpeg's -filter_complex language; inputs are `[0:v]`, `[1:v]`, `[0:a]`, ... each named at most once
+   * (`split` for more). Timestamps of each input start at 0. A rotation noted in a file is not applied.
+   */
+  readonly graph: string
+  readonly output: MediaOutput
+  readonly limits: MediaLimits
+}
+
+export interface MediaResult {
+  /** Frames written (or decoded, where nothing is written); of sound, AAC frames, to within two. */
+  readonly frames: number
+}
+
+/** `killed`: the process crashed, or somebody else killed it, such as the system when memory ran out. */
+export type MediaErrorCode =
+  | 'failed'
+  | 'killed'
+  | 'hung'
+  | 'too_long'
+  | 'cancelled'
+  | 'disk_full'
+  | 'unusable'
+
+/** Why a run ended without its output. `message` ends with FFmpeg's own last words. */
+export class MediaError extends Error {
+  readonly code: MediaErrorCode
+  constructor(code: MediaErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'MediaError'
+    this.code = code
+  }
+}
+
+export interface Ffmpeg {
+  /**
+   * Its version, such as `8.1`.
+   * @throws {MediaError} `unusable`
+   */
+  describe(): Promise<string>
+  /**
+   * Runs one graph. The output file is whole when this resolves; after a rejection it may be there in part
+   * and means nothing. Whoever runs it holds the limits.
+   * @throws {MediaError}
+   */
+  run(job: MediaJob): Promise<MediaResult>
+}
+
+/** What went wrong, by FFmpeg's own lines: a full disk is nobody's fault and passes. */
+export function failureCode(lines: readonly string[]): MediaErrorCode {
+  return lines.some((line) => fullDisk.test(line)) ? 'disk_full' : 'failed'
+}
+
+const fullDisk = /No space left on device|Disk quota exceeded/
+
+/** One line out of several, without what FFmpeg repeats. */
+export function joinWords(lines: readonly string[]): string {
+  return [...new Set(lines.map((line) => line.trim()).filter((line) => line !== ''))].join('; ')
+}

@@ -1,0 +1,72 @@
+/**
+ * What a media process does, by name. The server knows this file's types alone: what it imports holds native decoders and
+ * parsers. Each part is loaded when it is first needed, so a process that never reads a picture loads no decoder of pictures.
+ */
+import type { CanonicalClip, ClipRequest } from './canonical.ts'
+import type { Ffmpeg, MediaJob } from './ffmpeg.ts'
+import type { Film, FilmRequest } from './film.ts'
+import type { FilmFormat, FilmFormatRequest } from './film-format.ts'
+import type {
+  ImageInspection,
+  MasterImage,
+  MasterRequest,
+  ReadImageRequest,
+  RefusedImage,
+  ShapeRequest,
+} from './image.ts'
+import type { ClipFault, VerifyRequest } from './probe.ts'
+import type { SeamRequest } from './seam.ts'
+import type { ThumbnailRequest } from './thumbnail.ts'
+
+/** Without what the process itself puts in. */
+type Asked<Request> = Omit<Request, 'media' | 'limits'>
+
+/** The limits are held from outside; what runs in here passes them on unread. */
+const unread = { wallMs: Infinity, stallMs: Infinity, memoryBytes: Infinity }
+
+const within = <Request>(media: Ffmpeg, request: Request) => ({ ...request, media, limits: unread })
+
+export const operations = {
+  describe: (media: Ffmpeg, _request: object): Promise<string> => media.describe(),
+
+  run: (media: Ffmpeg, job: MediaJob) => media.run(job),
+
+  readImage: async (_media: Ffmpeg, request: ReadImageRequest): Promise<ImageInspection> =>
+    (await import('./image.ts')).readImage(request),
+
+  masterImage: async (_media: Ffmpeg, request: MasterRequest): Promise<MasterImage | RefusedImage> =>
+    (await import('./image.ts')).masterImage(request),
+
+  shapeImage: async (_media: Ffmpeg, request: ShapeRequest): Promise<void> =>
+    (await import('./image.ts')).shapeImage(request),
+
+  verifyClip: async (
+    media: Ffmpeg,
+    request: Asked<VerifyRequest>,
+  ): Promise<{ readonly ok: true; readonly decodedFrames: number } | ClipFault> => {
+    const verdict = await (await import('./probe.ts')).verifyClip(within(media, request))
+    // Its packets stay here.
+    return verdict.ok ? { ok: true, decodedFrames: verdict.decodedFrames } : verdict
+  },
+
+  canonicalClip: async (
+    media: Ffmpeg,
+    request: Asked<ClipRequest>,
+  ): Promise<{ readonly ok: true; readonly clip: CanonicalClip } | ClipFault> =>
+    (await import('./canonical.ts')).canonicalClip(within(media, request)),
+
+  makeSeam: async (media: Ffmpeg, request: Asked<SeamRequest>) =>
+    (await import('./seam.ts')).makeSeam(within(media, request)),
+
+  makeFilm: async (_media: Ffmpeg, request: FilmRequest): Promise<Film> =>
+    (await import('./film.ts')).makeFilm(request),
+
+  makeThumbnail: async (media: Ffmpeg, request: Asked<ThumbnailRequest>): Promise<void> =>
+    (await import('./thumbnail.ts')).makeThumbnail(within(media, request)),
+
+  prepareFilmFormat: async (media: Ffmpeg, request: Asked<FilmFormatRequest>): Promise<FilmFormat> =>
+    (await import('./film-format.ts')).prepareFilmFormat(within(media, request)),
+}
+
+export type Operations = typeof operations
+export type OperationName = keyof Operations

@@ -1,0 +1,139 @@
+/**
+ * The media processes: started when there is something to do, used again, and ended when they have rested, grown or failed.
+ * How much goes on at once is decided by who asks: renders where they are admitted, clips and pictures by their turns.
+ */
+import { basename, isAbsolute } from 'node:path'
+import type { Host } from '../host.ts'
+import { MediaError, type MediaLimits } from './ffmpeg.ts'
+import type { Media, MediaRunOptions } from './media.ts'
+import type { OperationName, Operations } from './operations.ts'
+import { type MediaProcess, type MediaProcessOptions, startMediaProcess } from './process.ts'
+
+export interface MediaOptions extends Pick<MediaProcessOptions, 'host' | 'execArgv'> {
+  readonly host: Host
+  /** Absolute path of an FFmpeg program, 5.1 or later with libx264; by default the FFmpeg that npm installed. */
+  readonly ffmpegPath?: string
+}
+
+/** A process that rested for so long is ended: its memory is of use elsewhere. */
+const restMs = 5000
+
+/** One that holds more when it has done its work is ended, too: a new one costs 0.2 s. */
+const mostKeptBytes = 400 * 2 ** 20
+
+/** Loads the libraries, or asks the program its version: a second at most, on a cold disk more. */
+const describeLimits: MediaLimits = { wallMs: 30_000, stallMs: 30_000, memoryBytes: 2 ** 30 }
+
+const end = (process: MediaProcess): void =>
+  process.kill(new MediaError('cancelled', 'the media process had ended'))
+
+export function createMedia({ host, ffmpegPath, execArgv }: MediaOptions): Media {
+  const all = new Set<MediaProcess>()
+  /** The one that rested last is taken first, so that the others can end. */
+  const resting: { readonly process: MediaProcess; readonly awake: AbortController }[] = []
+  let closed = false
+
+  const start = (): MediaProcess => {
+    const process = startMediaProcess({ program: ffmpegPath, host, ...(execArgv && { execArgv }) })
+    all.add(process)
+    void process.gone.then(() => all.delete(process))
+    return process
+  }
+
+  const take = (): MediaProcess => {
+    for (let rested = resting.pop(); rested; rested = resting.pop()) {
+      rested.awake.abort()
+      if (rested.process.isAlive()) return rested.process
+    }
+    return start()
+  }
+
+  /** Keeps a process for the next operation. */
+  const rest = async (process: MediaProcess): Promise<void> => {
+    if (!process.isAlive()) return
+    if (closed || (await process.residentBytes()) > mostKeptBytes) return end(process)
+    const awake = new AbortController()
+    const entry = { process, awake }
+    process.rest()
+    resting.push(entry)
+    await host.sleep(restMs, awake.signal)
+    if (awake.signal.aborted) return
+    resting.splice(resting.indexOf(entry), 1)
+    end(process)
+  }
+
+  const perform = async (
+    name: OperationName,
+    request: { readonly limits: MediaLimits },
+    { signal, onProgress }: MediaRunOptions = {},
+  ): Promise<unknown> => {
+    if (closed) throw new MediaError('unusable', 'FFmpeg is closed: this process is ending')
+    if (signal?.aborted)
+      throw new MediaError('cancelled', 'cancelled before it started', { cause: signal.reason })
+    const process = take()
+    try {
+      const { limits } = request
+      const result = await process.perform({ name, request }, limits, {
+        ...(signal && { signal }),
+        ...(onProgress && { onProgress }),
+      })
+      void rest(process)
+      return result
+    } catch (error) {
+      // What failed on bytes of others may have left anything behind.
+      end(process)
+      throw withoutFolders(error, request)
+    }
+  }
+
+  const operation =
+    <Name extends OperationName>(name: Name) =>
+    (request: { readonly limits: MediaLimits }, options?: MediaRunOptions) =>
+      // The media process answers by the types of `operations.ts`, which is not loaded here.
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+      perform(name, request, options) as ReturnType<Operations[Name]>
+
+  return {
+    run: operation('run'),
+    readImage: operation('readImage'),
+    masterImage: operation('masterImage'),
+    shapeImage: operation('shapeImage'),
+    verifyClip: operation('verifyClip'),
+    canonicalClip: operation('canonicalClip'),
+    makeSeam: operation('makeSeam'),
+    makeFilm: operation('makeFilm'),
+    makeThumbnail: operation('makeThumbnail'),
+    prepareFilmFormat: operation('prepareFilmFormat'),
+
+    describe: async () => ({
+      kind: ffmpegPath === undefined ? 'packaged' : 'command',
+      version: await operation('describe')({ limits: describeLimits }),
+    }),
+
+    close: async () => {
+      closed = true
+      const ending = [...all]
+      for (const { awake } of resting.splice(0)) awake.abort()
+      for (const process of ending)
+        process.kill(new MediaError('cancelled', 'killed: this process is ending'))
+      await Promise.all(ending.map(({ gone }) => gone))
+    },
+  }
+}
+
+/** FFmpeg names files in full; a person who reads why a scene failed has no use for our folders. */
+function withoutFolders(error: unknown, request: object): unknown {
+  if (!(error instanceof MediaError)) return error
+  const message = pathsIn(request).reduce(
+    (text, path) => text.replaceAll(`file:${path}`, basename(path)).replaceAll(path, basename(path)),
+    error.message,
+  )
+  return message === error.message ? error : new MediaError(error.code, message, { cause: error.cause })
+}
+
+/** Absolute paths anywhere in a request. */
+function pathsIn(value: unknown): string[] {
+  if (typeof value === 'string') return isAbsolute(value) ? [value] : []
+  if (ArrayBuffer.isView(value) || typeof value !== 'object' || value === null) return []
+  return Object.values(value).flatMap((part) => pathsIn(part))
+}

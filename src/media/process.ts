@@ -1,0 +1,257 @@
+/**
+ * The server's half of a media process: started, watched and killed here. It leads a process group of its own, so one signal
+ * reaches everything it started, and kills that group itself when the channel to us closes: whether we said so or died.
+ */
+import { type ChildProcess, fork } from 'node:child_process'
+import { Socket } from 'node:net'
+import { extname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Host } from '../host.ts'
+import { joinWords, MediaError, type MediaErrorCode, type MediaLimits } from './ffmpeg.ts'
+import type { MediaRunOptions } from './media.ts'
+import type { OperationName } from './operations.ts'
+import { cpuMs, residentBytes } from './usage.ts'
+
+export interface MediaOrder {
+  readonly name: OperationName
+  readonly request: unknown
+}
+
+export type MediaReport =
+  | { readonly kind: 'progress'; readonly frames: number }
+  /** It has started an FFmpeg program. */
+  | { readonly kind: 'program'; readonly pid: number }
+  | { readonly kind: 'done'; readonly result: unknown }
+  | { readonly kind: 'failed'; readonly name: string; readonly message: string; readonly code?: string }
+
+export interface MediaProcess {
+  /**
+   * Performs one operation; there is only one at a time.
+   * @throws {MediaError}
+   */
+  perform(order: MediaOrder, limits: MediaLimits, options: MediaRunOptions): Promise<unknown>
+  /** Whether it can perform another one. */
+  isAlive(): boolean
+  residentBytes(): Promise<number>
+  /** While it has nothing to do, it keeps no program from ending. */
+  rest(): void
+  kill(why: MediaError): void
+  /** Resolves when the process is gone. */
+  readonly gone: Promise<void>
+}
+
+export interface MediaProcessOptions {
+  /** The FFmpeg program to use instead of the packaged one. */
+  readonly program: string | undefined
+  readonly host: Host
+  /** For Node itself; only tests have any. */
+  readonly execArgv?: readonly string[]
+}
+
+/**
+ * All the environment that it sees: ours holds secrets. glibc gives each thread an arena of its own, which with FFmpeg's
+ * dozen doubles resident memory; what is freed goes back to the system at once, because the process lives on.
+ */
+const environment = { MALLOC_ARENA_MAX: '2', MALLOC_TRIM_THRESHOLD_: '1048576' }
+
+/** How often memory and processor time are looked at. */
+const lookEveryMs = 100
+
+interface Operation {
+  readonly options: MediaRunOptions
+  readonly finish: (report: Extract<MediaReport, { kind: 'done' | 'failed' }>) => void
+  frames: number
+  lastFrameAtMs: number
+}
+
+export function startMediaProcess({ program, host, execArgv = [] }: MediaProcessOptions): MediaProcess {
+  const child = fork(modulePath(), program === undefined ? [] : [program], {
+    execArgv: [...execArgv],
+    env: { ...environment },
+    detached: true,
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+  })
+  const lastWords = keepLast(child)
+  const pids = new Set(child.pid === undefined ? [] : [child.pid])
+  let operation: Operation | undefined
+  let killed: MediaError | undefined
+  let end: MediaError | undefined
+
+  const kill = (why: MediaError): void => {
+    killed ??= why
+    killGroup(child)
+  }
+
+  child.on('message', (report: MediaReport) => {
+    if (report.kind === 'program') pids.add(report.pid)
+    else if (report.kind !== 'progress') operation?.finish(report)
+    else if (operation) {
+      operation.lastFrameAtMs = host.monotonic()
+      if (report.frames <= operation.frames) return
+      operation.frames = report.frames
+      if (!killed) operation.options.onProgress?.(report.frames)
+    }
+  })
+
+  const ended = Promise.withResolvers<MediaError>()
+  const settle = (words: string, signal: NodeJS.Signals | null): void => {
+    end = killed ?? crash(words, signal, lastWords())
+    ended.resolve(end)
+  }
+  child.once('error', (cause) => {
+    if (child.pid === undefined)
+      ended.resolve(
+        (end = new MediaError('unusable', `No media process can be started: ${cause.message}`, { cause })),
+      )
+  })
+  child.once('exit', (code, signal) => {
+    const words = signal ?? `exit code ${code}`
+    // A report that was already on its way is delivered before the channel says that it is closed.
+    if (child.connected) child.once('disconnect', () => settle(words, signal))
+    else settle(words, signal)
+  })
+
+  /** Kills the process when a limit is reached. */
+  const watch = (running: Operation, limits: MediaLimits): (() => void) => {
+    const over = new AbortController()
+    const startedAtMs = running.lastFrameAtMs
+    const cpuBeforeMs = child.pid === undefined ? 0 : cpuMs(child.pid)
+    const done = (): string => (running.frames > 0 ? ` (${running.frames} frames done)` : '')
+    const watchTime = async (): Promise<void> => {
+      while (!over.signal.aborted) {
+        const now = host.monotonic()
+        const wallLeftMs = startedAtMs + limits.wallMs - now
+        const stallLeftMs = running.lastFrameAtMs + limits.stallMs - now
+        if (wallLeftMs <= 0)
+          return kill(new MediaError('too_long', `took longer than ${limits.wallMs / 1000} s${done()}`))
+        if (stallLeftMs <= 0)
+          return kill(new MediaError('hung', `no new frame for ${limits.stallMs / 1000} s${done()}`))
+        await host.sleep(Math.min(wallLeftMs, stallLeftMs), over.signal)
+      }
+    }
+    const look = async (): Promise<void> => {
+      if (
+        limits.cpuMs !== undefined &&
+        child.pid !== undefined &&
+        cpuMs(child.pid) - cpuBeforeMs > limits.cpuMs
+      )
+        kill(new MediaError('too_long', `took more than ${limits.cpuMs / 1000} s of processor time`))
+      if ((await residentBytes(pids)) > limits.memoryBytes && !over.signal.aborted)
+        kill(new MediaError('failed', `needs more memory than the ${megabytes(limits.memoryBytes)} allowed`))
+    }
+    const looking = setInterval(() => void look(), lookEveryMs)
+    void watchTime()
+    return () => {
+      over.abort()
+      clearInterval(looking)
+    }
+  }
+
+  return {
+    async perform(order, limits, options) {
+      if (end ?? killed) throw end ?? killed
+      const { signal } = options
+      const reported = Promise.withResolvers<Parameters<Operation['finish']>[0]>()
+      const running: Operation = {
+        options,
+        finish: reported.resolve,
+        frames: 0,
+        lastFrameAtMs: host.monotonic(),
+      }
+      operation = running
+      lastWords.forget()
+      hold(child, true)
+      const cancel = (): void => kill(new MediaError('cancelled', 'cancelled', { cause: signal?.reason }))
+      signal?.addEventListener('abort', cancel, { once: true })
+      const endWatch = watch(running, limits)
+      try {
+        // A process that died at once shows in its exit; the failed send adds nothing.
+        child.send(order, () => {})
+        const report = await Promise.race([reported.promise, ended.promise])
+        if (report instanceof MediaError) throw report
+        // Killed, and what it had already said was on its way.
+        if (killed) throw killed
+        if (report.kind === 'failed') throw toError(report)
+        return report.result
+      } finally {
+        endWatch()
+        signal?.removeEventListener('abort', cancel)
+        operation = undefined
+        pids.clear()
+        if (child.pid !== undefined) pids.add(child.pid)
+      }
+    },
+    isAlive: () => end === undefined && killed === undefined,
+    residentBytes: () => residentBytes(pids),
+    rest: () => hold(child, false),
+    kill,
+    gone: ended.promise.then(() => undefined),
+  }
+}
+
+/** Node runs the source as it is; the published package holds the same files compiled. */
+function modulePath(): string {
+  return fileURLToPath(new URL(`./child${extname(import.meta.url)}`, import.meta.url))
+}
+
+/** Whether the process keeps this one from ending. */
+function hold(child: ChildProcess, held: boolean): void {
+  // The stream of a process is a socket, which its type does not say.
+  const { stderr } = child
+  for (const handle of [child, child.channel, stderr instanceof Socket ? stderr : undefined]) {
+    if (held) handle?.ref()
+    else handle?.unref()
+  }
+}
+
+function killGroup(child: ChildProcess): void {
+  try {
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
+  } catch {
+    child.kill('SIGKILL')
+  }
+}
+
+function crash(words: string, signal: NodeJS.Signals | null, lines: readonly string[]): MediaError {
+  // A crash says nothing about the files that were read.
+  return new MediaError(
+    signal === null ? 'failed' : 'killed',
+    joinWords([`The media process crashed (${words})`, ...lines]),
+  )
+}
+
+interface LastWords {
+  (): string[]
+  forget(): void
+}
+
+/** The end of what the process wrote to its stderr, which is all a crash leaves. */
+function keepLast(child: ChildProcess): LastWords {
+  let text = ''
+  child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
+    text = (text + chunk).slice(-4000)
+  })
+  return Object.assign(() => text.trim().split('\n').slice(-4), { forget: () => void (text = '') })
+}
+
+const codes: ReadonlySet<string> = new Set<MediaErrorCode>([
+  'failed',
+  'killed',
+  'hung',
+  'too_long',
+  'cancelled',
+  'disk_full',
+  'unusable',
+])
+const isMediaCode = (code: string | undefined): code is MediaErrorCode =>
+  code !== undefined && codes.has(code)
+
+function toError({ name, message, code }: Extract<MediaReport, { kind: 'failed' }>): Error {
+  if (name === 'MediaError' && isMediaCode(code)) return new MediaError(code, message)
+  return Object.assign(new Error(message), { name, ...(code !== undefined && { code }) })
+}
+
+function megabytes(bytes: number): string {
+  return `${Math.round(bytes / 2 ** 20)} MB`
+}
