@@ -88,6 +88,23 @@ describe('the house', () => {
     expect(broken).toEqual([])
   })
 
+  it('loads no decoder and no parser of media into the server', () => {
+    const loaded = new Set<string>()
+    const load = (path: string): void => {
+      if (loaded.has(path)) return
+      loaded.add(path)
+      const text = readFileSync(`src/${path}`, 'utf8')
+      // A dynamic import runs in a media process, or in a command.
+      for (const [, to] of text.matchAll(/^(?:import|export) (?!type )[^;]*?from '([^']+)'/gms)) {
+        if (to!.startsWith('.')) load(new URL(to!, `file:///${path}`).pathname.slice(1))
+        else loaded.add(to!)
+      }
+    }
+    load('main.ts')
+    expect(loaded).toContain('media/pool.ts')
+    expect([...loaded].filter((name) => /^(?:sharp|mediabunny|node-av)/.test(name))).toEqual([])
+  })
+
   it('gives clients nothing of the server but types', () => {
     const taken = sources
       .filter((path) => path.startsWith('client/'))

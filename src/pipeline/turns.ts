@@ -30,7 +30,7 @@ export interface FairTurnsOptions {
   readonly all: number
   /** Memory of all works at once. One that takes more runs alone. */
   readonly bytes: number
-  readonly host: Host
+  readonly host: Pick<Host, 'sleep'>
 }
 
 /** From then on a work is slow. */

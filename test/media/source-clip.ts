@@ -18,6 +18,7 @@ import {
 import {
   AVERROR_EAGAIN,
   AVERROR_EOF,
+  AV_LOG_ERROR,
   AVMEDIA_TYPE_AUDIO,
   AVMEDIA_TYPE_VIDEO,
   type AVPixelFormat,
@@ -32,6 +33,7 @@ import {
   FilterGraph,
   FormatContext,
   Frame,
+  Log,
   Packet,
   Rational,
 } from 'node-av/lib'
@@ -49,12 +51,16 @@ export interface EncodeSettings {
   readonly timescale?: number
 }
 
+// FFmpeg's words between the results of tests tell nobody anything.
+Log.setLevel(AV_LOG_ERROR)
+
 const check = (code: number): void => FFmpegError.throwIfError(code, 'a source clip')
 
 /** Encodes one stream into an MP4. */
 export async function encode(settings: EncodeSettings): Promise<void> {
   const { graph: text, kind, codec: name, path, options = {}, fps = 24, timescale } = settings
-  const graph = new FilterGraph()
+  // Held until the end: a wrapper that is collected frees what it owns.
+  using graph = new FilterGraph()
   graph.alloc()
   const sinkText = kind === 'video' ? 'buffersink@out' : 'abuffersink@out'
   check(graph.parsePtr(`${text};[out]${sinkText}`, null, null))
@@ -63,7 +69,7 @@ export async function encode(settings: EncodeSettings): Promise<void> {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   const codec = Codec.findEncoderByName(name as FFEncoderCodec)
   if (codec === null) throw new Error(`no encoder ${name}`)
-  const encoder = new CodecContext()
+  using encoder = new CodecContext()
   encoder.allocContext3(codec)
   if (kind === 'video') {
     encoder.width = sink.buffersinkGetWidth()
@@ -80,19 +86,17 @@ export async function encode(settings: EncodeSettings): Promise<void> {
     encoder.channelLayout = sink.buffersinkGetChannelLayout()
     encoder.timeBase = new Rational(1, encoder.sampleRate)
   }
-  check(await encoder.open2(codec, Dictionary.fromObject({ flags: '+global_header', ...options })))
-  const muxer = new FormatContext()
+  using encoding = Dictionary.fromObject({ flags: '+global_header', ...options })
+  check(await encoder.open2(codec, encoding))
+  await using muxer = new FormatContext()
   check(muxer.allocOutputContext2(null, 'mp4', path))
   const stream = muxer.newStream(null)
   check(stream.codecpar.fromContext(encoder))
   stream.timeBase = encoder.timeBase
   stream.sampleAspectRatio = encoder.sampleAspectRatio
   check(await muxer.openOutput())
-  check(
-    await muxer.writeHeader(
-      Dictionary.fromObject(timescale ? { video_track_timescale: String(timescale) } : {}),
-    ),
-  )
+  using muxing = Dictionary.fromObject(timescale ? { video_track_timescale: String(timescale) } : {})
+  check(await muxer.writeHeader(muxing))
   const drain = async (): Promise<void> => {
     for (;;) {
       using packet = new Packet()
@@ -257,7 +261,8 @@ async function decode(
   decoder.allocContext3(codec)
   check(decoder.parametersToContext(stream.codecpar))
   decoder.pktTimebase = stream.timeBase
-  check(await decoder.open2(codec, Dictionary.fromObject({ err_detect: 'explode' })))
+  using strict = Dictionary.fromObject({ err_detect: 'explode' })
+  check(await decoder.open2(codec, strict))
   using packet = new Packet()
   packet.alloc()
   using frame = new Frame()

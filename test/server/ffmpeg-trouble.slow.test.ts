@@ -2,8 +2,6 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { AV_LOG_ERROR } from 'node-av/constants'
-import { Log } from 'node-av/lib'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { readConfig } from '../../src/config.ts'
 import { type Host, systemHost } from '../../src/host.ts'
@@ -29,7 +27,6 @@ const fakeIn = (name: string) => {
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'ffmpeg-trouble-'))
   wholeClip = join(directory, 'whole.mp4')
-  Log.setLevel(AV_LOG_ERROR)
   const graph = 'color=c=red:s=640x360:r=24:d=1,format=yuv420p[out]'
   await encode({ graph, kind: 'video', codec: 'libx264', path: wholeClip })
 })

@@ -1,0 +1,19 @@
+/** The FFmpeg program that tests of FFMPEG_PATH use. */
+import { accessSync, constants } from 'node:fs'
+import { delimiter, join } from 'node:path'
+
+function isProgram(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** FFMPEG_PATH, or `ffmpeg` on the PATH; null where there is none. */
+export function findFfmpeg(): string | null {
+  const folders = (process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, 'ffmpeg'))
+  const named = process.env['FFMPEG_PATH']
+  return (named === undefined ? folders : [named]).find(isProgram) ?? null
+}
