@@ -1,7 +1,9 @@
 /** demo and render: photographs in, a film out, through a real server that lives as long as the command. */
+import { fork } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { extname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { JobAnswer } from '../http/jobs.ts'
 import type { ApprovalRequest } from '../job/control-request.ts'
 import { canAsk, confirm } from './asking.ts'
@@ -56,9 +58,12 @@ async function renderFilm(
   try {
     const say = (line: string): void => void (values.json || terminal.out.write(`${line}\n`))
     if (isPlay) replicate = await startOwnReplicate(folder, env)
+    // Drawn while the server starts.
+    const drawn = positionals.length > 0 ? Promise.resolve(positionals) : samplePhotos(folder, say, signal)
+    drawn.catch(() => {})
     server = await startOwnServer(folder, { ...env, ...replicate?.serverEnv }, { isReached: isPlay })
     const client = connect(server.url, signal)
-    const photos = positionals.length > 0 ? positionals : await samplePhotos(folder, say)
+    const photos = await drawn
     const type = values.type ?? (positionals.length > 0 ? undefined : 'property_photos')
     const model = values.model ?? (isPlay ? playModel : undefined)
     const wishes = { ...values, type, model, isPlay, stake, say, ...context }
@@ -86,10 +91,24 @@ const tellKept = (folder: string): void =>
       `  DATA_DIR=${folder} coordinator serve\n`,
   )
 
-async function samplePhotos(folder: string, say: (line: string) => void): Promise<string[]> {
-  const { makeSamplePhotographs } = await import('../sample/sample.ts')
+/** Resolves with the pictures' paths, in no order of a tour. */
+async function samplePhotos(
+  folder: string,
+  say: (line: string) => void,
+  signal: AbortSignal,
+): Promise<string[]> {
   say('\n  No photographs given: making sample pictures of a house')
-  return makeSamplePhotographs(folder)
+  const module = fileURLToPath(new URL(`../sample/main${extname(import.meta.url)}`, import.meta.url))
+  const child = fork(module, [folder], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], signal })
+  return new Promise((resolve, reject) => {
+    child.once('message', (paths) => {
+      if (Array.isArray(paths)) resolve(paths.map(String))
+    })
+    child.once('error', reject)
+    child.once('exit', (code, end) =>
+      reject(new Error(`The sample pictures could not be made (${end ?? `exit code ${code}`})`)),
+    )
+  })
 }
 
 type Wishes = Parameters<typeof filmRequest>[1] &
