@@ -127,7 +127,7 @@ async function admit(
   let free = Math.min(places, startsAtOnce)
   let again = Number.POSITIVE_INFINITY
   const treasury = openTreasury(tx, options.budgets, now)
-  let jobPlaces = await jobPlacesNow(tx, limits.jobs)
+  let jobPlaces = await jobPlacesNow(tx, limits.jobs, now)
   const begun = new Set<number>()
   const turns =
     free > 0 ? await openTurns(tx, limit.name, { free, now, onlyBegun: jobPlaces <= 0 }) : undefined

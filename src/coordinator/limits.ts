@@ -38,8 +38,8 @@ export async function limitsNow(reader: Reader): Promise<LimitsNow> {
 }
 
 /** How many more jobs may be begun; counted where there is a limit. */
-export const jobPlacesNow = async (reader: Reader, limit: number | null): Promise<number> =>
-  limit === null ? Number.POSITIVE_INFINITY : limit - (await countProcessing(reader))
+export const jobPlacesNow = async (reader: Reader, limit: number | null, now: number): Promise<number> =>
+  limit === null ? Number.POSITIVE_INFINITY : limit - (await countProcessing(reader, now))
 
 const scopeOf = (renderer: string | undefined): string =>
   renderer === undefined ? 'all' : `renderer:${renderer}`
@@ -106,7 +106,7 @@ export function createLimitVerbs(options: LimitVerbsOptions): LimitVerbs {
         })
       }
       return {
-        jobs: { limit: limits.jobs, processing: await countProcessing(tx) },
+        jobs: { limit: limits.jobs, processing: await countProcessing(tx, now) },
         stop: stops.find(({ scope }) => scope === 'all'),
         renderers: standings,
       }

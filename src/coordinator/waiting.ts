@@ -59,7 +59,7 @@ export function createWaitReader(options: WaitReaderOptions) {
       return { code: 'scheduled', reason: 'it is to begin later', until: job.runAt, since: approvedAt }
     if (job.status !== 'approved') return undefined
     const { jobs } = await limitsNow(database)
-    if (jobs !== null && (await jobPlacesNow(database, jobs)) <= 0)
+    if (jobs !== null && (await jobPlacesNow(database, jobs, now)) <= 0)
       return { ...jobsLimitWait(jobs), since: approvedAt }
     return undefined
   }

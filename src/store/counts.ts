@@ -49,7 +49,9 @@ export const countStrays = async (reader: Reader): Promise<number> =>
 /** Tasks that ran when the process died, and wait for their time to begin again. */
 export const countAfterCrash = async (reader: Reader, now: number): Promise<number> =>
   countOf(
-    (await reader.get('select count(*) as n from tasks where crashed_at is not null and run_at > $1', [now]))!,
+    (await reader.get('select count(*) as n from tasks where crashed_at is not null and run_at > $1', [
+      now,
+    ]))!,
   )
 
 /** Webhooks that are to be delivered still. */

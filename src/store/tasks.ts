@@ -38,12 +38,10 @@ export const postponeTask = (
   runAt: number,
   tries: number,
 ): Promise<number> =>
-  tx.run('update tasks set run_at = $3, tries = $4, running = 0, crashed_at = null where kind = $1 and subject = $2', [
-    kind,
-    subject,
-    runAt,
-    tries,
-  ])
+  tx.run(
+    'update tasks set run_at = $3, tries = $4, running = 0, crashed_at = null where kind = $1 and subject = $2',
+    [kind, subject, runAt, tries],
+  )
 
 // A person has paused what would begin it again: everything, its renderer, or its job.
 const isPaused = `(
@@ -103,7 +101,9 @@ export interface CrashedTask extends KeptTask {
 
 /** Of a job. */
 export const listCrashed = async (reader: Reader, jobId: number): Promise<readonly CrashedTask[]> =>
-  (await reader.all('select * from tasks where job_id = $1 and crashed_at is not null', [jobId])).map((row) => ({
-    ...taskOf(row),
-    crashedAt: number(row, 'crashed_at'),
-  }))
+  (await reader.all('select * from tasks where job_id = $1 and crashed_at is not null', [jobId])).map(
+    (row) => ({
+      ...taskOf(row),
+      crashedAt: number(row, 'crashed_at'),
+    }),
+  )

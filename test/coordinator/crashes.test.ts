@@ -87,8 +87,9 @@ describe('a job during which the process dies again and again', () => {
     await house.coordinator.completeJob(id, new Uint8Array([1]))
   })
 
-  it('holds no place meanwhile that others could have', async () => {
+  it('holds no place meanwhile that others could have, of a renderer or of jobs', async () => {
     slots = 1
+    await house.coordinator.setLimits({ jobs: 1 })
     const jobId = await crashing()
     expect(runs(jobId)).toBe(false)
     const other = await house.job()

@@ -48,10 +48,8 @@ describe('a task during which the process dies', () => {
     await database.close()
     await live(concurrency)
   }
-  const enqueue = (
-    subject: string,
-    kind: 'render-scene' | 'follow-render' = 'render-scene',
-  ): Promise<void> => database.transaction((tx) => engine.enqueue(tx, { kind, subject, jobId: 1 }))
+  const enqueue = (subject: string, kind: 'render-scene' | 'follow-render' = 'render-scene'): Promise<void> =>
+    database.transaction((tx) => engine.enqueue(tx, { kind, subject, jobId: 1 }))
   const end = async (subject: string): Promise<void> => {
     running.get(subject)!()
     running.delete(subject)

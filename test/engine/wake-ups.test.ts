@@ -10,39 +10,9 @@ import { createLog } from '../../src/log.ts'
 import { type Database, DatabaseError } from '../../src/store/database.ts'
 import { migrate } from '../../src/store/migrate.ts'
 import { migrations } from '../../src/store/migrations/all.ts'
-import { type Clock, createClock } from '../clock.ts'
+import { createClock } from '../clock.ts'
+import { createRealClock } from '../real-clock.ts'
 import { newPlace, type Place } from '../store/open-database.ts'
-
-interface RealClock extends Clock {
-  /** Puts the wall clock on, or back. */
-  leap(ms: number): void
-  /** Lets the time pass until the next sleeper wakes, at most so long. */
-  pass(ms: number): void
-}
-
-/** As real ones are: time goes on between two calls, a timer may ring up to 1 ms early, and only the wall clock leaps. */
-function createRealClock(seed: number): RealClock {
-  const clock = createClock(seed)
-  let leapt = 0
-  const tick = (): void => clock.advance(clock.random() * 0.4)
-  return {
-    ...clock,
-    now: () => {
-      tick()
-      return Math.floor(clock.monotonic() + leapt)
-    },
-    monotonic: () => {
-      tick()
-      return clock.monotonic()
-    },
-    sleep: (ms, signal) => clock.sleep(Math.max(0.01, ms - clock.random()), signal),
-    leap: (ms) => (leapt += ms),
-    pass(ms) {
-      const next = clock.nextWakeAt()
-      clock.advance(Math.max(0, Math.min(ms, (next ?? Number.POSITIVE_INFINITY) - clock.monotonic())))
-    },
-  }
-}
 
 const full = new DatabaseError('disk_full', 'database or disk is full')
 const hour = 3_600_000

@@ -9,4 +9,13 @@ import { retention } from './0007-retention.ts'
 import { crashes } from './0008-crashes.ts'
 
 /** In the order they are applied. One that has been released is never changed: add another. */
-export const migrations: readonly Migration[] = [jobs, money, operating, webhooks, keys, timings, retention, crashes]
+export const migrations: readonly Migration[] = [
+  jobs,
+  money,
+  operating,
+  webhooks,
+  keys,
+  timings,
+  retention,
+  crashes,
+]
