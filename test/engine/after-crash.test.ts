@@ -1,10 +1,10 @@
-import fc from 'fast-check'
+import { array, assert, double, integer, property } from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { longestWaitMs, waitsAfterCrash } from '../../src/engine/after-crash.ts'
 
 const firstMs = 500
-const deaths = fc.array(fc.integer({ min: 1, max: 60 }), { maxLength: 80 })
-const chance = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
+const deaths = array(integer({ min: 1, max: 60 }), { maxLength: 80 })
+const chance = double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
 const settle = (crashes: readonly number[], share: number) =>
   waitsAfterCrash(
     crashes.map((count) => ({ crashes: count })),
@@ -13,8 +13,8 @@ const settle = (crashes: readonly number[], share: number) =>
 
 describe('what ran when the process died', () => {
   it('begins again at once the first time, and loses none', () => {
-    fc.assert(
-      fc.property(deaths, chance, (crashes, share) => {
+    assert(
+      property(deaths, chance, (crashes, share) => {
         const settled = settle(crashes, share)
         expect(settled.map(({ task }) => task.crashes)).toEqual(crashes)
         for (const { task, waitMs } of settled) if (task.crashes === 1) expect(waitMs).toBe(0)
@@ -23,8 +23,8 @@ describe('what ran when the process died', () => {
   })
 
   it('waits twice as long with each further death, and never longer than the longest wait', () => {
-    fc.assert(
-      fc.property(deaths, chance, (crashes, share) => {
+    assert(
+      property(deaths, chance, (crashes, share) => {
         for (const { task, waitMs } of settle(crashes, share)) {
           if (waitMs === 0) continue
           const most = Math.min(longestWaitMs, firstMs * 2 ** (task.crashes - 2))
@@ -36,8 +36,8 @@ describe('what ran when the process died', () => {
   })
 
   it('never waits all together where it is several, and those that died least often go first', () => {
-    fc.assert(
-      fc.property(deaths, chance, (crashes, share) => {
+    assert(
+      property(deaths, chance, (crashes, share) => {
         const settled = settle(crashes, share).filter(({ task }) => task.crashes > 1)
         const [now, later] = [true, false].map((isNow) =>
           settled.filter(({ waitMs }) => (waitMs === 0) === isNow).map(({ task }) => task.crashes),
