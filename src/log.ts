@@ -81,11 +81,15 @@ export const logLine = {
   cannotKeepTimes: (log: Log, err: unknown): void =>
     log.error({ err }, '[Workflow.Coordinator] Cannot look for jobs whose time has come; trying again'),
 
-  taskSetAside: (log: Log, task: Task, crashes: number): void =>
-    log.error(
-      { ...facts(task), crashes },
-      `[Workflow.Coordinator] The process has died ${crashes} times while it worked on job ${task.jobId}: its ${task.kind} task is set aside`,
-    ),
+  beginsAfterCrash: (log: Log, waits: readonly number[]): void => {
+    const later = waits.filter((waitMs) => waitMs > 0).length
+    const lastMs = Math.max(...waits)
+    const others = later === 0 ? '' : `, ${later} within ${Math.ceil(lastMs / 1000)} s`
+    log.warn(
+      { tasks: waits.length, later, last_ms: lastMs },
+      `[Workflow.Coordinator] The process died while ${waits.length} tasks ran: ${waits.length - later} begin again at once${others}`,
+    )
+  },
 
   providerPaused: (log: Log, renderer: string, waitMs: number, reason: string): void =>
     log.warn(

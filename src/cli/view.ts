@@ -196,6 +196,7 @@ const shortReasons: Readonly<Record<Waiting['code'], string>> = {
   unknown_price: 'its price is unknown',
   same_render: 'rendered just now',
   back_off: 'failed, to be tried again',
+  after_crash: 'begins again later',
   job_not_approved: '',
   queue: 'others are before it',
   unknown: 'looked for at the provider',

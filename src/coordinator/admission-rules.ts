@@ -61,6 +61,7 @@ export const waitCodes = [
   'unknown_price',
   'same_render',
   'back_off',
+  'after_crash',
   'job_not_approved',
   'queue',
   'unknown',

@@ -117,7 +117,8 @@ async function admit(
   const now = options.host.now()
   const limits = await limitsNow(tx)
   const limit = limits.of(configured)
-  options.onLimit(limit)
+  // Before the effects of what is started here: those count the places.
+  tx.afterCommit(() => options.onLimit(limit))
   const at = await rendererNow(tx, limit.name, now)
   // Who ends a person's pause asks for another look.
   if (at.stop) return undefined
@@ -126,7 +127,7 @@ async function admit(
   let free = Math.min(places, startsAtOnce)
   let again = Number.POSITIVE_INFINITY
   const treasury = openTreasury(tx, options.budgets, now)
-  let jobPlaces = await jobPlacesNow(tx, limits.jobs)
+  let jobPlaces = await jobPlacesNow(tx, limits.jobs, now)
   const begun = new Set<number>()
   const turns =
     free > 0 ? await openTurns(tx, limit.name, { free, now, onlyBegun: jobPlaces <= 0 }) : undefined
@@ -157,7 +158,7 @@ async function admit(
 
 /** What goes on at a renderer. */
 export const rendererNow = async (reader: Reader, renderer: string, now: number): Promise<RendererNow> => ({
-  ...(await occupancyOf(reader, renderer)),
+  ...(await occupancyOf(reader, renderer, now)),
   pause: await pauseOf(reader, renderer, now),
   stop: await stopOf(reader, renderer),
 })

@@ -91,7 +91,11 @@ export function createCoordinator(options: CoordinatorOptions): RunningCoordinat
   const admitSoon = (): void => admission.admitSoon()
   const starting = createStarting({ ...options, tell, admitSoon })
   const limits = new Map(options.renderers.map((limit) => [limit.name, limit]))
-  const onLimit = (limit: RendererLimit): void => void limits.set(limit.name, limit)
+  const onLimit = (limit: RendererLimit): void => {
+    const before = limits.get(limit.name)
+    limits.set(limit.name, limit)
+    if (before && before.maxConcurrency < limit.maxConcurrency) engine.wake()
+  }
   const admission = createAdmission({ ...options, budgets, starting, tell, onLimit })
   const news = createNews()
   const { rendererOf, taskOf } = offers(options.renderers)

@@ -223,6 +223,7 @@ const endsByItself: ReadonlySet<WaitCode> = new Set([
   'queue',
   'same_render',
   'fetching',
+  'after_crash',
   'stitching',
 ])
 

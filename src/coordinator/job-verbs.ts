@@ -1,3 +1,4 @@
+import type { Engine } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
 import type { Asset } from '../job/asset.ts'
 import type { Catalogue } from '../job/catalogue.ts'
@@ -86,6 +87,7 @@ export interface JobVerbs {
 
 export interface JobVerbsOptions {
   readonly database: Database
+  readonly engine: Engine
   readonly host: Host
   readonly log: Log
   readonly renderers: readonly RendererLimit[]
@@ -114,7 +116,7 @@ export const offers = (renderers: readonly RendererLimit[]) => ({
 })
 
 export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approveJob' | 'retryJob'> {
-  const { database, host, log, catalogue, tell, starting, ending, lookSoon } = options
+  const { database, engine, host, log, catalogue, tell, starting, ending, lookSoon } = options
   const { rendererOf } = offers(options.renderers)
 
   const scenesOf = (request: JobRequest, { scenes, format, fit }: Storyboard) =>
@@ -282,6 +284,7 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
         if ((await setResumed(tx, jobId, host.now())) === 0) throw await refused(tx, jobId, 'resume')
         await tell(tx, { type: 'job_resumed', jobId, data: {}, asked })
         await starting.rejoin(tx, jobId)
+        tx.afterCommit(() => engine.wake())
         return (await findJob(tx, jobId))!
       })
       logLine.jobResumed(log, jobId, asked.by)

@@ -1,4 +1,5 @@
 /** How much may go on at once, and what a person has stopped: readable and changeable while running. */
+import type { Engine } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
 import { type FieldProblem, invalid } from '../job/errors.ts'
 import type { Asked } from '../job/event.ts'
@@ -37,17 +38,18 @@ export async function limitsNow(reader: Reader): Promise<LimitsNow> {
 }
 
 /** How many more jobs may be begun; counted where there is a limit. */
-export const jobPlacesNow = async (reader: Reader, limit: number | null): Promise<number> =>
-  limit === null ? Number.POSITIVE_INFINITY : limit - (await countProcessing(reader))
+export const jobPlacesNow = async (reader: Reader, limit: number | null, now: number): Promise<number> =>
+  limit === null ? Number.POSITIVE_INFINITY : limit - (await countProcessing(reader, now))
 
 const scopeOf = (renderer: string | undefined): string =>
   renderer === undefined ? 'all' : `renderer:${renderer}`
 
-/** What a person has stopped that concerns a renderer: everything, or itself. */
-export async function stopOf(reader: Reader, renderer: string): Promise<Stop | undefined> {
-  const stops = await listStops(reader)
-  return stops.find(({ scope }) => scope === 'all') ?? stops.find(({ scope }) => scope === scopeOf(renderer))
-}
+/** What of that which a person has stopped concerns a renderer: everything, or itself. */
+export const stopAmong = (stops: readonly Stop[], renderer: string | undefined): Stop | undefined =>
+  stops.find(({ scope }) => scope === 'all') ?? stops.find(({ scope }) => scope === scopeOf(renderer))
+
+export const stopOf = async (reader: Reader, renderer: string): Promise<Stop | undefined> =>
+  stopAmong(await listStops(reader), renderer)
 
 export interface RendererStanding {
   readonly limit: RendererLimit
@@ -76,6 +78,7 @@ export interface LimitVerbs {
 
 export interface LimitVerbsOptions {
   readonly database: Database
+  readonly engine: Engine
   readonly host: Host
   readonly log: Log
   readonly renderers: readonly RendererLimit[]
@@ -83,7 +86,7 @@ export interface LimitVerbsOptions {
 }
 
 export function createLimitVerbs(options: LimitVerbsOptions): LimitVerbs {
-  const { database, host, log, renderers, admitSoon } = options
+  const { database, engine, host, log, renderers, admitSoon } = options
 
   const standing = (): Promise<LimitsStanding> =>
     database.transaction(async (tx) => {
@@ -97,13 +100,13 @@ export function createLimitVerbs(options: LimitVerbsOptions): LimitVerbs {
         standings.push({
           limit: limits.of(configured),
           configured,
-          inFlight: (await occupancyOf(tx, name)).inFlight,
+          inFlight: (await occupancyOf(tx, name, now)).inFlight,
           stop: stops.find(({ scope }) => scope === scopeOf(name)),
           pause: pause && pause.until > now ? pause : undefined,
         })
       }
       return {
-        jobs: { limit: limits.jobs, processing: await countProcessing(tx) },
+        jobs: { limit: limits.jobs, processing: await countProcessing(tx, now) },
         stop: stops.find(({ scope }) => scope === 'all'),
         renderers: standings,
       }
@@ -168,6 +171,7 @@ export function createLimitVerbs(options: LimitVerbsOptions): LimitVerbs {
       await database.transaction(async (tx) => {
         await deleteStop(tx, scope)
         tx.afterCommit(admitSoon)
+        tx.afterCommit(() => engine.wake())
       })
       logLine.resumed(log, scope, asked.by)
       return standing()

@@ -77,10 +77,9 @@ export function createSceneVerbs(options: SceneVerbsOptions): SceneVerbs {
 
   /** The kept clip is no good. Who took it for nothing is rendered after all; who paid for it decides himself. */
   const unusable = async (tx: Transaction, scene: Scene, failure: Failure): Promise<void> => {
-    const isSetAside = failure.code === 'process_killed'
-    const kept = isSetAside ? undefined : await findRender(tx, scene.renderKey)
+    const kept = await findRender(tx, scene.renderKey)
     if (kept) await forgetRender(tx, scene.renderKey, kept.artifact)
-    const retry = scene.attemptId === null && !isSetAside
+    const retry = scene.attemptId === null
     await settling.sceneEnded(tx, scene, { failure, retry, countsAsTry: false })
   }
 

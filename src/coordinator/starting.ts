@@ -40,7 +40,7 @@ export function createStarting({ engine, host, log, tell, admitSoon }: StartingO
     let places: number | undefined
     for (const { id: sceneId, jobId, jobApproved } of scenes) {
       if (jobApproved && !begun.has(jobId)) {
-        places ??= await jobPlacesNow(tx, (await limitsNow(tx)).jobs)
+        places ??= await jobPlacesNow(tx, (await limitsNow(tx)).jobs, host.now())
         // It takes them when it is begun.
         if (places <= 0) continue
         places--

@@ -36,8 +36,7 @@ export function createTimetable({ database, host, log, starting, ending }: Timet
   let asked = false
 
   /** Whether there may be more. */
-  const keep = async (tx: Transaction): Promise<boolean> => {
-    const now = host.now()
+  const keep = async (tx: Transaction, now: number): Promise<boolean> => {
     const due = await listScheduled(tx, now, atOnce)
     for (const id of due) await starting.rejoin(tx, id)
     const overdue = await listOverdue(tx, now, atOnce)
@@ -53,8 +52,10 @@ export function createTimetable({ database, host, log, starting, ending }: Timet
   }
 
   const look = async (): Promise<number> => {
-    while (!stopped.signal.aborted && (await database.transaction(keep)));
-    const next = await nextJobTimeAt(database, host.now())
+    // The same moment for what is due and what is to come: a job between two would be neither.
+    let now = host.now()
+    while (!stopped.signal.aborted && (await database.transaction((tx) => keep(tx, now)))) now = host.now()
+    const next = await nextJobTimeAt(database, now)
     return Math.min(longestMs, next === undefined ? longestMs : next - host.now())
   }
 

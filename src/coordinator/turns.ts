@@ -37,7 +37,8 @@ export async function openTurns(
   const size = Math.min(pageSize, free)
   const clients = await listWaitingClients(reader)
   // Turns are taken only where there are several.
-  const inFlight = clients.length > 1 ? await occupancyByClient(reader, renderer) : new Map<string, number>()
+  const inFlight =
+    clients.length > 1 ? await occupancyByClient(reader, renderer, now) : new Map<string, number>()
   const lines: Line[] = clients.map(({ clientId, queueAt }) => ({
     waiter: { clientId, queueAt, inFlight: inFlight.get(clientId) ?? 0 },
     scenes: [],

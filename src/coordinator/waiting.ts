@@ -5,20 +5,24 @@ import type { Attempt } from '../job/attempt.ts'
 import type { Job } from '../job/job.ts'
 import { spokenMoney } from '../job/price.ts'
 import type { Scene } from '../job/scene.ts'
+import type { TaskKind } from '../job/task.ts'
 import { listJobUnfinished } from '../store/attempts.ts'
 import type { Database } from '../store/database.ts'
 import { listDependencies } from '../store/dependencies.ts'
+import { listStops } from '../store/limits.ts'
 import { listScenes } from '../store/scenes.ts'
+import { type CrashedTask, listCrashed } from '../store/tasks.ts'
 import {
   type RendererLimit,
   type Waiting,
   type WaitingSince,
   jobsLimitWait,
   rendererWait,
+  stopWait,
 } from './admission-rules.ts'
 import { rendererNow, sceneWait } from './admission.ts'
 import { neededFor } from './approval.ts'
-import { jobPlacesNow, limitsNow } from './limits.ts'
+import { jobPlacesNow, limitsNow, stopAmong } from './limits.ts'
 import { type ConfiguredBudgets, openTreasury } from './treasury.ts'
 
 export interface JobWaiting {
@@ -27,6 +31,8 @@ export interface JobWaiting {
   /** Why each scene that waits does so, by its id. */
   readonly scenes: ReadonlyMap<string, WaitingSince>
 }
+
+type AfterCrash = (kind: TaskKind, subject: string | null, renderer?: string) => WaitingSince | undefined
 
 export interface WaitReaderOptions {
   readonly database: Database
@@ -53,14 +59,31 @@ export function createWaitReader(options: WaitReaderOptions) {
       return { code: 'scheduled', reason: 'it is to begin later', until: job.runAt, since: approvedAt }
     if (job.status !== 'approved') return undefined
     const { jobs } = await limitsNow(database)
-    if (jobs !== null && (await jobPlacesNow(database, jobs)) <= 0)
+    if (jobs !== null && (await jobPlacesNow(database, jobs, now)) <= 0)
       return { ...jobsLimitWait(jobs), since: approvedAt }
     return undefined
+  }
+
+  /** Why a task that ran when the process died has not begun again; undefined for any other. */
+  const afterCrash = async (job: Job, now: number): Promise<AfterCrash> => {
+    const running = engine.running()
+    const crashed = (await listCrashed(database, job.id)).filter(
+      (task) => !running.some(({ kind, subject }) => kind === task.kind && subject === task.subject),
+    )
+    const stops = crashed.length > 0 ? await listStops(database) : []
+    return (kind, subject, renderer) => {
+      const task = crashed.find((one) => one.kind === kind && one.subject === subject)
+      if (!task) return undefined
+      if (job.pausedAt !== null) return pausedWait(job, job.pausedAt)
+      const stop = stopAmong(stops, renderer)
+      return stop ? stopWait(stop) : crashWait(task, now)
+    }
   }
 
   const ofScenes = async (
     job: Job,
     scenes: readonly Scene[],
+    afterCrashOf: AfterCrash,
     ofJob: WaitingSince | undefined,
     now: number,
   ): Promise<ReadonlyMap<string, WaitingSince>> => {
@@ -79,7 +102,10 @@ export function createWaitReader(options: WaitReaderOptions) {
       const attempt = unfinished.find(({ id, sceneId, status }) =>
         status === 'held' ? sceneId === scene.id : id === scene.attemptId,
       )
-      const ofAttempt = attempt && attemptWait(attempt)
+      const ofAttempt =
+        afterCrashOf('render-scene', scene.attemptId, scene.renderer) ??
+        afterCrashOf('take-clip', scene.id) ??
+        (attempt && attemptWait(attempt))
       if (ofAttempt) waits.set(scene.id, ofAttempt)
       if (scene.status !== 'pending') continue
       const facts = { ...job, ...scene, jobId: job.id, priceMicros: scene.price_micros }
@@ -99,6 +125,7 @@ export function createWaitReader(options: WaitReaderOptions) {
     job: Job,
     scenes: readonly Scene[],
     waits: ReadonlyMap<string, WaitingSince>,
+    ofFilm: WaitingSince | undefined,
   ): WaitingSince | null => {
     if (job.status !== 'approved' && job.status !== 'processing') return null
     if (scenes.some(({ id, status }) => status === 'processing' && !waits.has(id))) return null
@@ -109,12 +136,12 @@ export function createWaitReader(options: WaitReaderOptions) {
       .some(({ kind, subject }) => kind === 'stitch-film' && subject === String(job.id))
     return isStitched || job.error
       ? null
-      : {
+      : (ofFilm ?? {
           code: 'stitching',
           reason: 'its clips are there, and its film waits for a place',
           until: null,
           since: job.updatedAt,
-        }
+        })
   }
 
   return {
@@ -125,9 +152,11 @@ export function createWaitReader(options: WaitReaderOptions) {
       const { toApproveMicros } = await neededFor(database, job, scenes)
       const isActive = job.status === 'approved' || job.status === 'processing'
       const ofJob = isActive ? await heldBack(job, now) : notActiveWait(job, toApproveMicros)
-      const waits = await ofScenes(job, scenes, ofJob, now)
+      const afterCrashOf = await afterCrash(job, now)
+      const waits = await ofScenes(job, scenes, afterCrashOf, ofJob, now)
       if (job.status === 'pending') return { job: approvalWait(job), scenes: waits }
-      return { job: ofWhole(job, scenes, waits), scenes: waits }
+      const ofFilm = afterCrashOf('stitch-film', String(jobId))
+      return { job: ofWhole(job, scenes, waits, ofFilm), scenes: waits }
     },
   }
 }
@@ -184,6 +213,14 @@ function attemptWait({ status, failure, unknownSince, updatedAt }: Attempt): Wai
     }
   return undefined
 }
+
+/** Why what ran when the process died has not begun again. */
+const crashWait = ({ crashes, runAt, crashedAt }: CrashedTask, now: number): WaitingSince => ({
+  code: 'after_crash',
+  reason: `the server died ${crashes === 1 ? 'once' : `${crashes} times`} while it ran; it begins again by itself`,
+  until: runAt > now ? runAt : null,
+  since: crashedAt,
+})
 
 const queueWait: Waiting = { code: 'queue', reason: 'others are before it', until: null }
 

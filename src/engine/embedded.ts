@@ -13,14 +13,14 @@ import {
   type KeptTask,
   deleteTask,
   insertTask,
-  listCrashing,
-  listDueTasks,
-  nextTaskAt,
-  noteCrashes,
+  listCutOff,
+  listFirstTasks,
   postponeTask,
+  setCrashed,
   setTaskRunning,
 } from '../store/tasks.ts'
-import { type Engine, ProcessKilledError, type TaskHandler, type TaskOptions } from './engine.ts'
+import { longestWaitMs, waitsAfterCrash } from './after-crash.ts'
+import type { Engine, TaskHandler, TaskOptions } from './engine.ts'
 
 export interface EmbeddedEngineOptions {
   readonly database: Database
@@ -28,14 +28,11 @@ export interface EmbeddedEngineOptions {
   readonly log: Log
   /** How often a task may reject before it is given up. */
   readonly maxTries?: number
-  /** The first wait after a rejection; it doubles with each, up to a minute. */
+  /** The first wait after a rejection, up to a minute, and after the process died again; it doubles with each. */
   readonly backoffMs?: number
 }
 
 const longestBackoffMs = 60_000
-
-/** So often the process may die while a job is worked on. */
-const mostCrashes = 3
 
 /** How long to wait for a database that refused, or for room on a disk: short beside a person's patience, long beside a try. */
 const refusedMs = 3000
@@ -64,16 +61,12 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
   const runs = new Map<string, Run>()
   const abort = new AbortController()
   const stopping = new AbortController()
-  /**
-   * The one task running that ran when the process died before. There is only one at a time, so that those that merely
-   * ran beside the one that brings it down come through.
-   */
-  let suspect: string | undefined
   let state: 'idle' | 'started' | 'stopping' = 'idle'
+  // Both by the monotonic clock: the wall clock may leap.
   let alarm: { readonly at: number; readonly cancel: AbortController } | undefined
   /** Until then nothing is begun: how it ends could not be noted, and its row would be due again at once. */
   let restUntil = Number.NEGATIVE_INFINITY
-  const isResting = (): boolean => host.now() < restUntil
+  const restMs = (): number => restUntil - host.monotonic()
 
   const kindOf = (name: TaskKind): Kind => {
     const kind = kinds.get(name)
@@ -86,58 +79,62 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
     const kind = kindOf(task.kind)
     const same = runs.get(keyOf(task))
     if (same) same.again = true
-    if (state !== 'started' || isResting() || same) return
-    if (task.crashes > 0 && suspect !== undefined) return
+    if (state !== 'started' || restMs() > 0 || same) return
     if (kind.running >= placesOf(kind)) {
       kind.behind = true
       return
     }
     kind.running++
-    if (task.crashes > 0) suspect = keyOf(task)
     const begun: Run = { task, cancelled: new AbortController(), again: false, done: Promise.resolve() }
-    begun.done = run(begun, kind).then((comesAgainAt) => {
+    begun.done = run(begun, kind).then((comesAgainMs) => {
       kind.running--
       runs.delete(keyOf(task))
       kind.looking?.add(keyOf(task))
       // Only now, when it is no longer taken for running: an alarm that rang before would have passed it over.
-      if (comesAgainAt !== undefined) wakeAt(comesAgainAt)
-      if (suspect === keyOf(task)) {
-        suspect = undefined
-        for (const name of kinds.keys()) look(name)
-      }
+      if (comesAgainMs !== undefined) wakeIn(comesAgainMs)
       if (kind.behind || begun.again) look(task.kind)
     })
     runs.set(keyOf(task), begun)
   }
 
-  /** Takes rows that are due into the places that are free. */
+  /**
+   * Takes rows that are due into the places that are free. However it ends, something looks again for what it left: an
+   * alarm, or the end of a run.
+   */
   const look = (name: TaskKind): void => {
     const kind = kindOf(name)
     kind.behind = true
-    if (state !== 'started' || isResting() || kind.looking) return
+    if (state !== 'started' || kind.looking) return
+    const rest = restMs()
+    if (rest > 0) return wakeIn(rest)
     if (kind.running >= placesOf(kind)) return
     kind.behind = false
     kind.looking = new Set()
     // The tasks that run are still rows: ask for one more than there is place for, to know whether that is all.
     const most = placesOf(kind) + 1
-    listDueTasks(database, name, { now: host.now(), suspects: suspect === undefined }, most).then(
+    listFirstTasks(database, name, most).then(
       (tasks) => {
         const ended = kind.looking
         kind.looking = undefined
+        // One moment for all: between two a row would be neither due nor to come.
+        const now = host.now()
+        const due = tasks.filter((task) => isDue(task, now))
         // Of a full answer all rows may have ended meanwhile, with others behind them.
-        kind.behind ||= tasks.length === most
-        for (const task of tasks) if (!ended?.has(keyOf(task)) && !runs.has(keyOf(task))) take(task)
+        kind.behind ||= due.length === most
+        for (const task of due) if (!ended?.has(keyOf(task)) && !runs.has(keyOf(task))) take(task)
+        const next = tasks.find((task) => !isDue(task, now))
+        if (next) wakeIn(next.runAt - now)
         if (kind.behind) look(name)
       },
       (error: unknown) => {
         kind.looking = undefined
         logLine.cannotTakeTasks(log, error)
-        wakeAt(host.now() + refusedMs)
+        wakeIn(refusedMs)
       },
     )
   }
 
-  /** Never rejects. Resolves to when the task is to be looked for again; undefined where it is done. */
+  /** Never rejects. Resolves to in how many ms the task is to be looked for again; undefined where it is done. */
   const run = async (begun: Run, kind: Kind): Promise<number | undefined> => {
     const { task, cancelled } = begun
     const signal = AbortSignal.any([abort.signal, cancelled.signal])
@@ -159,7 +156,8 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
         // The database itself refuses: the row is as it was.
         if (!isDiskFull(cause)) logLine.taskNotSettled(log, task, cause)
         else if (!isFull) logLine.waitsForRoom(log, task, refusedMs)
-        return (restUntil = host.now() + refusedMs)
+        restUntil = host.monotonic() + refusedMs
+        return refusedMs
       }
     }
   }
@@ -174,22 +172,25 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
         () => undefined,
       )
 
-  /** What ran when the process died is counted, and a job that died with it too often is given up. */
-  const setAside = async (): Promise<void> => {
-    await database.transaction((tx) => noteCrashes(tx))
-    for (const task of await listCrashing(database, mostCrashes)) {
-      logLine.taskSetAside(log, task, mostCrashes)
-      await kindOf(task.kind).options.onExhausted(task, new ProcessKilledError(mostCrashes))
-      await database.transaction((tx) => deleteTask(tx, task))
-    }
+  /** What ran when the process died is counted, and waits for its time. */
+  const noteCrashes = async (): Promise<void> => {
+    const now = host.now()
+    const waits = await database.transaction(async (tx) => {
+      const cutOff = (await listCutOff(tx)).map((task) => ({ ...task, crashes: task.crashes + 1 }))
+      const settled = waitsAfterCrash(cutOff, { firstMs: backoffMs, random: host.random })
+      for (const { task, waitMs } of settled)
+        await setCrashed(tx, { ...task, runAt: waitMs === 0 ? task.runAt : now + waitMs }, now)
+      return settled.map(({ waitMs }) => waitMs)
+    })
+    if (waits.length > 0) logLine.beginsAfterCrash(log, waits)
   }
 
-  const end = (begun: Run): Promise<number | undefined> =>
+  const end = (begun: Run): Promise<undefined> =>
     database.transaction(async (tx) => {
       // Within the transaction: whoever enqueues it again does so wholly before or wholly after.
       if (!begun.again) await deleteTask(tx, begun.task)
       else await postponeTask(tx, begun.task, host.now(), 0)
-      return begun.again ? host.now() : undefined
+      return undefined
     })
 
   const comeAgain = async (task: KeptTask, kind: Kind, error: unknown): Promise<number | undefined> => {
@@ -203,37 +204,36 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
   }
 
   const postpone = async (task: KeptTask, mostMs: number, tries: number): Promise<number> => {
-    const runAt = host.now() + Math.ceil(mostMs * (0.5 + host.random() / 2))
-    await database.transaction((tx) => postponeTask(tx, task, runAt, tries))
-    return runAt
+    const waitMs = Math.ceil(mostMs * (0.5 + host.random() / 2))
+    await database.transaction((tx) => postponeTask(tx, task, host.now() + waitMs, tries))
+    return waitMs
   }
 
-  const wakeAt = (at: number): void => {
+  const lookAtAll = (): void => {
+    for (const name of kinds.keys()) look(name)
+  }
+
+  const wakeIn = (ms: number): void => {
+    const at = host.monotonic() + ms
     if (state !== 'started' || (alarm && alarm.at <= at)) return
     alarm?.cancel.abort()
     const cancel = new AbortController()
     alarm = { at, cancel }
-    void host.sleep(Math.max(0, at - host.now()), cancel.signal).then(async () => {
+    void host.sleep(ms, cancel.signal).then(() => {
       if (cancel.signal.aborted) return
       alarm = undefined
-      for (const name of kinds.keys()) look(name)
-      await setAlarm().catch(() => wakeAt(host.now() + refusedMs))
+      lookAtAll()
     })
-  }
-
-  const setAlarm = async (): Promise<void> => {
-    if (isResting()) wakeAt(restUntil)
-    const next = await nextTaskAt(database, host.now())
-    if (next !== undefined) wakeAt(next)
   }
 
   return {
     async enqueue(tx, task: Task) {
       kindOf(task.kind)
-      const added = await insertTask(tx, task, host.now())
+      const now = host.now()
+      const added = await insertTask(tx, task, now)
       const same = runs.get(keyOf(task))
       if (added === 0 && same) same.again = true
-      if (added > 0) tx.afterCommit(() => take({ ...task, tries: 0, crashes: 0 }))
+      if (added > 0) tx.afterCommit(() => take({ ...task, tries: 0, crashes: 0, runAt: now }))
     },
 
     async cancel(tx, task) {
@@ -247,11 +247,12 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
 
     async start() {
       // Without room on the disk it is counted at another start.
-      await setAside().catch((error: unknown) => isDiskFull(error) || logLine.cannotTakeTasks(log, error))
+      await noteCrashes().catch((error: unknown) => isDiskFull(error) || logLine.cannotTakeTasks(log, error))
       state = 'started'
-      for (const name of kinds.keys()) look(name)
-      await setAlarm()
+      lookAtAll()
     },
+
+    wake: lookAtAll,
 
     async stop({ graceMs }) {
       if (state === 'stopping') return
@@ -272,5 +273,8 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
 
 const placesOf = ({ options: { concurrency } }: Kind): number =>
   typeof concurrency === 'number' ? concurrency : concurrency()
+
+/** One that is due later than any wait was written before the clock was put back. */
+const isDue = ({ runAt }: KeptTask, now: number): boolean => runAt <= now || runAt > now + longestWaitMs
 
 const keyOf = ({ kind, subject }: Pick<Task, 'kind' | 'subject'>): string => `${kind} ${subject}`

@@ -18,14 +18,11 @@ export type TaskHandler = (task: Task, context: TaskContext) => Promise<void>
 export interface TaskOptions {
   /** How many tasks of the kind run at once in this process; asked again for each where it may change. */
   readonly concurrency: number | (() => number)
-  /** It works on what users gave, and might bring the process down: deaths of the process while it runs are counted. */
+  /** It might bring the process down: if the process dies while it runs, it begins again later each time. */
   readonly isRisky?: boolean
   /** How often a task may reject before it is given up, where that is another number than the engine's own. */
   readonly maxTries?: number
-  /**
-   * Called when a task was tried `maxTries` times and rejected each time, or when the process died three times while it ran
-   * (`ProcessKilledError`); the task is then gone.
-   */
+  /** Called when a task was tried `maxTries` times and rejected each time; the task is then gone. */
   readonly onExhausted: (task: Task, error: unknown) => Promise<void>
 }
 
@@ -41,19 +38,10 @@ export interface Engine {
   handle(kind: TaskKind, options: TaskOptions, handler: TaskHandler): void
   /** Begins to run tasks, those left by an earlier process first. */
   start(): Promise<void>
+  /** Looks for tasks that may begin now: there are more places, or a pause is over. */
+  wake(): void
   /** Takes no more work, gives what runs `graceMs` to end, then aborts it; what is unfinished stays for the next start. */
   stop(options: { readonly graceMs: number }): Promise<void>
   /** The tasks running in this process now. */
   running(): readonly Task[]
-}
-
-/** The process has died too often while a task ran. */
-export class ProcessKilledError extends Error {
-  readonly code = 'process_killed'
-  constructor(crashes: number) {
-    super(
-      `The process died ${crashes} times while it worked on this job, so the job is set aside; if that had another cause, retry it`,
-    )
-    this.name = 'ProcessKilledError'
-  }
 }

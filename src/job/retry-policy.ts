@@ -22,7 +22,6 @@ const classOfCode: ReadonlyMap<string, ErrorClass> = new Map([
   ['killed', 'machine'],
   ['hung', 'machine'],
   ['too_long', 'machine'],
-  ['process_killed', 'machine'],
   ['damaged', 'clip'],
   ['incomplete', 'clip'],
   ['unreadable', 'clip'],

@@ -228,14 +228,18 @@ export interface Occupancy {
 }
 
 // A held attempt is older than the time after which its provider ends a render by itself, so it takes no slot.
-const takesSlot = `status in (${inFlight}) and status <> 'held'`
+// Nor does a render here that waits after a crash: others go on meanwhile. $2: now.
+const takesSlot = `status in (${inFlight}) and status <> 'held' and not exists (
+  select 1 from tasks join jobs on jobs.id = tasks.job_id
+  where tasks.kind = 'render-scene' and tasks.subject = attempts.id and tasks.crashed_at is not null
+    and (tasks.run_at > $2 or jobs.paused_at is not null))`
 
-export async function occupancyOf(reader: Reader, renderer: string): Promise<Occupancy> {
+export async function occupancyOf(reader: Reader, renderer: string, now: number): Promise<Occupancy> {
   const row = (await reader.get(
     `select count(*) as attempts,
        coalesce(sum(case when status = 'intended' and posted_at is null then 1 else 0 end), 0) as unsent
      from attempts where renderer = $1 and ${takesSlot}`,
-    [renderer],
+    [renderer, now],
   ))!
   return { inFlight: number(row, 'attempts'), unsent: Number(row.unsent) }
 }
@@ -254,10 +258,11 @@ export async function postedAt(reader: Reader, renderer: string, nth: number): P
 export async function occupancyByClient(
   reader: Reader,
   renderer: string,
+  now: number,
 ): Promise<ReadonlyMap<string, number>> {
   const rows = await reader.all(
     `select client_id, count(*) as attempts from attempts where renderer = $1 and ${takesSlot} group by client_id`,
-    [renderer],
+    [renderer, now],
   )
   return new Map(rows.map((row) => [text(row, 'client_id'), number(row, 'attempts')]))
 }

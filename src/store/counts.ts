@@ -46,6 +46,14 @@ export const countInFlight = async (reader: Reader): Promise<readonly AttemptCou
 export const countStrays = async (reader: Reader): Promise<number> =>
   countOf((await reader.get('select count(*) as n from strays'))!)
 
+/** Tasks that ran when the process died, and wait for their time to begin again. */
+export const countAfterCrash = async (reader: Reader, now: number): Promise<number> =>
+  countOf(
+    (await reader.get('select count(*) as n from tasks where crashed_at is not null and run_at > $1', [
+      now,
+    ]))!,
+  )
+
 /** Webhooks that are to be delivered still. */
 export const countUndelivered = async (reader: Reader): Promise<number> =>
   countOf((await reader.get('select count(*) as n from webhook_deliveries where next_at is not null'))!)

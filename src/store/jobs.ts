@@ -300,9 +300,14 @@ export async function nextJobTimeAt(reader: Reader, now: number): Promise<number
   return known.length === 0 ? undefined : Math.min(...known)
 }
 
-/** Jobs that are worked on now. */
-export async function countProcessing(reader: Reader): Promise<number> {
-  const row = await reader.get(`select count(*) as jobs from jobs where status = 'processing'`)
+/** Jobs that are worked on now. One all of whose work waits after a crash is not: others go on meanwhile. */
+export async function countProcessing(reader: Reader, now: number): Promise<number> {
+  const row = await reader.get(
+    `select count(*) as jobs from jobs where status = 'processing' and (
+       not exists (select 1 from tasks where job_id = jobs.id and crashed_at is not null and run_at > $1)
+       or exists (select 1 from tasks where job_id = jobs.id and (crashed_at is null or run_at <= $1)))`,
+    [now],
+  )
   return number(row!, 'jobs')
 }
 

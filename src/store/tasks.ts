@@ -1,10 +1,12 @@
 import type { Task, TaskKind } from '../job/task.ts'
 import type { Reader, Row, Transaction } from './database.ts'
-import { number, numberOrNull, text } from './sql.ts'
+import { number, text } from './sql.ts'
 
 /** A task as the embedded engine keeps it. */
 export interface KeptTask extends Task {
   readonly tries: number
+  /** When it is due, ms since the epoch. */
+  readonly runAt: number
   /** How often the process died while this ran. */
   readonly crashes: number
 }
@@ -14,6 +16,7 @@ const taskOf = (row: Row): KeptTask => ({
   subject: text(row, 'subject'),
   jobId: number(row, 'job_id'),
   tries: number(row, 'tries'),
+  runAt: number(row, 'run_at'),
   crashes: number(row, 'crashes'),
 })
 
@@ -35,45 +38,72 @@ export const postponeTask = (
   runAt: number,
   tries: number,
 ): Promise<number> =>
-  tx.run('update tasks set run_at = $3, tries = $4, running = 0 where kind = $1 and subject = $2', [
-    kind,
-    subject,
-    runAt,
-    tries,
-  ])
+  tx.run(
+    'update tasks set run_at = $3, tries = $4, running = 0, crashed_at = null where kind = $1 and subject = $2',
+    [kind, subject, runAt, tries],
+  )
 
-/** Tasks of a kind that are due, the longest due first. `suspects`: also those during which the process has died. */
-export const listDueTasks = async (
+// A person has paused what would begin it again: everything, its renderer, or its job.
+const isPaused = `(
+  exists (select 1 from jobs where jobs.id = tasks.job_id and jobs.paused_at is not null)
+  or exists (select 1 from stops where scope = 'all' or scope =
+    (select 'renderer:' || renderer from attempts where attempts.id = tasks.subject)))`
+
+/**
+ * A kind's first tasks by when they are due, those that run among them. Of those that ran when the process died, none that
+ * a person has paused.
+ */
+export const listFirstTasks = async (
   reader: Reader,
   kind: TaskKind,
-  { now, suspects }: { readonly now: number; readonly suspects: boolean },
   limit: number,
 ): Promise<readonly KeptTask[]> =>
   (
     await reader.all(
-      `select * from tasks where kind = $1 and run_at <= $2 and crashes <= $3 order by run_at, subject limit $4`,
-      [kind, now, suspects ? 1_000_000 : 0, limit],
+      `select * from tasks where kind = $1 and (crashed_at is null or not ${isPaused})
+       order by run_at, subject limit $2`,
+      [kind, limit],
     )
   ).map(taskOf)
 
-/** When the next task after `now` is due; undefined where there is none. */
-export async function nextTaskAt(reader: Reader, now: number): Promise<number | undefined> {
-  const row = await reader.get('select min(run_at) as next from tasks where run_at > $1', [now])
-  return (row && numberOrNull(row, 'next')) ?? undefined
-}
-
-/** Notes that a task runs, or doesn't any more: one that still does at the next start was cut off by a crash. */
+/** Notes that a task has begun, or was stopped: one that still runs at the next start was cut off by a crash. */
 export const setTaskRunning = (
   tx: Transaction,
   { kind, subject }: Pick<Task, 'kind' | 'subject'>,
   running: boolean,
 ): Promise<number> =>
-  tx.run('update tasks set running = $3 where kind = $1 and subject = $2', [kind, subject, running ? 1 : 0])
+  tx.run('update tasks set running = $3, crashed_at = null where kind = $1 and subject = $2', [
+    kind,
+    subject,
+    running ? 1 : 0,
+  ])
 
-/** The tasks that ran when the process died have one crash more. */
-export const noteCrashes = (tx: Transaction): Promise<number> =>
-  tx.run('update tasks set crashes = crashes + 1, running = 0 where running = 1')
+/** The tasks that ran when the process died, the oldest first. */
+export const listCutOff = async (reader: Reader): Promise<readonly KeptTask[]> =>
+  (await reader.all('select * from tasks where running = 1 order by run_at, kind, subject')).map(taskOf)
 
-/** Tasks during which the process has died so often. */
-export const listCrashing = async (reader: Reader, crashes: number): Promise<readonly KeptTask[]> =>
-  (await reader.all('select * from tasks where crashes >= $1 order by kind, subject', [crashes])).map(taskOf)
+/** The process died while it ran, once more; it begins again at `runAt`. */
+export const setCrashed = (
+  tx: Transaction,
+  { kind, subject, crashes, runAt }: KeptTask,
+  now: number,
+): Promise<number> =>
+  tx.run(
+    `update tasks set running = 0, crashes = $3, run_at = $4, crashed_at = $5 where kind = $1 and subject = $2`,
+    [kind, subject, crashes, runAt, now],
+  )
+
+/** A task that ran when the process died, and has not begun again. */
+export interface CrashedTask extends KeptTask {
+  /** When that was found, ms since the epoch. */
+  readonly crashedAt: number
+}
+
+/** Of a job. */
+export const listCrashed = async (reader: Reader, jobId: number): Promise<readonly CrashedTask[]> =>
+  (await reader.all('select * from tasks where job_id = $1 and crashed_at is not null', [jobId])).map(
+    (row) => ({
+      ...taskOf(row),
+      crashedAt: number(row, 'crashed_at'),
+    }),
+  )

@@ -12,6 +12,7 @@ import type { JobEvent } from '../job/event.ts'
 import { jobStatuses, sceneStatuses } from '../job/lifecycle.ts'
 import { listInFlight } from '../store/attempts.ts'
 import {
+  countAfterCrash,
   countInFlight,
   countJobs,
   countScenes,
@@ -104,6 +105,10 @@ function createPage(version: string) {
       'renderer',
       'status',
     ),
+    afterCrash: gauge(
+      'workflow_tasks_after_crash',
+      'Tasks that ran when the process died, and wait for their time to begin again',
+    ),
     held: gauge('workflow_held_attempts', 'Attempts that wait until a person decides'),
     slots: gauge('workflow_renderer_slots', 'Renders that may run at once', 'renderer'),
     slotsUsed: gauge('workflow_renderer_slots_used', 'Renders that have a place', 'renderer'),
@@ -193,6 +198,8 @@ export async function openMetrics(options: MetricsOptions): Promise<Metrics> {
     page.attempts.reset()
     for (const { renderer, status, count } of attempts) page.attempts.set({ renderer, status }, count)
     page.held.set(attempts.reduce((sum, { status, count }) => sum + (status === 'held' ? count : 0), 0))
+
+    page.afterCrash.set(await countAfterCrash(database, host.now()))
 
     const { stop, renderers } = await coordinator.limits()
     for (const { limit, inFlight, stop: own, pause } of renderers) {

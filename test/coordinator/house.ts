@@ -91,7 +91,9 @@ export async function openHouse({ place, slots = 4, clock = createClock() }: Hou
       kind === 'render-scene'
         ? coordinator.sceneFailed(task.subject, { code: 'internal', reason: String(error) }, false)
         : coordinator.failJob(task.jobId, String(error))
-    engine.handle(kind, { concurrency: 100, onExhausted }, (task, { signal }: TaskContext) =>
+    const isRisky = kind !== 'follow-render'
+    const concurrency = kind === 'render-scene' ? () => coordinator.rendersAtOnce() : 100
+    engine.handle(kind, { concurrency, isRisky, onExhausted }, (task, { signal }: TaskContext) =>
       kind === 'join-clips'
         ? Promise.resolve()
         : new Promise((resolve, reject) => {

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { RefusedError } from '../../src/job/errors.ts'
 import { type Clock, createClock } from '../clock.ts'
 import { newPlace, type Place } from '../store/open-database.ts'
+import { createRealClock } from '../real-clock.ts'
 import { type House, openHouse } from './house.ts'
 
 const refusalOf = (promise: Promise<unknown>): Promise<unknown> =>
@@ -131,4 +132,23 @@ describe('what a job has to do with the clock', () => {
     ])
     expect(await refused({ run_at: 'tomorrow' })).toMatchObject([{ field: 'run_at' }])
   })
+})
+
+it('a job is begun on time, at whatever moment timers ring and between whatever ticks of the clock', async () => {
+  const place = await newPlace('sqlite')
+  const clock = createRealClock(7)
+  const house = await openHouse({ place, slots: 1000, clock })
+  await house.coordinator.start()
+  for (let n = 0; n < 60; n++) {
+    const runAt = clock.now() + 20 + n
+    const { id } = await house.job(1, { run_at: new Date(runAt).toISOString() })
+    await house.coordinator.approveJob(id)
+    while (!house.coordinator.processingTasks().some(({ jobId }) => jobId === id)) {
+      for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+      clock.pass(100)
+    }
+    expect(clock.now() - runAt).toBeLessThan(1000)
+  }
+  await house.close()
+  await place.remove()
 })

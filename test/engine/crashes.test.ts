@@ -1,4 +1,4 @@
-/** Deaths of the process while a task runs: an engine whose database is closed under it stands for a killed process. */
+/** Deaths of the process while tasks run: an engine whose database is closed under it stands for a killed process. */
 import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createEmbeddedEngine } from '../../src/engine/embedded.ts'
@@ -14,49 +14,59 @@ describe('a task during which the process dies', () => {
   let place: Place
   let database: Database
   let engine: Engine
-  let running: Map<string, () => void>
-  let begun: string[]
-  let givenUp: [string, string][]
   const clock = createClock()
+  let running: Map<string, () => void>
+  let lines: string[]
 
   const settle = async (): Promise<void> => {
     for (let n = 0; n < 100; n++) await setImmediate()
   }
-  const live = async (): Promise<void> => {
+  const live = async (concurrency = 50): Promise<void> => {
     database = await place.open()
     await migrate(database, migrations)
     running = new Map()
-    begun = []
-    engine = createEmbeddedEngine({ database, host: clock, log: createLog({ level: 'silent' }) })
+    lines = []
+    const destination = {
+      write: (line: string) => lines.push((JSON.parse(line) as { msg: string }).msg),
+    }
+    engine = createEmbeddedEngine({ database, host: clock, log: createLog({ level: 'warn', destination }) })
+    const onExhausted = (): never => expect.unreachable('no death is the fault of a task')
     engine.handle(
       'render-scene',
-      {
-        concurrency: 4,
-        isRisky: true,
-        onExhausted: ({ subject }, error) => {
-          givenUp.push([subject, (error as { code: string }).code])
-          return Promise.resolve()
-        },
-      },
-      ({ subject }) =>
-        new Promise((resolve) => {
-          begun.push(subject)
-          running.set(subject, resolve)
-        }),
+      { concurrency, isRisky: true, onExhausted },
+      ({ subject }) => new Promise((resolve) => running.set(subject, resolve)),
     )
+    engine.handle('follow-render', { concurrency, onExhausted }, ({ subject }) => {
+      running.set(subject, () => undefined)
+      return new Promise(() => undefined)
+    })
     await engine.start()
     await settle()
   }
-  const die = async (): Promise<void> => {
+  const dieAndLive = async (concurrency?: number): Promise<void> => {
     await settle()
     await database.close()
+    await live(concurrency)
   }
-  const enqueue = (subject: string, jobId: number): Promise<void> =>
-    database.transaction((tx) => engine.enqueue(tx, { kind: 'render-scene', subject, jobId }))
+  const enqueue = (subject: string, kind: 'render-scene' | 'follow-render' = 'render-scene'): Promise<void> =>
+    database.transaction((tx) => engine.enqueue(tx, { kind, subject, jobId: 1 }))
+  const end = async (subject: string): Promise<void> => {
+    running.get(subject)!()
+    running.delete(subject)
+    await settle()
+  }
+  /** Moves the time on until it runs; resolves to how long that took. */
+  const waited = async (subject: string): Promise<number> => {
+    const began = clock.now()
+    while (!running.has(subject)) {
+      clock.advance(50)
+      await setImmediate()
+    }
+    return clock.now() - began
+  }
 
   beforeEach(async () => {
     place = await newPlace('sqlite')
-    givenUp = []
     await live()
   })
   afterEach(async () => {
@@ -64,70 +74,112 @@ describe('a task during which the process dies', () => {
     await place.remove()
   })
 
-  it('is set aside after the third time', async () => {
-    await enqueue('poison', 1)
-    for (let deaths = 1; deaths < 3; deaths++) {
-      await die()
-      await live()
-      expect(begun).toEqual(['poison'])
+  it('begins again at once, with all that ran beside it', async () => {
+    for (let n = 0; n < 50; n++) await enqueue(`task ${n}`)
+    await dieAndLive()
+    expect(running.size).toBe(50)
+    expect(lines).toEqual([
+      '[Workflow.Coordinator] The process died while 50 tasks ran: 50 begin again at once',
+    ])
+  })
+
+  it('begins again the second time, too: half of all at once, and the rest within a second', async () => {
+    for (let n = 0; n < 50; n++) await enqueue(`task ${n}`)
+    await dieAndLive()
+    await dieAndLive()
+    expect(running.size).toBe(25)
+    expect(lines).toEqual([
+      '[Workflow.Coordinator] The process died while 50 tasks ran: 25 begin again at once, 25 within 1 s',
+    ])
+    clock.advance(500)
+    await settle()
+    expect(running.size).toBe(50)
+  })
+
+  it('begins later each time, up to five minutes, and is never given up', async () => {
+    await enqueue('poison')
+    const waits: number[] = []
+    for (let deaths = 0; deaths < 20; deaths++) {
+      await dieAndLive()
+      waits.push(await waited('poison'))
     }
-    await die()
-    await live()
-    expect(begun).toEqual([])
-    expect(givenUp).toEqual([['poison', 'process_killed']])
+    expect(waits[0]).toBe(0)
+    expect(waits[1]).toBeLessThanOrEqual(500)
+    for (let death = 2; death < 10; death++) {
+      expect(waits[death]).toBeGreaterThanOrEqual(250 * 2 ** (death - 1))
+      expect(waits[death]).toBeLessThanOrEqual(500 * 2 ** (death - 1) + 50)
+    }
+    for (const wait of waits.slice(11)) expect(wait).toBeLessThanOrEqual(300_050)
+    expect(Math.min(...waits.slice(11))).toBeGreaterThanOrEqual(150_000)
+    await end('poison')
     expect(await database.all('select * from tasks')).toEqual([])
   })
 
-  it('takes none along that only ran beside it: suspects run one after the other', async () => {
-    for (const [index, subject] of ['a', 'b', 'poison', 'c'].entries()) await enqueue(subject, index)
-    for (let deaths = 0; deaths < 8 && givenUp.length === 0; deaths++) {
-      await settle()
-      // Who is not the poison comes to his end, as soon as he runs without it.
-      while (!running.has('poison') && running.size > 0) {
-        const [subject, end] = [...running][0]!
-        running.delete(subject)
-        end()
-        await settle()
-      }
-      await die()
-      await live()
+  it('has no other behind it while it waits, though there is one place alone', async () => {
+    await dieAndLive(1)
+    await enqueue('poison')
+    for (let deaths = 0; deaths < 6; deaths++) {
+      await dieAndLive(1)
+      await waited('poison')
     }
-    expect(givenUp).toEqual([['poison', 'process_killed']])
-    while (running.size > 0) {
-      for (const [subject, end] of running) {
-        running.delete(subject)
-        end()
-      }
-      await settle()
-    }
-    expect(await database.all('select * from tasks')).toEqual([])
+    await dieAndLive(1)
+    await enqueue('other')
+    await settle()
+    expect([...running.keys()]).toEqual(['other'])
+    await end('other')
+    await waited('poison')
   })
 
-  it('is counted alone: one death is one, however many tasks of a job ran', async () => {
-    for (const subject of ['one', 'two', 'three']) await enqueue(subject, 7)
-    await die()
+  it('lets work come to its end however often the process dies', async () => {
+    for (let n = 0; n < 20; n++) await enqueue(`task ${n}`)
+    let deaths = 0
+    while ((await database.all('select 1 from tasks')).length > 0) {
+      // A process that lives just long enough for one task.
+      while (running.size === 0) {
+        clock.advance(1000)
+        await setImmediate()
+      }
+      await end([...running.keys()][0]!)
+      await dieAndLive()
+      expect(++deaths).toBeLessThanOrEqual(20)
+    }
+  })
+
+  it('does not delay what is followed at a provider', async () => {
+    await enqueue('paid', 'follow-render')
+    for (let deaths = 0; deaths < 6; deaths++) {
+      await dieAndLive()
+      expect([...running.keys()]).toEqual(['paid'])
+    }
+  })
+
+  it('is delayed no longer by a clock that is put back', async () => {
+    await enqueue('poison')
+    for (let deaths = 0; deaths < 8; deaths++) {
+      await dieAndLive()
+      await waited('poison')
+    }
+    await settle()
+    await database.close()
+    clock.advance(-5 * 3_600_000)
     await live()
-    expect(givenUp).toEqual([])
-    expect(begun).toHaveLength(1)
+    expect(await waited('poison')).toBeLessThanOrEqual(300_000)
   })
 
   it('is not counted where the engine was stopped as it should be', async () => {
-    await enqueue('long', 1)
+    await enqueue('long')
     for (let restarts = 0; restarts < 4; restarts++) {
       await settle()
       const stopped = engine.stop({ graceMs: 0 })
       await settle()
       running.get('long')!()
       await stopped
-      await die()
-      await database.close().catch(() => undefined)
-      database = await place.open()
-      const [row] = await database.all('select crashes, running from tasks')
-      if (row) expect(row).toEqual({ crashes: 0, running: 0 })
       await database.close()
       await live()
-      if (!running.has('long')) await enqueue('long', 1)
+      expect(lines).toEqual([])
+      if (!running.has('long')) await enqueue('long')
     }
-    expect(givenUp).toEqual([])
+    const [row] = await database.all('select crashes from tasks')
+    expect(row).toEqual({ crashes: 0 })
   })
 })

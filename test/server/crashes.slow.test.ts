@@ -1,41 +1,65 @@
-/** A job during which the real server is killed three times is set aside; the one beside it gets its film. */
+/** The real server is killed again and again during the same work: nothing fails, and nothing has to be retried. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, it } from 'vitest'
-import { ask, createJob, jobUntil, startServer } from './process.ts'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createFakeFfmpeg, hanging } from './fake-ffmpeg.ts'
+import { ask, createJob, jobUntil, type ServerProcess, startServer } from './process.ts'
 
-it('a job that kills its process three times is set aside and says so, and the others go on', async () => {
-  const dataDir = mkdtempSync(join(tmpdir(), 'crashes-'))
-  const env = { LOCAL_MAX_CONCURRENCY: '1' }
-  let server = await startServer(dataDir, env)
-  try {
-    const poison = await createJob(server, 1, { resolution: '1080p', clip_duration: 20 })
-    const other = await createJob(server, 1, { resolution: '360p', clip_duration: 1, title: 'Other' })
-    await ask(server, 'POST', `/api/v3/jobs/${poison}/approve`)
-    await ask(server, 'POST', `/api/v3/jobs/${other}/approve`)
-    for (let deaths = 0; deaths < 3; deaths++) {
-      await jobUntil(server, poison, ({ current_stage }) => current_stage === 'rendering')
-      // The work has begun, and that is on disk.
-      await jobUntil(server, poison, (_job, [scene]) => scene!.progress_percentage > 0)
-      await server.kill('SIGKILL')
-      server = await startServer(dataDir, env)
-    }
-    const { job } = await jobUntil(server, poison, ({ status }) => status === 'failed')
-    expect(job.error).toMatchObject({
-      code: 'process_killed',
-      reason: expect.stringMatching(
-        /^The process died 3 times while it worked on this job, so the job is set aside/,
-      ),
-    })
-    expect(server.lines.join('\n')).toContain(
-      `The process has died 3 times while it worked on job ${poison}: its render-scene task is set aside`,
-    )
-    await jobUntil(server, other, ({ status }) => status === 'completed')
-    expect((await ask(server, 'POST', `/api/v3/jobs/${poison}/retry`)).status).toBe(200)
-    await jobUntil(server, poison, ({ status }) => status === 'processing')
-  } finally {
+describe('a server that is killed again and again', () => {
+  let dataDir: string
+  let server: ServerProcess
+  beforeEach(() => {
+    dataDir = mkdtempSync(join(tmpdir(), 'crashes-'))
+  })
+  afterEach(async () => {
     await server.kill('SIGKILL')
     rmSync(dataDir, { recursive: true, force: true })
+  })
+
+  const approved = async (scenes: number, parameters: object): Promise<number> => {
+    const jobId = await createJob(server, scenes, parameters)
+    expect((await ask(server, 'POST', `/api/v3/jobs/${jobId}/approve`)).status).toBe(200)
+    return jobId
   }
-}, 120_000)
+
+  it('says why a job waits, lets the others go on, and ends both with their films', async () => {
+    const ffmpeg = createFakeFfmpeg(dataDir)
+    ffmpeg.behave(hanging)
+    const env = { LOCAL_MAX_CONCURRENCY: '1' }
+    server = await startServer(dataDir, { ...env, FFMPEG_PATH: ffmpeg.path })
+    const long = await approved(1, {})
+    for (let deaths = 1; deaths <= 5; deaths++) {
+      await jobUntil(server, long, () => ffmpeg.runs().length === deaths)
+      await server.kill('SIGKILL')
+      // The last one has an FFmpeg that comes to an end.
+      server = await startServer(dataDir, { ...env, ...(deaths < 5 && { FFMPEG_PATH: ffmpeg.path }) })
+    }
+    const { job } = await jobUntil(server, long, (_job, [scene]) => scene.waiting !== null)
+    expect(job.waiting).toMatchObject({
+      code: 'after_crash',
+      reason: 'the server died 5 times while it ran; it begins again by itself',
+      until: expect.any(String),
+    })
+    const other = await approved(1, { title: 'Other' })
+    await jobUntil(server, other, ({ status }) => status === 'completed')
+    const { scenes } = await jobUntil(server, long, ({ status }) => status === 'completed')
+    expect(scenes.map(({ tries }) => tries)).toEqual([1])
+    expect(server.lines.join('\n')).toContain('The process died while 1 tasks ran: 0 begin again at once')
+  })
+
+  it('begins all 50 renders that ran again at once, beside each other', async () => {
+    const ffmpeg = createFakeFfmpeg(dataDir)
+    ffmpeg.behave(hanging)
+    const env = { LOCAL_MAX_CONCURRENCY: '50', FFMPEG_PATH: ffmpeg.path }
+    server = await startServer(dataDir, env)
+    const jobId = await approved(50, {})
+    await jobUntil(server, jobId, () => ffmpeg.runs().length === 50)
+    await server.kill('SIGKILL')
+
+    server = await startServer(dataDir, env)
+    // None of them ends: each has begun without waiting for another.
+    await jobUntil(server, jobId, () => ffmpeg.runs().length === 100)
+    expect(server.lines.join('\n')).toContain('The process died while 50 tasks ran: 50 begin again at once')
+  })
+})

@@ -84,18 +84,6 @@ async function expectPaidOnce(server: ServerProcess, jobId: number, scenes: numb
   expect(ledger.unaccounted).toEqual([])
 }
 
-/** Three deaths in the same piece of work look like its own doing: a person lets it go on, which costs nothing. */
-async function persisted(server: ServerProcess, jobId: number): Promise<void> {
-  const { job } = await jobUntil(
-    server,
-    jobId,
-    ({ status, error }) => status === 'completed' || error?.code === 'process_killed',
-  )
-  if (job.status === 'completed') return
-  await jobUntil(server, jobId, ({ status }) => status === 'failed')
-  expect((await ask(server, 'POST', `/api/v3/jobs/${jobId}/retry`)).status).toBe(200)
-}
-
 describe('a server that buys renders', () => {
   it.each([11, 12, 13])(
     'and is killed again and again at moments drawn from seed %i pays for each scene once',
@@ -111,7 +99,6 @@ describe('a server that buys renders', () => {
         await server.kill('SIGKILL')
         server = await start()
       }
-      await persisted(server, jobId)
       await expectPaidOnce(server, jobId, scenes)
     },
     // A server that dies just before it sends a request has to prove that it never did, which takes minutes.

@@ -1,0 +1,193 @@
+/** What a user and an operator see of work that ran when the process died, and what they can do about it. */
+import { setImmediate } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { openMetrics } from '../../src/telemetry/metrics.ts'
+import { createClock } from '../clock.ts'
+import { newPlace, type Place } from '../store/open-database.ts'
+import { parseExposition, valueOf } from '../telemetry/exposition.ts'
+import { type House, openHouse } from './house.ts'
+
+describe('a job during which the process dies again and again', () => {
+  let place: Place
+  let house: House
+  let slots: number
+  const clock = createClock()
+
+  const settle = async (): Promise<void> => {
+    for (let n = 0; n < 100; n++) await setImmediate()
+  }
+  /** The process ends, and another begins. */
+  const die = async (): Promise<void> => {
+    await settle()
+    await house.database.close()
+    house = await openHouse({ place, slots, clock })
+    await house.coordinator.start()
+    await settle()
+  }
+  /** A job whose only scene waits after some deaths. */
+  const crashing = async (deaths = 6): Promise<number> => {
+    const { id } = await house.job()
+    await house.coordinator.approveJob(id)
+    for (let death = 0; death < deaths; death++) {
+      await running(id)
+      await die()
+    }
+    return id
+  }
+  const runs = (jobId: number): boolean => house.engine.running().some((task) => task.jobId === jobId)
+  const running = async (jobId: number): Promise<void> => {
+    while (!runs(jobId)) {
+      clock.advance(1000)
+      await setImmediate()
+    }
+  }
+  const waitCode = async (jobId: number): Promise<string | undefined> =>
+    (await house.coordinator.waiting(jobId)).job?.code
+
+  beforeEach(async () => {
+    place = await newPlace('sqlite')
+    slots = 4
+    house = await openHouse({ place, slots, clock })
+    await house.coordinator.start()
+  })
+  afterEach(async () => {
+    await house.close()
+    await place.remove()
+  })
+
+  it('says so as the reason why its scene and the job wait, with since and until when, and never fails', async () => {
+    const jobId = await crashing()
+    const { job, scenes } = await house.coordinator.waiting(jobId)
+    expect(job).toEqual({
+      code: 'after_crash',
+      reason: 'the server died 6 times while it ran; it begins again by itself',
+      since: clock.now(),
+      until: expect.any(Number),
+    })
+    expect(job!.until! - clock.now()).toBeGreaterThan(0)
+    expect([...scenes.values()]).toEqual([job])
+    clock.advance(job!.until! - clock.now())
+    await settle()
+    expect(await house.coordinator.waiting(jobId)).toEqual({ job: null, scenes: new Map() })
+    await house.render(await house.next('render-scene'))
+    expect((await house.coordinator.scenes(jobId))[0]).toMatchObject({ status: 'completed', tries: 1 })
+  })
+
+  it('says the same of its film', async () => {
+    const { id } = await house.job()
+    await house.coordinator.approveJob(id)
+    await house.render(await house.next('render-scene'))
+    for (let death = 0; death < 3; death++) {
+      await running(id)
+      await die()
+    }
+    expect(await waitCode(id)).toBe('after_crash')
+    await running(id)
+    expect(await waitCode(id)).toBeUndefined()
+    await house.coordinator.completeJob(id, new Uint8Array([1]))
+  })
+
+  it('holds no place meanwhile that others could have, of a renderer or of jobs', async () => {
+    slots = 1
+    await house.coordinator.setLimits({ jobs: 1 })
+    const jobId = await crashing()
+    expect(runs(jobId)).toBe(false)
+    const other = await house.job()
+    await house.coordinator.approveJob(other.id)
+    await settle()
+    expect(runs(other.id)).toBe(true)
+    expect((await house.coordinator.limits()).renderers[0]!.inFlight).toBe(1)
+  })
+
+  it('is counted by the metrics', async () => {
+    const count = async (): Promise<number | undefined> => {
+      const feed = { readers: () => 0 }
+      const metrics = await openMetrics({
+        ...house,
+        feed,
+        host: clock,
+        version: '1',
+        freeBytes: async () => 1,
+      })
+      const page = parseExposition(await metrics.text())
+      metrics.stop()
+      return valueOf(page, 'workflow_tasks_after_crash')
+    }
+    const jobId = await crashing()
+    expect(await count()).toBe(1)
+    await running(jobId)
+    await settle()
+    expect(await count()).toBe(0)
+  })
+
+  it.each(['its job', 'everything', 'its renderer'] as const)(
+    'begins no more while a person has paused %s, over restarts too, and at once when it is resumed',
+    async (what) => {
+      const jobId = await crashing()
+      const asked = { by: 'ops' }
+      const request = what === 'its renderer' ? { renderer: 'local' } : {}
+      if (what === 'its job') await house.coordinator.pauseJob(jobId, {}, asked)
+      else await house.coordinator.pause(request, asked)
+      const code = { 'its job': 'job_paused', everything: 'paused', 'its renderer': 'renderer_paused' }[what]
+      expect(await waitCode(jobId)).toBe(code)
+      clock.advance(3_600_000)
+      await settle()
+      expect(runs(jobId)).toBe(false)
+      await die()
+      expect(runs(jobId)).toBe(false)
+      expect(await waitCode(jobId)).toBe(code)
+
+      if (what === 'its job') await house.coordinator.resumeJob(jobId, asked)
+      else await house.coordinator.resume(request, asked)
+      await settle()
+      expect(runs(jobId)).toBe(true)
+      expect(await waitCode(jobId)).toBeUndefined()
+    },
+  )
+
+  it('is not begun again after the first death, where its job was paused meanwhile', async () => {
+    const { id } = await house.job()
+    await house.coordinator.approveJob(id)
+    await running(id)
+    await house.coordinator.pauseJob(id)
+    await die()
+    expect(runs(id)).toBe(false)
+    await house.coordinator.resumeJob(id)
+    await settle()
+    expect(runs(id)).toBe(true)
+  })
+
+  it('is cancelled as any other, and is never begun again', async () => {
+    const jobId = await crashing()
+    await house.coordinator.cancelJob(jobId)
+    expect((await house.coordinator.job(jobId)).status).toBe('cancelled')
+    expect(await house.database.all('select * from tasks')).toEqual([])
+    await die()
+    clock.advance(3_600_000)
+    await settle()
+    expect(house.engine.running()).toEqual([])
+  })
+})
+
+it('a render for which there was no place begins as soon as there is one again', async () => {
+  const clock = createClock()
+  const place = await newPlace('sqlite')
+  const house = await openHouse({ place, clock })
+  await house.coordinator.start()
+  const { id } = await house.job(2)
+  await house.coordinator.approveJob(id)
+  const [failing, other] = [await house.next('render-scene'), await house.next('render-scene')]
+  const limit = (max_concurrency: number) =>
+    house.coordinator.setLimits({ renderers: { local: { max_concurrency } } })
+  await limit(1)
+  failing.reject(new Error('not now'))
+  for (let seconds = 0; seconds < 60; seconds++) {
+    for (let n = 0; n < 10; n++) await setImmediate()
+    clock.advance(1000)
+  }
+  expect(house.engine.running()).toEqual([expect.objectContaining({ subject: other.subject })])
+  await limit(2)
+  expect(await house.next('render-scene')).toMatchObject({ subject: failing.subject })
+  await house.close()
+  await place.remove()
+})
