@@ -135,7 +135,11 @@ export async function openWorkflow(
       artifacts,
       takeAsset,
       log,
-      hosts: [config.host, ...(config.publicBaseUrl ? [new URL(config.publicBaseUrl).hostname] : [])],
+      hosts: [
+        config.host,
+        ...config.allowedHosts,
+        ...(config.publicBaseUrl ? [new URL(config.publicBaseUrl).hostname] : []),
+      ],
       ...(outside.gate && { gate: outside.gate }),
       access: { keysRequired: config.keysRequired, ratePerMinute: config.ratePerMinute },
       feed,
@@ -209,11 +213,15 @@ const noRoom = (dataDir: string, cause: unknown): DatabaseError =>
   )
 
 /** A server that others reach and that lets nobody in would only look as if it ran. */
-async function requireKey({ host, publicBaseUrl, dataDir }: Config, keys: KeyVerbs): Promise<void> {
+async function requireKey(
+  { host, allowedHosts, publicBaseUrl, dataDir }: Config,
+  keys: KeyVerbs,
+): Promise<void> {
   if (await keys.hasKey()) return
+  const named = allowedHosts.length === 0 ? '' : `, ALLOWED_HOSTS ${allowedHosts.join(',')}`
   const reached = publicBaseUrl === undefined ? '' : `, reached at ${publicBaseUrl}`
   throw new ConfigError(
-    `Whoever reaches this server (HOST ${host}${reached}) needs a key, and there is none that is valid in ${dataDir}. ` +
+    `Whoever reaches this server (HOST ${host}${named}${reached}) needs a key, and there is none that is valid in ${dataDir}. ` +
       'Create one, with the same DATA_DIR: coordinator keys create --name ops --scopes admin. ' +
       'On a machine where everybody may spend your money: REQUIRE_KEYS=false',
   )

@@ -92,9 +92,11 @@ Usage: coordinator serve
 Environment:
   PORT, HOST               where it listens: 4000, 127.0.0.1 if not given
   DATA_DIR                 its database and files: ./data if not given
+  ALLOWED_HOSTS            more names it answers to, with commas; .example.com
+                           means all below it, too
   REQUIRE_KEYS             true or false; if not given, keys are needed where
-                           others reach the server: HOST is not this machine
-                           alone, or PUBLIC_BASE_URL is set
+                           others reach the server: HOST or ALLOWED_HOSTS is
+                           not this machine alone, or PUBLIC_BASE_URL is set
   RATE_LIMIT_PER_MINUTE    requests for each key: 1200 if not given, 0 for no
                            limit
   FFMPEG_PATH              an FFmpeg program, absolute; the FFmpeg that npm
