@@ -6,17 +6,17 @@ import type { Host } from '../host.ts'
 import type { Key, Scope } from '../job/key.ts'
 import { type Log, logLine } from '../log.ts'
 import { addressOf } from './path.ts'
-import { setPrincipal } from './principal.ts'
+import { remoteAddress, setCaller, setPrincipal } from './principal.ts'
 import { HttpProblem } from './problem.ts'
 import { type RateLimit, type Taken, callerAt, createRateLimit, isLoopbackCaller } from './rate-limit.ts'
 
-/** `open`: to all, counted by address. `uncounted`: to all, as who asks has a proof of its own, or asks how we are. */
-export type Access = Scope | 'open' | 'uncounted'
+/** `open`: to all, counted by address. `health`: so, too, but apart from all else. `uncounted`: to all, as who asks has a proof of its own. */
+export type Access = Scope | 'open' | 'health' | 'uncounted'
 
 /** The one table of who may do what. A route that is not in it needs `admin`. */
 export const accessByRoute: Readonly<Record<string, Access>> = {
-  'GET /livez': 'uncounted',
-  'GET /readyz': 'uncounted',
+  'GET /livez': 'health',
+  'GET /readyz': 'health',
   [`GET ${addressOf.inputPattern}`]: 'uncounted',
   [`POST ${addressOf.webhookPattern}`]: 'uncounted',
   'GET /api/openapi.json': 'open',
@@ -93,6 +93,9 @@ export interface AccessOptions {
   readonly ratePerMinute: number
 }
 
+/** Of each address. A probe must not fail because a limit was set low, or used up by others. */
+const healthPerMinute = 1200
+
 /** Whoever tries keys from one address is not even told that they are wrong. */
 const failuresPerMinute = 20
 
@@ -108,6 +111,7 @@ export function guardAccess({
   readonly log: Log
 }): MiddlewareHandler {
   const requests = ratePerMinute === 0 ? undefined : createRateLimit({ perMinute: ratePerMinute, host })
+  const health = ratePerMinute === 0 ? undefined : createRateLimit({ perMinute: healthPerMinute, host })
   const failures = createRateLimit({ perMinute: failuresPerMinute, host })
 
   /** A valid key is let in however many wrong ones came from its address, which may be a proxy's. */
@@ -126,11 +130,14 @@ export function guardAccess({
     const needed = accessTo(c)
     if (needed.every((access) => access === 'uncounted') && needed.length > 0) return next()
     const caller = callerAt(remoteAddress(c))
-    const isOpen = needed.length > 0 && needed.every((access) => access === 'open' || access === 'uncounted')
+    const isOpen = needed.length > 0 && needed.every(isForAll)
     const key = isOpen ? undefined : await identify(c, caller)
+    const name = key ? `key ${key.id}` : `address ${caller}`
     if (key) setPrincipal(c, { name: key.name, scopes: new Set(key.scopes) })
+    setCaller(c, name)
     const isTrusted = !keysRequired && isLoopbackCaller(caller)
-    if (requests && (key || !isTrusted)) count(c, requests, key ? `key ${key.id}` : `address ${caller}`)
+    const limit = needed.includes('health') ? health : requests
+    if (limit && (key || !isTrusted)) count(c, limit, name)
     if (key) for (const access of needed) requireScope(key, access)
     return next()
   }
@@ -152,7 +159,7 @@ function accessTo(c: Context): readonly Access[] {
 }
 
 function requireScope({ scopes }: Pick<Key, 'scopes'>, access: Access): void {
-  if (access === 'open' || access === 'uncounted') return
+  if (isForAll(access)) return
   if (scopes.includes(access) || scopes.includes('admin')) return
   throw new HttpProblem(403, {
     error: 'Forbidden',
@@ -160,6 +167,9 @@ function requireScope({ scopes }: Pick<Key, 'scopes'>, access: Access): void {
     scope: access,
   })
 }
+
+export const isForAll = (access: Access): access is Exclude<Access, Scope> =>
+  access === 'open' || access === 'health' || access === 'uncounted'
 
 const secretIn = (authorization: string | undefined): string | undefined =>
   /^Bearer +(\S.*)$/i.exec(authorization ?? '')?.[1]?.trim()
@@ -187,13 +197,3 @@ const tooMany = (error: string, taken: Taken): HttpProblem =>
     { error, reason: `Send the request again in ${taken.retryInSeconds} s`, limit_per_minute: taken.limit },
     { headers: { ...headersOf(taken), 'retry-after': String(taken.retryInSeconds) } },
   )
-
-interface Bindings {
-  readonly incoming?: { readonly socket?: { readonly remoteAddress?: string } }
-}
-
-/** Of the connection itself: what headers say of it, anybody can write. Undefined where there is no connection. */
-const remoteAddress = (c: Context<{ Bindings: Bindings }>): string | undefined =>
-  // Without a server there are no bindings, whatever the type says.
-  // oxlint-disable-next-line typescript/no-unnecessary-condition
-  c.env?.incoming?.socket?.remoteAddress

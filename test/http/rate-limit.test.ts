@@ -71,10 +71,15 @@ test('who has no key and needs none is counted by address, but for this machine 
   expect(limitsIn(await ask('/api/v3/jobs', '127.0.0.1'))).toEqual([null, null, null, null])
 })
 
-test('whether the server lives is answered however often it is asked', async () => {
-  const { statuses } = door(true, 1)
-  expect(await statuses(9, '/livez', '192.0.2.1')).toBe('9 x 200')
-  expect(await statuses(9, '/readyz', '192.0.2.1')).toBe('9 x 200')
+test('how the server is may be asked twenty times a second by each address, whatever else is asked', async () => {
+  const { clock, statuses } = door(true, 1)
+  expect(await statuses(2, '/docs', '192.0.2.1')).toBe('1 x 200, 1 x 429')
+  expect(await statuses(600, '/livez', '192.0.2.1')).toBe('600 x 200')
+  expect(await statuses(601, '/readyz', '192.0.2.1')).toBe('600 x 200, 1 x 429')
+  expect(await statuses(1, '/livez', '192.0.2.1')).toBe('1 x 429')
+  expect(await statuses(1, '/livez', '192.0.2.2')).toBe('1 x 200')
+  clock.advance(1000)
+  expect(await statuses(21, '/livez', '192.0.2.1')).toBe('20 x 200, 1 x 429')
 })
 
 test('a limit of 0 is none', async () => {
