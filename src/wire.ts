@@ -8,7 +8,7 @@ import { markOf } from './coordinator/accounts.ts'
 import type { RendererLimit } from './coordinator/admission-rules.ts'
 import { type Coordinator, createCoordinator } from './coordinator/coordinator.ts'
 import { type KeyVerbs, createKeyVerbs } from './coordinator/key-verbs.ts'
-import { isDiskFull } from './disk-full.ts'
+import { type DiskRoom, createDiskRoom, isDiskFull } from './disk-full.ts'
 import { createEmbeddedEngine } from './engine/embedded.ts'
 import { type Feed, createFeed } from './events/feed.ts'
 import { type PubSub, createPubSub } from './events/pubsub.ts'
@@ -112,11 +112,16 @@ export async function openWorkflow(
     )
     const outside = openProviders(config, { catalogue, installation, host })
 
+    const room = createDiskRoom({
+      reserveBytes: config.minFreeDiskBytes,
+      freeBytes: () => freeBytes(config.dataDir),
+    })
     const studio = createStudio({ media, artifacts, database, host })
     const running = await startCoordinator({
       config,
       database,
       artifacts,
+      room,
       studio,
       renderers,
       catalogue,
@@ -128,8 +133,8 @@ export async function openWorkflow(
     closing.push(running.stop)
     const { coordinator, pubsub, feed, metrics, prune } = running
     closing.push(() => feed.close())
-    const readiness = createReadiness({ checks: checksOf(config, { database, media }), host, log })
-    const takeAsset = createTakeAsset({ coordinator, artifacts, studio })
+    const readiness = createReadiness({ checks: checksOf(config, { database, media, room }), host, log })
+    const takeAsset = createTakeAsset({ coordinator, artifacts, studio, room })
     const app = createApp({
       coordinator,
       artifacts,
@@ -180,8 +185,8 @@ async function freeBytes(directory: string): Promise<number> {
 
 /** What the work takes: rows that can be read and written, room for films, and FFmpeg. */
 const checksOf = (
-  { dataDir, minFreeDiskBytes }: Config,
-  { database, media }: { readonly database: Database; readonly media: Media },
+  { dataDir }: Config,
+  { database, media, room }: { readonly database: Database; readonly media: Media; readonly room: DiskRoom },
 ): readonly Check[] => [
   {
     name: 'database',
@@ -191,10 +196,7 @@ const checksOf = (
   {
     name: 'disk',
     keptMs: 1000,
-    look: roomFor(
-      { minFreeBytes: minFreeDiskBytes },
-      { freeBytes: () => freeBytes(dataDir), canWrite: () => access(dataDir, constants.W_OK) },
-    ),
+    look: roomFor(room, () => access(dataDir, constants.W_OK)),
   },
   {
     name: 'ffmpeg',
@@ -327,6 +329,7 @@ interface Running {
   readonly config: Config
   readonly database: Database
   readonly artifacts: ArtifactStore
+  readonly room: DiskRoom
   readonly studio: Studio
   readonly renderers: readonly Renderer[]
   readonly providers: readonly Provider[]
@@ -357,7 +360,7 @@ const limitsOf = (
 ]
 
 async function startCoordinator(running: Running) {
-  const { config, database, artifacts, studio, renderers, providers, catalogue, host, log } = running
+  const { config, database, artifacts, room, studio, renderers, providers, catalogue, host, log } = running
   const installationId = running.installation.id
   const pubsub = createPubSub((error, event) => logLine.listenerFailed(log, event.topic, error))
   const engine = createEmbeddedEngine({ database, host, log })
@@ -371,6 +374,7 @@ async function startCoordinator(running: Running) {
     catalogue,
     budgets: config.budgets,
     webhookNetworks: config.webhookNetworks,
+    room,
     installationId,
   })
   handleTasks(engine, {
@@ -380,6 +384,7 @@ async function startCoordinator(running: Running) {
     artifacts,
     clips: createClips({ artifacts, studio }),
     studio,
+    room,
     host,
     markOf: (attemptId) => markOf(installationId, attemptId),
     isNotified: config.publicBaseUrl !== undefined,

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
 import { ArtifactError, type ArtifactStore } from '../artifact/artifact.ts'
+import type { DiskRoom } from '../disk-full.ts'
 import type { Coordinator } from '../coordinator/coordinator.ts'
 import type { Asset } from '../job/asset.ts'
 import { RefusedError } from '../job/errors.ts'
@@ -12,17 +13,18 @@ export interface TakeAssetOptions {
   readonly coordinator: Pick<Coordinator, 'asset' | 'addAsset'>
   readonly artifacts: ArtifactStore
   readonly studio: Pick<Studio, 'inWorkspace'>
+  readonly room: Pick<DiskRoom, 'require'>
 }
 
-/** @throws {RefusedError} `asset_refused`: nothing of it is kept. */
+/** @throws {RefusedError} `asset_refused`, {ReserveError}: nothing of it is kept. */
 export type TakeAsset = (bytes: AsyncIterable<Uint8Array>) => Promise<Asset>
 
 export const createTakeAsset =
-  ({ coordinator, artifacts, studio }: TakeAssetOptions): TakeAsset =>
+  ({ coordinator, artifacts, studio, room }: TakeAssetOptions): TakeAsset =>
   (bytes) =>
     studio.inWorkspace(async (directory) => {
       const path = `${directory}/upload`
-      const id = await write(path, bytes)
+      const id = await write(path, bytes, room)
       const known = await coordinator.asset(id).catch(() => undefined)
       if (known && (await isThere(artifacts, known))) return known
 
@@ -31,6 +33,7 @@ export const createTakeAsset =
         throw new RefusedError(found.message, { code: 'asset_refused', kind: found.reason })
       const masterPath = `${directory}/master`
       await masterImage(path, masterPath)
+      await room.require()
       const { contentType, width, height } = found
       return artifacts.adoptFor([path, masterPath], ([original, master]) =>
         coordinator.addAsset({
@@ -54,13 +57,23 @@ const isThere = (artifacts: ArtifactStore, { id, master }: Asset): Promise<boole
     },
   )
 
+/** How much of an upload is written before room is looked for again. */
+const askRoomBytes = 1 << 20
+
 /** Resolves to the SHA-256 of what was written. */
-async function write(path: string, bytes: AsyncIterable<Uint8Array>): Promise<string> {
+async function write(
+  path: string,
+  bytes: AsyncIterable<Uint8Array>,
+  room: Pick<DiskRoom, 'require'>,
+): Promise<string> {
+  await room.require()
   await using file = await open(path, 'wx')
   const hash = createHash('sha256')
   let size = 0
   for await (const chunk of bytes) {
     hash.update(chunk)
+    if (Math.floor((size + chunk.length) / askRoomBytes) > Math.floor(size / askRoomBytes))
+      await room.require()
     size += chunk.length
     await file.writeFile(chunk)
   }
