@@ -96,6 +96,9 @@ export interface AccessOptions {
 /** Of each address. A probe must not fail because a limit was set low, or used up by others. */
 const healthPerMinute = 1200
 
+/** Requests of one caller that are worked on: its slow uploads must not take all connections of a proxy that others come by, too. */
+const mostAtOnce = 1000
+
 /** Whoever tries keys from one address is not even told that they are wrong. */
 const failuresPerMinute = 20
 
@@ -113,6 +116,26 @@ export function guardAccess({
   const requests = ratePerMinute === 0 ? undefined : createRateLimit({ perMinute: ratePerMinute, host })
   const health = ratePerMinute === 0 ? undefined : createRateLimit({ perMinute: healthPerMinute, host })
   const failures = createRateLimit({ perMinute: failuresPerMinute, host })
+
+  const underWay = new Map<string, number>()
+
+  const oneMore = async (caller: string, next: () => Promise<void>): Promise<void> => {
+    const before = underWay.get(caller) ?? 0
+    if (before >= mostAtOnce)
+      throw new HttpProblem(
+        429,
+        { error: 'Too many requests at once', reason: `${mostAtOnce} are worked on. Wait for some of them` },
+        { headers: { 'retry-after': '1' } },
+      )
+    underWay.set(caller, before + 1)
+    try {
+      await next()
+    } finally {
+      const left = underWay.get(caller)! - 1
+      if (left > 0) underWay.set(caller, left)
+      else underWay.delete(caller)
+    }
+  }
 
   /** A valid key is let in however many wrong ones came from its address, which may be a proxy's. */
   const identify = async (c: Context, caller: string): Promise<Key | undefined> => {
@@ -139,7 +162,7 @@ export function guardAccess({
     const limit = needed.includes('health') ? health : requests
     if (limit && (key || !isTrusted)) count(c, limit, name)
     if (key) for (const access of needed) requireScope(key, access)
-    return next()
+    return key || !isTrusted ? oneMore(name, next) : next()
   }
 }
 

@@ -101,7 +101,7 @@ it.each([
 
 it('a new client is answered while another address sends as many uploads at once as it can, and never ends them', async () => {
   const upload = `POST /api/v3/assets HTTP/1.1\r\nhost: localhost\r\nauthorization: ${keys[0]}\r\ncontent-type: image/jpeg\r\ncontent-length: 1000000\r\n\r\n`
-  await hold(2, 1000, upload)
+  await hold(2, 2000, upload)
   await expectAnswered(3, keys[1]!)
   await expectAnswered(2, keys[1]!)
 })
