@@ -89,7 +89,7 @@ test('a thousand requests of a key may be worked on at once, and those of others
   const { ask } = door(true, 0)
   const app = house.appWith({ access: { keysRequired: true, ratePerMinute: 0 } })
   const bodies: ReadableStreamDefaultController[] = []
-  const uploads = Array.from({ length: 1000 }, () =>
+  const uploads = Array.from({ length: 1000 }, async () =>
     app.request('/api/v3/assets', {
       method: 'POST',
       headers: { authorization: many, 'content-type': 'image/jpeg' },
