@@ -1,5 +1,5 @@
 /** The environment, read and checked once: the only reader of process.env. */
-import { isIPv4 } from 'node:net'
+import { isIP, isIPv4 } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { isAbsolute, resolve } from 'node:path'
 import { z } from 'zod'
@@ -65,6 +65,14 @@ const environment = z.object({
     .enum(['true', 'false'], 'must be true or false')
     .transform((text) => text === 'true')
     .optional(),
+  ALLOWED_HOSTS: z
+    .string()
+    .transform((text) => text.split(',').map((one) => one.trim()))
+    .refine(
+      (names) => names.every(isHostName),
+      'must be host names without ports, such as films.example.com or .example.com, separated by commas',
+    )
+    .default([]),
   RATE_LIMIT_PER_MINUTE: whole(0, 1_000_000).default(1200),
   MODELS_FILE: z.string().min(1).optional(),
   BUDGET_JOB_USD: usd.optional(),
@@ -96,6 +104,12 @@ const environment = z.object({
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
 })
 
+/** A host name, an address, or a name with all names below it. */
+const hostName = /^(?:\*?\.)?[a-z\d_](?:[\w-]*[a-z\d_])?(?:\.[a-z\d_](?:[\w-]*[a-z\d_])?)*$/i
+
+const isHostName = (text: string): boolean =>
+  text === '*' || isIP(text) !== 0 || (hostName.test(text) && text.length <= 255)
+
 export interface Config {
   readonly port: number
   readonly host: string
@@ -109,6 +123,8 @@ export interface Config {
   readonly replicate: ReplicateConfig | undefined
   /** Where this server is reached from outside, without a slash at its end; undefined where it isn't. */
   readonly publicBaseUrl: string | undefined
+  /** Names that it answers to beside its own: `.example.com` with all below it, `*.example.com` those alone, `*` any. */
+  readonly allowedHosts: readonly string[]
   /** Whether each request needs a key; without one that could be sent, the server doesn't start. */
   readonly keysRequired: boolean
   /** Requests a minute for each key, or each address where no key is needed; 0 for no limit. */
@@ -158,6 +174,12 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`).join('; '),
     )
   const { data } = parsed
+  const keysRequired =
+    data.REQUIRE_KEYS ?? isReachedByOthers([data.HOST, ...data.ALLOWED_HOSTS], data.PUBLIC_BASE_URL)
+  if (data.ALLOWED_HOSTS.includes('*') && !keysRequired)
+    throw new ConfigError(
+      'ALLOWED_HOSTS * needs keys: without them any web page could point a name of its own here. Name the hosts, or set REQUIRE_KEYS=true',
+    )
   return Object.freeze({
     port: data.PORT,
     host: data.HOST,
@@ -175,7 +197,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
             webhookSecrets: data.REPLICATE_WEBHOOK_SECRETS,
           },
     publicBaseUrl: data.PUBLIC_BASE_URL,
-    keysRequired: data.REQUIRE_KEYS ?? isReachedByOthers(data.HOST, data.PUBLIC_BASE_URL),
+    allowedHosts: data.ALLOWED_HOSTS,
+    keysRequired,
     ratePerMinute: data.RATE_LIMIT_PER_MINUTE,
     modelsFile: data.MODELS_FILE && resolve(data.MODELS_FILE),
     budgets: budgetsOf({
@@ -204,9 +227,9 @@ const isLoopback = (host: string): boolean => {
   return name === 'localhost' || name === '::1' || (isIPv4(name) && name.startsWith('127.'))
 }
 
-/** Also where it listens on this machine alone: what has a public address is reached through somebody's proxy. */
-const isReachedByOthers = (host: string, publicBaseUrl: string | undefined): boolean =>
-  !isLoopback(host) || (publicBaseUrl !== undefined && !isLoopback(new URL(publicBaseUrl).hostname))
+/** Also where it listens on this machine alone: what has another name or address is reached through somebody's proxy. */
+const isReachedByOthers = (hosts: readonly string[], publicBaseUrl: string | undefined): boolean =>
+  !hosts.every(isLoopback) || (publicBaseUrl !== undefined && !isLoopback(new URL(publicBaseUrl).hostname))
 
 const budgetsOf = (usdByName: Readonly<Record<string, number | undefined>>): Config['budgets'] =>
   Object.fromEntries(

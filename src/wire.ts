@@ -8,7 +8,7 @@ import { markOf } from './coordinator/accounts.ts'
 import type { RendererLimit } from './coordinator/admission-rules.ts'
 import { type Coordinator, createCoordinator } from './coordinator/coordinator.ts'
 import { type KeyVerbs, createKeyVerbs } from './coordinator/key-verbs.ts'
-import { isDiskFull } from './disk-full.ts'
+import { type DiskRoom, createDiskRoom, isDiskFull } from './disk-full.ts'
 import { createEmbeddedEngine } from './engine/embedded.ts'
 import { type Feed, createFeed } from './events/feed.ts'
 import { type PubSub, createPubSub } from './events/pubsub.ts'
@@ -111,11 +111,16 @@ export async function openWorkflow(
     )
     const outside = openProviders(config, { catalogue, installation, host })
 
+    const room = createDiskRoom({
+      reserveBytes: config.minFreeDiskBytes,
+      freeBytes: () => freeBytes(config.dataDir),
+    })
     const studio = createStudio({ media, artifacts, database, host })
     const running = await startCoordinator({
       config,
       database,
       artifacts,
+      room,
       studio,
       renderers,
       catalogue,
@@ -127,14 +132,18 @@ export async function openWorkflow(
     closing.push(running.stop)
     const { coordinator, pubsub, feed, metrics, prune } = running
     closing.push(() => feed.close())
-    const readiness = createReadiness({ checks: checksOf(config, { database, media }), host, log })
-    const takeAsset = createTakeAsset({ coordinator, artifacts, studio })
+    const readiness = createReadiness({ checks: checksOf(config, { database, media, room }), host, log })
+    const takeAsset = createTakeAsset({ coordinator, artifacts, studio, room })
     const app = createApp({
       coordinator,
       artifacts,
       takeAsset,
       log,
-      hosts: [config.host, ...(config.publicBaseUrl ? [new URL(config.publicBaseUrl).hostname] : [])],
+      hosts: [
+        config.host,
+        ...config.allowedHosts,
+        ...(config.publicBaseUrl ? [new URL(config.publicBaseUrl).hostname] : []),
+      ],
       ...(outside.gate && { gate: outside.gate }),
       access: { keysRequired: config.keysRequired, ratePerMinute: config.ratePerMinute },
       feed,
@@ -175,8 +184,8 @@ async function freeBytes(directory: string): Promise<number> {
 
 /** What the work takes: rows that can be read and written, room for films, and FFmpeg. */
 const checksOf = (
-  { dataDir, minFreeDiskBytes }: Config,
-  { database, media }: { readonly database: Database; readonly media: Media },
+  { dataDir }: Config,
+  { database, media, room }: { readonly database: Database; readonly media: Media; readonly room: DiskRoom },
 ): readonly Check[] => [
   {
     name: 'database',
@@ -186,10 +195,7 @@ const checksOf = (
   {
     name: 'disk',
     keptMs: 1000,
-    look: roomFor(
-      { minFreeBytes: minFreeDiskBytes },
-      { freeBytes: () => freeBytes(dataDir), canWrite: () => access(dataDir, constants.W_OK) },
-    ),
+    look: roomFor(room, () => access(dataDir, constants.W_OK)),
   },
   {
     name: 'ffmpeg',
@@ -208,11 +214,15 @@ const noRoom = (dataDir: string, cause: unknown): DatabaseError =>
   )
 
 /** A server that others reach and that lets nobody in would only look as if it ran. */
-async function requireKey({ host, publicBaseUrl, dataDir }: Config, keys: KeyVerbs): Promise<void> {
+async function requireKey(
+  { host, allowedHosts, publicBaseUrl, dataDir }: Config,
+  keys: KeyVerbs,
+): Promise<void> {
   if (await keys.hasKey()) return
+  const named = allowedHosts.length === 0 ? '' : `, ALLOWED_HOSTS ${allowedHosts.join(',')}`
   const reached = publicBaseUrl === undefined ? '' : `, reached at ${publicBaseUrl}`
   throw new ConfigError(
-    `Whoever reaches this server (HOST ${host}${reached}) needs a key, and there is none that is valid in ${dataDir}. ` +
+    `Whoever reaches this server (HOST ${host}${named}${reached}) needs a key, and there is none that is valid in ${dataDir}. ` +
       'Create one, with the same DATA_DIR: coordinator keys create --name ops --scopes admin. ' +
       'On a machine where everybody may spend your money: REQUIRE_KEYS=false',
   )
@@ -318,6 +328,7 @@ interface Running {
   readonly config: Config
   readonly database: Database
   readonly artifacts: ArtifactStore
+  readonly room: DiskRoom
   readonly studio: Studio
   readonly renderers: readonly Renderer[]
   readonly providers: readonly Provider[]
@@ -348,7 +359,7 @@ const limitsOf = (
 ]
 
 async function startCoordinator(running: Running) {
-  const { config, database, artifacts, studio, renderers, providers, catalogue, host, log } = running
+  const { config, database, artifacts, room, studio, renderers, providers, catalogue, host, log } = running
   const installationId = running.installation.id
   const pubsub = createPubSub((error, event) => logLine.listenerFailed(log, event.topic, error))
   const engine = createEmbeddedEngine({ database, host, log })
@@ -362,6 +373,7 @@ async function startCoordinator(running: Running) {
     catalogue,
     budgets: config.budgets,
     webhookNetworks: config.webhookNetworks,
+    room,
     installationId,
   })
   handleTasks(engine, {
@@ -371,6 +383,7 @@ async function startCoordinator(running: Running) {
     artifacts,
     clips: createClips({ artifacts, studio }),
     studio,
+    room,
     host,
     markOf: (attemptId) => markOf(installationId, attemptId),
     isNotified: config.publicBaseUrl !== undefined,

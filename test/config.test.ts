@@ -12,6 +12,7 @@ it('has a default for everything', () => {
     localMaxConcurrency: availableParallelism(),
     replicate: undefined,
     publicBaseUrl: undefined,
+    allowedHosts: [],
     keysRequired: false,
     ratePerMinute: 1200,
     modelsFile: undefined,
@@ -63,6 +64,11 @@ it('buys renders where there is a token, four at once and a second apart unless 
   })
 })
 
+it('answers to more names, alone or with all names below them', () => {
+  const ALLOWED_HOSTS = 'coordinator, my_service.default.svc, .films.example,*.example.com,10.0.0.7,fe80::1'
+  expect(readConfig({ ALLOWED_HOSTS }).allowedHosts).toEqual(ALLOWED_HOSTS.split(/, ?/))
+})
+
 it.each([
   [{}, false],
   [{ HOST: '127.8.0.1' }, false],
@@ -76,6 +82,9 @@ it.each([
   [{ PUBLIC_BASE_URL: 'http://[::1]:4000' }, false],
   // On this machine alone, and others come by a proxy.
   [{ PUBLIC_BASE_URL: 'https://films.example' }, true],
+  [{ ALLOWED_HOSTS: 'localhost' }, false],
+  [{ ALLOWED_HOSTS: 'films.example' }, true],
+  [{ ALLOWED_HOSTS: '*' }, true],
   [{ REQUIRE_KEYS: 'true' }, true],
   [{ REQUIRE_KEYS: 'false', HOST: '0.0.0.0' }, false],
 ])('%j needs keys: %j', (env, keysRequired) => {
@@ -93,6 +102,12 @@ it.each([
   [{ REPLICATE_MAX_CONCURRENCY: '0' }, 'REPLICATE_MAX_CONCURRENCY must be at least 1'],
   [{ REPLICATE_WEBHOOK_SECRETS: 'secret' }, 'REPLICATE_WEBHOOK_SECRETS must be secrets'],
   [{ REQUIRE_KEYS: 'yes' }, 'REQUIRE_KEYS must be true or false'],
+  [{ ALLOWED_HOSTS: 'films.example:4000' }, 'ALLOWED_HOSTS must be host names without ports'],
+  [{ ALLOWED_HOSTS: 'https://films.example' }, 'ALLOWED_HOSTS must be host names'],
+  [{ ALLOWED_HOSTS: 'a.example,,b.example' }, 'ALLOWED_HOSTS must be host names'],
+  [{ ALLOWED_HOSTS: '.' }, 'ALLOWED_HOSTS must be host names'],
+  [{ ALLOWED_HOSTS: 'films.*.example' }, 'ALLOWED_HOSTS must be host names'],
+  [{ ALLOWED_HOSTS: '*', REQUIRE_KEYS: 'false' }, 'ALLOWED_HOSTS * needs keys'],
   [{ RATE_LIMIT_PER_MINUTE: '-1' }, 'RATE_LIMIT_PER_MINUTE must be a whole number'],
   [{ BUDGET_TOTAL_USD: '-5' }, 'BUDGET_TOTAL_USD must be a number of US dollars'],
   [{ SHUTDOWN_GRACE_MS: '-1', LOG_LEVEL: 'loud' }, /SHUTDOWN_GRACE_MS must be a whole number; LOG_LEVEL /],

@@ -119,7 +119,7 @@ export async function checkDisk({ dataDir, minFreeDiskBytes }: Config): Promise<
   if (free < minFreeDiskBytes)
     return problem(
       words,
-      `Make room there: with less than ${spokenSize(minFreeDiskBytes)} (MIN_FREE_DISK_MB) the server is not ready`,
+      `Make room there: with less than ${spokenSize(minFreeDiskBytes)} (MIN_FREE_DISK_MB) the server takes no jobs`,
     )
   if (networkDisks.has(type))
     return warning(

@@ -92,9 +92,11 @@ Usage: coordinator serve
 Environment:
   PORT, HOST               where it listens: 4000, 127.0.0.1 if not given
   DATA_DIR                 its database and files: ./data if not given
+  ALLOWED_HOSTS            more names it answers to, with commas; .example.com
+                           means all below it, too
   REQUIRE_KEYS             true or false; if not given, keys are needed where
-                           others reach the server: HOST is not this machine
-                           alone, or PUBLIC_BASE_URL is set
+                           others reach the server: HOST or ALLOWED_HOSTS is
+                           not this machine alone, or PUBLIC_BASE_URL is set
   RATE_LIMIT_PER_MINUTE    requests for each key: 1200 if not given, 0 for no
                            limit
   FFMPEG_PATH              an FFmpeg program, absolute; the FFmpeg that npm
@@ -102,8 +104,9 @@ Environment:
   LOCAL_MAX_CONCURRENCY    renders at once; as many as cores if not given
   WEBHOOK_ALLOWED_NETWORKS networks beside the public internet to which webhooks
                            may be sent, such as 10.0.0.0/8, with commas
-  MIN_FREE_DISK_MB         with less room on its disk it says it is not ready:
-                           512 if not given
+  MIN_FREE_DISK_MB         kept on its disk for clips that are paid for: with
+                           less room it takes no uploads and no jobs, starts no
+                           renders and is not ready; 512 if not given
   DRAIN_MS                 how long it goes on answering, and says it is not
                            ready, when it is stopped: 0 if not given
   RETAIN_FILMS_DAYS, RETAIN_CLIPS_DAYS, RETAIN_INPUTS_DAYS

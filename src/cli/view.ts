@@ -187,6 +187,7 @@ const shortReasons: Readonly<Record<Waiting['code'], string>> = {
   jobs_limit: 'other jobs go first',
   stitching: 'other films go first',
   provider_pause: 'the provider is busy',
+  disk: 'the disk has little room',
   slots: 'all places are taken',
   start_delay: 'starts are kept apart',
   budget_job: "the job's budget is used",

@@ -52,6 +52,7 @@ export const waitCodes = [
   'jobs_limit',
   'stitching',
   'provider_pause',
+  'disk',
   'slots',
   'start_delay',
   'budget_job',

@@ -2,7 +2,7 @@
  * Admission: which scenes start now. All it decides by is read from rows in the transaction that starts them,
  * never from counters that can leak, so no number of approvals at once takes more slots than there are.
  */
-import { isDiskFull } from '../disk-full.ts'
+import { type DiskRoom, isDiskFull } from '../disk-full.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
 import { dayOf } from '../job/price.ts'
@@ -35,6 +35,7 @@ export interface AdmissionOptions {
   readonly budgets: ConfiguredBudgets
   readonly starting: Starting
   readonly tell: Tell
+  readonly room: DiskRoom
   /** Told of a renderer's limits in force, at each look. */
   readonly onLimit: (limit: RendererLimit) => void
 }
@@ -140,6 +141,7 @@ async function admit(
       again = Math.min(again, wait.until ?? Number.POSITIVE_INFINITY)
       continue
     }
+    await options.room.require()
     if (isFirst) {
       jobPlaces--
       begun.add(scene.jobId)

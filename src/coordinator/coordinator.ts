@@ -1,4 +1,5 @@
 /** The verbs: the only code that changes the state of a job. */
+import { type DiskRoom, endlessRoom } from '../disk-full.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { PubSub } from '../events/pubsub.ts'
 import type { Host } from '../host.ts'
@@ -70,6 +71,8 @@ export interface CoordinatorOptions {
   readonly renderers: readonly RendererLimit[]
   readonly catalogue: Catalogue
   readonly budgets?: ConfiguredBudgets
+  /** Asked before jobs are made and scenes are started; left out where no reserve is kept. */
+  readonly room?: DiskRoom
   /** Networks that are not of the public internet, and may be sent to all the same. */
   readonly webhookNetworks?: readonly Network[]
   /** Who we are in a provider's records: 12 hex digits. */
@@ -86,7 +89,7 @@ const admittingTopics = ['jobs:approved', 'scenes:completed', 'scenes:failed', '
 export function createCoordinator(options: CoordinatorOptions): RunningCoordinator {
   const { database, engine, log, pubsub } = options
   const { budgets = {}, installationId = '000000000000', maxTries = 3, retryDelayMs = 2000 } = options
-  const { webhookNetworks = [] } = options
+  const { webhookNetworks = [], room = endlessRoom } = options
   const tell = refusingWithoutFiles(createTell(options))
   const admitSoon = (): void => admission.admitSoon()
   const starting = createStarting({ ...options, tell, admitSoon })
@@ -96,7 +99,7 @@ export function createCoordinator(options: CoordinatorOptions): RunningCoordinat
     limits.set(limit.name, limit)
     if (before && before.maxConcurrency < limit.maxConcurrency) engine.wake()
   }
-  const admission = createAdmission({ ...options, budgets, starting, tell, onLimit })
+  const admission = createAdmission({ ...options, budgets, starting, tell, onLimit, room })
   const news = createNews()
   const { rendererOf, taskOf } = offers(options.renderers)
   const ending = createEnding({ ...options, tell, news, taskOf, admitSoon })
@@ -112,6 +115,7 @@ export function createCoordinator(options: CoordinatorOptions): RunningCoordinat
     budgets,
     installationId,
     webhookNetworks,
+    room,
     tell,
     starting,
     settling,

@@ -1,3 +1,4 @@
+import type { DiskRoom } from '../disk-full.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
 import type { Asset } from '../job/asset.ts'
@@ -95,6 +96,7 @@ export interface JobVerbsOptions {
   readonly tell: Tell
   readonly starting: Starting
   readonly ending: Ending
+  readonly room: Pick<DiskRoom, 'require'>
   /** Networks that may be sent to though they are not public. */
   readonly webhookNetworks: readonly Network[]
   /** A job's times have changed. */
@@ -116,7 +118,7 @@ export const offers = (renderers: readonly RendererLimit[]) => ({
 })
 
 export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approveJob' | 'retryJob'> {
-  const { database, engine, host, log, catalogue, tell, starting, ending, lookSoon } = options
+  const { database, engine, host, log, catalogue, tell, starting, ending, lookSoon, room } = options
   const { rendererOf } = offers(options.renderers)
 
   const scenesOf = (request: JobRequest, { scenes, format, fit }: Storyboard) =>
@@ -186,6 +188,7 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
   return {
     async createJob(input, asked) {
       const { request, storyboard } = await plan(input)
+      await room.require()
       return database.transaction((tx) => keepJob(tx, request, storyboard, asked))
     },
 

@@ -1,3 +1,4 @@
+import type { DiskRoom } from '../disk-full.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
 import type { Asset } from '../job/asset.ts'
@@ -97,6 +98,7 @@ export interface ReadingOptions {
   readonly host: Host
   readonly renderers: readonly RendererLimit[]
   readonly budgets: ConfiguredBudgets
+  readonly room: DiskRoom
 }
 
 const mostStrays = 100
@@ -127,14 +129,14 @@ function* stretchesDown(lowest: number, highest: number): Generator<{ before: nu
     yield { before, from: Math.max(lowest, before - stretchSize) }
 }
 
-export function createReading({ database, engine, host, renderers, budgets }: ReadingOptions): Reading {
+export function createReading({ database, engine, host, renderers, budgets, room }: ReadingOptions): Reading {
   const existing = async (jobId: number): Promise<Job> => {
     const job = await findJob(database, jobId)
     if (!job) throw jobNotFound(jobId)
     return job
   }
 
-  const waitReader = createWaitReader({ database, engine, host, renderers, budgets, existing })
+  const waitReader = createWaitReader({ database, engine, host, renderers, budgets, room, existing })
 
   return {
     job: existing,

@@ -1,4 +1,5 @@
 /** Why something waits: exactly one reason for each scene and job that does, in words, as a code, and since when. */
+import type { DiskRoom } from '../disk-full.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
 import type { Attempt } from '../job/attempt.ts'
@@ -40,12 +41,13 @@ export interface WaitReaderOptions {
   readonly host: Host
   readonly renderers: readonly RendererLimit[]
   readonly budgets: ConfiguredBudgets
+  readonly room: DiskRoom
   /** @throws {RefusedError} `job_not_found` */
   readonly existing: (jobId: number) => Promise<Job>
 }
 
 export function createWaitReader(options: WaitReaderOptions) {
-  const { database, engine, host, renderers, budgets, existing } = options
+  const { database, engine, host, renderers, budgets, room, existing } = options
 
   /** What keeps all of an approved job's scenes from being started, whoever renders them. */
   const heldBack = async (job: Job, now: number): Promise<WaitingSince | undefined> => {
@@ -80,6 +82,11 @@ export function createWaitReader(options: WaitReaderOptions) {
     }
   }
 
+  const roomWait = async (): Promise<Waiting | undefined> => {
+    const lack = await room.lack()
+    return lack && { code: 'disk', reason: lack.message, until: null }
+  }
+
   const ofScenes = async (
     job: Job,
     scenes: readonly Scene[],
@@ -96,6 +103,8 @@ export function createWaitReader(options: WaitReaderOptions) {
         atRenderer.set(limit.name, rendererWait(limit, await rendererNow(database, limit.name, now)))
       }
     const waits = new Map<string, WaitingSince>()
+    const ofRoom = await roomWait()
+    const running = new Set(engine.running().map(({ subject }) => subject))
     const unfinished = await listJobUnfinished(database, job.id)
     for (const scene of scenes) {
       // One that is held is to be decided whatever has become of its scene.
@@ -105,7 +114,10 @@ export function createWaitReader(options: WaitReaderOptions) {
       const ofAttempt =
         afterCrashOf('render-scene', scene.attemptId, scene.renderer) ??
         afterCrashOf('take-clip', scene.id) ??
-        (attempt && attemptWait(attempt))
+        (attempt &&
+          (attemptWait(attempt) ??
+            // Its task is put off, time and again.
+            (ofRoom && !running.has(attempt.id) ? { ...ofRoom, since: attempt.updatedAt } : undefined)))
       if (ofAttempt) waits.set(scene.id, ofAttempt)
       if (scene.status !== 'pending') continue
       const facts = { ...job, ...scene, jobId: job.id, priceMicros: scene.price_micros }
@@ -113,6 +125,7 @@ export function createWaitReader(options: WaitReaderOptions) {
         ofJob ??
         backOffWait(scene, now) ??
         (await sceneWait(database, facts, treasury, now)) ??
+        ofRoom ??
         atRenderer.get(scene.renderer) ??
         queueWait
       waits.set(scene.id, { since: Math.max(scene.updatedAt, job.approvedAt ?? 0), ...wait })
@@ -121,12 +134,12 @@ export function createWaitReader(options: WaitReaderOptions) {
   }
 
   /** Of an approved job: what its first waiting scene waits for, unless another one is rendered. */
-  const ofWhole = (
+  const ofWhole = async (
     job: Job,
     scenes: readonly Scene[],
     waits: ReadonlyMap<string, WaitingSince>,
     ofFilm: WaitingSince | undefined,
-  ): WaitingSince | null => {
+  ): Promise<WaitingSince | null> => {
     if (job.status !== 'approved' && job.status !== 'processing') return null
     if (scenes.some(({ id, status }) => status === 'processing' && !waits.has(id))) return null
     const first = scenes.find(({ id }) => waits.has(id))
@@ -136,12 +149,7 @@ export function createWaitReader(options: WaitReaderOptions) {
       .some(({ kind, subject }) => kind === 'stitch-film' && subject === String(job.id))
     return isStitched || job.error
       ? null
-      : (ofFilm ?? {
-          code: 'stitching',
-          reason: 'its clips are there, and its film waits for a place',
-          until: null,
-          since: job.updatedAt,
-        })
+      : (ofFilm ?? { since: job.updatedAt, ...((await roomWait()) ?? stitchingWait) })
   }
 
   return {
@@ -156,7 +164,7 @@ export function createWaitReader(options: WaitReaderOptions) {
       const waits = await ofScenes(job, scenes, afterCrashOf, ofJob, now)
       if (job.status === 'pending') return { job: approvalWait(job), scenes: waits }
       const ofFilm = afterCrashOf('stitch-film', String(jobId))
-      return { job: ofWhole(job, scenes, waits, ofFilm), scenes: waits }
+      return { job: await ofWhole(job, scenes, waits, ofFilm), scenes: waits }
     },
   }
 }
@@ -221,6 +229,11 @@ const crashWait = ({ crashes, runAt, crashedAt }: CrashedTask, now: number): Wai
   until: runAt > now ? runAt : null,
   since: crashedAt,
 })
+const stitchingWait: Waiting = {
+  code: 'stitching',
+  reason: 'its clips are there, and its film waits for a place',
+  until: null,
+}
 
 const queueWait: Waiting = { code: 'queue', reason: 'others are before it', until: null }
 

@@ -6,17 +6,17 @@ import type { Host } from '../host.ts'
 import type { Key, Scope } from '../job/key.ts'
 import { type Log, logLine } from '../log.ts'
 import { addressOf } from './path.ts'
-import { principalOf, setPrincipal, withoutKey } from './principal.ts'
+import { remoteAddress, setCaller, setPrincipal } from './principal.ts'
 import { HttpProblem } from './problem.ts'
 import { type RateLimit, type Taken, callerAt, createRateLimit, isLoopbackCaller } from './rate-limit.ts'
 
-/** `open`: to all, counted by address. `uncounted`: to all, as who asks has a proof of its own, or asks how we are. */
-export type Access = Scope | 'open' | 'uncounted'
+/** `open`: to all, counted by address. `health`: so, too, but apart from all else. `uncounted`: to all, as who asks has a proof of its own. */
+export type Access = Scope | 'open' | 'health' | 'uncounted'
 
 /** The one table of who may do what. A route that is not in it needs `admin`. */
 export const accessByRoute: Readonly<Record<string, Access>> = {
-  'GET /livez': 'uncounted',
-  'GET /readyz': 'uncounted',
+  'GET /livez': 'health',
+  'GET /readyz': 'health',
   [`GET ${addressOf.inputPattern}`]: 'uncounted',
   [`POST ${addressOf.webhookPattern}`]: 'uncounted',
   'GET /api/openapi.json': 'open',
@@ -93,6 +93,12 @@ export interface AccessOptions {
   readonly ratePerMinute: number
 }
 
+/** Of each address. A probe must not fail because a limit was set low, or used up by others. */
+const healthPerMinute = 1200
+
+/** Requests of one caller that are worked on: its slow uploads must not take all connections of a proxy that others come by, too. */
+const mostAtOnce = 1000
+
 /** Whoever tries keys from one address is not even told that they are wrong. */
 const failuresPerMinute = 20
 
@@ -108,7 +114,28 @@ export function guardAccess({
   readonly log: Log
 }): MiddlewareHandler {
   const requests = ratePerMinute === 0 ? undefined : createRateLimit({ perMinute: ratePerMinute, host })
+  const health = ratePerMinute === 0 ? undefined : createRateLimit({ perMinute: healthPerMinute, host })
   const failures = createRateLimit({ perMinute: failuresPerMinute, host })
+
+  const underWay = new Map<string, number>()
+
+  const oneMore = async (caller: string, next: () => Promise<void>): Promise<void> => {
+    const before = underWay.get(caller) ?? 0
+    if (before >= mostAtOnce)
+      throw new HttpProblem(
+        429,
+        { error: 'Too many requests at once', reason: `${mostAtOnce} are worked on. Wait for some of them` },
+        { headers: { 'retry-after': '1' } },
+      )
+    underWay.set(caller, before + 1)
+    try {
+      await next()
+    } finally {
+      const left = underWay.get(caller)! - 1
+      if (left > 0) underWay.set(caller, left)
+      else underWay.delete(caller)
+    }
+  }
 
   /** A valid key is let in however many wrong ones came from its address, which may be a proxy's. */
   const identify = async (c: Context, caller: string): Promise<Key | undefined> => {
@@ -126,13 +153,16 @@ export function guardAccess({
     const needed = accessTo(c)
     if (needed.every((access) => access === 'uncounted') && needed.length > 0) return next()
     const caller = callerAt(remoteAddress(c))
-    const isOpen = needed.length > 0 && needed.every((access) => access === 'open' || access === 'uncounted')
+    const isOpen = needed.length > 0 && needed.every(isForAll)
     const key = isOpen ? undefined : await identify(c, caller)
+    const name = key ? `key ${key.id}` : `address ${caller}`
     if (key) setPrincipal(c, { name: key.name, scopes: new Set(key.scopes) })
+    setCaller(c, name)
     const isTrusted = !keysRequired && isLoopbackCaller(caller)
-    if (requests && (key || !isTrusted)) count(c, requests, key ? `key ${key.id}` : `address ${caller}`)
+    const limit = needed.includes('health') ? health : requests
+    if (limit && (key || !isTrusted)) count(c, limit, name)
     if (key) for (const access of needed) requireScope(key, access)
-    return next()
+    return key || !isTrusted ? oneMore(name, next) : next()
   }
 }
 
@@ -152,7 +182,7 @@ function accessTo(c: Context): readonly Access[] {
 }
 
 function requireScope({ scopes }: Pick<Key, 'scopes'>, access: Access): void {
-  if (access === 'open' || access === 'uncounted') return
+  if (isForAll(access)) return
   if (scopes.includes(access) || scopes.includes('admin')) return
   throw new HttpProblem(403, {
     error: 'Forbidden',
@@ -160,6 +190,9 @@ function requireScope({ scopes }: Pick<Key, 'scopes'>, access: Access): void {
     scope: access,
   })
 }
+
+export const isForAll = (access: Access): access is Exclude<Access, Scope> =>
+  access === 'open' || access === 'health' || access === 'uncounted'
 
 const secretIn = (authorization: string | undefined): string | undefined =>
   /^Bearer +(\S.*)$/i.exec(authorization ?? '')?.[1]?.trim()
@@ -187,19 +220,3 @@ const tooMany = (error: string, taken: Taken): HttpProblem =>
     { error, reason: `Send the request again in ${taken.retryInSeconds} s`, limit_per_minute: taken.limit },
     { headers: { ...headersOf(taken), 'retry-after': String(taken.retryInSeconds) } },
   )
-
-interface Bindings {
-  readonly incoming?: { readonly socket?: { readonly remoteAddress?: string } }
-}
-
-/** Of the connection itself: what headers say of it, anybody can write. Undefined where there is no connection. */
-const remoteAddress = (c: Context<{ Bindings: Bindings }>): string | undefined =>
-  // Without a server there are no bindings, whatever the type says.
-  // oxlint-disable-next-line typescript/no-unnecessary-condition
-  c.env?.incoming?.socket?.remoteAddress
-
-/** Whose part of what is shared a request takes: its key's, or its address's where it has none. */
-export function callerOf(c: Context): string {
-  const { name } = principalOf(c)
-  return name === withoutKey.name ? `address ${callerAt(remoteAddress(c))}` : `key ${name}`
-}

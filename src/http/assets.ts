@@ -2,11 +2,11 @@ import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
 import type { ArtifactStore } from '../artifact/artifact.ts'
 import type { Coordinator } from '../coordinator/coordinator.ts'
 import type { Asset } from '../job/asset.ts'
-import { callerOf } from './access.ts'
 import type { BodyLimits } from './body.ts'
 import { serveBytes } from './bytes.ts'
 import { inlineNamed } from './disposition.ts'
 import { addressOf, assetPath } from './path.ts'
+import { callerOf } from './principal.ts'
 import { incomingUpload } from './upload.ts'
 
 /** Keeps a photograph of `uploader` if it is one. @throws {RefusedError} `asset_refused` */

@@ -9,20 +9,29 @@ import { type Log, logLine } from '../log.ts'
 import { HttpProblem } from './problem.ts'
 
 export interface StreamLimits {
-  /** At once. Below the server's limit on connections, so that there is room for other requests. */
+  /** At once. Below the server's limits on connections, so that there is room for other requests. */
   readonly streams: number
+  /** Of one caller: of a key, or of an address where there is none. */
+  readonly streamsPerCaller: number
   /** After so long a silence a comment is sent: proxies and clients close what is silent for longer. */
   readonly heartbeatMs: number
 }
 
-export const defaultStreamLimits: StreamLimits = { streams: 1_500, heartbeatMs: 15_000 }
+export const defaultStreamLimits: StreamLimits = {
+  streams: 1_500,
+  streamsPerCaller: 1_000,
+  heartbeatMs: 15_000,
+}
 
 /** How soon a client comes back; browsers heed it. */
 const retryMs = 2_000
 
 export interface EventStreams {
-  /** The body of an answer that goes on until its client leaves. @throws {HttpProblem} 503 where there are too many */
-  open(query: FeedQuery): Promise<ReadableStream<Uint8Array>>
+  /**
+   * The body of an answer that goes on until its client leaves, or its place goes to a caller that has fewer.
+   * @throws {HttpProblem} 429 where the caller has too many, 503 where there are too many in all
+   */
+  open(query: FeedQuery, caller: string): Promise<ReadableStream<Uint8Array>>
 }
 
 export interface EventStreamsOptions {
@@ -32,41 +41,73 @@ export interface EventStreamsOptions {
   readonly limits: StreamLimits
 }
 
+/** What ends a stream, once it is open. */
+interface Place {
+  end?: () => void
+}
+
 export function createEventStreams({ feed, host, log, limits }: EventStreamsOptions): EventStreams {
-  let streams = 0
+  /** In the order in which they were opened. */
+  const places = new Map<string, Set<Place>>()
+  let taken = 0
+
+  const leave = (caller: string, place: Place): void => {
+    const own = places.get(caller)
+    if (!own?.delete(place)) return
+    taken--
+    if (own.size === 0) places.delete(caller)
+  }
+
+  /** Ends the newest stream of the caller that has most, where that is more than this one would have. */
+  const makeRoom = (streams: number): boolean => {
+    const [most, own] = [...places].reduce((one, other) => (other[1].size > one[1].size ? other : one))
+    const newest = own.size > streams + 1 ? [...own].findLast(({ end }) => end !== undefined) : undefined
+    if (!newest) return false
+    leave(most, newest)
+    newest.end?.()
+    return true
+  }
+
   return {
-    async open(query) {
-      if (streams >= limits.streams)
-        throw new HttpProblem(
-          503,
-          {
-            error: 'Too many event streams',
-            reason: `${limits.streams} are open, and no more can be. Come back later, or ask for the events as JSON`,
-          },
-          { headers: { 'retry-after': '10' } },
-        )
-      streams++
+    async open(query, caller) {
+      const streams = places.get(caller)?.size ?? 0
+      if (streams >= limits.streamsPerCaller)
+        throw tooMany(429, `${limits.streamsPerCaller} of yours are open, and no more can be. Share one`)
+      if (taken >= limits.streams && !makeRoom(streams))
+        throw tooMany(503, `${limits.streams} are open, and no more can be. Come back later`)
+      const place: Place = {}
+      places.set(caller, (places.get(caller) ?? new Set()).add(place))
+      taken++
+      const onEnd = (): void => leave(caller, place)
       try {
         const reader = await feed.follow(query)
-        return streamOf(reader, { host, log, heartbeatMs: limits.heartbeatMs, onEnd: () => streams-- })
+        return streamOf(reader, { host, log, heartbeatMs: limits.heartbeatMs, place, onEnd })
       } catch (error) {
-        streams--
+        onEnd()
         throw error
       }
     },
   }
 }
 
+const tooMany = (status: 429 | 503, reason: string): HttpProblem =>
+  new HttpProblem(
+    status,
+    { error: 'Too many event streams', reason: `${reason}, or ask for the events as JSON` },
+    { headers: { 'retry-after': '10' } },
+  )
+
 interface StreamParts {
   readonly host: Host
   readonly log: Log
   readonly heartbeatMs: number
+  readonly place: Place
   readonly onEnd: () => void
 }
 
 function streamOf(
   reader: FeedReader,
-  { host, log, heartbeatMs, onEnd }: StreamParts,
+  { host, log, heartbeatMs, place, onEnd }: StreamParts,
 ): ReadableStream<Uint8Array> {
   const ended = new AbortController()
   let isHeard = false
@@ -93,7 +134,13 @@ function streamOf(
 
   return new ReadableStream<Uint8Array>(
     {
-      start: (controller) => void beat(controller),
+      start(controller) {
+        place.end = () => {
+          end()
+          controller.close()
+        }
+        void beat(controller)
+      },
       async pull(controller) {
         if (!isHeard) {
           isHeard = true

@@ -9,6 +9,7 @@ import type { Log } from '../log.ts'
 import { jsonAnswer } from './describe.ts'
 import { type StreamLimits, createEventStreams, defaultStreamLimits } from './event-stream.ts'
 import { jobIdOf, jobPath, once, timeSchema } from './path.ts'
+import { callerOf } from './principal.ts'
 import { malformedField } from './problem.ts'
 
 const eventSchema = z
@@ -157,7 +158,7 @@ export function eventRoutes({ coordinator, feed, host, log, limits }: EventRoute
     // nginx would hold events back until it has a buffer full of them.
     c.header('x-accel-buffering', 'no')
     // Hono drops the body of what it answers to HEAD, and nobody would end the stream.
-    return c.req.method === 'HEAD' ? c.body(null, 200) : c.body(await streams.open(query), 200)
+    return c.req.method === 'HEAD' ? c.body(null, 200) : c.body(await streams.open(query, callerOf(c)), 200)
   }
 
   routes.openapi(allEventsRoute, (c) => {

@@ -1,50 +1,67 @@
 /**
  * Without keys, whoever reaches the port may spend money. A page in a browser on this machine reaches it, so
  * two ways of doing that unasked are closed: a foreign name that was made to point here (DNS rebinding), and a
- * form or script of another site.
+ * form, script, picture or frame of another site.
  */
 import { isIP } from 'node:net'
 import type { MiddlewareHandler } from 'hono'
+import { healthPaths } from './operations.ts'
 import { HttpProblem } from './problem.ts'
 
 const loopbackNames = ['localhost', '127.0.0.1', '[::1]']
 const everyAddress = new Set(['0.0.0.0', '::', '[::]'])
 
-const nameIn = (host: string): string => host.replace(/:\d+$/, '').toLowerCase()
+const nameIn = (host: string): string => host.replace(/:\d+$/, '').replace(/\.$/, '').toLowerCase()
 
 /** An address needs no name service, so no foreign name can stand behind it. */
 const isAddress = (name: string): boolean => isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0
 
-/** `hosts`: the names under which the server is reached, besides those of this machine. */
-export function guardOrigin(hosts: readonly string[]): MiddlewareHandler {
-  const names = new Set([
-    ...loopbackNames,
-    ...hosts.map((host) => (isIP(host) === 6 ? `[${host}]` : host).toLowerCase()),
-  ])
+/** `.example.com` means that name and all below it, `*.example.com` all below it, `*` any name. */
+function answersTo(hosts: readonly string[]): (name: string) => boolean {
+  const written = hosts.map((host) => (isIP(host) === 6 ? `[${host}]` : host).toLowerCase())
+  const names = new Set([...loopbackNames, ...written.map((host) => host.replace(/^\./, ''))])
+  const ends = written.filter((host) => /^\*?\./.test(host)).map((host) => host.replace('*', ''))
   const anyAddress = hosts.some((host) => everyAddress.has(host))
+  const anyName = hosts.includes('*')
+  return (name) =>
+    anyName ||
+    names.has(name) ||
+    ends.some((end) => name.endsWith(end) && name.length > end.length) ||
+    (anyAddress && isAddress(name))
+}
+
+/** `hosts`: the names under which the server is reached, besides those of this machine; as in `ALLOWED_HOSTS`. */
+export function guardOrigin(hosts: readonly string[]): MiddlewareHandler {
+  const isOurs = answersTo(hosts)
 
   return async (c, next) => {
     const host = c.req.header('host') ?? new URL(c.req.url).host
     const name = nameIn(host)
-    if (!names.has(name) && !(anyAddress && isAddress(name)))
+    // Probes use any name, and their answers say nothing worth guarding.
+    if (!isOurs(name) && !healthPaths.has(c.req.path))
       throw new HttpProblem(421, {
         error: 'Misdirected request',
-        reason: `This server does not answer to the host name ${JSON.stringify(name.slice(0, 255))}`,
+        reason: `This server does not answer to the host name ${JSON.stringify(name.slice(0, 255))}. Its operator can add the name to ALLOWED_HOSTS`,
       })
-    if (c.req.method !== 'GET' && c.req.method !== 'HEAD') refuseForeign(c.req.raw.headers, host)
+    if (isCrossSite(c.req.raw.headers, host) && !isFollowedLink(c.req.raw))
+      throw new HttpProblem(403, {
+        error: 'Cross-site request refused',
+        reason: 'A page of another site must not read or change anything here',
+      })
     await next()
   }
 }
 
-function refuseForeign(headers: Headers, host: string): void {
+/** What the browser says of the request goes before the comparison with Host, which a proxy may have rewritten. */
+function isCrossSite(headers: Headers, host: string): boolean {
   const site = headers.get('sec-fetch-site')
+  if (site !== null) return site !== 'same-origin' && site !== 'none'
   const origin = headers.get('origin')
-  const foreignSite = site !== null && site !== 'same-origin' && site !== 'none'
-  const foreignOrigin =
-    origin !== null && origin.replace(/^https?:\/\//, '').toLowerCase() !== host.toLowerCase()
-  if (foreignSite || foreignOrigin)
-    throw new HttpProblem(403, {
-      error: 'Cross-site request refused',
-      reason: 'A page of another site must not change anything here',
-    })
+  return origin !== null && origin.replace(/^https?:\/\//, '').toLowerCase() !== host.toLowerCase()
 }
+
+/** A link on another site that opens a whole page shows it to the user alone: the other site sees nothing of it. */
+const isFollowedLink = ({ method, headers }: Request): boolean =>
+  method === 'GET' &&
+  headers.get('sec-fetch-mode') === 'navigate' &&
+  headers.get('sec-fetch-dest') === 'document'

@@ -4,6 +4,9 @@ import type { Metrics } from '../telemetry/metrics.ts'
 import type { Readiness } from '../telemetry/readiness.ts'
 import { HttpProblem } from './problem.ts'
 
+/** What probes ask: how the server is, and nothing of its jobs. */
+export const healthPaths: ReadonlySet<string> = new Set(['/livez', '/readyz'])
+
 const livezRoute = createRoute({
   method: 'get',
   path: '/livez',

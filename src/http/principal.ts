@@ -1,6 +1,7 @@
 /** Who sends a request: said once, where it is let in, and kept with what it changes. */
 import type { Context } from 'hono'
 import type { Asked } from '../job/event.ts'
+import { callerAt } from './rate-limit.ts'
 import { type Scope, nameWithoutKey, scopes } from '../job/key.ts'
 
 export interface Principal {
@@ -10,6 +11,26 @@ export interface Principal {
 }
 
 export const withoutKey: Principal = { name: nameWithoutKey, scopes: new Set(scopes) }
+
+interface Bindings {
+  readonly incoming?: { readonly socket?: { readonly remoteAddress?: string } }
+}
+
+/** Of the connection itself: what headers say of it, anybody can write. Undefined where there is no connection. */
+export const remoteAddress = (c: Context<{ Bindings: Bindings }>): string | undefined =>
+  // Without a server there are no bindings, whatever the type says.
+  // oxlint-disable-next-line typescript/no-unnecessary-condition
+  c.env?.incoming?.socket?.remoteAddress
+
+const callers = new WeakMap<Request, string>()
+
+export const setCaller = (c: Context, caller: string): void => {
+  callers.set(c.req.raw, caller)
+}
+
+/** Among whom what is bounded is shared: the key, or the address where there is none. */
+export const callerOf = (c: Context): string =>
+  callers.get(c.req.raw) ?? `address ${callerAt(remoteAddress(c))}`
 
 const principals = new WeakMap<Request, Principal>()
 const requests = new WeakMap<Request, number>()

@@ -1,6 +1,6 @@
 /** The only place that turns what went wrong into statuses and words of the HTTP contract. */
 import type { Context } from 'hono'
-import { isDiskFull } from '../disk-full.ts'
+import { ReserveError, isDiskFull } from '../disk-full.ts'
 import { redacted } from '../log.ts'
 import { type AssetRefusal, type FieldProblem, type Refusal, RefusedError } from '../job/errors.ts'
 
@@ -165,11 +165,13 @@ const codeOf = (error: unknown): unknown =>
 export function problemOf(error: unknown): HttpProblem | undefined {
   if (error instanceof HttpProblem) return error
   if (error instanceof RefusedError) return refusalProblem(error.message, error.refusal)
-  if (isDiskFull(error))
+  if (isDiskFull(error)) {
+    const why = error instanceof ReserveError ? `${error.message}. ` : ''
     return new HttpProblem(507, {
       error: 'Storage is full',
-      reason: 'Nothing was changed. Send the request again when there is room on the disk',
+      reason: `${why}Nothing was changed. Send the request again when there is room on the disk`,
     })
+  }
   if (codeOf(error) === 'busy' || codeOf(error) === 'closed')
     return new HttpProblem(
       503,

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net'
 import type { Duplex, Readable } from 'node:stream'
 import { type Http2Bindings, type HttpBindings, getRequestListener } from '@hono/node-server'
 import { type Host, systemHost } from '../host.ts'
+import { createConnections } from './connections.ts'
 import { dataPolicy, securityHeaders } from './headers.ts'
 import { HttpProblem, type ProblemStatus, problemBody } from './problem.ts'
 
@@ -27,8 +28,11 @@ export interface ListenOptions {
 const standardLimits = {
   /** A client that dribbles its headers must not keep a socket (slow loris). */
   headersMs: 10_000,
-  /** 100 MB in this time is 2.7 Mbit/s. */
-  requestMs: 300_000,
+  /** 100 MB in this time is 230 kbit/s. */
+  requestMs: 3_600_000,
+  bodyMs: 30_000,
+  /** In `bodyMs`: 4 kbit/s. */
+  bodyBytes: 16 << 10,
   keepAliveMs: 10_000,
   /** Nothing sent and nothing taken for so long: a client that is gone without saying so. */
   silenceMs: 120_000,
@@ -36,6 +40,7 @@ const standardLimits = {
   stallMs: 30_000,
   checkEveryMs: 2_000,
   connections: 2_000,
+  connectionsPerAddress: 1_800,
 }
 
 /** Serves the app. Rejects where the port can't be taken. */
@@ -45,8 +50,8 @@ export async function listen(
 ): Promise<Listening> {
   const limits = { ...standardLimits, ...options.limits }
   let closing = false
-  /** How many requests run on each connection: Node's own list of idle ones lacks those that never sent any. */
-  const running = new Map<Socket, number>()
+  /** Node's own list of idle ones lacks those that never sent a request. */
+  const connections = createConnections(limits, time)
   /** Answers that never end by themselves. */
   const endless = new Set<Http2Bindings['outgoing'] | ServerResponse>()
   const fetch = async (request: Request, bindings: HttpBindings | Http2Bindings) => {
@@ -84,20 +89,18 @@ export async function listen(
     },
     (request: IncomingMessage, response: ServerResponse) => {
       const { socket } = request
-      running.set(socket, (running.get(socket) ?? 0) + 1)
+      // It was answered, or closed, before its request was read.
+      if (!connections.begin(request, response)) return
       response.once('close', () => {
-        const left = (running.get(socket) ?? 1) - 1
-        if (running.has(socket)) running.set(socket, left)
+        const left = connections.end(socket)
         if (closing && left === 0) socket.destroySoon()
       })
       void answer(request, response)
     },
   )
   server.on('connection', (socket: Socket) => {
-    running.set(socket, 0)
-    socket.once('close', () => running.delete(socket))
+    if (!connections.admit(socket)) answerOnSocket(socket, tooManyConnections)
   })
-  server.maxConnections = limits.connections
   server.timeout = limits.silenceMs
   server.on('clientError', answerBadHttp)
 
@@ -108,14 +111,25 @@ export async function listen(
       resolve()
     })
   })
+  const closed = new AbortController()
+  const lookOften = async (): Promise<void> => {
+    while (!closed.signal.aborted) {
+      await time.sleep(limits.checkEveryMs, closed.signal)
+      for (const { socket, isUnanswered } of connections.look())
+        if (isUnanswered) answerOnSocket(socket, tooSlow('body'))
+        else socket.destroy()
+    }
+  }
+  void lookOften()
   const taken = portOf(server)
   return {
     port: taken,
     url: `http://${host.includes(':') ? `[${host}]` : host}:${taken}`,
     async close({ graceMs }) {
       closing = true
+      closed.abort()
       const ended = new Promise<void>((resolve) => server.close(() => resolve()))
-      for (const [socket, requests] of running) if (requests === 0) socket.destroy()
+      for (const socket of connections.resting()) socket.destroy()
       // One that takes nothing would not take its end either.
       for (const outgoing of endless)
         if (outgoing.writableNeedDrain) outgoing.destroy()
@@ -166,6 +180,17 @@ const plainHeaders = (contentType: string): Readonly<Record<string, string>> => 
 const badHttp = (status: ProblemStatus, reason: string): HttpProblem =>
   new HttpProblem(status, { error: 'Bad request', reason })
 
+const tooSlow = (what: 'request' | 'body'): HttpProblem => badHttp(408, `The ${what} took too long to arrive`)
+
+const tooManyConnections = new HttpProblem(
+  503,
+  {
+    error: 'Too many connections',
+    reason: 'All are in use. Close those that you do not need, or send the request again later',
+  },
+  { headers: { 'retry-after': '5' } },
+)
+
 /** What isn't HTTP, or came too slowly, never becomes a request: it is answered on the socket. */
 function answerBadHttp(error: Error & { readonly code?: string }, socket: Duplex): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
@@ -176,10 +201,16 @@ function answerBadHttp(error: Error & { readonly code?: string }, socket: Duplex
     error.code === 'HPE_HEADER_OVERFLOW'
       ? badHttp(431, 'The headers are too large')
       : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? badHttp(408, 'The request took too long to arrive')
+        ? tooSlow('request')
         : badHttp(400, 'The request is not HTTP/1.1')
+  answerOnSocket(socket, problem)
+}
+
+function answerOnSocket(socket: Duplex, problem: HttpProblem): void {
   const { body, contentType } = problemBody(problem, undefined)
-  const headers = Object.entries(plainHeaders(contentType)).map(([name, value]) => `${name}: ${value}\r\n`)
+  const headers = Object.entries({ ...plainHeaders(contentType), ...problem.headers }).map(
+    ([name, value]) => `${name}: ${value}\r\n`,
+  )
   socket.end(
     `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\n${headers.join('')}` +
       `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,

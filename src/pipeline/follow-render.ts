@@ -10,6 +10,7 @@
 import type { ArtifactStore } from '../artifact/artifact.ts'
 import type { AttemptVerbs } from '../coordinator/attempt-verbs.ts'
 import type { Coordinator } from '../coordinator/coordinator.ts'
+import type { DiskRoom } from '../disk-full.ts'
 import type { TaskContext, TaskHandler } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
 import type { Attempt } from '../job/attempt.ts'
@@ -32,6 +33,8 @@ export interface FollowRenderOptions {
   readonly clips: Pick<Clips, 'take'>
   readonly studio: Pick<Studio, 'picture' | 'inTurn' | 'inWorkspace'>
   readonly host: Host
+  /** Of clips to come: none is bought while only the reserve for those under way is left. */
+  readonly room: Pick<DiskRoom, 'require'>
   /** The text that an attempt's render carries at the provider. */
   readonly markOf: (attemptId: string) => string
   /** Whether the provider can tell us that a render has ended: then it is asked less often. */
@@ -187,6 +190,7 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
 
   /** Makes ready all that can go wrong without money, waits for its turn, and sends the request, once. */
   const order = async (attempt: Attempt, provider: Provider): Promise<void> => {
+    await options.room.require()
     const scene = await coordinator.beginOrder(attemptId)
     if (!scene) return refuse({ code: 'scene_gone', reason: 'its scene is gone', retry: false }, false, null)
     const { format, fit } = await options.shapeOf(scene.jobId)

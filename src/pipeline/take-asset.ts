@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
 import { ArtifactError, type ArtifactStore } from '../artifact/artifact.ts'
+import type { DiskRoom } from '../disk-full.ts'
 import type { Coordinator } from '../coordinator/coordinator.ts'
 import type { Asset } from '../job/asset.ts'
 import { RefusedError } from '../job/errors.ts'
@@ -13,20 +14,21 @@ export interface TakeAssetOptions {
   readonly coordinator: Pick<Coordinator, 'asset' | 'addAsset'>
   readonly artifacts: ArtifactStore
   readonly studio: Pick<Studio, 'inWorkspace' | 'inImageTurn' | 'media'>
+  readonly room: Pick<DiskRoom, 'require'>
 }
 
 /**
  * `uploader`: who sends it; the pictures of one don't hold up those of others.
- * @throws {RefusedError} `asset_refused`: nothing of it is kept.
+ * @throws {RefusedError} `asset_refused`, {ReserveError}: nothing of it is kept.
  */
 export type TakeAsset = (bytes: AsyncIterable<Uint8Array>, uploader?: string) => Promise<Asset>
 
 export const createTakeAsset =
-  ({ coordinator, artifacts, studio }: TakeAssetOptions): TakeAsset =>
+  ({ coordinator, artifacts, studio, room }: TakeAssetOptions): TakeAsset =>
   (bytes, uploader = '') =>
     studio.inWorkspace(async (directory) => {
       const path = `${directory}/upload`
-      const id = await write(path, bytes)
+      const id = await write(path, bytes, room)
       const known = await coordinator.asset(id).catch(() => undefined)
       if (known && (await isThere(artifacts, known))) return known
 
@@ -42,6 +44,7 @@ export const createTakeAsset =
           studio.media.masterImage({ path, targetPath: masterPath, limits: imageLimits }),
         ),
       )
+      await room.require()
       return artifacts.adoptFor([path, masterPath], ([original, master]) =>
         coordinator.addAsset({
           id,
@@ -82,13 +85,23 @@ const isThere = (artifacts: ArtifactStore, { id, master }: Asset): Promise<boole
     },
   )
 
+/** How much of an upload is written before room is looked for again. */
+const askRoomBytes = 1 << 20
+
 /** Resolves to the SHA-256 of what was written. */
-async function write(path: string, bytes: AsyncIterable<Uint8Array>): Promise<string> {
+async function write(
+  path: string,
+  bytes: AsyncIterable<Uint8Array>,
+  room: Pick<DiskRoom, 'require'>,
+): Promise<string> {
+  await room.require()
   await using file = await open(path, 'wx')
   const hash = createHash('sha256')
   let size = 0
   for await (const chunk of bytes) {
     hash.update(chunk)
+    if (Math.floor((size + chunk.length) / askRoomBytes) > Math.floor(size / askRoomBytes))
+      await room.require()
     size += chunk.length
     await file.writeFile(chunk)
   }

@@ -1,7 +1,8 @@
 /** Who does which kind of task, how many at once, and what becomes of a job whose task can't be done. */
 import { availableParallelism } from 'node:os'
 import type { RunningCoordinator } from '../coordinator/coordinator.ts'
-import type { Engine, TaskOptions } from '../engine/engine.ts'
+import type { DiskRoom } from '../disk-full.ts'
+import type { Engine, TaskHandler, TaskOptions } from '../engine/engine.ts'
 import { RefusedError } from '../job/errors.ts'
 import { tracedTask } from '../telemetry/tracing.ts'
 import { type FollowRenderOptions, createFollowRender } from './follow-render.ts'
@@ -14,12 +15,20 @@ export type TasksOptions = RenderSceneOptions &
   FollowRenderOptions &
   TakeClipOptions &
   JoinClipsOptions &
-  StitchFilmOptions & { readonly coordinator: RunningCoordinator }
+  StitchFilmOptions & { readonly coordinator: RunningCoordinator; readonly room: DiskRoom }
 
 export function handleTasks(engine: Engine, options: TasksOptions): void {
-  const { coordinator } = options
+  const { coordinator, room } = options
   const handle: Engine['handle'] = (kind, how, handler) => engine.handle(kind, how, tracedTask(handler))
   const places = Math.max(1, Math.floor(availableParallelism() / 2))
+
+  /** A paid clip is fetched and taken whatever room there is; all else waits before the reserve is used. */
+  const inRoom =
+    (handler: TaskHandler): TaskHandler =>
+    async (task, context) => {
+      await room.require()
+      return handler(task, context)
+    }
 
   const failScene: TaskOptions['onExhausted'] = ({ subject }, error) =>
     coordinator.sceneFailed(subject, failureOf(error), false)
@@ -35,7 +44,7 @@ export function handleTasks(engine: Engine, options: TasksOptions): void {
     'render-scene',
     // Renders are counted where they are admitted; this holds where fewer are allowed than before.
     { concurrency: () => coordinator.rendersAtOnce(), isRisky: true, onExhausted: failScene },
-    createRenderScene(options),
+    inRoom(createRenderScene(options)),
   )
   handle(
     'follow-render',
@@ -50,7 +59,7 @@ export function handleTasks(engine: Engine, options: TasksOptions): void {
   handle(
     'join-clips',
     { concurrency: places, isRisky: true, onExhausted: leaveToFilm },
-    createJoinClips(options),
+    inRoom(createJoinClips(options)),
   )
   handle(
     'settle-dependents',
@@ -60,7 +69,7 @@ export function handleTasks(engine: Engine, options: TasksOptions): void {
   handle(
     'stitch-film',
     { concurrency: places, isRisky: true, onExhausted: failJob },
-    createStitchFilm(options),
+    inRoom(createStitchFilm(options)),
   )
 }
 

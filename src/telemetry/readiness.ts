@@ -1,4 +1,5 @@
 /** Whether requests should be sent here: each thing that the work takes, looked at with a deadline. */
+import type { DiskRoom } from '../disk-full.ts'
 import type { Host } from '../host.ts'
 import { type Log, logLine } from '../log.ts'
 
@@ -104,24 +105,15 @@ function createState({ name, look, keptMs, isSlow = false }: Check, host: Host, 
   }
 }
 
-/** The disk of a folder has room, and can be written to. */
+/** The disk of a folder has more than its reserve, and can be written to. */
 export const roomFor =
-  (
-    { minFreeBytes }: { readonly minFreeBytes: number },
-    { freeBytes, canWrite }: { freeBytes: () => Promise<number>; canWrite: () => Promise<void> },
-  ): Check['look'] =>
+  (room: Pick<DiskRoom, 'require'>, canWrite: () => Promise<void>): Check['look'] =>
   async () => {
-    const free = await freeBytes()
-    if (free < minFreeBytes)
-      throw new Error(
-        `The disk has ${megabytes(free)} MB of room left, and ${megabytes(minFreeBytes)} MB are wanted`,
-      )
+    await room.require()
     await canWrite().catch((cause: unknown) => {
       throw new Error('The data folder cannot be written to', { cause })
     })
   }
-
-const megabytes = (bytes: number): number => Math.floor(bytes / 1e6)
 
 /** What went wrong in words for whoever asks: the cause may name paths. */
 export const saying =

@@ -49,6 +49,16 @@ const noReaders = async (feed = house.feed): Promise<void> => {
   while (feed.readers() > 0) await new Promise((resolve) => setImmediate(resolve))
 }
 
+let keys = 0
+/** What two new keys send. */
+const twoKeys = async (): Promise<readonly [{ authorization: string }, { authorization: string }]> => {
+  const header = async () => {
+    const { secret } = await house.coordinator.createKey({ name: `reader ${keys++}`, scopes: ['read'] })
+    return { authorization: `Bearer ${secret}` }
+  }
+  return [await header(), await header()]
+}
+
 describe('a stream', () => {
   test('of all jobs tells what happens from now on, with ids that rise', async () => {
     const source = await open('/events')
@@ -201,6 +211,46 @@ describe('a stream', () => {
     await sources[0]!.close()
     await (await open('/events', {}, app)).close()
     await sources[1]!.close()
+    await noReaders()
+  })
+
+  test('is refused to a key that has its share, and no other', async () => {
+    const [one, two] = await twoKeys()
+    const app = house.appWith({
+      streams: { streams: 10, streamsPerCaller: 2 },
+      access: { keysRequired: true, ratePerMinute: 0 },
+    })
+    const sources = [await open('/events', one, app), await open('/events', one, app)]
+    const refused = await app.request('/api/v3/events', { headers: { ...stream, ...one } })
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '10'])
+    expect(await jsonOf(refused)).toEqual({
+      error: 'Too many event streams',
+      reason: '2 of yours are open, and no more can be. Share one, or ask for the events as JSON',
+    })
+    expect((await app.request('/api/v3/events', { headers: one })).status).toBe(200)
+    sources.push(await open('/events', two, app))
+    await sources[0]!.close()
+    sources.push(await open('/events', one, app))
+    for (const source of sources) await source.close()
+    await noReaders()
+  })
+
+  test('where all places are taken, gets one of the key that has most, until it has as many', async () => {
+    const [one, two] = await twoKeys()
+    const app = house.appWith({ streams: { streams: 50 }, access: { keysRequired: true, ratePerMinute: 0 } })
+    const of = { one: [] as EventSource[], two: [] as EventSource[] }
+    for (let index = 0; index < 50; index++) of.one.push(await open('/events', one, app))
+    expect((await app.request('/api/v3/events', { headers: { ...stream, ...one } })).status).toBe(503)
+    for (let index = 0; index < 25; index++) of.two.push(await open('/events', two, app))
+    expect((await app.request('/api/v3/events', { headers: { ...stream, ...two } })).status).toBe(503)
+    expect(house.feed.readers()).toBe(50)
+    // The newest were ended, as if the server had stopped: their clients know where to go on.
+    expect(await of.one[49]!.next()).toBeUndefined()
+    expect(await of.one[25]!.next()).toBeUndefined()
+    const heard = [of.one[0]!.next(), of.one[24]!.next(), of.two[24]!.next()]
+    await house.job()
+    for (const event of heard) expect(await event).toMatchObject({ type: 'job_created' })
+    for (const source of [...of.one, ...of.two]) await source.close()
     await noReaders()
   })
 

@@ -10,6 +10,7 @@ import sharp from 'sharp'
 import { openDiskArtifacts } from '../../src/artifact/disk.ts'
 import type { ArtifactStore } from '../../src/artifact/artifact.ts'
 import { type RunningCoordinator, createCoordinator } from '../../src/coordinator/coordinator.ts'
+import { type DiskRoom, endlessRoom } from '../../src/disk-full.ts'
 import { createEmbeddedEngine } from '../../src/engine/embedded.ts'
 import { type Feed, createFeed } from '../../src/events/feed.ts'
 import { type PubSub, createPubSub } from '../../src/events/pubsub.ts'
@@ -60,9 +61,14 @@ export interface HouseOptions {
   /** A folder that another house left, or will find: it outlives this one. */
   readonly folder?: string
   readonly host?: Host
+  readonly room?: DiskRoom
 }
 
-export async function openHouse({ folder, host = systemHost }: HouseOptions = {}): Promise<House> {
+export async function openHouse({
+  folder,
+  host = systemHost,
+  room = endlessRoom,
+}: HouseOptions = {}): Promise<House> {
   const directory = folder ?? (await mkdtemp(join(tmpdir(), 'http-house-')))
   const database = openSqlite({ path: join(directory, 'coordinator.db') })
   await migrate(database, migrations)
@@ -77,7 +83,7 @@ export async function openHouse({ folder, host = systemHost }: HouseOptions = {}
   const renderers = [
     { name: 'local', models: ['local'], maxConcurrency: 4, startDelayMs: 0, task: 'render-scene' as const },
   ]
-  const coordinator = createCoordinator({ ...parts, engine, renderers })
+  const coordinator = createCoordinator({ ...parts, engine, renderers, room })
   const media = createMedia({ host: systemHost })
   const studio = createStudio({ media, artifacts, database, host: systemHost })
   let film: Uint8Array = new Uint8Array()
@@ -112,7 +118,7 @@ export async function openHouse({ folder, host = systemHost }: HouseOptions = {}
     })
   })
 
-  const takeAsset = createTakeAsset({ coordinator, artifacts, studio })
+  const takeAsset = createTakeAsset({ coordinator, artifacts, studio, room })
   const feed = createFeed({ database, pubsub, host: systemHost, log })
   const options = { coordinator, artifacts, takeAsset, log, feed }
   const app = createApp(options)

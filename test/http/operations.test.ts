@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createLog } from '../../src/log.ts'
+import { createDiskRoom } from '../../src/disk-full.ts'
 import { type Check, createReadiness, roomFor, saying } from '../../src/telemetry/readiness.ts'
 import { createClock } from '../clock.ts'
 import { type House, jsonOf, openHouse } from './house.ts'
@@ -58,15 +59,13 @@ describe('whether it is ready', () => {
   test('it is not on a disk without room, or that cannot be written to, and is again when there is', async () => {
     let free = 100e6
     let isWritable = true
-    const look = roomFor(
-      { minFreeBytes: 512e6 },
-      {
-        freeBytes: () => Promise.resolve(free),
-        canWrite: () => (isWritable ? Promise.resolve() : Promise.reject(new Error('/data: EROFS'))),
-      },
+    const room = createDiskRoom({ reserveBytes: 512e6, freeBytes: () => Promise.resolve(free) })
+    const look = roomFor(room, () =>
+      isWritable ? Promise.resolve() : Promise.reject(new Error('/data: EROFS')),
     )
     const { ask, lines } = ready([{ name: 'disk', keptMs: 0, look }])
-    const tooFull = 'The disk has 100 MB of room left, and 512 MB are wanted'
+    const tooFull =
+      'The disk has 100 MB free, and 512 MB (MIN_FREE_DISK_MB) are kept for clips that are paid for'
     expect(await ask()).toMatchObject({ status: 503, body: { reason: tooFull } })
     free = 600e6
     expect(await ask()).toMatchObject({ status: 200 })

@@ -264,28 +264,61 @@ describe('a client that asks for RFC 9457', () => {
 })
 
 describe('a page in a browser', () => {
+  const statusOf = async (
+    path: string,
+    { method = 'GET', ...headers }: Record<string, string>,
+    app = house.app,
+  ): Promise<number> => (await app.request(path, { method, headers })).status
+
   test.each([
     ['a foreign name that points here', { host: 'evil.example' }, 421],
     ['a name that begins like ours', { host: 'localhost.evil.example:4000' }, 421],
     ['another address of this machine', { host: '10.0.0.1' }, 421],
   ])('is not answered under %s', async (_name, headers: Record<string, string>, status) => {
-    for (const path of ['/api/v3/jobs', '/livez'])
-      expect((await ask({ path, init: { headers } })).response.status).toBe(status)
+    for (const path of ['/api/v3/jobs', '/metrics', '/docs', '/nothing'])
+      expect(await statusOf(path, headers)).toBe(status)
   })
 
-  test.each(['localhost', 'LOCALHOST:4000', '127.0.0.1:4000', '[::1]:4000'])(
+  test('learns under a foreign name how the server is, as probes do, and is told how to add the name', async () => {
+    for (const path of ['/livez', '/readyz'])
+      expect(await statusOf(path, { host: 'coordinator:4000' })).toBe(200)
+    const { answer } = await ask({ path: '/api/v3/jobs', init: { headers: { host: 'coordinator:4000' } } })
+    expect(answer).toEqual({
+      error: 'Misdirected request',
+      reason:
+        'This server does not answer to the host name "coordinator". Its operator can add the name to ALLOWED_HOSTS',
+    })
+  })
+
+  test.each(['localhost', 'LOCALHOST:4000', 'localhost.:4000', '127.0.0.1:4000', '[::1]:4000'])(
     'is answered under %s',
     async (host) => {
-      expect((await ask({ path: '/livez', init: { headers: { host } } })).response.status).toBe(200)
+      expect(await statusOf('/api/v3/jobs', { host })).toBe(200)
     },
   )
 
   test('is answered under the names the server is given, and any address where it listens on all', async () => {
     const named = house.appWith({ hosts: ['films.example', '0.0.0.0'] })
+    const path = '/api/v3/jobs'
     for (const host of ['films.example:4000', '192.168.1.7:4000', '[fe80::1]:4000'])
-      expect((await ask({ path: '/livez', init: { headers: { host } } }, named)).response.status).toBe(200)
-    const foreign = await ask({ path: '/livez', init: { headers: { host: 'evil.example' } } }, named)
-    expect(foreign.response.status).toBe(421)
+      expect(await statusOf(path, { host }, named)).toBe(200)
+    expect(await statusOf(path, { host: 'evil.example' }, named)).toBe(421)
+  })
+
+  test.each<[readonly string[], readonly string[], readonly string[]]>([
+    [['.films.example'], ['films.example', 'a.films.example', 'A.b.Films.example:1'], ['xfilms.example']],
+    [['*.films.example'], ['a.films.example', 'a.b.films.example'], ['films.example', '.films.example']],
+    [
+      ['my_service', 'fe80::1'],
+      ['my_service:4000', '[fe80::1]:4000'],
+      ['service', 'fe80::1', '[fe80::2]'],
+    ],
+    [['*'], ['any.example', '10.1.2.3'], []],
+  ])('under ALLOWED_HOSTS %j is answered at those names alone', async (hosts, ours, foreign) => {
+    const named = house.appWith({ hosts })
+    const statusAt = (host: string) => statusOf('/api/v3/jobs', { host }, named)
+    for (const host of ours) expect([host, await statusAt(host)]).toEqual([host, 200])
+    for (const host of foreign) expect([host, await statusAt(host)]).toEqual([host, 421])
   })
 
   test.each<[string, Record<string, string>]>([
@@ -306,11 +339,44 @@ describe('a page in a browser', () => {
     expect((await ask({ path, init: { method: 'POST', headers: own } })).response.status).toBe(200)
   })
 
+  const link = { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }
+  test.each<[string, Record<string, string>]>([
+    ['a fetch of another site', { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'cors' }],
+    ['a fetch on another port', { 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'no-cors' }],
+    ['a picture', { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'image' }],
+    ['a frame', { ...link, 'sec-fetch-site': 'cross-site', 'sec-fetch-dest': 'iframe' }],
+    ['a plug-in', { ...link, 'sec-fetch-site': 'cross-site', 'sec-fetch-dest': 'object' }],
+    ['a fetch of an older browser', { origin: 'https://evil.example' }],
+    ['a fetch of a page without an origin', { origin: 'null' }],
+  ])('%s reads nothing', async (_name, headers) => {
+    for (const path of ['/api/v3/jobs', '/livez', '/docs', '/metrics', '/nothing'])
+      for (const method of ['GET', 'HEAD', 'OPTIONS']) {
+        expect(await statusOf(path, { method, host: 'localhost:4000', ...headers })).toBe(403)
+      }
+  })
+
+  test.each<[string, Record<string, string>]>([
+    ['follows a link of another site', { ...link, 'sec-fetch-site': 'cross-site' }],
+    ['is opened by its user', { ...link, 'sec-fetch-site': 'none' }],
+    ['is ours', { 'sec-fetch-site': 'same-origin', 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty' }],
+    [
+      'is ours behind a proxy that changes Host',
+      { 'sec-fetch-site': 'same-origin', origin: 'https://films.example' },
+    ],
+    ['comes from a program', { 'sec-fetch-mode': 'cors' }],
+  ])('reads where it %s', async (_name, headers) => {
+    for (const path of ['/api/v3/jobs', '/docs', '/livez'])
+      expect(await statusOf(path, { host: 'localhost:4000', ...headers })).toBe(200)
+  })
+
+  test('follows no link of another site to anything but a read', async () => {
+    const headers = { ...link, host: 'localhost:4000', 'sec-fetch-site': 'cross-site' }
+    for (const method of ['POST', 'PUT', 'PATCH', 'DELETE'])
+      expect(await statusOf('/api/v3/jobs', { method, ...headers })).toBe(403)
+  })
+
   test('is told not to guess types and not to keep answers, and is given no CORS', async () => {
-    const { response } = await ask({
-      path: '/api/v3/jobs',
-      init: { headers: { origin: 'https://evil.example' } },
-    })
+    const { response } = await ask({ path: '/api/v3/jobs', init: { headers: { host: 'localhost:4000' } } })
     expect(response.status).toBe(200)
     expect(Object.fromEntries(response.headers)).toMatchObject({
       'x-content-type-options': 'nosniff',

@@ -71,10 +71,46 @@ test('who has no key and needs none is counted by address, but for this machine 
   expect(limitsIn(await ask('/api/v3/jobs', '127.0.0.1'))).toEqual([null, null, null, null])
 })
 
-test('whether the server lives is answered however often it is asked', async () => {
-  const { statuses } = door(true, 1)
-  expect(await statuses(9, '/livez', '192.0.2.1')).toBe('9 x 200')
-  expect(await statuses(9, '/readyz', '192.0.2.1')).toBe('9 x 200')
+test('how the server is may be asked twenty times a second by each address, whatever else is asked', async () => {
+  const { clock, statuses } = door(true, 1)
+  expect(await statuses(2, '/docs', '192.0.2.1')).toBe('1 x 200, 1 x 429')
+  expect(await statuses(600, '/livez', '192.0.2.1')).toBe('600 x 200')
+  expect(await statuses(601, '/readyz', '192.0.2.1')).toBe('600 x 200, 1 x 429')
+  expect(await statuses(1, '/livez', '192.0.2.1')).toBe('1 x 429')
+  expect(await statuses(1, '/livez', '192.0.2.2')).toBe('1 x 200')
+  clock.advance(1000)
+  expect(await statuses(21, '/livez', '192.0.2.1')).toBe('20 x 200, 1 x 429')
+})
+
+test('a thousand requests of a key may be worked on at once, and those of others beside them', async () => {
+  const keyOf = async (name: string) =>
+    `Bearer ${(await house.coordinator.createKey({ name, scopes: ['submit', 'read'] })).secret}`
+  const [many, few] = [await keyOf('many'), await keyOf('few')]
+  const { ask } = door(true, 0)
+  const app = house.appWith({ access: { keysRequired: true, ratePerMinute: 0 } })
+  const bodies: ReadableStreamDefaultController[] = []
+  const uploads = Array.from({ length: 1000 }, async () =>
+    app.request('/api/v3/assets', {
+      method: 'POST',
+      headers: { authorization: many, 'content-type': 'image/jpeg' },
+      body: new ReadableStream({ pull: (body) => void bodies.push(body) }, { highWaterMark: 0 }),
+      duplex: 'half',
+    }),
+  )
+  const jobs = (authorization: string) => app.request('/api/v3/jobs', { headers: { authorization } })
+  // All are read from by now.
+  await expect.poll(() => bodies.length, { timeout: 20_000 }).toBe(1000)
+  const refused = await jobs(many)
+  expect(refused.headers.get('retry-after')).toBe('1')
+  expect(await jsonOf(refused)).toEqual({
+    error: 'Too many requests at once',
+    reason: '1000 are worked on. Wait for some of them',
+  })
+  expect((await jobs(few)).status).toBe(200)
+  expect((await ask('/livez', '192.0.2.1')).status).toBe(200)
+  for (const body of bodies) body.close()
+  expect(new Set((await Promise.all(uploads)).map(({ status }) => status))).toEqual(new Set([422]))
+  expect((await jobs(many)).status).toBe(200)
 })
 
 test('a limit of 0 is none', async () => {

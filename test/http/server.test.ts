@@ -68,7 +68,7 @@ describe('what is not HTTP is answered and closed', () => {
       'POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nx',
       400,
     ],
-    ['a foreign host', 'GET /livez HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n', 421],
+    ['a foreign host', 'GET /api/v3/jobs HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n', 421],
   ])('%s', async (_name, bytes, status) => {
     const answer = await exchange(bytes)
     expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `))

@@ -7,6 +7,7 @@ import type { ArtifactStore } from '../../src/artifact/artifact.ts'
 import { markOf } from '../../src/coordinator/accounts.ts'
 import { type RunningCoordinator, createCoordinator } from '../../src/coordinator/coordinator.ts'
 import type { ConfiguredBudgets } from '../../src/coordinator/treasury.ts'
+import { type DiskRoom, endlessRoom } from '../../src/disk-full.ts'
 import { createEmbeddedEngine } from '../../src/engine/embedded.ts'
 import type { Engine } from '../../src/engine/engine.ts'
 import { createPubSub } from '../../src/events/pubsub.ts'
@@ -42,6 +43,7 @@ export interface PaidHouseOptions {
   readonly catalogue?: Catalogue
   readonly budgets?: ConfiguredBudgets
   readonly maxTries?: number
+  readonly room?: DiskRoom
   /** What of the house's own is waited for, one by one: a world may let nothing come of it. */
   readonly through?: <T>(ask: () => Promise<T>) => Promise<T>
 }
@@ -100,6 +102,7 @@ export function openPaidHouse(options: PaidHouseOptions): PaidHouse {
     fetchClip: (request, signal) => fetchInto(files, fetch, request, signal),
   }
 
+  const room = options.room ?? endlessRoom
   const engine = createEmbeddedEngine({ database, host, log })
   const coordinator = createCoordinator({
     database,
@@ -119,6 +122,7 @@ export function openPaidHouse(options: PaidHouseOptions): PaidHouse {
       },
     ],
     budgets: options.budgets ?? {},
+    room,
     ...(options.maxTries === undefined ? {} : { maxTries: options.maxTries }),
   })
 
@@ -156,6 +160,7 @@ export function openPaidHouse(options: PaidHouseOptions): PaidHouse {
       artifacts,
       clips,
       studio,
+      room,
       host,
       markOf: (attemptId) => markOf(installation.id, attemptId),
       isNotified: options.isReached,

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import type { ConfiguredBudgets } from '../../src/coordinator/treasury.ts'
+import type { DiskRoom } from '../../src/disk-full.ts'
 import { createFetch } from '../../src/fake-replicate/fetch.ts'
 import type { Entry } from '../../src/fake-replicate/ledger.ts'
 import { type FakeOptions, type FakeProvider, createFakeProvider } from '../../src/fake-replicate/provider.ts'
@@ -42,6 +43,7 @@ export interface WorldOptions {
   readonly catalogue?: Catalogue
   readonly budgets?: ConfiguredBudgets
   readonly maxTries?: number
+  readonly room?: DiskRoom
   /** How far the provider's clock is ahead of ours, ms. */
   readonly skewMs?: number
   /** Another database than a fresh SQLite; empty. */

@@ -9,6 +9,7 @@ import sharp from 'sharp'
 import type { ArtifactStore } from '../../src/artifact/artifact.ts'
 import { openDiskArtifacts } from '../../src/artifact/disk.ts'
 import { type RunningCoordinator, createCoordinator } from '../../src/coordinator/coordinator.ts'
+import { endlessRoom } from '../../src/disk-full.ts'
 import { createEmbeddedEngine } from '../../src/engine/embedded.ts'
 import { createPubSub } from '../../src/events/pubsub.ts'
 import { createApp } from '../../src/http/app.ts'
@@ -147,7 +148,7 @@ export async function openPruneHouse(limits: Partial<RetentionLimits>): Promise<
     log,
     freeBytes,
   })
-  const takeAsset = createTakeAsset({ coordinator, artifacts, studio })
+  const takeAsset = createTakeAsset({ coordinator, artifacts, studio, room: endlessRoom })
   const app = createApp({ coordinator, artifacts, takeAsset, log, host: clock, storage: prune })
   const ask: PruneHouse['ask'] = async (method, path, body) => {
     const text = body && JSON.stringify(body)

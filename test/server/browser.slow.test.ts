@@ -1,14 +1,10 @@
 /** The film in a real browser's video element, over the real server. Runs where there is a Chromium. */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { chromium } from 'playwright-core'
 import { expect, it } from 'vitest'
+import { hasChromium, launchChromium } from './chromium.ts'
 import { ask, createJob, jobUntil, startServer } from './process.ts'
-
-const executablePath = [process.env.CHROMIUM_PATH, '/usr/bin/chromium', '/usr/bin/google-chrome'].find(
-  (path) => path !== undefined && existsSync(path),
-)
 
 interface Seen {
   readonly duration: number
@@ -41,34 +37,23 @@ const watch = (url: string): string => `(async () => {
   return { duration, width, height, places, corruptedFrames: video.getVideoPlaybackQuality().corruptedVideoFrames }
 })()`
 
-it.skipIf(!executablePath)(
-  'plays, seeks to and fro and ends in a browser, with every frame whole',
-  async () => {
-    const dataDir = mkdtempSync(join(tmpdir(), 'browser-'))
-    const server = await startServer(dataDir)
-    const browser = await chromium.launch({
-      executablePath: executablePath!,
-      args: [
-        '--no-sandbox',
-        '--disable-gpu',
-        '--disable-background-networking',
-        '--disable-component-update',
-      ],
-    })
-    try {
-      const jobId = await createJob(server, 3)
-      await ask(server, 'POST', `/api/v3/jobs/${jobId}/approve`)
-      const { job } = await jobUntil(server, jobId, ({ status }) => status === 'completed')
-      // The job's JSON stands in for a page, and would not let one load anything.
-      const page = await browser.newPage({ bypassCSP: true })
-      await page.goto(`${server.url}/api/v3/jobs/${jobId}`)
-      const { duration, ...seen } = await page.evaluate<Seen>(watch(job.film.url))
-      expect(duration).toBeCloseTo(job.film.duration, 5)
-      expect(seen).toEqual({ width: 640, height: 360, places: [2, 0.5, 1.5], corruptedFrames: 0 })
-    } finally {
-      await browser.close()
-      await server.kill('SIGKILL')
-      rmSync(dataDir, { recursive: true, force: true })
-    }
-  },
-)
+it.skipIf(!hasChromium)('plays, seeks to and fro and ends in a browser, with every frame whole', async () => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'browser-'))
+  const server = await startServer(dataDir)
+  const browser = await launchChromium()
+  try {
+    const jobId = await createJob(server, 3)
+    await ask(server, 'POST', `/api/v3/jobs/${jobId}/approve`)
+    const { job } = await jobUntil(server, jobId, ({ status }) => status === 'completed')
+    // The job's JSON stands in for a page, and would not let one load anything.
+    const page = await browser.newPage({ bypassCSP: true })
+    await page.goto(`${server.url}/api/v3/jobs/${jobId}`)
+    const { duration, ...seen } = await page.evaluate<Seen>(watch(job.film.url))
+    expect(duration).toBeCloseTo(job.film.duration, 5)
+    expect(seen).toEqual({ width: 640, height: 360, places: [2, 0.5, 1.5], corruptedFrames: 0 })
+  } finally {
+    await browser.close()
+    await server.kill('SIGKILL')
+    rmSync(dataDir, { recursive: true, force: true })
+  }
+})

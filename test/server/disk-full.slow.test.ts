@@ -1,5 +1,5 @@
 /** The real server on a disk that runs full at every moment: nothing fails, nothing is lost, work resumes by itself. */
-import { readdirSync } from 'node:fs'
+import { readdirSync, statfsSync } from 'node:fs'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -12,9 +12,9 @@ whereMountable('a server whose disk is full (needs the right to mount a small on
   let disk: SmallDisk
   let directory: string
   let server: ServerProcess
-  /** One scene at a time, so that each moment can be met. */
+  /** One scene at a time, so that each moment can be met; no reserve, so that the disk is what refuses. */
   const start = async (): Promise<ServerProcess> =>
-    (server = await startServer(directory, { LOCAL_MAX_CONCURRENCY: '1' }))
+    (server = await startServer(directory, { LOCAL_MAX_CONCURRENCY: '1', MIN_FREE_DISK_MB: '0' }))
   beforeAll(async () => {
     disk = mountSmallDisk(24)
     directory = disk.directory
@@ -157,6 +157,69 @@ whereMountable('a server whose disk is full (needs the right to mount a small on
     disk.empty()
     await start()
     await finished(jobId)
+  })
+})
+
+whereMountable('a server with a reserve on its disk (needs the right to mount a small one)', () => {
+  let disk: SmallDisk
+  let server: ServerProcess
+  beforeAll(async () => {
+    disk = mountSmallDisk(64)
+    server = await startServer(disk.directory, { LOCAL_MAX_CONCURRENCY: '1', MIN_FREE_DISK_MB: '16' })
+  })
+  afterAll(async () => {
+    await server.kill('SIGKILL')
+    disk.remove()
+  })
+
+  const megabyte = 1_000_000
+  const free = (): number => {
+    const { bavail, bsize } = statfsSync(disk.directory)
+    return bavail * bsize
+  }
+  const lacking =
+    /^The disk has 1[0-2] MB free, and 16 MB \(MIN_FREE_DISK_MB\) are kept for clips that are paid for/
+  const expectReserve = (): void => expect(free()).toBeGreaterThan(10 * megabyte)
+
+  it('refuses uploads and new jobs, starts no render, and goes on by itself when there is room', async () => {
+    const jobId = await createJob(server, 2)
+    const { body: job } = await ask(server, 'GET', `/api/v3/jobs/${jobId}`)
+    const { photos } = job.parameters
+
+    disk.fill(12 * megabyte)
+    for (const [type, body] of [
+      ['image/jpeg', new Uint8Array(await picture(200))],
+      ['application/json', JSON.stringify({ type: 'property_photos', parameters: { photos } })],
+    ] as const) {
+      const response = await fetch(`${server.url}/api/v3/${type === 'image/jpeg' ? 'assets' : 'jobs'}`, {
+        method: 'POST',
+        body,
+        headers: { 'content-type': type },
+      })
+      const answer = JSON.parse(await response.text())
+      expect([response.status, answer.error]).toEqual([507, 'Storage is full'])
+      expect(answer.reason).toMatch(lacking)
+    }
+    expect((await ask(server, 'POST', `/api/v3/jobs/${jobId}/approve`)).status).toBe(200)
+    await jobUntil(server, jobId, ({ waiting }) => waiting?.code === 'disk')
+    const ready = await ask(server, 'GET', '/readyz')
+    expect([ready.status, ready.body.checks.disk]).toEqual([503, expect.stringMatching(lacking)])
+    expectReserve()
+
+    disk.empty()
+    await jobUntil(server, jobId, ({ status }) => status === 'completed')
+  })
+
+  it('lets what was begun wait before the reserve is used, and counts no try', async () => {
+    const jobId = await createJob(server, 3, { clip_duration: 2 })
+    await ask(server, 'POST', `/api/v3/jobs/${jobId}/approve`)
+    await jobUntil(server, jobId, (_, scenes) => scenes.some(({ status }) => status === 'completed'))
+    disk.fill(12 * megabyte)
+    await jobUntil(server, jobId, ({ waiting }) => waiting?.code === 'disk')
+    expectReserve()
+    disk.empty()
+    const { scenes } = await jobUntil(server, jobId, ({ status }) => status === 'completed')
+    expect(scenes.map(({ tries }) => tries)).toEqual([1, 1, 1])
   })
 })
 

@@ -1,7 +1,10 @@
 /** The real server and the real command: who is let in, from the first key on. */
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Ran, run } from '../cli/command.ts'
 import { jsonOf } from '../http/house.ts'
@@ -43,11 +46,30 @@ describe('a server that others reach', () => {
   it.each([
     { HOST: '0.0.0.0' },
     { HOST: '127.0.0.1', PUBLIC_BASE_URL: 'https://films.example' },
+    { HOST: '127.0.0.1', ALLOWED_HOSTS: 'films.example' },
     { HOST: '127.0.0.1', REQUIRE_KEYS: 'true' },
   ])('%j does not start without a key, and says how to make one', async (env) => {
     await expect(startServer(dataDir, env)).rejects.toThrow(
       /\(1\): coordinator: .*coordinator keys create --name ops --scopes admin/s,
     )
+  })
+
+  it('answers to the names that it was given, and says how to give it others', async () => {
+    const key = await firstKey()
+    const server = await start({ ALLOWED_HOSTS: 'coordinator,.films.example' })
+    const at = async (host: string, path = '/api/v3/jobs') => {
+      const sent = request(`${server.url}${path}`, {
+        headers: { host, authorization: `Bearer ${key}` },
+      }).end()
+      const [response] = await once(sent, 'response')
+      return { status: response.statusCode, said: await text(response) }
+    }
+    for (const host of ['coordinator:4000', 'films.example', 'a.films.example', '127.0.0.1'])
+      expect((await at(host)).status).toBe(200)
+    const { status, said } = await at('other.example')
+    expect(status).toBe(421)
+    expect(said).toContain('ALLOWED_HOSTS')
+    expect((await at('other.example', '/readyz')).status).toBe(200)
   })
 
   it('starts with one, lets in who has it, and nobody else', async () => {

@@ -59,7 +59,9 @@ describe.skipIf(!canMountSmallDisk())(
           .poll(async () => (await ask(server, 'GET', '/readyz')).status, { timeout: 10_000 })
           .toBe(503)
         const { body } = await ask(server, 'GET', '/readyz')
-        expect(body.checks.disk).toMatch(/^The disk has 0 MB of room left, and 8 MB are wanted$/)
+        expect(body.checks.disk).toMatch(
+          /^The disk has 0 MB free, and 8 MB \(MIN_FREE_DISK_MB\) are kept for clips that are paid for$/,
+        )
         disk.empty()
         await expect
           .poll(async () => (await ask(server, 'GET', '/readyz')).status, { timeout: 10_000 })
