@@ -89,14 +89,14 @@ export function createCoordinator(options: CoordinatorOptions): RunningCoordinat
   const { webhookNetworks = [] } = options
   const tell = refusingWithoutFiles(createTell(options))
   const admitSoon = (): void => admission.admitSoon()
-  const starting = createStarting({ ...options, tell, admitSoon })
-  const limits = new Map(options.renderers.map((limit) => [limit.name, limit]))
-  const onLimit = (limit: RendererLimit): void => void limits.set(limit.name, limit)
-  const admission = createAdmission({ ...options, budgets, starting, tell, onLimit })
   const news = createNews()
   const { rendererOf, taskOf } = offers(options.renderers)
   const ending = createEnding({ ...options, tell, news, taskOf, admitSoon })
   const settling = createSettling({ ...options, tell, ending, maxTries, retryDelayMs })
+  const starting = createStarting({ ...options, tell, settling, admitSoon })
+  const limits = new Map(options.renderers.map((limit) => [limit.name, limit]))
+  const onLimit = (limit: RendererLimit): void => void limits.set(limit.name, limit)
+  const admission = createAdmission({ ...options, budgets, starting, tell, onLimit })
   const timetable = createTimetable({ ...options, starting, ending })
   const { lookSoon } = timetable
   // A model that nobody here renders is not offered.

@@ -1,5 +1,6 @@
-/** What is still to be paid for a job's scenes: nothing where an equal clip is kept, and once where two are equal. */
+/** What is still to be paid for a job's scenes: nothing where a scene has paid before or an equal clip is kept, and once where two are equal. */
 import type { Scene } from '../job/scene.ts'
+import { hasUntaken } from '../store/attempts.ts'
 import type { Reader } from '../store/database.ts'
 import { findRender } from '../store/renders.ts'
 
@@ -13,15 +14,24 @@ export interface Quote {
   readonly byScene: readonly (number | null)[]
 }
 
-export type QuotedScene = Pick<Scene, 'price_micros' | 'renderKey' | 'forced'>
+/** `attemptId`: undefined where it is not kept yet. */
+export type QuotedScene = Pick<Scene, 'price_micros' | 'renderKey' | 'forced'> &
+  Partial<Pick<Scene, 'attemptId'>>
+
+/** Whether a scene has to buy nothing. */
+export const isServed = async (
+  reader: Reader,
+  { forced, renderKey, attemptId = null }: Omit<QuotedScene, 'price_micros'>,
+): Promise<boolean> =>
+  !forced &&
+  ((await findRender(reader, renderKey)) !== undefined || (await hasUntaken(reader, attemptId, renderKey)))
 
 export async function quoteFor(reader: Reader, scenes: readonly QuotedScene[]): Promise<Quote> {
   const seen = new Set<string>()
   const byScene: (number | null)[] = []
-  for (const { price_micros, renderKey, forced } of scenes) {
-    const isKept =
-      price_micros === 0 ||
-      (!forced && (seen.has(renderKey) || (await findRender(reader, renderKey)) !== undefined))
+  for (const scene of scenes) {
+    const { price_micros, renderKey, forced } = scene
+    const isKept = price_micros === 0 || (!forced && seen.has(renderKey)) || (await isServed(reader, scene))
     seen.add(renderKey)
     byScene.push(isKept ? 0 : price_micros)
   }

@@ -1,7 +1,7 @@
 /** Why something waits: exactly one reason for each scene and job that does, in words, as a code, and since when. */
 import type { Engine } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
-import type { Attempt } from '../job/attempt.ts'
+import { type Attempt, takeAgainAt, triedWords } from '../job/attempt.ts'
 import type { Job } from '../job/job.ts'
 import { spokenMoney } from '../job/price.ts'
 import type { Scene } from '../job/scene.ts'
@@ -81,6 +81,8 @@ export function createWaitReader(options: WaitReaderOptions) {
       )
       const ofAttempt = attempt && attemptWait(attempt)
       if (ofAttempt) waits.set(scene.id, ofAttempt)
+      if (scene.status === 'processing' && scene.notBefore !== null)
+        waits.set(scene.id, takingWait(scene, scene.notBefore))
       if (scene.status !== 'pending') continue
       const facts = { ...job, ...scene, jobId: job.id, priceMicros: scene.price_micros }
       const wait: Waiting & { readonly since?: number } =
@@ -159,7 +161,8 @@ function dependencyWait(
 }
 
 /** Why a scene that has an attempt doesn't go on; undefined where it does. */
-function attemptWait({ status, failure, unknownSince, updatedAt }: Attempt): WaitingSince | undefined {
+function attemptWait(attempt: Attempt): WaitingSince | undefined {
+  const { status, failure, unknownSince, updatedAt, fetched, takeTries } = attempt
   const why = failure ? ` (${failure.reason})` : ''
   if (status === 'held')
     return {
@@ -175,15 +178,30 @@ function attemptWait({ status, failure, unknownSince, updatedAt }: Attempt): Wai
       until: null,
       since: unknownSince ?? updatedAt,
     }
+  if (status === 'succeeded' && failure && takeTries > 0)
+    return {
+      code: 'ffmpeg_failed',
+      reason: `${triedWords(failure, takeTries)}; the clip is kept`,
+      until: takeAgainAt(attempt),
+      since: updatedAt,
+    }
   if (status === 'succeeded')
     return {
       code: 'fetching',
-      reason: 'it is rendered and paid for, and its clip is being fetched',
+      reason: `it is rendered and paid for, and its clip is being ${fetched === null ? 'fetched' : 'verified'}`,
       until: null,
       since: updatedAt,
     }
   return undefined
 }
+
+/** FFmpeg failed on the kept clip of a scene, and tries again. */
+const takingWait = ({ error, updatedAt }: Scene, until: number): WaitingSince => ({
+  code: 'ffmpeg_failed',
+  reason: `${error?.reason ?? 'no reason was given'}; the clip is kept`,
+  until,
+  since: updatedAt,
+})
 
 const queueWait: Waiting = { code: 'queue', reason: 'others are before it', until: null }
 

@@ -23,6 +23,7 @@ const classOfCode: ReadonlyMap<string, ErrorClass> = new Map([
   ['hung', 'machine'],
   ['too_long', 'machine'],
   ['process_killed', 'machine'],
+  ['ffmpeg_failed', 'machine'],
   ['damaged', 'clip'],
   ['incomplete', 'clip'],
   ['unreadable', 'clip'],

@@ -5,6 +5,7 @@
 import type { EndedEntry, PostEntry } from '../../src/fake-replicate/ledger.ts'
 import { type Fault, faults } from '../../src/fake-replicate/fault.ts'
 import { seeded } from '../../src/fake-replicate/chance.ts'
+import { MediaError } from '../../src/media/media.ts'
 import type { Coordinator } from '../../src/coordinator/coordinator.ts'
 import type { Job } from '../../src/job/job.ts'
 import type { Attempt } from '../../src/job/attempt.ts'
@@ -41,6 +42,8 @@ export interface Story {
   readonly dayBudgetUsd: number | undefined
   /** How far the provider's clock is ahead of ours. */
   readonly skewMs: number
+  /** The share of FFmpeg's runs over kept clips in which it crashes. */
+  readonly crashes: number
 }
 
 export interface Outcome {
@@ -109,6 +112,7 @@ export function storyOf(seed: number): Story {
     ...(some(0.15)
       ? { dayBudgetUsd: priceUsd * (1 + below(4)), skewMs: 0 }
       : { dayBudgetUsd: undefined, skewMs: some(0.3) ? below(6 * hour) - 3 * hour : 0 }),
+    crashes: some(0.3) ? random() * 0.7 : 0,
   }
 }
 
@@ -131,6 +135,7 @@ export const plainStory = (isReached: boolean): Story => ({
   pause: undefined,
   dayBudgetUsd: undefined,
   skewMs: 0,
+  crashes: 0,
 })
 
 /** What of it is rendered: two scenes of the four show the same. */
@@ -162,6 +167,7 @@ export async function tell(story: Story, open?: () => Promise<Database>): Promis
     startDelayMs: story.startDelayMs,
     isReached: story.isReached,
     skewMs: story.skewMs,
+    ...(story.crashes > 0 && { onFfmpeg: crashing(seeded(story.seed), story.crashes) }),
     // Bad luck alone should seldom fail a job.
     maxTries: 12,
     fake: { rates: story.rates, listLagMs: story.listLagMs, renderMs: story.renderMs },
@@ -173,6 +179,10 @@ export async function tell(story: Story, open?: () => Promise<Database>): Promis
   } finally {
     await world.close()
   }
+}
+
+const crashing = (random: () => number, share: number) => (): void => {
+  if (random() < share) throw new MediaError('killed', 'FFmpeg crashed (SIGSEGV)')
 }
 
 async function toldIn(world: World, story: Story): Promise<Outcome> {
@@ -389,6 +399,11 @@ async function judgeRenders(
     attempts.some(({ status, clip }) => status === 'succeeded' && clip === null),
     'a clip that was paid for was neither kept nor lost',
   )
+  for (const { id, fetched } of attempts)
+    say(
+      fetched !== null && !world.kept.has(fetched),
+      `the clip that attempt ${id} paid for is not in the store`,
+    )
   for (const [key, same] of Map.groupBy(good, ({ renderKey }) => renderKey))
     say(same.length > 1, `${key.slice(0, 8)} was rendered well ${same.length} times`)
   const kept = Number((await world.database.get('select count(*) as renders from renders'))!.renders)
@@ -406,6 +421,7 @@ async function judgeRenders(
 async function judgeJobs(world: World, story: Story, jobIds: readonly number[], say: Say): Promise<void> {
   const mayFail =
     Object.keys(story.rates).some((name) => fatal.has(name as Fault)) ||
+    story.crashes > 0 ||
     story.kills.some(({ downMs }) => downMs > 40 * minute) ||
     Object.values(story.rates).reduce((sum, rate) => sum + rate, 0) > 0.4
   for (const [index, jobId] of jobIds.entries()) {
