@@ -78,7 +78,8 @@ async function runOnce(
   if (code === 0) return frames
   const end = signal === null ? `FFmpeg ended with exit code ${code}` : `FFmpeg was ended by ${signal}`
   const said = [end, ...errors]
-  throw new ChildFailure(failureCode(said), joinWords(said))
+  // A crash says nothing about its files.
+  throw new ChildFailure(signal === null ? failureCode(said) : 'killed', joinWords(said))
 }
 
 /** FFmpeg tells how far sound is by the time alone. */
