@@ -126,12 +126,6 @@ export function createAttemptVerbs(options: AttemptVerbsOptions): AttemptVerbs {
     if (scene) await settling.sceneEnded(tx, scene, end)
   }
 
-  /** The scene that an attempt is for, unless another one has it by now. */
-  const ofAttempt = async (tx: Transaction, { id, sceneId }: Attempt): Promise<Scene | undefined> => {
-    const scene = await findScene(tx, sceneId)
-    return scene?.attemptId === id ? scene : undefined
-  }
-
   const giveUp = async (tx: Transaction, attempt: Attempt, failure: Failure): Promise<void> => {
     const told = attempt.fetched === null ? failure : withKeptClip(attempt, failure)
     if ((await setClip(tx, attempt.id, 'lost', told, host.now())) === 0) return
@@ -293,6 +287,12 @@ export function createAttemptVerbs(options: AttemptVerbsOptions): AttemptVerbs {
         return 'new'
       }),
   }
+}
+
+/** The scene that an attempt is for, unless another one has it by now. */
+async function ofAttempt(tx: Transaction, { id, sceneId }: Attempt): Promise<Scene | undefined> {
+  const scene = await findScene(tx, sceneId)
+  return scene?.attemptId === id ? scene : undefined
 }
 
 /** What a person needs to know who has paid for a clip that can't be used. */

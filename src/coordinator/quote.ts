@@ -27,12 +27,14 @@ export const isServed = async (
   ((await findRender(reader, renderKey)) !== undefined || (await hasUntaken(reader, attemptId, renderKey)))
 
 export async function quoteFor(reader: Reader, scenes: readonly QuotedScene[]): Promise<Quote> {
-  const seen = new Set<string>()
+  /** What is to be had for nothing, or is paid for with a scene before. */
+  const had = new Set<string>()
+  for (const scene of scenes)
+    if (scene.price_micros !== 0 && (await isServed(reader, scene))) had.add(scene.renderKey)
   const byScene: (number | null)[] = []
-  for (const scene of scenes) {
-    const { price_micros, renderKey, forced } = scene
-    const isKept = price_micros === 0 || (!forced && seen.has(renderKey)) || (await isServed(reader, scene))
-    seen.add(renderKey)
+  for (const { price_micros, renderKey, forced } of scenes) {
+    const isKept = price_micros === 0 || (!forced && had.has(renderKey))
+    had.add(renderKey)
     byScene.push(isKept ? 0 : price_micros)
   }
   const knownMicros = byScene.reduce<number>((sum, price) => sum + (price ?? 0), 0)

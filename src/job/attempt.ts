@@ -59,9 +59,13 @@ export const triedWords = ({ reason }: Failure, tries: number): string =>
 
 const firstTakeWaitMs = 5000
 
-/** When FFmpeg next tries to verify the clip, ms since the epoch: the wait doubles with each failure. */
-export const takeAgainAt = ({ takeTries, updatedAt }: Pick<Attempt, 'takeTries' | 'updatedAt'>): number =>
-  takeTries === 0 ? updatedAt : updatedAt + firstTakeWaitMs * 2 ** (takeTries - 1)
+/** How long FFmpeg waits before it tries again to verify the clip: twice as long after each failure. */
+export const takeWaitMs = ({ takeTries }: Pick<Attempt, 'takeTries'>): number =>
+  takeTries === 0 ? 0 : firstTakeWaitMs * 2 ** (takeTries - 1)
+
+/** When it does so, ms since the epoch. */
+export const takeAgainAt = (attempt: Pick<Attempt, 'takeTries' | 'updatedAt'>): number =>
+  attempt.updatedAt + takeWaitMs(attempt)
 
 /** How a provider's render ended. `aborted`: before it began. */
 export type RenderEnd = 'succeeded' | 'failed' | 'cancelled' | 'aborted'

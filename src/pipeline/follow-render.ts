@@ -13,7 +13,7 @@ import type { AttemptVerbs } from '../coordinator/attempt-verbs.ts'
 import type { Coordinator } from '../coordinator/coordinator.ts'
 import type { TaskContext, TaskHandler } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
-import { type Attempt, takeAgainAt } from '../job/attempt.ts'
+import { type Attempt, takeAgainAt, takeWaitMs } from '../job/attempt.ts'
 import type { Storyboard } from '../job/job.ts'
 import type { Failure } from '../job/scene.ts'
 import type {
@@ -317,7 +317,10 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
 
   /** Verifies the bytes that are kept. Bad ones are fetched again, as long as the provider has them. */
   const takeClip = async (attempt: Attempt, fetched: string): Promise<void> => {
-    while (host.now() < takeAgainAt(attempt)) await wait(takeAgainAt(attempt) - host.now())
+    // No longer than that, should the clock have been put back.
+    const waitMs = Math.min(takeAgainAt(attempt) - host.now(), takeWaitMs(attempt))
+    const begunAt = host.monotonic()
+    for (let left = waitMs; left > 0; left = waitMs - (host.monotonic() - begunAt)) await wait(left)
     const outcome = await studio
       .inTurn(() => clips.take(fetched, signal))
       .catch((error: unknown) => {

@@ -127,7 +127,7 @@ export const setSceneProgress = (
 ): Promise<number> => tx.run(advance, [id, progress, now])
 
 const complete = `update scenes
-  set status = 'completed', progress = 1, clip = $2, source = $3, place = $4, error = null, forced = 0, tries = tries + 1,
+  set status = 'completed', progress = 1, clip = $2, source = $3, place = $4, error = null, not_before = null, forced = 0, tries = tries + 1,
     completed_at = $5, updated_at = $5
   where id = $1 and status in (${quoted(mayPrecede(sceneFollows, 'completed'))})`
 
@@ -173,7 +173,7 @@ export const setSceneTakenAgain = (
   now: number,
 ): Promise<number> => tx.run(putOff, [id, JSON.stringify(error), notBefore, now])
 
-const fail = `update scenes set status = 'failed', error = $2, tries = tries + 1, updated_at = $3
+const fail = `update scenes set status = 'failed', error = $2, not_before = null, tries = tries + 1, updated_at = $3
   where id = $1 and status in (${quoted(mayPrecede(sceneFollows, 'failed'))})`
 
 export const setSceneFailed = (tx: Transaction, id: string, error: Failure, now: number): Promise<number> =>

@@ -151,6 +151,21 @@ describe.each(works)('FFmpeg crashes on a paid clip (%s)', (work) => {
   })
 })
 
+test('a retry costs nothing where an equal scene stands before the one that has paid', async () => {
+  const { left, onFfmpeg } = ffmpeg({ take: 1000 })
+  await using till = await openTill({ onFfmpeg })
+  const job_id = await approved(till, [1, 0])
+  await till.ended(job_id)
+  const [, paid] = await till.scenes(job_id)
+  left.take = 0
+  const { prompt, asset_ids } = paid
+  await till.ask('PUT', `/jobs/${job_id}/scenes/${(await till.scenes(job_id))[0].id}`, { prompt, asset_ids })
+  const posts = till.posts().length
+  expect((await retry(till, job_id)).status).toBe(200)
+  expect(await till.ended(job_id)).toMatchObject({ status: 'completed' })
+  expect(till.posts()).toHaveLength(posts)
+})
+
 describe('a paid clip', () => {
   test.each<MediaError['code']>(['killed', 'hung', 'too_long', 'unusable'])(
     'is kept whatever ended FFmpeg (%s)',

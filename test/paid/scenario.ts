@@ -42,7 +42,7 @@ export interface Story {
   readonly dayBudgetUsd: number | undefined
   /** How far the provider's clock is ahead of ours. */
   readonly skewMs: number
-  /** The share of FFmpeg's runs over kept clips in which it crashes. */
+  /** FFmpeg's first runs over kept clips that crash. */
   readonly crashes: number
 }
 
@@ -112,7 +112,7 @@ export function storyOf(seed: number): Story {
     ...(some(0.15)
       ? { dayBudgetUsd: priceUsd * (1 + below(4)), skewMs: 0 }
       : { dayBudgetUsd: undefined, skewMs: some(0.3) ? below(6 * hour) - 3 * hour : 0 }),
-    crashes: some(0.3) ? random() * 0.7 : 0,
+    crashes: some(0.3) ? below(16) : 0,
   }
 }
 
@@ -142,8 +142,12 @@ export const plainStory = (isReached: boolean): Story => ({
 const plainRenders = 3
 
 /** The plain story killed at each await of the outside, before and after what it asked for: each time from its beginning. */
-export async function* killedEverywhere(isReached: boolean, downMs: number): AsyncGenerator<Outcome> {
-  const plain = plainStory(isReached)
+export async function* killedEverywhere(
+  isReached: boolean,
+  downMs: number,
+  crashes = 0,
+): AsyncGenerator<Outcome> {
+  const plain = { ...plainStory(isReached), crashes }
   const { awaits } = await tell(plain)
   for (let at = 1; at <= awaits; at++)
     for (const when of ['before', 'after'] as const) {
@@ -167,7 +171,7 @@ export async function tell(story: Story, open?: () => Promise<Database>): Promis
     startDelayMs: story.startDelayMs,
     isReached: story.isReached,
     skewMs: story.skewMs,
-    ...(story.crashes > 0 && { onFfmpeg: crashing(seeded(story.seed), story.crashes) }),
+    ...(story.crashes > 0 && { onFfmpeg: crashing(story.crashes) }),
     // Bad luck alone should seldom fail a job.
     maxTries: 12,
     fake: { rates: story.rates, listLagMs: story.listLagMs, renderMs: story.renderMs },
@@ -181,8 +185,11 @@ export async function tell(story: Story, open?: () => Promise<Database>): Promis
   }
 }
 
-const crashing = (random: () => number, share: number) => (): void => {
-  if (random() < share) throw new MediaError('killed', 'FFmpeg crashed (SIGSEGV)')
+function crashing(times: number): () => void {
+  let left = times
+  return () => {
+    if (left-- > 0) throw new MediaError('killed', 'FFmpeg crashed (SIGSEGV)')
+  }
 }
 
 async function toldIn(world: World, story: Story): Promise<Outcome> {
