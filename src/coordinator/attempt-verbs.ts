@@ -230,10 +230,10 @@ export function createAttemptVerbs(options: AttemptVerbsOptions): AttemptVerbs {
           const data = { attempt_id: attemptId, charged_micros: charged }
           await tell(tx, { type: 'scene_rendered', jobId, sceneId, data })
           await settled(tx, attempt)
-          // Its job may have been retried meanwhile.
-          await starting.serveJob(tx, jobId)
-          const isRendering = await ofAttempt(tx, attempt)
-          if (isRendering && (await setSceneProgress(tx, sceneId, renderedShare, now)) > 0)
+          const scene = await ofAttempt(tx, attempt)
+          // Its job was retried meanwhile: it takes what it has paid for.
+          if (scene?.status === 'pending') await starting.serveJob(tx, jobId)
+          else if (scene && (await setSceneProgress(tx, sceneId, renderedShare, now)) > 0)
             await settling.settleJob(tx, jobId)
           return
         }
