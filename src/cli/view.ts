@@ -203,6 +203,7 @@ const shortReasons: Readonly<Record<Waiting['code'], string>> = {
   unknown: 'looked for at the provider',
   held: 'a person has to decide',
   fetching: 'its clip is fetched',
+  ffmpeg_failed: 'FFmpeg failed on its clip',
 }
 
 /** What a waiting scene shows in place of its bar; empty where there is no room, or the film's own line says it. */

@@ -68,6 +68,7 @@ export const waitCodes = [
   'unknown',
   'held',
   'fetching',
+  'ffmpeg_failed',
 ] as const
 export type WaitCode = (typeof waitCodes)[number]
 

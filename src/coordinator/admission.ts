@@ -21,6 +21,7 @@ import {
   sameRenderWait,
 } from './admission-rules.ts'
 import { jobPlacesNow, limitsNow, stopOf } from './limits.ts'
+import { isServed } from './quote.ts'
 import type { Starting } from './starting.ts'
 import type { Tell } from './tell.ts'
 import { type ConfiguredBudgets, type Treasury, openTreasury } from './treasury.ts'
@@ -146,9 +147,9 @@ async function admit(
       jobPlaces--
       begun.add(scene.jobId)
       await options.starting.startJob(tx, scene.jobId)
-      // What could be had for nothing was left until the job had its place.
-      await options.starting.serveJob(tx, scene.jobId)
     }
+    // What could be had for nothing was left until the job had its place.
+    if (isFirst || (await isServed(tx, scene))) await options.starting.serveJob(tx, scene.jobId)
     if (!(await startScene(tx, scene, limit, options))) continue
     turns!.started(scene)
     treasury.reserve(scene, scene.priceMicros)
@@ -187,11 +188,19 @@ export async function sceneWait(
   reader: Reader,
   scene: Pick<
     WaitingScene,
-    'jobId' | 'clientId' | 'priceMicros' | 'authorisedMicros' | 'unknownCostAccepted' | 'renderKey' | 'forced'
+    | 'jobId'
+    | 'clientId'
+    | 'priceMicros'
+    | 'authorisedMicros'
+    | 'unknownCostAccepted'
+    | 'renderKey'
+    | 'forced'
+    | 'attemptId'
   >,
   treasury: Treasury,
   now: number,
 ): Promise<Waiting | undefined> {
+  if (await isServed(reader, scene)) return undefined
   if (!scene.forced && (await isBeingRendered(reader, scene.renderKey))) return sameRenderWait
   if (scene.priceMicros === 0) return undefined
   const { jobId, priceMicros, authorisedMicros, unknownCostAccepted } = scene

@@ -8,7 +8,16 @@
  */
 import type { Engine } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
-import { type Attempt, type RenderEnd, isCharged } from '../job/attempt.ts'
+import {
+  type Attempt,
+  type RenderEnd,
+  isCharged,
+  mostTakes,
+  takeAgainAt,
+  triedWords,
+} from '../job/attempt.ts'
+import { spokenMoney } from '../job/price.ts'
+import { renderedShare } from '../job/progress.ts'
 import type { Failure, Scene } from '../job/scene.ts'
 import { type Log, logLine } from '../log.ts'
 import {
@@ -21,18 +30,20 @@ import {
   setAttemptCancelled,
   setAttemptFailed,
   setClip,
+  setFetched,
   setHeld,
   setHinted,
   setPosted,
   setRefused,
   setSucceeded,
+  setTakeFailed,
   setUnknown,
 } from '../store/attempts.ts'
 import type { Database, Transaction } from '../store/database.ts'
 import { extendPause } from '../store/money.ts'
 import { insertWebhook } from '../store/provider.ts'
 import { keepRender } from '../store/renders.ts'
-import { findScene } from '../store/scenes.ts'
+import { findScene, setSceneProgress } from '../store/scenes.ts'
 import { recordRender } from '../store/timings.ts'
 import { type RendererLimit, isPaced, mayPostAt } from './admission-rules.ts'
 import { gateNow } from './admission.ts'
@@ -73,9 +84,13 @@ export interface AttemptVerbs {
     end: RenderEnd,
     trouble: { readonly failure: Failure; readonly retry: boolean },
   ): Promise<void>
-  /** What was paid for is here, verified: for this scene, and for all that want the same. `source`: the artifact. */
-  clipKept(attemptId: string, source: string): Promise<void>
-  /** It was paid for, and its clip can't be had: the scene fails, and nothing is bought instead. */
+  /** What was paid for is here, as it came: nothing has looked at it yet. `artifact`: null where the one before is gone. */
+  clipFetched(attemptId: string, artifact: string | null): Promise<void>
+  /** The fetched clip is verified: for this scene, and for all that want the same. */
+  clipKept(attemptId: string): Promise<void>
+  /** FFmpeg failed on the fetched clip, which may be its own fault: it is tried again later, up to `mostTakes` times. */
+  takeFailed(attemptId: string, failure: Failure): Promise<void>
+  /** It was paid for, and its clip can't be used: the scene fails, and nothing is bought instead. */
   clipLost(attemptId: string, failure: Failure): Promise<void>
   /** A message of the provider, committed; it has its effect once. */
   webhookReceived(message: {
@@ -107,8 +122,16 @@ export function createAttemptVerbs(options: AttemptVerbsOptions): AttemptVerbs {
 
   /** Ends a scene with its attempt, unless another one has it by now. */
   const endScene = async (tx: Transaction, attempt: Attempt, end: SceneEnd): Promise<void> => {
-    const scene = await findScene(tx, attempt.sceneId)
-    if (scene?.attemptId === attempt.id) await settling.sceneEnded(tx, scene, end)
+    const scene = await ofAttempt(tx, attempt)
+    if (scene) await settling.sceneEnded(tx, scene, end)
+  }
+
+  const giveUp = async (tx: Transaction, attempt: Attempt, failure: Failure): Promise<void> => {
+    const told = attempt.fetched === null ? failure : withKeptClip(attempt, failure)
+    if ((await setClip(tx, attempt.id, 'lost', told, host.now())) === 0) return
+    await endScene(tx, attempt, { failure: told, retry: false, countsAsTry: true })
+    // Others may have waited for the same.
+    tx.afterCommit(admitSoon)
   }
 
   const settled = async (tx: Transaction, attempt: Attempt): Promise<void> => {
@@ -206,7 +229,13 @@ export function createAttemptVerbs(options: AttemptVerbsOptions): AttemptVerbs {
           const { jobId, sceneId } = attempt
           const data = { attempt_id: attemptId, charged_micros: charged }
           await tell(tx, { type: 'scene_rendered', jobId, sceneId, data })
-          return settled(tx, attempt)
+          await settled(tx, attempt)
+          const scene = await ofAttempt(tx, attempt)
+          // Its job was retried meanwhile: it takes what it has paid for.
+          if (scene?.status === 'pending') await starting.serveJob(tx, jobId)
+          else if (scene && (await setSceneProgress(tx, sceneId, renderedShare, now)) > 0)
+            await settling.settleJob(tx, jobId)
+          return
         }
         const wasCancelled = end === 'cancelled' || before?.cancelRequestedAt !== null
         const set = wasCancelled ? setAttemptCancelled : setAttemptFailed
@@ -216,24 +245,37 @@ export function createAttemptVerbs(options: AttemptVerbsOptions): AttemptVerbs {
         await settled(tx, attempt)
       }),
 
-    clipKept: (attemptId, source) =>
+    clipFetched: (attemptId, artifact) =>
+      database.transaction(async (tx) => {
+        await setFetched(tx, attemptId, artifact, host.now())
+      }),
+
+    clipKept: (attemptId) =>
       database.transaction(async (tx) => {
         const now = host.now()
         const attempt = await findAttempt(tx, attemptId)
-        if (!attempt || (await setClip(tx, attemptId, 'kept', now)) === 0) return
-        await keepRender(tx, attempt.renderKey, { artifact: source, attemptId }, now)
+        const { fetched = null } = attempt ?? {}
+        if (!attempt || fetched === null || (await setClip(tx, attemptId, 'kept', null, now)) === 0) return
+        await keepRender(tx, attempt.renderKey, { artifact: fetched, attemptId }, now)
         const { sceneId: subject, jobId } = attempt
         await engine.enqueue(tx, { kind: 'take-clip', subject, jobId })
         await starting.serveRender(tx, attempt.renderKey)
       }),
 
+    takeFailed: (attemptId, failure) =>
+      database.transaction(async (tx) => {
+        const attempt = await setTakeFailed(tx, attemptId, failure, host.now())
+        if (!attempt) return
+        const { takeTries: tries } = attempt
+        if (tries >= mostTakes) return giveUp(tx, attempt, { ...failure, reason: triedWords(failure, tries) })
+        const scene = await ofAttempt(tx, attempt)
+        if (scene) await settling.tellTakenAgain(tx, scene, failure, { tries, until: takeAgainAt(attempt) })
+      }),
+
     clipLost: (attemptId, failure) =>
       database.transaction(async (tx) => {
         const attempt = await findAttempt(tx, attemptId)
-        if (!attempt || (await setClip(tx, attemptId, 'lost', host.now())) === 0) return
-        await endScene(tx, attempt, { failure, retry: false, countsAsTry: true })
-        // Others may have waited for the same.
-        tx.afterCommit(admitSoon)
+        if (attempt) await giveUp(tx, attempt, failure)
       }),
 
     webhookReceived: ({ id, attemptId, renderId }) =>
@@ -246,3 +288,18 @@ export function createAttemptVerbs(options: AttemptVerbsOptions): AttemptVerbs {
       }),
   }
 }
+
+/** The scene that an attempt is for, unless another one has it by now. */
+async function ofAttempt(tx: Transaction, { id, sceneId }: Attempt): Promise<Scene | undefined> {
+  const scene = await findScene(tx, sceneId)
+  return scene?.attemptId === id ? scene : undefined
+}
+
+/** What a person needs to know who has paid for a clip that can't be used. */
+export const withKeptClip = (
+  { jobId, sceneId, chargedMicros }: Pick<Attempt, 'jobId' | 'sceneId' | 'chargedMicros'>,
+  { code, reason }: Failure,
+): Failure => ({
+  code,
+  reason: `${reason}. ${chargedMicros === null ? 'An unknown sum' : spokenMoney(chargedMicros)} was paid and the clip is kept: GET /api/v3/videos/${jobId}/clips/${sceneId} gives it as it came, and a retry of the job takes it again for nothing`,
+})

@@ -92,7 +92,11 @@ export function createCoordinator(options: CoordinatorOptions): RunningCoordinat
   const { webhookNetworks = [], room = endlessRoom } = options
   const tell = refusingWithoutFiles(createTell(options))
   const admitSoon = (): void => admission.admitSoon()
-  const starting = createStarting({ ...options, tell, admitSoon })
+  const news = createNews()
+  const { rendererOf, taskOf } = offers(options.renderers)
+  const ending = createEnding({ ...options, tell, news, taskOf, admitSoon })
+  const settling = createSettling({ ...options, tell, ending, maxTries, retryDelayMs })
+  const starting = createStarting({ ...options, tell, settling, admitSoon })
   const limits = new Map(options.renderers.map((limit) => [limit.name, limit]))
   const onLimit = (limit: RendererLimit): void => {
     const before = limits.get(limit.name)
@@ -100,10 +104,6 @@ export function createCoordinator(options: CoordinatorOptions): RunningCoordinat
     if (before && before.maxConcurrency < limit.maxConcurrency) engine.wake()
   }
   const admission = createAdmission({ ...options, budgets, starting, tell, onLimit, room })
-  const news = createNews()
-  const { rendererOf, taskOf } = offers(options.renderers)
-  const ending = createEnding({ ...options, tell, news, taskOf, admitSoon })
-  const settling = createSettling({ ...options, tell, ending, maxTries, retryDelayMs })
   const timetable = createTimetable({ ...options, starting, ending })
   const { lookSoon } = timetable
   // A model that nobody here renders is not offered.

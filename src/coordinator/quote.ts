@@ -1,5 +1,6 @@
-/** What is still to be paid for a job's scenes: nothing where an equal clip is kept, and once where two are equal. */
+/** What is still to be paid for a job's scenes: nothing where a scene has paid before or an equal clip is kept, and once where two are equal. */
 import type { Scene } from '../job/scene.ts'
+import { hasUntaken } from '../store/attempts.ts'
 import type { Reader } from '../store/database.ts'
 import { findRender } from '../store/renders.ts'
 
@@ -13,16 +14,27 @@ export interface Quote {
   readonly byScene: readonly (number | null)[]
 }
 
-export type QuotedScene = Pick<Scene, 'price_micros' | 'renderKey' | 'forced'>
+/** `attemptId`: undefined where it is not kept yet. */
+export type QuotedScene = Pick<Scene, 'price_micros' | 'renderKey' | 'forced'> &
+  Partial<Pick<Scene, 'attemptId'>>
+
+/** Whether a scene has to buy nothing. */
+export const isServed = async (
+  reader: Reader,
+  { forced, renderKey, attemptId = null }: Omit<QuotedScene, 'price_micros'>,
+): Promise<boolean> =>
+  !forced &&
+  ((await findRender(reader, renderKey)) !== undefined || (await hasUntaken(reader, attemptId, renderKey)))
 
 export async function quoteFor(reader: Reader, scenes: readonly QuotedScene[]): Promise<Quote> {
-  const seen = new Set<string>()
+  /** What is to be had for nothing, or is paid for with a scene before. */
+  const had = new Set<string>()
+  for (const scene of scenes)
+    if (scene.price_micros !== 0 && (await isServed(reader, scene))) had.add(scene.renderKey)
   const byScene: (number | null)[] = []
   for (const { price_micros, renderKey, forced } of scenes) {
-    const isKept =
-      price_micros === 0 ||
-      (!forced && (seen.has(renderKey) || (await findRender(reader, renderKey)) !== undefined))
-    seen.add(renderKey)
+    const isKept = price_micros === 0 || (!forced && had.has(renderKey))
+    had.add(renderKey)
     byScene.push(isKept ? 0 : price_micros)
   }
   const knownMicros = byScene.reduce<number>((sum, price) => sum + (price ?? 0), 0)

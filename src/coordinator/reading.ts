@@ -11,7 +11,7 @@ import type { Progress } from '../job/progress.ts'
 import type { Scene } from '../job/scene.ts'
 import type { Task } from '../job/task.ts'
 import { findAsset } from '../store/assets.ts'
-import { type LedgerFilter, type LedgerQuery, listPaid } from '../store/attempts.ts'
+import { type LedgerFilter, type LedgerQuery, findAttempt, listPaid } from '../store/attempts.ts'
 import type { Database, Reader } from '../store/database.ts'
 import { listDependencies } from '../store/dependencies.ts'
 import { type FilmVersion, findFilm, listFilms } from '../store/films.ts'
@@ -66,6 +66,8 @@ export interface Reading {
   film(jobId: number): Promise<FilmManifest>
   /** What `completeJob` was given, as bytes; undefined before. @throws {RefusedError} `job_not_found` */
   result(jobId: number): Promise<Uint8Array | undefined>
+  /** The artifact of the clip that a scene's own render was paid for, as it came; null where there is none. */
+  paidClip(scene: Scene): Promise<string | null>
   /** @throws {RefusedError} `asset_not_found` */
   asset(assetId: string): Promise<Asset>
   /** Jobs that are approved or processing, oldest approval first. Read from the rows, so true at any time. */
@@ -220,6 +222,9 @@ export function createReading({ database, engine, host, renderers, budgets, room
       await existing(jobId)
       return readResult(database, jobId)
     },
+
+    paidClip: async ({ attemptId }) =>
+      (attemptId === null ? undefined : await findAttempt(database, attemptId))?.fetched ?? null,
 
     async asset(assetId) {
       const asset = await findAsset(database, assetId)

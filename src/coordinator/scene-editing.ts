@@ -20,7 +20,7 @@ import type { Scene } from '../job/scene.ts'
 import { boardOf, settleScene } from '../job/storyboard.ts'
 import { type Log, logLine } from '../log.ts'
 import { hasAsset } from '../store/assets.ts'
-import { findAttemptOfRender, findHeldAttempt, setHinted } from '../store/attempts.ts'
+import { findAttempt, findAttemptOfRender, findHeldAttempt, setHinted } from '../store/attempts.ts'
 import type { Database, Reader, Transaction } from '../store/database.ts'
 import { findJob, forgetFailure, setReopened, setStoryboard } from '../store/jobs.ts'
 import { deleteScene, findScene, listScenes, setSceneAnew, setScenePlan } from '../store/scenes.ts'
@@ -158,8 +158,9 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
           throw refusedScene('Scene cannot be regenerated', scene, `Scene is currently ${scene.status}`)
         if (job.status === 'cancelled')
           throw refusedScene('Scene cannot be regenerated', scene, 'Its job is cancelled')
-        // Who asks for a finished one again wants another one; a failed one has none yet.
-        await renderAnew(tx, scene, scene.status === 'completed')
+        // Another render is wanted than the one that was paid for; a failed scene may have none yet.
+        const attempt = scene.attemptId === null ? undefined : await findAttempt(tx, scene.attemptId)
+        await renderAnew(tx, scene, scene.status === 'completed' || attempt?.fetched != null)
         await tell(tx, { type: 'scene_updated', jobId, sceneId, data: { regenerate: true }, asked })
         return goOn(tx, await rewrite(tx, job), scene, true, asked)
       }),

@@ -1,10 +1,16 @@
 /** What the pipeline tells the coordinator of a scene: begun, so far, rendered, failed. */
 import type { Host } from '../host.ts'
-import type { Attempt } from '../job/attempt.ts'
+import { type Attempt, triedWords } from '../job/attempt.ts'
 import type { Job } from '../job/job.ts'
 import { rendering } from '../job/progress.ts'
 import type { Failure, Scene } from '../job/scene.ts'
-import { findAttempt, setAttemptFailed, setSubmitted, setSucceeded } from '../store/attempts.ts'
+import {
+  findAttempt,
+  setAttemptFailed,
+  setClipUnusable,
+  setSubmitted,
+  setSucceeded,
+} from '../store/attempts.ts'
 import type { Database, Reader, Transaction } from '../store/database.ts'
 import { findJob, findJobState } from '../store/jobs.ts'
 import { findRender, forgetRender, keepRender } from '../store/renders.ts'
@@ -17,8 +23,10 @@ import {
   setSceneCompleted,
   setSceneFitted,
   setSceneProgress,
+  setSceneTakenAgain,
 } from '../store/scenes.ts'
 import { recordClip, recordRender } from '../store/timings.ts'
+import { withKeptClip } from './attempt-verbs.ts'
 import type { Settling } from './settling.ts'
 import type { Starting } from './starting.ts'
 import type { Tell } from './tell.ts'
@@ -49,8 +57,16 @@ export interface SceneVerbs {
   beginTaking(sceneId: string): Promise<(SceneWork & { readonly source: string }) | undefined>
   /** The kept clip was made canonical for this scene. */
   clipTaken(sceneId: string, clip: SceneClip): Promise<void>
-  /** The kept clip can't be used. */
-  clipUnusable(sceneId: string, failure: Failure): Promise<void>
+  /** Something is wrong with the kept clip itself, or its bytes are gone. */
+  clipUnusable(sceneId: string, failure: Failure, bytes: 'kept' | 'gone'): Promise<void>
+  /** FFmpeg failed on the kept clip, and tries again at `until`, ms since the epoch. */
+  clipPutOff(
+    sceneId: string,
+    failure: Failure,
+    next: { readonly tries: number; readonly until: number },
+  ): Promise<void>
+  /** FFmpeg failed on the kept clip in all tries: the scene fails, and the clip is kept. */
+  clipGivenUp(sceneId: string, failure: Failure): Promise<void>
   /** A finished scene's clip was made canonical anew, for another place in the film. */
   clipFitted(sceneId: string, clip: SceneClip): Promise<void>
 }
@@ -75,12 +91,22 @@ export function createSceneVerbs(options: SceneVerbsOptions): SceneVerbs {
     return true
   }
 
-  /** The kept clip is no good. Who took it for nothing is rendered after all; who paid for it decides himself. */
-  const unusable = async (tx: Transaction, scene: Scene, failure: Failure): Promise<void> => {
+  /** The kept clip is no good. A scene that took it for nothing is rendered after all; one that paid for it fails. */
+  const unusable = async (
+    tx: Transaction,
+    scene: Scene,
+    failure: Failure,
+    bytes: 'kept' | 'gone',
+  ): Promise<void> => {
     const kept = await findRender(tx, scene.renderKey)
     if (kept) await forgetRender(tx, scene.renderKey, kept.artifact)
-    const retry = scene.attemptId === null
-    await settling.sceneEnded(tx, scene, { failure, retry, countsAsTry: false })
+    if (scene.attemptId === null)
+      return settling.sceneEnded(tx, scene, { failure, retry: true, countsAsTry: false })
+    const attempt = await findAttempt(tx, scene.attemptId)
+    const isKept = attempt?.fetched != null && bytes === 'kept'
+    const told = isKept ? withKeptClip(attempt, failure) : failure
+    await setClipUnusable(tx, scene.attemptId, isKept ? attempt.fetched : null, told, host.now())
+    await settling.sceneEnded(tx, scene, { failure: told, retry: false, countsAsTry: false })
   }
 
   return {
@@ -128,10 +154,8 @@ export function createSceneVerbs(options: SceneVerbsOptions): SceneVerbs {
         const work = (await sceneWork(tx, sceneId))!
         const kept = await findRender(tx, work.scene.renderKey)
         if (kept) return { ...work, source: kept.artifact }
-        await unusable(tx, work.scene, {
-          code: 'clip_missing',
-          reason: 'the clip that was kept for it is gone',
-        })
+        const failure = { code: 'clip_missing', reason: 'the clip that was kept for it is gone' }
+        await unusable(tx, work.scene, failure, 'gone')
         return undefined
       }),
 
@@ -144,9 +168,26 @@ export function createSceneVerbs(options: SceneVerbsOptions): SceneVerbs {
         await complete(tx, scene, clip)
       }),
 
-    clipUnusable: (sceneId, failure) =>
+    clipUnusable: (sceneId, failure, bytes) =>
       database.transaction(async (tx) => {
-        if (await isTaking(tx, sceneId)) await unusable(tx, (await findScene(tx, sceneId))!, failure)
+        if (await isTaking(tx, sceneId)) await unusable(tx, (await findScene(tx, sceneId))!, failure, bytes)
+      }),
+
+    clipPutOff: (sceneId, failure, next) =>
+      database.transaction(async (tx) => {
+        if (!(await isTaking(tx, sceneId))) return
+        const told = { ...failure, reason: triedWords(failure, next.tries) }
+        await setSceneTakenAgain(tx, sceneId, told, next.until, host.now())
+        await settling.tellTakenAgain(tx, (await findScene(tx, sceneId))!, failure, next)
+      }),
+
+    clipGivenUp: (sceneId, failure) =>
+      database.transaction(async (tx) => {
+        if (!(await isTaking(tx, sceneId))) return
+        const scene = (await findScene(tx, sceneId))!
+        const attempt = scene.attemptId === null ? undefined : await findAttempt(tx, scene.attemptId)
+        const told = attempt?.fetched ? withKeptClip(attempt, failure) : failure
+        await settling.sceneEnded(tx, scene, { failure: told, retry: false, countsAsTry: false })
       }),
 
     clipFitted: (sceneId, clip) =>

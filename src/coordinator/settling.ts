@@ -25,6 +25,13 @@ export interface Settling {
   tellRendering(tx: Transaction, jobId: number): Promise<void>
   /** A scene's attempt came to nothing: it is tried again later if that may help and it has tries left. */
   sceneEnded(tx: Transaction, scene: Scene, end: SceneEnd): Promise<void>
+  /** A scene's clip is kept, and FFmpeg failed on it: it tries again by itself at `until`, ms since the epoch. */
+  tellTakenAgain(
+    tx: Transaction,
+    scene: Scene,
+    failure: Failure,
+    next: { readonly tries: number; readonly until: number },
+  ): Promise<void>
   /** A scene's clip is there: cross-fades to finished neighbours can be made while other scenes still render. */
   joinNeighbours(tx: Transaction, scene: Scene): Promise<void>
   /** The job goes on to its film, or fails once nothing of it runs any more. */
@@ -79,6 +86,14 @@ export function createSettling(options: SettlingOptions): Settling {
       const job = await findJobState(tx, jobId)
       if (job?.status === 'processing') await tellProgress(tx, job, { ...job.progress, stage: 'rendering' })
     },
+
+    tellTakenAgain: (tx, { id: sceneId, jobId }, failure, { tries, until }) =>
+      tell(tx, {
+        type: 'scene_retrying',
+        jobId,
+        sceneId,
+        data: { ...failure, tries, not_before: new Date(until).toISOString() },
+      }),
 
     async joinNeighbours(tx, scene) {
       const { jobId } = scene

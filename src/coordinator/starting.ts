@@ -1,18 +1,26 @@
 /** How a job begins, and how its scenes take clips that are kept: for nothing, and without a place at a renderer. */
 import type { Engine } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
-import { initializing } from '../job/progress.ts'
+import { initializing, renderedShare } from '../job/progress.ts'
 import { type Log, logLine } from '../log.ts'
+import { setTakenAgain } from '../store/attempts.ts'
 import type { Transaction } from '../store/database.ts'
 import { requeue, setProcessing } from '../store/jobs.ts'
-import { type ServedScene, listServedBy, listServedOfJob, setSceneProcessing } from '../store/scenes.ts'
+import {
+  type ServedScene,
+  listServedBy,
+  listServedOfJob,
+  setSceneProcessing,
+  setSceneProgress,
+} from '../store/scenes.ts'
 import { jobPlacesNow, limitsNow } from './limits.ts'
+import type { Settling } from './settling.ts'
 import type { Tell } from './tell.ts'
 
 export interface Starting {
   /** An approved job is worked on from now on. */
   startJob(tx: Transaction, jobId: number): Promise<void>
-  /** The waiting scenes of an active job take the clips that are kept for them. */
+  /** The waiting scenes of an active job take the clips that are kept for them, and those they have paid for themselves. */
   serveJob(tx: Transaction, jobId: number): Promise<void>
   /** All scenes that wait for this clip take it. */
   serveRender(tx: Transaction, renderKey: string): Promise<void>
@@ -25,10 +33,11 @@ export interface StartingOptions {
   readonly host: Host
   readonly log: Log
   readonly tell: Tell
+  readonly settling: Pick<Settling, 'settleJob'>
   readonly admitSoon: () => void
 }
 
-export function createStarting({ engine, host, log, tell, admitSoon }: StartingOptions): Starting {
+export function createStarting({ engine, host, log, tell, settling, admitSoon }: StartingOptions): Starting {
   const startJob: Starting['startJob'] = async (tx, jobId) => {
     await setProcessing(tx, jobId, initializing, host.now())
     await tell(tx, { type: 'job_processing', jobId, data: { ...initializing } })
@@ -38,7 +47,7 @@ export function createStarting({ engine, host, log, tell, admitSoon }: StartingO
   const serve = async (tx: Transaction, scenes: readonly ServedScene[]): Promise<void> => {
     const begun = new Set<number>()
     let places: number | undefined
-    for (const { id: sceneId, jobId, jobApproved } of scenes) {
+    for (const { id: sceneId, jobId, jobApproved, paidBy, isUntaken } of scenes) {
       if (jobApproved && !begun.has(jobId)) {
         places ??= await jobPlacesNow(tx, (await limitsNow(tx)).jobs, host.now())
         // It takes them when it is begun.
@@ -47,10 +56,16 @@ export function createStarting({ engine, host, log, tell, admitSoon }: StartingO
         await startJob(tx, jobId)
       }
       begun.add(jobId)
-      await setSceneProcessing(tx, sceneId, null, host.now())
+      const now = host.now()
+      await setSceneProcessing(tx, sceneId, paidBy, now)
+      await setSceneProgress(tx, sceneId, renderedShare, now)
       await tell(tx, { type: 'scene_processing', jobId, sceneId, data: { kept: true } })
-      await engine.enqueue(tx, { kind: 'take-clip', subject: sceneId, jobId })
+      if (paidBy !== null && isUntaken) {
+        await setTakenAgain(tx, paidBy, now)
+        await engine.enqueue(tx, { kind: 'follow-render', subject: paidBy, jobId })
+      } else await engine.enqueue(tx, { kind: 'take-clip', subject: sceneId, jobId })
     }
+    for (const jobId of begun) await settling.settleJob(tx, jobId)
   }
 
   const serveJob: Starting['serveJob'] = async (tx, jobId) => serve(tx, await listServedOfJob(tx, jobId))

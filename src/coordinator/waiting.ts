@@ -2,7 +2,7 @@
 import type { DiskRoom } from '../disk-full.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
-import type { Attempt } from '../job/attempt.ts'
+import { type Attempt, takeAgainAt, triedWords } from '../job/attempt.ts'
 import type { Job } from '../job/job.ts'
 import { spokenMoney } from '../job/price.ts'
 import type { Scene } from '../job/scene.ts'
@@ -119,6 +119,8 @@ export function createWaitReader(options: WaitReaderOptions) {
             // Its task is put off, time and again.
             (ofRoom && !running.has(attempt.id) ? { ...ofRoom, since: attempt.updatedAt } : undefined)))
       if (ofAttempt) waits.set(scene.id, ofAttempt)
+      if (scene.status === 'processing' && scene.notBefore !== null)
+        waits.set(scene.id, takingWait(scene, scene.notBefore))
       if (scene.status !== 'pending') continue
       const facts = { ...job, ...scene, jobId: job.id, priceMicros: scene.price_micros }
       const wait: Waiting & { readonly since?: number } =
@@ -196,7 +198,8 @@ function dependencyWait(
 }
 
 /** Why a scene that has an attempt doesn't go on; undefined where it does. */
-function attemptWait({ status, failure, unknownSince, updatedAt }: Attempt): WaitingSince | undefined {
+function attemptWait(attempt: Attempt): WaitingSince | undefined {
+  const { status, failure, unknownSince, updatedAt, fetched, takeTries } = attempt
   const why = failure ? ` (${failure.reason})` : ''
   if (status === 'held')
     return {
@@ -212,10 +215,17 @@ function attemptWait({ status, failure, unknownSince, updatedAt }: Attempt): Wai
       until: null,
       since: unknownSince ?? updatedAt,
     }
+  if (status === 'succeeded' && failure && takeTries > 0)
+    return {
+      code: 'ffmpeg_failed',
+      reason: `${triedWords(failure, takeTries)}; the clip is kept`,
+      until: takeAgainAt(attempt),
+      since: updatedAt,
+    }
   if (status === 'succeeded')
     return {
       code: 'fetching',
-      reason: 'it is rendered and paid for, and its clip is being fetched',
+      reason: `it is rendered and paid for, and its clip is being ${fetched === null ? 'fetched' : 'verified'}`,
       until: null,
       since: updatedAt,
     }
@@ -229,6 +239,15 @@ const crashWait = ({ crashes, runAt, crashedAt }: CrashedTask, now: number): Wai
   until: runAt > now ? runAt : null,
   since: crashedAt,
 })
+
+/** FFmpeg failed on the kept clip of a scene, and tries again. */
+const takingWait = ({ error, updatedAt }: Scene, until: number): WaitingSince => ({
+  code: 'ffmpeg_failed',
+  reason: `${error?.reason ?? 'no reason was given'}; the clip is kept`,
+  until,
+  since: updatedAt,
+})
+
 const stitchingWait: Waiting = {
   code: 'stitching',
   reason: 'its clips are there, and its film waits for a place',

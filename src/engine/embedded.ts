@@ -200,7 +200,9 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
       await database.transaction((tx) => deleteTask(tx, task))
       return undefined
     }
-    return postpone(task, Math.min(longestBackoffMs, backoffMs * 2 ** tries), tries)
+    const waitMs = await postpone(task, Math.min(longestBackoffMs, backoffMs * 2 ** tries), tries)
+    await kind.options.onPutOff?.(task, error, { tries, until: host.now() + waitMs })
+    return waitMs
   }
 
   const postpone = async (task: KeptTask, mostMs: number, tries: number): Promise<number> => {

@@ -22,6 +22,12 @@ export interface TaskOptions {
   readonly isRisky?: boolean
   /** How often a task may reject before it is given up, where that is another number than the engine's own. */
   readonly maxTries?: number
+  /** Called when a task has rejected and comes again; `tries`: how often it has. */
+  readonly onPutOff?: (
+    task: Task,
+    error: unknown,
+    next: { readonly tries: number; readonly until: number },
+  ) => Promise<void>
   /** Called when a task was tried `maxTries` times and rejected each time; the task is then gone. */
   readonly onExhausted: (task: Task, error: unknown) => Promise<void>
 }

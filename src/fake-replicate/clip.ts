@@ -8,8 +8,9 @@ import { type FrameFormat, framesOf } from '../job/format.ts'
 import type { MediaLimits } from '../media/ffmpeg.ts'
 import type { Media } from '../media/media.ts'
 import { sceneGraph } from '../media/scene-graph.ts'
-import { type ModelInput, secondsOf, shortSideOf } from './model.ts'
+import { type ModelInput, hasSound, secondsOf, shortSideOf } from './model.ts'
 import type { Prediction } from './prediction.ts'
+import { withTone } from './sound.ts'
 
 export interface ClipsOptions {
   readonly media: Media
@@ -86,6 +87,7 @@ export async function createClips({ media, fileBytes }: ClipsOptions): Promise<C
     images: readonly string[],
     format: FrameFormat,
     frames: number,
+    isHeard: boolean,
   ): Promise<Uint8Array> => {
     const path = join(directory, `clip-${++names}.mp4`)
     const graph = sceneGraph({
@@ -104,7 +106,15 @@ export async function createClips({ media, fileBytes }: ClipsOptions): Promise<C
         output: { kind: 'video', path, video: { fps, frames, crf: 23, preset: 'veryfast', keyframes: [] } },
         limits,
       })
-      return await readFile(path)
+      const picture = await readFile(path)
+      if (!isHeard) return picture
+      return await withTone({
+        media,
+        limits,
+        picture,
+        seconds: frames / fps,
+        scratchPath: `${path}.sound.mp4`,
+      })
     } finally {
       await rm(path, { force: true })
     }
@@ -117,10 +127,11 @@ export async function createClips({ media, fileBytes }: ClipsOptions): Promise<C
     const shown = first ?? last
     const images = shown ? [shown.path] : [await testPicture(format, textOf(input['prompt']) || model)]
     if (first && last) images.push(last.path)
-    const key = await fingerprint(images, [format.width, format.height, frames])
+    const isHeard = hasSound(model, input)
+    const key = await fingerprint(images, [format.width, format.height, frames, Number(isHeard)])
     let clip = cache.get(key)
     if (!clip) {
-      clip = inTurn(() => render(images, format, frames))
+      clip = inTurn(() => render(images, format, frames, isHeard))
       cache.set(key, clip)
       clip.catch(() => cache.delete(key))
       for (const oldest of cache.keys()) if (cache.size > maxCached) cache.delete(oldest)

@@ -99,6 +99,12 @@ export function secondsOf(model: string, input: ModelInput): number {
   return typeof duration === 'number' && duration > 0 ? duration : 5
 }
 
+/** Whether a clip is asked for with sound. */
+export function hasSound(model: string, input: ModelInput): boolean {
+  const { generate_audio: generated, audio } = wholeInput(model, input)
+  return generated === true || audio === true
+}
+
 /** Pixels of the shorter side. */
 export function shortSideOf(model: string, input: ModelInput): number {
   const { resolution, mode } = wholeInput(model, input)

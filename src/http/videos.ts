@@ -31,6 +31,7 @@ const clipRoute = createRoute({
   method: 'get',
   path: '/videos/{id}/clips/{scene_id}',
   request: { params: scenePath },
+  summary: "A scene's clip; one that was paid for and can't be used, as it came",
   responses: bytes('video/mp4', "One scene's clip"),
 })
 
@@ -140,7 +141,8 @@ export function videoRoutes({
       coordinator.job(jobId),
       coordinator.scene(jobId, scene_id.toLowerCase()),
     ])
-    if (scene.clip === null)
+    const clip = scene.clip ?? (await coordinator.paidClip(scene))
+    if (clip === null)
       throw new RefusedError('Clip is not ready', {
         code: 'not_ready',
         jobId,
@@ -148,7 +150,7 @@ export function videoRoutes({
         reason: 'The scene must be completed before its clip can be fetched',
       })
     return serveBytes(c, artifacts, {
-      id: scene.clip,
+      id: clip,
       contentType: 'video/mp4',
       modifiedAt: scene.completedAt ?? scene.updatedAt,
       disposition: fileName(job, ` - scene ${scene.position + 1}`, 'mp4'),

@@ -37,11 +37,35 @@ export interface Attempt {
   /** It is to be ended at the provider. */
   readonly cancelRequestedAt: number | null
   readonly failure: Failure | null
-  /** What became of a succeeded one's clip; null while it is fetched. */
+  /**
+   * What became of a succeeded one's clip: `kept` is verified, and serves all that want the same; `lost` is given up, for
+   * good where `fetched` is null, else until its job is retried. Null while it is fetched and verified.
+   */
   readonly clip: 'kept' | 'lost' | null
+  /** The artifact of the clip's bytes as they came, kept before anything decodes them. */
+  readonly fetched: string | null
+  /** How often FFmpeg has failed to verify those bytes, for reasons that may be its own. */
+  readonly takeTries: number
   readonly insertedAt: number
   readonly updatedAt: number
 }
+
+/** How often FFmpeg tries to take a paid clip before the scene fails. */
+export const mostTakes = 5
+
+/** Why a paid clip could not be taken so far. */
+export const triedWords = ({ reason }: Failure, tries: number): string =>
+  `${reason}, attempt ${tries} of ${mostTakes} on the paid clip`
+
+const firstTakeWaitMs = 5000
+
+/** How long FFmpeg waits before it tries again to verify the clip: twice as long after each failure. */
+export const takeWaitMs = ({ takeTries }: Pick<Attempt, 'takeTries'>): number =>
+  takeTries === 0 ? 0 : firstTakeWaitMs * 2 ** (takeTries - 1)
+
+/** When it does so, ms since the epoch. */
+export const takeAgainAt = (attempt: Pick<Attempt, 'takeTries' | 'updatedAt'>): number =>
+  attempt.updatedAt + takeWaitMs(attempt)
 
 /** How a provider's render ended. `aborted`: before it began. */
 export type RenderEnd = 'succeeded' | 'failed' | 'cancelled' | 'aborted'

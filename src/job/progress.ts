@@ -23,6 +23,9 @@ export const created: Progress = { percentage: 0, stage: 'created' }
 const initializingAt = 5
 const stitchingAt = 95
 
+/** Of a scene's work, the share that is rendering; the rest is checking and keeping the clip. */
+export const renderedShare = 0.95
+
 /** The next reading after `now`: never lower than before, and 100 only for a completed job. */
 export function risen(before: Progress, now: Progress): Progress {
   const ceiling = now.stage === 'completed' ? 100 : 99

@@ -22,6 +22,7 @@ const classOfCode: ReadonlyMap<string, ErrorClass> = new Map([
   ['killed', 'machine'],
   ['hung', 'machine'],
   ['too_long', 'machine'],
+  ['ffmpeg_failed', 'machine'],
   ['damaged', 'clip'],
   ['incomplete', 'clip'],
   ['unreadable', 'clip'],

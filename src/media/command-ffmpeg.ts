@@ -93,7 +93,8 @@ async function runOnce(
   if (code === 0) return frames
   const end = signal === null ? `FFmpeg ended with exit code ${code}` : `FFmpeg was ended by ${signal}`
   const said = [end, ...errors]
-  throw new MediaError(failureCode(said), joinWords(said))
+  // A crash says nothing about its files.
+  throw new MediaError(signal === null ? failureCode(said) : 'killed', joinWords(said))
 }
 
 /** FFmpeg tells how far sound is by the time alone. */

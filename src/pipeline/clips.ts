@@ -1,6 +1,7 @@
 /** From a clip as a renderer gave it to the scene's own: verified, canonical for its place in the film, and kept. */
-import type { ArtifactStore } from '../artifact/artifact.ts'
+import { ArtifactError, type ArtifactStore } from '../artifact/artifact.ts'
 import type { SceneWork } from '../coordinator/scene-verbs.ts'
+import { isDiskFull } from '../disk-full.ts'
 import type { Failure, Scene } from '../job/scene.ts'
 import { MediaError } from '../media/ffmpeg.ts'
 import type { SceneClip } from '../store/scenes.ts'
@@ -12,13 +13,11 @@ export type ClipOutcome =
   /** There is something wrong with the clip; another one may be better. */
   | { readonly kind: 'failed'; readonly failure: Failure }
 
-export type TakenOutcome =
-  /** The artifact. */
-  { readonly kind: 'taken'; readonly source: string } | Extract<ClipOutcome, { kind: 'failed' }>
+export type TakenOutcome = { readonly kind: 'taken' } | Extract<ClipOutcome, { kind: 'failed' }>
 
 export interface Clips {
-  /** Keeps a clip as it came, verified: it was paid for, whatever becomes of it later. */
-  take(path: string, signal: AbortSignal): Promise<TakenOutcome>
+  /** Verifies a clip that is kept as it came. Rejects where FFmpeg, not the clip, may be to blame; so does `fit`. */
+  take(source: string, signal: AbortSignal): Promise<TakenOutcome>
   /** Makes a scene's clip from an artifact that was kept before. */
   fit(source: string, work: SceneWork, signal: AbortSignal): Promise<ClipOutcome>
   /** Makes a scene's clip from a file in a workspace, which is not worth keeping itself. */
@@ -61,11 +60,11 @@ export function createClips({
   return {
     make: (...request) => faultOf(endings, () => make(...request)),
 
-    take: (path, signal) =>
+    take: (source, signal) =>
       faultOf(refusals, async () => {
+        const path = await artifacts.localPath(source)
         const verdict = await studio.media.verifyClip({ path, limits: clipLimits }, { signal })
-        if (!verdict.ok) return failed(`clip_${verdict.code}`, verdict.reason)
-        return { kind: 'taken', source: (await artifacts.adopt(path)).id }
+        return verdict.ok ? { kind: 'taken' } : failed(`clip_${verdict.code}`, verdict.reason)
       }),
 
     fit: (source, work, signal) =>
@@ -103,6 +102,22 @@ async function faultOf<Outcome>(
     throw error
   }
 }
+
+/** A kept artifact is not there. */
+export const isMissing = (error: unknown): error is ArtifactError =>
+  error instanceof ArtifactError && error.code === 'missing'
+
+/**
+ * How FFmpeg, or what stands around it, failed on a clip that may be whole. Undefined where nobody failed: the work was
+ * ended, waits for room on the disk, or lacks the file.
+ */
+export const failureOfTaking = (error: unknown, signal: AbortSignal): Failure | undefined =>
+  signal.aborted || isDiskFull(error) || isMissing(error) ? undefined : ffmpegFailure(error)
+
+export const ffmpegFailure = (error: unknown): Failure => ({
+  code: 'ffmpeg_failed',
+  reason: error instanceof Error ? error.message : String(error),
+})
 
 /** A finished scene, told apart from one that has no clip yet. */
 export const hasClip = (scene: Scene): scene is Scene & { readonly clip: string; readonly source: string } =>

@@ -5,7 +5,8 @@
  *   intended ──> prepare, wait for the turn, commit "may be sent", send once
  *   unknown  ──> look for it at the provider until it is found or proven absent
  *   submitted ─> read until it has ended (and end it, where nobody wants it any more)
- *   succeeded ─> fetch the clip, verify it, keep it; what is made of it is another task's (`take-clip.ts`)
+ *   succeeded ─> fetch the clip and keep it as it came; then verify what is kept, as often as FFmpeg needs, and serve it to
+ *                all that want it. What is made of it is another task's (`take-clip.ts`)
  */
 import type { ArtifactStore } from '../artifact/artifact.ts'
 import type { AttemptVerbs } from '../coordinator/attempt-verbs.ts'
@@ -13,8 +14,9 @@ import type { Coordinator } from '../coordinator/coordinator.ts'
 import type { DiskRoom } from '../disk-full.ts'
 import type { TaskContext, TaskHandler } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
-import type { Attempt } from '../job/attempt.ts'
+import { type Attempt, takeAgainAt, takeWaitMs } from '../job/attempt.ts'
 import type { Storyboard } from '../job/job.ts'
+import type { Failure } from '../job/scene.ts'
 import type {
   FetchOutcome,
   PreparedOrder,
@@ -22,14 +24,14 @@ import type {
   ProviderRender,
   ProviderTrouble,
 } from '../renderer/provider.ts'
-import type { Clips } from './clips.ts'
+import { type Clips, failureOfTaking, isMissing } from './clips.ts'
 import type { Studio } from './studio.ts'
 import { type Turns, createTurns } from './turns.ts'
 
 export interface FollowRenderOptions {
   readonly coordinator: AttemptVerbs & Pick<Coordinator, 'asset' | 'job'>
   readonly providers: readonly Provider[]
-  readonly artifacts: Pick<ArtifactStore, 'localPath'>
+  readonly artifacts: Pick<ArtifactStore, 'localPath' | 'adopt'>
   readonly clips: Pick<Clips, 'take'>
   readonly studio: Pick<Studio, 'picture' | 'inTurn' | 'inWorkspace'>
   readonly host: Host
@@ -144,6 +146,9 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
   const { coordinator, artifacts, clips, studio, host } = options
   const ending = AbortSignal.any([signal, stopping])
   let lookingSince: number | undefined
+  /** What is wrong with the bytes that are kept: perhaps they were damaged on their way. */
+  let bad: Failure | undefined
+  let timesBad = 0
   let news = false
   let wake: AbortController | undefined
   const endNews = coordinator.onNews(attemptId, () => {
@@ -179,9 +184,10 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
         await watch(attempt, provider, turn)
         return 'again'
       case 'succeeded': {
-        if (attempt.clip === null)
-          await studio.inWorkspace((directory) => fetchClip(attempt, provider, directory))
-        return 'over'
+        if (attempt.clip !== null) return 'over'
+        if (attempt.fetched !== null && !bad) await takeClip(attempt, attempt.fetched)
+        else await studio.inWorkspace((directory) => fetchClip(attempt, provider, directory))
+        return 'again'
       }
       default:
         return 'over'
@@ -313,36 +319,54 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
     return coordinator.renderEnded(attemptId, end, { failure: { code, reason }, retry })
   }
 
+  /** Verifies the bytes that are kept. Bad ones are fetched again, as long as the provider has them. */
+  const takeClip = async (attempt: Attempt, fetched: string): Promise<void> => {
+    // No longer than that, should the clock have been put back.
+    const waitMs = Math.min(takeAgainAt(attempt) - host.now(), takeWaitMs(attempt))
+    const begunAt = host.monotonic()
+    for (let left = waitMs; left > 0; left = waitMs - (host.monotonic() - begunAt)) await wait(left)
+    const outcome = await studio
+      .inTurn(() => clips.take(fetched, signal))
+      .catch((error: unknown) => {
+        if (isMissing(error)) return 'missing' as const
+        const failure = failureOfTaking(error, ending)
+        if (failure) return { kind: 'blamed on FFmpeg' as const, failure }
+        throw error
+      })
+    if (outcome === 'missing') return coordinator.clipFetched(attemptId, null)
+    if (outcome.kind === 'taken') return coordinator.clipKept(attemptId)
+    if (outcome.kind === 'blamed on FFmpeg') return coordinator.takeFailed(attemptId, outcome.failure)
+    if (++timesBad >= maxFetches) return coordinator.clipLost(attemptId, outcome.failure)
+    bad = outcome.failure
+    await wait(backOffMs(timesBad, minute))
+  }
+
   /** Fetches the clip of a render that has succeeded, as often as it takes within the time the provider keeps it. */
   const fetchClip = async (attempt: Attempt, provider: Provider, directory: string): Promise<void> => {
     const path = `${directory}/clip.mp4`
-    let bad = 0
-    let afresh = false
     for (let turn = 0; ; turn++) {
       const read = await provider.read(attempt.providerId!, ending)
       const render = read.kind === 'found' ? read.render : undefined
       let reason = read.kind === 'failed' ? read.reason : 'the provider has removed it'
       if (render?.outputUrl) {
-        const request = { url: render.outputUrl, path, maxBytes: maxClipBytes, afresh }
+        const request = { url: render.outputUrl, path, maxBytes: maxClipBytes }
         const fetched: FetchOutcome = await options.inFetchTurn(() => provider.fetchClip(request, ending))
         if (fetched.kind === 'fetched') {
-          const taken = await studio.inTurn(() => clips.take(path, signal))
-          if (taken.kind === 'taken') return coordinator.clipKept(attemptId, taken.source)
-          if (++bad >= maxFetches) return coordinator.clipLost(attemptId, taken.failure)
-          reason = taken.failure.reason
-          // Perhaps it was damaged on its way.
-          afresh = true
-        } else {
-          reason = fetched.reason
-          afresh = false
+          const { id } = await artifacts.adopt(path)
+          bad = undefined
+          return coordinator.clipFetched(attemptId, id)
         }
+        reason = fetched.reason
       }
       const isRemoved = read.kind === 'absent' || render?.outputUrl === null
       if (isRemoved || host.now() > attempt.updatedAt + clipKeptMs)
-        return coordinator.clipLost(attemptId, {
-          code: 'clip_lost',
-          reason: `it was rendered and paid for, and could not be fetched while the provider kept it: ${reason}. Nothing is bought instead unless you regenerate the scene`,
-        })
+        return coordinator.clipLost(
+          attemptId,
+          bad ?? {
+            code: 'clip_lost',
+            reason: `it was rendered and paid for, and could not be fetched while the provider kept it: ${reason}. Nothing is bought instead unless you regenerate the scene`,
+          },
+        )
       await wait(backOffMs(turn, minute))
     }
   }

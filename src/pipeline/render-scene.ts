@@ -4,6 +4,7 @@ import type { Coordinator } from '../coordinator/coordinator.ts'
 import type { AttemptWork, SceneVerbs } from '../coordinator/scene-verbs.ts'
 import type { TaskHandler } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
+import { renderedShare } from '../job/progress.ts'
 import type { Failure, Scene } from '../job/scene.ts'
 import type { Renderer } from '../renderer/renderer.ts'
 import type { Clips } from './clips.ts'
@@ -21,9 +22,6 @@ export interface RenderSceneOptions {
 
 /** Progress is told this often at most: each telling is a synced commit. */
 const tellEveryMs = 500
-
-/** Of a scene's work, the share that is rendering; the rest is checking and keeping the clip. */
-const renderingShare = 0.95
 
 type Outcome =
   | Awaited<ReturnType<Clips['make']>>
@@ -72,7 +70,7 @@ async function render(
       fit,
       keyframes: place.keyframes,
     },
-    { directory, signal, onProgress: (fraction) => progress.tell(fraction * renderingShare) },
+    { directory, signal, onProgress: (fraction) => progress.tell(fraction * renderedShare) },
   )
   await progress.told()
   if (outcome.kind === 'failed') return failed(outcome.code, outcome.reason, outcome.retry)

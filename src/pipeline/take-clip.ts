@@ -1,8 +1,8 @@
 /** A scene takes a clip that is kept: the same was rendered before, and nobody pays for it again. */
-import { ArtifactError } from '../artifact/artifact.ts'
 import type { SceneVerbs } from '../coordinator/scene-verbs.ts'
-import type { TaskHandler } from '../engine/engine.ts'
-import type { Clips } from './clips.ts'
+import type { TaskHandler, TaskOptions } from '../engine/engine.ts'
+import { mostTakes, triedWords } from '../job/attempt.ts'
+import { type Clips, ffmpegFailure, isMissing } from './clips.ts'
 import type { Studio } from './studio.ts'
 
 export interface TakeClipOptions {
@@ -19,9 +19,21 @@ export const createTakeClip =
     try {
       const outcome = await studio.inTurn(() => clips.fit(work.source, work, signal))
       if (outcome.kind === 'clip') await coordinator.clipTaken(sceneId, outcome.clip)
-      else await coordinator.clipUnusable(sceneId, outcome.failure)
+      else await coordinator.clipUnusable(sceneId, outcome.failure, 'kept')
     } catch (error) {
-      if (!(error instanceof ArtifactError && error.code === 'missing')) throw error
-      await coordinator.clipUnusable(sceneId, { code: 'clip_missing', reason: error.message })
+      if (!isMissing(error)) throw error
+      await coordinator.clipUnusable(sceneId, { code: 'clip_missing', reason: error.message }, 'gone')
     }
   }
+
+/** What becomes of a scene on whose kept clip FFmpeg fails: it says so, and in the end fails; the clip stays. */
+export const takingOptions = (
+  coordinator: Pick<SceneVerbs, 'clipPutOff' | 'clipGivenUp'>,
+): Pick<TaskOptions, 'maxTries' | 'onPutOff' | 'onExhausted'> => ({
+  maxTries: mostTakes,
+  onPutOff: ({ subject }, error, next) => coordinator.clipPutOff(subject, ffmpegFailure(error), next),
+  onExhausted: ({ subject }, error) => {
+    const { code, reason } = ffmpegFailure(error)
+    return coordinator.clipGivenUp(subject, { code, reason: triedWords({ code, reason }, mostTakes) })
+  },
+})

@@ -9,7 +9,7 @@ import { type FollowRenderOptions, createFollowRender } from './follow-render.ts
 import { type JoinClipsOptions, createJoinClips } from './join-clips.ts'
 import { type RenderSceneOptions, createRenderScene } from './render-scene.ts'
 import { type StitchFilmOptions, createStitchFilm } from './stitch-film.ts'
-import { type TakeClipOptions, createTakeClip } from './take-clip.ts'
+import { type TakeClipOptions, createTakeClip, takingOptions } from './take-clip.ts'
 
 export type TasksOptions = RenderSceneOptions &
   FollowRenderOptions &
@@ -32,8 +32,6 @@ export function handleTasks(engine: Engine, options: TasksOptions): void {
 
   const failScene: TaskOptions['onExhausted'] = ({ subject }, error) =>
     coordinator.sceneFailed(subject, failureOf(error), false)
-  const failTaking: TaskOptions['onExhausted'] = ({ subject }, error) =>
-    coordinator.clipUnusable(subject, failureOf(error))
   const failJob: TaskOptions['onExhausted'] = async ({ jobId }, error) => {
     await coordinator.failJob(jobId, failureOf(error)).catch((refused: unknown) => {
       // The job has ended otherwise meanwhile: nothing is left to fail.
@@ -53,7 +51,7 @@ export function handleTasks(engine: Engine, options: TasksOptions): void {
   )
   handle(
     'take-clip',
-    { concurrency: places, isRisky: true, onExhausted: failTaking },
+    { concurrency: places, isRisky: true, ...takingOptions(coordinator) },
     createTakeClip(options),
   )
   handle(

@@ -127,8 +127,6 @@ export interface Provider {
       readonly url: string
       readonly path: string
       readonly maxBytes: number
-      /** What an earlier call has brought was no good: it begins anew. */
-      readonly afresh: boolean
     },
     signal: AbortSignal,
   ): Promise<FetchOutcome>

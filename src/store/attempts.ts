@@ -26,6 +26,8 @@ export const attemptOf = (row: Row): Attempt => ({
   cancelRequestedAt: numberOrNull(row, 'cancel_requested_at'),
   failure: jsonOrNull<Failure>(row, 'failure'),
   clip: textOrNull(row, 'clip') as Attempt['clip'],
+  fetched: textOrNull(row, 'fetched'),
+  takeTries: number(row, 'take_tries'),
   insertedAt: number(row, 'inserted_at'),
   updatedAt: number(row, 'updated_at'),
 })
@@ -297,7 +299,7 @@ export const listJobInFlight = async (reader: Reader, jobId: number): Promise<re
     )
   ).map(attemptOf)
 
-/** Succeeded attempts whose clips are still to be fetched: they are paid for, whatever has become of their scenes. */
+/** Succeeded attempts whose clips are still to be fetched or verified: they are paid for, whatever has become of their scenes. */
 export const listUnfetched = async (reader: Reader): Promise<readonly Attempt[]> =>
   (
     await reader.all(
@@ -305,16 +307,88 @@ export const listUnfetched = async (reader: Reader): Promise<readonly Attempt[]>
     )
   ).map(attemptOf)
 
-/** How many rows it changed: none where that was decided before. */
+/** How many rows it changed: none where that was decided before. `failure`: why a clip is lost. */
 export const setClip = (
   tx: Transaction,
   id: string,
   clip: NonNullable<Attempt['clip']>,
+  failure: Failure | null,
   now: number,
 ): Promise<number> =>
   tx.run(
-    `update attempts set clip = $3, updated_at = $2 where id = $1 and status = 'succeeded' and clip is null`,
-    [id, now, clip],
+    `update attempts set clip = $3, failure = $4, updated_at = $2
+     where id = $1 and status = 'succeeded' and clip is null`,
+    [id, now, clip, failure && written(failure)],
+  )
+
+/** Names the bytes of a clip as they came; null: they are gone. */
+export const setFetched = (
+  tx: Transaction,
+  id: string,
+  fetched: string | null,
+  now: number,
+): Promise<number> =>
+  tx.run(
+    `update attempts set fetched = $3, take_tries = 0, failure = null, updated_at = $2
+     where id = $1 and status = 'succeeded' and clip is null`,
+    [id, now, fetched],
+  )
+
+/** FFmpeg has failed on the fetched clip once more. */
+export const setTakeFailed = async (
+  tx: Transaction,
+  id: string,
+  failure: Failure,
+  now: number,
+): Promise<Attempt | undefined> =>
+  move(
+    tx,
+    `update attempts set take_tries = take_tries + 1, failure = $3, updated_at = $2
+     where id = $1 and status = 'succeeded' and clip is null and fetched is not null`,
+    id,
+    now,
+    written(failure),
+  )
+
+/** A clip that was verified can't be used after all. `fetched`: its bytes, which stay; null: they are gone. */
+export const setClipUnusable = (
+  tx: Transaction,
+  id: string,
+  fetched: string | null,
+  failure: Failure,
+  now: number,
+): Promise<number> =>
+  tx.run(
+    `update attempts set clip = 'lost', fetched = $3, failure = $4, updated_at = $2
+     where id = $1 and status = 'succeeded' and clip = 'kept'`,
+    [id, now, fetched, written(failure)],
+  )
+
+/**
+ * SQL: an attempt is paid for, and its clip is not verified: it is on its way, or its bytes are kept and FFmpeg could not
+ * take them.
+ */
+export const isUntaken = `attempts.status = 'succeeded'
+  and (attempts.clip is null or attempts.clip = 'lost' and attempts.fetched is not null)`
+
+/** Whether a scene's own attempt has such a clip, of what the scene is to show now. */
+export const hasUntaken = async (
+  reader: Reader,
+  attemptId: string | null,
+  renderKey: string,
+): Promise<boolean> =>
+  attemptId !== null &&
+  (await reader.get(`select 1 as found from attempts where id = $1 and render_key = $2 and ${isUntaken}`, [
+    attemptId,
+    renderKey,
+  ])) !== undefined
+
+/** FFmpeg tries again to take a clip that was given up and is kept. */
+export const setTakenAgain = (tx: Transaction, id: string, now: number): Promise<number> =>
+  tx.run(
+    `update attempts set clip = null, take_tries = 0, failure = null, updated_at = $2
+     where id = $1 and status = 'succeeded' and clip = 'lost' and fetched is not null`,
+    [id, now],
   )
 
 /** Whether somebody renders just this now, or fetches it. */

@@ -96,7 +96,8 @@ export const listClipsOfJobs = async (
   const clips = new Map(jobIds.map((id) => [id, new Set<string>()]))
   if (jobIds.length === 0) return clips
   const rows = await reader.all(
-    `select job_id, clip, source from scenes where job_id in (${places(jobIds)}) and clip is not null`,
+    `select job_id, clip, source from scenes where job_id in (${places(jobIds)}) and clip is not null
+     union select job_id, fetched, null from attempts where job_id in (${places(jobIds)}) and fetched is not null`,
     jobIds,
   )
   for (const row of rows)
@@ -127,8 +128,15 @@ const isClipOfKeptJob = (artifact: string): string =>
     or exists (select 1 from scenes join jobs on jobs.id = scenes.job_id
       where scenes.source = ${artifact} and scenes.source <> scenes.clip and ${hasItsClips}))`
 
+// What a scene has paid for and has not made its own yet: it takes that once its job is retried.
+const isPaidFor = (attempt: string): string => `exists (select 1 from attempts
+    join scenes on scenes.id = attempts.scene_id and scenes.attempt_id = attempts.id
+    join jobs on jobs.id = scenes.job_id
+  where attempts.id = ${attempt} and attempts.fetched is not null and scenes.status <> 'completed' and ${hasItsClips})`
+
 // What a scene waits to take, or takes now, is worth what it cost.
 const isUnneededRender = `renders.inserted_at < $1 and not ${isClipOfKeptJob('renders.artifact')}
+  and not ${isPaidFor('renders.attempt_id')}
   and not exists (select 1 from scenes join jobs on jobs.id = scenes.job_id
     where scenes.render_key = renders.render_key and scenes.status = 'pending'
       and jobs.status not in ('failed', 'cancelled'))
@@ -325,7 +333,8 @@ export async function findClipsRemoved(
   jobId: number,
 ): Promise<{ readonly removedAt: number; readonly hadClips: boolean } | undefined> {
   const row = await reader.get(
-    `select clips_removed_at, exists (select 1 from scenes where job_id = $1 and clip is not null) as had
+    `select clips_removed_at, exists (select 1 from scenes where job_id = $1 and (clip is not null
+       or attempt_id in (select id from attempts where job_id = $1 and fetched is not null))) as had
      from jobs where id = $1 and clips_removed_at is not null`,
     [jobId],
   )
@@ -373,6 +382,8 @@ const named = {
   clips: `select clip as id from scenes join jobs on jobs.id = scenes.job_id where clip in (?) and ${hasItsClips}
     union select source from scenes join jobs on jobs.id = scenes.job_id
       where source in (?) and source <> clip and ${hasItsClips}
+    union select fetched from attempts paid where fetched in (?) and status = 'succeeded'
+      and (clip is null or ${isPaidFor('paid.id')})
     union select artifact from renders where artifact in (?)
     union select artifact from seams where artifact in (?)`,
   inputs: `select id from assets where id in (?) union select master from assets where master in (?)`,

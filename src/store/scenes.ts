@@ -1,6 +1,7 @@
 import { type SceneStatus, inFlightAttemptStatuses, mayPrecede, sceneFollows } from '../job/lifecycle.ts'
 import type { Failure, RenderSettings, Scene, Transition } from '../job/scene.ts'
 import type { Reader, Row, Transaction } from './database.ts'
+import { isUntaken } from './attempts.ts'
 import { json, jsonOrNull, number, numberOrNull, quoted, text, textOrNull } from './sql.ts'
 
 const sceneOf = (row: Row): Scene => ({
@@ -126,7 +127,7 @@ export const setSceneProgress = (
 ): Promise<number> => tx.run(advance, [id, progress, now])
 
 const complete = `update scenes
-  set status = 'completed', progress = 1, clip = $2, source = $3, place = $4, error = null, forced = 0, tries = tries + 1,
+  set status = 'completed', progress = 1, clip = $2, source = $3, place = $4, error = null, not_before = null, forced = 0, tries = tries + 1,
     completed_at = $5, updated_at = $5
   where id = $1 and status in (${quoted(mayPrecede(sceneFollows, 'completed'))})`
 
@@ -160,7 +161,19 @@ export const setSceneFitted = (
     [id, clip, source, place, now],
   )
 
-const fail = `update scenes set status = 'failed', error = $2, tries = tries + 1, updated_at = $3
+const putOff = `update scenes set error = $2, not_before = $3, updated_at = $4
+  where id = $1 and status = 'processing'`
+
+/** FFmpeg failed on a scene's kept clip, and tries again then. */
+export const setSceneTakenAgain = (
+  tx: Transaction,
+  id: string,
+  error: Failure,
+  notBefore: number,
+  now: number,
+): Promise<number> => tx.run(putOff, [id, JSON.stringify(error), notBefore, now])
+
+const fail = `update scenes set status = 'failed', error = $2, not_before = null, tries = tries + 1, updated_at = $3
   where id = $1 and status in (${quoted(mayPrecede(sceneFollows, 'failed'))})`
 
 export const setSceneFailed = (tx: Transaction, id: string, error: Failure, now: number): Promise<number> =>
@@ -208,7 +221,7 @@ export const cancelScenes = (
 const retryAll = `update scenes
   set status = 'pending', error = null, progress = 0, tries = 0, not_before = null, updated_at = $2,
     forced = case when exists (select 1 from attempts where attempts.id = scenes.attempt_id
-      and (attempts.status in (${quoted(inFlightAttemptStatuses)}) or attempts.clip is null and attempts.status = 'succeeded'))
+      and (attempts.status in (${quoted(inFlightAttemptStatuses)}) or ${isUntaken}))
       then 0 else forced end
   where job_id = $1 and status in ('failed', 'cancelled')`
 
@@ -263,6 +276,8 @@ export interface WaitingScene {
   readonly priceMicros: number | null
   readonly renderKey: string
   readonly forced: boolean
+  /** The attempt that rendered it last. */
+  readonly attemptId: string | null
   readonly clientId: string
   readonly authorisedMicros: number
   readonly unknownCostAccepted: boolean
@@ -277,7 +292,7 @@ const mayStart = `jobs.queue_at is not null and scenes.status = 'pending' and sc
 const waiting = (
   isBegun: string,
 ) => `select scenes.id, scenes.job_id, jobs.status as job_status, scenes.model, scenes.render,
-    scenes.price_micros, scenes.render_key, scenes.forced, jobs.client_id, jobs.authorised_micros,
+    scenes.price_micros, scenes.render_key, scenes.forced, scenes.attempt_id, jobs.client_id, jobs.authorised_micros,
     jobs.unknown_cost_accepted, jobs.queue_at
   from jobs cross join scenes
   where ${mayStart} and jobs.client_id = $3${isBegun} and scenes.job_id = jobs.id
@@ -339,29 +354,45 @@ const waitingOf = (row: Row): WaitingScene => ({
   priceMicros: numberOrNull(row, 'price_micros'),
   renderKey: text(row, 'render_key'),
   forced: number(row, 'forced') !== 0,
+  attemptId: textOrNull(row, 'attempt_id'),
   clientId: text(row, 'client_id'),
   authorisedMicros: number(row, 'authorised_micros'),
   unknownCostAccepted: number(row, 'unknown_cost_accepted') !== 0,
   queueAt: number(row, 'queue_at'),
 })
 
-/** A waiting scene for which an equal clip is kept: it takes that one. */
-export interface ServedScene extends Pick<WaitingScene, 'id' | 'jobId' | 'jobApproved' | 'renderKey'> {}
+/** A waiting scene that has to buy nothing: its own paid clip is not verified yet, or an equal clip is kept. */
+export interface ServedScene extends Pick<WaitingScene, 'id' | 'jobId' | 'jobApproved'> {
+  /** The attempt that paid for the clip, where that was the scene's own. */
+  readonly paidBy: string | null
+  readonly isUntaken: boolean
+}
 
-const served = (of: string) => `select scenes.id, scenes.job_id, jobs.status as job_status, scenes.render_key
-  from scenes join jobs on jobs.id = scenes.job_id join renders on renders.render_key = scenes.render_key
+const served = (
+  of: string,
+) => `select scenes.id, scenes.job_id, jobs.status as job_status, attempts.id as attempt,
+    attempts.fetched, renders.attempt_id as kept_by, case when ${isUntaken} then 1 else 0 end as untaken
+  from scenes join jobs on jobs.id = scenes.job_id
+    left join renders on renders.render_key = scenes.render_key
+    left join attempts on attempts.id = scenes.attempt_id and attempts.render_key = scenes.render_key
   where ${of} and scenes.status = 'pending' and scenes.forced = 0
-    and jobs.queue_at is not null
+    and jobs.queue_at is not null and (renders.render_key is not null or ${isUntaken})
   order by scenes.job_id, scenes.position`
 
-const servedOf = (row: Row): ServedScene => ({
-  id: text(row, 'id'),
-  jobId: number(row, 'job_id'),
-  jobApproved: row.job_status === 'approved',
-  renderKey: text(row, 'render_key'),
-})
+const servedOf = (row: Row): ServedScene => {
+  const attempt = textOrNull(row, 'attempt')
+  const isUntakenOwn = number(row, 'untaken') === 1
+  const isOwn = isUntakenOwn || (row.fetched !== null && textOrNull(row, 'kept_by') === attempt)
+  return {
+    id: text(row, 'id'),
+    jobId: number(row, 'job_id'),
+    jobApproved: row.job_status === 'approved',
+    paidBy: isOwn ? attempt : null,
+    isUntaken: isUntakenOwn,
+  }
+}
 
-/** The scenes of an active job that need not be rendered, because equal clips are kept. */
+/** The scenes of an active job that need not be rendered. */
 export const listServedOfJob = async (reader: Reader, jobId: number): Promise<readonly ServedScene[]> =>
   (await reader.all(served('scenes.job_id = $1'), [jobId])).map(servedOf)
 

@@ -11,7 +11,7 @@ import { setTimeout } from 'node:timers/promises'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { FakeOptions } from '../../src/fake-replicate/provider.ts'
-import { watch } from '../media/source-clip.ts'
+import { listen, watch } from '../media/source-clip.ts'
 import { type FakeReplicate, fakePath, startFakeReplicate } from './start.ts'
 
 let directory = ''
@@ -57,6 +57,9 @@ const planNext = async (fault: NonNullable<FakeOptions['plan']>[number]): Promis
   const posts = (await fake.ledger()).filter(({ what }) => what === 'post')
   await fake.set({ plan: { [posts.length + 1]: fault } })
 }
+
+const loudness = (samples: Float32Array): number =>
+  Math.sqrt(samples.reduce((sum, sample) => sum + sample * sample, 0) / samples.length)
 
 const failure = async (work: Promise<unknown>): Promise<any> =>
   work.then(
@@ -116,6 +119,24 @@ describe('the process', () => {
       expect(frames[0]).toMatchObject([{ width: 910 }, { width: 682 }][index]!)
       if (index === 1) expect(frames[0]!.blue).toBeGreaterThan(180)
     }
+  })
+
+  it.each([
+    ['google/veo-3.1-fast', { generate_audio: true, resolution: '720p' }, true],
+    ['google/veo-3.1-fast', { generate_audio: false, resolution: '720p' }, false],
+    ['somebody/model', { audio: true, resolution: '360p' }, true],
+    ['minimax/hailuo-02', { resolution: '512p' }, false],
+  ])('makes sound where that is asked for (%s, %j)', async (model, input, isHeard) => {
+    const { output } = await ended(await create(model, { duration: 6, ...input }))
+    const path = join(directory, 'heard.mp4')
+    await writeFile(path, await (await fetch(output)).bytes())
+    expect(await watch(path)).toHaveLength(144)
+    if (!isHeard) return expect(listen(path)).rejects.toThrow()
+    const { samples, sampleRate, channels } = await listen(path)
+    expect({ sampleRate, channels }).toEqual({ sampleRate: 48_000, channels: 2 })
+    expect(Math.abs(samples.length / sampleRate - 6)).toBeLessThan(0.1)
+    for (const second of [0, 3, 5])
+      expect(loudness(samples.subarray(second * sampleRate, (second + 1) * sampleRate))).toBeGreaterThan(0.05)
   })
 
   it('tells webhooks over HTTP', async () => {

@@ -3,7 +3,8 @@
  * FFmpeg alone is stood in for: a clip is whole where its bytes are those that `clipOf` makes.
  */
 import { createHash } from 'node:crypto'
-import type { ArtifactStore } from '../../src/artifact/artifact.ts'
+import { Readable } from 'node:stream'
+import { ArtifactError, type ArtifactStore } from '../../src/artifact/artifact.ts'
 import { markOf } from '../../src/coordinator/accounts.ts'
 import { type RunningCoordinator, createCoordinator } from '../../src/coordinator/coordinator.ts'
 import type { ConfiguredBudgets } from '../../src/coordinator/treasury.ts'
@@ -20,7 +21,7 @@ import type { Clips, TakenOutcome } from '../../src/pipeline/clips.ts'
 import { createFollowRender } from '../../src/pipeline/follow-render.ts'
 import type { Studio } from '../../src/pipeline/studio.ts'
 import { startSweep } from '../../src/pipeline/sweep.ts'
-import { createTakeClip } from '../../src/pipeline/take-clip.ts'
+import { createTakeClip, takingOptions } from '../../src/pipeline/take-clip.ts'
 import type { Provider } from '../../src/renderer/provider.ts'
 import { createReplicate } from '../../src/renderer/replicate/replicate.ts'
 import { createUrlSigner, verifySignature } from '../../src/renderer/replicate/signature.ts'
@@ -44,6 +45,10 @@ export interface PaidHouseOptions {
   readonly budgets?: ConfiguredBudgets
   readonly maxTries?: number
   readonly room?: DiskRoom
+  /** The artifacts, which outlive a process. */
+  readonly kept?: Map<string, Uint8Array>
+  /** Called as FFmpeg would be, on a kept clip: it fails as this does. */
+  readonly onFfmpeg?: ((work: 'take' | 'fit') => void | Promise<void>) | undefined
   /** What of the house's own is waited for, one by one: a world may let nothing come of it. */
   readonly through?: <T>(ask: () => Promise<T>) => Promise<T>
 }
@@ -72,7 +77,7 @@ const isWhole = (bytes: Uint8Array): boolean => {
 
 export function openPaidHouse(options: PaidHouseOptions): PaidHouse {
   const { host, database, fetch, api, outside, catalogue = readCatalogue() } = options
-  const { through = (ask) => ask() } = options
+  const { kept = new Map<string, Uint8Array>(), through = (ask) => ask() } = options
   const lines: string[] = []
   const log = createLog({
     level: 'info',
@@ -127,16 +132,20 @@ export function openPaidHouse(options: PaidHouseOptions): PaidHouse {
   })
 
   const clips: Clips = {
-    take: (path) =>
+    take: (source) =>
       through(async (): Promise<TakenOutcome> => {
-        const bytes = files.get(path) ?? new Uint8Array()
+        await options.onFfmpeg?.('take')
+        const bytes = kept.get(source)
+        if (!bytes) throw new ArtifactError('missing', `artifact ${source} is not in the store`)
         if (!isWhole(bytes))
           return { kind: 'failed', failure: { code: 'clip_damaged', reason: 'it is not whole' } }
-        const id = createHash('sha256').update(bytes).digest('hex')
-        return { kind: 'taken', source: id }
+        return { kind: 'taken' }
       }),
     fit: (source) =>
-      through(() => Promise.resolve({ kind: 'clip' as const, clip: { clip: source, source, place: '' } })),
+      through(async () => {
+        await options.onFfmpeg?.('fit')
+        return { kind: 'clip' as const, clip: { clip: source, source, place: '' } }
+      }),
     make: () => Promise.reject(new Error('nothing is rendered here')),
     fits: () => true,
   }
@@ -148,6 +157,18 @@ export function openPaidHouse(options: PaidHouseOptions): PaidHouse {
   }
   const artifacts = {
     localPath: (id: string) => Promise.resolve(`/${id}`),
+    adopt: (path: string) =>
+      through(() => {
+        const bytes = files.get(path)!
+        const id = createHash('sha256').update(bytes).digest('hex')
+        kept.set(id, bytes)
+        return Promise.resolve({ id, size: bytes.length })
+      }),
+    stat: (id: string) => {
+      const bytes = kept.get(id)
+      return Promise.resolve(bytes && { id, size: bytes.length, usedAt: host.now() })
+    },
+    read: (id: string) => Promise.resolve(Readable.from([kept.get(id)!])),
   } as Partial<ArtifactStore> as ArtifactStore
 
   const onExhausted = (_task: unknown, error: unknown): Promise<void> => Promise.reject(error)
@@ -166,7 +187,11 @@ export function openPaidHouse(options: PaidHouseOptions): PaidHouse {
       isNotified: options.isReached,
     }),
   )
-  engine.handle('take-clip', { concurrency: 10, onExhausted }, createTakeClip({ coordinator, clips, studio }))
+  engine.handle(
+    'take-clip',
+    { concurrency: 10, ...takingOptions(coordinator) },
+    createTakeClip({ coordinator, clips, studio }),
+  )
   engine.handle('join-clips', { concurrency: 10, onExhausted }, () => Promise.resolve())
   engine.handle('stitch-film', { concurrency: 10, onExhausted }, async ({ jobId }) => {
     const job = await coordinator.job(jobId)

@@ -78,6 +78,25 @@ describe('a job that failed is retried', () => {
     expect((await till.get('/ledger')).totals).toEqual({ reserved: 0, spent: till.billedUsd() })
   })
 
+  test('while its render is still being ended: one that succeeds and whose clip is lost is not bought again', async () => {
+    await using till = await openTill({
+      isReached: false,
+      fake: { renderMs: 20 * second, plan: { 1: 'reset_after' }, listLagMs: 30 * second },
+    })
+    const { job_id } = await till.job([0])
+    await till.approve(job_id)
+    await till.until(async () => (await till.get('/ledger')).entries[0]?.status === 'unknown')
+    await cancel(till, job_id)
+    expect((await retry(till, job_id, { max_cost: 10 })).status).toBe(200)
+    till.world.fake.set({ rates: { output_gone: 1 } })
+    expect(await till.ended(job_id)).toMatchObject({
+      status: 'failed',
+      error: { code: 'clip_lost' },
+      costs: { spent: 0.4 },
+    })
+    expect(till.posts()).toHaveLength(1)
+  })
+
   test('without ever having been approved: its cost has to be allowed', async () => {
     await using till = await openTill()
     const { job_id } = await till.job([0])

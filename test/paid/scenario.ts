@@ -5,6 +5,7 @@
 import type { EndedEntry, PostEntry } from '../../src/fake-replicate/ledger.ts'
 import { type Fault, faults } from '../../src/fake-replicate/fault.ts'
 import { seeded } from '../../src/fake-replicate/chance.ts'
+import { MediaError } from '../../src/media/ffmpeg.ts'
 import type { Coordinator } from '../../src/coordinator/coordinator.ts'
 import type { Job } from '../../src/job/job.ts'
 import type { Attempt } from '../../src/job/attempt.ts'
@@ -41,6 +42,8 @@ export interface Story {
   readonly dayBudgetUsd: number | undefined
   /** How far the provider's clock is ahead of ours. */
   readonly skewMs: number
+  /** FFmpeg's first runs over kept clips that crash. */
+  readonly crashes: number
 }
 
 export interface Outcome {
@@ -109,6 +112,7 @@ export function storyOf(seed: number): Story {
     ...(some(0.15)
       ? { dayBudgetUsd: priceUsd * (1 + below(4)), skewMs: 0 }
       : { dayBudgetUsd: undefined, skewMs: some(0.3) ? below(6 * hour) - 3 * hour : 0 }),
+    crashes: some(0.3) ? below(16) : 0,
   }
 }
 
@@ -131,14 +135,19 @@ export const plainStory = (isReached: boolean): Story => ({
   pause: undefined,
   dayBudgetUsd: undefined,
   skewMs: 0,
+  crashes: 0,
 })
 
 /** What of it is rendered: two scenes of the four show the same. */
 const plainRenders = 3
 
 /** The plain story killed at each await of the outside, before and after what it asked for: each time from its beginning. */
-export async function* killedEverywhere(isReached: boolean, downMs: number): AsyncGenerator<Outcome> {
-  const plain = plainStory(isReached)
+export async function* killedEverywhere(
+  isReached: boolean,
+  downMs: number,
+  crashes = 0,
+): AsyncGenerator<Outcome> {
+  const plain = { ...plainStory(isReached), crashes }
   const { awaits } = await tell(plain)
   for (let at = 1; at <= awaits; at++)
     for (const when of ['before', 'after'] as const) {
@@ -162,6 +171,7 @@ export async function tell(story: Story, open?: () => Promise<Database>): Promis
     startDelayMs: story.startDelayMs,
     isReached: story.isReached,
     skewMs: story.skewMs,
+    ...(story.crashes > 0 && { onFfmpeg: crashing(story.crashes) }),
     // Bad luck alone should seldom fail a job.
     maxTries: 12,
     fake: { rates: story.rates, listLagMs: story.listLagMs, renderMs: story.renderMs },
@@ -172,6 +182,13 @@ export async function tell(story: Story, open?: () => Promise<Database>): Promis
     return await toldIn(world, story)
   } finally {
     await world.close()
+  }
+}
+
+function crashing(times: number): () => void {
+  let left = times
+  return () => {
+    if (left-- > 0) throw new MediaError('killed', 'FFmpeg crashed (SIGSEGV)')
   }
 }
 
@@ -389,6 +406,11 @@ async function judgeRenders(
     attempts.some(({ status, clip }) => status === 'succeeded' && clip === null),
     'a clip that was paid for was neither kept nor lost',
   )
+  for (const { id, fetched } of attempts)
+    say(
+      fetched !== null && !world.kept.has(fetched),
+      `the clip that attempt ${id} paid for is not in the store`,
+    )
   for (const [key, same] of Map.groupBy(good, ({ renderKey }) => renderKey))
     say(same.length > 1, `${key.slice(0, 8)} was rendered well ${same.length} times`)
   const kept = Number((await world.database.get('select count(*) as renders from renders'))!.renders)
@@ -406,6 +428,7 @@ async function judgeRenders(
 async function judgeJobs(world: World, story: Story, jobIds: readonly number[], say: Say): Promise<void> {
   const mayFail =
     Object.keys(story.rates).some((name) => fatal.has(name as Fault)) ||
+    story.crashes > 0 ||
     story.kills.some(({ downMs }) => downMs > 40 * minute) ||
     Object.values(story.rates).reduce((sum, rate) => sum + rate, 0) > 0.4
   for (const [index, jobId] of jobIds.entries()) {

@@ -44,6 +44,8 @@ export interface WorldOptions {
   readonly budgets?: ConfiguredBudgets
   readonly maxTries?: number
   readonly room?: DiskRoom
+  /** Called as FFmpeg would be, on a kept clip: it fails as this does. */
+  readonly onFfmpeg?: (work: 'take' | 'fit') => void | Promise<void>
   /** How far the provider's clock is ahead of ours, ms. */
   readonly skewMs?: number
   /** Another database than a fresh SQLite; empty. */
@@ -63,6 +65,8 @@ export interface World {
   readonly database: Database
   readonly fake: FakeProvider
   readonly ledger: readonly Entry[]
+  /** The artifacts, by id. */
+  readonly kept: ReadonlyMap<string, Uint8Array>
   /** The life that runs now; undefined between two. */
   readonly life: Life | undefined
   /** Starts a process; `killAt`: it dies at that await, before or after what it asked for has happened. */
@@ -123,6 +127,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   const database = options.open ? await options.open() : await openCopy(path)
   if (options.open) await fill(database)
   const ledger: Entry[] = []
+  const kept = new Map<string, Uint8Array>()
   let activity = 0
   let asked = 0
   let life: Life | undefined
@@ -154,6 +159,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     database,
     fake,
     ledger,
+    kept,
     get life() {
       return life
     },
@@ -162,6 +168,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
         options: { ...options, maxConcurrency, startDelayMs, isReached },
         clock,
         database,
+        kept,
         fetch: createFetch(fake),
         kill,
         onActivity: () => void activity++,
@@ -206,6 +213,7 @@ interface Birth {
     Required<Pick<WorldOptions, 'maxConcurrency' | 'startDelayMs' | 'isReached'>>
   readonly clock: Clock
   readonly database: Database
+  readonly kept: Map<string, Uint8Array>
   readonly fetch: typeof fetch
   readonly kill: { readonly at: number; readonly when: 'before' | 'after' } | undefined
   readonly onActivity: () => void
@@ -213,7 +221,16 @@ interface Birth {
   readonly onAsked: (by: 1 | -1) => void
 }
 
-function begin({ options, clock, database: shared, fetch: sharedFetch, kill, onActivity, onAsked }: Birth) {
+function begin({
+  options,
+  clock,
+  database: shared,
+  kept,
+  fetch: sharedFetch,
+  kill,
+  onActivity,
+  onAsked,
+}: Birth) {
   let awaits = 0
   let dead = false
   const never = new Promise<never>(() => undefined)
@@ -271,7 +288,7 @@ function begin({ options, clock, database: shared, fetch: sharedFetch, kill, onA
   }
   const fetch: typeof sharedFetch = (...request) => outsideOf(() => sharedFetch(...request))
 
-  const house = openPaidHouse({ ...options, host, database, fetch, api, outside, through: outsideOf })
+  const house = openPaidHouse({ ...options, host, database, kept, fetch, api, outside, through: outsideOf })
   const started = house.start()
   const life: Life = {
     ...house,

@@ -27,6 +27,8 @@ const scene = fc.record({
   source: index,
   assets: fc.array(index, { minLength: 1, maxLength: 2 }),
   key: index,
+  /** The clip that its own render was paid for, and what became of that. */
+  paid: fc.option(fc.record({ fetched: index, clip: fc.constantFrom('kept', 'lost', null) })),
 })
 const job = fc.record({
   status: fc.constantFrom(...jobStatuses),
@@ -38,7 +40,7 @@ const world = fc.record({
   jobs: fc.array(job, { maxLength: 6 }),
   renders: fc.array(fc.record({ key: index, source: index, age }), { maxLength: 4 }),
   seams: fc.array(fc.record({ left: index, right: index, age }), { maxLength: 3 }),
-  fileAges: fc.array(age, { minLength: 30, maxLength: 30 }),
+  fileAges: fc.array(age, { minLength: 35, maxLength: 35 }),
   assetAges: fc.array(age, { minLength: 5, maxLength: 5 }),
   limits: fc.record({
     eventsDays: fc.option(fc.integer({ min: 1, max: 90 })),
@@ -51,7 +53,7 @@ const world = fc.record({
 
 type World = typeof world extends fc.Arbitrary<infer Value> ? Value : never
 
-const names = ['film', 'thumbnail', 'clip', 'source', 'asset', 'master'] as const
+const names = ['film', 'thumbnail', 'clip', 'source', 'asset', 'master', 'paid'] as const
 
 it('nothing that a job needs goes, and every file that is left is named or new', async () => {
   await fc.assert(fc.asyncProperty(world, holds), { numRuns: 40, seed: 20_261_125 })
@@ -110,11 +112,17 @@ async function holds({ jobs, renders, seams, fileAges, assetAges, limits }: Worl
               agesAgo(filmAge),
             ],
           )
-        for (const [position, { status: state, clip, source, assets, key }] of scenes.entries())
+        for (const [position, { status: state, clip, source, assets, key, paid }] of scenes.entries()) {
+          if (paid)
+            await tx.run(
+              `insert into attempts (id, job_id, scene_id, renderer, model, status, client_id, day, render_key, clip, fetched, inserted_at, updated_at)
+               values ($1, $2, $1, 'replicate', 'm', 'succeeded', '', '', $3, $4, $5, 0, 0)`,
+              [`${jobId}-${position}`, jobId, `key ${key}`, paid.clip, id('paid', paid.fetched)],
+            )
           await tx.run(
             `insert into scenes (id, job_id, position, status, prompt, duration, asset_ids, transition, model, renderer, render_key,
-               progress, tries, clip, source, inserted_at, updated_at)
-             values ($1, $2, $3, $4, '', 1, $5, 'cut', 'm', 'local', $6, 0, 0, $7, $8, 0, 0)`,
+               progress, tries, clip, source, attempt_id, inserted_at, updated_at)
+             values ($1, $2, $3, $4, '', 1, $5, 'cut', 'm', 'local', $6, 0, 0, $7, $8, $9, 0, 0)`,
             [
               `${jobId}-${position}`,
               jobId,
@@ -124,8 +132,10 @@ async function holds({ jobs, renders, seams, fileAges, assetAges, limits }: Worl
               `key ${key}`,
               clip === null ? null : id('clip', clip),
               clip === null ? null : source % 2 ? id('source', source) : id('clip', clip),
+              paid && `${jobId}-${position}`,
             ],
           )
+        }
       }
       for (const { key, source, age: days } of renders)
         await tx.run(
@@ -143,9 +153,15 @@ async function holds({ jobs, renders, seams, fileAges, assetAges, limits }: Worl
     const wanted = new Set<string>()
     const kept = await database.all('select render_key, artifact from renders')
     for (const { status, films, scenes } of jobs) {
+      for (const { status: state, paid } of scenes) {
+        if (!paid) continue
+        const mayTake = state !== 'completed' && limits.clipsDays === null && limits.maxStoredBytes === null
+        if (mayTake || paid.clip === null) wanted.add(id('paid', paid.fetched))
+      }
       if (['completed', 'failed', 'cancelled'].includes(status)) continue
       for (const { film } of films) wanted.add(id('film', film)).add(id('thumbnail', film))
-      for (const { status: state, clip, source, assets, key } of scenes) {
+      for (const { status: state, clip, source, assets, key, paid } of scenes) {
+        if (paid && state !== 'completed') wanted.add(id('paid', paid.fetched))
         for (const one of assets) wanted.add(id('asset', one)).add(id('master', one))
         if (clip !== null)
           wanted.add(id('clip', clip)).add(source % 2 ? id('source', source) : id('clip', clip))

@@ -132,6 +132,34 @@ describe('clips', () => {
     expect((await clip(again)).status).toBe(200)
   })
 
+  it('that were paid for and could not be used stay as long as their job may be retried', async () => {
+    await open({ clipsDays: 30 })
+    const jobId = await house.job([await house.picture(1)])
+    const paid = await house.keep('paid for')
+    await house.database.transaction(async (tx) => {
+      await tx.run(
+        `insert into attempts (id, job_id, scene_id, renderer, model, status, client_id, day, render_key, clip, fetched, inserted_at, updated_at)
+         select 'a', job_id, id, 'replicate', 'm', 'succeeded', '', '', render_key, 'lost', $1, 0, 0 from scenes where job_id = $2`,
+        [paid, jobId],
+      )
+      await tx.run(`update scenes set status = 'failed', attempt_id = 'a' where job_id = $1`, [jobId])
+      await tx.run(`update jobs set status = 'failed', ended_at = $1 where id = $2`, [
+        house.clock.now(),
+        jobId,
+      ])
+    })
+    house.clock.advance(29 * day)
+    expect((await house.prune.now()).stored).toMatchObject({ clips: nothing, orphans: nothing })
+    expect(await clip(jobId)).toMatchObject({ status: 200, body: 'paid for' })
+    house.clock.advance(2 * day)
+    expect((await house.prune.now()).stored.clips).toEqual({ count: 1, bytes: 'paid for'.length })
+    expect((await clip(jobId)).status).toBe(410)
+    expect(await house.ask('POST', `/api/v3/jobs/${jobId}/retry`)).toMatchObject({
+      status: 422,
+      body: { reason: expect.stringMatching(/^Its clips were removed at/) },
+    })
+  })
+
   it('that a later job took stay as long as that one', async () => {
     await open({ clipsDays: 30 })
     const first = await finished(1)

@@ -10,6 +10,8 @@ import type { FakeOptions } from '../../src/fake-replicate/provider.ts'
 import { probeClip } from '../../src/media/probe.ts'
 import { createClock } from '../clock.ts'
 import { type FakeReplicate, startFakeReplicate } from '../fake-replicate/start.ts'
+import { listen } from '../media/source-clip.ts'
+import { createFakeFfmpeg } from './fake-ffmpeg.ts'
 import { ask, createJob, jobUntil, type ServerProcess, startServer } from './process.ts'
 
 let dataDir: string
@@ -104,6 +106,50 @@ describe('a server that buys renders', () => {
     // A server that dies just before it sends a request has to prove that it never did, which takes minutes.
     15 * 60_000,
   )
+
+  it('and has an FFmpeg that crashes on what it bought keeps it, says so, and goes on with a better one', async () => {
+    await startFake({ renderMs: 300, startMs: 50 })
+    const ffmpeg = createFakeFfmpeg(dataDir)
+    ffmpeg.behave('kill -SEGV $$')
+    let server = await start({ FFMPEG_PATH: ffmpeg.path })
+    const jobId = await createJob(server, 1, paid)
+    await ask(server, 'POST', `/api/v3/jobs/${jobId}/approve`)
+    const { job, scenes } = await jobUntil(
+      server,
+      jobId,
+      ({ waiting }) => waiting?.code === 'ffmpeg_failed' && waiting.reason.includes('attempt 2 of 5'),
+    )
+    expect(job.waiting.reason).toMatch(/SIGSEGV.*attempt 2 of 5 on the paid clip; the clip is kept$/s)
+    expect(job.progress_percentage).toBeGreaterThan(80)
+    const kept = await fetch(`${server.url}/api/v3/videos/${jobId}/clips/${scenes[0].id}`)
+    expect(kept.status).toBe(200)
+    const path = join(dataDir, 'kept.mp4')
+    writeFileSync(path, new Uint8Array(await kept.arrayBuffer()))
+    expect((await probeClip(path)).ok).toBe(true)
+    await server.kill('SIGKILL')
+    // Nothing is asked of the provider any more.
+    await fake.set({ rates: { output_gone: 1 } })
+    server = await start()
+    await expectPaidOnce(server, jobId, 1)
+  })
+
+  it('makes a film of long clips with sound', async () => {
+    await startFake({ renderMs: 300, startMs: 50 })
+    const server = await start()
+    const long = { ...paid, clip_duration: 8, audio: true }
+    const jobId = await createJob(server, 2, long)
+    await ask(server, 'POST', `/api/v3/jobs/${jobId}/approve`)
+    await jobUntil(server, jobId, ({ status }) => status === 'completed')
+    const path = join(dataDir, 'film.mp4')
+    const film = await fetch(`${server.url}/api/v3/videos/${jobId}/combined`)
+    writeFileSync(path, new Uint8Array(await film.arrayBuffer()))
+    const { samples, sampleRate } = await listen(path)
+    // Of both clips, in their midst.
+    for (const second of [4, 12]) {
+      const heard = samples.subarray(second * sampleRate, (second + 1) * sampleRate)
+      expect(Math.max(...heard)).toBeGreaterThan(0.05)
+    }
+  })
 
   it('is told by webhooks, lets pictures be fetched by their signed addresses, and heeds no forged message', async () => {
     await startFake({ renderMs: 500, startMs: 50, rates: { webhook_doubled: 0.5, webhook_forged: 0.5 } })

@@ -12,7 +12,6 @@ export interface ClipRequest {
   readonly url: string
   readonly path: string
   readonly maxBytes: number
-  readonly afresh: boolean
 }
 
 export interface ClipSource {
@@ -35,7 +34,6 @@ export function fetchClip(
 ): Promise<FetchOutcome> {
   const { host } = source
   return withDeadline({ host, ms: callMs, signal }, async (ending) => {
-    if (request.afresh) await rm(request.path, { force: true })
     // Appending, so that a byte is never written anywhere but after the last.
     await using file = await open(request.path, 'a+')
     const { size } = await file.stat()

@@ -7,6 +7,7 @@ import { keys } from './0005-keys.ts'
 import { timings } from './0006-timings.ts'
 import { retention } from './0007-retention.ts'
 import { crashes } from './0008-crashes.ts'
+import { fetchedClips } from './0009-fetched-clips.ts'
 
 /** In the order they are applied. One that has been released is never changed: add another. */
 export const migrations: readonly Migration[] = [
@@ -18,4 +19,5 @@ export const migrations: readonly Migration[] = [
   timings,
   retention,
   crashes,
+  fetchedClips,
 ]

@@ -25,15 +25,10 @@ beforeEach(() => {
 
 const fetchFrom = (
   url: string,
-  {
-    baseUrl = url,
-    limit = maxBytes,
-    afresh = false,
-    ...options
-  }: Partial<ReplicateOptions> & { limit?: number; afresh?: boolean } = {},
+  { baseUrl = url, limit = maxBytes, ...options }: Partial<ReplicateOptions> & { limit?: number } = {},
   signal = never,
 ): Promise<FetchOutcome> =>
-  replicateAt(new URL(baseUrl).origin, options).fetchClip({ url, path, maxBytes: limit, afresh }, signal)
+  replicateAt(new URL(baseUrl).origin, options).fetchClip({ url, path, maxBytes: limit }, signal)
 
 /** A server of files as they should be, which cuts an answer off after `cutAfter` bytes. */
 function sendClip(
@@ -105,13 +100,6 @@ describe('a clip', () => {
     await fetchFrom(server.url)
     expect(await fetchFrom(server.url)).toEqual({ kind: 'fetched', size: clip.length })
     expect(server.received[1]?.headers.range).toBe(`bytes=${clip.length}-`)
-  })
-
-  it('that was no good is fetched afresh, from its first byte', async () => {
-    await using server = await serve((response, request) => sendClip(response, request))
-    await fetchFrom(server.url)
-    expect(await fetchFrom(server.url, { afresh: true })).toEqual({ kind: 'fetched', size: clip.length })
-    expect(server.received.map(({ headers }) => headers.range)).toEqual([undefined, undefined])
   })
 
   it('that became another meanwhile is fetched from its start', async () => {

@@ -1,0 +1,217 @@
+/** FFmpeg fails on a clip that was paid for: the bytes are kept, nothing is bought again, and a retry costs nothing. */
+import { describe, expect, test } from 'vitest'
+import { MediaError } from '../../src/media/ffmpeg.ts'
+import { type Till, openTill } from './till.ts'
+import { clipOf } from './house.ts'
+import { hour, minute, second } from './world.ts'
+
+/** FFmpeg as it is for this test: `failures` says how often more it fails at each work. */
+function ffmpeg(failures: { take?: number; fit?: number }, code: MediaError['code'] = 'killed') {
+  const left = { take: 0, fit: 0, ...failures }
+  return {
+    left,
+    onFfmpeg(work: 'take' | 'fit') {
+      if (left[work]-- > 0) throw new MediaError(code, 'FFmpeg crashed (SIGSEGV)')
+    },
+  }
+}
+
+async function approved(till: Till, pictures: readonly number[] = [0]): Promise<number> {
+  const { job_id } = await till.job(pictures)
+  await till.approve(job_id)
+  return job_id
+}
+
+const waitsFor = async (till: Till, jobId: number, code: string): Promise<any> => {
+  await till.until(async () => (await till.scenes(jobId))[0].waiting?.code === code, minute)
+  return (await till.scenes(jobId))[0].waiting
+}
+
+const clipBytes = async (till: Till, jobId: number, sceneId: string): Promise<string> => {
+  const response = await till.world.life!.app.request(`/api/v3/videos/${jobId}/clips/${sceneId}`)
+  expect(response.status).toBe(200)
+  return response.text()
+}
+
+const paidBytes = (till: Till): string => Buffer.from(clipOf(till.posts()[0]!.prediction!)).toString()
+
+const retry = (till: Till, jobId: number, body?: object) => till.ask('POST', `/jobs/${jobId}/retry`, body)
+
+const works = ['take', 'fit'] as const
+
+describe.each(works)('FFmpeg crashes on a paid clip (%s)', (work) => {
+  test('a few times: the job says so, is not stuck at 5 %, and then has its film', async () => {
+    const { onFfmpeg } = ffmpeg({ [work]: 2 })
+    await using till = await openTill({ onFfmpeg })
+    const job_id = await approved(till)
+    const waiting = await waitsFor(till, job_id, 'ffmpeg_failed')
+    expect(waiting).toMatchObject({
+      reason: 'FFmpeg crashed (SIGSEGV), attempt 1 of 5 on the paid clip; the clip is kept',
+      until: expect.stringMatching(/^2026-/),
+    })
+    const job = await till.get(`/jobs/${job_id}`)
+    expect(job).toMatchObject({ status: 'processing', waiting: { code: 'ffmpeg_failed' } })
+    expect(job.progress_percentage).toBeGreaterThan(80)
+    expect(await till.ended(job_id)).toMatchObject({ status: 'completed', costs: { spent: 0.4 } })
+    expect((await till.scenes(job_id))[0]).toMatchObject({ waiting: null, error: null })
+    expect(till.posts()).toHaveLength(1)
+  })
+
+  test('each time: the scene fails with what was paid, and the bytes can be had', async () => {
+    await using till = await openTill(ffmpeg({ [work]: 1000 }))
+    const job_id = await approved(till)
+    const job = await till.ended(job_id)
+    const [scene] = await till.scenes(job_id)
+    expect(job).toMatchObject({ status: 'failed', costs: { spent: 0.4, reserved: 0 }, error: scene.error })
+    expect(scene.error).toMatchObject({
+      code: 'ffmpeg_failed',
+      reason: `FFmpeg crashed (SIGSEGV), attempt 5 of 5 on the paid clip. $0.40 was paid and the clip is kept: GET /api/v3/videos/${job_id}/clips/${scene.id} gives it as it came, and a retry of the job takes it again for nothing`,
+    })
+    expect(await clipBytes(till, job_id, scene.id)).toBe(paidBytes(till))
+    await till.pass(3 * hour)
+    expect(till.posts()).toHaveLength(1)
+  })
+
+  test('each time: a retry takes the kept clip for nothing, long after the provider has removed it', async () => {
+    const { left, onFfmpeg } = ffmpeg({ [work]: 1000 })
+    await using till = await openTill({ onFfmpeg })
+    const job_id = await approved(till)
+    await till.ended(job_id)
+    await till.pass(3 * hour)
+    for (let again = 0; again < 2; again++) {
+      expect((await retry(till, job_id)).status).toBe(200)
+      expect(await till.ended(job_id)).toMatchObject({ status: 'failed', error: { code: 'ffmpeg_failed' } })
+    }
+    left[work] = 0
+    expect((await retry(till, job_id)).status).toBe(200)
+    expect(await till.ended(job_id)).toMatchObject({
+      status: 'completed',
+      error: null,
+      costs: { approved: 0.4, spent: 0.4 },
+    })
+    expect(till.posts()).toHaveLength(1)
+    expect(till.billedUsd()).toBe(0.4)
+  })
+
+  test('and money is left: a retry spends none of it', async () => {
+    const { left, onFfmpeg } = ffmpeg({ [work]: 1000 })
+    await using till = await openTill({ onFfmpeg })
+    const { job_id } = await till.job([0])
+    await till.approve(job_id, { max_cost: 10 })
+    await till.ended(job_id)
+    expect((await retry(till, job_id, { max_cost: 10 })).status).toBe(200)
+    expect(await till.ended(job_id)).toMatchObject({ status: 'failed' })
+    left[work] = 0
+    await retry(till, job_id, { max_cost: 10 })
+    expect(await till.ended(job_id)).toMatchObject({ status: 'completed' })
+    expect(till.posts()).toHaveLength(1)
+  })
+
+  test('and the process dies while it waits: the next one goes on, and buys nothing', async () => {
+    await using till = await openTill(ffmpeg({ [work]: 3 }))
+    const job_id = await approved(till)
+    await waitsFor(till, job_id, 'ffmpeg_failed')
+    await till.reborn(2 * hour)
+    expect(await till.ended(job_id)).toMatchObject({ status: 'completed', costs: { spent: 0.4 } })
+    expect(till.posts()).toHaveLength(1)
+  })
+
+  test('and the job is cancelled meanwhile: the clip stays, and a retry takes it', async () => {
+    await using till = await openTill(ffmpeg({ [work]: 2 }))
+    const job_id = await approved(till)
+    await waitsFor(till, job_id, 'ffmpeg_failed')
+    expect((await till.ask('POST', `/jobs/${job_id}/cancel`)).status).toBe(200)
+    expect((await retry(till, job_id)).status).toBe(200)
+    expect(await till.ended(job_id)).toMatchObject({ status: 'completed', costs: { spent: 0.4 } })
+    expect(till.posts()).toHaveLength(1)
+  })
+
+  test('and the scene is regenerated: that buys another, once it is approved', async () => {
+    const { left, onFfmpeg } = ffmpeg({ [work]: 1000 })
+    await using till = await openTill({ onFfmpeg })
+    const job_id = await approved(till)
+    await till.ended(job_id)
+    const [{ id }] = await till.scenes(job_id)
+    const answer = await till.ask('POST', `/jobs/${job_id}/scenes/${id}/regenerate`)
+    expect(answer.body).toMatchObject({ to_approve: 0.4 })
+    left[work] = 0
+    await till.approve(job_id)
+    expect(await till.ended(job_id)).toMatchObject({ status: 'completed', costs: { spent: 0.8 } })
+  })
+
+  test('that two scenes of the job want: a retry serves both for nothing', async () => {
+    const { left, onFfmpeg } = ffmpeg({ [work]: 1000 })
+    await using till = await openTill({ onFfmpeg })
+    const job_id = await approved(till, [0, 0])
+    await till.ended(job_id)
+    left[work] = 0
+    expect((await retry(till, job_id)).status).toBe(200)
+    expect(await till.ended(job_id)).toMatchObject({ status: 'completed', costs: { spent: 0.4 } })
+    expect(till.posts()).toHaveLength(1)
+  })
+})
+
+test('a retry costs nothing where an equal scene stands before the one that has paid', async () => {
+  const { left, onFfmpeg } = ffmpeg({ take: 1000 })
+  await using till = await openTill({ onFfmpeg })
+  const job_id = await approved(till, [1, 0])
+  await till.ended(job_id)
+  const [, paid] = await till.scenes(job_id)
+  left.take = 0
+  const { prompt, asset_ids } = paid
+  await till.ask('PUT', `/jobs/${job_id}/scenes/${(await till.scenes(job_id))[0].id}`, { prompt, asset_ids })
+  const posts = till.posts().length
+  expect((await retry(till, job_id)).status).toBe(200)
+  expect(await till.ended(job_id)).toMatchObject({ status: 'completed' })
+  expect(till.posts()).toHaveLength(posts)
+})
+
+describe('a paid clip', () => {
+  test.each<MediaError['code']>(['killed', 'hung', 'too_long', 'unusable'])(
+    'is kept whatever ended FFmpeg (%s)',
+    async (code) => {
+      await using till = await openTill(ffmpeg({ take: 3 }, code))
+      const job_id = await approved(till)
+      await waitsFor(till, job_id, 'ffmpeg_failed')
+      expect(till.world.kept.size).toBe(1)
+      expect(await till.ended(job_id)).toMatchObject({ status: 'completed' })
+    },
+  )
+
+  test('that waits for room on the disk spends no try', async () => {
+    await using till = await openTill(ffmpeg({ take: 20 }, 'disk_full'))
+    const job_id = await approved(till)
+    expect(await till.ended(job_id)).toMatchObject({ status: 'completed' })
+  })
+
+  test('that does not decode is fetched again, then kept as it came, and a retry takes it for nothing', async () => {
+    await using till = await openTill({ fake: { rates: { output_wrong: 1 } } })
+    const job_id = await approved(till)
+    expect(await till.ended(job_id)).toMatchObject({
+      status: 'failed',
+      error: { code: 'clip_damaged', reason: expect.stringMatching(/\$0\.40 was paid and the clip is kept/) },
+    })
+    const [{ id }] = await till.scenes(job_id)
+    expect(await clipBytes(till, job_id, id)).not.toBe(paidBytes(till))
+    // It is still there at the provider, and whole.
+    till.world.fake.set({ rates: {} })
+    expect((await retry(till, job_id)).status).toBe(200)
+    expect(await till.ended(job_id)).toMatchObject({ status: 'completed', costs: { spent: 0.4 } })
+    expect(till.posts()).toHaveLength(1)
+  })
+
+  test('whose job waits for its place when it is retried costs nothing all the same', async () => {
+    const { left, onFfmpeg } = ffmpeg({ take: 1000 })
+    await using till = await openTill({ onFfmpeg, fake: { renderMs: 10 * second } })
+    const job_id = await approved(till)
+    await till.ended(job_id)
+    left.take = 0
+    await till.ask('PUT', '/limits', { jobs: 1 })
+    const other = await approved(till, [1])
+    expect((await retry(till, job_id)).status).toBe(200)
+    expect((await till.get(`/jobs/${job_id}`)).status).toBe('approved')
+    expect(await till.ended(other)).toMatchObject({ status: 'completed' })
+    expect(await till.ended(job_id)).toMatchObject({ status: 'completed', costs: { spent: 0.4 } })
+    expect(till.posts()).toHaveLength(2)
+  })
+})
