@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { JobAnswer } from '../../src/http/jobs.ts'
+import type { JobAnswer, JobsAnswer } from '../../src/http/jobs.ts'
 import type { ScenesAnswer } from '../../src/http/scenes.ts'
 import { type House, jsonOf, openHouse } from './house.ts'
 
@@ -139,6 +139,34 @@ describe('the list of jobs', () => {
     expect(seen).toEqual(made)
   })
 
+  test('leaves out what is long, and ends a page that is, without losing a job', async () => {
+    const own = Object.fromEntries(Array.from({ length: 64 }, (_, n) => [`m${n}`, 'x'.repeat(980)]))
+    const ids: number[] = []
+    for (let n = 0; n < 30; n++)
+      ids.unshift((await house.job(1, { parameters: { heavy: 'yes', ...own } })).job_id)
+    const long = await house.job(20, { parameters: { heavy: 'yes', note: 'x'.repeat(2000), short: [1] } })
+    const found: number[] = []
+    let cursor: string | null = null
+    do {
+      const at: string = cursor === null ? '' : `&cursor=${cursor}`
+      const text = await (await house.app.request(`/api/v3/jobs?heavy=yes&limit=200${at}`)).text()
+      expect(text.length).toBeLessThan(1_300_000)
+      const page: JobsAnswer = JSON.parse(text)
+      expect(page.jobs.length).toBeGreaterThan(0)
+      found.push(...page.jobs.map(({ job_id }) => job_id))
+      if (cursor === null)
+        expect(page.jobs[0]).toMatchObject({
+          job_id: long.job_id,
+          parameters: { heavy: 'yes', short: [1] },
+          left_out: ['photos', 'note'],
+        })
+      cursor = page.next_cursor
+    } while (cursor !== null)
+    expect(found).toEqual([long.job_id, ...ids])
+    const whole = await jsonOf(house.app.request(`/api/v3/jobs/${long.job_id}`))
+    expect(whole.parameters).toMatchObject({ note: 'x'.repeat(2000), photos: { length: 20 } })
+  })
+
   test('is filtered by status, type and any free members', async () => {
     const wanted = await house.job(1, { parameters: { campaign_id: 'a b&c', client_id: 7 } })
     await house.job(1, { parameters: { campaign_id: 'a b&c', client_id: 8 } })
@@ -153,7 +181,7 @@ describe('the list of jobs', () => {
     } = wanted
     const { currency, estimated, approved, reserved, spent, price_book } = listed.costs
     const costs = { currency, estimated, approved, reserved, spent, price_book }
-    expect(page.jobs).toEqual([{ ...listed, costs }])
+    expect(page.jobs).toEqual([{ ...listed, costs, left_out: [] }])
     expect(page.next_cursor).toBeNull()
     expect((await get(`/api/v3/jobs?${query.toString()}&type=image_pairs`)).jobs).toEqual([])
   })
