@@ -3,7 +3,7 @@ import type { Asset } from '../job/asset.ts'
 import type { Catalogue } from '../job/catalogue.ts'
 import {
   type FieldProblem,
-  type RefusedError,
+  RefusedError,
   invalid,
   invalidField,
   jobNotFound,
@@ -24,6 +24,7 @@ import { findAsset, hasAsset, insertAsset } from '../store/assets.ts'
 import type { Database, Transaction } from '../store/database.ts'
 import { insertFilm } from '../store/films.ts'
 import {
+  countOpenJobs,
   findJob,
   findJobState,
   insertJob,
@@ -47,7 +48,7 @@ import type { Tell } from './tell.ts'
 import { refuseAddress } from './webhook-verbs.ts'
 
 export interface JobVerbs {
-  /** Checks, plans and keeps a job; nothing is rendered before it is approved. @throws {RefusedError} `invalid` */
+  /** Checks, plans and keeps a job; nothing is rendered before it is approved. @throws {RefusedError} `invalid`, `too_many` */
   createJob(request: unknown, asked?: Asked): Promise<Job>
   /**
    * The job may spend from now on: what it was estimated to cost, or `max_cost`. Also allows what a changed scene costs
@@ -137,6 +138,8 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
     const dependencies = await dependenciesOf(tx, request)
     const scenes = scenesOf(request, storyboard)
     const labels = freeMembers(request)
+    const clientId = labels['client_id'] ?? ''
+    await refuseMore(tx, clientId)
     const job = await insertJob(
       tx,
       {
@@ -148,7 +151,7 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
         progress: created,
         estimatedMicros: (await quoteFor(tx, scenes)).micros,
         priceBook: catalogue.version,
-        clientId: labels['client_id'] ?? '',
+        clientId,
         ...times,
         retryPolicy: request.retry ?? null,
         unmet: dependencies.filter(({ isMet }) => !isMet).length,
@@ -294,6 +297,25 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
         return (await findAsset(tx, asset.id))!
       }),
   }
+}
+
+/** Jobs that have not ended. Each is looked at by what counts, times and lists them. */
+const mostOpenJobs = { ofClient: 20_000, inAll: 100_000 }
+
+/** @throws {RefusedError} `too_many` */
+async function refuseMore(tx: Transaction, clientId: string): Promise<void> {
+  const refuse = (whose: string, limit: number): RefusedError =>
+    new RefusedError('Too many jobs', {
+      code: 'too_many',
+      reason: `${whose} ${limit} jobs that have not ended, and no more are taken: wait for some, or cancel some`,
+      limit,
+    })
+  if ((await countOpenJobs(tx, clientId)) >= mostOpenJobs.ofClient)
+    throw refuse(
+      clientId === '' ? 'There are, without a client_id,' : `${clientId} has`,
+      mostOpenJobs.ofClient,
+    )
+  if ((await countOpenJobs(tx)) >= mostOpenJobs.inAll) throw refuse('There are', mostOpenJobs.inAll)
 }
 
 /** Says why a guarded update found no row: no such job, or one in another state. */

@@ -150,6 +150,12 @@ function refusalProblem(message: string, refusal: Refusal): HttpProblem {
         reason: refusal.reason,
         removed_at: new Date(refusal.removedAt).toISOString(),
       })
+    case 'too_many':
+      return new HttpProblem(
+        429,
+        { error: message, reason: refusal.reason, limit: refusal.limit },
+        { headers: { 'retry-after': '60' } },
+      )
     case 'invalid':
       return new HttpProblem(422, fieldMembers(refusal.problems))
     case 'asset_refused':

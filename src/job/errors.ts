@@ -58,6 +58,8 @@ export type Refusal =
       readonly jobId: number
       readonly reason: string
     }
+  /** There are as many as may be at once. */
+  | { readonly code: 'too_many'; readonly reason: string; readonly limit: number }
   /** The request itself is wrong: each problem says where and what to do. */
   | { readonly code: 'invalid'; readonly problems: readonly FieldProblem[] }
   /** Its bytes were there, and are not kept for ever. */

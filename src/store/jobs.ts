@@ -111,6 +111,14 @@ export async function insertJob(tx: Transaction, job: NewJob, now: number): Prom
   }
 }
 
+/** Jobs that have not ended: of a client, or of all where it is undefined. */
+export async function countOpenJobs(reader: Reader, clientId?: string): Promise<number> {
+  const row = await (clientId === undefined
+    ? reader.get('select count(*) as n from jobs where ended_at is null')
+    : reader.get('select count(*) as n from jobs where ended_at is null and client_id = $1', [clientId]))
+  return number(row!, 'n')
+}
+
 export const findJob = async (reader: Reader, id: number): Promise<Job | undefined> =>
   jobOrUndefined(await reader.get(`select ${jobColumns} from jobs where id = $1`, [id]))
 

@@ -124,6 +124,46 @@ describe('a job', () => {
   })
 })
 
+describe('too many jobs', () => {
+  test('of one client that have not ended are refused, not those of another; then those of all', async () => {
+    const full = await openHouse()
+    try {
+      const ofClient = { parameters: { client_id: 'busy' } }
+      const { job_id } = await full.job(1, ofClient)
+      const copy = (count: number, clientId: string): Promise<number> =>
+        full.database.transaction((tx) =>
+          tx.run(
+            `with recursive numbers (n) as (select 1 union all select n + 1 from numbers where n < $2)
+             insert into jobs (type, status, video_name, priority, parameters, storyboard, progress, price_book, client_id,
+               inserted_at, updated_at)
+             select type, status, video_name, priority, '{}', '{}', '{}', price_book, $3, inserted_at, updated_at
+             from numbers, jobs where jobs.id = $1`,
+            [job_id, count, clientId],
+          ),
+        )
+      await copy(19_999, 'busy')
+      await expect(full.job(1, ofClient)).rejects.toThrow(
+        'busy has 20000 jobs that have not ended, and no more are taken: wait for some, or cancel some',
+      )
+      await full.coordinator.cancelJob(job_id)
+      await full.job(1, ofClient)
+      await full.job(1)
+      await copy(80_000, 'all the others')
+      const body = { type: 'property_photos', parameters: { photos: [{ asset_id: await full.picture(0) }] } }
+      const refused = await full.app.request('/api/v3/jobs', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      })
+      expect(refused.status).toBe(429)
+      expect(refused.headers.get('retry-after')).toBe('60')
+      expect(await jsonOf(refused)).toMatchObject({ error: 'Too many jobs', limit: 100_000 })
+    } finally {
+      await full.close()
+    }
+  })
+})
+
 describe('the list of jobs', () => {
   test('is read page by page, newest first, each job once', async () => {
     const made: number[] = []

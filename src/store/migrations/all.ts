@@ -6,7 +6,7 @@ import { webhooks } from './0004-webhooks.ts'
 import { keys } from './0005-keys.ts'
 import { timings } from './0006-timings.ts'
 import { retention } from './0007-retention.ts'
-import { turns } from './0010-turns.ts'
+import { bounds } from './0010-bounds.ts'
 
 /** In the order they are applied. One that has been released is never changed: add another. */
 export const migrations: readonly Migration[] = [
@@ -17,5 +17,5 @@ export const migrations: readonly Migration[] = [
   keys,
   timings,
   retention,
-  turns,
+  bounds,
 ]

@@ -1,9 +1,9 @@
 import type { Migration } from '../migrate.ts'
 
-/** When each client had its last turn at a renderer, so that clients alternate where a renderer has a single place. */
-export const turns: Migration = {
+/** When each client had its last turn at a renderer, and what is counted before more of it is taken. */
+export const bounds: Migration = {
   id: 8,
-  name: 'turns',
+  name: 'bounds',
   statements: [
     // `turn` rises with each start at the renderer: a clock that is put back would hold clients up.
     `create table turns (
@@ -13,5 +13,8 @@ export const turns: Migration = {
       primary key (renderer, client_id)
     ) {{strict}}`,
     `create index turns_in_order on turns (renderer, turn)`,
+
+    `create index jobs_open on jobs (client_id) where ended_at is null`,
+    `create index webhook_deliveries_waiting on webhook_deliveries (endpoint_id) where next_at is not null`,
   ],
 }
