@@ -59,7 +59,7 @@ export interface Reading {
   }>
   /** What all that the filter finds has cost, or may. */
   ledgerTotals(filter: LedgerFilter): Promise<Money>
-  /** Every film the job has had, newest first. @throws {RefusedError} `job_not_found` */
+  /** The films that the job has had, newest first; at most 200. @throws {RefusedError} `job_not_found` */
   films(jobId: number): Promise<readonly FilmVersion[]>
   /** @throws {RefusedError} `job_not_found`, `not_ready` */
   filmVersion(jobId: number, version: number): Promise<FilmVersion>

@@ -87,9 +87,12 @@ function textOf(value: unknown): string | null {
 const output = z.union([z.string(), z.object({ url: z.string() }).transform(({ url }) => url)])
 const webAddress = z.url({ protocol: /^https?$/ })
 
+/** Of a model that answers with a list. */
+const mostOutputs = 100
+
 /** Models answer with an address, a list of them, or an object that holds one. */
 function outputUrlOf(told: unknown): string | null {
-  const candidates: readonly unknown[] = Array.isArray(told) ? told : [told]
+  const candidates: readonly unknown[] = Array.isArray(told) ? told.slice(0, mostOutputs) : [told]
   const urls = candidates.map((candidate) => webAddress.safeParse(output.safeParse(candidate).data).data)
   return urls.find((url) => url !== undefined) ?? null
 }
