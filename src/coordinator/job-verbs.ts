@@ -302,20 +302,19 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
 /** Jobs that have not ended. Each is looked at by what counts, times and lists them. */
 const mostOpenJobs = { ofClient: 20_000, inAll: 100_000 }
 
+const tooMany = (whose: string, limit: number): RefusedError =>
+  new RefusedError('Too many jobs', {
+    code: 'too_many',
+    reason: `${whose} ${limit} jobs that have not ended, and no more are taken: wait for some, or cancel some`,
+    limit,
+  })
+
 /** @throws {RefusedError} `too_many` */
 async function refuseMore(tx: Transaction, clientId: string): Promise<void> {
-  const refuse = (whose: string, limit: number): RefusedError =>
-    new RefusedError('Too many jobs', {
-      code: 'too_many',
-      reason: `${whose} ${limit} jobs that have not ended, and no more are taken: wait for some, or cancel some`,
-      limit,
-    })
-  if ((await countOpenJobs(tx, clientId)) >= mostOpenJobs.ofClient)
-    throw refuse(
-      clientId === '' ? 'There are, without a client_id,' : `${clientId} has`,
-      mostOpenJobs.ofClient,
-    )
-  if ((await countOpenJobs(tx)) >= mostOpenJobs.inAll) throw refuse('There are', mostOpenJobs.inAll)
+  const { ofClient, inAll } = mostOpenJobs
+  const whose = clientId === '' ? 'There are, without a client_id,' : `${clientId} has`
+  if ((await countOpenJobs(tx, clientId)) >= ofClient) throw tooMany(whose, ofClient)
+  if ((await countOpenJobs(tx)) >= inAll) throw tooMany('There are', inAll)
 }
 
 /** Says why a guarded update found no row: no such job, or one in another state. */

@@ -70,6 +70,9 @@ const maxClipBytes = 2 ** 30
 /** Clips fetched at once: renders may all end together. */
 const fetchesAtOnce = 8
 
+/** Lists read at once: after an outage many attempts look for their renders, and a page takes some megabytes. */
+const listsAtOnce = 4
+
 const mostShapes = 1000
 
 export function createFollowRender(options: FollowRenderOptions): TaskHandler {
@@ -81,10 +84,17 @@ export function createFollowRender(options: FollowRenderOptions): TaskHandler {
   }
 
   const inFetchTurn = createTurns(fetchesAtOnce)
+  const inListTurn = createTurns(listsAtOnce)
   const shapeOf = createShapes(coordinator)
 
   return async ({ subject: attemptId }, context) => {
-    const follower = createFollower(attemptId, context, { ...options, readPauseMs, shapeOf, inFetchTurn })
+    const follower = createFollower(attemptId, context, {
+      ...options,
+      readPauseMs,
+      shapeOf,
+      inFetchTurn,
+      inListTurn,
+    })
     followed++
     try {
       let before: Attempt['status'] | undefined
@@ -139,6 +149,7 @@ type FollowerOptions = FollowRenderOptions & {
   readonly readPauseMs: () => number
   readonly shapeOf: (jobId: number) => Promise<Shape>
   readonly inFetchTurn: Turns
+  readonly inListTurn: Turns
 }
 
 function createFollower(attemptId: string, { signal, stopping }: TaskContext, options: FollowerOptions) {
@@ -241,7 +252,9 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
     const now = host.now()
     const sentAt = Math.min(attempt.postedAt ?? attempt.insertedAt, now)
     const findMark = (inputText: string): string | undefined => markIn(inputText, attempt.marks)
-    const listing = await provider.list({ after: sentAt - clockStepMs }, findMark, ending)
+    const listing = await options.inListTurn(() =>
+      provider.list({ after: sentAt - clockStepMs }, findMark, ending),
+    )
     if (listing.kind === 'failed') {
       if (now - sentAt < unreadableMs) return false
       await coordinator.renderHeld(attemptId, `the provider's list can't be read (${listing.reason})`)
