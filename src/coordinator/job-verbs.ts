@@ -117,6 +117,7 @@ export const offers = (renderers: readonly RendererLimit[]) => ({
 export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approveJob' | 'retryJob'> {
   const { database, host, log, catalogue, tell, starting, ending, lookSoon } = options
   const { rendererOf } = offers(options.renderers)
+  const refuseMore = createOpenJobsGuard()
 
   const scenesOf = (request: JobRequest, { scenes, format, fit }: Storyboard) =>
     scenes.map((scene, position) => ({
@@ -309,12 +310,32 @@ const tooMany = (whose: string, limit: number): RefusedError =>
     limit,
   })
 
-/** @throws {RefusedError} `too_many` */
-async function refuseMore(tx: Transaction, clientId: string): Promise<void> {
-  const { ofClient, inAll } = mostOpenJobs
-  const whose = clientId === '' ? 'There are, without a client_id,' : `${clientId} has`
-  if ((await countOpenJobs(tx, clientId)) >= ofClient) throw tooMany(whose, ofClient)
-  if ((await countOpenJobs(tx)) >= inAll) throw tooMany('There are', inAll)
+const mostCounted = 10_000
+
+/**
+ * Refuses a job where there are as many as may be. It counts when a twentieth of what was free has been taken: counting
+ * thousands of rows for each job would cost more than the job.
+ */
+function createOpenJobsGuard(): (tx: Transaction, clientId: string) => Promise<void> {
+  /** Jobs that may be taken before the next count; for a client's own, by `client_id`. */
+  const ofClients = new Map<string, number>()
+  let ofAll = 0
+
+  const free = async (tx: Transaction, limit: number, whose: string, clientId?: string): Promise<number> => {
+    const count = await countOpenJobs(tx, clientId)
+    if (count >= limit) throw tooMany(whose, limit)
+    return Math.ceil((limit - count) / 20)
+  }
+
+  return async (tx, clientId) => {
+    const { ofClient, inAll } = mostOpenJobs
+    const whose = clientId === '' ? 'There are, without a client_id,' : `${clientId} has`
+    const own = ofClients.get(clientId) || (await free(tx, ofClient, whose, clientId))
+    ofAll ||= await free(tx, inAll, 'There are')
+    if (ofClients.size >= mostCounted) ofClients.clear()
+    ofClients.set(clientId, own - 1)
+    ofAll--
+  }
 }
 
 /** Says why a guarded update found no row: no such job, or one in another state. */

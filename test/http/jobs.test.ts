@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { JobAnswer, JobsAnswer } from '../../src/http/jobs.ts'
 import type { ScenesAnswer } from '../../src/http/scenes.ts'
@@ -126,7 +129,12 @@ describe('a job', () => {
 
 describe('too many jobs', () => {
   test('of one client that have not ended are refused, not those of another; then those of all', async () => {
-    const full = await openHouse()
+    const folder = await mkdtemp(join(tmpdir(), 'many-jobs-'))
+    let full = await openHouse({ folder })
+    const reopen = async (): Promise<void> => {
+      await full.close()
+      full = await openHouse({ folder })
+    }
     try {
       const ofClient = { parameters: { client_id: 'busy' } }
       const { job_id } = await full.job(1, ofClient)
@@ -141,7 +149,9 @@ describe('too many jobs', () => {
             [job_id, count, clientId],
           ),
         )
-      await copy(19_999, 'busy')
+      await copy(19_998, 'busy')
+      await reopen()
+      await full.job(1, ofClient)
       await expect(full.job(1, ofClient)).rejects.toThrow(
         'busy has 20000 jobs that have not ended, and no more are taken: wait for some, or cancel some',
       )
@@ -149,6 +159,7 @@ describe('too many jobs', () => {
       await full.job(1, ofClient)
       await full.job(1)
       await copy(80_000, 'all the others')
+      await reopen()
       const body = { type: 'property_photos', parameters: { photos: [{ asset_id: await full.picture(0) }] } }
       const refused = await full.app.request('/api/v3/jobs', {
         method: 'POST',
@@ -160,6 +171,7 @@ describe('too many jobs', () => {
       expect(await jsonOf(refused)).toMatchObject({ error: 'Too many jobs', limit: 100_000 })
     } finally {
       await full.close()
+      await rm(folder, { recursive: true })
     }
   })
 })
