@@ -310,6 +310,18 @@ const tooMany = (whose: string, limit: number): RefusedError =>
     limit,
   })
 
+/** How many jobs may be taken before the next count. @throws {RefusedError} `too_many` */
+async function freeUntilCount(
+  tx: Transaction,
+  limit: number,
+  whose: string,
+  clientId?: string,
+): Promise<number> {
+  const count = await countOpenJobs(tx, clientId)
+  if (count >= limit) throw tooMany(whose, limit)
+  return Math.ceil((limit - count) / 20)
+}
+
 const mostCounted = 10_000
 
 /**
@@ -321,17 +333,11 @@ function createOpenJobsGuard(): (tx: Transaction, clientId: string) => Promise<v
   const ofClients = new Map<string, number>()
   let ofAll = 0
 
-  const free = async (tx: Transaction, limit: number, whose: string, clientId?: string): Promise<number> => {
-    const count = await countOpenJobs(tx, clientId)
-    if (count >= limit) throw tooMany(whose, limit)
-    return Math.ceil((limit - count) / 20)
-  }
-
   return async (tx, clientId) => {
     const { ofClient, inAll } = mostOpenJobs
     const whose = clientId === '' ? 'There are, without a client_id,' : `${clientId} has`
-    const own = ofClients.get(clientId) || (await free(tx, ofClient, whose, clientId))
-    ofAll ||= await free(tx, inAll, 'There are')
+    const own = ofClients.get(clientId) || (await freeUntilCount(tx, ofClient, whose, clientId))
+    ofAll ||= await freeUntilCount(tx, inAll, 'There are')
     if (ofClients.size >= mostCounted) ofClients.clear()
     ofClients.set(clientId, own - 1)
     ofAll--
