@@ -3,7 +3,7 @@ import type { Host } from '../host.ts'
 import { type Attempt, type RenderEnd, isCharged } from '../job/attempt.ts'
 import { type Log, logLine } from '../log.ts'
 import { findAttempt, findAttemptOfRender, listUnmatched, setHinted } from '../store/attempts.ts'
-import type { Database, Transaction } from '../store/database.ts'
+import type { Database, Reader, Transaction } from '../store/database.ts'
 import { findStray, forgetWebhooks, putStray } from '../store/provider.ts'
 import type { Engine } from '../engine/engine.ts'
 import { dayOf } from '../job/price.ts'
@@ -14,11 +14,13 @@ import { book } from './treasury.ts'
 export interface ListedRender {
   readonly id: string
   readonly state: RenderEnd | 'running'
-  /** The request's input as text; null where the provider has removed it. */
-  readonly inputText: string | null
+  /** What was found in its input by `marksAt`; null where nothing was. */
+  readonly mark: string | null
 }
 
 export interface Accounts {
+  /** Finds what tells that a render is ours in the text of its input: the only part of it that is kept. */
+  marksAt(renderer: string): Promise<(inputText: string) => string | undefined>
   /**
    * Compares what a provider lists with the attempts. Resolves to the renders that nobody wants and that run: they
    * are ours by their mark, their attempt was given up, and they cost money as long as they run.
@@ -30,7 +32,8 @@ export interface Accounts {
 export const markOf = (installationId: string, attemptId: string): string =>
   `wc-${installationId}-${attemptId}`
 
-const marks = /wc-([0-9a-f]{12})-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/
+/** Renders that are compared in one transaction: nothing else is written meanwhile. */
+const comparedAtOnce = 200
 
 /** Providers keep what was sent for an hour; an attempt that was sent earlier can't be told by it. */
 const lookBackMs = 2 * 3_600_000
@@ -50,37 +53,29 @@ export interface AccountsOptions {
 export function createAccounts(options: AccountsOptions): Accounts {
   const { database, engine, host, log, installationId, news } = options
 
-  /** The attempt that a render's input names: by our mark in it, or by another text that only this attempt sent. */
-  const named = async (
-    tx: Transaction,
-    { inputText }: ListedRender,
-    unmatched: readonly Attempt[],
-  ): Promise<{ readonly mark: string; readonly attempt: Attempt | undefined } | undefined> => {
-    if (inputText === null) return undefined
-    const [mark, installation, attemptId] = marks.exec(inputText) ?? []
-    if (mark !== undefined && installation === installationId)
-      return { mark, attempt: await findAttempt(tx, attemptId!) }
-    for (const attempt of unmatched) {
-      const found = attempt.marks.find((text) => inputText.includes(text))
-      if (found !== undefined) return { mark: found, attempt }
-    }
-    return undefined
-  }
+  const ours = markOf(installationId, '')
+  const ownMark = new RegExp(`${ours}[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
 
-  const account = async (
-    tx: Transaction,
-    renderer: string,
-    render: ListedRender,
-    unmatched: readonly Attempt[],
-  ): Promise<boolean> => {
+  const unmatchedAt = (reader: Reader, renderer: string): Promise<readonly Attempt[]> =>
+    listUnmatched(reader, renderer, host.now() - lookBackMs)
+
+  /** The attempt that a mark names: by its id in ours, or because only this attempt sent such a text. */
+  const named = async (tx: Transaction, renderer: string, mark: string): Promise<Attempt | undefined> =>
+    mark.startsWith(ours)
+      ? findAttempt(tx, mark.slice(ours.length))
+      : (await unmatchedAt(tx, renderer)).find(({ marks }) => marks.includes(mark))
+
+  const account = async (tx: Transaction, renderer: string, render: ListedRender): Promise<boolean> => {
     const known = await findAttemptOfRender(tx, renderer, render.id)
     if (known) {
       if (known.status === 'submitted' && render.state !== 'running') tx.afterCommit(() => news.of(known.id))
       return false
     }
-    const found = await named(tx, render, unmatched)
-    const { attempt } = found ?? {}
-    if (!found) return false
+    const { mark } = render
+    if (mark === null) return false
+    const attempt = await named(tx, renderer, mark)
+    // Sent by an attempt that has its render by now.
+    if (!attempt && !mark.startsWith(ours)) return false
     if (attempt && (await setHinted(tx, attempt.id, render.id, host.now())) > 0) {
       // Whoever follows it looks; of one that is held nobody does any more.
       const { id, jobId } = attempt
@@ -88,7 +83,7 @@ export function createAccounts(options: AccountsOptions): Accounts {
       tx.afterCommit(() => news.of(id))
       return false
     }
-    return isStray(tx, renderer, render, found.mark, attempt)
+    return isStray(tx, renderer, render, mark, attempt)
   }
 
   const isStray = async (
@@ -112,14 +107,25 @@ export function createAccounts(options: AccountsOptions): Accounts {
   }
 
   return {
-    accountFor: (renderer, renders) =>
-      database.transaction(async (tx) => {
-        const unmatched = await listUnmatched(tx, renderer, host.now() - lookBackMs)
-        await forgetWebhooks(tx, host.now() - forgetWebhooksMs)
-        const unwanted: string[] = []
-        for (const render of renders)
-          if (await account(tx, renderer, render, unmatched)) unwanted.push(render.id)
-        return unwanted
-      }),
+    async marksAt(renderer) {
+      const sent = (await unmatchedAt(database, renderer)).flatMap(({ marks }) => marks)
+      const others = sent.filter((mark) => !mark.startsWith(ours))
+      return (inputText) => ownMark.exec(inputText)?.[0] ?? others.find((mark) => inputText.includes(mark))
+    },
+
+    async accountFor(renderer, renders) {
+      await database.transaction((tx) => forgetWebhooks(tx, host.now() - forgetWebhooksMs))
+      const unwanted: string[] = []
+      for (let at = 0; at < renders.length; at += comparedAtOnce) {
+        const some = renders.slice(at, at + comparedAtOnce)
+        const found = await database.transaction(async (tx) => {
+          const running: string[] = []
+          for (const render of some) if (await account(tx, renderer, render)) running.push(render.id)
+          return running
+        })
+        unwanted.push(...found)
+      }
+      return unwanted
+    },
   }
 }

@@ -25,6 +25,7 @@ import { isServed } from './quote.ts'
 import type { Starting } from './starting.ts'
 import type { Tell } from './tell.ts'
 import { type ConfiguredBudgets, type Treasury, openTreasury } from './treasury.ts'
+import { setTurn } from '../store/turns.ts'
 import { openTurns } from './turns.ts'
 
 export interface AdmissionOptions {
@@ -235,6 +236,7 @@ async function startScene(
     },
     now,
   )
+  await setTurn(tx, renderer, clientId)
   await tell(tx, {
     type: 'scene_processing',
     jobId,

@@ -2,8 +2,9 @@
 import type { Host } from '../host.ts'
 import { type Money, dayOf, toMicros } from '../job/price.ts'
 import { parseBudgets } from '../job/control-request.ts'
+import { invalidField } from '../job/errors.ts'
 import type { Database } from '../store/database.ts'
-import { type MoneyScope, moneyIn, setBudget } from '../store/money.ts'
+import { type MoneyScope, deleteBudget, listBudgets, moneyIn, setBudget } from '../store/money.ts'
 import { type ConfiguredBudgets, budgetLimits } from './treasury.ts'
 
 /** A budget that is in force, and what of it is used; null where it is one for each job or client. */
@@ -27,6 +28,11 @@ export interface BudgetVerbsOptions {
   readonly admitSoon: () => void
 }
 
+/** All of them are read by each look of admission. */
+const mostBudgets = 1000
+
+const isOfOneClient = (name: string): boolean => name.startsWith('client:')
+
 export function createBudgetVerbs({ database, host, budgets, admitSoon }: BudgetVerbsOptions): BudgetVerbs {
   const standing = (): Promise<readonly BudgetStanding[]> =>
     database.transaction(async (tx) => {
@@ -43,7 +49,12 @@ export function createBudgetVerbs({ database, host, budgets, admitSoon }: Budget
     async setBudgets(input) {
       const limits = Object.entries(parseBudgets(input))
       await database.transaction(async (tx) => {
-        for (const [name, usd] of limits) await setBudget(tx, name, usd === null ? null : toMicros(usd))
+        for (const [name, usd] of limits)
+          // The configuration has none of a single client's that would have to be lifted.
+          if (usd === null && isOfOneClient(name)) await deleteBudget(tx, name)
+          else await setBudget(tx, name, usd === null ? null : toMicros(usd))
+        if ((await listBudgets(tx)).size > mostBudgets)
+          throw invalidField('', `there can be at most ${mostBudgets} budgets: lift some with null`)
         tx.afterCommit(admitSoon)
       })
       return standing()
@@ -54,5 +65,5 @@ export function createBudgetVerbs({ database, host, budgets, admitSoon }: Budget
 function scopeOf(name: string, now: number): MoneyScope | null {
   if (name === 'total') return {}
   if (name === 'day') return { day: dayOf(now) }
-  return name.startsWith('client:') ? { clientId: name.slice('client:'.length) } : null
+  return isOfOneClient(name) ? { clientId: name.slice('client:'.length) } : null
 }

@@ -7,6 +7,7 @@ import { type Log, logLine } from '../log.ts'
 import type { Database, Transaction } from '../store/database.ts'
 import {
   type Lane,
+  countWaiting,
   findSending,
   forgetDeliveries,
   insertDelivery,
@@ -89,6 +90,8 @@ export interface DeliveryVerbsOptions {
 const eventsAtOnce = 100
 /** How far to look for something that isn't behind what is under way. */
 const window = 32
+/** What waits for an endpoint of all jobs, and for one job's. */
+const mostWaiting = { ofAllJobs: 50_000, ofOneJob: 5000 }
 const keptMs = 30 * 24 * 3_600_000
 const forgottenAtOnce = 1000
 
@@ -104,6 +107,14 @@ export function createDeliveryVerbs({ database, host, log }: DeliveryVerbsOption
       const last = settled.at(-1)
       if (!last) return events.length > 0 ? 'held_up' : 'all'
       const audience = await listAudience(tx, [...new Set(settled.map((event) => event.job_id))])
+      const waiting = new Map<string, number>()
+      const refusedFor = async (id: string, jobId: number | null): Promise<string | undefined> => {
+        const most = jobId === null ? mostWaiting.ofAllJobs : mostWaiting.ofOneJob
+        const before = waiting.get(id) ?? (await countWaiting(tx, id))
+        if (before >= most) return `${most} messages wait for the endpoint, and no more are taken`
+        waiting.set(id, before + 1)
+        return undefined
+      }
       for (const event of settled)
         for (const { id, jobId, origin, eventTypes, afterEvent } of audience) {
           const isMeant = (jobId === null || jobId === event.job_id) && event.id > afterEvent
@@ -118,6 +129,7 @@ export function createDeliveryVerbs({ database, host, log }: DeliveryVerbsOption
                 jobId: event.job_id,
                 type: event.type,
                 body: messageOf(event.type, event.inserted_at, event),
+                refused: await refusedFor(id, jobId),
               },
               host.now(),
             )

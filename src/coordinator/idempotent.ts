@@ -9,6 +9,7 @@ import type { Database, Transaction } from '../store/database.ts'
 import {
   type KeptAnswer,
   type RequestIdentity,
+  countRequests,
   deleteRequest,
   deleteRequestsBefore,
   deleteUnanswered,
@@ -32,13 +33,20 @@ export interface IdempotentWork {
   answerOfJob(jobId: number): Promise<KeptAnswer>
 }
 
-/** `running`: the same request is being worked on in this process. `other_request`: the key was used for another. */
-export type Answered = 'done' | 'running' | 'other_request' | KeptAnswer
+/**
+ * `running`: the same request is being worked on in this process. `other_request`: the key was used for another. `too_many`:
+ * as many of this principal's are kept as may be.
+ */
+export type Answered = 'done' | 'running' | 'other_request' | 'too_many' | KeptAnswer
 
 export interface Idempotent {
   answerOnce(request: IdempotentRequest, work: IdempotentWork): Promise<Answered>
 }
 
+/** For each principal, in `keptForMs`. */
+export const mostKeptRequests = 20_000
+/** Longer than any answer but that of a job of many scenes, which is made anew from the job. */
+const mostKeptBytes = 128 << 10
 const keptForMs = 24 * 60 * 60 * 1000
 /** More than come in with one request, so that old ones get fewer; not so many that a request is slow. */
 const forgottenAtOnce = 20
@@ -73,13 +81,16 @@ export function createIdempotent({
         await deleteRequest(tx, found.id)
         found = undefined
       }
-      return found ?? { id: await insertRequest(tx, identity, fingerprint, now), isNew: true as const }
+      if (found) return found
+      if ((await countRequests(tx, identity.principal)) >= mostKeptRequests) return 'too_many' as const
+      return { id: await insertRequest(tx, identity, fingerprint, now), isNew: true as const }
     })
 
   /** What was done stays done, whether or not its answer can be kept. */
   const keep = async (id: number, answer: KeptAnswer | undefined): Promise<void> => {
+    const kept = answer && answer.body.length <= mostKeptBytes ? answer : undefined
     await database
-      .transaction((tx) => (answer ? setRequestAnswer(tx, id, answer) : deleteUnanswered(tx, id)))
+      .transaction((tx) => (kept ? setRequestAnswer(tx, id, kept) : deleteUnanswered(tx, id)))
       .catch((error: unknown) => logLine.answerNotKept(log, error))
   }
 
@@ -95,6 +106,7 @@ export function createIdempotent({
 
   const answer = async (request: IdempotentRequest, work: IdempotentWork): Promise<Answered> => {
     const begun = await begin(request)
+    if (begun === 'too_many') return begun
     if ('isNew' in begun) return run(begun.id, work)
     if (!isSame(begun.fingerprint, request.fingerprint)) return 'other_request'
     if (begun.answer) return begun.answer

@@ -5,7 +5,7 @@ import type { Asset } from '../job/asset.ts'
 import type { Catalogue } from '../job/catalogue.ts'
 import {
   type FieldProblem,
-  type RefusedError,
+  RefusedError,
   invalid,
   invalidField,
   jobNotFound,
@@ -26,6 +26,7 @@ import { findAsset, hasAsset, insertAsset } from '../store/assets.ts'
 import type { Database, Transaction } from '../store/database.ts'
 import { insertFilm } from '../store/films.ts'
 import {
+  countOpenJobs,
   findJob,
   findJobState,
   insertJob,
@@ -49,7 +50,7 @@ import type { Tell } from './tell.ts'
 import { refuseAddress } from './webhook-verbs.ts'
 
 export interface JobVerbs {
-  /** Checks, plans and keeps a job; nothing is rendered before it is approved. @throws {RefusedError} `invalid` */
+  /** Checks, plans and keeps a job; nothing is rendered before it is approved. @throws {RefusedError} `invalid`, `too_many` */
   createJob(request: unknown, asked?: Asked): Promise<Job>
   /**
    * The job may spend from now on: what it was estimated to cost, or `max_cost`. Also allows what a changed scene costs
@@ -120,6 +121,7 @@ export const offers = (renderers: readonly RendererLimit[]) => ({
 export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approveJob' | 'retryJob'> {
   const { database, engine, host, log, catalogue, tell, starting, ending, lookSoon, room } = options
   const { rendererOf } = offers(options.renderers)
+  const refuseMore = createOpenJobsGuard()
 
   const scenesOf = (request: JobRequest, { scenes, format, fit }: Storyboard) =>
     scenes.map((scene, position) => ({
@@ -141,6 +143,8 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
     const dependencies = await dependenciesOf(tx, request)
     const scenes = scenesOf(request, storyboard)
     const labels = freeMembers(request)
+    const clientId = labels['client_id'] ?? ''
+    await refuseMore(tx, clientId)
     const job = await insertJob(
       tx,
       {
@@ -152,7 +156,7 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
         progress: created,
         estimatedMicros: (await quoteFor(tx, scenes)).micros,
         priceBook: catalogue.version,
-        clientId: labels['client_id'] ?? '',
+        clientId,
         ...times,
         retryPolicy: request.retry ?? null,
         unmet: dependencies.filter(({ isMet }) => !isMet).length,
@@ -299,6 +303,50 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
         await insertAsset(tx, { ...asset, insertedAt: host.now() })
         return (await findAsset(tx, asset.id))!
       }),
+  }
+}
+
+/** Jobs that have not ended. Each is looked at by what counts, times and lists them. */
+const mostOpenJobs = { ofClient: 20_000, inAll: 100_000 }
+
+const tooMany = (whose: string, limit: number): RefusedError =>
+  new RefusedError('Too many jobs', {
+    code: 'too_many',
+    reason: `${whose} ${limit} jobs that have not ended, and no more are taken: wait for some, or cancel some`,
+    limit,
+  })
+
+/** How many jobs may be taken before the next count. @throws {RefusedError} `too_many` */
+async function freeUntilCount(
+  tx: Transaction,
+  limit: number,
+  whose: string,
+  clientId?: string,
+): Promise<number> {
+  const count = await countOpenJobs(tx, clientId)
+  if (count >= limit) throw tooMany(whose, limit)
+  return Math.ceil((limit - count) / 20)
+}
+
+const mostCounted = 10_000
+
+/**
+ * Refuses a job where there are as many as may be. It counts when a twentieth of what was free has been taken: counting
+ * thousands of rows for each job would cost more than the job.
+ */
+function createOpenJobsGuard(): (tx: Transaction, clientId: string) => Promise<void> {
+  /** Jobs that may be taken before the next count; for a client's own, by `client_id`. */
+  const ofClients = new Map<string, number>()
+  let ofAll = 0
+
+  return async (tx, clientId) => {
+    const { ofClient, inAll } = mostOpenJobs
+    const whose = clientId === '' ? 'There are, without a client_id,' : `${clientId} has`
+    const own = ofClients.get(clientId) || (await freeUntilCount(tx, ofClient, whose, clientId))
+    ofAll ||= await freeUntilCount(tx, inAll, 'There are')
+    if (ofClients.size >= mostCounted) ofClients.clear()
+    ofClients.set(clientId, own - 1)
+    ofAll--
   }
 }
 

@@ -11,6 +11,7 @@ import { type Log, logLine } from '../log.ts'
 import type { Database } from '../store/database.ts'
 import {
   type KeptKey,
+  countKeys,
   findKey,
   hasUsableKey,
   insertKey,
@@ -50,6 +51,7 @@ export interface KeyVerbsOptions {
 
 const written = /^wck_([0-9a-f]{12})_[\w-]{43}$/
 const secretBytes = 32
+const mostKeys = 2000
 const idBytes = 6
 const useNotedEveryMs = 60_000
 
@@ -87,6 +89,11 @@ export function createKeyVerbs({ database, host, log }: KeyVerbsOptions): KeyVer
       const secret = newSecret(id)
       const key = { id, name, scopes: request.scopes, hash: hashOf(secret), expiresAt, insertedAt: now }
       const kept = await database.transaction(async (tx) => {
+        if ((await countKeys(tx)) >= mostKeys)
+          throw invalidField(
+            '',
+            `There are ${mostKeys} keys, and those that are revoked stay: rotate one instead`,
+          )
         if ((await insertKey(tx, key)) === 0)
           throw invalidField('name', 'is the name of another key, which may be revoked: choose a new one')
         return (await findKey(tx, id))!

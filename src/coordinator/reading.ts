@@ -4,7 +4,7 @@ import type { Host } from '../host.ts'
 import type { Asset } from '../job/asset.ts'
 import type { Attempt } from '../job/attempt.ts'
 import { assetNotFound, jobNotFound, RefusedError } from '../job/errors.ts'
-import type { Dependency, FilmManifest, Job } from '../job/job.ts'
+import { type Dependency, type FilmManifest, type Job, type ListedJob, listed } from '../job/job.ts'
 import type { JobStatus } from '../job/lifecycle.ts'
 import { type Money, noMoney } from '../job/price.ts'
 import type { Progress } from '../job/progress.ts'
@@ -35,8 +35,10 @@ export type JobFilter = JobQuery
 export interface Reading {
   /** @throws {RefusedError} `job_not_found` */
   job(jobId: number): Promise<Job>
-  /** Newest first. `nextBefore` is what to pass as `before` for the next page; null at the end. */
-  jobs(filter: JobFilter): Promise<{ readonly jobs: readonly Job[]; readonly nextBefore: number | null }>
+  /** Newest first; fewer than `limit` where they are long. `nextBefore` is what to pass as `before` for the next page; null at the end. */
+  jobs(
+    filter: JobFilter,
+  ): Promise<{ readonly jobs: readonly ListedJob[]; readonly nextBefore: number | null }>
   /** In the storyboard's order. @throws {RefusedError} `job_not_found` */
   scenes(jobId: number): Promise<readonly Scene[]>
   /** @throws {RefusedError} `job_not_found`, `scene_not_found`, `scene_of_another_job` */
@@ -58,7 +60,7 @@ export interface Reading {
   }>
   /** What all that the filter finds has cost, or may. */
   ledgerTotals(filter: LedgerFilter): Promise<Money>
-  /** Every film the job has had, newest first. @throws {RefusedError} `job_not_found` */
+  /** The films that the job has had, newest first; at most 200. @throws {RefusedError} `job_not_found` */
   films(jobId: number): Promise<readonly FilmVersion[]>
   /** @throws {RefusedError} `job_not_found`, `not_ready` */
   filmVersion(jobId: number, version: number): Promise<FilmVersion>
@@ -108,6 +110,11 @@ const mostStrays = 100
 /** Jobs that are read in one go where no index leads to those that are wanted. */
 const stretchSize = 5000
 
+/** Jobs that are read at once: each may have 200 kB of parameters. */
+const rowsAtOnce = 51
+/** A page with so many characters of parameters has no further job. */
+const mostPageCharacters = 1_000_000
+
 /** One query where an index leads along what is wanted; where filters are put together, one stretch of ids after the other. */
 async function stretchesOf(
   reader: Reader,
@@ -144,16 +151,27 @@ export function createReading({ database, engine, host, renderers, budgets, room
     job: existing,
 
     async jobs(filter) {
-      const rows: Job[] = []
+      const jobs: ListedJob[] = []
+      let characters = 0
       for (const stretch of await stretchesOf(database, filter)) {
-        const limit = filter.limit + 1 - rows.length
-        rows.push(...(await listJobs(database, { ...filter, ...stretch, limit })))
-        if (rows.length > filter.limit) break
-        // Nobody else waits while a rare job is looked for among many.
-        await host.sleep(0)
+        let { before } = stretch
+        for (let isRead = false; !isRead;) {
+          const limit = Math.min(rowsAtOnce, filter.limit + 1 - jobs.length)
+          const rows = await listJobs(database, { ...filter, ...stretch, before, limit })
+          for (const row of rows) {
+            if (jobs.length === filter.limit || characters > mostPageCharacters)
+              return { jobs, nextBefore: jobs.at(-1)!.id }
+            const one = listed(row)
+            jobs.push(one.job)
+            characters += one.characters
+          }
+          isRead = rows.length < limit
+          before = rows.at(-1)?.id
+          // Nobody else waits while a rare job is looked for among many.
+          if (!isRead || stretch.from !== undefined) await host.sleep(0)
+        }
       }
-      const jobs = rows.slice(0, filter.limit)
-      return { jobs, nextBefore: rows.length > jobs.length ? jobs.at(-1)!.id : null }
+      return { jobs, nextBefore: null }
     },
 
     async scenes(jobId) {

@@ -35,16 +35,18 @@ export async function openTurns(
   { free, now, onlyBegun }: TurnsOptions,
 ): Promise<Turns> {
   const size = Math.min(pageSize, free)
-  const clients = await listWaitingClients(reader)
+  const clients = await listWaitingClients(reader, renderer)
   // Turns are taken only where there are several.
   const inFlight =
     clients.length > 1 ? await occupancyByClient(reader, renderer, now) : new Map<string, number>()
-  const lines: Line[] = clients.map(({ clientId, queueAt }) => ({
-    waiter: { clientId, queueAt, inFlight: inFlight.get(clientId) ?? 0 },
+  const lines: Line[] = clients.map((client) => ({
+    waiter: { ...client, inFlight: inFlight.get(client.clientId) ?? 0 },
     scenes: [],
     offset: 0,
     isRead: false,
   }))
+
+  let latestTurn = clients.reduce((latest, { lastTurn }) => Math.max(latest, lastTurn), 0)
 
   const fill = async (line: Line): Promise<void> => {
     const { waiter, offset } = line
@@ -81,7 +83,7 @@ export async function openTurns(
     },
     started({ clientId }) {
       const line = lines.find(({ waiter }) => waiter.clientId === clientId)
-      if (line) line.waiter = { ...line.waiter, inFlight: line.waiter.inFlight + 1 }
+      if (line) line.waiter = { ...line.waiter, inFlight: line.waiter.inFlight + 1, lastTurn: ++latestTurn }
     },
   }
 }

@@ -1,17 +1,21 @@
 /** Bodies as they come in: counted while they are read, so that none is held that is over its limit. */
 import type { Context } from 'hono'
+import { JsonBoundError, createJsonReader } from '../json-reader.ts'
 import { HttpProblem, malformedField, tooLarge } from './problem.ts'
 
 export interface BodyLimits {
   readonly jsonBytes: number
   /** Levels of arrays and objects. */
   readonly jsonDepth: number
+  /** Values in arrays and objects, all together. */
+  readonly jsonValues: number
   readonly assetBytes: number
 }
 
 export const defaultBodyLimits: BodyLimits = {
   jsonBytes: 1 << 20,
   jsonDepth: 64,
+  jsonValues: 50_000,
   assetBytes: 100 << 20,
 }
 
@@ -63,9 +67,26 @@ export async function readJson(c: Context, limits: BodyLimits): Promise<unknown>
   if (!/^application\/(?:json|[\w.+-]+\+json)\s*(?:;|$)/i.test(contentType))
     throw wrongContentType('application/json')
   refuseEncoded(c)
-  const chunks = await Array.fromAsync(incomingBody(c, limits.jsonBytes).bytes)
-  if (chunks.length === 0) throw malformedField('', 'The body is empty; send a JSON object')
-  return parseJson(decodeUtf8(Buffer.concat(chunks)), limits.jsonDepth)
+  const bytes = await readBounded(c, limits)
+  if (bytes.length === 0) throw malformedField('', 'The body is empty; send a JSON object')
+  return parseJson(decodeUtf8(bytes))
+}
+
+/** What JSON costs once it is values is bounded before it is. */
+async function readBounded(
+  c: Context,
+  { jsonBytes, jsonDepth, jsonValues }: BodyLimits,
+): Promise<Uint8Array> {
+  const reader = createJsonReader({ depth: jsonDepth, values: jsonValues })
+  const body = incomingBody(c, jsonBytes)
+  try {
+    for await (const chunk of body.bytes) reader.write(chunk)
+  } catch (error) {
+    if (!(error instanceof JsonBoundError)) throw error
+    await body.discard()
+    throw malformedField('', `The JSON ${error.message}`, { cause: error })
+  }
+  return reader.bytes()
 }
 
 /** A body that may be left out: then an empty object. */
@@ -100,10 +121,7 @@ function decodeUtf8(bytes: Uint8Array): string {
   }
 }
 
-function parseJson(text: string, maxDepth: number): unknown {
-  // JSON.parse takes a depth that JSON.stringify can't, so it is looked at before there is a value.
-  if (deeperThan(text, maxDepth))
-    throw malformedField('', `The JSON must not be nested deeper than ${maxDepth} levels`)
+function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch (cause) {
@@ -113,25 +131,4 @@ function parseJson(text: string, maxDepth: number): unknown {
       { cause },
     )
   }
-}
-
-const quote = 0x22
-const backslash = 0x5c
-
-/** Whether brackets outside of strings open more than `maxDepth` levels; one pass, nothing kept. */
-export function deeperThan(text: string, maxDepth: number): boolean {
-  let depth = 0
-  let inString = false
-  for (let index = 0; index < text.length; index++) {
-    const code = text.charCodeAt(index)
-    if (inString) {
-      if (code === backslash) index++
-      else if (code === quote) inString = false
-    } else if (code === quote) inString = true
-    else if (code === 0x5b || code === 0x7b) {
-      depth++
-      if (depth > maxDepth) return true
-    } else if (code === 0x5d || code === 0x7d) depth--
-  }
-  return false
 }

@@ -132,7 +132,7 @@ function appliesRange(ifRange: string | null, { etag, modifiedAt }: Validators):
  * several ranges (a client must take the whole for them), or what isn't a range at all.
  */
 export function parseRange(header: string | null, size: number): ByteRange | 'unsatisfiable' | undefined {
-  const parts = /^\s*bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*$/i.exec(header ?? '')
+  const parts = /^\s*bytes\s*=\s*(?:(\d+)\s*)?-\s*(?:(\d+)\s*)?$/i.exec(header ?? '')
   if (!parts) return undefined
   const [, first = '', last = ''] = parts
   if (first === '' && last === '') return undefined

@@ -35,7 +35,7 @@ export const jobCostsSchema = costsSchema.extend({
 export const spentOf = ({ spentMicros, unpriced }: Money): number | null =>
   unpriced > 0 ? null : dollars(spentMicros)
 
-export const costsAnswer = (job: Job, money: Money): z.infer<typeof costsSchema> => ({
+export const costsAnswer = (job: Omit<Job, 'storyboard'>, money: Money): z.infer<typeof costsSchema> => ({
   currency: 'USD',
   estimated: usdOrNull(job.estimatedMicros),
   approved: dollars(job.authorisedMicros),

@@ -1,7 +1,7 @@
 /** Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): a POST that is sent again is not done again. */
 import { createHash } from 'node:crypto'
 import type { Context, MiddlewareHandler } from 'hono'
-import type { Idempotent, KeptAnswer } from '../coordinator/idempotent.ts'
+import { type Idempotent, type KeptAnswer, mostKeptRequests } from '../coordinator/idempotent.ts'
 import { type BodyLimits, readAhead } from './body.ts'
 import { principalOf, setRequestRow } from './principal.ts'
 import { HttpProblem, malformedField } from './problem.ts'
@@ -10,7 +10,6 @@ import { HttpProblem, malformedField } from './problem.ts'
 const withoutKeys = new Set(['/api/v3/assets'])
 
 const keyPattern = /^[\x21-\x7e]{1,255}$/
-const mostKeptBytes = 1 << 20
 
 const unkept = new WeakSet<Request>()
 
@@ -45,7 +44,7 @@ export function answerOnce({
           if (unkept.has(c.req.raw) && c.res.ok) return toldOnce
           return isKept(c.res.status) ? keptAnswer(c.res.clone()) : undefined
         },
-        answerOfJob: async (jobId) => (await keptAnswer(await answerOfJob(jobId)))!,
+        answerOfJob: async (jobId) => keptAnswer(await answerOfJob(jobId)),
       },
     )
     if (answered === 'done') return undefined
@@ -54,6 +53,15 @@ export function answerOnce({
         error: 'Idempotency-Key was used before',
         reason: 'It was sent with another request: use a new one for each request',
       })
+    if (answered === 'too_many')
+      throw new HttpProblem(
+        429,
+        {
+          error: 'Too many requests with an Idempotency-Key',
+          reason: `Answers are kept for a day, at most ${mostKeptRequests} for each caller: send it later, or without the header`,
+        },
+        { headers: { 'retry-after': '60' } },
+      )
     if (answered === 'running')
       throw new HttpProblem(
         409,
@@ -70,9 +78,8 @@ export function answerOnce({
 /** What may go otherwise next time is not the answer. */
 const isKept = (status: number): boolean => status < 500 && status !== 401 && status !== 408 && status !== 429
 
-async function keptAnswer(response: Response): Promise<KeptAnswer | undefined> {
+async function keptAnswer(response: Response): Promise<KeptAnswer> {
   const body = new Uint8Array(await response.arrayBuffer())
-  if (body.length > mostKeptBytes) return undefined
   return {
     status: response.status,
     contentType: response.headers.get('content-type') ?? '',

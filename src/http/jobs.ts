@@ -1,6 +1,6 @@
 import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
 import type { Coordinator } from '../coordinator/coordinator.ts'
-import type { FilmManifest, Job } from '../job/job.ts'
+import type { FilmManifest, Job, ListedJob } from '../job/job.ts'
 import { type JobStatus, jobStatuses } from '../job/lifecycle.ts'
 import { noMoney } from '../job/price.ts'
 import { retryPolicySchema } from '../job/request.ts'
@@ -95,7 +95,7 @@ const filmAnswer = (jobId: number, manifest: FilmManifest): NonNullable<JobAnswe
 /** What only one job's own answer tells, as it takes further reading. */
 const further = { storyboard: true, depends_on: true, waiting: true, eta: true } as const
 
-function jobFacts(job: Job): Omit<JobAnswer, 'costs' | keyof typeof further> {
+function jobFacts(job: Job | ListedJob): Omit<JobAnswer, 'costs' | keyof typeof further> {
   return {
     job_id: job.id,
     type: job.type,
@@ -220,7 +220,14 @@ const listQuery = z
   .describe('Any other name filters by that member of parameters')
 
 const jobsSchema = z.object({
-  jobs: z.array(jobSchema.omit(further).extend({ costs: costsSchema })),
+  jobs: z.array(
+    jobSchema.omit(further).extend({
+      costs: costsSchema,
+      left_out: z
+        .array(z.string())
+        .describe('Members of parameters of more than 1000 characters, which the job itself tells'),
+    }),
+  ),
   next_cursor: z.string().nullable(),
 })
 
@@ -235,7 +242,7 @@ const listJobsRoute = createRoute({
   responses: {
     200: jsonAnswer(
       jobsSchema,
-      'A page of jobs, newest first, without their storyboards and the costs of scenes; next_cursor is null on the last',
+      'A page of jobs, newest first, without their storyboards, long parameters and the costs of scenes; it may hold fewer than limit, and next_cursor is null on the last',
     ),
   },
 })
@@ -303,6 +310,7 @@ export function jobRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
     const answers = jobs.map((job) => ({
       ...jobFacts(job),
       costs: costsAnswer(job, money.get(job.id) ?? noMoney),
+      left_out: [...job.leftOut],
     }))
     return c.json({ jobs: answers, next_cursor }, 200)
   })

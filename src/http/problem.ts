@@ -2,7 +2,13 @@
 import type { Context } from 'hono'
 import { ReserveError, isDiskFull } from '../disk-full.ts'
 import { redacted } from '../log.ts'
-import { type AssetRefusal, type FieldProblem, type Refusal, RefusedError } from '../job/errors.ts'
+import {
+  type AssetRefusal,
+  type FieldProblem,
+  type Refusal,
+  RefusedError,
+  toldProblems,
+} from '../job/errors.ts'
 
 /** What an error answers: `error` says what, the further members say where and why. */
 export interface ProblemMembers {
@@ -58,7 +64,7 @@ const fieldMembers = (problems: readonly FieldProblem[]): ProblemMembers => ({
 
 /** The request's address or syntax is wrong (400); a well-formed body that says something impossible is 422. */
 export const malformed = (problems: readonly FieldProblem[], options?: ErrorOptions): HttpProblem =>
-  new HttpProblem(400, fieldMembers(problems), options)
+  new HttpProblem(400, fieldMembers(toldProblems(problems)), options)
 
 export const malformedField = (field: string, reason: string, options?: ErrorOptions): HttpProblem =>
   malformed([{ field, reason }], options)
@@ -145,6 +151,12 @@ function refusalProblem(message: string, refusal: Refusal): HttpProblem {
         reason: refusal.reason,
         removed_at: new Date(refusal.removedAt).toISOString(),
       })
+    case 'too_many':
+      return new HttpProblem(
+        429,
+        { error: message, reason: refusal.reason, limit: refusal.limit },
+        { headers: { 'retry-after': '60' } },
+      )
     case 'invalid':
       return new HttpProblem(422, fieldMembers(refusal.problems))
     case 'asset_refused':

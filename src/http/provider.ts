@@ -3,6 +3,7 @@ import { Hono } from 'hono'
 import { z } from 'zod'
 import type { ArtifactStore } from '../artifact/artifact.ts'
 import type { Coordinator } from '../coordinator/coordinator.ts'
+import { createJsonReader } from '../json-reader.ts'
 import { incomingBody } from './body.ts'
 import { serveBytes } from './bytes.ts'
 import { inlineNamed } from './disposition.ts'
@@ -22,6 +23,9 @@ export interface ProviderGate {
 
 /** A render with its logs; pictures are addresses where we are reached, so there are none in it. */
 const webhookBytes = 4 << 20
+
+/** All that is read of it is an id. */
+const messageBounds = { values: 50_000, textBytes: 100 }
 
 const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const message = z.object({ id: z.string().regex(/^[a-z0-9]{5,64}$/) })
@@ -77,7 +81,9 @@ const notSigned = (): HttpProblem =>
 
 function renderIdIn(rawBody: Uint8Array): string {
   try {
-    return message.parse(JSON.parse(new TextDecoder().decode(rawBody))).id
+    const reader = createJsonReader(messageBounds)
+    reader.write(rawBody)
+    return message.parse(JSON.parse(reader.bytes().toString())).id
   } catch (cause) {
     throw malformedField('id', 'The body must be a prediction in JSON', { cause })
   }

@@ -8,6 +8,7 @@ import { malformedField, tooLarge } from './problem.ts'
 
 /** Room for a form's boundaries, names and small fields around the file. */
 const formOverheadBytes = 64 << 10
+const mostParts = 22
 
 export interface Upload {
   readonly bytes: AsyncIterable<Uint8Array>
@@ -34,6 +35,8 @@ async function* filePart(
   const form = openForm(contentType)
   const files: BusboyFileStream[] = []
   const first = Promise.withResolvers<AsyncIterable<Uint8Array>>()
+  // Else it would go through all of them, and each costs a stream.
+  form.on('partsLimit', () => form.destroy(new Error(`It has more than ${mostParts} parts`)))
   form.on('file', (_field, file) => {
     if (files.push(file) === 1) first.resolve(file)
     else file.resume()
@@ -69,7 +72,7 @@ function openForm(contentType: string): InstanceType<typeof Busboy> {
   try {
     return new Busboy({
       headers: { 'content-type': contentType },
-      limits: { files: 2, fields: 20, parts: 22, fieldSize: formOverheadBytes, headerPairs: 100 },
+      limits: { files: 2, fields: 20, parts: mostParts, fieldSize: formOverheadBytes, headerPairs: 100 },
     })
   } catch (cause) {
     throw malformedField('Content-Type', 'The multipart form has no boundary', { cause })

@@ -1,6 +1,6 @@
 /** What may be asked of a job that is there, and of the whole: checked here for HTTP and for the library alike. */
 import { z } from 'zod'
-import { checked } from './checked.ts'
+import { checked, refuseCrowded } from './checked.ts'
 import {
   assetIdSchema,
   durationSchema,
@@ -88,8 +88,14 @@ export const limitsChange = z
   .partial()
   .describe('null: as configured')
 
+const mostRenderers = 100
+
 /** @throws {RefusedError} `invalid` */
-export const parseLimits = (input: unknown): z.infer<typeof limitsChange> => checked(limitsChange, input)
+export function parseLimits(input: unknown): z.infer<typeof limitsChange> {
+  if (typeof input === 'object' && input !== null && 'renderers' in input)
+    refuseCrowded(input.renderers, mostRenderers, 'renderers', 'renderers')
+  return checked(limitsChange, input)
+}
 
 const batchIds = listOf(jobIdSchema, 1, 200, 'jobs').refine(
   (ids) => new Set(ids).size === ids.length,
@@ -153,6 +159,10 @@ export const budgetChange = z
     'US dollars by budget: job (each job), client (each client_id), client:<client_id>, day (UTC), total; null for no limit',
   )
 
+const mostBudgetsAtOnce = 200
+
 /** @throws {RefusedError} `invalid` */
-export const parseBudgets = (input: unknown): Readonly<Record<string, number | null>> =>
-  checked(budgetChange, input)
+export function parseBudgets(input: unknown): Readonly<Record<string, number | null>> {
+  refuseCrowded(input, mostBudgetsAtOnce, '', 'budgets at once')
+  return checked(budgetChange, input)
+}

@@ -59,6 +59,8 @@ export type Refusal =
       readonly jobId: number
       readonly reason: string
     }
+  /** There are as many as may be at once. */
+  | { readonly code: 'too_many'; readonly reason: string; readonly limit: number }
   /** The request itself is wrong: each problem says where and what to do. */
   | { readonly code: 'invalid'; readonly problems: readonly FieldProblem[] }
   /** Its bytes were there, and are not kept for ever. */
@@ -128,12 +130,32 @@ export const transitionRefused = (
     reason: refusalReason[verb],
   })
 
-export const invalid = (problems: readonly FieldProblem[]): RefusedError =>
-  new RefusedError(
-    problems
-      .map((problem) => (problem.field ? `${problem.field}: ${problem.reason}` : problem.reason))
-      .join('; '),
-    { code: 'invalid', problems },
-  )
+const mostProblems = 20
+const longestField = 200
+const longestReason = 1000
+
+/** What of a caller's own text stands in an answer. */
+const shortened = (text: string, most: number): string =>
+  text.length <= most ? text : `${text.slice(0, most).toWellFormed()}…`
+
+/** Problems as they are told: no answer is longer because more is wrong. */
+export function toldProblems(problems: readonly FieldProblem[]): FieldProblem[] {
+  const told = problems.slice(0, mostProblems).map(({ field, reason }) => ({
+    field: shortened(field, longestField),
+    reason: shortened(reason, longestReason),
+  }))
+  const others = problems.length - told.length
+  return others === 0
+    ? told
+    : [...told, { field: '', reason: `${others} more problems are left out: mend these first` }]
+}
+
+export function invalid(found: readonly FieldProblem[]): RefusedError {
+  const problems = toldProblems(found)
+  const message = problems
+    .map((problem) => (problem.field ? `${problem.field}: ${problem.reason}` : problem.reason))
+    .join('; ')
+  return new RefusedError(message, { code: 'invalid', problems })
+}
 
 export const invalidField = (field: string, reason: string): RefusedError => invalid([{ field, reason }])

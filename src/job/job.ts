@@ -59,6 +59,34 @@ export interface Job {
   readonly updatedAt: number
 }
 
+/** A job as lists tell it: without what may be long. */
+export interface ListedJob extends Omit<Job, 'storyboard'> {
+  /** Members of `parameters` that are left out, as they are long. */
+  readonly leftOut: readonly string[]
+}
+
+const longestListed = 1000
+const longestName = 200
+
+/** A job as lists tell it, and how many characters of its parameters that takes. */
+export function listed({ parameters, ...facts }: Omit<Job, 'storyboard'>): {
+  readonly job: ListedJob
+  readonly characters: number
+} {
+  const short: Record<string, unknown> = {}
+  const leftOut: string[] = []
+  let characters = 0
+  for (const [name, value] of Object.entries(parameters)) {
+    const size = name.length + JSON.stringify(value).length
+    const isShort = size <= longestListed
+    if (isShort)
+      Object.defineProperty(short, name, { value, enumerable: true, configurable: true, writable: true })
+    else leftOut.push(name.slice(0, longestName).toWellFormed())
+    characters += isShort ? size : Math.min(name.length, longestName)
+  }
+  return { job: { ...facts, parameters: short, leftOut }, characters }
+}
+
 /** What becomes of a job when one that it depends on fails or is cancelled. */
 export type OnFailure = 'fail' | 'wait' | 'ignore'
 

@@ -51,7 +51,7 @@ export const keyRequest = z
     expires_at: z
       .string('must be a time, such as 2027-01-31T00:00:00Z')
       .refine(
-        (text) => /^\d{4}-/.test(text) && !Number.isNaN(Date.parse(text)),
+        (text) => text.length <= 64 && /^\d{4}-/.test(text) && !Number.isNaN(Date.parse(text)),
         'must be a time, such as 2027-01-31T00:00:00Z',
       )
       .transform((text) => Date.parse(text))

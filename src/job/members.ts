@@ -48,8 +48,12 @@ export const wholeFrom = (least: number, most: number) =>
 
 export const prioritySchema = wholeFrom(0, 100)
 
+/** A fraction of a second may have any number of digits. */
+const longestTime = 64
+
 export const timeSchema = z.iso
   .datetime({ offset: true, error: 'must be a time in ISO 8601, such as 2026-11-25T18:00:00Z' })
+  .max(longestTime, `must have at most ${longestTime} characters`)
   .describe('ISO 8601')
 
 export const jobIdSchema = z.int('must be the id of a job').min(1, 'must be the id of a job')

@@ -1,7 +1,7 @@
 /** What a caller may ask for: the one description of a job's request, checked here for HTTP and for the library alike. */
 import { z } from 'zod'
 import { checked } from './checked.ts'
-import { invalid } from './errors.ts'
+import { invalidField } from './errors.ts'
 import { aspectRatios, frameRates, resolutions } from './format.ts'
 import type { OnFailure } from './job.ts'
 import {
@@ -23,6 +23,8 @@ import { webhookEvents, webhookUrl } from './webhook.ts'
 
 export const maxScenes = 500
 const maxFreeDepth = 32
+const maxFreeMembers = 256
+const maxFreeBytes = 64 << 10
 
 /** Members every type of job shares; further ones are the caller's own and kept as they are. */
 const sharedParameters = {
@@ -167,10 +169,44 @@ const isDeeperThan = (value: unknown, levels: number): boolean =>
   typeof value === 'object' &&
   (levels === 0 || Object.values(value).some((member) => isDeeperThan(member, levels - 1)))
 
+const shapes = {
+  image_pairs: imagePairsParameters.shape,
+  property_photos: propertyPhotosParameters.shape,
+} as const satisfies Record<JobRequest['type'], object>
+
+const shapeOf = (type: unknown): object =>
+  type === 'image_pairs' ? shapes.image_pairs : shapes.property_photos
+
+/**
+ * Before each member is checked, which costs: refuses more of a caller's own than is kept with a job.
+ * @throws {RefusedError} `invalid`
+ */
+function refuseMuch(input: unknown): void {
+  if (!isObject(input) || !isObject(input['parameters'])) return
+  const shape = shapeOf(input['type'])
+  const own = Object.entries(input['parameters']).filter(([name]) => !Object.hasOwn(shape, name))
+  if (own.length > maxFreeMembers)
+    throw invalidField(
+      'parameters',
+      `must have at most ${maxFreeMembers} members of your own, and has ${own.length}`,
+    )
+  if (isDeeperThan(own, maxFreeDepth + 1))
+    throw invalidField('parameters', `must not be nested deeper than ${maxFreeDepth} levels`)
+  const bytes = Buffer.byteLength(JSON.stringify(Object.fromEntries(own)))
+  if (bytes > maxFreeBytes)
+    throw invalidField(
+      'parameters',
+      `must have at most ${maxFreeBytes} bytes in members of your own, as JSON, and has ${bytes}`,
+    )
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null
+
 /** zod leaves a member of this name out of `parameters`; it is the caller's own like any other. */
 function keepProto(input: unknown, parameters: object): void {
-  if (typeof input !== 'object' || input === null || !('parameters' in input)) return
-  const given = Object.getOwnPropertyDescriptor(input.parameters, '__proto__')
+  if (!isObject(input)) return
+  const given = Object.getOwnPropertyDescriptor(input['parameters'], '__proto__')
   if (given) Object.defineProperty(parameters, '__proto__', given)
 }
 
@@ -179,11 +215,9 @@ function keepProto(input: unknown, parameters: object): void {
  * @throws {RefusedError} `invalid`, with every problem found.
  */
 export function parseJobRequest(input: unknown): JobRequest {
+  refuseMuch(input)
   const request = checked(jobRequest, input, ': only parameters takes members of your own')
-  const { parameters } = request
-  keepProto(input, parameters)
-  if (isDeeperThan(parameters, maxFreeDepth))
-    throw invalid([{ field: 'parameters', reason: `must not be nested deeper than ${maxFreeDepth} levels` }])
+  keepProto(input, request.parameters)
   return request
 }
 

@@ -24,6 +24,8 @@ const defaults = {
 } as const
 
 const maxFilmSeconds = 3600
+/** Each scene has its prompt, be it the job's own: a job is read as a whole. */
+const maxPromptCharacters = 400_000
 
 /** How long two scenes overlap where one cross-fades into the other. */
 const overlapSeconds = 0.5
@@ -59,13 +61,22 @@ export function planStoryboard(request: JobRequest, catalogue: Catalogue): Story
   )
 }
 
-/** Puts scenes together to a film. @throws {RefusedError} `invalid`, where it would be too long; `field` is where that is said. */
+/**
+ * Puts scenes together to a film. @throws {RefusedError} `invalid`, where it or its prompts would be too long; `field` is where
+ * that is said.
+ */
 export function boardOf(board: Omit<Storyboard, 'total_duration'>, field: string): Storyboard {
   const total_duration = filmFrames(board.scenes, board.format) / board.format.fps
   if (total_duration > maxFilmSeconds)
     throw invalidField(
       field,
       `would make a film of ${Math.round(total_duration)} seconds; at most ${maxFilmSeconds} are allowed`,
+    )
+  const characters = board.scenes.reduce((sum, { prompt }) => sum + prompt.length, 0)
+  if (characters > maxPromptCharacters)
+    throw invalidField(
+      field,
+      `would have prompts of ${characters} characters, those of all scenes together; at most ${maxPromptCharacters} are allowed`,
     )
   return { ...board, total_duration }
 }

@@ -19,6 +19,7 @@ import type { Storyboard } from '../job/job.ts'
 import type { Failure } from '../job/scene.ts'
 import type {
   FetchOutcome,
+  ListedRender,
   PreparedOrder,
   Provider,
   ProviderRender,
@@ -74,6 +75,9 @@ const maxClipBytes = 2 ** 30
 /** Clips fetched at once: renders may all end together. */
 const fetchesAtOnce = 8
 
+/** Lists read at once: after an outage many attempts look for their renders, and a page takes some megabytes. */
+const listsAtOnce = 4
+
 const mostShapes = 1000
 
 export function createFollowRender(options: FollowRenderOptions): TaskHandler {
@@ -85,10 +89,17 @@ export function createFollowRender(options: FollowRenderOptions): TaskHandler {
   }
 
   const inFetchTurn = createTurns(fetchesAtOnce)
+  const inListTurn = createTurns(listsAtOnce)
   const shapeOf = createShapes(coordinator)
 
   return async ({ subject: attemptId }, context) => {
-    const follower = createFollower(attemptId, context, { ...options, readPauseMs, shapeOf, inFetchTurn })
+    const follower = createFollower(attemptId, context, {
+      ...options,
+      readPauseMs,
+      shapeOf,
+      inFetchTurn,
+      inListTurn,
+    })
     followed++
     try {
       let before: Attempt['status'] | undefined
@@ -129,8 +140,11 @@ type Step = 'again' | 'over'
 const isTrouble = (prepared: PreparedOrder | ProviderTrouble): prepared is ProviderTrouble =>
   'code' in prepared
 
+const markIn = (inputText: string, marks: readonly string[]): string | undefined =>
+  marks.find((mark) => inputText.includes(mark))
+
 const carries = ({ inputText }: ProviderRender, marks: readonly string[]): boolean =>
-  inputText !== null && marks.some((mark) => inputText.includes(mark))
+  inputText !== null && markIn(inputText, marks) !== undefined
 
 const backOffMs = (turn: number, mostMs: number): number => Math.min(mostMs, second * 2 ** Math.min(turn, 10))
 
@@ -140,6 +154,7 @@ type FollowerOptions = FollowRenderOptions & {
   readonly readPauseMs: () => number
   readonly shapeOf: (jobId: number) => Promise<Shape>
   readonly inFetchTurn: Turns
+  readonly inListTurn: Turns
 }
 
 function createFollower(attemptId: string, { signal, stopping }: TaskContext, options: FollowerOptions) {
@@ -246,13 +261,16 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
     if ((await adoptHinted(attempt, provider)) === 'yes') return true
     const now = host.now()
     const sentAt = Math.min(attempt.postedAt ?? attempt.insertedAt, now)
-    const listing = await provider.list({ after: sentAt - clockStepMs }, ending)
+    const findMark = (inputText: string): string | undefined => markIn(inputText, attempt.marks)
+    const listing = await options.inListTurn(() =>
+      provider.list({ after: sentAt - clockStepMs }, findMark, ending),
+    )
     if (listing.kind === 'failed') {
       if (now - sentAt < unreadableMs) return false
       await coordinator.renderHeld(attemptId, `the provider's list can't be read (${listing.reason})`)
       return true
     }
-    const found = listing.renders.find((render) => carries(render, attempt.marks))
+    const found = listing.renders.find(({ mark }) => mark !== null)
     if (found) {
       await coordinator.renderAccepted(attemptId, found.id)
       return true
@@ -278,14 +296,11 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
   /** Renders of which the provider no longer tells what was sent, and which no attempt accounts for. */
   const nameless = async (
     { renderer }: Attempt,
-    renders: readonly ProviderRender[],
+    renders: readonly ListedRender[],
     created: { readonly from: number; readonly to: number },
   ): Promise<readonly string[]> => {
     const ids = renders
-      .filter(
-        ({ inputText, createdAt }) =>
-          inputText === null && createdAt >= created.from && createdAt <= created.to,
-      )
+      .filter(({ hasInput, createdAt }) => !hasInput && createdAt >= created.from && createdAt <= created.to)
       .map(({ id }) => id)
     const known = await coordinator.knownRenders(renderer, ids)
     return ids.filter((id) => !known.has(id))

@@ -27,7 +27,8 @@ export function startSweep({ coordinator, providers, host, log }: SweepOptions):
   const { signal } = stopped
 
   const sweep = async (provider: Provider): Promise<void> => {
-    const listing = await provider.list({ after: host.now() - lookBackMs }, signal)
+    const findMark = await coordinator.marksAt(provider.name)
+    const listing = await provider.list({ after: host.now() - lookBackMs }, findMark, signal)
     if (listing.kind === 'failed') return logLine.cannotAccount(log, provider.name, listing.reason)
     for (const renderId of await coordinator.accountFor(provider.name, listing.renders))
       await provider.cancel(renderId, signal)

@@ -79,9 +79,20 @@ export type ReadOutcome =
   /** Nothing was learnt; ask again, not before `waitMs` where the provider says so. */
   | { readonly kind: 'failed'; readonly reason: string; readonly waitMs: number | null }
 
+/** Looks for what a list is read for: the mark in a render's input; undefined where there is none. */
+export type FindMark = (inputText: string) => string | undefined
+
+/** What is kept of a render in a list: thousands may be listed, each with pictures. */
+export interface ListedRender extends Pick<ProviderRender, 'id' | 'createdAt' | 'state'> {
+  /** What `FindMark` found in its input. */
+  readonly mark: string | null
+  /** Whether the provider still has the input: where it hasn't, nothing tells whose the render is. */
+  readonly hasInput: boolean
+}
+
 export type ListOutcome =
   /** Every render the provider lists as created in the window, of anybody's who uses the same account. */
-  | { readonly kind: 'listed'; readonly renders: readonly ProviderRender[] }
+  | { readonly kind: 'listed'; readonly renders: readonly ListedRender[] }
   | { readonly kind: 'failed'; readonly reason: string; readonly waitMs: number | null }
 
 export type FetchOutcome =
@@ -116,6 +127,7 @@ export interface Provider {
   /** `after`, `before`: ms since the epoch, by our clock. All pages, or `failed`: half a list would prove an absence that isn't one. */
   list(
     window: { readonly after: number; readonly before?: number },
+    findMark: FindMark,
     signal: AbortSignal,
   ): Promise<ListOutcome>
   /**

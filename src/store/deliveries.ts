@@ -27,13 +27,15 @@ export interface NewDelivery {
   readonly jobId: number | null
   readonly type: string
   readonly body: string
+  /** Why it is given up before it is sent. */
+  readonly refused?: string | undefined
 }
 
 export const insertDelivery = (tx: Transaction, delivery: NewDelivery, now: number): Promise<number> =>
   tx.run(
     `insert into webhook_deliveries (id, endpoint_id, origin, event_id, job_id, type, body, status, tries, failures, next_at,
-       inserted_at)
-     values ($1, $2, $3, $4, $5, $6, $7, 'pending', 0, 0, $8, $8)`,
+       inserted_at, last_error, ended_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $9, 0, 0, $10, $8, $11, $12)`,
     [
       delivery.id,
       delivery.endpointId,
@@ -43,7 +45,20 @@ export const insertDelivery = (tx: Transaction, delivery: NewDelivery, now: numb
       delivery.type,
       delivery.body,
       now,
+      ...(delivery.refused === undefined
+        ? ['pending', now, null, null]
+        : ['failed', null, delivery.refused, now]),
     ],
+  )
+
+/** What waits for an endpoint. */
+export const countWaiting = async (reader: Reader, endpointId: string): Promise<number> =>
+  number(
+    (await reader.get(
+      'select count(*) as n from webhook_deliveries where endpoint_id = $1 and next_at is not null',
+      [endpointId],
+    ))!,
+    'n',
   )
 
 /** All that waits for one server, and when the first of it is due. */

@@ -35,9 +35,15 @@ export async function insertFilm(
   return version
 }
 
-/** Newest first. */
+const mostListed = 200
+
+/** Newest first, the newest ones. */
 export const listFilms = async (reader: Reader, jobId: number): Promise<readonly FilmVersion[]> =>
-  (await reader.all('select * from films where job_id = $1 order by version desc', [jobId])).map(filmOf)
+  (
+    await reader.all(`select * from films where job_id = $1 order by version desc limit ${mostListed}`, [
+      jobId,
+    ])
+  ).map(filmOf)
 
 export async function findFilm(
   reader: Reader,

@@ -57,6 +57,9 @@ export async function findRequest(
   return row && requestOf(row)
 }
 
+export const countRequests = async (reader: Reader, principal: string): Promise<number> =>
+  number((await reader.get('select count(*) as n from requests where principal = $1', [principal]))!, 'n')
+
 /** Resolves to the row's id. */
 export const insertRequest = (
   tx: Transaction,

@@ -2,7 +2,7 @@
 import type { Job } from '../job/job.ts'
 import type { JobStatus } from '../job/lifecycle.ts'
 import type { Reader, SqlValue } from './database.ts'
-import { jobColumns, jobOf } from './jobs.ts'
+import { factColumns, factsOf } from './jobs.ts'
 import { number } from './sql.ts'
 
 export interface JobQuery {
@@ -69,7 +69,7 @@ const escaped = (part: string): string => part.replace(/[!%_]/g, (sign) => `!${s
 export async function listJobs(
   reader: Reader,
   query: JobQuery & { readonly from?: number | undefined },
-): Promise<readonly Job[]> {
+): Promise<readonly Omit<Job, 'storyboard'>[]> {
   const params: SqlValue[] = []
   const bind = (value: SqlValue): string => `$${params.push(value)}`
   const [first, ...others] = Object.entries(query.labels ?? {})
@@ -94,9 +94,9 @@ export async function listJobs(
   ]
   const where = conditions.length === 0 ? '' : `where ${conditions.join(' and ')}`
   const rows = await reader.all(
-    `select ${jobColumns} from ${first ? 'job_labels labels cross join jobs' : 'jobs'} ${where}
+    `select ${factColumns} from ${first ? 'job_labels labels cross join jobs' : 'jobs'} ${where}
      order by ${id} desc limit ${bind(query.limit)}`,
     params,
   )
-  return rows.map(jobOf)
+  return rows.map(factsOf)
 }

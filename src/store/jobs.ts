@@ -10,19 +10,21 @@ import { json, jsonOrNull, number, numberOrNull, quoted, text, textOrNull } from
 /** A film's manifest is shorter than this; a longer result is another one's, and seldom wanted. */
 const manifestBytes = 2048
 
-export const jobColumns = `id, type, status, video_name, priority, parameters, storyboard, progress, error,
+/** Of a job without its storyboard. */
+export const factColumns = `id, type, status, video_name, priority, parameters, progress, error,
   estimated_micros, price_book, client_id, revision, authorised_micros, unknown_cost_accepted,
   run_at, deadline_at, paused_at, paused_reason, retry_policy, unmet, queue_at, approved_at, started_at, ended_at, inserted_at, updated_at,
   case when length(result) <= ${manifestBytes} then result end as manifest`
 
-export const jobOf = (row: Row): Job => ({
+const jobColumns = `${factColumns}, storyboard`
+
+export const factsOf = (row: Row): Omit<Job, 'storyboard'> => ({
   id: number(row, 'id'),
   type: text(row, 'type'),
   status: text(row, 'status') as JobStatus,
   videoName: text(row, 'video_name'),
   priority: number(row, 'priority'),
   parameters: json<Record<string, unknown>>(row, 'parameters'),
-  storyboard: json<Storyboard>(row, 'storyboard'),
   progress: json<Progress>(row, 'progress'),
   estimatedMicros: numberOrNull(row, 'estimated_micros'),
   priceBook: text(row, 'price_book'),
@@ -45,6 +47,8 @@ export const jobOf = (row: Row): Job => ({
   insertedAt: number(row, 'inserted_at'),
   updatedAt: number(row, 'updated_at'),
 })
+
+const jobOf = (row: Row): Job => ({ ...factsOf(row), storyboard: json<Storyboard>(row, 'storyboard') })
 
 const jobOrUndefined = (row: Row | undefined): Job | undefined => row && jobOf(row)
 
@@ -105,6 +109,14 @@ export async function insertJob(tx: Transaction, job: NewJob, now: number): Prom
     insertedAt: now,
     updatedAt: now,
   }
+}
+
+/** Jobs that have not ended: of a client, or of all where it is undefined. */
+export async function countOpenJobs(reader: Reader, clientId?: string): Promise<number> {
+  const row = await (clientId === undefined
+    ? reader.get('select count(*) as n from jobs where ended_at is null')
+    : reader.get('select count(*) as n from jobs where ended_at is null and client_id = $1', [clientId]))
+  return number(row!, 'n')
 }
 
 export const findJob = async (reader: Reader, id: number): Promise<Job | undefined> =>

@@ -35,6 +35,9 @@ export const insertKey = (
     [key.id, key.name, key.scopes.join(' '), key.hash, key.expiresAt, key.insertedAt],
   )
 
+export const countKeys = async (reader: Reader): Promise<number> =>
+  number((await reader.get('select count(*) as n from keys'))!, 'n')
+
 export async function findKey(reader: Reader, id: string): Promise<KeptKey | undefined> {
   const row = await reader.get('select * from keys where id = $1', [id])
   return row && keyOf(row)

@@ -114,6 +114,9 @@ export const setBudget = (tx: Transaction, name: string, limitMicros: number | n
     [name, limitMicros],
   )
 
+export const deleteBudget = (tx: Transaction, name: string): Promise<number> =>
+  tx.run('delete from budgets where name = $1', [name])
+
 export interface Pause {
   /** ms since the epoch. */
   readonly until: number

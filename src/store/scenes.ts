@@ -1,4 +1,5 @@
 import { type SceneStatus, inFlightAttemptStatuses, mayPrecede, sceneFollows } from '../job/lifecycle.ts'
+import type { Waiter } from '../job/queue.ts'
 import type { Failure, RenderSettings, Scene, Transition } from '../job/scene.ts'
 import type { Reader, Row, Transaction } from './database.ts'
 import { isUntaken } from './attempts.ts'
@@ -333,16 +334,19 @@ const clients = `with recursive waiting (client_id) as (
     from waiting where client_id is not null
   )
   select client_id,
-    (select min(queue_at) from jobs where jobs.client_id = waiting.client_id and queue_at is not null) as queue_at
+    (select min(queue_at) from jobs where jobs.client_id = waiting.client_id and queue_at is not null) as queue_at,
+    coalesce((select turn from turns where renderer = $1 and turns.client_id = waiting.client_id), 0) as last_turn
   from waiting where client_id is not null`
 
-/** The clients with jobs in the queue, and the place of the first job of each. */
+/** The clients with jobs in the queue, the place of the first job of each, and its last turn at a renderer. */
 export const listWaitingClients = async (
   reader: Reader,
-): Promise<readonly { readonly clientId: string; readonly queueAt: number }[]> =>
-  (await reader.all(clients)).map((row) => ({
+  renderer: string,
+): Promise<readonly Omit<Waiter, 'inFlight'>[]> =>
+  (await reader.all(clients, [renderer])).map((row) => ({
     clientId: text(row, 'client_id'),
     queueAt: number(row, 'queue_at'),
+    lastTurn: number(row, 'last_turn'),
   }))
 
 const waitingOf = (row: Row): WaitingScene => ({

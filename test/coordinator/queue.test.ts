@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { RefusedError } from '../../src/job/errors.ts'
-import { byTurn, pointMs } from '../../src/job/queue.ts'
+import { type Waiter, byTurn, pointMs } from '../../src/job/queue.ts'
 import { createClock } from '../clock.ts'
 import { kinds, newPlace, type Place } from '../store/open-database.ts'
 import { type HeldTask, type House, openHouse } from './house.ts'
@@ -121,6 +121,30 @@ describe.each(kinds)('the queue on %s', (kind) => {
     expect(await order(4)).toEqual([big, big, big, big])
   })
 
+  it('lets clients take turns where there is one place alone, whatever was approved first and whatever the clock says', async () => {
+    await open(1)
+    const owners = new Map<number, string>()
+    const ask = async (client: string, jobs: number): Promise<void> => {
+      for (let n = 0; n < jobs; n++) owners.set(await approved(1, ofClient(client, 1)), client)
+    }
+    const first = await behind()
+    await ask('a', 8)
+    clock.advance(minute)
+    await ask('b', 2)
+    await house.render(first)
+    const started = async (renders: number): Promise<string> =>
+      (await order(renders)).map((id) => owners.get(id)).join('')
+    expect(await started(5)).toBe('ababa')
+    const next = await house.next('render-scene')
+    expect(owners.get(next.jobId)).toBe('a')
+    clock.advance(-60 * minute)
+    await ask('b', 2)
+    await ask('c', 2)
+    await house.render(next)
+    // One that had no turn yet comes first, then the one whose turn is the longest ago.
+    expect(await started(8)).toBe('cbacbaaa')
+  })
+
   it('works on no more jobs at once than it may, and begins the next when one has ended', async () => {
     await open(4)
     await house.coordinator.setLimits({ jobs: 1 })
@@ -218,16 +242,51 @@ describe('whose turn it is', () => {
   const waiter = fc.record({
     clientId: fc.string(),
     inFlight: fc.nat(4),
+    lastTurn: fc.nat(4),
     queueAt: fc.integer({ min: 0, max: 1000 * pointMs }),
   })
 
-  it('is decided by what a client has in flight, and among equals by the place in the queue', () => {
+  it('is decided by what a client has in flight, by its last turn, and among equals by the place in the queue', () => {
     fc.assert(
       fc.property(waiter, waiter, (a, b) => {
         const turn = byTurn(a, b)
         if (a.inFlight !== b.inFlight) expect(Math.sign(turn)).toBe(Math.sign(a.inFlight - b.inFlight))
+        else if (a.lastTurn !== b.lastTurn) expect(Math.sign(turn)).toBe(Math.sign(a.lastTurn - b.lastTurn))
         else expect(Math.sign(turn)).toBe(Math.sign(a.queueAt - b.queueAt))
       }),
+    )
+  })
+
+  it('comes to every client before any has a second one, however many places there are', () => {
+    const clients = fc.uniqueArray(waiter, {
+      minLength: 2,
+      maxLength: 8,
+      selector: ({ clientId }) => clientId,
+    })
+    const work = fc.tuple(clients, fc.integer({ min: 1, max: 5 }), fc.array(fc.nat(100), { maxLength: 60 }))
+    fc.assert(
+      fc.property(work, ([all, places, ends]) => {
+        let waiters: readonly Waiter[] = all.map((one) => ({ ...one, inFlight: 0, lastTurn: 0 }))
+        const starts: string[] = []
+        const running: string[] = []
+        const change = (clientId: string, by: Partial<Waiter>, inFlight: number): void => {
+          waiters = waiters.map((one) =>
+            one.clientId === clientId ? { ...one, ...by, inFlight: one.inFlight + inFlight } : one,
+          )
+        }
+        for (const end of ends) {
+          if (running.length === places) change(running.splice(end % places, 1)[0]!, {}, -1)
+          const { clientId } = waiters.toSorted(byTurn)[0]!
+          running.push(clientId)
+          starts.push(clientId)
+          change(clientId, { lastTurn: starts.length }, 1)
+        }
+        if (places === 1)
+          for (let from = 0; from + all.length <= starts.length; from++)
+            expect(new Set(starts.slice(from, from + all.length)).size).toBe(all.length)
+        else expect(new Set(starts.slice(0, all.length)).size).toBe(Math.min(all.length, starts.length))
+      }),
+      { seed: 11 },
     )
   })
 })

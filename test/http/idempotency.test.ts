@@ -326,3 +326,47 @@ describe('a process that dies', () => {
     }
   })
 })
+
+test('an answer too long to be kept is made anew from the job, and no other job is made', async () => {
+  const scene = { asset_ids: [await house.picture(1)], prompt: 'x'.repeat(700) }
+  const body = { ...jobBody, storyboard: { scenes: Array.from({ length: 300 }, () => scene) } }
+  const before = await jobCount()
+  const first = await post('/api/v3/jobs', 'long', body)
+  const text = await first.text()
+  expect(text.length).toBeGreaterThan(200_000)
+  for (let n = 0; n < 2; n++) {
+    const again = await post('/api/v3/jobs', 'long', body)
+    expect(again.status).toBe(201)
+    expect(again.headers.get('idempotency-replayed')).toBe('true')
+    expect((await jsonOf(again)).job_id).toBe(JSON.parse(text).job_id)
+  }
+  expect(await jobCount()).toBe(before + 1)
+  const kept = await house.database.get(
+    `select length(body) as n from requests where idempotency_key = 'long'`,
+  )
+  expect(kept).toEqual({ n: null })
+})
+
+test('no caller has more than 20,000 answers kept within a day', async () => {
+  const full = await openHouse({ host: clock })
+  try {
+    await full.database.transaction((tx) =>
+      tx.run(
+        `with recursive numbers (n) as (select 1 union all select n + 1 from numbers where n < 20000)
+         insert into requests (principal, target, idempotency_key, fingerprint, status, inserted_at)
+         select 'local', 'POST /x', n, $1, 200, $2 from numbers`,
+        [new Uint8Array([1]), clock.now()],
+      ),
+    )
+    const options = { app: full.app }
+    const refused = await post('/api/v3/pause', 'one-more', {}, options)
+    expect(refused.status).toBe(429)
+    expect(refused.headers.get('retry-after')).toBe('60')
+    expect((await jsonOf(refused)).reason).toContain('at most 20000')
+    expect((await full.coordinator.limits()).stop).toBeUndefined()
+    clock.advance(day + 1)
+    expect((await post('/api/v3/pause', 'one-more', {}, options)).status).toBe(200)
+  } finally {
+    await full.close()
+  }
+})

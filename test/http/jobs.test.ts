@@ -1,5 +1,8 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { JobAnswer } from '../../src/http/jobs.ts'
+import type { JobAnswer, JobsAnswer } from '../../src/http/jobs.ts'
 import type { ScenesAnswer } from '../../src/http/scenes.ts'
 import { type House, jsonOf, openHouse } from './house.ts'
 
@@ -124,6 +127,55 @@ describe('a job', () => {
   })
 })
 
+describe('too many jobs', () => {
+  test('of one client that have not ended are refused, not those of another; then those of all', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'many-jobs-'))
+    let full = await openHouse({ folder })
+    const reopen = async (): Promise<void> => {
+      await full.close()
+      full = await openHouse({ folder })
+    }
+    try {
+      const ofClient = { parameters: { client_id: 'busy' } }
+      const { job_id } = await full.job(1, ofClient)
+      const copy = (count: number, clientId: string): Promise<number> =>
+        full.database.transaction((tx) =>
+          tx.run(
+            `with recursive numbers (n) as (select 1 union all select n + 1 from numbers where n < $2)
+             insert into jobs (type, status, video_name, priority, parameters, storyboard, progress, price_book, client_id,
+               inserted_at, updated_at)
+             select type, status, video_name, priority, '{}', '{}', '{}', price_book, $3, inserted_at, updated_at
+             from numbers, jobs where jobs.id = $1`,
+            [job_id, count, clientId],
+          ),
+        )
+      await copy(19_998, 'busy')
+      await reopen()
+      await full.job(1, ofClient)
+      await expect(full.job(1, ofClient)).rejects.toThrow(
+        'busy has 20000 jobs that have not ended, and no more are taken: wait for some, or cancel some',
+      )
+      await full.coordinator.cancelJob(job_id)
+      await full.job(1, ofClient)
+      await full.job(1)
+      await copy(80_000, 'all the others')
+      await reopen()
+      const body = { type: 'property_photos', parameters: { photos: [{ asset_id: await full.picture(0) }] } }
+      const refused = await full.app.request('/api/v3/jobs', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      })
+      expect(refused.status).toBe(429)
+      expect(refused.headers.get('retry-after')).toBe('60')
+      expect(await jsonOf(refused)).toMatchObject({ error: 'Too many jobs', limit: 100_000 })
+    } finally {
+      await full.close()
+      await rm(folder, { recursive: true })
+    }
+  })
+})
+
 describe('the list of jobs', () => {
   test('is read page by page, newest first, each job once', async () => {
     const made: number[] = []
@@ -137,6 +189,34 @@ describe('the list of jobs', () => {
       cursor = page.next_cursor
     } while (cursor)
     expect(seen).toEqual(made)
+  })
+
+  test('leaves out what is long, and ends a page that is, without losing a job', async () => {
+    const own = Object.fromEntries(Array.from({ length: 64 }, (_, n) => [`m${n}`, 'x'.repeat(980)]))
+    const ids: number[] = []
+    for (let n = 0; n < 30; n++)
+      ids.unshift((await house.job(1, { parameters: { heavy: 'yes', ...own } })).job_id)
+    const long = await house.job(20, { parameters: { heavy: 'yes', note: 'x'.repeat(2000), short: [1] } })
+    const found: number[] = []
+    let cursor: string | null = null
+    do {
+      const at: string = cursor === null ? '' : `&cursor=${cursor}`
+      const text = await (await house.app.request(`/api/v3/jobs?heavy=yes&limit=200${at}`)).text()
+      expect(text.length).toBeLessThan(1_300_000)
+      const page: JobsAnswer = JSON.parse(text)
+      expect(page.jobs.length).toBeGreaterThan(0)
+      found.push(...page.jobs.map(({ job_id }) => job_id))
+      if (cursor === null)
+        expect(page.jobs[0]).toMatchObject({
+          job_id: long.job_id,
+          parameters: { heavy: 'yes', short: [1] },
+          left_out: ['photos', 'note'],
+        })
+      cursor = page.next_cursor
+    } while (cursor !== null)
+    expect(found).toEqual([long.job_id, ...ids])
+    const whole = await jsonOf(house.app.request(`/api/v3/jobs/${long.job_id}`))
+    expect(whole.parameters).toMatchObject({ note: 'x'.repeat(2000), photos: { length: 20 } })
   })
 
   test('is filtered by status, type and any free members', async () => {
@@ -153,7 +233,7 @@ describe('the list of jobs', () => {
     } = wanted
     const { currency, estimated, approved, reserved, spent, price_book } = listed.costs
     const costs = { currency, estimated, approved, reserved, spent, price_book }
-    expect(page.jobs).toEqual([{ ...listed, costs }])
+    expect(page.jobs).toEqual([{ ...listed, costs, left_out: [] }])
     expect(page.next_cursor).toBeNull()
     expect((await get(`/api/v3/jobs?${query.toString()}&type=image_pairs`)).jobs).toEqual([])
   })

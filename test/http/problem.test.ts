@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { deeperThan } from '../../src/http/body.ts'
 import { type House, jsonOf, openHouse } from './house.ts'
 
 let house: House
@@ -98,6 +97,20 @@ describe('a malformed address is 400 with the field and the reason', () => {
   })
 })
 
+const job = (parameters: object): Asked => post(JSON.stringify({ type: 'property_photos', parameters }))
+
+const put = (path: string, body: object): Asked => ({
+  path,
+  init: {
+    method: 'PUT',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  },
+})
+
+const clients = (count: number): object =>
+  Object.fromEntries(Array.from({ length: count }, (_, n) => [`client:${count}-${n}`, 1]))
+
 const deep = (levels: number): string => '['.repeat(levels) + ']'.repeat(levels)
 
 describe('a body that can’t be taken', () => {
@@ -106,6 +119,29 @@ describe('a body that can’t be taken', () => {
     ['is empty', post(''), 400, /empty/],
     ['is nested 100,000 deep', post(deep(100_000)), 400, /deeper than 64/],
     ['is nested 100,000 deep in objects', post('{"a":'.repeat(100_000)), 400, /deeper than 64/],
+    ['holds 60,000 values', post(`[${'0,'.repeat(60_000)}0]`), 400, /at most 50000 values/],
+    [
+      'has 257 members of its own in parameters',
+      job(Object.fromEntries(Array.from({ length: 257 }, (_, n) => [`m${n}`, n]))),
+      422,
+      /at most 256 members of your own, and has 257/,
+    ],
+    [
+      'has more than 64 kB of its own in parameters',
+      job({ own: 'é'.repeat(32_768) }),
+      422,
+      /at most 65536 bytes in members of your own, as JSON, and has 65546/,
+    ],
+    [
+      'has prompts that are long all together',
+      job({
+        prompt: 'x'.repeat(4000),
+        photos: Array.from({ length: 101 }, () => ({ asset_id: '0'.repeat(64) })),
+      }),
+      422,
+      /prompts of 404000 characters, those of all scenes together; at most 400000/,
+    ],
+    ['names 201 budgets', put('/api/v3/budgets', clients(201)), 422, /at most 200 budgets at once/],
     ['is not UTF-8', post(new Uint8Array([0x22, 0xff, 0x22])), 400, /UTF-8/],
     ['is text', post('{}', { 'content-type': 'text/plain' }), 415, /application\/json/],
     [
@@ -145,6 +181,30 @@ describe('a body that can’t be taken', () => {
       expect(response.headers.get('accept')).toBe('application/json')
   })
 
+  test('tells of 20 problems, and how many more there are', async () => {
+    const scenes = Array.from({ length: 30 }, () => ({ ['x'.repeat(3000)]: 1 }))
+    const { answer } = await ask(
+      post(JSON.stringify({ type: 'property_photos', parameters: {}, storyboard: { scenes } })),
+    )
+    expect(answer['problems']).toHaveLength(21)
+    expect(answer['problems'][20]).toEqual({
+      field: '',
+      reason: '40 more problems are left out: mend these first',
+    })
+    expect(JSON.stringify(answer).length).toBeLessThan(10_000)
+  })
+
+  test('sets no more than 1000 budgets in all, and takes others when some are lifted', async () => {
+    for (let n = 0; n < 5; n++)
+      expect((await ask(put('/api/v3/budgets', clients(200 - n)))).response.status).toBe(200)
+    const over = await ask(put('/api/v3/budgets', clients(150)))
+    expect(over.response.status).toBe(422)
+    expect(over.answer['reason']).toMatch(/at most 1000 budgets: lift some with null/)
+    const lifted = Object.fromEntries(Object.keys(clients(200)).map((name) => [name, null]))
+    expect((await ask(put('/api/v3/budgets', lifted))).response.status).toBe(200)
+    expect((await ask(put('/api/v3/budgets', clients(150)))).response.status).toBe(200)
+  })
+
   test('without a length is refused as soon as it is over the limit', async () => {
     let sent = 0
     const body = new ReadableStream({
@@ -165,12 +225,6 @@ describe('a body that can’t be taken', () => {
     expect(response.status).toBe(413)
     expect(answer['limit_bytes']).toBe(1 << 20)
     expect(sent).toBeLessThan(2 << 20)
-  })
-
-  test('brackets inside of strings are no depth', () => {
-    expect(deeperThan(`["${'['.repeat(100)}\\"${'{'.repeat(100)}"]`, 1)).toBe(false)
-    expect(deeperThan('[[]]', 1)).toBe(true)
-    expect(deeperThan('[[],[],[]]', 2)).toBe(false)
   })
 })
 

@@ -247,6 +247,35 @@ describe('a webhook that fails', () => {
     expect(disabled.reason).toBe('Every try failed for 5 days; the last one: It answered 500')
   })
 
+  it('is given up before it is sent where 5,000 of its job wait already, and the others are sent', async () => {
+    await using house = await openHouse()
+    await using receiver = await openReceiver()
+    receiver.answer({ status: 500 })
+    const jobId = await house.jobToldOfAt(receiver.url)
+    const [endpoint] = (await house.ask('GET', `/webhooks/endpoints?job_id=${jobId}`)).body.endpoints
+    await newest(house, endpoint.endpoint_id, ({ tries }) => tries === 1)
+    await house.database.transaction((tx) =>
+      tx.run(
+        `with recursive numbers (n) as (select 1 union all select n + 1 from numbers where n < 4998)
+         insert into webhook_deliveries (id, endpoint_id, origin, event_id, job_id, type, body, status, tries, failures,
+           next_at, inserted_at)
+         select 'd' || n, endpoint_id, origin, event_id + 1000000 + n, job_id, type, body, 'pending', 0, 0, $2, 0
+         from numbers, webhook_deliveries where endpoint_id = $1`,
+        [endpoint.endpoint_id, house.clock.now() + day],
+      ),
+    )
+    await house.tell('job_progress', jobId)
+    await house.tell('job_paused', jobId)
+    await newest(house, endpoint.endpoint_id, ({ type }) => type === 'job_paused')
+    const sent = await house.deliveries(endpoint.endpoint_id)
+    expect(sent.find(({ type }) => type === 'job_progress')).not.toMatchObject({ status: 'failed' })
+    expect(sent.find(({ type }) => type === 'job_paused')).toMatchObject({
+      status: 'failed',
+      tries: 0,
+      last_error: '5000 messages wait for the endpoint, and no more are taken',
+    })
+  })
+
   it('is forgiven by one that is taken', async () => {
     await using house = await openHouse()
     await using receiver = await openReceiver()

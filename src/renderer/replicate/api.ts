@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import type { Host } from '../../host.ts'
+import { createJsonReader } from '../../json-reader.ts'
 
 export interface ApiRequest {
   readonly method: 'GET' | 'POST'
@@ -70,9 +71,18 @@ export const createDeadlineMs = 60_000
 export const deadlineMs = 30_000
 
 /** For one prediction, with its logs. */
-export const answerBytes = 2 ** 20
+export const answerBytes = 8 * 2 ** 20
 /** For 100 predictions, each of whose inputs may hold pictures. */
-export const pageBytes = 32 * 2 ** 20
+export const pageBytes = 64 * 2 ** 20
+
+/**
+ * What is kept of an answer while it comes in: the one place where a provider's text is shortened, before any pattern, log
+ * or row sees it. A picture that was sent along begins with its mark; the output of a language model has a value for each word.
+ */
+const answerBounds = { values: 500_000, textBytes: 8192, keptBytes: 8 * 2 ** 20 }
+
+/** What a provider says as an object rather than a text, in as many characters. */
+export const asWords = (told: string): string => told.slice(0, answerBounds.textBytes)
 
 /** @throws {TypeError} where the address or the token can't be used. */
 export function createApi({ baseUrl, token, host, fetch }: ApiOptions): Api {
@@ -91,16 +101,15 @@ export function createApi({ baseUrl, token, host, fetch }: ApiOptions): Api {
 
   const answer = async (response: Response, maxBytes: number): Promise<Answer> => {
     const { status, ok, headers } = response
-    if (ok) return { kind: 'ok', json: JSON.parse(await readText(response, maxBytes)) }
+    if (ok) return { kind: 'ok', json: await readJson(response, maxBytes) }
     // The status alone is proof; the words may be missing.
-    const body = await readText(response, maxBytes).catch(() => '')
-    const words = wordsOf(body)
+    const words = quote(wordsOf(await readJson(response, maxBytes).catch(() => undefined)))
     const waitMs = askedWaitMs(headers.get('retry-after'), words, host.now())
     return {
       kind: 'status',
       status,
       explained: words !== '',
-      words: quote(words) || `HTTP ${status}`,
+      words: words || `HTTP ${status}`,
       waitMs: waitMs ?? (status === 429 ? throttledWaitMs : null),
     }
   }
@@ -180,15 +189,16 @@ export async function withDeadline<Result>(
   }
 }
 
-async function readText(response: Response, maxBytes: number): Promise<string> {
-  const chunks: Uint8Array[] = []
+/** @throws where it is longer than `maxBytes`, over `answerBounds`, or no JSON. */
+async function readJson(response: Response, maxBytes: number): Promise<unknown> {
+  const reader = createJsonReader(answerBounds)
   let size = 0
   for await (const chunk of response.body ?? []) {
     size += chunk.length
     if (size > maxBytes) throw new Error(`more than ${maxBytes} bytes`)
-    chunks.push(chunk)
+    reader.write(chunk)
   }
-  return Buffer.concat(chunks).toString()
+  return JSON.parse(reader.bytes().toString())
 }
 
 /** The error below the "fetch failed" that says nothing. */
@@ -238,19 +248,17 @@ function provesUnsent(error: unknown): boolean {
 const wordsShape = z.object({ detail: z.string().optional().catch(undefined), title: z.string().optional() })
 
 /** Replicate explains itself in JSON; a page is a proxy's. */
-function wordsOf(body: string): string {
-  try {
-    const { detail, title } = wordsShape.parse(JSON.parse(body))
-    return detail || title || ''
-  } catch {
-    return ''
-  }
+function wordsOf(told: unknown): string {
+  const { detail, title } = wordsShape.safeParse(told).data ?? {}
+  return detail || title || ''
 }
 
 const wordsLength = 500
 
 function shorten(text: string): string {
-  const plain = text.replaceAll(/[\p{Cc}\p{Cf}\p{Cs}\s]+/gu, ' ').trim()
+  const plain = asWords(text)
+    .replaceAll(/[\p{Cc}\p{Cf}\p{Cs}\s]+/gu, ' ')
+    .trim()
   // Not through the middle of a character.
   return plain.length <= wordsLength ? plain : plain.slice(0, wordsLength).replace(/[\ud800-\udbff]$/, '')
 }
@@ -260,7 +268,7 @@ const throttledWaitMs = 10_000
 const leastWaitMs = 1000
 const mostWaitMs = 600_000
 
-/** From `Retry-After`, in seconds or as a date, or from "Your rate limit resets in ~1m30s." */
+/** From `Retry-After`, in seconds or as a date, or from "Your rate limit resets in ~1m30s." `words`: as `quote` leaves them. */
 function askedWaitMs(retryAfter: string | null, words: string, now: number): number | null {
   const ms = retryAfterMs(retryAfter, now) ?? spokenMs(words)
   return ms === null ? null : Math.min(Math.max(ms, leastWaitMs), mostWaitMs)
@@ -276,8 +284,8 @@ function retryAfterMs(value: string | null, now: number): number | null {
 const unitMs: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 }
 
 function spokenMs(words: string): number | null {
-  const [, span = ''] = /resets in\s*~?\s*((?:\d+(?:\.\d+)?\s*(?:ms|h|m|s)\s*)+)/i.exec(words) ?? []
-  const parts = [...span.toLowerCase().matchAll(/(\d+(?:\.\d+)?)\s*(ms|h|m|s)/g)]
+  const [, span = ''] = /resets in ?~? ?((?:\d+(?:\.\d+)? ?(?:ms|h|m|s) ?)+)/i.exec(words) ?? []
+  const parts = [...span.toLowerCase().matchAll(/(\d+(?:\.\d+)?) ?(ms|h|m|s)/g)]
   if (parts.length === 0) return null
   return Math.ceil(
     parts.reduce((sum, [, amount = '', unit = '']) => sum + Number(amount) * (unitMs[unit] ?? 0), 0),

@@ -1,7 +1,7 @@
 /** A prediction as Replicate tells it, and what is read out of it. Pure. */
 import { z } from 'zod'
-import type { ProviderRender, ProviderTrouble } from '../provider.ts'
-import type { Api } from './api.ts'
+import type { FindMark, ListedRender, ProviderRender, ProviderTrouble } from '../provider.ts'
+import { type Api, asWords } from './api.ts'
 
 export const predictionId = z.string().regex(/^[a-z0-9]{5,64}$/)
 
@@ -35,10 +35,28 @@ const states: ReadonlyMap<string, ProviderRender['state']> = new Map([
   ['aborted', 'aborted'],
 ])
 
+// A status that isn't known is not known to be an end.
+const stateOf = ({ status }: Prediction): ProviderRender['state'] => states.get(status) ?? 'running'
+
+/** A row of a list: its input is looked into here and not kept. */
+export function listedRenderOf(
+  told: Prediction,
+  { clock }: Pick<Api, 'clock'>,
+  findMark: FindMark,
+): ListedRender {
+  const inputText = inputTextOf(told)
+  return {
+    id: told.id,
+    createdAt: clock.toOurs(told.created_at),
+    state: stateOf(told),
+    mark: (inputText === null ? undefined : findMark(inputText)) ?? null,
+    hasInput: inputText !== null,
+  }
+}
+
 /** `quote` makes the provider's words fit to be kept. */
 export function renderOf(told: Prediction, { quote, clock }: Pick<Api, 'quote' | 'clock'>): ProviderRender {
-  // A status that isn't known is not known to be an end.
-  const state = states.get(told.status) ?? 'running'
+  const state = stateOf(told)
   return {
     id: told.id,
     createdAt: clock.toOurs(told.created_at),
@@ -69,9 +87,12 @@ function textOf(value: unknown): string | null {
 const output = z.union([z.string(), z.object({ url: z.string() }).transform(({ url }) => url)])
 const webAddress = z.url({ protocol: /^https?$/ })
 
+/** Of a model that answers with a list. */
+const mostOutputs = 100
+
 /** Models answer with an address, a list of them, or an object that holds one. */
 function outputUrlOf(told: unknown): string | null {
-  const candidates: readonly unknown[] = Array.isArray(told) ? told : [told]
+  const candidates: readonly unknown[] = Array.isArray(told) ? told.slice(0, mostOutputs) : [told]
   const urls = candidates.map((candidate) => webAddress.safeParse(output.safeParse(candidate).data).data)
   return urls.find((url) => url !== undefined) ?? null
 }
@@ -94,7 +115,7 @@ const kinds: readonly (readonly [RegExp, Kind])[] = [
 ]
 
 function troubleOf(error: unknown, quote: (text: string) => string): ProviderTrouble {
-  const words = (typeof error === 'string' ? error : error ? textOf(error) : null) ?? ''
+  const words = asWords((typeof error === 'string' ? error : error ? textOf(error) : null) ?? '')
   const [, kind] = kinds.find(([pattern]) => pattern.test(words)) ?? []
   const reason = quote(words) || 'Replicate says that it failed, and not why'
   return { ...(kind ?? { code: 'render_failed', retry: true }), reason }

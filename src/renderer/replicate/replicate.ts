@@ -4,11 +4,12 @@ import type { Host } from '../../host.ts'
 import { type Catalogue, CatalogueError, modelsOf, renderInput } from '../../job/catalogue.ts'
 import type {
   FetchOutcome,
+  FindMark,
   ListOutcome,
+  ListedRender,
   PreparedOrder,
   Provider,
   ProviderOrder,
-  ProviderRender,
   ProviderTrouble,
   ReadOutcome,
   SubmitOutcome,
@@ -24,7 +25,14 @@ import {
 } from './api.ts'
 import { reachPictures } from './input.ts'
 import { fetchClip } from './output.ts'
-import { createdPrediction, prediction, predictionId, predictionPage, renderOf } from './prediction.ts'
+import {
+  createdPrediction,
+  listedRenderOf,
+  prediction,
+  predictionId,
+  predictionPage,
+  renderOf,
+} from './prediction.ts'
 import { notNow, refusalOf, refusedInput, unreachableWaitMs } from './refusal.ts'
 
 export interface ReplicateOptions {
@@ -123,7 +131,7 @@ export function createReplicate(options: ReplicateOptions): Replicate {
 
     read: (renderId, signal) => readOne('GET', renderId, '', signal),
     cancel: (renderId, signal) => readOne('POST', renderId, '/cancel', signal),
-    list: (window, signal) => list(window, api, signal),
+    list: (window, findMark, signal) => list(window, { api, findMark }, signal),
     fetchClip: (request, signal): Promise<FetchOutcome> => fetchClip(request, { api, host, fetch }, signal),
     webhookSecrets: secretsOf(api, host),
   }
@@ -188,7 +196,7 @@ const maxPages = 100
 /** All or nothing: that a render is not in a list proves something only where the list is whole. */
 async function list(
   { after, before }: { readonly after: number; readonly before?: number },
-  api: Api,
+  { api, findMark }: { readonly api: Api; readonly findMark: FindMark },
   signal: AbortSignal,
 ): Promise<ListOutcome> {
   const first = (): URL => {
@@ -198,7 +206,7 @@ async function list(
     return url
   }
   const theirTime = (ms: number): string => new Date(api.clock.toTheirs(ms)).toISOString()
-  const renders: ProviderRender[] = []
+  const renders: ListedRender[] = []
   let wasKnown = api.clock.isKnown()
   let url = first()
   for (let page = 0; page < maxPages; page++) {
@@ -213,7 +221,7 @@ async function list(
     }
     const told = predictionPage.safeParse(answer.json)
     if (!told.success) return unreadable('A page of the list is not as it should be')
-    renders.push(...told.data.results.map((one) => renderOf(one, api)))
+    renders.push(...told.data.results.map((one) => listedRenderOf(one, api, findMark)))
     if (told.data.next === null) return { kind: 'listed', renders }
     const next = URL.parse(told.data.next, url.href)
     // The token goes with the request.

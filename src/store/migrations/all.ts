@@ -8,6 +8,7 @@ import { timings } from './0006-timings.ts'
 import { retention } from './0007-retention.ts'
 import { crashes } from './0008-crashes.ts'
 import { fetchedClips } from './0009-fetched-clips.ts'
+import { bounds } from './0010-bounds.ts'
 
 /** In the order they are applied. One that has been released is never changed: add another. */
 export const migrations: readonly Migration[] = [
@@ -20,4 +21,5 @@ export const migrations: readonly Migration[] = [
   retention,
   crashes,
   fetchedClips,
+  bounds,
 ]

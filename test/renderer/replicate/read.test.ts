@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import type { ProviderRender } from '../../../src/renderer/provider.ts'
 import { createClock } from '../../clock.ts'
+import { longestBlock } from '../../longest-block.ts'
 import {
   catalogue,
   hurriedHost,
@@ -173,6 +174,7 @@ describe('a render', () => {
 describe('a list', () => {
   const after = Date.UTC(2026, 10, 25, 10)
   const ids = ['aaaaaaaa', 'bbbbbbbb', 'cccccccc']
+  const findMark = (inputText: string) => (inputText.includes(order.mark) ? order.mark : undefined)
 
   it('is all pages, of the window that was asked for', async () => {
     await using server = await serve((response, { path, headers }) => {
@@ -180,7 +182,7 @@ describe('a list', () => {
       const next = page < 2 ? `http://${headers.host}/v1/predictions?cursor=${page + 1}` : null
       json(response, 200, { previous: null, next, results: [told({ id: ids[page] })] })
     })
-    const outcome = await replicateAt(server.url).list({ after, before: after + 60_000 }, never)
+    const outcome = await replicateAt(server.url).list({ after, before: after + 60_000 }, findMark, never)
     expect(outcome.kind === 'listed' && outcome.renders.map(({ id }) => id)).toEqual(ids)
     // The first page is asked for once more when the provider's clock is known.
     expect(server.received.slice(2).map(({ path }) => path)).toEqual([
@@ -199,7 +201,7 @@ describe('a list', () => {
       response.setHeader('date', theirNow.toUTCString())
       json(response, 200, { next: null, results: [told({ created_at: theirNow.toISOString() })] })
     })
-    const outcome = await replicateAt(server.url).list({ after: Date.now() }, never)
+    const outcome = await replicateAt(server.url).list({ after: Date.now() }, findMark, never)
     const [, second] = server.received.map(({ path }) => new URL(path, server.url).searchParams)
     expect(Date.parse(second!.get('created_after')!)).toBeCloseTo(theirNow.getTime(), secondsApart)
     const createdAt = outcome.kind === 'listed' ? outcome.renders[0]!.createdAt : 0
@@ -211,12 +213,59 @@ describe('a list', () => {
       response.sendDate = false
       json(response, 200, { next: null, results: [] })
     })
-    expect(await replicateAt(server.url).list({ after }, never)).toMatchObject({ kind: 'failed' })
+    expect(await replicateAt(server.url).list({ after }, findMark, never)).toMatchObject({ kind: 'failed' })
   })
 
   it('is empty where there is nothing', async () => {
     await using server = await serve((response) => json(response, 200, { next: null, results: [] }))
-    expect(await replicateAt(server.url).list({ after }, never)).toEqual({ kind: 'listed', renders: [] })
+    expect(await replicateAt(server.url).list({ after }, findMark, never)).toEqual({
+      kind: 'listed',
+      renders: [],
+    })
+  })
+
+  it('keeps of pages full of pictures no more than the marks in them', async () => {
+    const picture = (start: string): string => `data:image/jpeg;${start};base64,${'A'.repeat(250_000)}`
+    const results = [
+      told({ id: ids[0], input: { image: picture(`attempt=${order.mark}`), last_frame: picture('n=2') } }),
+      told({ id: ids[1], input: { image: picture('attempt=wc-of-somebody-else') } }),
+      told({ id: ids[2], input: {}, data_removed: true }),
+      ...Array.from({ length: 97 }, (_, n) =>
+        told({ id: `other${n}`, input: { image: picture('x'), end: picture('y') } }),
+      ),
+    ]
+    await using server = await serve((response) => json(response, 200, { next: null, results }))
+    const outcome = await replicateAt(server.url).list({ after }, findMark, never)
+    if (outcome.kind === 'failed') throw new Error(outcome.reason)
+    expect(outcome.renders).toHaveLength(100)
+    expect(outcome.renders.slice(0, 3)).toMatchObject([
+      { id: ids[0], mark: order.mark, hasInput: true },
+      { id: ids[1], mark: null, hasInput: true },
+      { id: ids[2], mark: null, hasInput: false },
+    ])
+    expect(JSON.stringify(outcome).length).toBeLessThan(20_000)
+  })
+
+  it.each([
+    [
+      'too many bytes',
+      `{"next":null,"results":[],"more":"${'x'.repeat(64 * 2 ** 20)}"}`,
+      'more than 67108864 bytes',
+    ],
+    [
+      'too many values',
+      `{"next":null,"results":[${'0,'.repeat(500_000)}0]}`,
+      'must hold at most 500000 values',
+    ],
+    [
+      'too many texts',
+      `{"next":null,"results":[${`"${'x'.repeat(8000)}",`.repeat(1100)}0]}`,
+      'must have at most 8388608 bytes without its long texts',
+    ],
+  ])('is none where a page has %s', async (_name, page, reason) => {
+    await using server = await serve((response) => response.end(page))
+    const outcome = await replicateAt(server.url).list({ after }, findMark, never)
+    expect(outcome).toMatchObject({ kind: 'failed', reason: expect.stringContaining(reason) })
   })
 
   it('is none where one page is missing, unreadable or not known to be the last', async () => {
@@ -232,14 +281,30 @@ describe('a list', () => {
           ? json(response, status, second)
           : json(response, 200, { next: '/v1/predictions?cursor=1', results: [told()] }),
       )
-      expect(await replicateAt(server.url).list({ after }, never)).toMatchObject({ kind: 'failed' })
+      expect(await replicateAt(server.url).list({ after }, findMark, never)).toMatchObject({ kind: 'failed' })
       expect(server.received.filter(({ path }) => path.includes('cursor'))).toHaveLength(1)
     }
   })
 
+  it.each([
+    ['spaces', `resets in${' '.repeat(200_000)}x`],
+    ['digits', `resets in ${'1'.repeat(200_000)}`],
+    ['amounts', `resets in ${'1m '.repeat(70_000)}x`],
+    ['beginnings', 'resets in ~'.repeat(20_000)],
+    ['control characters', `resets in${'\u0000'.repeat(50_000)}`],
+  ])('holds nobody up when a refusal is words of many %s', async (_name, detail) => {
+    await using server = await serve((response) => json(response, 429, { detail }))
+    const { result, blockedMs } = await longestBlock(() =>
+      replicateAt(server.url).list({ after }, findMark, never),
+    )
+    expect(result).toMatchObject({ kind: 'failed' })
+    expect(result.kind === 'failed' && result.reason.length).toBeLessThanOrEqual(500)
+    expect(blockedMs).toBeLessThan(500)
+  })
+
   it('asks for patience when it is throttled', async () => {
     await using server = await serve((response) => json(response, 429, { detail: 'resets in ~4s' }))
-    expect(await replicateAt(server.url).list({ after }, never)).toMatchObject({
+    expect(await replicateAt(server.url).list({ after }, findMark, never)).toMatchObject({
       kind: 'failed',
       waitMs: 4000,
     })
@@ -250,7 +315,7 @@ describe('a list', () => {
     await using server = await serve((response) =>
       json(response, 200, { next: `${stranger.url}/v1/predictions?cursor=1`, results: [] }),
     )
-    expect(await replicateAt(server.url).list({ after }, never)).toMatchObject({ kind: 'failed' })
+    expect(await replicateAt(server.url).list({ after }, findMark, never)).toMatchObject({ kind: 'failed' })
     expect(stranger.received).toEqual([])
   })
 
@@ -258,7 +323,7 @@ describe('a list', () => {
     await using server = await serve((response) =>
       json(response, 200, { next: '?cursor=again', results: [] }),
     )
-    expect(await replicateAt(server.url).list({ after }, never)).toMatchObject({ kind: 'failed' })
+    expect(await replicateAt(server.url).list({ after }, findMark, never)).toMatchObject({ kind: 'failed' })
     expect(server.received).toHaveLength(100)
   })
 })

@@ -237,7 +237,7 @@ describe('refused is an order', () => {
   it('by its status alone, where the words are a page, too long or cut off', async () => {
     const page = await answeredWith(422, '<html>no</html>', { 'content-type': 'text/html' })
     expect(page.outcome).toMatchObject({ trouble: { code: 'bad_input', reason: 'HTTP 422' } })
-    const long = await answeredWith(422, `{"detail":"${'x'.repeat(2 ** 20)}"}`)
+    const long = await answeredWith(422, `{"detail":"${'x'.repeat(2 ** 23)}"}`)
     expect(long.outcome).toMatchObject({ trouble: { code: 'bad_input', reason: 'HTTP 422' } })
     await using server = await serveRaw((socket) =>
       socket.once('data', () => socket.end('HTTP/1.1 422 No\r\ncontent-length: 99\r\n\r\n{"detail":"so')),
@@ -271,7 +271,7 @@ describe('nobody knows of an order', () => {
     ['no id', '{"status":"starting"}'],
     ['an id that is none', '{"id":"../../account"}'],
     ['a list', '[]'],
-    ['more than it may', JSON.stringify(told({ logs: 'x'.repeat(2 ** 20) }))],
+    ['more than it may', JSON.stringify(told({ logs: 'x'.repeat(2 ** 23) }))],
   ])('that is answered 2xx with %s', async (_name, body) => {
     const { outcome, posts } = await answeredWith(201, body)
     expect(outcome).toMatchObject({ kind: 'unknown' })

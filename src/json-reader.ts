@@ -1,0 +1,105 @@
+/**
+ * JSON from outside while it comes in. How deep it is nested, how many values it holds and how long its texts are is known
+ * before `JSON.parse` makes values of it: what that costs, and every pattern that looks at a text, no length in bytes bounds.
+ */
+
+export interface JsonBounds {
+  /** Levels of arrays and objects. */
+  readonly depth?: number
+  /** Values in all, in arrays and objects. */
+  readonly values: number
+  /** Bytes that are kept of a text; the rest of a longer one is left out. Without it, texts stay whole. */
+  readonly textBytes?: number
+  /** Bytes that are kept in all. */
+  readonly keptBytes?: number
+}
+
+export class JsonBoundError extends Error {
+  override readonly name = 'JsonBoundError'
+}
+
+export interface JsonReader {
+  /** @throws {JsonBoundError} as soon as a bound is passed. */
+  write(chunk: Uint8Array): void
+  /** What was kept. */
+  bytes(): Buffer
+}
+
+const [quote, backslash, letterU, comma] = [0x22, 0x5c, 0x75, 0x2c]
+const [openList, closeList, openObject, closeObject] = [0x5b, 0x5d, 0x7b, 0x7d]
+const hexDigits = 4
+
+/** A byte that goes on with a character of UTF-8. */
+const isInside = (byte: number): boolean => (byte & 0xc0) === 0x80
+
+export function createJsonReader(bounds: JsonBounds): JsonReader {
+  const {
+    depth: mostDepth = Infinity,
+    values: mostValues,
+    textBytes = Infinity,
+    keptBytes = Infinity,
+  } = bounds
+  const kept: Buffer[] = []
+  let keptSize = 0
+  let depth = 0
+  let values = 1
+  let inText = false
+  let textSize = 0
+  let isLeftOut = false
+  /** Bytes that still belong to an escape, and whether the next one says which. */
+  let escaped = 0
+  let isEscapeHead = false
+
+  const keep = (part: Uint8Array): void => {
+    if (part.length === 0) return
+    keptSize += part.length
+    if (keptSize > keptBytes)
+      throw new JsonBoundError(`must have at most ${keptBytes} bytes without its long texts`)
+    // A copy: a part would keep all of its chunk in memory.
+    kept.push(
+      Number.isFinite(textBytes) ? Buffer.from(part) : Buffer.from(part.buffer, part.byteOffset, part.length),
+    )
+  }
+
+  return {
+    write(chunk) {
+      let from = 0
+      for (let at = 0; at < chunk.length; at++) {
+        const byte = chunk[at]!
+        if (!inText) {
+          if (byte === quote) {
+            inText = true
+            textSize = 0
+          } else if (byte === openList || byte === openObject) {
+            values++
+            if (++depth > mostDepth)
+              throw new JsonBoundError(`must not be nested deeper than ${mostDepth} levels`)
+          } else if (byte === closeList || byte === closeObject) depth--
+          else if (byte === comma) values++
+          if (values > mostValues) throw new JsonBoundError(`must hold at most ${mostValues} values`)
+          continue
+        }
+        if (escaped > 0) {
+          escaped = isEscapeHead && byte === letterU ? hexDigits : escaped - 1
+          isEscapeHead = false
+        } else if (byte === quote) {
+          inText = false
+          if (isLeftOut) from = at
+          isLeftOut = false
+        } else {
+          if (textSize >= textBytes && !isLeftOut && !isInside(byte)) {
+            keep(chunk.subarray(from, at))
+            isLeftOut = true
+          }
+          if (byte === backslash) {
+            escaped = 1
+            isEscapeHead = true
+          }
+        }
+        textSize++
+      }
+      if (!isLeftOut) keep(chunk.subarray(from))
+    },
+    bytes: () => Buffer.concat(kept),
+  }
+}
