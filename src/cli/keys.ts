@@ -30,6 +30,7 @@ const keyOptions = {
   url: { type: 'string' },
   name: { type: 'string' },
   scopes: { type: 'string' },
+  client: { type: 'string' },
   expires: { type: 'string' },
   grace: { type: 'string' },
 } as const
@@ -100,7 +101,7 @@ const deeds: Readonly<Record<string, Deed>> = {
       name: values.name,
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- which there are is the server's to say
       scopes: values.scopes.split(',').map((scope) => scope.trim()) as KeyRequest['scopes'],
-      ...given({ expires_at: values.expires }),
+      ...given({ expires_at: values.expires, client_id: values.client }),
     })
     if (values.json) return printJson(context, made)
     tellOnce(context, `Key ${made.name} may ${mayDo(made)} at ${place.where}.`, made)
@@ -145,22 +146,30 @@ async function keyNamed(place: KeyPlace, name: string): Promise<KeyAnswer> {
 const tellOnce = (context: CommandContext, sentence: string, { key }: NewKeyAnswer): void =>
   print(context, `${sentence} It is shown this once:`, '', key, '')
 
-const mayDo = ({ scopes }: KeyAnswer): string =>
-  scopes.includes('admin') ? 'do everything' : scopes.join(', ')
+const mayDo = ({ scopes, client_id }: KeyAnswer): string =>
+  `${scopes.includes('admin') ? 'do everything' : scopes.join(', ')}${client_id === null ? '' : ` for client ${client_id} alone`}`
 
-const keyRow = (name: string, prefix: string, scopes: string, used: string, state: string): string =>
-  `${fitted(name, 20)}  ${prefix.padEnd(16)}  ${scopes.padEnd(20)}  ${used.padEnd(16)}  ${state}`.trimEnd()
+const keyRow = (
+  name: string,
+  prefix: string,
+  scopes: string,
+  client: string,
+  used: string,
+  state: string,
+): string =>
+  `${fitted(name, 20)}  ${prefix.padEnd(16)}  ${scopes.padEnd(20)}  ${fitted(client, 12)}  ${used.padEnd(16)}  ${state}`.trimEnd()
 
 function keyLines({ keys: all }: KeysAnswer): string[] {
   if (all.length === 0)
     return ['There are no keys: coordinator keys create --name ops --scopes admin makes one']
   return [
-    keyRow('NAME', 'BEGINS WITH', 'MAY', 'LAST USED (UTC)', 'STATE'),
+    keyRow('NAME', 'BEGINS WITH', 'MAY', 'CLIENT', 'LAST USED (UTC)', 'STATE'),
     ...all.map((key) =>
       keyRow(
         key.name,
         key.prefix,
         key.scopes.join(','),
+        key.client_id ?? 'all',
         key.last_used_at === null ? 'never' : minuteOf(key.last_used_at),
         stateOf(key),
       ),

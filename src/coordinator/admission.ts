@@ -184,16 +184,23 @@ export async function sceneWait(
   reader: Reader,
   scene: Pick<
     WaitingScene,
-    'jobId' | 'clientId' | 'priceMicros' | 'authorisedMicros' | 'unknownCostAccepted' | 'renderKey' | 'forced'
+    | 'jobId'
+    | 'clientId'
+    | 'priceMicros'
+    | 'authorisedMicros'
+    | 'unknownCostAccepted'
+    | 'unapproved'
+    | 'renderKey'
+    | 'forced'
   >,
   treasury: Treasury,
   now: number,
 ): Promise<Waiting | undefined> {
   if (!scene.forced && (await isBeingRendered(reader, scene.renderKey))) return sameRenderWait
   if (scene.priceMicros === 0) return undefined
-  const { jobId, priceMicros, authorisedMicros, unknownCostAccepted } = scene
+  const { jobId, priceMicros, authorisedMicros, unknownCostAccepted, unapproved } = scene
   const [job, budgets] = [await treasury.moneyOfJob(jobId), await treasury.budgetsFor(scene)]
-  return moneyWait({ priceMicros, authorisedMicros, unknownCostAccepted, job, budgets }, now)
+  return moneyWait({ priceMicros, authorisedMicros, unknownCostAccepted, unapproved, job, budgets }, now)
 }
 
 /** Whether it was started: it may have taken a kept clip meanwhile. */

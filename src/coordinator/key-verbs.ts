@@ -85,7 +85,8 @@ export function createKeyVerbs({ database, host, log }: KeyVerbsOptions): KeyVer
       const { name } = request
       const id = host.secret(idBytes)
       const secret = newSecret(id)
-      const key = { id, name, scopes: request.scopes, hash: hashOf(secret), expiresAt, insertedAt: now }
+      const { scopes, client_id: clientId = null } = request
+      const key = { id, name, scopes, clientId, hash: hashOf(secret), expiresAt, insertedAt: now }
       const kept = await database.transaction(async (tx) => {
         if ((await insertKey(tx, key)) === 0)
           throw invalidField('name', 'is the name of another key, which may be revoked: choose a new one')

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import { Hono } from 'hono'
-import { accessByRoute } from './access.ts'
+import { accessByRoute, scopesFor } from './access.ts'
 
 /** A JSON schema, as far as it is looked at here. */
 export interface Schema {
@@ -310,7 +310,7 @@ function describe(route: string, operation: Operation): Operation {
     ...(naming && { operationId: naming.id, tags: [naming.tag] }),
     ...(naming?.summary !== undefined && { summary: naming.summary }),
     ...operation,
-    security: access === 'open' || access === 'uncounted' ? [] : [{ bearer: [access] }],
+    security: scopesFor(access).map((scope) => ({ bearer: [scope] })),
     ...(parameters.length > 0 && { parameters }),
     responses: { ...operation.responses, ...ofBytes(operation), default: otherwise },
   }
