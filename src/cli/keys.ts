@@ -149,27 +149,19 @@ const tellOnce = (context: CommandContext, sentence: string, { key }: NewKeyAnsw
 const mayDo = ({ scopes, client_id }: KeyAnswer): string =>
   `${scopes.includes('admin') ? 'do everything' : scopes.join(', ')}${client_id === null ? '' : ` for client ${client_id} alone`}`
 
-const keyRow = (
-  name: string,
-  prefix: string,
-  scopes: string,
-  client: string,
-  used: string,
-  state: string,
-): string =>
-  `${fitted(name, 20)}  ${prefix.padEnd(16)}  ${scopes.padEnd(20)}  ${fitted(client, 12)}  ${used.padEnd(16)}  ${state}`.trimEnd()
+const keyRow = (name: string, prefix: string, scopes: string, used: string, state: string): string =>
+  `${fitted(name, 20)}  ${prefix.padEnd(16)}  ${scopes.padEnd(20)}  ${used.padEnd(16)}  ${state}`.trimEnd()
 
 function keyLines({ keys: all }: KeysAnswer): string[] {
   if (all.length === 0)
     return ['There are no keys: coordinator keys create --name ops --scopes admin makes one']
   return [
-    keyRow('NAME', 'BEGINS WITH', 'MAY', 'CLIENT', 'LAST USED (UTC)', 'STATE'),
+    keyRow('NAME', 'BEGINS WITH', 'MAY', 'LAST USED (UTC)', 'STATE'),
     ...all.map((key) =>
       keyRow(
         key.name,
         key.prefix,
-        key.scopes.join(','),
-        key.client_id ?? 'all',
+        `${key.scopes.join(',')}${key.client_id === null ? '' : ` for ${key.client_id}`}`,
         key.last_used_at === null ? 'never' : minuteOf(key.last_used_at),
         stateOf(key),
       ),

@@ -172,7 +172,7 @@ const examples: Readonly<Record<string, unknown>> = {
     },
     video_name: '12 Elm Street',
   },
-  Approval: { max_cost: 0.8 },
+  Approval: { revision: 1, max_cost: 0.8 },
   RetryRequest: { reason: 'the provider is back' },
   Why: { reason: 'the client changed the order' },
   JobChange: { priority: 80, deadline_at: '2027-01-15T18:00:00Z' },

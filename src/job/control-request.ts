@@ -26,7 +26,9 @@ export const approvalRequest = z.strictObject({
   revision: z
     .int('must be a whole number')
     .optional()
-    .describe('Approves only this revision of the storyboard'),
+    .describe(
+      'Approves only this revision of the storyboard; needed once a job that costs something was changed',
+    ),
 })
 export type ApprovalRequest = z.infer<typeof approvalRequest>
 

@@ -1,9 +1,10 @@
 /** Who may only submit spends nothing: an approval names a sum and a revision, and holds for them alone. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { readCatalogue } from '../../src/job/catalogue.ts'
 import { listJobAttempts } from '../../src/store/attempts.ts'
-import { type Till, openTill, priceUsd, requestOf } from './till.ts'
-import { hour, minute } from './world.ts'
+import { type Till, openTill, priceUsd, requestOf, sceneOf } from './till.ts'
+import { assetOf, hour, minute } from './world.ts'
 
 interface Keys {
   readonly submit: string
@@ -35,15 +36,25 @@ const approveSeen = async (till: Till, jobId: number, key: string) => {
   return till.ask('POST', `/jobs/${jobId}/approve`, { revision: job.revision, max_cost }, key)
 }
 
+/** Twice the price of the other scenes. */
+const dear = (picture: number) => sceneOf(picture, { duration: 8 })
+
+/** A model whose price nobody knows. */
+const mystery = {
+  renderer: 'replicate',
+  input: { image: '{first_image}', prompt: '{prompt}' },
+  offers: [{ resolution: '720p', short_side: 720, seconds: [4], last_image: false, audio: false }],
+}
+
 describe('a change by a key that may only submit', () => {
   test('after the approval waits for another one, though it is cheaper, and the other scenes go on', async () => {
     await using till = await openTill({ maxConcurrency: 1 })
     const { submit, approve } = await keysFor(till)
-    const { job_id } = await made(till, submit, [{ ...dear(0) }, 1, 2])
+    const { job_id } = await made(till, submit, [dear(0), 1, dear(2)])
     expect((await approveSeen(till, job_id, approve)).status).toBe(200)
     await till.until(() => till.posts().length === 1)
     const [, , last] = await till.scenes(job_id)
-    const changed = await till.ask('PUT', scenePath(job_id, last), { prompt: 'Another look.' }, submit)
+    const changed = await till.ask('PUT', scenePath(job_id, last), { duration: 4 }, submit)
     expect(changed).toMatchObject({
       status: 200,
       body: { to_approve: priceUsd, revision: 2, scene: { waiting: { code: 'approval' } } },
@@ -54,7 +65,7 @@ describe('a change by a key that may only submit', () => {
     const waiting = await till.get(`/jobs/${job_id}`)
     expect(waiting).toMatchObject({
       status: 'processing',
-      costs: { approved: 1.6, spent: 1.2, to_pay: priceUsd, to_approve: priceUsd },
+      costs: { approved: 2, spent: 1.2, to_pay: priceUsd, to_approve: priceUsd },
       waiting: { code: 'approval', reason: 'it was changed after the approval, and costs $0.40' },
     })
     expect(await till.ask('POST', `/jobs/${job_id}/approve`, undefined, approve)).toMatchObject({
@@ -62,7 +73,7 @@ describe('a change by a key that may only submit', () => {
       body: { revision: 2, total_cost: 1.6, current_status: 'processing' },
     })
     expect((await approveSeen(till, job_id, approve)).status).toBe(200)
-    expect((await till.ended(job_id)).costs).toMatchObject({ approved: 1.6, spent: 1.6, to_approve: 0 })
+    expect((await till.ended(job_id)).costs).toMatchObject({ approved: 2, spent: 1.6, to_approve: 0 })
   })
 
   test('spends nothing of what was approved beyond the estimate', async () => {
@@ -104,7 +115,7 @@ describe('a change by a key that may only submit', () => {
   })
 
   test('never begins a job again that would go on with something paid', async () => {
-    await using till = await openTill({ fake: { rates: {} } })
+    await using till = await openTill()
     const { submit, approve } = await keysFor(till)
     const { job_id } = await made(till, submit, [0, 1])
     for (const [method, path] of [
@@ -126,11 +137,37 @@ describe('a change by a key that may only submit', () => {
     expect(till.posts()).toHaveLength(2)
   })
 
-  const dear = (picture: number) => ({
-    asset_ids: [picture.toString(16).padStart(64, '0')],
-    duration: 8,
-    model: 'google/veo-3.1-fast',
-    prompt: 'A slow look around.',
+  test('that takes out what has failed leaves the rest to a retry, which is an approval', async () => {
+    await using till = await openTill({ maxConcurrency: 1, fake: { plan: { 1: 'fails_content' } } })
+    const { submit, approve } = await keysFor(till)
+    const { job_id } = await made(till, submit, [0, 1])
+    await approveSeen(till, job_id, approve)
+    expect((await till.ended(job_id)).status).toBe('failed')
+    const [failed] = await till.scenes(job_id)
+    expect((await till.ask('DELETE', scenePath(job_id, failed), undefined, submit)).status).toBe(200)
+    await till.pass(hour)
+    expect([(await till.get(`/jobs/${job_id}`)).status, till.posts().length]).toEqual(['failed', 1])
+    expect((await till.ask('POST', `/jobs/${job_id}/retry`, undefined, approve)).status).toBe(200)
+    expect((await till.ended(job_id)).costs.spent).toBe(priceUsd)
+  })
+
+  test('of an unknown price is not what was accepted before', async () => {
+    const catalogue = readCatalogue({ version: 'own', currency: 'USD', models: { 'acme/mystery': mystery } })
+    await using till = await openTill({ catalogue, maxConcurrency: 1 })
+    const { submit, approve } = await keysFor(till)
+    const { job_id } = await made(till, submit, [sceneOf(0, { model: 'acme/mystery' }), 1, 2])
+    await till.ask('POST', `/jobs/${job_id}/approve`, { accept_unknown_cost: true, max_cost: 5 }, approve)
+    await till.until(() => till.posts().length === 1)
+    const [, , last] = await till.scenes(job_id)
+    const { body } = await till.ask('PUT', scenePath(job_id, last), { model: 'acme/mystery' }, submit)
+    expect(body.to_approve).toBe(null)
+    await till.pass(hour)
+    expect(till.posts()).toHaveLength(2)
+    const again = { revision: body.revision, max_cost: 5 }
+    expect((await till.ask('POST', `/jobs/${job_id}/approve`, again, approve)).status).toBe(422)
+    const accepted = { ...again, accept_unknown_cost: true }
+    expect((await till.ask('POST', `/jobs/${job_id}/approve`, accepted, approve)).status).toBe(200)
+    expect((await till.ended(job_id)).status).toBe('completed')
   })
 
   test('never spends more than was approved, whatever it is', async () => {
@@ -142,7 +179,7 @@ describe('a change by a key that may only submit', () => {
           fc.record({ prompt: fc.constantFrom('One look.', 'Another look.', 'A slow look around.') }),
           fc.record({ duration: fc.constantFrom(4, 6, 8) }),
           fc.record({ audio: fc.boolean() }),
-          fc.record({ asset_ids: fc.nat(4).map((index) => [index.toString(16).padStart(64, '0')]) }),
+          fc.record({ asset_ids: fc.nat(4).map((index) => [assetOf(index)]) }),
           fc.record({ model: fc.constantFrom('google/veo-3.1', 'google/veo-3.1-fast') }),
         ),
       }),
@@ -201,9 +238,31 @@ describe('a change by a key that may only submit', () => {
           expect(till.billedUsd()).toBeLessThanOrEqual(approved.usd + 1e-9)
         },
       ),
-      { seed: 20261126, numRuns: 25 },
+      { seed: 20261126, numRuns: 15 },
     )
   })
+})
+
+test('what other clients spend is told to no key that does not see them', async () => {
+  await using till = await openTill({ budgets: { total: 500_000 } })
+  const { coordinator } = till.world.life!
+  await coordinator.letClientSee('acme', assetOf(0))
+  const bound = await keyFor(till, ['submit', 'approve'], { client_id: 'acme' })
+  const others = (await till.job([1])).job_id
+  await till.approve(others)
+  await till.ended(others)
+  const { job_id } = await made(till, bound, [0])
+  await approveSeen(till, job_id, bound)
+  const code = 'budget_total'
+  await till.until(async () => (await till.get(`/jobs/${job_id}`)).waiting?.code === code)
+  expect((await till.get(`/jobs/${job_id}`)).waiting.reason).toContain(
+    'of the budget total of $0.50 only $0.10',
+  )
+  const reason = 'what may be spent for all clients leaves too little'
+  const { body: job } = await till.ask('GET', `/jobs/${job_id}`, undefined, bound)
+  expect(job.waiting).toMatchObject({ code, reason })
+  const { body: list } = await till.ask('GET', `/jobs/${job_id}/scenes`, undefined, bound)
+  expect(list.scenes[0].waiting).toMatchObject({ code, reason })
 })
 
 describe('a job with paid work', () => {
@@ -216,7 +275,7 @@ describe('a job with paid work', () => {
     ]
     const begun = async (key: string): Promise<number> => {
       // Bound keys use the photographs of their client alone, and none is taken in here.
-      await till.world.life!.coordinator.letClientSee('acme', '0'.repeat(64))
+      await till.world.life!.coordinator.letClientSee('acme', assetOf(0))
       const { job_id } = await made(till, key, [0], { force: true })
       const posts = till.posts().length
       await approveSeen(till, job_id, approve)
