@@ -121,11 +121,6 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
     return { job: (await findJob(tx, job.id))!, scene: after, toApproveMicros }
   }
 
-  /** What is to be rendered is not what was approved. */
-  const leaveUnapproved = async (tx: Transaction, job: Job, scene: Scene, asked: Asked | undefined) => {
-    if (job.status !== 'pending' && !mayApprove(asked?.actor)) await setSceneUnapproved(tx, scene.id)
-  }
-
   const renderAnew = async (tx: Transaction, scene: Scene, forced: boolean): Promise<void> => {
     await setSceneAnew(tx, scene.id, forced, host.now())
     // Its job may be about to fail because of it.
@@ -239,6 +234,16 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
     }
     return attempt.id
   }
+}
+
+/** What is to be rendered is not what was approved. */
+async function leaveUnapproved(
+  tx: Transaction,
+  job: Job,
+  scene: Scene,
+  asked: Asked | undefined,
+): Promise<void> {
+  if (job.status !== 'pending' && !mayApprove(asked?.actor)) await setSceneUnapproved(tx, scene.id)
 }
 
 /** The scene and its job. @throws {RefusedError} where either is not there, or they don't belong together. */

@@ -366,12 +366,13 @@ export function createFeed({ database, pubsub, host, log }: FeedOptions): Feed {
     },
 
     async page({ limit, ...query }) {
+      const isFiltered = query.types !== undefined || !isEverything(query.reach ?? {})
       const { reset, ...start } = await begin(query)
       let { after } = start
       let isMore = true
       const events: JobEvent[] = []
       for (let lookedAt = 0; isMore && events.length < limit && lookedAt < mostLookedAt;) {
-        const size = query.types || query.reach ? readSize : Math.min(readSize, limit - events.length)
+        const size = isFiltered ? readSize : Math.min(readSize, limit - events.length)
         const read = await fromLog(after, query, size)
         const wanted = await reached(read.events, query)
         const taken = wanted.slice(0, limit - events.length)

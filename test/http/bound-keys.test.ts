@@ -124,20 +124,45 @@ const bodies: Readonly<Record<string, () => unknown>> = {
 
 /** About all clients: closed to a key that is bound to one. */
 const closed = new Set([
-  ...['readBudgets', 'setBudgets', 'readLimits', 'setLimits', 'pause', 'resume'],
-  ...['readStorage', 'pruneStorage', 'readMetrics'],
-  ...['listKeys', 'createKey', 'rotateKey', 'revokeKey'],
-  ...['listWebhookEndpoints', 'addWebhookEndpoint', 'readWebhookEndpoint', 'changeWebhookEndpoint'],
-  ...['removeWebhookEndpoint', 'readWebhookSecret', 'rotateWebhookSecret', 'testWebhookEndpoint'],
-  ...['listWebhookDeliveries', 'readWebhookDelivery', 'redeliverWebhook'],
-  ...['readSharedWebhookSecret', 'rotateSharedWebhookSecret'],
+  'readBudgets',
+  'setBudgets',
+  'readLimits',
+  'setLimits',
+  'pause',
+  'resume',
+  'readStorage',
+  'pruneStorage',
+  'readMetrics',
+  'listKeys',
+  'createKey',
+  'rotateKey',
+  'revokeKey',
+  'listWebhookEndpoints',
+  'addWebhookEndpoint',
+  'readWebhookEndpoint',
+  'changeWebhookEndpoint',
+  'removeWebhookEndpoint',
+  'readWebhookSecret',
+  'rotateWebhookSecret',
+  'testWebhookEndpoint',
+  'listWebhookDeliveries',
+  'readWebhookDelivery',
+  'redeliverWebhook',
+  'readSharedWebhookSecret',
+  'rotateSharedWebhookSecret',
 ])
 /** Tell nothing of any client. */
 const ofNobody = new Set(['isAlive', 'isReady'])
 /** Tell of the key's own client what they would tell of all. */
 const narrowed = new Set([
-  ...['createJob', 'listJobs', 'approveJobs', 'cancelJobs', 'uploadAsset', 'estimateJob'],
-  ...['readLedger', 'events'],
+  'createJob',
+  'listJobs',
+  'approveJobs',
+  'cancelJobs',
+  'uploadAsset',
+  'estimateJob',
+  'readLedger',
+  'events',
 ])
 
 const filled = (path: string, job: number | string, scene: string, asset: string): string =>
@@ -163,7 +188,7 @@ const stateOf = async (): Promise<string> =>
     attempts: await house.database.all('select * from attempts where job_id = $1', [others.job]),
     budgets: await house.coordinator.budgets(),
     limits: await house.coordinator.limits(),
-    keys: (await house.coordinator.keys()).map(({ lastUsedAt: _, ...key }) => key),
+    keys: (await house.coordinator.keys()).map((key) => ({ ...key, lastUsedAt: null })),
     endpoints: await house.database.all('select * from webhook_endpoints'),
   })
 
@@ -176,9 +201,7 @@ describe('a key bound to a client', () => {
       const to = (job: number, scene: string, asset: string) =>
         ask(method.toUpperCase(), filled(path, job, scene, asset), bound, body)
       const response = await to(others.job, others.scene, others.asset)
-      const text = (await (response.headers.get('content-type') ?? '').startsWith('text/event-stream'))
-        ? ''
-        : await response.text()
+      const text = await response.text()
       // What was asked for may be said again.
       for (const mark of marks().filter((one) => one !== others.asset || !isOfAsset(path)))
         expect(text, `${id} tells ${mark}`).not.toContain(mark)

@@ -1,5 +1,5 @@
 /** Who may only submit spends nothing: an approval names a sum and a revision, and holds for them alone. */
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { readCatalogue } from '../../src/job/catalogue.ts'
 import { listJobAttempts } from '../../src/store/attempts.ts'

@@ -94,9 +94,16 @@ describe.each(kinds)('migrations on %s', (kind) => {
         [new Uint8Array(32)],
       )
       for (const statement of [
-        ...[asset(one), asset(other), job(1, 'acme', 1), job(2, '', 3), job(3, 'acme', 1)],
-        ...[scene('s1', 1, [one]), scene('s2', 2, [other]), scene('s3', 3, [one, other])],
-        ...[made(1, 'shop'), made(2, 'local')],
+        asset(one),
+        asset(other),
+        job(1, 'acme', 1),
+        job(2, '', 3),
+        job(3, 'acme', 1),
+        scene('s1', 1, [one]),
+        scene('s2', 2, [other]),
+        scene('s3', 3, [one, other]),
+        made(1, 'shop'),
+        made(2, 'local'),
       ])
         await tx.run(statement)
     })
