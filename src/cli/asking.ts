@@ -70,9 +70,17 @@ export function clientFor(
 /** How the same server is named in a command that is suggested. */
 export const atUrl = (url: string): string => (url === remoteOptions.url.default ? '' : ` --url ${url}`)
 
-/** The command that approves a job at the same server; `toApprove` is null where a price is unknown. */
-export const approvalCommand = (jobId: number, toApprove: number | null, url: string): string =>
-  `coordinator approve ${jobId}${toApprove === null ? ' --accept-unknown-cost' : ''}${atUrl(url)}`
+export const revisionOption = (revision: number | undefined): string =>
+  revision === undefined ? '' : ` --revision ${revision}`
+
+/** The command that approves a job at the same server; `toApprove` is null where a price is unknown, `revision` of a changed job. */
+export const approvalCommand = (
+  jobId: number,
+  toApprove: number | null,
+  url: string,
+  revision?: number,
+): string =>
+  `coordinator approve ${jobId}${revisionOption(revision)}${toApprove === null ? ' --accept-unknown-cost' : ''}${atUrl(url)}`
 
 /** Whether there is a person who could answer. */
 export const canAsk = ({ terminal }: CommandContext): boolean => process.stdin.isTTY && terminal.out.isTTY

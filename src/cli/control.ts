@@ -1,5 +1,12 @@
 /** What is done with jobs that are there: let spend, ended, tried again, changed, let rest. */
-import { ApiError, type BatchAnswer, type JobAnswer, type RetryAnswer } from '../client/client.ts'
+import {
+  ApiError,
+  type ApprovalRequest,
+  type BatchAnswer,
+  type JobAnswer,
+  type RetryAnswer,
+  approvalOf as shownApproval,
+} from '../client/client.ts'
 import {
   atUrl,
   canAsk,
@@ -10,40 +17,70 @@ import {
   printJson,
   printRefused,
   remoteOptions,
+  revisionOption,
   someIds,
 } from './asking.ts'
 import { type Client, problemWords } from './client.ts'
 import { CommandError, usageError } from './command-error.ts'
 import { type Command, type CommandContext, command } from './command.ts'
 import { given, numberOf, textOrNone } from './option.ts'
+import { planLines, planOfJob } from './view.ts'
 import { count, minuteOf, spokenCost } from './words.ts'
 
 const approvalOptions = {
   ...remoteOptions,
   'max-cost': { type: 'string' },
   'accept-unknown-cost': { type: 'boolean', default: false },
+  revision: { type: 'string' },
 } as const
 
 const approvalOf = (values: {
   readonly 'max-cost'?: string | undefined
   readonly 'accept-unknown-cost': boolean
+  readonly revision?: string | undefined
 }) => ({
-  ...given({ max_cost: numberOf('max-cost', values['max-cost']) }),
+  ...given({
+    max_cost: numberOf('max-cost', values['max-cost']),
+    revision: numberOf('revision', values.revision),
+  }),
   ...(values['accept-unknown-cost'] && { accept_unknown_cost: true }),
 })
 
 export const approve: Command = command(approvalOptions, async (context, { values, positionals }) => {
   const ids = someIds(positionals, 'approve')
+  if (ids.length > 1 && values.revision !== undefined)
+    throw usageError('--revision is of one job: approve the others by themselves')
   const approval = approvalOf(values)
   const client = clientFor(values, context)
-  if (ids.length > 1) {
-    const batch = await client.approveJobs({ ...approval, job_ids: ids })
-    return tellBatch(batch, 'approved', values.json, context)
-  }
-  const answer = await client.approveJob(ids[0]!, approval)
-  if (values.json) printJson(context, answer)
-  else print(context, `Job ${answer.job_id} is approved`)
+  return each(ids, { json: values.json, done: 'is approved' }, context, async (id) =>
+    client.approveJob(id, {
+      ...(await seenApproval(client, id, approval, values.json, context)),
+      ...approval,
+    }),
+  )
 })
+
+/** The sum and the revision that a person could have seen: of a job that was changed only those that are shown here. */
+async function seenApproval(
+  client: Client,
+  id: number,
+  { revision }: ApprovalRequest,
+  json: boolean,
+  context: CommandContext,
+): Promise<ApprovalRequest> {
+  const job = await client.readJob(id)
+  const { max_cost, ...shown } = shownApproval(job)
+  const sum = given({ max_cost })
+  if (job.revision === 1 || job.revision === revision) return { ...shown, ...sum }
+  const isFree = job.costs.to_approve === 0
+  // The server says then which revision it is.
+  if (revision !== undefined || isFree || json || !canAsk(context)) return sum
+  print(context, ...planLines(planOfJob(job), new Map(), context.terminal.screen()))
+  const cost = max_cost === undefined ? 'an unknown sum' : `up to ${spokenCost(max_cost)} in all`
+  if (!(await confirm(`Job ${id} was changed since it was made. Spend ${cost}?`, context)))
+    throw new CommandError('Not approved, so nothing is rendered or spent')
+  return { ...shown, ...sum }
+}
 
 const whyOptions = { ...remoteOptions, reason: { type: 'string' } } as const
 
@@ -103,7 +140,7 @@ export const retry: Command = command(retryOptions, async (context, { values, po
     const total = totalIn(error)
     if (total === undefined || values['max-cost'] !== undefined) throw error
     await approveMore(client, { id, total, error, url: values.url, json: values.json }, context)
-    return client.retryJob(id, { ...request, max_cost: total })
+    return client.retryJob(id, { ...request, max_cost: total, ...revisionIn(error) })
   })
   if (values.json) printJson(context, answer)
   else print(context, ...retriedLines(answer))
@@ -114,6 +151,12 @@ const totalIn = (error: unknown): number | undefined =>
   error instanceof ApiError && typeof error.body['total_cost'] === 'number'
     ? error.body['total_cost']
     : undefined
+
+/** The revision that a refusal tells, where its job was changed. */
+const revisionIn = (error: unknown): { revision?: number } =>
+  error instanceof ApiError && typeof error.body['revision'] === 'number'
+    ? { revision: error.body['revision'] }
+    : {}
 
 interface More {
   readonly id: number
@@ -129,7 +172,7 @@ async function approveMore(client: Client, more: More, context: CommandContext):
   const [said = ''] = error instanceof ApiError ? (error.body.reason ?? '').split(': ') : []
   if (json || !canAsk(context))
     throw new CommandError(
-      `${said}. To allow that: coordinator retry ${id} --max-cost ${total}${atUrl(url)}`,
+      `${said}. To allow that: coordinator retry ${id} --max-cost ${total}${revisionOption(revisionIn(error).revision)}${atUrl(url)}`,
       1,
       {
         cause: error,

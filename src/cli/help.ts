@@ -168,7 +168,8 @@ changed costs more. Exit code 1 if any is refused.
 Usage: coordinator approve <id...> [options]
 
   --max-cost <usd>         what each may spend in all; refused where it costs
-                           more
+                           more; the cost as it is if not given
+  --revision <number>      of a job that was changed: which storyboard it is for
   --accept-unknown-cost    also where the price of a model is not known
 ${remoteHelp}`,
   show: `Tells what is known of a job and its scenes: how far they are, why they wait,
@@ -244,6 +245,7 @@ Usage: coordinator retry <id> [options]
 
   --max-cost <usd>         what the job may spend in all, what it has spent
                            included
+  --revision <number>      of a job that was changed: which storyboard it is for
   --accept-unknown-cost    also where the price of a model is not known
   --deadline <time>        another deadline, or none
   --reason <text>          why, for the job's history
@@ -352,6 +354,8 @@ Usage: coordinator keys create --name <name> --scopes <scopes> [options]
   --name <name>            what it is called; events tell by it who did what
   --scopes <scopes>        with commas: read, submit, approve, or admin, which
                            is everything
+  --client <id>            bind it to a client: it sees and makes the jobs of
+                           that client alone; not with admin
   --expires <time>         when it ends by itself, such as 2027-01-31T00:00:00Z
   --grace <hours>          how long the key before is taken too when it is
                            rotated: 24 if not given, 0 for no longer

@@ -30,6 +30,7 @@ const keyOptions = {
   url: { type: 'string' },
   name: { type: 'string' },
   scopes: { type: 'string' },
+  client: { type: 'string' },
   expires: { type: 'string' },
   grace: { type: 'string' },
 } as const
@@ -100,7 +101,7 @@ const deeds: Readonly<Record<string, Deed>> = {
       name: values.name,
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- which there are is the server's to say
       scopes: values.scopes.split(',').map((scope) => scope.trim()) as KeyRequest['scopes'],
-      ...given({ expires_at: values.expires }),
+      ...given({ expires_at: values.expires, client_id: values.client }),
     })
     if (values.json) return printJson(context, made)
     tellOnce(context, `Key ${made.name} may ${mayDo(made)} at ${place.where}.`, made)
@@ -145,8 +146,8 @@ async function keyNamed(place: KeyPlace, name: string): Promise<KeyAnswer> {
 const tellOnce = (context: CommandContext, sentence: string, { key }: NewKeyAnswer): void =>
   print(context, `${sentence} It is shown this once:`, '', key, '')
 
-const mayDo = ({ scopes }: KeyAnswer): string =>
-  scopes.includes('admin') ? 'do everything' : scopes.join(', ')
+const mayDo = ({ scopes, client_id }: KeyAnswer): string =>
+  `${scopes.includes('admin') ? 'do everything' : scopes.join(', ')}${client_id === null ? '' : ` for client ${client_id} alone`}`
 
 const keyRow = (name: string, prefix: string, scopes: string, used: string, state: string): string =>
   `${fitted(name, 20)}  ${prefix.padEnd(16)}  ${scopes.padEnd(20)}  ${used.padEnd(16)}  ${state}`.trimEnd()
@@ -160,7 +161,7 @@ function keyLines({ keys: all }: KeysAnswer): string[] {
       keyRow(
         key.name,
         key.prefix,
-        key.scopes.join(','),
+        `${key.scopes.join(',')}${key.client_id === null ? '' : ` for ${key.client_id}`}`,
         key.last_used_at === null ? 'never' : minuteOf(key.last_used_at),
         stateOf(key),
       ),

@@ -96,11 +96,12 @@ export const regenerate: Command = command(remoteOptions, async (context, { valu
   const client = clientFor(values, context)
   const answer = await client.regenerateScene(id, await sceneIdOf(client, id, wanted))
   if (values.json) return printJson(context, answer)
-  const { scene, to_approve } = answer
+  const { scene, to_approve, revision } = answer
   const words = `Scene ${scene.position + 1} of job ${id} is rendered again`
   const sum = to_approve === null ? 'its unknown cost is' : `${spokenCost(to_approve)} more are`
   if (to_approve === 0) print(context, words)
-  else print(context, `${words}, once ${sum} approved: ${approvalCommand(id, to_approve, values.url)}`)
+  else
+    print(context, `${words}, once ${sum} approved: ${approvalCommand(id, to_approve, values.url, revision)}`)
 })
 
 /** A scene's number, as people see it, or its id. */

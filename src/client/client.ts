@@ -161,8 +161,9 @@ export interface Client {
   listJobs(query?: JobsQuery, options?: CallOptions): Promise<JobsAnswer>
   readJob(jobId: number, options?: CallOptions): Promise<JobAnswer>
   updateJob(jobId: number, change: In<typeof jobChange>, options?: CallOptions): Promise<JobAnswer>
+  /** A job as it was read: what is approved is its revision and what it costs by that, unless `approval` says otherwise. */
   approveJob(
-    jobId: number,
+    job: number | JobAnswer,
     approval?: ApprovalRequest,
     options?: CallOptions,
   ): Promise<{ readonly message: string; readonly job_id: number; readonly status: 'approved' }>
@@ -287,6 +288,16 @@ const keyAt = (id: string): string => `${api}/keys/${encodeURIComponent(id)}`
 const endings: ReadonlySet<string> = new Set(['job_completed', 'job_failed', 'job_cancelled'])
 const ended: ReadonlySet<string> = new Set(['completed', 'failed', 'cancelled'] satisfies JobStatus[])
 
+const microsPerDollar = 1_000_000
+
+/** What a job costs in all by its answer, and no less than was approved; no sum where a price is unknown. */
+export function approvalOf({ revision, costs }: JobAnswer): ApprovalRequest {
+  const { approved, reserved, spent, to_pay } = costs
+  if (spent === null || to_pay === null) return { revision }
+  const total = Math.round((reserved + spent + to_pay) * microsPerDollar) / microsPerDollar
+  return { revision, max_cost: Math.max(approved, total) }
+}
+
 export function createClient(options: ClientOptions): Client {
   const sender = createSender(options)
   const get = <Answer>(path: string, call?: CallOptions, query?: Request['query']): Promise<Answer> =>
@@ -308,7 +319,10 @@ export function createClient(options: ClientOptions): Client {
     listJobs: (query, call) => get(`${api}/jobs`, call, query),
     readJob,
     updateJob: (jobId, change, call) => patch(jobAt(jobId), change, call),
-    approveJob: (jobId, approval = {}, call) => post(`${jobAt(jobId)}/approve`, approval, call),
+    approveJob: (job, approval = {}, call) =>
+      typeof job === 'number'
+        ? post(`${jobAt(job)}/approve`, approval, call)
+        : post(`${jobAt(job.job_id)}/approve`, { ...approvalOf(job), ...approval }, call),
     cancelJob: (jobId, why = {}, call) => post(`${jobAt(jobId)}/cancel`, why, call),
     retryJob: (jobId, request = {}, call) => post(`${jobAt(jobId)}/retry`, request, call),
     pauseJob: (jobId, why = {}, call) => post(`${jobAt(jobId)}/pause`, why, call),

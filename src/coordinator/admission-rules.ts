@@ -173,6 +173,8 @@ export interface SceneMoney {
   readonly priceMicros: number | null
   readonly authorisedMicros: number
   readonly unknownCostAccepted: boolean
+  /** Changed after the approval by somebody who may not approve. */
+  readonly unapproved: boolean
   /** Of its job. */
   readonly job: Money
   readonly budgets: readonly Budget[]
@@ -184,6 +186,12 @@ const taken = ({ reservedMicros, spentMicros }: Money): number => reservedMicros
 export function moneyWait(scene: SceneMoney, now: number): Waiting | undefined {
   const { priceMicros } = scene
   if (priceMicros === 0) return undefined
+  if (scene.unapproved)
+    return {
+      code: 'approval',
+      reason: `it was changed after the approval, and costs ${priceMicros === null ? 'an unknown sum' : spokenMoney(priceMicros)}`,
+      until: null,
+    }
   if (priceMicros === null) {
     if (!scene.unknownCostAccepted)
       return { code: 'approval', reason: 'its price is unknown, and that was not accepted', until: null }

@@ -194,6 +194,7 @@ export async function sceneWait(
     | 'priceMicros'
     | 'authorisedMicros'
     | 'unknownCostAccepted'
+    | 'unapproved'
     | 'renderKey'
     | 'forced'
     | 'attemptId'
@@ -204,9 +205,9 @@ export async function sceneWait(
   if (await isServed(reader, scene)) return undefined
   if (!scene.forced && (await isBeingRendered(reader, scene.renderKey))) return sameRenderWait
   if (scene.priceMicros === 0) return undefined
-  const { jobId, priceMicros, authorisedMicros, unknownCostAccepted } = scene
+  const { jobId, priceMicros, authorisedMicros, unknownCostAccepted, unapproved } = scene
   const [job, budgets] = [await treasury.moneyOfJob(jobId), await treasury.budgetsFor(scene)]
-  return moneyWait({ priceMicros, authorisedMicros, unknownCostAccepted, job, budgets }, now)
+  return moneyWait({ priceMicros, authorisedMicros, unknownCostAccepted, unapproved, job, budgets }, now)
 }
 
 /** Whether it was started: it may have taken a kept clip meanwhile. */

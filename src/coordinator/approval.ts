@@ -22,7 +22,7 @@ import {
   setStoryboard,
 } from '../store/jobs.ts'
 import { moneyOfJob } from '../store/money.ts'
-import { listScenes, retryScenes, setScenePlan } from '../store/scenes.ts'
+import { listScenes, retryScenes, setScenePlan, setScenesApproved } from '../store/scenes.ts'
 import { type Quote, quoteFor } from './quote.ts'
 import type { Settling } from './settling.ts'
 import type { Starting } from './starting.ts'
@@ -52,22 +52,37 @@ export interface Needed {
   readonly totalMicros: number
   /** Whether what was allowed so far is not enough. */
   readonly isMore: boolean
+  /** Whether a price among it is unknown, and that was not accepted. */
+  readonly isUnknownNew: boolean
   /** What is to be allowed beyond that; null: an unknown price. */
   readonly toApproveMicros: number | null
 }
 
+const unknownIn = ({ byScene }: Quote): number => byScene.filter((micros) => micros === null).length
+
 /** What the waiting scenes of a job cost, beside what was allowed. */
 export async function neededFor(reader: Reader, job: Job, scenes: readonly Scene[]): Promise<Needed> {
-  const quote = await quoteFor(
-    reader,
-    scenes.filter(({ status }) => status === 'pending'),
-  )
+  const waiting = scenes.filter(({ status }) => status === 'pending')
+  const approved = waiting.filter(({ unapproved }) => !unapproved)
+  const quote = await quoteFor(reader, waiting)
+  // No sum that was approved for other scenes is for those that were changed since.
+  const covered = approved.length === waiting.length ? quote : await quoteFor(reader, approved)
+  const uncoveredMicros = quote.knownMicros - covered.knownMicros
+  const isUncoveredUnknown = unknownIn(quote) > unknownIn(covered)
   const money = await moneyOfJob(reader, job.id)
   const totalMicros = quote.knownMicros + money.reservedMicros + money.spentMicros
-  const isUnknownNew = quote.micros === null && !job.unknownCostAccepted
-  const isMore = isUnknownNew || (quote.scenesToPay > 0 && totalMicros > job.authorisedMicros)
-  const toApproveMicros = isUnknownNew ? null : isMore ? totalMicros - job.authorisedMicros : 0
-  return { quote, money, totalMicros, isMore, toApproveMicros }
+  const isUnknownNew = quote.micros === null && (!job.unknownCostAccepted || isUncoveredUnknown)
+  const moreMicros =
+    quote.scenesToPay > 0 ? Math.max(0, totalMicros - job.authorisedMicros, uncoveredMicros) : 0
+  const isMore = isUnknownNew || moreMicros > 0
+  return {
+    quote,
+    money,
+    totalMicros,
+    isMore,
+    isUnknownNew,
+    toApproveMicros: isUnknownNew ? null : moreMicros,
+  }
 }
 
 export function createApproval(options: ApprovalOptions) {
@@ -118,7 +133,7 @@ export function createApproval(options: ApprovalOptions) {
   const check = async (
     tx: Transaction,
     job: Job,
-    { totalMicros, quote }: Needed,
+    { totalMicros, quote, isUnknownNew }: Needed,
     { max_cost, accept_unknown_cost }: ApprovalRequest,
     done: 'approved' | 'retried' = 'approved',
   ): Promise<void> => {
@@ -127,8 +142,8 @@ export function createApproval(options: ApprovalOptions) {
     const treasury = openTreasury(tx, options.budgets, host.now())
     const budgets = quote.scenesToPay === 0 ? [] : await treasury.budgetsFor({ ...job, jobId: job.id })
     const isUnknown = quote.micros === null
-    const estimated_cost = quote.micros === null ? null : dollars(quote.micros)
-    if (isUnknown && !accept_unknown_cost && !job.unknownCostAccepted)
+    const estimated_cost = dollarsOrNull(quote.micros)
+    if (isUnknownNew && !accept_unknown_cost)
       throw costRefusedHere(
         'The price of a model is not known; approve with accept_unknown_cost to render it all the same',
         { estimated_cost },
@@ -166,14 +181,9 @@ export function createApproval(options: ApprovalOptions) {
       return costRefused(
         job,
         `Prices have changed since the estimate: it costs ${needed.quote.micros === null ? 'an unknown sum' : spokenMoney(needed.quote.micros)} now. Approve it again`,
-        { estimated_cost: needed.quote.micros === null ? null : dollars(needed.quote.micros) },
+        { estimated_cost: dollarsOrNull(needed.quote.micros) },
       )
-    if (request.revision !== undefined && request.revision !== job.revision)
-      throw costRefused(
-        job,
-        `The storyboard has changed: this is revision ${job.revision}, not ${request.revision}`,
-        { revision: job.revision },
-      )
+    checkRevision(job, needed, request)
     await check(tx, job, needed, request)
     return allow(tx, job, needed, request, asked)
   }
@@ -210,6 +220,7 @@ export function createApproval(options: ApprovalOptions) {
     const isUnknownAccepted = accept_unknown_cost || job.unknownCostAccepted
     if (authorised > 0 || isUnknownAccepted)
       await setAuthorised(tx, job.id, authorised, isUnknownAccepted, host.now())
+    await setScenesApproved(tx, job.id)
     return authorised
   }
 
@@ -246,11 +257,12 @@ export function createApproval(options: ApprovalOptions) {
     // Prices of today: what they make dearer is asked for like anything that was not approved.
     const { job, scenes } = await atTodaysPrices(tx, found)
     const needed = await neededFor(tx, job, scenes)
-    if (needed.isMore && needed.quote.micros !== null && request.max_cost === undefined)
+    if (needed.isMore) checkRevision(job, needed, request, 'retried')
+    if (needed.isMore && !needed.isUnknownNew && request.max_cost === undefined)
       throw costRefused(
         job,
         `It costs ${spokenMoney(needed.toApproveMicros!)} more than was approved: allow ${spokenMoney(needed.totalMicros)} in all with max_cost`,
-        { estimated_cost: dollars(needed.quote.micros), total_cost: dollars(needed.totalMicros) },
+        { estimated_cost: dollarsOrNull(needed.quote.micros), total_cost: dollars(needed.totalMicros) },
         'retried',
       )
     await check(tx, job, needed, request, 'retried')
@@ -291,6 +303,36 @@ export function createApproval(options: ApprovalOptions) {
     },
   }
 }
+
+/** An approval is of what its giver could have seen. @throws {RefusedError} `approval_refused` */
+function checkRevision(
+  job: Job,
+  { quote, totalMicros }: Needed,
+  { revision }: Pick<ApprovalRequest, 'revision'>,
+  done: 'approved' | 'retried' = 'approved',
+): void {
+  if (revision !== undefined && revision !== job.revision)
+    throw costRefused(
+      job,
+      `The storyboard has changed: this is revision ${job.revision}, not ${revision}`,
+      { revision: job.revision },
+      done,
+    )
+  if (revision !== undefined || !job.edited || quote.scenesToPay === 0) return
+  const isUnknown = quote.micros === null
+  throw costRefused(
+    job,
+    `It was changed since it was made, and costs ${spokenMoney(totalMicros)}${isUnknown ? ' and an unknown sum' : ''} in all now: name revision ${job.revision} to have it as it is`,
+    {
+      revision: job.revision,
+      estimated_cost: dollarsOrNull(quote.micros),
+      total_cost: isUnknown ? null : dollars(totalMicros),
+    },
+    done,
+  )
+}
+
+const dollarsOrNull = (micros: number | null): number | null => (micros === null ? null : dollars(micros))
 
 const costRefused = (
   job: Job,

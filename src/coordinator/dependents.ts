@@ -2,6 +2,7 @@
 import type { Host } from '../host.ts'
 import { type FieldProblem, invalid } from '../job/errors.ts'
 import type { Dependency, OnFailure } from '../job/job.ts'
+import { type Reach, isWithin } from '../job/reach.ts'
 import type { JobRequest } from '../job/request.ts'
 import type { Database, Reader, Transaction } from '../store/database.ts'
 import { type Dependent, insertDependency, listDependents, setMet } from '../store/dependencies.ts'
@@ -30,26 +31,30 @@ const atOnce = 50
 export async function dependenciesOf(
   reader: Reader,
   { depends_on = [] }: JobRequest,
+  { clientId, reach }: { readonly clientId: string; readonly reach: Reach },
 ): Promise<readonly Omit<Dependency, 'status'>[]> {
   const problems: FieldProblem[] = []
-  const found = new Map<number, Omit<Dependency, 'status'>>()
+  const wantedJobs = new Map<number, Omit<Dependency, 'status'>>()
   for (const [index, wanted] of depends_on.entries()) {
     const { job_id: onJobId, on_failure: onFailure = 'fail' } =
       typeof wanted === 'number' ? { job_id: wanted } : wanted
     const field = `depends_on[${index}]`
-    const job = await findJobState(reader, onJobId)
-    const reason = found.has(onJobId)
+    const found = await findJobState(reader, onJobId)
+    const job = found && isWithin(reach, found) ? found : undefined
+    const reason = wantedJobs.has(onJobId)
       ? `names job ${onJobId} a second time`
       : !job
         ? `there is no job ${onJobId}: a job can only wait for one that was asked for before it`
-        : hasFailed(job) && onFailure === 'fail'
-          ? `job ${onJobId} is ${job.status}, so this one could never begin: retry it first, or say what else is to happen with on_failure`
-          : undefined
+        : clientId !== '' && job.clientId !== clientId
+          ? `job ${onJobId} is not of client ${clientId}: a client's job waits for none but its own`
+          : hasFailed(job) && onFailure === 'fail'
+            ? `job ${onJobId} is ${job.status}, so this one could never begin: retry it first, or say what else is to happen with on_failure`
+            : undefined
     if (reason !== undefined) problems.push({ field, reason })
-    else found.set(onJobId, { onJobId, onFailure, isMet: isMet(job!, onFailure) })
+    else wantedJobs.set(onJobId, { onJobId, onFailure, isMet: isMet(job!, onFailure) })
   }
   if (problems.length > 0) throw invalid(problems)
-  return [...found.values()]
+  return [...wantedJobs.values()]
 }
 
 export async function keepDependencies(

@@ -9,11 +9,14 @@ import {
   invalid,
   invalidField,
   jobNotFound,
+  scopeMissing,
   transitionRefused,
 } from '../job/errors.ts'
 import type { Asked } from '../job/event.ts'
 import type { FilmManifest, Job, Storyboard } from '../job/job.ts'
 import { type Progress, completed, created, risen } from '../job/progress.ts'
+import { type JobStatus, jobVerbs } from '../job/lifecycle.ts'
+import { type Actor, mayApprove, seenBy } from '../job/reach.ts'
 import { renderKey } from '../job/render-key.ts'
 import { type JobRequest, freeMembers, parseJobRequest } from '../job/request.ts'
 import { parseJobChange, parseWhy } from '../job/control-request.ts'
@@ -22,7 +25,7 @@ import type { Failure } from '../job/scene.ts'
 import type { Network } from '../job/web-address.ts'
 import { fieldOf, planStoryboard } from '../job/storyboard.ts'
 import { type Log, logLine } from '../log.ts'
-import { findAsset, hasAsset, insertAsset } from '../store/assets.ts'
+import { findAsset, hasAsset, insertAsset, letClientSee } from '../store/assets.ts'
 import type { Database, Transaction } from '../store/database.ts'
 import { insertFilm } from '../store/films.ts'
 import {
@@ -37,6 +40,7 @@ import {
   setProgress,
   setResumed,
 } from '../store/jobs.ts'
+import { moneyOfJob } from '../store/money.ts'
 import { insertScene } from '../store/scenes.ts'
 import { recordFilm } from '../store/timings.ts'
 import { insertJobWebhook } from '../store/webhooks.ts'
@@ -65,7 +69,7 @@ export interface JobVerbs {
    */
   retryJob(jobId: number, request?: unknown, asked?: Asked): Promise<Job>
   /** Plans a job and tells its cost, and keeps nothing. @throws {RefusedError} `invalid` */
-  estimateJob(request: unknown): Promise<JobEstimate>
+  estimateJob(request: unknown, asked?: Asked): Promise<JobEstimate>
   /** Ends a job that has not ended: what runs is stopped, at providers too. @throws {RefusedError} */
   cancelJob(jobId: number, asked?: Asked): Promise<Job>
   /** Changes a job that has not ended: its priority, name, start and deadline. @throws {RefusedError} */
@@ -85,6 +89,8 @@ export interface JobVerbs {
   failJob(jobId: number, failure: string | Failure, asked?: Asked): Promise<void>
   /** Keeps what is known of an uploaded photograph; the same one twice is kept once. */
   addAsset(asset: Omit<Asset, 'insertedAt'>): Promise<Asset>
+  /** The keys that are bound to this client see the photograph from now on. */
+  letClientSee(clientId: string, assetId: string): Promise<void>
 }
 
 export interface JobVerbsOptions {
@@ -140,11 +146,12 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
   ): Promise<Job> => {
     const now = host.now()
     const times = timesOf(request, { runAt: null, deadlineAt: null }, now)
-    const dependencies = await dependenciesOf(tx, request)
-    const scenes = scenesOf(request, storyboard)
+    const actor = asked?.actor
     const labels = freeMembers(request)
-    const clientId = labels['client_id'] ?? ''
+    const clientId = actor?.clientId ?? labels['client_id'] ?? ''
     await refuseMore(tx, clientId)
+    const dependencies = await dependenciesOf(tx, request, { clientId, reach: seenBy(actor) })
+    const scenes = scenesOf(request, storyboard)
     const job = await insertJob(
       tx,
       {
@@ -157,6 +164,7 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
         estimatedMicros: (await quoteFor(tx, scenes)).micros,
         priceBook: catalogue.version,
         clientId,
+        madeBy: actor?.id ?? null,
         ...times,
         retryPolicy: request.retry ?? null,
         unmet: dependencies.filter(({ isMet }) => !isMet).length,
@@ -168,7 +176,12 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
     const { webhook_url: url, webhook_events: eventTypes } = request
     if (url !== undefined) await insertJobWebhook(tx, { id: host.id(), jobId: job.id, url, eventTypes }, now)
     for (const scene of scenes) await insertScene(tx, { ...scene, id: host.id(), jobId: job.id }, now)
-    await insertLabels(tx, job.id, labels)
+    await insertLabels(tx, job.id, clientId === '' ? labels : { ...labels, client_id: clientId })
+    await letClientSee(
+      tx,
+      clientId,
+      storyboard.scenes.flatMap(({ asset_ids }) => asset_ids),
+    )
     await tell(tx, {
       type: 'job_created',
       jobId: job.id,
@@ -179,25 +192,29 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
     return job
   }
 
-  const plan = async (input: unknown): Promise<{ request: JobRequest; storyboard: Storyboard }> => {
+  const plan = async (
+    input: unknown,
+    actor: Actor | undefined,
+  ): Promise<{ request: JobRequest; storyboard: Storyboard }> => {
     const request = parseJobRequest(input)
+    if (actor && actor.clientId !== null) takeForClient(request, actor.clientId)
     if (request.webhook_url !== undefined)
       refuseAddress('webhook_url', request.webhook_url, options.webhookNetworks)
     const storyboard = planStoryboard(request, catalogue)
-    const problems = await missingAssets(storyboard, database, request)
+    const problems = await missingAssets(storyboard, database, request, actor?.clientId ?? undefined)
     if (problems.length > 0) throw invalid(problems)
     return { request, storyboard }
   }
 
   return {
     async createJob(input, asked) {
-      const { request, storyboard } = await plan(input)
+      const { request, storyboard } = await plan(input, asked?.actor)
       await room.require()
       return database.transaction((tx) => keepJob(tx, request, storyboard, asked))
     },
 
-    async estimateJob(input) {
-      const { request, storyboard } = await plan(input)
+    async estimateJob(input, asked) {
+      const { request, storyboard } = await plan(input, asked?.actor)
       const scenes = scenesOf(request, storyboard)
       const quote = await quoteFor(database, scenes)
       return {
@@ -238,6 +255,7 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
     cancelJob: (jobId, asked) =>
       database.transaction(async (tx) => {
         const job = await findJobState(tx, jobId)
+        if (job) await checkMayEnd(tx, job, asked?.actor)
         if (!job || !(await ending.cancel(tx, job, { error: null, asked })))
           throw await refused(tx, jobId, 'cancel')
         return (await findJob(tx, jobId))!
@@ -259,6 +277,8 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
         const now = host.now()
         const { priority, video_name, run_at, deadline_at } = change
         const times = timesOf({ run_at, deadline_at }, before, now)
+        // A deadline ends it as a cancel does.
+        if (typeof deadline_at === 'string') await checkMayEnd(tx, before, asked?.actor)
         const after = {
           priority: priority ?? before.priority,
           videoName: video_name ?? before.videoName,
@@ -297,6 +317,8 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
       logLine.jobResumed(log, jobId, asked.by)
       return job
     },
+
+    letClientSee: (clientId, assetId) => database.transaction((tx) => letClientSee(tx, clientId, [assetId])),
 
     addAsset: (asset) =>
       database.transaction(async (tx) => {
@@ -350,6 +372,33 @@ function createOpenJobsGuard(): (tx: Transaction, clientId: string) => Promise<v
   }
 }
 
+/** A key that is bound to a client makes jobs of that client. @throws {RefusedError} `invalid` */
+function takeForClient({ parameters }: JobRequest, clientId: string): void {
+  const given = parameters['client_id']
+  if (given !== undefined && given !== clientId)
+    throw invalidField(
+      'parameters.client_id',
+      `must be ${JSON.stringify(clientId)}, or left out: the key is bound to that client`,
+    )
+  parameters['client_id'] = clientId
+}
+
+/** What was paid for is ended by those who may spend, and by the key that made the job. @throws {RefusedError} `scope_missing` */
+async function checkMayEnd(
+  tx: Transaction,
+  { id, status, madeBy }: Pick<Job, 'id' | 'status' | 'madeBy'>,
+  actor: Actor | undefined,
+): Promise<void> {
+  const isOpen = (jobVerbs.cancel.from as readonly JobStatus[]).includes(status)
+  if (!actor || mayApprove(actor) || madeBy === actor.id || !isOpen) return
+  const { reservedMicros, spentMicros, unpriced } = await moneyOfJob(tx, id)
+  if (reservedMicros + spentMicros + unpriced > 0)
+    throw scopeMissing(
+      'approve',
+      `Job ${id} has renders that are paid for, and was made with another key: to end it takes a key with the scope approve`,
+    )
+}
+
 /** Says why a guarded update found no row: no such job, or one in another state. */
 async function refused(
   tx: Transaction,
@@ -392,13 +441,14 @@ async function missingAssets(
   { scenes }: Storyboard,
   database: Database,
   request: JobRequest,
+  clientId: string | undefined,
 ): Promise<FieldProblem[]> {
   const fields = new Map<string, string>()
   for (const [position, { asset_ids }] of scenes.entries())
     for (const id of asset_ids) if (!fields.has(id)) fields.set(id, fieldOf(request, position, 'asset_ids'))
   const problems: FieldProblem[] = []
   for (const [id, field] of fields)
-    if (!(await hasAsset(database, id)))
+    if (!(await hasAsset(database, id, clientId)))
       problems.push({ field, reason: `there is no asset ${id}: upload it first with POST /api/v3/assets` })
   return problems
 }

@@ -87,7 +87,8 @@ export function createKeyVerbs({ database, host, log }: KeyVerbsOptions): KeyVer
       const { name } = request
       const id = host.secret(idBytes)
       const secret = newSecret(id)
-      const key = { id, name, scopes: request.scopes, hash: hashOf(secret), expiresAt, insertedAt: now }
+      const { scopes, client_id: clientId = null } = request
+      const key = { id, name, scopes, clientId, hash: hashOf(secret), expiresAt, insertedAt: now }
       const kept = await database.transaction(async (tx) => {
         if ((await countKeys(tx)) >= mostKeys)
           throw invalidField(

@@ -8,15 +8,16 @@ import { type Dependency, type FilmManifest, type Job, type ListedJob, listed } 
 import type { JobStatus } from '../job/lifecycle.ts'
 import { type Money, noMoney } from '../job/price.ts'
 import type { Progress } from '../job/progress.ts'
+import type { Owner } from '../job/reach.ts'
 import type { Scene } from '../job/scene.ts'
 import type { Task } from '../job/task.ts'
-import { findAsset } from '../store/assets.ts'
+import { findAsset, hasAsset } from '../store/assets.ts'
 import { type LedgerFilter, type LedgerQuery, findAttempt, listPaid } from '../store/attempts.ts'
 import type { Database, Reader } from '../store/database.ts'
 import { listDependencies } from '../store/dependencies.ts'
 import { type FilmVersion, findFilm, listFilms } from '../store/films.ts'
 import { type JobQuery, idRangeOf, listJobs } from '../store/job-lists.ts'
-import { findJob, listActiveJobs, readResult } from '../store/jobs.ts'
+import { findJob, listActiveJobs, listOwners, readResult } from '../store/jobs.ts'
 import { moneyOfJobs, moneyOfLedger, moneyOfScenes } from '../store/money.ts'
 import { type Stray, listStrays } from '../store/provider.ts'
 import { listScenes } from '../store/scenes.ts'
@@ -35,6 +36,8 @@ export type JobFilter = JobQuery
 export interface Reading {
   /** @throws {RefusedError} `job_not_found` */
   job(jobId: number): Promise<Job>
+  /** Whose a job is. @throws {RefusedError} `job_not_found` */
+  owner(jobId: number): Promise<Owner>
   /** Newest first; fewer than `limit` where they are long. `nextBefore` is what to pass as `before` for the next page; null at the end. */
   jobs(
     filter: JobFilter,
@@ -70,8 +73,8 @@ export interface Reading {
   result(jobId: number): Promise<Uint8Array | undefined>
   /** The artifact of the clip that a scene's own render was paid for, as it came; null where there is none. */
   paidClip(scene: Scene): Promise<string | null>
-  /** @throws {RefusedError} `asset_not_found` */
-  asset(assetId: string): Promise<Asset>
+  /** `clientId`: as this client sees it. @throws {RefusedError} `asset_not_found` */
+  asset(assetId: string, clientId?: string): Promise<Asset>
   /** Jobs that are approved or processing, oldest approval first. Read from the rows, so true at any time. */
   activeJobs(): Promise<
     readonly { readonly job_id: number; readonly status: JobStatus; readonly progress: Progress }[]
@@ -120,8 +123,15 @@ async function stretchesOf(
   reader: Reader,
   filter: JobFilter,
 ): Promise<Iterable<{ readonly before?: number | undefined; readonly from?: number }>> {
-  const { statuses = [], type, clientId, labels = {}, insertedFrom, insertedBefore, text } = filter
-  const filters = [statuses[0], type, clientId, ...Object.keys(labels)].filter((one) => one !== undefined)
+  const { statuses = [], type, clientId, labels = {}, insertedFrom, insertedBefore, text, reach } = filter
+  const filters = [
+    statuses[0],
+    type,
+    clientId,
+    reach?.clientId,
+    reach?.madeBy,
+    ...Object.keys(labels),
+  ].filter((one) => one !== undefined)
   const isIndexed =
     filters.length <= 1 &&
     statuses.length <= 1 &&
@@ -149,6 +159,12 @@ export function createReading({ database, engine, host, renderers, budgets, room
 
   return {
     job: existing,
+
+    async owner(jobId) {
+      const owner = (await listOwners(database, [jobId])).get(jobId)
+      if (!owner) throw jobNotFound(jobId)
+      return owner
+    },
 
     async jobs(filter) {
       const jobs: ListedJob[] = []
@@ -244,9 +260,10 @@ export function createReading({ database, engine, host, renderers, budgets, room
     paidClip: async ({ attemptId }) =>
       (attemptId === null ? undefined : await findAttempt(database, attemptId))?.fetched ?? null,
 
-    async asset(assetId) {
+    async asset(assetId, clientId) {
       const asset = await findAsset(database, assetId)
-      if (!asset) throw assetNotFound(assetId)
+      if (!asset || (clientId !== undefined && !(await hasAsset(database, assetId, clientId))))
+        throw assetNotFound(assetId)
       return asset
     },
 

@@ -9,6 +9,7 @@ import { RefusedError, invalid, jobNotFound, sceneNotFound } from '../job/errors
 import type { Asked } from '../job/event.ts'
 import type { Job } from '../job/job.ts'
 import { created } from '../job/progress.ts'
+import { mayApprove } from '../job/reach.ts'
 import { renderKey } from '../job/render-key.ts'
 import {
   type Resolution,
@@ -19,11 +20,18 @@ import {
 import type { Scene } from '../job/scene.ts'
 import { boardOf, settleScene } from '../job/storyboard.ts'
 import { type Log, logLine } from '../log.ts'
-import { hasAsset } from '../store/assets.ts'
+import { hasAsset, letClientSee } from '../store/assets.ts'
 import { findAttempt, findAttemptOfRender, findHeldAttempt, setHinted } from '../store/attempts.ts'
 import type { Database, Reader, Transaction } from '../store/database.ts'
-import { findJob, forgetFailure, setReopened, setStoryboard } from '../store/jobs.ts'
-import { deleteScene, findScene, listScenes, setSceneAnew, setScenePlan } from '../store/scenes.ts'
+import { findJob, forgetFailure, setEdited, setReopened, setStoryboard } from '../store/jobs.ts'
+import {
+  deleteScene,
+  findScene,
+  listScenes,
+  setSceneAnew,
+  setScenePlan,
+  setSceneUnapproved,
+} from '../store/scenes.ts'
 import type { RendererLimit } from './admission-rules.ts'
 import { neededFor } from './approval.ts'
 import type { AttemptVerbs } from './attempt-verbs.ts'
@@ -81,6 +89,7 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
     const open = scenes.filter(({ status }) => status === 'pending')
     const estimatedMicros = job.status === 'pending' ? (await quoteFor(tx, open)).micros : job.estimatedMicros
     await setStoryboard(tx, job.id, { storyboard, estimatedMicros, priceBook: job.priceBook }, host.now())
+    await setEdited(tx, job.id)
     return (await findJob(tx, job.id))!
   }
 
@@ -95,7 +104,9 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
     const scenes = await listScenes(tx, job.id)
     const { quote, isMore, toApproveMicros } = await neededFor(tx, job, scenes)
     const isOver = job.status === 'completed' || job.status === 'failed'
-    const isReopened = isOver && !isMore && isFilmOld
+    // Who may not approve begins nothing that costs, though it was approved when it was to be rendered.
+    const mayBegin = mayApprove(asked?.actor) || quote.scenesToPay === 0
+    const isReopened = isOver && !isMore && isFilmOld && mayBegin
     if (isReopened) {
       await setReopened(tx, job.id, 'regenerate', { ...created, stage: 'approved' }, host.now())
       await tell(tx, { type: 'job_approved', jobId: job.id, data: { estimated_micros: quote.micros }, asked })
@@ -121,7 +132,7 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
       const change = parseSceneChange(input)
       return database.transaction(async (tx) => {
         const { job, scene } = await sceneOf(tx, jobId, sceneId)
-        const { plan, renderer } = await changed(tx, job, scene, change, catalogue, rendererOf)
+        const { plan, renderer } = await changed(tx, job, scene, change, { catalogue, rendererOf, asked })
         const key = renderKey(
           { ...plan, position: scene.position },
           job.storyboard.format,
@@ -135,6 +146,8 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
             `Scene is currently processing: what changes its picture (${pictureMembers(change)}) cannot be changed now`,
           )
         await setScenePlan(tx, sceneId, { ...plan, renderer, renderKey: key }, host.now())
+        await letClientSee(tx, job.clientId, plan.asset_ids)
+        if (isOther) await leaveUnapproved(tx, job, scene, asked)
         if (isOther && job.status !== 'cancelled') await renderAnew(tx, scene, false)
         await tell(tx, {
           type: 'scene_updated',
@@ -158,6 +171,7 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
           throw refusedScene('Scene cannot be regenerated', scene, `Scene is currently ${scene.status}`)
         if (job.status === 'cancelled')
           throw refusedScene('Scene cannot be regenerated', scene, 'Its job is cancelled')
+        await leaveUnapproved(tx, job, scene, asked)
         // Another render is wanted than the one that was paid for; a failed scene may have none yet.
         const attempt = scene.attemptId === null ? undefined : await findAttempt(tx, scene.attemptId)
         await renderAnew(tx, scene, scene.status === 'completed' || attempt?.fetched != null)
@@ -209,7 +223,7 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
         throw refusedScene(
           'Scene cannot be resolved',
           scene,
-          `${resolution.prediction_id} is the render of another attempt, ${other.id}`,
+          `${resolution.prediction_id} is the render of another attempt${other.clientId === attempt.clientId ? `, ${other.id}` : ''}`,
         )
     }
     await tell(tx, { type: 'scene_updated', jobId, sceneId, data: { ...resolution }, asked })
@@ -221,6 +235,16 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
     }
     return attempt.id
   }
+}
+
+/** What is to be rendered is not what was approved. */
+async function leaveUnapproved(
+  tx: Transaction,
+  job: Job,
+  scene: Scene,
+  asked: Asked | undefined,
+): Promise<void> {
+  if (job.status !== 'pending' && !mayApprove(asked?.actor)) await setSceneUnapproved(tx, scene.id)
 }
 
 /** The scene and its job. @throws {RefusedError} where either is not there, or they don't belong together. */
@@ -260,8 +284,15 @@ async function changed(
   job: Job,
   scene: Scene,
   change: SceneChange,
-  catalogue: Catalogue,
-  rendererOf: ReadonlyMap<string, string>,
+  {
+    catalogue,
+    rendererOf,
+    asked,
+  }: {
+    readonly catalogue: Catalogue
+    readonly rendererOf: ReadonlyMap<string, string>
+    readonly asked: Asked | undefined
+  },
 ) {
   const audio = change.audio ?? scene.render?.audio ?? job.parameters.audio === true
   const settled = settleScene(
@@ -271,7 +302,7 @@ async function changed(
   )
   if (!('scene' in settled)) throw invalid([{ field: settled.member, reason: settled.reason }])
   for (const id of change.asset_ids ?? [])
-    if (!(await hasAsset(reader, id)))
+    if (!(await hasAsset(reader, id, asked?.actor?.clientId ?? undefined)))
       throw invalid([
         { field: 'asset_ids', reason: `there is no asset ${id}: upload it first with POST /api/v3/assets` },
       ])

@@ -11,9 +11,11 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Host } from '../host.ts'
 import type { EventType, JobEvent } from '../job/event.ts'
+import { type Owner, type Reach, isEverything, isWithin } from '../job/reach.ts'
 import { type Log, logLine } from '../log.ts'
 import type { Database } from '../store/database.ts'
 import { eventBounds, listEvents, listEventsUpTo, listJobEvents } from '../store/events.ts'
+import { listOwners } from '../store/jobs.ts'
 import type { PubSub } from './pubsub.ts'
 
 /** Which events, and from where. */
@@ -22,6 +24,8 @@ export interface FeedQuery {
   readonly after?: number | undefined
   /** Only those of this job. */
   readonly jobId?: number | undefined
+  /** Only those of jobs that are reached. */
+  readonly reach?: Reach | undefined
   /** Only those of these types. */
   readonly types?: readonly EventType[] | undefined
 }
@@ -84,6 +88,8 @@ const mostLookedAt = 10_000
 const tailSize = 2_000
 const mostStretches = 8
 const mostPages = 32
+/** Jobs whose owners are known in memory: about 100 bytes each. */
+const mostOwners = 10_000
 /** Notifications may get lost. */
 const lookAgainMs = 5_000
 const pagesPerTurn = 32
@@ -132,6 +138,8 @@ export function createFeed({ database, pubsub, host, log }: FeedOptions): Feed {
   let from = 0
   let to = 0
   const pages = new Map<JobEvent, readonly JobEvent[]>()
+  /** A job's owner never changes. */
+  const owners = new Map<number, Owner>()
   const stretches = new Map<number, Promise<readonly JobEvent[]>>()
   let following: { readonly begun: Promise<void>; readonly end: () => void } | undefined
 
@@ -270,6 +278,30 @@ export function createFeed({ database, pubsub, host, log }: FeedOptions): Feed {
     return query.jobId === undefined ? fromStretch(after, query) : fromLog(after, query, pageSize)
   }
 
+  /** Those of jobs that are reached. One whose job is gone belongs to nobody. */
+  const reached = async (
+    events: readonly JobEvent[],
+    { reach = {} }: FeedQuery,
+  ): Promise<readonly JobEvent[]> => {
+    if (isEverything(reach) || events.length === 0) return events
+    const known = new Map<number, Owner>()
+    const asked = new Set<number>()
+    for (const { job_id } of events) {
+      const owner = owners.get(job_id)
+      if (owner) known.set(job_id, owner)
+      else asked.add(job_id)
+    }
+    for (const [id, owner] of await listOwners(database, [...asked])) {
+      known.set(id, owner)
+      owners.set(id, owner)
+      if (owners.size > mostOwners) owners.delete(owners.keys().next().value!)
+    }
+    return events.filter(({ job_id }) => {
+      const owner = known.get(job_id)
+      return owner !== undefined && isWithin(reach, owner)
+    })
+  }
+
   const begin = async ({ after }: FeedQuery): Promise<{ after: number; reset: FeedReset | undefined }> => {
     const bounds = await eventBounds(database)
     if (after === undefined) return { after: bounds.latest, reset: undefined }
@@ -291,7 +323,8 @@ export function createFeed({ database, pubsub, host, log }: FeedOptions): Feed {
           await turn()
           const page = await pageAfter(after, query)
           after = page.after
-          if (page.events.length > 0) return page.events
+          const events = await reached(page.events, query)
+          if (events.length > 0) return events
           if (after < to || reader.isClosed) continue
           await new Promise<void>((resolve) => (reader.wake = resolve))
           reader.wake = undefined
@@ -333,15 +366,17 @@ export function createFeed({ database, pubsub, host, log }: FeedOptions): Feed {
     },
 
     async page({ limit, ...query }) {
+      const isFiltered = query.types !== undefined || !isEverything(query.reach ?? {})
       const { reset, ...start } = await begin(query)
       let { after } = start
       let isMore = true
       const events: JobEvent[] = []
       for (let lookedAt = 0; isMore && events.length < limit && lookedAt < mostLookedAt;) {
-        const size = query.types ? readSize : Math.min(readSize, limit - events.length)
+        const size = isFiltered ? readSize : Math.min(readSize, limit - events.length)
         const read = await fromLog(after, query, size)
-        const taken = read.events.slice(0, limit - events.length)
-        const isCut = taken.length < read.events.length
+        const wanted = await reached(read.events, query)
+        const taken = wanted.slice(0, limit - events.length)
+        const isCut = taken.length < wanted.length
         events.push(...taken)
         after = isCut ? taken.at(-1)!.id : read.after
         isMore = isCut || !read.isAll

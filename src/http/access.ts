@@ -5,13 +5,21 @@ import type { KeyVerbs } from '../coordinator/key-verbs.ts'
 import type { Host } from '../host.ts'
 import type { Key, Scope } from '../job/key.ts'
 import { type Log, logLine } from '../log.ts'
+import { isEverything, seenBy } from '../job/reach.ts'
 import { addressOf } from './path.ts'
 import { remoteAddress, setCaller, setPrincipal } from './principal.ts'
 import { HttpProblem } from './problem.ts'
 import { type RateLimit, type Taken, callerAt, createRateLimit, isLoopbackCaller } from './rate-limit.ts'
 
 /** `open`: to all, counted by address. `health`: so, too, but apart from all else. `uncounted`: to all, as who asks has a proof of its own. */
-export type Access = Scope | 'open' | 'health' | 'uncounted'
+export type Access = Scope | Scopes | 'open' | 'health' | 'uncounted'
+
+/** Any of them will do. */
+type Scopes = readonly [Scope, ...Scope[]]
+
+/** Which jobs are seen is another question (`job/reach.ts`). */
+const seeing: Scopes = ['read', 'submit', 'approve']
+const ending: Scopes = ['submit', 'approve']
 
 /** The one table of who may do what. A route that is not in it needs `admin`. */
 export const accessByRoute: Readonly<Record<string, Access>> = {
@@ -25,18 +33,18 @@ export const accessByRoute: Readonly<Record<string, Access>> = {
   'GET /docs/reference.js': 'open',
   'GET /metrics': 'read',
 
-  'GET /api/v3/jobs': 'read',
-  'GET /api/v3/jobs/:id': 'read',
-  'GET /api/v3/jobs/:id/scenes': 'read',
-  'GET /api/v3/jobs/:id/scenes/:scene_id': 'read',
-  'GET /api/v3/jobs/:id/history': 'read',
-  'GET /api/v3/jobs/:id/events': 'read',
-  'GET /api/v3/events': 'read',
-  'GET /api/v3/videos/:id/combined': 'read',
-  'GET /api/v3/videos/:id/thumbnail': 'read',
-  'GET /api/v3/videos/:id/clips/:scene_id': 'read',
-  'GET /api/v3/videos/:id/versions': 'read',
-  'GET /api/v3/videos/:id/versions/:version/combined': 'read',
+  'GET /api/v3/jobs': seeing,
+  'GET /api/v3/jobs/:id': seeing,
+  'GET /api/v3/jobs/:id/scenes': seeing,
+  'GET /api/v3/jobs/:id/scenes/:scene_id': seeing,
+  'GET /api/v3/jobs/:id/history': seeing,
+  'GET /api/v3/jobs/:id/events': seeing,
+  'GET /api/v3/events': seeing,
+  'GET /api/v3/videos/:id/combined': seeing,
+  'GET /api/v3/videos/:id/thumbnail': seeing,
+  'GET /api/v3/videos/:id/clips/:scene_id': seeing,
+  'GET /api/v3/videos/:id/versions': seeing,
+  'GET /api/v3/videos/:id/versions/:version/combined': seeing,
   'GET /api/v3/assets/:id': 'read',
   'GET /api/v3/assets/:id/data': 'read',
   'GET /api/v3/ledger': 'read',
@@ -51,8 +59,8 @@ export const accessByRoute: Readonly<Record<string, Access>> = {
   'PUT /api/v3/jobs/:id/scenes/:scene_id': 'submit',
   'DELETE /api/v3/jobs/:id/scenes/:scene_id': 'submit',
   // It stops spending.
-  'POST /api/v3/jobs/:id/cancel': 'submit',
-  'POST /api/v3/jobs/cancel': 'submit',
+  'POST /api/v3/jobs/:id/cancel': ending,
+  'POST /api/v3/jobs/cancel': ending,
 
   'POST /api/v3/jobs/:id/approve': 'approve',
   'POST /api/v3/jobs/approve': 'approve',
@@ -85,6 +93,18 @@ export const accessByRoute: Readonly<Record<string, Access>> = {
   'POST /api/v3/keys/:id/rotate': 'admin',
   'POST /api/v3/keys/:id/revoke': 'admin',
 }
+
+/**
+ * Routes that tell of the jobs that a key reaches, and of nothing else. The others are about all jobs, and closed to a
+ * key that does not see all: also one that nobody thought of here.
+ */
+const withinReach: ReadonlySet<string> = new Set([
+  ...Object.keys(accessByRoute).filter((route) =>
+    /^\w+ \/api\/v3\/(?:jobs|videos|events|assets)\b/.test(route),
+  ),
+  'POST /api/v3/estimates',
+  'GET /api/v3/ledger',
+])
 
 export interface AccessOptions {
   /** Whether who has no key is turned away. A key that is sent is looked at either way. */
@@ -156,12 +176,13 @@ export function guardAccess({
     const isOpen = needed.length > 0 && needed.every(isForAll)
     const key = isOpen ? undefined : await identify(c, caller)
     const name = key ? `key ${key.id}` : `address ${caller}`
-    if (key) setPrincipal(c, { name: key.name, scopes: new Set(key.scopes) })
+    if (key) setPrincipal(c, { name: key.name, actor: key })
     setCaller(c, name)
     const isTrusted = !keysRequired && isLoopbackCaller(caller)
     const limit = needed.includes('health') ? health : requests
     if (limit && (key || !isTrusted)) count(c, limit, name)
     if (key) for (const access of needed) requireScope(key, access)
+    if (key && !isEverything(seenBy(key))) requireReach(c)
     return key || !isTrusted ? oneMore(name, next) : next()
   }
 }
@@ -172,22 +193,44 @@ const count = (c: Context, limit: RateLimit, caller: string): void => {
   if (!taken.isAllowed) throw tooMany('Too many requests', taken)
 }
 
+/** The routes that this request leads to, as the table names them. Middleware is matched under the method ALL. */
+const routesOf = (c: Context): readonly string[] =>
+  matchedRoutes(c)
+    .filter(({ method }) => method !== 'ALL')
+    .map(({ method, path }) => `${method} ${path}`)
+
 /** What the routes need that this request leads to; nothing where it leads to none, which is answered 404 or 405. */
-function accessTo(c: Context): readonly Access[] {
-  const needed = new Set<Access>()
-  // Middleware is matched under the method ALL.
-  for (const { method, path } of matchedRoutes(c))
-    if (method !== 'ALL') needed.add(accessByRoute[`${method} ${path}`] ?? 'admin')
-  return [...needed]
-}
+const accessTo = (c: Context): readonly Access[] => [
+  ...new Set(routesOf(c).map((route) => accessByRoute[route] ?? 'admin')),
+]
+
+/** Scopes of which one is needed; none for what is open. */
+export const scopesFor = (access: Access): readonly Scope[] =>
+  isForAll(access) ? [] : typeof access === 'string' ? [access] : access
 
 function requireScope({ scopes }: Pick<Key, 'scopes'>, access: Access): void {
-  if (isForAll(access)) return
-  if (scopes.includes(access) || scopes.includes('admin')) return
+  const wanted = scopesFor(access)
+  const [first, ...others] = wanted
+  if (first === undefined || scopes.includes('admin') || wanted.some((scope) => scopes.includes(scope)))
+    return
   throw new HttpProblem(403, {
     error: 'Forbidden',
-    reason: `This needs a key with the scope ${access}`,
-    scope: access,
+    reason: `This needs a key with the scope ${[first, ...others].join(' or ')}`,
+    scope: first,
+  })
+}
+
+function requireReach(c: Context): void {
+  if (
+    routesOf(c).every(
+      (route) => withinReach.has(route) || scopesFor(accessByRoute[route] ?? 'admin').length === 0,
+    )
+  )
+    return
+  throw new HttpProblem(403, {
+    error: 'Forbidden',
+    reason:
+      'This is about the jobs of all clients, and the key is bound to one client: use a key that is not',
   })
 }
 

@@ -19,6 +19,7 @@ import {
   whyRequest,
 } from '../job/control-request.ts'
 import { keyRequest, rotationRequest } from '../job/key.ts'
+import type { Actor } from '../job/reach.ts'
 import { pruneRequest } from '../job/storage.ts'
 import { endpointChange, endpointRequest } from '../job/webhook-request.ts'
 import { type Log, logLine } from '../log.ts'
@@ -44,6 +45,7 @@ import { operationRoutes } from './operations.ts'
 import { addressOf } from './path.ts'
 import { HttpProblem, answerProblem, malformed, problemOf } from './problem.ts'
 import { type ProviderGate, providerRoutes } from './provider.ts'
+import { guardJob, guardScene } from './reach.ts'
 import { referenceRoutes } from './reference.ts'
 import { sceneRoutes } from './scenes.ts'
 import { type Storage, storageRoutes } from './storage.ts'
@@ -99,6 +101,9 @@ export function createApp(options: AppOptions): OpenAPIHono {
   const { metrics } = options
   app.use(observe({ host, log, metrics }), standardHeaders, guardOrigin(hosts))
   if (options.access) app.use(guardAccess({ ...options.access, coordinator, host, log }))
+  for (const noun of ['jobs', 'videos']) app.use(`/api/v3/${noun}/:id/*`, guardJob({ coordinator }))
+  app.use('/api/v3/jobs/:id/scenes/:scene_id/*', guardScene({ coordinator }))
+  app.use('/api/v3/videos/:id/clips/:scene_id/*', guardScene({ coordinator }))
   app.use('/api/v3/*', answerOnce({ coordinator, limits, answerOfJob: madeJob(coordinator) }))
   // Not register(): a schema of job/ may be older than the library's extension of zod, by the order of imports.
   for (const [name, schema] of Object.entries(requests))
@@ -162,8 +167,8 @@ const databaseCheck = (coordinator: Coordinator): Check => ({
 /** What its creation would have answered, of a job that came to be without an answer: as it is by now. */
 const madeJob =
   (coordinator: Coordinator) =>
-  async (jobId: number): Promise<Response> =>
-    Response.json(await jobAnswer(coordinator, await coordinator.job(jobId)), {
+  async (jobId: number, actor: Actor | undefined): Promise<Response> =>
+    Response.json(await jobAnswer(coordinator, await coordinator.job(jobId), actor), {
       status: 201,
       headers: { location: addressOf.job(jobId) },
     })

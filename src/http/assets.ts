@@ -1,4 +1,5 @@
 import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
 import type { ArtifactStore } from '../artifact/artifact.ts'
 import type { Coordinator } from '../coordinator/coordinator.ts'
 import type { Asset } from '../job/asset.ts'
@@ -6,7 +7,7 @@ import type { BodyLimits } from './body.ts'
 import { serveBytes } from './bytes.ts'
 import { inlineNamed } from './disposition.ts'
 import { addressOf, assetPath } from './path.ts'
-import { callerOf } from './principal.ts'
+import { callerOf, principalOf } from './principal.ts'
 import { incomingUpload } from './upload.ts'
 
 /** Keeps a photograph of `uploader` if it is one. @throws {RefusedError} `asset_refused` */
@@ -99,11 +100,15 @@ export function assetRoutes({
       await upload.discard()
       throw error
     })
+    const clientId = principalOf(c).actor?.clientId
+    if (clientId != null) await coordinator.letClientSee(clientId, asset.id)
     c.header('location', addressOf.asset(asset.id))
     return c.json(assetAnswer(asset), 201)
   })
 
-  const existing = async (id: string): Promise<Asset> => {
+  const existing = async (c: Context, id: string): Promise<Asset> => {
+    const clientId = principalOf(c).actor?.clientId
+    if (clientId != null) return coordinator.asset(id, clientId)
     try {
       return await coordinator.asset(id)
     } catch (error) {
@@ -113,11 +118,11 @@ export function assetRoutes({
   }
 
   routes.openapi(readAssetRoute, async (c) =>
-    c.json(assetAnswer(await existing(c.req.valid('param').id)), 200),
+    c.json(assetAnswer(await existing(c, c.req.valid('param').id)), 200),
   )
 
   routes.openapi(assetDataRoute, async (c) => {
-    const asset = await existing(c.req.valid('param').id)
+    const asset = await existing(c, c.req.valid('param').id)
     return serveBytes(c, artifacts, {
       id: asset.id,
       contentType: asset.contentType,

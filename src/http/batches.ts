@@ -5,8 +5,9 @@ import { jobStatuses } from '../job/lifecycle.ts'
 import { parseApprovalBatch, parseCancelBatch } from '../job/control-request.ts'
 import { readJson } from './body.ts'
 import { type VerbRoutes, jsonAnswer, jsonBody } from './describe.ts'
-import { askedBy } from './principal.ts'
+import { askedBy, principalOf } from './principal.ts'
 import { problemOf } from './problem.ts'
+import { requireJob } from './reach.ts'
 
 const batchSchema = z
   .object({
@@ -65,12 +66,20 @@ export function batchRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
 
   routes.openapi(approveJobsRoute, async (c) => {
     const { job_ids, ...approval } = parseApprovalBatch(await readJson(c, limits))
-    return c.json(await each(job_ids, (id) => coordinator.approveJob(id, approval, askedBy(c))), 200)
+    const approve = async (id: number): Promise<Job> => {
+      await requireJob(coordinator, principalOf(c).actor, id, 'change')
+      return coordinator.approveJob(id, approval, askedBy(c))
+    }
+    return c.json(await each(job_ids, approve), 200)
   })
 
   routes.openapi(cancelJobsRoute, async (c) => {
     const { job_ids, reason } = parseCancelBatch(await readJson(c, limits))
-    return c.json(await each(job_ids, (id) => coordinator.cancelJob(id, askedBy(c, reason))), 200)
+    const cancel = async (id: number): Promise<Job> => {
+      await requireJob(coordinator, principalOf(c).actor, id, 'change')
+      return coordinator.cancelJob(id, askedBy(c, reason))
+    }
+    return c.json(await each(job_ids, cancel), 200)
   })
 
   return routes

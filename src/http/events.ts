@@ -5,11 +5,12 @@ import { wordsFor } from '../coordinator/history.ts'
 import type { Feed, FeedPage, FeedQuery } from '../events/feed.ts'
 import type { Host } from '../host.ts'
 import { type EventType, type JobEvent, eventTypes, topicOf } from '../job/event.ts'
+import { seenBy } from '../job/reach.ts'
 import type { Log } from '../log.ts'
 import { jsonAnswer } from './describe.ts'
 import { type StreamLimits, createEventStreams, defaultStreamLimits } from './event-stream.ts'
 import { jobIdOf, jobPath, once, timeSchema } from './path.ts'
-import { callerOf } from './principal.ts'
+import { callerOf, principalOf } from './principal.ts'
 import { malformedField } from './problem.ts'
 
 const eventSchema = z
@@ -163,7 +164,9 @@ export function eventRoutes({ coordinator, feed, host, log, limits }: EventRoute
 
   routes.openapi(allEventsRoute, (c) => {
     const query = c.req.valid('query')
-    return tell(c, { after: placeOf(c, query.after), types: typesOf(query.type) }, query.limit)
+    const reach = seenBy(principalOf(c).actor)
+    const types = typesOf(query.type)
+    return tell(c, { after: placeOf(c, query.after), types, reach }, query.limit)
   })
 
   routes.openapi(jobEventsRoute, async (c) => {

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { Context, MiddlewareHandler } from 'hono'
 import { type Idempotent, type KeptAnswer, mostKeptRequests } from '../coordinator/idempotent.ts'
+import type { Actor } from '../job/reach.ts'
 import { type BodyLimits, readAhead } from './body.ts'
 import { principalOf, setRequestRow } from './principal.ts'
 import { HttpProblem, malformedField } from './problem.ts'
@@ -24,7 +25,7 @@ export function answerOnce({
   readonly coordinator: Idempotent
   readonly limits: BodyLimits
   /** The answer to a request that has made this job. */
-  readonly answerOfJob: (jobId: number) => Promise<Response>
+  readonly answerOfJob: (jobId: number, actor: Actor | undefined) => Promise<Response>
 }): MiddlewareHandler {
   return async (c, next) => {
     const key = c.req.header('idempotency-key')
@@ -35,8 +36,9 @@ export function answerOnce({
     const body = await readAhead(c, limits.jsonBytes)
     const { search } = new URL(c.req.url)
     const fingerprint = createHash('sha256').update(`${target}\n${search}\n`).update(body).digest()
+    const { name, actor } = principalOf(c)
     const answered = await coordinator.answerOnce(
-      { principal: principalOf(c).name, target, key, fingerprint },
+      { principal: name, target, key, fingerprint },
       {
         run: async (id) => {
           setRequestRow(c, id)
@@ -44,7 +46,7 @@ export function answerOnce({
           if (unkept.has(c.req.raw) && c.res.ok) return toldOnce
           return isKept(c.res.status) ? keptAnswer(c.res.clone()) : undefined
         },
-        answerOfJob: async (jobId) => keptAnswer(await answerOfJob(jobId)),
+        answerOfJob: async (jobId) => keptAnswer(await answerOfJob(jobId, actor)),
       },
     )
     if (answered === 'done') return undefined

@@ -1,5 +1,6 @@
 /** What is done with a job once it is there: ended, tried again, changed, let rest. */
 import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
 import type { Job } from '../job/job.ts'
 import { jobStatuses } from '../job/lifecycle.ts'
 import { parseWhy } from '../job/control-request.ts'
@@ -8,7 +9,7 @@ import { costsAnswer, costsSchema } from './cost.ts'
 import { type VerbRoutes, jsonAnswer, jsonBody } from './describe.ts'
 import { jobAnswer, jobSchema } from './jobs.ts'
 import { jobIdOf, jobPath } from './path.ts'
-import { askedBy } from './principal.ts'
+import { askedBy, principalOf } from './principal.ts'
 import { waitingAnswer, waitingSchema } from './waiting.ts'
 
 const controlled = <const Message extends string>(message: Message) =>
@@ -80,7 +81,8 @@ export function jobControlRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHo
   const routes = new OpenAPIHono()
 
   const costsOf = async (job: Job) => costsAnswer(job, await coordinator.costs(job.id))
-  const waitingOf = async ({ id }: Job) => waitingAnswer((await coordinator.waiting(id)).job)
+  const waitingOf = async (c: Context, { id }: Job) =>
+    waitingAnswer((await coordinator.waiting(id)).job, principalOf(c).actor)
 
   routes.openapi(cancelJobRoute, async (c) => {
     const { reason } = parseWhy(await readOptionalJson(c, limits))
@@ -110,20 +112,20 @@ export function jobControlRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHo
   routes.openapi(updateJobRoute, async (c) => {
     const change = await readJson(c, limits)
     const job = await coordinator.updateJob(jobIdOf(c.req.valid('param').id), change, askedBy(c))
-    return c.json(await jobAnswer(coordinator, job), 200)
+    return c.json(await jobAnswer(coordinator, job, principalOf(c).actor), 200)
   })
 
   routes.openapi(pauseJobRoute, async (c) => {
     const request = await readOptionalJson(c, limits)
     const job = await coordinator.pauseJob(jobIdOf(c.req.valid('param').id), request, askedBy(c))
     const message = 'Job paused successfully' as const
-    return c.json({ message, job_id: job.id, status: job.status, waiting: await waitingOf(job) }, 200)
+    return c.json({ message, job_id: job.id, status: job.status, waiting: await waitingOf(c, job) }, 200)
   })
 
   routes.openapi(resumeJobRoute, async (c) => {
     const job = await coordinator.resumeJob(jobIdOf(c.req.valid('param').id), askedBy(c))
     const message = 'Job resumed successfully' as const
-    return c.json({ message, job_id: job.id, status: job.status, waiting: await waitingOf(job) }, 200)
+    return c.json({ message, job_id: job.id, status: job.status, waiting: await waitingOf(c, job) }, 200)
   })
 
   return routes

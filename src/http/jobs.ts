@@ -3,6 +3,7 @@ import type { Coordinator } from '../coordinator/coordinator.ts'
 import type { FilmManifest, Job, ListedJob } from '../job/job.ts'
 import { type JobStatus, jobStatuses } from '../job/lifecycle.ts'
 import { noMoney } from '../job/price.ts'
+import { type Actor, seenBy } from '../job/reach.ts'
 import { retryPolicySchema } from '../job/request.ts'
 import { readJson, readOptionalJson } from './body.ts'
 import { costsAnswer, costsSchema, jobCostsAnswer, jobCostsSchema, usdOrNull } from './cost.ts'
@@ -19,7 +20,7 @@ import {
   timeSchema,
   writeCursor,
 } from './path.ts'
-import { askedBy } from './principal.ts'
+import { askedBy, principalOf } from './principal.ts'
 import { waitingAnswer, waitingSchema } from './waiting.ts'
 import { storyboardAnswer, storyboardSchema } from './storyboard.ts'
 import { malformed, malformedField } from './problem.ts'
@@ -121,8 +122,12 @@ function jobFacts(job: Job | ListedJob): Omit<JobAnswer, 'costs' | keyof typeof 
   }
 }
 
-/** A job with all that is told of it. */
-export async function jobAnswer(coordinator: Coordinator, job: Job): Promise<JobAnswer> {
+/** A job with all that is told of it, to this asker. */
+export async function jobAnswer(
+  coordinator: Coordinator,
+  job: Job,
+  actor: Actor | undefined,
+): Promise<JobAnswer> {
   const costs = await coordinator.costs(job.id)
   const dependencies = await coordinator.dependencies(job.id)
   const { job: waiting, scenes: waits } = await coordinator.waiting(job.id)
@@ -136,7 +141,7 @@ export async function jobAnswer(coordinator: Coordinator, job: Job): Promise<Job
       met: isMet,
       status,
     })),
-    waiting: waitingAnswer(waiting),
+    waiting: waitingAnswer(waiting, actor),
     eta: etaAnswer(await coordinator.eta(job.id, waits)),
   }
 }
@@ -267,7 +272,7 @@ export function jobRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
   routes.openapi(createJobRoute, async (c) => {
     const job = await coordinator.createJob(await readJson(c, limits), askedBy(c))
     c.header('location', addressOf.job(job.id))
-    return c.json(await jobAnswer(coordinator, job), 201)
+    return c.json(await jobAnswer(coordinator, job, principalOf(c).actor), 201)
   })
 
   routes.openapi(approveJobRoute, async (c) => {
@@ -281,7 +286,7 @@ export function jobRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
 
   routes.openapi(readJobRoute, async (c) => {
     const job = await coordinator.job(jobIdOf(c.req.valid('param').id))
-    return c.json(await jobAnswer(coordinator, job), 200)
+    return c.json(await jobAnswer(coordinator, job, principalOf(c).actor), 200)
   })
 
   routes.openapi(listJobsRoute, async (c) => {
@@ -302,6 +307,7 @@ export function jobRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
       insertedFrom: created_after,
       insertedBefore: created_before,
       text: q,
+      reach: seenBy(principalOf(c).actor),
       ...(names.length > 0 && { labels }),
       ...(cursor !== undefined && { before: jobBefore(cursor) }),
     })

@@ -10,6 +10,7 @@ import { type VerbRoutes, jsonAnswer, jsonBody } from './describe.ts'
 import { etaAnswer, etaSchema } from './eta.ts'
 import { storyboardAnswer, storyboardSchema } from './storyboard.ts'
 import { jobIdOf, once, readCursor, timeOf, timeOrNull, timeSchema, writeCursor } from './path.ts'
+import { askedBy, principalOf } from './principal.ts'
 import { malformedField } from './problem.ts'
 
 const usd = z.number().describe('US dollars')
@@ -175,7 +176,7 @@ export function moneyRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
   const routes = new OpenAPIHono()
 
   routes.openapi(estimateRoute, async (c) => {
-    const estimate = await coordinator.estimateJob(await readJson(c, limits))
+    const estimate = await coordinator.estimateJob(await readJson(c, limits), askedBy(c))
     const { storyboard, quote, priceBook, priority } = estimate
     const eta = await coordinator.estimateEta(storyboard, priority)
     const total = storyboard.scenes.length
@@ -204,7 +205,8 @@ export function moneyRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
   routes.openapi(ledgerRoute, async (c) => {
     const { job_id, client_id, from, to, limit = pageSize.standard, cursor } = c.req.valid('query')
     const jobId = job_id === undefined ? undefined : jobIdOf(job_id)
-    const filter = { jobId, clientId: client_id, from, to }
+    const boundTo = principalOf(c).actor?.clientId ?? undefined
+    const filter = { jobId, clientId: client_id, boundTo, from, to }
     const page = await coordinator.ledger({
       ...filter,
       limit,
@@ -217,7 +219,7 @@ export function moneyRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
         totals: { reserved: dollars(totals.reservedMicros), spent: spentOf(totals) },
         entries: page.entries.map(entryAnswer),
         next_cursor: page.next && writeCursor(`${page.next.insertedAt}:${page.next.id}`),
-        unaccounted: page.strays.map((stray) => ({
+        unaccounted: (boundTo === undefined ? page.strays : []).map((stray) => ({
           prediction_id: stray.providerId,
           mark: stray.mark,
           attempt_id: stray.attemptId,

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import { Hono } from 'hono'
-import { accessByRoute, isForAll } from './access.ts'
+import { accessByRoute, scopesFor } from './access.ts'
 
 /** A JSON schema, as far as it is looked at here. */
 export interface Schema {
@@ -172,7 +172,7 @@ const examples: Readonly<Record<string, unknown>> = {
     },
     video_name: '12 Elm Street',
   },
-  Approval: { max_cost: 0.8 },
+  Approval: { revision: 1, max_cost: 0.8 },
   RetryRequest: { reason: 'the provider is back' },
   Why: { reason: 'the client changed the order' },
   JobChange: { priority: 80, deadline_at: '2027-01-15T18:00:00Z' },
@@ -310,7 +310,7 @@ function describe(route: string, operation: Operation): Operation {
     ...(naming && { operationId: naming.id, tags: [naming.tag] }),
     ...(naming?.summary !== undefined && { summary: naming.summary }),
     ...operation,
-    security: isForAll(access) ? [] : [{ bearer: [access] }],
+    security: scopesFor(access).map((scope) => ({ bearer: [scope] })),
     ...(parameters.length > 0 && { parameters }),
     responses: { ...operation.responses, ...ofBytes(operation), default: otherwise },
   }

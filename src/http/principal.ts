@@ -1,16 +1,18 @@
 /** Who sends a request: said once, where it is let in, and kept with what it changes. */
 import type { Context } from 'hono'
 import type { Asked } from '../job/event.ts'
+import { nameWithoutKey } from '../job/key.ts'
+import type { Actor } from '../job/reach.ts'
 import { callerAt } from './rate-limit.ts'
-import { type Scope, nameWithoutKey, scopes } from '../job/key.ts'
 
 export interface Principal {
   /** A key's name; `local` where no key is needed. */
   readonly name: string
-  readonly scopes: ReadonlySet<Scope>
+  /** Undefined where no key is needed: that may do everything. */
+  readonly actor: Actor | undefined
 }
 
-export const withoutKey: Principal = { name: nameWithoutKey, scopes: new Set(scopes) }
+export const withoutKey: Principal = { name: nameWithoutKey, actor: undefined }
 
 interface Bindings {
   readonly incoming?: { readonly socket?: { readonly remoteAddress?: string } }
@@ -48,8 +50,7 @@ export const setRequestRow = (c: Context, id: number): void => {
 }
 
 /** Who asks, and why, for the verbs of the coordinator. */
-export const askedBy = (c: Context, reason?: string): Asked => ({
-  by: principalOf(c).name,
-  reason,
-  request: requests.get(c.req.raw),
-})
+export const askedBy = (c: Context, reason?: string): Asked => {
+  const { name, actor } = principalOf(c)
+  return { by: name, actor, reason, request: requests.get(c.req.raw) }
+}

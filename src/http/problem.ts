@@ -106,6 +106,8 @@ function refusalProblem(message: string, refusal: Refusal): HttpProblem {
       return new HttpProblem(404, { error: message, key_id: refusal.keyId })
     case 'key_refused':
       return new HttpProblem(422, { error: message, key_id: refusal.keyId, reason: refusal.reason })
+    case 'scope_missing':
+      return new HttpProblem(403, { error: message, reason: refusal.reason, scope: refusal.scope })
     case 'job_refused':
       return new HttpProblem(422, {
         error: message,

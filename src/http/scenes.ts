@@ -1,4 +1,5 @@
 import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
 import type { WaitingSince } from '../coordinator/admission-rules.ts'
 import type { Edited } from '../coordinator/scene-editing.ts'
 import { jobStatuses, sceneStatuses } from '../job/lifecycle.ts'
@@ -8,7 +9,7 @@ import { usdOrNull } from './cost.ts'
 import { type VerbRoutes, jsonAnswer, jsonBody } from './describe.ts'
 import { failureSchema } from './jobs.ts'
 import { addressOf, jobIdOf, jobPath, scenePath, timeOf, timeOrNull, timeSchema } from './path.ts'
-import { askedBy } from './principal.ts'
+import { askedBy, principalOf } from './principal.ts'
 import { scenePlanAnswer, scenePlanSchema } from './storyboard.ts'
 import { waitingAnswer, waitingSchema } from './waiting.ts'
 
@@ -43,14 +44,14 @@ const sceneSchema = z
 
 export type SceneAnswer = z.infer<typeof sceneSchema>
 
-const sceneAnswer = (scene: Scene, waits: ReadonlyMap<string, WaitingSince>): SceneAnswer => ({
+const sceneAnswer = (c: Context, scene: Scene, waits: ReadonlyMap<string, WaitingSince>): SceneAnswer => ({
   id: scene.id,
   job_id: scene.jobId,
   position: scene.position,
   status: scene.status,
   ...scenePlanAnswer(scene),
   renderer: scene.renderer,
-  waiting: waitingAnswer(waits.get(scene.id)),
+  waiting: waitingAnswer(waits.get(scene.id), principalOf(c).actor),
   progress_percentage: scene.status === 'completed' ? 100 : Math.min(99, Math.floor(scene.progress * 100)),
   tries: scene.tries,
   not_before: timeOrNull(scene.notBefore),
@@ -93,6 +94,7 @@ const editedSchema = z.object({
   scene: sceneSchema,
   job_id: z.int(),
   job_status: z.enum(jobStatuses),
+  revision: z.int().describe('Of the changed storyboard: what an approval of it names'),
   to_approve: z
     .number()
     .nullable()
@@ -163,11 +165,12 @@ export function sceneRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
       ? (await coordinator.waiting(jobId)).scenes
       : none
 
-  const editedAnswer = async (message: string, { job, scene, toApproveMicros }: Edited) => ({
+  const editedAnswer = async (c: Context, message: string, { job, scene, toApproveMicros }: Edited) => ({
     message,
-    scene: sceneAnswer(scene!, await waitsOf(job.id, [scene!])),
+    scene: sceneAnswer(c, scene!, await waitsOf(job.id, [scene!])),
     job_id: job.id,
     job_status: job.status,
+    revision: job.revision,
     to_approve: usdOrNull(toApproveMicros),
   })
 
@@ -181,7 +184,7 @@ export function sceneRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
         total_scenes: scenes.length,
         completed_scenes: scenes.filter((scene) => scene.status === 'completed').length,
         progress_percentage: job.progress.percentage,
-        scenes: scenes.map((scene) => sceneAnswer(scene, waits)),
+        scenes: scenes.map((scene) => sceneAnswer(c, scene, waits)),
       },
       200,
     )
@@ -190,20 +193,20 @@ export function sceneRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
   routes.openapi(readSceneRoute, async (c) => {
     const { id, scene_id } = c.req.valid('param')
     const scene = await coordinator.scene(jobIdOf(id), scene_id.toLowerCase())
-    return c.json(sceneAnswer(scene, await waitsOf(scene.jobId, [scene])), 200)
+    return c.json(sceneAnswer(c, scene, await waitsOf(scene.jobId, [scene])), 200)
   })
 
   routes.openapi(updateSceneRoute, async (c) => {
     const { id, scene_id } = c.req.valid('param')
     const change = await readJson(c, limits)
     const edited = await coordinator.updateScene(jobIdOf(id), scene_id.toLowerCase(), change, askedBy(c))
-    return c.json(await editedAnswer('Scene updated successfully', edited), 200)
+    return c.json(await editedAnswer(c, 'Scene updated successfully', edited), 200)
   })
 
   routes.openapi(regenerateSceneRoute, async (c) => {
     const { id, scene_id } = c.req.valid('param')
     const edited = await coordinator.regenerateScene(jobIdOf(id), scene_id.toLowerCase(), askedBy(c))
-    return c.json(await editedAnswer('Scene marked for regeneration', edited), 200)
+    return c.json(await editedAnswer(c, 'Scene marked for regeneration', edited), 200)
   })
 
   routes.openapi(deleteSceneRoute, async (c) => {
@@ -225,7 +228,7 @@ export function sceneRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
       await readJson(c, limits),
       askedBy(c),
     )
-    const answer = sceneAnswer(scene, await waitsOf(jobId, [scene]))
+    const answer = sceneAnswer(c, scene, await waitsOf(jobId, [scene]))
     return c.json({ message: 'Scene resolved successfully', scene: answer, job_id: jobId }, 200)
   })
 

@@ -26,7 +26,9 @@ export const approvalRequest = z.strictObject({
   revision: z
     .int('must be a whole number')
     .optional()
-    .describe('Approves only this revision of the storyboard'),
+    .describe(
+      'Approves only this revision of the storyboard; needed once a job that costs something was changed',
+    ),
 })
 export type ApprovalRequest = z.infer<typeof approvalRequest>
 
@@ -36,7 +38,7 @@ export const parseApproval = (input: unknown): ApprovalRequest => checked(approv
 const whyText = line(500).optional().describe('Why, for the history of the job')
 
 /** An approval that brings a failed or cancelled job back: what it may cost from now on, in all. */
-export const retryRequest = approvalRequest.omit({ revision: true }).extend({
+export const retryRequest = approvalRequest.extend({
   deadline_at: timeSchema.nullable().optional().describe('Another deadline, or null for none'),
   reason: whyText,
 })

@@ -1,4 +1,5 @@
 /** What can be refused, as one typed error a caller can tell apart by `code`. Only http/ turns codes into statuses. */
+import type { Scope } from './key.ts'
 import { refusalReason } from './lifecycle.ts'
 
 export interface FieldProblem {
@@ -52,6 +53,8 @@ export type Refusal =
   | { readonly code: 'key_not_found'; readonly keyId: string }
   /** What the key is like does not allow it. */
   | { readonly code: 'key_refused'; readonly keyId: string; readonly reason: string }
+  /** The key that asks may not do it: one with this scope may. */
+  | { readonly code: 'scope_missing'; readonly scope: Scope; readonly reason: string }
   /** The scene's or its job's state does not allow it. */
   | {
       readonly code: 'scene_refused'
@@ -95,6 +98,9 @@ export const assetNotFound = (assetId: string): RefusedError =>
 
 export const keyNotFound = (keyId: string): RefusedError =>
   new RefusedError('Key not found', { code: 'key_not_found', keyId })
+
+export const scopeMissing = (scope: Scope, reason: string): RefusedError =>
+  new RefusedError('Forbidden', { code: 'scope_missing', scope, reason })
 
 export const endpointNotFound = (endpointId: string): RefusedError =>
   new RefusedError('Webhook endpoint not found', { code: 'endpoint_not_found', endpointId })

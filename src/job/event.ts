@@ -1,4 +1,5 @@
 /** What is told to everyone: one event for each change of state, appended in the change's own transaction. */
+import type { Actor } from './reach.ts'
 
 const jobTopics = {
   job_created: 'jobs:created',
@@ -53,6 +54,8 @@ export const eventTypes = Object.keys(topicOf) as readonly EventType[]
 /** Who asks for a change, and why: kept with the event that tells it. */
 export interface Asked {
   readonly by?: string | undefined
+  /** Left out: the asker may do everything. */
+  readonly actor?: Actor | undefined
   readonly reason?: string | undefined
   /** The row of the request that asks, where it is to be answered once (`coordinator/idempotent.ts`). */
   readonly request?: number | undefined

@@ -30,8 +30,12 @@ export interface Job {
   readonly priceBook: string
   /** Whose job it is: `parameters.client_id`, or empty. */
   readonly clientId: string
+  /** The id of the key that made it; null: made without a key. */
+  readonly madeBy: string | null
   /** From 1; rises with each change of the storyboard. */
   readonly revision: number
+  /** Whether its storyboard was changed since it was made. */
+  readonly edited: boolean
   /** Millionths of a US dollar that approvals allow to be spent, in all. */
   readonly authorisedMicros: number
   /** Whether an approval allowed scenes whose price nobody knows. */

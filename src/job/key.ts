@@ -12,6 +12,8 @@ export interface Key {
   /** One that was taken once is never given again: events and bills tell by it who did what. */
   readonly name: string
   readonly scopes: readonly Scope[]
+  /** The only client whose jobs it sees; null: it is not bound to one. */
+  readonly clientId: string | null
   /** Times: ms since the epoch. */
   readonly insertedAt: number
   readonly rotatedAt: number | null
@@ -48,6 +50,11 @@ export const keyRequest = z
       .min(1, `must hold at least one of ${scopes.join(', ')}`)
       .max(scopes.length, 'must hold each scope once')
       .transform((given) => scopes.filter((scope) => given.includes(scope))),
+    client_id: z
+      .string('must be a text of 1 to 200 characters')
+      .regex(/^[^\p{Cc}\p{Cs}]{1,200}$/u, 'must be a text of 1 to 200 characters, without control characters')
+      .nullish()
+      .describe('The only client whose jobs it sees and makes; if not given, it is not bound to one'),
     expires_at: z
       .string('must be a time, such as 2027-01-31T00:00:00Z')
       .refine(
@@ -57,6 +64,10 @@ export const keyRequest = z
       .transform((text) => Date.parse(text))
       .nullish()
       .describe('When it ends by itself; if not given, never'),
+  })
+  .refine(({ scopes: given, client_id }) => client_id == null || !given.includes('admin'), {
+    path: ['scopes'],
+    error: 'must not hold admin with client_id: admin is over all clients',
   })
   .describe('A key to be made; admin may do everything')
 

@@ -61,6 +61,8 @@ export interface Scene extends ScenePlan {
   readonly renderKey: string
   /** It is to be rendered although an equal clip is kept. */
   readonly forced: boolean
+  /** It was changed after the approval by somebody who may not approve: no money is spent on it before the next one. */
+  readonly unapproved: boolean
   /** The attempt that renders it now, or rendered it last; null where it took a kept clip. */
   readonly attemptId: string | null
   /** Share of the render that is done, 0 to 1. */

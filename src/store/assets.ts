@@ -32,5 +32,26 @@ export async function findAsset(reader: Reader, id: string): Promise<Asset | und
   return row && assetOf(row)
 }
 
-export const hasAsset = async (reader: Reader, id: string): Promise<boolean> =>
-  (await reader.get('select 1 as found from assets where id = $1', [id])) !== undefined
+/** Whether it is there; `clientId`: and this client may see it. */
+export const hasAsset = async (reader: Reader, id: string, clientId?: string): Promise<boolean> =>
+  (clientId === undefined
+    ? await reader.get('select 1 as found from assets where id = $1', [id])
+    : await reader.get('select 1 as found from asset_clients where asset_id = $1 and client_id = $2', [
+        id,
+        clientId,
+      ])) !== undefined
+
+/** The client uploaded these photographs, or its jobs use them. An empty `clientId` is nobody. */
+export async function letClientSee(
+  tx: Transaction,
+  clientId: string,
+  assetIds: readonly string[],
+): Promise<void> {
+  if (clientId === '') return
+  for (const id of new Set(assetIds))
+    await tx.run(
+      `insert into asset_clients (asset_id, client_id) select id, $2 from assets where id = $1
+       on conflict (asset_id, client_id) do nothing`,
+      [id, clientId],
+    )
+}

@@ -418,6 +418,8 @@ export const listUnmatched = async (
 export interface LedgerFilter {
   readonly jobId?: number | undefined
   readonly clientId?: string | undefined
+  /** The client that the asker is bound to. */
+  readonly boundTo?: string | undefined
   /** ms since the epoch: from, and up to but without. */
   readonly from?: number | undefined
   readonly to?: number | undefined
@@ -430,6 +432,7 @@ export function ledgerCondition(filter: LedgerFilter, params: SqlValue[]): strin
     '(cost_micros is null or cost_micros > 0)',
     ...(filter.jobId === undefined ? [] : [`job_id = ${bind(filter.jobId)}`]),
     ...(filter.clientId === undefined ? [] : [`client_id = ${bind(filter.clientId)}`]),
+    ...(filter.boundTo === undefined ? [] : [`client_id = ${bind(filter.boundTo)}`]),
     ...(filter.from === undefined ? [] : [`inserted_at >= ${bind(filter.from)}`]),
     ...(filter.to === undefined ? [] : [`inserted_at < ${bind(filter.to)}`]),
   ].join(' and ')

@@ -1,6 +1,7 @@
 /** Jobs as lists find them: by filters that are put together, newest first. */
 import type { Job } from '../job/job.ts'
 import type { JobStatus } from '../job/lifecycle.ts'
+import type { Reach } from '../job/reach.ts'
 import type { Reader, SqlValue } from './database.ts'
 import { factColumns, factsOf } from './jobs.ts'
 import { number } from './sql.ts'
@@ -16,6 +17,8 @@ export interface JobQuery {
   readonly insertedBefore?: number | undefined
   /** A part of the film's name, whatever the case. */
   readonly text?: string | undefined
+  /** Only of the jobs that are reached. */
+  readonly reach?: Reach | undefined
   readonly before?: number | undefined
   readonly limit: number
 }
@@ -83,6 +86,8 @@ export async function listJobs(
     ...(query.statuses === undefined ? [] : [`status in (${query.statuses.map(bind).join(', ')})`]),
     ...(query.type === undefined ? [] : [`type = ${bind(query.type)}`]),
     ...(query.clientId === undefined ? [] : [`client_id = ${bind(query.clientId)}`]),
+    ...(query.reach?.clientId === undefined ? [] : [`client_id = ${bind(query.reach.clientId)}`]),
+    ...(query.reach?.madeBy === undefined ? [] : [`made_by = ${bind(query.reach.madeBy)}`]),
     ...(query.insertedFrom === undefined ? [] : [`inserted_at >= ${bind(query.insertedFrom)}`]),
     ...(query.insertedBefore === undefined ? [] : [`inserted_at < ${bind(query.insertedBefore)}`]),
     ...(query.text === undefined

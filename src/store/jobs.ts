@@ -2,6 +2,7 @@ import type { FilmManifest, Job, Storyboard } from '../job/job.ts'
 import { type JobStatus, activeJobStatuses, jobVerbs } from '../job/lifecycle.ts'
 import type { Progress } from '../job/progress.ts'
 import { pointMs } from '../job/queue.ts'
+import type { Owner } from '../job/reach.ts'
 import type { RetryPolicy } from '../job/retry-policy.ts'
 import type { Failure } from '../job/scene.ts'
 import type { Reader, Row, SqlValue, Transaction } from './database.ts'
@@ -12,7 +13,7 @@ const manifestBytes = 2048
 
 /** Of a job without its storyboard. */
 export const factColumns = `id, type, status, video_name, priority, parameters, progress, error,
-  estimated_micros, price_book, client_id, revision, authorised_micros, unknown_cost_accepted,
+  estimated_micros, price_book, client_id, made_by, revision, edited, authorised_micros, unknown_cost_accepted,
   run_at, deadline_at, paused_at, paused_reason, retry_policy, unmet, queue_at, approved_at, started_at, ended_at, inserted_at, updated_at,
   case when length(result) <= ${manifestBytes} then result end as manifest`
 
@@ -29,7 +30,9 @@ export const factsOf = (row: Row): Omit<Job, 'storyboard'> => ({
   estimatedMicros: numberOrNull(row, 'estimated_micros'),
   priceBook: text(row, 'price_book'),
   clientId: text(row, 'client_id'),
+  madeBy: textOrNull(row, 'made_by'),
   revision: number(row, 'revision'),
+  edited: number(row, 'edited') !== 0,
   authorisedMicros: number(row, 'authorised_micros'),
   unknownCostAccepted: number(row, 'unknown_cost_accepted') !== 0,
   error: jsonOrNull<Failure>(row, 'error'),
@@ -63,6 +66,7 @@ export type NewJob = Pick<
   | 'estimatedMicros'
   | 'priceBook'
   | 'clientId'
+  | 'madeBy'
   | 'runAt'
   | 'deadlineAt'
   | 'retryPolicy'
@@ -71,8 +75,8 @@ export type NewJob = Pick<
 
 const insert = `insert into jobs
   (type, status, video_name, priority, parameters, storyboard, progress, estimated_micros, price_book, client_id,
-   run_at, deadline_at, retry_policy, unmet, inserted_at, updated_at)
-  values ($1, 'pending', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14)`
+   made_by, run_at, deadline_at, retry_policy, unmet, inserted_at, updated_at)
+  values ($1, 'pending', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15)`
 
 export async function insertJob(tx: Transaction, job: NewJob, now: number): Promise<Job> {
   const id = await tx.insert(insert, [
@@ -85,6 +89,7 @@ export async function insertJob(tx: Transaction, job: NewJob, now: number): Prom
     job.estimatedMicros,
     job.priceBook,
     job.clientId,
+    job.madeBy,
     job.runAt,
     job.deadlineAt,
     job.retryPolicy && JSON.stringify(job.retryPolicy),
@@ -96,6 +101,7 @@ export async function insertJob(tx: Transaction, job: NewJob, now: number): Prom
     id,
     status: 'pending',
     revision: 1,
+    edited: false,
     authorisedMicros: 0,
     unknownCostAccepted: false,
     error: null,
@@ -160,12 +166,22 @@ export const requeue = (tx: Transaction, id: number, now: number): Promise<numbe
 /** What decides how a job goes on, without its parameters and storyboard. */
 export type JobState = Pick<
   Job,
-  'id' | 'status' | 'progress' | 'error' | 'revision' | 'retryPolicy' | 'pausedAt' | 'deadlineAt'
+  | 'id'
+  | 'status'
+  | 'progress'
+  | 'error'
+  | 'clientId'
+  | 'madeBy'
+  | 'revision'
+  | 'retryPolicy'
+  | 'pausedAt'
+  | 'deadlineAt'
 >
 
 export async function findJobState(reader: Reader, id: number): Promise<JobState | undefined> {
   const row = await reader.get(
-    `select status, progress, error, revision, retry_policy, paused_at, deadline_at from jobs where id = $1`,
+    `select status, progress, error, client_id, made_by, revision, retry_policy, paused_at, deadline_at
+     from jobs where id = $1`,
     [id],
   )
   return (
@@ -174,6 +190,8 @@ export async function findJobState(reader: Reader, id: number): Promise<JobState
       status: text(row, 'status') as JobStatus,
       progress: json<Progress>(row, 'progress'),
       error: jsonOrNull<Failure>(row, 'error'),
+      clientId: text(row, 'client_id'),
+      madeBy: textOrNull(row, 'made_by'),
       revision: number(row, 'revision'),
       retryPolicy: jsonOrNull<RetryPolicy>(row, 'retry_policy'),
       pausedAt: numberOrNull(row, 'paused_at'),
@@ -348,6 +366,26 @@ export const setStoryboard = (
      where id = $1`,
     [id, JSON.stringify(storyboard), estimatedMicros, priceBook, now],
   )
+
+/** Somebody has changed what the job's money is spent on. */
+export const setEdited = (tx: Transaction, id: number): Promise<number> =>
+  tx.run('update jobs set edited = 1 where id = $1', [id])
+
+/** Whose these jobs are, by id; one that is gone is not in it. */
+export async function listOwners(
+  reader: Reader,
+  ids: readonly number[],
+): Promise<ReadonlyMap<number, Owner>> {
+  if (ids.length === 0) return new Map()
+  const places = ids.map((_, index) => `$${index + 1}`).join(', ')
+  const rows = await reader.all(`select id, client_id, made_by from jobs where id in (${places})`, ids)
+  return new Map(
+    rows.map((row) => [
+      number(row, 'id'),
+      { clientId: text(row, 'client_id'), madeBy: textOrNull(row, 'made_by') },
+    ]),
+  )
+}
 
 /** Notes the first failure of a job whose other scenes still run; nothing new is started for it. */
 export const noteFailure = (tx: Transaction, id: number, error: Failure, now: number): Promise<number> =>

@@ -1,6 +1,6 @@
 import { type Key, type Scope, scopes } from '../job/key.ts'
 import type { Reader, Row, Transaction } from './database.ts'
-import { bytes, bytesOrNull, number, numberOrNull, text } from './sql.ts'
+import { bytes, bytesOrNull, number, numberOrNull, text, textOrNull } from './sql.ts'
 
 /** A key as it is kept: SHA-256 of its secrets, never these themselves. */
 export interface KeptKey extends Key {
@@ -14,6 +14,7 @@ const keyOf = (row: Row): KeptKey => ({
   id: text(row, 'id'),
   name: text(row, 'name'),
   scopes: text(row, 'scopes').split(' ').filter(isScope),
+  clientId: textOrNull(row, 'client_id'),
   hash: bytes(row, 'hash'),
   previousHash: bytesOrNull(row, 'previous_hash'),
   previousUntil: numberOrNull(row, 'previous_until'),
@@ -27,12 +28,13 @@ const keyOf = (row: Row): KeptKey => ({
 /** Changes no row where the name is taken. */
 export const insertKey = (
   tx: Transaction,
-  key: Pick<KeptKey, 'id' | 'name' | 'scopes' | 'hash' | 'expiresAt' | 'insertedAt'>,
+  key: Pick<KeptKey, 'id' | 'name' | 'scopes' | 'clientId' | 'hash' | 'expiresAt' | 'insertedAt'>,
 ): Promise<number> =>
   tx.run(
-    `insert into keys (id, name, scopes, hash, expires_at, inserted_at) values ($1, $2, $3, $4, $5, $6)
+    `insert into keys (id, name, scopes, client_id, hash, expires_at, inserted_at)
+     values ($1, $2, $3, $4, $5, $6, $7)
      on conflict (name) do nothing`,
-    [key.id, key.name, key.scopes.join(' '), key.hash, key.expiresAt, key.insertedAt],
+    [key.id, key.name, key.scopes.join(' '), key.clientId, key.hash, key.expiresAt, key.insertedAt],
   )
 
 export const countKeys = async (reader: Reader): Promise<number> =>

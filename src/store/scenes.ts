@@ -22,6 +22,7 @@ const sceneOf = (row: Row): Scene => ({
   notes: json<string[]>(row, 'notes'),
   renderKey: text(row, 'render_key'),
   forced: number(row, 'forced') !== 0,
+  unapproved: number(row, 'unapproved') !== 0,
   attemptId: textOrNull(row, 'attempt_id'),
   source: textOrNull(row, 'source'),
   place: textOrNull(row, 'place'),
@@ -128,7 +129,7 @@ export const setSceneProgress = (
 ): Promise<number> => tx.run(advance, [id, progress, now])
 
 const complete = `update scenes
-  set status = 'completed', progress = 1, clip = $2, source = $3, place = $4, error = null, not_before = null, forced = 0, tries = tries + 1,
+  set status = 'completed', progress = 1, clip = $2, source = $3, place = $4, error = null, not_before = null, forced = 0, unapproved = 0, tries = tries + 1,
     completed_at = $5, updated_at = $5
   where id = $1 and status in (${quoted(mayPrecede(sceneFollows, 'completed'))})`
 
@@ -257,6 +258,14 @@ export const setScenePlan = (
     ],
   )
 
+/** No money is spent on it before the next approval. */
+export const setSceneUnapproved = (tx: Transaction, id: string): Promise<number> =>
+  tx.run('update scenes set unapproved = 1 where id = $1', [id])
+
+/** The job was approved with all its scenes as they are. */
+export const setScenesApproved = (tx: Transaction, jobId: number): Promise<number> =>
+  tx.run('update scenes set unapproved = 0 where job_id = $1 and unapproved = 1', [jobId])
+
 /** Removes a scene; those behind it move up. */
 export async function deleteScene(tx: Transaction, scene: Scene, now: number): Promise<void> {
   await tx.run('delete from scenes where id = $1', [scene.id])
@@ -277,6 +286,7 @@ export interface WaitingScene {
   readonly priceMicros: number | null
   readonly renderKey: string
   readonly forced: boolean
+  readonly unapproved: boolean
   /** The attempt that rendered it last. */
   readonly attemptId: string | null
   readonly clientId: string
@@ -293,7 +303,7 @@ const mayStart = `jobs.queue_at is not null and scenes.status = 'pending' and sc
 const waiting = (
   isBegun: string,
 ) => `select scenes.id, scenes.job_id, jobs.status as job_status, scenes.model, scenes.render,
-    scenes.price_micros, scenes.render_key, scenes.forced, scenes.attempt_id, jobs.client_id, jobs.authorised_micros,
+    scenes.price_micros, scenes.render_key, scenes.forced, scenes.unapproved, scenes.attempt_id, jobs.client_id, jobs.authorised_micros,
     jobs.unknown_cost_accepted, jobs.queue_at
   from jobs cross join scenes
   where ${mayStart} and jobs.client_id = $3${isBegun} and scenes.job_id = jobs.id
@@ -359,6 +369,7 @@ const waitingOf = (row: Row): WaitingScene => ({
   renderKey: text(row, 'render_key'),
   forced: number(row, 'forced') !== 0,
   attemptId: textOrNull(row, 'attempt_id'),
+  unapproved: number(row, 'unapproved') !== 0,
   clientId: text(row, 'client_id'),
   authorisedMicros: number(row, 'authorised_micros'),
   unknownCostAccepted: number(row, 'unknown_cost_accepted') !== 0,

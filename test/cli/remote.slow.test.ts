@@ -246,9 +246,17 @@ describe('with a server that renders for money', () => {
     await askPaid('watch', id)
     const again = await askPaid('regenerate', id, '1')
     expect(again.out).toBe(
-      `Scene 1 of job ${id} is rendered again, once $0.40 more are approved: coordinator approve ${id} --url ${paid.url}\n`,
+      `Scene 1 of job ${id} is rendered again, once $0.40 more are approved: coordinator approve ${id} --revision 2 --url ${paid.url}\n`,
     )
-    expect((await askPaid('approve', id)).code).toBe(0)
+    // Nobody was shown what it is now.
+    expect(await askPaid('approve', id)).toMatchObject({
+      code: 1,
+      err: expect.stringContaining(
+        'It was changed since it was made, and costs $0.80 in all now: name revision 2',
+      ),
+    })
+    expect((await askPaid('approve', id, '--revision', '1')).err).toContain('this is revision 2, not 1')
+    expect((await askPaid('approve', id, '--revision', '2')).code).toBe(0)
     expect((await askPaid('watch', id)).code).toBe(0)
     expect((await askPaid('show', id)).out).toMatch(/1 {2}Exterior +completed +\$0\.80 spent\n/)
     expect(await askPaid('regenerate', id, '2')).toMatchObject({

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { ApiError, type JobEvent, createClient } from '../../src/client/client.ts'
+import { ApiError, type JobAnswer, type JobEvent, createClient } from '../../src/client/client.ts'
 
 interface Sent {
   readonly method: string
@@ -48,6 +48,22 @@ describe.concurrent('a request', () => {
     expect(error).toBeInstanceOf(ApiError)
     expect(error).toMatchObject({ status: 422, body, message: 'Job cannot be approved: Job must be pending' })
     expect(sent).toHaveLength(1)
+  })
+
+  test('to approve a job as it was read names its revision and its sum', async () => {
+    const { client, sent } = server(json({ message: 'Job approved successfully' }))
+    const costs = { approved: 0.8, reserved: 0.1, spent: 0.2, to_pay: 0.6 }
+    const job = { job_id: 7, revision: 3, costs } as JobAnswer
+    await client.approveJob(job)
+    await client.approveJob({ ...job, costs: { ...job.costs, approved: 5 } })
+    await client.approveJob({ ...job, costs: { ...job.costs, to_pay: null } }, { accept_unknown_cost: true })
+    await client.approveJob(7)
+    expect(sent.map(({ path, body }) => [path, JSON.parse(String(body))])).toEqual([
+      ['/api/v3/jobs/7/approve', { revision: 3, max_cost: 0.9 }],
+      ['/api/v3/jobs/7/approve', { revision: 3, max_cost: 5 }],
+      ['/api/v3/jobs/7/approve', { revision: 3, accept_unknown_cost: true }],
+      ['/api/v3/jobs/7/approve', {}],
+    ])
   })
 
   test('that a proxy answers is an error, too', async () => {

@@ -89,7 +89,7 @@ describe('money', () => {
     fc.assert(
       fc.property(micros, micros, money, fc.array(budget), (priceMicros, authorisedMicros, job, budgets) => {
         const wait = moneyWait(
-          { priceMicros, authorisedMicros, unknownCostAccepted: false, job, budgets },
+          { priceMicros, authorisedMicros, unknownCostAccepted: false, unapproved: false, job, budgets },
           now,
         )
         const fits =
@@ -109,6 +109,7 @@ describe('money', () => {
           priceMicros: null,
           authorisedMicros,
           unknownCostAccepted: accepted,
+          unapproved: false,
           job: noMoney,
           budgets,
         }
@@ -119,7 +120,13 @@ describe('money', () => {
 
   it('of a day is waited for until the day is over', () => {
     const day: Budget = { name: 'day', limitMicros: 5, used: { ...noMoney, spentMicros: 5 } }
-    const scene = { priceMicros: 1, authorisedMicros: 9, unknownCostAccepted: false, job: noMoney }
+    const scene = {
+      priceMicros: 1,
+      authorisedMicros: 9,
+      unknownCostAccepted: false,
+      unapproved: false,
+      job: noMoney,
+    }
     const wait = moneyWait({ ...scene, budgets: [day] }, now)
     expect(wait).toMatchObject({ code: 'budget_day', until: endOfDay(now) })
     expect(endOfDay(now)).toBe(Date.UTC(2026, 10, 26))

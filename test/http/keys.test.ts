@@ -79,6 +79,7 @@ describe('a key', () => {
       name: 'render farm',
       prefix: made.key.slice(0, 16),
       scopes: ['read', 'submit'],
+      client_id: null,
       key: made.key,
       inserted_at: new Date(clock.now()).toISOString(),
       rotated_at: null,
@@ -192,6 +193,9 @@ describe('a key', () => {
     [{ name: 'none' }, 'scopes', /read, submit, approve, admin/],
     [{ name: 'none', scopes: [] }, 'scopes', /at least one/],
     [{ name: 'none', scopes: ['write'] }, 'scopes[0]', /read, submit, approve, admin/],
+    [{ name: 'none', scopes: ['read'], client_id: '' }, 'client_id', /1 to 200/],
+    [{ name: 'none', scopes: ['read'], client_id: 'a\u0000' }, 'client_id', /control/],
+    [{ name: 'none', scopes: ['read', 'admin'], client_id: 'acme' }, 'scopes', /over all clients/],
     [{ name: 'none', scopes: ['read'], expires_at: 'soon' }, 'expires_at', /2027/],
     [{ name: 'none', scopes: ['read'], expires_at: '2001-01-01T00:00:00Z' }, 'expires_at', /future/],
     [{ name: 'none', scopes: ['read'], secret: 'mine' }, '', /secret/],
@@ -312,6 +316,12 @@ test('secrets are taken out of whatever is logged', () => {
   expect(redacted('number8_of_4, the bearer')).toBe('number8_of_4, the bearer')
 })
 
+const newJob = async () => ({
+  type: 'property_photos',
+  parameters: { photos: [{ asset_id: await house.picture(11) }] },
+  force: true,
+})
+
 describe('scopes', () => {
   test('say what a key may do; what is missing is named', async () => {
     const { job_id } = await house.job()
@@ -356,16 +366,58 @@ describe('scopes', () => {
   })
 
   test('are no ladder: who may submit may not approve, who may approve may not submit, and admin may all', async () => {
-    const { job_id } = await house.job()
     const { key: submit } = await make({ name: 'submitter', scopes: ['submit'] })
     const { key: approve } = await make({ name: 'approver', scopes: ['approve'] })
+    const body = await newJob()
+    const { job_id } = await jsonOf(ask('POST', '/api/v3/jobs', { key: submit, body }))
     const path = `/api/v3/jobs/${job_id}`
-    expect((await ask('GET', path, { key: submit })).status).toBe(403)
+    expect((await ask('GET', path, { key: submit })).status).toBe(200)
     expect((await ask('POST', `${path}/approve`, { key: submit })).status).toBe(403)
-    expect((await ask('POST', `${path}/cancel`, { key: approve })).status).toBe(403)
+    expect((await ask('POST', '/api/v3/jobs', { key: approve, body })).status).toBe(403)
+    expect((await ask('PATCH', path, { key: approve, body: { priority: 60 } })).status).toBe(403)
+    expect((await ask('GET', path, { key: approve })).status).toBe(200)
     expect((await ask('POST', `${path}/approve`, { key: approve })).status).toBe(200)
     expect((await ask('POST', `${path}/cancel`, { key: submit })).status).toBe(200)
     expect((await ask('GET', path, { key: admin })).status).toBe(200)
+  })
+
+  test('submit alone sees and changes what its own key made; read adds seeing, and nothing else', async () => {
+    const { key: mine, id } = await make({ name: 'mine', scopes: ['submit'] })
+    const { key: seeing } = await make({ name: 'seeing', scopes: ['submit', 'read'] })
+    const { key: both } = await make({ name: 'both', scopes: ['submit', 'approve'] })
+    const others = (await house.job()).job_id
+    const own = (await jsonOf(ask('POST', '/api/v3/jobs', { key: mine, body: await newJob() }))).job_id
+    const listed = async (key: string) =>
+      (await jsonOf(ask('GET', '/api/v3/jobs', { key }))).jobs.map(({ job_id }: { job_id: number }) => job_id)
+    const told = async (key: string) => {
+      const { events } = await jsonOf(ask('GET', '/api/v3/events?limit=500', { key }))
+      return [...new Set(events.map(({ job_id }: { job_id: number }) => job_id))]
+    }
+    expect(await listed(mine)).toEqual([own])
+    expect(await told(mine)).toEqual([own])
+    expect(await listed(seeing)).toEqual(expect.arrayContaining([own, others]))
+    expect(await told(seeing)).toEqual(expect.arrayContaining([own, others]))
+
+    const change = (key: string, job: number) =>
+      ask('PATCH', `/api/v3/jobs/${job}`, { key, body: { priority: 60 } })
+    const unseen = await change(mine, others)
+    expect([unseen.status, await jsonOf(unseen)]).toEqual([
+      404,
+      { error: 'Job not found', job_id: String(others) },
+    ])
+    const seen = await change(seeing, others)
+    expect([seen.status, await jsonOf(seen)]).toEqual([
+      403,
+      {
+        error: 'Forbidden',
+        reason: `Job ${others} was made with another key: to change it takes a key with the scope approve`,
+        scope: 'approve',
+      },
+    ])
+    expect((await change(both, others)).status).toBe(200)
+    // A new secret is the same key.
+    const { key: rotated } = await jsonOf(ask('POST', `/api/v3/keys/${id}/rotate`, { key: admin }))
+    expect((await change(rotated, own)).status).toBe(200)
   })
 
   test('are said for every route that there is', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { type Catalogue, readCatalogue } from '../../src/job/catalogue.ts'
 import { type Till, openTill, sceneOf, veo } from './till.ts'
-import { minute } from './world.ts'
+import { assetOf, minute } from './world.ts'
 
 const refusedOf = (job_id: number, current_status: string, members: object) => ({
   status: 422,
@@ -107,6 +107,46 @@ describe('an approval', () => {
     )
     expect((await approve(till, job_id, { revision: revision + 1 })).status).toBe(200)
     expect((await till.ended(job_id)).costs.spent).toBe(0.8)
+  })
+})
+
+describe('a plain approval', () => {
+  test('of a paid job that somebody has changed is refused with the sum and the revision', async () => {
+    await using till = await openTill()
+    const { job_id } = await till.job([0, 1])
+    const [scene] = await till.scenes(job_id)
+    await till.ask('PUT', `/jobs/${job_id}/scenes/${scene.id}`, { duration: 8 })
+    for (const body of [undefined, {}, { max_cost: 5 }])
+      expect(await approve(till, job_id, body)).toEqual(
+        refusedOf(job_id, 'pending', {
+          reason:
+            'It was changed since it was made, and costs $1.20 in all now: name revision 2 to have it as it is',
+          revision: 2,
+          estimated_cost: 1.2,
+          total_cost: 1.2,
+        }),
+      )
+    expect(
+      (await till.ask('POST', '/jobs/approve', { job_ids: [job_id], max_cost: 5 })).body.results,
+    ).toMatchObject([{ error: 'Job cannot be approved', revision: 2, total_cost: 1.2 }])
+    await till.pass(minute)
+    expect(till.posts()).toEqual([])
+    expect((await approve(till, job_id, { revision: 2, max_cost: 1.2 })).status).toBe(200)
+    expect((await till.ended(job_id)).costs.spent).toBe(1.2)
+  })
+
+  test('of a changed job that costs nothing is taken, and of one whose order in time changed too', async () => {
+    await using till = await openTill()
+    const paid = (await till.job([0, 1])).job_id
+    await till.approve(paid)
+    await till.ended(paid)
+    const free = (await till.job([0, 2])).job_id
+    const [, scene] = await till.scenes(free)
+    await till.ask('PUT', `/jobs/${free}/scenes/${scene.id}`, { asset_ids: [assetOf(1)] })
+    expect((await approve(till, free)).status).toBe(200)
+    const later = (await till.job([3])).job_id
+    await till.ask('PATCH', `/jobs/${later}`, { priority: 80, video_name: 'Another name' })
+    expect((await approve(till, later)).status).toBe(200)
   })
 })
 

@@ -30,8 +30,8 @@ test('a render that was admitted before the room went is not sent, and says why'
   let looks = 0
   const room = createDiskRoom({
     reserveBytes: 512e6,
-    // A job is made and its scene is started; then the room goes.
-    freeBytes: () => Promise.resolve(isScarce && ++looks > 1 ? 500e6 : 600e6),
+    // The job is read and its scene is started; then the room goes.
+    freeBytes: () => Promise.resolve(isScarce && ++looks > 2 ? 500e6 : 600e6),
   })
   await using till = await openTill({ room })
   const { job_id } = await till.job([0])

@@ -204,6 +204,7 @@ export function openPaidHouse(options: PaidHouseOptions): PaidHouse {
     takeAsset: () => Promise.reject(new Error('no assets are taken here')),
     log,
     host,
+    access: { keysRequired: false, ratePerMinute: 0 },
     hosts: [new URL(outside).hostname],
     gate: {
       isOurs: signer.verify,

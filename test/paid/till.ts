@@ -8,23 +8,27 @@ export interface Answer {
   readonly body: any
 }
 
-export type Ask = (method: string, path: string, body?: unknown) => Promise<Answer>
+export type Ask = (method: string, path: string, body?: unknown, key?: string) => Promise<Answer>
 
 interface App {
   request(path: string, init: RequestInit): Response | Promise<Response>
 }
 
-/** Asks `app`; text goes as it stands, anything else as JSON. */
+/** Asks `app`; text goes as it stands, anything else as JSON; with `key`, where there is one. */
 export const asking =
   (app: () => App): Ask =>
-  async (method, path, body) => {
+  async (method, path, body, key) => {
     const text = body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body)
     const response = await app().request(`/api/v3${path}`, {
       method,
-      ...(text !== undefined && {
-        body: text,
-        headers: { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(text)) },
-      }),
+      ...(text !== undefined && { body: text }),
+      headers: {
+        ...(key !== undefined && { authorization: `Bearer ${key}` }),
+        ...(text !== undefined && {
+          'content-type': 'application/json',
+          'content-length': String(Buffer.byteLength(text)),
+        }),
+      },
     })
     return { status: response.status, body: JSON.parse(await response.text()) }
   }
@@ -55,7 +59,7 @@ export interface Till extends AsyncDisposable {
   readonly ask: Ask
   /** A pending job; a number is a scene of that picture. */
   job(scenes: readonly (number | object)[], members?: object): Promise<any>
-  /** @throws where it is refused */
+  /** Of the revision that is there. @throws where it is refused */
   approve(jobId: number, body?: object): Promise<void>
   get(path: string): Promise<any>
   scenes(jobId: number): Promise<readonly any[]>
@@ -106,7 +110,8 @@ export async function openTill(options: WorldOptions = {}): Promise<Till> {
       return body
     },
     async approve(jobId, body) {
-      const answer = await ask('POST', `/jobs/${jobId}/approve`, body)
+      const { revision } = await get(`/jobs/${jobId}`)
+      const answer = await ask('POST', `/jobs/${jobId}/approve`, { revision, ...body })
       if (answer.status !== 200) throw new Error(JSON.stringify(answer.body))
     },
     scenes: async (jobId) => (await get(`/jobs/${jobId}/scenes`)).scenes,

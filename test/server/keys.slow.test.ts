@@ -121,6 +121,8 @@ describe('coordinator keys', () => {
       scopes: ['read', 'submit'],
       expires_at: '2099-01-01T00:00:00.000Z',
     })
+    const client = ['keys', 'create', '--name=acme', '--scopes=submit', '--client=acme']
+    expect((await command(client)).out).toContain('Key acme may submit for client acme alone at')
     const rotated = await command(['keys', 'rotate', 'shop', '--grace', '0'])
     expect(rotated.out).toContain('Key shop has a new secret. The key before is not taken any more.')
     await command(['keys', 'revoke', 'shop'])
@@ -128,6 +130,7 @@ describe('coordinator keys', () => {
     expect(out).toMatch(/NAME +BEGINS WITH +MAY +LAST USED \(UTC\) +STATE/)
     expect(out).toContain(`ops                   ${key.slice(0, 16)}  admin                 never\n`)
     expect(out).toMatch(/shop +wck_\w{12} {2}read,submit +never +revoked 20/)
+    expect(out).toMatch(/acme +wck_\w{12} {2}submit for acme +never\n/)
     expect(out).not.toContain(key.slice(17))
   })
 

@@ -71,6 +71,54 @@ describe.each(kinds)('migrations on %s', (kind) => {
     )
   })
 
+  it('find who made the jobs of older programs, which were changed, and whose their photographs are', async () => {
+    const before = migrations.slice(
+      0,
+      migrations.findIndex(({ name }) => name === 'rights'),
+    )
+    await migrate(database, before)
+    const [one, other] = ['a'.repeat(64), 'b'.repeat(64)]
+    const asset = (id: string) =>
+      `insert into assets (id, content_type, width, height, size, master, inserted_at) values ('${id}', '', 1, 1, 1, '', 0)`
+    const job = (id: number, client: string, revision: number) =>
+      `insert into jobs (id, type, status, video_name, priority, parameters, storyboard, progress, price_book, client_id,
+        revision, inserted_at, updated_at) values (${id}, '', 'pending', '', 50, '{}', '{}', '{}', '', '${client}', ${revision}, 0, 0)`
+    const scene = (id: string, jobId: number, ids: readonly string[]) =>
+      `insert into scenes (id, job_id, position, status, prompt, duration, asset_ids, transition, model, renderer, progress,
+        tries, inserted_at, updated_at) values ('${id}', ${jobId}, 0, 'pending', '', 1, '${JSON.stringify(ids)}', '', '', '', 0, 0, 0, 0)`
+    const made = (jobId: number, by: string) =>
+      `insert into events (topic, type, job_id, data, actor, inserted_at) values ('', 'job_created', ${jobId}, '{}', '${by}', 0)`
+    await database.transaction(async (tx) => {
+      await tx.run(
+        `insert into keys (id, name, scopes, hash, inserted_at) values ('k1', 'shop', 'submit', $1, 0)`,
+        [new Uint8Array(32)],
+      )
+      for (const statement of [
+        asset(one),
+        asset(other),
+        job(1, 'acme', 1),
+        job(2, '', 3),
+        job(3, 'acme', 1),
+        scene('s1', 1, [one]),
+        scene('s2', 2, [other]),
+        scene('s3', 3, [one, other]),
+        made(1, 'shop'),
+        made(2, 'local'),
+      ])
+        await tx.run(statement)
+    })
+    await migrate(database, migrations)
+    expect(await database.all('select id, made_by, edited from jobs order by id')).toEqual([
+      { id: 1, made_by: 'k1', edited: 0 },
+      { id: 2, made_by: null, edited: 1 },
+      { id: 3, made_by: null, edited: 0 },
+    ])
+    expect(await database.all('select asset_id, client_id from asset_clients order by asset_id')).toEqual([
+      { asset_id: one, client_id: 'acme' },
+      { asset_id: other, client_id: 'acme' },
+    ])
+  })
+
   it('of this program can be applied', async () => {
     expect(await migrate(database, migrations)).toHaveLength(migrations.length)
   })

@@ -9,6 +9,7 @@ import { retention } from './0007-retention.ts'
 import { crashes } from './0008-crashes.ts'
 import { fetchedClips } from './0009-fetched-clips.ts'
 import { bounds } from './0010-bounds.ts'
+import { rights } from './0011-rights.ts'
 
 /** In the order they are applied. One that has been released is never changed: add another. */
 export const migrations: readonly Migration[] = [
@@ -22,4 +23,5 @@ export const migrations: readonly Migration[] = [
   crashes,
   fetchedClips,
   bounds,
+  rights,
 ]
