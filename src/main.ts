@@ -3,6 +3,7 @@ import { type Config, ConfigError, readConfig } from './config.ts'
 import { systemHost } from './host.ts'
 import { listen } from './http/server.ts'
 import { createLog, logLine } from './log.ts'
+import { printable } from './printable.ts'
 import { openWorkflow } from './wire.ts'
 
 export async function serve(env: Readonly<Record<string, string | undefined>> = process.env): Promise<void> {
@@ -47,6 +48,6 @@ function stopRequested(): Promise<string> {
 if (import.meta.main)
   serve().catch((error: unknown) => {
     const foreseen = error instanceof ConfigError || (error instanceof Error && 'code' in error)
-    console.error(foreseen ? `coordinator: ${error.message}` : error)
+    console.error(foreseen ? printable(`coordinator: ${error.message}`) : error)
     process.exitCode = 1
   })

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { JobAnswer } from '../http/jobs.ts'
 import type { ApprovalRequest } from '../job/control-request.ts'
-import { canAsk, confirm } from './asking.ts'
+import { canAsk, confirm, print, printJsonLine } from './asking.ts'
 import { type Client, connect } from './client.ts'
 import { CommandError, usageError } from './command-error.ts'
 import { type Command, type CommandContext, command } from './command.ts'
@@ -54,7 +54,7 @@ async function renderFilm(
   let server: OwnServer | undefined
   let replicate: OwnReplicate | undefined
   try {
-    const say = (line: string): void => void (values.json || terminal.out.write(`${line}\n`))
+    const say = (...lines: string[]): void => void (values.json || print(context, ...lines))
     if (isPlay) replicate = await startOwnReplicate(folder, env)
     server = await startOwnServer(folder, { ...env, ...replicate?.serverEnv }, { isReached: isPlay })
     const client = connect(server.url, signal)
@@ -67,7 +67,7 @@ async function renderFilm(
     stake.isPaid = false
     const bill = await replicate?.bill()
     tellResult({ job, output, bill, tookMs: performance.now() - begun }, context, values.json)
-    if (values.keep) say(`  Data kept in ${folder}\n`)
+    if (values.keep) say(`  Data kept in ${folder}`, '')
     if (bill) checkBill(bill, job)
   } catch (error) {
     throw server ? await server.explain(error) : error
@@ -86,9 +86,9 @@ const tellKept = (folder: string): void =>
       `  DATA_DIR=${folder} coordinator serve\n`,
   )
 
-async function samplePhotos(folder: string, say: (line: string) => void): Promise<string[]> {
+async function samplePhotos(folder: string, say: Wishes['say']): Promise<string[]> {
   const { makeSamplePhotographs } = await import('../sample/sample.ts')
-  say('\n  No photographs given: making sample pictures of a house')
+  say('', '  No photographs given: making sample pictures of a house')
   return makeSamplePhotographs(folder)
 }
 
@@ -99,7 +99,7 @@ type Wishes = Parameters<typeof filmRequest>[1] &
     readonly isPlay: boolean
     /** Whether real money may have been spent on what is not saved yet. */
     readonly stake: { isPaid: boolean }
-    readonly say: (line: string) => void
+    readonly say: (...lines: string[]) => void
   }
 
 async function makeFilm(
@@ -110,10 +110,10 @@ async function makeFilm(
 ): Promise<JobAnswer> {
   const { say, signal, terminal, stake, isPlay } = wishes
   const { assets, fileOf } = await uploadPhotos(client, photos)
-  say(`\n  ${count(assets.length, 'picture')} uploaded`)
+  say('', `  ${count(assets.length, 'picture')} uploaded`)
   const planned = await client.createJob(filmRequest(assets, wishes))
   const list = terminal.live && planned.estimated_cost === 0 ? 'no list' : 'list'
-  for (const line of planLines(planOfJob(planned), fileOf, terminal.screen(), list)) say(line)
+  say(...planLines(planOfJob(planned), fileOf, terminal.screen(), list))
   const approval = await approveCost(planned, wishes)
   const jobId = planned.job_id
   stake.isPaid = planned.estimated_cost !== 0 && !isPlay
@@ -159,23 +159,16 @@ interface Result {
   readonly tookMs: number
 }
 
-function tellResult(
-  { job, output, bill, tookMs }: Result,
-  { terminal }: CommandContext,
-  json: boolean,
-): void {
+function tellResult({ job, output, bill, tookMs }: Result, context: CommandContext, json: boolean): void {
   const { path } = output
   const film = job.film!
   const { spent } = job.costs
   if (json) {
     const { duration, width, height, fps, size } = film
     const facts = { path, duration, width, height, fps, size, took_ms: Math.round(tookMs), cost: spent }
-    terminal.out.write(
-      `${JSON.stringify({ ...facts, ...(bill && { play_money: true, billed: bill.usd }) })}\n`,
-    )
-    return
+    return printJsonLine(context, { ...facts, ...(bill && { play_money: true, billed: bill.usd }) })
   }
-  const { paint } = terminal
+  const { paint } = context.terminal
   const facts = [
     spokenLength(film.duration),
     spokenSize(film.size),
@@ -183,11 +176,16 @@ function tellResult(
     `${film.fps} frames a second`,
   ]
   const sum = `${spent === null ? 'an unknown sum' : spokenCost(spent)}${bill ? ' of play money' : ''}`
-  terminal.out.write(
-    `\n  ${paint('green', 'Your film')}  ${paint('bold', path)}\n` +
-      `             ${facts.join(', ')}\n` +
-      `             made in ${spokenDuration(tookMs)} for ${sum}\n` +
-      `${bill && bill.usd === spent ? `             The fake's own ledger agrees: ${billWords(bill)}\n` : ''}\n`,
+  print(
+    context,
+    '',
+    `  ${paint('green', 'Your film')}  ${paint('bold', path)}`,
+    `             ${facts.join(', ')}`,
+    `             made in ${spokenDuration(tookMs)} for ${sum}`,
+    ...(bill && bill.usd === spent
+      ? [`             The fake's own ledger agrees: ${billWords(bill)}`]
+      : []),
+    '',
   )
 }
 

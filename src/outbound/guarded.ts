@@ -9,6 +9,7 @@ import { type LookupFunction, isIP } from 'node:net'
 import { Agent, buildConnector, request } from 'undici'
 import type { Host } from '../host.ts'
 import { type Network, addressProblem, isReachable } from '../job/web-address.ts'
+import { printable } from '../printable.ts'
 import type { Outbound, Outcome, Outgoing } from './outbound.ts'
 
 export interface GuardedOptions {
@@ -189,7 +190,5 @@ function wordsOf(error: unknown): string {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
   const first = error instanceof AggregateError ? error.errors[0] : error
   const message = first instanceof Error ? first.message : error.message
-  // oxlint-disable-next-line no-control-regex
-  const clean = message.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, ' ').toWellFormed()
-  return knownWords[code] ?? (clean.slice(0, longestWords) || code || 'It could not be reached')
+  return knownWords[code] ?? (printable(message).slice(0, longestWords) || code || 'It could not be reached')
 }
