@@ -99,7 +99,9 @@ try {
 } catch (thrown) {
   const error = asCommandError(thrown)
   const known = error instanceof CommandError
-  const lines = known ? [error.message] : ((error instanceof Error && error.stack) || String(error)).split('\n')
+  const lines = known
+    ? [error.message]
+    : ((error instanceof Error && error.stack) || String(error)).split('\n')
   process.stderr.write(`coordinator: ${lines.map(printable).join('\n')}\n`)
   process.exitCode = known ? error.exitCode : 1
 }

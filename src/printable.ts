@@ -20,7 +20,8 @@ const unescaped = new RegExp(`[\\u007f-\\u009f\\u2028-\\u202e\\u2066-\\u2069]|${
 export const escaped = (json: string): string =>
   json.replace(unescaped, (character) =>
     // By its UTF-16 code units, as JSON writes them.
-    Array.from({ length: character.length }, (_, index) =>
-      `\\u${character.charCodeAt(index).toString(16).padStart(4, '0')}`,
+    Array.from(
+      { length: character.length },
+      (_, index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, '0')}`,
     ).join(''),
   )

@@ -182,9 +182,7 @@ function tellResult({ job, output, bill, tookMs }: Result, context: CommandConte
     `  ${paint('green', 'Your film')}  ${paint('bold', path)}`,
     `             ${facts.join(', ')}`,
     `             made in ${spokenDuration(tookMs)} for ${sum}`,
-    ...(bill && bill.usd === spent
-      ? [`             The fake's own ledger agrees: ${billWords(bill)}`]
-      : []),
+    ...(bill && bill.usd === spent ? [`             The fake's own ledger agrees: ${billWords(bill)}`] : []),
     '',
   )
 }

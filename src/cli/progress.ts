@@ -38,9 +38,7 @@ export function terminalOf(
   // Stands for ESC until a line is shown: nobody whose text is in the line can know it.
   const escape = `\u{fdd0}${systemHost.secret(8)}`
   const paint: Paint = (style, text) =>
-    live
-      ? styleText(style, printable(text), { validateStream: false }).replaceAll('\u001b', escape)
-      : text
+    live ? styleText(style, printable(text), { validateStream: false }).replaceAll('\u001b', escape) : text
   return {
     out,
     live,
@@ -150,7 +148,10 @@ const frameMs = 80
 /** The share of the way that a bar goes in a frame: polls are seldom, and bars should not jump. */
 const easing = 0.3
 
-function liveDisplay({ out, screen, shown: shownLine }: Terminal, fileOf: ReadonlyMap<string, string>): Display {
+function liveDisplay(
+  { out, screen, shown: shownLine }: Terminal,
+  fileOf: ReadonlyMap<string, string>,
+): Display {
   const draw = createLogUpdate(out)
   const begun = performance.now()
   let target: View | undefined
