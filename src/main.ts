@@ -3,10 +3,12 @@ import { type Config, ConfigError, readConfig } from './config.ts'
 import { systemHost } from './host.ts'
 import { listen } from './http/server.ts'
 import { createLog, logLine } from './log.ts'
+import { ownerUmask } from './owner-only.ts'
 import { printable } from './printable.ts'
 import { openWorkflow } from './wire.ts'
 
 export async function serve(env: Readonly<Record<string, string | undefined>> = process.env): Promise<void> {
+  process.umask(ownerUmask)
   try {
     await serveUntil(stopRequested(), readConfig(env))
   } finally {

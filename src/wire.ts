@@ -24,6 +24,7 @@ import { createCommandMedia } from './media/command.ts'
 import type { Media } from './media/media.ts'
 import { createPackagedMedia } from './media/packaged.ts'
 import { createGuardedOutbound } from './outbound/guarded.ts'
+import { ownerFolder } from './owner-only.ts'
 import { createClips } from './pipeline/clips.ts'
 import { startWebhooks } from './pipeline/deliver-webhooks.ts'
 import { startPrune } from './pipeline/prune.ts'
@@ -89,7 +90,7 @@ export async function openWorkflow(
   config: Config,
   { log, host = systemHost }: WorkflowParts,
 ): Promise<Workflow> {
-  await mkdir(config.dataDir, { recursive: true })
+  await mkdir(config.dataDir, { recursive: true, mode: ownerFolder })
   const closing: (() => void | Promise<void>)[] = []
   const close = async (): Promise<void> => {
     for (const end of closing.splice(0).toReversed()) await end()
@@ -265,7 +266,7 @@ export async function openKeys(
   { dataDir }: Pick<Config, 'dataDir'>,
   { log, host = systemHost }: WorkflowParts,
 ): Promise<KeyHouse> {
-  await mkdir(dataDir, { recursive: true })
+  await mkdir(dataDir, { recursive: true, mode: ownerFolder })
   const { database, close } = await openFolder({ dataDir }, { host })
   try {
     await migrate(database, migrations)

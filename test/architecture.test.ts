@@ -39,7 +39,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   sample: [],
   'fake-replicate': ['job', 'media'],
 }
-const openToAll = new Set(['host.ts', 'log.ts', 'disk-full.ts', 'printable.ts'])
+const openToAll = new Set(['host.ts', 'log.ts', 'disk-full.ts', 'owner-only.ts', 'printable.ts'])
 /** Of these rooms, others see the port alone: adapters are picked in wire.ts. */
 const ports: Readonly<Record<string, readonly string[]>> = {
   engine: ['engine.ts'],

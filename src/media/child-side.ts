@@ -1,6 +1,7 @@
 /** The child's half of `child.ts`: takes one request, answers it, and never outlives its parent. */
 import type { ChildReport, ChildRequest } from './child.ts'
 import type { MediaError, MediaJob } from './media.ts'
+import { ownerUmask } from '../owner-only.ts'
 
 export interface ChildWork {
   describe(program: string | null): Promise<string>
@@ -23,6 +24,7 @@ const progressEveryMs = 100
 const memoryEveryMs = 100
 
 export function answerParent(work: ChildWork): void {
+  process.umask(ownerUmask)
   process.once('disconnect', endGroup)
   process.once('message', (request: ChildRequest) => {
     answer(work, request).then(send, (error: unknown) => send(toReport(error)))

@@ -6,6 +6,7 @@ import type { Coordinator } from '../coordinator/coordinator.ts'
 import type { Asset } from '../job/asset.ts'
 import { RefusedError } from '../job/errors.ts'
 import { inspectImage, masterImage } from '../media/image.ts'
+import { ownerFile } from '../owner-only.ts'
 import type { Studio } from './studio.ts'
 
 export interface TakeAssetOptions {
@@ -56,7 +57,7 @@ const isThere = (artifacts: ArtifactStore, { id, master }: Asset): Promise<boole
 
 /** Resolves to the SHA-256 of what was written. */
 async function write(path: string, bytes: AsyncIterable<Uint8Array>): Promise<string> {
-  await using file = await open(path, 'wx')
+  await using file = await open(path, 'wx', ownerFile)
   const hash = createHash('sha256')
   let size = 0
   for await (const chunk of bytes) {

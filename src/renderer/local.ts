@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { filmEncoding } from '../media/encoding.ts'
+import { ownerFile } from '../owner-only.ts'
 import { type Media, MediaError, type MediaJob, type MediaLimits } from '../media/media.ts'
 import { sceneGraph } from '../media/scene-graph.ts'
 import { layoutTitle, type TitleLayout } from '../media/title.ts'
@@ -88,6 +89,7 @@ async function writeTitle({ title, format }: RenderRequest, directory: string): 
   const layout = title === null ? null : layoutTitle(title, format)
   if (layout === null) return null
   const textPaths = layout.lines.map((_line, index) => join(directory, `title-${index}.txt`))
-  for (const [index, line] of layout.lines.entries()) await writeFile(textPaths[index] ?? '', line)
+  for (const [index, line] of layout.lines.entries())
+    await writeFile(textPaths[index] ?? '', line, { mode: ownerFile })
   return { ...layout, fontPath, textPaths }
 }

@@ -1,10 +1,9 @@
 // One suite for both ways to FFmpeg. Slow for its size (seconds): every test starts real processes.
 import { type ChildProcessByStdio, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { accessSync, constants } from 'node:fs'
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { ALL_FORMATS, EncodedPacketSink, FilePathSource, Input } from 'mediabunny'
@@ -20,6 +19,7 @@ import {
   type VideoEncoding,
 } from '../../src/media/media.ts'
 import { createPackagedMedia } from '../../src/media/packaged.ts'
+import { findFfmpeg } from './find-ffmpeg.ts'
 
 const limits = { wallMs: 60_000, stallMs: 20_000, memoryBytes: 2 ** 31 }
 const encoding: VideoEncoding = { fps: 24, frames: 48, crf: 23, preset: 'veryfast', keyframes: [] }
@@ -339,21 +339,6 @@ async function readVideo(path: string) {
       colors: colors.matrix === 'bt709' && colors.primaries === 'bt709' && colors.fullRange === false,
     },
   }
-}
-
-function isProgram(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
-}
-
-function findFfmpeg(): string | null {
-  const folders = (process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, 'ffmpeg'))
-  const named = process.env['FFMPEG_PATH']
-  return (named === undefined ? folders : [named]).find(isProgram) ?? null
 }
 
 async function startParent(

@@ -5,6 +5,7 @@
 import { type FileHandle, open, readFile, rm, writeFile } from 'node:fs/promises'
 import { BlockList, isIP } from 'node:net'
 import type { Host } from '../../host.ts'
+import { ownerFile } from '../../owner-only.ts'
 import type { FetchOutcome } from '../provider.ts'
 import { type Api, isWeb, reasonOf, withDeadline } from './api.ts'
 
@@ -37,7 +38,7 @@ export function fetchClip(
   return withDeadline({ host, ms: callMs, signal }, async (ending) => {
     if (request.afresh) await rm(request.path, { force: true })
     // Appending, so that a byte is never written anywhere but after the last.
-    await using file = await open(request.path, 'a+')
+    await using file = await open(request.path, 'a+', ownerFile)
     const { size } = await file.stat()
     const etag = size > 0 ? await readEtag(request.path) : null
     const watch = watchForStall(host, ending)
@@ -157,7 +158,7 @@ async function startOver({ file, path }: Target, etag: string | null): Promise<v
   await file.truncate(0)
   // A weak one may be the same for other bytes.
   if (etag === null || etag.startsWith('W/')) await rm(etagPath(path), { force: true })
-  else await writeFile(etagPath(path), etag)
+  else await writeFile(etagPath(path), etag, { mode: ownerFile })
 }
 
 /** Waits for the disk before it reads on. `cut`: why it ended too early. */
