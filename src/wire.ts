@@ -23,7 +23,7 @@ import { openCatalogue } from './models-file.ts'
 import { createCommandMedia } from './media/command.ts'
 import type { Media } from './media/media.ts'
 import { createPackagedMedia } from './media/packaged.ts'
-import { createGuardedOutbound } from './outbound/guarded.ts'
+import { createGuardedFetch, createGuardedOutbound } from './outbound/guarded.ts'
 import { ownerFolder } from './owner-only.ts'
 import { createClips } from './pipeline/clips.ts'
 import { startWebhooks } from './pipeline/deliver-webhooks.ts'
@@ -112,6 +112,7 @@ export async function openWorkflow(
       installationOf(tx, { id: host.secret(6), secret: host.secret(32) }),
     )
     const outside = openProviders(config, { catalogue, installation, host })
+    closing.push(() => outside.close())
 
     const studio = createStudio({ media, artifacts, database, host })
     const running = await startCoordinator({
@@ -281,19 +282,23 @@ interface Outside {
   readonly providers: readonly Provider[]
   /** How a provider gets at its pictures and tells us its news; undefined where it doesn't reach us. */
   readonly gate: ProviderGate | undefined
+  close(): Promise<void>
 }
 
 function openProviders(
   { replicate: config, publicBaseUrl }: Config,
   parts: { readonly catalogue: Catalogue; readonly installation: Installation; readonly host: Host },
 ): Outside {
-  if (!config) return { providers: [], gate: undefined }
+  if (!config) return { providers: [], gate: undefined, close: async () => {} }
   const { catalogue, installation, host } = parts
   const signer = createUrlSigner(installation.secret)
   const outside = (path: string): string => `${publicBaseUrl}${path}`
   const reached = publicBaseUrl !== undefined
+  // Networks that webhooks may be sent to are none that a provider may name.
+  const guarded = createGuardedFetch({ allowed: [] })
   const provider = createReplicate({
     ...config,
+    fetchOutside: guarded.fetch,
     catalogue,
     inputUrl: reached
       ? (attemptId, n) => outside(addressOf.input(markOf(installation.id, attemptId), n, signer.sign))
@@ -313,7 +318,11 @@ function openProviders(
       return check(await provider.webhookSecrets({ fresh: true }))
     },
   }
-  return { providers: [tracedProvider(provider)], gate: reached ? gate : undefined }
+  return {
+    providers: [tracedProvider(provider)],
+    gate: reached ? gate : undefined,
+    close: () => guarded.close(),
+  }
 }
 
 interface Running {

@@ -93,6 +93,7 @@ export function openPaidHouse(options: PaidHouseOptions): PaidHouse {
       : undefined,
     host,
     fetch,
+    fetchOutside: fetch,
   })
   const files = new Map<string, Uint8Array>()
   const provider: Provider = {
