@@ -199,6 +199,12 @@ export const logLine = {
   keyRevoked: (log: Log, key: KeyFacts, by: string | undefined): void =>
     log.warn(keyFacts(key, by), `[Workflow.Coordinator] Key ${key.name} is revoked`),
 
+  secretRotated: (log: Log, previousUntil: number | null, by: string | undefined): void =>
+    log.info(
+      { previous_until: previousUntil && new Date(previousUntil).toISOString(), by },
+      '[Workflow.Coordinator] The secret that addresses are signed with was rotated',
+    ),
+
   keyUseNotNoted: (log: Log, err: unknown): void =>
     log.warn({ err }, '[Workflow.Coordinator] Cannot note when a key was used; it is taken all the same'),
 

@@ -7,6 +7,7 @@ import { type Config, ConfigError } from './config.ts'
 import { markOf } from './coordinator/accounts.ts'
 import type { RendererLimit } from './coordinator/admission-rules.ts'
 import { type Coordinator, createCoordinator } from './coordinator/coordinator.ts'
+import { type Installation, openInstallation } from './coordinator/installation.ts'
 import { type KeyVerbs, createKeyVerbs } from './coordinator/key-verbs.ts'
 import { isDiskFull } from './disk-full.ts'
 import { createEmbeddedEngine } from './engine/embedded.ts'
@@ -42,7 +43,6 @@ import { holdFolder } from './store/lock.ts'
 import { migrate } from './store/migrate.ts'
 import { migrations } from './store/migrations/all.ts'
 import { probeWrite } from './store/counts.ts'
-import { type Installation, installationOf } from './store/provider.ts'
 import { openSqlite } from './store/sqlite.ts'
 import { logEvents } from './telemetry/event-log.ts'
 import { openMetrics } from './telemetry/metrics.ts'
@@ -108,9 +108,7 @@ export async function openWorkflow(
     const ffmpeg = await media.describe()
     const renderers = [createLocalRenderer({ media, maxConcurrency: config.localMaxConcurrency })]
     const catalogue = await openCatalogue(config)
-    const installation = await database.transaction((tx) =>
-      installationOf(tx, { id: host.secret(6), secret: host.secret(32) }),
-    )
+    const installation = await openInstallation({ database, host, log })
     const outside = openProviders(config, { catalogue, installation, host })
     closing.push(() => outside.close())
 
@@ -139,6 +137,7 @@ export async function openWorkflow(
       log,
       hosts: [config.host, ...(config.publicBaseUrl ? [new URL(config.publicBaseUrl).hostname] : [])],
       ...(outside.gate && { gate: outside.gate }),
+      installation,
       access: { keysRequired: config.keysRequired, ratePerMinute: config.ratePerMinute },
       feed,
       metrics,
@@ -254,24 +253,26 @@ export async function openFolder(
   }
 }
 
-export interface KeyHouse {
+export interface SecretHouse {
   readonly keys: KeyVerbs
+  readonly installation: Installation
   close(): Promise<void>
 }
 
 /**
- * The keys of a data folder whose server doesn't run: before the first one, no server that others reach can.
+ * The keys and the secret of a data folder whose server doesn't run: before the first key, no server that others reach can.
  * @throws {DatabaseError} `in_use` where it does run; the message says where it listens
  */
-export async function openKeys(
+export async function openSecrets(
   { dataDir }: Pick<Config, 'dataDir'>,
   { log, host = systemHost }: WorkflowParts,
-): Promise<KeyHouse> {
+): Promise<SecretHouse> {
   await mkdir(dataDir, { recursive: true, mode: ownerFolder })
   const { database, close } = await openFolder({ dataDir }, { host })
   try {
     await migrate(database, migrations)
-    return { keys: createKeyVerbs({ database, host, log }), close }
+    const installation = await openInstallation({ database, host, log })
+    return { keys: createKeyVerbs({ database, host, log }), installation, close }
   } catch (error) {
     await close()
     throw error
@@ -291,7 +292,10 @@ function openProviders(
 ): Outside {
   if (!config) return { providers: [], gate: undefined, close: async () => {} }
   const { catalogue, installation, host } = parts
-  const signer = createUrlSigner(installation.secret)
+  const signer = createUrlSigner({
+    secrets: () => installation.secrets(),
+    now: () => host.now(),
+  })
   const outside = (path: string): string => `${publicBaseUrl}${path}`
   const reached = publicBaseUrl !== undefined
   // Networks that webhooks may be sent to are none that a provider may name.

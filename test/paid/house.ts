@@ -25,7 +25,7 @@ import { createReplicate } from '../../src/renderer/replicate/replicate.ts'
 import { createUrlSigner, verifySignature } from '../../src/renderer/replicate/signature.ts'
 import type { Database } from '../../src/store/database.ts'
 
-const installation = { id: 'abcdefabcdef', secret: 'signed with this' }
+const installation = { id: 'abcdefabcdef' }
 
 export interface PaidHouseOptions {
   readonly host: Host
@@ -41,6 +41,8 @@ export interface PaidHouseOptions {
   readonly isReached: boolean
   readonly catalogue?: Catalogue
   readonly budgets?: ConfiguredBudgets
+  /** What addresses are signed with; after the first, what counts too. */
+  readonly secrets?: () => readonly string[]
   readonly maxTries?: number
   /** What of the house's own is waited for, one by one: a world may let nothing come of it. */
   readonly through?: <T>(ask: () => Promise<T>) => Promise<T>
@@ -79,7 +81,8 @@ export function openPaidHouse(options: PaidHouseOptions): PaidHouse {
   const pubsub = createPubSub((error) => {
     throw error
   })
-  const signer = createUrlSigner(installation.secret)
+  const { secrets = () => ['signed with this'] } = options
+  const signer = createUrlSigner({ secrets, now: () => host.now() })
   const replicate = createReplicate({
     baseUrl: api,
     token: 'r8_fake',

@@ -41,6 +41,8 @@ export interface WorldOptions {
   readonly isReached?: boolean
   readonly catalogue?: Catalogue
   readonly budgets?: ConfiguredBudgets
+  /** What addresses are signed with; after the first, what counts too. */
+  readonly secrets?: () => readonly string[]
   readonly maxTries?: number
   /** How far the provider's clock is ahead of ours, ms. */
   readonly skewMs?: number
