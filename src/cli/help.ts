@@ -64,7 +64,7 @@ To look after it:
   webhooks                 who is told of events
   storage                  what is stored, for how long, and how to remove it
   keys                     who is let in: create, list, rotate, revoke
-  secret rotate            sign the addresses that providers get with a new secret
+  secret rotate            sign addresses for providers with a new secret
 
 coordinator <command> --help tells more.
 Exit codes: 0 done, 1 failed or refused, 2 asked for wrongly, 130 interrupted.`,
@@ -331,8 +331,8 @@ Usage: coordinator storage [options]
   --dry-run                only say what would be removed
 ${remoteHelp}`,
   doctor: `Looks at all a server needs here, in the environment that serve would have, and
-says what to do: Node, the variables, FFmpeg, disk, database, keys, Replicate's
-token, clock, public address. Nothing is changed, and nothing costs money. Exit
+says what to do: Node, the variables, FFmpeg, disk, who may read the data,
+database, keys, Replicate's token, clock, public address. Nothing is changed, and nothing costs money. Exit
 code 1 if something does not work.
 
 Usage: coordinator doctor [options]
@@ -358,8 +358,8 @@ Usage: coordinator keys create --name <name> --scopes <scopes> [options]
                            COORDINATOR_KEY
   --json                   print the answer as JSON`,
   secret: `Replaces the secret with which the server signs the addresses that a provider
-gets: of pictures, and for webhooks. Without --url it works on the data folder of
-a server that does not run (DATA_DIR, ./data by default).
+gets: of pictures, and for webhooks. Without --url it works on the data folder
+of a server that does not run (DATA_DIR, ./data by default).
 
 Usage: coordinator secret rotate [--grace <hours>] [options]
 

@@ -103,7 +103,7 @@ test('an address counts until the grace time is over, and never for longer than 
 
   const later = await addressIn(till, installation)
   expect(await notify(till, later, 'msg_3')).toBe(200)
-  till.world.clock.advance(24 * hour)
+  till.world.clock.advance(24 * hour + second)
   expect(await notify(till, later, 'msg_4')).toBe(403)
 })
 
