@@ -4,7 +4,7 @@
 const breaks = /[\t\n\v\f\r\u0085\u2028\u2029]+/g
 /** Not seen, and so no loss: zero width, marks of direction, the tags that no one reads. */
 const unseen =
-  /[\u00ad\u034f\u061c\u180e\u200b-\u200f\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu
+  /[\u034f\u00ad\u061c\u180e\u200b-\u200f\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu
 /** What is left of C0 and C1, and what turns the text around that follows. */
 // oxlint-disable-next-line no-control-regex
 const steering = /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g

@@ -156,20 +156,20 @@ const mostEntries = 200_000
 /** Whether others on this machine may read what is the owner's alone: folders of earlier versions are open. */
 export async function checkRights({ dataDir }: Config): Promise<Found> {
   if (process.platform === 'win32') return ok('Left to the rights that Windows gives the folder')
-  const open: string[] = []
+  const exposed: string[] = []
   let looked = 0
   for (const paths = [dataDir]; paths.length > 0 && looked < mostEntries; looked++) {
     const path = paths.pop()!
     const found = await lstat(path).catch(() => undefined)
     if (!found || found.isSymbolicLink()) continue
-    if ((found.mode & ownerUmask) !== 0) open.push(path)
+    if ((found.mode & ownerUmask) !== 0) exposed.push(path)
     if (found.isDirectory())
       for (const name of await readdir(path).catch(() => [])) paths.push(join(path, name))
   }
-  if (open.length === 0) return ok(`Nobody but its owner may read what is in ${dataDir}`)
-  const more = open.length === 1 ? '' : `, and ${open.length - 1} more`
+  if (exposed.length === 0) return ok(`Nobody but its owner may read what is in ${dataDir}`)
+  const more = exposed.length === 1 ? '' : `, and ${exposed.length - 1} more`
   return warning(
-    `Others on this machine may reach ${open[0]}${more}: pictures, films and what the database holds`,
+    `Others on this machine may reach ${exposed[0]}${more}: pictures, films and what the database holds`,
     `Take that right from them: chmod -R go= ${quoted(dataDir)}`,
   )
 }

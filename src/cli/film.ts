@@ -44,7 +44,7 @@ async function renderFilm(
   { values, positionals }: Read<typeof options>,
   isPlay: boolean,
 ): Promise<void> {
-  const { env, signal, terminal } = context
+  const { env, signal } = context
   await checkReadable(positionals)
   const output = await chooseOutput(values.out, values.force)
 

@@ -31,19 +31,20 @@ export async function installationOf(
   return { ...fresh, previous: null }
 }
 
-/** The secret until now counts until `previousUntil`, or no more where that is null. */
+/** The secret before counts until `previousUntil`, or no more where that is null. */
 export async function replaceSecret(
   tx: Transaction,
   secret: string,
   previousUntil: number | null,
   now: number,
 ): Promise<KeptInstallation> {
+  const kept = keptOf((await tx.get('select * from installation'))!)
+  const previous = previousUntil === null ? null : { secret: kept.secret, until: previousUntil }
   await tx.run(
-    `update installation set previous_secret = case when $2 is null then null else secret end, previous_until = $2,
-       secret = $1, rotated_at = $3`,
-    [secret, previousUntil, now],
+    'update installation set secret = $1, previous_secret = $2, previous_until = $3, rotated_at = $4',
+    [secret, previous?.secret ?? null, previousUntil, now],
   )
-  return keptOf((await tx.get('select * from installation'))!)
+  return { id: kept.id, secret, previous }
 }
 
 /** How many rows it changed: none where the message came before. */

@@ -112,10 +112,10 @@ test('of two rotations within the grace time the last two secrets count', async 
   const { installation } = opened
   const [first] = installation.secrets()
   await installation.rotateSecret()
-  const [second] = installation.secrets()
+  const [next] = installation.secrets()
   await installation.rotateSecret()
   expect(installation.secrets()).toHaveLength(2)
-  expect(installation.secrets()[1]).toBe(second)
+  expect(installation.secrets()[1]).toBe(next)
   expect(installation.secrets()).not.toContain(first)
 })
 

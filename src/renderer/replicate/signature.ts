@@ -77,11 +77,6 @@ const validMs = 24 * 60 * 60_000
 
 /** Signs what an address lets its holder do, such as to read one picture or to report on one attempt. */
 export function createUrlSigner({ secrets, now }: UrlSignerOptions): UrlSigner {
-  const signatureOf = (secret: string, text: string, expires: string): string => {
-    // Anybody can sign with an empty key.
-    if (secret === '') throw new TypeError('the secret that addresses are signed with is empty')
-    return createHmac('sha256', secret).update(`${text} until ${expires}`).digest('base64url')
-  }
   return {
     sign: (text) => {
       const expires = String(Math.ceil((now() + validMs) / 1000))
@@ -92,6 +87,12 @@ export function createUrlSigner({ secrets, now }: UrlSignerOptions): UrlSigner {
       Number(expires) * 1000 > now() &&
       secrets().some((secret) => isSame(signatureOf(secret, text, expires), signature)),
   }
+}
+
+function signatureOf(secret: string, text: string, expires: string): string {
+  // Anybody can sign with an empty key.
+  if (secret === '') throw new TypeError('the secret that addresses are signed with is empty')
+  return createHmac('sha256', secret).update(`${text} until ${expires}`).digest('base64url')
 }
 
 /** In a time that tells nothing about where they differ. */
