@@ -4,7 +4,7 @@ import { systemHost } from './host.ts'
 import { listen } from './http/server.ts'
 import { createLog, logLine } from './log.ts'
 import { ownerUmask } from './owner-only.ts'
-import { printable } from './printable.ts'
+import { printable, printableLines } from './printable.ts'
 import { openWorkflow } from './wire.ts'
 
 export async function serve(env: Readonly<Record<string, string | undefined>> = process.env): Promise<void> {
@@ -50,6 +50,10 @@ function stopRequested(): Promise<string> {
 if (import.meta.main)
   serve().catch((error: unknown) => {
     const foreseen = error instanceof ConfigError || (error instanceof Error && 'code' in error)
-    console.error(foreseen ? printable(`coordinator: ${error.message}`) : error)
+    console.error(
+      foreseen
+        ? printable(`coordinator: ${error.message}`)
+        : printableLines((error instanceof Error && error.stack) || String(error)),
+    )
     process.exitCode = 1
   })

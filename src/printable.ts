@@ -13,6 +13,9 @@ const steering = /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g
 export const printable = (text: string): string =>
   text.toWellFormed().replace(breaks, ' ').replace(unseen, '').replace(steering, '\u{fffd}')
 
+/** The same of a text whose lines are our own, such as those of a stack. */
+export const printableLines = (text: string): string => text.split('\n').map(printable).join('\n')
+
 /** All that `printable` changes and JSON leaves as it is. */
 const unescaped = new RegExp(`[\\u007f-\\u009f\\u2028-\\u202e\\u2066-\\u2069]|${unseen.source}`, 'gu')
 

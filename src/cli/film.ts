@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { JobAnswer } from '../http/jobs.ts'
 import type { ApprovalRequest } from '../job/control-request.ts'
+import { printable } from '../printable.ts'
 import { canAsk, confirm, print, printJsonLine } from './asking.ts'
 import { type Client, connect } from './client.ts'
 import { CommandError, usageError } from './command-error.ts'
@@ -83,7 +84,7 @@ async function renderFilm(
 const tellKept = (folder: string): void =>
   void process.stderr.write(
     `\nWhat is paid for is kept, at Replicate for an hour. To go on where it ended:\n` +
-      `  DATA_DIR=${folder} coordinator serve\n`,
+      `${printable(`  DATA_DIR=${folder} coordinator serve`)}\n`,
   )
 
 async function samplePhotos(folder: string, say: Wishes['say']): Promise<string[]> {

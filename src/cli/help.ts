@@ -332,8 +332,8 @@ Usage: coordinator storage [options]
 ${remoteHelp}`,
   doctor: `Looks at all a server needs here, in the environment that serve would have, and
 says what to do: Node, the variables, FFmpeg, disk, who may read the data,
-database, keys, Replicate's token, clock, public address. Nothing is changed, and nothing costs money. Exit
-code 1 if something does not work.
+database, keys, Replicate's token, clock, public address. Nothing is changed,
+and nothing costs money. Exit code 1 if something does not work.
 
 Usage: coordinator doctor [options]
 
