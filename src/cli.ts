@@ -8,6 +8,7 @@ import { help } from './cli/help.ts'
 import { oldNodeWords } from './cli/node-version.ts'
 import { nearest, readOptions } from './cli/option.ts'
 import { terminalOf } from './cli/progress.ts'
+import { printable, printableLines } from './printable.ts'
 
 /** Resolves to the exit code. */
 async function run([name = '', ...args]: readonly string[], env = process.env): Promise<number> {
@@ -98,8 +99,9 @@ try {
 } catch (thrown) {
   const error = asCommandError(thrown)
   const known = error instanceof CommandError
-  process.stderr.write(
-    `coordinator: ${known ? error.message : (error instanceof Error && error.stack) || String(error)}\n`,
-  )
+  const words = known
+    ? printable(error.message)
+    : printableLines((error instanceof Error && error.stack) || String(error))
+  process.stderr.write(`coordinator: ${words}\n`)
   process.exitCode = known ? error.exitCode : 1
 }

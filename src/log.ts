@@ -3,6 +3,7 @@ import { type DestinationStream, type Logger, pino } from 'pino'
 import type { JobEvent } from './job/event.ts'
 import type { PruneReport } from './job/storage.ts'
 import type { Task } from './job/task.ts'
+import { escaped, printable } from './printable.ts'
 
 export type Log = Logger
 
@@ -20,7 +21,12 @@ export function createLog({ level, pretty, destination }: LogOptions): Log {
   const lines = destination ?? pino.destination({ fd: 1, sync: true })
   const plain = pretty ?? (destination === undefined && process.stdout.isTTY)
   return pino(
-    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, hooks: { streamWrite: redacted } },
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      hooks: { streamWrite: (line) => escaped(redacted(line)) },
+    },
     plain ? { write: (line) => lines.write(readable(line)) } : lines,
   )
 }
@@ -197,6 +203,12 @@ export const logLine = {
   keyRevoked: (log: Log, key: KeyFacts, by: string | undefined): void =>
     log.warn(keyFacts(key, by), `[Workflow.Coordinator] Key ${key.name} is revoked`),
 
+  secretRotated: (log: Log, previousUntil: number | null, by: string | undefined): void =>
+    log.info(
+      { previous_until: previousUntil && new Date(previousUntil).toISOString(), by },
+      '[Workflow.Coordinator] The secret that addresses are signed with was rotated',
+    ),
+
   keyUseNotNoted: (log: Log, err: unknown): void =>
     log.warn({ err }, '[Workflow.Coordinator] Cannot note when a key was used; it is taken all the same'),
 
@@ -332,10 +344,6 @@ interface LoggedLine {
   readonly [member: string]: unknown
 }
 
-/** What FFmpeg or a file's name says must not steer the terminal. */
-// oxlint-disable-next-line no-control-regex
-const steering = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g
-
 function readable(json: string): string {
   const line: LoggedLine = JSON.parse(json)
   const { level, time, msg = '', err, ...members } = line
@@ -344,7 +352,7 @@ function readable(json: string): string {
   const further = Object.entries(members)
     .filter(([name, value]) => !msg.includes(String(value)) && name !== 'reason')
     .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
-  const head = `${time.slice(11, 23)} ${rank}${[msg.replaceAll('\n', ' '), ...further].join(' ')}`
-  const stack = err ? `\n    ${(err.stack ?? err.message ?? '').replaceAll('\n', '\n    ')}` : ''
-  return `${(head + stack).replace(steering, '\u{fffd}')}\n`
+  const head = printable(`${time.slice(11, 23)} ${rank}${[msg, ...further].join(' ')}`)
+  const stack = err ? (err.stack ?? err.message ?? '').split('\n') : []
+  return `${[head, ...stack.map((at) => `    ${printable(at)}`)].join('\n')}\n`
 }

@@ -3,9 +3,12 @@ import { type Config, ConfigError, readConfig } from './config.ts'
 import { systemHost } from './host.ts'
 import { listen } from './http/server.ts'
 import { createLog, logLine } from './log.ts'
+import { ownerUmask } from './owner-only.ts'
+import { printable, printableLines } from './printable.ts'
 import { openWorkflow } from './wire.ts'
 
 export async function serve(env: Readonly<Record<string, string | undefined>> = process.env): Promise<void> {
+  process.umask(ownerUmask)
   try {
     await serveUntil(stopRequested(), readConfig(env))
   } finally {
@@ -47,6 +50,10 @@ function stopRequested(): Promise<string> {
 if (import.meta.main)
   serve().catch((error: unknown) => {
     const foreseen = error instanceof ConfigError || (error instanceof Error && 'code' in error)
-    console.error(foreseen ? `coordinator: ${error.message}` : error)
+    console.error(
+      foreseen
+        ? printable(`coordinator: ${error.message}`)
+        : printableLines((error instanceof Error && error.stack) || String(error)),
+    )
     process.exitCode = 1
   })

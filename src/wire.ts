@@ -7,6 +7,7 @@ import { type Config, ConfigError } from './config.ts'
 import { markOf } from './coordinator/accounts.ts'
 import type { RendererLimit } from './coordinator/admission-rules.ts'
 import { type Coordinator, createCoordinator } from './coordinator/coordinator.ts'
+import { type Installation, openInstallation } from './coordinator/installation.ts'
 import { type KeyVerbs, createKeyVerbs } from './coordinator/key-verbs.ts'
 import { type DiskRoom, createDiskRoom, isDiskFull } from './disk-full.ts'
 import { createEmbeddedEngine } from './engine/embedded.ts'
@@ -22,7 +23,8 @@ import { type Log, logLine } from './log.ts'
 import { openCatalogue } from './models-file.ts'
 import type { Media } from './media/media.ts'
 import { createMedia } from './media/pool.ts'
-import { createGuardedOutbound } from './outbound/guarded.ts'
+import { createGuardedFetch, createGuardedOutbound } from './outbound/guarded.ts'
+import { ownerFolder } from './owner-only.ts'
 import { createClips } from './pipeline/clips.ts'
 import { startWebhooks } from './pipeline/deliver-webhooks.ts'
 import { startPrune } from './pipeline/prune.ts'
@@ -40,7 +42,6 @@ import { holdFolder } from './store/lock.ts'
 import { migrate } from './store/migrate.ts'
 import { migrations } from './store/migrations/all.ts'
 import { probeWrite } from './store/counts.ts'
-import { type Installation, installationOf } from './store/provider.ts'
 import { openSqlite } from './store/sqlite.ts'
 import { logEvents } from './telemetry/event-log.ts'
 import { openMetrics } from './telemetry/metrics.ts'
@@ -88,7 +89,7 @@ export async function openWorkflow(
   config: Config,
   { log, host = systemHost }: WorkflowParts,
 ): Promise<Workflow> {
-  await mkdir(config.dataDir, { recursive: true })
+  await mkdir(config.dataDir, { recursive: true, mode: ownerFolder })
   const closing: (() => void | Promise<void>)[] = []
   const close = async (): Promise<void> => {
     for (const end of closing.splice(0).toReversed()) await end()
@@ -106,10 +107,9 @@ export async function openWorkflow(
     const ffmpeg = await media.describe()
     const renderers = [createLocalRenderer({ media, maxConcurrency: config.localMaxConcurrency })]
     const catalogue = await openCatalogue(config)
-    const installation = await database.transaction((tx) =>
-      installationOf(tx, { id: host.secret(6), secret: host.secret(32) }),
-    )
+    const installation = await openInstallation({ database, host, log })
     const outside = openProviders(config, { catalogue, installation, host })
+    closing.push(() => outside.close())
 
     const room = createDiskRoom({
       reserveBytes: config.minFreeDiskBytes,
@@ -145,6 +145,7 @@ export async function openWorkflow(
         ...(config.publicBaseUrl ? [new URL(config.publicBaseUrl).hostname] : []),
       ],
       ...(outside.gate && { gate: outside.gate }),
+      installation,
       access: { keysRequired: config.keysRequired, ratePerMinute: config.ratePerMinute },
       feed,
       metrics,
@@ -261,24 +262,26 @@ export async function openFolder(
   }
 }
 
-export interface KeyHouse {
+export interface SecretHouse {
   readonly keys: KeyVerbs
+  readonly installation: Installation
   close(): Promise<void>
 }
 
 /**
- * The keys of a data folder whose server doesn't run: before the first one, no server that others reach can.
+ * The keys and the secret of a data folder whose server doesn't run: before the first key, no server that others reach can.
  * @throws {DatabaseError} `in_use` where it does run; the message says where it listens
  */
-export async function openKeys(
+export async function openSecrets(
   { dataDir }: Pick<Config, 'dataDir'>,
   { log, host = systemHost }: WorkflowParts,
-): Promise<KeyHouse> {
-  await mkdir(dataDir, { recursive: true })
+): Promise<SecretHouse> {
+  await mkdir(dataDir, { recursive: true, mode: ownerFolder })
   const { database, close } = await openFolder({ dataDir }, { host })
   try {
     await migrate(database, migrations)
-    return { keys: createKeyVerbs({ database, host, log }), close }
+    const installation = await openInstallation({ database, host, log })
+    return { keys: createKeyVerbs({ database, host, log }), installation, close }
   } catch (error) {
     await close()
     throw error
@@ -289,19 +292,26 @@ interface Outside {
   readonly providers: readonly Provider[]
   /** How a provider gets at its pictures and tells us its news; undefined where it doesn't reach us. */
   readonly gate: ProviderGate | undefined
+  close(): Promise<void>
 }
 
 function openProviders(
   { replicate: config, publicBaseUrl }: Config,
   parts: { readonly catalogue: Catalogue; readonly installation: Installation; readonly host: Host },
 ): Outside {
-  if (!config) return { providers: [], gate: undefined }
+  if (!config) return { providers: [], gate: undefined, close: async () => {} }
   const { catalogue, installation, host } = parts
-  const signer = createUrlSigner(installation.secret)
+  const signer = createUrlSigner({
+    secrets: () => installation.secrets(),
+    now: () => host.now(),
+  })
   const outside = (path: string): string => `${publicBaseUrl}${path}`
   const reached = publicBaseUrl !== undefined
+  // Networks that webhooks may be sent to are none that a provider may name.
+  const guarded = createGuardedFetch({ allowed: [] })
   const provider = createReplicate({
     ...config,
+    fetchOutside: guarded.fetch,
     catalogue,
     inputUrl: reached
       ? (attemptId, n) => outside(addressOf.input(markOf(installation.id, attemptId), n, signer.sign))
@@ -321,7 +331,11 @@ function openProviders(
       return check(await provider.webhookSecrets({ fresh: true }))
     },
   }
-  return { providers: [tracedProvider(provider)], gate: reached ? gate : undefined }
+  return {
+    providers: [tracedProvider(provider)],
+    gate: reached ? gate : undefined,
+    close: () => guarded.close(),
+  }
 }
 
 interface Running {

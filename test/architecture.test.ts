@@ -39,7 +39,14 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   sample: [],
   'fake-replicate': ['job', 'media'],
 }
-const openToAll = new Set(['host.ts', 'log.ts', 'disk-full.ts', 'json-reader.ts'])
+const openToAll = new Set([
+  'host.ts',
+  'log.ts',
+  'disk-full.ts',
+  'json-reader.ts',
+  'owner-only.ts',
+  'printable.ts',
+])
 /** Of these rooms, others see the port alone: adapters are picked in wire.ts. */
 const ports: Readonly<Record<string, readonly string[]>> = {
   engine: ['engine.ts'],

@@ -12,6 +12,7 @@ import { mkdir, mkdtemp, open, readdir, rename, rm, stat, utimes } from 'node:fs
 import { dirname, join } from 'node:path'
 import { isDiskFull } from '../disk-full.ts'
 import { type Host, systemHost } from '../host.ts'
+import { ownerFile, ownerFolder } from '../owner-only.ts'
 import { ArtifactError, type ArtifactStore, type ListedArtifact, type StoredArtifact } from './artifact.ts'
 
 interface Adopted {
@@ -31,9 +32,7 @@ export async function openDiskArtifacts(
   const work = join(directory, 'work')
   const aside = join(directory, 'removing')
   await rm(work, { recursive: true, force: true })
-  await mkdir(artifacts, { recursive: true })
-  await mkdir(work, { recursive: true })
-  await mkdir(aside, { recursive: true })
+  for (const folder of [artifacts, work, aside]) await mkdir(folder, { recursive: true, mode: ownerFolder })
 
   const pathOf = (id: string): string => {
     if (!artifactId.test(id))
@@ -58,7 +57,7 @@ export async function openDiskArtifacts(
       return { stored, isNew: false }
     }
     await noteUse(path)
-    await mkdir(dirname(target), { recursive: true })
+    await mkdir(dirname(target), { recursive: true, mode: ownerFolder })
     await rename(path, target)
     await syncDirectory(dirname(target))
     await syncDirectory(artifacts)
@@ -68,6 +67,8 @@ export async function openDiskArtifacts(
   const adopt = (path: string): Promise<Adopted> =>
     saidClearly(async () => {
       await using file = await open(path, 'r+')
+      // Whoever wrote it may have given it other rights; some file systems know none.
+      await file.chmod(ownerFile).catch(() => {})
       const hash = createHash('sha256')
       let size = 0
       const bytes: AsyncIterable<Uint8Array> = file.createReadStream({

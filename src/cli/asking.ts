@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline/promises'
 import { text } from 'node:stream/consumers'
+import { escaped, printable } from '../printable.ts'
 import { type Client, type Wish, connect } from './client.ts'
 import { CommandError, usageError } from './command-error.ts'
 import type { CommandContext } from './command.ts'
@@ -22,13 +23,18 @@ export const requestOptions = {
 } as const
 
 export const print = ({ terminal }: CommandContext, ...lines: string[]): void =>
-  void terminal.out.write(`${lines.join('\n')}\n`)
+  void terminal.out.write(`${lines.map(terminal.shown).join('\n')}\n`)
 
-export const printJson = (context: CommandContext, value: unknown): void =>
-  print(context, JSON.stringify(value, null, context.terminal.live ? 2 : 0))
+export const printJson = ({ terminal }: CommandContext, value: unknown): void =>
+  void terminal.out.write(`${escaped(JSON.stringify(value, null, terminal.live ? 2 : 0))}\n`)
+
+/** For programs that read a line at a time. */
+export const printJsonLine = ({ terminal }: CommandContext, value: unknown): void =>
+  void terminal.out.write(`${escaped(JSON.stringify(value))}\n`)
 
 /** A refusal of one among many, which doesn't end the command. */
-export const printRefused = (line: string): void => void process.stderr.write(`coordinator: ${line}\n`)
+export const printRefused = (line: string): void =>
+  void process.stderr.write(`${printable(`coordinator: ${line}`)}\n`)
 
 /** @throws {CommandError} where it is no number that a job can have */
 export function jobIdOf(given: string): number {

@@ -1,6 +1,6 @@
 /** What doctor looks at: each check tells what it found, and what to do where that is not as it should be. */
 import { constants } from 'node:fs'
-import { access, mkdtemp, open, rm, stat, statfs } from 'node:fs/promises'
+import { access, lstat, mkdtemp, open, readdir, rm, stat, statfs } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { availableParallelism, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -10,6 +10,7 @@ import { isDiskFull } from '../disk-full.ts'
 import { systemHost } from '../host.ts'
 import { createLog } from '../log.ts'
 import type { Media } from '../media/media.ts'
+import { ownerFile, ownerUmask } from '../owner-only.ts'
 import { type Database, DatabaseError } from '../store/database.ts'
 import { migrations } from '../store/migrations/all.ts'
 import { whyOf } from './client.ts'
@@ -142,7 +143,7 @@ async function writeIn(folder: string): Promise<number | Error> {
   const path = join(folder, `doctor-${process.pid}`)
   const begun = performance.now()
   try {
-    await using file = await open(path, 'wx')
+    await using file = await open(path, 'wx', ownerFile)
     await file.writeFile(Buffer.alloc(1 << 20))
     await file.sync()
     return performance.now() - begun
@@ -152,6 +153,34 @@ async function writeIn(folder: string): Promise<number | Error> {
     await rm(path, { force: true }).catch(() => {})
   }
 }
+
+/** So many are looked at: a server keeps a few files for each scene. */
+const mostEntries = 200_000
+
+/** Whether others on this machine may read what is the owner's alone: folders of earlier versions are open. */
+export async function checkRights({ dataDir }: Config): Promise<Found> {
+  if (process.platform === 'win32') return ok('Left to the rights that Windows gives the folder')
+  const exposed: string[] = []
+  let looked = 0
+  for (const paths = [dataDir]; paths.length > 0 && looked < mostEntries; looked++) {
+    const path = paths.pop()!
+    const found = await lstat(path).catch(() => undefined)
+    if (!found || found.isSymbolicLink()) continue
+    if ((found.mode & ownerUmask) !== 0) exposed.push(path)
+    if (found.isDirectory())
+      for (const name of await readdir(path).catch(() => [])) paths.push(join(path, name))
+  }
+  if (exposed.length === 0) return ok(`Nobody but its owner may read what is in ${dataDir}`)
+  const more = exposed.length === 1 ? '' : `, and ${exposed.length - 1} more`
+  return warning(
+    `Others on this machine may reach ${exposed[0]}${more}: pictures, films and what the database holds`,
+    `Take that right from them: chmod -R go= ${quoted(dataDir)}`,
+  )
+}
+
+/** As a shell takes it for one word. */
+const quoted = (path: string): string =>
+  /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", String.raw`'\''`)}'`
 
 /** What the folder tells, beside how it is. */
 export interface Folder {

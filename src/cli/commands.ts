@@ -8,6 +8,7 @@ import { keys } from './keys.ts'
 import { limits } from './limits.ts'
 import { budgets, estimate, ledger } from './money.ts'
 import { download, list, regenerate, show, submit, watch } from './remote.ts'
+import { secret } from './secret.ts'
 import { storage } from './storage.ts'
 import { webhooks } from './webhooks.ts'
 
@@ -35,5 +36,6 @@ export const commands: Readonly<Record<string, Command>> = {
   webhooks,
   storage,
   keys,
+  secret,
   doctor,
 }

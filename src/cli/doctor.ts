@@ -16,6 +16,7 @@ import {
   checkPictures,
   checkPublic,
   checkReplicate,
+  checkRights,
   checkWebhooks,
   ok,
   problem,
@@ -75,6 +76,7 @@ async function* examine({ env, signal }: CommandContext): AsyncGenerator<Finding
     return checkFfmpeg(openMedia(config, systemHost), config.ffmpegPath)
   })
   yield await finding('Disk', () => checkDisk(config))
+  yield await finding('Rights', () => checkRights(config))
   let folder: Omit<Folder, 'found'> = { server: undefined, hasKey: undefined }
   yield await finding('Database', async () => {
     const looked = await checkDatabase(config, signal)

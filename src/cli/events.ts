@@ -1,7 +1,16 @@
 /** The commands that tell what happens, and what happened. */
 import { wordsFor } from '../coordinator/history.ts'
 import type { EventType, EventsAnswer, HistoryAnswer } from '../client/client.ts'
-import { clientFor, jobIdOf, oneId, print, printJson, printRefused, remoteOptions } from './asking.ts'
+import {
+  clientFor,
+  jobIdOf,
+  oneId,
+  print,
+  printJson,
+  printJsonLine,
+  printRefused,
+  remoteOptions,
+} from './asking.ts'
 import type { Client } from './client.ts'
 import { usageError } from './command-error.ts'
 import { type Command, type CommandContext, command } from './command.ts'
@@ -27,7 +36,7 @@ export const events: Command = command(eventOptions, async (context, { values, p
   const query = given({ job_id: jobId, type: values.types, after: numberOf('after', values.after) })
   const nameOf = await namesOf(client, jobId)
   const tell = (event: Told): void =>
-    print(context, values.json ? JSON.stringify(event) : eventLine(event, nameOf))
+    values.json ? printJsonLine(context, event) : print(context, eventLine(event, nameOf))
   if (values.follow) return follow(client, query, tell, context)
   for (let after = query.after ?? 0; ;) {
     const page = await client.listEvents({ ...query, after, limit: pageSize })

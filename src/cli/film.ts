@@ -6,7 +6,8 @@ import { extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { JobAnswer } from '../http/jobs.ts'
 import type { ApprovalRequest } from '../job/control-request.ts'
-import { canAsk, confirm } from './asking.ts'
+import { printable } from '../printable.ts'
+import { canAsk, confirm, print, printJsonLine } from './asking.ts'
 import { type Client, connect } from './client.ts'
 import { CommandError, usageError } from './command-error.ts'
 import { type Command, type CommandContext, command } from './command.ts'
@@ -46,7 +47,7 @@ async function renderFilm(
   { values, positionals }: Read<typeof options>,
   isPlay: boolean,
 ): Promise<void> {
-  const { env, signal, terminal } = context
+  const { env, signal } = context
   await checkReadable(positionals)
   const output = await chooseOutput(values.out, values.force)
 
@@ -56,7 +57,7 @@ async function renderFilm(
   let server: OwnServer | undefined
   let replicate: OwnReplicate | undefined
   try {
-    const say = (line: string): void => void (values.json || terminal.out.write(`${line}\n`))
+    const say = (...lines: string[]): void => void (values.json || print(context, ...lines))
     if (isPlay) replicate = await startOwnReplicate(folder, env)
     // Drawn while the server starts.
     const drawn = positionals.length > 0 ? Promise.resolve(positionals) : samplePhotos(folder, say, signal)
@@ -72,7 +73,7 @@ async function renderFilm(
     stake.isPaid = false
     const bill = await replicate?.bill()
     tellResult({ job, output, bill, tookMs: performance.now() - begun }, context, values.json)
-    if (values.keep) say(`  Data kept in ${folder}\n`)
+    if (values.keep) say(`  Data kept in ${folder}`, '')
     if (bill) checkBill(bill, job)
   } catch (error) {
     throw server ? await server.explain(error) : error
@@ -88,16 +89,12 @@ async function renderFilm(
 const tellKept = (folder: string): void =>
   void process.stderr.write(
     `\nWhat is paid for is kept, at Replicate for an hour. To go on where it ended:\n` +
-      `  DATA_DIR=${folder} coordinator serve\n`,
+      `${printable(`  DATA_DIR=${folder} coordinator serve`)}\n`,
   )
 
 /** Resolves with the pictures' paths, in no order of a tour. */
-async function samplePhotos(
-  folder: string,
-  say: (line: string) => void,
-  signal: AbortSignal,
-): Promise<string[]> {
-  say('\n  No photographs given: making sample pictures of a house')
+async function samplePhotos(folder: string, say: Wishes['say'], signal: AbortSignal): Promise<string[]> {
+  say('', '  No photographs given: making sample pictures of a house')
   const module = fileURLToPath(new URL(`../sample/main${extname(import.meta.url)}`, import.meta.url))
   const child = fork(module, [folder], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], signal })
   return new Promise((resolve, reject) => {
@@ -118,7 +115,7 @@ type Wishes = Parameters<typeof filmRequest>[1] &
     readonly isPlay: boolean
     /** Whether real money may have been spent on what is not saved yet. */
     readonly stake: { isPaid: boolean }
-    readonly say: (line: string) => void
+    readonly say: (...lines: string[]) => void
   }
 
 async function makeFilm(
@@ -129,10 +126,10 @@ async function makeFilm(
 ): Promise<JobAnswer> {
   const { say, signal, terminal, stake, isPlay } = wishes
   const { assets, fileOf } = await uploadPhotos(client, photos)
-  say(`\n  ${count(assets.length, 'picture')} uploaded`)
+  say('', `  ${count(assets.length, 'picture')} uploaded`)
   const planned = await client.createJob(filmRequest(assets, wishes))
   const list = terminal.live && planned.estimated_cost === 0 ? 'no list' : 'list'
-  for (const line of planLines(planOfJob(planned), fileOf, terminal.screen(), list)) say(line)
+  say(...planLines(planOfJob(planned), fileOf, terminal.screen(), list))
   const approval = await approveCost(planned, wishes)
   const jobId = planned.job_id
   stake.isPaid = planned.estimated_cost !== 0 && !isPlay
@@ -178,23 +175,16 @@ interface Result {
   readonly tookMs: number
 }
 
-function tellResult(
-  { job, output, bill, tookMs }: Result,
-  { terminal }: CommandContext,
-  json: boolean,
-): void {
+function tellResult({ job, output, bill, tookMs }: Result, context: CommandContext, json: boolean): void {
   const { path } = output
   const film = job.film!
   const { spent } = job.costs
   if (json) {
     const { duration, width, height, fps, size } = film
     const facts = { path, duration, width, height, fps, size, took_ms: Math.round(tookMs), cost: spent }
-    terminal.out.write(
-      `${JSON.stringify({ ...facts, ...(bill && { play_money: true, billed: bill.usd }) })}\n`,
-    )
-    return
+    return printJsonLine(context, { ...facts, ...(bill && { play_money: true, billed: bill.usd }) })
   }
-  const { paint } = terminal
+  const { paint } = context.terminal
   const facts = [
     spokenLength(film.duration),
     spokenSize(film.size),
@@ -202,11 +192,14 @@ function tellResult(
     `${film.fps} frames a second`,
   ]
   const sum = `${spent === null ? 'an unknown sum' : spokenCost(spent)}${bill ? ' of play money' : ''}`
-  terminal.out.write(
-    `\n  ${paint('green', 'Your film')}  ${paint('bold', path)}\n` +
-      `             ${facts.join(', ')}\n` +
-      `             made in ${spokenDuration(tookMs)} for ${sum}\n` +
-      `${bill && bill.usd === spent ? `             The fake's own ledger agrees: ${billWords(bill)}\n` : ''}\n`,
+  print(
+    context,
+    '',
+    `  ${paint('green', 'Your film')}  ${paint('bold', path)}`,
+    `             ${facts.join(', ')}`,
+    `             made in ${spokenDuration(tookMs)} for ${sum}`,
+    ...(bill && bill.usd === spent ? [`             The fake's own ledger agrees: ${billWords(bill)}`] : []),
+    '',
   )
 }
 

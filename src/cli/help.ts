@@ -64,6 +64,7 @@ To look after it:
   webhooks                 who is told of events
   storage                  what is stored, for how long, and how to remove it
   keys                     who is let in: create, list, rotate, revoke
+  secret rotate            sign addresses for providers with a new secret
 
 coordinator <command> --help tells more.
 Exit codes: 0 done, 1 failed or refused, 2 asked for wrongly, 130 interrupted.`,
@@ -335,9 +336,9 @@ Usage: coordinator storage [options]
   --dry-run                only say what would be removed
 ${remoteHelp}`,
   doctor: `Looks at all a server needs here, in the environment that serve would have, and
-says what to do: Node, the variables, FFmpeg, disk, database, keys, Replicate's
-token, clock, public address. Nothing is changed, and nothing costs money. Exit
-code 1 if something does not work.
+says what to do: Node, the variables, FFmpeg, disk, who may read the data,
+database, keys, Replicate's token, clock, public address. Nothing is changed,
+and nothing costs money. Exit code 1 if something does not work.
 
 Usage: coordinator doctor [options]
 
@@ -359,6 +360,20 @@ Usage: coordinator keys create --name <name> --scopes <scopes> [options]
   --expires <time>         when it ends by itself, such as 2027-01-31T00:00:00Z
   --grace <hours>          how long the key before is taken too when it is
                            rotated: 24 if not given, 0 for no longer
+  --url <address>          a server that runs
+  --key <key>              an admin's key there; better in the environment, as
+                           COORDINATOR_KEY
+  --json                   print the answer as JSON`,
+  secret: `Replaces the secret with which the server signs the addresses that a provider
+gets: of pictures, and for webhooks. Without --url it works on the data folder
+of a server that does not run (DATA_DIR, ./data by default).
+
+Usage: coordinator secret rotate [--grace <hours>] [options]
+
+  --grace <hours>          how long addresses that were given away before stay
+                           valid: 24 by default, which is as long as they would
+                           be; 0 ends them now, and renders that have not yet
+                           fetched their pictures fail
   --url <address>          a server that runs
   --key <key>              an admin's key there; better in the environment, as
                            COORDINATOR_KEY

@@ -1,15 +1,12 @@
 /** The command that says who is let in: at a server that runs, or in the data folder of one that doesn't. */
-import { ConfigError, readConfig } from '../config.ts'
 import { systemHost } from '../host.ts'
 import { type KeyAnswer, type KeysAnswer, type NewKeyAnswer, keyAnswer, newKeyAnswer } from '../http/keys.ts'
-import { RefusedError } from '../job/errors.ts'
-import { createLog } from '../log.ts'
-import { DatabaseError } from '../store/database.ts'
 import type { Client } from './client.ts'
-import { clientFor, print, printJson, remoteOptions } from './asking.ts'
+import { print, printJson } from './asking.ts'
 import { CommandError, usageError } from './command-error.ts'
 import { type Command, type CommandContext, command } from './command.ts'
 import { type Read, given, numberOf } from './option.ts'
+import { graceSecondsOf, inPlace, placeOptions } from './place.ts'
 import { fitted, minuteOf } from './words.ts'
 
 type KeyRequest = Parameters<Client['createKey']>[0]
@@ -25,9 +22,7 @@ interface KeyPlace {
 }
 
 const keyOptions = {
-  ...remoteOptions,
-  // None: the folder is worked on instead.
-  url: { type: 'string' },
+  ...placeOptions,
   name: { type: 'string' },
   scopes: { type: 'string' },
   client: { type: 'string' },
@@ -47,51 +42,19 @@ export const keys: Command = command(keyOptions, async (context, { values, posit
   if (isNamed && (name === undefined || others.length > 0))
     throw usageError(`keys ${verb} needs the name of one key`)
   if (!isNamed && name !== undefined) throw usageError(`keys ${verb} takes no "${name}"`)
-  await inPlace(values, context, (place) => deed(place, values, name ?? '', context))
-})
-
-async function inPlace(
-  { url, key }: KeyValues,
-  context: CommandContext,
-  work: (place: KeyPlace) => Promise<void>,
-): Promise<void> {
-  if (url !== undefined) {
-    const client = clientFor({ url, key }, context)
-    return work({ ...client, keys: () => client.listKeys(), where: url })
-  }
-  // It loads what the other commands do without.
-  const { openKeys } = await import('../wire.ts')
-  try {
-    const config = readConfig(context.env)
-    const house = await openKeys(config, { log: createLog({ level: 'silent' }) })
-    const { keys: verbs } = house
-    try {
-      await work({
-        where: config.dataDir,
+  const work = (place: KeyPlace): Promise<void> => deed(place, values, name ?? '', context)
+  await inPlace(values, context, {
+    atServer: (client, where) => work({ ...client, keys: () => client.listKeys(), where }),
+    inFolder: ({ keys: verbs }, where) =>
+      work({
+        where,
         keys: async () => ({ keys: (await verbs.keys()).map(keyAnswer) }),
         createKey: async (request) => newKeyAnswer(await verbs.createKey(request)),
         rotateKey: async (id, request) => newKeyAnswer(await verbs.rotateKey(id, request)),
         revokeKey: async (id) => keyAnswer(await verbs.revokeKey(id)),
-      })
-    } finally {
-      await house.close()
-    }
-  } catch (error) {
-    throw saidAsCommand(error)
-  }
-}
-
-function saidAsCommand(error: unknown): unknown {
-  if (error instanceof DatabaseError && error.code === 'in_use')
-    return new CommandError(`${error.message}. Tell that server, with --url and an admin's --key`, 1, {
-      cause: error,
-    })
-  const isForeseen =
-    error instanceof RefusedError ||
-    error instanceof ConfigError ||
-    (error instanceof Error && 'code' in error)
-  return isForeseen ? new CommandError(error.message, 1, { cause: error }) : error
-}
+      }),
+  })
+})
 
 const deeds: Readonly<Record<string, Deed>> = {
   async create(place, values, _name, context) {
@@ -114,12 +77,9 @@ const deeds: Readonly<Record<string, Deed>> = {
   },
 
   async rotate(place, { grace, json }, name, context) {
-    const hours = numberOf('grace', grace)
+    const grace_seconds = graceSecondsOf(numberOf('grace', grace))
     const { id } = await keyNamed(place, name)
-    const made = await place.rotateKey(
-      id,
-      given({ grace_seconds: hours === undefined ? undefined : Math.round(hours * 3600) }),
-    )
+    const made = await place.rotateKey(id, given({ grace_seconds }))
     if (json) return printJson(context, made)
     const until = made.previous_valid_until
     const before =

@@ -3,6 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { open, readFile } from 'node:fs/promises'
 import { extname, join } from 'node:path'
+import { ownerFile } from '../owner-only.ts'
 import { CommandError } from './command-error.ts'
 
 export interface OwnProcess {
@@ -30,7 +31,7 @@ const stopMs = 10_000
 /** Resolves when it says where it listens. */
 export async function startOwnProcess(own: OwnProgram): Promise<OwnProcess> {
   const { name, logPath } = own
-  const log = await open(logPath, 'a')
+  const log = await open(logPath, 'a', ownerFile)
   const program = join(import.meta.dirname, '..', `${own.module}${extname(import.meta.filename)}`)
   // The channel between us is what it watches: when we are gone, however that came, it stops.
   const child = fork(program, own.args ?? [], {

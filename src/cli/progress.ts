@@ -5,6 +5,7 @@ import { createLogUpdate } from 'log-update'
 import { systemHost } from '../host.ts'
 import type { JobAnswer } from '../http/jobs.ts'
 import type { SceneAnswer, ScenesAnswer } from '../http/scenes.ts'
+import { printable } from '../printable.ts'
 import type { Client } from './client.ts'
 import {
   type Paint,
@@ -23,6 +24,8 @@ export interface Terminal {
   /** Whether lines may be drawn anew. */
   readonly live: boolean
   readonly paint: Paint
+  /** A line as it is written: painted where it was painted here, and steered by nobody's text. */
+  readonly shown: (line: string) => string
   readonly screen: () => Screen
 }
 
@@ -32,8 +35,17 @@ export function terminalOf(
 ): Terminal {
   const plain = Boolean(env['NO_COLOR'] ?? env['CI']) || env['TERM'] === 'dumb'
   const live = out.isTTY && !plain
-  const paint: Paint = (style, text) => (live ? styleText(style, text, { validateStream: false }) : text)
-  return { out, live, paint, screen: () => ({ columns: out.columns ?? 80, rows: out.rows ?? 24, paint }) }
+  // Stands for ESC until a line is shown: nobody whose text is in the line can know it.
+  const escape = `\u{fdd0}${systemHost.secret(8)}`
+  const paint: Paint = (style, text) =>
+    live ? styleText(style, printable(text), { validateStream: false }).replaceAll('\u001b', escape) : text
+  return {
+    out,
+    live,
+    paint,
+    shown: (line) => printable(line).replaceAll(escape, '\u001b'),
+    screen: () => ({ columns: out.columns ?? 80, rows: out.rows ?? 24, paint }),
+  }
 }
 
 export interface Followed {
@@ -136,7 +148,10 @@ const frameMs = 80
 /** The share of the way that a bar goes in a frame: polls are seldom, and bars should not jump. */
 const easing = 0.3
 
-function liveDisplay({ out, screen }: Terminal, fileOf: ReadonlyMap<string, string>): Display {
+function liveDisplay(
+  { out, screen, shown: shownLine }: Terminal,
+  fileOf: ReadonlyMap<string, string>,
+): Display {
   const draw = createLogUpdate(out)
   const begun = performance.now()
   let target: View | undefined
@@ -148,7 +163,8 @@ function liveDisplay({ out, screen }: Terminal, fileOf: ReadonlyMap<string, stri
     shown = shown ? eased(shown, target) : target
     // Between two polls the time left runs down by itself.
     const leftMs = left && Math.max(0, left.ms - (performance.now() - left.at))
-    draw(progressLines({ ...shown, leftMs, now: systemHost.now() }, screen()).join('\n'))
+    const lines = progressLines({ ...shown, leftMs, now: systemHost.now() }, screen())
+    draw(lines.map(shownLine).join('\n'))
   }
   const timer = setInterval(frame, frameMs)
   // The next picture has another number of lines, which it can only have from scratch.
@@ -234,12 +250,12 @@ const ordinaryWaits = new Set<string>([
 ])
 
 /** One line for each thing that happened: for logs, pipes and screen readers. */
-function plainDisplay({ out }: Terminal, fileOf: ReadonlyMap<string, string>): Display {
+function plainDisplay({ out, shown }: Terminal, fileOf: ReadonlyMap<string, string>): Display {
   const told = new Map<string, SceneAnswer['status']>()
   const toldWaits = new Map<string, string | undefined>()
   let stage = ''
   let nextTenth = 10
-  const say = (line: string): void => void out.write(`${line}\n`)
+  const say = (line: string): void => void out.write(`${shown(line)}\n`)
 
   return {
     update({ job, scenes }) {

@@ -1,4 +1,5 @@
 /** Numbers as a person reads them, and text that keeps its column. */
+import { printable } from '../printable.ts'
 
 export function spokenDuration(ms: number): string {
   const seconds = ms / 1000
@@ -48,17 +49,16 @@ export const secondOf = (time: string): string => time.slice(0, 19).replace('T',
 const graphemes = new Intl.Segmenter()
 const wide =
   /[\p{Emoji_Presentation}\u{1100}-\u{115f}\u{2e80}-\u{a4cf}\u{ac00}-\u{d7a3}\u{f900}-\u{faff}\u{fe30}-\u{fe6f}\u{ff00}-\u{ff60}\u{ffe0}-\u{ffe6}\u{20000}-\u{3fffd}]|\u{fe0f}/u
-// oxlint-disable-next-line no-control-regex
-const invisible = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2066-\u2069]/g
 
 const columnsOf = (grapheme: string): number => (wide.test(grapheme) ? 2 : 1)
 
+/** Of the text as it is shown. */
 export const displayWidth = (text: string): number =>
-  [...graphemes.segment(text)].reduce((sum, { segment }) => sum + columnsOf(segment), 0)
+  [...graphemes.segment(printable(text))].reduce((sum, { segment }) => sum + columnsOf(segment), 0)
 
 /** Cuts a text to `columns`, with an ellipsis where something is gone, and fills it up with spaces. */
 export function fitted(text: string, columns: number): string {
-  const clean = text.replace(invisible, '')
+  const clean = printable(text)
   const width = displayWidth(clean)
   if (width <= columns) return clean + ' '.repeat(columns - width)
   let kept = ''

@@ -12,6 +12,7 @@ import type { KeyAnswer, KeysAnswer, NewKeyAnswer } from '../http/keys.ts'
 import type { LimitsAnswer } from '../http/limits.ts'
 import type { BudgetsAnswer, EstimateAnswer, LedgerAnswer } from '../http/money.ts'
 import type { EditedAnswer, SceneAnswer, ScenesAnswer } from '../http/scenes.ts'
+import type { SecretRotationAnswer } from '../http/secret.ts'
 import type { PrunedAnswer, StorageAnswer } from '../http/storage.ts'
 import type { DeliveryAnswer, DeliveryDetailAnswer, EndpointAnswer, SecretAnswer } from '../http/webhooks.ts'
 import type { EventType, JobEvent } from '../job/event.ts'
@@ -260,6 +261,8 @@ export interface Client {
     options?: CallOptions,
   ): Promise<NewKeyAnswer>
   revokeKey(keyId: string, options?: CallOptions): Promise<KeyAnswer>
+  /** Of the installation: what the addresses that providers get are signed with. */
+  rotateSecret(rotation?: In<typeof rotationRequest>, options?: CallOptions): Promise<SecretRotationAnswer>
 
   readLimits(options?: CallOptions): Promise<LimitsAnswer>
   setLimits(change: In<typeof limitsChange>, options?: CallOptions): Promise<LimitsAnswer>
@@ -396,6 +399,7 @@ export function createClient(options: ClientOptions): Client {
     createKey: (request, call) => post(`${api}/keys`, request, call),
     rotateKey: (keyId, rotation = {}, call) => post(`${keyAt(keyId)}/rotate`, rotation, call),
     revokeKey: (keyId, call) => post(`${keyAt(keyId)}/revoke`, undefined, call),
+    rotateSecret: (rotation = {}, call) => post(`${api}/secret/rotate`, rotation, call),
 
     readLimits: (call) => get(`${api}/limits`, call),
     setLimits: (change, call) => put(`${api}/limits`, change, call),

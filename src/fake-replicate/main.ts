@@ -6,6 +6,7 @@
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { systemHost } from '../host.ts'
 import { createMedia } from '../media/pool.ts'
+import { ownerFile } from '../owner-only.ts'
 import { createClips } from './clip.ts'
 import type { Entry } from './ledger.ts'
 import { type FakeOptions, type FakeProvider, createFakeProvider } from './provider.ts'
@@ -24,7 +25,7 @@ const deliver: Deliver = async ({ url, headers, body }) => {
 
 function openLedger(path: string | undefined) {
   const entries: Entry[] = path !== undefined && existsSync(path) ? readLines(path) : []
-  let file = path === undefined ? null : openSync(path, 'a')
+  let file = path === undefined ? null : openSync(path, 'a', ownerFile)
   return {
     entries,
     record: (entry: Entry): void => {

@@ -88,6 +88,7 @@ export const accessByRoute: Readonly<Record<string, Access>> = {
   'POST /api/v3/webhooks/deliveries/:id/redeliver': 'admin',
   'GET /api/v3/webhooks/secret': 'admin',
   'POST /api/v3/webhooks/secret/rotate': 'admin',
+  'POST /api/v3/secret/rotate': 'admin',
   'GET /api/v3/keys': 'admin',
   'POST /api/v3/keys': 'admin',
   'POST /api/v3/keys/:id/rotate': 'admin',

@@ -2,6 +2,7 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi'
 import type { ArtifactStore } from '../artifact/artifact.ts'
 import type { Coordinator } from '../coordinator/coordinator.ts'
+import type { Installation } from '../coordinator/installation.ts'
 import type { Feed } from '../events/feed.ts'
 import { type Host, systemHost } from '../host.ts'
 import { jobRequest } from '../job/request.ts'
@@ -48,6 +49,7 @@ import { type ProviderGate, providerRoutes } from './provider.ts'
 import { guardJob, guardScene } from './reach.ts'
 import { referenceRoutes } from './reference.ts'
 import { sceneRoutes } from './scenes.ts'
+import { secretRoutes } from './secret.ts'
 import { type Storage, storageRoutes } from './storage.ts'
 import { videoRoutes } from './videos.ts'
 import { webhookRoutes } from './webhooks.ts'
@@ -62,6 +64,8 @@ export interface AppOptions {
   readonly hosts?: readonly string[]
   /** How a provider gets at what it needs of us; left out where none reaches us. */
   readonly gate?: ProviderGate
+  /** Whose secret addresses are signed with; left out where nobody is to replace it. */
+  readonly installation?: Pick<Installation, 'rotateSecret'>
   /** The events' log; left out where nobody is to follow it. */
   readonly feed?: Feed
   readonly streams?: Partial<StreamLimits>
@@ -122,6 +126,7 @@ export function createApp(options: AppOptions): OpenAPIHono {
   app.route('/api/v3', assetRoutes({ coordinator, artifacts, takeAsset, limits }))
   app.route('/api/v3', keyRoutes({ coordinator, limits }))
   app.route('/api/v3', webhookRoutes({ coordinator, limits }))
+  if (options.installation) app.route('/api/v3', secretRoutes({ installation: options.installation, limits }))
   const readiness = options.readiness ?? createReadiness({ checks: [databaseCheck(coordinator)], host, log })
   app.route('/', operationRoutes({ readiness, metrics }))
   if (options.storage) app.route('/api/v3', storageRoutes({ storage: options.storage, limits }))

@@ -68,7 +68,7 @@ const tags = {
   money: 'What it would cost, what it has cost, and what may be spent.',
   events: 'What happens, as it happens, and what happened.',
   webhooks: 'Addresses that are told of events.',
-  keys: 'Who may do what.',
+  keys: 'Who may do what, and what proves an address ours.',
   operations: 'For those who run the server.',
 } as const
 
@@ -144,6 +144,7 @@ const operations: Readonly<Record<string, Naming>> = {
   'POST /api/v3/keys': named('keys', 'createKey'),
   'POST /api/v3/keys/{id}/rotate': named('keys', 'rotateKey'),
   'POST /api/v3/keys/{id}/revoke': named('keys', 'revokeKey'),
+  'POST /api/v3/secret/rotate': named('keys', 'rotateSecret'),
 
   'GET /api/v3/limits': named('operations', 'readLimits'),
   'PUT /api/v3/limits': named('operations', 'setLimits'),

@@ -43,13 +43,13 @@ export const addressOf = {
   asset: (id: string): string => `/api/v3/assets/${id}`,
   filmVersion: (jobIdGiven: number, version: number): string =>
     `/api/v3/videos/${jobIdGiven}/versions/${version}/combined`,
-  /** A picture that a provider may fetch: the address itself says of which attempt it is. */
+  /** A picture that a provider may fetch: the address itself says of which attempt it is. `sign` makes its query. */
   input: (mark: string, n: number, sign: (text: string) => string): string =>
-    `/api/inputs/${mark}/${n}.jpg?signature=${sign(signedText.input(mark, n))}`,
+    `/api/inputs/${mark}/${n}.jpg?${sign(signedText.input(mark, n))}`,
   inputPattern: '/api/inputs/:mark{wc-[0-9a-f]{12}-[0-9a-f-]{36}}/:picture',
   /** Where a provider tells what became of an attempt. */
   webhook: (attemptId: string, sign: (text: string) => string): string =>
-    `/api/webhooks/replicate/${attemptId}?signature=${sign(signedText.webhook(attemptId))}`,
+    `/api/webhooks/replicate/${attemptId}?${sign(signedText.webhook(attemptId))}`,
   webhookPattern: '/api/webhooks/replicate/:attempt',
 } as const
 

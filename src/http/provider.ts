@@ -1,5 +1,5 @@
 /** What a provider asks of us: the pictures it renders from, and to be heard when a render has ended. */
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
 import { z } from 'zod'
 import type { ArtifactStore } from '../artifact/artifact.ts'
 import type { Coordinator } from '../coordinator/coordinator.ts'
@@ -12,8 +12,11 @@ import { HttpProblem, malformedField } from './problem.ts'
 
 /** Who proves what at these addresses; nothing else guards them, so that a provider needs no key of ours. */
 export interface ProviderGate {
-  /** Whether we signed this text ourselves. */
-  isOurs(text: string, signature: string): boolean
+  /** Whether we signed this text ourselves, and the address that says so has not ended. */
+  isOurs(
+    text: string,
+    proof: { readonly expires: string | undefined; readonly signature: string | undefined },
+  ): boolean
   /** Whether the provider signed this message, lately. */
   isProviders(message: {
     readonly headers: Readonly<Record<'id' | 'timestamp' | 'signature', string | undefined>>
@@ -44,7 +47,7 @@ export function providerRoutes({
   routes.get(addressOf.inputPattern, async (c) => {
     const { mark, picture } = c.req.param()
     const number = Number(/^(\d)\.jpg$/.exec(picture)?.[1] ?? Number.NaN)
-    if (!gate.isOurs(signedText.input(mark, number), c.req.query('signature') ?? '')) throw notSigned()
+    if (!gate.isOurs(signedText.input(mark, number), proofIn(c))) throw notSigned()
     const attempt = await coordinator.attempt(mark.slice(-36))
     const id = attempt?.inputs[number]
     if (id === undefined) throw new HttpProblem(404, { error: 'Not found', path: c.req.path })
@@ -60,7 +63,7 @@ export function providerRoutes({
   routes.post(addressOf.webhookPattern, async (c) => {
     const { attempt: attemptId } = c.req.param()
     if (!uuid.test(attemptId)) throw malformedField('attempt', 'must be a UUID')
-    if (!gate.isOurs(signedText.webhook(attemptId), c.req.query('signature') ?? '')) throw notSigned()
+    if (!gate.isOurs(signedText.webhook(attemptId), proofIn(c))) throw notSigned()
     const rawBody = Buffer.concat(await Array.fromAsync(incomingBody(c, webhookBytes).bytes))
     const header = (name: string): string | undefined => c.req.header(`webhook-${name}`)
     const headers = { id: header('id'), timestamp: header('timestamp'), signature: header('signature') }
@@ -74,6 +77,8 @@ export function providerRoutes({
 
   return routes
 }
+
+const proofIn = ({ req }: Context) => ({ expires: req.query('expires'), signature: req.query('signature') })
 
 /** One answer for all that is wrong with a proof: who guesses learns nothing. */
 const notSigned = (): HttpProblem =>

@@ -80,7 +80,7 @@ export const rotationRequest = z
       .default(standardGraceSeconds)
       .describe('How long the secret before is taken too'),
   })
-  .describe('A new secret for a key')
+  .describe('A new secret in place of the one before')
 
 /** @throws {RefusedError} `invalid` */
 export const parseKeyRequest = (input: unknown): z.output<typeof keyRequest> => checked(keyRequest, input)

@@ -3,6 +3,7 @@
  * `node child.ts [path of an FFmpeg program]`.
  */
 import { type Ffmpeg, MediaError } from './ffmpeg.ts'
+import { ownerUmask } from '../owner-only.ts'
 import { operations } from './operations.ts'
 import type { MediaOrder, MediaReport } from './process.ts'
 
@@ -11,7 +12,7 @@ const progressEveryMs = 100
 const [, , program] = process.argv
 
 // What is written here is the owner's alone, whatever the server was started with.
-process.umask(0o077)
+process.umask(ownerUmask)
 
 let frames = 0
 let loading: Promise<Ffmpeg> | undefined

@@ -6,9 +6,10 @@
 import type { LookupAddress } from 'node:dns'
 import { Resolver } from 'node:dns/promises'
 import { type LookupFunction, isIP } from 'node:net'
-import { Agent, buildConnector, request } from 'undici'
+import { Agent, buildConnector, fetch, request } from 'undici'
 import type { Host } from '../host.ts'
 import { type Network, addressProblem, isReachable } from '../job/web-address.ts'
+import { printable } from '../printable.ts'
 import type { Outbound, Outcome, Outgoing } from './outbound.ts'
 
 export interface GuardedOptions {
@@ -27,13 +28,7 @@ const readBytes = 1024
 const connections = 4
 
 export function createGuardedOutbound({ allowed, host, resolve = lookUp }: GuardedOptions): Outbound {
-  const agent = new Agent({
-    connect: guardedConnector(allowed, resolve),
-    connections,
-    allowH2: false,
-    headersTimeout: 0,
-    bodyTimeout: 0,
-  })
+  const agent = guardedAgent({ allowed, resolve }, connections)
 
   const send = async ({ url, headers, body }: Outgoing, signal: AbortSignal): Promise<Outcome> => {
     let address = url
@@ -78,18 +73,55 @@ export function createGuardedOutbound({ allowed, host, resolve = lookUp }: Guard
   }
 }
 
+export interface GuardedFetch {
+  /** Follows no redirect where `redirect` is `manual`; has no time limit of its own but that to connect. */
+  readonly fetch: typeof globalThis.fetch
+  /** Drops every connection. */
+  close(): Promise<void>
+}
+
+/** `fetch` over the same connections. It rejects where an address may not be reached. */
+export function createGuardedFetch({
+  allowed,
+  resolve = lookUp,
+}: Omit<GuardedOptions, 'host'>): GuardedFetch {
+  const agent = guardedAgent({ allowed, resolve }, null)
+  const guarded = (address: Parameters<typeof fetch>[0], init: Parameters<typeof fetch>[1]) =>
+    fetch(address, { ...init, dispatcher: agent })
+  return {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the same by the standard, declared twice
+    fetch: guarded as unknown as typeof globalThis.fetch,
+    close: () => agent.destroy(),
+  }
+}
+
+/** Those who use it keep the time. */
+const guardedAgent = (
+  { allowed, resolve }: Required<Omit<GuardedOptions, 'host'>>,
+  atOnce: number | null,
+): Agent =>
+  new Agent({
+    connect: guardedConnector(allowed, resolve),
+    connections: atOnce,
+    allowH2: false,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  })
+
 const unanswered = (reason: string): Outcome => ({ kind: 'unanswered', reason })
 
 class AddressRefusedError extends Error {
   constructor(name: string) {
     super(
       isIP(name) === 0
-        ? `${name} stands for an address that is not on the public internet: the operator may allow it with WEBHOOK_ALLOWED_NETWORKS`
+        ? `${name} stands for an address that is not on the public internet`
         : `${name} is not on the public internet`,
     )
     this.name = 'AddressRefusedError'
   }
 }
+
+const hint = 'the operator may allow it with WEBHOOK_ALLOWED_NETWORKS'
 
 function guardedConnector(
   allowed: readonly Network[],
@@ -188,8 +220,7 @@ function wordsOf(error: unknown): string {
   if (!(error instanceof Error)) return 'It could not be reached'
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
   const first = error instanceof AggregateError ? error.errors[0] : error
-  const message = first instanceof Error ? first.message : error.message
-  // oxlint-disable-next-line no-control-regex
-  const clean = message.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, ' ').toWellFormed()
-  return knownWords[code] ?? (clean.slice(0, longestWords) || code || 'It could not be reached')
+  const said = first instanceof Error ? first.message : error.message
+  const message = first instanceof AddressRefusedError ? `${said}: ${hint}` : said
+  return knownWords[code] ?? (printable(message).slice(0, longestWords) || code || 'It could not be reached')
 }

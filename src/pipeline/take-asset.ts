@@ -8,6 +8,7 @@ import type { Asset } from '../job/asset.ts'
 import { RefusedError } from '../job/errors.ts'
 import { MediaError } from '../media/ffmpeg.ts'
 import type { RefusedImage } from '../media/image.ts'
+import { ownerFile } from '../owner-only.ts'
 import { type Studio, headerBytes, imageLimits } from './studio.ts'
 
 export interface TakeAssetOptions {
@@ -95,7 +96,7 @@ async function write(
   room: Pick<DiskRoom, 'require'>,
 ): Promise<string> {
   await room.require()
-  await using file = await open(path, 'wx')
+  await using file = await open(path, 'wx', ownerFile)
   const hash = createHash('sha256')
   let size = 0
   for await (const chunk of bytes) {

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { filmEncoding } from '../media/encoding.ts'
 import { MediaError, type MediaJob, type MediaLimits } from '../media/ffmpeg.ts'
 import type { Media } from '../media/media.ts'
+import { ownerFile } from '../owner-only.ts'
 import { sceneGraph } from '../media/scene-graph.ts'
 import { layoutTitle, type TitleLayout } from '../media/title.ts'
 import type { RenderContext, Renderer, RenderOutcome, RenderRequest } from './renderer.ts'
@@ -89,6 +90,7 @@ async function writeTitle({ title, format }: RenderRequest, directory: string): 
   const layout = title === null ? null : layoutTitle(title, format)
   if (layout === null) return null
   const textPaths = layout.lines.map((_line, index) => join(directory, `title-${index}.txt`))
-  for (const [index, line] of layout.lines.entries()) await writeFile(textPaths[index] ?? '', line)
+  for (const [index, line] of layout.lines.entries())
+    await writeFile(textPaths[index] ?? '', line, { mode: ownerFile })
   return { ...layout, fontPath, textPaths }
 }

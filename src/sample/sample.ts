@@ -2,9 +2,10 @@
  * Photograph-like pictures of a house, made here so that the demo needs no files and no network: drawings
  * with light, grain and a vignette, in the shapes and formats that people really send.
  */
-import { mkdir } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import sharp, { type Sharp } from 'sharp'
+import { ownerFile, ownerFolder } from '../owner-only.ts'
 import { exterior, garden } from './outdoors.ts'
 import { bathroom, bedroom, kitchen, livingRoom } from './rooms.ts'
 
@@ -57,12 +58,12 @@ const samples: readonly Sample[] = [
 
 /** Makes the pictures in `directory` (created if need be). Resolves with their paths, in no order of a tour. */
 export async function makeSamplePhotographs(directory: string): Promise<string[]> {
-  await mkdir(directory, { recursive: true })
+  await mkdir(directory, { recursive: true, mode: ownerFolder })
   const paths: string[] = []
   // One after the other: each takes a hundred megabytes while it is made.
   for (const sample of samples) {
     const path = join(directory, sample.file)
-    await sample.save(await photographOf(sample)).toFile(path)
+    await writeFile(path, await sample.save(await photographOf(sample)).toBuffer(), { mode: ownerFile })
     paths.push(path)
   }
   return paths

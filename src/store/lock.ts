@@ -6,6 +6,7 @@ import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { Host } from '../host.ts'
+import { ownerFile } from '../owner-only.ts'
 import { DatabaseError } from './database.ts'
 import { lockFile } from './sqlite.ts'
 
@@ -61,7 +62,7 @@ function isHolder(value: unknown): value is Holder {
 
 function writeHolder(path: string, holder: Holder): void {
   try {
-    writeFileSync(`${path}.new`, `${JSON.stringify(holder)}\n`)
+    writeFileSync(`${path}.new`, `${JSON.stringify(holder)}\n`, { mode: ownerFile })
     renameSync(`${path}.new`, path)
   } catch {
     // Only a hint: a full disk must not keep the server from starting.

@@ -3,19 +3,48 @@ import type { RenderEnd } from '../job/attempt.ts'
 import type { Reader, Row, Transaction } from './database.ts'
 import { number, numberOrNull, text, textOrNull } from './sql.ts'
 
-export interface Installation {
-  /** Tells our renders from those of others with the same account: 12 hex digits. */
+export interface KeptInstallation {
   readonly id: string
-  /** What addresses that we give away are signed with: 64 hex digits. */
+  /** 64 hex digits. */
   readonly secret: string
+  /** The one before, which counts until then, ms since the epoch. */
+  readonly previous: { readonly secret: string; readonly until: number } | null
+}
+
+const keptOf = (row: Row): KeptInstallation => {
+  const until = numberOrNull(row, 'previous_until')
+  return {
+    id: text(row, 'id'),
+    secret: text(row, 'secret'),
+    previous: until === null ? null : { secret: text(row, 'previous_secret'), until },
+  }
 }
 
 /** Who we are; `fresh` the first time, and then for good. */
-export async function installationOf(tx: Transaction, fresh: Installation): Promise<Installation> {
-  const row = await tx.get('select id, secret from installation')
-  if (row) return { id: text(row, 'id'), secret: text(row, 'secret') }
+export async function installationOf(
+  tx: Transaction,
+  fresh: Pick<KeptInstallation, 'id' | 'secret'>,
+): Promise<KeptInstallation> {
+  const row = await tx.get('select * from installation')
+  if (row) return keptOf(row)
   await tx.run('insert into installation (id, secret) values ($1, $2)', [fresh.id, fresh.secret])
-  return fresh
+  return { ...fresh, previous: null }
+}
+
+/** The secret before counts until `previousUntil`, or no more where that is null. */
+export async function replaceSecret(
+  tx: Transaction,
+  secret: string,
+  previousUntil: number | null,
+  now: number,
+): Promise<KeptInstallation> {
+  const kept = keptOf((await tx.get('select * from installation'))!)
+  const previous = previousUntil === null ? null : { secret: kept.secret, until: previousUntil }
+  await tx.run(
+    'update installation set secret = $1, previous_secret = $2, previous_until = $3, rotated_at = $4',
+    [secret, previous?.secret ?? null, previousUntil, now],
+  )
+  return { id: kept.id, secret, previous }
 }
 
 /** How many rows it changed: none where the message came before. */

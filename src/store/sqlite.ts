@@ -4,12 +4,13 @@
  * only file that imports node:sqlite.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { statfsSync } from 'node:fs'
+import { closeSync, openSync, statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { SQLInputValue, StatementSync } from 'node:sqlite'
 import { systemHost } from '../host.ts'
 import type { Host } from '../host.ts'
+import { ownerFile } from '../owner-only.ts'
 import { checkValues, DatabaseError } from './database.ts'
 import type { Database, Row, SqlValue, Transaction } from './database.ts'
 import { refuseInsideWork, runEffects, warnOfEffectError, watchForStall, Work } from './work.ts'
@@ -303,10 +304,21 @@ class SqliteConnection implements Connection {
 }
 
 function open(path: string, options: { readOnly: boolean; timeout: number }): DatabaseSync {
+  if (!options.readOnly) create(path)
   try {
     return new DatabaseSync(path, options)
   } catch (error) {
     throw asDatabaseError(error, path)
+  }
+}
+
+/** SQLite gives its other files the rights of this one. */
+function create(path: string): void {
+  try {
+    // Only where it isn't there: to close a file lets go of every lock that this process has on it.
+    closeSync(openSync(path, 'wx', ownerFile))
+  } catch {
+    // It is there, or SQLite will say why it can't be.
   }
 }
 

@@ -1,4 +1,5 @@
 /** What doctor finds on machines that are well and on those that are not. */
+import { execSync } from 'node:child_process'
 import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
@@ -60,7 +61,7 @@ describe('a machine that is well', () => {
     expect(found('Pictures').found).toMatch(/^sharp .* libvips .* read a JPEG$/)
     expect(found('Database').found).toContain('There is none yet')
     expect(found('Replicate').found).toContain('everything is rendered on this machine')
-    await mkdir(dataDir)
+    await mkdir(dataDir, { mode: 0o700 })
     await examine()
     expect(await readdir(dataDir)).toEqual([])
     const { out } = await run(['doctor'], { env: { ...standard, DATA_DIR: dataDir } })
@@ -169,6 +170,22 @@ describe('a problem is told with what to do, and makes it fail:', () => {
     expect((await examine()).problems).toMatchObject([
       { check: 'Database', found: expect.stringContaining('file is not a database') },
     ])
+  })
+
+  test('a folder whose files others may read', async () => {
+    const server = await startServer(dataDir)
+    await server.kill('SIGTERM')
+    const isOk = { state: 'ok', found: `Nobody but its owner may read what is in ${dataDir}` }
+    expect((await examine()).found('Rights')).toMatchObject(isOk)
+    await chmod(join(dataDir, 'coordinator.db'), 0o640)
+    await chmod(join(dataDir, 'artifacts'), 0o755)
+    const { code, found } = await examine()
+    expect(code).toBe(0)
+    const { state, found: words, to_do } = found('Rights')
+    expect(state).toBe('warning')
+    expect(words).toMatch(/coordinator\.db, and 1 more|artifacts, and 1 more/)
+    execSync(to_do!.replace(/^.*: /, ''))
+    expect((await examine()).found('Rights')).toMatchObject(isOk)
   })
 
   test.skipIf(process.getuid?.() === 0)('a folder that may not be written to', async () => {

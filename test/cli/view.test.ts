@@ -268,7 +268,7 @@ describe('numbers are told as a person reads them', () => {
     [spokenCost(null), 'unknown'],
     [fitted('kitchen', 5), 'kitc…'],
     [fitted('寝室寝室', 6), '寝室… '],
-    [fitted('a\u001b[31m', 6), 'a[31m '],
+    [fitted('a\u001b[31m', 7), 'a\u{fffd}[31m '],
   ])('%s', (told, expected) => {
     expect(told).toBe(expected)
   })

@@ -133,6 +133,7 @@ test('limits and pauses', async () => {
 test('keys', async () => {
   const { id } = await client.createKey({ name: 'shop', scopes: ['read'] })
   await client.rotateKey(id)
+  await client.rotateSecret({ grace_seconds: 60 })
   await client.revokeKey(id)
   expect((await client.listKeys()).keys).toHaveLength(1)
 })

@@ -1,17 +1,19 @@
 /** Holds answers against the document that describes them: status, type, and every member, none left out of it. */
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import formats from 'ajv-formats'
+import { openInstallation } from '../../src/coordinator/installation.ts'
 import { systemHost } from '../../src/host.ts'
 import { type ApiDocument, type Operation, type Schema, methods } from '../../src/http/openapi.ts'
 import { openMetrics } from '../../src/telemetry/metrics.ts'
 import type { House } from './house.ts'
 
 /** The app with all its routes. `close` ends what it counts by. */
-export async function wholeApp({ appWith, coordinator, database, pubsub, feed }: House) {
+export async function wholeApp({ appWith, coordinator, database, pubsub, feed, log }: House) {
   const freeBytes = () => Promise.resolve(1e9)
   const parts = { coordinator, database, pubsub, feed, host: systemHost, version: '0', freeBytes }
   const metrics = await openMetrics(parts)
-  const app = appWith({ metrics, access: { keysRequired: false, ratePerMinute: 0 } })
+  const installation = await openInstallation({ database, host: systemHost, log })
+  const app = appWith({ metrics, installation, access: { keysRequired: false, ratePerMinute: 0 } })
   return { app, close: () => metrics.stop() }
 }
 

@@ -6,7 +6,7 @@ import { networkInterfaces } from 'node:os'
 import { describe, expect, it } from 'vitest'
 import { systemHost } from '../../src/host.ts'
 import { type Network, addressProblem, isReachable, readNetwork } from '../../src/job/web-address.ts'
-import { createGuardedOutbound } from '../../src/outbound/guarded.ts'
+import { createGuardedFetch, createGuardedOutbound } from '../../src/outbound/guarded.ts'
 import type { Outcome } from '../../src/outbound/outbound.ts'
 import { createClock } from '../clock.ts'
 import { until } from '../webhooks/house.ts'
@@ -188,6 +188,22 @@ describe('the guard', () => {
       }
     expect(reached).toEqual([])
     expect(canaries.connections()).toBe(0)
+  })
+
+  it('refuses the same to what is fetched, and gives the bytes of what it lets through', async () => {
+    await using canaries = await openCanaries()
+    await using receiver = await openReceiver()
+    receiver.answer((response) => response.end('a clip'))
+    const guarded = createGuardedFetch({ allowed: [], resolve })
+    for (const host of [...literals, ...localNames, ...Object.keys(names)])
+      for (const scheme of ['http', 'https'])
+        await expect(guarded.fetch(`${scheme}://${host}:${canaries.port}/`), host).rejects.toThrow()
+    expect(canaries.connections()).toBe(0)
+    await guarded.close()
+    const open = createGuardedFetch({ allowed: [network('127.0.0.1/32')], resolve })
+    const response = await open.fetch(`http://receiver.example:${receiver.port}/clip`)
+    expect(await response.text()).toBe('a clip')
+    await open.close()
   })
 
   it('says already when an address is given that it can not be, where that can be seen', () => {

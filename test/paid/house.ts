@@ -27,7 +27,7 @@ import { createReplicate } from '../../src/renderer/replicate/replicate.ts'
 import { createUrlSigner, verifySignature } from '../../src/renderer/replicate/signature.ts'
 import type { Database } from '../../src/store/database.ts'
 
-const installation = { id: 'abcdefabcdef', secret: 'signed with this' }
+const installation = { id: 'abcdefabcdef' }
 
 export interface PaidHouseOptions {
   readonly host: Host
@@ -43,6 +43,8 @@ export interface PaidHouseOptions {
   readonly isReached: boolean
   readonly catalogue?: Catalogue
   readonly budgets?: ConfiguredBudgets
+  /** What addresses are signed with; after the first, what counts too. */
+  readonly secrets?: () => readonly string[]
   readonly maxTries?: number
   readonly room?: DiskRoom
   /** The artifacts, which outlive a process. */
@@ -86,7 +88,8 @@ export function openPaidHouse(options: PaidHouseOptions): PaidHouse {
   const pubsub = createPubSub((error) => {
     throw error
   })
-  const signer = createUrlSigner(installation.secret)
+  const { secrets = () => ['signed with this'] } = options
+  const signer = createUrlSigner({ secrets, now: () => host.now() })
   const replicate = createReplicate({
     baseUrl: api,
     token: 'r8_fake',
@@ -100,6 +103,7 @@ export function openPaidHouse(options: PaidHouseOptions): PaidHouse {
       : undefined,
     host,
     fetch,
+    fetchOutside: fetch,
   })
   const files = new Map<string, Uint8Array>()
   const provider: Provider = {

@@ -7,13 +7,16 @@ import { createApp } from '../../src/http/app.ts'
 import { addressOf } from '../../src/http/path.ts'
 import { createLog } from '../../src/log.ts'
 import { createUrlSigner } from '../../src/renderer/replicate/signature.ts'
+import { createClock } from '../clock.ts'
 import { chunksOf } from '../http/house.ts'
 import { type Till, openTill } from './till.ts'
 import { hour, minute, second } from './world.ts'
 
+const worldBegins = createClock().now()
 /** What the world's installation signs with. */
-const ours = createUrlSigner('signed with this')
-const stranger = createUrlSigner('signed with something else')
+const signing = (secret: string) => createUrlSigner({ secrets: () => [secret], now: () => worldBegins })
+const ours = signing('signed with this')
+const stranger = signing('signed with something else')
 const strangersSecret = `whsec_${Buffer.from('what a stranger signs with').toString('base64')}`
 const nobody = '3f2b0c9e-8d1a-4c57-9f3e-2a6b7c8d9e0f'
 
@@ -98,7 +101,10 @@ describe('a webhook', () => {
 
   test.each<[string, (m: Awaited<ReturnType<typeof running>>) => Partial<Message>]>([
     ['without our signature', ({ url }) => ({ url: url.split('?')[0]! })],
-    ['with a signature of ours that is empty', ({ url }) => ({ url: `${url.split('?')[0]}?signature=` })],
+    [
+      'with a signature of ours that is empty',
+      ({ url }) => ({ url: url.replace(/signature=.*/, 'signature=') }),
+    ],
     [
       'with somebody else’s signature for ours',
       ({ attemptId }) => ({ url: addressOf.webhook(attemptId, stranger.sign) }),
@@ -107,15 +113,15 @@ describe('a webhook', () => {
       'with our signature of another attempt',
       ({ url, attemptId }) => ({
         url: url.replace(
-          /signature=.*/,
-          `signature=${ours.sign(`webhook ${attemptId.replace(/.$/, (last) => (last === '0' ? '1' : '0'))}`)}`,
+          /expires=.*/,
+          ours.sign(`webhook ${attemptId.replace(/.$/, (last) => (last === '0' ? '1' : '0'))}`),
         ),
       }),
     ],
     [
       'with our signature of a picture',
       ({ url, attemptId }) => ({
-        url: url.replace(/signature=.*/, `signature=${ours.sign(`input wc-abcdefabcdef-${attemptId} 0`)}`),
+        url: url.replace(/expires=.*/, ours.sign(`input wc-abcdefabcdef-${attemptId} 0`)),
       }),
     ],
     ['with somebody else’s signature for the provider’s', () => ({ secret: strangersSecret })],
@@ -318,7 +324,9 @@ describe('a picture that a provider is to render from', () => {
       good.replace('/0.jpg', '/1.jpg'),
       addressOf.input(mark, 0, stranger.sign),
       addressOf.input(`wc-abcdefabcdef-${nobody}`, 0, () => ours.sign(`input ${mark} 0`)),
-      good.replace(/signature=.*/, `signature=${ours.sign(`webhook ${mark.slice(-36)}`)}`),
+      good.replace(/expires=.*/, ours.sign(`webhook ${mark.slice(-36)}`)),
+      good.replace(/expires=\d/, 'expires=2'),
+      good.replace(/expires=\d+&/, ''),
     ])
       expect(await answered(app.request(url))).toEqual(signatureRefused)
   })

@@ -42,6 +42,8 @@ export interface WorldOptions {
   readonly isReached?: boolean
   readonly catalogue?: Catalogue
   readonly budgets?: ConfiguredBudgets
+  /** What addresses are signed with; after the first, what counts too. */
+  readonly secrets?: () => readonly string[]
   readonly maxTries?: number
   readonly room?: DiskRoom
   /** Called as FFmpeg would be, on a kept clip: it fails as this does. */

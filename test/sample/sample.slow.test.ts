@@ -1,5 +1,5 @@
 // Draws all six in full size: two seconds.
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { expect, it } from 'vitest'
@@ -19,6 +19,8 @@ it('makes pictures that are taken as photographs, of rooms that are known by nam
     expect(found.filter((one) => one.kind === 'image' && one.height > one.width)).toHaveLength(1)
     const known = paths.map((path) => roomRank(basename(path).split('.')[0]))
     expect(known).not.toContain(roomRank(undefined))
+
+    for (const path of paths) expect((await stat(path)).mode & 0o777).toBe(0o600)
 
     const again = await makeSamplePhotographs(join(directory, 'two'))
     const [first, second] = await Promise.all([paths[0], again[0]].map((path) => readFile(path ?? '')))

@@ -20,8 +20,9 @@ export const mainPath = new URL('../../src/main.ts', import.meta.url).pathname
 export async function startServer(
   dataDir: string,
   env: Readonly<Record<string, string>> = {},
+  program = mainPath,
 ): Promise<ServerProcess> {
-  const child: ChildProcess = spawn(process.execPath, [mainPath], {
+  const child: ChildProcess = spawn(process.execPath, [program], {
     env: { ...process.env, PORT: '0', HOST: '127.0.0.1', DATA_DIR: dataDir, LOG_LEVEL: 'info', ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   })

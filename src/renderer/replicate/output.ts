@@ -3,8 +3,8 @@
  * `<path>.etag`, which tells what its bytes are the beginning of.
  */
 import { type FileHandle, open, readFile, rm, writeFile } from 'node:fs/promises'
-import { BlockList, isIP } from 'node:net'
 import type { Host } from '../../host.ts'
+import { ownerFile } from '../../owner-only.ts'
 import type { FetchOutcome } from '../provider.ts'
 import { type Api, isWeb, reasonOf, withDeadline } from './api.ts'
 
@@ -18,6 +18,8 @@ export interface ClipSource {
   readonly api: Pick<Api, 'origin' | 'authorization'>
   readonly host: Host
   readonly fetch: typeof fetch
+  /** Reaches public addresses alone. */
+  readonly fetchOutside: typeof fetch
 }
 
 /** Without a byte. */
@@ -35,7 +37,7 @@ export function fetchClip(
   const { host } = source
   return withDeadline({ host, ms: callMs, signal }, async (ending) => {
     // Appending, so that a byte is never written anywhere but after the last.
-    await using file = await open(request.path, 'a+')
+    await using file = await open(request.path, 'a+', ownerFile)
     const { size } = await file.stat()
     const etag = size > 0 ? await readEtag(request.path) : null
     const watch = watchForStall(host, ending)
@@ -59,11 +61,14 @@ const resuming = (size: number, etag: string): Record<string, string> => ({
 
 const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
 
-/** Follows redirects by hand: each address is checked, and the token goes to the API's own and no other. */
+/**
+ * Follows redirects by hand: each address is checked, and the token goes to the API's own and no other. The API's host is
+ * reached wherever it is, as the operator named it: a provider on this machine is one that somebody runs to try things out.
+ */
 async function reach(
   url: string,
   headers: Readonly<Record<string, string>>,
-  { api, fetch }: ClipSource,
+  { api, fetch, fetchOutside }: ClipSource,
   watch: StallWatch,
 ): Promise<Response | FetchOutcome> {
   let target: string | undefined = url
@@ -73,7 +78,8 @@ async function reach(
     const objection = objectionTo(address, api)
     if (address === null || objection !== null) return failed(`The clip's address ${objection}`)
     try {
-      const response = await fetch(address, {
+      const isApi = address.hostname === new URL(api.origin).hostname
+      const response = await (isApi ? fetch : fetchOutside)(address, {
         redirect: 'manual',
         signal: watch.signal,
         headers: {
@@ -155,7 +161,7 @@ async function startOver({ file, path }: Target, etag: string | null): Promise<v
   await file.truncate(0)
   // A weak one may be the same for other bytes.
   if (etag === null || etag.startsWith('W/')) await rm(etagPath(path), { force: true })
-  else await writeFile(etagPath(path), etag)
+  else await writeFile(etagPath(path), etag, { mode: ownerFile })
 }
 
 /** Waits for the disk before it reads on. `cut`: why it ended too early. */
@@ -212,50 +218,13 @@ function rangeOf(header: string | null): ContentRange | null {
 const wholeNumber = (text: string | null): number | null =>
   text !== null && /^\d{1,15}$/.test(text) ? Number(text) : null
 
-/** What nobody outside can reach, and so what no address from outside may name. */
-const privateAddresses = new BlockList()
-for (const [network, prefix] of [
-  ['0.0.0.0', 8],
-  ['10.0.0.0', 8],
-  ['100.64.0.0', 10],
-  ['127.0.0.0', 8],
-  ['169.254.0.0', 16],
-  ['172.16.0.0', 12],
-  ['192.0.0.0', 24],
-  ['192.168.0.0', 16],
-  ['198.18.0.0', 15],
-  ['224.0.0.0', 3],
-] as const)
-  privateAddresses.addSubnet(network, prefix, 'ipv4')
-// Tunnels, which carry an IPv4 address inside.
-privateAddresses.addSubnet('2001::', 32, 'ipv6')
-privateAddresses.addSubnet('2002::', 16, 'ipv6')
-const globalUnicast = new BlockList()
-globalUnicast.addSubnet('2000::', 3, 'ipv6')
-
-/**
- * Looks at addresses as they are written, and looks no name up: a name that leads into a private network is not seen.
- * That is enough for addresses that the provider tells us over its own, authenticated API.
- */
-function isPrivate(hostname: string): boolean {
-  const bare = hostname.replace(/^\[|\]$/g, '')
-  switch (isIP(bare)) {
-    case 4:
-      return privateAddresses.check(bare, 'ipv4')
-    case 6:
-      return !globalUnicast.check(bare, 'ipv6') || privateAddresses.check(bare, 'ipv6')
-    default:
-      return /(^|\.)localhost\.?$/.test(bare)
-  }
-}
-
+/** What the address itself shows to be wrong; where it leads is looked at when it is connected to. */
 function objectionTo(address: URL | null, { origin }: Pick<Api, 'origin'>): string | null {
   if (address === null) return "can't be read"
-  if (!isWeb(address.protocol)) return 'must begin with http:// or https://'
+  if (!isWeb(address.protocol)) return 'must begin with https://'
+  if (address.protocol === 'http:' && !origin.startsWith('http:'))
+    return "must begin with https://, as Replicate's own does"
   if (address.username !== '' || address.password !== '') return 'has a password in it'
-  // A provider on this machine is one that somebody runs to try things out.
-  if (isPrivate(address.hostname) && !isPrivate(new URL(origin).hostname))
-    return `leads into a private network (${address.hostname})`
   return null
 }
 

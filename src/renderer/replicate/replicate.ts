@@ -51,6 +51,8 @@ export interface ReplicateOptions {
   readonly webhookUrl: ((attemptId: string) => string) | undefined
   readonly host: Host
   readonly fetch?: typeof fetch
+  /** Fetches from addresses that Replicate names, and reaches public ones alone. */
+  readonly fetchOutside: typeof fetch
 }
 
 export interface Replicate extends Provider {
@@ -74,7 +76,13 @@ export function createReplicate(options: ReplicateOptions): Replicate {
     catalogue,
     host,
   } = options
-  const { cancelAfterMs = 30 * 60_000, inputUrl, webhookUrl, fetch = globalThis.fetch } = options
+  const {
+    cancelAfterMs = 30 * 60_000,
+    inputUrl,
+    webhookUrl,
+    fetch = globalThis.fetch,
+    fetchOutside,
+  } = options
   const api = createApi({ baseUrl, token, host, fetch })
   const cancelAfter = `${Math.max(leastCancelAfterSeconds, Math.ceil(cancelAfterMs / 1000))}s`
 
@@ -132,7 +140,8 @@ export function createReplicate(options: ReplicateOptions): Replicate {
     read: (renderId, signal) => readOne('GET', renderId, '', signal),
     cancel: (renderId, signal) => readOne('POST', renderId, '/cancel', signal),
     list: (window, findMark, signal) => list(window, { api, findMark }, signal),
-    fetchClip: (request, signal): Promise<FetchOutcome> => fetchClip(request, { api, host, fetch }, signal),
+    fetchClip: (request, signal): Promise<FetchOutcome> =>
+      fetchClip(request, { api, host, fetch, fetchOutside }, signal),
     webhookSecrets: secretsOf(api, host),
   }
 }

@@ -51,17 +51,48 @@ export function verifySignature(message: SignedMessage): SignatureVerdict {
 
 const keyOf = (secret: string): Buffer => Buffer.from(secret.replace(/^whsec_/, ''), 'base64')
 
-export interface UrlSigner {
+/** What an address says in its query. */
+export interface AddressProof {
+  /** Seconds since the epoch. */
+  readonly expires: string | undefined
   /** Base64url, of the whole HMAC-SHA256. */
-  sign(text: string): string
-  verify(text: string, signature: string): boolean
+  readonly signature: string | undefined
 }
 
+export interface UrlSigner {
+  /** The query that proves an address ours until it ends: `expires=1790000000&signature=...`. */
+  sign(text: string): string
+  verify(text: string, proof: AddressProof): boolean
+}
+
+export interface UrlSignerOptions {
+  /** The first signs, each of them counts. */
+  readonly secrets: () => readonly string[]
+  /** ms since the epoch. */
+  readonly now: () => number
+}
+
+/** Longer than anybody needs one: a render waits, runs and keeps its pictures for two hours at most. */
+const validMs = 24 * 60 * 60_000
+
 /** Signs what an address lets its holder do, such as to read one picture or to report on one attempt. */
-export function createUrlSigner(secret: string): UrlSigner {
+export function createUrlSigner({ secrets, now }: UrlSignerOptions): UrlSigner {
+  return {
+    sign: (text) => {
+      const expires = String(Math.ceil((now() + validMs) / 1000))
+      return `expires=${expires}&signature=${signatureOf(secrets()[0] ?? '', text, expires)}`
+    },
+    verify: (text, { expires = '', signature = '' }) =>
+      /^\d{1,12}$/.test(expires) &&
+      Number(expires) * 1000 > now() &&
+      secrets().some((secret) => isSame(signatureOf(secret, text, expires), signature)),
+  }
+}
+
+function signatureOf(secret: string, text: string, expires: string): string {
+  // Anybody can sign with an empty key.
   if (secret === '') throw new TypeError('the secret that addresses are signed with is empty')
-  const sign = (text: string): string => createHmac('sha256', secret).update(text).digest('base64url')
-  return { sign, verify: (text, signature) => isSame(sign(text), signature) }
+  return createHmac('sha256', secret).update(`${text} until ${expires}`).digest('base64url')
 }
 
 /** In a time that tells nothing about where they differ. */

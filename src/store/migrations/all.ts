@@ -10,6 +10,7 @@ import { crashes } from './0008-crashes.ts'
 import { fetchedClips } from './0009-fetched-clips.ts'
 import { bounds } from './0010-bounds.ts'
 import { rights } from './0011-rights.ts'
+import { secret } from './0012-secret.ts'
 
 /** In the order they are applied. One that has been released is never changed: add another. */
 export const migrations: readonly Migration[] = [
@@ -24,4 +25,5 @@ export const migrations: readonly Migration[] = [
   fetchedClips,
   bounds,
   rights,
+  secret,
 ]

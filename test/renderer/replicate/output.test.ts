@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { FetchOutcome } from '../../../src/renderer/provider.ts'
+import { createGuardedFetch } from '../../../src/outbound/guarded.ts'
 import type { ReplicateOptions } from '../../../src/renderer/replicate/replicate.ts'
 import { hurriedHost, never, type Received, replicateAt, serve, serveRaw, token } from './scripted.ts'
 
@@ -240,7 +241,11 @@ describe('a clip', () => {
     await using server = await serve((response) => {
       response.writeHead(200, { 'content-length': clip.length, etag: '"one"' })
       response.write(clip.subarray(0, 1000))
-      void setTimeout(20).then(() => stop.abort())
+      const giveUp = async (): Promise<void> => {
+        while ((await kept()) !== 1000) await setTimeout(2)
+        stop.abort()
+      }
+      void giveUp()
     })
     expect(await fetchFrom(server.url, {}, stop.signal)).toMatchObject({ kind: 'failed' })
     expect(await kept()).toBe(1000)
@@ -279,26 +284,68 @@ describe("a clip's address", () => {
     expect(server.received).toHaveLength(4)
   })
 
+  /** Addresses and names that lead to a server on this machine; `PORT` is its port. */
+  const hidden = [
+    '127.0.0.1:PORT/api/v3/jobs',
+    '2130706433:PORT/',
+    '0x7f.1:PORT/',
+    '0177.0.0.1:PORT/',
+    'localhost.:PORT/',
+    'db.localhost:PORT/',
+    '10.1.2.3:PORT/',
+    '172.31.0.1:PORT/',
+    '192.168.1.1:PORT/',
+    '169.254.169.254/latest/meta-data',
+    '100.64.0.1:PORT/',
+    '0.0.0.0:PORT/',
+    '[::1]:PORT/',
+    '[::ffff:127.0.0.1]:PORT/',
+    '[fd00::1]:PORT/',
+    '[fe80::1]:PORT/',
+    '[2002:7f00:1::]:PORT/',
+    'loopback.example:PORT/',
+    'metadata.example:PORT/',
+    'half-public.example:PORT/',
+  ]
+  const names: Readonly<Record<string, readonly string[]>> = {
+    'loopback.example': ['127.0.0.1'],
+    'metadata.example': ['169.254.169.254'],
+    'half-public.example': ['93.184.216.34', '127.0.0.1'],
+    'db.localhost': ['127.0.0.1'],
+    localhost: ['127.0.0.1'],
+  }
+  const guarded = createGuardedFetch({
+    allowed: [],
+    resolve: (name) => Promise.resolve(names[name] ?? []),
+  })
+  afterAll(() => guarded.close())
+
+  it.each(hidden)('may not lead into a private network as %s, first or by redirect', async (written) => {
+    await using hiding = await serve((response, request) => sendClip(response, request))
+    const { port } = new URL(hiding.url)
+    for (const scheme of ['http', 'https']) {
+      const address = `${scheme}://${written.replace('PORT', port)}`
+      await using api = await serve((response) => response.writeHead(302, { location: address }).end())
+      // The API has the name of this machine: its own host is reached, and that is none of those.
+      const base = `http://localhost:${new URL(api.url).port}`
+      for (const url of [address, `${base}/v1/files/clip`])
+        expect(await fetchFrom(url, { baseUrl: base, fetchOutside: guarded.fetch })).toMatchObject({
+          kind: 'failed',
+          reason: expect.stringMatching(/not on the public internet$/),
+        })
+      expect(api.received).toHaveLength(1)
+    }
+    expect(hiding.received).toEqual([])
+    expect(await kept()).toBe(0)
+  })
+
   it.each([
-    'http://127.0.0.1:4000/api/v3/jobs',
-    'http://2130706433/',
-    'http://0x7f.1/',
-    'http://localhost./',
-    'http://db.localhost/',
-    'http://10.1.2.3/',
-    'http://172.31.0.1/',
-    'http://192.168.1.1/',
-    'http://169.254.169.254/latest/meta-data',
-    'http://100.64.0.1/',
-    'http://0.0.0.0/',
-    'http://[::1]/',
-    'http://[::ffff:127.0.0.1]/',
-    'http://[fd00::1]/',
-    'http://[fe80::1]/',
-    'http://[2002:7f00:1::]/',
     'file:///etc/passwd',
     'ftp://replicate.delivery/clip.mp4',
     'data:video/mp4;base64,AAAA',
+    'blob:https://replicate.delivery/1',
+    'http://replicate.delivery/clip.mp4',
+    'http://api.replicate.com/clip.mp4',
     'https://user:password@replicate.delivery/clip.mp4',
     'clip.mp4',
   ])('may not be %s, first or by redirect', async (address) => {
@@ -307,15 +354,36 @@ describe("a clip's address", () => {
       asked.push(target.href)
       return Promise.resolve(new Response(null, { status: 302, headers: { location: address } }))
     }) as typeof globalThis.fetch
-    const options = { baseUrl: 'https://api.replicate.com', fetch }
-    expect(await fetchFrom(address, options)).toMatchObject({
-      kind: 'failed',
-      reason: expect.stringMatching(/^The clip's address/),
-    })
+    const options = { baseUrl: 'https://api.replicate.com', fetch, fetchOutside: fetch }
+    const refused = { kind: 'failed', reason: expect.stringMatching(/^The clip's address/) }
+    expect(await fetchFrom(address, options)).toMatchObject(refused)
     expect(asked).toEqual([])
-    const first = 'https://replicate.delivery/clip.mp4'
-    const redirected = await fetchFrom(first, options)
-    expect(redirected).toMatchObject({ kind: 'failed', reason: expect.stringMatching(/^The clip's address/) })
-    expect(new Set(asked)).toEqual(new Set([first]))
+    const first = 'https://replicate.delivery/clips/1'
+    expect(await fetchFrom(first, options)).toMatchObject(refused)
+    expect(asked[0]).toBe(first)
+    expect(asked.every((one) => one.startsWith('https://replicate.delivery/'))).toBe(true)
+  })
+
+  it('is reached by the way for public addresses, but for the host of the API itself', async () => {
+    const ways: string[] = []
+    const way = (name: string) =>
+      ((target: URL) => {
+        ways.push(`${name} ${target.host}`)
+        return Promise.resolve(
+          target.host === 'proxy.corp:9000'
+            ? new Response(null, {
+                status: 307,
+                headers: { location: 'https://replicate.delivery/clip.mp4' },
+              })
+            : new Response('clip'),
+        )
+      }) as typeof globalThis.fetch
+    const options = {
+      baseUrl: 'http://proxy.corp:8080',
+      fetch: way('straight'),
+      fetchOutside: way('guarded'),
+    }
+    expect(await fetchFrom('http://proxy.corp:9000/1', options)).toEqual({ kind: 'fetched', size: 4 })
+    expect(ways).toEqual(['straight proxy.corp:9000', 'guarded replicate.delivery'])
   })
 })

@@ -4,6 +4,7 @@ import { createServer as createRawServer, type AddressInfo, type Server, type So
 import { createServer as createTlsServer } from 'node:tls'
 import { type Host, systemHost } from '../../../src/host.ts'
 import { type Catalogue, readCatalogue } from '../../../src/job/catalogue.ts'
+import { createGuardedFetch } from '../../../src/outbound/guarded.ts'
 import type { PreparedOrder, ProviderOrder } from '../../../src/renderer/provider.ts'
 import {
   createReplicate,
@@ -130,6 +131,7 @@ export const replicateAt = (baseUrl: string, options: Partial<ReplicateOptions> 
     inputUrl: undefined,
     webhookUrl: undefined,
     host: systemHost,
+    fetchOutside: createGuardedFetch({ allowed: [] }).fetch,
     ...options,
   })
 

@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import {
+  type AddressProof,
   createUrlSigner,
   type SignedMessage,
   verifySignature,
@@ -92,19 +93,61 @@ describe("a webhook's signature", () => {
 })
 
 describe('an address that we sign', () => {
-  const signer = createUrlSigner('a secret of ours')
+  const hour = 3_600_000
+  let now = Date.UTC(2027, 0, 1)
+  let secrets = ['a secret of ours']
+  const signer = createUrlSigner({ secrets: () => secrets, now: () => now })
+  const proofOf = (query: string): AddressProof => {
+    const given = new URLSearchParams(query)
+    return { expires: given.get('expires') ?? undefined, signature: given.get('signature') ?? undefined }
+  }
 
   it('is known again, and no other', () => {
-    const signature = signer.sign('/inputs/1/0')
-    expect(signature).toMatch(/^[\w-]{43}$/)
-    expect(signer.verify('/inputs/1/0', signature)).toBe(true)
-    expect(signer.verify('/inputs/1/1', signature)).toBe(false)
-    expect(signer.verify('/inputs/1/0', signature.slice(0, -1))).toBe(false)
-    expect(signer.verify('/inputs/1/0', '')).toBe(false)
-    expect(createUrlSigner('another secret').verify('/inputs/1/0', signature)).toBe(false)
+    const query = signer.sign('/inputs/1/0')
+    expect(query).toMatch(/^expires=\d+&signature=[\w-]{43}$/)
+    const proof = proofOf(query)
+    const { expires, signature } = proof
+    expect(signer.verify('/inputs/1/0', proof)).toBe(true)
+    expect(signer.verify('/inputs/1/1', proof)).toBe(false)
+    for (const other of [
+      {},
+      { expires },
+      { signature },
+      { expires, signature: '' },
+      { expires, signature: signature!.slice(0, -1) },
+      { expires, signature: `${signature}A` },
+      { expires: String(Number(expires) + 1), signature },
+      { expires: `${expires} `, signature },
+      { expires: `+${expires}`, signature },
+      { expires: '9'.repeat(400), signature },
+      { expires: '', signature },
+    ])
+      expect(signer.verify('/inputs/1/0', { expires: undefined, signature: undefined, ...other })).toBe(false)
+    const stranger = createUrlSigner({ secrets: () => ['another secret'], now: () => now })
+    expect(stranger.verify('/inputs/1/0', proof)).toBe(false)
+  })
+
+  it('ends after a day', () => {
+    const proof = proofOf(signer.sign('webhook 1'))
+    now += 24 * hour - 1000
+    expect(signer.verify('webhook 1', proof)).toBe(true)
+    now += 2000
+    expect(signer.verify('webhook 1', proof)).toBe(false)
+  })
+
+  it('is signed with the first secret, and known by each', () => {
+    const before = proofOf(signer.sign('webhook 1'))
+    secrets = ['a new secret', ...secrets]
+    const after = proofOf(signer.sign('webhook 1'))
+    expect(after.signature).not.toBe(before.signature)
+    for (const proof of [before, after]) expect(signer.verify('webhook 1', proof)).toBe(true)
+    secrets = secrets.slice(0, 1)
+    expect(signer.verify('webhook 1', before)).toBe(false)
+    expect(signer.verify('webhook 1', after)).toBe(true)
   })
 
   it('is not signed with an empty secret', () => {
-    expect(() => createUrlSigner('')).toThrow('is empty')
+    const open = createUrlSigner({ secrets: () => [''], now: () => now })
+    expect(() => open.sign('webhook 1')).toThrow('is empty')
   })
 })

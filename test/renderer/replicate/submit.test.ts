@@ -355,6 +355,7 @@ describe('createReplicate', () => {
         inputUrl: undefined,
         webhookUrl: undefined,
         host: hurriedHost(1),
+        fetchOutside: fetch,
         ...options,
       })
     expect(wrong({ baseUrl: 'ftp://replicate.example', token })).toThrow('http://')

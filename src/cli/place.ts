@@ -1,0 +1,64 @@
+/** Where the commands for keys and the secret work: at a server that runs, or in the data folder of one that doesn't. */
+import { ConfigError, readConfig } from '../config.ts'
+import { RefusedError } from '../job/errors.ts'
+import { createLog } from '../log.ts'
+import { DatabaseError } from '../store/database.ts'
+import type { SecretHouse } from '../wire.ts'
+import { clientFor, remoteOptions } from './asking.ts'
+import type { Client } from './client.ts'
+import { CommandError } from './command-error.ts'
+import type { CommandContext } from './command.ts'
+
+export const placeOptions = {
+  ...remoteOptions,
+  // None: the folder is worked on instead.
+  url: { type: 'string' },
+} as const
+
+interface PlaceValues {
+  readonly url?: string | undefined
+  readonly key?: string | undefined
+}
+
+/** `where`: as a person knows it. Nobody should change a folder that is not the server's. */
+export interface Ways<T> {
+  readonly atServer: (client: Client, where: string) => Promise<T>
+  readonly inFolder: (house: SecretHouse, where: string) => Promise<T>
+}
+
+export async function inPlace<T>(
+  { url, key }: PlaceValues,
+  context: CommandContext,
+  { atServer, inFolder }: Ways<T>,
+): Promise<T> {
+  if (url !== undefined) return atServer(clientFor({ url, key }, context), url)
+  // It loads what the other commands do without.
+  const { openSecrets } = await import('../wire.ts')
+  try {
+    const config = readConfig(context.env)
+    const house = await openSecrets(config, { log: createLog({ level: 'silent' }) })
+    try {
+      return await inFolder(house, config.dataDir)
+    } finally {
+      await house.close()
+    }
+  } catch (error) {
+    throw saidAsCommand(error)
+  }
+}
+
+function saidAsCommand(error: unknown): unknown {
+  if (error instanceof DatabaseError && error.code === 'in_use')
+    return new CommandError(`${error.message}. Tell that server, with --url and an admin's --key`, 1, {
+      cause: error,
+    })
+  const isForeseen =
+    error instanceof RefusedError ||
+    error instanceof ConfigError ||
+    (error instanceof Error && 'code' in error)
+  return isForeseen ? new CommandError(error.message, 1, { cause: error }) : error
+}
+
+/** `--grace`, in hours, as the API wants it. */
+export const graceSecondsOf = (hours: number | undefined): number | undefined =>
+  hours === undefined ? undefined : Math.round(hours * 3600)
