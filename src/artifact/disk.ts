@@ -34,6 +34,8 @@ export async function openDiskArtifacts(
   await mkdir(artifacts, { recursive: true })
   await mkdir(work, { recursive: true })
   await mkdir(aside, { recursive: true })
+  await syncDirectory(directory)
+  await syncDirectory(dirname(directory))
 
   const pathOf = (id: string): string => {
     if (!artifactId.test(id))
@@ -53,16 +55,16 @@ export async function openDiskArtifacts(
   /** Gives a synced file its name. Renaming is atomic, so a file under an id is always whole. */
   const publish = async (path: string, stored: StoredArtifact): Promise<Adopted> => {
     const target = pathOf(stored.id)
-    if ((await noteUse(target)) && (await sizeOf(target)) === stored.size) {
-      await rm(path)
-      return { stored, isNew: false }
-    }
-    await noteUse(path)
-    await mkdir(dirname(target), { recursive: true })
-    await rename(path, target)
+    const isNew = !(await noteUse(target)) || (await sizeOf(target)) !== stored.size
+    if (isNew) {
+      await noteUse(path)
+      await mkdir(dirname(target), { recursive: true })
+      await rename(path, target)
+    } else await rm(path)
+    // Also where it was there: whoever named it may not have come to this yet.
     await syncDirectory(dirname(target))
     await syncDirectory(artifacts)
-    return { stored, isNew: true }
+    return { stored, isNew }
   }
 
   const adopt = (path: string): Promise<Adopted> =>
