@@ -35,7 +35,6 @@ export async function openDiskArtifacts(
   await mkdir(work, { recursive: true })
   await mkdir(aside, { recursive: true })
   await syncDirectory(directory)
-  await syncDirectory(dirname(directory))
 
   const pathOf = (id: string): string => {
     if (!artifactId.test(id))

@@ -92,7 +92,7 @@ export function createCustomers({ random, isPaid, isPruned }: CustomersOptions):
   let assets: KnownAsset[] = []
   /** Creations without an answer, by mark: the request. */
   const openCreations = new Map<string, object>()
-  const budget = { limit: null as number | null, maybe: undefined as number | undefined }
+  const budget = { limit: null as number | null, maybe: [] as readonly number[] }
   const events = new Map<number, string>()
   const flying = new Map<Doing, number>()
   let lastEvent = 0
@@ -225,7 +225,7 @@ export function createCustomers({ random, isPaid, isPruned }: CustomersOptions):
 
   const prioritise = async (url: string): Promise<void> => {
     const job = free('going') ?? free('pending')
-    if (!job || isPaid) return
+    if (!job || isPaid || job.maybePriority !== undefined) return
     await controlled(job, async () => {
       const priority = below(101)
       const answer = await send('control', `${url}/api/v3/jobs/${job.id}`, {
@@ -246,8 +246,8 @@ export function createCustomers({ random, isPaid, isPruned }: CustomersOptions):
       method: 'PUT',
       json: { 'client:nobody': limit },
     })
-    if (!answer) budget.maybe = limit
-    else if (answer.status === 200) budget.limit = limit
+    if (!answer) budget.maybe = [...budget.maybe, limit]
+    else if (answer.status === 200) Object.assign(budget, { limit, maybe: [] })
     else wrong.push(`a budget was refused: ${JSON.stringify(answer)}`)
     isBudgeting = false
   }
@@ -390,10 +390,9 @@ export function createCustomers({ random, isPaid, isPruned }: CustomersOptions):
     const found: number | null =
       answer?.body.budgets.find(({ name }: { name: string }) => name === 'client:nobody')?.limit ?? null
     counts.checks++
-    if (found !== budget.limit && found !== budget.maybe)
-      wrong.push(`the budget was ${budget.limit} (maybe ${budget.maybe}) and is ${found}`)
-    budget.limit = found
-    budget.maybe = undefined
+    if (found !== budget.limit && !budget.maybe.includes(found ?? -1))
+      wrong.push(`the budget was ${budget.limit} (maybe ${budget.maybe.join(', ')}) and is ${found}`)
+    Object.assign(budget, { limit: found, maybe: [] })
   }
 
   return {
