@@ -1,6 +1,7 @@
 /**
  * Those who use a server whose power is cut: they send requests side by side, remember what was answered, and hold the
- * next server to it. A request without an answer may have been done or not.
+ * next server to it. A request without an answer may have been done or not. So may one that is answered after the power went:
+ * a sync that is under way when ext4 is shut down may report success, as no machine without power would.
  */
 import { setTimeout } from 'node:timers/promises'
 import { sha256 } from '../http/house.ts'
@@ -27,6 +28,8 @@ export interface Customers {
   isDoing(what: Doing): boolean
   /** Whether a job is in this stage, as far as is known. */
   isIn(stage: 'rendering' | 'stitching'): boolean
+  /** The power goes now: what is answered from now on is not counted as answered, until the next check. */
+  goDark(): void
   /** Time has passed: what is old may be gone. */
   grow(): void
   /** Holds a new server to all that was answered. */
@@ -96,6 +99,7 @@ export function createCustomers({ random, isPaid, isPruned }: CustomersOptions):
   const events = new Map<number, string>()
   const flying = new Map<Doing, number>()
   let lastEvent = 0
+  let isDark = false
   let age = 0
   let agedSince = 0
   let marks = 0
@@ -119,7 +123,7 @@ export function createCustomers({ random, isPaid, isPruned }: CustomersOptions):
         headers: { ...(json && { 'content-type': 'application/json' }), ...(headers as object) },
       })
       const body: unknown = JSON.parse(await response.text())
-      if (response.status < 500) {
+      if (response.status < 500 && !isDark) {
         if (response.ok && what !== 'read') counts.answers++
         return { status: response.status, body }
       }
@@ -169,7 +173,7 @@ export function createCustomers({ random, isPaid, isPruned }: CustomersOptions):
     })
     if (!answer) return void openCreations.set(mark, request)
     openCreations.delete(mark)
-    if (answer.status === 201) return void know(mark, answer.body)
+    if (answer.status === 201) return know(mark, answer.body)
     // A photograph was removed for its age.
     if (isPruned && answer.status === 422) assets = assets.filter((asset) => asset.age === age)
     else wrong.push(`a job was refused: ${JSON.stringify(answer)}`)
@@ -401,6 +405,10 @@ export function createCustomers({ random, isPaid, isPruned }: CustomersOptions):
     isDoing: (what) => (flying.get(what) ?? 0) > 0,
     isIn: (stage) => jobs.some((job) => job.state === 'going' && !job.isCompleted && job.stage === stage),
 
+    goDark() {
+      isDark = true
+    },
+
     grow() {
       age++
       agedSince++
@@ -423,6 +431,7 @@ export function createCustomers({ random, isPaid, isPruned }: CustomersOptions):
     },
 
     async check(url) {
+      isDark = false
       for (const job of jobs) checkJob(job, await readJob(url, job))
       await checkAssets(url)
       await checkCreations(url)

@@ -194,6 +194,7 @@ function aimOf(turn: number, { isPruned }: Pick<Story, 'isPruned'>): Aim {
 async function cutDuring(aim: Aim, { server, data, disk, customers, random }: Run): Promise<Aim> {
   const afterMs = random() * spansMs[aim]
   const cut = async (): Promise<void> => {
+    customers.goDark()
     await disk.cut()
     await server.kill('SIGKILL')
   }
