@@ -67,7 +67,7 @@ const startMs = 1500
 /** Of a story, the most that meet its migrations. */
 const migrationCuts = 3
 /** What is aimed at is waited for no longer. */
-const aimedWithinMs = 6000
+const aimedWithinMs = 10_000
 const spansMs: Readonly<Record<Aim, number>> = {
   migration: migrationMs,
   start: startMs,
