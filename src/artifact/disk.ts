@@ -33,6 +33,7 @@ export async function openDiskArtifacts(
   const aside = join(directory, 'removing')
   await rm(work, { recursive: true, force: true })
   for (const folder of [artifacts, work, aside]) await mkdir(folder, { recursive: true, mode: ownerFolder })
+  await syncDirectory(directory)
 
   const pathOf = (id: string): string => {
     if (!artifactId.test(id))
@@ -52,16 +53,16 @@ export async function openDiskArtifacts(
   /** Gives a synced file its name. Renaming is atomic, so a file under an id is always whole. */
   const publish = async (path: string, stored: StoredArtifact): Promise<Adopted> => {
     const target = pathOf(stored.id)
-    if ((await noteUse(target)) && (await sizeOf(target)) === stored.size) {
-      await rm(path)
-      return { stored, isNew: false }
-    }
-    await noteUse(path)
-    await mkdir(dirname(target), { recursive: true, mode: ownerFolder })
-    await rename(path, target)
+    const isNew = !(await noteUse(target)) || (await sizeOf(target)) !== stored.size
+    if (isNew) {
+      await noteUse(path)
+      await mkdir(dirname(target), { recursive: true, mode: ownerFolder })
+      await rename(path, target)
+    } else await rm(path)
+    // Also where it was there: whoever named it may not have come to this yet.
     await syncDirectory(dirname(target))
     await syncDirectory(artifacts)
-    return { stored, isNew: true }
+    return { stored, isNew }
   }
 
   const adopt = (path: string): Promise<Adopted> =>

@@ -16,12 +16,26 @@ export interface ServerProcess {
 
 export const mainPath = new URL('../../src/main.ts', import.meta.url).pathname
 
+export interface LaunchedServer extends Omit<ServerProcess, 'url'> {
+  /** Resolves to its address when it listens; rejects with what it said where it ends before. */
+  readonly listening: Promise<string>
+}
+
 /** Resolves when it listens; rejects with what it said where it ends before. */
 export async function startServer(
   dataDir: string,
   env: Readonly<Record<string, string>> = {},
   program = mainPath,
 ): Promise<ServerProcess> {
+  const launched = launchServer(dataDir, env, program)
+  return { ...launched, url: await launched.listening }
+}
+
+export function launchServer(
+  dataDir: string,
+  env: Readonly<Record<string, string>> = {},
+  program = mainPath,
+): LaunchedServer {
   const child: ChildProcess = spawn(process.execPath, [program], {
     env: { ...process.env, PORT: '0', HOST: '127.0.0.1', DATA_DIR: dataDir, LOG_LEVEL: 'info', ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -31,17 +45,16 @@ export async function startServer(
   child.stdout!.setEncoding('utf8').on('data', (text: string) => lines.push(...text.trim().split('\n')))
   child.stderr!.setEncoding('utf8').on('data', (text: string) => (said += text))
   const ended = once(child, 'exit').then(([code, signal]) => (signal ?? code) as number | string)
-  const listening = new Promise<string>((resolve) =>
-    child.once('message', (message) => resolve((message as { url: string }).url)),
-  )
-  const url = await Promise.race([
-    listening,
+  const listening = Promise.race([
+    new Promise<string>((resolve) =>
+      child.once('message', (message) => resolve((message as { url: string }).url)),
+    ),
     ended.then((end) => {
       throw new Error(`the server ended (${end}): ${said}`)
     }),
   ])
   return {
-    url,
+    listening,
     pid: child.pid!,
     lines,
     ended,
@@ -58,7 +71,7 @@ export interface Answer {
 }
 
 export async function ask(
-  server: ServerProcess,
+  server: Pick<ServerProcess, 'url'>,
   method: string,
   path: string,
   body?: object,
