@@ -7,14 +7,7 @@ import type { FilmFormat } from './film-format.ts'
 import { type Ffmpeg, MediaError, type MediaLimits } from './ffmpeg.ts'
 import { createMp4, type Mp4Ledger } from './mp4-writer.ts'
 import { canonicalGraph, differences, frameNumbers } from './picture.ts'
-import {
-  type ClipFault,
-  type ProbedAudio,
-  type ProbedClip,
-  type ProbedVideo,
-  probeClip,
-  verifyClip,
-} from './probe.ts'
+import { type ClipFault, type ProbedAudio, type ProbedClip, type ProbedVideo, probeClip } from './probe.ts'
 import { encodeSound, ontoGrid, placedSound, silentPacket } from './sound.ts'
 import { cellSamples, type ClipPlace, sampleRate } from '../job/timeline.ts'
 import { verifyMp4 } from './written.ts'
@@ -32,8 +25,8 @@ export interface CanonicalRequest {
   readonly limits: MediaLimits
 }
 
-export interface ClipRequest extends Omit<CanonicalRequest, 'clip' | 'decodedFrames'> {
-  /** A clip as a renderer gave it. */
+export interface ClipRequest extends Omit<CanonicalRequest, 'clip'> {
+  /** A clip that was verified. */
   readonly path: string
 }
 
@@ -46,7 +39,7 @@ export interface CanonicalClip {
 }
 
 /**
- * Verifies a clip and makes it canonical.
+ * Makes a verified clip canonical.
  * @throws {MediaError} FFmpeg failed, was cancelled or found no room.
  * @throws {NotAsWrittenError}
  */
@@ -54,11 +47,8 @@ export async function canonicalClip({
   path,
   ...request
 }: ClipRequest): Promise<{ readonly ok: true; readonly clip: CanonicalClip } | ClipFault> {
-  const { media, limits } = request
-  const verdict = await verifyClip({ media, path, limits })
-  if (!verdict.ok) return verdict
-  const { clip, decodedFrames } = verdict
-  return { ok: true, clip: await makeCanonical({ ...request, clip, decodedFrames }) }
+  const found = await probeClip(path)
+  return found.ok ? { ok: true, clip: await makeCanonical({ ...request, clip: found.clip }) } : found
 }
 
 /**

@@ -80,6 +80,8 @@ export function startMediaProcess({ program, host, execArgv = [] }: MediaProcess
 
   const kill = (why: MediaError): void => {
     killed ??= why
+    // Its end is waited for.
+    hold(child, true)
     killGroup(child)
   }
 

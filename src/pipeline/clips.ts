@@ -44,14 +44,16 @@ export function createClips({
     work: SceneWork,
     { directory, signal }: Parameters<Clips['make']>[2],
   ): Promise<ClipOutcome> => {
+    const { media } = studio
     const place = placeIn(work)
     const { format: shape } = work.job.storyboard
+    const verdict = await media.verifyClip({ path, limits: clipLimits }, { signal })
+    if (!verdict.ok) return failed(`clip_${verdict.code}`, verdict.reason)
+    const { decodedFrames } = verdict
     const format = await studio.filmFormat(shape)
     const outPath = `${directory}/canonical.mp4`
-    const made = await studio.media.canonicalClip(
-      { path, outPath, format, place, limits: clipLimits },
-      { signal },
-    )
+    const request = { path, decodedFrames, outPath, format, place, limits: clipLimits }
+    const made = await media.canonicalClip(request, { signal })
     if (!made.ok) return failed(`clip_${made.code}`, made.reason)
     const { id } = await artifacts.adopt(made.clip.path)
     return { kind: 'clip', clip: { clip: id, source: id, place: placeText(place, shape) } }

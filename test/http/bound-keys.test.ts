@@ -150,6 +150,7 @@ const closed = new Set([
   'redeliverWebhook',
   'readSharedWebhookSecret',
   'rotateSharedWebhookSecret',
+  'rotateSecret',
 ])
 /** Tell nothing of any client. */
 const ofNobody = new Set(['isAlive', 'isReady'])

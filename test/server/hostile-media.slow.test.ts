@@ -1,12 +1,12 @@
 /** Pictures that cost much, sent to the real server: they cost who sends them, and nobody else. */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { interlacedPng, scannedJpeg } from '../media/hostile-picture.ts'
 import { ask, createJob, jobUntil, type ServerProcess, startServer } from './process.ts'
+import { sendFrom } from './send-from.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'hostile-media-'))
 let server: ServerProcess
@@ -19,21 +19,8 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true })
 })
 
-/** From an address of this machine, so that the server sees several who upload. */
-const upload = (bytes: Uint8Array, localAddress = '127.0.0.1') =>
-  new Promise<{ status: number; body: any }>((resolve, reject) => {
-    const sent = request(
-      `${server.url}/api/v3/assets`,
-      { method: 'POST', localAddress, headers: { 'content-type': 'image/jpeg' } },
-      (answer) => {
-        let text = ''
-        answer.setEncoding('utf8').on('data', (part: string) => (text += part))
-        answer.on('end', () => resolve({ status: answer.statusCode!, body: JSON.parse(text) }))
-      },
-    )
-    sent.on('error', reject)
-    sent.end(bytes)
-  })
+const upload = (body: Uint8Array, localAddress = '127.0.0.1') =>
+  sendFrom(server, { localAddress, path: '/api/v3/assets', body })
 
 const photograph = (background: string) =>
   sharp({ create: { width: 1600, height: 1200, channels: 3, background } })
