@@ -133,7 +133,7 @@ test('a job is changed while it waits', async () => {
 
 describe('a job is asked for', () => {
   test('with all that may be wished of it', async () => {
-    const before = await newJob()
+    const before = await newJob({ parameters: { client_id: 'acme' } })
     const wishes = ['--priority', '70', '--name', 'Elm Street', '--client', 'acme', '--max-tries', '5']
     const times = ['--run-at', '2099-01-15T18:00:00Z', '--deadline', '2099-02-01T00:00:00Z']
     const told = ['--webhook-url', 'https://films.example/hook', '--depends-on', `${before}:wait`]
