@@ -43,15 +43,14 @@ export function createMedia({ host, ffmpegPath, execArgv }: MediaOptions): Media
   const take = (): MediaProcess => {
     for (let rested = resting.pop(); rested; rested = resting.pop()) {
       rested.awake.abort()
-      if (rested.process.isAlive()) return rested.process
+      if (rested.process.canGoOn()) return rested.process
     }
     return start()
   }
 
   /** Keeps a process for the next operation. */
   const rest = async (process: MediaProcess): Promise<void> => {
-    if (!process.isAlive()) return
-    if (closed || (await process.residentBytes()) > mostKeptBytes) return end(process)
+    if (closed || !process.canGoOn() || (await process.residentBytes()) > mostKeptBytes) return end(process)
     const awake = new AbortController()
     const entry = { process, awake }
     process.rest()

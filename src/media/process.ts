@@ -10,7 +10,7 @@ import type { Host } from '../host.ts'
 import { joinWords, MediaError, type MediaErrorCode, type MediaLimits } from './ffmpeg.ts'
 import type { MediaRunOptions } from './media.ts'
 import type { OperationName } from './operations.ts'
-import { cpuMs, residentBytes } from './usage.ts'
+import { cpuMs, lowerPriority, residentBytes } from './usage.ts'
 
 export interface MediaOrder {
   readonly name: OperationName
@@ -30,8 +30,8 @@ export interface MediaProcess {
    * @throws {MediaError}
    */
   perform(order: MediaOrder, limits: MediaLimits, options: MediaRunOptions): Promise<unknown>
-  /** Whether it can perform another one. */
-  isAlive(): boolean
+  /** Whether it can perform another one; if not, it is to be ended. */
+  canGoOn(): boolean
   residentBytes(): Promise<number>
   /** While it has nothing to do, it keeps no program from ending. */
   rest(): void
@@ -57,6 +57,9 @@ const environment = { MALLOC_ARENA_MAX: '2', MALLOC_TRIM_THRESHOLD_: '1048576' }
 /** How often memory and processor time are looked at. */
 const lookEveryMs = 100
 
+/** Whatever has a limit of processor time and has used so much of it gives way to the others. */
+const slowMs = 1000
+
 interface Operation {
   readonly options: MediaRunOptions
   readonly finish: (report: Extract<MediaReport, { kind: 'done' | 'failed' }>) => void
@@ -75,6 +78,7 @@ export function startMediaProcess({ program, host, execArgv = [] }: MediaProcess
   const lastWords = keepLast(child)
   const pids = new Set(child.pid === undefined ? [] : [child.pid])
   let operation: Operation | undefined
+  let isSlow = false
   let killed: MediaError | undefined
   let end: MediaError | undefined
 
@@ -133,12 +137,15 @@ export function startMediaProcess({ program, host, execArgv = [] }: MediaProcess
       }
     }
     const look = async (): Promise<void> => {
-      if (
-        limits.cpuMs !== undefined &&
-        child.pid !== undefined &&
-        cpuMs(child.pid) - cpuBeforeMs > limits.cpuMs
-      )
-        kill(new MediaError('too_long', `took more than ${limits.cpuMs / 1000} s of processor time`))
+      if (limits.cpuMs !== undefined && child.pid !== undefined) {
+        const usedMs = cpuMs(child.pid) - cpuBeforeMs
+        if (usedMs > limits.cpuMs)
+          kill(new MediaError('too_long', `took more than ${limits.cpuMs / 1000} s of processor time`))
+        if (usedMs > slowMs && !isSlow) {
+          isSlow = true
+          lowerPriority(child.pid)
+        }
+      }
       if ((await residentBytes(pids)) > limits.memoryBytes && !over.signal.aborted)
         kill(new MediaError('failed', `needs more memory than the ${megabytes(limits.memoryBytes)} allowed`))
     }
@@ -184,7 +191,8 @@ export function startMediaProcess({ program, host, execArgv = [] }: MediaProcess
         if (child.pid !== undefined) pids.add(child.pid)
       }
     },
-    isAlive: () => end === undefined && killed === undefined,
+    // A priority that was lowered can't be raised again without rights.
+    canGoOn: () => end === undefined && killed === undefined && !isSlow,
     residentBytes: () => residentBytes(pids),
     rest: () => hold(child, false),
     kill,

@@ -1,6 +1,7 @@
-/** What processes use, as the system tells it from outside: also while they are too busy to say so themselves. */
+/** What processes use and may use, as the system tells it from outside: also while they are too busy to say so themselves. */
 import { execFile } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readFileSync, readdirSync } from 'node:fs'
+import { constants, setPriority } from 'node:os'
 import { promisify } from 'node:util'
 
 const isLinux = process.platform === 'linux'
@@ -31,6 +32,17 @@ export function cpuMs(pid: number): number {
   const fields = procFile(pid, 'stat').split(') ').at(-1)!.split(' ')
   const ticks = Number(fields[11] ?? 0) + Number(fields[12] ?? 0)
   return Number.isNaN(ticks) ? 0 : (ticks * 1000) / ticksPerSecond
+}
+
+/** Of all its threads: Linux counts each by itself. */
+export function lowerPriority(pid: number): void {
+  if (!isLinux) return
+  try {
+    for (const thread of readdirSync(`/proc/${pid}/task`))
+      setPriority(Number(thread), constants.priority.PRIORITY_BELOW_NORMAL)
+  } catch {
+    // It has just ended, or a thread of it.
+  }
 }
 
 function procFile(pid: number, name: string): string {

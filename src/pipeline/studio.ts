@@ -19,8 +19,8 @@ export const clipLimits: MediaLimits = { wallMs: 600_000, stallMs: 60_000, memor
 
 /** A picture of 100 megapixels takes 9 s of a core at most; what takes longer was made to. */
 export const imageLimits: MediaLimits = {
-  wallMs: 120_000,
-  stallMs: 120_000,
+  wallMs: 300_000,
+  stallMs: 300_000,
   memoryBytes: 1.25 * 2 ** 30,
   cpuMs: 20_000,
 }
