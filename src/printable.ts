@@ -2,9 +2,11 @@
 
 /** Spaces by what they mean: in a line there is no other line. */
 const breaks = /[\t\n\v\f\r\u0085\u2028\u2029]+/g
-/** Not seen, and so no loss: zero width, marks of direction, the tags that no one reads. */
+/** Not seen, and so no loss: zero width, marks of direction, fillers, tags. Not what turns the text around (below), nor how an emoji is drawn. */
 const unseen =
-  /[\u034f\u00ad\u061c\u180e\u200b-\u200f\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu
+  // The selectors are meant one by one.
+  // oxlint-disable-next-line no-misleading-character-class
+  /(?![\u202a-\u202e\u2066-\u2069\ufe00-\ufe0f])[\p{Default_Ignorable_Code_Point}\u2800\ufff9-\ufffb\u{1bca0}-\u{1bca3}\u{1d173}-\u{1d17a}]/gu
 /** What is left of C0 and C1, and what turns the text around that follows. */
 // oxlint-disable-next-line no-control-regex
 const steering = /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g

@@ -22,6 +22,7 @@ test.each([
   ['\u202egpj.exe', '\u{fffd}gpj.exe'],
   ['café, 寝室, Straße, ١٢٣, 🏡🏽', 'café, 寝室, Straße, ١٢٣, 🏡🏽'],
   ['❤️', '❤️'],
+  ['a\u{e0100}\u3164\u115f\u2800\u180bb\u{1d173}', 'ab'],
 ])('%j is shown as %j', (text, shown) => {
   expect(printable(text)).toBe(shown)
 })

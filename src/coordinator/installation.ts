@@ -38,8 +38,8 @@ export async function openInstallation({ database, host, log }: InstallationOpti
     id: kept.id,
 
     secrets: () => {
-      const { secret, previous } = kept
-      return previous && previous.until > host.now() ? [secret, previous.secret] : [secret]
+      const now = host.now()
+      return [kept.secret, ...kept.previous.filter(({ until }) => until > now).map(({ secret }) => secret)]
     },
 
     async rotateSecret(input = {}, asked) {

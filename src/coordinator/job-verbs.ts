@@ -277,6 +277,12 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
         const now = host.now()
         const { priority, video_name, run_at, deadline_at } = change
         const times = timesOf({ run_at, deadline_at }, before, now)
+        // Once it is approved, its approval was given for that time.
+        if (run_at !== undefined && before.status !== 'pending' && !mayApprove(asked?.actor))
+          throw scopeMissing(
+            'approve',
+            `Job ${jobId} is ${before.status}: to change when it begins takes a key with the scope approve`,
+          )
         // A deadline ends it as a cancel does.
         if (typeof deadline_at === 'string') await checkMayEnd(tx, before, asked?.actor)
         const after = {

@@ -148,7 +148,9 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
         await setScenePlan(tx, sceneId, { ...plan, renderer, renderKey: key }, host.now())
         await letClientSee(tx, job.clientId, plan.asset_ids)
         if (isOther) await leaveUnapproved(tx, job, scene, asked)
-        if (isOther && job.status !== 'cancelled') await renderAnew(tx, scene, false)
+        // A cancelled scene without a clip is rendered by a retry anyhow.
+        if (isOther && (job.status !== 'cancelled' || scene.status === 'completed'))
+          await renderAnew(tx, scene, false)
         await tell(tx, {
           type: 'scene_updated',
           jobId,

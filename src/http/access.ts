@@ -177,7 +177,11 @@ export function guardAccess({
     const isOpen = needed.length > 0 && needed.every(isForAll)
     const key = isOpen ? undefined : await identify(c, caller)
     const name = key ? `key ${key.id}` : `address ${caller}`
-    if (key) setPrincipal(c, { name: key.name, actor: key })
+    if (key) {
+      const secret = secretIn(c.req.header('authorization'))!
+      const isLetIn = async (): Promise<boolean> => (await coordinator.identifyKey(secret)) !== undefined
+      setPrincipal(c, { name: key.name, actor: key, isLetIn })
+    }
     setCaller(c, name)
     const isTrusted = !keysRequired && isLoopbackCaller(caller)
     const limit = needed.includes('health') ? health : requests

@@ -10,8 +10,11 @@ import { addressOf, assetPath } from './path.ts'
 import { callerOf, principalOf } from './principal.ts'
 import { incomingUpload } from './upload.ts'
 
-/** Keeps a photograph of `uploader` if it is one. @throws {RefusedError} `asset_refused` */
-export type TakeAsset = (bytes: AsyncIterable<Uint8Array>, uploader: string) => Promise<Asset>
+/** Keeps a photograph if it is one. @throws {RefusedError} `asset_refused` */
+export type TakeAsset = (
+  bytes: AsyncIterable<Uint8Array>,
+  upload: { readonly uploader: string; readonly signal: AbortSignal },
+) => Promise<Asset>
 
 const assetSchema = z
   .object({
@@ -96,10 +99,12 @@ export function assetRoutes({
 
   routes.openapi(addAssetRoute, async (c) => {
     const upload = incomingUpload(c, limits.assetBytes)
-    const asset = await takeAsset(upload.bytes, callerOf(c)).catch(async (error: unknown) => {
-      await upload.discard()
-      throw error
-    })
+    const asset = await takeAsset(upload.bytes, { uploader: callerOf(c), signal: c.req.raw.signal }).catch(
+      async (error: unknown) => {
+        await upload.discard()
+        throw error
+      },
+    )
     const clientId = principalOf(c).actor?.clientId
     if (clientId != null) await coordinator.letClientSee(clientId, asset.id)
     c.header('location', addressOf.asset(asset.id))

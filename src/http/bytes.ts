@@ -32,8 +32,6 @@ export async function serveBytes(
   c.header('last-modified', new Date(served.modifiedAt).toUTCString())
   c.header('cache-control', served.immutable ? 'private, max-age=31536000, immutable' : 'private, no-cache')
   c.header('accept-ranges', 'bytes')
-  // A page on another port of this machine may show the film; a page of another site may not.
-  c.header('cross-origin-resource-policy', 'same-site')
 
   const headers = c.req.raw.headers
   const precondition = checkPreconditions(headers, validators)

@@ -28,10 +28,15 @@ const retryMs = 2_000
 
 export interface EventStreams {
   /**
-   * The body of an answer that goes on until its client leaves, or its place goes to a caller that has fewer.
+   * The body of an answer that goes on until its client leaves, is let in no more (`isLetIn`, asked at each heartbeat), or
+   * its place goes to a caller that has fewer.
    * @throws {HttpProblem} 429 where the caller has too many, 503 where there are too many in all
    */
-  open(query: FeedQuery, caller: string): Promise<ReadableStream<Uint8Array>>
+  open(
+    query: FeedQuery,
+    caller: string,
+    isLetIn?: () => Promise<boolean>,
+  ): Promise<ReadableStream<Uint8Array>>
 }
 
 export interface EventStreamsOptions {
@@ -69,7 +74,7 @@ export function createEventStreams({ feed, host, log, limits }: EventStreamsOpti
   }
 
   return {
-    async open(query, caller) {
+    async open(query, caller, isLetIn = () => Promise.resolve(true)) {
       const streams = places.get(caller)?.size ?? 0
       if (streams >= limits.streamsPerCaller)
         throw tooMany(429, `${limits.streamsPerCaller} of yours are open, and no more can be. Share one`)
@@ -81,7 +86,7 @@ export function createEventStreams({ feed, host, log, limits }: EventStreamsOpti
       const onEnd = (): void => leave(caller, place)
       try {
         const reader = await feed.follow(query)
-        return streamOf(reader, { host, log, heartbeatMs: limits.heartbeatMs, place, onEnd })
+        return streamOf(reader, { host, log, heartbeatMs: limits.heartbeatMs, place, onEnd, isLetIn })
       } catch (error) {
         onEnd()
         throw error
@@ -103,11 +108,12 @@ interface StreamParts {
   readonly heartbeatMs: number
   readonly place: Place
   readonly onEnd: () => void
+  readonly isLetIn: () => Promise<boolean>
 }
 
 function streamOf(
   reader: FeedReader,
-  { host, log, heartbeatMs, place, onEnd }: StreamParts,
+  { host, log, heartbeatMs, place, onEnd, isLetIn }: StreamParts,
 ): ReadableStream<Uint8Array> {
   const ended = new AbortController()
   let isHeard = false
@@ -117,6 +123,16 @@ function streamOf(
     ended.abort()
     reader.close()
     onEnd()
+  }
+
+  /** Whatever else is sent: a stream that is never silent sends no heartbeat. */
+  const guard = async (): Promise<void> => {
+    for (;;) {
+      await host.sleep(heartbeatMs, ended.signal)
+      if (ended.signal.aborted) return
+      // A database that refuses says nothing about the key.
+      if (!(await isLetIn().catch(() => true))) return place.end?.()
+    }
   }
 
   const beat = async (controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> => {
@@ -140,6 +156,7 @@ function streamOf(
           controller.close()
         }
         void beat(controller)
+        void guard()
       },
       async pull(controller) {
         if (!isHeard) {

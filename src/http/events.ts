@@ -159,7 +159,9 @@ export function eventRoutes({ coordinator, feed, host, log, limits }: EventRoute
     // nginx would hold events back until it has a buffer full of them.
     c.header('x-accel-buffering', 'no')
     // Hono drops the body of what it answers to HEAD, and nobody would end the stream.
-    return c.req.method === 'HEAD' ? c.body(null, 200) : c.body(await streams.open(query, callerOf(c)), 200)
+    return c.req.method === 'HEAD'
+      ? c.body(null, 200)
+      : c.body(await streams.open(query, callerOf(c), principalOf(c).isLetIn), 200)
   }
 
   routes.openapi(allEventsRoute, (c) => {

@@ -10,9 +10,15 @@ export interface Principal {
   readonly name: string
   /** Undefined where no key is needed: that may do everything. */
   readonly actor: Actor | undefined
+  /** Whether the same would be let in now: a key may have been revoked, rotated or expired since. */
+  readonly isLetIn: () => Promise<boolean>
 }
 
-export const withoutKey: Principal = { name: nameWithoutKey, actor: undefined }
+export const withoutKey: Principal = {
+  name: nameWithoutKey,
+  actor: undefined,
+  isLetIn: () => Promise.resolve(true),
+}
 
 interface Bindings {
   readonly incoming?: { readonly socket?: { readonly remoteAddress?: string } }

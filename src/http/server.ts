@@ -43,6 +43,8 @@ const standardLimits = {
   connectionsPerAddress: 1_800,
 }
 
+const probes = new Set(['/livez', '/readyz'])
+
 /** Serves the app. Rejects where the port can't be taken. */
 export async function listen(
   app: { readonly fetch: (request: Request, bindings?: object) => Response | Promise<Response> },
@@ -89,6 +91,8 @@ export async function listen(
     },
     (request: IncomingMessage, response: ServerResponse) => {
       const { socket } = request
+      // By HTTP/1.0 a probe may name no host.
+      if (request.httpVersion === '1.0' && probes.has(request.url ?? '')) request.headers.host ??= 'localhost'
       // It was answered, or closed, before its request was read.
       if (!connections.begin(request, response)) return
       response.once('close', () => {

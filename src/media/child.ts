@@ -2,6 +2,7 @@
  * A media process: performs one operation after the other for the server that started it, and never outlives it.
  * `node child.ts [path of an FFmpeg program]`.
  */
+import { Worker } from 'node:worker_threads'
 import { type Ffmpeg, MediaError } from './ffmpeg.ts'
 import { ownerUmask } from '../owner-only.ts'
 import { operations } from './operations.ts'
@@ -34,6 +35,12 @@ const ffmpeg: Ffmpeg = {
 }
 
 process.once('disconnect', endGroup)
+// A parser that is stuck would hear of no disconnection: another thread looks, and ends all.
+new Worker(
+  `const parent = process.ppid
+  setInterval(() => { if (process.ppid !== parent) process.kill(-process.pid, 'SIGKILL') }, 500)`,
+  { eval: true, resourceLimits: { maxOldGenerationSizeMb: 8, maxYoungGenerationSizeMb: 2 } },
+).unref()
 process.on('message', (order: MediaOrder) => {
   frames = 0
   let reported = -1

@@ -41,23 +41,33 @@ const tables: Readonly<Record<string, Table>> = {
   trun: { countAt: 4, entryBytes: 0, most: maxPackets },
 }
 
+/** There is one of each in a track, or none. */
+const once = new Set('stsd elst stts ctts stss stsc stsz stz2 stco co64'.split(' '))
+
 /** A sentence that says which table is out of bounds; null: all are within. Throws nothing for bytes of any kind. */
 export async function tableFault(path: string): Promise<string | null> {
   await using file = await open(path)
   const { size } = await file.stat()
-  let boxes = 0
+  const seen: Seen = { boxes: 0, fragmentSamples: 0 }
   for (let at = 0; at < size;) {
     const box = readBox(await readAt(file, at, 16), 0, size - at)
     if (box === null) return null
-    if (++boxes > maxBoxes) return `it is made of more than ${maxBoxes} boxes`
+    if (++seen.boxes > maxBoxes) return `it is made of more than ${maxBoxes} boxes`
     if (containers.has(box.type)) {
       if (box.size > maxHeaderBytes) return `its header of ${box.size} bytes is larger than ${maxHeaderBytes}`
-      const fault = headerFault(await readAt(file, at, box.size))
+      const fault = headerFault(await readAt(file, at, box.size), seen)
       if (fault !== null) return fault
     }
     at += box.size
   }
   return null
+}
+
+/** What adds up over the whole file. */
+interface Seen {
+  boxes: number
+  /** Of all fragments. */
+  fragmentSamples: number
 }
 
 interface Box {
@@ -79,37 +89,42 @@ function readBox(bytes: Buffer, at: number, room: number): Box | null {
   return size < 16 || size > room ? null : { type, size, headerBytes: 16 }
 }
 
-function headerFault(header: Buffer): string | null {
-  const within: { readonly from: number; readonly to: number; readonly depth: number }[] = [
+function headerFault(header: Buffer, seen: Seen): string | null {
+  const ranges: { readonly from: number; readonly to: number; readonly depth: number }[] = [
     { from: 0, to: header.length, depth: 0 },
   ]
-  for (let range = within.pop(); range !== undefined; range = within.pop()) {
+  for (let range = ranges.pop(); range !== undefined; range = ranges.pop()) {
     if (range.depth > maxDepth) return 'its boxes are nested too deeply'
-    const counts = new Map<string, Buffer>()
+    const within = new Map<string, Buffer>()
     for (let at = range.from; at < range.to;) {
       const box = readBox(header, at, range.to - at)
       if (box === null) break
       const content = header.subarray(at + box.headerBytes, at + box.size)
-      const fault = boxFault(box.type, content)
+      if (++seen.boxes > maxBoxes) return `it is made of more than ${maxBoxes} boxes`
+      // What reads them would add them up.
+      if (within.has(box.type) && once.has(box.type)) return `its table ${box.type} is there twice`
+      const fault = boxFault(box.type, content, seen)
       if (fault !== null) return fault
       if (containers.has(box.type))
-        within.push({ from: at + box.headerBytes, to: at + box.size, depth: range.depth + 1 })
-      counts.set(box.type, content)
+        ranges.push({ from: at + box.headerBytes, to: at + box.size, depth: range.depth + 1 })
+      within.set(box.type, content)
       at += box.size
     }
-    const fault = samplesFault(counts)
+    const fault = samplesFault(within)
     if (fault !== null) return fault
   }
   return null
 }
 
 /** Whether one table promises more than it holds, or more than a clip has. */
-function boxFault(type: string, content: Buffer): string | null {
+function boxFault(type: string, content: Buffer, seen: Seen): string | null {
   if (type === 'stsz' || type === 'stz2') return sizesFault(type, content)
   const table = tables[type]
   if (table === undefined || content.length < table.countAt + 4) return null
   const count = content.readUInt32BE(table.countAt)
   const room = content.length - table.countAt - 4
+  if (type === 'trun') seen.fragmentSamples += count
+  if (seen.fragmentSamples > maxPackets) return promised(type, seen.fragmentSamples, maxPackets)
   if (count > table.most) return promised(type, count, table.most)
   return count * table.entryBytes > room ? promised(type, count, Math.floor(room / table.entryBytes)) : null
 }

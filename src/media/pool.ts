@@ -77,7 +77,7 @@ export function createMedia({ host, ffmpegPath, execArgv }: MediaOptions): Media
         ...(onProgress && { onProgress }),
       })
       void rest(process)
-      return result
+      return withoutFolders(result, request)
     } catch (error) {
       // What failed on bytes of others may have left anything behind.
       end(process)
@@ -121,13 +121,16 @@ export function createMedia({ host, ffmpegPath, execArgv }: MediaOptions): Media
 }
 
 /** FFmpeg names files in full; a person who reads why a scene failed has no use for our folders. */
-function withoutFolders(error: unknown, request: object): unknown {
-  if (!(error instanceof MediaError)) return error
-  const message = pathsIn(request).reduce(
-    (text, path) => text.replaceAll(`file:${path}`, basename(path)).replaceAll(path, basename(path)),
-    error.message,
-  )
-  return message === error.message ? error : new MediaError(error.code, message, { cause: error.cause })
+function withoutFolders(told: unknown, request: object): unknown {
+  if (typeof told !== 'object' || told === null) return told
+  const short = (text: string): string =>
+    pathsIn(request).reduce(
+      (words, path) => words.replaceAll(`file:${path}`, basename(path)).replaceAll(path, basename(path)),
+      text,
+    )
+  if (told instanceof Error) told.message = short(told.message)
+  else if ('reason' in told && typeof told.reason === 'string') return { ...told, reason: short(told.reason) }
+  return told
 }
 
 /** Absolute paths anywhere in a request. */

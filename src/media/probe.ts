@@ -53,7 +53,7 @@ export type ClipFault = {
 export type ClipFinding = { readonly ok: true; readonly clip: ProbedClip } | ClipFault
 
 /** Larger ones are no clips; each is read into memory whole. */
-const maxClipBytes = 2 ** 29
+const maxClipBytes = 2 ** 30
 
 /** An FFmpeg that ends well and writes nothing has been seen. */
 const sizeOf = (path: string): Promise<number | undefined> =>

@@ -54,6 +54,9 @@ export interface MediaProcessOptions {
  */
 const environment = { MALLOC_ARENA_MAX: '2', MALLOC_TRIM_THRESHOLD_: '1048576' }
 
+/** A limit that holds without us, too: packets lie outside the heap, and a film of an hour needs half of it. */
+const mostHeap = '--max-old-space-size=1024'
+
 /** How often memory and processor time are looked at. */
 const lookEveryMs = 100
 
@@ -69,7 +72,7 @@ interface Operation {
 
 export function startMediaProcess({ program, host, execArgv = [] }: MediaProcessOptions): MediaProcess {
   const child = fork(modulePath(), program === undefined ? [] : [program], {
-    execArgv: [...execArgv],
+    execArgv: [mostHeap, ...execArgv],
     env: { ...environment },
     detached: true,
     serialization: 'advanced',
@@ -101,8 +104,8 @@ export function startMediaProcess({ program, host, execArgv = [] }: MediaProcess
   })
 
   const ended = Promise.withResolvers<MediaError>()
-  const settle = (words: string, signal: NodeJS.Signals | null): void => {
-    end = killed ?? crash(words, signal, lastWords())
+  const settle = (words: string): void => {
+    end = killed ?? crash(words, lastWords())
     ended.resolve(end)
   }
   child.once('error', (cause) => {
@@ -114,8 +117,8 @@ export function startMediaProcess({ program, host, execArgv = [] }: MediaProcess
   child.once('exit', (code, signal) => {
     const words = signal ?? `exit code ${code}`
     // A report that was already on its way is delivered before the channel says that it is closed.
-    if (child.connected) child.once('disconnect', () => settle(words, signal))
-    else settle(words, signal)
+    if (child.connected) child.once('disconnect', () => settle(words))
+    else settle(words)
   })
 
   /** Kills the process when a limit is reached. */
@@ -160,6 +163,8 @@ export function startMediaProcess({ program, host, execArgv = [] }: MediaProcess
   return {
     async perform(order, limits, options) {
       if (end ?? killed) throw end ?? killed
+      // It never began, for lack of files or memory: the reason comes a moment later.
+      if (child.pid === undefined) throw await ended.promise
       const { signal } = options
       const reported = Promise.withResolvers<Parameters<Operation['finish']>[0]>()
       const running: Operation = {
@@ -223,13 +228,9 @@ function killGroup(child: ChildProcess): void {
   }
 }
 
-function crash(words: string, signal: NodeJS.Signals | null, lines: readonly string[]): MediaError {
-  // A crash says nothing about the files that were read.
-  return new MediaError(
-    signal === null ? 'failed' : 'killed',
-    joinWords([`The media process crashed (${words})`, ...lines]),
-  )
-}
+/** A crash says nothing about the files that were read. */
+const crash = (words: string, lines: readonly string[]): MediaError =>
+  new MediaError('killed', joinWords([`The media process crashed (${words})`, ...lines]))
 
 interface LastWords {
   (): string[]

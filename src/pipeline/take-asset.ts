@@ -18,33 +18,38 @@ export interface TakeAssetOptions {
   readonly room: Pick<DiskRoom, 'require'>
 }
 
+export interface Upload {
+  /** Who sends it: the pictures of one don't hold up those of others. */
+  readonly uploader?: string
+  /** Fires when nobody waits for the answer any more. */
+  readonly signal?: AbortSignal
+}
+
 /**
- * `uploader`: who sends it; the pictures of one don't hold up those of others.
  * @throws {RefusedError} `asset_refused`, {ReserveError}: nothing of it is kept.
  */
-export type TakeAsset = (bytes: AsyncIterable<Uint8Array>, uploader?: string) => Promise<Asset>
+export type TakeAsset = (bytes: AsyncIterable<Uint8Array>, upload?: Upload) => Promise<Asset>
 
 export const createTakeAsset =
   ({ coordinator, artifacts, studio, room }: TakeAssetOptions): TakeAsset =>
-  (bytes, uploader = '') =>
+  (bytes, { uploader = '', signal } = {}) =>
     studio.inWorkspace(async (directory) => {
       const path = `${directory}/upload`
       const id = await write(path, bytes, room)
       const known = await coordinator.asset(id).catch(() => undefined)
       if (known && (await isThere(artifacts, known))) return known
 
-      const found = await decoded(() =>
-        studio.inImageTurn(uploader, headerBytes, () =>
-          studio.media.readImage({ path, limits: imageLimits }),
-        ),
+      const decode = <Found extends { readonly kind: string }>(
+        memoryBytes: number,
+        use: () => Promise<Found | RefusedImage>,
+      ) => decoded(() => studio.inImageTurn(uploader, memoryBytes, use, signal))
+      const options = signal ? { signal } : {}
+      const { contentType, width, height, memoryBytes } = await decode(headerBytes, () =>
+        studio.media.readImage({ path, limits: imageLimits }, options),
       )
-      const { contentType, width, height, memoryBytes } = found
       const masterPath = `${directory}/master`
-      await decoded(() =>
-        studio.inImageTurn(uploader, memoryBytes, () =>
-          studio.media.masterImage({ path, targetPath: masterPath, limits: imageLimits }),
-        ),
-      )
+      const request = { path, targetPath: masterPath, limits: imageLimits }
+      await decode(memoryBytes, () => studio.media.masterImage(request, options))
       await room.require()
       return artifacts.adoptFor([path, masterPath], ([original, master]) =>
         coordinator.addAsset({
@@ -62,11 +67,18 @@ export const createTakeAsset =
 async function decoded<Found extends { readonly kind: string }>(
   decode: () => Promise<Found | RefusedImage>,
 ): Promise<Exclude<Found, RefusedImage>> {
-  const found = await decode().catch((error: unknown): RefusedImage => {
-    if (!(error instanceof MediaError) || !imageFaults.has(error.code)) throw error
-    const message = `The picture cannot be decoded: ${error.message}`
-    return { kind: 'refused', reason: 'too_costly', message }
-  })
+  // The system may have ended the process, for lack of memory: that is no picture's fault, once.
+  const again = (error: unknown): Promise<Found | RefusedImage> => {
+    if (error instanceof MediaError && error.code === 'killed') return decode()
+    throw error
+  }
+  const found = await decode()
+    .catch(again)
+    .catch((error: unknown): RefusedImage => {
+      if (!(error instanceof MediaError) || !imageFaults.has(error.code)) throw error
+      const message = `The picture cannot be decoded: ${error.message}`
+      return { kind: 'refused', reason: 'too_costly', message }
+    })
   if (isRefused(found)) throw new RefusedError(found.message, { code: 'asset_refused', kind: found.reason })
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   return found as Exclude<Found, RefusedImage>

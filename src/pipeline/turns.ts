@@ -21,7 +21,13 @@ export function createTurns(places: number): Turns {
 }
 
 /** Runs `work` of `owner`, which takes so many bytes of memory, when it is its turn. */
-export type FairTurns = <T>(owner: string, bytes: number, work: () => Promise<T>) => Promise<T>
+export type FairTurns = <T>(
+  owner: string,
+  bytes: number,
+  work: () => Promise<T>,
+  /** Whoever waits for it has gone: it does not begin any more. */
+  signal?: AbortSignal,
+) => Promise<T>
 
 export interface FairTurnsOptions {
   /** Works at once that have begun lately. */
@@ -65,12 +71,17 @@ export function createFairTurns({ quick, all, bytes, host }: FairTurnsOptions): 
     }
   }
 
-  return async (owner, size, use) => {
+  return async (owner, size, use, signal) => {
+    signal?.throwIfAborted()
     const begun = Promise.withResolvers<void>()
     const work: Work = { owner, bytes: size, begin: begun.resolve, isSlow: false }
+    const leave = (): void => {
+      if (waiting.delete(work)) begun.reject(signal?.reason)
+    }
+    signal?.addEventListener('abort', leave, { once: true })
     waiting.add(work)
     admit()
-    await begun.promise
+    await begun.promise.finally(() => signal?.removeEventListener('abort', leave))
     const ended = new AbortController()
     void host.sleep(slowMs, ended.signal).then(() => {
       if (ended.signal.aborted) return

@@ -1,24 +1,27 @@
 /** What is kept of our dealings with a provider beside the attempts: who we are there, webhooks, and renders nobody accounts for. */
 import type { RenderEnd } from '../job/attempt.ts'
 import type { Reader, Row, Transaction } from './database.ts'
-import { number, numberOrNull, text, textOrNull } from './sql.ts'
+import { json, number, numberOrNull, text, textOrNull } from './sql.ts'
 
 export interface KeptInstallation {
   readonly id: string
   /** 64 hex digits. */
   readonly secret: string
-  /** The one before, which counts until then, ms since the epoch. */
-  readonly previous: { readonly secret: string; readonly until: number } | null
+  /** Those before, the newest first. */
+  readonly previous: readonly PreviousSecret[]
 }
 
-const keptOf = (row: Row): KeptInstallation => {
-  const until = numberOrNull(row, 'previous_until')
-  return {
-    id: text(row, 'id'),
-    secret: text(row, 'secret'),
-    previous: until === null ? null : { secret: text(row, 'previous_secret'), until },
-  }
+export interface PreviousSecret {
+  readonly secret: string
+  /** It counts until then, ms since the epoch. */
+  readonly until: number
 }
+
+const keptOf = (row: Row): KeptInstallation => ({
+  id: text(row, 'id'),
+  secret: text(row, 'secret'),
+  previous: json(row, 'previous_secrets') as readonly PreviousSecret[],
+})
 
 /** Who we are; `fresh` the first time, and then for good. */
 export async function installationOf(
@@ -28,10 +31,13 @@ export async function installationOf(
   const row = await tx.get('select * from installation')
   if (row) return keptOf(row)
   await tx.run('insert into installation (id, secret) values ($1, $2)', [fresh.id, fresh.secret])
-  return { ...fresh, previous: null }
+  return { ...fresh, previous: [] }
 }
 
-/** The secret before counts until `previousUntil`, or no more where that is null. */
+/** So many secrets count beside the one that signs: a rotation is seldom. */
+const mostPrevious = 10
+
+/** The secret before counts until `previousUntil`; where that is null, neither it nor those before count any more. */
 export async function replaceSecret(
   tx: Transaction,
   secret: string,
@@ -39,11 +45,16 @@ export async function replaceSecret(
   now: number,
 ): Promise<KeptInstallation> {
   const kept = keptOf((await tx.get('select * from installation'))!)
-  const previous = previousUntil === null ? null : { secret: kept.secret, until: previousUntil }
-  await tx.run(
-    'update installation set secret = $1, previous_secret = $2, previous_until = $3, rotated_at = $4',
-    [secret, previous?.secret ?? null, previousUntil, now],
-  )
+  const counting = [...kept.previous].filter(({ until }) => until > now)
+  const previous =
+    previousUntil === null
+      ? []
+      : [{ secret: kept.secret, until: previousUntil }, ...counting].slice(0, mostPrevious)
+  await tx.run('update installation set secret = $1, previous_secrets = $2, rotated_at = $3', [
+    secret,
+    JSON.stringify(previous),
+    now,
+  ])
   return { id: kept.id, secret, previous }
 }
 

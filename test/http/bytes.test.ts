@@ -34,7 +34,6 @@ test('the film comes whole, with all a player asks for', async () => {
     'cache-control': 'private, no-cache',
     etag: tag,
     'x-content-type-options': 'nosniff',
-    'cross-origin-resource-policy': 'same-site',
     'content-disposition': `inline; filename="Casa Nandu _.mp4"; filename*=UTF-8''Casa%20%C3%91and%C3%BA%20%F0%9F%8F%A1.mp4`,
   })
   expect((await bytesOf(response)).equals(film)).toBe(true)

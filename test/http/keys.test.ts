@@ -458,6 +458,26 @@ describe('where no key is needed', () => {
   })
 })
 
+describe('an event stream', () => {
+  test.each(['revoked', 'rotated'] as const)('ends soon after its key is %s', async (how) => {
+    const name = `stream ${how}`
+    const { key, secret } = await house.coordinator.createKey({ name, scopes: ['read'] })
+    const opened = house.appWith({
+      access: { keysRequired: true, ratePerMinute: 0 },
+      feed: house.feed,
+      streams: { heartbeatMs: 20 },
+    })
+    const headers = { authorization: `Bearer ${secret}`, accept: 'text/event-stream' }
+    const response = await opened.request('/api/v3/events', { headers })
+    const reader = response.body!.getReader()
+    expect((await reader.read()).done).toBe(false)
+    if (how === 'revoked') await house.coordinator.revokeKey(key.id)
+    else await house.coordinator.rotateKey(key.id, { grace_seconds: 0 })
+    // Heartbeats and what was already on its way; then it ends.
+    for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read());
+  })
+})
+
 describe('every answer', () => {
   test.each([
     ['GET', '/api/v3/jobs', 200],

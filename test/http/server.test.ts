@@ -57,6 +57,10 @@ test('a port that is taken is an error and not a silence', async () => {
   })
 })
 
+test('a probe by HTTP/1.0 names no host', async () => {
+  expect(await exchange('GET /livez HTTP/1.0\r\n\r\n')).toMatch(/^HTTP\/1.1 200 /)
+})
+
 describe('what is not HTTP is answered and closed', () => {
   test.each([
     ['nonsense', 'nonsense\r\n\r\n', 400],

@@ -94,6 +94,49 @@ describe('a clip', () => {
     },
   )
 
+  /** With one more box, before the first of its kind or at the end. */
+  const withBox = (type: string, content: Buffer, parents: readonly string[]): Buffer => {
+    const at = clip.indexOf(type, clip.indexOf('moov')) - 4
+    const bytes = Buffer.concat([clip.subarray(0, at), boxOf(type, content), clip.subarray(at)])
+    for (const parent of parents) {
+      const start = bytes.indexOf(parent) - 4
+      bytes.writeUInt32BE(bytes.readUInt32BE(start) + content.length + 8, start)
+    }
+    return bytes
+  }
+  const boxOf = (type: string, content: Buffer): Buffer =>
+    Buffer.concat([bigEndian(content.length + 8), Buffer.from(type, 'latin1'), content])
+  const bigEndian = (...values: number[]): Buffer => {
+    const bytes = Buffer.alloc(4 * values.length)
+    for (const [index, value] of values.entries()) bytes.writeUInt32BE(value, 4 * index)
+    return bytes
+  }
+
+  it('that has a table twice is refused: what reads it would add them up', async () => {
+    const twice = withBox('stts', bigEndian(0, 1, 4_000_000_000, 1), ['moov', 'trak', 'mdia', 'minf', 'stbl'])
+    expect(await media.verifyClip({ path: await file(twice), limits })).toEqual({
+      ok: false,
+      code: 'unreadable',
+      reason: 'its table stts is there twice',
+    })
+  })
+
+  it('whose fragments promise more together than a clip has is refused', async () => {
+    const runs = Array.from({ length: 1000 }, () => boxOf('trun', bigEndian(0, 60_000)))
+    const fragment = boxOf(
+      'moof',
+      Buffer.concat([
+        boxOf('mfhd', bigEndian(0, 1)),
+        boxOf('traf', Buffer.concat([boxOf('tfhd', bigEndian(0, 1)), ...runs])),
+      ]),
+    )
+    const bytes = Buffer.concat([clip, fragment])
+    expect(await media.verifyClip({ path: await file(bytes), limits })).toMatchObject({
+      ok: false,
+      reason: expect.stringMatching(/its table trun promises 120000 entries/),
+    })
+  })
+
   it('whose samples are all of one byte, and 60 million, is refused within the limits', async () => {
     const bytes = patched('stsz', 4, 1)
     const at = bytes.indexOf('stsz', bytes.indexOf('moov')) + 4

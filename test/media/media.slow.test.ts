@@ -207,6 +207,13 @@ describe.for(adapters)('FFmpeg, $name', ({ name, ffmpegPath, create }) => {
   it.runIf(present)('does not tell our folders to who reads the reason', async () => {
     const error = await failure(media.run(decode(inDirectory('absent.mp4'))))
     expect(error.message).not.toContain(directory)
+    const damaged = inDirectory(`${name}-damaged.mp4`)
+    await media.run(video(damaged))
+    const bytes = await readFile(damaged)
+    await writeFile(damaged, bytes.fill(0xa5, bytes.length >> 1, (bytes.length >> 1) + 3000))
+    const verdict = await media.verifyClip({ path: damaged, limits })
+    expect(verdict).toMatchObject({ ok: false, code: 'damaged' })
+    expect(JSON.stringify(verdict)).not.toContain(directory)
   })
 
   it.runIf(present).for([

@@ -1,5 +1,5 @@
 // Real media processes: half a second for each that starts.
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -133,6 +133,31 @@ describe('the media processes', () => {
     })
     expect(said.trim()).toBe('packaged')
   })
+
+  it.runIf(isLinux)(
+    'die with a parent that is killed, also when they are too busy to hear of it',
+    async () => {
+      const stuck = join(directory, 'stuck.mjs')
+      await writeFile(stuck, "process.on('message', () => setTimeout(() => { for (;;); }, 1000))")
+      const word = `pool-test-${process.pid}-${++made}`
+      const program = `
+      import { systemHost } from '${new URL('../../src/host.ts', import.meta.url).href}'
+      import { createMedia } from '${new URL('../../src/media/pool.ts', import.meta.url).href}'
+      const media = createMedia({ host: systemHost, execArgv: ['--title=${word}', '--import', '${stuck}'] })
+      await media.describe()`
+      const parent = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: 'ignore' })
+      const children = (): string[] =>
+        execFileSync('ps', ['-A', '-o', 'stat=,args='], { encoding: 'utf8' })
+          .split('\n')
+          // Its title takes the place of its command line.
+          .filter((line) => line.trim().split(/\s+/)[1] === word && !line.startsWith('Z'))
+      await vi.waitFor(() => expect(children()).toHaveLength(1), isQuickEnough)
+      // Until it has the order, it would hear of the end.
+      await vi.waitFor(() => expect(children()[0]).toMatch(/^R/), isQuickEnough)
+      parent.kill('SIGKILL')
+      await vi.waitFor(() => expect(children()).toEqual([]), isQuickEnough)
+    },
+  )
 
   it('are all gone when they are closed', async () => {
     const { media, pids } = open()

@@ -47,6 +47,45 @@ const mystery = {
 }
 
 describe('a change by a key that may only submit', () => {
+  test('of a finished scene of a cancelled job is rendered by a retry that was told of it', async () => {
+    await using till = await openTill({ maxConcurrency: 1 })
+    const { submit, approve } = await keysFor(till)
+    const { job_id } = await made(till, submit, [0, 1])
+    await approveSeen(till, job_id, approve)
+    await till.until(async () => (await till.scenes(job_id))[0].status === 'completed')
+    await till.ask('POST', `/jobs/${job_id}/cancel`, undefined, submit)
+    await till.pass(10 * minute)
+    const [first] = await till.scenes(job_id)
+    const change = { prompt: 'Something else.', duration: 8 }
+    const changed = await till.ask('PUT', scenePath(job_id, first), change, submit)
+    expect(changed).toMatchObject({ status: 200, body: { to_approve: 2 * priceUsd } })
+    expect((await till.ask('POST', `/jobs/${job_id}/retry`, {}, approve)).status).toBe(422)
+    const seen = { revision: changed.body.revision, max_cost: 4 * priceUsd }
+    const before = till.posts().length
+    expect((await till.ask('POST', `/jobs/${job_id}/retry`, seen, approve)).status).toBe(200)
+    expect((await till.ended(job_id)).status).toBe('completed')
+    expect(till.posts().length - before).toBe(2)
+  })
+
+  test('of the time at which an approved job begins is refused, either way', async () => {
+    await using till = await openTill({ maxConcurrency: 1 })
+    const { submit, approve } = await keysFor(till)
+    const { job_id } = await made(till, submit, [0, 1])
+    const later = { run_at: '2099-01-01T00:00:00Z' }
+    expect((await till.ask('PATCH', `/jobs/${job_id}`, later, submit)).status).toBe(200)
+    await approveSeen(till, job_id, approve)
+    for (const run_at of ['2099-02-01T00:00:00Z', null])
+      expect(await till.ask('PATCH', `/jobs/${job_id}`, { run_at }, submit)).toMatchObject({
+        status: 403,
+        body: { scope: 'approve' },
+      })
+    await till.pass(hour)
+    expect(till.posts()).toEqual([])
+    const both = await keyFor(till, ['submit', 'approve'])
+    expect((await till.ask('PATCH', `/jobs/${job_id}`, { run_at: null }, both)).status).toBe(200)
+    expect((await till.ended(job_id)).status).toBe('completed')
+  })
+
   test('after the approval waits for another one, though it is cheaper, and the other scenes go on', async () => {
     await using till = await openTill({ maxConcurrency: 1 })
     const { submit, approve } = await keysFor(till)

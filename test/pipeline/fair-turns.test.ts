@@ -75,6 +75,25 @@ it('lets a small work begin beside a large one, and a second large one wait', as
   expect(running).toEqual(['c1', 'b1'])
 })
 
+it('never begins what nobody waits for any more, and keeps no place for it', async () => {
+  const turns = createFairTurns({ quick: 1, all: 1, bytes: 100, host: createClock().host })
+  const gone = new AbortController()
+  const begun: string[] = []
+  const first = Promise.withResolvers<void>()
+  const work = (name: string, until?: Promise<void>) => async (): Promise<void> => {
+    begun.push(name)
+    await until
+  }
+  const running = turns('a', 1, work('first', first.promise))
+  const left = turns('a', 1, work('left'), gone.signal)
+  const last = turns('b', 1, work('last'))
+  gone.abort(new Error('the client went away'))
+  await expect(left).rejects.toThrow('the client went away')
+  first.resolve()
+  await Promise.all([running, last])
+  expect(begun).toEqual(['first', 'last'])
+})
+
 it('runs what takes more than there is alone', async () => {
   const { ask, end, running } = open()
   ask('a1', 500)

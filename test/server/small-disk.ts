@@ -19,6 +19,8 @@ export interface SmallDisk {
   fill(leaveBytes?: number): void
   /** Gives the room back. */
   empty(): void
+  /** From now on nobody writes to it, root neither. */
+  protect(): void
   remove(): void
 }
 
@@ -55,6 +57,7 @@ export function mountSmallDisk(megabytes: number): SmallDisk {
         closeSync(file)
       }
     },
+    protect: () => run('mount', '-o', 'remount,ro', directory),
     empty() {
       const file = openSync(ballast, 'a')
       ftruncateSync(file, 0)

@@ -1,0 +1,29 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { openInstallation } from '../../src/coordinator/installation.ts'
+import { systemHost } from '../../src/host.ts'
+import { createLog } from '../../src/log.ts'
+import { type House, openHouse } from '../http/house.ts'
+
+let house: House
+beforeAll(async () => {
+  house = await openHouse()
+})
+afterAll(() => house.close())
+
+test('secrets that were replaced count for their grace time each, over a restart, until one rotation allows none', async () => {
+  let now = 0
+  const host = { ...systemHost, now: () => now }
+  const open = () => openInstallation({ database: house.database, host, log: createLog({ level: 'silent' }) })
+  const installation = await open()
+  const [first] = installation.secrets()
+  await installation.rotateSecret({ grace_seconds: 3600 })
+  const [second] = installation.secrets()
+  now = 1_800_000
+  await installation.rotateSecret({ grace_seconds: 3600 })
+  const [third] = installation.secrets()
+  expect((await open()).secrets()).toEqual([third, second, first])
+  now = 3_600_001
+  expect((await open()).secrets()).toEqual([third, second])
+  await installation.rotateSecret({ grace_seconds: 0 })
+  expect((await open()).secrets()).toHaveLength(1)
+})
