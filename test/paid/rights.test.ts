@@ -3,6 +3,7 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { readCatalogue } from '../../src/job/catalogue.ts'
 import { listJobAttempts } from '../../src/store/attempts.ts'
+import { isQuick } from '../quick.ts'
 import { type Till, openTill, priceUsd, requestOf, sceneOf } from './till.ts'
 import { assetOf, hour, minute } from './world.ts'
 
@@ -277,7 +278,7 @@ describe('a change by a key that may only submit', () => {
           expect(till.billedUsd()).toBeLessThanOrEqual(approved.usd + 1e-9)
         },
       ),
-      { seed: 20261126, numRuns: 15 },
+      { seed: 20261126, numRuns: isQuick ? 4 : 15 },
     )
   })
 })

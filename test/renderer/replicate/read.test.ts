@@ -1,5 +1,6 @@
 /** What is read, ended and listed: a lie here would lead to a second bill. */
 import { describe, expect, it } from 'vitest'
+import { isQuick } from '../../quick.ts'
 import type { ProviderRender } from '../../../src/renderer/provider.ts'
 import { createClock } from '../../clock.ts'
 import { longestBlock } from '../../longest-block.ts'
@@ -224,7 +225,7 @@ describe('a list', () => {
     })
   })
 
-  it('keeps of pages full of pictures no more than the marks in them', async () => {
+  it.skipIf(isQuick)('keeps of pages full of pictures no more than the marks in them', async () => {
     const picture = (start: string): string => `data:image/jpeg;${start};base64,${'A'.repeat(250_000)}`
     const results = [
       told({ id: ids[0], input: { image: picture(`attempt=${order.mark}`), last_frame: picture('n=2') } }),
