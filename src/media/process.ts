@@ -108,7 +108,7 @@ export function startMediaProcess({ program, host, execArgv = [] }: MediaProcess
     end = killed ?? crash(words, lastWords())
     ended.resolve(end)
   }
-  child.once('error', (cause) => {
+  child.on('error', (cause) => {
     if (child.pid === undefined)
       ended.resolve(
         (end = new MediaError('unusable', `No media process can be started: ${cause.message}`, { cause })),
