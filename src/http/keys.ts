@@ -1,7 +1,8 @@
 /** Keys, for those who may give them out. The text that lets in is in the answer that makes it, and nowhere else. */
 import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
 import type { KeyVerbs, NewKey } from '../coordinator/key-verbs.ts'
-import { type Key, prefixOf, scopes } from '../job/key.ts'
+import { type Key, prefixOf } from '../job/key.ts'
+import { scopes } from '../job/scope.ts'
 import { type BodyLimits, readJson, readOptionalJson } from './body.ts'
 import { jsonAnswer, jsonBody } from './describe.ts'
 import { holdsSecret } from './idempotency.ts'

@@ -1,5 +1,5 @@
 /** What can be refused, as one typed error a caller can tell apart by `code`. Only http/ turns codes into statuses. */
-import type { Scope } from './key.ts'
+import type { Scope } from './scope.ts'
 import { refusalReason } from './lifecycle.ts'
 
 export interface FieldProblem {

@@ -1,10 +1,7 @@
 /** A key lets a program or a person in: what it may do, and since when and until when. */
 import { z } from 'zod'
 import { checked } from './checked.ts'
-
-/** What a key may do; `admin` may do everything. */
-export const scopes = ['read', 'submit', 'approve', 'admin'] as const
-export type Scope = (typeof scopes)[number]
+import { type Scope, scopes } from './scope.ts'
 
 export interface Key {
   /** 12 hex digits, no secret: the part of the key that is shown again. */

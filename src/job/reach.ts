@@ -1,5 +1,6 @@
 /** Which jobs a key reaches: what its scopes and its client come to. */
-import type { Key, Scope } from './key.ts'
+import type { Key } from './key.ts'
+import type { Scope } from './scope.ts'
 
 /** The key that a request is sent with. A request without one, where none is needed, may do everything. */
 export type Actor = Pick<Key, 'id' | 'scopes' | 'clientId'>

@@ -1,4 +1,5 @@
-import { type Key, type Scope, scopes } from '../job/key.ts'
+import type { Key } from '../job/key.ts'
+import { type Scope, scopes } from '../job/scope.ts'
 import type { Reader, Row, Transaction } from './database.ts'
 import { bytes, bytesOrNull, number, numberOrNull, text, textOrNull } from './sql.ts'
 
