@@ -74,7 +74,7 @@ export function createEventStreams({ feed, host, log, limits }: EventStreamsOpti
   }
 
   return {
-    async open(query, caller, isLetIn = () => Promise.resolve(true)) {
+    async open(query, caller, isLetIn) {
       const streams = places.get(caller)?.size ?? 0
       if (streams >= limits.streamsPerCaller)
         throw tooMany(429, `${limits.streamsPerCaller} of yours are open, and no more can be. Share one`)
@@ -108,7 +108,7 @@ interface StreamParts {
   readonly heartbeatMs: number
   readonly place: Place
   readonly onEnd: () => void
-  readonly isLetIn: () => Promise<boolean>
+  readonly isLetIn: (() => Promise<boolean>) | undefined
 }
 
 function streamOf(
@@ -126,12 +126,12 @@ function streamOf(
   }
 
   /** Whatever else is sent: a stream that is never silent sends no heartbeat. */
-  const guard = async (): Promise<void> => {
+  const guard = async (isStillLetIn: () => Promise<boolean>): Promise<void> => {
     for (;;) {
       await host.sleep(heartbeatMs, ended.signal)
       if (ended.signal.aborted) return
       // A database that refuses says nothing about the key.
-      if (!(await isLetIn().catch(() => true))) return place.end?.()
+      if (!(await isStillLetIn().catch(() => true))) return place.end?.()
     }
   }
 
@@ -156,7 +156,7 @@ function streamOf(
           controller.close()
         }
         void beat(controller)
-        void guard()
+        if (isLetIn) void guard(isLetIn)
       },
       async pull(controller) {
         if (!isHeard) {

@@ -10,15 +10,11 @@ export interface Principal {
   readonly name: string
   /** Undefined where no key is needed: that may do everything. */
   readonly actor: Actor | undefined
-  /** Whether the same would be let in now: a key may have been revoked, rotated or expired since. */
-  readonly isLetIn: () => Promise<boolean>
+  /** Whether the same key would be let in now: it may have been revoked, rotated or expired since. */
+  readonly isLetIn?: () => Promise<boolean>
 }
 
-export const withoutKey: Principal = {
-  name: nameWithoutKey,
-  actor: undefined,
-  isLetIn: () => Promise.resolve(true),
-}
+export const withoutKey: Principal = { name: nameWithoutKey, actor: undefined }
 
 interface Bindings {
   readonly incoming?: { readonly socket?: { readonly remoteAddress?: string } }

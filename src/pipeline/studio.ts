@@ -25,7 +25,7 @@ export const imageLimits: MediaLimits = {
   cpuMs: 20_000,
 }
 
-/** What the picture of a header takes: it is not decoded. */
+/** What reading a picture's header takes: nothing is decoded. */
 export const headerBytes = 128 * 2 ** 20
 const masterBytes = 256 * 2 ** 20
 
