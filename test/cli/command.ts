@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { machineEnvironment } from '../environment.ts'
 
 const program = join(import.meta.dirname, '../../src/cli.ts')
 
@@ -21,7 +22,7 @@ export interface RunOptions {
 export function start(args: readonly string[], { cwd, env }: RunOptions = {}): ChildProcess {
   return spawn(process.execPath, [program, ...args], {
     cwd,
-    env: { ...process.env, ...env },
+    env: { ...machineEnvironment, ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
   })
 }

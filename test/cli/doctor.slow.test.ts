@@ -35,8 +35,7 @@ interface Check {
   readonly to_do: string | null
 }
 
-const cleared = ['REPLICATE_API_TOKEN', 'REPLICATE_BASE_URL', 'PUBLIC_BASE_URL', 'FFMPEG_PATH', 'MODELS_FILE']
-const standard = { ...Object.fromEntries(cleared.map((name) => [name, ''])), HOST: '127.0.0.1', PORT: '0' }
+const standard = { HOST: '127.0.0.1', PORT: '0' }
 
 async function examine(env: Readonly<Record<string, string>> = {}) {
   const { code, out, err } = await run(['doctor', '--json'], {

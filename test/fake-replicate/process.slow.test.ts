@@ -11,6 +11,7 @@ import { setTimeout } from 'node:timers/promises'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { FakeOptions } from '../../src/fake-replicate/provider.ts'
+import { machineEnvironment } from '../environment.ts'
 import { listen, watch } from '../media/source-clip.ts'
 import { type FakeReplicate, fakePath, startFakeReplicate } from './start.ts'
 
@@ -223,7 +224,7 @@ describe('the process', () => {
 
   it('ends on SIGTERM while a clip is made, and leaves no folder', async () => {
     const temporary = await mkdtemp(join(tmpdir(), 'fake-temporary-'))
-    const child = fork(fakePath, { env: { ...process.env, TMPDIR: temporary }, stdio: 'ignore' })
+    const child = fork(fakePath, { env: { ...machineEnvironment, TMPDIR: temporary }, stdio: 'ignore' })
     const [{ url }] = (await once(child, 'message')) as [{ url: string }]
     const { urls } = await json(
       fetch(`${url}/v1/models/somebody/model/predictions`, {

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { Entry } from '../../src/fake-replicate/ledger.ts'
 import type { FakeOptions } from '../../src/fake-replicate/provider.ts'
+import { machineEnvironment } from '../environment.ts'
 
 export interface FakeReplicate {
   readonly url: string
@@ -24,7 +25,7 @@ export async function startFakeReplicate(
   env: Readonly<Record<string, string>> = {},
 ): Promise<FakeReplicate> {
   const child: ChildProcess = spawn(process.execPath, [fakePath], {
-    env: { ...process.env, PORT: '0', FAKE_OPTIONS: JSON.stringify(options), ...env },
+    env: { ...machineEnvironment, PORT: '0', FAKE_OPTIONS: JSON.stringify(options), ...env },
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   })
   let said = ''

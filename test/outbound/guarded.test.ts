@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { type Server, createServer } from 'node:https'
 import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { networkInterfaces } from 'node:os'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { systemHost } from '../../src/host.ts'
 import { type Network, addressProblem, isReachable, readNetwork } from '../../src/job/web-address.ts'
 import { createGuardedFetch, createGuardedOutbound } from '../../src/outbound/guarded.ts'
@@ -274,12 +274,12 @@ describe('the guard', () => {
   it('takes no proxy from the environment', async () => {
     await using proxy = await openReceiver()
     await using receiver = await openReceiver()
-    const before = { ...process.env }
-    Object.assign(process.env, { HTTP_PROXY: proxy.url, http_proxy: proxy.url, NODE_USE_ENV_PROXY: '1' })
+    const proxied = { HTTP_PROXY: proxy.url, http_proxy: proxy.url, NODE_USE_ENV_PROXY: '1' }
+    for (const [name, value] of Object.entries(proxied)) vi.stubEnv(name, value)
     try {
       expect(await post(receiver.url, [network('127.0.0.1/32')])).toMatchObject({ kind: 'answered' })
     } finally {
-      process.env = before
+      vi.unstubAllEnvs()
     }
     expect(proxy.received).toHaveLength(0)
   })
