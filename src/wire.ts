@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { ArtifactStore } from './artifact/artifact.ts'
 import { openDiskArtifacts } from './artifact/disk.ts'
 import { type Config, ConfigError } from './config.ts'
+import { commandLine } from './command-name.ts'
 import { markOf } from './coordinator/accounts.ts'
 import type { RendererLimit } from './coordinator/admission-rules.ts'
 import { type Coordinator, createCoordinator } from './coordinator/coordinator.ts'
@@ -224,7 +225,7 @@ async function requireKey(
   const reached = publicBaseUrl === undefined ? '' : `, reached at ${publicBaseUrl}`
   throw new ConfigError(
     `Whoever reaches this server (HOST ${host}${named}${reached}) needs a key, and there is none that is valid in ${dataDir}. ` +
-      'Create one, with the same DATA_DIR: coordinator keys create --name ops --scopes admin. ' +
+      `Create one, with the same DATA_DIR: ${commandLine('keys create --name ops --scopes admin')}. ` +
       'On a machine where everybody may spend your money: REQUIRE_KEYS=false',
   )
 }

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { commandLine } from '../command-name.ts'
 import type { JobAnswer } from '../http/jobs.ts'
 import type { ApprovalRequest } from '../job/control-request.ts'
 import { printable } from '../printable.ts'
@@ -89,7 +90,7 @@ async function renderFilm(
 const tellKept = (folder: string): void =>
   void process.stderr.write(
     `\nWhat is paid for is kept, at Replicate for an hour. To go on where it ended:\n` +
-      `${printable(`  DATA_DIR=${folder} coordinator serve`)}\n`,
+      `${printable(`  DATA_DIR=${folder} ${commandLine('serve')}`)}\n`,
   )
 
 /** Resolves with the pictures' paths, in no order of a tour. */

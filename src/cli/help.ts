@@ -66,13 +66,12 @@ To look after it:
   keys                     who is let in: create, list, rotate, revoke
   secret rotate            sign addresses for providers with a new secret
 
-coordinator <command> --help tells more.
+coordinator <command> --help tells more, coordinator --version which it is.
 Exit codes: 0 done, 1 failed or refused, 2 asked for wrongly, 130 interrupted.`,
   demo: `Makes a film of sample pictures, or of your own photographs, with a server of
 its own that is started and stopped along the way.
 
 Usage: coordinator demo [photos...] [options]
-       npm run demo -- [photos...] [options]
 
   --replicate-fake         show the paid way with play money: a fake Replicate
                            on this machine renders and bills. The model is

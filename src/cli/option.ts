@@ -1,5 +1,6 @@
 /** What the commands take, and how it is checked. */
 import { type ParseArgsConfig, parseArgs } from 'node:util'
+import { commandLine } from '../command-name.ts'
 import { usageError } from './command-error.ts'
 
 export type Options = NonNullable<ParseArgsConfig['options']>
@@ -24,7 +25,7 @@ export function readOptions<const Given extends Options>(
     const [, unknown] = /^Unknown option '--([^']+)'/.exec(sentence) ?? []
     const meant = unknown === undefined ? undefined : nearest(unknown, Object.keys(options))
     const hint = meant === undefined ? '' : `. Did you mean --${meant}?`
-    throw usageError(`${sentence}${hint || `. coordinator ${command} --help tells what it takes`}`)
+    throw usageError(`${sentence}${hint || `. ${commandLine(`${command} --help`)} tells what it takes`}`)
   }
 }
 

@@ -223,7 +223,7 @@ test('what is paid for outlives the command, and a server goes on with it withou
   expect(await exited).toEqual([130, null])
   const [kept] = await leftovers()
   const data = join(temporary, kept!)
-  expect(errors).toContain(`DATA_DIR=${data} coordinator serve`)
+  expect(errors).toContain(`DATA_DIR=${data} npm run coordinator -- serve`)
 
   const server = await startServer(data, env)
   let job
