@@ -40,8 +40,8 @@ const days = z
 const plainHost = (text: string): string => {
   const inside = text.replace(/^\[(.*)\]$/, '$1')
   if (!isIPv6(inside)) return text
-  const address = `http://[${inside}]`
-  return URL.canParse(address) ? new URL(address).hostname.slice(1, -1) : inside
+  const url = `http://[${inside}]`
+  return URL.canParse(url) ? new URL(url).hostname.slice(1, -1) : inside
 }
 
 const hostAddress = z.string().min(1).transform(plainHost)

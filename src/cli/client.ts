@@ -9,7 +9,7 @@ export type { Client } from '../client/client.ts'
 /** What `createJob` and `estimateJob` take; what is in it is the server's to check. */
 export type Wish = Parameters<Client['createJob']>[0]
 
-/** A photograph of 100 MB takes a while, and an answer to anything else that takes longer won't come. */
+/** A large photograph is decoded before it is answered, after those of others; what takes longer won't come. */
 const timeoutMs = 120_000
 
 /** Everything ends when `signal` fires. */

@@ -36,8 +36,10 @@ import type { pruneRequest } from '../job/storage.ts'
 import type { endpointChange, endpointRequest } from '../job/webhook-request.ts'
 import { type CallOptions, type ClientOptions, type Request, createSender } from './send.ts'
 import { type EventsReset, type FollowOptions, follow } from './stream.ts'
+import type { Bytes } from './upload.ts'
+import { ended, waitForEnd } from './wait.ts'
 
-export { ApiError, type Problem } from './error.ts'
+export { ApiError, JobEndedError, type Problem } from './error.ts'
 export type {
   ApprovalRequest,
   AssetAnswer,
@@ -202,10 +204,7 @@ export interface Client {
   /** The answer, its bytes still to be read. */
   clip(jobId: number, sceneId: string, options?: CallOptions): Promise<Response>
 
-  uploadAsset(
-    photograph: Blob | ArrayBuffer | Uint8Array<ArrayBuffer>,
-    options?: CallOptions,
-  ): Promise<AssetAnswer>
+  uploadAsset(photograph: Bytes, options?: CallOptions): Promise<AssetAnswer>
   readAsset(assetId: string, options?: CallOptions): Promise<AssetAnswer>
   /** The answer, its bytes still to be read. */
   assetData(assetId: string, options?: CallOptions): Promise<Response>
@@ -223,6 +222,12 @@ export interface Client {
   ): AsyncGenerator<JobEvent, void, undefined>
   /** What happened to a job, and what happens; ends when the job has ended. */
   watchJob(jobId: number, options?: FollowOptions): AsyncGenerator<JobEvent, void, undefined>
+  /**
+   * Resolves with the job once it is completed, at once where it is. Waits on while it waits, also for an approval, and while
+   * the server is out of reach: `signal` ends that, such as `AbortSignal.timeout(3_600_000)`.
+   * @throws {JobEndedError} where it failed or was cancelled
+   */
+  waitFor(jobId: number, options?: CallOptions): Promise<JobAnswer>
   readHistory(jobId: number, query?: HistoryQuery, options?: CallOptions): Promise<HistoryAnswer>
 
   listWebhookEndpoints(
@@ -289,7 +294,6 @@ const deliveryAt = (id: string): string => `${api}/webhooks/deliveries/${encodeU
 const keyAt = (id: string): string => `${api}/keys/${encodeURIComponent(id)}`
 
 const endings: ReadonlySet<string> = new Set(['job_completed', 'job_failed', 'job_cancelled'])
-const ended: ReadonlySet<string> = new Set(['completed', 'failed', 'cancelled'] satisfies JobStatus[])
 
 const microsPerDollar = 1_000_000
 
@@ -377,6 +381,17 @@ export function createClient(options: ClientOptions): Client {
         if (endings.has(event.type) && ended.has((await readJob(jobId, following)).status)) return
       }
     },
+    waitFor: (jobId, call = {}) =>
+      waitForEnd(
+        () => readJob(jobId, call),
+        (signal) =>
+          follow(
+            sender,
+            { path: `${jobAt(jobId)}/events`, query: { type: [...endings].join(',') } },
+            { after: 0, signal },
+          ),
+        call,
+      ),
     readHistory: (jobId, query, call) => get(`${jobAt(jobId)}/history`, call, { ...query }),
 
     listWebhookEndpoints: (query, call) => get(`${api}/webhooks/endpoints`, call, { ...query }),

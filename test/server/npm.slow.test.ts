@@ -33,7 +33,7 @@ async function npm(args: readonly string[], cwd: string): Promise<Npm> {
   })
   const messages: string[] = []
   const { promise, resolve: listens, reject } = Promise.withResolvers<string>()
-  const lines = createInterface({ input: child.stdout! })
+  const lines = createInterface({ input: child.stdout })
   lines.on('line', (line) => {
     if (!line.startsWith('{')) return
     const { msg, url } = JSON.parse(line)
