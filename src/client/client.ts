@@ -5,7 +5,7 @@
 import type { z } from 'zod'
 import type { AssetAnswer } from '../http/assets.ts'
 import type { BatchAnswer } from '../http/batches.ts'
-import type { EventsAnswer, HistoryAnswer } from '../http/events.ts'
+import type { EventsAnswer, EventsTokenAnswer, HistoryAnswer } from '../http/events.ts'
 import type { CancelAnswer, RetryAnswer } from '../http/job-control.ts'
 import type { JobAnswer, JobsAnswer } from '../http/jobs.ts'
 import type { KeyAnswer, KeysAnswer, NewKeyAnswer } from '../http/keys.ts'
@@ -56,6 +56,7 @@ export type {
   EventType,
   EventsAnswer,
   EventsReset,
+  EventsTokenAnswer,
   FollowOptions,
   HistoryAnswer,
   JobAnswer,
@@ -216,6 +217,8 @@ export interface Client {
 
   /** A page of the events that are there, oldest first. */
   listEvents(query?: EventsQuery, options?: CallOptions): Promise<EventsAnswer>
+  /** For `EventSource` in a browser, which can send no key: what it sends as `?token=`. */
+  createEventsToken(options?: CallOptions): Promise<EventsTokenAnswer>
   /** What happens to all jobs from now on, or after an event; without an end, and back by itself where it left off. */
   events(
     options?: FollowOptions & { readonly types?: readonly EventType[] },
@@ -371,6 +374,7 @@ export function createClient(options: ClientOptions): Client {
 
     listEvents: ({ job_id, ...query } = {}, call) =>
       get(job_id === undefined ? `${api}/events` : `${jobAt(job_id)}/events`, call, query),
+    createEventsToken: (call) => post(`${api}/events/token`, undefined, call),
     events: ({ types, ...following } = {}) =>
       follow(sender, { path: `${api}/events`, query: { type: types?.join(',') } }, following),
     async *watchJob(jobId, following = {}) {
