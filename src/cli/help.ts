@@ -7,10 +7,12 @@ const filmHelp = `  --title <text>           shown over the first scene
   --transition <name>      fade (if not given), slide or cut
   --fit <name>             how a picture of another shape fills the frame:
                            crop (if not given), letterbox or blur
-  --type <name>            image_pairs: each picture passes into the next (two
-                           and more pictures, if not given), or property_photos:
-                           a scene for each picture, in the order of a visit;
-                           the room is told by the file's name
+  --type <name>            property_photos: a scene for each picture, in the
+                           order of a visit; the room is told by the file's
+                           name, such as kitchen.jpg (if not given, for one
+                           picture, and where most names tell a room). Or
+                           image_pairs: each picture passes into the next (if
+                           not given, for others)
   --model <name>           who renders: local, this machine (if not given), or a
                            paid model such as google/veo-3.1-fast, for which the
                            server needs REPLICATE_API_TOKEN
