@@ -54,7 +54,7 @@ async function run([name = '', ...args]: readonly string[], env = process.env): 
 }
 
 /** A help text, with the command as it has to be written here. */
-const asWritten = (text: string): string => text.replaceAll(/\bcoordinator (?=[a-z<])/g, commandLine(''))
+const asWritten = (text: string): string => text.replaceAll(/\bcoordinator (?=[a-z<-])/g, commandLine(''))
 
 function noCommand(name: string): CommandError {
   const meant = nearest(name, Object.keys(help))

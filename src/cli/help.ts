@@ -68,7 +68,8 @@ To look after it:
   keys                     who is let in: create, list, rotate, revoke
   secret rotate            sign addresses for providers with a new secret
 
-coordinator <command> --help tells more, coordinator --version which it is.
+coordinator <command> --help tells more,
+coordinator --version which version it is.
 Exit codes: 0 done, 1 failed or refused, 2 asked for wrongly, 130 interrupted.`,
   demo: `Makes a film of sample pictures, or of your own photographs, with a server of
 its own that is started and stopped along the way.

@@ -168,7 +168,7 @@ describe('what goes wrong is told in one line, with an exit code', () => {
     })
     expect(await run([])).toMatchObject({
       code: 2,
-      out: expect.stringContaining('Usage: coordinator <command>'),
+      out: expect.stringContaining('Usage: npm run coordinator -- <command>'),
     })
     expect((await run(['__proto__'])).code).toBe(2)
   })
