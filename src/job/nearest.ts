@@ -13,7 +13,9 @@ export function slipOf(given: string, names: readonly string[]): string | undefi
   if (names.includes(given) || given.length > longestName) return undefined
   const written = letters(given)
   return names
-    .map((name) => ({ name, known: letters(name), changes: changesBetween(written, letters(name)) }))
+    .map((name) => ({ name, known: letters(name) }))
+    .filter(({ known }) => Math.abs(known.length - written.length) <= mostChanges(known.length))
+    .map(({ name, known }) => ({ name, known, changes: changesBetween(written, known) }))
     .filter(
       ({ known, changes }) =>
         changes <= mostChanges(known.length) || (changes === 1 && isTransposed(written, known)),
