@@ -16,8 +16,8 @@ export interface StopOptions {
 const samePressMs = 500
 const lookMs = 500
 
-/** A script that leaves its program in the background: what goes on is meant to outlive its shell. */
-const isBackground = (script = ''): boolean => /(?<![&>])&(?![&>\d])/.test(script)
+/** Whether a script leaves its program in the background: what goes on is meant to outlive its shell. */
+export const isBackground = (script = ''): boolean => /(?<![&>])&(?![&>\d])/.test(script)
 
 export function onStopRequest({ signals, env, onStop, onImpatience }: StopOptions): void {
   let stoppedAt: number | undefined

@@ -194,6 +194,34 @@ describe.concurrent('a request whose answer is lost', () => {
   })
 })
 
+describe.concurrent('waiting for a job', () => {
+  const job = (status: string) => json({ job_id: 1, status, error: null })
+  const bad = () => json({ error: 'Unavailable' }, { status: 503 })
+
+  test('goes on while the server is out of reach, and without events', async () => {
+    const reads = [job('processing'), bad(), job('completed')]
+    const { client } = server((sent) =>
+      Promise.resolve(
+        sent.path.includes('/events?') ? stream([written(event(3, 'job_failed'))]) : reads.shift()!,
+      ),
+    )
+    expect(await client.waitFor(1)).toMatchObject({ status: 'completed' })
+    expect(reads).toEqual([])
+  })
+
+  test('is refused where its first look is, and where a later one is for good', async () => {
+    await expect(server(bad()).client.waitFor(1)).rejects.toMatchObject({ status: 503 })
+    const gone = json({ error: 'Job not found' }, { status: 404 })
+    const reads = [job('processing'), gone]
+    const { client } = server((sent) =>
+      Promise.resolve(
+        sent.path.includes('/events?') ? stream([written(event(3, 'job_failed'))]) : reads.shift()!,
+      ),
+    )
+    await expect(client.waitFor(1)).rejects.toMatchObject({ status: 404 })
+  })
+})
+
 const event = (id: number, type = 'job_progress'): JobEvent =>
   ({ id, type, topic: 'jobs:progress', job_id: 1, data: {}, inserted_at: '2026-01-01T00:00:00Z' }) as JobEvent
 const written = (one: JobEvent): string =>
