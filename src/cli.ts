@@ -8,19 +8,26 @@ import { help } from './cli/help.ts'
 import { oldNodeWords } from './cli/node-version.ts'
 import { nearest, readOptions } from './cli/option.ts'
 import { terminalOf } from './cli/progress.ts'
+import { commandLine } from './command-name.ts'
 import { printable, printableLines } from './printable.ts'
+import { onStopRequest } from './stop.ts'
 
 /** Resolves to the exit code. */
 async function run([name = '', ...args]: readonly string[], env = process.env): Promise<number> {
   if (name === '' || name === 'help' || name === '--help' || name === '-h') {
     const [about = ''] = args
     if (!Object.hasOwn(help, about)) throw noCommand(about)
-    process.stdout.write(`${help[about]}\n`)
+    process.stdout.write(`${asWritten(help[about]!)}\n`)
     return name === '' ? 2 : 0
+  }
+  if (name === 'version' || name === '--version' || name === '-v') {
+    const { packageVersion } = await import('./http/openapi.ts')
+    process.stdout.write(`${packageVersion()}\n`)
+    return 0
   }
   const text = Object.hasOwn(help, name) ? help[name] : undefined
   if (text !== undefined && args.some((arg) => arg === '--help' || arg === '-h')) {
-    process.stdout.write(`${text}\n`)
+    process.stdout.write(`${asWritten(text)}\n`)
     return 0
   }
   const old = oldNodeWords(process.versions.node)
@@ -29,7 +36,9 @@ async function run([name = '', ...args]: readonly string[], env = process.env): 
   if (name === 'serve') {
     const { positionals } = readOptions(name, args, {})
     if (positionals.length > 0)
-      throw usageError(`serve takes no "${positionals[0]}": coordinator serve --help tells its environment`)
+      throw usageError(
+        `serve takes no "${positionals[0]}": ${commandLine('serve --help')} tells its environment`,
+      )
     // It has signals and a log of its own; the other commands do without what it loads.
     const { serve } = await import('./main.ts')
     await serve(env).catch((error: unknown) => {
@@ -44,10 +53,13 @@ async function run([name = '', ...args]: readonly string[], env = process.env): 
   return runInterruptible(command, name, args, env)
 }
 
+/** A help text, with the command as it has to be written here. */
+const asWritten = (text: string): string => text.replaceAll(/\bcoordinator (?=[a-z<-])/g, commandLine(''))
+
 function noCommand(name: string): CommandError {
   const meant = nearest(name, Object.keys(help))
   return usageError(
-    `There is no command "${name}". ${meant ? `Did you mean ${meant}?` : 'coordinator --help lists them'}`,
+    `There is no command "${name}". ${meant ? `Did you mean ${meant}?` : `${commandLine('--help')} lists them`}`,
   )
 }
 
@@ -64,17 +76,16 @@ async function runInterruptible(
     exitCode = 141
     interrupted.abort()
   })
-  for (const [signal, code] of [
-    ['SIGINT', 130],
-    ['SIGTERM', 143],
-    ['SIGHUP', 129],
-  ] as const)
-    process.once(signal, () => {
-      exitCode = code
+  const codes = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129, 'the end of the parent process': 143 } as const
+  onStopRequest({
+    signals: ['SIGINT', 'SIGTERM', 'SIGHUP'],
+    env,
+    onStop(cause) {
+      exitCode = codes[cause]
       interrupted.abort()
-      // Whoever asks twice doesn't want to wait for the cleaning up.
-      process.once(signal, () => process.exit(code))
-    })
+    },
+    onImpatience: (signal) => process.exit(codes[signal]),
+  })
   try {
     await command.run({
       command: name,

@@ -1,5 +1,5 @@
 /** The environment, read and checked once: the only reader of process.env. */
-import { isIP, isIPv4 } from 'node:net'
+import { isIP, isIPv4, isIPv6 } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { isAbsolute, resolve } from 'node:path'
 import { z } from 'zod'
@@ -36,9 +36,24 @@ const days = z
   )
   .nullable()
 
+/** An IPv6 address in the one way that clients write it, also where it came in brackets, as in a URL. */
+const plainHost = (text: string): string => {
+  const inside = text.replace(/^\[(.*)\]$/, '$1')
+  if (!isIPv6(inside)) return text
+  const url = `http://[${inside}]`
+  return URL.canParse(url) ? new URL(url).hostname.slice(1, -1) : inside
+}
+
+const hostAddress = z.string().min(1).transform(plainHost)
+
 const environment = z.object({
   PORT: whole(0, 65_535).default(4000),
-  HOST: z.string().min(1).default('127.0.0.1'),
+  HOST: hostAddress
+    .refine(
+      (text) => isIP(text) !== 0 || isName(text),
+      'must be an address or a name of this machine, without a port, such as 127.0.0.1 or ::1',
+    )
+    .default('127.0.0.1'),
   DATA_DIR: z.string().min(1).default('./data'),
   FFMPEG_PATH: z.string().min(1).refine(isAbsolute, 'must be an absolute path').optional(),
   LOCAL_MAX_CONCURRENCY: whole(1, 256).optional(),
@@ -67,7 +82,7 @@ const environment = z.object({
     .optional(),
   ALLOWED_HOSTS: z
     .string()
-    .transform((text) => text.split(',').map((one) => one.trim()))
+    .transform((text) => text.split(',').map((one) => plainHost(one.trim())))
     .refine(
       (names) => names.every(isHostName),
       'must be host names without ports, such as films.example.com or .example.com, separated by commas',
@@ -106,6 +121,8 @@ const environment = z.object({
 
 /** A host name, an address, or a name with all names below it. */
 const hostName = /^(?:\*?\.)?[a-z\d_](?:[\w-]*[a-z\d_])?(?:\.[a-z\d_](?:[\w-]*[a-z\d_])?)*$/i
+
+const isName = (text: string): boolean => hostName.test(text) && text.length <= 255 && !/^\*?\./.test(text)
 
 const isHostName = (text: string): boolean =>
   text === '*' || isIP(text) !== 0 || (hostName.test(text) && text.length <= 255)

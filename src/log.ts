@@ -36,7 +36,7 @@ export function createLog({ level, pretty, destination }: LogOptions): Log {
  * them may stand what JSON makes of a line's end.
  */
 const secrets =
-  /(wck_|whsec_)[\w+/=-]+|(Bearer\s+)[^\s"'\\,]+|([?&]signature=)[\w%+/=-]+|(?<=^|[^a-z0-9]|\\[nrt])(r8_)\w+/gi
+  /(wck_|wce_|whsec_)[\w+/=-]+|(Bearer\s+)[^\s"'\\,]+|([?&]signature=)[\w%+/=-]+|(?<=^|[^a-z0-9]|\\[nrt])(r8_)\w+/gi
 
 /** The text without what lets somebody in, whoever wrote it there. */
 export const redacted = (text: string): string => text.replace(secrets, '$1$2$3$4[redacted]')

@@ -5,12 +5,13 @@ import { listen } from './http/server.ts'
 import { createLog, logLine } from './log.ts'
 import { ownerUmask } from './owner-only.ts'
 import { printable, printableLines } from './printable.ts'
+import { onStopRequest } from './stop.ts'
 import { openWorkflow } from './wire.ts'
 
 export async function serve(env: Readonly<Record<string, string | undefined>> = process.env): Promise<void> {
   process.umask(ownerUmask)
   try {
-    await serveUntil(stopRequested(), readConfig(env))
+    await serveUntil(stopRequested(env), readConfig(env))
   } finally {
     // The channel to a parent would keep this process alive.
     if (process.connected) process.disconnect()
@@ -36,13 +37,14 @@ async function serveUntil(stop: Promise<string>, config: Config): Promise<void> 
 }
 
 /** Resolves to what asked us to stop. A second signal doesn't wait for a clean end. */
-function stopRequested(): Promise<string> {
+function stopRequested(env: Readonly<Record<string, string | undefined>>): Promise<string> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const)
-      process.on(signal, () => {
-        resolve(signal)
-        process.once(signal, () => process.exit(130))
-      })
+    onStopRequest({
+      signals: ['SIGTERM', 'SIGINT'],
+      env,
+      onStop: resolve,
+      onImpatience: () => process.exit(130),
+    })
     if (process.connected) process.once('disconnect', () => resolve('the end of the parent process'))
   })
 }

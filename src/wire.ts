@@ -4,10 +4,12 @@ import { join } from 'node:path'
 import type { ArtifactStore } from './artifact/artifact.ts'
 import { openDiskArtifacts } from './artifact/disk.ts'
 import { type Config, ConfigError } from './config.ts'
+import { commandLine } from './command-name.ts'
 import { markOf } from './coordinator/accounts.ts'
 import type { RendererLimit } from './coordinator/admission-rules.ts'
 import { type Coordinator, createCoordinator } from './coordinator/coordinator.ts'
 import { type Installation, openInstallation } from './coordinator/installation.ts'
+import { type WaitFor, createWaitFor } from './coordinator/job-end.ts'
 import { type KeyVerbs, createKeyVerbs } from './coordinator/key-verbs.ts'
 import { type DiskRoom, createDiskRoom, isDiskFull } from './disk-full.ts'
 import { createEmbeddedEngine } from './engine/embedded.ts'
@@ -54,6 +56,7 @@ export interface Workflow {
   /** The events from a place in their log, and on as they come: nothing is missed. */
   readonly feed: Feed
   readonly artifacts: ArtifactStore
+  readonly waitFor: WaitFor
   /** Takes a photograph in. @throws {RefusedError} `asset_refused` */
   readonly takeAsset: TakeAsset
   /** Answers HTTP requests, with or without a port. */
@@ -91,7 +94,9 @@ export async function openWorkflow(
 ): Promise<Workflow> {
   await mkdir(config.dataDir, { recursive: true, mode: ownerFolder })
   const closing: (() => void | Promise<void>)[] = []
+  const closed = new AbortController()
   const close = async (): Promise<void> => {
+    closed.abort(new Error('The workflow was closed'))
     for (const end of closing.splice(0).toReversed()) await end()
   }
   try {
@@ -158,6 +163,7 @@ export async function openWorkflow(
       pubsub,
       feed,
       artifacts,
+      waitFor: createWaitFor({ readJob: coordinator.job, pubsub, closed: closed.signal }),
       takeAsset,
       app,
       facts: {
@@ -224,7 +230,7 @@ async function requireKey(
   const reached = publicBaseUrl === undefined ? '' : `, reached at ${publicBaseUrl}`
   throw new ConfigError(
     `Whoever reaches this server (HOST ${host}${named}${reached}) needs a key, and there is none that is valid in ${dataDir}. ` +
-      'Create one, with the same DATA_DIR: coordinator keys create --name ops --scopes admin. ' +
+      `Create one, with the same DATA_DIR: ${commandLine('keys create --name ops --scopes admin')}. ` +
       'On a machine where everybody may spend your money: REQUIRE_KEYS=false',
   )
 }

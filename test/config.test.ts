@@ -70,9 +70,24 @@ it('answers to more names, alone or with all names below them', () => {
 })
 
 it.each([
+  ['::1', '::1'],
+  ['[::1]', '::1'],
+  ['[::]', '::'],
+  ['2001:0DB8:0::1', '2001:db8::1'],
+  ['127.0.0.1', '127.0.0.1'],
+  ['localhost', 'localhost'],
+])('takes the address %s, also as a URL has it', (given, taken) => {
+  expect(readConfig({ HOST: given, ALLOWED_HOSTS: given })).toMatchObject({
+    host: taken,
+    allowedHosts: [taken],
+  })
+})
+
+it.each([
   [{}, false],
   [{ HOST: '127.8.0.1' }, false],
   [{ HOST: '::1' }, false],
+  [{ HOST: '[::1]' }, false],
   [{ HOST: 'localhost' }, false],
   [{ HOST: '0.0.0.0' }, true],
   [{ HOST: '::' }, true],
@@ -102,6 +117,10 @@ it.each([
   [{ REPLICATE_MAX_CONCURRENCY: '0' }, 'REPLICATE_MAX_CONCURRENCY must be at least 1'],
   [{ REPLICATE_WEBHOOK_SECRETS: 'secret' }, 'REPLICATE_WEBHOOK_SECRETS must be secrets'],
   [{ REQUIRE_KEYS: 'yes' }, 'REQUIRE_KEYS must be true or false'],
+  [{ HOST: '127.0.0.1:4000' }, 'HOST must be an address or a name of this machine, without a port'],
+  [{ HOST: '[::1]:4000' }, 'HOST must be an address'],
+  [{ HOST: 'http://localhost' }, 'HOST must be an address'],
+  [{ HOST: '*.example.com' }, 'HOST must be an address'],
   [{ ALLOWED_HOSTS: 'films.example:4000' }, 'ALLOWED_HOSTS must be host names without ports'],
   [{ ALLOWED_HOSTS: 'https://films.example' }, 'ALLOWED_HOSTS must be host names'],
   [{ ALLOWED_HOSTS: 'a.example,,b.example' }, 'ALLOWED_HOSTS must be host names'],

@@ -54,9 +54,13 @@ const refusal: string = await coordinator.approveJob(1).then(
   (error: unknown) => (error instanceof RefusedError ? error.refusal.code : 'unforeseen'),
 )
 const active: readonly { job_id: number }[] = await coordinator.activeJobs()
+const waited: string = await workflow.waitFor(1).then(
+  ({ status }) => status,
+  (error: unknown) => (error instanceof RefusedError ? error.refusal.code : 'unforeseen'),
+)
 const tasks: number = coordinator.processingTasks().length
 await workflow.close()
-console.log(JSON.stringify({ refusal, active, tasks, heard }))
+console.log(JSON.stringify({ refusal, waited, active, tasks, heard }))
 `,
   )
   writeFileSync(
@@ -78,6 +82,7 @@ console.log(JSON.stringify({ refusal, active, tasks, heard }))
   expect(compiled()).toBe('')
   expect(JSON.parse(run(process.execPath, ['embed.ts']))).toEqual({
     refusal: 'job_not_found',
+    waited: 'job_not_found',
     active: [],
     tasks: 0,
     heard: [],

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline/promises'
 import { text } from 'node:stream/consumers'
+import { commandLine } from '../command-name.ts'
 import { escaped, printable } from '../printable.ts'
 import { type Client, type Wish, connect } from './client.ts'
 import { CommandError, usageError } from './command-error.ts'
@@ -86,7 +87,9 @@ export const approvalCommand = (
   url: string,
   revision?: number,
 ): string =>
-  `coordinator approve ${jobId}${revisionOption(revision)}${toApprove === null ? ' --accept-unknown-cost' : ''}${atUrl(url)}`
+  commandLine(
+    `approve ${jobId}${revisionOption(revision)}${toApprove === null ? ' --accept-unknown-cost' : ''}${atUrl(url)}`,
+  )
 
 /** Whether there is a person who could answer. */
 export const canAsk = ({ terminal }: CommandContext): boolean => process.stdin.isTTY && terminal.out.isTTY

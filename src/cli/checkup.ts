@@ -4,6 +4,7 @@ import { access, lstat, mkdtemp, open, readdir, rm, stat, statfs } from 'node:fs
 import { createServer } from 'node:net'
 import { availableParallelism, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { commandLine } from '../command-name.ts'
 import { type Config, readConfig } from '../config.ts'
 import { createKeyVerbs } from '../coordinator/key-verbs.ts'
 import { isDiskFull } from '../disk-full.ts'
@@ -281,7 +282,7 @@ export async function checkDoor(
   if (keysRequired && hasKey === false)
     return problem(
       `Keys are needed, and there is none: serve would not start`,
-      'Make one, with the same DATA_DIR: coordinator keys create --name ops --scopes admin',
+      `Make one, with the same DATA_DIR: ${commandLine('keys create --name ops --scopes admin')}`,
     )
   const trouble = server === undefined && port !== 0 ? await listenTrouble(host, port) : undefined
   if (trouble !== undefined) return trouble

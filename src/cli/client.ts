@@ -1,5 +1,6 @@
 /** The package's own client as the commands use it: what goes wrong is told in one line, in the server's words. */
 import { openAsBlob } from 'node:fs'
+import { commandLine } from '../command-name.ts'
 import { ApiError, type AssetAnswer, type Client, createClient } from '../client/client.ts'
 import { CommandError } from './command-error.ts'
 
@@ -8,7 +9,7 @@ export type { Client } from '../client/client.ts'
 /** What `createJob` and `estimateJob` take; what is in it is the server's to check. */
 export type Wish = Parameters<Client['createJob']>[0]
 
-/** A photograph of 100 MB takes a while, and an answer to anything else that takes longer won't come. */
+/** A large photograph is decoded before it is answered, after those of others; what takes longer won't come. */
 const timeoutMs = 120_000
 
 /** Everything ends when `signal` fires. */
@@ -44,7 +45,7 @@ export async function uploadFile(client: Client, path: string): Promise<AssetAns
 export class UnreachableError extends CommandError {
   constructor(url: string, cause: unknown) {
     super(
-      `Cannot reach ${url} (${whyOf(cause)}). Is the server running? Start it with: coordinator serve (npm start)`,
+      `Cannot reach ${url} (${whyOf(cause)}). Is the server running? Start it with: ${commandLine('serve')}`,
       1,
       { cause },
     )

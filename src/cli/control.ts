@@ -1,4 +1,5 @@
 /** What is done with jobs that are there: let spend, ended, tried again, changed, let rest. */
+import { commandLine } from '../command-name.ts'
 import {
   ApiError,
   type ApprovalRequest,
@@ -104,7 +105,7 @@ export const cancel: Command = command(whyOptions, async (context, { values, pos
       : `${spent === null ? 'An unknown sum' : spokenCost(spent)} stays charged`,
     ...(reserved > 0
       ? [
-          `${spokenCost(reserved)} may still be, until the provider has ended what runs: coordinator show ${id}${atUrl(values.url)} tells`,
+          `${spokenCost(reserved)} may still be, until the provider has ended what runs: ${commandLine(`show ${id}${atUrl(values.url)}`)} tells`,
         ]
       : []),
   )
@@ -172,7 +173,7 @@ async function approveMore(client: Client, more: More, context: CommandContext):
   const [said = ''] = error instanceof ApiError ? (error.body.reason ?? '').split(': ') : []
   if (json || !canAsk(context))
     throw new CommandError(
-      `${said}. To allow that: coordinator retry ${id} --max-cost ${total}${revisionOption(revisionIn(error).revision)}${atUrl(url)}`,
+      `${said}. To allow that: ${commandLine(`retry ${id} --max-cost ${total}${revisionOption(revisionIn(error).revision)}${atUrl(url)}`)}`,
       1,
       {
         cause: error,
@@ -257,7 +258,7 @@ export const resume: Command = command(resumeOptions, async (context, { values, 
   const isHeld = renderer !== undefined && answer.paused !== null
   print(
     context,
-    `${renderer ?? 'Everything'} goes on${isHeld ? ', once everything does: coordinator resume' : ''}`,
+    `${renderer ?? 'Everything'} goes on${isHeld ? `, once everything does: ${commandLine('resume')}` : ''}`,
   )
 })
 

@@ -4,9 +4,11 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { commandLine } from '../command-name.ts'
 import type { JobAnswer } from '../http/jobs.ts'
 import type { ApprovalRequest } from '../job/control-request.ts'
 import { printable } from '../printable.ts'
+import type { Drawing } from '../sample/sample.ts'
 import { canAsk, confirm, print, printJsonLine } from './asking.ts'
 import { type Client, connect } from './client.ts'
 import { CommandError, usageError } from './command-error.ts'
@@ -15,7 +17,7 @@ import { type Read, filmOptions } from './option.ts'
 import { type Output, chooseOutput, saveFilm } from './output.ts'
 import { type Bill, type OwnReplicate, startOwnReplicate } from './own-replicate.ts'
 import { type OwnServer, startOwnServer } from './own-server.ts'
-import { createDisplay, followJob } from './progress.ts'
+import { type Step, createDisplay, createStep, followJob } from './progress.ts'
 import { checkReadable, filmRequest, uploadPhotos } from './request.ts'
 import { planLines, planOfJob } from './view.ts'
 import { count, spokenCost, spokenDuration, spokenLength, spokenSize } from './words.ts'
@@ -58,16 +60,17 @@ async function renderFilm(
   let replicate: OwnReplicate | undefined
   try {
     const say = (...lines: string[]): void => void (values.json || print(context, ...lines))
+    using step = createStep(context.terminal, { silent: values.json })
     if (isPlay) replicate = await startOwnReplicate(folder, env)
     // Drawn while the server starts.
-    const drawn = positionals.length > 0 ? Promise.resolve(positionals) : samplePhotos(folder, say, signal)
+    const drawn =
+      positionals.length > 0 ? Promise.resolve(positionals) : samplePhotos(folder, { say, step, signal })
     drawn.catch(() => {})
     server = await startOwnServer(folder, { ...env, ...replicate?.serverEnv }, { isReached: isPlay })
     const client = connect(server.url, signal)
     const photos = await drawn
-    const type = values.type ?? (positionals.length > 0 ? undefined : 'property_photos')
     const model = values.model ?? (isPlay ? playModel : undefined)
-    const wishes = { ...values, type, model, isPlay, stake, say, ...context }
+    const wishes = { ...values, model, isPlay, stake, say, step, ...context }
     const making = makeFilm(client, photos, output, wishes)
     const job = await Promise.race([making, server.died, ...(replicate ? [replicate.died] : [])])
     stake.isPaid = false
@@ -89,17 +92,22 @@ async function renderFilm(
 const tellKept = (folder: string): void =>
   void process.stderr.write(
     `\nWhat is paid for is kept, at Replicate for an hour. To go on where it ended:\n` +
-      `${printable(`  DATA_DIR=${folder} coordinator serve`)}\n`,
+      `${printable(`  DATA_DIR=${folder} ${commandLine('serve')}`)}\n`,
   )
 
 /** Resolves with the pictures' paths, in no order of a tour. */
-async function samplePhotos(folder: string, say: Wishes['say'], signal: AbortSignal): Promise<string[]> {
+async function samplePhotos(
+  folder: string,
+  { say, step, signal }: Pick<Wishes, 'say' | 'step' | 'signal'>,
+): Promise<string[]> {
   say('', '  No photographs given: making sample pictures of a house')
   const module = fileURLToPath(new URL(`../sample/main${extname(import.meta.url)}`, import.meta.url))
   const child = fork(module, [folder], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], signal })
   return new Promise((resolve, reject) => {
-    child.once('message', (paths) => {
-      if (Array.isArray(paths)) resolve(paths.map(String))
+    child.on('message', (told: { readonly drawing?: Drawing; readonly paths?: readonly string[] }) => {
+      const { drawing, paths } = told
+      if (drawing) step.say(`Drawing ${drawing.file} (${drawing.number} of ${drawing.of})`)
+      if (paths) resolve([...paths])
     })
     child.once('error', reject)
     child.once('exit', (code, end) =>
@@ -107,6 +115,12 @@ async function samplePhotos(folder: string, say: Wishes['say'], signal: AbortSig
     )
   })
 }
+
+/** What became of pictures for which nobody chose. */
+const filmWords = {
+  property_photos: '  Named by rooms: shown in the order of a visit (or --type image_pairs)',
+  image_pairs: '  Each passes into the next (or --type property_photos: a scene for each)',
+} as const
 
 type Wishes = Parameters<typeof filmRequest>[1] &
   CommandContext & {
@@ -116,6 +130,7 @@ type Wishes = Parameters<typeof filmRequest>[1] &
     /** Whether real money may have been spent on what is not saved yet. */
     readonly stake: { isPaid: boolean }
     readonly say: (...lines: string[]) => void
+    readonly step: Step
   }
 
 async function makeFilm(
@@ -124,10 +139,15 @@ async function makeFilm(
   output: Output,
   wishes: Wishes,
 ): Promise<JobAnswer> {
-  const { say, signal, terminal, stake, isPlay } = wishes
-  const { assets, fileOf } = await uploadPhotos(client, photos)
-  say('', `  ${count(assets.length, 'picture')} uploaded`)
-  const planned = await client.createJob(filmRequest(assets, wishes))
+  const { say, step, signal, terminal, stake, isPlay } = wishes
+  const { assets, fileOf } = await uploadPhotos(client, photos, (file, number) =>
+    step.say(`Uploading ${file} (${number} of ${photos.length})`),
+  )
+  step.clear()
+  const request = filmRequest(assets, wishes)
+  const isChosenHere = wishes.type === undefined && assets.length > 1
+  say('', `  ${count(assets.length, 'picture')} uploaded`, ...(isChosenHere ? [filmWords[request.type]] : []))
+  const planned = await client.createJob(request)
   const list = terminal.live && planned.estimated_cost === 0 ? 'no list' : 'list'
   say(...planLines(planOfJob(planned), fileOf, terminal.screen(), list))
   const approval = await approveCost(planned, wishes)

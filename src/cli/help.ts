@@ -7,10 +7,12 @@ const filmHelp = `  --title <text>           shown over the first scene
   --transition <name>      fade (if not given), slide or cut
   --fit <name>             how a picture of another shape fills the frame:
                            crop (if not given), letterbox or blur
-  --type <name>            image_pairs: each picture passes into the next (two
-                           and more pictures, if not given), or property_photos:
-                           a scene for each picture, in the order of a visit;
-                           the room is told by the file's name
+  --type <name>            property_photos: a scene for each picture, in the
+                           order of a visit; the room is told by the file's
+                           name, such as kitchen.jpg (if not given, for one
+                           picture, and where most names tell a room). Or
+                           image_pairs: each picture passes into the next (if
+                           not given, for others)
   --model <name>           who renders: local, this machine (if not given), or a
                            paid model such as google/veo-3.1-fast, for which the
                            server needs REPLICATE_API_TOKEN
@@ -66,13 +68,13 @@ To look after it:
   keys                     who is let in: create, list, rotate, revoke
   secret rotate            sign addresses for providers with a new secret
 
-coordinator <command> --help tells more.
+coordinator <command> --help tells more,
+coordinator --version which version it is.
 Exit codes: 0 done, 1 failed or refused, 2 asked for wrongly, 130 interrupted.`,
   demo: `Makes a film of sample pictures, or of your own photographs, with a server of
 its own that is started and stopped along the way.
 
 Usage: coordinator demo [photos...] [options]
-       npm run demo -- [photos...] [options]
 
   --replicate-fake         show the paid way with play money: a fake Replicate
                            on this machine renders and bills. The model is

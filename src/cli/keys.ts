@@ -1,4 +1,5 @@
 /** The command that says who is let in: at a server that runs, or in the data folder of one that doesn't. */
+import { commandLine } from '../command-name.ts'
 import { systemHost } from '../host.ts'
 import { type KeyAnswer, type KeysAnswer, type NewKeyAnswer, keyAnswer, newKeyAnswer } from '../http/keys.ts'
 import type { Client } from './client.ts'
@@ -99,7 +100,8 @@ const deeds: Readonly<Record<string, Deed>> = {
 async function keyNamed(place: KeyPlace, name: string): Promise<KeyAnswer> {
   const { keys: all } = await place.keys()
   const found = all.find((key) => key.name === name) ?? all.find((key) => key.id === name)
-  if (!found) throw new CommandError(`There is no key "${name}". coordinator keys list tells which there are`)
+  if (!found)
+    throw new CommandError(`There is no key "${name}". ${commandLine('keys list')} tells which there are`)
   return found
 }
 
@@ -114,7 +116,7 @@ const keyRow = (name: string, prefix: string, scopes: string, used: string, stat
 
 function keyLines({ keys: all }: KeysAnswer): string[] {
   if (all.length === 0)
-    return ['There are no keys: coordinator keys create --name ops --scopes admin makes one']
+    return [`There are no keys: ${commandLine('keys create --name ops --scopes admin')} makes one`]
   return [
     keyRow('NAME', 'BEGINS WITH', 'MAY', 'LAST USED (UTC)', 'STATE'),
     ...all.map((key) =>

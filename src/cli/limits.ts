@@ -1,4 +1,5 @@
 /** The command about what may go on at once. */
+import { commandLine } from '../command-name.ts'
 import type { LimitsAnswer } from '../client/client.ts'
 import { clientFor, noMore, print, printJson, remoteOptions } from './asking.ts'
 import { usageError } from './command-error.ts'
@@ -35,7 +36,7 @@ function changeOf(values: Read<typeof limitOptions>['values']) {
   })
   const isOfRenderer = Object.keys(ofRenderer).length > 0
   if (isOfRenderer && renderer === undefined)
-    throw usageError('--renderer must say whose limit that is: coordinator limits lists them')
+    throw usageError(`--renderer must say whose limit that is: ${commandLine('limits')} lists them`)
   if (!isOfRenderer && renderer !== undefined)
     throw usageError('--renderer needs one of --max-concurrency, --start-delay and --starts-per-minute')
   return given({

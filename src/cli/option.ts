@@ -1,5 +1,7 @@
 /** What the commands take, and how it is checked. */
 import { type ParseArgsConfig, parseArgs } from 'node:util'
+import { commandLine } from '../command-name.ts'
+import { changesBetween } from '../job/nearest.ts'
 import { usageError } from './command-error.ts'
 
 export type Options = NonNullable<ParseArgsConfig['options']>
@@ -24,7 +26,7 @@ export function readOptions<const Given extends Options>(
     const [, unknown] = /^Unknown option '--([^']+)'/.exec(sentence) ?? []
     const meant = unknown === undefined ? undefined : nearest(unknown, Object.keys(options))
     const hint = meant === undefined ? '' : `. Did you mean --${meant}?`
-    throw usageError(`${sentence}${hint || `. coordinator ${command} --help tells what it takes`}`)
+    throw usageError(`${sentence}${hint || `. ${commandLine(`${command} --help`)} tells what it takes`}`)
   }
 }
 
@@ -37,24 +39,6 @@ export function nearest(given: string, names: readonly string[]): string | undef
     .map((name) => ({ name, changes: changesBetween(given, name) }))
     .filter(({ changes }) => changes <= most)
     .toSorted((a, b) => a.changes - b.changes)[0]?.name
-}
-
-/** How many letters are to be put in, taken out or replaced. */
-function changesBetween(from: string, to: string): number {
-  let above = Array.from({ length: to.length + 1 }, (_, index) => index)
-  for (let row = 0; row < from.length; row++) {
-    const line = [row + 1]
-    for (let column = 1; column <= to.length; column++)
-      line.push(
-        Math.min(
-          above[column]! + 1,
-          line[column - 1]! + 1,
-          above[column - 1]! + (from[row] === to[column - 1] ? 0 : 1),
-        ),
-      )
-    above = line
-  }
-  return above[to.length]!
 }
 
 /** How a film is made: for demo, render and submit. */

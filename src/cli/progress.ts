@@ -144,6 +144,26 @@ export function createDisplay(
   return terminal.live ? liveDisplay(terminal, fileOf) : plainDisplay(terminal, fileOf)
 }
 
+/** One line that says what is done just now, where lines may be drawn anew; elsewhere nothing is said. */
+export interface Step extends Disposable {
+  say(words: string): void
+  /** Makes room for lines that stay. */
+  clear(): void
+}
+
+export function createStep(
+  { out, live, shown }: Terminal,
+  { silent = false }: { readonly silent?: boolean } = {},
+): Step {
+  if (silent || !live) return { say() {}, clear() {}, [Symbol.dispose]() {} }
+  const draw = createLogUpdate(out)
+  const clear = (): void => {
+    draw.clear()
+    draw.done()
+  }
+  return { say: (words) => draw(shown(`  ${words}`)), clear, [Symbol.dispose]: clear }
+}
+
 const frameMs = 80
 /** The share of the way that a bar goes in a frame: polls are seldom, and bars should not jump. */
 const easing = 0.3

@@ -1,4 +1,5 @@
 /** The commands that ask a running server for films. */
+import { commandLine } from '../command-name.ts'
 import {
   approvalCommand,
   atUrl,
@@ -194,7 +195,8 @@ export const watch: Command = command(remoteOptions, async (context, { values, p
   if (values.json) printJson(context, job)
   if (job.status !== 'completed')
     throw new CommandError(`Job ${id} ${job.status}: ${job.error?.reason ?? 'no reason given'}`)
-  if (!values.json) print(context, '', `Job ${id} is done: coordinator download ${id}${atUrl(values.url)}`)
+  if (!values.json)
+    print(context, '', `Job ${id} is done: ${commandLine(`download ${id}${atUrl(values.url)}`)}`)
 })
 
 const downloadOptions = {

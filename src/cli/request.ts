@@ -23,9 +23,18 @@ export interface Uploaded {
   readonly fileOf: ReadonlyMap<string, string>
 }
 
-export async function uploadPhotos(client: Client, photos: readonly string[]): Promise<Uploaded> {
+/** `onUpload`: called before each, with its file's name and which it is, from 1. */
+export async function uploadPhotos(
+  client: Client,
+  photos: readonly string[],
+  onUpload: (file: string, number: number) => void = () => {},
+): Promise<Uploaded> {
   const assets = []
-  for (const photo of photos) assets.push({ id: (await uploadFile(client, photo)).id, file: basename(photo) })
+  for (const [index, photo] of photos.entries()) {
+    const file = basename(photo)
+    onUpload(file, index + 1)
+    assets.push({ id: (await uploadFile(client, photo)).id, file })
+  }
   return { assets, fileOf: new Map(assets.map(({ id, file }) => [id, file])) }
 }
 
@@ -33,8 +42,7 @@ export function filmRequest(
   assets: Uploaded['assets'],
   options: FilmOptions & { readonly name?: string | undefined },
 ): Wish {
-  // One picture can't pass into another.
-  const type = options.type ?? (assets.length === 1 ? 'property_photos' : 'image_pairs')
+  const type = options.type ?? (areRooms(assets.map(({ file }) => file)) ? 'property_photos' : 'image_pairs')
   const pictures =
     type === 'property_photos'
       ? { photos: assets.map(({ id, file }) => ({ asset_id: id, ...roomOf(file) })) }
@@ -50,6 +58,10 @@ export function filmRequest(
 }
 
 const rankOfUnknown = roomRank(undefined)
+
+/** Whether the names of most tell a room; one picture can't pass into another, whatever it shows. */
+const areRooms = (files: readonly string[]): boolean =>
+  files.length === 1 || files.filter((file) => roomOf(file).room !== undefined).length > files.length / 2
 
 /** `02-living_room.jpg` shows the living room; `IMG_2041.jpg` shows nobody knows what. */
 function roomOf(file: string): { readonly room?: string } {

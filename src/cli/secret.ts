@@ -1,4 +1,5 @@
 /** The command that replaces the secret with which the addresses that providers get are signed. */
+import { commandLine } from '../command-name.ts'
 import { rotationAnswer } from '../http/secret.ts'
 import { print, printJson } from './asking.ts'
 import { usageError } from './command-error.ts'
@@ -11,7 +12,7 @@ const secretOptions = { ...placeOptions, grace: { type: 'string' } } as const
 
 export const secret: Command = command(secretOptions, async (context, { values, positionals }) => {
   if (positionals.length !== 1 || positionals[0] !== 'rotate')
-    throw usageError('secret needs one verb: coordinator secret rotate')
+    throw usageError(`secret needs one verb: ${commandLine('secret rotate')}`)
   const request = given({ grace_seconds: graceSecondsOf(numberOf('grace', values.grace)) })
   const { answer, where } = await inPlace(values, context, {
     atServer: async (client, url) => ({ answer: await client.rotateSecret(request), where: url }),

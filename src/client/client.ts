@@ -5,7 +5,7 @@
 import type { z } from 'zod'
 import type { AssetAnswer } from '../http/assets.ts'
 import type { BatchAnswer } from '../http/batches.ts'
-import type { EventsAnswer, HistoryAnswer } from '../http/events.ts'
+import type { EventsAnswer, EventsTokenAnswer, HistoryAnswer } from '../http/events.ts'
 import type { CancelAnswer, RetryAnswer } from '../http/job-control.ts'
 import type { JobAnswer, JobsAnswer } from '../http/jobs.ts'
 import type { KeyAnswer, KeysAnswer, NewKeyAnswer } from '../http/keys.ts'
@@ -36,8 +36,10 @@ import type { pruneRequest } from '../job/storage.ts'
 import type { endpointChange, endpointRequest } from '../job/webhook-request.ts'
 import { type CallOptions, type ClientOptions, type Request, createSender } from './send.ts'
 import { type EventsReset, type FollowOptions, follow } from './stream.ts'
+import type { Bytes } from './upload.ts'
+import { ended, waitForEnd } from './wait.ts'
 
-export { ApiError, type Problem } from './error.ts'
+export { ApiError, JobEndedError, type Problem } from './error.ts'
 export type {
   ApprovalRequest,
   AssetAnswer,
@@ -54,6 +56,7 @@ export type {
   EventType,
   EventsAnswer,
   EventsReset,
+  EventsTokenAnswer,
   FollowOptions,
   HistoryAnswer,
   JobAnswer,
@@ -202,10 +205,7 @@ export interface Client {
   /** The answer, its bytes still to be read. */
   clip(jobId: number, sceneId: string, options?: CallOptions): Promise<Response>
 
-  uploadAsset(
-    photograph: Blob | ArrayBuffer | Uint8Array<ArrayBuffer>,
-    options?: CallOptions,
-  ): Promise<AssetAnswer>
+  uploadAsset(photograph: Bytes, options?: CallOptions): Promise<AssetAnswer>
   readAsset(assetId: string, options?: CallOptions): Promise<AssetAnswer>
   /** The answer, its bytes still to be read. */
   assetData(assetId: string, options?: CallOptions): Promise<Response>
@@ -217,12 +217,20 @@ export interface Client {
 
   /** A page of the events that are there, oldest first. */
   listEvents(query?: EventsQuery, options?: CallOptions): Promise<EventsAnswer>
+  /** For `EventSource` in a browser, which can send no key: what it sends as `?token=`. */
+  createEventsToken(options?: CallOptions): Promise<EventsTokenAnswer>
   /** What happens to all jobs from now on, or after an event; without an end, and back by itself where it left off. */
   events(
     options?: FollowOptions & { readonly types?: readonly EventType[] },
   ): AsyncGenerator<JobEvent, void, undefined>
   /** What happened to a job, and what happens; ends when the job has ended. */
   watchJob(jobId: number, options?: FollowOptions): AsyncGenerator<JobEvent, void, undefined>
+  /**
+   * Resolves with the job once it is completed, at once where it is. Waits on while it waits, also for an approval, and while
+   * the server is out of reach: `signal` ends that, such as `AbortSignal.timeout(3_600_000)`.
+   * @throws {JobEndedError} where it failed or was cancelled
+   */
+  waitFor(jobId: number, options?: CallOptions): Promise<JobAnswer>
   readHistory(jobId: number, query?: HistoryQuery, options?: CallOptions): Promise<HistoryAnswer>
 
   listWebhookEndpoints(
@@ -289,7 +297,6 @@ const deliveryAt = (id: string): string => `${api}/webhooks/deliveries/${encodeU
 const keyAt = (id: string): string => `${api}/keys/${encodeURIComponent(id)}`
 
 const endings: ReadonlySet<string> = new Set(['job_completed', 'job_failed', 'job_cancelled'])
-const ended: ReadonlySet<string> = new Set(['completed', 'failed', 'cancelled'] satisfies JobStatus[])
 
 const microsPerDollar = 1_000_000
 
@@ -367,6 +374,7 @@ export function createClient(options: ClientOptions): Client {
 
     listEvents: ({ job_id, ...query } = {}, call) =>
       get(job_id === undefined ? `${api}/events` : `${jobAt(job_id)}/events`, call, query),
+    createEventsToken: (call) => post(`${api}/events/token`, undefined, call),
     events: ({ types, ...following } = {}) =>
       follow(sender, { path: `${api}/events`, query: { type: types?.join(',') } }, following),
     async *watchJob(jobId, following = {}) {
@@ -377,6 +385,17 @@ export function createClient(options: ClientOptions): Client {
         if (endings.has(event.type) && ended.has((await readJob(jobId, following)).status)) return
       }
     },
+    waitFor: (jobId, call = {}) =>
+      waitForEnd(
+        () => readJob(jobId, call),
+        (signal) =>
+          follow(
+            sender,
+            { path: `${jobAt(jobId)}/events`, query: { type: [...endings].join(',') } },
+            { after: 0, signal },
+          ),
+        call,
+      ),
     readHistory: (jobId, query, call) => get(`${jobAt(jobId)}/history`, call, { ...query }),
 
     listWebhookEndpoints: (query, call) => get(`${api}/webhooks/endpoints`, call, { ...query }),

@@ -1,3 +1,5 @@
+import type { JobAnswer } from '../http/jobs.ts'
+
 /** What the server says went wrong: `error` in a few words, `reason` what to do about it, further members say where. */
 export interface Problem {
   readonly error: string
@@ -19,6 +21,20 @@ export class ApiError extends Error {
     this.body = body
   }
 }
+
+/** A job that was waited for ended otherwise than completed. */
+export class JobEndedError extends Error {
+  /** As it was found: `status` is `failed` or `cancelled`, `error` tells why. */
+  readonly job: JobAnswer
+  constructor(job: JobAnswer) {
+    super(`Job ${job.job_id} ${endWords(job)}`)
+    this.name = 'JobEndedError'
+    this.job = job
+  }
+}
+
+const endWords = ({ status, error }: JobAnswer): string =>
+  status === 'failed' ? `failed: ${error?.reason ?? 'no reason given'}` : 'was cancelled'
 
 /** An answer that is no success, as an error; one that is not in the server's words may be a proxy's. */
 export async function errorOf(response: Response): Promise<ApiError> {

@@ -1,14 +1,15 @@
 /** One request after the other: with a deadline, and again where the network failed and it can do no harm. */
-import { errorOf } from './error.ts'
+import { ApiError, errorOf } from './error.ts'
+import { type Bytes, bodyOf, lengthHeader } from './upload.ts'
 
 export interface ClientOptions {
-  /** Where the server is, such as `http://127.0.0.1:4000`. */
+  /** Where the server is, such as `http://127.0.0.1:4000`; its path is kept, as in `https://example.com/films`. */
   readonly url: string
   /** Sent as `Authorization: Bearer`. */
   readonly key?: string
   /** Another `fetch` than the platform's. */
   readonly fetch?: typeof fetch
-  /** How long an answer may take, ms; of bytes, until they begin to come. */
+  /** How long an answer may take, ms; of bytes, until they begin to come. Of an upload, from when its last bytes were sent. */
   readonly timeoutMs?: number
 }
 
@@ -23,7 +24,7 @@ export interface Request {
   /** Sent as JSON. */
   readonly json?: unknown
   /** Sent as it is. */
-  readonly bytes?: Blob | ArrayBuffer | Uint8Array<ArrayBuffer>
+  readonly bytes?: Bytes
   readonly headers?: Readonly<Record<string, string>>
 }
 
@@ -58,10 +59,14 @@ export function createSender({
       ...(key !== undefined && { authorization: `Bearer ${key}` }),
       ...(idempotencyKey !== undefined && { 'idempotency-key': idempotencyKey }),
       ...(json !== undefined && { 'content-type': 'application/json' }),
+      ...(bytes !== undefined && lengthHeader(bytes)),
       ...request.headers,
     }
-    const body = bytes ?? (json === undefined ? null : JSON.stringify(json))
-    return (signal: AbortSignal): Promise<Response> => send(address, { method, headers, body, signal })
+    const text = json === undefined ? null : JSON.stringify(json)
+    return ({ signal, restart }: Deadline): Promise<Response> => {
+      const body = bytes ? bodyOf(bytes, (travelMs) => restart(timeoutMs + travelMs)) : { body: text }
+      return send(address, { method, headers, ...body, signal })
+    }
   }
 
   /** `read` is within the deadline too. */
@@ -75,7 +80,7 @@ export function createSender({
     for (let sent = 0; ; sent++) {
       const deadline = deadlineIn(timeoutMs, signal)
       try {
-        const response = await once(deadline.signal)
+        const response = await once(deadline)
         if (response.ok) return await read(response)
         // The one that was lost before is still being worked on.
         const isRunning = response.status === 409 && sent > 0 && response.headers.has('retry-after')
@@ -99,7 +104,7 @@ export function createSender({
     async open(request, signal) {
       const deadline = deadlineIn(timeoutMs, signal)
       try {
-        const response = await sending(request)(deadline.signal)
+        const response = await sending(request)(deadline)
         if (response.ok) return response
         throw await errorOf(response)
       } finally {
@@ -110,7 +115,10 @@ export function createSender({
 }
 
 function addressOf(url: string, { path, query = {} }: Request): URL {
-  const address = new URL(path, url)
+  const address = new URL(url)
+  address.pathname = `${address.pathname.replace(/\/+$/, '')}${path}`
+  address.search = ''
+  address.hash = ''
   for (const [name, value] of Object.entries(query))
     if (value !== undefined) address.searchParams.set(name, String(value))
   return address
@@ -122,23 +130,48 @@ const mayRepeat = ({ method }: Request): boolean => method === 'GET' || method =
 /** What `fetch` throws where no answer came; a deadline or the caller's signal throws otherwise. */
 const isNetworkFailure = (error: unknown): boolean => error instanceof TypeError
 
+/** What may be over later: the server starts again, is busy, or cannot be reached for a while. */
+export const isPassing = (error: unknown): boolean =>
+  error instanceof ApiError
+    ? error.status === 429 || error.status >= 500
+    : isNetworkFailure(error) || (error instanceof DOMException && error.name === 'TimeoutError')
+
 /** 128 bits of chance, as hex digits. */
 const newKey = (): string =>
   Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join(
     '',
   )
 
-/** A signal that fires with the caller's, or when the time is over; `end` lets the answer go on as long as it likes. */
-export function deadlineIn(
-  ms: number,
-  signal: AbortSignal | undefined,
-): { readonly signal: AbortSignal; readonly end: () => void } {
+interface Deadline {
+  /** Fires with the caller's, or when the time is over. */
+  readonly signal: AbortSignal
+  /** Gives it so long from now on. */
+  readonly restart: (ms: number) => void
+  /** Lets the answer go on as long as it likes. */
+  readonly end: () => void
+}
+
+function deadlineIn(firstMs: number, signal: AbortSignal | undefined): Deadline {
   const controller = new AbortController()
-  const timer = setTimeout(() => {
-    controller.abort(new DOMException(`No answer within ${ms} ms`, 'TimeoutError'))
-  }, ms)
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let isOver = false
+  const restart = (ms: number): void => {
+    if (isOver) return
+    clearTimeout(timer)
+    timer = setTimeout(() => {
+      controller.abort(new DOMException(`No answer within ${Math.round(ms)} ms`, 'TimeoutError'))
+    }, ms)
+  }
+  restart(firstMs)
   const signals = signal ? [controller.signal, signal] : [controller.signal]
-  return { signal: AbortSignal.any(signals), end: () => clearTimeout(timer) }
+  return {
+    signal: AbortSignal.any(signals),
+    restart,
+    end: () => {
+      isOver = true
+      clearTimeout(timer)
+    },
+  }
 }
 
 /** Resolves after `ms`; rejects when `signal` fires. */

@@ -1,7 +1,7 @@
 /** Server-sent events as an async iterable that comes back by itself, where it left off, when the connection is lost. */
 import type { JobEvent } from '../job/event.ts'
 import { ApiError } from './error.ts'
-import { type Request, type Sender, pause } from './send.ts'
+import { type Request, type Sender, isPassing, pause } from './send.ts'
 
 /** Events may be missing before the next one: the place asked for is not kept any more. */
 export interface EventsReset {
@@ -61,9 +61,6 @@ export async function* follow(
     waitMs = Math.min(waitMs * 2, backMs.most)
   }
 }
-
-/** Refusals that may be over later. */
-const isPassing = ({ status }: ApiError): boolean => status === 429 || status >= 500
 
 interface Message {
   readonly id: string | undefined

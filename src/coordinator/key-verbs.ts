@@ -2,7 +2,7 @@
  * Keys: made, listed, rotated, revoked, and told from what is none. Of a key only its SHA-256 is kept. It is 256 random
  * bits, which nobody finds by trying, so a slow hash would only make each request slow.
  */
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import type { Host } from '../host.ts'
 import { RefusedError, invalidField, keyNotFound } from '../job/errors.ts'
 import type { Asked } from '../job/event.ts'
@@ -28,6 +28,14 @@ export interface NewKey {
   readonly secret: string
 }
 
+/** Follows the events that a key sees, and does nothing else; for browsers, which can send no header with an `EventSource`. */
+export interface EventsToken {
+  /** `wce_...`. A secret. */
+  readonly token: string
+  /** ms since the epoch. */
+  readonly expiresAt: number
+}
+
 export interface KeyVerbs {
   /** @throws {RefusedError} `invalid` */
   createKey(request: unknown, asked?: Asked): Promise<NewKey>
@@ -39,6 +47,10 @@ export interface KeyVerbs {
   revokeKey(id: string, asked?: Asked): Promise<Key>
   /** Whose text this is; undefined for one that lets nobody in, whatever the reason. */
   identifyKey(secret: string): Promise<Key | undefined>
+  /** A token of the key's, which ends with it, or with the secret that the key has now. @throws {RefusedError} `key_not_found` */
+  createEventsToken(keyId: string): Promise<EventsToken>
+  /** Whose token this is; undefined for one that lets nobody in, whatever the reason. */
+  identifyEventsToken(token: string): Promise<Key | undefined>
   /** Whether anybody could be let in. */
   hasKey(): Promise<boolean>
 }
@@ -50,6 +62,9 @@ export interface KeyVerbsOptions {
 }
 
 const written = /^wck_([0-9a-f]{12})_[\w-]{43}$/
+const tokenWritten = /^wce_([0-9a-f]{12})_(\d{10,12})_([\w-]{43})$/
+/** A page makes another one before it ends. */
+const tokenMs = 15 * 60_000
 const secretBytes = 32
 const mostKeys = 2000
 const idBytes = 6
@@ -145,12 +160,42 @@ export function createKeyVerbs({ database, host, log }: KeyVerbsOptions): KeyVer
       return factsOf(key)
     },
 
+    async createEventsToken(keyId) {
+      const key = await findKey(database, keyId)
+      const now = host.now()
+      if (!key || !isUsable(key, now)) throw keyNotFound(keyId)
+      const expires = Math.floor(Math.min(now + tokenMs, key.expiresAt ?? Infinity) / 1000)
+      const token = `wce_${key.id}_${expires}_${tokenProof(key.hash, expires).toString('base64url')}`
+      return { token, expiresAt: expires * 1000 }
+    },
+
+    async identifyEventsToken(token) {
+      const [, id = '', seconds = '', proof = ''] = tokenWritten.exec(token) ?? []
+      const now = host.now()
+      if (id === '' || Number(seconds) * 1000 <= now) return undefined
+      const key = await findKey(database, id)
+      if (!key || !isUsable(key, now)) return undefined
+      const given = Buffer.from(proof, 'base64url')
+      const isOurs = validHashes(key, now).some((hash) =>
+        timingSafeEqual(tokenProof(hash, Number(seconds)), given),
+      )
+      return isOurs ? factsOf(key) : undefined
+    },
+
     hasKey: () => hasUsableKey(database, host.now()),
   }
 }
 
 const isUsable = ({ revokedAt, expiresAt }: Key, now: number): boolean =>
   revokedAt === null && (expiresAt === null || expiresAt > now)
+
+/** Of the key's secret, and of the one before while it counts. */
+const validHashes = ({ hash, previousHash, previousUntil }: KeptKey, now: number): readonly Uint8Array[] =>
+  previousHash && previousUntil !== null && previousUntil > now ? [hash, previousHash] : [hash]
+
+/** By the hash of the key's secret, which only we have: nothing has to be kept, and a rotated key's tokens end. */
+const tokenProof = (hash: Uint8Array, expires: number): Buffer =>
+  createHmac('sha256', hash).update(`events until ${expires}`).digest()
 
 /** Both are compared whatever the first says, and each in a time that doesn't tell how much of it was right. */
 function isSecretOf({ hash, previousHash, previousUntil }: KeptKey, secret: string, now: number): boolean {

@@ -9,6 +9,7 @@ import { type Log, logLine } from '../log.ts'
 import { isEverything, seenBy } from '../job/reach.ts'
 import { addressOf } from './path.ts'
 import { remoteAddress, setCaller, setPrincipal } from './principal.ts'
+import { wantsStream } from './event-stream.ts'
 import { HttpProblem } from './problem.ts'
 import { type RateLimit, type Taken, callerAt, createRateLimit, isLoopbackCaller } from './rate-limit.ts'
 
@@ -52,6 +53,8 @@ export const accessByRoute: Readonly<Record<string, Access>> = {
   'GET /api/v3/budgets': 'read',
   'GET /api/v3/limits': 'read',
   'GET /api/v3/storage': 'read',
+
+  'POST /api/v3/events/token': seeing,
 
   'POST /api/v3/assets': 'submit',
   'POST /api/v3/estimates': 'submit',
@@ -131,7 +134,7 @@ export function guardAccess({
   host,
   log,
 }: AccessOptions & {
-  readonly coordinator: Pick<KeyVerbs, 'identifyKey'>
+  readonly coordinator: Pick<KeyVerbs, 'identifyKey' | 'identifyEventsToken'>
   readonly host: Host
   readonly log: Log
 }): MiddlewareHandler {
@@ -160,11 +163,11 @@ export function guardAccess({
   }
 
   /** A valid key is let in however many wrong ones came from its address, which may be a proxy's. */
-  const identify = async (c: Context, caller: string): Promise<Key | undefined> => {
-    const secret = secretIn(c.req.header('authorization'))
-    if (secret === undefined && !keysRequired) return undefined
-    const key = secret === undefined ? undefined : await coordinator.identifyKey(secret)
-    if (key) return key
+  const identify = async (c: Context, caller: string): Promise<LetIn | undefined> => {
+    const find = finderOf(c, coordinator)
+    if (!find && !keysRequired) return undefined
+    const key = await find?.()
+    if (find && key) return { key, isLetIn: async () => (await find()) !== undefined }
     const taken = failures.take(caller)
     if (!taken.isAllowed) throw tooMany('Too many requests without a valid key', taken)
     logLine.notLetIn(log, caller, c.req.path)
@@ -176,13 +179,10 @@ export function guardAccess({
     if (needed.every((access) => access === 'uncounted') && needed.length > 0) return next()
     const caller = callerAt(remoteAddress(c))
     const isOpen = needed.length > 0 && needed.every(isForAll)
-    const key = isOpen ? undefined : await identify(c, caller)
+    const found = isOpen ? undefined : await identify(c, caller)
+    const key = found?.key
     const name = key ? `key ${key.id}` : `address ${caller}`
-    if (key) {
-      const secret = secretIn(c.req.header('authorization'))!
-      const isLetIn = async (): Promise<boolean> => (await coordinator.identifyKey(secret)) !== undefined
-      setPrincipal(c, { name: key.name, actor: key, isLetIn })
-    }
+    if (found) setPrincipal(c, { name: found.key.name, actor: found.key, isLetIn: found.isLetIn })
     setCaller(c, name)
     const isTrusted = !keysRequired && isLoopbackCaller(caller)
     const limit = needed.includes('health') ? health : requests
@@ -191,6 +191,31 @@ export function guardAccess({
     if (key && !isEverything(seenBy(key))) requireReach(c)
     return key || !isTrusted ? oneMore(name, next) : next()
   }
+}
+
+interface LetIn {
+  readonly key: Key
+  /** Whether it would be now. */
+  readonly isLetIn: () => Promise<boolean>
+}
+
+const streamRoutes: ReadonlySet<string> = new Set(['GET /api/v3/events', 'GET /api/v3/jobs/:id/events'])
+
+/** How the key is found that the request is sent with; undefined where it names none. */
+function finderOf(
+  c: Context,
+  coordinator: Pick<KeyVerbs, 'identifyKey' | 'identifyEventsToken'>,
+): (() => Promise<Key | undefined>) | undefined {
+  const secret = secretIn(c.req.header('authorization'))
+  if (secret !== undefined) return () => coordinator.identifyKey(secret)
+  const token = c.req.query('token')
+  const routes = routesOf(c)
+  return token !== undefined &&
+    wantsStream(c) &&
+    routes.length > 0 &&
+    routes.every((route) => streamRoutes.has(route))
+    ? () => coordinator.identifyEventsToken(token)
+    : undefined
 }
 
 const count = (c: Context, limit: RateLimit, caller: string): void => {

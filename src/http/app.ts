@@ -46,6 +46,7 @@ import { operationRoutes } from './operations.ts'
 import { addressOf } from './path.ts'
 import { HttpProblem, answerProblem, malformed, problemOf } from './problem.ts'
 import { type ProviderGate, providerRoutes } from './provider.ts'
+import { guardQueryNames } from './query-names.ts'
 import { guardJob, guardScene } from './reach.ts'
 import { referenceRoutes } from './reference.ts'
 import { sceneRoutes } from './scenes.ts'
@@ -105,6 +106,7 @@ export function createApp(options: AppOptions): OpenAPIHono {
   const { metrics } = options
   app.use(observe({ host, log, metrics }), standardHeaders, guardOrigin(hosts))
   if (options.access) app.use(guardAccess({ ...options.access, coordinator, host, log }))
+  app.use('/api/v3/*', guardQueryNames(app))
   for (const noun of ['jobs', 'videos']) app.use(`/api/v3/${noun}/:id/*`, guardJob({ coordinator }))
   app.use('/api/v3/jobs/:id/scenes/:scene_id/*', guardScene({ coordinator }))
   app.use('/api/v3/videos/:id/clips/:scene_id/*', guardScene({ coordinator }))

@@ -2,6 +2,7 @@
  * A feed as server-sent events. The client pulls: nothing is read from the log for it before the socket has taken what
  * was read before, so a slow one holds one page here.
  */
+import type { Context } from 'hono'
 import type { Feed, FeedQuery, FeedReader } from '../events/feed.ts'
 import type { Host } from '../host.ts'
 import type { JobEvent } from '../job/event.ts'
@@ -22,6 +23,9 @@ export const defaultStreamLimits: StreamLimits = {
   streamsPerCaller: 1_000,
   heartbeatMs: 15_000,
 }
+
+export const wantsStream = (c: Context): boolean =>
+  /text\/event-stream(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))/i.test(c.req.header('accept') ?? '')
 
 /** How soon a client comes back; browsers heed it. */
 const retryMs = 2_000

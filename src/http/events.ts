@@ -8,8 +8,9 @@ import { type EventType, type JobEvent, eventTypes, topicOf } from '../job/event
 import { seenBy } from '../job/reach.ts'
 import type { Log } from '../log.ts'
 import { jsonAnswer } from './describe.ts'
-import { type StreamLimits, createEventStreams, defaultStreamLimits } from './event-stream.ts'
-import { jobIdOf, jobPath, once, timeSchema } from './path.ts'
+import { type StreamLimits, createEventStreams, defaultStreamLimits, wantsStream } from './event-stream.ts'
+import { holdsSecret } from './idempotency.ts'
+import { jobIdOf, jobPath, once, timeOf, timeSchema } from './path.ts'
 import { callerOf, principalOf } from './principal.ts'
 import { malformedField } from './problem.ts'
 
@@ -50,6 +51,9 @@ const eventsQuery = z.object({
   ),
   limit: limit.describe('As JSON alone: how many events in a page'),
   type: once('type').optional().describe('Only events of these types, such as job_completed,scene_failed'),
+  token: once('token')
+    .optional()
+    .describe('Of POST /events/token, in place of a key: as a stream alone, for browsers'),
 })
 
 const eventsSchema = z.object({
@@ -98,6 +102,25 @@ const jobEventsRoute = createRoute({
   summary: 'What happens to a job: live, or from the log, resumed without a gap',
   request: { params: jobPath, query: eventsQuery, headers: lastEventId },
   responses: eventsAnswers,
+})
+
+const tokenSchema = z
+  .object({
+    token: z
+      .string()
+      .nullable()
+      .describe('A secret: what EventSource sends as ?token=; null where no key is needed, nor a token'),
+    expires_at: timeSchema.nullable().describe('When it ends, and its streams with it'),
+  })
+  .openapi('EventsToken')
+
+export type EventsTokenAnswer = z.infer<typeof tokenSchema>
+
+const tokenRoute = createRoute({
+  method: 'post',
+  path: '/events/token',
+  summary: 'A token for EventSource in browsers: for 15 minutes it follows the events that the key sees',
+  responses: { 201: jsonAnswer(tokenSchema, 'The token; it ends with its key') },
 })
 
 const historySchema = z.object({
@@ -177,6 +200,14 @@ export function eventRoutes({ coordinator, feed, host, log, limits }: EventRoute
     return tell(c, { after: placeOf(c, query.after), types: typesOf(query.type), jobId }, query.limit)
   })
 
+  routes.openapi(tokenRoute, async (c) => {
+    const { actor } = principalOf(c)
+    if (!actor) return c.json({ token: null, expires_at: null }, 201)
+    const { token, expiresAt } = await coordinator.createEventsToken(actor.id)
+    holdsSecret(c)
+    return c.json({ token, expires_at: timeOf(expiresAt) }, 201)
+  })
+
   routes.openapi(historyRoute, async (c) => {
     const query = c.req.valid('query')
     const { id: jobId } = await coordinator.job(jobIdOf(c.req.valid('param').id))
@@ -213,9 +244,6 @@ const pageAnswer = ({ events, after: next_after, isMore: more, reset }: FeedPage
   more,
   ...(reset && { reset }),
 })
-
-const wantsStream = (c: Context): boolean =>
-  /text\/event-stream(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))/i.test(c.req.header('accept') ?? '')
 
 /** Where to begin; undefined where that is not said. */
 function placeOf(c: Context, given: string | undefined): number | undefined {

@@ -4,7 +4,7 @@ import type { FilmManifest, Job, ListedJob } from '../job/job.ts'
 import { type JobStatus, jobStatuses } from '../job/lifecycle.ts'
 import { noMoney } from '../job/price.ts'
 import { type Actor, seenBy } from '../job/reach.ts'
-import { retryPolicySchema } from '../job/request.ts'
+import { knownParameters, retryPolicySchema } from '../job/request.ts'
 import { readJson, readOptionalJson } from './body.ts'
 import { costsAnswer, costsSchema, jobCostsAnswer, jobCostsSchema, usdOrNull } from './cost.ts'
 import { type VerbRoutes, jsonAnswer, jsonBody } from './describe.ts'
@@ -295,6 +295,9 @@ export function jobRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
     const labels = labelsIn(query)
     const { limit = pageSize.standard, cursor } = query
     const names = Object.keys(labels)
+    const unsearchable = names.find((name) => knownParameters.has(name))
+    if (unsearchable !== undefined)
+      throw malformedField(unsearchable, 'is no member of your own: lists are not filtered by it')
     if (names.length > mostLabels)
       throw malformed([{ field: names[mostLabels]!, reason: `at most ${mostLabels} filters can be given` }])
     for (const [name, value] of Object.entries({ type, client_id, q, ...labels }))

@@ -123,6 +123,7 @@ const operations: Readonly<Record<string, Naming>> = {
   'PUT /api/v3/budgets': named('money', 'setBudgets'),
 
   'GET /api/v3/events': named('events', 'events'),
+  'POST /api/v3/events/token': named('events', 'createEventsToken'),
   'GET /api/v3/jobs/{id}/events': named('events', 'watchJob'),
   'GET /api/v3/jobs/{id}/history': named('events', 'readHistory'),
 

@@ -1,6 +1,7 @@
 /** One way to hold what came from outside against a schema, and to say what is wrong with it. */
-import type { z } from 'zod'
+import { z } from 'zod'
 import { type FieldProblem, invalid, invalidField } from './errors.ts'
+import { slipOf } from './nearest.ts'
 
 /** `['scenes', 2, 'title']` as a reader writes it: `scenes[2].title`. */
 const fieldName = (path: readonly PropertyKey[]): string =>
@@ -18,15 +19,22 @@ const named = (names: readonly string[]): string =>
     ...(names.length > mostNames ? [`and ${names.length - mostNames} more`] : []),
   ].join(', ')
 
-const problemsOf = (error: z.ZodError, hint: string): FieldProblem[] =>
-  error.issues.map((issue) =>
-    issue.code === 'unrecognized_keys'
-      ? {
-          field: fieldName(issue.path),
-          reason: `unknown ${issue.keys.length === 1 ? 'member' : 'members'} ${named(issue.keys)}${hint}`,
-        }
-      : { field: fieldName(issue.path), reason: plain(issue) },
-  )
+const problemsOf = (error: z.ZodError): FieldProblem[] =>
+  error.issues.map((issue) => ({
+    field: fieldName(issue.path),
+    reason: issue.code === 'unrecognized_keys' ? issue.message : plain(issue),
+  }))
+
+/** `inst` is the object that does not have them; zod leaves it out of the issue itself. */
+function unknownMembers(
+  { keys, inst }: z.core.$ZodRawIssue<z.core.$ZodIssueUnrecognizedKeys>,
+  hint: string,
+): string {
+  const names = inst instanceof z.ZodObject ? Object.keys(inst.shape) : []
+  const meant = keys.slice(0, mostNames).flatMap((key) => slipOf(key, names) ?? [])
+  const question = meant.length === 0 ? hint : `. Did you mean ${named([...new Set(meant)])}?`
+  return `unknown ${keys.length === 1 ? 'member' : 'members'} ${named(keys)}${question}`
+}
 
 const plain = (issue: z.core.$ZodIssue): string => {
   if (issue.code === 'invalid_key') return issue.issues[0]?.message ?? issue.message
@@ -44,13 +52,24 @@ export function refuseCrowded(input: unknown, most: number, field: string, what:
     throw invalidField(field, `must have at most ${most} ${what}`)
 }
 
-/** `hint`: where members of the caller's own belong. @throws {RefusedError} `invalid`, with every problem found. */
+export interface CheckOptions {
+  /** Where members of the caller's own belong. */
+  readonly hint?: string
+  /** What is wrong besides. */
+  readonly found?: readonly FieldProblem[]
+}
+
+/** @throws {RefusedError} `invalid`, with every problem found. */
 export function checked<Schema extends z.ZodType>(
   schema: Schema,
   input: unknown,
-  hint = '',
+  { hint = '', found = [] }: CheckOptions = {},
 ): z.infer<Schema> {
-  const parsed = schema.safeParse(input, { reportInput: true })
-  if (!parsed.success) throw invalid(problemsOf(parsed.error, hint))
+  const parsed = schema.safeParse(input, {
+    reportInput: true,
+    error: (issue) => (issue.code === 'unrecognized_keys' ? unknownMembers(issue, hint) : undefined),
+  })
+  const problems = [...(parsed.success ? [] : problemsOf(parsed.error)), ...found]
+  if (!parsed.success || problems.length > 0) throw invalid(problems)
   return parsed.data
 }

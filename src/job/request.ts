@@ -1,7 +1,7 @@
 /** What a caller may ask for: the one description of a job's request, checked here for HTTP and for the library alike. */
 import { z } from 'zod'
 import { checked } from './checked.ts'
-import { invalidField } from './errors.ts'
+import { type FieldProblem, invalidField } from './errors.ts'
 import { aspectRatios, frameRates, resolutions } from './format.ts'
 import type { OnFailure } from './job.ts'
 import {
@@ -17,6 +17,7 @@ import {
   timeSchema,
   wholeFrom,
 } from './members.ts'
+import { slipOf } from './nearest.ts'
 import type { ErrorClass } from './retry-policy.ts'
 import { fits, transitions } from './scene.ts'
 import { webhookEvents, webhookUrl } from './webhook.ts'
@@ -200,6 +201,28 @@ function refuseMuch(input: unknown): void {
     )
 }
 
+/** Whose job it is. */
+const clientMember = 'client_id'
+
+/** Members of the caller's own that are written almost like known ones: kept, they would be wishes that nobody grants. */
+function slips(input: unknown): readonly FieldProblem[] {
+  if (!isObject(input) || !isObject(input['parameters'])) return []
+  const names = [...Object.keys(shapeOf(input['type'])), clientMember, 'metadata']
+  return Object.keys(input['parameters'])
+    .filter((name) => !knownParameters.has(name))
+    .flatMap((name) => {
+      const meant = slipOf(name, names)
+      return meant === undefined
+        ? []
+        : [
+            {
+              field: `parameters.${name}`,
+              reason: `is not known. Did you mean ${meant}? A member of your own that is called so belongs into parameters.metadata`,
+            },
+          ]
+    })
+}
+
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null
 
@@ -216,24 +239,33 @@ function keepProto(input: unknown, parameters: object): void {
  */
 export function parseJobRequest(input: unknown): JobRequest {
   refuseMuch(input)
-  const request = checked(jobRequest, input, ': only parameters takes members of your own')
+  const hint = ': only parameters takes members of your own'
+  const request = checked(jobRequest, input, { hint, found: slips(input) })
   keepProto(input, request.parameters)
   return request
 }
 
-const known = new Set(Object.keys({ ...sharedParameters, ...pairsPictures, ...propertyPictures }))
+/** Members of `parameters` that mean something to us. */
+export const knownParameters: ReadonlySet<string> = new Set(
+  Object.keys({ ...sharedParameters, ...pairsPictures, ...propertyPictures }),
+)
 const maxLabels = 32
 const maxLabelLength = 200
 
 /** Neither database keeps others as they are. */
 const isSearchable = (text: string): boolean => !text.includes('\u0000') && text.isWellFormed()
 
-/** The caller's own members of `parameters` that are plain values, as text: what lists can be filtered by. */
+/** The caller's own members of `parameters` and its `metadata` that are plain values, as text: what lists can be filtered by. */
 export function freeMembers({ parameters }: JobRequest): Readonly<Record<string, string>> {
-  const free = Object.entries(parameters)
+  const { metadata } = parameters
+  const beneath = isObject(metadata) && !Array.isArray(metadata) ? metadata : {}
+  const free = [
+    ...Object.entries(parameters),
+    ...Object.entries(beneath).filter(([name]) => name !== clientMember && !Object.hasOwn(parameters, name)),
+  ]
     .filter(
       ([name, value]) =>
-        !known.has(name) &&
+        !knownParameters.has(name) &&
         name.length <= maxLabelLength &&
         ['string', 'number', 'boolean'].includes(typeof value),
     )

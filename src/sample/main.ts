@@ -2,5 +2,5 @@
 import { makeSamplePhotographs } from './sample.ts'
 
 process.once('disconnect', () => process.exit())
-const paths = await makeSamplePhotographs(process.argv[2]!)
-process.send!(paths, () => process.disconnect())
+const paths = await makeSamplePhotographs(process.argv[2]!, (drawing) => process.send!({ drawing }))
+process.send!({ paths }, () => process.disconnect())

@@ -56,12 +56,26 @@ const samples: readonly Sample[] = [
   { file: 'garden.jpg', drawing: garden(), width: 2203, save: (picture) => picture.jpeg({ quality: 92 }) },
 ]
 
-/** Makes the pictures in `directory` (created if need be). Resolves with their paths, in no order of a tour. */
-export async function makeSamplePhotographs(directory: string): Promise<string[]> {
+export interface Drawing {
+  readonly file: string
+  /** From 1. */
+  readonly number: number
+  readonly of: number
+}
+
+/**
+ * Makes the pictures in `directory` (created if need be). Resolves with their paths, in no order of a tour.
+ * `onDrawing`: called before each.
+ */
+export async function makeSamplePhotographs(
+  directory: string,
+  onDrawing: (drawing: Drawing) => void = () => {},
+): Promise<string[]> {
   await mkdir(directory, { recursive: true, mode: ownerFolder })
   const paths: string[] = []
   // One after the other: each takes a hundred megabytes while it is made.
   for (const sample of samples) {
+    onDrawing({ file: sample.file, number: paths.length + 1, of: samples.length })
     const path = join(directory, sample.file)
     await writeFile(path, await sample.save(await photographOf(sample)).toBuffer(), { mode: ownerFile })
     paths.push(path)

@@ -80,7 +80,7 @@ test('everything rests, or a renderer, until it is to go on', async () => {
   expect((await ask('limits')).out).toMatch(/^jobs .*paused since .* by local: the disks are changed$/m)
   await ask('pause', '--renderer', 'local')
   expect((await ask('resume', '--renderer', 'local')).out).toBe(
-    'local goes on, once everything does: coordinator resume\n',
+    'local goes on, once everything does: npm run coordinator -- resume\n',
   )
   expect((await ask('resume')).out).toBe('Everything goes on\n')
   expect(await askJson('pause', '--renderer', 'local')).toMatchObject({ paused: null })
@@ -198,7 +198,7 @@ describe('asked for wrongly', () => {
   test.concurrent.each<[string, string[], RegExp]>([
     ['a command', ['aprove', '1'], /no command "aprove"\. Did you mean approve\?/],
     ['an option', ['list', '--stauts', 'failed'], /Unknown option '--stauts'\. Did you mean --status\?/],
-    ['an option of another command', ['show', '1', '--out', 'x'], /coordinator show --help tells what/],
+    ['an option of another command', ['show', '1', '--out', 'x'], /coordinator -- show --help tells what/],
     ['an option without its value', ['list', '--status'], /--status <value>.* argument missing/],
     ['no job', ['approve'], /approve needs a job's id, or several/],
     ['an id', ['cancel', '1', 'two'], /"two" is no job's id, which is a number such as 123/],
@@ -207,7 +207,7 @@ describe('asked for wrongly', () => {
     ['no limit', ['limits', '--renderer', 'local'], /--renderer needs one of/],
     ['a number', ['limits', '--jobs', 'many'], /--jobs must be a number/],
     ['an argument', ['doctor', 'now'], /doctor takes no "now"/],
-    ['an argument of serve', ['serve', '80'], /serve takes no "80": coordinator serve --help/],
+    ['an argument of serve', ['serve', '80'], /serve takes no "80": npm run coordinator -- serve --help/],
     ['an option of serve', ['serve', '--port', '80'], /Unknown option '--port'/],
     ['nothing of webhooks', ['webhooks'], /webhooks needs one of list, create, show/],
     ['an option of another of webhooks', ['webhooks', 'list', '--types', 'x'], /list takes no --types/],
@@ -265,7 +265,7 @@ describe('with a provider that is paid', () => {
     expect(await askPaid('retry', id)).toEqual({
       code: 1,
       out: '',
-      err: `coordinator: It costs $0.40 more than was approved. To allow that: coordinator retry ${id} --max-cost 0.8 --url ${paid.url}\n`,
+      err: `coordinator: It costs $0.40 more than was approved. To allow that: npm run coordinator -- retry ${id} --max-cost 0.8 --url ${paid.url}\n`,
     })
     const retried = await askPaid('retry', id, '--max-cost', '0.8', '--reason', 'wanted after all')
     expect(retried).toMatchObject({

@@ -218,7 +218,7 @@ describe('a problem is told with what to do, and makes it fail:', () => {
   test('no key, where serve would not start without one', async () => {
     const reached = { HOST: '0.0.0.0' }
     expect((await examine(reached)).problems).toMatchObject([
-      { check: 'Access', to_do: expect.stringContaining('coordinator keys create') },
+      { check: 'Access', to_do: expect.stringContaining('npm run coordinator -- keys create') },
     ])
     const env = { DATA_DIR: dataDir }
     await run(['keys', 'create', '--name', 'ops', '--scopes', 'admin'], { env })

@@ -51,7 +51,8 @@ async function frameOf(path: string, frame: number): Promise<string> {
 }
 
 test('photographs become a film, and nothing else is left behind', async () => {
-  const args = ['render', 'front.jpg', 'kitchen.png', 'garden "é".webp', '--out', 'tour.mp4', ...small]
+  const pictures = ['front.jpg', 'kitchen.png', 'garden "é".webp']
+  const args = ['render', ...pictures, '--type', 'image_pairs', '--out', 'tour.mp4', ...small]
   const { code, out, err } = await run(args, options())
   expect(err).toBe('')
   expect(code).toBe(0)
@@ -69,10 +70,26 @@ test('photographs become a film, and nothing else is left behind', async () => {
   expect(await leftovers()).toEqual([])
 })
 
+test('photographs named by rooms are shown as a visit goes, in whatever order they were given', async () => {
+  const { code, out } = await run(
+    ['render', 'garden "é".webp', 'kitchen.png', 'front.jpg', ...small],
+    options(),
+  )
+  expect(code).toBe(0)
+  expect(out).toContain('Named by rooms: shown in the order of a visit (or --type image_pairs)')
+  expect(out).toContain('3 scenes')
+  const scenes = [...out.matchAll(/scene (\d) of 3, ([^:]+): done/g)].map(
+    ([, number, name]) => `${number} ${name}`,
+  )
+  expect(scenes.toSorted()).toEqual(['1 Front', '2 Kitchen', '3 Garden é'])
+  await rm(join(folder, 'film.mp4'))
+})
+
 test('without photographs a film of sample pictures is made, beside the films that are there', async () => {
   await writeFile(join(folder, 'film.mp4'), 'somebody’s')
   const { code, out } = await run(['demo', ...small], options())
   expect(code).toBe(0)
+  expect(out).not.toContain('Drawing')
   expect(out).toMatch(/1 {2}Exterior[^]*Garden/)
   expect(out).toContain(`Your film  ${join(folder, 'film-2.mp4')}`)
   expect(await readFile(join(folder, 'film.mp4'), 'utf8')).toBe('somebody’s')
@@ -223,7 +240,7 @@ test('what is paid for outlives the command, and a server goes on with it withou
   expect(await exited).toEqual([130, null])
   const [kept] = await leftovers()
   const data = join(temporary, kept!)
-  expect(errors).toContain(`DATA_DIR=${data} coordinator serve`)
+  expect(errors).toContain(`DATA_DIR=${data} npm run coordinator -- serve`)
 
   const server = await startServer(data, env)
   let job

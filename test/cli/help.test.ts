@@ -8,7 +8,7 @@ import { tableLines } from '../../src/cli/table.ts'
 const named = (text: string): Set<string> =>
   new Set([...text.matchAll(/(?<![\w-])--([a-z][a-z-]*)/g)].map(([, name]) => name!))
 /** Said once for all of them. */
-const common = ['json', 'url', 'key', 'help']
+const common = ['json', 'url', 'key', 'help', 'version']
 
 describe('every command', () => {
   test('is told by the first page, and has a page of its own', () => {

@@ -54,7 +54,7 @@ test('photographs become a job whose plan and cost are shown, and what to do nex
   expect(out).toContain('1 scene, 5 s, 1280 x 720, 30 frames a second')
   expect(out).toContain('02-living_room.jpg → IMG_2041.jpg')
   expect(out).toContain('$0.00, rendered on this machine')
-  expect(out).toMatch(/Job \d+ waits for your approval: coordinator approve \d+ --url http/)
+  expect(out).toMatch(/Job \d+ waits for your approval: npm run coordinator -- approve \d+ --url http/)
 })
 
 test('rooms are told by the names of files, where they are rooms', async () => {
@@ -157,7 +157,7 @@ describe('what goes wrong is told in one line, with an exit code', () => {
     await gone.close({ graceMs: 0 })
     const ran = await run(['list', '--url', gone.url])
     expect(ran).toMatchObject({ code: 1, out: '' })
-    expect(ran.err).toMatch(/Cannot reach http:.* \(nothing listens there\)\. .*npm start/)
+    expect(ran.err).toMatch(/Cannot reach http:.* \(nothing listens there\)\. .*npm run coordinator -- serve/)
     expect((await run(['list', '--url', 'nonsense'])).code).toBe(2)
   })
 
@@ -168,7 +168,7 @@ describe('what goes wrong is told in one line, with an exit code', () => {
     })
     expect(await run([])).toMatchObject({
       code: 2,
-      out: expect.stringContaining('Usage: coordinator <command>'),
+      out: expect.stringContaining('Usage: npm run coordinator -- <command>'),
     })
     expect((await run(['__proto__'])).code).toBe(2)
   })
@@ -246,7 +246,7 @@ describe('with a server that renders for money', () => {
     await askPaid('watch', id)
     const again = await askPaid('regenerate', id, '1')
     expect(again.out).toBe(
-      `Scene 1 of job ${id} is rendered again, once $0.40 more are approved: coordinator approve ${id} --revision 2 --url ${paid.url}\n`,
+      `Scene 1 of job ${id} is rendered again, once $0.40 more are approved: npm run coordinator -- approve ${id} --revision 2 --url ${paid.url}\n`,
     )
     // Nobody was shown what it is now.
     expect(await askPaid('approve', id)).toMatchObject({

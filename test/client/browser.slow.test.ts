@@ -1,15 +1,28 @@
 /** The client in a real browser, as it would be built for one. Runs where there is a Chromium. */
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { stripTypeScriptTypes } from 'node:module'
 import { basename } from 'node:path'
-import { chromium } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { expect, it } from 'vitest'
 import { listen } from '../../src/http/server.ts'
 import { openHouse } from '../http/house.ts'
+import { hasChromium, launchChromium } from '../server/chromium.ts'
 
-const executablePath = [process.env.CHROMIUM_PATH, '/usr/bin/chromium', '/usr/bin/google-chrome'].find(
-  (path) => path !== undefined && existsSync(path),
-)
+/** A page of the server's, which has the client. */
+async function pageOf(browser: Browser, url: string): Promise<Page> {
+  // What the page itself may load is not what is tried here.
+  const page = await browser.newPage({ bypassCSP: true })
+  await page.route('**/client/*.ts', (route) =>
+    route.fulfill({
+      contentType: 'text/javascript',
+      body: stripTypeScriptTypes(
+        readFileSync(`src/client/${basename(new URL(route.request().url()).pathname)}`, 'utf8'),
+      ),
+    }),
+  )
+  await page.goto(`${url}/livez`)
+  return page
+}
 
 /** In words, as it runs where our types don't. */
 const useIt = (jobId: number): string => `(async () => {
@@ -24,26 +37,49 @@ const useIt = (jobId: number): string => `(async () => {
   return { status: job.status, refusal, asset, types }
 })()`
 
-it.skipIf(!executablePath)('asks, is refused, and follows a job from a page', async () => {
+/** As a page does it: a key for one request, then what the browser has itself. */
+const follow = (jobId: number, key: string): string => `(async () => {
+  const { createClient } = await import('/client/client.ts')
+  const { token } = await createClient({ url: location.origin, key: ${JSON.stringify(key)} }).createEventsToken()
+  const types = []
+  const source = new EventSource('/api/v3/jobs/${jobId}/events?after=0&token=' + token)
+  await new Promise((resolve, reject) => {
+    source.addEventListener('job_created', ({ type }) => types.push(type))
+    source.addEventListener('job_cancelled', ({ type }) => { types.push(type); resolve() })
+    source.addEventListener('error', () => reject(new Error('the stream was refused')))
+  })
+  source.close()
+  return types
+})()`
+
+it.skipIf(!hasChromium)(
+  "follows events by the browser's own EventSource, with a token in place of a key",
+  async () => {
+    const house = await openHouse()
+    const app = house.appWith({ access: { keysRequired: true, ratePerMinute: 0 }, feed: house.feed })
+    const { secret } = await house.coordinator.createKey({ name: 'page', scopes: ['read'] })
+    const server = await listen(app, { host: '127.0.0.1', port: 0 })
+    const browser = await launchChromium()
+    try {
+      const { job_id } = await house.job()
+      await house.coordinator.cancelJob(job_id)
+      const page = await pageOf(browser, server.url)
+      expect(await page.evaluate(follow(job_id, secret))).toEqual(['job_created', 'job_cancelled'])
+    } finally {
+      await browser.close()
+      await server.close({ graceMs: 0 })
+      await house.close()
+    }
+  },
+)
+
+it.skipIf(!hasChromium)('asks, is refused, and follows a job from a page', async () => {
   const house = await openHouse()
   const server = await listen(house.app, { host: '127.0.0.1', port: 0 })
-  const browser = await chromium.launch({
-    executablePath: executablePath!,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update'],
-  })
+  const browser = await launchChromium()
   try {
     const { job_id } = await house.job()
-    // What the page itself may load is not what is tried here.
-    const page = await browser.newPage({ bypassCSP: true })
-    await page.route('**/client/*.ts', (route) =>
-      route.fulfill({
-        contentType: 'text/javascript',
-        body: stripTypeScriptTypes(
-          readFileSync(`src/client/${basename(new URL(route.request().url()).pathname)}`, 'utf8'),
-        ),
-      }),
-    )
-    await page.goto(`${server.url}/livez`)
+    const page = await pageOf(browser, server.url)
     expect(await page.evaluate(useIt(job_id))).toEqual({
       status: 'pending',
       refusal: 'Job not found',

@@ -22,7 +22,11 @@ function server(...answers: Answer[]) {
     if (answer instanceof Error) throw answer
     return typeof answer === 'function' ? answer(one, signal!) : answer.clone()
   }
-  return { sent, client: createClient({ url: 'http://films.example', key: 'wck_1', fetch, timeoutMs: 200 }) }
+  return {
+    sent,
+    fetch,
+    client: createClient({ url: 'http://films.example', key: 'wck_1', fetch, timeoutMs: 200 }),
+  }
 }
 
 const json = (body: unknown, init?: ResponseInit): Response => Response.json(body, init)
@@ -39,6 +43,17 @@ describe.concurrent('a request', () => {
     expect(sent[0]).toMatchObject({ method: 'GET', path: '/api/v3/jobs?campaign_id=a+b&limit=5' })
     expect(sent[0]!.headers.get('authorization')).toBe('Bearer wck_1')
     expect(sent[0]!.headers.has('idempotency-key')).toBe(false)
+  })
+
+  test.each([
+    ['http://films.example', '/api/v3/jobs'],
+    ['http://films.example/', '/api/v3/jobs'],
+    ['http://films.example/studio', '/studio/api/v3/jobs'],
+    ['http://films.example/a/b%20c/?x=1#y', '/a/b%20c/api/v3/jobs'],
+  ])('to %s keeps its path', async (url, path) => {
+    const { fetch, sent } = server(json({ jobs: [], next_cursor: null }))
+    await createClient({ url, fetch }).listJobs()
+    expect(sent[0]!.path).toBe(path)
   })
 
   test('that is refused is an error in the words of the server', async () => {
@@ -87,6 +102,61 @@ describe.concurrent('a request', () => {
   })
 })
 
+describe.concurrent('an upload', () => {
+  const piecesOf = (sent: Sent): ReadableStreamDefaultReader<Uint8Array> =>
+    (sent.body as ReadableStream<Uint8Array>).getReader()
+  const rest = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+
+  test('takes longer than an answer may, while its bytes flow', async () => {
+    const photograph = crypto.getRandomValues(new Uint8Array(60_000))
+    const bytes = new Blob(Array.from({ length: 8 }, () => photograph))
+    const { client, sent } = server(async (one) => {
+      const reader = piecesOf(one)
+      const taken: Uint8Array<ArrayBuffer>[] = []
+      for (let read = await reader.read(); !read.done; read = await reader.read()) {
+        taken.push(read.value as Uint8Array<ArrayBuffer>)
+        await rest(60)
+      }
+      expect(await new Blob(taken).bytes()).toEqual(await bytes.bytes())
+      return json({ id: 'x' }, { status: 201 })
+    })
+    expect(await client.uploadAsset(bytes)).toEqual({ id: 'x' })
+    expect(sent[0]!.headers.get('content-length')).toBe('480000')
+  })
+
+  const never = (signal: AbortSignal) =>
+    new Promise<Response>((_resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason as Error))
+    })
+
+  test('ends where nothing takes its bytes, and where nobody answers to them', async () => {
+    const taken = server((_one, signal) => never(signal))
+    await expect(taken.client.uploadAsset(new Uint8Array(100))).rejects.toMatchObject({
+      name: 'TimeoutError',
+    })
+    const unanswered = server(async (one, signal) => {
+      const reader = piecesOf(one)
+      while (!(await reader.read()).done);
+      return never(signal)
+    })
+    await expect(unanswered.client.uploadAsset(new Uint8Array(100))).rejects.toMatchObject({
+      name: 'TimeoutError',
+    })
+  })
+
+  test('whose connection is lost is sent again from its first byte', async () => {
+    const sizes: number[] = []
+    const { client } = server(async (one) => {
+      const { value } = await piecesOf(one).read()
+      sizes.push(value!.length)
+      if (sizes.length === 1) throw lost
+      return json({ id: 'x' }, { status: 201 })
+    })
+    expect(await client.uploadAsset(new Uint8Array(100))).toEqual({ id: 'x' })
+    expect(sizes).toEqual([100, 100])
+  })
+})
+
 describe.concurrent('a request whose answer is lost', () => {
   test('is sent again, under the same key where it changes something', async () => {
     const { client, sent } = server(lost, json({ job_id: 7 }, { status: 201 }))
@@ -121,6 +191,34 @@ describe.concurrent('a request whose answer is lost', () => {
     await client.cancelJob(1)
     await client.cancelJob(1)
     expect(new Set(sent.map(({ headers }) => headers.get('idempotency-key'))).size).toBe(2)
+  })
+})
+
+describe.concurrent('waiting for a job', () => {
+  const job = (status: string) => json({ job_id: 1, status, error: null })
+  const bad = () => json({ error: 'Unavailable' }, { status: 503 })
+
+  test('goes on while the server is out of reach, and without events', async () => {
+    const reads = [job('processing'), bad(), job('completed')]
+    const { client } = server((sent) =>
+      Promise.resolve(
+        sent.path.includes('/events?') ? stream([written(event(3, 'job_failed'))]) : reads.shift()!,
+      ),
+    )
+    expect(await client.waitFor(1)).toMatchObject({ status: 'completed' })
+    expect(reads).toEqual([])
+  })
+
+  test('is refused where its first look is, and where a later one is for good', async () => {
+    await expect(server(bad()).client.waitFor(1)).rejects.toMatchObject({ status: 503 })
+    const gone = json({ error: 'Job not found' }, { status: 404 })
+    const reads = [job('processing'), gone]
+    const { client } = server((sent) =>
+      Promise.resolve(
+        sent.path.includes('/events?') ? stream([written(event(3, 'job_failed'))]) : reads.shift()!,
+      ),
+    )
+    await expect(client.waitFor(1)).rejects.toMatchObject({ status: 404 })
   })
 })
 

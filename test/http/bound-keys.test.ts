@@ -156,6 +156,7 @@ const closed = new Set([
 const ofNobody = new Set(['isAlive', 'isReady'])
 /** Tell of the key's own client what they would tell of all. */
 const narrowed = new Set([
+  'createEventsToken',
   'createJob',
   'listJobs',
   'approveJobs',

@@ -94,6 +94,7 @@ test('a job from its request to its film, and what can be done with it', async (
   for await (const { type } of client.watchJob(job_id)) types.push(type)
   expect(types.at(0)).toBe('job_created')
   expect(types.at(-1)).toBe('job_completed')
+  expect(await client.createEventsToken()).toEqual({ token: null, expires_at: null })
   for await (const { job_id: first } of client.events({ after: 0 })) {
     expect(first).toBe(job_id)
     break

@@ -80,19 +80,14 @@ test('after a day a key is a new one', async () => {
 
 test('the same key with another request is refused', async () => {
   await post('/api/v3/jobs', 'film-2', jobBody)
-  for (const [path, body] of [
-    ['/api/v3/jobs', { ...jobBody, video_name: 'Other' }],
-    ['/api/v3/jobs?x=1', jobBody],
-  ] as const) {
-    const other = await post(path, 'film-2', body)
-    expect([other.status, await jsonOf(other)]).toEqual([
-      422,
-      {
-        error: 'Idempotency-Key was used before',
-        reason: 'It was sent with another request: use a new one for each request',
-      },
-    ])
-  }
+  const other = await post('/api/v3/jobs', 'film-2', { ...jobBody, video_name: 'Other' })
+  expect([other.status, await jsonOf(other)]).toEqual([
+    422,
+    {
+      error: 'Idempotency-Key was used before',
+      reason: 'It was sent with another request: use a new one for each request',
+    },
+  ])
 })
 
 test('a key counts for one address and one sender', async () => {

@@ -6,6 +6,7 @@ import type { NewKeyAnswer } from '../../src/http/keys.ts'
 import { redacted } from '../../src/log.ts'
 import { listJobEvents } from '../../src/store/events.ts'
 import { createClock } from '../clock.ts'
+import { readEvents } from './event-source.ts'
 import { type House, jsonOf, openHouse } from './house.ts'
 
 const clock = createClock(7)
@@ -475,6 +476,123 @@ describe('an event stream', () => {
     else await house.coordinator.rotateKey(key.id, { grace_seconds: 0 })
     // Heartbeats and what was already on its way; then it ends.
     for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read());
+  })
+})
+
+describe('a token for EventSource', () => {
+  const accept = { accept: 'text/event-stream' }
+  const opened = () =>
+    house.appWith({
+      access: { keysRequired: true, ratePerMinute: 0 },
+      feed: house.feed,
+      streams: { heartbeatMs: 20 },
+    })
+  const tokenOf = async (key: string, on?: typeof app): Promise<{ token: string; expires_at: string }> => {
+    const response = await ask('POST', '/api/v3/events/token', { key, ...(on && { on }) })
+    expect(response.status).toBe(201)
+    return jsonOf(response)
+  }
+  const statusOf = async (path: string, headers: Record<string, string> = accept, method = 'GET') => {
+    const response = await ask(method, path, { headers, on: opened() })
+    await response.body?.cancel()
+    return response.status
+  }
+
+  test('lets a browser follow what its key sees, and nothing else', async () => {
+    const { key } = await make({ name: 'page of acme', scopes: ['read'], client_id: 'acme' })
+    const own = (await house.job(1, { parameters: { client_id: 'acme' } })).job_id
+    const others = (await house.job()).job_id
+    const { token, expires_at } = await tokenOf(key)
+    expect(token).toMatch(/^wce_[0-9a-f]{12}_\d{10}_[\w-]{43}$/)
+    const leftMs = Date.parse(expires_at) - clock.now()
+    expect(leftMs).toBeGreaterThan(14 * 60_000)
+    expect(leftMs).toBeLessThanOrEqual(15 * 60_000)
+    const response = await ask('GET', `/api/v3/events?after=0&token=${token}`, {
+      headers: accept,
+      on: opened(),
+    })
+    expect(response.status).toBe(200)
+    const stream = readEvents(response.body!)
+    expect((await stream.next())!.data.job_id).toBe(own)
+    await stream.close()
+    expect(await statusOf(`/api/v3/jobs/${own}/events?token=${token}`)).toBe(200)
+    expect(await statusOf(`/api/v3/jobs/${others}/events?token=${token}`)).toBe(404)
+    for (const path of [
+      '/api/v3/jobs',
+      `/api/v3/jobs/${own}`,
+      `/api/v3/jobs/${own}/history`,
+      '/api/v3/assets/x',
+    ])
+      expect(await statusOf(`${path}?token=${token}`)).toBe(401)
+    expect(await statusOf(`/api/v3/events?token=${token}`, { accept: 'application/json' })).toBe(401)
+    expect(await statusOf(`/api/v3/events/token?token=${token}`, accept, 'POST')).toBe(401)
+    expect(await statusOf('/api/v3/events', { ...accept, authorization: `Bearer ${token}` })).toBe(401)
+  })
+
+  test('is no token any more where a letter of it is another', async () => {
+    const { token } = await tokenOf(admin)
+    const [, id, seconds, proof] = token.split(/_(?=[0-9a-f]{12}_)|_(?=\d{10}_)|(?<=_\d{10})_/)
+    expect(await statusOf(`/api/v3/events?token=wce_${id}_${seconds}_${proof}`)).toBe(200)
+    for (const other of [
+      `wce_${id}_${Number(seconds) + 60}_${proof}`,
+      `wce_${id}_${seconds}_${proof!.startsWith('A') ? 'B' : 'A'}${proof!.slice(1)}`,
+      `wce_${id}_${seconds}_`,
+      `wce_000000000000_${seconds}_${proof}`,
+      admin,
+      'null',
+    ])
+      expect(await statusOf(`/api/v3/events?token=${other}`)).toBe(401)
+  })
+
+  test.each(['over', 'of a key that is revoked', 'of a key that is rotated'] as const)(
+    'ends its stream when it is %s',
+    async (how) => {
+      const { key, id } = await make({ name: `page ${how}`, scopes: ['read'] })
+      const { token } = await tokenOf(key)
+      const path = `/api/v3/events?token=${token}`
+      const response = await ask('GET', path, { headers: accept, on: opened() })
+      const reader = response.body!.getReader()
+      expect((await reader.read()).done).toBe(false)
+      if (how === 'over') clock.advance(15 * 60_000)
+      else if (how === 'of a key that is revoked') await house.coordinator.revokeKey(id)
+      else await house.coordinator.rotateKey(id, { grace_seconds: 0 })
+      for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read());
+      expect(await statusOf(path)).toBe(401)
+    },
+  )
+
+  test('lives no longer than its key, and as long as the grace time of a rotated one', async () => {
+    const expires_at = new Date(clock.now() + 60_000).toISOString()
+    const { key } = await make({ name: 'short page', scopes: ['read'], expires_at })
+    expect(Date.parse((await tokenOf(key)).expires_at)).toBeLessThanOrEqual(Date.parse(expires_at))
+    const { key: graced, id } = await make({ name: 'graced page', scopes: ['read'] })
+    const { token } = await tokenOf(graced)
+    await house.coordinator.rotateKey(id, { grace_seconds: 300 })
+    expect(await statusOf(`/api/v3/events?token=${token}`)).toBe(200)
+    clock.advance(300_000)
+    expect(await statusOf(`/api/v3/events?token=${token}`)).toBe(401)
+  })
+
+  test('is not needed where no key is, and is found in no log', async () => {
+    const open = house.appWith({ access: { keysRequired: false, ratePerMinute: 0 }, feed: house.feed })
+    const answer = await jsonOf(ask('POST', '/api/v3/events/token', { on: open }))
+    expect(answer).toEqual({ token: null, expires_at: null })
+    const { token } = await tokenOf(admin)
+    const repeated = await ask('POST', '/api/v3/events/token', {
+      key: admin,
+      headers: { 'idempotency-key': 'page-1' },
+    })
+    expect((await jsonOf(repeated)).token).toMatch(/^wce_/)
+    await statusOf(`/api/v3/events?token=${token}x`)
+    await statusOf(`/api/v3/jobs?token=${token}`)
+    expect(JSON.stringify(house.logged)).not.toMatch(/wce_[0-9a-f]/)
+    expect(redacted(`/api/v3/events?token=${token}`)).toBe('/api/v3/events?token=wce_[redacted]')
+    const kept = await house.database.all('select * from requests', [])
+    expect(kept.length).toBeGreaterThan(0)
+    const answers = kept
+      .flatMap((row) => Object.values(row))
+      .map((value) => Buffer.from(String(value)).toString())
+    expect(answers.join('\n')).not.toContain('wce_')
   })
 })
 

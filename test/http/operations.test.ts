@@ -156,10 +156,10 @@ describe('a request', () => {
         method: 'GET',
         route: '/api/v3/jobs/:id',
         path: '/api/v3/jobs/99',
-        status: 404,
+        status: 400,
         ms: expect.any(Number),
         by: 'local',
-        msg: '[Workflow.Coordinator] GET /api/v3/jobs/:id 404',
+        msg: '[Workflow.Coordinator] GET /api/v3/jobs/:id 400',
       },
     ])
   })

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { readCatalogue } from '../../src/job/catalogue.ts'
-import { RefusedError } from '../../src/job/errors.ts'
+import { type FieldProblem, RefusedError } from '../../src/job/errors.ts'
 import { aspectRatios, frameFormat, frameRates, framesOf, resolutions } from '../../src/job/format.ts'
 import { freeMembers, maxScenes, parseJobRequest } from '../../src/job/request.ts'
 import { roomRank, roomTitle } from '../../src/job/room.ts'
@@ -10,15 +10,20 @@ import { planTimeline } from '../../src/job/timeline.ts'
 
 const asset = (index: number): string => index.toString(16).padStart(64, '0')
 const plan = (request: unknown) => planStoryboard(parseJobRequest(request), readCatalogue())
-const problems = (request: unknown): unknown => {
+/** What is wrong with a request; nothing where it is accepted. */
+const told = (request: unknown): readonly FieldProblem[] => {
   try {
     plan(request)
-    return 'accepted'
+    return []
   } catch (error) {
-    if (error instanceof RefusedError && error.refusal.code === 'invalid')
-      return error.refusal.problems.map(({ field }) => field)
+    if (error instanceof RefusedError && error.refusal.code === 'invalid') return error.refusal.problems
     throw error
   }
+}
+
+const problems = (request: unknown): unknown => {
+  const found = told(request)
+  return found.length === 0 ? 'accepted' : found.map(({ field }) => field)
 }
 
 describe('image pairs', () => {
@@ -226,6 +231,49 @@ describe('a request', () => {
     expect(
       problems({ type: 'image_pairs', parameters: { images, fps: 7, resolution: '8k' }, video_name: '' }),
     ).toEqual(['parameters.resolution', 'parameters.fps', 'video_name'])
+  })
+
+  it.each([
+    [{ resolutoin: '720p' }, 'parameters.resolutoin', 'Did you mean resolution?'],
+    [{ clipDuration: 5 }, 'parameters.clipDuration', 'Did you mean clip_duration?'],
+    [{ 'Aspect-Ratio': '16:9' }, 'parameters.Aspect-Ratio', 'Did you mean aspect_ratio?'],
+    [{ clientId: 'acme' }, 'parameters.clientId', 'belongs into parameters.metadata'],
+    [{ image: asset(1) }, 'parameters.image', 'Did you mean images?'],
+  ])('with a slip of the pen in its parameters is refused with what was meant: %j', (slip, field, words) => {
+    const [problem, ...others] = told({ type: 'image_pairs', parameters: { images, ...slip } })
+    expect(problem).toEqual({ field, reason: expect.stringContaining(words) })
+    expect(others).toEqual([])
+  })
+
+  it('with a slip of the pen in a nested member is told the right one', () => {
+    const photos = [{ asset_id: asset(1), rooom: 'kitchen' }]
+    const scenes = [{ asset_ids: images, durration: 5 }]
+    expect(told({ type: 'property_photos', parameters: { photos } })).toEqual([
+      { field: 'parameters.photos[0]', reason: 'unknown member "rooom". Did you mean "room"?' },
+    ])
+    expect(told({ type: 'image_pairs', parameters: {}, storyboard: { scenes } })).toEqual([
+      { field: 'storyboard.scenes[0]', reason: 'unknown member "durration". Did you mean "duration"?' },
+    ])
+    expect(told({ type: 'image_pairs', parameters: { images }, priorty: 1 })).toEqual([
+      { field: '', reason: 'unknown member "priorty". Did you mean "priority"?' },
+    ])
+    expect(told({ type: 'image_pairs', parameters: { images }, campaign: 1 })).toEqual([
+      { field: '', reason: 'unknown member "campaign": only parameters takes members of your own' },
+    ])
+  })
+
+  it('takes anything under metadata, and lists by the plain values there too', () => {
+    const metadata = { resolutoin: 'mine', model: 'T', client_id: 'eve', campaign_id: 'b', deep: {} }
+    const request = parseJobRequest({
+      type: 'image_pairs',
+      parameters: { images, campaign_id: 'a', metadata },
+    })
+    expect(request.parameters).toMatchObject({ metadata })
+    expect(freeMembers(request)).toEqual({ campaign_id: 'a', resolutoin: 'mine' })
+    for (const other of ['text', 7, null, ['x']])
+      expect(
+        freeMembers(parseJobRequest({ type: 'image_pairs', parameters: { images, metadata: other } })),
+      ).not.toHaveProperty('0')
   })
 
   it('keeps free members of parameters as they are, and lists by the plain ones', () => {

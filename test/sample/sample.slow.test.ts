@@ -10,8 +10,12 @@ import { makeSamplePhotographs } from '../../src/sample/sample.ts'
 it('makes pictures that are taken as photographs, of rooms that are known by name, the same each time', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'sample-'))
   try {
-    const paths = await makeSamplePhotographs(join(directory, 'one'))
+    const drawn: string[] = []
+    const paths = await makeSamplePhotographs(join(directory, 'one'), ({ file, number, of }) =>
+      drawn.push(`${file} ${number} of ${of}`),
+    )
     expect(paths).toHaveLength(6)
+    expect(drawn).toEqual(paths.map((path, index) => `${basename(path)} ${index + 1} of 6`))
     const found = await Promise.all(paths.map((path) => readImage({ path })))
     expect(found.every((one) => one.kind === 'image')).toBe(true)
     const types = found.map((one) => (one.kind === 'image' ? one.contentType : ''))

@@ -50,7 +50,7 @@ describe('a server that others reach', () => {
     { HOST: '127.0.0.1', REQUIRE_KEYS: 'true' },
   ])('%j does not start without a key, and says how to make one', async (env) => {
     await expect(startServer(dataDir, env)).rejects.toThrow(
-      /\(1\): coordinator: .*coordinator keys create --name ops --scopes admin/s,
+      /\(1\): coordinator: .*npm run coordinator -- keys create --name ops --scopes admin/s,
     )
   })
 

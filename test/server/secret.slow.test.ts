@@ -92,8 +92,8 @@ test('addresses given away before a rotation count through it and over a restart
 })
 
 test.each([
-  [['secret'], 2, 'secret needs one verb: coordinator secret rotate'],
-  [['secret', 'show'], 2, 'secret needs one verb: coordinator secret rotate'],
+  [['secret'], 2, 'secret needs one verb: npm run coordinator -- secret rotate'],
+  [['secret', 'show'], 2, 'secret needs one verb: npm run coordinator -- secret rotate'],
   [['secret', 'rotate', '--grace', 'long'], 2, '--grace must be a number'],
   [['secret', 'rotate', '--grace=-1'], 1, 'grace_seconds'],
 ])('%j is refused with exit code %i', async (args, code, words) => {

@@ -1,0 +1,51 @@
+/** Waiting for a job's end: events are the hint, and what the job says is the truth. */
+import type { JobAnswer } from '../http/jobs.ts'
+import type { JobStatus } from '../job/lifecycle.ts'
+import { JobEndedError } from './error.ts'
+import { type CallOptions, isPassing, pause } from './send.ts'
+
+/** Between two looks where no event comes: a proxy may hold them back. */
+const lookMs = 5_000
+/** The waits before a look that failed is tried again. */
+const backMs = { first: 1_000, most: 30_000 } as const
+
+export const ended: ReadonlySet<string> = new Set(['completed', 'failed', 'cancelled'] satisfies JobStatus[])
+
+/** @throws {JobEndedError} where it ended otherwise than completed */
+export async function waitForEnd(
+  read: () => Promise<JobAnswer>,
+  hints: (signal: AbortSignal) => AsyncIterable<unknown>,
+  { signal }: CallOptions,
+): Promise<JobAnswer> {
+  let job = await read()
+  if (!ended.has(job.status)) {
+    const over = new AbortController()
+    const until = AbortSignal.any(signal ? [over.signal, signal] : [over.signal])
+    let hint = Promise.withResolvers<void>()
+    const listen = async (): Promise<void> => {
+      for await (const _ of hints(until)) hint.resolve()
+    }
+    // Without events, looking is all there is.
+    listen().catch(() => {})
+    try {
+      let waitMs: number = backMs.first
+      while (!ended.has(job.status)) {
+        await Promise.race([hint.promise, pause(lookMs, until)])
+        hint = Promise.withResolvers()
+        try {
+          job = await read()
+          waitMs = backMs.first
+        } catch (error) {
+          signal?.throwIfAborted()
+          if (!isPassing(error)) throw error
+          await pause(waitMs, until)
+          waitMs = Math.min(waitMs * 2, backMs.most)
+        }
+      }
+    } finally {
+      over.abort()
+    }
+  }
+  if (job.status !== 'completed') throw new JobEndedError(job)
+  return job
+}
