@@ -1,6 +1,6 @@
 /** Every command but serve, which has signals and a log of its own. */
 import type { Command } from './command.ts'
-import { approve, cancel, pause, resume, retry, set } from './control.ts'
+import { approve, cancel, pause, reject, resubmit, resume, retry, set } from './control.ts'
 import { doctor } from './doctor.ts'
 import { events, history } from './events.ts'
 import { demo, render } from './film.ts'
@@ -18,6 +18,8 @@ export const commands: Readonly<Record<string, Command>> = {
   estimate,
   submit,
   approve,
+  reject,
+  resubmit,
   show,
   list,
   watch,

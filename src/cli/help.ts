@@ -43,6 +43,8 @@ With a server that runs, for a film:
   estimate <photos...>     what a film would cost; nothing is asked for
   submit <photos...>       ask for a film; nothing is rendered before approval
   approve <id...>          let jobs spend their cost
+  reject <id>              send a job back to its maker instead
+  resubmit <id>            ask for the approval of a rejected job again
   show <id>                what is known of a job, and where its money is
   list                     the jobs, newest first
   watch <id>               show how far a job is, until it ends
@@ -173,6 +175,19 @@ Usage: coordinator approve <id...> [options]
   --revision <number>      of a job that was changed: which storyboard it is for
   --accept-unknown-cost    also where the price of a model is not known
 ${remoteHelp}`,
+  reject: `Sends a job that waits for an approval back to its maker. It is not approved
+before it is submitted again; what was approved before goes on.
+
+Usage: coordinator reject <id> --note <text> [options]
+
+  --note <text>            what its maker has to change
+${remoteHelp}`,
+  resubmit: `Asks for the approval of a rejected job again, changed or not.
+
+Usage: coordinator resubmit <id> [options]
+
+  --reason <text>          what was changed, for the job's history
+${remoteHelp}`,
   show: `Tells what is known of a job and its scenes: how far they are, why they wait,
 when it will be done, what was estimated, approved, reserved and spent. Times
 are in UTC.
@@ -191,6 +206,8 @@ Usage: coordinator list [options]
   --since <time>           asked for then or later, such as 2026-11-25T00:00:00Z
   --until <time>           asked for before
   --text <text>            a part of the film's name
+  --needs-approval         only those that wait for an approval: also finished
+                           films whose change costs more than was approved
   --limit <number>         how many, 20 if not given, 200 at most
   --all                    all of them
 ${remoteHelp}`,

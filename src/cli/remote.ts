@@ -130,6 +130,7 @@ const listOptions = {
   since: { type: 'string' },
   until: { type: 'string' },
   text: { type: 'string' },
+  'needs-approval': { type: 'boolean', default: false },
   limit: { type: 'string' },
   all: { type: 'boolean', default: false },
 } as const
@@ -147,6 +148,7 @@ export const list: Command = command(listOptions, async (context, { values, posi
     created_after: values.since,
     created_before: values.until,
     q: values.text,
+    needs_approval: values['needs-approval'] ? ('true' as const) : undefined,
   })
   const limit = all ? listed.most : (numberOf('limit', values.limit) ?? listed.standard)
   const client = clientFor(values, context)
@@ -178,14 +180,22 @@ const jobColumns = [
   { head: 'NAME', isCut: true },
 ] as const
 
-const jobCells = (job: JobsAnswer['jobs'][number]): string[] => [
+type Listed = JobsAnswer['jobs'][number]
+
+const jobCells = (job: Listed): string[] => [
   String(job.job_id),
-  job.paused_at === null ? job.status : `${job.status}, paused`,
+  stateWords(job),
   `${job.progress_percentage} %`,
   spokenCost(job.estimated_cost),
   minuteOf(job.inserted_at),
   job.video_name,
 ]
+
+function stateWords({ status, paused_at, rejected, needs_approval, to_approve }: Listed): string {
+  if (rejected && status !== 'cancelled') return `${status}, rejected`
+  if (needs_approval && status !== 'pending') return `${status}, ${spokenCost(to_approve)} to approve`
+  return paused_at === null ? status : `${status}, paused`
+}
 
 export const watch: Command = command(remoteOptions, async (context, { values, positionals }) => {
   const id = oneId(positionals, 'watch')

@@ -6,7 +6,7 @@ import type { z } from 'zod'
 import type { AssetAnswer } from '../http/assets.ts'
 import type { BatchAnswer } from '../http/batches.ts'
 import type { EventsAnswer, HistoryAnswer } from '../http/events.ts'
-import type { CancelAnswer, RetryAnswer } from '../http/job-control.ts'
+import type { CancelAnswer, RejectAnswer, RetryAnswer, SubmitAnswer } from '../http/job-control.ts'
 import type { JobAnswer, JobsAnswer } from '../http/jobs.ts'
 import type { KeyAnswer, KeysAnswer, NewKeyAnswer } from '../http/keys.ts'
 import type { LimitsAnswer } from '../http/limits.ts'
@@ -30,6 +30,7 @@ import type {
   jobChange,
   limitsChange,
   pauseRequest,
+  rejection,
   whyRequest,
 } from '../job/control-request.ts'
 import type { pruneRequest } from '../job/storage.ts'
@@ -66,6 +67,7 @@ export type {
   LimitsAnswer,
   NewKeyAnswer,
   PrunedAnswer,
+  RejectAnswer,
   Resolution,
   RetryAnswer,
   RetryRequest,
@@ -74,6 +76,7 @@ export type {
   ScenesAnswer,
   SecretAnswer,
   StorageAnswer,
+  SubmitAnswer,
 }
 
 type In<Schema extends z.ZodType> = z.input<Schema>
@@ -83,6 +86,8 @@ export interface JobsQuery {
   readonly status?: string
   readonly type?: string
   readonly client_id?: string
+  /** Only jobs that wait for an approval. */
+  readonly needs_approval?: 'true'
   readonly created_after?: string
   readonly created_before?: string
   /** A part of the film's name. */
@@ -168,6 +173,9 @@ export interface Client {
     approval?: ApprovalRequest,
     options?: CallOptions,
   ): Promise<{ readonly message: string; readonly job_id: number; readonly status: 'approved' }>
+  /** It is not approved before it is submitted again. */
+  rejectJob(jobId: number, request: In<typeof rejection>, options?: CallOptions): Promise<RejectAnswer>
+  submitJob(jobId: number, why?: In<typeof whyRequest>, options?: CallOptions): Promise<SubmitAnswer>
   cancelJob(jobId: number, why?: In<typeof whyRequest>, options?: CallOptions): Promise<CancelAnswer>
   retryJob(jobId: number, request?: RetryRequest, options?: CallOptions): Promise<RetryAnswer>
   pauseJob(jobId: number, why?: In<typeof whyRequest>, options?: CallOptions): Promise<JobControlAnswer>
@@ -326,6 +334,8 @@ export function createClient(options: ClientOptions): Client {
       typeof job === 'number'
         ? post(`${jobAt(job)}/approve`, approval, call)
         : post(`${jobAt(job.job_id)}/approve`, { ...approvalOf(job), ...approval }, call),
+    rejectJob: (jobId, request, call) => post(`${jobAt(jobId)}/reject`, request, call),
+    submitJob: (jobId, why = {}, call) => post(`${jobAt(jobId)}/submit`, why, call),
     cancelJob: (jobId, why = {}, call) => post(`${jobAt(jobId)}/cancel`, why, call),
     retryJob: (jobId, request = {}, call) => post(`${jobAt(jobId)}/retry`, request, call),
     pauseJob: (jobId, why = {}, call) => post(`${jobAt(jobId)}/pause`, why, call),

@@ -23,7 +23,7 @@ import {
 } from '../store/jobs.ts'
 import { moneyOfJob } from '../store/money.ts'
 import { listScenes, retryScenes, setScenePlan, setScenesApproved } from '../store/scenes.ts'
-import { type Quote, quoteFor } from './quote.ts'
+import { type KnownScene, type Quote, quoteFor, quoteOf, withServed } from './quote.ts'
 import type { Settling } from './settling.ts'
 import type { Starting } from './starting.ts'
 import type { Tell } from './tell.ts'
@@ -62,14 +62,25 @@ const unknownIn = ({ byScene }: Quote): number => byScene.filter((micros) => mic
 
 /** What the waiting scenes of a job cost, beside what was allowed. */
 export async function neededFor(reader: Reader, job: Job, scenes: readonly Scene[]): Promise<Needed> {
-  const waiting = scenes.filter(({ status }) => status === 'pending')
+  const waiting = await withServed(
+    reader,
+    scenes.filter(({ status }) => status === 'pending'),
+  )
+  return neededOf(job, waiting, await moneyOfJob(reader, job.id))
+}
+
+/** `waiting`: its scenes that wait, in their order. */
+export function neededOf(
+  job: Pick<Job, 'authorisedMicros' | 'unknownCostAccepted'>,
+  waiting: readonly (KnownScene & Pick<Scene, 'unapproved'>)[],
+  money: Money,
+): Needed {
   const approved = waiting.filter(({ unapproved }) => !unapproved)
-  const quote = await quoteFor(reader, waiting)
+  const quote = quoteOf(waiting)
   // No sum that was approved for other scenes is for those that were changed since.
-  const covered = approved.length === waiting.length ? quote : await quoteFor(reader, approved)
+  const covered = approved.length === waiting.length ? quote : quoteOf(approved)
   const uncoveredMicros = quote.knownMicros - covered.knownMicros
   const isUncoveredUnknown = unknownIn(quote) > unknownIn(covered)
-  const money = await moneyOfJob(reader, job.id)
   const totalMicros = quote.knownMicros + money.reservedMicros + money.spentMicros
   const isUnknownNew = quote.micros === null && (!job.unknownCostAccepted || isUncoveredUnknown)
   const moreMicros =
@@ -176,6 +187,7 @@ export function createApproval(options: ApprovalOptions) {
     const needed = await neededFor(tx, job, scenes)
     if (job.status === 'cancelled' || (job.status !== 'pending' && !needed.isMore))
       throw transitionRefused(job, 'approve')
+    checkNotRejected(job, 'approved')
     // Returned, not thrown: the new prices are kept, and the next approval is of them.
     if (isRepriced)
       return costRefused(
@@ -252,6 +264,7 @@ export function createApproval(options: ApprovalOptions) {
     const deadlineAt =
       deadline_at === undefined ? found.deadlineAt : deadline_at === null ? null : Date.parse(deadline_at)
     await checkRetry(tx, found, deadlineAt)
+    checkNotRejected(found, 'retried')
     const now = host.now()
     await retryScenes(tx, jobId, now)
     // Prices of today: what they make dearer is asked for like anything that was not approved.
@@ -347,6 +360,17 @@ const costRefused = (
     reason,
     amounts,
   })
+
+/** What was sent back is not paid for as it is. @throws {RefusedError} `job_refused` */
+function checkNotRejected({ id, status, rejected }: Job, done: 'approved' | 'retried'): void {
+  if (rejected)
+    throw new RefusedError(`Job cannot be ${done}`, {
+      code: 'job_refused',
+      jobId: id,
+      currentStatus: status,
+      reason: `It was rejected (${rejected.note}): it has to be submitted again first, with POST /api/v3/jobs/${id}/submit`,
+    })
+}
 
 const retryRefused = (job: Job, reason: string): RefusedError =>
   new RefusedError('Job cannot be retried', {

@@ -27,6 +27,7 @@ import { type KeyVerbs, createKeyVerbs } from './key-verbs.ts'
 import { type LimitVerbs, createLimitVerbs } from './limits.ts'
 import { createNews } from './news.ts'
 import { type Reading, createReading } from './reading.ts'
+import { type ReviewVerbs, createReview } from './review.ts'
 import { type RetentionVerbs, createRetention, refusingWithoutFiles } from './retention.ts'
 import { type SceneEditing, createSceneEditing } from './scene-editing.ts'
 import { type SceneVerbs, createSceneVerbs } from './scene-verbs.ts'
@@ -40,6 +41,7 @@ import { type WebhookVerbs, createWebhookVerbs } from './webhook-verbs.ts'
 export interface Coordinator
   extends
     JobVerbs,
+    ReviewVerbs,
     SceneEditing,
     BudgetVerbs,
     LimitVerbs,
@@ -157,6 +159,7 @@ export function createCoordinator(options: CoordinatorOptions): RunningCoordinat
     ...createJobVerbs(shared),
     approveJob: approval.approveJob,
     retryJob: approval.retryJob,
+    ...createReview(shared),
     ...createLimitVerbs(shared),
     ...createDependents(shared),
     ...createSceneEditing({ ...shared, attempts }),

@@ -23,6 +23,9 @@ const words: { readonly [type in EventType]: (data: Data) => string } = {
       : `job ${said(data, 'dependency')}, which it waited for, is ${said(data, 'status')}`,
   job_paused: (data) => because('paused', data),
   job_resumed: () => 'resumed',
+  job_rejected: (data) => because('rejected', data),
+  job_submitted: () => 'submitted again',
+  job_deleted: (data) => after('deleted', quoted(data, 'video_name')),
   scene_processing: (data) =>
     data['kept'] === true
       ? 'scene started, from a clip kept of an earlier render'
@@ -32,6 +35,7 @@ const words: { readonly [type in EventType]: (data: Data) => string } = {
   scene_retrying: (data) => because('scene to be tried again', data),
   scene_rendered: (data) => after('scene rendered', charged(data)),
   scene_held: (data) => because('scene held until a person decides', data),
+  scene_added: (data) => after('scene added', placed(data)),
   scene_updated: (data) =>
     data['regenerate'] === true
       ? 'scene to be rendered anew'
@@ -56,6 +60,10 @@ const because = (what: string, data: Data): string =>
   data['reason'] === undefined ? what : `${what}: ${said(data, 'reason')}`
 
 const quoted = (data: Data, member: string): string => said(data, member) && `“${said(data, member)}”`
+
+/** As people count. */
+const placed = ({ position }: Data): string =>
+  typeof position === 'number' ? `as number ${position + 1}` : ''
 
 const money = (data: Data, member: string): string => {
   const micros = data[member]

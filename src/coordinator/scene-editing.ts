@@ -23,7 +23,7 @@ import { type Log, logLine } from '../log.ts'
 import { hasAsset, letClientSee } from '../store/assets.ts'
 import { findAttempt, findAttemptOfRender, findHeldAttempt, setHinted } from '../store/attempts.ts'
 import type { Database, Reader, Transaction } from '../store/database.ts'
-import { findJob, forgetFailure, setEdited, setReopened, setStoryboard } from '../store/jobs.ts'
+import { findJob, forgetFailure, setEdited, setRejected, setReopened, setStoryboard } from '../store/jobs.ts'
 import {
   deleteScene,
   findScene,
@@ -107,6 +107,11 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
     // Who may not approve begins nothing that costs, though it was approved when it was to be rendered.
     const mayBegin = mayApprove(asked?.actor) || quote.scenesToPay === 0
     const isReopened = isOver && !isMore && isFilmOld && mayBegin
+    // There is nothing left that was rejected.
+    if (job.rejected && job.status !== 'pending' && !isMore) {
+      await setRejected(tx, job.id, null, host.now())
+      await tell(tx, { type: 'job_submitted', jobId: job.id, data: {}, asked })
+    }
     if (isReopened) {
       await setReopened(tx, job.id, 'regenerate', { ...created, stage: 'approved' }, host.now())
       await tell(tx, { type: 'job_approved', jobId: job.id, data: { estimated_micros: quote.micros }, asked })

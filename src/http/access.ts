@@ -59,12 +59,14 @@ export const accessByRoute: Readonly<Record<string, Access>> = {
   'PATCH /api/v3/jobs/:id': 'submit',
   'PUT /api/v3/jobs/:id/scenes/:scene_id': 'submit',
   'DELETE /api/v3/jobs/:id/scenes/:scene_id': 'submit',
+  'POST /api/v3/jobs/:id/submit': ending,
   // It stops spending.
   'POST /api/v3/jobs/:id/cancel': ending,
   'POST /api/v3/jobs/cancel': ending,
 
   'POST /api/v3/jobs/:id/approve': 'approve',
   'POST /api/v3/jobs/approve': 'approve',
+  'POST /api/v3/jobs/:id/reject': 'approve',
   'POST /api/v3/jobs/:id/retry': 'approve',
   'POST /api/v3/jobs/:id/pause': 'approve',
   'POST /api/v3/jobs/:id/resume': 'approve',

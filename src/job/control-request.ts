@@ -65,6 +65,13 @@ export const whyRequest = z.strictObject({ reason: whyText })
 /** @throws {RefusedError} `invalid` */
 export const parseWhy = (input: unknown): z.infer<typeof whyRequest> => checked(whyRequest, input)
 
+export const rejection = z.strictObject({
+  note: line(500).describe('What its maker has to change, for the job and its history'),
+})
+
+/** @throws {RefusedError} `invalid` */
+export const parseRejection = (input: unknown): z.infer<typeof rejection> => checked(rejection, input)
+
 /** What is to be stopped or to go on: all, or one renderer. */
 export const pauseRequest = z.strictObject({
   renderer: line(200).optional().describe('Only this renderer; all if not given'),

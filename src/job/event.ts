@@ -13,6 +13,9 @@ const jobTopics = {
   job_updated: 'jobs:updated',
   job_paused: 'jobs:paused',
   job_resumed: 'jobs:resumed',
+  job_rejected: 'jobs:rejected',
+  job_submitted: 'jobs:submitted',
+  job_deleted: 'jobs:deleted',
 } as const
 
 const sceneTopics = {
@@ -22,6 +25,7 @@ const sceneTopics = {
   scene_retrying: 'scenes:retrying',
   scene_rendered: 'scenes:rendered',
   scene_held: 'scenes:held',
+  scene_added: 'scenes:added',
   scene_updated: 'scenes:updated',
   scene_deleted: 'scenes:deleted',
   scene_cancelled: 'scenes:cancelled',

@@ -12,6 +12,11 @@ const sums = `coalesce(sum(case when status in (${open}) then cost_micros else 0
   coalesce(sum(charged_micros), 0) as spent,
   coalesce(sum(case when cost_micros is null and charged_micros is null then 1 else 0 end), 0) as unpriced`
 
+/** SQL: what of a job's money is held back or spent, in micros. */
+export const takenOf = (jobId: string): string => `select coalesce(sum(coalesce(charged_micros, 0)
+    + case when status in (${open}) then coalesce(cost_micros, 0) else 0 end), 0)
+  from attempts where job_id = ${jobId}`
+
 const moneyOf = (row: Row): Money => ({
   reservedMicros: Number(row.reserved),
   spentMicros: Number(row.spent),

@@ -275,6 +275,40 @@ export async function deleteScene(tx: Transaction, scene: Scene, now: number): P
   )
 }
 
+/** A scene that waits, as far as it costs something. */
+export interface UnpaidScene extends Pick<
+  Scene,
+  'jobId' | 'price_micros' | 'renderKey' | 'forced' | 'unapproved'
+> {
+  /** Whether it has to buy nothing: an equal clip is kept, or its own is paid for. */
+  readonly isServed: boolean
+}
+
+/** The scenes of these jobs that wait, in their films' order. */
+export async function listUnpaid(reader: Reader, jobIds: readonly number[]): Promise<readonly UnpaidScene[]> {
+  if (jobIds.length === 0) return []
+  const places = jobIds.map((_, index) => `$${index + 1}`).join(', ')
+  const rows = await reader.all(
+    `select scenes.job_id, scenes.price_micros, scenes.render_key, scenes.forced, scenes.unapproved,
+       case when scenes.forced = 0 and (
+         exists (select 1 from renders where renders.render_key = scenes.render_key)
+         or exists (select 1 from attempts where attempts.id = scenes.attempt_id
+           and attempts.render_key = scenes.render_key and ${isUntaken}))
+         then 1 else 0 end as served
+     from scenes where scenes.status = 'pending' and scenes.job_id in (${places})
+     order by scenes.job_id, scenes.position`,
+    jobIds,
+  )
+  return rows.map((row) => ({
+    jobId: number(row, 'job_id'),
+    price_micros: numberOrNull(row, 'price_micros'),
+    renderKey: text(row, 'render_key'),
+    forced: number(row, 'forced') !== 0,
+    unapproved: number(row, 'unapproved') !== 0,
+    isServed: number(row, 'served') !== 0,
+  }))
+}
+
 /** A scene that may start, and what admitting it takes. */
 export interface WaitingScene {
   readonly id: string

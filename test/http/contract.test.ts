@@ -108,6 +108,11 @@ test('approvals, cancellations and retries, of one and of many', async () => {
   const [one, other] = [await newJob(), await newJob()]
   const { scenes } = await client.listScenes(one.job_id)
   await client.deleteScene(one.job_id, scenes[1]!.id)
+  await client.rejectJob(one.job_id, { note: 'too long' })
+  expect((await client.listJobs({ needs_approval: 'true' })).jobs.map(({ job_id }) => job_id)).not.toContain(
+    one.job_id,
+  )
+  expect((await client.submitJob(one.job_id, { reason: 'shorter now' })).needs_approval).toBe(true)
   await client.pauseJob(one.job_id)
   expect((await client.approveJob(one.job_id)).status).toBe('approved')
   await client.cancelJob(one.job_id, { reason: 'changed my mind' })

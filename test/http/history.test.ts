@@ -101,6 +101,13 @@ describe('what happened is said in words', () => {
       [{ reason: 'lunch' }, 'paused: lunch'],
     ],
     job_resumed: [[{}, 'resumed']],
+    job_rejected: [
+      [{ reason: 'too long' }, 'rejected: too long'],
+      [{}, 'rejected'],
+    ],
+    job_submitted: [[{}, 'submitted again']],
+    job_deleted: [[{ video_name: 'Harbour' }, 'deleted, “Harbour”']],
+    scene_added: [[{ position: 1 }, 'scene added, as number 2']],
     scene_processing: [
       [{ renderer: 'replicate', model: 'google/veo-3.1-fast' }, 'scene started, with google/veo-3.1-fast'],
       [{ kept: true }, 'scene started, from a clip kept of an earlier render'],
