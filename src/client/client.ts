@@ -29,6 +29,7 @@ import type {
   cancelBatch,
   jobChange,
   limitsChange,
+  newScene,
   pauseRequest,
   rejection,
   whyRequest,
@@ -184,6 +185,8 @@ export interface Client {
   cancelJobs(batch: In<typeof cancelBatch>, options?: CallOptions): Promise<BatchAnswer>
 
   listScenes(jobId: number, options?: CallOptions): Promise<ScenesAnswer>
+  /** At `position`, from 0; without it at the end. */
+  addScene(jobId: number, scene: In<typeof newScene>, options?: CallOptions): Promise<EditedAnswer>
   readScene(jobId: number, sceneId: string, options?: CallOptions): Promise<SceneAnswer>
   updateScene(
     jobId: number,
@@ -344,6 +347,7 @@ export function createClient(options: ClientOptions): Client {
     cancelJobs: (batch, call) => post(`${api}/jobs/cancel`, batch, call),
 
     listScenes: (jobId, call) => get(`${jobAt(jobId)}/scenes`, call),
+    addScene: (jobId, scene, call) => post(`${jobAt(jobId)}/scenes`, scene, call),
     readScene: (jobId, sceneId, call) => get(sceneAt(jobId, sceneId), call),
     updateScene: (jobId, sceneId, change, call) => put(sceneAt(jobId, sceneId), change, call),
     deleteScene: (jobId, sceneId, call) => remove(sceneAt(jobId, sceneId), call),

@@ -3,7 +3,7 @@ import type { Host } from '../host.ts'
 import { type Catalogue, priceOf } from '../job/catalogue.ts'
 import { RefusedError, jobNotFound, transitionRefused } from '../job/errors.ts'
 import type { Job } from '../job/job.ts'
-import type { Asked } from '../job/event.ts'
+import { type Asked, differences } from '../job/event.ts'
 import { type JobStatus, jobVerbs } from '../job/lifecycle.ts'
 import { type Money, dollars, spokenMoney, toMicros } from '../job/price.ts'
 import { created } from '../job/progress.ts'
@@ -212,7 +212,12 @@ export function createApproval(options: ApprovalOptions) {
     if (job.status === 'pending') await setApproved(tx, job.id, progress, now)
     else if (job.endedAt !== null) await setReopened(tx, job.id, 'regenerate', progress, now)
     const authorised = await authorise(tx, job, totalMicros, request)
-    const data = { estimated_micros: quote.micros, price_book: job.priceBook, authorised_micros: authorised }
+    const data = {
+      estimated_micros: quote.micros,
+      price_book: job.priceBook,
+      authorised_micros: authorised,
+      ...differences({ authorised_micros: job.authorisedMicros }, { authorised_micros: authorised }),
+    }
     await tell(tx, { type: 'job_approved', jobId: job.id, data, asked })
     const approved = (await findJob(tx, job.id))!
     await starting.serveJob(tx, job.id)
@@ -282,7 +287,15 @@ export function createApproval(options: ApprovalOptions) {
     await setReopened(tx, jobId, 'retry', { ...created, stage: 'approved' }, now)
     if (deadlineAt !== job.deadlineAt) await setDeadline(tx, jobId, deadlineAt)
     const authorised = await authorise(tx, job, needed.totalMicros, request)
-    const data = { was: job.status, estimated_micros: needed.quote.micros, authorised_micros: authorised }
+    const data = {
+      was: job.status,
+      estimated_micros: needed.quote.micros,
+      authorised_micros: authorised,
+      ...differences(
+        { authorised_micros: job.authorisedMicros, deadline_at: timeOrNull(job.deadlineAt) },
+        { authorised_micros: authorised, deadline_at: timeOrNull(deadlineAt) },
+      ),
+    }
     await tell(tx, { type: 'job_retried', jobId, data, asked: { ...asked, reason } })
     // Only its film is wanting, and nothing else would begin that.
     if (scenes.every(({ status }) => status === 'completed')) await starting.startJob(tx, jobId)
@@ -344,6 +357,8 @@ function checkRevision(
     done,
   )
 }
+
+const timeOrNull = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString())
 
 const dollarsOrNull = (micros: number | null): number | null => (micros === null ? null : dollars(micros))
 

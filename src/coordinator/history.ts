@@ -71,18 +71,49 @@ const money = (data: Data, member: string): string => {
 }
 
 /** A job that costs nothing needs no sum. */
-const upTo = (data: Data): string =>
-  data['authorised_micros'] === 0
-    ? ''
-    : said(data, 'authorised_micros') && `up to ${money(data, 'authorised_micros')}`
+const upTo = (data: Data): string => {
+  if (data['authorised_micros'] === 0 || said(data, 'authorised_micros') === '') return ''
+  const { old } = data
+  const before = isRecord(old) && old['authorised_micros'] ? money(old, 'authorised_micros') : ''
+  return `up to ${money(data, 'authorised_micros')}${before && `, before ${before}`}`
+}
 
 const charged = (data: Data): string =>
   data['charged_micros'] === null
     ? 'charged at an unknown price'
     : said(data, 'charged_micros') && `${money(data, 'charged_micros')} charged`
 
-/** What was changed: a list of names, or the members with their new values. */
-function listing(what: string, { changed }: Data): string {
+const isRecord = (value: unknown): value is Data =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const longestSaid = 40
+
+/** A value, in a word or a few. */
+function spoken(value: unknown): string {
+  if (value === null || value === undefined) return 'none'
+  if (typeof value === 'boolean') return value ? 'on' : 'off'
+  const text = typeof value === 'string' ? value : JSON.stringify(value)
+  const short = text.length <= longestSaid ? text : `${text.slice(0, longestSaid - 1).toWellFormed()}…`
+  return typeof value === 'string' && !/^[\w.:/-]+$/.test(short) ? `“${short}”` : short
+}
+
+/** Pictures are told by their number: their names say nothing to people. */
+const spokenMember = (name: string, value: unknown): string =>
+  name === 'position' && typeof value === 'number'
+    ? String(value + 1)
+    : name === 'asset_ids' && Array.isArray(value)
+      ? value.map((id) => String(id).slice(0, 8)).join(' and ')
+      : spoken(value)
+
+/** What was changed, from what to what; events of earlier versions tell the names alone. */
+function listing(what: string, data: Data): string {
+  const { changed, old, new: after } = data
+  if (isRecord(old) && isRecord(after)) {
+    const words = Object.entries(after).map(
+      ([name, value]) => `${name} ${spokenMember(name, old[name])} → ${spokenMember(name, value)}`,
+    )
+    return words.length === 0 ? `${what} nothing` : `${what}: ${words.join(', ')}`
+  }
   if (typeof changed !== 'object' || changed === null) return what
   return `${what}: ${(Array.isArray(changed) ? changed : Object.keys(changed)).join(', ')}`
 }

@@ -12,7 +12,7 @@ import {
   scopeMissing,
   transitionRefused,
 } from '../job/errors.ts'
-import type { Asked } from '../job/event.ts'
+import { type Asked, differences } from '../job/event.ts'
 import type { FilmManifest, Job, Storyboard } from '../job/job.ts'
 import { type Progress, completed, created, risen } from '../job/progress.ts'
 import { type JobStatus, jobVerbs } from '../job/lifecycle.ts'
@@ -72,7 +72,7 @@ export interface JobVerbs {
   estimateJob(request: unknown, asked?: Asked): Promise<JobEstimate>
   /** Ends a job that has not ended: what runs is stopped, at providers too. @throws {RefusedError} */
   cancelJob(jobId: number, asked?: Asked): Promise<Job>
-  /** Changes a job that has not ended: its priority, name, start and deadline. @throws {RefusedError} */
+  /** Changes a job that has not ended: its priority, name, start and deadline; the name also of one that has. @throws {RefusedError} */
   updateJob(jobId: number, change: unknown, asked?: Asked): Promise<Job>
   /** Nothing new is started for the job until it is resumed; what runs, ends. One that is paused stays so. @throws {RefusedError} */
   pauseJob(jobId: number, request?: unknown, asked?: Asked): Promise<Job>
@@ -290,8 +290,11 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
           videoName: video_name ?? before.videoName,
           ...times,
         }
-        if ((await setJobPlan(tx, jobId, after, now)) === 0) throw await refused(tx, jobId, 'update')
-        await tell(tx, { type: 'job_updated', jobId, data: { changed: change }, asked })
+        // What a film is called can be changed whatever has become of it.
+        const isName = Object.keys(change).every((name) => name === 'video_name')
+        if ((await setJobPlan(tx, jobId, after, isName, now)) === 0) throw await refused(tx, jobId, 'update')
+        const data = { changed: change, ...differences(changeable(before), changeable(after)) }
+        await tell(tx, { type: 'job_updated', jobId, data, asked })
         await starting.rejoin(tx, jobId)
         tx.afterCommit(lookSoon)
         return (await findJob(tx, jobId))!
@@ -414,6 +417,19 @@ async function refused(
   const job = await findJobState(tx, jobId)
   return job ? transitionRefused(job, verb) : jobNotFound(jobId)
 }
+
+/** What a person may change of a job, as it is told. */
+const changeable = ({
+  priority,
+  videoName,
+  runAt,
+  deadlineAt,
+}: Pick<Job, 'priority' | 'videoName' | 'runAt' | 'deadlineAt'>) => ({
+  priority,
+  video_name: videoName,
+  run_at: runAt && new Date(runAt).toISOString(),
+  deadline_at: deadlineAt && new Date(deadlineAt).toISOString(),
+})
 
 const time = (given: string | null | undefined, old: number | null): number | null =>
   given === undefined ? old : given === null ? null : Date.parse(given)

@@ -338,6 +338,7 @@ async function* pagesOf<Item, Place>(
 const goingOn: ReadonlySet<EventType> = new Set<EventType>([
   'job_approved',
   'job_retried',
+  'scene_added',
   'scene_updated',
   'scene_deleted',
 ])

@@ -57,6 +57,7 @@ export const accessByRoute: Readonly<Record<string, Access>> = {
   'POST /api/v3/estimates': 'submit',
   'POST /api/v3/jobs': 'submit',
   'PATCH /api/v3/jobs/:id': 'submit',
+  'POST /api/v3/jobs/:id/scenes': 'submit',
   'PUT /api/v3/jobs/:id/scenes/:scene_id': 'submit',
   'DELETE /api/v3/jobs/:id/scenes/:scene_id': 'submit',
   'POST /api/v3/jobs/:id/submit': ending,

@@ -13,6 +13,7 @@ import {
   cancelBatch,
   jobChange,
   limitsChange,
+  newScene,
   pauseRequest,
   rejection,
   resolution,
@@ -146,6 +147,7 @@ export function createApp(options: AppOptions): OpenAPIHono {
 const requests = {
   JobRequest: jobRequest,
   Approval: approvalRequest,
+  NewScene: newScene,
   SceneChange: sceneChange,
   Resolution: resolution,
   BudgetChange: budgetChange,

@@ -88,7 +88,7 @@ const submitJobRoute = createRoute({
 const updateJobRoute = createRoute({
   method: 'patch',
   path: '/jobs/{id}',
-  summary: 'Change a job that has not ended: its priority, name, start and deadline',
+  summary: 'Change a job: its name, and before it has ended its priority, start and deadline',
   request: { params: jobPath, body: jsonBody('JobChange') },
   responses: { 200: jsonAnswer(jobSchema, 'The job as it is now') },
 })

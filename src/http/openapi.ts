@@ -103,6 +103,7 @@ const operations: Readonly<Record<string, Naming>> = {
   'POST /api/v3/jobs/cancel': named('jobs', 'cancelJobs'),
 
   'GET /api/v3/jobs/{id}/scenes': named('scenes', 'listScenes', "A job's scenes, in the film's order"),
+  'POST /api/v3/jobs/{id}/scenes': named('scenes', 'addScene'),
   'GET /api/v3/jobs/{id}/scenes/{scene_id}': named('scenes', 'readScene', 'A scene'),
   'PUT /api/v3/jobs/{id}/scenes/{scene_id}': named('scenes', 'updateScene'),
   'DELETE /api/v3/jobs/{id}/scenes/{scene_id}': named('scenes', 'deleteScene'),
@@ -182,6 +183,7 @@ const examples: Readonly<Record<string, unknown>> = {
   JobChange: { priority: 80, deadline_at: '2027-01-15T18:00:00Z' },
   ApprovalBatch: { job_ids: [123, 124], max_cost: 0.8 },
   CancelBatch: { job_ids: [123, 124] },
+  NewScene: { asset_ids: [photo('c')], duration: 4, position: 1 },
   SceneChange: { prompt: 'A slow pan across the kitchen', duration: 6 },
   Resolution: { resolution: 'absent' },
   BudgetChange: { day: 20, job: 2.5 },

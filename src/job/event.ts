@@ -64,3 +64,14 @@ export interface Asked {
   /** The row of the request that asks, where it is to be answered once (`coordinator/idempotent.ts`). */
   readonly request?: number | undefined
 }
+
+type Values = Readonly<Record<string, unknown>>
+
+/** What has changed, as its event tells it: the values before and after. */
+export function differences(before: Values, after: Values): { readonly old: Values; readonly new: Values } {
+  const names = Object.keys(after).filter(
+    (name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]),
+  )
+  const of = (values: Values): Values => Object.fromEntries(names.map((name) => [name, values[name] ?? null]))
+  return { old: of(before), new: of(after) }
+}

@@ -1,5 +1,5 @@
 import type { FilmManifest, Job, Rejection, Storyboard } from '../job/job.ts'
-import { type JobStatus, activeJobStatuses, jobVerbs } from '../job/lifecycle.ts'
+import { type JobStatus, activeJobStatuses, finalJobStatuses, jobVerbs } from '../job/lifecycle.ts'
 import type { Progress } from '../job/progress.ts'
 import { pointMs } from '../job/queue.ts'
 import type { Owner } from '../job/reach.ts'
@@ -221,6 +221,13 @@ export const setCompleted = (
   now: number,
 ): Promise<number> => tx.run(complete, [id, JSON.stringify(progress), result, now, revision])
 
+/** Another film of the job is its film now. How many rows it changed: none where it has not ended. */
+export const setFilm = (tx: Transaction, id: number, film: FilmManifest, now: number): Promise<number> =>
+  tx.run(
+    `update jobs set result = $2, updated_at = $3 where id = $1 and status in (${quoted(finalJobStatuses)})`,
+    [id, new TextEncoder().encode(JSON.stringify(film)), now],
+  )
+
 const fail = `update jobs set status = 'failed', progress = $2, error = $3, ended_at = $4, updated_at = $4,
     queue_at = null, paused_at = null
   where id = $1 and status in (${quoted(jobVerbs.fail.from)})`
@@ -264,16 +271,17 @@ export const setReopened = (
 
 const notEnded = `status in (${quoted(jobVerbs.cancel.from)})`
 
-/** What a person changes of a job that has not ended. */
+/** What a person changes of a job that has not ended; `isAnyState`: or that has. */
 export const setJobPlan = (
   tx: Transaction,
   id: number,
   job: Pick<Job, 'priority' | 'videoName' | 'runAt' | 'deadlineAt'>,
+  isAnyState: boolean,
   now: number,
 ): Promise<number> =>
   tx.run(
     `update jobs set priority = $2, video_name = $3, run_at = $4, deadline_at = $5, updated_at = $6
-     where id = $1 and ${notEnded}`,
+     where id = $1${isAnyState ? '' : ` and ${notEnded}`}`,
     [id, job.priority, job.videoName, job.runAt, job.deadlineAt, now],
   )
 

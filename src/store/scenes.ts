@@ -266,6 +266,26 @@ export const setSceneUnapproved = (tx: Transaction, id: string): Promise<number>
 export const setScenesApproved = (tx: Transaction, jobId: number): Promise<number> =>
   tx.run('update scenes set unapproved = 0 where job_id = $1 and unapproved = 1', [jobId])
 
+/** Makes room for a scene: those from there on move down. */
+export const makeRoom = (tx: Transaction, jobId: number, position: number, now: number): Promise<number> =>
+  tx.run('update scenes set position = position + 1, updated_at = $3 where job_id = $1 and position >= $2', [
+    jobId,
+    position,
+    now,
+  ])
+
+/** Puts a scene elsewhere; those between move up, or down. */
+export async function moveScene(tx: Transaction, scene: Scene, position: number, now: number): Promise<void> {
+  const { id, jobId, position: from } = scene
+  const [first, last, step] = from < position ? [from + 1, position, -1] : [position, from - 1, 1]
+  await tx.run(
+    `update scenes set position = position + $4, updated_at = $5
+     where job_id = $1 and position >= $2 and position <= $3`,
+    [jobId, first, last, step, now],
+  )
+  await tx.run('update scenes set position = $2, updated_at = $3 where id = $1', [id, position, now])
+}
+
 /** Removes a scene; those behind it move up. */
 export async function deleteScene(tx: Transaction, scene: Scene, now: number): Promise<void> {
   await tx.run('delete from scenes where id = $1', [scene.id])

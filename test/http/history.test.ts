@@ -77,6 +77,15 @@ describe('what happened is said in words', () => {
     job_created: [[{ type: 'property_photos', video_name: 'Harbour' }, 'created, “Harbour”']],
     job_approved: [
       [{ estimated_micros: 800_000, authorised_micros: 800_000 }, 'approved, up to $0.80'],
+      [
+        {
+          authorised_micros: 1_200_000,
+          old: { authorised_micros: 800_000 },
+          new: { authorised_micros: 1_200_000 },
+        },
+        'approved, up to $1.20, before $0.80',
+      ],
+      [{ authorised_micros: 800_000, old: { authorised_micros: 0 } }, 'approved, up to $0.80'],
       [{ estimated_micros: 0, authorised_micros: 0 }, 'approved'],
       [{ estimated_micros: 0 }, 'approved'],
     ],
@@ -94,6 +103,15 @@ describe('what happened is said in words', () => {
     job_retried: [[{ was: 'failed', authorised_micros: 4_500 }, 'retried, up to $0.0045']],
     job_updated: [
       [{ changed: { priority: 7, run_at: null } }, 'changed: priority, run_at'],
+      [
+        {
+          changed: { priority: 7, video_name: 'b c' },
+          old: { priority: 50, video_name: 'a' },
+          new: { priority: 7, video_name: 'b c' },
+        },
+        'changed: priority 50 → 7, video_name a → “b c”',
+      ],
+      [{ changed: {}, old: {}, new: {} }, 'changed nothing'],
       [{ dependency: 12, status: 'failed' }, 'job 12, which it waited for, is failed'],
     ],
     job_paused: [
@@ -122,6 +140,14 @@ describe('what happened is said in words', () => {
     scene_held: [[{ reason: 'no answer' }, 'scene held until a person decides: no answer']],
     scene_updated: [
       [{ changed: ['prompt', 'duration'] }, 'scene changed: prompt, duration'],
+      [
+        {
+          changed: ['prompt', 'position', 'title', 'audio'],
+          old: { prompt: 'a'.repeat(60), position: 0, title: null, audio: false },
+          new: { prompt: 'b', position: 2, title: 'Hall', audio: true },
+        },
+        `scene changed: prompt “${'a'.repeat(39)}…” → b, position 1 → 3, title none → Hall, audio off → on`,
+      ],
       [{ regenerate: true }, 'scene to be rendered anew'],
       [{ resolution: 'adopt', prediction_id: 'x6iey' }, 'scene decided: the provider has it as x6iey'],
       [{ resolution: 'absent' }, 'scene decided: the provider never accepted it'],
