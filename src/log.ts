@@ -69,6 +69,9 @@ export const logLine = {
   jobRetried: (log: Log, jobId: number): void =>
     log.info({ job_id: jobId }, `[Workflow.Coordinator] Job retried: ${jobId}`),
 
+  jobDeleted: (log: Log, jobId: number, by: string | undefined): void =>
+    log.info({ job_id: jobId, by }, `[Workflow.Coordinator] Job deleted: ${jobId}`),
+
   jobPaused: (log: Log, jobId: number, by: string | undefined): void =>
     log.info({ job_id: jobId, by }, `[Workflow.Coordinator] Job paused: ${jobId}`),
 

@@ -6,7 +6,14 @@ import type { z } from 'zod'
 import type { AssetAnswer } from '../http/assets.ts'
 import type { BatchAnswer } from '../http/batches.ts'
 import type { EventsAnswer, HistoryAnswer } from '../http/events.ts'
-import type { CancelAnswer, RejectAnswer, RetryAnswer, SubmitAnswer } from '../http/job-control.ts'
+import type { ShownFilmAnswer } from '../http/videos.ts'
+import type {
+  CancelAnswer,
+  DeletedJobAnswer,
+  RejectAnswer,
+  RetryAnswer,
+  SubmitAnswer,
+} from '../http/job-control.ts'
 import type { JobAnswer, JobsAnswer } from '../http/jobs.ts'
 import type { KeyAnswer, KeysAnswer, NewKeyAnswer } from '../http/keys.ts'
 import type { LimitsAnswer } from '../http/limits.ts'
@@ -48,6 +55,7 @@ export type {
   CallOptions,
   CancelAnswer,
   ClientOptions,
+  DeletedJobAnswer,
   DeliveryAnswer,
   DeliveryDetailAnswer,
   EditedAnswer,
@@ -76,6 +84,7 @@ export type {
   SceneChange,
   ScenesAnswer,
   SecretAnswer,
+  ShownFilmAnswer,
   StorageAnswer,
   SubmitAnswer,
 }
@@ -146,6 +155,8 @@ export interface FilmVersionsAnswer {
   readonly job_id: number
   readonly versions: readonly {
     readonly version: number
+    /** Whether it is the film that the job shows. */
+    readonly current: boolean
     readonly url: string
     /** Seconds. */
     readonly duration: number
@@ -179,6 +190,8 @@ export interface Client {
   submitJob(jobId: number, why?: In<typeof whyRequest>, options?: CallOptions): Promise<SubmitAnswer>
   cancelJob(jobId: number, why?: In<typeof whyRequest>, options?: CallOptions): Promise<CancelAnswer>
   retryJob(jobId: number, request?: RetryRequest, options?: CallOptions): Promise<RetryAnswer>
+  /** One that has ended; what it has cost stays in the books. */
+  deleteJob(jobId: number, options?: CallOptions): Promise<DeletedJobAnswer>
   pauseJob(jobId: number, why?: In<typeof whyRequest>, options?: CallOptions): Promise<JobControlAnswer>
   resumeJob(jobId: number, options?: CallOptions): Promise<JobControlAnswer>
   approveJobs(batch: In<typeof approvalBatch>, options?: CallOptions): Promise<BatchAnswer>
@@ -207,6 +220,8 @@ export interface Client {
   film(jobId: number, options?: CallOptions): Promise<Response>
   /** The answer, its bytes still to be read. */
   filmVersion(jobId: number, version: number, options?: CallOptions): Promise<Response>
+  /** Makes an earlier film the job's film again. */
+  showFilm(jobId: number, version: number, options?: CallOptions): Promise<ShownFilmAnswer>
   listFilmVersions(jobId: number, options?: CallOptions): Promise<FilmVersionsAnswer>
   /** The answer, its bytes still to be read. */
   thumbnail(jobId: number, options?: CallOptions): Promise<Response>
@@ -341,6 +356,7 @@ export function createClient(options: ClientOptions): Client {
     submitJob: (jobId, why = {}, call) => post(`${jobAt(jobId)}/submit`, why, call),
     cancelJob: (jobId, why = {}, call) => post(`${jobAt(jobId)}/cancel`, why, call),
     retryJob: (jobId, request = {}, call) => post(`${jobAt(jobId)}/retry`, request, call),
+    deleteJob: (jobId, call) => remove(jobAt(jobId), call),
     pauseJob: (jobId, why = {}, call) => post(`${jobAt(jobId)}/pause`, why, call),
     resumeJob: (jobId, call) => post(`${jobAt(jobId)}/resume`, undefined, call),
     approveJobs: (batch, call) => post(`${api}/jobs/approve`, batch, call),
@@ -357,6 +373,8 @@ export function createClient(options: ClientOptions): Client {
 
     film: (jobId, call) => bytes(`${videoAt(jobId)}/combined`, call),
     filmVersion: (jobId, version, call) => bytes(`${videoAt(jobId)}/versions/${version}/combined`, call),
+    showFilm: (jobId, version, call) =>
+      post(`${videoAt(jobId)}/versions/${version}/current`, undefined, call),
     listFilmVersions: (jobId, call) => get(`${videoAt(jobId)}/versions`, call),
     thumbnail: (jobId, call) => bytes(`${videoAt(jobId)}/thumbnail`, call),
     clip: (jobId, sceneId, call) => bytes(`${videoAt(jobId)}/clips/${encodeURIComponent(sceneId)}`, call),

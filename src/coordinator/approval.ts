@@ -249,12 +249,15 @@ export function createApproval(options: ApprovalOptions) {
       throw retryRefused(job, 'Its deadline has passed: give another with deadline_at, or null for none')
     const missed = (await listDependencies(tx, job.id)).find(
       ({ isMet, onFailure, status }) =>
-        !isMet && onFailure === 'fail' && (status === 'failed' || status === 'cancelled'),
+        !isMet &&
+        (status === null || (onFailure === 'fail' && (status === 'failed' || status === 'cancelled'))),
     )
     if (missed)
       throw retryRefused(
         job,
-        `Job ${missed.onJobId}, which it waits for, is ${missed.status}: retry that first`,
+        missed.status === null
+          ? `Job ${missed.onJobId}, which it waits for, was deleted: create it anew with POST /api/v3/jobs`
+          : `Job ${missed.onJobId}, which it waits for, is ${missed.status}: retry that first`,
       )
   }
 

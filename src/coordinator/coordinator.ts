@@ -18,6 +18,7 @@ import { createApproval } from './approval.ts'
 import { type AttemptVerbs, createAttemptVerbs } from './attempt-verbs.ts'
 import { type BudgetVerbs, createBudgetVerbs } from './budgets.ts'
 import { type Dependents, createDependents } from './dependents.ts'
+import { type EndedJobVerbs, createEndedJobs } from './ended-jobs.ts'
 import { createEnding } from './ending.ts'
 import { type EtaVerbs, createEta } from './eta.ts'
 import { type Idempotent, createIdempotent } from './idempotent.ts'
@@ -42,6 +43,7 @@ export interface Coordinator
   extends
     JobVerbs,
     ReviewVerbs,
+    EndedJobVerbs,
     SceneEditing,
     BudgetVerbs,
     LimitVerbs,
@@ -160,6 +162,7 @@ export function createCoordinator(options: CoordinatorOptions): RunningCoordinat
     approveJob: approval.approveJob,
     retryJob: approval.retryJob,
     ...createReview(shared),
+    ...createEndedJobs(shared),
     ...createLimitVerbs(shared),
     ...createDependents(shared),
     ...createSceneEditing({ ...shared, attempts }),

@@ -255,7 +255,7 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
     cancelJob: (jobId, asked) =>
       database.transaction(async (tx) => {
         const job = await findJobState(tx, jobId)
-        if (job) await checkMayEnd(tx, job, asked?.actor)
+        if (job && isOpen(job)) await checkMayEnd(tx, job, asked?.actor)
         if (!job || !(await ending.cancel(tx, job, { error: null, asked })))
           throw await refused(tx, jobId, 'cancel')
         return (await findJob(tx, jobId))!
@@ -284,7 +284,7 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
             `Job ${jobId} is ${before.status}: to change when it begins takes a key with the scope approve`,
           )
         // A deadline ends it as a cancel does.
-        if (typeof deadline_at === 'string') await checkMayEnd(tx, before, asked?.actor)
+        if (typeof deadline_at === 'string' && isOpen(before)) await checkMayEnd(tx, before, asked?.actor)
         const after = {
           priority: priority ?? before.priority,
           videoName: video_name ?? before.videoName,
@@ -381,6 +381,9 @@ function createOpenJobsGuard(): (tx: Transaction, clientId: string) => Promise<v
   }
 }
 
+const isOpen = ({ status }: Pick<Job, 'status'>): boolean =>
+  (jobVerbs.cancel.from as readonly JobStatus[]).includes(status)
+
 /** A key that is bound to a client makes jobs of that client. @throws {RefusedError} `invalid` */
 function takeForClient({ parameters }: JobRequest, clientId: string): void {
   const given = parameters['client_id']
@@ -393,13 +396,12 @@ function takeForClient({ parameters }: JobRequest, clientId: string): void {
 }
 
 /** What was paid for is ended by those who may spend, and by the key that made the job. @throws {RefusedError} `scope_missing` */
-async function checkMayEnd(
+export async function checkMayEnd(
   tx: Transaction,
-  { id, status, madeBy }: Pick<Job, 'id' | 'status' | 'madeBy'>,
+  { id, madeBy }: Pick<Job, 'id' | 'madeBy'>,
   actor: Actor | undefined,
 ): Promise<void> {
-  const isOpen = (jobVerbs.cancel.from as readonly JobStatus[]).includes(status)
-  if (!actor || mayApprove(actor) || madeBy === actor.id || !isOpen) return
+  if (!actor || mayApprove(actor) || madeBy === actor.id) return
   const { reservedMicros, spentMicros, unpriced } = await moneyOfJob(tx, id)
   if (reservedMicros + spentMicros + unpriced > 0)
     throw scopeMissing(

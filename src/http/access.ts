@@ -61,6 +61,8 @@ export const accessByRoute: Readonly<Record<string, Access>> = {
   'PUT /api/v3/jobs/:id/scenes/:scene_id': 'submit',
   'DELETE /api/v3/jobs/:id/scenes/:scene_id': 'submit',
   'POST /api/v3/jobs/:id/submit': ending,
+  'DELETE /api/v3/jobs/:id': ending,
+  'POST /api/v3/videos/:id/versions/:version/current': ending,
   // It stops spending.
   'POST /api/v3/jobs/:id/cancel': ending,
   'POST /api/v3/jobs/cancel': ending,

@@ -93,6 +93,20 @@ const updateJobRoute = createRoute({
   responses: { 200: jsonAnswer(jobSchema, 'The job as it is now') },
 })
 
+const deletedSchema = z.object({ message: z.literal('Job deleted successfully'), job_id: z.int() })
+
+export type DeletedJobAnswer = z.infer<typeof deletedSchema>
+
+const deleteJobRoute = createRoute({
+  method: 'delete',
+  path: '/jobs/{id}',
+  summary: 'Delete a job that has ended, with its scenes and films; what it has cost stays in the books',
+  request: { params: jobPath },
+  responses: {
+    200: jsonAnswer(deletedSchema, 'The job is gone; its files go once nothing else names them'),
+  },
+})
+
 const pauseJobRoute = createRoute({
   method: 'post',
   path: '/jobs/{id}/pause',
@@ -164,6 +178,12 @@ export function jobControlRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHo
     const change = await readJson(c, limits)
     const job = await coordinator.updateJob(jobIdOf(c.req.valid('param').id), change, askedBy(c))
     return c.json(await jobAnswer(coordinator, job, principalOf(c).actor), 200)
+  })
+
+  routes.openapi(deleteJobRoute, async (c) => {
+    const jobId = jobIdOf(c.req.valid('param').id)
+    await coordinator.deleteJob(jobId, askedBy(c))
+    return c.json({ message: 'Job deleted successfully' as const, job_id: jobId }, 200)
   })
 
   routes.openapi(pauseJobRoute, async (c) => {

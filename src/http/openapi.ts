@@ -114,6 +114,7 @@ const operations: Readonly<Record<string, Naming>> = {
   'GET /api/v3/videos/{id}/thumbnail': named('films', 'thumbnail', 'A picture of the film'),
   'GET /api/v3/videos/{id}/clips/{scene_id}': named('films', 'clip', "One scene's clip"),
   'GET /api/v3/videos/{id}/versions': named('films', 'listFilmVersions'),
+  'POST /api/v3/videos/{id}/versions/{version}/current': named('films', 'showFilm'),
   'GET /api/v3/videos/{id}/versions/{version}/combined': named('films', 'filmVersion', 'An earlier film'),
 
   'POST /api/v3/assets': named('assets', 'uploadAsset'),

@@ -221,6 +221,10 @@ export const setCompleted = (
   now: number,
 ): Promise<number> => tx.run(complete, [id, JSON.stringify(progress), result, now, revision])
 
+/** With its scenes, labels, films, dependencies and webhook; attempts and events stay. */
+export const deleteJob = (tx: Transaction, id: number): Promise<number> =>
+  tx.run('delete from jobs where id = $1', [id])
+
 /** Another film of the job is its film now. How many rows it changed: none where it has not ended. */
 export const setFilm = (tx: Transaction, id: number, film: FilmManifest, now: number): Promise<number> =>
   tx.run(

@@ -10,9 +10,9 @@ const add = (till: Till, jobId: number, scene: object, key?: string) =>
 const move = (till: Till, { job_id, id }: any, position: number, members: object = {}) =>
   till.ask('PUT', `/jobs/${job_id}/scenes/${id}`, { position, ...members })
 const history = async (till: Till, jobId: number): Promise<readonly any[]> =>
-  (
-    await till.world.database.all('select type, data from events where job_id = $1 order by id', [jobId])
-  ).map(({ type, data }) => ({ type, data: JSON.parse(String(data)) }))
+  (await till.world.database.all('select type, data from events where job_id = $1 order by id', [jobId])).map(
+    ({ type, data }) => ({ type, data: JSON.parse(String(data)) }),
+  )
 const pictures = async (till: Till, jobId: number) =>
   (await till.scenes(jobId)).map(({ asset_ids }) => asset_ids[0])
 
