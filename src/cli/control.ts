@@ -150,6 +150,12 @@ export const resubmit: Command = command(whyOptions, async (context, { values, p
     )
 })
 
+export const deleteJobs: Command = command(remoteOptions, async (context, { values, positionals }) => {
+  const ids = someIds(positionals, 'delete')
+  const client = clientFor(values, context)
+  return each(ids, { json: values.json, done: 'is deleted' }, context, (id) => client.deleteJob(id))
+})
+
 const retryOptions = {
   ...approvalOptions,
   deadline: { type: 'string' },

@@ -19,6 +19,7 @@ import { type Command, command } from './command.ts'
 import { type Read, given, numberOf } from './option.ts'
 import { chooseOutput, saveFilm } from './output.ts'
 import { createDisplay, followJob } from './progress.ts'
+import { sceneIdOf, tellEdited } from './scene.ts'
 import { showLines } from './show.ts'
 import { roomOf, tableLines } from './table.ts'
 import { planLines, planOfJob } from './view.ts'
@@ -95,23 +96,8 @@ export const regenerate: Command = command(remoteOptions, async (context, { valu
   const id = jobIdOf(told)
   const client = clientFor(values, context)
   const answer = await client.regenerateScene(id, await sceneIdOf(client, id, wanted))
-  if (values.json) return printJson(context, answer)
-  const { scene, to_approve, revision } = answer
-  const words = `Scene ${scene.position + 1} of job ${id} is rendered again`
-  const sum = to_approve === null ? 'its unknown cost is' : `${spokenCost(to_approve)} more are`
-  if (to_approve === 0) print(context, words)
-  else
-    print(context, `${words}, once ${sum} approved: ${approvalCommand(id, to_approve, values.url, revision)}`)
+  tellEdited(answer, 'is rendered again', values, context)
 })
-
-/** A scene's number, as people see it, or its id. */
-async function sceneIdOf(client: Client, jobId: number, wanted: string): Promise<string> {
-  if (!/^\d{1,6}$/.test(wanted)) return wanted
-  const { scenes } = await client.listScenes(jobId)
-  const scene = scenes[Number(wanted) - 1]
-  if (scene) return scene.id
-  throw new CommandError(`Job ${jobId} has ${count(scenes.length, 'scene')}, and no scene ${wanted}`)
-}
 
 export const show: Command = command(remoteOptions, async (context, { values, positionals }) => {
   const client = clientFor(values, context)

@@ -6,6 +6,7 @@ import type { z } from 'zod'
 import type { AssetAnswer } from '../http/assets.ts'
 import type { BatchAnswer } from '../http/batches.ts'
 import type { EventsAnswer, HistoryAnswer } from '../http/events.ts'
+import type { SpendAnswer } from '../http/spend.ts'
 import type { ShownFilmAnswer } from '../http/videos.ts'
 import type {
   CancelAnswer,
@@ -85,6 +86,7 @@ export type {
   ScenesAnswer,
   SecretAnswer,
   ShownFilmAnswer,
+  SpendAnswer,
   StorageAnswer,
   SubmitAnswer,
 }
@@ -118,6 +120,16 @@ export interface LedgerQuery {
   /** 1 to 500. */
   readonly limit?: number
   readonly cursor?: string
+}
+
+export interface SpendQuery {
+  /** `client,month` if not given. */
+  readonly group?: 'client' | 'month' | 'client,month' | 'month,client'
+  readonly client_id?: string
+  /** The first month, such as 2026-11, UTC. */
+  readonly from?: string
+  /** The last month. */
+  readonly to?: string
 }
 
 export interface DeliveriesQuery {
@@ -238,6 +250,9 @@ export interface Client {
 
   estimateJob(request: In<typeof jobRequest>, options?: CallOptions): Promise<EstimateAnswer>
   readLedger(query?: LedgerQuery, options?: CallOptions): Promise<LedgerAnswer>
+  readSpend(query?: SpendQuery, options?: CallOptions): Promise<SpendAnswer>
+  /** The same as CSV. */
+  readSpendCsv(query?: SpendQuery, options?: CallOptions): Promise<string>
   readBudgets(options?: CallOptions): Promise<BudgetsAnswer>
   setBudgets(limits: In<typeof budgetChange>, options?: CallOptions): Promise<BudgetsAnswer>
 
@@ -394,6 +409,9 @@ export function createClient(options: ClientOptions): Client {
 
     estimateJob: (request, call) => post(`${api}/estimates`, request, call),
     readLedger: (query, call) => get(`${api}/ledger`, call, { ...query }),
+    readSpend: (query, call) => get(`${api}/spend`, call, { ...query }),
+    readSpendCsv: (query, call) =>
+      sender.text({ method: 'GET', path: `${api}/spend`, query: { ...query, format: 'csv' } }, call),
     readBudgets: (call) => get(`${api}/budgets`, call),
     setBudgets: (limits, call) => put(`${api}/budgets`, limits, call),
 

@@ -3,7 +3,7 @@ import type { Engine } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
 import type { Asset } from '../job/asset.ts'
 import type { Attempt } from '../job/attempt.ts'
-import { assetNotFound, jobNotFound, RefusedError } from '../job/errors.ts'
+import { assetNotFound, invalidField, jobNotFound, RefusedError } from '../job/errors.ts'
 import {
   type Dependency,
   type FilmManifest,
@@ -13,7 +13,7 @@ import {
   needsApproval,
 } from '../job/job.ts'
 import type { JobStatus } from '../job/lifecycle.ts'
-import { type Money, noMoney } from '../job/price.ts'
+import { type Money, type SpendRow, noMoney } from '../job/price.ts'
 import type { Progress } from '../job/progress.ts'
 import type { Owner } from '../job/reach.ts'
 import type { Scene } from '../job/scene.ts'
@@ -25,7 +25,14 @@ import { listDependencies } from '../store/dependencies.ts'
 import { type FilmVersion, findFilm, listFilms } from '../store/films.ts'
 import { type JobQuery, idRangeOf, listJobs } from '../store/job-lists.ts'
 import { findJob, listActiveJobs, listOwners, readResult } from '../store/jobs.ts'
-import { moneyOfJobs, moneyOfLedger, moneyOfScenes } from '../store/money.ts'
+import {
+  type SpendQuery,
+  listSpend,
+  moneyOfJobs,
+  moneyOfLedger,
+  moneyOfScenes,
+  spentOnStrays,
+} from '../store/money.ts'
 import { type Stray, listStrays } from '../store/provider.ts'
 import { listScenes, listUnpaid } from '../store/scenes.ts'
 import type { RendererLimit } from './admission-rules.ts'
@@ -76,6 +83,10 @@ export interface Reading {
     readonly strays: readonly Stray[]
   }>
   /** What all that the filter finds has cost, or may. */
+  /** What was spent, by month and client. `strayMicros`: for renders that no attempt accounts for, where all are asked for. @throws {RefusedError} `invalid`, where that would be too many rows */
+  spend(
+    query: Omit<SpendQuery, 'limit'>,
+  ): Promise<{ readonly rows: readonly SpendRow[]; readonly strayMicros: number }>
   ledgerTotals(filter: LedgerFilter): Promise<Money>
   /** The films that the job has had, newest first; at most 200. @throws {RefusedError} `job_not_found` */
   films(jobId: number): Promise<readonly FilmVersion[]>
@@ -123,6 +134,7 @@ export interface ReadingOptions {
 }
 
 const mostStrays = 100
+const mostSpendRows = 10_000
 
 /** Jobs that are read in one go where no index leads to those that are wanted. */
 const stretchSize = 5000
@@ -260,6 +272,18 @@ export function createReading({ database, engine, host, renderers, budgets, room
       const last = entries.at(-1)
       const next = rows.length > entries.length && last ? { insertedAt: last.insertedAt, id: last.id } : null
       return { entries, next, strays: await listStrays(database, mostStrays) }
+    },
+
+    async spend(query) {
+      const rows = await listSpend(database, { ...query, limit: mostSpendRows + 1 })
+      if (rows.length > mostSpendRows)
+        throw invalidField(
+          'from',
+          `there are more than ${mostSpendRows} rows: ask for fewer months with from and to, or for one client_id`,
+        )
+      const { clientId, boundTo, from, to } = query
+      const isOfAll = [clientId, boundTo, from, to].every((filter) => filter === undefined)
+      return { rows, strayMicros: isOfAll ? await spentOnStrays(database) : 0 }
     },
 
     ledgerTotals: (filter) => moneyOfLedger(database, filter),

@@ -49,6 +49,7 @@ export const accessByRoute: Readonly<Record<string, Access>> = {
   'GET /api/v3/assets/:id': 'read',
   'GET /api/v3/assets/:id/data': 'read',
   'GET /api/v3/ledger': 'read',
+  'GET /api/v3/spend': 'read',
   'GET /api/v3/budgets': 'read',
   'GET /api/v3/limits': 'read',
   'GET /api/v3/storage': 'read',
@@ -111,6 +112,7 @@ const withinReach: ReadonlySet<string> = new Set([
   ),
   'POST /api/v3/estimates',
   'GET /api/v3/ledger',
+  'GET /api/v3/spend',
 ])
 
 export interface AccessOptions {

@@ -123,6 +123,7 @@ const operations: Readonly<Record<string, Naming>> = {
 
   'POST /api/v3/estimates': named('money', 'estimateJob'),
   'GET /api/v3/ledger': named('money', 'readLedger'),
+  'GET /api/v3/spend': named('money', 'readSpend'),
   'GET /api/v3/budgets': named('money', 'readBudgets'),
   'PUT /api/v3/budgets': named('money', 'setBudgets'),
 
