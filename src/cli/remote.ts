@@ -23,7 +23,7 @@ import { sceneIdOf, tellEdited } from './scene.ts'
 import { showLines } from './show.ts'
 import { roomOf, tableLines } from './table.ts'
 import { planLines, planOfJob } from './view.ts'
-import { count, minuteOf, spokenCost, spokenSize } from './words.ts'
+import { minuteOf, spokenCost, spokenSize } from './words.ts'
 
 const submitOptions = {
   ...requestOptions,

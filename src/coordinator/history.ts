@@ -97,7 +97,7 @@ function spoken(value: unknown): string {
   return typeof value === 'string' && !/^[\w.:/-]+$/.test(short) ? `“${short}”` : short
 }
 
-/** Pictures are told by their number: their names say nothing to people. */
+/** Places are counted from 1 for people, and the first digits of a picture's id tell it apart. */
 const spokenMember = (name: string, value: unknown): string =>
   name === 'position' && typeof value === 'number'
     ? String(value + 1)
@@ -107,12 +107,12 @@ const spokenMember = (name: string, value: unknown): string =>
 
 /** What was changed, from what to what; events of earlier versions tell the names alone. */
 function listing(what: string, data: Data): string {
-  const { changed, old, new: after } = data
-  if (isRecord(old) && isRecord(after)) {
-    const words = Object.entries(after).map(
+  const { changed, old, new: now } = data
+  if (isRecord(old) && isRecord(now)) {
+    const told = Object.entries(now).map(
       ([name, value]) => `${name} ${spokenMember(name, old[name])} → ${spokenMember(name, value)}`,
     )
-    return words.length === 0 ? `${what} nothing` : `${what}: ${words.join(', ')}`
+    return told.length === 0 ? `${what} nothing` : `${what}: ${told.join(', ')}`
   }
   if (typeof changed !== 'object' || changed === null) return what
   return `${what}: ${(Array.isArray(changed) ? changed : Object.keys(changed)).join(', ')}`

@@ -19,7 +19,7 @@ import {
   parseSceneChange,
 } from '../job/control-request.ts'
 import type { Scene } from '../job/scene.ts'
-import { type JobRequest, maxScenes } from '../job/request.ts'
+import { maxScenes } from '../job/request.ts'
 import { boardOf, settleScene, wishOf } from '../job/storyboard.ts'
 import { type Log, logLine } from '../log.ts'
 import { hasAsset, letClientSee } from '../store/assets.ts'
@@ -173,8 +173,7 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
         const before = await listScenes(tx, jobId)
         const position = wanted ?? before.length
         checkAdding(job, before.length, position)
-        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- they were checked when the job was made
-        const wish = wishOf(request, job.parameters as JobRequest['parameters'])
+        const wish = wishOf(request, job.parameters)
         const { format, fit } = job.storyboard
         const settled = settleScene(wish, format, catalogue)
         if (!('scene' in settled)) throw invalid([{ field: settled.member, reason: settled.reason }])
