@@ -15,6 +15,7 @@ import { listScenes } from '../store/scenes.ts'
 import { type CrashedTask, listCrashed } from '../store/tasks.ts'
 import {
   type RendererLimit,
+  type WaitCode,
   type Waiting,
   type WaitingSince,
   jobsLimitWait,
@@ -164,10 +165,16 @@ export function createWaitReader(options: WaitReaderOptions) {
       const waits = await ofScenes(job, scenes, afterCrashOf, ofJob, now)
       if (!isActive) return { job: reviewWait(job, toApproveMicros) ?? null, scenes: waits }
       const ofFilm = afterCrashOf('stitch-film', String(jobId))
-      return { job: await ofWhole(job, scenes, waits, ofFilm), scenes: waits }
+      const whole = await ofWhole(job, scenes, waits, ofFilm)
+      // Nobody is to approve what was rejected.
+      const isRejected = job.rejected !== null && whole !== null && approvable.has(whole.code)
+      return { job: isRejected ? reviewWait(job, toApproveMicros)! : whole, scenes: waits }
     },
   }
 }
+
+/** What an approval would end. */
+const approvable: ReadonlySet<WaitCode> = new Set(['approval', 'budget_job', 'unknown_price'])
 
 /** Why a job waits, as far as its own row and what is to be approved tell: what lists can say of many at once. */
 export function listedWait(

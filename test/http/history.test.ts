@@ -72,6 +72,29 @@ describe('the history of a job', () => {
   })
 })
 
+test('a change of budgets or limits is logged with who asked, and the values before and after', async () => {
+  const put = (path: string, body: object) => {
+    const text = JSON.stringify(body)
+    const headers = { 'content-type': 'application/json', 'content-length': String(text.length) }
+    return house.app.request(`/api/v3/${path}`, { method: 'PUT', body: text, headers })
+  }
+  for (const body of [
+    { day: 20, total: 100 },
+    { day: 25, 'client:acme': null },
+    { day: null, total: null },
+  ])
+    expect((await put('budgets', body)).status).toBe(200)
+  for (const jobs of [7, null]) expect((await put('limits', { jobs })).status).toBe(200)
+  const changes = house.logged.filter(({ msg }) => /(?:Budgets|Limits) changed/.test(msg))
+  expect(changes).toMatchObject([
+    { by: 'local', budgets: { day: 20, total: 100 }, old_budgets: { day: null, total: null } },
+    { by: 'local', budgets: { day: 25 }, old_budgets: { day: 20 } },
+    { by: 'local', budgets: { day: null, total: null }, old_budgets: { day: 25, total: 100 } },
+    { by: 'local', limits: { jobs: 7 }, old_limits: { jobs: null } },
+    { by: 'local', limits: { jobs: null }, old_limits: { jobs: 7 } },
+  ])
+})
+
 describe('what happened is said in words', () => {
   const said: { readonly [type in EventType]: readonly (readonly [JobEvent['data'], string])[] } = {
     job_created: [[{ type: 'property_photos', video_name: 'Harbour' }, 'created, “Harbour”']],

@@ -137,6 +137,28 @@ describe('a job that is rejected', () => {
   })
 })
 
+test('a change of a job that is worked on can be rejected: the rest goes on, and it says what it waits for', async () => {
+  await using till = await openTill({ maxConcurrency: 1 })
+  const maker = await keyFor(till, ['submit'])
+  const { body } = await till.ask('POST', '/jobs', requestOf([0, 1]), maker)
+  await till.approve(body.job_id)
+  await till.until(() => till.posts().length === 1)
+  const scenes = await till.scenes(body.job_id)
+  expect((await change(till, scenes[1], { prompt: 'Not that.' }, maker)).body.to_approve).toBe(priceUsd)
+  expect((await reject(till, body.job_id)).body).toMatchObject({ status: 'processing' })
+  await till.pass(hour)
+  expect(await till.get(`/jobs/${body.job_id}`)).toMatchObject({
+    status: 'processing',
+    costs: { spent: priceUsd },
+    waiting: { code: 'rejected', reason: expect.stringContaining(note) },
+  })
+  await submit(till, body.job_id, maker)
+  expect(await till.get(`/jobs/${body.job_id}`)).toMatchObject({ waiting: { code: 'approval' } })
+  await till.approve(body.job_id)
+  expect((await till.ended(body.job_id)).status).toBe('completed')
+  expect(till.posts()).toHaveLength(2)
+})
+
 describe('a finished film that was changed', () => {
   test('is found among what waits for an approval, with its sum, and its change can be rejected', async () => {
     await using till = await openTill()
