@@ -42,6 +42,12 @@ const secrets =
 export const redacted = (text: string): string => text.replace(secrets, '$1$2$3$4[redacted]')
 
 /** What `[Workflow.Coordinator]` says, in the words operators search for. */
+/** What was changed, by name: the values after and before; null: as configured, or none. */
+interface Changed {
+  readonly old: Readonly<Record<string, unknown>>
+  readonly new: Readonly<Record<string, unknown>>
+}
+
 export const logLine = {
   starting: (log: Log): void => log.info('[Workflow.Coordinator] Starting Workflow Coordinator'),
 
@@ -69,6 +75,9 @@ export const logLine = {
   jobRetried: (log: Log, jobId: number): void =>
     log.info({ job_id: jobId }, `[Workflow.Coordinator] Job retried: ${jobId}`),
 
+  jobDeleted: (log: Log, jobId: number, by: string | undefined): void =>
+    log.info({ job_id: jobId, by }, `[Workflow.Coordinator] Job deleted: ${jobId}`),
+
   jobPaused: (log: Log, jobId: number, by: string | undefined): void =>
     log.info({ job_id: jobId, by }, `[Workflow.Coordinator] Job paused: ${jobId}`),
 
@@ -81,8 +90,14 @@ export const logLine = {
   resumed: (log: Log, scope: string, by: string | undefined): void =>
     log.warn({ scope, by }, `[Workflow.Coordinator] Resumed: ${scope}`),
 
-  limitsChanged: (log: Log, limits: Readonly<Record<string, number | null>>, by: string | undefined): void =>
-    log.info({ limits, by }, '[Workflow.Coordinator] Limits changed'),
+  limitsChanged: (log: Log, changed: Changed, by: string | undefined): void =>
+    log.info({ limits: changed.new, old_limits: changed.old, by }, '[Workflow.Coordinator] Limits changed'),
+
+  budgetsChanged: (log: Log, changed: Changed, by: string | undefined): void =>
+    log.info(
+      { budgets: changed.new, old_budgets: changed.old, by },
+      '[Workflow.Coordinator] Budgets changed',
+    ),
 
   cannotKeepTimes: (log: Log, err: unknown): void =>
     log.error({ err }, '[Workflow.Coordinator] Cannot look for jobs whose time has come; trying again'),

@@ -1,13 +1,14 @@
 /** Every command but serve, which has signals and a log of its own. */
 import type { Command } from './command.ts'
-import { approve, cancel, pause, resume, retry, set } from './control.ts'
+import { approve, cancel, deleteJobs, pause, reject, resubmit, resume, retry, set } from './control.ts'
 import { doctor } from './doctor.ts'
 import { events, history } from './events.ts'
 import { demo, render } from './film.ts'
 import { keys } from './keys.ts'
 import { limits } from './limits.ts'
-import { budgets, estimate, ledger } from './money.ts'
+import { budgets, estimate, ledger, spend } from './money.ts'
 import { download, list, regenerate, show, submit, watch } from './remote.ts'
+import { restore, scene } from './scene.ts'
 import { secret } from './secret.ts'
 import { storage } from './storage.ts'
 import { webhooks } from './webhooks.ts'
@@ -18,6 +19,8 @@ export const commands: Readonly<Record<string, Command>> = {
   estimate,
   submit,
   approve,
+  reject,
+  resubmit,
   show,
   list,
   watch,
@@ -28,9 +31,13 @@ export const commands: Readonly<Record<string, Command>> = {
   cancel,
   retry,
   regenerate,
+  scene,
+  restore,
+  delete: deleteJobs,
   events,
   history,
   ledger,
+  spend,
   budgets,
   limits,
   webhooks,

@@ -124,6 +124,39 @@ function tellBatch(batch: BatchAnswer, done: string, json: boolean, context: Com
 const refusedOf = (refused: number, all: number): CommandError =>
   new CommandError(`${refused} of ${count(all, 'job')} ${refused === 1 ? 'was' : 'were'} refused`)
 
+export const reject: Command = command(
+  { ...remoteOptions, note: { type: 'string' } },
+  async (context, { values, positionals }) => {
+    const id = oneId(positionals, 'reject')
+    const { note } = values
+    if (note === undefined) throw usageError('reject needs --note: what its maker has to change')
+    const answer = await clientFor(values, context).rejectJob(id, { note })
+    if (values.json) printJson(context, answer)
+    else
+      print(
+        context,
+        `Job ${id} is rejected. Changed, it can be submitted again: ${commandLine(`resubmit ${id}${atUrl(values.url)}`)}`,
+      )
+  },
+)
+
+export const resubmit: Command = command(whyOptions, async (context, { values, positionals }) => {
+  const id = oneId(positionals, 'resubmit')
+  const answer = await clientFor(values, context).submitJob(id, given({ reason: values.reason }))
+  if (values.json) printJson(context, answer)
+  else
+    print(
+      context,
+      `Job ${id} ${answer.needs_approval ? 'waits for an approval again' : 'is submitted again'}`,
+    )
+})
+
+export const deleteJobs: Command = command(remoteOptions, async (context, { values, positionals }) => {
+  const ids = someIds(positionals, 'delete')
+  const client = clientFor(values, context)
+  return each(ids, { json: values.json, done: 'is deleted' }, context, (id) => client.deleteJob(id))
+})
+
 const retryOptions = {
   ...approvalOptions,
   deadline: { type: 'string' },

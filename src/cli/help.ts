@@ -45,6 +45,8 @@ With a server that runs, for a film:
   estimate <photos...>     what a film would cost; nothing is asked for
   submit <photos...>       ask for a film; nothing is rendered before approval
   approve <id...>          let jobs spend their cost
+  reject <id>              send a job back to its maker instead
+  resubmit <id>            ask for the approval of a rejected job again
   show <id>                what is known of a job, and where its money is
   list                     the jobs, newest first
   watch <id>               show how far a job is, until it ends
@@ -52,15 +54,19 @@ With a server that runs, for a film:
 
 To change what is under way:
   set <id>                 another priority, name, start or deadline
+  scene <verb> <id>        add, change, move or take out scenes of a film
   pause, resume [id...]    start nothing new, and go on: all, or some jobs
   cancel <id...>           end jobs, and tell what stays charged
   retry <id>               go on with a failed or cancelled job
   regenerate <id> <scene>  render a scene again
+  restore <id> <version>   show an earlier film of a job again
+  delete <id...>           delete jobs that have ended; their books stay
 
 To look after it:
   events [id]              what happens, as it happens
   history <id>             what happened to a job, who asked for it and why
   ledger                   every render that cost something, or may
+  spend                    what was spent, by client and month
   budgets                  what may be spent, and how much of it is
   limits                   how much may go on at once
   webhooks                 who is told of events
@@ -175,6 +181,19 @@ Usage: coordinator approve <id...> [options]
   --revision <number>      of a job that was changed: which storyboard it is for
   --accept-unknown-cost    also where the price of a model is not known
 ${remoteHelp}`,
+  reject: `Sends a job that waits for an approval back to its maker. It is not approved
+before it is submitted again; what was approved before goes on.
+
+Usage: coordinator reject <id> --note <text> [options]
+
+  --note <text>            what its maker has to change
+${remoteHelp}`,
+  resubmit: `Asks for the approval of a rejected job again, changed or not.
+
+Usage: coordinator resubmit <id> [options]
+
+  --reason <text>          what was changed, for the job's history
+${remoteHelp}`,
   show: `Tells what is known of a job and its scenes: how far they are, why they wait,
 when it will be done, what was estimated, approved, reserved and spent. Times
 are in UTC.
@@ -193,6 +212,8 @@ Usage: coordinator list [options]
   --since <time>           asked for then or later, such as 2026-11-25T00:00:00Z
   --until <time>           asked for before
   --text <text>            a part of the film's name
+  --needs-approval         only those that wait for an approval: also finished
+                           films whose change costs more than was approved
   --limit <number>         how many, 20 if not given, 200 at most
   --all                    all of them
 ${remoteHelp}`,
@@ -209,7 +230,7 @@ Usage: coordinator download <id> [options]
                            of film.mp4, film-2.mp4, ...
   --force                  replace the file at --out
 ${remoteHelp}`,
-  set: `Changes a job that has not ended.
+  set: `Changes a job: its name, and before it has ended everything else.
 
 Usage: coordinator set <id> [options]
 
@@ -260,6 +281,36 @@ Usage: coordinator regenerate <id> <scene> [options]
 
   <scene>                  its number, as show tells it, or its id
 ${remoteHelp}`,
+  scene: `Changes what a film consists of, before and after it is made. What that costs
+beyond what was approved has to be approved first.
+
+Usage: coordinator scene add <id> <photo> [last photo] [options]
+       coordinator scene change <id> <scene> [options]
+       coordinator scene move <id> <scene> <number>
+       coordinator scene delete <id> <scene>
+
+  <scene>                  its number, as show tells it, or its id
+  --at <number>            its number in the film; a new one is the last if not
+                           given
+  --title <text>           shown over it
+  --prompt <text>          what a paid model is told
+  --duration <s>           seconds; of a new one as its job's are
+  --transition <name>      how it passes into the next: fade, slide or cut
+  --model <name>           who renders it
+  --audio                  let a paid model make sound too
+${remoteHelp}`,
+  restore: `Shows an earlier film of a job again: it becomes the newest version, and nothing
+is rendered.
+
+Usage: coordinator restore <id> <version> [options]
+
+${remoteHelp}`,
+  delete: `Deletes jobs that have ended, with their scenes and films. What they have cost
+stays in the ledger and the sums. Exit code 1 if any is refused.
+
+Usage: coordinator delete <id...> [options]
+
+${remoteHelp}`,
   events: `Tells what happened to a job, or to all, a line for each event.
 
 Usage: coordinator events [id] [options]
@@ -287,6 +338,18 @@ Usage: coordinator ledger [options]
   --from <time>            begun then or later, such as 2026-11-25T00:00:00Z
   --to <time>              begun before
   --limit <number>         how many, 20 if not given
+${remoteHelp}`,
+  spend: `Tells what was spent, by client and month; renders count for the month (UTC)
+in which they were begun.
+
+Usage: coordinator spend [options]
+
+  --group <names>          client, month or client,month (if not given)
+  --client <id>            only that of a client
+  --from <month>           from this month on, such as 2026-11
+  --to <month>             up to this month
+  --csv                    print CSV; texts that a spreadsheet would calculate
+                           have an apostrophe before them
 ${remoteHelp}`,
   budgets: `Shows what may be spent, and how much of it is; or changes that.
 

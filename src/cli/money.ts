@@ -1,4 +1,5 @@
 /** The commands about money: what a film would cost, what was paid, what may be. */
+import type { SpendAnswer, SpendQuery } from '../client/client.ts'
 import type { BudgetsAnswer, LedgerAnswer } from '../http/money.ts'
 import {
   clientFor,
@@ -87,6 +88,60 @@ export function ledgerLines(
 function chargeOf({ charged, reserved }: LedgerAnswer['entries'][number]): string {
   if (charged !== null) return spokenCost(charged)
   return reserved === 0 ? spokenCost(null) : `(${spokenCost(reserved)})`
+}
+
+const spendOptions = {
+  ...remoteOptions,
+  group: { type: 'string' },
+  client: { type: 'string' },
+  from: { type: 'string' },
+  to: { type: 'string' },
+  csv: { type: 'boolean', default: false },
+} as const
+
+export const spend: Command = command(spendOptions, async (context, { values, positionals }) => {
+  noMore(positionals, 'spend')
+  const { group, client: client_id, from, to } = values
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what it may be is the server's to say
+  const query = given({ group, client_id, from, to }) as SpendQuery
+  const client = clientFor(values, context)
+  if (values.csv && values.json) throw usageError('spend takes --csv or --json, not both')
+  if (values.csv) {
+    const csv = await client.readSpendCsv(query)
+    const { out } = context.terminal
+    // A program gets it as it is; nothing in it steers a terminal.
+    if (out.isTTY) print(context, ...csv.trimEnd().split('\r\n'))
+    else out.write(csv)
+    return
+  }
+  const answer = await client.readSpend(query)
+  if (values.json) printJson(context, answer)
+  else print(context, ...spendLines(answer, roomOf(context.terminal)))
+})
+
+export function spendLines({ rows, totals, unaccounted }: SpendAnswer, room: number): string[] {
+  const [first] = rows
+  if (!first) return ['Nothing was spent']
+  const isByMonth = first.month !== undefined
+  const isByClient = first.client_id !== undefined
+  const columns = [
+    ...(isByMonth ? [{ head: 'MONTH' }] : []),
+    ...(isByClient ? [{ head: 'CLIENT', isCut: true }] : []),
+    { head: 'SPENT', align: 'right' as const },
+    { head: 'RESERVED', align: 'right' as const },
+  ]
+  const cells = rows.map(({ month = '', client_id, spent, reserved }) => [
+    ...(isByMonth ? [month] : []),
+    ...(isByClient ? [client_id ?? ''] : []),
+    spokenCost(spent),
+    spokenCost(reserved),
+  ])
+  return [
+    ...tableLines(columns, cells, room),
+    '',
+    `In all: ${spokenMoney(totals)}`,
+    ...(unaccounted > 0 ? [`${spokenCost(unaccounted)} more for renders that nobody here asked for`] : []),
+  ]
 }
 
 const budgetOptions = {

@@ -20,10 +20,11 @@ import { type Command, command } from './command.ts'
 import { type Read, given, numberOf } from './option.ts'
 import { chooseOutput, saveFilm } from './output.ts'
 import { createDisplay, followJob } from './progress.ts'
+import { sceneIdOf, tellEdited } from './scene.ts'
 import { showLines } from './show.ts'
 import { roomOf, tableLines } from './table.ts'
 import { planLines, planOfJob } from './view.ts'
-import { count, minuteOf, spokenCost, spokenSize } from './words.ts'
+import { minuteOf, spokenCost, spokenSize } from './words.ts'
 
 const submitOptions = {
   ...requestOptions,
@@ -96,23 +97,8 @@ export const regenerate: Command = command(remoteOptions, async (context, { valu
   const id = jobIdOf(told)
   const client = clientFor(values, context)
   const answer = await client.regenerateScene(id, await sceneIdOf(client, id, wanted))
-  if (values.json) return printJson(context, answer)
-  const { scene, to_approve, revision } = answer
-  const words = `Scene ${scene.position + 1} of job ${id} is rendered again`
-  const sum = to_approve === null ? 'its unknown cost is' : `${spokenCost(to_approve)} more are`
-  if (to_approve === 0) print(context, words)
-  else
-    print(context, `${words}, once ${sum} approved: ${approvalCommand(id, to_approve, values.url, revision)}`)
+  tellEdited(answer, 'is rendered again', values, context)
 })
-
-/** A scene's number, as people see it, or its id. */
-async function sceneIdOf(client: Client, jobId: number, wanted: string): Promise<string> {
-  if (!/^\d{1,6}$/.test(wanted)) return wanted
-  const { scenes } = await client.listScenes(jobId)
-  const scene = scenes[Number(wanted) - 1]
-  if (scene) return scene.id
-  throw new CommandError(`Job ${jobId} has ${count(scenes.length, 'scene')}, and no scene ${wanted}`)
-}
 
 export const show: Command = command(remoteOptions, async (context, { values, positionals }) => {
   const client = clientFor(values, context)
@@ -131,6 +117,7 @@ const listOptions = {
   since: { type: 'string' },
   until: { type: 'string' },
   text: { type: 'string' },
+  'needs-approval': { type: 'boolean', default: false },
   limit: { type: 'string' },
   all: { type: 'boolean', default: false },
 } as const
@@ -148,6 +135,7 @@ export const list: Command = command(listOptions, async (context, { values, posi
     created_after: values.since,
     created_before: values.until,
     q: values.text,
+    needs_approval: values['needs-approval'] ? ('true' as const) : undefined,
   })
   const limit = all ? listed.most : (numberOf('limit', values.limit) ?? listed.standard)
   const client = clientFor(values, context)
@@ -179,14 +167,22 @@ const jobColumns = [
   { head: 'NAME', isCut: true },
 ] as const
 
-const jobCells = (job: JobsAnswer['jobs'][number]): string[] => [
+type Listed = JobsAnswer['jobs'][number]
+
+const jobCells = (job: Listed): string[] => [
   String(job.job_id),
-  job.paused_at === null ? job.status : `${job.status}, paused`,
+  stateWords(job),
   `${job.progress_percentage} %`,
   spokenCost(job.estimated_cost),
   minuteOf(job.inserted_at),
   job.video_name,
 ]
+
+function stateWords({ status, paused_at, rejected, needs_approval, to_approve }: Listed): string {
+  if (rejected && status !== 'cancelled') return `${status}, rejected`
+  if (needs_approval && status !== 'pending') return `${status}, ${spokenCost(to_approve)} to approve`
+  return paused_at === null ? status : `${status}, paused`
+}
 
 export const watch: Command = command(remoteOptions, async (context, { values, positionals }) => {
   const id = oneId(positionals, 'watch')

@@ -19,8 +19,10 @@ export function showLines(job: JobAnswer, scenes: readonly SceneAnswer[], room: 
   const facts: [string, string | undefined][] = [
     ['Job', `${job.job_id}, ${job.type}, priority ${job.priority}`],
     ['Name', job.video_name],
+    ['Client', job.client_id ?? undefined],
     ['Status', `${job.status}, ${job.progress_percentage} % (${job.current_stage})`],
     ['Why', job.error?.reason],
+    ['Rejected', job.rejected ? rejectionWords(job.rejected) : undefined],
     ['Waits', job.waiting ? waitWords(job.waiting) : undefined],
     ['Done by', etaWords(job)],
     ['Paused', job.paused_at === null ? undefined : `since ${minuteOf(job.paused_at)}`],
@@ -34,6 +36,7 @@ export function showLines(job: JobAnswer, scenes: readonly SceneAnswer[], room: 
     ['Money', spokenMoney(job.costs)],
     ['To pay', toPayWords(job)],
     ['Film', job.film ? filmWords(job.film) : `${spokenLength(job.storyboard.total_duration)} planned`],
+    ['Picture', job.thumbnail_url ?? undefined],
     ['Asked for', minuteOf(job.inserted_at)],
     ['Approved', job.approved_at === null ? undefined : minuteOf(job.approved_at)],
     ['Ended', job.ended_at === null ? undefined : minuteOf(job.ended_at)],
@@ -52,6 +55,9 @@ const factLines = (name: string, words: string, room: number): string[] =>
 
 const waitWords = ({ reason, since, until }: NonNullable<JobAnswer['waiting']>): string =>
   `${reason} (since ${minuteOf(since)}${until === null ? '' : `, until ${minuteOf(until)}`})`
+
+const rejectionWords = ({ note, by, at }: NonNullable<JobAnswer['rejected']>): string =>
+  `${note} (${by === null ? '' : `by ${by}, `}${minuteOf(at)})`
 
 function etaWords({ eta }: JobAnswer): string | undefined {
   if (!eta?.finished_at) return undefined
@@ -76,7 +82,13 @@ function afterWords({ depends_on: jobs }: JobAnswer): string | undefined {
 /** What waits to be paid; undefined where that is nothing. */
 function toPayWords({ costs }: JobAnswer): string | undefined {
   if (costs.scenes_to_pay === 0) return undefined
-  const approval = costs.to_approve === 0 ? '' : ', to be approved'
+  const { to_approve } = costs
+  const approval =
+    to_approve === 0
+      ? ''
+      : to_approve === costs.to_pay
+        ? ', to be approved'
+        : `, of which ${spokenCost(to_approve)} to be approved`
   return `${spokenCost(costs.to_pay)} for ${count(costs.scenes_to_pay, 'scene')}${approval}`
 }
 

@@ -179,6 +179,7 @@ function clockOf(ms: number): string {
 /** Where there is no room for the reason. */
 const shortReasons: Readonly<Record<Waiting['code'], string>> = {
   approval: 'its cost is not approved',
+  rejected: 'its job was rejected',
   paused: 'everything is paused',
   renderer_paused: 'its renderer is paused',
   job_paused: 'its job is paused',

@@ -6,7 +6,15 @@ import type { z } from 'zod'
 import type { AssetAnswer } from '../http/assets.ts'
 import type { BatchAnswer } from '../http/batches.ts'
 import type { EventsAnswer, EventsTokenAnswer, HistoryAnswer } from '../http/events.ts'
-import type { CancelAnswer, RetryAnswer } from '../http/job-control.ts'
+import type { SpendAnswer } from '../http/spend.ts'
+import type { ShownFilmAnswer } from '../http/videos.ts'
+import type {
+  CancelAnswer,
+  DeletedJobAnswer,
+  RejectAnswer,
+  RetryAnswer,
+  SubmitAnswer,
+} from '../http/job-control.ts'
 import type { JobAnswer, JobsAnswer } from '../http/jobs.ts'
 import type { KeyAnswer, KeysAnswer, NewKeyAnswer } from '../http/keys.ts'
 import type { LimitsAnswer } from '../http/limits.ts'
@@ -29,7 +37,9 @@ import type {
   cancelBatch,
   jobChange,
   limitsChange,
+  newScene,
   pauseRequest,
+  rejection,
   whyRequest,
 } from '../job/control-request.ts'
 import type { pruneRequest } from '../job/storage.ts'
@@ -48,6 +58,7 @@ export type {
   CallOptions,
   CancelAnswer,
   ClientOptions,
+  DeletedJobAnswer,
   DeliveryAnswer,
   DeliveryDetailAnswer,
   EditedAnswer,
@@ -69,6 +80,7 @@ export type {
   LimitsAnswer,
   NewKeyAnswer,
   PrunedAnswer,
+  RejectAnswer,
   Resolution,
   RetryAnswer,
   RetryRequest,
@@ -76,7 +88,10 @@ export type {
   SceneChange,
   ScenesAnswer,
   SecretAnswer,
+  ShownFilmAnswer,
+  SpendAnswer,
   StorageAnswer,
+  SubmitAnswer,
 }
 
 type In<Schema extends z.ZodType> = z.input<Schema>
@@ -86,6 +101,8 @@ export interface JobsQuery {
   readonly status?: string
   readonly type?: string
   readonly client_id?: string
+  /** Only jobs that wait for an approval. */
+  readonly needs_approval?: 'true'
   readonly created_after?: string
   readonly created_before?: string
   /** A part of the film's name. */
@@ -106,6 +123,16 @@ export interface LedgerQuery {
   /** 1 to 500. */
   readonly limit?: number
   readonly cursor?: string
+}
+
+export interface SpendQuery {
+  /** `client,month` if not given. */
+  readonly group?: 'client' | 'month' | 'client,month' | 'month,client'
+  readonly client_id?: string
+  /** The first month, such as 2026-11, UTC. */
+  readonly from?: string
+  /** The last month. */
+  readonly to?: string
 }
 
 export interface DeliveriesQuery {
@@ -143,6 +170,8 @@ export interface FilmVersionsAnswer {
   readonly job_id: number
   readonly versions: readonly {
     readonly version: number
+    /** Whether it is the film that the job shows. */
+    readonly current: boolean
     readonly url: string
     /** Seconds. */
     readonly duration: number
@@ -171,14 +200,21 @@ export interface Client {
     approval?: ApprovalRequest,
     options?: CallOptions,
   ): Promise<{ readonly message: string; readonly job_id: number; readonly status: 'approved' }>
+  /** It is not approved before it is submitted again. */
+  rejectJob(jobId: number, request: In<typeof rejection>, options?: CallOptions): Promise<RejectAnswer>
+  submitJob(jobId: number, why?: In<typeof whyRequest>, options?: CallOptions): Promise<SubmitAnswer>
   cancelJob(jobId: number, why?: In<typeof whyRequest>, options?: CallOptions): Promise<CancelAnswer>
   retryJob(jobId: number, request?: RetryRequest, options?: CallOptions): Promise<RetryAnswer>
+  /** One that has ended; what it has cost stays in the books. */
+  deleteJob(jobId: number, options?: CallOptions): Promise<DeletedJobAnswer>
   pauseJob(jobId: number, why?: In<typeof whyRequest>, options?: CallOptions): Promise<JobControlAnswer>
   resumeJob(jobId: number, options?: CallOptions): Promise<JobControlAnswer>
   approveJobs(batch: In<typeof approvalBatch>, options?: CallOptions): Promise<BatchAnswer>
   cancelJobs(batch: In<typeof cancelBatch>, options?: CallOptions): Promise<BatchAnswer>
 
   listScenes(jobId: number, options?: CallOptions): Promise<ScenesAnswer>
+  /** At `position`, from 0; without it at the end. */
+  addScene(jobId: number, scene: In<typeof newScene>, options?: CallOptions): Promise<EditedAnswer>
   readScene(jobId: number, sceneId: string, options?: CallOptions): Promise<SceneAnswer>
   updateScene(
     jobId: number,
@@ -199,6 +235,8 @@ export interface Client {
   film(jobId: number, options?: CallOptions): Promise<Response>
   /** The answer, its bytes still to be read. */
   filmVersion(jobId: number, version: number, options?: CallOptions): Promise<Response>
+  /** Makes an earlier film the job's film again. */
+  showFilm(jobId: number, version: number, options?: CallOptions): Promise<ShownFilmAnswer>
   listFilmVersions(jobId: number, options?: CallOptions): Promise<FilmVersionsAnswer>
   /** The answer, its bytes still to be read. */
   thumbnail(jobId: number, options?: CallOptions): Promise<Response>
@@ -212,6 +250,9 @@ export interface Client {
 
   estimateJob(request: In<typeof jobRequest>, options?: CallOptions): Promise<EstimateAnswer>
   readLedger(query?: LedgerQuery, options?: CallOptions): Promise<LedgerAnswer>
+  readSpend(query?: SpendQuery, options?: CallOptions): Promise<SpendAnswer>
+  /** The same as CSV. */
+  readSpendCsv(query?: SpendQuery, options?: CallOptions): Promise<string>
   readBudgets(options?: CallOptions): Promise<BudgetsAnswer>
   setBudgets(limits: In<typeof budgetChange>, options?: CallOptions): Promise<BudgetsAnswer>
 
@@ -333,14 +374,18 @@ export function createClient(options: ClientOptions): Client {
       typeof job === 'number'
         ? post(`${jobAt(job)}/approve`, approval, call)
         : post(`${jobAt(job.job_id)}/approve`, { ...approvalOf(job), ...approval }, call),
+    rejectJob: (jobId, request, call) => post(`${jobAt(jobId)}/reject`, request, call),
+    submitJob: (jobId, why = {}, call) => post(`${jobAt(jobId)}/submit`, why, call),
     cancelJob: (jobId, why = {}, call) => post(`${jobAt(jobId)}/cancel`, why, call),
     retryJob: (jobId, request = {}, call) => post(`${jobAt(jobId)}/retry`, request, call),
+    deleteJob: (jobId, call) => remove(jobAt(jobId), call),
     pauseJob: (jobId, why = {}, call) => post(`${jobAt(jobId)}/pause`, why, call),
     resumeJob: (jobId, call) => post(`${jobAt(jobId)}/resume`, undefined, call),
     approveJobs: (batch, call) => post(`${api}/jobs/approve`, batch, call),
     cancelJobs: (batch, call) => post(`${api}/jobs/cancel`, batch, call),
 
     listScenes: (jobId, call) => get(`${jobAt(jobId)}/scenes`, call),
+    addScene: (jobId, scene, call) => post(`${jobAt(jobId)}/scenes`, scene, call),
     readScene: (jobId, sceneId, call) => get(sceneAt(jobId, sceneId), call),
     updateScene: (jobId, sceneId, change, call) => put(sceneAt(jobId, sceneId), change, call),
     deleteScene: (jobId, sceneId, call) => remove(sceneAt(jobId, sceneId), call),
@@ -350,6 +395,8 @@ export function createClient(options: ClientOptions): Client {
 
     film: (jobId, call) => bytes(`${videoAt(jobId)}/combined`, call),
     filmVersion: (jobId, version, call) => bytes(`${videoAt(jobId)}/versions/${version}/combined`, call),
+    showFilm: (jobId, version, call) =>
+      post(`${videoAt(jobId)}/versions/${version}/current`, undefined, call),
     listFilmVersions: (jobId, call) => get(`${videoAt(jobId)}/versions`, call),
     thumbnail: (jobId, call) => bytes(`${videoAt(jobId)}/thumbnail`, call),
     clip: (jobId, sceneId, call) => bytes(`${videoAt(jobId)}/clips/${encodeURIComponent(sceneId)}`, call),
@@ -369,6 +416,9 @@ export function createClient(options: ClientOptions): Client {
 
     estimateJob: (request, call) => post(`${api}/estimates`, request, call),
     readLedger: (query, call) => get(`${api}/ledger`, call, { ...query }),
+    readSpend: (query, call) => get(`${api}/spend`, call, { ...query }),
+    readSpendCsv: (query, call) =>
+      sender.text({ method: 'GET', path: `${api}/spend`, query: { ...query, format: 'csv' } }, call),
     readBudgets: (call) => get(`${api}/budgets`, call),
     setBudgets: (limits, call) => put(`${api}/budgets`, limits, call),
 

@@ -44,6 +44,7 @@ export interface RendererNow extends Paused {
 
 export const waitCodes = [
   'approval',
+  'rejected',
   'paused',
   'renderer_paused',
   'job_paused',

@@ -3,7 +3,7 @@ import type { Host } from '../host.ts'
 import { type Catalogue, priceOf } from '../job/catalogue.ts'
 import { RefusedError, jobNotFound, transitionRefused } from '../job/errors.ts'
 import type { Job } from '../job/job.ts'
-import type { Asked } from '../job/event.ts'
+import { type Asked, differences } from '../job/event.ts'
 import { type JobStatus, jobVerbs } from '../job/lifecycle.ts'
 import { type Money, dollars, spokenMoney, toMicros } from '../job/price.ts'
 import { created } from '../job/progress.ts'
@@ -23,7 +23,7 @@ import {
 } from '../store/jobs.ts'
 import { moneyOfJob } from '../store/money.ts'
 import { listScenes, retryScenes, setScenePlan, setScenesApproved } from '../store/scenes.ts'
-import { type Quote, quoteFor } from './quote.ts'
+import { type KnownScene, type Quote, quoteFor, quoteOf, withServed } from './quote.ts'
 import type { Settling } from './settling.ts'
 import type { Starting } from './starting.ts'
 import type { Tell } from './tell.ts'
@@ -62,14 +62,25 @@ const unknownIn = ({ byScene }: Quote): number => byScene.filter((micros) => mic
 
 /** What the waiting scenes of a job cost, beside what was allowed. */
 export async function neededFor(reader: Reader, job: Job, scenes: readonly Scene[]): Promise<Needed> {
-  const waiting = scenes.filter(({ status }) => status === 'pending')
+  const waiting = await withServed(
+    reader,
+    scenes.filter(({ status }) => status === 'pending'),
+  )
+  return neededOf(job, waiting, await moneyOfJob(reader, job.id))
+}
+
+/** `waiting`: its scenes that wait, in their order. */
+export function neededOf(
+  job: Pick<Job, 'authorisedMicros' | 'unknownCostAccepted'>,
+  waiting: readonly (KnownScene & Pick<Scene, 'unapproved'>)[],
+  money: Money,
+): Needed {
   const approved = waiting.filter(({ unapproved }) => !unapproved)
-  const quote = await quoteFor(reader, waiting)
+  const quote = quoteOf(waiting)
   // No sum that was approved for other scenes is for those that were changed since.
-  const covered = approved.length === waiting.length ? quote : await quoteFor(reader, approved)
+  const covered = approved.length === waiting.length ? quote : quoteOf(approved)
   const uncoveredMicros = quote.knownMicros - covered.knownMicros
   const isUncoveredUnknown = unknownIn(quote) > unknownIn(covered)
-  const money = await moneyOfJob(reader, job.id)
   const totalMicros = quote.knownMicros + money.reservedMicros + money.spentMicros
   const isUnknownNew = quote.micros === null && (!job.unknownCostAccepted || isUncoveredUnknown)
   const moreMicros =
@@ -176,6 +187,7 @@ export function createApproval(options: ApprovalOptions) {
     const needed = await neededFor(tx, job, scenes)
     if (job.status === 'cancelled' || (job.status !== 'pending' && !needed.isMore))
       throw transitionRefused(job, 'approve')
+    checkNotRejected(job, 'approved')
     // Returned, not thrown: the new prices are kept, and the next approval is of them.
     if (isRepriced)
       return costRefused(
@@ -200,7 +212,12 @@ export function createApproval(options: ApprovalOptions) {
     if (job.status === 'pending') await setApproved(tx, job.id, progress, now)
     else if (job.endedAt !== null) await setReopened(tx, job.id, 'regenerate', progress, now)
     const authorised = await authorise(tx, job, totalMicros, request)
-    const data = { estimated_micros: quote.micros, price_book: job.priceBook, authorised_micros: authorised }
+    const data = {
+      estimated_micros: quote.micros,
+      price_book: job.priceBook,
+      authorised_micros: authorised,
+      ...differences({ authorised_micros: job.authorisedMicros }, { authorised_micros: authorised }),
+    }
     await tell(tx, { type: 'job_approved', jobId: job.id, data, asked })
     const approved = (await findJob(tx, job.id))!
     await starting.serveJob(tx, job.id)
@@ -232,12 +249,15 @@ export function createApproval(options: ApprovalOptions) {
       throw retryRefused(job, 'Its deadline has passed: give another with deadline_at, or null for none')
     const missed = (await listDependencies(tx, job.id)).find(
       ({ isMet, onFailure, status }) =>
-        !isMet && onFailure === 'fail' && (status === 'failed' || status === 'cancelled'),
+        !isMet &&
+        (status === null || (onFailure === 'fail' && (status === 'failed' || status === 'cancelled'))),
     )
     if (missed)
       throw retryRefused(
         job,
-        `Job ${missed.onJobId}, which it waits for, is ${missed.status}: retry that first`,
+        missed.status === null
+          ? `Job ${missed.onJobId}, which it waits for, was deleted: create it anew with POST /api/v3/jobs`
+          : `Job ${missed.onJobId}, which it waits for, is ${missed.status}: retry that first`,
       )
   }
 
@@ -252,6 +272,7 @@ export function createApproval(options: ApprovalOptions) {
     const deadlineAt =
       deadline_at === undefined ? found.deadlineAt : deadline_at === null ? null : Date.parse(deadline_at)
     await checkRetry(tx, found, deadlineAt)
+    checkNotRejected(found, 'retried')
     const now = host.now()
     await retryScenes(tx, jobId, now)
     // Prices of today: what they make dearer is asked for like anything that was not approved.
@@ -269,7 +290,15 @@ export function createApproval(options: ApprovalOptions) {
     await setReopened(tx, jobId, 'retry', { ...created, stage: 'approved' }, now)
     if (deadlineAt !== job.deadlineAt) await setDeadline(tx, jobId, deadlineAt)
     const authorised = await authorise(tx, job, needed.totalMicros, request)
-    const data = { was: job.status, estimated_micros: needed.quote.micros, authorised_micros: authorised }
+    const data = {
+      was: job.status,
+      estimated_micros: needed.quote.micros,
+      authorised_micros: authorised,
+      ...differences(
+        { authorised_micros: job.authorisedMicros, deadline_at: timeOrNull(job.deadlineAt) },
+        { authorised_micros: authorised, deadline_at: timeOrNull(deadlineAt) },
+      ),
+    }
     await tell(tx, { type: 'job_retried', jobId, data, asked: { ...asked, reason } })
     // Only its film is wanting, and nothing else would begin that.
     if (scenes.every(({ status }) => status === 'completed')) await starting.startJob(tx, jobId)
@@ -332,6 +361,8 @@ function checkRevision(
   )
 }
 
+const timeOrNull = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString())
+
 const dollarsOrNull = (micros: number | null): number | null => (micros === null ? null : dollars(micros))
 
 const costRefused = (
@@ -347,6 +378,17 @@ const costRefused = (
     reason,
     amounts,
   })
+
+/** What was sent back is not paid for as it is. @throws {RefusedError} `job_refused` */
+function checkNotRejected({ id, status, rejected }: Job, done: 'approved' | 'retried'): void {
+  if (rejected)
+    throw new RefusedError(`Job cannot be ${done}`, {
+      code: 'job_refused',
+      jobId: id,
+      currentStatus: status,
+      reason: `It was rejected (${rejected.note}): it has to be submitted again first, with POST /api/v3/jobs/${id}/submit`,
+    })
+}
 
 const retryRefused = (job: Job, reason: string): RefusedError =>
   new RefusedError('Job cannot be retried', {

@@ -1,8 +1,10 @@
 /** Budgets: what may be spent for a job, for a client, in a day and in all; readable and changeable while running. */
 import type { Host } from '../host.ts'
-import { type Money, dayOf, toMicros } from '../job/price.ts'
+import { type Asked, differences } from '../job/event.ts'
+import { type Money, dayOf, dollars, toMicros } from '../job/price.ts'
 import { parseBudgets } from '../job/control-request.ts'
 import { invalidField } from '../job/errors.ts'
+import { type Log, logLine } from '../log.ts'
 import type { Database } from '../store/database.ts'
 import { type MoneyScope, deleteBudget, listBudgets, moneyIn, setBudget } from '../store/money.ts'
 import { type ConfiguredBudgets, budgetLimits } from './treasury.ts'
@@ -18,12 +20,13 @@ export interface BudgetStanding {
 export interface BudgetVerbs {
   budgets(): Promise<readonly BudgetStanding[]>
   /** US dollars by name; null lifts a limit. What is not named stays. @throws {RefusedError} `invalid` */
-  setBudgets(limits: unknown): Promise<readonly BudgetStanding[]>
+  setBudgets(limits: unknown, asked?: Asked): Promise<readonly BudgetStanding[]>
 }
 
 export interface BudgetVerbsOptions {
   readonly database: Database
   readonly host: Host
+  readonly log: Log
   readonly budgets: ConfiguredBudgets
   readonly admitSoon: () => void
 }
@@ -33,7 +36,13 @@ const mostBudgets = 1000
 
 const isOfOneClient = (name: string): boolean => name.startsWith('client:')
 
-export function createBudgetVerbs({ database, host, budgets, admitSoon }: BudgetVerbsOptions): BudgetVerbs {
+export function createBudgetVerbs({
+  database,
+  host,
+  log,
+  budgets,
+  admitSoon,
+}: BudgetVerbsOptions): BudgetVerbs {
   const standing = (): Promise<readonly BudgetStanding[]> =>
     database.transaction(async (tx) => {
       const standings: BudgetStanding[] = []
@@ -46,9 +55,10 @@ export function createBudgetVerbs({ database, host, budgets, admitSoon }: Budget
 
   return {
     budgets: standing,
-    async setBudgets(input) {
+    async setBudgets(input, asked) {
       const limits = Object.entries(parseBudgets(input))
-      await database.transaction(async (tx) => {
+      const before = await database.transaction(async (tx) => {
+        const inForce = await budgetLimits(tx, budgets)
         for (const [name, usd] of limits)
           // The configuration has none of a single client's that would have to be lifted.
           if (usd === null && isOfOneClient(name)) await deleteBudget(tx, name)
@@ -56,7 +66,11 @@ export function createBudgetVerbs({ database, host, budgets, admitSoon }: Budget
         if ((await listBudgets(tx)).size > mostBudgets)
           throw invalidField('', `there can be at most ${mostBudgets} budgets: lift some with null`)
         tx.afterCommit(admitSoon)
+        return inForce
       })
+      const was = (name: string): number | null => (before.has(name) ? dollars(before.get(name)!) : null)
+      const old = Object.fromEntries(limits.map(([name]) => [name, was(name)]))
+      logLine.budgetsChanged(log, differences(old, Object.fromEntries(limits)), asked?.by)
       return standing()
     },
   }

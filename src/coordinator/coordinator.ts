@@ -18,6 +18,7 @@ import { createApproval } from './approval.ts'
 import { type AttemptVerbs, createAttemptVerbs } from './attempt-verbs.ts'
 import { type BudgetVerbs, createBudgetVerbs } from './budgets.ts'
 import { type Dependents, createDependents } from './dependents.ts'
+import { type EndedJobVerbs, createEndedJobs } from './ended-jobs.ts'
 import { createEnding } from './ending.ts'
 import { type EtaVerbs, createEta } from './eta.ts'
 import { type Idempotent, createIdempotent } from './idempotent.ts'
@@ -27,6 +28,7 @@ import { type KeyVerbs, createKeyVerbs } from './key-verbs.ts'
 import { type LimitVerbs, createLimitVerbs } from './limits.ts'
 import { createNews } from './news.ts'
 import { type Reading, createReading } from './reading.ts'
+import { type ReviewVerbs, createReview } from './review.ts'
 import { type RetentionVerbs, createRetention, refusingWithoutFiles } from './retention.ts'
 import { type SceneEditing, createSceneEditing } from './scene-editing.ts'
 import { type SceneVerbs, createSceneVerbs } from './scene-verbs.ts'
@@ -40,6 +42,8 @@ import { type WebhookVerbs, createWebhookVerbs } from './webhook-verbs.ts'
 export interface Coordinator
   extends
     JobVerbs,
+    ReviewVerbs,
+    EndedJobVerbs,
     SceneEditing,
     BudgetVerbs,
     LimitVerbs,
@@ -157,6 +161,8 @@ export function createCoordinator(options: CoordinatorOptions): RunningCoordinat
     ...createJobVerbs(shared),
     approveJob: approval.approveJob,
     retryJob: approval.retryJob,
+    ...createReview(shared),
+    ...createEndedJobs(shared),
     ...createLimitVerbs(shared),
     ...createDependents(shared),
     ...createSceneEditing({ ...shared, attempts }),

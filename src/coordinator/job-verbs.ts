@@ -12,7 +12,7 @@ import {
   scopeMissing,
   transitionRefused,
 } from '../job/errors.ts'
-import type { Asked } from '../job/event.ts'
+import { type Asked, differences } from '../job/event.ts'
 import type { FilmManifest, Job, Storyboard } from '../job/job.ts'
 import { type Progress, completed, created, risen } from '../job/progress.ts'
 import { type JobStatus, jobVerbs } from '../job/lifecycle.ts'
@@ -72,7 +72,7 @@ export interface JobVerbs {
   estimateJob(request: unknown, asked?: Asked): Promise<JobEstimate>
   /** Ends a job that has not ended: what runs is stopped, at providers too. @throws {RefusedError} */
   cancelJob(jobId: number, asked?: Asked): Promise<Job>
-  /** Changes a job that has not ended: its priority, name, start and deadline. @throws {RefusedError} */
+  /** Changes a job that has not ended: its priority, name, start and deadline; the name also of one that has. @throws {RefusedError} */
   updateJob(jobId: number, change: unknown, asked?: Asked): Promise<Job>
   /** Nothing new is started for the job until it is resumed; what runs, ends. One that is paused stays so. @throws {RefusedError} */
   pauseJob(jobId: number, request?: unknown, asked?: Asked): Promise<Job>
@@ -255,7 +255,7 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
     cancelJob: (jobId, asked) =>
       database.transaction(async (tx) => {
         const job = await findJobState(tx, jobId)
-        if (job) await checkMayEnd(tx, job, asked?.actor)
+        if (job && isOpen(job)) await checkMayEnd(tx, job, asked?.actor)
         if (!job || !(await ending.cancel(tx, job, { error: null, asked })))
           throw await refused(tx, jobId, 'cancel')
         return (await findJob(tx, jobId))!
@@ -284,14 +284,17 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
             `Job ${jobId} is ${before.status}: to change when it begins takes a key with the scope approve`,
           )
         // A deadline ends it as a cancel does.
-        if (typeof deadline_at === 'string') await checkMayEnd(tx, before, asked?.actor)
+        if (typeof deadline_at === 'string' && isOpen(before)) await checkMayEnd(tx, before, asked?.actor)
         const after = {
           priority: priority ?? before.priority,
           videoName: video_name ?? before.videoName,
           ...times,
         }
-        if ((await setJobPlan(tx, jobId, after, now)) === 0) throw await refused(tx, jobId, 'update')
-        await tell(tx, { type: 'job_updated', jobId, data: { changed: change }, asked })
+        // What a film is called can be changed whatever has become of it.
+        const isName = Object.keys(change).every((name) => name === 'video_name')
+        if ((await setJobPlan(tx, jobId, after, isName, now)) === 0) throw await refused(tx, jobId, 'update')
+        const data = { changed: change, ...differences(changeable(before), changeable(after)) }
+        await tell(tx, { type: 'job_updated', jobId, data, asked })
         await starting.rejoin(tx, jobId)
         tx.afterCommit(lookSoon)
         return (await findJob(tx, jobId))!
@@ -378,6 +381,9 @@ function createOpenJobsGuard(): (tx: Transaction, clientId: string) => Promise<v
   }
 }
 
+const isOpen = ({ status }: Pick<Job, 'status'>): boolean =>
+  (jobVerbs.cancel.from as readonly JobStatus[]).includes(status)
+
 /** A key that is bound to a client makes jobs of that client. @throws {RefusedError} `invalid` */
 function takeForClient({ parameters }: JobRequest, clientId: string): void {
   const given = parameters['client_id']
@@ -390,13 +396,12 @@ function takeForClient({ parameters }: JobRequest, clientId: string): void {
 }
 
 /** What was paid for is ended by those who may spend, and by the key that made the job. @throws {RefusedError} `scope_missing` */
-async function checkMayEnd(
+export async function checkMayEnd(
   tx: Transaction,
-  { id, status, madeBy }: Pick<Job, 'id' | 'status' | 'madeBy'>,
+  { id, madeBy }: Pick<Job, 'id' | 'madeBy'>,
   actor: Actor | undefined,
 ): Promise<void> {
-  const isOpen = (jobVerbs.cancel.from as readonly JobStatus[]).includes(status)
-  if (!actor || mayApprove(actor) || madeBy === actor.id || !isOpen) return
+  if (!actor || mayApprove(actor) || madeBy === actor.id) return
   const { reservedMicros, spentMicros, unpriced } = await moneyOfJob(tx, id)
   if (reservedMicros + spentMicros + unpriced > 0)
     throw scopeMissing(
@@ -414,6 +419,19 @@ async function refused(
   const job = await findJobState(tx, jobId)
   return job ? transitionRefused(job, verb) : jobNotFound(jobId)
 }
+
+/** What a person may change of a job, as it is told. */
+const changeable = ({
+  priority,
+  videoName,
+  runAt,
+  deadlineAt,
+}: Pick<Job, 'priority' | 'videoName' | 'runAt' | 'deadlineAt'>) => ({
+  priority,
+  video_name: videoName,
+  run_at: runAt && new Date(runAt).toISOString(),
+  deadline_at: deadlineAt && new Date(deadlineAt).toISOString(),
+})
 
 const time = (given: string | null | undefined, old: number | null): number | null =>
   given === undefined ? old : given === null ? null : Date.parse(given)

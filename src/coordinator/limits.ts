@@ -2,7 +2,7 @@
 import type { Engine } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
 import { type FieldProblem, invalid } from '../job/errors.ts'
-import type { Asked } from '../job/event.ts'
+import { type Asked, differences } from '../job/event.ts'
 import type { Stop } from '../job/queue.ts'
 import { parseLimits, parsePause } from '../job/control-request.ts'
 import { type Log, logLine } from '../log.ts'
@@ -144,11 +144,14 @@ export function createLimitVerbs(options: LimitVerbsOptions): LimitVerbs {
           Object.entries(limits).map(([limit, value]) => [`${name}.${limit}`, value ?? null] as const),
         ),
       ]
-      await database.transaction(async (tx) => {
+      const before = await database.transaction(async (tx) => {
+        const set = await listLimits(tx)
         for (const [name, value] of changes) await setLimit(tx, name, value)
         tx.afterCommit(admitSoon)
+        return set
       })
-      logLine.limitsChanged(log, Object.fromEntries(changes), asked?.by)
+      const old = Object.fromEntries(changes.map(([name]) => [name, before.get(name) ?? null]))
+      logLine.limitsChanged(log, differences(old, Object.fromEntries(changes)), asked?.by)
       return standing()
     },
 

@@ -26,11 +26,25 @@ export const isServed = async (
   !forced &&
   ((await findRender(reader, renderKey)) !== undefined || (await hasUntaken(reader, attemptId, renderKey)))
 
-export async function quoteFor(reader: Reader, scenes: readonly QuotedScene[]): Promise<Quote> {
-  /** What is to be had for nothing, or is paid for with a scene before. */
-  const had = new Set<string>()
+/** A scene of which it is known whether it has to buy nothing. */
+export type KnownScene = QuotedScene & { readonly isServed: boolean }
+
+export async function withServed<Quoted extends QuotedScene>(
+  reader: Reader,
+  scenes: readonly Quoted[],
+): Promise<readonly (Quoted & KnownScene)[]> {
+  const known: (Quoted & KnownScene)[] = []
   for (const scene of scenes)
-    if (scene.price_micros !== 0 && (await isServed(reader, scene))) had.add(scene.renderKey)
+    known.push({ ...scene, isServed: scene.price_micros !== 0 && (await isServed(reader, scene)) })
+  return known
+}
+
+export const quoteFor = async (reader: Reader, scenes: readonly QuotedScene[]): Promise<Quote> =>
+  quoteOf(await withServed(reader, scenes))
+
+export function quoteOf(scenes: readonly KnownScene[]): Quote {
+  /** What is to be had for nothing, or is paid for with a scene before. */
+  const had = new Set(scenes.filter((scene) => scene.isServed).map(({ renderKey }) => renderKey))
   const byScene: (number | null)[] = []
   for (const { price_micros, renderKey, forced } of scenes) {
     const isKept = price_micros === 0 || (!forced && had.has(renderKey))

@@ -3,10 +3,17 @@ import type { Engine } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
 import type { Asset } from '../job/asset.ts'
 import type { Attempt } from '../job/attempt.ts'
-import { assetNotFound, jobNotFound, RefusedError } from '../job/errors.ts'
-import { type Dependency, type FilmManifest, type Job, type ListedJob, listed } from '../job/job.ts'
+import { assetNotFound, invalidField, jobNotFound, RefusedError } from '../job/errors.ts'
+import {
+  type Dependency,
+  type FilmManifest,
+  type Job,
+  type ListedJob,
+  listed,
+  needsApproval,
+} from '../job/job.ts'
 import type { JobStatus } from '../job/lifecycle.ts'
-import { type Money, noMoney } from '../job/price.ts'
+import { type Money, type SpendRow, noMoney } from '../job/price.ts'
 import type { Progress } from '../job/progress.ts'
 import type { Owner } from '../job/reach.ts'
 import type { Scene } from '../job/scene.ts'
@@ -18,20 +25,34 @@ import { listDependencies } from '../store/dependencies.ts'
 import { type FilmVersion, findFilm, listFilms } from '../store/films.ts'
 import { type JobQuery, idRangeOf, listJobs } from '../store/job-lists.ts'
 import { findJob, listActiveJobs, listOwners, readResult } from '../store/jobs.ts'
-import { moneyOfJobs, moneyOfLedger, moneyOfScenes } from '../store/money.ts'
+import {
+  type SpendQuery,
+  listSpend,
+  moneyOfJobs,
+  moneyOfLedger,
+  moneyOfScenes,
+  spentOnStrays,
+} from '../store/money.ts'
 import { type Stray, listStrays } from '../store/provider.ts'
-import { listScenes } from '../store/scenes.ts'
+import { listScenes, listUnpaid } from '../store/scenes.ts'
 import type { RendererLimit } from './admission-rules.ts'
-import { neededFor } from './approval.ts'
+import { type Needed, neededFor, neededOf } from './approval.ts'
 import { sceneOf } from './scene-editing.ts'
 import type { ConfiguredBudgets } from './treasury.ts'
-import { type JobWaiting, createWaitReader } from './waiting.ts'
+import type { WaitingSince } from './admission-rules.ts'
+import { type JobWaiting, createWaitReader, listedWait } from './waiting.ts'
 
 /**
  * `statuses`: in one of them. `labels`: free members of `parameters`, such as campaign_id, that must be equal (as text).
- * `limit`: 1 to 200. `before`: only jobs older than the one with this id, the last of the page before.
+ * `needsApproval`: those alone that wait for one. `limit`: 1 to 200. `before`: only jobs older than the one with this id, the last of the page before.
  */
 export type JobFilter = JobQuery
+
+/** What lists tell of a job beside its own row. */
+export interface Standing extends Pick<Needed, 'quote' | 'money' | 'toApproveMicros'> {
+  /** As far as that is told without a look at its scenes. */
+  readonly waiting: WaitingSince | undefined
+}
 
 export interface Reading {
   /** @throws {RefusedError} `job_not_found` */
@@ -46,8 +67,8 @@ export interface Reading {
   scenes(jobId: number): Promise<readonly Scene[]>
   /** @throws {RefusedError} `job_not_found`, `scene_not_found`, `scene_of_another_job` */
   scene(jobId: number, sceneId: string): Promise<Scene>
-  /** What has become of each job's money; a job that spent nothing is not in it. */
-  money(jobIds: readonly number[]): Promise<ReadonlyMap<number, Money>>
+  /** What has become of each job's money, and what each still waits for, by its id. */
+  standings(jobs: readonly ListedJob[]): Promise<ReadonlyMap<number, Standing>>
   /** A job's costs, scene by scene. @throws {RefusedError} `job_not_found` */
   costs(jobId: number): Promise<JobCosts>
   /** Why a job waits, and each of its scenes that does. @throws {RefusedError} `job_not_found` */
@@ -62,6 +83,10 @@ export interface Reading {
     readonly strays: readonly Stray[]
   }>
   /** What all that the filter finds has cost, or may. */
+  /** What was spent, by month and client. `strayMicros`: for renders that no attempt accounts for, where all are asked for. @throws {RefusedError} `invalid`, where that would be too many rows */
+  spend(
+    query: Omit<SpendQuery, 'limit'>,
+  ): Promise<{ readonly rows: readonly SpendRow[]; readonly strayMicros: number }>
   ledgerTotals(filter: LedgerFilter): Promise<Money>
   /** The films that the job has had, newest first; at most 200. @throws {RefusedError} `job_not_found` */
   films(jobId: number): Promise<readonly FilmVersion[]>
@@ -109,6 +134,7 @@ export interface ReadingOptions {
 }
 
 const mostStrays = 100
+const mostSpendRows = 10_000
 
 /** Jobs that are read in one go where no index leads to those that are wanted. */
 const stretchSize = 5000
@@ -137,7 +163,8 @@ async function stretchesOf(
     statuses.length <= 1 &&
     insertedFrom === undefined &&
     insertedBefore === undefined &&
-    text === undefined
+    text === undefined &&
+    !filter.needsApproval
   if (isIndexed) return [{ before: filter.before }]
   const { lowest, highest } = await idRangeOf(reader, filter)
   return stretchesDown(lowest, highest)
@@ -153,6 +180,20 @@ export function createReading({ database, engine, host, renderers, budgets, room
     const job = await findJob(database, jobId)
     if (!job) throw jobNotFound(jobId)
     return job
+  }
+
+  /** Two reads, however many jobs there are. */
+  const standings: Reading['standings'] = async (jobs) => {
+    const ids = jobs.map(({ id }) => id)
+    const money = await moneyOfJobs(database, ids)
+    const unpaid = Map.groupBy(await listUnpaid(database, ids), ({ jobId }) => jobId)
+    const now = host.now()
+    return new Map(
+      jobs.map((job) => {
+        const needed = neededOf(job, unpaid.get(job.id) ?? [], money.get(job.id) ?? noMoney)
+        return [job.id, { ...needed, waiting: listedWait(job, needed.toApproveMicros, now) }]
+      }),
+    )
   }
 
   const waitReader = createWaitReader({ database, engine, host, renderers, budgets, room, existing })
@@ -172,12 +213,16 @@ export function createReading({ database, engine, host, renderers, budgets, room
       for (const stretch of await stretchesOf(database, filter)) {
         let { before } = stretch
         for (let isRead = false; !isRead;) {
-          const limit = Math.min(rowsAtOnce, filter.limit + 1 - jobs.length)
+          const limit = filter.needsApproval
+            ? rowsAtOnce
+            : Math.min(rowsAtOnce, filter.limit + 1 - jobs.length)
           const rows = await listJobs(database, { ...filter, ...stretch, before, limit })
-          for (const row of rows) {
+          const page = rows.map(listed)
+          const standing = filter.needsApproval ? await standings(page.map(({ job }) => job)) : undefined
+          for (const one of page) {
+            if (standing && !needsApproval(one.job, standing.get(one.job.id)!.toApproveMicros)) continue
             if (jobs.length === filter.limit || characters > mostPageCharacters)
               return { jobs, nextBefore: jobs.at(-1)!.id }
-            const one = listed(row)
             jobs.push(one.job)
             characters += one.characters
           }
@@ -197,7 +242,7 @@ export function createReading({ database, engine, host, renderers, budgets, room
 
     scene: async (jobId, sceneId) => (await sceneOf(database, jobId, sceneId)).scene,
 
-    money: (jobIds) => moneyOfJobs(database, jobIds),
+    standings,
 
     async costs(jobId) {
       const job = await existing(jobId)
@@ -227,6 +272,18 @@ export function createReading({ database, engine, host, renderers, budgets, room
       const last = entries.at(-1)
       const next = rows.length > entries.length && last ? { insertedAt: last.insertedAt, id: last.id } : null
       return { entries, next, strays: await listStrays(database, mostStrays) }
+    },
+
+    async spend(query) {
+      const rows = await listSpend(database, { ...query, limit: mostSpendRows + 1 })
+      if (rows.length > mostSpendRows)
+        throw invalidField(
+          'from',
+          `there are more than ${mostSpendRows} rows: ask for fewer months with from and to, or for one client_id`,
+        )
+      const { clientId, boundTo, from, to } = query
+      const isOfAll = [clientId, boundTo, from, to].every((filter) => filter === undefined)
+      return { rows, strayMicros: isOfAll ? await spentOnStrays(database) : 0 }
     },
 
     ledgerTotals: (filter) => moneyOfLedger(database, filter),

@@ -170,15 +170,7 @@ export function createRetention({ database, host }: RetentionOptions): Retention
         return (await setFilmRemoved(tx, removable, before, now)) > 0 ? artifacts : []
       case 'clips': {
         if ((await setClipsRemoved(tx, removable.jobId, before, now)) === 0) return []
-        const all = [...artifacts]
-        for (let first = 0; first < artifacts.length; first += mostNamed) {
-          const some = artifacts.slice(first, first + mostNamed)
-          const seams = await listSeamsOf(tx, some)
-          await forgetRenders(tx, before, some)
-          if (seams.length > 0) await forgetSeams(tx, before, seams)
-          all.push(...seams)
-        }
-        return all
+        return [...artifacts, ...(await forgetClips(tx, artifacts, before))]
       }
       case 'render':
         return (await forgetRenders(tx, before, artifacts)) > 0 ? artifacts : []
@@ -296,10 +288,31 @@ export function createRetention({ database, host }: RetentionOptions): Retention
             ? (await findClipsRemoved(database, wanted.jobId))?.removedAt
             : await findAssetRemoved(database, wanted.assetId)
       if (removedAt === undefined) return
-      const { what, ...members } = said[wanted.what]
-      throw new RefusedError(`${what} was removed`, { code: 'removed', removedAt, ...members })
+      throw wasRemoved(wanted.what, removedAt)
     },
   }
+}
+
+/** Kept clips and cross-fades of a job that are older than `before` and that nobody needs serve no other scene. Resolves to the cross-fades. */
+export async function forgetClips(
+  tx: Transaction,
+  clips: readonly string[],
+  before: number,
+): Promise<readonly string[]> {
+  const all: string[] = []
+  for (let first = 0; first < clips.length; first += mostNamed) {
+    const some = clips.slice(first, first + mostNamed)
+    const seams = await listSeamsOf(tx, some)
+    await forgetRenders(tx, before, some)
+    if (seams.length > 0) await forgetSeams(tx, before, seams)
+    all.push(...seams)
+  }
+  return all
+}
+
+export function wasRemoved(wanted: Wanted['what'], removedAt: number): RefusedError {
+  const { what, ...members } = said[wanted]
+  return new RefusedError(`${what} was removed`, { code: 'removed', removedAt, ...members })
 }
 
 const said = {
@@ -338,6 +351,7 @@ async function* pagesOf<Item, Place>(
 const goingOn: ReadonlySet<EventType> = new Set<EventType>([
   'job_approved',
   'job_retried',
+  'scene_added',
   'scene_updated',
   'scene_deleted',
 ])

@@ -5,8 +5,8 @@
 import type { Engine } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
 import type { Catalogue } from '../job/catalogue.ts'
-import { RefusedError, invalid, jobNotFound, sceneNotFound } from '../job/errors.ts'
-import type { Asked } from '../job/event.ts'
+import { RefusedError, invalid, invalidField, jobNotFound, sceneNotFound } from '../job/errors.ts'
+import { type Asked, differences } from '../job/event.ts'
 import type { Job } from '../job/job.ts'
 import { created } from '../job/progress.ts'
 import { mayApprove } from '../job/reach.ts'
@@ -14,20 +14,25 @@ import { renderKey } from '../job/render-key.ts'
 import {
   type Resolution,
   type SceneChange,
+  parseNewScene,
   parseResolution,
   parseSceneChange,
 } from '../job/control-request.ts'
 import type { Scene } from '../job/scene.ts'
-import { boardOf, settleScene } from '../job/storyboard.ts'
+import { maxScenes } from '../job/request.ts'
+import { boardOf, settleScene, wishOf } from '../job/storyboard.ts'
 import { type Log, logLine } from '../log.ts'
 import { hasAsset, letClientSee } from '../store/assets.ts'
 import { findAttempt, findAttemptOfRender, findHeldAttempt, setHinted } from '../store/attempts.ts'
 import type { Database, Reader, Transaction } from '../store/database.ts'
-import { findJob, forgetFailure, setEdited, setReopened, setStoryboard } from '../store/jobs.ts'
+import { findJob, forgetFailure, setEdited, setRejected, setReopened, setStoryboard } from '../store/jobs.ts'
 import {
   deleteScene,
   findScene,
+  insertScene,
   listScenes,
+  makeRoom,
+  moveScene,
   setSceneAnew,
   setScenePlan,
   setSceneUnapproved,
@@ -52,6 +57,8 @@ export interface Edited {
 }
 
 export interface SceneEditing {
+  /** Another scene, at a place in the film or at its end. @throws {RefusedError} `job_not_found`, `job_refused`, `invalid` */
+  addScene(jobId: number, request: unknown, asked?: Asked): Promise<Edited>
   /** @throws {RefusedError} `job_not_found`, `scene_not_found`, `scene_of_another_job`, `scene_refused`, `invalid` */
   updateScene(jobId: number, sceneId: string, change: unknown, asked?: Asked): Promise<Edited>
   /** A finished scene is rendered again, although its clip is kept. @throws {RefusedError} likewise */
@@ -107,6 +114,11 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
     // Who may not approve begins nothing that costs, though it was approved when it was to be rendered.
     const mayBegin = mayApprove(asked?.actor) || quote.scenesToPay === 0
     const isReopened = isOver && !isMore && isFilmOld && mayBegin
+    // There is nothing left that was rejected.
+    if (job.rejected && job.status !== 'pending' && !isMore) {
+      await setRejected(tx, job.id, null, host.now())
+      await tell(tx, { type: 'job_submitted', jobId: job.id, data: {}, asked })
+    }
     if (isReopened) {
       await setReopened(tx, job.id, 'regenerate', { ...created, stage: 'approved' }, host.now())
       await tell(tx, { type: 'job_approved', jobId: job.id, data: { estimated_micros: quote.micros }, asked })
@@ -127,41 +139,89 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
     if (scene.status === 'failed') await forgetFailure(tx, scene.jobId, host.now())
   }
 
+  /** A scene's plan as it will be. Whether that is another picture, which is rendered anew. */
+  const replan = async (
+    tx: Transaction,
+    { job, scene, position }: { readonly job: Job; readonly scene: Scene; readonly position: number },
+    change: SceneChange,
+    asked: Asked | undefined,
+  ): Promise<boolean> => {
+    const { plan, renderer } = await changed(tx, job, scene, change, { catalogue, rendererOf, asked })
+    const key = renderKey({ ...plan, position }, job.storyboard.format, job.storyboard.fit)
+    const isOther = key !== scene.renderKey
+    if (isOther && scene.status === 'processing')
+      throw refusedScene(
+        'Scene cannot be updated',
+        scene,
+        `Scene is currently processing: what changes its picture (${pictureMembers(change)}) cannot be changed now`,
+      )
+    await setScenePlan(tx, scene.id, { ...plan, renderer, renderKey: key }, host.now())
+    await letClientSee(tx, job.clientId, plan.asset_ids)
+    if (isOther) await leaveUnapproved(tx, job, scene.id, asked)
+    // A cancelled scene without a clip is rendered by a retry anyhow.
+    if (isOther && (job.status !== 'cancelled' || scene.status === 'completed'))
+      await renderAnew(tx, scene, false)
+    return isOther
+  }
+
   return {
+    async addScene(jobId, input, asked) {
+      const { position: wanted, ...request } = parseNewScene(input)
+      return database.transaction(async (tx) => {
+        const job = await findJob(tx, jobId)
+        if (!job) throw jobNotFound(jobId)
+        const before = await listScenes(tx, jobId)
+        const position = wanted ?? before.length
+        checkAdding(job, before.length, position)
+        const wish = wishOf(request, job.parameters)
+        const { format, fit } = job.storyboard
+        const settled = settleScene(wish, format, catalogue)
+        if (!('scene' in settled)) throw invalid([{ field: settled.member, reason: settled.reason }])
+        const { scene: plan } = settled
+        await checkAssets(tx, plan.asset_ids, asked)
+        const now = host.now()
+        await makeRoom(tx, jobId, position, now)
+        const renderer = rendererOf.get(plan.model)!
+        const key = renderKey({ ...plan, position }, format, fit)
+        const added = { ...plan, id: host.id(), jobId, position, renderer, renderKey: key, forced: false }
+        await insertScene(tx, added, now)
+        await rekey(tx, job, position, now)
+        await letClientSee(tx, job.clientId, plan.asset_ids)
+        await leaveUnapproved(tx, job, added.id, asked)
+        await tell(tx, { type: 'scene_added', jobId, sceneId: added.id, data: { position }, asked })
+        const isFilmOld = before.every(({ status }) => status === 'completed' || status === 'pending')
+        return goOn(tx, await rewrite(tx, job), await findScene(tx, added.id), isFilmOld, asked)
+      })
+    },
+
     async updateScene(jobId, sceneId, input, asked) {
       const change = parseSceneChange(input)
       return database.transaction(async (tx) => {
         const { job, scene } = await sceneOf(tx, jobId, sceneId)
-        const { plan, renderer } = await changed(tx, job, scene, change, { catalogue, rendererOf, asked })
-        const key = renderKey(
-          { ...plan, position: scene.position },
-          job.storyboard.format,
-          job.storyboard.fit,
-        )
-        const isOther = key !== scene.renderKey
-        if (isOther && scene.status === 'processing')
-          throw refusedScene(
-            'Scene cannot be updated',
-            scene,
-            `Scene is currently processing: what changes its picture (${pictureMembers(change)}) cannot be changed now`,
-          )
-        await setScenePlan(tx, sceneId, { ...plan, renderer, renderKey: key }, host.now())
-        await letClientSee(tx, job.clientId, plan.asset_ids)
-        if (isOther) await leaveUnapproved(tx, job, scene, asked)
-        // A cancelled scene without a clip is rendered by a retry anyhow.
-        if (isOther && (job.status !== 'cancelled' || scene.status === 'completed'))
-          await renderAnew(tx, scene, false)
+        const { position = scene.position, ...members } = change
+        const isMoved = position !== scene.position
+        if (isMoved) checkMoving(job, scene, position)
+        // One that only gets another place keeps its clip.
+        const isOther =
+          isMoved && Object.keys(members).length === 0
+            ? false
+            : await replan(tx, { job, scene, position }, members, asked)
+        if (isMoved) {
+          await moveScene(tx, scene, position, host.now())
+          await rekey(tx, job, Math.min(scene.position, position), host.now())
+        }
+        const after = (await findScene(tx, sceneId))!
         await tell(tx, {
           type: 'scene_updated',
           jobId,
           sceneId,
-          data: { changed: Object.keys(change) },
+          data: { changed: Object.keys(change), ...differences(membersOf(scene), membersOf(after)) },
           asked,
         })
         // A finished job's scene may wait for approval, and need none as it is now.
         const isFilmOld = isOther
           ? scene.status !== 'pending' || job.status === 'completed'
-          : plan.transition !== scene.transition && job.status === 'completed'
+          : (isMoved || after.transition !== scene.transition) && job.status === 'completed'
         return goOn(tx, await rewrite(tx, job), scene, isFilmOld, asked)
       })
     },
@@ -173,7 +233,7 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
           throw refusedScene('Scene cannot be regenerated', scene, `Scene is currently ${scene.status}`)
         if (job.status === 'cancelled')
           throw refusedScene('Scene cannot be regenerated', scene, 'Its job is cancelled')
-        await leaveUnapproved(tx, job, scene, asked)
+        await leaveUnapproved(tx, job, scene.id, asked)
         // Another render is wanted than the one that was paid for; a failed scene may have none yet.
         const attempt = scene.attemptId === null ? undefined : await findAttempt(tx, scene.attemptId)
         await renderAnew(tx, scene, scene.status === 'completed' || attempt?.fetched != null)
@@ -243,11 +303,50 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
 async function leaveUnapproved(
   tx: Transaction,
   job: Job,
-  scene: Scene,
+  sceneId: string,
   asked: Asked | undefined,
 ): Promise<void> {
-  if (job.status !== 'pending' && !mayApprove(asked?.actor)) await setSceneUnapproved(tx, scene.id)
+  if (job.status !== 'pending' && !mayApprove(asked?.actor)) await setSceneUnapproved(tx, sceneId)
 }
+
+/** @throws {RefusedError} `job_refused`, `invalid` */
+function checkAdding({ id, status }: Job, scenes: number, position: number): void {
+  const refuse = (reason: string) =>
+    new RefusedError('Scene cannot be added', {
+      code: 'job_refused',
+      jobId: id,
+      currentStatus: status,
+      reason,
+    })
+  if (status === 'processing')
+    throw refuse('Cannot add a scene while job is processing: wait until it has ended, or cancel it')
+  if (scenes >= maxScenes) throw refuse(`A film has at most ${maxScenes} scenes`)
+  if (position > scenes) throw invalidField('position', `must be at most ${scenes}, which is the end`)
+}
+
+/** @throws {RefusedError} `scene_refused`, `invalid` */
+function checkMoving(job: Job, scene: Scene, position: number): void {
+  if (job.status === 'processing')
+    throw refusedScene(
+      'Scene cannot be updated',
+      scene,
+      'Cannot move scene while job is processing: wait until it has ended, or cancel it',
+    )
+  const last = job.storyboard.scenes.length - 1
+  if (position > last) throw invalidField('position', `must be at most ${last}, which is the last place`)
+}
+
+/** What a person may change of a scene, as it is told. */
+const membersOf = ({ title, prompt, duration, asset_ids, transition, model, render, position }: Scene) => ({
+  title,
+  prompt,
+  duration,
+  asset_ids,
+  transition,
+  model,
+  audio: render?.audio ?? false,
+  position,
+})
 
 /** The scene and its job. @throws {RefusedError} where either is not there, or they don't belong together. */
 export async function sceneOf(
@@ -303,12 +402,19 @@ async function changed(
     catalogue,
   )
   if (!('scene' in settled)) throw invalid([{ field: settled.member, reason: settled.reason }])
-  for (const id of change.asset_ids ?? [])
-    if (!(await hasAsset(reader, id, asked?.actor?.clientId ?? undefined)))
-      throw invalid([
-        { field: 'asset_ids', reason: `there is no asset ${id}: upload it first with POST /api/v3/assets` },
-      ])
+  await checkAssets(reader, change.asset_ids ?? [], asked)
   return { plan: settled.scene, renderer: rendererOf.get(settled.scene.model)! }
+}
+
+/** @throws {RefusedError} `invalid`, where the asker sees no such photograph. */
+async function checkAssets(
+  reader: Reader,
+  assetIds: readonly string[],
+  asked: Asked | undefined,
+): Promise<void> {
+  for (const id of assetIds)
+    if (!(await hasAsset(reader, id, asked?.actor?.clientId ?? undefined)))
+      throw invalidField('asset_ids', `there is no asset ${id}: upload it first with POST /api/v3/assets`)
 }
 
 function definedOf(change: SceneChange) {

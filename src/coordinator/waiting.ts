@@ -3,7 +3,7 @@ import type { DiskRoom } from '../disk-full.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
 import { type Attempt, takeAgainAt, triedWords } from '../job/attempt.ts'
-import type { Job } from '../job/job.ts'
+import { type Job, type ListedJob, needsApproval } from '../job/job.ts'
 import { spokenMoney } from '../job/price.ts'
 import type { Scene } from '../job/scene.ts'
 import type { TaskKind } from '../job/task.ts'
@@ -15,6 +15,7 @@ import { listScenes } from '../store/scenes.ts'
 import { type CrashedTask, listCrashed } from '../store/tasks.ts'
 import {
   type RendererLimit,
+  type WaitCode,
   type Waiting,
   type WaitingSince,
   jobsLimitWait,
@@ -52,14 +53,12 @@ export function createWaitReader(options: WaitReaderOptions) {
   /** What keeps all of an approved job's scenes from being started, whoever renders them. */
   const heldBack = async (job: Job, now: number): Promise<WaitingSince | undefined> => {
     const approvedAt = job.approvedAt ?? job.insertedAt
-    if (job.pausedAt !== null) return pausedWait(job, job.pausedAt)
-    if (job.unmet > 0) {
+    const ofRow = rowWait(job, now)
+    if (ofRow?.code === 'dependency') {
       const unmet = (await listDependencies(database, job.id)).filter(({ isMet }) => !isMet)
-      return { ...dependencyWait(unmet), since: approvedAt }
+      return { ...ofRow, ...dependencyWait(unmet) }
     }
-    if (job.runAt !== null && job.runAt > now)
-      return { code: 'scheduled', reason: 'it is to begin later', until: job.runAt, since: approvedAt }
-    if (job.status !== 'approved') return undefined
+    if (ofRow || job.status !== 'approved') return ofRow
     const { jobs } = await limitsNow(database)
     if (jobs !== null && (await jobPlacesNow(database, jobs, now)) <= 0)
       return { ...jobsLimitWait(jobs), since: approvedAt }
@@ -164,21 +163,69 @@ export function createWaitReader(options: WaitReaderOptions) {
       const ofJob = isActive ? await heldBack(job, now) : notActiveWait(job, toApproveMicros)
       const afterCrashOf = await afterCrash(job, now)
       const waits = await ofScenes(job, scenes, afterCrashOf, ofJob, now)
-      if (job.status === 'pending') return { job: approvalWait(job), scenes: waits }
+      if (!isActive) return { job: reviewWait(job, toApproveMicros) ?? null, scenes: waits }
       const ofFilm = afterCrashOf('stitch-film', String(jobId))
-      return { job: await ofWhole(job, scenes, waits, ofFilm), scenes: waits }
+      const whole = await ofWhole(job, scenes, waits, ofFilm)
+      // Nobody is to approve what was rejected.
+      const isRejected = job.rejected !== null && whole !== null && approvable.has(whole.code)
+      return { job: isRejected ? reviewWait(job, toApproveMicros)! : whole, scenes: waits }
     },
   }
 }
 
-const approvalWait = ({ insertedAt }: Job): WaitingSince => ({
-  code: 'approval',
-  reason: 'nothing is spent before it is approved',
-  until: null,
-  since: insertedAt,
-})
+/** What an approval would end. */
+const approvable: ReadonlySet<WaitCode> = new Set(['approval', 'budget_job', 'unknown_price'])
 
-const pausedWait = ({ pausedReason }: Job, since: number): WaitingSince => ({
+/** Why a job waits, as far as its own row and what is to be approved tell: what lists can say of many at once. */
+export function listedWait(
+  job: ListedJob,
+  toApproveMicros: number | null,
+  now: number,
+): WaitingSince | undefined {
+  if (job.status === 'approved' || job.status === 'processing')
+    return rowWait(job, now) ?? reviewWait(job, toApproveMicros)
+  return reviewWait(job, toApproveMicros)
+}
+
+/** What of a job's own row keeps all its scenes from being started. */
+function rowWait(job: Omit<Job, 'storyboard'>, now: number): WaitingSince | undefined {
+  const since = job.approvedAt ?? job.insertedAt
+  if (job.pausedAt !== null) return pausedWait(job, job.pausedAt)
+  if (job.unmet > 0)
+    return {
+      code: 'dependency',
+      reason: `it waits for ${job.unmet === 1 ? 'another job' : `${job.unmet} other jobs`}`,
+      until: null,
+      since,
+    }
+  if (job.runAt !== null && job.runAt > now)
+    return { code: 'scheduled', reason: 'it is to begin later', until: job.runAt, since }
+  return undefined
+}
+
+/** What a person has to do before a job, or a change of one, is paid for. */
+function reviewWait(job: Omit<Job, 'storyboard'>, toApproveMicros: number | null): WaitingSince | undefined {
+  const { status, rejected, insertedAt, endedAt } = job
+  if (rejected && status !== 'cancelled')
+    return {
+      code: 'rejected',
+      reason: `it was rejected (${rejected.note}), and has to be submitted again`,
+      until: null,
+      since: rejected.at,
+    }
+  if (!needsApproval(job, toApproveMicros)) return undefined
+  return {
+    code: 'approval',
+    reason:
+      status === 'pending'
+        ? 'nothing is spent before it is approved'
+        : `it needs ${toApproveMicros === null ? 'an unknown sum' : spokenMoney(toApproveMicros)} more than was approved`,
+    until: null,
+    since: endedAt ?? insertedAt,
+  }
+}
+
+const pausedWait = ({ pausedReason }: Pick<Job, 'pausedReason'>, since: number): WaitingSince => ({
   code: 'job_paused',
   reason: `it was paused${pausedReason === null ? '' : `: ${pausedReason}`}`,
   until: null,
@@ -258,8 +305,10 @@ const queueWait: Waiting = { code: 'queue', reason: 'others are before it', unti
 
 /** Why the scenes of a job that isn't worked on wait. */
 function notActiveWait(job: Job, toApproveMicros: number | null): WaitingSince {
-  const { status, insertedAt, endedAt } = job
+  const { status, insertedAt, endedAt, rejected } = job
   const since = endedAt ?? insertedAt
+  if (rejected && status !== 'cancelled')
+    return { code: 'job_not_approved', reason: 'its job was rejected', until: null, since: rejected.at }
   // It was changed after its job had ended.
   if ((status === 'completed' || status === 'failed') && toApproveMicros !== 0)
     return {

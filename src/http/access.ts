@@ -50,6 +50,7 @@ export const accessByRoute: Readonly<Record<string, Access>> = {
   'GET /api/v3/assets/:id': 'read',
   'GET /api/v3/assets/:id/data': 'read',
   'GET /api/v3/ledger': 'read',
+  'GET /api/v3/spend': 'read',
   'GET /api/v3/budgets': 'read',
   'GET /api/v3/limits': 'read',
   'GET /api/v3/storage': 'read',
@@ -60,14 +61,19 @@ export const accessByRoute: Readonly<Record<string, Access>> = {
   'POST /api/v3/estimates': 'submit',
   'POST /api/v3/jobs': 'submit',
   'PATCH /api/v3/jobs/:id': 'submit',
+  'POST /api/v3/jobs/:id/scenes': 'submit',
   'PUT /api/v3/jobs/:id/scenes/:scene_id': 'submit',
   'DELETE /api/v3/jobs/:id/scenes/:scene_id': 'submit',
+  'POST /api/v3/jobs/:id/submit': ending,
+  'DELETE /api/v3/jobs/:id': ending,
+  'POST /api/v3/videos/:id/versions/:version/current': ending,
   // It stops spending.
   'POST /api/v3/jobs/:id/cancel': ending,
   'POST /api/v3/jobs/cancel': ending,
 
   'POST /api/v3/jobs/:id/approve': 'approve',
   'POST /api/v3/jobs/approve': 'approve',
+  'POST /api/v3/jobs/:id/reject': 'approve',
   'POST /api/v3/jobs/:id/retry': 'approve',
   'POST /api/v3/jobs/:id/pause': 'approve',
   'POST /api/v3/jobs/:id/resume': 'approve',
@@ -109,6 +115,7 @@ const withinReach: ReadonlySet<string> = new Set([
   ),
   'POST /api/v3/estimates',
   'GET /api/v3/ledger',
+  'GET /api/v3/spend',
 ])
 
 export interface AccessOptions {

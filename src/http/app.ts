@@ -13,7 +13,9 @@ import {
   cancelBatch,
   jobChange,
   limitsChange,
+  newScene,
   pauseRequest,
+  rejection,
   resolution,
   retryRequest,
   sceneChange,
@@ -51,6 +53,7 @@ import { guardJob, guardScene } from './reach.ts'
 import { referenceRoutes } from './reference.ts'
 import { sceneRoutes } from './scenes.ts'
 import { secretRoutes } from './secret.ts'
+import { spendRoutes } from './spend.ts'
 import { type Storage, storageRoutes } from './storage.ts'
 import { videoRoutes } from './videos.ts'
 import { webhookRoutes } from './webhooks.ts'
@@ -124,6 +127,7 @@ export function createApp(options: AppOptions): OpenAPIHono {
   app.route('/api/v3', limitRoutes({ coordinator, limits }))
   app.route('/api/v3', sceneRoutes({ coordinator, limits }))
   app.route('/api/v3', moneyRoutes({ coordinator, limits }))
+  app.route('/api/v3', spendRoutes({ coordinator }))
   app.route('/api/v3', videoRoutes({ coordinator, artifacts }))
   app.route('/api/v3', assetRoutes({ coordinator, artifacts, takeAsset, limits }))
   app.route('/api/v3', keyRoutes({ coordinator, limits }))
@@ -147,10 +151,12 @@ export function createApp(options: AppOptions): OpenAPIHono {
 const requests = {
   JobRequest: jobRequest,
   Approval: approvalRequest,
+  NewScene: newScene,
   SceneChange: sceneChange,
   Resolution: resolution,
   BudgetChange: budgetChange,
   RetryRequest: retryRequest,
+  Rejection: rejection,
   JobChange: jobChange,
   Why: whyRequest,
   PauseRequest: pauseRequest,

@@ -1,6 +1,6 @@
 /** Money as it is told over HTTP: US dollars, null where nobody knows. */
 import { z } from '@hono/zod-openapi'
-import type { JobCosts } from '../coordinator/reading.ts'
+import type { JobCosts, Standing } from '../coordinator/reading.ts'
 import type { Job } from '../job/job.ts'
 import { type Money, dollars } from '../job/price.ts'
 
@@ -17,11 +17,15 @@ export const costsSchema = z.object({
   price_book: z.string(),
 })
 
-/** With what is still to be paid, and scene by scene. */
-export const jobCostsSchema = costsSchema.extend({
+/** With what is still to be paid. */
+export const openCostsSchema = costsSchema.extend({
   to_pay: usd.describe('Left to pay for the scenes that wait; null where a price is unknown'),
   to_approve: usd.describe('To be approved before the job goes on; 0: nothing; null: an unknown price'),
   scenes_to_pay: z.int(),
+})
+
+/** With that, and scene by scene. */
+export const jobCostsSchema = openCostsSchema.extend({
   scenes: z.array(
     z.object({
       scene_id: z.string(),
@@ -42,6 +46,16 @@ export const costsAnswer = (job: Omit<Job, 'storyboard'>, money: Money): z.infer
   reserved: dollars(money.reservedMicros),
   spent: spentOf(money),
   price_book: job.priceBook,
+})
+
+export const openCostsAnswer = (
+  job: Omit<Job, 'storyboard'>,
+  { quote, money, toApproveMicros }: Pick<Standing, 'quote' | 'money' | 'toApproveMicros'>,
+): z.infer<typeof openCostsSchema> => ({
+  ...costsAnswer(job, money),
+  to_pay: usdOrNull(quote.micros),
+  to_approve: usdOrNull(toApproveMicros),
+  scenes_to_pay: quote.scenesToPay,
 })
 
 export const jobCostsAnswer = (job: Job, costs: JobCosts): z.infer<typeof jobCostsSchema> => ({

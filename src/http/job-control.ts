@@ -7,7 +7,14 @@ import { parseWhy } from '../job/control-request.ts'
 import { readJson, readOptionalJson } from './body.ts'
 import { costsAnswer, costsSchema } from './cost.ts'
 import { type VerbRoutes, jsonAnswer, jsonBody } from './describe.ts'
-import { jobAnswer, jobSchema } from './jobs.ts'
+import {
+  approvalAnswer,
+  approvalMembers,
+  jobAnswer,
+  jobSchema,
+  rejectedAnswer,
+  rejectedSchema,
+} from './jobs.ts'
 import { jobIdOf, jobPath } from './path.ts'
 import { askedBy, principalOf } from './principal.ts'
 import { waitingAnswer, waitingSchema } from './waiting.ts'
@@ -31,6 +38,14 @@ const retrySchema = controlled('Job retried successfully').extend({
 
 export type RetryAnswer = z.infer<typeof retrySchema>
 
+const rejectSchema = controlled('Job rejected successfully').extend({ rejected: rejectedSchema })
+
+export type RejectAnswer = z.infer<typeof rejectSchema>
+
+const submitSchema = controlled('Job submitted successfully').extend(approvalMembers)
+
+export type SubmitAnswer = z.infer<typeof submitSchema>
+
 const pauseSchema = controlled('Job paused successfully').extend({ waiting: waitingSchema })
 const resumeSchema = controlled('Job resumed successfully').extend({ waiting: waitingSchema })
 
@@ -53,12 +68,43 @@ const retryJobRoute = createRoute({
   responses: { 200: jsonAnswer(retrySchema, 'The job is approved again') },
 })
 
+const rejectJobRoute = createRoute({
+  method: 'post',
+  path: '/jobs/{id}/reject',
+  summary:
+    'Send a job that waits for an approval back to its maker: it is not approved before it is submitted again',
+  request: { params: jobPath, body: jsonBody('Rejection') },
+  responses: { 200: jsonAnswer(rejectSchema, 'The job is rejected; what was approved before goes on') },
+})
+
+const submitJobRoute = createRoute({
+  method: 'post',
+  path: '/jobs/{id}/submit',
+  summary: 'Submit a rejected job again, changed or not: it waits for an approval once more',
+  request: { params: jobPath, body: jsonBody('Why', false) },
+  responses: { 200: jsonAnswer(submitSchema, 'The job can be approved') },
+})
+
 const updateJobRoute = createRoute({
   method: 'patch',
   path: '/jobs/{id}',
-  summary: 'Change a job that has not ended: its priority, name, start and deadline',
+  summary: 'Change a job: its name, and before it has ended its priority, start and deadline',
   request: { params: jobPath, body: jsonBody('JobChange') },
   responses: { 200: jsonAnswer(jobSchema, 'The job as it is now') },
+})
+
+const deletedSchema = z.object({ message: z.literal('Job deleted successfully'), job_id: z.int() })
+
+export type DeletedJobAnswer = z.infer<typeof deletedSchema>
+
+const deleteJobRoute = createRoute({
+  method: 'delete',
+  path: '/jobs/{id}',
+  summary: 'Delete a job that has ended, with its scenes and films; what it has cost stays in the books',
+  request: { params: jobPath },
+  responses: {
+    200: jsonAnswer(deletedSchema, 'The job is gone; its files go once nothing else names them'),
+  },
 })
 
 const pauseJobRoute = createRoute({
@@ -109,10 +155,35 @@ export function jobControlRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHo
     )
   })
 
+  routes.openapi(rejectJobRoute, async (c) => {
+    const request = await readJson(c, limits)
+    const job = await coordinator.rejectJob(jobIdOf(c.req.valid('param').id), request, askedBy(c))
+    const message = 'Job rejected successfully' as const
+    const rejected = rejectedAnswer(job.rejected)
+    return c.json({ message, job_id: job.id, status: job.status, rejected }, 200)
+  })
+
+  routes.openapi(submitJobRoute, async (c) => {
+    const request = await readOptionalJson(c, limits)
+    const job = await coordinator.submitJob(jobIdOf(c.req.valid('param').id), request, askedBy(c))
+    const { toApproveMicros } = await coordinator.costs(job.id)
+    const message = 'Job submitted successfully' as const
+    return c.json(
+      { message, job_id: job.id, status: job.status, ...approvalAnswer(job, toApproveMicros) },
+      200,
+    )
+  })
+
   routes.openapi(updateJobRoute, async (c) => {
     const change = await readJson(c, limits)
     const job = await coordinator.updateJob(jobIdOf(c.req.valid('param').id), change, askedBy(c))
     return c.json(await jobAnswer(coordinator, job, principalOf(c).actor), 200)
+  })
+
+  routes.openapi(deleteJobRoute, async (c) => {
+    const jobId = jobIdOf(c.req.valid('param').id)
+    await coordinator.deleteJob(jobId, askedBy(c))
+    return c.json({ message: 'Job deleted successfully' as const, job_id: jobId }, 200)
   })
 
   routes.openapi(pauseJobRoute, async (c) => {

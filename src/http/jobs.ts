@@ -1,12 +1,11 @@
 import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
 import type { Coordinator } from '../coordinator/coordinator.ts'
-import type { FilmManifest, Job, ListedJob } from '../job/job.ts'
+import { type FilmManifest, type Job, type ListedJob, type Rejection, needsApproval } from '../job/job.ts'
 import { type JobStatus, jobStatuses } from '../job/lifecycle.ts'
-import { noMoney } from '../job/price.ts'
 import { type Actor, seenBy } from '../job/reach.ts'
 import { knownParameters, retryPolicySchema } from '../job/request.ts'
 import { readJson, readOptionalJson } from './body.ts'
-import { costsAnswer, costsSchema, jobCostsAnswer, jobCostsSchema, usdOrNull } from './cost.ts'
+import { jobCostsAnswer, jobCostsSchema, openCostsAnswer, openCostsSchema, usdOrNull } from './cost.ts'
 import { type VerbRoutes, jsonAnswer, jsonBody } from './describe.ts'
 import { etaAnswer, etaSchema } from './eta.ts'
 import {
@@ -29,13 +28,44 @@ export const failureSchema = z
   .object({ code: z.string(), reason: z.string(), scene_id: z.string().optional() })
   .openapi('Failure')
 
+export const rejectedSchema = z
+  .object({ at: timeSchema, by: z.string().nullable().describe('Who rejected it'), note: z.string() })
+  .nullable()
+  .describe('Why it is not approved as it is; null again once it is submitted')
+
+export const rejectedAnswer = (rejected: Rejection | null): z.infer<typeof rejectedSchema> =>
+  rejected && { at: timeOf(rejected.at), by: rejected.by, note: rejected.note }
+
+export const approvalMembers = {
+  needs_approval: z
+    .boolean()
+    .describe(
+      'Whether it waits for an approval: also a finished film whose change costs more than was approved',
+    ),
+  to_approve: z
+    .number()
+    .nullable()
+    .describe('US dollars to be approved before it goes on; 0: nothing; null: an unknown price'),
+}
+
+export const approvalAnswer = (job: Pick<Job, 'status' | 'rejected'>, toApproveMicros: number | null) => ({
+  needs_approval: needsApproval(job, toApproveMicros),
+  to_approve: usdOrNull(toApproveMicros),
+})
+
 export const jobSchema = z
   .object({
     job_id: z.int(),
     type: z.string(),
     status: z.enum(jobStatuses),
     video_name: z.string(),
+    client_id: z
+      .string()
+      .nullable()
+      .describe('Whose it is: parameters.client_id, or the client of the key that made it'),
     priority: z.int(),
+    ...approvalMembers,
+    rejected: rejectedSchema,
     estimated_cost: z.number().nullable().describe('USD; null where a price is unknown'),
     costs: jobCostsSchema,
     revision: z.int().describe('Rises with each change of the storyboard; from 1'),
@@ -73,6 +103,7 @@ export const jobSchema = z
         size: z.int().describe('Bytes'),
       })
       .nullable(),
+    thumbnail_url: z.string().nullable().describe('Where a picture of the film is; null before there is one'),
     approved_at: timeSchema.nullable(),
     started_at: timeSchema.nullable(),
     ended_at: timeSchema.nullable(),
@@ -94,14 +125,17 @@ const filmAnswer = (jobId: number, manifest: FilmManifest): NonNullable<JobAnswe
 })
 
 /** What only one job's own answer tells, as it takes further reading. */
-const further = { storyboard: true, depends_on: true, waiting: true, eta: true } as const
+const further = { storyboard: true, depends_on: true, eta: true } as const
+/** What is no fact of its own row. */
+type Told = 'costs' | 'waiting' | keyof typeof approvalMembers
 
-function jobFacts(job: Job | ListedJob): Omit<JobAnswer, 'costs' | keyof typeof further> {
+function jobFacts(job: Job | ListedJob): Omit<JobAnswer, Told | keyof typeof further> {
   return {
     job_id: job.id,
     type: job.type,
     status: job.status,
     video_name: job.videoName,
+    client_id: job.clientId || null,
     priority: job.priority,
     estimated_cost: usdOrNull(job.estimatedMicros),
     revision: job.revision,
@@ -112,8 +146,10 @@ function jobFacts(job: Job | ListedJob): Omit<JobAnswer, 'costs' | keyof typeof 
     deadline_at: timeOrNull(job.deadlineAt),
     paused_at: timeOrNull(job.pausedAt),
     retry: job.retryPolicy,
+    rejected: rejectedAnswer(job.rejected),
     error: job.error,
     film: job.film && filmAnswer(job.id, job.film),
+    thumbnail_url: job.film && addressOf.thumbnail(job.id),
     approved_at: timeOrNull(job.approvedAt),
     started_at: timeOrNull(job.startedAt),
     ended_at: timeOrNull(job.endedAt),
@@ -133,6 +169,7 @@ export async function jobAnswer(
   const { job: waiting, scenes: waits } = await coordinator.waiting(job.id)
   return {
     ...jobFacts(job),
+    ...approvalAnswer(job, costs.toApproveMicros),
     costs: jobCostsAnswer(job, costs),
     storyboard: storyboardAnswer(job.storyboard),
     depends_on: dependencies.map(({ onJobId, onFailure, isMet, status }) => ({
@@ -209,6 +246,10 @@ const listQuery = z
     client_id: once('client_id').optional().describe('parameters.client_id'),
     created_after: timeQuery('created_after').describe('Asked for at this time or later'),
     created_before: timeQuery('created_before').describe('Asked for before this time'),
+    needs_approval: z
+      .literal('true', { error: 'must be true, or left out' })
+      .optional()
+      .describe('Only jobs that wait for an approval, finished films that were changed among them'),
     q: once('q')
       .min(1, 'must not be empty')
       .max(200, 'must have at most 200 characters')
@@ -227,7 +268,10 @@ const listQuery = z
 const jobsSchema = z.object({
   jobs: z.array(
     jobSchema.omit(further).extend({
-      costs: costsSchema,
+      costs: openCostsSchema,
+      waiting: waitingSchema.describe(
+        'Why it does not go on, as far as it takes no look at its scenes: to be approved, rejected, paused, before its time or after others. The job itself tells more',
+      ),
       left_out: z
         .array(z.string())
         .describe('Members of parameters of more than 1000 characters, which the job itself tells'),
@@ -291,7 +335,7 @@ export function jobRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
 
   routes.openapi(listJobsRoute, async (c) => {
     const query = c.req.valid('query')
-    const { status, type, client_id, created_after, created_before, q } = query
+    const { status, type, client_id, created_after, created_before, q, needs_approval } = query
     const labels = labelsIn(query)
     const { limit = pageSize.standard, cursor } = query
     const names = Object.keys(labels)
@@ -310,17 +354,24 @@ export function jobRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
       insertedFrom: created_after,
       insertedBefore: created_before,
       text: q,
+      needsApproval: needs_approval === 'true',
       reach: seenBy(principalOf(c).actor),
       ...(names.length > 0 && { labels }),
       ...(cursor !== undefined && { before: jobBefore(cursor) }),
     })
     const next_cursor = nextBefore === null ? null : writeCursor(`before:${nextBefore}`)
-    const money = await coordinator.money(jobs.map(({ id }) => id))
-    const answers = jobs.map((job) => ({
-      ...jobFacts(job),
-      costs: costsAnswer(job, money.get(job.id) ?? noMoney),
-      left_out: [...job.leftOut],
-    }))
+    const { actor } = principalOf(c)
+    const standings = await coordinator.standings(jobs)
+    const answers = jobs.map((job) => {
+      const standing = standings.get(job.id)!
+      return {
+        ...jobFacts(job),
+        ...approvalAnswer(job, standing.toApproveMicros),
+        costs: openCostsAnswer(job, standing),
+        waiting: waitingAnswer(standing.waiting, actor),
+        left_out: [...job.leftOut],
+      }
+    })
     return c.json({ jobs: answers, next_cursor }, 200)
   })
 

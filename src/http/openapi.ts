@@ -93,6 +93,8 @@ const operations: Readonly<Record<string, Naming>> = {
   'PATCH /api/v3/jobs/{id}': named('jobs', 'updateJob'),
   'DELETE /api/v3/jobs/{id}': named('jobs', 'deleteJob'),
   'POST /api/v3/jobs/{id}/approve': named('jobs', 'approveJob'),
+  'POST /api/v3/jobs/{id}/reject': named('jobs', 'rejectJob'),
+  'POST /api/v3/jobs/{id}/submit': named('jobs', 'submitJob'),
   'POST /api/v3/jobs/{id}/cancel': named('jobs', 'cancelJob'),
   'POST /api/v3/jobs/{id}/retry': named('jobs', 'retryJob'),
   'POST /api/v3/jobs/{id}/pause': named('jobs', 'pauseJob'),
@@ -101,6 +103,7 @@ const operations: Readonly<Record<string, Naming>> = {
   'POST /api/v3/jobs/cancel': named('jobs', 'cancelJobs'),
 
   'GET /api/v3/jobs/{id}/scenes': named('scenes', 'listScenes', "A job's scenes, in the film's order"),
+  'POST /api/v3/jobs/{id}/scenes': named('scenes', 'addScene'),
   'GET /api/v3/jobs/{id}/scenes/{scene_id}': named('scenes', 'readScene', 'A scene'),
   'PUT /api/v3/jobs/{id}/scenes/{scene_id}': named('scenes', 'updateScene'),
   'DELETE /api/v3/jobs/{id}/scenes/{scene_id}': named('scenes', 'deleteScene'),
@@ -111,6 +114,7 @@ const operations: Readonly<Record<string, Naming>> = {
   'GET /api/v3/videos/{id}/thumbnail': named('films', 'thumbnail', 'A picture of the film'),
   'GET /api/v3/videos/{id}/clips/{scene_id}': named('films', 'clip', "One scene's clip"),
   'GET /api/v3/videos/{id}/versions': named('films', 'listFilmVersions'),
+  'POST /api/v3/videos/{id}/versions/{version}/current': named('films', 'showFilm'),
   'GET /api/v3/videos/{id}/versions/{version}/combined': named('films', 'filmVersion', 'An earlier film'),
 
   'POST /api/v3/assets': named('assets', 'uploadAsset'),
@@ -119,6 +123,7 @@ const operations: Readonly<Record<string, Naming>> = {
 
   'POST /api/v3/estimates': named('money', 'estimateJob'),
   'GET /api/v3/ledger': named('money', 'readLedger'),
+  'GET /api/v3/spend': named('money', 'readSpend'),
   'GET /api/v3/budgets': named('money', 'readBudgets'),
   'PUT /api/v3/budgets': named('money', 'setBudgets'),
 
@@ -176,10 +181,12 @@ const examples: Readonly<Record<string, unknown>> = {
   },
   Approval: { revision: 1, max_cost: 0.8 },
   RetryRequest: { reason: 'the provider is back' },
+  Rejection: { note: 'the kitchen is shown twice' },
   Why: { reason: 'the client changed the order' },
   JobChange: { priority: 80, deadline_at: '2027-01-15T18:00:00Z' },
   ApprovalBatch: { job_ids: [123, 124], max_cost: 0.8 },
   CancelBatch: { job_ids: [123, 124] },
+  NewScene: { asset_ids: [photo('c')], duration: 4, position: 1 },
   SceneChange: { prompt: 'A slow pan across the kitchen', duration: 6 },
   Resolution: { resolution: 'absent' },
   BudgetChange: { day: 20, job: 2.5 },

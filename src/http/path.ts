@@ -40,6 +40,8 @@ export const addressOf = {
   clip: (jobIdGiven: number, sceneIdGiven: string): string =>
     `/api/v3/videos/${jobIdGiven}/clips/${sceneIdGiven}`,
   job: (jobIdGiven: number): string => `/api/v3/jobs/${jobIdGiven}`,
+  scene: (jobIdGiven: number, sceneIdGiven: string): string =>
+    `/api/v3/jobs/${jobIdGiven}/scenes/${sceneIdGiven}`,
   asset: (id: string): string => `/api/v3/assets/${id}`,
   filmVersion: (jobIdGiven: number, version: number): string =>
     `/api/v3/videos/${jobIdGiven}/versions/${version}/combined`,

@@ -105,10 +105,21 @@ const editedSchema = z.object({
 
 export type EditedAnswer = z.infer<typeof editedSchema>
 
+const addSceneRoute = createRoute({
+  method: 'post',
+  path: '/jobs/{id}/scenes',
+  summary: "Add a scene, at its position or the film's end; what is not named is as the job's parameters say",
+  request: { params: jobPath, body: jsonBody('NewScene') },
+  responses: {
+    201: jsonAnswer(editedSchema, 'The scene; those behind it moved down, and a finished film is made anew'),
+  },
+})
+
 const updateSceneRoute = createRoute({
   method: 'put',
   path: '/jobs/{id}/scenes/{scene_id}',
-  summary: 'Change a scene: title, prompt, duration, pictures, model, transition; what is not named stays',
+  summary:
+    'Change a scene: title, prompt, duration, pictures, model, transition, position; what is not named stays',
   request: { params: scenePath, body: jsonBody('SceneChange') },
   responses: { 200: jsonAnswer(editedSchema, 'The scene; what its change makes old is rendered again') },
 })
@@ -194,6 +205,13 @@ export function sceneRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
     const { id, scene_id } = c.req.valid('param')
     const scene = await coordinator.scene(jobIdOf(id), scene_id.toLowerCase())
     return c.json(sceneAnswer(c, scene, await waitsOf(scene.jobId, [scene])), 200)
+  })
+
+  routes.openapi(addSceneRoute, async (c) => {
+    const jobId = jobIdOf(c.req.valid('param').id)
+    const edited = await coordinator.addScene(jobId, await readJson(c, limits), askedBy(c))
+    c.header('location', addressOf.scene(jobId, edited.scene!.id))
+    return c.json(await editedAnswer(c, 'Scene added successfully', edited), 201)
   })
 
   routes.openapi(updateSceneRoute, async (c) => {

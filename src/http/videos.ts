@@ -6,8 +6,10 @@ import { filmOf } from '../coordinator/reading.ts'
 import { RefusedError } from '../job/errors.ts'
 import type { Job } from '../job/job.ts'
 import { serveBytes } from './bytes.ts'
+import { jsonAnswer } from './describe.ts'
 import { inlineNamed } from './disposition.ts'
 import { addressOf, jobIdOf, jobPath, scenePath, timeOf, timeOrNull, timeSchema } from './path.ts'
+import { askedBy } from './principal.ts'
 
 const bytes = (contentType: string, description: string) => ({
   200: { content: { [contentType]: { schema: z.string().openapi({ format: 'binary' }) } }, description },
@@ -56,6 +58,7 @@ const versionsRoute = createRoute({
             versions: z.array(
               z.object({
                 version: z.int(),
+                current: z.boolean().describe('Whether it is the film that the job shows'),
                 url: z.string(),
                 duration: z.number().describe('Seconds'),
                 size: z.int().describe('Bytes'),
@@ -78,6 +81,22 @@ const versionRoute = createRoute({
   responses: bytes('video/mp4', 'An earlier film'),
 })
 
+const shownSchema = z.object({
+  message: z.literal('Film shown successfully'),
+  job_id: z.int(),
+  version: z.int().describe('As which it is published once more: the newest is the one that is shown'),
+})
+
+export type ShownFilmAnswer = z.infer<typeof shownSchema>
+
+const showFilmRoute = createRoute({
+  method: 'post',
+  path: '/videos/{id}/versions/{version}/current',
+  summary: "Make an earlier film the job's film again; nothing is rendered",
+  request: { params: versionPath },
+  responses: { 200: jsonAnswer(shownSchema, 'It is shown; the other versions stay') },
+})
+
 const fileName = (job: Job, suffix: string, extension: string): string =>
   inlineNamed(`${job.videoName || `job ${job.id}`}${suffix}`, `job ${job.id}${suffix}`, extension)
 
@@ -96,7 +115,7 @@ export function videoRoutes({
     return serveBytes(c, artifacts, {
       id: artifact.id,
       contentType: artifact.contentType,
-      modifiedAt: job.endedAt ?? job.updatedAt,
+      modifiedAt: job.updatedAt,
       disposition: fileName(job, '', extension),
       immutable: false,
       refuseMissing: () => coordinator.refuseRemoved({ what: 'film', jobId: job.id, artifact: artifact.id }),
@@ -108,8 +127,10 @@ export function videoRoutes({
 
   routes.openapi(versionsRoute, async (c) => {
     const jobId = jobIdOf(c.req.valid('param').id)
-    const versions = (await coordinator.films(jobId)).map(({ version, manifest, insertedAt, removedAt }) => ({
+    const films = await coordinator.films(jobId)
+    const versions = films.map(({ version, manifest, insertedAt, removedAt }, index) => ({
       version,
+      current: index === 0,
       url: addressOf.filmVersion(jobId, version),
       duration: manifest.durationMs / 1000,
       size: manifest.film.size,
@@ -132,6 +153,13 @@ export function videoRoutes({
       refuseMissing: () =>
         coordinator.refuseRemoved({ what: 'film', jobId: job.id, artifact: manifest.film.id }),
     })
+  })
+
+  routes.openapi(showFilmRoute, async (c) => {
+    const { id, version } = c.req.valid('param')
+    const jobId = jobIdOf(id)
+    const shown = await coordinator.showFilm(jobId, Number(version), askedBy(c))
+    return c.json({ message: 'Film shown successfully' as const, job_id: jobId, version: shown }, 200)
   })
 
   routes.openapi(clipRoute, async (c) => {

@@ -15,6 +15,7 @@ import {
   usd,
   wholeFrom,
 } from './members.ts'
+import { maxScenes, sceneRequest } from './request.ts'
 import { transitions } from './scene.ts'
 
 export const approvalRequest = z.strictObject({
@@ -64,6 +65,13 @@ export const whyRequest = z.strictObject({ reason: whyText })
 
 /** @throws {RefusedError} `invalid` */
 export const parseWhy = (input: unknown): z.infer<typeof whyRequest> => checked(whyRequest, input)
+
+export const rejection = z.strictObject({
+  note: line(500).describe('What its maker has to change, for the job and its history'),
+})
+
+/** @throws {RefusedError} `invalid` */
+export const parseRejection = (input: unknown): z.infer<typeof rejection> => checked(rejection, input)
 
 /** What is to be stopped or to go on: all, or one renderer. */
 export const pauseRequest = z.strictObject({
@@ -117,6 +125,17 @@ export const cancelBatch = z.strictObject({ job_ids: batchIds, reason: whyText }
 /** @throws {RefusedError} `invalid` */
 export const parseCancelBatch = (input: unknown): z.infer<typeof cancelBatch> => checked(cancelBatch, input)
 
+const positionSchema = wholeFrom(0, maxScenes - 1).describe('Its place in the film, from 0')
+
+export const newScene = sceneRequest.extend({
+  position: positionSchema
+    .optional()
+    .describe('Its place in the film, from 0: those behind it move down; the end if not given'),
+})
+
+/** @throws {RefusedError} `invalid` */
+export const parseNewScene = (input: unknown): z.infer<typeof newScene> => checked(newScene, input)
+
 export const sceneChange = z
   .strictObject({
     title: line(120).nullable(),
@@ -126,6 +145,7 @@ export const sceneChange = z
     transition: oneOf(transitions),
     model: modelSchema,
     audio: z.boolean('must be true or false'),
+    position: positionSchema,
   })
   .partial()
 export type SceneChange = z.infer<typeof sceneChange>

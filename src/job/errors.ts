@@ -121,6 +121,9 @@ const pastTense = {
   update: 'changed',
   pause: 'paused',
   resume: 'resumed',
+  reject: 'rejected',
+  submit: 'submitted',
+  delete: 'deleted',
 } as const satisfies Record<keyof typeof refusalReason, string>
 
 /** The job's state doesn't allow the verb. */

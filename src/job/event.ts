@@ -13,6 +13,9 @@ const jobTopics = {
   job_updated: 'jobs:updated',
   job_paused: 'jobs:paused',
   job_resumed: 'jobs:resumed',
+  job_rejected: 'jobs:rejected',
+  job_submitted: 'jobs:submitted',
+  job_deleted: 'jobs:deleted',
 } as const
 
 const sceneTopics = {
@@ -22,6 +25,7 @@ const sceneTopics = {
   scene_retrying: 'scenes:retrying',
   scene_rendered: 'scenes:rendered',
   scene_held: 'scenes:held',
+  scene_added: 'scenes:added',
   scene_updated: 'scenes:updated',
   scene_deleted: 'scenes:deleted',
   scene_cancelled: 'scenes:cancelled',
@@ -59,4 +63,15 @@ export interface Asked {
   readonly reason?: string | undefined
   /** The row of the request that asks, where it is to be answered once (`coordinator/idempotent.ts`). */
   readonly request?: number | undefined
+}
+
+type Values = Readonly<Record<string, unknown>>
+
+/** What has changed, as its event tells it: the values before and after. */
+export function differences(before: Values, after: Values): { readonly old: Values; readonly new: Values } {
+  const names = Object.keys(after).filter(
+    (name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]),
+  )
+  const of = (values: Values): Values => Object.fromEntries(names.map((name) => [name, values[name] ?? null]))
+  return { old: of(before), new: of(after) }
 }

@@ -14,6 +14,15 @@ export interface Storyboard {
   readonly total_duration: number
 }
 
+/** Why a job is not approved as it is. */
+export interface Rejection {
+  /** ms since the epoch. */
+  readonly at: number
+  /** Who rejected it, such as a key's name; null where nobody said. */
+  readonly by: string | null
+  readonly note: string
+}
+
 export interface Job {
   readonly id: number
   readonly type: string
@@ -51,6 +60,8 @@ export interface Job {
   readonly pausedAt: number | null
   readonly pausedReason: string | null
   readonly retryPolicy: RetryPolicy | null
+  /** It was sent back to its maker, and is not approved before it is submitted again. */
+  readonly rejected: Rejection | null
   /** How many jobs that it depends on it still waits for. */
   readonly unmet: number
   /** Its place in the queue, as a time; null where none of its scenes may start. */
@@ -62,6 +73,12 @@ export interface Job {
   readonly insertedAt: number
   readonly updatedAt: number
 }
+
+/** Whether an approval is what it waits for. `toApproveMicros`: what it costs beyond what was allowed; null: an unknown price. */
+export const needsApproval = (
+  { status, rejected }: Pick<Job, 'status' | 'rejected'>,
+  toApproveMicros: number | null,
+): boolean => rejected === null && (status === 'pending' || (status !== 'cancelled' && toApproveMicros !== 0))
 
 /** A job as lists tell it: without what may be long. */
 export interface ListedJob extends Omit<Job, 'storyboard'> {

@@ -83,4 +83,7 @@ export const refusalReason = {
   update: 'Job must be in pending, approved or processing state to be changed',
   pause: 'Job must be in pending, approved or processing state to be paused',
   resume: 'Job must be paused to be resumed',
+  reject: 'Job must wait for an approval to be rejected',
+  submit: 'Job must be rejected to be submitted again',
+  delete: 'Job must be in completed, failed or cancelled state to be deleted: cancel it first',
 } as const

@@ -24,6 +24,18 @@ export interface Money {
 
 export const noMoney: Money = { reservedMicros: 0, spentMicros: 0, unpriced: 0 }
 
+/** What sums are told by. */
+export const spendGroups = ['client', 'month'] as const
+export type SpendGroup = (typeof spendGroups)[number]
+
+/** What was spent of a client, in a month, or both; a member that sums are not told by is left out. */
+export interface SpendRow {
+  readonly money: Money
+  readonly client?: string
+  /** `2026-11`, UTC. */
+  readonly month?: string
+}
+
 /** The day that money counts for, UTC: `2026-11-25`. */
 export const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10)
 

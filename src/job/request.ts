@@ -66,22 +66,17 @@ const propertyPictures = {
 export const imagePairsParameters = z.looseObject({ ...sharedParameters, ...pairsPictures })
 export const propertyPhotosParameters = z.looseObject({ ...sharedParameters, ...propertyPictures })
 
-export const storyboardRequest = z.strictObject({
-  scenes: listOf(
-    z.strictObject({
-      title: line(120).nullish(),
-      prompt: prose.optional(),
-      duration: durationSchema.optional(),
-      asset_ids: listOf(assetIdSchema, 1, 2, 'images: one, or the first and the last'),
-      transition: oneOf(transitions).optional(),
-      model: modelSchema.optional(),
-      audio: z.boolean('must be true or false').optional(),
-    }),
-    1,
-    maxScenes,
-    'scenes',
-  ),
+export const sceneRequest = z.strictObject({
+  title: line(120).nullish(),
+  prompt: prose.optional(),
+  duration: durationSchema.optional(),
+  asset_ids: listOf(assetIdSchema, 1, 2, 'images: one, or the first and the last'),
+  transition: oneOf(transitions).optional(),
+  model: modelSchema.optional(),
+  audio: z.boolean('must be true or false').optional(),
 })
+
+export const storyboardRequest = z.strictObject({ scenes: listOf(sceneRequest, 1, maxScenes, 'scenes') })
 
 const seconds = z.number('must be a number of seconds').min(0, 'must not be negative').max(86_400)
 

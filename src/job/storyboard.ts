@@ -160,16 +160,27 @@ function planPropertyPhotos(parameters: PropertyPhotosParameters): SceneWish[] {
 }
 
 function givenScenes(storyboard: StoryboardRequest, parameters: JobRequest['parameters']): SceneWish[] {
-  const shared = sharedPlan(parameters)
   return storyboard.scenes.map((scene, position) => ({
+    ...wishOf(scene, parameters),
     title: scene.title ?? (position === 0 ? (parameters.title ?? null) : null),
+  }))
+}
+
+/** A scene as it is asked for, and as its job's parameters say where it is silent. */
+export function wishOf(
+  scene: StoryboardRequest['scenes'][number],
+  parameters: JobRequest['parameters'],
+): SceneWish {
+  const shared = sharedPlan(parameters)
+  return {
+    title: scene.title ?? null,
     prompt: scene.prompt ?? parameters.prompt ?? '',
     duration: scene.duration ?? shared.duration,
     asset_ids: scene.asset_ids,
     transition: scene.transition ?? shared.transition,
     model: scene.model ?? shared.model,
     audio: scene.audio ?? shared.audio,
-  }))
+  }
 }
 
 function sharedPlan(

@@ -4,6 +4,7 @@ import type { JobStatus } from '../job/lifecycle.ts'
 import type { Reach } from '../job/reach.ts'
 import type { Reader, SqlValue } from './database.ts'
 import { factColumns, factsOf } from './jobs.ts'
+import { takenOf } from './money.ts'
 import { number } from './sql.ts'
 
 export interface JobQuery {
@@ -17,6 +18,8 @@ export interface JobQuery {
   readonly insertedBefore?: number | undefined
   /** A part of the film's name, whatever the case. */
   readonly text?: string | undefined
+  /** Only those that may wait for an approval: more than do, as what is kept may serve some of them. */
+  readonly needsApproval?: boolean | undefined
   /** Only of the jobs that are reached. */
   readonly reach?: Reach | undefined
   readonly before?: number | undefined
@@ -62,6 +65,16 @@ export async function idRangeOf(
   }
 }
 
+/** SQL: a job that no approval covers yet, or may not. `scope`: narrows down the ids of jobs with scenes that wait. */
+const mayNeedApproval = (scope: string): string => `jobs.rejected is null and jobs.status <> 'cancelled'
+  and jobs.id in (select job_id from scenes where status = 'pending'${scope})
+  and (jobs.status = 'pending'
+    or exists (select 1 from scenes where job_id = jobs.id and status = 'pending'
+      and (unapproved = 1 or (price_micros is null and jobs.unknown_cost_accepted = 0)))
+    or jobs.authorised_micros < (
+      select coalesce(sum(price_micros), 0) from scenes where job_id = jobs.id and status = 'pending')
+      + (${takenOf('jobs.id')}))`
+
 /** As a part of a pattern of `like`, in which it stands for itself. */
 const escaped = (part: string): string => part.replace(/[!%_]/g, (sign) => `!${sign}`)
 
@@ -88,6 +101,13 @@ export async function listJobs(
     ...(query.clientId === undefined ? [] : [`client_id = ${bind(query.clientId)}`]),
     ...(query.reach?.clientId === undefined ? [] : [`client_id = ${bind(query.reach.clientId)}`]),
     ...(query.reach?.madeBy === undefined ? [] : [`made_by = ${bind(query.reach.madeBy)}`]),
+    ...(query.needsApproval
+      ? [
+          mayNeedApproval(
+            `${query.before === undefined ? '' : ` and job_id < ${bind(query.before)}`}${query.from === undefined ? '' : ` and job_id >= ${bind(query.from)}`}`,
+          ),
+        ]
+      : []),
     ...(query.insertedFrom === undefined ? [] : [`inserted_at >= ${bind(query.insertedFrom)}`]),
     ...(query.insertedBefore === undefined ? [] : [`inserted_at < ${bind(query.insertedBefore)}`]),
     ...(query.text === undefined

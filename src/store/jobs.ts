@@ -1,5 +1,5 @@
-import type { FilmManifest, Job, Storyboard } from '../job/job.ts'
-import { type JobStatus, activeJobStatuses, jobVerbs } from '../job/lifecycle.ts'
+import type { FilmManifest, Job, Rejection, Storyboard } from '../job/job.ts'
+import { type JobStatus, activeJobStatuses, finalJobStatuses, jobVerbs } from '../job/lifecycle.ts'
 import type { Progress } from '../job/progress.ts'
 import { pointMs } from '../job/queue.ts'
 import type { Owner } from '../job/reach.ts'
@@ -14,7 +14,7 @@ const manifestBytes = 2048
 /** Of a job without its storyboard. */
 export const factColumns = `id, type, status, video_name, priority, parameters, progress, error,
   estimated_micros, price_book, client_id, made_by, revision, edited, authorised_micros, unknown_cost_accepted,
-  run_at, deadline_at, paused_at, paused_reason, retry_policy, unmet, queue_at, approved_at, started_at, ended_at, inserted_at, updated_at,
+  run_at, deadline_at, paused_at, paused_reason, retry_policy, rejected, unmet, queue_at, approved_at, started_at, ended_at, inserted_at, updated_at,
   case when length(result) <= ${manifestBytes} then result end as manifest`
 
 const jobColumns = `${factColumns}, storyboard`
@@ -42,6 +42,7 @@ export const factsOf = (row: Row): Omit<Job, 'storyboard'> => ({
   pausedAt: numberOrNull(row, 'paused_at'),
   pausedReason: textOrNull(row, 'paused_reason'),
   retryPolicy: jsonOrNull<RetryPolicy>(row, 'retry_policy'),
+  rejected: jsonOrNull<Rejection>(row, 'rejected'),
   unmet: number(row, 'unmet'),
   queueAt: numberOrNull(row, 'queue_at'),
   approvedAt: numberOrNull(row, 'approved_at'),
@@ -108,6 +109,7 @@ export async function insertJob(tx: Transaction, job: NewJob, now: number): Prom
     film: null,
     pausedAt: null,
     pausedReason: null,
+    rejected: null,
     queueAt: null,
     approvedAt: null,
     startedAt: null,
@@ -219,6 +221,17 @@ export const setCompleted = (
   now: number,
 ): Promise<number> => tx.run(complete, [id, JSON.stringify(progress), result, now, revision])
 
+/** With its scenes, labels, films, dependencies and webhook; attempts and events stay. */
+export const deleteJob = (tx: Transaction, id: number): Promise<number> =>
+  tx.run('delete from jobs where id = $1', [id])
+
+/** Another film of the job is its film now. How many rows it changed: none where it has not ended. */
+export const setFilm = (tx: Transaction, id: number, film: FilmManifest, now: number): Promise<number> =>
+  tx.run(
+    `update jobs set result = $2, updated_at = $3 where id = $1 and status in (${quoted(finalJobStatuses)})`,
+    [id, new TextEncoder().encode(JSON.stringify(film)), now],
+  )
+
 const fail = `update jobs set status = 'failed', progress = $2, error = $3, ended_at = $4, updated_at = $4,
     queue_at = null, paused_at = null
   where id = $1 and status in (${quoted(jobVerbs.fail.from)})`
@@ -262,16 +275,17 @@ export const setReopened = (
 
 const notEnded = `status in (${quoted(jobVerbs.cancel.from)})`
 
-/** What a person changes of a job that has not ended. */
+/** What a person changes of a job that has not ended; `isAnyState`: or that has. */
 export const setJobPlan = (
   tx: Transaction,
   id: number,
   job: Pick<Job, 'priority' | 'videoName' | 'runAt' | 'deadlineAt'>,
+  isAnyState: boolean,
   now: number,
 ): Promise<number> =>
   tx.run(
     `update jobs set priority = $2, video_name = $3, run_at = $4, deadline_at = $5, updated_at = $6
-     where id = $1 and ${notEnded}`,
+     where id = $1${isAnyState ? '' : ` and ${notEnded}`}`,
     [id, job.priority, job.videoName, job.runAt, job.deadlineAt, now],
   )
 
@@ -366,6 +380,19 @@ export const setStoryboard = (
      where id = $1`,
     [id, JSON.stringify(storyboard), estimatedMicros, priceBook, now],
   )
+
+/** Sends it back to its maker; null: it was submitted again. */
+export const setRejected = (
+  tx: Transaction,
+  id: number,
+  rejected: Rejection | null,
+  now: number,
+): Promise<number> =>
+  tx.run('update jobs set rejected = $2, updated_at = $3 where id = $1', [
+    id,
+    rejected && JSON.stringify(rejected),
+    now,
+  ])
 
 /** Somebody has changed what the job's money is spent on. */
 export const setEdited = (tx: Transaction, id: number): Promise<number> =>

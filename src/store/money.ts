@@ -1,6 +1,6 @@
 /** What money is held back, spent and allowed. */
 import { inFlightAttemptStatuses } from '../job/lifecycle.ts'
-import { type Money, noMoney } from '../job/price.ts'
+import { type Money, type SpendGroup, type SpendRow, noMoney } from '../job/price.ts'
 import { type LedgerFilter, ledgerCondition } from './attempts.ts'
 import type { Reader, Row, SqlValue, Transaction } from './database.ts'
 import { number, numberOrNull, quoted, text } from './sql.ts'
@@ -11,6 +11,11 @@ const open = quoted(inFlightAttemptStatuses)
 const sums = `coalesce(sum(case when status in (${open}) then cost_micros else 0 end), 0) as reserved,
   coalesce(sum(charged_micros), 0) as spent,
   coalesce(sum(case when cost_micros is null and charged_micros is null then 1 else 0 end), 0) as unpriced`
+
+/** SQL: what of a job's money is held back or spent, in micros. */
+export const takenOf = (jobId: string): string => `select coalesce(sum(coalesce(charged_micros, 0)
+    + case when status in (${open}) then coalesce(cost_micros, 0) else 0 end), 0)
+  from attempts where job_id = ${jobId}`
 
 const moneyOf = (row: Row): Money => ({
   reservedMicros: Number(row.reserved),
@@ -50,8 +55,7 @@ export async function moneyOfLedger(reader: Reader, filter: LedgerFilter): Promi
   const condition = ledgerCondition(filter, params)
   const money = moneyOf((await reader.get(`select ${sums} from attempts where ${condition}`, params))!)
   if (Object.values(filter).some((value) => value !== undefined)) return money
-  const strays = await reader.get('select coalesce(sum(charged_micros), 0) as micros from strays')
-  return { ...money, spentMicros: money.spentMicros + Number(strays!.micros) }
+  return { ...money, spentMicros: money.spentMicros + (await spentOnStrays(reader)) }
 }
 
 /** Whose money, and of which day; left out: everybody's, of all days. */
@@ -86,6 +90,67 @@ export async function moneyIn(reader: Reader, scope: MoneyScope): Promise<Money>
     spentMicros: Number(spent!.micros),
     unpriced: Number(reserved!.unpriced),
   }
+}
+
+/** Which sums, and by what. Months are `2026-11`, both included. */
+export interface SpendQuery {
+  readonly groups: readonly SpendGroup[]
+  readonly clientId?: string | undefined
+  /** The client that the asker is bound to. */
+  readonly boundTo?: string | undefined
+  readonly from?: string | undefined
+  readonly to?: string | undefined
+  /** At most so many rows are read of each kind. */
+  readonly limit: number
+}
+
+const columnOf: Readonly<Record<SpendGroup, string>> = { client: 'client_id', month: 'substr(day, 1, 7)' }
+
+/**
+ * By month, then by client. What is charged is read from the sums by day; what is held back, or of unknown price, from the
+ * attempts, of which few are so.
+ */
+export async function listSpend(reader: Reader, query: SpendQuery): Promise<readonly SpendRow[]> {
+  const { groups, limit } = query
+  const params: SqlValue[] = []
+  const bind = (value: SqlValue): string => `$${params.push(value)}`
+  const parts = [
+    ...(query.clientId === undefined ? [] : [`client_id = ${bind(query.clientId)}`]),
+    ...(query.boundTo === undefined ? [] : [`client_id = ${bind(query.boundTo)}`]),
+    // Text is compared: a day is after its month, and before what no day is.
+    ...(query.from === undefined ? [] : [`day >= ${bind(query.from)}`]),
+    ...(query.to === undefined ? [] : [`day < ${bind(`${query.to}-99`)}`]),
+  ]
+  const found = ['1 = 1', ...parts].join(' and ')
+  const names = groups.map((group) => `${columnOf[group]} as ${group}_name`)
+  const by = groups.length === 0 ? '' : ` group by ${groups.map((group) => columnOf[group]).join(', ')}`
+  const rows = new Map<string, SpendRow>()
+  const add = async (column: keyof Money, sum: string, from: string): Promise<void> => {
+    const read = await reader.all(
+      `select ${[...names, `${sum} as sum`].join(', ')} from ${from} and ${found}${by} limit ${limit}`,
+      params,
+    )
+    for (const row of read) {
+      const members = Object.fromEntries(groups.map((group) => [group, text(row, `${group}_name`)]))
+      const key = JSON.stringify(members)
+      const money = { ...(rows.get(key)?.money ?? noMoney), [column]: Number(row.sum) }
+      if (Number(row.sum) > 0) rows.set(key, { ...members, money })
+    }
+  }
+  await add('spentMicros', 'coalesce(sum(micros), 0)', 'spendings where 1 = 1')
+  await add('reservedMicros', 'coalesce(sum(cost_micros), 0)', `attempts where status in (${open})`)
+  await add('unpriced', 'count(*)', 'attempts where cost_micros is null and charged_micros is null')
+  return [...rows.values()].toSorted(
+    (one, other) =>
+      compared(one.month ?? '', other.month ?? '') || compared(one.client ?? '', other.client ?? ''),
+  )
+}
+
+const compared = (one: string, other: string): number => (one < other ? -1 : one > other ? 1 : 0)
+
+/** What was charged for renders that no attempt accounts for, in micros. */
+export async function spentOnStrays(reader: Reader): Promise<number> {
+  return Number((await reader.get('select coalesce(sum(charged_micros), 0) as micros from strays'))!.micros)
 }
 
 /** Adds to what was charged, in the transaction that settles the attempt. */

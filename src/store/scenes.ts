@@ -266,6 +266,26 @@ export const setSceneUnapproved = (tx: Transaction, id: string): Promise<number>
 export const setScenesApproved = (tx: Transaction, jobId: number): Promise<number> =>
   tx.run('update scenes set unapproved = 0 where job_id = $1 and unapproved = 1', [jobId])
 
+/** Makes room for a scene: those from there on move down. */
+export const makeRoom = (tx: Transaction, jobId: number, position: number, now: number): Promise<number> =>
+  tx.run('update scenes set position = position + 1, updated_at = $3 where job_id = $1 and position >= $2', [
+    jobId,
+    position,
+    now,
+  ])
+
+/** Puts a scene elsewhere; those between move up, or down. */
+export async function moveScene(tx: Transaction, scene: Scene, position: number, now: number): Promise<void> {
+  const { id, jobId, position: from } = scene
+  const [first, last, step] = from < position ? [from + 1, position, -1] : [position, from - 1, 1]
+  await tx.run(
+    `update scenes set position = position + $4, updated_at = $5
+     where job_id = $1 and position >= $2 and position <= $3`,
+    [jobId, first, last, step, now],
+  )
+  await tx.run('update scenes set position = $2, updated_at = $3 where id = $1', [id, position, now])
+}
+
 /** Removes a scene; those behind it move up. */
 export async function deleteScene(tx: Transaction, scene: Scene, now: number): Promise<void> {
   await tx.run('delete from scenes where id = $1', [scene.id])
@@ -273,6 +293,40 @@ export async function deleteScene(tx: Transaction, scene: Scene, now: number): P
     'update scenes set position = position - 1, updated_at = $3 where job_id = $1 and position > $2',
     [scene.jobId, scene.position, now],
   )
+}
+
+/** A scene that waits, as far as it costs something. */
+export interface UnpaidScene extends Pick<
+  Scene,
+  'jobId' | 'price_micros' | 'renderKey' | 'forced' | 'unapproved'
+> {
+  /** Whether it has to buy nothing: an equal clip is kept, or its own is paid for. */
+  readonly isServed: boolean
+}
+
+/** The scenes of these jobs that wait, in their films' order. */
+export async function listUnpaid(reader: Reader, jobIds: readonly number[]): Promise<readonly UnpaidScene[]> {
+  if (jobIds.length === 0) return []
+  const places = jobIds.map((_, index) => `$${index + 1}`).join(', ')
+  const rows = await reader.all(
+    `select scenes.job_id, scenes.price_micros, scenes.render_key, scenes.forced, scenes.unapproved,
+       case when scenes.forced = 0 and (
+         exists (select 1 from renders where renders.render_key = scenes.render_key)
+         or exists (select 1 from attempts where attempts.id = scenes.attempt_id
+           and attempts.render_key = scenes.render_key and ${isUntaken}))
+         then 1 else 0 end as served
+     from scenes where scenes.status = 'pending' and scenes.job_id in (${places})
+     order by scenes.job_id, scenes.position`,
+    jobIds,
+  )
+  return rows.map((row) => ({
+    jobId: number(row, 'job_id'),
+    price_micros: numberOrNull(row, 'price_micros'),
+    renderKey: text(row, 'render_key'),
+    forced: number(row, 'forced') !== 0,
+    unapproved: number(row, 'unapproved') !== 0,
+    isServed: number(row, 'served') !== 0,
+  }))
 }
 
 /** A scene that may start, and what admitting it takes. */

@@ -93,6 +93,10 @@ export const setCrashed = (
     [kind, subject, crashes, runAt, now],
   )
 
+/** The tasks of a job. */
+export const listJobTasks = async (reader: Reader, jobId: number): Promise<readonly Task[]> =>
+  (await reader.all('select * from tasks where job_id = $1', [jobId])).map(taskOf)
+
 /** A task that ran when the process died, and has not begun again. */
 export interface CrashedTask extends KeptTask {
   /** When that was found, ms since the epoch. */

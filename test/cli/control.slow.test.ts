@@ -273,7 +273,9 @@ describe('with a provider that is paid', () => {
       out: `Job ${id} goes on: no scene is kept, 1 to be rendered\nIt may spend $0.80 in all, and has spent $0.40\n`,
     })
     expect((await askPaid('watch', id)).code).toBe(0)
-    expect((await askPaid('history', id)).out).toMatch(/ local +retried, up to \$0\.80: wanted after all$/m)
+    expect((await askPaid('history', id)).out).toMatch(
+      / local +retried, up to \$0\.80, before \$0\.40: wanted after all$/m,
+    )
     expect(await askPaid('retry', id)).toMatchObject({
       code: 1,
       err: expect.stringContaining('Job must be in failed or cancelled state'),
@@ -286,4 +288,30 @@ test('a job that costs nothing is retried unasked, also with another deadline', 
   await ask('cancel', id)
   expect((await ask('retry', id, '--deadline', 'none')).out).toContain(`Job ${id} goes on: no scene is kept`)
   expect((await askJson('show', id)).deadline_at).toBe(null)
+})
+
+test('a job is rejected, changed and submitted again; its film is arranged, named, shown as it was and deleted', async () => {
+  const id = await newJob()
+  expect((await ask('reject', id, '--note', 'a garden is missing')).out).toContain(
+    `Job ${id} is rejected. Changed, it can be submitted again: npm run coordinator -- resubmit ${id} --url`,
+  )
+  expect((await ask('show', id)).out).toMatch(/^Rejected +a garden is missing \(by local, 20.*\)$/m)
+  expect((await ask('list', '--limit', '1')).out).toContain('pending, rejected')
+  expect((await ask('list', '--needs-approval', '--all')).out).not.toMatch(new RegExp(`^ *${id} `, 'm'))
+  const added = await ask('scene', 'add', id, 'kitchen.jpg', '--at', '1', '--duration', '2')
+  expect(added.err).toBe('')
+  expect(added.out).toContain(
+    `Scene 1 of job ${id} is added. The job waits for your approval: npm run coordinator -- approve ${id}`,
+  )
+  expect((await ask('scene', 'move', id, '1', '2')).out).toContain(`Scene 2 of job ${id} is moved`)
+  expect((await ask('resubmit', id)).out).toBe(`Job ${id} waits for an approval again\n`)
+  expect((await ask('list', '--needs-approval', '--all')).out).toMatch(new RegExp(`^ *${id} `, 'm'))
+  await house.finish(Number(id), new TextEncoder().encode('a film'))
+  expect((await ask('set', id, '--name', 'Elm Street')).out).toContain('the name "Elm Street"')
+  expect((await ask('show', id)).out).toMatch(new RegExp(`^Picture +/api/v3/videos/${id}/thumbnail$`, 'm'))
+  expect((await ask('restore', id, '1')).out).toBe(`Job ${id} shows that film again, as version 1\n`)
+  expect(await askJson('delete', id)).toEqual({ message: 'Job deleted successfully', job_id: Number(id) })
+  expect(await ask('show', id)).toMatchObject({ code: 1, err: 'coordinator: Job not found\n' })
+  expect(await ask('spend')).toMatchObject({ code: 0, out: 'Nothing was spent\n' })
+  expect((await ask('spend', '--csv')).out).toBe('month,client_id,currency,spent,reserved\r\n')
 })

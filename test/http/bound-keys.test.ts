@@ -112,6 +112,8 @@ const bodies: Readonly<Record<string, () => unknown>> = {
   approveJobs: () => ({ job_ids: [others.job] }),
   cancelJobs: () => ({ job_ids: [others.job] }),
   updateJob: () => ({ priority: 1 }),
+  rejectJob: () => ({ note: 'not ours' }),
+  addScene: () => ({ asset_ids: [own.asset] }),
   updateScene: () => ({ title: 'ours' }),
   resolveScene: () => ({ resolution: 'absent' }),
   retryJob: () => ({ max_cost: 5 }),
@@ -164,6 +166,7 @@ const narrowed = new Set([
   'uploadAsset',
   'estimateJob',
   'readLedger',
+  'readSpend',
   'events',
 ])
 

@@ -89,6 +89,9 @@ test('a job from its request to its film, and what can be done with it', async (
   await client.clip(job_id, scenes[0]!.id)
   const { versions } = await client.listFilmVersions(job_id)
   await client.filmVersion(job_id, versions[0]!.version)
+  expect((await client.showFilm(job_id, versions[0]!.version)).version).toBe(1)
+  expect(await client.readSpend()).toMatchObject({ rows: [], unaccounted: 0 })
+  expect(await client.readSpendCsv({ group: 'client' })).toBe('client_id,currency,spent,reserved\r\n')
 
   const types: string[] = []
   for await (const { type } of client.watchJob(job_id)) types.push(type)
@@ -109,11 +112,18 @@ test('approvals, cancellations and retries, of one and of many', async () => {
   const [one, other] = [await newJob(), await newJob()]
   const { scenes } = await client.listScenes(one.job_id)
   await client.deleteScene(one.job_id, scenes[1]!.id)
+  await client.rejectJob(one.job_id, { note: 'too long' })
+  expect((await client.listJobs({ needs_approval: 'true' })).jobs.map(({ job_id }) => job_id)).not.toContain(
+    one.job_id,
+  )
+  expect((await client.submitJob(one.job_id, { reason: 'shorter now' })).needs_approval).toBe(true)
   await client.pauseJob(one.job_id)
   expect((await client.approveJob(one.job_id)).status).toBe('approved')
   await client.cancelJob(one.job_id, { reason: 'changed my mind' })
   await client.retryJob(one.job_id)
   expect(await client.cancelJobs({ job_ids: [one.job_id, 99_999] })).toMatchObject({ done: 1, refused: 1 })
+  await client.addScene(one.job_id, { asset_ids: [await house.picture(4)], position: 0 })
+  await client.deleteJob(one.job_id)
   await client.approveJobs({ job_ids: [other.job_id] })
 })
 

@@ -72,11 +72,43 @@ describe('the history of a job', () => {
   })
 })
 
+test('a change of budgets or limits is logged with who asked, and the values before and after', async () => {
+  const put = (path: string, body: object) => {
+    const text = JSON.stringify(body)
+    const headers = { 'content-type': 'application/json', 'content-length': String(text.length) }
+    return house.app.request(`/api/v3/${path}`, { method: 'PUT', body: text, headers })
+  }
+  for (const body of [
+    { day: 20, total: 100 },
+    { day: 25, 'client:acme': null },
+    { day: null, total: null },
+  ])
+    expect((await put('budgets', body)).status).toBe(200)
+  for (const jobs of [7, null]) expect((await put('limits', { jobs })).status).toBe(200)
+  const changes = house.logged.filter(({ msg }) => /(?:Budgets|Limits) changed/.test(msg))
+  expect(changes).toMatchObject([
+    { by: 'local', budgets: { day: 20, total: 100 }, old_budgets: { day: null, total: null } },
+    { by: 'local', budgets: { day: 25 }, old_budgets: { day: 20 } },
+    { by: 'local', budgets: { day: null, total: null }, old_budgets: { day: 25, total: 100 } },
+    { by: 'local', limits: { jobs: 7 }, old_limits: { jobs: null } },
+    { by: 'local', limits: { jobs: null }, old_limits: { jobs: 7 } },
+  ])
+})
+
 describe('what happened is said in words', () => {
   const said: { readonly [type in EventType]: readonly (readonly [JobEvent['data'], string])[] } = {
     job_created: [[{ type: 'property_photos', video_name: 'Harbour' }, 'created, “Harbour”']],
     job_approved: [
       [{ estimated_micros: 800_000, authorised_micros: 800_000 }, 'approved, up to $0.80'],
+      [
+        {
+          authorised_micros: 1_200_000,
+          old: { authorised_micros: 800_000 },
+          new: { authorised_micros: 1_200_000 },
+        },
+        'approved, up to $1.20, before $0.80',
+      ],
+      [{ authorised_micros: 800_000, old: { authorised_micros: 0 } }, 'approved, up to $0.80'],
       [{ estimated_micros: 0, authorised_micros: 0 }, 'approved'],
       [{ estimated_micros: 0 }, 'approved'],
     ],
@@ -94,6 +126,15 @@ describe('what happened is said in words', () => {
     job_retried: [[{ was: 'failed', authorised_micros: 4_500 }, 'retried, up to $0.0045']],
     job_updated: [
       [{ changed: { priority: 7, run_at: null } }, 'changed: priority, run_at'],
+      [
+        {
+          changed: { priority: 7, video_name: 'b c' },
+          old: { priority: 50, video_name: 'a' },
+          new: { priority: 7, video_name: 'b c' },
+        },
+        'changed: priority 50 → 7, video_name a → “b c”',
+      ],
+      [{ changed: {}, old: {}, new: {} }, 'changed nothing'],
       [{ dependency: 12, status: 'failed' }, 'job 12, which it waited for, is failed'],
     ],
     job_paused: [
@@ -101,6 +142,13 @@ describe('what happened is said in words', () => {
       [{ reason: 'lunch' }, 'paused: lunch'],
     ],
     job_resumed: [[{}, 'resumed']],
+    job_rejected: [
+      [{ reason: 'too long' }, 'rejected: too long'],
+      [{}, 'rejected'],
+    ],
+    job_submitted: [[{}, 'submitted again']],
+    job_deleted: [[{ video_name: 'Harbour' }, 'deleted, “Harbour”']],
+    scene_added: [[{ position: 1 }, 'scene added, as number 2']],
     scene_processing: [
       [{ renderer: 'replicate', model: 'google/veo-3.1-fast' }, 'scene started, with google/veo-3.1-fast'],
       [{ kept: true }, 'scene started, from a clip kept of an earlier render'],
@@ -115,6 +163,14 @@ describe('what happened is said in words', () => {
     scene_held: [[{ reason: 'no answer' }, 'scene held until a person decides: no answer']],
     scene_updated: [
       [{ changed: ['prompt', 'duration'] }, 'scene changed: prompt, duration'],
+      [
+        {
+          changed: ['prompt', 'position', 'title', 'audio'],
+          old: { prompt: 'a'.repeat(60), position: 0, title: null, audio: false },
+          new: { prompt: 'b', position: 2, title: 'Hall', audio: true },
+        },
+        `scene changed: prompt “${'a'.repeat(39)}…” → b, position 1 → 3, title none → Hall, audio off → on`,
+      ],
       [{ regenerate: true }, 'scene to be rendered anew'],
       [{ resolution: 'adopt', prediction_id: 'x6iey' }, 'scene decided: the provider has it as x6iey'],
       [{ resolution: 'absent' }, 'scene decided: the provider never accepted it'],

@@ -48,6 +48,8 @@ export interface House {
   ): Promise<JobAnswer>
   /** Brings a pending job to its film of these bytes; every clip has the same ones. */
   finish(jobId: number, film: Uint8Array): Promise<void>
+  /** Films and clips that are made from now on have these bytes. */
+  show(film: Uint8Array): void
   close(): Promise<void>
 }
 
@@ -165,6 +167,9 @@ export async function openHouse({
       await coordinator.approveJob(jobId)
       await ended.promise
       end()
+    },
+    show(bytes) {
+      film = bytes
     },
     async close() {
       feed.close()

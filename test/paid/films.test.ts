@@ -69,6 +69,7 @@ describe('a finished job’s film', () => {
       versions: [
         {
           version: 1,
+          current: true,
           url: `/api/v3/videos/${job_id}/versions/1/combined`,
           duration: 8,
           size: JSON.stringify(before).length,

@@ -1,0 +1,131 @@
+/** What is done with jobs that have ended: another of its films is shown, or the job is deleted and its books stay. */
+import type { Engine } from '../engine/engine.ts'
+import type { Host } from '../host.ts'
+import { RefusedError, jobNotFound, transitionRefused } from '../job/errors.ts'
+import type { Asked } from '../job/event.ts'
+import type { Job } from '../job/job.ts'
+import { type JobStatus, finalJobStatuses } from '../job/lifecycle.ts'
+import { type Log, logLine } from '../log.ts'
+import { listJobUnfinished } from '../store/attempts.ts'
+import type { Database, Transaction } from '../store/database.ts'
+import { listDependents } from '../store/dependencies.ts'
+import { findFilm, insertFilm, listFilms } from '../store/films.ts'
+import { deleteJob, findJob, findJobState, setFilm } from '../store/jobs.ts'
+import { listClipsOfJobs } from '../store/retention.ts'
+import { listJobTasks } from '../store/tasks.ts'
+import { checkMayEnd } from './job-verbs.ts'
+import { forgetClips, wasRemoved } from './retention.ts'
+import type { Tell } from './tell.ts'
+
+export interface EndedJobVerbs {
+  /**
+   * An earlier film is the job's film again: published once more, as its newest version. Resolves to that version; nothing
+   * is done where it is shown already. @throws {RefusedError} `job_not_found`, `not_ready`, `job_refused`, `removed`
+   */
+  showFilm(jobId: number, version: number, asked?: Asked): Promise<number>
+  /**
+   * Deletes a job that has ended, with its scenes and films. What it has cost stays in the ledger and the sums; its files go
+   * once nothing else names them. @throws {RefusedError} `job_not_found`, `transition_refused`, `job_refused`, `scope_missing`
+   */
+  deleteJob(jobId: number, asked?: Asked): Promise<void>
+}
+
+export interface EndedJobOptions {
+  readonly database: Database
+  readonly engine: Engine
+  readonly host: Host
+  readonly log: Log
+  readonly tell: Tell
+}
+
+const hasEnded = (status: JobStatus): boolean => (finalJobStatuses as readonly JobStatus[]).includes(status)
+
+export function createEndedJobs({ database, engine, host, log, tell }: EndedJobOptions): EndedJobVerbs {
+  return {
+    showFilm: (jobId, version, asked) =>
+      database.transaction(async (tx) => {
+        const job = await findJobState(tx, jobId)
+        if (!job) throw jobNotFound(jobId)
+        const film = await findFilm(tx, jobId, version)
+        if (!film)
+          throw new RefusedError('Film is not ready', {
+            code: 'not_ready',
+            jobId,
+            currentStatus: job.status,
+            reason: `There is no version ${version} of it`,
+          })
+        if (!hasEnded(job.status))
+          throw new RefusedError('Film cannot be shown', {
+            code: 'job_refused',
+            jobId,
+            currentStatus: job.status,
+            reason: 'Another film of it is being made: wait until it is there, or cancel the job',
+          })
+        if (film.removedAt !== null) throw wasRemoved('film', film.removedAt)
+        const newest = (await listFilms(tx, jobId))[0]!
+        if (newest.manifest.film.id === film.manifest.film.id) return newest.version
+        const now = host.now()
+        await setFilm(tx, jobId, film.manifest, now)
+        const current = await insertFilm(tx, jobId, film.manifest, now)
+        await tell(tx, {
+          type: 'job_updated',
+          jobId,
+          data: {
+            changed: { film_version: version },
+            old: { film_version: newest.version },
+            new: { film_version: version },
+            version: current,
+          },
+          asked,
+        })
+        return current
+      }),
+
+    deleteJob: (jobId, asked) =>
+      database.transaction(async (tx) => {
+        const job = await findJob(tx, jobId)
+        if (!job) throw jobNotFound(jobId)
+        if (!hasEnded(job.status)) throw transitionRefused(job, 'delete')
+        await checkMayEnd(tx, job, asked?.actor)
+        await checkSettled(tx, job)
+        for (const task of await listJobTasks(tx, jobId)) await engine.cancel(tx, task)
+        const clips = [...(await listClipsOfJobs(tx, [jobId])).get(jobId)!]
+        await tell(tx, {
+          type: 'job_deleted',
+          jobId,
+          data: { type: job.type, video_name: job.videoName, status: job.status },
+          asked,
+        })
+        await deleteJob(tx, jobId)
+        await forgetClips(tx, clips, host.now() + 1)
+        tx.afterCommit(() => logLine.jobDeleted(log, jobId, asked?.by))
+      }),
+  }
+}
+
+const mostNamed = 5
+
+/** Nobody must look for a job that is gone: neither who follows its renders, nor a job that waits for it. @throws {RefusedError} `job_refused` */
+async function checkSettled(tx: Transaction, { id, status }: Job): Promise<void> {
+  const refuse = (reason: string) =>
+    new RefusedError('Job cannot be deleted', {
+      code: 'job_refused',
+      jobId: id,
+      currentStatus: status,
+      reason,
+    })
+  const unfinished = await listJobUnfinished(tx, id)
+  const held = unfinished.find((attempt) => attempt.status === 'held')
+  if (held)
+    throw refuse(
+      `Nobody knows whether the provider accepted a render of it: decide that first, with POST /api/v3/jobs/${id}/scenes/${held.sceneId}/resolve`,
+    )
+  if (unfinished.length > 0)
+    throw refuse('Renders of it are still being ended or fetched: delete it once nothing of it is reserved')
+  const waiting = await listDependents(tx, id, 0, mostNamed + 1)
+  if (waiting.length > 0) {
+    const named = waiting.slice(0, mostNamed).map(({ jobId }) => jobId)
+    const more = waiting.length > mostNamed ? ' and others' : ''
+    throw refuse(`Jobs wait for it (${named.join(', ')}${more}): cancel them first, or retry this one`)
+  }
+}

@@ -1,0 +1,58 @@
+/** Jobs that are not approved as they are: they go back to their maker, who changes them and submits them again. */
+import type { Host } from '../host.ts'
+import { jobNotFound, transitionRefused } from '../job/errors.ts'
+import type { Asked } from '../job/event.ts'
+import { type Job, needsApproval } from '../job/job.ts'
+import { parseRejection, parseWhy } from '../job/control-request.ts'
+import type { Database, Transaction } from '../store/database.ts'
+import { findJob, setRejected } from '../store/jobs.ts'
+import { listScenes } from '../store/scenes.ts'
+import { neededFor } from './approval.ts'
+import type { Tell } from './tell.ts'
+
+export interface ReviewVerbs {
+  /** It is not approved before it is submitted again. @throws {RefusedError} `job_not_found`, `transition_refused`, `invalid` */
+  rejectJob(jobId: number, request: unknown, asked?: Asked): Promise<Job>
+  /** It waits for an approval again. @throws {RefusedError} likewise */
+  submitJob(jobId: number, request?: unknown, asked?: Asked): Promise<Job>
+}
+
+export interface ReviewOptions {
+  readonly database: Database
+  readonly host: Host
+  readonly tell: Tell
+}
+
+export function createReview({ database, host, tell }: ReviewOptions): ReviewVerbs {
+  return {
+    async rejectJob(jobId, input, asked = {}) {
+      const { note } = parseRejection(input)
+      return database.transaction(async (tx) => {
+        const job = await existing(tx, jobId)
+        const { toApproveMicros } = await neededFor(tx, job, await listScenes(tx, jobId))
+        if (!needsApproval(job, toApproveMicros)) throw transitionRefused(job, 'reject')
+        const now = host.now()
+        await setRejected(tx, jobId, { at: now, by: asked.by ?? null, note }, now)
+        await tell(tx, { type: 'job_rejected', jobId, data: {}, asked: { ...asked, reason: note } })
+        return existing(tx, jobId)
+      })
+    },
+
+    async submitJob(jobId, input = {}, asked = {}) {
+      const { reason } = parseWhy(input)
+      return database.transaction(async (tx) => {
+        const job = await existing(tx, jobId)
+        if (!job.rejected) throw transitionRefused(job, 'submit')
+        await setRejected(tx, jobId, null, host.now())
+        await tell(tx, { type: 'job_submitted', jobId, data: {}, asked: { ...asked, reason } })
+        return existing(tx, jobId)
+      })
+    },
+  }
+}
+
+async function existing(tx: Transaction, jobId: number): Promise<Job> {
+  const job = await findJob(tx, jobId)
+  if (!job) throw jobNotFound(jobId)
+  return job
+}

@@ -1,0 +1,152 @@
+/** What was spent, by client and month: the sums of the ledger, for programs and for spreadsheets. */
+import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { csvOf } from '../../src/http/csv.ts'
+import { readCatalogue } from '../../src/job/catalogue.ts'
+import { type Till, openTill, priceUsd, sceneOf } from './till.ts'
+import { assetOf } from './world.ts'
+
+const day = 24 * 3_600_000
+
+const spend = (till: Till, query = '', key?: string) => till.ask('GET', `/spend${query}`, undefined, key)
+const csv = (till: Till, query: string, accept?: string) =>
+  till.world.life!.app.request(`/api/v3/spend${query}`, { headers: accept === undefined ? {} : { accept } })
+
+async function paid(till: Till, client: string | undefined, scenes: readonly (number | object)[]) {
+  const parameters = { transition: 'cut', ...(client !== undefined && { client_id: client }) }
+  const { job_id } = await till.job(scenes, { parameters, force: true })
+  await till.approve(job_id, { accept_unknown_cost: true })
+  expect((await till.ended(job_id)).status).toBe('completed')
+}
+
+const formula = '=HYPERLINK("http://x.example","a")'
+
+test('is told by client and month, and comes to what the ledger does', async () => {
+  await using till = await openTill()
+  await paid(till, 'acme', [0, 1])
+  await paid(till, formula, [2])
+  await till.reborn(40 * day)
+  await paid(till, 'acme', [3])
+  await paid(till, undefined, [4])
+  const { body } = await spend(till)
+  const [first, second] = [...new Set<string>(body.rows.map(({ month }: any) => month))]
+  expect(first! < second!).toBe(true)
+  const sums = (spent: number) => ({ spent: Math.round(spent * 1e6) / 1e6, reserved: 0 })
+  expect(body).toEqual({
+    currency: 'USD',
+    rows: [
+      { month: first, client_id: formula, ...sums(priceUsd) },
+      { month: first, client_id: 'acme', ...sums(2 * priceUsd) },
+      { month: second, client_id: null, ...sums(priceUsd) },
+      { month: second, client_id: 'acme', ...sums(priceUsd) },
+    ],
+    totals: sums(5 * priceUsd),
+    unaccounted: 0,
+  })
+  expect((await till.get('/ledger')).totals).toEqual(body.totals)
+  expect((await spend(till, '?group=client')).body.rows).toEqual([
+    { client_id: null, ...sums(priceUsd) },
+    { client_id: formula, ...sums(priceUsd) },
+    { client_id: 'acme', ...sums(3 * priceUsd) },
+  ])
+  expect((await spend(till, `?group=month&client_id=acme&to=${first}`)).body.rows).toEqual([
+    { month: first, ...sums(2 * priceUsd) },
+  ])
+  expect((await spend(till, `?from=${second}`)).body.totals).toEqual(sums(2 * priceUsd))
+
+  const asked = await csv(till, `?to=${first}&format=csv`)
+  expect(asked.headers.get('content-type')).toBe('text/csv; charset=utf-8')
+  expect(asked.headers.get('content-disposition')).toBe('attachment; filename="spend.csv"')
+  const text = await asked.text()
+  expect(text).toBe(
+    [
+      'month,client_id,currency,spent,reserved',
+      `${first},"'=HYPERLINK(""http://x.example"",""a"")",USD,0.4,0`,
+      `${first},acme,USD,0.8,0`,
+      '',
+    ].join('\r\n'),
+  )
+  expect(await (await csv(till, `?to=${first}`, 'text/csv')).text()).toBe(text)
+  expect((await csv(till, '', 'text/csv;q=0, application/json')).headers.get('content-type')).toMatch(/json/)
+})
+
+test('tells what is held back, and no sum where a charge of unknown price is among it', async () => {
+  const mystery = {
+    renderer: 'replicate',
+    input: { image: '{first_image}', prompt: '{prompt}' },
+    offers: [{ resolution: '720p', short_side: 720, seconds: [4], last_image: false, audio: false }],
+  }
+  const catalogue = readCatalogue({ version: 'mine-1', currency: 'USD', models: { 'some/mystery': mystery } })
+  await using till = await openTill({ catalogue })
+  await paid(till, 'acme', [0, sceneOf(1, { model: 'some/mystery' })])
+  const { job_id } = await till.job([2])
+  await till.approve(job_id)
+  await till.until(() => till.posts().length === 3)
+  const { body } = await spend(till, '?group=client')
+  expect(body.rows).toEqual([
+    { client_id: null, spent: 0, reserved: priceUsd },
+    { client_id: 'acme', spent: null, reserved: 0 },
+  ])
+  expect(body.totals).toEqual({ spent: null, reserved: priceUsd })
+  expect((await till.get('/ledger')).totals).toEqual(body.totals)
+  expect(await (await csv(till, '?group=client&format=csv')).text()).toContain('acme,USD,,0\r\n')
+})
+
+test('of other clients is nothing to a key that is bound to one, nor to one without read', async () => {
+  await using till = await openTill()
+  const { coordinator } = till.world.life!
+  await coordinator.letClientSee('acme', assetOf(0))
+  await paid(till, 'other', [1])
+  await paid(till, 'acme', [0])
+  const bound = await coordinator.createKey({ name: 'acme', scopes: ['read'], client_id: 'acme' })
+  const { body } = await spend(till, '?group=client', bound.secret)
+  expect(body).toMatchObject({ rows: [{ client_id: 'acme', spent: priceUsd }], totals: { spent: priceUsd } })
+  expect((await spend(till, '?client_id=other', bound.secret)).body.rows).toEqual([])
+  const maker = await coordinator.createKey({ name: 'maker', scopes: ['submit'] })
+  expect((await spend(till, '', maker.secret)).status).toBe(403)
+})
+
+test.each([
+  ['group=week', 'group'],
+  ['group=client,client', 'group'],
+  ['from=2026', 'from'],
+  ['to=2026-13', 'to'],
+  ['format=xls', 'format'],
+  ['months=3', ''],
+])('a wrong question is refused: %s', async (query, field) => {
+  await using till = await openTill()
+  expect(await spend(till, `?${query}`)).toMatchObject({ status: 400, body: { field } })
+})
+
+describe('a table as CSV', () => {
+  /** RFC 4180, by hand. */
+  const parsed = (text: string): string[][] => {
+    const rows: string[][] = [[]]
+    const cells = /(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r\n)/gy
+    for (let match = cells.exec(text); match; match = cells.exec(text)) {
+      rows.at(-1)!.push(match[1]?.replaceAll('""', '"') ?? match[2]!)
+      if (match[3] === '\r\n') rows.push([])
+      if (cells.lastIndex === text.length) break
+    }
+    return rows.slice(0, -1)
+  }
+
+  test('is read back as it was, and no cell of it begins a formula', () => {
+    const odd = fc.constantFrom('=', '+', '-', '@', '\t', '\r', '\n', '"', ',', '＝', 'a')
+    const text = fc
+      .array(fc.oneof(odd, fc.string({ maxLength: 3 })), { maxLength: 6 })
+      .map((all) => all.join(''))
+    fc.assert(
+      fc.property(fc.array(fc.tuple(text, text, fc.nat()), { maxLength: 5 }), (rows) => {
+        const read = parsed(csvOf(['a', 'b', 'c'], rows))
+        expect(read[0]).toEqual(['a', 'b', 'c'])
+        expect(read).toHaveLength(rows.length + 1)
+        for (const [row, cells] of rows.entries())
+          for (const [column, wanted] of cells.map(String).entries())
+            expect([wanted, `'${wanted}`]).toContain(read[row + 1]![column])
+        for (const cell of read.flat()) expect(cell).not.toMatch(/^[=+\-@\t\r\n＝＋－＠]/)
+      }),
+      { seed: 11 },
+    )
+  })
+})
