@@ -3,8 +3,10 @@ import type { Host } from '../host.ts'
 import { type Money, dayOf, toMicros } from '../job/price.ts'
 import { parseBudgets } from '../job/control-request.ts'
 import { invalidField } from '../job/errors.ts'
+import type { Asked } from '../job/event.ts'
 import type { Database } from '../store/database.ts'
 import { type MoneyScope, deleteBudget, listBudgets, moneyIn, setBudget } from '../store/money.ts'
+import { once, whole } from './idempotent.ts'
 import { type ConfiguredBudgets, budgetLimits } from './treasury.ts'
 
 /** A budget that is in force, and what of it is used; null where it is one for each job or client. */
@@ -18,7 +20,7 @@ export interface BudgetStanding {
 export interface BudgetVerbs {
   budgets(): Promise<readonly BudgetStanding[]>
   /** US dollars by name; null lifts a limit. What is not named stays. @throws {RefusedError} `invalid` */
-  setBudgets(limits: unknown): Promise<readonly BudgetStanding[]>
+  setBudgets(limits: unknown, asked?: Asked): Promise<readonly BudgetStanding[]>
 }
 
 export interface BudgetVerbsOptions {
@@ -46,9 +48,9 @@ export function createBudgetVerbs({ database, host, budgets, admitSoon }: Budget
 
   return {
     budgets: standing,
-    async setBudgets(input) {
+    async setBudgets(input, asked) {
       const limits = Object.entries(parseBudgets(input))
-      await database.transaction(async (tx) => {
+      await once(database, asked, whole(), async (tx) => {
         for (const [name, usd] of limits)
           // The configuration has none of a single client's that would have to be lifted.
           if (usd === null && isOfOneClient(name)) await deleteBudget(tx, name)

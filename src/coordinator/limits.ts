@@ -12,6 +12,7 @@ import { countProcessing } from '../store/jobs.ts'
 import { deleteStop, insertStop, listLimits, listStops, setLimit } from '../store/limits.ts'
 import { type Pause, findPause } from '../store/money.ts'
 import type { RendererLimit } from './admission-rules.ts'
+import { once, whole } from './idempotent.ts'
 
 /** The limits in force. */
 export interface LimitsNow {
@@ -144,7 +145,7 @@ export function createLimitVerbs(options: LimitVerbsOptions): LimitVerbs {
           Object.entries(limits).map(([limit, value]) => [`${name}.${limit}`, value ?? null] as const),
         ),
       ]
-      await database.transaction(async (tx) => {
+      await once(database, asked, whole(), async (tx) => {
         for (const [name, value] of changes) await setLimit(tx, name, value)
         tx.afterCommit(admitSoon)
       })
@@ -158,7 +159,7 @@ export function createLimitVerbs(options: LimitVerbsOptions): LimitVerbs {
       if (problems.length > 0) throw invalid(problems)
       const scope = scopeOf(renderer)
       const stop = { scope, reason, by: asked.by ?? null, since: host.now() }
-      await database.transaction((tx) => insertStop(tx, stop))
+      await once(database, asked, whole(), (tx) => insertStop(tx, stop))
       logLine.paused(log, scope, asked.by, reason)
       return standing()
     },
@@ -168,7 +169,7 @@ export function createLimitVerbs(options: LimitVerbsOptions): LimitVerbs {
       const problems = known('renderer', renderer)
       if (problems.length > 0) throw invalid(problems)
       const scope = scopeOf(renderer)
-      await database.transaction(async (tx) => {
+      await once(database, asked, whole(), async (tx) => {
         await deleteStop(tx, scope)
         tx.afterCommit(admitSoon)
         tx.afterCommit(() => engine.wake())

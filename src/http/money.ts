@@ -199,7 +199,7 @@ export function moneyRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
   routes.openapi(readBudgetsRoute, async (c) => c.json(budgetsAnswer(await coordinator.budgets()), 200))
 
   routes.openapi(setBudgetsRoute, async (c) =>
-    c.json(budgetsAnswer(await coordinator.setBudgets(await readJson(c, limits))), 200),
+    c.json(budgetsAnswer(await coordinator.setBudgets(await readJson(c, limits), askedBy(c))), 200),
   )
 
   routes.openapi(ledgerRoute, async (c) => {

@@ -1,7 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { setImmediate } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createClock } from '../clock.ts'
 import { type House, jsonOf, openHouse } from './house.ts'
@@ -258,73 +254,6 @@ test('the keys of earlier days are forgotten a few with each request', async () 
     if (counts.length > 50) throw new Error(counts.join(', '))
   }
   expect(counts[0]! - counts[1]!).toBe(19)
-})
-
-describe('a process that dies', () => {
-  /** The house as one finds it who dies when the work is done and its answer is not kept. */
-  const dying = (mortal: House) =>
-    mortal.appWith({
-      coordinator: {
-        ...mortal.coordinator,
-        answerOnce: (request, work) =>
-          mortal.coordinator.answerOnce(request, {
-            ...work,
-            run: async (id) => {
-              await work.run(id)
-              return new Promise(() => {})
-            },
-          }),
-      },
-    })
-
-  test('between a job and its answer leaves the job, and the next process answers with it', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'idempotency-'))
-    try {
-      const first = await openHouse({ folder })
-      const body = await bodyFor(first)
-      void post('/api/v3/jobs', 'crash', body, { app: dying(first) })
-      while ((await jobCount(first)) === 0) await setImmediate()
-      const { job_id } = (await jsonOf(first.app.request('/api/v3/jobs'))).jobs[0]
-      // The same process knows that it is at work.
-      expect((await post('/api/v3/jobs', 'crash', body, { app: first.app })).status).toBe(409)
-      await first.close()
-
-      const second = await openHouse({ folder })
-      const answer = await post('/api/v3/jobs', 'crash', body, { app: second.app })
-      expect(answer.status).toBe(201)
-      expect(answer.headers.get('idempotency-replayed')).toBe('true')
-      expect(answer.headers.get('location')).toBe(`/api/v3/jobs/${job_id}`)
-      const text = await answer.text()
-      expect(JSON.parse(text)).toMatchObject({ job_id, status: 'pending' })
-      expect(await (await post('/api/v3/jobs', 'crash', body, { app: second.app })).text()).toBe(text)
-      expect(await jobCount(second)).toBe(1)
-      const other = await post('/api/v3/jobs', 'crash', { ...body, video_name: 'Other' }, { app: second.app })
-      expect(other.status).toBe(422)
-      await second.close()
-    } finally {
-      rmSync(folder, { recursive: true, force: true })
-    }
-  })
-
-  test('between an approval and its answer lets the next one look at the job', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'idempotency-'))
-    try {
-      const first = await openHouse({ folder })
-      const { job_id } = await first.job()
-      const path = `/api/v3/jobs/${job_id}/approve`
-      void post(path, 'crash', {}, { app: dying(first) })
-      while ((await first.coordinator.job(job_id)).status === 'pending') await setImmediate()
-      await first.close()
-
-      const second = await openHouse({ folder })
-      const answer = await post(path, 'crash', {}, { app: second.app })
-      expect(answer.status).toBe(422)
-      expect(await jsonOf(answer)).toMatchObject({ current_status: 'approved' })
-      await second.close()
-    } finally {
-      rmSync(folder, { recursive: true, force: true })
-    }
-  })
 })
 
 test('an answer too long to be kept is made anew from the job, and no other job is made', async () => {

@@ -1,0 +1,19 @@
+import type { Migration } from '../migrate.ts'
+
+/** What a request with an Idempotency-Key has done, in the transaction that did it. */
+export const effects: Migration = {
+  id: 13,
+  name: 'effects',
+  statements: [
+    // There until its request is answered. A request has several parts where it is about several jobs; `result` is JSON.
+    `create table effects (
+      request_id {{integer}} not null references requests (id) on delete cascade,
+      part text not null,
+      result text not null,
+      primary key (request_id, part)
+    ) {{strict}}`,
+    `insert into effects (request_id, part, result)
+      select id, '', cast(job_id as text) from requests where job_id is not null and status is null`,
+    `alter table requests drop column job_id`,
+  ],
+}
