@@ -18,6 +18,7 @@ import { createApproval } from './approval.ts'
 import { type AttemptVerbs, createAttemptVerbs } from './attempt-verbs.ts'
 import { type BudgetVerbs, createBudgetVerbs } from './budgets.ts'
 import { type Dependents, createDependents } from './dependents.ts'
+import { createClockWatch } from './clock.ts'
 import { createEnding } from './ending.ts'
 import { type EtaVerbs, createEta } from './eta.ts'
 import { type Idempotent, createIdempotent } from './idempotent.ts'
@@ -129,6 +130,13 @@ export function createCoordinator(options: CoordinatorOptions): RunningCoordinat
   const approval = createApproval(shared)
   const reading = createReading(shared)
   const subscriptions: (() => void)[] = []
+  const onPutBack = (): void => {
+    engine.wake()
+    admitSoon()
+    lookSoon()
+    deliverSoon()
+  }
+  const clock = createClockWatch({ ...options, onPutBack })
 
   /** Each step is idempotent: a task that is already there is not added twice. */
   const recover = async (): Promise<void> => {
@@ -183,6 +191,7 @@ export function createCoordinator(options: CoordinatorOptions): RunningCoordinat
 
     async start() {
       logLine.starting(log)
+      await clock.start()
       await recover()
       await engine.start()
       for (const topic of admittingTopics) subscriptions.push(pubsub.subscribe(topic, admitSoon))
@@ -190,6 +199,7 @@ export function createCoordinator(options: CoordinatorOptions): RunningCoordinat
       timetable.start()
     },
     async stop() {
+      await clock.stop()
       await timetable.stop()
       for (const end of subscriptions.splice(0)) end()
       await admission.stop()

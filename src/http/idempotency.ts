@@ -91,12 +91,12 @@ async function keptAnswer(response: Response): Promise<KeptAnswer> {
 }
 
 const told = problemOf(secretToldBefore())!
-const { body: toldBody, contentType } = problemBody(told, undefined)
+const toldBody = problemBody(told, undefined)
 const toldOnce: KeptAnswer = {
   status: told.status,
-  contentType,
+  contentType: toldBody.contentType,
   location: null,
-  body: new TextEncoder().encode(toldBody),
+  body: new TextEncoder().encode(toldBody.body),
 }
 
 function replayOf(c: Context, { status, contentType, location, body }: KeptAnswer): Response {

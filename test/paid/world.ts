@@ -135,7 +135,8 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   let life: Life | undefined
 
   const fake = createFakeProvider({
-    host: { ...clock, now: () => clock.now() + (options.skewMs ?? 0) },
+    // Its clock is its own: nobody puts it back.
+    host: { ...clock, now: () => Math.floor(clock.monotonic()) + (options.skewMs ?? 0) },
     options: { seed, ...options.fake },
     record: (entry) => void ledger.push(entry),
     clip: ({ id }) => Promise.resolve(clipOf(id)),

@@ -15,5 +15,12 @@ export const effects: Migration = {
     `insert into effects (request_id, part, result)
       select id, '', cast(job_id as text) from requests where job_id is not null and status is null`,
     `alter table requests drop column job_id`,
+
+    // One row: when the clock was looked at last.
+    `create table clock (
+      id {{integer}} primary key check (id = 1),
+      seen_at {{integer}} not null
+    ) {{strict}}`,
+    `insert into clock (id, seen_at) values (1, 0)`,
   ],
 }
