@@ -33,9 +33,10 @@ export function answerOnce({
     if (key === undefined || !changing.has(c.req.method) || withoutKeys.has(c.req.path)) return next()
     if (!keyPattern.test(key))
       throw malformedField('Idempotency-Key', 'must be 1 to 255 visible ASCII characters, without spaces')
-    const target = `${c.req.method} ${c.req.path}`
+    // As it came: decoded, it may hold what no database keeps.
+    const { pathname, search } = new URL(c.req.url)
+    const target = `${c.req.method} ${pathname}`
     const body = await readAhead(c, limits.jsonBytes)
-    const { search } = new URL(c.req.url)
     const fingerprint = createHash('sha256').update(`${target}\n${search}\n`).update(body).digest()
     const { name } = principalOf(c)
     const answered = await coordinator.answerOnce(

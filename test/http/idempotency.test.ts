@@ -164,6 +164,18 @@ test.each(['', ' ', 'a b', 'ü', 'x'.repeat(256), 'a, b'])('the key %j is refuse
   expect((await jsonOf(response)).field).toBe('Idempotency-Key')
 })
 
+test.each(['%E0%A4%A', '%', '%zz', '%ff', '%00', '%c0%80', '1%00', '%ed%a0%80', '%F0%9F', '..%2f1'])(
+  'a path that is malformed is refused as without a key: %s',
+  async (id) => {
+    for (const path of [`jobs/${id}/approve`, `jobs/1/scenes/${id}/regenerate`, `keys/${id}/revoke`]) {
+      const refused = await post(`/api/v3/${path}`, 'malformed')
+      const without = await house.app.request(`/api/v3/${path}`, { method: 'POST' })
+      expect([path, refused.status, await whole(refused)]).toEqual([path, 400, await whole(without)])
+      expect((await post(`/api/v3/${path}`, 'malformed')).status).toBe(400)
+    }
+  },
+)
+
 test('the longest key is taken', async () => {
   const key = `"${'x'.repeat(253)}"`
   const { job_id } = await jsonOf(post('/api/v3/jobs', key, jobBody))
@@ -177,7 +189,7 @@ test('a body over the limit is refused as ever, and its key stays free', async (
   expect((await post('/api/v3/jobs', 'large', jobBody, { app: small })).status).toBe(201)
 })
 
-test('other methods and uploads have no use for a key, and take no notice of it', async () => {
+test('reads and uploads have no use for a key, and take no notice of it', async () => {
   const headers = { 'idempotency-key': 'not a key' }
   expect((await house.app.request('/api/v3/jobs', { headers })).status).toBe(200)
   const upload = await house.app.request('/api/v3/assets', {
