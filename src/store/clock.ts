@@ -1,6 +1,5 @@
 /** When this program last looked at the clock, and the times that it wrote by it. */
 import type { Reader, Transaction } from './database.ts'
-import { number } from './sql.ts'
 
 /** Every column that is written by this program's own clock. What users give (`givenTimes`) means what it says. */
 export const ownTimes = {
