@@ -1,6 +1,7 @@
+import { nameAll } from '../job-names.ts'
 import type { Migration } from '../migrate.ts'
 
-/** What a request with an Idempotency-Key has done, in the transaction that did it. */
+/** What a request with an Idempotency-Key has done; when the clock was looked at last; names as they are looked for. */
 export const effects: Migration = {
   id: 13,
   name: 'effects',
@@ -22,5 +23,12 @@ export const effects: Migration = {
       seen_at {{integer}} not null
     ) {{strict}}`,
     `insert into clock (id, seen_at) values (1, 0)`,
+
+    // The film's name as it is looked for (`job/folded.ts`).
+    `create table job_names (
+      job_id {{integer}} primary key references jobs (id) on delete cascade,
+      folded text not null
+    ) {{strict}}`,
   ],
+  then: nameAll,
 }
