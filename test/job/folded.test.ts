@@ -33,7 +33,7 @@ describe('a folded text', () => {
 
   const texts = fc.string({ unit: 'binary', maxLength: 12 })
   const letters = fc.string({
-    unit: fc.constantFrom(...'aAéÉßẞİıiIΣσςſKﬁǅ\u0301\u0307\u0323\u0345ᾳŉǰΐ가 '),
+    unit: fc.constantFrom(...Array.from('aAéÉßẞİıiIΣσςſKﬁǅ\u0301\u0307\u0323\u0345ᾳŉǰΐ가 ')),
     maxLength: 12,
   })
 

@@ -186,15 +186,17 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     },
     settle,
     async run(done, untilMs) {
-      const deadline = clock.now() + untilMs
+      // However somebody puts the wall clock.
+      const deadline = clock.monotonic() + untilMs
       for (;;) {
         await settle()
         if (await done()) return true
         // It may have died while that was looked at, and nothing else would happen until somebody sees it.
         if (life?.isDead()) continue
         const next = clock.nextWakeAt()
-        if (next === undefined || next > deadline) {
-          clock.advance(Math.max(0, deadline - clock.now()))
+        const left = deadline - clock.monotonic()
+        if (next === undefined || next - clock.now() > left) {
+          clock.advance(Math.max(0, left))
           await settle()
           return done()
         }

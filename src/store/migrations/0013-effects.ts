@@ -30,5 +30,5 @@ export const effects: Migration = {
       folded text not null
     ) {{strict}}`,
   ],
-  then: nameAll,
+  fill: nameAll,
 }
