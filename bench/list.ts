@@ -35,6 +35,11 @@ async function store(jobs: number) {
         [from, end],
       )
       await tx.run(
+        `${numbers} insert into job_names (job_id, folded) select ${base.id} + n, folded from numbers, job_names
+           where job_id = ${base.id}`,
+        [from, end],
+      )
+      await tx.run(
         `${numbers} insert into job_labels (name, value, job_id) select 'client_id', 'c' || (n % 10), ${base.id} + n from numbers`,
         [from, end],
       )

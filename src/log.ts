@@ -102,6 +102,12 @@ export const logLine = {
   cannotKeepTimes: (log: Log, err: unknown): void =>
     log.error({ err }, '[Workflow.Coordinator] Cannot look for jobs whose time has come; trying again'),
 
+  clockPutBack: (log: Log, byMs: number): void =>
+    log.warn(
+      { put_back_ms: byMs },
+      `[Workflow.Coordinator] The clock was put back by ${Math.round(byMs / 1000)} s; what waits is due as before`,
+    ),
+
   beginsAfterCrash: (log: Log, waits: readonly number[]): void => {
     const later = waits.filter((waitMs) => waitMs > 0).length
     const lastMs = Math.max(...waits)

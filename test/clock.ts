@@ -2,6 +2,8 @@
 import type { Host } from '../src/host.ts'
 
 export interface Clock extends Host {
+  /** Puts the wall clock back, or forward by a negative number; sleepers sleep on. */
+  putBack(ms: number): void
   /** Moves the time on, and wakes whoever has slept long enough. */
   advance(ms: number): void
   /** When the next sleeper wakes; undefined where nobody sleeps. */
@@ -10,6 +12,8 @@ export interface Clock extends Host {
 
 export function createClock(seed = 1): Clock {
   let now = Date.UTC(2026, 0, 1)
+  /** How far the wall clock is behind. */
+  let back = 0
   let state = seed
   let ids = 0
   const sleepers = new Set<{ readonly at: number; readonly wake: () => void }>()
@@ -22,7 +26,7 @@ export function createClock(seed = 1): Clock {
   }
   return {
     // Whole, as the system's is: a sleeper may have asked for less.
-    now: () => Math.floor(now),
+    now: () => Math.floor(now - back),
     monotonic: () => now,
     random,
     secret: (bytes) =>
@@ -44,7 +48,10 @@ export function createClock(seed = 1): Clock {
     nextWakeAt() {
       let next: number | undefined
       for (const { at } of sleepers) if (next === undefined || at < next) next = at
-      return next
+      return next === undefined ? undefined : next - back
+    },
+    putBack(ms) {
+      back += ms
     },
     advance(ms) {
       now += ms

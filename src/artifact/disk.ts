@@ -22,6 +22,8 @@ interface Adopted {
 
 const artifactId = /^[0-9a-f]{64}$/
 const chunkBytes = 1 << 20
+/** Clocks of a file system and of this process differ a little. */
+const clockStepMs = 60_000
 
 /** Opens the store in `directory`, made if it isn't there. Unfinished files of an earlier process are removed. */
 export async function openDiskArtifacts(
@@ -45,6 +47,14 @@ export async function openDiskArtifacts(
   const noteUse = (path: string): Promise<boolean> => {
     const now = host.now() / 1000
     return utimes(path, now, now).then(() => true, absent(false))
+  }
+
+  /** One that was used in time to come was so before the clock was put back: it ages from now on. */
+  const seen = async (path: string) => {
+    const found = await statOf(path)
+    if (!found || found.mtimeMs <= host.now() + clockStepMs) return found
+    await noteUse(path)
+    return statOf(path)
   }
 
   // Whether they are still needed nobody knows: they are as they were.
@@ -108,7 +118,7 @@ export async function openDiskArtifacts(
     },
 
     async stat(id) {
-      const found = artifactId.test(id) ? await statOf(pathOf(id)) : undefined
+      const found = artifactId.test(id) ? await seen(pathOf(id)) : undefined
       return found && { id, size: found.size, usedAt: found.mtimeMs }
     },
 
@@ -134,7 +144,7 @@ export async function openDiskArtifacts(
       const names = await readdir(join(artifacts, prefix)).catch(absent<string[]>([]))
       const listed: ListedArtifact[] = []
       for (const id of names) {
-        const found = artifactId.test(id) ? await statOf(pathOf(id)) : undefined
+        const found = artifactId.test(id) ? await seen(pathOf(id)) : undefined
         if (found) listed.push({ id, size: found.size, usedAt: found.mtimeMs })
       }
       return listed
@@ -142,7 +152,7 @@ export async function openDiskArtifacts(
 
     async remove(id, unusedSince) {
       const path = pathOf(id)
-      const found = await statOf(path)
+      const found = await seen(path)
       if (!found || found.mtimeMs >= unusedSince) return 0
       const taken = join(aside, id)
       if (!(await rename(path, taken).then(() => true, absent(false)))) return 0

@@ -75,8 +75,8 @@ export function createSender({
     { signal }: CallOptions,
     read: (response: Response) => Promise<Answer>,
   ): Promise<Answer> => {
-    // Of a POST whose answer is lost nobody knows whether it was done: with a key, asking again does no harm.
-    const once = sending(request, request.method === 'POST' ? newKey() : undefined)
+    // Of a change whose answer is lost nobody knows whether it was done: with a key, asking again does no harm.
+    const once = sending(request, request.method === 'GET' ? undefined : newKey())
     for (let sent = 0; ; sent++) {
       const deadline = deadlineIn(timeoutMs, signal)
       try {
@@ -87,7 +87,7 @@ export function createSender({
         const error = await errorOf(response)
         if (!isRunning || sent >= againMs.length) throw error
       } catch (error) {
-        if (!isNetworkFailure(error) || sent >= againMs.length || !mayRepeat(request)) throw error
+        if (!isNetworkFailure(error) || sent >= againMs.length) throw error
       } finally {
         deadline.end()
       }
@@ -123,9 +123,6 @@ function addressOf(url: string, { path, query = {} }: Request): URL {
     if (value !== undefined) address.searchParams.set(name, String(value))
   return address
 }
-
-/** Twice the same change may be told as a refusal the second time, so changes other than a POST with its key are not repeated. */
-const mayRepeat = ({ method }: Request): boolean => method === 'GET' || method === 'POST'
 
 /** What `fetch` throws where no answer came; a deadline or the caller's signal throws otherwise. */
 const isNetworkFailure = (error: unknown): boolean => error instanceof TypeError

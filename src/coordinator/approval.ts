@@ -23,6 +23,7 @@ import {
 } from '../store/jobs.ts'
 import { moneyOfJob } from '../store/money.ts'
 import { listScenes, retryScenes, setScenePlan, setScenesApproved } from '../store/scenes.ts'
+import { type Kept, keptJob, once } from './idempotent.ts'
 import { type KnownScene, type Quote, quoteFor, quoteOf, withServed } from './quote.ts'
 import type { Settling } from './settling.ts'
 import type { Starting } from './starting.ts'
@@ -318,20 +319,33 @@ export function createApproval(options: ApprovalOptions) {
 
     async retryJob(jobId: number, input: unknown = {}, asked: Asked = {}): Promise<Job> {
       const request = parseRetry(input)
-      const job = await database.transaction((tx) => retry(tx, jobId, request, asked))
+      const job = await once(database, asked, keptJob, (tx) => retry(tx, jobId, request, asked))
       logLine.jobRetried(log, jobId)
       return job
     },
 
     async approveJob(jobId: number, input: unknown = {}, asked?: Asked): Promise<Job> {
       const request = parseApproval(input)
-      const outcome = await database.transaction((tx) => approve(tx, jobId, request, asked))
+      const outcome = await once(database, asked, keptOutcome, (tx) => approve(tx, jobId, request, asked))
       if (outcome instanceof RefusedError) throw outcome
       logLine.jobApproved(log, jobId)
       return outcome
     },
   }
 }
+
+/** A refusal that has kept new prices is the answer, too: sent again, it must not approve them. */
+const keptOutcome: Kept<Job | RefusedError> = {
+  keep: (outcome) =>
+    outcome instanceof RefusedError
+      ? { message: outcome.message, refusal: outcome.refusal }
+      : keptJob.keep(outcome),
+  again: (tx, kept) =>
+    isRefusal(kept) ? Promise.resolve(new RefusedError(kept.message, kept.refusal)) : keptJob.again(tx, kept),
+}
+
+const isRefusal = (kept: unknown): kept is Pick<RefusedError, 'message' | 'refusal'> =>
+  typeof kept === 'object' && kept !== null
 
 /** An approval is of what its giver could have seen. @throws {RefusedError} `approval_refused` */
 function checkRevision(

@@ -7,6 +7,7 @@ import { invalidField } from '../job/errors.ts'
 import { type Log, logLine } from '../log.ts'
 import type { Database } from '../store/database.ts'
 import { type MoneyScope, deleteBudget, listBudgets, moneyIn, setBudget } from '../store/money.ts'
+import { once, whole } from './idempotent.ts'
 import { type ConfiguredBudgets, budgetLimits } from './treasury.ts'
 
 /** A budget that is in force, and what of it is used; null where it is one for each job or client. */
@@ -57,7 +58,7 @@ export function createBudgetVerbs({
     budgets: standing,
     async setBudgets(input, asked) {
       const limits = Object.entries(parseBudgets(input))
-      const before = await database.transaction(async (tx) => {
+      const before = await once(database, asked, whole<Record<string, number | null>>(), async (tx) => {
         const inForce = await budgetLimits(tx, budgets)
         for (const [name, usd] of limits)
           // The configuration has none of a single client's that would have to be lifted.
@@ -66,11 +67,11 @@ export function createBudgetVerbs({
         if ((await listBudgets(tx)).size > mostBudgets)
           throw invalidField('', `there can be at most ${mostBudgets} budgets: lift some with null`)
         tx.afterCommit(admitSoon)
-        return inForce
+        return Object.fromEntries(
+          limits.map(([name]) => [name, inForce.has(name) ? dollars(inForce.get(name)!) : null]),
+        )
       })
-      const was = (name: string): number | null => (before.has(name) ? dollars(before.get(name)!) : null)
-      const old = Object.fromEntries(limits.map(([name]) => [name, was(name)]))
-      logLine.budgetsChanged(log, differences(old, Object.fromEntries(limits)), asked?.by)
+      logLine.budgetsChanged(log, differences(before, Object.fromEntries(limits)), asked?.by)
       return standing()
     },
   }

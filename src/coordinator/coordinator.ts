@@ -18,6 +18,7 @@ import { createApproval } from './approval.ts'
 import { type AttemptVerbs, createAttemptVerbs } from './attempt-verbs.ts'
 import { type BudgetVerbs, createBudgetVerbs } from './budgets.ts'
 import { type Dependents, createDependents } from './dependents.ts'
+import { createClockWatch } from './clock.ts'
 import { type EndedJobVerbs, createEndedJobs } from './ended-jobs.ts'
 import { createEnding } from './ending.ts'
 import { type EtaVerbs, createEta } from './eta.ts'
@@ -133,6 +134,13 @@ export function createCoordinator(options: CoordinatorOptions): RunningCoordinat
   const approval = createApproval(shared)
   const reading = createReading(shared)
   const subscriptions: (() => void)[] = []
+  const onPutBack = (): void => {
+    engine.wake()
+    admitSoon()
+    lookSoon()
+    deliverSoon()
+  }
+  const clock = createClockWatch({ ...options, onPutBack })
 
   /** Each step is idempotent: a task that is already there is not added twice. */
   const recover = async (): Promise<void> => {
@@ -189,6 +197,7 @@ export function createCoordinator(options: CoordinatorOptions): RunningCoordinat
 
     async start() {
       logLine.starting(log)
+      await clock.start()
       await recover()
       await engine.start()
       for (const topic of admittingTopics) subscriptions.push(pubsub.subscribe(topic, admitSoon))
@@ -196,6 +205,7 @@ export function createCoordinator(options: CoordinatorOptions): RunningCoordinat
       timetable.start()
     },
     async stop() {
+      await clock.stop()
       await timetable.stop()
       for (const end of subscriptions.splice(0)) end()
       await admission.stop()

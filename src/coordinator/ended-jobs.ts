@@ -13,6 +13,7 @@ import { findFilm, insertFilm, listFilms } from '../store/films.ts'
 import { deleteJob, findJob, findJobState, setFilm } from '../store/jobs.ts'
 import { listClipsOfJobs } from '../store/retention.ts'
 import { listJobTasks } from '../store/tasks.ts'
+import { once, whole } from './idempotent.ts'
 import { checkMayEnd } from './job-verbs.ts'
 import { forgetClips, wasRemoved } from './retention.ts'
 import type { Tell } from './tell.ts'
@@ -43,7 +44,7 @@ const hasEnded = (status: JobStatus): boolean => (finalJobStatuses as readonly J
 export function createEndedJobs({ database, engine, host, log, tell }: EndedJobOptions): EndedJobVerbs {
   return {
     showFilm: (jobId, version, asked) =>
-      database.transaction(async (tx) => {
+      once(database, asked, whole<number>(), async (tx) => {
         const job = await findJobState(tx, jobId)
         if (!job) throw jobNotFound(jobId)
         const film = await findFilm(tx, jobId, version)
@@ -82,7 +83,7 @@ export function createEndedJobs({ database, engine, host, log, tell }: EndedJobO
       }),
 
     deleteJob: (jobId, asked) =>
-      database.transaction(async (tx) => {
+      once(database, asked, whole<void>(), async (tx) => {
         const job = await findJob(tx, jobId)
         if (!job) throw jobNotFound(jobId)
         if (!hasEnded(job.status)) throw transitionRefused(job, 'delete')

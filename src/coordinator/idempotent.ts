@@ -1,8 +1,12 @@
 /**
- * A request that carries a key of its client's own does its work once and is answered alike as often as it comes, for a
- * day. It is written down before the work and completed after it. One that a crash left without an answer is done again,
- * as its verb looks at the state it finds; but a job that it made is known by the job's own commit, and no other is made.
+ * A request that carries a key of its client's own has its effect once and is answered alike as often as it comes, for a
+ * day. Its row is inserted before the work and gets the answer after it. Between them a verb's own transaction keeps what
+ * the verb came to (`once`). So a request that a crash left without an answer is simply sent through its route again:
+ * verbs that have had their effect resolve to what was kept, and the answer is made from that.
  */
+import { jobNotFound, secretToldBefore } from '../job/errors.ts'
+import type { Asked } from '../job/event.ts'
+import type { Job } from '../job/job.ts'
 import type { Host } from '../host.ts'
 import { type Log, logLine } from '../log.ts'
 import type { Database, Transaction } from '../store/database.ts'
@@ -13,11 +17,14 @@ import {
   deleteRequest,
   deleteRequestsBefore,
   deleteUnanswered,
+  findEffect,
   findRequest,
+  hasEffect,
+  insertEffect,
   insertRequest,
   setRequestAnswer,
-  setRequestJob,
 } from '../store/idempotency.ts'
+import { findJob } from '../store/jobs.ts'
 
 export type { KeptAnswer } from '../store/idempotency.ts'
 
@@ -26,12 +33,14 @@ export interface IdempotentRequest extends RequestIdentity {
   readonly fingerprint: Uint8Array
 }
 
-export interface IdempotentWork {
-  /** Does what is asked, for the row `id`. Resolves to what to answer again; to undefined where it may be tried again. */
-  run(id: number): Promise<KeptAnswer | undefined>
-  /** The answer to a request that has made this job, and whose process died before it could say so. */
-  answerOfJob(jobId: number): Promise<KeptAnswer>
-}
+/**
+ * Does the work of the request whose row is `id`. `hasEffect`: it had its effect before, and lacks its answer alone.
+ * Resolves to what to answer again; to undefined where it may be tried again.
+ */
+export type IdempotentWork = (
+  id: number,
+  before: { readonly hasEffect: boolean },
+) => Promise<KeptAnswer | undefined>
 
 /**
  * `running`: the same request is being worked on in this process. `other_request`: the key was used for another. `too_many`:
@@ -45,20 +54,60 @@ export interface Idempotent {
 
 /** For each principal, in `keptForMs`. */
 export const mostKeptRequests = 20_000
-/** Longer than any answer but that of a job of many scenes, which is made anew from the job. */
+/** Longer than any answer but that of a job of many scenes, which is made anew from what was kept. */
 const mostKeptBytes = 128 << 10
 const keptForMs = 24 * 60 * 60 * 1000
 /** More than come in with one request, so that old ones get fewer; not so many that a request is slow. */
 const forgottenAtOnce = 20
 
-/** To be called in the transaction that inserts the job: `requestId` is `Asked.request`. */
-export const rememberJob = async (
-  tx: Transaction,
-  requestId: number | undefined,
-  jobId: number,
-): Promise<void> => {
-  if (requestId !== undefined) await setRequestJob(tx, requestId, jobId)
+/** What is kept of a verb's result, as JSON, and how it becomes the result again. */
+export interface Kept<Result> {
+  keep(result: Result): unknown
+  again(tx: Transaction, kept: unknown): Promise<Result>
 }
+
+/** A small result that JSON can hold. */
+export const whole = <Result>(): Kept<Result> => ({
+  keep: (result) => result,
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as it was kept
+  again: (_, kept) => Promise.resolve(kept as Result),
+})
+
+/** By its id: a job is large, and may have gone on since. */
+export const keptJob: Kept<Job> = {
+  keep: ({ id }) => id,
+  async again(tx, kept) {
+    const job = await findJob(tx, Number(kept))
+    if (!job) throw jobNotFound(Number(kept))
+    return job
+  },
+}
+
+/** It is told by the first answer alone. */
+export const keptSecret: Kept<never> = {
+  keep: () => null,
+  again: () => Promise.reject(secretToldBefore()),
+}
+
+/**
+ * Runs a verb's effect in one transaction, at most once for each request: the same transaction keeps what it came to, and
+ * the same request gets that. What is refused (thrown) has no effect and may be tried again.
+ */
+export const once = <Result>(
+  database: Database,
+  asked: Asked | undefined,
+  { keep, again }: Kept<Result>,
+  effect: (tx: Transaction) => Promise<Result>,
+): Promise<Result> =>
+  database.transaction(async (tx) => {
+    const { request, part = '' } = asked ?? {}
+    if (request === undefined) return effect(tx)
+    const before = await findEffect(tx, request, part)
+    if (before) return again(tx, before.kept)
+    const result = await effect(tx)
+    await insertEffect(tx, request, part, keep(result))
+    return result
+  })
 
 export function createIdempotent({
   database,
@@ -81,7 +130,7 @@ export function createIdempotent({
         await deleteRequest(tx, found.id)
         found = undefined
       }
-      if (found) return found
+      if (found) return { ...found, hasEffect: found.answer === null && (await hasEffect(tx, found.id)) }
       if ((await countRequests(tx, identity.principal)) >= mostKeptRequests) return 'too_many' as const
       return { id: await insertRequest(tx, identity, fingerprint, now), isNew: true as const }
     })
@@ -90,14 +139,17 @@ export function createIdempotent({
   const keep = async (id: number, answer: KeptAnswer | undefined): Promise<void> => {
     const kept = answer && answer.body.length <= mostKeptBytes ? answer : undefined
     await database
-      .transaction((tx) => (kept ? setRequestAnswer(tx, id, kept) : deleteUnanswered(tx, id)))
+      .transaction(async (tx) => {
+        if (kept) await setRequestAnswer(tx, id, kept)
+        else await deleteUnanswered(tx, id)
+      })
       .catch((error: unknown) => logLine.answerNotKept(log, error))
   }
 
-  const run = async (id: number, work: IdempotentWork): Promise<'done'> => {
+  const run = async (id: number, work: IdempotentWork, had = false): Promise<'done'> => {
     let answer: KeptAnswer | undefined
     try {
-      answer = await work.run(id)
+      answer = await work(id, { hasEffect: had })
     } finally {
       await keep(id, answer)
     }
@@ -109,11 +161,7 @@ export function createIdempotent({
     if (begun === 'too_many') return begun
     if ('isNew' in begun) return run(begun.id, work)
     if (!isSame(begun.fingerprint, request.fingerprint)) return 'other_request'
-    if (begun.answer) return begun.answer
-    if (begun.jobId === null) return run(begun.id, work)
-    const rebuilt = await work.answerOfJob(begun.jobId)
-    await keep(begun.id, rebuilt)
-    return rebuilt
+    return begun.answer ?? run(begun.id, work, begun.hasEffect)
   }
 
   return {

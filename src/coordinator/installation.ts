@@ -5,6 +5,7 @@ import { parseRotation } from '../job/key.ts'
 import { type Log, logLine } from '../log.ts'
 import type { Database } from '../store/database.ts'
 import { installationOf, replaceSecret } from '../store/provider.ts'
+import { once, whole } from './idempotent.ts'
 
 /** Times: ms since the epoch. */
 export interface SecretRotation {
@@ -47,9 +48,13 @@ export async function openInstallation({ database, host, log }: InstallationOpti
       const now = host.now()
       const until = graceMs === 0 ? null : now + graceMs
       const secret = freshSecret()
-      kept = await database.transaction((tx) => replaceSecret(tx, secret, until, now))
-      logLine.secretRotated(log, until, asked?.by)
-      return { rotatedAt: now, previousUntil: until }
+      const rotation = await once(database, asked, whole<SecretRotation>(), async (tx) => {
+        const replaced = await replaceSecret(tx, secret, until, now)
+        tx.afterCommit(() => (kept = replaced))
+        return { rotatedAt: now, previousUntil: until }
+      })
+      logLine.secretRotated(log, rotation.previousUntil, asked?.by)
+      return rotation
     },
   }
 }

@@ -48,7 +48,7 @@ import type { RendererLimit } from './admission-rules.ts'
 import { dependenciesOf, keepDependencies } from './dependents.ts'
 import type { Ending } from './ending.ts'
 import { type Quote, quoteFor } from './quote.ts'
-import { rememberJob } from './idempotent.ts'
+import { keptJob, once, whole } from './idempotent.ts'
 import type { Starting } from './starting.ts'
 import type { Tell } from './tell.ts'
 import { refuseAddress } from './webhook-verbs.ts'
@@ -171,7 +171,6 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
       },
       now,
     )
-    await rememberJob(tx, asked?.request, job.id)
     await keepDependencies(tx, job.id, dependencies)
     const { webhook_url: url, webhook_events: eventTypes } = request
     if (url !== undefined) await insertJobWebhook(tx, { id: host.id(), jobId: job.id, url, eventTypes }, now)
@@ -210,7 +209,7 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
     async createJob(input, asked) {
       const { request, storyboard } = await plan(input, asked?.actor)
       await room.require()
-      return database.transaction((tx) => keepJob(tx, request, storyboard, asked))
+      return once(database, asked, keptJob, (tx) => keepJob(tx, request, storyboard, asked))
     },
 
     async estimateJob(input, asked) {
@@ -253,7 +252,7 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
     },
 
     cancelJob: (jobId, asked) =>
-      database.transaction(async (tx) => {
+      once(database, asked, keptJob, async (tx) => {
         const job = await findJobState(tx, jobId)
         if (job && isOpen(job)) await checkMayEnd(tx, job, asked?.actor)
         if (!job || !(await ending.cancel(tx, job, { error: null, asked })))
@@ -263,7 +262,7 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
 
     async failJob(jobId, failure, asked) {
       const error: Failure = typeof failure === 'string' ? { code: 'failed', reason: failure } : failure
-      await database.transaction(async (tx) => {
+      await once(database, asked, whole(), async (tx) => {
         const job = await findJobState(tx, jobId)
         if (!job || !(await ending.fail(tx, job, error, asked))) throw await refused(tx, jobId, 'fail')
       })
@@ -271,7 +270,7 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
 
     async updateJob(jobId, input, asked) {
       const change = parseJobChange(input)
-      return database.transaction(async (tx) => {
+      return once(database, asked, keptJob, async (tx) => {
         const before = await findJob(tx, jobId)
         if (!before) throw jobNotFound(jobId)
         const now = host.now()
@@ -303,7 +302,7 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
 
     async pauseJob(jobId, input = {}, asked = {}) {
       const { reason } = parseWhy(input)
-      const job = await database.transaction(async (tx) => {
+      const job = await once(database, asked, keptJob, async (tx) => {
         const before = await findJobState(tx, jobId)
         if (before?.pausedAt != null) return (await findJob(tx, jobId))!
         if ((await setPaused(tx, jobId, reason ?? null, host.now())) === 0)
@@ -316,7 +315,7 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
     },
 
     async resumeJob(jobId, asked = {}) {
-      const job = await database.transaction(async (tx) => {
+      const job = await once(database, asked, keptJob, async (tx) => {
         if ((await setResumed(tx, jobId, host.now())) === 0) throw await refused(tx, jobId, 'resume')
         await tell(tx, { type: 'job_resumed', jobId, data: {}, asked })
         await starting.rejoin(tx, jobId)

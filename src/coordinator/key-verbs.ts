@@ -20,6 +20,7 @@ import {
   setLastUsed,
   setRevoked,
 } from '../store/keys.ts'
+import { keptSecret, once, whole } from './idempotent.ts'
 
 /** A key with the text that lets its holder in: told this once, and known to nobody afterwards. */
 export interface NewKey {
@@ -104,7 +105,7 @@ export function createKeyVerbs({ database, host, log }: KeyVerbsOptions): KeyVer
       const secret = newSecret(id)
       const { scopes, client_id: clientId = null } = request
       const key = { id, name, scopes, clientId, hash: hashOf(secret), expiresAt, insertedAt: now }
-      const kept = await database.transaction(async (tx) => {
+      const kept = await once<KeptKey>(database, asked, keptSecret, async (tx) => {
         if ((await countKeys(tx)) >= mostKeys)
           throw invalidField(
             '',
@@ -124,7 +125,7 @@ export function createKeyVerbs({ database, host, log }: KeyVerbsOptions): KeyVer
       const graceMs = parseRotation(input).grace_seconds * 1000
       const now = host.now()
       const secret = newSecret(id)
-      const key = await database.transaction(async (tx) => {
+      const key = await once<KeptKey>(database, asked, keptSecret, async (tx) => {
         const until = graceMs === 0 ? null : now + graceMs
         const changed = await rotateSecret(tx, id, hashOf(secret), until, now)
         const found = await findKey(tx, id)
@@ -142,13 +143,14 @@ export function createKeyVerbs({ database, host, log }: KeyVerbsOptions): KeyVer
     },
 
     async revokeKey(id, asked) {
-      const key = await database.transaction(async (tx) => {
+      const key = await once(database, asked, whole<Key>(), async (tx) => {
         await setRevoked(tx, id, host.now())
-        return findKey(tx, id)
+        const found = await findKey(tx, id)
+        if (!found) throw keyNotFound(id)
+        return factsOf(found)
       })
-      if (!key) throw keyNotFound(id)
       logLine.keyRevoked(log, key, asked?.by)
-      return factsOf(key)
+      return key
     },
 
     async identifyKey(secret) {

@@ -12,6 +12,7 @@ import { countProcessing } from '../store/jobs.ts'
 import { deleteStop, insertStop, listLimits, listStops, setLimit } from '../store/limits.ts'
 import { type Pause, findPause } from '../store/money.ts'
 import type { RendererLimit } from './admission-rules.ts'
+import { once, whole } from './idempotent.ts'
 
 /** The limits in force. */
 export interface LimitsNow {
@@ -144,14 +145,13 @@ export function createLimitVerbs(options: LimitVerbsOptions): LimitVerbs {
           Object.entries(limits).map(([limit, value]) => [`${name}.${limit}`, value ?? null] as const),
         ),
       ]
-      const before = await database.transaction(async (tx) => {
+      const before = await once(database, asked, whole<Record<string, number | null>>(), async (tx) => {
         const set = await listLimits(tx)
         for (const [name, value] of changes) await setLimit(tx, name, value)
         tx.afterCommit(admitSoon)
-        return set
+        return Object.fromEntries(changes.map(([name]) => [name, set.get(name) ?? null]))
       })
-      const old = Object.fromEntries(changes.map(([name]) => [name, before.get(name) ?? null]))
-      logLine.limitsChanged(log, differences(old, Object.fromEntries(changes)), asked?.by)
+      logLine.limitsChanged(log, differences(before, Object.fromEntries(changes)), asked?.by)
       return standing()
     },
 
@@ -161,7 +161,7 @@ export function createLimitVerbs(options: LimitVerbsOptions): LimitVerbs {
       if (problems.length > 0) throw invalid(problems)
       const scope = scopeOf(renderer)
       const stop = { scope, reason, by: asked.by ?? null, since: host.now() }
-      await database.transaction((tx) => insertStop(tx, stop))
+      await once(database, asked, whole(), (tx) => insertStop(tx, stop))
       logLine.paused(log, scope, asked.by, reason)
       return standing()
     },
@@ -171,7 +171,7 @@ export function createLimitVerbs(options: LimitVerbsOptions): LimitVerbs {
       const problems = known('renderer', renderer)
       if (problems.length > 0) throw invalid(problems)
       const scope = scopeOf(renderer)
-      await database.transaction(async (tx) => {
+      await once(database, asked, whole(), async (tx) => {
         await deleteStop(tx, scope)
         tx.afterCommit(admitSoon)
         tx.afterCommit(() => engine.wake())

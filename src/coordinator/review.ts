@@ -8,6 +8,7 @@ import type { Database, Transaction } from '../store/database.ts'
 import { findJob, setRejected } from '../store/jobs.ts'
 import { listScenes } from '../store/scenes.ts'
 import { neededFor } from './approval.ts'
+import { keptJob, once } from './idempotent.ts'
 import type { Tell } from './tell.ts'
 
 export interface ReviewVerbs {
@@ -27,7 +28,7 @@ export function createReview({ database, host, tell }: ReviewOptions): ReviewVer
   return {
     async rejectJob(jobId, input, asked = {}) {
       const { note } = parseRejection(input)
-      return database.transaction(async (tx) => {
+      return once(database, asked, keptJob, async (tx) => {
         const job = await existing(tx, jobId)
         const { toApproveMicros } = await neededFor(tx, job, await listScenes(tx, jobId))
         if (!needsApproval(job, toApproveMicros)) throw transitionRefused(job, 'reject')
@@ -40,7 +41,7 @@ export function createReview({ database, host, tell }: ReviewOptions): ReviewVer
 
     async submitJob(jobId, input = {}, asked = {}) {
       const { reason } = parseWhy(input)
-      return database.transaction(async (tx) => {
+      return once(database, asked, keptJob, async (tx) => {
         const job = await existing(tx, jobId)
         if (!job.rejected) throw transitionRefused(job, 'submit')
         await setRejected(tx, jobId, null, host.now())

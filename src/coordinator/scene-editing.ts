@@ -40,6 +40,7 @@ import {
 import type { RendererLimit } from './admission-rules.ts'
 import { neededFor } from './approval.ts'
 import type { AttemptVerbs } from './attempt-verbs.ts'
+import { type Kept, keptJob, once, whole } from './idempotent.ts'
 import type { News } from './news.ts'
 import { offers } from './job-verbs.ts'
 import { quoteFor } from './quote.ts'
@@ -167,7 +168,7 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
   return {
     async addScene(jobId, input, asked) {
       const { position: wanted, ...request } = parseNewScene(input)
-      return database.transaction(async (tx) => {
+      return once(database, asked, keptEdit, async (tx) => {
         const job = await findJob(tx, jobId)
         if (!job) throw jobNotFound(jobId)
         const before = await listScenes(tx, jobId)
@@ -196,7 +197,7 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
 
     async updateScene(jobId, sceneId, input, asked) {
       const change = parseSceneChange(input)
-      return database.transaction(async (tx) => {
+      return once(database, asked, keptEdit, async (tx) => {
         const { job, scene } = await sceneOf(tx, jobId, sceneId)
         const { position = scene.position, ...members } = change
         const isMoved = position !== scene.position
@@ -227,7 +228,7 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
     },
 
     regenerateScene: (jobId, sceneId, asked) =>
-      database.transaction(async (tx) => {
+      once(database, asked, keptEdit, async (tx) => {
         const { job, scene } = await sceneOf(tx, jobId, sceneId)
         if (scene.status !== 'completed' && scene.status !== 'failed')
           throw refusedScene('Scene cannot be regenerated', scene, `Scene is currently ${scene.status}`)
@@ -242,7 +243,7 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
       }),
 
     deleteScene: (jobId, sceneId, asked) =>
-      database.transaction(async (tx) => {
+      once(database, asked, keptEdit, async (tx) => {
         const { job, scene } = await sceneOf(tx, jobId, sceneId)
         const refuse = (reason: string) => refusedScene('Scene cannot be deleted', scene, reason)
         if (job.status === 'processing') throw refuse('Cannot delete scene while job is processing')
@@ -257,7 +258,9 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
 
     async resolveScene(jobId, sceneId, input, asked) {
       const resolution = parseResolution(input)
-      const attemptId = await database.transaction((tx) => decide(tx, jobId, sceneId, resolution, asked))
+      const attemptId = await once(database, asked, whole<string>(), (tx) =>
+        decide(tx, jobId, sceneId, resolution, asked),
+      )
       if (resolution.resolution === 'absent')
         await attempts.renderRefused(attemptId, {
           failure: { code: 'absent', reason: 'a person found that the provider never accepted it' },
@@ -297,6 +300,15 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
     }
     return attempt.id
   }
+}
+
+const keptEdit: Kept<Edited> = {
+  keep: ({ job, scene, toApproveMicros }) => ({ jobId: job.id, scene, toApproveMicros }),
+  async again(tx, kept) {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as it was kept
+    const { jobId, scene, toApproveMicros } = kept as Omit<Edited, 'job'> & { readonly jobId: number }
+    return { job: await keptJob.again(tx, jobId), scene, toApproveMicros }
+  },
 }
 
 /** What is to be rendered is not what was approved. */

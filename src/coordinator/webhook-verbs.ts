@@ -7,6 +7,7 @@ import {
   invalidField,
   webhookRefused,
 } from '../job/errors.ts'
+import type { Asked } from '../job/event.ts'
 import { type Network, addressProblem } from '../job/web-address.ts'
 import {
   type Delivery,
@@ -44,33 +45,34 @@ import {
   setSecrets,
   skipUnheard,
 } from '../store/webhooks.ts'
+import { type Kept, once, whole } from './idempotent.ts'
 
 export interface WebhookVerbs {
   /** From now on it is told of events. @throws {RefusedError} `invalid`, `webhook_refused` where there are too many */
-  addEndpoint(request: unknown): Promise<Endpoint>
+  addEndpoint(request: unknown, asked?: Asked): Promise<Endpoint>
   /** Those that were added, or that of a job. */
   endpoints(jobId?: number): Promise<readonly Endpoint[]>
   /** @throws {RefusedError} `endpoint_not_found` */
   endpoint(endpointId: string): Promise<Endpoint>
   /** What is left out stays. @throws {RefusedError} `endpoint_not_found`, `invalid` */
-  changeEndpoint(endpointId: string, change: unknown): Promise<Endpoint>
+  changeEndpoint(endpointId: string, change: unknown, asked?: Asked): Promise<Endpoint>
   /** With all its deliveries. @throws {RefusedError} `endpoint_not_found` */
-  removeEndpoint(endpointId: string): Promise<void>
+  removeEndpoint(endpointId: string, asked?: Asked): Promise<void>
   /**
    * What its messages are signed with, the newest first; null: what those to the `webhook_url`s of jobs are signed with.
    * @throws {RefusedError} `endpoint_not_found`
    */
   webhookSecrets(endpointId: string | null): Promise<readonly Secret[]>
   /** Another secret; the one before stays valid for a day. @throws {RefusedError} `endpoint_not_found`, `webhook_refused` */
-  rotateWebhookSecret(endpointId: string | null): Promise<readonly Secret[]>
+  rotateWebhookSecret(endpointId: string | null, asked?: Asked): Promise<readonly Secret[]>
   /** Sends a message that tells nothing. @throws {RefusedError} `endpoint_not_found`, `webhook_refused` */
-  testEndpoint(endpointId: string): Promise<Delivery>
+  testEndpoint(endpointId: string, asked?: Asked): Promise<Delivery>
   /** Newest first. @throws {RefusedError} `endpoint_not_found` */
   deliveries(endpointId: string, page: DeliveryPage): Promise<DeliveriesPage>
   /** @throws {RefusedError} `delivery_not_found` */
   delivery(deliveryId: string): Promise<DeliveryDetail>
   /** Sends it again, with the same id, and as often as a new one. @throws {RefusedError} `delivery_not_found`, `webhook_refused` */
-  redeliver(deliveryId: string): Promise<Delivery>
+  redeliver(deliveryId: string, asked?: Asked): Promise<Delivery>
 }
 
 export interface DeliveryPage {
@@ -103,6 +105,12 @@ export interface WebhookVerbsOptions {
 export function createWebhookVerbs(options: WebhookVerbsOptions): WebhookVerbs {
   const { database, host, webhookNetworks, deliverSoon } = options
 
+  /** They are where they are used, and not kept once more. */
+  const keptSecrets = (endpointId: string | null): Kept<readonly Secret[]> => ({
+    keep: () => null,
+    again: (tx) => secretsInForce(tx, endpointId, host),
+  })
+
   const changed = async (
     tx: Transaction,
     before: Endpoint,
@@ -120,11 +128,11 @@ export function createWebhookVerbs(options: WebhookVerbsOptions): WebhookVerbs {
   }
 
   return {
-    async addEndpoint(input) {
+    async addEndpoint(input, asked) {
       const { url, event_types: eventTypes = [], description = '' } = parseEndpoint(input)
       refuseAddress('url', url, webhookNetworks)
       const id = host.id()
-      return database.transaction(async (tx) => {
+      return once(database, asked, whole<Endpoint>(), async (tx) => {
         if ((await countEndpoints(tx)) >= maxEndpoints)
           throw webhookRefused(
             'Endpoint cannot be added',
@@ -145,19 +153,19 @@ export function createWebhookVerbs(options: WebhookVerbsOptions): WebhookVerbs {
 
     endpoint: (endpointId) => endpointOf(database, endpointId),
 
-    async changeEndpoint(endpointId, input) {
+    async changeEndpoint(endpointId, input, asked) {
       const change = parseEndpointChange(input)
       if (change.url !== undefined) refuseAddress('url', change.url, webhookNetworks)
-      return database.transaction(async (tx) => {
+      return once(database, asked, whole<Endpoint>(), async (tx) => {
         await changed(tx, await endpointOf(tx, endpointId), change)
         return endpointOf(tx, endpointId)
       })
     },
 
-    async removeEndpoint(endpointId) {
-      const removed = await database.transaction((tx) => deleteEndpoint(tx, endpointId))
-      if (removed === 0) throw endpointNotFound(endpointId)
-    },
+    removeEndpoint: (endpointId, asked) =>
+      once(database, asked, whole<void>(), async (tx) => {
+        if ((await deleteEndpoint(tx, endpointId)) === 0) throw endpointNotFound(endpointId)
+      }),
 
     webhookSecrets: (endpointId) =>
       database.transaction(async (tx) => {
@@ -165,8 +173,8 @@ export function createWebhookVerbs(options: WebhookVerbsOptions): WebhookVerbs {
         return secretsInForce(tx, endpoint && ownerOf(endpoint), host)
       }),
 
-    rotateWebhookSecret: (endpointId) =>
-      database.transaction(async (tx) => {
+    rotateWebhookSecret: (endpointId, asked) =>
+      once(database, asked, keptSecrets(endpointId), async (tx) => {
         const endpoint = endpointId === null ? null : await endpointOf(tx, endpointId)
         if (endpoint && endpoint.jobId !== null)
           throw webhookRefused(
@@ -183,8 +191,8 @@ export function createWebhookVerbs(options: WebhookVerbsOptions): WebhookVerbs {
         return secrets
       }),
 
-    testEndpoint: (endpointId) =>
-      database.transaction(async (tx) => {
+    testEndpoint: (endpointId, asked) =>
+      once(database, asked, whole<Delivery>(), async (tx) => {
         const endpoint = await endpointOf(tx, endpointId)
         if (endpoint.status === 'disabled') throw notWhileDisabled('Endpoint cannot be tested', endpoint)
         const now = host.now()
@@ -214,8 +222,8 @@ export function createWebhookVerbs(options: WebhookVerbsOptions): WebhookVerbs {
       return { delivery, endpoint, tries: await listTries(database, deliveryId) }
     },
 
-    redeliver: (deliveryId) =>
-      database.transaction(async (tx) => {
+    redeliver: (deliveryId, asked) =>
+      once(database, asked, whole<Delivery>(), async (tx) => {
         const delivery = await findDelivery(tx, deliveryId)
         if (!delivery) throw deliveryNotFound(deliveryId)
         const endpoint = await endpointOf(tx, delivery.endpointId)

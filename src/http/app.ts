@@ -22,7 +22,6 @@ import {
   whyRequest,
 } from '../job/control-request.ts'
 import { keyRequest, rotationRequest } from '../job/key.ts'
-import type { Actor } from '../job/reach.ts'
 import { pruneRequest } from '../job/storage.ts'
 import { endpointChange, endpointRequest } from '../job/webhook-request.ts'
 import { type Log, logLine } from '../log.ts'
@@ -38,14 +37,13 @@ import { standardHeaders } from './headers.ts'
 import { answerOnce } from './idempotency.ts'
 import { batchRoutes } from './batches.ts'
 import { jobControlRoutes } from './job-control.ts'
-import { jobAnswer, jobRoutes } from './jobs.ts'
+import { jobRoutes } from './jobs.ts'
 import { limitRoutes } from './limits.ts'
 import { keyRoutes } from './keys.ts'
 import { moneyRoutes } from './money.ts'
 import { type ApiDocument, describeApi, openApiRoutes } from './openapi.ts'
 import { observe, requestIdOf } from './observe.ts'
 import { operationRoutes } from './operations.ts'
-import { addressOf } from './path.ts'
 import { HttpProblem, answerProblem, malformed, problemOf } from './problem.ts'
 import { type ProviderGate, providerRoutes } from './provider.ts'
 import { guardQueryNames } from './query-names.ts'
@@ -110,10 +108,11 @@ export function createApp(options: AppOptions): OpenAPIHono {
   app.use(observe({ host, log, metrics }), standardHeaders, guardOrigin(hosts))
   if (options.access) app.use(guardAccess({ ...options.access, coordinator, host, log }))
   app.use('/api/v3/*', guardQueryNames(app))
+  // Before what looks whose job it is: what the request has done may have taken that away, and it is answered all the same.
+  app.use('/api/v3/*', answerOnce({ coordinator, limits }))
   for (const noun of ['jobs', 'videos']) app.use(`/api/v3/${noun}/:id/*`, guardJob({ coordinator }))
   app.use('/api/v3/jobs/:id/scenes/:scene_id/*', guardScene({ coordinator }))
   app.use('/api/v3/videos/:id/clips/:scene_id/*', guardScene({ coordinator }))
-  app.use('/api/v3/*', answerOnce({ coordinator, limits, answerOfJob: madeJob(coordinator) }))
   // Not register(): a schema of job/ may be older than the library's extension of zod, by the order of imports.
   for (const [name, schema] of Object.entries(requests))
     app.openAPIRegistry.registerComponent(
@@ -176,15 +175,6 @@ const databaseCheck = (coordinator: Coordinator): Check => ({
   keptMs: 0,
   look: saying('The database does not answer', () => coordinator.jobs({ limit: 1 })),
 })
-
-/** What its creation would have answered, of a job that came to be without an answer: as it is by now. */
-const madeJob =
-  (coordinator: Coordinator) =>
-  async (jobId: number, actor: Actor | undefined): Promise<Response> =>
-    Response.json(await jobAnswer(coordinator, await coordinator.job(jobId), actor), {
-      status: 201,
-      headers: { location: addressOf.job(jobId) },
-    })
 
 const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
 

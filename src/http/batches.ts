@@ -68,7 +68,7 @@ export function batchRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
     const { job_ids, ...approval } = parseApprovalBatch(await readJson(c, limits))
     const approve = async (id: number): Promise<Job> => {
       await requireJob(coordinator, principalOf(c).actor, id, 'change')
-      return coordinator.approveJob(id, approval, askedBy(c))
+      return coordinator.approveJob(id, approval, { ...askedBy(c), part: String(id) })
     }
     return c.json(await each(job_ids, approve), 200)
   })
@@ -77,7 +77,7 @@ export function batchRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
     const { job_ids, reason } = parseCancelBatch(await readJson(c, limits))
     const cancel = async (id: number): Promise<Job> => {
       await requireJob(coordinator, principalOf(c).actor, id, 'change')
-      return coordinator.cancelJob(id, askedBy(c, reason))
+      return coordinator.cancelJob(id, { ...askedBy(c, reason), part: String(id) })
     }
     return c.json(await each(job_ids, cancel), 200)
   })

@@ -1,16 +1,20 @@
-/** Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): a POST that is sent again is not done again. */
+/** Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): a change that is sent again is not made again. */
 import { createHash } from 'node:crypto'
 import type { Context, MiddlewareHandler } from 'hono'
 import { type Idempotent, type KeptAnswer, mostKeptRequests } from '../coordinator/idempotent.ts'
-import type { Actor } from '../job/reach.ts'
+import { secretToldBefore } from '../job/errors.ts'
 import { type BodyLimits, readAhead } from './body.ts'
-import { principalOf, setRequestRow } from './principal.ts'
-import { HttpProblem, malformedField } from './problem.ts'
+import { principalOf, setDoneBefore, setRequestRow } from './principal.ts'
+import { HttpProblem, malformedField, problemBody, problemOf } from './problem.ts'
 
 /** Their bytes name what they make: sent twice they are kept once. They may also be too large to be read ahead. */
 const withoutKeys = new Set(['/api/v3/assets'])
 
+const changing = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
+
 const keyPattern = /^[\x21-\x7e]{1,255}$/
+
+const replayed = 'idempotency-replayed'
 
 const unkept = new WeakSet<Request>()
 
@@ -20,33 +24,30 @@ export const holdsSecret = (c: Context): void => void unkept.add(c.req.raw)
 export function answerOnce({
   coordinator,
   limits,
-  answerOfJob,
 }: {
   readonly coordinator: Idempotent
   readonly limits: BodyLimits
-  /** The answer to a request that has made this job. */
-  readonly answerOfJob: (jobId: number, actor: Actor | undefined) => Promise<Response>
 }): MiddlewareHandler {
   return async (c, next) => {
     const key = c.req.header('idempotency-key')
-    if (key === undefined || c.req.method !== 'POST' || withoutKeys.has(c.req.path)) return next()
+    if (key === undefined || !changing.has(c.req.method) || withoutKeys.has(c.req.path)) return next()
     if (!keyPattern.test(key))
       throw malformedField('Idempotency-Key', 'must be 1 to 255 visible ASCII characters, without spaces')
-    const target = `POST ${c.req.path}`
+    // As it came: decoded, it may hold what no database keeps.
+    const { pathname, search } = new URL(c.req.url)
+    const target = `${c.req.method} ${pathname}`
     const body = await readAhead(c, limits.jsonBytes)
-    const { search } = new URL(c.req.url)
     const fingerprint = createHash('sha256').update(`${target}\n${search}\n`).update(body).digest()
-    const { name, actor } = principalOf(c)
+    const { name } = principalOf(c)
     const answered = await coordinator.answerOnce(
       { principal: name, target, key, fingerprint },
-      {
-        run: async (id) => {
-          setRequestRow(c, id)
-          await next()
-          if (unkept.has(c.req.raw) && c.res.ok) return toldOnce
-          return isKept(c.res.status) ? keptAnswer(c.res.clone()) : undefined
-        },
-        answerOfJob: async (jobId) => keptAnswer(await answerOfJob(jobId, actor)),
+      async (id, { hasEffect }) => {
+        setRequestRow(c, id)
+        if (hasEffect) setDoneBefore(c)
+        await next()
+        if (hasEffect) c.header(replayed, 'true')
+        if (unkept.has(c.req.raw) && c.res.ok) return toldOnce
+        return isKept(c.res.status) ? keptAnswer(c.res.clone()) : undefined
       },
     )
     if (answered === 'done') return undefined
@@ -90,21 +91,21 @@ async function keptAnswer(response: Response): Promise<KeptAnswer> {
   }
 }
 
+const told = problemOf(secretToldBefore())!
+const toldBody = problemBody(told, undefined)
 const toldOnce: KeptAnswer = {
-  status: 409,
-  contentType: 'application/json; charset=utf-8',
+  status: told.status,
+  contentType: toldBody.contentType,
   location: null,
-  body: new TextEncoder().encode(
-    JSON.stringify({
-      error: 'Request was done before',
-      reason: 'Its answer held a secret, which is told once and not kept',
-    }),
-  ),
+  body: new TextEncoder().encode(toldBody.body),
 }
 
 function replayOf(c: Context, { status, contentType, location, body }: KeptAnswer): Response {
-  const headers = new Headers({ 'idempotency-replayed': 'true' })
+  const headers = new Headers({ [replayed]: 'true' })
   if (contentType !== '') headers.set('content-type', contentType)
   if (location !== null) headers.set('location', location)
-  return c.newResponse(new Uint8Array(body), new Response(null, { status, headers }))
+  return c.newResponse(
+    body.length === 0 ? null : new Uint8Array(body),
+    new Response(null, { status, headers }),
+  )
 }

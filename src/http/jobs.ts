@@ -16,6 +16,7 @@ import {
   readCursor,
   timeOf,
   timeOrNull,
+  timeQuery,
   timeSchema,
   writeCursor,
 } from './path.ts'
@@ -226,13 +227,6 @@ const pageReason = `must be a whole number from 1 to ${pageSize.most}`
 
 const areStatuses = (names: string[]): names is JobStatus[] =>
   names.every((name) => (jobStatuses as readonly string[]).includes(name))
-
-const timeQuery = (name: string) =>
-  once(name)
-    .refine((text) => !Number.isNaN(Date.parse(text)), 'must be a time, such as 2026-11-25T18:00:00Z')
-    .transform((text) => Date.parse(text))
-    .optional()
-    .openapi({ type: 'string', format: 'date-time' })
 
 const listQuery = z
   .object({

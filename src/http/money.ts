@@ -9,7 +9,7 @@ import { spentOf, usdOrNull } from './cost.ts'
 import { type VerbRoutes, jsonAnswer, jsonBody } from './describe.ts'
 import { etaAnswer, etaSchema } from './eta.ts'
 import { storyboardAnswer, storyboardSchema } from './storyboard.ts'
-import { jobIdOf, once, readCursor, timeOf, timeOrNull, timeSchema, writeCursor } from './path.ts'
+import { jobIdOf, once, readCursor, timeOf, timeOrNull, timeQuery, timeSchema, writeCursor } from './path.ts'
 import { askedBy, principalOf } from './principal.ts'
 import { malformedField } from './problem.ts'
 
@@ -142,13 +142,6 @@ const ledgerSchema = z.object({
 export type LedgerAnswer = z.infer<typeof ledgerSchema>
 
 const pageSize = { standard: 100, most: 500 }
-const time = (name: string) =>
-  once(name)
-    .refine((text) => !Number.isNaN(Date.parse(text)), 'must be a time, such as 2026-11-25T00:00:00Z')
-    .transform((text) => Date.parse(text))
-    .optional()
-    .openapi({ type: 'string', format: 'date-time' })
-
 const ledgerRoute = createRoute({
   method: 'get',
   path: '/ledger',
@@ -159,8 +152,8 @@ const ledgerRoute = createRoute({
         .regex(/^(?:0|[1-9]\d*)$/, 'must be an integer, such as 123')
         .optional(),
       client_id: once('client_id').optional(),
-      from: time('from').describe('Attempts begun at or after'),
-      to: time('to').describe('Attempts begun before'),
+      from: timeQuery('from').describe('Attempts begun at or after'),
+      to: timeQuery('to').describe('Attempts begun before'),
       limit: once('limit')
         .regex(/^(?:[1-9]\d?|[1-4]\d\d|500)$/, `must be a whole number from 1 to ${pageSize.most}`)
         .transform(Number)

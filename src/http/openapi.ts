@@ -201,7 +201,7 @@ const examples: Readonly<Record<string, unknown>> = {
 
 const description = `Photographs in, one film out. Nothing is rendered before its cost is approved.
 
-Times are ISO 8601 in UTC, sums US dollars. An error is \`{"error": ..., "reason": ...}\` with the members that say where; to whom accepts \`application/problem+json\` it is told as RFC 9457. A POST with an \`Idempotency-Key\` that is sent again is not done again.`
+Times are ISO 8601 in UTC, sums US dollars. An error is \`{"error": ..., "reason": ...}\` with the members that say where; to whom accepts \`application/problem+json\` it is told as RFC 9457. A change with an \`Idempotency-Key\` that is sent again is not made again.`
 
 const problem: Schema = {
   type: 'object',
@@ -313,7 +313,7 @@ function describe(route: string, operation: Operation): Operation {
   const access = accessByRoute[route.replaceAll(/\{(\w+)\}/g, ':$1')] ?? 'admin'
   const parameters = [
     ...(operation.parameters ?? []),
-    ...(route.startsWith('POST ') && !withoutKey.has(route) ? [idempotencyKey] : []),
+    ...(route.startsWith('GET ') || withoutKey.has(route) ? [] : [idempotencyKey]),
   ]
   return {
     ...(naming && { operationId: naming.id, tags: [naming.tag] }),

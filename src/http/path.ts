@@ -1,6 +1,7 @@
 /** What stands in addresses: ids as they are written, and what they mean. */
 import { z } from '@hono/zod-openapi'
 import { jobNotFound } from '../job/errors.ts'
+import { momentSchema } from '../job/members.ts'
 
 const written = (pattern: RegExp, reason: string) => z.string({ error: reason }).regex(pattern, reason)
 
@@ -66,6 +67,10 @@ export const once = (name: string) =>
   z
     .string({ error: `${name} must be given once` })
     .refine((text) => !text.includes('\u0000'), 'must not contain U+0000')
+
+/** A time in the query, as ms since the epoch. */
+export const timeQuery = (name: string) =>
+  once(name).pipe(momentSchema).optional().openapi({ type: 'string', format: 'date-time' })
 
 /** Where a page ended: to be handed back, not to be read. */
 export const writeCursor = (place: string): string => Buffer.from(place).toString('base64url')

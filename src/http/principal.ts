@@ -51,6 +51,12 @@ export const setRequestRow = (c: Context, id: number): void => {
   requests.set(c.req.raw, id)
 }
 
+const doneBefore = new WeakSet<Request>()
+
+/** This request has had its effect, and lacks its answer alone. */
+export const setDoneBefore = (c: Context): void => void doneBefore.add(c.req.raw)
+export const isDoneBefore = (c: Context): boolean => doneBefore.has(c.req.raw)
+
 /** Who asks, and why, for the verbs of the coordinator. */
 export const askedBy = (c: Context, reason?: string): Asked => {
   const { name, actor } = principalOf(c)

@@ -159,6 +159,8 @@ function refusalProblem(message: string, refusal: Refusal): HttpProblem {
         { error: message, reason: refusal.reason, limit: refusal.limit },
         { headers: { 'retry-after': '60' } },
       )
+    case 'told_before':
+      return new HttpProblem(409, { error: message, reason: refusal.reason })
     case 'invalid':
       return new HttpProblem(422, fieldMembers(refusal.problems))
     case 'asset_refused':

@@ -4,7 +4,7 @@ import type { Coordinator } from '../coordinator/coordinator.ts'
 import { RefusedError, jobNotFound, sceneNotFound } from '../job/errors.ts'
 import { type Actor, changedBy, isEverything, isWithin, seenBy } from '../job/reach.ts'
 import { jobIdOf } from './path.ts'
-import { principalOf } from './principal.ts'
+import { isDoneBefore, principalOf } from './principal.ts'
 import { HttpProblem } from './problem.ts'
 
 type Owners = Pick<Coordinator, 'owner'>
@@ -36,7 +36,7 @@ export const guardJob =
   async (c, next) => {
     const given = c.req.param('id')
     // What is no job's id is refused by its route.
-    if (given !== undefined && /^-?\d+$/.test(given))
+    if (given !== undefined && /^-?\d+$/.test(given) && !isDoneBefore(c))
       await requireJob(coordinator, principalOf(c).actor, jobIdOf(given), isReading(c) ? 'see' : 'change')
     return next()
   }
@@ -47,7 +47,7 @@ export const guardScene =
   async (c, next) => {
     const id = c.req.param('id') ?? ''
     const sceneId = (c.req.param('scene_id') ?? '').toLowerCase()
-    const isRestricted = !isEverything(seenBy(principalOf(c).actor))
+    const isRestricted = !isEverything(seenBy(principalOf(c).actor)) && !isDoneBefore(c)
     if (isRestricted && /^\d+$/.test(id) && /^[0-9a-f-]{36}$/.test(sceneId))
       await coordinator.scene(jobIdOf(id), sceneId).catch((error: unknown) => {
         const isOthers = error instanceof RefusedError && error.refusal.code === 'scene_of_another_job'

@@ -13,6 +13,7 @@ import { type BodyLimits, readJson } from './body.ts'
 import { jsonAnswer, jsonBody } from './describe.ts'
 import { holdsSecret } from './idempotency.ts'
 import { jobIdOf, once, readCursor, timeOf, timeOrNull, timeSchema, writeCursor } from './path.ts'
+import { askedBy } from './principal.ts'
 import { malformedField } from './problem.ts'
 
 const endpointSchema = z
@@ -287,7 +288,7 @@ export function webhookRoutes({
   })
 
   routes.openapi(addEndpointRoute, async (c) => {
-    const endpoint = await coordinator.addEndpoint(await readJson(c, limits))
+    const endpoint = await coordinator.addEndpoint(await readJson(c, limits), askedBy(c))
     const { secret } = secretAnswer(await coordinator.webhookSecrets(endpoint.id))
     holdsSecret(c)
     return c.json({ ...endpointAnswer(endpoint), secret }, 201)
@@ -299,11 +300,12 @@ export function webhookRoutes({
 
   routes.openapi(changeEndpointRoute, async (c) => {
     const change = await readJson(c, limits)
-    return c.json(endpointAnswer(await coordinator.changeEndpoint(c.req.valid('param').id, change)), 200)
+    const endpoint = await coordinator.changeEndpoint(c.req.valid('param').id, change, askedBy(c))
+    return c.json(endpointAnswer(endpoint), 200)
   })
 
   routes.openapi(removeEndpointRoute, async (c) => {
-    await coordinator.removeEndpoint(c.req.valid('param').id)
+    await coordinator.removeEndpoint(c.req.valid('param').id, askedBy(c))
     return c.body(null, 204)
   })
 
@@ -312,7 +314,7 @@ export function webhookRoutes({
   )
 
   routes.openapi(rotateSecretRoute, async (c) => {
-    const secrets = await coordinator.rotateWebhookSecret(c.req.valid('param').id)
+    const secrets = await coordinator.rotateWebhookSecret(c.req.valid('param').id, askedBy(c))
     holdsSecret(c)
     return c.json(secretAnswer(secrets), 200)
   })
@@ -322,13 +324,13 @@ export function webhookRoutes({
   )
 
   routes.openapi(rotateSharedSecretRoute, async (c) => {
-    const secrets = await coordinator.rotateWebhookSecret(null)
+    const secrets = await coordinator.rotateWebhookSecret(null, askedBy(c))
     holdsSecret(c)
     return c.json(secretAnswer(secrets), 200)
   })
 
   routes.openapi(testEndpointRoute, async (c) =>
-    c.json(deliveryAnswer(await coordinator.testEndpoint(c.req.valid('param').id)), 202),
+    c.json(deliveryAnswer(await coordinator.testEndpoint(c.req.valid('param').id, askedBy(c))), 202),
   )
 
   routes.openapi(listDeliveriesRoute, async (c) => {
@@ -352,7 +354,7 @@ export function webhookRoutes({
   )
 
   routes.openapi(redeliverRoute, async (c) =>
-    c.json(deliveryAnswer(await coordinator.redeliver(c.req.valid('param').id)), 202),
+    c.json(deliveryAnswer(await coordinator.redeliver(c.req.valid('param').id, askedBy(c))), 202),
   )
 
   return routes

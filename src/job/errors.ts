@@ -64,6 +64,8 @@ export type Refusal =
     }
   /** There are as many as may be at once. */
   | { readonly code: 'too_many'; readonly reason: string; readonly limit: number }
+  /** It was done before, by the same request, whose answer held a secret. */
+  | { readonly code: 'told_before'; readonly reason: string }
   /** The request itself is wrong: each problem says where and what to do. */
   | { readonly code: 'invalid'; readonly problems: readonly FieldProblem[] }
   /** Its bytes were there, and are not kept for ever. */
@@ -98,6 +100,12 @@ export const assetNotFound = (assetId: string): RefusedError =>
 
 export const keyNotFound = (keyId: string): RefusedError =>
   new RefusedError('Key not found', { code: 'key_not_found', keyId })
+
+export const secretToldBefore = (): RefusedError =>
+  new RefusedError('Request was done before', {
+    code: 'told_before',
+    reason: 'Its answer held a secret, which is told once and not kept',
+  })
 
 export const scopeMissing = (scope: Scope, reason: string): RefusedError =>
   new RefusedError('Forbidden', { code: 'scope_missing', scope, reason })

@@ -63,6 +63,8 @@ export interface Asked {
   readonly reason?: string | undefined
   /** The row of the request that asks, where it is to be answered once (`coordinator/idempotent.ts`). */
   readonly request?: number | undefined
+  /** Which of its effects, where the request has several: each is had once. */
+  readonly part?: string | undefined
 }
 
 type Values = Readonly<Record<string, unknown>>

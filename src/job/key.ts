@@ -1,6 +1,7 @@
 /** A key lets a program or a person in: what it may do, and since when and until when. */
 import { z } from 'zod'
 import { checked } from './checked.ts'
+import { momentSchema } from './members.ts'
 import { type Scope, scopes } from './scope.ts'
 
 export interface Key {
@@ -52,15 +53,7 @@ export const keyRequest = z
       .regex(/^[^\p{Cc}\p{Cs}]{1,200}$/u, 'must be a text of 1 to 200 characters, without control characters')
       .nullish()
       .describe('The only client whose jobs it sees and makes; if not given, it is not bound to one'),
-    expires_at: z
-      .string('must be a time, such as 2027-01-31T00:00:00Z')
-      .refine(
-        (text) => text.length <= 64 && /^\d{4}-/.test(text) && !Number.isNaN(Date.parse(text)),
-        'must be a time, such as 2027-01-31T00:00:00Z',
-      )
-      .transform((text) => Date.parse(text))
-      .nullish()
-      .describe('When it ends by itself; if not given, never'),
+    expires_at: momentSchema.nullish().describe('When it ends by itself; if not given, never'),
   })
   .refine(({ scopes: given, client_id }) => client_id == null || !given.includes('admin'), {
     path: ['scopes'],

@@ -52,9 +52,12 @@ export const prioritySchema = wholeFrom(0, 100)
 const longestTime = 64
 
 export const timeSchema = z.iso
-  .datetime({ offset: true, error: 'must be a time in ISO 8601, such as 2026-11-25T18:00:00Z' })
+  .datetime({ offset: true, error: 'must be a time in ISO 8601 with its zone, such as 2026-11-25T18:00:00Z' })
   .max(longestTime, `must have at most ${longestTime} characters`)
   .describe('ISO 8601')
+
+/** Such a time as ms since the epoch. */
+export const momentSchema = timeSchema.transform((text) => Date.parse(text))
 
 export const jobIdSchema = z.int('must be the id of a job').min(1, 'must be the id of a job')
 export const usd = z

@@ -121,7 +121,7 @@ export function startWebhooks({ coordinator, outbound, host, log, onEvent }: Web
   /** Begins what may be begun; resolves to when to look again. */
   const look = async (): Promise<number> => {
     const isHeldUp = await coordinator.readLog()
-    if (host.now() >= forgetAt) {
+    if (host.now() >= forgetAt || host.now() < forgetAt - forgetEveryMs) {
       await coordinator.forgetDeliveries()
       forgetAt = host.now() + forgetEveryMs
     }

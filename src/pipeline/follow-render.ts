@@ -229,7 +229,8 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
       const post = await coordinator.beginPost(attemptId, { marks: prepared.marks, inputs })
       if (post.kind === 'over') return
       if (post.kind === 'go') break
-      await wait(post.until - host.now())
+      // Asked again at least so often: a clock that was put back since has put that back, too.
+      await wait(Math.min(post.until - host.now(), minute))
     }
     const outcome = await provider.submit(prepared, signal)
     if (outcome.kind === 'accepted') await coordinator.renderAccepted(attemptId, outcome.renderId)

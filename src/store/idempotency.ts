@@ -1,5 +1,5 @@
 import type { Reader, Row, Transaction } from './database.ts'
-import { bytes, bytesOrNull, number, numberOrNull, text, textOrNull } from './sql.ts'
+import { bytes, bytesOrNull, json, number, text, textOrNull } from './sql.ts'
 
 /** Which request it is: its client's own key, at one address. */
 export interface RequestIdentity {
@@ -22,8 +22,6 @@ export interface KeptRequest {
   readonly id: number
   /** SHA-256 of all that makes the request. */
   readonly fingerprint: Uint8Array
-  /** The job that it made, which is known before it is answered. */
-  readonly jobId: number | null
   readonly answer: KeptAnswer | null
   readonly insertedAt: number
 }
@@ -41,7 +39,6 @@ const answerOf = (row: Row): KeptAnswer | null =>
 const requestOf = (row: Row): KeptRequest => ({
   id: number(row, 'id'),
   fingerprint: bytes(row, 'fingerprint'),
-  jobId: numberOrNull(row, 'job_id'),
   answer: answerOf(row),
   insertedAt: number(row, 'inserted_at'),
 })
@@ -73,22 +70,54 @@ export const insertRequest = (
     [principal, target, key, fingerprint, now],
   )
 
-/** To be called in the transaction that inserts the job. */
-export const setRequestJob = (tx: Transaction, id: number, jobId: number): Promise<number> =>
-  tx.run('update requests set job_id = $1 where id = $2', [jobId, id])
-
-export const setRequestAnswer = (tx: Transaction, id: number, answer: KeptAnswer): Promise<number> =>
-  tx.run('update requests set status = $1, content_type = $2, location = $3, body = $4 where id = $5', [
+/** What an answer says, nobody has to make again from the effects. */
+export async function setRequestAnswer(tx: Transaction, id: number, answer: KeptAnswer): Promise<void> {
+  await tx.run('update requests set status = $1, content_type = $2, location = $3, body = $4 where id = $5', [
     answer.status,
     answer.contentType,
     answer.location,
     answer.body,
     id,
   ])
+  await tx.run('delete from effects where request_id = $1', [id])
+}
 
-/** One that has made a job stays: it must not make another. */
+/** One that has had an effect stays: it must not have another. */
 export const deleteUnanswered = (tx: Transaction, id: number): Promise<number> =>
-  tx.run('delete from requests where id = $1 and status is null and job_id is null', [id])
+  tx.run(
+    `delete from requests where id = $1 and status is null
+       and not exists (select 1 from effects where request_id = $1)`,
+    [id],
+  )
+
+/** What a part of a request came to, where it has had its effect; undefined where it has not. */
+export async function findEffect(
+  reader: Reader,
+  requestId: number,
+  part: string,
+): Promise<{ readonly kept: unknown } | undefined> {
+  const row = await reader.get('select result from effects where request_id = $1 and part = $2', [
+    requestId,
+    part,
+  ])
+  return row && { kept: json(row, 'result') }
+}
+
+/** To be called in the effect's own transaction. `kept` is JSON. */
+export const insertEffect = (
+  tx: Transaction,
+  requestId: number,
+  part: string,
+  kept: unknown,
+): Promise<number> =>
+  tx.run('insert into effects (request_id, part, result) values ($1, $2, $3)', [
+    requestId,
+    part,
+    JSON.stringify(kept ?? null),
+  ])
+
+export const hasEffect = async (reader: Reader, requestId: number): Promise<boolean> =>
+  (await reader.get('select 1 as one from effects where request_id = $1 limit 1', [requestId])) !== undefined
 
 export const deleteRequest = (tx: Transaction, id: number): Promise<number> =>
   tx.run('delete from requests where id = $1', [id])

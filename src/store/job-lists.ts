@@ -1,5 +1,6 @@
 /** Jobs as lists find them: by filters that are put together, newest first. */
 import type { Job } from '../job/job.ts'
+import { folded } from '../job/folded.ts'
 import type { JobStatus } from '../job/lifecycle.ts'
 import type { Reach } from '../job/reach.ts'
 import type { Reader, SqlValue } from './database.ts'
@@ -80,7 +81,7 @@ const escaped = (part: string): string => part.replace(/[!%_]/g, (sign) => `!${s
 
 /**
  * Newest first; `from`: only jobs with this id or a higher one. Where labels are asked for, the walk is along the first one's jobs, so that a page costs the same however many
- * jobs there are; SQLite takes `cross join` as the order to walk in.
+ * jobs there are; where a name is, along the names. SQLite takes `cross join` as the order to walk in.
  */
 export async function listJobs(
   reader: Reader,
@@ -91,9 +92,16 @@ export async function listJobs(
   const [first, ...others] = Object.entries(query.labels ?? {})
   const isLabel = ([name, value]: [string, string]): string =>
     `labels.name = ${bind(name)} and labels.value = ${bind(value)}`
-  const id = first ? 'labels.job_id' : 'jobs.id'
+  const isNamed = (part: string): string =>
+    `names.folded like ${bind(`%${escaped(folded(part))}%`)} escape '!'`
+  const [walk, id] = first
+    ? ['job_labels labels cross join jobs', 'labels.job_id']
+    : query.text === undefined
+      ? ['jobs', 'jobs.id']
+      : ['job_names names cross join jobs', 'names.job_id']
   const conditions = [
-    ...(first ? [isLabel(first), 'jobs.id = labels.job_id'] : []),
+    ...(id === 'jobs.id' ? [] : [`jobs.id = ${id}`]),
+    ...(first ? [isLabel(first)] : []),
     ...(query.before === undefined ? [] : [`${id} < ${bind(query.before)}`]),
     ...(query.from === undefined ? [] : [`${id} >= ${bind(query.from)}`]),
     ...(query.statuses === undefined ? [] : [`status in (${query.statuses.map(bind).join(', ')})`]),
@@ -112,14 +120,16 @@ export async function listJobs(
     ...(query.insertedBefore === undefined ? [] : [`inserted_at < ${bind(query.insertedBefore)}`]),
     ...(query.text === undefined
       ? []
-      : [`lower(video_name) like ${bind(`%${escaped(query.text.toLowerCase())}%`)} escape '!'`]),
+      : first
+        ? [`exists (select 1 from job_names names where names.job_id = jobs.id and ${isNamed(query.text)})`]
+        : [isNamed(query.text)]),
     ...others.map(
       (label) => `exists (select 1 from job_labels labels where job_id = jobs.id and ${isLabel(label)})`,
     ),
   ]
   const where = conditions.length === 0 ? '' : `where ${conditions.join(' and ')}`
   const rows = await reader.all(
-    `select ${factColumns} from ${first ? 'job_labels labels cross join jobs' : 'jobs'} ${where}
+    `select ${factColumns} from ${walk} ${where}
      order by ${id} desc limit ${bind(query.limit)}`,
     params,
   )

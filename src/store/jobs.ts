@@ -6,6 +6,7 @@ import type { Owner } from '../job/reach.ts'
 import type { RetryPolicy } from '../job/retry-policy.ts'
 import type { Failure } from '../job/scene.ts'
 import type { Reader, Row, SqlValue, Transaction } from './database.ts'
+import { insertName, setName } from './job-names.ts'
 import { json, jsonOrNull, number, numberOrNull, quoted, text, textOrNull } from './sql.ts'
 
 /** A film's manifest is shorter than this; a longer result is another one's, and seldom wanted. */
@@ -97,6 +98,7 @@ export async function insertJob(tx: Transaction, job: NewJob, now: number): Prom
     job.unmet,
     now,
   ])
+  await insertName(tx, id, job.videoName)
   return {
     ...job,
     id,
@@ -276,18 +278,21 @@ export const setReopened = (
 const notEnded = `status in (${quoted(jobVerbs.cancel.from)})`
 
 /** What a person changes of a job that has not ended; `isAnyState`: or that has. */
-export const setJobPlan = (
+export async function setJobPlan(
   tx: Transaction,
   id: number,
   job: Pick<Job, 'priority' | 'videoName' | 'runAt' | 'deadlineAt'>,
   isAnyState: boolean,
   now: number,
-): Promise<number> =>
-  tx.run(
+): Promise<number> {
+  const changed = await tx.run(
     `update jobs set priority = $2, video_name = $3, run_at = $4, deadline_at = $5, updated_at = $6
      where id = $1${isAnyState ? '' : ` and ${notEnded}`}`,
     [id, job.priority, job.videoName, job.runAt, job.deadlineAt, now],
   )
+  if (changed > 0) await setName(tx, id, job.videoName)
+  return changed
+}
 
 export const setDeadline = (tx: Transaction, id: number, deadlineAt: number | null): Promise<number> =>
   tx.run('update jobs set deadline_at = $2 where id = $1', [id, deadlineAt])

@@ -8,6 +8,8 @@ export interface Migration {
   readonly name: string
   /** DDL for both databases, with the tokens below where they differ. */
   readonly statements: readonly string[]
+  /** What no statement can say, in the same transaction. */
+  readonly fill?: (tx: Transaction) => Promise<void>
 }
 
 const tokens: Record<Database['dialect'], Readonly<Record<string, string>>> = {
@@ -66,6 +68,7 @@ async function applyNext(
   const next = migrations.find((migration) => !done.has(migration.id))
   if (!next) return undefined
   for (const statement of next.statements) await tx.run(translate(statement, dialect))
+  await next.fill?.(tx)
   await tx.run('insert into migrations (id, name) values ($1, $2)', [next.id, next.name])
   return next.name
 }

@@ -29,6 +29,16 @@ const adopt = async (): Promise<void> => {
 const isThere = async (): Promise<boolean> => (await artifacts.stat(id)) !== undefined
 
 describe('an artifact that is to be removed', () => {
+  it('ages from now on where the clock was put back since it was used', async () => {
+    await adopt()
+    clock.putBack(1000 * hour)
+    expect(await artifacts.remove(id, clock.now() - hour)).toBe(0)
+    expect((await artifacts.stat(id))!.usedAt).toBeLessThanOrEqual(clock.now())
+    clock.advance(2 * hour)
+    expect(await artifacts.remove(id, clock.now() - hour)).toBe(bytes.length)
+    clock.putBack(-1000 * hour)
+  })
+
   it('goes when nobody has used it since, and tells its bytes', async () => {
     await adopt()
     clock.advance(2 * hour)

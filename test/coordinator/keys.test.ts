@@ -90,14 +90,7 @@ describe.each(kinds)('on %s', (kind) => {
     const ask = (
       given: Partial<typeof request> = {},
       outcome: KeptAnswer | undefined = answer(`${++runs}`),
-    ) =>
-      coordinator.answerOnce(
-        { ...request, ...given },
-        {
-          run: () => Promise.resolve(outcome),
-          answerOfJob: (jobId) => Promise.resolve(answer(`job ${jobId}`)),
-        },
-      )
+    ) => coordinator.answerOnce({ ...request, ...given }, () => Promise.resolve(outcome))
     expect(await ask()).toBe('done')
     expect(textOf(await ask())).toBe('1')
     expect(await ask({ fingerprint: new Uint8Array([2]) })).toBe('other_request')
@@ -110,8 +103,7 @@ describe.each(kinds)('on %s', (kind) => {
   it('work that ends without an answer to keep, or throws, may be done again', async () => {
     const { coordinator } = house
     const request = { principal: 'ops', target: 'POST /x', key: 'k', fingerprint: new Uint8Array([1]) }
-    const ask = (run: () => Promise<KeptAnswer | undefined>) =>
-      coordinator.answerOnce(request, { run, answerOfJob: () => Promise.reject(new Error('no job')) })
+    const ask = (run: () => Promise<KeptAnswer | undefined>) => coordinator.answerOnce(request, run)
     expect(await ask(() => Promise.resolve(undefined))).toBe('done')
     await expect(ask(() => Promise.reject(new Error('broken')))).rejects.toThrow('broken')
     expect(await ask(() => Promise.resolve(answer('well')))).toBe('done')

@@ -1,6 +1,6 @@
 /** Lists of many jobs, where what is looked for lies far apart. */
-import { expect, it } from 'vitest'
-import { newPlace } from '../store/open-database.ts'
+import { expect, it, test } from 'vitest'
+import { kinds, newPlace } from '../store/open-database.ts'
 import { openHouse } from './house.ts'
 
 it('a list finds what is rare among many thousands, page by page, each once', async () => {
@@ -19,6 +19,11 @@ it('a list finds what is rare among many thousands, page by page, each once', as
            'c' || (n % 3), inserted_at + n * 1000, updated_at from numbers, jobs where jobs.id = $1`,
         [id],
       ),
+    )
+    await house.database.transaction((tx) =>
+      tx.run(`insert into job_names (job_id, folded) select id, lower(video_name) from jobs where id > $1`, [
+        id,
+      ]),
     )
     const found = async (filter: object, limit = 1): Promise<number[]> => {
       const ids: number[] = []
@@ -40,6 +45,40 @@ it('a list finds what is rare among many thousands, page by page, each once', as
     ).toEqual([12_000, 11_997, 11_994, 11_991])
     expect(await found({ insertedBefore: insertedAt + 2500 }, 2)).toEqual([2, 1, 0])
     expect((await found({ statuses: ['failed', 'pending'] }, 200)).length).toBe(12_001)
+  } finally {
+    await house.close()
+    await place.remove()
+  }
+})
+
+test.each(kinds)('a name is found on %s in any case, and composed in any way', async (kind) => {
+  const place = await newPlace(kind)
+  const house = await openHouse({ place })
+  try {
+    const { coordinator } = house
+    const parameters = { client_id: 'finder' }
+    const names = ['Улица Вязов, 12', 'École É', 'STRASSE 100%_', 'İstanbul', 'ΟΔΟΣ']
+    for (const video_name of names) await house.job(1, { video_name })
+    const found = async (text: string, filter: object = {}) =>
+      (await coordinator.jobs({ text, limit: 10, ...filter })).jobs.map((job) => job.videoName)
+    for (const [text, name] of [
+      ['лица вЯЗ', names[0]],
+      ['e\u0301COLE e\u0301', names[1]],
+      ['straße 100%_', names[2]],
+      ['ISTANBUL', names[3]],
+      ['ıstanbul', names[3]],
+      ['οδος', names[4]],
+      ['οδοσ', names[4]],
+    ] as const)
+      expect([text, await found(text)]).toEqual([text, [name]])
+    expect(await found('ecole')).toEqual([])
+    expect(await found('100%%')).toEqual([])
+    const photos = [{ asset_id: '0'.repeat(64) }]
+    const { id } = await house.job(1, { parameters: { photos, ...parameters }, video_name: 'Zürich' })
+    expect(await found('ZÜRICH', { labels: parameters })).toEqual(['Zürich'])
+    await coordinator.updateJob(id, { video_name: 'Genève' })
+    expect(await found('zürich')).toEqual([])
+    expect(await found('GENÈVE', { labels: parameters, clientId: 'finder' })).toEqual(['Genève'])
   } finally {
     await house.close()
     await place.remove()

@@ -1,7 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { setImmediate } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createClock } from '../clock.ts'
 import { type House, jsonOf, openHouse } from './house.ts'
@@ -163,6 +159,18 @@ test.each(['', ' ', 'a b', 'ü', 'x'.repeat(256), 'a, b'])('the key %j is refuse
   expect((await jsonOf(response)).field).toBe('Idempotency-Key')
 })
 
+test.each(['%E0%A4%A', '%', '%zz', '%ff', '%00', '%c0%80', '1%00', '%ed%a0%80', '%F0%9F', '..%2f1'])(
+  'a path that is malformed is refused as without a key: %s',
+  async (id) => {
+    for (const path of [`jobs/${id}/approve`, `jobs/1/scenes/${id}/regenerate`, `keys/${id}/revoke`]) {
+      const refused = await post(`/api/v3/${path}`, 'malformed')
+      const without = await house.app.request(`/api/v3/${path}`, { method: 'POST' })
+      expect([path, refused.status, await whole(refused)]).toEqual([path, 400, await whole(without)])
+      expect((await post(`/api/v3/${path}`, 'malformed')).status).toBe(400)
+    }
+  },
+)
+
 test('the longest key is taken', async () => {
   const key = `"${'x'.repeat(253)}"`
   const { job_id } = await jsonOf(post('/api/v3/jobs', key, jobBody))
@@ -176,7 +184,7 @@ test('a body over the limit is refused as ever, and its key stays free', async (
   expect((await post('/api/v3/jobs', 'large', jobBody, { app: small })).status).toBe(201)
 })
 
-test('other methods and uploads have no use for a key, and take no notice of it', async () => {
+test('reads and uploads have no use for a key, and take no notice of it', async () => {
   const headers = { 'idempotency-key': 'not a key' }
   expect((await house.app.request('/api/v3/jobs', { headers })).status).toBe(200)
   const upload = await house.app.request('/api/v3/assets', {
@@ -253,73 +261,6 @@ test('the keys of earlier days are forgotten a few with each request', async () 
     if (counts.length > 50) throw new Error(counts.join(', '))
   }
   expect(counts[0]! - counts[1]!).toBe(19)
-})
-
-describe('a process that dies', () => {
-  /** The house as one finds it who dies when the work is done and its answer is not kept. */
-  const dying = (mortal: House) =>
-    mortal.appWith({
-      coordinator: {
-        ...mortal.coordinator,
-        answerOnce: (request, work) =>
-          mortal.coordinator.answerOnce(request, {
-            ...work,
-            run: async (id) => {
-              await work.run(id)
-              return new Promise(() => {})
-            },
-          }),
-      },
-    })
-
-  test('between a job and its answer leaves the job, and the next process answers with it', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'idempotency-'))
-    try {
-      const first = await openHouse({ folder })
-      const body = await bodyFor(first)
-      void post('/api/v3/jobs', 'crash', body, { app: dying(first) })
-      while ((await jobCount(first)) === 0) await setImmediate()
-      const { job_id } = (await jsonOf(first.app.request('/api/v3/jobs'))).jobs[0]
-      // The same process knows that it is at work.
-      expect((await post('/api/v3/jobs', 'crash', body, { app: first.app })).status).toBe(409)
-      await first.close()
-
-      const second = await openHouse({ folder })
-      const answer = await post('/api/v3/jobs', 'crash', body, { app: second.app })
-      expect(answer.status).toBe(201)
-      expect(answer.headers.get('idempotency-replayed')).toBe('true')
-      expect(answer.headers.get('location')).toBe(`/api/v3/jobs/${job_id}`)
-      const text = await answer.text()
-      expect(JSON.parse(text)).toMatchObject({ job_id, status: 'pending' })
-      expect(await (await post('/api/v3/jobs', 'crash', body, { app: second.app })).text()).toBe(text)
-      expect(await jobCount(second)).toBe(1)
-      const other = await post('/api/v3/jobs', 'crash', { ...body, video_name: 'Other' }, { app: second.app })
-      expect(other.status).toBe(422)
-      await second.close()
-    } finally {
-      rmSync(folder, { recursive: true, force: true })
-    }
-  })
-
-  test('between an approval and its answer lets the next one look at the job', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'idempotency-'))
-    try {
-      const first = await openHouse({ folder })
-      const { job_id } = await first.job()
-      const path = `/api/v3/jobs/${job_id}/approve`
-      void post(path, 'crash', {}, { app: dying(first) })
-      while ((await first.coordinator.job(job_id)).status === 'pending') await setImmediate()
-      await first.close()
-
-      const second = await openHouse({ folder })
-      const answer = await post(path, 'crash', {}, { app: second.app })
-      expect(answer.status).toBe(422)
-      expect(await jsonOf(answer)).toMatchObject({ current_status: 'approved' })
-      await second.close()
-    } finally {
-      rmSync(folder, { recursive: true, force: true })
-    }
-  })
 })
 
 test('an answer too long to be kept is made anew from the job, and no other job is made', async () => {

@@ -213,7 +213,10 @@ describe('the list of jobs', () => {
     expect(await found(`created_after=${inserted_at}`)).toEqual([two, one])
     expect(await ask('GET', '/jobs?created_after=soon')).toMatchObject({
       status: 400,
-      body: { field: 'created_after', reason: 'must be a time, such as 2026-11-25T18:00:00Z' },
+      body: {
+        field: 'created_after',
+        reason: 'must be a time in ISO 8601 with its zone, such as 2026-11-25T18:00:00Z',
+      },
     })
   })
 

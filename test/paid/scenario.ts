@@ -44,6 +44,8 @@ export interface Story {
   readonly skewMs: number
   /** FFmpeg's first runs over kept clips that crash. */
   readonly crashes: number
+  /** How far our clock is put back at each death, and once while all goes on. */
+  readonly putBackMs: number
 }
 
 export interface Outcome {
@@ -92,7 +94,7 @@ export function storyOf(seed: number): Story {
     for (const [name, rate] of drawn) struck.set(name, rate * Math.min(1, mostTrouble / sum))
   }
   if (some(0.5)) for (const name of fatal) struck.delete(name)
-  return {
+  const story: Story = {
     seed,
     jobs,
     rates: Object.fromEntries(struck),
@@ -113,7 +115,11 @@ export function storyOf(seed: number): Story {
       ? { dayBudgetUsd: priceUsd * (1 + below(4)), skewMs: 0 }
       : { dayBudgetUsd: undefined, skewMs: some(0.3) ? below(6 * hour) - 3 * hour : 0 }),
     crashes: some(0.3) ? below(16) : 0,
+    // A budget of the day is another one then.
+    putBackMs: 0,
   }
+  const isPutBack = some(0.15) && story.dayBudgetUsd === undefined
+  return isPutBack ? { ...story, putBackMs: below(some(0.5) ? 5 * minute : 6 * hour) } : story
 }
 
 /** Three renders for two jobs, two of whose scenes are the same, over a provider that behaves. */
@@ -136,6 +142,7 @@ export const plainStory = (isReached: boolean): Story => ({
   dayBudgetUsd: undefined,
   skewMs: 0,
   crashes: 0,
+  putBackMs: 0,
 })
 
 /** What of it is rendered: two scenes of the four show the same. */
@@ -209,6 +216,7 @@ async function toldIn(world: World, story: Story): Promise<Outcome> {
   const reborn = async (): Promise<void> => {
     deaths++
     world.clock.advance(downMs)
+    world.clock.putBack(story.putBackMs)
     await begin()
   }
 
@@ -230,13 +238,14 @@ async function toldIn(world: World, story: Story): Promise<Outcome> {
   const wishes = wishesOf(world, story, jobIds)
   const isOver = async (): Promise<boolean> => {
     if (world.life?.isDead()) await reborn()
-    while (wishes[0] && world.clock.now() >= wishes[0].at) {
+    while (wishes[0] && world.clock.monotonic() >= wishes[0].at) {
       const wish = wishes.shift()!
       // Refused where the job has come to its end: that is a caller's lot.
       void wish.ask(world.life!.coordinator).catch(() => undefined)
       await world.settle()
       // Whoever was asked may have died before he had written it down.
-      if (wish.isDone && !(await wish.isDone())) wishes.push({ ...wish, at: world.clock.now() + minute })
+      if (wish.isDone && !(await wish.isDone()))
+        wishes.push({ ...wish, at: world.clock.monotonic() + minute })
     }
     held += await decideHeld(world)
     return wishes.length === 0 && !world.life!.isDead() && (await isSettled(world))
@@ -271,9 +280,15 @@ interface Wish {
 }
 
 /** What people ask for while it goes on, by time. */
-function wishesOf(world: World, { cancel, retryAfterMs, pause }: Story, jobIds: readonly number[]): Wish[] {
-  const now = world.clock.now()
+function wishesOf(
+  world: World,
+  { cancel, retryAfterMs, pause, putBackMs }: Story,
+  jobIds: readonly number[],
+): Wish[] {
+  const now = world.clock.monotonic()
   const wishes: Wish[] = []
+  if (putBackMs > 0)
+    wishes.push({ at: now + 15 * second, ask: () => Promise.resolve(world.clock.putBack(putBackMs)) })
   if (cancel) {
     const jobId = jobIds[cancel.job]!
     const at = now + cancel.afterMs

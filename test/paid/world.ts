@@ -135,7 +135,8 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   let life: Life | undefined
 
   const fake = createFakeProvider({
-    host: { ...clock, now: () => clock.now() + (options.skewMs ?? 0) },
+    // Its clock is its own: nobody puts it back.
+    host: { ...clock, now: () => Math.floor(clock.monotonic()) + (options.skewMs ?? 0) },
     options: { seed, ...options.fake },
     record: (entry) => void ledger.push(entry),
     clip: ({ id }) => Promise.resolve(clipOf(id)),
@@ -185,15 +186,17 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     },
     settle,
     async run(done, untilMs) {
-      const deadline = clock.now() + untilMs
+      // However somebody puts the wall clock.
+      const deadline = clock.monotonic() + untilMs
       for (;;) {
         await settle()
         if (await done()) return true
         // It may have died while that was looked at, and nothing else would happen until somebody sees it.
         if (life?.isDead()) continue
         const next = clock.nextWakeAt()
-        if (next === undefined || next > deadline) {
-          clock.advance(Math.max(0, deadline - clock.now()))
+        const left = deadline - clock.monotonic()
+        if (next === undefined || next - clock.now() > left) {
+          clock.advance(Math.max(0, left))
           await settle()
           return done()
         }

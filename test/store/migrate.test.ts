@@ -119,6 +119,37 @@ describe.each(kinds)('migrations on %s', (kind) => {
     ])
   })
 
+  it('keep the names of older jobs as they are looked for, and what unanswered requests had made', async () => {
+    await migrate(
+      database,
+      migrations.slice(
+        0,
+        migrations.findIndex(({ name }) => name === 'effects'),
+      ),
+    )
+    const request = `insert into requests (id, principal, target, idempotency_key, fingerprint, job_id, status, inserted_at)
+      values ($1, '', '', $2, $3, $4, $5, 0)`
+    await database.transaction(async (tx) => {
+      for (let id = 1; id <= 1500; id++)
+        await tx.run(
+          `insert into jobs (id, type, status, video_name, priority, parameters, storyboard, progress, price_book, client_id,
+             inserted_at, updated_at) values ($1, '', 'pending', $2, 50, '{}', '{}', '{}', '', '', 0, 0)`,
+          [id, `ÉCOLE ${id}`],
+        )
+      await tx.run(request, [1, 'made', new Uint8Array([1]), 7, null])
+      await tx.run(request, [2, 'answered', new Uint8Array([1]), 8, 201])
+      await tx.run(request, [3, 'begun', new Uint8Array([1]), null, null])
+    })
+    await migrate(database, migrations)
+    expect(await database.get('select count(*) as n from job_names')).toEqual({ n: 1500 })
+    expect(await database.get('select folded from job_names where job_id = 1500')).toEqual({
+      folded: 'école 1500',
+    })
+    expect(await database.all('select request_id, part, result from effects')).toEqual([
+      { request_id: 1, part: '', result: '7' },
+    ])
+  })
+
   it('of this program can be applied', async () => {
     expect(await migrate(database, migrations)).toHaveLength(migrations.length)
   })

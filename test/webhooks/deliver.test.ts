@@ -197,6 +197,32 @@ describe('a webhook that fails', () => {
     expect(await waitAfter(2)).toBe(day)
   })
 
+  it.each(['while it runs', 'over a restart'])(
+    'waits no longer where the clock is put back %s',
+    async (when) => {
+      const first = await openHouse()
+      await using receiver = await openReceiver()
+      await first.coordinator.start()
+      receiver.answer({ status: 429, headers: { 'retry-after': '3600' } })
+      const { endpoint_id } = await first.endpoint(receiver.url)
+      await first.tell('job_completed', 1)
+      await newest(first, endpoint_id, ({ tries }) => tries === 1)
+      first.clock.putBack(2 * day)
+      if (when === 'over a restart') await first.coordinator.stop()
+      await using house = when === 'over a restart' ? await first.reopen() : first
+      if (when === 'over a restart') await house.coordinator.start()
+      receiver.answer({ status: 200 })
+      await until(async () => {
+        house.clock.advance(10 * second)
+        const [delivery] = await house.deliveries(endpoint_id)
+        return delivery.next_try_at === null || Date.parse(delivery.next_try_at) <= house.clock.now() + hour
+      })
+      house.clock.advance(hour)
+      await newest(house, endpoint_id, ({ status }) => status === 'delivered')
+      await house.coordinator.stop()
+    },
+  )
+
   it('ends all that is told where it is answered 410, and says so', async () => {
     await using house = await openHouse()
     await using receiver = await openReceiver()

@@ -12,6 +12,7 @@ import { bounds } from './0010-bounds.ts'
 import { rights } from './0011-rights.ts'
 import { secret } from './0012-secret.ts'
 import { review } from './0013-review.ts'
+import { effects } from './0014-effects.ts'
 
 /** In the order they are applied. One that has been released is never changed: add another. */
 export const migrations: readonly Migration[] = [
@@ -28,4 +29,5 @@ export const migrations: readonly Migration[] = [
   rights,
   secret,
   review,
+  effects,
 ]
