@@ -66,7 +66,7 @@ export async function createClips({ media, fileBytes }: ClipsOptions): Promise<C
     try {
       await writeFile(path, fileBytes(url) ?? (await download(url)))
       const targetPath = `${path}.jpg`
-      const made = await media.masterImage({ path, targetPath, maxSide: 2048, limits })
+      const made = await media.masterImage({ path, targetPath, limits })
       return made.kind === 'master' ? { ...made, path: targetPath } : null
     } catch {
       return null

@@ -29,7 +29,7 @@ export interface SceneGraphRequest {
 }
 
 /** How much larger the picture is at the camera's nearest. */
-const zoom = 1.12
+export const zoom = 1.12
 
 /** As long as a fade from one picture into the next likes to be; at most a third of the scene. */
 const transitionSeconds = 0.8
