@@ -97,7 +97,7 @@ export async function createClips({ media, fileBytes }: ClipsOptions): Promise<C
       images: images.length === 2 ? 2 : 1,
       transition: 'fade',
       fit: 'crop',
-      title: null,
+      titleHeight: null,
     })
     try {
       await media.run({
