@@ -13,6 +13,7 @@ import { type Colour, srgb, toSrgb } from './colour.ts'
 import { readHeifColour, readPngColour, readProfileColour } from './colour-tag.ts'
 import { decodeHeic, readHeicHeader } from './heic.ts'
 import { readJpeg } from './jpeg.ts'
+import { maxPixels } from './plan.ts'
 import { zoom } from './scene-graph.ts'
 
 export type ImageContentType = 'image/jpeg' | 'image/png' | 'image/webp' | 'image/avif' | 'image/heic'
@@ -48,8 +49,8 @@ const largestFrame: FrameSize = (() => {
   }
 })()
 
-/** FFmpeg reads no more (`plan.ts`). Where colours are told by numbers, all pixels are in memory at once. */
-const mostMasterPixels = { streamed: 2 ** 26, held: 2 ** 24 }
+/** Of what FFmpeg reads. Where colours are told by numbers, all pixels are in memory at once. */
+const mostMasterPixels = { streamed: 0.9 * maxPixels, held: 2 ** 24 }
 
 /** Above, the codes of the JPEG are not fitted to it: all of its coefficients would be in memory for that. */
 const mostOptimisedPixels = 2 ** 24
@@ -134,10 +135,10 @@ export async function masterImage(request: MasterRequest): Promise<MasterImage |
 }
 
 /** Smaller, if the frame shows less; never larger. */
-function masterSize(
+export function masterSize(
   { width, height }: FrameSize,
-  frame: FrameSize,
-  way: keyof typeof mostMasterPixels,
+  frame: FrameSize = largestFrame,
+  way: keyof typeof mostMasterPixels = 'streamed',
 ): FrameSize {
   const scale = Math.min(
     1,

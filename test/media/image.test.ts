@@ -6,7 +6,14 @@ import * as fc from 'fast-check'
 import { isQuick } from '../quick.ts'
 import sharp, { type Sharp } from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type FrameSize, type ImageInspection, masterImage, readImage } from '../../src/media/image.ts'
+import { maxPixels } from '../../src/media/plan.ts'
+import {
+  type FrameSize,
+  type ImageInspection,
+  masterImage,
+  masterSize,
+  readImage,
+} from '../../src/media/image.ts'
 
 let directory = ''
 beforeAll(async () => {
@@ -293,6 +300,25 @@ describe('masterImage', () => {
     // 1080 lines upright, under a camera that comes nearer by an eighth.
     expect(await sizeOf(14_000, 2200)).toBe('13688x2151')
     expect(await sizeOf(4032, 3024)).toBe('2868x2151')
+  })
+
+  it('is never more than FFmpeg reads or a JPEG can hold, and never nothing', () => {
+    const side = fc.oneof(fc.integer({ min: 1, max: 10_000 }), fc.integer({ min: 1, max: 100_000_000 }))
+    fc.assert(
+      fc.property(side, side, (width, height) => {
+        fc.pre(width * height <= 100_000_000)
+        const size = masterSize({ width, height })
+        expect(size.width * size.height).toBeLessThan(maxPixels)
+        for (const [made, given] of [
+          [size.width, width],
+          [size.height, height],
+        ] as const) {
+          expect(made).toBeGreaterThan(0)
+          expect(made).toBeLessThanOrEqual(Math.min(given, 65_535))
+        }
+      }),
+      { seed: 3 },
+    )
   })
 
   it('refuses what ends too early', async () => {
