@@ -66,7 +66,7 @@ export async function createClips({ media, fileBytes }: ClipsOptions): Promise<C
     try {
       await writeFile(path, fileBytes(url) ?? (await download(url)))
       const targetPath = `${path}.jpg`
-      const made = await media.masterImage({ path, targetPath, maxSide: 2048, limits })
+      const made = await media.masterImage({ path, targetPath, limits })
       return made.kind === 'master' ? { ...made, path: targetPath } : null
     } catch {
       return null
@@ -97,7 +97,7 @@ export async function createClips({ media, fileBytes }: ClipsOptions): Promise<C
       images: images.length === 2 ? 2 : 1,
       transition: 'fade',
       fit: 'crop',
-      title: null,
+      titleHeight: null,
     })
     try {
       await media.run({

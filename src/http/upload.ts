@@ -21,7 +21,7 @@ export function incomingUpload(c: Context, maxBytes: number): Upload {
   refuseEncoded(c)
   if (/^(?:image\/|application\/octet-stream\b)/i.test(contentType)) return incomingBody(c, maxBytes)
   if (!/^multipart\/form-data\b/i.test(contentType))
-    throw wrongContentType('image/jpeg, image/png, image/webp, image/avif or multipart/form-data')
+    throw wrongContentType('image/jpeg, image/png, image/webp, image/avif, image/heic or multipart/form-data')
   const body = incomingBody(c, maxBytes + formOverheadBytes, maxBytes)
   return { bytes: filePart(body.bytes, contentType, maxBytes), discard: body.discard }
 }

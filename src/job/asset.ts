@@ -3,7 +3,7 @@
 export interface Asset {
   /** SHA-256 of the uploaded bytes: the same bytes are the same asset. */
   readonly id: string
-  /** Told by the content, never by a name: image/jpeg, image/png, image/webp or image/avif. */
+  /** Told by the content, never by a name: image/jpeg, image/png, image/webp, image/avif or image/heic. */
   readonly contentType: string
   /** Pixels of the upright picture. */
   readonly width: number

@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { aspectRatios, type FrameFormat } from './format.ts'
 import builtIn from './price-book.json' with { type: 'json' }
 import type { RenderSettings } from './scene.ts'
+import { titleNotes } from './title.ts'
 
 const placeholders = [
   'prompt',
@@ -186,7 +187,10 @@ export function settle(catalogue: Catalogue, wish: Wish): Settlement {
       duration: wish.duration,
       render: null,
       priceMicros: 0,
-      notes: wish.audio ? ['sound was asked for; local renders none'] : [],
+      notes: [
+        ...(wish.audio ? ['sound was asked for; local renders none'] : []),
+        ...(wish.title === null ? [] : titleNotes(wish.title, wish.format)),
+      ],
     }
   const model = catalogue.models.get(wish.model)
   if (!model) {

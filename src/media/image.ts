@@ -1,14 +1,22 @@
 /**
- * Pictures as people send them, in a media process. What a file is, is told by its bytes, never by its name, and only four
+ * Pictures as people send them, in a media process. What a file is, is told by its bytes, never by its name, and only five
  * formats ever reach a decoder. Only what is made here reaches FFmpeg, which by itself shows garbage under
  * transparency and takes half a JPEG for a green picture.
  */
 import { open, readFile } from 'node:fs/promises'
-import sharp, { type Sharp } from 'sharp'
+import { crc32, deflateSync } from 'node:zlib'
+import sharp, { type Sharp, type SharpInput, type SharpOptions } from 'sharp'
 import { isDiskFull } from '../disk-full.ts'
+import { aspectRatios, frameFormat, resolutions } from '../job/format.ts'
 import type { Fit } from '../job/scene.ts'
+import { type Colour, srgb, toSrgb } from './colour.ts'
+import { readHeifColour, readPngColour, readProfileColour } from './colour-tag.ts'
+import { decodeHeic, readHeicHeader } from './heic.ts'
+import { readJpeg } from './jpeg.ts'
+import { maxPixels } from './plan.ts'
+import { zoom } from './scene-graph.ts'
 
-export type ImageContentType = 'image/jpeg' | 'image/png' | 'image/webp' | 'image/avif'
+export type ImageContentType = 'image/jpeg' | 'image/png' | 'image/webp' | 'image/avif' | 'image/heic'
 
 export interface ReadImage {
   readonly kind: 'image'
@@ -32,8 +40,23 @@ export type ImageInspection = ReadImage | RefusedImage
 /** 10,000 x 10,000. */
 export const maxImagePixels = 100_000_000
 
-/** Above what a 1080p frame can show, under the strongest zoom of ours. */
-const masterMaxSide = 4096
+/** What the film can show of a picture, in pixels: the widest frame and the highest one, under the camera's zoom. */
+const largestFrame: FrameSize = (() => {
+  const frames = resolutions.flatMap((name) => aspectRatios.map((ratio) => frameFormat(name, ratio, 24)))
+  return {
+    width: Math.ceil(zoom * Math.max(...frames.map(({ width }) => width))),
+    height: Math.ceil(zoom * Math.max(...frames.map(({ height }) => height))),
+  }
+})()
+
+/** Of what FFmpeg reads. Where colours are told by numbers, all pixels are in memory at once. */
+const mostMasterPixels = { streamed: 0.9 * maxPixels, held: 2 ** 24 }
+
+/** Above, the codes of the JPEG are not fitted to it: all of its coefficients would be in memory for that. */
+const mostOptimisedPixels = 2 ** 24
+
+/** A JPEG can't have more. */
+const mostMasterSide = 65_500
 
 // libvips would keep decoded pictures and open files: each of ours is read once.
 sharp.cache(false)
@@ -42,7 +65,7 @@ sharp.cache(false)
 export async function readImage({ path }: ReadImageRequest): Promise<ImageInspection> {
   const sniffed = sniff(await readHead(path))
   if (sniffed.kind !== 'allowed') return sniffed
-  const header = await readHeader(path)
+  const header = await readHeader(path, sniffed.contentType)
   if (header.kind === 'refused') return header
   const { width, height } = header
   const pixels = width * height
@@ -52,7 +75,7 @@ export async function readImage({ path }: ReadImageRequest): Promise<ImageInspec
   }
   const { contentType } = sniffed
   if (contentType === 'image/jpeg') {
-    const scans = jpegScans(await readFile(path))
+    const { scans } = readJpeg(await readFile(path), false)
     if (scans > mostScans)
       return costly(
         `it is stored in ${scans} scans, and at most ${mostScans} are read; store it anew with fewer`,
@@ -71,10 +94,16 @@ export interface ReadImageRequest {
   readonly path: string
 }
 
+export interface FrameSize {
+  /** Pixels. */
+  readonly width: number
+  readonly height: number
+}
+
 export interface MasterRequest extends ReadImageRequest {
   readonly targetPath: string
-  /** The master's longer side has at most so many pixels. */
-  readonly maxSide?: number
+  /** What will show it, filled: what is finer than that is left out. The largest film if not given. */
+  readonly frame?: FrameSize
 }
 
 /**
@@ -83,21 +112,137 @@ export interface MasterRequest extends ReadImageRequest {
  * PNG by less than the film's encoder does. All of the picture is read, so a damaged one is refused.
  */
 export async function masterImage(request: MasterRequest): Promise<MasterImage | RefusedImage> {
-  const { path, targetPath, maxSide = masterMaxSide } = request
+  const { path, targetPath, frame = largestFrame } = request
   try {
-    const { width, height } = await openImage(path)
-      .autoOrient()
-      .resize(maxSide, maxSide, { fit: 'inside', withoutEnlargement: true })
+    const source = await openSource(path)
+    const size = masterSize(source.upright, frame, isTold(source.colour) ? 'held' : 'streamed')
+    const upright = await toSrgbPicture(source, size)
+    const { width, height } = await upright
       // White is what a page shows behind a picture; on black, dark drawings would vanish.
       .flatten({ background: 'white' })
       .toColourspace('srgb')
-      .jpeg({ quality: 95, chromaSubsampling: '4:4:4' })
+      .jpeg({
+        quality: 95,
+        chromaSubsampling: '4:4:4',
+        optimizeCoding: size.width * size.height <= mostOptimisedPixels,
+      })
       .toFile(targetPath)
     return { kind: 'master', width, height }
   } catch (error) {
     if (isDiskFull(error)) throw error
     return damaged(error)
   }
+}
+
+/** Smaller, if the frame shows less; never larger. */
+export function masterSize(
+  { width, height }: FrameSize,
+  frame: FrameSize = largestFrame,
+  way: keyof typeof mostMasterPixels = 'streamed',
+): FrameSize {
+  const scale = Math.min(
+    1,
+    Math.max(frame.width / width, frame.height / height),
+    Math.sqrt(mostMasterPixels[way] / (width * height)),
+    mostMasterSide / Math.max(width, height),
+  )
+  return { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)) }
+}
+
+/** What a decoder is given, and what the numbers that it gives back mean. */
+interface Source {
+  readonly input: SharpInput
+  readonly options?: SharpOptions
+  readonly upright: FrameSize
+  readonly isDeep: boolean
+  readonly isGrey: boolean
+  readonly hasProfile: boolean
+  /** Null: as its profile says, or sRGB where it has none. */
+  readonly colour: Colour | null
+}
+
+/** @throws {Error} Where it is damaged in a way that the decoder would not tell. */
+async function openSource(path: string): Promise<Source> {
+  const bytes = await readFile(path)
+  const sniffed = sniff(bytes.subarray(0, headBytes))
+  if (sniffed.kind === 'refused') throw new Error(sniffed.message)
+  const { contentType } = sniffed
+  if (contentType === 'image/heic') return heicSource(bytes)
+  if (contentType === 'image/jpeg') {
+    const { fault, hasEnd } = readJpeg(bytes, true)
+    if (fault !== null) throw new Error(fault)
+    // Whole but for its last marker: without one libvips takes it for cut short.
+    return decodable(hasEnd ? bytes : Buffer.concat([bytes, Buffer.from([0xff, 0xd9])]), null)
+  }
+  if (contentType === 'image/png') return decodable(bytes, readPngColour(bytes))
+  return decodable(bytes, contentType === 'image/avif' ? readHeifColour(bytes).colour : null)
+}
+
+async function decodable(input: Buffer, colour: Colour | null): Promise<Source> {
+  const { autoOrient, depth, space, icc, isProgressive, format } = await openImage(input).metadata()
+  return {
+    input,
+    // What `readJpeg` doesn't walk through libjpeg has to tell, which takes some damage for a mere warning.
+    ...(format === 'jpeg' && isProgressive && { options: { failOn: 'warning' as const } }),
+    upright: autoOrient,
+    isDeep: depth !== 'uchar',
+    isGrey: space === 'grey16' || space === 'b-w',
+    hasProfile: icc !== undefined,
+    colour: colour ?? (icc ? readProfileColour(icc) : null),
+  }
+}
+
+async function heicSource(bytes: Buffer): Promise<Source> {
+  const { colour, profile, bits } = readHeifColour(bytes)
+  // With a profile the numbers are few enough: it is no HDR.
+  const { data, width, height, channels } = decodeHeic(bytes, bits > 8 && profile === null)
+  const raw = { width, height, channels }
+  if (profile)
+    return decodable(
+      withProfile(await openImage(data, { raw }).png({ compressionLevel: 1 }).toBuffer(), profile),
+      colour,
+    )
+  const isDeep = data.BYTES_PER_ELEMENT === 2
+  const upright = { width, height }
+  return { input: data, options: { raw }, upright, isDeep, isGrey: false, hasProfile: false, colour }
+}
+
+/** A PNG with an ICC profile, for libvips to read: sharp itself would convert to it. */
+function withProfile(png: Buffer, profile: Buffer): Buffer {
+  const typed = Buffer.concat([Buffer.from('iCCPheic\0\0'), deflateSync(profile)])
+  const size = Buffer.alloc(4)
+  size.writeUInt32BE(typed.length - 4)
+  const sum = Buffer.alloc(4)
+  sum.writeUInt32BE(crc32(typed))
+  // Directly after the header, which has 13 bytes.
+  return Buffer.concat([png.subarray(0, 33), size, typed, sum, png.subarray(33)])
+}
+
+/** Whether numbers say that it is other than sRGB. */
+const isTold = (colour: Colour | null): colour is Colour => colour !== null && colour !== srgb
+
+/** Upright, of this size, and in sRGB. */
+async function toSrgbPicture(from: Source, { width, height }: FrameSize): Promise<Sharp> {
+  const { input, options, colour, isDeep, hasProfile } = from
+  const opened = (more: SharpOptions = {}): Sharp =>
+    openImage(input, { ...options, ...more })
+      .autoOrient()
+      .resize(width, height, { fit: 'fill' })
+  if (isTold(colour)) {
+    const { data, info } = await opened({ ignoreIcc: true })
+      .toColourspace(isDeep ? 'rgb16' : 'srgb')
+      .raw({ depth: isDeep ? 'ushort' : 'uchar' })
+      .toBuffer({ resolveWithObject: true })
+    const pixels = isDeep ? new Uint16Array(data.buffer, data.byteOffset, data.length / 2) : data
+    const made = toSrgb({ data: pixels, channels: info.channels }, colour)
+    return openImage(made, { raw: { width, height, channels: info.channels } })
+  }
+  if (colour) return opened({ ignoreIcc: true })
+  if (!isDeep || !hasProfile) return opened()
+  // libvips reads no profile of grey at 16 bits.
+  if (from.isGrey) return openImage(await opened().toColourspace('b-w').keepIccProfile().png().toBuffer())
+  // Of deep ones sharp makes Display P3, and leaves it so unless a profile is asked for.
+  return opened().withIccProfile('srgb', { attach: false })
 }
 
 export interface MasterImage {
@@ -145,9 +290,15 @@ export async function shapeImage({ path, targetPath, shape }: ShapeRequest): Pro
   }
 }
 
-function openImage(path: string): Sharp {
-  // `pages`: of an animation, the first frame.
-  return sharp(path, { failOn: 'error', sequentialRead: true, limitInputPixels: maxImagePixels, pages: 1 })
+function openImage(input: SharpInput, options?: SharpOptions): Sharp {
+  return sharp(input, {
+    failOn: 'error',
+    sequentialRead: true,
+    limitInputPixels: maxImagePixels,
+    // Of an animation, the first frame.
+    pages: 1,
+    ...options,
+  })
 }
 
 interface Header {
@@ -162,8 +313,22 @@ interface Header {
   readonly isTurned: boolean
 }
 
-async function readHeader(path: string): Promise<Header | RefusedImage> {
+async function readHeader(path: string, contentType: ImageContentType): Promise<Header | RefusedImage> {
   try {
+    if (contentType === 'image/heic') {
+      const bytes = await readFile(path)
+      const { width, height, hasAlpha } = readHeicHeader(bytes)
+      const depth = readHeifColour(bytes).bits > 8 ? 2 : 1
+      return {
+        kind: 'header',
+        width,
+        height,
+        channels: hasAlpha ? 4 : 3,
+        depth,
+        isProgressive: false,
+        isTurned: false,
+      }
+    }
     const found = await sharp(path, { failOn: 'error', limitInputPixels: false, pages: 1 }).metadata()
     return {
       kind: 'header',
@@ -188,31 +353,24 @@ const mostScans = 100
 export const mostImageBytes = 2 ** 30
 
 /**
- * Measured with 25 and 100 megapixels of each: JPEG and PNG come line by line, unless they are stored in several passes;
- * WebP decodes to a frame; AVIF to frames of the codec, of libheif and of libvips.
+ * Measured with 25 and 100 megapixels of each, HEIC with 12 and 48: JPEG and PNG come line by line, unless they are stored
+ * in several passes; WebP decodes to a frame; AVIF and HEIC to frames of the codec, of libheif and of libvips.
  */
 function memoryFor(contentType: ImageContentType, header: Header): number {
   const { width, height, channels, depth, isProgressive, isTurned } = header
   const bytesAPixel = {
     'image/jpeg': isProgressive ? 2 * channels : 0.5,
-    'image/png': isProgressive ? channels * depth : 0.5,
+    'image/png': isProgressive ? channels * depth : depth === 1 ? 0.5 : 2.5,
     'image/webp': 4,
     'image/avif': depth === 1 ? 16 : 24,
+    'image/heic': depth === 1 ? 12 : 14,
   }[contentType]
-  return masterBytes + width * height * (bytesAPixel + (isTurned ? 3 : 0))
-}
-
-/** Counts the scans of a JPEG, by its markers. What is no JPEG any more is told by the decoder. */
-function jpegScans(bytes: Buffer): number {
-  let scans = 0
-  for (let at = bytes.indexOf(0xff, 2); at !== -1 && at + 1 < bytes.length; at = bytes.indexOf(0xff, at)) {
-    const marker = bytes[at + 1]!
-    if (marker === 0xda) scans++
-    // Segments but for those without a length: stuffed bytes, restarts, start and end.
-    const hasLength = marker >= 0xc0 && marker < 0xff && !(marker >= 0xd0 && marker <= 0xd9)
-    at += hasLength && at + 4 <= bytes.length ? 2 + bytes.readUInt16BE(at + 2) : marker === 0xff ? 1 : 2
-  }
-  return scans
+  const decoding = width * height * (bytesAPixel + (isTurned ? 3 : 0))
+  if (depth === 1) return masterBytes + decoding
+  // It may be HDR: then the master's pixels are in memory, first as they come, and then as light and as sRGB.
+  const held = masterSize({ width, height }, largestFrame, 'held')
+  const pixels = held.width * held.height
+  return masterBytes + Math.max(decoding + 8 * pixels, 36 * pixels)
 }
 
 const costly = (why: string): RefusedImage => ({
@@ -240,7 +398,9 @@ function sniff(head: Buffer): Sniffed {
   if (brands.some((brand) => brand === 'avif' || brand === 'avis'))
     return { kind: 'allowed', contentType: 'image/avif' }
   const known = nameOf(text, brands)
-  const allowed = 'JPEG, PNG, WebP and AVIF are'
+  if (brands.some((brand) => /^(hei[cxms]|hev[cx])$/.test(brand)))
+    return { kind: 'allowed', contentType: 'image/heic' }
+  const allowed = 'JPEG, PNG, WebP, AVIF and HEIC are'
   if (known === null)
     return { kind: 'refused', reason: 'not_an_image', message: `This is not a picture; ${allowed} accepted` }
   return { kind: 'refused', reason: 'format_not_allowed', message: `${known} is not accepted; ${allowed}` }
@@ -255,11 +415,11 @@ function fileTypeBrands(head: Buffer): string[] {
   return brands
 }
 
-/** What a refused file is, where it has a name: "not a picture" would be no help to who sent a HEIC. */
+/** What a refused file is, where it has a name: "not a picture" would be no help to who sent a TIFF. */
 function nameOf(text: string, brands: readonly string[]): string | null {
   if (/^GIF8[79]a/.test(text)) return 'GIF'
   if (/^(II\*\0|MM\0\*)/.test(text)) return 'TIFF'
-  if (brands.some((brand) => /^(hei[cxms]|hev[cx])$/.test(brand))) return 'HEIC'
+  if (brands.includes('mif1') || brands.includes('msf1')) return 'HEIF that is neither HEIC nor AVIF'
   if (brands.length > 0) return 'A video'
   if (text.startsWith('BM')) return 'BMP'
   if (/^\s*(\xef\xbb\xbf)?\s*<(\?xml|!--|!doctype svg|svg)/i.test(text))

@@ -17,6 +17,7 @@ import type {
 import type { ClipFault, VerifyRequest } from './probe.ts'
 import type { SeamRequest } from './seam.ts'
 import type { ThumbnailRequest } from './thumbnail.ts'
+import type { DrawnTitle, DrawTitleRequest } from './title.ts'
 
 /** Without what the process itself puts in. */
 type Asked<Request> = Omit<Request, 'media' | 'limits'>
@@ -39,6 +40,9 @@ export const operations = {
 
   shapeImage: async (_media: Ffmpeg, request: ShapeRequest): Promise<void> =>
     (await import('./image.ts')).shapeImage(request),
+
+  drawTitle: async (_media: Ffmpeg, request: DrawTitleRequest): Promise<DrawnTitle> =>
+    (await import('./title.ts')).drawTitle(request),
 
   verifyClip: async (
     media: Ffmpeg,

@@ -49,7 +49,7 @@ const demuxers: Readonly<Record<MediaInput['format'], string>> = {
 }
 
 /** 8192 x 8192: above any picture we make, below what a hostile header can ask memory for. */
-const maxPixels = 2 ** 26
+export const maxPixels = 2 ** 26
 
 /**
  * Slices of one frame on several threads cost a fifth more in all, and a machine that renders has other

@@ -24,6 +24,9 @@ const mostKeptBytes = 400 * 2 ** 20
 /** Loads the libraries, or asks the program its version: a second at most, on a cold disk more. */
 const describeLimits: MediaLimits = { wallMs: 30_000, stallMs: 30_000, memoryBytes: 2 ** 30 }
 
+/** After these a process can't be used again: fontconfig keeps the fonts of one title. */
+const last: ReadonlySet<OperationName> = new Set(['drawTitle'])
+
 const end = (process: MediaProcess): void =>
   process.kill(new MediaError('cancelled', 'the media process had ended'))
 
@@ -76,7 +79,8 @@ export function createMedia({ host, ffmpegPath, execArgv }: MediaOptions): Media
         ...(signal && { signal }),
         ...(onProgress && { onProgress }),
       })
-      void rest(process)
+      if (last.has(name)) end(process)
+      else void rest(process)
       return withoutFolders(result, request)
     } catch (error) {
       // What failed on bytes of others may have left anything behind.
@@ -97,6 +101,7 @@ export function createMedia({ host, ffmpegPath, execArgv }: MediaOptions): Media
     readImage: operation('readImage'),
     masterImage: operation('masterImage'),
     shapeImage: operation('shapeImage'),
+    drawTitle: operation('drawTitle'),
     verifyClip: operation('verifyClip'),
     canonicalClip: operation('canonicalClip'),
     makeSeam: operation('makeSeam'),

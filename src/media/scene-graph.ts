@@ -15,7 +15,6 @@
  */
 import type { FrameFormat } from '../job/format.ts'
 import type { Fit, Transition } from '../job/scene.ts'
-import { type TitleLayout, titleFilters } from './title.ts'
 
 export interface SceneGraphRequest {
   readonly format: FrameFormat
@@ -25,27 +24,58 @@ export interface SceneGraphRequest {
   readonly images: 1 | 2
   readonly transition: Transition
   readonly fit: Fit
-  readonly title: TitleLayout | null
+  /** Height in pixels of the title's picture, the input after the photographs; null without one. */
+  readonly titleHeight: number | null
 }
 
 /** How much larger the picture is at the camera's nearest. */
-const zoom = 1.12
+export const zoom = 1.12
 
 /** As long as a fade from one picture into the next likes to be; at most a third of the scene. */
 const transitionSeconds = 0.8
 
 const clock = 90_000
 
-/** The graph, from `[0:v]` (and `[1:v]`), decoded pictures of any size, to `[v]`. */
+/** The graph, from `[0:v]` (and `[1:v]`), decoded pictures of any size, and the title's, to `[v]`. */
 export function sceneGraph(request: SceneGraphRequest): string {
-  const { format, frames, title } = request
+  const { frames } = request
   const shots = shotsOf(request)
   const pictures = shots.map((shot, index) => shotFilters(request, shot, index))
   // One frame more, cut again: a merged or cross-faded stream says that it ends at the start of its last
   // frame, which whatever counts by time would drop.
   const ending = ['tpad=stop_mode=clone:stop=1', `trim=end_frame=${frames}`]
-  const film = [joinShots(shots, request), ...ending, ...titleFilters(title, format, frames)]
-  return [...pictures, `${film.join(',')}[v]`].join(';')
+  const film = [joinShots(shots, request), ...ending].join(',')
+  const title = titleFilters(request)
+  if (title === null) return [...pictures, `${film}[v]`].join(';')
+  return [...pictures, `${film}[film]`, `${title.picture}[title]`, `[film][title]${title.over}[v]`].join(';')
+}
+
+const titleFadeSeconds = 0.5
+
+/** A title stays this long at most. */
+const titleSeconds = 5
+
+/** In the lower third, faded in and out. */
+function titleFilters(request: SceneGraphRequest): { picture: string; over: string } | null {
+  const { titleHeight, images, frames, format } = request
+  if (titleHeight === null) return null
+  const seconds = frames / format.fps
+  const fade = Math.min(titleFadeSeconds, seconds / 4)
+  const start = Math.min(0.3, seconds / 10)
+  const end = Math.min(seconds - start, start + titleSeconds)
+  const picture = [
+    `[${images}:v]scale=out_color_matrix=bt709:out_range=tv`,
+    'format=yuva420p',
+    'loop=loop=-1:size=1',
+    `settb=1/${format.fps}`,
+    'setpts=N',
+    `trim=end_frame=${frames}`,
+    `fade=t=in:st=${start}:d=${fade}:alpha=1`,
+    `fade=t=out:st=${(end - fade).toFixed(3)}:d=${fade}:alpha=1`,
+  ]
+  const y = Math.max(0, Math.round(format.height * 0.88) - titleHeight)
+  const over = `overlay=x=(W-w)/2:y=${y}:enable='between(t,${start},${end.toFixed(3)})'`
+  return { picture: picture.join(','), over }
 }
 
 function joinShots(shots: readonly Shot[], { transition, format }: SceneGraphRequest): string {

@@ -1,130 +1,142 @@
-/** A scene's title: laid out in lines that fit the frame, drawn in its lower third, faded in and out. Pure. */
+/**
+ * Draws a scene's title: a picture with transparency, which FFmpeg lays over the film and fades. Pango, within sharp, shapes
+ * Devanagari, joins Arabic and puts what is read from right to left in order; FFmpeg's own text can't everywhere.
+ */
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import sharp from 'sharp'
 import type { FrameFormat } from '../job/format.ts'
+import { type TitleFont, type TitleLayout, type TitleRun } from '../job/title.ts'
+import { ownerFile } from '../owner-only.ts'
+import { fontBytes, fontFiles } from './title-fonts.ts'
 
-export interface TitleLayout {
-  readonly lines: readonly string[]
+export interface DrawTitleRequest {
+  readonly layout: TitleLayout
+  readonly format: FrameFormat
+  /** An empty folder, for fonts. */
+  readonly directory: string
+  /** Becomes a PNG as wide as its longest line. */
+  readonly targetPath: string
+}
+
+export interface DrawnTitle {
   /** Pixels. */
-  readonly fontSize: number
-  /** Absolute path of a TrueType font. */
-  readonly fontPath: string
-  /** For each line, the absolute path of a UTF-8 file that holds it: text in a graph would need three escapes. */
-  readonly textPaths: readonly string[]
+  readonly width: number
+  readonly height: number
 }
 
-const maxLines = 3
+/** Share of the frame's width that even the widest line keeps to. */
+const mostShare = 0.94
 
-/** Share of the frame's width that a line may take. */
-const lineShare = 0.86
-
-const fadeSeconds = 0.5
-
-/** A title stays this long at most. */
-const shownSeconds = 5
-
-/** Null where nothing is left to draw. */
-export function layoutTitle(
-  title: string,
-  format: FrameFormat,
-): { lines: string[]; fontSize: number } | null {
-  const words = drawable(title)
-    .split(' ')
-    .filter((word) => word !== '')
-  if (words.length === 0) return null
-  const width = format.width * lineShare
-  const largest = Math.round(Math.min(format.height, format.width) / 13)
-  const smallest = Math.max(8, Math.round(largest / 2.2))
-  for (let fontSize = largest; fontSize > smallest; fontSize--) {
-    const lines = wrap(words, width / fontSize)
-    if (
-      lines.length <= (fontSize === largest ? 1 : maxLines) &&
-      lines.every((line) => ems(line) * fontSize <= width)
-    )
-      return { lines, fontSize }
-  }
-  const lines = wrap(words, width / smallest).slice(0, maxLines)
-  return { lines: lines.map((line) => shorten(line, width / smallest)), fontSize: smallest }
+export async function drawTitle({
+  layout,
+  format,
+  directory,
+  targetPath,
+}: DrawTitleRequest): Promise<DrawnTitle> {
+  await openFonts(layout.lines.flat(), directory)
+  const drawn = await drawText(layout, layout.fontSize)
+  const room = format.width * mostShare
+  const { fontSize, text } =
+    drawn.width <= room
+      ? { fontSize: layout.fontSize, text: drawn }
+      : await smaller(layout, (layout.fontSize * room) / drawn.width)
+  const made = withEdge(text, fontSize)
+  const { width, height } = made
+  await sharp(made.data, { raw: { width, height, channels: 4 } })
+    .png({ compressionLevel: 3 })
+    .toFile(targetPath)
+  return { width, height }
 }
+
+const smaller = async (layout: TitleLayout, fontSize: number) => ({
+  fontSize,
+  text: await drawText(layout, Math.floor(fontSize)),
+})
 
 /**
- * What DejaVu Sans can show: no control characters, no joiners, none of the pictures of the upper planes,
- * for which it would draw an empty box each.
+ * Makes the fonts that these runs need known to fontconfig, and none of the system's: a film would look different on each
+ * machine. It reads its configuration once, so a process draws one title.
  */
-function drawable(text: string): string {
-  return text
-    .normalize('NFC')
-    .replaceAll(/[\p{Cc}\p{Zs}\p{Zl}\p{Zp}]+/gu, ' ')
-    .replaceAll(/[\p{Cf}\p{Co}\p{Cn}\p{Cs}\uFE00-\uFE0F\u{1F000}-\u{1FAFF}\u{E0000}-\u{E01EF}]/gu, '')
-    .trim()
-}
-
-function wrap(words: readonly string[], width: number): string[] {
-  const lines: string[] = []
-  for (const word of words) {
-    const line = lines.at(-1)
-    const longer = line === undefined ? word : `${line} ${word}`
-    if (line !== undefined && ems(longer) <= width) lines[lines.length - 1] = longer
-    else lines.push(word)
-  }
-  return lines
-}
-
-function shorten(line: string, width: number): string {
-  if (ems(line) <= width) return line
-  const letters = Array.from(line)
-  while (letters.length > 0 && ems(`${letters.join('')}…`) > width) letters.pop()
-  return `${letters.join('')}…`
-}
-
-/** Width in ems of DejaVu Sans Bold, on the safe side: a line too short is better than one cut off. */
-export function ems(text: string): number {
-  let sum = 0
-  for (const letter of text) sum += letterEms(letter)
-  return sum
-}
-
-function letterEms(letter: string): number {
-  if (/\p{Mn}/u.test(letter)) return 0
-  if (/[ijlI.,:;'|!() -]/.test(letter)) return 0.46
-  if (/[mwMW@%—…]/.test(letter)) return 1.12
-  if (/[\p{Lu}\p{Nd}&?]/u.test(letter)) return 0.84
-  return /\p{Ll}/u.test(letter) ? 0.74 : 1.05
-}
-
-export function titleFilters(title: TitleLayout | null, format: FrameFormat, frames: number): string[] {
-  if (title === null) return []
-  const { fontSize, lines, textPaths } = title
-  const seconds = frames / format.fps
-  const fade = Math.min(fadeSeconds, seconds / 4)
-  const start = Math.min(0.3, seconds / 10)
-  const end = Math.min(seconds - start, start + shownSeconds)
-  const alpha = `min(clip((t-${start})/${fade},0,1),clip((${end.toFixed(3)}-t)/${fade},0,1))`
-  const lineHeight = Math.round(fontSize * 1.3)
-  const bottom = Math.round(format.height * 0.88)
-  return lines.map((_line, index) => {
-    const options = {
-      fontfile: title.fontPath,
-      textfile: textPaths[index] ?? '',
-      expansion: 'none',
-      fontsize: String(fontSize),
-      fontcolor: 'white',
-      borderw: String(Math.max(1, Math.round(fontSize / 16))),
-      bordercolor: 'black@0.55',
-      shadowcolor: 'black@0.5',
-      shadowx: '0',
-      shadowy: String(Math.max(1, Math.round(fontSize / 14))),
-      x: '(w-text_w)/2',
-      // From the baseline, not from the tallest letter: a line without one would sit higher.
-      y: `${bottom - (lines.length - index) * lineHeight}+${fontSize}-max_glyph_a`,
-      alpha,
-      enable: `between(t,${start},${end.toFixed(3)})`,
+async function openFonts(runs: readonly TitleRun[], directory: string): Promise<void> {
+  const configuration = join(directory, 'fonts.conf')
+  await writeFile(configuration, '<?xml version="1.0"?><fontconfig></fontconfig>', { mode: ownerFile })
+  process.env['FONTCONFIG_FILE'] = configuration
+  const texts = new Map<TitleFont, string>([['DejaVu Sans', '']])
+  for (const { font, text } of runs) texts.set(font, (texts.get(font) ?? '') + text)
+  let files = 0
+  for (const [font, text] of texts) {
+    for (const file of await fontFiles(font, text)) {
+      const path = join(directory, `font-${++files}.ttf`)
+      await writeFile(path, await fontBytes(file), { mode: ownerFile })
+      // Fonts are added as texts are drawn.
+      await sharp({ text: { text: '.', font, fontfile: path } }).toBuffer()
     }
-    return `drawtext=${Object.entries(options)
-      .map(([name, value]) => `${name}=${escapeValue(value)}`)
-      .join(':')}`
-  })
+  }
 }
 
-/** For a value within a filter within a graph: both readers take a backslash away. */
-export function escapeValue(value: string): string {
-  return value.replaceAll(/[\\':]/g, String.raw`\$&`).replaceAll(/[\\'[\],;]/g, String.raw`\$&`)
+interface Pixels {
+  readonly data: Uint8Array
+  readonly width: number
+  readonly height: number
+}
+
+async function drawText({ lines, isRightToLeft }: TitleLayout, fontSize: number): Promise<Pixels> {
+  // Each line by itself would be read the way of its own first letter.
+  const mark = isRightToLeft ? '\u200F' : '\u200E'
+  const text = lines.map((line) => mark + line.map(markup).join('')).join('\n')
+  const { data, info } = await sharp({
+    text: {
+      text: `<span foreground="white">${text}</span>`,
+      font: `DejaVu Sans Bold ${fontSize}`,
+      // A point is a pixel.
+      dpi: 72,
+      align: 'centre',
+      rgba: true,
+    },
+  })
+    .raw()
+    .toBuffer({ resolveWithObject: true })
+  return { data, width: info.width, height: info.height }
+}
+
+const markup = ({ font, text }: TitleRun): string =>
+  `<span font_family="${font}">${text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')}</span>`
+
+const edgeAlpha = 0.55
+const shadowAlpha = 0.5
+
+/** With a dark edge all round and a shadow below: white on white would not be read. */
+function withEdge(text: Pixels, fontSize: number): Pixels {
+  const edge = Math.max(1, Math.round(fontSize / 16))
+  const drop = Math.max(1, Math.round(fontSize / 14))
+  const margin = edge + drop
+  const width = text.width + 2 * margin
+  const height = text.height + 2 * margin
+  const inside = new Uint8Array(width * height)
+  for (let y = 0; y < text.height; y++)
+    for (let x = 0; x < text.width; x++)
+      inside[(y + margin) * width + x + margin] = text.data[4 * (y * text.width + x) + 3]!
+  const grown = new Uint8Array(width * height)
+  for (let dy = -edge; dy <= edge; dy++) {
+    const reach = Math.floor(Math.sqrt(edge * edge - dy * dy))
+    for (let y = Math.max(0, -dy); y < Math.min(height, height - dy); y++)
+      for (let x = reach; x < width - reach; x++) {
+        const value = inside[(y + dy) * width + x]!
+        if (value === 0) continue
+        for (let at = y * width + x - reach; at <= y * width + x + reach; at++)
+          if (grown[at]! < value) grown[at] = value
+      }
+  }
+  const data = new Uint8Array(4 * width * height)
+  for (let at = 0; at < width * height; at++) {
+    const shadow = ((inside[at - drop * width] ?? 0) / 255) * shadowAlpha
+    const dark = 1 - (1 - (grown[at]! / 255) * edgeAlpha) * (1 - shadow)
+    const light = inside[at]! / 255
+    const alpha = light + dark * (1 - light)
+    const grey = alpha === 0 ? 0 : Math.round((255 * light) / alpha)
+    data.fill(grey, 4 * at, 4 * at + 3)
+    data[4 * at + 3] = Math.round(255 * alpha)
+  }
+  return { data, width, height }
 }

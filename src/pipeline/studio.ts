@@ -134,7 +134,7 @@ export function createStudio({ media, artifacts, database, host }: StudioOptions
           inWorkspace(async (directory) => {
             const path = `${directory}/picture.jpg`
             const request = { path: await artifacts.localPath(master), targetPath: path, shape }
-            // Masters are small and our own.
+            // Masters are our own, and read line by line.
             await imageTurns('renders', masterBytes, () =>
               media.shapeImage({ ...request, limits: imageLimits }),
             )

@@ -1,22 +1,18 @@
 /** Renders on this machine: FFmpeg moves a camera over the photographs. Costs nothing but time. */
-import { writeFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { layoutTitle } from '../job/title.ts'
 import { filmEncoding } from '../media/encoding.ts'
 import { MediaError, type MediaJob, type MediaLimits } from '../media/ffmpeg.ts'
 import type { Media } from '../media/media.ts'
-import { ownerFile } from '../owner-only.ts'
 import { sceneGraph } from '../media/scene-graph.ts'
-import { layoutTitle, type TitleLayout } from '../media/title.ts'
 import type { RenderContext, Renderer, RenderOutcome, RenderRequest } from './renderer.ts'
 
 export interface LocalRendererOptions {
-  readonly media: Pick<Media, 'run'>
+  readonly media: Pick<Media, 'run' | 'drawTitle'>
   /** Renders at once; each keeps about two cores busy. */
   readonly maxConcurrency: number
 }
-
-const fontPath = createRequire(import.meta.url).resolve('dejavu-fonts-ttf/ttf/DejaVuSans-Bold.ttf')
 
 /** The slowest machine we think of takes half a minute a second of 1080p at 60 frames. */
 const wallMsPerSecond = 30_000
@@ -25,8 +21,11 @@ const wallMsAtLeast = 120_000
 /** Decoding and scaling 16 megapixels comes before the first frame. */
 const stallMs = 60_000
 
-/** 1080p takes 500 MB. */
+/** 1080p takes 500 MB; two panoramas of 67 megapixels 700 more. */
 const memoryBytes = 2 * 2 ** 30
+
+/** A title takes 0.3 s; one of a hundred Han signs from sixty files of fonts 1 s. */
+const titleLimits: MediaLimits = { wallMs: 120_000, stallMs: 120_000, memoryBytes: 2 ** 29 }
 
 export function createLocalRenderer({ media, maxConcurrency }: LocalRendererOptions): Renderer {
   return {
@@ -36,8 +35,9 @@ export function createLocalRenderer({ media, maxConcurrency }: LocalRendererOpti
     render: async (request, context) => {
       context.signal.throwIfAborted()
       const clipPath = join(context.directory, 'clip.mp4')
-      const job = await mediaJob(request, context.directory, clipPath)
       try {
+        const title = await drawTitle(media, request, context)
+        const job = mediaJob(request, title, clipPath)
         await media.run(job, {
           signal: context.signal,
           onProgress: (frames) => context.onProgress(Math.min(frames / request.frames, 1)),
@@ -60,14 +60,16 @@ function outcomeOf(error: unknown, { signal }: RenderContext): RenderOutcome {
   return { kind: 'failed', retry: code !== 'failed', code: `render_${code}`, reason }
 }
 
-async function mediaJob(request: RenderRequest, directory: string, clipPath: string): Promise<MediaJob> {
+function mediaJob(request: RenderRequest, title: Title | null, clipPath: string): MediaJob {
   const { format, frames, position, images, transition, fit, keyframes } = request
   const [first, second] = images
   if (first === undefined) throw new TypeError('a scene needs an image')
   const paths = second === undefined ? [first] : [first, second]
-  const title = await writeTitle(request, directory)
   return {
-    inputs: paths.map((path) => ({ path, format: 'jpeg' })),
+    inputs: [
+      ...paths.map((path) => ({ path, format: 'jpeg' }) as const),
+      ...(title ? [{ path: title.path, format: 'png' } as const] : []),
+    ],
     graph: sceneGraph({
       format,
       frames,
@@ -75,7 +77,7 @@ async function mediaJob(request: RenderRequest, directory: string, clipPath: str
       images: paths.length === 2 ? 2 : 1,
       transition,
       fit,
-      title,
+      titleHeight: title?.height ?? null,
     }),
     output: { kind: 'video', path: clipPath, video: { ...filmEncoding, fps: format.fps, frames, keyframes } },
     limits: limitsFor(frames / format.fps),
@@ -86,11 +88,25 @@ function limitsFor(seconds: number): MediaLimits {
   return { wallMs: Math.max(wallMsAtLeast, seconds * wallMsPerSecond), stallMs, memoryBytes }
 }
 
-async function writeTitle({ title, format }: RenderRequest, directory: string): Promise<TitleLayout | null> {
+interface Title {
+  readonly path: string
+  /** Pixels. */
+  readonly height: number
+}
+
+async function drawTitle(
+  media: Pick<Media, 'drawTitle'>,
+  { title, format }: RenderRequest,
+  { directory, signal }: RenderContext,
+): Promise<Title | null> {
   const layout = title === null ? null : layoutTitle(title, format)
   if (layout === null) return null
-  const textPaths = layout.lines.map((_line, index) => join(directory, `title-${index}.txt`))
-  for (const [index, line] of layout.lines.entries())
-    await writeFile(textPaths[index] ?? '', line, { mode: ownerFile })
-  return { ...layout, fontPath, textPaths }
+  const fonts = join(directory, 'fonts')
+  await mkdir(fonts, { recursive: true })
+  const path = join(directory, 'title.png')
+  const { height } = await media.drawTitle(
+    { layout, format, directory: fonts, targetPath: path, limits: titleLimits },
+    { signal },
+  )
+  return { path, height }
 }

@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type House, jsonOf, openHouse, sha256 } from './house.ts'
@@ -60,6 +62,29 @@ test('its bytes come back as they were sent, to be kept for ever', async () => {
     'content-disposition': `inline; filename="${answer['id']}.jpg"`,
   })
   expect(sha256(new Uint8Array(await response.arrayBuffer()))).toBe(answer['id'])
+})
+
+test('a HEIC is taken whatever it is called, and a title that it is shown with is held against the fonts', async () => {
+  const heic = new Uint8Array(
+    await readFile(join(import.meta.dirname, '../media/pictures/tiles-p3-turned.heic')),
+  )
+  const { answer } = await upload(form(heic))
+  expect(answer).toMatchObject({ id: sha256(heic), width: 64, height: 128, content_type: 'image/heic' })
+  const data = await house.app.request(`/api/v3/assets/${answer['id']}/data`)
+  expect(data.headers.get('content-disposition')).toContain('.heic"')
+  const planned = async (title: string): Promise<unknown> => {
+    const job = { type: 'property_photos', parameters: { photos: [{ asset_id: answer['id'] }], title } }
+    const headers = { 'content-type': 'application/json' }
+    const response = house.app.request('/api/v3/jobs', { method: 'POST', headers, body: JSON.stringify(job) })
+    return (await jsonOf(response))['storyboard']
+  }
+  expect(await planned('東京タワー ✨')).toMatchObject({ scenes: [{ notes: [] }] })
+  expect(await planned('Villa 𓀀')).toMatchObject({
+    scenes: [{ notes: ['the title "Villa 𓀀" will appear without 𓀀 (U+13000): no font here has it'] }],
+  })
+  const { response, answer: refused } = await upload(form(heic.slice(0, 900)))
+  expect([response.status, refused['kind']]).toEqual([422, 'damaged'])
+  expect(refused['reason']).toMatch(/save it as a JPEG/)
 })
 
 const cutForm = (): Buffer<ArrayBuffer> =>

@@ -37,7 +37,15 @@ const scene = (path: string, images: 1 | 2, seconds: number): MediaJob => {
   const names = images === 1 ? ['one'] : ['one', 'two']
   return {
     inputs: names.map((name) => ({ path: inDirectory(`${name}.jpg`), format: 'jpeg' })),
-    graph: sceneGraph({ format, frames, position: 0, images, transition: 'fade', fit: 'crop', title: null }),
+    graph: sceneGraph({
+      format,
+      frames,
+      position: 0,
+      images,
+      transition: 'fade',
+      fit: 'crop',
+      titleHeight: null,
+    }),
     output: {
       kind: 'video',
       path,

@@ -1,7 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { cameraPath, levelFrame, sceneGraph } from '../../src/media/scene-graph.ts'
-import { ems, escapeValue, layoutTitle } from '../../src/media/title.ts'
 
 const formats = fc.record({
   width: fc.integer({ min: 32, max: 1920 }).map((half) => 2 * half),
@@ -67,7 +66,7 @@ describe('the graph', () => {
         fc.constantFrom('cut', 'fade', 'slide'),
         fc.constantFrom('crop', 'letterbox', 'blur'),
         (format, frames, position, images, transition, fit) => {
-          const graph = sceneGraph({ format, frames, position, images, transition, fit, title: null })
+          const graph = sceneGraph({ format, frames, position, images, transition, fit, titleHeight: null })
           expect(graph.match(/\[0:v\]/g)).toHaveLength(1)
           expect(graph.match(/\[1:v\]/g) ?? []).toHaveLength(images - 1)
           expect(graph.endsWith('[v]')).toBe(true)
@@ -87,54 +86,8 @@ describe('the graph', () => {
       images: 2,
       transition: 'fade',
       fit: 'blur',
-      title: null,
+      titleHeight: null,
     } as const
     expect(sceneGraph(request)).toBe(sceneGraph(request))
-  })
-})
-
-describe('a title', () => {
-  const format = { width: 640, height: 360, fps: 24 }
-
-  it('fits the frame, whatever it says', () => {
-    fc.assert(
-      fc.property(fc.string({ unit: 'binary', maxLength: 400 }), formats, (title, frame) => {
-        const layout = layoutTitle(title, frame)
-        if (layout === null) return
-        expect(layout.lines.length).toBeLessThanOrEqual(3)
-        for (const line of layout.lines) {
-          expect(ems(line) * layout.fontSize).toBeLessThanOrEqual(frame.width)
-          expect(line).not.toMatch(/[\p{Cc}\p{Cs}]/u)
-        }
-      }),
-    )
-  })
-
-  it('is set in one line if it can, in more and smaller ones if it must', () => {
-    expect(layoutTitle('Living room', format)?.lines).toEqual(['Living room'])
-    const long = layoutTitle(
-      'A bright living room with a view of the garden and the old town behind it',
-      format,
-    )
-    expect(long?.lines.length).toBeGreaterThan(1)
-    expect(long?.lines.join(' ')).toBe(
-      'A bright living room with a view of the garden and the old town behind it',
-    )
-    expect(layoutTitle('word '.repeat(200), format)?.lines).toHaveLength(3)
-    expect(layoutTitle('x'.repeat(500), format)?.lines[0]?.endsWith('…')).toBe(true)
-  })
-
-  it('leaves out what the font cannot show, and is none where nothing is left', () => {
-    expect(layoutTitle('Home \u{1F3E0}\uFE0F sweet\u0000 home\u200D\n!', format)?.lines).toEqual([
-      'Home sweet home !',
-    ])
-    for (const nothing of ['', '   ', '\u{1F600}\u{1F3E1}', '\n\t\u0007'])
-      expect(layoutTitle(nothing, format)).toBeNull()
-  })
-
-  it('is kept out of the graph: only the names of files are in it, escaped twice', () => {
-    expect(escapeValue("C:\\fonts\\it's, [one]; two")).toBe(
-      String.raw`C\\:\\\\fonts\\\\it\\\'s\, \[one\]\; two`,
-    )
   })
 })
