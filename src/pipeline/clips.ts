@@ -46,13 +46,13 @@ export function createClips({
   ): Promise<ClipOutcome> => {
     const { media } = studio
     const place = placeIn(work)
-    const { format: shape } = work.job.storyboard
+    const { format: shape, fit } = work.job.storyboard
     const verdict = await media.verifyClip({ path, limits: clipLimits }, { signal })
     if (!verdict.ok) return failed(`clip_${verdict.code}`, verdict.reason)
-    const { decodedFrames } = verdict
+    const { decodedFrames, seen } = verdict
     const format = await studio.filmFormat(shape)
     const outPath = `${directory}/canonical.mp4`
-    const request = { path, decodedFrames, outPath, format, place, limits: clipLimits }
+    const request = { path, decodedFrames, seen, outPath, format, place, fit, limits: clipLimits }
     const made = await media.canonicalClip(request, { signal })
     if (!made.ok) return failed(`clip_${made.code}`, made.reason)
     const { id } = await artifacts.adopt(made.clip.path)
