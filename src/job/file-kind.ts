@@ -40,6 +40,10 @@ const webm = kind('WebM', 'video/webm', 'webm', 'matroska')
 const matroska = kind('Matroska', 'video/x-matroska', 'mkv', 'matroska')
 const mp4 = kind('MP4', 'video/mp4', 'mp4', 'mp4')
 const quickTime = kind('QuickTime', 'video/quicktime', 'mov', 'mp4')
+const avi = kind('AVI', 'video/x-msvideo', 'avi', 'avi')
+const wave = kind('WAVE sound', 'audio/wav', 'wav')
+const pngPicture = kind('PNG picture', 'image/png', 'png')
+const animatedPng = kind('animated PNG', 'image/apng', 'png', 'apng')
 const animatedWebp = kind('animated WebP', 'image/webp', 'webp', 'webp')
 const webpPicture = kind('WebP picture', 'image/webp', 'webp')
 const transportStream = kind('MPEG transport stream', 'video/mp2t', 'ts', 'mpegts')
@@ -47,43 +51,52 @@ const webPage = kind('web page', 'text/html', 'html')
 const json = kind('JSON', 'application/json', 'json')
 const plainText = kind('text', 'text/plain', 'txt')
 
-/** Signatures at the beginning of a file, as text of one character for each byte. */
-const beginnings: readonly (readonly [RegExp, FileKind])[] = [
-  [/^GIF8[79]a/, kind('GIF', 'image/gif', 'gif', 'gif')],
-  [/^RIFF[^]{4}AVI /, kind('AVI', 'video/x-msvideo', 'avi', 'avi')],
-  [/^RIFF[^]{4}WAVE/, kind('WAVE sound', 'audio/wav', 'wav')],
-  [/^\x89PNG\r\n\x1a\n[^]*?acTL/, kind('animated PNG', 'image/apng', 'png', 'apng')],
-  [/^\x89PNG\r\n\x1a\n/, kind('PNG picture', 'image/png', 'png')],
-  [/^\xff\xd8\xff/, kind('JPEG picture', 'image/jpeg', 'jpg')],
-  [/^FLV\x01/, kind('Flash video', 'video/x-flv', 'flv', 'flv')],
-  [/^OggS/, kind('Ogg', 'video/ogg', 'ogv', 'ogg')],
-  [/^\x30\x26\xb2\x75\x8e\x66\xcf\x11/, kind('Windows Media', 'video/x-ms-wmv', 'wmv', 'asf')],
-  [/^\x00\x00\x01\xba/, kind('MPEG program stream', 'video/mpeg', 'mpg', 'mpegps')],
-  [/^\x06\x0e\x2b\x34\x02\x05\x01\x01/, kind('MXF', 'application/mxf', 'mxf', 'mxf')],
-  [/^DKIF/, kind('IVF', 'video/x-ivf', 'ivf', 'ivf')],
-  [/^nut\/multimedia container/, kind('NUT', 'video/x-nut', 'nut', 'nut')],
-  [/^(?:ID3|\xff[\xfb\xf3\xf2])/, kind('MP3 sound', 'audio/mpeg', 'mp3')],
-  [/^\x1f\x8b/, kind('gzip archive', 'application/gzip', 'gz')],
-  [/^PK\x03\x04/, kind('ZIP archive', 'application/zip', 'zip')],
-  [/^%PDF-/, kind('PDF', 'application/pdf', 'pdf')],
-  [/^#EXTM3U/, kind('playlist', 'application/vnd.apple.mpegurl', 'm3u8')],
+/** How files begin, in Latin-1; hexadecimal where that is no text. */
+const beginnings: readonly (readonly [string | { readonly hex: string }, FileKind])[] = [
+  ['GIF87a', kind('GIF', 'image/gif', 'gif', 'gif')],
+  ['GIF89a', kind('GIF', 'image/gif', 'gif', 'gif')],
+  [{ hex: 'ffd8ff' }, kind('JPEG picture', 'image/jpeg', 'jpg')],
+  ['FLV', kind('Flash video', 'video/x-flv', 'flv', 'flv')],
+  ['OggS', kind('Ogg', 'video/ogg', 'ogv', 'ogg')],
+  [{ hex: '3026b2758e66cf11' }, kind('Windows Media', 'video/x-ms-wmv', 'wmv', 'asf')],
+  [{ hex: '000001ba' }, kind('MPEG program stream', 'video/mpeg', 'mpg', 'mpegps')],
+  [{ hex: '060e2b34' }, kind('MXF', 'application/mxf', 'mxf', 'mxf')],
+  ['DKIF', kind('IVF', 'video/x-ivf', 'ivf', 'ivf')],
+  ['nut/multimedia container', kind('NUT', 'video/x-nut', 'nut', 'nut')],
+  ['ID3', kind('MP3 sound', 'audio/mpeg', 'mp3')],
+  [{ hex: 'fffb' }, kind('MP3 sound', 'audio/mpeg', 'mp3')],
+  [{ hex: '1f8b' }, kind('gzip archive', 'application/gzip', 'gz')],
+  [{ hex: '504b0304' }, kind('ZIP archive', 'application/zip', 'zip')],
+  ['%PDF-', kind('PDF', 'application/pdf', 'pdf')],
+  ['#EXTM3U', kind('playlist', 'application/vnd.apple.mpegurl', 'm3u8')],
 ]
+
+const begins = (text: string, beginning: string | { readonly hex: string }): boolean =>
+  text.startsWith(
+    typeof beginning === 'string' ? beginning : Buffer.from(beginning.hex, 'hex').toString('latin1'),
+  )
 
 /** Undefined where the bytes are of no kind that is known here. */
 export function fileKindOf(head: Uint8Array): FileKind | undefined {
   const text = Buffer.from(head.buffer, head.byteOffset, Math.min(head.length, headBytes)).toString('latin1')
-  if (/^RIFF[^]{4}WEBP/.test(text)) return isAnimatedWebp(head) ? animatedWebp : webpPicture
-  const begun = beginnings.find(([signature]) => signature.test(text))
+  const begun = beginnings.find(([beginning]) => begins(text, beginning))
   if (begun) return begun[1]
-  if (text.startsWith('\x1a\x45\xdf\xa3')) return text.includes('webm') ? webm : matroska
+  if (text.startsWith('RIFF')) return riffKind(text)
+  if (begins(text, { hex: '89504e470d0a1a0a' })) return text.includes('acTL') ? animatedPng : pngPicture
+  if (begins(text, { hex: '1a45dfa3' })) return text.includes('webm') ? webm : matroska
   if (/^[^]{4}(?:ftyp|moov|mdat|free|skip|wide|pnot|styp|moof|sidx|uuid)/.test(text)) return isoKind(text)
   if (isTransportStream(text)) return transportStream
   return isText(text) ? textKind(text) : undefined
 }
 
-/** By the flags in its extended header. */
-const isAnimatedWebp = (head: Uint8Array): boolean =>
-  Buffer.from(head.subarray(12, 16)).toString('latin1') === 'VP8X' && ((head[20] ?? 0) & 2) !== 0
+function riffKind(text: string): FileKind | undefined {
+  const form = text.slice(8, 12)
+  if (form === 'AVI ') return avi
+  if (form === 'WAVE') return wave
+  if (form !== 'WEBP') return undefined
+  // By the flags in its extended header.
+  return text.slice(12, 16) === 'VP8X' && (text.charCodeAt(20) & 2) !== 0 ? animatedWebp : webpPicture
+}
 
 const pictureBrands: ReadonlyMap<string, FileKind> = new Map(
   ['avif', 'heic', 'heix', 'mif1'].map((brand) => [

@@ -71,7 +71,7 @@ export async function canonicalClip({
  * @throws {NotAsWrittenError}
  */
 export async function makeCanonical(request: CanonicalRequest): Promise<CanonicalClip> {
-  const { clip, outPath, format, place } = request
+  const { clip, outPath } = request
   const encodedPath = `${outPath}.picture.mp4`
   const soundPath = `${outPath}.sound.mp4`
   try {
@@ -167,16 +167,16 @@ async function encodeClipSound(
   scratchPath: string,
 ): Promise<Uint8Array[] | null> {
   const { mp4, seen } = clip
-  if (seen.sound === null || mp4?.audio === null) return null
-  const lateSeconds = mp4
-    ? mp4.audio!.startSeconds - mp4.video.startSeconds
-    : seen.sound.startSeconds - seen.picture.startSeconds
+  const { sound } = seen
+  const [heard, shown] = mp4 === null ? [sound, seen.picture] : [mp4.audio, mp4.video]
+  if (sound === null || heard === null) return null
+  const lateSeconds = heard.startSeconds - shown.startSeconds
   const packets = place.endCell - place.firstCell
   const clipSample = (filmSample: number | null): number | null =>
     filmSample === null ? null : filmSample - place.startSample
   const placed = placedSound('0:a', {
     samples: (place.frames * sampleRate) / format.fps,
-    channels: seen.sound.channels,
+    channels: sound.channels,
     delaySamples: Math.round(lateSeconds * sampleRate),
     quietUntil: clipSample(place.quietUntil),
     quietFrom: clipSample(place.quietFrom),

@@ -364,7 +364,8 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
       const render = read.kind === 'found' ? read.render : undefined
       let reason = read.kind === 'failed' ? read.reason : 'the provider has removed it'
       if (render?.outputUrl) {
-        const request = { url: render.outputUrl, path, maxBytes: maxClipBytes }
+        const { outputUrl: url, otherUrls: others } = render
+        const request = { url, others, path, maxBytes: maxClipBytes }
         const fetched: FetchOutcome = await options.inFetchTurn(() => provider.fetchClip(request, ending))
         if (fetched.kind === 'fetched') {
           const { id } = await artifacts.adopt(path)
