@@ -51,6 +51,9 @@ export interface PaidHouseOptions {
   readonly kept?: Map<string, Uint8Array>
   /** Called as FFmpeg would be, on a kept clip: it fails as this does. */
   readonly onFfmpeg?: ((work: 'take' | 'fit') => void | Promise<void>) | undefined
+  /** How each clip is less than was paid for. */
+  readonly short?: string
+  readonly shortClips?: 'hold' | 'take'
   /** What of the house's own is waited for, one by one: a world may let nothing come of it. */
   readonly through?: <T>(ask: () => Promise<T>) => Promise<T>
 }
@@ -143,7 +146,7 @@ export function openPaidHouse(options: PaidHouseOptions): PaidHouse {
         if (!bytes) throw new ArtifactError('missing', `artifact ${source} is not in the store`)
         if (!isWhole(bytes))
           return { kind: 'failed', failure: { code: 'clip_damaged', reason: 'it is not whole' } }
-        return { kind: 'taken' }
+        return { kind: 'taken', short: options.short ?? null }
       }),
     fit: (source) =>
       through(async () => {
@@ -189,6 +192,7 @@ export function openPaidHouse(options: PaidHouseOptions): PaidHouse {
       host,
       markOf: (attemptId) => markOf(installation.id, attemptId),
       isNotified: options.isReached,
+      shortClips: options.shortClips ?? 'hold',
     }),
   )
   engine.handle(
