@@ -88,6 +88,8 @@ interface Pad {
   readonly stream: Stream
   readonly decoder: CodecContext
   readonly isVideo: boolean
+  /** By the stream's rate, where its packets have none: without it the last picture would last no time. 0: unknown. */
+  readonly frameDuration: bigint
   /** Frames decoded before the graph could be built from the first of them. */
   readonly waiting: Frame[]
   source: FilterContext | null
@@ -187,6 +189,7 @@ async function openInput(
       stream,
       decoder,
       isVideo,
+      frameDuration: isVideo ? frameDuration(stream) : 0n,
       waiting: [],
       source: null,
     })
@@ -194,6 +197,10 @@ async function openInput(
   if (pads.length === 0) throw new MediaError('failed', `${planned.url} holds no picture and no sound`)
   const startUs = format.startTime === AV_NOPTS_VALUE ? 0n : format.startTime
   return { url: planned.url, format, pads, startUs, ended: false }
+}
+
+function frameDuration({ avgFrameRate: { num, den }, timeBase }: Stream): bigint {
+  return num > 0 && den > 0 ? avRescaleQ(1n, new Rational(den, num), timeBase) : 0n
 }
 
 function isMedia(stream: Stream): boolean {
@@ -269,6 +276,7 @@ async function receiveFrame(input: OpenInput, pad: Pad): Promise<Frame | null> {
     throw failure(`${input.url} is damaged`)
   const pts = frame.bestEffortTimestamp
   if (pts !== AV_NOPTS_VALUE) frame.pts = pts - avRescaleQ(input.startUs, microseconds, pad.stream.timeBase)
+  if (pad.frameDuration > 0n && frame.duration <= 0n) frame.duration = pad.frameDuration
   rest.move()
   return frame
 }

@@ -171,6 +171,7 @@ function fitFilters(look: Look, shown: Size, frame: Size, fit: Fit): string[] {
     'gblur=sigma=4',
     'eq=brightness=-0.08:saturation=0.9',
     `scale=${width}:${height}:flags=bicubic`,
+    'setsar=1',
   ]
   return [
     `split[all][whole];[all]${under.join(',')}[under];[whole]${whole.join(',')}[over];[under][over]overlay=(W-w)/2:(H-h)/2:format=yuv420`,

@@ -193,6 +193,12 @@ describe('a paid clip', () => {
     })
     const [{ id }] = await till.scenes(job_id)
     expect(await clipBytes(till, job_id, id)).not.toBe(paidBytes(till))
+    // A page of somebody else's runs nowhere as ours.
+    const response = await till.world.life!.app.request(`/api/v3/videos/${job_id}/clips/${id}`)
+    expect(Object.fromEntries(response.headers)).toMatchObject({
+      'content-type': 'application/octet-stream',
+      'content-disposition': expect.stringMatching(/^attachment; filename="job \d+ - scene 1\.html"/),
+    })
     // It is still there at the provider, and whole.
     till.world.fake.set({ rates: {} })
     expect((await retry(till, job_id)).status).toBe(200)
@@ -265,4 +271,20 @@ describe('a paid clip that is much shorter than was paid for', () => {
       /of job \d+ is short, and is taken: it is a single picture/,
     )
   })
+})
+
+test.each([
+  ['\x1a\x45\xdf\xa3\x9f\x42\x82\x84webm', 'video/webm', /^inline; filename="job \d+ - scene 1\.webm"/],
+  ['\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR', 'image/png', /^inline; filename="job \d+ - scene 1\.png"/],
+  ['\0\x01\x02\x03', 'application/octet-stream', /^attachment; filename="job \d+ - scene 1\.bin"/],
+])('a paid clip that cannot be used is given as what it is: %j', async (text, type, disposition) => {
+  const bytes = Buffer.from(text, 'latin1')
+  await using till = await openTill({ bytes })
+  const job_id = await approved(till)
+  expect(await till.ended(job_id)).toMatchObject({ status: 'failed' })
+  const [{ id }] = await till.scenes(job_id)
+  const response = await till.world.life!.app.request(`/api/v3/videos/${job_id}/clips/${id}`)
+  expect(response.headers.get('content-type')).toBe(type)
+  expect(response.headers.get('content-disposition')).toMatch(disposition)
+  expect(Buffer.from(await response.arrayBuffer())).toEqual(bytes)
 })

@@ -48,6 +48,8 @@ export interface WorldOptions {
   readonly room?: DiskRoom
   /** Called as FFmpeg would be, on a kept clip: it fails as this does. */
   readonly onFfmpeg?: (work: 'take' | 'fit') => void | Promise<void>
+  /** What is fetched instead of each clip. */
+  readonly bytes?: Uint8Array
   /** How each clip is less than was paid for. */
   readonly short?: string
   readonly shortClips?: 'hold' | 'take'
