@@ -197,7 +197,7 @@ describe('a paid clip', () => {
     const response = await till.world.life!.app.request(`/api/v3/videos/${job_id}/clips/${id}`)
     expect(Object.fromEntries(response.headers)).toMatchObject({
       'content-type': 'application/octet-stream',
-      'content-disposition': expect.stringMatching(/^attachment; filename="job \d+ - scene 1\.html"/),
+      'content-disposition': expect.stringMatching(/^attachment; filename="Untitled film - scene 1\.html"/),
     })
     // It is still there at the provider, and whole.
     till.world.fake.set({ rates: {} })
@@ -274,9 +274,9 @@ describe('a paid clip that is much shorter than was paid for', () => {
 })
 
 test.each([
-  ['\x1a\x45\xdf\xa3\x9f\x42\x82\x84webm', 'video/webm', /^inline; filename="job \d+ - scene 1\.webm"/],
-  ['\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR', 'image/png', /^inline; filename="job \d+ - scene 1\.png"/],
-  ['\0\x01\x02\x03', 'application/octet-stream', /^attachment; filename="job \d+ - scene 1\.bin"/],
+  ['\x1a\x45\xdf\xa3\x9f\x42\x82\x84webm', 'video/webm', /^inline; filename="Untitled film - scene 1\.webm"/],
+  ['\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR', 'image/png', /^inline; filename="Untitled film - scene 1\.png"/],
+  ['\0\x01\x02\x03', 'application/octet-stream', /^attachment; filename="Untitled film - scene 1\.bin"/],
 ])('a paid clip that cannot be used is given as what it is: %j', async (text, type, disposition) => {
   const bytes = Buffer.from(text, 'latin1')
   await using till = await openTill({ bytes })
