@@ -113,7 +113,8 @@ async function runOnce(
   if (code === 0) return { frames, seconds }
   const end = signal === null ? `FFmpeg ended with exit code ${code}` : `FFmpeg was ended by ${signal}`
   const said = [end, ...errors]
-  const [, lacking] = /(?:Unknown input format|No such filter): '(\w+)'/.exec(said.join()) ?? []
+  const [, lacking] =
+    /(?:Unknown input format: '|No such filter: '(?=zscale|tonemap))(\w+)'/.exec(said.join()) ?? []
   if (lacking !== undefined)
     throw new MediaError(
       'unusable',
