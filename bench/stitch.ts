@@ -81,7 +81,15 @@ try {
     for (const [index, place] of timeline.clips.entries())
       canonicalMs.push(
         await timed(() =>
-          makeCanonical({ media, clip: verdict.clip, outPath: clipPaths[index]!, format, place, limits }),
+          makeCanonical({
+            media,
+            ...verdict,
+            outPath: clipPaths[index]!,
+            format,
+            place,
+            fit: 'crop',
+            limits,
+          }),
         ),
       )
     const seamPaths = timeline.clips.map(() => null)
@@ -114,7 +122,15 @@ try {
   })
   const [leftPath, rightPath] = [inDirectory('left.mp4'), inDirectory('right.mp4')]
   for (const [index, outPath] of [leftPath, rightPath].entries())
-    await makeCanonical({ media, clip: verdict.clip, outPath, format, place: timeline.clips[index]!, limits })
+    await makeCanonical({
+      media,
+      ...verdict,
+      outPath,
+      format,
+      place: timeline.clips[index]!,
+      fit: 'crop',
+      limits,
+    })
   const seamMs: number[] = []
   for (let run = 0; run < Math.min(3, runs); run++)
     seamMs.push(

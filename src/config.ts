@@ -113,6 +113,7 @@ const environment = z.object({
     .transform((text) => Math.round(Number(text) * 1e9))
     .pipe(z.number().min(1, 'must be more than 0'))
     .optional(),
+  SHORT_CLIPS: z.enum(['hold', 'take'], 'must be hold or take').default('hold'),
   DRAIN_MS: whole(0, 600_000).default(0),
   MIN_FREE_DISK_MB: whole(0, 1_000_000_000).default(512),
   SHUTDOWN_GRACE_MS: whole(0, 600_000).default(5000),
@@ -153,6 +154,8 @@ export interface Config {
   /** Webhooks may be sent there though it is not of the public internet. */
   readonly webhookNetworks: readonly Network[]
   readonly retention: RetentionLimits
+  /** What becomes of a paid clip that is much shorter than was paid for. */
+  readonly shortClips: 'hold' | 'take'
   /** After SIGTERM requests are answered for so long yet, while /readyz says that none should be sent here. */
   readonly drainMs: number
   /** With less room on its disk the server is not ready. */
@@ -232,6 +235,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       inputsDays: data.RETAIN_INPUTS_DAYS,
       maxStoredBytes: data.MAX_STORED_GB ?? null,
     },
+    shortClips: data.SHORT_CLIPS,
     drainMs: data.DRAIN_MS,
     minFreeDiskBytes: data.MIN_FREE_DISK_MB * 1e6,
     shutdownGraceMs: data.SHUTDOWN_GRACE_MS,

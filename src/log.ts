@@ -130,6 +130,12 @@ export const logLine = {
       `[Workflow.Coordinator] Whether ${attempt.renderer} has attempt ${attempt.id} of job ${attempt.jobId} is unknown, and is looked into: ${reason}`,
     ),
 
+  clipShort: (log: Log, attempt: AttemptFacts, reason: string): void =>
+    log.warn(
+      { ...attemptFacts(attempt), reason },
+      `[Workflow.Coordinator] The clip of attempt ${attempt.id} of job ${attempt.jobId} is short, and is taken: ${reason}`,
+    ),
+
   attemptHeld: (log: Log, attempt: AttemptFacts, reason: string): void =>
     log.error(
       { ...attemptFacts(attempt), reason },

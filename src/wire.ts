@@ -407,6 +407,7 @@ async function startCoordinator(running: Running) {
     host,
     markOf: (attemptId) => markOf(installationId, attemptId),
     isNotified: config.publicBaseUrl !== undefined,
+    shortClips: config.shortClips,
   })
   const feed = createFeed({ database, pubsub, host, log })
   const metrics = await openMetrics({

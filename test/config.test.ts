@@ -27,6 +27,7 @@ it('has a default for everything', () => {
     },
     drainMs: 0,
     minFreeDiskBytes: 512e6,
+    shortClips: 'hold',
     shutdownGraceMs: 5000,
     logLevel: 'info',
   })

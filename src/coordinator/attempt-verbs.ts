@@ -13,6 +13,7 @@ import {
   type RenderEnd,
   isCharged,
   mostTakes,
+  shortClipCode,
   takeAgainAt,
   triedWords,
 } from '../job/attempt.ts'
@@ -86,8 +87,8 @@ export interface AttemptVerbs {
   ): Promise<void>
   /** What was paid for is here, as it came: nothing has looked at it yet. `artifact`: null where the one before is gone. */
   clipFetched(attemptId: string, artifact: string | null): Promise<void>
-  /** The fetched clip is verified: for this scene, and for all that want the same. */
-  clipKept(attemptId: string): Promise<void>
+  /** The fetched clip is verified: for this scene, and for all that want the same. `short`: how it is less than was paid for. */
+  clipKept(attemptId: string, short: string | null): Promise<void>
   /** FFmpeg failed on the fetched clip, which may be its own fault: it is tried again later, up to `mostTakes` times. */
   takeFailed(attemptId: string, failure: Failure): Promise<void>
   /** It was paid for, and its clip can't be used: the scene fails, and nothing is bought instead. */
@@ -250,7 +251,7 @@ export function createAttemptVerbs(options: AttemptVerbsOptions): AttemptVerbs {
         await setFetched(tx, attemptId, artifact, host.now())
       }),
 
-    clipKept: (attemptId) =>
+    clipKept: (attemptId, short) =>
       database.transaction(async (tx) => {
         const now = host.now()
         const attempt = await findAttempt(tx, attemptId)
@@ -258,6 +259,11 @@ export function createAttemptVerbs(options: AttemptVerbsOptions): AttemptVerbs {
         if (!attempt || fetched === null || (await setClip(tx, attemptId, 'kept', null, now)) === 0) return
         await keepRender(tx, attempt.renderKey, { artifact: fetched, attemptId }, now)
         const { sceneId: subject, jobId } = attempt
+        if (short !== null) {
+          const data = { attempt_id: attemptId, reason: short }
+          await tell(tx, { type: 'scene_short', jobId, sceneId: subject, data })
+          tx.afterCommit(() => logLine.clipShort(log, attempt, short))
+        }
         await engine.enqueue(tx, { kind: 'take-clip', subject, jobId })
         await starting.serveRender(tx, attempt.renderKey)
       }),
@@ -301,5 +307,5 @@ export const withKeptClip = (
   { code, reason }: Failure,
 ): Failure => ({
   code,
-  reason: `${reason}. ${chargedMicros === null ? 'An unknown sum' : spokenMoney(chargedMicros)} was paid and the clip is kept: GET /api/v3/videos/${jobId}/clips/${sceneId} gives it as it came, and a retry of the job takes it again for nothing`,
+  reason: `${reason}. ${chargedMicros === null ? 'An unknown sum' : spokenMoney(chargedMicros)} was paid and the clip is kept: GET /api/v3/videos/${jobId}/clips/${sceneId} gives it as it came, and a retry of the job takes it ${code === shortClipCode ? 'as it is' : 'again'} for nothing`,
 })

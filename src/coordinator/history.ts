@@ -35,6 +35,7 @@ const words: { readonly [type in EventType]: (data: Data) => string } = {
   scene_retrying: (data) => because('scene to be tried again', data),
   scene_rendered: (data) => after('scene rendered', charged(data)),
   scene_held: (data) => because('scene held until a person decides', data),
+  scene_short: (data) => because('clip taken although it is short', data),
   scene_added: (data) => after('scene added', placed(data)),
   scene_updated: (data) =>
     data['regenerate'] === true

@@ -7,7 +7,14 @@ const longestNameBytes = 180
 const unsafe = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069"*/:<>?\\|]+/g
 
 /** `inline`, named `<name>.<extension>`; `fallback` stands in for a name nothing is left of. */
-export function inlineNamed(name: string, fallback: string, extension: string): string {
+export const inlineNamed = (name: string, fallback: string, extension: string): string =>
+  `inline; ${fileNamed(name, fallback, extension)}`
+
+/** The same for what no browser is to show. */
+export const attachmentNamed = (name: string, fallback: string, extension: string): string =>
+  `attachment; ${fileNamed(name, fallback, extension)}`
+
+function fileNamed(name: string, fallback: string, extension: string): string {
   const safe = shortened(
     name
       .toWellFormed()
@@ -22,9 +29,7 @@ export function inlineNamed(name: string, fallback: string, extension: string): 
     .replace(/\p{M}/gu, '')
     .replace(/[^\x20-\x7e]+/g, '_')
     .replaceAll('%', '_')
-  return full === ascii
-    ? `inline; filename="${full}"`
-    : `inline; filename="${ascii}"; filename*=UTF-8''${extended(full)}`
+  return full === ascii ? `filename="${full}"` : `filename="${ascii}"; filename*=UTF-8''${extended(full)}`
 }
 
 /** encodeURIComponent leaves four characters that RFC 8187 wants encoded. */

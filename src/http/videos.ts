@@ -4,10 +4,11 @@ import type { ArtifactStore } from '../artifact/artifact.ts'
 import type { Coordinator } from '../coordinator/coordinator.ts'
 import { filmOf } from '../coordinator/reading.ts'
 import { RefusedError } from '../job/errors.ts'
+import { type FileKind, fileKindOf, headBytes } from '../job/file-kind.ts'
 import type { Job } from '../job/job.ts'
 import { serveBytes } from './bytes.ts'
 import { jsonAnswer } from './describe.ts'
-import { inlineNamed } from './disposition.ts'
+import { attachmentNamed, inlineNamed } from './disposition.ts'
 import { addressOf, jobIdOf, jobPath, scenePath, timeOf, timeOrNull, timeSchema } from './path.ts'
 import { askedBy } from './principal.ts'
 
@@ -34,7 +35,10 @@ const clipRoute = createRoute({
   path: '/videos/{id}/clips/{scene_id}',
   request: { params: scenePath },
   summary: "A scene's clip; one that was paid for and can't be used, as it came",
-  responses: bytes('video/mp4', "One scene's clip"),
+  responses: bytes(
+    'video/mp4',
+    "One scene's clip. Bytes that were paid for and are no MP4 come as what they are, such as `video/webm` or `application/octet-stream`",
+  ),
 })
 
 const versionPath = jobPath.extend({
@@ -97,8 +101,24 @@ const showFilmRoute = createRoute({
   responses: { 200: jsonAnswer(shownSchema, 'It is shown; the other versions stay') },
 })
 
-const fileName = (job: Job, suffix: string, extension: string): string =>
-  inlineNamed(`${job.videoName || `job ${job.id}`}${suffix}`, `job ${job.id}${suffix}`, extension)
+const fileName = (job: Job, suffix: string, extension: string, named = inlineNamed): string =>
+  named(`${job.videoName || `job ${job.id}`}${suffix}`, `job ${job.id}${suffix}`, extension)
+
+/** What every clip of a film is made to be. */
+const canonical: FileKind = { name: 'MP4', contentType: 'video/mp4', extension: 'mp4' }
+
+/** What stored bytes are by how they begin; undefined where that is not known, or they are gone. */
+async function kindOf(artifacts: ArtifactStore, id: string): Promise<FileKind | undefined> {
+  const { size = 0 } = (await artifacts.stat(id)) ?? {}
+  if (size === 0) return undefined
+  const head: Uint8Array[] = []
+  for await (const chunk of await artifacts.read(id, { start: 0, end: Math.min(size, headBytes) }))
+    head.push(chunk)
+  return fileKindOf(Buffer.concat(head))
+}
+
+/** Clips and pictures are shown; a page that was sent instead of one must not run as ours. */
+const isShown = ({ contentType }: FileKind): boolean => /^(?:video|image|audio)\//.test(contentType)
 
 export function videoRoutes({
   coordinator,
@@ -177,11 +197,16 @@ export function videoRoutes({
         currentStatus: scene.status,
         reason: 'The scene must be completed before its clip can be fetched',
       })
+    const kind = scene.clip === null ? await kindOf(artifacts, clip) : canonical
+    const suffix = ` - scene ${scene.position + 1}`
     return serveBytes(c, artifacts, {
       id: clip,
-      contentType: 'video/mp4',
+      contentType: kind && isShown(kind) ? kind.contentType : 'application/octet-stream',
       modifiedAt: scene.completedAt ?? scene.updatedAt,
-      disposition: fileName(job, ` - scene ${scene.position + 1}`, 'mp4'),
+      disposition:
+        kind && isShown(kind)
+          ? fileName(job, suffix, kind.extension)
+          : fileName(job, suffix, kind?.extension ?? 'bin', attachmentNamed),
       immutable: false,
       refuseMissing: () => coordinator.refuseRemoved({ what: 'clip', jobId }),
     })

@@ -50,6 +50,9 @@ export interface Attempt {
   readonly updatedAt: number
 }
 
+/** Why a clip that decodes is not taken unasked: it is much shorter than was paid for. */
+export const shortClipCode = 'clip_short'
+
 /** How often FFmpeg tries to take a paid clip before the scene fails. */
 export const mostTakes = 5
 

@@ -25,6 +25,7 @@ const sceneTopics = {
   scene_retrying: 'scenes:retrying',
   scene_rendered: 'scenes:rendered',
   scene_held: 'scenes:held',
+  scene_short: 'scenes:short',
   scene_added: 'scenes:added',
   scene_updated: 'scenes:updated',
   scene_deleted: 'scenes:deleted',

@@ -40,7 +40,9 @@ const sharedParameters = {
   transition: oneOf(transitions)
     .optional()
     .describe('How a photograph passes into the next; fade if not given'),
-  fit: oneOf(fits).optional().describe('How a picture of another shape fills the frame; crop if not given'),
+  fit: oneOf(fits)
+    .optional()
+    .describe('How a picture or clip of another shape fills the frame; crop if not given'),
   title: line(120).optional().describe('Shown over the first scene'),
   audio: z
     .boolean('must be true or false')

@@ -6,18 +6,28 @@ import { rm } from 'node:fs/promises'
 import type { FilmFormat } from './film-format.ts'
 import { type Ffmpeg, MediaError, type MediaLimits } from './ffmpeg.ts'
 import { createMp4, type Mp4Ledger } from './mp4-writer.ts'
-import { canonicalGraph, differences, frameNumbers } from './picture.ts'
-import { type ClipFault, type ProbedAudio, type ProbedClip, type ProbedVideo, probeClip } from './probe.ts'
+import { canonicalGraph, differences, frameNumbers, type Look } from './picture.ts'
+import {
+  type ClipFault,
+  type ClipSeen,
+  openClip,
+  type ProbedVideo,
+  probeClip,
+  type VerifiedClip,
+} from './probe.ts'
 import { encodeSound, ontoGrid, placedSound, silentPacket } from './sound.ts'
+import type { Fit } from '../job/scene.ts'
 import { cellSamples, type ClipPlace, sampleRate } from '../job/timeline.ts'
 import { verifyMp4 } from './written.ts'
 
 export interface CanonicalRequest {
   readonly media: Pick<Ffmpeg, 'run'>
   /** A verified clip, as `verifyClip` found it. */
-  readonly clip: ProbedClip
+  readonly clip: VerifiedClip
   /** How many pictures it decodes to, where known: fewer or more than it has packets, and it isn't copied. */
-  readonly decodedFrames?: number
+  readonly decodedFrames: number
+  /** How a picture of another shape fills the frame. */
+  readonly fit: Fit
   /** Files beside it, named after it, are used on the way and removed. */
   readonly outPath: string
   readonly format: FilmFormat
@@ -28,6 +38,8 @@ export interface CanonicalRequest {
 export interface ClipRequest extends Omit<CanonicalRequest, 'clip'> {
   /** A clip that was verified. */
   readonly path: string
+  /** What was seen of it then. */
+  readonly seen: ClipSeen
 }
 
 export interface CanonicalClip {
@@ -45,10 +57,12 @@ export interface CanonicalClip {
  */
 export async function canonicalClip({
   path,
+  seen,
   ...request
 }: ClipRequest): Promise<{ readonly ok: true; readonly clip: CanonicalClip } | ClipFault> {
-  const found = await probeClip(path)
-  return found.ok ? { ok: true, clip: await makeCanonical({ ...request, clip: found.clip }) } : found
+  const opened = await openClip(path)
+  if ('ok' in opened) return opened
+  return { ok: true, clip: await makeCanonical({ ...request, clip: { path, seen, ...opened } }) }
 }
 
 /**
@@ -57,21 +71,34 @@ export async function canonicalClip({
  * @throws {NotAsWrittenError}
  */
 export async function makeCanonical(request: CanonicalRequest): Promise<CanonicalClip> {
-  const { clip, outPath, format, place } = request
+  const { clip, outPath } = request
   const encodedPath = `${outPath}.picture.mp4`
   const soundPath = `${outPath}.sound.mp4`
   try {
-    const found = differences(clip.video, format, place.frames, place.keyframes)
-    if (request.decodedFrames !== undefined && request.decodedFrames !== clip.video.packets.length)
-      found.push(`it decodes to ${request.decodedFrames} of its ${clip.video.packets.length} frames`)
-    const picture = found.length === 0 ? clip.video : await encodePicture(request, encodedPath)
-    const sound = clip.audio === null ? null : await encodeClipSound(request, clip.audio, soundPath)
+    const found = reasonsToEncode(request)
+    const picture =
+      clip.mp4 !== null && found.length === 0 ? clip.mp4.video : await encodePicture(request, encodedPath)
+    const sound = await encodeClipSound(request, soundPath)
     const ledger = await writeClip(request, picture, sound)
     await verifyMp4(outPath, ledger)
     return { path: outPath, sizeBytes: ledger.sizeBytes, differences: found, hasSound: sound !== null }
   } finally {
     await Promise.all([rm(encodedPath, { force: true }), rm(soundPath, { force: true })])
   }
+}
+
+function reasonsToEncode({
+  clip: { container, mp4 },
+  format,
+  place,
+  decodedFrames,
+}: CanonicalRequest): string[] {
+  if (mp4 === null) return [`its container is ${container}, not MP4`]
+  const found = differences(mp4.video, format, place.frames, place.keyframes)
+  const { length } = mp4.video.packets
+  return decodedFrames === length
+    ? found
+    : [...found, `it decodes to ${decodedFrames} of its ${length} frames`]
 }
 
 async function writeClip(
@@ -108,41 +135,55 @@ async function writeClip(
 
 /** @throws {MediaError} */
 async function encodePicture(request: CanonicalRequest, path: string): Promise<ProbedVideo> {
-  const { media, clip, format, place, limits } = request
+  const { media, clip, format, place, fit, limits } = request
   const { fps, crf, preset } = format
   const { frames, keyframes } = place
   await media.run({
-    inputs: [{ path: clip.path, format: 'mp4' }],
-    graph: canonicalGraph(clip.video, format, frames),
+    inputs: [{ path: clip.path, format: clip.container }],
+    graph: canonicalGraph(lookOf(clip), format, frames, fit),
     output: { kind: 'video', path, video: { fps, frames, crf, preset, keyframes } },
     limits,
   })
   const encoded = await probeClip(path)
   if (!encoded.ok)
     throw new MediaError('failed', `the clip encoded anew is ${encoded.code}: ${encoded.reason}`)
-  const left = differences(encoded.clip.video, format, frames, keyframes)
+  // FFmpeg 5.1 notes the clip's rotation in what it writes, though the graph has turned the picture.
+  const picture = { ...encoded.clip.video, rotation: 0, mirrored: false } as const
+  const left = differences(picture, format, frames, keyframes)
   if (left.length > 0)
     throw new MediaError('failed', `the clip encoded anew does not fit: ${left.join('; ')}`)
-  return encoded.clip.video
+  return picture
 }
 
+function lookOf({ mp4, seen: { picture } }: VerifiedClip): Look {
+  if (mp4 !== null) return { ...picture, ...mp4.video }
+  const { width, height, pixelAspect } = picture
+  return { ...picture, mirrored: false, shownWidth: width * pixelAspect, shownHeight: height }
+}
+
+/** Null: it has none. */
 async function encodeClipSound(
   { media, clip, format, place, limits }: CanonicalRequest,
-  audio: ProbedAudio,
   scratchPath: string,
-): Promise<Uint8Array[]> {
+): Promise<Uint8Array[] | null> {
+  const { mp4, seen } = clip
+  const { sound } = seen
+  const [heard, shown] = mp4 === null ? [sound, seen.picture] : [mp4.audio, mp4.video]
+  if (sound === null || heard === null) return null
+  const lateSeconds = heard.startSeconds - shown.startSeconds
   const packets = place.endCell - place.firstCell
   const clipSample = (filmSample: number | null): number | null =>
     filmSample === null ? null : filmSample - place.startSample
   const placed = placedSound('0:a', {
     samples: (place.frames * sampleRate) / format.fps,
-    delaySamples: Math.round((audio.startSeconds - clip.video.startSeconds) * sampleRate),
+    channels: sound.channels,
+    delaySamples: Math.round(lateSeconds * sampleRate),
     quietUntil: clipSample(place.quietUntil),
     quietFrom: clipSample(place.quietFrom),
   })
   return encodeSound({
     media,
-    inputPaths: [clip.path],
+    inputs: [{ path: clip.path, format: clip.container }],
     graph: `${placed},${ontoGrid(place.startSample - place.firstCell * cellSamples, packets)}`,
     packets,
     scratchPath,

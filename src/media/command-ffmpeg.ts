@@ -2,8 +2,9 @@
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { cellSamples, sampleRate } from '../job/timeline.ts'
-import { type Ffmpeg, failureCode, joinWords, MediaError, type MediaJob } from './ffmpeg.ts'
+import { type Ffmpeg, failureCode, joinWords, MediaError, type MediaJob, type MediaResult } from './ffmpeg.ts'
 import { type AvOptions, graphThreads, type PlannedInput, type PlannedOutput, planMedia } from './plan.ts'
+import { isOfInterest, seenIn } from './seen.ts'
 
 const oldest = { major: 5, minor: 1 }
 
@@ -18,14 +19,18 @@ export interface CommandFfmpegOptions {
 
 export function createCommandFfmpeg(options: CommandFfmpegOptions): Ffmpeg {
   const { program, onFrames, onProgram } = options
-  const run: RunProgram = (args, onLine) => runProgram(program, args, onProgram, onLine)
+  const run: RunProgram = (args, onLine, onError) => runProgram(program, args, onProgram, onLine, onError)
   return {
     describe: () => describe(program, run),
-    run: async (job) => ({ frames: await runJob(job, run, onFrames) }),
+    run: (job) => runJob(job, run, onFrames),
   }
 }
 
-type RunProgram = (args: readonly string[], onLine?: (line: string) => void) => Promise<ProgramEnd>
+type RunProgram = (
+  args: readonly string[],
+  onLine?: (line: string) => void,
+  onError?: (line: string) => void,
+) => Promise<ProgramEnd>
 
 async function describe(program: string, run: RunProgram): Promise<string> {
   const { lines: about } = await run(['-hide_banner', '-version'])
@@ -51,48 +56,70 @@ function unusable(program: string, why: string): MediaError {
   )
 }
 
-async function runJob(job: MediaJob, run: RunProgram, report: (frames: number) => void): Promise<number> {
+async function runJob(
+  job: MediaJob,
+  run: RunProgram,
+  report: (frames: number) => void,
+): Promise<MediaResult> {
   const { inputs, graph, output } = planMedia(job)
   if (output !== null) {
-    const frames = await runOnce(
+    const { frames } = await runOnce(
       run,
       [...inputLine(inputs), ...outputLine(graph, output)],
       output.stream,
       report,
     )
-    if (output.frames === null || frames === output.frames) return frames
+    if (output.frames === null || frames === output.frames) return { frames }
     const got = frames > output.frames ? 'more' : String(frames)
     throw new MediaError(
       'failed',
       `the filter graph gave ${got} frames where ${output.frames} were asked for`,
     )
   }
-  // One after the other: FFmpeg would count the frames of the first alone.
-  let before = 0
-  for (const input of inputs) {
-    const line = [...inputLine([input]), ...words('-map 0:v? -map 0:a? -fps_mode passthrough -f null -')]
-    before += await runOnce(run, line, 'video', (frames) => report(before + frames))
-  }
-  return before
+  const said: string[] = []
+  const line = [
+    ...inputLine(inputs, 'level+info'),
+    ...words('-map 0:v? -map 0:a? -filter:v:0 showinfo=checksum=0 -filter:a:0 ashowinfo'),
+    ...words('-fps_mode passthrough -f null -'),
+  ]
+  const { frames, seconds } = await runOnce(run, line, 'video', report, (text) => {
+    if (isOfInterest(text) && said.length < mostSaid) said.push(text)
+  })
+  return { frames, seen: seenIn(said, seconds) }
 }
+
+/** Only the first frames of each stream are of interest. */
+const mostSaid = 5000
 
 async function runOnce(
   run: RunProgram,
   args: readonly string[],
   stream: 'video' | 'audio',
   report: (frames: number) => void,
-): Promise<number> {
+  onError?: (line: string) => void,
+): Promise<{ readonly frames: number; readonly seconds: number }> {
   let frames = 0
-  const { code, signal, errors } = await run(args, (line) => {
+  let seconds = 0
+  const onLine = (line: string): void => {
     const [name, value] = line.split('=')
     const count = Number(value)
     if (Number.isNaN(count)) return
     if (stream === 'video' && name === 'frame') report((frames = count))
-    if (stream === 'audio' && name === 'out_time_us') report((frames = audioFrames(count)))
-  })
-  if (code === 0) return frames
+    if (name !== 'out_time_us') return
+    seconds = count / 1_000_000
+    if (stream === 'audio') report((frames = audioFrames(count)))
+  }
+  const { code, signal, errors } = await run(args, onLine, onError)
+  if (code === 0) return { frames, seconds }
   const end = signal === null ? `FFmpeg ended with exit code ${code}` : `FFmpeg was ended by ${signal}`
   const said = [end, ...errors]
+  const [, lacking] =
+    /(?:Unknown input format: '|No such filter: '(?=zscale|tonemap))(\w+)'/.exec(said.join()) ?? []
+  if (lacking !== undefined)
+    throw new MediaError(
+      'unusable',
+      `this FFmpeg has no ${lacking}: give FFMPEG_PATH one that has it, or unset it to use the packaged one`,
+    )
   // A crash says nothing about its files.
   throw new MediaError(signal === null ? failureCode(said) : 'killed', joinWords(said))
 }
@@ -102,9 +129,9 @@ function audioFrames(microseconds: number): number {
   return Math.round((microseconds * sampleRate) / cellSamples / 1_000_000)
 }
 
-function inputLine(inputs: readonly PlannedInput[]): string[] {
+function inputLine(inputs: readonly PlannedInput[], level: 'warning' | 'level+info' = 'warning'): string[] {
   return [
-    ...words('-hide_banner -nostats -loglevel warning -progress pipe:1 -stats_period 0.1 -xerror -y'),
+    ...words(`-hide_banner -nostats -loglevel ${level} -progress pipe:1 -stats_period 0.1 -xerror -y`),
     ...inputs.flatMap((input) => [
       '-noautorotate',
       ...dashed(input.demuxerOptions),
@@ -160,6 +187,7 @@ async function runProgram(
   args: readonly string[],
   onProgram: (pid: number) => void,
   onLine?: (line: string) => void,
+  onError?: (line: string) => void,
 ): Promise<ProgramEnd> {
   // stdin is ignored here rather than by -nostdin, with which FFmpeg 7.0 overhears a signal.
   const started = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
@@ -168,7 +196,9 @@ async function runProgram(
   const errors: string[] = []
   createInterface({ input: started.stdout }).on('line', onLine ?? ((line) => lines.push(line)))
   createInterface({ input: started.stderr }).on('line', (line) => {
-    errors.push(line.replace(/ @ 0x[0-9a-f]+/, ''))
+    onError?.(line)
+    if (line.includes('[info]')) return
+    errors.push(line.replace(/ @ 0x[0-9a-f]+/, '').replace(/\[(?:error|fatal|warning)\] /, ''))
     if (errors.length > 4) errors.shift()
   })
   return new Promise((resolve, reject) => {

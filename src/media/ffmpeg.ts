@@ -3,12 +3,13 @@
  * behind it, `packaged-ffmpeg.ts` (FFmpeg's libraries, as npm installed them) and `command-ffmpeg.ts` (the program at
  * FFMPEG_PATH). Both run the same graphs and pass the same suite.
  */
+import type { Container } from '../job/file-kind.ts'
 
 /** A file FFmpeg may open. Its format is told, never guessed: a playlist dressed as a clip must not be followed. */
 export interface MediaInput {
   /** Absolute path of a local file. */
   readonly path: string
-  readonly format: 'mp4' | 'png' | 'jpeg' | 'wav'
+  readonly format: Container | 'png' | 'jpeg' | 'wav'
 }
 
 export interface VideoEncoding {
@@ -36,8 +37,9 @@ export type MediaOutput =
   /** One JPEG picture; the graph gives `[v]` with a single frame. */
   | { readonly kind: 'picture'; readonly path: string }
   /**
-   * Nothing is written and the graph is not used (give ''): every stream of every input is decoded to its
-   * end, and any error in it fails the run. The result counts the frames of video.
+   * Nothing is written and the graph is not used (give ''): every stream of the one input is decoded to its end.
+   * A packet that doesn't decode, and a frame that its decoder marks as damaged, fail the run; what a parser warns
+   * of doesn't. The result counts the frames of the first picture, and tells what was seen.
    */
   | { readonly kind: 'nothing' }
 
@@ -67,6 +69,50 @@ export interface MediaJob {
 export interface MediaResult {
   /** Frames written (or decoded, where nothing is written); of sound, AAC frames, to within two. */
   readonly frames: number
+  /** Where nothing is written: what the input is by its first frames. */
+  readonly seen?: Seen
+}
+
+/** What decoders tell of a file. Times are in seconds from its beginning. */
+export interface Seen {
+  /** Null where there is none. */
+  readonly picture: SeenPicture | null
+  readonly sound: SeenSound | null
+  /** How long the file says that it is; null where it doesn't. */
+  readonly promisedSeconds: number | null
+  /** When the last frame of picture or sound ends. */
+  readonly endSeconds: number
+}
+
+/** Colours are numbers of ITU-T H.273; 2 where the file doesn't say. */
+export interface SeenPicture {
+  /** Pixels as coded. */
+  readonly width: number
+  readonly height: number
+  /** Width of a pixel by its height. */
+  readonly pixelAspect: number
+  /** Clockwise degrees by which a player turns it. */
+  readonly rotation: Rotation
+  readonly matrix: number
+  readonly primaries: number
+  readonly transfer: number
+  readonly isFullRange: boolean
+  readonly startSeconds: number
+  /** Frames a second on average; null where nothing tells. */
+  readonly frameRate: number | null
+}
+
+export type Rotation = 0 | 90 | 180 | 270
+
+export interface SeenSound {
+  readonly channels: number
+  readonly startSeconds: number
+}
+
+/** The nearest quarter turn. */
+export function quarterTurn(clockwiseDegrees: number): Rotation {
+  const turns: readonly Rotation[] = [0, 90, 180, 270]
+  return turns[((Math.round(clockwiseDegrees / 90) % 4) + 4) % 4]!
 }
 
 /** `killed`: the process crashed, or somebody else killed it, such as the system when memory ran out. */

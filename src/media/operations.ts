@@ -14,7 +14,7 @@ import type {
   RefusedImage,
   ShapeRequest,
 } from './image.ts'
-import type { ClipFault, VerifyRequest } from './probe.ts'
+import type { ClipFault, ClipSeen, VerifyRequest } from './probe.ts'
 import type { SeamRequest } from './seam.ts'
 import type { ThumbnailRequest } from './thumbnail.ts'
 import type { DrawnTitle, DrawTitleRequest } from './title.ts'
@@ -47,10 +47,10 @@ export const operations = {
   verifyClip: async (
     media: Ffmpeg,
     request: Asked<VerifyRequest>,
-  ): Promise<{ readonly ok: true; readonly decodedFrames: number } | ClipFault> => {
+  ): Promise<{ readonly ok: true; readonly decodedFrames: number; readonly seen: ClipSeen } | ClipFault> => {
     const verdict = await (await import('./probe.ts')).verifyClip(within(media, request))
     // Its packets stay here.
-    return verdict.ok ? { ok: true, decodedFrames: verdict.decodedFrames } : verdict
+    return verdict.ok ? { ok: true, decodedFrames: verdict.decodedFrames, seen: verdict.clip.seen } : verdict
   },
 
   canonicalClip: async (

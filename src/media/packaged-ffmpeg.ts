@@ -7,11 +7,13 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
+  AV_FRAME_DATA_DISPLAYMATRIX,
   AV_FRAME_FLAG_CORRUPT,
   AV_LOG_WARNING,
   AV_NOPTS_VALUE,
   AV_PICTURE_TYPE_I,
   AV_PICTURE_TYPE_NONE,
+  AVCOL_RANGE_JPEG,
   AVDISCARD_ALL,
   AVERROR_EAGAIN,
   AVERROR_EOF,
@@ -43,7 +45,19 @@ import {
   Rational,
   type Stream,
 } from 'node-av/lib'
-import { type Ffmpeg, failureCode, joinWords, MediaError, type MediaJob } from './ffmpeg.ts'
+import {
+  type Ffmpeg,
+  failureCode,
+  joinWords,
+  MediaError,
+  type MediaJob,
+  type MediaResult,
+  quarterTurn,
+  type Rotation,
+  type Seen,
+  type SeenPicture,
+  type SeenSound,
+} from './ffmpeg.ts'
 import {
   type AvOptions,
   graphPads,
@@ -74,6 +88,8 @@ interface Pad {
   readonly stream: Stream
   readonly decoder: CodecContext
   readonly isVideo: boolean
+  /** By the stream's rate, where its packets have none: without it the last picture would last no time. 0: unknown. */
+  readonly frameDuration: bigint
   /** Frames decoded before the graph could be built from the first of them. */
   readonly waiting: Frame[]
   source: FilterContext | null
@@ -107,11 +123,11 @@ export function createPackagedFfmpeg(onFrames: (frames: number) => void): Ffmpeg
   )
   return {
     describe: async () => getFFmpegInfo().version,
-    run: async (job) => ({ frames: await runJob(job, onFrames) }),
+    run: (job) => runJob(job, onFrames),
   }
 }
 
-async function runJob(job: MediaJob, report: (frames: number) => void): Promise<number> {
+async function runJob(job: MediaJob, report: (frames: number) => void): Promise<MediaResult> {
   lastLines.length = 0
   try {
     await using held = new AsyncDisposableStack()
@@ -124,15 +140,12 @@ async function runJob(job: MediaJob, report: (frames: number) => void): Promise<
   }
 }
 
-async function tryJob(job: MediaJob, report: (frames: number) => void, held: Held): Promise<number> {
+async function tryJob(job: MediaJob, report: (frames: number) => void, held: Held): Promise<MediaResult> {
   const plan = planMedia(job)
   const progress: Progress = { frames: 0, report }
   if (plan.output === null) {
-    for (const [index, input] of plan.inputs.entries()) {
-      await using one = new AsyncDisposableStack()
-      await decodeAll(await openInput(input, index, null, one), progress)
-    }
-    return progress.frames
+    const seen = await decodeAll(await openInput(plan.inputs[0]!, 0, null, held), progress)
+    return { frames: progress.frames, seen }
   }
   const pads = graphPads(plan.graph)
   const inputs: OpenInput[] = []
@@ -141,7 +154,7 @@ async function tryJob(job: MediaJob, report: (frames: number) => void, held: Hel
     inputs.push(await openInput(input, index, wanted, held))
   }
   const sink = await buildGraph(plan.graph, plan.output, inputs, held)
-  return writeOutput(plan.output, sink, inputs, progress, held)
+  return { frames: await writeOutput(plan.output, sink, inputs, progress, held) }
 }
 
 /** `wanted`: the streams to open, `v` or `a` the first of its kind; null for all there are. */
@@ -176,6 +189,7 @@ async function openInput(
       stream,
       decoder,
       isVideo,
+      frameDuration: isVideo ? frameDuration(stream) : 0n,
       waiting: [],
       source: null,
     })
@@ -183,6 +197,10 @@ async function openInput(
   if (pads.length === 0) throw new MediaError('failed', `${planned.url} holds no picture and no sound`)
   const startUs = format.startTime === AV_NOPTS_VALUE ? 0n : format.startTime
   return { url: planned.url, format, pads, startUs, ended: false }
+}
+
+function frameDuration({ avgFrameRate: { num, den }, timeBase }: Stream): bigint {
+  return num > 0 && den > 0 ? avRescaleQ(1n, new Rational(den, num), timeBase) : 0n
 }
 
 function isMedia(stream: Stream): boolean {
@@ -258,18 +276,55 @@ async function receiveFrame(input: OpenInput, pad: Pad): Promise<Frame | null> {
     throw failure(`${input.url} is damaged`)
   const pts = frame.bestEffortTimestamp
   if (pts !== AV_NOPTS_VALUE) frame.pts = pts - avRescaleQ(input.startUs, microseconds, pad.stream.timeBase)
+  if (pad.frameDuration > 0n && frame.duration <= 0n) frame.duration = pad.frameDuration
   rest.move()
   return frame
 }
 
-async function decodeAll(input: OpenInput, progress: Progress): Promise<void> {
+async function decodeAll(input: OpenInput, progress: Progress): Promise<Seen> {
+  let picture: SeenPicture | null = null
+  let sound: SeenSound | null = null
+  let endSeconds = 0
+  const counted = input.pads.find(({ isVideo }) => isVideo)
   while (!input.ended) {
     await readPacket(input, async (pad, frame) => {
       if (frame === null) return
+      const { num, den } = pad.stream.timeBase
+      const startSeconds = frame.pts === AV_NOPTS_VALUE ? 0 : (Number(frame.pts) * num) / den
+      const seconds = pad.isVideo
+        ? (Number(frame.duration) * num) / den
+        : frame.nbSamples / Math.max(1, frame.sampleRate)
+      endSeconds = Math.max(endSeconds, startSeconds + seconds)
+      if (pad.isVideo) picture ??= pictureOf(frame, startSeconds, pad.stream.avgFrameRate)
+      else sound ??= { channels: frame.channelLayout.nbChannels, startSeconds }
       frame.free()
-      if (pad.isVideo) progress.report(++progress.frames)
+      if (pad === counted) progress.report(++progress.frames)
     })
   }
+  const { duration } = input.format
+  return { picture, sound, promisedSeconds: duration > 0n ? Number(duration) / 1e6 : null, endSeconds }
+}
+
+function pictureOf(frame: Frame, startSeconds: number, rate: Rational): SeenPicture {
+  const { num, den } = frame.sampleAspectRatio
+  return {
+    width: frame.width,
+    height: frame.height,
+    pixelAspect: num > 0 && den > 0 ? num / den : 1,
+    rotation: rotationOf(frame.getSideData(AV_FRAME_DATA_DISPLAYMATRIX)),
+    matrix: frame.colorSpace,
+    primaries: frame.colorPrimaries,
+    transfer: frame.colorTrc,
+    isFullRange: frame.colorRange === AVCOL_RANGE_JPEG,
+    startSeconds,
+    frameRate: rate.num > 0 && rate.den > 0 ? rate.num / rate.den : null,
+  }
+}
+
+/** Of a matrix of 3 x 3 numbers, the first two of which tell where the right side of the picture points. */
+function rotationOf(matrix: Buffer | null): Rotation {
+  if (matrix === null || matrix.length < 36) return 0
+  return quarterTurn((Math.atan2(matrix.readInt32LE(4), matrix.readInt32LE(0)) * 180) / Math.PI)
 }
 
 /** A graph can only be built once the first frame of every input has told its size and format. */

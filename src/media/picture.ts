@@ -2,6 +2,9 @@
  * Whether a clip's picture can be copied into a film as it is, and the graph that makes it so where it can't.
  * All pure.
  */
+import type { FrameFormat } from '../job/format.ts'
+import type { Fit } from '../job/scene.ts'
+import type { Rotation, SeenPicture } from './ffmpeg.ts'
 import type { FilmFormat } from './film-format.ts'
 import { type Packet, sameBytes } from './mp4.ts'
 import type { ProbedVideo } from './probe.ts'
@@ -97,48 +100,143 @@ function isIdr(data: Uint8Array, nalLengthBytes: number): boolean {
   return false
 }
 
-/** Shapes this close are made equal by cropping a little; others keep theirs, with bars. */
+/** Shapes this close are made equal by cropping a little, whatever was asked for. */
 const cropTolerance = 0.03
 
-/** From the clip's first picture on: upright, square pixels, the film's size and rate, exactly `frames`. */
-export function canonicalGraph(video: ProbedVideo, format: FilmFormat, frames: number): string {
-  const { width, height, fps } = format
-  const upright = video.rotation % 180 === 0
-  const shown = {
-    width: upright ? video.shownWidth : video.shownHeight,
-    height: upright ? video.shownHeight : video.shownWidth,
-  }
-  const ratio = shown.width / shown.height / (width / height)
-  const crops = Math.abs(ratio - 1) <= cropTolerance
-  const scale = crops
-    ? Math.max(width / shown.width, height / shown.height)
-    : Math.min(width / shown.width, height / shown.height)
-  const size = (length: number, limit: number): number => {
-    const even = Math.max(2, 2 * Math.round((length * scale) / 2))
-    return crops ? Math.max(limit, even) : Math.min(limit, even)
-  }
-  const scaled = { width: size(shown.width, width), height: size(shown.height, height) }
-  return [
-    '[0:v]setpts=PTS-STARTPTS',
-    ...uprightFilters(video),
-    `scale=${scaled.width}:${scaled.height}:flags=bicubic:out_range=tv:out_color_matrix=bt709${inputMatrix(video)}`,
-    'setsar=1',
-    'format=yuv420p',
-    crops ? `crop=${width}:${height}` : `pad=${width}:${height}:-1:-1`,
-    `fps=${fps}`,
-    `tpad=stop=${frames}:stop_mode=clone`,
-    `trim=end_frame=${frames}[v]`,
-  ].join(',')
+/** How a clip looks, in whatever container it came. */
+export interface Look extends Pick<
+  SeenPicture,
+  'matrix' | 'primaries' | 'transfer' | 'isFullRange' | 'height'
+> {
+  /** Pixels as shown, were they square; before rotation. */
+  readonly shownWidth: number
+  readonly shownHeight: number
+  readonly rotation: Rotation
+  readonly mirrored: boolean
 }
 
-function uprightFilters({ rotation, mirrored }: ProbedVideo): string[] {
+interface Size {
+  readonly width: number
+  readonly height: number
+}
+
+/** From the clip's first picture on: upright, square pixels, BT.709, the film's size and rate, exactly `frames`. */
+export function canonicalGraph(look: Look, format: FrameFormat, frames: number, fit: Fit): string {
+  const upright = look.rotation % 180 === 0
+  const shown = {
+    width: upright ? look.shownWidth : look.shownHeight,
+    height: upright ? look.shownHeight : look.shownWidth,
+  }
+  const beginning = [
+    '[0:v]setpts=PTS-STARTPTS',
+    ...uprightFilters(look),
+    ...colourFilters(look, shown, format),
+  ]
+  const ending = [`fps=${format.fps}`, `tpad=stop=${frames}:stop_mode=clone`, `trim=end_frame=${frames}[v]`]
+  return [...beginning, ...fitFilters(look, shown, format, fit), ...ending].join(',')
+}
+
+function uprightFilters({ rotation, mirrored }: Look): string[] {
   const turned = { 0: [], 90: ['transpose=clock'], 180: ['hflip', 'vflip'], 270: ['transpose=cclock'] }[
     rotation
   ]
   return mirrored ? [...turned, 'hflip'] : turned
 }
 
+/** The size at which a picture covers the frame, or with `min` at which all of it is in the frame. Even. */
+function scaledSize(shown: Size, frame: Size, side: 'max' | 'min'): Size {
+  const scale = Math[side](frame.width / shown.width, frame.height / shown.height)
+  const size = (length: number, limit: number): number =>
+    Math[side](limit, Math.max(2, 2 * Math.round((length * scale) / 2)))
+  return { width: size(shown.width, frame.width), height: size(shown.height, frame.height) }
+}
+
+/** The picture in the film's frame, in 4:2:0. */
+function fitFilters(look: Look, shown: Size, frame: Size, fit: Fit): string[] {
+  const { width, height } = frame
+  const scale = (size: Size, flags = 'bicubic'): string[] => [
+    `scale=${size.width}:${size.height}:flags=${flags}+accurate_rnd:out_range=tv:out_color_matrix=bt709${inputMatrix(look)}`,
+    'setsar=1',
+    'format=yuv420p',
+  ]
+  const isAlike = Math.abs((shown.width * height) / (shown.height * width) - 1) <= cropTolerance
+  if (isAlike || fit === 'crop') return [...scale(scaledSize(shown, frame, 'max')), `crop=${width}:${height}`]
+  const whole = scale(scaledSize(shown, frame, 'min'))
+  if (fit === 'letterbox') return [...whole, `pad=${width}:${height}:-1:-1`]
+  // As a picture's: blurred small.
+  const small = { width: 2 * Math.round(width / 32), height: 2 * Math.round(height / 32) }
+  const under = [
+    ...scale(scaledSize(shown, small, 'max'), 'area'),
+    `crop=${small.width}:${small.height}`,
+    'gblur=sigma=4',
+    'eq=brightness=-0.08:saturation=0.9',
+    `scale=${width}:${height}:flags=bicubic`,
+    'setsar=1',
+  ]
+  return [
+    `split[all][whole];[all]${under.join(',')}[under];[whole]${whole.join(',')}[over];[under][over]overlay=(W-w)/2:(H-h)/2:format=yuv420`,
+  ]
+}
+
+// Numbers of ITU-T H.273.
+const unspecified = 2
+const bt709 = 1
+const bt2020 = { primaries: 9, matrix: 9, constantLuminance: 10 } as const
+const smpte170m = 6
+const hdrTransfers: ReadonlySet<number> = new Set([16, 18])
+/** Linear light and logarithms: no player shows them as they are. */
+const otherTransfers: ReadonlySet<number> = new Set([8, 9, 10, 17])
+/** YCgCo, constant luminance, derived from the primaries, ICtCp: the scaler doesn't know them. */
+const oddMatrices: ReadonlySet<number> = new Set([8, 10, 12, 13, 14])
+
+/** The luminance of white in graphics and paper in HDR (ITU-R BT.2408), which becomes nearly white in SDR. */
+const whiteNits = 203
+
+/**
+ * To BT.709 with its usual contrast; none where the picture has it. SDR keeps its numbers where only the curve is named
+ * otherwise, as players do. HDR is left as it is up to 0.8 of white; what is brighter is pressed into the rest.
+ */
+function colourFilters(look: Look, shown: Size, frame: Size): string[] {
+  const { transfer, isFullRange } = look
+  const matrix = matrixOf(look)
+  const primaries = primariesOf(look)
+  const isHdr = hdrTransfers.has(transfer)
+  if (!isHdr && !otherTransfers.has(transfer) && primaries === bt709 && !oddMatrices.has(matrix)) return []
+  const curve = isHdr || otherTransfers.has(transfer) ? transfer : bt709
+  const size = scaledSize(shown, frame, 'max')
+  const from = `min=${matrix}:pin=${primaries}:tin=${curve}:rin=${isFullRange || matrix === 0 ? 'full' : 'limited'}`
+  const to = 'matrix=709:transfer=709:range=limited'
+  return [
+    // First, since what follows costs much for each pixel, and needs even sides.
+    `scale=${size.width}:${size.height}:flags=bicubic`,
+    ...(isHdr
+      ? [
+          `zscale=${from}:transfer=linear:primaries=709:npl=${whiteNits}`,
+          'format=gbrpf32le',
+          'tonemap=mobius:param=0.8:peak=10:desat=0',
+          `zscale=${to}`,
+        ]
+      : [`zscale=${from}:primaries=709:${to}`]),
+    'format=yuv420p',
+  ]
+}
+
+/** What a clip doesn't say is what players take it for: HDR for BT.2020, HD for BT.709, the rest for BT.601. */
+function matrixOf({ matrix, primaries, transfer, height }: Look): number {
+  if (matrix !== unspecified) return matrix
+  if (hdrTransfers.has(transfer) || primaries === bt2020.primaries) return bt2020.matrix
+  return height >= hdHeight ? bt709 : smpte170m
+}
+
+function primariesOf({ matrix, primaries, transfer }: Look): number {
+  if (primaries !== unspecified && primaries !== 0) return primaries
+  const isWide = hdrTransfers.has(transfer) || matrix === bt2020.matrix || matrix === bt2020.constantLuminance
+  return isWide ? bt2020.primaries : bt709
+}
+
+const hdHeight = 720
+
 /** Where a clip doesn't say its colour matrix, players take HD for BT.709; FFmpeg would take BT.601. */
-function inputMatrix({ colourMatrix, height }: ProbedVideo): string {
-  return colourMatrix === null && height >= 720 ? ':in_color_matrix=bt709' : ''
+function inputMatrix({ matrix, height }: Look): string {
+  return matrix === unspecified && height >= hdHeight ? ':in_color_matrix=bt709' : ''
 }

@@ -43,6 +43,19 @@ export interface MediaPlan {
 /** Pipe demuxers read one picture and, unlike image2, know neither patterns nor sequences. */
 const demuxers: Readonly<Record<MediaInput['format'], string>> = {
   mp4: 'mov',
+  matroska: 'matroska',
+  avi: 'avi',
+  mpegts: 'mpegts',
+  mpegps: 'mpeg',
+  gif: 'gif',
+  webp: 'webp_anim',
+  apng: 'apng',
+  flv: 'flv',
+  ogg: 'ogg',
+  asf: 'asf',
+  mxf: 'mxf',
+  ivf: 'ivf',
+  nut: 'nut',
   png: 'png_pipe',
   jpeg: 'jpeg_pipe',
   wav: 'wav',
@@ -83,7 +96,7 @@ function planInput(input: MediaInput): PlannedInput {
     demuxer,
     // The protocol list alone still let a DASH file named .mp4 through to the network.
     demuxerOptions: { protocol_whitelist: 'file', format_whitelist: demuxer },
-    decoderOptions: { max_pixels: String(maxPixels), err_detect: 'explode' },
+    decoderOptions: { max_pixels: String(maxPixels) },
   }
 }
 
@@ -160,6 +173,8 @@ function x264Options(video: VideoEncoding): AvOptions {
     g: String(video.fps * 2),
     'forced-idr': '1',
     threads: String(x264Threads),
+    // FFmpeg before 6 takes it from the clip, and another place makes another decoder configuration.
+    'x264-params': 'chromaloc=0',
     color_range: 'tv',
     colorspace: 'bt709',
     color_primaries: 'bt709',

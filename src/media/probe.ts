@@ -1,9 +1,17 @@
-/** What a clip is, and whether all of it is there. FFmpeg itself takes a clip cut in half for a whole one. */
-import { stat } from 'node:fs/promises'
+/** What a clip is, and whether all of it is there. FFmpeg itself takes an MP4 cut in half for a whole one. */
+import { open, stat } from 'node:fs/promises'
 import type { InputAudioTrack, InputVideoTrack } from 'mediabunny'
-import { type Ffmpeg, MediaError, type MediaLimits } from './ffmpeg.ts'
+import { type Container, type FileKind, fileKindOf, headBytes, spokenKind } from '../job/file-kind.ts'
+import {
+  type Ffmpeg,
+  MediaError,
+  type MediaLimits,
+  type Rotation,
+  type Seen,
+  type SeenPicture,
+} from './ffmpeg.ts'
 import { descriptionOf, type Packet, readBytes, readTrack, withMp4 } from './mp4.ts'
-import { tableFault } from './mp4-tables.ts'
+import { maxPackets, tableFault } from './mp4-tables.ts'
 
 export interface ProbedVideo {
   /** Such as `avc`; null where unknown, then `codecTag` tells what the file calls it. */
@@ -17,10 +25,8 @@ export interface ProbedVideo {
   /** Pixels as shown, were they square; before rotation. */
   readonly shownWidth: number
   readonly shownHeight: number
-  /** Such as `bt709`; null where the clip doesn't say. */
-  readonly colourMatrix: string | null
   /** Clockwise degrees by which a player turns it. */
-  readonly rotation: 0 | 90 | 180 | 270
+  readonly rotation: Rotation
   readonly mirrored: boolean
   readonly squarePixels: boolean
   /** When the first picture is shown, in seconds from the file's beginning. */
@@ -44,7 +50,7 @@ export interface ProbedClip {
 
 export type ClipFault = {
   readonly ok: false
-  /** `unreadable`: no MP4 with a picture; `incomplete`: a part is missing; `damaged`: it does not decode. */
+  /** `unreadable`: nothing with a moving picture; `incomplete`: a part is missing; `damaged`: it does not decode. */
   readonly code: 'unreadable' | 'incomplete' | 'damaged'
   /** A sentence that says what is wrong with which packet. */
   readonly reason: string
@@ -65,12 +71,19 @@ const sizeOf = (path: string): Promise<number | undefined> =>
     },
   )
 
-/** Reads a clip's header and all its packets, without decoding them. */
-export async function probeClip(path: string): Promise<ClipFinding> {
+/** By its size alone. */
+async function sizeFault(path: string): Promise<ClipFault | null> {
   const size = await sizeOf(path)
   if (size === undefined) return fault('incomplete', 'there is no file')
   if (size === 0) return fault('incomplete', 'the file is empty')
-  if (size > maxClipBytes) return fault('unreadable', `${size} bytes are more than a clip may have`)
+  return size > maxClipBytes ? fault('unreadable', `${size} bytes are more than a clip may have`) : null
+}
+
+/** Reads an MP4's header and all its packets, without decoding them. */
+export async function probeClip(path: string): Promise<ClipFinding> {
+  const size = (await sizeOf(path)) ?? 0
+  const wrongSize = await sizeFault(path)
+  if (wrongSize !== null) return wrongSize
   const tables = await tableFault(path)
   if (tables !== null) return fault('unreadable', tables)
   const source = await readBytes(path)
@@ -99,36 +112,103 @@ export interface VerifyRequest {
   readonly limits: MediaLimits
 }
 
+/** A clip of any container, verified. */
+export interface VerifiedClip {
+  readonly path: string
+  readonly container: Container
+  /** Its packets, where it is an MP4: it may be copied. */
+  readonly mp4: ProbedClip | null
+  readonly seen: ClipSeen
+}
+
+/** What was seen of a clip: it has a picture. */
+export type ClipSeen = Seen & { readonly picture: SeenPicture }
+
 export type ClipVerdict =
-  | { readonly ok: true; readonly clip: ProbedClip; readonly decodedFrames: number }
+  | { readonly ok: true; readonly clip: VerifiedClip; readonly decodedFrames: number }
   | ClipFault
 
 /**
- * A clip counts when its size is as announced, its packets are all there and it decodes to its end.
+ * A clip counts when its size is as announced, all that it promises is there and it decodes to its end.
  * @throws {MediaError} Where the fault is not the clip's: cancelled, hung, no room.
  */
 export async function verifyClip(request: VerifyRequest): Promise<ClipVerdict> {
   const { media, path, sizeBytes, limits } = request
-  const finding = await probeClip(path)
   if (sizeBytes !== undefined) {
     const size = (await sizeOf(path)) ?? 0
     if (size !== sizeBytes) return fault('incomplete', `${size} of ${sizeBytes} bytes arrived`)
   }
-  if (!finding.ok) return finding
+  const opened = await openClip(path)
+  if ('ok' in opened) return opened
+  const { container, mp4 } = opened
   try {
-    const { frames } = await media.run({
-      inputs: [{ path, format: 'mp4' }],
+    const { frames, seen } = await media.run({
+      inputs: [{ path, format: container }],
       graph: '',
       output: { kind: 'nothing' },
       limits,
     })
-    return frames === 0
-      ? fault('damaged', 'no picture could be decoded')
-      : { ok: true, clip: finding.clip, decodedFrames: frames }
+    if (frames === 0 || !seen?.picture) return fault('damaged', 'no picture could be decoded')
+    if (frames > maxPackets) return fault('unreadable', `more than ${maxPackets} pictures are no clip`)
+    const clip = { path, container, mp4, seen: { ...seen, picture: seen.picture } }
+    return (mp4 === null ? endFault(clip) : null) ?? { ok: true, clip, decodedFrames: frames }
   } catch (error) {
     if (error instanceof MediaError && error.code === 'failed') return fault('damaged', error.message)
     throw error
   }
+}
+
+/** What a clip is by its first bytes and, where it is an MP4, by its packets. Nothing is decoded. */
+export async function openClip(path: string): Promise<Pick<VerifiedClip, 'container' | 'mp4'> | ClipFault> {
+  const wrongSize = await sizeFault(path)
+  if (wrongSize !== null) return wrongSize
+  const head = await headOf(path)
+  const kind = fileKindOf(head)
+  if (kind?.container === undefined) return fault('unreadable', notAClip(kind))
+  if (kind.container !== 'mp4') {
+    const cut = await riffFault(path, head)
+    return cut ?? { container: kind.container, mp4: null }
+  }
+  const found = await probeClip(path)
+  return found.ok ? { container: 'mp4', mp4: found.clip } : found
+}
+
+const notAClip = (kind: FileKind | undefined): string =>
+  kind === undefined
+    ? 'it is of no kind that FFmpeg is known to read as a clip'
+    : `it is ${spokenKind(kind)}, not a clip`
+
+async function headOf(path: string): Promise<Buffer> {
+  await using file = await open(path)
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(headBytes), 0, headBytes, 0)
+  return buffer.subarray(0, bytesRead)
+}
+
+/** AVI and WebP say at their beginning how long they are. */
+async function riffFault(path: string, head: Buffer): Promise<ClipFault | null> {
+  if (head.length < 8 || head.toString('latin1', 0, 4) !== 'RIFF') return null
+  const promised = head.readUInt32LE(4) + 8
+  const size = (await sizeOf(path)) ?? 0
+  return size < promised
+    ? fault('incomplete', `it has ${size} of its ${promised} bytes: it was cut off`)
+    : null
+}
+
+/** Of these the header says how long they are; of others FFmpeg guesses it from what is there. */
+const promising: ReadonlySet<Container> = new Set(['matroska', 'avi', 'flv', 'asf'])
+
+/** What such a header says is rounded, and sound may end a little earlier. */
+const endTolerance = { share: 0.1, seconds: 0.1 }
+
+function endFault({ container, seen: { promisedSeconds, endSeconds } }: VerifiedClip): ClipFault | null {
+  if (promisedSeconds === null || !promising.has(container)) return null
+  const least = promisedSeconds * (1 - endTolerance.share) - endTolerance.seconds
+  return endSeconds < least
+    ? fault(
+        'incomplete',
+        `it ends after ${endSeconds.toFixed(2)} of ${promisedSeconds.toFixed(2)} seconds: it was cut off or is damaged`,
+      )
+    : null
 }
 
 async function probeVideo(track: InputVideoTrack): Promise<ProbedVideo | ClipFault> {
@@ -146,7 +226,6 @@ async function probeVideo(track: InputVideoTrack): Promise<ProbedVideo | ClipFau
     mirrored: await track.getFlip(),
     shownWidth: await track.getSquarePixelWidth(),
     shownHeight: await track.getSquarePixelHeight(),
-    colourMatrix: (await track.getColorSpace()).matrix ?? null,
     squarePixels: pixels.num === pixels.den,
     startSeconds: firstHeard(packets),
     packets,

@@ -134,6 +134,7 @@ async function encodeSeamSound(
   const fadeSamples = left.startSample + clipSamples(left) - fadeStart
   const whole = (place: ClipPlace) => ({
     samples: clipSamples(place),
+    channels: 2,
     delaySamples: 0,
     quietUntil: null,
     quietFrom: null,
@@ -151,7 +152,10 @@ async function encodeSeamSound(
   ].join(',')
   const encoded = await encodeSound({
     media,
-    inputPaths: [leftPath, rightPath],
+    inputs: [
+      { path: leftPath, format: 'mp4' },
+      { path: rightPath, format: 'mp4' },
+    ],
     graph: `${ending};${beginning};[ending][beginning]amix=inputs=2:duration=longest:normalize=0,${ontoGrid(0, packets)}`,
     packets,
     scratchPath,

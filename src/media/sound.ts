@@ -1,5 +1,5 @@
 /** The film's one row of sound: what silence is, and how a clip's own sound is laid on the film's grid. */
-import type { Ffmpeg, MediaLimits } from './ffmpeg.ts'
+import type { Ffmpeg, MediaInput, MediaLimits } from './ffmpeg.ts'
 import { readBytes, readTrack, withMp4 } from './mp4.ts'
 import { cellSamples, sampleRate } from '../job/timeline.ts'
 
@@ -19,6 +19,8 @@ const counted = 'asetpts=N/SR/TB'
 /** A stretch of sound in samples of 48 kHz, relative to the clip's first picture. */
 export interface SoundPlace {
   readonly samples: number
+  /** Of the clip's sound. */
+  readonly channels: number
   /** How much later than the picture the clip's sound begins; negative: earlier. */
   readonly delaySamples: number
   /** Silent before, and from then on; null: neither. */
@@ -28,10 +30,12 @@ export interface SoundPlace {
 
 /** From input `pad` to exactly `samples` of 48 kHz stereo, beginning with the picture. No label at its end. */
 export function placedSound(pad: string, place: SoundPlace): string {
-  const { samples, delaySamples, quietUntil, quietFrom } = place
+  const { samples, channels, delaySamples, quietUntil, quietFrom } = place
   const filters = [
     // Gaps in the timestamps become silence instead of pulling the rest forward.
     `[${pad}]aresample=${sampleRate}:async=1:min_hard_comp=0.01`,
+    // As loud as it came: a centre that is laid on two sides is made 3 dB quieter.
+    ...(channels === 1 ? ['pan=stereo|c0=c0|c1=c0'] : []),
     'aformat=sample_fmts=fltp:channel_layouts=stereo',
     counted,
   ]
@@ -54,7 +58,7 @@ export const ontoGrid = (lead: number, packets: number): string =>
 
 export interface EncodeSoundRequest {
   readonly media: Pick<Ffmpeg, 'run'>
-  readonly inputPaths: readonly string[]
+  readonly inputs: readonly MediaInput[]
   /** Gives `[a]`: (packets + 1) x 1024 samples, the first of them the first of the first packet's cell. */
   readonly graph: string
   readonly packets: number
@@ -67,9 +71,9 @@ export interface EncodeSoundRequest {
  * @throws {MediaError}
  */
 export async function encodeSound(request: EncodeSoundRequest): Promise<Uint8Array[]> {
-  const { media, inputPaths, graph, packets, scratchPath, limits } = request
+  const { media, inputs, graph, packets, scratchPath, limits } = request
   await media.run({
-    inputs: inputPaths.map((path) => ({ path, format: 'mp4' })),
+    inputs,
     graph,
     output: { kind: 'audio', path: scratchPath, bitrate: soundBitrate },
     limits,

@@ -4,6 +4,7 @@ import type { SceneWork } from '../coordinator/scene-verbs.ts'
 import { isDiskFull } from '../disk-full.ts'
 import type { Failure, Scene } from '../job/scene.ts'
 import { MediaError } from '../media/ffmpeg.ts'
+import type { ClipSeen } from '../media/probe.ts'
 import type { SceneClip } from '../store/scenes.ts'
 import { placeOf, placeText, planFilm } from './film-plan.ts'
 import { type Studio, clipLimits } from './studio.ts'
@@ -13,11 +14,13 @@ export type ClipOutcome =
   /** There is something wrong with the clip; another one may be better. */
   | { readonly kind: 'failed'; readonly failure: Failure }
 
-export type TakenOutcome = { readonly kind: 'taken' } | Extract<ClipOutcome, { kind: 'failed' }>
+export type TakenOutcome =
+  /** `short`: how it is much less than was paid for, in words; null where it isn't. */
+  { readonly kind: 'taken'; readonly short: string | null } | Extract<ClipOutcome, { kind: 'failed' }>
 
 export interface Clips {
-  /** Verifies a clip that is kept as it came. Rejects where FFmpeg, not the clip, may be to blame; so does `fit`. */
-  take(source: string, signal: AbortSignal): Promise<TakenOutcome>
+  /** Verifies a clip that is kept as it came, and of which so many seconds were paid for. Rejects where FFmpeg, not the clip, may be to blame; so does `fit`. */
+  take(source: string, paidSeconds: number, signal: AbortSignal): Promise<TakenOutcome>
   /** Makes a scene's clip from an artifact that was kept before. */
   fit(source: string, work: SceneWork, signal: AbortSignal): Promise<ClipOutcome>
   /** Makes a scene's clip from a file in a workspace, which is not worth keeping itself. */
@@ -46,13 +49,13 @@ export function createClips({
   ): Promise<ClipOutcome> => {
     const { media } = studio
     const place = placeIn(work)
-    const { format: shape } = work.job.storyboard
+    const { format: shape, fit } = work.job.storyboard
     const verdict = await media.verifyClip({ path, limits: clipLimits }, { signal })
     if (!verdict.ok) return failed(`clip_${verdict.code}`, verdict.reason)
-    const { decodedFrames } = verdict
+    const { decodedFrames, seen } = verdict
     const format = await studio.filmFormat(shape)
     const outPath = `${directory}/canonical.mp4`
-    const request = { path, decodedFrames, outPath, format, place, limits: clipLimits }
+    const request = { path, decodedFrames, seen, outPath, format, place, fit, limits: clipLimits }
     const made = await media.canonicalClip(request, { signal })
     if (!made.ok) return failed(`clip_${made.code}`, made.reason)
     const { id } = await artifacts.adopt(made.clip.path)
@@ -62,11 +65,12 @@ export function createClips({
   return {
     make: (...request) => faultOf(endings, () => make(...request)),
 
-    take: (source, signal) =>
+    take: (source, paidSeconds, signal) =>
       faultOf(refusals, async () => {
         const path = await artifacts.localPath(source)
         const verdict = await studio.media.verifyClip({ path, limits: clipLimits }, { signal })
-        return verdict.ok ? { kind: 'taken' } : failed(`clip_${verdict.code}`, verdict.reason)
+        if (!verdict.ok) return failed(`clip_${verdict.code}`, verdict.reason)
+        return { kind: 'taken', short: shortness(verdict, paidSeconds) }
       }),
 
     fit: (source, work, signal) =>
@@ -78,6 +82,26 @@ export function createClips({
 
     fits: (work) => work.scene.place === placeText(placeIn(work), work.job.storyboard.format),
   }
+}
+
+/** Models round what they render, and end a little early: what is shorter than this share is something else. */
+const leastShare = 0.75
+
+function shortness(
+  { decodedFrames, seen }: { readonly decodedFrames: number; readonly seen: ClipSeen },
+  paidSeconds: number,
+): string | null {
+  const { picture, sound, endSeconds } = seen
+  // With sound, nothing but its frames tells how long the picture is.
+  const seconds =
+    sound === null || picture.frameRate === null
+      ? endSeconds - picture.startSeconds
+      : decodedFrames / picture.frameRate
+  const paid = `${paidSeconds} ${paidSeconds === 1 ? 'second was' : 'seconds were'} paid for`
+  if (decodedFrames === 1) return `it is a single picture, and ${paid}`
+  return seconds < paidSeconds * leastShare
+    ? `it has ${decodedFrames} pictures and lasts ${Number(seconds.toFixed(2))} seconds, and ${paid}`
+    : null
 }
 
 type Failed = Extract<ClipOutcome, { kind: 'failed' }>

@@ -14,7 +14,7 @@ import type { Coordinator } from '../coordinator/coordinator.ts'
 import type { DiskRoom } from '../disk-full.ts'
 import type { TaskContext, TaskHandler } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
-import { type Attempt, takeAgainAt, takeWaitMs } from '../job/attempt.ts'
+import { type Attempt, shortClipCode, takeAgainAt, takeWaitMs } from '../job/attempt.ts'
 import type { Storyboard } from '../job/job.ts'
 import type { Failure } from '../job/scene.ts'
 import type {
@@ -42,6 +42,8 @@ export interface FollowRenderOptions {
   readonly markOf: (attemptId: string) => string
   /** Whether the provider can tell us that a render has ended: then it is asked less often. */
   readonly isNotified: boolean
+  /** What becomes of a clip that is much shorter than was paid for: a person decides, or it is taken and told. */
+  readonly shortClips: 'hold' | 'take'
 }
 
 const second = 1000
@@ -342,7 +344,7 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
     const begunAt = host.monotonic()
     for (let left = waitMs; left > 0; left = waitMs - (host.monotonic() - begunAt)) await wait(left)
     const outcome = await studio
-      .inTurn(() => clips.take(fetched, signal))
+      .inTurn(() => clips.take(fetched, attempt.settings?.seconds ?? 0, signal))
       .catch((error: unknown) => {
         if (isMissing(error)) return 'missing' as const
         const failure = failureOfTaking(error, ending)
@@ -350,7 +352,13 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
         throw error
       })
     if (outcome === 'missing') return coordinator.clipFetched(attemptId, null)
-    if (outcome.kind === 'taken') return coordinator.clipKept(attemptId)
+    if (outcome.kind === 'taken') {
+      const { short } = outcome
+      // Who retries its job after that has decided to have it as it is.
+      const isHeld = options.shortClips === 'hold' && attempt.failure?.code !== shortClipCode
+      if (short === null || !isHeld) return coordinator.clipKept(attemptId, short)
+      return coordinator.clipLost(attemptId, { code: shortClipCode, reason: short })
+    }
     if (outcome.kind === 'blamed on FFmpeg') return coordinator.takeFailed(attemptId, outcome.failure)
     if (++timesBad >= maxFetches) return coordinator.clipLost(attemptId, outcome.failure)
     bad = outcome.failure
@@ -365,7 +373,8 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
       const render = read.kind === 'found' ? read.render : undefined
       let reason = read.kind === 'failed' ? read.reason : 'the provider has removed it'
       if (render?.outputUrl) {
-        const request = { url: render.outputUrl, path, maxBytes: maxClipBytes }
+        const { outputUrl: url, otherUrls: others } = render
+        const request = { url, others, path, maxBytes: maxClipBytes }
         const fetched: FetchOutcome = await options.inFetchTurn(() => provider.fetchClip(request, ending))
         if (fetched.kind === 'fetched') {
           const { id } = await artifacts.adopt(path)

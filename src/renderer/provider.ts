@@ -68,6 +68,8 @@ export interface ProviderRender {
   readonly inputText: string | null
   /** Where the clip can be fetched; null before it is there and after it was removed. */
   readonly outputUrl: string | null
+  /** Where it may be instead, if its address doesn't tell that it is a clip. */
+  readonly otherUrls: readonly string[]
   /** Why it failed. */
   readonly trouble: ProviderTrouble | null
 }
@@ -137,6 +139,8 @@ export interface Provider {
   fetchClip(
     request: {
       readonly url: string
+      /** One of these is fetched instead where it is a clip, and what is at `url` is none. */
+      readonly others?: readonly string[]
       readonly path: string
       readonly maxBytes: number
     },

@@ -1,4 +1,4 @@
-import type { Attempt } from '../job/attempt.ts'
+import { type Attempt, shortClipCode } from '../job/attempt.ts'
 import { type AttemptStatus, attemptFollows, inFlightAttemptStatuses, mayPrecede } from '../job/lifecycle.ts'
 import type { Failure, RenderSettings } from '../job/scene.ts'
 import type { Reader, Row, SqlValue, Transaction } from './database.ts'
@@ -383,10 +383,11 @@ export const hasUntaken = async (
     renderKey,
   ])) !== undefined
 
-/** FFmpeg tries again to take a clip that was given up and is kept. */
+/** FFmpeg tries again to take a clip that was given up and is kept. That it was too short is remembered: whoever asks for it has been told. */
 export const setTakenAgain = (tx: Transaction, id: string, now: number): Promise<number> =>
   tx.run(
-    `update attempts set clip = null, take_tries = 0, failure = null, updated_at = $2
+    `update attempts set clip = null, take_tries = 0, updated_at = $2,
+       failure = case when failure like '{"code":"${shortClipCode}"%' then failure else null end
      where id = $1 and status = 'succeeded' and clip = 'lost' and fetched is not null`,
     [id, now],
   )

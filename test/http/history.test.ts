@@ -161,6 +161,9 @@ describe('what happened is said in words', () => {
       [{ attempt_id: 'a', charged_micros: null }, 'scene rendered, charged at an unknown price'],
     ],
     scene_held: [[{ reason: 'no answer' }, 'scene held until a person decides: no answer']],
+    scene_short: [
+      [{ reason: 'it is a single picture' }, 'clip taken although it is short: it is a single picture'],
+    ],
     scene_updated: [
       [{ changed: ['prompt', 'duration'] }, 'scene changed: prompt, duration'],
       [

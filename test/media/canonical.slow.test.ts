@@ -65,10 +65,10 @@ async function canonical(name: string, over: Partial<ClipPlace> = {}): Promise<C
   if (!verdict.ok) throw new Error(verdict.reason)
   return makeCanonical({
     media,
-    clip: verdict.clip,
-    decodedFrames: verdict.decodedFrames,
+    ...verdict,
     outPath: inDirectory(`canonical-${name}`),
     format,
+    fit: 'crop',
     place: { ...place, ...over },
     limits,
   })
@@ -236,7 +236,7 @@ describe('a clip unlike the film is encoded to be like it', () => {
   })
 
   test('more pictures in it than it shows', async () => {
-    const verdict = await probeClip(inDirectory('like.mp4'))
+    const verdict = await verifyClip({ media, path: inDirectory('like.mp4'), limits })
     if (!verdict.ok) throw new Error(verdict.reason)
     const outPath = inDirectory('cut-by-edit-list.mp4')
     const made = await makeCanonical({
@@ -245,6 +245,7 @@ describe('a clip unlike the film is encoded to be like it', () => {
       decodedFrames: 23,
       outPath,
       format,
+      fit: 'crop',
       place,
       limits,
     })

@@ -77,7 +77,15 @@ beforeAll(async () => {
     const phase = place.startSample % 1024
     const path = byPhase.get(phase) ?? inDirectory(`canonical-${phase}.mp4`)
     if (!byPhase.has(phase)) {
-      const made = await makeCanonical({ media, clip: verdict.clip, outPath: path, format, place, limits })
+      const made = await makeCanonical({
+        media,
+        ...verdict,
+        outPath: path,
+        format,
+        place,
+        fit: 'crop',
+        limits,
+      })
       expect(made).toMatchObject({ differences: [], hasSound: true })
       byPhase.set(phase, path)
     }

@@ -8,7 +8,7 @@ import { makeCanonical } from '../../src/media/canonical.ts'
 import { prepareFilmFormat } from '../../src/media/film-format.ts'
 import { makeFilm } from '../../src/media/film.ts'
 import { createMedia } from '../../src/media/pool.ts'
-import { probeClip } from '../../src/media/probe.ts'
+import { verifyClip } from '../../src/media/probe.ts'
 import { makeSeam } from '../../src/media/seam.ts'
 import { planTimeline, type Seam } from '../../src/job/timeline.ts'
 import { encode, listen, remux, watch } from './source-clip.ts'
@@ -68,10 +68,10 @@ async function filmOf(fps: number, seams: readonly Seam[], hasSound: boolean): P
         ...(hasSound && { audioPath: name(`sound-${index}`) }),
         path: name(`clip-${index}`),
       })
-      const probed = await probeClip(name(`clip-${index}`))
-      if (!probed.ok) throw new Error(probed.reason)
+      const verdict = await verifyClip({ media, path: name(`clip-${index}`), limits })
+      if (!verdict.ok) throw new Error(verdict.reason)
       const outPath = name(`canonical-${index}`)
-      const made = await makeCanonical({ media, clip: probed.clip, outPath, format, place, limits })
+      const made = await makeCanonical({ media, ...verdict, outPath, format, place, fit: 'crop', limits })
       expect(made.differences).toEqual([])
       return outPath
     }),

@@ -45,6 +45,8 @@ export interface EncodeSettings {
   readonly codec: string
   readonly path: string
   readonly options?: Readonly<Record<string, string>>
+  /** What FFmpeg calls it; MP4 if not given. */
+  readonly container?: string
   /** Frames a second; not used for sound. */
   readonly fps?: number
   /** Ticks a second of the file's clock. */
@@ -56,9 +58,10 @@ Log.setLevel(AV_LOG_ERROR)
 
 const check = (code: number): void => FFmpegError.throwIfError(code, 'a source clip')
 
-/** Encodes one stream into an MP4. */
+/** Encodes one stream into a file. */
 export async function encode(settings: EncodeSettings): Promise<void> {
   const { graph: text, kind, codec: name, path, options = {}, fps = 24, timescale } = settings
+  const { container = 'mp4' } = settings
   // Held until the end: a wrapper that is collected frees what it owns.
   using graph = new FilterGraph()
   graph.alloc()
@@ -86,10 +89,14 @@ export async function encode(settings: EncodeSettings): Promise<void> {
     encoder.channelLayout = sink.buffersinkGetChannelLayout()
     encoder.timeBase = new Rational(1, encoder.sampleRate)
   }
-  using encoding = Dictionary.fromObject({ flags: '+global_header', ...options })
+  // These have no header that could hold it.
+  const flags = ['mpegts', 'avi', 'gif', 'webp', 'apng'].includes(container)
+    ? {}
+    : { flags: '+global_header' }
+  using encoding = Dictionary.fromObject({ ...flags, ...options })
   check(await encoder.open2(codec, encoding))
   await using muxer = new FormatContext()
-  check(muxer.allocOutputContext2(null, 'mp4', path))
+  check(muxer.allocOutputContext2(null, container, path))
   const stream = muxer.newStream(null)
   check(stream.codecpar.fromContext(encoder))
   stream.timeBase = encoder.timeBase
@@ -135,6 +142,8 @@ export interface RemuxSettings {
   /** From the packet's time to the one it gets, in seconds. */
   readonly retimeVideo?: (seconds: number) => number
   readonly retimeAudio?: (seconds: number) => number
+  /** What is put before the first packet of the picture. */
+  readonly prefix?: Uint8Array
 }
 
 /** Puts picture and sound into one MP4, at other times, turned, or by another clock. */
@@ -157,9 +166,12 @@ export async function remux(settings: RemuxSettings): Promise<void> {
   if (audioSource) output.addAudioTrack(audioSource)
   await output.start()
   const videoMeta = { decoderConfig: (await videoTrack.getDecoderConfig())! }
+  let { prefix = new Uint8Array() } = settings
   for await (const packet of new EncodedPacketSink(videoTrack).packets()) {
     const timestamp = settings.retimeVideo?.(packet.timestamp) ?? packet.timestamp
-    await videoSource.add(new EncodedPacket(packet.data, packet.type, timestamp, packet.duration), videoMeta)
+    const data = Buffer.concat([prefix, packet.data])
+    prefix = new Uint8Array()
+    await videoSource.add(new EncodedPacket(data, packet.type, timestamp, packet.duration), videoMeta)
   }
   if (audioTrack && audioSource) {
     const audioMeta = { decoderConfig: (await audioTrack.getDecoderConfig())! }

@@ -51,6 +51,11 @@ export interface PaidHouseOptions {
   readonly kept?: Map<string, Uint8Array>
   /** Called as FFmpeg would be, on a kept clip: it fails as this does. */
   readonly onFfmpeg?: ((work: 'take' | 'fit') => void | Promise<void>) | undefined
+  /** What is fetched instead of each clip. */
+  readonly bytes?: Uint8Array
+  /** How each clip is less than was paid for. */
+  readonly short?: string
+  readonly shortClips?: 'hold' | 'take'
   /** What of the house's own is waited for, one by one: a world may let nothing come of it. */
   readonly through?: <T>(ask: () => Promise<T>) => Promise<T>
 }
@@ -143,7 +148,7 @@ export function openPaidHouse(options: PaidHouseOptions): PaidHouse {
         if (!bytes) throw new ArtifactError('missing', `artifact ${source} is not in the store`)
         if (!isWhole(bytes))
           return { kind: 'failed', failure: { code: 'clip_damaged', reason: 'it is not whole' } }
-        return { kind: 'taken' }
+        return { kind: 'taken', short: options.short ?? null }
       }),
     fit: (source) =>
       through(async () => {
@@ -163,7 +168,7 @@ export function openPaidHouse(options: PaidHouseOptions): PaidHouse {
     localPath: (id: string) => Promise.resolve(`/${id}`),
     adopt: (path: string) =>
       through(() => {
-        const bytes = files.get(path)!
+        const bytes = options.bytes ?? files.get(path)!
         const id = createHash('sha256').update(bytes).digest('hex')
         kept.set(id, bytes)
         return Promise.resolve({ id, size: bytes.length })
@@ -189,6 +194,7 @@ export function openPaidHouse(options: PaidHouseOptions): PaidHouse {
       host,
       markOf: (attemptId) => markOf(installation.id, attemptId),
       isNotified: options.isReached,
+      shortClips: options.shortClips ?? 'hold',
     }),
   )
   engine.handle(

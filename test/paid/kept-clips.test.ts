@@ -193,6 +193,12 @@ describe('a paid clip', () => {
     })
     const [{ id }] = await till.scenes(job_id)
     expect(await clipBytes(till, job_id, id)).not.toBe(paidBytes(till))
+    // A page of somebody else's runs nowhere as ours.
+    const response = await till.world.life!.app.request(`/api/v3/videos/${job_id}/clips/${id}`)
+    expect(Object.fromEntries(response.headers)).toMatchObject({
+      'content-type': 'application/octet-stream',
+      'content-disposition': expect.stringMatching(/^attachment; filename="Untitled film - scene 1\.html"/),
+    })
     // It is still there at the provider, and whole.
     till.world.fake.set({ rates: {} })
     expect((await retry(till, job_id)).status).toBe(200)
@@ -214,4 +220,71 @@ describe('a paid clip', () => {
     expect(await till.ended(job_id)).toMatchObject({ status: 'completed', costs: { spent: 0.4 } })
     expect(till.posts()).toHaveLength(2)
   })
+})
+
+describe('a paid clip that is much shorter than was paid for', () => {
+  const short = 'it is a single picture, and 4 seconds were paid for'
+
+  test('is held: its scene fails with what was paid, before it is part of a film', async () => {
+    await using till = await openTill({ short })
+    const job_id = await approved(till)
+    const job = await till.ended(job_id)
+    const [scene] = await till.scenes(job_id)
+    expect(job).toMatchObject({
+      status: 'failed',
+      error: {
+        code: 'clip_short',
+        reason: `${short}. $0.40 was paid and the clip is kept: GET /api/v3/videos/${job_id}/clips/${scene.id} gives it as it came, and a retry of the job takes it as it is for nothing`,
+      },
+    })
+    expect(await clipBytes(till, job_id, scene.id)).toBe(paidBytes(till))
+    await till.pass(3 * hour)
+    expect(till.posts()).toHaveLength(1)
+  })
+
+  test('is taken as it is by whoever retries its job after that, and this is told', async () => {
+    await using till = await openTill({ short })
+    const job_id = await approved(till)
+    await till.ended(job_id)
+    await till.reborn(2 * hour)
+    expect((await retry(till, job_id)).status).toBe(200)
+    expect(await till.ended(job_id)).toMatchObject({ status: 'completed', costs: { spent: 0.4 } })
+    expect(till.posts()).toHaveLength(1)
+    expect(till.world.life!.lines.join('\n')).toMatch(/is short, and is taken: it is a single picture/)
+  })
+
+  test('is bought anew where its scene is regenerated', async () => {
+    await using till = await openTill({ short })
+    const job_id = await approved(till)
+    await till.ended(job_id)
+    const [{ id }] = await till.scenes(job_id)
+    await till.ask('POST', `/jobs/${job_id}/scenes/${id}/regenerate`)
+    await till.approve(job_id)
+    expect(await till.ended(job_id)).toMatchObject({ status: 'failed', costs: { spent: 0.8 } })
+  })
+
+  test('is taken where that is configured, and told in the log', async () => {
+    await using till = await openTill({ short, shortClips: 'take' })
+    const job_id = await approved(till)
+    expect(await till.ended(job_id)).toMatchObject({ status: 'completed', costs: { spent: 0.4 } })
+    expect(till.world.life!.lines.join('\n')).toMatch(
+      /of job \d+ is short, and is taken: it is a single picture/,
+    )
+  })
+})
+
+test.each([
+  ['\x1a\x45\xdf\xa3\x9f\x42\x82\x84webm', 'video/webm', /^inline; filename="Untitled film - scene 1\.webm"/],
+  ['\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR', 'image/png', /^inline; filename="Untitled film - scene 1\.png"/],
+  ['\0\x01\x02\x03', 'application/octet-stream', /^attachment; filename="Untitled film - scene 1\.bin"/],
+])('a paid clip that cannot be used is given as what it is: %j', async (text, type, disposition) => {
+  const bytes = Buffer.from(text, 'latin1')
+  await using till = await openTill({ bytes })
+  const job_id = await approved(till)
+  expect(await till.ended(job_id)).toMatchObject({ status: 'failed' })
+  const [{ id }] = await till.scenes(job_id)
+  const response = await till.world.life!.app.request(`/api/v3/videos/${job_id}/clips/${id}`)
+  expect(response.headers.get('content-type')).toBe(type)
+  expect(response.headers.get('content-disposition')).toMatch(disposition)
+  expect(Buffer.from(await response.arrayBuffer())).toEqual(bytes)
 })

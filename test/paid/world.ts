@@ -48,6 +48,11 @@ export interface WorldOptions {
   readonly room?: DiskRoom
   /** Called as FFmpeg would be, on a kept clip: it fails as this does. */
   readonly onFfmpeg?: (work: 'take' | 'fit') => void | Promise<void>
+  /** What is fetched instead of each clip. */
+  readonly bytes?: Uint8Array
+  /** How each clip is less than was paid for. */
+  readonly short?: string
+  readonly shortClips?: 'hold' | 'take'
   /** How far the provider's clock is ahead of ours, ms. */
   readonly skewMs?: number
   /** Another database than a fresh SQLite; empty. */

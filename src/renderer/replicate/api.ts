@@ -70,8 +70,8 @@ export interface ApiOptions {
 export const createDeadlineMs = 60_000
 export const deadlineMs = 30_000
 
-/** For one prediction, with its logs. */
-export const answerBytes = 8 * 2 ** 20
+/** For one prediction, with its logs, of which little is kept. */
+export const answerBytes = 64 * 2 ** 20
 /** For 100 predictions, each of whose inputs may hold pictures. */
 export const pageBytes = 64 * 2 ** 20
 

@@ -4,12 +4,15 @@
  */
 import { type FileHandle, open, readFile, rm, writeFile } from 'node:fs/promises'
 import type { Host } from '../../host.ts'
+import { fileKindOf, headBytes } from '../../job/file-kind.ts'
 import { ownerFile } from '../../owner-only.ts'
 import type { FetchOutcome } from '../provider.ts'
 import { type Api, isWeb, reasonOf, withDeadline } from './api.ts'
 
 export interface ClipRequest {
   readonly url: string
+  /** Looked at, where there are any, and one that is a clip is fetched instead of one that is none. */
+  readonly others?: readonly string[]
   readonly path: string
   readonly maxBytes: number
 }
@@ -42,7 +45,8 @@ export function fetchClip(
     const etag = size > 0 ? await readEtag(request.path) : null
     const watch = watchForStall(host, ending)
     try {
-      const reached = await reach(request.url, etag === null ? {} : resuming(size, etag), source, watch)
+      const url = await clipAmong([request.url, ...(request.others ?? [])], source, watch)
+      const reached = await reach(url, etag === null ? {} : resuming(size, etag), source, watch)
       // Not by its class: an HTTP server in this process may have put another Response in its place.
       if ('kind' in reached) return reached
       return await receive(reached, { ...request, file, kept: size, etag }, watch)
@@ -53,6 +57,38 @@ export function fetchClip(
 }
 
 const failed = (reason: string): FetchOutcome => ({ kind: 'failed', reason })
+
+/** More addresses than a model answers with beside its clip. */
+const mostLooks = 8
+
+/** The first that is a clip by what is sent; else the first that may be one; else the first. */
+async function clipAmong(urls: readonly string[], source: ClipSource, watch: StallWatch): Promise<string> {
+  let perhaps: string | undefined
+  if (urls.length > 1)
+    for (const url of urls.slice(0, mostLooks)) {
+      const looked = await lookAt(url, source, watch)
+      if (looked === 'clip') return url
+      if (looked === 'perhaps') perhaps ??= url
+    }
+  return perhaps ?? urls[0]!
+}
+
+async function lookAt(
+  url: string,
+  source: ClipSource,
+  watch: StallWatch,
+): Promise<'clip' | 'perhaps' | 'no clip'> {
+  const reached = await reach(url, { range: `bytes=0-${headBytes - 1}` }, source, watch)
+  if ('kind' in reached || !reached.ok) return 'no clip'
+  const reader = reached.body?.getReader()
+  const head = await reader?.read().catch(() => undefined)
+  await reader?.cancel().catch(() => {})
+  const kind = head?.value && fileKindOf(head.value)
+  if (kind !== undefined) return kind.container === undefined ? 'no clip' : 'clip'
+  const type = reached.headers.get('content-type') ?? ''
+  if (type.startsWith('video/')) return 'clip'
+  return /^(?:image|audio|text)\/|\bjson\b/.test(type) ? 'no clip' : 'perhaps'
+}
 
 const resuming = (size: number, etag: string): Record<string, string> => ({
   range: `bytes=${size}-`,
@@ -112,7 +148,7 @@ interface Target extends ClipRequest {
 
 async function receive(response: Response, target: Target, watch: StallWatch): Promise<FetchOutcome> {
   const { status, headers } = response
-  const { file, path, kept, maxBytes } = target
+  const { file, path, kept, etag, maxBytes } = target
   if (status === 403 || status === 404 || status === 410) return { kind: 'gone', reason: `HTTP ${status}` }
   if (status !== 200 && status !== 206 && status !== 416) return failed(`HTTP ${status}`)
 
@@ -131,17 +167,20 @@ async function receive(response: Response, target: Target, watch: StallWatch): P
   }
 
   const type = headers.get('content-type') ?? ''
-  if (/\b(html|json)\b/i.test(type)) return discard('It is a page, not a clip')
-  if ((headers.get('content-encoding') ?? 'identity') !== 'identity')
-    return discard('The clip came compressed')
+  // A page instead of the rest is somebody's excuse; instead of the whole it is all that there is, and is kept.
+  if (kept > 0 && etag !== null && /\b(html|json)\b/i.test(type))
+    return failed('A page came instead of the rest of the clip')
+  const isEncoded = (headers.get('content-encoding') ?? 'identity') !== 'identity'
+  if (isEncoded && status === 206) return discard('The rest of the clip came compressed')
   if (status === 206 && !goesOn(target, range, headers.get('etag')))
     return discard('The server went on elsewhere than where the clip was cut off')
-  const length = wholeNumber(headers.get('content-length'))
+  // Of what was sent, and not of what it is when it is unpacked.
+  const length = isEncoded ? null : wholeNumber(headers.get('content-length'))
   const announced = status === 206 ? (range?.total ?? range?.end ?? null) : length
   if (announced !== null && announced > maxBytes)
     return discard(`The clip has ${announced} bytes, more than ${maxBytes}`)
 
-  if (status === 200) await startOver(target, headers.get('etag'))
+  if (status === 200) await startOver(target, isEncoded ? null : headers.get('etag'))
   const from = status === 200 ? 0 : kept
   const { size, cut } = await append(response, file, { from, maxBytes }, watch)
   if (size > maxBytes) return discard(`The clip has more than ${maxBytes} bytes`)

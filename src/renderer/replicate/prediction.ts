@@ -63,7 +63,7 @@ export function renderOf(told: Prediction, { quote, clock }: Pick<Api, 'quote' |
     state,
     model: told.model ?? null,
     inputText: inputTextOf(told),
-    outputUrl: outputUrlOf(told.output),
+    ...outputUrls(told.output),
     trouble: state === 'failed' ? troubleOf(told.error, quote) : null,
   }
 }
@@ -84,17 +84,57 @@ function textOf(value: unknown): string | null {
   }
 }
 
-const output = z.union([z.string(), z.object({ url: z.string() }).transform(({ url }) => url)])
 const webAddress = z.url({ protocol: /^https?$/ })
 
 /** Of a model that answers with a list. */
 const mostOutputs = 100
+const mostLevels = 8
 
-/** Models answer with an address, a list of them, or an object that holds one. */
-function outputUrlOf(told: unknown): string | null {
-  const candidates: readonly unknown[] = Array.isArray(told) ? told.slice(0, mostOutputs) : [told]
-  const urls = candidates.map((candidate) => webAddress.safeParse(output.safeParse(candidate).data).data)
-  return urls.find((url) => url !== undefined) ?? null
+/** What lies beside a clip, by the name of its member. */
+const besides = /thumb|preview|poster|cover|mask|image|frame|audio|sound|caption|subtitle|log|input/i
+
+/** By the path's ending: a clip for certain, perhaps one, hardly one. */
+const endings: readonly RegExp[] = [
+  /\.(?:mp4|m4v|mov|webm|mkv|avi|ts|m2ts|mpe?g|ogv|wmv|flv|3gp)$/i,
+  /^(?!.*\.(?:gif|webp|apng|avif|png|jpe?g|bmp|tiff?|svg|heic|mp3|m4a|wav|aac|flac|ogg|opus|json|html?|txt|srt|vtt|zip|csv|pdf)$)/i,
+  /\.(?:gif|webp|apng|avif)$/i,
+]
+
+const rankOf = (url: string): number => {
+  const path = URL.parse(url)?.pathname ?? ''
+  const rank = endings.findIndex((ending) => ending.test(path))
+  return rank === -1 ? endings.length : rank
+}
+
+/**
+ * Models answer with an address, or with lists and objects that hold some. The clip is the one whose name says so; where none
+ * does, the others are told as well, for what is there to be looked at.
+ */
+function outputUrls(told: unknown): Pick<ProviderRender, 'outputUrl' | 'otherUrls'> {
+  const found = [...addressesIn(told)].map(({ url, isBeside }) => ({ url, isBeside, rank: rankOf(url) }))
+  const [first, ...others] = found.toSorted(
+    (one, other) => one.rank - other.rank || Number(one.isBeside) - Number(other.isBeside),
+  )
+  return {
+    outputUrl: first?.url ?? null,
+    otherUrls: first === undefined || first.rank === 0 ? [] : others.map(({ url }) => url),
+  }
+}
+
+function* addressesIn(
+  told: unknown,
+  isBeside = false,
+  level = 0,
+): Generator<{ readonly url: string; readonly isBeside: boolean }> {
+  if (typeof told === 'string') {
+    const url = webAddress.safeParse(told.trim()).data
+    if (url !== undefined) yield { url, isBeside }
+    return
+  }
+  if (typeof told !== 'object' || told === null || level >= mostLevels) return
+  const isList = Array.isArray(told)
+  for (const [name, value] of Object.entries(told).slice(0, mostOutputs))
+    yield* addressesIn(value, isBeside || (!isList && besides.test(name)), level + 1)
 }
 
 type Kind = Pick<ProviderTrouble, 'code' | 'retry'>

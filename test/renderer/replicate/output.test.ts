@@ -5,6 +5,7 @@ import type { ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
+import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { FetchOutcome } from '../../../src/renderer/provider.ts'
 import { createGuardedFetch } from '../../../src/outbound/guarded.ts'
@@ -184,22 +185,70 @@ describe('a clip', () => {
     expect(await kept()).toBe(1000)
   })
 
-  it.each(['text/html; charset=utf-8', 'application/json', 'application/problem+json'])(
-    'is none as %s',
-    async (type) => {
-      await using server = await serve((response) =>
-        response.writeHead(200, { 'content-type': type }).end('{}'),
-      )
-      expect(await fetchFrom(server.url)).toEqual({ kind: 'failed', reason: 'It is a page, not a clip' })
-      expect(await kept()).toBeUndefined()
-    },
-  )
-
-  it('may not be compressed, as its length would say nothing', async () => {
+  const pages = ['text/html; charset=utf-8', 'application/json', 'application/problem+json']
+  it.each(pages)('is paid for, and kept as it came, whatever it is: %s', async (type) => {
     await using server = await serve((response) =>
-      response.writeHead(200, { 'content-encoding': 'gzip' }).end(),
+      response.writeHead(200, { 'content-type': type }).end('{}'),
     )
-    expect(await fetchFrom(server.url)).toEqual({ kind: 'failed', reason: 'The clip came compressed' })
+    expect(await fetchFrom(server.url)).toEqual({ kind: 'fetched', size: 2 })
+    expect(await readFile(path, 'utf8')).toBe('{}')
+  })
+
+  it.each(pages)('of which a part is kept does not give way to %s', async (type) => {
+    let calls = 0
+    await using server = await serve((response, request) => {
+      if (++calls !== 2) sendClip(response, request, { cutAfter: calls === 1 ? 120_000 : clip.length })
+      else response.writeHead(200, { 'content-type': type }).end('{}')
+    })
+    await fetchFrom(server.url)
+    expect(await fetchFrom(server.url)).toMatchObject({
+      kind: 'failed',
+      reason: 'A page came instead of the rest of the clip',
+    })
+    expect(await kept()).toBe(120_000)
+    expect(await fetchFrom(server.url)).toEqual({ kind: 'fetched', size: clip.length })
+    expect(await readFile(path)).toEqual(clip)
+  })
+
+  it('that comes compressed is unpacked', async () => {
+    await using server = await serve((response) => {
+      const body = gzipSync(clip)
+      response.writeHead(200, { 'content-encoding': 'gzip', 'content-length': body.length }).end(body)
+    })
+    expect(await fetchFrom(server.url)).toEqual({ kind: 'fetched', size: clip.length })
+    expect(await readFile(path)).toEqual(clip)
+  })
+
+  /** What stands at an address without a name: its content type and its first bytes. */
+  const things = {
+    'a page': ['text/html', '<!doctype html>Just a moment'],
+    'a picture': ['image/jpeg', '\xff\xd8\xff\xe0 picture'],
+    'a picture that says nothing': ['application/octet-stream', '\x89PNG\r\n\x1a\n picture'],
+    'a picture that says it is a clip': ['video/mp4', '\xff\xd8\xff\xe0 picture'],
+    'bytes that nobody knows': ['application/octet-stream', '\x01\x02\x03\x04'],
+    nothing: ['text/plain', ''],
+    'a clip': ['video/mp4', '\x00\x00\x00\x18ftypmp42'],
+    'a clip that says nothing': ['application/octet-stream', '\x1a\x45\xdf\xa3 webm'],
+  } as const
+  type Thing = keyof typeof things
+  const beside: readonly (readonly [readonly Thing[], Thing])[] = [
+    [['a picture', 'a clip'], 'a clip'],
+    [['a page', 'a picture that says nothing', 'a clip that says nothing'], 'a clip that says nothing'],
+    [['a picture that says it is a clip', 'a clip'], 'a clip'],
+    [['bytes that nobody knows', 'a clip'], 'a clip'],
+    [['a picture', 'bytes that nobody knows'], 'bytes that nobody knows'],
+    [['a picture', 'nothing'], 'a picture'],
+    [['a picture', 'a page'], 'a picture'],
+  ]
+  it.each(beside)('is found among %j by what is sent', async (names, expected) => {
+    await using server = await serve((response, request) => {
+      const [type, bytes] = things[decodeURIComponent(request.path.slice(1)) as Thing]
+      response.writeHead(200, { 'content-type': type }).end(bytes, 'latin1')
+    })
+    const [url = '', ...others] = names.map((name) => `${server.url}/${encodeURIComponent(name)}`)
+    const outcome = await replicateAt(server.url).fetchClip({ url, others, path, maxBytes }, never)
+    expect(outcome).toMatchObject({ kind: 'fetched' })
+    expect((await readFile(path)).toString('latin1')).toBe(things[expected][1])
   })
 
   it('may not be larger than it may, announced or not', async () => {

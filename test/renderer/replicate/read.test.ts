@@ -36,6 +36,7 @@ describe('a render', () => {
       model: 'acme/film',
       inputText: expect.stringContaining(order.mark) as string,
       outputUrl: null,
+      otherUrls: [],
       trouble: null,
     })
   })
@@ -52,19 +53,41 @@ describe('a render', () => {
     expect(await readOf({ status })).toMatchObject({ state })
   })
 
-  const url = 'https://replicate.delivery/x/clip.mp4'
+  const cdn = 'https://replicate.delivery/x'
+  const url = `${cdn}/clip.mp4`
   it.each([
     ['an address', url, url],
     ['a list of addresses', [url, 'https://replicate.delivery/x/2.mp4'], url],
     ['an object', { url }, url],
     ['a list of objects', [{ name: 'clip', url }], url],
     ['nothing', null, null],
+    ['an object of any member', { video: url }, url],
+    ['an object within others', { result: { files: [{ link: url }] } }, url],
+    ['a list that begins with a thumbnail', ['https://replicate.delivery/x/thumb.jpg', url], url],
+    ['an object with a preview first', { preview: `${url}?small`, video: url }, url],
+    [
+      'a list of pictures, sound and a clip',
+      [`${cdn}/a.png`, `${cdn}/a.mp3`, `${cdn}/a.webm?sig=1`],
+      `${cdn}/a.webm?sig=1`,
+    ],
+    ['a picture and what has no name', [`${cdn}/a.png`, `${cdn}/a`], `${cdn}/a`],
+    ['a GIF alone', { image: `${cdn}/a.gif` }, `${cdn}/a.gif`],
+    ['a picture alone', `${cdn}/a.png`, `${cdn}/a.png`],
     ['text', 'Here is your film', null],
     ['a file of ours', 'file:///etc/passwd', null],
     ['the bytes themselves', 'data:video/mp4;base64,AAAA', null],
     ['a number', 7, null],
   ])('has its clip where %s says so', async (_name, output, expected) => {
     expect(await readOf({ status: 'succeeded', output })).toMatchObject({ outputUrl: expected })
+  })
+
+  it('tells what else may be the clip, where no name says that it is one', async () => {
+    const read = async (output: unknown) => await readOf({ status: 'succeeded', output })
+    expect(await read([`${cdn}/a.png`, `${cdn}/a`, `${cdn}/b`])).toMatchObject({
+      outputUrl: `${cdn}/a`,
+      otherUrls: [`${cdn}/b`, `${cdn}/a.png`],
+    })
+    expect(await read([`${cdn}/a.png`, url])).toMatchObject({ outputUrl: url, otherUrls: [] })
   })
 
   it.each([
