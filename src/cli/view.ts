@@ -202,6 +202,7 @@ const shortReasons: Readonly<Record<Waiting['code'], string>> = {
   queue: 'others are before it',
   unknown: 'looked for at the provider',
   held: 'a person has to decide',
+  unreadable: 'the provider is unreadable',
   fetching: 'its clip is fetched',
   ffmpeg_failed: 'FFmpeg failed on its clip',
 }

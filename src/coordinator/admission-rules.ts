@@ -67,6 +67,7 @@ export const waitCodes = [
   'queue',
   'unknown',
   'held',
+  'unreadable',
   'fetching',
   'ffmpeg_failed',
 ] as const
