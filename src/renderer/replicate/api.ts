@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import type { Host } from '../../host.ts'
 import { createJsonReader } from '../../json-reader.ts'
+import { networkWords } from '../../network-words.ts'
 
 export interface ApiRequest {
   readonly method: 'GET' | 'POST'
@@ -210,10 +211,7 @@ export function reasonOf(error: unknown): string {
   const cause = causeOf(error)
   // Of several addresses that were tried.
   if (cause instanceof AggregateError) return cause.errors.map(reasonOf).join('; ')
-  const code = codeOf(cause)
-  // OpenSSL's message is its own source line.
-  if (code.startsWith('ERR_SSL_')) return code
-  return cause instanceof Error ? cause.message || code : String(cause)
+  return networkWords(cause) ?? (cause instanceof Error ? cause.message || codeOf(cause) : String(cause))
 }
 
 const codeOf = (error: unknown): string =>
