@@ -54,7 +54,7 @@ export const faults = {
     /** Reset midway. */
     'output_cut',
     'output_wrong',
-    /** 404, this once. */
+    /** 404, in the first minute: the bytes are still on their way. */
     'output_absent',
     'output_error',
     'output_slow',

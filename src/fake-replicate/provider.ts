@@ -258,7 +258,8 @@ export function createFakeProvider(settings: FakeProviderSettings): FakeProvider
   const output = (request: FakeRequest, id: string): Reply => {
     const prediction = predictions.find(id)
     if (!prediction?.clip || prediction.gone || isRemoved(prediction, host.now())) return notFound()
-    const fault = request.method === 'HEAD' ? null : strike('output', prediction)
+    const drawn = request.method === 'HEAD' ? null : strike('output', prediction)
+    const fault = drawn === 'output_absent' && host.now() > prediction.outputAt + arrivingMs ? null : drawn
     prediction.gone = fault === 'output_gone'
     if (prediction.gone) {
       record({ at: host.now(), what: 'gone', prediction: id })
@@ -307,6 +308,9 @@ export function createFakeProvider(settings: FakeProviderSettings): FakeProvider
 
   return { handle, set, fileBytes: files.bytes }
 }
+
+/** So long after a success its bytes may not have arrived everywhere. */
+const arrivingMs = 60_000
 
 /** As it was before it began. */
 const unbegun = { status: 'starting', startedAt: null, completedAt: null, clip: null } as const
