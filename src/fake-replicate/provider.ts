@@ -316,14 +316,10 @@ const arrivingMs = 60_000
 const unbegun = { status: 'starting', startedAt: null, completedAt: null, clip: null } as const
 
 function refuseCancel(fault: FaultOf<'cancel'>): Reply {
-  switch (fault) {
-    case 'cancel_conflict':
-      return answerProblem(409, 'Conflict', 'The prediction cannot be canceled')
-    case 'cancel_invalid':
-      return answerProblem(422, 'Invalid state', 'The prediction has already ended')
-    case 'cancel_absent':
-      return notFound()
-  }
+  if (fault === 'cancel_conflict') return answerProblem(409, 'Conflict', 'The prediction cannot be canceled')
+  if (fault === 'cancel_invalid')
+    return answerProblem(422, 'Invalid state', 'The prediction has already ended')
+  return notFound()
 }
 
 /** The answer to a POST that creates nothing; null for a fault that does. */

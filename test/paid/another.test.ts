@@ -32,15 +32,15 @@ async function two() {
   fake.set({ token: 'r8_another' })
   await till.pass(7 * hour)
   fake.set({ token: 'r8_fake', plan: { 2: 'reset_after' }, listLagMs: 90 * second })
-  const second_ = (await till.job([1])).job_id as number
-  await till.approve(second_)
+  const other = (await till.job([1])).job_id as number
+  await till.approve(other)
   await till.until(() => till.posts().length === 2)
   await till.pass(second)
   const renderId = till.posts()[1]!.prediction!
   const statuses = async (): Promise<readonly unknown[]> =>
     (await ledger(till)).map(({ job_id, status, prediction_id }) => [job_id, status, prediction_id])
   expect(await statuses()).toEqual([
-    [second_, 'unknown', null],
+    [other, 'unknown', null],
     [first, 'held', null],
   ])
   const [scene] = await till.scenes(first)
@@ -49,7 +49,7 @@ async function two() {
     clock,
     counted,
     first,
-    second: second_,
+    second: other,
     renderId,
     statuses,
     adopt: () =>

@@ -296,10 +296,11 @@ const spokenSpan = new RegExp(
   'i',
 )
 
+const msOf = (unit: string): number => unitMs.find(([start]) => unit.startsWith(start))?.[1] ?? 0
+
 function spokenMs(words: string): number | null {
   const [, span = ''] = spokenSpan.exec(words) ?? []
   const parts = [...span.toLowerCase().matchAll(/(\d+(?:\.\d+)?) ?([a-z]+)/g)]
   if (parts.length === 0) return null
-  const msOf = (unit: string): number => unitMs.find(([start]) => unit.startsWith(start))?.[1] ?? 0
   return Math.ceil(parts.reduce((sum, [, many = '', unit = '']) => sum + Number(many) * msOf(unit), 0))
 }
