@@ -136,6 +136,18 @@ export const logLine = {
       `[Workflow.Coordinator] The clip of attempt ${attempt.id} of job ${attempt.jobId} is short, and is taken: ${reason}`,
     ),
 
+  attemptUnreadable: (log: Log, attempt: AttemptFacts, reason: string): void =>
+    log.warn(
+      { ...attemptFacts(attempt), reason },
+      `[Workflow.Coordinator] Attempt ${attempt.id} of job ${attempt.jobId} cannot be read at ${attempt.renderer}; trying again: ${reason}`,
+    ),
+
+  attemptReadable: (log: Log, attempt: AttemptFacts): void =>
+    log.info(
+      attemptFacts(attempt),
+      `[Workflow.Coordinator] Attempt ${attempt.id} of job ${attempt.jobId} can be read at ${attempt.renderer} again`,
+    ),
+
   attemptHeld: (log: Log, attempt: AttemptFacts, reason: string): void =>
     log.error(
       { ...attemptFacts(attempt), reason },

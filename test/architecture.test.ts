@@ -44,6 +44,7 @@ const openToAll = new Set([
   'log.ts',
   'disk-full.ts',
   'json-reader.ts',
+  'network-words.ts',
   'owner-only.ts',
   'printable.ts',
 ])

@@ -1,6 +1,7 @@
 /** The package's own client as the commands use it: what goes wrong is told in one line, in the server's words. */
 import { openAsBlob } from 'node:fs'
 import { commandLine } from '../command-name.ts'
+import { networkWords } from '../network-words.ts'
 import { ApiError, type AssetAnswer, type Client, createClient } from '../client/client.ts'
 import { CommandError } from './command-error.ts'
 
@@ -68,7 +69,7 @@ export const whyOf = (error: unknown): string => {
   if (!(cause instanceof Error)) return String(cause)
   if ('code' in cause && cause.code === 'ENOENT') return 'there is no such file'
   if ('code' in cause && cause.code === 'ECONNREFUSED') return 'nothing listens there'
-  return cause.message || String('code' in cause ? cause.code : cause.name)
+  return networkWords(cause) ?? (cause.message || String('code' in cause ? cause.code : cause.name))
 }
 
 /** What the server refuses, and what is lost on the way to it, is no fault of the program. */

@@ -14,6 +14,7 @@ import {
   requestOptions,
 } from './asking.ts'
 import type { JobsAnswer, JobsQuery } from '../client/client.ts'
+import { systemHost } from '../host.ts'
 import type { Client, Wish } from './client.ts'
 import { CommandError, usageError } from './command-error.ts'
 import { type Command, command } from './command.ts'
@@ -106,7 +107,7 @@ export const show: Command = command(remoteOptions, async (context, { values, po
   const job = await client.readJob(id)
   const { scenes } = await client.listScenes(id)
   if (values.json) printJson(context, { ...job, scenes })
-  else print(context, ...showLines(job, scenes, roomOf(context.terminal)))
+  else print(context, ...showLines(job, scenes, roomOf(context.terminal), systemHost.now()))
 })
 
 const listOptions = {

@@ -10,12 +10,19 @@ import {
   spokenLength,
   spokenMoney,
   spokenSize,
+  spokenUntil,
   wrapped,
 } from './words.ts'
 
 const nameColumns = 10
 
-export function showLines(job: JobAnswer, scenes: readonly SceneAnswer[], room: number): string[] {
+/** `now`: ms since the epoch. */
+export function showLines(
+  job: JobAnswer,
+  scenes: readonly SceneAnswer[],
+  room: number,
+  now: number,
+): string[] {
   const facts: [string, string | undefined][] = [
     ['Job', `${job.job_id}, ${job.type}, priority ${job.priority}`],
     ['Name', job.video_name],
@@ -23,7 +30,7 @@ export function showLines(job: JobAnswer, scenes: readonly SceneAnswer[], room: 
     ['Status', `${job.status}, ${job.progress_percentage} % (${job.current_stage})`],
     ['Why', job.error?.reason],
     ['Rejected', job.rejected ? rejectionWords(job.rejected) : undefined],
-    ['Waits', job.waiting ? waitWords(job.waiting) : undefined],
+    ['Waits', job.waiting ? waitWords(job.waiting, now) : undefined],
     ['Done by', etaWords(job)],
     ['Paused', job.paused_at === null ? undefined : `since ${minuteOf(job.paused_at)}`],
     ['After', afterWords(job)],
@@ -44,7 +51,7 @@ export function showLines(job: JobAnswer, scenes: readonly SceneAnswer[], room: 
   return [
     ...facts.flatMap(([name, words]) => (words === undefined ? [] : factLines(name, words, room))),
     '',
-    ...sceneLines(job, scenes, room),
+    ...sceneLines(job, scenes, room, now),
   ]
 }
 
@@ -53,8 +60,11 @@ const factLines = (name: string, words: string, room: number): string[] =>
     (line, index) => `${(index === 0 ? name : '').padEnd(nameColumns)} ${line}`,
   )
 
-const waitWords = ({ reason, since, until }: NonNullable<JobAnswer['waiting']>): string =>
-  `${reason} (since ${minuteOf(since)}${until === null ? '' : `, until ${minuteOf(until)}`})`
+function waitWords({ reason, since, until }: NonNullable<JobAnswer['waiting']>, now: number): string {
+  const left = spokenUntil(until, now)
+  const end = until === null ? '' : `, until ${minuteOf(until)}${left && `, ${left} from now`}`
+  return `${reason} (since ${minuteOf(since)}${end})`
+}
 
 const rejectionWords = ({ note, by, at }: NonNullable<JobAnswer['rejected']>): string =>
   `${note} (${by === null ? '' : `by ${by}, `}${minuteOf(at)})`
@@ -96,6 +106,7 @@ function sceneLines(
   { costs, storyboard }: JobAnswer,
   scenes: readonly SceneAnswer[],
   room: number,
+  now: number,
 ): string[] {
   const digits = String(scenes.length).length
   const isPaid = storyboard.scenes.some(({ model }) => model !== 'local')
@@ -105,7 +116,9 @@ function sceneLines(
     const state = isTold ? `${scene.progress_percentage} %` : scene.status
     const cost = costOf.get(scene.id)
     const money = isPaid && cost ? sceneMoney(cost) : ''
-    const why = scene.error?.reason ?? scene.waiting?.reason ?? ''
+    const left = spokenUntil(scene.waiting?.until, now)
+    const wait = scene.waiting && `${scene.waiting.reason}${left && ` (${left})`}`
+    const why = scene.error?.reason ?? wait ?? ''
     const facts = `${String(position + 1).padStart(digits)}  ${fitted(sceneName(scene, position), 28)}  ${state.padEnd(10)}${isPaid ? `  ${money.padEnd(15)}` : ''}`
     const line = `${facts}  ${why}`.trimEnd()
     if (line.length <= room) return [line]

@@ -9,6 +9,7 @@ import {
   spokenCost,
   spokenLength,
   spokenMoney,
+  spokenUntil,
   spokenWhole,
   wrapped,
 } from './words.ts'
@@ -40,7 +41,9 @@ export interface SceneView {
 }
 
 /** Why a scene does not go on. */
-export type Waiting = Pick<NonNullable<SceneAnswer['waiting']>, 'code' | 'reason'>
+export type Waiting = Pick<NonNullable<SceneAnswer['waiting']>, 'code' | 'reason'> & {
+  readonly until?: string | null
+}
 
 export interface Screen {
   readonly columns: number
@@ -144,7 +147,7 @@ const stateColumns = 8
 const padded = (text: string): string => text.padStart(stateColumns)
 
 function sceneBar(scene: SceneView, now: number, columns: number, paint: Paint): string {
-  const why = scene.waiting && waitWords(scene.waiting, columns)
+  const why = scene.waiting && waitWords(scene.waiting, columns, now)
   if (why) return paint('dim', fitted(why, columns))
   const runningMs = untoldMs(scene, now)
   if (runningMs !== undefined) return movingBar(runningMs, columns, paint)
@@ -203,13 +206,17 @@ const shortReasons: Readonly<Record<Waiting['code'], string>> = {
   queue: 'others are before it',
   unknown: 'looked for at the provider',
   held: 'a person has to decide',
+  unreadable: 'the provider is unreadable',
   fetching: 'its clip is fetched',
   ffmpeg_failed: 'FFmpeg failed on its clip',
 }
 
 /** What a waiting scene shows in place of its bar; empty where there is no room, or the film's own line says it. */
-export function waitWords({ code, reason }: Waiting, columns: number): string {
-  const words = [code === 'job_not_approved' ? '' : reason, shortReasons[code]]
+export function waitWords({ code, reason, until }: Waiting, columns: number, now: number): string {
+  const left = spokenUntil(until, now)
+  const told = code === 'job_not_approved' ? '' : reason
+  const [long, short] = [told, shortReasons[code]].map((text) => (text && left ? `${text}, ${left}` : text))
+  const words = [long, told, short, shortReasons[code]].filter((text) => text !== undefined)
   return words.find((text) => displayWidth(text) <= columns) ?? ''
 }
 

@@ -13,6 +13,30 @@ export function spokenWhole(ms: number): string {
   return rest === 0 ? `${minutes} min` : `${minutes} min ${rest} s`
 }
 
+const smallNumbers = ['no', 'a', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine', 'ten']
+
+/** `about three minutes`: of what nobody knows to the second. */
+export function spokenAbout(ms: number): string {
+  const units = [
+    [86_400_000, 'day', 'a day'],
+    [3_600_000, 'hour', 'an hour'],
+    [60_000, 'minute', 'a minute'],
+  ] as const
+  // From three quarters of a unit on it is said in that unit.
+  for (const [unitMs, unit, one] of units) {
+    const many = Math.round(ms / unitMs)
+    if (many === 1 && ms >= unitMs * 0.75) return `about ${one}`
+    if (many > 1) return `about ${smallNumbers[many] ?? many} ${unit}s`
+  }
+  return ms < 10_000 ? 'a few seconds' : `about ${Math.ceil(ms / 10_000) * 10} seconds`
+}
+
+/** How long it is still waited until a time that the server tells; empty where it doesn't, or that is over. */
+export function spokenUntil(until: string | null | undefined, now: number): string {
+  const leftMs = until ? Date.parse(until) - now : 0
+  return leftMs > 0 ? spokenAbout(leftMs) : ''
+}
+
 /** A film's length, exact to the tenth. */
 export function spokenLength(seconds: number): string {
   const tenths = Math.round(seconds * 10)

@@ -68,6 +68,7 @@ export const waitCodes = [
   'queue',
   'unknown',
   'held',
+  'unreadable',
   'fetching',
   'ffmpeg_failed',
 ] as const

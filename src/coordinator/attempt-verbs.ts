@@ -17,16 +17,18 @@ import {
   takeAgainAt,
   triedWords,
 } from '../job/attempt.ts'
-import { spokenMoney } from '../job/price.ts'
+import { dayOf, spokenMoney } from '../job/price.ts'
 import { renderedShare } from '../job/progress.ts'
 import type { Failure, Scene } from '../job/scene.ts'
 import { type Log, logLine } from '../log.ts'
 import {
   type Posting,
+  endTrouble,
   findAttempt,
   findAttemptOfRender,
   forgetHint,
   knownRenders,
+  listUnmatched,
   setAdopted,
   setAttemptCancelled,
   setAttemptFailed,
@@ -38,11 +40,12 @@ import {
   setRefused,
   setSucceeded,
   setTakeFailed,
+  setTrouble,
   setUnknown,
 } from '../store/attempts.ts'
 import type { Database, Transaction } from '../store/database.ts'
-import { extendPause } from '../store/money.ts'
-import { insertWebhook } from '../store/provider.ts'
+import { addSpending, extendPause } from '../store/money.ts'
+import { findStray, forgetStray, insertWebhook } from '../store/provider.ts'
 import { keepRender } from '../store/renders.ts'
 import { findScene, setSceneProgress } from '../store/scenes.ts'
 import { recordRender } from '../store/timings.ts'
@@ -70,8 +73,11 @@ export interface AttemptVerbs {
   beginPost(attemptId: string, posting: Posting): Promise<Post>
   /** Of these renders at a provider, those that attempts account for. */
   knownRenders(renderer: string, renderIds: readonly string[]): Promise<ReadonlySet<string>>
-  /** The provider has it under this id, which nobody else has. */
-  renderAccepted(attemptId: string, renderId: string): Promise<void>
+  /**
+   * The provider has it under this id. Where the render is another attempt's, that one keeps it, and this one is settled
+   * otherwise: looked for, or held. `inputText`: what was sent for it, in which another attempt's mark may be found.
+   */
+  renderAccepted(attemptId: string, renderId: string, inputText?: string | null): Promise<void>
   /** Provably nothing was bought. `waitMs`: nobody may start anything at this provider for so long. */
   renderRefused(attemptId: string, end: SceneEnd & { readonly waitMs: number | null }): Promise<void>
   renderUnknown(attemptId: string, reason: string): Promise<void>
@@ -79,12 +85,21 @@ export interface AttemptVerbs {
   renderHeld(attemptId: string, reason: string): Promise<void>
   /** The render that was named for a held attempt is not its own: a person decides again. */
   hintRefused(attemptId: string, renderId: string): Promise<void>
-  /** The render is over, and its money settled. `trouble`: why there is no clip. */
+  /** The render is over, and its money settled. `failure`: why there is no clip. */
   renderEnded(
     attemptId: string,
     end: RenderEnd,
-    trouble: { readonly failure: Failure; readonly retry: boolean },
+    found: {
+      readonly failure: Failure
+      readonly retry: boolean
+      /** Where its clip is. */
+      readonly outputUrl: string | null
+    },
   ): Promise<void>
+  /** Nothing can be learnt of it at its provider, since then. */
+  cannotRead(attemptId: string, trouble: Failure, since: number): Promise<void>
+  /** It can be read again. */
+  canRead(attemptId: string): Promise<void>
   /** What was paid for is here, as it came: nothing has looked at it yet. `artifact`: null where the one before is gone. */
   clipFetched(attemptId: string, artifact: string | null): Promise<void>
   /** The fetched clip is verified: for this scene, and for all that want the same. `short`: how it is less than was paid for. */
@@ -102,6 +117,9 @@ export interface AttemptVerbs {
   /** Calls `wake` when there is news of an attempt. Returns a function that ends that. */
   onNews(attemptId: string, wake: () => void): () => void
 }
+
+/** Providers tell for an hour what was sent: longer ago no mark can be found. */
+const marksToldMs = 2 * 3_600_000
 
 export interface AttemptVerbsOptions {
   readonly database: Database
@@ -133,6 +151,61 @@ export function createAttemptVerbs(options: AttemptVerbsOptions): AttemptVerbs {
     await endScene(tx, attempt, { failure: told, retry: false, countsAsTry: true })
     // Others may have waited for the same.
     tx.afterCommit(admitSoon)
+  }
+
+  const hold = async (tx: Transaction, attemptId: string, reason: string): Promise<void> => {
+    const attempt = await setHeld(tx, attemptId, { code: 'held', reason }, host.now())
+    if (!attempt) return
+    const { jobId, sceneId } = attempt
+    await tell(tx, {
+      type: 'scene_held',
+      jobId,
+      sceneId,
+      data: { attempt_id: attemptId, reason, reserved_micros: attempt.costMicros },
+    })
+    tx.afterCommit(() => logLine.attemptHeld(log, attempt, reason))
+    tx.afterCommit(admitSoon)
+  }
+
+  const doubt = async (tx: Transaction, attemptId: string, reason: string): Promise<void> => {
+    const attempt = await setUnknown(tx, attemptId, { code: 'unknown', reason }, host.now())
+    if (attempt) tx.afterCommit(() => logLine.attemptUnknown(log, attempt, reason))
+  }
+
+  /** The attempt that has a render, or whose mark is in what was sent for it. */
+  const ownerOf = async (
+    tx: Transaction,
+    { id, renderer, marks }: Attempt,
+    renderId: string,
+    inputText: string | null,
+  ): Promise<Attempt | undefined> => {
+    const known = await findAttemptOfRender(tx, renderer, renderId)
+    if (known || inputText === null) return known
+    const isIn = (mark: string): boolean => inputText.includes(mark)
+    if (marks.some(isIn)) return undefined
+    const unmatched = await listUnmatched(tx, renderer, host.now() - marksToldMs)
+    return unmatched.find(
+      (other) =>
+        other.id !== id && (other.status === 'unknown' || other.status === 'held') && other.marks.some(isIn),
+    )
+  }
+
+  /** A render that was found or named for an attempt is another one's: neither is left to look for it for ever. */
+  const notItsOwn = async (
+    tx: Transaction,
+    attempt: Attempt,
+    renderId: string,
+    owner: Attempt,
+  ): Promise<void> => {
+    const which = owner.clientId === attempt.clientId ? `, ${owner.id} of job ${owner.jobId}` : ''
+    const reason = `${renderId} is the render of another attempt${which}`
+    if (attempt.status === 'intended') await doubt(tx, attempt.id, reason)
+    else if (attempt.status === 'unknown') await hold(tx, attempt.id, reason)
+    else if (attempt.status === 'held')
+      await forgetHint(tx, attempt.id, renderId, { code: 'held', reason }, host.now())
+    if ((await setHinted(tx, owner.id, renderId, host.now())) === 0) return
+    await engine.enqueue(tx, { kind: 'follow-render', subject: owner.id, jobId: owner.jobId })
+    tx.afterCommit(() => news.of(owner.id))
   }
 
   const settled = async (tx: Transaction, attempt: Attempt): Promise<void> => {
@@ -170,11 +243,16 @@ export function createAttemptVerbs(options: AttemptVerbsOptions): AttemptVerbs {
         return { kind: 'go' }
       }),
 
-    renderAccepted: (attemptId, renderId) =>
+    renderAccepted: (attemptId, renderId, inputText = null) =>
       database.transaction(async (tx) => {
         const attempt = await findAttempt(tx, attemptId)
-        if (!attempt || (await findAttemptOfRender(tx, attempt.renderer, renderId))) return
-        if (await setAdopted(tx, attemptId, renderId, host.now())) tx.afterCommit(() => news.of(attemptId))
+        if (!attempt) return
+        const owner = await ownerOf(tx, attempt, renderId, inputText)
+        if (owner?.id === attemptId) return
+        if (owner) return notItsOwn(tx, attempt, renderId, owner)
+        if (!(await setAdopted(tx, attemptId, renderId, host.now()))) return
+        await takeFromStrays(tx, attempt.renderer, renderId)
+        tx.afterCommit(() => news.of(attemptId))
       }),
 
     renderRefused: (attemptId, { waitMs, ...end }) =>
@@ -191,26 +269,9 @@ export function createAttemptVerbs(options: AttemptVerbsOptions): AttemptVerbs {
         await settled(tx, attempt)
       }),
 
-    renderUnknown: (attemptId, reason) =>
-      database.transaction(async (tx) => {
-        const attempt = await setUnknown(tx, attemptId, { code: 'unknown', reason }, host.now())
-        if (attempt) tx.afterCommit(() => logLine.attemptUnknown(log, attempt, reason))
-      }),
+    renderUnknown: (attemptId, reason) => database.transaction((tx) => doubt(tx, attemptId, reason)),
 
-    renderHeld: (attemptId, reason) =>
-      database.transaction(async (tx) => {
-        const attempt = await setHeld(tx, attemptId, { code: 'held', reason }, host.now())
-        if (!attempt) return
-        const { jobId, sceneId } = attempt
-        await tell(tx, {
-          type: 'scene_held',
-          jobId,
-          sceneId,
-          data: { attempt_id: attemptId, reason, reserved_micros: attempt.costMicros },
-        })
-        tx.afterCommit(() => logLine.attemptHeld(log, attempt, reason))
-        tx.afterCommit(admitSoon)
-      }),
+    renderHeld: (attemptId, reason) => database.transaction((tx) => hold(tx, attemptId, reason)),
 
     hintRefused: (attemptId, renderId) =>
       database.transaction(async (tx) => {
@@ -218,13 +279,33 @@ export function createAttemptVerbs(options: AttemptVerbsOptions): AttemptVerbs {
         await forgetHint(tx, attemptId, renderId, { code: 'held', reason }, host.now())
       }),
 
-    renderEnded: (attemptId, end, { failure, retry }) =>
+    cannotRead: (attemptId, trouble, since) =>
+      database.transaction(async (tx) => {
+        const before = await findAttempt(tx, attemptId)
+        if (!before || (await setTrouble(tx, attemptId, trouble, since)) === 0) return
+        if (before.troubleSince === null)
+          tx.afterCommit(() => logLine.attemptUnreadable(log, before, trouble.reason))
+      }),
+
+    canRead: (attemptId) =>
+      database.transaction(async (tx) => {
+        const before = await findAttempt(tx, attemptId)
+        if (before && (await endTrouble(tx, attemptId)) > 0)
+          tx.afterCommit(() => logLine.attemptReadable(log, before))
+      }),
+
+    renderEnded: (attemptId, end, { failure, retry, outputUrl }) =>
       database.transaction(async (tx) => {
         const now = host.now()
         const before = await findAttempt(tx, attemptId)
         const charged = isCharged(end) ? (before?.costMicros ?? null) : 0
         if (end === 'succeeded') {
-          const attempt = await setSucceeded(tx, attemptId, charged, null, now)
+          const attempt = await setSucceeded(
+            tx,
+            attemptId,
+            { chargedMicros: charged, clip: null, outputUrl },
+            now,
+          )
           if (!attempt) return
           await recordRender(tx, attempt, undefined, now)
           const { jobId, sceneId } = attempt
@@ -293,6 +374,16 @@ export function createAttemptVerbs(options: AttemptVerbsOptions): AttemptVerbs {
         return 'new'
       }),
   }
+}
+
+/** What was booked for a render that no attempt accounted for is booked by the attempt that has adopted it. */
+async function takeFromStrays(tx: Transaction, renderer: string, renderId: string): Promise<void> {
+  const stray = await findStray(tx, renderer, renderId)
+  if (!stray) return
+  await forgetStray(tx, renderer, renderId)
+  const owner = stray.attemptId === null ? undefined : await findAttempt(tx, stray.attemptId)
+  if (stray.chargedMicros)
+    await addSpending(tx, dayOf(stray.insertedAt), owner?.clientId ?? '', -stray.chargedMicros)
 }
 
 /** The scene that an attempt is for, unless another one has it by now. */

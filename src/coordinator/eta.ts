@@ -222,6 +222,7 @@ const endsByItself: ReadonlySet<WaitCode> = new Set([
   'start_delay',
   'queue',
   'same_render',
+  'unreadable',
   'fetching',
   'after_crash',
   'stitching',

@@ -131,7 +131,12 @@ export function createSceneVerbs(options: SceneVerbsOptions): SceneVerbs {
     sceneRendered: (attemptId, clip) =>
       database.transaction(async (tx) => {
         const now = host.now()
-        const attempt = await setSucceeded(tx, attemptId, 0, 'kept', now)
+        const attempt = await setSucceeded(
+          tx,
+          attemptId,
+          { chargedMicros: 0, clip: 'kept', outputUrl: null },
+          now,
+        )
         if (!attempt) return
         await keepRender(tx, attempt.renderKey, { artifact: clip.source, attemptId }, now)
         const scene = await findScene(tx, attempt.sceneId)

@@ -2,7 +2,7 @@
 import type { DiskRoom } from '../disk-full.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
-import { type Attempt, takeAgainAt, triedWords } from '../job/attempt.ts'
+import { type Attempt, absentAfterMs, clipKeptUntil, takeAgainAt, triedWords } from '../job/attempt.ts'
 import { type Job, type ListedJob, needsApproval } from '../job/job.ts'
 import { spokenMoney } from '../job/price.ts'
 import type { Scene } from '../job/scene.ts'
@@ -114,7 +114,7 @@ export function createWaitReader(options: WaitReaderOptions) {
         afterCrashOf('render-scene', scene.attemptId, scene.renderer) ??
         afterCrashOf('take-clip', scene.id) ??
         (attempt &&
-          (attemptWait(attempt) ??
+          (attemptWait(attempt, now) ??
             // Its task is put off, time and again.
             (ofRoom && !running.has(attempt.id) ? { ...ofRoom, since: attempt.updatedAt } : undefined)))
       if (ofAttempt) waits.set(scene.id, ofAttempt)
@@ -244,9 +244,15 @@ function dependencyWait(
   }
 }
 
+/** From the first look for an attempt, whose request may be a minute old, to the belief that the provider never had it. */
+const settledAfterMs = absentAfterMs + 60_000
+
+/** A time that is still to come; what was to be over by then lasts longer, and nobody knows how long. */
+const toCome = (at: number, now: number): number | null => (at > now ? at : null)
+
 /** Why a scene that has an attempt doesn't go on; undefined where it does. */
-function attemptWait(attempt: Attempt): WaitingSince | undefined {
-  const { status, failure, unknownSince, updatedAt, fetched, takeTries } = attempt
+function attemptWait(attempt: Attempt, now: number): WaitingSince | undefined {
+  const { status, failure, unknownSince, updatedAt, fetched, takeTries, trouble, troubleSince } = attempt
   const why = failure ? ` (${failure.reason})` : ''
   if (status === 'held')
     return {
@@ -258,9 +264,16 @@ function attemptWait(attempt: Attempt): WaitingSince | undefined {
   if (status === 'unknown')
     return {
       code: 'unknown',
-      reason: `it is not known whether the provider accepted it, and is looked into${why}`,
-      until: null,
+      reason: `it is not known whether the provider accepted it, and is looked into${why}${trouble ? `; the provider cannot be read: ${trouble.reason}` : ''}`,
+      until: trouble ? null : toCome((unknownSince ?? updatedAt) + settledAfterMs, now),
       since: unknownSince ?? updatedAt,
+    }
+  if (status === 'submitted' && trouble)
+    return {
+      code: 'unreadable',
+      reason: `the provider has it, and cannot be read (${trouble.reason}); it is asked again and again`,
+      until: null,
+      since: troubleSince ?? updatedAt,
     }
   if (status === 'succeeded' && failure && takeTries > 0)
     return {
@@ -272,11 +285,19 @@ function attemptWait(attempt: Attempt): WaitingSince | undefined {
   if (status === 'succeeded')
     return {
       code: 'fetching',
-      reason: `it is rendered and paid for, and its clip is being ${fetched === null ? 'fetched' : 'verified'}`,
-      until: null,
-      since: updatedAt,
+      reason: fetchingWords(attempt),
+      until: fetched === null || trouble ? toCome(clipKeptUntil(attempt), now) : null,
+      since: troubleSince ?? updatedAt,
     }
   return undefined
+}
+
+function fetchingWords({ fetched, trouble }: Attempt): string {
+  const paid = 'it is rendered and paid for'
+  if (!trouble) return `${paid}, and its clip is being ${fetched === null ? 'fetched' : 'verified'}`
+  return fetched === null
+    ? `${paid}, and its clip cannot be fetched yet (${trouble.reason}); it is tried again while the provider keeps it`
+    : `${paid}, and its clip is bad (${trouble.reason}); the bytes are kept, and fetched again while the provider has them`
 }
 
 /** Why what ran when the process died has not begun again. */

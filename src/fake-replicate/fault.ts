@@ -7,6 +7,8 @@ export const faults = {
     'throttle_header',
     /** 429 that says only in words how long. */
     'throttle_body',
+    /** The same in other words, and of one second. */
+    'throttle_second',
     'error_before',
     'error_after',
     'reset_before',
@@ -27,11 +29,24 @@ export const faults = {
     'fails_content',
     'fails_input',
     'aborts',
+    /** Cancelled before it began, which says no more than `canceled`, without `started_at`. */
+    'cancels_queued',
+    /** Succeeds, and its output shows up to five minutes later. */
+    'output_late',
     /** Runs until its Cancel-After, or for ever. */
     'stalls',
   ],
   /** On a GET of a prediction, a page of the list, a cancellation. */
-  read: ['read_error', 'read_reset', 'read_malformed', 'read_hang', 'read_throttle'],
+  read: ['read_error', 'read_reset', 'read_closed', 'read_malformed', 'read_hang', 'read_throttle'],
+  /** On a GET of a prediction that has succeeded: a replica answers that is behind. */
+  stale: [
+    /** As it was before it began: `starting`, without an output. */
+    'read_stale',
+    /** 404. */
+    'read_absent',
+  ],
+  /** On a cancellation, which changes nothing then, nor does any that follows. */
+  cancel: ['cancel_conflict', 'cancel_invalid', 'cancel_absent'],
   /** On fetching the clip. */
   output: [
     /** The connection ends, as if well, before all announced bytes came. */
@@ -39,6 +54,8 @@ export const faults = {
     /** Reset midway. */
     'output_cut',
     'output_wrong',
+    /** 404, in the first minute: the bytes are still on their way. */
+    'output_absent',
     'output_error',
     'output_slow',
     /** 404 from then on. */

@@ -16,6 +16,10 @@ export function createFetch(provider: Pick<FakeProvider, 'handle'>): typeof fetc
     const reply = await orAborted(provider.handle({ method, url, headers, body }), signal)
     if (reply.kind === 'hang') return orAborted(new Promise<never>(() => {}), signal)
     if (reply.kind === 'reset') throw connectionLost('fetch failed')
+    if (reply.kind === 'close')
+      throw new TypeError('fetch failed', {
+        cause: Object.assign(new Error('other side closed'), { code: 'UND_ERR_SOCKET' }),
+      })
     return toResponse(reply, signal)
   }
 }

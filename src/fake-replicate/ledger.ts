@@ -41,6 +41,12 @@ export interface FetchedEntry extends Noted {
   readonly prediction: string
 }
 
+/** A clip's bytes answer 404 from now on. */
+export interface GoneEntry extends Noted {
+  readonly what: 'gone'
+  readonly prediction: string
+}
+
 /** One try to deliver an event. */
 export interface WebhookEntry extends Noted {
   readonly what: 'webhook'
@@ -51,4 +57,4 @@ export interface WebhookEntry extends Noted {
   readonly fault: FaultOf<'webhook'> | null
 }
 
-export type Entry = PostEntry | EndedEntry | FetchedEntry | WebhookEntry
+export type Entry = PostEntry | EndedEntry | FetchedEntry | GoneEntry | WebhookEntry

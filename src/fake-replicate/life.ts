@@ -15,6 +15,9 @@ export interface LifeOptions {
   readonly onEnd: () => void
 }
 
+/** Of `output_late`: up to five minutes, by the render's own length, so that nothing more is drawn. */
+const lateBy = ({ renderMs }: Prediction): number => 1000 + ((renderMs * 30) % 299_000)
+
 /** `logs` events come no more often. */
 const logsEveryMs = 500
 
@@ -37,7 +40,7 @@ export function createLife({ host, record, clip, prices, tell, onEnd }: LifeOpti
     prediction.completedAt = at
     const { id, mark, model, input } = prediction
     const seconds = secondsOf(model, input)
-    const billed = status === 'succeeded' || status === 'canceled'
+    const billed = status === 'succeeded' || (status === 'canceled' && prediction.startedAt !== null)
     const micros = billed ? billMicros(model, wholeInput(model, input), seconds, prices()) : 0
     record({ at, what: 'ended', prediction: id, mark, status, billed_micros: micros, seconds })
     onEnd()
@@ -84,12 +87,13 @@ export function createLife({ host, record, clip, prices, tell, onEnd }: LifeOpti
     const { fault, renderMs, webhook } = prediction
     if (!(await reaches(prediction, startsAt))) return
     if (fault === 'aborts') return cancel(prediction, startsAt)
+    if (fault === 'cancels_queued') return end(prediction, 'canceled', null, startsAt)
     if (fault === 'fails_transient') return end(prediction, 'failed', timedOut, startsAt)
     prediction.status = 'processing'
     prediction.startedAt = startsAt
     tell(prediction, 'start')
     if (webhook?.events.has('logs')) void tellLogs(prediction, startsAt)
-    if (fault !== null) {
+    if (fault !== null && fault !== 'output_late') {
       const failsAt = fault === 'stalls' ? Infinity : startsAt + renderMs / 2
       if (!(await reaches(prediction, failsAt))) return
       const { model, input } = prediction
@@ -111,6 +115,7 @@ export function createLife({ host, record, clip, prices, tell, onEnd }: LifeOpti
     const at = Math.max(endsAt, startsAt + result.tookMs)
     if (result.error !== null) return end(prediction, 'failed', result.error, at)
     prediction.clip = result.bytes
+    prediction.outputAt = fault === 'output_late' ? at + lateBy(prediction) : at
     tell(prediction, 'output')
     end(prediction, 'succeeded', null, at)
   }

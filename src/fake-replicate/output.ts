@@ -1,7 +1,7 @@
 /** The clip's bytes, whole or in part, as a file server at the other end of a bad line gives them. */
 import type { Host } from '../host.ts'
 import type { FaultOf } from './fault.ts'
-import { type FakeRequest, type Reply, answerPage, answerProblem } from './reply.ts'
+import { type FakeRequest, type Reply, answerPage, answerProblem, notFound } from './reply.ts'
 
 export interface OutputRequest {
   readonly request: FakeRequest
@@ -21,6 +21,7 @@ const slowMs = 500
 
 export function serveOutput({ request, host, clip, etag, fault, onEnd }: OutputRequest): Reply {
   if (fault === 'output_error') return answerProblem(503, 'Service unavailable', 'Try again later')
+  if (fault === 'output_absent') return notFound()
   if (fault === 'output_wrong') return answerPage(200, 'Just a moment...')
   const range = rangeOf(request.headers, clip.length, etag)
   if (range === 'unsatisfiable')

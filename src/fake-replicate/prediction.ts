@@ -29,7 +29,11 @@ export interface Prediction {
   startedAt: number | null
   completedAt: number | null
   error: string | null
+  /** Why it can't be cancelled, once that was refused. */
+  cancelRefusal: FaultOf<'cancel'> | null
   clip: Uint8Array | null
+  /** Its output shows from then on. */
+  outputAt: number
   /** Its output answers 404, whatever the time. */
   gone: boolean
   /** Fires when it ends. */
@@ -47,8 +51,20 @@ export const isRemoved = ({ completedAt }: Prediction, now: number): boolean =>
 export const outputPath = (id: string): string => `/delivery/${id}/output.mp4`
 
 export function showPrediction(prediction: Prediction, now: number): object {
-  const { id, model, version, input, origin, status, error, clip, createdAt, startedAt, completedAt } =
-    prediction
+  const {
+    id,
+    model,
+    version,
+    input,
+    origin,
+    status,
+    error,
+    clip,
+    createdAt,
+    startedAt,
+    completedAt,
+    outputAt,
+  } = prediction
   const removed = isRemoved(prediction, now)
   return {
     id,
@@ -56,7 +72,7 @@ export function showPrediction(prediction: Prediction, now: number): object {
     version,
     input: removed ? {} : input,
     logs: removed ? '' : logs(prediction, now),
-    output: removed || clip === null ? null : `${origin}${outputPath(id)}`,
+    output: removed || clip === null || now < outputAt ? null : `${origin}${outputPath(id)}`,
     data_removed: removed,
     error,
     source: 'api',

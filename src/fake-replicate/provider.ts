@@ -29,6 +29,7 @@ import {
   answerPage,
   answerProblem,
   answerThrottled,
+  close,
   hang,
   notFound,
   reset,
@@ -95,7 +96,10 @@ export function createFakeProvider(settings: FakeProviderSettings): FakeProvider
     drawFault(stage, options.rates ?? {}, chance)
 
   /** A planned fault strikes once, and then chance decides again. */
-  const strike = <Of extends 'read' | 'output'>(stage: Of, prediction?: Prediction): FaultOf<Of> | null => {
+  const strike = <Of extends 'read' | 'stale' | 'cancel' | 'output'>(
+    stage: Of,
+    prediction?: Prediction,
+  ): FaultOf<Of> | null => {
     const planned = prediction?.planned
     if (!prediction || !isFaultOf(stage, planned)) return draw(stage)
     prediction.planned = null
@@ -143,7 +147,9 @@ export function createFakeProvider(settings: FakeProviderSettings): FakeProvider
       startedAt: null,
       completedAt: null,
       error: null,
+      cancelRefusal: null,
       clip: null,
+      outputAt: 0,
       gone: false,
       over: new AbortController(),
     }
@@ -202,18 +208,32 @@ export function createFakeProvider(settings: FakeProviderSettings): FakeProvider
     if (fault === 'read_throttle') return answerThrottled('header')
     act?.()
     if (fault === 'read_reset') return reset
+    if (fault === 'read_closed') return close
     if (fault === 'read_hang') return hang
     if (fault === 'read_malformed') return answerHalf(200, { id: prediction?.id, status: 'processing' })
     return show()
   }
 
-  const readOne = (id: string, act?: (prediction: Prediction) => void): Reply => {
+  const readOne = (id: string): Reply => {
     const prediction = predictions.find(id)
     if (prediction === undefined) return read(undefined, notFound)
+    return read(prediction, () => {
+      const stale = prediction.status === 'succeeded' ? strike('stale', prediction) : null
+      if (stale === 'read_absent') return notFound()
+      const shown = stale === 'read_stale' ? { ...prediction, ...unbegun } : prediction
+      return answerJson(200, showPrediction(shown, host.now()))
+    })
+  }
+
+  const cancelOne = (id: string): Reply => {
+    const prediction = predictions.find(id)
+    if (prediction === undefined) return read(undefined, notFound)
+    const refusal = (prediction.cancelRefusal ??= strike('cancel', prediction))
+    if (refusal) return read(prediction, () => refuseCancel(refusal))
     return read(
       prediction,
       () => answerJson(200, showPrediction(prediction, host.now())),
-      () => act?.(prediction),
+      () => life.cancel(prediction),
     )
   }
 
@@ -238,9 +258,13 @@ export function createFakeProvider(settings: FakeProviderSettings): FakeProvider
   const output = (request: FakeRequest, id: string): Reply => {
     const prediction = predictions.find(id)
     if (!prediction?.clip || prediction.gone || isRemoved(prediction, host.now())) return notFound()
-    const fault = request.method === 'HEAD' ? null : strike('output', prediction)
+    const drawn = request.method === 'HEAD' ? null : strike('output', prediction)
+    const fault = drawn === 'output_absent' && host.now() > prediction.outputAt + arrivingMs ? null : drawn
     prediction.gone = fault === 'output_gone'
-    if (prediction.gone) return notFound()
+    if (prediction.gone) {
+      record({ at: host.now(), what: 'gone', prediction: id })
+      return notFound()
+    }
     return serveOutput({
       request,
       host,
@@ -268,7 +292,7 @@ export function createFakeProvider(settings: FakeProviderSettings): FakeProvider
       return answerJson(200, { type: 'user', username: 'fake', name: 'Nobody', github_url: '' })
     if (way === 'GET v1/predictions/0') return read(undefined, () => list(url))
     if (way === 'GET v1/predictions/1') return readOne(first)
-    if (way === 'POST v1/predictions/2' && second === 'cancel') return readOne(first, life.cancel)
+    if (way === 'POST v1/predictions/2' && second === 'cancel') return cancelOne(first)
     if (way === 'POST v1/files/0') return files.upload(request, origin)
     if (way === 'GET v1/files/1') return files.get(first)
     if (way === 'GET v1/webhooks/2' && first === 'default' && second === 'secret')
@@ -285,6 +309,19 @@ export function createFakeProvider(settings: FakeProviderSettings): FakeProvider
   return { handle, set, fileBytes: files.bytes }
 }
 
+/** So long after a success its bytes may not have arrived everywhere. */
+const arrivingMs = 60_000
+
+/** As it was before it began. */
+const unbegun = { status: 'starting', startedAt: null, completedAt: null, clip: null } as const
+
+function refuseCancel(fault: FaultOf<'cancel'>): Reply {
+  if (fault === 'cancel_conflict') return answerProblem(409, 'Conflict', 'The prediction cannot be canceled')
+  if (fault === 'cancel_invalid')
+    return answerProblem(422, 'Invalid state', 'The prediction has already ended')
+  return notFound()
+}
+
 /** The answer to a POST that creates nothing; null for a fault that does. */
 function refuse(fault: FaultOf<'create'>): Reply | null {
   switch (fault) {
@@ -292,6 +329,8 @@ function refuse(fault: FaultOf<'create'>): Reply | null {
       return answerThrottled('header')
     case 'throttle_body':
       return answerThrottled('body')
+    case 'throttle_second':
+      return answerThrottled('second')
     case 'error_before':
       return answerProblem(500, 'Internal server error', 'Something went wrong')
     case 'reset_before':

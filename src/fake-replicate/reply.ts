@@ -20,10 +20,13 @@ export type Reply =
   | Answer
   /** The connection is reset. */
   | { readonly kind: 'reset' }
+  /** The connection is closed, as if well, before a byte of an answer. */
+  | { readonly kind: 'close' }
   /** Nothing is ever answered. */
   | { readonly kind: 'hang' }
 
 export const reset: Reply = { kind: 'reset' }
+export const close: Reply = { kind: 'close' }
 export const hang: Reply = { kind: 'hang' }
 
 export function answerText(
@@ -68,14 +71,12 @@ export const notFound = (): Answer =>
   answerProblem(404, 'Not found', 'The requested resource could not be found.')
 
 /** `header`: with what programs read; else only with words. */
-export function answerThrottled(kind: 'header' | 'body'): Answer {
-  const seconds = 30
-  const problem = {
-    title: 'Too many requests',
-    detail: `Request was throttled. Your rate limit resets in ~${seconds}s.`,
-    status: 429,
-  }
-  return kind === 'body'
+export function answerThrottled(kind: 'header' | 'body' | 'second'): Answer {
+  const seconds = kind === 'second' ? 1 : 30
+  const howLong =
+    kind === 'second' ? 'Expected available in 1 second.' : `Your rate limit resets in ~${seconds}s.`
+  const problem = { title: 'Too many requests', detail: `Request was throttled. ${howLong}`, status: 429 }
+  return kind !== 'header'
     ? answerJson(429, problem)
     : answerJson(429, { ...problem, retry_after: seconds }, { 'retry-after': String(seconds) })
 }

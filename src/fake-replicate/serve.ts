@@ -54,6 +54,10 @@ async function answer(
     request.socket.resetAndDestroy()
     return
   }
+  if (reply.kind === 'close') {
+    request.socket.end()
+    return
+  }
   response.writeHead(reply.status, Object.fromEntries(reply.headers))
   await sendBody(reply, request, response)
 }

@@ -46,6 +46,14 @@ export interface Attempt {
   readonly fetched: string | null
   /** How often FFmpeg has failed to verify those bytes, for reasons that may be its own. */
   readonly takeTries: number
+  /** Where its clip was when it was settled; null where the provider named no address. */
+  readonly outputUrl: string | null
+  /** When its render was found to have succeeded; null before that. */
+  readonly renderedAt: number | null
+  /** Why nothing can be learnt of it at its provider; null while it can be read. */
+  readonly trouble: Failure | null
+  /** Since when that is so. */
+  readonly troubleSince: number | null
   readonly insertedAt: number
   readonly updatedAt: number
 }
@@ -69,6 +77,16 @@ export const takeWaitMs = ({ takeTries }: Pick<Attempt, 'takeTries'>): number =>
 /** When it does so, ms since the epoch. */
 export const takeAgainAt = (attempt: Pick<Attempt, 'takeTries' | 'updatedAt'>): number =>
   attempt.updatedAt + takeWaitMs(attempt)
+
+/** A provider lists a render at most a minute after it has accepted it; absence is believed when twice that is over. */
+export const absentAfterMs = 2 * 60_000
+
+/** Renders and their clips are kept by the provider for an hour. */
+export const clipKeptMs = 65 * 60_000
+
+/** Until when the clip of a succeeded attempt is fetched, ms since the epoch. */
+export const clipKeptUntil = ({ renderedAt, updatedAt }: Pick<Attempt, 'renderedAt' | 'updatedAt'>): number =>
+  (renderedAt ?? updatedAt) + clipKeptMs
 
 /** How a provider's render ended. `aborted`: before it began. */
 export type RenderEnd = 'succeeded' | 'failed' | 'cancelled' | 'aborted'

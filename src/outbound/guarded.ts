@@ -9,6 +9,7 @@ import { type LookupFunction, isIP } from 'node:net'
 import { Agent, buildConnector, fetch, request } from 'undici'
 import type { Host } from '../host.ts'
 import { type Network, addressProblem, isReachable } from '../job/web-address.ts'
+import { networkWords } from '../network-words.ts'
 import { printable } from '../printable.ts'
 import type { Outbound, Outcome, Outgoing } from './outbound.ts'
 
@@ -209,8 +210,6 @@ function waitOf({ statusCode, headers }: Answered, now: number): number | null {
 
 const knownWords: Readonly<Record<string, string>> = {
   UND_ERR_CONNECT_TIMEOUT: `No connection within ${connectMs / 1000} s`,
-  ENOTFOUND: 'Its name is unknown to the name servers',
-  ENODATA: 'Its name has no address',
 }
 
 const longestWords = 300
@@ -221,6 +220,7 @@ function wordsOf(error: unknown): string {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
   const first = error instanceof AggregateError ? error.errors[0] : error
   const said = first instanceof Error ? first.message : error.message
-  const message = first instanceof AddressRefusedError ? `${said}: ${hint}` : said
-  return knownWords[code] ?? (printable(message).slice(0, longestWords) || code || 'It could not be reached')
+  const message = first instanceof AddressRefusedError ? `${said}: ${hint}` : (networkWords(first) ?? said)
+  const words = printable(message).slice(0, longestWords) || code || 'It could not be reached'
+  return knownWords[code] ?? words.slice(0, 1).toUpperCase() + words.slice(1)
 }

@@ -14,7 +14,15 @@ import type { Coordinator } from '../coordinator/coordinator.ts'
 import type { DiskRoom } from '../disk-full.ts'
 import type { TaskContext, TaskHandler } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
-import { type Attempt, shortClipCode, takeAgainAt, takeWaitMs } from '../job/attempt.ts'
+import {
+  type Attempt,
+  absentAfterMs,
+  clipKeptMs,
+  clipKeptUntil,
+  shortClipCode,
+  takeAgainAt,
+  takeWaitMs,
+} from '../job/attempt.ts'
 import type { Storyboard } from '../job/job.ts'
 import type { Failure } from '../job/scene.ts'
 import type {
@@ -24,6 +32,7 @@ import type {
   Provider,
   ProviderRender,
   ProviderTrouble,
+  ReadOutcome,
 } from '../renderer/provider.ts'
 import { type Clips, failureOfTaking, isMissing } from './clips.ts'
 import type { Studio } from './studio.ts'
@@ -56,21 +65,21 @@ const skewMs = 5 * minute
 /** So far a clock may have been put back since a request was sent: what carries its mark is looked for that much earlier. */
 const clockStepMs = hour
 
-/** A provider lists a render at most a minute after it has accepted it; absence is believed when twice that is over. */
-const absentAfterMs = 2 * minute
-
 /** A provider that can't be read for so long is not waited for: a person decides. */
 const unreadableMs = 6 * hour
 
-/** Renders and their clips are kept by the provider for an hour. */
-const clipKeptMs = hour + 5 * minute
+/** A render or clip that the provider says is not there is gone when it has said nothing else for so long: one answer may be old. */
+const goneAfterMs = 3 * minute
+
+/** A provider that can't be read is told of when that has lasted so long, or will have before the next try. */
+const tellAfterMs = 30 * second
 
 /** How often in all renders are read in a second; providers allow 50. */
 const readsPerSecond = 20
 const readEveryMs = { notified: 15 * second, alone: second }
 
-/** How often the same bytes are fetched and found bad before the clip is given up. */
-const maxFetches = 3
+/** Between two fetches of a clip whose bytes were bad. */
+const mostBadWaitMs = 5 * minute
 
 const maxClipBytes = 2 ** 30
 
@@ -104,12 +113,19 @@ export function createFollowRender(options: FollowRenderOptions): TaskHandler {
     })
     followed++
     try {
-      let before: Attempt['status'] | undefined
+      let furthest = -1
       for (let turn = 0; ; turn++) {
         const attempt = await coordinator.attempt(attemptId)
         if (!attempt) return
-        if (attempt.status !== before) turn = 0
-        before = attempt.status
+        const progress = progressOf(attempt)
+        const hasWaited = follower.hasWaited()
+        if (progress > furthest) turn = 0
+        else if (!hasWaited) {
+          // Whatever kept it where it is, nothing is asked of anybody without a pause.
+          await follower.rest(turn)
+          continue
+        }
+        furthest = Math.max(furthest, progress)
         const provider = providers.find(({ name }) => name === attempt.renderer)
         if (!provider)
           throw new Error(
@@ -139,6 +155,20 @@ function createShapes(coordinator: Pick<Coordinator, 'job'>): (jobId: number) =>
 
 type Step = 'again' | 'over'
 
+const stepsOf: Partial<Record<Attempt['status'], number>> = {
+  intended: 0,
+  unknown: 2,
+  held: 3,
+  submitted: 4,
+  succeeded: 5,
+}
+
+/** How far an attempt has come on its way: one more with each thing that is learnt of it. */
+const progressOf = ({ status, postedAt, fetched }: Attempt): number => {
+  const hasMore = status === 'intended' ? postedAt !== null : status === 'succeeded' && fetched !== null
+  return (stepsOf[status] ?? 7) + (hasMore ? 1 : 0)
+}
+
 const isTrouble = (prepared: PreparedOrder | ProviderTrouble): prepared is ProviderTrouble =>
   'code' in prepared
 
@@ -163,9 +193,16 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
   const { coordinator, artifacts, clips, studio, host } = options
   const ending = AbortSignal.any([signal, stopping])
   let lookingSince: number | undefined
-  /** What is wrong with the bytes that are kept: perhaps they were damaged on their way. */
-  let bad: Failure | undefined
+  /** Since when nothing can be learnt, and how often that was so in a row. By both clocks, as one may be put right. */
+  let failing: { readonly since: number; readonly from: number; times: number } | undefined
+  /** Since when the provider says, without a break, that there is no such thing; by a clock that is never put forward. */
+  let absentFrom: number | undefined
+  /** The bytes that are kept, and what is wrong with them: perhaps they were damaged on their way. */
+  let bad: { readonly artifact: string; readonly failure: Failure } | undefined
   let timesBad = 0
+  /** When the provider no longer keeps the clip, by the same clock. */
+  let keptUntil: number | undefined
+  let waited = false
   let news = false
   let wake: AbortController | undefined
   const endNews = coordinator.onNews(attemptId, () => {
@@ -175,10 +212,43 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
 
   /** Waits until it is time, or something has happened. @throws where this process is to end. */
   const wait = async (ms: number): Promise<void> => {
+    waited = true
     wake = new AbortController()
     if (!news) await host.sleep(ms, AbortSignal.any([ending, wake.signal]))
     news = false
     ending.throwIfAborted()
+  }
+
+  const hasWaited = (): boolean => {
+    const did = waited
+    waited = false
+    return did
+  }
+
+  /** Nothing was learnt: that is told where it lasts, and then it is waited. `begunAt`: when it was asked, by the clock that only runs on. */
+  const waitAgain = async (
+    begunAt: number,
+    { reason, waitMs = null }: { readonly reason: string; readonly waitMs?: number | null },
+    mostMs = minute,
+  ): Promise<void> => {
+    const from = Math.min(begunAt, host.monotonic())
+    failing ??= { since: host.now() - (host.monotonic() - from), from, times: 0 }
+    const ms = Math.max(backOffMs(failing.times++, mostMs), waitMs ?? 0)
+    if (host.monotonic() - failing.from + ms >= tellAfterMs)
+      await coordinator.cannotRead(attemptId, { code: 'unreadable', reason }, Math.floor(failing.since))
+    await wait(ms)
+  }
+
+  const learnt = async (attempt: Attempt): Promise<void> => {
+    const wasTold = failing !== undefined || attempt.troubleSince !== null
+    failing = undefined
+    if (wasTold) await coordinator.canRead(attemptId)
+  }
+
+  /** Whether the provider has said for so long that there is none that it can be believed. */
+  const isGone = (isAbsent: boolean): boolean => {
+    absentFrom = isAbsent ? (absentFrom ?? host.monotonic()) : undefined
+    return absentFrom !== undefined && host.monotonic() - absentFrom >= goneAfterMs
   }
 
   const step = async (attempt: Attempt, provider: Provider, turn: number): Promise<Step> => {
@@ -188,17 +258,18 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
         else await coordinator.renderUnknown(attemptId, 'this process ended while the request was under way')
         return 'again'
       case 'unknown':
-        if (!(await search(attempt, provider))) await wait(backOffMs(turn + 2, 30 * second))
+        if ((await search(attempt, provider)) === 'looked') await wait(backOffMs(turn + 2, 30 * second))
         return 'again'
       case 'held': {
         if (attempt.hintedId === null) return 'over'
+        const begunAt = host.monotonic()
         const adopted = await adoptHinted(attempt, provider)
         if (adopted === 'no') await coordinator.hintRefused(attemptId, attempt.hintedId)
-        if (adopted === 'unreadable') await wait(backOffMs(turn, minute))
+        else if (adopted !== 'yes') await waitAgain(begunAt, adopted)
         return 'again'
       }
       case 'submitted':
-        await watch(attempt, provider, turn)
+        await watch(attempt, provider)
         return 'again'
       case 'succeeded': {
         if (attempt.clip !== null) return 'over'
@@ -248,20 +319,24 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
     coordinator.renderRefused(attemptId, { failure: { code, reason }, retry, countsAsTry, waitMs })
 
   /** Adopts the render that a webhook, the sweep or a person named; only a person is believed beyond what it carries. */
-  const adoptHinted = async (attempt: Attempt, provider: Provider): Promise<'yes' | 'no' | 'unreadable'> => {
+  const adoptHinted = async (
+    attempt: Attempt,
+    provider: Provider,
+  ): Promise<'yes' | 'no' | Extract<ReadOutcome, { kind: 'failed' }>> => {
     if (attempt.hintedId === null) return 'no'
-    // Another attempt's can't be adopted, and to try again and again would be a loop without a pause.
     if ((await coordinator.knownRenders(attempt.renderer, [attempt.hintedId])).size > 0) return 'no'
     const read = await provider.read(attempt.hintedId, ending)
-    if (read.kind === 'failed') return 'unreadable'
-    const isIts = read.kind === 'found' && (attempt.status === 'held' || carries(read.render, attempt.marks))
-    if (isIts) await coordinator.renderAccepted(attemptId, attempt.hintedId)
-    return isIts ? 'yes' : 'no'
+    if (read.kind === 'failed') return read
+    if (read.kind === 'absent' || (attempt.status !== 'held' && !carries(read.render, attempt.marks)))
+      return 'no'
+    await coordinator.renderAccepted(attemptId, attempt.hintedId, read.render.inputText)
+    return 'yes'
   }
 
-  /** One look for an attempt that may have been accepted; resolves to whether that is decided now. */
-  const search = async (attempt: Attempt, provider: Provider): Promise<boolean> => {
-    if ((await adoptHinted(attempt, provider)) === 'yes') return true
+  /** One look for an attempt that may have been accepted. `looked`: nothing is decided, and it has to be waited still. */
+  const search = async (attempt: Attempt, provider: Provider): Promise<'decided' | 'looked' | 'waited'> => {
+    if ((await adoptHinted(attempt, provider)) === 'yes') return 'decided'
+    const begunAt = host.monotonic()
     const now = host.now()
     const sentAt = Math.min(attempt.postedAt ?? attempt.insertedAt, now)
     const findMark = (inputText: string): string | undefined => markIn(inputText, attempt.marks)
@@ -269,18 +344,22 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
       provider.list({ after: sentAt - clockStepMs }, findMark, ending),
     )
     if (listing.kind === 'failed') {
-      if (now - sentAt < unreadableMs) return false
+      if (now - sentAt < unreadableMs) {
+        await waitAgain(begunAt, listing, 30 * second)
+        return 'waited'
+      }
       await coordinator.renderHeld(attemptId, `the provider's list can't be read (${listing.reason})`)
-      return true
+      return 'decided'
     }
+    await learnt(attempt)
     const found = listing.renders.find(({ mark }) => mark !== null)
     if (found) {
       await coordinator.renderAccepted(attemptId, found.id)
-      return true
+      return 'decided'
     }
     // By a clock that is never put forward.
     lookingSince ??= host.monotonic()
-    if (host.monotonic() - lookingSince < absentAfterMs) return false
+    if (host.monotonic() - lookingSince < absentAfterMs) return 'looked'
     const unknownSince = attempt.unknownSince ?? now
     const doubtful = await nameless(attempt, listing.renders, {
       from: sentAt - skewMs,
@@ -293,7 +372,7 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
         attemptId,
         `the provider has removed what was sent, and ${doubtful.join(', ')} may be it`,
       )
-    return true
+    return 'decided'
   }
 
   /** Renders of which the provider no longer tells what was sent, and which no attempt accounts for. */
@@ -310,31 +389,36 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
   }
 
   /** One look at a render that the provider has; it is ended where nobody wants it any more. */
-  const watch = async (attempt: Attempt, provider: Provider, turn: number): Promise<void> => {
+  const watch = async (attempt: Attempt, provider: Provider): Promise<void> => {
     const renderId = attempt.providerId!
+    const begunAt = host.monotonic()
     const isWanted = attempt.cancelRequestedAt === null
-    const read = await (isWanted ? provider.read(renderId, ending) : provider.cancel(renderId, ending))
+    const ended = isWanted ? undefined : await provider.cancel(renderId, ending)
+    // A cancel is refused where the render has ended, and says nothing of how.
+    const read = ended?.kind === 'found' ? ended : await provider.read(renderId, ending)
+    const isLost = isGone(read.kind === 'absent')
     if (read.kind === 'found') {
-      if (read.render.state !== 'running') return renderEnded(read.render)
-      return wait(options.readPauseMs())
+      await learnt(attempt)
+      return read.render.state === 'running' ? wait(options.readPauseMs()) : renderEnded(read.render)
     }
     // One that can't be read is asked for again and again: what it cost is known when it can.
     const overdueAt = (attempt.postedAt ?? attempt.insertedAt) + provider.cancelAfterMs + skewMs
-    if (read.kind === 'absent' && host.now() > overdueAt)
+    if (isLost && host.now() > overdueAt)
       return coordinator.renderEnded(attemptId, 'cancelled', {
         failure: {
           code: 'render_lost',
-          reason: `the provider no longer tells of ${renderId}; it is taken for charged`,
+          reason: `the provider no longer tells of ${renderId}: whether it was charged is not known, and its price is booked`,
         },
         retry: false,
+        outputUrl: null,
       })
-    await wait(Math.max(backOffMs(turn, minute), read.kind === 'failed' ? (read.waitMs ?? 0) : 0))
+    await waitAgain(begunAt, read.kind === 'failed' ? read : { reason: noSuchRender })
   }
 
-  const renderEnded = ({ state, trouble }: ProviderRender): Promise<void> => {
+  const renderEnded = ({ state, trouble, outputUrl }: ProviderRender): Promise<void> => {
     const end = state === 'running' ? 'failed' : state
     const { retry, code, reason } = trouble ?? { retry: true, code: `render_${end}`, reason: endWords[end] }
-    return coordinator.renderEnded(attemptId, end, { failure: { code, reason }, retry })
+    return coordinator.renderEnded(attemptId, end, { failure: { code, reason }, retry, outputUrl })
   }
 
   /** Verifies the bytes that are kept. Bad ones are fetched again, as long as the provider has them. */
@@ -360,48 +444,85 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
       return coordinator.clipLost(attemptId, { code: shortClipCode, reason: short })
     }
     if (outcome.kind === 'blamed on FFmpeg') return coordinator.takeFailed(attemptId, outcome.failure)
-    if (++timesBad >= maxFetches) return coordinator.clipLost(attemptId, outcome.failure)
-    bad = outcome.failure
-    await wait(backOffMs(timesBad, minute))
+    const { failure } = outcome
+    await coordinator.cannotRead(attemptId, failure, host.now())
+    bad = { artifact: fetched, failure }
+    await wait(backOffMs(timesBad++, mostBadWaitMs))
   }
 
-  /** Fetches the clip of a render that has succeeded, as often as it takes within the time the provider keeps it. */
+  /**
+   * Fetches the clip of a render that has succeeded, as often as it takes within the time the provider keeps it: one answer
+   * that names no clip, or says that there is none, may be older than the one that told of its success.
+   */
   const fetchClip = async (attempt: Attempt, provider: Provider, directory: string): Promise<void> => {
     const path = `${directory}/clip.mp4`
-    for (let turn = 0; ; turn++) {
-      const read = await provider.read(attempt.providerId!, ending)
-      const render = read.kind === 'found' ? read.render : undefined
-      let reason = read.kind === 'failed' ? read.reason : 'the provider has removed it'
-      if (render?.outputUrl) {
-        const { outputUrl: url, otherUrls: others } = render
-        const request = { url, others, path, maxBytes: maxClipBytes }
-        const fetched: FetchOutcome = await options.inFetchTurn(() => provider.fetchClip(request, ending))
-        if (fetched.kind === 'fetched') {
-          const { id } = await artifacts.adopt(path)
-          bad = undefined
-          return coordinator.clipFetched(attemptId, id)
-        }
-        reason = fetched.reason
+    const leftMs = Math.min(Math.max(clipKeptUntil(attempt) - host.now(), goneAfterMs), clipKeptMs)
+    keptUntil ??= host.monotonic() + leftMs
+    for (;;) {
+      const begunAt = host.monotonic()
+      const { fetched, isAbsent, isRemoved, reason } = await fetchOnce(attempt, provider, path)
+      const isKnown = fetched !== undefined && fetched === bad?.artifact
+      if (fetched !== undefined && !isKnown) {
+        if (bad) failing = undefined
+        else await learnt(attempt)
+        bad = undefined
+        return coordinator.clipFetched(attemptId, fetched)
       }
-      const isRemoved = read.kind === 'absent' || render?.outputUrl === null
-      if (isRemoved || host.now() > attempt.updatedAt + clipKeptMs)
+      if (isGone(isAbsent) || isRemoved || host.monotonic() >= keptUntil)
         return coordinator.clipLost(
           attemptId,
-          bad ?? {
+          bad?.failure ?? {
             code: 'clip_lost',
             reason: `it was rendered and paid for, and could not be fetched while the provider kept it: ${reason}. Nothing is bought instead unless you regenerate the scene`,
           },
         )
-      await wait(backOffMs(turn, minute))
+      if (isKnown) await wait(backOffMs(timesBad++, mostBadWaitMs))
+      else await waitAgain(begunAt, { reason })
     }
   }
 
-  return { step, close: endNews }
+  /** One try to fetch it, from where the provider says that it is now, or said so when the render had ended. */
+  const fetchOnce = async (
+    attempt: Attempt,
+    provider: Provider,
+    path: string,
+  ): Promise<{
+    /** The artifact of its bytes. */
+    readonly fetched?: string
+    readonly isAbsent: boolean
+    readonly isRemoved: boolean
+    readonly reason: string
+  }> => {
+    const read = await provider.read(attempt.providerId!, ending)
+    const render = read.kind === 'found' ? read.render : undefined
+    const isRemoved = render?.isRemoved ?? false
+    const url = render?.outputUrl ?? attempt.outputUrl
+    if (url !== null) {
+      const request = { url, others: render?.otherUrls ?? [], path, maxBytes: maxClipBytes }
+      const outcome: FetchOutcome = await options.inFetchTurn(() => provider.fetchClip(request, ending))
+      if (outcome.kind === 'fetched') {
+        const { id } = await artifacts.adopt(path)
+        return { fetched: id, isAbsent: false, isRemoved, reason: '' }
+      }
+      const reason = isRemoved ? removedWords : outcome.reason
+      return { isAbsent: outcome.kind === 'gone', isRemoved, reason }
+    }
+    const isAbsent = read.kind === 'absent'
+    if (read.kind === 'failed') return { isAbsent, isRemoved, reason: read.reason }
+    const reason = isRemoved ? removedWords : isAbsent ? noSuchRender : 'the provider names no clip yet'
+    return { isAbsent, isRemoved, reason }
+  }
+
+  return { step, hasWaited, rest: (turn: number) => wait(backOffMs(turn, minute)), close: endNews }
 }
 
+const noSuchRender = 'the provider says that it has no such render'
+const removedWords = 'the provider has removed it'
+
+/** What is known, and what is assumed: providers do not say what they charge. */
 const endWords = {
   succeeded: '',
   failed: 'the provider gives no reason',
-  cancelled: 'the provider ended it while it ran, which is charged',
-  aborted: 'the provider ended it before it began, which is not charged',
+  cancelled: 'the provider ended it while it ran; that is taken to be charged in full',
+  aborted: 'the provider ended it before it began; that is taken to cost nothing',
 } as const

@@ -60,7 +60,7 @@ export interface ProviderRender {
   readonly id: string
   /** ms since the epoch, by our clock. */
   readonly createdAt: number
-  /** `aborted`: ended before it began, not charged; `cancelled`: ended while it ran, charged. */
+  /** `aborted`: ended before it began, taken for not charged; `cancelled`: ended while it ran, taken for charged. */
   readonly state: 'running' | 'succeeded' | 'failed' | 'cancelled' | 'aborted'
   /** Null where the provider doesn't tell. */
   readonly model: string | null
@@ -70,6 +70,8 @@ export interface ProviderRender {
   readonly outputUrl: string | null
   /** Where it may be instead, if its address doesn't tell that it is a clip. */
   readonly otherUrls: readonly string[]
+  /** The provider says that it has removed what was sent and made. */
+  readonly isRemoved: boolean
   /** Why it failed. */
   readonly trouble: ProviderTrouble | null
 }
@@ -100,7 +102,7 @@ export type ListOutcome =
 export type FetchOutcome =
   /** All announced bytes are in the file, synced. */
   | { readonly kind: 'fetched'; readonly size: number }
-  /** The provider no longer has it. */
+  /** The provider says that there is no such clip, or none any more. */
   | { readonly kind: 'gone'; readonly reason: string }
   /** Not all of it came; what came is kept in the file, and another call goes on from there. */
   | { readonly kind: 'failed'; readonly reason: string }
@@ -124,7 +126,7 @@ export interface Provider {
   submit(order: PreparedOrder, signal: AbortSignal): Promise<SubmitOutcome>
   /** Rejects never; nor do `cancel` and `list`. */
   read(renderId: string, signal: AbortSignal): Promise<ReadOutcome>
-  /** Asks the provider to end a render; what became of it is read afterwards. */
+  /** Asks the provider to end a render; where it refuses, `read` tells what became of it. */
   cancel(renderId: string, signal: AbortSignal): Promise<ReadOutcome>
   /** `after`, `before`: ms since the epoch, by our clock. All pages, or `failed`: half a list would prove an absence that isn't one. */
   list(

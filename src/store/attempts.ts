@@ -28,6 +28,10 @@ export const attemptOf = (row: Row): Attempt => ({
   clip: textOrNull(row, 'clip') as Attempt['clip'],
   fetched: textOrNull(row, 'fetched'),
   takeTries: number(row, 'take_tries'),
+  outputUrl: textOrNull(row, 'output_url'),
+  renderedAt: numberOrNull(row, 'rendered_at'),
+  trouble: jsonOrNull<Failure>(row, 'trouble'),
+  troubleSince: numberOrNull(row, 'trouble_since'),
   insertedAt: number(row, 'inserted_at'),
   updatedAt: number(row, 'updated_at'),
 })
@@ -92,12 +96,12 @@ export async function findHeldAttempt(reader: Reader, sceneId: string): Promise<
 }
 
 const moveTo = (status: AttemptStatus, columns: string, from = mayPrecede(attemptFollows, status)): string =>
-  `update attempts set status = '${status}', updated_at = $2${columns} where id = $1 and status in (${quoted(from)})`
+  `update attempts set status = '${status}', updated_at = $2, trouble = null, trouble_since = null${columns} where id = $1 and status in (${quoted(from)})`
 
 const moves = {
   submitted: moveTo('submitted', ''),
   adopted: moveTo('submitted', ', provider_id = $3, failure = null'),
-  succeeded: moveTo('succeeded', ', charged_micros = $3, clip = $4'),
+  succeeded: moveTo('succeeded', ', charged_micros = $3, clip = $4, rendered_at = $2, output_url = $5'),
   failed: moveTo('failed', ', charged_micros = $3, failure = $4'),
   cancelled: moveTo('cancelled', ', charged_micros = $3, failure = $4'),
   refused: moveTo('refused', ', charged_micros = 0, failure = $3'),
@@ -129,14 +133,13 @@ export const setAdopted = (
   now: number,
 ): Promise<Attempt | undefined> => move(tx, moves.adopted, id, now, providerId)
 
-/** `clip`: null where it is still to be fetched. */
+/** `clip`: null where it is still to be fetched, from `outputUrl`. */
 export const setSucceeded = (
   tx: Transaction,
   id: string,
-  chargedMicros: number | null,
-  clip: 'kept' | null,
+  { chargedMicros, clip, outputUrl }: Pick<Attempt, 'chargedMicros' | 'clip' | 'outputUrl'>,
   now: number,
-): Promise<Attempt | undefined> => move(tx, moves.succeeded, id, now, chargedMicros, clip)
+): Promise<Attempt | undefined> => move(tx, moves.succeeded, id, now, chargedMicros, clip, outputUrl)
 
 export const setAttemptFailed = (
   tx: Transaction,
@@ -210,6 +213,21 @@ export const forgetHint = (
     `update attempts set hinted_id = null, failure = $4, updated_at = $2
      where id = $1 and hinted_id = $3 and status = 'held'`,
     [id, now, hintedId, written(failure)],
+  )
+
+/** Nothing can be learnt of it at its provider. How many rows it changed: none where that was said before. */
+export const setTrouble = (tx: Transaction, id: string, trouble: Failure, since: number): Promise<number> =>
+  tx.run(
+    `update attempts set trouble = $2, trouble_since = coalesce(trouble_since, $3)
+     where id = $1 and (trouble is null or trouble <> $2)`,
+    [id, written(trouble), since],
+  )
+
+/** It can be read again. How many rows it changed: none where nothing else was said. */
+export const endTrouble = (tx: Transaction, id: string): Promise<number> =>
+  tx.run(
+    `update attempts set trouble = null, trouble_since = null where id = $1 and trouble_since is not null`,
+    [id],
   )
 
 const inFlight = quoted(inFlightAttemptStatuses)
@@ -316,7 +334,7 @@ export const setClip = (
   now: number,
 ): Promise<number> =>
   tx.run(
-    `update attempts set clip = $3, failure = $4, updated_at = $2
+    `update attempts set clip = $3, failure = $4, updated_at = $2, trouble = null, trouble_since = null
      where id = $1 and status = 'succeeded' and clip is null`,
     [id, now, clip, failure && written(failure)],
   )

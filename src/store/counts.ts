@@ -43,6 +43,16 @@ export const countInFlight = async (reader: Reader): Promise<readonly AttemptCou
     count: countOf(row),
   }))
 
+/** Attempts that can't be read at their provider, by its name. */
+export const countTroubled = async (reader: Reader): Promise<ReadonlyMap<string, number>> =>
+  new Map(
+    (
+      await reader.all(
+        'select renderer, count(*) as n from attempts where trouble_since is not null group by renderer',
+      )
+    ).map((row) => [text(row, 'renderer'), countOf(row)]),
+  )
+
 export const countStrays = async (reader: Reader): Promise<number> =>
   countOf((await reader.get('select count(*) as n from strays'))!)
 

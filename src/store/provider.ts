@@ -119,5 +119,9 @@ export const putStray = (tx: Transaction, stray: Stray): Promise<number> =>
     ],
   )
 
+/** An attempt accounts for it after all. */
+export const forgetStray = (tx: Transaction, renderer: string, providerId: string): Promise<number> =>
+  tx.run('delete from strays where renderer = $1 and provider_id = $2', [renderer, providerId])
+
 export const listStrays = async (reader: Reader, limit: number): Promise<readonly Stray[]> =>
   (await reader.all('select * from strays order by inserted_at desc limit $1', [limit])).map(strayOf)

@@ -17,6 +17,7 @@ import {
   countJobs,
   countScenes,
   countStrays,
+  countTroubled,
   countUndelivered,
   listEnded,
 } from '../store/counts.ts'
@@ -110,6 +111,11 @@ function createPage(version: string) {
       'Tasks that ran when the process died, and wait for their time to begin again',
     ),
     held: gauge('workflow_held_attempts', 'Attempts that wait until a person decides'),
+    unreadable: gauge(
+      'workflow_unreadable_attempts',
+      'Attempts whose provider cannot be read, or whose clip cannot be fetched',
+      'renderer',
+    ),
     slots: gauge('workflow_renderer_slots', 'Renders that may run at once', 'renderer'),
     slotsUsed: gauge('workflow_renderer_slots_used', 'Renders that have a place', 'renderer'),
     paused: gauge(
@@ -199,6 +205,7 @@ export async function openMetrics(options: MetricsOptions): Promise<Metrics> {
     for (const { renderer, status, count } of attempts) page.attempts.set({ renderer, status }, count)
     page.held.set(attempts.reduce((sum, { status, count }) => sum + (status === 'held' ? count : 0), 0))
 
+    const troubled = await countTroubled(database)
     page.afterCrash.set(await countAfterCrash(database, host.now()))
 
     const { stop, renderers } = await coordinator.limits()
@@ -206,6 +213,7 @@ export async function openMetrics(options: MetricsOptions): Promise<Metrics> {
       const { name: renderer, maxConcurrency } = limit
       page.slots.set({ renderer }, maxConcurrency)
       page.slotsUsed.set({ renderer }, inFlight)
+      page.unreadable.set({ renderer }, troubled.get(renderer) ?? 0)
       page.paused.set({ renderer }, stop || own || pause ? 1 : 0)
     }
     const { spentMicros, reservedMicros } = await moneyIn(database, {})

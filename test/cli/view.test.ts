@@ -5,6 +5,7 @@ import { type Plan, type View, planLines, progressBar, progressLines, timeLeft }
 import {
   displayWidth,
   fitted,
+  spokenAbout,
   spokenCost,
   spokenDuration,
   spokenLength,
@@ -56,6 +57,38 @@ test('a scene that waits says why in place of its bar, in fewer words where ther
   expect(line(40, ...scenes)).toBe(`  1  Kitchen   ${'─'.repeat(14)}   waiting`)
   const held = { code: 'held', reason: 'nobody knows whether it was accepted' } as const
   expect(line(80, { ...scene('Kitchen', 'processing'), waiting: held })).toMatch(/accepted +held$/)
+})
+
+test('a scene that waits for a known time says about how long that is', () => {
+  const waiting = { code: 'back_off', reason: 'it failed', until: '1970-01-01T00:03:04.000Z' } as const
+  const line = (columns: number, until: string = waiting.until) =>
+    progressLines(view([{ ...scene('Kitchen', 'pending'), waiting: { ...waiting, until } }]), {
+      columns,
+      rows: 24,
+      paint: plain,
+    })[1]
+  expect(line(80)).toMatch(/ {3}it failed, about three minutes +waiting$/)
+  expect(line(50)).toMatch(/ {3}it failed +waiting$/)
+  expect(line(80, '1969-12-31T00:00:00.000Z')).toMatch(/ {3}it failed +waiting$/)
+})
+
+test.each([
+  [400, 'a few seconds'],
+  [12_000, 'about 20 seconds'],
+  [44_000, 'about 50 seconds'],
+  [50_000, 'about a minute'],
+  [89_000, 'about a minute'],
+  [91_000, 'about two minutes'],
+  [180_000, 'about three minutes'],
+  [44 * 60_000, 'about 44 minutes'],
+  [46 * 60_000, 'about an hour'],
+  [65 * 60_000, 'about an hour'],
+  [100 * 60_000, 'about two hours'],
+  [17 * 3_600_000, 'about 17 hours'],
+  [20 * 3_600_000, 'about a day'],
+  [60 * 3_600_000, 'about three days'],
+])('a wait of %i ms is %s', (ms, words) => {
+  expect(spokenAbout(ms)).toBe(words)
 })
 
 test('a render at a provider, which tells no progress, shows how long it has taken', () => {

@@ -418,6 +418,9 @@ describe('the clip', () => {
     expect(await failure(cut.bytes())).toMatchObject({ message: 'terminated', cause: { code: 'ECONNRESET' } })
     expect(await (await (await once('output_wrong')).load()).text()).toContain('<html>')
     expect((await (await once('output_error')).load()).status).toBe(503)
+    const absent = await once('output_absent')
+    expect((await absent.load()).status).toBe(404)
+    expect(await (await absent.load()).bytes()).toHaveLength(200_000)
     const gone = await once('output_gone')
     expect((await gone.load()).status).toBe(404)
     expect((await gone.load()).status).toBe(404)
@@ -556,6 +559,8 @@ describe('faults', () => {
     ['fails_content', 'failed', /sensitive.*E005/, 0, 6000],
     ['fails_input', 'failed', /Invalid input/, 0, 6000],
     ['aborts', 'aborted', null, 0, 1000],
+    ['cancels_queued', 'canceled', null, 0, 1000],
+    ['output_late', 'succeeded', null, 1_600_000, 11_000],
     ['stalls', 'canceled', null, 1_600_000, 60_000],
   ] as const)('of a prediction: %s', async (fault, status, error, billed, endedMs) => {
     const { create, get, pass, noted, clock } = setUp({ plan: { 1: fault } })
@@ -567,6 +572,47 @@ describe('faults', () => {
     expect(ended.error).toEqual(error && expect.stringMatching(error))
     expect(noted('post')).toMatchObject([{ fault }])
     expect(noted('ended')).toMatchObject([{ status, billed_micros: billed, at: began + endedMs }])
+  })
+
+  it('of a success: the output shows later than it', async () => {
+    const { create, get, pass } = setUp({ plan: { 1: 'output_late' } })
+    const { body } = await create()
+    await pass(12_000)
+    expect(await get(body.id)).toMatchObject({ status: 'succeeded', output: null, data_removed: false })
+    await pass(300_000)
+    expect((await get(body.id)).output).toMatch(/output\.mp4$/)
+  })
+
+  it('of a success: one answer is behind, and the next is not', async () => {
+    for (const [fault, behind] of [
+      ['read_stale', { status: 'starting', output: null }],
+      ['read_absent', { title: 'Not found' }],
+    ] as const) {
+      const { create, get, pass } = setUp({ plan: { 1: fault } })
+      const { body } = await create()
+      await pass(2000)
+      expect((await get(body.id)).status).toBe('processing')
+      await pass(10_000)
+      const stale = await get(body.id)
+      expect(stale).toMatchObject(behind)
+      expect(stale).not.toHaveProperty('started_at')
+      expect((await get(body.id)).status).toBe('succeeded')
+    }
+  })
+
+  it('of a cancellation: it is refused by status from then on, and the render goes on', async () => {
+    for (const [fault, status] of [
+      ['cancel_conflict', 409],
+      ['cancel_invalid', 422],
+      ['cancel_absent', 404],
+    ] as const) {
+      const { create, call, get, pass } = setUp({ plan: { 1: fault } })
+      const { body } = await create()
+      for (let time = 0; time < 2; time++) expect((await call('POST', body.urls.cancel)).status).toBe(status)
+      await pass(12_000)
+      expect((await get(body.id)).status).toBe('succeeded')
+      expect((await call('POST', body.urls.cancel)).status).toBe(status)
+    }
   })
 
   it('of a read: strike once, and may lose the answer to a cancellation that counts', async () => {
@@ -588,6 +634,8 @@ describe('faults', () => {
     const lost = await started('read_reset')
     expect(await failure(lost.cancel())).toMatchObject({ cause: { code: 'ECONNRESET' } })
     expect((await lost.get(lost.id)).status).toBe('aborted')
+    const closed = await started('read_closed')
+    expect(await failure(closed.cancel())).toMatchObject({ cause: { code: 'UND_ERR_SOCKET' } })
     const { send, id } = await started('read_hang')
     const patience = new AbortController()
     const headers = { authorization: 'Bearer r8_fake' }

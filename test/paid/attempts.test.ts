@@ -145,7 +145,10 @@ describe('a render that was charged', () => {
     const { job, job_id, scenes } = await ended(till)
     expect(job).toMatchObject({
       status: 'failed',
-      error: { code: 'render_cancelled', reason: expect.stringMatching(/while it ran, which is charged/) },
+      error: {
+        code: 'render_cancelled',
+        reason: expect.stringMatching(/while it ran; that is taken to be charged/),
+      },
       costs: { spent: 0.4, reserved: 0 },
     })
     await till.pass(2 * hour)

@@ -184,7 +184,7 @@ describe('a paid clip', () => {
     expect(await till.ended(job_id)).toMatchObject({ status: 'completed' })
   })
 
-  test('that does not decode is fetched again, then kept as it came, and a retry takes it for nothing', async () => {
+  test('that never decodes is fetched again for an hour, then kept as it came', async () => {
     await using till = await openTill({ fake: { rates: { output_wrong: 1 } } })
     const job_id = await approved(till)
     expect(await till.ended(job_id)).toMatchObject({
@@ -199,10 +199,11 @@ describe('a paid clip', () => {
       'content-type': 'application/octet-stream',
       'content-disposition': expect.stringMatching(/^attachment; filename="Untitled film - scene 1\.html"/),
     })
-    // It is still there at the provider, and whole.
-    till.world.fake.set({ rates: {} })
+    expect(till.world.clock.now() - till.bills()[0]!.at).toBeGreaterThan(hour)
+    // A retry verifies what is kept, and finds that the provider has nothing better any more.
     expect((await retry(till, job_id)).status).toBe(200)
-    expect(await till.ended(job_id)).toMatchObject({ status: 'completed', costs: { spent: 0.4 } })
+    expect(await till.ended(job_id)).toMatchObject({ status: 'failed', costs: { spent: 0.4 } })
+    expect(await clipBytes(till, job_id, id)).not.toBe(paidBytes(till))
     expect(till.posts()).toHaveLength(1)
   })
 

@@ -16,7 +16,7 @@ it('stories of faults and kills keep every promise on PostgreSQL too', async () 
   }
   expect(wrong).toEqual([])
   expect(billed).toBeGreaterThan(20)
-}, 600_000)
+}, 1_200_000)
 
 it('what waits for an approval, scenes that are added and moved, what was spent and a deletion are the same there', async () => {
   const place = await newPlace('postgres')

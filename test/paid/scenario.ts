@@ -2,7 +2,7 @@
  * One seeded story of what can go wrong on the paid path, told to its end, and then held against the provider's own
  * ledger: who asked for what, what was made, and what was billed.
  */
-import type { EndedEntry, PostEntry } from '../../src/fake-replicate/ledger.ts'
+import type { EndedEntry, Entry, PostEntry } from '../../src/fake-replicate/ledger.ts'
 import { type Fault, faults } from '../../src/fake-replicate/fault.ts'
 import { seeded } from '../../src/fake-replicate/chance.ts'
 import { MediaError } from '../../src/media/ffmpeg.ts'
@@ -70,7 +70,6 @@ const fatal: ReadonlySet<Fault> = new Set<Fault>([
   'fails_content',
   'fails_input',
   'output_gone',
-  'output_wrong',
   'stalls',
 ])
 
@@ -402,6 +401,8 @@ async function judge(
   // Whoever has it retried asks for what was charged to be rendered again.
   const retried = story.cancel && story.retryAfterMs !== undefined ? jobIds[story.cancel.job] : undefined
   await judgeRenders(world, attempts, retried, say)
+  judgeLost(world, story, attempts, say)
+  await judgeWords(world, attempts, say)
   await judgeJobs(world, story, jobIds, say)
   judgeLimits(world, story, say)
   return wrong
@@ -438,6 +439,36 @@ async function judgeRenders(
       `a scene was charged, and attempted again: ${ofScene.map(({ status }) => status).join()}`,
     )
   }
+}
+
+/** A clip is given up only where the provider had removed it, or FFmpeg failed on what is kept. */
+function judgeLost(world: World, { skewMs, crashes }: Story, attempts: readonly Attempt[], say: Say): void {
+  for (const { id, providerId, status, clip, fetched, updatedAt, failure } of attempts) {
+    if (status !== 'succeeded' || clip !== 'lost') continue
+    const of = (what: Entry['what']): Entry | undefined =>
+      world.ledger.find((entry) => entry.what === what && entry.prediction === providerId)
+    // What the provider dates is told by its clock.
+    const isOver = updatedAt + skewMs >= (of('ended')?.at ?? Number.POSITIVE_INFINITY) + hour
+    const isOfFfmpeg = crashes > 0 && fetched !== null
+    say(
+      !of('gone') && !isOver && !isOfFfmpeg,
+      `attempt ${id} gave up a clip that was there: ${failure?.reason}`,
+    )
+  }
+}
+
+/** What the sockets call it, where no words explain it. */
+const rawWords = /(?<!\()\b(?:E[A-Z]{4,}|UND_ERR_\w+)\b(?! [^()]*\))|fetch failed|other side closed/
+
+/** What people read is in plain words. */
+async function judgeWords(world: World, attempts: readonly Attempt[], say: Say): Promise<void> {
+  const events = await world.database.all('select data from events')
+  const told = [
+    ...attempts.flatMap(({ failure, trouble }) => [failure?.reason, trouble?.reason]),
+    ...events.map(({ data }) => String(data)),
+  ]
+  const raw = told.find((text) => text !== undefined && rawWords.test(text))
+  say(raw !== undefined, `raw words are shown: ${raw}`)
 }
 
 async function judgeJobs(world: World, story: Story, jobIds: readonly number[], say: Say): Promise<void> {

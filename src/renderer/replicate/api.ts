@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import type { Host } from '../../host.ts'
 import { createJsonReader } from '../../json-reader.ts'
+import { networkWords } from '../../network-words.ts'
 
 export interface ApiRequest {
   readonly method: 'GET' | 'POST'
@@ -210,10 +211,7 @@ export function reasonOf(error: unknown): string {
   const cause = causeOf(error)
   // Of several addresses that were tried.
   if (cause instanceof AggregateError) return cause.errors.map(reasonOf).join('; ')
-  const code = codeOf(cause)
-  // OpenSSL's message is its own source line.
-  if (code.startsWith('ERR_SSL_')) return code
-  return cause instanceof Error ? cause.message || code : String(cause)
+  return networkWords(cause) ?? (cause instanceof Error ? cause.message || codeOf(cause) : String(cause))
 }
 
 const codeOf = (error: unknown): string =>
@@ -268,7 +266,10 @@ const throttledWaitMs = 10_000
 const leastWaitMs = 1000
 const mostWaitMs = 600_000
 
-/** From `Retry-After`, in seconds or as a date, or from "Your rate limit resets in ~1m30s." `words`: as `quote` leaves them. */
+/**
+ * From `Retry-After`, in seconds or as a date, or from "Your rate limit resets in ~1m30s." or "Expected available in 1 second."
+ * `words`: as `quote` leaves them.
+ */
 function askedWaitMs(retryAfter: string | null, words: string, now: number): number | null {
   const ms = retryAfterMs(retryAfter, now) ?? spokenMs(words)
   return ms === null ? null : Math.min(Math.max(ms, leastWaitMs), mostWaitMs)
@@ -281,13 +282,25 @@ function retryAfterMs(value: string | null, now: number): number | null {
   return Number.isNaN(at) ? null : at - now
 }
 
-const unitMs: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 }
+/** By the first letters, the longest first: `m` is a minute, `ms` and `milliseconds` are not. */
+const unitMs: readonly (readonly [string, number])[] = [
+  ['ms', 1],
+  ['mil', 1],
+  ['h', 3_600_000],
+  ['m', 60_000],
+  ['s', 1000],
+]
+const amount = String.raw`\d+(?:\.\d+)? ?(?:ms|milliseconds?|hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s)\b`
+const spokenSpan = new RegExp(
+  String.raw`(?:resets|available) in ?~? ?((?:${amount}(?:,| and)? ?|\d+[hm](?=\d))+)`,
+  'i',
+)
+
+const msOf = (unit: string): number => unitMs.find(([start]) => unit.startsWith(start))?.[1] ?? 0
 
 function spokenMs(words: string): number | null {
-  const [, span = ''] = /resets in ?~? ?((?:\d+(?:\.\d+)? ?(?:ms|h|m|s) ?)+)/i.exec(words) ?? []
-  const parts = [...span.toLowerCase().matchAll(/(\d+(?:\.\d+)?) ?(ms|h|m|s)/g)]
+  const [, span = ''] = spokenSpan.exec(words) ?? []
+  const parts = [...span.toLowerCase().matchAll(/(\d+(?:\.\d+)?) ?([a-z]+)/g)]
   if (parts.length === 0) return null
-  return Math.ceil(
-    parts.reduce((sum, [, amount = '', unit = '']) => sum + Number(amount) * (unitMs[unit] ?? 0), 0),
-  )
+  return Math.ceil(parts.reduce((sum, [, many = '', unit = '']) => sum + Number(many) * msOf(unit), 0))
 }

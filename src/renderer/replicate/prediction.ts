@@ -22,6 +22,11 @@ export const prediction = z.object({
   output: z.unknown(),
   error: z.unknown(),
   data_removed: z.boolean().nullish(),
+  started_at: z.string().nullish().catch(null),
+  metrics: z
+    .object({ predict_time: z.number().nullish().catch(null) })
+    .nullish()
+    .catch(null),
 })
 export type Prediction = z.infer<typeof prediction>
 
@@ -35,8 +40,15 @@ const states: ReadonlyMap<string, ProviderRender['state']> = new Map([
   ['aborted', 'aborted'],
 ])
 
-// A status that isn't known is not known to be an end.
-const stateOf = ({ status }: Prediction): ProviderRender['state'] => states.get(status) ?? 'running'
+const hasBegun = ({ started_at, metrics }: Prediction): boolean =>
+  Boolean(started_at) || (metrics?.predict_time ?? 0) > 0
+
+function stateOf(told: Prediction): ProviderRender['state'] {
+  // A status that isn't known is not known to be an end.
+  const state = states.get(told.status) ?? 'running'
+  // Replicate calls it so whether it had begun or waited in a queue.
+  return state === 'cancelled' && !hasBegun(told) ? 'aborted' : state
+}
 
 /** A row of a list: its input is looked into here and not kept. */
 export function listedRenderOf(
@@ -64,6 +76,7 @@ export function renderOf(told: Prediction, { quote, clock }: Pick<Api, 'quote' |
     model: told.model ?? null,
     inputText: inputTextOf(told),
     ...outputUrls(told.output),
+    isRemoved: told.data_removed === true,
     trouble: state === 'failed' ? troubleOf(told.error, quote) : null,
   }
 }

@@ -13,6 +13,7 @@ import { rights } from './0011-rights.ts'
 import { secret } from './0012-secret.ts'
 import { review } from './0013-review.ts'
 import { effects } from './0014-effects.ts'
+import { outputs } from './0015-outputs.ts'
 
 /** In the order they are applied. One that has been released is never changed: add another. */
 export const migrations: readonly Migration[] = [
@@ -30,4 +31,5 @@ export const migrations: readonly Migration[] = [
   secret,
   review,
   effects,
+  outputs,
 ]

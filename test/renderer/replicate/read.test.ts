@@ -37,6 +37,7 @@ describe('a render', () => {
       inputText: expect.stringContaining(order.mark) as string,
       outputUrl: null,
       otherUrls: [],
+      isRemoved: false,
       trouble: null,
     })
   })
@@ -46,11 +47,29 @@ describe('a render', () => {
     ['processing', 'running'],
     ['succeeded', 'succeeded'],
     ['failed', 'failed'],
-    ['canceled', 'cancelled'],
     ['aborted', 'aborted'],
     ['a status of tomorrow', 'running'],
   ])('that is %s is %s', async (status, state) => {
     expect(await readOf({ status })).toMatchObject({ state })
+  })
+
+  it.each([
+    ['had a start', { started_at: '2026-11-25T10:00:01.5Z' }, 'cancelled'],
+    ['ran for a while', { started_at: null, metrics: { predict_time: 1.5 } }, 'cancelled'],
+    ['has no start', { started_at: null }, 'aborted'],
+    ['has nothing but a wait', { metrics: { total_time: 3 } }, 'aborted'],
+    ['has a time of nothing', { metrics: { predict_time: 0 } }, 'aborted'],
+    ['has a start that is none', { started_at: 7, metrics: 'none' }, 'aborted'],
+  ])('that was canceled and %s is told apart from one that cost nothing', async (_name, members, state) => {
+    expect(await readOf({ status: 'canceled', ...members })).toMatchObject({ state })
+  })
+
+  it.each([
+    [true, true],
+    [false, false],
+    [null, false],
+  ])('is removed where the provider says so alone (%s)', async (data_removed, isRemoved) => {
+    expect(await readOf({ status: 'succeeded', data_removed })).toMatchObject({ isRemoved, outputUrl: null })
   })
 
   const cdn = 'https://replicate.delivery/x'
@@ -188,7 +207,9 @@ describe('a render', () => {
   })
 
   it('is ended on request, and tells how it stands', async () => {
-    await using server = await serve((response) => json(response, 200, told({ status: 'canceled' })))
+    await using server = await serve((response) =>
+      json(response, 200, told({ status: 'canceled', started_at: '2026-11-25T10:00:01Z' })),
+    )
     const outcome = await replicateAt(server.url).cancel(renderId, never)
     expect(outcome).toMatchObject({ kind: 'found', render: { state: 'cancelled', trouble: null } })
     expect(server.received).toMatchObject([{ method: 'POST', path: `/v1/predictions/${renderId}/cancel` }])
