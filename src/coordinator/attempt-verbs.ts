@@ -10,6 +10,7 @@ import type { Engine } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
 import {
   type Attempt,
+  type Candidate,
   type RenderEnd,
   isCharged,
   mostTakes,
@@ -26,6 +27,7 @@ import {
   findAttemptOfRender,
   forgetHint,
   knownRenders,
+  noteUnknown,
   setAdopted,
   setAttemptCancelled,
   setAttemptFailed,
@@ -33,6 +35,7 @@ import {
   setFetched,
   setHeld,
   setHinted,
+  setPicturesFetched,
   setPosted,
   setRefused,
   setSucceeded,
@@ -41,7 +44,7 @@ import {
 } from '../store/attempts.ts'
 import type { Database, Transaction } from '../store/database.ts'
 import { extendPause } from '../store/money.ts'
-import { insertWebhook } from '../store/provider.ts'
+import { forgetStray, insertWebhook } from '../store/provider.ts'
 import { keepRender } from '../store/renders.ts'
 import { findScene, setSceneProgress } from '../store/scenes.ts'
 import { recordRender } from '../store/timings.ts'
@@ -49,6 +52,7 @@ import { type RendererLimit, isPaced, mayPostAt } from './admission-rules.ts'
 import { gateNow } from './admission.ts'
 import { limitsNow } from './limits.ts'
 import type { News } from './news.ts'
+import { noteOutage, providerAnswers } from './outage.ts'
 import type { SceneEnd, Settling } from './settling.ts'
 import type { Starting } from './starting.ts'
 import type { Tell } from './tell.ts'
@@ -59,6 +63,13 @@ export type Post =
   | { readonly kind: 'go' }
   | { readonly kind: 'wait'; readonly until: number }
   | { readonly kind: 'over' }
+
+export interface Refusal extends SceneEnd {
+  /** Nobody may start anything at this provider for so long. */
+  readonly waitMs: number | null
+  /** The provider could not be reached at all: others wait as for one that does not answer. */
+  readonly isSilent?: boolean
+}
 
 export interface AttemptVerbs {
   /** The attempt as it is now. */
@@ -71,11 +82,18 @@ export interface AttemptVerbs {
   knownRenders(renderer: string, renderIds: readonly string[]): Promise<ReadonlySet<string>>
   /** The provider has it under this id, which nobody else has. */
   renderAccepted(attemptId: string, renderId: string): Promise<void>
-  /** Provably nothing was bought. `waitMs`: nobody may start anything at this provider for so long. */
-  renderRefused(attemptId: string, end: SceneEnd & { readonly waitMs: number | null }): Promise<void>
-  renderUnknown(attemptId: string, reason: string): Promise<void>
-  /** Neither found nor proven absent: a person decides. */
-  renderHeld(attemptId: string, reason: string): Promise<void>
+  /** Provably nothing was bought. */
+  renderRefused(attemptId: string, end: Refusal): Promise<void>
+  /** As above, in a transaction of others; tells whether it was decided here. */
+  refuseIn(tx: Transaction, attemptId: string, end: Refusal): Promise<boolean>
+  /** `isSilent`: the provider gave no answer that can be trusted; this process did not end before one could come. */
+  renderUnknown(attemptId: string, reason: string, isSilent: boolean): Promise<void>
+  /** Why it is still unknown. */
+  renderStillUnknown(attemptId: string, reason: string): Promise<void>
+  /** Neither found nor proven absent: a person decides. `candidates`: what it may be. */
+  renderHeld(attemptId: string, reason: string, candidates: readonly Candidate[]): Promise<void>
+  /** The provider fetched a picture at this attempt's own address: it has the request. */
+  picturesFetched(attemptId: string): Promise<void>
   /** The render that was named for a held attempt is not its own: a person decides again. */
   hintRefused(attemptId: string, renderId: string): Promise<void>
   /** The render is over, and its money settled. `trouble`: why there is no clip. */
@@ -139,6 +157,22 @@ export function createAttemptVerbs(options: AttemptVerbsOptions): AttemptVerbs {
     tx.afterCommit(admitSoon)
   }
 
+  const refuseIn: AttemptVerbs['refuseIn'] = async (tx, attemptId, { waitMs, isSilent = false, ...end }) => {
+    const now = host.now()
+    const attempt = await setRefused(tx, attemptId, end.failure, now)
+    if (!attempt) return false
+    const { reason } = end.failure
+    if (isSilent) await noteOutage(tx, log, attempt, reason, now)
+    else if (waitMs !== null) {
+      await extendPause(tx, attempt.renderer, { until: now + waitMs, reason })
+      tx.afterCommit(() => logLine.providerPaused(log, attempt.renderer, waitMs, reason))
+    }
+    await endScene(tx, attempt, end)
+    await settled(tx, attempt)
+    tx.afterCommit(() => news.of(attemptId))
+    return true
+  }
+
   return {
     onNews: news.on,
 
@@ -173,32 +207,44 @@ export function createAttemptVerbs(options: AttemptVerbsOptions): AttemptVerbs {
       database.transaction(async (tx) => {
         const attempt = await findAttempt(tx, attemptId)
         if (!attempt || (await findAttemptOfRender(tx, attempt.renderer, renderId))) return
-        if (await setAdopted(tx, attemptId, renderId, host.now())) tx.afterCommit(() => news.of(attemptId))
+        if (!(await setAdopted(tx, attemptId, renderId, host.now()))) return
+        await providerAnswers(tx, log, attempt.renderer)
+        await forgetStray(tx, attempt.renderer, renderId)
+        tx.afterCommit(() => news.of(attemptId))
+        tx.afterCommit(admitSoon)
       }),
 
-    renderRefused: (attemptId, { waitMs, ...end }) =>
+    refuseIn,
+
+    renderRefused: (attemptId, end) =>
+      database.transaction(async (tx) => {
+        await refuseIn(tx, attemptId, end)
+      }),
+
+    renderUnknown: (attemptId, reason, isSilent) =>
       database.transaction(async (tx) => {
         const now = host.now()
-        const attempt = await setRefused(tx, attemptId, end.failure, now)
+        const attempt = await setUnknown(tx, attemptId, { code: 'unknown', reason }, now)
         if (!attempt) return
-        if (waitMs !== null) {
-          const { reason } = end.failure
-          await extendPause(tx, attempt.renderer, { until: now + waitMs, reason })
-          tx.afterCommit(() => logLine.providerPaused(log, attempt.renderer, waitMs, reason))
-        }
-        await endScene(tx, attempt, end)
-        await settled(tx, attempt)
+        tx.afterCommit(() => logLine.attemptUnknown(log, attempt, reason))
+        if (!isSilent) return
+        await noteOutage(tx, log, attempt, reason, now)
+        tx.afterCommit(admitSoon)
       }),
 
-    renderUnknown: (attemptId, reason) =>
+    renderStillUnknown: (attemptId, reason) =>
       database.transaction(async (tx) => {
-        const attempt = await setUnknown(tx, attemptId, { code: 'unknown', reason }, host.now())
-        if (attempt) tx.afterCommit(() => logLine.attemptUnknown(log, attempt, reason))
+        await noteUnknown(tx, attemptId, { code: 'unknown', reason })
       }),
 
-    renderHeld: (attemptId, reason) =>
+    picturesFetched: (attemptId) =>
       database.transaction(async (tx) => {
-        const attempt = await setHeld(tx, attemptId, { code: 'held', reason }, host.now())
+        await setPicturesFetched(tx, attemptId, host.now())
+      }),
+
+    renderHeld: (attemptId, reason, candidates) =>
+      database.transaction(async (tx) => {
+        const attempt = await setHeld(tx, attemptId, { code: 'held', reason }, candidates, host.now())
         if (!attempt) return
         const { jobId, sceneId } = attempt
         await tell(tx, {

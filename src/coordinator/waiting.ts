@@ -142,7 +142,9 @@ export function createWaitReader(options: WaitReaderOptions) {
     waits: ReadonlyMap<string, WaitingSince>,
     ofFilm: WaitingSince | undefined,
   ): Promise<WaitingSince | null> => {
-    if (job.status !== 'approved' && job.status !== 'processing') return null
+    if (job.status !== 'approved' && job.status !== 'processing')
+      // Its money stays reserved until somebody decides.
+      return scenes.map(({ id }) => waits.get(id)).find((wait) => wait?.code === 'held') ?? null
     if (scenes.some(({ id, status }) => status === 'processing' && !waits.has(id))) return null
     const first = scenes.find(({ id }) => waits.has(id))
     if (first) return waits.get(first.id)!

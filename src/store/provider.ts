@@ -119,5 +119,12 @@ export const putStray = (tx: Transaction, stray: Stray): Promise<number> =>
     ],
   )
 
+/** One whose attempt is known now; what was booked for it stays booked. */
+export const forgetStray = (tx: Transaction, renderer: string, providerId: string): Promise<number> =>
+  tx.run('delete from strays where renderer = $1 and provider_id = $2 and charged_micros is null', [
+    renderer,
+    providerId,
+  ])
+
 export const listStrays = async (reader: Reader, limit: number): Promise<readonly Stray[]> =>
   (await reader.all('select * from strays order by inserted_at desc limit $1', [limit])).map(strayOf)

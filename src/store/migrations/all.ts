@@ -11,6 +11,7 @@ import { fetchedClips } from './0009-fetched-clips.ts'
 import { bounds } from './0010-bounds.ts'
 import { rights } from './0011-rights.ts'
 import { secret } from './0012-secret.ts'
+import { witnesses } from './0013-witnesses.ts'
 
 /** In the order they are applied. One that has been released is never changed: add another. */
 export const migrations: readonly Migration[] = [
@@ -26,4 +27,5 @@ export const migrations: readonly Migration[] = [
   bounds,
   rights,
   secret,
+  witnesses,
 ]

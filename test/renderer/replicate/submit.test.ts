@@ -58,7 +58,8 @@ const throttled = (waitMs: number) => ({
 const unreachable = {
   kind: 'refused',
   trouble: { code: 'unreachable', retry: true },
-  waitMs: 5000,
+  waitMs: null,
+  isSilent: true,
   countsAsTry: false,
 }
 
