@@ -54,6 +54,7 @@ To change what is under way:
   cancel <id...>           end jobs, and tell what stays charged
   retry <id>               go on with a failed or cancelled job
   regenerate <id> <scene>  render a scene again
+  resolve <id> <scene>     decide a render that is held
 
 To look after it:
   events [id]              what happens, as it happens
@@ -258,6 +259,16 @@ Usage: coordinator regenerate <id> <scene> [options]
 
   <scene>                  its number, as show tells it, or its id
 ${remoteHelp}`,
+  resolve: `Decides a render of which nobody knows whether the provider accepted it. What it
+may be at the provider is told by ledger --status held --json. A wrong --absent
+is paid twice.
+
+Usage: coordinator resolve <id> <scene> [options]
+
+  <scene>                  its number, as show tells it, or its id
+  --adopt <prediction>     it is this one at the provider, and costs what that costs
+  --absent                 the provider never accepted it
+${remoteHelp}`,
   events: `Tells what happened to a job, or to all, a line for each event.
 
 Usage: coordinator events [id] [options]
@@ -282,6 +293,7 @@ Usage: coordinator ledger [options]
 
   --job <id>               only those of a job
   --client <id>            only those of a client
+  --status <name>          only those of this status, such as held
   --from <time>            begun then or later, such as 2026-11-25T00:00:00Z
   --to <time>              begun before
   --limit <number>         how many, 20 if not given

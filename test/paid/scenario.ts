@@ -13,7 +13,14 @@ import { listJobAttempts } from '../../src/store/attempts.ts'
 import type { Database } from '../../src/store/database.ts'
 import { listStops } from '../../src/store/limits.ts'
 import { moneyOfLedger } from '../../src/store/money.ts'
-import { type World, assetOf, createWorld, hour, minute, second } from './world.ts'
+import type { FakeOptions } from '../../src/fake-replicate/provider.ts'
+import { type World, type WorldOptions, assetOf, createWorld, hour, minute, second } from './world.ts'
+
+/** From the beginning of a story, ms. */
+interface Span {
+  readonly afterMs: number
+  readonly forMs: number
+}
 
 export interface Kill {
   readonly at: number
@@ -44,6 +51,13 @@ export interface Story {
   readonly skewMs: number
   /** FFmpeg's first runs over kept clips that crash. */
   readonly crashes: number
+  /** What the provider's records show of a request. */
+  readonly shows: NonNullable<FakeOptions['shows']>
+  readonly fetchesPictures: boolean
+  /** When the provider answers no request for a render, and for how long. */
+  readonly outage: Span | undefined
+  /** When the process runs with another account's token, and for how long. */
+  readonly elsewhere: Span | undefined
 }
 
 export interface Outcome {
@@ -92,6 +106,9 @@ export function storyOf(seed: number): Story {
     for (const [name, rate] of drawn) struck.set(name, rate * Math.min(1, mostTrouble / sum))
   }
   if (some(0.5)) for (const name of fatal) struck.delete(name)
+  const fetchesPictures = some(0.6)
+  // Of one that is in no list, a picture that was fetched is the only witness.
+  if (!fetchesPictures) struck.delete('reset_unlisted')
   return {
     seed,
     jobs,
@@ -113,6 +130,12 @@ export function storyOf(seed: number): Story {
       ? { dayBudgetUsd: priceUsd * (1 + below(4)), skewMs: 0 }
       : { dayBudgetUsd: undefined, skewMs: some(0.3) ? below(6 * hour) - 3 * hour : 0 }),
     crashes: some(0.3) ? below(16) : 0,
+    shows: some(0.25) ? (some(0.5) ? 'copies' : 'seedless') : 'as_sent',
+    fetchesPictures,
+    outage: some(0.15) ? { afterMs: below(20 * second), forMs: below(90 * minute) } : undefined,
+    elsewhere: some(0.15)
+      ? { afterMs: below(40 * second), forMs: 5 * minute + below(25 * minute) }
+      : undefined,
   }
 }
 
@@ -136,6 +159,10 @@ export const plainStory = (isReached: boolean): Story => ({
   dayBudgetUsd: undefined,
   skewMs: 0,
   crashes: 0,
+  shows: 'as_sent',
+  fetchesPictures: false,
+  outage: undefined,
+  elsewhere: undefined,
 })
 
 /** What of it is rendered: two scenes of the four show the same. */
@@ -163,9 +190,14 @@ export async function* killedEverywhere(
 const patienceMs = ({ jobs, dayBudgetUsd }: Story): number =>
   40 * hour + (dayBudgetUsd === undefined ? 0 : jobs.flat().length * 24 * hour)
 
+/** Each life reads them anew. */
+type Configured = { -readonly [name in keyof WorldOptions]: WorldOptions[name] }
+
+const otherToken = 'r8_of_somebody_else'
+
 /** `open`: on another database than SQLite. */
 export async function tell(story: Story, open?: () => Promise<Database>): Promise<Outcome> {
-  const world = await createWorld({
+  const configured: Configured = {
     seed: story.seed,
     maxConcurrency: story.maxConcurrency,
     startDelayMs: story.startDelayMs,
@@ -174,12 +206,21 @@ export async function tell(story: Story, open?: () => Promise<Database>): Promis
     ...(story.crashes > 0 && { onFfmpeg: crashing(story.crashes) }),
     // Bad luck alone should seldom fail a job.
     maxTries: 12,
-    fake: { rates: story.rates, listLagMs: story.listLagMs, renderMs: story.renderMs },
+    fetchesPictures: story.fetchesPictures,
+    fake: {
+      rates: story.rates,
+      listLagMs: story.listLagMs,
+      renderMs: story.renderMs,
+      shows: story.shows,
+      ...(story.outage && { outages: [[story.outage.afterMs, story.outage.afterMs + story.outage.forMs]] }),
+      otherAccounts: { [otherToken]: 'somebody-else' },
+    },
     budgets: story.dayBudgetUsd === undefined ? {} : { day: story.dayBudgetUsd * 1_000_000 },
     ...(open ? { open } : {}),
-  })
+  }
+  const world = await createWorld(configured)
   try {
-    return await toldIn(world, story)
+    return await toldIn(world, story, configured)
   } finally {
     await world.close()
   }
@@ -192,7 +233,7 @@ function crashing(times: number): () => void {
   }
 }
 
-async function toldIn(world: World, story: Story): Promise<Outcome> {
+async function toldIn(world: World, story: Story, configured: Configured): Promise<Outcome> {
   const kills = [...story.kills]
   let awaits = 0
   let deaths = 0
@@ -228,7 +269,14 @@ async function toldIn(world: World, story: Story): Promise<Outcome> {
   for (const jobId of jobIds) await approve(world, jobId, reborn)
 
   const wishes = wishesOf(world, story, jobIds)
+  const moves = movesOf(world, story)
   const isOver = async (): Promise<boolean> => {
+    const move = moves[0]
+    if (move && world.clock.now() >= move.at) {
+      moves.shift()
+      configured.token = move.token
+      world.life?.kill()
+    }
     if (world.life?.isDead()) await reborn()
     while (wishes[0] && world.clock.now() >= wishes[0].at) {
       const wish = wishes.shift()!
@@ -238,8 +286,9 @@ async function toldIn(world: World, story: Story): Promise<Outcome> {
       // Whoever was asked may have died before he had written it down.
       if (wish.isDone && !(await wish.isDone())) wishes.push({ ...wish, at: world.clock.now() + minute })
     }
-    held += await decideHeld(world)
-    return wishes.length === 0 && !world.life!.isDead() && (await isSettled(world))
+    // Whoever looks with another account's token sees nothing there.
+    if (configured.token !== otherToken) held += await decideHeld(world)
+    return wishes.length === 0 && moves.length === 0 && !world.life!.isDead() && (await isSettled(world))
   }
   const ended = await world.run(isOver, patienceMs(story))
   awaits += world.life?.awaits() ?? 0
@@ -261,6 +310,16 @@ async function toldIn(world: World, story: Story): Promise<Outcome> {
     kills: deaths,
     held,
   }
+}
+
+/** When the process is started anew with which token. */
+function movesOf(world: World, { elsewhere }: Story): { readonly at: number; readonly token: string }[] {
+  if (!elsewhere) return []
+  const at = world.clock.now() + elsewhere.afterMs
+  return [
+    { at, token: otherToken },
+    { at: at + elsewhere.forMs, token: 'r8_fake' },
+  ]
 }
 
 interface Wish {

@@ -50,6 +50,10 @@ export interface WorldOptions {
   readonly onFfmpeg?: (work: 'take' | 'fit') => void | Promise<void>
   /** How far the provider's clock is ahead of ours, ms. */
   readonly skewMs?: number
+  /** Of the account that pays. */
+  readonly token?: string
+  /** Whether the provider begins a render once it has fetched its pictures from us. */
+  readonly fetchesPictures?: boolean
   /** Another database than a fresh SQLite; empty. */
   readonly open?: () => Promise<Database>
 }
@@ -139,6 +143,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     options: { seed, ...options.fake },
     record: (entry) => void ledger.push(entry),
     clip: ({ id }) => Promise.resolve(clipOf(id)),
+    ...(options.fetchesPictures && { fetchPicture: (url: string) => fetchPicture(url) }),
     async deliver({ url, headers, body }) {
       activity++
       if (!life || life.isDead()) throw new Error('nobody listens')
@@ -146,6 +151,14 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
       return response.status
     },
   })
+
+  const fetchPicture = async (url: string): Promise<void> => {
+    activity++
+    if (!life || life.isDead()) throw new Error('nobody listens')
+    // Whether it is there is of no account: the signature was right, and the request was heard.
+    const { status } = await life.app.request(url)
+    if (status === 403) throw new Error('it is refused')
+  }
 
   const settle = async (): Promise<void> => {
     for (let quiet = 0, before = -1; quiet < quietTurns;) {
