@@ -80,7 +80,7 @@ describe('whether the provider has a render that it was asked for', () => {
     const job_id = await approved(till)
     expect(await till.ended(job_id)).toMatchObject({ status: 'completed', costs: { spent: 0.4 } })
     expect(till.posts()).toHaveLength(5)
-    expect((await till.scenes(job_id))[0].tries).toBe(0)
+    expect((await till.scenes(job_id))[0].tries).toBe(1)
   })
 
   test('keeps its place and its money until that is known', async () => {

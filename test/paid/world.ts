@@ -122,6 +122,9 @@ async function openCopy(path: string): Promise<Database> {
   return openSqlite({ path })
 }
 
+/** So long a provider waits for a picture. */
+const pictureMs = 10_000
+
 /** Turns of the event loop without anything happening, after which nothing will but by the clock. */
 const quietTurns = 8
 
@@ -156,7 +159,12 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     activity++
     if (!life || life.isDead()) throw new Error('nobody listens')
     // Whether it is there is of no account: the signature was right, and the request was heard.
-    const { status } = await life.app.request(url)
+    const asked = life.app.request(url)
+    // A process that dies meanwhile never answers.
+    const late = new AbortController()
+    const nothing = clock.sleep(pictureMs, late.signal).then(() => ({ status: 403 }))
+    const { status } = await Promise.race([asked, nothing])
+    late.abort()
     if (status === 403) throw new Error('it is refused')
   }
 
