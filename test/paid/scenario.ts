@@ -237,7 +237,8 @@ async function toldIn(world: World, story: Story, configured: Configured): Promi
   const kills = [...story.kills]
   let awaits = 0
   let deaths = 0
-  let held = 0
+  /** Attempts that were decided by a person. */
+  const held = new Set<string>()
   let jobIds: number[] = []
 
   const begin = async (): Promise<void> => {
@@ -287,7 +288,7 @@ async function toldIn(world: World, story: Story, configured: Configured): Promi
       if (wish.isDone && !(await wish.isDone())) wishes.push({ ...wish, at: world.clock.now() + minute })
     }
     // Whoever looks with another account's token sees nothing there.
-    if (configured.token !== otherToken) held += await decideHeld(world)
+    if (configured.token !== otherToken) await decideHeld(world, held)
     return wishes.length === 0 && moves.length === 0 && !world.life!.isDead() && (await isSettled(world))
   }
   const ended = await world.run(isOver, patienceMs(story))
@@ -299,7 +300,7 @@ async function toldIn(world: World, story: Story, configured: Configured): Promi
   }
   if (ended) await world.run(never, 3 * minute)
 
-  const wrong = await judge(world, story, jobIds, ended)
+  const wrong = await judge(world, story, jobIds, { ended, held })
   const bills = world.ledger.filter((entry) => entry.what === 'ended')
   return {
     seed: story.seed,
@@ -308,7 +309,7 @@ async function toldIn(world: World, story: Story, configured: Configured): Promi
     posts: world.ledger.filter(({ what }) => what === 'post').length,
     rendersBilled: bills.filter(({ billed_micros }) => billed_micros > 0).length,
     kills: deaths,
-    held,
+    held: held.size,
   }
 }
 
@@ -375,11 +376,11 @@ async function approve(world: World, jobId: number, reborn: () => Promise<void>)
 }
 
 /** A person looks into the provider's own records, and decides. */
-async function decideHeld(world: World): Promise<number> {
+async function decideHeld(world: World, held: Set<string>): Promise<void> {
   const rows = await world.database.all(
     `select id, job_id, scene_id, hinted_id from attempts where status = 'held'`,
   )
-  let decided = 0
+  let isAny = false
   for (const { id, job_id, scene_id, hinted_id } of rows) {
     if (hinted_id !== null) continue
     const post = posts(world).find(({ mark }) => mark?.endsWith(String(id)))
@@ -389,10 +390,10 @@ async function decideHeld(world: World): Promise<number> {
     void world
       .life!.coordinator.resolveScene(Number(job_id), String(scene_id), resolution)
       .catch(() => undefined)
-    decided++
+    held.add(String(id))
+    isAny = true
   }
-  if (decided > 0) await world.settle()
-  return decided
+  if (isAny) await world.settle()
 }
 
 async function isSettled(world: World): Promise<boolean> {
@@ -412,7 +413,7 @@ async function judge(
   world: World,
   story: Story,
   jobIds: readonly number[],
-  ended: boolean,
+  { ended, held }: { readonly ended: boolean; readonly held: ReadonlySet<string> },
 ): Promise<readonly string[]> {
   const wrong: string[] = []
   const say = (isWrong: boolean, sentence: string): void => void (isWrong && wrong.push(sentence))
@@ -445,7 +446,7 @@ async function judge(
 
   // Whoever has it retried asks for what was charged to be rendered again.
   const retried = story.cancel && story.retryAfterMs !== undefined ? jobIds[story.cancel.job] : undefined
-  await judgeRenders(world, attempts, retried, say)
+  await judgeRenders(world, attempts, { retriedJob: retried, held }, say)
   await judgeJobs(world, story, jobIds, say)
   judgeLimits(world, story, say)
   return wrong
@@ -457,7 +458,7 @@ type Say = (isWrong: boolean, sentence: string) => void
 async function judgeRenders(
   world: World,
   attempts: readonly Attempt[],
-  retriedJob: number | undefined,
+  { retriedJob, held }: { readonly retriedJob: number | undefined; readonly held: ReadonlySet<string> },
   say: Say,
 ): Promise<void> {
   const good = attempts.filter(({ status, clip }) => status === 'succeeded' && clip === 'kept')
@@ -470,7 +471,9 @@ async function judgeRenders(
       fetched !== null && !world.kept.has(fetched),
       `the clip that attempt ${id} paid for is not in the store`,
     )
-  for (const [key, same] of Map.groupBy(good, ({ renderKey }) => renderKey))
+  // Equal scenes do not wait for what is held, which may turn out to be rendered, too.
+  const atOnce = good.filter(({ id }) => !held.has(id))
+  for (const [key, same] of Map.groupBy(atOnce, ({ renderKey }) => renderKey))
     say(same.length > 1, `${key.slice(0, 8)} was rendered well ${same.length} times`)
   const kept = Number((await world.database.get('select count(*) as renders from renders'))!.renders)
   say(kept < new Set(good.map(({ renderKey }) => renderKey)).size, 'a clip that was paid for was not kept')
