@@ -388,7 +388,7 @@ function accountFound(
     const { username, type } = answer
     const who = typeof username === 'string' ? `${username} (${String(type)})` : 'an account'
     const words = `The token of ${who} is taken by ${baseUrl}, and pays for each render`
-    const [other] = [...inFlight].filter(([name]) => name !== username)
+    const other = [...inFlight].find(([name]) => name !== username)
     if (typeof username !== 'string' || !other) return ok(words)
     return warning(
       `${words}; ${count(other[1], 'render')} that ${other[1] === 1 ? 'is' : 'are'} not settled ${other[1] === 1 ? 'was' : 'were'} sent from the account ${other[0]}`,

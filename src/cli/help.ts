@@ -259,14 +259,14 @@ Usage: coordinator regenerate <id> <scene> [options]
 
   <scene>                  its number, as show tells it, or its id
 ${remoteHelp}`,
-  resolve: `Decides a render of which nobody knows whether the provider accepted it. What it
-may be at the provider is told by ledger --status held --json. A wrong --absent
-is paid twice.
+  resolve: `Decides a render of which nobody knows whether the provider accepted it. The
+ledger of held ones, with --json, tells what it may be at the provider. A wrong
+--absent is paid twice.
 
 Usage: coordinator resolve <id> <scene> [options]
 
   <scene>                  its number, as show tells it, or its id
-  --adopt <prediction>     it is this one at the provider, and costs what that costs
+  --adopt <prediction>     it is this one at the provider, at its cost
   --absent                 the provider never accepted it
 ${remoteHelp}`,
   events: `Tells what happened to a job, or to all, a line for each event.

@@ -117,11 +117,11 @@ export function createAccounts(options: AccountsOptions): Accounts {
   const toldAccounts = new Set<string>()
 
   return {
-    async accountIs(renderer, account) {
+    async accountIs(renderer, name) {
       for (const [other, attempts] of await accountsInFlight(database, renderer)) {
-        if (other === account || toldAccounts.has(other)) continue
+        if (other === name || toldAccounts.has(other)) continue
         toldAccounts.add(other)
-        logLine.otherAccount(log, renderer, account, other, attempts)
+        logLine.otherAccount(log, renderer, name, other, attempts)
       }
     },
 

@@ -117,14 +117,14 @@ export function createFakeProvider(settings: FakeProviderSettings): FakeProvider
     return planned
   }
 
-  const show = (prediction: Prediction): object =>
+  const asShown = (prediction: Prediction): object =>
     showPrediction(prediction, host.now(), options.shows ?? 'as_sent')
 
   const tell = (prediction: Prediction, event: WebhookEvent): void => {
     if (!webhooks || !prediction.webhook?.events.has(event)) return
     const { planned } = prediction
     const fault = isFaultOf('webhook', planned) ? planned : draw('webhook')
-    void webhooks.tell({ prediction, event, fault, shown: show(prediction) })
+    void webhooks.tell({ prediction, event, fault, shown: asShown(prediction) })
   }
 
   const life = createLife({
@@ -211,7 +211,7 @@ export function createFakeProvider(settings: FakeProviderSettings): FakeProvider
     }
     const prediction = create(outcome.order, mark, origin, planned, fault !== 'reset_unlisted')
     note(prediction, fault ?? planned ?? prediction.fault)
-    return answerCreated(fault, show(prediction))
+    return answerCreated(fault, asShown(prediction))
   }
 
   const findMark = (input: object): string | null => {
@@ -237,7 +237,7 @@ export function createFakeProvider(settings: FakeProviderSettings): FakeProvider
     if (prediction === undefined) return read(undefined, notFound)
     return read(
       prediction,
-      () => answerJson(200, show(prediction)),
+      () => answerJson(200, asShown(prediction)),
       () => act?.(prediction),
     )
   }
@@ -255,10 +255,10 @@ export function createFakeProvider(settings: FakeProviderSettings): FakeProvider
     if (next !== null) query.set('cursor', Buffer.from(String(next)).toString('base64url'))
     const around = { next: next === null ? null : url.href, previous: null }
     const bytes = options.listedPictureBytes
-    if (bytes === undefined) return answerJson(200, { ...around, results: rows.map(show) })
+    if (bytes === undefined) return answerJson(200, { ...around, results: rows.map(asShown) })
     return answerList(
       around,
-      rows.map((row) => () => withPictures(show(row), bytes)),
+      rows.map((row) => () => withPictures(asShown(row), bytes)),
     )
   }
 

@@ -134,7 +134,7 @@ export function storyOf(seed: number): Story {
     fetchesPictures,
     outage: some(0.15) ? { afterMs: below(20 * second), forMs: below(90 * minute) } : undefined,
     elsewhere: some(0.15)
-      ? { afterMs: below(40 * second), forMs: 5 * minute + below(25 * minute) }
+      ? { afterMs: below(40 * second), forMs: (some(0.5) ? 36 : 5) * minute + below(9 * minute) }
       : undefined,
   }
 }

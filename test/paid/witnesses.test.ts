@@ -122,8 +122,8 @@ describe('a token of another account', () => {
     })
     const job_id = await approved(till, [0, 1])
     await till.until(async () => {
-      const statuses = (await ledger(till)).map(({ status }) => status)
-      return statuses.includes('unknown') && statuses.includes('submitted')
+      const statuses = new Set((await ledger(till)).map(({ status }) => status))
+      return statuses.has('unknown') && statuses.has('submitted')
     })
     await till.reborn(0, { token: 'r8_other' })
     await till.pass(2 * second)
@@ -132,10 +132,9 @@ describe('a token of another account', () => {
     )
     await till.pass(hour)
     const entries = await ledger(till)
-    expect(entries.map(({ status, account }) => [status, account]).toSorted()).toEqual([
-      ['submitted', 'fake'],
-      ['unknown', 'fake'],
-    ])
+    expect(new Set(entries.map(({ status, account }) => `${status} in ${account}`))).toEqual(
+      new Set(['submitted in fake', 'unknown in fake']),
+    )
     const waits = (await till.scenes(job_id)).map(({ waiting }) => waiting?.reason ?? '').join()
     expect(waits).toMatch(/the token belongs to the account somebody-else, and this was sent from fake/)
     expect(till.posts()).toHaveLength(2)
@@ -227,7 +226,7 @@ describe('a held attempt', () => {
       const { till, job_id, candidate, resolve } = opened
       const decisions = [{ resolution: 'adopt', prediction_id: candidate }, { resolution: 'absent' }]
       const answers = await Promise.all([decisions[first]!, decisions[1 - first]!].map(resolve))
-      expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 422])
+      expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, 422])
       const isAdopted = answers[first === 0 ? 0 : 1]!.status === 200
       expect(await till.ended(job_id)).toMatchObject({ status: 'completed', costs: { spent: 0.4 } })
       expect(till.posts()).toHaveLength(isAdopted ? 1 : 2)

@@ -159,11 +159,11 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     activity++
     if (!life || life.isDead()) throw new Error('nobody listens')
     // Whether it is there is of no account: the signature was right, and the request was heard.
-    const asked = life.app.request(url)
+    const answer = life.app.request(url)
     // A process that dies meanwhile never answers.
     const late = new AbortController()
     const nothing = clock.sleep(pictureMs, late.signal).then(() => ({ status: 403 }))
-    const { status } = await Promise.race([asked, nothing])
+    const { status } = await Promise.race([answer, nothing])
     late.abort()
     if (status === 403) throw new Error('it is refused')
   }
