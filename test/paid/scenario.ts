@@ -447,6 +447,8 @@ async function judge(
   // Whoever has it retried asks for what was charged to be rendered again.
   const retried = story.cancel && story.retryAfterMs !== undefined ? jobIds[story.cancel.job] : undefined
   await judgeRenders(world, attempts, { retriedJob: retried, held }, say)
+  // FFmpeg's own tries count, too.
+  if (story.crashes === 0) await judgeTries(world, attempts, say)
   await judgeJobs(world, story, jobIds, say)
   judgeLimits(world, story, say)
   return wrong
@@ -487,6 +489,18 @@ async function judgeRenders(
   }
 }
 
+/** An outage fails no job: what was proven absent is no try. */
+async function judgeTries(world: World, attempts: readonly Attempt[], say: Say): Promise<void> {
+  for (const { id, tries } of await world.database.all('select id, tries from scenes')) {
+    const tried = attempts.filter(
+      ({ sceneId, status, failure }) =>
+        sceneId === id && !(status === 'refused' && ['unknown', 'absent'].includes(failure?.code ?? '')),
+    )
+    // One that takes a kept clip has no attempt.
+    say(Number(tries) > tried.length + 1, `a scene had ${String(tries)} tries with ${tried.length} attempts`)
+  }
+}
+
 async function judgeJobs(world: World, story: Story, jobIds: readonly number[], say: Say): Promise<void> {
   const mayFail =
     Object.keys(story.rates).some((name) => fatal.has(name as Fault)) ||
@@ -512,6 +526,13 @@ async function statusOf(world: World, jobId: number): Promise<Pick<Job, 'status'
   }
 }
 
+/** The first request is sent so soon after the beginning. */
+const begunWithin = minute
+
+/** How often a request is struck beside an outage. */
+const struckRate = ({ rates }: Story): number =>
+  faults.create.reduce((sum, name) => sum + (rates[name] ?? 0), 0)
+
 /** Never more at once than allowed, never sooner than allowed, never over the budget. */
 function judgeLimits(world: World, story: Story, say: Say): void {
   const asked = posts(world)
@@ -525,6 +546,17 @@ function judgeLimits(world: World, story: Story, say: Say): void {
   for (const { by } of changes) {
     running += by
     say(running > story.maxConcurrency, `${running} rendered at once, and ${story.maxConcurrency} may`)
+  }
+  if (story.outage) {
+    const { afterMs, forMs } = story.outage
+    const from = (asked[0]?.at ?? 0) - begunWithin
+    const sent = asked.filter(({ at, created }) => !created && at >= from + afterMs && at < from + forMs)
+    // What is under way when it begins, a wait that doubles up to ten minutes, and one for each process that starts.
+    const most = story.maxConcurrency + 8 + forMs / (10 * minute) + story.kills.length + 3
+    say(
+      struckRate(story) === 0 && sent.length > most,
+      `${sent.length} requests were sent in an outage of ${forMs} ms`,
+    )
   }
   if (story.dayBudgetUsd !== undefined)
     for (const [day, ofDay] of Map.groupBy(ends(world), ({ at }) =>
