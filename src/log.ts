@@ -124,6 +124,21 @@ export const logLine = {
       `[Workflow.Coordinator] Nothing is started at ${renderer} for ${Math.ceil(waitMs / 1000)} s: ${reason}`,
     ),
 
+  providerSilent: (log: Log, renderer: string, waitMs: number, reason: string): void =>
+    log.warn(
+      { renderer, wait_ms: waitMs, reason },
+      `[Workflow.Coordinator] ${renderer} does not answer a request for a render (${reason}): nothing is sent for ${Math.ceil(waitMs / 1000)} s, then one at a time`,
+    ),
+
+  providerAnswers: (log: Log, renderer: string): void =>
+    log.info({ renderer }, `[Workflow.Coordinator] ${renderer} accepts renders again`),
+
+  otherAccount: (log: Log, renderer: string, now: string, before: string, attempts: number): void =>
+    log.error(
+      { renderer, account: now, other_account: before, attempts },
+      `[Workflow.Coordinator] The token of ${renderer} belongs to the account ${now}, and ${attempts} ${attempts === 1 ? 'render was' : 'renders were'} sent from ${before}: only a token of ${before} tells what became of them`,
+    ),
+
   attemptUnknown: (log: Log, attempt: AttemptFacts, reason: string): void =>
     log.warn(
       { ...attemptFacts(attempt), reason },
@@ -158,6 +173,15 @@ export const logLine = {
     log.info(
       { ...attemptFacts(attempt), resolution },
       `[Workflow.Coordinator] Attempt ${attempt.id} of job ${attempt.jobId} was decided by a person: ${resolution}`,
+    ),
+
+  refusedCandidate: (
+    log: Log,
+    { renderer, providerId, attemptId }: { renderer: string; providerId: string; attemptId: string | null },
+  ): void =>
+    log.warn(
+      { renderer, prediction_id: providerId, attempt_id: attemptId },
+      `[Workflow.Coordinator] A person decided that ${providerId} at ${renderer} is not the render of attempt ${attemptId}: no attempt accounts for it`,
     ),
 
   strayRender: (

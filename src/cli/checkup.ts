@@ -12,6 +12,7 @@ import { systemHost } from '../host.ts'
 import { createLog } from '../log.ts'
 import type { Media } from '../media/media.ts'
 import { ownerFile, ownerUmask } from '../owner-only.ts'
+import { accountsInFlight } from '../store/attempts.ts'
 import { type Database, DatabaseError } from '../store/database.ts'
 import { migrations } from '../store/migrations/all.ts'
 import { whyOf } from './client.ts'
@@ -190,6 +191,8 @@ export interface Folder {
   readonly server: string | undefined
   /** Undefined where nobody can tell. */
   readonly hasKey: boolean | undefined
+  /** Renders at Replicate that are not settled, by the account that they were sent from; none where nobody can tell. */
+  readonly accounts?: ReadonlyMap<string, number>
 }
 
 export async function checkDatabase(config: Config, signal: AbortSignal): Promise<Folder> {
@@ -201,7 +204,13 @@ export async function checkDatabase(config: Config, signal: AbortSignal): Promis
     const house = await openFolder(config)
     try {
       const hasKey = await hasKeyIn(house.database)
-      return { found: await lookInto(house.database), server: undefined, hasKey }
+      const found = await lookInto(house.database)
+      return {
+        found,
+        server: undefined,
+        hasKey,
+        ...(found.state === 'ok' && { accounts: await accountsIn(house.database) }),
+      }
     } finally {
       await house.close()
     }
@@ -235,6 +244,12 @@ async function stepsDone(database: Database): Promise<readonly number[]> {
   return table
     ? (await database.all('select id from migrations order by id')).map((row) => Number(row['id']))
     : []
+}
+
+/** A database that serve still has to bring up to date names no accounts. */
+async function accountsIn(database: Database): Promise<ReadonlyMap<string, number>> {
+  const done = await stepsDone(database)
+  return migrations.every(({ id }) => done.includes(id)) ? accountsInFlight(database, 'replicate') : new Map()
 }
 
 /** A database from before there were keys has none. */
@@ -333,7 +348,11 @@ export interface Account {
 const tokenPage = 'https://replicate.com/account/api-tokens'
 
 /** Asks whose token it is, which costs nothing. */
-export async function checkReplicate({ replicate }: Config, signal: AbortSignal): Promise<Account> {
+export async function checkReplicate(
+  { replicate }: Config,
+  inFlight: Folder['accounts'],
+  signal: AbortSignal,
+): Promise<Account> {
   if (replicate === undefined)
     return {
       found: ok('No REPLICATE_API_TOKEN: everything is rendered on this machine, and costs nothing'),
@@ -349,7 +368,7 @@ export async function checkReplicate({ replicate }: Config, signal: AbortSignal)
     const text = await response.text()
     const at = Date.parse(response.headers.get('date') ?? '')
     const aheadMs = Number.isNaN(at) ? undefined : at - systemHost.now()
-    return { found: accountFound(response.status, text, baseUrl), aheadMs }
+    return { found: accountFound(response.status, text, { baseUrl, inFlight }), aheadMs }
   } catch (cause) {
     signal.throwIfAborted()
     const found = problem(
@@ -360,12 +379,22 @@ export async function checkReplicate({ replicate }: Config, signal: AbortSignal)
   }
 }
 
-function accountFound(status: number, text: string, baseUrl: string): Found {
+function accountFound(
+  status: number,
+  text: string,
+  { baseUrl, inFlight = new Map() }: { readonly baseUrl: string; readonly inFlight: Folder['accounts'] },
+): Found {
   const answer = jsonIn(text)
   if (status === 200) {
     const { username, type } = answer
     const who = typeof username === 'string' ? `${username} (${String(type)})` : 'an account'
-    return ok(`The token of ${who} is taken by ${baseUrl}, and pays for each render`)
+    const words = `The token of ${who} is taken by ${baseUrl}, and pays for each render`
+    const other = [...inFlight].find(([name]) => name !== username)
+    if (typeof username !== 'string' || !other) return ok(words)
+    return warning(
+      `${words}; ${count(other[1], 'render')} that ${other[1] === 1 ? 'is' : 'are'} not settled ${other[1] === 1 ? 'was' : 'were'} sent from the account ${other[0]}`,
+      `Start the server with a token of ${other[0]} until they are settled: nobody else sees what became of them`,
+    )
   }
   const words = typeof answer['detail'] === 'string' ? answer['detail'] : `HTTP ${status}`
   if (status === 401 || status === 403)

@@ -7,7 +7,7 @@ import { demo, render } from './film.ts'
 import { keys } from './keys.ts'
 import { limits } from './limits.ts'
 import { budgets, estimate, ledger, spend } from './money.ts'
-import { download, list, regenerate, show, submit, watch } from './remote.ts'
+import { download, list, regenerate, resolve, show, submit, watch } from './remote.ts'
 import { restore, scene } from './scene.ts'
 import { secret } from './secret.ts'
 import { storage } from './storage.ts'
@@ -31,6 +31,7 @@ export const commands: Readonly<Record<string, Command>> = {
   cancel,
   retry,
   regenerate,
+  resolve,
   scene,
   restore,
   delete: deleteJobs,

@@ -87,7 +87,7 @@ async function* examine({ env, signal }: CommandContext): AsyncGenerator<Finding
   yield await finding('Models', () => checkModels(config))
   let aheadMs: number | undefined
   yield await finding('Replicate', async () => {
-    const account = await checkReplicate(config, signal)
+    const account = await checkReplicate(config, folder.accounts, signal)
     ;({ aheadMs } = account)
     return account.found
   })

@@ -59,6 +59,7 @@ To change what is under way:
   cancel <id...>           end jobs, and tell what stays charged
   retry <id>               go on with a failed or cancelled job
   regenerate <id> <scene>  render a scene again
+  resolve <id> <scene>     decide a render that is held
   restore <id> <version>   show an earlier film of a job again
   delete <id...>           delete jobs that have ended; their books stay
 
@@ -309,7 +310,16 @@ ${remoteHelp}`,
 stays in the ledger and the sums. Exit code 1 if any is refused.
 
 Usage: coordinator delete <id...> [options]
+${remoteHelp}`,
+  resolve: `Decides a render of which nobody knows whether the provider accepted it. The
+ledger of held ones, with --json, tells what it may be at the provider. A wrong
+--absent is paid twice.
 
+Usage: coordinator resolve <id> <scene> [options]
+
+  <scene>                  its number, as show tells it, or its id
+  --adopt <prediction>     it is this one at the provider, at its cost
+  --absent                 the provider never accepted it
 ${remoteHelp}`,
   events: `Tells what happened to a job, or to all, a line for each event.
 
@@ -335,6 +345,7 @@ Usage: coordinator ledger [options]
 
   --job <id>               only those of a job
   --client <id>            only those of a client
+  --status <name>          only those of this status, such as held
   --from <time>            begun then or later, such as 2026-11-25T00:00:00Z
   --to <time>              begun before
   --limit <number>         how many, 20 if not given

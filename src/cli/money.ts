@@ -30,6 +30,7 @@ const ledgerOptions = {
   ...remoteOptions,
   job: { type: 'string' },
   client: { type: 'string' },
+  status: { type: 'string' },
   from: { type: 'string' },
   to: { type: 'string' },
   limit: { type: 'string', default: '20' },
@@ -37,11 +38,12 @@ const ledgerOptions = {
 
 export const ledger: Command = command(ledgerOptions, async (context, { values, positionals }) => {
   noMore(positionals, 'ledger')
-  const { job, client, from, to, limit } = values
+  const { job, client, status, from, to, limit } = values
   const answer = await clientFor(values, context).readLedger(
     given({
       job_id: job === undefined ? undefined : jobIdOf(job),
       client_id: client,
+      status,
       from,
       to,
       limit: numberOf('limit', limit),

@@ -101,6 +101,35 @@ export const regenerate: Command = command(remoteOptions, async (context, { valu
   tellEdited(answer, 'is rendered again', values, context)
 })
 
+const resolveOptions = {
+  ...remoteOptions,
+  adopt: { type: 'string' },
+  absent: { type: 'boolean', default: false },
+} as const
+
+export const resolve: Command = command(resolveOptions, async (context, { values, positionals }) => {
+  const [told, wanted, ...others] = positionals
+  if (told === undefined || wanted === undefined || others.length > 0)
+    throw usageError("resolve needs a job's id and a scene's number")
+  const { adopt, absent } = values
+  if ((adopt === undefined) !== absent) throw usageError('resolve needs either --adopt or --absent')
+  const id = jobIdOf(told)
+  const client = clientFor(values, context)
+  const answer = await client.resolveScene(
+    id,
+    await sceneIdOf(client, id, wanted),
+    adopt === undefined ? { resolution: 'absent' } : { resolution: 'adopt', prediction_id: adopt },
+  )
+  if (values.json) return printJson(context, answer)
+  const number = answer.scene.position + 1
+  print(
+    context,
+    adopt === undefined
+      ? `The provider never accepted scene ${number} of job ${id}, so that it may be sent again`
+      : `${adopt} is taken for the render of scene ${number} of job ${id}, once the provider tells of it`,
+  )
+})
+
 export const show: Command = command(remoteOptions, async (context, { values, positionals }) => {
   const client = clientFor(values, context)
   const id = oneId(positionals, 'show')

@@ -118,6 +118,7 @@ export interface JobsQuery {
 export interface LedgerQuery {
   readonly job_id?: number
   readonly client_id?: string
+  readonly status?: string
   readonly from?: string
   readonly to?: string
   /** 1 to 500. */

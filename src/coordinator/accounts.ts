@@ -2,7 +2,13 @@
 import type { Host } from '../host.ts'
 import { type Attempt, type RenderEnd, isCharged } from '../job/attempt.ts'
 import { type Log, logLine } from '../log.ts'
-import { findAttempt, findAttemptOfRender, listUnmatched, setHinted } from '../store/attempts.ts'
+import {
+  accountsInFlight,
+  findAttempt,
+  findAttemptOfRender,
+  listUnmatched,
+  setHinted,
+} from '../store/attempts.ts'
 import type { Database, Reader, Transaction } from '../store/database.ts'
 import { findStray, forgetWebhooks, putStray } from '../store/provider.ts'
 import type { Engine } from '../engine/engine.ts'
@@ -19,7 +25,9 @@ export interface ListedRender {
 }
 
 export interface Accounts {
-  /** Finds what tells that a render is ours in the text of its input: the only part of it that is kept. */
+  /** The account that a provider's token belongs to: tells where attempts were sent from another one, once each. */
+  accountIs(renderer: string, account: string): Promise<void>
+  /** Finds what tells that a render is ours in the text of its request: the only part of it that is kept. */
   marksAt(renderer: string): Promise<(inputText: string) => string | undefined>
   /**
    * Compares what a provider lists with the attempts. Resolves to the renders that nobody wants and that run: they
@@ -106,7 +114,17 @@ export function createAccounts(options: AccountsOptions): Accounts {
     return state === 'running' && attempt !== undefined
   }
 
+  const toldAccounts = new Set<string>()
+
   return {
+    async accountIs(renderer, name) {
+      for (const [other, attempts] of await accountsInFlight(database, renderer)) {
+        if (other === name || toldAccounts.has(other)) continue
+        toldAccounts.add(other)
+        logLine.otherAccount(log, renderer, name, other, attempts)
+      }
+    },
+
     async marksAt(renderer) {
       const sent = (await unmatchedAt(database, renderer)).flatMap(({ marks }) => marks)
       const others = sent.filter((mark) => !mark.startsWith(ours))

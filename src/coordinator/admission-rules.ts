@@ -19,10 +19,20 @@ export interface RendererLimit {
   readonly task: 'render-scene' | 'follow-render'
 }
 
+export interface ProviderPause {
+  /** ms since the epoch. */
+  readonly until: number
+  readonly reason: string
+  /** Whether the provider asked for it. */
+  readonly isAsked: boolean
+}
+
 /** What keeps anything from being started at a renderer, while that lasts. */
 interface Paused {
-  /** What its provider asked for. */
-  readonly pause: { readonly until: number; readonly reason: string } | undefined
+  /** What its provider asked for, or what it takes since the provider does not answer. */
+  readonly pause: ProviderPause | undefined
+  /** Its provider did not answer the last request for a render: one at a time is sent until it does. */
+  readonly isProbed: boolean
   /** What a person asked for: of all, or of this renderer. */
   readonly stop: Stop | undefined
 }
@@ -31,6 +41,8 @@ interface Paused {
 export interface Gate extends Paused {
   /** When the last one was sent, ms since the epoch; undefined where none was. */
   readonly lastPostedAt: number | undefined
+  /** Requests that are sent and not answered so far. */
+  readonly unanswered: number
   /** When the first of as many as may be sent in a minute was sent; undefined where there were fewer. */
   readonly minuteBeganAt: number | undefined
 }
@@ -40,6 +52,8 @@ export interface RendererNow extends Paused {
   readonly inFlight: number
   /** Attempts in flight that are still to be sent. */
   readonly unsent: number
+  /** Those that are sent and not answered so far. */
+  readonly unanswered: number
 }
 
 export const waitCodes = [
@@ -99,6 +113,7 @@ export const isPaced = ({ startDelayMs, startsPerMinute }: RendererLimit): boole
 export function freeStarts(limit: RendererLimit, at: RendererNow): number {
   if (at.pause || at.stop) return 0
   const slots = limit.maxConcurrency - at.inFlight
+  if (at.isProbed) return Math.max(0, Math.min(slots, 1 - at.unsent - at.unanswered))
   return Math.max(0, isPaced(limit) ? Math.min(slots, unsentAhead - at.unsent) : slots)
 }
 
@@ -108,13 +123,21 @@ export function rendererWait(limit: RendererLimit, at: RendererNow): Waiting | u
   if (at.pause)
     return {
       code: 'provider_pause',
-      reason: `${limit.name} asked to wait: ${at.pause.reason}`,
+      reason: at.pause.isAsked
+        ? `${limit.name} asked to wait: ${at.pause.reason}`
+        : `${limit.name} takes no renders now (${at.pause.reason}): one is tried at a time, and the next one then`,
       until: at.pause.until,
     }
   if (limit.maxConcurrency <= at.inFlight)
     return {
       code: 'slots',
       reason: `all ${limit.maxConcurrency} places of ${limit.name} are taken`,
+      until: null,
+    }
+  if (freeStarts(limit, at) === 0 && at.isProbed)
+    return {
+      code: 'provider_pause',
+      reason: `${limit.name} took no renders lately: one is tried first`,
       until: null,
     }
   if (freeStarts(limit, at) === 0)
@@ -146,6 +169,9 @@ export function stopWait({ scope, reason, by, since }: Stop): WaitingSince {
 /** How soon who waits for a person's pause to end asks again, in case he isn't told. */
 const stopCheckMs = 5000
 
+/** How soon one that waits for another's answer asks again. */
+const probeCheckMs = 1000
+
 const minuteMs = 60_000
 
 /** When the next request may be sent to a renderer, ms since the epoch; `now` where at once. A clock that was put back delays by one delay at most. */
@@ -158,6 +184,7 @@ export function mayPostAt(limit: Pick<RendererLimit, 'startDelayMs'>, at: Gate, 
     after(at.minuteBeganAt, minuteMs),
     at.pause?.until ?? now,
     at.stop ? now + stopCheckMs : now,
+    at.isProbed && at.unanswered > 0 ? now + probeCheckMs : now,
   )
 }
 
@@ -231,6 +258,21 @@ function budgetWait({ name, limitMicros, used }: Budget, priceMicros: number, no
     reason: `it costs ${spokenMoney(priceMicros)}, and of the budget ${name} of ${spokenMoney(limitMicros)} only ${spokenMoney(Math.max(0, limitMicros - taken(used)))} are left`,
     until: kind === 'day' ? endOfDay(now) : null,
   }
+}
+
+const firstOutageMs = 10_000
+const mostOutageMs = 600_000
+
+/** How long nothing is sent after so many requests in a row that came to no answer. */
+export const outageWaitMs = (failures: number): number =>
+  Math.min(mostOutageMs, firstOutageMs * 2 ** (failures - 1))
+
+/** One whose own render is held: another one may be paid for beside it. */
+export const ownHeldWait: Waiting = {
+  code: 'held',
+  reason:
+    'nobody knows whether the provider accepted its render before: a person has to decide, with POST .../resolve',
+  until: null,
 }
 
 /** One who takes what another renders just now. */

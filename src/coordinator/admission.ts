@@ -7,9 +7,8 @@ import type { Engine } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
 import { dayOf } from '../job/price.ts'
 import { type Log, logLine } from '../log.ts'
-import { insertAttempt, isBeingRendered, occupancyOf, postedAt } from '../store/attempts.ts'
+import { insertAttempt, isBeingRendered, isHeldFor, occupancyOf, postedAt } from '../store/attempts.ts'
 import type { Database, Reader, Transaction } from '../store/database.ts'
-import { findPause } from '../store/money.ts'
 import { type WaitingScene, nextRetryAt, setSceneProcessing } from '../store/scenes.ts'
 import {
   type Gate,
@@ -18,9 +17,11 @@ import {
   type Waiting,
   freeStarts,
   moneyWait,
+  ownHeldWait,
   sameRenderWait,
 } from './admission-rules.ts'
 import { jobPlacesNow, limitsNow, stopOf } from './limits.ts'
+import { pauseOf } from './outage.ts'
 import { isServed } from './quote.ts'
 import type { Starting } from './starting.ts'
 import type { Tell } from './tell.ts'
@@ -163,7 +164,7 @@ async function admit(
 /** What goes on at a renderer. */
 export const rendererNow = async (reader: Reader, renderer: string, now: number): Promise<RendererNow> => ({
   ...(await occupancyOf(reader, renderer, now)),
-  pause: await pauseOf(reader, renderer, now),
+  ...(await pauseOf(reader, renderer, now)),
   stop: await stopOf(reader, renderer),
 })
 
@@ -175,20 +176,17 @@ export const gateNow = async (
 ): Promise<Gate> => ({
   lastPostedAt: await postedAt(reader, name, 1),
   minuteBeganAt: startsPerMinute === undefined ? undefined : await postedAt(reader, name, startsPerMinute),
-  pause: await pauseOf(reader, name, now),
+  unanswered: (await occupancyOf(reader, name, now)).unanswered,
+  ...(await pauseOf(reader, name, now)),
   stop: await stopOf(reader, name),
 })
-
-async function pauseOf(reader: Reader, renderer: string, now: number): Promise<Gate['pause']> {
-  const pause = await findPause(reader, renderer)
-  return pause && pause.until > now ? pause : undefined
-}
 
 /** Why a scene at the head of the queue can't start, though its renderer has a place for it. */
 export async function sceneWait(
   reader: Reader,
   scene: Pick<
     WaitingScene,
+    | 'id'
     | 'jobId'
     | 'clientId'
     | 'priceMicros'
@@ -204,6 +202,7 @@ export async function sceneWait(
 ): Promise<Waiting | undefined> {
   if (await isServed(reader, scene)) return undefined
   if (!scene.forced && (await isBeingRendered(reader, scene.renderKey))) return sameRenderWait
+  if (!scene.forced && (await isHeldFor(reader, scene.id, scene.renderKey))) return ownHeldWait
   if (scene.priceMicros === 0) return undefined
   const { jobId, priceMicros, authorisedMicros, unknownCostAccepted, unapproved } = scene
   const [job, budgets] = [await treasury.moneyOfJob(jobId), await treasury.budgetsFor(scene)]

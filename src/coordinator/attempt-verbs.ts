@@ -10,6 +10,7 @@ import type { Engine } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
 import {
   type Attempt,
+  type Candidate,
   type RenderEnd,
   isCharged,
   mostTakes,
@@ -29,6 +30,7 @@ import {
   forgetHint,
   knownRenders,
   listUnmatched,
+  noteUnknown,
   setAdopted,
   setAttemptCancelled,
   setAttemptFailed,
@@ -36,6 +38,7 @@ import {
   setFetched,
   setHeld,
   setHinted,
+  setPicturesFetched,
   setPosted,
   setRefused,
   setSucceeded,
@@ -53,6 +56,7 @@ import { type RendererLimit, isPaced, mayPostAt } from './admission-rules.ts'
 import { gateNow } from './admission.ts'
 import { limitsNow } from './limits.ts'
 import type { News } from './news.ts'
+import { noteOutage, providerAnswers } from './outage.ts'
 import type { SceneEnd, Settling } from './settling.ts'
 import type { Starting } from './starting.ts'
 import type { Tell } from './tell.ts'
@@ -63,6 +67,13 @@ export type Post =
   | { readonly kind: 'go' }
   | { readonly kind: 'wait'; readonly until: number }
   | { readonly kind: 'over' }
+
+export interface Refusal extends SceneEnd {
+  /** Nobody may start anything at this provider for so long. */
+  readonly waitMs: number | null
+  /** The provider could not be reached at all: others wait as for one that does not answer. */
+  readonly isSilent?: boolean
+}
 
 export interface AttemptVerbs {
   /** The attempt as it is now. */
@@ -78,11 +89,18 @@ export interface AttemptVerbs {
    * otherwise: looked for, or held. `inputText`: what was sent for it, in which another attempt's mark may be found.
    */
   renderAccepted(attemptId: string, renderId: string, inputText?: string | null): Promise<void>
-  /** Provably nothing was bought. `waitMs`: nobody may start anything at this provider for so long. */
-  renderRefused(attemptId: string, end: SceneEnd & { readonly waitMs: number | null }): Promise<void>
-  renderUnknown(attemptId: string, reason: string): Promise<void>
-  /** Neither found nor proven absent: a person decides. */
-  renderHeld(attemptId: string, reason: string): Promise<void>
+  /** Provably nothing was bought. */
+  renderRefused(attemptId: string, end: Refusal): Promise<void>
+  /** As above, in a transaction of others; tells whether it was decided here. */
+  refuseIn(tx: Transaction, attemptId: string, end: Refusal): Promise<boolean>
+  /** `isSilent`: the provider gave no answer that can be trusted; this process did not end before one could come. */
+  renderUnknown(attemptId: string, reason: string, isSilent: boolean): Promise<void>
+  /** Why it is still unknown. */
+  renderStillUnknown(attemptId: string, reason: string): Promise<void>
+  /** Neither found nor proven absent: a person decides. `candidates`: what it may be. */
+  renderHeld(attemptId: string, reason: string, candidates: readonly Candidate[]): Promise<void>
+  /** The provider fetched a picture at this attempt's own address: it has the request. */
+  picturesFetched(attemptId: string): Promise<void>
   /** The render that was named for a held attempt is not its own: a person decides again. */
   hintRefused(attemptId: string, renderId: string): Promise<void>
   /** The render is over, and its money settled. `failure`: why there is no clip. */
@@ -153,8 +171,13 @@ export function createAttemptVerbs(options: AttemptVerbsOptions): AttemptVerbs {
     tx.afterCommit(admitSoon)
   }
 
-  const hold = async (tx: Transaction, attemptId: string, reason: string): Promise<void> => {
-    const attempt = await setHeld(tx, attemptId, { code: 'held', reason }, host.now())
+  const hold = async (
+    tx: Transaction,
+    attemptId: string,
+    reason: string,
+    candidates: readonly Candidate[],
+  ): Promise<void> => {
+    const attempt = await setHeld(tx, attemptId, { code: 'held', reason }, candidates, host.now())
     if (!attempt) return
     const { jobId, sceneId } = attempt
     await tell(tx, {
@@ -200,7 +223,7 @@ export function createAttemptVerbs(options: AttemptVerbsOptions): AttemptVerbs {
     const which = owner.clientId === attempt.clientId ? `, ${owner.id} of job ${owner.jobId}` : ''
     const reason = `${renderId} is the render of another attempt${which}`
     if (attempt.status === 'intended') await doubt(tx, attempt.id, reason)
-    else if (attempt.status === 'unknown') await hold(tx, attempt.id, reason)
+    else if (attempt.status === 'unknown') await hold(tx, attempt.id, reason, [])
     else if (attempt.status === 'held')
       await forgetHint(tx, attempt.id, renderId, { code: 'held', reason }, host.now())
     if ((await setHinted(tx, owner.id, renderId, host.now())) === 0) return
@@ -211,6 +234,22 @@ export function createAttemptVerbs(options: AttemptVerbsOptions): AttemptVerbs {
   const settled = async (tx: Transaction, attempt: Attempt): Promise<void> => {
     await book(tx, attempt)
     tx.afterCommit(admitSoon)
+  }
+
+  const refuseIn: AttemptVerbs['refuseIn'] = async (tx, attemptId, { waitMs, isSilent = false, ...end }) => {
+    const now = host.now()
+    const attempt = await setRefused(tx, attemptId, end.failure, now)
+    if (!attempt) return false
+    const { reason } = end.failure
+    if (isSilent) await noteOutage(tx, log, attempt, reason, now)
+    else if (waitMs !== null) {
+      await extendPause(tx, attempt.renderer, { until: now + waitMs, reason })
+      tx.afterCommit(() => logLine.providerPaused(log, attempt.renderer, waitMs, reason))
+    }
+    await endScene(tx, attempt, end)
+    await settled(tx, attempt)
+    tx.afterCommit(() => news.of(attemptId))
+    return true
   }
 
   return {
@@ -251,27 +290,42 @@ export function createAttemptVerbs(options: AttemptVerbsOptions): AttemptVerbs {
         if (owner?.id === attemptId) return
         if (owner) return notItsOwn(tx, attempt, renderId, owner)
         if (!(await setAdopted(tx, attemptId, renderId, host.now()))) return
+        await providerAnswers(tx, log, attempt.renderer)
         await takeFromStrays(tx, attempt.renderer, renderId)
         tx.afterCommit(() => news.of(attemptId))
+        tx.afterCommit(admitSoon)
       }),
 
-    renderRefused: (attemptId, { waitMs, ...end }) =>
+    refuseIn,
+
+    renderRefused: (attemptId, end) =>
+      database.transaction(async (tx) => {
+        await refuseIn(tx, attemptId, end)
+      }),
+
+    renderUnknown: (attemptId, reason, isSilent) =>
       database.transaction(async (tx) => {
         const now = host.now()
-        const attempt = await setRefused(tx, attemptId, end.failure, now)
+        const attempt = await setUnknown(tx, attemptId, { code: 'unknown', reason }, now)
         if (!attempt) return
-        if (waitMs !== null) {
-          const { reason } = end.failure
-          await extendPause(tx, attempt.renderer, { until: now + waitMs, reason })
-          tx.afterCommit(() => logLine.providerPaused(log, attempt.renderer, waitMs, reason))
-        }
-        await endScene(tx, attempt, end)
-        await settled(tx, attempt)
+        tx.afterCommit(() => logLine.attemptUnknown(log, attempt, reason))
+        if (!isSilent) return
+        await noteOutage(tx, log, attempt, reason, now)
+        tx.afterCommit(admitSoon)
       }),
 
-    renderUnknown: (attemptId, reason) => database.transaction((tx) => doubt(tx, attemptId, reason)),
+    renderStillUnknown: (attemptId, reason) =>
+      database.transaction(async (tx) => {
+        await noteUnknown(tx, attemptId, { code: 'unknown', reason })
+      }),
 
-    renderHeld: (attemptId, reason) => database.transaction((tx) => hold(tx, attemptId, reason)),
+    picturesFetched: (attemptId) =>
+      database.transaction(async (tx) => {
+        await setPicturesFetched(tx, attemptId, host.now())
+      }),
+
+    renderHeld: (attemptId, reason, candidates) =>
+      database.transaction((tx) => hold(tx, attemptId, reason, candidates)),
 
     hintRefused: (attemptId, renderId) =>
       database.transaction(async (tx) => {

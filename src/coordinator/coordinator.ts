@@ -9,6 +9,7 @@ import { type Log, logLine } from '../log.ts'
 import { listInFlight, listUnfetched } from '../store/attempts.ts'
 import type { Database } from '../store/database.ts'
 import { countActiveJobs, listUnstitched } from '../store/jobs.ts'
+import { releaseOutages } from '../store/money.ts'
 import { listTaking } from '../store/scenes.ts'
 import { listScenesAhead } from '../store/timings.ts'
 import { type Accounts, createAccounts } from './accounts.ts'
@@ -54,7 +55,7 @@ export interface Coordinator
     WebhookVerbs,
     EtaVerbs,
     Pick<RetentionVerbs, 'refuseRemoved'>,
-    Pick<AttemptVerbs, 'attempt' | 'webhookReceived'> {}
+    Pick<AttemptVerbs, 'attempt' | 'webhookReceived' | 'picturesFetched'> {}
 
 /** The coordinator as those see it who wire the house and do its work. */
 export interface RunningCoordinator
@@ -160,6 +161,8 @@ export function createCoordinator(options: CoordinatorOptions): RunningCoordinat
       for (const jobId of unstitched)
         await engine.enqueue(tx, { kind: 'stitch-film', subject: String(jobId), jobId })
       await approval.repriceActive(tx)
+      // Somebody may have put it right.
+      await releaseOutages(tx)
       return { renders: renders.size, films: unstitched.length }
     })
     if (resumed.renders > 0 || resumed.films > 0) logLine.resuming(log, resumed)

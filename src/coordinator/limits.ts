@@ -10,9 +10,9 @@ import { occupancyOf } from '../store/attempts.ts'
 import type { Database, Reader } from '../store/database.ts'
 import { countProcessing } from '../store/jobs.ts'
 import { deleteStop, insertStop, listLimits, listStops, setLimit } from '../store/limits.ts'
-import { type Pause, findPause } from '../store/money.ts'
-import type { RendererLimit } from './admission-rules.ts'
+import type { ProviderPause, RendererLimit } from './admission-rules.ts'
 import { once, whole } from './idempotent.ts'
+import { pauseOf } from './outage.ts'
 
 /** The limits in force. */
 export interface LimitsNow {
@@ -58,7 +58,7 @@ export interface RendererStanding {
   readonly inFlight: number
   readonly stop: Stop | undefined
   /** What its provider asked for. */
-  readonly pause: Pause | undefined
+  readonly pause: ProviderPause | undefined
 }
 
 export interface LimitsStanding {
@@ -97,13 +97,12 @@ export function createLimitVerbs(options: LimitVerbsOptions): LimitVerbs {
       const standings: RendererStanding[] = []
       for (const configured of renderers) {
         const { name } = configured
-        const pause = await findPause(tx, name)
         standings.push({
           limit: limits.of(configured),
           configured,
           inFlight: (await occupancyOf(tx, name, now)).inFlight,
           stop: stops.find(({ scope }) => scope === scopeOf(name)),
-          pause: pause && pause.until > now ? pause : undefined,
+          pause: (await pauseOf(tx, name, now)).pause,
         })
       }
       return {

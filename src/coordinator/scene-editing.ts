@@ -4,6 +4,7 @@
  */
 import type { Engine } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
+import type { Attempt } from '../job/attempt.ts'
 import type { Catalogue } from '../job/catalogue.ts'
 import { RefusedError, invalid, invalidField, jobNotFound, sceneNotFound } from '../job/errors.ts'
 import { type Asked, differences } from '../job/event.ts'
@@ -23,9 +24,10 @@ import { maxScenes } from '../job/request.ts'
 import { boardOf, settleScene, wishOf } from '../job/storyboard.ts'
 import { type Log, logLine } from '../log.ts'
 import { hasAsset, letClientSee } from '../store/assets.ts'
-import { findAttempt, findAttemptOfRender, findHeldAttempt, setHinted } from '../store/attempts.ts'
+import { findAttempt, findAttemptOfRender, findUndecided, setHeld, setHinted } from '../store/attempts.ts'
 import type { Database, Reader, Transaction } from '../store/database.ts'
 import { findJob, forgetFailure, setEdited, setRejected, setReopened, setStoryboard } from '../store/jobs.ts'
+import { findStray, putStray } from '../store/provider.ts'
 import {
   deleteScene,
   findScene,
@@ -66,7 +68,7 @@ export interface SceneEditing {
   regenerateScene(jobId: number, sceneId: string, asked?: Asked): Promise<Edited>
   /** @throws {RefusedError} likewise */
   deleteScene(jobId: number, sceneId: string, asked?: Asked): Promise<Edited>
-  /** Decides a held attempt: the provider has it under an id, or never accepted it. @throws {RefusedError} likewise */
+  /** Decides a held or unknown attempt: the provider has it under an id, or never accepted it. @throws {RefusedError} likewise */
   resolveScene(jobId: number, sceneId: string, resolution: unknown, asked?: Asked): Promise<Scene>
 }
 
@@ -79,7 +81,7 @@ export interface SceneEditingOptions {
   readonly catalogue: Catalogue
   readonly settling: Settling
   readonly starting: Starting
-  readonly attempts: Pick<AttemptVerbs, 'renderRefused'>
+  readonly attempts: Pick<AttemptVerbs, 'refuseIn'>
   readonly news: News
   readonly admitSoon: () => void
   readonly tell: Tell
@@ -258,17 +260,10 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
 
     async resolveScene(jobId, sceneId, input, asked) {
       const resolution = parseResolution(input)
-      const attemptId = await once(database, asked, whole<string>(), (tx) =>
-        decide(tx, jobId, sceneId, resolution, asked),
-      )
-      if (resolution.resolution === 'absent')
-        await attempts.renderRefused(attemptId, {
-          failure: { code: 'absent', reason: 'a person found that the provider never accepted it' },
-          retry: true,
-          countsAsTry: false,
-          waitMs: null,
-        })
-      return (await sceneOf(database, jobId, sceneId)).scene
+      return once(database, asked, whole<Scene>(), async (tx) => {
+        await decide(tx, jobId, sceneId, resolution, asked)
+        return (await sceneOf(tx, jobId, sceneId)).scene
+      })
     },
   }
 
@@ -278,27 +273,62 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
     sceneId: string,
     resolution: Resolution,
     asked: Asked | undefined,
-  ): Promise<string> {
+  ): Promise<void> {
     const { scene } = await sceneOf(tx, jobId, sceneId)
-    const attempt = await findHeldAttempt(tx, sceneId)
-    if (!attempt) throw refusedScene('Scene cannot be resolved', scene, 'It has no held attempt to decide')
-    if (resolution.resolution === 'adopt') {
-      const other = await findAttemptOfRender(tx, attempt.renderer, resolution.prediction_id)
+    const refuse = (reason: string) => refusedScene('Scene cannot be resolved', scene, reason)
+    const attempt = await findUndecided(tx, sceneId)
+    if (!attempt) throw refuse('It has no held attempt to decide')
+    const adopted = resolution.resolution === 'adopt' ? resolution.prediction_id : null
+    if (attempt.status === 'held' && attempt.hintedId !== null && attempt.hintedId !== adopted)
+      throw refuse(`${attempt.hintedId} was named for it before, and is looked at: decide when that is done`)
+    if (adopted !== null) {
+      const other = await findAttemptOfRender(tx, attempt.renderer, adopted)
       if (other)
-        throw refusedScene(
-          'Scene cannot be resolved',
-          scene,
-          `${resolution.prediction_id} is the render of another attempt${other.clientId === attempt.clientId ? `, ${other.id}` : ''}`,
+        throw refuse(
+          `${adopted} is the render of another attempt${other.clientId === attempt.clientId ? `, ${other.id}` : ''}`,
         )
     }
     await tell(tx, { type: 'scene_updated', jobId, sceneId, data: { ...resolution }, asked })
     tx.afterCommit(() => logLine.attemptResolved(log, attempt, resolution.resolution))
-    if (resolution.resolution === 'adopt') {
-      await setHinted(tx, attempt.id, resolution.prediction_id, host.now())
-      await engine.enqueue(tx, { kind: 'follow-render', subject: attempt.id, jobId })
-      tx.afterCommit(() => news.of(attempt.id))
+    await orphan(tx, attempt, adopted)
+    if (adopted === null) {
+      await attempts.refuseIn(tx, attempt.id, {
+        failure: { code: 'absent', reason: 'a person found that the provider never accepted it' },
+        retry: true,
+        countsAsTry: false,
+        waitMs: null,
+      })
+      return
     }
-    return attempt.id
+    // Beyond what a render carries only a person is believed, and only about one that is held.
+    if (attempt.status === 'unknown') {
+      const reason = `a person named ${adopted} for it, and it is looked at`
+      await setHeld(tx, attempt.id, { code: 'held', reason }, [], host.now())
+    }
+    await setHinted(tx, attempt.id, adopted, host.now())
+    await engine.enqueue(tx, { kind: 'follow-render', subject: attempt.id, jobId })
+    tx.afterCommit(() => news.of(attempt.id))
+  }
+
+  /** What was taken into consideration for an attempt, and is not its render: somebody pays for it, and nobody else tells of it. */
+  async function orphan(tx: Transaction, attempt: Attempt, adopted: string | null): Promise<void> {
+    const { renderer, id: attemptId, marks } = attempt
+    for (const { id: providerId, state } of attempt.candidates) {
+      if (providerId === adopted || (await findAttemptOfRender(tx, renderer, providerId))) continue
+      if (await findStray(tx, renderer, providerId)) continue
+      const stray = {
+        renderer,
+        providerId,
+        mark: marks[0] ?? '',
+        attemptId,
+        state,
+        // Whose it is, and so who is charged, is not known.
+        chargedMicros: null,
+        insertedAt: host.now(),
+      }
+      await putStray(tx, stray)
+      tx.afterCommit(() => logLine.refusedCandidate(log, stray))
+    }
   }
 }
 

@@ -141,7 +141,6 @@ export function createWaitReader(options: WaitReaderOptions) {
     waits: ReadonlyMap<string, WaitingSince>,
     ofFilm: WaitingSince | undefined,
   ): Promise<WaitingSince | null> => {
-    if (job.status !== 'approved' && job.status !== 'processing') return null
     if (scenes.some(({ id, status }) => status === 'processing' && !waits.has(id))) return null
     const first = scenes.find(({ id }) => waits.has(id))
     if (first) return waits.get(first.id)!
@@ -163,7 +162,11 @@ export function createWaitReader(options: WaitReaderOptions) {
       const ofJob = isActive ? await heldBack(job, now) : notActiveWait(job, toApproveMicros)
       const afterCrashOf = await afterCrash(job, now)
       const waits = await ofScenes(job, scenes, afterCrashOf, ofJob, now)
-      if (!isActive) return { job: reviewWait(job, toApproveMicros) ?? null, scenes: waits }
+      if (!isActive) {
+        // Its money stays reserved until somebody decides.
+        const held = scenes.map(({ id }) => waits.get(id)).find((wait) => wait?.code === 'held')
+        return { job: held ?? reviewWait(job, toApproveMicros) ?? null, scenes: waits }
+      }
       const ofFilm = afterCrashOf('stitch-film', String(jobId))
       const whole = await ofWhole(job, scenes, waits, ofFilm)
       // Nobody is to approve what was rejected.

@@ -19,6 +19,8 @@ export const faults = {
     'malformed',
     /** Created; 200 with a page for people. */
     'html',
+    /** Created, and its list never shows it; the connection is reset. */
+    'reset_unlisted',
     'refuse',
     'no_credit',
   ],

@@ -3,7 +3,7 @@ import type { Host } from '../host.ts'
 import { billMicros } from './bill.ts'
 import type { EndStatus, Entry, WebhookEvent } from './ledger.ts'
 import { impossibleInput, secondsOf, wholeInput } from './model.ts'
-import { type Prediction, isEnded } from './prediction.ts'
+import { type Prediction, isEnded, pictureUrls } from './prediction.ts'
 
 export interface LifeOptions {
   readonly host: Host
@@ -13,10 +13,13 @@ export interface LifeOptions {
   readonly prices: () => Readonly<Record<string, number>>
   readonly tell: (prediction: Prediction, event: WebhookEvent) => void
   readonly onEnd: () => void
+  /** Rejects where it can't be fetched. */
+  readonly fetchPicture?: (url: string) => Promise<void>
 }
 
 /** Of `output_late`: up to five minutes, by the render's own length, so that nothing more is drawn. */
 const lateBy = ({ renderMs }: Prediction): number => 1000 + ((renderMs * 30) % 299_000)
+const pictureRetryMs = 1000
 
 /** `logs` events come no more often. */
 const logsEveryMs = 500
@@ -27,7 +30,7 @@ const sensitive =
 const timedOut = 'Prediction failed to start: timeout starting prediction (E6716)'
 const unreadable = 'Invalid input: the image could not be read'
 
-export function createLife({ host, record, clip, prices, tell, onEnd }: LifeOptions) {
+export function createLife({ host, record, clip, prices, tell, onEnd, fetchPicture }: LifeOptions) {
   const end = (
     prediction: Prediction,
     status: EndStatus,
@@ -60,6 +63,22 @@ export function createLife({ host, record, clip, prices, tell, onEnd }: LifeOpti
     return !isEnded(prediction)
   }
 
+  /** When it has all pictures that its input names: it asks for them until it has. */
+  const withItsPictures = async (prediction: Prediction, dueAt: number): Promise<number> => {
+    let at = dueAt
+    for (const url of fetchPicture ? pictureUrls(prediction.input) : [])
+      while (!isEnded(prediction)) {
+        const isFetched = await fetchPicture!(url).then(
+          () => true,
+          () => false,
+        )
+        if (isFetched) break
+        at = host.now() + pictureRetryMs
+        await reaches(prediction, at)
+      }
+    return at
+  }
+
   const tellLogs = async (prediction: Prediction, startedAt: number): Promise<void> => {
     let toldAt = startedAt
     for (let tenth = 1; tenth < 10; tenth++) {
@@ -83,9 +102,11 @@ export function createLife({ host, record, clip, prices, tell, onEnd }: LifeOpti
   }
 
   /** Times are those that were due, not those of waking: a clock that jumps gives the same history. */
-  const live = async (prediction: Prediction, startsAt: number): Promise<void> => {
+  const live = async (prediction: Prediction, dueAt: number): Promise<void> => {
     const { fault, renderMs, webhook } = prediction
-    if (!(await reaches(prediction, startsAt))) return
+    if (!(await reaches(prediction, dueAt))) return
+    const startsAt = await withItsPictures(prediction, dueAt)
+    if (isEnded(prediction)) return
     if (fault === 'aborts') return cancel(prediction, startsAt)
     if (fault === 'cancels_queued') return end(prediction, 'canceled', null, startsAt)
     if (fault === 'fails_transient') return end(prediction, 'failed', timedOut, startsAt)

@@ -50,7 +50,33 @@ export const isRemoved = ({ completedAt }: Prediction, now: number): boolean =>
 
 export const outputPath = (id: string): string => `/delivery/${id}/output.mp4`
 
-export function showPrediction(prediction: Prediction, now: number): object {
+const isAddress = (value: unknown): value is string =>
+  typeof value === 'string' && /^(?:https?:|data:)/.test(value)
+
+/** The members of an input, what each address in it has become. */
+const withAddresses = (input: ModelInput, shown: (member: string) => string): ModelInput =>
+  Object.fromEntries(
+    Object.entries(input).map(([member, value]) => [member, isAddress(value) ? shown(member) : value]),
+  )
+
+/** The addresses that an input names and that can be fetched from. */
+export const pictureUrls = (input: ModelInput): readonly string[] =>
+  Object.values(input).filter((value): value is string => isAddress(value) && !value.startsWith('data:'))
+
+/** A prediction as it is shown, its pictures sent along with it. */
+export const withPictures = (shown: object, bytes: number): object =>
+  'input' in shown && typeof shown.input === 'object'
+    ? {
+        ...shown,
+        input: withAddresses({ ...shown.input }, () => `data:image/jpeg;base64,${'A'.repeat(bytes)}`),
+      }
+    : shown
+
+export function showPrediction(
+  prediction: Prediction,
+  now: number,
+  shows: 'as_sent' | 'copies' | 'seedless' = 'as_sent',
+): object {
   const {
     id,
     model,
@@ -66,11 +92,14 @@ export function showPrediction(prediction: Prediction, now: number): object {
     outputAt,
   } = prediction
   const removed = isRemoved(prediction, now)
+  const { seed, ...seedless } = withAddresses(input, (member) => `${origin}/copies/${id}/${member}.jpg`)
+  const copies = { ...seedless, ...(shows === 'copies' && seed !== undefined && { seed }) }
+  const shownInput = shows === 'as_sent' ? input : copies
   return {
     id,
     model,
     version,
-    input: removed ? {} : input,
+    input: removed ? {} : shownInput,
     logs: removed ? '' : logs(prediction, now),
     output: removed || clip === null || now < outputAt ? null : `${origin}${outputPath(id)}`,
     data_removed: removed,

@@ -20,12 +20,13 @@ import { createLife } from './life.ts'
 import { createList } from './list.ts'
 import { impossibleInput } from './model.ts'
 import { serveOutput } from './output.ts'
-import { type Prediction, isRemoved, showPrediction } from './prediction.ts'
+import { type Prediction, isRemoved, showPrediction, withPictures } from './prediction.ts'
 import {
   type FakeRequest,
   type Reply,
   answerHalf,
   answerJson,
+  answerList,
   answerPage,
   answerProblem,
   answerThrottled,
@@ -52,6 +53,17 @@ export interface FakeOptions {
   readonly rates?: Rates
   /** Predictions that may run at once; a POST above is throttled. */
   readonly maxConcurrency?: number
+  /** ms since the fake was made, from and to: POSTs meanwhile are answered with 503, and create nothing. */
+  readonly outages?: readonly (readonly [number, number])[]
+  /**
+   * What predictions show of the addresses in their input: what was sent, or copies of the provider's own, so that nothing
+   * tells whose they are; `seedless`: nor do they show a seed.
+   */
+  readonly shows?: 'as_sent' | 'copies' | 'seedless'
+  /** Each address in a list is shown as a picture of so many bytes that was sent along. */
+  readonly listedPictureBytes?: number
+  /** Accounts beside the first, by their tokens: they see nothing of it, and have no credit. */
+  readonly otherAccounts?: Readonly<Record<string, string>>
 }
 
 export interface FakeProviderSettings {
@@ -62,6 +74,8 @@ export interface FakeProviderSettings {
   readonly clip: (prediction: Prediction) => Promise<Uint8Array>
   /** Without it no webhook is sent. */
   readonly deliver?: Deliver
+  /** With it a prediction begins once all the pictures that its input names could be fetched. */
+  readonly fetchPicture?: (url: string) => Promise<void>
 }
 
 export interface FakeProvider {
@@ -75,7 +89,8 @@ export interface FakeProvider {
 const standard = { token: 'r8_fake', startMs: 300, renderMs: [1500, 4000], listLagMs: 0 } as const
 
 export function createFakeProvider(settings: FakeProviderSettings): FakeProvider {
-  const { host, record, clip, deliver } = settings
+  const { host, record, clip, deliver, fetchPicture } = settings
+  const madeAt = host.now()
   let options: FakeOptions = {}
   let random = host.random
   const predictions = createList()
@@ -106,11 +121,14 @@ export function createFakeProvider(settings: FakeProviderSettings): FakeProvider
     return planned
   }
 
+  const asShown = (prediction: Prediction): object =>
+    showPrediction(prediction, host.now(), options.shows ?? 'as_sent')
+
   const tell = (prediction: Prediction, event: WebhookEvent): void => {
     if (!webhooks || !prediction.webhook?.events.has(event)) return
     const { planned } = prediction
     const fault = isFaultOf('webhook', planned) ? planned : draw('webhook')
-    void webhooks.tell({ prediction, event, fault, shown: showPrediction(prediction, host.now()) })
+    void webhooks.tell({ prediction, event, fault, shown: asShown(prediction) })
   }
 
   const life = createLife({
@@ -119,6 +137,7 @@ export function createFakeProvider(settings: FakeProviderSettings): FakeProvider
     clip,
     tell,
     prices: () => options.priceMicros ?? {},
+    ...(fetchPicture && { fetchPicture }),
     onEnd: () => void running--,
   })
 
@@ -127,6 +146,7 @@ export function createFakeProvider(settings: FakeProviderSettings): FakeProvider
     mark: string | null,
     origin: string,
     planned: Fault | undefined,
+    isListed: boolean,
   ): Prediction => {
     const createdAt = host.now()
     const { model, input, cancelAfterMs } = order
@@ -138,7 +158,7 @@ export function createFakeProvider(settings: FakeProviderSettings): FakeProvider
       mark,
       origin,
       createdAt,
-      listedAt: createdAt + drawSpan(options.listLagMs ?? standard.listLagMs, chance),
+      listedAt: isListed ? createdAt + drawSpan(options.listLagMs ?? standard.listLagMs, chance) : Infinity,
       deadline: createdAt + cancelAfterMs,
       renderMs: drawSpan(options.renderMs ?? standard.renderMs, chance),
       fault: impossibleInput(model, input) === null ? drawn : 'fails_input',
@@ -179,6 +199,11 @@ export function createFakeProvider(settings: FakeProviderSettings): FakeProvider
       note(null, null)
       return outcome.answer
     }
+    const sinceMs = host.now() - madeAt
+    if (options.outages?.some(([from, to]) => sinceMs >= from && sinceMs < to)) {
+      note(null, null)
+      return answerPage(503, '503 Service Unavailable')
+    }
     const planned = options.plan?.[n]
     const fault = planned === undefined ? draw('create') : isFaultOf('create', planned) ? planned : null
     if (fault === null && running >= (options.maxConcurrency ?? Infinity)) {
@@ -190,9 +215,9 @@ export function createFakeProvider(settings: FakeProviderSettings): FakeProvider
       note(null, fault)
       return refusal
     }
-    const prediction = create(outcome.order, mark, origin, planned)
+    const prediction = create(outcome.order, mark, origin, planned, fault !== 'reset_unlisted')
     note(prediction, fault ?? planned ?? prediction.fault)
-    return answerCreated(fault, showPrediction(prediction, host.now()))
+    return answerCreated(fault, asShown(prediction))
   }
 
   const findMark = (input: object): string | null => {
@@ -221,7 +246,7 @@ export function createFakeProvider(settings: FakeProviderSettings): FakeProvider
       const stale = prediction.status === 'succeeded' ? strike('stale', prediction) : null
       if (stale === 'read_absent') return notFound()
       const shown = stale === 'read_stale' ? { ...prediction, ...unbegun } : prediction
-      return answerJson(200, showPrediction(shown, host.now()))
+      return answerJson(200, asShown(shown))
     })
   }
 
@@ -232,7 +257,7 @@ export function createFakeProvider(settings: FakeProviderSettings): FakeProvider
     if (refusal) return read(prediction, () => refuseCancel(refusal))
     return read(
       prediction,
-      () => answerJson(200, showPrediction(prediction, host.now())),
+      () => answerJson(200, asShown(prediction)),
       () => life.cancel(prediction),
     )
   }
@@ -248,11 +273,13 @@ export function createFakeProvider(settings: FakeProviderSettings): FakeProvider
     const now = host.now()
     const { rows, next } = predictions.page({ after, before, cursor: place, now })
     if (next !== null) query.set('cursor', Buffer.from(String(next)).toString('base64url'))
-    return answerJson(200, {
-      next: next === null ? null : url.href,
-      previous: null,
-      results: rows.map((row) => showPrediction(row, now)),
-    })
+    const around = { next: next === null ? null : url.href, previous: null }
+    const bytes = options.listedPictureBytes
+    if (bytes === undefined) return answerJson(200, { ...around, results: rows.map(asShown) })
+    return answerList(
+      around,
+      rows.map((row) => () => withPictures(asShown(row), bytes)),
+    )
   }
 
   const output = (request: FakeRequest, id: string): Reply => {
@@ -283,13 +310,15 @@ export function createFakeProvider(settings: FakeProviderSettings): FakeProvider
     const [first = '', second = '', third = ''] = rest
     if (/^(?:GET|HEAD) delivery\//.test(way) && first === 'output.mp4') return output(request, noun)
     if (room !== 'v1') return notFound()
-    if (request.headers.get('authorization') !== `Bearer ${options.token ?? standard.token}`)
+    const token = request.headers.get('authorization')?.replace(/^Bearer /, '') ?? ''
+    const other = options.otherAccounts?.[token]
+    if (other !== undefined) return elsewhere(way, other)
+    if (token !== (options.token ?? standard.token))
       return answerProblem(401, 'Unauthenticated', 'You did not pass a valid authentication token')
     if (way === 'POST v1/predictions/0') return post(request, origin, null)
     if (way === 'POST v1/models/3' && third === 'predictions')
       return post(request, origin, `${first}/${second}`)
-    if (way === 'GET v1/account/0')
-      return answerJson(200, { type: 'user', username: 'fake', name: 'Nobody', github_url: '' })
+    if (way === 'GET v1/account/0') return answerAccount('fake')
     if (way === 'GET v1/predictions/0') return read(undefined, () => list(url))
     if (way === 'GET v1/predictions/1') return readOne(first)
     if (way === 'POST v1/predictions/2' && second === 'cancel') return cancelOne(first)
@@ -307,6 +336,17 @@ export function createFakeProvider(settings: FakeProviderSettings): FakeProvider
   }
 
   return { handle, set, fileBytes: files.bytes }
+}
+
+const answerAccount = (username: string): Reply =>
+  answerJson(200, { type: 'user', username, name: 'Nobody', github_url: '' })
+
+/** What an account that has made nothing and can pay for nothing is answered. */
+function elsewhere(way: string, username: string): Reply {
+  if (way === 'GET v1/account/0') return answerAccount(username)
+  if (way === 'GET v1/predictions/0') return answerJson(200, { next: null, previous: null, results: [] })
+  if (way === 'POST v1/predictions/0' || way === 'POST v1/models/3') return refuse('no_credit') ?? notFound()
+  return notFound()
 }
 
 /** So long after a success its bytes may not have arrived everywhere. */
@@ -348,7 +388,7 @@ function refuse(fault: FaultOf<'create'>): Reply | null {
 
 function answerCreated(fault: FaultOf<'create'> | null, shown: object): Reply {
   if (fault === 'error_after') return answerPage(502, '502 Bad Gateway')
-  if (fault === 'reset_after') return reset
+  if (fault === 'reset_after' || fault === 'reset_unlisted') return reset
   if (fault === 'hang_after') return hang
   if (fault === 'malformed') return answerHalf(201, shown)
   if (fault === 'html') return answerPage(200, 'Replicate')

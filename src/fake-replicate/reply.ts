@@ -50,6 +50,21 @@ export const answerJson = (
   headers: Readonly<Record<string, string>> = {},
 ): Answer => answerText(status, 'application/json', JSON.stringify(value), headers)
 
+/** A page of a list whose rows are made one by one, as its reader takes them. */
+export const answerList = (around: object, rows: readonly (() => object)[]): Answer => ({
+  kind: 'answer',
+  status: 200,
+  headers: new Headers({ 'content-type': 'application/json' }),
+  body: listBody(around, rows),
+})
+
+async function* listBody(around: object, rows: readonly (() => object)[]): AsyncGenerator<Uint8Array> {
+  yield Buffer.from(`${JSON.stringify(around).slice(0, -1)},"results":[`)
+  for (const [index, row] of rows.entries())
+    yield await Promise.resolve(Buffer.from(`${index === 0 ? '' : ','}${JSON.stringify(row())}`))
+  yield Buffer.from(']}')
+}
+
 /** JSON of which the second half is missing, though the headers say that this is all. */
 export function answerHalf(status: number, value: unknown): Answer {
   const text = JSON.stringify(value)

@@ -90,6 +90,10 @@ const entrySchema = z.object({
   model: z.string(),
   status: z.enum(attemptStatuses),
   prediction_id: z.string().nullable(),
+  account: z.string().nullable().describe('The account at the provider that it was sent from'),
+  candidates: z
+    .array(z.object({ prediction_id: z.string(), state: z.string(), created_at: timeSchema }))
+    .describe('What a held one may be at the provider, as it was when it became held'),
   reserved: usd.nullable().describe('Held back until it is settled; null where the price is unknown'),
   charged: usd.nullable().describe('Null until it is settled, and where the price is unknown'),
   failure: z.object({ code: z.string(), reason: z.string() }).nullable(),
@@ -108,6 +112,15 @@ const entryAnswer = (attempt: Attempt): z.infer<typeof entrySchema> => ({
   model: attempt.model,
   status: attempt.status,
   prediction_id: attempt.providerId,
+  account: attempt.account,
+  candidates:
+    attempt.status === 'held'
+      ? attempt.candidates.map(({ id, state, createdAt }) => ({
+          prediction_id: id,
+          state,
+          created_at: timeOf(createdAt),
+        }))
+      : [],
   reserved: open.has(attempt.status) ? usdOrNull(attempt.costMicros) : 0,
   charged: usdOrNull(attempt.chargedMicros),
   failure: attempt.failure && { code: attempt.failure.code, reason: attempt.failure.reason },
@@ -152,6 +165,10 @@ const ledgerRoute = createRoute({
         .regex(/^(?:0|[1-9]\d*)$/, 'must be an integer, such as 123')
         .optional(),
       client_id: once('client_id').optional(),
+      status: once('status')
+        .pipe(z.enum(attemptStatuses))
+        .optional()
+        .describe('Only attempts of this status: held, say, for those that a person has to decide'),
       from: timeQuery('from').describe('Attempts begun at or after'),
       to: timeQuery('to').describe('Attempts begun before'),
       limit: once('limit')
@@ -196,10 +213,10 @@ export function moneyRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
   )
 
   routes.openapi(ledgerRoute, async (c) => {
-    const { job_id, client_id, from, to, limit = pageSize.standard, cursor } = c.req.valid('query')
+    const { job_id, client_id, status, from, to, limit = pageSize.standard, cursor } = c.req.valid('query')
     const jobId = job_id === undefined ? undefined : jobIdOf(job_id)
     const boundTo = principalOf(c).actor?.clientId ?? undefined
-    const filter = { jobId, clientId: client_id, boundTo, from, to }
+    const filter = { jobId, clientId: client_id, status, boundTo, from, to }
     const page = await coordinator.ledger({
       ...filter,
       limit,

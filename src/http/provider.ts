@@ -51,6 +51,7 @@ export function providerRoutes({
     const attempt = await coordinator.attempt(mark.slice(-36))
     const id = attempt?.inputs[number]
     if (id === undefined) throw new HttpProblem(404, { error: 'Not found', path: c.req.path })
+    if (attempt!.picturesFetchedAt === null) await coordinator.picturesFetched(attempt!.id)
     return serveBytes(c, artifacts, {
       id,
       contentType: 'image/jpeg',

@@ -153,7 +153,7 @@ const deleteSceneRoute = createRoute({
 const resolveSceneRoute = createRoute({
   method: 'post',
   path: '/jobs/{id}/scenes/{scene_id}/resolve',
-  summary: 'Decide a held attempt, of which nobody knows whether the provider accepted it',
+  summary: 'Decide a held or unknown attempt, of which nobody knows whether the provider accepted it',
   request: { params: scenePath, body: jsonBody('Resolution') },
   responses: {
     200: jsonAnswer(
@@ -172,9 +172,7 @@ export function sceneRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
     jobId: number,
     scenes: readonly Scene[],
   ): Promise<ReadonlyMap<string, WaitingSince>> =>
-    scenes.some(({ status }) => status === 'pending' || status === 'processing')
-      ? (await coordinator.waiting(jobId)).scenes
-      : none
+    scenes.some(({ status }) => status !== 'completed') ? (await coordinator.waiting(jobId)).scenes : none
 
   const editedAnswer = async (c: Context, message: string, { job, scene, toApproveMicros }: Edited) => ({
     message,

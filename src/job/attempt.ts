@@ -2,6 +2,15 @@
 import type { AttemptStatus } from './lifecycle.ts'
 import type { Failure, RenderSettings } from './scene.ts'
 
+/** A render at the provider that may be a held attempt's. */
+export interface Candidate {
+  /** The provider's id. */
+  readonly id: string
+  readonly state: RenderEnd | 'running'
+  /** ms since the epoch. */
+  readonly createdAt: number
+}
+
 export interface Attempt {
   /** UUID. */
   readonly id: string
@@ -30,6 +39,14 @@ export interface Attempt {
   readonly postedAt: number | null
   /** Since when nobody knows whether the provider accepted it. */
   readonly unknownSince: number | null
+  /** The account at the provider that the request was sent from; null where the provider does not name it. */
+  readonly account: string | null
+  /** What it was asked for with; null where it was never sent. */
+  readonly prompt: string | null
+  /** When the provider first fetched a picture at this attempt's address, which proves that it has the request. */
+  readonly picturesFetchedAt: number | null
+  /** Of a held one: what it may be at the provider, as it was when it became held. */
+  readonly candidates: readonly Candidate[]
   /** The provider's id of the render. */
   readonly providerId: string | null
   /** An id that a webhook named before we knew it ourselves: worth a look, and nothing more. */

@@ -16,6 +16,7 @@ const placeholders = [
   'resolution',
   'aspect_ratio',
   'audio',
+  'seed',
 ] as const
 type Placeholder = (typeof placeholders)[number]
 const placeholder = new RegExp(`\\{(${placeholders.join('|')})\\}`, 'g')
@@ -303,16 +304,22 @@ export function priceOf(catalogue: Catalogue, model: string, settings: RenderSet
  */
 export function renderInput(
   model: Model,
-  order: { readonly prompt: string; readonly images: readonly string[]; readonly settings: RenderSettings },
+  order: {
+    readonly prompt: string
+    readonly images: readonly string[]
+    readonly settings: RenderSettings
+    /** Of this one request. */
+    readonly seed: number
+  },
 ): Record<string, unknown> {
-  const { prompt, images, settings } = order
+  const { prompt, images, settings, seed } = order
   const offer = model.offers.find((one) => isOf(one, settings))
   if (!offer)
     throw new CatalogueError(
       `no offer of ${settings.seconds} s at ${settings.resolution} ${settings.audio ? 'with' : 'without'} sound`,
     )
   const [first_image, last_image] = images
-  const values: Record<Placeholder, Filling> = { prompt, first_image, last_image, ...settings }
+  const values: Record<Placeholder, Filling> = { prompt, first_image, last_image, seed, ...settings }
   const members = Object.entries({ ...model.input, ...offer.input })
     .map(([name, member]) => [name, typeof member === 'string' ? fill(member, values) : member] as const)
     .filter(([, member]) => member !== undefined)

@@ -16,6 +16,7 @@ import type { TaskContext, TaskHandler } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
 import {
   type Attempt,
+  type Candidate,
   absentAfterMs,
   clipKeptMs,
   clipKeptUntil,
@@ -33,9 +34,13 @@ import type {
   ProviderRender,
   ProviderTrouble,
   ReadOutcome,
+  Recognise,
+  Refusal,
 } from '../renderer/provider.ts'
 import { type Clips, failureOfTaking, isMissing } from './clips.ts'
+import { namesAnother, resembles } from './recognise.ts'
 import type { Studio } from './studio.ts'
+import { withinAccount } from './within-account.ts'
 import { type Turns, createTurns } from './turns.ts'
 
 export interface FollowRenderOptions {
@@ -64,6 +69,9 @@ const skewMs = 5 * minute
 
 /** So far a clock may have been put back since a request was sent: what carries its mark is looked for that much earlier. */
 const clockStepMs = hour
+
+/** Where a picture of it was fetched, the provider has it, and a list that does not show it is waited for so long. */
+const acceptedAbsentMs = 10 * minute
 
 /** A provider that can't be read for so long is not waited for: a person decides. */
 const unreadableMs = 6 * hour
@@ -131,7 +139,7 @@ export function createFollowRender(options: FollowRenderOptions): TaskHandler {
           throw new Error(
             `Attempt ${attemptId} is at ${attempt.renderer}, which is not configured here: configure it, or nobody learns what became of the attempt`,
           )
-        if ((await follower.step(attempt, provider, turn)) === 'over') return
+        if ((await follower.step(attempt, withinAccount(provider, attempt.account), turn)) === 'over') return
       }
     } finally {
       followed--
@@ -255,7 +263,12 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
     switch (attempt.status) {
       case 'intended':
         if (attempt.postedAt === null) await order(attempt, provider)
-        else await coordinator.renderUnknown(attemptId, 'this process ended while the request was under way')
+        else
+          await coordinator.renderUnknown(
+            attemptId,
+            'this process ended while the request was under way',
+            false,
+          )
         return 'again'
       case 'unknown':
         if ((await search(attempt, provider)) === 'looked') await wait(backOffMs(turn + 2, 30 * second))
@@ -286,7 +299,7 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
   const order = async (attempt: Attempt, provider: Provider): Promise<void> => {
     await options.room.require()
     const scene = await coordinator.beginOrder(attemptId)
-    if (!scene) return refuse({ code: 'scene_gone', reason: 'its scene is gone', retry: false }, false, null)
+    if (!scene) return refuse({ code: 'scene_gone', reason: 'its scene is gone', retry: false }, false)
     const { format, fit } = await options.shapeOf(scene.jobId)
     const masters = await Promise.all(scene.asset_ids.map(async (id) => (await coordinator.asset(id)).master))
     const inputs = await Promise.all(masters.map((master) => studio.picture(master, { ...format, fit })))
@@ -297,9 +310,13 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
       { attemptId, mark, model, prompt, settings: attempt.settings!, format, images },
       ending,
     )
-    if (isTrouble(prepared)) return refuse(prepared, true, null)
+    if (isTrouble(prepared)) return refuse(prepared, true)
+    const account = await provider.account(ending)
+    ending.throwIfAborted()
+    if (account.kind === 'failed') return refused(account.refusal)
+    const posting = { marks: prepared.marks, inputs, account: account.name, prompt }
     for (;;) {
-      const post = await coordinator.beginPost(attemptId, { marks: prepared.marks, inputs })
+      const post = await coordinator.beginPost(attemptId, posting)
       if (post.kind === 'over') return
       if (post.kind === 'go') break
       // Asked again at least so often: a clock that was put back since has put that back, too.
@@ -307,16 +324,17 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
     }
     const outcome = await provider.submit(prepared, signal)
     if (outcome.kind === 'accepted') await coordinator.renderAccepted(attemptId, outcome.renderId)
-    else if (outcome.kind === 'unknown') await coordinator.renderUnknown(attemptId, outcome.reason)
-    else await refuse(outcome.trouble, outcome.countsAsTry, outcome.waitMs)
+    else if (outcome.kind === 'unknown') await coordinator.renderUnknown(attemptId, outcome.reason, true)
+    else await refused(outcome)
   }
 
-  const refuse = (
-    { retry, code, reason }: ProviderTrouble,
-    countsAsTry: boolean,
-    waitMs: number | null,
-  ): Promise<void> =>
-    coordinator.renderRefused(attemptId, { failure: { code, reason }, retry, countsAsTry, waitMs })
+  const refused = ({ trouble, ...rest }: Omit<Refusal, 'kind'>): Promise<void> => {
+    const { retry, code, reason } = trouble
+    return coordinator.renderRefused(attemptId, { ...rest, failure: { code, reason }, retry })
+  }
+
+  const refuse = (trouble: ProviderTrouble, countsAsTry: boolean): Promise<void> =>
+    refused({ trouble, countsAsTry, waitMs: null })
 
   /** Adopts the render that a webhook, the sweep or a person named; only a person is believed beyond what it carries. */
   const adoptHinted = async (
@@ -327,8 +345,13 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
     if ((await coordinator.knownRenders(attempt.renderer, [attempt.hintedId])).size > 0) return 'no'
     const read = await provider.read(attempt.hintedId, ending)
     if (read.kind === 'failed') return read
-    if (read.kind === 'absent' || (attempt.status !== 'held' && !carries(read.render, attempt.marks)))
-      return 'no'
+    const isIts =
+      read.kind === 'found' &&
+      (attempt.status === 'held' ||
+        carries(read.render, attempt.marks) ||
+        // The provider told it at this attempt's own address, and leaves out what carried the mark.
+        (resembles(attempt, read.render) && !namesAnother(read.render.inputText)))
+    if (!isIts) return 'no'
     await coordinator.renderAccepted(attemptId, attempt.hintedId, read.render.inputText)
     return 'yes'
   }
@@ -339,20 +362,25 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
     const begunAt = host.monotonic()
     const now = host.now()
     const sentAt = Math.min(attempt.postedAt ?? attempt.insertedAt, now)
-    const findMark = (inputText: string): string | undefined => markIn(inputText, attempt.marks)
+    const recognise: Recognise = {
+      markIn: (text) => markIn(text, attempt.marks) ?? namesAnother(text),
+      resembles: (render) => resembles(attempt, render),
+    }
     const listing = await options.inListTurn(() =>
-      provider.list({ after: sentAt - clockStepMs }, findMark, ending),
+      provider.list({ after: sentAt - clockStepMs }, recognise, ending),
     )
     if (listing.kind === 'failed') {
-      if (now - sentAt < unreadableMs) {
-        await waitAgain(begunAt, listing, 30 * second)
-        return 'waited'
+      const words = `the provider's list can't be read: ${listing.reason}`
+      if (now - sentAt >= unreadableMs) {
+        await coordinator.renderHeld(attemptId, words, [])
+        return 'decided'
       }
-      await coordinator.renderHeld(attemptId, `the provider's list can't be read (${listing.reason})`)
-      return 'decided'
+      await coordinator.renderStillUnknown(attemptId, words)
+      await waitAgain(begunAt, listing, 30 * second)
+      return 'waited'
     }
     await learnt(attempt)
-    const found = listing.renders.find(({ mark }) => mark !== null)
+    const found = listing.renders.find(({ mark }) => mark !== null && attempt.marks.includes(mark))
     if (found) {
       await coordinator.renderAccepted(attemptId, found.id)
       return 'decided'
@@ -365,27 +393,45 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
       from: sentAt - skewMs,
       to: unknownSince + absentAfterMs + skewMs,
     })
-    const { code, reason } = attempt.failure ?? { code: 'absent', reason: 'the provider has no such render' }
-    if (doubtful.length === 0) await refuse({ code, reason, retry: true }, true, null)
-    else
+    if (doubtful.length > 0) {
+      await coordinator.renderHeld(attemptId, doubtWords(doubtful), doubtful)
+      return 'decided'
+    }
+    if ((await coordinator.attempt(attemptId))?.picturesFetchedAt != null) {
+      if (host.monotonic() - lookingSince < acceptedAbsentMs) return 'looked'
       await coordinator.renderHeld(
         attemptId,
-        `the provider has removed what was sent, and ${doubtful.join(', ')} may be it`,
+        'the provider has fetched a picture of it, so that it has the request, and does not list it',
+        [],
       )
+      return 'decided'
+    }
+    const { code, reason } = attempt.failure ?? { code: 'absent', reason: 'the provider has no such render' }
+    // The provider's trouble, and not this scene's: an outage fails no job.
+    await refuse({ code, reason, retry: true }, false)
     return 'decided'
   }
 
-  /** Renders of which the provider no longer tells what was sent, and which no attempt accounts for. */
+  /**
+   * Renders of the time in question that no attempt accounts for, and that name none: the provider no longer tells what was
+   * sent, or it is just what this attempt asked for, without its mark.
+   */
   const nameless = async (
     { renderer }: Attempt,
     renders: readonly ListedRender[],
     created: { readonly from: number; readonly to: number },
-  ): Promise<readonly string[]> => {
-    const ids = renders
-      .filter(({ hasInput, createdAt }) => !hasInput && createdAt >= created.from && createdAt <= created.to)
-      .map(({ id }) => id)
-    const known = await coordinator.knownRenders(renderer, ids)
-    return ids.filter((id) => !known.has(id))
+  ): Promise<readonly (Candidate & Pick<ListedRender, 'hasInput'>)[]> => {
+    const some = renders.filter(
+      ({ mark, hasInput, resembles: isLike, createdAt }) =>
+        mark === null && (!hasInput || isLike) && createdAt >= created.from && createdAt <= created.to,
+    )
+    const known = await coordinator.knownRenders(
+      renderer,
+      some.map(({ id }) => id),
+    )
+    return some
+      .filter(({ id }) => !known.has(id))
+      .map(({ id, state, createdAt, hasInput }) => ({ id, state, createdAt, hasInput }))
   }
 
   /** One look at a render that the provider has; it is ended where nobody wants it any more. */
@@ -515,6 +561,20 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
 
   return { step, hasWaited, rest: (turn: number) => wait(backOffMs(turn, minute)), close: endNews }
 }
+
+/** Why a person has to decide, with what there is to choose from. */
+function doubtWords(doubtful: readonly (Candidate & Pick<ListedRender, 'hasInput'>)[]): string {
+  const told = doubtful
+    .slice(0, toldCandidates)
+    .map(({ id, state, createdAt }) => `${id} (${state}, of ${new Date(createdAt).toISOString()})`)
+  const more = doubtful.length > told.length ? ` and ${doubtful.length - told.length} more` : ''
+  const why = doubtful.every(({ hasInput }) => hasInput)
+    ? 'the provider lists what was asked for without the mark of this request'
+    : 'the provider has removed what was sent'
+  return `${why}, and ${told.join(', ')}${more} may be it`
+}
+
+const toldCandidates = 5
 
 const noSuchRender = 'the provider says that it has no such render'
 const removedWords = 'the provider has removed it'

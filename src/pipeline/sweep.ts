@@ -27,8 +27,11 @@ export function startSweep({ coordinator, providers, host, log }: SweepOptions):
   const { signal } = stopped
 
   const sweep = async (provider: Provider): Promise<void> => {
-    const findMark = await coordinator.marksAt(provider.name)
-    const listing = await provider.list({ after: host.now() - lookBackMs }, findMark, signal)
+    const account = await provider.account(signal)
+    if (account.kind === 'known' && account.name !== null)
+      await coordinator.accountIs(provider.name, account.name)
+    const markIn = await coordinator.marksAt(provider.name)
+    const listing = await provider.list({ after: host.now() - lookBackMs }, { markIn }, signal)
     if (listing.kind === 'failed') return logLine.cannotAccount(log, provider.name, listing.reason)
     for (const renderId of await coordinator.accountFor(provider.name, listing.renders))
       await provider.cancel(renderId, signal)

@@ -42,18 +42,22 @@ export interface ProviderTrouble {
 export type SubmitOutcome =
   /** The provider has it, under this id. */
   | { readonly kind: 'accepted'; readonly renderId: string }
-  /**
-   * Provably not accepted, and so not charged. `waitMs`: nobody may ask this provider for a new render for so
-   * long (429, no credit, unreachable). `countsAsTry`: whether it says anything about this order.
-   */
-  | {
-      readonly kind: 'refused'
-      readonly trouble: ProviderTrouble
-      readonly waitMs: number | null
-      readonly countsAsTry: boolean
-    }
+  | Refusal
   /** It may have been accepted. */
   | { readonly kind: 'unknown'; readonly reason: string }
+
+/**
+ * Provably not accepted, and so not charged. `waitMs`: nobody may ask this provider for a new render for so
+ * long (429, no credit). `countsAsTry`: whether it says anything about this order.
+ */
+export interface Refusal {
+  readonly kind: 'refused'
+  readonly trouble: ProviderTrouble
+  readonly waitMs: number | null
+  readonly countsAsTry: boolean
+  /** It could not be reached at all. */
+  readonly isSilent?: boolean
+}
 
 /** What the provider knows of a render. */
 export interface ProviderRender {
@@ -64,7 +68,9 @@ export interface ProviderRender {
   readonly state: 'running' | 'succeeded' | 'failed' | 'cancelled' | 'aborted'
   /** Null where the provider doesn't tell. */
   readonly model: string | null
-  /** The request's input as text, to look for marks in; null where the provider has removed it. */
+  /** What it was asked for with. Null where the provider doesn't tell. */
+  readonly prompt: string | null
+  /** The request's input as text, and where it was to be told of, to look for marks in; null where the provider has removed it. */
   readonly inputText: string | null
   /** Where the clip can be fetched; null before it is there and after it was removed. */
   readonly outputUrl: string | null
@@ -83,13 +89,20 @@ export type ReadOutcome =
   /** Nothing was learnt; ask again, not before `waitMs` where the provider says so. */
   | { readonly kind: 'failed'; readonly reason: string; readonly waitMs: number | null }
 
-/** Looks for what a list is read for: the mark in a render's input; undefined where there is none. */
-export type FindMark = (inputText: string) => string | undefined
+/** What a list is read for. */
+export interface Recognise {
+  /** What tells whose a render is, in the text of its request; undefined where nothing does. */
+  readonly markIn: (inputText: string) => string | undefined
+  /** Whether a render in whose request there is no mark may be the one that is looked for, all the same. */
+  readonly resembles?: (render: Pick<ProviderRender, 'model' | 'prompt'>) => boolean
+}
 
 /** What is kept of a render in a list: thousands may be listed, each with pictures. */
 export interface ListedRender extends Pick<ProviderRender, 'id' | 'createdAt' | 'state'> {
-  /** What `FindMark` found in its input. */
+  /** What `markIn` found in its request. */
   readonly mark: string | null
+  /** What `resembles` said; false where a mark was found. */
+  readonly resembles: boolean
   /** Whether the provider still has the input: where it hasn't, nothing tells whose the render is. */
   readonly hasInput: boolean
 }
@@ -98,6 +111,12 @@ export type ListOutcome =
   /** Every render the provider lists as created in the window, of anybody's who uses the same account. */
   | { readonly kind: 'listed'; readonly renders: readonly ListedRender[] }
   | { readonly kind: 'failed'; readonly reason: string; readonly waitMs: number | null }
+
+export type AccountOutcome =
+  /** The provider's own name of the account; null where it has no such names. */
+  | { readonly kind: 'known'; readonly name: string | null }
+  /** `refusal`: as it counts for a request that needs to know the account. */
+  | { readonly kind: 'failed'; readonly reason: string; readonly refusal: Refusal }
 
 export type FetchOutcome =
   /** All announced bytes are in the file, synced. */
@@ -124,6 +143,8 @@ export interface Provider {
   prepare(order: ProviderOrder, signal: AbortSignal): Promise<PreparedOrder | ProviderTrouble>
   /** Sends the order, once, without any retry. Rejects never: what isn't known is `unknown`. */
   submit(order: PreparedOrder, signal: AbortSignal): Promise<SubmitOutcome>
+  /** The account that pays: what it doesn't list is absent there, and nowhere else. Rejects never. */
+  account(signal: AbortSignal): Promise<AccountOutcome>
   /** Rejects never; nor do `cancel` and `list`. */
   read(renderId: string, signal: AbortSignal): Promise<ReadOutcome>
   /** Asks the provider to end a render; where it refuses, `read` tells what became of it. */
@@ -131,7 +152,7 @@ export interface Provider {
   /** `after`, `before`: ms since the epoch, by our clock. All pages, or `failed`: half a list would prove an absence that isn't one. */
   list(
     window: { readonly after: number; readonly before?: number },
-    findMark: FindMark,
+    recognise: Recognise,
     signal: AbortSignal,
   ): Promise<ListOutcome>
   /**

@@ -1,4 +1,4 @@
-import { type Attempt, shortClipCode } from '../job/attempt.ts'
+import { type Attempt, type Candidate, shortClipCode } from '../job/attempt.ts'
 import { type AttemptStatus, attemptFollows, inFlightAttemptStatuses, mayPrecede } from '../job/lifecycle.ts'
 import type { Failure, RenderSettings } from '../job/scene.ts'
 import type { Reader, Row, SqlValue, Transaction } from './database.ts'
@@ -21,6 +21,10 @@ export const attemptOf = (row: Row): Attempt => ({
   inputs: json<string[]>(row, 'inputs'),
   postedAt: numberOrNull(row, 'posted_at'),
   unknownSince: numberOrNull(row, 'unknown_since'),
+  account: textOrNull(row, 'account'),
+  prompt: textOrNull(row, 'prompt'),
+  picturesFetchedAt: numberOrNull(row, 'pictures_fetched_at'),
+  candidates: json<Candidate[]>(row, 'candidates'),
   providerId: textOrNull(row, 'provider_id'),
   hintedId: textOrNull(row, 'hinted_id'),
   cancelRequestedAt: numberOrNull(row, 'cancel_requested_at'),
@@ -86,10 +90,11 @@ export async function findAttemptOfRender(
   return row && attemptOf(row)
 }
 
-/** The attempt of a scene that a person has to decide. */
-export async function findHeldAttempt(reader: Reader, sceneId: string): Promise<Attempt | undefined> {
+/** The attempt of a scene that a person has to decide, or may. */
+export async function findUndecided(reader: Reader, sceneId: string): Promise<Attempt | undefined> {
   const row = await reader.get(
-    `select * from attempts where scene_id = $1 and status = 'held' order by inserted_at limit 1`,
+    `select * from attempts where scene_id = $1 and status in ('held', 'unknown')
+     order by case status when 'held' then 0 else 1 end, inserted_at limit 1`,
     [sceneId],
   )
   return row && attemptOf(row)
@@ -106,7 +111,7 @@ const moves = {
   cancelled: moveTo('cancelled', ', charged_micros = $3, failure = $4'),
   refused: moveTo('refused', ', charged_micros = 0, failure = $3'),
   unknown: moveTo('unknown', ', unknown_since = $2, failure = $3'),
-  held: moveTo('held', ', failure = $3'),
+  held: moveTo('held', ', failure = $3, candidates = $4'),
 } as const
 
 /** Undefined where the attempt is not in a state from which it may go there: somebody else has decided it. */
@@ -176,22 +181,39 @@ export const setHeld = (
   tx: Transaction,
   id: string,
   failure: Failure,
+  candidates: readonly Candidate[],
   now: number,
-): Promise<Attempt | undefined> => move(tx, moves.held, id, now, written(failure))
+): Promise<Attempt | undefined> => move(tx, moves.held, id, now, written(failure), JSON.stringify(candidates))
+
+/** Why it is still not known what became of it. How many rows it changed: none where that was said before. */
+export const noteUnknown = (tx: Transaction, id: string, failure: Failure): Promise<number> =>
+  tx.run(`update attempts set failure = $2 where id = $1 and status = 'unknown' and failure <> $2`, [
+    id,
+    written(failure),
+  ])
+
+/** The provider has fetched a picture of this attempt. How many rows it changed: none where that was noted before. */
+export const setPicturesFetched = (tx: Transaction, id: string, now: number): Promise<number> =>
+  tx.run(
+    `update attempts set pictures_fetched_at = $2
+     where id = $1 and posted_at is not null and pictures_fetched_at is null`,
+    [id, now],
+  )
 
 /** What is committed before a request is sent: all that its consequences are told by. */
-export type Posting = Pick<Attempt, 'marks' | 'inputs'>
+export type Posting = Pick<Attempt, 'marks' | 'inputs' | 'account' | 'prompt'>
 
-const post = `update attempts set posted_at = $2, marks = $3, inputs = $4, updated_at = $2
+const post = `update attempts set posted_at = $2, marks = $3, inputs = $4, account = $5, prompt = $6,
+  updated_at = $2
   where id = $1 and status = 'intended' and posted_at is null and cancel_requested_at is null`
 
 /** From here on it may have been sent. How many rows it changed: none where it was before, or is not to be any more. */
 export const setPosted = (
   tx: Transaction,
   id: string,
-  { marks, inputs }: Posting,
+  { marks, inputs, account, prompt }: Posting,
   now: number,
-): Promise<number> => tx.run(post, [id, now, JSON.stringify(marks), JSON.stringify(inputs)])
+): Promise<number> => tx.run(post, [id, now, JSON.stringify(marks), JSON.stringify(inputs), account, prompt])
 
 /** Of an attempt that has no render yet, what a webhook says is its render's id. */
 export const setHinted = (tx: Transaction, id: string, hintedId: string, now: number): Promise<number> =>
@@ -245,6 +267,8 @@ export interface Occupancy {
   readonly inFlight: number
   /** Those of them that are still to be sent. */
   readonly unsent: number
+  /** Those of them that are sent, and neither accepted nor refused so far. */
+  readonly unanswered: number
 }
 
 // A held attempt is older than the time after which its provider ends a render by itself, so it takes no slot.
@@ -257,11 +281,16 @@ const takesSlot = `status in (${inFlight}) and status <> 'held' and not exists (
 export async function occupancyOf(reader: Reader, renderer: string, now: number): Promise<Occupancy> {
   const row = (await reader.get(
     `select count(*) as attempts,
-       coalesce(sum(case when status = 'intended' and posted_at is null then 1 else 0 end), 0) as unsent
+       coalesce(sum(case when status = 'intended' and posted_at is null then 1 else 0 end), 0) as unsent,
+       coalesce(sum(case when status = 'intended' and posted_at is not null then 1 else 0 end), 0) as unanswered
      from attempts where renderer = $1 and ${takesSlot}`,
     [renderer, now],
   ))!
-  return { inFlight: number(row, 'attempts'), unsent: Number(row.unsent) }
+  return {
+    inFlight: number(row, 'attempts'),
+    unsent: Number(row.unsent),
+    unanswered: Number(row.unanswered),
+  }
 }
 
 /** When the `nth` last request for a render was sent to a renderer; undefined where there were fewer. */
@@ -410,14 +439,21 @@ export const setTakenAgain = (tx: Transaction, id: string, now: number): Promise
     [id, now],
   )
 
-/** Whether somebody renders just this now, or fetches it. */
+/** Whether somebody renders just this now, or fetches it. What is held may stay so for days. */
 export const isBeingRendered = async (reader: Reader, renderKey: string): Promise<boolean> =>
   (await reader.get(
-    `select 1 as found from attempts where render_key = $1 and status in (${inFlight})
+    `select 1 as found from attempts where render_key = $1 and status in (${inFlight}) and status <> 'held'
      union all
      select 1 as found from attempts where render_key = $1 and status = 'succeeded' and clip is null
      limit 1`,
     [renderKey],
+  )) !== undefined
+
+/** Whether a scene's own render of just this is held. */
+export const isHeldFor = async (reader: Reader, sceneId: string, renderKey: string): Promise<boolean> =>
+  (await reader.get(
+    `select 1 as found from attempts where scene_id = $1 and render_key = $2 and status = 'held' limit 1`,
+    [sceneId, renderKey],
   )) !== undefined
 
 /** Attempts that were sent since `after` and whose render nobody knows: a listing may show one. */
@@ -433,8 +469,24 @@ export const listUnmatched = async (
     )
   ).map(attemptOf)
 
+/** The accounts at a provider that attempts wait for whose render is not settled, and how many wait for each. */
+export async function accountsInFlight(
+  reader: Reader,
+  renderer: string,
+): Promise<ReadonlyMap<string, number>> {
+  const rows = await reader.all(
+    `select account, count(*) as attempts from attempts
+     where renderer = $1 and account is not null
+       and (status in (${inFlight}) or (status = 'succeeded' and clip is null and fetched is null))
+     group by account`,
+    [renderer],
+  )
+  return new Map(rows.map((row) => [text(row, 'account'), number(row, 'attempts')]))
+}
+
 /** Which attempts of those that cost something, or may. */
 export interface LedgerFilter {
+  readonly status?: AttemptStatus | undefined
   readonly jobId?: number | undefined
   readonly clientId?: string | undefined
   /** The client that the asker is bound to. */
@@ -449,6 +501,7 @@ export function ledgerCondition(filter: LedgerFilter, params: SqlValue[]): strin
   const bind = (value: SqlValue): string => `$${params.push(value)}`
   return [
     '(cost_micros is null or cost_micros > 0)',
+    ...(filter.status === undefined ? [] : [`status = ${bind(filter.status)}`]),
     ...(filter.jobId === undefined ? [] : [`job_id = ${bind(filter.jobId)}`]),
     ...(filter.clientId === undefined ? [] : [`client_id = ${bind(filter.clientId)}`]),
     ...(filter.boundTo === undefined ? [] : [`client_id = ${bind(filter.boundTo)}`]),

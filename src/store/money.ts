@@ -188,6 +188,37 @@ export interface Pause {
   readonly reason: string
 }
 
+/** What is known while a renderer's provider does not answer requests for renders. */
+export interface Outage extends Pause {
+  /** Requests in a row that came to no answer. */
+  readonly failures: number
+}
+
+export async function findOutage(reader: Reader, renderer: string): Promise<Outage | undefined> {
+  const row = await reader.get('select failures, until, reason from outages where renderer = $1', [renderer])
+  return (
+    row && { failures: number(row, 'failures'), until: number(row, 'until'), reason: text(row, 'reason') }
+  )
+}
+
+export const putOutage = (
+  tx: Transaction,
+  renderer: string,
+  { failures, until, reason }: Outage,
+): Promise<number> =>
+  tx.run(
+    `insert into outages (renderer, failures, until, reason) values ($1, $2, $3, $4)
+     on conflict (renderer) do update set failures = $2, until = $3, reason = $4`,
+    [renderer, failures, until, reason],
+  )
+
+/** The next request is sent at once, whatever was to be waited for. */
+export const releaseOutages = (tx: Transaction): Promise<number> => tx.run('update outages set until = 0')
+
+/** How many rows it changed: none where there was no outage. */
+export const endOutage = (tx: Transaction, renderer: string): Promise<number> =>
+  tx.run('delete from outages where renderer = $1', [renderer])
+
 export async function findPause(reader: Reader, renderer: string): Promise<Pause | undefined> {
   const row = await reader.get('select until, reason from pauses where renderer = $1', [renderer])
   return row && { until: number(row, 'until'), reason: text(row, 'reason') }

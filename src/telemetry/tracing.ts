@@ -142,6 +142,7 @@ export function tracedProvider(provider: Provider): Provider {
     })),
     read: ask('read', provider.read, ofRender),
     cancel: ask('cancel', provider.cancel, ofRender),
+    account: ask('account', provider.account, () => ({})),
     list: ask('list', provider.list, () => ({})),
     fetchClip: ask('fetch clip', provider.fetchClip, () => ({})),
   }

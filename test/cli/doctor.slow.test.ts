@@ -7,6 +7,10 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { insertAttempt, setPosted } from '../../src/store/attempts.ts'
+import { migrate } from '../../src/store/migrate.ts'
+import { migrations } from '../../src/store/migrations/all.ts'
+import { openSqlite } from '../../src/store/sqlite.ts'
 import { type FakeReplicate, startFakeReplicate } from '../fake-replicate/start.ts'
 import { type ServerProcess, startServer } from '../server/process.ts'
 import { canMountSmallDisk, mountSmallDisk } from '../server/small-disk.ts'
@@ -74,6 +78,32 @@ describe('a machine that is well', () => {
     expect(found('Replicate').found).toContain('The token of fake (user) is taken')
     expect(found('Clock').found).toBe("Within seconds of the provider's")
     expect(out).not.toContain('r8_right')
+  })
+
+  test('whose renders were sent from another account is told whose token would tell of them', async () => {
+    const database = openSqlite({ path: join(dataDir, 'coordinator.db') })
+    await migrate(database, migrations)
+    const attempt = {
+      id: 'a',
+      jobId: 1,
+      sceneId: 's',
+      renderer: 'replicate',
+      model: 'google/veo-3.1',
+      costMicros: 400_000,
+      clientId: '',
+      day: '2026-11-25',
+      renderKey: 'k',
+      settings: null,
+    }
+    await database.transaction(async (tx) => {
+      await insertAttempt(tx, attempt, 1)
+      await setPosted(tx, 'a', { marks: [], inputs: [], account: 'acme', prompt: 'Slowly.' }, 2)
+    })
+    await database.close()
+    expect((await examine(withToken('r8_right'))).found('Replicate')).toMatchObject({
+      state: 'warning',
+      found: expect.stringMatching(/1 render that is not settled was sent from the account acme$/),
+    })
   })
 
   test('whose database was used before is told that it is whole and up to date', async () => {

@@ -136,6 +136,8 @@ describe('what goes wrong is told in one line, with an exit code', () => {
     ['no photographs', ['submit'], 2, /submit needs photographs/],
     ['no id', ['show'], 2, /show needs one job's id/],
     ['no scene', ['regenerate', '1'], 2, /regenerate needs a job's id and a scene's number/],
+    ['no decision', ['resolve', '1', '1'], 2, /resolve needs either --adopt or --absent/],
+    ['nothing to decide', ['resolve', '1', '1', '--absent'], 1, /It has no held attempt to decide/],
     ['a sum that is none', ['approve', '1', '--max-cost', '$5'], 2, /--max-cost must be a number/],
     ['a limit that is none', ['budgets', '--set', 'day'], 2, /--set must be like day=25/],
     ['a time that is none', ['ledger', '--from', 'May'], 1, /from: must be a time/],

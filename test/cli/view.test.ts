@@ -183,6 +183,8 @@ test('the ledger tells charges from what is only held back, and renders that nob
     model: 'acme/film',
     status: 'succeeded' as const,
     prediction_id: 'abc123',
+    account: 'acme',
+    candidates: [],
     reserved: 0,
     charged: 0.6,
     failure: null,
@@ -198,6 +200,8 @@ test('the ledger tells charges from what is only held back, and renders that nob
     unaccounted: [
       {
         prediction_id: 'stray',
+        account: 'acme',
+        candidates: [],
         mark: 'wc-0123456789ab-00000000-0000-7000-8000-000000000003',
         attempt_id: null,
         state: 'succeeded',

@@ -32,9 +32,15 @@ const renderer = fc.record({
   minuteBeganAt: fc.option(fc.integer({ min: now - 90_000, max: now + 10_000 }), { nil: undefined }),
   inFlight: fc.nat(20),
   unsent: fc.nat(20),
+  unanswered: fc.nat(3),
+  isProbed: fc.boolean(),
   lastPostedAt: fc.option(fc.integer({ min: now - 10_000, max: now + 10_000 }), { nil: undefined }),
   pause: fc.option(
-    fc.record({ until: fc.integer({ min: now + 1, max: now + 60_000 }), reason: fc.string() }),
+    fc.record({
+      until: fc.integer({ min: now + 1, max: now + 60_000 }),
+      reason: fc.string(),
+      isAsked: fc.boolean(),
+    }),
     {
       nil: undefined,
     },
@@ -49,6 +55,8 @@ describe('a renderer', () => {
         expect(free).toBeGreaterThanOrEqual(0)
         expect(at.inFlight + free).toBeLessThanOrEqual(Math.max(places, at.inFlight))
         if (at.pause || at.stop) expect(free).toBe(0)
+        if (at.isProbed)
+          expect(at.unsent + at.unanswered + free).toBeLessThanOrEqual(Math.max(1, at.unsent + at.unanswered))
       }),
     )
   })
@@ -73,6 +81,7 @@ describe('a renderer', () => {
           expect(mayAt).toBeGreaterThanOrEqual(at.minuteBeganAt + 60_000)
         if (at.pause) expect(mayAt).toBeGreaterThanOrEqual(at.pause.until)
         if (at.stop) expect(mayAt).toBeGreaterThan(now)
+        if (at.isProbed && at.unanswered > 0) expect(mayAt).toBeGreaterThan(now)
         if (!at.pause && !at.stop)
           expect(mayAt).toBeLessThanOrEqual(
             now + Math.max(delay, at.minuteBeganAt === undefined ? 0 : 60_000),

@@ -66,6 +66,8 @@ const own = (offers: readonly Partial<Offer>[], model: object = {}) => ({
   },
 })
 
+const seed = 1_234_567_890
+
 describe('this machine', () => {
   it('renders any length for nothing, and says that it makes no sound', () => {
     const wished = { duration: 3.7, images: 2, title: 'Garden', format: film('1080p', '1:1') } as const
@@ -341,7 +343,7 @@ describe('the built-in book', () => {
       const { render } = settled(name, { duration: seconds, images, format, audio: offer.audio })
       expect(render).toMatchObject({ seconds, resolution: offer.resolution, audio: offer.audio })
       const urls = ['https://x/1.jpg', 'https://x/2.jpg'].slice(0, images)
-      const input = renderInput(model, { prompt: 'Slowly.', images: urls, settings: render! })
+      const input = renderInput(model, { prompt: 'Slowly.', images: urls, settings: render!, seed })
       expect(JSON.stringify(Object.values(input))).not.toContain('{')
       expect(Object.values(input)).toEqual(expect.arrayContaining(['Slowly.', seconds, ...urls]))
     }
@@ -350,7 +352,7 @@ describe('the built-in book', () => {
   it('asks for each rung of a model in other words', () => {
     const inputs = rungs.map(({ name, model, offer: { resolution, audio }, seconds }) => {
       const settings = { seconds, resolution, audio, aspect_ratio: '16:9' }
-      return JSON.stringify([name, renderInput(model, { prompt: '', images: ['x'], settings })])
+      return JSON.stringify([name, renderInput(model, { prompt: '', images: ['x'], settings, seed })])
     })
     expect(new Set(inputs).size).toBe(rungs.length)
   })
@@ -366,20 +368,21 @@ describe("a request's input", () => {
 
   it('has numbers and booleans as such, and leaves out the image that is not there', () => {
     const model = builtIn.models.get('google/veo-3.1')!
-    expect(renderInput(model, { prompt: 'Slowly.', images: ['https://x/1.jpg'], settings })).toEqual({
+    expect(renderInput(model, { prompt: 'Slowly.', images: ['https://x/1.jpg'], settings, seed })).toEqual({
       prompt: 'Slowly.',
       image: 'https://x/1.jpg',
       duration: 6,
       resolution: '720p',
       aspect_ratio: '9:16',
       generate_audio: false,
+      seed,
     })
   })
 
   it("has the offer's own members", () => {
     const model = builtIn.models.get('kwaivgi/kling-v2.1')!
     const pro = { ...settings, seconds: 5, resolution: '1080p' }
-    expect(renderInput(model, { prompt: 'Slowly.', images: ['a', 'b'], settings: pro })).toEqual({
+    expect(renderInput(model, { prompt: 'Slowly.', images: ['a', 'b'], settings: pro, seed })).toEqual({
       prompt: 'Slowly.',
       start_image: 'a',
       end_image: 'b',
@@ -391,7 +394,7 @@ describe("a request's input", () => {
   it('takes a prompt for text, whatever is written in it', () => {
     const input = { text: 'Film: {prompt} ({seconds} s)', image: '{first_image}', steps: 30 }
     const { models } = readCatalogue(own([{ seconds: [6] }], { input }))
-    const order = { prompt: '{seconds} $& {last_image}', images: ['a'], settings }
+    const order = { prompt: '{seconds} $& {last_image}', images: ['a'], settings, seed }
     expect(renderInput(models.get('us/ours')!, order)).toEqual({
       text: 'Film: {seconds} $& {last_image} (6 s)',
       image: 'a',
@@ -402,7 +405,7 @@ describe("a request's input", () => {
   it('is not made for an offer that the book no longer has', () => {
     const gone = { ...settings, seconds: 7 }
     const model = builtIn.models.get('google/veo-3.1')!
-    expect(() => renderInput(model, { prompt: '', images: ['a'], settings: gone })).toThrow(
+    expect(() => renderInput(model, { prompt: '', images: ['a'], settings: gone, seed })).toThrow(
       'no offer of 7 s at 720p without sound',
     )
     expect(priceOf(builtIn, 'google/veo-3.1', gone)).toBeNull()

@@ -35,6 +35,7 @@ export interface PaidHouseOptions {
   readonly fetch: typeof fetch
   /** Where Replicate's API is. */
   readonly api: string
+  readonly token?: string
   /** Where this house is reached from there. */
   readonly outside: string
   readonly maxConcurrency: number
@@ -97,11 +98,10 @@ export function openPaidHouse(options: PaidHouseOptions): PaidHouse {
   const signer = createUrlSigner({ secrets, now: () => host.now() })
   const replicate = createReplicate({
     baseUrl: api,
-    token: 'r8_fake',
+    token: options.token ?? 'r8_fake',
     maxConcurrency: options.maxConcurrency,
     startDelayMs: options.startDelayMs,
     catalogue,
-    // Pictures are told by their addresses, which nobody fetches here.
     inputUrl: (attemptId, n) => outside + addressOf.input(markOf(installation.id, attemptId), n, signer.sign),
     webhookUrl: options.isReached
       ? (attemptId) => outside + addressOf.webhook(attemptId, signer.sign)

@@ -72,6 +72,8 @@ describe('the ledger', () => {
         model: 'google/veo-3.1-fast',
         status: 'submitted',
         prediction_id: till.posts()[0]!.prediction,
+        account: 'fake',
+        candidates: [],
         reserved: 0.4,
         charged: null,
         failure: null,

@@ -13,7 +13,14 @@ import { listJobAttempts } from '../../src/store/attempts.ts'
 import type { Database } from '../../src/store/database.ts'
 import { listStops } from '../../src/store/limits.ts'
 import { moneyOfLedger } from '../../src/store/money.ts'
-import { type World, assetOf, createWorld, hour, minute, second } from './world.ts'
+import type { FakeOptions } from '../../src/fake-replicate/provider.ts'
+import { type World, type WorldOptions, assetOf, createWorld, hour, minute, second } from './world.ts'
+
+/** From the beginning of a story, ms. */
+interface Span {
+  readonly afterMs: number
+  readonly forMs: number
+}
 
 export interface Kill {
   readonly at: number
@@ -46,6 +53,13 @@ export interface Story {
   readonly crashes: number
   /** How far our clock is put back at each death, and once while all goes on. */
   readonly putBackMs: number
+  /** What the provider's records show of a request. */
+  readonly shows: NonNullable<FakeOptions['shows']>
+  readonly fetchesPictures: boolean
+  /** When the provider answers no request for a render, and for how long. */
+  readonly outage: Span | undefined
+  /** When the process runs with another account's token, and for how long. */
+  readonly elsewhere: Span | undefined
 }
 
 export interface Outcome {
@@ -93,6 +107,9 @@ export function storyOf(seed: number): Story {
     for (const [name, rate] of drawn) struck.set(name, rate * Math.min(1, mostTrouble / sum))
   }
   if (some(0.5)) for (const name of fatal) struck.delete(name)
+  const fetchesPictures = some(0.6)
+  // Of one that is in no list, a picture that was fetched is the only witness.
+  if (!fetchesPictures) struck.delete('reset_unlisted')
   const story: Story = {
     seed,
     jobs,
@@ -116,6 +133,12 @@ export function storyOf(seed: number): Story {
     crashes: some(0.3) ? below(16) : 0,
     // A budget of the day is another one then.
     putBackMs: 0,
+    shows: some(0.25) ? (some(0.5) ? 'copies' : 'seedless') : 'as_sent',
+    fetchesPictures,
+    outage: some(0.15) ? { afterMs: below(20 * second), forMs: below(90 * minute) } : undefined,
+    elsewhere: some(0.15)
+      ? { afterMs: below(40 * second), forMs: (some(0.5) ? 36 : 5) * minute + below(9 * minute) }
+      : undefined,
   }
   const isPutBack = some(0.15) && story.dayBudgetUsd === undefined
   return isPutBack ? { ...story, putBackMs: below(some(0.5) ? 5 * minute : 6 * hour) } : story
@@ -142,6 +165,10 @@ export const plainStory = (isReached: boolean): Story => ({
   skewMs: 0,
   crashes: 0,
   putBackMs: 0,
+  shows: 'as_sent',
+  fetchesPictures: false,
+  outage: undefined,
+  elsewhere: undefined,
 })
 
 /** What of it is rendered: two scenes of the four show the same. */
@@ -169,9 +196,14 @@ export async function* killedEverywhere(
 const patienceMs = ({ jobs, dayBudgetUsd }: Story): number =>
   40 * hour + (dayBudgetUsd === undefined ? 0 : jobs.flat().length * 24 * hour)
 
+/** Each life reads them anew. */
+type Configured = { -readonly [name in keyof WorldOptions]: WorldOptions[name] }
+
+const otherToken = 'r8_of_somebody_else'
+
 /** `open`: on another database than SQLite. */
 export async function tell(story: Story, open?: () => Promise<Database>): Promise<Outcome> {
-  const world = await createWorld({
+  const configured: Configured = {
     seed: story.seed,
     maxConcurrency: story.maxConcurrency,
     startDelayMs: story.startDelayMs,
@@ -180,12 +212,21 @@ export async function tell(story: Story, open?: () => Promise<Database>): Promis
     ...(story.crashes > 0 && { onFfmpeg: crashing(story.crashes) }),
     // Bad luck alone should seldom fail a job.
     maxTries: 12,
-    fake: { rates: story.rates, listLagMs: story.listLagMs, renderMs: story.renderMs },
+    fetchesPictures: story.fetchesPictures,
+    fake: {
+      rates: story.rates,
+      listLagMs: story.listLagMs,
+      renderMs: story.renderMs,
+      shows: story.shows,
+      ...(story.outage && { outages: [[story.outage.afterMs, story.outage.afterMs + story.outage.forMs]] }),
+      otherAccounts: { [otherToken]: 'somebody-else' },
+    },
     budgets: story.dayBudgetUsd === undefined ? {} : { day: story.dayBudgetUsd * 1_000_000 },
     ...(open ? { open } : {}),
-  })
+  }
+  const world = await createWorld(configured)
   try {
-    return await toldIn(world, story)
+    return await toldIn(world, story, configured)
   } finally {
     await world.close()
   }
@@ -198,11 +239,12 @@ function crashing(times: number): () => void {
   }
 }
 
-async function toldIn(world: World, story: Story): Promise<Outcome> {
+async function toldIn(world: World, story: Story, configured: Configured): Promise<Outcome> {
   const kills = [...story.kills]
   let awaits = 0
   let deaths = 0
-  let held = 0
+  /** Attempts that were decided by a person. */
+  const held = new Set<string>()
   let jobIds: number[] = []
 
   const begin = async (): Promise<void> => {
@@ -235,7 +277,14 @@ async function toldIn(world: World, story: Story): Promise<Outcome> {
   for (const jobId of jobIds) await approve(world, jobId, reborn)
 
   const wishes = wishesOf(world, story, jobIds)
+  const moves = movesOf(world, story)
   const isOver = async (): Promise<boolean> => {
+    const move = moves[0]
+    if (move && world.clock.now() >= move.at) {
+      moves.shift()
+      configured.token = move.token
+      world.life?.kill()
+    }
     if (world.life?.isDead()) await reborn()
     while (wishes[0] && world.clock.monotonic() >= wishes[0].at) {
       const wish = wishes.shift()!
@@ -246,8 +295,9 @@ async function toldIn(world: World, story: Story): Promise<Outcome> {
       if (wish.isDone && !(await wish.isDone()))
         wishes.push({ ...wish, at: world.clock.monotonic() + minute })
     }
-    held += await decideHeld(world)
-    return wishes.length === 0 && !world.life!.isDead() && (await isSettled(world))
+    // Whoever looks with another account's token sees nothing there.
+    if (configured.token !== otherToken) await decideHeld(world, held)
+    return wishes.length === 0 && moves.length === 0 && !world.life!.isDead() && (await isSettled(world))
   }
   const ended = await world.run(isOver, patienceMs(story))
   awaits += world.life?.awaits() ?? 0
@@ -258,7 +308,7 @@ async function toldIn(world: World, story: Story): Promise<Outcome> {
   }
   if (ended) await world.run(never, 3 * minute)
 
-  const wrong = await judge(world, story, jobIds, ended)
+  const wrong = await judge(world, story, jobIds, { ended, held })
   const bills = world.ledger.filter((entry) => entry.what === 'ended')
   return {
     seed: story.seed,
@@ -267,8 +317,18 @@ async function toldIn(world: World, story: Story): Promise<Outcome> {
     posts: world.ledger.filter(({ what }) => what === 'post').length,
     rendersBilled: bills.filter(({ billed_micros }) => billed_micros > 0).length,
     kills: deaths,
-    held,
+    held: held.size,
   }
+}
+
+/** When the process is started anew with which token. */
+function movesOf(world: World, { elsewhere }: Story): { readonly at: number; readonly token: string }[] {
+  if (!elsewhere) return []
+  const at = world.clock.now() + elsewhere.afterMs
+  return [
+    { at, token: otherToken },
+    { at: at + elsewhere.forMs, token: 'r8_fake' },
+  ]
 }
 
 interface Wish {
@@ -330,11 +390,11 @@ async function approve(world: World, jobId: number, reborn: () => Promise<void>)
 }
 
 /** A person looks into the provider's own records, and decides. */
-async function decideHeld(world: World): Promise<number> {
+async function decideHeld(world: World, held: Set<string>): Promise<void> {
   const rows = await world.database.all(
     `select id, job_id, scene_id, hinted_id from attempts where status = 'held'`,
   )
-  let decided = 0
+  let isAny = false
   for (const { id, job_id, scene_id, hinted_id } of rows) {
     if (hinted_id !== null) continue
     const post = posts(world).find(({ mark }) => mark?.endsWith(String(id)))
@@ -344,10 +404,10 @@ async function decideHeld(world: World): Promise<number> {
     void world
       .life!.coordinator.resolveScene(Number(job_id), String(scene_id), resolution)
       .catch(() => undefined)
-    decided++
+    held.add(String(id))
+    isAny = true
   }
-  if (decided > 0) await world.settle()
-  return decided
+  if (isAny) await world.settle()
 }
 
 async function isSettled(world: World): Promise<boolean> {
@@ -367,7 +427,7 @@ async function judge(
   world: World,
   story: Story,
   jobIds: readonly number[],
-  ended: boolean,
+  { ended, held }: { readonly ended: boolean; readonly held: ReadonlySet<string> },
 ): Promise<readonly string[]> {
   const wrong: string[] = []
   const say = (isWrong: boolean, sentence: string): void => void (isWrong && wrong.push(sentence))
@@ -400,9 +460,11 @@ async function judge(
 
   // Whoever has it retried asks for what was charged to be rendered again.
   const retried = story.cancel && story.retryAfterMs !== undefined ? jobIds[story.cancel.job] : undefined
-  await judgeRenders(world, attempts, retried, say)
+  await judgeRenders(world, attempts, { retriedJob: retried, held }, say)
   judgeLost(world, story, attempts, say)
   await judgeWords(world, attempts, say)
+  // FFmpeg's own tries count, too.
+  if (story.crashes === 0) await judgeTries(world, attempts, say)
   await judgeJobs(world, story, jobIds, say)
   judgeLimits(world, story, say)
   return wrong
@@ -414,7 +476,7 @@ type Say = (isWrong: boolean, sentence: string) => void
 async function judgeRenders(
   world: World,
   attempts: readonly Attempt[],
-  retriedJob: number | undefined,
+  { retriedJob, held }: { readonly retriedJob: number | undefined; readonly held: ReadonlySet<string> },
   say: Say,
 ): Promise<void> {
   const good = attempts.filter(({ status, clip }) => status === 'succeeded' && clip === 'kept')
@@ -427,7 +489,9 @@ async function judgeRenders(
       fetched !== null && !world.kept.has(fetched),
       `the clip that attempt ${id} paid for is not in the store`,
     )
-  for (const [key, same] of Map.groupBy(good, ({ renderKey }) => renderKey))
+  // Equal scenes do not wait for what is held, which may turn out to be rendered, too.
+  const atOnce = good.filter(({ id }) => !held.has(id))
+  for (const [key, same] of Map.groupBy(atOnce, ({ renderKey }) => renderKey))
     say(same.length > 1, `${key.slice(0, 8)} was rendered well ${same.length} times`)
   const kept = Number((await world.database.get('select count(*) as renders from renders'))!.renders)
   say(kept < new Set(good.map(({ renderKey }) => renderKey)).size, 'a clip that was paid for was not kept')
@@ -442,13 +506,15 @@ async function judgeRenders(
 }
 
 /** A clip is given up only where the provider had removed it, or FFmpeg failed on what is kept. */
-function judgeLost(world: World, { skewMs, crashes }: Story, attempts: readonly Attempt[], say: Say): void {
+function judgeLost(world: World, story: Story, attempts: readonly Attempt[], say: Say): void {
+  const { skewMs, crashes, putBackMs, kills } = story
+  const behindMs = skewMs + putBackMs * (kills.length + 1)
   for (const { id, providerId, status, clip, fetched, updatedAt, failure } of attempts) {
     if (status !== 'succeeded' || clip !== 'lost') continue
     const of = (what: Entry['what']): Entry | undefined =>
       world.ledger.find((entry) => entry.what === what && entry.prediction === providerId)
     // What the provider dates is told by its clock.
-    const isOver = updatedAt + skewMs >= (of('ended')?.at ?? Number.POSITIVE_INFINITY) + hour
+    const isOver = updatedAt + behindMs >= (of('ended')?.at ?? Number.POSITIVE_INFINITY) + hour
     const isOfFfmpeg = crashes > 0 && fetched !== null
     say(
       !of('gone') && !isOver && !isOfFfmpeg,
@@ -469,6 +535,18 @@ async function judgeWords(world: World, attempts: readonly Attempt[], say: Say):
   ]
   const raw = told.find((text) => text !== undefined && rawWords.test(text))
   say(raw !== undefined, `raw words are shown: ${raw}`)
+}
+
+/** An outage fails no job: what was proven absent is no try. */
+async function judgeTries(world: World, attempts: readonly Attempt[], say: Say): Promise<void> {
+  for (const { id, tries } of await world.database.all('select id, tries from scenes')) {
+    const tried = attempts.filter(
+      ({ sceneId, status, failure }) =>
+        sceneId === id && !(status === 'refused' && ['unknown', 'absent'].includes(failure?.code ?? '')),
+    )
+    // One that takes a kept clip has no attempt.
+    say(Number(tries) > tried.length + 1, `a scene had ${String(tries)} tries with ${tried.length} attempts`)
+  }
 }
 
 async function judgeJobs(world: World, story: Story, jobIds: readonly number[], say: Say): Promise<void> {
@@ -496,6 +574,13 @@ async function statusOf(world: World, jobId: number): Promise<Pick<Job, 'status'
   }
 }
 
+/** The first request is sent so soon after the beginning. */
+const begunWithin = minute
+
+/** How often a request is struck beside an outage. */
+const struckRate = ({ rates }: Story): number =>
+  faults.create.reduce((sum, name) => sum + (rates[name] ?? 0), 0)
+
 /** Never more at once than allowed, never sooner than allowed, never over the budget. */
 function judgeLimits(world: World, story: Story, say: Say): void {
   const asked = posts(world)
@@ -509,6 +594,17 @@ function judgeLimits(world: World, story: Story, say: Say): void {
   for (const { by } of changes) {
     running += by
     say(running > story.maxConcurrency, `${running} rendered at once, and ${story.maxConcurrency} may`)
+  }
+  if (story.outage) {
+    const { afterMs, forMs } = story.outage
+    const from = (asked[0]?.at ?? 0) - begunWithin
+    const sent = asked.filter(({ at, created }) => !created && at >= from + afterMs && at < from + forMs)
+    // What is under way when it begins, a wait that doubles up to ten minutes, and one for each process that starts.
+    const most = story.maxConcurrency + 8 + forMs / (10 * minute) + story.kills.length + 3
+    say(
+      struckRate(story) === 0 && sent.length > most,
+      `${sent.length} requests were sent in an outage of ${forMs} ms`,
+    )
   }
   if (story.dayBudgetUsd !== undefined)
     for (const [day, ofDay] of Map.groupBy(ends(world), ({ at }) =>

@@ -112,7 +112,7 @@ test.each([
   ['from=2026', 'from'],
   ['to=2026-13', 'to'],
   ['format=xls', 'format'],
-  ['months=3', ''],
+  ['months=3', 'months'],
 ])('a wrong question is refused: %s', async (query, field) => {
   await using till = await openTill()
   expect(await spend(till, `?${query}`)).toMatchObject({ status: 400, body: { field } })

@@ -74,13 +74,13 @@ describe('whether the provider has a render that it was asked for', () => {
     },
   )
 
-  test('is asked three times at most', async () => {
-    const plan = { 1: 'reset_before', 2: 'error_before', 3: 'hang_before' } as const
+  test('is no try of its scene, however often it was proven to be no', async () => {
+    const plan = { 1: 'reset_before', 2: 'error_before', 3: 'hang_before', 4: 'error_before' } as const
     await using till = await openTill({ fake: { plan } })
-    const job = await till.ended(await approved(till))
-    expect(job).toMatchObject({ status: 'failed', costs: { spent: 0, reserved: 0 } })
-    await till.pass(hour)
-    expect(till.posts()).toHaveLength(3)
+    const job_id = await approved(till)
+    expect(await till.ended(job_id)).toMatchObject({ status: 'completed', costs: { spent: 0.4 } })
+    expect(till.posts()).toHaveLength(5)
+    expect((await till.scenes(job_id))[0].tries).toBe(1)
   })
 
   test('keeps its place and its money until that is known', async () => {

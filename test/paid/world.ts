@@ -55,6 +55,10 @@ export interface WorldOptions {
   readonly shortClips?: 'hold' | 'take'
   /** How far the provider's clock is ahead of ours, ms. */
   readonly skewMs?: number
+  /** Of the account that pays. */
+  readonly token?: string
+  /** Whether the provider begins a render once it has fetched its pictures from us. */
+  readonly fetchesPictures?: boolean
   /** Another database than a fresh SQLite; empty. */
   readonly open?: () => Promise<Database>
 }
@@ -123,6 +127,9 @@ async function openCopy(path: string): Promise<Database> {
   return openSqlite({ path })
 }
 
+/** So long a provider waits for a picture. */
+const pictureMs = 10_000
+
 /** Turns of the event loop without anything happening, after which nothing will but by the clock. */
 const quietTurns = 8
 
@@ -145,6 +152,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     options: { seed, ...options.fake },
     record: (entry) => void ledger.push(entry),
     clip: ({ id }) => Promise.resolve(clipOf(id)),
+    ...(options.fetchesPictures && { fetchPicture: (url: string) => fetchPicture(url) }),
     async deliver({ url, headers, body }) {
       activity++
       if (!life || life.isDead()) throw new Error('nobody listens')
@@ -152,6 +160,19 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
       return response.status
     },
   })
+
+  const fetchPicture = async (url: string): Promise<void> => {
+    activity++
+    if (!life || life.isDead()) throw new Error('nobody listens')
+    // Whether it is there is of no account: the signature was right, and the request was heard.
+    const answer = life.app.request(url)
+    // A process that dies meanwhile never answers.
+    const late = new AbortController()
+    const nothing = clock.sleep(pictureMs, late.signal).then(() => ({ status: 403 }))
+    const { status } = await Promise.race([answer, nothing])
+    late.abort()
+    if (status === 403) throw new Error('it is refused')
+  }
 
   const settle = async (): Promise<void> => {
     for (let quiet = 0, before = -1; quiet < quietTurns;) {

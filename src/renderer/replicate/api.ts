@@ -6,6 +6,7 @@ import { z } from 'zod'
 import type { Host } from '../../host.ts'
 import { createJsonReader } from '../../json-reader.ts'
 import { networkWords } from '../../network-words.ts'
+import { type JsonItems, createJsonItems } from './json-items.ts'
 
 export interface ApiRequest {
   readonly method: 'GET' | 'POST'
@@ -13,9 +14,11 @@ export interface ApiRequest {
   readonly headers?: Readonly<Record<string, string>>
   /** Text is JSON. */
   readonly body?: string | FormData
-  /** Until the last byte of the answer. */
+  /** Until the last byte of the answer; of one that is read item by item, from each of its bytes to the next. */
   readonly deadlineMs: number
   readonly maxBytes: number
+  /** Reads an answer that lists many things as it comes: each is handed over, and a 0 stands for it in the answer's JSON. */
+  readonly items?: { readonly member: string; readonly onItem: (item: unknown) => void }
 }
 
 export type Answer =
@@ -73,8 +76,12 @@ export const deadlineMs = 30_000
 
 /** For one prediction, with its logs, of which little is kept. */
 export const answerBytes = 64 * 2 ** 20
-/** For 100 predictions, each of whose inputs may hold pictures. */
-export const pageBytes = 64 * 2 ** 20
+/** For a page of predictions, each of whose inputs may hold pictures of any size: it is read as it comes. */
+export const pageBytes = 16 * 2 ** 30
+/** A page that comes and comes is given up all the same. */
+const mostPageMs = 600_000
+/** Replicate lists 100 on a page. */
+const mostItems = 10_000
 
 /**
  * What is kept of an answer while it comes in: the one place where a provider's text is shortened, before any pattern, log
@@ -100,11 +107,12 @@ export function createApi({ baseUrl, token, host, fetch }: ApiOptions): Api {
     if (!Number.isNaN(at)) aheadMs = at - host.now()
   }
 
-  const answer = async (response: Response, maxBytes: number): Promise<Answer> => {
+  const answer = async (response: Response, reading: Reading): Promise<Answer> => {
     const { status, ok, headers } = response
-    if (ok) return { kind: 'ok', json: await readJson(response, maxBytes) }
+    if (ok) return { kind: 'ok', json: await readJson(response, reading) }
     // The status alone is proof; the words may be missing.
-    const words = quote(wordsOf(await readJson(response, maxBytes).catch(() => undefined)))
+    const { maxBytes } = reading
+    const words = quote(wordsOf(await readJson(response, { maxBytes }).catch(() => undefined)))
     const waitMs = askedWaitMs(headers.get('retry-after'), words, host.now())
     return {
       kind: 'status',
@@ -126,8 +134,8 @@ export function createApi({ baseUrl, token, host, fetch }: ApiOptions): Api {
     },
     url: (path) => new URL(root + path),
 
-    send: ({ method, url, headers, body, deadlineMs: ms, maxBytes }, signal) =>
-      withDeadline({ host, ms, signal }, async (ending) => {
+    send: ({ method, url, headers, body, deadlineMs: ms, maxBytes, items }, signal) =>
+      withDeadline({ host, ms, signal, ...(items && { mostMs: mostPageMs }) }, async (ending, onBytes) => {
         let response: Response | undefined
         try {
           response = await fetch(url, {
@@ -146,7 +154,7 @@ export function createApi({ baseUrl, token, host, fetch }: ApiOptions): Api {
             ...(typeof body === 'string' ? sentOnce(body) : body && { body }),
           })
           readClock(response)
-          return await answer(response, maxBytes)
+          return await answer(response, { maxBytes, items, onBytes })
         } catch (error) {
           const reason = quote(reasonOf(error))
           if (response !== undefined)
@@ -170,36 +178,62 @@ export const isWeb = (protocol: string): boolean => protocol === 'https:' || pro
 interface Deadline {
   readonly host: Host
   readonly ms: number
+  /** Where each sign of life begins `ms` anew: the most it may take in all. */
+  readonly mostMs?: number
   readonly signal: AbortSignal
 }
 
-/** Hands `work` a signal that fires with the caller's, or after `ms`. */
+/** Hands `work` a signal that fires with the caller's, or after `ms`, and a way to say that it goes on. */
 export async function withDeadline<Result>(
-  { host, ms, signal }: Deadline,
-  work: (ending: AbortSignal) => Promise<Result>,
+  { host, ms, mostMs = ms, signal }: Deadline,
+  work: (ending: AbortSignal, onProgress: () => void) => Promise<Result>,
 ): Promise<Result> {
   const done = new AbortController()
   const late = new AbortController()
-  void host.sleep(ms, done.signal).then(() => {
-    if (!done.signal.aborted) late.abort(new Error(`no end within ${ms / 1000} s`))
-  })
+  const endsAt = host.monotonic() + mostMs
+  let hasProgress = false
+  const onProgress = (): void => {
+    hasProgress = true
+  }
+  const watch = async (): Promise<void> => {
+    let leftMs = ms
+    do {
+      hasProgress = false
+      await host.sleep(leftMs, done.signal)
+      leftMs = Math.min(ms, endsAt - host.monotonic())
+    } while (hasProgress && leftMs > 0)
+    const waitedMs = hasProgress ? mostMs : ms
+    if (!done.signal.aborted) late.abort(new Error(`no end within ${waitedMs / 1000} s`))
+  }
+  void watch()
   try {
-    return await work(AbortSignal.any([signal, late.signal]))
+    return await work(AbortSignal.any([signal, late.signal]), onProgress)
   } finally {
     done.abort()
   }
 }
 
+interface Reading extends Pick<ApiRequest, 'maxBytes'> {
+  readonly items?: ApiRequest['items']
+  readonly onBytes?: () => void
+}
+
 /** @throws where it is longer than `maxBytes`, over `answerBounds`, or no JSON. */
-async function readJson(response: Response, maxBytes: number): Promise<unknown> {
-  const reader = createJsonReader(answerBounds)
+async function readJson(response: Response, { maxBytes, items, onBytes }: Reading): Promise<unknown> {
+  const reader = items ? createJsonItems({ ...items, bounds: answerBounds, mostItems }) : wholeJson()
   let size = 0
   for await (const chunk of response.body ?? []) {
     size += chunk.length
     if (size > maxBytes) throw new Error(`more than ${maxBytes} bytes`)
     reader.write(chunk)
+    onBytes?.()
   }
-  return JSON.parse(reader.bytes().toString())
+  return reader.end()
+}
+
+function wholeJson(): JsonItems {
+  const { write, bytes } = createJsonReader(answerBounds)
+  return { write, end: (): unknown => JSON.parse(bytes().toString()) }
 }
 
 /** The error below the "fetch failed" that says nothing. */

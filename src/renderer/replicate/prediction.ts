@@ -1,6 +1,6 @@
 /** A prediction as Replicate tells it, and what is read out of it. Pure. */
 import { z } from 'zod'
-import type { FindMark, ListedRender, ProviderRender, ProviderTrouble } from '../provider.ts'
+import type { ListedRender, ProviderRender, ProviderTrouble, Recognise } from '../provider.ts'
 import { type Api, asWords } from './api.ts'
 
 export const predictionId = z.string().regex(/^[a-z0-9]{5,64}$/)
@@ -19,6 +19,8 @@ export const prediction = z.object({
   created_at: time,
   model: z.string().nullish(),
   input: z.unknown(),
+  /** Where it was asked to tell what becomes of it: an address of ours names the attempt. */
+  webhook: z.string().nullish().catch(null),
   output: z.unknown(),
   error: z.unknown(),
   data_removed: z.boolean().nullish(),
@@ -30,8 +32,8 @@ export const prediction = z.object({
 })
 export type Prediction = z.infer<typeof prediction>
 
-/** `next` must be there: without it nobody knows whether a page is the last. */
-export const predictionPage = z.object({ next: z.string().nullable(), results: z.array(prediction) })
+/** Around its predictions. `next` must be there: without it nobody knows whether a page is the last. */
+export const predictionPage = z.object({ next: z.string().nullable(), results: z.array(z.literal(0)) })
 
 const states: ReadonlyMap<string, ProviderRender['state']> = new Map([
   ['succeeded', 'succeeded'],
@@ -54,17 +56,27 @@ function stateOf(told: Prediction): ProviderRender['state'] {
 export function listedRenderOf(
   told: Prediction,
   { clock }: Pick<Api, 'clock'>,
-  findMark: FindMark,
+  { markIn, resembles }: Recognise,
 ): ListedRender {
-  const inputText = inputTextOf(told)
+  const hasInput = inputTextOf(told) !== null
+  // The webhook's address may outlive the input.
+  const mark = markIn(wholeTextOf(told) ?? told.webhook ?? '') ?? null
   return {
     id: told.id,
     createdAt: clock.toOurs(told.created_at),
     state: stateOf(told),
-    mark: (inputText === null ? undefined : findMark(inputText)) ?? null,
-    hasInput: inputText !== null,
+    mark,
+    resembles: mark === null && hasInput && (resembles?.(wishOf(told)) ?? false),
+    hasInput,
   }
 }
+
+const wished = z.object({ prompt: z.string() })
+
+const wishOf = (told: Prediction): Pick<ProviderRender, 'model' | 'prompt'> => ({
+  model: told.model ?? null,
+  prompt: wished.safeParse(told.input).data?.prompt ?? null,
+})
 
 /** `quote` makes the provider's words fit to be kept. */
 export function renderOf(told: Prediction, { quote, clock }: Pick<Api, 'quote' | 'clock'>): ProviderRender {
@@ -73,8 +85,8 @@ export function renderOf(told: Prediction, { quote, clock }: Pick<Api, 'quote' |
     id: told.id,
     createdAt: clock.toOurs(told.created_at),
     state,
-    model: told.model ?? null,
-    inputText: inputTextOf(told),
+    ...wishOf(told),
+    inputText: wholeTextOf(told),
     ...outputUrls(told.output),
     isRemoved: told.data_removed === true,
     trouble: state === 'failed' ? troubleOf(told.error, quote) : null,
@@ -86,6 +98,11 @@ function inputTextOf({ input, data_removed }: Prediction): string | null {
   if (data_removed === true || input === undefined || input === null) return null
   const text = textOf(input)
   return text === '{}' && data_removed !== false ? null : text
+}
+
+function wholeTextOf(told: Prediction): string | null {
+  const inputText = inputTextOf(told)
+  return inputText === null || !told.webhook ? inputText : `${inputText} ${told.webhook}`
 }
 
 /** Null where it is nested deeper than can be written: JSON.parse takes a depth that JSON.stringify can't. */

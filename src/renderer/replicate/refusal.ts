@@ -1,12 +1,9 @@
 /** What a status other than 2xx says of a request that was to make something. Pure. */
-import type { ProviderTrouble, SubmitOutcome } from '../provider.ts'
+import type { ProviderTrouble, Refusal } from '../provider.ts'
 import type { Answer } from './api.ts'
-
-type Refusal = Extract<SubmitOutcome, { kind: 'refused' }>
 
 /** Nobody put it right yet: a person has to pay, or to change the token. */
 const personWaitMs = 60_000
-export const unreachableWaitMs = 5000
 
 /** 4xx that don't say that nothing was made: a gateway's own time-outs (408, 499), "exists already", "too early". */
 const unclear: ReadonlySet<number> = new Set([408, 409, 425, 499])
@@ -32,6 +29,12 @@ export const refusedInput = (trouble: ProviderTrouble): Refusal => ({
   trouble,
   waitMs: null,
   countsAsTry: true,
+})
+
+/** It could not be reached, or gave no answer that says anything. */
+export const silent = (reason: string): Refusal => ({
+  ...notNow('unreachable', reason, null),
+  isSilent: true,
 })
 
 /** A refusal that is not this order's fault, so that it doesn't count as one of its tries. */

@@ -1,10 +1,11 @@
 /** Renders at Replicate, through its HTTP API. Its own client is not used: it repeats POSTs, and a POST is a bill. */
+import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import type { Host } from '../../host.ts'
 import { type Catalogue, CatalogueError, modelsOf, renderInput } from '../../job/catalogue.ts'
 import type {
+  AccountOutcome,
   FetchOutcome,
-  FindMark,
   ListOutcome,
   ListedRender,
   PreparedOrder,
@@ -12,6 +13,7 @@ import type {
   ProviderOrder,
   ProviderTrouble,
   ReadOutcome,
+  Recognise,
   SubmitOutcome,
 } from '../provider.ts'
 import {
@@ -33,7 +35,7 @@ import {
   predictionPage,
   renderOf,
 } from './prediction.ts'
-import { notNow, refusalOf, refusedInput, unreachableWaitMs } from './refusal.ts'
+import { notNow, refusalOf, refusedInput, silent } from './refusal.ts'
 
 export interface ReplicateOptions {
   readonly baseUrl?: string
@@ -109,7 +111,7 @@ export function createReplicate(options: ReplicateOptions): Replicate {
     startDelayMs,
     cancelAfterMs,
 
-    prepare: async (order, signal) => prepare(order, { api, catalogue, inputUrl }, signal),
+    prepare: async (order, signal) => prepare(order, { api, catalogue, inputUrl, webhookUrl }, signal),
 
     async submit({ model, attemptId, input }, signal) {
       if (signal.aborted) return notNow('interrupted', 'It was stopped before it was sent', null)
@@ -139,7 +141,8 @@ export function createReplicate(options: ReplicateOptions): Replicate {
 
     read: (renderId, signal) => readOne('GET', renderId, '', signal),
     cancel: (renderId, signal) => readOne('POST', renderId, '/cancel', signal),
-    list: (window, findMark, signal) => list(window, { api, findMark }, signal),
+    list: (window, recognise, signal) => list(window, { api, recognise }, signal),
+    account: accountOf(api),
     fetchClip: (request, signal): Promise<FetchOutcome> =>
       fetchClip(request, { api, host, fetch, fetchOutside }, signal),
     webhookSecrets: secretsOf(api, host),
@@ -148,7 +151,12 @@ export function createReplicate(options: ReplicateOptions): Replicate {
 
 async function prepare(
   order: ProviderOrder,
-  { api, catalogue, inputUrl }: Pick<ReplicateOptions, 'catalogue' | 'inputUrl'> & { readonly api: Api },
+  {
+    api,
+    catalogue,
+    inputUrl,
+    webhookUrl,
+  }: Pick<ReplicateOptions, 'catalogue' | 'inputUrl' | 'webhookUrl'> & { readonly api: Api },
   signal: AbortSignal,
 ): Promise<PreparedOrder | ProviderTrouble> {
   const { model: name, attemptId, prompt, settings } = order
@@ -157,13 +165,26 @@ async function prepare(
   const pictures = await reachPictures(order, api, inputUrl, signal)
   if ('code' in pictures) return pictures
   try {
-    const input = renderInput(model, { prompt, images: pictures.urls, settings })
-    return { model: name, attemptId, input, marks: pictures.marks }
+    const seed = seedOf(attemptId)
+    const input = renderInput(model, { prompt, images: pictures.urls, settings, seed })
+    const seedMarks = Object.entries(input)
+      .filter(([, value]) => value === seed)
+      .map(([member]) => `${JSON.stringify(member)}:${seed}`)
+    // Where it is told of is an address with the attempt's id in it.
+    const webhookMarks = webhookUrl ? [attemptId] : []
+    return { model: name, attemptId, input, marks: [...pictures.marks, ...seedMarks, ...webhookMarks] }
   } catch (error) {
     if (error instanceof CatalogueError) return badInput(error.message)
     throw error
   }
 }
+
+const leastSeed = 1_000_000_000
+const mostSeed = 2 ** 31 - 1
+
+/** A number that is this request's alone, which no provider leaves out. All are of one length, so that none begins another. */
+const seedOf = (attemptId: string): number =>
+  leastSeed + (createHash('sha256').update(attemptId).digest().readUInt32BE() % (mostSeed - leastSeed + 1))
 
 const badInput = (reason: string): ProviderTrouble => ({ code: 'bad_input', reason, retry: false })
 
@@ -174,7 +195,7 @@ function submitOutcome(answer: Answer): SubmitOutcome {
       ? { kind: 'accepted', renderId: created.data.id }
       : { kind: 'unknown', reason: 'The answer has no id that could be one' }
   }
-  if (answer.kind === 'unsent') return notNow('unreachable', answer.reason, unreachableWaitMs)
+  if (answer.kind === 'unsent') return silent(answer.reason)
   if (answer.kind === 'lost') return { kind: 'unknown', reason: answer.reason }
   return refusalOf(answer) ?? { kind: 'unknown', reason: answer.words }
 }
@@ -205,7 +226,7 @@ const maxPages = 100
 /** All or nothing: that a render is not in a list proves something only where the list is whole. */
 async function list(
   { after, before }: { readonly after: number; readonly before?: number },
-  { api, findMark }: { readonly api: Api; readonly findMark: FindMark },
+  { api, recognise }: { readonly api: Api; readonly recognise: Recognise },
   signal: AbortSignal,
 ): Promise<ListOutcome> {
   const first = (): URL => {
@@ -219,7 +240,13 @@ async function list(
   let wasKnown = api.clock.isKnown()
   let url = first()
   for (let page = 0; page < maxPages; page++) {
-    const answer = await api.send({ method: 'GET', url, deadlineMs, maxBytes: pageBytes }, signal)
+    const listed: ListedRender[] = []
+    const onItem = (item: unknown): void => {
+      const told = prediction.safeParse(item)
+      if (told.success) listed.push(listedRenderOf(told.data, api, recognise))
+    }
+    const items = { member: 'results', onItem }
+    const answer = await api.send({ method: 'GET', url, deadlineMs, maxBytes: pageBytes, items }, signal)
     if (answer.kind !== 'ok') return nothingLearnt(answer)
     if (!wasKnown) {
       if (!api.clock.isKnown()) return unreadable('The answer has no date')
@@ -229,8 +256,10 @@ async function list(
       continue
     }
     const told = predictionPage.safeParse(answer.json)
-    if (!told.success) return unreadable('A page of the list is not as it should be')
-    renders.push(...told.data.results.map((one) => listedRenderOf(one, api, findMark)))
+    // One that is no prediction was not listed here, and could have been what is looked for.
+    if (!told.success || told.data.results.length !== listed.length)
+      return unreadable('A page of the list is not as it should be')
+    renders.push(...listed)
     if (told.data.next === null) return { kind: 'listed', renders }
     const next = URL.parse(told.data.next, url.href)
     // The token goes with the request.
@@ -239,6 +268,34 @@ async function list(
   }
   return unreadable(`The list has more than ${maxPages} pages`)
 }
+
+const account = z.object({ username: z.string().min(1).max(200) })
+
+/** Asked until it is known: a token is of one account. */
+function accountOf(api: Api): Provider['account'] {
+  let known: AccountOutcome | undefined
+  return async (signal) => {
+    if (known) return known
+    const answer = await api.send(
+      { method: 'GET', url: api.url('/v1/account'), deadlineMs, maxBytes: answerBytes },
+      signal,
+    )
+    if (answer.kind === 'ok') {
+      const told = account.safeParse(answer.json)
+      if (!told.success) return accountUnknown('The answer names no account')
+      known = { kind: 'known', name: told.data.username }
+    } else if (answer.kind !== 'status') return accountUnknown(answer.reason)
+    else if (answer.status === 404) known = { kind: 'known', name: null }
+    else return accountUnknown(answer.words, refusalOf(answer))
+    return known
+  }
+}
+
+const accountUnknown = (reason: string, refusal = silent(reason)): AccountOutcome => ({
+  kind: 'failed',
+  reason,
+  refusal,
+})
 
 const webhookSecret = z.object({ key: z.string().regex(/^whsec_[A-Za-z0-9+/]+=*$/) })
 

@@ -14,6 +14,7 @@ import { secret } from './0012-secret.ts'
 import { review } from './0013-review.ts'
 import { effects } from './0014-effects.ts'
 import { outputs } from './0015-outputs.ts'
+import { witnesses } from './0016-witnesses.ts'
 
 /** In the order they are applied. One that has been released is never changed: add another. */
 export const migrations: readonly Migration[] = [
@@ -32,4 +33,5 @@ export const migrations: readonly Migration[] = [
   review,
   effects,
   outputs,
+  witnesses,
 ]

@@ -1,7 +1,7 @@
 /** What is read, ended and listed: a lie here would lead to a second bill. */
 import { describe, expect, it } from 'vitest'
 import { isQuick } from '../../quick.ts'
-import type { ProviderRender } from '../../../src/renderer/provider.ts'
+import type { ProviderRender, Recognise } from '../../../src/renderer/provider.ts'
 import { createClock } from '../../clock.ts'
 import { longestBlock } from '../../longest-block.ts'
 import {
@@ -34,6 +34,7 @@ describe('a render', () => {
       createdAt: expect.closeTo(Date.UTC(2026, 10, 25, 10, 0, 0, 123), secondsApart) as number,
       state: 'running',
       model: 'acme/film',
+      prompt: 'A slow walk',
       inputText: expect.stringContaining(order.mark) as string,
       outputUrl: null,
       otherUrls: [],
@@ -219,7 +220,9 @@ describe('a render', () => {
 describe('a list', () => {
   const after = Date.UTC(2026, 10, 25, 10)
   const ids = ['aaaaaaaa', 'bbbbbbbb', 'cccccccc']
-  const findMark = (inputText: string) => (inputText.includes(order.mark) ? order.mark : undefined)
+  const recognise: Recognise = {
+    markIn: (text) => (text.includes(order.mark) ? order.mark : undefined),
+  }
 
   it('is all pages, of the window that was asked for', async () => {
     await using server = await serve((response, { path, headers }) => {
@@ -227,7 +230,7 @@ describe('a list', () => {
       const next = page < 2 ? `http://${headers.host}/v1/predictions?cursor=${page + 1}` : null
       json(response, 200, { previous: null, next, results: [told({ id: ids[page] })] })
     })
-    const outcome = await replicateAt(server.url).list({ after, before: after + 60_000 }, findMark, never)
+    const outcome = await replicateAt(server.url).list({ after, before: after + 60_000 }, recognise, never)
     expect(outcome.kind === 'listed' && outcome.renders.map(({ id }) => id)).toEqual(ids)
     // The first page is asked for once more when the provider's clock is known.
     expect(server.received.slice(2).map(({ path }) => path)).toEqual([
@@ -246,7 +249,7 @@ describe('a list', () => {
       response.setHeader('date', theirNow.toUTCString())
       json(response, 200, { next: null, results: [told({ created_at: theirNow.toISOString() })] })
     })
-    const outcome = await replicateAt(server.url).list({ after: Date.now() }, findMark, never)
+    const outcome = await replicateAt(server.url).list({ after: Date.now() }, recognise, never)
     const [, second] = server.received.map(({ path }) => new URL(path, server.url).searchParams)
     expect(Date.parse(second!.get('created_after')!)).toBeCloseTo(theirNow.getTime(), secondsApart)
     const createdAt = outcome.kind === 'listed' ? outcome.renders[0]!.createdAt : 0
@@ -258,14 +261,61 @@ describe('a list', () => {
       response.sendDate = false
       json(response, 200, { next: null, results: [] })
     })
-    expect(await replicateAt(server.url).list({ after }, findMark, never)).toMatchObject({ kind: 'failed' })
+    expect(await replicateAt(server.url).list({ after }, recognise, never)).toMatchObject({ kind: 'failed' })
   })
 
   it('is empty where there is nothing', async () => {
     await using server = await serve((response) => json(response, 200, { next: null, results: [] }))
-    expect(await replicateAt(server.url).list({ after }, findMark, never)).toEqual({
+    expect(await replicateAt(server.url).list({ after }, recognise, never)).toEqual({
       kind: 'listed',
       renders: [],
+    })
+  })
+
+  it('is read as it comes, whatever pictures were sent along', async () => {
+    const picture = Buffer.alloc(1 << 20, 'A').toString()
+    const results = 100
+    await using server = await serve((response) => {
+      response.write('{"results":[')
+      const send = (n: number): void => {
+        if (n === results) return void response.end('],"next":null}')
+        const text = JSON.stringify(
+          told({ id: `other${n}`, input: { image: picture, prompt: `It is ${n}` } }),
+        )
+        response.write(`${n === 0 ? '' : ','}${text}`, () => send(n + 1))
+      }
+      send(0)
+    })
+    const { result, blockedMs } = await longestBlock(() =>
+      replicateAt(server.url).list(
+        { after },
+        { ...recognise, resembles: ({ prompt }) => prompt === 'It is 88' },
+        never,
+      ),
+    )
+    if (result.kind === 'failed') throw new Error(result.reason)
+    expect(result.renders).toHaveLength(results)
+    expect(result.renders.filter(({ resembles }) => resembles).map(({ id }) => id)).toEqual(['other88'])
+    expect(blockedMs).toBeLessThan(1000)
+  })
+
+  it('that comes slowly is waited for as long as it comes, and no longer', async () => {
+    const host = hurriedHost(60)
+    const page = JSON.stringify({ next: null, results: [told()] })
+    await using slow = await serve((response, { path }) => {
+      const each = path.includes('stops') ? 60 : page.length
+      const send = (at: number): void => {
+        if (at < each) setTimeout(() => response.write(page.slice(at, at + 30), () => send(at + 30)), 60)
+        else if (at >= page.length) response.end()
+      }
+      send(0)
+    })
+    expect(await replicateAt(slow.url, { host }).list({ after }, recognise, never)).toMatchObject({
+      kind: 'listed',
+    })
+    expect(await replicateAt(`${slow.url}/stops`, { host }).list({ after }, recognise, never)).toMatchObject({
+      kind: 'failed',
+      reason: expect.stringMatching(/no end within 30 s/),
     })
   })
 
@@ -280,7 +330,7 @@ describe('a list', () => {
       ),
     ]
     await using server = await serve((response) => json(response, 200, { next: null, results }))
-    const outcome = await replicateAt(server.url).list({ after }, findMark, never)
+    const outcome = await replicateAt(server.url).list({ after }, recognise, never)
     if (outcome.kind === 'failed') throw new Error(outcome.reason)
     expect(outcome.renders).toHaveLength(100)
     expect(outcome.renders.slice(0, 3)).toMatchObject([
@@ -293,23 +343,29 @@ describe('a list', () => {
 
   it.each([
     [
-      'too many bytes',
-      `{"next":null,"results":[],"more":"${'x'.repeat(64 * 2 ** 20)}"}`,
-      'more than 67108864 bytes',
-    ],
-    [
       'too many values',
-      `{"next":null,"results":[${'0,'.repeat(500_000)}0]}`,
+      `{"next":null,"results":[{"logs":[${'0,'.repeat(500_000)}0]}]}`,
       'must hold at most 500000 values',
     ],
     [
       'too many texts',
-      `{"next":null,"results":[${`"${'x'.repeat(8000)}",`.repeat(1100)}0]}`,
+      `{"next":null,"results":[{"logs":[${`"${'x'.repeat(8000)}",`.repeat(1100)}0]}]}`,
       'must have at most 8388608 bytes without its long texts',
     ],
+    [
+      'too many predictions',
+      `{"next":null,"results":[${'{},'.repeat(10_000)}{}]}`,
+      'must list at most 10000 items',
+    ],
+    [
+      'something else than predictions',
+      `{"next":null,"results":[0,1]}`,
+      'A page of the list is not as it should be',
+    ],
+    ['a member too much', `{"results":[{}],"next":null}`, 'A page of the list is not as it should be'],
   ])('is none where a page has %s', async (_name, page, reason) => {
     await using server = await serve((response) => response.end(page))
-    const outcome = await replicateAt(server.url).list({ after }, findMark, never)
+    const outcome = await replicateAt(server.url).list({ after }, recognise, never)
     expect(outcome).toMatchObject({ kind: 'failed', reason: expect.stringContaining(reason) })
   })
 
@@ -326,7 +382,9 @@ describe('a list', () => {
           ? json(response, status, second)
           : json(response, 200, { next: '/v1/predictions?cursor=1', results: [told()] }),
       )
-      expect(await replicateAt(server.url).list({ after }, findMark, never)).toMatchObject({ kind: 'failed' })
+      expect(await replicateAt(server.url).list({ after }, recognise, never)).toMatchObject({
+        kind: 'failed',
+      })
       expect(server.received.filter(({ path }) => path.includes('cursor'))).toHaveLength(1)
     }
   })
@@ -340,7 +398,7 @@ describe('a list', () => {
   ])('holds nobody up when a refusal is words of many %s', async (_name, detail) => {
     await using server = await serve((response) => json(response, 429, { detail }))
     const { result, blockedMs } = await longestBlock(() =>
-      replicateAt(server.url).list({ after }, findMark, never),
+      replicateAt(server.url).list({ after }, recognise, never),
     )
     expect(result).toMatchObject({ kind: 'failed' })
     expect(result.kind === 'failed' && result.reason.length).toBeLessThanOrEqual(500)
@@ -349,7 +407,7 @@ describe('a list', () => {
 
   it('asks for patience when it is throttled', async () => {
     await using server = await serve((response) => json(response, 429, { detail: 'resets in ~4s' }))
-    expect(await replicateAt(server.url).list({ after }, findMark, never)).toMatchObject({
+    expect(await replicateAt(server.url).list({ after }, recognise, never)).toMatchObject({
       kind: 'failed',
       waitMs: 4000,
     })
@@ -360,7 +418,7 @@ describe('a list', () => {
     await using server = await serve((response) =>
       json(response, 200, { next: `${stranger.url}/v1/predictions?cursor=1`, results: [] }),
     )
-    expect(await replicateAt(server.url).list({ after }, findMark, never)).toMatchObject({ kind: 'failed' })
+    expect(await replicateAt(server.url).list({ after }, recognise, never)).toMatchObject({ kind: 'failed' })
     expect(stranger.received).toEqual([])
   })
 
@@ -368,7 +426,7 @@ describe('a list', () => {
     await using server = await serve((response) =>
       json(response, 200, { next: '?cursor=again', results: [] }),
     )
-    expect(await replicateAt(server.url).list({ after }, findMark, never)).toMatchObject({ kind: 'failed' })
+    expect(await replicateAt(server.url).list({ after }, recognise, never)).toMatchObject({ kind: 'failed' })
     expect(server.received).toHaveLength(100)
   })
 })

@@ -1,6 +1,7 @@
 /** The one request that costs money: what each answer, or the lack of one, proves. */
 import { describe, expect, it } from 'vitest'
 import type { SubmitOutcome } from '../../../src/renderer/provider.ts'
+import { answerBytes } from '../../../src/renderer/replicate/api.ts'
 import { createReplicate } from '../../../src/renderer/replicate/replicate.ts'
 import {
   attemptId,
@@ -58,7 +59,8 @@ const throttled = (waitMs: number) => ({
 const unreachable = {
   kind: 'refused',
   trouble: { code: 'unreachable', retry: true },
-  waitMs: 5000,
+  waitMs: null,
+  isSilent: true,
   countsAsTry: false,
 }
 
@@ -240,7 +242,7 @@ describe('refused is an order', () => {
   it('by its status alone, where the words are a page, too long or cut off', async () => {
     const page = await answeredWith(422, '<html>no</html>', { 'content-type': 'text/html' })
     expect(page.outcome).toMatchObject({ trouble: { code: 'bad_input', reason: 'HTTP 422' } })
-    const long = await answeredWith(422, `{"detail":"${'x'.repeat(2 ** 23)}"}`)
+    const long = await answeredWith(422, `{"detail":"${'x'.repeat(answerBytes)}"}`)
     expect(long.outcome).toMatchObject({ trouble: { code: 'bad_input', reason: 'HTTP 422' } })
     await using server = await serveRaw((socket) =>
       socket.once('data', () => socket.end('HTTP/1.1 422 No\r\ncontent-length: 99\r\n\r\n{"detail":"so')),
@@ -274,7 +276,7 @@ describe('nobody knows of an order', () => {
     ['no id', '{"status":"starting"}'],
     ['an id that is none', '{"id":"../../account"}'],
     ['a list', '[]'],
-    ['more than it may', JSON.stringify(told({ logs: 'x'.repeat(2 ** 23) }))],
+    ['more than it may', JSON.stringify(told({ logs: 'x'.repeat(answerBytes) }))],
   ])('that is answered 2xx with %s', async (_name, body) => {
     const { outcome, posts } = await answeredWith(201, body)
     expect(outcome).toMatchObject({ kind: 'unknown' })

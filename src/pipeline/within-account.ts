@@ -1,0 +1,31 @@
+/** A provider as it may be believed about what was sent from one account: another account's token sees nothing of it. */
+import type { Provider } from '../renderer/provider.ts'
+
+const waitMs = 60_000
+
+/** `account`: null where the provider named none when the request was sent. What is absent elsewhere is not known. */
+export function withinAccount(provider: Provider, account: string | null): Provider {
+  if (account === null) return provider
+  const elsewhere = async (signal: AbortSignal) => {
+    const now = await provider.account(signal)
+    if (now.kind === 'known' && now.name === account) return undefined
+    const found =
+      now.kind === 'failed'
+        ? `the account of the token could not be read (${now.reason})`
+        : `the token belongs to ${now.name === null ? 'an account without a name' : `the account ${now.name}`}`
+    return { kind: 'failed', reason: `${found}, and this was sent from ${account}`, waitMs } as const
+  }
+  return {
+    ...provider,
+    async read(renderId, signal) {
+      const read = await provider.read(renderId, signal)
+      return (read.kind === 'absent' ? await elsewhere(signal) : undefined) ?? read
+    },
+    async cancel(renderId, signal) {
+      const read = await provider.cancel(renderId, signal)
+      return (read.kind === 'absent' ? await elsewhere(signal) : undefined) ?? read
+    },
+    list: async (window, recognise, signal) =>
+      (await elsewhere(signal)) ?? (await provider.list(window, recognise, signal)),
+  }
+}
