@@ -75,9 +75,7 @@ export const sharedAnswers = {
   TooLarge: refusal('The body has more bytes than `limit_bytes`'),
   Unavailable: refusal('The server is busy or stopping: nothing was changed', ['Retry-After']),
   StorageFull: refusal('The disk is full: nothing was changed'),
-  Unforeseen: refusal(
-    'Anything else: 408, 421 and 431 of the connection, and 500 of an error that nobody foresaw, logged under its `request_id`',
-  ),
+  Unforeseen: refusal('An error that nobody foresaw: it is logged under the `request_id`'),
 } as const
 
 const shared = (name: keyof typeof sharedAnswers): Answer => ({ $ref: `#/components/responses/${name}` })
@@ -189,7 +187,6 @@ export function answersOf(described: Described): Operation['responses'] {
     ...Object.fromEntries(good),
     ...(servesBytes(operation) && partsOf(operation)),
     ...refusalsOf(described),
-    default: shared('Unforeseen'),
   }
 }
 
@@ -242,6 +239,7 @@ function refusalsOf(described: Described): Operation['responses'] {
       422: refusal(refuses[422] === undefined ? impossible : `${refuses[422]}. Or: ${lowered(impossible)}`),
     }),
     ...(access !== 'uncounted' && { 429: shared('TooManyRequests') }),
+    500: shared('Unforeseen'),
     ...(access !== 'health' && { 503: shared('Unavailable') }),
     ...(!described.route.startsWith('GET ') && { 507: shared('StorageFull') }),
   }

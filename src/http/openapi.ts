@@ -1,5 +1,6 @@
 /** The API described as OpenAPI 3.1, of the same schemas that check requests; with what no route says of itself. */
 import { readFileSync } from 'node:fs'
+import { isDeepStrictEqual } from 'node:util'
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import { Hono } from 'hono'
 import { accessByRoute, scopesFor } from './access.ts'
@@ -81,7 +82,7 @@ export interface ApiDocument {
     readonly title: string
     readonly version: string
     readonly description: string
-    readonly license: { readonly name: string; readonly identifier: string }
+    readonly license: { readonly name: string; readonly url: string }
   }
   readonly servers: readonly { readonly url: string }[]
   readonly tags: readonly { readonly name: string; readonly description: string }[]
@@ -228,7 +229,7 @@ const examples: Readonly<Record<string, unknown>> = {
 
 const description = `Photographs in, one film out. Nothing is rendered before its cost is approved.
 
-Times are ISO 8601 in UTC, sums US dollars. An error is \`{"error": ..., "reason": ...}\` with the members that say where; to whom accepts \`application/problem+json\` it is told as RFC 9457. A POST with an \`Idempotency-Key\` that is sent again is not done again. Every address that answers GET answers HEAD, too.`
+Times are ISO 8601 in UTC, sums US dollars. An error is \`{"error": ..., "reason": ...}\` with the members that say where; to whom accepts \`application/problem+json\` it is told as RFC 9457. A POST with an \`Idempotency-Key\` that is sent again is not done again. Every address that answers GET answers HEAD, too. Whatever the address, 408, 421 (\`ALLOWED_HOSTS\`) and 431 may be answered before it is looked at.`
 
 const problem: Schema = {
   type: 'object',
@@ -286,7 +287,7 @@ export function describeApi(app: OpenAPIHono): ApiDocument {
     title: 'Workflow Coordinator',
     version: packageVersion(),
     description,
-    license: { name: 'MIT', identifier: 'MIT' },
+    license: { name: 'MIT', url: 'https://opensource.org/license/mit' },
   }
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as the library's own type has it, and plain JSON
   const routes = JSON.parse(JSON.stringify(app.getOpenAPI31Document({ openapi: '3.1.0', info }))) as Pick<
@@ -296,9 +297,10 @@ export function describeApi(app: OpenAPIHono): ApiDocument {
     readonly components: Pick<ApiDocument['components'], 'schemas'>
   }
   const paths = Object.entries(routes.paths).map(([path, item]) => [path, describePath(path, item)] as const)
-  const schemas = Object.entries(routes.components.schemas).flatMap(([name, schema]) =>
-    discriminated(name, name in examples ? { ...schema, examples: [examples[name]] } : schema),
-  )
+  const schemas = Object.entries(routes.components.schemas).flatMap(([name, given]) => {
+    const schema = withItems(given)
+    return discriminated(name, name in examples ? { ...schema, examples: [examples[name]] } : schema)
+  })
   return {
     openapi: routes.openapi,
     info,
@@ -319,7 +321,10 @@ export function describeApi(app: OpenAPIHono): ApiDocument {
 
 /** An answer as it stands, where it may only be referred to. */
 export const answerIn = ({ components }: ApiDocument, answer: Answer): Answer =>
-  answer.$ref === undefined ? answer : components.responses[answer.$ref.split('/').at(-1)!]!
+  referredTo(components.responses, answer)
+
+const referredTo = (answers: Readonly<Record<string, Answer>>, answer: Answer): Answer =>
+  answer.$ref === undefined ? answer : answers[answer.$ref.split('/').at(-1)!]!
 
 function describePath(path: string, item: PathItem): PathItem {
   const described: { [method in Method | 'head']?: Operation } = {}
@@ -352,7 +357,10 @@ function describe(route: string, operation: Operation): Operation {
 function headOf({ operationId = '', parameters = [], responses, ...get }: Operation): Operation {
   const answers = Object.entries(responses)
     .filter(([status]) => status !== '206' && status !== '416')
-    .map(([status, { content: _body, ...answer }]): [string, Answer] => [status, answer])
+    .map(([status, answer]): [string, Answer] => {
+      const { content: _body, ...head } = referredTo(sharedAnswers, answer)
+      return [status, head]
+    })
   return {
     ...get,
     operationId: `head${pascal(operationId)}`,
@@ -360,6 +368,16 @@ function headOf({ operationId = '', parameters = [], responses, ...get }: Operat
     parameters: parameters.filter(({ name }) => name !== 'Range' && name !== 'If-Range'),
     responses: Object.fromEntries(answers),
   }
+}
+
+/** Lists of a fixed length say what is in them in the older way, too, by which some programs go. */
+function withItems(schema: Schema): Schema {
+  // oxlint-disable-next-line typescript/no-unsafe-return -- a document is plain JSON
+  return JSON.parse(JSON.stringify(schema), (_name, node: Schema) => {
+    const [first, ...others] = node?.prefixItems ?? []
+    const isAlike = others.every((item) => isDeepStrictEqual(item, first))
+    return first && isAlike && node.items === false ? { ...node, items: first } : node
+  })
 }
 
 /** A choice between objects that one member tells apart: each gets a name, and programs are told of that member. */

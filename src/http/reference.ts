@@ -170,7 +170,7 @@ function operationCard(entry: Entry, document: ApiDocument): Markup {
         const { description = '', content } = answerIn(document, answer)
         return html`<div class="answer">
           <p>
-            <span class="status ${status.startsWith('2') ? 'good' : 'bad'}">${statusText(status)}</span>
+            <span class="status ${status.startsWith('2') ? 'good' : 'bad'}">${status}</span>
             ${marked(description)}
           </p>
           ${content && isTold(status) ? contentBlocks(content, document, 'answered') : ''}
@@ -180,10 +180,8 @@ function operationCard(entry: Entry, document: ApiDocument): Markup {
   </details>`
 }
 
-/** Refusals all have the same body, which stands with the last. */
-const isTold = (status: string): boolean => !/^[45]/.test(status)
-
-const statusText = (status: string): string => (status === 'default' ? 'else' : status)
+/** Refusals all have the same body, which is told once. */
+const isTold = (status: string): boolean => !/^[45]/.test(status) || status === '500'
 
 /** A long path may break after a slash. */
 const breakable = (path: string): Markup =>
