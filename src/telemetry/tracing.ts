@@ -129,13 +129,20 @@ export function tracedProvider(provider: Provider): Provider {
         `${provider.name} ${what}`,
         { kind: SpanKind.CLIENT, attributes: { 'workflow.renderer': provider.name, ...facts(...args) } },
         async (span) => {
-          const outcome = await send(...args)
+          const outcome = await send.call(provider, ...args)
           span.setAttribute('workflow.outcome', outcome.kind)
           return outcome
         },
       )
+  // A provider may be of a class: nothing is taken from it but what the port has, and nothing is called apart from it.
+  const { name, models, maxConcurrency, startDelayMs, cancelAfterMs } = provider
   return {
-    ...provider,
+    name,
+    models,
+    maxConcurrency,
+    startDelayMs,
+    cancelAfterMs,
+    prepare: provider.prepare.bind(provider),
     submit: ask('submit', provider.submit, ({ attemptId, model }) => ({
       'workflow.attempt_id': attemptId,
       'workflow.model': model,
