@@ -172,7 +172,5 @@ async function framesIn(path: string): Promise<number> {
   using input = new Input({ formats: ALL_FORMATS, source: new FilePathSource(path) })
   const track = await input.getPrimaryVideoTrack()
   assert.ok(track, 'the clip has a picture')
-  let count = 0
-  for await (const _packet of new EncodedPacketSink(track).packets()) count++
-  return count
+  return (await Array.fromAsync(new EncodedPacketSink(track).packets())).length
 }

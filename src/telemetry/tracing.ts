@@ -134,15 +134,7 @@ export function tracedProvider(provider: Provider): Provider {
           return outcome
         },
       )
-  // A provider may be of a class: nothing is taken from it but what the port has, and nothing is called apart from it.
-  const { name, models, maxConcurrency, startDelayMs, cancelAfterMs } = provider
-  return {
-    name,
-    models,
-    maxConcurrency,
-    startDelayMs,
-    cancelAfterMs,
-    prepare: provider.prepare.bind(provider),
+  const traced: Partial<Provider> = {
     submit: ask('submit', provider.submit, ({ attemptId, model }) => ({
       'workflow.attempt_id': attemptId,
       'workflow.model': model,
@@ -152,4 +144,13 @@ export function tracedProvider(provider: Provider): Provider {
     list: ask('list', provider.list, () => ({})),
     fetchClip: ask('fetch clip', provider.fetchClip, () => ({})),
   }
+  // A provider may be of a class: a copy would lack its methods, or they theirs.
+  return new Proxy(provider, {
+    get(target, member) {
+      if (Object.hasOwn(traced, member)) return Reflect.get(traced, member)
+      const value: unknown = Reflect.get(target, member)
+      // oxlint-disable-next-line typescript/no-unsafe-return -- a proxy gives what its target has
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
 }
