@@ -2,6 +2,15 @@ import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
+  // The examples of the documentation name the package, and run as they stand.
+  resolve: {
+    alias: [
+      {
+        find: /^workflow-coordinator$/,
+        replacement: fileURLToPath(new URL('src/index.ts', import.meta.url)),
+      },
+    ],
+  },
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/store/postgres-server.ts'],

@@ -1,4 +1,14 @@
 /** What users of the library import. */
+export {
+  ArtifactError,
+  type ArtifactStore,
+  type ByteRange,
+  type ListedArtifact,
+  type StoredArtifact,
+  type Workspace,
+} from './artifact/artifact.ts'
+export type { Finding } from './cli/checkup.ts'
+export { examine } from './cli/doctor.ts'
 export { type Config, ConfigError, readConfig } from './config.ts'
 export type { WaitCode, Waiting } from './coordinator/admission-rules.ts'
 export type { BudgetStanding } from './coordinator/budgets.ts'
@@ -27,4 +37,27 @@ export type { Task, TaskKind } from './job/task.ts'
 export type { Delivery, DeliveryStatus, DeliveryTry, Endpoint, EndpointStatus } from './job/webhook.ts'
 export { type Log, createLog } from './log.ts'
 export { type Listening, listen } from './http/server.ts'
-export { type Workflow, openWorkflow } from './wire.ts'
+export type { OwnParts } from './own-parts.ts'
+export type {
+  AccountOutcome,
+  FetchOutcome,
+  ListOutcome,
+  ListedRender,
+  PreparedOrder,
+  Provider,
+  ProviderOrder,
+  ProviderRender,
+  ProviderTrouble,
+  ReadOutcome,
+  Recognise,
+  Refusal as ProviderRefusal,
+  SubmitOutcome,
+} from './renderer/provider.ts'
+export type { RenderContext, RenderOutcome, RenderRequest, Renderer } from './renderer/renderer.ts'
+export {
+  type Workflow,
+  type WorkflowFacts,
+  type WorkflowParts,
+  openDiskArtifacts,
+  openWorkflow,
+} from './wire.ts'

@@ -23,6 +23,7 @@ import type { ProviderGate } from './http/provider.ts'
 import type { Catalogue } from './job/catalogue.ts'
 import { type Log, logLine } from './log.ts'
 import { openCatalogue } from './models-file.ts'
+import { type OwnParts, modelsOfOwn, refuseClashes, refuseUnpriced } from './own-parts.ts'
 import type { Media } from './media/media.ts'
 import { createMedia } from './media/pool.ts'
 import { createGuardedFetch, createGuardedOutbound } from './outbound/guarded.ts'
@@ -49,6 +50,8 @@ import { logEvents } from './telemetry/event-log.ts'
 import { openMetrics } from './telemetry/metrics.ts'
 import { type Check, createReadiness, roomFor, saying } from './telemetry/readiness.ts'
 import { tracedProvider } from './telemetry/tracing.ts'
+
+export { openDiskArtifacts }
 
 export interface Workflow {
   readonly coordinator: Coordinator
@@ -77,7 +80,7 @@ export interface WorkflowFacts {
   readonly renderers: string
 }
 
-export interface WorkflowParts {
+export interface WorkflowParts extends OwnParts {
   readonly log: Log
   readonly host?: Host
 }
@@ -87,11 +90,13 @@ export interface WorkflowParts {
  * @throws {DatabaseError} `in_use` where another process holds the folder, which it names
  * @throws {DatabaseError} `disk_full` where there is no room to open it
  * @throws {MediaError} `unusable` where there is no FFmpeg to work with
+ * @throws {ConfigError} where a renderer or provider that is given has a name or model of another, or a model without a price
  */
 export async function openWorkflow(
   config: Config,
-  { log, host = systemHost }: WorkflowParts,
+  { log, host = systemHost, ...own }: WorkflowParts,
 ): Promise<Workflow> {
+  refuseClashes(own)
   await mkdir(config.dataDir, { recursive: true, mode: ownerFolder })
   const closing: (() => void | Promise<void>)[] = []
   const closed = new AbortController()
@@ -106,15 +111,18 @@ export async function openWorkflow(
     closing.push(() => database.close())
     await migrate(database, migrations)
     if (config.keysRequired) await requireKey(config, createKeyVerbs({ database, host, log }))
-    const artifacts = await openDiskArtifacts(config.dataDir, host)
+    const artifacts = own.artifacts ?? (await openDiskArtifacts(config.dataDir, host))
     const media = openMedia(config, host)
     closing.push(() => media.close())
     const ffmpeg = await media.describe()
-    const renderers = [createLocalRenderer({ media, maxConcurrency: config.localMaxConcurrency })]
-    const catalogue = await openCatalogue(config)
+    const local = createLocalRenderer({ media, maxConcurrency: config.localMaxConcurrency })
+    const renderers = [local, ...(own.renderers ?? [])]
+    const catalogue = await openCatalogue(config, modelsOfOwn(own))
+    refuseUnpriced(own, catalogue)
     const installation = await openInstallation({ database, host, log })
     const outside = openProviders(config, { catalogue, installation, host })
     closing.push(() => outside.close())
+    const providers = [...outside.providers, ...(own.providers ?? []).map(tracedProvider)]
 
     const room = createDiskRoom({
       reserveBytes: config.minFreeDiskBytes,
@@ -130,14 +138,18 @@ export async function openWorkflow(
       renderers,
       catalogue,
       installation,
-      providers: outside.providers,
+      providers,
       host,
       log,
     })
     closing.push(running.stop)
     const { coordinator, pubsub, feed, metrics, prune } = running
     closing.push(() => feed.close())
-    const readiness = createReadiness({ checks: checksOf(config, { database, media, room }), host, log })
+    const readiness = createReadiness({
+      checks: checksOf(config, { database, media, room, artifacts }),
+      host,
+      log,
+    })
     const takeAsset = createTakeAsset({ coordinator, artifacts, studio, room })
     const app = createApp({
       coordinator,
@@ -169,7 +181,7 @@ export async function openWorkflow(
       facts: {
         database: `SQLite, ${join(config.dataDir, 'coordinator.db')}`,
         ffmpeg: `${ffmpeg.version} (${config.ffmpegPath ?? 'packaged'})`,
-        renderers: [...renderers, ...outside.providers]
+        renderers: [...renderers, ...providers]
           .map(({ name, maxConcurrency }) => `${name} (${maxConcurrency} at once)`)
           .join(', '),
       },
@@ -192,7 +204,17 @@ async function freeBytes(directory: string): Promise<number> {
 /** What the work takes: rows that can be read and written, room for films, and FFmpeg. */
 const checksOf = (
   { dataDir }: Config,
-  { database, media, room }: { readonly database: Database; readonly media: Media; readonly room: DiskRoom },
+  {
+    database,
+    media,
+    room,
+    artifacts,
+  }: {
+    readonly database: Database
+    readonly media: Media
+    readonly room: DiskRoom
+    readonly artifacts: ArtifactStore
+  },
 ): readonly Check[] => [
   {
     name: 'database',
@@ -210,6 +232,18 @@ const checksOf = (
     isSlow: true,
     look: saying('FFmpeg cannot be used', () => media.describe()),
   },
+  ...(artifacts.check
+    ? [
+        {
+          name: 'artifacts',
+          keptMs: 5000,
+          isSlow: true,
+          look: saying('The artifact store cannot be used', () =>
+            artifacts.check!(AbortSignal.timeout(2000)),
+          ),
+        },
+      ]
+    : []),
 ]
 
 /** SQLite itself says "disk I/O error". */

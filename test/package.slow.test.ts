@@ -43,7 +43,8 @@ it('gives the command, which makes a film', async () => {
 it('gives the library, with its types', () => {
   writeFileSync(
     join(app, 'embed.ts'),
-    `import { createLog, openWorkflow, readConfig, RefusedError, type JobEvent } from 'workflow-coordinator'
+    `import { createLog, openWorkflow, readConfig, RefusedError, type JobEvent, type Renderer } from 'workflow-coordinator'
+import { rendererCases } from 'workflow-coordinator/conformance'
 
 const workflow = await openWorkflow(readConfig({ DATA_DIR: 'data' }), { log: createLog({ level: 'silent' }) })
 const { coordinator, pubsub } = workflow
@@ -60,6 +61,8 @@ const waited: string = await workflow.waitFor(1).then(
 )
 const tasks: number = coordinator.processingTasks().length
 await workflow.close()
+const [named] = rendererCases((): Renderer => ({ name: 'mine', models: ['mine'], maxConcurrency: 1, render: () => Promise.reject(new Error()) }))
+await named!.run()
 console.log(JSON.stringify({ refusal, waited, active, tasks, heard }))
 `,
   )

@@ -57,6 +57,8 @@ export interface ArtifactStore {
    * there already relies on them. Resolves to the bytes that became free; 0 where it is not there, or stays.
    */
   remove(id: string, unusedSince: number): Promise<number>
+  /** For `doctor` and `/readyz`: resolves to what was found, in a few words; rejects with what is wrong. */
+  check?(signal: AbortSignal): Promise<string>
 }
 
 /** All that ids can begin with. */

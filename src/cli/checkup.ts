@@ -12,6 +12,7 @@ import { systemHost } from '../host.ts'
 import { createLog } from '../log.ts'
 import type { Media } from '../media/media.ts'
 import { ownerFile, ownerUmask } from '../owner-only.ts'
+import type { OwnParts } from '../own-parts.ts'
 import { accountsInFlight } from '../store/attempts.ts'
 import { type Database, DatabaseError } from '../store/database.ts'
 import { migrations } from '../store/migrations/all.ts'
@@ -328,14 +329,41 @@ function listenTrouble(host: string, port: number): Promise<Found | undefined> {
   })
 }
 
-export async function checkModels(config: Config): Promise<Found> {
+export async function checkModels(config: Config, own: OwnParts): Promise<Found> {
   const { openCatalogue } = await import('../models-file.ts')
+  const { modelsOfOwn, refuseClashes, refuseUnpriced } = await import('../own-parts.ts')
   try {
-    const { models, version } = await openCatalogue(config)
-    const paid = models.size === 0 ? 'local alone' : `local and ${models.size} that are paid for`
+    refuseClashes(own)
+    const catalogue = await openCatalogue(config, modelsOfOwn(own))
+    refuseUnpriced(own, catalogue)
+    const { models, onThisMachine = [], version } = catalogue
+    const free = [...new Set(['local', ...onThisMachine])].join(', ')
+    const paid = models.size === 0 ? `${free} alone` : `${free} and ${models.size} that are paid for`
     return ok(`${paid}; prices of ${version}`)
   } catch (error) {
-    return problem(messageOf(error), 'Correct the file, or leave MODELS_FILE out: serve would not start')
+    return problem(messageOf(error), 'Correct it, or leave MODELS_FILE out: serve would not start')
+  }
+}
+
+const partDeadlineMs = 10_000
+
+const aborted = (signal: AbortSignal): Promise<never> =>
+  new Promise((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(toError(signal.reason)), { once: true })
+  })
+
+/** What a part that a program brings says of itself. */
+export async function checkPart(
+  part: { check?(signal: AbortSignal): Promise<string> },
+  signal: AbortSignal,
+): Promise<Found> {
+  if (!part.check) return ok('It has no check of its own')
+  const over = AbortSignal.any([signal, AbortSignal.timeout(partDeadlineMs)])
+  try {
+    return ok(await Promise.race([part.check(over), aborted(over)]))
+  } catch (error) {
+    signal.throwIfAborted()
+    return problem(messageOf(error), 'See what the program that brings it needs')
   }
 }
 

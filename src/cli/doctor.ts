@@ -2,6 +2,7 @@
 import { type Config, ConfigError, readConfig } from '../config.ts'
 import { systemHost } from '../host.ts'
 import { redacted } from '../log.ts'
+import type { OwnParts } from '../own-parts.ts'
 import { noMore, print, printJson } from './asking.ts'
 import {
   type Finding,
@@ -13,6 +14,7 @@ import {
   checkFfmpeg,
   checkModels,
   checkNode,
+  checkPart,
   checkPictures,
   checkPublic,
   checkReplicate,
@@ -47,8 +49,16 @@ export const doctor: Command = command(doctorOptions, async (context, { values, 
 
 type Found = Omit<Finding, 'check'>
 
-/** One after the other, as they are found: some take a moment. */
-async function* examine({ env, signal }: CommandContext): AsyncGenerator<Finding> {
+/**
+ * What a server needs, one after the other as it is found: some take a moment. `own`: what a program brings to `openWorkflow`.
+ */
+export async function* examine(
+  {
+    env,
+    signal = new AbortController().signal,
+  }: Pick<CommandContext, 'env'> & { readonly signal?: AbortSignal },
+  own: OwnParts = {},
+): AsyncGenerator<Finding> {
   const secrets = [env['REPLICATE_API_TOKEN'], env['COORDINATOR_KEY']].filter((secret) => Boolean(secret))
   const withoutSecrets = (text: string): string =>
     redacted(secrets.reduce<string>((said, secret) => said.replaceAll(secret!, '[secret]'), text))
@@ -84,7 +94,7 @@ async function* examine({ env, signal }: CommandContext): AsyncGenerator<Finding
     return looked.found
   })
   yield await finding('Access', () => checkDoor(config, env, folder))
-  yield await finding('Models', () => checkModels(config))
+  yield await finding('Models', () => checkModels(config, own))
   let aheadMs: number | undefined
   yield await finding('Replicate', async () => {
     const account = await checkReplicate(config, folder.accounts, signal)
@@ -94,6 +104,11 @@ async function* examine({ env, signal }: CommandContext): AsyncGenerator<Finding
   yield await finding('Clock', () => checkClock(aheadMs))
   yield await finding('Public URL', () => checkPublic(config, folder.server, signal))
   yield await finding('Webhooks', () => checkWebhooks(config))
+  for (const renderer of own.renderers ?? [])
+    yield await finding(renderer.name, () => checkPart(renderer, signal))
+  for (const provider of own.providers ?? [])
+    yield await finding(provider.name, () => checkPart(provider, signal))
+  if (own.artifacts) yield await finding('Artifacts', () => checkPart(own.artifacts!, signal))
 }
 
 function configIn(env: CommandContext['env']): Config | ConfigError {

@@ -41,15 +41,19 @@ const binary = { schema: { type: 'string', format: 'binary' } } as const
 const addAssetRoute = createRoute({
   method: 'post',
   path: '/assets',
-  summary: 'Upload a photograph: the image as the body, or as the one file of a form',
+  summary: 'Upload a photograph: as the one file of a form, or the image as the body',
   request: {
     body: {
       required: true,
       content: {
-        'image/*': binary,
         'multipart/form-data': {
-          schema: { type: 'object', properties: { file: { type: 'string', format: 'binary' } } },
+          schema: {
+            type: 'object',
+            properties: { file: { type: 'string', format: 'binary' } },
+            required: ['file'],
+          },
         },
+        'image/*': binary,
       },
     },
   },

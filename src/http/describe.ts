@@ -1,5 +1,5 @@
 /** How routes say what they take and answer, for the description of the API. */
-import type { z } from '@hono/zod-openapi'
+import { z } from '@hono/zod-openapi'
 import type { Coordinator } from '../coordinator/coordinator.ts'
 import type { BodyLimits } from './body.ts'
 
@@ -8,6 +8,9 @@ export interface VerbRoutes {
   readonly coordinator: Coordinator
   readonly limits: BodyLimits
 }
+
+/** Of a schema with a name: by `nullable()` the description would say that it may be null everywhere. */
+export const orNull = <Schema extends z.ZodType>(schema: Schema) => z.union([schema, z.null()])
 
 export const jsonAnswer = <Schema extends z.ZodType>(schema: Schema, description: string) => ({
   content: { 'application/json': { schema } },

@@ -4,28 +4,16 @@ import type { Coordinator } from '../coordinator/coordinator.ts'
 import { wordsFor } from '../coordinator/history.ts'
 import type { Feed, FeedPage, FeedQuery } from '../events/feed.ts'
 import type { Host } from '../host.ts'
-import { type EventType, type JobEvent, eventTypes, topicOf } from '../job/event.ts'
+import { type EventType, type JobEvent, eventTypes } from '../job/event.ts'
 import { seenBy } from '../job/reach.ts'
 import type { Log } from '../log.ts'
 import { jsonAnswer } from './describe.ts'
+import { eventSchema } from './event-schemas.ts'
 import { type StreamLimits, createEventStreams, defaultStreamLimits, wantsStream } from './event-stream.ts'
 import { holdsSecret } from './idempotency.ts'
 import { jobIdOf, jobPath, once, timeOf, timeSchema } from './path.ts'
 import { callerOf, principalOf } from './principal.ts'
 import { malformedField } from './problem.ts'
-
-const eventSchema = z
-  .object({
-    id: z.int().describe('Rises with each event; the place to resume from'),
-    topic: z.enum([...new Set(Object.values(topicOf))]),
-    type: z.enum(eventTypes),
-    job_id: z.int(),
-    scene_id: z.string().optional(),
-    data: z.record(z.string(), z.any()),
-    by: z.string().optional().describe('Who asked for it, such as the name of a key'),
-    inserted_at: timeSchema,
-  })
-  .openapi('Event')
 
 const resetSchema = z
   .object({ oldest: z.int().describe('The oldest event that is kept'), latest: z.int() })

@@ -6,7 +6,7 @@ import { type Actor, seenBy } from '../job/reach.ts'
 import { knownParameters, retryPolicySchema } from '../job/request.ts'
 import { readJson, readOptionalJson } from './body.ts'
 import { jobCostsAnswer, jobCostsSchema, openCostsAnswer, openCostsSchema, usdOrNull } from './cost.ts'
-import { type VerbRoutes, jsonAnswer, jsonBody } from './describe.ts'
+import { type VerbRoutes, jsonAnswer, jsonBody, orNull } from './describe.ts'
 import { etaAnswer, etaSchema } from './eta.ts'
 import {
   addressOf,
@@ -91,8 +91,8 @@ export const jobSchema = z
       )
       .describe('Jobs that must be completed before this one begins'),
     waiting: waitingSchema,
-    eta: etaSchema.nullable().describe('When its film will be there; null where it has ended'),
-    error: failureSchema.nullable(),
+    eta: orNull(etaSchema).describe('When its film will be there; null where it has ended'),
+    error: orNull(failureSchema),
     film: z
       .object({
         url: z.string(),

@@ -1,8 +1,19 @@
 /** The API described as OpenAPI 3.1, of the same schemas that check requests; with what no route says of itself. */
 import { readFileSync } from 'node:fs'
+import { isDeepStrictEqual } from 'node:util'
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import { Hono } from 'hono'
 import { accessByRoute, scopesFor } from './access.ts'
+import {
+  type Described,
+  answerHeaders,
+  answersOf,
+  parametersOf,
+  servesBytes,
+  sharedAnswers,
+} from './answers.ts'
+import { pascal, webhookMessages } from './event-schemas.ts'
+import { operationTexts } from './operation-texts.ts'
 
 /** A JSON schema, as far as it is looked at here. */
 export interface Schema {
@@ -31,31 +42,56 @@ export interface Parameter {
   readonly required?: boolean
   readonly description?: string
   readonly schema?: Schema
+  readonly style?: 'form'
+  readonly explode?: boolean
+}
+
+export interface Header {
+  readonly description: string
+  readonly schema: Schema
+}
+
+/** One that means the same everywhere stands in the components, and is referred to. */
+export interface Answer {
+  readonly $ref?: string
+  readonly description?: string
+  readonly headers?: Readonly<Record<string, Header | { readonly $ref: string }>>
+  readonly content?: Content
 }
 
 export interface Operation {
   readonly operationId?: string
   readonly tags?: readonly string[]
   readonly summary?: string
+  readonly description?: string
   readonly security?: readonly Readonly<Record<string, readonly string[]>>[]
   readonly parameters?: readonly Parameter[]
   readonly requestBody?: { readonly required?: boolean; readonly content: Content }
-  readonly responses: Readonly<Record<string, { readonly description: string; readonly content?: Content }>>
+  readonly responses: Readonly<Record<string, Answer>>
 }
 
 export const methods = ['get', 'post', 'put', 'patch', 'delete'] as const
 export type Method = (typeof methods)[number]
 
-export type PathItem = { readonly [method in Method]?: Operation }
+/** HEAD is described where bytes are served; it answers as GET does everywhere, without the body. */
+export type PathItem = { readonly [method in Method | 'head']?: Operation }
 
 export interface ApiDocument {
   readonly openapi: string
-  readonly info: { readonly title: string; readonly version: string; readonly description: string }
+  readonly info: {
+    readonly title: string
+    readonly version: string
+    readonly description: string
+    readonly license: { readonly name: string; readonly url: string }
+  }
   readonly servers: readonly { readonly url: string }[]
   readonly tags: readonly { readonly name: string; readonly description: string }[]
   readonly paths: Readonly<Record<string, PathItem>>
+  readonly webhooks: Readonly<Record<string, PathItem>>
   readonly components: {
     readonly schemas: Readonly<Record<string, Schema>>
+    readonly responses: Readonly<Record<string, Answer>>
+    readonly headers: Readonly<Record<string, Header>>
     readonly securitySchemes: Readonly<Record<string, unknown>>
   }
 }
@@ -201,7 +237,7 @@ const examples: Readonly<Record<string, unknown>> = {
 
 const description = `Photographs in, one film out. Nothing is rendered before its cost is approved.
 
-Times are ISO 8601 in UTC, sums US dollars. An error is \`{"error": ..., "reason": ...}\` with the members that say where; to whom accepts \`application/problem+json\` it is told as RFC 9457. A change with an \`Idempotency-Key\` that is sent again is not made again.`
+Times are ISO 8601 in UTC, sums US dollars. An error is \`{"error": ..., "reason": ...}\` with the members that say where; to whom accepts \`application/problem+json\` it is told as RFC 9457. A change with an \`Idempotency-Key\` that is sent again is not made again. Every address that answers GET answers HEAD, too. Whatever the address, 408, 421 (\`ALLOWED_HOSTS\`) and 431 may be answered before it is looked at.`
 
 const problem: Schema = {
   type: 'object',
@@ -240,30 +276,12 @@ const problemDetails: Schema = {
   required: ['type', 'title', 'status', 'detail'],
 }
 
-const otherwise = {
-  description: 'It was refused, or failed',
-  content: {
-    'application/json': { schema: { $ref: '#/components/schemas/Problem' } },
-    'application/problem+json': { schema: { $ref: '#/components/schemas/ProblemDetails' } },
-  },
-} as const
-
 const bearer = {
   type: 'http',
   scheme: 'bearer',
   description:
     'A key, needed where the server was told to ask for one. Each operation names the scope that its key has to have; admin may do everything.',
 } as const
-
-const idempotencyKey: Parameter = {
-  name: 'Idempotency-Key',
-  in: 'header',
-  description: 'Of your own making, for one request: sent again with it, the request is not done again',
-  schema: { type: 'string', pattern: '^[!-~]{1,255}$' },
-}
-
-/** Their bytes name what they make; sent again they are the same. */
-const withoutKey = new Set(['POST /api/v3/assets', 'POST /api/v3/estimates'])
 
 export const packageVersion = (): string => {
   const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
@@ -273,7 +291,12 @@ export const packageVersion = (): string => {
 
 /** The document of all routes that the app has by now. */
 export function describeApi(app: OpenAPIHono): ApiDocument {
-  const info = { title: 'Workflow Coordinator', version: packageVersion(), description }
+  const info = {
+    title: 'Workflow Coordinator',
+    version: packageVersion(),
+    description,
+    license: { name: 'MIT', url: 'https://opensource.org/license/mit' },
+  }
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as the library's own type has it, and plain JSON
   const routes = JSON.parse(JSON.stringify(app.getOpenAPI31Document({ openapi: '3.1.0', info }))) as Pick<
     ApiDocument,
@@ -282,56 +305,159 @@ export function describeApi(app: OpenAPIHono): ApiDocument {
     readonly components: Pick<ApiDocument['components'], 'schemas'>
   }
   const paths = Object.entries(routes.paths).map(([path, item]) => [path, describePath(path, item)] as const)
-  const schemas = Object.entries(routes.components.schemas).map(
-    ([name, schema]) =>
-      [name, name in examples ? { ...schema, examples: [examples[name]] } : schema] as const,
-  )
+  const schemas = Object.entries(routes.components.schemas).flatMap(([name, given]) => {
+    const schema = withItems(given)
+    return discriminated(name, name in examples ? { ...schema, examples: [examples[name]] } : schema)
+  })
   return {
     openapi: routes.openapi,
     info,
     servers: [{ url: '/' }],
     tags: Object.entries(tags).map(([name, about]) => ({ name, description: about })),
     paths: Object.fromEntries(paths),
+    webhooks: Object.fromEntries(
+      Object.entries(webhookMessages).map(([type, { about, data }]) => [type, webhook(type, about, data)]),
+    ),
     components: {
+      responses: sharedAnswers,
+      headers: answerHeaders,
       schemas: { ...Object.fromEntries(schemas), Problem: problem, ProblemDetails: problemDetails },
       securitySchemes: { bearer },
     },
   }
 }
 
+/** An answer as it stands, where it may only be referred to. */
+export const answerIn = ({ components }: ApiDocument, answer: Answer): Answer =>
+  referredTo(components.responses, answer)
+
+const referredTo = (answers: Readonly<Record<string, Answer>>, answer: Answer): Answer =>
+  answer.$ref === undefined ? answer : answers[answer.$ref.split('/').at(-1)!]!
+
 function describePath(path: string, item: PathItem): PathItem {
-  const described: { [method in Method]?: Operation } = {}
+  const described: { [method in Method | 'head']?: Operation } = {}
   for (const method of methods) {
     const operation = item[method]
     if (operation) described[method] = describe(`${method.toUpperCase()} ${path}`, operation)
   }
-  return described
+  const { get } = described
+  return { ...described, ...(get && servesBytes(get) && { head: headOf(get) }) }
 }
 
 function describe(route: string, operation: Operation): Operation {
   const naming = operations[route]
   const access = accessByRoute[route.replaceAll(/\{(\w+)\}/g, ':$1')] ?? 'admin'
-  const parameters = [
-    ...(operation.parameters ?? []),
-    ...(route.startsWith('GET ') || withoutKey.has(route) ? [] : [idempotencyKey]),
-  ]
+  const text = naming && operationTexts[naming.id]
+  const described: Described = { route, operation, access, text }
+  const parameters = parametersOf(described)
   return {
     ...(naming && { operationId: naming.id, tags: [naming.tag] }),
     ...(naming?.summary !== undefined && { summary: naming.summary }),
+    ...(text && { description: text.about }),
     ...operation,
     security: scopesFor(access).map((scope) => ({ bearer: [scope] })),
     ...(parameters.length > 0 && { parameters }),
-    responses: { ...operation.responses, ...ofBytes(operation), default: otherwise },
+    responses: answersOf(described),
   }
 }
 
-/** What is answered beside 200 where bytes are served. */
-function ofBytes({ responses }: Operation): Operation['responses'] {
-  const content = responses['200']?.content
-  if (!content || !Object.keys(content).every((type) => /^(?:video|image)\//.test(type))) return {}
+/** The answers to GET without their bodies; of ranges RFC 9110 knows none here. */
+function headOf({ operationId = '', parameters = [], responses, ...get }: Operation): Operation {
+  const answers = Object.entries(responses)
+    .filter(([status]) => status !== '206' && status !== '416')
+    .map(([status, answer]): [string, Answer] => {
+      const { content: _body, ...head } = referredTo(sharedAnswers, answer)
+      return [status, head]
+    })
   return {
-    206: { description: 'The part that Range asks for', content },
-    304: { description: 'They are those that If-None-Match names' },
+    ...get,
+    operationId: `head${pascal(operationId)}`,
+    ...(get.summary !== undefined && { summary: `${get.summary}: its headers alone` }),
+    parameters: parameters.filter(({ name }) => name !== 'Range' && name !== 'If-Range'),
+    responses: Object.fromEntries(answers),
+  }
+}
+
+/** Lists of a fixed length say what is in them in the older way, too, by which some programs go. */
+function withItems(schema: Schema): Schema {
+  // oxlint-disable-next-line typescript/no-unsafe-return -- a document is plain JSON
+  return JSON.parse(JSON.stringify(schema), (_name, node: Schema) => {
+    const [first, ...others] = node?.prefixItems ?? []
+    const isAlike = others.every((item) => isDeepStrictEqual(item, first))
+    return first && isAlike && node.items === false ? { ...node, items: first } : node
+  })
+}
+
+/** A choice between objects that one member tells apart: each gets a name, and programs are told of that member. */
+function discriminated(name: string, schema: Schema): readonly (readonly [string, Schema])[] {
+  const { oneOf } = schema
+  const propertyName = oneOf && tellingMember(oneOf)
+  if (!oneOf || propertyName === undefined) return [[name, schema]]
+  const choices = oneOf.map((choice) => {
+    const value = String(choice.properties?.[propertyName]?.const)
+    return { value, choice, choiceName: `${pascal(value)}${name}` }
+  })
+  const refs = choices.map(({ choiceName }) => `#/components/schemas/${choiceName}`)
+  const mapping = Object.fromEntries(choices.map(({ value }, index) => [value, refs[index]!]))
+  return [
+    [name, { ...schema, oneOf: refs.map(($ref) => ({ $ref })), discriminator: { propertyName, mapping } }],
+    ...choices.map(({ choice, choiceName }) => [choiceName, choice] as const),
+  ]
+}
+
+/** The member that is another constant in each of them. */
+function tellingMember(choices: readonly Schema[]): string | undefined {
+  return Object.keys(choices[0]?.properties ?? {}).find((member) => {
+    const values = choices.map(({ properties }) => properties?.[member]?.const)
+    return !values.includes(undefined) && new Set(values).size === choices.length
+  })
+}
+
+const signatureHeaders: readonly Parameter[] = [
+  ['webhook-id', 'The same for each try of a message: one that comes twice is known by it'],
+  ['webhook-timestamp', 'When it was sent, in seconds since 1970: refuse what is more than five minutes off'],
+  [
+    'webhook-signature',
+    'Signatures with spaces between: `v1,` and base64 of HMAC-SHA256 over id, timestamp and body',
+  ],
+].map(([name = '', about = '']) => ({
+  name,
+  in: 'header',
+  required: true,
+  description: about,
+  schema: { type: 'string' },
+}))
+
+/** A message that is posted to an endpoint, by Standard Webhooks. */
+function webhook(type: string, about: string, data: Schema): PathItem {
+  const schema: Schema = {
+    type: 'object',
+    properties: {
+      type: { const: type },
+      timestamp: { type: 'string', format: 'date-time', description: 'When it happened' },
+      data,
+    },
+    required: ['type', 'timestamp', 'data'],
+  }
+  const retryAfter = { 'Retry-After': { $ref: '#/components/headers/Retry-After' } }
+  return {
+    post: {
+      operationId: `on${pascal(type)}`,
+      tags: ['webhooks'],
+      summary: about,
+      description:
+        'Answer with 2xx at once and work afterwards. Sent again over three days until it is taken.',
+      security: [],
+      parameters: signatureHeaders,
+      requestBody: { required: true, content: { 'application/json': { schema } } },
+      responses: {
+        '2XX': { description: 'The message is taken' },
+        '410': { description: 'No more messages are wanted: the endpoint is disabled' },
+        '429': { description: 'It is sent again, not before Retry-After', headers: retryAfter },
+        '503': { description: 'It is sent again, not before Retry-After', headers: retryAfter },
+        default: { description: 'It is sent again' },
+      },
+    },
   }
 }
 

@@ -8,7 +8,7 @@ const written = (pattern: RegExp, reason: string) => z.string({ error: reason })
 const jobId = written(/^(?:0|-?[1-9]\d*)$/, 'must be an integer, such as 123').openapi({
   param: { name: 'id', in: 'path' },
   type: 'integer',
-  example: '123',
+  example: 123,
 })
 
 const sceneId = written(

@@ -8,6 +8,7 @@ import {
   type Operation,
   type Parameter,
   type Schema,
+  answerIn,
   methods,
 } from './openapi.ts'
 import { referenceScript } from './reference-script.ts'
@@ -130,9 +131,16 @@ const paragraphs = (text: string): readonly Markup[] =>
 
 function operationCard(entry: Entry, document: ApiDocument): Markup {
   const { id, method, path, operation } = entry
-  const { summary = '', parameters = [], requestBody, responses, security = [] } = operation
+  const {
+    summary = '',
+    description: about,
+    parameters = [],
+    requestBody,
+    responses,
+    security = [],
+  } = operation
   const scopes = security.flatMap((one) => Object.values(one).flat())
-  const words = [id, method, path, summary].join(' ').toLowerCase()
+  const words = [id, method, path, summary, about].join(' ').toLowerCase()
   return html`<details class="operation" id="${id}" data-words="${words}">
     <summary>
       <h3>${badge(method)} <code class="path">${breakable(path)}</code></h3>
@@ -147,6 +155,7 @@ function operationCard(entry: Entry, document: ApiDocument): Markup {
             : html`<span>needs no key</span>`
         }
       </p>
+      ${about === undefined ? '' : html`<p>${marked(about)}</p>`}
       ${parameters.length > 0 ? parameterTable(parameters, document) : ''}
       ${
         requestBody
@@ -157,21 +166,22 @@ function operationCard(entry: Entry, document: ApiDocument): Markup {
       <h4>Example</h4>
       <pre class="curl" tabindex="0"><code>${curlFor(entry, document)}</code></pre>
       <h4>Answers</h4>
-      ${Object.entries(responses).map(
-        ([status, { description, content }]) =>
-          html`<div class="answer">
-            <p>
-              <span class="status ${status.startsWith('2') ? 'good' : 'bad'}">${statusText(status)}</span>
-              ${marked(description)}
-            </p>
-            ${content ? contentBlocks(content, document, 'answered') : ''}
-          </div>`,
-      )}
+      ${Object.entries(responses).map(([status, answer]) => {
+        const { description = '', content } = answerIn(document, answer)
+        return html`<div class="answer">
+          <p>
+            <span class="status ${status.startsWith('2') ? 'good' : 'bad'}">${status}</span>
+            ${marked(description)}
+          </p>
+          ${content && isTold(status) ? contentBlocks(content, document, 'answered') : ''}
+        </div>`
+      })}
     </div>
   </details>`
 }
 
-const statusText = (status: string): string => (status === 'default' ? 'else' : status)
+/** Refusals all have the same body, which is told once. */
+const isTold = (status: string): boolean => !/^[45]/.test(status) || status === '500'
 
 /** A long path may break after a slash. */
 const breakable = (path: string): Markup =>
@@ -267,15 +277,15 @@ function facts(schema: Schema): Markup {
 const isTelling = (pattern: unknown): pattern is string => typeof pattern === 'string' && pattern.length <= 60
 
 /** zod tells the bounds of safe integers too. */
-const isTold = (limit: unknown): limit is number =>
+const isLimit = (limit: unknown): limit is number =>
   typeof limit === 'number' && Math.abs(limit) < Number.MAX_SAFE_INTEGER
 
 function range(schema: Schema, least: string, most: string, unit: string): readonly string[] {
   const from = schema[least]
   const to = schema[most]
-  if (isTold(from) && isTold(to)) return [`${from} to ${to}${unit}`]
-  if (isTold(from)) return [`at least ${from}${unit}`]
-  return isTold(to) ? [`at most ${to}${unit}`] : []
+  if (isLimit(from) && isLimit(to)) return [`${from} to ${to}${unit}`]
+  if (isLimit(from)) return [`at least ${from}${unit}`]
+  return isLimit(to) ? [`at most ${to}${unit}`] : []
 }
 
 /** Where in the document a schema is told of. `within`: the names that are open already. */
@@ -407,6 +417,6 @@ function curlFor({ method, path, operation }: Entry, document: ApiDocument): str
       2,
     )
     lines.push("-H 'Content-Type: application/json'", `-d '${body.replaceAll("'", String.raw`'\''`)}'`)
-  } else if (types.includes('image/*')) lines.push('--data-binary @photograph.jpg')
+  } else if (types.includes('multipart/form-data')) lines.push('-F file=@photograph.jpg')
   return lines.join(' \\\n  ')
 }

@@ -6,7 +6,7 @@ import { jobStatuses, sceneStatuses } from '../job/lifecycle.ts'
 import { type Scene, transitions } from '../job/scene.ts'
 import { readJson } from './body.ts'
 import { usdOrNull } from './cost.ts'
-import { type VerbRoutes, jsonAnswer, jsonBody } from './describe.ts'
+import { type VerbRoutes, jsonAnswer, jsonBody, orNull } from './describe.ts'
 import { failureSchema } from './jobs.ts'
 import { addressOf, jobIdOf, jobPath, scenePath, timeOf, timeOrNull, timeSchema } from './path.ts'
 import { askedBy, principalOf } from './principal.ts'
@@ -33,7 +33,7 @@ const sceneSchema = z
     tries: z.int(),
     not_before: timeSchema.nullable().describe('It waits until then before it is tried again'),
     waiting: waitingSchema,
-    error: failureSchema.nullable(),
+    error: orNull(failureSchema),
     clip_url: z.string().nullable(),
     started_at: timeSchema.nullable(),
     completed_at: timeSchema.nullable(),

@@ -65,7 +65,8 @@ const modelSchema = z
     renderer: z.string().min(1),
     /** Of a community model, which is asked for by version; an official one is asked for by name. */
     version: z.string().min(1).optional(),
-    input: template,
+    /** Left out where a program's own provider makes its requests itself. */
+    input: template.optional(),
     /** Absent where the clip takes the shape of its image. */
     aspect_ratios: z
       .array(z.string().regex(/^[1-9]\d*:[1-9]\d*$/, 'must be like 16:9'))
@@ -81,7 +82,8 @@ const modelSchema = z
       if (offer.last_image) needed.push('last_image')
       if (offer.seconds.length > 1) needed.push('seconds')
       const texts = Object.values({ ...input, ...offer.input }).map(String)
-      for (const name of needed)
+      const isTold = input !== undefined || offer.input !== undefined
+      for (const name of isTold ? needed : [])
         if (!texts.some((text) => text.includes(`{${name}}`))) refuse(`needs {${name}} in the input`)
       // Settings name an offer by these three, and so its price.
       const twin = offers
@@ -108,6 +110,8 @@ export interface Catalogue {
   readonly version: string
   /** By name; `local`, this machine, is not among them. */
   readonly models: ReadonlyMap<string, Model>
+  /** Models that a program's own renderers render on this machine: free and of any length, as `local` is. */
+  readonly onThisMachine?: ReadonlySet<string>
   /** What it would take for models that are known, and that nobody renders here; by name. */
   readonly wanting?: ReadonlyMap<string, string>
 }
@@ -120,16 +124,14 @@ export class CatalogueError extends Error {
 }
 
 /**
- * The built-in book, and the models of `own` added to it or in place of its own.
+ * The built-in book, and the models of each of `own` added to it or in place of those before.
  * @throws {CatalogueError} that names each wrong member of `own`.
  */
-export function readCatalogue(own?: unknown): Catalogue {
-  const { version, models } = readBook(builtIn)
-  if (own === undefined) return { version, models: new Map(Object.entries(models)) }
-  const added = readBook(own)
+export function readCatalogue(...own: readonly unknown[]): Catalogue {
+  const books = [builtIn, ...own].map(readBook)
   return {
-    version: `${version}+${added.version}`,
-    models: new Map(Object.entries({ ...models, ...added.models })),
+    version: books.map(({ version }) => version).join('+'),
+    models: new Map(books.flatMap(({ models }) => Object.entries(models))),
   }
 }
 
@@ -144,6 +146,11 @@ function readBook(book: unknown): z.infer<typeof bookSchema> {
 }
 
 export const modelsOf = (catalogue: Catalogue): readonly string[] => [...catalogue.models.keys()]
+
+const namesOnThisMachine = ({ onThisMachine = new Set() }: Catalogue): readonly string[] => [
+  'local',
+  ...onThisMachine,
+]
 
 /** What a scene asks of a model. */
 export interface Wish {
@@ -182,21 +189,24 @@ export type Settlement =
 
 /** The cheapest way to get no less than was wished for, or why there is none. */
 export function settle(catalogue: Catalogue, wish: Wish): Settlement {
-  if (wish.model === 'local')
+  if (namesOnThisMachine(catalogue).includes(wish.model))
     return {
       ok: true,
       duration: wish.duration,
       render: null,
       priceMicros: 0,
-      notes: [
-        ...(wish.audio ? ['sound was asked for; local renders none'] : []),
-        ...(wish.title === null ? [] : titleNotes(wish.title, wish.format)),
-      ],
+      notes:
+        wish.model === 'local'
+          ? [
+              ...(wish.audio ? ['sound was asked for; local renders none'] : []),
+              ...(wish.title === null ? [] : titleNotes(wish.title, wish.format)),
+            ]
+          : [],
     }
   const model = catalogue.models.get(wish.model)
   if (!model) {
     const wanting = catalogue.wanting?.get(wish.model)
-    const offered = `must be one of ${['local', ...modelsOf(catalogue)].join(', ')}`
+    const offered = `must be one of ${[...namesOnThisMachine(catalogue), ...modelsOf(catalogue)].join(', ')}`
     return refused('model', wanting === undefined ? offered : `${offered}; ${wish.model} needs ${wanting}`)
   }
   const aspect_ratio = aspectRatioOf(model, wish.format)

@@ -169,4 +169,6 @@ export interface Provider {
     },
     signal: AbortSignal,
   ): Promise<FetchOutcome>
+  /** For `doctor`: resolves to what was found, in a few words; rejects with what is wrong. */
+  check?(signal: AbortSignal): Promise<string>
 }

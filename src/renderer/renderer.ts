@@ -44,4 +44,6 @@ export interface Renderer {
   readonly maxConcurrency: number
   /** Expected outcomes are returned; an abort by `context.signal` rejects with its reason. */
   render(request: RenderRequest, context: RenderContext): Promise<RenderOutcome>
+  /** For `doctor`: resolves to what was found, in a few words; rejects with what is wrong. */
+  check?(signal: AbortSignal): Promise<string>
 }

@@ -129,13 +129,12 @@ export function tracedProvider(provider: Provider): Provider {
         `${provider.name} ${what}`,
         { kind: SpanKind.CLIENT, attributes: { 'workflow.renderer': provider.name, ...facts(...args) } },
         async (span) => {
-          const outcome = await send(...args)
+          const outcome = await send.call(provider, ...args)
           span.setAttribute('workflow.outcome', outcome.kind)
           return outcome
         },
       )
-  return {
-    ...provider,
+  const traced: Partial<Provider> = {
     submit: ask('submit', provider.submit, ({ attemptId, model }) => ({
       'workflow.attempt_id': attemptId,
       'workflow.model': model,
@@ -146,4 +145,13 @@ export function tracedProvider(provider: Provider): Provider {
     list: ask('list', provider.list, () => ({})),
     fetchClip: ask('fetch clip', provider.fetchClip, () => ({})),
   }
+  // A provider may be of a class: a copy would lack its methods, or they theirs.
+  return new Proxy(provider, {
+    get(target, member) {
+      if (Object.hasOwn(traced, member)) return Reflect.get(traced, member)
+      const value: unknown = Reflect.get(target, member)
+      // oxlint-disable-next-line typescript/no-unsafe-return -- a proxy gives what its target has
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
 }

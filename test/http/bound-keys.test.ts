@@ -17,7 +17,7 @@ const secret = 'other-secret'
 
 let house: House
 let app: ReturnType<typeof createApp>
-let close: () => void
+let close: () => Promise<void>
 let document: ApiDocument
 let bound: string
 let admin: string
@@ -95,7 +95,7 @@ beforeAll(async () => {
   own = { job: job_id, scene: (await sceneIn(job_id)).id, asset: ownAsset }
 }, 60_000)
 afterAll(async () => {
-  close()
+  await close()
   await house.close()
 })
 

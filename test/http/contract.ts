@@ -3,18 +3,32 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import formats from 'ajv-formats'
 import { openInstallation } from '../../src/coordinator/installation.ts'
 import { systemHost } from '../../src/host.ts'
-import { type ApiDocument, type Operation, type Schema, methods } from '../../src/http/openapi.ts'
+import { type ApiDocument, type Schema, answerIn, methods } from '../../src/http/openapi.ts'
 import { openMetrics } from '../../src/telemetry/metrics.ts'
+import { startPrune } from '../../src/pipeline/prune.ts'
 import type { House } from './house.ts'
 
 /** The app with all its routes. `close` ends what it counts by. */
-export async function wholeApp({ appWith, coordinator, database, pubsub, feed, log }: House) {
+export async function wholeApp({ appWith, coordinator, artifacts, database, pubsub, feed, log }: House) {
   const freeBytes = () => Promise.resolve(1e9)
   const parts = { coordinator, database, pubsub, feed, host: systemHost, version: '0', freeBytes }
   const metrics = await openMetrics(parts)
   const installation = await openInstallation({ database, host: systemHost, log })
-  const app = appWith({ metrics, installation, access: { keysRequired: false, ratePerMinute: 0 } })
-  return { app, close: () => metrics.stop() }
+  const limits = {
+    eventsDays: null,
+    filmsDays: null,
+    clipsDays: null,
+    inputsDays: null,
+    maxStoredBytes: null,
+  }
+  const storage = startPrune({ coordinator, artifacts, limits, host: systemHost, log, freeBytes })
+  const access = { keysRequired: false, ratePerMinute: 0 }
+  const app = appWith({ metrics, installation, storage, access })
+  const close = async (): Promise<void> => {
+    metrics.stop()
+    await storage.stop()
+  }
+  return { app, close }
 }
 
 export interface Contract {
@@ -23,6 +37,8 @@ export interface Contract {
   check(method: string, url: string, response: Response): Promise<readonly string[]>
   /** What is wrong with a body that is sent to an operation. */
   checkBody(operationId: string, body: unknown): readonly string[]
+  /** What is wrong with a message that is posted to an endpoint. */
+  checkMessage(type: string, message: unknown): readonly string[]
   /** Operations that were checked, with the statuses they answered. */
   readonly seen: ReadonlyMap<string, ReadonlySet<number>>
 }
@@ -64,10 +80,11 @@ export function createContract(document: ApiDocument): Contract {
       if (!found) return [`${method} ${pathname} is not documented`]
       const { id, operation, path } = found
       seen.set(id, (seen.get(id) ?? new Set()).add(response.status))
-      const status = statusIn(operation, response.status)
-      if (status === 'default' && response.status < 400)
-        return [`${id}: ${response.status} is not documented`]
-      const { content } = operation.responses[status]!
+      if (ofTheConnection.has(response.status)) return []
+      const status = String(response.status)
+      const answer = operation.responses[status]
+      if (!answer) return [`${id}: ${status} is not documented`]
+      const { content } = answerIn(document, answer)
       const type = (response.headers.get('content-type') ?? '').split(';')[0]!
       if (!content) return type === '' ? [] : [`${id}: ${response.status} is documented without a body`]
       const documented = Object.keys(content).find((one) =>
@@ -76,9 +93,15 @@ export function createContract(document: ApiDocument): Contract {
       if (documented === undefined) return [`${id}: ${response.status} as ${type} is not documented`]
       if (!type.endsWith('json')) return []
       const body: unknown = JSON.parse(await response.clone().text())
-      const at = ['paths', path, method.toLowerCase(), 'responses', status, 'content', documented, 'schema']
+      const from =
+        answer.$ref === undefined
+          ? ['paths', path, method.toLowerCase(), 'responses', status]
+          : answer.$ref.split('/').slice(1)
+      const at = [...from, 'content', documented, 'schema']
       return problems(at, body).map((problem) => `${id} ${response.status}: ${problem}`)
     },
+    checkMessage: (type, message) =>
+      problems(['webhooks', type, 'post', 'requestBody', 'content', 'application/json', 'schema'], message),
     checkBody(operationId, body) {
       const { path, method } = operations.find(({ id }) => id === operationId)!
       return problems(['paths', path, method, 'requestBody', 'content', 'application/json', 'schema'], body)
@@ -86,8 +109,8 @@ export function createContract(document: ApiDocument): Contract {
   }
 }
 
-const statusIn = ({ responses }: Operation, status: number): string =>
-  String(status) in responses ? String(status) : 'default'
+/** What is answered before any operation is looked at. */
+const ofTheConnection: ReadonlySet<number> = new Set([405, 408, 421, 431])
 
 const patternOf = (path: string): RegExp =>
   new RegExp(`^${path.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/]+')}$`)

@@ -485,7 +485,7 @@ export async function fuzz(requests: number, seed: number): Promise<Fuzzed> {
   for (let sent = 0; sent < requests; sent += atOnce)
     await Promise.all(Array.from({ length: Math.min(atOnce, requests - sent) }, () => ask(make())))
   const ms = performance.now() - began
-  close()
+  await close()
   await house.close()
   const names = operationsOf(contract.document).map(({ id }) => id)
   const neverSucceeded = names.filter((id) => ![...(contract.seen.get(id) ?? [])].some((one) => one < 300))

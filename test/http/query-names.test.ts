@@ -10,7 +10,7 @@ beforeAll(async () => {
   whole = await wholeApp(house)
 })
 afterAll(async () => {
-  whole.close()
+  await whole.close()
   await house.close()
 })
 
