@@ -419,7 +419,10 @@ function fileTypeBrands(head: Buffer): string[] {
 function nameOf(text: string, brands: readonly string[]): string | null {
   if (/^GIF8[79]a/.test(text)) return 'GIF'
   if (/^(II\*\0|MM\0\*)/.test(text)) return 'TIFF'
-  if (brands.includes('mif1') || brands.includes('msf1')) return 'HEIF that is neither HEIC nor AVIF'
+  const [major = ''] = brands
+  const isVideo = /^(?:iso[m\d]|mp4\d|avc1|M4V |qt {2})$/.test(major)
+  if (!isVideo && (brands.includes('mif1') || brands.includes('msf1')))
+    return 'HEIF that is neither HEIC nor AVIF'
   if (brands.length > 0) return 'A video'
   if (text.startsWith('BM')) return 'BMP'
   if (/^\s*(\xef\xbb\xbf)?\s*<(\?xml|!--|!doctype svg|svg)/i.test(text))

@@ -220,7 +220,9 @@ function wordsOf(error: unknown): string {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
   const first = error instanceof AggregateError ? error.errors[0] : error
   const said = first instanceof Error ? first.message : error.message
-  const message = first instanceof AddressRefusedError ? `${said}: ${hint}` : (networkWords(first) ?? said)
-  const words = printable(message).slice(0, longestWords) || code || 'It could not be reached'
+  // Begins with a name or an address.
+  if (first instanceof AddressRefusedError) return printable(`${said}: ${hint}`).slice(0, longestWords)
+  const words =
+    printable(networkWords(first) ?? said).slice(0, longestWords) || code || 'It could not be reached'
   return knownWords[code] ?? words.slice(0, 1).toUpperCase() + words.slice(1)
 }

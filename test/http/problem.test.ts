@@ -231,7 +231,7 @@ describe('a body that can’t be taken', () => {
 describe('a method that an address does not take', () => {
   test.each([
     ['DELETE', '/api/v3/jobs', 'GET, HEAD, POST'],
-    ['POST', '/api/v3/jobs/1', 'GET, HEAD, PATCH'],
+    ['POST', '/api/v3/jobs/1', 'GET, HEAD, PATCH, DELETE'],
     ['GET', '/api/v3/jobs/1/approve', 'POST'],
     ['PUT', '/api/v3/videos/1/combined', 'GET, HEAD'],
     ['OPTIONS', '/api/v3/jobs', 'GET, HEAD, POST'],

@@ -149,7 +149,7 @@ export const dressedAsJpeg: readonly (readonly [
   ['a page', 422, /not a picture/, () => '<!doctype html><script>alert(1)</script>'],
   ['a GIF', 415, /GIF/, () => grain().gif().toBuffer()],
   ['a TIFF', 415, /TIFF/, () => grain().tiff().toBuffer()],
-  ['a HEIC', 415, /HEIC/, () => Buffer.from(fileType('heic'), 'latin1')],
+  ['nothing but the beginning of a HEIC', 422, /HEIC|damaged/, () => Buffer.from(fileType('heic'), 'latin1')],
   ['a video', 415, /video/, () => Buffer.from(fileType('isom'), 'latin1')],
   ['a PDF', 415, /PDF/, () => '%PDF-1.7\n'],
   ['text', 422, /not a picture/, () => 'a photograph of a house'],
