@@ -141,6 +141,8 @@ To render at Replicate, which costs money:
                            beside those that Replicate tells, with commas
   REPLICATE_BASE_URL       https://api.replicate.com if not given
   MODELS_FILE              models and prices beside those that are built in
+  SHORT_CLIPS              a paid clip that is much shorter than was paid for:
+                           hold (if not given) for a person, or take
   BUDGET_JOB_USD, BUDGET_CLIENT_USD, BUDGET_DAY_USD, BUDGET_TOTAL_USD
                            what may be spent for each job, for each client, in
                            a day and in all; no limit if not given`,
