@@ -192,7 +192,9 @@ export function createAttemptVerbs(options: AttemptVerbsOptions): AttemptVerbs {
 
   const doubt = async (tx: Transaction, attemptId: string, reason: string): Promise<void> => {
     const attempt = await setUnknown(tx, attemptId, { code: 'unknown', reason }, host.now())
-    if (attempt) tx.afterCommit(() => logLine.attemptUnknown(log, attempt, reason))
+    if (!attempt) return
+    tx.afterCommit(() => logLine.attemptUnknown(log, attempt, reason))
+    tx.afterCommit(admitSoon)
   }
 
   /** The attempt that has a render, or whose mark is in what was sent for it. */
@@ -309,9 +311,9 @@ export function createAttemptVerbs(options: AttemptVerbsOptions): AttemptVerbs {
         const attempt = await setUnknown(tx, attemptId, { code: 'unknown', reason }, now)
         if (!attempt) return
         tx.afterCommit(() => logLine.attemptUnknown(log, attempt, reason))
-        if (!isSilent) return
-        await noteOutage(tx, log, attempt, reason, now)
+        // It is no longer waited for: the next one may be tried.
         tx.afterCommit(admitSoon)
+        if (isSilent) await noteOutage(tx, log, attempt, reason, now)
       }),
 
     renderStillUnknown: (attemptId, reason) =>
@@ -421,9 +423,12 @@ export function createAttemptVerbs(options: AttemptVerbsOptions): AttemptVerbs {
 
     webhookReceived: ({ id, attemptId, renderId }) =>
       database.transaction(async (tx) => {
-        if (!(await findAttempt(tx, attemptId))) return 'no such attempt'
+        const attempt = await findAttempt(tx, attemptId)
+        if (!attempt) return 'no such attempt'
         if ((await insertWebhook(tx, id, attemptId, host.now())) === 0) return 'known'
-        await setHinted(tx, attemptId, renderId, host.now())
+        // Whoever follows it looks; of one that is held nobody does any more.
+        if ((await setHinted(tx, attemptId, renderId, host.now())) > 0)
+          await engine.enqueue(tx, { kind: 'follow-render', subject: attemptId, jobId: attempt.jobId })
         tx.afterCommit(() => news.of(attemptId))
         return 'new'
       }),

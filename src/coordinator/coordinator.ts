@@ -150,8 +150,8 @@ export function createCoordinator(options: CoordinatorOptions): RunningCoordinat
     const resumed = await database.transaction(async (tx) => {
       const renders = new Map<string, { readonly renderer: string; readonly jobId: number }>()
       // Of a held one only a person knows more.
-      for (const { id, status, renderer, jobId } of await listInFlight(tx))
-        if (status !== 'held') renders.set(id, { renderer, jobId })
+      for (const { id, status, hintedId, renderer, jobId } of await listInFlight(tx))
+        if (status !== 'held' || hintedId !== null) renders.set(id, { renderer, jobId })
       for (const { id, renderer, jobId } of await listUnfetched(tx)) renders.set(id, { renderer, jobId })
       for (const { id, jobId } of await listTaking(tx))
         await engine.enqueue(tx, { kind: 'take-clip', subject: id, jobId })

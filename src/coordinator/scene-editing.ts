@@ -279,7 +279,8 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
     const attempt = await findUndecided(tx, sceneId)
     if (!attempt) throw refuse('It has no held attempt to decide')
     const adopted = resolution.resolution === 'adopt' ? resolution.prediction_id : null
-    if (attempt.status === 'held' && attempt.hintedId !== null && attempt.hintedId !== adopted)
+    const isLookedAt = attempt.hintedId !== null && attempt.trouble === null
+    if (attempt.status === 'held' && isLookedAt && attempt.hintedId !== adopted)
       throw refuse(`${attempt.hintedId} was named for it before, and is looked at: decide when that is done`)
     if (adopted !== null) {
       const other = await findAttemptOfRender(tx, attempt.renderer, adopted)
@@ -290,7 +291,9 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
     }
     await tell(tx, { type: 'scene_updated', jobId, sceneId, data: { ...resolution }, asked })
     tx.afterCommit(() => logLine.attemptResolved(log, attempt, resolution.resolution))
-    await orphan(tx, attempt, adopted)
+    // A name that is none of them may be a mistake, and is looked at first.
+    if (adopted === null || attempt.candidates.some(({ id }) => id === adopted))
+      await orphan(tx, attempt, adopted)
     if (adopted === null) {
       await attempts.refuseIn(tx, attempt.id, {
         failure: { code: 'absent', reason: 'a person found that the provider never accepted it' },

@@ -11,7 +11,7 @@
 import type { ArtifactStore } from '../artifact/artifact.ts'
 import type { AttemptVerbs } from '../coordinator/attempt-verbs.ts'
 import type { Coordinator } from '../coordinator/coordinator.ts'
-import type { DiskRoom } from '../disk-full.ts'
+import { type DiskRoom, isDiskFull } from '../disk-full.ts'
 import type { TaskContext, TaskHandler } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
 import {
@@ -75,6 +75,8 @@ const acceptedAbsentMs = 10 * minute
 
 /** A provider that can't be read for so long is not waited for: a person decides. */
 const unreadableMs = 6 * hour
+/** And not because of its first answer after a night, or after the clock was put forward. */
+const leastTriedMs = 10 * minute
 
 /** A render or clip that the provider says is not there is gone when it has said nothing else for so long: one answer may be old. */
 const goneAfterMs = 3 * minute
@@ -210,6 +212,9 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
   let timesBad = 0
   /** When the provider no longer keeps the clip, by the same clock. */
   let keptUntil: number | undefined
+  /** What was said of it before its list could not be read. */
+  let whyUnknown: string | undefined
+  let acceptsShort = false
   let waited = false
   let news = false
   let wake: AbortController | undefined
@@ -300,16 +305,29 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
     await options.room.require()
     const scene = await coordinator.beginOrder(attemptId)
     if (!scene) return refuse({ code: 'scene_gone', reason: 'its scene is gone', retry: false }, false)
-    const { format, fit } = await options.shapeOf(scene.jobId)
-    const masters = await Promise.all(scene.asset_ids.map(async (id) => (await coordinator.asset(id)).master))
-    const inputs = await Promise.all(masters.map((master) => studio.picture(master, { ...format, fit })))
-    const images = await Promise.all(inputs.map((id) => artifacts.localPath(id)))
-    const mark = options.markOf(attemptId)
     const { model, prompt } = scene
-    const prepared = await provider.prepare(
-      { attemptId, mark, model, prompt, settings: attempt.settings!, format, images },
-      ending,
-    )
+    const makeReady = async () => {
+      const { format, fit } = await options.shapeOf(scene.jobId)
+      const masters = await Promise.all(
+        scene.asset_ids.map(async (id) => (await coordinator.asset(id)).master),
+      )
+      const inputs = await Promise.all(masters.map((master) => studio.picture(master, { ...format, fit })))
+      const images = await Promise.all(inputs.map((id) => artifacts.localPath(id)))
+      const mark = options.markOf(attemptId)
+      const wish = { attemptId, mark, model, prompt, settings: attempt.settings!, format, images }
+      return { inputs, prepared: await provider.prepare(wish, ending) }
+    }
+    // Whoever can't be made ready gives its place to others: while one is tried at a time, nobody else would have any.
+    const ready = await makeReady().catch((error: unknown) => {
+      if (ending.aborted || isDiskFull(error)) throw error
+      return {
+        code: 'not_ready',
+        reason: error instanceof Error ? error.message : String(error),
+        retry: true,
+      }
+    })
+    if ('code' in ready) return refuse(ready, true)
+    const { inputs, prepared } = ready
     if (isTrouble(prepared)) return refuse(prepared, true)
     const account = await provider.account(ending)
     ending.throwIfAborted()
@@ -371,15 +389,18 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
     )
     if (listing.kind === 'failed') {
       const words = `the provider's list can't be read: ${listing.reason}`
-      if (now - sentAt >= unreadableMs) {
+      const triedMs = failing === undefined ? 0 : host.monotonic() - failing.from
+      if (now - sentAt >= unreadableMs && triedMs >= leastTriedMs) {
         await coordinator.renderHeld(attemptId, words, [])
         return 'decided'
       }
+      whyUnknown ??= attempt.failure?.reason
       await coordinator.renderStillUnknown(attemptId, words)
       await waitAgain(begunAt, listing, 30 * second)
       return 'waited'
     }
     await learnt(attempt)
+    if (whyUnknown !== undefined) await coordinator.renderStillUnknown(attemptId, whyUnknown)
     const found = listing.renders.find(({ mark }) => mark !== null && attempt.marks.includes(mark))
     if (found) {
       await coordinator.renderAccepted(attemptId, found.id)
@@ -388,7 +409,9 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
     // By a clock that is never put forward.
     lookingSince ??= host.monotonic()
     if (host.monotonic() - lookingSince < absentAfterMs) return 'looked'
-    const unknownSince = attempt.unknownSince ?? now
+    // A clock that was put forward since dates what is listed by as much later.
+    const lookedFrom = now - (host.monotonic() - lookingSince)
+    const unknownSince = Math.max(attempt.unknownSince ?? now, lookedFrom)
     const doubtful = await nameless(attempt, listing.renders, {
       from: sentAt - skewMs,
       to: unknownSince + absentAfterMs + skewMs,
@@ -406,9 +429,12 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
       )
       return 'decided'
     }
-    const { code, reason } = attempt.failure ?? { code: 'absent', reason: 'the provider has no such render' }
+    const { code, reason: lastReason } = attempt.failure ?? {
+      code: 'absent',
+      reason: 'the provider has no such render',
+    }
     // The provider's trouble, and not this scene's: an outage fails no job.
-    await refuse({ code, reason, retry: true }, false)
+    await refuse({ code, reason: whyUnknown ?? lastReason, retry: true }, false)
     return 'decided'
   }
 
@@ -473,6 +499,7 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
     const waitMs = Math.min(takeAgainAt(attempt) - host.now(), takeWaitMs(attempt))
     const begunAt = host.monotonic()
     for (let left = waitMs; left > 0; left = waitMs - (host.monotonic() - begunAt)) await wait(left)
+    acceptsShort ||= attempt.failure?.code === shortClipCode
     const outcome = await studio
       .inTurn(() => clips.take(fetched, attempt.settings?.seconds ?? 0, signal))
       .catch((error: unknown) => {
@@ -485,7 +512,7 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
     if (outcome.kind === 'taken') {
       const { short } = outcome
       // Who retries its job after that has decided to have it as it is.
-      const isHeld = options.shortClips === 'hold' && attempt.failure?.code !== shortClipCode
+      const isHeld = options.shortClips === 'hold' && !acceptsShort
       if (short === null || !isHeld) return coordinator.clipKept(attemptId, short)
       return coordinator.clipLost(attemptId, { code: shortClipCode, reason: short })
     }
@@ -507,14 +534,19 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
     for (;;) {
       const begunAt = host.monotonic()
       const { fetched, isAbsent, isRemoved, reason } = await fetchOnce(attempt, provider, path)
-      const isKnown = fetched !== undefined && fetched === bad?.artifact
+      const isLost = isGone(isAbsent)
+      // Nothing takes the place of bytes that were paid for but what is better.
+      const isKnown =
+        fetched !== undefined &&
+        bad !== undefined &&
+        (fetched === bad.artifact || !(await isWhole(attempt, fetched)))
       if (fetched !== undefined && !isKnown) {
         if (bad) failing = undefined
         else await learnt(attempt)
         bad = undefined
         return coordinator.clipFetched(attemptId, fetched)
       }
-      if (isGone(isAbsent) || isRemoved || host.monotonic() >= keptUntil)
+      if (isLost || isRemoved || host.monotonic() >= keptUntil)
         return coordinator.clipLost(
           attemptId,
           bad?.failure ?? {
@@ -525,6 +557,16 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
       if (isKnown) await wait(backOffMs(timesBad++, mostBadWaitMs))
       else await waitAgain(begunAt, { reason })
     }
+  }
+
+  const isWhole = async (attempt: Attempt, artifact: string): Promise<boolean> => {
+    const outcome = await studio
+      .inTurn(() => clips.take(artifact, attempt.settings?.seconds ?? 0, signal))
+      .catch((error: unknown) => {
+        if (failureOfTaking(error, ending)) return undefined
+        throw error
+      })
+    return outcome?.kind === 'taken'
   }
 
   /** One try to fetch it, from where the provider says that it is now, or said so when the render had ended. */

@@ -41,7 +41,6 @@ export const ownTimes = {
   films: ['inserted_at', 'removed_at'],
   renders: ['inserted_at'],
   seams: ['inserted_at'],
-  strays: ['inserted_at'],
   timings: ['inserted_at'],
 } as const satisfies Readonly<Record<string, readonly string[]>>
 

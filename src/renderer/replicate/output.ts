@@ -64,28 +64,34 @@ const mostLooks = 8
 /** The first that is a clip by what is sent; else the first that may be one; else the first. */
 async function clipAmong(urls: readonly string[], source: ClipSource, watch: StallWatch): Promise<string> {
   let perhaps: string | undefined
+  let unreached: string | undefined
   if (urls.length > 1)
     for (const url of urls.slice(0, mostLooks)) {
       const looked = await lookAt(url, source, watch)
       if (looked === 'clip') return url
-      if (looked === 'perhaps') perhaps ??= url
+      // What can't be looked at now may be the clip: it is asked for again, rather than to take a preview for it.
+      if (looked === 'not reached') unreached ??= url
+      else if (looked !== 'no clip') perhaps ??= url
     }
-  return perhaps ?? urls[0]!
+  return unreached ?? perhaps ?? urls[0]!
 }
 
 async function lookAt(
   url: string,
   source: ClipSource,
   watch: StallWatch,
-): Promise<'clip' | 'perhaps' | 'no clip'> {
+): Promise<'clip' | 'animation' | 'perhaps' | 'no clip' | 'not reached'> {
   const reached = await reach(url, { range: `bytes=0-${headBytes - 1}` }, source, watch)
-  if ('kind' in reached || !reached.ok) return 'no clip'
+  if ('kind' in reached || !reached.ok) return 'not reached'
   const reader = reached.body?.getReader()
   const head = await reader?.read().catch(() => undefined)
   await reader?.cancel().catch(() => {})
-  const kind = head?.value && fileKindOf(head.value)
-  if (kind !== undefined) return kind.container === undefined ? 'no clip' : 'clip'
   const type = reached.headers.get('content-type') ?? ''
+  const kind = head?.value && fileKindOf(head.value)
+  if (kind !== undefined) {
+    if (kind.container === undefined) return 'no clip'
+    return kind.contentType.startsWith('image/') ? 'animation' : 'clip'
+  }
   if (type.startsWith('video/')) return 'clip'
   return /^(?:image|audio|text)\/|\bjson\b/.test(type) ? 'no clip' : 'perhaps'
 }

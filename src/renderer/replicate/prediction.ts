@@ -18,11 +18,11 @@ export const prediction = z.object({
   status: z.string(),
   created_at: time,
   model: z.string().nullish(),
-  input: z.unknown(),
+  input: z.unknown().optional(),
   /** Where it was asked to tell what becomes of it: an address of ours names the attempt. */
   webhook: z.string().nullish().catch(null),
-  output: z.unknown(),
-  error: z.unknown(),
+  output: z.unknown().optional(),
+  error: z.unknown().optional(),
   data_removed: z.boolean().nullish(),
   started_at: z.string().nullish().catch(null),
   metrics: z

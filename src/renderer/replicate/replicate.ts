@@ -285,11 +285,15 @@ function accountOf(api: Api): Provider['account'] {
       if (!told.success) return accountUnknown('The answer names no account')
       known = { kind: 'known', name: told.data.username }
     } else if (answer.kind !== 'status') return accountUnknown(answer.reason)
-    else if (answer.status === 404) known = { kind: 'known', name: null }
-    else return accountUnknown(answer.words, refusalOf(answer))
+    // Without words it may be a proxy's.
+    else if (answer.status === 404 && answer.explained) known = { kind: 'known', name: null }
+    else return accountUnknown(answer.words, aboutUs.has(answer.status) ? refusalOf(answer) : undefined)
     return known
   }
 }
+
+/** Of the account itself; any other answer says nothing about the order that is to be sent. */
+const aboutUs: ReadonlySet<number> = new Set([401, 402, 403, 429])
 
 const accountUnknown = (reason: string, refusal = silent(reason)): AccountOutcome => ({
   kind: 'failed',
