@@ -185,10 +185,15 @@ export async function playRound(seed: number, clip: Uint8Array): Promise<RoundRe
   const regenerate = async (id: number): Promise<void> => {
     const { body } = await ask('GET', `/jobs/${id}/scenes`)
     const scene = body.scenes[whole(0, body.scenes.length - 1)]
-    const { status } = await ask('POST', `/jobs/${id}/scenes/${scene.id}/regenerate`)
+    const { status, body: edited } = await ask('POST', `/jobs/${id}/scenes/${scene.id}/regenerate`)
     if (status !== 200) return
     want(scene.prompt)
-    await ask('POST', `/jobs/${id}/approve`)
+    const { revision } = edited
+    const approved = await ask('POST', `/jobs/${id}/approve`, { revision })
+    if (approved.status !== 200)
+      broken.push(
+        `approving job ${id} again was answered ${approved.status}: ${JSON.stringify(approved.body)}`,
+      )
   }
 
   const killAgainAndAgain = async (): Promise<void> => {
