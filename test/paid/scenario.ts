@@ -280,7 +280,7 @@ async function toldIn(world: World, story: Story, configured: Configured): Promi
   const moves = movesOf(world, story)
   const isOver = async (): Promise<boolean> => {
     const move = moves[0]
-    if (move && world.clock.now() >= move.at) {
+    if (move && world.clock.monotonic() >= move.at) {
       moves.shift()
       configured.token = move.token
       world.life?.kill()
@@ -297,6 +297,7 @@ async function toldIn(world: World, story: Story, configured: Configured): Promi
     }
     // Whoever looks with another account's token sees nothing there.
     if (configured.token !== otherToken) await decideHeld(world, held)
+    await allowMore(world, held)
     return wishes.length === 0 && moves.length === 0 && !world.life!.isDead() && (await isSettled(world))
   }
   const ended = await world.run(isOver, patienceMs(story))
@@ -324,7 +325,7 @@ async function toldIn(world: World, story: Story, configured: Configured): Promi
 /** When the process is started anew with which token. */
 function movesOf(world: World, { elsewhere }: Story): { readonly at: number; readonly token: string }[] {
   if (!elsewhere) return []
-  const at = world.clock.now() + elsewhere.afterMs
+  const at = world.clock.monotonic() + elsewhere.afterMs
   return [
     { at, token: otherToken },
     { at: at + elsewhere.forMs, token: 'r8_fake' },
@@ -410,6 +411,19 @@ async function decideHeld(world: World, held: Set<string>): Promise<void> {
   if (isAny) await world.settle()
 }
 
+/** A scene that is equal to a held one is rendered all the same, and what that costs more is allowed. */
+async function allowMore(world: World, held: ReadonlySet<string>): Promise<void> {
+  if (held.size === 0) return
+  const waiting = await world.database.all(
+    `select distinct job_id from scenes where status = 'pending'
+       and not exists (select 1 from tasks)
+       and not exists (select 1 from attempts where status in ('intended', 'submitted', 'unknown', 'held'))`,
+  )
+  for (const { job_id } of waiting)
+    void world.life!.coordinator.approveJob(Number(job_id)).catch(() => undefined)
+  if (waiting.length > 0) await world.settle()
+}
+
 async function isSettled(world: World): Promise<boolean> {
   const open = await world.database.get(
     `select (select count(*) from jobs where status in ('approved', 'processing')) as jobs,
@@ -433,6 +447,8 @@ async function judge(
   const say = (isWrong: boolean, sentence: string): void => void (isWrong && wrong.push(sentence))
   const attempts: Attempt[] = []
   for (const jobId of jobIds) attempts.push(...(await listJobAttempts(world.database, jobId)))
+  // As they were made: a clock that was put back dates a later one before.
+  attempts.sort((one, other) => (one.id < other.id ? -1 : 1))
   const asked = posts(world)
 
   say(
@@ -466,7 +482,7 @@ async function judge(
   // FFmpeg's own tries count, too.
   if (story.crashes === 0) await judgeTries(world, attempts, say)
   await judgeJobs(world, story, jobIds, say)
-  judgeLimits(world, story, say)
+  judgeLimits(world, story, held, say)
   return wrong
 }
 
@@ -582,13 +598,17 @@ const struckRate = ({ rates }: Story): number =>
   faults.create.reduce((sum, name) => sum + (rates[name] ?? 0), 0)
 
 /** Never more at once than allowed, never sooner than allowed, never over the budget. */
-function judgeLimits(world: World, story: Story, say: Say): void {
+function judgeLimits(world: World, story: Story, held: ReadonlySet<string>, say: Say): void {
   const asked = posts(world)
   for (const [index, { at }] of asked.slice(1).entries())
     say(at - asked[index]!.at < story.startDelayMs, `two starts lie ${at - asked[index]!.at} ms apart`)
+  // What is held takes no place from others, although it may be rendered.
+  const isHeld = (mark: string | null): boolean => [...held].some((id) => mark?.endsWith(id))
   const changes = [
-    ...asked.filter(({ created }) => created).map(({ at }) => ({ at, by: 1 })),
-    ...ends(world).map(({ at }) => ({ at, by: -1 })),
+    ...asked.filter(({ created, mark }) => created && !isHeld(mark)).map(({ at }) => ({ at, by: 1 })),
+    ...ends(world)
+      .filter(({ mark }) => !isHeld(mark))
+      .map(({ at }) => ({ at, by: -1 })),
   ].toSorted((one, other) => one.at - other.at || one.by - other.by)
   let running = 0
   for (const { by } of changes) {

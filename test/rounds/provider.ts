@@ -351,10 +351,8 @@ export async function openProvider({
     if (root === 'delivery') return deliver(response, predictions.get(parts[0] ?? ''), parts[1] ?? '')
     if (request.headers.authorization !== `Bearer ${token}`)
       return problem(response, 401, 'Unauthenticated', 'You did not pass a valid authentication token')
-    if (fastNow() < outageUntil || strikes(0.01)) {
-      outageUntil = Math.max(outageUntil, fastNow() + between(5, 60) * second)
-      return problem(response, 503, 'Unavailable', 'The service is unavailable')
-    }
+    if (strikes(0.01)) outageUntil = fastNow() + between(5, 60) * second
+    if (fastNow() < outageUntil) return problem(response, 503, 'Unavailable', 'The service is unavailable')
     const route = `${request.method} ${parts.join('/')}`
     if (route === 'GET account')
       return json(response, 200, { type: 'organization', username: 'rounds', name: 'Rounds' })
