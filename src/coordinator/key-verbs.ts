@@ -99,13 +99,13 @@ export function createKeyVerbs({ database, host, log }: KeyVerbsOptions): KeyVer
       const request = parseKeyRequest(input)
       const now = host.now()
       const expiresAt = request.expires_at ?? null
-      if (expiresAt !== null && expiresAt <= now) throw invalidField('expires_at', 'must be in the future')
       const { name } = request
       const id = host.secret(idBytes)
       const secret = newSecret(id)
       const { scopes, client_id: clientId = null } = request
       const key = { id, name, scopes, clientId, hash: hashOf(secret), expiresAt, insertedAt: now }
       const kept = await once<KeptKey>(database, asked, keptSecret, async (tx) => {
+        if (expiresAt !== null && expiresAt <= now) throw invalidField('expires_at', 'must be in the future')
         if ((await countKeys(tx)) >= mostKeys)
           throw invalidField(
             '',
