@@ -142,7 +142,7 @@ export function spendLines({ rows, totals, unaccounted }: SpendAnswer, room: num
     ...tableLines(columns, cells, room),
     '',
     `In all: ${spokenMoney(totals)}`,
-    ...(unaccounted > 0 ? [`${spokenCost(unaccounted)} more for renders that nobody here asked for`] : []),
+    ...(unaccounted > 0 ? [`${spokenCost(unaccounted)} of it for renders that nobody here asked for`] : []),
   ]
 }
 

@@ -97,6 +97,39 @@ export function neededOf(
   }
 }
 
+const approvedProgress = { ...created, stage: 'approved' }
+
+/** Why a job that has ended can't go on as it is; undefined where it can. */
+export async function whyNotAgain(
+  reader: Reader,
+  { id, deadlineAt }: Pick<Job, 'id' | 'deadlineAt'>,
+  now: number,
+): Promise<string | undefined> {
+  if (deadlineAt !== null && deadlineAt <= now)
+    return 'Its deadline has passed: retry it with another deadline_at, or null for none'
+  const missed = (await listDependencies(reader, id)).find(
+    ({ isMet, onFailure, status }) =>
+      !isMet &&
+      (status === null || (onFailure === 'fail' && (status === 'failed' || status === 'cancelled'))),
+  )
+  if (!missed) return undefined
+  return missed.status === null
+    ? `Job ${missed.onJobId}, which it waits for, was deleted: create it anew with POST /api/v3/jobs`
+    : `Job ${missed.onJobId}, which it waits for, is ${missed.status}: retry that first`
+}
+
+/**
+ * A job that has ended goes on with what was changed. A deadline that has passed was that of the finished film, and not of
+ * the next one. Resolves to the deadline that is left.
+ */
+export async function reopen(tx: Transaction, job: Job, now: number): Promise<number | null> {
+  const { id, status, deadlineAt } = job
+  await setReopened(tx, id, 'regenerate', approvedProgress, now)
+  if (status !== 'completed' || deadlineAt === null || deadlineAt > now) return deadlineAt
+  await setDeadline(tx, id, null)
+  return null
+}
+
 export function createApproval(options: ApprovalOptions) {
   const { database, host, log, catalogue, starting, settling, tell, admitSoon, lookSoon } = options
 
@@ -188,6 +221,7 @@ export function createApproval(options: ApprovalOptions) {
     const needed = await neededFor(tx, job, scenes)
     if (job.status === 'cancelled' || (job.status !== 'pending' && !needed.isMore))
       throw transitionRefused(job, 'approve')
+    if (job.status === 'failed') await checkAgain(tx, job, 'approved')
     checkNotRejected(job, 'approved')
     // Returned, not thrown: the new prices are kept, and the next approval is of them.
     if (isRepriced)
@@ -209,15 +243,17 @@ export function createApproval(options: ApprovalOptions) {
     asked: Asked | undefined,
   ): Promise<Job> => {
     const now = host.now()
-    const progress = { ...created, stage: 'approved' }
-    if (job.status === 'pending') await setApproved(tx, job.id, progress, now)
-    else if (job.endedAt !== null) await setReopened(tx, job.id, 'regenerate', progress, now)
+    if (job.status === 'pending') await setApproved(tx, job.id, approvedProgress, now)
+    const deadlineAt = job.endedAt === null ? job.deadlineAt : await reopen(tx, job, now)
     const authorised = await authorise(tx, job, totalMicros, request)
     const data = {
       estimated_micros: quote.micros,
       price_book: job.priceBook,
       authorised_micros: authorised,
-      ...differences({ authorised_micros: job.authorisedMicros }, { authorised_micros: authorised }),
+      ...differences(
+        { authorised_micros: job.authorisedMicros, deadline_at: timeOrNull(job.deadlineAt) },
+        { authorised_micros: authorised, deadline_at: timeOrNull(deadlineAt) },
+      ),
     }
     await tell(tx, { type: 'job_approved', jobId: job.id, data, asked })
     const approved = (await findJob(tx, job.id))!
@@ -243,23 +279,16 @@ export function createApproval(options: ApprovalOptions) {
   }
 
   /** Whether a job that has ended could go on at all. @throws {RefusedError} `transition_refused`, `job_refused` */
-  const checkRetry = async (tx: Transaction, job: Job, deadlineAt: number | null): Promise<void> => {
+  const checkRetry = async (tx: Transaction, job: Job): Promise<void> => {
     if (!(jobVerbs.retry.from as readonly JobStatus[]).includes(job.status))
       throw transitionRefused(job, 'retry')
-    if (deadlineAt !== null && deadlineAt <= host.now())
-      throw retryRefused(job, 'Its deadline has passed: give another with deadline_at, or null for none')
-    const missed = (await listDependencies(tx, job.id)).find(
-      ({ isMet, onFailure, status }) =>
-        !isMet &&
-        (status === null || (onFailure === 'fail' && (status === 'failed' || status === 'cancelled'))),
-    )
-    if (missed)
-      throw retryRefused(
-        job,
-        missed.status === null
-          ? `Job ${missed.onJobId}, which it waits for, was deleted: create it anew with POST /api/v3/jobs`
-          : `Job ${missed.onJobId}, which it waits for, is ${missed.status}: retry that first`,
-      )
+    await checkAgain(tx, job, 'retried')
+  }
+
+  /** @throws {RefusedError} `job_refused` */
+  const checkAgain = async (tx: Transaction, job: Job, done: 'approved' | 'retried'): Promise<void> => {
+    const reason = await whyNotAgain(tx, job, host.now())
+    if (reason !== undefined) throw jobRefused(job, reason, done)
   }
 
   const retry = async (
@@ -272,7 +301,7 @@ export function createApproval(options: ApprovalOptions) {
     if (!found) throw jobNotFound(jobId)
     const deadlineAt =
       deadline_at === undefined ? found.deadlineAt : deadline_at === null ? null : Date.parse(deadline_at)
-    await checkRetry(tx, found, deadlineAt)
+    await checkRetry(tx, { ...found, deadlineAt })
     checkNotRejected(found, 'retried')
     const now = host.now()
     await retryScenes(tx, jobId, now)
@@ -288,7 +317,7 @@ export function createApproval(options: ApprovalOptions) {
         'retried',
       )
     await check(tx, job, needed, request, 'retried')
-    await setReopened(tx, jobId, 'retry', { ...created, stage: 'approved' }, now)
+    await setReopened(tx, jobId, 'retry', approvedProgress, now)
     if (deadlineAt !== job.deadlineAt) await setDeadline(tx, jobId, deadlineAt)
     const authorised = await authorise(tx, job, needed.totalMicros, request)
     const data = {
@@ -375,7 +404,8 @@ function checkRevision(
   )
 }
 
-const timeOrNull = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString())
+export const timeOrNull = (ms: number | null): string | null =>
+  ms === null ? null : new Date(ms).toISOString()
 
 const dollarsOrNull = (micros: number | null): number | null => (micros === null ? null : dollars(micros))
 
@@ -394,20 +424,18 @@ const costRefused = (
   })
 
 /** What was sent back is not paid for as it is. @throws {RefusedError} `job_refused` */
-function checkNotRejected({ id, status, rejected }: Job, done: 'approved' | 'retried'): void {
-  if (rejected)
-    throw new RefusedError(`Job cannot be ${done}`, {
-      code: 'job_refused',
-      jobId: id,
-      currentStatus: status,
-      reason: `It was rejected (${rejected.note}): it has to be submitted again first, with POST /api/v3/jobs/${id}/submit`,
-    })
+function checkNotRejected(job: Job, done: 'approved' | 'retried'): void {
+  if (job.rejected)
+    throw jobRefused(
+      job,
+      `It was rejected (${job.rejected.note}): it has to be submitted again first, with POST /api/v3/jobs/${job.id}/submit`,
+      done,
+    )
 }
 
-const retryRefused = (job: Job, reason: string): RefusedError =>
-  new RefusedError('Job cannot be retried', {
-    code: 'job_refused',
-    jobId: job.id,
-    currentStatus: job.status,
-    reason,
-  })
+const jobRefused = (
+  { id, status }: Pick<Job, 'id' | 'status'>,
+  reason: string,
+  done: 'approved' | 'retried',
+): RefusedError =>
+  new RefusedError(`Job cannot be ${done}`, { code: 'job_refused', jobId: id, currentStatus: status, reason })

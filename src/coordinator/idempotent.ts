@@ -90,8 +90,22 @@ export const keptSecret: Kept<never> = {
 }
 
 /**
+ * What this request came to before; undefined where it has had no effect yet. For a verb that can't check everything
+ * within its effect's transaction: what it would refuse by now may have been done.
+ */
+export async function doneBefore<Result>(
+  database: Database,
+  { request, part = '' }: Asked = {},
+  { again }: Kept<Result>,
+): Promise<Result | undefined> {
+  const before = request === undefined ? undefined : await findEffect(database, request, part)
+  return before && database.transaction((tx) => again(tx, before.kept))
+}
+
+/**
  * Runs a verb's effect in one transaction, at most once for each request: the same transaction keeps what it came to, and
- * the same request gets that. What is refused (thrown) has no effect and may be tried again.
+ * the same request gets that. What is refused (thrown) has no effect and may be tried again. So whatever may be otherwise
+ * the next time is checked in `effect`.
  */
 export const once = <Result>(
   database: Database,

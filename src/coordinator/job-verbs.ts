@@ -48,7 +48,7 @@ import type { RendererLimit } from './admission-rules.ts'
 import { dependenciesOf, keepDependencies } from './dependents.ts'
 import type { Ending } from './ending.ts'
 import { type Quote, quoteFor } from './quote.ts'
-import { keptJob, once, whole } from './idempotent.ts'
+import { doneBefore, keptJob, once, whole } from './idempotent.ts'
 import type { Starting } from './starting.ts'
 import type { Tell } from './tell.ts'
 import { refuseAddress } from './webhook-verbs.ts'
@@ -207,6 +207,8 @@ export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approv
 
   return {
     async createJob(input, asked) {
+      const before = await doneBefore(database, asked, keptJob)
+      if (before) return before
       const { request, storyboard } = await plan(input, asked?.actor)
       await room.require()
       return once(database, asked, keptJob, (tx) => keepJob(tx, request, storyboard, asked))

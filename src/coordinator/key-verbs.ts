@@ -48,8 +48,8 @@ export interface KeyVerbs {
   revokeKey(id: string, asked?: Asked): Promise<Key>
   /** Whose text this is; undefined for one that lets nobody in, whatever the reason. */
   identifyKey(secret: string): Promise<Key | undefined>
-  /** A token of the key's, which ends with it, or with the secret that the key has now. @throws {RefusedError} `key_not_found` */
-  createEventsToken(keyId: string): Promise<EventsToken>
+  /** A token of the key that has this secret, which ends with the key and with the secret. @throws {RefusedError} `key_not_found` */
+  createEventsToken(secret: string): Promise<EventsToken>
   /** Whose token this is; undefined for one that lets nobody in, whatever the reason. */
   identifyEventsToken(token: string): Promise<Key | undefined>
   /** Whether anybody could be let in. */
@@ -94,18 +94,29 @@ export function createKeyVerbs({ database, host, log }: KeyVerbsOptions): KeyVer
     }
   }
 
+  /** Whose secret this is now. */
+  const identified = async (
+    secret: string,
+  ): Promise<{ readonly key: KeptKey | undefined; readonly now: number }> => {
+    const id = written.exec(secret)?.[1]
+    const key = id === undefined ? undefined : await findKey(database, id)
+    const now = host.now()
+    const isIts = key !== undefined && isUsable(key, now) && isSecretOf(key, secret, now)
+    return { key: isIts ? key : undefined, now }
+  }
+
   return {
     async createKey(input, asked) {
       const request = parseKeyRequest(input)
       const now = host.now()
       const expiresAt = request.expires_at ?? null
-      if (expiresAt !== null && expiresAt <= now) throw invalidField('expires_at', 'must be in the future')
       const { name } = request
       const id = host.secret(idBytes)
       const secret = newSecret(id)
       const { scopes, client_id: clientId = null } = request
       const key = { id, name, scopes, clientId, hash: hashOf(secret), expiresAt, insertedAt: now }
       const kept = await once<KeptKey>(database, asked, keptSecret, async (tx) => {
+        if (expiresAt !== null && expiresAt <= now) throw invalidField('expires_at', 'must be in the future')
         if ((await countKeys(tx)) >= mostKeys)
           throw invalidField(
             '',
@@ -154,20 +165,19 @@ export function createKeyVerbs({ database, host, log }: KeyVerbsOptions): KeyVer
     },
 
     async identifyKey(secret) {
-      const id = written.exec(secret)?.[1]
-      const key = id === undefined ? undefined : await findKey(database, id)
-      const now = host.now()
-      if (!key || !isUsable(key, now) || !isSecretOf(key, secret, now)) return undefined
+      const { key, now } = await identified(secret)
+      if (!key) return undefined
       await noteUse(key, now)
       return factsOf(key)
     },
 
-    async createEventsToken(keyId) {
-      const key = await findKey(database, keyId)
-      const now = host.now()
-      if (!key || !isUsable(key, now)) throw keyNotFound(keyId)
-      const expires = Math.floor(Math.min(now + tokenMs, key.expiresAt ?? Infinity) / 1000)
-      const token = `wce_${key.id}_${expires}_${tokenProof(key.hash, expires).toString('base64url')}`
+    async createEventsToken(secret) {
+      const { key, now } = await identified(secret)
+      if (!key) throw keyNotFound(written.exec(secret)?.[1] ?? '')
+      const hash = hashOf(secret)
+      const until = timingSafeEqual(hash, key.hash) ? null : key.previousUntil
+      const expires = Math.floor(Math.min(now + tokenMs, key.expiresAt ?? Infinity, until ?? Infinity) / 1000)
+      const token = `wce_${key.id}_${expires}_${tokenProof(hash, expires).toString('base64url')}`
       return { token, expiresAt: expires * 1000 }
     },
 

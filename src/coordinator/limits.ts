@@ -117,6 +117,11 @@ export function createLimitVerbs(options: LimitVerbsOptions): LimitVerbs {
       ? []
       : [{ field, reason: `there is no renderer ${name}: ${renderers.map((one) => one.name).join(', ')}` }]
 
+  const requireKnown = (renderer: string | undefined): void => {
+    const problems = known('renderer', renderer)
+    if (problems.length > 0) throw invalid(problems)
+  }
+
   /** A render on this machine begins when there is a place: nobody is to be spared there. */
   const paced = (name: string, limits: Readonly<Record<string, number | null | undefined>>): FieldProblem[] =>
     renderers.some((renderer) => renderer.name === name && renderer.task === 'render-scene')
@@ -133,11 +138,6 @@ export function createLimitVerbs(options: LimitVerbsOptions): LimitVerbs {
 
     async setLimits(input, asked) {
       const { jobs, renderers: ofRenderers = {} } = parseLimits(input)
-      const problems = Object.entries(ofRenderers).flatMap(([name, limits]) => [
-        ...known(`renderers.${name}`, name),
-        ...paced(name, limits),
-      ])
-      if (problems.length > 0) throw invalid(problems)
       const changes = [
         ...(jobs === undefined ? [] : [['jobs', jobs] as const]),
         ...Object.entries(ofRenderers).flatMap(([name, limits]) =>
@@ -145,6 +145,11 @@ export function createLimitVerbs(options: LimitVerbsOptions): LimitVerbs {
         ),
       ]
       const before = await once(database, asked, whole<Record<string, number | null>>(), async (tx) => {
+        const problems = Object.entries(ofRenderers).flatMap(([name, limits]) => [
+          ...known(`renderers.${name}`, name),
+          ...paced(name, limits),
+        ])
+        if (problems.length > 0) throw invalid(problems)
         const set = await listLimits(tx)
         for (const [name, value] of changes) await setLimit(tx, name, value)
         tx.afterCommit(admitSoon)
@@ -156,21 +161,21 @@ export function createLimitVerbs(options: LimitVerbsOptions): LimitVerbs {
 
     async pause(input = {}, asked = {}) {
       const { renderer, reason = null } = parsePause(input)
-      const problems = known('renderer', renderer)
-      if (problems.length > 0) throw invalid(problems)
       const scope = scopeOf(renderer)
       const stop = { scope, reason, by: asked.by ?? null, since: host.now() }
-      await once(database, asked, whole(), (tx) => insertStop(tx, stop))
+      await once(database, asked, whole(), async (tx) => {
+        requireKnown(renderer)
+        await insertStop(tx, stop)
+      })
       logLine.paused(log, scope, asked.by, reason)
       return standing()
     },
 
     async resume(input = {}, asked = {}) {
       const { renderer } = parsePause(input)
-      const problems = known('renderer', renderer)
-      if (problems.length > 0) throw invalid(problems)
       const scope = scopeOf(renderer)
       await once(database, asked, whole(), async (tx) => {
+        requireKnown(renderer)
         await deleteStop(tx, scope)
         tx.afterCommit(admitSoon)
         tx.afterCommit(() => engine.wake())

@@ -83,7 +83,7 @@ export interface Reading {
     readonly strays: readonly Stray[]
   }>
   /** What all that the filter finds has cost, or may. */
-  /** What was spent, by month and client. `strayMicros`: for renders that no attempt accounts for, where all are asked for. @throws {RefusedError} `invalid`, where that would be too many rows */
+  /** What was spent, by month and client. `strayMicros`: of it, for renders that no attempt accounts for; 0 where anything is filtered. @throws {RefusedError} `invalid`, where that would be too many rows */
   spend(
     query: Omit<SpendQuery, 'limit'>,
   ): Promise<{ readonly rows: readonly SpendRow[]; readonly strayMicros: number }>

@@ -9,7 +9,6 @@ import type { Catalogue } from '../job/catalogue.ts'
 import { RefusedError, invalid, invalidField, jobNotFound, sceneNotFound } from '../job/errors.ts'
 import { type Asked, differences } from '../job/event.ts'
 import type { Job } from '../job/job.ts'
-import { created } from '../job/progress.ts'
 import { mayApprove } from '../job/reach.ts'
 import { renderKey } from '../job/render-key.ts'
 import {
@@ -26,7 +25,7 @@ import { type Log, logLine } from '../log.ts'
 import { hasAsset, letClientSee } from '../store/assets.ts'
 import { findAttempt, findAttemptOfRender, findUndecided, setHeld, setHinted } from '../store/attempts.ts'
 import type { Database, Reader, Transaction } from '../store/database.ts'
-import { findJob, forgetFailure, setEdited, setRejected, setReopened, setStoryboard } from '../store/jobs.ts'
+import { findJob, forgetFailure, setEdited, setRejected, setStoryboard } from '../store/jobs.ts'
 import { findStray, putStray } from '../store/provider.ts'
 import {
   deleteScene,
@@ -40,7 +39,7 @@ import {
   setSceneUnapproved,
 } from '../store/scenes.ts'
 import type { RendererLimit } from './admission-rules.ts'
-import { neededFor } from './approval.ts'
+import { neededFor, reopen, timeOrNull, whyNotAgain } from './approval.ts'
 import type { AttemptVerbs } from './attempt-verbs.ts'
 import { type Kept, keptJob, once, whole } from './idempotent.ts'
 import type { News } from './news.ts'
@@ -113,18 +112,25 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
   ): Promise<Edited> => {
     const scenes = await listScenes(tx, job.id)
     const { quote, isMore, toApproveMicros } = await neededFor(tx, job, scenes)
-    const isOver = job.status === 'completed' || job.status === 'failed'
+    const now = host.now()
+    const mayGoOn =
+      job.status === 'completed' ||
+      (job.status === 'failed' && (await whyNotAgain(tx, job, now)) === undefined)
     // Who may not approve begins nothing that costs, though it was approved when it was to be rendered.
     const mayBegin = mayApprove(asked?.actor) || quote.scenesToPay === 0
-    const isReopened = isOver && !isMore && isFilmOld && mayBegin
+    const isReopened = mayGoOn && !isMore && isFilmOld && mayBegin
     // There is nothing left that was rejected.
     if (job.rejected && job.status !== 'pending' && !isMore) {
-      await setRejected(tx, job.id, null, host.now())
+      await setRejected(tx, job.id, null, now)
       await tell(tx, { type: 'job_submitted', jobId: job.id, data: {}, asked })
     }
     if (isReopened) {
-      await setReopened(tx, job.id, 'regenerate', { ...created, stage: 'approved' }, host.now())
-      await tell(tx, { type: 'job_approved', jobId: job.id, data: { estimated_micros: quote.micros }, asked })
+      const deadlineAt = await reopen(tx, job, now)
+      const data = {
+        estimated_micros: quote.micros,
+        ...differences({ deadline_at: timeOrNull(job.deadlineAt) }, { deadline_at: timeOrNull(deadlineAt) }),
+      }
+      await tell(tx, { type: 'job_approved', jobId: job.id, data, asked })
     }
     // Nothing is left that would begin it.
     const isWhole = scenes.every(({ status }) => status === 'completed')

@@ -130,9 +130,9 @@ export function createWebhookVerbs(options: WebhookVerbsOptions): WebhookVerbs {
   return {
     async addEndpoint(input, asked) {
       const { url, event_types: eventTypes = [], description = '' } = parseEndpoint(input)
-      refuseAddress('url', url, webhookNetworks)
       const id = host.id()
       return once(database, asked, whole<Endpoint>(), async (tx) => {
+        refuseAddress('url', url, webhookNetworks)
         if ((await countEndpoints(tx)) >= maxEndpoints)
           throw webhookRefused(
             'Endpoint cannot be added',
@@ -155,8 +155,8 @@ export function createWebhookVerbs(options: WebhookVerbsOptions): WebhookVerbs {
 
     async changeEndpoint(endpointId, input, asked) {
       const change = parseEndpointChange(input)
-      if (change.url !== undefined) refuseAddress('url', change.url, webhookNetworks)
       return once(database, asked, whole<Endpoint>(), async (tx) => {
+        if (change.url !== undefined) refuseAddress('url', change.url, webhookNetworks)
         await changed(tx, await endpointOf(tx, endpointId), change)
         return endpointOf(tx, endpointId)
       })

@@ -275,7 +275,8 @@ function requireReach(c: Context): void {
 export const isForAll = (access: Access): access is Exclude<Access, Scope> =>
   access === 'open' || access === 'health' || access === 'uncounted'
 
-const secretIn = (authorization: string | undefined): string | undefined =>
+/** The key that a request is sent with. */
+export const secretIn = (authorization: string | undefined): string | undefined =>
   /^Bearer +(\S.*)$/i.exec(authorization ?? '')?.[1]?.trim()
 
 /** One answer for all that is wrong with a key: who guesses learns nothing. */

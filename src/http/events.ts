@@ -9,6 +9,7 @@ import { seenBy } from '../job/reach.ts'
 import type { Log } from '../log.ts'
 import { jsonAnswer } from './describe.ts'
 import { eventSchema } from './event-schemas.ts'
+import { secretIn } from './access.ts'
 import { type StreamLimits, createEventStreams, defaultStreamLimits, wantsStream } from './event-stream.ts'
 import { holdsSecret } from './idempotency.ts'
 import { jobIdOf, jobPath, once, timeOf, timeSchema } from './path.ts'
@@ -189,9 +190,9 @@ export function eventRoutes({ coordinator, feed, host, log, limits }: EventRoute
   })
 
   routes.openapi(tokenRoute, async (c) => {
-    const { actor } = principalOf(c)
-    if (!actor) return c.json({ token: null, expires_at: null }, 201)
-    const { token, expiresAt } = await coordinator.createEventsToken(actor.id)
+    const secret = secretIn(c.req.header('authorization'))
+    if (!principalOf(c).actor || secret === undefined) return c.json({ token: null, expires_at: null }, 201)
+    const { token, expiresAt } = await coordinator.createEventsToken(secret)
     holdsSecret(c)
     return c.json({ token, expires_at: timeOf(expiresAt) }, 201)
   })

@@ -54,7 +54,7 @@ const spendSchema = z.object({
     .describe('By month, then by client; without those in which nothing was spent'),
   totals: z.object(sums).describe('Of all rows'),
   unaccounted: usd.describe(
-    'Charged for renders that no attempt accounts for: in no row, and 0 where anything is filtered',
+    'Of totals.spent, what was charged for renders that no attempt accounts for; 0 where anything is filtered',
   ),
 })
 

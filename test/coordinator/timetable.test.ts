@@ -114,7 +114,7 @@ describe('what a job has to do with the clock', () => {
     await pass(hour + 60_000)
     expect(await refusalOf(house.coordinator.retryJob(id))).toMatchObject({
       code: 'job_refused',
-      reason: 'Its deadline has passed: give another with deadline_at, or null for none',
+      reason: 'Its deadline has passed: retry it with another deadline_at, or null for none',
     })
     await house.coordinator.retryJob(id, { deadline_at: null, reason: 'it may take longer' })
     expect(await house.coordinator.job(id)).toMatchObject({ deadlineAt: null, error: null })

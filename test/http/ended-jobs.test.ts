@@ -172,6 +172,26 @@ describe('a job that is deleted', () => {
     expect((await ask('DELETE', `/jobs/${second}`)).status).toBe(200)
   })
 
+  test('keeps one that failed with it from going on, whatever is changed of that', async () => {
+    const { job_id: first } = await house.job(1)
+    const { job_id: second } = await house.job(1, { depends_on: [first] })
+    const failed = Promise.withResolvers<void>()
+    house.pubsub.subscribe('jobs:failed', (event) => event.job_id === second && failed.resolve())
+    await house.coordinator.start()
+    await ask('POST', `/jobs/${second}/approve`)
+    await ask('POST', `/jobs/${first}/cancel`)
+    await failed.promise
+    const scenes = `/jobs/${second}/scenes`
+    const stays = { status: 201, body: { job_status: 'failed' } }
+    const asset_ids = [await house.picture(77)]
+    expect(await ask('POST', scenes, { asset_ids })).toMatchObject(stays)
+    expect((await ask('DELETE', `/jobs/${first}`)).status).toBe(200)
+    expect(await ask('POST', scenes, { asset_ids })).toMatchObject(stays)
+    const [scene] = (await ask('GET', scenes)).body.scenes
+    expect((await ask('DELETE', `${scenes}/${scene.id}`)).body.job_status).toBe('failed')
+    expect((await ask('DELETE', `/jobs/${second}`)).status).toBe(200)
+  })
+
   test('has no render that a person has to decide', async () => {
     const { job_id } = await house.job(1)
     const [scene] = (await ask('GET', `/jobs/${job_id}/scenes`)).body.scenes

@@ -569,8 +569,12 @@ describe('a token for EventSource', () => {
     const { token } = await tokenOf(graced)
     await house.coordinator.rotateKey(id, { grace_seconds: 300 })
     expect(await statusOf(`/api/v3/events?token=${token}`)).toBe(200)
+    const late = await tokenOf(graced)
+    expect(Date.parse(late.expires_at)).toBeLessThanOrEqual(clock.now() + 300_000)
+    expect(await statusOf(`/api/v3/events?token=${late.token}`)).toBe(200)
     clock.advance(300_000)
     expect(await statusOf(`/api/v3/events?token=${token}`)).toBe(401)
+    expect(await statusOf(`/api/v3/events?token=${late.token}`)).toBe(401)
   })
 
   test('is not needed where no key is, and is found in no log', async () => {

@@ -3,14 +3,20 @@
  * request leaves the database exactly as one that nothing interrupted, and gets the answer of that one.
  */
 import { afterEach, describe, expect, test } from 'vitest'
-import { type RunningCoordinator, createCoordinator } from '../../src/coordinator/coordinator.ts'
+import {
+  type CoordinatorOptions,
+  type RunningCoordinator,
+  createCoordinator,
+} from '../../src/coordinator/coordinator.ts'
 import { openInstallation } from '../../src/coordinator/installation.ts'
 import { createEmbeddedEngine } from '../../src/engine/embedded.ts'
 import { createPubSub } from '../../src/events/pubsub.ts'
 import { accessByRoute } from '../../src/http/access.ts'
 import { createApp } from '../../src/http/app.ts'
+import { ReserveError } from '../../src/disk-full.ts'
 import { readCatalogue } from '../../src/job/catalogue.ts'
 import { taskKinds } from '../../src/job/task.ts'
+import { readNetwork } from '../../src/job/web-address.ts'
 import { createLog } from '../../src/log.ts'
 import type { Database } from '../../src/store/database.ts'
 import { insertFilm } from '../../src/store/films.ts'
@@ -22,14 +28,20 @@ import { type Place, kinds, newPlace } from '../store/open-database.ts'
 interface Life {
   readonly coordinator: RunningCoordinator
   readonly database: Database
+  readonly inAnHour: string
   send(method: string, path: string, body?: unknown, key?: string): Promise<Response>
 }
 
 const asset = 'a'.repeat(64)
 const veo = 'google/veo-3.1-fast'
 
-/** A process. It dies right after as many commits as that. */
-async function begin(database: Database, clock: Clock, commits = Number.POSITIVE_INFINITY) {
+/** A process. It dies right after as many commits as that. `changed`: what is configured otherwise. */
+async function begin(
+  database: Database,
+  clock: Clock,
+  commits = Number.POSITIVE_INFINITY,
+  changed: Partial<CoordinatorOptions> = {},
+) {
   let left = Number.POSITIVE_INFINITY
   const died = Promise.withResolvers<'died'>()
   const mortal: Database = {
@@ -54,7 +66,7 @@ async function begin(database: Database, clock: Clock, commits = Number.POSITIVE
   const engine = createEmbeddedEngine(parts)
   for (const kind of taskKinds)
     engine.handle(kind, { concurrency: 1, onExhausted: () => Promise.resolve() }, () => Promise.resolve())
-  const coordinator = createCoordinator({ ...parts, engine, renderers })
+  const coordinator = createCoordinator({ ...parts, engine, renderers, ...changed })
   // It starts no scene: what is looked at is what the request itself did.
   await coordinator.stop()
   const installation = await openInstallation(parts)
@@ -79,7 +91,8 @@ async function begin(database: Database, clock: Clock, commits = Number.POSITIVE
       },
     })
   }
-  return { coordinator, database, send, died: died.promise }
+  const inAnHour = new Date(clock.now() + hour).toISOString()
+  return { coordinator, database, inAnHour, send, died: died.promise }
 }
 
 const shared = (database: Database): Database => ({
@@ -309,6 +322,42 @@ const secrets: Readonly<Record<string, (life: Life) => Promise<Ask>>> = {
   },
 }
 
+const hour = 3_600_000
+
+/** Those that what is configured, uploaded, free or past decides on, and that was otherwise when they were done. */
+const outdated: Readonly<Record<string, (life: Life) => Promise<Ask>>> = {
+  'a submission': async () => ({
+    method: 'POST',
+    path: '/jobs',
+    body: jobOf({ webhook_url: 'https://10.0.0.1/hook' }),
+  }),
+  limits: async () => ({
+    method: 'PUT',
+    path: '/limits',
+    body: { renderers: { replicate: { max_concurrency: 2 } } },
+  }),
+  'a pause': async () => ({ method: 'POST', path: '/pause', body: { renderer: 'replicate' } }),
+  'the end of a pause': async (life) => {
+    await life.coordinator.pause({ renderer: 'replicate' })
+    return { method: 'POST', path: '/resume', body: { renderer: 'replicate' } }
+  },
+  'an endpoint': async () => ({
+    method: 'POST',
+    path: '/webhooks/endpoints',
+    body: { url: 'https://10.0.0.1/hook' },
+  }),
+  "an endpoint's change": async (life) => ({
+    method: 'PATCH',
+    path: `/webhooks/endpoints/${await endpoint(life)}`,
+    body: { url: 'https://10.0.0.1/hook' },
+  }),
+  'a key': async (life) => ({
+    method: 'POST',
+    path: '/keys',
+    body: { name: 'short', scopes: ['read'], expires_at: life.inAnHour },
+  }),
+}
+
 /** Ids and secrets are drawn anew by each process. */
 const masked = (text: string): string =>
   text
@@ -430,6 +479,38 @@ describe.each(kinds)('on %s, a process that dies at any commit of', (kind) => {
   })
 
   if (kind === 'postgres') return
+
+  test.each(Object.entries(outdated))(
+    'what could not be done any more, %s, is answered as it was done',
+    async (_, prepare) => {
+      const { database, clock, ask } = await prepared(prepare)
+      const { method, path, body } = ask
+      const webhookNetworks = [readNetwork('10.0.0.0/8')!]
+      // Its row and its effect.
+      const mortal = await begin(database, clock, 2, { webhookNetworks })
+      void mortal.send(method, path, body, 'key')
+      await mortal.died
+      const state = await everything(database)
+      await database.transaction((tx) => tx.run('delete from assets'))
+      clock.advance(hour)
+      const none = new ReserveError(0, 1)
+      const next = await begin(database, clock, undefined, {
+        renderers: [{ name: 'other', models: [], maxConcurrency: 1, startDelayMs: 0, task: 'render-scene' }],
+        room: { lack: () => Promise.resolve(none), require: () => Promise.reject(none) },
+      })
+      const refused = await next.send(method, path, body)
+      expect([422, 507]).toContain(refused.status)
+      for (let times = 0; times < 2; times++) {
+        const repeated = await next.send(method, path, body, 'key')
+        expect(repeated.headers.get('idempotency-replayed')).toBe('true')
+        const { status, body: answer } = await answerOf(repeated)
+        // Secrets are told once.
+        expect([200, 201, 409], answer).toContain(status)
+      }
+      const after: any = await everything(database)
+      expect({ ...after, assets: [] }).toEqual({ ...(state as object), assets: [] })
+    },
+  )
 
   test.each(Object.entries(readable))(
     '%s leaves one effect, and tells its secret until the answer was kept',

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { type Till, openTill } from './till.ts'
-import { minute, second } from './world.ts'
+import { type Till, openTill, sceneOf } from './till.ts'
+import { hour, minute, second } from './world.ts'
 
 const retry = (till: Till, jobId: number, body?: object) => till.ask('POST', `/jobs/${jobId}/retry`, body)
 const cancel = (till: Till, jobId: number) => till.ask('POST', `/jobs/${jobId}/cancel`)
@@ -146,6 +146,92 @@ describe('a deadline', () => {
     expect(till.posts()).toHaveLength(1)
     expect(till.bills().map(({ status }) => status)).toEqual(['canceled'])
     expect((await till.get(`/jobs/${job_id}`)).costs).toMatchObject({ reserved: 0, spent: 0.4 })
+  })
+
+  describe.each(['a scene is added', 'a scene is deleted', 'the added scene is approved'] as const)(
+    'has failed a job: when %s,',
+    (what) => {
+      test('it stays failed and costs nothing until it is retried with another', async () => {
+        await using till = await openTill()
+        const { job_id } = await till.job([0, 1], { deadline_at: '2026-01-01T00:30:00Z' })
+        await till.ask('POST', `/jobs/${job_id}/pause`)
+        await till.approve(job_id, what === 'the added scene is approved' ? {} : { max_cost: 10 })
+        await till.pass(hour)
+        const missed = await till.get(`/jobs/${job_id}`)
+        expect(missed).toMatchObject({ status: 'failed', error: { code: 'deadline_passed' } })
+        const posts = till.posts().length
+        const scenes = `/jobs/${job_id}/scenes`
+        const edited =
+          what === 'a scene is deleted'
+            ? await till.ask('DELETE', `${scenes}/${(await till.scenes(job_id))[1].id}`)
+            : await till.ask('POST', scenes, sceneOf(2))
+        expect(edited.body).toMatchObject({ job_status: 'failed' })
+        const { revision } = edited.body
+        if (what === 'the added scene is approved')
+          expect(await till.ask('POST', `/jobs/${job_id}/approve`, { revision, max_cost: 10 })).toEqual({
+            status: 422,
+            body: {
+              error: 'Job cannot be approved',
+              job_id,
+              current_status: 'failed',
+              reason: 'Its deadline has passed: retry it with another deadline_at, or null for none',
+            },
+          })
+        await till.pass(hour)
+        expect(till.posts()).toHaveLength(posts)
+        expect((await till.get(`/jobs/${job_id}`)).status).toBe('failed')
+        expect((await retry(till, job_id, { deadline_at: null, revision, max_cost: 10 })).status).toBe(200)
+        expect((await till.ended(job_id)).status).toBe('completed')
+      })
+    },
+  )
+
+  test('that has passed is not that of the next film of a job that kept it', async () => {
+    await using till = await openTill({ fake: { renderMs: 10 * minute } })
+    const { job_id } = await till.job([0, 1], { deadline_at: '2026-01-01T00:30:00Z' })
+    await till.approve(job_id, { max_cost: 10 })
+    expect((await till.ended(job_id)).status).toBe('completed')
+    await till.pass(hour)
+    const [scene] = await till.scenes(job_id)
+    const again = () => till.ask('POST', `/jobs/${job_id}/scenes/${scene.id}/regenerate`)
+    expect((await again()).body).toMatchObject({ job_status: 'approved' })
+    expect(await till.ended(job_id)).toMatchObject({
+      status: 'completed',
+      deadline_at: null,
+      costs: { spent: 1.2 },
+    })
+    const approvals = await till.world.database.all(
+      "select data from events where type = 'job_approved' order by id",
+    )
+    expect(JSON.parse(String(approvals.at(-1)!['data']))).toMatchObject({
+      old: { deadline_at: '2026-01-01T00:30:00.000Z' },
+      new: { deadline_at: null },
+    })
+  })
+
+  test('that has passed before a change is approved is not that of the next film either', async () => {
+    await using till = await openTill({ fake: { renderMs: 10 * minute } })
+    const { job_id } = await till.job([0], { deadline_at: '2026-01-01T00:30:00Z' })
+    await till.approve(job_id)
+    expect((await till.ended(job_id)).status).toBe('completed')
+    await till.pass(hour)
+    await till.ask('POST', `/jobs/${job_id}/scenes`, sceneOf(1))
+    expect((await till.get(`/jobs/${job_id}`)).deadline_at).not.toBeNull()
+    await till.approve(job_id)
+    expect(await till.ended(job_id)).toMatchObject({ status: 'completed', deadline_at: null })
+  })
+
+  test('that is still to come holds for the next film too', async () => {
+    await using till = await openTill()
+    const { job_id } = await till.job([0], { deadline_at: '2026-01-01T01:00:00Z' })
+    await till.approve(job_id, { max_cost: 10 })
+    expect((await till.ended(job_id)).status).toBe('completed')
+    const [scene] = await till.scenes(job_id)
+    await till.ask('POST', `/jobs/${job_id}/scenes/${scene.id}/regenerate`)
+    expect(await till.ended(job_id)).toMatchObject({
+      status: 'completed',
+      deadline_at: '2026-01-01T01:00:00.000Z',
+    })
   })
 })
 

@@ -1,10 +1,11 @@
 /** What was spent, by client and month: the sums of the ledger, for programs and for spreadsheets. */
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { spendLines } from '../../src/cli/money.ts'
 import { csvOf } from '../../src/http/csv.ts'
 import { readCatalogue } from '../../src/job/catalogue.ts'
 import { type Till, openTill, priceUsd, sceneOf } from './till.ts'
-import { assetOf } from './world.ts'
+import { assetOf, minute } from './world.ts'
 
 const day = 24 * 3_600_000
 
@@ -90,6 +91,30 @@ test('tells what is held back, and no sum where a charge of unknown price is amo
   expect(body.totals).toEqual({ spent: null, reserved: priceUsd })
   expect((await till.get('/ledger')).totals).toEqual(body.totals)
   expect(await (await csv(till, '?group=client&format=csv')).text()).toContain('acme,USD,,0\r\n')
+})
+
+test('holds what a render cost that no attempt accounts for once, with the client of its attempt', async () => {
+  await using till = await openTill({
+    isReached: false,
+    fake: { plan: { 1: 'reset_after' }, listLagMs: 5 * minute, renderMs: 20 * minute },
+  })
+  await paid(till, 'acme', [0])
+  await till.until(() => till.bills().length === 2)
+  await till.pass(5 * minute)
+  const sums = { spent: till.billedUsd(), reserved: 0 }
+  expect(sums.spent).toBe(2 * priceUsd)
+  expect((await till.get('/ledger')).totals).toEqual(sums)
+  expect((await spend(till, '?group=client')).body).toMatchObject({
+    rows: [{ client_id: 'acme', ...sums }],
+    totals: sums,
+    unaccounted: priceUsd,
+  })
+  expect((await spend(till, '?client_id=acme')).body).toMatchObject({ totals: sums, unaccounted: 0 })
+  const lines = spendLines((await spend(till)).body, 80)
+  expect(lines.slice(-2)).toEqual([
+    'In all: $0.80 spent',
+    '$0.40 of it for renders that nobody here asked for',
+  ])
 })
 
 test('of other clients is nothing to a key that is bound to one, nor to one without read', async () => {
