@@ -185,4 +185,46 @@ describe('a job that is deleted', () => {
     expect((await ask('POST', resolve, { resolution: 'absent' })).status).toBe(200)
     expect((await ask('DELETE', `/jobs/${job_id}`)).status).toBe(200)
   })
+
+  test('leaves its events with those who saw it, and with nobody else', async () => {
+    const app = house.appWith({ access: { keysRequired: true, ratePerMinute: 0 } })
+    const keyFor = async (name: string, scopes: readonly string[], client_id?: string) =>
+      (await house.coordinator.createKey({ name, scopes, ...(client_id !== undefined && { client_id }) }))
+        .secret
+    const bound = await keyFor('bound', ['read', 'submit', 'approve'], 'acme')
+    const other = await keyFor('other', ['read', 'submit', 'approve'], 'other')
+    const [maker, mate] = [await keyFor('maker', ['submit']), await keyFor('mate', ['submit'])]
+    const send = (key: string, method: string, path: string, body?: object) => {
+      const text = JSON.stringify(body)
+      return app.request(`/api/v3${path}`, {
+        method,
+        headers: {
+          authorization: `Bearer ${key}`,
+          ...(body && { 'content-type': 'application/json', 'content-length': String(text.length) }),
+        },
+        ...(body && { body: text }),
+      })
+    }
+    const heard = async (key: string): Promise<readonly string[]> =>
+      (await jsonOf(send(key, 'GET', '/events?after=0&limit=500'))).events.map(
+        ({ type, job_id }: any) => `${job_id} ${type}`,
+      )
+    const asset_id = await house.picture(5)
+    await house.coordinator.letClientSee('acme', asset_id)
+    for (const [mine, others] of [
+      [bound, other],
+      [maker, mate],
+    ] as const) {
+      const request = { type: 'property_photos', parameters: { photos: [{ asset_id }] } }
+      const { job_id } = await jsonOf(send(mine, 'POST', '/jobs', request))
+      await send(mine, 'POST', `/jobs/${job_id}/cancel`)
+      const before = await heard(mine)
+      expect(before).toContain(`${job_id} job_created`)
+      expect((await send(mine, 'DELETE', `/jobs/${job_id}`)).status).toBe(200)
+      expect(await heard(mine)).toEqual([...before, `${job_id} job_deleted`])
+      expect(await heard(others)).toEqual([])
+      for (const path of [`/jobs/${job_id}`, `/jobs/${job_id}/events`, `/jobs/${job_id}/history`])
+        expect((await send(mine, 'GET', path)).status).toBe(404)
+    }
+  })
 })

@@ -43,8 +43,8 @@ describe('a slip of the pen', () => {
 
   test('is found wherever one letter of a word of four and more is missing, double, another or exchanged', () => {
     const places = names.flatMap((name) =>
-      [...name.matchAll(/[a-z]{4,}/g)].flatMap(({ 0: word, index }) =>
-        [...word].map((_, at) => ({ name, at: index + at, isLast: index + at === name.length - 1 })),
+      [...name.matchAll(/[a-z]{4,}/g)].flatMap(({ 0: part, index }) =>
+        Array.from(part, (_, at) => ({ name, at: index + at, isLast: index + at === name.length - 1 })),
       ),
     )
     const edits = fc.tuple(fc.constantFrom(...places), fc.constantFrom('cut', 'double', 'other', 'exchange'))
