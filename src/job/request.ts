@@ -20,7 +20,7 @@ import {
 import { slipOf } from './nearest.ts'
 import type { ErrorClass } from './retry-policy.ts'
 import { fits, transitions } from './scene.ts'
-import { webhookEvents, webhookUrl } from './webhook.ts'
+import { jobWebhookEvents, webhookUrl } from './webhook.ts'
 
 export const maxScenes = 500
 const maxFreeDepth = 32
@@ -138,7 +138,7 @@ const shared = {
   deadline_at: timeSchema.optional().describe('If it has not ended by then it fails, and stops spending'),
   retry: retryPolicySchema.optional().describe('How failed renders are tried again'),
   webhook_url: webhookUrl.optional().describe('Is told of what happens to the job'),
-  webhook_events: webhookEvents
+  webhook_events: jobWebhookEvents
     .optional()
     .describe('Only of these types of event, or topics; of all if not given'),
   force: z

@@ -91,6 +91,25 @@ describe('a film that is there', () => {
     )
   })
 
+  test('has no more versions than are listed: a further one is refused, with what to do', async () => {
+    const id = await jobWithFilms('one', 'other')
+    const shown = (version: number) => ask('POST', `/videos/${id}/versions/${version}/current`)
+    for (let version = 3; version <= 200; version++)
+      expect((await shown(2 - (version % 2))).body.version).toBe(version)
+    expect(await shown(1)).toMatchObject({
+      status: 422,
+      body: {
+        error: 'Film cannot be shown',
+        current_status: 'completed',
+        reason: `It has 200 versions, as many as are listed: fetch this one at /api/v3/videos/${id}/versions/1/combined`,
+      },
+    })
+    // What is shown already needs no further one.
+    expect((await shown(2)).body.version).toBe(200)
+    const { versions } = (await ask('GET', `/videos/${id}/versions`)).body
+    expect([versions.length, versions.at(-1).version]).toEqual([200, 1])
+  })
+
   test('is none of a job that has none', async () => {
     const { job_id } = await house.job(1)
     expect((await ask('POST', `/videos/${job_id}/versions/1/current`)).status).toBe(404)
