@@ -23,7 +23,7 @@ import {
 import { askedBy, principalOf } from './principal.ts'
 import { waitingAnswer, waitingSchema } from './waiting.ts'
 import { storyboardAnswer, storyboardSchema } from './storyboard.ts'
-import { malformed, malformedField } from './problem.ts'
+import { malformedField } from './problem.ts'
 
 export const failureSchema = z
   .object({ code: z.string(), reason: z.string(), scene_id: z.string().optional() })
