@@ -9,10 +9,11 @@ import { type Log, logLine } from '../log.ts'
 import { listJobUnfinished } from '../store/attempts.ts'
 import type { Database, Transaction } from '../store/database.ts'
 import { listDependents } from '../store/dependencies.ts'
-import { findFilm, insertFilm, listFilms } from '../store/films.ts'
+import { findFilm, insertFilm, listFilms, mostVersions } from '../store/films.ts'
 import { deleteJob, findJob, findJobState, setFilm } from '../store/jobs.ts'
 import { listClipsOfJobs } from '../store/retention.ts'
 import { listJobTasks } from '../store/tasks.ts'
+import { findUntold } from '../store/webhooks.ts'
 import { once, whole } from './idempotent.ts'
 import { checkMayEnd } from './job-verbs.ts'
 import { forgetClips, wasRemoved } from './retention.ts'
@@ -65,6 +66,13 @@ export function createEndedJobs({ database, engine, host, log, tell }: EndedJobO
         if (film.removedAt !== null) throw wasRemoved('film', film.removedAt)
         const newest = (await listFilms(tx, jobId))[0]!
         if (newest.manifest.film.id === film.manifest.film.id) return newest.version
+        if (newest.version >= mostVersions)
+          throw new RefusedError('Film cannot be shown', {
+            code: 'job_refused',
+            jobId,
+            currentStatus: job.status,
+            reason: `It has ${newest.version} versions, as many as are listed: fetch this one at /api/v3/videos/${jobId}/versions/${version}/combined`,
+          })
         const now = host.now()
         await setFilm(tx, jobId, film.manifest, now)
         const current = await insertFilm(tx, jobId, film.manifest, now)
@@ -106,7 +114,7 @@ export function createEndedJobs({ database, engine, host, log, tell }: EndedJobO
 
 const mostNamed = 5
 
-/** Nobody must look for a job that is gone: neither who follows its renders, nor a job that waits for it. @throws {RefusedError} `job_refused` */
+/** Nobody must look for a job that is gone: neither who follows its renders, nor its webhook, nor a job that waits for it. @throws {RefusedError} `job_refused` */
 async function checkSettled(tx: Transaction, { id, status }: Job): Promise<void> {
   const refuse = (reason: string) =>
     new RefusedError('Job cannot be deleted', {
@@ -123,6 +131,11 @@ async function checkSettled(tx: Transaction, { id, status }: Job): Promise<void>
     )
   if (unfinished.length > 0)
     throw refuse('Renders of it are still being ended or fetched: delete it once nothing of it is reserved')
+  const untold = await findUntold(tx, id)
+  if (untold !== undefined)
+    throw refuse(
+      `Messages about it are still to be delivered: delete it once they are, or give them up with PATCH /api/v3/webhooks/endpoints/${untold} {"status":"disabled"}`,
+    )
   const waiting = await listDependents(tx, id, 0, mostNamed + 1)
   if (waiting.length > 0) {
     const named = waiting.slice(0, mostNamed).map(({ jobId }) => jobId)

@@ -15,7 +15,7 @@ import { type Owner, type Reach, isEverything, isWithin } from '../job/reach.ts'
 import { type Log, logLine } from '../log.ts'
 import type { Database } from '../store/database.ts'
 import { eventBounds, listEvents, listEventsUpTo, listJobEvents } from '../store/events.ts'
-import { listOwners } from '../store/jobs.ts'
+import { listOwnersEver } from '../store/jobs.ts'
 import type { PubSub } from './pubsub.ts'
 
 /** Which events, and from where. */
@@ -278,7 +278,7 @@ export function createFeed({ database, pubsub, host, log }: FeedOptions): Feed {
     return query.jobId === undefined ? fromStretch(after, query) : fromLog(after, query, pageSize)
   }
 
-  /** Those of jobs that are reached. One whose job is gone belongs to nobody. */
+  /** Those of jobs that are reached, deleted ones too. */
   const reached = async (
     events: readonly JobEvent[],
     { reach = {} }: FeedQuery,
@@ -291,7 +291,7 @@ export function createFeed({ database, pubsub, host, log }: FeedOptions): Feed {
       if (owner) known.set(job_id, owner)
       else asked.add(job_id)
     }
-    for (const [id, owner] of await listOwners(database, [...asked])) {
+    for (const [id, owner] of await listOwnersEver(database, [...asked])) {
       known.set(id, owner)
       owners.set(id, owner)
       if (owners.size > mostOwners) owners.delete(owners.keys().next().value!)

@@ -3,14 +3,18 @@
 /** Spreadsheets take what begins so for a formula, and one can send a sheet's contents away. */
 const beginsFormula = /^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/
 
+/** Where some of them end a cell or a row: with other separators quotation marks amid a line hold nothing together. */
+const beginsFormulaWithin = /[;\t\r\n](?="*[=+\-@\uff1d\uff0b\uff0d\uff20])/g
+
 function cell(value: string | number | null): string {
   if (value === null) return ''
   if (typeof value === 'number') return String(value)
-  const safe = beginsFormula.test(value) ? `'${value}` : value
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
+  const marked = value.replaceAll(beginsFormulaWithin, "$&'")
+  const safe = beginsFormula.test(value) ? `'${marked}` : marked
+  return /[",;\t\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
 }
 
-/** Texts that a spreadsheet would calculate get an apostrophe before them; null is an empty cell. */
+/** What a spreadsheet would calculate gets an apostrophe before it; null is an empty cell. */
 export const csvOf = (
   heads: readonly string[],
   rows: readonly (readonly (string | number | null)[])[],

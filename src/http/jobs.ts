@@ -3,7 +3,7 @@ import type { Coordinator } from '../coordinator/coordinator.ts'
 import { type FilmManifest, type Job, type ListedJob, type Rejection, needsApproval } from '../job/job.ts'
 import { type JobStatus, jobStatuses } from '../job/lifecycle.ts'
 import { type Actor, seenBy } from '../job/reach.ts'
-import { knownParameters, retryPolicySchema } from '../job/request.ts'
+import { knownParameters, labelAsked, retryPolicySchema } from '../job/request.ts'
 import { readJson, readOptionalJson } from './body.ts'
 import { jobCostsAnswer, jobCostsSchema, openCostsAnswer, openCostsSchema, usdOrNull } from './cost.ts'
 import { type VerbRoutes, jsonAnswer, jsonBody, orNull } from './describe.ts'
@@ -23,7 +23,7 @@ import {
 import { askedBy, principalOf } from './principal.ts'
 import { waitingAnswer, waitingSchema } from './waiting.ts'
 import { storyboardAnswer, storyboardSchema } from './storyboard.ts'
-import { malformed, malformedField } from './problem.ts'
+import { malformedField } from './problem.ts'
 
 export const failureSchema = z
   .object({ code: z.string(), reason: z.string(), scene_id: z.string().optional() })
@@ -257,7 +257,7 @@ const listQuery = z
     cursor: once('cursor').optional().describe('next_cursor of the page before'),
   })
   .catchall(z.string({ error: 'must be given once' }))
-  .describe('Any other name filters by that member of parameters')
+  .describe('Any other name filters by that member of your own; metadata. before it allows every name')
 
 const jobsSchema = z.object({
   jobs: z.array(
@@ -280,7 +280,7 @@ const listJobsRoute = createRoute({
   method: 'get',
   path: '/jobs',
   summary:
-    'Jobs, newest first; any other query member filters by that member of parameters, such as campaign_id',
+    'Jobs, newest first; any other query member filters by that member of your own, such as campaign_id or metadata.status',
   request: { query: listQuery },
   responses: {
     200: jsonAnswer(
@@ -290,12 +290,28 @@ const listJobsRoute = createRoute({
   },
 })
 
-const labelsIn = (query: z.infer<typeof listQuery>): Record<string, string> =>
-  Object.fromEntries(
-    Object.entries(query).filter(
-      (entry): entry is [string, string] => !(entry[0] in listQuery.shape) && typeof entry[1] === 'string',
-    ),
+/** By the names that jobs are found by. @throws {HttpProblem} */
+function labelsIn(query: z.infer<typeof listQuery>): Readonly<Record<string, string>> {
+  const asked = Object.entries(query).filter(
+    (entry): entry is [string, string] =>
+      !Object.hasOwn(listQuery.shape, entry[0]) && typeof entry[1] === 'string',
   )
+  if (asked.length > mostLabels)
+    throw malformedField(asked[mostLabels]![0], `at most ${mostLabels} filters can be given`)
+  const labels = new Map<string, string>()
+  for (const [name, value] of asked) {
+    if (knownParameters.has(name))
+      throw malformedField(
+        name,
+        `is no member of your own: lists are not filtered by it. One of parameters.metadata is metadata.${name}`,
+      )
+    const label = labelAsked(name)
+    if (labels.has(label))
+      throw malformedField(name, 'must be given once, with metadata. before it or without')
+    labels.set(label, value)
+  }
+  return Object.fromEntries(labels)
+}
 
 function jobBefore(cursor: string): number {
   const before = /^before:([1-9]\d{0,15})$/.exec(readCursor(cursor))?.[1]
@@ -332,12 +348,6 @@ export function jobRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
     const { status, type, client_id, created_after, created_before, q, needs_approval } = query
     const labels = labelsIn(query)
     const { limit = pageSize.standard, cursor } = query
-    const names = Object.keys(labels)
-    const unsearchable = names.find((name) => knownParameters.has(name))
-    if (unsearchable !== undefined)
-      throw malformedField(unsearchable, 'is no member of your own: lists are not filtered by it')
-    if (names.length > mostLabels)
-      throw malformed([{ field: names[mostLabels]!, reason: `at most ${mostLabels} filters can be given` }])
     for (const [name, value] of Object.entries({ type, client_id, q, ...labels }))
       if (`${name}${value}`.includes('\u0000')) throw malformedField(name, 'must not contain U+0000')
     const { jobs, nextBefore } = await coordinator.jobs({
@@ -350,7 +360,7 @@ export function jobRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
       text: q,
       needsApproval: needs_approval === 'true',
       reach: seenBy(principalOf(c).actor),
-      ...(names.length > 0 && { labels }),
+      labels,
       ...(cursor !== undefined && { before: jobBefore(cursor) }),
     })
     const next_cursor = nextBefore === null ? null : writeCursor(`before:${nextBefore}`)

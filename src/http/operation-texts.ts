@@ -74,7 +74,7 @@ export const operationTexts: Readonly<Record<string, OperationText>> = {
     about:
       'Deletes a job that has ended, with its scenes and films. Its attempts and costs stay in the ledger, and its events in the log.',
     refuses: {
-      422: 'The job has not ended, a render of it is held or not settled, or other jobs wait for it: `reason` says which',
+      422: 'The job has not ended, a render of it is held or not settled, messages to its `webhook_url` or other jobs wait: `reason` says which',
     },
   },
   pauseJob: {
@@ -149,7 +149,7 @@ export const operationTexts: Readonly<Record<string, OperationText>> = {
     refuses: {
       404: 'There is no such job, or it has no film of this version',
       410: film[410],
-      422: 'Another film of the job is being made: `current_status` names its state',
+      422: 'Another film of the job is being made, or it has 200 versions: `reason` says which',
     },
   },
   clip: {

@@ -3,7 +3,7 @@ import { type OpenAPIHono, z } from '@hono/zod-openapi'
 import type { MiddlewareHandler } from 'hono'
 import { matchedRoutes } from 'hono/route'
 import type { FieldProblem } from '../job/errors.ts'
-import { slipOf } from '../job/nearest.ts'
+import { nearestOf, slipOf } from '../job/nearest.ts'
 import { malformed } from './problem.ts'
 
 interface QueryNames {
@@ -31,8 +31,11 @@ export function guardQueryNames(app: OpenAPIHono): MiddlewareHandler {
 
 function problemOf(field: string, { names, isOpen }: QueryNames): FieldProblem[] {
   if (names.includes(field)) return []
-  const meant = slipOf(field, names)
-  if (meant !== undefined) return [{ field, reason: `is not known here. Did you mean ${meant}?` }]
+  const meant = isOpen ? slipOf(field, names) : nearestOf(field, names)
+  const own = isOpen ? ` A member of your own that is called so is metadata.${field}` : ''
+  if (meant !== undefined) return [{ field, reason: `is not known here. Did you mean ${meant}?${own}` }]
+  // The queries that handlers get have no member of this name.
+  if (isOpen && field === '__proto__') return [{ field, reason: `is not known here.${own}` }]
   if (isOpen) return []
   const there = names.length === 0 ? 'This takes no query' : `There are: ${names.join(', ')}`
   return [{ field, reason: `is not known here. ${there}` }]

@@ -1,7 +1,7 @@
 /** One way to hold what came from outside against a schema, and to say what is wrong with it. */
 import { z } from 'zod'
 import { type FieldProblem, invalid, invalidField } from './errors.ts'
-import { slipOf } from './nearest.ts'
+import { nearestOf } from './nearest.ts'
 
 /** `['scenes', 2, 'title']` as a reader writes it: `scenes[2].title`. */
 const fieldName = (path: readonly PropertyKey[]): string =>
@@ -31,7 +31,7 @@ function unknownMembers(
   hint: string,
 ): string {
   const names = inst instanceof z.ZodObject ? Object.keys(inst.shape) : []
-  const meant = keys.slice(0, mostNames).flatMap((key) => slipOf(key, names) ?? [])
+  const meant = keys.slice(0, mostNames).flatMap((key) => nearestOf(key, names) ?? [])
   const question = meant.length === 0 ? hint : `. Did you mean ${named([...new Set(meant)])}?`
   return `unknown ${keys.length === 1 ? 'member' : 'members'} ${named(keys)}${question}`
 }

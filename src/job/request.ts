@@ -20,7 +20,7 @@ import {
 import { slipOf } from './nearest.ts'
 import type { ErrorClass } from './retry-policy.ts'
 import { fits, transitions } from './scene.ts'
-import { webhookEvents, webhookUrl } from './webhook.ts'
+import { jobWebhookEvents, webhookUrl } from './webhook.ts'
 
 export const maxScenes = 500
 const maxFreeDepth = 32
@@ -138,7 +138,7 @@ const shared = {
   deadline_at: timeSchema.optional().describe('If it has not ended by then it fails, and stops spending'),
   retry: retryPolicySchema.optional().describe('How failed renders are tried again'),
   webhook_url: webhookUrl.optional().describe('Is told of what happens to the job'),
-  webhook_events: webhookEvents
+  webhook_events: jobWebhookEvents
     .optional()
     .describe('Only of these types of event, or topics; of all if not given'),
   force: z
@@ -252,19 +252,30 @@ const maxLabelLength = 200
 /** Neither database keeps others as they are. */
 const isSearchable = (text: string): boolean => !text.includes('\u0000') && text.isWellFormed()
 
+const metadataPrefix = 'metadata.'
+
+/** Under this name lists find a member of `metadata`. Whose job it is, is not for `metadata` to say. */
+const labelOf = (name: string): string => (name === clientMember ? `${metadataPrefix}${name}` : name)
+
+/** What a list is filtered by that is asked for `name`; `metadata.` before it allows names that mean something else. */
+export const labelAsked = (name: string): string =>
+  name.startsWith(metadataPrefix) ? labelOf(name.slice(metadataPrefix.length)) : name
+
 /** The caller's own members of `parameters` and its `metadata` that are plain values, as text: what lists can be filtered by. */
 export function freeMembers({ parameters }: JobRequest): Readonly<Record<string, string>> {
   const { metadata } = parameters
   const beneath = isObject(metadata) && !Array.isArray(metadata) ? metadata : {}
+  const own = Object.entries(parameters).filter(([name]) => !knownParameters.has(name))
+  const owned = new Set(own.map(([name]) => name))
   const free = [
-    ...Object.entries(parameters),
-    ...Object.entries(beneath).filter(([name]) => name !== clientMember && !Object.hasOwn(parameters, name)),
+    ...own,
+    ...Object.entries(beneath)
+      .map(([name, value]) => [labelOf(name), value] as const)
+      .filter(([name]) => !owned.has(name)),
   ]
     .filter(
       ([name, value]) =>
-        !knownParameters.has(name) &&
-        name.length <= maxLabelLength &&
-        ['string', 'number', 'boolean'].includes(typeof value),
+        name.length <= maxLabelLength && ['string', 'number', 'boolean'].includes(typeof value),
     )
     .map(([name, value]) => [name, String(value)] as const)
     .filter(([name, value]) => value.length <= maxLabelLength && isSearchable(name) && isSearchable(value))

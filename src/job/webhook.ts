@@ -76,15 +76,26 @@ export const webhookUrl = z
   .string('must be an address, such as https://example.com/webhooks')
   .describe('http or https, on the public internet; at most 2048 characters')
 
-export const webhookEvents = z
-  .array(
-    z.enum(choices, {
-      error: `must be a type of event (${eventTypes.join(', ')}), a topic such as jobs:completed, or jobs:* or scenes:*`,
-    }),
-    'must be a list of types of event',
-  )
-  .max(choices.length, `must have at most ${choices.length} entries`)
-  .describe('Types of event, topics, or families such as jobs:*; all where there is none')
+const eventsAmong = (names: readonly string[], further = '') =>
+  z
+    .array(
+      z.enum(names, {
+        error: `must be a type of event (${eventTypes.filter((type) => names.includes(type)).join(', ')}), a topic such as jobs:completed, or jobs:* or scenes:*${further}`,
+      }),
+      'must be a list of types of event',
+    )
+    .max(names.length, `must have at most ${names.length} entries`)
+    .describe('Types of event, topics, or families such as jobs:*; all where there is none')
+
+export const webhookEvents = eventsAmong(choices)
+
+/** Its endpoint goes with the job. */
+const notOfOneJob: ReadonlySet<string> = new Set(['job_deleted', topicOf.job_deleted])
+
+export const jobWebhookEvents = eventsAmong(
+  choices.filter((name) => !notOfOneJob.has(name)),
+  '. That a job was deleted is told to endpoints of all jobs alone',
+)
 
 /** Whether an endpoint of these `chosen` ones is told of an event. */
 export const isChosen = (

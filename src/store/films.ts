@@ -35,12 +35,13 @@ export async function insertFilm(
   return version
 }
 
-const mostListed = 200
+/** A job has no more, except by further renders; so many are listed. */
+export const mostVersions = 200
 
 /** Newest first, the newest ones. */
 export const listFilms = async (reader: Reader, jobId: number): Promise<readonly FilmVersion[]> =>
   (
-    await reader.all(`select * from films where job_id = $1 order by version desc limit ${mostListed}`, [
+    await reader.all(`select * from films where job_id = $1 order by version desc limit ${mostVersions}`, [
       jobId,
     ])
   ).map(filmOf)

@@ -223,9 +223,14 @@ export const setCompleted = (
   now: number,
 ): Promise<number> => tx.run(complete, [id, JSON.stringify(progress), result, now, revision])
 
-/** With its scenes, labels, films, dependencies and webhook; attempts and events stay. */
-export const deleteJob = (tx: Transaction, id: number): Promise<number> =>
-  tx.run('delete from jobs where id = $1', [id])
+/** With its scenes, labels, films, dependencies and webhook; attempts and events stay, and whose they are. */
+export async function deleteJob(tx: Transaction, id: number): Promise<number> {
+  await tx.run(
+    `insert into deleted_jobs (id, client_id, made_by) select id, client_id, made_by from jobs where id = $1`,
+    [id],
+  )
+  return tx.run('delete from jobs where id = $1', [id])
+}
 
 /** Another film of the job is its film now. How many rows it changed: none where it has not ended. */
 export const setFilm = (tx: Transaction, id: number, film: FilmManifest, now: number): Promise<number> =>
@@ -410,14 +415,32 @@ export async function listOwners(
 ): Promise<ReadonlyMap<number, Owner>> {
   if (ids.length === 0) return new Map()
   const places = ids.map((_, index) => `$${index + 1}`).join(', ')
-  const rows = await reader.all(`select id, client_id, made_by from jobs where id in (${places})`, ids)
-  return new Map(
+  return ownersOf(await reader.all(`select id, client_id, made_by from jobs where id in (${places})`, ids))
+}
+
+/** The same, of deleted jobs too whose events are kept. */
+export async function listOwnersEver(
+  reader: Reader,
+  ids: readonly number[],
+): Promise<ReadonlyMap<number, Owner>> {
+  if (ids.length === 0) return new Map()
+  const places = ids.map((_, index) => `$${index + 1}`).join(', ')
+  return ownersOf(
+    await reader.all(
+      `select id, client_id, made_by from jobs where id in (${places})
+       union all select id, client_id, made_by from deleted_jobs where id in (${places})`,
+      ids,
+    ),
+  )
+}
+
+const ownersOf = (rows: readonly Row[]): ReadonlyMap<number, Owner> =>
+  new Map(
     rows.map((row) => [
       number(row, 'id'),
       { clientId: text(row, 'client_id'), madeBy: textOrNull(row, 'made_by') },
     ]),
   )
-}
 
 /** Notes the first failure of a job whose other scenes still run; nothing new is started for it. */
 export const noteFailure = (tx: Transaction, id: number, error: Failure, now: number): Promise<number> =>

@@ -456,11 +456,24 @@ export async function listOldEvents(
 export async function removeEvents(tx: Transaction, ids: readonly number[]): Promise<number> {
   if (ids.length === 0) return 0
   await tx.run('update removed_events set until = $1 where until < $1', [Math.max(...ids)])
-  return tx.run(
+  const deleted = (
+    await tx.all(
+      `select id from deleted_jobs where id in (select job_id from events where id in (${places(ids)}))`,
+      ids,
+    )
+  ).map((row) => number(row, 'id'))
+  const removed = await tx.run(
     `delete from events where id in (${places(ids)})
        and not exists (select 1 from jobs where jobs.id = events.job_id and jobs.ended_at is null)`,
     ids,
   )
+  if (deleted.length > 0)
+    await tx.run(
+      `delete from deleted_jobs where id in (${places(deleted)})
+         and not exists (select 1 from events where events.job_id = deleted_jobs.id)`,
+      deleted,
+    )
+  return removed
 }
 
 /** The oldest of each that is kept, ms since the epoch. */

@@ -148,6 +148,20 @@ export const setSecrets = (tx: Transaction, id: string | null, secrets: readonly
     ? tx.run('update webhook_state set secrets = $1', [JSON.stringify(secrets)])
     : tx.run('update webhook_endpoints set secrets = $2 where id = $1', [id, JSON.stringify(secrets)])
 
+/** The endpoint of a job, where something of the job waits for it, or may: what was not read in the log yet. */
+export async function findUntold(reader: Reader, jobId: number): Promise<string | undefined> {
+  const row = await reader.get(
+    `select id from webhook_endpoints where job_id = $1
+       and (exists (select 1 from webhook_deliveries
+           where endpoint_id = webhook_endpoints.id and next_at is not null)
+         or (status = 'enabled' and exists (select 1 from events
+           where events.job_id = $1 and events.id > webhook_endpoints.after_event
+             and events.id > (select event_id from webhook_state))))`,
+    [jobId],
+  )
+  return row && text(row, 'id')
+}
+
 /** Whether somebody is to be told of what is in the log by now. */
 export const isUnread = async (reader: Reader): Promise<boolean> =>
   (await reader.get(

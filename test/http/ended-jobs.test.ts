@@ -91,6 +91,25 @@ describe('a film that is there', () => {
     )
   })
 
+  test('has no more versions than are listed: a further one is refused, with what to do', async () => {
+    const id = await jobWithFilms('one', 'other')
+    const shown = (version: number) => ask('POST', `/videos/${id}/versions/${version}/current`)
+    for (let version = 3; version <= 200; version++)
+      expect((await shown(2 - (version % 2))).body.version).toBe(version)
+    expect(await shown(1)).toMatchObject({
+      status: 422,
+      body: {
+        error: 'Film cannot be shown',
+        current_status: 'completed',
+        reason: `It has 200 versions, as many as are listed: fetch this one at /api/v3/videos/${id}/versions/1/combined`,
+      },
+    })
+    // What is shown already needs no further one.
+    expect((await shown(2)).body.version).toBe(200)
+    const { versions } = (await ask('GET', `/videos/${id}/versions`)).body
+    expect([versions.length, versions.at(-1).version]).toEqual([200, 1])
+  })
+
   test('is none of a job that has none', async () => {
     const { job_id } = await house.job(1)
     expect((await ask('POST', `/videos/${job_id}/versions/1/current`)).status).toBe(404)
@@ -204,5 +223,47 @@ describe('a job that is deleted', () => {
     })
     expect((await ask('POST', resolve, { resolution: 'absent' })).status).toBe(200)
     expect((await ask('DELETE', `/jobs/${job_id}`)).status).toBe(200)
+  })
+
+  test('leaves its events with those who saw it, and with nobody else', async () => {
+    const app = house.appWith({ access: { keysRequired: true, ratePerMinute: 0 } })
+    const keyFor = async (name: string, scopes: readonly string[], client_id?: string) =>
+      (await house.coordinator.createKey({ name, scopes, ...(client_id !== undefined && { client_id }) }))
+        .secret
+    const bound = await keyFor('bound', ['read', 'submit', 'approve'], 'acme')
+    const other = await keyFor('other', ['read', 'submit', 'approve'], 'other')
+    const [maker, mate] = [await keyFor('maker', ['submit']), await keyFor('mate', ['submit'])]
+    const send = (key: string, method: string, path: string, body?: object) => {
+      const text = JSON.stringify(body)
+      return app.request(`/api/v3${path}`, {
+        method,
+        headers: {
+          authorization: `Bearer ${key}`,
+          ...(body && { 'content-type': 'application/json', 'content-length': String(text.length) }),
+        },
+        ...(body && { body: text }),
+      })
+    }
+    const heard = async (key: string): Promise<readonly string[]> =>
+      (await jsonOf(send(key, 'GET', '/events?after=0&limit=500'))).events.map(
+        ({ type, job_id }: any) => `${job_id} ${type}`,
+      )
+    const asset_id = await house.picture(5)
+    await house.coordinator.letClientSee('acme', asset_id)
+    for (const [mine, others] of [
+      [bound, other],
+      [maker, mate],
+    ] as const) {
+      const request = { type: 'property_photos', parameters: { photos: [{ asset_id }] } }
+      const { job_id } = await jsonOf(send(mine, 'POST', '/jobs', request))
+      await send(mine, 'POST', `/jobs/${job_id}/cancel`)
+      expect((await send(mine, 'DELETE', `/jobs/${job_id}`)).status).toBe(200)
+      // Nobody asked for them before: the feed remembers whose they are.
+      const types = ['job_created', 'job_cancelled', 'scene_cancelled', 'job_deleted']
+      expect(await heard(mine)).toEqual(types.map((type) => `${job_id} ${type}`))
+      expect(await heard(others)).toEqual([])
+      for (const path of [`/jobs/${job_id}`, `/jobs/${job_id}/events`, `/jobs/${job_id}/history`])
+        expect((await send(mine, 'GET', path)).status).toBe(404)
+    }
   })
 })

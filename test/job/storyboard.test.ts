@@ -238,7 +238,7 @@ describe('a request', () => {
     [{ clipDuration: 5 }, 'parameters.clipDuration', 'Did you mean clip_duration?'],
     [{ 'Aspect-Ratio': '16:9' }, 'parameters.Aspect-Ratio', 'Did you mean aspect_ratio?'],
     [{ clientId: 'acme' }, 'parameters.clientId', 'belongs into parameters.metadata'],
-    [{ image: asset(1) }, 'parameters.image', 'Did you mean images?'],
+    [{ titel: 'x' }, 'parameters.titel', 'Did you mean title?'],
   ])('with a slip of the pen in its parameters is refused with what was meant: %j', (slip, field, words) => {
     const [problem, ...others] = told({ type: 'image_pairs', parameters: { images, ...slip } })
     expect(problem).toEqual({ field, reason: expect.stringContaining(words) })
@@ -269,7 +269,12 @@ describe('a request', () => {
       parameters: { images, campaign_id: 'a', metadata },
     })
     expect(request.parameters).toMatchObject({ metadata })
-    expect(freeMembers(request)).toEqual({ campaign_id: 'a', resolutoin: 'mine' })
+    expect(freeMembers(request)).toEqual({
+      campaign_id: 'a',
+      resolutoin: 'mine',
+      model: 'T',
+      'metadata.client_id': 'eve',
+    })
     for (const other of ['text', 7, null, ['x']])
       expect(
         freeMembers(parseJobRequest({ type: 'image_pairs', parameters: { images, metadata: other } })),

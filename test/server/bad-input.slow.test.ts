@@ -438,6 +438,7 @@ describe('an address is refused with what is wrong with it', () => {
     ['GET', '/api/v3/jobs?status=done', 400],
     ['GET', '/api/v3/jobs?limit=1e3', 400],
     ['GET', '/api/v3/jobs?cursor=%00', 400],
+    ['GET', '/api/v3/jobs?__proto__=1', 400],
     ['GET', `/api/v3/jobs?${Array.from({ length: 2000 }, (_, at) => `a${at}`).join('&')}`, 400],
     ['GET', `/api/v3/jobs?a=${'x'.repeat(100_000)}`, 431],
     ['PATCH', '/api/v3/jobs', 405],
@@ -455,7 +456,7 @@ describe('an address is refused with what is wrong with it', () => {
   it.each([
     'campaign_id=%ff%fe',
     'a=%ed%a0%bc',
-    '__proto__=1',
+    'metadata.__proto__=1',
     'constructor=1',
     '%F0%9F%8F%A1=%22',
     `a=${'x'.repeat(8000)}`,

@@ -465,4 +465,43 @@ describe('the webhook_url of a job', () => {
     await until(() => receiver.received.length === 1)
     expect(types(receiver)).toEqual(['job_completed'])
   })
+
+  it('keeps its job from being deleted until it was told everything, or is disabled', async () => {
+    await using house = await openHouse()
+    await using receiver = await openReceiver()
+    receiver.answer({ status: 500 })
+    const jobId = await house.jobToldOfAt(receiver.url)
+    const remove = () => house.ask('DELETE', `/jobs/${jobId}`)
+    const [endpoint] = (await house.ask('GET', `/webhooks/endpoints?job_id=${jobId}`)).body.endpoints
+    const address = `/webhooks/endpoints/${endpoint.endpoint_id}`
+    const refusal = {
+      status: 422,
+      body: {
+        error: 'Job cannot be deleted',
+        current_status: 'cancelled',
+        reason: `Messages about it are still to be delivered: delete it once they are, or give them up with PATCH /api/v3${address} {"status":"disabled"}`,
+      },
+    }
+    // The log was not read yet for what has just happened.
+    await house.coordinator.cancelJob(jobId)
+    expect(await remove()).toMatchObject(refusal)
+    await until(async () => (await house.deliveries(endpoint.endpoint_id)).length === 3)
+    await until(() => receiver.received.length > 0)
+    expect(await remove()).toMatchObject(refusal)
+    expect((await house.ask('PATCH', address, { status: 'disabled' })).status).toBe(200)
+    expect((await remove()).status).toBe(200)
+  })
+
+  it('has a job that is deleted once all of it was taken, and is not told of that', async () => {
+    await using house = await openHouse()
+    await using receiver = await openReceiver()
+    const jobId = await house.jobToldOfAt(receiver.url)
+    await house.coordinator.cancelJob(jobId)
+    await until(async () => (await house.ask('DELETE', `/jobs/${jobId}`)).status === 200)
+    expect(types(receiver)).toEqual(['job_created', 'job_cancelled', 'scene_cancelled'])
+    for (const name of ['job_deleted', 'jobs:deleted'])
+      await expect(house.jobToldOfAt(receiver.url, [name])).rejects.toMatchObject({
+        refusal: { problems: [{ field: 'webhook_events[0]', reason: expect.stringContaining('deleted') }] },
+      })
+  })
 })
