@@ -169,6 +169,11 @@ describe('whether the provider has a render that it was asked for', () => {
     isBroken = false
     await till.pass(minute)
     expect(await reasonOf()).toMatch(/looked into \(.*ECONNRESET\)/)
+    // Its next list decides.
+    isBroken = true
+    await till.pass(2 * minute)
+    expect(await reasonOf()).toMatch(/list/)
+    isBroken = false
     await till.ended(job_id)
     expect((await ledger(till))[1].failure.reason).toMatch(/^[^']*ECONNRESET[^']*$/)
   })
