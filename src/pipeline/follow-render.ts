@@ -8,7 +8,6 @@
  *   succeeded ─> fetch the clip and keep it as it came; then verify what is kept, as often as FFmpeg needs, and serve it to
  *                all that want it. What is made of it is another task's (`take-clip.ts`)
  */
-import { rm } from 'node:fs/promises'
 import type { ArtifactStore } from '../artifact/artifact.ts'
 import type { AttemptVerbs } from '../coordinator/attempt-verbs.ts'
 import type { Coordinator } from '../coordinator/coordinator.ts'
@@ -293,7 +292,10 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
       case 'succeeded': {
         if (attempt.clip !== null) return 'over'
         if (attempt.fetched !== null && !bad) await takeClip(attempt, attempt.fetched)
-        else await studio.inWorkspace((directory) => fetchClip(attempt, provider, directory))
+        else {
+          const came = await studio.inWorkspace((directory) => fetchClip(attempt, provider, directory))
+          if (came === 'bad again') await wait(backOffMs(timesBad++, mostBadWaitMs))
+        }
         return 'again'
       }
       default:
@@ -528,7 +530,11 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
    * Fetches the clip of a render that has succeeded, as often as it takes within the time the provider keeps it: one answer
    * that names no clip, or says that there is none, may be older than the one that told of its success.
    */
-  const fetchClip = async (attempt: Attempt, provider: Provider, directory: string): Promise<void> => {
+  const fetchClip = async (
+    attempt: Attempt,
+    provider: Provider,
+    directory: string,
+  ): Promise<void | 'bad again'> => {
     const path = `${directory}/clip.mp4`
     const leftMs = Math.min(Math.max(clipKeptUntil(attempt) - host.now(), goneAfterMs), clipKeptMs)
     keptUntil ??= host.monotonic() + leftMs
@@ -552,10 +558,8 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
             reason: `it was rendered and paid for, and could not be fetched while the provider kept it: ${reason}. Nothing is bought instead unless you regenerate the scene`,
           },
         )
-      if (isFetched) {
-        await rm(path, { force: true })
-        await wait(backOffMs(timesBad++, mostBadWaitMs))
-      } else await waitAgain(begunAt, { reason })
+      if (isFetched) return 'bad again'
+      await waitAgain(begunAt, { reason })
     }
   }
 
