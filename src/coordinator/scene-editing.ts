@@ -282,9 +282,9 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
   ): Promise<void> {
     const { scene } = await sceneOf(tx, jobId, sceneId)
     const refuse = (reason: string) => refusedScene('Scene cannot be resolved', scene, reason)
-    const attempt = await findUndecided(tx, sceneId)
-    if (!attempt) throw refuse('It has no held attempt to decide')
     const adopted = resolution.resolution === 'adopt' ? resolution.prediction_id : null
+    const attempt = await findUndecided(tx, sceneId, adopted)
+    if (!attempt) throw refuse('It has no held attempt to decide')
     const isLookedAt = attempt.hintedId !== null && attempt.trouble === null
     if (attempt.status === 'held' && isLookedAt && attempt.hintedId !== adopted)
       throw refuse(`${attempt.hintedId} was named for it before, and is looked at: decide when that is done`)

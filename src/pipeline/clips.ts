@@ -21,6 +21,8 @@ export type TakenOutcome =
 export interface Clips {
   /** Verifies a clip that is kept as it came, and of which so many seconds were paid for. Rejects where FFmpeg, not the clip, may be to blame; so does `fit`. */
   take(source: string, paidSeconds: number, signal: AbortSignal): Promise<TakenOutcome>
+  /** As `take` does, a file that is not kept yet. */
+  verify(path: string, paidSeconds: number, signal: AbortSignal): Promise<TakenOutcome>
   /** Makes a scene's clip from an artifact that was kept before. */
   fit(source: string, work: SceneWork, signal: AbortSignal): Promise<ClipOutcome>
   /** Makes a scene's clip from a file in a workspace, which is not worth keeping itself. */
@@ -62,16 +64,19 @@ export function createClips({
     return { kind: 'clip', clip: { clip: id, source: id, place: placeText(place, shape) } }
   }
 
+  const verify: Clips['verify'] = (path, paidSeconds, signal) =>
+    faultOf(refusals, async () => {
+      const verdict = await studio.media.verifyClip({ path, limits: clipLimits }, { signal })
+      if (!verdict.ok) return failed(`clip_${verdict.code}`, verdict.reason)
+      return { kind: 'taken', short: shortness(verdict, paidSeconds) }
+    })
+
   return {
     make: (...request) => faultOf(endings, () => make(...request)),
 
-    take: (source, paidSeconds, signal) =>
-      faultOf(refusals, async () => {
-        const path = await artifacts.localPath(source)
-        const verdict = await studio.media.verifyClip({ path, limits: clipLimits }, { signal })
-        if (!verdict.ok) return failed(`clip_${verdict.code}`, verdict.reason)
-        return { kind: 'taken', short: shortness(verdict, paidSeconds) }
-      }),
+    take: async (source, ...rest) => verify(await artifacts.localPath(source), ...rest),
+
+    verify,
 
     fit: (source, work, signal) =>
       studio.inWorkspace(async (directory) => {

@@ -47,7 +47,7 @@ export interface FollowRenderOptions {
   readonly coordinator: AttemptVerbs & Pick<Coordinator, 'asset' | 'job'>
   readonly providers: readonly Provider[]
   readonly artifacts: Pick<ArtifactStore, 'localPath' | 'adopt'>
-  readonly clips: Pick<Clips, 'take'>
+  readonly clips: Pick<Clips, 'take' | 'verify'>
   readonly studio: Pick<Studio, 'picture' | 'inTurn' | 'inWorkspace'>
   readonly host: Host
   /** Of clips to come: none is bought while only the reserve for those under way is left. */
@@ -207,8 +207,8 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
   let failing: { readonly since: number; readonly from: number; times: number } | undefined
   /** Since when the provider says, without a break, that there is no such thing; by a clock that is never put forward. */
   let absentFrom: number | undefined
-  /** The bytes that are kept, and what is wrong with them: perhaps they were damaged on their way. */
-  let bad: { readonly artifact: string; readonly failure: Failure } | undefined
+  /** What is wrong with the bytes that are kept: perhaps they were damaged on their way. */
+  let bad: Failure | undefined
   let timesBad = 0
   /** When the provider no longer keeps the clip, by the same clock. */
   let keptUntil: number | undefined
@@ -292,7 +292,10 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
       case 'succeeded': {
         if (attempt.clip !== null) return 'over'
         if (attempt.fetched !== null && !bad) await takeClip(attempt, attempt.fetched)
-        else await studio.inWorkspace((directory) => fetchClip(attempt, provider, directory))
+        else {
+          const came = await studio.inWorkspace((directory) => fetchClip(attempt, provider, directory))
+          if (came === 'bad again') await wait(backOffMs(timesBad++, mostBadWaitMs))
+        }
         return 'again'
       }
       default:
@@ -519,7 +522,7 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
     if (outcome.kind === 'blamed on FFmpeg') return coordinator.takeFailed(attemptId, outcome.failure)
     const { failure } = outcome
     await coordinator.cannotRead(attemptId, failure, host.now())
-    bad = { artifact: fetched, failure }
+    bad = failure
     await wait(backOffMs(timesBad++, mostBadWaitMs))
   }
 
@@ -527,41 +530,42 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
    * Fetches the clip of a render that has succeeded, as often as it takes within the time the provider keeps it: one answer
    * that names no clip, or says that there is none, may be older than the one that told of its success.
    */
-  const fetchClip = async (attempt: Attempt, provider: Provider, directory: string): Promise<void> => {
+  const fetchClip = async (
+    attempt: Attempt,
+    provider: Provider,
+    directory: string,
+  ): Promise<void | 'bad again'> => {
     const path = `${directory}/clip.mp4`
     const leftMs = Math.min(Math.max(clipKeptUntil(attempt) - host.now(), goneAfterMs), clipKeptMs)
     keptUntil ??= host.monotonic() + leftMs
     for (;;) {
       const begunAt = host.monotonic()
-      const { fetched, isAbsent, isRemoved, reason } = await fetchOnce(attempt, provider, path)
+      const { isFetched, isAbsent, isRemoved, reason } = await fetchOnce(attempt, provider, path)
       const isLost = isGone(isAbsent)
-      // Nothing takes the place of bytes that were paid for but what is better.
-      const isKnown =
-        fetched !== undefined &&
-        bad !== undefined &&
-        (fetched === bad.artifact || !(await isWhole(attempt, fetched)))
-      if (fetched !== undefined && !isKnown) {
+      // Nothing takes the place of bytes that were paid for but what is better, and nothing else is kept.
+      if (isFetched && (!bad || (await isWhole(attempt, path)))) {
+        const { id } = await artifacts.adopt(path)
         if (bad) failing = undefined
         else await learnt(attempt)
         bad = undefined
-        return coordinator.clipFetched(attemptId, fetched)
+        return coordinator.clipFetched(attemptId, id)
       }
       if (isLost || isRemoved || host.monotonic() >= keptUntil)
         return coordinator.clipLost(
           attemptId,
-          bad?.failure ?? {
+          bad ?? {
             code: 'clip_lost',
             reason: `it was rendered and paid for, and could not be fetched while the provider kept it: ${reason}. Nothing is bought instead unless you regenerate the scene`,
           },
         )
-      if (isKnown) await wait(backOffMs(timesBad++, mostBadWaitMs))
-      else await waitAgain(begunAt, { reason })
+      if (isFetched) return 'bad again'
+      await waitAgain(begunAt, { reason })
     }
   }
 
-  const isWhole = async (attempt: Attempt, artifact: string): Promise<boolean> => {
+  const isWhole = async (attempt: Attempt, path: string): Promise<boolean> => {
     const outcome = await studio
-      .inTurn(() => clips.take(artifact, attempt.settings?.seconds ?? 0, signal))
+      .inTurn(() => clips.verify(path, attempt.settings?.seconds ?? 0, signal))
       .catch((error: unknown) => {
         if (failureOfTaking(error, ending)) return undefined
         throw error
@@ -575,8 +579,8 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
     provider: Provider,
     path: string,
   ): Promise<{
-    /** The artifact of its bytes. */
-    readonly fetched?: string
+    /** Whether `path` holds its bytes. */
+    readonly isFetched: boolean
     readonly isAbsent: boolean
     readonly isRemoved: boolean
     readonly reason: string
@@ -588,17 +592,14 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
     if (url !== null) {
       const request = { url, others: render?.otherUrls ?? [], path, maxBytes: maxClipBytes }
       const outcome: FetchOutcome = await options.inFetchTurn(() => provider.fetchClip(request, ending))
-      if (outcome.kind === 'fetched') {
-        const { id } = await artifacts.adopt(path)
-        return { fetched: id, isAbsent: false, isRemoved, reason: '' }
-      }
+      if (outcome.kind === 'fetched') return { isFetched: true, isAbsent: false, isRemoved, reason: '' }
       const reason = isRemoved ? removedWords : outcome.reason
-      return { isAbsent: outcome.kind === 'gone', isRemoved, reason }
+      return { isFetched: false, isAbsent: outcome.kind === 'gone', isRemoved, reason }
     }
     const isAbsent = read.kind === 'absent'
-    if (read.kind === 'failed') return { isAbsent, isRemoved, reason: read.reason }
+    if (read.kind === 'failed') return { isFetched: false, isAbsent, isRemoved, reason: read.reason }
     const reason = isRemoved ? removedWords : isAbsent ? noSuchRender : 'the provider names no clip yet'
-    return { isAbsent, isRemoved, reason }
+    return { isFetched: false, isAbsent, isRemoved, reason }
   }
 
   return { step, hasWaited, rest: (turn: number) => wait(backOffMs(turn, minute)), close: endNews }

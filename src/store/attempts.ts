@@ -90,14 +90,19 @@ export async function findAttemptOfRender(
   return row && attemptOf(row)
 }
 
-/** The attempt of a scene that a person has to decide, or may. */
-export async function findUndecided(reader: Reader, sceneId: string): Promise<Attempt | undefined> {
-  const row = await reader.get(
+/** The attempt of a scene that a person has to decide, or may; where they name a render, the one that may have it. */
+export async function findUndecided(
+  reader: Reader,
+  sceneId: string,
+  renderId: string | null,
+): Promise<Attempt | undefined> {
+  const rows = await reader.all(
     `select * from attempts where scene_id = $1 and status in ('held', 'unknown')
-     order by case status when 'held' then 0 else 1 end, inserted_at limit 1`,
+     order by case status when 'held' then 0 else 1 end, inserted_at`,
     [sceneId],
   )
-  return row && attemptOf(row)
+  const undecided = rows.map(attemptOf)
+  return undecided.find(({ candidates }) => candidates.some(({ id }) => id === renderId)) ?? undecided[0]
 }
 
 const moveTo = (status: AttemptStatus, columns: string, from = mayPrecede(attemptFollows, status)): string =>

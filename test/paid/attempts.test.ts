@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Fault } from '../../src/fake-replicate/fault.ts'
-import { type Till, openTill, requestOf, sceneOf } from './till.ts'
+import { answerProblem } from '../../src/fake-replicate/reply.ts'
+import { type Till, intercept, openTill, requestOf, sceneOf } from './till.ts'
 import { hour, minute, second } from './world.ts'
 
 const cancel = (till: Till, jobId: number | string) => till.ask('POST', `/jobs/${jobId}/cancel`)
@@ -81,6 +82,27 @@ describe('a provider that asks to wait', () => {
     expect(await till.ended(job_id)).toMatchObject({ status: 'completed', costs: { spent: 0.4 } })
   })
 })
+
+test.each([400, 405, 501])(
+  'a provider that does not tell its account (HTTP %i) is waited for, and fails no job',
+  async (status) => {
+    await using till = await openTill({ isReached: false })
+    let isSilent = true
+    intercept(till, ({ url }) =>
+      isSilent && url.endsWith('/v1/account') ? answerProblem(status, 'No', 'Not here') : undefined,
+    )
+    await till.reborn(second)
+    const { job_id } = await till.job([0])
+    await till.approve(job_id)
+    await till.pass(hour)
+    expect((await till.scenes(job_id))[0]).toMatchObject({
+      status: 'pending',
+      waiting: { reason: expect.stringMatching(/Not here/) },
+    })
+    isSilent = false
+    expect(await till.ended(job_id)).toMatchObject({ status: 'completed' })
+  },
+)
 
 describe('what the provider refuses for good', () => {
   test.each<[Fault, string, RegExp]>([

@@ -46,6 +46,50 @@ async function madeIn(
   return { ms: clock.monotonic() - begun, posts: till.posts().length, usd: till.billedUsd() }
 }
 
+describe('a clock that is put wrong while it is not known whether the provider has a render', () => {
+  const statusOf = async (till: Till): Promise<string> => (await till.get('/ledger')).entries[0]?.status
+  const unknown = async (till: Till, picture: number) => {
+    const { job_id } = await till.job([picture])
+    await till.approve(job_id)
+    await till.until(async () => (await statusOf(till)) === 'unknown')
+    const [{ id }] = await till.scenes(job_id)
+    return (resolution: object) => till.ask('POST', `/jobs/${job_id}/scenes/${id}/resolve`, resolution)
+  }
+
+  test('forward by an hour between two runs does not hide what may be its render', async () => {
+    await using till = await openTill({
+      isReached: false,
+      fake: { plan: { 1: 'reset_after' }, shows: 'seedless' },
+    })
+    await unknown(till, 0)
+    till.world.life!.kill()
+    till.world.clock.putBack(-hour)
+    await till.reborn(second)
+    await till.until(async () => (await statusOf(till)) === 'held', 20 * minute)
+    expect(till.posts()).toHaveLength(1)
+  })
+
+  test('back over midnight, and a render that was nobody’s is adopted: each day has what was spent', async () => {
+    await using till = await openTill({
+      isReached: false,
+      fake: { plan: { 1: 'reset_after', 2: 'reset_before' }, renderMs: 3 * second, listLagMs: 90 * second },
+    })
+    const resolve = await unknown(till, 0)
+    const stray = till.posts()[0]!.prediction
+    await till.ask('POST', '/jobs/1/cancel')
+    await resolve({ resolution: 'absent' })
+    await till.pass(5 * minute)
+    till.world.clock.putBack(3 * hour)
+    await till.pass(minute)
+    const resolveOther = await unknown(till, 1)
+    await resolveOther({ resolution: 'adopt', prediction_id: stray })
+    await till.pass(minute)
+    const days = await till.world.database.all('select day, micros from spendings where micros <> 0')
+    expect(days.map(({ day, micros }) => [day, Number(micros)])).toEqual([['2025-12-31', 400_000]])
+    expect((await till.get('/ledger')).totals.spent).toBe(till.billedUsd())
+  })
+})
+
 describe.each(Object.entries(waits))('a render that waits %s', (_, options) => {
   test.each(Object.entries(steps))('goes on when the clock is put %s', async (_step, ms) => {
     const undisturbed = await madeIn(options())

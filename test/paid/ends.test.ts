@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest'
 import type { Fault } from '../../src/fake-replicate/fault.ts'
 import { countTroubled } from '../../src/store/counts.ts'
 import { clipOf } from './house.ts'
-import { type Till, openTill, requestOf } from './till.ts'
+import { type Answer, answerText } from '../../src/fake-replicate/reply.ts'
+import { type Till, intercept, openTill, requestOf } from './till.ts'
 import { hour, minute, second } from './world.ts'
 
 const ledger = async (till: Till): Promise<readonly any[]> => (await till.get('/ledger')).entries
@@ -15,6 +16,12 @@ async function approved(till: Till, pictures: readonly number[] = [0]): Promise<
   await till.approve(job_id)
   return job_id
 }
+
+/** Whoever delivers clips answers a fetch with this; with undefined, with the clip. */
+const delivers = (till: Till, answer: () => Answer | undefined): void =>
+  intercept(till, ({ method, url }) => (method === 'GET' && !url.includes('/v1/') ? answer() : undefined))
+
+const page = (text: string): Answer => answerText(200, 'text/html', `<html>${text}`)
 
 const waitingOf = async (till: Till, jobId: number): Promise<any> => (await till.scenes(jobId))[0].waiting
 
@@ -95,6 +102,37 @@ describe('a clip that is paid for', () => {
     const texts = [...till.world.kept.values()].map((bytes) => Buffer.from(bytes).toString())
     expect(texts).toContain(Buffer.from(clipOf(till.posts()[0]!.prediction!)).toString())
     expect(till.posts()).toHaveLength(1)
+  })
+
+  test('that comes broken, and after that as other pages, is kept as it came first, and they are not', async () => {
+    await using till = await openTill()
+    let fetches = 0
+    const damaged = 'clip of which a little is missing'
+    delivers(till, () => (++fetches === 1 ? answerText(200, 'video/mp4', damaged) : page(`${fetches}`)))
+    const job_id = await approved(till)
+    await till.until(() => fetches > 10)
+    await till.world.settle()
+    const [{ id }] = await till.scenes(job_id)
+    const kept = await till.world.life!.app.request(`/api/v3/videos/${job_id}/clips/${id}`)
+    expect(await kept.text()).toBe(damaged)
+    expect(till.world.kept.size).toBe(1)
+  })
+
+  test('that comes broken for minutes is not gone for one answer that it is not there', async () => {
+    await using till = await openTill()
+    const answers: string[] = []
+    delivers(till, () => {
+      const brokenUntil = billedAt(till) + 4 * minute
+      if (answers.length === 0 || (till.world.clock.now() > brokenUntil && !answers.includes('gone late'))) {
+        answers.push(answers.length === 0 ? 'gone' : 'gone late')
+        return answerText(404, 'text/plain', 'no')
+      }
+      if (answers.includes('gone late')) return undefined
+      answers.push('broken')
+      return page(`${answers.length}`)
+    })
+    expect(await till.ended(await approved(till))).toMatchObject({ status: 'completed' })
+    expect(answers.at(-1)).toBe('gone late')
   })
 })
 

@@ -140,16 +140,18 @@ export function openPaidHouse(options: PaidHouseOptions): PaidHouse {
     ...(options.maxTries === undefined ? {} : { maxTries: options.maxTries }),
   })
 
+  const bytesOf = (path: string): Uint8Array | undefined => options.bytes ?? files.get(path)
+  const verified = (bytes: Uint8Array | undefined, name: string): Promise<TakenOutcome> =>
+    through(async () => {
+      await options.onFfmpeg?.('take')
+      if (!bytes) throw new ArtifactError('missing', `${name} is not there`)
+      if (!isWhole(bytes))
+        return { kind: 'failed', failure: { code: 'clip_damaged', reason: 'it is not whole' } }
+      return { kind: 'taken', short: options.short ?? null }
+    })
   const clips: Clips = {
-    take: (source) =>
-      through(async (): Promise<TakenOutcome> => {
-        await options.onFfmpeg?.('take')
-        const bytes = kept.get(source)
-        if (!bytes) throw new ArtifactError('missing', `artifact ${source} is not in the store`)
-        if (!isWhole(bytes))
-          return { kind: 'failed', failure: { code: 'clip_damaged', reason: 'it is not whole' } }
-        return { kind: 'taken', short: options.short ?? null }
-      }),
+    take: (source) => verified(kept.get(source), source),
+    verify: (path) => verified(bytesOf(path), path),
     fit: (source) =>
       through(async () => {
         await options.onFfmpeg?.('fit')
@@ -168,7 +170,7 @@ export function openPaidHouse(options: PaidHouseOptions): PaidHouse {
     localPath: (id: string) => Promise.resolve(`/${id}`),
     adopt: (path: string) =>
       through(() => {
-        const bytes = options.bytes ?? files.get(path)!
+        const bytes = bytesOf(path)!
         const id = createHash('sha256').update(bytes).digest('hex')
         kept.set(id, bytes)
         return Promise.resolve({ id, size: bytes.length })

@@ -254,6 +254,16 @@ describe('a paid clip that is much shorter than was paid for', () => {
     expect(till.world.life!.lines.join('\n')).toMatch(/is short, and is taken: it is a single picture/)
   })
 
+  test('is taken as it is after a retry, though FFmpeg fails on it first', async () => {
+    const { left, onFfmpeg } = ffmpeg({})
+    await using till = await openTill({ short, onFfmpeg })
+    const job_id = await approved(till)
+    await till.ended(job_id)
+    left.take = 1
+    await retry(till, job_id)
+    expect(await till.ended(job_id)).toMatchObject({ status: 'completed', costs: { spent: 0.4 } })
+  })
+
   test('is bought anew where its scene is regenerated', async () => {
     await using till = await openTill({ short })
     const job_id = await approved(till)

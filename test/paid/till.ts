@@ -1,5 +1,6 @@
 /** A world of the paid path, and somebody who talks to it over HTTP as a client does. */
 import type { EndedEntry, PostEntry } from '../../src/fake-replicate/ledger.ts'
+import type { FakeRequest, Reply } from '../../src/fake-replicate/reply.ts'
 import { type World, type WorldOptions, assetOf, createWorld, hour } from './world.ts'
 
 /** An answer, to be looked at rather than typed. */
@@ -76,6 +77,16 @@ export interface Till extends AsyncDisposable {
   bills(): readonly EndedEntry[]
   billedUsd(): number
 }
+
+/** The provider answers what `answer` gives, where that is something, and as it would elsewhere. */
+export function intercept(till: Till, answer: (request: FakeRequest) => Reply | undefined): void {
+  const { fake } = till.world
+  const { handle } = fake
+  fake.handle = async (request) => answer(request) ?? handle(request)
+}
+
+export const asksForList = ({ method, url }: FakeRequest): boolean =>
+  method === 'GET' && url.includes('/v1/predictions?')
 
 const usd = (micros: number): number => Math.round(micros) / 1_000_000
 

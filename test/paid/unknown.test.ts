@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Fault } from '../../src/fake-replicate/fault.ts'
-import { type Till, openTill } from './till.ts'
+import { answerPage, answerText, reset } from '../../src/fake-replicate/reply.ts'
+import { type Till, asksForList, intercept, openTill } from './till.ts'
 import type { WorldOptions } from './world.ts'
 import { hour, minute, second } from './world.ts'
 
@@ -123,6 +124,58 @@ describe('whether the provider has a render that it was asked for', () => {
       reserved: 0.4,
       failure: { code: 'held', reason: expect.stringMatching(/list can't be read/) },
     })
+  })
+
+  const unanswered = async () => {
+    const till = await openTill({ isReached: false, fake: { plan: { 1: 'reset_before' } } })
+    const job_id = await approved(till)
+    await till.until(async () => (await ledger(till))[0]?.status === 'unknown')
+    return { till, job_id, [Symbol.asyncDispose]: till[Symbol.asyncDispose] }
+  }
+
+  test('is looked into after a night, though the network comes a little later than the process', async () => {
+    await using opened = await unanswered()
+    const { till, job_id } = opened
+    let isDown = true
+    intercept(till, () => (isDown ? reset : undefined))
+    await till.reborn(7 * hour)
+    await till.pass(3 * second)
+    isDown = false
+    expect(await till.ended(job_id)).toMatchObject({ status: 'completed', costs: { spent: 0.4 } })
+  })
+
+  test('is looked into, though a proxy answered once that there is no account', async () => {
+    await using opened = await unanswered()
+    const { till, job_id } = opened
+    let isProxy = true
+    intercept(till, ({ url }) =>
+      isProxy && url.endsWith('/v1/account') ? answerPage(404, 'Not found') : undefined,
+    )
+    await till.reborn(second)
+    await till.pass(5 * second)
+    isProxy = false
+    expect(await till.ended(job_id)).toMatchObject({ status: 'completed', costs: { spent: 0.4 } })
+  })
+
+  test('says why it is unknown once the list can be read again, and not what kept it from being read', async () => {
+    await using opened = await unanswered()
+    const { till, job_id } = opened
+    let isBroken = true
+    intercept(till, (request) =>
+      isBroken && asksForList(request) ? answerText(500, 'text/plain', '') : undefined,
+    )
+    const reasonOf = async (): Promise<string> => (await till.scenes(job_id))[0].waiting.reason
+    await till.until(async () => (await reasonOf()).includes('list'))
+    isBroken = false
+    await till.pass(minute)
+    expect(await reasonOf()).toMatch(/looked into \(.*ECONNRESET\)/)
+    // Its next list decides.
+    isBroken = true
+    await till.pass(2 * minute)
+    expect(await reasonOf()).toMatch(/list/)
+    isBroken = false
+    await till.ended(job_id)
+    expect((await ledger(till))[1].failure.reason).toMatch(/^[^']*ECONNRESET[^']*$/)
   })
 })
 

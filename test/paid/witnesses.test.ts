@@ -1,8 +1,9 @@
 /** What speaks for a render that was asked for and not answered, and what people are told and may do about it. */
 import { describe, expect, test } from 'vitest'
 import type { FakeOptions } from '../../src/fake-replicate/provider.ts'
-import { type Till, openTill, sceneOf } from './till.ts'
-import { type WorldOptions, hour, minute, second } from './world.ts'
+import { answerText, hang } from '../../src/fake-replicate/reply.ts'
+import { type Till, asksForList, intercept, openTill, sceneOf } from './till.ts'
+import { type WorldOptions, assetOf, hour, minute, second } from './world.ts'
 
 const ledger = async (till: Till, query = ''): Promise<readonly any[]> =>
   (await till.get(`/ledger${query}`)).entries
@@ -100,6 +101,30 @@ describe('a render that may have been accepted', () => {
     expect((await ledger(till))[0].charged).toBe(0.4)
   })
 
+  test.each([
+    ['at once', false],
+    ['by the next process', true],
+  ])('and is held is adopted %s when its webhook tells of its end', async (_name, dies) => {
+    await using till = await openTill({
+      fetchesPictures: true,
+      fake: { plan: { 1: 'reset_unlisted' }, renderMs: 20 * minute, rates: { webhook_lost: 1 } },
+    })
+    const job_id = await approved(till)
+    await till.until(isNow(till, 'held'), hour)
+    till.world.fake.set({ rates: dies ? { read_error: 1 } : {} })
+    await till.until(() => till.bills().length === 1)
+    await till.pass(minute)
+    if (dies) {
+      till.world.life!.kill()
+      // As an earlier version left it, which followed none that is held.
+      await till.world.database.transaction((tx) => tx.run('delete from tasks'))
+      await till.reborn(second)
+    }
+    till.world.fake.set({ rates: {} })
+    expect(await till.ended(job_id)).toMatchObject({ status: 'completed', costs: { spent: 0.4 } })
+    expect(till.posts()).toHaveLength(1)
+  })
+
   test('is found in a list however much was sent along with others', async () => {
     await using till = await unreached({ plan: { 91: 'reset_after' }, renderMs: hour })
     for (let n = 1; n <= 90; n++)
@@ -168,6 +193,33 @@ describe('a provider that answers no request for a render', () => {
       expect(await till.ended(id)).toMatchObject({ status: 'completed', costs: { spent: 1.2, reserved: 0 } })
     expect(lines(till)).toMatch(/replicate accepts renders again/)
   })
+
+  test('is asked for others after a restart, though what became of the last request is not known', async () => {
+    await using till = await unreached({ outages: [[0, 30 * minute]] }, { maxConcurrency: 4 })
+    const job_id = await approved(till, [0, 1, 2, 3, 4, 5])
+    await till.pass(29 * minute)
+    let hung = 0
+    intercept(till, (request) => {
+      if (request.method === 'POST' && request.url.endsWith('/predictions') && hung++ === 0) return hang
+      return hung > 0 && asksForList(request) ? answerText(500, 'text/plain', '') : undefined
+    })
+    await till.until(() => hung === 1)
+    till.world.fake.set({ outages: [] })
+    await till.reborn(second)
+    await till.pass(10 * second)
+    const statuses = (await till.scenes(job_id)).map(({ status }) => status)
+    expect(statuses.filter((status) => status === 'completed')).toHaveLength(5)
+  })
+
+  test('is asked for others where one cannot be made ready', async () => {
+    await using till = await unreached({ outages: [[0, 3 * minute]] }, { maxConcurrency: 4 })
+    const broken = await approved(till, [7])
+    await till.pass(5 * second)
+    const job_id = await approved(till, [0, 1, 2])
+    await till.world.database.transaction((tx) => tx.run('delete from assets where id = $1', [assetOf(7)]))
+    expect(await till.ended(job_id)).toMatchObject({ status: 'completed' })
+    expect(await till.ended(broken)).toMatchObject({ status: 'failed', error: { code: 'not_ready' } })
+  })
 })
 
 /** A scene whose attempt is held: one that may be it was made, without a mark. */
@@ -217,6 +269,43 @@ describe('a held attempt', () => {
     ])
     expect(lines(till)).toMatch(new RegExp(`${candidate} at replicate is not the render of attempt`))
     expect((await till.ended(job_id)).status).toBe('completed')
+  })
+
+  test('whose named render is not there keeps its candidates, and none is told as nobody’s', async () => {
+    await using opened = await held()
+    const { till, candidate, resolve } = opened
+    await resolve({ resolution: 'adopt', prediction_id: 'nosuchprediction' })
+    await till.pass(minute)
+    const { entries, unaccounted } = await till.get('/ledger')
+    expect(entries).toMatchObject([{ status: 'held', candidates: [{ prediction_id: candidate }] }])
+    expect(unaccounted).toEqual([])
+  })
+
+  test('for which a wrong id was named can be decided anew while that cannot be looked at', async () => {
+    await using opened = await held({ otherAccounts: { r8_other: 'somebody-else' } })
+    const { till, job_id, candidate, resolve } = opened
+    await till.reborn(second, { token: 'r8_other' })
+    await resolve({ resolution: 'adopt', prediction_id: 'nosuchprediction' })
+    await till.pass(2 * minute)
+    expect((await resolve({ resolution: 'adopt', prediction_id: candidate })).status).toBe(200)
+    await till.reborn(second, { token: 'r8_fake' })
+    expect(await till.ended(job_id)).toMatchObject({ status: 'completed', costs: { spent: 0.4 } })
+  })
+
+  test('beside another one of its scene is decided by an id that is among the other one’s', async () => {
+    await using opened = await held({ plan: { 1: 'reset_after', 2: 'reset_after' } })
+    const { till, job_id, scene, candidate, resolve } = opened
+    await till.ask('POST', `/jobs/${job_id}/cancel`)
+    await till.ask('PUT', `/jobs/${job_id}/scenes/${scene.id}`, { prompt: 'Another look.' })
+    await till.ask('POST', `/jobs/${job_id}/retry`, { max_cost: 2, revision: 2 })
+    await till.until(async () => (await ledger(till, '?status=held')).length === 2, hour)
+    const other = till.posts()[1]!.prediction!
+    expect((await resolve({ resolution: 'adopt', prediction_id: other })).status).toBe(200)
+    await till.ended(job_id)
+    expect(await ledger(till)).toMatchObject([
+      { status: 'succeeded', prediction_id: other },
+      { status: 'held', candidates: [{ prediction_id: candidate }] },
+    ])
   })
 
   test.each([0, 1])(

@@ -229,6 +229,7 @@ describe('a clip', () => {
     nothing: ['text/plain', ''],
     'a clip': ['video/mp4', '\x00\x00\x00\x18ftypmp42'],
     'a clip that says nothing': ['application/octet-stream', '\x1a\x45\xdf\xa3 webm'],
+    'an animation': ['image/gif', 'GIF89a animation'],
   } as const
   type Thing = keyof typeof things
   const beside: readonly (readonly [readonly Thing[], Thing])[] = [
@@ -237,6 +238,8 @@ describe('a clip', () => {
     [['a picture that says it is a clip', 'a clip'], 'a clip'],
     [['bytes that nobody knows', 'a clip'], 'a clip'],
     [['a picture', 'bytes that nobody knows'], 'bytes that nobody knows'],
+    [['an animation', 'a clip'], 'a clip'],
+    [['a picture', 'an animation'], 'an animation'],
     [['a picture', 'nothing'], 'a picture'],
     [['a picture', 'a page'], 'a picture'],
   ]
@@ -250,6 +253,31 @@ describe('a clip', () => {
     expect(outcome).toMatchObject({ kind: 'fetched' })
     expect((await readFile(path)).toString('latin1')).toBe(things[expected][1])
   })
+
+  it.each([404, 503, 0])(
+    'that cannot be reached for a moment (%i) is not replaced by a preview, but by another clip',
+    async (status) => {
+      const [type, bytes] = things['a clip']
+      let isReached = false
+      await using server = await serve((response, request) => {
+        if (request.path === '/preview') response.writeHead(200).end(things['an animation'][1])
+        else if (isReached || request.path === '/other')
+          response.writeHead(200, { 'content-type': type }).end(bytes, 'latin1')
+        else if (status === 0) response.destroy()
+        else response.writeHead(status).end()
+      })
+      const fetchBeside = (...others: string[]): Promise<FetchOutcome> =>
+        replicateAt(server.url).fetchClip(
+          { url: `${server.url}/clip`, others: others.map((name) => server.url + name), path, maxBytes },
+          never,
+        )
+      expect((await fetchBeside('/preview')).kind).toBe(status === 404 ? 'gone' : 'failed')
+      expect(await fetchBeside('/preview', '/other')).toEqual({ kind: 'fetched', size: bytes.length })
+      await rm(path)
+      isReached = true
+      expect(await fetchBeside('/preview')).toEqual({ kind: 'fetched', size: bytes.length })
+    },
+  )
 
   it('may not be larger than it may, announced or not', async () => {
     await using announced = await serve((response, request) => sendClip(response, request))

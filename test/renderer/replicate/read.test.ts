@@ -169,6 +169,10 @@ describe('a render', () => {
     expect(await readOf(members)).toBe('failed')
   })
 
+  it.each(['input', 'output', 'error'])('is read where it has no %s yet', async (member) => {
+    expect(await readOf({ status: 'starting', [member]: undefined })).toMatchObject({ state: 'running' })
+  })
+
   it('is absent only where the API says so itself', async () => {
     await using server = await serve((response, { path }) => {
       if (path.endsWith('proxy')) response.writeHead(404).end('<html>Not found</html>')
@@ -262,6 +266,15 @@ describe('a list', () => {
       json(response, 200, { next: null, results: [] })
     })
     expect(await replicateAt(server.url).list({ after }, recognise, never)).toMatchObject({ kind: 'failed' })
+  })
+
+  it('shows a render that has neither an output nor an error yet', async () => {
+    const queued = told({ status: 'starting', output: undefined, error: undefined })
+    await using server = await serve((response) => json(response, 200, { next: null, results: [queued] }))
+    expect(await replicateAt(server.url).list({ after }, recognise, never)).toMatchObject({
+      kind: 'listed',
+      renders: [{ id: renderId, mark: order.mark, state: 'running' }],
+    })
   })
 
   it('is empty where there is nothing', async () => {
