@@ -5,9 +5,10 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { systemHost } from '../../src/host.ts'
 import type { Fit } from '../../src/job/scene.ts'
-import { planTimeline } from '../../src/job/timeline.ts'
+import { cellSamples, planTimeline } from '../../src/job/timeline.ts'
 import type { FilmFormat } from '../../src/media/film-format.ts'
 import { createMedia } from '../../src/media/pool.ts'
+import { encodeSound, ontoGrid, placedSound } from '../../src/media/sound.ts'
 import { findFfmpeg } from './find-ffmpeg.ts'
 import { encode, type EncodeSettings, listen, remux, type SeenFrame, watch } from './source-clip.ts'
 
@@ -16,6 +17,13 @@ const [width, height, fps, frames] = [160, 90, 24, 24]
 const place = planTimeline({ fps, clips: [frames], seams: [] }).clips[0]!
 let directory = ''
 const inDirectory = (name: string): string => join(directory, name)
+
+/** Scenes of a film begin anywhere within a packet of sound. */
+const places = planTimeline({
+  fps: 30,
+  clips: Array.from({ length: 5 }, () => 121),
+  seams: Array.from({ length: 4 }, () => ({ transition: 'cut', overlapFrames: 0 }) as const),
+}).clips
 
 const inOrder = Array.from({ length: frames }, (_, frame) => frame)
 
@@ -239,6 +247,33 @@ describe.for(adapters)('FFmpeg, $name', ({ name, ffmpegPath }) => {
       ['5.1(side)', `0|0|${tone}|0|0|0`, 0.283],
     ] as const)('in %s is as loud as it came', async ([layout, text, peak]) => {
       expect(await peakOf(layout, text)).toBeCloseTo(peak, 1.7)
+    })
+
+    const rates = [8000, 11_025, 22_050, 32_000, 44_100, 48_000, 96_000]
+    test.for(rates)('of %i Hz goes on without a gap at every place in a film', async (rate) => {
+      const path = inDirectory(`${name}-${rate}.mp4`)
+      await encode({
+        graph: `sine=440:r=${rate}:d=4.1:samples_per_frame=1024,aformat=sample_fmts=fltp[out]`,
+        kind: 'audio',
+        codec: 'aac',
+        path,
+      })
+      for (const [index, { startSample, firstCell, endCell }] of places.entries()) {
+        const lead = startSample - firstCell * cellSamples
+        const samples = 121 * 1600
+        const delaySamples = [0, 14_880, -4000][index % 3]!
+        const quiet = { quietUntil: null, quietFrom: null }
+        const placed = placedSound('0:a', { samples, channels: 1, delaySamples, ...quiet })
+        const packets = await encodeSound({
+          media,
+          inputs: [{ path, format: 'mp4' }],
+          graph: `${placed},${ontoGrid(lead, endCell - firstCell)}`,
+          packets: endCell - firstCell,
+          scratchPath: `${path}-${name}.placed.mp4`,
+          limits,
+        })
+        expect(packets.slice(20, 160).filter((packet) => packet.length < 50)).toEqual([])
+      }
     })
   })
 
