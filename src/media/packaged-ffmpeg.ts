@@ -7,6 +7,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
+  AV_DISPOSITION_ATTACHED_PIC,
   AV_FRAME_DATA_DISPLAYMATRIX,
   AV_FRAME_FLAG_CORRUPT,
   AV_LOG_WARNING,
@@ -17,6 +18,7 @@ import {
   AVDISCARD_ALL,
   AVERROR_EAGAIN,
   AVERROR_EOF,
+  AVMEDIA_TYPE_ATTACHMENT,
   AVMEDIA_TYPE_AUDIO,
   AVMEDIA_TYPE_VIDEO,
   type AVPixelFormat,
@@ -46,15 +48,17 @@ import {
   type Stream,
 } from 'node-av/lib'
 import {
+  excess,
   type Ffmpeg,
   failureCode,
+  hasAlpha,
   joinWords,
   MediaError,
   type MediaJob,
   type MediaResult,
+  promisedFrom,
   quarterTurn,
   type Rotation,
-  type Seen,
   type SeenPicture,
   type SeenSound,
 } from './ffmpeg.ts'
@@ -144,8 +148,8 @@ async function tryJob(job: MediaJob, report: (frames: number) => void, held: Hel
   const plan = planMedia(job)
   const progress: Progress = { frames: 0, report }
   if (plan.output === null) {
-    const seen = await decodeAll(await openInput(plan.inputs[0]!, 0, null, held), progress)
-    return { frames: progress.frames, seen }
+    const input = await openInput(plan.inputs[0]!, 0, null, held)
+    return { ...(await decodeAll(input, progress)), frames: progress.frames }
   }
   const pads = graphPads(plan.graph)
   const inputs: OpenInput[] = []
@@ -203,13 +207,19 @@ function frameDuration({ avgFrameRate: { num, den }, timeBase }: Stream): bigint
   return num > 0 && den > 0 ? avRescaleQ(1n, new Rational(den, num), timeBase) : 0n
 }
 
+/** A picture to be shown instead of the file, such as an album's. */
+function isCover(stream: Stream): boolean {
+  return (stream.disposition & AV_DISPOSITION_ATTACHED_PIC) !== 0
+}
+
 function isMedia(stream: Stream): boolean {
+  if (isCover(stream)) return false
   return stream.codecpar.codecType === AVMEDIA_TYPE_VIDEO || stream.codecpar.codecType === AVMEDIA_TYPE_AUDIO
 }
 
 function firstStream(format: FormatContext, kind: 'v' | 'a', url: string): Stream {
   const type = kind === 'v' ? AVMEDIA_TYPE_VIDEO : AVMEDIA_TYPE_AUDIO
-  const stream = format.streams.find((each) => each.codecpar.codecType === type)
+  const stream = format.streams.find((each) => isMedia(each) && each.codecpar.codecType === type)
   if (stream === undefined)
     throw new MediaError('failed', `${url} holds no ${kind === 'v' ? 'picture' : 'sound'}`)
   return stream
@@ -281,12 +291,14 @@ async function receiveFrame(input: OpenInput, pad: Pad): Promise<Frame | null> {
   return frame
 }
 
-async function decodeAll(input: OpenInput, progress: Progress): Promise<Seen> {
+async function decodeAll(input: OpenInput, progress: Progress): Promise<Omit<MediaResult, 'frames'>> {
   let picture: SeenPicture | null = null
   let sound: SeenSound | null = null
   let endSeconds = 0
+  let pixels = 0
+  let exceeds: string | null = null
   const counted = input.pads.find(({ isVideo }) => isVideo)
-  while (!input.ended) {
+  while (!input.ended && exceeds === null) {
     await readPacket(input, async (pad, frame) => {
       if (frame === null) return
       const { num, den } = pad.stream.timeBase
@@ -297,12 +309,22 @@ async function decodeAll(input: OpenInput, progress: Progress): Promise<Seen> {
       endSeconds = Math.max(endSeconds, startSeconds + seconds)
       if (pad.isVideo) picture ??= pictureOf(frame, startSeconds, pad.stream.avgFrameRate)
       else sound ??= { channels: frame.channelLayout.nbChannels, startSeconds }
+      if (pad.isVideo) pixels += frame.width * frame.height
       frame.free()
       if (pad === counted) progress.report(++progress.frames)
+      exceeds ??= excess(progress.frames, pixels)
     })
   }
-  const { duration } = input.format
-  return { picture, sound, promisedSeconds: duration > 0n ? Number(duration) / 1e6 : null, endSeconds }
+  const seen = { picture, sound, promisedSeconds: promisedSeconds(input), endSeconds }
+  return { seen, ...(exceeds !== null && { exceeds }) }
+}
+
+function promisedSeconds({ format, startUs }: OpenInput): number | null {
+  // Subtitles may last longer than what is shown and heard.
+  const isAlone = format.streams.every(
+    (stream) => isMedia(stream) || isCover(stream) || stream.codecpar.codecType === AVMEDIA_TYPE_ATTACHMENT,
+  )
+  return format.duration > 0n && isAlone ? promisedFrom(Number(format.duration) / 1e6, Number(startUs) / 1e6) : null
 }
 
 function pictureOf(frame: Frame, startSeconds: number, rate: Rational): SeenPicture {
@@ -310,6 +332,7 @@ function pictureOf(frame: Frame, startSeconds: number, rate: Rational): SeenPict
   return {
     width: frame.width,
     height: frame.height,
+    hasAlpha: hasAlpha(avGetPixFmtName(pixelFormat(frame.format)) ?? ''),
     pixelAspect: num > 0 && den > 0 ? num / den : 1,
     rotation: rotationOf(frame.getSideData(AV_FRAME_DATA_DISPLAYMATRIX)),
     matrix: frame.colorSpace,
