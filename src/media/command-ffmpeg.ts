@@ -2,7 +2,15 @@
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { cellSamples, sampleRate } from '../job/timeline.ts'
-import { excess, type Ffmpeg, failureCode, joinWords, MediaError, type MediaJob, type MediaResult } from './ffmpeg.ts'
+import {
+  excess,
+  type Ffmpeg,
+  failureCode,
+  joinWords,
+  MediaError,
+  type MediaJob,
+  type MediaResult,
+} from './ffmpeg.ts'
 import { type AvOptions, graphThreads, type PlannedInput, type PlannedOutput, planMedia } from './plan.ts'
 import { isOfInterest, seenIn } from './seen.ts'
 

@@ -13,7 +13,8 @@ const rateText = /Video: .*, (\d+(?:\.\d+)?) fps/
 
 /** Most of what it prints is user data of encoders, which may be long. */
 export const isOfInterest = (line: string): boolean =>
-  line.length < 1000 && [/showinfo/, promised, otherStream, turned, rateText].some((pattern) => pattern.test(line))
+  line.length < 1000 &&
+  [/showinfo/, promised, otherStream, turned, rateText].some((pattern) => pattern.test(line))
 
 const first = (lines: readonly string[], pattern: RegExp): RegExpExecArray | null => {
   for (const line of lines) {
