@@ -309,9 +309,9 @@ async function decodeAll(input: OpenInput, progress: Progress): Promise<Omit<Med
   let sound: SeenSound | null = null
   let endSeconds = 0
   let pixels = 0
-  let exceeds: string | null = null
+  const found: { excess: string | null } = { excess: null }
   const counted = input.pads.find(({ isVideo }) => isVideo)
-  while (!input.ended && exceeds === null) {
+  while (!input.ended && found.excess === null) {
     await readPacket(input, async (pad, frame) => {
       if (frame === null) return
       const { num, den } = pad.stream.timeBase
@@ -325,11 +325,11 @@ async function decodeAll(input: OpenInput, progress: Progress): Promise<Omit<Med
       if (pad.isVideo) pixels += frame.width * frame.height
       frame.free()
       if (pad === counted) progress.report(++progress.frames)
-      exceeds ??= excess(progress.frames, pixels)
+      found.excess ??= excess(progress.frames, pixels)
     })
   }
   const seen = { picture, sound, promisedSeconds: promisedSeconds(input), endSeconds }
-  return { seen, ...(exceeds !== null && { exceeds }) }
+  return { seen, ...(found.excess !== null && { exceeds: found.excess }) }
 }
 
 function promisedSeconds({ format, startUs }: OpenInput): number | null {
@@ -560,7 +560,7 @@ async function pullFrames(
     const input = open[turn % open.length]
     if (input === undefined) continue
     fed++
-    await readPacket(input, (pad, frame) => addFrame(pad, frame, held))
+    await readPacket(input, (pad, decoded) => addFrame(pad, decoded, held))
   }
 }
 

@@ -121,11 +121,12 @@ export function startMediaProcess({ program, host, execArgv = [] }: MediaProcess
     else settle(words)
   })
 
+  const cpuOfAllMs = (): number => [...pids].reduce((sum, pid) => sum + cpuMs(pid), 0)
+
   /** Kills the process when a limit is reached. */
   const watch = (running: Operation, limits: MediaLimits): (() => void) => {
     const over = new AbortController()
     const startedAtMs = running.lastFrameAtMs
-    const cpuOfAllMs = (): number => [...pids].reduce((sum, pid) => sum + cpuMs(pid), 0)
     const cpuBeforeMs = cpuOfAllMs()
     const done = (): string => (running.frames > 0 ? ` (${running.frames} frames done)` : '')
     const watchTime = async (): Promise<void> => {

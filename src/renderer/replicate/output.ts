@@ -98,8 +98,8 @@ async function lookAt(
 async function headOf({ body }: Response, watch: StallWatch): Promise<Buffer> {
   const reader = body?.getReader()
   const parts: Uint8Array[] = []
-  for (let size = 0; reader !== undefined && size < headBytes;) {
-    const part = await reader.read().catch(() => undefined)
+  for (let size = 0; size < headBytes;) {
+    const part = await reader?.read().catch(() => undefined)
     if (part?.value === undefined) break
     watch.heard()
     parts.push(part.value)
