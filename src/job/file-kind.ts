@@ -98,20 +98,29 @@ function riffKind(text: string): FileKind | undefined {
   return text.slice(12, 16) === 'VP8X' && (text.charCodeAt(20) & 2) !== 0 ? animatedWebp : webpPicture
 }
 
-const pictureBrands: ReadonlyMap<string, FileKind> = new Map(
-  ['avif', 'heic', 'heix', 'mif1'].map((brand) => [
-    brand,
-    brand === 'avif'
-      ? kind('AVIF picture', 'image/avif', 'avif')
-      : kind('HEIF picture', 'image/heic', 'heic'),
-  ]),
-)
+const avifPicture = kind('AVIF picture', 'image/avif', 'avif')
+const animatedAvif = kind('animated AVIF', 'image/avif', 'avif')
+const heifPicture = kind('HEIF picture', 'image/heic', 'heic')
+const mpeg4Sound = kind('MPEG-4 sound', 'audio/mp4', 'm4a')
+
+/** Of files that are no MP4 or QuickTime, though they are built alike. */
+const brands: ReadonlyMap<string, FileKind> = new Map([
+  ['avif', avifPicture],
+  ['avis', animatedAvif],
+  ['heic', heifPicture],
+  ['heix', heifPicture],
+  ['mif1', heifPicture],
+  ['M4A ', mpeg4Sound],
+  ['M4B ', mpeg4Sound],
+  ['F4A ', mpeg4Sound],
+  ['F4B ', mpeg4Sound],
+])
 
 function isoKind(text: string): FileKind {
   if (text.slice(4, 8) !== 'ftyp') return /^[^]{4}(?:wide|pnot|mdat|moov)/.test(text) ? quickTime : mp4
   const brand = text.slice(8, 12)
   if (brand === 'qt  ') return quickTime
-  return pictureBrands.get(brand) ?? mp4
+  return brands.get(brand) ?? mp4
 }
 
 /** Packets of 188 bytes, or of 192 with a time in front, each of which begins alike. */

@@ -119,8 +119,12 @@ function drawable(title: string): { readonly signs: Sign[]; readonly lost: strin
       signs.push(space)
       continue
     }
-    // A complexion says nothing in one colour.
-    const cluster = segment.replaceAll(/(?<=.)[\u{1F3FB}-\u{1F3FF}]/gu, '')
+    const cluster = segment
+      // A complexion says nothing in one colour, and no font here has the key around a number.
+      .replaceAll(/(?<=.)[\u{1F3FB}-\u{1F3FF}]|\uFE0F?\u20E3/gu, '')
+      // Marks upon marks would run into other lines. Burmese has up to eight that do not.
+      .replaceAll(/((?:(?=\p{M})\p{Script=Inherited}){4})\p{M}+/gu, '$1')
+      .replaceAll(/(\p{M}{8})\p{M}+/gu, '$1')
     const letters = Array.from(cluster)
     const fonts = order(cluster)
     const font = fonts.find((each) => letters.every((letter) => isShapeless(letter) || has(each, letter)))
@@ -252,8 +256,9 @@ function partsOf(word: readonly Sign[]): Sign[][] {
     }
     const before = parts.at(-1)
     const isOneWord = !/[\p{Lo}\p{Emoji_Presentation}]/u.test(segment) && before && !endsCjk(before)
+    const isEmoji = /\p{Emoji_Presentation}|\uFE0F/u.test(segment)
     // What closes stays with what is before it.
-    if (before && (isOneWord || !isWordLike)) before.push(...part)
+    if (before && (isOneWord || (!isWordLike && !isEmoji))) before.push(...part)
     else if (part.length > 0) parts.push(part)
   }
   return parts
@@ -284,7 +289,9 @@ function runsOf(line: readonly Sign[]): TitleRun[] {
   const runs: { font: TitleFont; text: string }[] = []
   for (const { text, font } of line) {
     const last = runs.at(-1)
-    if (last && (font === null || font === last.font)) last.text += text
+    // A space of the emoji is as wide as one.
+    const isOfLast = font === null && !(text === ' ' && last?.font === emoji)
+    if (last && (isOfLast || font === last.font)) last.text += text
     else runs.push({ font: font ?? latin, text })
   }
   return runs

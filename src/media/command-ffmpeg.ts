@@ -2,7 +2,15 @@
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { cellSamples, sampleRate } from '../job/timeline.ts'
-import { type Ffmpeg, failureCode, joinWords, MediaError, type MediaJob, type MediaResult } from './ffmpeg.ts'
+import {
+  excess,
+  type Ffmpeg,
+  failureCode,
+  joinWords,
+  MediaError,
+  type MediaJob,
+  type MediaResult,
+} from './ffmpeg.ts'
 import { type AvOptions, graphThreads, type PlannedInput, type PlannedOutput, planMedia } from './plan.ts'
 import { isOfInterest, seenIn } from './seen.ts'
 
@@ -19,7 +27,7 @@ export interface CommandFfmpegOptions {
 
 export function createCommandFfmpeg(options: CommandFfmpegOptions): Ffmpeg {
   const { program, onFrames, onProgram } = options
-  const run: RunProgram = (args, onLine, onError) => runProgram(program, args, onProgram, onLine, onError)
+  const run: RunProgram = (...request) => runProgram(program, onProgram, ...request)
   return {
     describe: () => describe(program, run),
     run: (job) => runJob(job, run, onFrames),
@@ -30,6 +38,7 @@ type RunProgram = (
   args: readonly string[],
   onLine?: (line: string) => void,
   onError?: (line: string) => void,
+  enough?: AbortSignal,
 ) => Promise<ProgramEnd>
 
 async function describe(program: string, run: RunProgram): Promise<string> {
@@ -79,13 +88,22 @@ async function runJob(
   const said: string[] = []
   const line = [
     ...inputLine(inputs, 'level+info'),
-    ...words('-map 0:v? -map 0:a? -filter:v:0 showinfo=checksum=0 -filter:a:0 ashowinfo'),
+    ...words('-map 0:V? -map 0:a? -filter:v:0 showinfo=checksum=0 -filter:a:0 ashowinfo'),
     ...words('-fps_mode passthrough -f null -'),
   ]
-  const { frames, seconds } = await runOnce(run, line, 'video', report, (text) => {
+  const enough = new AbortController()
+  let exceeds: string | null = null
+  const onFrames = (frames: number): void => {
+    report(frames)
+    const { width = 0, height = 0 } = seenIn(said, 0).picture ?? {}
+    exceeds ??= excess(frames, frames * width * height)
+    if (exceeds !== null) enough.abort()
+  }
+  const onError = (text: string): void => {
     if (isOfInterest(text) && said.length < mostSaid) said.push(text)
-  })
-  return { frames, seen: seenIn(said, seconds) }
+  }
+  const { frames, seconds } = await runOnce(run, line, 'video', onFrames, onError, enough.signal)
+  return { frames, seen: seenIn(said, seconds), ...(exceeds !== null && { exceeds }) }
 }
 
 /** Only the first frames of each stream are of interest. */
@@ -97,6 +115,7 @@ async function runOnce(
   stream: 'video' | 'audio',
   report: (frames: number) => void,
   onError?: (line: string) => void,
+  enough?: AbortSignal,
 ): Promise<{ readonly frames: number; readonly seconds: number }> {
   let frames = 0
   let seconds = 0
@@ -109,8 +128,14 @@ async function runOnce(
     seconds = count / 1_000_000
     if (stream === 'audio') report((frames = audioFrames(count)))
   }
-  const { code, signal, errors } = await run(args, onLine, onError)
-  if (code === 0) return { frames, seconds }
+  let damage: string | undefined
+  const onSaid = (line: string): void => {
+    if (line.includes('corrupt decoded frame')) damage ??= line
+    onError?.(line)
+  }
+  const { code, signal, errors } = await run(args, onLine, onSaid, enough)
+  if (code === 0 && damage !== undefined) throw new MediaError('failed', joinWords([damage, ...errors]))
+  if (code === 0 || enough?.aborted) return { frames, seconds }
   const end = signal === null ? `FFmpeg ended with exit code ${code}` : `FFmpeg was ended by ${signal}`
   const said = [end, ...errors]
   const [, lacking] =
@@ -130,10 +155,14 @@ function audioFrames(microseconds: number): number {
 }
 
 function inputLine(inputs: readonly PlannedInput[], level: 'warning' | 'level+info' = 'warning'): string[] {
+  // Of a transport stream that was joined, -xerror ends with the packets' numbers, which jump: its frames tell.
+  const strict = inputs.some(({ demuxer }) => demuxer === 'mpegts') ? '-max_error_rate 0' : '-xerror'
   return [
-    ...words(`-hide_banner -nostats -loglevel ${level} -progress pipe:1 -stats_period 0.1 -xerror -y`),
+    ...words(`-hide_banner -nostats -loglevel ${level} -progress pipe:1 -stats_period 0.1 ${strict} -y`),
     ...inputs.flatMap((input) => [
       '-noautorotate',
+      // A picture that changes its size is scaled like the others, in the graph that goes on.
+      ...words('-reinit_filter:v 0'),
       ...dashed(input.demuxerOptions),
       ...dashed(input.decoderOptions),
       '-f',
@@ -152,7 +181,8 @@ function outputLine(graph: string, output: PlannedOutput): string[] {
     '-filter_complex_threads',
     String(graphThreads),
     '-filter_complex',
-    `${graph};${output.graphEnd}[out]`,
+    // V: the cover of an album is no picture.
+    `${graph.replaceAll(/(?<=\[\d+:)v(?=\])/g, 'V')};${output.graphEnd}[out]`,
     ...words('-map [out] -map_metadata -1 -map_chapters -1'),
     ...(video ? words(`-fps_mode cfr -r ${output.rate}`) : []),
     ...words(`-c:${kind} ${output.encoder}`),
@@ -184,14 +214,13 @@ interface ProgramEnd {
 
 async function runProgram(
   program: string,
-  args: readonly string[],
   onProgram: (pid: number) => void,
-  onLine?: (line: string) => void,
-  onError?: (line: string) => void,
+  ...[args, onLine, onError, enough]: Parameters<RunProgram>
 ): Promise<ProgramEnd> {
   // stdin is ignored here rather than by -nostdin, with which FFmpeg 7.0 overhears a signal.
   const started = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   if (started.pid !== undefined) onProgram(started.pid)
+  enough?.addEventListener('abort', () => started.kill('SIGKILL'))
   const lines: string[] = []
   const errors: string[] = []
   createInterface({ input: started.stdout }).on('line', onLine ?? ((line) => lines.push(line)))

@@ -4,6 +4,7 @@
  * FFMPEG_PATH). Both run the same graphs and pass the same suite.
  */
 import type { Container } from '../job/file-kind.ts'
+import { maxPackets } from './mp4-tables.ts'
 
 /** A file FFmpeg may open. Its format is told, never guessed: a playlist dressed as a clip must not be followed. */
 export interface MediaInput {
@@ -39,7 +40,8 @@ export type MediaOutput =
   /**
    * Nothing is written and the graph is not used (give ''): every stream of the one input is decoded to its end.
    * A packet that doesn't decode, and a frame that its decoder marks as damaged, fail the run; what a parser warns
-   * of doesn't. The result counts the frames of the first picture, and tells what was seen.
+   * of doesn't. The result counts the frames of the first picture, and tells what was seen. It ends early where there is
+   * more than any clip has (`exceeds`). Covers are no pictures.
    */
   | { readonly kind: 'nothing' }
 
@@ -71,6 +73,8 @@ export interface MediaResult {
   readonly frames: number
   /** Where nothing is written: what the input is by its first frames. */
   readonly seen?: Seen
+  /** Where nothing is written and not all was decoded: of what there is too much, as a sentence. */
+  readonly exceeds?: string
 }
 
 /** What decoders tell of a file. Times are in seconds from its beginning. */
@@ -78,7 +82,7 @@ export interface Seen {
   /** Null where there is none. */
   readonly picture: SeenPicture | null
   readonly sound: SeenSound | null
-  /** How long the file says that it is; null where it doesn't. */
+  /** When picture and sound end by what the file says; null where it doesn't, or speaks of subtitles, too. */
   readonly promisedSeconds: number | null
   /** When the last frame of picture or sound ends. */
   readonly endSeconds: number
@@ -89,6 +93,8 @@ export interface SeenPicture {
   /** Pixels as coded. */
   readonly width: number
   readonly height: number
+  /** Whether its pixels may be transparent. */
+  readonly hasAlpha: boolean
   /** Width of a pixel by its height. */
   readonly pixelAspect: number
   /** Clockwise degrees by which a player turns it. */
@@ -108,6 +114,23 @@ export interface SeenSound {
   readonly channels: number
   readonly startSeconds: number
 }
+
+/** Eight minutes of 4K: a small file can promise more than a processor decodes in hours. */
+const mostPixels = 1e11
+
+/** Of what there is more than any clip has, as a sentence; null where there isn't. `pixels`: of all frames together. */
+export function excess(frames: number, pixels: number): string | null {
+  if (frames > maxPackets) return `more than ${maxPackets} pictures are no clip`
+  return pixels > mostPixels ? `pictures of more than ${mostPixels / 1e9} billion pixels are no clip` : null
+}
+
+/** The header tells when the last packet ends; our times count from the first one. */
+export const promisedFrom = (endSeconds: number, startSeconds: number): number =>
+  endSeconds - Math.max(0, startSeconds)
+
+/** By the name that FFmpeg gives the pixel format. */
+export const hasAlpha = (pixels: string): boolean =>
+  /^(?:yuva|gbrap|rgba|argb|abgr|bgra|ya\d|pal8|ayuv|vuya|y\d+a)/.test(pixels)
 
 /** The nearest quarter turn. */
 export function quarterTurn(clockwiseDegrees: number): Rotation {

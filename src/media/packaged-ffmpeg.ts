@@ -7,6 +7,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
+  AV_DISPOSITION_ATTACHED_PIC,
   AV_FRAME_DATA_DISPLAYMATRIX,
   AV_FRAME_FLAG_CORRUPT,
   AV_LOG_WARNING,
@@ -17,6 +18,7 @@ import {
   AVDISCARD_ALL,
   AVERROR_EAGAIN,
   AVERROR_EOF,
+  AVMEDIA_TYPE_ATTACHMENT,
   AVMEDIA_TYPE_AUDIO,
   AVMEDIA_TYPE_VIDEO,
   type AVPixelFormat,
@@ -43,18 +45,21 @@ import {
   Log,
   Packet,
   Rational,
+  SoftwareResampleContext,
   type Stream,
 } from 'node-av/lib'
 import {
+  excess,
   type Ffmpeg,
   failureCode,
+  hasAlpha,
   joinWords,
   MediaError,
   type MediaJob,
   type MediaResult,
+  promisedFrom,
   quarterTurn,
   type Rotation,
-  type Seen,
   type SeenPicture,
   type SeenSound,
 } from './ffmpeg.ts'
@@ -93,6 +98,16 @@ interface Pad {
   /** Frames decoded before the graph could be built from the first of them. */
   readonly waiting: Frame[]
   source: FilterContext | null
+  /** Of sound: how the graph takes it; set with `source`. */
+  sound: SoundShape | null
+  /** From what sound has become since to what the graph takes. */
+  resampler: { readonly from: SoundShape; readonly context: SoftwareResampleContext } | null
+}
+
+interface SoundShape {
+  readonly sampleRate: number
+  readonly format: AVSampleFormat
+  readonly layout: Frame['channelLayout']
 }
 
 interface OpenInput {
@@ -144,8 +159,8 @@ async function tryJob(job: MediaJob, report: (frames: number) => void, held: Hel
   const plan = planMedia(job)
   const progress: Progress = { frames: 0, report }
   if (plan.output === null) {
-    const seen = await decodeAll(await openInput(plan.inputs[0]!, 0, null, held), progress)
-    return { frames: progress.frames, seen }
+    const input = await openInput(plan.inputs[0]!, 0, null, held)
+    return { ...(await decodeAll(input, progress)), frames: progress.frames }
   }
   const pads = graphPads(plan.graph)
   const inputs: OpenInput[] = []
@@ -192,6 +207,8 @@ async function openInput(
       frameDuration: isVideo ? frameDuration(stream) : 0n,
       waiting: [],
       source: null,
+      sound: null,
+      resampler: null,
     })
   }
   if (pads.length === 0) throw new MediaError('failed', `${planned.url} holds no picture and no sound`)
@@ -203,13 +220,19 @@ function frameDuration({ avgFrameRate: { num, den }, timeBase }: Stream): bigint
   return num > 0 && den > 0 ? avRescaleQ(1n, new Rational(den, num), timeBase) : 0n
 }
 
+/** A picture to be shown instead of the file, such as an album's. */
+function isCover(stream: Stream): boolean {
+  return (stream.disposition & AV_DISPOSITION_ATTACHED_PIC) !== 0
+}
+
 function isMedia(stream: Stream): boolean {
+  if (isCover(stream)) return false
   return stream.codecpar.codecType === AVMEDIA_TYPE_VIDEO || stream.codecpar.codecType === AVMEDIA_TYPE_AUDIO
 }
 
 function firstStream(format: FormatContext, kind: 'v' | 'a', url: string): Stream {
   const type = kind === 'v' ? AVMEDIA_TYPE_VIDEO : AVMEDIA_TYPE_AUDIO
-  const stream = format.streams.find((each) => each.codecpar.codecType === type)
+  const stream = format.streams.find((each) => isMedia(each) && each.codecpar.codecType === type)
   if (stream === undefined)
     throw new MediaError('failed', `${url} holds no ${kind === 'v' ? 'picture' : 'sound'}`)
   return stream
@@ -281,12 +304,14 @@ async function receiveFrame(input: OpenInput, pad: Pad): Promise<Frame | null> {
   return frame
 }
 
-async function decodeAll(input: OpenInput, progress: Progress): Promise<Seen> {
+async function decodeAll(input: OpenInput, progress: Progress): Promise<Omit<MediaResult, 'frames'>> {
   let picture: SeenPicture | null = null
   let sound: SeenSound | null = null
   let endSeconds = 0
+  let pixels = 0
+  const found: { excess: string | null } = { excess: null }
   const counted = input.pads.find(({ isVideo }) => isVideo)
-  while (!input.ended) {
+  while (!input.ended && found.excess === null) {
     await readPacket(input, async (pad, frame) => {
       if (frame === null) return
       const { num, den } = pad.stream.timeBase
@@ -297,12 +322,24 @@ async function decodeAll(input: OpenInput, progress: Progress): Promise<Seen> {
       endSeconds = Math.max(endSeconds, startSeconds + seconds)
       if (pad.isVideo) picture ??= pictureOf(frame, startSeconds, pad.stream.avgFrameRate)
       else sound ??= { channels: frame.channelLayout.nbChannels, startSeconds }
+      if (pad.isVideo) pixels += frame.width * frame.height
       frame.free()
       if (pad === counted) progress.report(++progress.frames)
+      found.excess ??= excess(progress.frames, pixels)
     })
   }
-  const { duration } = input.format
-  return { picture, sound, promisedSeconds: duration > 0n ? Number(duration) / 1e6 : null, endSeconds }
+  const seen = { picture, sound, promisedSeconds: promisedSeconds(input), endSeconds }
+  return { seen, ...(found.excess !== null && { exceeds: found.excess }) }
+}
+
+function promisedSeconds({ format, startUs }: OpenInput): number | null {
+  // Subtitles may last longer than what is shown and heard.
+  const isAlone = format.streams.every(
+    (stream) => isMedia(stream) || isCover(stream) || stream.codecpar.codecType === AVMEDIA_TYPE_ATTACHMENT,
+  )
+  return format.duration > 0n && isAlone
+    ? promisedFrom(Number(format.duration) / 1e6, Number(startUs) / 1e6)
+    : null
 }
 
 function pictureOf(frame: Frame, startSeconds: number, rate: Rational): SeenPicture {
@@ -310,6 +347,7 @@ function pictureOf(frame: Frame, startSeconds: number, rate: Rational): SeenPict
   return {
     width: frame.width,
     height: frame.height,
+    hasAlpha: hasAlpha(avGetPixFmtName(pixelFormat(frame.format)) ?? ''),
     pixelAspect: num > 0 && den > 0 ? num / den : 1,
     rotation: rotationOf(frame.getSideData(AV_FRAME_DATA_DISPLAYMATRIX)),
     matrix: frame.colorSpace,
@@ -344,6 +382,7 @@ async function buildGraph(
     for (const pad of input.pads) {
       const first = pad.waiting[0]
       if (first === undefined) throw failure(`${input.url} holds no frame`)
+      if (!pad.isVideo) pad.sound = soundShape(first)
       sources.push(`${sourceText(pad, first)}[${pad.name}]`)
     }
   }
@@ -358,8 +397,8 @@ async function buildGraph(
     pad.source = needed(graph.getFilter(sourceName(pad)))
   for (const input of inputs) {
     for (const pad of input.pads) {
-      for (const frame of pad.waiting.splice(0)) await addFrame(pad, frame)
-      if (input.ended) await addFrame(pad, null)
+      for (const frame of pad.waiting.splice(0)) await addFrame(pad, frame, held)
+      if (input.ended) await addFrame(pad, null, held)
     }
   }
   return needed(graph.getFilter(sinkText))
@@ -377,9 +416,8 @@ function sourceName(pad: Pad): string {
 function sourceText(pad: Pad, first: Frame): string {
   const timeBase = `time_base=${pad.stream.timeBase.num}/${pad.stream.timeBase.den}`
   if (!pad.isVideo) {
-    const format = avGetSampleFmtName(sampleFormat(first.format))
-    const layout = avChannelLayoutDescribe(first.channelLayout)
-    return `${sourceName(pad)}=${timeBase}:sample_rate=${first.sampleRate}:sample_fmt=${format}:channel_layout=${layout}`
+    const { sampleRate, format, layout } = soundShape(first)
+    return `${sourceName(pad)}=${timeBase}:sample_rate=${sampleRate}:sample_fmt=${avGetSampleFmtName(format)}:channel_layout=${avChannelLayoutDescribe(layout)}`
   }
   const rate = pad.stream.avgFrameRate.num > 0 ? pad.stream.avgFrameRate : pad.stream.rFrameRate
   const aspect = first.sampleAspectRatio
@@ -394,11 +432,52 @@ function sourceText(pad: Pad, first: Frame): string {
   ].join(':')
 }
 
-async function addFrame(pad: Pad, frame: Frame | null): Promise<void> {
+async function addFrame(pad: Pad, given: Frame | null, held: Held): Promise<void> {
+  const frame = given && resampled(pad, given, held)
   const added = await needed(pad.source).buffersrcAddFrame(frame)
   frame?.free()
   // The graph has all it needs of this input.
   if (added !== AVERROR_EOF) check(added, 'a frame does not fit the filter graph')
+}
+
+function soundShape(frame: Frame): SoundShape {
+  const { sampleRate, channelLayout } = frame
+  return { sampleRate, format: sampleFormat(frame.format), layout: channelLayout }
+}
+
+const sameShape = (one: SoundShape, other: SoundShape): boolean =>
+  one.sampleRate === other.sampleRate &&
+  one.format === other.format &&
+  one.layout.nbChannels === other.layout.nbChannels &&
+  one.layout.mask === other.layout.mask
+
+/** A graph takes no sound that changes its rate or its channels, as joined files do: it becomes what it was. Frees `frame`. */
+function resampled(pad: Pad, frame: Frame, held: Held): Frame {
+  const { sound } = pad
+  if (sound === null) return frame
+  const from = soundShape(frame)
+  if (sameShape(from, sound)) return frame
+  if (pad.resampler === null || !sameShape(pad.resampler.from, from)) {
+    const context = held.use(new SoftwareResampleContext())
+    const to = [sound.layout, sound.format, sound.sampleRate] as const
+    check(
+      context.allocSetOpts2(...to, from.layout, from.format, from.sampleRate),
+      'the sound cannot be resampled',
+    )
+    check(context.init(), 'the sound cannot be resampled')
+    pad.resampler = { from, context }
+  }
+  using rest = new DisposableStack()
+  const made = rest.use(new Frame())
+  made.alloc()
+  made.sampleRate = sound.sampleRate
+  made.format = sound.format
+  made.channelLayout = sound.layout
+  check(pad.resampler.context.convertFrame(made, frame), 'the sound cannot be resampled')
+  made.pts = frame.pts
+  frame.free()
+  rest.move()
+  return made
 }
 
 async function writeOutput(
@@ -432,7 +511,7 @@ async function writeOutput(
   }
 
   const forced = new Set(output.keyframes)
-  await pullFrames(sink, inputs, async (frame) => {
+  await pullFrames(sink, inputs, held, async (frame) => {
     if (output.frames !== null && progress.frames >= output.frames) throw wrongCount(output, 'more')
     frame.pts = avRescaleQ(frame.pts, sink.buffersinkGetTimeBase(), encoder.timeBase)
     frame.pictType = forced.has(progress.frames) ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE
@@ -455,6 +534,7 @@ async function writeOutput(
 async function pullFrames(
   sink: FilterContext,
   inputs: readonly OpenInput[],
+  held: Held,
   take: (frame: Frame) => Promise<void>,
 ): Promise<void> {
   let turn = 0
@@ -480,7 +560,7 @@ async function pullFrames(
     const input = open[turn % open.length]
     if (input === undefined) continue
     fed++
-    await readPacket(input, addFrame)
+    await readPacket(input, (pad, decoded) => addFrame(pad, decoded, held))
   }
 }
 

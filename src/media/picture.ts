@@ -106,7 +106,7 @@ const cropTolerance = 0.03
 /** How a clip looks, in whatever container it came. */
 export interface Look extends Pick<
   SeenPicture,
-  'matrix' | 'primaries' | 'transfer' | 'isFullRange' | 'height'
+  'matrix' | 'primaries' | 'transfer' | 'isFullRange' | 'height' | 'hasAlpha'
 > {
   /** Pixels as shown, were they square; before rotation. */
   readonly shownWidth: number
@@ -121,7 +121,8 @@ interface Size {
 }
 
 /** From the clip's first picture on: upright, square pixels, BT.709, the film's size and rate, exactly `frames`. */
-export function canonicalGraph(look: Look, format: FrameFormat, frames: number, fit: Fit): string {
+export function canonicalGraph(seen: Look, format: FrameFormat, frames: number, fit: Fit): string {
+  const look = seen.hasAlpha ? { ...seen, ...opaque } : seen
   const upright = look.rotation % 180 === 0
   const shown = {
     width: upright ? look.shownWidth : look.shownHeight,
@@ -129,11 +130,27 @@ export function canonicalGraph(look: Look, format: FrameFormat, frames: number, 
   }
   const beginning = [
     '[0:v]setpts=PTS-STARTPTS',
+    ...(seen.hasAlpha ? onWhite(seen) : []),
     ...uprightFilters(look),
     ...colourFilters(look, shown, format),
   ]
   const ending = [`fps=${format.fps}`, `tpad=stop=${frames}:stop_mode=clone`, `trim=end_frame=${frames}[v]`]
   return [...beginning, ...fitFilters(look, shown, format, fit), ...ending].join(',')
+}
+
+/** What `onWhite` gives. */
+const opaque = { matrix: 0, isFullRange: true, hasAlpha: false } as const
+
+/** As pictures are: the light that lacks is multiplied by the opacity, so that where nothing is none lacks. */
+function onWhite(look: Look): string[] {
+  return [
+    `scale=flags=bicubic+accurate_rnd+full_chroma_int${inputMatrix(look)}`,
+    'format=gbrap',
+    'negate',
+    'premultiply=inplace=1',
+    'negate',
+    'format=gbrp',
+  ]
 }
 
 function uprightFilters({ rotation, mirrored }: Look): string[] {

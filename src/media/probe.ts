@@ -11,7 +11,7 @@ import {
   type SeenPicture,
 } from './ffmpeg.ts'
 import { descriptionOf, type Packet, readBytes, readTrack, withMp4 } from './mp4.ts'
-import { maxPackets, tableFault } from './mp4-tables.ts'
+import { tableFault } from './mp4-tables.ts'
 
 export interface ProbedVideo {
   /** Such as `avc`; null where unknown, then `codecTag` tells what the file calls it. */
@@ -142,14 +142,14 @@ export async function verifyClip(request: VerifyRequest): Promise<ClipVerdict> {
   if ('ok' in opened) return opened
   const { container, mp4 } = opened
   try {
-    const { frames, seen } = await media.run({
+    const { frames, seen, exceeds } = await media.run({
       inputs: [{ path, format: container }],
       graph: '',
       output: { kind: 'nothing' },
       limits,
     })
+    if (exceeds !== undefined) return fault('unreadable', exceeds)
     if (frames === 0 || !seen?.picture) return fault('damaged', 'no picture could be decoded')
-    if (frames > maxPackets) return fault('unreadable', `more than ${maxPackets} pictures are no clip`)
     const clip = { path, container, mp4, seen: { ...seen, picture: seen.picture } }
     return (mp4 === null ? endFault(clip) : null) ?? { ok: true, clip, decodedFrames: frames }
   } catch (error) {

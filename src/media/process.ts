@@ -121,11 +121,13 @@ export function startMediaProcess({ program, host, execArgv = [] }: MediaProcess
     else settle(words)
   })
 
+  const cpuOfAllMs = (): number => [...pids].reduce((sum, pid) => sum + cpuMs(pid), 0)
+
   /** Kills the process when a limit is reached. */
   const watch = (running: Operation, limits: MediaLimits): (() => void) => {
     const over = new AbortController()
     const startedAtMs = running.lastFrameAtMs
-    const cpuBeforeMs = child.pid === undefined ? 0 : cpuMs(child.pid)
+    const cpuBeforeMs = cpuOfAllMs()
     const done = (): string => (running.frames > 0 ? ` (${running.frames} frames done)` : '')
     const watchTime = async (): Promise<void> => {
       while (!over.signal.aborted) {
@@ -140,13 +142,13 @@ export function startMediaProcess({ program, host, execArgv = [] }: MediaProcess
       }
     }
     const look = async (): Promise<void> => {
-      if (limits.cpuMs !== undefined && child.pid !== undefined) {
-        const usedMs = cpuMs(child.pid) - cpuBeforeMs
+      if (limits.cpuMs !== undefined) {
+        const usedMs = cpuOfAllMs() - cpuBeforeMs
         if (usedMs > limits.cpuMs)
           kill(new MediaError('too_long', `took more than ${limits.cpuMs / 1000} s of processor time`))
         if (usedMs > slowMs && !isSlow) {
           isSlow = true
-          lowerPriority(child.pid)
+          for (const pid of pids) lowerPriority(pid)
         }
       }
       if ((await residentBytes(pids)) > limits.memoryBytes && !over.signal.aborted)

@@ -9,7 +9,7 @@ import { createMp4 } from './mp4-writer.ts'
 import { type OpenPart, openPart, pictureRange } from './part.ts'
 import { differences, frameNumbers } from './picture.ts'
 import { type ProbedVideo, probeClip } from './probe.ts'
-import { encodeSound, isSilent, ontoGrid, placedSound, silentPacket } from './sound.ts'
+import { counted, encodeSound, isSilent, ontoGrid, placedSound, silentPacket } from './sound.ts'
 import { cellSamples, type ClipPlace, type FilmPart, sampleRate, type Timeline } from '../job/timeline.ts'
 import { verifyMp4 } from './written.ts'
 
@@ -143,7 +143,7 @@ async function encodeSeamSound(
     placedSound('0:a', whole(left)),
     `afade=t=out:ss=${fadeStart - left.startSample}:ns=${fadeSamples}:curve=${fadeCurve}`,
     `atrim=start_sample=${gridStart - left.startSample}`,
-    'asetpts=N/SR/TB[ending]',
+    `${counted}[ending]`,
   ].join(',')
   const beginning = [
     placedSound('1:a', whole(right)),

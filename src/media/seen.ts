@@ -1,16 +1,20 @@
 /** What the FFmpeg program prints of a file and its frames (`showinfo`, `ashowinfo`), as `Seen`. Pure. */
-import { quarterTurn, type Seen, type SeenPicture, type SeenSound } from './ffmpeg.ts'
+import { hasAlpha, promisedFrom, quarterTurn, type Seen, type SeenPicture, type SeenSound } from './ffmpeg.ts'
 
-const promised = /^(?:\[info\])?\s*Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)/
+const promised = /^(?:\[info\])?\s*Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)(?:, start: (-?[\d.]+))?/
+/** Streams that last, and are neither picture nor sound. */
+const otherStream = /Stream #0:\d+.*: (?:Subtitle|Data): /
+const cover = /\(attached pic\)/
 const turned = /displaymatrix: rotation of (-?[\d.]+) degrees/
-const pictureLine = /showinfo.* pts_time:(\S+).* sar:(\d+)\/(\d+) s:(\d+)x(\d+) /
+const pictureLine = /showinfo.* pts_time:(\S+).* fmt:(\S+) .*sar:(\d+)\/(\d+) s:(\d+)x(\d+) /
 const coloursLine = /showinfo.* color_range:(\S+) color_space:(\S+) color_primaries:(\S+) color_trc:(\S+)/
 const soundLine = /ashowinfo.* pts_time:(\S+).* channels:(\d+)/
 const rateText = /Video: .*, (\d+(?:\.\d+)?) fps/
 
 /** Most of what it prints is user data of encoders, which may be long. */
 export const isOfInterest = (line: string): boolean =>
-  line.length < 1000 && [/showinfo/, promised, turned, rateText].some((pattern) => pattern.test(line))
+  line.length < 1000 &&
+  [/showinfo/, promised, otherStream, turned, rateText].some((pattern) => pattern.test(line))
 
 const first = (lines: readonly string[], pattern: RegExp): RegExpExecArray | null => {
   for (const line of lines) {
@@ -27,12 +31,15 @@ const secondsOf = (text: string | undefined): number => {
 
 /** `endSeconds`: when the last frame ended, as it was decoded. */
 export function seenIn(lines: readonly string[], endSeconds: number): Seen {
-  const [, hours, minutes, seconds] = first(lines, promised) ?? []
+  const [, hours, minutes, seconds, start] = first(lines, promised) ?? []
+  const isAlone = first(lines, otherStream) === null
   return {
-    picture: pictureIn(lines.filter((line) => !line.includes('ashowinfo'))),
+    picture: pictureIn(lines.filter((line) => !line.includes('ashowinfo') && !cover.test(line))),
     sound: soundIn(lines),
     promisedSeconds:
-      hours === undefined ? null : Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds),
+      hours === undefined || !isAlone
+        ? null
+        : promisedFrom(Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds), secondsOf(start)),
     endSeconds,
   }
 }
@@ -40,12 +47,13 @@ export function seenIn(lines: readonly string[], endSeconds: number): Seen {
 function pictureIn(lines: readonly string[]): SeenPicture | null {
   const found = first(lines, pictureLine)
   if (found === null) return null
-  const [, time, across, down, width, height] = found
+  const [, time, pixels = '', across, down, width, height] = found
   const [, range, space, primaries, transfer] = first(lines, coloursLine) ?? []
   const aspect = Number(across) / Number(down)
   return {
     width: Number(width),
     height: Number(height),
+    hasAlpha: hasAlpha(pixels),
     pixelAspect: aspect > 0 && Number.isFinite(aspect) ? aspect : 1,
     // Counted the other way round.
     rotation: quarterTurn(-secondsOf(first(lines, turned)?.[1])),

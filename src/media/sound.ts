@@ -13,8 +13,11 @@ export const soundBitrate = 192_000
 /** 5 ms: long enough not to click, short enough not to be heard as a fade. */
 const rampSamples = 240
 
-/** adelay and apad after atrim gave frames without a time; by counting samples each has its own. */
-const counted = 'asetpts=N/SR/TB'
+/**
+ * adelay and apad after atrim gave frames without a time; by counting samples each has its own. The quotient is a hair less
+ * than the number at some samples, and FFmpeg cuts off what is behind the point.
+ */
+export const counted = 'asetpts=round(N/SR/TB)'
 
 /** A stretch of sound in samples of 48 kHz, relative to the clip's first picture. */
 export interface SoundPlace {

@@ -7,7 +7,7 @@ import { MediaError } from '../media/ffmpeg.ts'
 import type { ClipSeen } from '../media/probe.ts'
 import type { SceneClip } from '../store/scenes.ts'
 import { placeOf, placeText, planFilm } from './film-plan.ts'
-import { type Studio, clipLimits } from './studio.ts'
+import { type Studio, clipLimits, takenLimits } from './studio.ts'
 
 export type ClipOutcome =
   | { readonly kind: 'clip'; readonly clip: SceneClip }
@@ -65,8 +65,8 @@ export function createClips({
   }
 
   const verify: Clips['verify'] = (path, paidSeconds, signal) =>
-    faultOf(refusals, async () => {
-      const verdict = await studio.media.verifyClip({ path, limits: clipLimits }, { signal })
+    faultOf(refusalsOfDecoding, async () => {
+      const verdict = await studio.media.verifyClip({ path, limits: takenLimits }, { signal })
       if (!verdict.ok) return failed(`clip_${verdict.code}`, verdict.reason)
       return { kind: 'taken', short: shortness(verdict, paidSeconds) }
     })
@@ -117,6 +117,9 @@ type MediaCodes = readonly MediaError['code'][]
 
 /** FFmpeg could not work with the clip: another one may be better. */
 const refusals: MediaCodes = ['failed']
+
+/** It would take as long the next time: the clip is to blame. */
+const refusalsOfDecoding: MediaCodes = [...refusals, 'too_long']
 
 /** Of a clip that costs nothing, another one is made whatever ended FFmpeg. */
 const endings: MediaCodes = ['failed', 'killed', 'hung', 'too_long']

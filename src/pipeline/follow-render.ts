@@ -521,6 +521,8 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
     }
     if (outcome.kind === 'blamed on FFmpeg') return coordinator.takeFailed(attemptId, outcome.failure)
     const { failure } = outcome
+    // It came whole, and would cost as much again.
+    if (failure.code === 'clip_too_long') return coordinator.clipLost(attemptId, failure)
     await coordinator.cannotRead(attemptId, failure, host.now())
     bad = failure
     await wait(backOffMs(timesBad++, mostBadWaitMs))

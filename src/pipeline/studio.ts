@@ -17,6 +17,12 @@ import { type FairTurns, type Turns, createFairTurns, createTurns } from './turn
 /** For work on finished clips: generous beside the seconds it takes, and an end all the same. */
 export const clipLimits: MediaLimits = { wallMs: 600_000, stallMs: 60_000, memoryBytes: 3 * 2 ** 30 }
 
+/**
+ * For a clip that somebody else made: more than any that its limits of frames and pixels let through takes, and with small
+ * files that were made to take long, it ends before others have waited for long.
+ */
+export const takenLimits: MediaLimits = { ...clipLimits, cpuMs: 240_000 }
+
 /** A picture of 100 megapixels takes 9 s of a core at most; what takes longer was made to. */
 export const imageLimits: MediaLimits = {
   wallMs: 300_000,

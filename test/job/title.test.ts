@@ -70,10 +70,29 @@ describe('a title', () => {
     expect(fontsOf('ห้องพัก')).toEqual(['Noto Sans Thai: ห้องพัก'])
     expect(fontsOf('שלום')).toEqual(['Noto Sans Hebrew: שלום'])
     expect(fontsOf('مرحبا')).toEqual(['Noto Sans Arabic: مرحبا'])
-    expect(fontsOf('Elm Street ✨👨‍👩‍👧 ❤️')).toEqual(['DejaVu Sans: Elm Street', 'Noto Emoji: ✨👨‍👩‍👧 ❤️'])
+    expect(fontsOf('Elm Street ✨👨‍👩‍👧 ❤️')).toEqual([
+      'DejaVu Sans: Elm Street',
+      'Noto Emoji: ✨👨‍👩‍👧',
+      'DejaVu Sans: ',
+      'Noto Emoji: ❤️',
+    ])
+    expect(fontsOf('Room 1️⃣ #️⃣')).toEqual(['DejaVu Sans: Room 1 #'])
     expect(fontsOf('👍🏽')).toEqual(['Noto Emoji: 👍'])
     for (const [script, text] of Object.entries(samples))
       expect([script, titleNotes(text, format)]).toEqual([script, []])
+  })
+
+  it('of emoji alone goes on in the next line, and ends in the third', () => {
+    const title = '🏠🌊🌴'.repeat(8)
+    expect(linesOf(title).length).toBeGreaterThan(1)
+    expect(linesOf(title).join('')).toBe(title)
+    expect(linesOf('🏠'.repeat(200))).toHaveLength(3)
+  })
+
+  it('has no more marks on a letter than its line has room for', () => {
+    expect(linesOf(`Z${'\u0335\u0321'.repeat(40)}algo`)).toEqual([`Z${'\u0335'.repeat(4)}algo`])
+    for (const text of [samples.myanmar, samples.khmer, samples.vietnamese])
+      expect(linesOf(text).join('')).toBe(text.normalize('NFC'))
   })
 
   it('is read from the side of its first letter', () => {

@@ -2,12 +2,14 @@
 import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { systemHost } from '../../src/host.ts'
 import type { Fit } from '../../src/job/scene.ts'
-import { planTimeline } from '../../src/job/timeline.ts'
+import { cellSamples, planTimeline } from '../../src/job/timeline.ts'
 import type { FilmFormat } from '../../src/media/film-format.ts'
 import { createMedia } from '../../src/media/pool.ts'
+import { encodeSound, ontoGrid, placedSound } from '../../src/media/sound.ts'
 import { findFfmpeg } from './find-ffmpeg.ts'
 import { encode, type EncodeSettings, listen, remux, type SeenFrame, watch } from './source-clip.ts'
 
@@ -16,6 +18,13 @@ const [width, height, fps, frames] = [160, 90, 24, 24]
 const place = planTimeline({ fps, clips: [frames], seams: [] }).clips[0]!
 let directory = ''
 const inDirectory = (name: string): string => join(directory, name)
+
+/** Scenes of a film begin anywhere within a packet of sound. */
+const places = planTimeline({
+  fps: 30,
+  clips: Array.from({ length: 5 }, () => 121),
+  seams: Array.from({ length: 4 }, () => ({ transition: 'cut', overlapFrames: 0 }) as const),
+}).clips
 
 const inOrder = Array.from({ length: frames }, (_, frame) => frame)
 
@@ -60,6 +69,36 @@ const adapters = [
   { name: 'packaged', ffmpegPath: undefined },
   { name: 'command', ffmpegPath: findFfmpeg() ?? undefined },
 ]
+
+const box = (type: string, ...parts: readonly Uint8Array[]): Buffer => {
+  const bytes = Buffer.concat([Buffer.alloc(4), Buffer.from(type, 'latin1'), ...parts])
+  bytes.writeUInt32BE(bytes.length)
+  return bytes
+}
+
+/** An MP4 whose header is its last box, with a cover before its tracks. */
+function withCover(mp4: Buffer, png: Buffer): Buffer {
+  const data = box('data', Buffer.from([0, 0, 0, 14, 0, 0, 0, 0]), png)
+  const handler = box('hdlr', Buffer.alloc(8), Buffer.from('mdirappl'), Buffer.alloc(9))
+  const user = box('udta', box('meta', Buffer.alloc(4), handler, box('ilst', box('covr', data))))
+  const at = mp4.indexOf('moov') - 4
+  const tracksAt = at + 8 + mp4.readUInt32BE(at + 8)
+  expect(at + mp4.readUInt32BE(at)).toBe(mp4.length)
+  return Buffer.concat([
+    mp4.subarray(0, at),
+    box('moov', mp4.subarray(at + 8, tracksAt), user, mp4.subarray(tracksAt)),
+  ])
+}
+
+/** A GIF of one pixel, again and again. */
+const longGif = (pictures: number): Buffer =>
+  Buffer.concat([
+    Buffer.from('47494638396101000100800000000000ffffff', 'hex'),
+    ...Array.from({ length: pictures }, () =>
+      Buffer.from('21f90400010000002c0000000001000100000202440100', 'hex'),
+    ),
+    Buffer.from(';'),
+  ])
 
 describe.for(adapters)('FFmpeg, $name', ({ name, ffmpegPath }) => {
   const present = name === 'packaged' || ffmpegPath !== undefined
@@ -113,6 +152,61 @@ describe.for(adapters)('FFmpeg, $name', ({ name, ffmpegPath }) => {
       expect((await watch(await canonical(path))).map(({ luma }) => Math.round((luma - 40) / 6) + 0)).toEqual(
         inOrder,
       )
+    })
+
+    test('with a cover: the clip itself is shown', async () => {
+      const path = inDirectory(`${name}-cover.mp4`)
+      const cover = await sharp({ create: { width: 64, height: 64, channels: 3, background: '#f00' } })
+        .png()
+        .toBuffer()
+      await writeFile(path, withCover(await readFile(inDirectory('plain.mp4')), cover))
+      const verdict = await media.verifyClip({ path, limits })
+      expect(verdict).toMatchObject({ ok: true, decodedFrames: frames, seen: { picture: { width, height } } })
+      expect((await watch(await canonical(path))).map(({ luma }) => Math.round((luma - 40) / 6) + 0)).toEqual(
+        inOrder,
+      )
+    })
+
+    test('whose picture begins late: its header tells when it ends, not how long it lasts', async () => {
+      const path = inDirectory(`${name}-late.mkv`)
+      const graph = `${counting},setpts=PTS+2/TB[out]`
+      await encode({ graph, kind: 'video', container: 'matroska', codec: 'libx264', options: x264, path })
+      expect(await watch(await canonical(path))).toHaveLength(frames)
+    })
+
+    test.for([
+      ['joined', `${width}x${height}`],
+      ['joined to one of another size', '320x180'],
+    ])('that is an MPEG-TS %s', async ([kind, size]) => {
+      const path = inDirectory(`${name}-${kind!.replaceAll(' ', '-')}.ts`)
+      const parts = [
+        counting.replace('d=1', 'd=0.5'),
+        `${counting},trim=start_frame=12,scale=${size!.replace('x', ':')}`,
+      ]
+      const settings = { kind: 'video', container: 'mpegts', codec: 'libx264', options: x264, path } as const
+      const bytes: Buffer[] = []
+      for (const part of parts) {
+        await encode({ ...settings, graph: `${part}[out]` })
+        bytes.push(await readFile(path))
+      }
+      await writeFile(path, Buffer.concat(bytes))
+      const seen = await watch(await canonical(path))
+      for (const frame of [2, 20]) expect(Math.abs((seen[frame]!.luma - 40) / 6 - frame)).toBeLessThan(2.5)
+    })
+
+    test.for([
+      ['an animated PNG', 'apng', 'apng', 'rgba'],
+      ['QuickTime Animation', 'mov', 'qtrle', 'argb'],
+      ['ProRes 4444', 'mov', 'prores_ks', 'yuva444p10le'],
+    ] as const)('with transparency, as %s: on white', async ([, container, codec, pixels]) => {
+      const path = inDirectory(`${name}-${codec}.${container}`)
+      const options: Record<string, string> = codec === 'prores_ks' ? { profile: '4444' } : {}
+      // Black, half transparent in the middle, wholly on the left.
+      const graph = `color=black:s=${width}x${height}:r=${fps}:d=1,format=rgba,geq=r=0:g=0:b=0:a='if(lt(X,${width / 4}),0,128)',scale=in_range=pc:out_range=tv,format=${pixels}[out]`
+      await encode({ graph, kind: 'video', container, codec, options, path })
+      const seen = await watch(await canonical(path))
+      expect(seen).toHaveLength(frames)
+      expect(Math.abs(seen[12]!.luma - 126)).toBeLessThan(4)
     })
 
     test('whose parser warns of a message that shows nothing: its frames are whole', async () => {
@@ -240,6 +334,60 @@ describe.for(adapters)('FFmpeg, $name', ({ name, ffmpegPath }) => {
     ] as const)('in %s is as loud as it came', async ([layout, text, peak]) => {
       expect(await peakOf(layout, text)).toBeCloseTo(peak, 1.7)
     })
+
+    test('that changes its rate and its channels is heard, and never lost', async () => {
+      const path = inDirectory(`${name}-changing.ts`)
+      const bytes: Buffer[] = []
+      for (const [rate, layout, from] of [
+        [48_000, 'mono', 0],
+        [44_100, 'stereo', 1],
+      ] as const) {
+        const graph = `sine=440:r=${rate}:d=1:samples_per_frame=1024,asetpts=PTS+${from}/TB,aformat=sample_fmts=fltp:channel_layouts=${layout}[out]`
+        await encode({ graph, kind: 'audio', container: 'mpegts', codec: 'aac', path })
+        bytes.push(await readFile(path))
+      }
+      await writeFile(path, Buffer.concat(bytes))
+      const packets = await encodeSound({
+        media,
+        inputs: [{ path, format: 'mpegts' }],
+        graph: `${placedSound('0:a', { samples: 96_000, channels: 1, delaySamples: 0, quietUntil: null, quietFrom: null })},${ontoGrid(0, 94)}`,
+        packets: 94,
+        scratchPath: `${path}.mp4`,
+        limits,
+      })
+      const heard = (from: number, to: number) =>
+        packets.slice(from, to).every((packet) => packet.length > 50)
+      expect(heard(10, 40)).toBe(true)
+      // The program builds its graph anew, which begins at the beginning: silence follows.
+      if (name === 'packaged') expect(heard(55, 85)).toBe(true)
+    })
+
+    const rates = [8000, 11_025, 22_050, 32_000, 44_100, 48_000, 96_000]
+    test.for(rates)('of %i Hz goes on without a gap at every place in a film', async (rate) => {
+      const path = inDirectory(`${name}-${rate}.mp4`)
+      await encode({
+        graph: `sine=440:r=${rate}:d=4.1:samples_per_frame=1024,aformat=sample_fmts=fltp[out]`,
+        kind: 'audio',
+        codec: 'aac',
+        path,
+      })
+      for (const [index, { startSample, firstCell, endCell }] of places.entries()) {
+        const lead = startSample - firstCell * cellSamples
+        const samples = 121 * 1600
+        const delaySamples = [0, 14_880, -4000][index % 3]!
+        const quiet = { quietUntil: null, quietFrom: null }
+        const placed = placedSound('0:a', { samples, channels: 1, delaySamples, ...quiet })
+        const packets = await encodeSound({
+          media,
+          inputs: [{ path, format: 'mp4' }],
+          graph: `${placed},${ontoGrid(lead, endCell - firstCell)}`,
+          packets: endCell - firstCell,
+          scratchPath: `${path}-${name}.placed.mp4`,
+          limits,
+        })
+        expect(packets.slice(20, 160).filter((packet) => packet.length < 50)).toEqual([])
+      }
+    })
   })
 
   describe.runIf(present)('refuses what is no whole clip, and says what it is', () => {
@@ -252,6 +400,10 @@ describe.for(adapters)('FFmpeg, $name', ({ name, ffmpegPath }) => {
       ['\u0000\u0001\u0002\u0003', 'unreadable: it is of no kind that FFmpeg is known to read as a clip'],
     ] as const)('%j', async ([text, reason]) => {
       expect(await refusal(Buffer.from(text, 'latin1'))).toBe(reason)
+    })
+
+    test('a small file of too many pictures, before it has decoded them all', async () => {
+      expect(await refusal(longGif(200_000))).toBe('unreadable: more than 60000 pictures are no clip')
     })
 
     test.for(['WebM with VP9', 'AVI'])('%s that was cut in half', async (kind) => {

@@ -83,17 +83,30 @@ async function lookAt(
 ): Promise<'clip' | 'animation' | 'perhaps' | 'no clip' | 'not reached'> {
   const reached = await reach(url, { range: `bytes=0-${headBytes - 1}` }, source, watch)
   if ('kind' in reached || !reached.ok) return 'not reached'
-  const reader = reached.body?.getReader()
-  const head = await reader?.read().catch(() => undefined)
-  await reader?.cancel().catch(() => {})
+  const head = await headOf(reached, watch)
   const type = reached.headers.get('content-type') ?? ''
-  const kind = head?.value && fileKindOf(head.value)
+  const kind = head.length > 0 ? fileKindOf(head) : undefined
   if (kind !== undefined) {
     if (kind.container === undefined) return 'no clip'
     return kind.contentType.startsWith('image/') ? 'animation' : 'clip'
   }
   if (type.startsWith('video/')) return 'clip'
   return /^(?:image|audio|text)\/|\bjson\b/.test(type) ? 'no clip' : 'perhaps'
+}
+
+/** As much as tells the kind, in however many parts it comes. */
+async function headOf({ body }: Response, watch: StallWatch): Promise<Buffer> {
+  const reader = body?.getReader()
+  const parts: Uint8Array[] = []
+  for (let size = 0; size < headBytes;) {
+    const part = await reader?.read().catch(() => undefined)
+    if (part?.value === undefined) break
+    watch.heard()
+    parts.push(part.value)
+    size += part.value.length
+  }
+  await reader?.cancel().catch(() => {})
+  return Buffer.concat(parts)
 }
 
 const resuming = (size: number, etag: string): Record<string, string> => ({

@@ -279,6 +279,23 @@ describe('a clip', () => {
     },
   )
 
+  it('is found though its first bytes come one by one', async () => {
+    const picture = Buffer.from('\x89PNG\r\n\x1a\n picture', 'latin1')
+    const film = Buffer.from('\x1a\x45\xdf\xa3 webm', 'latin1')
+    await using server = await serve(async (response, request) => {
+      for (const byte of request.path === '/picture' ? picture : film) {
+        response.write(Buffer.of(byte))
+        await setTimeout(1)
+      }
+      response.end()
+    })
+    const [url, ...others] = [`${server.url}/picture`, `${server.url}/film`] as const
+    expect(await replicateAt(server.url).fetchClip({ url, others, path, maxBytes }, never)).toMatchObject({
+      kind: 'fetched',
+    })
+    expect(await readFile(path)).toEqual(film)
+  })
+
   it('may not be larger than it may, announced or not', async () => {
     await using announced = await serve((response, request) => sendClip(response, request))
     expect(await fetchFrom(announced.url, { limit: 299_999 })).toEqual({
