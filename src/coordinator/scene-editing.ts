@@ -123,8 +123,14 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
       await tell(tx, { type: 'job_submitted', jobId: job.id, data: {}, asked })
     }
     if (isReopened) {
-      await setReopened(tx, job.id, 'regenerate', { ...created, stage: 'approved' }, host.now())
-      await tell(tx, { type: 'job_approved', jobId: job.id, data: { estimated_micros: quote.micros }, asked })
+      await setReopened(tx, job.id, 'change', { ...created, stage: 'approved' }, host.now())
+      const data = {
+        was: job.status,
+        reopened: true,
+        estimated_micros: quote.micros,
+        authorised_micros: job.authorisedMicros,
+      }
+      await tell(tx, { type: 'job_retried', jobId: job.id, data, asked })
     }
     // Nothing is left that would begin it.
     const isWhole = scenes.every(({ status }) => status === 'completed')

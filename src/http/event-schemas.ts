@@ -54,9 +54,10 @@ export const eventTexts: { readonly [type in EventType]: Told } = {
     data: { code: z.string().optional(), reason: z.string().optional(), scene_id: z.string().optional() },
   },
   job_retried: {
-    about: 'A failed or cancelled job goes on',
+    about: 'A job that had ended goes on: by a retry, or after a change that needs no approval',
     data: {
       was: z.string().describe('The state that it was in'),
+      reopened: z.boolean().optional().describe('After a change that needs no approval'),
       estimated_micros: micros,
       authorised_micros: micros.describe('The sum that the job may spend in all; null: no limit'),
     },

@@ -15,6 +15,7 @@ import { review } from './0013-review.ts'
 import { effects } from './0014-effects.ts'
 import { outputs } from './0015-outputs.ts'
 import { witnesses } from './0016-witnesses.ts'
+import { reopened } from './0017-reopened.ts'
 
 /** In the order they are applied. One that has been released is never changed: add another. */
 export const migrations: readonly Migration[] = [
@@ -34,4 +35,5 @@ export const migrations: readonly Migration[] = [
   effects,
   outputs,
   witnesses,
+  reopened,
 ]
