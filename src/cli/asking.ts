@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline/promises'
 import { text } from 'node:stream/consumers'
 import { commandLine } from '../command-name.ts'
 import { escaped, printable } from '../printable.ts'
+import type { JobAnswer } from '../client/client.ts'
 import { type Client, type Wish, connect } from './client.ts'
 import { CommandError, usageError } from './command-error.ts'
 import type { CommandContext } from './command.ts'
@@ -90,6 +91,20 @@ export const approvalCommand = (
   commandLine(
     `approve ${jobId}${revisionOption(revision)}${toApprove === null ? ' --accept-unknown-cost' : ''}${atUrl(url)}`,
   )
+
+/** The command that submits a rejected job again at the same server. */
+export const resubmitCommand = (jobId: number, url: string): string =>
+  commandLine(`resubmit ${jobId}${atUrl(url)}`)
+
+type Reviewed = Pick<JobAnswer, 'job_id' | 'revision' | 'rejected'> & {
+  readonly costs: Pick<JobAnswer['costs'], 'to_approve'>
+}
+
+/** What is to be done before a job is paid for. */
+export const reviewCommand = ({ job_id: id, revision, rejected, costs }: Reviewed, url: string): string =>
+  rejected
+    ? resubmitCommand(id, url)
+    : approvalCommand(id, costs.to_approve, url, revision === 1 ? undefined : revision)
 
 /** Whether there is a person who could answer. */
 export const canAsk = ({ terminal }: CommandContext): boolean => process.stdin.isTTY && terminal.out.isTTY

@@ -98,7 +98,7 @@ export const regenerate: Command = command(remoteOptions, async (context, { valu
   const id = jobIdOf(told)
   const client = clientFor(values, context)
   const answer = await client.regenerateScene(id, await sceneIdOf(client, id, wanted))
-  tellEdited(answer, 'is rendered again', values, context)
+  await tellEdited(client, answer, 'is rendered again', values, context)
 })
 
 const resolveOptions = {
@@ -136,7 +136,7 @@ export const show: Command = command(remoteOptions, async (context, { values, po
   const job = await client.readJob(id)
   const { scenes } = await client.listScenes(id)
   if (values.json) printJson(context, { ...job, scenes })
-  else print(context, ...showLines(job, scenes, roomOf(context.terminal), systemHost.now()))
+  else print(context, ...showLines(job, scenes, roomOf(context.terminal), systemHost.now(), values.url))
 })
 
 const listOptions = {

@@ -271,7 +271,7 @@ export const outageWaitMs = (failures: number): number =>
 export const ownHeldWait: Waiting = {
   code: 'held',
   reason:
-    'nobody knows whether the provider accepted its render before: a person has to decide, with POST .../resolve',
+    'nobody knows whether the provider accepted its render before: a person has to resolve it',
   until: null,
 }
 

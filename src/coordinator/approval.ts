@@ -257,7 +257,7 @@ export function createApproval(options: ApprovalOptions) {
       throw retryRefused(
         job,
         missed.status === null
-          ? `Job ${missed.onJobId}, which it waits for, was deleted: create it anew with POST /api/v3/jobs`
+          ? `Job ${missed.onJobId}, which it waits for, was deleted: create this one anew`
           : `Job ${missed.onJobId}, which it waits for, is ${missed.status}: retry that first`,
       )
   }
@@ -400,7 +400,7 @@ function checkNotRejected({ id, status, rejected }: Job, done: 'approved' | 'ret
       code: 'job_refused',
       jobId: id,
       currentStatus: status,
-      reason: `It was rejected (${rejected.note}): it has to be submitted again first, with POST /api/v3/jobs/${id}/submit`,
+      reason: `It was rejected (${rejected.note}): submit it again first`,
     })
 }
 

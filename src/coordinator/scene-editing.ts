@@ -258,7 +258,9 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
         if (job.storyboard.scenes.length === 1) throw refuse('A film has at least one scene')
         await deleteScene(tx, scene, host.now())
         await rekey(tx, job, scene.position, host.now())
-        await tell(tx, { type: 'scene_deleted', jobId, sceneId, data: { position: scene.position }, asked })
+        const { position, title } = scene
+        const data = { position, ...(title !== null && { title }) }
+        await tell(tx, { type: 'scene_deleted', jobId, sceneId, data, asked })
         const left = await listScenes(tx, jobId)
         const isFilmOld = left.every(({ status }) => status === 'completed' || status === 'pending')
         return goOn(tx, await rewrite(tx, job), undefined, isFilmOld, asked)

@@ -260,7 +260,7 @@ function attemptWait(attempt: Attempt, now: number): WaitingSince | undefined {
   if (status === 'held')
     return {
       code: 'held',
-      reason: `nobody knows whether the provider accepted it: a person has to decide, with POST .../resolve${why}`,
+      reason: `nobody knows whether the provider accepted it: a person has to resolve it${why}`,
       until: null,
       since: updatedAt,
     }

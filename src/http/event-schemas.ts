@@ -144,6 +144,12 @@ const sceneIdOf = (type: EventType): z.ZodOptional<z.ZodString> => {
   return (type.startsWith('scene_') ? id : id.optional()) as z.ZodOptional<z.ZodString>
 }
 
+/** What the scene of an event was called then. */
+const sceneMembers = {
+  position: z.int().optional().describe('The place of the scene then, from 0'),
+  title: z.string().optional().describe('Its title then, where it had one'),
+}
+
 const eventOf = (type: EventType) =>
   z
     .object({
@@ -153,6 +159,7 @@ const eventOf = (type: EventType) =>
       job_id: z.int(),
       scene_id: sceneIdOf(type),
       data: z.looseObject({
+        ...(type.startsWith('scene_') && sceneMembers),
         ...eventTexts[type].data,
         ...(!('reason' in eventTexts[type].data) && {
           reason: z.string().optional().describe('Why it was asked for, in the words of the request'),

@@ -301,10 +301,23 @@ test('a job is rejected, changed and submitted again; its film is arranged, name
   const added = await ask('scene', 'add', id, 'kitchen.jpg', '--at', '1', '--duration', '2')
   expect(added.err).toBe('')
   expect(added.out).toContain(
-    `Scene 1 of job ${id} is added. The job waits for your approval: npm run coordinator -- approve ${id}`,
+    `Scene 1 of job ${id} is added. It is rejected; to submit it again: npm run coordinator -- resubmit ${id}`,
   )
   expect((await ask('scene', 'move', id, '1', '2')).out).toContain(`Scene 2 of job ${id} is moved`)
-  expect((await ask('resubmit', id)).out).toBe(`Job ${id} waits for an approval again\n`)
+  const told = (await ask('history', id)).out
+  expect(told).toMatch(/scene 1 added, as number 1$/m)
+  expect(told).toMatch(/scene 2 changed: position 1 → 2$/m)
+  expect(await ask('approve', id)).toMatchObject({
+    code: 1,
+    err: expect.stringMatching(
+      new RegExp(`submit it again first .*To do that: npm run coordinator -- resubmit ${id} --url`),
+    ),
+  })
+  expect((await ask('resubmit', id)).out).toMatch(
+    new RegExp(
+      `^Job ${id} waits for an approval again: npm run coordinator -- approve ${id} --revision \\d+ --url`,
+    ),
+  )
   expect((await ask('list', '--needs-approval', '--all')).out).toMatch(new RegExp(`^ *${id} `, 'm'))
   await house.finish(Number(id), new TextEncoder().encode('a film'))
   expect((await ask('set', id, '--name', 'Elm Street')).out).toContain('the name "Elm Street"')

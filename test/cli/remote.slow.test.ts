@@ -217,7 +217,9 @@ describe('with a server that renders for money', () => {
     const id = await submitted(...photos)
     const waiting = (await askPaid('show', id)).out
     expect(waiting).toMatch(/Cost +\$0\.80 estimated, \$0\.00 approved\n/)
-    expect(waiting).toMatch(/To pay +\$0\.80 for 2 scenes, to be approved\n/)
+    expect(waiting).toMatch(
+      /To pay +\$0\.80 for 2 scenes, to be approved: npm run coordinator -- approve \d+\s+--url http/,
+    )
     expect(waiting).toMatch(/1 {2}Living room +pending +\$0\.40 estimated +its job waits for approval/)
     const dear = await askPaid('approve', id, '--max-cost', '0.5')
     expect(dear).toMatchObject({
