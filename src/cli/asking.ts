@@ -133,7 +133,7 @@ export async function readRequest(
     const told = Object.entries(options).find(
       ([name, value]) => name in filmOptions && value !== undefined,
     )?.[0]
-    if (told !== undefined) throw usageError(`--${told} belongs into the parameters of ${file}`)
+    if (told !== undefined) throw usageError(`--${told} belongs in the parameters of ${file}`)
     const request = await readJson(file)
     if (typeof request !== 'object' || request === null || Array.isArray(request))
       throw new CommandError(`${file}: is no JSON object`)

@@ -77,7 +77,7 @@ To look after it:
 
 coordinator <command> --help tells more,
 coordinator --version which version it is.
-Exit codes: 0 done, 1 failed or refused, 2 asked for wrongly, 130 interrupted.`,
+Exit codes: 0 done, 1 failed or refused, 2 usage error, 130 interrupted.`,
   demo: `Makes a film of sample pictures, or of your own photographs, with a server of
 its own that is started and stopped along the way.
 

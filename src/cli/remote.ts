@@ -135,8 +135,10 @@ export const show: Command = command(remoteOptions, async (context, { values, po
   const id = oneId(positionals, 'show')
   const job = await client.readJob(id)
   const { scenes } = await client.listScenes(id)
-  if (values.json) printJson(context, { ...job, scenes })
-  else print(context, ...showLines(job, scenes, roomOf(context.terminal), systemHost.now(), values.url))
+  if (values.json) return printJson(context, { ...job, scenes })
+  const { versions } = job.film ? await client.listFilmVersions(id) : { versions: [] }
+  const screen = { room: roomOf(context.terminal), now: systemHost.now(), url: values.url }
+  print(context, ...showLines(job, scenes, versions.length, screen))
 })
 
 const listOptions = {

@@ -18,14 +18,22 @@ import {
 
 const nameColumns = 10
 
-/** `now`: ms since the epoch. */
+interface Screen {
+  readonly room: number
+  /** ms since the epoch. */
+  readonly now: number
+  /** Of the server. */
+  readonly url: string
+}
+
+/** `versions`: how many films it has. */
 export function showLines(
   job: JobAnswer,
   scenes: readonly SceneAnswer[],
-  room: number,
-  now: number,
-  url: string,
+  versions: number,
+  screen: Screen,
 ): string[] {
+  const { room, now, url } = screen
   const facts: [string, string | undefined][] = [
     ['Job', `${job.job_id}, ${job.type}, priority ${job.priority}`],
     ['Name', job.video_name],
@@ -45,7 +53,12 @@ export function showLines(
     ['Cost', `${spokenCost(job.costs.estimated)} estimated, ${spokenCost(job.costs.approved)} approved`],
     ['Money', spokenMoney(job.costs)],
     ['To pay', toPayWords(job, url)],
-    ['Film', job.film ? filmWords(job.film) : `${spokenLength(job.storyboard.total_duration)} planned`],
+    [
+      'Film',
+      job.film
+        ? filmWords(job, job.film, versions, url)
+        : `${spokenLength(job.storyboard.total_duration)} planned`,
+    ],
     ['Picture', job.thumbnail_url ?? undefined],
     ['Asked for', minuteOf(job.inserted_at)],
     ['Approved', job.approved_at === null ? undefined : minuteOf(job.approved_at)],
@@ -54,7 +67,7 @@ export function showLines(
   return [
     ...facts.flatMap(([name, words]) => (words === undefined ? [] : factLines(name, words, room))),
     '',
-    ...sceneLines(job, scenes, { room, now, url }),
+    ...sceneLines(job, scenes, screen),
   ]
 }
 
@@ -109,7 +122,7 @@ function toPayWords(job: JobAnswer, url: string): string | undefined {
 function sceneLines(
   { job_id, costs, storyboard }: JobAnswer,
   scenes: readonly SceneAnswer[],
-  { room, now, url }: { readonly room: number; readonly now: number; readonly url: string },
+  { room, now, url }: Screen,
 ): string[] {
   const digits = String(scenes.length).length
   const isPaid = storyboard.scenes.some(({ model }) => model !== 'local')
@@ -140,5 +153,11 @@ function sceneMoney({ estimated, reserved, spent }: JobAnswer['costs']['scenes']
     : spokenMoney({ spent, reserved })
 }
 
-const filmWords = (film: NonNullable<JobAnswer['film']>): string =>
-  `${spokenLength(film.duration)}, ${film.width} x ${film.height}, ${spokenSize(film.size)}, ${film.url}`
+/** The newest one is the one that is shown. */
+const filmWords = (
+  { job_id }: JobAnswer,
+  film: NonNullable<JobAnswer['film']>,
+  versions: number,
+  url: string,
+): string =>
+  `${spokenLength(film.duration)}, ${film.width} x ${film.height}, ${spokenSize(film.size)}, version ${versions} of ${versions}: ${commandLine(`download ${job_id}${atUrl(url)}`)}`

@@ -271,7 +271,9 @@ async function filmOf(
   const isStitching = running.size + waiting.length + coming.length === 0
   return {
     storyboard: job.storyboard,
-    queueAt: job.queueAt ?? Math.max(job.runAt ?? 0, job.reopenedAt ?? job.approvedAt ?? now) - job.priority * pointMs,
+    queueAt:
+      job.queueAt ??
+      Math.max(job.runAt ?? 0, job.reopenedAt ?? job.approvedAt ?? now) - job.priority * pointMs,
     jobId: job.id,
     renderers,
     running,

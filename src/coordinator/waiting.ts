@@ -129,7 +129,10 @@ export function createWaitReader(options: WaitReaderOptions) {
         ofRoom ??
         atRenderer.get(scene.renderer) ??
         queueWait
-      waits.set(scene.id, { since: Math.max(scene.updatedAt, job.reopenedAt ?? job.approvedAt ?? 0), ...wait })
+      waits.set(scene.id, {
+        since: Math.max(scene.updatedAt, job.reopenedAt ?? job.approvedAt ?? 0),
+        ...wait,
+      })
     }
     return waits
   }

@@ -164,7 +164,7 @@ describe('a job is asked for', () => {
     expect(job).toMatchObject({ priority: 2, parameters: { campaign: 'x', client_id: 'acme' } })
     expect(await ask('submit', '--file', 'request.json', '--title', 'A')).toMatchObject({
       code: 2,
-      err: expect.stringContaining('--title belongs into the parameters of request.json'),
+      err: expect.stringContaining('--title belongs in the parameters of request.json'),
     })
     await writeFile(join(folder, 'list.json'), '[]')
     expect(await ask('submit', '--file', 'list.json')).toMatchObject({
