@@ -324,12 +324,11 @@ function stopped(positionals: readonly string[], renderer: string | undefined, v
   return someIds(positionals, verb)
 }
 
-const commandWords = (command: string | undefined): string =>
-  command === undefined ? '' : `. To do that: ${command}`
+const nextWords = (line: string | undefined): string => (line === undefined ? '' : `. To do that: ${line}`)
 
 /** A refusal with the command that goes on from it. */
-const refusedWith = (error: ApiError, command: string): CommandError =>
-  new CommandError(`${refusalOf(error)}${commandWords(command)}`, 1, { cause: error })
+const refusedWith = (error: ApiError, line: string): CommandError =>
+  new CommandError(`${refusalOf(error)}${nextWords(line)}`, 1, { cause: error })
 
 /** One after the other; one that is refused stops no other, and makes the command fail. */
 async function each(
@@ -356,9 +355,9 @@ async function each(
       if (!(error instanceof ApiError)) throw error
       refused++
       results.push({ ...error.body, job_id: id })
-      const command = json ? undefined : await next?.(id, error)
-      if (ids.length === 1) throw command === undefined ? error : refusedWith(error, command)
-      if (!json) printRefused(`Job ${id}: ${problemWords(error.body)}${commandWords(command)}`)
+      const goOn = json ? undefined : await next?.(id, error)
+      if (ids.length === 1) throw goOn === undefined ? error : refusedWith(error, goOn)
+      if (!json) printRefused(`Job ${id}: ${problemWords(error.body)}${nextWords(goOn)}`)
     }
   }
   if (json)

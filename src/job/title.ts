@@ -29,7 +29,7 @@ export type TitleFont =
   | 'Noto Sans JP'
   | 'Noto Sans KR'
 
-const signs: Readonly<Record<TitleFont, string>> = table
+const signTables: Readonly<Record<TitleFont, string>> = table
 
 const latin = 'DejaVu Sans'
 const emoji = 'Noto Emoji'
@@ -214,7 +214,7 @@ const decoded = new Map<TitleFont, readonly number[]>()
 /** Whether a font has a sign of one code point. */
 export function has(font: TitleFont, letter: string): boolean {
   const sign = letter.codePointAt(0)!
-  const edges = decoded.get(font) ?? decode(signs[font])
+  const edges = decoded.get(font) ?? decode(signTables[font])
   decoded.set(font, edges)
   // The number of edges up to it is odd within a range.
   let low = 0

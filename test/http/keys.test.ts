@@ -544,8 +544,7 @@ describe('a token for EventSource', () => {
       'null',
     ])
       expect(await statusOf(`/api/v3/events?token=${other}`)).toBe(401)
-    const reasonOf = async (path: string) =>
-      (await (await ask('GET', path, { headers: accept })).json()).reason
+    const reasonOf = async (path: string) => (await jsonOf(ask('GET', path, { headers: accept }))).reason
     expect(await reasonOf('/api/v3/events?token=null')).toContain(
       'make another one with POST /api/v3/events/token',
     )
