@@ -88,8 +88,8 @@ test('everything rests, or a renderer, until it is to go on', async () => {
     renderers: { local: { paused: null } },
   })
   expect(await ask('pause', '--renderer', 'nobody')).toMatchObject({
-    code: 1,
-    err: expect.stringContaining('nobody'),
+    code: 2,
+    err: expect.stringContaining('--renderer: there is no renderer nobody'),
   })
   expect(await ask('pause', id, '--renderer', 'local')).toMatchObject({
     code: 2,
@@ -126,8 +126,8 @@ test('a job is changed while it waits', async () => {
   })
   expect(await ask('set', id)).toMatchObject({ code: 2, err: expect.stringContaining('set needs one of') })
   expect(await ask('set', id, '--priority', '101')).toMatchObject({
-    code: 1,
-    err: 'coordinator: priority: must be at most 100\n',
+    code: 2,
+    err: 'coordinator: --priority must be at most 100\n',
   })
 })
 

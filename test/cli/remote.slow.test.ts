@@ -142,7 +142,7 @@ describe('what goes wrong is told in one line, with an exit code', () => {
     ['a limit that is none', ['budgets', '--set', 'day'], 2, /--set must be like day=25/],
     ['a time that is none', ['ledger', '--from', 'May'], 2, /--from must be a time/],
     ['a time of a list', ['list', '--since', 'May'], 2, /--since must be a time/],
-    ['a type of events', ['events', '--types', 'frob'], 2, /--types must be/],
+    ['a type of events', ['events', '--types', 'frob'], 2, /--types must name types of events/],
     ['a state of attempts', ['ledger', '--status', 'frob'], 2, /--status must be one of intended/],
     ['a folder', ['submit', '.'], 1, /\.: is a folder\. Name its photographs/],
     ['a job that can’t be cancelled', ['cancel', '99999'], 1, /Job not found/],
