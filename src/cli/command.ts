@@ -56,5 +56,7 @@ function ofOption(error: unknown, values: Readonly<Record<string, unknown>>): un
   const option = [member.replaceAll('_', '-'), optionOf[member]].find(
     (name) => name !== undefined && values[name] !== undefined,
   )
-  return option === undefined ? error : usageError(`--${option}${/^(?:must|is|has)\b/.test(reason) ? '' : ':'} ${reason}`)
+  return option === undefined
+    ? error
+    : usageError(`--${option}${/^(?:must|is|has)\b/.test(reason) ? '' : ':'} ${reason}`)
 }
