@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline/promises'
 import { text } from 'node:stream/consumers'
 import { commandLine } from '../command-name.ts'
 import { escaped, printable } from '../printable.ts'
+import type { JobAnswer } from '../client/client.ts'
 import { type Client, type Wish, connect } from './client.ts'
 import { CommandError, usageError } from './command-error.ts'
 import type { CommandContext } from './command.ts'
@@ -91,6 +92,20 @@ export const approvalCommand = (
     `approve ${jobId}${revisionOption(revision)}${toApprove === null ? ' --accept-unknown-cost' : ''}${atUrl(url)}`,
   )
 
+/** The command that submits a rejected job again at the same server. */
+export const resubmitCommand = (jobId: number, url: string): string =>
+  commandLine(`resubmit ${jobId}${atUrl(url)}`)
+
+type Reviewed = Pick<JobAnswer, 'job_id' | 'revision' | 'rejected'> & {
+  readonly costs: Pick<JobAnswer['costs'], 'to_approve'>
+}
+
+/** What is to be done before a job is paid for. */
+export const reviewCommand = ({ job_id: id, revision, rejected, costs }: Reviewed, url: string): string =>
+  rejected
+    ? resubmitCommand(id, url)
+    : approvalCommand(id, costs.to_approve, url, revision === 1 ? undefined : revision)
+
 /** Whether there is a person who could answer. */
 export const canAsk = ({ terminal }: CommandContext): boolean => process.stdin.isTTY && terminal.out.isTTY
 
@@ -118,7 +133,7 @@ export async function readRequest(
     const told = Object.entries(options).find(
       ([name, value]) => name in filmOptions && value !== undefined,
     )?.[0]
-    if (told !== undefined) throw usageError(`--${told} belongs into the parameters of ${file}`)
+    if (told !== undefined) throw usageError(`--${told} belongs in the parameters of ${file}`)
     const request = await readJson(file)
     if (typeof request !== 'object' || request === null || Array.isArray(request))
       throw new CommandError(`${file}: is no JSON object`)

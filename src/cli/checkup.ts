@@ -379,11 +379,16 @@ const tokenPage = 'https://replicate.com/account/api-tokens'
 export async function checkReplicate(
   { replicate }: Config,
   inFlight: Folder['accounts'],
+  own: OwnParts,
   signal: AbortSignal,
 ): Promise<Account> {
   if (replicate === undefined)
     return {
-      found: ok('No REPLICATE_API_TOKEN: everything is rendered on this machine, and costs nothing'),
+      found: ok(
+        (own.providers ?? []).length === 0
+          ? 'No REPLICATE_API_TOKEN: everything is rendered on this machine, and costs nothing'
+          : 'No REPLICATE_API_TOKEN: nothing is rendered there; the providers of this program have costs of their own',
+      ),
       aheadMs: undefined,
     }
   const { baseUrl, token } = replicate

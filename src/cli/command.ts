@@ -1,4 +1,6 @@
 /** What a command is: the options it takes, and what it does with them. */
+import { ApiError } from '../client/client.ts'
+import { usageError } from './command-error.ts'
 import { type Options, type Read, readOptions } from './option.ts'
 import type { Terminal } from './progress.ts'
 
@@ -23,5 +25,38 @@ export const command = <const Given extends Options>(
   run: (context: CommandContext, read: Read<Given>) => Promise<void>,
 ): Command => ({
   options,
-  run: (context) => run(context, readOptions(context.command, context.args, options)),
+  run: async (context) => {
+    const read = readOptions(context.command, context.args, options)
+    try {
+      await run(context, read)
+    } catch (error) {
+      throw ofOption(error, read.values)
+    }
+  },
 })
+
+/** Options that are called otherwise than the member or query name that they stand for. */
+const optionOf: Readonly<Record<string, string>> = {
+  created_after: 'since',
+  created_before: 'until',
+  type: 'types',
+  client_id: 'client',
+  video_name: 'name',
+  deadline_at: 'deadline',
+  'retry.max_tries': 'max-tries',
+  q: 'text',
+}
+
+/** What the server refuses of an option's value is told of that option, as wrong use; any other error stays as it is. */
+function ofOption(error: unknown, values: Readonly<Record<string, unknown>>): unknown {
+  if (!(error instanceof ApiError)) return error
+  const { field, reason } = error.body
+  if (typeof field !== 'string' || reason === undefined) return error
+  const member = field.replace(/^parameters\./, '')
+  const option = [member.replaceAll('_', '-'), optionOf[member]].find(
+    (name) => name !== undefined && values[name] !== undefined,
+  )
+  return option === undefined
+    ? error
+    : usageError(`--${option}${/^(?:must|is|has)\b/.test(reason) ? '' : ':'} ${reason}`)
+}

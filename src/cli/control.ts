@@ -18,10 +18,12 @@ import {
   printJson,
   printRefused,
   remoteOptions,
+  resubmitCommand,
+  reviewCommand,
   revisionOption,
   someIds,
 } from './asking.ts'
-import { type Client, problemWords } from './client.ts'
+import { type Client, problemWords, refusalOf } from './client.ts'
 import { CommandError, usageError } from './command-error.ts'
 import { type Command, type CommandContext, command } from './command.ts'
 import { given, numberOf, textOrNone } from './option.ts'
@@ -53,13 +55,26 @@ export const approve: Command = command(approvalOptions, async (context, { value
     throw usageError('--revision is of one job: approve the others by themselves')
   const approval = approvalOf(values)
   const client = clientFor(values, context)
-  return each(ids, { json: values.json, done: 'is approved' }, context, async (id) =>
+  const next = (id: number, error: ApiError) => nextStep(client, id, error, values.url)
+  return each(ids, { json: values.json, done: 'is approved', next }, context, async (id) =>
     client.approveJob(id, {
       ...(await seenApproval(client, id, approval, values.json, context)),
       ...approval,
     }),
   )
 })
+
+/** The command that goes on from a refused approval: for what a changed job is now, or of a rejected one. */
+async function nextStep(
+  client: Client,
+  id: number,
+  error: ApiError,
+  url: string,
+): Promise<string | undefined> {
+  const { revision } = revisionIn(error)
+  const job = await client.readJob(id).catch(() => undefined)
+  return job && (job.rejected || revision !== undefined) ? reviewCommand(job, url) : undefined
+}
 
 /** The sum and the revision that a person could have seen: of a job that was changed only those that are shown here. */
 async function seenApproval(
@@ -135,20 +150,22 @@ export const reject: Command = command(
     else
       print(
         context,
-        `Job ${id} is rejected. Changed, it can be submitted again: ${commandLine(`resubmit ${id}${atUrl(values.url)}`)}`,
+        `Job ${id} is rejected. Changed, it can be submitted again: ${resubmitCommand(id, values.url)}`,
       )
   },
 )
 
 export const resubmit: Command = command(whyOptions, async (context, { values, positionals }) => {
   const id = oneId(positionals, 'resubmit')
-  const answer = await clientFor(values, context).submitJob(id, given({ reason: values.reason }))
+  const client = clientFor(values, context)
+  const answer = await client.submitJob(id, given({ reason: values.reason }))
   if (values.json) printJson(context, answer)
-  else
+  else if (answer.needs_approval)
     print(
       context,
-      `Job ${id} ${answer.needs_approval ? 'waits for an approval again' : 'is submitted again'}`,
+      `Job ${id} waits for an approval again: ${reviewCommand(await client.readJob(id), values.url)}`,
     )
+  else print(context, `Job ${id} is submitted again`)
 })
 
 export const deleteJobs: Command = command(remoteOptions, async (context, { values, positionals }) => {
@@ -172,7 +189,12 @@ export const retry: Command = command(retryOptions, async (context, { values, po
   const client = clientFor(values, context)
   const answer = await client.retryJob(id, request).catch(async (error: unknown) => {
     const total = totalIn(error)
-    if (total === undefined || values['max-cost'] !== undefined) throw error
+    if (total === undefined || values['max-cost'] !== undefined) {
+      const { rejected } = await client.readJob(id).catch(() => ({ rejected: null }))
+      throw error instanceof ApiError && rejected
+        ? refusedWith(error, resubmitCommand(id, values.url))
+        : error
+    }
     await approveMore(client, { id, total, error, url: values.url, json: values.json }, context)
     return client.retryJob(id, { ...request, max_cost: total, ...revisionIn(error) })
   })
@@ -302,10 +324,24 @@ function stopped(positionals: readonly string[], renderer: string | undefined, v
   return someIds(positionals, verb)
 }
 
+const nextWords = (line: string | undefined): string => (line === undefined ? '' : `. To do that: ${line}`)
+
+/** A refusal with the command that goes on from it. */
+const refusedWith = (error: ApiError, line: string): CommandError =>
+  new CommandError(`${refusalOf(error)}${nextWords(line)}`, 1, { cause: error })
+
 /** One after the other; one that is refused stops no other, and makes the command fail. */
 async function each(
   ids: readonly number[],
-  { json, done }: { readonly json: boolean; readonly done: string },
+  {
+    json,
+    done,
+    next,
+  }: {
+    readonly json: boolean
+    readonly done: string
+    readonly next?: (id: number, error: ApiError) => Promise<string | undefined>
+  },
   context: CommandContext,
   verb: (id: number) => Promise<unknown>,
 ): Promise<void> {
@@ -319,8 +355,9 @@ async function each(
       if (!(error instanceof ApiError)) throw error
       refused++
       results.push({ ...error.body, job_id: id })
-      if (ids.length === 1) throw error
-      if (!json) printRefused(`Job ${id}: ${problemWords(error.body)}`)
+      const goOn = json ? undefined : await next?.(id, error)
+      if (ids.length === 1) throw goOn === undefined ? error : refusedWith(error, goOn)
+      if (!json) printRefused(`Job ${id}: ${problemWords(error.body)}${nextWords(goOn)}`)
     }
   }
   if (json)

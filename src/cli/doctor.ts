@@ -97,7 +97,7 @@ export async function* examine(
   yield await finding('Models', () => checkModels(config, own))
   let aheadMs: number | undefined
   yield await finding('Replicate', async () => {
-    const account = await checkReplicate(config, folder.accounts, signal)
+    const account = await checkReplicate(config, folder.accounts, own, signal)
     ;({ aheadMs } = account)
     return account.found
   })

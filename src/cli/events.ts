@@ -34,9 +34,8 @@ export const events: Command = command(eventOptions, async (context, { values, p
   const jobId = positionals[0] === undefined ? undefined : jobIdOf(positionals[0])
   const client = clientFor(values, context)
   const query = given({ job_id: jobId, type: values.types, after: numberOf('after', values.after) })
-  const nameOf = await namesOf(client, jobId)
   const tell = (event: Told): void =>
-    values.json ? printJsonLine(context, event) : print(context, eventLine(event, nameOf))
+    values.json ? printJsonLine(context, event) : print(context, eventLine(event))
   if (values.follow) return follow(client, query, tell, context)
   for (let after = query.after ?? 0; ;) {
     const page = await client.listEvents({ ...query, after, limit: pageSize })
@@ -95,22 +94,22 @@ async function drained({ terminal: { out }, signal }: CommandContext): Promise<v
   signal.throwIfAborted()
 }
 
-/** How a scene is called: by its number, where its job's are known. */
-type NameOf = (sceneId: string) => string
+const titleColumns = 28
 
-async function namesOf(client: Client, jobId: number | undefined): Promise<NameOf> {
-  if (jobId === undefined) return (id) => id
-  const { scenes } = await client.listScenes(jobId)
-  const numbers = new Map(scenes.map(({ id, position }) => [id, String(position + 1)]))
-  return (id) => numbers.get(id) ?? id
+/** `scene 2 “Kitchen” completed` for `scene completed`: as it was called then. Events of earlier versions tell its id alone. */
+function withName(
+  what: string,
+  { scene_id, data }: Pick<HistoryAnswer['entries'][number], 'scene_id' | 'data'>,
+) {
+  if (scene_id === undefined) return what
+  const { position, title } = data
+  const number = typeof position === 'number' ? String(position + 1) : scene_id
+  const name = typeof title === 'string' ? `${number} “${fitted(title, titleColumns).trimEnd()}”` : number
+  return what.replace(/^scene\b/, () => `scene ${name}`)
 }
 
-/** `scene 2 completed` for `scene completed`. */
-const withName = (what: string, sceneId: string | undefined, nameOf: NameOf): string =>
-  sceneId === undefined ? what : what.replace(/^scene\b/, `scene ${nameOf(sceneId)}`)
-
-function eventLine(event: Told, nameOf: NameOf): string {
-  const what = withName(wordsFor(event), event.scene_id, nameOf)
+function eventLine(event: Told): string {
+  const what = withName(wordsFor(event), event)
   const by = event.by === undefined ? '' : ` (by ${event.by})`
   return `${String(event.id).padStart(6)}  ${secondOf(event.inserted_at)}  job ${fitted(String(event.job_id), 5)}  ${what}${by}`
 }
@@ -127,12 +126,12 @@ export const history: Command = command(remoteOptions, async (context, { values,
     after = page.next_after
   }
   if (values.json) return printJson(context, { job_id: id, entries, next_after: null })
-  const nameOf = await namesOf(client, id)
-  const rows = entries.map((entry) => [secondOf(entry.at), entry.by, whatAndWhy(entry, nameOf)])
+  const rows = entries.map((entry) => [secondOf(entry.at), entry.by, whatAndWhy(entry)])
   print(context, ...tableLines(historyColumns, rows, roomOf(context.terminal)))
 })
 
-function whatAndWhy({ what, reason, scene_id }: HistoryAnswer['entries'][number], nameOf: NameOf): string {
-  const named = withName(what, scene_id, nameOf)
+function whatAndWhy(entry: HistoryAnswer['entries'][number]): string {
+  const { what, reason } = entry
+  const named = withName(what, entry)
   return reason === undefined || named.includes(reason) ? named : `${named}: ${reason}`
 }

@@ -77,7 +77,7 @@ To look after it:
 
 coordinator <command> --help tells more,
 coordinator --version which version it is.
-Exit codes: 0 done, 1 failed or refused, 2 asked for wrongly, 130 interrupted.`,
+Exit codes: 0 done, 1 failed or refused, 2 usage error, 130 interrupted.`,
   demo: `Makes a film of sample pictures, or of your own photographs, with a server of
 its own that is started and stopped along the way.
 
@@ -309,9 +309,11 @@ Usage: coordinator restore <id> <version> [options]
 
 ${remoteHelp}`,
   delete: `Deletes jobs that have ended, with their scenes and films. What they have cost
-stays in the ledger and the sums. Exit code 1 if any is refused.
+stays in the ledger and the sums, and what happened to them in the log, which
+events tells. Exit code 1 if any is refused.
 
 Usage: coordinator delete <id...> [options]
+
 ${remoteHelp}`,
   resolve: `Decides a render of which nobody knows whether the provider accepted it. The
 ledger of held ones, with --json, tells what it may be at the provider. A wrong

@@ -6,14 +6,21 @@ import { usageError } from './command-error.ts'
 
 export type Options = NonNullable<ParseArgsConfig['options']>
 
-export type Read<Given extends Options> = ReturnType<typeof readOptions<Given>>
+/** Written out, as published types can't infer what parseArgs gives. */
+export type Read<Given extends Options> = ReturnType<
+  typeof parseArgs<{
+    args: string[]
+    options: Given & { help: { type: 'boolean'; short: 'h' } }
+    allowPositionals: true
+  }>
+>
 
 /** parseArgs, with its errors in a person's words. */
 export function readOptions<const Given extends Options>(
   command: string,
   args: readonly string[],
   options: Given,
-) {
+): Read<Given> {
   try {
     return parseArgs({
       args: [...args],

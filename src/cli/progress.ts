@@ -17,7 +17,7 @@ import {
   sceneName,
   timeLeft,
 } from './view.ts'
-import { spokenDuration, spokenUntil } from './words.ts'
+import { spokenDuration, spokenLeft } from './words.ts'
 
 export interface Terminal {
   readonly out: NodeJS.WriteStream
@@ -281,9 +281,9 @@ function plainDisplay({ out, shown }: Terminal, fileOf: ReadonlyMap<string, stri
     update({ job, scenes }) {
       for (const [position, scene] of scenes.scenes.entries()) {
         const name = `scene ${position + 1} of ${scenes.total_scenes}, ${sceneName(scene, position, fileOf)}`
-        const { code, reason, until } = scene.waiting ?? {}
+        const { code, reason } = scene.waiting ?? {}
         if (code !== toldWaits.get(scene.id) && code !== undefined && !ordinaryWaits.has(code))
-          say(`${name}: waits${waitedFor(until)}: ${reason}`)
+          say(`${name}: waits${waitedFor(scene.waiting)}: ${reason}`)
         toldWaits.set(scene.id, code)
         const before = told.get(scene.id)
         told.set(scene.id, scene.status)
@@ -303,8 +303,8 @@ function plainDisplay({ out, shown }: Terminal, fileOf: ReadonlyMap<string, stri
   }
 }
 
-function waitedFor(until: string | null | undefined): string {
-  const left = spokenUntil(until, systemHost.now())
+function waitedFor(waiting: SceneAnswer['waiting']): string {
+  const left = spokenLeft(waiting, systemHost.now())
   return left && ` for ${left}`
 }
 

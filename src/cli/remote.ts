@@ -98,7 +98,7 @@ export const regenerate: Command = command(remoteOptions, async (context, { valu
   const id = jobIdOf(told)
   const client = clientFor(values, context)
   const answer = await client.regenerateScene(id, await sceneIdOf(client, id, wanted))
-  tellEdited(answer, 'is rendered again', values, context)
+  await tellEdited(client, answer, 'is rendered again', values, context)
 })
 
 const resolveOptions = {
@@ -135,8 +135,10 @@ export const show: Command = command(remoteOptions, async (context, { values, po
   const id = oneId(positionals, 'show')
   const job = await client.readJob(id)
   const { scenes } = await client.listScenes(id)
-  if (values.json) printJson(context, { ...job, scenes })
-  else print(context, ...showLines(job, scenes, roomOf(context.terminal), systemHost.now()))
+  if (values.json) return printJson(context, { ...job, scenes })
+  const { versions } = job.film ? await client.listFilmVersions(id) : { versions: [] }
+  const screen = { room: roomOf(context.terminal), now: systemHost.now(), url: values.url }
+  print(context, ...showLines(job, scenes, versions.length, screen))
 })
 
 const listOptions = {

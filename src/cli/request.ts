@@ -1,5 +1,5 @@
 /** From photographs on this machine to a request for a film. */
-import { access, constants } from 'node:fs/promises'
+import { access, constants, stat } from 'node:fs/promises'
 import { basename, extname } from 'node:path'
 import { roomRank } from '../job/room.ts'
 import { type Client, type Wish, uploadFile } from './client.ts'
@@ -8,13 +8,18 @@ import { type FilmOptions, filmParameters } from './option.ts'
 
 /** Before a server is started or asked: a slip of the pen should not take a minute to be told. */
 export async function checkReadable(photos: readonly string[]): Promise<void> {
-  for (const photo of photos)
+  for (const photo of photos) {
     await access(photo, constants.R_OK).catch((cause: unknown) => {
       const absent = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT'
       throw new CommandError(`${photo}: ${absent ? 'there is no such file' : 'may not be read'}`, 1, {
         cause,
       })
     })
+    if ((await stat(photo)).isDirectory())
+      throw new CommandError(
+        `${photo}: is a folder. Name its photographs: ${photo.replace(/\/*$/, '')}/*.jpg`,
+      )
+  }
 }
 
 export interface Uploaded {

@@ -1,6 +1,14 @@
 /** The commands that change what a film consists of, and which of its versions is shown. */
 import type { EditedAnswer } from '../client/client.ts'
-import { approvalCommand, clientFor, jobIdOf, print, printJson, remoteOptions } from './asking.ts'
+import {
+  approvalCommand,
+  clientFor,
+  jobIdOf,
+  print,
+  printJson,
+  remoteOptions,
+  resubmitCommand,
+} from './asking.ts'
 import type { Client } from './client.ts'
 import { CommandError, usageError } from './command-error.ts'
 import { type Command, type CommandContext, command } from './command.ts'
@@ -57,7 +65,7 @@ const deeds: Readonly<Record<string, (deed: Deed, context: CommandContext) => Pr
     const position = values.at === undefined ? undefined : placeOf('--at', values.at)
     const asset_ids = assets.map(({ id }) => id)
     const answer = await client.addScene(jobId, { ...membersOf(values), asset_ids, ...given({ position }) })
-    tellEdited(answer, 'is added', values, context)
+    await tellEdited(client, answer, 'is added', values, context)
   },
   async change({ client, jobId, args, values }, context) {
     const sceneId = await oneScene(client, jobId, args, 'change')
@@ -67,14 +75,20 @@ const deeds: Readonly<Record<string, (deed: Deed, context: CommandContext) => Pr
       throw usageError(
         'scene change needs one of --title, --prompt, --duration, --transition, --model, --audio, --at',
       )
-    tellEdited(await client.updateScene(jobId, sceneId, change), 'is changed', values, context)
+    await tellEdited(client, await client.updateScene(jobId, sceneId, change), 'is changed', values, context)
   },
   async move({ client, jobId, args: [wanted, place, ...others], values }, context) {
     if (wanted === undefined || place === undefined || others.length > 0)
       throw usageError("scene move needs a scene's number and the one it is to have")
     const sceneId = await sceneIdOf(client, jobId, wanted)
     const position = placeOf('the new number', place)
-    tellEdited(await client.updateScene(jobId, sceneId, { position }), 'is moved', values, context)
+    await tellEdited(
+      client,
+      await client.updateScene(jobId, sceneId, { position }),
+      'is moved',
+      values,
+      context,
+    )
   },
   async delete({ client, jobId, args, values }, context) {
     const sceneId = await oneScene(client, jobId, args, 'delete')
@@ -110,16 +124,20 @@ export async function sceneIdOf(client: Client, jobId: number, wanted: string): 
   throw new CommandError(`Job ${jobId} has ${count(scenes.length, 'scene')}, and no scene ${wanted}`)
 }
 
-/** With what has to be approved before it is rendered. */
-export function tellEdited(
+/** With what has to be done before it is rendered. */
+export async function tellEdited(
+  client: Client,
   answer: EditedAnswer,
   done: string,
   { url, json }: { readonly url: string; readonly json: boolean },
   context: CommandContext,
-): void {
+): Promise<void> {
   if (json) return printJson(context, answer)
   const { scene: edited, job_id: id, job_status, to_approve, revision } = answer
   const words = `Scene ${edited.position + 1} of job ${id} ${done}`
+  const { rejected } = await client.readJob(id)
+  if (rejected)
+    return print(context, `${words}. It is rejected; to submit it again: ${resubmitCommand(id, url)}`)
   const approval = approvalCommand(id, to_approve, url, revision)
   const sum = to_approve === null ? 'Its unknown cost is' : `${spokenCost(to_approve)} more are`
   if (to_approve !== 0) print(context, `${words}. ${sum} to be approved first: ${approval}`)

@@ -1,6 +1,8 @@
 /** A job, as it is told in lines. Pure. */
 import type { JobAnswer } from '../http/jobs.ts'
 import type { SceneAnswer } from '../http/scenes.ts'
+import { commandLine } from '../command-name.ts'
+import { atUrl, reviewCommand } from './asking.ts'
 import { sceneName } from './view.ts'
 import {
   count,
@@ -10,19 +12,28 @@ import {
   spokenLength,
   spokenMoney,
   spokenSize,
-  spokenUntil,
+  spokenLeft,
   wrapped,
 } from './words.ts'
 
 const nameColumns = 10
 
-/** `now`: ms since the epoch. */
+interface Screen {
+  readonly room: number
+  /** ms since the epoch. */
+  readonly now: number
+  /** Of the server. */
+  readonly url: string
+}
+
+/** `versions`: how many films it has. */
 export function showLines(
   job: JobAnswer,
   scenes: readonly SceneAnswer[],
-  room: number,
-  now: number,
+  versions: number,
+  screen: Screen,
 ): string[] {
+  const { room, now, url } = screen
   const facts: [string, string | undefined][] = [
     ['Job', `${job.job_id}, ${job.type}, priority ${job.priority}`],
     ['Name', job.video_name],
@@ -41,8 +52,13 @@ export function showLines(
     ['Deadline', job.deadline_at === null ? undefined : minuteOf(job.deadline_at)],
     ['Cost', `${spokenCost(job.costs.estimated)} estimated, ${spokenCost(job.costs.approved)} approved`],
     ['Money', spokenMoney(job.costs)],
-    ['To pay', toPayWords(job)],
-    ['Film', job.film ? filmWords(job.film) : `${spokenLength(job.storyboard.total_duration)} planned`],
+    ['To pay', toPayWords(job, url)],
+    [
+      'Film',
+      job.film
+        ? filmWords(job, job.film, versions, url)
+        : `${spokenLength(job.storyboard.total_duration)} planned`,
+    ],
     ['Picture', job.thumbnail_url ?? undefined],
     ['Asked for', minuteOf(job.inserted_at)],
     ['Approved', job.approved_at === null ? undefined : minuteOf(job.approved_at)],
@@ -51,7 +67,7 @@ export function showLines(
   return [
     ...facts.flatMap(([name, words]) => (words === undefined ? [] : factLines(name, words, room))),
     '',
-    ...sceneLines(job, scenes, room, now),
+    ...sceneLines(job, scenes, screen),
   ]
 }
 
@@ -60,9 +76,11 @@ const factLines = (name: string, words: string, room: number): string[] =>
     (line, index) => `${(index === 0 ? name : '').padEnd(nameColumns)} ${line}`,
   )
 
-function waitWords({ reason, since, until }: NonNullable<JobAnswer['waiting']>, now: number): string {
-  const left = spokenUntil(until, now)
-  const end = until === null ? '' : `, until ${minuteOf(until)}${left && `, ${left} from now`}`
+function waitWords(waiting: NonNullable<JobAnswer['waiting']>, now: number): string {
+  const { code, reason, since, until } = waiting
+  const left = spokenLeft(waiting, now)
+  const kept = code === 'fetching' ? 'kept by the provider ' : ''
+  const end = until === null ? '' : `, ${kept}until ${minuteOf(until)}${left && `, ${left} from now`}`
   return `${reason} (since ${minuteOf(since)}${end})`
 }
 
@@ -90,23 +108,21 @@ function afterWords({ depends_on: jobs }: JobAnswer): string | undefined {
 }
 
 /** What waits to be paid; undefined where that is nothing. */
-function toPayWords({ costs }: JobAnswer): string | undefined {
+function toPayWords(job: JobAnswer, url: string): string | undefined {
+  const { costs } = job
   if (costs.scenes_to_pay === 0) return undefined
   const { to_approve } = costs
   const approval =
     to_approve === 0
       ? ''
-      : to_approve === costs.to_pay
-        ? ', to be approved'
-        : `, of which ${spokenCost(to_approve)} to be approved`
+      : `${to_approve === costs.to_pay ? ', to be approved' : `, of which ${spokenCost(to_approve)} to be approved`}: ${reviewCommand(job, url)}`
   return `${spokenCost(costs.to_pay)} for ${count(costs.scenes_to_pay, 'scene')}${approval}`
 }
 
 function sceneLines(
-  { costs, storyboard }: JobAnswer,
+  { job_id, costs, storyboard }: JobAnswer,
   scenes: readonly SceneAnswer[],
-  room: number,
-  now: number,
+  { room, now, url }: Screen,
 ): string[] {
   const digits = String(scenes.length).length
   const isPaid = storyboard.scenes.some(({ model }) => model !== 'local')
@@ -116,8 +132,12 @@ function sceneLines(
     const state = isTold ? `${scene.progress_percentage} %` : scene.status
     const cost = costOf.get(scene.id)
     const money = isPaid && cost ? sceneMoney(cost) : ''
-    const left = spokenUntil(scene.waiting?.until, now)
-    const wait = scene.waiting && `${scene.waiting.reason}${left && ` (${left})`}`
+    const left = spokenLeft(scene.waiting, now)
+    const toDo =
+      scene.waiting?.code === 'held'
+        ? `: ${commandLine(`resolve ${job_id} ${position + 1}${atUrl(url)}`)} --adopt <id>, or --absent`
+        : ''
+    const wait = scene.waiting && `${scene.waiting.reason}${left && ` (${left})`}${toDo}`
     const why = scene.error?.reason ?? wait ?? ''
     const facts = `${String(position + 1).padStart(digits)}  ${fitted(sceneName(scene, position), 28)}  ${state.padEnd(10)}${isPaid ? `  ${money.padEnd(15)}` : ''}`
     const line = `${facts}  ${why}`.trimEnd()
@@ -133,5 +153,11 @@ function sceneMoney({ estimated, reserved, spent }: JobAnswer['costs']['scenes']
     : spokenMoney({ spent, reserved })
 }
 
-const filmWords = (film: NonNullable<JobAnswer['film']>): string =>
-  `${spokenLength(film.duration)}, ${film.width} x ${film.height}, ${spokenSize(film.size)}, ${film.url}`
+/** The newest one is the one that is shown. */
+const filmWords = (
+  { job_id }: JobAnswer,
+  film: NonNullable<JobAnswer['film']>,
+  versions: number,
+  url: string,
+): string =>
+  `${spokenLength(film.duration)}, ${film.width} x ${film.height}, ${spokenSize(film.size)}, version ${versions} of ${versions}: ${commandLine(`download ${job_id}${atUrl(url)}`)}`

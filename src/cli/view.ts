@@ -9,7 +9,7 @@ import {
   spokenCost,
   spokenLength,
   spokenMoney,
-  spokenUntil,
+  spokenLeft,
   spokenWhole,
   wrapped,
 } from './words.ts'
@@ -212,8 +212,9 @@ const shortReasons: Readonly<Record<Waiting['code'], string>> = {
 }
 
 /** What a waiting scene shows in place of its bar; empty where there is no room, or the film's own line says it. */
-export function waitWords({ code, reason, until }: Waiting, columns: number, now: number): string {
-  const left = spokenUntil(until, now)
+export function waitWords(waiting: Waiting, columns: number, now: number): string {
+  const { code, reason } = waiting
+  const left = spokenLeft(waiting, now)
   const told = code === 'job_not_approved' ? '' : reason
   const [long, short] = [told, shortReasons[code]].map((text) => (text && left ? `${text}, ${left}` : text))
   const words = [long, told, short, shortReasons[code]].filter((text) => text !== undefined)

@@ -31,9 +31,15 @@ export function spokenAbout(ms: number): string {
   return ms < 10_000 ? 'a few seconds' : `about ${Math.ceil(ms / 10_000) * 10} seconds`
 }
 
-/** How long it is still waited until a time that the server tells; empty where it doesn't, or that is over. */
-export function spokenUntil(until: string | null | undefined, now: number): string {
-  const leftMs = until ? Date.parse(until) - now : 0
+/**
+ * How long something still waits, by the time that the server tells; empty where it tells none, or that is over. While a
+ * clip is fetched, the time is when the provider removes it, which says nothing of how long that takes.
+ */
+export function spokenLeft(
+  waiting: { readonly code: string; readonly until?: string | null } | null | undefined,
+  now: number,
+): string {
+  const leftMs = waiting?.until && waiting.code !== 'fetching' ? Date.parse(waiting.until) - now : 0
   return leftMs > 0 ? spokenAbout(leftMs) : ''
 }
 

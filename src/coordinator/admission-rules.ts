@@ -270,8 +270,7 @@ export const outageWaitMs = (failures: number): number =>
 /** One whose own render is held: another one may be paid for beside it. */
 export const ownHeldWait: Waiting = {
   code: 'held',
-  reason:
-    'nobody knows whether the provider accepted its render before: a person has to decide, with POST .../resolve',
+  reason: 'nobody knows whether the provider accepted its render before: a person has to resolve it',
   until: null,
 }
 

@@ -114,7 +114,7 @@ export async function whyNotAgain(
   )
   if (!missed) return undefined
   return missed.status === null
-    ? `Job ${missed.onJobId}, which it waits for, was deleted: create it anew with POST /api/v3/jobs`
+    ? `Job ${missed.onJobId}, which it waits for, was deleted: create this one anew`
     : `Job ${missed.onJobId}, which it waits for, is ${missed.status}: retry that first`
 }
 
@@ -122,9 +122,14 @@ export async function whyNotAgain(
  * A job that has ended goes on with what was changed. A deadline that has passed was that of the finished film, and not of
  * the next one. Resolves to the deadline that is left.
  */
-export async function reopen(tx: Transaction, job: Job, now: number): Promise<number | null> {
+export async function reopen(
+  tx: Transaction,
+  job: Job,
+  verb: 'regenerate' | 'change',
+  now: number,
+): Promise<number | null> {
   const { id, status, deadlineAt } = job
-  await setReopened(tx, id, 'regenerate', approvedProgress, now)
+  await setReopened(tx, id, verb, approvedProgress, now)
   if (status !== 'completed' || deadlineAt === null || deadlineAt > now) return deadlineAt
   await setDeadline(tx, id, null)
   return null
@@ -244,7 +249,7 @@ export function createApproval(options: ApprovalOptions) {
   ): Promise<Job> => {
     const now = host.now()
     if (job.status === 'pending') await setApproved(tx, job.id, approvedProgress, now)
-    const deadlineAt = job.endedAt === null ? job.deadlineAt : await reopen(tx, job, now)
+    const deadlineAt = job.endedAt === null ? job.deadlineAt : await reopen(tx, job, 'regenerate', now)
     const authorised = await authorise(tx, job, totalMicros, request)
     const data = {
       estimated_micros: quote.micros,
@@ -426,11 +431,7 @@ const costRefused = (
 /** What was sent back is not paid for as it is. @throws {RefusedError} `job_refused` */
 function checkNotRejected(job: Job, done: 'approved' | 'retried'): void {
   if (job.rejected)
-    throw jobRefused(
-      job,
-      `It was rejected (${job.rejected.note}): it has to be submitted again first, with POST /api/v3/jobs/${job.id}/submit`,
-      done,
-    )
+    throw jobRefused(job, `It was rejected (${job.rejected.note}): submit it again first`, done)
 }
 
 const jobRefused = (

@@ -50,7 +50,7 @@ export function createEndedJobs({ database, engine, host, log, tell }: EndedJobO
         if (!job) throw jobNotFound(jobId)
         const film = await findFilm(tx, jobId, version)
         if (!film)
-          throw new RefusedError('Film is not ready', {
+          throw new RefusedError('Version not found', {
             code: 'not_ready',
             jobId,
             currentStatus: job.status,
@@ -127,7 +127,7 @@ async function checkSettled(tx: Transaction, { id, status }: Job): Promise<void>
   const held = unfinished.find((attempt) => attempt.status === 'held')
   if (held)
     throw refuse(
-      `Nobody knows whether the provider accepted a render of it: decide that first, with POST /api/v3/jobs/${id}/scenes/${held.sceneId}/resolve`,
+      `Nobody knows whether the provider accepted a render of it: resolve scene ${held.sceneId} first`,
     )
   if (unfinished.length > 0)
     throw refuse('Renders of it are still being ended or fetched: delete it once nothing of it is reserved')

@@ -266,12 +266,14 @@ async function filmOf(
   }
   const clipsAt = scenes.reduce(
     (last, { completedAt }) => Math.max(last, completedAt ?? 0),
-    job.approvedAt ?? 0,
+    job.reopenedAt ?? job.approvedAt ?? 0,
   )
   const isStitching = running.size + waiting.length + coming.length === 0
   return {
     storyboard: job.storyboard,
-    queueAt: job.queueAt ?? Math.max(job.runAt ?? 0, job.approvedAt ?? now) - job.priority * pointMs,
+    queueAt:
+      job.queueAt ??
+      Math.max(job.runAt ?? 0, job.reopenedAt ?? job.approvedAt ?? now) - job.priority * pointMs,
     jobId: job.id,
     renderers,
     running,

@@ -16,7 +16,8 @@ const words: { readonly [type in EventType]: (data: Data) => string } = {
     after('completed', data['version'] === undefined ? '' : `film ${said(data, 'version')}`),
   job_failed: (data) => because('failed', data),
   job_cancelled: (data) => because('cancelled', data),
-  job_retried: (data) => after('retried', upTo(data)),
+  job_retried: (data) =>
+    data['reopened'] === true ? 'goes on: nothing is to be approved' : after('retried', upTo(data)),
   job_updated: (data) =>
     data['dependency'] === undefined
       ? listing('changed', data)

@@ -378,7 +378,7 @@ async function requireClips(tx: Transaction, jobId: number): Promise<void> {
     throw await cannotGoOn(
       tx,
       jobId,
-      `Its clips were removed at ${new Date(removed.removedAt).toISOString()}: create it anew with POST /api/v3/jobs`,
+      `Its clips were removed at ${new Date(removed.removedAt).toISOString()}: create it anew`,
     )
   await forgetClipsRemoved(tx, jobId)
 }

@@ -1,6 +1,6 @@
 /** Jobs that are not approved as they are: they go back to their maker, who changes them and submits them again. */
 import type { Host } from '../host.ts'
-import { jobNotFound, transitionRefused } from '../job/errors.ts'
+import { RefusedError, jobNotFound, transitionRefused } from '../job/errors.ts'
 import type { Asked } from '../job/event.ts'
 import { type Job, needsApproval } from '../job/job.ts'
 import { parseRejection, parseWhy } from '../job/control-request.ts'
@@ -31,6 +31,13 @@ export function createReview({ database, host, tell }: ReviewOptions): ReviewVer
       return once(database, asked, keptJob, async (tx) => {
         const job = await existing(tx, jobId)
         const { toApproveMicros } = await neededFor(tx, job, await listScenes(tx, jobId))
+        if (job.rejected)
+          throw new RefusedError('Job cannot be rejected', {
+            code: 'job_refused',
+            jobId,
+            currentStatus: job.status,
+            reason: `It is rejected already (${job.rejected.note})`,
+          })
         if (!needsApproval(job, toApproveMicros)) throw transitionRefused(job, 'reject')
         const now = host.now()
         await setRejected(tx, jobId, { at: now, by: asked.by ?? null, note }, now)

@@ -9,6 +9,7 @@ import type { Catalogue } from '../job/catalogue.ts'
 import { RefusedError, invalid, invalidField, jobNotFound, sceneNotFound } from '../job/errors.ts'
 import { type Asked, differences } from '../job/event.ts'
 import type { Job } from '../job/job.ts'
+import { spokenMoney } from '../job/price.ts'
 import { mayApprove } from '../job/reach.ts'
 import { renderKey } from '../job/render-key.ts'
 import {
@@ -125,12 +126,15 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
       await tell(tx, { type: 'job_submitted', jobId: job.id, data: {}, asked })
     }
     if (isReopened) {
-      const deadlineAt = await reopen(tx, job, now)
+      const deadlineAt = await reopen(tx, job, 'change', now)
       const data = {
+        was: job.status,
+        reopened: true,
         estimated_micros: quote.micros,
+        authorised_micros: job.authorisedMicros,
         ...differences({ deadline_at: timeOrNull(job.deadlineAt) }, { deadline_at: timeOrNull(deadlineAt) }),
       }
-      await tell(tx, { type: 'job_approved', jobId: job.id, data, asked })
+      await tell(tx, { type: 'job_retried', jobId: job.id, data, asked })
     }
     // Nothing is left that would begin it.
     const isWhole = scenes.every(({ status }) => status === 'completed')
@@ -209,7 +213,7 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
         const { job, scene } = await sceneOf(tx, jobId, sceneId)
         const { position = scene.position, ...members } = change
         const isMoved = position !== scene.position
-        if (isMoved) checkMoving(job, scene, position)
+        if (isMoved) await checkMoving(tx, job, scene, position)
         // One that only gets another place keeps its clip.
         const isOther =
           isMoved && Object.keys(members).length === 0
@@ -254,11 +258,14 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
       once(database, asked, keptEdit, async (tx) => {
         const { job, scene } = await sceneOf(tx, jobId, sceneId)
         const refuse = (reason: string) => refusedScene('Scene cannot be deleted', scene, reason)
-        if (job.status === 'processing') throw refuse('Cannot delete scene while job is processing')
+        if (job.status === 'processing')
+          throw refuse(`Cannot delete scene while job is processing${await approvalFirst(tx, job)}`)
         if (job.storyboard.scenes.length === 1) throw refuse('A film has at least one scene')
         await deleteScene(tx, scene, host.now())
         await rekey(tx, job, scene.position, host.now())
-        await tell(tx, { type: 'scene_deleted', jobId, sceneId, data: { position: scene.position }, asked })
+        const { position, title } = scene
+        const data = { position, ...(title !== null && { title }) }
+        await tell(tx, { type: 'scene_deleted', jobId, sceneId, data, asked })
         const left = await listScenes(tx, jobId)
         const isFilmOld = left.every(({ status }) => status === 'completed' || status === 'pending')
         return goOn(tx, await rewrite(tx, job), undefined, isFilmOld, asked)
@@ -375,13 +382,21 @@ function checkAdding({ id, status }: Job, scenes: number, position: number): voi
   if (position > scenes) throw invalidField('position', `must be at most ${scenes}, which is the end`)
 }
 
+/** That a job which is processing waits for an approval: waiting would not end that. Empty where it needs none. */
+async function approvalFirst(reader: Reader, job: Job): Promise<string> {
+  const { isMore, toApproveMicros } = await neededFor(reader, job, await listScenes(reader, job.id))
+  if (!isMore) return ''
+  const sum = toApproveMicros === null ? 'an unknown sum' : spokenMoney(toApproveMicros)
+  return `: it needs ${sum} more than was approved; approve that, or cancel it`
+}
+
 /** @throws {RefusedError} `scene_refused`, `invalid` */
-function checkMoving(job: Job, scene: Scene, position: number): void {
+async function checkMoving(reader: Reader, job: Job, scene: Scene, position: number): Promise<void> {
   if (job.status === 'processing')
     throw refusedScene(
       'Scene cannot be updated',
       scene,
-      'Cannot move scene while job is processing: wait until it has ended, or cancel it',
+      `Cannot move scene while job is processing${(await approvalFirst(reader, job)) || ': wait until it has ended, or cancel it'}`,
     )
   const last = job.storyboard.scenes.length - 1
   if (position > last) throw invalidField('position', `must be at most ${last}, which is the last place`)

@@ -52,7 +52,7 @@ export function createWaitReader(options: WaitReaderOptions) {
 
   /** What keeps all of an approved job's scenes from being started, whoever renders them. */
   const heldBack = async (job: Job, now: number): Promise<WaitingSince | undefined> => {
-    const approvedAt = job.approvedAt ?? job.insertedAt
+    const begunAt = job.reopenedAt ?? job.approvedAt ?? job.insertedAt
     const ofRow = rowWait(job, now)
     if (ofRow?.code === 'dependency') {
       const unmet = (await listDependencies(database, job.id)).filter(({ isMet }) => !isMet)
@@ -61,7 +61,7 @@ export function createWaitReader(options: WaitReaderOptions) {
     if (ofRow || job.status !== 'approved') return ofRow
     const { jobs } = await limitsNow(database)
     if (jobs !== null && (await jobPlacesNow(database, jobs, now)) <= 0)
-      return { ...jobsLimitWait(jobs), since: approvedAt }
+      return { ...jobsLimitWait(jobs), since: begunAt }
     return undefined
   }
 
@@ -129,7 +129,10 @@ export function createWaitReader(options: WaitReaderOptions) {
         ofRoom ??
         atRenderer.get(scene.renderer) ??
         queueWait
-      waits.set(scene.id, { since: Math.max(scene.updatedAt, job.approvedAt ?? 0), ...wait })
+      waits.set(scene.id, {
+        since: Math.max(scene.updatedAt, job.reopenedAt ?? job.approvedAt ?? 0),
+        ...wait,
+      })
     }
     return waits
   }
@@ -192,7 +195,7 @@ export function listedWait(
 
 /** What of a job's own row keeps all its scenes from being started. */
 function rowWait(job: Omit<Job, 'storyboard'>, now: number): WaitingSince | undefined {
-  const since = job.approvedAt ?? job.insertedAt
+  const since = job.reopenedAt ?? job.approvedAt ?? job.insertedAt
   if (job.pausedAt !== null) return pausedWait(job, job.pausedAt)
   if (job.unmet > 0)
     return {
@@ -260,7 +263,7 @@ function attemptWait(attempt: Attempt, now: number): WaitingSince | undefined {
   if (status === 'held')
     return {
       code: 'held',
-      reason: `nobody knows whether the provider accepted it: a person has to decide, with POST .../resolve${why}`,
+      reason: `nobody knows whether the provider accepted it: a person has to resolve it${why}`,
       until: null,
       since: updatedAt,
     }

@@ -30,6 +30,7 @@ export const accessByRoute: Readonly<Record<string, Access>> = {
   [`GET ${addressOf.inputPattern}`]: 'uncounted',
   [`POST ${addressOf.webhookPattern}`]: 'uncounted',
   'GET /api/openapi.json': 'open',
+  'GET /': 'open',
   'GET /docs': 'open',
   'GET /docs/reference.css': 'open',
   'GET /docs/reference.js': 'open',
@@ -171,14 +172,14 @@ export function guardAccess({
 
   /** A valid key is let in however many wrong ones came from its address, which may be a proxy's. */
   const identify = async (c: Context, caller: string): Promise<LetIn | undefined> => {
-    const find = finderOf(c, coordinator)
-    if (!find && !keysRequired) return undefined
-    const key = await find?.()
-    if (find && key) return { key, isLetIn: async () => (await find()) !== undefined }
+    const finder = finderOf(c, coordinator)
+    if (!finder && !keysRequired) return undefined
+    const key = await finder?.find()
+    if (finder && key) return { key, isLetIn: async () => (await finder.find()) !== undefined }
     const taken = failures.take(caller)
     if (!taken.isAllowed) throw tooMany('Too many requests without a valid key', taken)
     logLine.notLetIn(log, caller, c.req.path)
-    throw notLetIn()
+    throw notLetIn(finder?.by ?? 'key')
   }
 
   return async (c, next) => {
@@ -208,20 +209,25 @@ interface LetIn {
 
 const streamRoutes: ReadonlySet<string> = new Set(['GET /api/v3/events', 'GET /api/v3/jobs/:id/events'])
 
+interface Finder {
+  readonly by: 'key' | 'token'
+  readonly find: () => Promise<Key | undefined>
+}
+
 /** How the key is found that the request is sent with; undefined where it names none. */
 function finderOf(
   c: Context,
   coordinator: Pick<KeyVerbs, 'identifyKey' | 'identifyEventsToken'>,
-): (() => Promise<Key | undefined>) | undefined {
+): Finder | undefined {
   const secret = secretIn(c.req.header('authorization'))
-  if (secret !== undefined) return () => coordinator.identifyKey(secret)
+  if (secret !== undefined) return { by: 'key', find: () => coordinator.identifyKey(secret) }
   const token = c.req.query('token')
   const routes = routesOf(c)
   return token !== undefined &&
     wantsStream(c) &&
     routes.length > 0 &&
     routes.every((route) => streamRoutes.has(route))
-    ? () => coordinator.identifyEventsToken(token)
+    ? { by: 'token', find: () => coordinator.identifyEventsToken(token) }
     : undefined
 }
 
@@ -279,13 +285,19 @@ export const isForAll = (access: Access): access is Exclude<Access, Scope> =>
 export const secretIn = (authorization: string | undefined): string | undefined =>
   /^Bearer +(\S.*)$/i.exec(authorization ?? '')?.[1]?.trim()
 
-/** One answer for all that is wrong with a key: who guesses learns nothing. */
-const notLetIn = (): HttpProblem =>
+const whatToSend = {
+  // `Bearer <key>` would be taken for a secret, and be redacted.
+  key: 'Send a valid key in the Authorization header: the word Bearer, a space, the key',
+  token: 'The token is not valid, or has ended: make another one with POST /api/v3/events/token',
+} as const
+
+/** One answer for all that is wrong with a key, and one for a token: who guesses learns nothing. */
+const notLetIn = (by: Finder['by']): HttpProblem =>
   new HttpProblem(
     401,
     {
       error: 'Unauthorized',
-      reason: 'Send a key that is valid in the header Authorization: Bearer <key>',
+      reason: whatToSend[by],
     },
     { headers: { 'www-authenticate': 'Bearer' } },
   )

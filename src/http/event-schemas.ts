@@ -54,9 +54,10 @@ export const eventTexts: { readonly [type in EventType]: Told } = {
     data: { code: z.string().optional(), reason: z.string().optional(), scene_id: z.string().optional() },
   },
   job_retried: {
-    about: 'A failed or cancelled job goes on',
+    about: 'A job that had ended goes on: by a retry, or after a change that needs no approval',
     data: {
       was: z.string().describe('The state that it was in'),
+      reopened: z.boolean().optional().describe('After a change that needs no approval'),
       estimated_micros: micros,
       authorised_micros: micros.describe('The sum that the job may spend in all; null: no limit'),
     },
@@ -143,6 +144,12 @@ const sceneIdOf = (type: EventType): z.ZodOptional<z.ZodString> => {
   return (type.startsWith('scene_') ? id : id.optional()) as z.ZodOptional<z.ZodString>
 }
 
+/** What the scene of an event was called then. */
+const sceneMembers = {
+  position: z.int().optional().describe('The place of the scene then, from 0'),
+  title: z.string().optional().describe('Its title then, where it had one'),
+}
+
 const eventOf = (type: EventType) =>
   z
     .object({
@@ -152,6 +159,7 @@ const eventOf = (type: EventType) =>
       job_id: z.int(),
       scene_id: sceneIdOf(type),
       data: z.looseObject({
+        ...(type.startsWith('scene_') && sceneMembers),
         ...eventTexts[type].data,
         ...(!('reason' in eventTexts[type].data) && {
           reason: z.string().optional().describe('Why it was asked for, in the words of the request'),

@@ -73,7 +73,7 @@ const eventsAnswers = {
       },
       'application/json': { schema: eventsSchema },
     },
-    description: 'A stream for whom accepts text/event-stream, else a page; oldest first',
+    description: 'A stream if the client accepts text/event-stream, else a page; oldest first',
   },
 }
 

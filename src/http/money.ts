@@ -166,7 +166,7 @@ const ledgerRoute = createRoute({
         .optional(),
       client_id: once('client_id').optional(),
       status: once('status')
-        .pipe(z.enum(attemptStatuses))
+        .pipe(z.enum(attemptStatuses, { error: `must be one of ${attemptStatuses.join(', ')}` }))
         .optional()
         .describe('Only attempts of this status: held, say, for those that a person has to decide'),
       from: timeQuery('from').describe('Attempts begun at or after'),

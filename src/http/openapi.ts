@@ -237,7 +237,7 @@ const examples: Readonly<Record<string, unknown>> = {
 
 const description = `Photographs in, one film out. Nothing is rendered before its cost is approved.
 
-Times are ISO 8601 in UTC, sums US dollars. An error is \`{"error": ..., "reason": ...}\` with the members that say where; to whom accepts \`application/problem+json\` it is told as RFC 9457. A change with an \`Idempotency-Key\` that is sent again is not made again. Every address that answers GET answers HEAD, too. Whatever the address, 408, 421 (\`ALLOWED_HOSTS\`) and 431 may be answered before it is looked at.`
+Times are ISO 8601 in UTC, sums US dollars. An error is \`{"error": ..., "reason": ...}\` with the members that say where; a client that accepts \`application/problem+json\` gets it as RFC 9457. A change with an \`Idempotency-Key\` that is sent again is not made again. Every address that answers GET answers HEAD, too. Whatever the address, 408, 421 (\`ALLOWED_HOSTS\`) and 431 may be answered before it is looked at.`
 
 const problem: Schema = {
   type: 'object',

@@ -21,6 +21,7 @@ const policy =
 export function referenceRoutes(document: () => ApiDocument): Hono {
   const routes = new Hono()
   let page: string | undefined
+  routes.get('/', (c) => c.redirect('/docs'))
   routes.get('/docs', async (c) => serve(c, 'text/html', (page ??= await referencePage(document()))))
   routes.get('/docs/reference.css', (c) => serve(c, 'text/css', referenceStyle))
   routes.get('/docs/reference.js', (c) => serve(c, 'text/javascript', referenceScript))

@@ -67,6 +67,8 @@ export interface Job {
   /** Its place in the queue, as a time; null where none of its scenes may start. */
   readonly queueAt: number | null
   readonly approvedAt: number | null
+  /** When it went on without an approval, after it had ended; null where it was approved since. */
+  readonly reopenedAt: number | null
   readonly startedAt: number | null
   /** When the job ended, well or not. */
   readonly endedAt: number | null

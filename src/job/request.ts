@@ -214,7 +214,7 @@ function slips(input: unknown): readonly FieldProblem[] {
         : [
             {
               field: `parameters.${name}`,
-              reason: `is not known. Did you mean ${meant}? A member of your own that is called so belongs into parameters.metadata`,
+              reason: `is not known. Did you mean ${meant}? Put your own member of that name in parameters.metadata`,
             },
           ]
     })

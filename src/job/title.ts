@@ -5,7 +5,31 @@
 import type { FrameFormat } from './format.ts'
 import table from './title-signs.json' with { type: 'json' }
 
-export type TitleFont = keyof typeof table
+/** Written out, as the published types can't read the table. */
+export type TitleFont =
+  | 'DejaVu Sans'
+  | 'Noto Sans Arabic'
+  | 'Noto Sans Bengali'
+  | 'Noto Sans Devanagari'
+  | 'Noto Sans Ethiopic'
+  | 'Noto Sans Gujarati'
+  | 'Noto Sans Gurmukhi'
+  | 'Noto Sans Hebrew'
+  | 'Noto Sans Kannada'
+  | 'Noto Sans Khmer'
+  | 'Noto Sans Lao'
+  | 'Noto Sans Malayalam'
+  | 'Noto Sans Myanmar'
+  | 'Noto Sans Sinhala'
+  | 'Noto Sans Tamil'
+  | 'Noto Sans Telugu'
+  | 'Noto Sans Thai'
+  | 'Noto Emoji'
+  | 'Noto Sans SC'
+  | 'Noto Sans JP'
+  | 'Noto Sans KR'
+
+const signTables: Readonly<Record<TitleFont, string>> = table
 
 const latin = 'DejaVu Sans'
 const emoji = 'Noto Emoji'
@@ -194,7 +218,7 @@ const decoded = new Map<TitleFont, readonly number[]>()
 /** Whether a font has a sign of one code point. */
 export function has(font: TitleFont, letter: string): boolean {
   const sign = letter.codePointAt(0)!
-  const edges = decoded.get(font) ?? decode(table[font])
+  const edges = decoded.get(font) ?? decode(signTables[font])
   decoded.set(font, edges)
   // The number of edges up to it is odd within a range.
   let low = 0

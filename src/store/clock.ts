@@ -7,6 +7,7 @@ export const ownTimes = {
     'queue_at',
     'paused_at',
     'approved_at',
+    'reopened_at',
     'started_at',
     'ended_at',
     'clips_removed_at',

@@ -2,6 +2,7 @@
 import { type JobStatus, activeJobStatuses, inFlightAttemptStatuses } from '../job/lifecycle.ts'
 import type { AttemptStatus, SceneStatus } from '../job/lifecycle.ts'
 import type { Reader, Row, Transaction } from './database.ts'
+import { begunAt } from './jobs.ts'
 import { number, numberOrNull, quoted, text } from './sql.ts'
 
 const countOf = (row: Row): number => number(row, 'n')
@@ -72,14 +73,15 @@ export interface EndedJob {
   readonly id: number
   readonly type: string
   readonly status: JobStatus
-  readonly approvedAt: number | null
+  /** When it was approved, or went on without an approval. */
+  readonly begunAt: number | null
   readonly endedAt: number | null
 }
 
 export const listEnded = async (reader: Reader, ids: readonly number[]): Promise<readonly EndedJob[]> =>
   (
     await reader.all(
-      `select id, type, status, approved_at, ended_at from jobs
+      `select id, type, status, ${begunAt} as begun_at, ended_at from jobs
        where id in (${ids.map((_, index) => `$${index + 1}`).join(', ')})`,
       ids,
     )
@@ -87,7 +89,7 @@ export const listEnded = async (reader: Reader, ids: readonly number[]): Promise
     id: number(row, 'id'),
     type: text(row, 'type'),
     status: text(row, 'status') as JobStatus,
-    approvedAt: numberOrNull(row, 'approved_at'),
+    begunAt: numberOrNull(row, 'begun_at'),
     endedAt: numberOrNull(row, 'ended_at'),
   }))
 

@@ -32,7 +32,11 @@ export interface NewEvent {
 export async function appendEvent(tx: Transaction, event: NewEvent, now: number): Promise<JobEvent> {
   const topic = topicOf[event.type]
   const { by, reason } = event.asked ?? {}
-  const data = reason === undefined ? event.data : { ...event.data, reason }
+  const data = {
+    ...(event.sceneId !== undefined && (await sceneNow(tx, event.sceneId))),
+    ...event.data,
+    ...(reason !== undefined && { reason }),
+  }
   const id = await tx.insert(insert, [
     topic,
     event.type,
@@ -52,6 +56,14 @@ export async function appendEvent(tx: Transaction, event: NewEvent, now: number)
     ...(by === undefined ? {} : { by }),
     inserted_at: new Date(now).toISOString(),
   }
+}
+
+/** What a scene is called when its event happens: its number and title may be others later, and it may be deleted. */
+async function sceneNow(tx: Transaction, id: string): Promise<{ position?: number; title?: string }> {
+  const row = await tx.get('select position, title from scenes where id = $1', [id])
+  if (!row) return {}
+  const title = textOrNull(row, 'title')
+  return { position: number(row, 'position'), ...(title !== null && { title }) }
 }
 
 /** The events of a job after the one with id `after`, oldest first. */

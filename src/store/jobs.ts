@@ -15,7 +15,7 @@ const manifestBytes = 2048
 /** Of a job without its storyboard. */
 export const factColumns = `id, type, status, video_name, priority, parameters, progress, error,
   estimated_micros, price_book, client_id, made_by, revision, edited, authorised_micros, unknown_cost_accepted,
-  run_at, deadline_at, paused_at, paused_reason, retry_policy, rejected, unmet, queue_at, approved_at, started_at, ended_at, inserted_at, updated_at,
+  run_at, deadline_at, paused_at, paused_reason, retry_policy, rejected, unmet, queue_at, approved_at, reopened_at, started_at, ended_at, inserted_at, updated_at,
   case when length(result) <= ${manifestBytes} then result end as manifest`
 
 const jobColumns = `${factColumns}, storyboard`
@@ -47,6 +47,7 @@ export const factsOf = (row: Row): Omit<Job, 'storyboard'> => ({
   unmet: number(row, 'unmet'),
   queueAt: numberOrNull(row, 'queue_at'),
   approvedAt: numberOrNull(row, 'approved_at'),
+  reopenedAt: numberOrNull(row, 'reopened_at'),
   startedAt: numberOrNull(row, 'started_at'),
   endedAt: numberOrNull(row, 'ended_at'),
   insertedAt: number(row, 'inserted_at'),
@@ -114,6 +115,7 @@ export async function insertJob(tx: Transaction, job: NewJob, now: number): Prom
     rejected: null,
     queueAt: null,
     approvedAt: null,
+    reopenedAt: null,
     startedAt: null,
     endedAt: null,
     insertedAt: now,
@@ -140,9 +142,12 @@ const placeInQueue = (approvedAt: string, now: string): string =>
   `case when paused_at is null and unmet = 0 and (run_at is null or run_at <= ${now})
     then case when run_at > ${approvedAt} then run_at else ${approvedAt} end - priority * ${pointMs} end`
 
-const approve = `update jobs set status = 'approved', progress = $2, approved_at = $3, updated_at = $3,
+const approve = `update jobs set status = 'approved', progress = $2, approved_at = $3, reopened_at = null, updated_at = $3,
     queue_at = ${placeInQueue('$3', '$3')}
   where id = $1 and status in (${quoted(jobVerbs.approve.from)})`
+
+/** Since when a job may be worked on: SQL. */
+export const begunAt = 'coalesce(jobs.reopened_at, jobs.approved_at)'
 
 /** How many rows it changed, here as below: none where the job's state doesn't allow it. */
 export const setApproved = (tx: Transaction, id: number, progress: Progress, now: number): Promise<number> =>
@@ -162,7 +167,7 @@ export const setProcessing = (
 export const requeue = (tx: Transaction, id: number, now: number): Promise<number> =>
   tx.run(
     `update jobs set queue_at = case when error is null and status in (${quoted(activeJobStatuses)})
-       then ${placeInQueue('approved_at', '$2')} end
+       then ${placeInQueue(begunAt, '$2')} end
      where id = $1`,
     [id, now],
   )
@@ -264,14 +269,23 @@ export const setCancelled = (
   now: number,
 ): Promise<number> => tx.run(cancel, [id, JSON.stringify(progress), now, error && JSON.stringify(error)])
 
-const reopen = (verb: 'regenerate' | 'retry'): string =>
+const reopen = (verb: 'regenerate' | 'retry', times: string): string =>
   `update jobs set status = 'approved', progress = $2, error = null, started_at = null, ended_at = null,
-    approved_at = $3, updated_at = $3, queue_at = ${placeInQueue('$3', '$3')}
+    ${times}, updated_at = $3, queue_at = ${placeInQueue('$3', '$3')}
   where id = $1 and status in (${quoted(jobVerbs[verb].from)})`
 
-const reopenings = { regenerate: reopen('regenerate'), retry: reopen('retry') } as const
+const approvedNow = 'approved_at = $3, reopened_at = null'
 
-/** A job that has ended goes on: its storyboard was changed, or it is tried again. Its film stays until there is a new one. */
+const reopenings = {
+  regenerate: reopen('regenerate', approvedNow),
+  retry: reopen('retry', approvedNow),
+  change: reopen('regenerate', 'reopened_at = $3'),
+} as const
+
+/**
+ * A job that has ended goes on: what its changed storyboard costs was approved, it is tried again, or a change needs no
+ * approval. Its film stays until there is a new one.
+ */
 export const setReopened = (
   tx: Transaction,
   id: number,
@@ -453,7 +467,7 @@ export const noteFailure = (tx: Transaction, id: number, error: Failure, now: nu
 /** The scene a job would have failed for is rendered again. */
 export const forgetFailure = (tx: Transaction, id: number, now: number): Promise<number> =>
   tx.run(
-    `update jobs set error = null, updated_at = $2, queue_at = ${placeInQueue('approved_at', '$2')}
+    `update jobs set error = null, updated_at = $2, queue_at = ${placeInQueue(begunAt, '$2')}
      where id = $1 and status = 'processing'`,
     [id, now],
   )
@@ -481,7 +495,7 @@ export async function listActiveJobs(
 ): Promise<readonly { id: number; status: JobStatus; progress: Progress }[]> {
   const rows = await reader.all(
     `select id, status, progress from jobs where status in (${quoted(activeJobStatuses)})
-     order by approved_at, id`,
+     order by ${begunAt}, id`,
   )
   return rows.map((row) => ({
     id: number(row, 'id'),
@@ -516,7 +530,7 @@ export async function listUnstitched(reader: Reader): Promise<readonly number[]>
     `select id from jobs where status = 'processing' and error is null
        and exists (select 1 from scenes where scenes.job_id = jobs.id)
        and not exists (select 1 from scenes where scenes.job_id = jobs.id and scenes.status <> 'completed')
-     order by approved_at, id`,
+     order by ${begunAt}, id`,
   )
   return rows.map((row) => number(row, 'id'))
 }

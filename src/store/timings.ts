@@ -6,7 +6,7 @@ import type { FilmManifest } from '../job/job.ts'
 import { inFlightAttemptStatuses } from '../job/lifecycle.ts'
 import type { RenderSettings, Scene } from '../job/scene.ts'
 import type { Reader, Transaction } from './database.ts'
-import { findJob } from './jobs.ts'
+import { begunAt, findJob } from './jobs.ts'
 import { json, jsonOrNull, number, numberOrNull, quoted, text } from './sql.ts'
 
 /** The newest of each model and stage; older ones say little of today. */
@@ -86,12 +86,12 @@ export async function recordFilm(
   now: number,
 ): Promise<void> {
   const row = await tx.get(
-    `select jobs.approved_at, max(scenes.completed_at) as completed_at
-     from jobs join scenes on scenes.job_id = jobs.id where jobs.id = $1 group by jobs.id, jobs.approved_at`,
+    `select ${begunAt} as begun_at, max(scenes.completed_at) as completed_at
+     from jobs join scenes on scenes.job_id = jobs.id where jobs.id = $1 group by jobs.id, jobs.approved_at, jobs.reopened_at`,
     [jobId],
   )
   const since = Math.max(
-    (row && numberOrNull(row, 'approved_at')) ?? 0,
+    (row && numberOrNull(row, 'begun_at')) ?? 0,
     (row && numberOrNull(row, 'completed_at')) ?? 0,
   )
   if (since > 0)

@@ -187,13 +187,13 @@ export async function openMetrics(options: MetricsOptions): Promise<Metrics> {
 
   const readDurations = async (): Promise<void> => {
     while (ended.length > 0)
-      for (const { type, status, approvedAt, endedAt } of await listEnded(
+      for (const { type, status, begunAt, endedAt } of await listEnded(
         database,
         ended.splice(0, endedAtOnce),
       ))
         // One that was never approved took no time, and one that goes on hasn't ended.
-        if (approvedAt !== null && endedAt !== null && endedAt >= approvedAt)
-          page.jobDuration.observe({ type, outcome: status }, (endedAt - approvedAt) / 1000)
+        if (begunAt !== null && endedAt !== null && endedAt >= begunAt)
+          page.jobDuration.observe({ type, outcome: status }, (endedAt - begunAt) / 1000)
   }
 
   const readRows = async (): Promise<void> => {

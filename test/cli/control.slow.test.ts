@@ -88,8 +88,8 @@ test('everything rests, or a renderer, until it is to go on', async () => {
     renderers: { local: { paused: null } },
   })
   expect(await ask('pause', '--renderer', 'nobody')).toMatchObject({
-    code: 1,
-    err: expect.stringContaining('nobody'),
+    code: 2,
+    err: expect.stringContaining('--renderer: there is no renderer nobody'),
   })
   expect(await ask('pause', id, '--renderer', 'local')).toMatchObject({
     code: 2,
@@ -126,8 +126,8 @@ test('a job is changed while it waits', async () => {
   })
   expect(await ask('set', id)).toMatchObject({ code: 2, err: expect.stringContaining('set needs one of') })
   expect(await ask('set', id, '--priority', '101')).toMatchObject({
-    code: 1,
-    err: 'coordinator: priority: must be at most 100\n',
+    code: 2,
+    err: 'coordinator: --priority must be at most 100\n',
   })
 })
 
@@ -164,7 +164,7 @@ describe('a job is asked for', () => {
     expect(job).toMatchObject({ priority: 2, parameters: { campaign: 'x', client_id: 'acme' } })
     expect(await ask('submit', '--file', 'request.json', '--title', 'A')).toMatchObject({
       code: 2,
-      err: expect.stringContaining('--title belongs into the parameters of request.json'),
+      err: expect.stringContaining('--title belongs in the parameters of request.json'),
     })
     await writeFile(join(folder, 'list.json'), '[]')
     expect(await ask('submit', '--file', 'list.json')).toMatchObject({
@@ -301,10 +301,23 @@ test('a job is rejected, changed and submitted again; its film is arranged, name
   const added = await ask('scene', 'add', id, 'kitchen.jpg', '--at', '1', '--duration', '2')
   expect(added.err).toBe('')
   expect(added.out).toContain(
-    `Scene 1 of job ${id} is added. The job waits for your approval: npm run coordinator -- approve ${id}`,
+    `Scene 1 of job ${id} is added. It is rejected; to submit it again: npm run coordinator -- resubmit ${id}`,
   )
   expect((await ask('scene', 'move', id, '1', '2')).out).toContain(`Scene 2 of job ${id} is moved`)
-  expect((await ask('resubmit', id)).out).toBe(`Job ${id} waits for an approval again\n`)
+  const told = (await ask('history', id)).out
+  expect(told).toMatch(/scene 1 added, as number 1$/m)
+  expect(told).toMatch(/scene 2 changed: position 1 → 2$/m)
+  expect(await ask('approve', id)).toMatchObject({
+    code: 1,
+    err: expect.stringMatching(
+      new RegExp(`submit it again first .*To do that: npm run coordinator -- resubmit ${id} --url`),
+    ),
+  })
+  expect((await ask('resubmit', id)).out).toMatch(
+    new RegExp(
+      `^Job ${id} waits for an approval again: npm run coordinator -- approve ${id} --revision \\d+ --url`,
+    ),
+  )
   expect((await ask('list', '--needs-approval', '--all')).out).toMatch(new RegExp(`^ *${id} `, 'm'))
   await house.finish(Number(id), new TextEncoder().encode('a film'))
   expect((await ask('set', id, '--name', 'Elm Street')).out).toContain('the name "Elm Street"')

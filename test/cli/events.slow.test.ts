@@ -73,8 +73,8 @@ test('the events of a job are told in lines, or as objects, of some types, after
   )
   expect(JSON.parse((await ask('history', id, '--json')).out).entries).toHaveLength(3)
   expect(await ask('events', id, '--types', 'job_lost')).toMatchObject({
-    code: 1,
-    err: expect.stringContaining('must name types of events: job_created'),
+    code: 2,
+    err: expect.stringContaining('--types must name types of events: job_created'),
   })
 })
 

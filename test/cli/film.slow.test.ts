@@ -134,8 +134,8 @@ test.each<[string, string[], number, RegExp]>([
   [
     'a wish that can’t be is told by the server',
     ['demo', 'kitchen.png', '--fps', '31'],
-    1,
-    /parameters\.fps: must be one of 24/,
+    2,
+    /--fps must be one of 24/,
   ],
   [
     'a file of somebody’s is not replaced',
@@ -153,8 +153,8 @@ test.each<[string, string[], number, RegExp]>([
   [
     'a model that costs money needs a token',
     ['demo', 'kitchen.png', '--model', 'google/veo-3.1-fast'],
-    1,
-    /parameters\.model: must be one of local/,
+    2,
+    /--model must be one of local/,
   ],
 ])('%s', async (_name, args, code, message) => {
   const ran = await run(args, options())

@@ -128,8 +128,8 @@ describe('what goes wrong is told in one line, with an exit code', () => {
     [
       'an option the server refuses',
       ['submit', 'IMG_2041.jpg', '--fit', 'stretch'],
-      1,
-      /parameters\.fit: must be one of crop/,
+      2,
+      /--fit must be one of crop/,
     ],
     ['an option that is no number', ['submit', 'IMG_2041.jpg', '--fps', 'many'], 2, /--fps must be a number/],
     ['an option that is none', ['list', '--colour'], 2, /Unknown option '--colour'/],
@@ -140,7 +140,11 @@ describe('what goes wrong is told in one line, with an exit code', () => {
     ['nothing to decide', ['resolve', '1', '1', '--absent'], 1, /It has no held attempt to decide/],
     ['a sum that is none', ['approve', '1', '--max-cost', '$5'], 2, /--max-cost must be a number/],
     ['a limit that is none', ['budgets', '--set', 'day'], 2, /--set must be like day=25/],
-    ['a time that is none', ['ledger', '--from', 'May'], 1, /from: must be a time/],
+    ['a time that is none', ['ledger', '--from', 'May'], 2, /--from must be a time/],
+    ['a time of a list', ['list', '--since', 'May'], 2, /--since must be a time/],
+    ['a type of events', ['events', '--types', 'frob'], 2, /--types must name types of events/],
+    ['a state of attempts', ['ledger', '--status', 'frob'], 2, /--status must be one of intended/],
+    ['a folder', ['submit', '.'], 1, /\.: is a folder\. Name its photographs/],
     ['a job that can’t be cancelled', ['cancel', '99999'], 1, /Job not found/],
     ['an id that is none', ['show', 'abc'], 2, /"abc" is no job's id/],
     ['a job that is not there', ['watch', '99999'], 1, /Job not found/],
@@ -217,7 +221,9 @@ describe('with a server that renders for money', () => {
     const id = await submitted(...photos)
     const waiting = (await askPaid('show', id)).out
     expect(waiting).toMatch(/Cost +\$0\.80 estimated, \$0\.00 approved\n/)
-    expect(waiting).toMatch(/To pay +\$0\.80 for 2 scenes, to be approved\n/)
+    expect(waiting).toMatch(
+      /To pay +\$0\.80 for 2 scenes, to be approved: npm run coordinator -- approve \d+\s+--url http/,
+    )
     expect(waiting).toMatch(/1 {2}Living room +pending +\$0\.40 estimated +its job waits for approval/)
     const dear = await askPaid('approve', id, '--max-cost', '0.5')
     expect(dear).toMatchObject({

@@ -96,7 +96,7 @@ function replay(events: readonly JobEvent[]): readonly JobStatus[] {
       job_completed: ['complete'],
       job_failed: ['fail'],
       job_cancelled: ['cancel'],
-      job_retried: ['retry'],
+      job_retried: ['retry', 'regenerate'],
     }[type as string] as readonly (keyof typeof jobVerbs)[] | undefined
     if (!verbs) continue
     // A job that goes on may be allowed to spend more.

@@ -123,7 +123,10 @@ describe('what happened is said in words', () => {
       [{}, 'cancelled'],
       [{ reason: 'sold' }, 'cancelled: sold'],
     ],
-    job_retried: [[{ was: 'failed', authorised_micros: 4_500 }, 'retried, up to $0.0045']],
+    job_retried: [
+      [{ was: 'failed', authorised_micros: 4_500 }, 'retried, up to $0.0045'],
+      [{ was: 'completed', reopened: true, authorised_micros: 4_500 }, 'goes on: nothing is to be approved'],
+    ],
     job_updated: [
       [{ changed: { priority: 7, run_at: null } }, 'changed: priority, run_at'],
       [

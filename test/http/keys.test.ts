@@ -262,7 +262,9 @@ describe('who has no valid key', () => {
   })
 
   test('learns nothing of what is there', async () => {
-    for (const path of ['/api/v3/jobs/1', '/api/v3/nothing', '/metrics', '/api/v3/keys', '/'])
+    const root = await ask('GET', '/')
+    expect([root.status, root.headers.get('location')]).toEqual([302, '/docs'])
+    for (const path of ['/api/v3/jobs/1', '/api/v3/nothing', '/metrics', '/api/v3/keys'])
       expect((await ask('GET', path)).status).toBe(401)
     expect((await ask('DELETE', '/api/v3/jobs')).status).toBe(401)
     expect((await ask('OPTIONS', '/api/v3/jobs')).status).toBe(401)
@@ -542,6 +544,13 @@ describe('a token for EventSource', () => {
       'null',
     ])
       expect(await statusOf(`/api/v3/events?token=${other}`)).toBe(401)
+    const reasonOf = async (path: string) => (await jsonOf(ask('GET', path, { headers: accept }))).reason
+    expect(await reasonOf('/api/v3/events?token=null')).toContain(
+      'make another one with POST /api/v3/events/token',
+    )
+    expect(await reasonOf('/api/v3/jobs')).toBe(
+      'Send a valid key in the Authorization header: the word Bearer, a space, the key',
+    )
   })
 
   test.each(['over', 'of a key that is revoked', 'of a key that is rotated'] as const)(

@@ -41,7 +41,7 @@ describe('what is not there is told as it was given', () => {
     [`/api/v3/assets/${'0'.repeat(64)}`, { error: 'Asset not found', asset_id: '0'.repeat(64) }],
     [`/api/v3/assets/${'0'.repeat(64)}/data`, { error: 'Asset not found', asset_id: '0'.repeat(64) }],
     ['/api/v3/nothing', { error: 'Not found', path: '/api/v3/nothing' }],
-    ['/', { error: 'Not found', path: '/' }],
+    ['/nothing', { error: 'Not found', path: '/nothing' }],
   ])('%s', async (path, expected) => {
     const { response, answer } = await ask({ path })
     expect(response.status).toBe(404)

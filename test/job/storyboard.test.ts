@@ -237,7 +237,7 @@ describe('a request', () => {
     [{ resolutoin: '720p' }, 'parameters.resolutoin', 'Did you mean resolution?'],
     [{ clipDuration: 5 }, 'parameters.clipDuration', 'Did you mean clip_duration?'],
     [{ 'Aspect-Ratio': '16:9' }, 'parameters.Aspect-Ratio', 'Did you mean aspect_ratio?'],
-    [{ clientId: 'acme' }, 'parameters.clientId', 'belongs into parameters.metadata'],
+    [{ clientId: 'acme' }, 'parameters.clientId', 'in parameters.metadata'],
     [{ titel: 'x' }, 'parameters.titel', 'Did you mean title?'],
   ])('with a slip of the pen in its parameters is refused with what was meant: %j', (slip, field, words) => {
     const [problem, ...others] = told({ type: 'image_pairs', parameters: { images, ...slip } })

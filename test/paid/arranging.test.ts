@@ -149,6 +149,7 @@ describe('a scene is moved', () => {
     ])
     expect(till.posts()).toHaveLength(2)
     expect((await history(till, job_id)).find(({ type }) => type === 'scene_updated').data).toEqual({
+      position: 1,
       changed: ['position'],
       old: { position: 0 },
       new: { position: 1 },
@@ -162,6 +163,8 @@ describe('a scene is moved', () => {
     const moved = await move(till, scenes[0], 1, { duration: 8, title: 'Hall' })
     expect(moved.body).toMatchObject({ to_approve: 2 * priceUsd, scene: { position: 1, duration: 8 } })
     expect((await history(till, job_id)).find(({ type }) => type === 'scene_updated').data).toEqual({
+      position: 1,
+      title: 'Hall',
       changed: ['title', 'duration', 'position'],
       old: { title: null, duration: 4, position: 0 },
       new: { title: 'Hall', duration: 8, position: 1 },

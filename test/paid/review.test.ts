@@ -62,7 +62,9 @@ describe('a job that is rejected', () => {
         error: 'Job cannot be approved',
         job_id,
         current_status: 'pending',
-        reason: expect.stringMatching(/^It was rejected \(The kitchen is shown twice\).*\/submit$/),
+        reason: expect.stringMatching(
+          /^It was rejected \(The kitchen is shown twice\): submit it again first$/,
+        ),
       },
     })
     const batch = await till.ask('POST', '/jobs/approve', { job_ids: [job_id] }, approver)
@@ -100,7 +102,12 @@ describe('a job that is rejected', () => {
     expect((await reject(till, job_id)).status).toBe(200)
     expect(await reject(till, job_id)).toMatchObject({
       status: 422,
-      body: { error: 'Job cannot be rejected', job_id, current_status: 'pending' },
+      body: {
+        error: 'Job cannot be rejected',
+        job_id,
+        current_status: 'pending',
+        reason: `It is rejected already (${note})`,
+      },
     })
     for (const body of [
       undefined,

@@ -177,6 +177,28 @@ describe('a change by a key that may only submit', () => {
     expect(till.posts()).toHaveLength(2)
   })
 
+  test('of a finished film for nothing goes on, and its history names no approval by that key', async () => {
+    await using till = await openTill()
+    const { submit, approve } = await keysFor(till)
+    const { job_id } = await made(till, submit, [0, 1])
+    await approveSeen(till, job_id, approve)
+    const { approved_at } = await till.ended(job_id)
+    const [, second] = await till.scenes(job_id)
+    await till.pass(minute)
+    const changed = await till.ask('PUT', scenePath(job_id, second), { transition: 'fade' }, submit)
+    expect(changed.body).toMatchObject({ to_approve: 0 })
+    expect(await till.ended(job_id)).toMatchObject({ status: 'completed', approved_at })
+    const verbs = "('job_created', 'job_approved', 'job_retried')"
+    const events = await till.world.database.all(
+      `select type, actor, data from events where job_id = $1 and type in ${verbs} order by id`,
+      [job_id],
+    )
+    const [created, , last] = events
+    expect(events.map(({ type }) => type)).toEqual(['job_created', 'job_approved', 'job_retried'])
+    expect(last!.actor).toBe(created!.actor)
+    expect(JSON.parse(String(last!.data))).toMatchObject({ was: 'completed', reopened: true })
+  })
+
   test('that takes out what has failed leaves the rest to a retry, which is an approval', async () => {
     await using till = await openTill({ maxConcurrency: 1, fake: { plan: { 1: 'fails_content' } } })
     const { submit, approve } = await keysFor(till)

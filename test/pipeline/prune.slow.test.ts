@@ -123,7 +123,7 @@ describe('clips', () => {
         error: 'Job cannot be rendered anew',
         job_id: jobId,
         current_status: 'completed',
-        reason: expect.stringMatching(/^Its clips were removed at .*: create it anew with POST/),
+        reason: expect.stringMatching(/^Its clips were removed at .*: create it anew$/),
       },
     })
     expect((await house.coordinator.job(jobId)).status).toBe('completed')

@@ -196,7 +196,7 @@ describe.each(kinds)('retention on %s', (kind) => {
     expect(await countInFlight(database)).toEqual([{ renderer: 'replicate', status: 'held', count: 1 }])
     expect([await countStrays(database), await countUndelivered(database)]).toEqual([0, 0])
     expect(await listEnded(database, [jobs.old])).toEqual([
-      { id: jobs.old, type: 't', status: 'completed', approvedAt: 1, endedAt: 10 },
+      { id: jobs.old, type: 't', status: 'completed', begunAt: 1, endedAt: 10 },
     ])
     expect(await database.transaction(probeWrite)).toBe(1)
   })

@@ -16,6 +16,7 @@ import { effects } from './0014-effects.ts'
 import { outputs } from './0015-outputs.ts'
 import { witnesses } from './0016-witnesses.ts'
 import { deletedJobs } from './0017-deleted-jobs.ts'
+import { reopened } from './0018-reopened.ts'
 
 /** In the order they are applied. One that has been released is never changed: add another. */
 export const migrations: readonly Migration[] = [
@@ -36,4 +37,5 @@ export const migrations: readonly Migration[] = [
   outputs,
   witnesses,
   deletedJobs,
+  reopened,
 ]
