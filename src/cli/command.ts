@@ -47,6 +47,9 @@ const optionOf: Readonly<Record<string, string>> = {
   q: 'text',
 }
 
+/** Options that say which server is asked, and not what of it. */
+const ofServer: ReadonlySet<string> = new Set(['url', 'key'])
+
 /** What the server refuses of an option's value is told of that option, as wrong use; any other error stays as it is. */
 function ofOption(error: unknown, values: Readonly<Record<string, unknown>>): unknown {
   if (!(error instanceof ApiError)) return error
@@ -54,7 +57,7 @@ function ofOption(error: unknown, values: Readonly<Record<string, unknown>>): un
   if (typeof field !== 'string' || reason === undefined) return error
   const member = field.replace(/^parameters\./, '')
   const option = [member.replaceAll('_', '-'), optionOf[member]].find(
-    (name) => name !== undefined && values[name] !== undefined,
+    (name) => name !== undefined && !ofServer.has(name) && values[name] !== undefined,
   )
   return option === undefined
     ? error

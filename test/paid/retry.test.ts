@@ -200,10 +200,10 @@ describe('a deadline', () => {
       deadline_at: null,
       costs: { spent: 1.2 },
     })
-    const approvals = await till.world.database.all(
-      "select data from events where type = 'job_approved' order by id",
+    const reopenings = await till.world.database.all(
+      "select data from events where type = 'job_retried' order by id",
     )
-    expect(JSON.parse(String(approvals.at(-1)!['data']))).toMatchObject({
+    expect(JSON.parse(String(reopenings.at(-1)!['data']))).toMatchObject({
       old: { deadline_at: '2026-01-01T00:30:00.000Z' },
       new: { deadline_at: null },
     })

@@ -221,7 +221,7 @@ describe('a held attempt', () => {
     const { till, job_id, scene, strangerId } = opened
     expect(scene).toMatchObject({
       status: 'processing',
-      waiting: { code: 'held', reason: expect.stringMatching(/a person has to decide/), until: null },
+      waiting: { code: 'held', reason: expect.stringMatching(/a person has to resolve it/), until: null },
     })
     expect((await ledger(till))[0]).toMatchObject({
       scene_id: scene.id,
