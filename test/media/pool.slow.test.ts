@@ -49,7 +49,7 @@ const short = (graph = 'testsrc2=s=64x64:r=24:d=0.25,format=yuv420p[v]'): MediaJ
   },
   limits,
 })
-const endless = short('testsrc2=s=64x64:r=24,realtime,format=yuv420p[v]')
+const endless = (): MediaJob => short('testsrc2=s=64x64:r=24,realtime,format=yuv420p[v]')
 
 describe('the media processes', () => {
   it('are used again, as many as there is work at once', async () => {
@@ -82,7 +82,7 @@ describe('the media processes', () => {
 
   it('that are killed end their own work alone', async () => {
     const { media, pids } = open()
-    const killed = media.run(endless).then(
+    const killed = media.run(endless()).then(
       () => 'done',
       (error: unknown) => error,
     )
@@ -157,7 +157,7 @@ describe('the media processes', () => {
   it('are all gone when they are closed', async () => {
     const { media, pids } = open()
     await media.run(short())
-    const running = media.run(endless)
+    const running = media.run(endless())
     running.catch(() => undefined)
     await media.close()
     await expect(running).rejects.toMatchObject({ code: 'cancelled' })
