@@ -523,8 +523,9 @@ async function judgeRenders(
 
 /** A clip is given up only where the provider had removed it, or FFmpeg failed on what is kept. */
 function judgeLost(world: World, story: Story, attempts: readonly Attempt[], say: Say): void {
-  const { skewMs, crashes, putBackMs, kills } = story
-  const behindMs = skewMs + putBackMs * (kills.length + 1)
+  const { skewMs, crashes, putBackMs, kills, elsewhere } = story
+  // At each death, also where the process is started anew with another token.
+  const behindMs = skewMs + putBackMs * (kills.length + 1 + (elsewhere ? 2 : 0))
   for (const { id, providerId, status, clip, fetched, updatedAt, failure } of attempts) {
     if (status !== 'succeeded' || clip !== 'lost') continue
     const of = (what: Entry['what']): Entry | undefined =>
