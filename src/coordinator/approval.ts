@@ -1,7 +1,7 @@
 /** Approval: the one thing that lets a job spend. What it allows is a sum, and the job never spends more. */
 import type { Host } from '../host.ts'
 import { type Catalogue, priceOf } from '../job/catalogue.ts'
-import { RefusedError, jobNotFound, transitionRefused } from '../job/errors.ts'
+import { RefusedError, transitionRefused } from '../job/errors.ts'
 import type { Job } from '../job/job.ts'
 import { type Asked, differences } from '../job/event.ts'
 import { type JobStatus, jobVerbs } from '../job/lifecycle.ts'
@@ -23,6 +23,7 @@ import {
 } from '../store/jobs.ts'
 import { moneyOfJob } from '../store/money.ts'
 import { listScenes, retryScenes, setScenePlan, setScenesApproved } from '../store/scenes.ts'
+import { existingJob } from './existing-job.ts'
 import { type Kept, keptJob, once } from './idempotent.ts'
 import { type KnownScene, type Quote, quoteFor, quoteOf, withServed } from './quote.ts'
 import type { Settling } from './settling.ts'
@@ -220,8 +221,7 @@ export function createApproval(options: ApprovalOptions) {
     request: ApprovalRequest,
     asked: Asked | undefined,
   ): Promise<Job | RefusedError> => {
-    const found = await findJob(tx, jobId)
-    if (!found) throw jobNotFound(jobId)
+    const found = await existingJob(tx, jobId)
     const { job, scenes, isRepriced } = await atTodaysPrices(tx, found)
     const needed = await neededFor(tx, job, scenes)
     if (job.status === 'cancelled' || (job.status !== 'pending' && !needed.isMore))
@@ -255,10 +255,7 @@ export function createApproval(options: ApprovalOptions) {
       estimated_micros: quote.micros,
       price_book: job.priceBook,
       authorised_micros: authorised,
-      ...differences(
-        { authorised_micros: job.authorisedMicros, deadline_at: timeOrNull(job.deadlineAt) },
-        { authorised_micros: authorised, deadline_at: timeOrNull(deadlineAt) },
-      ),
+      ...allowedAnew(job, authorised, deadlineAt),
     }
     await tell(tx, { type: 'job_approved', jobId: job.id, data, asked })
     const approved = (await findJob(tx, job.id))!
@@ -302,8 +299,7 @@ export function createApproval(options: ApprovalOptions) {
     { reason, deadline_at, ...request }: RetryRequest,
     asked: Asked,
   ): Promise<Job> => {
-    const found = await findJob(tx, jobId)
-    if (!found) throw jobNotFound(jobId)
+    const found = await existingJob(tx, jobId)
     const deadlineAt =
       deadline_at === undefined ? found.deadlineAt : deadline_at === null ? null : Date.parse(deadline_at)
     await checkRetry(tx, { ...found, deadlineAt })
@@ -329,10 +325,7 @@ export function createApproval(options: ApprovalOptions) {
       was: job.status,
       estimated_micros: needed.quote.micros,
       authorised_micros: authorised,
-      ...differences(
-        { authorised_micros: job.authorisedMicros, deadline_at: timeOrNull(job.deadlineAt) },
-        { authorised_micros: authorised, deadline_at: timeOrNull(deadlineAt) },
-      ),
+      ...allowedAnew(job, authorised, deadlineAt),
     }
     await tell(tx, { type: 'job_retried', jobId, data, asked: { ...asked, reason } })
     // Only its film is wanting, and nothing else would begin that.
@@ -408,6 +401,13 @@ function checkRevision(
     done,
   )
 }
+
+/** What an approval changes of a job's sum and deadline, as it is told. */
+const allowedAnew = (job: Job, authorised: number | null, deadlineAt: number | null) =>
+  differences(
+    { authorised_micros: job.authorisedMicros, deadline_at: timeOrNull(job.deadlineAt) },
+    { authorised_micros: authorised, deadline_at: timeOrNull(deadlineAt) },
+  )
 
 export const timeOrNull = (ms: number | null): string | null =>
   ms === null ? null : new Date(ms).toISOString()

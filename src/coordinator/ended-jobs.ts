@@ -10,10 +10,11 @@ import { listJobUnfinished } from '../store/attempts.ts'
 import type { Database, Transaction } from '../store/database.ts'
 import { listDependents } from '../store/dependencies.ts'
 import { findFilm, insertFilm, listFilms, mostVersions } from '../store/films.ts'
-import { deleteJob, findJob, findJobState, setFilm } from '../store/jobs.ts'
+import { deleteJob, findJobState, setFilm } from '../store/jobs.ts'
 import { listClipsOfJobs } from '../store/retention.ts'
 import { listJobTasks } from '../store/tasks.ts'
 import { findUntold } from '../store/webhooks.ts'
+import { existingJob } from './existing-job.ts'
 import { once, whole } from './idempotent.ts'
 import { checkMayEnd } from './job-verbs.ts'
 import { forgetClips, wasRemoved } from './retention.ts'
@@ -92,8 +93,7 @@ export function createEndedJobs({ database, engine, host, log, tell }: EndedJobO
 
     deleteJob: (jobId, asked) =>
       once(database, asked, whole<void>(), async (tx) => {
-        const job = await findJob(tx, jobId)
-        if (!job) throw jobNotFound(jobId)
+        const job = await existingJob(tx, jobId)
         if (!hasEnded(job.status)) throw transitionRefused(job, 'delete')
         await checkMayEnd(tx, job, asked?.actor)
         await checkSettled(tx, job)

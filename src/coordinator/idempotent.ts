@@ -4,7 +4,7 @@
  * the verb came to (`once`). So a request that a crash left without an answer is simply sent through its route again:
  * verbs that have had their effect resolve to what was kept, and the answer is made from that.
  */
-import { jobNotFound, secretToldBefore } from '../job/errors.ts'
+import { secretToldBefore } from '../job/errors.ts'
 import type { Asked } from '../job/event.ts'
 import type { Job } from '../job/job.ts'
 import type { Host } from '../host.ts'
@@ -24,7 +24,7 @@ import {
   insertRequest,
   setRequestAnswer,
 } from '../store/idempotency.ts'
-import { findJob } from '../store/jobs.ts'
+import { existingJob } from './existing-job.ts'
 
 export type { KeptAnswer } from '../store/idempotency.ts'
 
@@ -76,11 +76,7 @@ export const whole = <Result>(): Kept<Result> => ({
 /** By its id: a job is large, and may have gone on since. */
 export const keptJob: Kept<Job> = {
   keep: ({ id }) => id,
-  async again(tx, kept) {
-    const job = await findJob(tx, Number(kept))
-    if (!job) throw jobNotFound(Number(kept))
-    return job
-  },
+  again: (tx, kept) => existingJob(tx, Number(kept)),
 }
 
 /** It is told by the first answer alone. */

@@ -24,7 +24,7 @@ import type { Database, Reader } from '../store/database.ts'
 import { listDependencies } from '../store/dependencies.ts'
 import { type FilmVersion, findFilm, listFilms } from '../store/films.ts'
 import { type JobQuery, idRangeOf, listJobs } from '../store/job-lists.ts'
-import { findJob, listActiveJobs, listOwners, readResult } from '../store/jobs.ts'
+import { listActiveJobs, listOwners, readResult } from '../store/jobs.ts'
 import {
   type SpendQuery,
   listSpend,
@@ -35,6 +35,7 @@ import {
 } from '../store/money.ts'
 import { type Stray, listStrays } from '../store/provider.ts'
 import { listScenes, listUnpaid } from '../store/scenes.ts'
+import { existingJob } from './existing-job.ts'
 import type { RendererLimit } from './admission-rules.ts'
 import { type Needed, neededFor, neededOf } from './approval.ts'
 import { sceneOf } from './scene-editing.ts'
@@ -176,11 +177,7 @@ function* stretchesDown(lowest: number, highest: number): Generator<{ before: nu
 }
 
 export function createReading({ database, engine, host, renderers, budgets, room }: ReadingOptions): Reading {
-  const existing = async (jobId: number): Promise<Job> => {
-    const job = await findJob(database, jobId)
-    if (!job) throw jobNotFound(jobId)
-    return job
-  }
+  const existing = (jobId: number): Promise<Job> => existingJob(database, jobId)
 
   /** Two reads, however many jobs there are. */
   const standings: Reading['standings'] = async (jobs) => {

@@ -1,13 +1,14 @@
 /** Jobs that are not approved as they are: they go back to their maker, who changes them and submits them again. */
 import type { Host } from '../host.ts'
-import { RefusedError, jobNotFound, transitionRefused } from '../job/errors.ts'
+import { RefusedError, transitionRefused } from '../job/errors.ts'
 import type { Asked } from '../job/event.ts'
 import { type Job, needsApproval } from '../job/job.ts'
 import { parseRejection, parseWhy } from '../job/control-request.ts'
-import type { Database, Transaction } from '../store/database.ts'
-import { findJob, setRejected } from '../store/jobs.ts'
+import type { Database } from '../store/database.ts'
+import { setRejected } from '../store/jobs.ts'
 import { listScenes } from '../store/scenes.ts'
 import { neededFor } from './approval.ts'
+import { existingJob } from './existing-job.ts'
 import { keptJob, once } from './idempotent.ts'
 import type { Tell } from './tell.ts'
 
@@ -29,7 +30,7 @@ export function createReview({ database, host, tell }: ReviewOptions): ReviewVer
     async rejectJob(jobId, input, asked = {}) {
       const { note } = parseRejection(input)
       return once(database, asked, keptJob, async (tx) => {
-        const job = await existing(tx, jobId)
+        const job = await existingJob(tx, jobId)
         const { toApproveMicros } = await neededFor(tx, job, await listScenes(tx, jobId))
         if (job.rejected)
           throw new RefusedError('Job cannot be rejected', {
@@ -42,25 +43,19 @@ export function createReview({ database, host, tell }: ReviewOptions): ReviewVer
         const now = host.now()
         await setRejected(tx, jobId, { at: now, by: asked.by ?? null, note }, now)
         await tell(tx, { type: 'job_rejected', jobId, data: {}, asked: { ...asked, reason: note } })
-        return existing(tx, jobId)
+        return existingJob(tx, jobId)
       })
     },
 
     async submitJob(jobId, input = {}, asked = {}) {
       const { reason } = parseWhy(input)
       return once(database, asked, keptJob, async (tx) => {
-        const job = await existing(tx, jobId)
+        const job = await existingJob(tx, jobId)
         if (!job.rejected) throw transitionRefused(job, 'submit')
         await setRejected(tx, jobId, null, host.now())
         await tell(tx, { type: 'job_submitted', jobId, data: {}, asked: { ...asked, reason } })
-        return existing(tx, jobId)
+        return existingJob(tx, jobId)
       })
     },
   }
-}
-
-async function existing(tx: Transaction, jobId: number): Promise<Job> {
-  const job = await findJob(tx, jobId)
-  if (!job) throw jobNotFound(jobId)
-  return job
 }

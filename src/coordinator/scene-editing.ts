@@ -6,7 +6,7 @@ import type { Engine } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
 import type { Attempt } from '../job/attempt.ts'
 import type { Catalogue } from '../job/catalogue.ts'
-import { RefusedError, invalid, invalidField, jobNotFound, sceneNotFound } from '../job/errors.ts'
+import { RefusedError, invalid, invalidField, sceneNotFound } from '../job/errors.ts'
 import { type Asked, differences } from '../job/event.ts'
 import type { Job } from '../job/job.ts'
 import { spokenMoney } from '../job/price.ts'
@@ -42,6 +42,7 @@ import {
 import type { RendererLimit } from './admission-rules.ts'
 import { neededFor, reopen, timeOrNull, whyNotAgain } from './approval.ts'
 import type { AttemptVerbs } from './attempt-verbs.ts'
+import { existingJob } from './existing-job.ts'
 import { type Kept, keptJob, once, whole } from './idempotent.ts'
 import type { News } from './news.ts'
 import { offers } from './job-verbs.ts'
@@ -181,8 +182,7 @@ export function createSceneEditing(options: SceneEditingOptions): SceneEditing {
     async addScene(jobId, input, asked) {
       const { position: wanted, ...request } = parseNewScene(input)
       return once(database, asked, keptEdit, async (tx) => {
-        const job = await findJob(tx, jobId)
-        if (!job) throw jobNotFound(jobId)
+        const job = await existingJob(tx, jobId)
         const before = await listScenes(tx, jobId)
         const position = wanted ?? before.length
         checkAdding(job, before.length, position)
@@ -420,8 +420,7 @@ export async function sceneOf(
   jobId: number,
   sceneId: string,
 ): Promise<{ readonly job: Job; readonly scene: Scene }> {
-  const job = await findJob(reader, jobId)
-  if (!job) throw jobNotFound(jobId)
+  const job = await existingJob(reader, jobId)
   const scene = await findScene(reader, sceneId)
   if (!scene) throw sceneNotFound(sceneId)
   if (scene.jobId !== jobId)
