@@ -10,9 +10,11 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Worker, isMainThread, parentPort } from 'node:worker_threads'
-import { createDeliveryVerbs } from '../src/coordinator/delivery-verbs.ts'
-import { createTell } from '../src/coordinator/tell.ts'
-import { createWebhookVerbs } from '../src/coordinator/webhook-verbs.ts'
+import { deliveryVerbs } from '../src/coordinator/delivery-verbs.ts'
+import { bind } from '../src/bind.ts'
+import { createSignal } from '../src/events/signal.ts'
+import { createEmit } from '../src/events/emit.ts'
+import { endpointVerbs } from '../src/coordinator/webhook-verbs.ts'
 import { createPubSub } from '../src/events/pubsub.ts'
 import { systemHost as host } from '../src/host.ts'
 import { readNetwork } from '../src/job/web-address.ts'
@@ -72,8 +74,9 @@ async function measure(): Promise<void> {
       throw error
     })
     const allowed = [readNetwork('127.0.0.1/32')!]
-    const { deliverSoon, ...deliveries } = createDeliveryVerbs({ database, host, log })
-    const verbs = createWebhookVerbs({ database, host, webhookNetworks: allowed, deliverSoon })
+    const context = { database, host, log, webhookNetworks: allowed, signal: createSignal() }
+    const deliveries = bind(context, deliveryVerbs)
+    const verbs = bind(context, endpointVerbs)
     for (let n = 0; n < endpoints; n++) await verbs.addEndpoint({ url: `http://127.0.0.1:${ports[n]}/` })
     const webhooks = startWebhooks({
       coordinator: deliveries,
@@ -82,7 +85,7 @@ async function measure(): Promise<void> {
       log,
       onEvent: (wake) => pubsub.subscribe('*', wake),
     })
-    const tell = createTell({ pubsub, host })
+    const tell = createEmit({ pubsub, host })
     const event = (jobId: number) =>
       database.transaction((tx) => tell(tx, { type: 'job_progress', jobId, data: { percentage: 50 } }))
 

@@ -41,7 +41,9 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'fake-replicate': ['job', 'media'],
 }
 const openToAll = new Set([
+  'bind.ts',
   'host.ts',
+  'loop.ts',
   'log.ts',
   'disk-full.ts',
   'json-reader.ts',

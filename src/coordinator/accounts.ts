@@ -1,7 +1,6 @@
 /** Every render at a provider that carries our mark is accounted for by an attempt, or an alarm names it. */
-import type { Host } from '../host.ts'
 import { type Attempt, type RenderEnd, isCharged } from '../job/attempt.ts'
-import { type Log, logLine } from '../log.ts'
+import { logLine } from '../log.ts'
 import {
   accountsInFlight,
   findAttempt,
@@ -9,12 +8,11 @@ import {
   listUnmatched,
   setHinted,
 } from '../store/attempts.ts'
-import type { Database, Reader, Transaction } from '../store/database.ts'
+import type { Reader, Transaction } from '../store/database.ts'
 import { findStray, forgetWebhooks, putStray } from '../store/provider.ts'
-import type { Engine } from '../engine/engine.ts'
 import { dayOf } from '../job/price.ts'
-import type { News } from './news.ts'
 import { book } from './treasury.ts'
+import type { Context } from './context.ts'
 
 /** A render as a provider lists it. */
 export interface ListedRender {
@@ -22,18 +20,6 @@ export interface ListedRender {
   readonly state: RenderEnd | 'running'
   /** What was found in its input by `marksAt`; null where nothing was. */
   readonly mark: string | null
-}
-
-export interface Accounts {
-  /** The account that a provider's token belongs to: tells where attempts were sent from another one, once each. */
-  accountIs(renderer: string, account: string): Promise<void>
-  /** Finds what tells that a render is ours in the text of its request: the only part of it that is kept. */
-  marksAt(renderer: string): Promise<(inputText: string) => string | undefined>
-  /**
-   * Compares what a provider lists with the attempts. Resolves to the renders that nobody wants and that run: they
-   * are ours by their mark, their attempt was given up, and they cost money as long as they run.
-   */
-  accountFor(renderer: string, renders: readonly ListedRender[]): Promise<readonly string[]>
 }
 
 /** The text that an attempt's render carries at the provider: who we are, and which attempt it is. */
@@ -49,101 +35,116 @@ const lookBackMs = 2 * 3_600_000
 /** Longer than a signature counts. */
 const forgetWebhooksMs = 24 * 3_600_000
 
-export interface AccountsOptions {
-  readonly database: Database
-  readonly engine: Engine
-  readonly host: Host
-  readonly log: Log
-  readonly installationId: string
-  readonly news: News
+/** What marks a render as this installation's. */
+const ownPrefix = ({ installationId }: Context): string => markOf(installationId, '')
+
+const unmatchedAt = (context: Context, reader: Reader, renderer: string): Promise<readonly Attempt[]> =>
+  listUnmatched(reader, renderer, context.host.now() - lookBackMs)
+
+/** The attempt that a mark names: by its id in ours, or because only this attempt sent such a text. */
+const named = async (
+  context: Context,
+  tx: Transaction,
+  renderer: string,
+  mark: string,
+): Promise<Attempt | undefined> =>
+  mark.startsWith(ownPrefix(context))
+    ? findAttempt(tx, mark.slice(ownPrefix(context).length))
+    : (await unmatchedAt(context, tx, renderer)).find(({ marks }) => marks.includes(mark))
+
+async function account(
+  context: Context,
+  tx: Transaction,
+  renderer: string,
+  render: ListedRender,
+): Promise<boolean> {
+  const { signal, host, engine } = context
+  const known = await findAttemptOfRender(tx, renderer, render.id)
+  if (known) {
+    if (known.status === 'submitted' && render.state !== 'running')
+      tx.afterCommit(() => signal.notify(known.id))
+    return false
+  }
+  const { mark } = render
+  if (mark === null) return false
+  const attempt = await named(context, tx, renderer, mark)
+  // Sent by an attempt that has its render by now.
+  if (!attempt && !mark.startsWith(ownPrefix(context))) return false
+  if (attempt && (await setHinted(tx, attempt.id, render.id, host.now())) > 0) {
+    // Whoever follows it looks; of one that is held nobody does any more.
+    const { id, jobId } = attempt
+    await engine.enqueue(tx, { kind: 'follow-render', subject: id, jobId })
+    tx.afterCommit(() => signal.notify(id))
+    return false
+  }
+  return isStray(context, tx, renderer, render, mark, attempt)
 }
 
-export function createAccounts(options: AccountsOptions): Accounts {
-  const { database, engine, host, log, installationId, news } = options
+async function isStray(
+  context: Context,
+  tx: Transaction,
+  renderer: string,
+  { id: providerId, state }: ListedRender,
+  mark: string,
+  attempt: Attempt | undefined,
+): Promise<boolean> {
+  const { host, log } = context
+  const now = host.now()
+  const before = await findStray(tx, renderer, providerId)
+  const chargedMicros = state === 'running' ? null : isCharged(state) ? (attempt?.costMicros ?? null) : 0
+  const insertedAt = before?.insertedAt ?? now
+  const attemptId = attempt?.id ?? null
+  const stray = { renderer, providerId, mark, attemptId, state, chargedMicros, insertedAt }
+  await putStray(tx, stray)
+  if ((before?.chargedMicros ?? null) === null)
+    await book(tx, { day: dayOf(insertedAt), clientId: attempt?.clientId ?? '', chargedMicros })
+  if (!before) tx.afterCommit(() => logLine.strayRender(log, stray))
+  return state === 'running' && attempt !== undefined
+}
 
-  const ours = markOf(installationId, '')
-  const ownMark = new RegExp(`${ours}[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
-
-  const unmatchedAt = (reader: Reader, renderer: string): Promise<readonly Attempt[]> =>
-    listUnmatched(reader, renderer, host.now() - lookBackMs)
-
-  /** The attempt that a mark names: by its id in ours, or because only this attempt sent such a text. */
-  const named = async (tx: Transaction, renderer: string, mark: string): Promise<Attempt | undefined> =>
-    mark.startsWith(ours)
-      ? findAttempt(tx, mark.slice(ours.length))
-      : (await unmatchedAt(tx, renderer)).find(({ marks }) => marks.includes(mark))
-
-  const account = async (tx: Transaction, renderer: string, render: ListedRender): Promise<boolean> => {
-    const known = await findAttemptOfRender(tx, renderer, render.id)
-    if (known) {
-      if (known.status === 'submitted' && render.state !== 'running') tx.afterCommit(() => news.of(known.id))
-      return false
-    }
-    const { mark } = render
-    if (mark === null) return false
-    const attempt = await named(tx, renderer, mark)
-    // Sent by an attempt that has its render by now.
-    if (!attempt && !mark.startsWith(ours)) return false
-    if (attempt && (await setHinted(tx, attempt.id, render.id, host.now())) > 0) {
-      // Whoever follows it looks; of one that is held nobody does any more.
-      const { id, jobId } = attempt
-      await engine.enqueue(tx, { kind: 'follow-render', subject: id, jobId })
-      tx.afterCommit(() => news.of(id))
-      return false
-    }
-    return isStray(tx, renderer, render, mark, attempt)
+/** The account that a provider's token belongs to: tells where attempts were sent from another one, once each. */
+export async function accountIs(context: Context, renderer: string, name: string): Promise<void> {
+  const { database, log } = context
+  for (const [other, attempts] of await accountsInFlight(database, renderer)) {
+    if (other === name || context.warnedAccounts.has(other)) continue
+    context.warnedAccounts.add(other)
+    logLine.otherAccount(log, renderer, name, other, attempts)
   }
+}
 
-  const isStray = async (
-    tx: Transaction,
-    renderer: string,
-    { id: providerId, state }: ListedRender,
-    mark: string,
-    attempt: Attempt | undefined,
-  ): Promise<boolean> => {
-    const now = host.now()
-    const before = await findStray(tx, renderer, providerId)
-    const chargedMicros = state === 'running' ? null : isCharged(state) ? (attempt?.costMicros ?? null) : 0
-    const insertedAt = before?.insertedAt ?? now
-    const attemptId = attempt?.id ?? null
-    const stray = { renderer, providerId, mark, attemptId, state, chargedMicros, insertedAt }
-    await putStray(tx, stray)
-    if ((before?.chargedMicros ?? null) === null)
-      await book(tx, { day: dayOf(insertedAt), clientId: attempt?.clientId ?? '', chargedMicros })
-    if (!before) tx.afterCommit(() => logLine.strayRender(log, stray))
-    return state === 'running' && attempt !== undefined
+/** Finds what tells that a render is ours in the text of its request: the only part of it that is kept. */
+export async function marksAt(
+  context: Context,
+  renderer: string,
+): Promise<(inputText: string) => string | undefined> {
+  const { database } = context
+  const sent = (await unmatchedAt(context, database, renderer)).flatMap(({ marks }) => marks)
+  const prefix = ownPrefix(context)
+  const ownMark = new RegExp(`${prefix}[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
+  const others = sent.filter((mark) => !mark.startsWith(prefix))
+  return (inputText) => ownMark.exec(inputText)?.[0] ?? others.find((mark) => inputText.includes(mark))
+}
+
+/**
+ * Compares what a provider lists with the attempts. Resolves to the renders that nobody wants and that run: they
+ * are ours by their mark, their attempt was given up, and they cost money as long as they run.
+ */
+export async function accountFor(
+  context: Context,
+  renderer: string,
+  renders: readonly ListedRender[],
+): Promise<readonly string[]> {
+  const { database, host } = context
+  await database.transaction((tx) => forgetWebhooks(tx, host.now() - forgetWebhooksMs))
+  const unwanted: string[] = []
+  for (let at = 0; at < renders.length; at += comparedAtOnce) {
+    const some = renders.slice(at, at + comparedAtOnce)
+    const found = await database.transaction(async (tx) => {
+      const running: string[] = []
+      for (const render of some) if (await account(context, tx, renderer, render)) running.push(render.id)
+      return running
+    })
+    unwanted.push(...found)
   }
-
-  const toldAccounts = new Set<string>()
-
-  return {
-    async accountIs(renderer, name) {
-      for (const [other, attempts] of await accountsInFlight(database, renderer)) {
-        if (other === name || toldAccounts.has(other)) continue
-        toldAccounts.add(other)
-        logLine.otherAccount(log, renderer, name, other, attempts)
-      }
-    },
-
-    async marksAt(renderer) {
-      const sent = (await unmatchedAt(database, renderer)).flatMap(({ marks }) => marks)
-      const others = sent.filter((mark) => !mark.startsWith(ours))
-      return (inputText) => ownMark.exec(inputText)?.[0] ?? others.find((mark) => inputText.includes(mark))
-    },
-
-    async accountFor(renderer, renders) {
-      await database.transaction((tx) => forgetWebhooks(tx, host.now() - forgetWebhooksMs))
-      const unwanted: string[] = []
-      for (let at = 0; at < renders.length; at += comparedAtOnce) {
-        const some = renders.slice(at, at + comparedAtOnce)
-        const found = await database.transaction(async (tx) => {
-          const running: string[] = []
-          for (const render of some) if (await account(tx, renderer, render)) running.push(render.id)
-          return running
-        })
-        unwanted.push(...found)
-      }
-      return unwanted
-    },
-  }
+  return unwanted
 }

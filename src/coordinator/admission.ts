@@ -2,13 +2,11 @@
  * Admission: which scenes start now. All it decides by is read from rows in the transaction that starts them,
  * never from counters that can leak, so no number of approvals at once takes more slots than there are.
  */
-import { type DiskRoom, isDiskFull } from '../disk-full.ts'
-import type { Engine } from '../engine/engine.ts'
-import type { Host } from '../host.ts'
+import { isDiskFull } from '../disk-full.ts'
 import { dayOf } from '../job/price.ts'
-import { type Log, logLine } from '../log.ts'
+import { logLine } from '../log.ts'
 import { insertAttempt, isBeingRendered, isHeldFor, occupancyOf, postedAt } from '../store/attempts.ts'
-import type { Database, Reader, Transaction } from '../store/database.ts'
+import type { Reader, Transaction } from '../store/database.ts'
 import { type WaitingScene, nextRetryAt, setSceneProcessing } from '../store/scenes.ts'
 import {
   type Gate,
@@ -23,89 +21,58 @@ import {
 import { jobPlacesNow, limitsNow, stopOf } from './limits.ts'
 import { pauseOf } from './outage.ts'
 import { isServed } from './quote.ts'
-import type { Starting } from './starting.ts'
-import type { Tell } from './tell.ts'
-import { type ConfiguredBudgets, type Treasury, openTreasury } from './treasury.ts'
+import { serveJob, startJob } from './starting.ts'
+import type { Context } from './context.ts'
+import { type Loop, backOffMs, createLoop } from '../loop.ts'
+import { type Treasury, openTreasury } from './treasury.ts'
 import { setTurn } from '../store/turns.ts'
 import { openTurns } from './turns.ts'
 
-export interface AdmissionOptions {
-  readonly database: Database
-  readonly engine: Engine
-  readonly host: Host
-  readonly log: Log
-  readonly renderers: readonly RendererLimit[]
-  readonly budgets: ConfiguredBudgets
-  readonly starting: Starting
-  readonly tell: Tell
-  readonly room: DiskRoom
-  /** Told of a renderer's limits in force, at each look. */
-  readonly onLimit: (limit: RendererLimit) => void
+export interface Admission extends Omit<Loop, 'start'> {
+  /** Renders that may run on this machine at once, by the limits that the last look found. */
+  rendersAtOnce(): number
 }
 
-export interface Admission {
-  /** Looks for scenes to start, soon: several calls at once are one look. */
-  admitSoon(): void
-  /** Ends admission; resolves when a look under way has ended. */
-  stop(): Promise<void>
-}
-
-/** How long to wait before asking a database again that refused. */
-const refusedMs = 3000
-
-export function createAdmission(options: AdmissionOptions): Admission {
-  const { database, host, log, renderers } = options
-  const stopped = new AbortController()
-  let isLooking = false
-  let looking: Promise<void> = Promise.resolve()
-  let again = false
-  let alarm: AbortController | undefined
-
-  const look = async (): Promise<void> => {
-    do {
-      again = false
-      let lookAgainAt = Number.POSITIVE_INFINITY
-      for (const renderer of renderers) {
-        const retryAt = await database
-          .transaction((tx) => admit(tx, renderer, options))
-          .catch((error: unknown) => {
-            if (isDiskFull(error)) logLine.admissionWaitsForRoom(log)
-            else logLine.cannotAdmit(log, error)
-            return host.now() + refusedMs
-          })
-        lookAgainAt = Math.min(lookAgainAt, retryAt ?? Number.POSITIVE_INFINITY)
-      }
-      if (lookAgainAt <= host.now()) again = true
-      else setAlarm(lookAgainAt)
-    } while (again && !stopped.signal.aborted)
-    // In the same breath as the last look at `again`: whoever asks from now on begins a look of his own.
-    isLooking = false
+/** Looks from the first wake on. */
+export function createAdmission(context: Context): Admission {
+  const { database, engine, host, log, renderers } = context
+  const limits = new Map(context.limitOf)
+  const onLimit = (limit: RendererLimit): void => {
+    const before = limits.get(limit.name)
+    limits.set(limit.name, limit)
+    if (before && before.maxConcurrency < limit.maxConcurrency) engine.wake()
   }
 
-  const setAlarm = (at: number): void => {
-    alarm?.abort()
-    if (at === Number.POSITIVE_INFINITY || stopped.signal.aborted) return
-    const ring = (alarm = new AbortController())
-    void host.sleep(Math.max(0, at - host.now()), ring.signal).then(() => {
-      if (!ring.signal.aborted) admitSoon()
-    })
+  const look = async (): Promise<number> => {
+    let nextAt = Number.POSITIVE_INFINITY
+    for (const renderer of renderers) {
+      const againAt = await database
+        .transaction((tx) => admit(context, tx, renderer, onLimit))
+        .catch((error: unknown) => {
+          if (isDiskFull(error)) logLine.admissionWaitsForRoom(log)
+          else logLine.cannotAdmit(log, error)
+          return host.now() + backOffMs
+        })
+      nextAt = Math.min(nextAt, againAt ?? Number.POSITIVE_INFINITY)
+    }
+    return nextAt - host.now()
   }
 
-  const admitSoon = (): void => {
-    if (stopped.signal.aborted) return
-    again = true
-    if (isLooking) return
-    isLooking = true
-    looking = look()
-  }
-
+  const { start, wake, stop } = createLoop({
+    host,
+    look,
+    onError: (error) => logLine.cannotAdmit(log, error),
+  })
   return {
-    admitSoon,
-    async stop() {
-      stopped.abort()
-      alarm?.abort()
-      await looking
+    wake() {
+      start()
+      wake()
     },
+    stop,
+    rendersAtOnce: () =>
+      [...limits.values()]
+        .filter(({ task }) => task === 'render-scene')
+        .reduce((sum, { maxConcurrency }) => sum + maxConcurrency, 0),
   }
 }
 
@@ -114,15 +81,16 @@ const startsAtOnce = 64
 
 /** Starts what may start at a renderer; resolves to when to look again, where that is known. */
 async function admit(
+  context: Context,
   tx: Transaction,
   configured: RendererLimit,
-  options: AdmissionOptions,
+  onLimit: (limit: RendererLimit) => void,
 ): Promise<number | undefined> {
-  const now = options.host.now()
+  const now = context.host.now()
   const limits = await limitsNow(tx)
   const limit = limits.of(configured)
   // Before the effects of what is started here: those count the places.
-  tx.afterCommit(() => options.onLimit(limit))
+  tx.afterCommit(() => onLimit(limit))
   const at = await rendererNow(tx, limit.name, now)
   // Who ends a person's pause asks for another look.
   if (at.stop) return undefined
@@ -130,7 +98,7 @@ async function admit(
   const places = freeStarts(limit, at)
   let free = Math.min(places, startsAtOnce)
   let again = Number.POSITIVE_INFINITY
-  const treasury = openTreasury(tx, options.budgets, now)
+  const treasury = openTreasury(tx, context.budgets, now)
   let jobPlaces = await jobPlacesNow(tx, limits.jobs, now)
   const begun = new Set<number>()
   const turns =
@@ -144,15 +112,15 @@ async function admit(
       again = Math.min(again, wait.until ?? Number.POSITIVE_INFINITY)
       continue
     }
-    await options.room.require()
+    await context.room.require()
     if (isFirst) {
       jobPlaces--
       begun.add(scene.jobId)
-      await options.starting.startJob(tx, scene.jobId)
+      await startJob(context, tx, scene.jobId)
     }
     // What could be had for nothing was left until the job had its place.
-    if (isFirst || (await isServed(tx, scene))) await options.starting.serveJob(tx, scene.jobId)
-    if (!(await startScene(tx, scene, limit, options))) continue
+    if (isFirst || (await isServed(tx, scene))) await serveJob(context, tx, scene.jobId)
+    if (!(await startScene(context, tx, scene, limit))) continue
     turns!.started(scene)
     treasury.reserve(scene, scene.priceMicros)
     free--
@@ -211,11 +179,12 @@ export async function sceneWait(
 
 /** Whether it was started: it may have taken a kept clip meanwhile. */
 async function startScene(
+  context: Context,
   tx: Transaction,
   scene: WaitingScene,
   { name: renderer, task }: RendererLimit,
-  { engine, host, tell }: AdmissionOptions,
 ): Promise<boolean> {
+  const { engine, host, emit } = context
   const attemptId = host.id()
   const { id: sceneId, jobId, model, priceMicros: costMicros, clientId, renderKey, render: settings } = scene
   const now = host.now()
@@ -237,7 +206,7 @@ async function startScene(
     now,
   )
   await setTurn(tx, renderer, clientId)
-  await tell(tx, {
+  await emit(tx, {
     type: 'scene_processing',
     jobId,
     sceneId,

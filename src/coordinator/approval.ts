@@ -1,6 +1,5 @@
 /** Approval: the one thing that lets a job spend. What it allows is a sum, and the job never spends more. */
-import type { Host } from '../host.ts'
-import { type Catalogue, priceOf } from '../job/catalogue.ts'
+import { priceOf } from '../job/catalogue.ts'
 import { RefusedError, transitionRefused } from '../job/errors.ts'
 import type { Job } from '../job/job.ts'
 import { type Asked, differences } from '../job/event.ts'
@@ -9,8 +8,8 @@ import { type Money, dollars, spokenMoney, toMicros } from '../job/price.ts'
 import { created } from '../job/progress.ts'
 import { type ApprovalRequest, type RetryRequest, parseApproval, parseRetry } from '../job/control-request.ts'
 import type { Scene } from '../job/scene.ts'
-import { type Log, logLine } from '../log.ts'
-import type { Database, Reader, Transaction } from '../store/database.ts'
+import { logLine } from '../log.ts'
+import type { Reader, Transaction } from '../store/database.ts'
 import { listDependencies } from '../store/dependencies.ts'
 import {
   findJob,
@@ -23,27 +22,14 @@ import {
 } from '../store/jobs.ts'
 import { moneyOfJob } from '../store/money.ts'
 import { listScenes, retryScenes, setScenePlan, setScenesApproved } from '../store/scenes.ts'
+import { requireClips, requireFiles } from './retention.ts'
 import { existingJob } from './existing-job.ts'
 import { type Kept, keptJob, once } from './idempotent.ts'
 import { type KnownScene, type Quote, quoteFor, quoteOf, withServed } from './quote.ts'
-import type { Settling } from './settling.ts'
-import type { Starting } from './starting.ts'
-import type { Tell } from './tell.ts'
-import { type ConfiguredBudgets, openTreasury } from './treasury.ts'
-
-export interface ApprovalOptions {
-  readonly database: Database
-  readonly host: Host
-  readonly log: Log
-  readonly catalogue: Catalogue
-  readonly budgets: ConfiguredBudgets
-  readonly starting: Starting
-  readonly settling: Settling
-  readonly tell: Tell
-  readonly admitSoon: () => void
-  /** A job's times have changed. */
-  readonly lookSoon: () => void
-}
+import { settleJob } from './settling.ts'
+import { serveJob, startJob } from './starting.ts'
+import { openTreasury } from './treasury.ts'
+import type { Context } from './context.ts'
 
 /** What a job still needs to be allowed. */
 export interface Needed {
@@ -136,229 +122,257 @@ export async function reopen(
   return null
 }
 
-export function createApproval(options: ApprovalOptions) {
-  const { database, host, log, catalogue, starting, settling, tell, admitSoon, lookSoon } = options
+/** Prices of another book than today's are looked up anew; whoever approves has to see them first. */
+async function reprice(
+  context: Context,
+  tx: Transaction,
+  job: Job,
+  scenes: readonly Scene[],
+): Promise<Job | undefined> {
+  const { catalogue, host } = context
+  if (job.priceBook === catalogue.version) return undefined
+  const now = host.now()
+  let changed = false
+  const repriced: Scene[] = []
+  for (const scene of scenes) {
+    const price_micros = scene.render ? priceOf(catalogue, scene.model, scene.render) : scene.price_micros
+    const isNew = scene.status === 'pending' && price_micros !== scene.price_micros
+    if (isNew) await setScenePlan(tx, scene.id, { ...scene, price_micros }, now)
+    changed ||= isNew
+    repriced.push(isNew ? { ...scene, price_micros } : scene)
+  }
+  if (!changed) return undefined
+  const { micros } = await quoteFor(
+    tx,
+    repriced.filter(({ status }) => status === 'pending'),
+  )
+  const plans = job.storyboard.scenes.map((plan, position) => ({
+    ...plan,
+    price_micros: repriced[position]!.price_micros,
+  }))
+  const storyboard = { ...job.storyboard, scenes: plans }
+  await setStoryboard(tx, job.id, { storyboard, estimatedMicros: micros, priceBook: catalogue.version }, now)
+  return findJob(tx, job.id)
+}
 
-  /** Prices of another book than today's are looked up anew; whoever approves has to see them first. */
-  const reprice = async (tx: Transaction, job: Job, scenes: readonly Scene[]): Promise<Job | undefined> => {
-    if (job.priceBook === catalogue.version) return undefined
-    const now = host.now()
-    let changed = false
-    const repriced: Scene[] = []
-    for (const scene of scenes) {
-      const price_micros = scene.render ? priceOf(catalogue, scene.model, scene.render) : scene.price_micros
-      const isNew = scene.status === 'pending' && price_micros !== scene.price_micros
-      if (isNew) await setScenePlan(tx, scene.id, { ...scene, price_micros }, now)
-      changed ||= isNew
-      repriced.push(isNew ? { ...scene, price_micros } : scene)
-    }
-    if (!changed) return undefined
-    const { micros } = await quoteFor(
-      tx,
-      repriced.filter(({ status }) => status === 'pending'),
+/** A job and its scenes with the prices of today. */
+async function atTodaysPrices(context: Context, tx: Transaction, found: Job) {
+  const scenes = await listScenes(tx, found.id)
+  const repriced = await reprice(context, tx, found, scenes)
+  return repriced
+    ? { job: repriced, scenes: await listScenes(tx, found.id), isRepriced: true }
+    : { job: found, scenes, isRepriced: false }
+}
+
+/** @throws {RefusedError} `approval_refused`, where the cost or a limit forbids it. */
+async function check(
+  context: Context,
+  tx: Transaction,
+  job: Job,
+  { totalMicros, quote, isUnknownNew }: Needed,
+  { max_cost, accept_unknown_cost }: ApprovalRequest,
+  done: 'approved' | 'retried' = 'approved',
+): Promise<void> {
+  const { host } = context
+  const costRefusedHere = (reason: string, amounts: Readonly<Record<string, number | null>>) =>
+    costRefused(job, reason, amounts, done)
+  const treasury = openTreasury(tx, context.budgets, host.now())
+  const budgets = quote.scenesToPay === 0 ? [] : await treasury.budgetsFor({ ...job, jobId: job.id })
+  const isUnknown = quote.micros === null
+  const estimated_cost = dollarsOrNull(quote.micros)
+  if (isUnknownNew && !accept_unknown_cost)
+    throw costRefusedHere(
+      'The price of a model is not known; approve with accept_unknown_cost to render it all the same',
+      { estimated_cost },
     )
-    const plans = job.storyboard.scenes.map((plan, position) => ({
-      ...plan,
-      price_micros: repriced[position]!.price_micros,
-    }))
-    const storyboard = { ...job.storyboard, scenes: plans }
-    await setStoryboard(
-      tx,
-      job.id,
-      { storyboard, estimatedMicros: micros, priceBook: catalogue.version },
-      now,
+  if (isUnknown && budgets.length > 0)
+    throw costRefusedHere(
+      `The price of a model is not known, so it cannot be held against the budget ${budgets.map(({ name }) => name).join(', ')}; give the model a price`,
+      { estimated_cost },
     )
-    return findJob(tx, job.id)
+  const cost = `${spokenMoney(totalMicros)}${isUnknown ? ' and an unknown sum' : ''}`
+  if (max_cost !== undefined && totalMicros > toMicros(max_cost))
+    throw costRefusedHere(`It costs ${cost}, more than max_cost`, { estimated_cost, max_cost })
+  const ofJob = budgets.find(({ name }) => name === 'job')?.limitMicros
+  if (ofJob !== undefined && totalMicros > ofJob)
+    throw costRefusedHere(`It costs ${cost}, and a job's budget is ${spokenMoney(ofJob)}`, {
+      estimated_cost,
+      budget: dollars(ofJob),
+    })
+}
+
+async function approve(
+  context: Context,
+  tx: Transaction,
+  jobId: number,
+  request: ApprovalRequest,
+  asked: Asked | undefined,
+): Promise<Job | RefusedError> {
+  const found = await existingJob(tx, jobId)
+  const { job, scenes, isRepriced } = await atTodaysPrices(context, tx, found)
+  const needed = await neededFor(tx, job, scenes)
+  if (job.status === 'cancelled' || (job.status !== 'pending' && !needed.isMore))
+    throw transitionRefused(job, 'approve')
+  if (job.status === 'failed') await checkAgain(context, tx, job, 'approved')
+  checkNotRejected(job, 'approved')
+  // Returned, not thrown: the new prices are kept, and the next approval is of them.
+  if (isRepriced)
+    return costRefused(
+      job,
+      `Prices have changed since the estimate: it costs ${needed.quote.micros === null ? 'an unknown sum' : spokenMoney(needed.quote.micros)} now. Approve it again`,
+      { estimated_cost: dollarsOrNull(needed.quote.micros) },
+    )
+  checkRevision(job, needed, request)
+  await check(context, tx, job, needed, request)
+  return allow(context, tx, job, needed, request, asked)
+}
+
+async function allow(
+  context: Context,
+  tx: Transaction,
+  job: Job,
+  { totalMicros, quote }: Needed,
+  request: ApprovalRequest,
+  asked: Asked | undefined,
+): Promise<Job> {
+  const { host, emit, wakeScheduler } = context
+  const now = host.now()
+  if (job.status === 'pending') await setApproved(tx, job.id, approvedProgress, now)
+  const deadlineAt = job.endedAt === null ? job.deadlineAt : await reopen(tx, job, 'regenerate', now)
+  const authorised = await authorise(context, tx, job, totalMicros, request)
+  const data = {
+    estimated_micros: quote.micros,
+    price_book: job.priceBook,
+    authorised_micros: authorised,
+    ...allowedAnew(job, authorised, deadlineAt),
   }
+  // One that is approved for the first time has not ended yet: what it needs was never removed.
+  await requireClips(tx, job.id)
+  await emit(tx, { type: 'job_approved', jobId: job.id, data, asked })
+  const approved = (await findJob(tx, job.id))!
+  await serveJob(context, tx, job.id)
+  if (job.runAt !== null) tx.afterCommit(wakeScheduler)
+  return approved
+}
 
-  /** A job and its scenes with the prices of today. */
-  const atTodaysPrices = async (tx: Transaction, found: Job) => {
-    const scenes = await listScenes(tx, found.id)
-    const repriced = await reprice(tx, found, scenes)
-    return repriced
-      ? { job: repriced, scenes: await listScenes(tx, found.id), isRepriced: true }
-      : { job: found, scenes, isRepriced: false }
+/** Resolves to what the job may spend in all, in micros. */
+async function authorise(
+  context: Context,
+  tx: Transaction,
+  job: Job,
+  totalMicros: number,
+  { max_cost, accept_unknown_cost = false }: ApprovalRequest,
+): Promise<number> {
+  const { host } = context
+  const allowed = max_cost === undefined ? job.authorisedMicros : toMicros(max_cost)
+  const authorised = Math.max(allowed, totalMicros)
+  const isUnknownAccepted = accept_unknown_cost || job.unknownCostAccepted
+  if (authorised > 0 || isUnknownAccepted)
+    await setAuthorised(tx, job.id, authorised, isUnknownAccepted, host.now())
+  await setScenesApproved(tx, job.id)
+  return authorised
+}
+
+/** Whether a job that has ended could go on at all. @throws {RefusedError} `transition_refused`, `job_refused` */
+async function checkRetry(context: Context, tx: Transaction, job: Job): Promise<void> {
+  if (!(jobVerbs.retry.from as readonly JobStatus[]).includes(job.status))
+    throw transitionRefused(job, 'retry')
+  await checkAgain(context, tx, job, 'retried')
+}
+
+/** @throws {RefusedError} `job_refused` */
+async function checkAgain(
+  context: Context,
+  tx: Transaction,
+  job: Job,
+  done: 'approved' | 'retried',
+): Promise<void> {
+  const { host } = context
+  const reason = await whyNotAgain(tx, job, host.now())
+  if (reason !== undefined) throw jobRefused(job, reason, done)
+}
+
+async function retry(
+  context: Context,
+  tx: Transaction,
+  jobId: number,
+  { reason, deadline_at, ...request }: RetryRequest,
+  asked: Asked,
+): Promise<Job> {
+  const { host, emit, wakeAdmission, wakeScheduler } = context
+  const found = await existingJob(tx, jobId)
+  const deadlineAt =
+    deadline_at === undefined ? found.deadlineAt : deadline_at === null ? null : Date.parse(deadline_at)
+  await checkRetry(context, tx, { ...found, deadlineAt })
+  checkNotRejected(found, 'retried')
+  const now = host.now()
+  await retryScenes(tx, jobId, now)
+  // Prices of today: what they make dearer is asked for like anything that was not approved.
+  const { job, scenes } = await atTodaysPrices(context, tx, found)
+  const needed = await neededFor(tx, job, scenes)
+  if (needed.isMore) checkRevision(job, needed, request, 'retried')
+  if (needed.isMore && !needed.isUnknownNew && request.max_cost === undefined)
+    throw costRefused(
+      job,
+      `It costs ${spokenMoney(needed.toApproveMicros!)} more than was approved: allow ${spokenMoney(needed.totalMicros)} in all with max_cost`,
+      { estimated_cost: dollarsOrNull(needed.quote.micros), total_cost: dollars(needed.totalMicros) },
+      'retried',
+    )
+  await check(context, tx, job, needed, request, 'retried')
+  await setReopened(tx, jobId, 'retry', approvedProgress, now)
+  if (deadlineAt !== job.deadlineAt) await setDeadline(tx, jobId, deadlineAt)
+  const authorised = await authorise(context, tx, job, needed.totalMicros, request)
+  const data = {
+    was: job.status,
+    estimated_micros: needed.quote.micros,
+    authorised_micros: authorised,
+    ...allowedAnew(job, authorised, deadlineAt),
   }
+  await requireFiles(tx, jobId)
+  await emit(tx, { type: 'job_retried', jobId, data, asked: { ...asked, reason } })
+  // Only its film is wanting, and nothing else would begin that.
+  if (scenes.every(({ status }) => status === 'completed')) await startJob(context, tx, jobId)
+  await serveJob(context, tx, jobId)
+  await settleJob(context, tx, jobId)
+  tx.afterCommit(wakeAdmission)
+  tx.afterCommit(wakeScheduler)
+  return (await findJob(tx, jobId))!
+}
 
-  /** @throws {RefusedError} `approval_refused`, where the cost or a limit forbids it. */
-  const check = async (
-    tx: Transaction,
-    job: Job,
-    { totalMicros, quote, isUnknownNew }: Needed,
-    { max_cost, accept_unknown_cost }: ApprovalRequest,
-    done: 'approved' | 'retried' = 'approved',
-  ): Promise<void> => {
-    const costRefusedHere = (reason: string, amounts: Readonly<Record<string, number | null>>) =>
-      costRefused(job, reason, amounts, done)
-    const treasury = openTreasury(tx, options.budgets, host.now())
-    const budgets = quote.scenesToPay === 0 ? [] : await treasury.budgetsFor({ ...job, jobId: job.id })
-    const isUnknown = quote.micros === null
-    const estimated_cost = dollarsOrNull(quote.micros)
-    if (isUnknownNew && !accept_unknown_cost)
-      throw costRefusedHere(
-        'The price of a model is not known; approve with accept_unknown_cost to render it all the same',
-        { estimated_cost },
-      )
-    if (isUnknown && budgets.length > 0)
-      throw costRefusedHere(
-        `The price of a model is not known, so it cannot be held against the budget ${budgets.map(({ name }) => name).join(', ')}; give the model a price`,
-        { estimated_cost },
-      )
-    const cost = `${spokenMoney(totalMicros)}${isUnknown ? ' and an unknown sum' : ''}`
-    if (max_cost !== undefined && totalMicros > toMicros(max_cost))
-      throw costRefusedHere(`It costs ${cost}, more than max_cost`, { estimated_cost, max_cost })
-    const ofJob = budgets.find(({ name }) => name === 'job')?.limitMicros
-    if (ofJob !== undefined && totalMicros > ofJob)
-      throw costRefusedHere(`It costs ${cost}, and a job's budget is ${spokenMoney(ofJob)}`, {
-        estimated_cost,
-        budget: dollars(ofJob),
-      })
-  }
+/** Approved jobs that wait are held to today's prices, and to the sum that was approved. */
+export async function repriceActive(context: Context, tx: Transaction): Promise<void> {
+  const { catalogue } = context
+  for (const id of await listOtherwisePriced(tx, catalogue.version))
+    await reprice(context, tx, (await findJob(tx, id))!, await listScenes(tx, id))
+}
 
-  const approve = async (
-    tx: Transaction,
-    jobId: number,
-    request: ApprovalRequest,
-    asked: Asked | undefined,
-  ): Promise<Job | RefusedError> => {
-    const found = await existingJob(tx, jobId)
-    const { job, scenes, isRepriced } = await atTodaysPrices(tx, found)
-    const needed = await neededFor(tx, job, scenes)
-    if (job.status === 'cancelled' || (job.status !== 'pending' && !needed.isMore))
-      throw transitionRefused(job, 'approve')
-    if (job.status === 'failed') await checkAgain(tx, job, 'approved')
-    checkNotRejected(job, 'approved')
-    // Returned, not thrown: the new prices are kept, and the next approval is of them.
-    if (isRepriced)
-      return costRefused(
-        job,
-        `Prices have changed since the estimate: it costs ${needed.quote.micros === null ? 'an unknown sum' : spokenMoney(needed.quote.micros)} now. Approve it again`,
-        { estimated_cost: dollarsOrNull(needed.quote.micros) },
-      )
-    checkRevision(job, needed, request)
-    await check(tx, job, needed, request)
-    return allow(tx, job, needed, request, asked)
-  }
+export async function retryJob(
+  context: Context,
+  jobId: number,
+  input: unknown = {},
+  asked: Asked = {},
+): Promise<Job> {
+  const { database, log } = context
+  const request = parseRetry(input)
+  const job = await once(database, asked, keptJob, (tx) => retry(context, tx, jobId, request, asked))
+  logLine.jobRetried(log, jobId)
+  return job
+}
 
-  const allow = async (
-    tx: Transaction,
-    job: Job,
-    { totalMicros, quote }: Needed,
-    request: ApprovalRequest,
-    asked: Asked | undefined,
-  ): Promise<Job> => {
-    const now = host.now()
-    if (job.status === 'pending') await setApproved(tx, job.id, approvedProgress, now)
-    const deadlineAt = job.endedAt === null ? job.deadlineAt : await reopen(tx, job, 'regenerate', now)
-    const authorised = await authorise(tx, job, totalMicros, request)
-    const data = {
-      estimated_micros: quote.micros,
-      price_book: job.priceBook,
-      authorised_micros: authorised,
-      ...allowedAnew(job, authorised, deadlineAt),
-    }
-    await tell(tx, { type: 'job_approved', jobId: job.id, data, asked })
-    const approved = (await findJob(tx, job.id))!
-    await starting.serveJob(tx, job.id)
-    if (job.runAt !== null) tx.afterCommit(lookSoon)
-    return approved
-  }
-
-  /** Resolves to what the job may spend in all, in micros. */
-  const authorise = async (
-    tx: Transaction,
-    job: Job,
-    totalMicros: number,
-    { max_cost, accept_unknown_cost = false }: ApprovalRequest,
-  ): Promise<number> => {
-    const allowed = max_cost === undefined ? job.authorisedMicros : toMicros(max_cost)
-    const authorised = Math.max(allowed, totalMicros)
-    const isUnknownAccepted = accept_unknown_cost || job.unknownCostAccepted
-    if (authorised > 0 || isUnknownAccepted)
-      await setAuthorised(tx, job.id, authorised, isUnknownAccepted, host.now())
-    await setScenesApproved(tx, job.id)
-    return authorised
-  }
-
-  /** Whether a job that has ended could go on at all. @throws {RefusedError} `transition_refused`, `job_refused` */
-  const checkRetry = async (tx: Transaction, job: Job): Promise<void> => {
-    if (!(jobVerbs.retry.from as readonly JobStatus[]).includes(job.status))
-      throw transitionRefused(job, 'retry')
-    await checkAgain(tx, job, 'retried')
-  }
-
-  /** @throws {RefusedError} `job_refused` */
-  const checkAgain = async (tx: Transaction, job: Job, done: 'approved' | 'retried'): Promise<void> => {
-    const reason = await whyNotAgain(tx, job, host.now())
-    if (reason !== undefined) throw jobRefused(job, reason, done)
-  }
-
-  const retry = async (
-    tx: Transaction,
-    jobId: number,
-    { reason, deadline_at, ...request }: RetryRequest,
-    asked: Asked,
-  ): Promise<Job> => {
-    const found = await existingJob(tx, jobId)
-    const deadlineAt =
-      deadline_at === undefined ? found.deadlineAt : deadline_at === null ? null : Date.parse(deadline_at)
-    await checkRetry(tx, { ...found, deadlineAt })
-    checkNotRejected(found, 'retried')
-    const now = host.now()
-    await retryScenes(tx, jobId, now)
-    // Prices of today: what they make dearer is asked for like anything that was not approved.
-    const { job, scenes } = await atTodaysPrices(tx, found)
-    const needed = await neededFor(tx, job, scenes)
-    if (needed.isMore) checkRevision(job, needed, request, 'retried')
-    if (needed.isMore && !needed.isUnknownNew && request.max_cost === undefined)
-      throw costRefused(
-        job,
-        `It costs ${spokenMoney(needed.toApproveMicros!)} more than was approved: allow ${spokenMoney(needed.totalMicros)} in all with max_cost`,
-        { estimated_cost: dollarsOrNull(needed.quote.micros), total_cost: dollars(needed.totalMicros) },
-        'retried',
-      )
-    await check(tx, job, needed, request, 'retried')
-    await setReopened(tx, jobId, 'retry', approvedProgress, now)
-    if (deadlineAt !== job.deadlineAt) await setDeadline(tx, jobId, deadlineAt)
-    const authorised = await authorise(tx, job, needed.totalMicros, request)
-    const data = {
-      was: job.status,
-      estimated_micros: needed.quote.micros,
-      authorised_micros: authorised,
-      ...allowedAnew(job, authorised, deadlineAt),
-    }
-    await tell(tx, { type: 'job_retried', jobId, data, asked: { ...asked, reason } })
-    // Only its film is wanting, and nothing else would begin that.
-    if (scenes.every(({ status }) => status === 'completed')) await starting.startJob(tx, jobId)
-    await starting.serveJob(tx, jobId)
-    await settling.settleJob(tx, jobId)
-    tx.afterCommit(admitSoon)
-    tx.afterCommit(lookSoon)
-    return (await findJob(tx, jobId))!
-  }
-
-  return {
-    /** Approved jobs that wait are held to today's prices, and to the sum that was approved. */
-    async repriceActive(tx: Transaction): Promise<void> {
-      for (const id of await listOtherwisePriced(tx, catalogue.version))
-        await reprice(tx, (await findJob(tx, id))!, await listScenes(tx, id))
-    },
-
-    async retryJob(jobId: number, input: unknown = {}, asked: Asked = {}): Promise<Job> {
-      const request = parseRetry(input)
-      const job = await once(database, asked, keptJob, (tx) => retry(tx, jobId, request, asked))
-      logLine.jobRetried(log, jobId)
-      return job
-    },
-
-    async approveJob(jobId: number, input: unknown = {}, asked?: Asked): Promise<Job> {
-      const request = parseApproval(input)
-      const outcome = await once(database, asked, keptOutcome, (tx) => approve(tx, jobId, request, asked))
-      if (outcome instanceof RefusedError) throw outcome
-      logLine.jobApproved(log, jobId)
-      return outcome
-    },
-  }
+export async function approveJob(
+  context: Context,
+  jobId: number,
+  input: unknown = {},
+  asked?: Asked,
+): Promise<Job> {
+  const { database, log } = context
+  const request = parseApproval(input)
+  const outcome = await once(database, asked, keptOutcome, (tx) =>
+    approve(context, tx, jobId, request, asked),
+  )
+  if (outcome instanceof RefusedError) throw outcome
+  logLine.jobApproved(log, jobId)
+  return outcome
 }
 
 /** A refusal that has kept new prices is the answer, too: sent again, it must not approve them. */

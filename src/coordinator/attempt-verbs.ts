@@ -6,8 +6,6 @@
  * 3. Unknown is settled by looking: the render is found and adopted, or proven absent, or held for a person.
  * 4. Who was charged is never followed by another attempt unasked.
  */
-import type { Engine } from '../engine/engine.ts'
-import type { Host } from '../host.ts'
 import {
   type Attempt,
   type Candidate,
@@ -21,14 +19,14 @@ import {
 import { dayOf, spokenMoney } from '../job/price.ts'
 import { renderedShare } from '../job/progress.ts'
 import type { Failure, Scene } from '../job/scene.ts'
-import { type Log, logLine } from '../log.ts'
+import { logLine } from '../log.ts'
 import {
   type Posting,
   endTrouble,
   findAttempt,
   findAttemptOfRender,
   forgetHint,
-  knownRenders,
+  knownRenders as listKnownRenders,
   listUnmatched,
   noteUnknown,
   setAdopted,
@@ -46,21 +44,20 @@ import {
   setTrouble,
   setUnknown,
 } from '../store/attempts.ts'
-import type { Database, Transaction } from '../store/database.ts'
+import type { Transaction } from '../store/database.ts'
 import { addSpending, extendPause } from '../store/money.ts'
 import { findStray, forgetStray, insertWebhook } from '../store/provider.ts'
 import { keepRender } from '../store/renders.ts'
 import { findScene, setSceneProgress } from '../store/scenes.ts'
 import { recordRender } from '../store/timings.ts'
-import { type RendererLimit, isPaced, mayPostAt } from './admission-rules.ts'
+import { isPaced, mayPostAt } from './admission-rules.ts'
 import { gateNow } from './admission.ts'
 import { limitsNow } from './limits.ts'
-import type { News } from './news.ts'
 import { noteOutage, providerAnswers } from './outage.ts'
-import type { SceneEnd, Settling } from './settling.ts'
-import type { Starting } from './starting.ts'
-import type { Tell } from './tell.ts'
+import { type SceneEnd, sceneEnded, emitRendering, settleJob, emitTakenAgain } from './settling.ts'
+import { serveJob, serveRender } from './starting.ts'
 import { book } from './treasury.ts'
+import type { Context } from './context.ts'
 
 /** May the request be sent? `over`: the attempt has been decided otherwise, or the request was sent before. */
 export type Post =
@@ -75,365 +72,371 @@ export interface Refusal extends SceneEnd {
   readonly isSilent?: boolean
 }
 
-export interface AttemptVerbs {
-  /** The attempt as it is now. */
-  attempt(attemptId: string): Promise<Attempt | undefined>
-  /** The scene of an attempt that is to be sent, its job told to be rendering; undefined where it is gone. */
-  beginOrder(attemptId: string): Promise<Scene | undefined>
-  /** The renderer's turn: commits what is sent, and that it may have been sent from now on. */
-  beginPost(attemptId: string, posting: Posting): Promise<Post>
-  /** Of these renders at a provider, those that attempts account for. */
-  knownRenders(renderer: string, renderIds: readonly string[]): Promise<ReadonlySet<string>>
-  /**
-   * The provider has it under this id. Where the render is another attempt's, that one keeps it, and this one is settled
-   * otherwise: looked for, or held. `inputText`: what was sent for it, in which another attempt's mark may be found.
-   */
-  renderAccepted(attemptId: string, renderId: string, inputText?: string | null): Promise<void>
-  /** Provably nothing was bought. */
-  renderRefused(attemptId: string, end: Refusal): Promise<void>
-  /** As above, in a transaction of others; tells whether it was decided here. */
-  refuseIn(tx: Transaction, attemptId: string, end: Refusal): Promise<boolean>
-  /** `isSilent`: the provider gave no answer that can be trusted; this process did not end before one could come. */
-  renderUnknown(attemptId: string, reason: string, isSilent: boolean): Promise<void>
-  /** Why it is still unknown. */
-  renderStillUnknown(attemptId: string, reason: string): Promise<void>
-  /** Neither found nor proven absent: a person decides. `candidates`: what it may be. */
-  renderHeld(attemptId: string, reason: string, candidates: readonly Candidate[]): Promise<void>
-  /** The provider fetched a picture at this attempt's own address: it has the request. */
-  picturesFetched(attemptId: string): Promise<void>
-  /** The render that was named for a held attempt is not its own: a person decides again. */
-  hintRefused(attemptId: string, renderId: string): Promise<void>
-  /** The render is over, and its money settled. `failure`: why there is no clip. */
-  renderEnded(
-    attemptId: string,
-    end: RenderEnd,
-    found: {
-      readonly failure: Failure
-      readonly retry: boolean
-      /** Where its clip is. */
-      readonly outputUrl: string | null
-    },
-  ): Promise<void>
-  /** Nothing can be learnt of it at its provider, since then. */
-  cannotRead(attemptId: string, trouble: Failure, since: number): Promise<void>
-  /** It can be read again. */
-  canRead(attemptId: string): Promise<void>
-  /** What was paid for is here, as it came: nothing has looked at it yet. `artifact`: null where the one before is gone. */
-  clipFetched(attemptId: string, artifact: string | null): Promise<void>
-  /** The fetched clip is verified: for this scene, and for all that want the same. `short`: how it is less than was paid for. */
-  clipKept(attemptId: string, short: string | null): Promise<void>
-  /** FFmpeg failed on the fetched clip, which may be its own fault: it is tried again later, up to `mostTakes` times. */
-  takeFailed(attemptId: string, failure: Failure): Promise<void>
-  /** It was paid for, and its clip can't be used: the scene fails, and nothing is bought instead. */
-  clipLost(attemptId: string, failure: Failure): Promise<void>
-  /** A message of the provider, committed; it has its effect once. */
-  webhookReceived(message: {
-    readonly id: string
-    readonly attemptId: string
-    readonly renderId: string
-  }): Promise<'new' | 'known' | 'no such attempt'>
-  /** Calls `wake` when there is news of an attempt. Returns a function that ends that. */
-  onNews(attemptId: string, wake: () => void): () => void
-}
-
 /** Providers tell for an hour what was sent: longer ago no mark can be found. */
 const marksToldMs = 2 * 3_600_000
 
-export interface AttemptVerbsOptions {
-  readonly database: Database
-  readonly engine: Engine
-  readonly host: Host
-  readonly log: Log
-  readonly renderers: readonly RendererLimit[]
-  readonly tell: Tell
-  readonly settling: Settling
-  readonly starting: Starting
-  readonly news: News
-  /** A place at a renderer came free. */
-  readonly admitSoon: () => void
+/** Ends a scene with its attempt, unless another one has it by now. */
+async function endScene(context: Context, tx: Transaction, attempt: Attempt, end: SceneEnd): Promise<void> {
+  const scene = await ofAttempt(tx, attempt)
+  if (scene) await sceneEnded(context, tx, scene, end)
 }
 
-export function createAttemptVerbs(options: AttemptVerbsOptions): AttemptVerbs {
-  const { database, engine, host, log, tell, settling, starting, news, admitSoon } = options
-  const limitOf = new Map(options.renderers.map((limit) => [limit.name, limit]))
+async function giveUp(context: Context, tx: Transaction, attempt: Attempt, failure: Failure): Promise<void> {
+  const { host, wakeAdmission } = context
+  const told = attempt.fetched === null ? failure : withKeptClip(attempt, failure)
+  if ((await setClip(tx, attempt.id, 'lost', told, host.now())) === 0) return
+  await endScene(context, tx, attempt, { failure: told, retry: false, countsAsTry: true })
+  // Others may have waited for the same.
+  tx.afterCommit(wakeAdmission)
+}
 
-  /** Ends a scene with its attempt, unless another one has it by now. */
-  const endScene = async (tx: Transaction, attempt: Attempt, end: SceneEnd): Promise<void> => {
-    const scene = await ofAttempt(tx, attempt)
-    if (scene) await settling.sceneEnded(tx, scene, end)
+async function hold(
+  context: Context,
+  tx: Transaction,
+  attemptId: string,
+  reason: string,
+  candidates: readonly Candidate[],
+): Promise<void> {
+  const { host, emit, log, wakeAdmission } = context
+  const attempt = await setHeld(tx, attemptId, { code: 'held', reason }, candidates, host.now())
+  if (!attempt) return
+  const { jobId, sceneId } = attempt
+  await emit(tx, {
+    type: 'scene_held',
+    jobId,
+    sceneId,
+    data: { attempt_id: attemptId, reason, reserved_micros: attempt.costMicros },
+  })
+  tx.afterCommit(() => logLine.attemptHeld(log, attempt, reason))
+  tx.afterCommit(wakeAdmission)
+}
+
+async function doubt(context: Context, tx: Transaction, attemptId: string, reason: string): Promise<void> {
+  const { host, log, wakeAdmission } = context
+  const attempt = await setUnknown(tx, attemptId, { code: 'unknown', reason }, host.now())
+  if (!attempt) return
+  tx.afterCommit(() => logLine.attemptUnknown(log, attempt, reason))
+  tx.afterCommit(wakeAdmission)
+}
+
+/** The attempt that has a render, or whose mark is in what was sent for it. */
+async function ownerOf(
+  context: Context,
+  tx: Transaction,
+  { id, renderer, marks }: Attempt,
+  renderId: string,
+  inputText: string | null,
+): Promise<Attempt | undefined> {
+  const { host } = context
+  const known = await findAttemptOfRender(tx, renderer, renderId)
+  if (known || inputText === null) return known
+  const isIn = (mark: string): boolean => inputText.includes(mark)
+  if (marks.some(isIn)) return undefined
+  const unmatched = await listUnmatched(tx, renderer, host.now() - marksToldMs)
+  return unmatched.find(
+    (other) =>
+      other.id !== id && (other.status === 'unknown' || other.status === 'held') && other.marks.some(isIn),
+  )
+}
+
+/** A render that was found or named for an attempt is another one's: neither is left to look for it for ever. */
+async function notItsOwn(
+  context: Context,
+  tx: Transaction,
+  attempt: Attempt,
+  renderId: string,
+  owner: Attempt,
+): Promise<void> {
+  const { host, engine, signal } = context
+  const which = owner.clientId === attempt.clientId ? `, ${owner.id} of job ${owner.jobId}` : ''
+  const reason = `${renderId} is the render of another attempt${which}`
+  if (attempt.status === 'intended') await doubt(context, tx, attempt.id, reason)
+  else if (attempt.status === 'unknown') await hold(context, tx, attempt.id, reason, [])
+  else if (attempt.status === 'held')
+    await forgetHint(tx, attempt.id, renderId, { code: 'held', reason }, host.now())
+  if ((await setHinted(tx, owner.id, renderId, host.now())) === 0) return
+  await engine.enqueue(tx, { kind: 'follow-render', subject: owner.id, jobId: owner.jobId })
+  tx.afterCommit(() => signal.notify(owner.id))
+}
+
+async function settled(context: Context, tx: Transaction, attempt: Attempt): Promise<void> {
+  const { wakeAdmission } = context
+  await book(tx, attempt)
+  tx.afterCommit(wakeAdmission)
+}
+
+/** As above, in a transaction of others; tells whether it was decided here. */
+export async function refuseIn(
+  context: Context,
+  tx: Transaction,
+  attemptId: string,
+  { waitMs, isSilent = false, ...end }: Refusal,
+): Promise<boolean> {
+  const { host, log, signal } = context
+  const now = host.now()
+  const attempt = await setRefused(tx, attemptId, end.failure, now)
+  if (!attempt) return false
+  const { reason } = end.failure
+  if (isSilent) await noteOutage(tx, log, attempt, reason, now)
+  else if (waitMs !== null) {
+    await extendPause(tx, attempt.renderer, { until: now + waitMs, reason })
+    tx.afterCommit(() => logLine.providerPaused(log, attempt.renderer, waitMs, reason))
   }
+  await endScene(context, tx, attempt, end)
+  await settled(context, tx, attempt)
+  tx.afterCommit(() => signal.notify(attemptId))
+  return true
+}
 
-  const giveUp = async (tx: Transaction, attempt: Attempt, failure: Failure): Promise<void> => {
-    const told = attempt.fetched === null ? failure : withKeptClip(attempt, failure)
-    if ((await setClip(tx, attempt.id, 'lost', told, host.now())) === 0) return
-    await endScene(tx, attempt, { failure: told, retry: false, countsAsTry: true })
-    // Others may have waited for the same.
-    tx.afterCommit(admitSoon)
-  }
+/** Calls `wake` when there is something new of an attempt; returns a function that ends that. */
+export const onSignal = (context: Context, attemptId: string, wake: () => void): (() => void) =>
+  context.signal.on(attemptId, wake)
 
-  const hold = async (
-    tx: Transaction,
-    attemptId: string,
-    reason: string,
-    candidates: readonly Candidate[],
-  ): Promise<void> => {
-    const attempt = await setHeld(tx, attemptId, { code: 'held', reason }, candidates, host.now())
+/** The attempt as it is now. */
+export const getAttempt = (context: Context, attemptId: string): Promise<Attempt | undefined> =>
+  findAttempt(context.database, attemptId)
+
+/** The scene of an attempt that is to be sent, its job told to be rendering; undefined where it is gone. */
+export const beginOrder = (context: Context, attemptId: string): Promise<Scene | undefined> =>
+  context.database.transaction(async (tx) => {
+    const attempt = await findAttempt(tx, attemptId)
+    const scene = attempt && (await findScene(tx, attempt.sceneId))
+    if (scene) await emitRendering(context, tx, scene.jobId)
+    return scene
+  })
+
+/** Of these renders at a provider, those that attempts account for. */
+export const knownRenders = (
+  context: Context,
+  renderer: string,
+  renderIds: readonly string[],
+): Promise<ReadonlySet<string>> => listKnownRenders(context.database, renderer, renderIds)
+
+/** The renderer's turn: commits what is sent, and that it may have been sent from now on. */
+export const beginPost = (context: Context, attemptId: string, posting: Posting): Promise<Post> =>
+  context.database.transaction(async (tx): Promise<Post> => {
+    const attempt = await findAttempt(tx, attemptId)
+    const configured = attempt && context.limitOf.get(attempt.renderer)
+    if (!configured || attempt.status !== 'intended') return { kind: 'over' }
+    const limit = (await limitsNow(tx)).of(configured)
+    const now = context.host.now()
+    const until = mayPostAt(limit, await gateNow(tx, limit, now), now)
+    if (until > now) return { kind: 'wait', until }
+    if ((await setPosted(tx, attemptId, posting, now)) === 0) return { kind: 'over' }
+    // With a delay between starts, few are made ready ahead of their turn.
+    if (isPaced(limit)) tx.afterCommit(context.wakeAdmission)
+    return { kind: 'go' }
+  })
+
+/**
+ * The provider has it under this id. Where the render is another attempt's, that one keeps it, and this one is settled
+ * otherwise: looked for, or held. `inputText`: what was sent for it, in which another attempt's mark may be found.
+ */
+export const renderAccepted = (
+  context: Context,
+  attemptId: string,
+  renderId: string,
+  inputText: string | null = null,
+): Promise<void> =>
+  context.database.transaction(async (tx) => {
+    const attempt = await findAttempt(tx, attemptId)
     if (!attempt) return
-    const { jobId, sceneId } = attempt
-    await tell(tx, {
-      type: 'scene_held',
-      jobId,
-      sceneId,
-      data: { attempt_id: attemptId, reason, reserved_micros: attempt.costMicros },
-    })
-    tx.afterCommit(() => logLine.attemptHeld(log, attempt, reason))
-    tx.afterCommit(admitSoon)
-  }
+    const owner = await ownerOf(context, tx, attempt, renderId, inputText)
+    if (owner?.id === attemptId) return
+    if (owner) return notItsOwn(context, tx, attempt, renderId, owner)
+    if (!(await setAdopted(tx, attemptId, renderId, context.host.now()))) return
+    await providerAnswers(tx, context.log, attempt.renderer)
+    await takeFromStrays(tx, attempt.renderer, renderId)
+    tx.afterCommit(() => context.signal.notify(attemptId))
+    tx.afterCommit(context.wakeAdmission)
+  })
 
-  const doubt = async (tx: Transaction, attemptId: string, reason: string): Promise<void> => {
-    const attempt = await setUnknown(tx, attemptId, { code: 'unknown', reason }, host.now())
+/** Provably nothing was bought. */
+export const renderRefused = (context: Context, attemptId: string, end: Refusal): Promise<void> =>
+  context.database.transaction(async (tx) => {
+    await refuseIn(context, tx, attemptId, end)
+  })
+
+/** `isSilent`: the provider gave no answer that can be trusted; this process did not end before one could come. */
+export const renderUnknown = (
+  context: Context,
+  attemptId: string,
+  reason: string,
+  isSilent: boolean,
+): Promise<void> =>
+  context.database.transaction(async (tx) => {
+    const now = context.host.now()
+    const attempt = await setUnknown(tx, attemptId, { code: 'unknown', reason }, now)
     if (!attempt) return
-    tx.afterCommit(() => logLine.attemptUnknown(log, attempt, reason))
-    tx.afterCommit(admitSoon)
-  }
+    tx.afterCommit(() => logLine.attemptUnknown(context.log, attempt, reason))
+    // It is no longer waited for: the next one may be tried.
+    tx.afterCommit(context.wakeAdmission)
+    if (isSilent) await noteOutage(tx, context.log, attempt, reason, now)
+  })
 
-  /** The attempt that has a render, or whose mark is in what was sent for it. */
-  const ownerOf = async (
-    tx: Transaction,
-    { id, renderer, marks }: Attempt,
-    renderId: string,
-    inputText: string | null,
-  ): Promise<Attempt | undefined> => {
-    const known = await findAttemptOfRender(tx, renderer, renderId)
-    if (known || inputText === null) return known
-    const isIn = (mark: string): boolean => inputText.includes(mark)
-    if (marks.some(isIn)) return undefined
-    const unmatched = await listUnmatched(tx, renderer, host.now() - marksToldMs)
-    return unmatched.find(
-      (other) =>
-        other.id !== id && (other.status === 'unknown' || other.status === 'held') && other.marks.some(isIn),
-    )
-  }
+/** Why it is still unknown. */
+export const renderStillUnknown = (context: Context, attemptId: string, reason: string): Promise<void> =>
+  context.database.transaction(async (tx) => {
+    await noteUnknown(tx, attemptId, { code: 'unknown', reason })
+  })
 
-  /** A render that was found or named for an attempt is another one's: neither is left to look for it for ever. */
-  const notItsOwn = async (
-    tx: Transaction,
-    attempt: Attempt,
-    renderId: string,
-    owner: Attempt,
-  ): Promise<void> => {
-    const which = owner.clientId === attempt.clientId ? `, ${owner.id} of job ${owner.jobId}` : ''
-    const reason = `${renderId} is the render of another attempt${which}`
-    if (attempt.status === 'intended') await doubt(tx, attempt.id, reason)
-    else if (attempt.status === 'unknown') await hold(tx, attempt.id, reason, [])
-    else if (attempt.status === 'held')
-      await forgetHint(tx, attempt.id, renderId, { code: 'held', reason }, host.now())
-    if ((await setHinted(tx, owner.id, renderId, host.now())) === 0) return
-    await engine.enqueue(tx, { kind: 'follow-render', subject: owner.id, jobId: owner.jobId })
-    tx.afterCommit(() => news.of(owner.id))
-  }
+/** The provider fetched a picture at this attempt's own address: it has the request. */
+export const picturesFetched = (context: Context, attemptId: string): Promise<void> =>
+  context.database.transaction(async (tx) => {
+    await setPicturesFetched(tx, attemptId, context.host.now())
+  })
 
-  const settled = async (tx: Transaction, attempt: Attempt): Promise<void> => {
-    await book(tx, attempt)
-    tx.afterCommit(admitSoon)
-  }
+/** Neither found nor proven absent: a person decides. `candidates`: what it may be. */
+export const renderHeld = (
+  context: Context,
+  attemptId: string,
+  reason: string,
+  candidates: readonly Candidate[],
+): Promise<void> => context.database.transaction((tx) => hold(context, tx, attemptId, reason, candidates))
 
-  const refuseIn: AttemptVerbs['refuseIn'] = async (tx, attemptId, { waitMs, isSilent = false, ...end }) => {
-    const now = host.now()
-    const attempt = await setRefused(tx, attemptId, end.failure, now)
-    if (!attempt) return false
-    const { reason } = end.failure
-    if (isSilent) await noteOutage(tx, log, attempt, reason, now)
-    else if (waitMs !== null) {
-      await extendPause(tx, attempt.renderer, { until: now + waitMs, reason })
-      tx.afterCommit(() => logLine.providerPaused(log, attempt.renderer, waitMs, reason))
+/** The render that was named for a held attempt is not its own: a person decides again. */
+export const hintRefused = (context: Context, attemptId: string, renderId: string): Promise<void> =>
+  context.database.transaction(async (tx) => {
+    const reason = `the provider has no render ${renderId} that could be it`
+    await forgetHint(tx, attemptId, renderId, { code: 'held', reason }, context.host.now())
+  })
+
+/** Nothing can be learnt of it at its provider, since then. */
+export const cannotRead = (
+  context: Context,
+  attemptId: string,
+  trouble: Failure,
+  since: number,
+): Promise<void> =>
+  context.database.transaction(async (tx) => {
+    const before = await findAttempt(tx, attemptId)
+    if (!before || (await setTrouble(tx, attemptId, trouble, since)) === 0) return
+    if (before.troubleSince === null)
+      tx.afterCommit(() => logLine.attemptUnreadable(context.log, before, trouble.reason))
+  })
+
+/** It can be read again. */
+export const canRead = (context: Context, attemptId: string): Promise<void> =>
+  context.database.transaction(async (tx) => {
+    const before = await findAttempt(tx, attemptId)
+    if (before && (await endTrouble(tx, attemptId)) > 0)
+      tx.afterCommit(() => logLine.attemptReadable(context.log, before))
+  })
+
+/** The render is over, and its money settled. `failure`: why there is no clip. */
+export const renderEnded = (
+  context: Context,
+  attemptId: string,
+  end: RenderEnd,
+  {
+    failure,
+    retry,
+    outputUrl,
+  }: {
+    readonly failure: Failure
+    readonly retry: boolean
+    /** Where its clip is. */
+    readonly outputUrl: string | null
+  },
+): Promise<void> =>
+  context.database.transaction(async (tx) => {
+    const now = context.host.now()
+    const before = await findAttempt(tx, attemptId)
+    const charged = isCharged(end) ? (before?.costMicros ?? null) : 0
+    if (end === 'succeeded') {
+      const attempt = await setSucceeded(
+        tx,
+        attemptId,
+        { chargedMicros: charged, clip: null, outputUrl },
+        now,
+      )
+      if (!attempt) return
+      await recordRender(tx, attempt, undefined, now)
+      const { jobId, sceneId } = attempt
+      const data = { attempt_id: attemptId, charged_micros: charged }
+      await context.emit(tx, { type: 'scene_rendered', jobId, sceneId, data })
+      await settled(context, tx, attempt)
+      const scene = await ofAttempt(tx, attempt)
+      // Its job was retried meanwhile: it takes what it has paid for.
+      if (scene?.status === 'pending') await serveJob(context, tx, jobId)
+      else if (scene && (await setSceneProgress(tx, sceneId, renderedShare, now)) > 0)
+        await settleJob(context, tx, jobId)
+      return
     }
-    await endScene(tx, attempt, end)
-    await settled(tx, attempt)
-    tx.afterCommit(() => news.of(attemptId))
-    return true
-  }
+    const wasCancelled = end === 'cancelled' || before?.cancelRequestedAt !== null
+    const set = wasCancelled ? setAttemptCancelled : setAttemptFailed
+    const attempt = await set(tx, attemptId, charged, failure, now)
+    if (!attempt) return
+    await endScene(context, tx, attempt, { failure, retry: retry && !isCharged(end), countsAsTry: true })
+    await settled(context, tx, attempt)
+  })
 
-  return {
-    onNews: news.on,
+/** What was paid for is here, as it came: nothing has looked at it yet. `artifact`: null where the one before is gone. */
+export const clipFetched = (context: Context, attemptId: string, artifact: string | null): Promise<void> =>
+  context.database.transaction(async (tx) => {
+    await setFetched(tx, attemptId, artifact, context.host.now())
+  })
 
-    attempt: (attemptId) => findAttempt(database, attemptId),
+/** The fetched clip is verified: for this scene, and for all that want the same. `short`: how it is less than was paid for. */
+export const clipKept = (context: Context, attemptId: string, short: string | null): Promise<void> =>
+  context.database.transaction(async (tx) => {
+    const now = context.host.now()
+    const attempt = await findAttempt(tx, attemptId)
+    const { fetched = null } = attempt ?? {}
+    if (!attempt || fetched === null || (await setClip(tx, attemptId, 'kept', null, now)) === 0) return
+    await keepRender(tx, attempt.renderKey, { artifact: fetched, attemptId }, now)
+    const { sceneId: subject, jobId } = attempt
+    if (short !== null) {
+      const data = { attempt_id: attemptId, reason: short }
+      await context.emit(tx, { type: 'scene_short', jobId, sceneId: subject, data })
+      tx.afterCommit(() => logLine.clipShort(context.log, attempt, short))
+    }
+    await context.engine.enqueue(tx, { kind: 'take-clip', subject, jobId })
+    await serveRender(context, tx, attempt.renderKey)
+  })
 
-    beginOrder: (attemptId) =>
-      database.transaction(async (tx) => {
-        const attempt = await findAttempt(tx, attemptId)
-        const scene = attempt && (await findScene(tx, attempt.sceneId))
-        if (scene) await settling.tellRendering(tx, scene.jobId)
-        return scene
-      }),
+/** FFmpeg failed on the fetched clip, which may be its own fault: it is tried again later, up to `mostTakes` times. */
+export const takeFailed = (context: Context, attemptId: string, failure: Failure): Promise<void> =>
+  context.database.transaction(async (tx) => {
+    const attempt = await setTakeFailed(tx, attemptId, failure, context.host.now())
+    if (!attempt) return
+    const { takeTries: tries } = attempt
+    if (tries >= mostTakes)
+      return giveUp(context, tx, attempt, { ...failure, reason: triedWords(failure, tries) })
+    const scene = await ofAttempt(tx, attempt)
+    if (scene) await emitTakenAgain(context, tx, scene, failure, { tries, until: takeAgainAt(attempt) })
+  })
 
-    knownRenders: (renderer, renderIds) => knownRenders(database, renderer, renderIds),
+/** It was paid for, and its clip can't be used: the scene fails, and nothing is bought instead. */
+export const clipLost = (context: Context, attemptId: string, failure: Failure): Promise<void> =>
+  context.database.transaction(async (tx) => {
+    const attempt = await findAttempt(tx, attemptId)
+    if (attempt) await giveUp(context, tx, attempt, failure)
+  })
 
-    beginPost: (attemptId, posting) =>
-      database.transaction(async (tx): Promise<Post> => {
-        const attempt = await findAttempt(tx, attemptId)
-        const configured = attempt && limitOf.get(attempt.renderer)
-        if (!configured || attempt.status !== 'intended') return { kind: 'over' }
-        const limit = (await limitsNow(tx)).of(configured)
-        const now = host.now()
-        const until = mayPostAt(limit, await gateNow(tx, limit, now), now)
-        if (until > now) return { kind: 'wait', until }
-        if ((await setPosted(tx, attemptId, posting, now)) === 0) return { kind: 'over' }
-        // With a delay between starts, few are made ready ahead of their turn.
-        if (isPaced(limit)) tx.afterCommit(admitSoon)
-        return { kind: 'go' }
-      }),
-
-    renderAccepted: (attemptId, renderId, inputText = null) =>
-      database.transaction(async (tx) => {
-        const attempt = await findAttempt(tx, attemptId)
-        if (!attempt) return
-        const owner = await ownerOf(tx, attempt, renderId, inputText)
-        if (owner?.id === attemptId) return
-        if (owner) return notItsOwn(tx, attempt, renderId, owner)
-        if (!(await setAdopted(tx, attemptId, renderId, host.now()))) return
-        await providerAnswers(tx, log, attempt.renderer)
-        await takeFromStrays(tx, attempt.renderer, renderId)
-        tx.afterCommit(() => news.of(attemptId))
-        tx.afterCommit(admitSoon)
-      }),
-
-    refuseIn,
-
-    renderRefused: (attemptId, end) =>
-      database.transaction(async (tx) => {
-        await refuseIn(tx, attemptId, end)
-      }),
-
-    renderUnknown: (attemptId, reason, isSilent) =>
-      database.transaction(async (tx) => {
-        const now = host.now()
-        const attempt = await setUnknown(tx, attemptId, { code: 'unknown', reason }, now)
-        if (!attempt) return
-        tx.afterCommit(() => logLine.attemptUnknown(log, attempt, reason))
-        // It is no longer waited for: the next one may be tried.
-        tx.afterCommit(admitSoon)
-        if (isSilent) await noteOutage(tx, log, attempt, reason, now)
-      }),
-
-    renderStillUnknown: (attemptId, reason) =>
-      database.transaction(async (tx) => {
-        await noteUnknown(tx, attemptId, { code: 'unknown', reason })
-      }),
-
-    picturesFetched: (attemptId) =>
-      database.transaction(async (tx) => {
-        await setPicturesFetched(tx, attemptId, host.now())
-      }),
-
-    renderHeld: (attemptId, reason, candidates) =>
-      database.transaction((tx) => hold(tx, attemptId, reason, candidates)),
-
-    hintRefused: (attemptId, renderId) =>
-      database.transaction(async (tx) => {
-        const reason = `the provider has no render ${renderId} that could be it`
-        await forgetHint(tx, attemptId, renderId, { code: 'held', reason }, host.now())
-      }),
-
-    cannotRead: (attemptId, trouble, since) =>
-      database.transaction(async (tx) => {
-        const before = await findAttempt(tx, attemptId)
-        if (!before || (await setTrouble(tx, attemptId, trouble, since)) === 0) return
-        if (before.troubleSince === null)
-          tx.afterCommit(() => logLine.attemptUnreadable(log, before, trouble.reason))
-      }),
-
-    canRead: (attemptId) =>
-      database.transaction(async (tx) => {
-        const before = await findAttempt(tx, attemptId)
-        if (before && (await endTrouble(tx, attemptId)) > 0)
-          tx.afterCommit(() => logLine.attemptReadable(log, before))
-      }),
-
-    renderEnded: (attemptId, end, { failure, retry, outputUrl }) =>
-      database.transaction(async (tx) => {
-        const now = host.now()
-        const before = await findAttempt(tx, attemptId)
-        const charged = isCharged(end) ? (before?.costMicros ?? null) : 0
-        if (end === 'succeeded') {
-          const attempt = await setSucceeded(
-            tx,
-            attemptId,
-            { chargedMicros: charged, clip: null, outputUrl },
-            now,
-          )
-          if (!attempt) return
-          await recordRender(tx, attempt, undefined, now)
-          const { jobId, sceneId } = attempt
-          const data = { attempt_id: attemptId, charged_micros: charged }
-          await tell(tx, { type: 'scene_rendered', jobId, sceneId, data })
-          await settled(tx, attempt)
-          const scene = await ofAttempt(tx, attempt)
-          // Its job was retried meanwhile: it takes what it has paid for.
-          if (scene?.status === 'pending') await starting.serveJob(tx, jobId)
-          else if (scene && (await setSceneProgress(tx, sceneId, renderedShare, now)) > 0)
-            await settling.settleJob(tx, jobId)
-          return
-        }
-        const wasCancelled = end === 'cancelled' || before?.cancelRequestedAt !== null
-        const set = wasCancelled ? setAttemptCancelled : setAttemptFailed
-        const attempt = await set(tx, attemptId, charged, failure, now)
-        if (!attempt) return
-        await endScene(tx, attempt, { failure, retry: retry && !isCharged(end), countsAsTry: true })
-        await settled(tx, attempt)
-      }),
-
-    clipFetched: (attemptId, artifact) =>
-      database.transaction(async (tx) => {
-        await setFetched(tx, attemptId, artifact, host.now())
-      }),
-
-    clipKept: (attemptId, short) =>
-      database.transaction(async (tx) => {
-        const now = host.now()
-        const attempt = await findAttempt(tx, attemptId)
-        const { fetched = null } = attempt ?? {}
-        if (!attempt || fetched === null || (await setClip(tx, attemptId, 'kept', null, now)) === 0) return
-        await keepRender(tx, attempt.renderKey, { artifact: fetched, attemptId }, now)
-        const { sceneId: subject, jobId } = attempt
-        if (short !== null) {
-          const data = { attempt_id: attemptId, reason: short }
-          await tell(tx, { type: 'scene_short', jobId, sceneId: subject, data })
-          tx.afterCommit(() => logLine.clipShort(log, attempt, short))
-        }
-        await engine.enqueue(tx, { kind: 'take-clip', subject, jobId })
-        await starting.serveRender(tx, attempt.renderKey)
-      }),
-
-    takeFailed: (attemptId, failure) =>
-      database.transaction(async (tx) => {
-        const attempt = await setTakeFailed(tx, attemptId, failure, host.now())
-        if (!attempt) return
-        const { takeTries: tries } = attempt
-        if (tries >= mostTakes) return giveUp(tx, attempt, { ...failure, reason: triedWords(failure, tries) })
-        const scene = await ofAttempt(tx, attempt)
-        if (scene) await settling.tellTakenAgain(tx, scene, failure, { tries, until: takeAgainAt(attempt) })
-      }),
-
-    clipLost: (attemptId, failure) =>
-      database.transaction(async (tx) => {
-        const attempt = await findAttempt(tx, attemptId)
-        if (attempt) await giveUp(tx, attempt, failure)
-      }),
-
-    webhookReceived: ({ id, attemptId, renderId }) =>
-      database.transaction(async (tx) => {
-        const attempt = await findAttempt(tx, attemptId)
-        if (!attempt) return 'no such attempt'
-        if ((await insertWebhook(tx, id, attemptId, host.now())) === 0) return 'known'
-        // Whoever follows it looks; of one that is held nobody does any more.
-        if ((await setHinted(tx, attemptId, renderId, host.now())) > 0)
-          await engine.enqueue(tx, { kind: 'follow-render', subject: attemptId, jobId: attempt.jobId })
-        tx.afterCommit(() => news.of(attemptId))
-        return 'new'
-      }),
-  }
-}
+/** A message of the provider, committed; it has its effect once. */
+export const webhookReceived = (
+  context: Context,
+  {
+    id,
+    attemptId,
+    renderId,
+  }: {
+    readonly id: string
+    readonly attemptId: string
+    readonly renderId: string
+  },
+): Promise<'new' | 'known' | 'no such attempt'> =>
+  context.database.transaction(async (tx) => {
+    const attempt = await findAttempt(tx, attemptId)
+    if (!attempt) return 'no such attempt'
+    if ((await insertWebhook(tx, id, attemptId, context.host.now())) === 0) return 'known'
+    // Whoever follows it looks; of one that is held nobody does any more.
+    if ((await setHinted(tx, attemptId, renderId, context.host.now())) > 0)
+      await context.engine.enqueue(tx, { kind: 'follow-render', subject: attemptId, jobId: attempt.jobId })
+    tx.afterCommit(() => context.signal.notify(attemptId))
+    return 'new'
+  })
 
 /** What was booked for a render that no attempt accounted for is booked by the attempt that has adopted it. */
 async function takeFromStrays(tx: Transaction, renderer: string, renderId: string): Promise<void> {

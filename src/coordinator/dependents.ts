@@ -1,28 +1,14 @@
 /** What jobs wait for before they begin, and what becomes of them when it has ended. */
-import type { Host } from '../host.ts'
 import { type FieldProblem, invalid } from '../job/errors.ts'
 import type { Dependency, OnFailure } from '../job/job.ts'
 import { type Reach, isWithin } from '../job/reach.ts'
 import type { JobRequest } from '../job/request.ts'
-import type { Database, Reader, Transaction } from '../store/database.ts'
+import type { Reader, Transaction } from '../store/database.ts'
 import { type Dependent, insertDependency, listDependents, setMet } from '../store/dependencies.ts'
 import { type JobState, findJobState } from '../store/jobs.ts'
-import type { Ending } from './ending.ts'
-import type { Starting } from './starting.ts'
-import type { Tell } from './tell.ts'
-
-export interface Dependents {
-  /** Those that wait for a job that has ended go on, fail with it, or wait for its retry. */
-  settleDependents(jobId: number): Promise<void>
-}
-
-export interface DependentsOptions {
-  readonly database: Database
-  readonly host: Host
-  readonly starting: Starting
-  readonly ending: Ending
-  readonly tell: Tell
-}
+import { giveUp } from './ending.ts'
+import { rejoin } from './starting.ts'
+import type { Context } from './context.ts'
 
 /** Dependents seen to in one transaction; each that ends sees to its own in another. */
 const atOnce = 50
@@ -70,36 +56,38 @@ const hasFailed = ({ status }: JobState): boolean => status === 'failed' || stat
 const isMet = (job: JobState, onFailure: OnFailure): boolean =>
   job.status === 'completed' || (hasFailed(job) && onFailure === 'ignore')
 
-export function createDependents(options: DependentsOptions): Dependents {
-  const { database, starting, ending, tell } = options
-
-  const settle = async (tx: Transaction, job: JobState, { jobId, onFailure }: Dependent): Promise<void> => {
-    if (isMet(job, onFailure)) {
-      await setMet(tx, jobId, job.id)
-      await tell(tx, { type: 'job_updated', jobId, data: { dependency: job.id, status: job.status } })
-      await starting.rejoin(tx, jobId)
-    } else if (hasFailed(job) && onFailure === 'fail') {
-      const dependent = await findJobState(tx, jobId)
-      const error = {
-        code: 'dependency_failed',
-        reason: `Job ${job.id}, which it waited for, is ${job.status}`,
-      }
-      if (dependent) await ending.giveUp(tx, dependent, error)
+async function settle(
+  context: Context,
+  tx: Transaction,
+  job: JobState,
+  { jobId, onFailure }: Dependent,
+): Promise<void> {
+  const { emit } = context
+  if (isMet(job, onFailure)) {
+    await setMet(tx, jobId, job.id)
+    await emit(tx, { type: 'job_updated', jobId, data: { dependency: job.id, status: job.status } })
+    await rejoin(context, tx, jobId)
+  } else if (hasFailed(job) && onFailure === 'fail') {
+    const dependent = await findJobState(tx, jobId)
+    const error = {
+      code: 'dependency_failed',
+      reason: `Job ${job.id}, which it waited for, is ${job.status}`,
     }
+    if (dependent) await giveUp(context, tx, dependent, error)
   }
+}
 
-  return {
-    async settleDependents(jobId) {
-      for (let after: number | undefined = 0; after !== undefined;) {
-        const from: number = after
-        after = await database.transaction(async (tx) => {
-          const job = await findJobState(tx, jobId)
-          if (!job) return undefined
-          const dependents = await listDependents(tx, jobId, from, atOnce)
-          for (const dependent of dependents) await settle(tx, job, dependent)
-          return dependents.length === atOnce ? dependents.at(-1)!.jobId : undefined
-        })
-      }
-    },
+/** Those that wait for a job that has ended go on, fail with it, or wait for its retry. */
+export async function settleDependents(context: Context, jobId: number): Promise<void> {
+  const { database } = context
+  for (let after: number | undefined = 0; after !== undefined;) {
+    const from: number = after
+    after = await database.transaction(async (tx) => {
+      const job = await findJobState(tx, jobId)
+      if (!job) return undefined
+      const dependents = await listDependents(tx, jobId, from, atOnce)
+      for (const dependent of dependents) await settle(context, tx, job, dependent)
+      return dependents.length === atOnce ? dependents.at(-1)!.jobId : undefined
+    })
   }
 }

@@ -1,16 +1,14 @@
 /** What is done with jobs that have ended: another of its films is shown, or the job is deleted and its books stay. */
-import type { Engine } from '../engine/engine.ts'
-import type { Host } from '../host.ts'
 import { RefusedError, jobNotFound, transitionRefused } from '../job/errors.ts'
 import type { Asked } from '../job/event.ts'
 import type { Job } from '../job/job.ts'
 import { type JobStatus, finalJobStatuses } from '../job/lifecycle.ts'
-import { type Log, logLine } from '../log.ts'
+import { logLine } from '../log.ts'
 import { listJobUnfinished } from '../store/attempts.ts'
-import type { Database, Transaction } from '../store/database.ts'
+import type { Transaction } from '../store/database.ts'
 import { listDependents } from '../store/dependencies.ts'
 import { findFilm, insertFilm, listFilms, mostVersions } from '../store/films.ts'
-import { deleteJob, findJobState, setFilm } from '../store/jobs.ts'
+import { deleteJobRows, findJobState, setFilm } from '../store/jobs.ts'
 import { listClipsOfJobs } from '../store/retention.ts'
 import { listJobTasks } from '../store/tasks.ts'
 import { findUntold } from '../store/webhooks.ts'
@@ -18,99 +16,82 @@ import { existingJob } from './existing-job.ts'
 import { once, whole } from './idempotent.ts'
 import { checkMayEnd } from './job-verbs.ts'
 import { forgetClips, wasRemoved } from './retention.ts'
-import type { Tell } from './tell.ts'
-
-export interface EndedJobVerbs {
-  /**
-   * An earlier film is the job's film again: published once more, as its newest version. Resolves to that version; nothing
-   * is done where it is shown already. @throws {RefusedError} `job_not_found`, `not_ready`, `job_refused`, `removed`
-   */
-  showFilm(jobId: number, version: number, asked?: Asked): Promise<number>
-  /**
-   * Deletes a job that has ended, with its scenes and films. What it has cost stays in the ledger and the sums; its files go
-   * once nothing else names them. @throws {RefusedError} `job_not_found`, `transition_refused`, `job_refused`, `scope_missing`
-   */
-  deleteJob(jobId: number, asked?: Asked): Promise<void>
-}
-
-export interface EndedJobOptions {
-  readonly database: Database
-  readonly engine: Engine
-  readonly host: Host
-  readonly log: Log
-  readonly tell: Tell
-}
+import type { Context } from './context.ts'
 
 const hasEnded = (status: JobStatus): boolean => (finalJobStatuses as readonly JobStatus[]).includes(status)
 
-export function createEndedJobs({ database, engine, host, log, tell }: EndedJobOptions): EndedJobVerbs {
-  return {
-    showFilm: (jobId, version, asked) =>
-      once(database, asked, whole<number>(), async (tx) => {
-        const job = await findJobState(tx, jobId)
-        if (!job) throw jobNotFound(jobId)
-        const film = await findFilm(tx, jobId, version)
-        if (!film)
-          throw new RefusedError('Version not found', {
-            code: 'not_ready',
-            jobId,
-            currentStatus: job.status,
-            reason: `There is no version ${version} of it`,
-          })
-        if (!hasEnded(job.status))
-          throw new RefusedError('Film cannot be shown', {
-            code: 'job_refused',
-            jobId,
-            currentStatus: job.status,
-            reason: 'Another film of it is being made: wait until it is there, or cancel the job',
-          })
-        if (film.removedAt !== null) throw wasRemoved('film', film.removedAt)
-        const newest = (await listFilms(tx, jobId))[0]!
-        if (newest.manifest.film.id === film.manifest.film.id) return newest.version
-        if (newest.version >= mostVersions)
-          throw new RefusedError('Film cannot be shown', {
-            code: 'job_refused',
-            jobId,
-            currentStatus: job.status,
-            reason: `It has ${newest.version} versions, as many as are listed: fetch this one at /api/v3/videos/${jobId}/versions/${version}/combined`,
-          })
-        const now = host.now()
-        await setFilm(tx, jobId, film.manifest, now)
-        const current = await insertFilm(tx, jobId, film.manifest, now)
-        await tell(tx, {
-          type: 'job_updated',
-          jobId,
-          data: {
-            changed: { film_version: version },
-            old: { film_version: newest.version },
-            new: { film_version: version },
-            version: current,
-          },
-          asked,
-        })
-        return current
-      }),
+/**
+ * An earlier film is the job's film again: published once more, as its newest version. Resolves to that version; nothing
+ * is done where it is shown already. @throws {RefusedError} `job_not_found`, `not_ready`, `job_refused`, `removed`
+ */
+export const showFilm = (context: Context, jobId: number, version: number, asked?: Asked): Promise<number> =>
+  once(context.database, asked, whole<number>(), async (tx) => {
+    const job = await findJobState(tx, jobId)
+    if (!job) throw jobNotFound(jobId)
+    const film = await findFilm(tx, jobId, version)
+    if (!film)
+      throw new RefusedError('Version not found', {
+        code: 'not_ready',
+        jobId,
+        currentStatus: job.status,
+        reason: `There is no version ${version} of it`,
+      })
+    if (!hasEnded(job.status))
+      throw new RefusedError('Film cannot be shown', {
+        code: 'job_refused',
+        jobId,
+        currentStatus: job.status,
+        reason: 'Another film of it is being made: wait until it is there, or cancel the job',
+      })
+    if (film.removedAt !== null) throw wasRemoved('film', film.removedAt)
+    const newest = (await listFilms(tx, jobId))[0]!
+    if (newest.manifest.film.id === film.manifest.film.id) return newest.version
+    if (newest.version >= mostVersions)
+      throw new RefusedError('Film cannot be shown', {
+        code: 'job_refused',
+        jobId,
+        currentStatus: job.status,
+        reason: `It has ${newest.version} versions, as many as are listed: fetch this one at /api/v3/videos/${jobId}/versions/${version}/combined`,
+      })
+    const now = context.host.now()
+    await setFilm(tx, jobId, film.manifest, now)
+    const current = await insertFilm(tx, jobId, film.manifest, now)
+    await context.emit(tx, {
+      type: 'job_updated',
+      jobId,
+      data: {
+        changed: { film_version: version },
+        old: { film_version: newest.version },
+        new: { film_version: version },
+        version: current,
+      },
+      asked,
+    })
+    return current
+  })
 
-    deleteJob: (jobId, asked) =>
-      once(database, asked, whole<void>(), async (tx) => {
-        const job = await existingJob(tx, jobId)
-        if (!hasEnded(job.status)) throw transitionRefused(job, 'delete')
-        await checkMayEnd(tx, job, asked?.actor)
-        await checkSettled(tx, job)
-        for (const task of await listJobTasks(tx, jobId)) await engine.cancel(tx, task)
-        const clips = [...(await listClipsOfJobs(tx, [jobId])).get(jobId)!]
-        await tell(tx, {
-          type: 'job_deleted',
-          jobId,
-          data: { type: job.type, video_name: job.videoName, status: job.status },
-          asked,
-        })
-        await deleteJob(tx, jobId)
-        await forgetClips(tx, clips, host.now() + 1)
-        tx.afterCommit(() => logLine.jobDeleted(log, jobId, asked?.by))
-      }),
-  }
-}
+/**
+ * Deletes a job that has ended, with its scenes and films. What it has cost stays in the ledger and the sums; its files go
+ * once nothing else names them. @throws {RefusedError} `job_not_found`, `transition_refused`, `job_refused`, `scope_missing`
+ */
+export const deleteJob = (context: Context, jobId: number, asked?: Asked): Promise<void> =>
+  once(context.database, asked, whole<void>(), async (tx) => {
+    const job = await existingJob(tx, jobId)
+    if (!hasEnded(job.status)) throw transitionRefused(job, 'delete')
+    await checkMayEnd(tx, job, asked?.actor)
+    await checkSettled(tx, job)
+    for (const task of await listJobTasks(tx, jobId)) await context.engine.cancel(tx, task)
+    const clips = [...(await listClipsOfJobs(tx, [jobId])).get(jobId)!]
+    await context.emit(tx, {
+      type: 'job_deleted',
+      jobId,
+      data: { type: job.type, video_name: job.videoName, status: job.status },
+      asked,
+    })
+    await deleteJobRows(tx, jobId)
+    await forgetClips(tx, clips, context.host.now() + 1)
+    tx.afterCommit(() => logLine.jobDeleted(context.log, jobId, asked?.by))
+  })
 
 const mostNamed = 5
 

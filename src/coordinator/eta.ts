@@ -1,5 +1,4 @@
 /** When a job will be there: what the rows tell of the queue and of how long things took, played through (`job/eta.ts`). */
-import type { Host } from '../host.ts'
 import { jobNotFound } from '../job/errors.ts'
 import {
   type FilmToCome,
@@ -23,18 +22,20 @@ import { type JobStatus, finalJobStatuses } from '../job/lifecycle.ts'
 import { defaultPriority, pointMs } from '../job/queue.ts'
 import type { RenderSettings, Scene } from '../job/scene.ts'
 import { findAttempt } from '../store/attempts.ts'
-import type { Database, Reader } from '../store/database.ts'
+import type { Reader } from '../store/database.ts'
 import { findJob } from '../store/jobs.ts'
 import { listScenes } from '../store/scenes.ts'
 import {
   type HeldPlace,
-  type ScenesAhead,
   listHeldPlaces,
   listKeptOfJob,
+  listScenesAhead,
   listTimings,
 } from '../store/timings.ts'
 import type { RendererLimit, WaitCode, Waiting } from './admission-rules.ts'
 import { limitsNow } from './limits.ts'
+import { getWaiting } from './waiting.ts'
+import type { Context } from './context.ts'
 
 /** When a job will be there. Null is what nobody knows: without a history, or where a wait has no known end. */
 export interface Eta {
@@ -48,141 +49,135 @@ export interface Eta {
   readonly samples: number
 }
 
-export interface EtaVerbs {
-  /** Undefined of a job that has ended, or is about to. `waits`: of its scenes, where the caller has read them already. @throws {RefusedError} `job_not_found` */
-  eta(jobId: number, waits?: ReadonlyMap<string, Waiting>): Promise<Eta | undefined>
-  /** Of a film that is only planned, as if it were approved now. `priority`: 50 where it is not given. */
-  estimateEta(storyboard: Storyboard, priority?: number): Promise<Eta>
-}
-
-/** The scenes that come before a job's at a renderer. */
-export type Ahead = (
-  reader: Reader,
-  renderer: string,
-  place: { readonly queueAt: number; readonly jobId: number },
-) => Promise<readonly ScenesAhead[]>
-
-export interface EtaOptions {
-  readonly database: Database
-  readonly host: Host
-  readonly renderers: readonly RendererLimit[]
-  readonly ahead: Ahead
-  /** Why each scene of a job waits. */
-  readonly waits: (jobId: number) => Promise<ReadonlyMap<string, Waiting>>
-}
-
 const minuteMs = 60_000
 
 const hasEnded: ReadonlySet<JobStatus> = new Set(finalJobStatuses)
 
-export function createEta({ database, host, renderers, ahead, waits }: EtaOptions): EtaVerbs {
-  const lineOf = async (
-    film: Film,
-    renderer: RendererLimit,
-    histories: Histories,
-    now: number,
-  ): Promise<Line | undefined> => {
-    const { name, maxConcurrency, startDelayMs, startsPerMinute } = renderer
-    const paced = startsPerMinute === undefined ? 0 : minuteMs / startsPerMinute
-    const waiting = film.waiting.filter((scene) => scene.renderer === name)
-    const places = await listHeldPlaces(database, name)
-    const running: RunningRender[] = []
-    for (const place of places) {
-      const own = film.running.get(place.attemptId)
-      if (!own && film.isAlone) continue
-      const render = await histories.of(place, 'render', own)
-      const clip = own && (await histories.of(place, 'clip', own))
-      if (!render || (own && !clip)) return undefined
-      running.push({ times: render, ranMs: ranMs(place, now), ...(clip && { clip }) })
-    }
-    const others: { times: Times; scenes: number }[] = []
-    if (waiting.length > 0 && !film.isAlone)
-      for (const { scenes, ...kind } of await ahead(database, name, film)) {
-        const times = await histories.of(kind, 'render')
-        if (!times) return undefined
-        others.push({ times, scenes })
-      }
-    const own: { times: Times; clip: Times; notBeforeMs: number }[] = []
-    for (const scene of waiting) {
-      const times = await histories.of(scene, 'render', scene)
-      const clip = await histories.of(scene, 'clip', scene)
-      if (!times || !clip) return undefined
-      own.push({ times, clip, notBeforeMs: scene.notBeforeMs })
-    }
-    own.sort((one, other) => one.notBeforeMs - other.notBeforeMs)
-    const startEveryMs = Math.max(startDelayMs, paced)
-    return { slots: maxConcurrency, startEveryMs, running, ahead: others, waiting: own }
+async function lineOf(
+  context: Context,
+  film: Film,
+  renderer: RendererLimit,
+  histories: Histories,
+  now: number,
+): Promise<Line | undefined> {
+  const { database } = context
+  const { name, maxConcurrency, startDelayMs, startsPerMinute } = renderer
+  const paced = startsPerMinute === undefined ? 0 : minuteMs / startsPerMinute
+  const waiting = film.waiting.filter((scene) => scene.renderer === name)
+  const places = await listHeldPlaces(database, name)
+  const running: RunningRender[] = []
+  for (const place of places) {
+    const own = film.running.get(place.attemptId)
+    if (!own && film.isAlone) continue
+    const render = await histories.of(place, 'render', own)
+    const clip = own && (await histories.of(place, 'clip', own))
+    if (!render || (own && !clip)) return undefined
+    running.push({ times: render, ranMs: ranMs(place, now), ...(clip && { clip }) })
   }
-
-  /** What all that is to come takes; undefined where a history is wanting. */
-  const toCome = async (film: Film, histories: Histories, now: number): Promise<FilmToCome | undefined> => {
-    const limits = await limitsNow(database)
-    const lines: Line[] = []
-    for (const configured of renderers) {
-      if (!film.renderers.has(configured.name)) continue
-      const line = await lineOf(film, limits.of(configured), histories, now)
-      if (!line) return undefined
-      lines.push(line)
-    }
-    const coming: UnderWay[] = []
-    for (const one of film.coming) {
-      const times = await histories.of(one, one.stage)
+  const others: { times: Times; scenes: number }[] = []
+  if (waiting.length > 0 && !film.isAlone)
+    for (const { scenes, ...kind } of await listScenesAhead(database, name, film)) {
+      const times = await histories.of(kind, 'render')
       if (!times) return undefined
-      coming.push({ times, ranMs: one.ranMs })
+      others.push({ times, scenes })
     }
-    const stitch = await histories.stitch(film.storyboard)
-    return stitch && { lines, coming, stitch: { times: stitch, ranMs: film.stitchingMs } }
+  const own: { times: Times; clip: Times; notBeforeMs: number }[] = []
+  for (const scene of waiting) {
+    const times = await histories.of(scene, 'render', scene)
+    const clip = await histories.of(scene, 'clip', scene)
+    if (!times || !clip) return undefined
+    own.push({ times, clip, notBeforeMs: scene.notBeforeMs })
   }
+  own.sort((one, other) => one.notBeforeMs - other.notBeforeMs)
+  const startEveryMs = Math.max(startDelayMs, paced)
+  return { slots: maxConcurrency, startEveryMs, running, ahead: others, waiting: own }
+}
 
-  const tell = async (film: Film): Promise<Eta> => {
-    const now = host.now()
-    const histories = createHistories(database, film.storyboard)
-    const queued = film.waitEnds ? await toCome(film, histories, now) : undefined
-    if (queued && !isStuck(queued)) {
-      const { waiting, running, total } = forecast(queued)
-      const finishedAt = { p50: now + total.p50, p90: now + total.p90 }
-      return { waiting, running, finishedAt, samples: histories.samples() }
-    }
-    // Once it is let go, as if nobody else were there.
-    const alone = await toCome(letGo(film), histories, now)
-    const running = alone && !isStuck(alone) ? forecast(alone).total : null
-    return { waiting: null, running, finishedAt: null, samples: histories.samples() }
+/** What all that is to come takes; undefined where a history is wanting. */
+async function toCome(
+  context: Context,
+  film: Film,
+  histories: Histories,
+  now: number,
+): Promise<FilmToCome | undefined> {
+  const { database, renderers } = context
+  const limits = await limitsNow(database)
+  const lines: Line[] = []
+  for (const configured of renderers) {
+    if (!film.renderers.has(configured.name)) continue
+    const line = await lineOf(context, film, limits.of(configured), histories, now)
+    if (!line) return undefined
+    lines.push(line)
   }
-
-  return {
-    async eta(jobId, known) {
-      const job = await findJob(database, jobId)
-      if (!job) throw jobNotFound(jobId)
-      if (hasEnded.has(job.status) || job.error !== null) return undefined
-      return tell(await filmOf(database, job, known ?? (await waits(jobId)), host.now()))
-    },
-
-    estimateEta: (storyboard, priority = defaultPriority) => {
-      const rendererOf = new Map(
-        renderers.flatMap(({ name, models }) => models.map((model) => [model, name])),
-      )
-      const waiting = storyboard.scenes.map((scene) => ({
-        model: scene.model,
-        settings: scene.render,
-        duration: scene.duration,
-        renderer: rendererOf.get(scene.model) ?? '',
-        notBeforeMs: 0,
-      }))
-      return tell({
-        storyboard,
-        queueAt: host.now() - priority * pointMs,
-        // Behind all that are there.
-        jobId: Number.MAX_SAFE_INTEGER,
-        renderers: new Set(waiting.map(({ renderer }) => renderer)),
-        running: new Map(),
-        waiting,
-        coming: [],
-        stitchingMs: 0,
-        waitEnds: true,
-        isAlone: false,
-      })
-    },
+  const coming: UnderWay[] = []
+  for (const one of film.coming) {
+    const times = await histories.of(one, one.stage)
+    if (!times) return undefined
+    coming.push({ times, ranMs: one.ranMs })
   }
+  const stitch = await histories.stitch(film.storyboard)
+  return stitch && { lines, coming, stitch: { times: stitch, ranMs: film.stitchingMs } }
+}
+
+async function foretell(context: Context, film: Film): Promise<Eta> {
+  const { host, database } = context
+  const now = host.now()
+  const histories = createHistories(database, film.storyboard)
+  const queued = film.waitEnds ? await toCome(context, film, histories, now) : undefined
+  if (queued && !isStuck(queued)) {
+    const { waiting, running, total } = forecast(queued)
+    const finishedAt = { p50: now + total.p50, p90: now + total.p90 }
+    return { waiting, running, finishedAt, samples: histories.samples() }
+  }
+  // Once it is let go, as if nobody else were there.
+  const alone = await toCome(context, letGo(film), histories, now)
+  const running = alone && !isStuck(alone) ? forecast(alone).total : null
+  return { waiting: null, running, finishedAt: null, samples: histories.samples() }
+}
+
+/** Undefined of a job that has ended, or is about to. `waits`: of its scenes, where the caller has read them already. @throws {RefusedError} `job_not_found` */
+export async function getEta(
+  context: Context,
+  jobId: number,
+  known?: ReadonlyMap<string, Waiting>,
+): Promise<Eta | undefined> {
+  const { database, host } = context
+  const job = await findJob(database, jobId)
+  if (!job) throw jobNotFound(jobId)
+  if (hasEnded.has(job.status) || job.error !== null) return undefined
+  return foretell(
+    context,
+    await filmOf(database, job, known ?? (await getWaiting(context, jobId)).scenes, host.now()),
+  )
+}
+
+/** Of a film that is only planned, as if it were approved now. `priority`: 50 where it is not given. */
+export function estimateEta(
+  context: Context,
+  storyboard: Storyboard,
+  priority: number = defaultPriority,
+): Promise<Eta> {
+  const { rendererOf, host } = context
+  const waiting = storyboard.scenes.map((scene) => ({
+    model: scene.model,
+    settings: scene.render,
+    duration: scene.duration,
+    renderer: rendererOf.get(scene.model) ?? '',
+    notBeforeMs: 0,
+  }))
+  return foretell(context, {
+    storyboard,
+    queueAt: host.now() - priority * pointMs,
+    // Behind all that are there.
+    jobId: Number.MAX_SAFE_INTEGER,
+    renderers: new Set(waiting.map(({ renderer }) => renderer)),
+    running: new Map(),
+    waiting,
+    coming: [],
+    stitchingMs: 0,
+    waitEnds: true,
+    isAlone: false,
+  })
 }
 
 /** What has one history. */

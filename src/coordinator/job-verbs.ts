@@ -1,8 +1,4 @@
-import type { DiskRoom } from '../disk-full.ts'
-import type { Engine } from '../engine/engine.ts'
-import type { Host } from '../host.ts'
 import type { Asset } from '../job/asset.ts'
-import type { Catalogue } from '../job/catalogue.ts'
 import {
   type FieldProblem,
   RefusedError,
@@ -22,14 +18,12 @@ import { type JobRequest, freeMembers, parseJobRequest } from '../job/request.ts
 import { parseJobChange, parseWhy } from '../job/control-request.ts'
 import { defaultPriority } from '../job/queue.ts'
 import type { Failure } from '../job/scene.ts'
-import type { Network } from '../job/web-address.ts'
 import { fieldOf, planStoryboard } from '../job/storyboard.ts'
-import { type Log, logLine } from '../log.ts'
-import { findAsset, hasAsset, insertAsset, letClientSee } from '../store/assets.ts'
+import { logLine } from '../log.ts'
+import { findAsset, hasAsset, insertAsset, showAssetsTo } from '../store/assets.ts'
 import type { Database, Transaction } from '../store/database.ts'
 import { insertFilm } from '../store/films.ts'
 import {
-  countOpenJobs,
   findJob,
   findJobState,
   insertJob,
@@ -44,71 +38,13 @@ import { moneyOfJob } from '../store/money.ts'
 import { insertScene } from '../store/scenes.ts'
 import { recordFilm } from '../store/timings.ts'
 import { insertJobWebhook } from '../store/webhooks.ts'
-import type { RendererLimit } from './admission-rules.ts'
 import { dependenciesOf, keepDependencies } from './dependents.ts'
-import type { Ending } from './ending.ts'
+import { stopWork, ended, cancel, fail } from './ending.ts'
 import { type Quote, quoteFor } from './quote.ts'
 import { doneBefore, keptJob, once, whole } from './idempotent.ts'
-import type { Starting } from './starting.ts'
-import type { Tell } from './tell.ts'
+import { rejoin } from './starting.ts'
 import { refuseAddress } from './webhook-verbs.ts'
-
-export interface JobVerbs {
-  /** Checks, plans and keeps a job; nothing is rendered before it is approved. @throws {RefusedError} `invalid`, `too_many` */
-  createJob(request: unknown, asked?: Asked): Promise<Job>
-  /**
-   * The job may spend from now on: what it was estimated to cost, or `max_cost`. Also allows what a changed scene costs
-   * more. On disk when this resolves.
-   * @throws {RefusedError} `job_not_found`, `transition_refused`, `approval_refused`, `invalid`
-   */
-  approveJob(jobId: number, approval?: unknown, asked?: Asked): Promise<Job>
-  /**
-   * A failed or cancelled job goes on: what failed is rendered again, finished clips are kept. It is an approval, too: of
-   * `max_cost` in all, where what was approved before isn't enough.
-   * @throws {RefusedError} `job_not_found`, `transition_refused`, `approval_refused`, `invalid`
-   */
-  retryJob(jobId: number, request?: unknown, asked?: Asked): Promise<Job>
-  /** Plans a job and tells its cost, and keeps nothing. @throws {RefusedError} `invalid` */
-  estimateJob(request: unknown, asked?: Asked): Promise<JobEstimate>
-  /** Ends a job that has not ended: what runs is stopped, at providers too. @throws {RefusedError} */
-  cancelJob(jobId: number, asked?: Asked): Promise<Job>
-  /** Changes a job that has not ended: its priority, name, start and deadline; the name also of one that has. @throws {RefusedError} */
-  updateJob(jobId: number, change: unknown, asked?: Asked): Promise<Job>
-  /** Nothing new is started for the job until it is resumed; what runs, ends. One that is paused stays so. @throws {RefusedError} */
-  pauseJob(jobId: number, request?: unknown, asked?: Asked): Promise<Job>
-  /** @throws {RefusedError} */
-  resumeJob(jobId: number, asked?: Asked): Promise<Job>
-  /** Tells how far a processing job is; a lower percentage than before is not taken. @throws {RefusedError} */
-  updateProgress(jobId: number, progress: Progress): Promise<void>
-  /**
-   * Ends a processing job well, with a small result's bytes or a film in the artifact store. `revision`: of the storyboard
-   * that the film was made from; one of an older storyboard is refused. @throws {RefusedError}
-   */
-  completeJob(jobId: number, result: Uint8Array | FilmManifest, revision?: number): Promise<void>
-  /** Ends a processing job with a reason. @throws {RefusedError} */
-  failJob(jobId: number, failure: string | Failure, asked?: Asked): Promise<void>
-  /** Keeps what is known of an uploaded photograph; the same one twice is kept once. */
-  addAsset(asset: Omit<Asset, 'insertedAt'>): Promise<Asset>
-  /** The keys that are bound to this client see the photograph from now on. */
-  letClientSee(clientId: string, assetId: string): Promise<void>
-}
-
-export interface JobVerbsOptions {
-  readonly database: Database
-  readonly engine: Engine
-  readonly host: Host
-  readonly log: Log
-  readonly renderers: readonly RendererLimit[]
-  readonly catalogue: Catalogue
-  readonly tell: Tell
-  readonly starting: Starting
-  readonly ending: Ending
-  readonly room: Pick<DiskRoom, 'require'>
-  /** Networks that may be sent to though they are not public. */
-  readonly webhookNetworks: readonly Network[]
-  /** A job's times have changed. */
-  readonly lookSoon: () => void
-}
+import type { Context } from './context.ts'
 
 /** A job as it would be, and what it would cost. */
 export interface JobEstimate {
@@ -118,269 +54,257 @@ export interface JobEstimate {
   readonly priority: number
 }
 
-/** Who renders a model, and the task that sees to it. */
-export const offers = (renderers: readonly RendererLimit[]) => ({
-  rendererOf: new Map(renderers.flatMap(({ name, models }) => models.map((model) => [model, name]))),
-  taskOf: new Map(renderers.map(({ name, task }) => [name, task])),
-})
+const scenesOf = ({ rendererOf }: Context, request: JobRequest, { scenes, format, fit }: Storyboard) =>
+  scenes.map((scene, position) => ({
+    ...scene,
+    position,
+    renderer: rendererOf.get(scene.model)!,
+    renderKey: renderKey({ ...scene, position }, format, fit),
+    forced: request.force ?? false,
+  }))
 
-export function createJobVerbs(options: JobVerbsOptions): Omit<JobVerbs, 'approveJob' | 'retryJob'> {
-  const { database, engine, host, log, catalogue, tell, starting, ending, lookSoon, room } = options
-  const { rendererOf } = offers(options.renderers)
-  const refuseMore = createOpenJobsGuard()
-
-  const scenesOf = (request: JobRequest, { scenes, format, fit }: Storyboard) =>
-    scenes.map((scene, position) => ({
-      ...scene,
-      position,
-      renderer: rendererOf.get(scene.model)!,
-      renderKey: renderKey({ ...scene, position }, format, fit),
-      forced: request.force ?? false,
-    }))
-
-  const keepJob = async (
-    tx: Transaction,
-    request: JobRequest,
-    storyboard: Storyboard,
-    asked: Asked | undefined,
-  ): Promise<Job> => {
-    const now = host.now()
-    const times = timesOf(request, { runAt: null, deadlineAt: null }, now)
-    const actor = asked?.actor
-    const labels = freeMembers(request)
-    const clientId = actor?.clientId ?? labels['client_id'] ?? ''
-    await refuseMore(tx, clientId)
-    const dependencies = await dependenciesOf(tx, request, { clientId, reach: seenBy(actor) })
-    const scenes = scenesOf(request, storyboard)
-    const job = await insertJob(
-      tx,
-      {
-        type: request.type,
-        videoName: request.video_name ?? request.parameters.title ?? 'Untitled film',
-        priority: request.priority ?? defaultPriority,
-        parameters: request.parameters,
-        storyboard,
-        progress: created,
-        estimatedMicros: (await quoteFor(tx, scenes)).micros,
-        priceBook: catalogue.version,
-        clientId,
-        madeBy: actor?.id ?? null,
-        ...times,
-        retryPolicy: request.retry ?? null,
-        unmet: dependencies.filter(({ isMet }) => !isMet).length,
-      },
-      now,
-    )
-    await keepDependencies(tx, job.id, dependencies)
-    const { webhook_url: url, webhook_events: eventTypes } = request
-    if (url !== undefined) await insertJobWebhook(tx, { id: host.id(), jobId: job.id, url, eventTypes }, now)
-    for (const scene of scenes) await insertScene(tx, { ...scene, id: host.id(), jobId: job.id }, now)
-    await insertLabels(tx, job.id, clientId === '' ? labels : { ...labels, client_id: clientId })
-    await letClientSee(
-      tx,
+async function keepJob(
+  context: Context,
+  tx: Transaction,
+  request: JobRequest,
+  storyboard: Storyboard,
+  asked: Asked | undefined,
+): Promise<Job> {
+  const { openJobs, host, catalogue, emit, wakeScheduler } = context
+  const now = host.now()
+  const times = timesOf(request, { runAt: null, deadlineAt: null }, now)
+  const actor = asked?.actor
+  const labels = freeMembers(request)
+  const clientId = actor?.clientId ?? labels['client_id'] ?? ''
+  await openJobs.require(tx, clientId)
+  const dependencies = await dependenciesOf(tx, request, { clientId, reach: seenBy(actor) })
+  const scenes = scenesOf(context, request, storyboard)
+  const job = await insertJob(
+    tx,
+    {
+      type: request.type,
+      videoName: request.video_name ?? request.parameters.title ?? 'Untitled film',
+      priority: request.priority ?? defaultPriority,
+      parameters: request.parameters,
+      storyboard,
+      progress: created,
+      estimatedMicros: (await quoteFor(tx, scenes)).micros,
+      priceBook: catalogue.version,
       clientId,
-      storyboard.scenes.flatMap(({ asset_ids }) => asset_ids),
-    )
-    await tell(tx, {
-      type: 'job_created',
-      jobId: job.id,
-      data: { type: job.type, video_name: job.videoName },
-      asked,
-    })
-    if (job.deadlineAt !== null) tx.afterCommit(lookSoon)
-    return job
-  }
+      madeBy: actor?.id ?? null,
+      ...times,
+      retryPolicy: request.retry ?? null,
+      unmet: dependencies.filter(({ isMet }) => !isMet).length,
+    },
+    now,
+  )
+  await keepDependencies(tx, job.id, dependencies)
+  const { webhook_url: url, webhook_events: eventTypes } = request
+  if (url !== undefined) await insertJobWebhook(tx, { id: host.id(), jobId: job.id, url, eventTypes }, now)
+  for (const scene of scenes) await insertScene(tx, { ...scene, id: host.id(), jobId: job.id }, now)
+  await insertLabels(tx, job.id, clientId === '' ? labels : { ...labels, client_id: clientId })
+  await showAssetsTo(
+    tx,
+    clientId,
+    storyboard.scenes.flatMap(({ asset_ids }) => asset_ids),
+  )
+  await emit(tx, {
+    type: 'job_created',
+    jobId: job.id,
+    data: { type: job.type, video_name: job.videoName },
+    asked,
+  })
+  if (job.deadlineAt !== null) tx.afterCommit(wakeScheduler)
+  return job
+}
 
-  const plan = async (
-    input: unknown,
-    actor: Actor | undefined,
-  ): Promise<{ request: JobRequest; storyboard: Storyboard }> => {
-    const request = parseJobRequest(input)
-    if (actor && actor.clientId !== null) takeForClient(request, actor.clientId)
-    if (request.webhook_url !== undefined)
-      refuseAddress('webhook_url', request.webhook_url, options.webhookNetworks)
-    const storyboard = planStoryboard(request, catalogue)
-    const problems = await missingAssets(storyboard, database, request, actor?.clientId ?? undefined)
-    if (problems.length > 0) throw invalid(problems)
-    return { request, storyboard }
-  }
+async function plan(
+  context: Context,
+  input: unknown,
+  actor: Actor | undefined,
+): Promise<{ request: JobRequest; storyboard: Storyboard }> {
+  const { catalogue, database } = context
+  const request = parseJobRequest(input)
+  if (actor && actor.clientId !== null) takeForClient(request, actor.clientId)
+  if (request.webhook_url !== undefined)
+    refuseAddress('webhook_url', request.webhook_url, context.webhookNetworks)
+  const storyboard = planStoryboard(request, catalogue)
+  const problems = await missingAssets(storyboard, database, request, actor?.clientId ?? undefined)
+  if (problems.length > 0) throw invalid(problems)
+  return { request, storyboard }
+}
 
+/** Checks, plans and keeps a job; nothing is rendered before it is approved. @throws {RefusedError} `invalid`, `too_many` */
+export async function createJob(context: Context, input: unknown, asked?: Asked): Promise<Job> {
+  const { database, room } = context
+  const before = await doneBefore(database, asked, keptJob)
+  if (before) return before
+  const { request, storyboard } = await plan(context, input, asked?.actor)
+  await room.require()
+  return once(database, asked, keptJob, (tx) => keepJob(context, tx, request, storyboard, asked))
+}
+
+/** Plans a job and tells its cost, and keeps nothing. @throws {RefusedError} `invalid` */
+export async function estimateJob(context: Context, input: unknown, asked?: Asked): Promise<JobEstimate> {
+  const { database, catalogue } = context
+  const { request, storyboard } = await plan(context, input, asked?.actor)
+  const scenes = scenesOf(context, request, storyboard)
+  const quote = await quoteFor(database, scenes)
   return {
-    async createJob(input, asked) {
-      const before = await doneBefore(database, asked, keptJob)
-      if (before) return before
-      const { request, storyboard } = await plan(input, asked?.actor)
-      await room.require()
-      return once(database, asked, keptJob, (tx) => keepJob(tx, request, storyboard, asked))
-    },
-
-    async estimateJob(input, asked) {
-      const { request, storyboard } = await plan(input, asked?.actor)
-      const scenes = scenesOf(request, storyboard)
-      const quote = await quoteFor(database, scenes)
-      return {
-        storyboard,
-        quote,
-        priceBook: catalogue.version,
-        priority: request.priority ?? defaultPriority,
-      }
-    },
-
-    updateProgress: (jobId, progress) =>
-      database.transaction(async (tx) => {
-        const before = await findJobState(tx, jobId)
-        const next = before && risen(before.progress, progress)
-        if (!next || (await setProgress(tx, jobId, next, host.now())) === 0)
-          throw await refused(tx, jobId, 'progress')
-        await tell(tx, { type: 'job_progress', jobId, data: { ...next } })
-      }),
-
-    async completeJob(jobId, result, revision) {
-      const bytes = result instanceof Uint8Array ? result : new TextEncoder().encode(JSON.stringify(result))
-      const data = result instanceof Uint8Array ? {} : filmFacts(result)
-      await database.transaction(async (tx) => {
-        const now = host.now()
-        if ((await setCompleted(tx, jobId, completed, bytes, revision ?? null, now)) === 0)
-          throw await refused(tx, jobId, 'complete')
-        const isFilm = !(result instanceof Uint8Array)
-        const version = isFilm ? { version: await insertFilm(tx, jobId, result, now) } : {}
-        if (isFilm) await recordFilm(tx, jobId, result, now)
-        await tell(tx, { type: 'job_completed', jobId, data: { ...data, ...version } })
-        // A program's own result may come while scenes are rendered still.
-        if (!isFilm) await ending.stopWork(tx, jobId, true)
-        await ending.ended(tx, jobId)
-      })
-      logLine.jobCompleted(log, jobId)
-    },
-
-    cancelJob: (jobId, asked) =>
-      once(database, asked, keptJob, async (tx) => {
-        const job = await findJobState(tx, jobId)
-        if (job && isOpen(job)) await checkMayEnd(tx, job, asked?.actor)
-        if (!job || !(await ending.cancel(tx, job, { error: null, asked })))
-          throw await refused(tx, jobId, 'cancel')
-        return (await findJob(tx, jobId))!
-      }),
-
-    async failJob(jobId, failure, asked) {
-      const error: Failure = typeof failure === 'string' ? { code: 'failed', reason: failure } : failure
-      await once(database, asked, whole(), async (tx) => {
-        const job = await findJobState(tx, jobId)
-        if (!job || !(await ending.fail(tx, job, error, asked))) throw await refused(tx, jobId, 'fail')
-      })
-    },
-
-    async updateJob(jobId, input, asked) {
-      const change = parseJobChange(input)
-      return once(database, asked, keptJob, async (tx) => {
-        const before = await findJob(tx, jobId)
-        if (!before) throw jobNotFound(jobId)
-        const now = host.now()
-        const { priority, video_name, run_at, deadline_at } = change
-        const times = timesOf({ run_at, deadline_at }, before, now)
-        // Once it is approved, its approval was given for that time.
-        if (run_at !== undefined && before.status !== 'pending' && !mayApprove(asked?.actor))
-          throw scopeMissing(
-            'approve',
-            `Job ${jobId} is ${before.status}: to change when it begins takes a key with the scope approve`,
-          )
-        // A deadline ends it as a cancel does.
-        if (typeof deadline_at === 'string' && isOpen(before)) await checkMayEnd(tx, before, asked?.actor)
-        const after = {
-          priority: priority ?? before.priority,
-          videoName: video_name ?? before.videoName,
-          ...times,
-        }
-        // What a film is called can be changed whatever has become of it.
-        const isName = Object.keys(change).every((name) => name === 'video_name')
-        if ((await setJobPlan(tx, jobId, after, isName, now)) === 0) throw await refused(tx, jobId, 'update')
-        const data = { changed: change, ...differences(changeable(before), changeable(after)) }
-        await tell(tx, { type: 'job_updated', jobId, data, asked })
-        await starting.rejoin(tx, jobId)
-        tx.afterCommit(lookSoon)
-        return (await findJob(tx, jobId))!
-      })
-    },
-
-    async pauseJob(jobId, input = {}, asked = {}) {
-      const { reason } = parseWhy(input)
-      const job = await once(database, asked, keptJob, async (tx) => {
-        const before = await findJobState(tx, jobId)
-        if (before?.pausedAt != null) return (await findJob(tx, jobId))!
-        if ((await setPaused(tx, jobId, reason ?? null, host.now())) === 0)
-          throw await refused(tx, jobId, 'pause')
-        await tell(tx, { type: 'job_paused', jobId, data: {}, asked: { ...asked, reason } })
-        return (await findJob(tx, jobId))!
-      })
-      logLine.jobPaused(log, jobId, asked.by)
-      return job
-    },
-
-    async resumeJob(jobId, asked = {}) {
-      const job = await once(database, asked, keptJob, async (tx) => {
-        if ((await setResumed(tx, jobId, host.now())) === 0) throw await refused(tx, jobId, 'resume')
-        await tell(tx, { type: 'job_resumed', jobId, data: {}, asked })
-        await starting.rejoin(tx, jobId)
-        tx.afterCommit(() => engine.wake())
-        return (await findJob(tx, jobId))!
-      })
-      logLine.jobResumed(log, jobId, asked.by)
-      return job
-    },
-
-    letClientSee: (clientId, assetId) => database.transaction((tx) => letClientSee(tx, clientId, [assetId])),
-
-    addAsset: (asset) =>
-      database.transaction(async (tx) => {
-        await insertAsset(tx, { ...asset, insertedAt: host.now() })
-        return (await findAsset(tx, asset.id))!
-      }),
+    storyboard,
+    quote,
+    priceBook: catalogue.version,
+    priority: request.priority ?? defaultPriority,
   }
 }
 
-/** Jobs that have not ended. Each is looked at by what counts, times and lists them. */
-const mostOpenJobs = { ofClient: 20_000, inAll: 100_000 }
-
-const tooMany = (whose: string, limit: number): RefusedError =>
-  new RefusedError('Too many jobs', {
-    code: 'too_many',
-    reason: `${whose} ${limit} jobs that have not ended, and no more are taken: wait for some, or cancel some`,
-    limit,
+/** Tells how far a processing job is; a lower percentage than before is not taken. @throws {RefusedError} */
+export const updateProgress = (context: Context, jobId: number, progress: Progress): Promise<void> =>
+  context.database.transaction(async (tx) => {
+    const before = await findJobState(tx, jobId)
+    const next = before && risen(before.progress, progress)
+    if (!next || (await setProgress(tx, jobId, next, context.host.now())) === 0)
+      throw await refused(tx, jobId, 'progress')
+    await context.emit(tx, { type: 'job_progress', jobId, data: { ...next } })
   })
 
-/** How many jobs may be taken before the next count. @throws {RefusedError} `too_many` */
-async function freeUntilCount(
-  tx: Transaction,
-  limit: number,
-  whose: string,
-  clientId?: string,
-): Promise<number> {
-  const count = await countOpenJobs(tx, clientId)
-  if (count >= limit) throw tooMany(whose, limit)
-  return Math.ceil((limit - count) / 20)
-}
-
-const mostCounted = 10_000
-
 /**
- * Refuses a job where there are as many as may be. It counts when a twentieth of what was free has been taken: counting
- * thousands of rows for each job would cost more than the job.
+ * Ends a processing job well, with a small result's bytes or a film in the artifact store. `revision`: of the storyboard
+ * that the film was made from; one of an older storyboard is refused. @throws {RefusedError}
  */
-function createOpenJobsGuard(): (tx: Transaction, clientId: string) => Promise<void> {
-  /** Jobs that may be taken before the next count; for a client's own, by `client_id`. */
-  const ofClients = new Map<string, number>()
-  let ofAll = 0
-
-  return async (tx, clientId) => {
-    const { ofClient, inAll } = mostOpenJobs
-    const whose = clientId === '' ? 'There are, without a client_id,' : `${clientId} has`
-    const own = ofClients.get(clientId) || (await freeUntilCount(tx, ofClient, whose, clientId))
-    ofAll ||= await freeUntilCount(tx, inAll, 'There are')
-    if (ofClients.size >= mostCounted) ofClients.clear()
-    ofClients.set(clientId, own - 1)
-    ofAll--
-  }
+export async function completeJob(
+  context: Context,
+  jobId: number,
+  result: Uint8Array | FilmManifest,
+  revision?: number,
+): Promise<void> {
+  const { database, host, emit, log } = context
+  const bytes = result instanceof Uint8Array ? result : new TextEncoder().encode(JSON.stringify(result))
+  const data = result instanceof Uint8Array ? {} : filmFacts(result)
+  await database.transaction(async (tx) => {
+    const now = host.now()
+    if ((await setCompleted(tx, jobId, completed, bytes, revision ?? null, now)) === 0)
+      throw await refused(tx, jobId, 'complete')
+    const isFilm = !(result instanceof Uint8Array)
+    const version = isFilm ? { version: await insertFilm(tx, jobId, result, now) } : {}
+    if (isFilm) await recordFilm(tx, jobId, result, now)
+    await emit(tx, { type: 'job_completed', jobId, data: { ...data, ...version } })
+    // A program's own result may come while scenes are rendered still.
+    if (!isFilm) await stopWork(context, tx, jobId, true)
+    await ended(context, tx, jobId)
+  })
+  logLine.jobCompleted(log, jobId)
 }
+
+/** Ends a job that has not ended: what runs is stopped, at providers too. @throws {RefusedError} */
+export const cancelJob = (context: Context, jobId: number, asked?: Asked): Promise<Job> =>
+  once(context.database, asked, keptJob, async (tx) => {
+    const job = await findJobState(tx, jobId)
+    if (job && isOpen(job)) await checkMayEnd(tx, job, asked?.actor)
+    if (!job || !(await cancel(context, tx, job, { error: null, asked })))
+      throw await refused(tx, jobId, 'cancel')
+    return (await findJob(tx, jobId))!
+  })
+
+/** Ends a processing job with a reason. @throws {RefusedError} */
+export async function failJob(
+  context: Context,
+  jobId: number,
+  failure: string | Failure,
+  asked?: Asked,
+): Promise<void> {
+  const { database } = context
+  const error: Failure = typeof failure === 'string' ? { code: 'failed', reason: failure } : failure
+  await once(database, asked, whole(), async (tx) => {
+    const job = await findJobState(tx, jobId)
+    if (!job || !(await fail(context, tx, job, error, asked))) throw await refused(tx, jobId, 'fail')
+  })
+}
+
+/** Changes a job that has not ended: its priority, name, start and deadline; the name also of one that has. @throws {RefusedError} */
+export async function updateJob(
+  context: Context,
+  jobId: number,
+  input: unknown,
+  asked?: Asked,
+): Promise<Job> {
+  const { database, host, emit, wakeScheduler } = context
+  const change = parseJobChange(input)
+  return once(database, asked, keptJob, async (tx) => {
+    const before = await findJob(tx, jobId)
+    if (!before) throw jobNotFound(jobId)
+    const now = host.now()
+    const { priority, video_name, run_at, deadline_at } = change
+    const times = timesOf({ run_at, deadline_at }, before, now)
+    // Once it is approved, its approval was given for that time.
+    if (run_at !== undefined && before.status !== 'pending' && !mayApprove(asked?.actor))
+      throw scopeMissing(
+        'approve',
+        `Job ${jobId} is ${before.status}: to change when it begins takes a key with the scope approve`,
+      )
+    // A deadline ends it as a cancel does.
+    if (typeof deadline_at === 'string' && isOpen(before)) await checkMayEnd(tx, before, asked?.actor)
+    const after = {
+      priority: priority ?? before.priority,
+      videoName: video_name ?? before.videoName,
+      ...times,
+    }
+    // What a film is called can be changed whatever has become of it.
+    const isName = Object.keys(change).every((name) => name === 'video_name')
+    if ((await setJobPlan(tx, jobId, after, isName, now)) === 0) throw await refused(tx, jobId, 'update')
+    const data = { changed: change, ...differences(changeable(before), changeable(after)) }
+    await emit(tx, { type: 'job_updated', jobId, data, asked })
+    await rejoin(context, tx, jobId)
+    tx.afterCommit(wakeScheduler)
+    return (await findJob(tx, jobId))!
+  })
+}
+
+/** Nothing new is started for the job until it is resumed; what runs, ends. One that is paused stays so. @throws {RefusedError} */
+export async function pauseJob(
+  context: Context,
+  jobId: number,
+  input: unknown = {},
+  asked: Asked = {},
+): Promise<Job> {
+  const { database, host, emit, log } = context
+  const { reason } = parseWhy(input)
+  const job = await once(database, asked, keptJob, async (tx) => {
+    const before = await findJobState(tx, jobId)
+    if (before?.pausedAt != null) return (await findJob(tx, jobId))!
+    if ((await setPaused(tx, jobId, reason ?? null, host.now())) === 0)
+      throw await refused(tx, jobId, 'pause')
+    await emit(tx, { type: 'job_paused', jobId, data: {}, asked: { ...asked, reason } })
+    return (await findJob(tx, jobId))!
+  })
+  logLine.jobPaused(log, jobId, asked.by)
+  return job
+}
+
+/** @throws {RefusedError} */
+export async function resumeJob(context: Context, jobId: number, asked: Asked = {}): Promise<Job> {
+  const { database, host, emit, engine, log } = context
+  const job = await once(database, asked, keptJob, async (tx) => {
+    if ((await setResumed(tx, jobId, host.now())) === 0) throw await refused(tx, jobId, 'resume')
+    await emit(tx, { type: 'job_resumed', jobId, data: {}, asked })
+    await rejoin(context, tx, jobId)
+    tx.afterCommit(() => engine.wake())
+    return (await findJob(tx, jobId))!
+  })
+  logLine.jobResumed(log, jobId, asked.by)
+  return job
+}
+
+/** The keys that are bound to this client see the photograph from now on. */
+export const letClientSee = (context: Context, clientId: string, assetId: string): Promise<void> =>
+  context.database.transaction((tx) => showAssetsTo(tx, clientId, [assetId]))
+
+/** Keeps what is known of an uploaded photograph; the same one twice is kept once. */
+export const addAsset = (context: Context, asset: Omit<Asset, 'insertedAt'>): Promise<Asset> =>
+  context.database.transaction(async (tx) => {
+    await insertAsset(tx, { ...asset, insertedAt: context.host.now() })
+    return (await findAsset(tx, asset.id))!
+  })
 
 const isOpen = ({ status }: Pick<Job, 'status'>): boolean =>
   (jobVerbs.cancel.from as readonly JobStatus[]).includes(status)

@@ -3,12 +3,10 @@
  * bits, which nobody finds by trying, so a slow hash would only make each request slow.
  */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
-import type { Host } from '../host.ts'
 import { RefusedError, invalidField, keyNotFound } from '../job/errors.ts'
 import type { Asked } from '../job/event.ts'
 import { type Key, parseKeyRequest, parseRotation, prefixOf } from '../job/key.ts'
-import { type Log, logLine } from '../log.ts'
-import type { Database } from '../store/database.ts'
+import { logLine, type Log } from '../log.ts'
 import {
   type KeptKey,
   countKeys,
@@ -21,6 +19,9 @@ import {
   setRevoked,
 } from '../store/keys.ts'
 import { keptSecret, once, whole } from './idempotent.ts'
+import type { Bound } from '../bind.ts'
+import type { Host } from '../host.ts'
+import type { Database } from '../store/database.ts'
 
 /** A key with the text that lets its holder in: told this once, and known to nobody afterwards. */
 export interface NewKey {
@@ -37,26 +38,8 @@ export interface EventsToken {
   readonly expiresAt: number
 }
 
-export interface KeyVerbs {
-  /** @throws {RefusedError} `invalid` */
-  createKey(request: unknown, asked?: Asked): Promise<NewKey>
-  /** All of them, also those that let nobody in any more; oldest first. */
-  keys(): Promise<readonly Key[]>
-  /** A new secret for the key; the old one is taken for the grace time. @throws {RefusedError} `key_not_found`, `key_refused`, `invalid` */
-  rotateKey(id: string, request?: unknown, asked?: Asked): Promise<NewKey>
-  /** The key lets nobody in from now on. One that was revoked before stays as it was. @throws {RefusedError} `key_not_found` */
-  revokeKey(id: string, asked?: Asked): Promise<Key>
-  /** Whose text this is; undefined for one that lets nobody in, whatever the reason. */
-  identifyKey(secret: string): Promise<Key | undefined>
-  /** A token of the key that has this secret, which ends with the key and with the secret. @throws {RefusedError} `key_not_found` */
-  createEventsToken(secret: string): Promise<EventsToken>
-  /** Whose token this is; undefined for one that lets nobody in, whatever the reason. */
-  identifyEventsToken(token: string): Promise<Key | undefined>
-  /** Whether anybody could be let in. */
-  hasKey(): Promise<boolean>
-}
-
-export interface KeyVerbsOptions {
+/** What these verbs work with. */
+export interface AccessContext {
   readonly database: Database
   readonly host: Host
   readonly log: Log
@@ -75,128 +58,147 @@ const hashOf = (secret: string): Uint8Array => createHash('sha256').update(secre
 
 const factsOf = ({ hash: _hash, previousHash: _previousHash, ...key }: KeptKey): Key => key
 
-export function createKeyVerbs({ database, host, log }: KeyVerbsOptions): KeyVerbs {
-  const newSecret = (id: string): string =>
-    `${prefixOf(id)}_${Buffer.from(host.secret(secretBytes), 'hex').toString('base64url')}`
+/** Keys whose use is being written: one of many requests at once does it. */
+const noting = new Set<string>()
 
-  /** Keys whose use is being written: of many requests at once one does. */
-  const noting = new Set<string>()
-  const noteUse = async ({ id, lastUsedAt }: Key, now: number): Promise<void> => {
-    if (noting.has(id) || (lastUsedAt !== null && now - lastUsedAt < useNotedEveryMs)) return
-    noting.add(id)
-    try {
-      await database.transaction((tx) => setLastUsed(tx, id, now))
-    } catch (error) {
-      // Who may read must not be kept out by a full disk.
-      logLine.keyUseNotNoted(log, error)
-    } finally {
-      noting.delete(id)
-    }
-  }
+const newSecret = (context: AccessContext, id: string): string =>
+  `${prefixOf(id)}_${Buffer.from(context.host.secret(secretBytes), 'hex').toString('base64url')}`
 
-  /** Whose secret this is now. */
-  const identified = async (
-    secret: string,
-  ): Promise<{ readonly key: KeptKey | undefined; readonly now: number }> => {
-    const id = written.exec(secret)?.[1]
-    const key = id === undefined ? undefined : await findKey(database, id)
-    const now = host.now()
-    const isIts = key !== undefined && isUsable(key, now) && isSecretOf(key, secret, now)
-    return { key: isIts ? key : undefined, now }
-  }
-
-  return {
-    async createKey(input, asked) {
-      const request = parseKeyRequest(input)
-      const now = host.now()
-      const expiresAt = request.expires_at ?? null
-      const { name } = request
-      const id = host.secret(idBytes)
-      const secret = newSecret(id)
-      const { scopes, client_id: clientId = null } = request
-      const key = { id, name, scopes, clientId, hash: hashOf(secret), expiresAt, insertedAt: now }
-      const kept = await once<KeptKey>(database, asked, keptSecret, async (tx) => {
-        if (expiresAt !== null && expiresAt <= now) throw invalidField('expires_at', 'must be in the future')
-        if ((await countKeys(tx)) >= mostKeys)
-          throw invalidField(
-            '',
-            `There are ${mostKeys} keys, and those that are revoked stay: rotate one instead`,
-          )
-        if ((await insertKey(tx, key)) === 0)
-          throw invalidField('name', 'is the name of another key, which may be revoked: choose a new one')
-        return (await findKey(tx, id))!
-      })
-      logLine.keyCreated(log, kept, asked?.by)
-      return { key: factsOf(kept), secret }
-    },
-
-    keys: async () => (await listKeys(database)).map(factsOf),
-
-    async rotateKey(id, input = {}, asked) {
-      const graceMs = parseRotation(input).grace_seconds * 1000
-      const now = host.now()
-      const secret = newSecret(id)
-      const key = await once<KeptKey>(database, asked, keptSecret, async (tx) => {
-        const until = graceMs === 0 ? null : now + graceMs
-        const changed = await rotateSecret(tx, id, hashOf(secret), until, now)
-        const found = await findKey(tx, id)
-        if (!found) throw keyNotFound(id)
-        if (changed === 0)
-          throw new RefusedError('Key cannot be rotated', {
-            code: 'key_refused',
-            keyId: id,
-            reason: `It is ${found.revokedAt === null ? 'expired' : 'revoked'}: create another one`,
-          })
-        return found
-      })
-      logLine.keyRotated(log, key, asked?.by)
-      return { key: factsOf(key), secret }
-    },
-
-    async revokeKey(id, asked) {
-      const key = await once(database, asked, whole<Key>(), async (tx) => {
-        await setRevoked(tx, id, host.now())
-        const found = await findKey(tx, id)
-        if (!found) throw keyNotFound(id)
-        return factsOf(found)
-      })
-      logLine.keyRevoked(log, key, asked?.by)
-      return key
-    },
-
-    async identifyKey(secret) {
-      const { key, now } = await identified(secret)
-      if (!key) return undefined
-      await noteUse(key, now)
-      return factsOf(key)
-    },
-
-    async createEventsToken(secret) {
-      const { key, now } = await identified(secret)
-      if (!key) throw keyNotFound(written.exec(secret)?.[1] ?? '')
-      const hash = hashOf(secret)
-      const until = timingSafeEqual(hash, key.hash) ? null : key.previousUntil
-      const expires = Math.floor(Math.min(now + tokenMs, key.expiresAt ?? Infinity, until ?? Infinity) / 1000)
-      const token = `wce_${key.id}_${expires}_${tokenProof(hash, expires).toString('base64url')}`
-      return { token, expiresAt: expires * 1000 }
-    },
-
-    async identifyEventsToken(token) {
-      const [, id = '', seconds = '', proof = ''] = tokenWritten.exec(token) ?? []
-      const now = host.now()
-      if (id === '' || Number(seconds) * 1000 <= now) return undefined
-      const key = await findKey(database, id)
-      if (!key || !isUsable(key, now)) return undefined
-      const given = Buffer.from(proof, 'base64url')
-      const isOurs = validHashes(key, now).some((hash) =>
-        timingSafeEqual(tokenProof(hash, Number(seconds)), given),
-      )
-      return isOurs ? factsOf(key) : undefined
-    },
-
-    hasKey: () => hasUsableKey(database, host.now()),
+async function noteUse(context: AccessContext, { id, lastUsedAt }: Key, now: number): Promise<void> {
+  const { database, log } = context
+  if (noting.has(id) || (lastUsedAt !== null && now - lastUsedAt < useNotedEveryMs)) return
+  noting.add(id)
+  try {
+    await database.transaction((tx) => setLastUsed(tx, id, now))
+  } catch (error) {
+    // Who may read must not be kept out by a full disk.
+    logLine.keyUseNotNoted(log, error)
+  } finally {
+    noting.delete(id)
   }
 }
+
+/** Whose secret this is now. */
+async function identified(
+  context: AccessContext,
+  secret: string,
+): Promise<{ readonly key: KeptKey | undefined; readonly now: number }> {
+  const { database, host } = context
+  const id = written.exec(secret)?.[1]
+  const key = id === undefined ? undefined : await findKey(database, id)
+  const now = host.now()
+  const isIts = key !== undefined && isUsable(key, now) && isSecretOf(key, secret, now)
+  return { key: isIts ? key : undefined, now }
+}
+
+/** @throws {RefusedError} `invalid` */
+export async function createKey(context: AccessContext, input: unknown, asked?: Asked): Promise<NewKey> {
+  const { host, database, log } = context
+  const request = parseKeyRequest(input)
+  const now = host.now()
+  const expiresAt = request.expires_at ?? null
+  const { name } = request
+  const id = host.secret(idBytes)
+  const secret = newSecret(context, id)
+  const { scopes, client_id: clientId = null } = request
+  const key = { id, name, scopes, clientId, hash: hashOf(secret), expiresAt, insertedAt: now }
+  const kept = await once<KeptKey>(database, asked, keptSecret, async (tx) => {
+    if (expiresAt !== null && expiresAt <= now) throw invalidField('expires_at', 'must be in the future')
+    if ((await countKeys(tx)) >= mostKeys)
+      throw invalidField(
+        '',
+        `There are ${mostKeys} keys, and those that are revoked stay: rotate one instead`,
+      )
+    if ((await insertKey(tx, key)) === 0)
+      throw invalidField('name', 'is the name of another key, which may be revoked: choose a new one')
+    return (await findKey(tx, id))!
+  })
+  logLine.keyCreated(log, kept, asked?.by)
+  return { key: factsOf(kept), secret }
+}
+
+/** All of them, also those that let nobody in any more; oldest first. */
+export const getKeys = async (context: AccessContext): Promise<readonly Key[]> =>
+  (await listKeys(context.database)).map(factsOf)
+
+/** A new secret for the key; the old one is taken for the grace time. @throws {RefusedError} `key_not_found`, `key_refused`, `invalid` */
+export async function rotateKey(
+  context: AccessContext,
+  id: string,
+  input: unknown = {},
+  asked?: Asked,
+): Promise<NewKey> {
+  const { host, database, log } = context
+  const graceMs = parseRotation(input).grace_seconds * 1000
+  const now = host.now()
+  const secret = newSecret(context, id)
+  const key = await once<KeptKey>(database, asked, keptSecret, async (tx) => {
+    const until = graceMs === 0 ? null : now + graceMs
+    const changed = await rotateSecret(tx, id, hashOf(secret), until, now)
+    const found = await findKey(tx, id)
+    if (!found) throw keyNotFound(id)
+    if (changed === 0)
+      throw new RefusedError('Key cannot be rotated', {
+        code: 'key_refused',
+        keyId: id,
+        reason: `It is ${found.revokedAt === null ? 'expired' : 'revoked'}: create another one`,
+      })
+    return found
+  })
+  logLine.keyRotated(log, key, asked?.by)
+  return { key: factsOf(key), secret }
+}
+
+/** The key lets nobody in from now on. One that was revoked before stays as it was. @throws {RefusedError} `key_not_found` */
+export async function revokeKey(context: AccessContext, id: string, asked?: Asked): Promise<Key> {
+  const { database, host, log } = context
+  const key = await once(database, asked, whole<Key>(), async (tx) => {
+    await setRevoked(tx, id, host.now())
+    const found = await findKey(tx, id)
+    if (!found) throw keyNotFound(id)
+    return factsOf(found)
+  })
+  logLine.keyRevoked(log, key, asked?.by)
+  return key
+}
+
+/** Whose text this is; undefined for one that lets nobody in, whatever the reason. */
+export async function identifyKey(context: AccessContext, secret: string): Promise<Key | undefined> {
+  const { key, now } = await identified(context, secret)
+  if (!key) return undefined
+  await noteUse(context, key, now)
+  return factsOf(key)
+}
+
+/** A token of the key that has this secret, which ends with the key and with the secret. @throws {RefusedError} `key_not_found` */
+export async function createEventsToken(context: AccessContext, secret: string): Promise<EventsToken> {
+  const { key, now } = await identified(context, secret)
+  if (!key) throw keyNotFound(written.exec(secret)?.[1] ?? '')
+  const hash = hashOf(secret)
+  const until = timingSafeEqual(hash, key.hash) ? null : key.previousUntil
+  const expires = Math.floor(Math.min(now + tokenMs, key.expiresAt ?? Infinity, until ?? Infinity) / 1000)
+  const token = `wce_${key.id}_${expires}_${tokenProof(hash, expires).toString('base64url')}`
+  return { token, expiresAt: expires * 1000 }
+}
+
+/** Whose token this is; undefined for one that lets nobody in, whatever the reason. */
+export async function identifyEventsToken(context: AccessContext, token: string): Promise<Key | undefined> {
+  const { host, database } = context
+  const [, id = '', seconds = '', proof = ''] = tokenWritten.exec(token) ?? []
+  const now = host.now()
+  if (id === '' || Number(seconds) * 1000 <= now) return undefined
+  const key = await findKey(database, id)
+  if (!key || !isUsable(key, now)) return undefined
+  const given = Buffer.from(proof, 'base64url')
+  const isOurs = validHashes(key, now).some((hash) =>
+    timingSafeEqual(tokenProof(hash, Number(seconds)), given),
+  )
+  return isOurs ? factsOf(key) : undefined
+}
+
+/** Whether anybody could be let in. */
+export const hasKey = (context: AccessContext): Promise<boolean> =>
+  hasUsableKey(context.database, context.host.now())
 
 const isUsable = ({ revokedAt, expiresAt }: Key, now: number): boolean =>
   revokedAt === null && (expiresAt === null || expiresAt > now)
@@ -216,3 +218,17 @@ function isSecretOf({ hash, previousHash, previousUntil }: KeptKey, secret: stri
   const isPrevious = timingSafeEqual(given, previousHash ?? new Uint8Array(given.length))
   return isCurrent || (isPrevious && previousUntil !== null && previousUntil > now)
 }
+
+/** By the names that callers use. */
+export const keyVerbs = {
+  createKey,
+  keys: getKeys,
+  rotateKey,
+  revokeKey,
+  identifyKey,
+  createEventsToken,
+  identifyEventsToken,
+  hasKey,
+}
+
+export type KeyVerbs = Bound<typeof keyVerbs>

@@ -1,6 +1,4 @@
 /** What follows when a scene or an attempt has ended: another try, the scene's failure, and how its job goes on. */
-import type { Engine } from '../engine/engine.ts'
-import type { Host } from '../host.ts'
 import { type Progress, rendering, risen, stitching } from '../job/progress.ts'
 import type { Failure, Scene } from '../job/scene.ts'
 import { seamBetween } from '../job/storyboard.ts'
@@ -8,8 +6,8 @@ import { retryDelay, retryRule } from '../job/retry-policy.ts'
 import type { Transaction } from '../store/database.ts'
 import { type JobState, findJob, findJobState, noteFailure, setProgress } from '../store/jobs.ts'
 import { listNeighbours, listSceneStates, setSceneFailed, setScenePending } from '../store/scenes.ts'
-import type { Ending } from './ending.ts'
-import type { Tell } from './tell.ts'
+import { fail } from './ending.ts'
+import type { Context } from './context.ts'
 
 export interface SceneEnd {
   readonly failure: Failure
@@ -19,116 +17,103 @@ export interface SceneEnd {
   readonly countsAsTry: boolean
 }
 
-export interface Settling {
-  tellProgress(tx: Transaction, job: JobState, progress: Progress): Promise<void>
-  /** A job's first scene is on its way to its renderer. */
-  tellRendering(tx: Transaction, jobId: number): Promise<void>
-  /** A scene's attempt came to nothing: it is tried again later if that may help and it has tries left. */
-  sceneEnded(tx: Transaction, scene: Scene, end: SceneEnd): Promise<void>
-  /** A scene's clip is kept, and FFmpeg failed on it: it tries again by itself at `until`, ms since the epoch. */
-  tellTakenAgain(
-    tx: Transaction,
-    scene: Scene,
-    failure: Failure,
-    next: { readonly tries: number; readonly until: number },
-  ): Promise<void>
-  /** A scene's clip is there: cross-fades to finished neighbours can be made while other scenes still render. */
-  joinNeighbours(tx: Transaction, scene: Scene): Promise<void>
-  /** The job goes on to its film, or fails once nothing of it runs any more. */
-  settleJob(tx: Transaction, jobId: number): Promise<void>
+export async function emitProgress(
+  context: Context,
+  tx: Transaction,
+  job: JobState,
+  progress: Progress,
+): Promise<void> {
+  const { host, emit } = context
+  const next = risen(job.progress, progress)
+  if (next.percentage === job.progress.percentage && next.stage === job.progress.stage) return
+  if ((await setProgress(tx, job.id, next, host.now())) > 0)
+    await emit(tx, { type: 'job_progress', jobId: job.id, data: { ...next } })
 }
 
-export interface SettlingOptions {
-  readonly engine: Engine
-  readonly host: Host
-  readonly tell: Tell
-  readonly ending: Ending
-  /** How often a scene may be tried in all. */
-  readonly maxTries: number
-  /** The wait before the second try; it doubles with each. */
-  readonly retryDelayMs: number
+/** The job goes on to its film, or fails once nothing of it runs any more. */
+export async function settleJob(context: Context, tx: Transaction, jobId: number): Promise<void> {
+  const { engine } = context
+  const job = await findJobState(tx, jobId)
+  if (job?.status !== 'processing') return
+  const states = await listSceneStates(tx, jobId)
+  const runs = states.some(({ status }) => status === 'processing')
+  if (job.error) {
+    if (!runs) await fail(context, tx, job, job.error)
+  } else if (states.every(({ status }) => status === 'completed')) {
+    await emitProgress(context, tx, job, stitching)
+    await engine.enqueue(tx, { kind: 'stitch-film', subject: String(jobId), jobId })
+  } else if (!runs && states.every(({ status }) => status !== 'pending')) {
+    // One scene was rendered anew, and another has failed before and was left so.
+    const { error } = states.find(({ status }) => status !== 'completed')!
+    await fail(context, tx, job, error ?? { code: 'scene_failed', reason: 'A scene has failed' })
+  } else {
+    await emitProgress(context, tx, job, rendering(states))
+  }
 }
 
-export function createSettling(options: SettlingOptions): Settling {
-  const { engine, host, tell, ending } = options
+/** A job's first scene is on its way to its renderer. */
+export async function emitRendering(context: Context, tx: Transaction, jobId: number): Promise<void> {
+  const job = await findJobState(tx, jobId)
+  if (job?.status === 'processing')
+    await emitProgress(context, tx, job, { ...job.progress, stage: 'rendering' })
+}
 
-  const tellProgress: Settling['tellProgress'] = async (tx, job, progress) => {
-    const next = risen(job.progress, progress)
-    if (next.percentage === job.progress.percentage && next.stage === job.progress.stage) return
-    if ((await setProgress(tx, job.id, next, host.now())) > 0)
-      await tell(tx, { type: 'job_progress', jobId: job.id, data: { ...next } })
+/** A scene's clip is kept, and FFmpeg failed on it: it tries again by itself at `until`, ms since the epoch. */
+export const emitTakenAgain = (
+  context: Context,
+  tx: Transaction,
+  { id: sceneId, jobId }: Scene,
+  failure: Failure,
+  { tries, until }: { readonly tries: number; readonly until: number },
+): Promise<void> =>
+  context.emit(tx, {
+    type: 'scene_retrying',
+    jobId,
+    sceneId,
+    data: { ...failure, tries, not_before: new Date(until).toISOString() },
+  })
+
+/** A scene's clip is there: cross-fades to finished neighbours can be made while other scenes still render. */
+export async function joinNeighbours(context: Context, tx: Transaction, scene: Scene): Promise<void> {
+  const { engine } = context
+  const { jobId } = scene
+  const neighbours = await listNeighbours(tx, scene)
+  const finished = neighbours.filter(({ status }) => status === 'completed')
+  const job = finished.length > 0 ? await findJob(tx, jobId) : undefined
+  if (!job) return
+  for (const neighbour of finished) {
+    const [left, right] = neighbour.position < scene.position ? [neighbour, scene] : [scene, neighbour]
+    if (seamBetween(left, right, job.storyboard.format.fps).overlapFrames > 0)
+      await engine.enqueue(tx, { kind: 'join-clips', subject: left.id, jobId })
   }
+}
 
-  const settleJob: Settling['settleJob'] = async (tx, jobId) => {
-    const job = await findJobState(tx, jobId)
-    if (job?.status !== 'processing') return
-    const states = await listSceneStates(tx, jobId)
-    const runs = states.some(({ status }) => status === 'processing')
-    if (job.error) {
-      if (!runs) await ending.fail(tx, job, job.error)
-    } else if (states.every(({ status }) => status === 'completed')) {
-      await tellProgress(tx, job, stitching)
-      await engine.enqueue(tx, { kind: 'stitch-film', subject: String(jobId), jobId })
-    } else if (!runs && states.every(({ status }) => status !== 'pending')) {
-      // One scene was rendered anew, and another has failed before and was left so.
-      const { error } = states.find(({ status }) => status !== 'completed')!
-      await ending.fail(tx, job, error ?? { code: 'scene_failed', reason: 'A scene has failed' })
-    } else {
-      await tellProgress(tx, job, rendering(states))
-    }
-  }
-
-  return {
-    tellProgress,
-    settleJob,
-
-    async tellRendering(tx, jobId) {
-      const job = await findJobState(tx, jobId)
-      if (job?.status === 'processing') await tellProgress(tx, job, { ...job.progress, stage: 'rendering' })
-    },
-
-    tellTakenAgain: (tx, { id: sceneId, jobId }, failure, { tries, until }) =>
-      tell(tx, {
+/** A scene's attempt came to nothing: it is tried again later if that may help and it has tries left. */
+export async function sceneEnded(
+  context: Context,
+  tx: Transaction,
+  scene: Scene,
+  { failure, retry, countsAsTry }: SceneEnd,
+): Promise<void> {
+  const { host, emit } = context
+  const now = host.now()
+  const { id: sceneId, jobId } = scene
+  const told = { ...failure, scene_id: sceneId }
+  const tries = scene.tries + (countsAsTry ? 1 : 0)
+  const policy = retry ? ((await findJobState(tx, jobId))?.retryPolicy ?? null) : null
+  const rule = retryRule(policy, failure, { maxTries: context.maxTries, delayMs: context.retryDelayMs })
+  if (retry && tries < rule.maxTries) {
+    const notBefore = now + retryDelay(rule, scene.tries, host.random())
+    if ((await setScenePending(tx, sceneId, told, notBefore, countsAsTry ? 1 : 0, now)) > 0)
+      await emit(tx, {
         type: 'scene_retrying',
         jobId,
         sceneId,
-        data: { ...failure, tries, not_before: new Date(until).toISOString() },
-      }),
-
-    async joinNeighbours(tx, scene) {
-      const { jobId } = scene
-      const neighbours = await listNeighbours(tx, scene)
-      const finished = neighbours.filter(({ status }) => status === 'completed')
-      const job = finished.length > 0 ? await findJob(tx, jobId) : undefined
-      if (!job) return
-      for (const neighbour of finished) {
-        const [left, right] = neighbour.position < scene.position ? [neighbour, scene] : [scene, neighbour]
-        if (seamBetween(left, right, job.storyboard.format.fps).overlapFrames > 0)
-          await engine.enqueue(tx, { kind: 'join-clips', subject: left.id, jobId })
-      }
-    },
-
-    async sceneEnded(tx, scene, { failure, retry, countsAsTry }) {
-      const now = host.now()
-      const { id: sceneId, jobId } = scene
-      const told = { ...failure, scene_id: sceneId }
-      const tries = scene.tries + (countsAsTry ? 1 : 0)
-      const policy = retry ? ((await findJobState(tx, jobId))?.retryPolicy ?? null) : null
-      const rule = retryRule(policy, failure, { maxTries: options.maxTries, delayMs: options.retryDelayMs })
-      if (retry && tries < rule.maxTries) {
-        const notBefore = now + retryDelay(rule, scene.tries, host.random())
-        if ((await setScenePending(tx, sceneId, told, notBefore, countsAsTry ? 1 : 0, now)) > 0)
-          await tell(tx, {
-            type: 'scene_retrying',
-            jobId,
-            sceneId,
-            data: { ...failure, tries, not_before: new Date(notBefore).toISOString() },
-          })
-      } else if ((await setSceneFailed(tx, sceneId, told, now)) > 0) {
-        await tell(tx, { type: 'scene_failed', jobId, sceneId, data: { ...failure, tries } })
-        await noteFailure(tx, jobId, told, now)
-      }
-      await settleJob(tx, jobId)
-    },
+        data: { ...failure, tries, not_before: new Date(notBefore).toISOString() },
+      })
+  } else if ((await setSceneFailed(tx, sceneId, told, now)) > 0) {
+    await emit(tx, { type: 'scene_failed', jobId, sceneId, data: { ...failure, tries } })
+    await noteFailure(tx, jobId, told, now)
   }
+  await settleJob(context, tx, jobId)
 }

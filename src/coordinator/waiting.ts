@@ -1,20 +1,15 @@
 /** Why something waits: exactly one reason for each scene and job that does, in words, as a code, and since when. */
-import type { DiskRoom } from '../disk-full.ts'
-import type { Engine } from '../engine/engine.ts'
-import type { Host } from '../host.ts'
 import { type Attempt, absentAfterMs, clipKeptUntil, takeAgainAt, triedWords } from '../job/attempt.ts'
 import { type Job, type ListedJob, needsApproval } from '../job/job.ts'
 import { spokenMoney } from '../job/price.ts'
 import type { Scene } from '../job/scene.ts'
 import type { TaskKind } from '../job/task.ts'
 import { listJobUnfinished } from '../store/attempts.ts'
-import type { Database } from '../store/database.ts'
 import { listDependencies } from '../store/dependencies.ts'
 import { listStops } from '../store/limits.ts'
 import { listScenes } from '../store/scenes.ts'
 import { type CrashedTask, listCrashed } from '../store/tasks.ts'
 import {
-  type RendererLimit,
   type WaitCode,
   type Waiting,
   type WaitingSince,
@@ -24,8 +19,10 @@ import {
 } from './admission-rules.ts'
 import { rendererNow, sceneWait } from './admission.ts'
 import { neededFor } from './approval.ts'
+import { existingJob } from './existing-job.ts'
 import { jobPlacesNow, limitsNow, stopAmong } from './limits.ts'
-import { type ConfiguredBudgets, openTreasury } from './treasury.ts'
+import { openTreasury } from './treasury.ts'
+import type { Context } from './context.ts'
 
 export interface JobWaiting {
   /** Why nothing of the job goes on; null where something does, or it has ended. */
@@ -36,147 +33,138 @@ export interface JobWaiting {
 
 type AfterCrash = (kind: TaskKind, subject: string | null, renderer?: string) => WaitingSince | undefined
 
-export interface WaitReaderOptions {
-  readonly database: Database
-  readonly engine: Engine
-  readonly host: Host
-  readonly renderers: readonly RendererLimit[]
-  readonly budgets: ConfiguredBudgets
-  readonly room: DiskRoom
-  /** @throws {RefusedError} `job_not_found` */
-  readonly existing: (jobId: number) => Promise<Job>
+/** What keeps all of an approved job's scenes from being started, whoever renders them. */
+async function heldBack(context: Context, job: Job, now: number): Promise<WaitingSince | undefined> {
+  const { database } = context
+  const begunAt = job.reopenedAt ?? job.approvedAt ?? job.insertedAt
+  const ofRow = rowWait(job, now)
+  if (ofRow?.code === 'dependency') {
+    const unmet = (await listDependencies(database, job.id)).filter(({ isMet }) => !isMet)
+    return { ...ofRow, ...dependencyWait(unmet) }
+  }
+  if (ofRow || job.status !== 'approved') return ofRow
+  const { jobs } = await limitsNow(database)
+  if (jobs !== null && (await jobPlacesNow(database, jobs, now)) <= 0)
+    return { ...jobsLimitWait(jobs), since: begunAt }
+  return undefined
 }
 
-export function createWaitReader(options: WaitReaderOptions) {
-  const { database, engine, host, renderers, budgets, room, existing } = options
-
-  /** What keeps all of an approved job's scenes from being started, whoever renders them. */
-  const heldBack = async (job: Job, now: number): Promise<WaitingSince | undefined> => {
-    const begunAt = job.reopenedAt ?? job.approvedAt ?? job.insertedAt
-    const ofRow = rowWait(job, now)
-    if (ofRow?.code === 'dependency') {
-      const unmet = (await listDependencies(database, job.id)).filter(({ isMet }) => !isMet)
-      return { ...ofRow, ...dependencyWait(unmet) }
-    }
-    if (ofRow || job.status !== 'approved') return ofRow
-    const { jobs } = await limitsNow(database)
-    if (jobs !== null && (await jobPlacesNow(database, jobs, now)) <= 0)
-      return { ...jobsLimitWait(jobs), since: begunAt }
-    return undefined
+/** Why a task that ran when the process died has not begun again; undefined for any other. */
+async function afterCrash(context: Context, job: Job, now: number): Promise<AfterCrash> {
+  const { engine, database } = context
+  const running = engine.running()
+  const crashed = (await listCrashed(database, job.id)).filter(
+    (task) => !running.some(({ kind, subject }) => kind === task.kind && subject === task.subject),
+  )
+  const stops = crashed.length > 0 ? await listStops(database) : []
+  return (kind, subject, renderer) => {
+    const task = crashed.find((one) => one.kind === kind && one.subject === subject)
+    if (!task) return undefined
+    if (job.pausedAt !== null) return pausedWait(job, job.pausedAt)
+    const stop = stopAmong(stops, renderer)
+    return stop ? stopWait(stop) : crashWait(task, now)
   }
+}
 
-  /** Why a task that ran when the process died has not begun again; undefined for any other. */
-  const afterCrash = async (job: Job, now: number): Promise<AfterCrash> => {
-    const running = engine.running()
-    const crashed = (await listCrashed(database, job.id)).filter(
-      (task) => !running.some(({ kind, subject }) => kind === task.kind && subject === task.subject),
+async function roomWait(context: Context): Promise<Waiting | undefined> {
+  const { room } = context
+  const lack = await room.lack()
+  return lack && { code: 'disk', reason: lack.message, until: null }
+}
+
+async function ofScenes(
+  context: Context,
+  job: Job,
+  scenes: readonly Scene[],
+  afterCrashOf: AfterCrash,
+  ofJob: WaitingSince | undefined,
+  now: number,
+): Promise<ReadonlyMap<string, WaitingSince>> {
+  const { database, budgets, renderers, engine } = context
+  const treasury = openTreasury(database, budgets, now)
+  const limits = await limitsNow(database)
+  const atRenderer = new Map<string, Waiting | undefined>()
+  for (const configured of renderers)
+    if (scenes.some(({ status, renderer }) => status === 'pending' && renderer === configured.name)) {
+      const limit = limits.of(configured)
+      atRenderer.set(limit.name, rendererWait(limit, await rendererNow(database, limit.name, now)))
+    }
+  const waits = new Map<string, WaitingSince>()
+  const ofRoom = await roomWait(context)
+  const running = new Set(engine.running().map(({ subject }) => subject))
+  const unfinished = await listJobUnfinished(database, job.id)
+  for (const scene of scenes) {
+    // One that is held is to be decided whatever has become of its scene.
+    const attempt = unfinished.find(({ id, sceneId, status }) =>
+      status === 'held' ? sceneId === scene.id : id === scene.attemptId,
     )
-    const stops = crashed.length > 0 ? await listStops(database) : []
-    return (kind, subject, renderer) => {
-      const task = crashed.find((one) => one.kind === kind && one.subject === subject)
-      if (!task) return undefined
-      if (job.pausedAt !== null) return pausedWait(job, job.pausedAt)
-      const stop = stopAmong(stops, renderer)
-      return stop ? stopWait(stop) : crashWait(task, now)
-    }
+    const ofAttempt =
+      afterCrashOf('render-scene', scene.attemptId, scene.renderer) ??
+      afterCrashOf('take-clip', scene.id) ??
+      (attempt &&
+        (attemptWait(attempt, now) ??
+          // Its task is put off, time and again.
+          (ofRoom && !running.has(attempt.id) ? { ...ofRoom, since: attempt.updatedAt } : undefined)))
+    if (ofAttempt) waits.set(scene.id, ofAttempt)
+    if (scene.status === 'processing' && scene.notBefore !== null)
+      waits.set(scene.id, takingWait(scene, scene.notBefore))
+    if (scene.status !== 'pending') continue
+    const facts = { ...job, ...scene, jobId: job.id, priceMicros: scene.price_micros }
+    const wait: Waiting & { readonly since?: number } =
+      ofJob ??
+      backOffWait(scene, now) ??
+      (await sceneWait(database, facts, treasury, now)) ??
+      ofRoom ??
+      atRenderer.get(scene.renderer) ??
+      queueWait
+    waits.set(scene.id, {
+      since: Math.max(scene.updatedAt, job.reopenedAt ?? job.approvedAt ?? 0),
+      ...wait,
+    })
   }
+  return waits
+}
 
-  const roomWait = async (): Promise<Waiting | undefined> => {
-    const lack = await room.lack()
-    return lack && { code: 'disk', reason: lack.message, until: null }
-  }
+/** Of an approved job: what its first waiting scene waits for, unless another one is rendered. */
+async function ofWhole(
+  context: Context,
+  job: Job,
+  scenes: readonly Scene[],
+  waits: ReadonlyMap<string, WaitingSince>,
+  ofFilm: WaitingSince | undefined,
+): Promise<WaitingSince | null> {
+  const { engine } = context
+  if (scenes.some(({ id, status }) => status === 'processing' && !waits.has(id))) return null
+  const first = scenes.find(({ id }) => waits.has(id))
+  if (first) return waits.get(first.id)!
+  const isStitched = engine
+    .running()
+    .some(({ kind, subject }) => kind === 'stitch-film' && subject === String(job.id))
+  return isStitched || job.error
+    ? null
+    : (ofFilm ?? { since: job.updatedAt, ...((await roomWait(context)) ?? stitchingWait) })
+}
 
-  const ofScenes = async (
-    job: Job,
-    scenes: readonly Scene[],
-    afterCrashOf: AfterCrash,
-    ofJob: WaitingSince | undefined,
-    now: number,
-  ): Promise<ReadonlyMap<string, WaitingSince>> => {
-    const treasury = openTreasury(database, budgets, now)
-    const limits = await limitsNow(database)
-    const atRenderer = new Map<string, Waiting | undefined>()
-    for (const configured of renderers)
-      if (scenes.some(({ status, renderer }) => status === 'pending' && renderer === configured.name)) {
-        const limit = limits.of(configured)
-        atRenderer.set(limit.name, rendererWait(limit, await rendererNow(database, limit.name, now)))
-      }
-    const waits = new Map<string, WaitingSince>()
-    const ofRoom = await roomWait()
-    const running = new Set(engine.running().map(({ subject }) => subject))
-    const unfinished = await listJobUnfinished(database, job.id)
-    for (const scene of scenes) {
-      // One that is held is to be decided whatever has become of its scene.
-      const attempt = unfinished.find(({ id, sceneId, status }) =>
-        status === 'held' ? sceneId === scene.id : id === scene.attemptId,
-      )
-      const ofAttempt =
-        afterCrashOf('render-scene', scene.attemptId, scene.renderer) ??
-        afterCrashOf('take-clip', scene.id) ??
-        (attempt &&
-          (attemptWait(attempt, now) ??
-            // Its task is put off, time and again.
-            (ofRoom && !running.has(attempt.id) ? { ...ofRoom, since: attempt.updatedAt } : undefined)))
-      if (ofAttempt) waits.set(scene.id, ofAttempt)
-      if (scene.status === 'processing' && scene.notBefore !== null)
-        waits.set(scene.id, takingWait(scene, scene.notBefore))
-      if (scene.status !== 'pending') continue
-      const facts = { ...job, ...scene, jobId: job.id, priceMicros: scene.price_micros }
-      const wait: Waiting & { readonly since?: number } =
-        ofJob ??
-        backOffWait(scene, now) ??
-        (await sceneWait(database, facts, treasury, now)) ??
-        ofRoom ??
-        atRenderer.get(scene.renderer) ??
-        queueWait
-      waits.set(scene.id, {
-        since: Math.max(scene.updatedAt, job.reopenedAt ?? job.approvedAt ?? 0),
-        ...wait,
-      })
-    }
-    return waits
+export async function getWaiting(context: Context, jobId: number): Promise<JobWaiting> {
+  const { host, database } = context
+  const job = await existingJob(database, jobId)
+  const now = host.now()
+  const scenes = await listScenes(database, jobId)
+  const { toApproveMicros } = await neededFor(database, job, scenes)
+  const isActive = job.status === 'approved' || job.status === 'processing'
+  const ofJob = isActive ? await heldBack(context, job, now) : notActiveWait(job, toApproveMicros)
+  const afterCrashOf = await afterCrash(context, job, now)
+  const waits = await ofScenes(context, job, scenes, afterCrashOf, ofJob, now)
+  if (!isActive) {
+    // Its money stays reserved until somebody decides.
+    const held = scenes.map(({ id }) => waits.get(id)).find((wait) => wait?.code === 'held')
+    return { job: held ?? reviewWait(job, toApproveMicros) ?? null, scenes: waits }
   }
-
-  /** Of an approved job: what its first waiting scene waits for, unless another one is rendered. */
-  const ofWhole = async (
-    job: Job,
-    scenes: readonly Scene[],
-    waits: ReadonlyMap<string, WaitingSince>,
-    ofFilm: WaitingSince | undefined,
-  ): Promise<WaitingSince | null> => {
-    if (scenes.some(({ id, status }) => status === 'processing' && !waits.has(id))) return null
-    const first = scenes.find(({ id }) => waits.has(id))
-    if (first) return waits.get(first.id)!
-    const isStitched = engine
-      .running()
-      .some(({ kind, subject }) => kind === 'stitch-film' && subject === String(job.id))
-    return isStitched || job.error
-      ? null
-      : (ofFilm ?? { since: job.updatedAt, ...((await roomWait()) ?? stitchingWait) })
-  }
-
-  return {
-    async waiting(jobId: number): Promise<JobWaiting> {
-      const job = await existing(jobId)
-      const now = host.now()
-      const scenes = await listScenes(database, jobId)
-      const { toApproveMicros } = await neededFor(database, job, scenes)
-      const isActive = job.status === 'approved' || job.status === 'processing'
-      const ofJob = isActive ? await heldBack(job, now) : notActiveWait(job, toApproveMicros)
-      const afterCrashOf = await afterCrash(job, now)
-      const waits = await ofScenes(job, scenes, afterCrashOf, ofJob, now)
-      if (!isActive) {
-        // Its money stays reserved until somebody decides.
-        const held = scenes.map(({ id }) => waits.get(id)).find((wait) => wait?.code === 'held')
-        return { job: held ?? reviewWait(job, toApproveMicros) ?? null, scenes: waits }
-      }
-      const ofFilm = afterCrashOf('stitch-film', String(jobId))
-      const whole = await ofWhole(job, scenes, waits, ofFilm)
-      // Nobody is to approve what was rejected.
-      const isRejected = job.rejected !== null && whole !== null && approvable.has(whole.code)
-      return { job: isRejected ? reviewWait(job, toApproveMicros)! : whole, scenes: waits }
-    },
-  }
+  const ofFilm = afterCrashOf('stitch-film', String(jobId))
+  const whole = await ofWhole(context, job, scenes, waits, ofFilm)
+  // Nobody is to approve what was rejected.
+  const isRejected = job.rejected !== null && whole !== null && approvable.has(whole.code)
+  return { job: isRejected ? reviewWait(job, toApproveMicros)! : whole, scenes: waits }
 }
 
 /** What an approval would end. */

@@ -22,7 +22,7 @@ import {
   testType,
 } from '../job/webhook.ts'
 import { parseEndpoint, parseEndpointChange } from '../job/webhook-request.ts'
-import type { Database, Reader, Transaction } from '../store/database.ts'
+import type { Reader, Transaction, Database } from '../store/database.ts'
 import {
   findDelivery,
   giveUpDeliveries,
@@ -46,33 +46,18 @@ import {
   skipUnheard,
 } from '../store/webhooks.ts'
 import { type Kept, once, whole } from './idempotent.ts'
+import type { Bound } from '../bind.ts'
+import type { Signal } from '../events/signal.ts'
+import type { Log } from '../log.ts'
 
-export interface WebhookVerbs {
-  /** From now on it is told of events. @throws {RefusedError} `invalid`, `webhook_refused` where there are too many */
-  addEndpoint(request: unknown, asked?: Asked): Promise<Endpoint>
-  /** Those that were added, or that of a job. */
-  endpoints(jobId?: number): Promise<readonly Endpoint[]>
-  /** @throws {RefusedError} `endpoint_not_found` */
-  endpoint(endpointId: string): Promise<Endpoint>
-  /** What is left out stays. @throws {RefusedError} `endpoint_not_found`, `invalid` */
-  changeEndpoint(endpointId: string, change: unknown, asked?: Asked): Promise<Endpoint>
-  /** With all its deliveries. @throws {RefusedError} `endpoint_not_found` */
-  removeEndpoint(endpointId: string, asked?: Asked): Promise<void>
-  /**
-   * What its messages are signed with, the newest first; null: what those to the `webhook_url`s of jobs are signed with.
-   * @throws {RefusedError} `endpoint_not_found`
-   */
-  webhookSecrets(endpointId: string | null): Promise<readonly Secret[]>
-  /** Another secret; the one before stays valid for a day. @throws {RefusedError} `endpoint_not_found`, `webhook_refused` */
-  rotateWebhookSecret(endpointId: string | null, asked?: Asked): Promise<readonly Secret[]>
-  /** Sends a message that tells nothing. @throws {RefusedError} `endpoint_not_found`, `webhook_refused` */
-  testEndpoint(endpointId: string, asked?: Asked): Promise<Delivery>
-  /** Newest first. @throws {RefusedError} `endpoint_not_found` */
-  deliveries(endpointId: string, page: DeliveryPage): Promise<DeliveriesPage>
-  /** @throws {RefusedError} `delivery_not_found` */
-  delivery(deliveryId: string): Promise<DeliveryDetail>
-  /** Sends it again, with the same id, and as often as a new one. @throws {RefusedError} `delivery_not_found`, `webhook_refused` */
-  redeliver(deliveryId: string, asked?: Asked): Promise<Delivery>
+/** What these verbs work with. */
+export interface WebhookContext {
+  readonly database: Database
+  readonly host: Host
+  readonly log: Log
+  readonly signal: Signal
+  /** Networks that webhooks may be sent to although they are not public. */
+  readonly webhookNetworks: readonly Network[]
 }
 
 export interface DeliveryPage {
@@ -93,149 +78,172 @@ export interface DeliveryDetail {
   readonly tries: readonly DeliveryTry[]
 }
 
-export interface WebhookVerbsOptions {
-  readonly database: Database
-  readonly host: Host
-  /** Networks that are not of the public internet, and may be sent to all the same. */
-  readonly webhookNetworks: readonly Network[]
-  /** There is something new to deliver. */
-  readonly deliverSoon: () => void
+/** They are where they are used, and not kept once more. */
+const keptSecrets = (context: WebhookContext, endpointId: string | null): Kept<readonly Secret[]> => ({
+  keep: () => null,
+  again: (tx) => secretsInForce(tx, endpointId, context.host),
+})
+
+async function changed(
+  context: WebhookContext,
+  tx: Transaction,
+  before: Endpoint,
+  change: ReturnType<typeof parseEndpointChange>,
+): Promise<void> {
+  const { host, signal } = context
+  const { url = before.url, event_types: eventTypes = before.eventTypes, status } = change
+  const { description = before.description } = change
+  const now = host.now()
+  await setEndpoint(tx, { ...before, url, eventTypes, description }, now)
+  const { origin } = new URL(url)
+  if (origin !== new URL(before.url).origin) await moveDeliveries(tx, before.id, origin)
+  if (status === 'disabled') await disable(tx, before.id, 'Disabled on request', now)
+  if (status === 'enabled') await setEnabled(tx, before.id, await skipUnheard(tx, null), now)
+  tx.afterCommit(() => signal.notify('deliveries'))
 }
 
-export function createWebhookVerbs(options: WebhookVerbsOptions): WebhookVerbs {
-  const { database, host, webhookNetworks, deliverSoon } = options
+/** From now on it is told of events. @throws {RefusedError} `invalid`, `webhook_refused` where there are too many */
+export async function addEndpoint(context: WebhookContext, input: unknown, asked?: Asked): Promise<Endpoint> {
+  const { host, database, webhookNetworks } = context
+  const { url, event_types: eventTypes = [], description = '' } = parseEndpoint(input)
+  const id = host.id()
+  return once(database, asked, whole<Endpoint>(), async (tx) => {
+    refuseAddress('url', url, webhookNetworks)
+    if ((await countEndpoints(tx)) >= maxEndpoints)
+      throw webhookRefused(
+        'Endpoint cannot be added',
+        `There are ${maxEndpoints} already: remove one that is no longer needed`,
+      )
+    const afterEvent = await skipUnheard(tx, null)
+    const secrets = [newSecret(host)]
+    await insertEndpoint(
+      tx,
+      { id, jobId: null, url, eventTypes, description, secrets, afterEvent },
+      host.now(),
+    )
+    return endpointOf(tx, id)
+  })
+}
 
-  /** They are where they are used, and not kept once more. */
-  const keptSecrets = (endpointId: string | null): Kept<readonly Secret[]> => ({
-    keep: () => null,
-    again: (tx) => secretsInForce(tx, endpointId, host),
+/** Those that were added, or that of a job. */
+export const getEndpoints = (context: WebhookContext, jobId?: number): Promise<readonly Endpoint[]> =>
+  listEndpoints(context.database, jobId)
+
+/** @throws {RefusedError} `endpoint_not_found` */
+export const getEndpoint = (context: WebhookContext, endpointId: string): Promise<Endpoint> =>
+  endpointOf(context.database, endpointId)
+
+/** What is left out stays. @throws {RefusedError} `endpoint_not_found`, `invalid` */
+export async function changeEndpoint(
+  context: WebhookContext,
+  endpointId: string,
+  input: unknown,
+  asked?: Asked,
+): Promise<Endpoint> {
+  const { database, webhookNetworks } = context
+  const change = parseEndpointChange(input)
+  return once(database, asked, whole<Endpoint>(), async (tx) => {
+    if (change.url !== undefined) refuseAddress('url', change.url, webhookNetworks)
+    await changed(context, tx, await endpointOf(tx, endpointId), change)
+    return endpointOf(tx, endpointId)
+  })
+}
+
+/** With all its deliveries. @throws {RefusedError} `endpoint_not_found` */
+export const removeEndpoint = (context: WebhookContext, endpointId: string, asked?: Asked): Promise<void> =>
+  once(context.database, asked, whole<void>(), async (tx) => {
+    if ((await deleteEndpoint(tx, endpointId)) === 0) throw endpointNotFound(endpointId)
   })
 
-  const changed = async (
-    tx: Transaction,
-    before: Endpoint,
-    change: ReturnType<typeof parseEndpointChange>,
-  ): Promise<void> => {
-    const { url = before.url, event_types: eventTypes = before.eventTypes, status } = change
-    const { description = before.description } = change
-    const now = host.now()
-    await setEndpoint(tx, { ...before, url, eventTypes, description }, now)
-    const { origin } = new URL(url)
-    if (origin !== new URL(before.url).origin) await moveDeliveries(tx, before.id, origin)
-    if (status === 'disabled') await disable(tx, before.id, 'Disabled on request', now)
-    if (status === 'enabled') await setEnabled(tx, before.id, await skipUnheard(tx, null), now)
-    tx.afterCommit(deliverSoon)
-  }
+/**
+ * What its messages are signed with, the newest first; null: what those to the `webhook_url`s of jobs are signed with.
+ * @throws {RefusedError} `endpoint_not_found`
+ */
+export const getWebhookSecrets = (
+  context: WebhookContext,
+  endpointId: string | null,
+): Promise<readonly Secret[]> =>
+  context.database.transaction(async (tx) => {
+    const endpoint = endpointId === null ? null : await endpointOf(tx, endpointId)
+    return secretsInForce(tx, endpoint && ownerOf(endpoint), context.host)
+  })
 
-  return {
-    async addEndpoint(input, asked) {
-      const { url, event_types: eventTypes = [], description = '' } = parseEndpoint(input)
-      const id = host.id()
-      return once(database, asked, whole<Endpoint>(), async (tx) => {
-        refuseAddress('url', url, webhookNetworks)
-        if ((await countEndpoints(tx)) >= maxEndpoints)
-          throw webhookRefused(
-            'Endpoint cannot be added',
-            `There are ${maxEndpoints} already: remove one that is no longer needed`,
-          )
-        const afterEvent = await skipUnheard(tx, null)
-        const secrets = [newSecret(host)]
-        await insertEndpoint(
-          tx,
-          { id, jobId: null, url, eventTypes, description, secrets, afterEvent },
-          host.now(),
-        )
-        return endpointOf(tx, id)
-      })
-    },
+/** Another secret; the one before stays valid for a day. @throws {RefusedError} `endpoint_not_found`, `webhook_refused` */
+export const rotateWebhookSecret = (
+  context: WebhookContext,
+  endpointId: string | null,
+  asked?: Asked,
+): Promise<readonly Secret[]> =>
+  once(context.database, asked, keptSecrets(context, endpointId), async (tx) => {
+    const endpoint = endpointId === null ? null : await endpointOf(tx, endpointId)
+    if (endpoint && endpoint.jobId !== null)
+      throw webhookRefused(
+        'Secret cannot be rotated',
+        'The webhooks of jobs share one secret: rotate it with POST /api/v3/webhooks/secret/rotate',
+      )
+    const until = context.host.now() + keptSecretMs
+    const before = await secretsInForce(tx, endpointId, context.host)
+    const secrets = [
+      newSecret(context.host),
+      ...before.map((secret) => ({ ...secret, until: secret.until ?? until })),
+    ].slice(0, maxSecrets)
+    await setSecrets(tx, endpointId, secrets)
+    return secrets
+  })
 
-    endpoints: (jobId) => listEndpoints(database, jobId),
+/** Sends a message that tells nothing. @throws {RefusedError} `endpoint_not_found`, `webhook_refused` */
+export const testEndpoint = (context: WebhookContext, endpointId: string, asked?: Asked): Promise<Delivery> =>
+  once(context.database, asked, whole<Delivery>(), async (tx) => {
+    const endpoint = await endpointOf(tx, endpointId)
+    if (endpoint.status === 'disabled') throw notWhileDisabled('Endpoint cannot be tested', endpoint)
+    const now = context.host.now()
+    const id = context.host.id()
+    const body = messageOf(testType, new Date(now).toISOString(), { endpoint_id: endpointId })
+    const { origin } = new URL(endpoint.url)
+    await insertDelivery(
+      tx,
+      { id, endpointId, origin, eventId: null, jobId: null, type: testType, body },
+      now,
+    )
+    tx.afterCommit(() => context.signal.notify('deliveries'))
+    return (await findDelivery(tx, id))!
+  })
 
-    endpoint: (endpointId) => endpointOf(database, endpointId),
-
-    async changeEndpoint(endpointId, input, asked) {
-      const change = parseEndpointChange(input)
-      return once(database, asked, whole<Endpoint>(), async (tx) => {
-        if (change.url !== undefined) refuseAddress('url', change.url, webhookNetworks)
-        await changed(tx, await endpointOf(tx, endpointId), change)
-        return endpointOf(tx, endpointId)
-      })
-    },
-
-    removeEndpoint: (endpointId, asked) =>
-      once(database, asked, whole<void>(), async (tx) => {
-        if ((await deleteEndpoint(tx, endpointId)) === 0) throw endpointNotFound(endpointId)
-      }),
-
-    webhookSecrets: (endpointId) =>
-      database.transaction(async (tx) => {
-        const endpoint = endpointId === null ? null : await endpointOf(tx, endpointId)
-        return secretsInForce(tx, endpoint && ownerOf(endpoint), host)
-      }),
-
-    rotateWebhookSecret: (endpointId, asked) =>
-      once(database, asked, keptSecrets(endpointId), async (tx) => {
-        const endpoint = endpointId === null ? null : await endpointOf(tx, endpointId)
-        if (endpoint && endpoint.jobId !== null)
-          throw webhookRefused(
-            'Secret cannot be rotated',
-            'The webhooks of jobs share one secret: rotate it with POST /api/v3/webhooks/secret/rotate',
-          )
-        const until = host.now() + keptSecretMs
-        const before = await secretsInForce(tx, endpointId, host)
-        const secrets = [
-          newSecret(host),
-          ...before.map((secret) => ({ ...secret, until: secret.until ?? until })),
-        ].slice(0, maxSecrets)
-        await setSecrets(tx, endpointId, secrets)
-        return secrets
-      }),
-
-    testEndpoint: (endpointId, asked) =>
-      once(database, asked, whole<Delivery>(), async (tx) => {
-        const endpoint = await endpointOf(tx, endpointId)
-        if (endpoint.status === 'disabled') throw notWhileDisabled('Endpoint cannot be tested', endpoint)
-        const now = host.now()
-        const id = host.id()
-        const body = messageOf(testType, new Date(now).toISOString(), { endpoint_id: endpointId })
-        const { origin } = new URL(endpoint.url)
-        await insertDelivery(
-          tx,
-          { id, endpointId, origin, eventId: null, jobId: null, type: testType, body },
-          now,
-        )
-        tx.afterCommit(deliverSoon)
-        return (await findDelivery(tx, id))!
-      }),
-
-    async deliveries(endpointId, { status, limit, before }) {
-      await endpointOf(database, endpointId)
-      const found = await listDeliveries(database, { endpointId, status, before, limit: limit + 1 })
-      const deliveries = found.slice(0, limit)
-      return { deliveries, next: found.length > limit ? deliveries.at(-1) : undefined }
-    },
-
-    async delivery(deliveryId) {
-      const delivery = await findDelivery(database, deliveryId)
-      const endpoint = delivery && (await findEndpoint(database, delivery.endpointId))
-      if (!endpoint) throw deliveryNotFound(deliveryId)
-      return { delivery, endpoint, tries: await listTries(database, deliveryId) }
-    },
-
-    redeliver: (deliveryId, asked) =>
-      once(database, asked, whole<Delivery>(), async (tx) => {
-        const delivery = await findDelivery(tx, deliveryId)
-        if (!delivery) throw deliveryNotFound(deliveryId)
-        const endpoint = await endpointOf(tx, delivery.endpointId)
-        if (endpoint.status === 'disabled') throw notWhileDisabled('Delivery cannot be repeated', endpoint)
-        const { origin } = new URL(endpoint.url)
-        if ((await setRedelivered(tx, deliveryId, origin, host.now())) === 0)
-          throw webhookRefused('Delivery cannot be repeated', 'It is being sent right now')
-        tx.afterCommit(deliverSoon)
-        return (await findDelivery(tx, deliveryId))!
-      }),
-  }
+/** Newest first. @throws {RefusedError} `endpoint_not_found` */
+export async function getDeliveries(
+  context: WebhookContext,
+  endpointId: string,
+  { status, limit, before }: DeliveryPage,
+): Promise<DeliveriesPage> {
+  const { database } = context
+  await endpointOf(database, endpointId)
+  const found = await listDeliveries(database, { endpointId, status, before, limit: limit + 1 })
+  const deliveries = found.slice(0, limit)
+  return { deliveries, next: found.length > limit ? deliveries.at(-1) : undefined }
 }
+
+/** @throws {RefusedError} `delivery_not_found` */
+export async function getDelivery(context: WebhookContext, deliveryId: string): Promise<DeliveryDetail> {
+  const { database } = context
+  const delivery = await findDelivery(database, deliveryId)
+  const endpoint = delivery && (await findEndpoint(database, delivery.endpointId))
+  if (!endpoint) throw deliveryNotFound(deliveryId)
+  return { delivery, endpoint, tries: await listTries(database, deliveryId) }
+}
+
+/** Sends it again, with the same id, and as often as a new one. @throws {RefusedError} `delivery_not_found`, `webhook_refused` */
+export const redeliver = (context: WebhookContext, deliveryId: string, asked?: Asked): Promise<Delivery> =>
+  once(context.database, asked, whole<Delivery>(), async (tx) => {
+    const delivery = await findDelivery(tx, deliveryId)
+    if (!delivery) throw deliveryNotFound(deliveryId)
+    const endpoint = await endpointOf(tx, delivery.endpointId)
+    if (endpoint.status === 'disabled') throw notWhileDisabled('Delivery cannot be repeated', endpoint)
+    const { origin } = new URL(endpoint.url)
+    if ((await setRedelivered(tx, deliveryId, origin, context.host.now())) === 0)
+      throw webhookRefused('Delivery cannot be repeated', 'It is being sent right now')
+    tx.afterCommit(() => context.signal.notify('deliveries'))
+    return (await findDelivery(tx, deliveryId))!
+  })
 
 /** @throws {RefusedError} `invalid`, where an address that a user gave may not be sent to. */
 export function refuseAddress(field: string, url: string, allowed: readonly Network[]): void {
@@ -285,3 +293,20 @@ async function endpointOf(reader: Reader, endpointId: string): Promise<Endpoint>
 
 const notWhileDisabled = (what: string, { reason }: Endpoint): RefusedError =>
   webhookRefused(what, `The endpoint is disabled (${reason}): enable it first`)
+
+/** By the names that callers use. */
+export const endpointVerbs = {
+  addEndpoint,
+  endpoints: getEndpoints,
+  endpoint: getEndpoint,
+  changeEndpoint,
+  removeEndpoint,
+  webhookSecrets: getWebhookSecrets,
+  rotateWebhookSecret,
+  testEndpoint,
+  deliveries: getDeliveries,
+  delivery: getDelivery,
+  redeliver,
+}
+
+export type EndpointVerbs = Bound<typeof endpointVerbs>

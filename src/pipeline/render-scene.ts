@@ -1,7 +1,7 @@
 /** A scene's way from its photographs to its clip, rendered on this machine. */
 import type { ArtifactStore } from '../artifact/artifact.ts'
-import type { Coordinator } from '../coordinator/coordinator.ts'
-import type { AttemptWork, SceneVerbs } from '../coordinator/scene-verbs.ts'
+import type { RunningCoordinator } from '../coordinator/coordinator.ts'
+import type { AttemptWork } from '../coordinator/scene-verbs.ts'
 import type { TaskHandler } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
 import { renderedShare } from '../job/progress.ts'
@@ -12,7 +12,7 @@ import { placeOf, planFilm } from './film-plan.ts'
 import type { Studio } from './studio.ts'
 
 export interface RenderSceneOptions {
-  readonly coordinator: SceneVerbs & Pick<Coordinator, 'asset'>
+  readonly coordinator: RunningCoordinator
   readonly renderers: readonly Renderer[]
   readonly artifacts: ArtifactStore
   readonly clips: Clips

@@ -254,7 +254,7 @@ export async function listDeliveries(reader: Reader, filter: DeliveryFilter): Pr
 }
 
 /** Some of what ended before a time, with its tries. */
-export const forgetDeliveries = (tx: Transaction, before: number, limit: number): Promise<number> =>
+export const deleteOldDeliveries = (tx: Transaction, before: number, limit: number): Promise<number> =>
   tx.run(
     `delete from webhook_deliveries where id in
        (select id from webhook_deliveries where ended_at is not null and ended_at < $1 order by ended_at limit $2)`,

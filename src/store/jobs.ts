@@ -229,7 +229,7 @@ export const setCompleted = (
 ): Promise<number> => tx.run(complete, [id, JSON.stringify(progress), result, now, revision])
 
 /** With its scenes, labels, films, dependencies and webhook; attempts and events stay, and whose they are. */
-export async function deleteJob(tx: Transaction, id: number): Promise<number> {
+export async function deleteJobRows(tx: Transaction, id: number): Promise<number> {
   await tx.run(
     `insert into deleted_jobs (id, client_id, made_by) select id, client_id, made_by from jobs where id = $1`,
     [id],

@@ -453,7 +453,7 @@ export async function listOldEvents(
   }
 }
 
-export async function removeEvents(tx: Transaction, ids: readonly number[]): Promise<number> {
+export async function deleteEvents(tx: Transaction, ids: readonly number[]): Promise<number> {
   if (ids.length === 0) return 0
   await tx.run('update removed_events set until = $1 where until < $1', [Math.max(...ids)])
   const deleted = (

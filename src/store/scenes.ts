@@ -287,7 +287,7 @@ export async function moveScene(tx: Transaction, scene: Scene, position: number,
 }
 
 /** Removes a scene; those behind it move up. */
-export async function deleteScene(tx: Transaction, scene: Scene, now: number): Promise<void> {
+export async function deleteSceneRows(tx: Transaction, scene: Scene, now: number): Promise<void> {
   await tx.run('delete from scenes where id = $1', [scene.id])
   await tx.run(
     'update scenes set position = position - 1, updated_at = $3 where job_id = $1 and position > $2',

@@ -4,7 +4,7 @@
  */
 import { setTimeout } from 'node:timers/promises'
 import { type RunningCoordinator, createCoordinator } from '../../src/coordinator/coordinator.ts'
-import { createTell } from '../../src/coordinator/tell.ts'
+import { createEmit } from '../../src/events/emit.ts'
 import { createEmbeddedEngine } from '../../src/engine/embedded.ts'
 import { createPubSub } from '../../src/events/pubsub.ts'
 import type { createApp } from '../../src/http/app.ts'
@@ -106,7 +106,7 @@ async function openAt(place: Place, clock: Clock, options: HouseOptions): Promis
     log,
     onEvent: (wake) => pubsub.subscribe('*', wake),
   })
-  const tell = createTell({ pubsub, host: clock })
+  const tell = createEmit({ pubsub, host: clock })
   const app = openApp({
     coordinator,
     log,
