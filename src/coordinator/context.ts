@@ -7,10 +7,10 @@ import type { Network } from '../job/web-address.ts'
 import type { Log } from '../log.ts'
 import type { Database } from '../store/database.ts'
 import type { Emit } from '../events/emit.ts'
-import type { RendererLimit } from './admission-rules.ts'
-import type { OpenJobsQuota } from './open-jobs.ts'
+import type { RendererLimit } from './admission/rules.ts'
+import type { OpenJobsQuota } from './job/open-jobs.ts'
 import type { Signal } from '../events/signal.ts'
-import type { ConfiguredBudgets } from './treasury.ts'
+import type { ConfiguredBudgets } from './admission/budget-snapshot.ts'
 
 export interface Context {
   readonly database: Database

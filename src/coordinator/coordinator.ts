@@ -8,10 +8,10 @@ import type { Network } from '../job/web-address.ts'
 import { type Log, logLine } from '../log.ts'
 import type { Database } from '../store/database.ts'
 import { createEmit } from '../events/emit.ts'
-import { accountFor, accountIs, marksAt } from './accounts.ts'
-import type { RendererLimit } from './admission-rules.ts'
-import { createAdmission } from './admission.ts'
-import { approveJob, retryJob } from './approval.ts'
+import { accountFor, accountIs, marksAt } from './attempt/reconcile.ts'
+import type { RendererLimit } from './admission/rules.ts'
+import { createAdmission } from './admission/admission.ts'
+import { approveJob, retryJob } from './job/approve-job.ts'
 import {
   beginOrder,
   beginPost,
@@ -33,16 +33,16 @@ import {
   renderUnknown,
   takeFailed,
   webhookReceived,
-} from './attempt-verbs.ts'
+} from './attempt/attempt-verbs.ts'
 import { type Bound, bind } from '../bind.ts'
-import { getBudgets, setBudgets } from './budgets.ts'
+import { getBudgets, setBudgets } from './admission/budgets.ts'
 import { createClockWatch } from './clock.ts'
 import type { Context } from './context.ts'
-import { deliveryVerbs } from './delivery-verbs.ts'
-import { settleDependents } from './dependents.ts'
-import { deleteJob, showFilm } from './ended-jobs.ts'
-import { estimateEta, getEta } from './eta.ts'
-import { createIdempotent } from './idempotent.ts'
+import { deliveryVerbs } from '../webhooks/deliveries.ts'
+import { settleDependents } from './job/dependents.ts'
+import { deleteJob, showFilm } from './job/ended-jobs.ts'
+import { estimateEta, getEta } from './read/eta.ts'
+import { createIdempotent } from '../access/idempotency.ts'
 import {
   addAsset,
   cancelJob,
@@ -55,10 +55,10 @@ import {
   resumeJob,
   updateJob,
   updateProgress,
-} from './job-verbs.ts'
-import { keyVerbs } from './key-verbs.ts'
-import { getLimits, pauseRendering, resumeRendering, setLimits } from './limits.ts'
-import { createOpenJobsQuota } from './open-jobs.ts'
+} from './job/job-verbs.ts'
+import { keyVerbs } from '../access/keys.ts'
+import { getLimits, pauseRendering, resumeRendering, setLimits } from './admission/limits.ts'
+import { createOpenJobsQuota } from './job/open-jobs.ts'
 import {
   getActiveJobs,
   getAsset,
@@ -79,11 +79,11 @@ import {
   getSpend,
   getStandings,
   searchJobs,
-} from './reading.ts'
+} from './read/reading.ts'
 import { recover } from './recover.ts'
-import { refuseRemoved, retentionVerbs } from './retention.ts'
-import { rejectJob, submitJob } from './review.ts'
-import { addScene, deleteScene, regenerateScene, resolveScene, updateScene } from './scene-editing.ts'
+import { refuseRemoved, retentionVerbs } from '../retention/retention.ts'
+import { rejectJob, submitJob } from './job/review.ts'
+import { addScene, deleteScene, regenerateScene, resolveScene, updateScene } from './scene/scene-editing.ts'
 import {
   beginAttempt,
   beginTaking,
@@ -95,12 +95,12 @@ import {
   sceneFailed,
   sceneProgressed,
   sceneRendered,
-} from './scene-verbs.ts'
+} from './scene/scene-verbs.ts'
 import { createSignal } from '../events/signal.ts'
-import { createTimetable } from './timetable.ts'
-import type { ConfiguredBudgets } from './treasury.ts'
-import { getWaiting } from './waiting.ts'
-import { endpointVerbs } from './webhook-verbs.ts'
+import { createTimetable } from './admission/scheduler.ts'
+import type { ConfiguredBudgets } from './admission/budget-snapshot.ts'
+import { getWaiting } from './read/waiting.ts'
+import { endpointVerbs } from '../webhooks/endpoints.ts'
 
 /** What programs and the HTTP API call. */
 const verbs = {

@@ -4,7 +4,7 @@ import { listInFlight, listUnfetched } from '../store/attempts.ts'
 import { countActiveJobs, listUnstitched } from '../store/jobs.ts'
 import { releaseOutages } from '../store/money.ts'
 import { listTaking } from '../store/scenes.ts'
-import { repriceActive } from './approval.ts'
+import { repriceActive } from './job/approve-job.ts'
 import type { Context } from './context.ts'
 
 /** Each step is idempotent: a task that is already there is not added twice. */

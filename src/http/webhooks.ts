@@ -1,6 +1,6 @@
 /** Whom to tell of events, what they are signed with, and what became of each message. */
 import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
-import type { DeliveryDetail, EndpointVerbs } from '../coordinator/webhook-verbs.ts'
+import type { DeliveryDetail, EndpointVerbs } from '../webhooks/endpoints.ts'
 import {
   type Delivery,
   type Endpoint,

@@ -40,7 +40,7 @@ import { type Clips, failureOfTaking, isMissing } from './clips.ts'
 import { namesAnother, resembles } from './recognise.ts'
 import type { Studio } from './studio.ts'
 import { withinAccount } from './within-account.ts'
-import { type Turns, createTurns } from './turns.ts'
+import { type Turns, createTurns } from './semaphore.ts'
 
 export interface FollowRenderOptions {
   readonly coordinator: RunningCoordinator

@@ -1,7 +1,7 @@
 /** A scene's way from its photographs to its clip, rendered on this machine. */
 import type { ArtifactStore } from '../artifact/artifact.ts'
 import type { RunningCoordinator } from '../coordinator/coordinator.ts'
-import type { AttemptWork } from '../coordinator/scene-verbs.ts'
+import type { AttemptWork } from '../coordinator/scene/scene-verbs.ts'
 import type { TaskHandler } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
 import { renderedShare } from '../job/progress.ts'

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { openInstallation } from '../../src/coordinator/installation.ts'
+import { openInstallation } from '../../src/coordinator/attempt/installation.ts'
 import { systemHost } from '../../src/host.ts'
 import { createLog } from '../../src/log.ts'
 import { type House, openHouse } from '../http/house.ts'

@@ -1,7 +1,7 @@
 /** Keys and requests that are answered once, in both databases. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { KeptAnswer } from '../../src/coordinator/idempotent.ts'
-import { type AccessContext, identifyKey } from '../../src/coordinator/key-verbs.ts'
+import type { KeptAnswer } from '../../src/access/idempotency.ts'
+import { type AccessContext, identifyKey } from '../../src/access/keys.ts'
 import { kinds, newPlace, type Place } from '../store/open-database.ts'
 import { type House, openHouse } from './house.ts'
 

@@ -8,7 +8,7 @@ import {
   type RunningCoordinator,
   createCoordinator,
 } from '../../src/coordinator/coordinator.ts'
-import { openInstallation } from '../../src/coordinator/installation.ts'
+import { openInstallation } from '../../src/coordinator/attempt/installation.ts'
 import { createEmbeddedEngine } from '../../src/engine/embedded.ts'
 import { createPubSub } from '../../src/events/pubsub.ts'
 import { accessByRoute } from '../../src/http/access.ts'

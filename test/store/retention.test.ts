@@ -14,7 +14,7 @@ import { eventBounds } from '../../src/store/events.ts'
 import { deleteJobRows, listOwners, listOwnersEver } from '../../src/store/jobs.ts'
 import { migrate } from '../../src/store/migrate.ts'
 import { migrations } from '../../src/store/migrations/all.ts'
-import * as retention from '../../src/store/retention.ts'
+import * as retention from '../../src/retention/rows.ts'
 import { type Place, kinds, newPlace } from './open-database.ts'
 
 const film = (id: string): string => JSON.stringify({ film: { id }, thumbnail: { id: `${id}-small` } })
