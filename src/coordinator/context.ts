@@ -8,6 +8,7 @@ import type { Log } from '../log.ts'
 import type { Database } from '../store/database.ts'
 import type { Emit } from '../events/emit.ts'
 import type { RendererLimit } from './admission/rules.ts'
+import type { KnownProgress } from './job/advance.ts'
 import type { OpenJobsQuota } from './job/open-jobs.ts'
 import type { Signal } from '../events/signal.ts'
 import type { ConfiguredBudgets } from './admission/budget-snapshot.ts'
@@ -33,6 +34,7 @@ export interface Context {
   readonly budgets: ConfiguredBudgets
   readonly room: DiskRoom
   readonly openJobs: OpenJobsQuota
+  readonly knownProgress: KnownProgress
   /** Networks that webhooks may be sent to although they are not public. */
   readonly webhookNetworks: readonly Network[]
   /** Marks our renders in a provider's records: 12 hex digits. */

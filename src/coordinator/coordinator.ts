@@ -265,6 +265,7 @@ export function createCoordinator(options: CoordinatorOptions): RunningCoordinat
     maxTries: options.maxTries ?? 3,
     retryDelayMs: options.retryDelayMs ?? 2000,
     openJobs: createOpenJobsQuota(),
+    knownProgress: new Map(),
     warnedAccounts: new Set(),
     signal: createSignal(),
     emit: createEmit({ pubsub, host }),

@@ -1,6 +1,6 @@
 /** What a start does before anything else: every attempt in flight and every film to be made has its task again. */
 import { logLine } from '../log.ts'
-import { listInFlight, listUnfetched } from '../store/attempts.ts'
+import { listInFlight, listUnfetched, submitIntended } from '../store/attempts.ts'
 import { countActiveJobs, listUnstitched } from '../store/jobs.ts'
 import { releaseOutages } from '../store/money.ts'
 import { listTaking } from '../store/scenes.ts'
@@ -9,10 +9,12 @@ import type { Context } from './context.ts'
 
 /** Each step is idempotent: a task that is already there is not added twice. */
 export async function recover(context: Context): Promise<void> {
-  const { database, engine, limitOf, log } = context
+  const { database, engine, host, limitOf, log } = context
   const { approved, processing } = await countActiveJobs(database)
   logLine.recovering(log, { approved, processing })
   const resumed = await database.transaction(async (tx) => {
+    for (const { name, task } of limitOf.values())
+      if (task === 'render-scene') await submitIntended(tx, name, host.now())
     const renders = new Map<string, { readonly renderer: string; readonly jobId: number }>()
     // Of a held one only a person knows more.
     for (const { id, status, hintedId, renderer, jobId } of await listInFlight(tx))

@@ -33,7 +33,8 @@ export function createRenderScene(options: RenderSceneOptions): TaskHandler {
     const work = await coordinator.beginAttempt(attemptId)
     if (!work) return
     const outcome = await options.studio.inWorkspace((directory) => render(work, directory, signal, options))
-    if (outcome.kind === 'clip') await coordinator.sceneRendered(attemptId, outcome.clip)
+    if (outcome.kind === 'clip')
+      await coordinator.sceneRendered(attemptId, outcome.clip, work.job.storyboard.format)
     // A clip that turned out bad may be better another time.
     else await coordinator.sceneFailed(attemptId, outcome.failure, 'retry' in outcome ? outcome.retry : true)
   }

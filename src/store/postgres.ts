@@ -1,13 +1,24 @@
 /** The database on a PostgreSQL server, shared by several nodes. */
-import { DatabaseError as ServerError, Pool } from 'pg'
-import type { PoolClient, QueryResult } from 'pg'
-import { systemHost } from '../host.ts'
-import type { Host } from '../host.ts'
-import { checkValues, DatabaseError } from './database.ts'
-import type { Database, Row, SqlValue, Transaction } from './database.ts'
+import { DatabaseError as ServerError, Pool, type PoolClient, type QueryResult } from 'pg'
+import { systemHost, type Host } from '../host.ts'
+import {
+  checkValues,
+  DatabaseError,
+  type Database,
+  type Row,
+  type SqlValue,
+  type Transaction,
+} from './database.ts'
 import { Turnstile } from './turnstile.ts'
-import { asFailure, refuseInsideWork, runEffects, warnOfEffectError, watchForStall, Work } from './work.ts'
-import type { Connection } from './work.ts'
+import {
+  asFailure,
+  refuseInsideWork,
+  runEffects,
+  warnOfEffectError,
+  watchForStall,
+  Work,
+  type Connection,
+} from './work.ts'
 
 export interface PostgresOptions {
   readonly connectionString: string

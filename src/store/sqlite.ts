@@ -6,15 +6,25 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { closeSync, openSync, statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
-import type { SQLInputValue, StatementSync } from 'node:sqlite'
-import { systemHost } from '../host.ts'
-import type { Host } from '../host.ts'
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import { systemHost, type Host } from '../host.ts'
 import { ownerFile } from '../owner-only.ts'
-import { checkValues, DatabaseError } from './database.ts'
-import type { Database, Row, SqlValue, Transaction } from './database.ts'
-import { refuseInsideWork, runEffects, warnOfEffectError, watchForStall, Work } from './work.ts'
-import type { Connection } from './work.ts'
+import {
+  checkValues,
+  DatabaseError,
+  type Database,
+  type Row,
+  type SqlValue,
+  type Transaction,
+} from './database.ts'
+import {
+  refuseInsideWork,
+  runEffects,
+  warnOfEffectError,
+  watchForStall,
+  Work,
+  type Connection,
+} from './work.ts'
 
 export interface SqliteOptions {
   /** Absolute path of the database file; its folder exists. */

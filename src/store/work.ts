@@ -4,8 +4,7 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Host } from '../host.ts'
-import { DatabaseError } from './database.ts'
-import type { Row, SqlValue, Transaction } from './database.ts'
+import { DatabaseError, type Row, type SqlValue, type Transaction } from './database.ts'
 
 /** A driver's way to run one statement on the connection of the transaction; throws `DatabaseError`s. */
 export interface Connection {

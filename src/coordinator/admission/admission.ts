@@ -5,7 +5,7 @@
 import { isDiskFull } from '../../disk-full.ts'
 import { dayOf } from '../../job/price.ts'
 import { logLine } from '../../log.ts'
-import { insertAttempt, isBeingRendered, isHeldFor, occupancyOf, postedAt } from '../../store/attempts.ts'
+import { insertAttempt, isBeingRendered, isHeldFor, postedAt } from '../../store/attempts.ts'
 import type { Reader, Transaction } from '../../store/database.ts'
 import { type WaitingScene, nextRetryAt, setSceneProcessing } from '../../store/scenes.ts'
 import {
@@ -18,14 +18,15 @@ import {
   ownHeldWait,
   sameRenderWait,
 } from './rules.ts'
-import { jobPlacesNow, limitsNow, stopOf } from './limits.ts'
+import { jobPlacesNow, limitsOf, stopAmong, type LimitsNow } from './limits.ts'
 import { pauseOf } from '../attempt/cooldown.ts'
 import { isServed } from '../job/quote.ts'
 import { serveJob, startJob } from '../scene/starting.ts'
+import { readGate, type GateRows } from '../../store/gate.ts'
+import { initializing } from '../../job/progress.ts'
 import type { Context } from '../context.ts'
 import { type Loop, backOffMs, createLoop } from '../../loop.ts'
 import { type Treasury, openTreasury } from './budget-snapshot.ts'
-import { setTurn } from '../../store/turns.ts'
 import { openTurns } from './fair-queue.ts'
 
 export interface Admission extends Omit<Loop, 'start'> {
@@ -87,67 +88,107 @@ async function admit(
   onLimit: (limit: RendererLimit) => void,
 ): Promise<number | undefined> {
   const now = context.host.now()
-  const limits = await limitsNow(tx)
+  const gate = await readGate(tx, configured.name, now)
+  const limits = limitsOf(gate.limits)
   const limit = limits.of(configured)
-  // Before the effects of what is started here: those count the places.
+  // Before the effects of what is started here: those count the slots.
   tx.afterCommit(() => onLimit(limit))
-  const at = await rendererNow(tx, limit.name, now)
-  // Who ends a person's pause asks for another look.
-  if (at.stop) return undefined
+  const at = nowOf(gate, limit.name, now)
+  // The end of a manual pause wakes admission.
+  if (!gate.isQueued || at.stop) return undefined
   if (at.pause) return at.pause.until
-  const places = freeStarts(limit, at)
-  let free = Math.min(places, startsAtOnce)
-  let again = Number.POSITIVE_INFINITY
+  const slots = freeStarts(limit, at)
+  if (slots === 0) return nextRetryAt(tx, limit.name, now)
+  const { free, againAt } = await startWaiting(context, tx, { limit, limits, slots, now })
+  if (free === 0) return slots > startsAtOnce ? now : againAt
+  return Math.min(againAt, (await nextRetryAt(tx, limit.name, now)) ?? Number.POSITIVE_INFINITY)
+}
+
+interface Look {
+  readonly limit: RendererLimit
+  readonly limits: LimitsNow
+  readonly slots: number
+  readonly now: number
+}
+
+/** Starts scenes in the order of the fair queue while slots are free. Resolves to those left, and to when to look again. */
+async function startWaiting(
+  context: Context,
+  tx: Transaction,
+  { limit, limits, slots, now }: Look,
+): Promise<{ readonly free: number; readonly againAt: number }> {
+  let free = Math.min(slots, startsAtOnce)
+  let againAt = Number.POSITIVE_INFINITY
   const treasury = openTreasury(tx, context.budgets, now)
   let jobPlaces = await jobPlacesNow(tx, limits.jobs, now)
   const begun = new Set<number>()
-  const turns =
-    free > 0 ? await openTurns(tx, limit.name, { free, now, onlyBegun: jobPlaces <= 0 }) : undefined
-  for (let scene = await turns?.next(); scene && free > 0; scene = await turns!.next()) {
+  const turns = await openTurns(tx, limit.name, { free, now, onlyBegun: jobPlaces <= 0 })
+  while (free > 0) {
+    const scene = await turns.next()
+    if (!scene) break
     const isFirst = scene.jobApproved && !begun.has(scene.jobId)
     // Only jobs that have begun from here on: that is another look.
-    if (isFirst && jobPlaces <= 0) return now
+    if (isFirst && jobPlaces <= 0) {
+      againAt = now
+      break
+    }
     const wait = await sceneWait(tx, scene, treasury, now)
     if (wait) {
-      again = Math.min(again, wait.until ?? Number.POSITIVE_INFINITY)
+      againAt = Math.min(againAt, wait.until ?? Number.POSITIVE_INFINITY)
       continue
     }
     await context.room.require()
     if (isFirst) {
       jobPlaces--
       begun.add(scene.jobId)
-      await startJob(context, tx, scene.jobId)
+      await startJob(
+        context,
+        tx,
+        scene.jobId,
+        limit.task === 'render-scene' ? initialRendering : initializing,
+      )
     }
-    // What could be had for nothing was left until the job had its place.
-    if (isFirst || (await isServed(tx, scene))) await serveJob(context, tx, scene.jobId)
-    if (!(await startScene(context, tx, scene, limit))) continue
-    turns!.started(scene)
+    // Where jobs are limited, what could be had for nothing was left until the job began.
+    const waited = isFirst && limits.jobs !== null
+    if (waited || (await isServed(tx, scene))) await serveJob(context, tx, scene.jobId)
+    if (!(await startScene(context, tx, scene, { limit, isFirst }))) continue
+    turns.started(scene)
     treasury.reserve(scene, scene.priceMicros)
     free--
   }
-  if (free === 0 && places > startsAtOnce) return now
-  return Math.min(again, (await nextRetryAt(tx, limit.name, now)) ?? Number.POSITIVE_INFINITY)
+  await turns.keep(tx)
+  return { free, againAt }
 }
 
-/** What goes on at a renderer. */
-export const rendererNow = async (reader: Reader, renderer: string, now: number): Promise<RendererNow> => ({
-  ...(await occupancyOf(reader, renderer, now)),
-  ...(await pauseOf(reader, renderer, now)),
-  stop: await stopOf(reader, renderer),
+/** A job's progress when its first scene begins on this machine at once. */
+const initialRendering = { ...initializing, stage: 'rendering' }
+
+const nowOf = (gate: GateRows, renderer: string, now: number): RendererNow => ({
+  ...gate.occupancy,
+  ...pauseOf(gate, now),
+  stop: stopAmong(gate.stops, renderer),
 })
 
+/** What goes on at a renderer. */
+export const rendererNow = async (reader: Reader, renderer: string, now: number): Promise<RendererNow> =>
+  nowOf(await readGate(reader, renderer, now), renderer, now)
+
 /** When something was sent there last. */
-export const gateNow = async (
+export async function gateNow(
   reader: Reader,
   { name, startsPerMinute }: RendererLimit,
   now: number,
-): Promise<Gate> => ({
-  lastPostedAt: await postedAt(reader, name, 1),
-  minuteBeganAt: startsPerMinute === undefined ? undefined : await postedAt(reader, name, startsPerMinute),
-  unanswered: (await occupancyOf(reader, name, now)).unanswered,
-  ...(await pauseOf(reader, name, now)),
-  stop: await stopOf(reader, name),
-})
+): Promise<Gate> {
+  const { unanswered, pause, isProbed, stop } = await rendererNow(reader, name, now)
+  return {
+    lastPostedAt: await postedAt(reader, name, 1),
+    minuteBeganAt: startsPerMinute === undefined ? undefined : await postedAt(reader, name, startsPerMinute),
+    unanswered,
+    pause,
+    isProbed,
+    stop,
+  }
+}
 
 /** Why a scene at the head of the queue can't start, though its renderer has a place for it. */
 export async function sceneWait(
@@ -182,36 +223,32 @@ async function startScene(
   context: Context,
   tx: Transaction,
   scene: WaitingScene,
-  { name: renderer, task }: RendererLimit,
+  { limit, isFirst }: { readonly limit: RendererLimit; readonly isFirst: boolean },
 ): Promise<boolean> {
   const { engine, host, emit } = context
+  const { name: renderer, task } = limit
+  const isHere = task === 'render-scene'
   const attemptId = host.id()
   const { id: sceneId, jobId, model, priceMicros: costMicros, clientId, renderKey, render: settings } = scene
   const now = host.now()
   if ((await setSceneProcessing(tx, sceneId, attemptId, now)) === 0) return false
-  await insertAttempt(
-    tx,
-    {
-      id: attemptId,
-      jobId,
-      sceneId,
-      renderer,
-      model,
-      costMicros,
-      clientId,
-      day: dayOf(now),
-      renderKey,
-      settings,
-    },
-    now,
-  )
-  await setTurn(tx, renderer, clientId)
-  await emit(tx, {
-    type: 'scene_processing',
+  const status = isHere ? 'submitted' : 'intended'
+  const day = dayOf(now)
+  const attempt = {
+    id: attemptId,
     jobId,
     sceneId,
-    data: { attempt_id: attemptId, renderer, model },
-  })
+    renderer,
+    model,
+    status,
+    costMicros,
+    clientId,
+    day,
+  } as const
+  await insertAttempt(tx, { ...attempt, renderKey, settings }, now)
+  const data = { attempt_id: attemptId, renderer, model }
+  await emit(tx, { type: 'scene_processing', jobId, sceneId, scene, data })
+  if (isHere && isFirst) await emit(tx, { type: 'job_progress', jobId, data: { ...initialRendering } })
   await engine.enqueue(tx, { kind: task, subject: attemptId, jobId })
   return true
 }

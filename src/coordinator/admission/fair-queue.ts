@@ -1,7 +1,8 @@
 /** The scenes that wait at a renderer, in the order in which they may start: the clients' turns, then the queue of each. */
 import { type Waiter, byTurn } from '../../job/queue.ts'
 import { occupancyByClient } from '../../store/attempts.ts'
-import type { Reader } from '../../store/database.ts'
+import type { Reader, Transaction } from '../../store/database.ts'
+import { setTurn } from '../../store/turns.ts'
 import { type WaitingScene, listWaitingClients, listWaitingScenes } from '../../store/scenes.ts'
 
 export interface Turns {
@@ -9,6 +10,8 @@ export interface Turns {
   next(): Promise<WaitingScene | undefined>
   /** The scene that came last was started: its client's next turn is later. */
   started(scene: WaitingScene): void
+  /** Keeps whose turns these were, for the looks to come. */
+  keep(tx: Transaction): Promise<void>
 }
 
 /** Scenes of a client that are read at a time: more than the free places where some of them have to wait. */
@@ -46,6 +49,7 @@ export async function openTurns(
     isRead: false,
   }))
 
+  const started = new Set<string>()
   let latestTurn = clients.reduce((latest, { lastTurn }) => Math.max(latest, lastTurn), 0)
 
   const fill = async (line: Line): Promise<void> => {
@@ -84,6 +88,12 @@ export async function openTurns(
     started({ clientId }) {
       const line = lines.find(({ waiter }) => waiter.clientId === clientId)
       if (line) line.waiter = { ...line.waiter, inFlight: line.waiter.inFlight + 1, lastTurn: ++latestTurn }
+      // The latest is the last.
+      started.delete(clientId)
+      started.add(clientId)
+    },
+    async keep(tx) {
+      for (const clientId of started) await setTurn(tx, renderer, clientId)
     },
   }
 }

@@ -4,8 +4,8 @@ import { type Asked, differences } from '../../job/event.ts'
 import type { Stop } from '../../job/queue.ts'
 import { parseLimits, parsePause } from '../../job/control-request.ts'
 import { logLine } from '../../log.ts'
-import { occupancyOf } from '../../store/attempts.ts'
 import type { Reader } from '../../store/database.ts'
+import { readGate } from '../../store/gate.ts'
 import { countProcessing } from '../../store/jobs.ts'
 import { deleteStop, insertStop, listLimits, listStops, setLimit } from '../../store/limits.ts'
 import type { ProviderPause, RendererLimit } from './rules.ts'
@@ -21,8 +21,10 @@ export interface LimitsNow {
   of(configured: RendererLimit): RendererLimit
 }
 
-export async function limitsNow(reader: Reader): Promise<LimitsNow> {
-  const set = await listLimits(reader)
+export const limitsNow = async (reader: Reader): Promise<LimitsNow> => limitsOf(await listLimits(reader))
+
+/** `set`: what was set while running, by name. */
+export function limitsOf(set: ReadonlyMap<string, number>): LimitsNow {
   return {
     jobs: set.get('jobs') ?? null,
     of: (configured) =>
@@ -48,9 +50,6 @@ const scopeOf = (renderer: string | undefined): string =>
 export const stopAmong = (stops: readonly Stop[], renderer: string | undefined): Stop | undefined =>
   stops.find(({ scope }) => scope === 'all') ?? stops.find(({ scope }) => scope === scopeOf(renderer))
 
-export const stopOf = async (reader: Reader, renderer: string): Promise<Stop | undefined> =>
-  stopAmong(await listStops(reader), renderer)
-
 export interface RendererStanding {
   readonly limit: RendererLimit
   readonly configured: RendererLimit
@@ -74,12 +73,13 @@ export const getLimits = (context: Context): Promise<LimitsStanding> =>
     const standings: RendererStanding[] = []
     for (const configured of context.renderers) {
       const { name } = configured
+      const gate = await readGate(tx, name, now)
       standings.push({
         limit: limits.of(configured),
         configured,
-        inFlight: (await occupancyOf(tx, name, now)).inFlight,
+        inFlight: gate.occupancy.inFlight,
         stop: stops.find(({ scope }) => scope === scopeOf(name)),
-        pause: (await pauseOf(tx, name, now)).pause,
+        pause: pauseOf(gate, now).pause,
       })
     }
     return {

@@ -351,7 +351,7 @@ export const renderEnded = (
         now,
       )
       if (!attempt) return
-      await recordRender(tx, attempt, undefined, now)
+      await recordRender(tx, attempt, 1, now)
       const { jobId, sceneId } = attempt
       const data = { attempt_id: attemptId, charged_micros: charged }
       await context.emit(tx, { type: 'scene_rendered', jobId, sceneId, data })

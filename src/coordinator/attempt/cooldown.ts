@@ -4,18 +4,16 @@
  */
 import type { Attempt } from '../../job/attempt.ts'
 import { type Log, logLine } from '../../log.ts'
-import type { Reader, Transaction } from '../../store/database.ts'
-import { endOutage, findOutage, findPause, putOutage } from '../../store/money.ts'
+import type { Transaction } from '../../store/database.ts'
+import type { GateRows } from '../../store/gate.ts'
+import { endOutage, findOutage, putOutage } from '../../store/money.ts'
 import { type Gate, type ProviderPause, outageWaitMs } from '../admission/rules.ts'
 
 /** The longer one of what a provider asked for and of what it takes since it does not answer. */
-export async function pauseOf(
-  reader: Reader,
-  renderer: string,
+export function pauseOf(
+  { pause: asked, outage }: Pick<GateRows, 'pause' | 'outage'>,
   now: number,
-): Promise<Pick<Gate, 'pause' | 'isProbed'>> {
-  const asked = await findPause(reader, renderer)
-  const outage = await findOutage(reader, renderer)
+): Pick<Gate, 'pause' | 'isProbed'> {
   const pauses: readonly ProviderPause[] = [
     ...(asked ? [{ ...asked, isAsked: true }] : []),
     ...(outage ? [{ until: outage.until, reason: outage.reason, isAsked: false }] : []),

@@ -4,7 +4,7 @@ import { RefusedError, transitionRefused } from '../../job/errors.ts'
 import type { Job } from '../../job/job.ts'
 import { type Asked, differences } from '../../job/event.ts'
 import { type JobStatus, jobVerbs } from '../../job/lifecycle.ts'
-import { type Money, dollars, spokenMoney, toMicros } from '../../job/price.ts'
+import { type Money, noMoney, dollars, spokenMoney, toMicros } from '../../job/price.ts'
 import { created } from '../../job/progress.ts'
 import {
   type ApprovalRequest,
@@ -59,7 +59,8 @@ export async function neededFor(reader: Reader, job: Job, scenes: readonly Scene
     reader,
     scenes.filter(({ status }) => status === 'pending'),
   )
-  return neededOf(job, waiting, await moneyOfJob(reader, job.id))
+  // One that was never approved has bought nothing.
+  return neededOf(job, waiting, job.status === 'pending' ? noMoney : await moneyOfJob(reader, job.id))
 }
 
 /** `waiting`: its scenes that wait, in their order. */
@@ -229,54 +230,67 @@ async function approve(
     )
   checkRevision(job, needed, request)
   await check(context, tx, job, needed, request)
-  return allow(context, tx, job, needed, request, asked)
+  return allow(context, tx, { job, scenes, ...needed }, request, asked)
 }
 
 async function allow(
   context: Context,
   tx: Transaction,
-  job: Job,
-  { totalMicros, quote }: Needed,
+  { job, scenes, totalMicros, quote }: Needed & { readonly job: Job; readonly scenes: readonly Scene[] },
   request: ApprovalRequest,
   asked: Asked | undefined,
 ): Promise<Job> {
   const { host, emit, wakeScheduler } = context
   const now = host.now()
-  if (job.status === 'pending') await setApproved(tx, job.id, approvedProgress, now)
+  const placed = job.status === 'pending' ? await setApproved(tx, job.id, approvedProgress, now) : undefined
   const deadlineAt = job.endedAt === null ? job.deadlineAt : await reopen(tx, job, 'regenerate', now)
   const authorised = await authorise(context, tx, job, totalMicros, request)
+  if (scenes.some(({ unapproved }) => unapproved)) await setScenesApproved(tx, job.id)
   const data = {
     estimated_micros: quote.micros,
     price_book: job.priceBook,
-    authorised_micros: authorised,
-    ...allowedAnew(job, authorised, deadlineAt),
+    authorised_micros: authorised.authorisedMicros,
+    ...allowedAnew(job, authorised.authorisedMicros, deadlineAt),
   }
-  // One that is approved for the first time has not ended yet: what it needs was never removed.
-  await requireClips(tx, job.id)
+  // One that has not begun has nothing that could have been removed.
+  if (job.status !== 'pending') await requireClips(tx, job.id)
   await emit(tx, { type: 'job_approved', jobId: job.id, data, asked })
-  const approved = (await findJob(tx, job.id))!
-  await serveJob(context, tx, job.id)
+  const approved = placed
+    ? firstApproved(job, { ...placed, ...authorised }, now)
+    : (await findJob(tx, job.id))!
+  if (scenes.some(({ forced }) => !forced)) await serveJob(context, tx, job.id)
   if (job.runAt !== null) tx.afterCommit(wakeScheduler)
   return approved
 }
 
-/** Resolves to what the job may spend in all, in micros. */
+/** What a job may spend in all. */
+type Authorised = Pick<Job, 'authorisedMicros' | 'unknownCostAccepted'>
+
 async function authorise(
   context: Context,
   tx: Transaction,
   job: Job,
   totalMicros: number,
   { max_cost, accept_unknown_cost = false }: ApprovalRequest,
-): Promise<number> {
+): Promise<Authorised> {
   const { host } = context
   const allowed = max_cost === undefined ? job.authorisedMicros : toMicros(max_cost)
-  const authorised = Math.max(allowed, totalMicros)
-  const isUnknownAccepted = accept_unknown_cost || job.unknownCostAccepted
-  if (authorised > 0 || isUnknownAccepted)
-    await setAuthorised(tx, job.id, authorised, isUnknownAccepted, host.now())
-  await setScenesApproved(tx, job.id)
-  return authorised
+  const authorisedMicros = Math.max(allowed, totalMicros)
+  const unknownCostAccepted = accept_unknown_cost || job.unknownCostAccepted
+  if (authorisedMicros > 0 || unknownCostAccepted)
+    await setAuthorised(tx, job.id, authorisedMicros, unknownCostAccepted, host.now())
+  return { authorisedMicros, unknownCostAccepted }
 }
+
+/** A job as its first approval leaves it. */
+const firstApproved = (job: Job, given: Authorised & Pick<Job, 'queueAt'>, now: number): Job => ({
+  ...job,
+  ...given,
+  status: 'approved',
+  progress: approvedProgress,
+  approvedAt: now,
+  updatedAt: now,
+})
 
 /** Whether a job that has ended could go on at all. @throws {RefusedError} `transition_refused`, `job_refused` */
 async function checkRetry(context: Context, tx: Transaction, job: Job): Promise<void> {
@@ -330,9 +344,10 @@ async function retry(
   const data = {
     was: job.status,
     estimated_micros: needed.quote.micros,
-    authorised_micros: authorised,
-    ...allowedAnew(job, authorised, deadlineAt),
+    authorised_micros: authorised.authorisedMicros,
+    ...allowedAnew(job, authorised.authorisedMicros, deadlineAt),
   }
+  if (scenes.some(({ unapproved }) => unapproved)) await setScenesApproved(tx, jobId)
   await requireFiles(tx, jobId)
   await emit(tx, { type: 'job_retried', jobId, data, asked: { ...asked, reason } })
   // Only its film is wanting, and nothing else would begin that.

@@ -7,7 +7,7 @@ import { listJobInFlight, requestCancel, setAttemptCancelled } from '../../store
 import type { Transaction } from '../../store/database.ts'
 import { hasDependents } from '../../store/dependencies.ts'
 import { type JobState, setCancelled, setFailed, setProcessing } from '../../store/jobs.ts'
-import { cancelScenes, listScenes } from '../../store/scenes.ts'
+import { cancelScenes, listSceneStates } from '../../store/scenes.ts'
 import type { Context } from '../context.ts'
 
 const ends = (progress: Progress, stage: 'failed' | 'cancelled'): Progress => ({
@@ -46,12 +46,14 @@ export async function stopWork(
   waitingToo: boolean,
 ): Promise<void> {
   const { engine, emit, host, wakeAdmission } = context
-  for (const scene of await listScenes(tx, jobId)) {
-    if (scene.status !== 'processing' && !(waitingToo && scene.status === 'pending')) continue
-    if (scene.status === 'processing') await engine.cancel(tx, { kind: 'take-clip', subject: scene.id })
-    await emit(tx, { type: 'scene_cancelled', jobId, sceneId: scene.id, data: {} })
+  const stopped = (await listSceneStates(tx, jobId)).filter(
+    ({ status }) => status === 'processing' || (waitingToo && status === 'pending'),
+  )
+  for (const { id: sceneId, status } of stopped) {
+    if (status === 'processing') await engine.cancel(tx, { kind: 'take-clip', subject: sceneId })
+    await emit(tx, { type: 'scene_cancelled', jobId, sceneId, data: {} })
   }
-  await cancelScenes(tx, jobId, waitingToo, host.now())
+  if (stopped.length > 0) await cancelScenes(tx, jobId, waitingToo, host.now())
   await stopAttempts(context, tx, jobId)
   await engine.cancel(tx, { kind: 'stitch-film', subject: String(jobId) })
   tx.afterCommit(wakeAdmission)
@@ -70,7 +72,7 @@ export async function ended(context: Context, tx: Transaction, jobId: number): P
 export async function cancel(
   context: Context,
   tx: Transaction,
-  { id, progress }: JobState,
+  { id, progress }: Pick<JobState, 'id' | 'progress'>,
   { error, asked }: { readonly error: Failure | null; readonly asked?: Asked | undefined },
 ): Promise<boolean> {
   const { host, emit, log } = context
@@ -86,7 +88,7 @@ export async function cancel(
 export async function fail(
   context: Context,
   tx: Transaction,
-  { id, progress }: JobState,
+  { id, progress }: Pick<JobState, 'id' | 'progress'>,
   error: Failure,
   asked?: Asked,
 ): Promise<boolean> {

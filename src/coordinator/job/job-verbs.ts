@@ -10,7 +10,7 @@ import {
 } from '../../job/errors.ts'
 import { type Asked, differences } from '../../job/event.ts'
 import type { FilmManifest, Job, Storyboard } from '../../job/job.ts'
-import { type Progress, completed, created, risen } from '../../job/progress.ts'
+import { type Progress, completed, created } from '../../job/progress.ts'
 import { type JobStatus, jobVerbs } from '../../job/lifecycle.ts'
 import { type Actor, mayApprove, seenBy } from '../../job/reach.ts'
 import { renderKey } from '../../job/render-key.ts'
@@ -31,7 +31,6 @@ import {
   setCompleted,
   setJobPlan,
   setPaused,
-  setProgress,
   setResumed,
 } from '../../store/jobs.ts'
 import { moneyOfJob } from '../../store/money.ts'
@@ -46,6 +45,7 @@ import { keptJob } from './existing-job.ts'
 import { rejoin } from '../scene/starting.ts'
 import { refuseAddress } from '../../webhooks/endpoints.ts'
 import type { Context } from '../context.ts'
+import { advanceJob } from './advance.ts'
 
 /** A job as it would be, and what it would cost. */
 export interface JobEstimate {
@@ -162,11 +162,7 @@ export async function estimateJob(context: Context, input: unknown, asked?: Aske
 /** Tells how far a processing job is; a lower percentage than before is not taken. @throws {RefusedError} */
 export const updateProgress = (context: Context, jobId: number, progress: Progress): Promise<void> =>
   context.database.transaction(async (tx) => {
-    const before = await findJobState(tx, jobId)
-    const next = before && risen(before.progress, progress)
-    if (!next || (await setProgress(tx, jobId, next, context.host.now())) === 0)
-      throw await refused(tx, jobId, 'progress')
-    await context.emit(tx, { type: 'job_progress', jobId, data: { ...next } })
+    if (!(await advanceJob(context, tx, jobId, progress))) throw await refused(tx, jobId, 'progress')
   })
 
 /**
@@ -179,7 +175,7 @@ export async function completeJob(
   result: Uint8Array | FilmManifest,
   revision?: number,
 ): Promise<void> {
-  const { database, host, emit, log } = context
+  const { database, engine, host, emit, log } = context
   const bytes = result instanceof Uint8Array ? result : new TextEncoder().encode(JSON.stringify(result))
   const data = result instanceof Uint8Array ? {} : filmFacts(result)
   await database.transaction(async (tx) => {
@@ -191,7 +187,8 @@ export async function completeJob(
     if (isFilm) await recordFilm(tx, jobId, result, now)
     await emit(tx, { type: 'job_completed', jobId, data: { ...data, ...version } })
     // A program's own result may come while scenes are rendered still.
-    if (!isFilm) await stopWork(context, tx, jobId, true)
+    if (isFilm) await engine.finish(tx, { kind: 'stitch-film', subject: String(jobId) })
+    else await stopWork(context, tx, jobId, true)
     await ended(context, tx, jobId)
   })
   logLine.jobCompleted(log, jobId)

@@ -1,15 +1,11 @@
 /** What the pipeline tells the coordinator of a scene: begun, so far, rendered, failed. */
 import { type Attempt, triedWords } from '../../job/attempt.ts'
 import type { Job } from '../../job/job.ts'
+import { renderUnits } from '../../job/eta.ts'
+import type { FrameFormat } from '../../job/format.ts'
 import { rendering } from '../../job/progress.ts'
 import type { Failure, Scene } from '../../job/scene.ts'
-import {
-  findAttempt,
-  setAttemptFailed,
-  setClipUnusable,
-  setSubmitted,
-  setSucceeded,
-} from '../../store/attempts.ts'
+import { findAttempt, setAttemptFailed, setClipUnusable, setRendered } from '../../store/attempts.ts'
 import type { Reader, Transaction } from '../../store/database.ts'
 import { findJob, findJobState } from '../../store/jobs.ts'
 import { findRender, forgetRender, keepRender } from '../../store/renders.ts'
@@ -23,18 +19,13 @@ import {
   setSceneFitted,
   setSceneProgress,
   setSceneTakenAgain,
+  findRendered,
 } from '../../store/scenes.ts'
 import { recordClip, recordRender } from '../../store/timings.ts'
 import { withKeptClip } from '../attempt/attempt-verbs.ts'
-import {
-  joinNeighbours,
-  settleJob,
-  sceneEnded,
-  emitRendering,
-  emitProgress,
-  emitTakenAgain,
-} from './settling.ts'
+import { joinNeighbours, sceneEnded, emitTakenAgain, type SettledJob, settleBy } from './settling.ts'
 import { serveRender } from './starting.ts'
+import { emitProgress } from '../job/advance.ts'
 import type { Context } from '../context.ts'
 
 /** A scene that is worked on, and the film it belongs to; read once, when the work begins. */
@@ -50,14 +41,24 @@ export interface AttemptWork extends SceneWork {
   readonly attempt: Attempt
 }
 
-async function complete(context: Context, tx: Transaction, scene: Scene, clip: SceneClip): Promise<boolean> {
+/** `job`: as it was read in this transaction. */
+async function complete(
+  context: Context,
+  tx: Transaction,
+  scene: Scene,
+  clip: SceneClip,
+  job: SettledJob,
+): Promise<void> {
   const { host, emit } = context
-  if ((await setSceneCompleted(tx, scene.id, clip, host.now())) === 0) return false
+  if ((await setSceneCompleted(tx, scene.id, clip, host.now())) === 0) return
   const { jobId, id: sceneId } = scene
-  await emit(tx, { type: 'scene_completed', jobId, sceneId, data: { clip: clip.clip } })
-  await joinNeighbours(context, tx, scene)
-  await settleJob(context, tx, jobId)
-  return true
+  await emit(tx, { type: 'scene_completed', jobId, sceneId, scene, data: { clip: clip.clip } })
+  const states = await listSceneStates(tx, jobId)
+  if (
+    states.some(({ status, position }) => status === 'completed' && Math.abs(position - scene.position) === 1)
+  )
+    await joinNeighbours(context, tx, scene)
+  if (job.status === 'processing') await settleBy(context, tx, job, states)
 }
 
 /** The kept clip is no good. A scene that took it for nothing is rendered after all; one that paid for it fails. */
@@ -80,17 +81,15 @@ async function unusable(
   await sceneEnded(context, tx, scene, { failure: told, retry: false, countsAsTry: false })
 }
 
-/** A render on this machine begins. Undefined where the attempt has been decided already. */
-export const beginAttempt = (context: Context, attemptId: string): Promise<AttemptWork | undefined> =>
-  context.database.transaction(async (tx) => {
-    const attempt =
-      (await setSubmitted(tx, attemptId, context.host.now())) ?? (await findAttempt(tx, attemptId))
-    // Submitted before: an earlier process began it, and a render on this machine died with it.
-    if (attempt?.status !== 'submitted') return undefined
-    await emitRendering(context, tx, attempt.jobId)
-    const work = await sceneWork(tx, attempt.sceneId)
-    return work && { ...work, attempt }
-  })
+/** What a render on this machine needs to know. Undefined where the attempt has been decided already. */
+export async function beginAttempt(context: Context, attemptId: string): Promise<AttemptWork | undefined> {
+  const { database } = context
+  const attempt = await findAttempt(database, attemptId)
+  // Where an earlier process began it, the render died with that process.
+  if (attempt?.status !== 'submitted') return undefined
+  const work = await sceneWork(database, attempt)
+  return work && { ...work, attempt }
+}
 
 /** `progress` is the share of the scene that is done, 0 to 1. */
 export const sceneProgressed = (context: Context, scene: Scene, progress: number): Promise<void> =>
@@ -101,21 +100,25 @@ export const sceneProgressed = (context: Context, scene: Scene, progress: number
       await emitProgress(context, tx, job, rendering(await listSceneStates(tx, job.id)))
   })
 
-/** The clip of an attempt on this machine is kept, for this scene and for all that want the same. The last scene's sets the stitching off. */
-export const sceneRendered = (context: Context, attemptId: string, clip: SceneClip): Promise<void> =>
+/**
+ * The clip of an attempt on this machine is kept, for this scene and for all that want the same. The last scene's sets the
+ * stitching off. `format`: of the job's film, where the caller has it.
+ */
+export const sceneRendered = (
+  context: Context,
+  attemptId: string,
+  clip: SceneClip,
+  format?: FrameFormat,
+): Promise<void> =>
   context.database.transaction(async (tx) => {
     const now = context.host.now()
-    const attempt = await setSucceeded(
-      tx,
-      attemptId,
-      { chargedMicros: 0, clip: 'kept', outputUrl: null },
-      now,
-    )
-    if (!attempt) return
+    if ((await setRendered(tx, attemptId, now)) === 0) return
+    await context.engine.finish(tx, { kind: 'render-scene', subject: attemptId })
+    const { attempt, scene, job } = (await findRendered(tx, attemptId))!
     await keepRender(tx, attempt.renderKey, { artifact: clip.source, attemptId }, now)
-    const scene = await findScene(tx, attempt.sceneId)
-    await recordRender(tx, attempt, scene, now)
-    if (scene?.attemptId === attemptId) await complete(context, tx, scene, clip)
+    const filmFormat = scene && (format ?? (await findJob(tx, scene.jobId))?.storyboard.format)
+    if (filmFormat) await recordRender(tx, attempt, renderUnits(scene.duration, filmFormat, null), now)
+    if (scene?.attemptId === attemptId && job) await complete(context, tx, scene, clip, job)
     await serveRender(context, tx, attempt.renderKey)
   })
 
@@ -128,6 +131,7 @@ export const sceneFailed = (
 ): Promise<void> =>
   context.database.transaction(async (tx) => {
     const attempt = await setAttemptFailed(tx, attemptId, 0, failure, context.host.now())
+    if (attempt) await context.engine.finish(tx, { kind: 'render-scene', subject: attemptId })
     const scene = attempt && (await findScene(tx, attempt.sceneId))
     if (scene?.attemptId === attemptId)
       await sceneEnded(context, tx, scene, { failure, retry, countsAsTry: true })
@@ -140,7 +144,8 @@ export const beginTaking = (
 ): Promise<(SceneWork & { readonly source: string }) | undefined> =>
   context.database.transaction(async (tx) => {
     if (!(await isTaking(tx, sceneId))) return undefined
-    const work = (await sceneWork(tx, sceneId))!
+    const { jobId } = (await findScene(tx, sceneId))!
+    const work = (await sceneWork(tx, { jobId, sceneId }))!
     const kept = await findRender(tx, work.scene.renderKey)
     if (kept) return { ...work, source: kept.artifact }
     const failure = { code: 'clip_missing', reason: 'the clip that was kept for it is gone' }
@@ -155,7 +160,8 @@ export const clipTaken = (context: Context, sceneId: string, clip: SceneClip): P
     const scene = (await findScene(tx, sceneId))!
     const attempt = scene.attemptId === null ? undefined : await findAttempt(tx, scene.attemptId)
     await recordClip(tx, scene, attempt, context.host.now())
-    await complete(context, tx, scene, clip)
+    const job = await findJobState(tx, scene.jobId)
+    if (job) await complete(context, tx, scene, clip, job)
   })
 
 /** Something is wrong with the kept clip itself, or its bytes are gone. */
@@ -201,8 +207,12 @@ export const clipFitted = (context: Context, sceneId: string, clip: SceneClip): 
   })
 
 /** A scene with its job and its neighbours; undefined where it is gone. */
-export async function sceneWork(reader: Reader, sceneId: string): Promise<SceneWork | undefined> {
-  const scene = await findScene(reader, sceneId)
-  const job = scene && (await findJob(reader, scene.jobId))
-  return job && { scene, job, scenes: await listScenes(reader, job.id) }
+async function sceneWork(
+  reader: Reader,
+  { jobId, sceneId }: { readonly jobId: number; readonly sceneId: string },
+): Promise<SceneWork | undefined> {
+  const job = await findJob(reader, jobId)
+  const scenes = job ? await listScenes(reader, jobId) : []
+  const scene = scenes.find(({ id }) => id === sceneId)
+  return job && scene && { scene, job, scenes }
 }

@@ -1,13 +1,23 @@
 /** What follows when a scene or an attempt has ended: another try, the scene's failure, and how its job goes on. */
-import { type Progress, rendering, risen, stitching } from '../../job/progress.ts'
+import { rendering, stitching } from '../../job/progress.ts'
 import type { Failure, Scene } from '../../job/scene.ts'
 import { seamBetween } from '../../job/storyboard.ts'
 import { retryDelay, retryRule } from '../../job/retry-policy.ts'
 import type { Transaction } from '../../store/database.ts'
-import { type JobState, findJob, findJobState, noteFailure, setProgress } from '../../store/jobs.ts'
-import { listNeighbours, listSceneStates, setSceneFailed, setScenePending } from '../../store/scenes.ts'
+import { type JobState, findJob, findJobState, noteFailure } from '../../store/jobs.ts'
+import {
+  type SceneState,
+  listNeighbours,
+  listSceneStates,
+  setSceneFailed,
+  setScenePending,
+} from '../../store/scenes.ts'
 import { fail } from '../job/ending.ts'
+import { emitProgress } from '../job/advance.ts'
 import type { Context } from '../context.ts'
+
+/** What of a job decides how it goes on. */
+export type SettledJob = Pick<JobState, 'id' | 'status' | 'progress' | 'error'>
 
 export interface SceneEnd {
   readonly failure: Failure
@@ -17,25 +27,21 @@ export interface SceneEnd {
   readonly countsAsTry: boolean
 }
 
-export async function emitProgress(
-  context: Context,
-  tx: Transaction,
-  job: JobState,
-  progress: Progress,
-): Promise<void> {
-  const { host, emit } = context
-  const next = risen(job.progress, progress)
-  if (next.percentage === job.progress.percentage && next.stage === job.progress.stage) return
-  if ((await setProgress(tx, job.id, next, host.now())) > 0)
-    await emit(tx, { type: 'job_progress', jobId: job.id, data: { ...next } })
-}
-
 /** The job goes on to its film, or fails once nothing of it runs any more. */
 export async function settleJob(context: Context, tx: Transaction, jobId: number): Promise<void> {
-  const { engine } = context
   const job = await findJobState(tx, jobId)
-  if (job?.status !== 'processing') return
-  const states = await listSceneStates(tx, jobId)
+  if (job?.status === 'processing') await settleBy(context, tx, job, await listSceneStates(tx, jobId))
+}
+
+/** The same for a processing job whose state and scenes were read in this transaction. */
+export async function settleBy(
+  context: Context,
+  tx: Transaction,
+  job: SettledJob,
+  states: readonly SceneState[],
+): Promise<void> {
+  const { engine } = context
+  const { id: jobId } = job
   const runs = states.some(({ status }) => status === 'processing')
   if (job.error) {
     if (!runs) await fail(context, tx, job, job.error)

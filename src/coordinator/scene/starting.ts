@@ -1,5 +1,5 @@
 /** How a job begins, and how its scenes take clips that are kept: for nothing, and without a place at a renderer. */
-import { initializing, renderedShare } from '../../job/progress.ts'
+import { type Progress, initializing, renderedShare } from '../../job/progress.ts'
 import { logLine } from '../../log.ts'
 import { setTakenAgain } from '../../store/attempts.ts'
 import type { Transaction } from '../../store/database.ts'
@@ -14,11 +14,18 @@ import {
 import { jobPlacesNow, limitsNow } from '../admission/limits.ts'
 import { settleJob } from './settling.ts'
 import type { Context } from '../context.ts'
+import { rememberProgress } from '../job/advance.ts'
 
-/** An approved job is worked on from now on. */
-export async function startJob(context: Context, tx: Transaction, jobId: number): Promise<void> {
+/** An approved job is worked on from now on. `progress`: other than `initializing` where its first scene begins with it. */
+export async function startJob(
+  context: Context,
+  tx: Transaction,
+  jobId: number,
+  progress: Progress = initializing,
+): Promise<void> {
   const { host, emit, log } = context
-  await setProcessing(tx, jobId, initializing, host.now())
+  await setProcessing(tx, jobId, progress, host.now())
+  rememberProgress(context, jobId, progress)
   await emit(tx, { type: 'job_processing', jobId, data: { ...initializing } })
   tx.afterCommit(() => logLine.jobProcessing(log, jobId))
 }
