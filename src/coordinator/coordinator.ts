@@ -11,29 +11,13 @@ import { createEmit } from '../events/emit.ts'
 import { accountFor, accountIs, marksAt } from './attempt/reconcile.ts'
 import type { RendererLimit } from './admission/rules.ts'
 import { createAdmission } from './admission/admission.ts'
-import { approveJob, retryJob } from './job/approve-job.ts'
-import {
-  beginOrder,
-  beginPost,
-  canRead,
-  cannotRead,
-  clipFetched,
-  clipKept,
-  clipLost,
-  getAttempt,
-  hintRefused,
-  knownRenders,
-  onSignal,
-  picturesFetched,
-  renderAccepted,
-  renderEnded,
-  renderHeld,
-  renderRefused,
-  renderStillUnknown,
-  renderUnknown,
-  takeFailed,
-  webhookReceived,
-} from './attempt/attempt-verbs.ts'
+import { approveJob } from './job/approve-job.ts'
+import { retryJob } from './job/retry-job.ts'
+import { beginOrder, beginPost, getAttempt, onSignal, picturesFetched } from './attempt/order.ts'
+import { canRead, cannotRead, renderHeld, renderStillUnknown, renderUnknown } from './attempt/unknown.ts'
+import { clipFetched, clipKept, clipLost, takeFailed } from './attempt/clip.ts'
+import { hintRefused, knownRenders, renderAccepted, webhookReceived } from './attempt/accept.ts'
+import { renderEnded, renderRefused } from './attempt/end.ts'
 import { type Bound, bind } from '../bind.ts'
 import { getBudgets, setBudgets } from './admission/budgets.ts'
 import { createClockWatch } from './clock.ts'
@@ -43,19 +27,12 @@ import { settleDependents } from './job/dependents.ts'
 import { deleteJob, showFilm } from './job/ended-jobs.ts'
 import { estimateEta, getEta } from './read/eta.ts'
 import { createIdempotent } from '../access/idempotency.ts'
-import {
-  addAsset,
-  cancelJob,
-  completeJob,
-  createJob,
-  estimateJob,
-  failJob,
-  letClientSee,
-  pauseJob,
-  resumeJob,
-  updateJob,
-  updateProgress,
-} from './job/job-verbs.ts'
+import { addAsset, letClientSee } from './job/assets.ts'
+import { cancelJob } from './job/cancel-job.ts'
+import { completeJob, failJob, updateProgress } from './job/report-job.ts'
+import { createJob, estimateJob } from './job/create-job.ts'
+import { pauseJob, resumeJob } from './job/pause-job.ts'
+import { updateJob } from './job/update-job.ts'
 import { keyVerbs } from '../access/keys.ts'
 import { getLimits, pauseRendering, resumeRendering, setLimits } from './admission/limits.ts'
 import { createOpenJobsQuota } from './job/open-jobs.ts'
@@ -83,7 +60,11 @@ import {
 import { recover } from './recover.ts'
 import { refuseRemoved, retentionVerbs } from '../retention/retention.ts'
 import { rejectJob, submitJob } from './job/review.ts'
-import { addScene, deleteScene, regenerateScene, resolveScene, updateScene } from './scene/scene-editing.ts'
+import { addScene } from './scene/add-scene.ts'
+import { deleteScene } from './scene/delete-scene.ts'
+import { regenerateScene } from './scene/regenerate-scene.ts'
+import { resolveScene } from './scene/resolve-scene.ts'
+import { updateScene } from './scene/update-scene.ts'
 import {
   beginAttempt,
   beginTaking,

@@ -4,7 +4,7 @@ import { listInFlight, listUnfetched, submitIntended } from '../store/attempts.t
 import { countActiveJobs, listUnstitched } from '../store/jobs.ts'
 import { releaseOutages } from '../store/money.ts'
 import { listTaking } from '../store/scenes.ts'
-import { repriceActive } from './job/approve-job.ts'
+import { repriceActive } from './job/prices.ts'
 import type { Context } from './context.ts'
 
 /** Each step is idempotent: a task that is already there is not added twice. */

@@ -1,7 +1,7 @@
 import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import type { WaitingSince } from '../coordinator/admission/rules.ts'
-import type { Edited } from '../coordinator/scene/scene-editing.ts'
+import type { Edited } from '../coordinator/scene/edited.ts'
 import { jobStatuses, sceneStatuses } from '../job/lifecycle.ts'
 import { type Scene, transitions } from '../job/scene.ts'
 import { readJson } from './body.ts'

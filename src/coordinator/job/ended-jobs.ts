@@ -14,7 +14,7 @@ import { listJobTasks } from '../../store/tasks.ts'
 import { findUntold } from '../../webhooks/endpoint-rows.ts'
 import { existingJob } from './existing-job.ts'
 import { once, whole } from '../../access/idempotency.ts'
-import { checkMayEnd } from './job-verbs.ts'
+import { checkMayEnd } from './cancel-job.ts'
 import { forgetClips, wasRemoved } from '../../retention/retention.ts'
 import type { Context } from '../context.ts'
 

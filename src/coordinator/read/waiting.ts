@@ -18,7 +18,7 @@ import {
   stopWait,
 } from '../admission/rules.ts'
 import { rendererNow, sceneWait } from '../admission/admission.ts'
-import { neededFor } from '../job/approve-job.ts'
+import { neededFor } from '../job/needed.ts'
 import { existingJob } from '../job/existing-job.ts'
 import { jobPlacesNow, limitsNow, stopAmong } from '../admission/limits.ts'
 import { openTreasury } from '../admission/budget-snapshot.ts'

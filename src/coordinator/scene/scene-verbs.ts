@@ -22,7 +22,7 @@ import {
   findRendered,
 } from '../../store/scenes.ts'
 import { recordClip, recordRender } from '../../store/timings.ts'
-import { withKeptClip } from '../attempt/attempt-verbs.ts'
+import { withKeptClip } from '../attempt/clip.ts'
 import { joinNeighbours, sceneEnded, emitTakenAgain, type SettledJob, settleBy } from './settling.ts'
 import { serveRender } from './starting.ts'
 import { emitProgress } from '../job/advance.ts'
