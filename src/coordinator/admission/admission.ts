@@ -122,6 +122,7 @@ async function startWaiting(
   const treasury = openTreasury(tx, context.budgets, now)
   let jobPlaces = await jobPlacesNow(tx, limits.jobs, now)
   const begun = new Set<number>()
+  const rendering = new Set<number>()
   const turns = await openTurns(tx, limit.name, { free, now, onlyBegun: jobPlaces <= 0 })
   while (free > 0) {
     const scene = await turns.next()
@@ -151,11 +152,16 @@ async function startWaiting(
     // Where jobs are limited, what could be had for nothing was left until the job began.
     const waited = isFirst && limits.jobs !== null
     if (waited || (await isServed(tx, scene))) await serveJob(context, tx, scene.jobId)
-    if (!(await startScene(context, tx, scene, { limit, isFirst }))) continue
+    if (!(await startScene(context, tx, scene, limit))) continue
+    rendering.add(scene.jobId)
     turns.started(scene)
     treasury.reserve(scene, scene.priceMicros)
     free--
   }
+  if (limit.task === 'render-scene')
+    for (const jobId of begun)
+      if (rendering.has(jobId))
+        await context.emit(tx, { type: 'job_progress', jobId, data: { ...initialRendering } })
   await turns.keep(tx)
   return { free, againAt }
 }
@@ -223,10 +229,9 @@ async function startScene(
   context: Context,
   tx: Transaction,
   scene: WaitingScene,
-  { limit, isFirst }: { readonly limit: RendererLimit; readonly isFirst: boolean },
+  { name: renderer, task }: RendererLimit,
 ): Promise<boolean> {
   const { engine, host, emit } = context
-  const { name: renderer, task } = limit
   const isHere = task === 'render-scene'
   const attemptId = host.id()
   const { id: sceneId, jobId, model, priceMicros: costMicros, clientId, renderKey, render: settings } = scene
@@ -248,7 +253,6 @@ async function startScene(
   await insertAttempt(tx, { ...attempt, renderKey, settings }, now)
   const data = { attempt_id: attemptId, renderer, model }
   await emit(tx, { type: 'scene_processing', jobId, sceneId, scene, data })
-  if (isHere && isFirst) await emit(tx, { type: 'job_progress', jobId, data: { ...initialRendering } })
   await engine.enqueue(tx, { kind: task, subject: attemptId, jobId })
   return true
 }
