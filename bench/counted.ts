@@ -15,13 +15,22 @@ export function counted(database: Database): Counted {
   const note = (sql: string): void => {
     statements.set(sql, (statements.get(sql) ?? 0) + 1)
   }
-  const noted = (tx: Transaction): Transaction => ({
-    all: (sql, params) => (note(sql), tx.all(sql, params)),
-    get: (sql, params) => (note(sql), tx.get(sql, params)),
-    run: (sql, params) => (note(sql), tx.run(sql, params)),
-    insert: (sql, params) => (note(sql), tx.insert(sql, params)),
-    afterCommit: (effect) => tx.afterCommit(effect),
-  })
+  const noted = (tx: Transaction): Transaction => {
+    const logs = new Set<string>()
+    return {
+      all: (sql, params) => (note(sql), tx.all(sql, params)),
+      get: (sql, params) => (note(sql), tx.get(sql, params)),
+      run: (sql, params) => (note(sql), tx.run(sql, params)),
+      insert: (sql, params) => (note(sql), tx.insert(sql, params)),
+      append: (sql, params) => {
+        // SQLite writes them with the commit, by one statement for all that share it.
+        if (!logs.has(sql)) note(sql)
+        logs.add(sql)
+        return tx.append(sql, params)
+      },
+      afterCommit: (effect) => tx.afterCommit(effect),
+    }
+  }
   return {
     database: {
       dialect: database.dialect,
