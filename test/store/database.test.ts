@@ -314,6 +314,24 @@ describe.each(kinds)('the database on %s', (kind) => {
     expect(await names(database)).toEqual(['other'])
   })
 
+  it('keeps what was written beside a work that stands still, and does not wait for it again', async () => {
+    const started = Promise.withResolvers<void>()
+    const before = database.transaction((tx) => tx.run(add, ['before', 0]))
+    const stuck = database.transaction(async (tx) => {
+      await tx.run(add, ['stuck', 0])
+      started.resolve()
+      await new Promise(() => {})
+    })
+    const outcome = expect(stuck).rejects.toMatchObject({ code: 'failed' })
+    const after = database.transaction((tx) => tx.run(add, ['after', 0]))
+    await started.promise
+    await clock.advance(9_999)
+    await clock.advance(1)
+    await outcome
+    await Promise.all([before, after])
+    expect(new Set(await names(database))).toEqual(new Set(['before', 'after']))
+  })
+
   it('refuses a statement after the end of its transaction', async () => {
     let kept: Transaction | undefined
     await database.transaction(async (tx) => {
