@@ -9,6 +9,7 @@ import type { SqlValue } from './database.ts'
 const rowsAtOnce = 32
 
 export class AppendLog {
+  readonly sql: string
   readonly table: string
   #columns: readonly string[]
   #texts: string[] = []
@@ -22,6 +23,7 @@ export class AppendLog {
     const [, table, columns] = /^\s*insert into (\w+) \(([\w\s,]+)\)\s*values/.exec(sql) ?? []
     if (table === undefined || columns === undefined)
       throw new DatabaseError('failed', `Rows can't be appended by this statement: ${sql}`)
+    this.sql = sql
     this.table = table
     this.#columns = ['id', ...columns.split(',').map((column) => column.trim())]
   }

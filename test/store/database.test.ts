@@ -189,6 +189,17 @@ describe.each(kinds)('the database on %s', (kind) => {
     expect(await names(database)).toEqual(['a', 'fine'])
   })
 
+  it('appends rows that the next statement of the transaction sees, with ids that rise', async () => {
+    const append = 'insert into things (name, amount) values ($1, $2)'
+    const [first, second] = await database.transaction(async (tx) => {
+      const ids = [await tx.append(append, ['a', 0]), await tx.append(append, ['b', 0])]
+      expect(await names(tx)).toEqual(['a', 'b'])
+      return ids
+    })
+    expect(second).toBeGreaterThan(first!)
+    expect(await database.get('select name from things where id = $1', [second!])).toEqual({ name: 'b' })
+  })
+
   it('fails the transaction of a statement that failed, even where the work goes on', async () => {
     const going = database.transaction(async (tx) => {
       await tx.run(add, ['a', 0])
