@@ -33,10 +33,16 @@ export const jobRequest = {
   force: true,
 }
 
-/** `slots`: how many renders may run at once; 0 lets approved jobs wait. */
-export async function openBenchHouse(slots: number): Promise<BenchHouse> {
+/**
+ * `slots`: how many renders may run at once; 0 lets approved jobs wait. `observed` gives the database that all of it uses
+ * instead of the one it is given.
+ */
+export async function openBenchHouse(
+  slots: number,
+  observed: (database: Database) => Database = (database) => database,
+): Promise<BenchHouse> {
   const directory = mkdtempSync(join(tmpdir(), 'bench-'))
-  const database = openSqlite({ path: join(directory, 'coordinator.db') })
+  const database = observed(openSqlite({ path: join(directory, 'coordinator.db') }))
   await migrate(database, migrations)
   const host = systemHost
   const log = createLog({ level: 'silent' })

@@ -131,8 +131,8 @@ describe('the house', () => {
     expect(taken.filter((from) => !from!.startsWith('./'))).toEqual([])
   })
 
-  it('reads the environment in config.ts alone, and SQLite in sqlite.ts alone', () => {
-    expect(naming(/from 'node:sqlite'/)).toEqual(['store/sqlite.ts'])
+  it('reads the environment in config.ts alone, and SQLite in sqlite-connection.ts alone', () => {
+    expect(naming(/from 'node:sqlite'/)).toEqual(['store/sqlite-connection.ts'])
     expect(naming(/\bDate\.now\(|\bMath\.random\(|\brandomUUID\(/)).toEqual(['host.ts'])
   })
 })

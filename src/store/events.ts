@@ -39,7 +39,7 @@ export async function appendEvent(tx: Transaction, event: NewEvent, now: number)
     ...event.data,
     ...(reason !== undefined && { reason }),
   }
-  const id = await tx.insert(insert, [
+  const id = await tx.append(insert, [
     topic,
     event.type,
     event.jobId,
