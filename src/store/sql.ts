@@ -57,3 +57,7 @@ export function withLazy<Facts extends object, Name extends string, Value>(
   })
   return facts as Facts & Readonly<Record<Name, Value>>
 }
+
+/** A copy with other members; what is read lazily stays so. */
+export const changedFacts = <Facts extends object>(facts: Facts, changes: Partial<Facts>): Facts =>
+  Object.assign(Object.defineProperties({} as Facts, Object.getOwnPropertyDescriptors(facts)), changes)

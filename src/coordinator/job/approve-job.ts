@@ -8,6 +8,7 @@ import { spokenMoney } from '../../job/price.ts'
 import type { Scene } from '../../job/scene.ts'
 import { logLine } from '../../log.ts'
 import { requireClips } from '../../retention/retention.ts'
+import { changedFacts } from '../../store/sql.ts'
 import type { Transaction } from '../../store/database.ts'
 import { setApproved, findJob } from '../../store/jobs.ts'
 import { setScenesApproved } from '../../store/scenes.ts'
@@ -83,14 +84,14 @@ async function allow(
 }
 
 /** A job as its first approval leaves it. */
-const firstApproved = (job: Job, given: Authorised & Pick<Job, 'queueAt'>, now: number): Job => ({
-  ...job,
-  ...given,
-  status: 'approved',
-  progress: approvedProgress,
-  approvedAt: now,
-  updatedAt: now,
-})
+const firstApproved = (job: Job, given: Authorised & Pick<Job, 'queueAt'>, now: number): Job =>
+  changedFacts(job, {
+    ...given,
+    status: 'approved',
+    progress: approvedProgress,
+    approvedAt: now,
+    updatedAt: now,
+  })
 
 export async function approveJob(
   context: Context,
