@@ -3,7 +3,7 @@
  * answers at once stands where the renders and the film are made. SQLite on disk, `synchronous=FULL`.
  * Run: node bench/lifecycle.ts [jobs] [in flight]
  */
-import { asset, jobRequest, median, openBenchHouse, quantile, together } from './house.ts'
+import { asset, jobRequest, median, openBenchHarness, quantile, together } from './harness.ts'
 
 const jobs = Number(process.argv[2] ?? 20_000)
 const inFlight = Number(process.argv[3] ?? 64)
@@ -15,8 +15,8 @@ interface Run {
 }
 
 async function run(): Promise<Run> {
-  const house = await openBenchHouse(inFlight)
-  const { coordinator, engine } = house
+  const harness = await openBenchHarness(inFlight)
+  const { coordinator, engine } = harness
   const approvedAt = new Map<number, number>()
   const startMs: number[] = []
   const ended = new Map<number, () => void>()
@@ -48,14 +48,14 @@ async function run(): Promise<Run> {
     await done
   })
   const perSecond = jobs / ((performance.now() - start) / 1000)
-  await house.close()
+  await harness.close()
   return { perSecond, startMs }
 }
 
 /** The same disk and driver without a coordinator: 8 transactions of 2 statements each, as a job's moves are. */
 async function floor(): Promise<number> {
-  const house = await openBenchHouse(0)
-  const { database } = house
+  const harness = await openBenchHarness(0)
+  const { database } = harness
   await database.transaction(async (tx) => {
     await tx.run('create table things (id integer primary key, state text)')
     await tx.run('create table told (id integer primary key, what text)')
@@ -73,7 +73,7 @@ async function floor(): Promise<number> {
       })
   })
   const perSecond = jobs / ((performance.now() - start) / 1000)
-  await house.close()
+  await harness.close()
   return perSecond
 }
 

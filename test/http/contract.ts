@@ -6,10 +6,10 @@ import { systemHost } from '../../src/host.ts'
 import { type ApiDocument, type Schema, answerIn, methods } from '../../src/http/openapi.ts'
 import { openMetrics } from '../../src/telemetry/metrics.ts'
 import { startPrune } from '../../src/pipeline/prune.ts'
-import type { House } from './house.ts'
+import type { AppHarness } from '../harness/app.ts'
 
 /** The app with all its routes. `close` ends what it counts by. */
-export async function wholeApp({ appWith, coordinator, artifacts, database, pubsub, feed, log }: House) {
+export async function wholeApp({ appWith, coordinator, artifacts, database, pubsub, feed, log }: AppHarness) {
   const freeBytes = () => Promise.resolve(1e9)
   const parts = { coordinator, database, pubsub, feed, host: systemHost, version: '0', freeBytes }
   const metrics = await openMetrics(parts)
