@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openInstallation } from '../../src/coordinator/installation.ts'
 import { systemHost } from '../../src/host.ts'
-import { createLog } from '../../src/log.ts'
+import { silentLog } from '../harness/harness.ts'
 import { type AppHarness, openAppHarness } from '../harness/app.ts'
 
 let harness: AppHarness
@@ -13,8 +13,7 @@ afterAll(() => harness.close())
 test('secrets that were replaced count for their grace time each, over a restart, until one rotation allows none', async () => {
   let now = 0
   const host = { ...systemHost, now: () => now }
-  const open = () =>
-    openInstallation({ database: harness.database, host, log: createLog({ level: 'silent' }) })
+  const open = () => openInstallation({ database: harness.database, host, log: silentLog })
   const installation = await open()
   const [first] = installation.secrets()
   await installation.rotateSecret({ grace_seconds: 3600 })

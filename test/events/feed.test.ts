@@ -7,9 +7,8 @@ import type { EventType, JobEvent } from '../../src/job/event.ts'
 import { createLog } from '../../src/log.ts'
 import type { Database } from '../../src/store/database.ts'
 import { eventBounds, listEvents } from '../../src/store/events.ts'
-import { migrate } from '../../src/store/migrate.ts'
-import { migrations } from '../../src/store/migrations/all.ts'
 import { type Clock, createClock } from '../clock.ts'
+import { migrated } from '../harness/data.ts'
 import { type Place, newPlace } from '../store/open-database.ts'
 
 let place: Place
@@ -22,8 +21,7 @@ const lines: string[] = []
 
 beforeAll(async () => {
   place = await newPlace('sqlite')
-  database = await place.open()
-  await migrate(database, migrations)
+  database = await migrated(await place.open())
   clock = createClock()
   pubsub = createPubSub((error) => {
     throw error

@@ -35,6 +35,15 @@ export async function openFile(folder: string): Promise<Database> {
   return openSqlite({ path })
 }
 
+/** The same database; spread, so that a test can change what it does. It stays open. */
+export const delegating = (database: Database): Database => ({
+  dialect: database.dialect,
+  all: (...query) => database.all(...query),
+  get: (...query) => database.get(...query),
+  transaction: (work) => database.transaction(work),
+  close: () => Promise.resolve(),
+})
+
 export const assetOf = (index: number): string => index.toString(16).padStart(64, '0')
 
 /** How many a job uses before it begins with them again. */

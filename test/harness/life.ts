@@ -5,6 +5,7 @@
 import type { Host } from '../../src/host.ts'
 import type { Database } from '../../src/store/database.ts'
 import type { Clock } from '../clock.ts'
+import { delegating } from './data.ts'
 import { type ProviderHarness, type ProviderOptions, createProviderHarness } from './provider.ts'
 
 export interface Life extends ProviderHarness {
@@ -92,11 +93,10 @@ export function beginLife({
       }
     })
   const database: Database = {
-    dialect: shared.dialect,
+    ...delegating(shared),
     all: (...query) => asking(() => shared.all(...query)),
     get: (...query) => asking(() => shared.get(...query)),
     transaction: (work) => asking(() => shared.transaction(work)),
-    close: () => Promise.resolve(),
   }
   const fetch: typeof sharedFetch = (...request) => outsideOf(() => sharedFetch(...request))
 

@@ -8,6 +8,8 @@ import { setImmediate } from 'node:timers/promises'
 import type { EndedEntry, Entry, PostEntry } from '../../src/fake-replicate/ledger.ts'
 import { type FakeOptions, type FakeProvider, createFakeProvider } from '../../src/fake-replicate/provider.ts'
 import type { FakeRequest, Reply } from '../../src/fake-replicate/reply.ts'
+import type { Attempt } from '../../src/job/attempt.ts'
+import { attemptOf } from '../../src/store/attempts.ts'
 import type { Database } from '../../src/store/database.ts'
 import { type Clock, createClock } from '../clock.ts'
 import { createFetch } from '../fake-replicate/fetch.ts'
@@ -77,6 +79,7 @@ export interface Simulation extends AsyncDisposable {
   /** Of the revision that is there. @throws where it is refused */
   approve(jobId: number, body?: object): Promise<void>
   scenes(jobId: number): Promise<readonly any[]>
+  attempts(jobId: number): Promise<readonly Attempt[]>
   /** Moves the time on until the job has ended, and answers it. */
   ended(jobId: number): Promise<any>
   /** What the provider was asked to render, and what it billed. */
@@ -240,6 +243,8 @@ export async function openSimulation(options: SimulationOptions = {}): Promise<S
       if (answer.status !== 200) throw new Error(JSON.stringify(answer.body))
     },
     scenes: async (jobId) => (await get(`/jobs/${jobId}/scenes`)).scenes,
+    attempts: async (jobId) =>
+      (await database.all('select * from attempts where job_id = $1', [jobId])).map(attemptOf),
     async ended(jobId) {
       await until(async () =>
         ['completed', 'failed', 'cancelled'].includes((await get(`/jobs/${jobId}`)).status),

@@ -1,10 +1,8 @@
-import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import type { ArtifactStore } from '../../src/artifact/artifact.ts'
-import { createApp } from '../../src/http/app.ts'
 import { frameFormat } from '../../src/job/format.ts'
-import { createLog } from '../../src/log.ts'
-import { chunksOf } from '../harness/ask.ts'
+import { appOver } from '../harness/app.ts'
+import { chunksOf, sha256 } from '../harness/ask.ts'
 import { type Simulation, openSimulation } from '../harness/simulation.ts'
 import { hour } from '../harness/harness.ts'
 
@@ -20,7 +18,7 @@ async function openCinema() {
       const { revision, storyboard } = await coordinator.job(jobId)
       const clips = (await coordinator.scenes(jobId)).map(({ clip }) => clip)
       const bytes = Buffer.from(JSON.stringify(clips))
-      const id = createHash('sha256').update(bytes).digest('hex')
+      const id = sha256(bytes)
       files.set(id, bytes)
       const film = { id, size: bytes.length, contentType: 'video/mp4' }
       const thumbnail = { ...film, contentType: 'image/jpeg' }
@@ -33,8 +31,7 @@ async function openCinema() {
     stat: (id: string) => Promise.resolve(files.has(id) ? { id, size: files.get(id)!.length } : undefined),
     read: (id: string) => Promise.resolve(chunksOf(files.get(id)!)),
   } as Partial<ArtifactStore> as ArtifactStore
-  const takeAsset = () => Promise.reject(new Error('no assets are taken here'))
-  const app = createApp({ coordinator, artifacts, takeAsset, log: createLog({ level: 'silent' }) })
+  const app = appOver(simulation.life, { artifacts })
   /** The clips of the film at an address. */
   const film = async (address: string): Promise<readonly string[]> => {
     const response = await app.request(address)

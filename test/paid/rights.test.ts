@@ -2,7 +2,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { readCatalogue } from '../../src/job/catalogue.ts'
-import { listJobAttempts } from '../../src/store/attempts.ts'
 import { isQuick } from '../quick.ts'
 import { type Simulation, openSimulation, priceUsd, requestOf, sceneOf } from '../harness/simulation.ts'
 import { assetOf } from '../harness/data.ts'
@@ -318,7 +317,7 @@ describe('a change by a key that may only submit', () => {
             else await simulation.ask('POST', `${path}/${one.what}`, { max_cost: 100 }, submit)
           }
           await simulation.pass(hour)
-          const attempts = await listJobAttempts(simulation.database, job_id)
+          const attempts = await simulation.attempts(job_id)
           const bought = attempts
             .filter(({ postedAt }) => postedAt !== null)
             .map(({ renderKey }) => renderKey)

@@ -9,7 +9,6 @@ import { MediaError } from '../../src/media/ffmpeg.ts'
 import type { Coordinator } from '../../src/coordinator/coordinator.ts'
 import type { Job } from '../../src/job/job.ts'
 import type { Attempt } from '../../src/job/attempt.ts'
-import { listJobAttempts } from '../../src/store/attempts.ts'
 import type { Database } from '../../src/store/database.ts'
 import { listStops } from '../../src/store/limits.ts'
 import { moneyOfLedger } from '../../src/store/money.ts'
@@ -449,7 +448,7 @@ async function judge(
   const wrong: string[] = []
   const say = (isWrong: boolean, sentence: string): void => void (isWrong && wrong.push(sentence))
   const attempts: Attempt[] = []
-  for (const jobId of jobIds) attempts.push(...(await listJobAttempts(simulation.database, jobId)))
+  for (const jobId of jobIds) attempts.push(...(await simulation.attempts(jobId)))
   // As they were made: a clock that was put back dates a later one before.
   attempts.sort((one, other) => (one.id < other.id ? -1 : 1))
   const asked = posts(simulation)

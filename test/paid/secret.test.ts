@@ -4,10 +4,9 @@ import { expect, test } from 'vitest'
 import { type Installation, openInstallation } from '../../src/coordinator/installation.ts'
 import { webhookSecret } from '../../src/fake-replicate/webhook.ts'
 import { addressOf } from '../../src/http/path.ts'
-import { createLog } from '../../src/log.ts'
 import { createUrlSigner } from '../../src/renderer/replicate/signature.ts'
 import { type Simulation, openSimulation } from '../harness/simulation.ts'
-import { hour, minute, second } from '../harness/harness.ts'
+import { hour, minute, second, silentLog } from '../harness/harness.ts'
 
 /** Two renders of a quarter of an hour are under way. */
 async function running() {
@@ -20,7 +19,7 @@ async function running() {
     openInstallation({
       database: simulation.database,
       host: simulation.clock,
-      log: createLog({ level: 'silent' }),
+      log: silentLog,
     })
   const installation = await open()
   installed.installation = installation

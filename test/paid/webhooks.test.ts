@@ -3,11 +3,10 @@ import { describe, expect, test } from 'vitest'
 import type { ArtifactStore } from '../../src/artifact/artifact.ts'
 import type { Fault } from '../../src/fake-replicate/fault.ts'
 import { webhookSecret } from '../../src/fake-replicate/webhook.ts'
-import { createApp } from '../../src/http/app.ts'
 import { addressOf } from '../../src/http/path.ts'
-import { createLog } from '../../src/log.ts'
 import { createUrlSigner } from '../../src/renderer/replicate/signature.ts'
 import { createClock } from '../clock.ts'
+import { appOver } from '../harness/app.ts'
 import { chunksOf } from '../harness/ask.ts'
 import { type Simulation, openSimulation } from '../harness/simulation.ts'
 import { hour, minute, second } from '../harness/harness.ts'
@@ -292,16 +291,10 @@ describe('a picture that a provider is to render from', () => {
     read: () => Promise.resolve(chunksOf(bytes)),
   } as Partial<ArtifactStore> as ArtifactStore
 
-  const harness = async () => {
+  const served = async () => {
     const { simulation, attemptId } = await running()
-    const { coordinator } = simulation.life
-    const app = createApp({
-      coordinator,
-      artifacts,
-      takeAsset: () => Promise.reject(new Error('no assets are taken here')),
-      log: createLog({ level: 'silent' }),
-      gate: { isOurs: ours.verify, isProviders: () => Promise.resolve({ ok: false }) },
-    })
+    const gate = { isOurs: ours.verify, isProviders: () => Promise.resolve({ ok: false as const }) }
+    const app = appOver(simulation.life, { artifacts, gate })
     return {
       simulation,
       app,
@@ -311,7 +304,7 @@ describe('a picture that a provider is to render from', () => {
   }
 
   test('is served with our signature', async () => {
-    await using opened = await harness()
+    await using opened = await served()
     const { app, mark } = opened
     const response = await app.request(addressOf.input(mark, 0, ours.sign))
     expect(response.status).toBe(200)
@@ -320,7 +313,7 @@ describe('a picture that a provider is to render from', () => {
   })
 
   test('is not served without it, nor with another’s', async () => {
-    await using opened = await harness()
+    await using opened = await served()
     const { app, mark } = opened
     const good = addressOf.input(mark, 0, ours.sign)
     for (const url of [
@@ -337,7 +330,7 @@ describe('a picture that a provider is to render from', () => {
   })
 
   test('that the attempt doesn’t have is not there', async () => {
-    await using opened = await harness()
+    await using opened = await served()
     const { app, mark } = opened
     expect((await app.request(addressOf.input(mark, 1, ours.sign))).status).toBe(404)
     expect((await app.request(addressOf.input(`wc-abcdefabcdef-${nobody}`, 0, ours.sign))).status).toBe(404)

@@ -8,15 +8,13 @@ import { artifactPrefixes } from '../../src/artifact/artifact.ts'
 import { openDiskArtifacts } from '../../src/artifact/disk.ts'
 import { createRetention } from '../../src/coordinator/retention.ts'
 import { jobStatuses, sceneStatuses } from '../../src/job/lifecycle.ts'
-import { createLog } from '../../src/log.ts'
 import { startPrune } from '../../src/pipeline/prune.ts'
-import { migrate } from '../../src/store/migrate.ts'
-import { migrations } from '../../src/store/migrations/all.ts'
-import { openSqlite } from '../../src/store/sqlite.ts'
+import { openFile } from '../harness/data.ts'
+import { silentLog } from '../harness/harness.ts'
 import { createClock } from '../clock.ts'
 
 const day = 86_400_000
-const log = createLog({ level: 'silent' })
+const log = silentLog
 
 /** Which of a few clips, pictures, ... it is: few, so that jobs share them. */
 const index = fc.nat(4)
@@ -65,9 +63,8 @@ async function holds({ jobs, renders, seams, fileAges, assetAges, limits }: Worl
   const start = clock.now()
   const end = start + 101 * day
   const agesAgo = (days: number): number => end - days * day
-  const database = openSqlite({ path: join(directory, 'coordinator.db'), host: clock })
+  const database = await openFile(directory)
   try {
-    await migrate(database, migrations)
     const ids = new Map<string, string>()
     for (const [place, name] of names.entries())
       for (let one = 0; one < 5; one++) {
