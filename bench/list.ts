@@ -4,8 +4,8 @@
  */
 import { openDiskArtifacts } from '../src/artifact/disk.ts'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { appOver } from '../test/harness/app.ts'
 import { jobRequest, median, openBenchHarness, quantile } from './harness.ts'
+import { appOver } from '../test/harness/ask.ts'
 
 const many = Number(process.argv[2] ?? 1_000_000)
 const few = 1000

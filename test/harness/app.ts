@@ -10,28 +10,13 @@ import { openDiskArtifacts } from '../../src/artifact/disk.ts'
 import { type DiskRoom, endlessRoom } from '../../src/disk-full.ts'
 import { type Feed, createFeed } from '../../src/events/feed.ts'
 import { type Host, systemHost } from '../../src/host.ts'
-import { type AppOptions, createApp } from '../../src/http/app.ts'
+import type { AppOptions } from '../../src/http/app.ts'
 import type { JobAnswer } from '../../src/http/jobs.ts'
 import { createMedia } from '../../src/media/pool.ts'
 import { createStudio } from '../../src/pipeline/studio.ts'
 import { createTakeAsset } from '../../src/pipeline/take-asset.ts'
-import { chunksOf, jsonOf } from './ask.ts'
-import { type Harness, type OpenHarness, openHarness } from './harness.ts'
-
-export type App = ReturnType<typeof createApp>
-
-/** The app over a harness: without artifacts or uploads, unless they are given. */
-export const appOver = (
-  { coordinator, log }: Pick<Harness, 'coordinator' | 'log'>,
-  options: Partial<AppOptions> = {},
-): App =>
-  createApp({
-    coordinator,
-    log,
-    artifacts: {} as ArtifactStore,
-    takeAsset: () => Promise.reject(new Error('no pictures are taken here')),
-    ...options,
-  })
+import { type App, appOver, chunksOf, jsonOf } from './ask.ts'
+import { type OpenHarness, openHarness } from './harness.ts'
 
 /** What is kept where a renderer would make something: by default what the test shows. */
 export interface MadeBytes {

@@ -1,5 +1,23 @@
-/** A client of an app, and what answers are read by. */
+/** The HTTP app over a harness, a client of it, and what answers are read by. */
 import { createHash } from 'node:crypto'
+import type { ArtifactStore } from '../../src/artifact/artifact.ts'
+import { type AppOptions, createApp } from '../../src/http/app.ts'
+import type { Harness } from './harness.ts'
+
+export type App = ReturnType<typeof createApp>
+
+/** The app over a harness: without artifacts or uploads, unless they are given. */
+export const appOver = (
+  { coordinator, log }: Pick<Harness, 'coordinator' | 'log'>,
+  options: Partial<AppOptions> = {},
+): App =>
+  createApp({
+    coordinator,
+    log,
+    artifacts: {} as ArtifactStore,
+    takeAsset: () => Promise.reject(new Error('no pictures are taken here')),
+    ...options,
+  })
 
 /** An answer, to be looked at rather than typed; null where there is no body. */
 export interface Answer {
@@ -9,13 +27,9 @@ export interface Answer {
 
 export type Ask = (method: string, path: string, body?: unknown, key?: string) => Promise<Answer>
 
-interface App {
-  request(path: string, init: RequestInit): Response | Promise<Response>
-}
-
 /** Asks `app` at a path below /api/v3, or at an address of an answer; text goes as it stands, anything else as JSON. */
 export const asking =
-  (app: () => App): Ask =>
+  (app: () => Pick<App, 'request'>): Ask =>
   async (method, path, body, key) => {
     const text = body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body)
     const response = await app().request(path.startsWith('/api/') ? path : `/api/v3${path}`, {

@@ -19,8 +19,7 @@ import type { Provider } from '../../src/renderer/provider.ts'
 import { createReplicate } from '../../src/renderer/replicate/replicate.ts'
 import { createUrlSigner, verifySignature } from '../../src/renderer/replicate/signature.ts'
 import type { Database } from '../../src/store/database.ts'
-import { type App, appOver } from './app.ts'
-import { sha256 } from './ask.ts'
+import { type App, appOver, sha256 } from './ask.ts'
 import { type Harness, createHarness } from './harness.ts'
 
 const installation = { id: 'abcdefabcdef' }

@@ -5,8 +5,8 @@
 import type { RetentionLimits } from '../../src/job/storage.ts'
 import { type Prune, startPrune } from '../../src/pipeline/prune.ts'
 import { type Clock, createClock } from '../clock.ts'
-import { type App, type AppHarness, openAppHarness } from './app.ts'
-import { type Ask, asking } from './ask.ts'
+import { type AppHarness, openAppHarness } from './app.ts'
+import { type App, type Ask, asking } from './ask.ts'
 import { hour } from './harness.ts'
 
 export const filmBytes = 1000

@@ -12,10 +12,10 @@ import { readNetwork } from '../../src/job/web-address.ts'
 import type { Database } from '../../src/store/database.ts'
 import { insertFilm } from '../../src/store/films.ts'
 import { addAssets, assetOf, delegating, migrated } from '../harness/data.ts'
-import { appOver } from '../harness/app.ts'
 import { createHarness, localRenderer, silentLog } from '../harness/harness.ts'
 import { type Clock, createClock } from '../clock.ts'
 import { type Place, kinds, newPlace } from '../store/open-database.ts'
+import { appOver } from '../harness/ask.ts'
 
 interface Life {
   readonly coordinator: RunningCoordinator

@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { ArtifactStore } from '../../src/artifact/artifact.ts'
 import { frameFormat } from '../../src/job/format.ts'
-import { appOver } from '../harness/app.ts'
-import { chunksOf, sha256 } from '../harness/ask.ts'
+import { appOver, chunksOf, sha256 } from '../harness/ask.ts'
 import { type Simulation, openSimulation } from '../harness/simulation.ts'
 import { hour } from '../harness/harness.ts'
 

@@ -7,7 +7,7 @@ import { createFeed } from '../../src/events/feed.ts'
 import { systemHost } from '../../src/host.ts'
 import { listen } from '../../src/http/server.ts'
 import { createLog } from '../../src/log.ts'
-import { appOver } from '../harness/app.ts'
+import { appOver } from '../harness/ask.ts'
 
 /** Shorter than the product's 30 s and 15 s, so that one need not wait for them. */
 const stallMs = 5_000
