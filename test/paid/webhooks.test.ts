@@ -11,7 +11,7 @@ import { type Simulation, openSimulation } from '../harness/simulation.ts'
 import { hour, minute, second } from '../harness/harness.ts'
 
 const worldBegins = createClock().now()
-/** What the world's installation signs with. */
+/** What the simulation's installation signs with. */
 const signing = (secret: string) => createUrlSigner({ secrets: () => [secret], now: () => worldBegins })
 const ours = signing('signed with this')
 const stranger = signing('signed with something else')

@@ -34,7 +34,7 @@ const job = fc.record({
   films: fc.array(fc.record({ film: index, age }), { maxLength: 3 }),
   scenes: fc.array(scene, { minLength: 1, maxLength: 3 }),
 })
-const world = fc.record({
+const rows = fc.record({
   jobs: fc.array(job, { maxLength: 6 }),
   renders: fc.array(fc.record({ key: index, source: index, age }), { maxLength: 4 }),
   seams: fc.array(fc.record({ left: index, right: index, age }), { maxLength: 3 }),
@@ -49,15 +49,15 @@ const world = fc.record({
   }),
 })
 
-type World = typeof world extends fc.Arbitrary<infer Value> ? Value : never
+type Rows = typeof rows extends fc.Arbitrary<infer Value> ? Value : never
 
 const names = ['film', 'thumbnail', 'clip', 'source', 'asset', 'master', 'paid'] as const
 
 it('nothing that a job needs goes, and every file that is left is named or new', async () => {
-  await fc.assert(fc.asyncProperty(world, holds), { numRuns: 40, seed: 20_261_125 })
+  await fc.assert(fc.asyncProperty(rows, holds), { numRuns: 40, seed: 20_261_125 })
 })
 
-async function holds({ jobs, renders, seams, fileAges, assetAges, limits }: World) {
+async function holds({ jobs, renders, seams, fileAges, assetAges, limits }: Rows) {
   const directory = mkdtempSync(join(tmpdir(), 'prune-property-'))
   const clock = createClock()
   const start = clock.now()
