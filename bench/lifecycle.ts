@@ -1,56 +1,74 @@
 /**
- * How many jobs a second the coordinator takes from request to completed, without media: a handler that
- * answers at once stands where the renders and the film are made. SQLite on disk, `synchronous=FULL`.
- * Run: node bench/lifecycle.ts [jobs] [in flight]
+ * What one job costs from request to completed, without media: lifecycles a second, CPU, bytes written, statements and
+ * transactions. SQLite on disk, `synchronous=FULL`. `--statements` prints which statements a lifecycle runs instead.
+ * Run: node bench/lifecycle.ts [--statements]
  */
-import { asset, jobRequest, median, openBenchHarness, quantile, together } from './harness.ts'
+import { readFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { type Counted, counted } from './counted.ts'
+import { median, openBenchHarness, quantile, together } from './harness.ts'
+import { beginLives } from './lives.ts'
 
-const jobs = Number(process.argv[2] ?? 20_000)
-const inFlight = Number(process.argv[3] ?? 64)
-const runs = 5
+const { values } = parseArgs({
+  options: {
+    statements: { type: 'boolean', default: false },
+    runs: { type: 'string', default: '3' },
+    jobs: { type: 'string', default: '6000' },
+  },
+})
+const runs = Number(values.runs)
+const jobs = Number(values.jobs)
 
 interface Run {
   readonly perSecond: number
-  readonly startMs: readonly number[]
+  /** Seconds of user and system time for a thousand lifecycles. */
+  readonly cpu: number
+  /** kB that one lifecycle sends to the disk; undefined where the system doesn't say. */
+  readonly written: number | undefined
+  readonly startP99: number
 }
 
-async function run(): Promise<Run> {
+async function run(inFlight: number, lifecycles: number): Promise<Run> {
   const harness = await openBenchHarness(inFlight)
-  const { coordinator, engine } = harness
-  const approvedAt = new Map<number, number>()
-  const startMs: number[] = []
-  const ended = new Map<number, () => void>()
-  const options = {
-    concurrency: inFlight,
-    onExhausted: (_: unknown, error: unknown) => Promise.reject(error),
+  const lives = await beginLives(harness, inFlight)
+  // What is compiled and read once is no part of a lifecycle.
+  await lives.work(Math.ceil(lifecycles / 10), inFlight)
+  lives.startMs.length = 0
+  const [start, cpu, written] = [performance.now(), process.cpuUsage(), writtenBytes()]
+  await lives.work(lifecycles, inFlight)
+  const { user, system } = process.cpuUsage(cpu)
+  const result = {
+    perSecond: lifecycles / ((performance.now() - start) / 1000),
+    cpu: (user + system) / 1000 / lifecycles,
+    written: written === undefined ? undefined : (writtenBytes()! - written) / 1000 / lifecycles,
+    startP99: quantile(lives.startMs, 0.99),
   }
-  engine.handle('render-scene', options, async (task) => {
-    startMs.push(performance.now() - approvedAt.get(task.jobId)!)
-    const work = await coordinator.beginAttempt(task.subject)
-    for (const percentage of [20, 40, 60, 80])
-      await coordinator.updateProgress(work!.job.id, { percentage, stage: 'rendering' })
-    await coordinator.sceneRendered(task.subject, { clip: asset, source: asset, place: '' })
-  })
-  engine.handle('join-clips', options, () => Promise.resolve())
-  engine.handle('stitch-film', options, async (task) => {
-    await coordinator.completeJob(task.jobId, new Uint8Array([1]))
-    ended.get(task.jobId)?.()
-    ended.delete(task.jobId)
-  })
-  await coordinator.start()
-
-  const start = performance.now()
-  await together(jobs, inFlight, async () => {
-    const job = await coordinator.createJob(jobRequest)
-    const done = new Promise<void>((resolve) => ended.set(job.id, resolve))
-    approvedAt.set(job.id, performance.now())
-    await coordinator.approveJob(job.id)
-    await done
-  })
-  const perSecond = jobs / ((performance.now() - start) / 1000)
   await harness.close()
-  return { perSecond, startMs }
+  return result
 }
+
+/** By this process, as Linux counts them. */
+function writtenBytes(): number | undefined {
+  try {
+    return Number(/^write_bytes: (\d+)$/m.exec(readFileSync('/proc/self/io', 'utf8'))?.[1])
+  } catch {
+    return undefined
+  }
+}
+
+/** What a hundred lifecycles asked of the database, one after the other. */
+async function count(): Promise<Counted> {
+  let observed: Counted | undefined
+  const harness = await openBenchHarness(1, (database) => (observed = counted(database)).database)
+  const lives = await beginLives(harness, 1)
+  await lives.work(1, 1)
+  observed!.reset()
+  await lives.work(countedJobs, 1)
+  await harness.close()
+  return observed!
+}
+
+const countedJobs = 100
 
 /** The same disk and driver without a coordinator: 8 transactions of 2 statements each, as a job's moves are. */
 async function floor(): Promise<number> {
@@ -61,7 +79,7 @@ async function floor(): Promise<number> {
     await tx.run('create table told (id integer primary key, what text)')
   })
   const start = performance.now()
-  await together(jobs, inFlight, async (index) => {
+  await together(jobs, 64, async (index) => {
     await database.transaction(async (tx) => {
       await tx.run('insert into things (id, state) values ($1, $2)', [index, 'pending'])
       await tx.insert('insert into told (what) values ($1)', ['created'])
@@ -77,18 +95,39 @@ async function floor(): Promise<number> {
   return perSecond
 }
 
-const measured: Run[] = []
-const floors: number[] = []
-for (let index = 0; index < runs; index++) {
-  const result = await run()
-  measured.push(result)
-  floors.push(await floor())
+const { transactions, statements } = await count()
+const total = [...statements.values()].reduce((sum, times) => sum + times, 0)
+console.log(
+  `a lifecycle: ${(transactions / countedJobs).toFixed(1)} transactions, ${(total / countedJobs).toFixed(1)} statements`,
+)
+if (values.statements)
+  for (const [sql, times] of [...statements].toSorted(([, one], [, other]) => other - one))
+    console.log(`${(times / countedJobs).toFixed(2).padStart(6)}  ${sql.replaceAll(/\s+/g, ' ').trim()}`)
+else await measure()
+
+async function measure(): Promise<void> {
+  // One after the other at 1 in flight each waits for its own syncs.
+  const loads = [
+    { inFlight: 64, lifecycles: jobs },
+    { inFlight: 16, lifecycles: jobs },
+    { inFlight: 1, lifecycles: Math.ceil(jobs / 6) },
+  ]
+  const measured = new Map<number, Run[]>(loads.map(({ inFlight }) => [inFlight, []]))
+  const floors: number[] = []
+  for (let index = 0; index < runs; index++) {
+    for (const { inFlight, lifecycles } of loads)
+      measured.get(inFlight)!.push(await run(inFlight, lifecycles))
+    floors.push(await floor())
+  }
+  for (const [inFlight, all] of measured) {
+    const of = (value: (one: Run) => number): number => median(all.map(value))
+    const kilobytes =
+      all[0]!.written === undefined ? '' : `, ${of((one) => one.written!).toFixed(1)} kB written each`
+    console.log(
+      `${String(inFlight).padStart(2)} in flight: ${Math.round(of((one) => one.perSecond))} lifecycles/s, ${of((one) => one.cpu).toFixed(3)} CPU s a thousand${kilobytes}, approve to render start p99 ${of((one) => one.startP99).toFixed(2)} ms`,
+    )
+  }
   console.log(
-    `run ${index + 1}: ${Math.round(result.perSecond)} lifecycles/s, bare transactions ${Math.round(floors.at(-1)!)}/s, approve to render start p50 ${median(result.startMs).toFixed(2)} ms, p99 ${quantile(result.startMs, 0.99).toFixed(2)} ms`,
+    `8 bare transactions with 64 in flight: ${Math.round(median(floors))}/s (medians of ${runs} runs)`,
   )
 }
-const lifecycles = median(measured.map(({ perSecond }) => perSecond))
-const p99 = median(measured.map(({ startMs }) => quantile(startMs, 0.99)))
-console.log(
-  `median of ${runs}: ${Math.round(lifecycles)} lifecycles/s with ${inFlight} in flight, ${(lifecycles / median(floors)).toFixed(2)} of 8 bare transactions; approve to render start p99 ${p99.toFixed(2)} ms`,
-)

@@ -7,11 +7,11 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Worker, isMainThread, parentPort } from 'node:worker_threads'
-import { createTell } from '../src/coordinator/tell.ts'
+import { createEmit } from '../src/events/emit.ts'
 import { systemHost as host } from '../src/host.ts'
 import { readNetwork } from '../src/job/web-address.ts'
 import { createGuardedOutbound } from '../src/outbound/guarded.ts'
-import { startWebhooks } from '../src/pipeline/deliver-webhooks.ts'
+import { startWebhooks } from '../src/webhooks/sender.ts'
 import { openHarness, silentLog } from '../test/harness/harness.ts'
 import { median } from './harness.ts'
 
@@ -67,7 +67,7 @@ async function measure(): Promise<void> {
       log,
       onEvent: (wake) => pubsub.subscribe('*', wake),
     })
-    const tell = createTell({ pubsub, host })
+    const tell = createEmit({ pubsub, host })
     const event = (jobId: number) =>
       database.transaction((tx) => tell(tx, { type: 'job_progress', jobId, data: { percentage: 50 } }))
 

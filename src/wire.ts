@@ -3,14 +3,15 @@ import { access, constants, mkdir, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ArtifactStore } from './artifact/artifact.ts'
 import { openDiskArtifacts } from './artifact/disk.ts'
+import { bind } from './bind.ts'
 import { type Config, ConfigError } from './config.ts'
 import { commandLine } from './command-name.ts'
-import { markOf } from './coordinator/accounts.ts'
-import type { RendererLimit } from './coordinator/admission-rules.ts'
+import { markOf } from './coordinator/attempt/reconcile.ts'
+import type { RendererLimit } from './coordinator/admission/rules.ts'
 import { type Coordinator, createCoordinator } from './coordinator/coordinator.ts'
-import { type Installation, openInstallation } from './coordinator/installation.ts'
-import { type WaitFor, createWaitFor } from './coordinator/job-end.ts'
-import { type KeyVerbs, createKeyVerbs } from './coordinator/key-verbs.ts'
+import { type Installation, openInstallation } from './coordinator/attempt/installation.ts'
+import { type WaitFor, createWaitFor } from './coordinator/read/wait-for.ts'
+import { type KeyVerbs, hasKey, keyVerbs } from './access/keys.ts'
 import { type DiskRoom, createDiskRoom, isDiskFull } from './disk-full.ts'
 import { createEmbeddedEngine } from './engine/embedded.ts'
 import { type Feed, createFeed } from './events/feed.ts'
@@ -29,8 +30,8 @@ import { createMedia } from './media/pool.ts'
 import { createGuardedFetch, createGuardedOutbound } from './outbound/guarded.ts'
 import { ownerFolder } from './owner-only.ts'
 import { createClips } from './pipeline/clips.ts'
-import { startWebhooks } from './pipeline/deliver-webhooks.ts'
-import { startPrune } from './pipeline/prune.ts'
+import { startWebhooks } from './webhooks/sender.ts'
+import { startPrune } from './retention/prune.ts'
 import { startSweep } from './pipeline/sweep.ts'
 import { handleTasks } from './pipeline/tasks.ts'
 import { type Studio, createStudio } from './pipeline/studio.ts'
@@ -110,7 +111,7 @@ export async function openWorkflow(
     const database = openSqlite({ path: join(config.dataDir, 'coordinator.db'), host })
     closing.push(() => database.close())
     await migrate(database, migrations)
-    if (config.keysRequired) await requireKey(config, createKeyVerbs({ database, host, log }))
+    if (config.keysRequired) await requireKey(config, () => hasKey({ database, host, log }))
     const artifacts = own.artifacts ?? (await openDiskArtifacts(config.dataDir, host))
     const media = openMedia(config, host)
     closing.push(() => media.close())
@@ -257,9 +258,9 @@ const noRoom = (dataDir: string, cause: unknown): DatabaseError =>
 /** A server that others reach and that lets nobody in would only look as if it ran. */
 async function requireKey(
   { host, allowedHosts, publicBaseUrl, dataDir }: Config,
-  keys: KeyVerbs,
+  hasKeys: () => Promise<boolean>,
 ): Promise<void> {
-  if (await keys.hasKey()) return
+  if (await hasKeys()) return
   const named = allowedHosts.length === 0 ? '' : `, ALLOWED_HOSTS ${allowedHosts.join(',')}`
   const reached = publicBaseUrl === undefined ? '' : `, reached at ${publicBaseUrl}`
   throw new ConfigError(
@@ -321,7 +322,7 @@ export async function openSecrets(
   try {
     await migrate(database, migrations)
     const installation = await openInstallation({ database, host, log })
-    return { keys: createKeyVerbs({ database, host, log }), installation, close }
+    return { keys: bind({ database, host, log }, keyVerbs), installation, close }
   } catch (error) {
     await close()
     throw error

@@ -6,7 +6,7 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { commandLine } from '../command-name.ts'
 import { type Config, readConfig } from '../config.ts'
-import { createKeyVerbs } from '../coordinator/key-verbs.ts'
+import { hasKey as hasUsableKey } from '../access/keys.ts'
 import { isDiskFull } from '../disk-full.ts'
 import { systemHost } from '../host.ts'
 import { createLog } from '../log.ts'
@@ -257,7 +257,7 @@ async function accountsIn(database: Database): Promise<ReadonlyMap<string, numbe
 async function hasKeyIn(database: Database): Promise<boolean> {
   const table = await database.get("select name from sqlite_master where type = 'table' and name = 'keys'")
   if (!table) return false
-  return createKeyVerbs({ database, host: systemHost, log: createLog({ level: 'silent' }) }).hasKey()
+  return hasUsableKey({ database, host: systemHost, log: createLog({ level: 'silent' }) })
 }
 
 const askMs = 10_000

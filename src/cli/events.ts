@@ -1,5 +1,5 @@
 /** The commands that tell what happens, and what happened. */
-import { wordsFor } from '../coordinator/history.ts'
+import { wordsFor } from '../coordinator/read/history.ts'
 import type { EventType, EventsAnswer, HistoryAnswer } from '../client/client.ts'
 import {
   clientFor,

@@ -4,6 +4,7 @@
  */
 import type { Host } from '../host.ts'
 import { type Log, logLine } from '../log.ts'
+import { createLoop } from '../loop.ts'
 import type { Database } from '../store/database.ts'
 import { latestMoment, putBack, setSeen } from '../store/clock.ts'
 
@@ -28,7 +29,6 @@ const lookEveryMs = 10_000
 const notedEveryMs = 60_000
 
 export function createClockWatch({ database, host, log, onPutBack }: ClockWatchOptions): ClockWatch {
-  const stopped = new AbortController()
   /** By both clocks. */
   let last = { wall: host.now(), monotonic: host.monotonic() }
   let notedAt = Number.NEGATIVE_INFINITY
@@ -56,24 +56,22 @@ export function createClockWatch({ database, host, log, onPutBack }: ClockWatchO
     last = moment
   }
 
-  const run = async (): Promise<void> => {
-    while (!stopped.signal.aborted) {
-      await host.sleep(lookEveryMs, stopped.signal)
-      // Where the database refuses, the next look tells the same.
-      if (!stopped.signal.aborted) await look().catch((error: unknown) => logLine.cannotKeepTimes(log, error))
-    }
-  }
-
-  let running: Promise<void> | undefined
+  const { start, stop } = createLoop({
+    host,
+    async look(stopped) {
+      await host.sleep(lookEveryMs, stopped)
+      if (!stopped.aborted) await look()
+      return 0
+    },
+    // The next look tells the same.
+    onError: (error) => logLine.cannotKeepTimes(log, error),
+  })
   return {
     async start() {
       await note((await latestMoment(database)) - host.now())
       last = { wall: host.now(), monotonic: host.monotonic() }
-      running ??= run()
+      start()
     },
-    async stop() {
-      stopped.abort()
-      await running
-    },
+    stop,
   }
 }

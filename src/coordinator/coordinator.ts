@@ -1,4 +1,4 @@
-/** The verbs: the only code that changes the state of a job. */
+/** The verbs, bound to one context: the only code that changes the state of a job. */
 import { type DiskRoom, endlessRoom } from '../disk-full.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { PubSub } from '../events/pubsub.ts'
@@ -6,60 +6,193 @@ import type { Host } from '../host.ts'
 import type { Catalogue } from '../job/catalogue.ts'
 import type { Network } from '../job/web-address.ts'
 import { type Log, logLine } from '../log.ts'
-import { listInFlight, listUnfetched } from '../store/attempts.ts'
 import type { Database } from '../store/database.ts'
-import { countActiveJobs, listUnstitched } from '../store/jobs.ts'
-import { releaseOutages } from '../store/money.ts'
-import { listTaking } from '../store/scenes.ts'
-import { listScenesAhead } from '../store/timings.ts'
-import { type Accounts, createAccounts } from './accounts.ts'
-import type { RendererLimit } from './admission-rules.ts'
-import { createAdmission } from './admission.ts'
-import { createApproval } from './approval.ts'
-import { type AttemptVerbs, createAttemptVerbs } from './attempt-verbs.ts'
-import { type BudgetVerbs, createBudgetVerbs } from './budgets.ts'
-import { type Dependents, createDependents } from './dependents.ts'
+import { createEmit } from '../events/emit.ts'
+import { accountFor, accountIs, marksAt } from './attempt/reconcile.ts'
+import type { RendererLimit } from './admission/rules.ts'
+import { createAdmission } from './admission/admission.ts'
+import { approveJob } from './job/approve-job.ts'
+import { retryJob } from './job/retry-job.ts'
+import { beginOrder, beginPost, getAttempt, onSignal, picturesFetched } from './attempt/order.ts'
+import { canRead, cannotRead, renderHeld, renderStillUnknown, renderUnknown } from './attempt/unknown.ts'
+import { clipFetched, clipKept, clipLost, takeFailed } from './attempt/clip.ts'
+import { hintRefused, knownRenders, renderAccepted, webhookReceived } from './attempt/accept.ts'
+import { renderEnded, renderRefused } from './attempt/end.ts'
+import { type Bound, bind } from '../bind.ts'
+import { getBudgets, setBudgets } from './admission/budgets.ts'
 import { createClockWatch } from './clock.ts'
-import { type EndedJobVerbs, createEndedJobs } from './ended-jobs.ts'
-import { createEnding } from './ending.ts'
-import { type EtaVerbs, createEta } from './eta.ts'
-import { type Idempotent, createIdempotent } from './idempotent.ts'
-import { type DeliveryVerbs, createDeliveryVerbs } from './delivery-verbs.ts'
-import { type JobVerbs, createJobVerbs, offers } from './job-verbs.ts'
-import { type KeyVerbs, createKeyVerbs } from './key-verbs.ts'
-import { type LimitVerbs, createLimitVerbs } from './limits.ts'
-import { createNews } from './news.ts'
-import { type Reading, createReading } from './reading.ts'
-import { type ReviewVerbs, createReview } from './review.ts'
-import { type RetentionVerbs, createRetention, refusingWithoutFiles } from './retention.ts'
-import { type SceneEditing, createSceneEditing } from './scene-editing.ts'
-import { type SceneVerbs, createSceneVerbs } from './scene-verbs.ts'
-import { createSettling } from './settling.ts'
-import { createStarting } from './starting.ts'
-import { createTell } from './tell.ts'
-import { createTimetable } from './timetable.ts'
-import type { ConfiguredBudgets } from './treasury.ts'
-import { type WebhookVerbs, createWebhookVerbs } from './webhook-verbs.ts'
+import type { Context } from './context.ts'
+import { deliveryVerbs } from '../webhooks/deliveries.ts'
+import { settleDependents } from './job/dependents.ts'
+import { deleteJob, showFilm } from './job/ended-jobs.ts'
+import { estimateEta, getEta } from './read/eta.ts'
+import { createIdempotent } from '../access/idempotency.ts'
+import { addAsset, letClientSee } from './job/assets.ts'
+import { cancelJob } from './job/cancel-job.ts'
+import { completeJob, failJob, updateProgress } from './job/report-job.ts'
+import { createJob, estimateJob } from './job/create-job.ts'
+import { pauseJob, resumeJob } from './job/pause-job.ts'
+import { updateJob } from './job/update-job.ts'
+import { keyVerbs } from '../access/keys.ts'
+import { getLimits, pauseRendering, resumeRendering, setLimits } from './admission/limits.ts'
+import { createOpenJobsQuota } from './job/open-jobs.ts'
+import {
+  getActiveJobs,
+  getAsset,
+  getCosts,
+  getDependencies,
+  getFilm,
+  getFilmVersion,
+  getFilms,
+  getJob,
+  getLedger,
+  getLedgerTotals,
+  getOwner,
+  getPaidClip,
+  getResult,
+  getRunningTasks,
+  getScene,
+  getScenes,
+  getSpend,
+  getStandings,
+  searchJobs,
+} from './read/reading.ts'
+import { recover } from './recover.ts'
+import { refuseRemoved, retentionVerbs } from '../retention/retention.ts'
+import { rejectJob, submitJob } from './job/review.ts'
+import { addScene } from './scene/add-scene.ts'
+import { deleteScene } from './scene/delete-scene.ts'
+import { regenerateScene } from './scene/regenerate-scene.ts'
+import { resolveScene } from './scene/resolve-scene.ts'
+import { updateScene } from './scene/update-scene.ts'
+import {
+  beginAttempt,
+  beginTaking,
+  clipFitted,
+  clipGivenUp,
+  clipPutOff,
+  clipTaken,
+  clipUnusable,
+  sceneFailed,
+  sceneProgressed,
+  sceneRendered,
+} from './scene/scene-verbs.ts'
+import { createSignal } from '../events/signal.ts'
+import { createTimetable } from './admission/scheduler.ts'
+import type { ConfiguredBudgets } from './admission/budget-snapshot.ts'
+import { getWaiting } from './read/waiting.ts'
+import { endpointVerbs } from '../webhooks/endpoints.ts'
 
-export interface Coordinator
-  extends
-    JobVerbs,
-    ReviewVerbs,
-    EndedJobVerbs,
-    SceneEditing,
-    BudgetVerbs,
-    LimitVerbs,
-    KeyVerbs,
-    Idempotent,
-    Reading,
-    WebhookVerbs,
-    EtaVerbs,
-    Pick<RetentionVerbs, 'refuseRemoved'>,
-    Pick<AttemptVerbs, 'attempt' | 'webhookReceived' | 'picturesFetched'> {}
+/** What programs and the HTTP API call. */
+const verbs = {
+  createJob,
+  estimateJob,
+  approveJob,
+  retryJob,
+  cancelJob,
+  updateJob,
+  pauseJob,
+  resumeJob,
+  updateProgress,
+  completeJob,
+  failJob,
+  rejectJob,
+  submitJob,
+  showFilm,
+  deleteJob,
+  addAsset,
+  letClientSee,
 
-/** The coordinator as those see it who wire the house and do its work. */
-export interface RunningCoordinator
-  extends Coordinator, SceneVerbs, AttemptVerbs, Dependents, Accounts, DeliveryVerbs, RetentionVerbs {
+  addScene,
+  updateScene,
+  regenerateScene,
+  deleteScene,
+  resolveScene,
+
+  job: getJob,
+  owner: getOwner,
+  jobs: searchJobs,
+  scenes: getScenes,
+  scene: getScene,
+  standings: getStandings,
+  costs: getCosts,
+  waiting: getWaiting,
+  dependencies: getDependencies,
+  eta: getEta,
+  estimateEta,
+  ledger: getLedger,
+  ledgerTotals: getLedgerTotals,
+  spend: getSpend,
+  films: getFilms,
+  filmVersion: getFilmVersion,
+  film: getFilm,
+  result: getResult,
+  paidClip: getPaidClip,
+  asset: getAsset,
+  activeJobs: getActiveJobs,
+  processingTasks: getRunningTasks,
+
+  budgets: getBudgets,
+  setBudgets,
+  limits: getLimits,
+  setLimits,
+  pause: pauseRendering,
+  resume: resumeRendering,
+
+  ...keyVerbs,
+  ...endpointVerbs,
+
+  refuseRemoved,
+  attempt: getAttempt,
+  webhookReceived,
+  picturesFetched,
+}
+
+/** What the pipeline reports, and what runs beside it asks. */
+const reports = {
+  beginAttempt,
+  sceneProgressed,
+  sceneRendered,
+  sceneFailed,
+  beginTaking,
+  clipTaken,
+  clipUnusable,
+  clipPutOff,
+  clipGivenUp,
+  clipFitted,
+
+  beginOrder,
+  beginPost,
+  knownRenders,
+  renderAccepted,
+  renderRefused,
+  renderUnknown,
+  renderStillUnknown,
+  renderHeld,
+  hintRefused,
+  renderEnded,
+  cannotRead,
+  canRead,
+  clipFetched,
+  clipKept,
+  takeFailed,
+  clipLost,
+  onSignal,
+
+  settleDependents,
+
+  accountIs,
+  marksAt,
+  accountFor,
+
+  ...deliveryVerbs,
+  ...retentionVerbs,
+}
+
+export type Coordinator = Bound<typeof verbs> & ReturnType<typeof createIdempotent>
+
+/** The coordinator as those see it who wire the parts and do its work. */
+export interface RunningCoordinator extends Coordinator, Bound<typeof reports> {
   /** Resumes what an earlier process left, then admits scenes. Call it after every task kind has its handler. */
   start(): Promise<void>
   /** Admits no more scenes. */
@@ -93,118 +226,62 @@ export interface CoordinatorOptions {
 const admittingTopics = ['jobs:approved', 'scenes:completed', 'scenes:failed', 'scenes:retrying'] as const
 
 export function createCoordinator(options: CoordinatorOptions): RunningCoordinator {
-  const { database, engine, log, pubsub } = options
-  const { budgets = {}, installationId = '000000000000', maxTries = 3, retryDelayMs = 2000 } = options
-  const { webhookNetworks = [], room = endlessRoom } = options
-  const tell = refusingWithoutFiles(createTell(options))
-  const admitSoon = (): void => admission.admitSoon()
-  const news = createNews()
-  const { rendererOf, taskOf } = offers(options.renderers)
-  const ending = createEnding({ ...options, tell, news, taskOf, admitSoon })
-  const settling = createSettling({ ...options, tell, ending, maxTries, retryDelayMs })
-  const starting = createStarting({ ...options, tell, settling, admitSoon })
-  const limits = new Map(options.renderers.map((limit) => [limit.name, limit]))
-  const onLimit = (limit: RendererLimit): void => {
-    const before = limits.get(limit.name)
-    limits.set(limit.name, limit)
-    if (before && before.maxConcurrency < limit.maxConcurrency) engine.wake()
-  }
-  const admission = createAdmission({ ...options, budgets, starting, tell, onLimit, room })
-  const timetable = createTimetable({ ...options, starting, ending })
-  const { lookSoon } = timetable
+  const { database, engine, host, log, pubsub, renderers } = options
+  const rendererOf = new Map(renderers.flatMap(({ name, models }) => models.map((model) => [model, name])))
   // A model that nobody here renders is not offered.
   const offered = [...options.catalogue.models].filter(([name]) => rendererOf.has(name))
-  const catalogue: Catalogue = { ...options.catalogue, models: new Map(offered) }
-  const shared = {
-    ...options,
-    catalogue,
-    budgets,
-    installationId,
-    webhookNetworks,
-    room,
-    tell,
-    starting,
-    settling,
-    ending,
-    news,
-    admitSoon,
-    lookSoon,
+  const context: Context = {
+    database,
+    engine,
+    host,
+    log,
+    renderers,
+    rendererOf,
+    limitOf: new Map(renderers.map((limit) => [limit.name, limit])),
+    catalogue: { ...options.catalogue, models: new Map(offered) },
+    budgets: options.budgets ?? {},
+    room: options.room ?? endlessRoom,
+    webhookNetworks: options.webhookNetworks ?? [],
+    installationId: options.installationId ?? '000000000000',
+    maxTries: options.maxTries ?? 3,
+    retryDelayMs: options.retryDelayMs ?? 2000,
+    openJobs: createOpenJobsQuota(),
+    knownProgress: new Map(),
+    warnedAccounts: new Set(),
+    signal: createSignal(),
+    emit: createEmit({ pubsub, host }),
+    wakeAdmission: () => admission.wake(),
+    wakeScheduler: () => timetable.wake(),
   }
-  const attempts = createAttemptVerbs(shared)
-  const { deliverSoon, ...deliveries } = createDeliveryVerbs(options)
-  const approval = createApproval(shared)
-  const reading = createReading(shared)
+  const admission = createAdmission(context)
+  const timetable = createTimetable(context)
+  const clock = createClockWatch({
+    database,
+    host,
+    log,
+    onPutBack() {
+      engine.wake()
+      admission.wake()
+      timetable.wake()
+      context.signal.notify('deliveries')
+    },
+  })
   const subscriptions: (() => void)[] = []
-  const onPutBack = (): void => {
-    engine.wake()
-    admitSoon()
-    lookSoon()
-    deliverSoon()
-  }
-  const clock = createClockWatch({ ...options, onPutBack })
-
-  /** Each step is idempotent: a task that is already there is not added twice. */
-  const recover = async (): Promise<void> => {
-    const { approved, processing } = await countActiveJobs(database)
-    logLine.recovering(log, { approved, processing })
-    const resumed = await database.transaction(async (tx) => {
-      const renders = new Map<string, { readonly renderer: string; readonly jobId: number }>()
-      // Of a held one only a person knows more.
-      for (const { id, status, hintedId, renderer, jobId } of await listInFlight(tx))
-        if (status !== 'held' || hintedId !== null) renders.set(id, { renderer, jobId })
-      for (const { id, renderer, jobId } of await listUnfetched(tx)) renders.set(id, { renderer, jobId })
-      for (const { id, jobId } of await listTaking(tx))
-        await engine.enqueue(tx, { kind: 'take-clip', subject: id, jobId })
-      for (const [subject, { renderer, jobId }] of renders)
-        await engine.enqueue(tx, { kind: taskOf.get(renderer) ?? 'follow-render', subject, jobId })
-      const unstitched = await listUnstitched(tx)
-      for (const jobId of unstitched)
-        await engine.enqueue(tx, { kind: 'stitch-film', subject: String(jobId), jobId })
-      await approval.repriceActive(tx)
-      // Somebody may have put it right.
-      await releaseOutages(tx)
-      return { renders: renders.size, films: unstitched.length }
-    })
-    if (resumed.renders > 0 || resumed.films > 0) logLine.resuming(log, resumed)
-  }
 
   return {
-    ...createJobVerbs(shared),
-    approveJob: approval.approveJob,
-    retryJob: approval.retryJob,
-    ...createReview(shared),
-    ...createEndedJobs(shared),
-    ...createLimitVerbs(shared),
-    ...createDependents(shared),
-    ...createSceneEditing({ ...shared, attempts }),
-    ...createSceneVerbs(shared),
-    ...createBudgetVerbs(shared),
-    ...createKeyVerbs(shared),
-    ...createIdempotent(shared),
-    ...createAccounts(shared),
-    ...createRetention(shared),
-    ...createWebhookVerbs({ ...shared, deliverSoon }),
-    ...deliveries,
-    ...reading,
-    ...createEta({
-      ...options,
-      ahead: listScenesAhead,
-      waits: async (jobId) => (await reading.waiting(jobId)).scenes,
-    }),
-    ...attempts,
+    ...bind(context, verbs),
+    ...bind(context, reports),
+    ...createIdempotent(context),
 
-    rendersAtOnce: () =>
-      [...limits.values()]
-        .filter(({ task }) => task === 'render-scene')
-        .reduce((sum, { maxConcurrency }) => sum + maxConcurrency, 0),
+    rendersAtOnce: () => admission.rendersAtOnce(),
 
     async start() {
       logLine.starting(log)
       await clock.start()
-      await recover()
+      await recover(context)
       await engine.start()
-      for (const topic of admittingTopics) subscriptions.push(pubsub.subscribe(topic, admitSoon))
-      admitSoon()
+      for (const topic of admittingTopics) subscriptions.push(pubsub.subscribe(topic, admission.wake))
+      admission.wake()
       timetable.start()
     },
     async stop() {

@@ -52,6 +52,8 @@ interface Run {
   readonly cancelled: AbortController
   /** It was enqueued again meanwhile, so what it has read may be old. */
   again: boolean
+  /** Its row is gone, by a transaction of its own work. */
+  isOver: boolean
   done: Promise<void>
 }
 
@@ -85,7 +87,13 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
       return
     }
     kind.running++
-    const begun: Run = { task, cancelled: new AbortController(), again: false, done: Promise.resolve() }
+    const begun: Run = {
+      task,
+      cancelled: new AbortController(),
+      again: false,
+      isOver: false,
+      done: Promise.resolve(),
+    }
     begun.done = run(begun, kind).then((comesAgainMs) => {
       kind.running--
       runs.delete(keyOf(task))
@@ -141,8 +149,9 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
     if (kind.options.isRisky) void noteRunning(task, true)
     try {
       await kind.handler(task, { signal, stopping: stopping.signal })
-      return await end(begun)
+      return begun.isOver ? undefined : await end(begun)
     } catch (error) {
+      if (begun.isOver) return undefined
       if (stopping.signal.aborted && kind.options.isRisky) await noteRunning(task, false)
       if (stopping.signal.aborted || cancelled.signal.aborted) return undefined
       // A full disk is nobody's failure: work resumes by itself when there is room, however long that takes.
@@ -240,7 +249,19 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
 
     async cancel(tx, task) {
       await deleteTask(tx, task)
-      tx.afterCommit(() => runs.get(keyOf(task))?.cancelled.abort(new Error('the task was cancelled')))
+      tx.afterCommit(() => {
+        const begun = runs.get(keyOf(task))
+        if (!begun) return
+        begun.isOver = true
+        begun.cancelled.abort(new Error('the task was cancelled'))
+      })
+    },
+
+    async finish(tx, task) {
+      const begun = runs.get(keyOf(task))
+      if (begun?.again) return
+      await deleteTask(tx, task)
+      if (begun) tx.afterCommit(() => (begun.isOver = true))
     },
 
     handle(name, taskOptions, handler) {

@@ -40,6 +40,11 @@ export interface Engine {
   enqueue(tx: Transaction, task: Task): Promise<void>
   /** Takes a task away in the caller's transaction; one that runs is told by its signal, and doesn't come again. */
   cancel(tx: Transaction, task: Pick<Task, 'kind' | 'subject'>): Promise<void>
+  /**
+   * Ends a task in the transaction of its last effect, so that no other has to. Where it was enqueued again while it runs,
+   * it stays, and runs again.
+   */
+  finish(tx: Transaction, task: Pick<Task, 'kind' | 'subject'>): Promise<void>
   /** Says who does a kind of task; before `start()`. */
   handle(kind: TaskKind, options: TaskOptions, handler: TaskHandler): void
   /** Begins to run tasks, those left by an earlier process first. */

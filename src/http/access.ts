@@ -1,7 +1,7 @@
 /** Who is let in, and to what. */
 import type { Context, MiddlewareHandler } from 'hono'
 import { matchedRoutes } from 'hono/route'
-import type { KeyVerbs } from '../coordinator/key-verbs.ts'
+import type { KeyVerbs } from '../access/keys.ts'
 import type { Host } from '../host.ts'
 import type { Key } from '../job/key.ts'
 import type { Scope } from '../job/scope.ts'

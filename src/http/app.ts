@@ -2,7 +2,7 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi'
 import type { ArtifactStore } from '../artifact/artifact.ts'
 import type { Coordinator } from '../coordinator/coordinator.ts'
-import type { Installation } from '../coordinator/installation.ts'
+import type { Installation } from '../coordinator/attempt/installation.ts'
 import type { Feed } from '../events/feed.ts'
 import { type Host, systemHost } from '../host.ts'
 import { jobRequest } from '../job/request.ts'

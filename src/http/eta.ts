@@ -1,6 +1,6 @@
 /** When a job will be there, as it is told over HTTP: seconds and times, null where nobody knows. */
 import { z } from '@hono/zod-openapi'
-import type { Eta } from '../coordinator/eta.ts'
+import type { Eta } from '../coordinator/read/eta.ts'
 import type { Span } from '../job/eta.ts'
 import { timeOf, timeSchema } from './path.ts'
 

@@ -1,7 +1,7 @@
 import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import type { Coordinator } from '../coordinator/coordinator.ts'
-import { wordsFor } from '../coordinator/history.ts'
+import { wordsFor } from '../coordinator/read/history.ts'
 import type { Feed, FeedPage, FeedQuery } from '../events/feed.ts'
 import type { Host } from '../host.ts'
 import { type EventType, type JobEvent, eventTypes } from '../job/event.ts'

@@ -1,7 +1,7 @@
 /** Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): a change that is sent again is not made again. */
 import { createHash } from 'node:crypto'
 import type { Context, MiddlewareHandler } from 'hono'
-import { type Idempotent, type KeptAnswer, mostKeptRequests } from '../coordinator/idempotent.ts'
+import { type Idempotent, type KeptAnswer, mostKeptRequests } from '../access/idempotency.ts'
 import { secretToldBefore } from '../job/errors.ts'
 import { type BodyLimits, readAhead } from './body.ts'
 import { principalOf, setDoneBefore, setRequestRow } from './principal.ts'

@@ -1,6 +1,6 @@
 /** Keys, for those who may give them out. The text that lets in is in the answer that makes it, and nowhere else. */
 import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
-import type { KeyVerbs, NewKey } from '../coordinator/key-verbs.ts'
+import type { KeyVerbs, NewKey } from '../access/keys.ts'
 import { type Key, prefixOf } from '../job/key.ts'
 import { scopes } from '../job/scope.ts'
 import { type BodyLimits, readJson, readOptionalJson } from './body.ts'

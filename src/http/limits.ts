@@ -1,5 +1,5 @@
 import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
-import type { LimitsStanding, RendererStanding } from '../coordinator/limits.ts'
+import type { LimitsStanding, RendererStanding } from '../coordinator/admission/limits.ts'
 import type { Stop } from '../job/queue.ts'
 import { readJson, readOptionalJson } from './body.ts'
 import { type VerbRoutes, jsonAnswer, jsonBody } from './describe.ts'

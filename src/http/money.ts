@@ -1,6 +1,6 @@
 /** What things cost: before they are asked for, as they are paid for, and what may be spent at most. */
 import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
-import type { BudgetStanding } from '../coordinator/budgets.ts'
+import type { BudgetStanding } from '../coordinator/admission/budgets.ts'
 import type { Attempt } from '../job/attempt.ts'
 import { attemptStatuses } from '../job/lifecycle.ts'
 import { dollars } from '../job/price.ts'

@@ -1,6 +1,6 @@
 /** The installation's secret, for those who may replace it. It is in no answer: nobody else needs it. */
 import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
-import type { Installation, SecretRotation } from '../coordinator/installation.ts'
+import type { Installation, SecretRotation } from '../coordinator/attempt/installation.ts'
 import { type BodyLimits, readOptionalJson } from './body.ts'
 import { jsonAnswer, jsonBody } from './describe.ts'
 import { timeOf, timeOrNull, timeSchema } from './path.ts'

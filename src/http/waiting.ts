@@ -1,6 +1,6 @@
 /** Why something waits, as it is told over HTTP. */
 import { z } from '@hono/zod-openapi'
-import { type WaitCode, type WaitingSince, waitCodes } from '../coordinator/admission-rules.ts'
+import { type WaitCode, type WaitingSince, waitCodes } from '../coordinator/admission/rules.ts'
 import { type Actor, isEverything, seenBy } from '../job/reach.ts'
 import { timeOf, timeOrNull, timeSchema } from './path.ts'
 

@@ -1,6 +1,6 @@
 /** Whom to tell of events, what they are signed with, and what became of each message. */
 import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
-import type { DeliveryDetail, WebhookVerbs } from '../coordinator/webhook-verbs.ts'
+import type { DeliveryDetail, EndpointVerbs } from '../webhooks/endpoints.ts'
 import {
   type Delivery,
   type Endpoint,
@@ -276,7 +276,7 @@ export function webhookRoutes({
   coordinator,
   limits,
 }: {
-  readonly coordinator: WebhookVerbs
+  readonly coordinator: EndpointVerbs
   readonly limits: BodyLimits
 }): OpenAPIHono {
   const routes = new OpenAPIHono()

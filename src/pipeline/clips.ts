@@ -1,6 +1,6 @@
 /** From a clip as a renderer gave it to the scene's own: verified, canonical for its place in the film, and kept. */
 import { ArtifactError, type ArtifactStore } from '../artifact/artifact.ts'
-import type { SceneWork } from '../coordinator/scene-verbs.ts'
+import type { SceneWork } from '../coordinator/scene/scene-verbs.ts'
 import { isDiskFull } from '../disk-full.ts'
 import type { Failure, Scene } from '../job/scene.ts'
 import { MediaError } from '../media/ffmpeg.ts'

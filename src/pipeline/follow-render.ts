@@ -9,8 +9,7 @@
  *                all that want it. What is made of it is another task's (`take-clip.ts`)
  */
 import type { ArtifactStore } from '../artifact/artifact.ts'
-import type { AttemptVerbs } from '../coordinator/attempt-verbs.ts'
-import type { Coordinator } from '../coordinator/coordinator.ts'
+import type { RunningCoordinator } from '../coordinator/coordinator.ts'
 import { type DiskRoom, isDiskFull } from '../disk-full.ts'
 import type { TaskContext, TaskHandler } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
@@ -41,10 +40,10 @@ import { type Clips, failureOfTaking, isMissing } from './clips.ts'
 import { namesAnother, resembles } from './recognise.ts'
 import type { Studio } from './studio.ts'
 import { withinAccount } from './within-account.ts'
-import { type Turns, createTurns } from './turns.ts'
+import { type Turns, createTurns } from './semaphore.ts'
 
 export interface FollowRenderOptions {
-  readonly coordinator: AttemptVerbs & Pick<Coordinator, 'asset' | 'job'>
+  readonly coordinator: RunningCoordinator
   readonly providers: readonly Provider[]
   readonly artifacts: Pick<ArtifactStore, 'localPath' | 'adopt'>
   readonly clips: Pick<Clips, 'take' | 'verify'>
@@ -151,7 +150,7 @@ export function createFollowRender(options: FollowRenderOptions): TaskHandler {
 }
 
 /** The shape of a job's film never changes, and reading a job of many scenes for each of them is much. */
-function createShapes(coordinator: Pick<Coordinator, 'job'>): (jobId: number) => Promise<Shape> {
+function createShapes(coordinator: Pick<RunningCoordinator, 'job'>): (jobId: number) => Promise<Shape> {
   const known = new Map<number, Shape>()
   return async (jobId) => {
     const before = known.get(jobId)
@@ -218,7 +217,7 @@ function createFollower(attemptId: string, { signal, stopping }: TaskContext, op
   let waited = false
   let news = false
   let wake: AbortController | undefined
-  const endNews = coordinator.onNews(attemptId, () => {
+  const endNews = coordinator.onSignal(attemptId, () => {
     news = true
     wake?.abort()
   })

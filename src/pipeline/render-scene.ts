@@ -1,7 +1,7 @@
 /** A scene's way from its photographs to its clip, rendered on this machine. */
 import type { ArtifactStore } from '../artifact/artifact.ts'
-import type { Coordinator } from '../coordinator/coordinator.ts'
-import type { AttemptWork, SceneVerbs } from '../coordinator/scene-verbs.ts'
+import type { RunningCoordinator } from '../coordinator/coordinator.ts'
+import type { AttemptWork } from '../coordinator/scene/scene-verbs.ts'
 import type { TaskHandler } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
 import { renderedShare } from '../job/progress.ts'
@@ -12,7 +12,7 @@ import { placeOf, planFilm } from './film-plan.ts'
 import type { Studio } from './studio.ts'
 
 export interface RenderSceneOptions {
-  readonly coordinator: SceneVerbs & Pick<Coordinator, 'asset'>
+  readonly coordinator: RunningCoordinator
   readonly renderers: readonly Renderer[]
   readonly artifacts: ArtifactStore
   readonly clips: Clips
@@ -33,7 +33,8 @@ export function createRenderScene(options: RenderSceneOptions): TaskHandler {
     const work = await coordinator.beginAttempt(attemptId)
     if (!work) return
     const outcome = await options.studio.inWorkspace((directory) => render(work, directory, signal, options))
-    if (outcome.kind === 'clip') await coordinator.sceneRendered(attemptId, outcome.clip)
+    if (outcome.kind === 'clip')
+      await coordinator.sceneRendered(attemptId, outcome.clip, work.job.storyboard.format)
     // A clip that turned out bad may be better another time.
     else await coordinator.sceneFailed(attemptId, outcome.failure, 'retry' in outcome ? outcome.retry : true)
   }

@@ -1,7 +1,6 @@
 /** Puts the clips and their cross-fades together into the film, verified before anybody can see it. */
 import type { ArtifactStore } from '../artifact/artifact.ts'
-import type { Coordinator } from '../coordinator/coordinator.ts'
-import type { SceneVerbs } from '../coordinator/scene-verbs.ts'
+import type { RunningCoordinator } from '../coordinator/coordinator.ts'
 import type { TaskHandler } from '../engine/engine.ts'
 import type { ArtifactRef, FilmManifest, Job } from '../job/job.ts'
 import type { Scene } from '../job/scene.ts'
@@ -11,7 +10,7 @@ import { placeOf, planFilm } from './film-plan.ts'
 import { type Studio, clipLimits } from './studio.ts'
 
 export interface StitchFilmOptions {
-  readonly coordinator: Pick<Coordinator, 'job' | 'scenes' | 'completeJob'> & Pick<SceneVerbs, 'clipFitted'>
+  readonly coordinator: Pick<RunningCoordinator, 'job' | 'scenes' | 'completeJob' | 'clipFitted'>
   readonly artifacts: ArtifactStore
   readonly clips: Clips
   readonly studio: Studio

@@ -12,7 +12,7 @@ import type { Database } from '../store/database.ts'
 import { findSeam, insertSeam } from '../store/seams.ts'
 import { type FilmPlan, seamKey } from './film-plan.ts'
 import type { Scene } from '../job/scene.ts'
-import { type FairTurns, type Turns, createFairTurns, createTurns } from './turns.ts'
+import { type FairTurns, type Turns, createFairTurns, createTurns } from './semaphore.ts'
 
 /** For work on finished clips: generous beside the seconds it takes, and an end all the same. */
 export const clipLimits: MediaLimits = { wallMs: 600_000, stallMs: 60_000, memoryBytes: 3 * 2 ** 30 }

@@ -1,11 +1,11 @@
 /** At start and every minute: what each provider lists is compared with our attempts, so that no render goes unseen. */
-import type { Accounts } from '../coordinator/accounts.ts'
+import type { RunningCoordinator } from '../coordinator/coordinator.ts'
 import type { Host } from '../host.ts'
 import { type Log, logLine } from '../log.ts'
 import type { Provider } from '../renderer/provider.ts'
 
 export interface SweepOptions {
-  readonly coordinator: Accounts
+  readonly coordinator: RunningCoordinator
   readonly providers: readonly Provider[]
   readonly host: Host
   readonly log: Log

@@ -1,12 +1,12 @@
 /** A scene takes a clip that is kept: the same was rendered before, and nobody pays for it again. */
-import type { SceneVerbs } from '../coordinator/scene-verbs.ts'
+import type { RunningCoordinator } from '../coordinator/coordinator.ts'
 import type { TaskHandler, TaskOptions } from '../engine/engine.ts'
 import { mostTakes, triedWords } from '../job/attempt.ts'
 import { type Clips, ffmpegFailure, isMissing } from './clips.ts'
 import type { Studio } from './studio.ts'
 
 export interface TakeClipOptions {
-  readonly coordinator: Pick<SceneVerbs, 'beginTaking' | 'clipTaken' | 'clipUnusable'>
+  readonly coordinator: Pick<RunningCoordinator, 'beginTaking' | 'clipTaken' | 'clipUnusable'>
   readonly clips: Clips
   readonly studio: Pick<Studio, 'inTurn'>
 }
@@ -28,7 +28,7 @@ export const createTakeClip =
 
 /** What becomes of a scene on whose kept clip FFmpeg fails: it says so, and in the end fails; the clip stays. */
 export const takingOptions = (
-  coordinator: Pick<SceneVerbs, 'clipPutOff' | 'clipGivenUp'>,
+  coordinator: Pick<RunningCoordinator, 'clipPutOff' | 'clipGivenUp'>,
 ): Pick<TaskOptions, 'maxTries' | 'onPutOff' | 'onExhausted'> => ({
   maxTries: mostTakes,
   onPutOff: ({ subject }, error, next) => coordinator.clipPutOff(subject, ffmpegFailure(error), next),

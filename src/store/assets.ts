@@ -42,7 +42,7 @@ export const hasAsset = async (reader: Reader, id: string, clientId?: string): P
       ])) !== undefined
 
 /** The client uploaded these photographs, or its jobs use them. An empty `clientId` is nobody. */
-export async function letClientSee(
+export async function showAssetsTo(
   tx: Transaction,
   clientId: string,
   assetIds: readonly string[],

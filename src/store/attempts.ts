@@ -42,7 +42,7 @@ export const attemptOf = (row: Row): Attempt => ({
 
 const insert = `insert into attempts
   (id, job_id, scene_id, renderer, model, status, cost_micros, client_id, day, render_key, settings, inserted_at, updated_at)
-  values ($1, $2, $3, $4, $5, 'intended', $6, $7, $8, $9, $10, $11, $11)`
+  values ($1, $2, $3, $4, $5, $12, $6, $7, $8, $9, $10, $11, $11)`
 
 export type NewAttempt = Pick<
   Attempt,
@@ -56,7 +56,10 @@ export type NewAttempt = Pick<
   | 'day'
   | 'renderKey'
   | 'settings'
->
+> & {
+  /** Left out: `intended`. A render on this machine begins with its admission, and needs no provider's id. */
+  readonly status?: Extract<AttemptStatus, 'intended' | 'submitted'>
+}
 
 export const insertAttempt = (tx: Transaction, attempt: NewAttempt, now: number): Promise<number> =>
   tx.run(insert, [
@@ -71,6 +74,7 @@ export const insertAttempt = (tx: Transaction, attempt: NewAttempt, now: number)
     attempt.renderKey,
     attempt.settings && JSON.stringify(attempt.settings),
     now,
+    attempt.status ?? 'intended',
   ])
 
 export async function findAttempt(reader: Reader, id: string): Promise<Attempt | undefined> {
@@ -109,7 +113,6 @@ const moveTo = (status: AttemptStatus, columns: string, from = mayPrecede(attemp
   `update attempts set status = '${status}', updated_at = $2, trouble = null, trouble_since = null${columns} where id = $1 and status in (${quoted(from)})`
 
 const moves = {
-  submitted: moveTo('submitted', ''),
   adopted: moveTo('submitted', ', provider_id = $3, failure = null'),
   succeeded: moveTo('succeeded', ', charged_micros = $3, clip = $4, rendered_at = $2, output_url = $5'),
   failed: moveTo('failed', ', charged_micros = $3, failure = $4'),
@@ -131,9 +134,16 @@ const move = async (
 
 const written = (failure: Failure): string => JSON.stringify(failure)
 
-/** A render on this machine begins, which needs no provider's id. */
-export const setSubmitted = (tx: Transaction, id: string, now: number): Promise<Attempt | undefined> =>
-  move(tx, moves.submitted, id, now)
+/** A render on this machine has ended well, and cost nothing. How many rows it changed: none where it was decided before. */
+export const setRendered = (tx: Transaction, id: string, now: number): Promise<number> =>
+  tx.run(moves.succeeded, [id, now, 0, 'kept', null])
+
+/** Renders on this machine that an earlier version admitted and did not begin. */
+export const submitIntended = (tx: Transaction, renderer: string, now: number): Promise<number> =>
+  tx.run(
+    `update attempts set status = 'submitted', updated_at = $2 where renderer = $1 and status = 'intended'`,
+    [renderer, now],
+  )
 
 /** The provider has it under this id. */
 export const setAdopted = (
@@ -278,25 +288,10 @@ export interface Occupancy {
 
 // A held attempt is older than the time after which its provider ends a render by itself, so it takes no slot.
 // Nor does a render here that waits after a crash: others go on meanwhile. $2: now.
-const takesSlot = `status in (${inFlight}) and status <> 'held' and not exists (
+export const takesSlot = `status in (${inFlight}) and status <> 'held' and not exists (
   select 1 from tasks join jobs on jobs.id = tasks.job_id
   where tasks.kind = 'render-scene' and tasks.subject = attempts.id and tasks.crashed_at is not null
     and (tasks.run_at > $2 or jobs.paused_at is not null))`
-
-export async function occupancyOf(reader: Reader, renderer: string, now: number): Promise<Occupancy> {
-  const row = (await reader.get(
-    `select count(*) as attempts,
-       coalesce(sum(case when status = 'intended' and posted_at is null then 1 else 0 end), 0) as unsent,
-       coalesce(sum(case when status = 'intended' and posted_at is not null then 1 else 0 end), 0) as unanswered
-     from attempts where renderer = $1 and ${takesSlot}`,
-    [renderer, now],
-  ))!
-  return {
-    inFlight: number(row, 'attempts'),
-    unsent: Number(row.unsent),
-    unanswered: Number(row.unanswered),
-  }
-}
 
 /** When the `nth` last request for a render was sent to a renderer; undefined where there were fewer. */
 export async function postedAt(reader: Reader, renderer: string, nth: number): Promise<number | undefined> {

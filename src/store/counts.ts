@@ -1,6 +1,11 @@
 /** How much there is of what, for those who watch the house from outside. */
-import { type JobStatus, activeJobStatuses, inFlightAttemptStatuses } from '../job/lifecycle.ts'
-import type { AttemptStatus, SceneStatus } from '../job/lifecycle.ts'
+import {
+  type JobStatus,
+  activeJobStatuses,
+  inFlightAttemptStatuses,
+  type AttemptStatus,
+  type SceneStatus,
+} from '../job/lifecycle.ts'
 import type { Reader, Row, Transaction } from './database.ts'
 import { begunAt } from './jobs.ts'
 import { number, numberOrNull, quoted, text } from './sql.ts'

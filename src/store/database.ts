@@ -29,6 +29,12 @@ export interface Transaction extends Reader {
    */
   insert(sql: string, params?: readonly SqlValue[]): Promise<number>
   /**
+   * As `insert`, for a log: SQLite writes the rows of all transactions that commit together at once, with the commit, or
+   * before a statement that names their table. `sql` is `insert into <table> (<columns>) values ($1, ...)`, with all of its
+   * columns from `$1` on; no constraint may refuse the row, as it would refuse the others, too.
+   */
+  append(sql: string, params: readonly SqlValue[]): Promise<number>
+  /**
    * Calls `effect` once the transaction is on disk, in the order of registration, before `transaction()`
    * resolves; never if it is rolled back. An effect that throws stops nobody and is reported to `onEffectError`.
    */
@@ -42,9 +48,10 @@ export interface Database extends Reader {
    * Runs `work` in one transaction and resolves when its commit is synced to disk. If `work` throws,
    * everything it wrote is rolled back and the error passes through.
    *
-   * It is as if `work` ran alone: SQLite runs one after the other; PostgreSQL runs them serializable, and
-   * runs `work` again when it collided with another. So `work` may run several times: it must do nothing but
-   * read, write, decide and register effects (only those of the run that committed are called).
+   * It is as if `work` ran alone: SQLite runs one after the other, and runs again those that share a commit when one of
+   * them failed after it wrote; PostgreSQL runs them serializable, and runs `work` again when it collided with another.
+   * So `work` may run several times: it must do nothing but read, write, decide and register effects (only those of the
+   * run that committed are called).
    *
    * `work` may await nothing but this transaction's own statements, as others may be waiting behind it: one
    * that runs no statement for 10 seconds fails. It must not use the database but through `tx`. A statement

@@ -24,6 +24,8 @@ export interface NewEvent {
   readonly type: EventType
   readonly jobId: number
   readonly sceneId?: string
+  /** The scene as it is now, where the caller has it; otherwise it is read. */
+  readonly scene?: { readonly position: number; readonly title?: string | null | undefined } | undefined
   readonly data: Readonly<Record<string, unknown>>
   /** Who asked for it, and why: the reason is told in `data`. */
   readonly asked?: Asked | undefined
@@ -33,11 +35,11 @@ export async function appendEvent(tx: Transaction, event: NewEvent, now: number)
   const topic = topicOf[event.type]
   const { by, reason } = event.asked ?? {}
   const data = {
-    ...(event.sceneId !== undefined && (await sceneNow(tx, event.sceneId))),
+    ...(event.sceneId !== undefined && named(event.scene ?? (await sceneNow(tx, event.sceneId)))),
     ...event.data,
     ...(reason !== undefined && { reason }),
   }
-  const id = await tx.insert(insert, [
+  const id = await tx.append(insert, [
     topic,
     event.type,
     event.jobId,
@@ -59,11 +61,15 @@ export async function appendEvent(tx: Transaction, event: NewEvent, now: number)
 }
 
 /** What a scene is called when its event happens: its number and title may be others later, and it may be deleted. */
-async function sceneNow(tx: Transaction, id: string): Promise<{ position?: number; title?: string }> {
+function named(scene: NewEvent['scene']): { position?: number; title?: string } {
+  if (!scene) return {}
+  const { position, title } = scene
+  return { position, ...(title != null && { title }) }
+}
+
+async function sceneNow(tx: Transaction, id: string): Promise<NewEvent['scene']> {
   const row = await tx.get('select position, title from scenes where id = $1', [id])
-  if (!row) return {}
-  const title = textOrNull(row, 'title')
-  return { position: number(row, 'position'), ...(title !== null && { title }) }
+  return row && { position: number(row, 'position'), title: textOrNull(row, 'title') }
 }
 
 /** The events of a job after the one with id `after`, oldest first. */

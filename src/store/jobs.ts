@@ -7,7 +7,7 @@ import type { RetryPolicy } from '../job/retry-policy.ts'
 import type { Failure } from '../job/scene.ts'
 import type { Reader, Row, SqlValue, Transaction } from './database.ts'
 import { insertName, setName } from './job-names.ts'
-import { json, jsonOrNull, number, numberOrNull, quoted, text, textOrNull } from './sql.ts'
+import { json, jsonOrNull, number, numberOrNull, quoted, text, textOrNull, withLazy } from './sql.ts'
 
 /** A film's manifest is shorter than this; a longer result is another one's, and seldom wanted. */
 const manifestBytes = 2048
@@ -54,7 +54,12 @@ export const factsOf = (row: Row): Omit<Job, 'storyboard'> => ({
   updatedAt: number(row, 'updated_at'),
 })
 
-const jobOf = (row: Row): Job => ({ ...factsOf(row), storyboard: json<Storyboard>(row, 'storyboard') })
+const jobOf = (row: Row): Job =>
+  withLazy<Omit<Job, 'storyboard'>, 'storyboard', Storyboard>(
+    factsOf(row),
+    'storyboard',
+    text(row, 'storyboard'),
+  )
 
 const jobOrUndefined = (row: Row | undefined): Job | undefined => row && jobOf(row)
 
@@ -149,13 +154,21 @@ const approve = `update jobs set status = 'approved', progress = $2, approved_at
 /** Since when a job may be worked on: SQL. */
 export const begunAt = 'coalesce(jobs.reopened_at, jobs.approved_at)'
 
-/** How many rows it changed, here as below: none where the job's state doesn't allow it. */
-export const setApproved = (tx: Transaction, id: number, progress: Progress, now: number): Promise<number> =>
-  tx.run(approve, [id, JSON.stringify(progress), now])
+/** The job's place in the queue, in an object; undefined where the job's state doesn't allow it. */
+export async function setApproved(
+  tx: Transaction,
+  id: number,
+  progress: Progress,
+  now: number,
+): Promise<Pick<Job, 'queueAt'> | undefined> {
+  const row = await tx.get(`${approve} returning queue_at`, [id, JSON.stringify(progress), now])
+  return row && { queueAt: numberOrNull(row, 'queue_at') }
+}
 
 const start = `update jobs set status = 'processing', progress = $2, started_at = $3, updated_at = $3
   where id = $1 and status in (${quoted(jobVerbs.start.from)})`
 
+/** How many rows it changed, here as below: none where the job's state doesn't allow it. */
 export const setProcessing = (
   tx: Transaction,
   id: number,
@@ -211,6 +224,16 @@ export async function findJobState(reader: Reader, id: number): Promise<JobState
 
 const advance = `update jobs set progress = $2, updated_at = $3 where id = $1 and status = 'processing'`
 
+const compareAndSet = `${advance} and progress = $4`
+
+/** Only where it is still `from`. */
+export const moveProgress = (
+  tx: Transaction,
+  id: number,
+  { from, to }: { readonly from: Progress; readonly to: Progress },
+  now: number,
+): Promise<number> => tx.run(compareAndSet, [id, JSON.stringify(to), now, JSON.stringify(from)])
+
 export const setProgress = (tx: Transaction, id: number, progress: Progress, now: number): Promise<number> =>
   tx.run(advance, [id, JSON.stringify(progress), now])
 
@@ -229,7 +252,7 @@ export const setCompleted = (
 ): Promise<number> => tx.run(complete, [id, JSON.stringify(progress), result, now, revision])
 
 /** With its scenes, labels, films, dependencies and webhook; attempts and events stay, and whose they are. */
-export async function deleteJob(tx: Transaction, id: number): Promise<number> {
+export async function deleteJobRows(tx: Transaction, id: number): Promise<number> {
   await tx.run(
     `insert into deleted_jobs (id, client_id, made_by) select id, client_id, made_by from jobs where id = $1`,
     [id],

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import type { Host } from '../host.ts'
 import { ownerFile } from '../owner-only.ts'
 import { DatabaseError } from './database.ts'
-import { lockFile } from './sqlite.ts'
+import { lockFile } from './sqlite-connection.ts'
 
 export interface FolderHold {
   /** Says where the holder listens, for whom the folder is refused later. */

@@ -1,6 +1,5 @@
 /** Brings a database's tables to what the code expects: each numbered migration once, in order. */
-import { DatabaseError } from './database.ts'
-import type { Database, Transaction } from './database.ts'
+import { DatabaseError, type Database, type Transaction } from './database.ts'
 
 export interface Migration {
   /** From 1, in the order of application. Never changed once released, as are the statements. */

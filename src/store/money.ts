@@ -219,11 +219,6 @@ export const releaseOutages = (tx: Transaction): Promise<number> => tx.run('upda
 export const endOutage = (tx: Transaction, renderer: string): Promise<number> =>
   tx.run('delete from outages where renderer = $1', [renderer])
 
-export async function findPause(reader: Reader, renderer: string): Promise<Pause | undefined> {
-  const row = await reader.get('select until, reason from pauses where renderer = $1', [renderer])
-  return row && { until: number(row, 'until'), reason: text(row, 'reason') }
-}
-
 /** Nothing is started at the renderer before `until`; a pause that lasts longer already is left as it is. */
 export const extendPause = (tx: Transaction, renderer: string, { until, reason }: Pause): Promise<number> =>
   tx.run(

@@ -1,13 +1,24 @@
 /** The database on a PostgreSQL server, shared by several nodes. */
-import { DatabaseError as ServerError, Pool } from 'pg'
-import type { PoolClient, QueryResult } from 'pg'
-import { systemHost } from '../host.ts'
-import type { Host } from '../host.ts'
-import { checkValues, DatabaseError } from './database.ts'
-import type { Database, Row, SqlValue, Transaction } from './database.ts'
+import { DatabaseError as ServerError, Pool, type PoolClient, type QueryResult } from 'pg'
+import { systemHost, type Host } from '../host.ts'
+import {
+  checkValues,
+  DatabaseError,
+  type Database,
+  type Row,
+  type SqlValue,
+  type Transaction,
+} from './database.ts'
 import { Turnstile } from './turnstile.ts'
-import { asFailure, refuseInsideWork, runEffects, warnOfEffectError, watchForStall, Work } from './work.ts'
-import type { Connection } from './work.ts'
+import {
+  asFailure,
+  refuseInsideWork,
+  runEffects,
+  warnOfEffectError,
+  watchForStall,
+  Work,
+  type Connection,
+} from './work.ts'
 
 export interface PostgresOptions {
   readonly connectionString: string
@@ -247,6 +258,11 @@ class PostgresConnection implements Connection {
   async insert(sql: string, params: readonly SqlValue[]): Promise<number> {
     const { rows } = await this.#execute(this.#query(`${sql} returning id`, params))
     return Number(rows[0]?.id)
+  }
+
+  /** The rows of one transaction alone could be written together: too few to gain by it. */
+  append(sql: string, params: readonly SqlValue[]): Promise<number> {
+    return this.insert(sql, params)
   }
 
   async begin(): Promise<void> {

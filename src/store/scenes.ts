@@ -1,4 +1,13 @@
-import { type SceneStatus, inFlightAttemptStatuses, mayPrecede, sceneFollows } from '../job/lifecycle.ts'
+import type { Attempt } from '../job/attempt.ts'
+import type { Job } from '../job/job.ts'
+import type { Progress } from '../job/progress.ts'
+import {
+  type JobStatus,
+  type SceneStatus,
+  inFlightAttemptStatuses,
+  mayPrecede,
+  sceneFollows,
+} from '../job/lifecycle.ts'
 import type { Waiter } from '../job/queue.ts'
 import type { Failure, RenderSettings, Scene, Transition } from '../job/scene.ts'
 import type { Reader, Row, Transaction } from './database.ts'
@@ -88,8 +97,48 @@ export const findScene = async (reader: Reader, id: string): Promise<Scene | und
 export const listScenes = async (reader: Reader, jobId: number): Promise<readonly Scene[]> =>
   (await reader.all('select * from scenes where job_id = $1 order by position', [jobId])).map(sceneOf)
 
+/** A scene that an attempt has rendered, with its job; undefined members where they are gone. */
+export interface Rendered {
+  readonly attempt: Pick<Attempt, 'renderKey' | 'model' | 'settings' | 'postedAt' | 'insertedAt'>
+  readonly scene: Scene | undefined
+  readonly job: Pick<Job, 'id' | 'status' | 'progress' | 'error'> | undefined
+}
+
+const rendered = `select scenes.*, jobs.status as job_status, jobs.progress as job_progress, jobs.error as job_error,
+    attempts.render_key as attempt_key, attempts.model as attempt_model,
+    attempts.settings, attempts.posted_at, attempts.inserted_at as attempt_at
+  from attempts left join scenes on scenes.id = attempts.scene_id left join jobs on jobs.id = scenes.job_id
+  where attempts.id = $1`
+
+/** In one statement: what follows from a render's end needs all of it. */
+export async function findRendered(reader: Reader, attemptId: string): Promise<Rendered | undefined> {
+  const row = await reader.get(rendered, [attemptId])
+  if (!row) return undefined
+  return {
+    attempt: {
+      renderKey: text(row, 'attempt_key'),
+      model: text(row, 'attempt_model'),
+      settings: jsonOrNull<RenderSettings>(row, 'settings'),
+      postedAt: numberOrNull(row, 'posted_at'),
+      insertedAt: number(row, 'attempt_at'),
+    },
+    scene: row.id === null ? undefined : sceneOf(row),
+    job:
+      row.id === null
+        ? undefined
+        : {
+            id: number(row, 'job_id'),
+            status: text(row, 'job_status') as JobStatus,
+            progress: json<Progress>(row, 'job_progress'),
+            error: jsonOrNull<Failure>(row, 'job_error'),
+          },
+  }
+}
+
 /** What a job's progress and end are decided by, without the scenes' texts. */
 export interface SceneState {
+  readonly id: string
+  readonly position: number
   readonly status: SceneStatus
   readonly duration: number
   readonly progress: number
@@ -97,14 +146,19 @@ export interface SceneState {
 }
 
 export const listSceneStates = async (reader: Reader, jobId: number): Promise<readonly SceneState[]> =>
-  (await reader.all('select status, duration, progress, error from scenes where job_id = $1', [jobId])).map(
-    (row) => ({
-      status: text(row, 'status') as SceneStatus,
-      duration: number(row, 'duration'),
-      progress: number(row, 'progress'),
-      error: jsonOrNull<Failure>(row, 'error'),
-    }),
-  )
+  (
+    await reader.all(
+      'select id, position, status, duration, progress, error from scenes where job_id = $1 order by position',
+      [jobId],
+    )
+  ).map((row) => ({
+    id: text(row, 'id'),
+    position: number(row, 'position'),
+    status: text(row, 'status') as SceneStatus,
+    duration: number(row, 'duration'),
+    progress: number(row, 'progress'),
+    error: jsonOrNull<Failure>(row, 'error'),
+  }))
 
 const begin = `update scenes
   set status = 'processing', progress = 0, not_before = null, attempt_id = $3, started_at = $2, updated_at = $2
@@ -287,7 +341,7 @@ export async function moveScene(tx: Transaction, scene: Scene, position: number,
 }
 
 /** Removes a scene; those behind it move up. */
-export async function deleteScene(tx: Transaction, scene: Scene, now: number): Promise<void> {
+export async function deleteSceneRows(tx: Transaction, scene: Scene, now: number): Promise<void> {
   await tx.run('delete from scenes where id = $1', [scene.id])
   await tx.run(
     'update scenes set position = position - 1, updated_at = $3 where job_id = $1 and position > $2',
@@ -333,6 +387,8 @@ export async function listUnpaid(reader: Reader, jobIds: readonly number[]): Pro
 export interface WaitingScene {
   readonly id: string
   readonly jobId: number
+  readonly position: number
+  readonly title: string | null
   /** Its job has not begun: this would be its first scene. */
   readonly jobApproved: boolean
   readonly model: string
@@ -356,7 +412,7 @@ const mayStart = `jobs.queue_at is not null and scenes.status = 'pending' and sc
 // SQLite takes `cross join` as the order to walk in: along the queue, and not through all scenes.
 const waiting = (
   isBegun: string,
-) => `select scenes.id, scenes.job_id, jobs.status as job_status, scenes.model, scenes.render,
+) => `select scenes.id, scenes.job_id, scenes.position, scenes.title, jobs.status as job_status, scenes.model, scenes.render,
     scenes.price_micros, scenes.render_key, scenes.forced, scenes.unapproved, scenes.attempt_id, jobs.client_id, jobs.authorised_micros,
     jobs.unknown_cost_accepted, jobs.queue_at
   from jobs cross join scenes
@@ -416,6 +472,8 @@ export const listWaitingClients = async (
 const waitingOf = (row: Row): WaitingScene => ({
   id: text(row, 'id'),
   jobId: number(row, 'job_id'),
+  position: number(row, 'position'),
+  title: textOrNull(row, 'title'),
   jobApproved: row.job_status === 'approved',
   model: text(row, 'model'),
   render: jsonOrNull<RenderSettings>(row, 'render'),

@@ -42,3 +42,18 @@ export const json = <T>(row: Row, column: string): T => JSON.parse(text(row, col
 
 export const jsonOrNull = <T>(row: Row, column: string): T | null =>
   row[column] === null ? null : json<T>(row, column)
+
+/** The object with a member more, which is read from JSON that this program wrote when it is first looked at. */
+export function withLazy<Facts extends object, Name extends string, Value>(
+  facts: Facts,
+  name: Name,
+  written: string,
+): Facts & Readonly<Record<Name, Value>> {
+  let value: Value | undefined
+  Object.defineProperty(facts, name, {
+    enumerable: true,
+    configurable: true,
+    get: () => (value ??= JSON.parse(written) as Value),
+  })
+  return facts as Facts & Readonly<Record<Name, Value>>
+}

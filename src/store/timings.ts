@@ -1,12 +1,11 @@
 /** How long things took, for telling how long the next ones will; and what of the queue that takes. */
-import type { TimedStage, Timing } from '../job/eta.ts'
-import { filmUnits, renderUnits, timedAs } from '../job/eta.ts'
+import { type TimedStage, type Timing, filmUnits, timedAs } from '../job/eta.ts'
 import type { Attempt } from '../job/attempt.ts'
 import type { FilmManifest } from '../job/job.ts'
 import { inFlightAttemptStatuses } from '../job/lifecycle.ts'
 import type { RenderSettings, Scene } from '../job/scene.ts'
 import type { Reader, Transaction } from './database.ts'
-import { begunAt, findJob } from './jobs.ts'
+import { begunAt } from './jobs.ts'
 import { json, jsonOrNull, number, numberOrNull, quoted, text } from './sql.ts'
 
 /** The newest of each model and stage; older ones say little of today. */
@@ -51,16 +50,18 @@ export const listTimings = async (
     )
   ).map((row) => ({ ms: number(row, 'ms'), units: number(row, 'units') }))
 
-/** An attempt has left its place at its renderer, well. */
-export async function recordRender(tx: Transaction, attempt: Attempt, scene: Scene | undefined, now: number) {
-  // Nobody else knows how large its picture is.
-  const job = attempt.settings ? undefined : scene && (await findJob(tx, scene.jobId))
-  if (!attempt.settings && !job) return
-  const { model, settings, postedAt, insertedAt } = attempt
-  const units = job ? renderUnits(scene!.duration, job.storyboard.format, null) : 1
-  const ms = now - (postedAt ?? insertedAt)
-  await recordTiming(tx, { model: timedAs(model, settings), stage: 'render', ms, units }, now)
-}
+/** An attempt has left its slot at its renderer, well. `units`: 1 where a provider rendered it. */
+export const recordRender = (
+  tx: Transaction,
+  { model, settings, postedAt, insertedAt }: Pick<Attempt, 'model' | 'settings' | 'postedAt' | 'insertedAt'>,
+  units: number,
+  now: number,
+): Promise<void> =>
+  recordTiming(
+    tx,
+    { model: timedAs(model, settings), stage: 'render', ms: now - (postedAt ?? insertedAt), units },
+    now,
+  )
 
 /** A kept clip has been made a scene's own. `attempt`: what it was bought with, where it was. */
 export async function recordClip(

@@ -1,16 +1,21 @@
 import type { Transaction } from './database.ts'
+import { number } from './sql.ts'
 
 /** A client that had its last turn so many starts ago is like one that never had any: there are no more rows than that. */
 const keptTurns = 100_000
 
 const latest = 'select coalesce(max(turn), 0) from turns where renderer = $1'
 
+/** Old turns are forgotten at each of so many. */
+const tidyEvery = 1000
+
 /** The client had the latest turn at the renderer. To be called in the transaction that starts its scene. */
 export async function setTurn(tx: Transaction, renderer: string, clientId: string): Promise<void> {
-  await tx.run(
+  const row = await tx.get(
     `insert into turns (renderer, client_id, turn) values ($1, $2, (${latest}) + 1)
-     on conflict (renderer, client_id) do update set turn = excluded.turn`,
+     on conflict (renderer, client_id) do update set turn = excluded.turn returning turn`,
     [renderer, clientId],
   )
-  await tx.run(`delete from turns where renderer = $1 and turn <= (${latest}) - ${keptTurns}`, [renderer])
+  if (number(row!, 'turn') % tidyEvery === 0)
+    await tx.run(`delete from turns where renderer = $1 and turn <= (${latest}) - ${keptTurns}`, [renderer])
 }

@@ -3,8 +3,7 @@
  * asked for; what happened is counted from the events, since this process began.
  */
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
-import type { BudgetVerbs } from '../coordinator/budgets.ts'
-import type { LimitVerbs } from '../coordinator/limits.ts'
+import type { Coordinator } from '../coordinator/coordinator.ts'
 import type { Feed } from '../events/feed.ts'
 import type { PubSub } from '../events/pubsub.ts'
 import type { Host } from '../host.ts'
@@ -42,7 +41,7 @@ export interface Metrics {
 }
 
 export interface MetricsOptions {
-  readonly coordinator: Pick<LimitVerbs, 'limits'> & Pick<BudgetVerbs, 'budgets'>
+  readonly coordinator: Pick<Coordinator, 'limits' | 'budgets'>
   readonly database: Database
   readonly pubsub: PubSub
   readonly feed: Pick<Feed, 'readers'>

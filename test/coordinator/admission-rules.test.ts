@@ -7,7 +7,7 @@ import {
   mayPostAt,
   moneyWait,
   rendererWait,
-} from '../../src/coordinator/admission-rules.ts'
+} from '../../src/coordinator/admission/rules.ts'
 import { endOfDay, noMoney } from '../../src/job/price.ts'
 
 const limit = (maxConcurrency: number, startDelayMs: number): RendererLimit => ({

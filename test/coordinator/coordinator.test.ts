@@ -41,7 +41,7 @@ describe.each(kinds)('the coordinator on %s', (kind) => {
     expect(coordinator.processingTasks()).toHaveLength(2)
     expect(await coordinator.job(id)).toMatchObject({
       status: 'processing',
-      progress: { percentage: 5, stage: 'initializing' },
+      progress: { percentage: 5, stage: 'rendering' },
     })
     for (const render of renders) await harness.render(render)
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { openInstallation } from '../../src/coordinator/installation.ts'
+import { openInstallation } from '../../src/coordinator/attempt/installation.ts'
 import { systemHost } from '../../src/host.ts'
 import { silentLog } from '../harness/harness.ts'
 import { type AppHarness, openAppHarness } from '../harness/app.ts'

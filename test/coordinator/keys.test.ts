@@ -1,7 +1,7 @@
 /** Keys and requests that are answered once, in both databases. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { KeptAnswer } from '../../src/coordinator/idempotent.ts'
-import { createKeyVerbs } from '../../src/coordinator/key-verbs.ts'
+import type { KeptAnswer } from '../../src/access/idempotency.ts'
+import { type AccessContext, identifyKey } from '../../src/access/keys.ts'
 import { kinds, newPlace, type Place } from '../store/open-database.ts'
 import { type HeldHarness, openHeldHarness } from '../harness/held-tasks.ts'
 
@@ -69,7 +69,7 @@ describe.each(kinds)('on %s', (kind) => {
 
   it('a key is taken also where its use cannot be noted', async () => {
     const { secret } = await harness.coordinator.createKey({ name: 'ops', scopes: ['read'] })
-    const full = createKeyVerbs({
+    const full: AccessContext = {
       database: {
         dialect: harness.database.dialect,
         get: (...asked) => harness.database.get(...asked),
@@ -79,8 +79,8 @@ describe.each(kinds)('on %s', (kind) => {
       },
       host: harness.clock,
       log: { warn: () => undefined } as never,
-    })
-    expect(await full.identifyKey(secret)).toMatchObject({ name: 'ops' })
+    }
+    expect(await identifyKey(full, secret)).toMatchObject({ name: 'ops' })
   })
 
   it('a request is worked on once, answered alike for a day, and forgotten', async () => {

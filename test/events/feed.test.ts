@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Tell, createTell } from '../../src/coordinator/tell.ts'
+import { type Emit, createEmit } from '../../src/events/emit.ts'
 import { type Feed, createFeed } from '../../src/events/feed.ts'
 import { type PubSub, createPubSub } from '../../src/events/pubsub.ts'
 import type { EventType, JobEvent } from '../../src/job/event.ts'
@@ -15,13 +15,13 @@ let database: Database
 let pubsub: PubSub
 let clock: Clock
 let feed: Feed
-let tell: Tell
+let tell: Emit
 
 beforeAll(async () => {
   harness = await openHarness()
   ;({ clock, database, pubsub } = harness)
   feed = newFeed()
-  tell = createTell({ pubsub, host: clock })
+  tell = createEmit({ pubsub, host: clock })
 })
 afterAll(async () => {
   feed.close()

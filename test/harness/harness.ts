@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { RendererLimit } from '../../src/coordinator/admission-rules.ts'
+import type { RendererLimit } from '../../src/coordinator/admission/rules.ts'
 import {
   type CoordinatorOptions,
   type RunningCoordinator,

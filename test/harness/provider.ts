@@ -4,8 +4,8 @@
  */
 import { Readable } from 'node:stream'
 import { ArtifactError, type ArtifactStore } from '../../src/artifact/artifact.ts'
-import { markOf } from '../../src/coordinator/accounts.ts'
-import type { ConfiguredBudgets } from '../../src/coordinator/treasury.ts'
+import { markOf } from '../../src/coordinator/attempt/reconcile.ts'
+import type { ConfiguredBudgets } from '../../src/coordinator/admission/budget-snapshot.ts'
 import { type DiskRoom, endlessRoom } from '../../src/disk-full.ts'
 import type { Host } from '../../src/host.ts'
 import { addressOf } from '../../src/http/path.ts'

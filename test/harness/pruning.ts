@@ -3,7 +3,7 @@
  * film has bytes of its own, unless equal ones are asked for.
  */
 import type { RetentionLimits } from '../../src/job/storage.ts'
-import { type Prune, startPrune } from '../../src/pipeline/prune.ts'
+import { type Prune, startPrune } from '../../src/retention/prune.ts'
 import { type Clock, createClock } from '../clock.ts'
 import { type AppHarness, openAppHarness } from './app.ts'
 import { type App, type Ask, asking } from './ask.ts'

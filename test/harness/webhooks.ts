@@ -1,10 +1,10 @@
 /** A harness that sends webhooks, through the real guard; only receivers are the test's own. It can be killed, and opened again on the same data. */
-import { createTell } from '../../src/coordinator/tell.ts'
+import { createEmit } from '../../src/events/emit.ts'
 import type { EventType } from '../../src/job/event.ts'
 import { type Network, readNetwork } from '../../src/job/web-address.ts'
 import { createGuardedOutbound } from '../../src/outbound/guarded.ts'
 import type { Outbound } from '../../src/outbound/outbound.ts'
-import { startWebhooks } from '../../src/pipeline/deliver-webhooks.ts'
+import { startWebhooks } from '../../src/webhooks/sender.ts'
 import { type Clock, createClock } from '../clock.ts'
 import { type Place, newPlace } from '../store/open-database.ts'
 import { type App, appOver, type Ask, asking } from './ask.ts'
@@ -53,7 +53,7 @@ async function openAt(place: Place, clock: Clock, options: WebhookHarnessOptions
     log,
     onEvent: (wake) => pubsub.subscribe('*', wake),
   })
-  const tell = createTell({ pubsub, host: clock })
+  const tell = createEmit({ pubsub, host: clock })
   const app = appOver(harness, { host: clock })
   const ask = asking(() => app)
   const stop = async (graceMs = 0): Promise<void> => {

@@ -1,11 +1,11 @@
 /** Holds answers against the document that describes them: status, type, and every member, none left out of it. */
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import formats from 'ajv-formats'
-import { openInstallation } from '../../src/coordinator/installation.ts'
+import { openInstallation } from '../../src/coordinator/attempt/installation.ts'
 import { systemHost } from '../../src/host.ts'
 import { type ApiDocument, type Schema, answerIn, methods } from '../../src/http/openapi.ts'
 import { openMetrics } from '../../src/telemetry/metrics.ts'
-import { startPrune } from '../../src/pipeline/prune.ts'
+import { startPrune } from '../../src/retention/prune.ts'
 import { keepAll } from '../harness/pruning.ts'
 import type { AppHarness } from '../harness/app.ts'
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { wordsFor } from '../../src/coordinator/history.ts'
+import { wordsFor } from '../../src/coordinator/read/history.ts'
 import { type EventType, type JobEvent, eventTypes } from '../../src/job/event.ts'
 import { type AppHarness, openAppHarness } from '../harness/app.ts'
 import { jsonOf } from '../harness/ask.ts'

@@ -4,7 +4,7 @@
  */
 import { afterEach, describe, expect, test } from 'vitest'
 import type { CoordinatorOptions, RunningCoordinator } from '../../src/coordinator/coordinator.ts'
-import { openInstallation } from '../../src/coordinator/installation.ts'
+import { openInstallation } from '../../src/coordinator/attempt/installation.ts'
 import { accessByRoute } from '../../src/http/access.ts'
 import { ReserveError } from '../../src/disk-full.ts'
 import { taskKinds } from '../../src/job/task.ts'

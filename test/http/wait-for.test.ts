@@ -1,7 +1,7 @@
 /** Waiting for a job's end: over HTTP, and in the program that runs it. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createClient } from '../../src/client/client.ts'
-import { createWaitFor } from '../../src/coordinator/job-end.ts'
+import { createWaitFor } from '../../src/coordinator/read/wait-for.ts'
 import { type AppHarness, openAppHarness } from '../harness/app.ts'
 
 let harness: AppHarness

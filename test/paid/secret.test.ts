@@ -1,7 +1,7 @@
 /** The secret that addresses are signed with is replaced while renders are under way: none is lost, none is paid twice. */
 import { createHmac } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { type Installation, openInstallation } from '../../src/coordinator/installation.ts'
+import { type Installation, openInstallation } from '../../src/coordinator/attempt/installation.ts'
 import { webhookSecret } from '../../src/fake-replicate/webhook.ts'
 import { addressOf } from '../../src/http/path.ts'
 import { createUrlSigner } from '../../src/renderer/replicate/signature.ts'

@@ -1,6 +1,6 @@
 import { array, assert, asyncProperty, constantFrom, infiniteStream, integer, nat, tuple } from 'fast-check'
 import { expect, it } from 'vitest'
-import { createFairTurns } from '../../src/pipeline/turns.ts'
+import { createFairTurns } from '../../src/pipeline/semaphore.ts'
 
 /** A clock whose sleepers wake when the test says so. */
 function createClock() {

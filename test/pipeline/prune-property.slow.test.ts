@@ -6,9 +6,10 @@ import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { artifactPrefixes } from '../../src/artifact/artifact.ts'
 import { openDiskArtifacts } from '../../src/artifact/disk.ts'
-import { createRetention } from '../../src/coordinator/retention.ts'
+import { bind } from '../../src/bind.ts'
+import { retentionVerbs } from '../../src/retention/retention.ts'
 import { jobStatuses, sceneStatuses } from '../../src/job/lifecycle.ts'
-import { startPrune } from '../../src/pipeline/prune.ts'
+import { startPrune } from '../../src/retention/prune.ts'
 import { openFile } from '../harness/data.ts'
 import { silentLog } from '../harness/harness.ts'
 import { createClock } from '../clock.ts'
@@ -173,7 +174,7 @@ async function holds({ jobs, renders, seams, fileAges, assetAges, limits }: Rows
 
     clock.advance(end - start)
     const artifacts = await openDiskArtifacts(directory, clock)
-    const coordinator = createRetention({ database, host: clock })
+    const coordinator = bind({ database, host: clock }, retentionVerbs)
     const prune = startPrune({ coordinator, artifacts, limits, host: clock, log, freeBytes: async () => 0 })
     const would = await prune.now({ isDryRun: true })
     const did = await prune.now()

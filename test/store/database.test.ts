@@ -189,6 +189,17 @@ describe.each(kinds)('the database on %s', (kind) => {
     expect(await names(database)).toEqual(['a', 'fine'])
   })
 
+  it('appends rows that the next statement of the transaction sees, with ids that rise', async () => {
+    const append = 'insert into things (name, amount) values ($1, $2)'
+    const [first, second] = await database.transaction(async (tx) => {
+      const ids = [await tx.append(append, ['a', 0]), await tx.append(append, ['b', 0])]
+      expect(await names(tx)).toEqual(['a', 'b'])
+      return ids
+    })
+    expect(second).toBeGreaterThan(first!)
+    expect(await database.get('select name from things where id = $1', [second!])).toEqual({ name: 'b' })
+  })
+
   it('fails the transaction of a statement that failed, even where the work goes on', async () => {
     const going = database.transaction(async (tx) => {
       await tx.run(add, ['a', 0])
@@ -312,6 +323,24 @@ describe.each(kinds)('the database on %s', (kind) => {
     await outcome
     await other
     expect(await names(database)).toEqual(['other'])
+  })
+
+  it('keeps what was written beside a work that stands still, and does not wait for it again', async () => {
+    const started = Promise.withResolvers<void>()
+    const before = database.transaction((tx) => tx.run(add, ['before', 0]))
+    const stuck = database.transaction(async (tx) => {
+      await tx.run(add, ['stuck', 0])
+      started.resolve()
+      await new Promise(() => {})
+    })
+    const outcome = expect(stuck).rejects.toMatchObject({ code: 'failed' })
+    const after = database.transaction((tx) => tx.run(add, ['after', 0]))
+    await started.promise
+    await clock.advance(9_999)
+    await clock.advance(1)
+    await outcome
+    await Promise.all([before, after])
+    expect(new Set(await names(database))).toEqual(new Set(['before', 'after']))
   })
 
   it('refuses a statement after the end of its transaction', async () => {

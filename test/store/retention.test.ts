@@ -11,8 +11,8 @@ import {
 } from '../../src/store/counts.ts'
 import type { Database } from '../../src/store/database.ts'
 import { eventBounds } from '../../src/store/events.ts'
-import { deleteJob, listOwners, listOwnersEver } from '../../src/store/jobs.ts'
-import * as retention from '../../src/store/retention.ts'
+import { deleteJobRows, listOwners, listOwnersEver } from '../../src/store/jobs.ts'
+import * as retention from '../../src/retention/rows.ts'
 import { migrated } from '../harness/data.ts'
 import { type Place, kinds, newPlace } from './open-database.ts'
 
@@ -168,23 +168,23 @@ describe.each(kinds)('retention on %s', (kind) => {
   it('finds old events, and leaves those of open jobs', async () => {
     const old = await retention.listOldEvents(database, 10, 0, 10)
     expect(old).toMatchObject({ ids: [1, 3], after: 3, isMore: false })
-    expect(await database.transaction((tx) => retention.removeEvents(tx, old.ids))).toBe(2)
+    expect(await database.transaction((tx) => retention.deleteEvents(tx, old.ids))).toBe(2)
     expect(await eventBounds(database)).toEqual({ oldest: 4, latest: 4 })
     expect(await retention.findOldest(database)).toEqual({ events: 2, films: 5, clips: 5, inputs: 3 })
   })
 
   it('knows whose a deleted job was for as long as there are events of it', async () => {
     const owners = async () => new Set((await listOwnersEver(database, [jobs.old, jobs.open])).keys())
-    await database.transaction((tx) => deleteJob(tx, jobs.old))
+    await database.transaction((tx) => deleteJobRows(tx, jobs.old))
     expect(await owners()).toEqual(new Set([jobs.open, jobs.old]))
     expect([...(await listOwners(database, [jobs.old])).keys()]).toEqual([])
     const ids = (await database.all('select id from events where job_id = $1', [jobs.old])).map(({ id }) =>
       Number(id),
     )
     expect(ids.length).toBeGreaterThan(1)
-    await database.transaction((tx) => retention.removeEvents(tx, ids.slice(1)))
+    await database.transaction((tx) => retention.deleteEvents(tx, ids.slice(1)))
     expect(await owners()).toEqual(new Set([jobs.open, jobs.old]))
-    await database.transaction((tx) => retention.removeEvents(tx, ids))
+    await database.transaction((tx) => retention.deleteEvents(tx, ids))
     expect(await owners()).toEqual(new Set([jobs.open]))
   })
 

@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Database } from '../../src/store/database.ts'
-import { openSqlite, requireSqliteVersion } from '../../src/store/sqlite.ts'
+import { requireSqliteVersion } from '../../src/store/sqlite-connection.ts'
+import { openSqlite } from '../../src/store/sqlite.ts'
 import { newFolder } from './open-database.ts'
 
 describe('the database in a file', () => {

@@ -1,0 +1,131 @@
+import type { Reader, Row, Transaction } from '../store/database.ts'
+import { bytes, bytesOrNull, json, number, text, textOrNull } from '../store/sql.ts'
+
+/** Which request it is: its client's own key, at one address. */
+export interface RequestIdentity {
+  /** Who sends it. */
+  readonly principal: string
+  /** Method and path. */
+  readonly target: string
+  readonly key: string
+}
+
+/** What was answered, to be answered again. */
+export interface KeptAnswer {
+  readonly status: number
+  readonly contentType: string
+  readonly location: string | null
+  readonly body: Uint8Array
+}
+
+export interface KeptRequest {
+  readonly id: number
+  /** SHA-256 of all that makes the request. */
+  readonly fingerprint: Uint8Array
+  readonly answer: KeptAnswer | null
+  readonly insertedAt: number
+}
+
+const answerOf = (row: Row): KeptAnswer | null =>
+  row['status'] === null
+    ? null
+    : {
+        status: number(row, 'status'),
+        contentType: text(row, 'content_type'),
+        location: textOrNull(row, 'location'),
+        body: bytesOrNull(row, 'body') ?? new Uint8Array(),
+      }
+
+const requestOf = (row: Row): KeptRequest => ({
+  id: number(row, 'id'),
+  fingerprint: bytes(row, 'fingerprint'),
+  answer: answerOf(row),
+  insertedAt: number(row, 'inserted_at'),
+})
+
+export async function findRequest(
+  reader: Reader,
+  { principal, target, key }: RequestIdentity,
+): Promise<KeptRequest | undefined> {
+  const row = await reader.get(
+    'select * from requests where principal = $1 and target = $2 and idempotency_key = $3',
+    [principal, target, key],
+  )
+  return row && requestOf(row)
+}
+
+export const countRequests = async (reader: Reader, principal: string): Promise<number> =>
+  number((await reader.get('select count(*) as n from requests where principal = $1', [principal]))!, 'n')
+
+/** Resolves to the row's id. */
+export const insertRequest = (
+  tx: Transaction,
+  { principal, target, key }: RequestIdentity,
+  fingerprint: Uint8Array,
+  now: number,
+): Promise<number> =>
+  tx.insert(
+    `insert into requests (principal, target, idempotency_key, fingerprint, inserted_at)
+     values ($1, $2, $3, $4, $5)`,
+    [principal, target, key, fingerprint, now],
+  )
+
+/** What an answer says, nobody has to make again from the effects. */
+export async function setRequestAnswer(tx: Transaction, id: number, answer: KeptAnswer): Promise<void> {
+  await tx.run('update requests set status = $1, content_type = $2, location = $3, body = $4 where id = $5', [
+    answer.status,
+    answer.contentType,
+    answer.location,
+    answer.body,
+    id,
+  ])
+  await tx.run('delete from effects where request_id = $1', [id])
+}
+
+/** One that has had an effect stays: it must not have another. */
+export const deleteUnanswered = (tx: Transaction, id: number): Promise<number> =>
+  tx.run(
+    `delete from requests where id = $1 and status is null
+       and not exists (select 1 from effects where request_id = $1)`,
+    [id],
+  )
+
+/** What a part of a request came to, where it has had its effect; undefined where it has not. */
+export async function findEffect(
+  reader: Reader,
+  requestId: number,
+  part: string,
+): Promise<{ readonly kept: unknown } | undefined> {
+  const row = await reader.get('select result from effects where request_id = $1 and part = $2', [
+    requestId,
+    part,
+  ])
+  return row && { kept: json(row, 'result') }
+}
+
+/** To be called in the effect's own transaction. `kept` is JSON. */
+export const insertEffect = (
+  tx: Transaction,
+  requestId: number,
+  part: string,
+  kept: unknown,
+): Promise<number> =>
+  tx.run('insert into effects (request_id, part, result) values ($1, $2, $3)', [
+    requestId,
+    part,
+    JSON.stringify(kept ?? null),
+  ])
+
+export const hasEffect = async (reader: Reader, requestId: number): Promise<boolean> =>
+  (await reader.get('select 1 as one from effects where request_id = $1 limit 1', [requestId])) !== undefined
+
+export const deleteRequest = (tx: Transaction, id: number): Promise<number> =>
+  tx.run('delete from requests where id = $1', [id])
+
+/** Deletes the oldest of those before `time`, `most` at once. */
+export const deleteRequestsBefore = (tx: Transaction, time: number, most: number): Promise<number> =>
+  tx.run(
+    `delete from requests where id in
+       (select id from requests where inserted_at < $1 order by inserted_at, id limit $2)`,
+    [time, most],
+  )

@@ -1,0 +1,234 @@
+/**
+ * Keys: made, listed, rotated, revoked, and told from what is none. Of a key only its SHA-256 is kept. It is 256 random
+ * bits, which nobody finds by trying, so a slow hash would only make each request slow.
+ */
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import { RefusedError, invalidField, keyNotFound } from '../job/errors.ts'
+import type { Asked } from '../job/event.ts'
+import { type Key, parseKeyRequest, parseRotation, prefixOf } from '../job/key.ts'
+import { logLine, type Log } from '../log.ts'
+import {
+  type KeptKey,
+  countKeys,
+  findKey,
+  hasUsableKey,
+  insertKey,
+  listKeys,
+  rotateSecret,
+  setLastUsed,
+  setRevoked,
+} from './key-rows.ts'
+import { keptSecret, once, whole } from './idempotency.ts'
+import type { Bound } from '../bind.ts'
+import type { Host } from '../host.ts'
+import type { Database } from '../store/database.ts'
+
+/** A key with the text that lets its holder in: told this once, and known to nobody afterwards. */
+export interface NewKey {
+  readonly key: Key
+  /** `wck_...`. A secret. */
+  readonly secret: string
+}
+
+/** Follows the events that a key sees, and does nothing else; for browsers, which can send no header with an `EventSource`. */
+export interface EventsToken {
+  /** `wce_...`. A secret. */
+  readonly token: string
+  /** ms since the epoch. */
+  readonly expiresAt: number
+}
+
+/** What these verbs work with. */
+export interface AccessContext {
+  readonly database: Database
+  readonly host: Host
+  readonly log: Log
+}
+
+const written = /^wck_([0-9a-f]{12})_[\w-]{43}$/
+const tokenWritten = /^wce_([0-9a-f]{12})_(\d{10,12})_([\w-]{43})$/
+/** A page makes another one before it ends. */
+const tokenMs = 15 * 60_000
+const secretBytes = 32
+const mostKeys = 2000
+const idBytes = 6
+const useNotedEveryMs = 60_000
+
+const hashOf = (secret: string): Uint8Array => createHash('sha256').update(secret).digest()
+
+const factsOf = ({ hash: _hash, previousHash: _previousHash, ...key }: KeptKey): Key => key
+
+/** Keys whose use is being written: one of many requests at once does it. */
+const noting = new Set<string>()
+
+const newSecret = (context: AccessContext, id: string): string =>
+  `${prefixOf(id)}_${Buffer.from(context.host.secret(secretBytes), 'hex').toString('base64url')}`
+
+async function noteUse(context: AccessContext, { id, lastUsedAt }: Key, now: number): Promise<void> {
+  const { database, log } = context
+  if (noting.has(id) || (lastUsedAt !== null && now - lastUsedAt < useNotedEveryMs)) return
+  noting.add(id)
+  try {
+    await database.transaction((tx) => setLastUsed(tx, id, now))
+  } catch (error) {
+    // Who may read must not be kept out by a full disk.
+    logLine.keyUseNotNoted(log, error)
+  } finally {
+    noting.delete(id)
+  }
+}
+
+/** Whose secret this is now. */
+async function identified(
+  context: AccessContext,
+  secret: string,
+): Promise<{ readonly key: KeptKey | undefined; readonly now: number }> {
+  const { database, host } = context
+  const id = written.exec(secret)?.[1]
+  const key = id === undefined ? undefined : await findKey(database, id)
+  const now = host.now()
+  const isIts = key !== undefined && isUsable(key, now) && isSecretOf(key, secret, now)
+  return { key: isIts ? key : undefined, now }
+}
+
+/** @throws {RefusedError} `invalid` */
+export async function createKey(context: AccessContext, input: unknown, asked?: Asked): Promise<NewKey> {
+  const { host, database, log } = context
+  const request = parseKeyRequest(input)
+  const now = host.now()
+  const expiresAt = request.expires_at ?? null
+  const { name } = request
+  const id = host.secret(idBytes)
+  const secret = newSecret(context, id)
+  const { scopes, client_id: clientId = null } = request
+  const key = { id, name, scopes, clientId, hash: hashOf(secret), expiresAt, insertedAt: now }
+  const kept = await once<KeptKey>(database, asked, keptSecret, async (tx) => {
+    if (expiresAt !== null && expiresAt <= now) throw invalidField('expires_at', 'must be in the future')
+    if ((await countKeys(tx)) >= mostKeys)
+      throw invalidField(
+        '',
+        `There are ${mostKeys} keys, and those that are revoked stay: rotate one instead`,
+      )
+    if ((await insertKey(tx, key)) === 0)
+      throw invalidField('name', 'is the name of another key, which may be revoked: choose a new one')
+    return (await findKey(tx, id))!
+  })
+  logLine.keyCreated(log, kept, asked?.by)
+  return { key: factsOf(kept), secret }
+}
+
+/** All of them, also those that let nobody in any more; oldest first. */
+export const getKeys = async (context: AccessContext): Promise<readonly Key[]> =>
+  (await listKeys(context.database)).map(factsOf)
+
+/** A new secret for the key; the old one is taken for the grace time. @throws {RefusedError} `key_not_found`, `key_refused`, `invalid` */
+export async function rotateKey(
+  context: AccessContext,
+  id: string,
+  input: unknown = {},
+  asked?: Asked,
+): Promise<NewKey> {
+  const { host, database, log } = context
+  const graceMs = parseRotation(input).grace_seconds * 1000
+  const now = host.now()
+  const secret = newSecret(context, id)
+  const key = await once<KeptKey>(database, asked, keptSecret, async (tx) => {
+    const until = graceMs === 0 ? null : now + graceMs
+    const changed = await rotateSecret(tx, id, hashOf(secret), until, now)
+    const found = await findKey(tx, id)
+    if (!found) throw keyNotFound(id)
+    if (changed === 0)
+      throw new RefusedError('Key cannot be rotated', {
+        code: 'key_refused',
+        keyId: id,
+        reason: `It is ${found.revokedAt === null ? 'expired' : 'revoked'}: create another one`,
+      })
+    return found
+  })
+  logLine.keyRotated(log, key, asked?.by)
+  return { key: factsOf(key), secret }
+}
+
+/** The key lets nobody in from now on. One that was revoked before stays as it was. @throws {RefusedError} `key_not_found` */
+export async function revokeKey(context: AccessContext, id: string, asked?: Asked): Promise<Key> {
+  const { database, host, log } = context
+  const key = await once(database, asked, whole<Key>(), async (tx) => {
+    await setRevoked(tx, id, host.now())
+    const found = await findKey(tx, id)
+    if (!found) throw keyNotFound(id)
+    return factsOf(found)
+  })
+  logLine.keyRevoked(log, key, asked?.by)
+  return key
+}
+
+/** Whose text this is; undefined for one that lets nobody in, whatever the reason. */
+export async function identifyKey(context: AccessContext, secret: string): Promise<Key | undefined> {
+  const { key, now } = await identified(context, secret)
+  if (!key) return undefined
+  await noteUse(context, key, now)
+  return factsOf(key)
+}
+
+/** A token of the key that has this secret, which ends with the key and with the secret. @throws {RefusedError} `key_not_found` */
+export async function createEventsToken(context: AccessContext, secret: string): Promise<EventsToken> {
+  const { key, now } = await identified(context, secret)
+  if (!key) throw keyNotFound(written.exec(secret)?.[1] ?? '')
+  const hash = hashOf(secret)
+  const until = timingSafeEqual(hash, key.hash) ? null : key.previousUntil
+  const expires = Math.floor(Math.min(now + tokenMs, key.expiresAt ?? Infinity, until ?? Infinity) / 1000)
+  const token = `wce_${key.id}_${expires}_${tokenProof(hash, expires).toString('base64url')}`
+  return { token, expiresAt: expires * 1000 }
+}
+
+/** Whose token this is; undefined for one that lets nobody in, whatever the reason. */
+export async function identifyEventsToken(context: AccessContext, token: string): Promise<Key | undefined> {
+  const { host, database } = context
+  const [, id = '', seconds = '', proof = ''] = tokenWritten.exec(token) ?? []
+  const now = host.now()
+  if (id === '' || Number(seconds) * 1000 <= now) return undefined
+  const key = await findKey(database, id)
+  if (!key || !isUsable(key, now)) return undefined
+  const given = Buffer.from(proof, 'base64url')
+  const isOurs = validHashes(key, now).some((hash) =>
+    timingSafeEqual(tokenProof(hash, Number(seconds)), given),
+  )
+  return isOurs ? factsOf(key) : undefined
+}
+
+/** Whether anybody could be let in. */
+export const hasKey = (context: AccessContext): Promise<boolean> =>
+  hasUsableKey(context.database, context.host.now())
+
+const isUsable = ({ revokedAt, expiresAt }: Key, now: number): boolean =>
+  revokedAt === null && (expiresAt === null || expiresAt > now)
+
+/** Of the key's secret, and of the one before while it counts. */
+const validHashes = ({ hash, previousHash, previousUntil }: KeptKey, now: number): readonly Uint8Array[] =>
+  previousHash && previousUntil !== null && previousUntil > now ? [hash, previousHash] : [hash]
+
+/** By the hash of the key's secret, which only we have: nothing has to be kept, and a rotated key's tokens end. */
+const tokenProof = (hash: Uint8Array, expires: number): Buffer =>
+  createHmac('sha256', hash).update(`events until ${expires}`).digest()
+
+/** Both are compared whatever the first says, and each in a time that doesn't tell how much of it was right. */
+function isSecretOf({ hash, previousHash, previousUntil }: KeptKey, secret: string, now: number): boolean {
+  const given = hashOf(secret)
+  const isCurrent = timingSafeEqual(given, hash)
+  const isPrevious = timingSafeEqual(given, previousHash ?? new Uint8Array(given.length))
+  return isCurrent || (isPrevious && previousUntil !== null && previousUntil > now)
+}
+
+/** By the names that callers use. */
+export const keyVerbs = {
+  createKey,
+  keys: getKeys,
+  rotateKey,
+  revokeKey,
+  identifyKey,
+  createEventsToken,
+  identifyEventsToken,
+  hasKey,
+}
+
+export type KeyVerbs = Bound<typeof keyVerbs>

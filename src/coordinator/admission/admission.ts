@@ -1,0 +1,258 @@
+/**
+ * Admission: which scenes start now. All it decides by is read from rows in the transaction that starts them,
+ * never from counters that can leak, so no number of approvals at once takes more slots than there are.
+ */
+import { isDiskFull } from '../../disk-full.ts'
+import { dayOf } from '../../job/price.ts'
+import { logLine } from '../../log.ts'
+import { insertAttempt, isBeingRendered, isHeldFor, postedAt } from '../../store/attempts.ts'
+import type { Reader, Transaction } from '../../store/database.ts'
+import { type WaitingScene, nextRetryAt, setSceneProcessing } from '../../store/scenes.ts'
+import {
+  type Gate,
+  type RendererLimit,
+  type RendererNow,
+  type Waiting,
+  freeStarts,
+  moneyWait,
+  ownHeldWait,
+  sameRenderWait,
+} from './rules.ts'
+import { jobPlacesNow, limitsOf, stopAmong, type LimitsNow } from './limits.ts'
+import { pauseOf } from '../attempt/cooldown.ts'
+import { isServed } from '../job/quote.ts'
+import { serveJob, startJob } from '../scene/starting.ts'
+import { readGate, type GateRows } from '../../store/gate.ts'
+import { initializing } from '../../job/progress.ts'
+import type { Context } from '../context.ts'
+import { type Loop, backOffMs, createLoop } from '../../loop.ts'
+import { type Treasury, openTreasury } from './budget-snapshot.ts'
+import { openTurns } from './fair-queue.ts'
+
+export interface Admission extends Omit<Loop, 'start'> {
+  /** Renders that may run on this machine at once, by the limits that the last look found. */
+  rendersAtOnce(): number
+}
+
+/** Looks from the first wake on. */
+export function createAdmission(context: Context): Admission {
+  const { database, engine, host, log, renderers } = context
+  const limits = new Map(context.limitOf)
+  const onLimit = (limit: RendererLimit): void => {
+    const before = limits.get(limit.name)
+    limits.set(limit.name, limit)
+    if (before && before.maxConcurrency < limit.maxConcurrency) engine.wake()
+  }
+
+  const look = async (): Promise<number> => {
+    let nextAt = Number.POSITIVE_INFINITY
+    for (const renderer of renderers) {
+      const againAt = await database
+        .transaction((tx) => admit(context, tx, renderer, onLimit))
+        .catch((error: unknown) => {
+          if (isDiskFull(error)) logLine.admissionWaitsForRoom(log)
+          else logLine.cannotAdmit(log, error)
+          return host.now() + backOffMs
+        })
+      nextAt = Math.min(nextAt, againAt ?? Number.POSITIVE_INFINITY)
+    }
+    return nextAt - host.now()
+  }
+
+  const { start, wake, stop } = createLoop({
+    host,
+    look,
+    onError: (error) => logLine.cannotAdmit(log, error),
+  })
+  return {
+    wake() {
+      start()
+      wake()
+    },
+    stop,
+    rendersAtOnce: () =>
+      [...limits.values()]
+        .filter(({ task }) => task === 'render-scene')
+        .reduce((sum, { maxConcurrency }) => sum + maxConcurrency, 0),
+  }
+}
+
+/** Scenes started in one transaction: nothing else is heard meanwhile. */
+const startsAtOnce = 64
+
+/** Starts what may start at a renderer; resolves to when to look again, where that is known. */
+async function admit(
+  context: Context,
+  tx: Transaction,
+  configured: RendererLimit,
+  onLimit: (limit: RendererLimit) => void,
+): Promise<number | undefined> {
+  const now = context.host.now()
+  const gate = await readGate(tx, configured.name, now)
+  const limits = limitsOf(gate.limits)
+  const limit = limits.of(configured)
+  // Before the effects of what is started here: those count the slots.
+  tx.afterCommit(() => onLimit(limit))
+  const at = nowOf(gate, limit.name, now)
+  // The end of a manual pause wakes admission.
+  if (!gate.isQueued || at.stop) return undefined
+  if (at.pause) return at.pause.until
+  const slots = freeStarts(limit, at)
+  if (slots === 0) return nextRetryAt(tx, limit.name, now)
+  const { free, againAt } = await startWaiting(context, tx, { limit, limits, slots, now })
+  if (free === 0) return slots > startsAtOnce ? now : againAt
+  return Math.min(againAt, (await nextRetryAt(tx, limit.name, now)) ?? Number.POSITIVE_INFINITY)
+}
+
+interface Look {
+  readonly limit: RendererLimit
+  readonly limits: LimitsNow
+  readonly slots: number
+  readonly now: number
+}
+
+/** Starts scenes in the order of the fair queue while slots are free. Resolves to those left, and to when to look again. */
+async function startWaiting(
+  context: Context,
+  tx: Transaction,
+  { limit, limits, slots, now }: Look,
+): Promise<{ readonly free: number; readonly againAt: number }> {
+  let free = Math.min(slots, startsAtOnce)
+  let againAt = Number.POSITIVE_INFINITY
+  const treasury = openTreasury(tx, context.budgets, now)
+  let jobPlaces = await jobPlacesNow(tx, limits.jobs, now)
+  const begun = new Set<number>()
+  const rendering = new Set<number>()
+  const turns = await openTurns(tx, limit.name, { free, now, onlyBegun: jobPlaces <= 0 })
+  while (free > 0) {
+    const scene = await turns.next()
+    if (!scene) break
+    const isFirst = scene.jobApproved && !begun.has(scene.jobId)
+    // Only jobs that have begun from here on: that is another look.
+    if (isFirst && jobPlaces <= 0) {
+      againAt = now
+      break
+    }
+    const wait = await sceneWait(tx, scene, treasury, now)
+    if (wait) {
+      againAt = Math.min(againAt, wait.until ?? Number.POSITIVE_INFINITY)
+      continue
+    }
+    await context.room.require()
+    if (isFirst) {
+      jobPlaces--
+      begun.add(scene.jobId)
+      await startJob(
+        context,
+        tx,
+        scene.jobId,
+        limit.task === 'render-scene' ? initialRendering : initializing,
+      )
+    }
+    // Where jobs are limited, what could be had for nothing was left until the job began.
+    const waited = isFirst && limits.jobs !== null
+    if (waited || (await isServed(tx, scene))) await serveJob(context, tx, scene.jobId)
+    if (!(await startScene(context, tx, scene, limit))) continue
+    rendering.add(scene.jobId)
+    turns.started(scene)
+    treasury.reserve(scene, scene.priceMicros)
+    free--
+  }
+  if (limit.task === 'render-scene')
+    for (const jobId of begun)
+      if (rendering.has(jobId))
+        await context.emit(tx, { type: 'job_progress', jobId, data: { ...initialRendering } })
+  await turns.keep(tx)
+  return { free, againAt }
+}
+
+/** A job's progress when its first scene begins on this machine at once. */
+const initialRendering = { ...initializing, stage: 'rendering' }
+
+const nowOf = (gate: GateRows, renderer: string, now: number): RendererNow => ({
+  ...gate.occupancy,
+  ...pauseOf(gate, now),
+  stop: stopAmong(gate.stops, renderer),
+})
+
+/** What goes on at a renderer. */
+export const rendererNow = async (reader: Reader, renderer: string, now: number): Promise<RendererNow> =>
+  nowOf(await readGate(reader, renderer, now), renderer, now)
+
+/** When something was sent there last. */
+export async function gateNow(
+  reader: Reader,
+  { name, startsPerMinute }: RendererLimit,
+  now: number,
+): Promise<Gate> {
+  const { unanswered, pause, isProbed, stop } = await rendererNow(reader, name, now)
+  return {
+    lastPostedAt: await postedAt(reader, name, 1),
+    minuteBeganAt: startsPerMinute === undefined ? undefined : await postedAt(reader, name, startsPerMinute),
+    unanswered,
+    pause,
+    isProbed,
+    stop,
+  }
+}
+
+/** Why a scene at the head of the queue can't start, though its renderer has a place for it. */
+export async function sceneWait(
+  reader: Reader,
+  scene: Pick<
+    WaitingScene,
+    | 'id'
+    | 'jobId'
+    | 'clientId'
+    | 'priceMicros'
+    | 'authorisedMicros'
+    | 'unknownCostAccepted'
+    | 'unapproved'
+    | 'renderKey'
+    | 'forced'
+    | 'attemptId'
+  >,
+  treasury: Treasury,
+  now: number,
+): Promise<Waiting | undefined> {
+  if (await isServed(reader, scene)) return undefined
+  if (!scene.forced && (await isBeingRendered(reader, scene.renderKey))) return sameRenderWait
+  if (!scene.forced && (await isHeldFor(reader, scene.id, scene.renderKey))) return ownHeldWait
+  if (scene.priceMicros === 0) return undefined
+  const { jobId, priceMicros, authorisedMicros, unknownCostAccepted, unapproved } = scene
+  const [job, budgets] = [await treasury.moneyOfJob(jobId), await treasury.budgetsFor(scene)]
+  return moneyWait({ priceMicros, authorisedMicros, unknownCostAccepted, unapproved, job, budgets }, now)
+}
+
+/** Whether it was started: it may have taken a kept clip meanwhile. */
+async function startScene(
+  context: Context,
+  tx: Transaction,
+  scene: WaitingScene,
+  { name: renderer, task }: RendererLimit,
+): Promise<boolean> {
+  const { engine, host, emit } = context
+  const isHere = task === 'render-scene'
+  const attemptId = host.id()
+  const { id: sceneId, jobId, model, priceMicros: costMicros, clientId, renderKey, render: settings } = scene
+  const now = host.now()
+  if ((await setSceneProcessing(tx, sceneId, attemptId, now)) === 0) return false
+  const status = isHere ? 'submitted' : 'intended'
+  const day = dayOf(now)
+  const attempt = {
+    id: attemptId,
+    jobId,
+    sceneId,
+    renderer,
+    model,
+    status,
+    costMicros,
+    clientId,
+    day,
+  } as const
+  await insertAttempt(tx, { ...attempt, renderKey, settings }, now)
+  const data = { attempt_id: attemptId, renderer, model }
+  await emit(tx, { type: 'scene_processing', jobId, sceneId, scene, data })
+  await engine.enqueue(tx, { kind: task, subject: attemptId, jobId })
+  return true
+}

@@ -1,0 +1,64 @@
+/** Budgets: what may be spent for a job, for a client, in a day and in all; readable and changeable while running. */
+import { type Asked, differences } from '../../job/event.ts'
+import { type Money, dayOf, dollars, toMicros } from '../../job/price.ts'
+import { parseBudgets } from '../../job/control-request.ts'
+import { invalidField } from '../../job/errors.ts'
+import { logLine } from '../../log.ts'
+import { type MoneyScope, deleteBudget, listBudgets, moneyIn, setBudget } from '../../store/money.ts'
+import { once, whole } from '../../access/idempotency.ts'
+import { budgetLimits } from './budget-snapshot.ts'
+import type { Context } from '../context.ts'
+
+/** A budget that is in force, and what of it is used; null where it is one for each job or client. */
+export interface BudgetStanding {
+  /** job, client, client:<client_id>, day or total. */
+  readonly name: string
+  readonly limitMicros: number
+  readonly used: Money | null
+}
+
+/** All of them are read by each look of admission. */
+const mostBudgets = 1000
+
+const isOfOneClient = (name: string): boolean => name.startsWith('client:')
+
+export const getBudgets = (context: Context): Promise<readonly BudgetStanding[]> =>
+  context.database.transaction(async (tx) => {
+    const standings: BudgetStanding[] = []
+    for (const [name, limitMicros] of await budgetLimits(tx, context.budgets)) {
+      const scope = scopeOf(name, context.host.now())
+      standings.push({ name, limitMicros, used: scope && (await moneyIn(tx, scope)) })
+    }
+    return standings
+  })
+
+/** US dollars by name; null lifts a limit. What is not named stays. @throws {RefusedError} `invalid` */
+export async function setBudgets(
+  context: Context,
+  input: unknown,
+  asked?: Asked,
+): Promise<readonly BudgetStanding[]> {
+  const { database, budgets, wakeAdmission, log } = context
+  const limits = Object.entries(parseBudgets(input))
+  const before = await once(database, asked, whole<Record<string, number | null>>(), async (tx) => {
+    const inForce = await budgetLimits(tx, budgets)
+    for (const [name, usd] of limits)
+      // The configuration has none of a single client's that would have to be lifted.
+      if (usd === null && isOfOneClient(name)) await deleteBudget(tx, name)
+      else await setBudget(tx, name, usd === null ? null : toMicros(usd))
+    if ((await listBudgets(tx)).size > mostBudgets)
+      throw invalidField('', `there can be at most ${mostBudgets} budgets: lift some with null`)
+    tx.afterCommit(wakeAdmission)
+    return Object.fromEntries(
+      limits.map(([name]) => [name, inForce.has(name) ? dollars(inForce.get(name)!) : null]),
+    )
+  })
+  logLine.budgetsChanged(log, differences(before, Object.fromEntries(limits)), asked?.by)
+  return getBudgets(context)
+}
+
+function scopeOf(name: string, now: number): MoneyScope | null {
+  if (name === 'total') return {}
+  if (name === 'day') return { day: dayOf(now) }
+  return isOfOneClient(name) ? { clientId: name.slice('client:'.length) } : null
+}

@@ -1,0 +1,99 @@
+/** The scenes that wait at a renderer, in the order in which they may start: the clients' turns, then the queue of each. */
+import { type Waiter, byTurn } from '../../job/queue.ts'
+import { occupancyByClient } from '../../store/attempts.ts'
+import type { Reader, Transaction } from '../../store/database.ts'
+import { setTurn } from '../../store/turns.ts'
+import { type WaitingScene, listWaitingClients, listWaitingScenes } from '../../store/scenes.ts'
+
+export interface Turns {
+  /** The next scene that might start; undefined where there is none. */
+  next(): Promise<WaitingScene | undefined>
+  /** The scene that came last was started: its client's next turn is later. */
+  started(scene: WaitingScene): void
+  /** Keeps whose turns these were, for the looks to come. */
+  keep(tx: Transaction): Promise<void>
+}
+
+/** Scenes of a client that are read at a time: more than the free places where some of them have to wait. */
+const pageSize = 50
+
+interface Line {
+  waiter: Waiter
+  readonly scenes: WaitingScene[]
+  offset: number
+  isRead: boolean
+}
+
+export interface TurnsOptions {
+  /** How many may start, so that no more are read than that takes. */
+  readonly free: number
+  readonly now: number
+  /** Only of jobs that have begun. */
+  readonly onlyBegun: boolean
+}
+
+export async function openTurns(
+  reader: Reader,
+  renderer: string,
+  { free, now, onlyBegun }: TurnsOptions,
+): Promise<Turns> {
+  const size = Math.min(pageSize, free)
+  const clients = await listWaitingClients(reader, renderer)
+  // Turns are taken only where there are several.
+  const inFlight =
+    clients.length > 1 ? await occupancyByClient(reader, renderer, now) : new Map<string, number>()
+  const lines: Line[] = clients.map((client) => ({
+    waiter: { ...client, inFlight: inFlight.get(client.clientId) ?? 0 },
+    scenes: [],
+    offset: 0,
+    isRead: false,
+  }))
+
+  const started = new Set<string>()
+  let latestTurn = clients.reduce((latest, { lastTurn }) => Math.max(latest, lastTurn), 0)
+
+  const fill = async (line: Line): Promise<void> => {
+    const { waiter, offset } = line
+    const page = { limit: line.offset === 0 ? size : pageSize, offset }
+    const queue = { renderer, clientId: waiter.clientId, onlyBegun }
+    const scenes = await listWaitingScenes(reader, queue, now, page)
+    line.scenes.push(...scenes)
+    line.offset += scenes.length
+    line.isRead = scenes.length < page.limit
+  }
+
+  /** Its first scene's place, known only when that is read: not before that of its first job. */
+  const advance = async (line: Line): Promise<boolean> => {
+    if (line.scenes.length === 0 && !line.isRead) await fill(line)
+    const [head] = line.scenes
+    if (!head) return false
+    line.waiter = { ...line.waiter, queueAt: head.queueAt }
+    return true
+  }
+
+  return {
+    async next() {
+      for (;;) {
+        const line = lines.reduce<Line | undefined>(
+          (best, other) => (best && byTurn(best.waiter, other.waiter) <= 0 ? best : other),
+          undefined,
+        )
+        if (!line) return undefined
+        const before = line.waiter.queueAt
+        if (!(await advance(line))) lines.splice(lines.indexOf(line), 1)
+        // Another may come before it, now that its place is known.
+        else if (line.waiter.queueAt === before) return line.scenes.shift()
+      }
+    },
+    started({ clientId }) {
+      const line = lines.find(({ waiter }) => waiter.clientId === clientId)
+      if (line) line.waiter = { ...line.waiter, inFlight: line.waiter.inFlight + 1, lastTurn: ++latestTurn }
+      // The latest is the last.
+      started.delete(clientId)
+      started.add(clientId)
+    },
+    async keep(tx) {
+      for (const clientId of started) await setTurn(tx, renderer, clientId)
+    },
+  }
+}

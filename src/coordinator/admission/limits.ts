@@ -1,0 +1,182 @@
+/** How much may go on at once, and what a person has stopped: readable and changeable while running. */
+import { type FieldProblem, invalid } from '../../job/errors.ts'
+import { type Asked, differences } from '../../job/event.ts'
+import type { Stop } from '../../job/queue.ts'
+import { parseLimits, parsePause } from '../../job/control-request.ts'
+import { logLine } from '../../log.ts'
+import type { Reader } from '../../store/database.ts'
+import { readGate } from '../../store/gate.ts'
+import { countProcessing } from '../../store/jobs.ts'
+import { deleteStop, insertStop, listLimits, listStops, setLimit } from '../../store/limits.ts'
+import type { ProviderPause, RendererLimit } from './rules.ts'
+import { once, whole } from '../../access/idempotency.ts'
+import { pauseOf } from '../attempt/cooldown.ts'
+import type { Context } from '../context.ts'
+
+/** The limits in force. */
+export interface LimitsNow {
+  /** Jobs that may be worked on at once; null for no such limit. */
+  readonly jobs: number | null
+  /** A renderer's, where some were set over what is configured. */
+  of(configured: RendererLimit): RendererLimit
+}
+
+export const limitsNow = async (reader: Reader): Promise<LimitsNow> => limitsOf(await listLimits(reader))
+
+/** `set`: what was set while running, by name. */
+export function limitsOf(set: ReadonlyMap<string, number>): LimitsNow {
+  return {
+    jobs: set.get('jobs') ?? null,
+    of: (configured) =>
+      set.size === 0
+        ? configured
+        : {
+            ...configured,
+            maxConcurrency: set.get(`${configured.name}.max_concurrency`) ?? configured.maxConcurrency,
+            startDelayMs: set.get(`${configured.name}.start_delay_ms`) ?? configured.startDelayMs,
+            startsPerMinute: set.get(`${configured.name}.starts_per_minute`) ?? configured.startsPerMinute,
+          },
+  }
+}
+
+/** How many more jobs may be begun; counted where there is a limit. */
+export const jobPlacesNow = async (reader: Reader, limit: number | null, now: number): Promise<number> =>
+  limit === null ? Number.POSITIVE_INFINITY : limit - (await countProcessing(reader, now))
+
+const scopeOf = (renderer: string | undefined): string =>
+  renderer === undefined ? 'all' : `renderer:${renderer}`
+
+/** What of that which a person has stopped concerns a renderer: everything, or itself. */
+export const stopAmong = (stops: readonly Stop[], renderer: string | undefined): Stop | undefined =>
+  stops.find(({ scope }) => scope === 'all') ?? stops.find(({ scope }) => scope === scopeOf(renderer))
+
+export interface RendererStanding {
+  readonly limit: RendererLimit
+  readonly configured: RendererLimit
+  readonly inFlight: number
+  readonly stop: Stop | undefined
+  /** What its provider asked for. */
+  readonly pause: ProviderPause | undefined
+}
+
+export interface LimitsStanding {
+  readonly jobs: { readonly limit: number | null; readonly processing: number }
+  readonly stop: Stop | undefined
+  readonly renderers: readonly RendererStanding[]
+}
+
+export const getLimits = (context: Context): Promise<LimitsStanding> =>
+  context.database.transaction(async (tx) => {
+    const limits = await limitsNow(tx)
+    const stops = await listStops(tx)
+    const now = context.host.now()
+    const standings: RendererStanding[] = []
+    for (const configured of context.renderers) {
+      const { name } = configured
+      const gate = await readGate(tx, name, now)
+      standings.push({
+        limit: limits.of(configured),
+        configured,
+        inFlight: gate.occupancy.inFlight,
+        stop: stops.find(({ scope }) => scope === scopeOf(name)),
+        pause: pauseOf(gate, now).pause,
+      })
+    }
+    return {
+      jobs: { limit: limits.jobs, processing: await countProcessing(tx, now) },
+      stop: stops.find(({ scope }) => scope === 'all'),
+      renderers: standings,
+    }
+  })
+
+const known = (context: Context, field: string, name: string | undefined): FieldProblem[] =>
+  name === undefined || context.renderers.some((renderer) => renderer.name === name)
+    ? []
+    : [
+        {
+          field,
+          reason: `there is no renderer ${name}: ${context.renderers.map((one) => one.name).join(', ')}`,
+        },
+      ]
+
+function requireKnown(context: Context, renderer: string | undefined): void {
+  const problems = known(context, 'renderer', renderer)
+  if (problems.length > 0) throw invalid(problems)
+}
+
+/** A render on this machine begins when there is a place: nobody is to be spared there. */
+const paced = (
+  context: Context,
+  name: string,
+  limits: Readonly<Record<string, number | null | undefined>>,
+): FieldProblem[] =>
+  context.renderers.some((renderer) => renderer.name === name && renderer.task === 'render-scene')
+    ? Object.keys(limits)
+        .filter((key) => key !== 'max_concurrency')
+        .map((key) => ({
+          field: `renderers.${name}.${key}`,
+          reason: 'is for providers: on this machine max_concurrency is all there is',
+        }))
+    : []
+
+/** What is not named stays; null: as configured. @throws {RefusedError} `invalid` */
+export async function setLimits(context: Context, input: unknown, asked?: Asked): Promise<LimitsStanding> {
+  const { database, wakeAdmission, log } = context
+  const { jobs, renderers: ofRenderers = {} } = parseLimits(input)
+  const changes = [
+    ...(jobs === undefined ? [] : [['jobs', jobs] as const]),
+    ...Object.entries(ofRenderers).flatMap(([name, limits]) =>
+      Object.entries(limits).map(([limit, value]) => [`${name}.${limit}`, value ?? null] as const),
+    ),
+  ]
+  const before = await once(database, asked, whole<Record<string, number | null>>(), async (tx) => {
+    const problems = Object.entries(ofRenderers).flatMap(([name, limits]) => [
+      ...known(context, `renderers.${name}`, name),
+      ...paced(context, name, limits),
+    ])
+    if (problems.length > 0) throw invalid(problems)
+    const set = await listLimits(tx)
+    for (const [name, value] of changes) await setLimit(tx, name, value)
+    tx.afterCommit(wakeAdmission)
+    return Object.fromEntries(changes.map(([name]) => [name, set.get(name) ?? null]))
+  })
+  logLine.limitsChanged(log, differences(before, Object.fromEntries(changes)), asked?.by)
+  return getLimits(context)
+}
+
+/** Nothing new is started, of all or at one renderer; what runs, ends. @throws {RefusedError} `invalid` */
+export async function pauseRendering(
+  context: Context,
+  input: unknown = {},
+  asked: Asked = {},
+): Promise<LimitsStanding> {
+  const { host, database, log } = context
+  const { renderer, reason = null } = parsePause(input)
+  const scope = scopeOf(renderer)
+  const stop = { scope, reason, by: asked.by ?? null, since: host.now() }
+  await once(database, asked, whole(), async (tx) => {
+    requireKnown(context, renderer)
+    await insertStop(tx, stop)
+  })
+  logLine.paused(log, scope, asked.by, reason)
+  return getLimits(context)
+}
+
+/** @throws {RefusedError} `invalid` */
+export async function resumeRendering(
+  context: Context,
+  input: unknown = {},
+  asked: Asked = {},
+): Promise<LimitsStanding> {
+  const { database, wakeAdmission, engine, log } = context
+  const { renderer } = parsePause(input)
+  const scope = scopeOf(renderer)
+  await once(database, asked, whole(), async (tx) => {
+    requireKnown(context, renderer)
+    await deleteStop(tx, scope)
+    tx.afterCommit(wakeAdmission)
+    tx.afterCommit(() => engine.wake())
+  })
+  logLine.resumed(log, scope, asked.by)
+  return getLimits(context)
+}

@@ -1,0 +1,289 @@
+/**
+ * The rules of admission, pure: whether a scene may start now, and if not, the one reason why. The same rules start
+ * scenes (`admission.ts`) and tell why others wait (`reading.ts`).
+ */
+import { type Money, endOfDay, spokenMoney } from '../../job/price.ts'
+import type { Stop } from '../../job/queue.ts'
+
+/** What admission knows of a renderer. */
+export interface RendererLimit {
+  readonly name: string
+  readonly models: readonly string[]
+  /** Attempts it may have in flight at once, over all jobs. */
+  readonly maxConcurrency: number
+  /** The least time between two starts, over all jobs, in ms. */
+  readonly startDelayMs: number
+  /** Starts within any minute, over all jobs; left out for no such limit. */
+  readonly startsPerMinute?: number | undefined
+  /** The task that sees to an attempt. */
+  readonly task: 'render-scene' | 'follow-render'
+}
+
+export interface ProviderPause {
+  /** ms since the epoch. */
+  readonly until: number
+  readonly reason: string
+  /** Whether the provider asked for it. */
+  readonly isAsked: boolean
+}
+
+/** What keeps anything from being started at a renderer, while that lasts. */
+interface Paused {
+  /** What its provider asked for, or what it takes since the provider does not answer. */
+  readonly pause: ProviderPause | undefined
+  /** Its provider did not answer the last request for a render: one at a time is sent until it does. */
+  readonly isProbed: boolean
+  /** What a person asked for: of all, or of this renderer. */
+  readonly stop: Stop | undefined
+}
+
+/** What decides when the next request may be sent to a renderer, read from rows. */
+export interface Gate extends Paused {
+  /** When the last one was sent, ms since the epoch; undefined where none was. */
+  readonly lastPostedAt: number | undefined
+  /** Requests that are sent and not answered so far. */
+  readonly unanswered: number
+  /** When the first of as many as may be sent in a minute was sent; undefined where there were fewer. */
+  readonly minuteBeganAt: number | undefined
+}
+
+/** What decides how many scenes may start at a renderer, read from rows. */
+export interface RendererNow extends Paused {
+  readonly inFlight: number
+  /** Attempts in flight that are still to be sent. */
+  readonly unsent: number
+  /** Those that are sent and not answered so far. */
+  readonly unanswered: number
+}
+
+export const waitCodes = [
+  'approval',
+  'rejected',
+  'paused',
+  'renderer_paused',
+  'job_paused',
+  'dependency',
+  'scheduled',
+  'jobs_limit',
+  'stitching',
+  'provider_pause',
+  'disk',
+  'slots',
+  'start_delay',
+  'budget_job',
+  'budget_client',
+  'budget_day',
+  'budget_total',
+  'unknown_price',
+  'same_render',
+  'back_off',
+  'after_crash',
+  'job_not_approved',
+  'queue',
+  'unknown',
+  'held',
+  'unreadable',
+  'fetching',
+  'ffmpeg_failed',
+] as const
+export type WaitCode = (typeof waitCodes)[number]
+
+/** The one reason why a scene waits. */
+export interface Waiting {
+  readonly code: WaitCode
+  /** In words. */
+  readonly reason: string
+  /** When it ends by itself, ms since the epoch; null where that is not known. */
+  readonly until: number | null
+}
+
+/** With since when it waits, ms since the epoch. */
+export interface WaitingSince extends Waiting {
+  readonly since: number
+}
+
+/** Attempts that are made ready while another's start has to be waited for: enough to lose no time, few enough for priorities to count. */
+const unsentAhead = 2
+
+/** Whether a start may have to wait for others before it. */
+export const isPaced = ({ startDelayMs, startsPerMinute }: RendererLimit): boolean =>
+  startDelayMs > 0 || startsPerMinute !== undefined
+
+/** How many scenes may start at a renderer now, as far as it is concerned. */
+export function freeStarts(limit: RendererLimit, at: RendererNow): number {
+  if (at.pause || at.stop) return 0
+  const slots = limit.maxConcurrency - at.inFlight
+  if (at.isProbed) return Math.max(0, Math.min(slots, 1 - at.unsent - at.unanswered))
+  return Math.max(0, isPaced(limit) ? Math.min(slots, unsentAhead - at.unsent) : slots)
+}
+
+/** Why nothing can start at a renderer now. */
+export function rendererWait(limit: RendererLimit, at: RendererNow): Waiting | undefined {
+  if (at.stop) return stopWait(at.stop)
+  if (at.pause)
+    return {
+      code: 'provider_pause',
+      reason: at.pause.isAsked
+        ? `${limit.name} asked to wait: ${at.pause.reason}`
+        : `${limit.name} takes no renders now (${at.pause.reason}): one is tried at a time, and the next one then`,
+      until: at.pause.until,
+    }
+  if (limit.maxConcurrency <= at.inFlight)
+    return {
+      code: 'slots',
+      reason: `all ${limit.maxConcurrency} places of ${limit.name} are taken`,
+      until: null,
+    }
+  if (freeStarts(limit, at) === 0 && at.isProbed)
+    return {
+      code: 'provider_pause',
+      reason: `${limit.name} took no renders lately: one is tried first`,
+      until: null,
+    }
+  if (freeStarts(limit, at) === 0)
+    return {
+      code: 'start_delay',
+      reason: `${paceOf(limit)} at ${limit.name}, and others are before it`,
+      until: null,
+    }
+  return undefined
+}
+
+const paceOf = ({ startDelayMs, startsPerMinute }: RendererLimit): string =>
+  [
+    ...(startDelayMs > 0 ? [`${startDelayMs} ms are left between two starts`] : []),
+    ...(startsPerMinute === undefined ? [] : [`${startsPerMinute} are started in a minute`]),
+  ].join(' and ')
+
+/** What a person has stopped, as a reason to wait. */
+export function stopWait({ scope, reason, by, since }: Stop): WaitingSince {
+  const of = scope === 'all' ? 'everything' : scope.slice('renderer:'.length)
+  return {
+    code: scope === 'all' ? 'paused' : 'renderer_paused',
+    reason: `${of} was paused${by === null ? '' : ` by ${by}`}${reason === null ? '' : `: ${reason}`}`,
+    until: null,
+    since,
+  }
+}
+
+/** How soon who waits for a person's pause to end asks again, in case he isn't told. */
+const stopCheckMs = 5000
+
+/** How soon one that waits for another's answer asks again. */
+const probeCheckMs = 1000
+
+const minuteMs = 60_000
+
+/** When the next request may be sent to a renderer, ms since the epoch; `now` where at once. A clock that was put back delays by one delay at most. */
+export function mayPostAt(limit: Pick<RendererLimit, 'startDelayMs'>, at: Gate, now: number): number {
+  const after = (sentAt: number | undefined, ms: number): number =>
+    sentAt === undefined ? now : Math.min(sentAt, now) + ms
+  return Math.max(
+    now,
+    after(at.lastPostedAt, limit.startDelayMs),
+    after(at.minuteBeganAt, minuteMs),
+    at.pause?.until ?? now,
+    at.stop ? now + stopCheckMs : now,
+    at.isProbed && at.unanswered > 0 ? now + probeCheckMs : now,
+  )
+}
+
+/** A budget that counts for a scene, and what of it is used. */
+export interface Budget {
+  /** job, client, client:<id>, day or total. */
+  readonly name: string
+  readonly limitMicros: number
+  readonly used: Money
+}
+
+/** What decides whether a scene's money may be held back. */
+export interface SceneMoney {
+  /** What one render of it costs; null where nobody knows. */
+  readonly priceMicros: number | null
+  readonly authorisedMicros: number
+  readonly unknownCostAccepted: boolean
+  /** Changed after the approval by somebody who may not approve. */
+  readonly unapproved: boolean
+  /** Of its job. */
+  readonly job: Money
+  readonly budgets: readonly Budget[]
+}
+
+const taken = ({ reservedMicros, spentMicros }: Money): number => reservedMicros + spentMicros
+
+/** Why a scene's money may not be spent now. */
+export function moneyWait(scene: SceneMoney, now: number): Waiting | undefined {
+  const { priceMicros } = scene
+  if (priceMicros === 0) return undefined
+  if (scene.unapproved)
+    return {
+      code: 'approval',
+      reason: `it was changed after the approval, and costs ${priceMicros === null ? 'an unknown sum' : spokenMoney(priceMicros)}`,
+      until: null,
+    }
+  if (priceMicros === null) {
+    if (!scene.unknownCostAccepted)
+      return { code: 'approval', reason: 'its price is unknown, and that was not accepted', until: null }
+    const budget = scene.budgets[0]
+    return (
+      budget && {
+        code: 'unknown_price',
+        reason: `its price is unknown, so it can't be held against the budget ${budget.name}`,
+        until: null,
+      }
+    )
+  }
+  const needed = taken(scene.job) + priceMicros
+  if (needed > scene.authorisedMicros)
+    return {
+      code: 'approval',
+      reason: `it costs ${spokenMoney(priceMicros)}, and of the job's ${spokenMoney(scene.authorisedMicros)} that were approved only ${spokenMoney(Math.max(0, scene.authorisedMicros - taken(scene.job)))} are left`,
+      until: null,
+    }
+  const over = scene.budgets.find(({ limitMicros, used }) => taken(used) + priceMicros > limitMicros)
+  return over && budgetWait(over, priceMicros, now)
+}
+
+function budgetWait({ name, limitMicros, used }: Budget, priceMicros: number, now: number): Waiting {
+  const kind = name.split(':', 1)[0]
+  return {
+    code:
+      kind === 'job'
+        ? 'budget_job'
+        : kind === 'day'
+          ? 'budget_day'
+          : kind === 'total'
+            ? 'budget_total'
+            : 'budget_client',
+    reason: `it costs ${spokenMoney(priceMicros)}, and of the budget ${name} of ${spokenMoney(limitMicros)} only ${spokenMoney(Math.max(0, limitMicros - taken(used)))} are left`,
+    until: kind === 'day' ? endOfDay(now) : null,
+  }
+}
+
+const firstOutageMs = 10_000
+const mostOutageMs = 600_000
+
+/** How long nothing is sent after so many requests in a row that came to no answer. */
+export const outageWaitMs = (failures: number): number =>
+  Math.min(mostOutageMs, firstOutageMs * 2 ** (failures - 1))
+
+/** One whose own render is held: another one may be paid for beside it. */
+export const ownHeldWait: Waiting = {
+  code: 'held',
+  reason: 'nobody knows whether the provider accepted its render before: a person has to resolve it',
+  until: null,
+}
+
+/** One who takes what another renders just now. */
+export const sameRenderWait: Waiting = {
+  code: 'same_render',
+  reason: 'the same is being rendered for another scene, and this one takes its clip',
+  until: null,
+}
+
+/** As many jobs are worked on as may be. */
+export const jobsLimitWait = (limit: number): Waiting => ({
+  code: 'jobs_limit',
+  reason: `${limit} jobs are worked on, and no more may be at once`,
+  until: null,
+})

@@ -1,0 +1,60 @@
+/** Who we are to providers, and the secret that the addresses they get from us are signed with. */
+import type { Host } from '../../host.ts'
+import type { Asked } from '../../job/event.ts'
+import { parseRotation } from '../../job/key.ts'
+import { type Log, logLine } from '../../log.ts'
+import type { Database } from '../../store/database.ts'
+import { installationOf, replaceSecret } from '../../store/provider.ts'
+import { once, whole } from '../../access/idempotency.ts'
+
+/** Times: ms since the epoch. */
+export interface SecretRotation {
+  readonly rotatedAt: number
+  /** Until when addresses that were signed before are valid; null where they ended at once. */
+  readonly previousUntil: number | null
+}
+
+export interface Installation {
+  /** Tells our renders from those of others with the same account: 12 hex digits. */
+  readonly id: string
+  /** What addresses are signed with; after the first, what counts too. Secrets. */
+  secrets(): readonly string[]
+  /** Signs with a new secret from now on; the one before counts for the grace time. @throws {RefusedError} `invalid` */
+  rotateSecret(request?: unknown, asked?: Asked): Promise<SecretRotation>
+}
+
+export interface InstallationOptions {
+  readonly database: Database
+  readonly host: Host
+  readonly log: Log
+}
+
+/** Kept in memory: no other process changes it while this one holds the database. */
+export async function openInstallation({ database, host, log }: InstallationOptions): Promise<Installation> {
+  const freshSecret = (): string => host.secret(32)
+  let kept = await database.transaction((tx) =>
+    installationOf(tx, { id: host.secret(6), secret: freshSecret() }),
+  )
+  return {
+    id: kept.id,
+
+    secrets: () => {
+      const now = host.now()
+      return [kept.secret, ...kept.previous.filter(({ until }) => until > now).map(({ secret }) => secret)]
+    },
+
+    async rotateSecret(input = {}, asked) {
+      const graceMs = parseRotation(input).grace_seconds * 1000
+      const now = host.now()
+      const until = graceMs === 0 ? null : now + graceMs
+      const secret = freshSecret()
+      const rotation = await once(database, asked, whole<SecretRotation>(), async (tx) => {
+        const replaced = await replaceSecret(tx, secret, until, now)
+        tx.afterCommit(() => (kept = replaced))
+        return { rotatedAt: now, previousUntil: until }
+      })
+      logLine.secretRotated(log, rotation.previousUntil, asked?.by)
+      return rotation
+    },
+  }
+}

@@ -1,0 +1,102 @@
+/** Nobody knows yet whether a provider accepted an attempt's request. */
+import type { Candidate } from '../../job/attempt.ts'
+import type { Failure } from '../../job/scene.ts'
+import { logLine } from '../../log.ts'
+import {
+  setHeld,
+  setUnknown,
+  noteUnknown,
+  findAttempt,
+  setTrouble,
+  endTrouble,
+} from '../../store/attempts.ts'
+import type { Transaction } from '../../store/database.ts'
+import type { Context } from '../context.ts'
+import { noteOutage } from './cooldown.ts'
+
+export async function hold(
+  context: Context,
+  tx: Transaction,
+  attemptId: string,
+  reason: string,
+  candidates: readonly Candidate[],
+): Promise<void> {
+  const { host, emit, log, wakeAdmission } = context
+  const attempt = await setHeld(tx, attemptId, { code: 'held', reason }, candidates, host.now())
+  if (!attempt) return
+  const { jobId, sceneId } = attempt
+  await emit(tx, {
+    type: 'scene_held',
+    jobId,
+    sceneId,
+    data: { attempt_id: attemptId, reason, reserved_micros: attempt.costMicros },
+  })
+  tx.afterCommit(() => logLine.attemptHeld(log, attempt, reason))
+  tx.afterCommit(wakeAdmission)
+}
+
+export async function doubt(
+  context: Context,
+  tx: Transaction,
+  attemptId: string,
+  reason: string,
+): Promise<void> {
+  const { host, log, wakeAdmission } = context
+  const attempt = await setUnknown(tx, attemptId, { code: 'unknown', reason }, host.now())
+  if (!attempt) return
+  tx.afterCommit(() => logLine.attemptUnknown(log, attempt, reason))
+  tx.afterCommit(wakeAdmission)
+}
+
+/** `isSilent`: the provider gave no answer that can be trusted; this process did not end before one could come. */
+export const renderUnknown = (
+  context: Context,
+  attemptId: string,
+  reason: string,
+  isSilent: boolean,
+): Promise<void> =>
+  context.database.transaction(async (tx) => {
+    const now = context.host.now()
+    const attempt = await setUnknown(tx, attemptId, { code: 'unknown', reason }, now)
+    if (!attempt) return
+    tx.afterCommit(() => logLine.attemptUnknown(context.log, attempt, reason))
+    // It is no longer waited for: the next one may be tried.
+    tx.afterCommit(context.wakeAdmission)
+    if (isSilent) await noteOutage(tx, context.log, attempt, reason, now)
+  })
+
+/** Why it is still unknown. */
+export const renderStillUnknown = (context: Context, attemptId: string, reason: string): Promise<void> =>
+  context.database.transaction(async (tx) => {
+    await noteUnknown(tx, attemptId, { code: 'unknown', reason })
+  })
+
+/** Neither found nor proven absent: a person decides. `candidates`: what it may be. */
+export const renderHeld = (
+  context: Context,
+  attemptId: string,
+  reason: string,
+  candidates: readonly Candidate[],
+): Promise<void> => context.database.transaction((tx) => hold(context, tx, attemptId, reason, candidates))
+
+/** Nothing can be learnt of it at its provider, since then. */
+export const cannotRead = (
+  context: Context,
+  attemptId: string,
+  trouble: Failure,
+  since: number,
+): Promise<void> =>
+  context.database.transaction(async (tx) => {
+    const before = await findAttempt(tx, attemptId)
+    if (!before || (await setTrouble(tx, attemptId, trouble, since)) === 0) return
+    if (before.troubleSince === null)
+      tx.afterCommit(() => logLine.attemptUnreadable(context.log, before, trouble.reason))
+  })
+
+/** It can be read again. */
+export const canRead = (context: Context, attemptId: string): Promise<void> =>
+  context.database.transaction(async (tx) => {
+    const before = await findAttempt(tx, attemptId)
+    if (before && (await endTrouble(tx, attemptId)) > 0)
+      tx.afterCommit(() => logLine.attemptReadable(context.log, before))
+  })

@@ -1,0 +1,41 @@
+/** A person ends a job that has not ended. */
+import { once } from '../../access/idempotency.ts'
+import { scopeMissing } from '../../job/errors.ts'
+import type { Asked } from '../../job/event.ts'
+import type { Job } from '../../job/job.ts'
+import { jobVerbs, type JobStatus } from '../../job/lifecycle.ts'
+import { type Actor, mayApprove } from '../../job/reach.ts'
+import type { Transaction } from '../../store/database.ts'
+import { findJobState, findJob } from '../../store/jobs.ts'
+import { moneyOfJob } from '../../store/money.ts'
+import type { Context } from '../context.ts'
+import { cancel } from './ending.ts'
+import { keptJob, refused } from './existing-job.ts'
+
+/** Ends a job that has not ended: what runs is stopped, at providers too. @throws {RefusedError} */
+export const cancelJob = (context: Context, jobId: number, asked?: Asked): Promise<Job> =>
+  once(context.database, asked, keptJob, async (tx) => {
+    const job = await findJobState(tx, jobId)
+    if (job && isOpen(job)) await checkMayEnd(tx, job, asked?.actor)
+    if (!job || !(await cancel(context, tx, job, { error: null, asked })))
+      throw await refused(tx, jobId, 'cancel')
+    return (await findJob(tx, jobId))!
+  })
+
+export const isOpen = ({ status }: Pick<Job, 'status'>): boolean =>
+  (jobVerbs.cancel.from as readonly JobStatus[]).includes(status)
+
+/** What was paid for is ended by those who may spend, and by the key that made the job. @throws {RefusedError} `scope_missing` */
+export async function checkMayEnd(
+  tx: Transaction,
+  { id, madeBy }: Pick<Job, 'id' | 'madeBy'>,
+  actor: Actor | undefined,
+): Promise<void> {
+  if (!actor || mayApprove(actor) || madeBy === actor.id) return
+  const { reservedMicros, spentMicros, unpriced } = await moneyOfJob(tx, id)
+  if (reservedMicros + spentMicros + unpriced > 0)
+    throw scopeMissing(
+      'approve',
+      `Job ${id} has renders that are paid for, and was made with another key: to end it takes a key with the scope approve`,
+    )
+}

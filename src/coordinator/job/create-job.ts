@@ -1,0 +1,161 @@
+/** A job is planned, priced and kept: nothing of it is rendered before it is approved. */
+import { doneBefore, once } from '../../access/idempotency.ts'
+import { invalid, invalidField, type FieldProblem } from '../../job/errors.ts'
+import type { Asked } from '../../job/event.ts'
+import type { Storyboard, Job } from '../../job/job.ts'
+import { created } from '../../job/progress.ts'
+import { defaultPriority } from '../../job/queue.ts'
+import { seenBy, type Actor } from '../../job/reach.ts'
+import { renderKey } from '../../job/render-key.ts'
+import { type JobRequest, freeMembers, parseJobRequest } from '../../job/request.ts'
+import { planStoryboard, fieldOf } from '../../job/storyboard.ts'
+import { showAssetsTo, hasAsset } from '../../store/assets.ts'
+import type { Transaction, Database } from '../../store/database.ts'
+import { insertJob, insertLabels } from '../../store/jobs.ts'
+import { insertScene } from '../../store/scenes.ts'
+import { insertJobWebhook } from '../../webhooks/endpoint-rows.ts'
+import { refuseAddress } from '../../webhooks/endpoints.ts'
+import type { Context } from '../context.ts'
+import { dependenciesOf, keepDependencies } from './dependents.ts'
+import { keptJob } from './existing-job.ts'
+import { type Quote, quoteFor } from './quote.ts'
+import { timesOf } from './times.ts'
+
+/** A job as it would be, and what it would cost. */
+export interface JobEstimate {
+  readonly storyboard: Storyboard
+  readonly quote: Quote
+  readonly priceBook: string
+  readonly priority: number
+}
+
+const scenesOf = ({ rendererOf }: Context, request: JobRequest, { scenes, format, fit }: Storyboard) =>
+  scenes.map((scene, position) => ({
+    ...scene,
+    position,
+    renderer: rendererOf.get(scene.model)!,
+    renderKey: renderKey({ ...scene, position }, format, fit),
+    forced: request.force ?? false,
+  }))
+
+async function keepJob(
+  context: Context,
+  tx: Transaction,
+  request: JobRequest,
+  storyboard: Storyboard,
+  asked: Asked | undefined,
+): Promise<Job> {
+  const { openJobs, host, catalogue, emit, wakeScheduler } = context
+  const now = host.now()
+  const times = timesOf(request, { runAt: null, deadlineAt: null }, now)
+  const actor = asked?.actor
+  const labels = freeMembers(request)
+  const clientId = actor?.clientId ?? labels['client_id'] ?? ''
+  await openJobs.require(tx, clientId)
+  const dependencies = await dependenciesOf(tx, request, { clientId, reach: seenBy(actor) })
+  const scenes = scenesOf(context, request, storyboard)
+  const job = await insertJob(
+    tx,
+    {
+      type: request.type,
+      videoName: request.video_name ?? request.parameters.title ?? 'Untitled film',
+      priority: request.priority ?? defaultPriority,
+      parameters: request.parameters,
+      storyboard,
+      progress: created,
+      estimatedMicros: (await quoteFor(tx, scenes)).micros,
+      priceBook: catalogue.version,
+      clientId,
+      madeBy: actor?.id ?? null,
+      ...times,
+      retryPolicy: request.retry ?? null,
+      unmet: dependencies.filter(({ isMet }) => !isMet).length,
+    },
+    now,
+  )
+  await keepDependencies(tx, job.id, dependencies)
+  const { webhook_url: url, webhook_events: eventTypes } = request
+  if (url !== undefined) await insertJobWebhook(tx, { id: host.id(), jobId: job.id, url, eventTypes }, now)
+  for (const scene of scenes) await insertScene(tx, { ...scene, id: host.id(), jobId: job.id }, now)
+  await insertLabels(tx, job.id, clientId === '' ? labels : { ...labels, client_id: clientId })
+  await showAssetsTo(
+    tx,
+    clientId,
+    storyboard.scenes.flatMap(({ asset_ids }) => asset_ids),
+  )
+  await emit(tx, {
+    type: 'job_created',
+    jobId: job.id,
+    data: { type: job.type, video_name: job.videoName },
+    asked,
+  })
+  if (job.deadlineAt !== null) tx.afterCommit(wakeScheduler)
+  return job
+}
+
+async function plan(
+  context: Context,
+  input: unknown,
+  actor: Actor | undefined,
+): Promise<{ request: JobRequest; storyboard: Storyboard }> {
+  const { catalogue, database } = context
+  const request = parseJobRequest(input)
+  if (actor && actor.clientId !== null) takeForClient(request, actor.clientId)
+  if (request.webhook_url !== undefined)
+    refuseAddress('webhook_url', request.webhook_url, context.webhookNetworks)
+  const storyboard = planStoryboard(request, catalogue)
+  const problems = await missingAssets(storyboard, database, request, actor?.clientId ?? undefined)
+  if (problems.length > 0) throw invalid(problems)
+  return { request, storyboard }
+}
+
+/** Checks, plans and keeps a job; nothing is rendered before it is approved. @throws {RefusedError} `invalid`, `too_many` */
+export async function createJob(context: Context, input: unknown, asked?: Asked): Promise<Job> {
+  const { database, room } = context
+  const before = await doneBefore(database, asked, keptJob)
+  if (before) return before
+  const { request, storyboard } = await plan(context, input, asked?.actor)
+  await room.require()
+  return once(database, asked, keptJob, (tx) => keepJob(context, tx, request, storyboard, asked))
+}
+
+/** Plans a job and tells its cost, and keeps nothing. @throws {RefusedError} `invalid` */
+export async function estimateJob(context: Context, input: unknown, asked?: Asked): Promise<JobEstimate> {
+  const { database, catalogue } = context
+  const { request, storyboard } = await plan(context, input, asked?.actor)
+  const scenes = scenesOf(context, request, storyboard)
+  const quote = await quoteFor(database, scenes)
+  return {
+    storyboard,
+    quote,
+    priceBook: catalogue.version,
+    priority: request.priority ?? defaultPriority,
+  }
+}
+
+/** A key that is bound to a client makes jobs of that client. @throws {RefusedError} `invalid` */
+function takeForClient({ parameters }: JobRequest, clientId: string): void {
+  const given = parameters['client_id']
+  if (given !== undefined && given !== clientId)
+    throw invalidField(
+      'parameters.client_id',
+      `must be ${JSON.stringify(clientId)}, or left out: the key is bound to that client`,
+    )
+  parameters['client_id'] = clientId
+}
+
+async function missingAssets(
+  { scenes }: Storyboard,
+  database: Database,
+  request: JobRequest,
+  clientId: string | undefined,
+): Promise<FieldProblem[]> {
+  const fields = new Map<string, string>()
+  for (const [position, { asset_ids }] of scenes.entries())
+    for (const id of asset_ids) if (!fields.has(id)) fields.set(id, fieldOf(request, position, 'asset_ids'))
+  const problems: FieldProblem[] = []
+  for (const [id, field] of fields)
+    if (!(await hasAsset(database, id, clientId)))
+      problems.push({ field, reason: `there is no asset ${id}: upload it first with POST /api/v3/assets` })
+  return problems
+}

@@ -1,0 +1,126 @@
+/** What is done with jobs that have ended: another of its films is shown, or the job is deleted and its books stay. */
+import { RefusedError, jobNotFound, transitionRefused } from '../../job/errors.ts'
+import type { Asked } from '../../job/event.ts'
+import type { Job } from '../../job/job.ts'
+import { type JobStatus, finalJobStatuses } from '../../job/lifecycle.ts'
+import { logLine } from '../../log.ts'
+import { listJobUnfinished } from '../../store/attempts.ts'
+import type { Transaction } from '../../store/database.ts'
+import { listDependents } from '../../store/dependencies.ts'
+import { findFilm, insertFilm, listFilms, mostVersions } from '../../store/films.ts'
+import { deleteJobRows, findJobState, setFilm } from '../../store/jobs.ts'
+import { listClipsOfJobs } from '../../retention/rows.ts'
+import { listJobTasks } from '../../store/tasks.ts'
+import { findUntold } from '../../webhooks/endpoint-rows.ts'
+import { existingJob } from './existing-job.ts'
+import { once, whole } from '../../access/idempotency.ts'
+import { checkMayEnd } from './cancel-job.ts'
+import { forgetClips, wasRemoved } from '../../retention/retention.ts'
+import type { Context } from '../context.ts'
+
+const hasEnded = (status: JobStatus): boolean => (finalJobStatuses as readonly JobStatus[]).includes(status)
+
+/**
+ * An earlier film is the job's film again: published once more, as its newest version. Resolves to that version; nothing
+ * is done where it is shown already. @throws {RefusedError} `job_not_found`, `not_ready`, `job_refused`, `removed`
+ */
+export const showFilm = (context: Context, jobId: number, version: number, asked?: Asked): Promise<number> =>
+  once(context.database, asked, whole<number>(), async (tx) => {
+    const job = await findJobState(tx, jobId)
+    if (!job) throw jobNotFound(jobId)
+    const film = await findFilm(tx, jobId, version)
+    if (!film)
+      throw new RefusedError('Version not found', {
+        code: 'not_ready',
+        jobId,
+        currentStatus: job.status,
+        reason: `There is no version ${version} of it`,
+      })
+    if (!hasEnded(job.status))
+      throw new RefusedError('Film cannot be shown', {
+        code: 'job_refused',
+        jobId,
+        currentStatus: job.status,
+        reason: 'Another film of it is being made: wait until it is there, or cancel the job',
+      })
+    if (film.removedAt !== null) throw wasRemoved('film', film.removedAt)
+    const newest = (await listFilms(tx, jobId))[0]!
+    if (newest.manifest.film.id === film.manifest.film.id) return newest.version
+    if (newest.version >= mostVersions)
+      throw new RefusedError('Film cannot be shown', {
+        code: 'job_refused',
+        jobId,
+        currentStatus: job.status,
+        reason: `It has ${newest.version} versions, as many as are listed: fetch this one at /api/v3/videos/${jobId}/versions/${version}/combined`,
+      })
+    const now = context.host.now()
+    await setFilm(tx, jobId, film.manifest, now)
+    const current = await insertFilm(tx, jobId, film.manifest, now)
+    await context.emit(tx, {
+      type: 'job_updated',
+      jobId,
+      data: {
+        changed: { film_version: version },
+        old: { film_version: newest.version },
+        new: { film_version: version },
+        version: current,
+      },
+      asked,
+    })
+    return current
+  })
+
+/**
+ * Deletes a job that has ended, with its scenes and films. What it has cost stays in the ledger and the sums; its files go
+ * once nothing else names them. @throws {RefusedError} `job_not_found`, `transition_refused`, `job_refused`, `scope_missing`
+ */
+export const deleteJob = (context: Context, jobId: number, asked?: Asked): Promise<void> =>
+  once(context.database, asked, whole<void>(), async (tx) => {
+    const job = await existingJob(tx, jobId)
+    if (!hasEnded(job.status)) throw transitionRefused(job, 'delete')
+    await checkMayEnd(tx, job, asked?.actor)
+    await checkSettled(tx, job)
+    for (const task of await listJobTasks(tx, jobId)) await context.engine.cancel(tx, task)
+    const clips = [...(await listClipsOfJobs(tx, [jobId])).get(jobId)!]
+    await context.emit(tx, {
+      type: 'job_deleted',
+      jobId,
+      data: { type: job.type, video_name: job.videoName, status: job.status },
+      asked,
+    })
+    await deleteJobRows(tx, jobId)
+    await forgetClips(tx, clips, context.host.now() + 1)
+    tx.afterCommit(() => logLine.jobDeleted(context.log, jobId, asked?.by))
+  })
+
+const mostNamed = 5
+
+/** Nobody must look for a job that is gone: neither who follows its renders, nor its webhook, nor a job that waits for it. @throws {RefusedError} `job_refused` */
+async function checkSettled(tx: Transaction, { id, status }: Job): Promise<void> {
+  const refuse = (reason: string) =>
+    new RefusedError('Job cannot be deleted', {
+      code: 'job_refused',
+      jobId: id,
+      currentStatus: status,
+      reason,
+    })
+  const unfinished = await listJobUnfinished(tx, id)
+  const held = unfinished.find((attempt) => attempt.status === 'held')
+  if (held)
+    throw refuse(
+      `Nobody knows whether the provider accepted a render of it: resolve scene ${held.sceneId} first`,
+    )
+  if (unfinished.length > 0)
+    throw refuse('Renders of it are still being ended or fetched: delete it once nothing of it is reserved')
+  const untold = await findUntold(tx, id)
+  if (untold !== undefined)
+    throw refuse(
+      `Messages about it are still to be delivered: delete it once they are, or give them up with PATCH /api/v3/webhooks/endpoints/${untold} {"status":"disabled"}`,
+    )
+  const waiting = await listDependents(tx, id, 0, mostNamed + 1)
+  if (waiting.length > 0) {
+    const named = waiting.slice(0, mostNamed).map(({ jobId }) => jobId)
+    const more = waiting.length > mostNamed ? ' and others' : ''
+    throw refuse(`Jobs wait for it (${named.join(', ')}${more}): cancel them first, or retry this one`)
+  }
+}

@@ -1,0 +1,58 @@
+/** Prices of another book than today's are looked up anew: an approval is of what its giver could have seen. */
+import { priceOf } from '../../job/catalogue.ts'
+import type { Job } from '../../job/job.ts'
+import type { Scene } from '../../job/scene.ts'
+import type { Transaction } from '../../store/database.ts'
+import { setStoryboard, findJob, listOtherwisePriced } from '../../store/jobs.ts'
+import { setScenePlan, listScenes } from '../../store/scenes.ts'
+import type { Context } from '../context.ts'
+import { quoteFor } from './quote.ts'
+
+/** Prices of another book than today's are looked up anew; whoever approves has to see them first. */
+async function reprice(
+  context: Context,
+  tx: Transaction,
+  job: Job,
+  scenes: readonly Scene[],
+): Promise<Job | undefined> {
+  const { catalogue, host } = context
+  if (job.priceBook === catalogue.version) return undefined
+  const now = host.now()
+  let changed = false
+  const repriced: Scene[] = []
+  for (const scene of scenes) {
+    const price_micros = scene.render ? priceOf(catalogue, scene.model, scene.render) : scene.price_micros
+    const isNew = scene.status === 'pending' && price_micros !== scene.price_micros
+    if (isNew) await setScenePlan(tx, scene.id, { ...scene, price_micros }, now)
+    changed ||= isNew
+    repriced.push(isNew ? { ...scene, price_micros } : scene)
+  }
+  if (!changed) return undefined
+  const { micros } = await quoteFor(
+    tx,
+    repriced.filter(({ status }) => status === 'pending'),
+  )
+  const plans = job.storyboard.scenes.map((plan, position) => ({
+    ...plan,
+    price_micros: repriced[position]!.price_micros,
+  }))
+  const storyboard = { ...job.storyboard, scenes: plans }
+  await setStoryboard(tx, job.id, { storyboard, estimatedMicros: micros, priceBook: catalogue.version }, now)
+  return findJob(tx, job.id)
+}
+
+/** A job and its scenes with the prices of today. */
+export async function atTodaysPrices(context: Context, tx: Transaction, found: Job) {
+  const scenes = await listScenes(tx, found.id)
+  const repriced = await reprice(context, tx, found, scenes)
+  return repriced
+    ? { job: repriced, scenes: await listScenes(tx, found.id), isRepriced: true }
+    : { job: found, scenes, isRepriced: false }
+}
+
+/** Approved jobs that wait are held to today's prices, and to the sum that was approved. */
+export async function repriceActive(context: Context, tx: Transaction): Promise<void> {
+  const { catalogue } = context
+  for (const id of await listOtherwisePriced(tx, catalogue.version))
+    await reprice(context, tx, (await findJob(tx, id))!, await listScenes(tx, id))
+}

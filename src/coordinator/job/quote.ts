@@ -1,0 +1,61 @@
+/** What is still to be paid for a job's scenes: nothing where a scene has paid before or an equal clip is kept, and once where two are equal. */
+import type { Scene } from '../../job/scene.ts'
+import { hasUntaken } from '../../store/attempts.ts'
+import type { Reader } from '../../store/database.ts'
+import { findRender } from '../../store/renders.ts'
+
+export interface Quote {
+  /** Null where a price is unknown. */
+  readonly micros: number | null
+  /** Of the scenes whose price is known. */
+  readonly knownMicros: number
+  readonly scenesToPay: number
+  /** By the scenes' order: what each will be charged for. */
+  readonly byScene: readonly (number | null)[]
+}
+
+/** `attemptId`: undefined where it is not kept yet. */
+export type QuotedScene = Pick<Scene, 'price_micros' | 'renderKey' | 'forced'> &
+  Partial<Pick<Scene, 'attemptId'>>
+
+/** Whether a scene has to buy nothing. */
+export const isServed = async (
+  reader: Reader,
+  { forced, renderKey, attemptId = null }: Omit<QuotedScene, 'price_micros'>,
+): Promise<boolean> =>
+  !forced &&
+  ((await findRender(reader, renderKey)) !== undefined || (await hasUntaken(reader, attemptId, renderKey)))
+
+/** A scene of which it is known whether it has to buy nothing. */
+export type KnownScene = QuotedScene & { readonly isServed: boolean }
+
+export async function withServed<Quoted extends QuotedScene>(
+  reader: Reader,
+  scenes: readonly Quoted[],
+): Promise<readonly (Quoted & KnownScene)[]> {
+  const known: (Quoted & KnownScene)[] = []
+  for (const scene of scenes)
+    known.push({ ...scene, isServed: scene.price_micros !== 0 && (await isServed(reader, scene)) })
+  return known
+}
+
+export const quoteFor = async (reader: Reader, scenes: readonly QuotedScene[]): Promise<Quote> =>
+  quoteOf(await withServed(reader, scenes))
+
+export function quoteOf(scenes: readonly KnownScene[]): Quote {
+  /** What is to be had for nothing, or is paid for with a scene before. */
+  const had = new Set(scenes.filter((scene) => scene.isServed).map(({ renderKey }) => renderKey))
+  const byScene: (number | null)[] = []
+  for (const { price_micros, renderKey, forced } of scenes) {
+    const isKept = price_micros === 0 || (!forced && had.has(renderKey))
+    had.add(renderKey)
+    byScene.push(isKept ? 0 : price_micros)
+  }
+  const knownMicros = byScene.reduce<number>((sum, price) => sum + (price ?? 0), 0)
+  return {
+    micros: byScene.includes(null) ? null : knownMicros,
+    knownMicros,
+    scenesToPay: byScene.filter((price) => price !== 0).length,
+    byScene,
+  }
+}

@@ -1,0 +1,71 @@
+/** What the work reports of a job: how far it is, and how it ended. */
+import { once, whole } from '../../access/idempotency.ts'
+import type { Asked } from '../../job/event.ts'
+import type { FilmManifest } from '../../job/job.ts'
+import { type Progress, completed } from '../../job/progress.ts'
+import type { Failure } from '../../job/scene.ts'
+import { logLine } from '../../log.ts'
+import { insertFilm } from '../../store/films.ts'
+import { setCompleted, findJobState } from '../../store/jobs.ts'
+import { recordFilm } from '../../store/timings.ts'
+import type { Context } from '../context.ts'
+import { advanceJob } from './advance.ts'
+import { stopWork, ended, fail } from './ending.ts'
+import { refused } from './existing-job.ts'
+
+/** Tells how far a processing job is; a lower percentage than before is not taken. @throws {RefusedError} */
+export const updateProgress = (context: Context, jobId: number, progress: Progress): Promise<void> =>
+  context.database.transaction(async (tx) => {
+    if (!(await advanceJob(context, tx, jobId, progress))) throw await refused(tx, jobId, 'progress')
+  })
+
+/**
+ * Ends a processing job well, with a small result's bytes or a film in the artifact store. `revision`: of the storyboard
+ * that the film was made from; one of an older storyboard is refused. @throws {RefusedError}
+ */
+export async function completeJob(
+  context: Context,
+  jobId: number,
+  result: Uint8Array | FilmManifest,
+  revision?: number,
+): Promise<void> {
+  const { database, engine, host, emit, log } = context
+  const bytes = result instanceof Uint8Array ? result : new TextEncoder().encode(JSON.stringify(result))
+  const data = result instanceof Uint8Array ? {} : filmFacts(result)
+  await database.transaction(async (tx) => {
+    const now = host.now()
+    if ((await setCompleted(tx, jobId, completed, bytes, revision ?? null, now)) === 0)
+      throw await refused(tx, jobId, 'complete')
+    const isFilm = !(result instanceof Uint8Array)
+    const version = isFilm ? { version: await insertFilm(tx, jobId, result, now) } : {}
+    if (isFilm) await recordFilm(tx, jobId, result, now)
+    await emit(tx, { type: 'job_completed', jobId, data: { ...data, ...version } })
+    // A program's own result may come while scenes are rendered still.
+    if (isFilm) await engine.finish(tx, { kind: 'stitch-film', subject: String(jobId) })
+    else await stopWork(context, tx, jobId, true)
+    await ended(context, tx, jobId)
+  })
+  logLine.jobCompleted(log, jobId)
+}
+
+/** Ends a processing job with a reason. @throws {RefusedError} */
+export async function failJob(
+  context: Context,
+  jobId: number,
+  failure: string | Failure,
+  asked?: Asked,
+): Promise<void> {
+  const { database } = context
+  const error: Failure = typeof failure === 'string' ? { code: 'failed', reason: failure } : failure
+  await once(database, asked, whole(), async (tx) => {
+    const job = await findJobState(tx, jobId)
+    if (!job || !(await fail(context, tx, job, error, asked))) throw await refused(tx, jobId, 'fail')
+  })
+}
+
+const filmFacts = ({ film, durationMs, frames }: FilmManifest): Record<string, unknown> => ({
+  film: film.id,
+  size: film.size,
+  duration_ms: durationMs,
+  frames,
+})

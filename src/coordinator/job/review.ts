@@ -1,0 +1,56 @@
+/** Jobs that are not approved as they are: they go back to their maker, who changes them and submits them again. */
+import { RefusedError, transitionRefused } from '../../job/errors.ts'
+import type { Asked } from '../../job/event.ts'
+import { type Job, needsApproval } from '../../job/job.ts'
+import { parseRejection, parseWhy } from '../../job/control-request.ts'
+import { setRejected } from '../../store/jobs.ts'
+import { listScenes } from '../../store/scenes.ts'
+import { neededFor } from './needed.ts'
+import { existingJob, keptJob } from './existing-job.ts'
+import { once } from '../../access/idempotency.ts'
+import type { Context } from '../context.ts'
+
+/** It is not approved before it is submitted again. @throws {RefusedError} `job_not_found`, `transition_refused`, `invalid` */
+export async function rejectJob(
+  context: Context,
+  jobId: number,
+  input: unknown,
+  asked: Asked = {},
+): Promise<Job> {
+  const { database, host, emit } = context
+  const { note } = parseRejection(input)
+  return once(database, asked, keptJob, async (tx) => {
+    const job = await existingJob(tx, jobId)
+    const { toApproveMicros } = await neededFor(tx, job, await listScenes(tx, jobId))
+    if (job.rejected)
+      throw new RefusedError('Job cannot be rejected', {
+        code: 'job_refused',
+        jobId,
+        currentStatus: job.status,
+        reason: `It is rejected already (${job.rejected.note})`,
+      })
+    if (!needsApproval(job, toApproveMicros)) throw transitionRefused(job, 'reject')
+    const now = host.now()
+    await setRejected(tx, jobId, { at: now, by: asked.by ?? null, note }, now)
+    await emit(tx, { type: 'job_rejected', jobId, data: {}, asked: { ...asked, reason: note } })
+    return existingJob(tx, jobId)
+  })
+}
+
+/** It waits for an approval again. @throws {RefusedError} likewise */
+export async function submitJob(
+  context: Context,
+  jobId: number,
+  input: unknown = {},
+  asked: Asked = {},
+): Promise<Job> {
+  const { database, host, emit } = context
+  const { reason } = parseWhy(input)
+  return once(database, asked, keptJob, async (tx) => {
+    const job = await existingJob(tx, jobId)
+    if (!job.rejected) throw transitionRefused(job, 'submit')
+    await setRejected(tx, jobId, null, host.now())
+    await emit(tx, { type: 'job_submitted', jobId, data: {}, asked: { ...asked, reason } })
+    return existingJob(tx, jobId)
+  })
+}

@@ -1,0 +1,65 @@
+/** What a person changes of a job: its priority, name, start and deadline. */
+import { once } from '../../access/idempotency.ts'
+import { parseJobChange } from '../../job/control-request.ts'
+import { jobNotFound, scopeMissing } from '../../job/errors.ts'
+import { type Asked, differences } from '../../job/event.ts'
+import type { Job } from '../../job/job.ts'
+import { mayApprove } from '../../job/reach.ts'
+import { findJob, setJobPlan } from '../../store/jobs.ts'
+import type { Context } from '../context.ts'
+import { rejoin } from '../scene/starting.ts'
+import { isOpen, checkMayEnd } from './cancel-job.ts'
+import { keptJob, refused } from './existing-job.ts'
+import { timesOf } from './times.ts'
+
+/** Changes a job that has not ended: its priority, name, start and deadline; the name also of one that has. @throws {RefusedError} */
+export async function updateJob(
+  context: Context,
+  jobId: number,
+  input: unknown,
+  asked?: Asked,
+): Promise<Job> {
+  const { database, host, emit, wakeScheduler } = context
+  const change = parseJobChange(input)
+  return once(database, asked, keptJob, async (tx) => {
+    const before = await findJob(tx, jobId)
+    if (!before) throw jobNotFound(jobId)
+    const now = host.now()
+    const { priority, video_name, run_at, deadline_at } = change
+    const times = timesOf({ run_at, deadline_at }, before, now)
+    // Once it is approved, its approval was given for that time.
+    if (run_at !== undefined && before.status !== 'pending' && !mayApprove(asked?.actor))
+      throw scopeMissing(
+        'approve',
+        `Job ${jobId} is ${before.status}: to change when it begins takes a key with the scope approve`,
+      )
+    // A deadline ends it as a cancel does.
+    if (typeof deadline_at === 'string' && isOpen(before)) await checkMayEnd(tx, before, asked?.actor)
+    const after = {
+      priority: priority ?? before.priority,
+      videoName: video_name ?? before.videoName,
+      ...times,
+    }
+    // What a film is called can be changed whatever has become of it.
+    const isName = Object.keys(change).every((name) => name === 'video_name')
+    if ((await setJobPlan(tx, jobId, after, isName, now)) === 0) throw await refused(tx, jobId, 'update')
+    const data = { changed: change, ...differences(changeable(before), changeable(after)) }
+    await emit(tx, { type: 'job_updated', jobId, data, asked })
+    await rejoin(context, tx, jobId)
+    tx.afterCommit(wakeScheduler)
+    return (await findJob(tx, jobId))!
+  })
+}
+
+/** What a person may change of a job, as it is told. */
+const changeable = ({
+  priority,
+  videoName,
+  runAt,
+  deadlineAt,
+}: Pick<Job, 'priority' | 'videoName' | 'runAt' | 'deadlineAt'>) => ({
+  priority,
+  video_name: videoName,
+  run_at: runAt && new Date(runAt).toISOString(),
+  deadline_at: deadlineAt && new Date(deadlineAt).toISOString(),
+})

@@ -1,0 +1,38 @@
+/** A scene is taken out of the film. */
+import { once } from '../../access/idempotency.ts'
+import type { Asked } from '../../job/event.ts'
+import { deleteSceneRows, listScenes } from '../../store/scenes.ts'
+import type { Context } from '../context.ts'
+import {
+  type Edited,
+  keptEdit,
+  sceneOf,
+  refusedScene,
+  approvalFirst,
+  rekey,
+  goOn,
+  rewrite,
+} from './edited.ts'
+
+/** @throws {RefusedError} likewise */
+export const deleteScene = (
+  context: Context,
+  jobId: number,
+  sceneId: string,
+  asked?: Asked,
+): Promise<Edited> =>
+  once(context.database, asked, keptEdit, async (tx) => {
+    const { job, scene } = await sceneOf(tx, jobId, sceneId)
+    const refuse = (reason: string) => refusedScene('Scene cannot be deleted', scene, reason)
+    if (job.status === 'processing')
+      throw refuse(`Cannot delete scene while job is processing${await approvalFirst(tx, job)}`)
+    if (job.storyboard.scenes.length === 1) throw refuse('A film has at least one scene')
+    await deleteSceneRows(tx, scene, context.host.now())
+    await rekey(tx, job, scene.position, context.host.now())
+    const { position, title } = scene
+    const data = { position, ...(title !== null && { title }) }
+    await context.emit(tx, { type: 'scene_deleted', jobId, sceneId, data, asked })
+    const left = await listScenes(tx, jobId)
+    const isFilmOld = left.every(({ status }) => status === 'completed' || status === 'pending')
+    return goOn(context, tx, await rewrite(context, tx, job), undefined, isFilmOld, asked)
+  })

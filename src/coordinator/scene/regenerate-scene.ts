@@ -1,0 +1,36 @@
+/** A finished scene is rendered again. */
+import { once } from '../../access/idempotency.ts'
+import type { Asked } from '../../job/event.ts'
+import { findAttempt } from '../../store/attempts.ts'
+import type { Context } from '../context.ts'
+import {
+  type Edited,
+  keptEdit,
+  sceneOf,
+  refusedScene,
+  leaveUnapproved,
+  renderAnew,
+  goOn,
+  rewrite,
+} from './edited.ts'
+
+/** A finished scene is rendered again, although its clip is kept. @throws {RefusedError} likewise */
+export const regenerateScene = (
+  context: Context,
+  jobId: number,
+  sceneId: string,
+  asked?: Asked,
+): Promise<Edited> =>
+  once(context.database, asked, keptEdit, async (tx) => {
+    const { job, scene } = await sceneOf(tx, jobId, sceneId)
+    if (scene.status !== 'completed' && scene.status !== 'failed')
+      throw refusedScene('Scene cannot be regenerated', scene, `Scene is currently ${scene.status}`)
+    if (job.status === 'cancelled')
+      throw refusedScene('Scene cannot be regenerated', scene, 'Its job is cancelled')
+    await leaveUnapproved(tx, job, scene.id, asked)
+    // Another render is wanted than the one that was paid for; a failed scene may have none yet.
+    const attempt = scene.attemptId === null ? undefined : await findAttempt(tx, scene.attemptId)
+    await renderAnew(context, tx, scene, scene.status === 'completed' || attempt?.fetched != null)
+    await context.emit(tx, { type: 'scene_updated', jobId, sceneId, data: { regenerate: true }, asked })
+    return goOn(context, tx, await rewrite(context, tx, job), scene, true, asked)
+  })

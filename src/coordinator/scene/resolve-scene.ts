@@ -1,0 +1,106 @@
+/** A person decides a held or unknown attempt. */
+import { once, whole } from '../../access/idempotency.ts'
+import type { Attempt } from '../../job/attempt.ts'
+import { type Resolution, parseResolution } from '../../job/control-request.ts'
+import type { Asked } from '../../job/event.ts'
+import type { Scene } from '../../job/scene.ts'
+import { logLine } from '../../log.ts'
+import { requireFiles } from '../../retention/retention.ts'
+import { findUndecided, findAttemptOfRender, setHeld, setHinted } from '../../store/attempts.ts'
+import type { Transaction } from '../../store/database.ts'
+import { findStray, putStray } from '../../store/provider.ts'
+import { refuseIn } from '../attempt/end.ts'
+import type { Context } from '../context.ts'
+import { sceneOf, refusedScene } from './edited.ts'
+
+async function decide(
+  context: Context,
+  tx: Transaction,
+  jobId: number,
+  sceneId: string,
+  resolution: Resolution,
+  asked: Asked | undefined,
+): Promise<void> {
+  const { emit, log, host, engine, signal } = context
+  const { scene } = await sceneOf(tx, jobId, sceneId)
+  const refuse = (reason: string) => refusedScene('Scene cannot be resolved', scene, reason)
+  const adopted = resolution.resolution === 'adopt' ? resolution.prediction_id : null
+  const attempt = await findUndecided(tx, sceneId, adopted)
+  if (!attempt) throw refuse('It has no held attempt to decide')
+  const isLookedAt = attempt.hintedId !== null && attempt.trouble === null
+  if (attempt.status === 'held' && isLookedAt && attempt.hintedId !== adopted)
+    throw refuse(`${attempt.hintedId} was named for it before, and is looked at: decide when that is done`)
+  if (adopted !== null) {
+    const other = await findAttemptOfRender(tx, attempt.renderer, adopted)
+    if (other)
+      throw refuse(
+        `${adopted} is the render of another attempt${other.clientId === attempt.clientId ? `, ${other.id}` : ''}`,
+      )
+  }
+  await requireFiles(tx, jobId)
+  await emit(tx, { type: 'scene_updated', jobId, sceneId, data: { ...resolution }, asked })
+  tx.afterCommit(() => logLine.attemptResolved(log, attempt, resolution.resolution))
+  // A name that is none of them may be a mistake, and is looked at first.
+  if (adopted === null || attempt.candidates.some(({ id }) => id === adopted))
+    await orphan(context, tx, attempt, adopted)
+  if (adopted === null) {
+    await refuseIn(context, tx, attempt.id, {
+      failure: { code: 'absent', reason: 'a person found that the provider never accepted it' },
+      retry: true,
+      countsAsTry: false,
+      waitMs: null,
+    })
+    return
+  }
+  // Beyond what a render carries only a person is believed, and only about one that is held.
+  if (attempt.status === 'unknown') {
+    const reason = `a person named ${adopted} for it, and it is looked at`
+    await setHeld(tx, attempt.id, { code: 'held', reason }, [], host.now())
+  }
+  await setHinted(tx, attempt.id, adopted, host.now())
+  await engine.enqueue(tx, { kind: 'follow-render', subject: attempt.id, jobId })
+  tx.afterCommit(() => signal.notify(attempt.id))
+}
+
+/** What was taken into consideration for an attempt, and is not its render: somebody pays for it, and nobody else tells of it. */
+async function orphan(
+  context: Context,
+  tx: Transaction,
+  attempt: Attempt,
+  adopted: string | null,
+): Promise<void> {
+  const { host, log } = context
+  const { renderer, id: attemptId, marks } = attempt
+  for (const { id: providerId, state } of attempt.candidates) {
+    if (providerId === adopted || (await findAttemptOfRender(tx, renderer, providerId))) continue
+    if (await findStray(tx, renderer, providerId)) continue
+    const stray = {
+      renderer,
+      providerId,
+      mark: marks[0] ?? '',
+      attemptId,
+      state,
+      // Whose it is, and so who is charged, is not known.
+      chargedMicros: null,
+      insertedAt: host.now(),
+    }
+    await putStray(tx, stray)
+    tx.afterCommit(() => logLine.refusedCandidate(log, stray))
+  }
+}
+
+/** Decides a held or unknown attempt: the provider has it under an id, or never accepted it. @throws {RefusedError} likewise */
+export async function resolveScene(
+  context: Context,
+  jobId: number,
+  sceneId: string,
+  input: unknown,
+  asked?: Asked,
+): Promise<Scene> {
+  const { database } = context
+  const resolution = parseResolution(input)
+  return once(database, asked, whole<Scene>(), async (tx) => {
+    await decide(context, tx, jobId, sceneId, resolution, asked)
+    return (await sceneOf(tx, jobId, sceneId)).scene
+  })
+}

@@ -1,0 +1,218 @@
+/** What the pipeline tells the coordinator of a scene: begun, so far, rendered, failed. */
+import { type Attempt, triedWords } from '../../job/attempt.ts'
+import type { Job } from '../../job/job.ts'
+import { renderUnits } from '../../job/eta.ts'
+import type { FrameFormat } from '../../job/format.ts'
+import { rendering } from '../../job/progress.ts'
+import type { Failure, Scene } from '../../job/scene.ts'
+import { findAttempt, setAttemptFailed, setClipUnusable, setRendered } from '../../store/attempts.ts'
+import type { Reader, Transaction } from '../../store/database.ts'
+import { findJob, findJobState } from '../../store/jobs.ts'
+import { findRender, forgetRender, keepRender } from '../../store/renders.ts'
+import {
+  type SceneClip,
+  findScene,
+  isTaking,
+  listSceneStates,
+  listScenes,
+  setSceneCompleted,
+  setSceneFitted,
+  setSceneProgress,
+  setSceneTakenAgain,
+  findRendered,
+} from '../../store/scenes.ts'
+import { recordClip, recordRender } from '../../store/timings.ts'
+import { withKeptClip } from '../attempt/clip.ts'
+import { joinNeighbours, sceneEnded, emitTakenAgain, type SettledJob, settleBy } from './settling.ts'
+import { serveRender } from './starting.ts'
+import { emitProgress } from '../job/advance.ts'
+import type { Context } from '../context.ts'
+
+/** A scene that is worked on, and the film it belongs to; read once, when the work begins. */
+export interface SceneWork {
+  readonly scene: Scene
+  readonly job: Job
+  /** All of the job's scenes, in the storyboard's order. */
+  readonly scenes: readonly Scene[]
+}
+
+/** What a render needs to know. */
+export interface AttemptWork extends SceneWork {
+  readonly attempt: Attempt
+}
+
+/** `job`: as it was read in this transaction. */
+async function complete(
+  context: Context,
+  tx: Transaction,
+  scene: Scene,
+  clip: SceneClip,
+  job: SettledJob,
+): Promise<void> {
+  const { host, emit } = context
+  if ((await setSceneCompleted(tx, scene.id, clip, host.now())) === 0) return
+  const { jobId, id: sceneId } = scene
+  await emit(tx, { type: 'scene_completed', jobId, sceneId, scene, data: { clip: clip.clip } })
+  const states = await listSceneStates(tx, jobId)
+  if (
+    states.some(({ status, position }) => status === 'completed' && Math.abs(position - scene.position) === 1)
+  )
+    await joinNeighbours(context, tx, scene)
+  if (job.status === 'processing') await settleBy(context, tx, job, states)
+}
+
+/** The kept clip is no good. A scene that took it for nothing is rendered after all; one that paid for it fails. */
+async function unusable(
+  context: Context,
+  tx: Transaction,
+  scene: Scene,
+  failure: Failure,
+  bytes: 'kept' | 'gone',
+): Promise<void> {
+  const { host } = context
+  const kept = await findRender(tx, scene.renderKey)
+  if (kept) await forgetRender(tx, scene.renderKey, kept.artifact)
+  if (scene.attemptId === null)
+    return sceneEnded(context, tx, scene, { failure, retry: true, countsAsTry: false })
+  const attempt = await findAttempt(tx, scene.attemptId)
+  const isKept = attempt?.fetched != null && bytes === 'kept'
+  const told = isKept ? withKeptClip(attempt, failure) : failure
+  await setClipUnusable(tx, scene.attemptId, isKept ? attempt.fetched : null, told, host.now())
+  await sceneEnded(context, tx, scene, { failure: told, retry: false, countsAsTry: false })
+}
+
+/** What a render on this machine needs to know. Undefined where the attempt has been decided already. */
+export async function beginAttempt(context: Context, attemptId: string): Promise<AttemptWork | undefined> {
+  const { database } = context
+  const attempt = await findAttempt(database, attemptId)
+  // Where an earlier process began it, the render died with that process.
+  if (attempt?.status !== 'submitted') return undefined
+  const work = await sceneWork(database, attempt)
+  return work && { ...work, attempt }
+}
+
+/** `progress` is the share of the scene that is done, 0 to 1. */
+export const sceneProgressed = (context: Context, scene: Scene, progress: number): Promise<void> =>
+  context.database.transaction(async (tx) => {
+    if ((await setSceneProgress(tx, scene.id, progress, context.host.now())) === 0) return
+    const job = await findJobState(tx, scene.jobId)
+    if (job?.status === 'processing')
+      await emitProgress(context, tx, job, rendering(await listSceneStates(tx, job.id)))
+  })
+
+/**
+ * The clip of an attempt on this machine is kept, for this scene and for all that want the same. The last scene's sets the
+ * stitching off. `format`: of the job's film, where the caller has it.
+ */
+export const sceneRendered = (
+  context: Context,
+  attemptId: string,
+  clip: SceneClip,
+  format?: FrameFormat,
+): Promise<void> =>
+  context.database.transaction(async (tx) => {
+    const now = context.host.now()
+    if ((await setRendered(tx, attemptId, now)) === 0) return
+    await context.engine.finish(tx, { kind: 'render-scene', subject: attemptId })
+    const { attempt, scene, job } = (await findRendered(tx, attemptId))!
+    await keepRender(tx, attempt.renderKey, { artifact: clip.source, attemptId }, now)
+    const filmFormat = scene && (format ?? (await findJob(tx, scene.jobId))?.storyboard.format)
+    if (filmFormat) await recordRender(tx, attempt, renderUnits(scene.duration, filmFormat, null), now)
+    if (scene?.attemptId === attemptId && job) await complete(context, tx, scene, clip, job)
+    await serveRender(context, tx, attempt.renderKey)
+  })
+
+/** The attempt failed on this machine; the scene is tried again later if that may help and it has tries left. */
+export const sceneFailed = (
+  context: Context,
+  attemptId: string,
+  failure: Failure,
+  retry: boolean,
+): Promise<void> =>
+  context.database.transaction(async (tx) => {
+    const attempt = await setAttemptFailed(tx, attemptId, 0, failure, context.host.now())
+    if (attempt) await context.engine.finish(tx, { kind: 'render-scene', subject: attemptId })
+    const scene = attempt && (await findScene(tx, attempt.sceneId))
+    if (scene?.attemptId === attemptId)
+      await sceneEnded(context, tx, scene, { failure, retry, countsAsTry: true })
+  })
+
+/** A scene that takes a kept clip, and that clip's artifact. Undefined where there is nothing left to do for it. */
+export const beginTaking = (
+  context: Context,
+  sceneId: string,
+): Promise<(SceneWork & { readonly source: string }) | undefined> =>
+  context.database.transaction(async (tx) => {
+    if (!(await isTaking(tx, sceneId))) return undefined
+    const { jobId } = (await findScene(tx, sceneId))!
+    const work = (await sceneWork(tx, { jobId, sceneId }))!
+    const kept = await findRender(tx, work.scene.renderKey)
+    if (kept) return { ...work, source: kept.artifact }
+    const failure = { code: 'clip_missing', reason: 'the clip that was kept for it is gone' }
+    await unusable(context, tx, work.scene, failure, 'gone')
+    return undefined
+  })
+
+/** The kept clip was made canonical for this scene. */
+export const clipTaken = (context: Context, sceneId: string, clip: SceneClip): Promise<void> =>
+  context.database.transaction(async (tx) => {
+    if (!(await isTaking(tx, sceneId))) return
+    const scene = (await findScene(tx, sceneId))!
+    const attempt = scene.attemptId === null ? undefined : await findAttempt(tx, scene.attemptId)
+    await recordClip(tx, scene, attempt, context.host.now())
+    const job = await findJobState(tx, scene.jobId)
+    if (job) await complete(context, tx, scene, clip, job)
+  })
+
+/** Something is wrong with the kept clip itself, or its bytes are gone. */
+export const clipUnusable = (
+  context: Context,
+  sceneId: string,
+  failure: Failure,
+  bytes: 'kept' | 'gone',
+): Promise<void> =>
+  context.database.transaction(async (tx) => {
+    if (await isTaking(tx, sceneId))
+      await unusable(context, tx, (await findScene(tx, sceneId))!, failure, bytes)
+  })
+
+/** FFmpeg failed on the kept clip, and tries again at `until`, ms since the epoch. */
+export const clipPutOff = (
+  context: Context,
+  sceneId: string,
+  failure: Failure,
+  next: { readonly tries: number; readonly until: number },
+): Promise<void> =>
+  context.database.transaction(async (tx) => {
+    if (!(await isTaking(tx, sceneId))) return
+    const told = { ...failure, reason: triedWords(failure, next.tries) }
+    await setSceneTakenAgain(tx, sceneId, told, next.until, context.host.now())
+    await emitTakenAgain(context, tx, (await findScene(tx, sceneId))!, failure, next)
+  })
+
+/** FFmpeg failed on the kept clip in all tries: the scene fails, and the clip is kept. */
+export const clipGivenUp = (context: Context, sceneId: string, failure: Failure): Promise<void> =>
+  context.database.transaction(async (tx) => {
+    if (!(await isTaking(tx, sceneId))) return
+    const scene = (await findScene(tx, sceneId))!
+    const attempt = scene.attemptId === null ? undefined : await findAttempt(tx, scene.attemptId)
+    const told = attempt?.fetched ? withKeptClip(attempt, failure) : failure
+    await sceneEnded(context, tx, scene, { failure: told, retry: false, countsAsTry: false })
+  })
+
+/** A finished scene's clip was made canonical anew, for another place in the film. */
+export const clipFitted = (context: Context, sceneId: string, clip: SceneClip): Promise<void> =>
+  context.database.transaction(async (tx) => {
+    await setSceneFitted(tx, sceneId, clip, context.host.now())
+  })
+
+/** A scene with its job and its neighbours; undefined where it is gone. */
+async function sceneWork(
+  reader: Reader,
+  { jobId, sceneId }: { readonly jobId: number; readonly sceneId: string },
+): Promise<SceneWork | undefined> {
+  const job = await findJob(reader, jobId)
+  const scenes = job ? await listScenes(reader, jobId) : []
+  const scene = scenes.find(({ id }) => id === sceneId)
+  return job && scene && { scene, job, scenes }
+}

@@ -1,0 +1,347 @@
+/**
+ * Removes what is not to be kept for ever, every hour. First rows let go of what is too old or too much, a few at a time;
+ * then the files go that no row names any more. A process that dies between the two leaves files that nothing names:
+ * those are found by a walk through all of them, a part every hour.
+ */
+import { type ArtifactStore, type ListedArtifact, artifactPrefixes } from '../artifact/artifact.ts'
+import { type InputsInUse, type Removable, type RetentionVerbs, kindOf } from './retention.ts'
+import type { Host } from '../host.ts'
+import type { Amount, PruneReport, RetentionLimits, StorageReport } from '../job/storage.ts'
+import { type Log, logLine } from '../log.ts'
+
+export interface PruneOptions {
+  readonly coordinator: RetentionVerbs
+  readonly artifacts: ArtifactStore
+  readonly limits: RetentionLimits
+  readonly host: Host
+  readonly log: Log
+  readonly freeBytes: () => Promise<number>
+}
+
+export interface Prune {
+  /** Removes, after what runs already, all that may go now; `isDryRun`: only says what that would be, at most. */
+  now(options?: { readonly isDryRun?: boolean }): Promise<PruneReport>
+  /** What is stored; measured anew after a minute, or twenty times as long as that takes. */
+  storage(): Promise<StorageReport>
+  stop(): Promise<void>
+}
+
+const hour = 3_600_000
+const day = 24 * hour
+
+const firstAfterMs = 60_000
+const everyMs = hour
+
+/** Whoever adopts or takes a file names it in a row within this time. */
+const untouchedMs = hour
+/** A file that no row names may be of a task that waits, for room or for its next try. */
+const orphanMs = day
+
+const pageSize = 50
+/** A job has many clips. */
+const jobsAtOnce = 5
+const filesAtOnce = 200
+/** How much is let go before it is looked whether it is enough. */
+const groupSize = 10
+/** A part of the files for each hour of the day. */
+const prefixesAnHour = Math.ceil(artifactPrefixes.length / 24)
+
+const measuredForMs = { least: 60_000, times: 20 }
+
+const agedKinds = ['film', 'clips', 'render', 'seam', 'asset'] as const
+
+export function startPrune(options: PruneOptions): Prune {
+  const { host, log } = options
+  const stopped = new AbortController()
+  const { signal } = stopped
+  let before: Promise<unknown> = Promise.resolve()
+  let isNamed = false
+
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const turn = before.catch(() => undefined).then(work)
+    before = turn
+    return turn
+  }
+
+  const look = (isDryRun: boolean, prefixes: readonly string[]): Promise<PruneReport> =>
+    inTurn(async () => {
+      // What an earlier version of this program kept is to be named as today's is, before anything goes.
+      if (!isNamed) await options.coordinator.nameAll()
+      isNamed = true
+      const report = await prune(options, { isDryRun, prefixes, signal })
+      if (!isDryRun) tell(log, report)
+      return report
+    })
+
+  const running = (async () => {
+    await host.sleep(firstAfterMs, signal)
+    while (!signal.aborted) {
+      const part = (Math.floor(host.now() / hour) % 24) * prefixesAnHour
+      await look(false, artifactPrefixes.slice(part, part + prefixesAnHour)).catch((error: unknown) => {
+        if (!signal.aborted) logLine.cannotPrune(log, error)
+      })
+      await host.sleep(everyMs, signal)
+    }
+  })()
+
+  return {
+    now: ({ isDryRun = false } = {}) => look(isDryRun, artifactPrefixes),
+    storage: createSurvey(options),
+    async stop() {
+      stopped.abort(Object.assign(new Error('the server is stopping'), { code: 'closed' }))
+      await running
+      await before.catch(() => undefined)
+    },
+  }
+}
+
+function tell(log: Log, report: PruneReport): void {
+  const amounts = Object.values(report.stored)
+  if (report.events > 0 || amounts.some(({ count }) => count > 0)) logLine.pruned(log, report)
+  if (report.overBytes > 0) logLine.storedTooMuch(log, report.overBytes)
+}
+
+interface Scope {
+  readonly isDryRun: boolean
+  readonly prefixes: readonly string[]
+  readonly signal: AbortSignal
+}
+
+type Tally = { [kind in keyof PruneReport['stored']]: { count: number; bytes: number } }
+
+const emptyTally = (): Tally => ({
+  films: { count: 0, bytes: 0 },
+  clips: { count: 0, bytes: 0 },
+  inputs: { count: 0, bytes: 0 },
+  orphans: { count: 0, bytes: 0 },
+})
+
+async function prune(options: PruneOptions, scope: Scope): Promise<PruneReport> {
+  const { coordinator, artifacts, limits, host } = options
+  const { isDryRun, signal } = scope
+  const tally = emptyTally()
+  const now = host.now()
+
+  const freed = (kind: keyof Tally, bytes: number): void => {
+    tally[kind].count++
+    tally[kind].bytes += bytes
+  }
+  const freedBytes = (): number => Object.values(tally).reduce((sum, { bytes }) => sum + bytes, 0)
+
+  /** Removes the files among these that no row names and nobody has used since. */
+  const sweep = async (ids: readonly string[], kind: keyof Tally, unusedSince: number): Promise<void> => {
+    for (let first = 0; first < ids.length; first += filesAtOnce) {
+      signal.throwIfAborted()
+      const some = ids.slice(first, first + filesAtOnce)
+      const named = await coordinator.namedArtifacts(some)
+      for (const id of some) {
+        if (named.has(id)) continue
+        const bytes = isDryRun
+          ? sizeBefore(await artifacts.stat(id), unusedSince)
+          : await artifacts.remove(id, unusedSince)
+        if (bytes > 0) freed(kind, bytes)
+      }
+    }
+  }
+
+  const wouldGo = new Set<string>()
+  const take = async (removables: readonly Removable[], before: number, inputs: InputsInUse) => {
+    if (removables.length === 0) return
+    const kind = kindOf[removables[0]!.what]
+    if (!isDryRun) {
+      const named = await coordinator.letGo(removables, { before, inputs })
+      return sweep(named, kind, now - untouchedMs)
+    }
+    for (const id of removables.flatMap((one) => one.artifacts)) {
+      if (wouldGo.has(id)) continue
+      wouldGo.add(id)
+      const bytes = sizeBefore(await artifacts.stat(id), now - untouchedMs)
+      if (bytes > 0) freed(kind, bytes)
+    }
+  }
+
+  /** Photographs count as used when they were last uploaded or rendered, and while a job needs them. */
+  const unused = async (
+    page: readonly Removable[],
+    before: number,
+    inputs: InputsInUse,
+  ): Promise<readonly Removable[]> => {
+    if (page[0]?.what !== 'asset') return page
+    await coordinator.renewInputs(inputs)
+    const kept: Removable[] = []
+    for (const asset of page) {
+      if (asset.what !== 'asset' || inputs.assets.has(asset.key)) continue
+      const at = await lastUse(artifacts, asset)
+      if (at < before) kept.push({ ...asset, at })
+    }
+    return kept
+  }
+
+  const read = async function* (what: Removable['what'], before: number, inputs: InputsInUse) {
+    let after: Removable | undefined
+    for (;;) {
+      signal.throwIfAborted()
+      const limit = what === 'clips' ? jobsAtOnce : pageSize
+      const page = await coordinator.removable(what, { before, after, limit })
+      if (page.length === 0) return
+      after = page.at(-1)
+      yield await unused(page, before, inputs)
+    }
+  }
+
+  const removeAged = async (what: Removable['what'], days: number | null): Promise<void> => {
+    if (days === null) return
+    const before = now - days * day
+    const inputs = what === 'asset' ? await coordinator.inputsInUse(before) : noInputs()
+    for await (const page of read(what, before, inputs)) await take(page, before, inputs)
+  }
+
+  /** The oldest of all kinds first, until it is enough. */
+  const removeOver = async (overBytes: number): Promise<void> => {
+    const enough = freedBytes() + overBytes
+    const before = now - untouchedMs
+    const inputs = await coordinator.inputsInUse(before)
+    const queues = await Promise.all(agedKinds.map((what) => openQueue(read(what, before, inputs))))
+    while (freedBytes() < enough) {
+      const open = queues.filter(({ head }) => head() !== undefined)
+      if (open.length === 0) return
+      const oldest = open.reduce((one, other) => (other.head()!.at < one.head()!.at ? other : one))
+      const next = Math.min(...open.filter((queue) => queue !== oldest).map(({ head }) => head()!.at))
+      await take(await oldest.takeUntil(next, groupSize), before, inputs)
+    }
+  }
+
+  // First, as it takes no room in the database: there may be none.
+  for (const prefix of scope.prefixes) {
+    const listed = await artifacts.list(prefix)
+    const old = listed.filter(({ usedAt }) => usedAt < now - orphanMs).map(({ id }) => id)
+    await sweep(old, 'orphans', now - orphanMs)
+  }
+
+  const events = await removeEvents(options, scope)
+  await removeAged('film', limits.filmsDays)
+  for (const what of ['clips', 'render', 'seam'] as const) await removeAged(what, limits.clipsDays)
+  await removeAged('asset', limits.inputsDays)
+
+  let overBytes = 0
+  if (limits.maxStoredBytes !== null) {
+    // A dry run has freed nothing of what is measured.
+    const before = isDryRun ? 0 : freedBytes()
+    overBytes = (await storedBytes(artifacts, signal)) - limits.maxStoredBytes
+    const freedOfIt = (): number => freedBytes() - before
+    if (overBytes - freedOfIt() > 0) await removeOver(overBytes - freedOfIt())
+    overBytes = Math.max(0, overBytes - freedOfIt())
+  }
+  return { isDryRun, events, stored: tally, overBytes }
+}
+
+async function removeEvents(
+  { coordinator, limits, host }: PruneOptions,
+  { isDryRun, signal }: Scope,
+): Promise<number> {
+  if (limits.eventsDays === null) return 0
+  const before = host.now() - limits.eventsDays * day
+  let events = 0
+  let old = await coordinator.oldEvents(before, 0)
+  for (;;) {
+    signal.throwIfAborted()
+    events += isDryRun ? old.ids.length : await coordinator.removeEvents(old.ids)
+    if (!old.isMore) return events
+    old = await coordinator.oldEvents(before, old.after)
+  }
+}
+
+const noInputs = (): InputsInUse => ({ assets: new Set(), asOf: 0 })
+
+const sizeBefore = (found: ListedArtifact | undefined, before: number): number =>
+  found && found.usedAt < before ? found.size : 0
+
+async function lastUse(artifacts: ArtifactStore, { at, artifacts: ids }: Removable): Promise<number> {
+  const found = await Promise.all(ids.map((id) => artifacts.stat(id)))
+  return Math.max(at, ...found.map((one) => one?.usedAt ?? 0))
+}
+
+async function storedBytes(artifacts: ArtifactStore, signal: AbortSignal): Promise<number> {
+  let bytes = 0
+  for (const prefix of artifactPrefixes) {
+    signal.throwIfAborted()
+    for (const { size } of await artifacts.list(prefix)) bytes += size
+  }
+  return bytes
+}
+
+interface Queue {
+  head(): Removable | undefined
+  /** Its first ones that are not newer than `at`, one at least; no more than `most`. */
+  takeUntil(at: number, most: number): Promise<readonly Removable[]>
+}
+
+async function openQueue(pages: AsyncGenerator<readonly Removable[], void>): Promise<Queue> {
+  let page: Removable[] = []
+  const fill = async (): Promise<void> => {
+    while (page.length === 0) {
+      const { done, value } = await pages.next()
+      if (done) return
+      page = value.toSorted((one, other) => one.at - other.at)
+    }
+  }
+  await fill()
+  return {
+    head: () => page[0],
+    async takeUntil(at, most) {
+      const newer = page.findIndex((one, index) => index > 0 && one.at > at)
+      const taken = page.splice(0, Math.min(most, newer === -1 ? page.length : newer))
+      await fill()
+      return taken
+    },
+  }
+}
+
+function createSurvey({ coordinator, artifacts, limits, host, freeBytes }: PruneOptions) {
+  let last: { readonly report: Promise<StorageReport>; until: number } | undefined
+
+  const survey = async (): Promise<StorageReport> => {
+    const stored = {
+      films: { count: 0, bytes: 0 },
+      clips: { count: 0, bytes: 0 },
+      inputs: { count: 0, bytes: 0 },
+      other: { count: 0, bytes: 0 },
+    } satisfies Record<string, Amount>
+    for (const prefix of artifactPrefixes) {
+      const listed = await artifacts.list(prefix)
+      for (let first = 0; first < listed.length; first += filesAtOnce) {
+        const some = listed.slice(first, first + filesAtOnce)
+        const named = await coordinator.namedArtifacts(some.map(({ id }) => id))
+        for (const { id, size } of some) {
+          const amount = stored[named.get(id) ?? 'other']
+          amount.count++
+          amount.bytes += size
+        }
+      }
+    }
+    return {
+      stored,
+      freeBytes: await freeBytes(),
+      limits,
+      oldest: await coordinator.oldest(),
+      measuredAt: host.now(),
+    }
+  }
+
+  return (): Promise<StorageReport> => {
+    const began = host.monotonic()
+    if (last && began < last.until) return last.report
+    const measured = { report: survey(), until: Number.POSITIVE_INFINITY }
+    last = measured
+    measured.report.then(
+      () => {
+        const now = host.monotonic()
+        measured.until = now + Math.max(measuredForMs.least, (now - began) * measuredForMs.times)
+      },
+      () => {
+        measured.until = 0
+      },
+    )
+    return measured.report
+  }
+}

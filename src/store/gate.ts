@@ -1,0 +1,69 @@
+/** All that decides what may start at a renderer, in one statement: admission asks for it at each look. */
+import type { Stop } from '../job/queue.ts'
+import type { Reader, Row } from './database.ts'
+import { type Occupancy, takesSlot } from './attempts.ts'
+import type { Outage, Pause } from './money.ts'
+import { number, numberOrNull, text, textOrNull } from './sql.ts'
+
+export interface GateRows {
+  readonly occupancy: Occupancy
+  /** Whether any job waits in the queue. */
+  readonly isQueued: boolean
+  /** Limits that were set while running, by name. */
+  readonly limits: ReadonlyMap<string, number>
+  readonly stops: readonly Stop[]
+  /** What the provider asked for. */
+  readonly pause: Pause | undefined
+  readonly outage: Outage | undefined
+}
+
+const noText = 'cast(null as text)'
+
+// $1: the renderer; $2: now.
+const gate = `
+  select 'occupancy' as kind, ${noText} as name, ${noText} as reason, ${noText} as actor, count(*) as first,
+    coalesce(sum(case when status = 'intended' and posted_at is null then 1 else 0 end), 0) as second,
+    coalesce(sum(case when status = 'intended' and posted_at is not null then 1 else 0 end), 0) as third
+  from attempts where renderer = $1 and ${takesSlot}
+  union all select 'queue', null, null, null,
+    case when exists (select 1 from jobs where queue_at is not null) then 1 else 0 end, null, null
+  union all select 'limit', name, null, null, value, null, null from limits
+  union all select 'stop', scope, reason, actor, inserted_at, null, null from stops
+  union all select 'pause', null, reason, null, until, null, null from pauses where renderer = $1
+  union all select 'outage', null, reason, null, until, failures, null from outages where renderer = $1`
+
+export async function readGate(reader: Reader, renderer: string, now: number): Promise<GateRows> {
+  const rows = await reader.all(gate, [renderer, now])
+  const of = (kind: string): readonly Row[] => rows.filter((row) => row['kind'] === kind)
+  const [taken] = of('occupancy')
+  const [pause] = of('pause')
+  const [outage] = of('outage')
+  return {
+    occupancy: {
+      inFlight: Number(taken!['first']),
+      unsent: Number(taken!['second']),
+      unanswered: Number(taken!['third']),
+    },
+    isQueued: of('queue').some((row) => Number(row['first']) === 1),
+    limits: new Map(
+      of('limit').flatMap((row) => {
+        const value = numberOrNull(row, 'first')
+        return value === null ? [] : [[text(row, 'name'), value] as const]
+      }),
+    ),
+    stops: of('stop')
+      .map((row) => ({
+        scope: text(row, 'name'),
+        reason: textOrNull(row, 'reason'),
+        by: textOrNull(row, 'actor'),
+        since: number(row, 'first'),
+      }))
+      .toSorted((one, other) => (one.scope < other.scope ? -1 : 1)),
+    pause: pause && { until: number(pause, 'first'), reason: text(pause, 'reason') },
+    outage: outage && {
+      until: number(outage, 'first'),
+      failures: number(outage, 'second'),
+      reason: text(outage, 'reason'),
+    },
+  }
+}

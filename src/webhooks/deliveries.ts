@@ -1,0 +1,260 @@
+/** The way of an event to those who are told of it: from the log into deliveries, and each delivery through its tries. */
+import type { JobEvent } from '../job/event.ts'
+import { loggedAddress } from '../job/web-address.ts'
+import { givenUpAfterMs, isChosen, messageOf, retryWaitMs } from '../job/webhook.ts'
+import { logLine } from '../log.ts'
+import type { Transaction } from '../store/database.ts'
+import {
+  type Lane,
+  countWaiting,
+  findSending,
+  deleteOldDeliveries,
+  insertDelivery,
+  insertTry,
+  listDueDeliveries,
+  listLanes,
+  setSending,
+  setTried,
+  setUnsent,
+} from './delivery-rows.ts'
+import {
+  findEndpoint,
+  isUnread,
+  listAudience,
+  listUnread,
+  setFailing,
+  setRead,
+  setWell,
+} from './endpoint-rows.ts'
+import { disable, secretsInForce, type WebhookContext } from './endpoints.ts'
+import type { Bound } from '../bind.ts'
+
+/** What may be begun at one server. */
+export interface Turn {
+  readonly origin: string
+  readonly places: number
+  /** Whose earlier event is under way: events of one job reach an endpoint one after the other. */
+  readonly busy: ReadonlySet<string>
+}
+
+/** A delivery that is to be sent now, once. */
+export interface Sending {
+  readonly id: string
+  readonly origin: string
+  readonly url: string
+  readonly body: string
+  readonly secrets: readonly string[]
+  /** Two of the same are not sent at once. */
+  readonly order: string
+  /** When it is given up for lost: says that it is ours until then. */
+  readonly until: number
+}
+
+export interface Tried {
+  readonly at: number
+  readonly durationMs: number
+  /** What was answered; null where nothing was. */
+  readonly status: number | null
+  /** Null where it was taken. */
+  readonly error: string | null
+  /** How long the receiver wishes to be left alone. */
+  readonly waitMs: number | null
+}
+
+const eventsAtOnce = 100
+/** How far to look for something that isn't behind what is under way. */
+const window = 32
+/** What waits for an endpoint of all jobs, and for one job's. */
+const mostWaiting = { ofAllJobs: 50_000, ofOneJob: 5000 }
+const keptMs = 30 * 24 * 3_600_000
+const forgottenAtOnce = 1000
+
+const readPage = (context: WebhookContext): Promise<'all' | 'more' | 'held_up'> =>
+  context.database.transaction(async (tx) => {
+    const { after, events } = await listUnread(tx, eventsAtOnce)
+    const settled =
+      context.database.dialect === 'postgres' ? beforeGap(events, after, context.host.now()) : events
+    const last = settled.at(-1)
+    if (!last) return events.length > 0 ? 'held_up' : 'all'
+    const audience = await listAudience(tx, [...new Set(settled.map((event) => event.job_id))])
+    const waiting = new Map<string, number>()
+    const refusedFor = async (id: string, jobId: number | null): Promise<string | undefined> => {
+      const most = jobId === null ? mostWaiting.ofAllJobs : mostWaiting.ofOneJob
+      const before = waiting.get(id) ?? (await countWaiting(tx, id))
+      if (before >= most) return `${most} messages wait for the endpoint, and no more are taken`
+      waiting.set(id, before + 1)
+      return undefined
+    }
+    for (const event of settled)
+      for (const { id, jobId, origin, eventTypes, afterEvent } of audience) {
+        const isMeant = (jobId === null || jobId === event.job_id) && event.id > afterEvent
+        if (isMeant && isChosen(eventTypes, event))
+          await insertDelivery(
+            tx,
+            {
+              id: context.host.id(),
+              endpointId: id,
+              origin,
+              eventId: event.id,
+              jobId: event.job_id,
+              type: event.type,
+              body: messageOf(event.type, event.inserted_at, event),
+              refused: await refusedFor(id, jobId),
+            },
+            context.host.now(),
+          )
+      }
+    await setRead(tx, last.id)
+    if (settled.length < events.length) return 'held_up'
+    return events.length === eventsAtOnce ? 'more' : 'all'
+  })
+
+async function begin(
+  context: WebhookContext,
+  tx: Transaction,
+  turn: Turn,
+  until: number,
+): Promise<readonly Sending[]> {
+  const { host } = context
+  const begun: Sending[] = []
+  const orders = new Set(turn.busy)
+  for (const due of await listDueDeliveries(tx, turn.origin, host.now(), window)) {
+    if (begun.length === turn.places) break
+    const order = `${due.endpointId} ${due.jobId}`
+    if (orders.has(order)) continue
+    orders.add(order)
+    await setSending(tx, due.id, until)
+    const owner = due.secrets.length > 0 ? due.endpointId : null
+    const secrets = (await secretsInForce(tx, owner, host)).map(({ secret }) => secret)
+    begun.push({ ...due, secrets, order, until })
+  }
+  return begun
+}
+
+/** Says why the endpoint is told nothing more, where that is so. */
+async function judged(
+  context: WebhookContext,
+  tx: Transaction,
+  endpointId: string,
+  tried: Tried,
+): Promise<string | undefined> {
+  const { host } = context
+  const now = host.now()
+  if (tried.error === null) {
+    await setWell(tx, endpointId)
+    return undefined
+  }
+  const since = (await findEndpoint(tx, endpointId))?.failingSince ?? null
+  if (since === null) await setFailing(tx, endpointId, now)
+  const reason =
+    tried.status === 410
+      ? 'It answered 410: it wants nothing more'
+      : since !== null && now - since >= givenUpAfterMs
+        ? `Every try failed for ${Math.floor((now - since) / 86_400_000)} days; the last one: ${tried.error}`
+        : undefined
+  return reason !== undefined && (await disable(tx, endpointId, reason, now)) ? reason : undefined
+}
+
+/**
+ * Makes a delivery of each event in the log for each endpoint that is told of it. Resolves to whether some could not be
+ * read yet, because one before them may still turn up.
+ */
+export async function readLog(context: WebhookContext): Promise<boolean> {
+  const { database } = context
+  while (await isUnread(database)) {
+    const read = await readPage(context)
+    if (read !== 'more') return read === 'held_up'
+  }
+  return false
+}
+
+/** What waits, by server. */
+export const getLanes = (context: WebhookContext): Promise<readonly Lane[]> => listLanes(context.database)
+
+/** Takes what is due, and has it for `leaseMs`: if nobody says by then how it ended, it is sent again. */
+export const beginDeliveries = (
+  context: WebhookContext,
+  turns: readonly Turn[],
+  leaseMs: number,
+): Promise<readonly Sending[]> =>
+  context.database.transaction(async (tx) => {
+    const begun: Sending[] = []
+    for (const turn of turns) begun.push(...(await begin(context, tx, turn, context.host.now() + leaseMs)))
+    return begun
+  })
+
+/** Notes how a try ended, unless it is somebody else's by now. */
+export async function deliveryTried(context: WebhookContext, sending: Sending, tried: Tried): Promise<void> {
+  const { database, host, log } = context
+  const noted = await database.transaction(async (tx) => {
+    const before = await findSending(tx, sending.id, sending.until)
+    if (!before) return undefined
+    const now = host.now()
+    const failures = before.failures + 1
+    const isFinal = tried.error === null || tried.status === 410
+    const waitMs = isFinal ? undefined : retryWaitMs(failures, tried.waitMs, host.random)
+    await insertTry(tx, sending.id, { ...tried, number: before.tries + 1 })
+    await setTried(
+      tx,
+      sending.id,
+      {
+        status: tried.error === null ? 'delivered' : waitMs === undefined ? 'failed' : 'pending',
+        nextAt: waitMs === undefined ? null : now + waitMs,
+        failures,
+        lastStatus: tried.status,
+        lastError: tried.error,
+      },
+      now,
+    )
+    const disabled = await judged(context, tx, before.endpointId, tried)
+    const isGivenUp = tried.error !== null && waitMs === undefined
+    return { endpointId: before.endpointId, disabled, isGivenUp, tries: before.tries + 1 }
+  })
+  if (!noted) return
+  const address = loggedAddress(sending.url)
+  if (noted.isGivenUp)
+    logLine.deliveryGivenUp(log, { id: sending.id, endpointId: noted.endpointId, address }, tried.error ?? '')
+  if (noted.disabled !== undefined)
+    logLine.endpointDisabled(log, { id: noted.endpointId, address }, noted.disabled)
+}
+
+/** It was cut off before it ended, by us. */
+export const deliveryCutOff = (context: WebhookContext, sending: Sending): Promise<void> =>
+  context.database.transaction(async (tx) => {
+    await setUnsent(tx, sending.id, sending.until, context.host.now())
+  })
+
+/** Forgets what ended a month ago. */
+export const forgetDeliveries = (context: WebhookContext): Promise<void> =>
+  context.database.transaction(async (tx) => {
+    await deleteOldDeliveries(tx, context.host.now() - keptMs, forgottenAtOnce)
+  })
+
+/** Calls `listener` when there may be something to deliver; returns a function that ends that. */
+export const onDeliveries = (context: WebhookContext, listener: () => void): (() => void) =>
+  context.signal.on('deliveries', listener)
+
+/** PostgreSQL numbers events when they are written and shows them when they are committed, which may be the other way round. */
+const latestCommitMs = 15_000
+
+/** The events before a number that may still turn up; one that doesn't in time was rolled back. */
+function beforeGap(events: readonly JobEvent[], after: number, now: number): readonly JobEvent[] {
+  const gap = events.findIndex(
+    ({ id, inserted_at }, index) =>
+      id !== (events[index - 1]?.id ?? after) + 1 && now - Date.parse(inserted_at) < latestCommitMs,
+  )
+  return gap === -1 ? events : events.slice(0, gap)
+}
+
+/** By the names that the sender uses. */
+export const deliveryVerbs = {
+  readLog,
+  lanes: getLanes,
+  beginDeliveries,
+  deliveryTried,
+  deliveryCutOff,
+  forgetDeliveries,
+  onDeliveries,
+}
+
+export type DeliveryVerbs = Bound<typeof deliveryVerbs>

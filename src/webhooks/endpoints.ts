@@ -1,0 +1,312 @@
+/** Whom to tell of events, and what became of telling them: asked and changed while running. */
+import type { Host } from '../host.ts'
+import {
+  RefusedError,
+  deliveryNotFound,
+  endpointNotFound,
+  invalidField,
+  webhookRefused,
+} from '../job/errors.ts'
+import type { Asked } from '../job/event.ts'
+import { type Network, addressProblem } from '../job/web-address.ts'
+import {
+  type Delivery,
+  type DeliveryStatus,
+  type DeliveryTry,
+  type Endpoint,
+  type Secret,
+  keptSecretMs,
+  maxEndpoints,
+  maxSecrets,
+  messageOf,
+  testType,
+} from '../job/webhook.ts'
+import { parseEndpoint, parseEndpointChange } from '../job/webhook-request.ts'
+import type { Reader, Transaction, Database } from '../store/database.ts'
+import {
+  findDelivery,
+  giveUpDeliveries,
+  insertDelivery,
+  listDeliveries,
+  listTries,
+  moveDeliveries,
+  setRedelivered,
+} from './delivery-rows.ts'
+import {
+  countEndpoints,
+  deleteEndpoint,
+  findEndpoint,
+  findSecrets,
+  insertEndpoint,
+  listEndpoints,
+  setDisabled,
+  setEnabled,
+  setEndpoint,
+  setSecrets,
+  skipUnheard,
+} from './endpoint-rows.ts'
+import { type Kept, once, whole } from '../access/idempotency.ts'
+import type { Bound } from '../bind.ts'
+import type { Signal } from '../events/signal.ts'
+import type { Log } from '../log.ts'
+
+/** What these verbs work with. */
+export interface WebhookContext {
+  readonly database: Database
+  readonly host: Host
+  readonly log: Log
+  readonly signal: Signal
+  /** Networks that webhooks may be sent to although they are not public. */
+  readonly webhookNetworks: readonly Network[]
+}
+
+export interface DeliveryPage {
+  readonly status?: DeliveryStatus | undefined
+  readonly limit: number
+  readonly before?: Pick<Delivery, 'insertedAt' | 'id'> | undefined
+}
+
+export interface DeliveriesPage {
+  readonly deliveries: readonly Delivery[]
+  /** Undefined on the last page. */
+  readonly next: Pick<Delivery, 'insertedAt' | 'id'> | undefined
+}
+
+export interface DeliveryDetail {
+  readonly delivery: Delivery
+  readonly endpoint: Endpoint
+  readonly tries: readonly DeliveryTry[]
+}
+
+/** They are where they are used, and not kept once more. */
+const keptSecrets = (context: WebhookContext, endpointId: string | null): Kept<readonly Secret[]> => ({
+  keep: () => null,
+  again: (tx) => secretsInForce(tx, endpointId, context.host),
+})
+
+async function changed(
+  context: WebhookContext,
+  tx: Transaction,
+  before: Endpoint,
+  change: ReturnType<typeof parseEndpointChange>,
+): Promise<void> {
+  const { host, signal } = context
+  const { url = before.url, event_types: eventTypes = before.eventTypes, status } = change
+  const { description = before.description } = change
+  const now = host.now()
+  await setEndpoint(tx, { ...before, url, eventTypes, description }, now)
+  const { origin } = new URL(url)
+  if (origin !== new URL(before.url).origin) await moveDeliveries(tx, before.id, origin)
+  if (status === 'disabled') await disable(tx, before.id, 'Disabled on request', now)
+  if (status === 'enabled') await setEnabled(tx, before.id, await skipUnheard(tx, null), now)
+  tx.afterCommit(() => signal.notify('deliveries'))
+}
+
+/** From now on it is told of events. @throws {RefusedError} `invalid`, `webhook_refused` where there are too many */
+export async function addEndpoint(context: WebhookContext, input: unknown, asked?: Asked): Promise<Endpoint> {
+  const { host, database, webhookNetworks } = context
+  const { url, event_types: eventTypes = [], description = '' } = parseEndpoint(input)
+  const id = host.id()
+  return once(database, asked, whole<Endpoint>(), async (tx) => {
+    refuseAddress('url', url, webhookNetworks)
+    if ((await countEndpoints(tx)) >= maxEndpoints)
+      throw webhookRefused(
+        'Endpoint cannot be added',
+        `There are ${maxEndpoints} already: remove one that is no longer needed`,
+      )
+    const afterEvent = await skipUnheard(tx, null)
+    const secrets = [newSecret(host)]
+    await insertEndpoint(
+      tx,
+      { id, jobId: null, url, eventTypes, description, secrets, afterEvent },
+      host.now(),
+    )
+    return endpointOf(tx, id)
+  })
+}
+
+/** Those that were added, or that of a job. */
+export const getEndpoints = (context: WebhookContext, jobId?: number): Promise<readonly Endpoint[]> =>
+  listEndpoints(context.database, jobId)
+
+/** @throws {RefusedError} `endpoint_not_found` */
+export const getEndpoint = (context: WebhookContext, endpointId: string): Promise<Endpoint> =>
+  endpointOf(context.database, endpointId)
+
+/** What is left out stays. @throws {RefusedError} `endpoint_not_found`, `invalid` */
+export async function changeEndpoint(
+  context: WebhookContext,
+  endpointId: string,
+  input: unknown,
+  asked?: Asked,
+): Promise<Endpoint> {
+  const { database, webhookNetworks } = context
+  const change = parseEndpointChange(input)
+  return once(database, asked, whole<Endpoint>(), async (tx) => {
+    if (change.url !== undefined) refuseAddress('url', change.url, webhookNetworks)
+    await changed(context, tx, await endpointOf(tx, endpointId), change)
+    return endpointOf(tx, endpointId)
+  })
+}
+
+/** With all its deliveries. @throws {RefusedError} `endpoint_not_found` */
+export const removeEndpoint = (context: WebhookContext, endpointId: string, asked?: Asked): Promise<void> =>
+  once(context.database, asked, whole<void>(), async (tx) => {
+    if ((await deleteEndpoint(tx, endpointId)) === 0) throw endpointNotFound(endpointId)
+  })
+
+/**
+ * What its messages are signed with, the newest first; null: what those to the `webhook_url`s of jobs are signed with.
+ * @throws {RefusedError} `endpoint_not_found`
+ */
+export const getWebhookSecrets = (
+  context: WebhookContext,
+  endpointId: string | null,
+): Promise<readonly Secret[]> =>
+  context.database.transaction(async (tx) => {
+    const endpoint = endpointId === null ? null : await endpointOf(tx, endpointId)
+    return secretsInForce(tx, endpoint && ownerOf(endpoint), context.host)
+  })
+
+/** Another secret; the one before stays valid for a day. @throws {RefusedError} `endpoint_not_found`, `webhook_refused` */
+export const rotateWebhookSecret = (
+  context: WebhookContext,
+  endpointId: string | null,
+  asked?: Asked,
+): Promise<readonly Secret[]> =>
+  once(context.database, asked, keptSecrets(context, endpointId), async (tx) => {
+    const endpoint = endpointId === null ? null : await endpointOf(tx, endpointId)
+    if (endpoint && endpoint.jobId !== null)
+      throw webhookRefused(
+        'Secret cannot be rotated',
+        'The webhooks of jobs share one secret: rotate it with POST /api/v3/webhooks/secret/rotate',
+      )
+    const until = context.host.now() + keptSecretMs
+    const before = await secretsInForce(tx, endpointId, context.host)
+    const secrets = [
+      newSecret(context.host),
+      ...before.map((secret) => ({ ...secret, until: secret.until ?? until })),
+    ].slice(0, maxSecrets)
+    await setSecrets(tx, endpointId, secrets)
+    return secrets
+  })
+
+/** Sends a message that tells nothing. @throws {RefusedError} `endpoint_not_found`, `webhook_refused` */
+export const testEndpoint = (context: WebhookContext, endpointId: string, asked?: Asked): Promise<Delivery> =>
+  once(context.database, asked, whole<Delivery>(), async (tx) => {
+    const endpoint = await endpointOf(tx, endpointId)
+    if (endpoint.status === 'disabled') throw notWhileDisabled('Endpoint cannot be tested', endpoint)
+    const now = context.host.now()
+    const id = context.host.id()
+    const body = messageOf(testType, new Date(now).toISOString(), { endpoint_id: endpointId })
+    const { origin } = new URL(endpoint.url)
+    await insertDelivery(
+      tx,
+      { id, endpointId, origin, eventId: null, jobId: null, type: testType, body },
+      now,
+    )
+    tx.afterCommit(() => context.signal.notify('deliveries'))
+    return (await findDelivery(tx, id))!
+  })
+
+/** Newest first. @throws {RefusedError} `endpoint_not_found` */
+export async function getDeliveries(
+  context: WebhookContext,
+  endpointId: string,
+  { status, limit, before }: DeliveryPage,
+): Promise<DeliveriesPage> {
+  const { database } = context
+  await endpointOf(database, endpointId)
+  const found = await listDeliveries(database, { endpointId, status, before, limit: limit + 1 })
+  const deliveries = found.slice(0, limit)
+  return { deliveries, next: found.length > limit ? deliveries.at(-1) : undefined }
+}
+
+/** @throws {RefusedError} `delivery_not_found` */
+export async function getDelivery(context: WebhookContext, deliveryId: string): Promise<DeliveryDetail> {
+  const { database } = context
+  const delivery = await findDelivery(database, deliveryId)
+  const endpoint = delivery && (await findEndpoint(database, delivery.endpointId))
+  if (!endpoint) throw deliveryNotFound(deliveryId)
+  return { delivery, endpoint, tries: await listTries(database, deliveryId) }
+}
+
+/** Sends it again, with the same id, and as often as a new one. @throws {RefusedError} `delivery_not_found`, `webhook_refused` */
+export const redeliver = (context: WebhookContext, deliveryId: string, asked?: Asked): Promise<Delivery> =>
+  once(context.database, asked, whole<Delivery>(), async (tx) => {
+    const delivery = await findDelivery(tx, deliveryId)
+    if (!delivery) throw deliveryNotFound(deliveryId)
+    const endpoint = await endpointOf(tx, delivery.endpointId)
+    if (endpoint.status === 'disabled') throw notWhileDisabled('Delivery cannot be repeated', endpoint)
+    const { origin } = new URL(endpoint.url)
+    if ((await setRedelivered(tx, deliveryId, origin, context.host.now())) === 0)
+      throw webhookRefused('Delivery cannot be repeated', 'It is being sent right now')
+    tx.afterCommit(() => context.signal.notify('deliveries'))
+    return (await findDelivery(tx, deliveryId))!
+  })
+
+/** @throws {RefusedError} `invalid`, where an address that a user gave may not be sent to. */
+export function refuseAddress(field: string, url: string, allowed: readonly Network[]): void {
+  const problem = addressProblem(url, allowed)
+  if (problem !== undefined) throw invalidField(field, problem)
+}
+
+/** What waits is given up: an endpoint that comes back later is not flooded with what was news long ago. */
+export async function disable(
+  tx: Transaction,
+  endpointId: string,
+  reason: string,
+  now: number,
+): Promise<boolean> {
+  if ((await setDisabled(tx, endpointId, reason, now)) === 0) return false
+  await giveUpDeliveries(tx, endpointId, 'The endpoint was disabled', now)
+  return true
+}
+
+/** Whose secrets its messages are signed with: its own, or those of the installation for a job's. */
+export const ownerOf = ({ id, jobId }: Pick<Endpoint, 'id' | 'jobId'>): string | null =>
+  jobId === null ? id : null
+
+/** The newest first. The installation's first one is made when it is first needed. */
+export async function secretsInForce(
+  tx: Transaction,
+  owner: string | null,
+  host: Host,
+): Promise<readonly Secret[]> {
+  const kept = (await findSecrets(tx, owner)).filter(({ until }) => until === null || until > host.now())
+  if (kept.length > 0) return kept
+  const first = [newSecret(host)]
+  await setSecrets(tx, owner, first)
+  return first
+}
+
+const newSecret = (host: Host): Secret => ({
+  secret: `whsec_${Buffer.from(host.secret(32), 'hex').toString('base64')}`,
+  until: null,
+})
+
+async function endpointOf(reader: Reader, endpointId: string): Promise<Endpoint> {
+  const endpoint = await findEndpoint(reader, endpointId)
+  if (!endpoint) throw endpointNotFound(endpointId)
+  return endpoint
+}
+
+const notWhileDisabled = (what: string, { reason }: Endpoint): RefusedError =>
+  webhookRefused(what, `The endpoint is disabled (${reason}): enable it first`)
+
+/** By the names that callers use. */
+export const endpointVerbs = {
+  addEndpoint,
+  endpoints: getEndpoints,
+  endpoint: getEndpoint,
+  changeEndpoint,
+  removeEndpoint,
+  webhookSecrets: getWebhookSecrets,
+  rotateWebhookSecret,
+  testEndpoint,
+  deliveries: getDeliveries,
+  delivery: getDelivery,
+  redeliver,
+}
+
+export type EndpointVerbs = Bound<typeof endpointVerbs>

@@ -1,0 +1,183 @@
+/**
+ * Tells those who asked for it what happened: reads the log into deliveries, and sends what is due. Rows say what is to
+ * be done, and memory only what is under way, so that a start goes on where an end left off.
+ */
+import type { DeliveryVerbs, Sending, Turn } from './deliveries.ts'
+import type { Host } from '../host.ts'
+import { messageId, signedHeaders } from '../job/webhook.ts'
+import { type Log, logLine } from '../log.ts'
+import type { Outbound, Outcome } from '../outbound/outbound.ts'
+
+export interface WebhooksOptions {
+  readonly coordinator: DeliveryVerbs
+  readonly outbound: Outbound
+  readonly host: Host
+  readonly log: Log
+  /** Calls back after each event; returns a function that ends that. */
+  readonly onEvent: (wake: () => void) => () => void
+}
+
+export interface Webhooks {
+  /** Begins nothing more, and cuts off after `graceMs` what is under way: it is sent at the next start. */
+  stop(options: { readonly graceMs: number }): Promise<void>
+}
+
+const places = {
+  /** At once in all. */
+  all: 64,
+  /** At once to one server, once it has taken something. */
+  each: 4,
+  /** At once to all servers together that did not take what they got last: the others always have places of their own. */
+  troubled: 32,
+}
+/** Long after the latest end of a try. */
+const leaseMs = 120_000
+/** How long to wait for a database that refused. */
+const refusedMs = 3000
+/** How soon to look again for an event whose number is not there yet. */
+const heldUpMs = 1000
+const forgetEveryMs = 3_600_000
+
+/** What is under way to one server. */
+interface Traffic {
+  readonly orders: Set<string>
+  /** What became of what it got last: one that isn't known yet may be one that never answers. */
+  state: 'unknown' | 'well' | 'troubled'
+  /** Its turn, counted over all servers: who had his longest ago is next. */
+  turn: number
+}
+
+export function startWebhooks({ coordinator, outbound, host, log, onEvent }: WebhooksOptions): Webhooks {
+  const stopping = new AbortController()
+  const cutOff = new AbortController()
+  const traffic = new Map<string, Traffic>()
+  const underWay = new Set<Promise<void>>()
+  let bell = Promise.withResolvers<void>()
+  let forgetAt = host.now()
+  let turn = 0
+
+  const trafficTo = (origin: string): Traffic => {
+    const known = traffic.get(origin) ?? { orders: new Set(), state: 'unknown', turn: 0 }
+    traffic.set(origin, known)
+    return known
+  }
+
+  const wake = (): void => bell.resolve()
+
+  /** Shares the places that are free among the servers for which something is due, those first that have fewest of them, and had their turn longest ago. */
+  const turnsFor = (due: readonly string[]): readonly Turn[] => {
+    let free = places.all - underWay.size
+    let freeToTroubled = places.troubled
+    for (const { state, orders } of traffic.values()) if (state === 'troubled') freeToTroubled -= orders.size
+    const turns: Turn[] = []
+    const inTurn = due
+      .map((origin) => ({ origin, ...trafficTo(origin) }))
+      .toSorted((one, other) => one.orders.size - other.orders.size || one.turn - other.turn)
+    for (const { origin, state, orders } of inTurn) {
+      const most = (state === 'well' ? places.each : 1) - orders.size
+      const share = Math.min(most, free, state === 'troubled' ? freeToTroubled : free)
+      if (share <= 0) continue
+      free -= share
+      if (state === 'troubled') freeToTroubled -= share
+      turns.push({ origin, places: share, busy: orders })
+    }
+    return turns
+  }
+
+  const deliver = async (sending: Sending): Promise<void> => {
+    const id = messageId(sending.id)
+    const at = host.now()
+    const began = host.monotonic()
+    const headers = signedHeaders(id, at, sending.body, sending.secrets)
+    const outcome = await outbound.post({ url: sending.url, headers, body: sending.body }, cutOff.signal)
+    if (outcome.kind === 'cut_off') return coordinator.deliveryCutOff(sending)
+    const error = errorOf(outcome)
+    trafficTo(sending.origin).state = error === null ? 'well' : 'troubled'
+    return coordinator.deliveryTried(sending, {
+      at,
+      durationMs: Math.round(host.monotonic() - began),
+      status: outcome.kind === 'answered' ? outcome.status : null,
+      error,
+      waitMs: outcome.kind === 'answered' ? outcome.waitMs : null,
+    })
+  }
+
+  const begin = (sending: Sending): void => {
+    const server = trafficTo(sending.origin)
+    const { orders } = server
+    orders.add(sending.order)
+    server.turn = ++turn
+    const done = deliver(sending)
+      // How it ended isn't noted: it is sent again when its time is over.
+      .catch((error: unknown) => logLine.cannotDeliver(log, error))
+      .finally(() => {
+        orders.delete(sending.order)
+        underWay.delete(done)
+        wake()
+      })
+    underWay.add(done)
+  }
+
+  /** Begins what may be begun; resolves to when to look again. */
+  const look = async (): Promise<number> => {
+    const isHeldUp = await coordinator.readLog()
+    if (host.now() >= forgetAt || host.now() < forgetAt - forgetEveryMs) {
+      await coordinator.forgetDeliveries()
+      forgetAt = host.now() + forgetEveryMs
+    }
+    const lanes = await coordinator.lanes()
+    const waiting = new Set(lanes.map(({ origin }) => origin))
+    for (const [origin, { orders }] of traffic)
+      if (orders.size === 0 && !waiting.has(origin)) traffic.delete(origin)
+    const now = host.now()
+    const turns = turnsFor(lanes.filter(({ nextAt }) => nextAt <= now).map(({ origin }) => origin))
+    if (turns.length > 0)
+      for (const sending of await coordinator.beginDeliveries(turns, leaseMs)) begin(sending)
+    // What is due and has no place is looked for when something ends.
+    const againAt = isHeldUp ? now + heldUpMs : forgetAt
+    return Math.min(forgetAt, againAt, ...lanes.map(({ nextAt }) => nextAt).filter((at) => at > now))
+  }
+
+  const run = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      bell = Promise.withResolvers()
+      const next = await look().catch(async (error: unknown) => {
+        logLine.cannotDeliver(log, error)
+        // Deaf meanwhile: events may come by the thousand, and each would ask a database that refuses.
+        await host.sleep(refusedMs, stopping.signal)
+        return host.now()
+      })
+      const rung = new AbortController()
+      void bell.promise.then(() => rung.abort())
+      await host.sleep(Math.max(0, next - host.now()), rung.signal)
+    }
+  }
+
+  const subscriptions = [onEvent(wake), coordinator.onDeliveries(wake)]
+  const running = run()
+
+  return {
+    async stop({ graceMs }) {
+      for (const end of subscriptions) end()
+      stopping.abort()
+      wake()
+      await running
+      const grace = new AbortController()
+      await Promise.race([Promise.all(underWay), host.sleep(graceMs, grace.signal)])
+      grace.abort()
+      cutOff.abort(new Error('the server is stopping'))
+      await Promise.all(underWay)
+      await outbound.close()
+    },
+  }
+}
+
+/** Null where the message was taken. */
+function errorOf(outcome: Exclude<Outcome, { kind: 'cut_off' }>): string | null {
+  if (outcome.kind === 'unanswered') return outcome.reason
+  const { status } = outcome
+  if (status >= 200 && status < 300) return null
+  return status >= 300 && status < 400
+    ? `It answered ${status}: of redirects only 307 and 308 repeat what is sent`
+    : `It answered ${status}`
+}
