@@ -4,20 +4,13 @@
  * a log-normal distribution (sigma 0.5), as do joinings. Asked for when a job is approved and now and then after.
  * Run: node bench/eta.ts [jobs] [seed]
  */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
-import { createCoordinator } from '../src/coordinator/coordinator.ts'
-import { createEmbeddedEngine } from '../src/engine/embedded.ts'
-import { createPubSub } from '../src/events/pubsub.ts'
-import { readCatalogue } from '../src/job/catalogue.ts'
-import { createLog } from '../src/log.ts'
-import { migrate } from '../src/store/migrate.ts'
-import { migrations } from '../src/store/migrations/all.ts'
-import { openSqlite } from '../src/store/sqlite.ts'
 import { createClock } from '../test/clock.ts'
-import { asset, median, quantile } from './house.ts'
+import { memoryFolder } from '../test/harness/data.ts'
+import { openHarness, silentLog } from '../test/harness/harness.ts'
+import { asset, median, quantile } from './harness.ts'
 
 const jobs = Number(process.argv[2] ?? 400)
 const seed = Number(process.argv[3] ?? 1)
@@ -29,34 +22,9 @@ const sigma = 0.5
 const load = 0.8
 
 const clock = createClock(seed)
-const directory = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'bench-eta-'))
-const database = openSqlite({ path: join(directory, 'coordinator.db') })
-await migrate(database, migrations)
-const log = createLog({ level: 'silent' })
-const pubsub = createPubSub((error) => {
-  throw error
-})
-const engine = createEmbeddedEngine({ database, host: clock, log })
-const renderers = [
-  { name: 'local', models: ['local'], maxConcurrency: slots, startDelayMs: 0, task: 'render-scene' as const },
-]
-const coordinator = createCoordinator({
-  database,
-  engine,
-  pubsub,
-  host: clock,
-  log,
-  renderers,
-  catalogue: readCatalogue(),
-})
-await coordinator.addAsset({
-  id: asset,
-  contentType: 'image/png',
-  width: 1,
-  height: 1,
-  size: 1,
-  master: asset,
-})
+const folder = mkdtempSync(join(memoryFolder, 'bench-eta-'))
+const harness = await openHarness({ folder, clock, slots, assets: 1, log: silentLog })
+const { coordinator, engine, pubsub } = harness
 
 const normal = (): number =>
   Math.sqrt(-2 * Math.log(1 - clock.random())) * Math.cos(2 * Math.PI * clock.random())
@@ -152,7 +120,5 @@ for (const when of ['approved', 'later'] as const) {
 console.log(
   `  telling it took ${median(askedMs).toFixed(2)} ms (median), ${quantile(askedMs, 0.95).toFixed(2)} ms (95 %)`,
 )
-await coordinator.stop()
-await engine.stop({ graceMs: 0 })
-await database.close()
-rmSync(directory, { recursive: true })
+await harness.close()
+rmSync(folder, { recursive: true })

@@ -11,30 +11,27 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout } from 'node:timers/promises'
 import { systemHost } from '../src/host.ts'
 import { listen } from '../src/http/server.ts'
-import { migrate } from '../src/store/migrate.ts'
-import { migrations } from '../src/store/migrations/all.ts'
-import { openSqlite } from '../src/store/sqlite.ts'
 import { startFakeReplicate } from '../test/fake-replicate/start.ts'
-import { type PaidHouse, openPaidHouse } from '../test/paid/house.ts'
-import { together } from './house.ts'
+import { type ProviderHarness, createProviderHarness } from '../test/harness/provider.ts'
+import { addAssets, assetOf, openFile } from '../test/harness/data.ts'
+import { together } from './harness.ts'
 
 const predictions = Number(process.argv[2] ?? 10_000)
 const scenesOfAJob = 500
 const watchMs = 20_000
-const picture = 'a'.repeat(64)
 
 async function run(isReached: boolean): Promise<void> {
-  const directory = mkdtempSync(join(tmpdir(), 'bench-'))
-  const database = openSqlite({ path: join(directory, 'coordinator.db') })
-  await migrate(database, migrations)
+  const folder = mkdtempSync(join(tmpdir(), 'bench-'))
+  const database = await openFile(folder)
+  await addAssets(database, 1)
   const fake = await startFakeReplicate({ renderMs: 3_600_000, startMs: 0 }, { FAKE_CLIPS: 'bytes' })
-  let house: PaidHouse | undefined
+  let harness: ProviderHarness | undefined
   const server = await listen(
-    { fetch: (request) => house!.app.fetch(request) },
+    { fetch: (request) => harness!.app.fetch(request) },
     { host: '127.0.0.1', port: 0 },
   )
-  house = openPaidHouse({
-    host: systemHost,
+  harness = createProviderHarness({
+    clock: systemHost,
     database,
     fetch,
     api: fake.url,
@@ -43,16 +40,8 @@ async function run(isReached: boolean): Promise<void> {
     maxConcurrency: predictions,
     startDelayMs: 0,
   })
-  const { coordinator } = house
-  await coordinator.addAsset({
-    id: picture,
-    contentType: 'image/jpeg',
-    width: 4,
-    height: 3,
-    size: 1,
-    master: picture,
-  })
-  await house.start()
+  const { coordinator } = harness
+  await harness.start()
   const before = footprint()
   const jobs = await plan(coordinator)
   const sending = measure()
@@ -73,19 +62,19 @@ async function run(isReached: boolean): Promise<void> {
   console.log(
     `${way}: memory ${megabytes(after.rss)} MB, ${megabytes(after.rss - before.rss)} MB more than with none; heap ${megabytes(after.heap - before.heap)} MB more, ${((after.heap - before.heap) / predictions / 1000).toFixed(1)} kB each`,
   )
-  await house.stop()
+  await harness.stop()
   await server.close({ graceMs: 0 })
   await database.close()
   await fake.kill()
-  rmSync(directory, { recursive: true })
+  rmSync(folder, { recursive: true })
 }
 
 /** Jobs of many scenes, no two alike. */
-async function plan(coordinator: PaidHouse['coordinator']): Promise<number[]> {
+async function plan(coordinator: ProviderHarness['coordinator']): Promise<number[]> {
   const jobs: number[] = []
   for (let planned = 0; planned < predictions; planned += scenesOfAJob) {
     const scenes = Array.from({ length: Math.min(scenesOfAJob, predictions - planned) }, (_, index) => ({
-      asset_ids: [picture],
+      asset_ids: [assetOf(0)],
       prompt: `Scene ${planned + index}`,
       duration: 4,
       model: 'google/veo-3.1-fast',

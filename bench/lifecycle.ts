@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { type Counted, counted } from './counted.ts'
-import { median, openBenchHouse, quantile, together } from './house.ts'
+import { median, openBenchHarness, quantile, together } from './harness.ts'
 import { beginLives } from './lives.ts'
 
 const { values } = parseArgs({
@@ -29,8 +29,8 @@ interface Run {
 }
 
 async function run(inFlight: number, lifecycles: number): Promise<Run> {
-  const house = await openBenchHouse(inFlight)
-  const lives = await beginLives(house, inFlight)
+  const harness = await openBenchHarness(inFlight)
+  const lives = await beginLives(harness, inFlight)
   // What is compiled and read once is no part of a lifecycle.
   await lives.work(Math.ceil(lifecycles / 10), inFlight)
   lives.startMs.length = 0
@@ -43,7 +43,7 @@ async function run(inFlight: number, lifecycles: number): Promise<Run> {
     written: written === undefined ? undefined : (writtenBytes()! - written) / 1000 / lifecycles,
     startP99: quantile(lives.startMs, 0.99),
   }
-  await house.close()
+  await harness.close()
   return result
 }
 
@@ -59,12 +59,12 @@ function writtenBytes(): number | undefined {
 /** What a hundred lifecycles asked of the database, one after the other. */
 async function count(): Promise<Counted> {
   let observed: Counted | undefined
-  const house = await openBenchHouse(1, (database) => (observed = counted(database)).database)
-  const lives = await beginLives(house, 1)
+  const harness = await openBenchHarness(1, (database) => (observed = counted(database)).database)
+  const lives = await beginLives(harness, 1)
   await lives.work(1, 1)
   observed!.reset()
   await lives.work(countedJobs, 1)
-  await house.close()
+  await harness.close()
   return observed!
 }
 
@@ -72,8 +72,8 @@ const countedJobs = 100
 
 /** The same disk and driver without a coordinator: 8 transactions of 2 statements each, as a job's moves are. */
 async function floor(): Promise<number> {
-  const house = await openBenchHouse(0)
-  const { database } = house
+  const harness = await openBenchHarness(0)
+  const { database } = harness
   await database.transaction(async (tx) => {
     await tx.run('create table things (id integer primary key, state text)')
     await tx.run('create table told (id integer primary key, what text)')
@@ -91,7 +91,7 @@ async function floor(): Promise<number> {
       })
   })
   const perSecond = jobs / ((performance.now() - start) / 1000)
-  await house.close()
+  await harness.close()
   return perSecond
 }
 

@@ -4,9 +4,8 @@
  */
 import { openDiskArtifacts } from '../src/artifact/disk.ts'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { createApp } from '../src/http/app.ts'
-import { createLog } from '../src/log.ts'
-import { jobRequest, median, openBenchHouse, quantile } from './house.ts'
+import { jobRequest, median, openBenchHarness, quantile } from './harness.ts'
+import { appOver } from '../test/harness/ask.ts'
 
 const many = Number(process.argv[2] ?? 1_000_000)
 const few = 1000
@@ -14,8 +13,8 @@ const reads = 2000
 const runs = 5
 
 async function store(jobs: number) {
-  const house = await openBenchHouse(0)
-  const { coordinator, database } = house
+  const harness = await openBenchHarness(0)
+  const { coordinator, database } = harness
   const statuses = ['pending', 'approved', 'completed', 'failed']
   const base = await coordinator.createJob({
     ...jobRequest,
@@ -44,14 +43,7 @@ async function store(jobs: number) {
         [from, end],
       )
     })
-  const artifacts = await openDiskArtifacts(house.directory)
-  const app = createApp({
-    coordinator,
-    artifacts,
-    takeAsset: () => Promise.reject(new Error('none is taken here')),
-    log: createLog({ level: 'silent' }),
-  })
-  return { ...house, app }
+  return { ...harness, app: appOver(harness, { artifacts: await openDiskArtifacts(harness.folder) }) }
 }
 
 type Store = Awaited<ReturnType<typeof store>>

@@ -5,7 +5,7 @@
  * Run: node bench/live-events.ts [clients] [of which stall]
  */
 import { runLiveEvents } from '../test/server/live-events.ts'
-import { quantile } from './house.ts'
+import { quantile } from './harness.ts'
 
 const [clients = 1000, stalled = 100] = process.argv.slice(2).map(Number)
 const calmJobs = 100

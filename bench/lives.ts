@@ -1,5 +1,7 @@
 /** Jobs worked from request to completed without media: a handler that answers at once stands where renders and films are made. */
-import { asset, type BenchHouse, jobRequest, together } from './house.ts'
+import { asset, jobRequest, together } from './harness.ts'
+import type { Host } from '../src/host.ts'
+import type { Harness } from '../test/harness/harness.ts'
 
 export interface Lives {
   /** From each approval to the start of its render. */
@@ -8,8 +10,11 @@ export interface Lives {
   work(jobs: number, inFlight: number): Promise<void>
 }
 
-/** Starts the coordinator of `house`. */
-export async function beginLives({ coordinator, engine }: BenchHouse, concurrency: number): Promise<Lives> {
+/** Starts the coordinator of `harness`. */
+export async function beginLives(
+  { coordinator, engine }: Harness<Host>,
+  concurrency: number,
+): Promise<Lives> {
   const approvedAt = new Map<number, number>()
   const startMs: number[] = []
   const ended = new Map<number, () => void>()

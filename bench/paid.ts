@@ -5,19 +5,21 @@
  * Run: node bench/paid.ts [jobs] [scenes]
  */
 import type { EndedEntry, PostEntry } from '../src/fake-replicate/ledger.ts'
-import { assetOf, createWorld, hour, second } from '../test/paid/world.ts'
+import { assetOf } from '../test/harness/data.ts'
+import { openSimulation } from '../test/harness/simulation.ts'
+import { hour, second } from '../test/harness/harness.ts'
 
 const jobs = Number(process.argv[2] ?? 50)
 const scenes = Number(process.argv[3] ?? 8)
 const limits = { maxConcurrency: 4, startDelayMs: second }
 
 async function run(isReached: boolean): Promise<{ readonly tookMs: number; readonly idealMs: number }> {
-  const world = await createWorld({
+  await using simulation = await openSimulation({
     ...limits,
     isReached,
     fake: { renderMs: [30 * second, 90 * second], startMs: 300 },
   })
-  const { coordinator } = await world.start()
+  const { coordinator } = simulation.life
   const ids: number[] = []
   for (let index = 0; index < jobs; index++) {
     const board = Array.from({ length: scenes }, (_, place) => ({
@@ -33,19 +35,19 @@ async function run(isReached: boolean): Promise<{ readonly tookMs: number; reado
     })
     ids.push(job.id)
   }
-  const begun = world.clock.now()
+  const begun = simulation.clock.now()
   for (const id of ids) await coordinator.approveJob(id)
   const isDone = async (): Promise<boolean> =>
-    (await world.database.get(`select count(*) as open from jobs where status <> 'completed'`))!.open === 0
-  if (!(await world.run(isDone, 100 * hour))) throw new Error('not all jobs were completed')
-  const tookMs = world.clock.now() - begun
-  const posts = world.ledger.filter((entry): entry is PostEntry => entry.what === 'post')
+    (await simulation.database.get(`select count(*) as open from jobs where status <> 'completed'`))!.open ===
+    0
+  if (!(await simulation.run(isDone, 100 * hour))) throw new Error('not all jobs were completed')
+  const tookMs = simulation.clock.now() - begun
+  const posts = simulation.ledger.filter((entry): entry is PostEntry => entry.what === 'post')
   const endedAt = new Map(
-    world.ledger
+    simulation.ledger
       .filter((entry): entry is EndedEntry => entry.what === 'ended')
       .map(({ prediction, at }) => [prediction, at]),
   )
-  await world.close()
   const durations = posts.map(({ at, prediction }) => endedAt.get(prediction!)! - at)
   return { tookMs, idealMs: ideal(durations) }
 }

@@ -14,7 +14,7 @@ import type { MediaJob, MediaLimits } from '../src/media/ffmpeg.ts'
 import { createMedia } from '../src/media/pool.ts'
 import { createLocalRenderer } from '../src/renderer/local.ts'
 import { makeSamplePhotographs } from '../src/sample/sample.ts'
-import { median } from './house.ts'
+import { median } from './harness.ts'
 
 const seconds = 6
 const runs = 5

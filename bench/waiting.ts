@@ -5,7 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { jobRequest, median, openBenchHouse, together } from './house.ts'
+import { jobRequest, median, openBenchHarness, together } from './harness.ts'
 
 const jobs = Number(process.argv[2] ?? 10_000)
 const runs = 5
@@ -33,8 +33,8 @@ const kill = async (child: ChildProcess): Promise<void> => {
 }
 
 // In this process: what the coordinator itself keeps for jobs that wait for a slot.
-const house = await openBenchHouse(1)
-const { coordinator, engine, database, directory } = house
+const harness = await openBenchHarness(1)
+const { coordinator, engine, database, folder } = harness
 const held = { concurrency: 1, onExhausted: () => Promise.resolve() }
 for (const kind of ['render-scene', 'join-clips', 'stitch-film'] as const)
   engine.handle(
@@ -77,15 +77,15 @@ await database.transaction(async (tx) => {
 await database.close()
 const starts: { readyMs: number; residentMb: number }[] = []
 for (let run = 0; run < runs; run++) {
-  const { child, ...measured } = await startServer(directory)
+  const { child, ...measured } = await startServer(folder)
   starts.push(measured)
   await kill(child)
 }
-const empty = await openBenchHouse(1)
+const empty = await openBenchHarness(1)
 await empty.database.close()
 const bare: { readyMs: number; residentMb: number }[] = []
 for (let run = 0; run < runs; run++) {
-  const { child, ...measured } = await startServer(empty.directory)
+  const { child, ...measured } = await startServer(empty.folder)
   bare.push(measured)
   await kill(child)
 }

@@ -4,27 +4,16 @@
  * Run: node bench/webhooks.ts [events]
  */
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { Worker, isMainThread, parentPort } from 'node:worker_threads'
-import { deliveryVerbs } from '../src/webhooks/deliveries.ts'
-import { bind } from '../src/bind.ts'
-import { createSignal } from '../src/events/signal.ts'
 import { createEmit } from '../src/events/emit.ts'
-import { endpointVerbs } from '../src/webhooks/endpoints.ts'
-import { createPubSub } from '../src/events/pubsub.ts'
 import { systemHost as host } from '../src/host.ts'
 import { readNetwork } from '../src/job/web-address.ts'
-import { createLog } from '../src/log.ts'
 import { createGuardedOutbound } from '../src/outbound/guarded.ts'
 import { startWebhooks } from '../src/webhooks/sender.ts'
-import { migrate } from '../src/store/migrate.ts'
-import { migrations } from '../src/store/migrations/all.ts'
-import { openSqlite } from '../src/store/sqlite.ts'
-import { median } from './house.ts'
+import { openHarness, silentLog } from '../test/harness/harness.ts'
+import { median } from './harness.ts'
 
 const runs = 5
 const receivers = 16
@@ -66,20 +55,13 @@ async function measure(): Promise<void> {
   }
 
   const run = async (endpoints: number): Promise<{ perSecond: number; latencyMs: number }> => {
-    const directory = mkdtempSync(join(tmpdir(), 'bench-'))
-    const database = openSqlite({ path: join(directory, 'coordinator.db') })
-    await migrate(database, migrations)
-    const log = createLog({ level: 'silent' })
-    const pubsub = createPubSub((error) => {
-      throw error
-    })
     const allowed = [readNetwork('127.0.0.1/32')!]
-    const context = { database, host, log, webhookNetworks: allowed, signal: createSignal() }
-    const deliveries = bind(context, deliveryVerbs)
-    const verbs = bind(context, endpointVerbs)
-    for (let n = 0; n < endpoints; n++) await verbs.addEndpoint({ url: `http://127.0.0.1:${ports[n]}/` })
+    const harness = await openHarness({ clock: host, log: silentLog, webhookNetworks: allowed })
+    const { coordinator, database, log, pubsub } = harness
+    for (let n = 0; n < endpoints; n++)
+      await coordinator.addEndpoint({ url: `http://127.0.0.1:${ports[n]}/` })
     const webhooks = startWebhooks({
-      coordinator: deliveries,
+      coordinator,
       outbound: createGuardedOutbound({ allowed, host }),
       host,
       log,
@@ -103,8 +85,7 @@ async function measure(): Promise<void> {
     await all
     const perSecond = (events * 1000) / (performance.now() - began)
     await webhooks.stop({ graceMs: 1000 })
-    await database.close()
-    rmSync(directory, { recursive: true, force: true })
+    await harness.close()
     return { perSecond, latencyMs: median(latencies) }
   }
 

@@ -26,12 +26,12 @@ export interface EmbeddedEngineOptions {
   readonly database: Database
   readonly host: Host
   readonly log: Log
-  /** How often a task may reject before it is given up. */
-  readonly maxTries?: number
-  /** The first wait after a rejection, up to a minute, and after the process died again; it doubles with each. */
-  readonly backoffMs?: number
 }
 
+/** How often a task may reject before it is given up, where its kind says nothing else. */
+const usualTries = 5
+/** The first wait after a rejection, up to the longest, and after the process died again; it doubles with each. */
+const backoffMs = 500
 const longestBackoffMs = 60_000
 
 /** How long to wait for a database that refused, or for room on a disk: short beside a person's patience, long beside a try. */
@@ -58,7 +58,7 @@ interface Run {
 }
 
 export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
-  const { database, host, log, maxTries = 5, backoffMs = 500 } = options
+  const { database, host, log } = options
   const kinds = new Map<TaskKind, Kind>()
   const runs = new Map<string, Run>()
   const abort = new AbortController()
@@ -204,7 +204,7 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
 
   const comeAgain = async (task: KeptTask, kind: Kind, error: unknown): Promise<number | undefined> => {
     const tries = task.tries + 1
-    if (tries >= (kind.options.maxTries ?? maxTries)) {
+    if (tries >= (kind.options.maxTries ?? usualTries)) {
       await kind.options.onExhausted(task, error)
       await database.transaction((tx) => deleteTask(tx, task))
       return undefined

@@ -58,8 +58,6 @@ function draw(times: Times, share: number, first = 0): number {
   return lower + (upper - lower) * (place - below)
 }
 
-export const quantile = (times: Times, share: number): number => draw(times, share)
-
 /** Of one that took longer than any before, nobody knows more than that it lasts: of how long it has run, these shares more. */
 const overdue = { least: 0.05, most: 0.5 }
 

@@ -1,20 +1,9 @@
 /** How far a job is, as one number that only rises and the name of its stage. */
 
-export const stages = [
-  'created',
-  'approved',
-  'initializing',
-  'rendering',
-  'stitching',
-  'completed',
-  'failed',
-  'cancelled',
-] as const
-
 export interface Progress {
   /** 0 to 100, whole. */
   readonly percentage: number
-  /** One of `stages`, or a name the embedding program gives. */
+  /** `created`, `approved`, `initializing`, `rendering`, `stitching`, `completed`, `failed`, `cancelled`, or a name that the embedding program gives. */
   readonly stage: string
 }
 

@@ -322,11 +322,6 @@ export const listInFlight = async (reader: Reader): Promise<readonly Attempt[]> 
     attemptOf,
   )
 
-export const listJobAttempts = async (reader: Reader, jobId: number): Promise<readonly Attempt[]> =>
-  (await reader.all('select * from attempts where job_id = $1 order by inserted_at, id', [jobId])).map(
-    attemptOf,
-  )
-
 /** A job's attempts whose scenes wait for them: in flight, or succeeded and still to be fetched. */
 export const listJobUnfinished = async (reader: Reader, jobId: number): Promise<readonly Attempt[]> =>
   (

@@ -1,7 +1,7 @@
 /** When this program last looked at the clock, and the times that it wrote by it. */
 import type { Reader, Transaction } from './database.ts'
 
-/** Every column that is written by this program's own clock. What users give (`givenTimes`) means what it says. */
+/** Every column that is written by this program's own clock. A time that users give means what it says. */
 export const ownTimes = {
   jobs: [
     'queue_at',
@@ -44,8 +44,6 @@ export const ownTimes = {
   seams: ['inserted_at'],
   timings: ['inserted_at'],
 } as const satisfies Readonly<Record<string, readonly string[]>>
-
-export const givenTimes = { jobs: ['run_at', 'deadline_at'], keys: ['expires_at'] } as const
 
 /** Only its end can be of the time to come: the log is long. */
 const further: Readonly<Record<string, string>> = {

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { ArtifactStore } from '../../src/artifact/artifact.ts'
 import { openDiskArtifacts } from '../../src/artifact/disk.ts'
 import { createClock } from '../clock.ts'
-import { sha256 } from '../http/house.ts'
+import { sha256 } from '../harness/ask.ts'
 
 const hour = 3_600_000
 const clock = createClock()

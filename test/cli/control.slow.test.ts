@@ -6,22 +6,22 @@ import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Listening, listen } from '../../src/http/server.ts'
 import { type FakeReplicate, startFakeReplicate } from '../fake-replicate/start.ts'
-import { type House, openHouse } from '../http/house.ts'
+import { type AppHarness, openAppHarness } from '../harness/app.ts'
 import { type ServerProcess, jobUntil, startServer } from '../server/process.ts'
 import { run } from './command.ts'
 
-let house: House
+let harness: AppHarness
 let server: Listening
 let folder: string
 
 const ask = (...args: string[]) => run([...args, '--url', server.url], { cwd: folder })
 const askJson = async (...args: string[]) => JSON.parse((await ask(...args, '--json')).out)
 const newJob = async (members: object = {}): Promise<string> =>
-  String((await house.job(1, { ...members })).job_id)
+  String((await harness.job(1, { ...members })).job_id)
 
 beforeAll(async () => {
-  house = await openHouse()
-  server = await listen(house.app, { host: '127.0.0.1', port: 0 })
+  harness = await openAppHarness()
+  server = await listen(harness.app, { host: '127.0.0.1', port: 0 })
   folder = await mkdtemp(join(tmpdir(), 'cli-control-'))
   const background = { r: 9, g: 9, b: 9 }
   await sharp({ create: { width: 40, height: 30, channels: 3, background } })
@@ -30,7 +30,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await server.close({ graceMs: 0 })
-  await house.close()
+  await harness.close()
   await rm(folder, { recursive: true })
 })
 
@@ -157,7 +157,7 @@ describe('a job is asked for', () => {
   })
 
   test('by a file, of which options go before its members', async () => {
-    const asset = await house.picture(9)
+    const asset = await harness.picture(9)
     const request = { type: 'property_photos', parameters: { photos: [{ asset_id: asset }], campaign: 'x' } }
     await writeFile(join(folder, 'request.json'), JSON.stringify({ ...request, priority: 1 }))
     const job = await askJson('submit', '--file', 'request.json', '--priority', '2', '--client', 'acme')
@@ -319,7 +319,7 @@ test('a job is rejected, changed and submitted again; its film is arranged, name
     ),
   )
   expect((await ask('list', '--needs-approval', '--all')).out).toMatch(new RegExp(`^ *${id} `, 'm'))
-  await house.finish(Number(id), new TextEncoder().encode('a film'))
+  await harness.finish(Number(id), new TextEncoder().encode('a film'))
   expect((await ask('set', id, '--name', 'Elm Street')).out).toContain('the name "Elm Street"')
   expect((await ask('show', id)).out).toMatch(new RegExp(`^Picture +/api/v3/videos/${id}/thumbnail$`, 'm'))
   expect((await ask('restore', id, '1')).out).toBe(`Job ${id} shows that film again, as version 1\n`)

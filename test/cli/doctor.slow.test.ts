@@ -8,12 +8,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { insertAttempt, setPosted } from '../../src/store/attempts.ts'
-import { migrate } from '../../src/store/migrate.ts'
-import { migrations } from '../../src/store/migrations/all.ts'
-import { openSqlite } from '../../src/store/sqlite.ts'
 import { type FakeReplicate, startFakeReplicate } from '../fake-replicate/start.ts'
 import { type ServerProcess, startServer } from '../server/process.ts'
 import { canMountSmallDisk, mountSmallDisk } from '../server/small-disk.ts'
+import { openFile } from '../harness/data.ts'
 import { run } from './command.ts'
 
 let dataDir: string
@@ -81,8 +79,7 @@ describe('a machine that is well', () => {
   })
 
   test('whose renders were sent from another account is told whose token would tell of them', async () => {
-    const database = openSqlite({ path: join(dataDir, 'coordinator.db') })
-    await migrate(database, migrations)
+    const database = await openFile(dataDir)
     const attempt = {
       id: 'a',
       jobId: 1,

@@ -3,10 +3,10 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Listening, listen } from '../../src/http/server.ts'
-import { type House, openHouse } from '../http/house.ts'
+import { type AppHarness, openAppHarness } from '../harness/app.ts'
 import { run, start } from './command.ts'
 
-let house: House
+let harness: AppHarness
 let server: Listening
 /** What was asked of the server, as method and path. */
 const asked: string[] = []
@@ -16,7 +16,7 @@ const listening = (port: number): Promise<Listening> =>
     {
       fetch: (request, bindings) => {
         asked.push(`${request.method} ${new URL(request.url).pathname}`)
-        return house.app.fetch(request, bindings)
+        return harness.app.fetch(request, bindings)
       },
     },
     { host: '127.0.0.1', port },
@@ -24,12 +24,12 @@ const listening = (port: number): Promise<Listening> =>
 const ask = (...args: string[]) => run([...args, '--url', server.url])
 
 beforeAll(async () => {
-  house = await openHouse()
+  harness = await openAppHarness()
   server = await listening(0)
 })
 afterAll(async () => {
   await server.close({ graceMs: 0 })
-  await house.close()
+  await harness.close()
 })
 
 /** The command's lines as they come, and its end. */
@@ -48,10 +48,10 @@ function follow(...args: string[]) {
 }
 
 test('the events of a job are told in lines, or as objects, of some types, after one of them', async () => {
-  const { job_id } = await house.job(2, { video_name: 'Harbour' })
+  const { job_id } = await harness.job(2, { video_name: 'Harbour' })
   const id = String(job_id)
-  await house.coordinator.pauseJob(job_id, { reason: 'a holiday' }, { by: 'ops' })
-  await house.coordinator.resumeJob(job_id, { by: 'ops' })
+  await harness.coordinator.pauseJob(job_id, { reason: 'a holiday' }, { by: 'ops' })
+  await harness.coordinator.resumeJob(job_id, { by: 'ops' })
   const { out, code } = await ask('events', id)
   expect(code).toBe(0)
   expect(out.trimEnd().split('\n')).toEqual([
@@ -79,10 +79,10 @@ test('the events of a job are told in lines, or as objects, of some types, after
 })
 
 test('a job is followed from its beginning to its end, its scenes by their numbers', async () => {
-  const { job_id } = await house.job(2)
+  const { job_id } = await harness.job(2)
   const following = follow(String(job_id))
   expect(await following.next()).toContain('created')
-  await house.finish(job_id, new Uint8Array(1000))
+  await harness.finish(job_id, new Uint8Array(1000))
   const lines: string[] = []
   for (let line = await following.next(); line !== ''; line = await following.next()) lines.push(line)
   expect(lines.at(-1)).toMatch(/completed, film 1$/)
@@ -94,10 +94,10 @@ test('all jobs are followed until Ctrl-C, over a server that is gone for a while
   const following = follow('--types', 'job_created', '--json')
   const begun = asked.length
   while (!asked.slice(begun).some((one, index, all) => one.endsWith('/events') && index < all.length - 1))
-    await house.job()
+    await harness.job()
   expect(JSON.parse(await following.next())).toMatchObject({ type: 'job_created' })
   await server.close({ graceMs: 0 })
-  const missed = await house.job()
+  const missed = await harness.job()
   server = await listening(server.port)
   for (;;) if (JSON.parse(await following.next()).job_id === missed.job_id) break
   expect(await following.end('SIGINT')).toBe(130)
@@ -115,7 +115,7 @@ test('a server that is not there is not waited for, nor a job that is not there'
 })
 
 test('watch hears of what happens, and asks seldom while nothing does', async () => {
-  const { job_id } = await house.job()
+  const { job_id } = await harness.job()
   const child = start(['watch', String(job_id), '--url', server.url])
   const path = `GET /api/v3/jobs/${job_id}`
   const looks = (): number => asked.filter((one) => one === path).length
@@ -125,7 +125,7 @@ test('watch hears of what happens, and asks seldom while nothing does', async ()
   await new Promise((resolve) => setTimeout(resolve, 1500))
   expect(looks() - before).toBeLessThanOrEqual(2)
   const begun = performance.now()
-  await house.finish(job_id, new Uint8Array(1000))
+  await harness.finish(job_id, new Uint8Array(1000))
   expect((await once(child, 'exit'))[0]).toBe(0)
   expect(performance.now() - begun).toBeLessThan(10_000)
 })
@@ -136,36 +136,36 @@ test('watch looks again and again where there are no events to hear', async () =
       fetch: (request, bindings) =>
         request.url.endsWith('/events')
           ? new Response('{}', { status: 404 })
-          : house.app.fetch(request, bindings),
+          : harness.app.fetch(request, bindings),
     },
     { host: '127.0.0.1', port: 0 },
   )
-  const { job_id } = await house.job()
+  const { job_id } = await harness.job()
   const watching = run(['watch', String(job_id), '--url', deaf.url])
-  await house.finish(job_id, new Uint8Array(1000))
+  await harness.finish(job_id, new Uint8Array(1000))
   expect(await watching).toMatchObject({ code: 0, out: expect.stringContaining('completed (100 %)') })
   await deaf.close({ graceMs: 0 })
 })
 
 test('Ctrl-C ends watching, and leaves the job as it is', async () => {
-  const { job_id } = await house.job()
+  const { job_id } = await harness.job()
   const child = start(['watch', String(job_id), '--url', server.url])
   while (!asked.includes(`GET /api/v3/jobs/${job_id}/events`))
     await new Promise((resolve) => setTimeout(resolve, 50))
   child.kill('SIGINT')
   expect((await once(child, 'exit'))[0]).toBe(130)
-  expect((await house.coordinator.job(job_id)).status).toBe('pending')
+  expect((await harness.coordinator.job(job_id)).status).toBe('pending')
 })
 
 test('whoever stops reading ends it, and hears no complaint', async () => {
-  for (let index = 0; index < 3; index++) await house.job()
+  for (let index = 0; index < 3; index++) await harness.job()
   const child = start(['events', '--follow', '--after', '0', '--json', '--url', server.url])
   let said = ''
   child.stderr!.on('data', (text) => (said += text))
   await once(child.stdout!, 'data')
   child.stdout!.destroy()
   while (child.exitCode === null) {
-    await house.job()
+    await harness.job()
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
   expect(child.exitCode).toBe(141)

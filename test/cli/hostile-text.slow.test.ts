@@ -11,10 +11,11 @@ import { planLines, planOfJob } from '../../src/cli/view.ts'
 import { type Listening, listen } from '../../src/http/server.ts'
 import { createLog } from '../../src/log.ts'
 import { hidden, hostile } from '../hostile-text.ts'
-import { type House, jsonOf, openHouse } from '../http/house.ts'
+import { type AppHarness, openAppHarness } from '../harness/app.ts'
+import { jsonOf } from '../harness/ask.ts'
 import { type Ran, run } from './command.ts'
 
-let house: House
+let harness: AppHarness
 let server: Listening
 let folder: string
 
@@ -38,9 +39,9 @@ let jobId: number
 let endpoint: string
 
 beforeAll(async () => {
-  house = await openHouse()
+  harness = await openAppHarness()
   server = await listen(
-    { fetch: async (request, bindings) => taintedAnswer(await house.app.fetch(request, bindings)) },
+    { fetch: async (request, bindings) => taintedAnswer(await harness.app.fetch(request, bindings)) },
     { host: '127.0.0.1', port: 0 },
   )
   folder = await mkdtemp(join(tmpdir(), 'cli-hostile-'))
@@ -48,12 +49,12 @@ beforeAll(async () => {
     await sharp({ create: { width: 40, height: 30, channels: 3, background: 'red' } })
       .jpeg()
       .toFile(join(folder, name))
-  ;({ job_id: jobId } = await house.job(2, { video_name: 'A house' }))
-  await house.finish(jobId, new Uint8Array(10))
-  const { job_id: cancelled } = await house.job(1)
-  await house.coordinator.cancelJob(cancelled, { by: 'ada', reason: 'not wanted' })
-  await house.coordinator.createKey({ name: 'ada', scopes: ['read'] })
-  const made = await house.app.request('/api/v3/webhooks/endpoints', {
+  ;({ job_id: jobId } = await harness.job(2, { video_name: 'A harness' }))
+  await harness.finish(jobId, new Uint8Array(10))
+  const { job_id: cancelled } = await harness.job(1)
+  await harness.coordinator.cancelJob(cancelled, { by: 'ada', reason: 'not wanted' })
+  await harness.coordinator.createKey({ name: 'ada', scopes: ['read'] })
+  const made = await harness.app.request('/api/v3/webhooks/endpoints', {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ url: 'https://example.com/hook', description: 'For ada' }),
@@ -62,7 +63,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await server.close({ graceMs: 0 })
-  await house.close()
+  await harness.close()
   await rm(folder, { recursive: true })
 })
 

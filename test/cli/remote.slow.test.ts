@@ -6,12 +6,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Listening, listen } from '../../src/http/server.ts'
-import { type House, openHouse } from '../http/house.ts'
+import { type AppHarness, openAppHarness } from '../harness/app.ts'
 import { type FakeReplicate, startFakeReplicate } from '../fake-replicate/start.ts'
 import { type ServerProcess, startServer } from '../server/process.ts'
 import { run } from './command.ts'
 
-let house: House
+let harness: AppHarness
 let server: Listening
 let folder: string
 const film = new Uint8Array(300_000).map((_, index) => index % 251)
@@ -20,8 +20,8 @@ const ask = (...args: string[]) => run([...args, '--url', server.url], { cwd: fo
 const askJson = async (...args: string[]) => JSON.parse((await ask(...args, '--json')).out)
 
 beforeAll(async () => {
-  house = await openHouse()
-  server = await listen(house.app, { host: '127.0.0.1', port: 0 })
+  harness = await openAppHarness()
+  server = await listen(harness.app, { host: '127.0.0.1', port: 0 })
   folder = await mkdtemp(join(tmpdir(), 'cli-remote-'))
   await writeFile(join(folder, 'request.txt'), 'not a picture')
   for (const [name, red] of [
@@ -35,7 +35,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await server.close({ graceMs: 0 })
-  await house.close()
+  await harness.close()
   await rm(folder, { recursive: true })
 })
 
@@ -74,7 +74,7 @@ test('rooms are told by the names of files, where they are rooms', async () => {
 })
 
 test('a whole request can be given as a file or on standard input', async () => {
-  const asset = await house.picture(9)
+  const asset = await harness.picture(9)
   const request = JSON.stringify({
     type: 'property_photos',
     parameters: { photos: [{ asset_id: asset }] },
@@ -87,10 +87,10 @@ test('a whole request can be given as a file or on standard input', async () => 
 })
 
 test('a job is approved, watched, shown, listed and its film fetched', async () => {
-  const { job_id } = await house.job(2, { video_name: 'Harbour' })
+  const { job_id } = await harness.job(2, { video_name: 'Harbour' })
   const id = String(job_id)
   const watching = ask('watch', id)
-  await house.finish(job_id, film)
+  await harness.finish(job_id, film)
   const watched = await watching
   expect(watched.code).toBe(0)
   expect(watched.out).toContain('completed (100 %)')
@@ -112,7 +112,7 @@ test('a job is approved, watched, shown, listed and its film fetched', async () 
 })
 
 test('approving says so, and a second time says why not', async () => {
-  const { job_id } = await house.job()
+  const { job_id } = await harness.job()
   expect(await ask('approve', String(job_id))).toMatchObject({ code: 0, out: `Job ${job_id} is approved\n` })
   const again = await ask('approve', String(job_id))
   expect(again.code).toBe(1)
@@ -159,7 +159,7 @@ describe('what goes wrong is told in one line, with an exit code', () => {
   })
 
   test('a server that is not there', async () => {
-    const gone = await listen(house.app, { host: '127.0.0.1', port: 0 })
+    const gone = await listen(harness.app, { host: '127.0.0.1', port: 0 })
     await gone.close({ graceMs: 0 })
     const ran = await run(['list', '--url', gone.url])
     expect(ran).toMatchObject({ code: 1, out: '' })

@@ -5,7 +5,7 @@ import { basename } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { expect, it } from 'vitest'
 import { listen } from '../../src/http/server.ts'
-import { openHouse } from '../http/house.ts'
+import { openAppHarness } from '../harness/app.ts'
 import { hasChromium, launchChromium } from '../server/chromium.ts'
 
 /** A page of the server's, which has the client. */
@@ -55,30 +55,30 @@ const follow = (jobId: number, key: string): string => `(async () => {
 it.skipIf(!hasChromium)(
   "follows events by the browser's own EventSource, with a token in place of a key",
   async () => {
-    const house = await openHouse()
-    const app = house.appWith({ access: { keysRequired: true, ratePerMinute: 0 }, feed: house.feed })
-    const { secret } = await house.coordinator.createKey({ name: 'page', scopes: ['read'] })
+    const harness = await openAppHarness()
+    const app = harness.appWith({ access: { keysRequired: true, ratePerMinute: 0 }, feed: harness.feed })
+    const { secret } = await harness.coordinator.createKey({ name: 'page', scopes: ['read'] })
     const server = await listen(app, { host: '127.0.0.1', port: 0 })
     const browser = await launchChromium()
     try {
-      const { job_id } = await house.job()
-      await house.coordinator.cancelJob(job_id)
+      const { job_id } = await harness.job()
+      await harness.coordinator.cancelJob(job_id)
       const page = await pageOf(browser, server.url)
       expect(await page.evaluate(follow(job_id, secret))).toEqual(['job_created', 'job_cancelled'])
     } finally {
       await browser.close()
       await server.close({ graceMs: 0 })
-      await house.close()
+      await harness.close()
     }
   },
 )
 
 it.skipIf(!hasChromium)('asks, is refused, and follows a job from a page', async () => {
-  const house = await openHouse()
-  const server = await listen(house.app, { host: '127.0.0.1', port: 0 })
+  const harness = await openAppHarness()
+  const server = await listen(harness.app, { host: '127.0.0.1', port: 0 })
   const browser = await launchChromium()
   try {
-    const { job_id } = await house.job()
+    const { job_id } = await harness.job()
     const page = await pageOf(browser, server.url)
     expect(await page.evaluate(useIt(job_id))).toEqual({
       status: 'pending',
@@ -89,6 +89,6 @@ it.skipIf(!hasChromium)('asks, is refused, and follows a job from a page', async
   } finally {
     await browser.close()
     await server.close({ graceMs: 0 })
-    await house.close()
+    await harness.close()
   }
 })

@@ -2,39 +2,39 @@
 import { expect, it } from 'vitest'
 import { createClock } from '../clock.ts'
 import { newPlace } from '../store/open-database.ts'
-import { openHouse } from './house.ts'
+import { openHeldHarness } from '../harness/held-tasks.ts'
 
 const length = 10_000
 
 it('a chain of 10,000 jobs is taken, goes on link by link, and fails to its end when one of it does', async () => {
   const place = await newPlace('sqlite')
-  const house = await openHouse({ place, clock: createClock() })
+  const harness = await openHeldHarness({ open: () => place.open(), clock: createClock() })
   try {
-    const { coordinator } = house
+    const { coordinator } = harness
     await coordinator.start()
     const ids: number[] = []
     for (let n = 0; n < length; n++) {
-      const { id } = await house.job(1, n === 0 ? {} : { depends_on: [ids[n - 1]!] })
+      const { id } = await harness.job(1, n === 0 ? {} : { depends_on: [ids[n - 1]!] })
       ids.push(id)
     }
     await Promise.all(ids.map((id) => coordinator.approveJob(id)))
 
     const settle = async (): Promise<void> => {
-      const task = await house.next('settle-dependents')
+      const task = await harness.next('settle-dependents')
       await coordinator.settleDependents(task.jobId)
       task.done()
     }
     for (const id of ids.slice(0, 3)) {
-      const task = await house.next('render-scene')
+      const task = await harness.next('render-scene')
       expect(task.jobId).toBe(id)
-      await house.render(task)
-      const stitch = await house.next('stitch-film')
+      await harness.render(task)
+      const stitch = await harness.next('stitch-film')
       await coordinator.completeJob(id, new Uint8Array([1]))
       stitch.done()
       await settle()
     }
 
-    await house.next('render-scene')
+    await harness.next('render-scene')
     await coordinator.failJob(ids[3]!, 'no light')
     for (let n = 4; n < length; n++) await settle()
     expect((await coordinator.job(ids.at(-1)!)).error).toEqual({
@@ -45,7 +45,7 @@ it('a chain of 10,000 jobs is taken, goes on link by link, and fails to its end 
     expect(jobs.map(({ id }) => id)).toEqual(ids.slice(-200).toReversed())
     expect(await coordinator.activeJobs()).toEqual([])
   } finally {
-    await house.close()
+    await harness.close()
     await place.remove()
   }
 }, 120_000)

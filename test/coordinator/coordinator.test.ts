@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { RefusedError } from '../../src/job/errors.ts'
 import { createClock } from '../clock.ts'
 import { kinds, newPlace, type Place } from '../store/open-database.ts'
-import { clip, openHouse, type House } from './house.ts'
+import { clip, openHeldHarness, type HeldHarness } from '../harness/held-tasks.ts'
 
 const refusalOf = (promise: Promise<unknown>): Promise<unknown> =>
   promise.then(
@@ -10,42 +10,42 @@ const refusalOf = (promise: Promise<unknown>): Promise<unknown> =>
     (error: RefusedError) => error.refusal,
   )
 
-const types = async (house: House, jobId: number): Promise<string[]> =>
-  (await house.events(jobId)).map(({ type }) => type)
+const types = async (harness: HeldHarness, jobId: number): Promise<string[]> =>
+  (await harness.events(jobId)).map(({ type }) => type)
 
 describe.each(kinds)('the coordinator on %s', (kind) => {
   let place: Place
-  let house: House
+  let harness: HeldHarness
   beforeEach(async () => {
     place = await newPlace(kind)
-    house = await openHouse({ place })
-    await house.coordinator.start()
+    harness = await openHeldHarness({ open: () => place.open() })
+    await harness.coordinator.start()
   })
   afterEach(async () => {
-    await house.close()
+    await harness.close()
     await place.remove()
   })
 
   it('takes a job from request to film, and tells each step once and in order', async () => {
-    const { coordinator } = house
+    const { coordinator } = harness
     const heard: string[] = []
-    house.pubsub.subscribe('*', ({ type }) => heard.push(type))
-    const { id } = await house.job(2)
+    harness.pubsub.subscribe('*', ({ type }) => heard.push(type))
+    const { id } = await harness.job(2)
     expect(await coordinator.job(id)).toMatchObject({
       status: 'pending',
       progress: { percentage: 0, stage: 'created' },
     })
 
     await coordinator.approveJob(id)
-    const renders = [await house.next('render-scene'), await house.next('render-scene')]
+    const renders = [await harness.next('render-scene'), await harness.next('render-scene')]
     expect(coordinator.processingTasks()).toHaveLength(2)
     expect(await coordinator.job(id)).toMatchObject({
       status: 'processing',
       progress: { percentage: 5, stage: 'rendering' },
     })
-    for (const render of renders) await house.render(render)
+    for (const render of renders) await harness.render(render)
 
-    const stitch = await house.next('stitch-film')
+    const stitch = await harness.next('stitch-film')
     expect((await coordinator.job(id)).progress).toEqual({ percentage: 95, stage: 'stitching' })
     await coordinator.completeJob(id, new Uint8Array([7]))
     stitch.done()
@@ -59,7 +59,7 @@ describe.each(kinds)('the coordinator on %s', (kind) => {
       ['completed', clip, 1],
       ['completed', clip, 1],
     ])
-    const told = await types(house, id)
+    const told = await types(harness, id)
     expect(told).toEqual([
       'job_created',
       'job_approved',
@@ -78,12 +78,12 @@ describe.each(kinds)('the coordinator on %s', (kind) => {
   })
 
   it('approves once, however many ask at the same time', async () => {
-    const { id } = await house.job()
+    const { id } = await harness.job()
     const answers = await Promise.allSettled(
-      Array.from({ length: 100 }, () => house.coordinator.approveJob(id)),
+      Array.from({ length: 100 }, () => harness.coordinator.approveJob(id)),
     )
     expect(answers.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
-    expect((await types(house, id)).filter((type) => type === 'job_approved')).toHaveLength(1)
+    expect((await types(harness, id)).filter((type) => type === 'job_approved')).toHaveLength(1)
     for (const answer of answers)
       if (answer.status === 'rejected')
         expect((answer.reason as RefusedError).refusal).toMatchObject({
@@ -94,8 +94,8 @@ describe.each(kinds)('the coordinator on %s', (kind) => {
   })
 
   it('refuses what the state does not allow, and says the state', async () => {
-    const { coordinator } = house
-    const { id } = await house.job()
+    const { coordinator } = harness
+    const { id } = await harness.job()
     const refused = { code: 'transition_refused', currentStatus: 'pending' }
     expect(await refusalOf(coordinator.updateProgress(id, { percentage: 1, stage: 'x' }))).toMatchObject(
       refused,
@@ -103,14 +103,14 @@ describe.each(kinds)('the coordinator on %s', (kind) => {
     expect(await refusalOf(coordinator.completeJob(id, new Uint8Array()))).toMatchObject(refused)
     expect(await refusalOf(coordinator.failJob(id, 'why'))).toMatchObject(refused)
     expect(await refusalOf(coordinator.approveJob(id + 1))).toEqual({ code: 'job_not_found', jobId: id + 1 })
-    expect(await types(house, id)).toEqual(['job_created'])
+    expect(await types(harness, id)).toEqual(['job_created'])
   })
 
   it('never lets progress fall, nor reach 100 before the film is there', async () => {
-    const { coordinator } = house
-    const { id } = await house.job()
+    const { coordinator } = harness
+    const { id } = await harness.job()
     await coordinator.approveJob(id)
-    await house.next('render-scene')
+    await harness.next('render-scene')
     const readings: number[] = []
     for (const percentage of [30, 10, 60, 200, -5]) {
       await coordinator.updateProgress(id, { percentage, stage: 'rendering' })
@@ -120,52 +120,52 @@ describe.each(kinds)('the coordinator on %s', (kind) => {
   })
 
   it('starts no more renders than there are slots, in order of approval and then of the storyboard', async () => {
-    await house.close()
-    house = await openHouse({ place, slots: 2 })
-    await house.coordinator.start()
-    const [first, second] = [await house.job(2), await house.job(2)]
-    house.clock.advance(10)
-    await house.coordinator.approveJob(second.id)
-    house.clock.advance(10)
-    await house.coordinator.approveJob(first.id)
+    await harness.close()
+    harness = await openHeldHarness({ open: () => place.open(), slots: 2 })
+    await harness.coordinator.start()
+    const [first, second] = [await harness.job(2), await harness.job(2)]
+    harness.clock.advance(10)
+    await harness.coordinator.approveJob(second.id)
+    harness.clock.advance(10)
+    await harness.coordinator.approveJob(first.id)
 
     const order: string[] = []
     for (let started = 0; started < 4; started++) {
-      const task = await house.next('render-scene')
+      const task = await harness.next('render-scene')
       const scenes = [
-        ...(await house.coordinator.scenes(first.id)),
-        ...(await house.coordinator.scenes(second.id)),
+        ...(await harness.coordinator.scenes(first.id)),
+        ...(await harness.coordinator.scenes(second.id)),
       ]
       expect(scenes.filter(({ status }) => status === 'processing').length).toBeLessThanOrEqual(2)
       order.push(task.jobId === second.id ? 'second' : 'first')
-      await house.render(task)
+      await harness.render(task)
     }
     expect(order).toEqual(['second', 'second', 'first', 'first'])
   })
 
   it('puts a job of higher priority first', async () => {
-    await house.close()
-    house = await openHouse({ place, slots: 1 })
-    await house.coordinator.start()
-    const blocking = await house.job()
-    await house.coordinator.approveJob(blocking.id)
-    const running = await house.next('render-scene')
-    const low = await house.job(1, { priority: 1 })
-    const high = await house.job(1, { priority: 99 })
-    await house.coordinator.approveJob(low.id)
-    await house.coordinator.approveJob(high.id)
-    await house.render(running)
-    const next = await house.next('render-scene')
+    await harness.close()
+    harness = await openHeldHarness({ open: () => place.open(), slots: 1 })
+    await harness.coordinator.start()
+    const blocking = await harness.job()
+    await harness.coordinator.approveJob(blocking.id)
+    const running = await harness.next('render-scene')
+    const low = await harness.job(1, { priority: 1 })
+    const high = await harness.job(1, { priority: 99 })
+    await harness.coordinator.approveJob(low.id)
+    await harness.coordinator.approveJob(high.id)
+    await harness.render(running)
+    const next = await harness.next('render-scene')
     expect(next.jobId).toBe(high.id)
   })
 
   it('tries a failed render again after a wait, and fails the job with the last words when its tries are spent', async () => {
-    const { coordinator, clock } = house
-    const { id } = await house.job()
+    const { coordinator, clock } = harness
+    const { id } = await harness.job()
     await coordinator.approveJob(id)
     const failure = { code: 'ffmpeg_failed', reason: 'Conversion failed!' }
     for (let tried = 1; tried <= 3; tried++) {
-      const task = await house.next('render-scene')
+      const task = await harness.next('render-scene')
       await coordinator.beginAttempt(task.subject)
       await coordinator.sceneFailed(task.subject, failure, true)
       task.done()
@@ -174,7 +174,7 @@ describe.each(kinds)('the coordinator on %s', (kind) => {
       if (tried < 3) {
         expect(scene!.notBefore! - clock.now()).toBeGreaterThan(0)
         // The alarm is set by the look that follows the failure: let it be set, then let it ring.
-        await untilAdmissionRests(house)
+        await untilAdmissionRests(harness)
         clock.advance(60_000)
       }
     }
@@ -184,23 +184,23 @@ describe.each(kinds)('the coordinator on %s', (kind) => {
       error: { ...failure, scene_id: scene!.id },
       progress: { stage: 'failed' },
     })
-    expect((await types(house, id)).slice(-2)).toEqual(['scene_failed', 'job_failed'])
-    expect(house.lines).toContain(`[Workflow.Coordinator] Task failed for job ${id}: Conversion failed!`)
+    expect((await types(harness, id)).slice(-2)).toEqual(['scene_failed', 'job_failed'])
+    expect(harness.lines).toContain(`[Workflow.Coordinator] Task failed for job ${id}: Conversion failed!`)
   })
 
   it('fails a job only when what still runs has ended, and starts nothing more for it', async () => {
-    await house.close()
-    house = await openHouse({ place, slots: 2 })
-    await house.coordinator.start()
-    const { coordinator } = house
-    const { id } = await house.job(4)
+    await harness.close()
+    harness = await openHeldHarness({ open: () => place.open(), slots: 2 })
+    await harness.coordinator.start()
+    const { coordinator } = harness
+    const { id } = await harness.job(4)
     await coordinator.approveJob(id)
-    const [failing, running] = [await house.next('render-scene'), await house.next('render-scene')]
+    const [failing, running] = [await harness.next('render-scene'), await harness.next('render-scene')]
     await coordinator.beginAttempt(failing.subject)
     await coordinator.sceneFailed(failing.subject, { code: 'bad_input', reason: 'no' }, false)
     failing.done()
     expect((await coordinator.job(id)).status).toBe('processing')
-    await house.render(running)
+    await harness.render(running)
     expect((await coordinator.job(id)).status).toBe('failed')
     // What was rendered is kept: a retry need not pay for it again.
     expect((await coordinator.scenes(id)).map(({ status }) => status).toSorted()).toEqual([
@@ -212,76 +212,76 @@ describe.each(kinds)('the coordinator on %s', (kind) => {
   })
 
   it('lets who is too late change nothing', async () => {
-    const { coordinator } = house
-    const { id } = await house.job()
+    const { coordinator } = harness
+    const { id } = await harness.job()
     await coordinator.approveJob(id)
-    const task = await house.next('render-scene')
-    await house.render(task)
-    const before = [await coordinator.scenes(id), await house.events(id)]
+    const task = await harness.next('render-scene')
+    await harness.render(task)
+    const before = [await coordinator.scenes(id), await harness.events(id)]
     const other = 'd'.repeat(64)
     await coordinator.sceneRendered(task.subject, { clip: other, source: other, place: '' })
     await coordinator.sceneFailed(task.subject, { code: 'x', reason: 'late' }, true)
     expect(await coordinator.beginAttempt(task.subject)).toBeUndefined()
-    expect([await coordinator.scenes(id), await house.events(id)]).toEqual(before)
+    expect([await coordinator.scenes(id), await harness.events(id)]).toEqual(before)
   })
 
   it('resumes after a crash what was interrupted, without spending a try', async () => {
-    const { id } = await house.job(2)
-    await house.coordinator.approveJob(id)
-    const [kept, cut] = [await house.next('render-scene'), await house.next('render-scene')]
-    await house.render(kept)
-    await house.coordinator.beginAttempt(cut.subject)
+    const { id } = await harness.job(2)
+    await harness.coordinator.approveJob(id)
+    const [kept, cut] = [await harness.next('render-scene'), await harness.next('render-scene')]
+    await harness.render(kept)
+    await harness.coordinator.beginAttempt(cut.subject)
     // The process ends here: what it had in memory is gone.
-    await house.close()
+    await harness.close()
 
-    house = await openHouse({ place, clock: createClock(2) })
-    await house.coordinator.start()
-    const again = await house.next('render-scene')
+    harness = await openHeldHarness({ open: () => place.open(), clock: createClock(2) })
+    await harness.coordinator.start()
+    const again = await harness.next('render-scene')
     expect(again.subject).toBe(cut.subject)
-    expect(house.lines).toContain('[Workflow.Coordinator] Recovering interrupted jobs')
-    await house.render(again)
-    const stitch = await house.next('stitch-film')
-    await house.coordinator.completeJob(id, new Uint8Array([1]))
+    expect(harness.lines).toContain('[Workflow.Coordinator] Recovering interrupted jobs')
+    await harness.render(again)
+    const stitch = await harness.next('stitch-film')
+    await harness.coordinator.completeJob(id, new Uint8Array([1]))
     stitch.done()
-    expect((await house.coordinator.scenes(id)).map(({ tries }) => tries)).toEqual([1, 1])
+    expect((await harness.coordinator.scenes(id)).map(({ tries }) => tries)).toEqual([1, 1])
   })
 
   it('finds jobs whose task is lost, and gives them another', async () => {
-    const { id } = await house.job()
-    await house.coordinator.approveJob(id)
-    await house.render(await house.next('render-scene'))
-    await house.next('stitch-film')
-    await house.close()
+    const { id } = await harness.job()
+    await harness.coordinator.approveJob(id)
+    await harness.render(await harness.next('render-scene'))
+    await harness.next('stitch-film')
+    await harness.close()
     const database = await place.open()
     await database.transaction((tx) => tx.run('delete from tasks'))
     await database.close()
 
-    house = await openHouse({ place, clock: createClock(2) })
-    await house.coordinator.start()
-    expect((await house.next('stitch-film')).jobId).toBe(id)
+    harness = await openHeldHarness({ open: () => place.open(), clock: createClock(2) })
+    await harness.coordinator.start()
+    expect((await harness.next('stitch-film')).jobId).toBe(id)
   })
 
   it('a listener that throws stops neither the others nor the job', async () => {
     const heard: number[] = []
-    house.pubsub.subscribe('jobs:approved', () => {
+    harness.pubsub.subscribe('jobs:approved', () => {
       throw new Error('mine alone')
     })
-    const end = house.pubsub.subscribe('jobs:approved', ({ job_id }) => heard.push(job_id))
-    const { id } = await house.job()
-    await house.coordinator.approveJob(id)
+    const end = harness.pubsub.subscribe('jobs:approved', ({ job_id }) => heard.push(job_id))
+    const { id } = await harness.job()
+    await harness.coordinator.approveJob(id)
     expect(heard).toEqual([id])
     end()
-    const other = await house.job()
-    await house.coordinator.approveJob(other.id)
+    const other = await harness.job()
+    await harness.coordinator.approveJob(other.id)
     expect(heard).toEqual([id])
   })
 
   it('keeps free members as they are, and finds jobs by them, newest first and page by page', async () => {
-    const { coordinator } = house
+    const { coordinator } = harness
     const odd = { quote: `'"; drop table jobs; --`, nested: { emoji: ['🏠', null, 1.5] } }
     const ids: number[] = []
     for (let index = 0; index < 5; index++) {
-      const { parameters } = (await house.job()) as unknown as { parameters: { photos: unknown } }
+      const { parameters } = (await harness.job()) as unknown as { parameters: { photos: unknown } }
       const job = await coordinator.createJob({
         type: 'property_photos',
         parameters: { ...parameters, client_id: index % 2, campaign_id: 'spring 🌸', ...odd },
@@ -303,6 +303,6 @@ describe.each(kinds)('the coordinator on %s', (kind) => {
 })
 
 /** Waits until admission has looked and sleeps: a transaction queued behind its own has run. */
-async function untilAdmissionRests({ database }: House): Promise<void> {
+async function untilAdmissionRests({ database }: HeldHarness): Promise<void> {
   for (let turn = 0; turn < 5; turn++) await database.transaction((tx) => tx.get('select 1 as one'))
 }

@@ -5,11 +5,11 @@ import { openMetrics } from '../../src/telemetry/metrics.ts'
 import { createClock } from '../clock.ts'
 import { newPlace, type Place } from '../store/open-database.ts'
 import { parseExposition, valueOf } from '../telemetry/exposition.ts'
-import { type House, openHouse } from './house.ts'
+import { type HeldHarness, openHeldHarness } from '../harness/held-tasks.ts'
 
 describe('a job during which the process dies again and again', () => {
   let place: Place
-  let house: House
+  let harness: HeldHarness
   let slots: number
   const clock = createClock()
 
@@ -19,22 +19,22 @@ describe('a job during which the process dies again and again', () => {
   /** The process ends, and another begins. */
   const die = async (): Promise<void> => {
     await settle()
-    await house.database.close()
-    house = await openHouse({ place, slots, clock })
-    await house.coordinator.start()
+    await harness.database.close()
+    harness = await openHeldHarness({ open: () => place.open(), slots, clock })
+    await harness.coordinator.start()
     await settle()
   }
   /** A job whose only scene waits after some deaths. */
   const crashing = async (deaths = 6): Promise<number> => {
-    const { id } = await house.job()
-    await house.coordinator.approveJob(id)
+    const { id } = await harness.job()
+    await harness.coordinator.approveJob(id)
     for (let death = 0; death < deaths; death++) {
       await running(id)
       await die()
     }
     return id
   }
-  const runs = (jobId: number): boolean => house.engine.running().some((task) => task.jobId === jobId)
+  const runs = (jobId: number): boolean => harness.engine.running().some((task) => task.jobId === jobId)
   const running = async (jobId: number): Promise<void> => {
     while (!runs(jobId)) {
       clock.advance(1000)
@@ -42,22 +42,22 @@ describe('a job during which the process dies again and again', () => {
     }
   }
   const waitCode = async (jobId: number): Promise<string | undefined> =>
-    (await house.coordinator.waiting(jobId)).job?.code
+    (await harness.coordinator.waiting(jobId)).job?.code
 
   beforeEach(async () => {
     place = await newPlace('sqlite')
     slots = 4
-    house = await openHouse({ place, slots, clock })
-    await house.coordinator.start()
+    harness = await openHeldHarness({ open: () => place.open(), slots, clock })
+    await harness.coordinator.start()
   })
   afterEach(async () => {
-    await house.close()
+    await harness.close()
     await place.remove()
   })
 
   it('says so as the reason why its scene and the job wait, with since and until when, and never fails', async () => {
     const jobId = await crashing()
-    const { job, scenes } = await house.coordinator.waiting(jobId)
+    const { job, scenes } = await harness.coordinator.waiting(jobId)
     expect(job).toEqual({
       code: 'after_crash',
       reason: 'the server died 6 times while it ran; it begins again by itself',
@@ -68,15 +68,15 @@ describe('a job during which the process dies again and again', () => {
     expect([...scenes.values()]).toEqual([job])
     clock.advance(job!.until! - clock.now())
     await settle()
-    expect(await house.coordinator.waiting(jobId)).toEqual({ job: null, scenes: new Map() })
-    await house.render(await house.next('render-scene'))
-    expect((await house.coordinator.scenes(jobId))[0]).toMatchObject({ status: 'completed', tries: 1 })
+    expect(await harness.coordinator.waiting(jobId)).toEqual({ job: null, scenes: new Map() })
+    await harness.render(await harness.next('render-scene'))
+    expect((await harness.coordinator.scenes(jobId))[0]).toMatchObject({ status: 'completed', tries: 1 })
   })
 
   it('says the same of its film', async () => {
-    const { id } = await house.job()
-    await house.coordinator.approveJob(id)
-    await house.render(await house.next('render-scene'))
+    const { id } = await harness.job()
+    await harness.coordinator.approveJob(id)
+    await harness.render(await harness.next('render-scene'))
     for (let death = 0; death < 3; death++) {
       await running(id)
       await die()
@@ -84,26 +84,26 @@ describe('a job during which the process dies again and again', () => {
     expect(await waitCode(id)).toBe('after_crash')
     await running(id)
     expect(await waitCode(id)).toBeUndefined()
-    await house.coordinator.completeJob(id, new Uint8Array([1]))
+    await harness.coordinator.completeJob(id, new Uint8Array([1]))
   })
 
   it('holds no place meanwhile that others could have, of a renderer or of jobs', async () => {
     slots = 1
-    await house.coordinator.setLimits({ jobs: 1 })
+    await harness.coordinator.setLimits({ jobs: 1 })
     const jobId = await crashing()
     expect(runs(jobId)).toBe(false)
-    const other = await house.job()
-    await house.coordinator.approveJob(other.id)
+    const other = await harness.job()
+    await harness.coordinator.approveJob(other.id)
     await settle()
     expect(runs(other.id)).toBe(true)
-    expect((await house.coordinator.limits()).renderers[0]!.inFlight).toBe(1)
+    expect((await harness.coordinator.limits()).renderers[0]!.inFlight).toBe(1)
   })
 
   it('is counted by the metrics', async () => {
     const count = async (): Promise<number | undefined> => {
       const feed = { readers: () => 0 }
       const metrics = await openMetrics({
-        ...house,
+        ...harness,
         feed,
         host: clock,
         version: '1',
@@ -126,8 +126,8 @@ describe('a job during which the process dies again and again', () => {
       const jobId = await crashing()
       const asked = { by: 'ops' }
       const request = what === 'its renderer' ? { renderer: 'local' } : {}
-      if (what === 'its job') await house.coordinator.pauseJob(jobId, {}, asked)
-      else await house.coordinator.pause(request, asked)
+      if (what === 'its job') await harness.coordinator.pauseJob(jobId, {}, asked)
+      else await harness.coordinator.pause(request, asked)
       const code = { 'its job': 'job_paused', everything: 'paused', 'its renderer': 'renderer_paused' }[what]
       expect(await waitCode(jobId)).toBe(code)
       clock.advance(3_600_000)
@@ -137,8 +137,8 @@ describe('a job during which the process dies again and again', () => {
       expect(runs(jobId)).toBe(false)
       expect(await waitCode(jobId)).toBe(code)
 
-      if (what === 'its job') await house.coordinator.resumeJob(jobId, asked)
-      else await house.coordinator.resume(request, asked)
+      if (what === 'its job') await harness.coordinator.resumeJob(jobId, asked)
+      else await harness.coordinator.resume(request, asked)
       await settle()
       expect(runs(jobId)).toBe(true)
       expect(await waitCode(jobId)).toBeUndefined()
@@ -146,48 +146,48 @@ describe('a job during which the process dies again and again', () => {
   )
 
   it('is not begun again after the first death, where its job was paused meanwhile', async () => {
-    const { id } = await house.job()
-    await house.coordinator.approveJob(id)
+    const { id } = await harness.job()
+    await harness.coordinator.approveJob(id)
     await running(id)
-    await house.coordinator.pauseJob(id)
+    await harness.coordinator.pauseJob(id)
     await die()
     expect(runs(id)).toBe(false)
-    await house.coordinator.resumeJob(id)
+    await harness.coordinator.resumeJob(id)
     await settle()
     expect(runs(id)).toBe(true)
   })
 
   it('is cancelled as any other, and is never begun again', async () => {
     const jobId = await crashing()
-    await house.coordinator.cancelJob(jobId)
-    expect((await house.coordinator.job(jobId)).status).toBe('cancelled')
-    expect(await house.database.all('select * from tasks')).toEqual([])
+    await harness.coordinator.cancelJob(jobId)
+    expect((await harness.coordinator.job(jobId)).status).toBe('cancelled')
+    expect(await harness.database.all('select * from tasks')).toEqual([])
     await die()
     clock.advance(3_600_000)
     await settle()
-    expect(house.engine.running()).toEqual([])
+    expect(harness.engine.running()).toEqual([])
   })
 })
 
 it('a render for which there was no place begins as soon as there is one again', async () => {
   const clock = createClock()
   const place = await newPlace('sqlite')
-  const house = await openHouse({ place, clock })
-  await house.coordinator.start()
-  const { id } = await house.job(2)
-  await house.coordinator.approveJob(id)
-  const [failing, other] = [await house.next('render-scene'), await house.next('render-scene')]
+  const harness = await openHeldHarness({ open: () => place.open(), clock })
+  await harness.coordinator.start()
+  const { id } = await harness.job(2)
+  await harness.coordinator.approveJob(id)
+  const [failing, other] = [await harness.next('render-scene'), await harness.next('render-scene')]
   const limit = (max_concurrency: number) =>
-    house.coordinator.setLimits({ renderers: { local: { max_concurrency } } })
+    harness.coordinator.setLimits({ renderers: { local: { max_concurrency } } })
   await limit(1)
   failing.reject(new Error('not now'))
   for (let seconds = 0; seconds < 60; seconds++) {
     for (let n = 0; n < 10; n++) await setImmediate()
     clock.advance(1000)
   }
-  expect(house.engine.running()).toEqual([expect.objectContaining({ subject: other.subject })])
+  expect(harness.engine.running()).toEqual([expect.objectContaining({ subject: other.subject })])
   await limit(2)
-  expect(await house.next('render-scene')).toMatchObject({ subject: failing.subject })
-  await house.close()
+  expect(await harness.next('render-scene')).toMatchObject({ subject: failing.subject })
+  await harness.close()
   await place.remove()
 })

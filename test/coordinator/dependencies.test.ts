@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { RefusedError } from '../../src/job/errors.ts'
 import { createClock } from '../clock.ts'
 import { kinds, newPlace, type Place } from '../store/open-database.ts'
-import { type House, openHouse } from './house.ts'
+import { type HeldHarness, openHeldHarness } from '../harness/held-tasks.ts'
 
 const refusalOf = (promise: Promise<unknown>): Promise<unknown> =>
   promise.then(
@@ -21,36 +21,36 @@ const until = async (done: () => Promise<boolean>): Promise<void> => {
 
 describe.each(kinds)('jobs that wait for others on %s', (kind) => {
   let place: Place
-  let house: House
+  let harness: HeldHarness
   const clock = createClock()
   beforeEach(async () => {
     place = await newPlace(kind)
-    house = await openHouse({ place, clock })
-    await house.coordinator.start()
+    harness = await openHeldHarness({ open: () => place.open(), clock })
+    await harness.coordinator.start()
   })
   afterEach(async () => {
-    await house.close()
+    await harness.close()
     await place.remove()
   })
 
-  const statusOf = async (id: number) => (await house.coordinator.job(id)).status
+  const statusOf = async (id: number) => (await harness.coordinator.job(id)).status
   const becomes = (id: number, status: string) => until(async () => (await statusOf(id)) === status)
   const finish = async (id: number): Promise<void> => {
-    const task = await house.next('render-scene')
+    const task = await harness.next('render-scene')
     expect(task.jobId).toBe(id)
-    await house.render(task)
-    const stitch = await house.next('stitch-film')
-    await house.coordinator.completeJob(id, new Uint8Array([1]))
+    await harness.render(task)
+    const stitch = await harness.next('stitch-film')
+    await harness.coordinator.completeJob(id, new Uint8Array([1]))
     stitch.done()
   }
   const settled = async (): Promise<void> => {
-    const task = await house.next('settle-dependents')
-    await house.coordinator.settleDependents(task.jobId)
+    const task = await harness.next('settle-dependents')
+    await harness.coordinator.settleDependents(task.jobId)
     task.done()
   }
   const approved = async (members: object = {}): Promise<number> => {
-    const { id } = await house.job(1, members)
-    await house.coordinator.approveJob(id)
+    const { id } = await harness.job(1, members)
+    await harness.coordinator.approveJob(id)
     return id
   }
 
@@ -59,21 +59,21 @@ describe.each(kinds)('jobs that wait for others on %s', (kind) => {
     const two = await approved()
     const id = await approved({ depends_on: [one, { job_id: two, on_failure: 'wait' }] })
     for (const other of [one, two]) await becomes(other, 'processing')
-    expect(await house.coordinator.dependencies(id)).toMatchObject([
+    expect(await harness.coordinator.dependencies(id)).toMatchObject([
       { onJobId: one, onFailure: 'fail', isMet: false, status: 'processing' },
       { onJobId: two, onFailure: 'wait', isMet: false, status: 'processing' },
     ])
-    expect((await house.coordinator.waiting(id)).job).toMatchObject({
+    expect((await harness.coordinator.waiting(id)).job).toMatchObject({
       code: 'dependency',
       reason: `it waits for job ${one} (processing) and 1 more`,
     })
     await finish(one)
     await settled()
-    expect((await house.coordinator.waiting(id)).job?.reason).toBe(`it waits for job ${two} (processing)`)
+    expect((await harness.coordinator.waiting(id)).job?.reason).toBe(`it waits for job ${two} (processing)`)
     await finish(two)
     await settled()
-    expect((await house.next('render-scene')).jobId).toBe(id)
-    expect(await house.coordinator.dependencies(id)).toMatchObject([{ isMet: true }, { isMet: true }])
+    expect((await harness.next('render-scene')).jobId).toBe(id)
+    expect(await harness.coordinator.dependencies(id)).toMatchObject([{ isMet: true }, { isMet: true }])
   })
 
   it.each([
@@ -82,12 +82,12 @@ describe.each(kinds)('jobs that wait for others on %s', (kind) => {
     ['ignore', 'processing'],
   ])('when one fails, by the setting of the edge: %s leaves the job %s', async (onFailure, status) => {
     const one = await approved()
-    await house.next('render-scene')
+    await harness.next('render-scene')
     const id = await approved({ depends_on: [{ job_id: one, on_failure: onFailure }] })
-    await house.coordinator.failJob(one, 'no light')
+    await harness.coordinator.failJob(one, 'no light')
     await settled()
     await becomes(id, status)
-    const job = await house.coordinator.job(id)
+    const job = await harness.coordinator.job(id)
     if (onFailure === 'fail')
       expect(job.error).toEqual({
         code: 'dependency_failed',
@@ -98,11 +98,11 @@ describe.each(kinds)('jobs that wait for others on %s', (kind) => {
 
   it('that are not approved yet are cancelled when one they need fails, and say why', async () => {
     const one = await approved()
-    await house.next('render-scene')
-    const { id } = await house.job(1, { depends_on: [one] })
-    await house.coordinator.cancelJob(one)
+    await harness.next('render-scene')
+    const { id } = await harness.job(1, { depends_on: [one] })
+    await harness.coordinator.cancelJob(one)
     await settled()
-    expect(await house.coordinator.job(id)).toMatchObject({
+    expect(await harness.coordinator.job(id)).toMatchObject({
       status: 'cancelled',
       error: { code: 'dependency_failed' },
     })
@@ -110,23 +110,23 @@ describe.each(kinds)('jobs that wait for others on %s', (kind) => {
 
   it('go on when a failed one is retried and completes, where they wait for that', async () => {
     const one = await approved()
-    await house.next('render-scene')
+    await harness.next('render-scene')
     const id = await approved({ depends_on: [{ job_id: one, on_failure: 'wait' }] })
-    await house.coordinator.failJob(one, 'no light')
+    await harness.coordinator.failJob(one, 'no light')
     await settled()
-    await house.coordinator.retryJob(one)
+    await harness.coordinator.retryJob(one)
     await finish(one)
     await settled()
-    expect((await house.next('render-scene')).jobId).toBe(id)
+    expect((await harness.next('render-scene')).jobId).toBe(id)
   })
 
   it('are refused where they never could begin: a missing job, itself, one twice, one that has failed', async () => {
     const one = await approved()
-    await house.next('render-scene')
-    await house.coordinator.failJob(one, 'no light')
+    await harness.next('render-scene')
+    await harness.coordinator.failJob(one, 'no light')
     const next = one + 1
     const problems = async (dependsOn: unknown) =>
-      ((await refusalOf(house.job(1, { depends_on: dependsOn }))) as { problems: unknown }).problems
+      ((await refusalOf(harness.job(1, { depends_on: dependsOn }))) as { problems: unknown }).problems
     expect(await problems([next])).toEqual([
       {
         field: 'depends_on[0]',
@@ -141,22 +141,22 @@ describe.each(kinds)('jobs that wait for others on %s', (kind) => {
       { field: 'depends_on[1]', reason: `names job ${two} a second time` },
     ])
     expect(await problems(['7'])).toMatchObject([{ field: 'depends_on[0]' }])
-    const { id } = await house.job(1, { depends_on: [{ job_id: one, on_failure: 'ignore' }] })
-    expect(await house.coordinator.dependencies(id)).toMatchObject([{ isMet: true, status: 'failed' }])
+    const { id } = await harness.job(1, { depends_on: [{ job_id: one, on_failure: 'ignore' }] })
+    expect(await harness.coordinator.dependencies(id)).toMatchObject([{ isMet: true, status: 'failed' }])
   })
 
   it('cannot be retried before the one that failed, and can afterwards', async () => {
     const one = await approved()
-    await house.next('render-scene')
+    await harness.next('render-scene')
     const id = await approved({ depends_on: [one] })
-    await house.coordinator.failJob(one, 'no light')
+    await harness.coordinator.failJob(one, 'no light')
     await settled()
-    expect(await refusalOf(house.coordinator.retryJob(id))).toMatchObject({
+    expect(await refusalOf(harness.coordinator.retryJob(id))).toMatchObject({
       code: 'job_refused',
       reason: `Job ${one}, which it waits for, is failed: retry that first`,
     })
-    await house.coordinator.retryJob(one)
-    await house.coordinator.retryJob(id)
-    expect((await house.coordinator.waiting(id)).job).toMatchObject({ code: 'dependency' })
+    await harness.coordinator.retryJob(one)
+    await harness.coordinator.retryJob(id)
+    expect((await harness.coordinator.waiting(id)).job).toMatchObject({ code: 'dependency' })
   })
 })

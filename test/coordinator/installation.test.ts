@@ -1,19 +1,19 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openInstallation } from '../../src/coordinator/attempt/installation.ts'
 import { systemHost } from '../../src/host.ts'
-import { createLog } from '../../src/log.ts'
-import { type House, openHouse } from '../http/house.ts'
+import { silentLog } from '../harness/harness.ts'
+import { type AppHarness, openAppHarness } from '../harness/app.ts'
 
-let house: House
+let harness: AppHarness
 beforeAll(async () => {
-  house = await openHouse()
+  harness = await openAppHarness()
 })
-afterAll(() => house.close())
+afterAll(() => harness.close())
 
 test('secrets that were replaced count for their grace time each, over a restart, until one rotation allows none', async () => {
   let now = 0
   const host = { ...systemHost, now: () => now }
-  const open = () => openInstallation({ database: house.database, host, log: createLog({ level: 'silent' }) })
+  const open = () => openInstallation({ database: harness.database, host, log: silentLog })
   const installation = await open()
   const [first] = installation.secrets()
   await installation.rotateSecret({ grace_seconds: 3600 })

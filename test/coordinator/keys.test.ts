@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { KeptAnswer } from '../../src/access/idempotency.ts'
 import { type AccessContext, identifyKey } from '../../src/access/keys.ts'
 import { kinds, newPlace, type Place } from '../store/open-database.ts'
-import { type House, openHouse } from './house.ts'
+import { type HeldHarness, openHeldHarness } from '../harness/held-tasks.ts'
 
 const answer = (text: string): KeptAnswer => ({
   status: 200,
@@ -19,18 +19,18 @@ const textOf = (answered: unknown): string =>
 
 describe.each(kinds)('on %s', (kind) => {
   let place: Place
-  let house: House
+  let harness: HeldHarness
   beforeEach(async () => {
     place = await newPlace(kind)
-    house = await openHouse({ place })
+    harness = await openHeldHarness({ open: () => place.open() })
   })
   afterEach(async () => {
-    await house.close()
+    await harness.close()
     await place.remove()
   })
 
   it('a key is known by its hash alone, from its making to its end', async () => {
-    const { coordinator, clock, database } = house
+    const { coordinator, clock, database } = harness
     expect(await coordinator.hasKey()).toBe(false)
     const made = await coordinator.createKey({ name: 'ops', scopes: ['admin', 'read'] })
     expect(await coordinator.identifyKey(made.secret)).toMatchObject({
@@ -60,31 +60,31 @@ describe.each(kinds)('on %s', (kind) => {
 
   it('of many that want one name, one gets it', async () => {
     const wanted = Array.from({ length: 8 }, () =>
-      house.coordinator.createKey({ name: 'same', scopes: ['read'] }),
+      harness.coordinator.createKey({ name: 'same', scopes: ['read'] }),
     )
     const outcomes = (await Promise.allSettled(wanted)).map(({ status }) => status)
     expect(outcomes.filter((status) => status === 'fulfilled').length).toBe(1)
-    expect((await house.coordinator.keys()).length).toBe(1)
+    expect((await harness.coordinator.keys()).length).toBe(1)
   })
 
   it('a key is taken also where its use cannot be noted', async () => {
-    const { secret } = await house.coordinator.createKey({ name: 'ops', scopes: ['read'] })
+    const { secret } = await harness.coordinator.createKey({ name: 'ops', scopes: ['read'] })
     const full: AccessContext = {
       database: {
-        dialect: house.database.dialect,
-        get: (...asked) => house.database.get(...asked),
-        all: (...asked) => house.database.all(...asked),
+        dialect: harness.database.dialect,
+        get: (...asked) => harness.database.get(...asked),
+        all: (...asked) => harness.database.all(...asked),
         transaction: () => Promise.reject(new Error('full')),
         close: () => Promise.resolve(),
       },
-      host: house.clock,
+      host: harness.clock,
       log: { warn: () => undefined } as never,
     }
     expect(await identifyKey(full, secret)).toMatchObject({ name: 'ops' })
   })
 
   it('a request is worked on once, answered alike for a day, and forgotten', async () => {
-    const { coordinator, clock } = house
+    const { coordinator, clock } = harness
     const request = { principal: 'ops', target: 'POST /x', key: 'k', fingerprint: new Uint8Array([1]) }
     let runs = 0
     const ask = (
@@ -101,7 +101,7 @@ describe.each(kinds)('on %s', (kind) => {
   })
 
   it('work that ends without an answer to keep, or throws, may be done again', async () => {
-    const { coordinator } = house
+    const { coordinator } = harness
     const request = { principal: 'ops', target: 'POST /x', key: 'k', fingerprint: new Uint8Array([1]) }
     const ask = (run: () => Promise<KeptAnswer | undefined>) => coordinator.answerOnce(request, run)
     expect(await ask(() => Promise.resolve(undefined))).toBe('done')

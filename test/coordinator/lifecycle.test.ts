@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { type Counted, counted } from '../../bench/counted.ts'
-import { openBenchHouse } from '../../bench/house.ts'
+import { openBenchHarness } from '../../bench/harness.ts'
 import { beginLives } from '../../bench/lives.ts'
 
 /** To be lowered with each statement that is saved; `node bench/lifecycle.ts --statements` lists them. */
@@ -9,12 +9,12 @@ const jobs = 20
 
 it('takes a job from request to completed in no more transactions and statements than it did', async () => {
   let observed: Counted | undefined
-  const house = await openBenchHouse(1, (database) => (observed = counted(database)).database)
-  const lives = await beginLives(house, 1)
+  const harness = await openBenchHarness(1, (database) => (observed = counted(database)).database)
+  const lives = await beginLives(harness, 1)
   await lives.work(1, 1)
   observed!.reset()
   await lives.work(jobs, 1)
-  await house.close()
+  await harness.close()
   const statements = [...observed!.statements.values()].reduce((sum, times) => sum + times, 0)
   // Rounded down: what is done once in a while, by the clock, is no part of a lifecycle.
   expect(Math.floor(statements / jobs)).toBeLessThanOrEqual(atMost.statements)

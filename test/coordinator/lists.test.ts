@@ -1,15 +1,15 @@
 /** Lists of many jobs, where what is looked for lies far apart. */
 import { expect, it, test } from 'vitest'
 import { kinds, newPlace } from '../store/open-database.ts'
-import { openHouse } from './house.ts'
+import { openHeldHarness } from '../harness/held-tasks.ts'
 
 it('a list finds what is rare among many thousands, page by page, each once', async () => {
   const place = await newPlace('sqlite')
-  const house = await openHouse({ place })
+  const harness = await openHeldHarness({ open: () => place.open() })
   try {
-    const { id, insertedAt } = await house.job(1, { video_name: 'Hay' })
+    const { id, insertedAt } = await harness.job(1, { video_name: 'Hay' })
     // Copies, made where they are stored; one of 4,000 is a needle, and each comes a second after the one before.
-    await house.database.transaction((tx) =>
+    await harness.database.transaction((tx) =>
       tx.run(
         `with recursive numbers (n) as (select 1 union all select n + 1 from numbers where n < 12000)
          insert into jobs (id, type, status, video_name, priority, parameters, storyboard, progress, price_book, client_id,
@@ -20,7 +20,7 @@ it('a list finds what is rare among many thousands, page by page, each once', as
         [id],
       ),
     )
-    await house.database.transaction((tx) =>
+    await harness.database.transaction((tx) =>
       tx.run(`insert into job_names (job_id, folded) select id, lower(video_name) from jobs where id > $1`, [
         id,
       ]),
@@ -29,7 +29,7 @@ it('a list finds what is rare among many thousands, page by page, each once', as
       const ids: number[] = []
       let before: number | undefined
       do {
-        const page = await house.coordinator.jobs({ ...filter, limit, before })
+        const page = await harness.coordinator.jobs({ ...filter, limit, before })
         expect(page.jobs.length).toBeLessThanOrEqual(limit)
         ids.push(...page.jobs.map((job) => job.id - id))
         before = page.nextBefore ?? undefined
@@ -46,19 +46,19 @@ it('a list finds what is rare among many thousands, page by page, each once', as
     expect(await found({ insertedBefore: insertedAt + 2500 }, 2)).toEqual([2, 1, 0])
     expect((await found({ statuses: ['failed', 'pending'] }, 200)).length).toBe(12_001)
   } finally {
-    await house.close()
+    await harness.close()
     await place.remove()
   }
 })
 
 test.each(kinds)('a name is found on %s in any case, and composed in any way', async (kind) => {
   const place = await newPlace(kind)
-  const house = await openHouse({ place })
+  const harness = await openHeldHarness({ open: () => place.open() })
   try {
-    const { coordinator } = house
+    const { coordinator } = harness
     const parameters = { client_id: 'finder' }
     const names = ['Улица Вязов, 12', 'École É', 'STRASSE 100%_', 'İstanbul', 'ΟΔΟΣ']
-    for (const video_name of names) await house.job(1, { video_name })
+    for (const video_name of names) await harness.job(1, { video_name })
     const found = async (text: string, filter: object = {}) =>
       (await coordinator.jobs({ text, limit: 10, ...filter })).jobs.map((job) => job.videoName)
     for (const [text, name] of [
@@ -74,13 +74,13 @@ test.each(kinds)('a name is found on %s in any case, and composed in any way', a
     expect(await found('ecole')).toEqual([])
     expect(await found('100%%')).toEqual([])
     const photos = [{ asset_id: '0'.repeat(64) }]
-    const { id } = await house.job(1, { parameters: { photos, ...parameters }, video_name: 'Zürich' })
+    const { id } = await harness.job(1, { parameters: { photos, ...parameters }, video_name: 'Zürich' })
     expect(await found('ZÜRICH', { labels: parameters })).toEqual(['Zürich'])
     await coordinator.updateJob(id, { video_name: 'Genève' })
     expect(await found('zürich')).toEqual([])
     expect(await found('GENÈVE', { labels: parameters, clientId: 'finder' })).toEqual(['Genève'])
   } finally {
-    await house.close()
+    await harness.close()
     await place.remove()
   }
 })

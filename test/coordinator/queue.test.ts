@@ -4,7 +4,7 @@ import type { RefusedError } from '../../src/job/errors.ts'
 import { type Waiter, byTurn, pointMs } from '../../src/job/queue.ts'
 import { createClock } from '../clock.ts'
 import { kinds, newPlace, type Place } from '../store/open-database.ts'
-import { type HeldTask, type House, openHouse } from './house.ts'
+import { type HeldTask, type HeldHarness, openHeldHarness } from '../harness/held-tasks.ts'
 
 const refusalOf = (promise: Promise<unknown>): Promise<unknown> =>
   promise.then(
@@ -16,23 +16,23 @@ const minute = 60_000
 
 describe.each(kinds)('the queue on %s', (kind) => {
   let place: Place
-  let house: House
+  let harness: HeldHarness
   const clock = createClock()
   const open = async (slots: number): Promise<void> => {
-    house = await openHouse({ place, slots, clock })
-    await house.coordinator.start()
+    harness = await openHeldHarness({ open: () => place.open(), slots, clock })
+    await harness.coordinator.start()
   }
   beforeEach(async () => {
     place = await newPlace(kind)
   })
   afterEach(async () => {
-    await house.close()
+    await harness.close()
     await place.remove()
   })
 
   const approved = async (scenes: number, members: object = {}): Promise<number> => {
-    const { id } = await house.job(scenes, members)
-    await house.coordinator.approveJob(id)
+    const { id } = await harness.job(scenes, members)
+    await harness.coordinator.approveJob(id)
     return id
   }
   const ofClient = (clientId: string, scenes: number, priority = 50) => ({
@@ -50,16 +50,16 @@ describe.each(kinds)('the queue on %s', (kind) => {
   const order = async (renders: number): Promise<number[]> => {
     const jobs: number[] = []
     for (let n = 0; n < renders; n++) {
-      const task = await house.next('render-scene')
+      const task = await harness.next('render-scene')
       jobs.push(task.jobId)
-      await house.render(task)
+      await harness.render(task)
     }
     return jobs
   }
   /** Jobs that wait behind one that renders; `let go` ends that. */
   const behind = async (): Promise<HeldTask> => {
     await approved(1)
-    return house.next('render-scene')
+    return harness.next('render-scene')
   }
 
   it('gives the highest priority its turn first, and equals the order of their approval', async () => {
@@ -68,7 +68,7 @@ describe.each(kinds)('the queue on %s', (kind) => {
     const low = await approved(1, { priority: 10 })
     const high = await approved(1, { priority: 90 })
     const alsoHigh = await approved(1, { priority: 90 })
-    await house.render(first)
+    await harness.render(first)
     expect(await order(3)).toEqual([high, alsoHigh, low])
   })
 
@@ -78,7 +78,7 @@ describe.each(kinds)('the queue on %s', (kind) => {
     const old = await approved(1, { priority: 0 })
     clock.advance(101 * minute)
     const urgent = await approved(1, { priority: 100 })
-    await house.render(first)
+    await harness.render(first)
     expect(await order(2)).toEqual([old, urgent])
   })
 
@@ -87,17 +87,17 @@ describe.each(kinds)('the queue on %s', (kind) => {
     const first = await behind()
     const one = await approved(1)
     const two = await approved(1)
-    expect(await house.coordinator.updateJob(two, { priority: 80 }, { by: 'ops' })).toMatchObject({
+    expect(await harness.coordinator.updateJob(two, { priority: 80 }, { by: 'ops' })).toMatchObject({
       priority: 80,
     })
-    await house.render(first)
+    await harness.render(first)
     expect(await order(2)).toEqual([two, one])
-    await house.coordinator.cancelJob(one).catch(() => house.coordinator.failJob(one, 'over'))
-    expect(await refusalOf(house.coordinator.updateJob(one, { priority: 1 }))).toMatchObject({
+    await harness.coordinator.cancelJob(one).catch(() => harness.coordinator.failJob(one, 'over'))
+    expect(await refusalOf(harness.coordinator.updateJob(one, { priority: 1 }))).toMatchObject({
       code: 'transition_refused',
       reason: 'Job must be in pending, approved or processing state to be changed',
     })
-    expect((await house.events(two)).find(({ type }) => type === 'job_updated')).toMatchObject({
+    expect((await harness.events(two)).find(({ type }) => type === 'job_updated')).toMatchObject({
       by: 'ops',
       data: { changed: { priority: 80 } },
     })
@@ -106,18 +106,18 @@ describe.each(kinds)('the queue on %s', (kind) => {
   it('lets clients take turns: one with many scenes holds up no other', async () => {
     await open(2)
     const big = await approved(6, ofClient('big', 6))
-    const tasks = [await house.next('render-scene'), await house.next('render-scene')]
+    const tasks = [await harness.next('render-scene'), await harness.next('render-scene')]
     clock.advance(30 * minute)
     const small = await approved(2, ofClient('small', 2))
     expect(tasks.map(({ jobId }) => jobId)).toEqual([big, big])
-    await house.render(tasks[0]!)
-    const third = await house.next('render-scene')
+    await harness.render(tasks[0]!)
+    const third = await harness.next('render-scene')
     expect(third.jobId).toBe(small)
-    await house.render(third)
-    const fourth = await house.next('render-scene')
+    await harness.render(third)
+    const fourth = await harness.next('render-scene')
     expect(fourth.jobId).toBe(small)
-    await house.render(tasks[1]!)
-    await house.render(fourth)
+    await harness.render(tasks[1]!)
+    await harness.render(fourth)
     expect(await order(4)).toEqual([big, big, big, big])
   })
 
@@ -131,61 +131,61 @@ describe.each(kinds)('the queue on %s', (kind) => {
     await ask('a', 8)
     clock.advance(minute)
     await ask('b', 2)
-    await house.render(first)
+    await harness.render(first)
     const started = async (renders: number): Promise<string> =>
       (await order(renders)).map((id) => owners.get(id)).join('')
     expect(await started(5)).toBe('ababa')
-    const next = await house.next('render-scene')
+    const next = await harness.next('render-scene')
     expect(owners.get(next.jobId)).toBe('a')
     clock.advance(-60 * minute)
     await ask('b', 2)
     await ask('c', 2)
-    await house.render(next)
+    await harness.render(next)
     // One that had no turn yet comes first, then the one whose turn is the longest ago.
     expect(await started(8)).toBe('cbacbaaa')
   })
 
   it('works on no more jobs at once than it may, and begins the next when one has ended', async () => {
     await open(4)
-    await house.coordinator.setLimits({ jobs: 1 })
+    await harness.coordinator.setLimits({ jobs: 1 })
     const one = await approved(1)
     const two = await approved(1)
-    const task = await house.next('render-scene')
+    const task = await harness.next('render-scene')
     expect(task.jobId).toBe(one)
-    expect((await house.coordinator.waiting(two)).job).toMatchObject({
+    expect((await harness.coordinator.waiting(two)).job).toMatchObject({
       code: 'jobs_limit',
       reason: '1 jobs are worked on, and no more may be at once',
     })
-    await house.render(task)
-    const stitch = await house.next('stitch-film')
-    await house.coordinator.completeJob(one, new Uint8Array([1]))
+    await harness.render(task)
+    const stitch = await harness.next('stitch-film')
+    await harness.coordinator.completeJob(one, new Uint8Array([1]))
     stitch.done()
-    expect((await house.next('render-scene')).jobId).toBe(two)
-    expect((await house.coordinator.limits()).jobs).toEqual({ limit: 1, processing: 1 })
+    expect((await harness.next('render-scene')).jobId).toBe(two)
+    expect((await harness.coordinator.limits()).jobs).toEqual({ limit: 1, processing: 1 })
   })
 
   it('takes other limits while it runs, and null for those that are configured', async () => {
     await open(1)
     await approved(3)
-    const first = await house.next('render-scene')
-    await house.coordinator.setLimits({ renderers: { local: { max_concurrency: 3 } } })
-    const others = [await house.next('render-scene'), await house.next('render-scene')]
-    await house.coordinator.setLimits({ renderers: { local: { max_concurrency: null } } })
-    const [local] = (await house.coordinator.limits()).renderers
+    const first = await harness.next('render-scene')
+    await harness.coordinator.setLimits({ renderers: { local: { max_concurrency: 3 } } })
+    const others = [await harness.next('render-scene'), await harness.next('render-scene')]
+    await harness.coordinator.setLimits({ renderers: { local: { max_concurrency: null } } })
+    const [local] = (await harness.coordinator.limits()).renderers
     expect(local).toMatchObject({ limit: { maxConcurrency: 1 }, inFlight: 3 })
-    for (const task of [first, ...others]) await house.render(task)
+    for (const task of [first, ...others]) await harness.render(task)
   })
 
   it('refuses limits of a renderer that is not there, and says which are', async () => {
     await open(1)
     expect(
-      await refusalOf(house.coordinator.setLimits({ renderers: { nowhere: { max_concurrency: 1 } } })),
+      await refusalOf(harness.coordinator.setLimits({ renderers: { nowhere: { max_concurrency: 1 } } })),
     ).toEqual({
       code: 'invalid',
       problems: [{ field: 'renderers.nowhere', reason: 'there is no renderer nowhere: local' }],
     })
     expect(
-      await refusalOf(house.coordinator.setLimits({ renderers: { local: { start_delay_ms: 5 } } })),
+      await refusalOf(harness.coordinator.setLimits({ renderers: { local: { start_delay_ms: 5 } } })),
     ).toMatchObject({
       problems: [{ field: 'renderers.local.start_delay_ms' }],
     })
@@ -195,9 +195,9 @@ describe.each(kinds)('the queue on %s', (kind) => {
     'starts nothing while paused (%s), and goes on when resumed',
     async (renderer) => {
       await open(1)
-      await house.coordinator.pause({ renderer, reason: 'the disk is changed' }, { by: 'ops' })
+      await harness.coordinator.pause({ renderer, reason: 'the disk is changed' }, { by: 'ops' })
       const id = await approved(1)
-      const { job, scenes } = await house.coordinator.waiting(id)
+      const { job, scenes } = await harness.coordinator.waiting(id)
       expect(job).toEqual({
         code: renderer === undefined ? 'paused' : 'renderer_paused',
         reason: `${renderer ?? 'everything'} was paused by ops: the disk is changed`,
@@ -205,34 +205,34 @@ describe.each(kinds)('the queue on %s', (kind) => {
         until: null,
       })
       expect([...scenes.values()]).toEqual([job])
-      expect(house.coordinator.processingTasks()).toEqual([])
-      await house.coordinator.resume({ renderer })
-      expect((await house.next('render-scene')).jobId).toBe(id)
-      expect((await house.coordinator.waiting(id)).job).toBeNull()
+      expect(harness.coordinator.processingTasks()).toEqual([])
+      await harness.coordinator.resume({ renderer })
+      expect((await harness.next('render-scene')).jobId).toBe(id)
+      expect((await harness.coordinator.waiting(id)).job).toBeNull()
     },
   )
 
   it('lets one job rest while the others go on; what runs of it, ends', async () => {
     await open(1)
     const resting = await approved(2)
-    const running = await house.next('render-scene')
-    await house.coordinator.pauseJob(resting, { reason: 'the photos are wrong' }, { by: 'ana' })
+    const running = await harness.next('render-scene')
+    await harness.coordinator.pauseJob(resting, { reason: 'the photos are wrong' }, { by: 'ana' })
     const other = await approved(1)
-    await house.render(running)
-    const task = await house.next('render-scene')
+    await harness.render(running)
+    const task = await harness.next('render-scene')
     expect(task.jobId).toBe(other)
-    await house.render(task)
-    expect((await house.coordinator.waiting(resting)).job).toMatchObject({
+    await harness.render(task)
+    expect((await harness.coordinator.waiting(resting)).job).toMatchObject({
       code: 'job_paused',
       reason: 'it was paused: the photos are wrong',
     })
-    await house.coordinator.resumeJob(resting, { by: 'ana' })
-    expect((await house.next('render-scene')).jobId).toBe(resting)
-    expect((await house.events(resting)).filter(({ by }) => by === 'ana').map(({ type }) => type)).toEqual([
+    await harness.coordinator.resumeJob(resting, { by: 'ana' })
+    expect((await harness.next('render-scene')).jobId).toBe(resting)
+    expect((await harness.events(resting)).filter(({ by }) => by === 'ana').map(({ type }) => type)).toEqual([
       'job_paused',
       'job_resumed',
     ])
-    expect(await refusalOf(house.coordinator.resumeJob(resting))).toMatchObject({
+    expect(await refusalOf(harness.coordinator.resumeJob(resting))).toMatchObject({
       reason: 'Job must be paused to be resumed',
     })
   })

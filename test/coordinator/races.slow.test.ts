@@ -9,19 +9,19 @@ import type { Asked, JobEvent } from '../../src/job/event.ts'
 import { type JobStatus, finalJobStatuses, jobVerbs, sceneStatuses } from '../../src/job/lifecycle.ts'
 import { listJobEvents } from '../../src/store/events.ts'
 import { type Clock, createClock } from '../clock.ts'
-import { type Till, openTill, requestOf } from '../paid/till.ts'
+import { type Simulation, openSimulation, requestOf } from '../harness/simulation.ts'
 
 const rounds = 100
 
-let till: Till
+let simulation: Simulation
 beforeAll(async () => {
-  till = await openTill({ maxConcurrency: 50 })
+  simulation = await openSimulation({ maxConcurrency: 50 })
 })
-afterAll(() => till[Symbol.asyncDispose]())
+afterAll(() => simulation[Symbol.asyncDispose]())
 
-const coordinator = () => till.world.life!.coordinator
+const coordinator = () => simulation.life.coordinator
 const eventsOf = (jobId: number): Promise<readonly JobEvent[]> =>
-  listJobEvents(till.world.database, jobId, 0, 100_000)
+  listJobEvents(simulation.database, jobId, 0, 100_000)
 
 type Verb = 'approve' | 'cancel' | 'complete' | 'fail' | 'retry'
 
@@ -66,7 +66,7 @@ async function jobIn(status: (typeof starts)[number], round: number): Promise<nu
   if (status === 'pending') return job.id
   await coordinator().approveJob(job.id)
   // The renders are at the provider.
-  await till.world.settle()
+  await simulation.settle()
   if (status === 'failed') await coordinator().failJob(job.id, 'before the race')
   if (status === 'cancelled') await coordinator().cancelJob(job.id)
   if (status === 'completed') await coordinator().completeJob(job.id, new Uint8Array([1]))
@@ -192,7 +192,7 @@ test(`200 verbs at once on one job, ${rounds} times`, async () => {
     }
 
     // It goes on from there to its end, whatever that is.
-    await till.until(async () => isFinal((await coordinator().job(jobId)).status))
+    await simulation.until(async () => isFinal((await coordinator().job(jobId)).status))
     const after = replay(await eventsOf(jobId))
     const { status } = await coordinator().job(jobId)
     expect(after.at(-1)).toBe(status)
@@ -205,15 +205,15 @@ test(`200 verbs at once on one job, ${rounds} times`, async () => {
   // Each verb has won now and then, or nothing was raced for.
   for (const verb of Object.keys(told)) expect(won.get(verb), verb).toBeGreaterThan(4)
   // What was sent has ended, no attempt was sent twice, and the books are the provider's.
-  await till.pass(3_600_000)
-  const attempts = await till.world.database.all(`select status, charged_micros, posted_at from attempts`)
+  await simulation.pass(3_600_000)
+  const attempts = await simulation.database.all(`select status, charged_micros, posted_at from attempts`)
   expect(
     attempts.filter(({ status }) => ['intended', 'submitted', 'unknown', 'held'].includes(String(status))),
   ).toEqual([])
-  expect(till.posts()).toHaveLength(attempts.filter(({ posted_at }) => posted_at !== null).length)
+  expect(simulation.posts()).toHaveLength(attempts.filter(({ posted_at }) => posted_at !== null).length)
   const books = attempts.reduce((sum, { charged_micros }) => sum + Number(charged_micros), 0)
-  expect(till.billedUsd()).toBe(Math.round(books) / 1_000_000)
-  expect(till.billedUsd()).toBeGreaterThan(0)
+  expect(simulation.billedUsd()).toBe(Math.round(books) / 1_000_000)
+  expect(simulation.billedUsd()).toBeGreaterThan(0)
 })
 
 const isFinal = (status: JobStatus): boolean => (finalJobStatuses as readonly JobStatus[]).includes(status)

@@ -3,7 +3,7 @@ import type { RefusedError } from '../../src/job/errors.ts'
 import { type Clock, createClock } from '../clock.ts'
 import { newPlace, type Place } from '../store/open-database.ts'
 import { createRealClock } from '../real-clock.ts'
-import { type House, openHouse } from './house.ts'
+import { type HeldHarness, openHeldHarness } from '../harness/held-tasks.ts'
 
 const refusalOf = (promise: Promise<unknown>): Promise<unknown> =>
   promise.then(
@@ -15,16 +15,16 @@ const hour = 3_600_000
 
 describe('what a job has to do with the clock', () => {
   let place: Place
-  let house: House
+  let harness: HeldHarness
   let clock: Clock
   beforeEach(async () => {
     clock = createClock()
     place = await newPlace('sqlite')
-    house = await openHouse({ place, clock })
-    await house.coordinator.start()
+    harness = await openHeldHarness({ open: () => place.open(), clock })
+    await harness.coordinator.start()
   })
   afterEach(async () => {
-    await house.close()
+    await harness.close()
     await place.remove()
   })
 
@@ -38,60 +38,60 @@ describe('what a job has to do with the clock', () => {
     for (let n = 0; n < 50; n++) await new Promise((resolve) => setImmediate(resolve))
   }
   const approved = async (members: object): Promise<number> => {
-    const { id } = await house.job(1, members)
-    await house.coordinator.approveJob(id)
+    const { id } = await harness.job(1, members)
+    await harness.coordinator.approveJob(id)
     return id
   }
 
   it('is not begun before run_at, and says when it will be', async () => {
     const runAt = at(hour)
     const id = await approved({ run_at: runAt })
-    expect((await house.coordinator.waiting(id)).job).toEqual({
+    expect((await harness.coordinator.waiting(id)).job).toEqual({
       code: 'scheduled',
       reason: 'it is to begin later',
       since: clock.now(),
       until: Date.parse(runAt),
     })
     await pass(hour - 120_000)
-    expect(house.coordinator.processingTasks()).toEqual([])
+    expect(harness.coordinator.processingTasks()).toEqual([])
     await pass(120_000)
-    expect((await house.next('render-scene')).jobId).toBe(id)
+    expect((await harness.next('render-scene')).jobId).toBe(id)
   })
 
   it('is begun at once when run_at is taken away, and at another time when it is changed', async () => {
     const one = await approved({ run_at: at(hour) })
     const two = await approved({ run_at: at(hour) })
-    await house.coordinator.updateJob(one, { run_at: null })
-    expect((await house.next('render-scene')).jobId).toBe(one)
-    await house.coordinator.updateJob(two, { run_at: at(120_000) })
+    await harness.coordinator.updateJob(one, { run_at: null })
+    expect((await harness.next('render-scene')).jobId).toBe(one)
+    await harness.coordinator.updateJob(two, { run_at: at(120_000) })
     await pass(180_000)
-    expect((await house.next('render-scene')).jobId).toBe(two)
+    expect((await harness.next('render-scene')).jobId).toBe(two)
   })
 
   it('fails at its deadline: what runs is stopped, and it says why', async () => {
     const deadline = at(hour)
     const id = await approved({ deadline_at: deadline })
-    const task = await house.next('render-scene')
+    const task = await harness.next('render-scene')
     await pass(hour + 60_000)
-    expect(await house.coordinator.job(id)).toMatchObject({
+    expect(await harness.coordinator.job(id)).toMatchObject({
       status: 'failed',
       error: { code: 'deadline_passed', reason: `It had not ended by its deadline, ${deadline}` },
     })
     expect(task.signal.aborted).toBe(true)
-    expect((await house.coordinator.scenes(id))[0]!.status).toBe('cancelled')
+    expect((await harness.coordinator.scenes(id))[0]!.status).toBe('cancelled')
   })
 
   it('fails at its deadline though it has not begun, and is cancelled where nobody has approved it', async () => {
     const waiting = await approved({ deadline_at: at(hour), run_at: at(hour / 2) })
-    await house.coordinator.pauseJob(waiting)
-    const { id: pending } = await house.job(1, { deadline_at: at(hour) })
+    await harness.coordinator.pauseJob(waiting)
+    const { id: pending } = await harness.job(1, { deadline_at: at(hour) })
     await pass(hour + 60_000)
-    expect(await house.coordinator.job(waiting)).toMatchObject({ status: 'failed' })
-    expect(await house.coordinator.job(pending)).toMatchObject({
+    expect(await harness.coordinator.job(waiting)).toMatchObject({ status: 'failed' })
+    expect(await harness.coordinator.job(pending)).toMatchObject({
       status: 'cancelled',
       error: { code: 'deadline_passed' },
     })
-    expect((await house.events(waiting)).map(({ type }) => type).slice(-2)).toEqual([
+    expect((await harness.events(waiting)).map(({ type }) => type).slice(-2)).toEqual([
       'job_processing',
       'job_failed',
     ])
@@ -99,31 +99,31 @@ describe('what a job has to do with the clock', () => {
 
   it('keeps its deadline after a restart', async () => {
     const id = await approved({ deadline_at: at(hour) })
-    await house.next('render-scene')
-    await house.close()
+    await harness.next('render-scene')
+    await harness.close()
     clock.advance(2 * hour)
-    house = await openHouse({ place, clock })
-    await house.coordinator.start()
+    harness = await openHeldHarness({ open: () => place.open(), clock })
+    await harness.coordinator.start()
     await pass(1000)
-    expect((await house.coordinator.job(id)).status).toBe('failed')
+    expect((await harness.coordinator.job(id)).status).toBe('failed')
   })
 
   it('is retried only with another deadline, or none', async () => {
     const id = await approved({ deadline_at: at(hour) })
-    await house.next('render-scene')
+    await harness.next('render-scene')
     await pass(hour + 60_000)
-    expect(await refusalOf(house.coordinator.retryJob(id))).toMatchObject({
+    expect(await refusalOf(harness.coordinator.retryJob(id))).toMatchObject({
       code: 'job_refused',
       reason: 'Its deadline has passed: retry it with another deadline_at, or null for none',
     })
-    await house.coordinator.retryJob(id, { deadline_at: null, reason: 'it may take longer' })
-    expect(await house.coordinator.job(id)).toMatchObject({ deadlineAt: null, error: null })
-    expect((await house.next('render-scene')).jobId).toBe(id)
+    await harness.coordinator.retryJob(id, { deadline_at: null, reason: 'it may take longer' })
+    expect(await harness.coordinator.job(id)).toMatchObject({ deadlineAt: null, error: null })
+    expect((await harness.next('render-scene')).jobId).toBe(id)
   })
 
   it('refuses times that cannot be kept', async () => {
     const refused = async (members: object) =>
-      ((await refusalOf(house.job(1, members))) as { problems: unknown }).problems
+      ((await refusalOf(harness.job(1, members))) as { problems: unknown }).problems
     expect(await refused({ deadline_at: at(-1000) })).toEqual([
       { field: 'deadline_at', reason: 'must not be past' },
     ])
@@ -137,18 +137,18 @@ describe('what a job has to do with the clock', () => {
 it('a job is begun on time, at whatever moment timers ring and between whatever ticks of the clock', async () => {
   const place = await newPlace('sqlite')
   const clock = createRealClock(7)
-  const house = await openHouse({ place, slots: 1000, clock })
-  await house.coordinator.start()
+  const harness = await openHeldHarness({ open: () => place.open(), slots: 1000, clock })
+  await harness.coordinator.start()
   for (let n = 0; n < 60; n++) {
     const runAt = clock.now() + 20 + n
-    const { id } = await house.job(1, { run_at: new Date(runAt).toISOString() })
-    await house.coordinator.approveJob(id)
-    while (!house.coordinator.processingTasks().some(({ jobId }) => jobId === id)) {
+    const { id } = await harness.job(1, { run_at: new Date(runAt).toISOString() })
+    await harness.coordinator.approveJob(id)
+    while (!harness.coordinator.processingTasks().some(({ jobId }) => jobId === id)) {
       for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
       clock.pass(100)
     }
     expect(clock.now() - runAt).toBeLessThan(1000)
   }
-  await house.close()
+  await harness.close()
   await place.remove()
 })

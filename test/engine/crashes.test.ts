@@ -5,9 +5,8 @@ import { createEmbeddedEngine } from '../../src/engine/embedded.ts'
 import type { Engine } from '../../src/engine/engine.ts'
 import { createLog } from '../../src/log.ts'
 import type { Database } from '../../src/store/database.ts'
-import { migrate } from '../../src/store/migrate.ts'
-import { migrations } from '../../src/store/migrations/all.ts'
 import { createClock } from '../clock.ts'
+import { migrated } from '../harness/data.ts'
 import { newPlace, type Place } from '../store/open-database.ts'
 
 describe('a task during which the process dies', () => {
@@ -22,8 +21,7 @@ describe('a task during which the process dies', () => {
     for (let n = 0; n < 100; n++) await setImmediate()
   }
   const live = async (concurrency = 50): Promise<void> => {
-    database = await place.open()
-    await migrate(database, migrations)
+    database = await migrated(await place.open())
     running = new Map()
     lines = []
     const destination = {

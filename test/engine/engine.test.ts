@@ -4,11 +4,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createEmbeddedEngine } from '../../src/engine/embedded.ts'
 import type { Engine, TaskHandler } from '../../src/engine/engine.ts'
 import type { Task } from '../../src/job/task.ts'
-import { createLog } from '../../src/log.ts'
 import type { Database } from '../../src/store/database.ts'
-import { migrate } from '../../src/store/migrate.ts'
-import { migrations } from '../../src/store/migrations/all.ts'
 import { type Clock, createClock } from '../clock.ts'
+import { migrated } from '../harness/data.ts'
+import { silentLog } from '../harness/harness.ts'
 import { kinds, newPlace, type Place } from '../store/open-database.ts'
 
 const task = (subject: string): Task => ({ kind: 'stitch-film', subject, jobId: 1 })
@@ -21,13 +20,12 @@ describe.each(kinds)('the embedded engine on %s', (kind) => {
   let exhausted: [string, unknown][]
 
   const open = (handler: TaskHandler, concurrency = 10): Engine => {
-    const log = createLog({ level: 'silent' })
-    engine = createEmbeddedEngine({ database, host: clock, log, maxTries: 3, backoffMs: 100 })
+    engine = createEmbeddedEngine({ database, host: clock, log: silentLog })
     const onExhausted = ({ subject }: Task, error: unknown): Promise<void> => {
       exhausted.push([subject, error])
       return Promise.resolve()
     }
-    engine.handle('stitch-film', { concurrency, onExhausted }, handler)
+    engine.handle('stitch-film', { concurrency, maxTries: 3, onExhausted }, handler)
     return engine
   }
   const enqueue = (...subjects: string[]): Promise<void> =>
@@ -43,8 +41,7 @@ describe.each(kinds)('the embedded engine on %s', (kind) => {
 
   beforeEach(async () => {
     place = await newPlace(kind)
-    database = await place.open()
-    await migrate(database, migrations)
+    database = await migrated(await place.open())
     clock = createClock()
     exhausted = []
   })

@@ -3,28 +3,23 @@ import { expect, it } from 'vitest'
 import { createEmbeddedEngine } from '../../src/engine/embedded.ts'
 import { createLog } from '../../src/log.ts'
 import { type Database, DatabaseError } from '../../src/store/database.ts'
-import { migrate } from '../../src/store/migrate.ts'
-import { migrations } from '../../src/store/migrations/all.ts'
 import { createClock } from '../clock.ts'
+import { migrated, delegating } from '../harness/data.ts'
 import { newPlace } from '../store/open-database.ts'
 
 it('an engine whose database has no room begins nothing for a while, and then does all there is', async () => {
   const place = await newPlace('sqlite')
-  const database = await place.open()
-  await migrate(database, migrations)
+  const database = await migrated(await place.open())
   const clock = createClock()
   let isFull = false
   const full = new DatabaseError('disk_full', 'database or disk is full')
   const filling: Database = {
-    dialect: database.dialect,
-    all: (...asked) => database.all(...asked),
-    get: (...asked) => database.get(...asked),
+    ...delegating(database),
     transaction: (work) => (isFull ? Promise.reject(full) : database.transaction(work)),
-    close: () => database.close(),
   }
   const lines: string[] = []
   const log = createLog({ level: 'warn', destination: { write: (line) => lines.push(line) } })
-  const engine = createEmbeddedEngine({ database: filling, host: clock, log, maxTries: 2 })
+  const engine = createEmbeddedEngine({ database: filling, host: clock, log })
   let runs = 0
   const handler = (): Promise<void> => {
     runs++
@@ -32,7 +27,7 @@ it('an engine whose database has no room begins nothing for a while, and then do
   }
   // One place and several tasks: each that ends makes place for the next.
   const fail = (): never => expect.unreachable('a full disk is nobody’s failure')
-  engine.handle('stitch-film', { concurrency: 1, onExhausted: fail }, handler)
+  engine.handle('stitch-film', { concurrency: 1, maxTries: 2, onExhausted: fail }, handler)
   await filling.transaction(async (tx) => {
     for (const subject of ['1', '2', '3'])
       await engine.enqueue(tx, { kind: 'stitch-film', subject, jobId: 1 })

@@ -6,12 +6,11 @@ import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createEmbeddedEngine } from '../../src/engine/embedded.ts'
 import type { Task, TaskKind } from '../../src/job/task.ts'
-import { createLog } from '../../src/log.ts'
 import { type Database, DatabaseError } from '../../src/store/database.ts'
-import { migrate } from '../../src/store/migrate.ts'
-import { migrations } from '../../src/store/migrations/all.ts'
 import { createClock } from '../clock.ts'
 import { createRealClock } from '../real-clock.ts'
+import { migrated, delegating } from '../harness/data.ts'
+import { silentLog } from '../harness/harness.ts'
 import { newPlace, type Place } from '../store/open-database.ts'
 
 const full = new DatabaseError('disk_full', 'database or disk is full')
@@ -23,8 +22,7 @@ describe('an engine in trouble', () => {
   let database: Database
   beforeEach(async () => {
     place = await newPlace('sqlite')
-    database = await place.open()
-    await migrate(database, migrations)
+    database = await migrated(await place.open())
   })
   afterEach(async () => {
     await database.close()
@@ -38,14 +36,12 @@ describe('an engine in trouble', () => {
     let trouble = 0
     const refuses = (): boolean => random() < trouble
     const refusing: Database = {
-      dialect: database.dialect,
+      ...delegating(database),
       all: (...asked) => (refuses() ? Promise.reject(full) : database.all(...asked)),
       get: (...asked) => (refuses() ? Promise.reject(full) : database.get(...asked)),
       transaction: (work) => (refuses() ? Promise.reject(full) : database.transaction(work)),
-      close: () => database.close(),
     }
-    const log = createLog({ level: 'silent' })
-    const engine = createEmbeddedEngine({ database: refusing, host: clock, log, maxTries: 1e9 })
+    const engine = createEmbeddedEngine({ database: refusing, host: clock, log: silentLog })
     const handler = async (_task: Task): Promise<void> => {
       await clock.sleep(random() * 2000)
       if (refuses()) throw full
@@ -54,7 +50,12 @@ describe('an engine in trouble', () => {
     for (const name of names)
       engine.handle(
         name,
-        { concurrency: 1 + Math.floor(random() * 3), isRisky: true, onExhausted: () => Promise.resolve() },
+        {
+          concurrency: 1 + Math.floor(random() * 3),
+          maxTries: 1e9,
+          isRisky: true,
+          onExhausted: () => Promise.resolve(),
+        },
         handler,
       )
     const enqueue = (kind: TaskKind, subject: string): Promise<void> =>

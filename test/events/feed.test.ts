@@ -4,44 +4,33 @@ import { type Emit, createEmit } from '../../src/events/emit.ts'
 import { type Feed, createFeed } from '../../src/events/feed.ts'
 import { type PubSub, createPubSub } from '../../src/events/pubsub.ts'
 import type { EventType, JobEvent } from '../../src/job/event.ts'
-import { createLog } from '../../src/log.ts'
 import type { Database } from '../../src/store/database.ts'
 import { eventBounds, listEvents } from '../../src/store/events.ts'
-import { migrate } from '../../src/store/migrate.ts'
-import { migrations } from '../../src/store/migrations/all.ts'
-import { type Clock, createClock } from '../clock.ts'
-import { type Place, newPlace } from '../store/open-database.ts'
+import type { Clock } from '../clock.ts'
+import { delegating } from '../harness/data.ts'
+import { type OpenHarness, openHarness } from '../harness/harness.ts'
 
-let place: Place
+let harness: OpenHarness
 let database: Database
 let pubsub: PubSub
 let clock: Clock
 let feed: Feed
 let tell: Emit
-const lines: string[] = []
 
 beforeAll(async () => {
-  place = await newPlace('sqlite')
-  database = await place.open()
-  await migrate(database, migrations)
-  clock = createClock()
-  pubsub = createPubSub((error) => {
-    throw error
-  })
+  harness = await openHarness()
+  ;({ clock, database, pubsub } = harness)
   feed = newFeed()
   tell = createEmit({ pubsub, host: clock })
 })
 afterAll(async () => {
   feed.close()
-  await database.close()
-  await place.remove()
+  await harness.close()
 })
-
-const log = createLog({ level: 'warn', destination: { write: (line) => void lines.push(line) } })
 
 /** Others may read, hear or wait in its place. */
 const newFeed = (others: { database?: Database; pubsub?: PubSub } = {}): Feed =>
-  createFeed({ database, pubsub, host: clock, log, ...others })
+  createFeed({ database, pubsub, host: clock, log: harness.log, ...others })
 
 const types = ['job_created', 'job_progress', 'scene_failed'] as const satisfies readonly EventType[]
 
@@ -108,9 +97,7 @@ describe('a feed', () => {
   test('gives no more than a hundred at a time, and reads nothing ahead of who takes them', async () => {
     let reads = 0
     const counted: Database = {
-      ...database,
-      dialect: database.dialect,
-      get: (...asked) => database.get(...asked),
+      ...delegating(database),
       all: (...asked) => {
         reads++
         return database.all(...asked)
@@ -133,8 +120,7 @@ describe('a feed', () => {
     let reads = 0
     const own = newFeed({
       database: {
-        ...database,
-        get: (...asked) => database.get(...asked),
+        ...delegating(database),
         all: (...asked) => {
           reads++
           return database.all(...asked)
@@ -183,15 +169,14 @@ describe('a feed', () => {
     let fails = true
     const own = newFeed({
       database: {
-        ...database,
-        get: (...asked) => database.get(...asked),
+        ...delegating(database),
         all: (...asked) => (fails ? Promise.reject(new Error('the disk is gone')) : database.all(...asked)),
       },
     })
     const reader = await own.follow({})
     const next = reader.next()
     await append([5])
-    while (!lines.some((line) => line.includes('the disk is gone')))
+    while (!JSON.stringify(harness.logged).includes('the disk is gone'))
       await new Promise((resolve) => setImmediate(resolve))
     fails = false
     while (clock.nextWakeAt() === undefined) await new Promise((resolve) => setImmediate(resolve))

@@ -3,12 +3,13 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type House, jsonOf, openHouse, sha256 } from './house.ts'
+import { type AppHarness, openAppHarness } from '../harness/app.ts'
+import { jsonOf, sha256 } from '../harness/ask.ts'
 
-let house: House
+let harness: AppHarness
 let picture: Uint8Array<ArrayBuffer>
 beforeAll(async () => {
-  house = await openHouse()
+  harness = await openAppHarness()
   const noise = { type: 'gaussian', mean: 128, sigma: 30 } as const
   picture = new Uint8Array(
     await sharp({ create: { width: 300, height: 200, channels: 3, background: 'white', noise } })
@@ -16,9 +17,9 @@ beforeAll(async () => {
       .toBuffer(),
   )
 })
-afterAll(() => house.close())
+afterAll(() => harness.close())
 
-const upload = async (init: RequestInit, app = house.app) => {
+const upload = async (init: RequestInit, app = harness.app) => {
   const response = await app.request('/api/v3/assets', { method: 'POST', ...init })
   return { response, answer: await jsonOf(response) }
 }
@@ -50,12 +51,12 @@ test('an image is taken as the body or as a form’s file, and is the same asset
     expect(response.headers.get('location')).toBe(`/api/v3/assets/${expected.id}`)
     expect(answer).toEqual(expected)
   }
-  expect(await jsonOf(house.app.request(`/api/v3/assets/${expected.id}`))).toEqual(expected)
+  expect(await jsonOf(harness.app.request(`/api/v3/assets/${expected.id}`))).toEqual(expected)
 })
 
 test('its bytes come back as they were sent, to be kept for ever', async () => {
   const { answer } = await upload(raw(picture))
-  const response = await house.app.request(`/api/v3/assets/${answer['id']}/data`)
+  const response = await harness.app.request(`/api/v3/assets/${answer['id']}/data`)
   expect(Object.fromEntries(response.headers)).toMatchObject({
     'content-type': 'image/jpeg',
     'cache-control': 'private, max-age=31536000, immutable',
@@ -70,12 +71,16 @@ test('a HEIC is taken whatever it is called, and a title that it is shown with i
   )
   const { answer } = await upload(form(heic))
   expect(answer).toMatchObject({ id: sha256(heic), width: 64, height: 128, content_type: 'image/heic' })
-  const data = await house.app.request(`/api/v3/assets/${answer['id']}/data`)
+  const data = await harness.app.request(`/api/v3/assets/${answer['id']}/data`)
   expect(data.headers.get('content-disposition')).toContain('.heic"')
   const planned = async (title: string): Promise<unknown> => {
     const job = { type: 'property_photos', parameters: { photos: [{ asset_id: answer['id'] }], title } }
     const headers = { 'content-type': 'application/json' }
-    const response = house.app.request('/api/v3/jobs', { method: 'POST', headers, body: JSON.stringify(job) })
+    const response = harness.app.request('/api/v3/jobs', {
+      method: 'POST',
+      headers,
+      body: JSON.stringify(job),
+    })
     return (await jsonOf(response))['storyboard']
   }
   expect(await planned('東京タワー ✨')).toMatchObject({ scenes: [{ notes: [] }] })
@@ -123,7 +128,7 @@ describe('refused is', () => {
   })
 
   test('what is over the limit, however it comes, and nothing of it is kept', async () => {
-    const app = house.appWith({ limits: { assetBytes: 5000 } })
+    const app = harness.appWith({ limits: { assetBytes: 5000 } })
     expect(picture.length).toBeGreaterThan(5000)
     const streamed = new Blob([picture]).stream()
     for (const init of [raw(picture), raw(streamed), form(picture)]) {
@@ -133,7 +138,7 @@ describe('refused is', () => {
     }
     const big = new Uint8Array(200_000)
     await upload(raw(new Blob([big]).stream()), app)
-    expect(await house.artifacts.stat(createHash('sha256').update(big).digest('hex'))).toBeUndefined()
+    expect(await harness.artifacts.stat(createHash('sha256').update(big).digest('hex'))).toBeUndefined()
   })
 
   test('a body whose sender breaks off, and nothing of it is kept', async () => {
@@ -145,10 +150,10 @@ describe('refused is', () => {
           controller.error(new Error('gone'))
         },
       })
-    const logged = house.logged.length
+    const logged = harness.logged.length
     for (const type of ['image/jpeg', 'multipart/form-data; boundary=b'])
       expect((await upload(raw(body(), type))).response.status).toBe(400)
-    expect(await house.artifacts.stat(sha256(half))).toBeUndefined()
-    expect(house.logged.length).toBe(logged)
+    expect(await harness.artifacts.stat(sha256(half))).toBeUndefined()
+    expect(harness.logged.length).toBe(logged)
   })
 })

@@ -9,13 +9,14 @@ import type { ApiDocument } from '../../src/http/openapi.ts'
 import { listJobEvents } from '../../src/store/events.ts'
 import { operationsOf, wholeApp } from './contract.ts'
 import { hold } from './held.ts'
-import { type House, jsonOf, openHouse } from './house.ts'
+import { type AppHarness, openAppHarness } from '../harness/app.ts'
+import { jsonOf } from '../harness/ask.ts'
 
 const film = "the other client's film"
 /** Stand in everything of the other client's. */
 const secret = 'other-secret'
 
-let house: House
+let harness: AppHarness
 let app: ReturnType<typeof createApp>
 let close: () => Promise<void>
 let document: ApiDocument
@@ -48,7 +49,7 @@ const requestOf = (asset: string, parameters: object = {}) => ({
 })
 
 const upload = async (key: string, shade: number): Promise<string> => {
-  const bytes = await readFile(await house.artifacts.localPath(await house.picture(shade)))
+  const bytes = await readFile(await harness.artifacts.localPath(await harness.picture(shade)))
   const response = await app.request('/api/v3/assets', {
     method: 'POST',
     headers: {
@@ -63,18 +64,18 @@ const upload = async (key: string, shade: number): Promise<string> => {
 }
 
 const sceneIn = async (job: number): Promise<{ readonly id: string; readonly clip: string }> => {
-  const [scene] = await house.coordinator.scenes(job)
+  const [scene] = await harness.coordinator.scenes(job)
   return { id: scene!.id, clip: scene!.clip! }
 }
 
 beforeAll(async () => {
-  house = await openHouse()
-  const whole = await wholeApp(house)
+  harness = await openAppHarness()
+  const whole = await wholeApp(harness)
   close = whole.close
   app = whole.app
   document = await jsonOf(app.request('/api/openapi.json'))
   const scopes = ['read', 'submit', 'approve'] as const
-  const make = async (request: object) => (await house.coordinator.createKey(request)).secret
+  const make = async (request: object) => (await harness.coordinator.createKey(request)).secret
   admin = await make({ name: 'ops', scopes: ['admin'] })
   bound = await make({ name: 'acme', scopes, client_id: 'acme' })
   const other = await make({ name: secret, scopes, client_id: secret })
@@ -83,20 +84,20 @@ beforeAll(async () => {
   const made = await jsonOf(
     ask('POST', '/api/v3/jobs', other, { ...requestOf(asset), video_name: `${secret} film` }),
   )
-  await house.finish(made.job_id, new TextEncoder().encode(film))
+  await harness.finish(made.job_id, new TextEncoder().encode(film))
   await ask('POST', '/api/v3/webhooks/endpoints', admin, { url: `https://${secret}.example/hooks` })
   const { id: scene, clip } = await sceneIn(made.job_id)
-  await hold(house, made.job_id, scene)
+  await hold(harness, made.job_id, scene)
   others = { job: made.job_id, scene, asset, clip }
 
   const ownAsset = await upload(bound, 2)
   const { job_id } = await jsonOf(ask('POST', '/api/v3/jobs', bound, requestOf(ownAsset)))
-  await house.finish(job_id, new TextEncoder().encode('our film'))
+  await harness.finish(job_id, new TextEncoder().encode('our film'))
   own = { job: job_id, scene: (await sceneIn(job_id)).id, asset: ownAsset }
 }, 60_000)
 afterAll(async () => {
   await close()
-  await house.close()
+  await harness.close()
 })
 
 /** What of the other client may stand in no answer. */
@@ -187,14 +188,14 @@ const filled = (path: string, job: number | string, scene: string, asset: string
 
 const stateOf = async (): Promise<string> =>
   JSON.stringify({
-    job: await house.coordinator.job(others.job),
-    scenes: await house.coordinator.scenes(others.job),
-    events: await listJobEvents(house.database, others.job, 0, 1000),
-    attempts: await house.database.all('select * from attempts where job_id = $1', [others.job]),
-    budgets: await house.coordinator.budgets(),
-    limits: await house.coordinator.limits(),
-    keys: (await house.coordinator.keys()).map((key) => ({ ...key, lastUsedAt: null })),
-    endpoints: await house.database.all('select * from webhook_endpoints'),
+    job: await harness.coordinator.job(others.job),
+    scenes: await harness.coordinator.scenes(others.job),
+    events: await listJobEvents(harness.database, others.job, 0, 1000),
+    attempts: await harness.database.all('select * from attempts where job_id = $1', [others.job]),
+    budgets: await harness.coordinator.budgets(),
+    limits: await harness.coordinator.limits(),
+    keys: (await harness.coordinator.keys()).map((key) => ({ ...key, lastUsedAt: null })),
+    endpoints: await harness.database.all('select * from webhook_endpoints'),
   })
 
 describe('a key bound to a client', () => {

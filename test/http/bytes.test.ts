@@ -2,25 +2,26 @@ import * as fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ArtifactStore } from '../../src/artifact/artifact.ts'
 import { parseRange } from '../../src/http/bytes.ts'
-import { type House, jsonOf, openHouse, sha256 } from './house.ts'
+import { type AppHarness, openAppHarness } from '../harness/app.ts'
+import { jsonOf, sha256 } from '../harness/ask.ts'
 
 const film = Uint8Array.from({ length: 700_001 }, (_, index) => (index * 31 + (index >> 8)) & 0xff)
 const tag = `"${sha256(film)}"`
 
-let house: House
+let harness: AppHarness
 let address: string
 let modified: string
 beforeAll(async () => {
-  house = await openHouse()
-  const { job_id } = await house.job(1, { video_name: 'Casa "Ñandú" 🏡\u{202e}' })
-  await house.finish(job_id, film)
+  harness = await openAppHarness()
+  const { job_id } = await harness.job(1, { video_name: 'Casa "Ñandú" 🏡\u{202e}' })
+  await harness.finish(job_id, film)
   address = `/api/v3/videos/${job_id}/combined`
-  modified = (await house.app.request(address)).headers.get('last-modified')!
+  modified = (await harness.app.request(address)).headers.get('last-modified')!
 })
-afterAll(() => house.close())
+afterAll(() => harness.close())
 
 const get = (headers: Record<string, string> = {}, method = 'GET') =>
-  house.app.request(address, { method, headers })
+  harness.app.request(address, { method, headers })
 const bytesOf = async (response: Response) => Buffer.from(await response.arrayBuffer())
 const shifted = (seconds: number): string => new Date(Date.parse(modified) + seconds * 1000).toUTCString()
 
@@ -41,17 +42,17 @@ test('the film comes whole, with all a player asks for', async () => {
 
 test('HEAD answers as GET would, without the bytes and without opening them', async () => {
   const headers = { 'x-request-id': 'the-same' }
-  const whole = await house.app.request(address, { headers })
+  const whole = await harness.app.request(address, { headers })
   await whole.body?.cancel()
   let opened = 0
   const artifacts: ArtifactStore = {
-    ...house.artifacts,
+    ...harness.artifacts,
     read: (...asked) => {
       opened++
-      return house.artifacts.read(...asked)
+      return harness.artifacts.read(...asked)
     },
   }
-  const head = await house.appWith({ artifacts }).request(address, { method: 'HEAD', headers })
+  const head = await harness.appWith({ artifacts }).request(address, { method: 'HEAD', headers })
   expect(head.status).toBe(200)
   expect(Object.fromEntries(head.headers)).toEqual(Object.fromEntries(whole.headers))
   expect(await head.text()).toBe('')
@@ -174,13 +175,13 @@ describe('a condition', () => {
 
 test('clips and thumbnails are served the same way, under names of their own', async () => {
   const { scenes } = await jsonOf(
-    house.app.request(address.replace('videos', 'jobs').replace('combined', 'scenes')),
+    harness.app.request(address.replace('videos', 'jobs').replace('combined', 'scenes')),
   )
-  const clip = await house.app.request(scenes[0].clip_url, { headers: { range: 'bytes=5-9' } })
+  const clip = await harness.app.request(scenes[0].clip_url, { headers: { range: 'bytes=5-9' } })
   expect(clip.status).toBe(206)
   expect(clip.headers.get('content-disposition')).toContain('scene 1.mp4')
   expect((await bytesOf(clip)).equals(film.slice(5, 10))).toBe(true)
-  const thumbnail = await house.app.request(address.replace('combined', 'thumbnail'), { method: 'HEAD' })
+  const thumbnail = await harness.app.request(address.replace('combined', 'thumbnail'), { method: 'HEAD' })
   expect(thumbnail.headers.get('content-type')).toBe('image/jpeg')
   expect(thumbnail.headers.get('content-disposition')).toContain('.jpg')
 })
@@ -189,7 +190,7 @@ test('clips and thumbnails are served the same way, under names of their own', a
 const watched = () => {
   const seen = { chunks: 0, closed: false }
   const artifacts: ArtifactStore = {
-    ...house.artifacts,
+    ...harness.artifacts,
     read: async () =>
       (async function* () {
         try {
@@ -202,7 +203,7 @@ const watched = () => {
         }
       })(),
   }
-  return { seen, app: house.appWith({ artifacts }) }
+  return { seen, app: harness.appWith({ artifacts }) }
 }
 
 describe('a big film', () => {
@@ -226,8 +227,8 @@ describe('a big film', () => {
     expect(seen.closed).toBe(true)
   })
 
-  test('that is gone from the store is an error of the house and not an empty download', async () => {
-    const artifacts: ArtifactStore = { ...house.artifacts, stat: () => Promise.resolve(undefined) }
-    expect((await house.appWith({ artifacts }).request(address)).status).toBe(500)
+  test('that is gone from the store is an error of the server and not an empty download', async () => {
+    const artifacts: ArtifactStore = { ...harness.artifacts, stat: () => Promise.resolve(undefined) }
+    expect((await harness.appWith({ artifacts }).request(address)).status).toBe(500)
   })
 })

@@ -5,14 +5,14 @@ import { text } from 'node:stream/consumers'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { type ListenOptions, type Listening, listen } from '../../src/http/server.ts'
 import { isQuick } from '../quick.ts'
-import { type House, openHouse } from './house.ts'
+import { type AppHarness, openAppHarness } from '../harness/app.ts'
 
-let house: House
+let harness: AppHarness
 let server: Listening
 beforeAll(async () => {
-  house = await openHouse()
+  harness = await openAppHarness()
 })
-afterAll(() => house.close())
+afterAll(() => harness.close())
 const sockets: Socket[] = []
 afterEach(async () => {
   for (const socket of sockets.splice(0)) socket.destroy()
@@ -21,7 +21,7 @@ afterEach(async () => {
 
 const start = async (
   limits: NonNullable<ListenOptions['limits']>,
-  app: Parameters<typeof listen>[0] = house.app,
+  app: Parameters<typeof listen>[0] = harness.app,
 ) => {
   server = await listen(app, { host: '127.0.0.1', port: 0, limits })
 }

@@ -1,22 +1,23 @@
 /**
- * Each operation is asked for through the client's method of its name, over the real house, and each answer held against
+ * Each operation is asked for through the client's method of its name, over the real app, and each answer held against
  * the document: what is documented is answered, and nothing else is.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ApiError, type Client, createClient } from '../../src/client/client.ts'
 import { type Contract, createContract, operationsOf, wholeApp } from './contract.ts'
 import { hold } from './held.ts'
-import { type House, jsonOf, openHouse } from './house.ts'
+import { type AppHarness, openAppHarness } from '../harness/app.ts'
+import { jsonOf } from '../harness/ask.ts'
 
-let house: House
+let harness: AppHarness
 let whole: Awaited<ReturnType<typeof wholeApp>>
 let contract: Contract
 let client: Client
 const problems: string[] = []
 
 beforeAll(async () => {
-  house = await openHouse()
-  whole = await wholeApp(house)
+  harness = await openAppHarness()
+  whole = await wholeApp(harness)
   contract = createContract(await jsonOf(whole.app.request('/api/openapi.json')))
   client = createClient({
     url: 'http://localhost:4000',
@@ -34,7 +35,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await whole.close()
-  await house.close()
+  await harness.close()
 })
 
 const statusesOf = (id: string): readonly number[] => [...(contract.seen.get(id) ?? [])]
@@ -47,7 +48,7 @@ const refused = (asked: Promise<unknown>): Promise<number> =>
     },
   )
 
-const photos = async () => [{ asset_id: await house.picture(1) }, { asset_id: await house.picture(2) }]
+const photos = async () => [{ asset_id: await harness.picture(1) }, { asset_id: await harness.picture(2) }]
 const newJob = async () =>
   client.createJob({
     type: 'property_photos',
@@ -59,7 +60,7 @@ test('photographs, prices and plans', async () => {
   await client.isAlive()
   await client.isReady()
   expect(await client.readMetrics()).toContain('# HELP')
-  const photograph = await client.assetData(await house.picture(3))
+  const photograph = await client.assetData(await harness.picture(3))
   const asset = await client.uploadAsset(await photograph.arrayBuffer())
   expect(await client.readAsset(asset.id)).toEqual(asset)
   const estimate = await client.estimateJob({
@@ -82,7 +83,7 @@ test('a job from its request to its film, and what can be done with it', async (
   await client.readScene(job_id, scenes[0]!.id)
   await client.updateScene(job_id, scenes[0]!.id, { duration: 2 })
 
-  await house.finish(job_id, new TextEncoder().encode('a film'))
+  await harness.finish(job_id, new TextEncoder().encode('a film'))
   expect((await client.readJob(job_id)).status).toBe('completed')
   expect(await (await client.film(job_id)).text()).toBe('a film')
   await client.thumbnail(job_id)
@@ -122,7 +123,7 @@ test('approvals, cancellations and retries, of one and of many', async () => {
   await client.cancelJob(one.job_id, { reason: 'changed my mind' })
   await client.retryJob(one.job_id)
   expect(await client.cancelJobs({ job_ids: [one.job_id, 99_999] })).toMatchObject({ done: 1, refused: 1 })
-  await client.addScene(one.job_id, { asset_ids: [await house.picture(4)], position: 0 })
+  await client.addScene(one.job_id, { asset_ids: [await harness.picture(4)], position: 0 })
   await client.deleteJob(one.job_id)
   await client.approveJobs({ job_ids: [other.job_id] })
 })
@@ -130,7 +131,7 @@ test('approvals, cancellations and retries, of one and of many', async () => {
 test('a held attempt that a person decides', async () => {
   const { job_id } = await newJob()
   const { scenes } = await client.listScenes(job_id)
-  await hold(house, job_id, scenes[0]!.id)
+  await hold(harness, job_id, scenes[0]!.id)
   await client.resolveScene(job_id, scenes[0]!.id, { resolution: 'absent' })
 })
 

@@ -6,22 +6,16 @@ import { systemHost } from '../../src/host.ts'
 import { type ApiDocument, type Schema, answerIn, methods } from '../../src/http/openapi.ts'
 import { openMetrics } from '../../src/telemetry/metrics.ts'
 import { startPrune } from '../../src/retention/prune.ts'
-import type { House } from './house.ts'
+import { keepAll } from '../harness/pruning.ts'
+import type { AppHarness } from '../harness/app.ts'
 
 /** The app with all its routes. `close` ends what it counts by. */
-export async function wholeApp({ appWith, coordinator, artifacts, database, pubsub, feed, log }: House) {
+export async function wholeApp({ appWith, coordinator, artifacts, database, pubsub, feed, log }: AppHarness) {
   const freeBytes = () => Promise.resolve(1e9)
   const parts = { coordinator, database, pubsub, feed, host: systemHost, version: '0', freeBytes }
   const metrics = await openMetrics(parts)
   const installation = await openInstallation({ database, host: systemHost, log })
-  const limits = {
-    eventsDays: null,
-    filmsDays: null,
-    clipsDays: null,
-    inputsDays: null,
-    maxStoredBytes: null,
-  }
-  const storage = startPrune({ coordinator, artifacts, limits, host: systemHost, log, freeBytes })
+  const storage = startPrune({ coordinator, artifacts, limits: keepAll, host: systemHost, log, freeBytes })
   const access = { keysRequired: false, ratePerMinute: 0 }
   const app = appWith({ metrics, installation, storage, access })
   const close = async (): Promise<void> => {

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { createDiskRoom } from '../../src/disk-full.ts'
 import { type Listening, listen } from '../../src/http/server.ts'
 import { createClock } from '../clock.ts'
-import { type House, jsonOf, openHouse } from './house.ts'
+import { type AppHarness, openAppHarness } from '../harness/app.ts'
+import { jsonOf } from '../harness/ask.ts'
 
 const clock = createClock()
 let free = 0
@@ -14,15 +15,15 @@ const room = createDiskRoom({
   reserveBytes: 512e6,
   freeBytes: () => Promise.resolve(++looks > scarceAfter ? 500e6 : free),
 })
-let house: House
+let harness: AppHarness
 let server: Listening
 beforeAll(async () => {
-  house = await openHouse({ host: clock, room })
-  server = await listen(house.app, { host: '127.0.0.1', port: 0 })
+  harness = await openAppHarness({ clock, room })
+  server = await listen(harness.app, { host: '127.0.0.1', port: 0 })
 })
 afterAll(async () => {
   await server.close({ graceMs: 0 })
-  await house.close()
+  await harness.close()
 })
 beforeEach(() => {
   free = 600e6
@@ -61,14 +62,14 @@ test('an upload that goes on while the room goes is ended soon', async () => {
 })
 
 test('a new job is refused, one that is wrong is told so, and estimates and reads go on', async () => {
-  const photos = [{ asset_id: await house.picture(1) }]
+  const photos = [{ asset_id: await harness.picture(1) }]
   const request = { type: 'property_photos', parameters: { photos } }
   free = 500e6
   expect(await ask('POST', '/jobs', request)).toEqual(refused)
   expect((await ask('POST', '/jobs', { ...request, type: 'no' })).status).toBe(422)
   expect((await ask('POST', '/estimates', request)).status).toBe(200)
   expect((await ask('GET', '/jobs')).body.jobs).toEqual([])
-  expect(house.logged.at(-1)!.msg).toContain(
+  expect(harness.logged.at(-1)!.msg).toContain(
     'No room left on the disk: POST /api/v3/jobs is refused with 507',
   )
   free = 600e6
@@ -76,14 +77,14 @@ test('a new job is refused, one that is wrong is told so, and estimates and read
 })
 
 test('an approved job waits, says why, and goes on by itself when there is room', async () => {
-  const { job_id } = await house.job()
+  const { job_id } = await harness.job()
   // Rendering begins here with the first job that is finished.
-  const { job_id: before } = await house.job()
-  await house.finish(before, new Uint8Array([1]))
+  const { job_id: before } = await harness.job()
+  await harness.finish(before, new Uint8Array([1]))
   free = 500e6
   expect((await ask('POST', `/jobs/${job_id}/approve`)).status).toBe(200)
   await expect
-    .poll(() => house.logged.at(-1)!.msg)
+    .poll(() => harness.logged.at(-1)!.msg)
     .toBe('[Workflow.Coordinator] No room left on the disk: no scene is started until there is some')
   const waiting = {
     code: 'disk',

@@ -1,17 +1,18 @@
 /** What is done with jobs that have ended: named otherwise, shown with an earlier film, deleted. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { hold } from './held.ts'
-import { type House, jsonOf, openHouse, sha256 } from './house.ts'
+import { type AppHarness, openAppHarness } from '../harness/app.ts'
+import { jsonOf, sha256 } from '../harness/ask.ts'
 
-let house: House
+let harness: AppHarness
 beforeAll(async () => {
-  house = await openHouse()
+  harness = await openAppHarness()
 })
-afterAll(() => house.close())
+afterAll(() => harness.close())
 
 const ask = async (method: string, path: string, body?: unknown) => {
   const text = JSON.stringify(body)
-  const response = await house.app.request(`/api/v3${path}`, {
+  const response = await harness.app.request(`/api/v3${path}`, {
     method,
     ...(body !== undefined && {
       body: text,
@@ -21,19 +22,19 @@ const ask = async (method: string, path: string, body?: unknown) => {
   return { status: response.status, body: await jsonOf(response) }
 }
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)
-const filmOf = async (id: number): Promise<Response> => house.app.request(`/api/v3/videos/${id}/combined`)
+const filmOf = async (id: number): Promise<Response> => harness.app.request(`/api/v3/videos/${id}/combined`)
 
 /** A job with a film of each of these texts, the last one shown. */
 async function jobWithFilms(...texts: readonly string[]): Promise<number> {
-  const { job_id } = await house.job(1)
-  await house.finish(job_id, bytesOf(texts[0]!))
+  const { job_id } = await harness.job(1)
+  await harness.finish(job_id, bytesOf(texts[0]!))
   for (const text of texts.slice(1)) {
     const ended = Promise.withResolvers<void>()
-    const end = house.pubsub.subscribe(
+    const end = harness.pubsub.subscribe(
       'jobs:completed',
       (event) => event.job_id === job_id && ended.resolve(),
     )
-    house.show(bytesOf(text))
+    harness.show(bytesOf(text))
     const [scene] = (await ask('GET', `/jobs/${job_id}/scenes`)).body.scenes
     expect((await ask('POST', `/jobs/${job_id}/scenes/${scene.id}/regenerate`)).status).toBe(200)
     await ended.promise
@@ -111,7 +112,7 @@ describe('a film that is there', () => {
   })
 
   test('is none of a job that has none', async () => {
-    const { job_id } = await house.job(1)
+    const { job_id } = await harness.job(1)
     expect((await ask('POST', `/videos/${job_id}/versions/1/current`)).status).toBe(404)
     await ask('POST', `/jobs/${job_id}/cancel`)
   })
@@ -121,7 +122,7 @@ describe('a job that is deleted', () => {
   test('is gone with its scenes and films, and its events tell it', async () => {
     const id = await jobWithFilms('to be gone')
     const artifact = sha256(bytesOf('to be gone'))
-    expect([...(await house.coordinator.namedArtifacts([artifact])).keys()]).toEqual([artifact])
+    expect([...(await harness.coordinator.namedArtifacts([artifact])).keys()]).toEqual([artifact])
     expect(await ask('DELETE', `/jobs/${id}`)).toEqual({
       status: 200,
       body: { message: 'Job deleted successfully', job_id: id },
@@ -135,25 +136,27 @@ describe('a job that is deleted', () => {
     expect((await ask('DELETE', `/jobs/${id}`)).status).toBe(404)
     expect((await ask('GET', '/jobs')).body.jobs.map(({ job_id }: any) => job_id)).not.toContain(id)
     // The files go once nothing names them.
-    expect([...(await house.coordinator.namedArtifacts([artifact])).keys()]).toEqual([])
+    expect([...(await harness.coordinator.namedArtifacts([artifact])).keys()]).toEqual([])
     expect((await ask('GET', '/events?type=job_deleted')).body.events.at(-1)).toMatchObject({
       job_id: id,
       by: 'local',
       data: { video_name: 'Untitled film', status: 'completed' },
     })
     // Its id is never given again.
-    expect((await house.job(1)).job_id).toBeGreaterThan(id)
+    expect((await harness.job(1)).job_id).toBeGreaterThan(id)
   })
 
   test('leaves the clips that another job shows', async () => {
     const [one, other] = [await jobWithFilms('shared'), await jobWithFilms('shared')]
     await ask('DELETE', `/jobs/${one}`)
-    expect([...(await house.coordinator.namedArtifacts([sha256(bytesOf('shared'))])).keys()]).toHaveLength(1)
+    expect([...(await harness.coordinator.namedArtifacts([sha256(bytesOf('shared'))])).keys()]).toHaveLength(
+      1,
+    )
     expect(await (await filmOf(other)).text()).toBe('shared')
   })
 
   test('has ended before: the others say what to do', async () => {
-    const { job_id } = await house.job(1)
+    const { job_id } = await harness.job(1)
     const refusal = {
       status: 422,
       body: {
@@ -169,9 +172,9 @@ describe('a job that is deleted', () => {
   })
 
   test('is not one that others wait for; those that waited for it can’t be retried without it', async () => {
-    const { job_id: first } = await house.job(1)
+    const { job_id: first } = await harness.job(1)
     const wait = { depends_on: [{ job_id: first, on_failure: 'wait' }] }
-    const { job_id: second } = await house.job(1, wait)
+    const { job_id: second } = await harness.job(1, wait)
     await ask('POST', `/jobs/${first}/cancel`)
     expect(await ask('DELETE', `/jobs/${first}`)).toMatchObject({
       status: 422,
@@ -192,17 +195,17 @@ describe('a job that is deleted', () => {
   })
 
   test('keeps one that failed with it from going on, whatever is changed of that', async () => {
-    const { job_id: first } = await house.job(1)
-    const { job_id: second } = await house.job(1, { depends_on: [first] })
+    const { job_id: first } = await harness.job(1)
+    const { job_id: second } = await harness.job(1, { depends_on: [first] })
     const failed = Promise.withResolvers<void>()
-    house.pubsub.subscribe('jobs:failed', (event) => event.job_id === second && failed.resolve())
-    await house.coordinator.start()
+    harness.pubsub.subscribe('jobs:failed', (event) => event.job_id === second && failed.resolve())
+    await harness.coordinator.start()
     await ask('POST', `/jobs/${second}/approve`)
     await ask('POST', `/jobs/${first}/cancel`)
     await failed.promise
     const scenes = `/jobs/${second}/scenes`
     const stays = { status: 201, body: { job_status: 'failed' } }
-    const asset_ids = [await house.picture(77)]
+    const asset_ids = [await harness.picture(77)]
     expect(await ask('POST', scenes, { asset_ids })).toMatchObject(stays)
     expect((await ask('DELETE', `/jobs/${first}`)).status).toBe(200)
     expect(await ask('POST', scenes, { asset_ids })).toMatchObject(stays)
@@ -212,9 +215,9 @@ describe('a job that is deleted', () => {
   })
 
   test('has no render that a person has to decide', async () => {
-    const { job_id } = await house.job(1)
+    const { job_id } = await harness.job(1)
     const [scene] = (await ask('GET', `/jobs/${job_id}/scenes`)).body.scenes
-    await hold(house, job_id, scene.id)
+    await hold(harness, job_id, scene.id)
     await ask('POST', `/jobs/${job_id}/cancel`)
     const resolve = `/jobs/${job_id}/scenes/${scene.id}/resolve`
     expect(await ask('DELETE', `/jobs/${job_id}`)).toMatchObject({
@@ -226,9 +229,9 @@ describe('a job that is deleted', () => {
   })
 
   test('leaves its events with those who saw it, and with nobody else', async () => {
-    const app = house.appWith({ access: { keysRequired: true, ratePerMinute: 0 } })
+    const app = harness.appWith({ access: { keysRequired: true, ratePerMinute: 0 } })
     const keyFor = async (name: string, scopes: readonly string[], client_id?: string) =>
-      (await house.coordinator.createKey({ name, scopes, ...(client_id !== undefined && { client_id }) }))
+      (await harness.coordinator.createKey({ name, scopes, ...(client_id !== undefined && { client_id }) }))
         .secret
     const bound = await keyFor('bound', ['read', 'submit', 'approve'], 'acme')
     const other = await keyFor('other', ['read', 'submit', 'approve'], 'other')
@@ -248,8 +251,8 @@ describe('a job that is deleted', () => {
       (await jsonOf(send(key, 'GET', '/events?after=0&limit=500'))).events.map(
         ({ type, job_id }: any) => `${job_id} ${type}`,
       )
-    const asset_id = await house.picture(5)
-    await house.coordinator.letClientSee('acme', asset_id)
+    const asset_id = await harness.picture(5)
+    await harness.coordinator.letClientSee('acme', asset_id)
     for (const [mine, others] of [
       [bound, other],
       [maker, mate],

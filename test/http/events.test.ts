@@ -5,22 +5,23 @@ import { createFeed } from '../../src/events/feed.ts'
 import { type Listening, listen } from '../../src/http/server.ts'
 import { createClock } from '../clock.ts'
 import { type EventSource, readEvents } from './event-source.ts'
-import { type House, jsonOf, openHouse } from './house.ts'
+import { type AppHarness, openAppHarness } from '../harness/app.ts'
+import { jsonOf } from '../harness/ask.ts'
 
-let house: House
+let harness: AppHarness
 beforeAll(async () => {
-  house = await openHouse()
+  harness = await openAppHarness()
 })
-afterAll(() => house.close())
+afterAll(() => harness.close())
 
 const stream = { accept: 'text/event-stream' }
 const page = (path: string, headers: Record<string, string> = {}): Promise<any> =>
-  jsonOf(house.app.request(`/api/v3${path}`, { headers }))
+  jsonOf(harness.app.request(`/api/v3${path}`, { headers }))
 
 async function open(
   path: string,
   headers: Record<string, string> = {},
-  app = house.app,
+  app = harness.app,
 ): Promise<EventSource> {
   const response = await app.request(`/api/v3${path}`, { headers: { ...stream, ...headers } })
   expect(response.status).toBe(200)
@@ -30,9 +31,9 @@ async function open(
 
 /** A job whose log tells of its creation, approval and cancelling. */
 async function cancelled(): Promise<number> {
-  const { job_id } = await house.job()
-  await house.coordinator.approveJob(job_id)
-  await house.coordinator.cancelJob(job_id)
+  const { job_id } = await harness.job()
+  await harness.coordinator.approveJob(job_id)
+  await harness.coordinator.cancelJob(job_id)
   return job_id
 }
 
@@ -45,7 +46,7 @@ const latest = async (): Promise<number> => {
   }
 }
 
-const noReaders = async (feed = house.feed): Promise<void> => {
+const noReaders = async (feed = harness.feed): Promise<void> => {
   while (feed.readers() > 0) await new Promise((resolve) => setImmediate(resolve))
 }
 
@@ -53,7 +54,7 @@ let keys = 0
 /** What two new keys send. */
 const twoKeys = async (): Promise<readonly [{ authorization: string }, { authorization: string }]> => {
   const header = async () => {
-    const { secret } = await house.coordinator.createKey({ name: `reader ${keys++}`, scopes: ['read'] })
+    const { secret } = await harness.coordinator.createKey({ name: `reader ${keys++}`, scopes: ['read'] })
     return { authorization: `Bearer ${secret}` }
   }
   return [await header(), await header()]
@@ -177,7 +178,7 @@ describe('a stream', () => {
 
   test('lets a comment be heard after a silence', async () => {
     const clock = createClock()
-    const app = house.appWith({ host: clock })
+    const app = harness.appWith({ host: clock })
     const source = await open('/events', {}, app)
     const heard = source.comment()
     while (source.lastId === undefined) await new Promise((resolve) => setImmediate(resolve))
@@ -202,7 +203,7 @@ describe('a stream', () => {
   })
 
   test('is refused where too many are open, until one has ended', async () => {
-    const app = house.appWith({ streams: { streams: 2 } })
+    const app = harness.appWith({ streams: { streams: 2 } })
     const sources = [await open('/events', {}, app), await open('/events', {}, app)]
     const refused = await app.request('/api/v3/events', { headers: stream })
     expect(refused.status).toBe(503)
@@ -216,7 +217,7 @@ describe('a stream', () => {
 
   test('is refused to a key that has its share, and no other', async () => {
     const [one, two] = await twoKeys()
-    const app = house.appWith({
+    const app = harness.appWith({
       streams: { streams: 10, streamsPerCaller: 2 },
       access: { keysRequired: true, ratePerMinute: 0 },
     })
@@ -237,34 +238,37 @@ describe('a stream', () => {
 
   test('where all places are taken, gets one of the key that has most, until it has as many', async () => {
     const [one, two] = await twoKeys()
-    const app = house.appWith({ streams: { streams: 50 }, access: { keysRequired: true, ratePerMinute: 0 } })
+    const app = harness.appWith({
+      streams: { streams: 50 },
+      access: { keysRequired: true, ratePerMinute: 0 },
+    })
     const of = { one: [] as EventSource[], two: [] as EventSource[] }
     for (let index = 0; index < 50; index++) of.one.push(await open('/events', one, app))
     expect((await app.request('/api/v3/events', { headers: { ...stream, ...one } })).status).toBe(503)
     for (let index = 0; index < 25; index++) of.two.push(await open('/events', two, app))
     expect((await app.request('/api/v3/events', { headers: { ...stream, ...two } })).status).toBe(503)
-    expect(house.feed.readers()).toBe(50)
+    expect(harness.feed.readers()).toBe(50)
     // The newest were ended, as if the server had stopped: their clients know where to go on.
     expect(await of.one[49]!.next()).toBeUndefined()
     expect(await of.one[25]!.next()).toBeUndefined()
     const heard = [of.one[0]!.next(), of.one[24]!.next(), of.two[24]!.next()]
-    await house.job()
+    await harness.job()
     for (const event of heard) expect(await event).toMatchObject({ type: 'job_created' })
     for (const source of [...of.one, ...of.two]) await source.close()
     await noReaders()
   })
 
   test('is not opened by HEAD', async () => {
-    const response = await house.app.request('/api/v3/events', { method: 'HEAD', headers: stream })
+    const response = await harness.app.request('/api/v3/events', { method: 'HEAD', headers: stream })
     expect(response.status).toBe(200)
     expect(response.headers.get('content-type')).toBe('text/event-stream')
-    expect(house.feed.readers()).toBe(0)
+    expect(harness.feed.readers()).toBe(0)
   })
 
   test('ends when the feed does', async () => {
-    const { database, pubsub } = house
-    const feed = createFeed({ database, pubsub, host: createClock(), log: house.log })
-    const source = await open('/events', {}, house.appWith({ feed }))
+    const { database, pubsub } = harness
+    const feed = createFeed({ database, pubsub, host: createClock(), log: harness.log })
+    const source = await open('/events', {}, harness.appWith({ feed }))
     const next = source.next()
     feed.close()
     expect(await next).toBeUndefined()
@@ -298,7 +302,7 @@ describe('as JSON', () => {
   test.each(['application/json', '*/*', 'text/event-stream;q=0, */*'])(
     'it is for whom accepts %s',
     async (accept) => {
-      const response = await house.app.request('/api/v3/events', { headers: { accept } })
+      const response = await harness.app.request('/api/v3/events', { headers: { accept } })
       expect(response.headers.get('content-type')).toBe('application/json')
       expect(response.headers.get('vary')).toBe('accept')
     },
@@ -322,16 +326,16 @@ describe('what is malformed is told by its name', () => {
   ])('%s %j', async (path, headers, field) => {
     await cancelled()
     for (const accept of ['application/json', 'text/event-stream']) {
-      const response = await house.app.request(`/api/v3${path}`, { headers: { accept, ...headers } })
+      const response = await harness.app.request(`/api/v3${path}`, { headers: { accept, ...headers } })
       expect(response.status).toBe(400)
       expect(await jsonOf(response)).toMatchObject({ error: 'Invalid request', field })
     }
-    expect(house.feed.readers()).toBe(0)
+    expect(harness.feed.readers()).toBe(0)
   })
 
   test('a job that is not there', async () => {
     for (const path of ['/jobs/99999/events', '/jobs/99999/history']) {
-      const response = await house.app.request(`/api/v3${path}`, { headers: stream })
+      const response = await harness.app.request(`/api/v3${path}`, { headers: stream })
       expect(response.status).toBe(404)
       expect(await jsonOf(response)).toEqual({ error: 'Job not found', job_id: '99999' })
     }
@@ -341,7 +345,7 @@ describe('what is malformed is told by its name', () => {
 describe('over a socket', () => {
   let server: Listening
   beforeAll(async () => {
-    server = await listen(house.app, { host: '127.0.0.1', port: 0, limits: { stallMs: 500 } })
+    server = await listen(harness.app, { host: '127.0.0.1', port: 0, limits: { stallMs: 500 } })
   })
   afterAll(() => server.close({ graceMs: 0 }))
 
@@ -362,13 +366,13 @@ describe('over a socket', () => {
     const left = new AbortController()
     const response = await fetch(`${server.url}/api/v3/events`, { headers: stream, signal: left.signal })
     await response.body!.getReader().read()
-    expect(house.feed.readers()).toBe(1)
+    expect(harness.feed.readers()).toBe(1)
     left.abort()
     await noReaders()
   })
 
   test('closing the server ends the streams at once, also those whose client takes nothing', async () => {
-    const other = await listen(house.app, { host: '127.0.0.1', port: 0 })
+    const other = await listen(harness.app, { host: '127.0.0.1', port: 0 })
     const reading = await fetch(`${other.url}/api/v3/events`, { headers: stream })
     const source = readEvents(reading.body!)
     const next = source.next()

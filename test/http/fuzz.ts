@@ -6,7 +6,8 @@ import sharp from 'sharp'
 import { type Operation, type Schema, methods } from '../../src/http/openapi.ts'
 import { type Contract, createContract, operationsOf, wholeApp } from './contract.ts'
 import { hold } from './held.ts'
-import { type House, jsonOf, openHouse } from './house.ts'
+import { type AppHarness, openAppHarness } from '../harness/app.ts'
+import { jsonOf } from '../harness/ask.ts'
 
 export interface Fuzzed {
   readonly requests: number
@@ -394,17 +395,17 @@ function createMaker(chance: Chance, document: Contract['document'], known: Know
 }
 
 /** What the requests are to find: jobs in several states, a film, a key, an address. */
-async function furnish(house: House): Promise<Known> {
-  const done = await house.job(2)
-  await house.finish(done.job_id, new TextEncoder().encode('the bytes of a film'))
-  const pending = await house.job(3)
-  const cancelled = await house.job(1)
-  await house.coordinator.cancelJob(cancelled.job_id)
+async function furnish(harness: AppHarness): Promise<Known> {
+  const done = await harness.job(2)
+  await harness.finish(done.job_id, new TextEncoder().encode('the bytes of a film'))
+  const pending = await harness.job(3)
+  const cancelled = await harness.job(1)
+  await harness.coordinator.cancelJob(cancelled.job_id)
   const jobs = [done, pending, cancelled].map(({ job_id }) => job_id)
-  const scenes = (await Promise.all(jobs.map((id) => house.coordinator.scenes(id)))).flat()
-  for (const { id, jobId } of scenes.slice(0, 3)) await hold(house, jobId, id)
-  const endpoint = await house.coordinator.addEndpoint({ url: 'https://films.example/hooks' })
-  const { key } = await house.coordinator.createKey({ name: 'fuzz', scopes: ['read'] })
+  const scenes = (await Promise.all(jobs.map((id) => harness.coordinator.scenes(id)))).flat()
+  for (const { id, jobId } of scenes.slice(0, 3)) await hold(harness, jobId, id)
+  const endpoint = await harness.coordinator.addEndpoint({ url: 'https://films.example/hooks' })
+  const { key } = await harness.coordinator.createKey({ name: 'fuzz', scopes: ['read'] })
   const background = { r: 1, g: 2, b: 3 }
   const photograph = await sharp({ create: { width: 4, height: 3, channels: 3, background } })
     .png()
@@ -412,7 +413,7 @@ async function furnish(house: House): Promise<Known> {
   return {
     jobs: [...jobs, 99_999],
     scenes: scenes.map(({ id, jobId }) => ({ id, jobId })),
-    assets: [await house.picture(1), await house.picture(2)],
+    assets: [await harness.picture(1), await harness.picture(2)],
     endpoints: [endpoint.id],
     deliveries: [],
     keys: [key.id],
@@ -423,7 +424,7 @@ async function furnish(house: House): Promise<Known> {
 /** What was made is asked for, too: the newest is found more often than not. */
 const mostKnown = 40
 
-async function learn(known: Known, response: Response, house: House): Promise<void> {
+async function learn(known: Known, response: Response, harness: AppHarness): Promise<void> {
   if (response.status !== 201 && response.status !== 202) return
   const made: Readonly<Record<string, unknown>> = JSON.parse(await response.clone().text())
   const keep = <One>(ones: One[], one: unknown): void => {
@@ -436,18 +437,18 @@ async function learn(known: Known, response: Response, house: House): Promise<vo
   if ('key' in made) return keep(known.keys, made['id'])
   if (!('storyboard' in made)) return
   keep(known.jobs, made['job_id'])
-  const scenes = await house.coordinator.scenes(Number(made['job_id']))
+  const scenes = await harness.coordinator.scenes(Number(made['job_id']))
   for (const { id, jobId } of scenes.slice(0, 3)) keep(known.scenes, { id, jobId })
 }
 
 const atOnce = 4
 
 export async function fuzz(requests: number, seed: number): Promise<Fuzzed> {
-  const house = await openHouse()
+  const harness = await openAppHarness()
   const began = performance.now()
-  const { app, close } = await wholeApp(house)
+  const { app, close } = await wholeApp(harness)
   const contract = createContract(await jsonOf(app.request('/api/openapi.json')))
-  const known = await furnish(house)
+  const known = await furnish(harness)
   const make = createMaker(createChance(seed), contract.document, known)
   const byStatus: Record<string, number> = {}
   const wrong = new Map<string, string>()
@@ -458,12 +459,12 @@ export async function fuzz(requests: number, seed: number): Promise<Fuzzed> {
       const kind = problem.replaceAll(/\d+/g, 'N')
       if (!wrong.has(kind)) wrong.set(kind, `${problem}\n    ${spoken(made)}`)
     }
-    const before = house.logged.length
+    const before = harness.logged.length
     const url = `http://localhost:4000${address}`
     const response = await app.request(url, { method, headers, ...(body !== undefined && { body }) })
     byStatus[response.status] = (byStatus[response.status] ?? 0) + 1
     if (response.status >= 500) {
-      const lines = house.logged.slice(before).filter(({ level }) => Number(level) >= 50)
+      const lines = harness.logged.slice(before).filter(({ level }) => Number(level) >= 50)
       tell(
         `${response.status}: ${lines.map(({ err }) => JSON.stringify(err)).join(' ') || (await response.clone().text())}`,
       )
@@ -478,7 +479,7 @@ export async function fuzz(requests: number, seed: number): Promise<Fuzzed> {
       for (const problem of await contract.check(method, pathname, response))
         // What the guards refuse never comes to an address.
         if (response.status < 400 || !problem.endsWith('is not documented')) tell(problem)
-    await learn(known, response, house)
+    await learn(known, response, harness)
     await response.body?.cancel()
   }
 
@@ -486,7 +487,7 @@ export async function fuzz(requests: number, seed: number): Promise<Fuzzed> {
     await Promise.all(Array.from({ length: Math.min(atOnce, requests - sent) }, () => ask(make())))
   const ms = performance.now() - began
   await close()
-  await house.close()
+  await harness.close()
   const names = operationsOf(contract.document).map(({ id }) => id)
   const neverSucceeded = names.filter((id) => ![...(contract.seen.get(id) ?? [])].some((one) => one < 300))
   return { requests, byStatus, operations: names.length, neverSucceeded, wrong: [...wrong.values()], ms }

@@ -1,23 +1,24 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { wordsFor } from '../../src/coordinator/read/history.ts'
 import { type EventType, type JobEvent, eventTypes } from '../../src/job/event.ts'
-import { type House, jsonOf, openHouse } from './house.ts'
+import { type AppHarness, openAppHarness } from '../harness/app.ts'
+import { jsonOf } from '../harness/ask.ts'
 
-let house: House
+let harness: AppHarness
 beforeAll(async () => {
-  house = await openHouse()
+  harness = await openAppHarness()
 })
-afterAll(() => house.close())
+afterAll(() => harness.close())
 
 const history = (jobId: number, query = ''): Promise<any> =>
-  jsonOf(house.app.request(`/api/v3/jobs/${jobId}/history${query}`))
+  jsonOf(harness.app.request(`/api/v3/jobs/${jobId}/history${query}`))
 
 describe('the history of a job', () => {
   test('tells who did what, when and why, from its creation to its film', async () => {
-    const { job_id } = await house.job(1, { video_name: 'Harbour' })
-    await house.coordinator.pauseJob(job_id, { reason: 'the client is on the phone' }, { by: 'ada' })
-    await house.coordinator.resumeJob(job_id, { by: 'grace' })
-    await house.finish(job_id, new Uint8Array([1]))
+    const { job_id } = await harness.job(1, { video_name: 'Harbour' })
+    await harness.coordinator.pauseJob(job_id, { reason: 'the client is on the phone' }, { by: 'ada' })
+    await harness.coordinator.resumeJob(job_id, { by: 'grace' })
+    await harness.finish(job_id, new Uint8Array([1]))
     const answer = await history(job_id)
     expect(answer.job_id).toBe(job_id)
     expect(answer.next_after).toBeNull()
@@ -36,10 +37,10 @@ describe('the history of a job', () => {
       at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
     })
     expect(answer.entries[1].reason).toBe('the client is on the phone')
-    const [scene] = (await jsonOf(house.app.request(`/api/v3/jobs/${job_id}/scenes`))).scenes
+    const [scene] = (await jsonOf(harness.app.request(`/api/v3/jobs/${job_id}/scenes`))).scenes
     expect(answer.entries[5].scene_id).toBe(scene.id)
     // It is the log that everybody else reads.
-    const { events } = await jsonOf(house.app.request(`/api/v3/jobs/${job_id}/events`))
+    const { events } = await jsonOf(harness.app.request(`/api/v3/jobs/${job_id}/events`))
     const told: readonly JobEvent[] = events
     expect(answer.entries.map(({ event_id }: any) => event_id)).toEqual(
       told.filter(({ type }) => type !== 'job_progress').map(({ id }) => id),
@@ -47,8 +48,8 @@ describe('the history of a job', () => {
   })
 
   test('tells of progress to whom asks for that', async () => {
-    const { job_id } = await house.job()
-    await house.finish(job_id, new Uint8Array([1]))
+    const { job_id } = await harness.job()
+    await harness.finish(job_id, new Uint8Array([1]))
     const { entries } = await history(job_id, '?progress=true')
     const progress = entries.filter(({ type }: any) => type === 'job_progress')
     expect(progress.length).toBeGreaterThan(0)
@@ -56,9 +57,9 @@ describe('the history of a job', () => {
   })
 
   test('comes in pages', async () => {
-    const { job_id } = await house.job()
-    await house.coordinator.approveJob(job_id)
-    await house.coordinator.cancelJob(job_id)
+    const { job_id } = await harness.job()
+    await harness.coordinator.approveJob(job_id)
+    await harness.coordinator.cancelJob(job_id)
     const whole = await history(job_id)
     const entries = []
     let after: number | null = 0
@@ -76,7 +77,7 @@ test('a change of budgets or limits is logged with who asked, and the values bef
   const put = (path: string, body: object) => {
     const text = JSON.stringify(body)
     const headers = { 'content-type': 'application/json', 'content-length': String(text.length) }
-    return house.app.request(`/api/v3/${path}`, { method: 'PUT', body: text, headers })
+    return harness.app.request(`/api/v3/${path}`, { method: 'PUT', body: text, headers })
   }
   for (const body of [
     { day: 20, total: 100 },
@@ -85,7 +86,7 @@ test('a change of budgets or limits is logged with who asked, and the values bef
   ])
     expect((await put('budgets', body)).status).toBe(200)
   for (const jobs of [7, null]) expect((await put('limits', { jobs })).status).toBe(200)
-  const changes = house.logged.filter(({ msg }) => /(?:Budgets|Limits) changed/.test(msg))
+  const changes = harness.logged.filter(({ msg }) => /(?:Budgets|Limits) changed/.test(msg))
   expect(changes).toMatchObject([
     { by: 'local', budgets: { day: 20, total: 100 }, old_budgets: { day: null, total: null } },
     { by: 'local', budgets: { day: 25 }, old_budgets: { day: 20 } },

@@ -1,15 +1,15 @@
 /** No body holds up the requests of others, and none gets an answer that is long because it is wrong. */
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { longestBlock } from '../longest-block.ts'
-import { type House, openHouse } from './house.ts'
+import { type AppHarness, openAppHarness } from '../harness/app.ts'
 import { type HostileBody, hostileBodies } from './hostile-bodies.ts'
 
-let house: House
+let harness: AppHarness
 beforeAll(async () => {
-  house = await openHouse()
-  await house.job()
+  harness = await openAppHarness()
+  await harness.job()
 })
-afterAll(() => house.close())
+afterAll(() => harness.close())
 
 const measured = async ({ method, path, body }: HostileBody) => {
   const { result, blockedMs } = await longestBlock(async () => {
@@ -17,7 +17,7 @@ const measured = async ({ method, path, body }: HostileBody) => {
       'content-type': 'application/json',
       'content-length': String(Buffer.byteLength(body)),
     }
-    const response = await house.app.request(path, { method, headers, body })
+    const response = await harness.app.request(path, { method, headers, body })
     return { status: response.status, bytes: (await response.arrayBuffer()).byteLength }
   })
   return { ...result, blockedMs }
@@ -34,7 +34,7 @@ it('answers any body of a megabyte with a few kilobytes, and without a long paus
 })
 
 it('takes the largest job that it takes without a long pause for others, and reads it as well', async () => {
-  const asset_ids = [await house.picture(9)]
+  const asset_ids = [await harness.picture(9)]
   const body = JSON.stringify({
     type: 'property_photos',
     parameters: { photos: asset_ids.map((asset_id) => ({ asset_id })), own: 'é'.repeat(32_000) },
@@ -44,14 +44,14 @@ it('takes the largest job that it takes without a long pause for others, and rea
   const created = await measured({ method: 'POST', path: '/api/v3/jobs', name: 'a job', body })
   expect(created).toMatchObject({ status: 201 })
   expect(created.blockedMs).toBeLessThan(500)
-  const read = await longestBlock(async () => (await house.app.request('/api/v3/jobs/2')).text())
+  const read = await longestBlock(async () => (await harness.app.request('/api/v3/jobs/2')).text())
   expect(JSON.parse(read.result)).toMatchObject({ job_id: 2, costs: { scenes_to_pay: 0 } })
   expect(read.blockedMs).toBeLessThan(500)
 })
 
 it('reads headers and forms of any kind without a long pause for others', async () => {
   const spaces = ' '.repeat(16_000)
-  const id = await house.picture(1)
+  const id = await harness.picture(1)
   const head = (name: string): string =>
     `--b\r\nContent-Disposition: form-data; name="file"; filename=${name}\r\n\r\n`
   const form = (body: string): RequestInit => ({
@@ -90,7 +90,7 @@ it('reads headers and forms of any kind without a long pause for others', async 
   ]
   for (const [path, init] of requests) {
     const { result, blockedMs } = await longestBlock(async () => {
-      const response = await house.app.request(path, init)
+      const response = await harness.app.request(path, init)
       await response.body?.cancel()
       return response.status
     })

@@ -1,18 +1,19 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createClock } from '../clock.ts'
-import { type House, jsonOf, openHouse } from './house.ts'
+import { type AppHarness, openAppHarness } from '../harness/app.ts'
+import { jsonOf } from '../harness/ask.ts'
 
 const clock = createClock(3)
 const day = 24 * 60 * 60 * 1000
-let house: House
+let harness: AppHarness
 let jobBody: object
 beforeAll(async () => {
-  house = await openHouse({ host: clock })
-  jobBody = await bodyFor(house)
+  harness = await openAppHarness({ clock })
+  jobBody = await bodyFor(harness)
 })
-afterAll(() => house.close())
+afterAll(() => harness.close())
 
-const bodyFor = async ({ picture }: House) => ({
+const bodyFor = async ({ picture }: AppHarness) => ({
   type: 'property_photos',
   parameters: { photos: [{ asset_id: await picture(1) }] },
 })
@@ -22,9 +23,9 @@ const post = async (
   key: string,
   body?: unknown,
   {
-    app = house.app,
+    app = harness.app,
     headers = {},
-  }: { readonly app?: House['app']; readonly headers?: Record<string, string> } = {},
+  }: { readonly app?: AppHarness['app']; readonly headers?: Record<string, string> } = {},
 ) => {
   const text = body === undefined ? undefined : JSON.stringify(body)
   return app.request(path, {
@@ -41,7 +42,7 @@ const post = async (
   })
 }
 
-const jobCount = async ({ app }: House = house): Promise<number> =>
+const jobCount = async ({ app }: AppHarness = harness): Promise<number> =>
   (await jsonOf(app.request('/api/v3/jobs?limit=200'))).jobs.length
 
 const whole = async (response: Response) => ({
@@ -58,7 +59,7 @@ test('a request that is sent again is answered alike, byte for byte, and not don
   const answer = await whole(first)
   expect(answer.status).toBe(201)
   const { job_id } = JSON.parse(answer.body)
-  await house.coordinator.updateJob(job_id, { priority: 90 })
+  await harness.coordinator.updateJob(job_id, { priority: 90 })
   clock.advance(day - 1)
   const second = await post('/api/v3/jobs', 'film-1', jobBody)
   expect(second.headers.get('idempotency-replayed')).toBe('true')
@@ -91,10 +92,10 @@ test('a key counts for one address and one sender', async () => {
   const approved = await post(`/api/v3/jobs/${job_id}/approve`, 'shared')
   expect(approved.status).toBe(200)
   expect(approved.headers.get('idempotency-replayed')).toBe(null)
-  const app = house.appWith({ access: { keysRequired: true, ratePerMinute: 0 }, host: clock })
+  const app = harness.appWith({ access: { keysRequired: true, ratePerMinute: 0 }, host: clock })
   const ids = new Set([job_id])
   for (const name of ['sender one', 'sender two']) {
-    const { secret } = await house.coordinator.createKey({ name, scopes: ['submit'] })
+    const { secret } = await harness.coordinator.createKey({ name, scopes: ['submit'] })
     const headers = { authorization: `Bearer ${secret}` }
     const { job_id: theirs } = await jsonOf(post('/api/v3/jobs', 'shared', jobBody, { app, headers }))
     expect((await jsonOf(post('/api/v3/jobs', 'shared', jobBody, { app, headers }))).job_id).toBe(theirs)
@@ -106,8 +107,8 @@ test('a key counts for one address and one sender', async () => {
 })
 
 test('a refusal is the answer too: what was impossible then is answered as impossible', async () => {
-  const { job_id } = await house.job()
-  await house.coordinator.cancelJob(job_id)
+  const { job_id } = await harness.job()
+  await harness.coordinator.cancelJob(job_id)
   const refused = await whole(await post(`/api/v3/jobs/${job_id}/approve`, 'late'))
   expect(refused.status).toBe(422)
   expect(await whole(await post(`/api/v3/jobs/${job_id}/approve`, 'late'))).toEqual(refused)
@@ -117,12 +118,12 @@ test('a refusal is the answer too: what was impossible then is answered as impos
 })
 
 test('an approval that is sent again is answered as it was, though the job has gone on', async () => {
-  const { job_id } = await house.job()
+  const { job_id } = await harness.job()
   const path = `/api/v3/jobs/${job_id}/approve`
   const answer = await whole(await post(path, 'yes', {}))
   expect(answer.status).toBe(200)
   expect(await whole(await post(path, 'yes', {}))).toEqual(answer)
-  expect((await house.app.request(path, { method: 'POST' })).status).toBe(422)
+  expect((await harness.app.request(path, { method: 'POST' })).status).toBe(422)
 })
 
 test('two hundred at once make one job', async () => {
@@ -164,7 +165,7 @@ test.each(['%E0%A4%A', '%', '%zz', '%ff', '%00', '%c0%80', '1%00', '%ed%a0%80', 
   async (id) => {
     for (const path of [`jobs/${id}/approve`, `jobs/1/scenes/${id}/regenerate`, `keys/${id}/revoke`]) {
       const refused = await post(`/api/v3/${path}`, 'malformed')
-      const without = await house.app.request(`/api/v3/${path}`, { method: 'POST' })
+      const without = await harness.app.request(`/api/v3/${path}`, { method: 'POST' })
       expect([path, refused.status, await whole(refused)]).toEqual([path, 400, await whole(without)])
       expect((await post(`/api/v3/${path}`, 'malformed')).status).toBe(400)
     }
@@ -178,7 +179,7 @@ test('the longest key is taken', async () => {
 })
 
 test('a body over the limit is refused as ever, and its key stays free', async () => {
-  const small = house.appWith({ limits: { jsonBytes: 1000 } })
+  const small = harness.appWith({ limits: { jsonBytes: 1000 } })
   const large = { ...jobBody, video_name: 'x'.repeat(2000) }
   expect((await post('/api/v3/jobs', 'large', large, { app: small })).status).toBe(413)
   expect((await post('/api/v3/jobs', 'large', jobBody, { app: small })).status).toBe(201)
@@ -186,8 +187,8 @@ test('a body over the limit is refused as ever, and its key stays free', async (
 
 test('reads and uploads have no use for a key, and take no notice of it', async () => {
   const headers = { 'idempotency-key': 'not a key' }
-  expect((await house.app.request('/api/v3/jobs', { headers })).status).toBe(200)
-  const upload = await house.app.request('/api/v3/assets', {
+  expect((await harness.app.request('/api/v3/jobs', { headers })).status).toBe(200)
+  const upload = await harness.app.request('/api/v3/assets', {
     method: 'POST',
     headers: { ...headers, 'content-type': 'text/plain' },
     body: 'x',
@@ -198,12 +199,12 @@ test('reads and uploads have no use for a key, and take no notice of it', async 
 describe('what failed of itself', () => {
   test('may be tried again with the same key', async () => {
     let failures = 0
-    const app = house.appWith({
+    const app = harness.appWith({
       coordinator: {
-        ...house.coordinator,
+        ...harness.coordinator,
         createJob: (...asked) => {
           if (++failures < 2) throw new Error('a fault of ours')
-          return house.coordinator.createJob(...asked)
+          return harness.coordinator.createJob(...asked)
         },
       },
     })
@@ -216,12 +217,12 @@ describe('what failed of itself', () => {
   test('after its job was made, makes no second one', async () => {
     const before = await jobCount()
     let failures = 0
-    const app = house.appWith({
+    const app = harness.appWith({
       coordinator: {
-        ...house.coordinator,
+        ...harness.coordinator,
         costs: (jobId) => {
           if (++failures === 1) throw new Error('a fault of ours')
-          return house.coordinator.costs(jobId)
+          return harness.coordinator.costs(jobId)
         },
       },
     })
@@ -246,14 +247,14 @@ test('a secret is not kept: who asks again is told that it was done', async () =
     error: 'Request was done before',
     reason: 'Its answer held a secret, which is told once and not kept',
   })
-  const all = await house.coordinator.keys()
+  const all = await harness.coordinator.keys()
   expect(all.filter(({ name }) => name === 'told once').length).toBe(1)
 })
 
 test('the keys of earlier days are forgotten a few with each request', async () => {
   for (let index = 0; index < 45; index++) await post('/api/v3/jobs', `old-${index}`, { type: 'opera' })
   clock.advance(day + 1)
-  const rows = async () => Number((await house.database.get('select count(*) as n from requests'))!['n'])
+  const rows = async () => Number((await harness.database.get('select count(*) as n from requests'))!['n'])
   const counts: number[] = [await rows()]
   while (counts.at(-1)! > 1) {
     await post('/api/v3/jobs', 'new', { type: 'opera' })
@@ -264,7 +265,7 @@ test('the keys of earlier days are forgotten a few with each request', async () 
 })
 
 test('an answer too long to be kept is made anew from the job, and no other job is made', async () => {
-  const scene = { asset_ids: [await house.picture(1)], prompt: 'x'.repeat(700) }
+  const scene = { asset_ids: [await harness.picture(1)], prompt: 'x'.repeat(700) }
   const body = { ...jobBody, storyboard: { scenes: Array.from({ length: 300 }, () => scene) } }
   const before = await jobCount()
   const first = await post('/api/v3/jobs', 'long', body)
@@ -277,14 +278,14 @@ test('an answer too long to be kept is made anew from the job, and no other job 
     expect((await jsonOf(again)).job_id).toBe(JSON.parse(text).job_id)
   }
   expect(await jobCount()).toBe(before + 1)
-  const kept = await house.database.get(
+  const kept = await harness.database.get(
     `select length(body) as n from requests where idempotency_key = 'long'`,
   )
   expect(kept).toEqual({ n: null })
 })
 
 test('no caller has more than 20,000 answers kept within a day', async () => {
-  const full = await openHouse({ host: clock })
+  const full = await openAppHarness({ clock })
   try {
     await full.database.transaction((tx) =>
       tx.run(

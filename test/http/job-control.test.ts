@@ -1,14 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type House, jsonOf, openHouse } from './house.ts'
+import { type AppHarness, openAppHarness } from '../harness/app.ts'
+import { jsonOf } from '../harness/ask.ts'
 
-let house: House
+let harness: AppHarness
 beforeAll(async () => {
-  house = await openHouse()
+  harness = await openAppHarness()
 })
-afterAll(() => house.close())
+afterAll(() => harness.close())
 
 const ask = async (method: string, path: string, body?: unknown) => {
-  const response = await house.app.request(`/api/v3${path}`, {
+  const response = await harness.app.request(`/api/v3${path}`, {
     method,
     ...(body !== undefined && {
       body: JSON.stringify(body),
@@ -18,8 +19,8 @@ const ask = async (method: string, path: string, body?: unknown) => {
   return { status: response.status, body: await jsonOf(response) }
 }
 
-const pending = async (members: Parameters<House['job']>[1] = {}): Promise<number> =>
-  (await house.job(1, members)).job_id
+const pending = async (members: Parameters<AppHarness['job']>[1] = {}): Promise<number> =>
+  (await harness.job(1, members)).job_id
 
 describe('a job that is cancelled', () => {
   test('stays so, with the reason that was given in its history', async () => {
@@ -77,7 +78,7 @@ describe('a job that waits', () => {
     const id = await pending()
     const change = {
       priority: 90,
-      video_name: 'Lake House',
+      video_name: 'Lake AppHarness',
       run_at: '2031-01-01T00:00:00Z',
       deadline_at: '2031-01-02T00:00:00+02:00',
     }
@@ -86,7 +87,7 @@ describe('a job that waits', () => {
       body: {
         job_id: id,
         priority: 90,
-        video_name: 'Lake House',
+        video_name: 'Lake AppHarness',
         run_at: '2031-01-01T00:00:00.000Z',
         deadline_at: '2031-01-01T22:00:00.000Z',
       },
@@ -121,7 +122,7 @@ describe('a job that waits', () => {
     'ftp://example.com',
     'https://a:b@example.com/',
   ])('is not told of at an address that may not be reached: %s', async (webhook_url) => {
-    const asset_id = await house.picture(1)
+    const asset_id = await harness.picture(1)
     const request = { type: 'property_photos', parameters: { photos: [{ asset_id }] }, webhook_url }
     expect(await ask('POST', '/jobs', request)).toMatchObject({ status: 422, body: { field: 'webhook_url' } })
     expect(await ask('POST', '/estimates', request)).toMatchObject({ status: 422 })

@@ -4,21 +4,22 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { JobAnswer, JobsAnswer } from '../../src/http/jobs.ts'
 import type { ScenesAnswer } from '../../src/http/scenes.ts'
-import { type House, jsonOf, openHouse } from './house.ts'
+import { type AppHarness, openAppHarness } from '../harness/app.ts'
+import { jsonOf } from '../harness/ask.ts'
 
-let house: House
+let harness: AppHarness
 beforeAll(async () => {
-  house = await openHouse()
+  harness = await openAppHarness()
 })
-afterAll(() => house.close())
+afterAll(() => harness.close())
 
 const iso = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
-const get = (path: string): Promise<any> => jsonOf(house.app.request(path))
+const get = (path: string): Promise<any> => jsonOf(harness.app.request(path))
 
 describe('a job', () => {
   test('is answered with its plan, its cost and where it is found', async () => {
-    const asset = await house.picture(1)
-    const response = await house.app.request('/api/v3/jobs', {
+    const asset = await harness.picture(1)
+    const response = await harness.app.request('/api/v3/jobs', {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({
@@ -53,9 +54,9 @@ describe('a job', () => {
   })
 
   test('is approved once, in the words of the contract, whatever body comes along', async () => {
-    const { job_id } = await house.job()
+    const { job_id } = await harness.job()
     const approve = async () =>
-      house.app.request(`/api/v3/jobs/${job_id}/approve`, { method: 'POST', body: '{' })
+      harness.app.request(`/api/v3/jobs/${job_id}/approve`, { method: 'POST', body: '{' })
     const answers = await Promise.all(Array.from({ length: 20 }, approve))
     const approved = answers.filter(({ status }) => status === 200)
     expect(approved).toHaveLength(1)
@@ -73,8 +74,8 @@ describe('a job', () => {
   })
 
   test('tells where its film and its clips are once they are there', async () => {
-    const { job_id } = await house.job(2)
-    await house.finish(job_id, new Uint8Array(1000))
+    const { job_id } = await harness.job(2)
+    await harness.finish(job_id, new Uint8Array(1000))
     const job = await get(`/api/v3/jobs/${job_id}`)
     expect(job).toMatchObject({
       status: 'completed',
@@ -106,34 +107,34 @@ describe('a job', () => {
   })
 
   test('that a program completed with bytes of its own has no film', async () => {
-    const { job_id } = await house.job()
-    await house.finish(job_id, new Uint8Array(1))
-    const other = await house.job()
+    const { job_id } = await harness.job()
+    await harness.finish(job_id, new Uint8Array(1))
+    const other = await harness.job()
     expect(other.film).toBeNull()
     expect((await get(`/api/v3/jobs/${job_id}`)).film).not.toBeNull()
   })
 
   test('keeps names such as __proto__ harmless', async () => {
-    const response = await house.app.request('/api/v3/jobs', {
+    const response = await harness.app.request('/api/v3/jobs', {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: `{"type":"property_photos","parameters":{"photos":[{"asset_id":"${await house.picture(1)}"}],
+      body: `{"type":"property_photos","parameters":{"photos":[{"asset_id":"${await harness.picture(1)}"}],
         "__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}}}}`,
     })
     expect(response.status).toBe(201)
     expect(({} as Record<string, unknown>)['polluted']).toBeUndefined()
     const job: JobAnswer = await jsonOf(response)
-    expect((await house.app.request(`/api/v3/jobs/${job.job_id}`)).status).toBe(200)
+    expect((await harness.app.request(`/api/v3/jobs/${job.job_id}`)).status).toBe(200)
   })
 })
 
 describe('too many jobs', () => {
   test('of one client that have not ended are refused, not those of another; then those of all', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'many-jobs-'))
-    let full = await openHouse({ folder })
+    let full = await openAppHarness({ folder })
     const reopen = async (): Promise<void> => {
       await full.close()
-      full = await openHouse({ folder })
+      full = await openAppHarness({ folder })
     }
     try {
       const ofClient = { parameters: { client_id: 'busy' } }
@@ -180,7 +181,7 @@ describe('the list of jobs', () => {
   test('is read page by page, newest first, each job once', async () => {
     const made: number[] = []
     for (let index = 0; index < 5; index++)
-      made.unshift((await house.job(1, { parameters: { client_id: 'pages' } })).job_id)
+      made.unshift((await harness.job(1, { parameters: { client_id: 'pages' } })).job_id)
     const seen: number[] = []
     let cursor: string | null = null
     do {
@@ -195,13 +196,13 @@ describe('the list of jobs', () => {
     const own = Object.fromEntries(Array.from({ length: 64 }, (_, n) => [`m${n}`, 'x'.repeat(980)]))
     const ids: number[] = []
     for (let n = 0; n < 30; n++)
-      ids.unshift((await house.job(1, { parameters: { heavy: 'yes', ...own } })).job_id)
-    const long = await house.job(20, { parameters: { heavy: 'yes', note: 'x'.repeat(2000), short: [1] } })
+      ids.unshift((await harness.job(1, { parameters: { heavy: 'yes', ...own } })).job_id)
+    const long = await harness.job(20, { parameters: { heavy: 'yes', note: 'x'.repeat(2000), short: [1] } })
     const found: number[] = []
     let cursor: string | null = null
     do {
       const at: string = cursor === null ? '' : `&cursor=${cursor}`
-      const text = await (await house.app.request(`/api/v3/jobs?heavy=yes&limit=200${at}`)).text()
+      const text = await (await harness.app.request(`/api/v3/jobs?heavy=yes&limit=200${at}`)).text()
       expect(text.length).toBeLessThan(1_300_000)
       const page: JobsAnswer = JSON.parse(text)
       expect(page.jobs.length).toBeGreaterThan(0)
@@ -215,13 +216,13 @@ describe('the list of jobs', () => {
       cursor = page.next_cursor
     } while (cursor !== null)
     expect(found).toEqual([long.job_id, ...ids])
-    const whole = await jsonOf(house.app.request(`/api/v3/jobs/${long.job_id}`))
+    const whole = await jsonOf(harness.app.request(`/api/v3/jobs/${long.job_id}`))
     expect(whole.parameters).toMatchObject({ note: 'x'.repeat(2000), photos: { length: 20 } })
   })
 
   test('is filtered by status, type and any free members', async () => {
-    const wanted = await house.job(1, { parameters: { campaign_id: 'a b&c', client_id: 7 } })
-    await house.job(1, { parameters: { campaign_id: 'a b&c', client_id: 8 } })
+    const wanted = await harness.job(1, { parameters: { campaign_id: 'a b&c', client_id: 7 } })
+    await harness.job(1, { parameters: { campaign_id: 'a b&c', client_id: 8 } })
     const query = new URLSearchParams({ campaign_id: 'a b&c', client_id: '7', status: 'pending' })
     const page = await get(`/api/v3/jobs?${query.toString()}&type=property_photos`)
     const { storyboard: _storyboard, depends_on: _dependsOn, eta: _eta, ...listed } = wanted
@@ -242,7 +243,7 @@ describe('the list of jobs', () => {
     ['client_id=1&client_id=2', 'client_id', /once/],
     [Array.from({ length: 11 }, (_, index) => `label${index}=x`).join('&'), 'label10', /at most 10/],
   ])('refuses %s and says what is wrong', async (query, field, reason) => {
-    const response = await house.app.request(`/api/v3/jobs?${query}`)
+    const response = await harness.app.request(`/api/v3/jobs?${query}`)
     expect(response.status).toBe(400)
     const answer = await jsonOf(response)
     expect(answer.field).toBe(field)

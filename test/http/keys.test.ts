@@ -7,19 +7,20 @@ import { redacted } from '../../src/log.ts'
 import { listJobEvents } from '../../src/store/events.ts'
 import { createClock } from '../clock.ts'
 import { readEvents } from './event-source.ts'
-import { type House, jsonOf, openHouse } from './house.ts'
+import { type AppHarness, openAppHarness } from '../harness/app.ts'
+import { jsonOf } from '../harness/ask.ts'
 
 const clock = createClock(7)
 const day = 24 * 60 * 60 * 1000
-let house: House
+let harness: AppHarness
 let app: ReturnType<typeof createApp>
 let admin: string
 beforeAll(async () => {
-  house = await openHouse({ host: clock })
-  app = house.appWith({ access: { keysRequired: true, ratePerMinute: 0 }, host: clock })
-  admin = (await house.coordinator.createKey({ name: 'ops', scopes: ['admin'] })).secret
+  harness = await openAppHarness({ clock })
+  app = harness.appWith({ access: { keysRequired: true, ratePerMinute: 0 }, host: clock })
+  admin = (await harness.coordinator.createKey({ name: 'ops', scopes: ['admin'] })).secret
 })
-afterAll(() => house.close())
+afterAll(() => harness.close())
 
 const bearer = (key: string) => ({ authorization: `Bearer ${key}` })
 
@@ -100,10 +101,10 @@ describe('a key', () => {
     // A scheme's name is the same in any case.
     const headers = { authorization: `bearer  ${key}` }
     expect((await ask('GET', '/api/v3/jobs', { headers })).status).toBe(200)
-    const parameters = { photos: [{ asset_id: await house.picture(9) }] }
+    const parameters = { photos: [{ asset_id: await harness.picture(9) }] }
     const body = { type: 'property_photos', parameters }
     const { job_id } = await jsonOf(ask('POST', '/api/v3/jobs', { key, body }))
-    const events = await listJobEvents(house.database, job_id, 0, 10)
+    const events = await listJobEvents(harness.database, job_id, 0, 10)
     expect(events.map(({ type, by }) => [type, by])).toEqual([['job_created', 'editor']])
   })
 
@@ -295,8 +296,8 @@ describe('who has no valid key', () => {
       expect(answer.status).toBeGreaterThanOrEqual(400)
       expect(await answer.text()).not.toContain(key.slice(17))
     }
-    expect(JSON.stringify(house.logged)).not.toContain(key.slice(17))
-    expect(house.logged.map(({ msg }) => msg)).toContainEqual(
+    expect(JSON.stringify(harness.logged)).not.toContain(key.slice(17))
+    expect(harness.logged.map(({ msg }) => msg)).toContainEqual(
       expect.stringMatching(/A request from 192\.0\.2\.\d+ without a valid key is refused/),
     )
   })
@@ -321,13 +322,13 @@ test('secrets are taken out of whatever is logged', () => {
 
 const newJob = async () => ({
   type: 'property_photos',
-  parameters: { photos: [{ asset_id: await house.picture(11) }] },
+  parameters: { photos: [{ asset_id: await harness.picture(11) }] },
   force: true,
 })
 
 describe('scopes', () => {
   test('say what a key may do; what is missing is named', async () => {
-    const { job_id } = await house.job()
+    const { job_id } = await harness.job()
     const { key } = await make({ name: 'reader', scopes: ['read'] })
     const answers = await Promise.all(
       (
@@ -365,7 +366,7 @@ describe('scopes', () => {
       reason: 'This needs a key with the scope approve',
       scope: 'approve',
     })
-    expect((await house.coordinator.job(job_id)).status).toBe('pending')
+    expect((await harness.coordinator.job(job_id)).status).toBe('pending')
   })
 
   test('are no ladder: who may submit may not approve, who may approve may not submit, and admin may all', async () => {
@@ -388,7 +389,7 @@ describe('scopes', () => {
     const { key: mine, id } = await make({ name: 'mine', scopes: ['submit'] })
     const { key: seeing } = await make({ name: 'seeing', scopes: ['submit', 'read'] })
     const { key: both } = await make({ name: 'both', scopes: ['submit', 'approve'] })
-    const others = (await house.job()).job_id
+    const others = (await harness.job()).job_id
     const own = (await jsonOf(ask('POST', '/api/v3/jobs', { key: mine, body: await newJob() }))).job_id
     const listed = async (key: string) =>
       (await jsonOf(ask('GET', '/api/v3/jobs', { key }))).jobs.map(({ job_id }: { job_id: number }) => job_id)
@@ -425,14 +426,14 @@ describe('scopes', () => {
 
   test('are said for every route that there is', () => {
     const gate = { isOurs: () => false, isProviders: () => Promise.resolve({ ok: false }) }
-    const routes = house.appWith({ gate }).routes.filter(({ method }) => method !== 'ALL')
+    const routes = harness.appWith({ gate }).routes.filter(({ method }) => method !== 'ALL')
     const names = new Set(routes.map(({ method, path }) => `${method} ${path}`))
     expect(names.size).toBeGreaterThan(20)
     expect([...names].filter((name) => !(name in accessByRoute))).toEqual([])
   })
 
   test('of a route that nobody thought of are those of admin', async () => {
-    const other = house.appWith({ access: { keysRequired: true, ratePerMinute: 0 } })
+    const other = harness.appWith({ access: { keysRequired: true, ratePerMinute: 0 } })
     other.get('/api/v3/forgotten', (c) => c.text('secret'))
     const { key } = await make({ name: 'curious', scopes: ['read', 'submit', 'approve'] })
     expect((await ask('GET', '/api/v3/forgotten', { key, on: other })).status).toBe(403)
@@ -442,7 +443,7 @@ describe('scopes', () => {
 })
 
 describe('where no key is needed', () => {
-  const open = (): typeof app => house.appWith({ access: { keysRequired: false, ratePerMinute: 0 } })
+  const open = (): typeof app => harness.appWith({ access: { keysRequired: false, ratePerMinute: 0 } })
 
   test('everybody may do everything', async () => {
     const response = await ask('GET', '/api/v3/keys', { on: open() })
@@ -464,18 +465,18 @@ describe('where no key is needed', () => {
 describe('an event stream', () => {
   test.each(['revoked', 'rotated'] as const)('ends soon after its key is %s', async (how) => {
     const name = `stream ${how}`
-    const { key, secret } = await house.coordinator.createKey({ name, scopes: ['read'] })
-    const opened = house.appWith({
+    const { key, secret } = await harness.coordinator.createKey({ name, scopes: ['read'] })
+    const opened = harness.appWith({
       access: { keysRequired: true, ratePerMinute: 0 },
-      feed: house.feed,
+      feed: harness.feed,
       streams: { heartbeatMs: 20 },
     })
     const headers = { authorization: `Bearer ${secret}`, accept: 'text/event-stream' }
     const response = await opened.request('/api/v3/events', { headers })
     const reader = response.body!.getReader()
     expect((await reader.read()).done).toBe(false)
-    if (how === 'revoked') await house.coordinator.revokeKey(key.id)
-    else await house.coordinator.rotateKey(key.id, { grace_seconds: 0 })
+    if (how === 'revoked') await harness.coordinator.revokeKey(key.id)
+    else await harness.coordinator.rotateKey(key.id, { grace_seconds: 0 })
     // Heartbeats and what was already on its way; then it ends.
     for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read());
   })
@@ -484,9 +485,9 @@ describe('an event stream', () => {
 describe('a token for EventSource', () => {
   const accept = { accept: 'text/event-stream' }
   const opened = () =>
-    house.appWith({
+    harness.appWith({
       access: { keysRequired: true, ratePerMinute: 0 },
-      feed: house.feed,
+      feed: harness.feed,
       streams: { heartbeatMs: 20 },
     })
   const tokenOf = async (key: string, on?: typeof app): Promise<{ token: string; expires_at: string }> => {
@@ -502,8 +503,8 @@ describe('a token for EventSource', () => {
 
   test('lets a browser follow what its key sees, and nothing else', async () => {
     const { key } = await make({ name: 'page of acme', scopes: ['read'], client_id: 'acme' })
-    const own = (await house.job(1, { parameters: { client_id: 'acme' } })).job_id
-    const others = (await house.job()).job_id
+    const own = (await harness.job(1, { parameters: { client_id: 'acme' } })).job_id
+    const others = (await harness.job()).job_id
     const { token, expires_at } = await tokenOf(key)
     expect(token).toMatch(/^wce_[0-9a-f]{12}_\d{10}_[\w-]{43}$/)
     const leftMs = Date.parse(expires_at) - clock.now()
@@ -563,8 +564,8 @@ describe('a token for EventSource', () => {
       const reader = response.body!.getReader()
       expect((await reader.read()).done).toBe(false)
       if (how === 'over') clock.advance(15 * 60_000)
-      else if (how === 'of a key that is revoked') await house.coordinator.revokeKey(id)
-      else await house.coordinator.rotateKey(id, { grace_seconds: 0 })
+      else if (how === 'of a key that is revoked') await harness.coordinator.revokeKey(id)
+      else await harness.coordinator.rotateKey(id, { grace_seconds: 0 })
       for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read());
       expect(await statusOf(path)).toBe(401)
     },
@@ -576,7 +577,7 @@ describe('a token for EventSource', () => {
     expect(Date.parse((await tokenOf(key)).expires_at)).toBeLessThanOrEqual(Date.parse(expires_at))
     const { key: graced, id } = await make({ name: 'graced page', scopes: ['read'] })
     const { token } = await tokenOf(graced)
-    await house.coordinator.rotateKey(id, { grace_seconds: 300 })
+    await harness.coordinator.rotateKey(id, { grace_seconds: 300 })
     expect(await statusOf(`/api/v3/events?token=${token}`)).toBe(200)
     const late = await tokenOf(graced)
     expect(Date.parse(late.expires_at)).toBeLessThanOrEqual(clock.now() + 300_000)
@@ -587,7 +588,7 @@ describe('a token for EventSource', () => {
   })
 
   test('is not needed where no key is, and is found in no log', async () => {
-    const open = house.appWith({ access: { keysRequired: false, ratePerMinute: 0 }, feed: house.feed })
+    const open = harness.appWith({ access: { keysRequired: false, ratePerMinute: 0 }, feed: harness.feed })
     const answer = await jsonOf(ask('POST', '/api/v3/events/token', { on: open }))
     expect(answer).toEqual({ token: null, expires_at: null })
     const { token } = await tokenOf(admin)
@@ -598,9 +599,9 @@ describe('a token for EventSource', () => {
     expect((await jsonOf(repeated)).token).toMatch(/^wce_/)
     await statusOf(`/api/v3/events?token=${token}x`)
     await statusOf(`/api/v3/jobs?token=${token}`)
-    expect(JSON.stringify(house.logged)).not.toMatch(/wce_[0-9a-f]/)
+    expect(JSON.stringify(harness.logged)).not.toMatch(/wce_[0-9a-f]/)
     expect(redacted(`/api/v3/events?token=${token}`)).toBe('/api/v3/events?token=wce_[redacted]')
-    const kept = await house.database.all('select * from requests', [])
+    const kept = await harness.database.all('select * from requests', [])
     expect(kept.length).toBeGreaterThan(0)
     const answers = kept
       .flatMap((row) => Object.values(row))
@@ -635,7 +636,7 @@ describe('every answer', () => {
   })
 
   test('of bytes lets a browser show them by themselves', async () => {
-    const id = await house.picture(200)
+    const id = await harness.picture(200)
     const response = await ask('GET', `/api/v3/assets/${id}/data`, { key: admin })
     expect(response.headers.get('content-security-policy')).toBe("frame-ancestors 'none'")
     expect(response.headers.get('x-content-type-options')).toBe('nosniff')

@@ -7,22 +7,23 @@ import { messageOf } from '../../src/job/webhook.ts'
 import { type ApiDocument, type Operation, answerIn } from '../../src/http/openapi.ts'
 import { operationTexts } from '../../src/http/operation-texts.ts'
 import { type Contract, createContract, operationsOf, wholeApp } from './contract.ts'
-import { type House, jsonOf, openHouse } from './house.ts'
+import { type AppHarness, openAppHarness } from '../harness/app.ts'
+import { jsonOf } from '../harness/ask.ts'
 
-let house: House
+let harness: AppHarness
 let whole: Awaited<ReturnType<typeof wholeApp>>
 let document: ApiDocument
 let contract: Contract
 
 beforeAll(async () => {
-  house = await openHouse()
-  whole = await wholeApp(house)
+  harness = await openAppHarness()
+  whole = await wholeApp(harness)
   document = await jsonOf(whole.app.request('/api/openapi.json'))
   contract = createContract(document)
 })
 afterAll(async () => {
   await whole.close()
-  await house.close()
+  await harness.close()
 })
 
 test('the document is valid OpenAPI 3.1, of the version that runs', async () => {
@@ -157,9 +158,9 @@ test('types of jobs and of events are told apart by a discriminator', () => {
 
 test('every message that is posted to endpoints is described, and is as described', async () => {
   expect(Object.keys(document.webhooks)).toEqual([...eventTypes, 'ping'])
-  const { job_id } = await house.job(1)
-  await house.finish(job_id, new TextEncoder().encode('a film'))
-  const { events } = await house.feed.page({ after: 0, limit: 100, jobId: job_id })
+  const { job_id } = await harness.job(1)
+  await harness.finish(job_id, new TextEncoder().encode('a film'))
+  const { events } = await harness.feed.page({ after: 0, limit: 100, jobId: job_id })
   expect(events.map(({ type }) => type)).toEqual(expect.arrayContaining(['job_created', 'job_completed']))
   for (const event of events) {
     const message: unknown = JSON.parse(messageOf(event.type, event.inserted_at, event))

@@ -3,13 +3,14 @@ import { createLog } from '../../src/log.ts'
 import { createDiskRoom } from '../../src/disk-full.ts'
 import { type Check, createReadiness, roomFor, saying } from '../../src/telemetry/readiness.ts'
 import { createClock } from '../clock.ts'
-import { type House, jsonOf, openHouse } from './house.ts'
+import { type AppHarness, openAppHarness } from '../harness/app.ts'
+import { jsonOf } from '../harness/ask.ts'
 
-let house: House
+let harness: AppHarness
 beforeAll(async () => {
-  house = await openHouse()
+  harness = await openAppHarness()
 })
-afterAll(() => house.close())
+afterAll(() => harness.close())
 
 const well: Check = { name: 'database', keptMs: 0, look: () => Promise.resolve() }
 
@@ -20,7 +21,7 @@ function ready(checks: readonly Check[], clock = createClock()) {
     destination: { write: (line) => void lines.push((JSON.parse(line) as { msg: string }).msg) },
   })
   const readiness = createReadiness({ checks, host: clock, log })
-  const app = house.appWith({ readiness })
+  const app = harness.appWith({ readiness })
   const ask = async () => {
     const response = await app.request('/readyz')
     return { status: response.status, body: await jsonOf(response) }
@@ -38,7 +39,7 @@ describe('whether it is ready', () => {
   })
 
   test('it is not without its database', async () => {
-    const other = await openHouse()
+    const other = await openAppHarness()
     const look = saying('The database does not answer', () => other.database.get('select 1 as one'))
     const { ask, lines } = ready([{ ...well, look }])
     expect((await ask()).status).toBe(200)
@@ -88,7 +89,7 @@ describe('whether it is ready', () => {
         checks: { database: 'ok', draining: 'The server is stopping' },
       },
     })
-    expect((await house.app.request('/livez')).status).toBe(200)
+    expect((await harness.app.request('/livez')).status).toBe(200)
   })
 
   test('does not wait for what does not answer, and does not ask it again meanwhile', async () => {
@@ -134,7 +135,7 @@ describe('a request', () => {
   const seen: { readonly msg: string; readonly [member: string]: unknown }[] = []
   const log = createLog({ level: 'debug', destination: { write: (line) => seen.push(JSON.parse(line)) } })
   const ask = async (id?: string) =>
-    house.appWith({ log }).request('/api/v3/jobs/99?secret=r8_hidden', {
+    harness.appWith({ log }).request('/api/v3/jobs/99?secret=r8_hidden', {
       headers: id === undefined ? {} : { 'x-request-id': id },
     })
 
@@ -165,8 +166,8 @@ describe('a request', () => {
   })
 
   test('that breaks is logged under the id that it came with', async () => {
-    const coordinator = { ...house.coordinator, job: () => Promise.reject(new Error('it broke')) }
-    const response = await house
+    const coordinator = { ...harness.coordinator, job: () => Promise.reject(new Error('it broke')) }
+    const response = await harness
       .appWith({ coordinator, log })
       .request('/api/v3/jobs/7', { headers: { 'x-request-id': 'from-the-shop' } })
     expect(await jsonOf(response)).toEqual({ error: 'Internal error', request_id: 'from-the-shop' })

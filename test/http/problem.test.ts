@@ -1,18 +1,19 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type House, jsonOf, openHouse } from './house.ts'
+import { type AppHarness, openAppHarness } from '../harness/app.ts'
+import { jsonOf } from '../harness/ask.ts'
 
-let house: House
+let harness: AppHarness
 beforeAll(async () => {
-  house = await openHouse()
+  harness = await openAppHarness()
 })
-afterAll(() => house.close())
+afterAll(() => harness.close())
 
 interface Asked {
   readonly path: string
   readonly init?: RequestInit
 }
 
-async function ask({ path, init }: Asked, app = house.app) {
+async function ask({ path, init }: Asked, app = harness.app) {
   const response = await app.request(path, init)
   return { response, answer: await jsonOf(response) }
 }
@@ -51,8 +52,8 @@ describe('what is not there is told as it was given', () => {
   })
 
   test('a scene that is not there, or is another job’s', async () => {
-    const one = await house.job()
-    const other = await house.job()
+    const one = await harness.job()
+    const other = await harness.job()
     const { scenes } = (await ask({ path: `/api/v3/jobs/${other.job_id}/scenes` })).answer
     const absent = await ask({ path: `/api/v3/jobs/${one.job_id}/scenes/${missingScene}` })
     expect(absent.response.status).toBe(404)
@@ -63,7 +64,7 @@ describe('what is not there is told as it was given', () => {
   })
 
   test('a film, thumbnail or clip that is not made yet says which state it waits in', async () => {
-    const { job_id } = await house.job()
+    const { job_id } = await harness.job()
     const { scenes } = (await ask({ path: `/api/v3/jobs/${job_id}/scenes` })).answer
     for (const address of ['combined', 'thumbnail', `clips/${scenes[0].id}`]) {
       const { response, answer } = await ask({ path: `/api/v3/videos/${job_id}/${address}` })
@@ -244,11 +245,11 @@ describe('a method that an address does not take', () => {
 
 // oxlint-disable-next-line promise/no-promise-in-callback
 const failing = (fault: Error) =>
-  house.appWith({
-    coordinator: { ...house.coordinator, job: () => Promise.reject(fault) },
+  harness.appWith({
+    coordinator: { ...harness.coordinator, job: () => Promise.reject(fault) },
   })
 
-describe('what breaks in the house', () => {
+describe('what breaks in the server', () => {
   test('is 507 where the disk is full', async () => {
     const full = Object.assign(new Error('database or disk is full'), { code: 'disk_full' })
     const { response, answer } = await ask({ path: '/api/v3/jobs/1' }, failing(full))
@@ -264,11 +265,11 @@ describe('what breaks in the house', () => {
   })
 
   test('is 500 without a leak, and is logged once under the id that is told', async () => {
-    const before = house.logged.length
+    const before = harness.logged.length
     const { response, answer } = await ask({ path: '/api/v3/jobs/1' }, failing(new Error('secret-r8_token')))
     expect(response.status).toBe(500)
     expect(answer).toEqual({ error: 'Internal error', request_id: expect.stringMatching(/^[0-9a-f-]{36}$/) })
-    const lines = house.logged.slice(before)
+    const lines = harness.logged.slice(before)
     expect(lines).toHaveLength(1)
     expect(lines[0]).toMatchObject({
       level: 50,
@@ -282,8 +283,8 @@ describe('what breaks in the house', () => {
   test('tells who asks whether it is ready', async () => {
     expect((await ask({ path: '/livez' })).answer).toEqual({ status: 'alive' })
     expect((await ask({ path: '/readyz' })).answer).toMatchObject({ status: 'ready' })
-    const broken = house.appWith({
-      coordinator: { ...house.coordinator, jobs: () => Promise.reject(new Error('no')) },
+    const broken = harness.appWith({
+      coordinator: { ...harness.coordinator, jobs: () => Promise.reject(new Error('no')) },
     })
     const { response, answer } = await ask({ path: '/readyz' }, broken)
     expect(response.status).toBe(503)
@@ -321,7 +322,7 @@ describe('a page in a browser', () => {
   const statusOf = async (
     path: string,
     { method = 'GET', ...headers }: Record<string, string>,
-    app = house.app,
+    app = harness.app,
   ): Promise<number> => (await app.request(path, { method, headers })).status
 
   test.each([
@@ -352,7 +353,7 @@ describe('a page in a browser', () => {
   )
 
   test('is answered under the names the server is given, and any address where it listens on all', async () => {
-    const named = house.appWith({ hosts: ['films.example', '0.0.0.0'] })
+    const named = harness.appWith({ hosts: ['films.example', '0.0.0.0'] })
     const path = '/api/v3/jobs'
     for (const host of ['films.example:4000', '192.168.1.7:4000', '[fe80::1]:4000'])
       expect(await statusOf(path, { host }, named)).toBe(200)
@@ -369,7 +370,7 @@ describe('a page in a browser', () => {
     ],
     [['*'], ['any.example', '10.1.2.3'], []],
   ])('under ALLOWED_HOSTS %j is answered at those names alone', async (hosts, ours, foreign) => {
-    const named = house.appWith({ hosts })
+    const named = harness.appWith({ hosts })
     const statusAt = (host: string) => statusOf('/api/v3/jobs', { host }, named)
     for (const host of ours) expect([host, await statusAt(host)]).toEqual([host, 200])
     for (const host of foreign) expect([host, await statusAt(host)]).toEqual([host, 421])
@@ -381,7 +382,7 @@ describe('a page in a browser', () => {
     ['of another origin', { origin: 'https://evil.example' }],
     ['without an origin', { origin: 'null' }],
   ])('%s can’t approve', async (_name, headers) => {
-    const { job_id } = await house.job()
+    const { job_id } = await harness.job()
     const path = `/api/v3/jobs/${job_id}/approve`
     const { response } = await ask({
       path,
@@ -442,7 +443,7 @@ describe('a page in a browser', () => {
 })
 
 test('the same schemas describe the contract', () => {
-  const document = house.app.getOpenAPI31Document({ openapi: '3.1.0', info: { title: 'x', version: '3' } })
+  const document = harness.app.getOpenAPI31Document({ openapi: '3.1.0', info: { title: 'x', version: '3' } })
   expect(Object.keys(document.paths ?? {})).toEqual(
     expect.arrayContaining([
       '/api/v3/jobs',

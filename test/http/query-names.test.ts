@@ -1,23 +1,24 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { ApiDocument } from '../../src/http/openapi.ts'
 import { operationsOf, wholeApp } from './contract.ts'
-import { type House, jsonOf, openHouse } from './house.ts'
+import { type AppHarness, openAppHarness } from '../harness/app.ts'
+import { jsonOf } from '../harness/ask.ts'
 
-let house: House
+let harness: AppHarness
 let whole: Awaited<ReturnType<typeof wholeApp>>
 beforeAll(async () => {
-  house = await openHouse()
-  whole = await wholeApp(house)
+  harness = await openAppHarness()
+  whole = await wholeApp(harness)
 })
 afterAll(async () => {
   await whole.close()
-  await house.close()
+  await harness.close()
 })
 
 const ask = (path: string, method = 'GET') => whole.app.request(`/api/v3${path}`, { method })
 
 test('every route refuses names in the query that it does not have, and tells those that it has', async () => {
-  const { job_id } = await house.job()
+  const { job_id } = await harness.job()
   const document: ApiDocument = await jsonOf(whole.app.request('/api/openapi.json'))
   const operations = operationsOf(document).filter(({ path }) => path.startsWith('/api/v3/'))
   expect(operations.length).toBeGreaterThan(50)
@@ -66,7 +67,7 @@ test('every one that is wrong is told at once, whatever the method', async () =>
 })
 
 test("lists are filtered by members of one's own, and by no parameters that are ours", async () => {
-  const { job_id } = await house.job(1, {
+  const { job_id } = await harness.job(1, {
     parameters: {
       campaign_id: 'spring',
       metadata: { agent: 'kim', campaign_id: 'autumn', client_id: 'eve', title: 'x' },
@@ -99,8 +100,8 @@ test('every plain member of metadata is found, whatever it is called: by metadat
     'metadata.x': 'g',
     ['__proto__']: 'h',
   }
-  const { job_id } = await house.job(1, { parameters: { metadata } })
-  await house.job(1, { parameters: { metadata: { client: 'other' } } })
+  const { job_id } = await harness.job(1, { parameters: { metadata } })
+  await harness.job(1, { parameters: { metadata: { client: 'other' } } })
   const found = async (query: string) =>
     (await jsonOf(ask(`/jobs?${query}`))).jobs.map((job: { job_id: number }) => job.job_id)
   for (const [name, value] of Object.entries(metadata)) {

@@ -1,17 +1,18 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { callerAt, createRateLimit } from '../../src/http/rate-limit.ts'
 import { createClock } from '../clock.ts'
-import { type House, jsonOf, openHouse } from './house.ts'
+import { type AppHarness, openAppHarness } from '../harness/app.ts'
+import { jsonOf } from '../harness/ask.ts'
 
-let house: House
+let harness: AppHarness
 beforeAll(async () => {
-  house = await openHouse()
+  harness = await openAppHarness()
 })
-afterAll(() => house.close())
+afterAll(() => harness.close())
 
 const door = (keysRequired: boolean, ratePerMinute: number) => {
   const clock = createClock()
-  const app = house.appWith({ access: { keysRequired, ratePerMinute }, host: clock })
+  const app = harness.appWith({ access: { keysRequired, ratePerMinute }, host: clock })
   const ask = (path: string, from: string, authorization = '') =>
     app.request(path, { headers: { authorization } }, { incoming: { socket: { remoteAddress: from } } })
   const statuses = async (count: number, ...asked: Parameters<typeof ask>): Promise<string> => {
@@ -30,8 +31,8 @@ const limitsIn = ({ headers }: Response) =>
   )
 
 test('each key has its own limit, wherever it is sent from, and is told what is left of it', async () => {
-  const one = `Bearer ${(await house.coordinator.createKey({ name: 'one', scopes: ['read'] })).secret}`
-  const two = `Bearer ${(await house.coordinator.createKey({ name: 'two', scopes: ['read'] })).secret}`
+  const one = `Bearer ${(await harness.coordinator.createKey({ name: 'one', scopes: ['read'] })).secret}`
+  const two = `Bearer ${(await harness.coordinator.createKey({ name: 'two', scopes: ['read'] })).secret}`
   const { clock, ask, statuses } = door(true, 6)
   expect(limitsIn(await ask('/api/v3/jobs', '192.0.2.1', one))).toEqual(['6', '5', '10', null])
   expect(await statuses(3, '/api/v3/jobs', '192.0.2.2', one)).toBe('3 x 200')
@@ -61,7 +62,7 @@ test('who has no key and needs none is counted by address, but for this machine 
   expect(await statuses(1, '/api/v3/jobs', '192.0.2.2')).toBe('1 x 200')
   // A header is written by anybody.
   const headers = { 'x-forwarded-for': '198.51.100.1' }
-  const app = house.appWith({ access: { keysRequired: false, ratePerMinute: 1 } })
+  const app = harness.appWith({ access: { keysRequired: false, ratePerMinute: 1 } })
   const bindings = { incoming: { socket: { remoteAddress: '192.0.2.9' } } }
   expect((await app.request('/api/v3/jobs', { headers }, bindings)).status).toBe(200)
   expect((await app.request('/api/v3/jobs', {}, bindings)).status).toBe(429)
@@ -84,10 +85,10 @@ test('how the server is may be asked twenty times a second by each address, what
 
 test('a thousand requests of a key may be worked on at once, and those of others beside them', async () => {
   const keyOf = async (name: string) =>
-    `Bearer ${(await house.coordinator.createKey({ name, scopes: ['submit', 'read'] })).secret}`
+    `Bearer ${(await harness.coordinator.createKey({ name, scopes: ['submit', 'read'] })).secret}`
   const [many, few] = [await keyOf('many'), await keyOf('few')]
   const { ask } = door(true, 0)
-  const app = house.appWith({ access: { keysRequired: true, ratePerMinute: 0 } })
+  const app = harness.appWith({ access: { keysRequired: true, ratePerMinute: 0 } })
   const bodies: ReadableStreamDefaultController[] = []
   const uploads = Array.from({ length: 1000 }, async () =>
     app.request('/api/v3/assets', {
@@ -114,7 +115,7 @@ test('a thousand requests of a key may be worked on at once, and those of others
 })
 
 test('a limit of 0 is none', async () => {
-  const key = `Bearer ${(await house.coordinator.createKey({ name: 'free', scopes: ['read'] })).secret}`
+  const key = `Bearer ${(await harness.coordinator.createKey({ name: 'free', scopes: ['read'] })).secret}`
   const { ask, statuses } = door(true, 0)
   expect(await statuses(50, '/api/v3/jobs', '192.0.2.1', key)).toBe('50 x 200')
   expect(limitsIn(await ask('/api/v3/jobs', '192.0.2.1', key))).toEqual([null, null, null, null])
@@ -135,17 +136,17 @@ describe('wrong keys', () => {
   })
 
   test('keep no valid key out that comes from the same address, such as a proxy', async () => {
-    const key = `Bearer ${(await house.coordinator.createKey({ name: 'neighbour', scopes: ['read'] })).secret}`
+    const key = `Bearer ${(await harness.coordinator.createKey({ name: 'neighbour', scopes: ['read'] })).secret}`
     const { statuses } = door(true, 0)
     expect(await statuses(30, '/api/v3/jobs', '192.0.2.1', 'Bearer wck_wrong')).toBe('20 x 401, 10 x 429')
     expect(await statuses(5, '/api/v3/jobs', '192.0.2.1', key)).toBe('5 x 200')
   })
 
   test('fill the log no faster than that', async () => {
-    const before = house.logged.length
+    const before = harness.logged.length
     const { statuses } = door(true, 0)
     await statuses(100, '/api/v3/jobs', '192.0.2.77')
-    expect(house.logged.length - before).toBe(20)
+    expect(harness.logged.length - before).toBe(20)
   })
 })
 

@@ -3,27 +3,19 @@
  * request leaves the database exactly as one that nothing interrupted, and gets the answer of that one.
  */
 import { afterEach, describe, expect, test } from 'vitest'
-import {
-  type CoordinatorOptions,
-  type RunningCoordinator,
-  createCoordinator,
-} from '../../src/coordinator/coordinator.ts'
+import type { CoordinatorOptions, RunningCoordinator } from '../../src/coordinator/coordinator.ts'
 import { openInstallation } from '../../src/coordinator/attempt/installation.ts'
-import { createEmbeddedEngine } from '../../src/engine/embedded.ts'
-import { createPubSub } from '../../src/events/pubsub.ts'
 import { accessByRoute } from '../../src/http/access.ts'
-import { createApp } from '../../src/http/app.ts'
 import { ReserveError } from '../../src/disk-full.ts'
-import { readCatalogue } from '../../src/job/catalogue.ts'
 import { taskKinds } from '../../src/job/task.ts'
 import { readNetwork } from '../../src/job/web-address.ts'
-import { createLog } from '../../src/log.ts'
 import type { Database } from '../../src/store/database.ts'
 import { insertFilm } from '../../src/store/films.ts'
-import { migrate } from '../../src/store/migrate.ts'
-import { migrations } from '../../src/store/migrations/all.ts'
+import { addAssets, assetOf, delegating, migrated } from '../harness/data.ts'
+import { createHarness, localRenderer, silentLog } from '../harness/harness.ts'
 import { type Clock, createClock } from '../clock.ts'
 import { type Place, kinds, newPlace } from '../store/open-database.ts'
+import { appOver } from '../harness/ask.ts'
 
 interface Life {
   readonly coordinator: RunningCoordinator
@@ -32,7 +24,7 @@ interface Life {
   send(method: string, path: string, body?: unknown, key?: string): Promise<Response>
 }
 
-const asset = 'a'.repeat(64)
+const asset = assetOf(0)
 const veo = 'google/veo-3.1-fast'
 
 /** A process. It dies right after as many commits as that. `changed`: what is configured otherwise. */
@@ -45,7 +37,7 @@ async function begin(
   let left = Number.POSITIVE_INFINITY
   const died = Promise.withResolvers<'died'>()
   const mortal: Database = {
-    ...shared(database),
+    ...delegating(database),
     async transaction(work) {
       if (left <= 0) return new Promise(() => undefined)
       const result = await database.transaction(work)
@@ -54,32 +46,25 @@ async function begin(
       return new Promise(() => undefined)
     },
   }
-  const log = createLog({ level: 'fatal', destination: { write: () => undefined } })
-  const pubsub = createPubSub(() => undefined)
-  // Each process would wait otherwise.
-  const host = { ...clock, random: () => 0.5 }
-  const parts = { database: mortal, host, log, pubsub, catalogue: readCatalogue() }
-  const renderers = [
-    { name: 'local', models: ['local'], maxConcurrency: 4, startDelayMs: 0, task: 'render-scene' as const },
-    { name: 'replicate', models: [veo], maxConcurrency: 4, startDelayMs: 0, task: 'follow-render' as const },
-  ]
-  const engine = createEmbeddedEngine(parts)
+  const harness = createHarness({
+    database: mortal,
+    // Each process would wait otherwise.
+    clock: { ...clock, random: () => 0.5 },
+    log: silentLog,
+    renderers: [
+      localRenderer(4),
+      { name: 'replicate', models: [veo], maxConcurrency: 4, startDelayMs: 0, task: 'follow-render' },
+    ],
+    ...changed,
+  })
+  const { coordinator, engine } = harness
   for (const kind of taskKinds)
     engine.handle(kind, { concurrency: 1, onExhausted: () => Promise.resolve() }, () => Promise.resolve())
-  const coordinator = createCoordinator({ ...parts, engine, renderers, ...changed })
   // It starts no scene: what is looked at is what the request itself did.
   await coordinator.stop()
-  const installation = await openInstallation(parts)
+  const installation = await openInstallation({ ...harness, host: harness.clock })
   left = commits
-  const none = () => Promise.reject(new Error('nobody takes that'))
-  const app = createApp({
-    coordinator,
-    artifacts: {} as never,
-    takeAsset: none,
-    log,
-    installation,
-    host: clock,
-  })
+  const app = appOver(harness, { installation, host: clock })
   const send: Life['send'] = async (method, path, body, key) => {
     const text = body === undefined ? '' : JSON.stringify(body)
     return app.request(`/api/v3${path}`, {
@@ -94,14 +79,6 @@ async function begin(
   const inAnHour = new Date(clock.now() + hour).toISOString()
   return { coordinator, database, inAnHour, send, died: died.promise }
 }
-
-const shared = (database: Database): Database => ({
-  dialect: database.dialect,
-  all: (...query) => database.all(...query),
-  get: (...query) => database.get(...query),
-  transaction: (work) => database.transaction(work),
-  close: () => Promise.resolve(),
-})
 
 interface Ask {
   readonly method: string
@@ -418,19 +395,11 @@ describe.each(kinds)('on %s, a process that dies at any commit of', (kind) => {
   /** A fresh database with what the change is of. */
   const prepared = async (prepare: (life: Life) => Promise<Ask>) => {
     const place = await newPlace(kind)
-    const database = await place.open()
+    const database = await migrated(await place.open())
     places.push({ place, database })
-    await migrate(database, migrations)
     const clock = createClock()
     const life = await begin(database, clock)
-    await life.coordinator.addAsset({
-      id: asset,
-      contentType: 'image/png',
-      width: 4,
-      height: 3,
-      size: 1,
-      master: asset,
-    })
+    await addAssets(database, 1)
     return { database, clock, ask: await prepare(life) }
   }
 
@@ -544,19 +513,11 @@ describe.each(kinds)('on %s, a process that dies at any commit of', (kind) => {
 
 test('the same request to two processes at once has one effect', async () => {
   const place = await newPlace('sqlite')
-  const database = await place.open()
+  const database = await migrated(await place.open())
   try {
-    await migrate(database, migrations)
     const clock = createClock()
     const [one, other] = [await begin(database, clock), await begin(database, clock)]
-    await one.coordinator.addAsset({
-      id: asset,
-      contentType: 'image/png',
-      width: 4,
-      height: 3,
-      size: 1,
-      master: asset,
-    })
+    await addAssets(database, 1)
     const { method, path, body } = await changes['a paid render anew']!(one)
     const answers = await Promise.all([one, other].map((life) => life.send(method, path, body, 'key')))
     const told = await Promise.all(answers.map(answerOf))

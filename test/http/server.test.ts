@@ -5,17 +5,18 @@ import { type Socket, connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Listening, listen } from '../../src/http/server.ts'
-import { type House, openHouse, sha256 } from './house.ts'
+import { type AppHarness, openAppHarness } from '../harness/app.ts'
+import { sha256 } from '../harness/ask.ts'
 
-let house: House
+let harness: AppHarness
 let server: Listening
 beforeAll(async () => {
-  house = await openHouse()
-  server = await listen(house.app, { host: '127.0.0.1', port: 0 })
+  harness = await openAppHarness()
+  server = await listen(harness.app, { host: '127.0.0.1', port: 0 })
 })
 afterAll(async () => {
   await server.close({ graceMs: 0 })
-  await house.close()
+  await harness.close()
 })
 
 const dial = (): Socket => connect({ port: server.port, host: '127.0.0.1' })
@@ -34,7 +35,7 @@ test('the app is served where it says', async () => {
 })
 
 test('a client that dribbles, or says nothing, is cut off', async () => {
-  const impatient = await listen(house.app, {
+  const impatient = await listen(harness.app, {
     host: '127.0.0.1',
     port: 0,
     limits: { headersMs: 100, checkEveryMs: 20, silenceMs: 300 },
@@ -52,7 +53,7 @@ test('a client that dribbles, or says nothing, is cut off', async () => {
 })
 
 test('a port that is taken is an error and not a silence', async () => {
-  await expect(listen(house.app, { host: '127.0.0.1', port: server.port })).rejects.toMatchObject({
+  await expect(listen(harness.app, { host: '127.0.0.1', port: server.port })).rejects.toMatchObject({
     code: 'EADDRINUSE',
   })
 })
@@ -137,16 +138,16 @@ test('a refused upload is read to its end, so that the client sees why, and the 
 
 test('a download that breaks off closes its file', async () => {
   const film = new Uint8Array(20 << 20).fill(7)
-  const { job_id } = await house.job()
-  await house.finish(job_id, film)
+  const { job_id } = await harness.job()
+  await harness.finish(job_id, film)
   let closed!: () => void
   const closing = new Promise<void>((resolve) => (closed = resolve))
   let read = 0
-  const app = house.appWith({
+  const app = harness.appWith({
     artifacts: {
-      ...house.artifacts,
+      ...harness.artifacts,
       read: async (...asked) => {
-        const bytes = await house.artifacts.read(...asked)
+        const bytes = await harness.artifacts.read(...asked)
         return (async function* () {
           try {
             for await (const chunk of bytes) {
@@ -190,7 +191,7 @@ const slow = () => {
 
 describe('closing', () => {
   test('ends idle connections at once', async () => {
-    const other = await listen(house.app, { host: '127.0.0.1', port: 0 })
+    const other = await listen(harness.app, { host: '127.0.0.1', port: 0 })
     const agent = new Agent({ keepAlive: true })
     const sent = httpRequest(`${other.url}/livez`, { agent }).end()
     const [response] = await once(sent, 'response')

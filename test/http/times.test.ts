@@ -1,26 +1,27 @@
 /** Every time that comes in is read by one schema: a moment of ISO 8601, its zone said. */
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type House, jsonOf, openHouse } from './house.ts'
+import { type AppHarness, openAppHarness } from '../harness/app.ts'
+import { jsonOf } from '../harness/ask.ts'
 
-let house: House
+let harness: AppHarness
 let jobId: number
 beforeAll(async () => {
-  house = await openHouse()
-  jobId = (await house.job()).job_id
+  harness = await openAppHarness()
+  jobId = (await harness.job()).job_id
 })
-afterAll(() => house.close())
+afterAll(() => harness.close())
 
 const send = (method: string, path: string, body: object) => {
   const text = JSON.stringify(body)
-  return house.app.request(`/api/v3${path}`, {
+  return harness.app.request(`/api/v3${path}`, {
     method,
     headers: { 'content-type': 'application/json', 'content-length': String(text.length) },
     body: text,
   })
 }
 const query = (path: string, name: string) => (time: string) =>
-  house.app.request(`/api/v3${path}?${name}=${encodeURIComponent(time)}`)
+  harness.app.request(`/api/v3${path}?${name}=${encodeURIComponent(time)}`)
 
 let keys = 0
 /** Each way in, by the field that its refusal names. */

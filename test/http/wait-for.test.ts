@@ -2,13 +2,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createClient } from '../../src/client/client.ts'
 import { createWaitFor } from '../../src/coordinator/read/wait-for.ts'
-import { type House, openHouse } from './house.ts'
+import { type AppHarness, openAppHarness } from '../harness/app.ts'
 
-let house: House
+let harness: AppHarness
 beforeAll(async () => {
-  house = await openHouse()
+  harness = await openAppHarness()
 })
-afterAll(() => house.close())
+afterAll(() => harness.close())
 
 const closed = new AbortController()
 type Wait = (
@@ -21,29 +21,29 @@ const ways: readonly [string, () => Wait][] = [
     () =>
       createClient({
         url: 'http://localhost',
-        fetch: async (address, init) => house.app.fetch(new Request(address, init)),
+        fetch: async (address, init) => harness.app.fetch(new Request(address, init)),
       }).waitFor,
   ],
   [
     'the library',
-    () => createWaitFor({ readJob: house.coordinator.job, pubsub: house.pubsub, closed: closed.signal }),
+    () => createWaitFor({ readJob: harness.coordinator.job, pubsub: harness.pubsub, closed: closed.signal }),
   ],
 ]
 
 describe.each(ways)('%s', (_who, waiting) => {
   it('waits through the approval until the film is there, and not at all where it is', async () => {
-    const { job_id } = await house.job()
+    const { job_id } = await harness.job()
     const over = waiting()(job_id)
-    await house.finish(job_id, new Uint8Array(9))
+    await harness.finish(job_id, new Uint8Array(9))
     expect(await over).toMatchObject({ status: 'completed' })
     expect(await waiting()(job_id)).toMatchObject({ status: 'completed' })
   })
 
   it('is told by an error that the job was cancelled, with the job', async () => {
-    const { job_id } = await house.job()
+    const { job_id } = await harness.job()
     const over = waiting()(job_id)
     over.catch(() => {})
-    await house.coordinator.cancelJob(job_id, { reason: 'no longer wanted' })
+    await harness.coordinator.cancelJob(job_id, { reason: 'no longer wanted' })
     const end = {
       name: 'JobEndedError',
       job: { status: 'cancelled' },
@@ -54,11 +54,11 @@ describe.each(ways)('%s', (_who, waiting) => {
   })
 
   it('is told why it failed', async () => {
-    const { job_id } = await house.job()
-    await house.coordinator.approveJob(job_id)
+    const { job_id } = await harness.job()
+    await harness.coordinator.approveJob(job_id)
     const over = waiting()(job_id)
     over.catch(() => {})
-    await house.coordinator.failJob(job_id, 'the disk is full')
+    await harness.coordinator.failJob(job_id, 'the disk is full')
     await expect(over).rejects.toMatchObject({
       message: `Job ${job_id} failed: the disk is full`,
       job: { status: 'failed' },
@@ -67,7 +67,7 @@ describe.each(ways)('%s', (_who, waiting) => {
 
   it('learns at once that there is no such job, and may stop waiting', async () => {
     await expect(waiting()(99_999)).rejects.toThrow('Job not found')
-    const { job_id } = await house.job()
+    const { job_id } = await harness.job()
     const enough = new AbortController()
     const over = waiting()(job_id, { signal: enough.signal })
     over.catch(() => {})
@@ -77,7 +77,7 @@ describe.each(ways)('%s', (_who, waiting) => {
 })
 
 it('the library waits for nothing that can no longer happen', async () => {
-  const { job_id } = await house.job()
+  const { job_id } = await harness.job()
   const over = ways[1]![1]()(job_id)
   over.catch(() => {})
   closed.abort(new Error('The workflow was closed'))

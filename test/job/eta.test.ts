@@ -4,7 +4,6 @@ import {
   type FilmToCome,
   type Line,
   forecast,
-  quantile,
   remaining,
   renderUnits,
   timedAs,
@@ -38,15 +37,15 @@ describe('how long something takes', () => {
 
   it('is what the one measured took, scaled to its size', () => {
     const times = timesFor([{ ms: 3000, units: 100 }], 250)!
-    expect(quantile(times, 0.5)).toBe(7500)
-    expect(quantile(times, 0.9)).toBe(7500)
+    expect(remaining(times, 0, 0.5)).toBe(7500)
+    expect(remaining(times, 0, 0.9)).toBe(7500)
   })
 
   it('is below the k-th of n with a chance of k in n + 1', () => {
     const times = [1, 2, 3, 4, 5, 6, 7, 8, 9].map((n) => n * second)
-    expect(quantile(times, 0.5)).toBe(5 * second)
-    expect(quantile(times, 0.9)).toBe(9 * second)
-    expect(quantile(times, 0.25)).toBe(2.5 * second)
+    expect(remaining(times, 0, 0.5)).toBe(5 * second)
+    expect(remaining(times, 0, 0.9)).toBe(9 * second)
+    expect(remaining(times, 0, 0.25)).toBe(2.5 * second)
   })
 
   it('has one history for a model, and for what a paid one is asked for', () => {

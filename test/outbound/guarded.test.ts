@@ -9,7 +9,7 @@ import { type Network, addressProblem, isReachable, readNetwork } from '../../sr
 import { createGuardedFetch, createGuardedOutbound } from '../../src/outbound/guarded.ts'
 import type { Outcome } from '../../src/outbound/outbound.ts'
 import { createClock } from '../clock.ts'
-import { until } from '../webhooks/house.ts'
+import { until } from '../harness/until.ts'
 import { type Receiver, openReceiver } from '../webhooks/receiver.ts'
 
 const hasIpv6 = Object.values(networkInterfaces())

@@ -1,44 +1,48 @@
 import { describe, expect, test } from 'vitest'
 import { isQuick } from '../quick.ts'
 import { moneyIn } from '../../src/store/money.ts'
-import { type Till, openTill, priceUsd, requestOf, sceneOf } from './till.ts'
-import { assetOf, assets, hour, minute, second } from './world.ts'
+import { type Simulation, openSimulation, priceUsd, requestOf, sceneOf } from '../harness/simulation.ts'
+import { assetOf, assets } from '../harness/data.ts'
+import { hour, minute, second } from '../harness/harness.ts'
 
 const micros = (usd: number): number => Math.round(usd * 1_000_000)
-const budgetsOf = (till: Till) => till.get('/budgets')
-const setBudgets = (till: Till, limits: unknown) => till.ask('PUT', '/budgets', limits)
-const waiting = async (till: Till, jobId: number) =>
-  (await till.scenes(jobId)).map((scene) => scene.waiting?.code ?? null)
+const budgetsOf = (simulation: Simulation) => simulation.get('/budgets')
+const setBudgets = (simulation: Simulation, limits: unknown) => simulation.ask('PUT', '/budgets', limits)
+const waiting = async (simulation: Simulation, jobId: number) =>
+  (await simulation.scenes(jobId)).map((scene) => scene.waiting?.code ?? null)
 
 describe('budgets', () => {
   test('are none, unless they are configured or set', async () => {
-    await using till = await openTill()
-    expect(await budgetsOf(till)).toEqual({ currency: 'USD', budgets: [] })
+    await using simulation = await openSimulation()
+    expect(await budgetsOf(simulation)).toEqual({ currency: 'USD', budgets: [] })
   })
 
   test('are told with what of them is used', async () => {
-    await using till = await openTill({ budgets: { day: micros(5), job: micros(2) }, maxConcurrency: 1 })
-    const { job_id } = await till.job([0, 1])
-    await till.approve(job_id)
-    await till.until(() => till.bills().length === 1 && till.posts().length === 2)
-    const { budgets } = await budgetsOf(till)
+    await using simulation = await openSimulation({
+      budgets: { day: micros(5), job: micros(2) },
+      maxConcurrency: 1,
+    })
+    const { job_id } = await simulation.job([0, 1])
+    await simulation.approve(job_id)
+    await simulation.until(() => simulation.bills().length === 1 && simulation.posts().length === 2)
+    const { budgets } = await budgetsOf(simulation)
     expect(budgets).toContainEqual({ name: 'day', limit: 5, used: { reserved: 0.4, spent: 0.4 } })
     expect(budgets).toContainEqual({ name: 'job', limit: 2, used: null })
   })
 
   test('are set, and lifted, one by one; the others stay, and a restart forgets none', async () => {
-    await using till = await openTill({ budgets: { day: micros(5) } })
-    const set = await setBudgets(till, { total: 100, 'client:acme': 3.5 })
+    await using simulation = await openSimulation({ budgets: { day: micros(5) } })
+    const set = await setBudgets(simulation, { total: 100, 'client:acme': 3.5 })
     expect(set.status).toBe(200)
     const names = (answer: any): object =>
       Object.fromEntries(answer.budgets.map(({ name, limit }: any) => [name, limit]))
     expect(names(set.body)).toEqual({ day: 5, total: 100, 'client:acme': 3.5 })
-    expect(names((await setBudgets(till, { day: null, total: 0 })).body)).toEqual({
+    expect(names((await setBudgets(simulation, { day: null, total: 0 })).body)).toEqual({
       total: 0,
       'client:acme': 3.5,
     })
-    await till.reborn()
-    expect(names(await budgetsOf(till))).toEqual({ total: 0, 'client:acme': 3.5 })
+    await simulation.reborn()
+    expect(names(await budgetsOf(simulation))).toEqual({ total: 0, 'client:acme': 3.5 })
   })
 
   test.each<[string, unknown, number, string, RegExp]>([
@@ -50,11 +54,11 @@ describe('budgets', () => {
     ['in a list', [1], 422, '', /./],
     ['that are not JSON', '{', 400, '', /not JSON/],
   ])('%s are refused with the field, and nothing is changed', async (_name, body, status, field, reason) => {
-    await using till = await openTill({ budgets: { total: micros(1) } })
-    const answer = await setBudgets(till, body)
+    await using simulation = await openSimulation({ budgets: { total: micros(1) } })
+    const answer = await setBudgets(simulation, body)
     expect({ status: answer.status, field: answer.body.field }).toEqual({ status, field })
     expect(answer.body.reason).toMatch(reason)
-    expect((await budgetsOf(till)).budgets).toMatchObject([{ name: 'total', limit: 1 }])
+    expect((await budgetsOf(simulation)).budgets).toMatchObject([{ name: 'total', limit: 1 }])
   })
 })
 
@@ -67,35 +71,35 @@ describe('a hundred approvals at once', () => {
     ['the whole', { total: micros(4) }, {}],
     ['each client’s', { client: micros(4) }, { clientId: 'acme' }],
   ])('never take more than %s budget allows', async (_name, budgets, scope) => {
-    await using till = await openTill({ budgets, maxConcurrency: 30 })
+    await using simulation = await openSimulation({ budgets, maxConcurrency: 30 })
     const parameters = { transition: 'cut', client_id: 'acme' }
     const jobs: number[] = []
     for (let index = 0; index < 100; index++)
-      jobs.push((await till.job([unlike(index)], { parameters })).job_id)
-    const answers = await Promise.all(jobs.map((jobId) => till.ask('POST', `/jobs/${jobId}/approve`)))
+      jobs.push((await simulation.job([unlike(index)], { parameters })).job_id)
+    const answers = await Promise.all(jobs.map((jobId) => simulation.ask('POST', `/jobs/${jobId}/approve`)))
     expect(answers.every(({ status }) => status === 200)).toBe(true)
     let most = 0
-    await till.until(async () => {
-      const { reservedMicros, spentMicros } = await moneyIn(till.world.database, scope)
+    await simulation.until(async () => {
+      const { reservedMicros, spentMicros } = await moneyIn(simulation.database, scope)
       most = Math.max(most, reservedMicros + spentMicros)
       return spentMicros === micros(4)
     }, hour)
     expect(most).toBe(micros(4))
-    await till.pass(10 * minute)
-    expect(till.posts()).toHaveLength(10)
-    expect(till.billedUsd()).toBe(4)
-    const { totals } = await till.get('/ledger')
+    await simulation.pass(10 * minute)
+    expect(simulation.posts()).toHaveLength(10)
+    expect(simulation.billedUsd()).toBe(4)
+    const { totals } = await simulation.get('/ledger')
     expect(totals).toEqual({ reserved: 0, spent: 4 })
   })
 })
 
 describe('a scene that waits says why', () => {
   test('for the day’s budget, until the day ends; then it goes on', async () => {
-    await using till = await openTill({ budgets: { day: micros(priceUsd) } })
-    const { job_id } = await till.job([0, 1])
-    await till.approve(job_id)
-    await till.until(() => till.bills().length === 1)
-    const [, second_] = await till.scenes(job_id)
+    await using simulation = await openSimulation({ budgets: { day: micros(priceUsd) } })
+    const { job_id } = await simulation.job([0, 1])
+    await simulation.approve(job_id)
+    await simulation.until(() => simulation.bills().length === 1)
+    const [, second_] = await simulation.scenes(job_id)
     expect(second_).toMatchObject({
       status: 'pending',
       waiting: {
@@ -104,9 +108,9 @@ describe('a scene that waits says why', () => {
         until: '2026-01-02T00:00:00.000Z',
       },
     })
-    await till.until(() => till.posts().length === 2, 25 * hour)
-    expect(new Date(till.posts()[1]!.at).toISOString()).toMatch(/^2026-01-02T00:00:0/)
-    expect((await till.ended(job_id)).costs.spent).toBe(0.8)
+    await simulation.until(() => simulation.posts().length === 2, 25 * hour)
+    expect(new Date(simulation.posts()[1]!.at).toISOString()).toMatch(/^2026-01-02T00:00:0/)
+    expect((await simulation.ended(job_id)).costs.spent).toBe(0.8)
   })
 
   test.each<[string, object, object]>([
@@ -115,56 +119,56 @@ describe('a scene that waits says why', () => {
     ['budget_client', { client: micros(priceUsd) }, { 'client:acme': 2 }],
     ['budget_day', { day: micros(priceUsd) }, { day: 2 }],
   ])('%s: %o; and goes on as soon as it is raised: %o', async (code, budgets, raised) => {
-    await using till = await openTill({ budgets })
-    const { job_id } = await till.job([0, 1], { parameters: { transition: 'cut', client_id: 'acme' } })
-    await till.approve(job_id)
-    await till.until(() => till.bills().length === 1)
-    await till.pass(hour)
-    expect(await waiting(till, job_id)).toEqual([null, code])
-    expect((await till.get(`/jobs/${job_id}`)).status).toBe('processing')
-    const before = till.world.clock.now()
-    await setBudgets(till, raised)
-    await till.until(() => till.posts().length === 2, second)
-    expect(till.posts()[1]!.at).toBe(before)
-    expect((await till.ended(job_id)).status).toBe('completed')
+    await using simulation = await openSimulation({ budgets })
+    const { job_id } = await simulation.job([0, 1], { parameters: { transition: 'cut', client_id: 'acme' } })
+    await simulation.approve(job_id)
+    await simulation.until(() => simulation.bills().length === 1)
+    await simulation.pass(hour)
+    expect(await waiting(simulation, job_id)).toEqual([null, code])
+    expect((await simulation.get(`/jobs/${job_id}`)).status).toBe('processing')
+    const before = simulation.clock.now()
+    await setBudgets(simulation, raised)
+    await simulation.until(() => simulation.posts().length === 2, second)
+    expect(simulation.posts()[1]!.at).toBe(before)
+    expect((await simulation.ended(job_id)).status).toBe('completed')
   })
 
   test('for the job’s budget, where that is lowered after the approval', async () => {
-    await using till = await openTill({ maxConcurrency: 1 })
-    const { job_id } = await till.job([0, 1])
-    await till.approve(job_id)
-    await till.until(() => till.posts().length === 1)
-    await setBudgets(till, { job: 0.5 })
-    await till.until(() => till.bills().length === 1)
-    await till.pass(hour)
-    expect(await waiting(till, job_id)).toEqual([null, 'budget_job'])
-    await setBudgets(till, { job: null })
-    expect((await till.ended(job_id)).status).toBe('completed')
+    await using simulation = await openSimulation({ maxConcurrency: 1 })
+    const { job_id } = await simulation.job([0, 1])
+    await simulation.approve(job_id)
+    await simulation.until(() => simulation.posts().length === 1)
+    await setBudgets(simulation, { job: 0.5 })
+    await simulation.until(() => simulation.bills().length === 1)
+    await simulation.pass(hour)
+    expect(await waiting(simulation, job_id)).toEqual([null, 'budget_job'])
+    await setBudgets(simulation, { job: null })
+    expect((await simulation.ended(job_id)).status).toBe('completed')
   })
 
   test('for its client’s own budget, while another client’s job goes on', async () => {
-    await using till = await openTill()
-    await setBudgets(till, { 'client:acme': 0 })
+    await using simulation = await openSimulation()
+    await setBudgets(simulation, { 'client:acme': 0 })
     const ofClient = (client_id: string, picture: number) =>
-      till.job([picture], { parameters: { transition: 'cut', client_id } })
+      simulation.job([picture], { parameters: { transition: 'cut', client_id } })
     const acme = (await ofClient('acme', 0)).job_id
     const other = (await ofClient('other', 1)).job_id
-    await till.approve(acme)
-    await till.approve(other)
-    expect((await till.ended(other)).status).toBe('completed')
-    expect(await waiting(till, acme)).toEqual(['budget_client'])
-    expect((await till.get(`/jobs/${acme}`)).status).toBe('approved')
+    await simulation.approve(acme)
+    await simulation.approve(other)
+    expect((await simulation.ended(other)).status).toBe('completed')
+    expect(await waiting(simulation, acme)).toEqual(['budget_client'])
+    expect((await simulation.get(`/jobs/${acme}`)).status).toBe('approved')
   })
 
   test('for approval: of its job, or of what it costs more', async () => {
-    await using till = await openTill()
-    const { job_id } = await till.job([0, 1])
-    expect(await waiting(till, job_id)).toEqual(['job_not_approved', 'job_not_approved'])
-    await till.approve(job_id)
-    await till.until(() => till.bills().length === 1)
-    const done = (await till.scenes(job_id)).find(({ status }) => status === 'completed')
-    await till.ask('PUT', `/jobs/${job_id}/scenes/${done.id}`, { prompt: 'Another look.' })
-    const scene = await till.get(`/jobs/${job_id}/scenes/${done.id}`)
+    await using simulation = await openSimulation()
+    const { job_id } = await simulation.job([0, 1])
+    expect(await waiting(simulation, job_id)).toEqual(['job_not_approved', 'job_not_approved'])
+    await simulation.approve(job_id)
+    await simulation.until(() => simulation.bills().length === 1)
+    const done = (await simulation.scenes(job_id)).find(({ status }) => status === 'completed')
+    await simulation.ask('PUT', `/jobs/${job_id}/scenes/${done.id}`, { prompt: 'Another look.' })
+    const scene = await simulation.get(`/jobs/${job_id}/scenes/${done.id}`)
     expect(scene.waiting).toEqual({
       code: 'approval',
       reason: expect.stringMatching(/it costs \$0\.40, and of the job's \$0\.80 .* only \$0\.00 are left/),
@@ -174,13 +178,13 @@ describe('a scene that waits says why', () => {
   })
 
   test('for a place at the provider, and for the delay between two starts', async () => {
-    await using full = await openTill({ maxConcurrency: 1 })
+    await using full = await openSimulation({ maxConcurrency: 1 })
     const one = (await full.job([0, 1])).job_id
     await full.approve(one)
     await full.until(() => full.posts().length === 1)
     expect(await waiting(full, one)).toEqual([null, 'slots'])
 
-    await using slow = await openTill({ startDelayMs: 10 * second })
+    await using slow = await openSimulation({ startDelayMs: 10 * second })
     const two = (await slow.job([0, 1, 2, 3])).job_id
     await slow.approve(two)
     await slow.until(() => slow.posts().length === 1)
@@ -192,12 +196,15 @@ describe('a scene that waits says why', () => {
   })
 
   test('for the provider, as long as that asked for', async () => {
-    await using till = await openTill({ fake: { plan: { 1: 'throttle_header' } }, maxConcurrency: 1 })
-    const { job_id } = await till.job([0, 1])
-    await till.approve(job_id)
-    await till.until(() => till.posts().length === 1)
-    await till.world.settle()
-    const later = (await till.scenes(job_id))[1]
+    await using simulation = await openSimulation({
+      fake: { plan: { 1: 'throttle_header' } },
+      maxConcurrency: 1,
+    })
+    const { job_id } = await simulation.job([0, 1])
+    await simulation.approve(job_id)
+    await simulation.until(() => simulation.posts().length === 1)
+    await simulation.settle()
+    const later = (await simulation.scenes(job_id))[1]
     expect(later.waiting).toMatchObject({
       code: 'provider_pause',
       reason: expect.stringMatching(/^replicate asked to wait: .*throttled/),
@@ -206,34 +213,34 @@ describe('a scene that waits says why', () => {
   })
 
   test('for the same render of another scene', async () => {
-    await using till = await openTill()
-    const { job_id } = await till.job([0, 0])
-    await till.approve(job_id)
-    await till.until(() => till.posts().length === 1)
-    expect(await waiting(till, job_id)).toEqual([null, 'same_render'])
+    await using simulation = await openSimulation()
+    const { job_id } = await simulation.job([0, 0])
+    await simulation.approve(job_id)
+    await simulation.until(() => simulation.posts().length === 1)
+    expect(await waiting(simulation, job_id)).toEqual([null, 'same_render'])
   })
 
   test('for its next try', async () => {
-    await using till = await openTill({ fake: { plan: { 1: 'fails_transient' } } })
-    const { job_id } = await till.job([0])
-    await till.approve(job_id)
-    await till.until(async () => (await waiting(till, job_id))[0] === 'back_off')
-    const [scene] = await till.scenes(job_id)
+    await using simulation = await openSimulation({ fake: { plan: { 1: 'fails_transient' } } })
+    const { job_id } = await simulation.job([0])
+    await simulation.approve(job_id)
+    await simulation.until(async () => (await waiting(simulation, job_id))[0] === 'back_off')
+    const [scene] = await simulation.scenes(job_id)
     expect(scene.waiting.until).toBe(scene.not_before)
-    expect(Date.parse(scene.not_before)).toBeGreaterThan(till.world.clock.now())
+    expect(Date.parse(scene.not_before)).toBeGreaterThan(simulation.clock.now())
     expect(scene.waiting.reason).toMatch(/E6716/)
-    await till.ended(job_id)
-    expect(till.posts()).toHaveLength(2)
+    await simulation.ended(job_id)
+    expect(simulation.posts()).toHaveLength(2)
   })
 
   test('or waits no more: one that goes on or has ended has no reason', async () => {
-    await using till = await openTill()
-    const { job_id } = await till.job([0])
-    await till.approve(job_id)
-    await till.until(() => till.posts().length === 1)
-    expect(await waiting(till, job_id)).toEqual([null])
-    await till.ended(job_id)
-    expect(await waiting(till, job_id)).toEqual([null])
+    await using simulation = await openSimulation()
+    const { job_id } = await simulation.job([0])
+    await simulation.approve(job_id)
+    await simulation.until(() => simulation.posts().length === 1)
+    expect(await waiting(simulation, job_id)).toEqual([null])
+    await simulation.ended(job_id)
+    expect(await waiting(simulation, job_id)).toEqual([null])
   })
 })
 
@@ -244,7 +251,7 @@ describe('at every moment of a busy day', () => {
   test.each(isQuick ? [1] : [1, 2, 3])(
     'a scene that waits has its one reason, and no job or budget is over its limit (%d)',
     async (seed) => {
-      await using till = await openTill({
+      await using simulation = await openSimulation({
         seed,
         maxConcurrency: 3,
         startDelayMs: second,
@@ -263,9 +270,9 @@ describe('at every moment of a busy day', () => {
       for (let index = 0; index < 5; index++) {
         const parameters = { transition: 'cut', client_id: index % 2 === 0 ? 'acme' : 'other' }
         const scenes = [0, 1, 2].map((n) => unlike(index === 4 ? n : 3 * index + n))
-        jobs.push((await till.job(scenes, { parameters })).job_id)
+        jobs.push((await simulation.job(scenes, { parameters })).job_id)
       }
-      for (const jobId of jobs) await till.approve(jobId)
+      for (const jobId of jobs) await simulation.approve(jobId)
       const wrong: string[] = []
       let looks = 0
       const isOver = async (): Promise<boolean> => {
@@ -273,11 +280,11 @@ describe('at every moment of a busy day', () => {
         if (looks++ % 7 !== 0) return false
         let open = 0
         for (const jobId of jobs) {
-          const { status, costs } = await till.get(`/jobs/${jobId}`)
+          const { status, costs } = await simulation.get(`/jobs/${jobId}`)
           if (status === 'approved' || status === 'processing') open++
           if (micros(costs.reserved + costs.spent) > micros(costs.approved))
             wrong.push(`job ${jobId} takes ${costs.reserved + costs.spent} of ${costs.approved}`)
-          for (const scene of await till.scenes(jobId))
+          for (const scene of await simulation.scenes(jobId))
             if (
               scene.status === 'pending'
                 ? scene.waiting === null || ofAttempts.has(scene.waiting.code)
@@ -285,26 +292,26 @@ describe('at every moment of a busy day', () => {
             )
               wrong.push(`a ${scene.status} scene: ${JSON.stringify(scene.waiting)}`)
         }
-        for (const { name, limit, used } of (await budgetsOf(till)).budgets)
+        for (const { name, limit, used } of (await budgetsOf(simulation)).budgets)
           if (used && micros(used.reserved + used.spent) > micros(limit))
             wrong.push(`${used.reserved + used.spent} of the budget ${name}`)
         return open === 0
       }
       // Where a client has spent what it may, its jobs wait for good.
-      await till.world.run(isOver, 10 * 24 * hour)
+      await simulation.run(isOver, 10 * 24 * hour)
       expect(wrong).toEqual([])
-      const { totals } = await till.get('/ledger')
-      expect(totals).toEqual({ reserved: 0, spent: till.billedUsd() })
+      const { totals } = await simulation.get('/ledger')
+      expect(totals).toEqual({ reserved: 0, spent: simulation.billedUsd() })
       expect(looks).toBeGreaterThan(50)
     },
   )
 })
 
 test('an estimate takes nothing from a budget, and a pending job neither', async () => {
-  await using till = await openTill({ budgets: { total: micros(1) } })
-  await till.ask('POST', '/estimates', requestOf([0, 1]))
-  await till.job([0, 1])
-  expect((await budgetsOf(till)).budgets).toEqual([
+  await using simulation = await openSimulation({ budgets: { total: micros(1) } })
+  await simulation.ask('POST', '/estimates', requestOf([0, 1]))
+  await simulation.job([0, 1])
+  expect((await budgetsOf(simulation)).budgets).toEqual([
     { name: 'total', limit: 1, used: { reserved: 0, spent: 0 } },
   ])
   expect(assetOf(0)).toHaveLength(64)

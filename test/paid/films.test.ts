@@ -1,17 +1,14 @@
-import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import type { ArtifactStore } from '../../src/artifact/artifact.ts'
-import { createApp } from '../../src/http/app.ts'
 import { frameFormat } from '../../src/job/format.ts'
-import { createLog } from '../../src/log.ts'
-import { chunksOf } from '../http/house.ts'
-import { type Till, openTill } from './till.ts'
-import { hour } from './world.ts'
+import { appOver, chunksOf, sha256 } from '../harness/ask.ts'
+import { type Simulation, openSimulation } from '../harness/simulation.ts'
+import { hour } from '../harness/harness.ts'
 
-/** A till whose films say which clips they were made of, and can be fetched. */
+/** A simulation whose films say which clips they were made of, and can be fetched. */
 async function openCinema() {
-  const till = await openTill()
-  const { coordinator, engine } = till.world.life!
+  const simulation = await openSimulation()
+  const { coordinator, engine } = simulation.life
   const files = new Map<string, Uint8Array>()
   engine.handle(
     'stitch-film',
@@ -20,7 +17,7 @@ async function openCinema() {
       const { revision, storyboard } = await coordinator.job(jobId)
       const clips = (await coordinator.scenes(jobId)).map(({ clip }) => clip)
       const bytes = Buffer.from(JSON.stringify(clips))
-      const id = createHash('sha256').update(bytes).digest('hex')
+      const id = sha256(bytes)
       files.set(id, bytes)
       const film = { id, size: bytes.length, contentType: 'video/mp4' }
       const thumbnail = { ...film, contentType: 'image/jpeg' }
@@ -33,38 +30,37 @@ async function openCinema() {
     stat: (id: string) => Promise.resolve(files.has(id) ? { id, size: files.get(id)!.length } : undefined),
     read: (id: string) => Promise.resolve(chunksOf(files.get(id)!)),
   } as Partial<ArtifactStore> as ArtifactStore
-  const takeAsset = () => Promise.reject(new Error('no assets are taken here'))
-  const app = createApp({ coordinator, artifacts, takeAsset, log: createLog({ level: 'silent' }) })
+  const app = appOver(simulation.life, { artifacts })
   /** The clips of the film at an address. */
   const film = async (address: string): Promise<readonly string[]> => {
     const response = await app.request(address)
     if (response.status !== 200) throw new Error(`${address}: ${response.status}`)
     return JSON.parse(await response.text())
   }
-  return { till, app, film, [Symbol.asyncDispose]: till[Symbol.asyncDispose] }
+  return { simulation, app, film, [Symbol.asyncDispose]: simulation[Symbol.asyncDispose] }
 }
 
 const combined = (jobId: number): string => `/api/v3/videos/${jobId}/combined`
 
-async function finished(till: Till, members: object = {}) {
-  const { job_id } = await till.job([0, 1])
-  await till.approve(job_id, members)
-  const job = await till.ended(job_id)
-  const [first, second] = await till.scenes(job_id)
+async function finished(simulation: Simulation, members: object = {}) {
+  const { job_id } = await simulation.job([0, 1])
+  await simulation.approve(job_id, members)
+  const job = await simulation.ended(job_id)
+  const [first, second] = await simulation.scenes(job_id)
   return { job_id: job_id as number, job, first, second, path: `/jobs/${job_id}/scenes` }
 }
 
-const versions = async (till: Till, jobId: number): Promise<readonly any[]> =>
-  (await till.get(`/videos/${jobId}/versions`)).versions
+const versions = async (simulation: Simulation, jobId: number): Promise<readonly any[]> =>
+  (await simulation.get(`/videos/${jobId}/versions`)).versions
 
 describe('a finished job’s film', () => {
   test('is made anew without a scene that was deleted, and the earlier one can still be fetched', async () => {
     await using opened = await openCinema()
-    const { till, film } = opened
-    const { job_id, first, path } = await finished(till)
+    const { simulation, film } = opened
+    const { job_id, first, path } = await finished(simulation)
     const before = await film(combined(job_id))
     expect(before).toHaveLength(2)
-    expect(await till.get(`/videos/${job_id}/versions`)).toEqual({
+    expect(await simulation.get(`/videos/${job_id}/versions`)).toEqual({
       job_id,
       versions: [
         {
@@ -78,11 +74,11 @@ describe('a finished job’s film', () => {
         },
       ],
     })
-    await till.ask('DELETE', `${path}/${first.id}`)
-    const job = await till.ended(job_id)
+    await simulation.ask('DELETE', `${path}/${first.id}`)
+    const job = await simulation.ended(job_id)
     expect(job).toMatchObject({ status: 'completed', film: { duration: 4, url: combined(job_id) } })
     expect(await film(combined(job_id))).toEqual([before[1]])
-    const all = await versions(till, job_id)
+    const all = await versions(simulation, job_id)
     expect(all.map(({ version, duration }) => [version, duration])).toEqual([
       [2, 4],
       [1, 8],
@@ -93,52 +89,55 @@ describe('a finished job’s film', () => {
 
   test('is served as it was while a changed scene waits for approval, and while that is rendered', async () => {
     await using opened = await openCinema()
-    const { till, film } = opened
-    const { job_id, first, path } = await finished(till)
+    const { simulation, film } = opened
+    const { job_id, first, path } = await finished(simulation)
     const before = await film(combined(job_id))
-    await till.ask('PUT', `${path}/${first.id}`, { prompt: 'Another look.' })
-    await till.pass(hour)
+    await simulation.ask('PUT', `${path}/${first.id}`, { prompt: 'Another look.' })
+    await simulation.pass(hour)
     expect(await film(combined(job_id))).toEqual(before)
-    await till.approve(job_id)
-    await till.until(() => till.posts().length === 3)
-    expect((await till.get(`/jobs/${job_id}`)).status).toBe('processing')
+    await simulation.approve(job_id)
+    await simulation.until(() => simulation.posts().length === 3)
+    expect((await simulation.get(`/jobs/${job_id}`)).status).toBe('processing')
     expect(await film(combined(job_id))).toEqual(before)
-    await till.ended(job_id)
+    await simulation.ended(job_id)
     const after = await film(combined(job_id))
     expect(after[0]).not.toBe(before[0])
     expect(after[1]).toBe(before[1])
-    expect((await versions(till, job_id)).map(({ version }) => version)).toEqual([2, 1])
+    expect((await versions(simulation, job_id)).map(({ version }) => version)).toEqual([2, 1])
   })
 
   test('is made anew for nothing where only a transition was changed', async () => {
     await using opened = await openCinema()
-    const { till } = opened
-    const { job_id, first, path } = await finished(till)
-    const changed = await till.ask('PUT', `${path}/${first.id}`, { transition: 'fade' })
+    const { simulation } = opened
+    const { job_id, first, path } = await finished(simulation)
+    const changed = await simulation.ask('PUT', `${path}/${first.id}`, { transition: 'fade' })
     expect(changed.body).toMatchObject({ to_approve: 0, scene: { status: 'completed' } })
-    expect(await till.ended(job_id)).toMatchObject({ film: { duration: 7.5 }, costs: { spent: 0.8 } })
-    expect(await versions(till, job_id)).toHaveLength(2)
-    expect(till.posts()).toHaveLength(2)
+    expect(await simulation.ended(job_id)).toMatchObject({ film: { duration: 7.5 }, costs: { spent: 0.8 } })
+    expect(await versions(simulation, job_id)).toHaveLength(2)
+    expect(simulation.posts()).toHaveLength(2)
   })
 
   test('stays the newest version where what was changed changes nothing of it', async () => {
     await using opened = await openCinema()
-    const { till } = opened
-    const { job_id, job, second, path } = await finished(till)
-    await till.ask('PUT', `${path}/${second.id}`, { title: 'Kitchen', duration: 3.5 })
-    await till.pass(hour)
-    expect(await till.get(`/jobs/${job_id}`)).toMatchObject({ status: 'completed', ended_at: job.ended_at })
-    expect(await versions(till, job_id)).toHaveLength(1)
-    expect(till.posts()).toHaveLength(2)
+    const { simulation } = opened
+    const { job_id, job, second, path } = await finished(simulation)
+    await simulation.ask('PUT', `${path}/${second.id}`, { title: 'Kitchen', duration: 3.5 })
+    await simulation.pass(hour)
+    expect(await simulation.get(`/jobs/${job_id}`)).toMatchObject({
+      status: 'completed',
+      ended_at: job.ended_at,
+    })
+    expect(await versions(simulation, job_id)).toHaveLength(1)
+    expect(simulation.posts()).toHaveLength(2)
   })
 
   test('is made of the regenerated clip, and of the other one as it was', async () => {
     await using opened = await openCinema()
-    const { till, film } = opened
-    const { job_id, second, path } = await finished(till, { max_cost: 2 })
+    const { simulation, film } = opened
+    const { job_id, second, path } = await finished(simulation, { max_cost: 2 })
     const before = await film(combined(job_id))
-    await till.ask('POST', `${path}/${second.id}/regenerate`)
-    await till.ended(job_id)
+    await simulation.ask('POST', `${path}/${second.id}/regenerate`)
+    await simulation.ended(job_id)
     const after = await film(combined(job_id))
     expect(after[0]).toBe(before[0])
     expect(after[1]).not.toBe(before[1])
@@ -147,24 +146,24 @@ describe('a finished job’s film', () => {
 
 test('a film that was finished is still there where the job was cancelled while it was made anew', async () => {
   await using opened = await openCinema()
-  const { till, film } = opened
-  const { job_id, first, path } = await finished(till, { max_cost: 2 })
+  const { simulation, film } = opened
+  const { job_id, first, path } = await finished(simulation, { max_cost: 2 })
   const before = await film(combined(job_id))
-  await till.ask('POST', `${path}/${first.id}/regenerate`)
-  await till.until(() => till.posts().length === 3)
-  expect((await till.ask('POST', `/jobs/${job_id}/cancel`)).status).toBe(200)
-  await till.pass(hour)
-  expect((await till.get(`/jobs/${job_id}`)).status).toBe('cancelled')
+  await simulation.ask('POST', `${path}/${first.id}/regenerate`)
+  await simulation.until(() => simulation.posts().length === 3)
+  expect((await simulation.ask('POST', `/jobs/${job_id}/cancel`)).status).toBe(200)
+  await simulation.pass(hour)
+  expect((await simulation.get(`/jobs/${job_id}`)).status).toBe('cancelled')
   expect(await film(combined(job_id))).toEqual(before)
-  expect(await versions(till, job_id)).toHaveLength(1)
+  expect(await versions(simulation, job_id)).toHaveLength(1)
 })
 
 describe('a version of a film', () => {
   test('that isn’t there is told, with the job’s state', async () => {
     await using opened = await openCinema()
-    const { till, app } = opened
-    const { job_id } = await till.job([0])
-    expect(await versions(till, job_id)).toEqual([])
+    const { simulation, app } = opened
+    const { job_id } = await simulation.job([0])
+    expect(await versions(simulation, job_id)).toEqual([])
     for (const [path, status, members] of [
       [
         `/api/v3/videos/${job_id}/versions/1/combined`,

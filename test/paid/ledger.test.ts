@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { isQuick } from '../quick.ts'
 import type { Fault } from '../../src/fake-replicate/fault.ts'
-import { type Till, openTill, sceneOf } from './till.ts'
-import { hour, minute, second } from './world.ts'
+import { type Simulation, openSimulation, sceneOf } from '../harness/simulation.ts'
+import { hour, minute, second } from '../harness/harness.ts'
 
 /** What may go wrong, and how often. */
 const troubles: readonly (readonly [string, Partial<Record<Fault, number>>])[] = [
@@ -13,19 +13,26 @@ const troubles: readonly (readonly [string, Partial<Record<Fault, number>>])[] =
   ['lost clips', { output_gone: 0.3, output_wrong: 0.3, stalls: 0.2 }],
 ]
 
-const page = (till: Till, query: Readonly<Record<string, string | number>> = {}): Promise<any> => {
+const page = (
+  simulation: Simulation,
+  query: Readonly<Record<string, string | number>> = {},
+): Promise<any> => {
   const search = new URLSearchParams(
     Object.entries(query).map(([name, value]): [string, string] => [name, String(value)]),
   )
-  return till.get(`/ledger?${search.toString()}`)
+  return simulation.get(`/ledger?${search.toString()}`)
 }
 
 /** Every page, one after the other; `between`: what happens in the meantime. */
-async function pages(till: Till, limit: number, between: () => Promise<void> = () => Promise.resolve()) {
+async function pages(
+  simulation: Simulation,
+  limit: number,
+  between: () => Promise<void> = () => Promise.resolve(),
+) {
   const entries: any[] = []
   let cursor: string | null = null
   do {
-    const one: any = await page(till, { limit, ...(cursor !== null && { cursor }) })
+    const one: any = await page(simulation, { limit, ...(cursor !== null && { cursor }) })
     entries.push(...one.entries)
     cursor = one.next_cursor
     await between()
@@ -33,10 +40,14 @@ async function pages(till: Till, limit: number, between: () => Promise<void> = (
   return entries
 }
 
-async function rendered(till: Till, scenes: readonly (number | object)[], parameters: object = {}) {
-  const { job_id } = await till.job(scenes, { parameters: { transition: 'cut', ...parameters } })
-  await till.approve(job_id)
-  await till.ended(job_id)
+async function rendered(
+  simulation: Simulation,
+  scenes: readonly (number | object)[],
+  parameters: object = {},
+) {
+  const { job_id } = await simulation.job(scenes, { parameters: { transition: 'cut', ...parameters } })
+  await simulation.approve(job_id)
+  await simulation.ended(job_id)
   return job_id as number
 }
 
@@ -44,8 +55,8 @@ const look = (index: number) => sceneOf(index % 8, { prompt: `Look ${index}.` })
 
 describe('the ledger', () => {
   test('is empty at first', async () => {
-    await using till = await openTill()
-    expect(await till.get('/ledger')).toEqual({
+    await using simulation = await openSimulation()
+    expect(await simulation.get('/ledger')).toEqual({
       currency: 'USD',
       totals: { reserved: 0, spent: 0 },
       entries: [],
@@ -55,23 +66,23 @@ describe('the ledger', () => {
   })
 
   test('tells of each attempt what is held back, and then what was charged', async () => {
-    await using till = await openTill({ fake: { renderMs: minute } })
-    const { job_id } = await till.job([0], { parameters: { transition: 'cut', client_id: 'acme' } })
-    await till.approve(job_id)
-    await till.until(() => till.posts().length === 1)
-    await till.pass(second)
-    const before = await till.get('/ledger')
+    await using simulation = await openSimulation({ fake: { renderMs: minute } })
+    const { job_id } = await simulation.job([0], { parameters: { transition: 'cut', client_id: 'acme' } })
+    await simulation.approve(job_id)
+    await simulation.until(() => simulation.posts().length === 1)
+    await simulation.pass(second)
+    const before = await simulation.get('/ledger')
     expect(before.totals).toEqual({ reserved: 0.4, spent: 0 })
-    const [scene] = await till.scenes(job_id)
+    const [scene] = await simulation.scenes(job_id)
     expect(before.entries).toEqual([
       {
-        attempt_id: till.posts()[0]!.mark!.slice(-36),
+        attempt_id: simulation.posts()[0]!.mark!.slice(-36),
         job_id,
         scene_id: scene.id,
         client_id: 'acme',
         model: 'google/veo-3.1-fast',
         status: 'submitted',
-        prediction_id: till.posts()[0]!.prediction,
+        prediction_id: simulation.posts()[0]!.prediction,
         account: 'fake',
         candidates: [],
         reserved: 0.4,
@@ -82,8 +93,8 @@ describe('the ledger', () => {
         updated_at: '2026-01-01T00:00:00.000Z',
       },
     ])
-    await till.ended(job_id)
-    const after = await till.get('/ledger')
+    await simulation.ended(job_id)
+    const after = await simulation.get('/ledger')
     expect(after.totals).toEqual({ reserved: 0, spent: 0.4 })
     expect(after.entries).toMatchObject([{ status: 'succeeded', reserved: 0, charged: 0.4 }])
   })
@@ -91,7 +102,7 @@ describe('the ledger', () => {
   test.each(isQuick ? troubles.slice(0, 1) : troubles)(
     'agrees to the cent with what the provider billed, with %s',
     async (_name, rates) => {
-      await using till = await openTill({ fake: { rates } })
+      await using simulation = await openSimulation({ fake: { rates } })
       const jobs: number[] = []
       for (let index = 0; index < 6; index++) {
         const own = [
@@ -101,50 +112,51 @@ describe('the ledger', () => {
           sceneOf(index, { model: 'minimax/hailuo-2.3', duration: 10 }),
           sceneOf(index, { model: 'kwaivgi/kling-v2.1', duration: 5 }),
         ]
-        jobs.push((await till.job(own)).job_id)
+        jobs.push((await simulation.job(own)).job_id)
       }
-      for (const jobId of jobs) await till.approve(jobId)
-      for (const jobId of jobs) await till.ended(jobId)
-      await till.pass(2 * hour)
-      const { totals } = await till.get('/ledger')
-      expect(totals).toEqual({ reserved: 0, spent: till.billedUsd() })
-      const entries = await pages(till, 500)
+      for (const jobId of jobs) await simulation.approve(jobId)
+      for (const jobId of jobs) await simulation.ended(jobId)
+      await simulation.pass(2 * hour)
+      const { totals } = await simulation.get('/ledger')
+      expect(totals).toEqual({ reserved: 0, spent: simulation.billedUsd() })
+      const entries = await pages(simulation, 500)
       const charged = entries.reduce((sum, entry) => sum + Math.round(entry.charged * 1e6), 0) / 1e6
-      expect(charged).toBe(till.billedUsd())
+      expect(charged).toBe(simulation.billedUsd())
       let ofJobs = 0
-      for (const jobId of jobs) ofJobs += Math.round((await till.get(`/jobs/${jobId}`)).costs.spent * 1e6)
-      expect(ofJobs / 1e6).toBe(till.billedUsd())
+      for (const jobId of jobs)
+        ofJobs += Math.round((await simulation.get(`/jobs/${jobId}`)).costs.spent * 1e6)
+      expect(ofJobs / 1e6).toBe(simulation.billedUsd())
     },
   )
 
   test('is read page by page, newest first, each entry once, though others are added meanwhile', async () => {
-    await using till = await openTill({ maxConcurrency: 20 })
+    await using simulation = await openSimulation({ maxConcurrency: 20 })
     await rendered(
-      till,
+      simulation,
       Array.from({ length: 10 }, (_, index) => look(index)),
     )
-    const first = await pages(till, 500)
+    const first = await pages(simulation, 500)
     let added = 100
-    const seen = await pages(till, 3, async () => {
-      await rendered(till, [look(added++)])
+    const seen = await pages(simulation, 3, async () => {
+      await rendered(simulation, [look(added++)])
     })
     expect(seen).toEqual(first)
     expect(new Set(seen.map(({ attempt_id }) => attempt_id)).size).toBe(10)
-    const all = await pages(till, 4)
+    const all = await pages(simulation, 4)
     expect(all).toHaveLength(10 + added - 100)
     const times = all.map(({ inserted_at }) => inserted_at)
     expect(times).toEqual(times.toSorted((one, other) => (one < other ? 1 : -1)))
-    expect((await page(till, { limit: 10 + added - 100 })).next_cursor).toBeNull()
+    expect((await page(simulation, { limit: 10 + added - 100 })).next_cursor).toBeNull()
   })
 
   test('is filtered by job, client and time, and so are its totals', async () => {
-    await using till = await openTill()
-    const acme = await rendered(till, [0, 1], { client_id: 'acme' })
-    await till.pass(hour)
-    const other = await rendered(till, [2], { client_id: 'other & sons' })
-    await rendered(till, [3])
+    await using simulation = await openSimulation()
+    const acme = await rendered(simulation, [0, 1], { client_id: 'acme' })
+    await simulation.pass(hour)
+    const other = await rendered(simulation, [2], { client_id: 'other & sons' })
+    await rendered(simulation, [3])
     const found = async (query: Readonly<Record<string, string | number>>) => {
-      const { entries, totals } = await page(till, query)
+      const { entries, totals } = await page(simulation, query)
       return { jobs: entries.map(({ job_id }: any) => job_id), spent: totals.spent }
     }
     expect(await found({ job_id: acme })).toEqual({ jobs: [acme, acme], spent: 0.8 })
@@ -161,10 +173,10 @@ describe('the ledger', () => {
   })
 
   test('tells nothing of what costs nothing', async () => {
-    await using till = await openTill()
-    await rendered(till, [0])
-    await rendered(till, [0, 0])
-    expect((await till.get('/ledger')).entries).toHaveLength(1)
+    await using simulation = await openSimulation()
+    await rendered(simulation, [0])
+    await rendered(simulation, [0, 0])
+    expect((await simulation.get('/ledger')).entries).toHaveLength(1)
   })
 
   test.each([
@@ -181,8 +193,8 @@ describe('the ledger', () => {
     ['client_id=a&client_id=b', 'client_id', /once/],
     ['job_id=1&job_id=2', 'job_id', /once/],
   ])('refuses %s and says what is wrong', async (query, field, reason) => {
-    await using till = await openTill()
-    const { status, body } = await till.ask('GET', `/ledger?${query}`)
+    await using simulation = await openSimulation()
+    const { status, body } = await simulation.ask('GET', `/ledger?${query}`)
     expect({ status, field: body.field }).toEqual({ status: 400, field })
     expect(body.reason).toMatch(reason)
   })
@@ -190,15 +202,15 @@ describe('the ledger', () => {
   test.each(['job_id=seven', 'job_id=', 'job_id=1.5', 'job_id=-1'])(
     'refuses or finds nothing for %s, and never answers for all jobs',
     async (query) => {
-      await using till = await openTill()
-      await rendered(till, [0])
-      const { status } = await till.ask('GET', `/ledger?${query}`)
+      await using simulation = await openSimulation()
+      await rendered(simulation, [0])
+      const { status } = await simulation.ask('GET', `/ledger?${query}`)
       expect([400, 404]).toContain(status)
     },
   )
 
   test('refuses a filter of another name', async () => {
-    await using till = await openTill()
-    expect(await till.ask('GET', '/ledger?client=acme')).toMatchObject({ status: 400 })
+    await using simulation = await openSimulation()
+    expect(await simulation.ask('GET', '/ledger?client=acme')).toMatchObject({ status: 400 })
   })
 })

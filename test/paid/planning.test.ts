@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readCatalogue } from '../../src/job/catalogue.ts'
-import { type Till, openTill, requestOf, sceneOf, veo } from './till.ts'
-import { assetOf } from './world.ts'
+import { type Simulation, openSimulation, requestOf, sceneOf, veo } from '../harness/simulation.ts'
+import { assetOf } from '../harness/data.ts'
 
-let till: Till
+let simulation: Simulation
 beforeAll(async () => {
-  till = await openTill()
+  simulation = await openSimulation()
 })
-afterAll(() => till[Symbol.asyncDispose]())
+afterAll(() => simulation[Symbol.asyncDispose]())
 
 const hailuo = 'minimax/hailuo-02'
 
@@ -89,16 +89,16 @@ describe('what a model can’t do is refused, with the field and what it can do'
   ])('%s', async (_name, { scene, parameters, field, reason }) => {
     const request = requestOf([sceneOf(0, scene)], { parameters: { transition: 'cut', ...parameters } })
     for (const path of ['/jobs', '/estimates']) {
-      const { status, body } = await till.ask('POST', path, request)
+      const { status, body } = await simulation.ask('POST', path, request)
       expect({ status, field: body.field }).toEqual({ status: 422, field })
       expect(body.reason).toMatch(reason)
     }
-    expect((await till.get('/jobs')).jobs).toEqual([])
+    expect((await simulation.get('/jobs')).jobs).toEqual([])
   })
 
   test('every scene that is wrong is told, each where it was given', async () => {
     const request = requestOf([sceneOf(0, { duration: 9 }), 1, sceneOf(2, { model: 'no/such' })])
-    const { body } = await till.ask('POST', '/jobs', request)
+    const { body } = await simulation.ask('POST', '/jobs', request)
     expect(body.problems.map(({ field }: { field: string }) => field)).toEqual([
       'storyboard.scenes[0].duration',
       'storyboard.scenes[2].model',
@@ -108,7 +108,7 @@ describe('what a model can’t do is refused, with the field and what it can do'
 
 describe('what is harmless is settled, and told', () => {
   test('a duration between two rungs is rounded up, and priced as it is rendered', async () => {
-    const { body } = await till.ask('POST', '/estimates', requestOf([sceneOf(0, { duration: 4.5 })]))
+    const { body } = await simulation.ask('POST', '/estimates', requestOf([sceneOf(0, { duration: 4.5 })]))
     const [scene] = body.storyboard.scenes
     expect(scene).toMatchObject({
       duration: 6,
@@ -121,7 +121,7 @@ describe('what is harmless is settled, and told', () => {
 
   test('a larger picture than the film’s, and a title that the model doesn’t write', async () => {
     const scene = sceneOf(0, { model: hailuo, duration: 6, title: 'Kitchen' })
-    const { body } = await till.ask('POST', '/estimates', requestOf([scene]))
+    const { body } = await simulation.ask('POST', '/estimates', requestOf([scene]))
     expect(body.storyboard.scenes[0]).toMatchObject({
       render: { seconds: 6, resolution: '768p' },
       price: 0.27,
@@ -133,7 +133,7 @@ describe('what is harmless is settled, and told', () => {
   })
 
   test('the job’s storyboard and its scenes say the same, before anything is approved', async () => {
-    await using own = await openTill()
+    await using own = await openSimulation()
     const job = await own.job([sceneOf(0, { duration: 4.5 }), sceneOf(1, { audio: true })])
     const scenes = await own.scenes(job.job_id)
     expect(job.estimated_cost).toBe(1.2)
@@ -145,7 +145,7 @@ describe('what is harmless is settled, and told', () => {
 
 test('without a provider only this machine’s model is offered', async () => {
   const none = { ...readCatalogue(), models: new Map() }
-  await using own = await openTill({ catalogue: none })
+  await using own = await openSimulation({ catalogue: none })
   const { status, body } = await own.ask('POST', '/jobs', requestOf([0]))
   expect(status).toBe(422)
   expect(body).toMatchObject({
@@ -175,7 +175,7 @@ test('a model of a renderer that is not there is refused like one that nobody kn
       },
     },
   }
-  await using own = await openTill({ catalogue: readCatalogue(book) })
+  await using own = await openSimulation({ catalogue: readCatalogue(book) })
   for (const path of ['/jobs', '/estimates']) {
     const { status, body } = await own.ask(
       'POST',

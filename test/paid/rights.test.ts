@@ -2,10 +2,10 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { readCatalogue } from '../../src/job/catalogue.ts'
-import { listJobAttempts } from '../../src/store/attempts.ts'
 import { isQuick } from '../quick.ts'
-import { type Till, openTill, priceUsd, requestOf, sceneOf } from './till.ts'
-import { assetOf, hour, minute } from './world.ts'
+import { type Simulation, openSimulation, priceUsd, requestOf, sceneOf } from '../harness/simulation.ts'
+import { assetOf } from '../harness/data.ts'
+import { hour, minute } from '../harness/harness.ts'
 
 interface Keys {
   readonly submit: string
@@ -13,16 +13,25 @@ interface Keys {
 }
 
 let names = 0
-const keyFor = async (till: Till, scopes: readonly string[], members: object = {}): Promise<string> =>
-  (await till.world.life!.coordinator.createKey({ name: `key ${++names}`, scopes, ...members })).secret
+const keyFor = async (
+  simulation: Simulation,
+  scopes: readonly string[],
+  members: object = {},
+): Promise<string> =>
+  (await simulation.life.coordinator.createKey({ name: `key ${++names}`, scopes, ...members })).secret
 
-const keysFor = async (till: Till): Promise<Keys> => ({
-  submit: await keyFor(till, ['submit']),
-  approve: await keyFor(till, ['approve']),
+const keysFor = async (simulation: Simulation): Promise<Keys> => ({
+  submit: await keyFor(simulation, ['submit']),
+  approve: await keyFor(simulation, ['approve']),
 })
 
-const made = async (till: Till, key: string, scenes: readonly (number | object)[], members?: object) => {
-  const { status, body } = await till.ask('POST', '/jobs', requestOf(scenes, members), key)
+const made = async (
+  simulation: Simulation,
+  key: string,
+  scenes: readonly (number | object)[],
+  members?: object,
+) => {
+  const { status, body } = await simulation.ask('POST', '/jobs', requestOf(scenes, members), key)
   expect(status).toBe(201)
   return body
 }
@@ -30,11 +39,11 @@ const made = async (till: Till, key: string, scenes: readonly (number | object)[
 const scenePath = (job: number, scene: { readonly id: string }): string => `/jobs/${job}/scenes/${scene.id}`
 
 /** What a person with the key sees, and lets be spent. */
-const approveSeen = async (till: Till, jobId: number, key: string) => {
-  const { body: job } = await till.ask('GET', `/jobs/${jobId}`, undefined, key)
+const approveSeen = async (simulation: Simulation, jobId: number, key: string) => {
+  const { body: job } = await simulation.ask('GET', `/jobs/${jobId}`, undefined, key)
   const { approved, reserved, spent, to_pay } = job.costs
   const max_cost = Math.max(approved, Math.round((reserved + spent + to_pay) * 1e6) / 1e6)
-  return till.ask('POST', `/jobs/${jobId}/approve`, { revision: job.revision, max_cost }, key)
+  return simulation.ask('POST', `/jobs/${jobId}/approve`, { revision: job.revision, max_cost }, key)
 }
 
 /** Twice the price of the other scenes. */
@@ -49,147 +58,152 @@ const mystery = {
 
 describe('a change by a key that may only submit', () => {
   test('of a finished scene of a cancelled job is rendered by a retry that was told of it', async () => {
-    await using till = await openTill({ maxConcurrency: 1 })
-    const { submit, approve } = await keysFor(till)
-    const { job_id } = await made(till, submit, [0, 1])
-    await approveSeen(till, job_id, approve)
-    await till.until(async () => (await till.scenes(job_id))[0].status === 'completed')
-    await till.ask('POST', `/jobs/${job_id}/cancel`, undefined, submit)
-    await till.pass(10 * minute)
-    const [first] = await till.scenes(job_id)
+    await using simulation = await openSimulation({ maxConcurrency: 1 })
+    const { submit, approve } = await keysFor(simulation)
+    const { job_id } = await made(simulation, submit, [0, 1])
+    await approveSeen(simulation, job_id, approve)
+    await simulation.until(async () => (await simulation.scenes(job_id))[0].status === 'completed')
+    await simulation.ask('POST', `/jobs/${job_id}/cancel`, undefined, submit)
+    await simulation.pass(10 * minute)
+    const [first] = await simulation.scenes(job_id)
     const change = { prompt: 'Something else.', duration: 8 }
-    const changed = await till.ask('PUT', scenePath(job_id, first), change, submit)
+    const changed = await simulation.ask('PUT', scenePath(job_id, first), change, submit)
     expect(changed).toMatchObject({ status: 200, body: { to_approve: 2 * priceUsd } })
-    expect((await till.ask('POST', `/jobs/${job_id}/retry`, {}, approve)).status).toBe(422)
+    expect((await simulation.ask('POST', `/jobs/${job_id}/retry`, {}, approve)).status).toBe(422)
     const seen = { revision: changed.body.revision, max_cost: 4 * priceUsd }
-    const before = till.posts().length
-    expect((await till.ask('POST', `/jobs/${job_id}/retry`, seen, approve)).status).toBe(200)
-    expect((await till.ended(job_id)).status).toBe('completed')
-    expect(till.posts().length - before).toBe(2)
+    const before = simulation.posts().length
+    expect((await simulation.ask('POST', `/jobs/${job_id}/retry`, seen, approve)).status).toBe(200)
+    expect((await simulation.ended(job_id)).status).toBe('completed')
+    expect(simulation.posts().length - before).toBe(2)
   })
 
   test('of the time at which an approved job begins is refused, either way', async () => {
-    await using till = await openTill({ maxConcurrency: 1 })
-    const { submit, approve } = await keysFor(till)
-    const { job_id } = await made(till, submit, [0, 1])
+    await using simulation = await openSimulation({ maxConcurrency: 1 })
+    const { submit, approve } = await keysFor(simulation)
+    const { job_id } = await made(simulation, submit, [0, 1])
     const later = { run_at: '2099-01-01T00:00:00Z' }
-    expect((await till.ask('PATCH', `/jobs/${job_id}`, later, submit)).status).toBe(200)
-    await approveSeen(till, job_id, approve)
+    expect((await simulation.ask('PATCH', `/jobs/${job_id}`, later, submit)).status).toBe(200)
+    await approveSeen(simulation, job_id, approve)
     for (const run_at of ['2099-02-01T00:00:00Z', null])
-      expect(await till.ask('PATCH', `/jobs/${job_id}`, { run_at }, submit)).toMatchObject({
+      expect(await simulation.ask('PATCH', `/jobs/${job_id}`, { run_at }, submit)).toMatchObject({
         status: 403,
         body: { scope: 'approve' },
       })
-    await till.pass(hour)
-    expect(till.posts()).toEqual([])
-    const both = await keyFor(till, ['submit', 'approve'])
-    expect((await till.ask('PATCH', `/jobs/${job_id}`, { run_at: null }, both)).status).toBe(200)
-    expect((await till.ended(job_id)).status).toBe('completed')
+    await simulation.pass(hour)
+    expect(simulation.posts()).toEqual([])
+    const both = await keyFor(simulation, ['submit', 'approve'])
+    expect((await simulation.ask('PATCH', `/jobs/${job_id}`, { run_at: null }, both)).status).toBe(200)
+    expect((await simulation.ended(job_id)).status).toBe('completed')
   })
 
   test('after the approval waits for another one, though it is cheaper, and the other scenes go on', async () => {
-    await using till = await openTill({ maxConcurrency: 1 })
-    const { submit, approve } = await keysFor(till)
-    const { job_id } = await made(till, submit, [dear(0), 1, dear(2)])
-    expect((await approveSeen(till, job_id, approve)).status).toBe(200)
-    await till.until(() => till.posts().length === 1)
-    const [, , last] = await till.scenes(job_id)
-    const changed = await till.ask('PUT', scenePath(job_id, last), { duration: 4 }, submit)
+    await using simulation = await openSimulation({ maxConcurrency: 1 })
+    const { submit, approve } = await keysFor(simulation)
+    const { job_id } = await made(simulation, submit, [dear(0), 1, dear(2)])
+    expect((await approveSeen(simulation, job_id, approve)).status).toBe(200)
+    await simulation.until(() => simulation.posts().length === 1)
+    const [, , last] = await simulation.scenes(job_id)
+    const changed = await simulation.ask('PUT', scenePath(job_id, last), { duration: 4 }, submit)
     expect(changed).toMatchObject({
       status: 200,
       body: { to_approve: priceUsd, revision: 2, scene: { waiting: { code: 'approval' } } },
     })
-    await till.until(() => till.bills().length === 2)
-    await till.pass(hour)
-    expect(till.posts()).toHaveLength(2)
-    const waiting = await till.get(`/jobs/${job_id}`)
+    await simulation.until(() => simulation.bills().length === 2)
+    await simulation.pass(hour)
+    expect(simulation.posts()).toHaveLength(2)
+    const waiting = await simulation.get(`/jobs/${job_id}`)
     expect(waiting).toMatchObject({
       status: 'processing',
       costs: { approved: 2, spent: 1.2, to_pay: priceUsd, to_approve: priceUsd },
       waiting: { code: 'approval', reason: 'it was changed after the approval, and costs $0.40' },
     })
-    expect(await till.ask('POST', `/jobs/${job_id}/approve`, undefined, approve)).toMatchObject({
+    expect(await simulation.ask('POST', `/jobs/${job_id}/approve`, undefined, approve)).toMatchObject({
       status: 422,
       body: { revision: 2, total_cost: 1.6, current_status: 'processing' },
     })
-    expect((await approveSeen(till, job_id, approve)).status).toBe(200)
-    expect((await till.ended(job_id)).costs).toMatchObject({ approved: 2, spent: 1.6, to_approve: 0 })
+    expect((await approveSeen(simulation, job_id, approve)).status).toBe(200)
+    expect((await simulation.ended(job_id)).costs).toMatchObject({ approved: 2, spent: 1.6, to_approve: 0 })
   })
 
   test('spends nothing of what was approved beyond the estimate', async () => {
-    await using till = await openTill()
-    const { submit, approve } = await keysFor(till)
-    const { job_id } = await made(till, submit, [0])
-    await till.ask('POST', `/jobs/${job_id}/approve`, { max_cost: 5 }, approve)
-    await till.ended(job_id)
-    const [scene] = await till.scenes(job_id)
-    const { body } = await till.ask('PUT', scenePath(job_id, scene), { prompt: 'Another look.' }, submit)
+    await using simulation = await openSimulation()
+    const { submit, approve } = await keysFor(simulation)
+    const { job_id } = await made(simulation, submit, [0])
+    await simulation.ask('POST', `/jobs/${job_id}/approve`, { max_cost: 5 }, approve)
+    await simulation.ended(job_id)
+    const [scene] = await simulation.scenes(job_id)
+    const { body } = await simulation.ask(
+      'PUT',
+      scenePath(job_id, scene),
+      { prompt: 'Another look.' },
+      submit,
+    )
     expect(body).toMatchObject({ to_approve: priceUsd, job_status: 'completed' })
     // What was paid for is there, and costs nothing again.
-    const back = await till.ask('PUT', scenePath(job_id, scene), { prompt: scene.prompt }, submit)
+    const back = await simulation.ask('PUT', scenePath(job_id, scene), { prompt: scene.prompt }, submit)
     expect(back.body).toMatchObject({ to_approve: 0, job_status: 'processing' })
-    expect((await till.ended(job_id)).costs.spent).toBe(priceUsd)
-    await till.pass(hour)
-    expect(till.posts()).toHaveLength(1)
+    expect((await simulation.ended(job_id)).costs.spent).toBe(priceUsd)
+    await simulation.pass(hour)
+    expect(simulation.posts()).toHaveLength(1)
   })
 
   test('of a cancelled job is not what a plain retry pays for', async () => {
-    await using till = await openTill({ maxConcurrency: 1 })
-    const { submit, approve } = await keysFor(till)
-    const { job_id } = await made(till, submit, [0, 1])
-    await till.ask('POST', `/jobs/${job_id}/approve`, { max_cost: 5 }, approve)
-    await till.until(() => till.posts().length === 1)
-    await till.ask('POST', `/jobs/${job_id}/cancel`, undefined, submit)
-    await till.pass(10 * minute)
-    const [, scene] = await till.scenes(job_id)
-    await till.ask('PUT', scenePath(job_id, scene), { prompt: 'Another look.' }, submit)
+    await using simulation = await openSimulation({ maxConcurrency: 1 })
+    const { submit, approve } = await keysFor(simulation)
+    const { job_id } = await made(simulation, submit, [0, 1])
+    await simulation.ask('POST', `/jobs/${job_id}/approve`, { max_cost: 5 }, approve)
+    await simulation.until(() => simulation.posts().length === 1)
+    await simulation.ask('POST', `/jobs/${job_id}/cancel`, undefined, submit)
+    await simulation.pass(10 * minute)
+    const [, scene] = await simulation.scenes(job_id)
+    await simulation.ask('PUT', scenePath(job_id, scene), { prompt: 'Another look.' }, submit)
     for (const body of [undefined, { max_cost: 5 }])
-      expect(await till.ask('POST', `/jobs/${job_id}/retry`, body, approve)).toMatchObject({
+      expect(await simulation.ask('POST', `/jobs/${job_id}/retry`, body, approve)).toMatchObject({
         status: 422,
         body: { error: 'Job cannot be retried', revision: 2 },
       })
     expect(
-      (await till.ask('POST', `/jobs/${job_id}/retry`, { max_cost: 5, revision: 2 }, approve)).status,
+      (await simulation.ask('POST', `/jobs/${job_id}/retry`, { max_cost: 5, revision: 2 }, approve)).status,
     ).toBe(200)
-    expect((await till.ended(job_id)).status).toBe('completed')
+    expect((await simulation.ended(job_id)).status).toBe('completed')
   })
 
   test('never begins a job again that would go on with something paid', async () => {
-    await using till = await openTill()
-    const { submit, approve } = await keysFor(till)
-    const { job_id } = await made(till, submit, [0, 1])
+    await using simulation = await openSimulation()
+    const { submit, approve } = await keysFor(simulation)
+    const { job_id } = await made(simulation, submit, [0, 1])
     for (const [method, path] of [
       ['POST', 'approve'],
       ['POST', 'retry'],
       ['POST', 'pause'],
       ['POST', 'resume'],
     ] as const)
-      expect((await till.ask(method, `/jobs/${job_id}/${path}`, undefined, submit)).status).toBe(403)
-    await approveSeen(till, job_id, approve)
-    await till.ended(job_id)
-    const [one, other] = await till.scenes(job_id)
-    expect((await till.ask('POST', `${scenePath(job_id, one)}/regenerate`, undefined, submit)).status).toBe(
-      403,
-    )
-    await till.ask('PUT', scenePath(job_id, one), { prompt: 'Another look.' }, submit)
-    await till.ask('DELETE', scenePath(job_id, other), undefined, submit)
-    await till.pass(hour)
-    expect(till.posts()).toHaveLength(2)
+      expect((await simulation.ask(method, `/jobs/${job_id}/${path}`, undefined, submit)).status).toBe(403)
+    await approveSeen(simulation, job_id, approve)
+    await simulation.ended(job_id)
+    const [one, other] = await simulation.scenes(job_id)
+    expect(
+      (await simulation.ask('POST', `${scenePath(job_id, one)}/regenerate`, undefined, submit)).status,
+    ).toBe(403)
+    await simulation.ask('PUT', scenePath(job_id, one), { prompt: 'Another look.' }, submit)
+    await simulation.ask('DELETE', scenePath(job_id, other), undefined, submit)
+    await simulation.pass(hour)
+    expect(simulation.posts()).toHaveLength(2)
   })
 
   test('of a finished film for nothing goes on, and its history names no approval by that key', async () => {
-    await using till = await openTill()
-    const { submit, approve } = await keysFor(till)
-    const { job_id } = await made(till, submit, [0, 1])
-    await approveSeen(till, job_id, approve)
-    const { approved_at } = await till.ended(job_id)
-    const [, second] = await till.scenes(job_id)
-    await till.pass(minute)
-    const changed = await till.ask('PUT', scenePath(job_id, second), { transition: 'fade' }, submit)
+    await using simulation = await openSimulation()
+    const { submit, approve } = await keysFor(simulation)
+    const { job_id } = await made(simulation, submit, [0, 1])
+    await approveSeen(simulation, job_id, approve)
+    const { approved_at } = await simulation.ended(job_id)
+    const [, second] = await simulation.scenes(job_id)
+    await simulation.pass(minute)
+    const changed = await simulation.ask('PUT', scenePath(job_id, second), { transition: 'fade' }, submit)
     expect(changed.body).toMatchObject({ to_approve: 0 })
-    expect(await till.ended(job_id)).toMatchObject({ status: 'completed', approved_at })
+    expect(await simulation.ended(job_id)).toMatchObject({ status: 'completed', approved_at })
     const verbs = "('job_created', 'job_approved', 'job_retried')"
-    const events = await till.world.database.all(
+    const events = await simulation.database.all(
       `select type, actor, data from events where job_id = $1 and type in ${verbs} order by id`,
       [job_id],
     )
@@ -200,36 +214,47 @@ describe('a change by a key that may only submit', () => {
   })
 
   test('that takes out what has failed leaves the rest to a retry, which is an approval', async () => {
-    await using till = await openTill({ maxConcurrency: 1, fake: { plan: { 1: 'fails_content' } } })
-    const { submit, approve } = await keysFor(till)
-    const { job_id } = await made(till, submit, [0, 1])
-    await approveSeen(till, job_id, approve)
-    expect((await till.ended(job_id)).status).toBe('failed')
-    const [failed] = await till.scenes(job_id)
-    expect((await till.ask('DELETE', scenePath(job_id, failed), undefined, submit)).status).toBe(200)
-    await till.pass(hour)
-    expect([(await till.get(`/jobs/${job_id}`)).status, till.posts().length]).toEqual(['failed', 1])
-    expect((await till.ask('POST', `/jobs/${job_id}/retry`, undefined, approve)).status).toBe(200)
-    expect((await till.ended(job_id)).costs.spent).toBe(priceUsd)
+    await using simulation = await openSimulation({
+      maxConcurrency: 1,
+      fake: { plan: { 1: 'fails_content' } },
+    })
+    const { submit, approve } = await keysFor(simulation)
+    const { job_id } = await made(simulation, submit, [0, 1])
+    await approveSeen(simulation, job_id, approve)
+    expect((await simulation.ended(job_id)).status).toBe('failed')
+    const [failed] = await simulation.scenes(job_id)
+    expect((await simulation.ask('DELETE', scenePath(job_id, failed), undefined, submit)).status).toBe(200)
+    await simulation.pass(hour)
+    expect([(await simulation.get(`/jobs/${job_id}`)).status, simulation.posts().length]).toEqual([
+      'failed',
+      1,
+    ])
+    expect((await simulation.ask('POST', `/jobs/${job_id}/retry`, undefined, approve)).status).toBe(200)
+    expect((await simulation.ended(job_id)).costs.spent).toBe(priceUsd)
   })
 
   test('of an unknown price is not what was accepted before', async () => {
     const catalogue = readCatalogue({ version: 'own', currency: 'USD', models: { 'acme/mystery': mystery } })
-    await using till = await openTill({ catalogue, maxConcurrency: 1 })
-    const { submit, approve } = await keysFor(till)
-    const { job_id } = await made(till, submit, [sceneOf(0, { model: 'acme/mystery' }), 1, 2])
-    await till.ask('POST', `/jobs/${job_id}/approve`, { accept_unknown_cost: true, max_cost: 5 }, approve)
-    await till.until(() => till.posts().length === 1)
-    const [, , last] = await till.scenes(job_id)
-    const { body } = await till.ask('PUT', scenePath(job_id, last), { model: 'acme/mystery' }, submit)
+    await using simulation = await openSimulation({ catalogue, maxConcurrency: 1 })
+    const { submit, approve } = await keysFor(simulation)
+    const { job_id } = await made(simulation, submit, [sceneOf(0, { model: 'acme/mystery' }), 1, 2])
+    await simulation.ask(
+      'POST',
+      `/jobs/${job_id}/approve`,
+      { accept_unknown_cost: true, max_cost: 5 },
+      approve,
+    )
+    await simulation.until(() => simulation.posts().length === 1)
+    const [, , last] = await simulation.scenes(job_id)
+    const { body } = await simulation.ask('PUT', scenePath(job_id, last), { model: 'acme/mystery' }, submit)
     expect(body.to_approve).toBe(null)
-    await till.pass(hour)
-    expect(till.posts()).toHaveLength(2)
+    await simulation.pass(hour)
+    expect(simulation.posts()).toHaveLength(2)
     const again = { revision: body.revision, max_cost: 5 }
-    expect((await till.ask('POST', `/jobs/${job_id}/approve`, again, approve)).status).toBe(422)
+    expect((await simulation.ask('POST', `/jobs/${job_id}/approve`, again, approve)).status).toBe(422)
     const accepted = { ...again, accept_unknown_cost: true }
-    expect((await till.ask('POST', `/jobs/${job_id}/approve`, accepted, approve)).status).toBe(200)
-    expect((await till.ended(job_id)).status).toBe('completed')
+    expect((await simulation.ask('POST', `/jobs/${job_id}/approve`, accepted, approve)).status).toBe(200)
+    expect((await simulation.ended(job_id)).status).toBe('completed')
   })
 
   test('never spends more than was approved, whatever it is', async () => {
@@ -260,44 +285,44 @@ describe('a change by a key that may only submit', () => {
         fc.integer({ min: 1, max: 3 }),
         fc.array(act, { minLength: 4, maxLength: 14 }),
         async (maxConcurrency, acts) => {
-          await using till = await openTill({ maxConcurrency })
-          const { submit, approve } = await keysFor(till)
-          const { job_id } = await made(till, submit, [0, 1, 2])
+          await using simulation = await openSimulation({ maxConcurrency })
+          const { submit, approve } = await keysFor(simulation)
+          const { job_id } = await made(simulation, submit, [0, 1, 2])
           const path = `/jobs/${job_id}`
           const approved = { usd: 0, renders: new Set<string>() }
           /** What the job's scenes are is what is approved with it. */
           const letSpend = async (verb: 'approve' | 'retry', max: number) => {
-            const { body: job } = await till.ask('GET', path, undefined, approve)
+            const { body: job } = await simulation.ask('GET', path, undefined, approve)
             const { spent, reserved, to_pay } = job.costs
             const max_cost = Math.max(max, Math.round((spent + reserved + to_pay) * 1e6) / 1e6)
-            const scenes = await till.world.life!.coordinator.scenes(job_id)
+            const scenes = await simulation.life.coordinator.scenes(job_id)
             const body = { revision: job.revision, max_cost }
-            if ((await till.ask('POST', `${path}/${verb}`, body, approve)).status !== 200) return
+            if ((await simulation.ask('POST', `${path}/${verb}`, body, approve)).status !== 200) return
             for (const { renderKey } of scenes) approved.renders.add(renderKey)
             approved.usd = Math.max(approved.usd, job.costs.approved, max_cost)
           }
           await letSpend('approve', 0)
           for (const one of acts) {
-            const scenes = await till.scenes(job_id)
+            const scenes = await simulation.scenes(job_id)
             const scene = 'scene' in one ? scenes[one.scene % scenes.length] : undefined
-            if (one.what === 'pass') await till.pass(one.ms)
+            if (one.what === 'pass') await simulation.pass(one.ms)
             else if (one.what === 'approved') await letSpend('approve', one.max)
             else if (one.what === 'retried') await letSpend('retry', 0)
             else if (one.what === 'change')
-              await till.ask('PUT', scenePath(job_id, scene), one.change, submit)
+              await simulation.ask('PUT', scenePath(job_id, scene), one.change, submit)
             else if (one.what === 'delete')
-              await till.ask('DELETE', scenePath(job_id, scene), undefined, submit)
+              await simulation.ask('DELETE', scenePath(job_id, scene), undefined, submit)
             else if (one.what === 'regenerate')
-              await till.ask('POST', `${scenePath(job_id, scene)}/regenerate`, undefined, submit)
-            else await till.ask('POST', `${path}/${one.what}`, { max_cost: 100 }, submit)
+              await simulation.ask('POST', `${scenePath(job_id, scene)}/regenerate`, undefined, submit)
+            else await simulation.ask('POST', `${path}/${one.what}`, { max_cost: 100 }, submit)
           }
-          await till.pass(hour)
-          const attempts = await listJobAttempts(till.world.database, job_id)
+          await simulation.pass(hour)
+          const attempts = await simulation.attempts(job_id)
           const bought = attempts
             .filter(({ postedAt }) => postedAt !== null)
             .map(({ renderKey }) => renderKey)
           expect(bought.filter((key) => !approved.renders.has(key))).toEqual([])
-          expect(till.billedUsd()).toBeLessThanOrEqual(approved.usd + 1e-9)
+          expect(simulation.billedUsd()).toBeLessThanOrEqual(approved.usd + 1e-9)
         },
       ),
       { seed: 20261126, numRuns: isQuick ? 4 : 15 },
@@ -306,45 +331,45 @@ describe('a change by a key that may only submit', () => {
 })
 
 test('what other clients spend is told to no key that does not see them', async () => {
-  await using till = await openTill({ budgets: { total: 500_000 } })
-  const { coordinator } = till.world.life!
+  await using simulation = await openSimulation({ budgets: { total: 500_000 } })
+  const { coordinator } = simulation.life
   await coordinator.letClientSee('acme', assetOf(0))
-  const bound = await keyFor(till, ['submit', 'approve'], { client_id: 'acme' })
-  const others = (await till.job([1])).job_id
-  await till.approve(others)
-  await till.ended(others)
-  const { job_id } = await made(till, bound, [0])
-  await approveSeen(till, job_id, bound)
+  const bound = await keyFor(simulation, ['submit', 'approve'], { client_id: 'acme' })
+  const others = (await simulation.job([1])).job_id
+  await simulation.approve(others)
+  await simulation.ended(others)
+  const { job_id } = await made(simulation, bound, [0])
+  await approveSeen(simulation, job_id, bound)
   const code = 'budget_total'
-  await till.until(async () => (await till.get(`/jobs/${job_id}`)).waiting?.code === code)
-  expect((await till.get(`/jobs/${job_id}`)).waiting.reason).toContain(
+  await simulation.until(async () => (await simulation.get(`/jobs/${job_id}`)).waiting?.code === code)
+  expect((await simulation.get(`/jobs/${job_id}`)).waiting.reason).toContain(
     'of the budget total of $0.50 only $0.10',
   )
   const reason = 'what may be spent for all clients leaves too little'
-  const { body: job } = await till.ask('GET', `/jobs/${job_id}`, undefined, bound)
+  const { body: job } = await simulation.ask('GET', `/jobs/${job_id}`, undefined, bound)
   expect(job.waiting).toMatchObject({ code, reason })
-  const { body: list } = await till.ask('GET', `/jobs/${job_id}/scenes`, undefined, bound)
+  const { body: list } = await simulation.ask('GET', `/jobs/${job_id}/scenes`, undefined, bound)
   expect(list.scenes[0].waiting).toMatchObject({ code, reason })
 })
 
 describe('a job with paid work', () => {
   test('is ended by the key that made it and by keys that may approve, not by another of its client', async () => {
-    await using till = await openTill()
-    const approve = await keyFor(till, ['approve'])
+    await using simulation = await openSimulation()
+    const approve = await keyFor(simulation, ['approve'])
     const [own, other] = [
-      await keyFor(till, ['submit'], { client_id: 'acme' }),
-      await keyFor(till, ['submit'], { client_id: 'acme' }),
+      await keyFor(simulation, ['submit'], { client_id: 'acme' }),
+      await keyFor(simulation, ['submit'], { client_id: 'acme' }),
     ]
     const begun = async (key: string): Promise<number> => {
       // Bound keys use the photographs of their client alone, and none is taken in here.
-      await till.world.life!.coordinator.letClientSee('acme', assetOf(0))
-      const { job_id } = await made(till, key, [0], { force: true })
-      const posts = till.posts().length
-      await approveSeen(till, job_id, approve)
-      await till.until(() => till.posts().length > posts)
+      await simulation.life.coordinator.letClientSee('acme', assetOf(0))
+      const { job_id } = await made(simulation, key, [0], { force: true })
+      const posts = simulation.posts().length
+      await approveSeen(simulation, job_id, approve)
+      await simulation.until(() => simulation.posts().length > posts)
       return job_id
     }
-    const cancel = (id: number, key: string) => till.ask('POST', `/jobs/${id}/cancel`, undefined, key)
+    const cancel = (id: number, key: string) => simulation.ask('POST', `/jobs/${id}/cancel`, undefined, key)
     const one = await begun(own)
     const refused = {
       error: 'Forbidden',
@@ -352,12 +377,12 @@ describe('a job with paid work', () => {
       scope: 'approve',
     }
     expect(await cancel(one, other)).toEqual({ status: 403, body: refused })
-    expect((await till.ask('POST', '/jobs/cancel', { job_ids: [one] }, other)).body).toMatchObject({
+    expect((await simulation.ask('POST', '/jobs/cancel', { job_ids: [one] }, other)).body).toMatchObject({
       done: 0,
       results: [{ ...refused, job_id: one }],
     })
-    const soon = new Date(till.world.clock.now() + 1000).toISOString()
-    expect(await till.ask('PATCH', `/jobs/${one}`, { deadline_at: soon }, other)).toEqual({
+    const soon = new Date(simulation.clock.now() + 1000).toISOString()
+    expect(await simulation.ask('PATCH', `/jobs/${one}`, { deadline_at: soon }, other)).toEqual({
       status: 403,
       body: refused,
     })
@@ -365,7 +390,7 @@ describe('a job with paid work', () => {
     const two = await begun(own)
     expect((await cancel(two, approve)).status).toBe(200)
     // Nothing is paid for: any key of the client.
-    const { job_id: three } = await made(till, own, [0])
+    const { job_id: three } = await made(simulation, own, [0])
     expect((await cancel(three, other)).status).toBe(200)
   })
 })

@@ -9,12 +9,13 @@ import { MediaError } from '../../src/media/ffmpeg.ts'
 import type { Coordinator } from '../../src/coordinator/coordinator.ts'
 import type { Job } from '../../src/job/job.ts'
 import type { Attempt } from '../../src/job/attempt.ts'
-import { listJobAttempts } from '../../src/store/attempts.ts'
 import type { Database } from '../../src/store/database.ts'
 import { listStops } from '../../src/store/limits.ts'
 import { moneyOfLedger } from '../../src/store/money.ts'
 import type { FakeOptions } from '../../src/fake-replicate/provider.ts'
-import { type World, type WorldOptions, assetOf, createWorld, hour, minute, second } from './world.ts'
+import { type Simulation, openSimulation } from '../harness/simulation.ts'
+import { assetOf } from '../harness/data.ts'
+import { hour, minute, second } from '../harness/harness.ts'
 
 /** From the beginning of a story, ms. */
 interface Span {
@@ -196,14 +197,12 @@ export async function* killedEverywhere(
 const patienceMs = ({ jobs, dayBudgetUsd }: Story): number =>
   40 * hour + (dayBudgetUsd === undefined ? 0 : jobs.flat().length * 24 * hour)
 
-/** Each life reads them anew. */
-type Configured = { -readonly [name in keyof WorldOptions]: WorldOptions[name] }
-
+const ownToken = 'r8_fake'
 const otherToken = 'r8_of_somebody_else'
 
 /** `open`: on another database than SQLite. */
 export async function tell(story: Story, open?: () => Promise<Database>): Promise<Outcome> {
-  const configured: Configured = {
+  await using simulation = await openSimulation({
     seed: story.seed,
     maxConcurrency: story.maxConcurrency,
     startDelayMs: story.startDelayMs,
@@ -223,13 +222,8 @@ export async function tell(story: Story, open?: () => Promise<Database>): Promis
     },
     budgets: story.dayBudgetUsd === undefined ? {} : { day: story.dayBudgetUsd * 1_000_000 },
     ...(open ? { open } : {}),
-  }
-  const world = await createWorld(configured)
-  try {
-    return await toldIn(world, story, configured)
-  } finally {
-    await world.close()
-  }
+  })
+  return await toldIn(simulation, story)
 }
 
 function crashing(times: number): () => void {
@@ -239,30 +233,31 @@ function crashing(times: number): () => void {
   }
 }
 
-async function toldIn(world: World, story: Story, configured: Configured): Promise<Outcome> {
+async function toldIn(simulation: Simulation, story: Story): Promise<Outcome> {
   const kills = [...story.kills]
   let awaits = 0
   let deaths = 0
+  let token = ownToken
   /** Attempts that were decided by a person. */
   const held = new Set<string>()
   let jobIds: number[] = []
 
   const begin = async (): Promise<void> => {
     const kill = kills.shift()
-    const life = await world.start(kill)
+    const life = await simulation.start(kill, { token })
     if (kill) downMs = kill.downMs
     awaits += life.awaits()
   }
   let downMs = 0
   const reborn = async (): Promise<void> => {
     deaths++
-    world.clock.advance(downMs)
-    world.clock.putBack(story.putBackMs)
+    simulation.clock.advance(downMs)
+    simulation.clock.putBack(story.putBackMs)
     await begin()
   }
 
   // The jobs are there and approved before anything can die: what an answer has promised is another suite's.
-  const first = await world.start()
+  const first = simulation.life
   for (const pictures of story.jobs) {
     const scenes = pictures.map((picture) => ({ asset_ids: [assetOf(picture)], duration: 4, model }))
     const job = await first.coordinator.createJob({
@@ -274,48 +269,50 @@ async function toldIn(world: World, story: Story, configured: Configured): Promi
   }
   first.kill()
   await begin()
-  for (const jobId of jobIds) await approve(world, jobId, reborn)
+  for (const jobId of jobIds) await approve(simulation, jobId, reborn)
 
-  const wishes = wishesOf(world, story, jobIds)
-  const moves = movesOf(world, story)
+  const wishes = wishesOf(simulation, story, jobIds)
+  const moves = movesOf(simulation, story)
   const isOver = async (): Promise<boolean> => {
     const move = moves[0]
-    if (move && world.clock.monotonic() >= move.at) {
+    if (move && simulation.clock.monotonic() >= move.at) {
       moves.shift()
-      configured.token = move.token
-      world.life?.kill()
+      token = move.token
+      simulation.life.kill()
     }
-    if (world.life?.isDead()) await reborn()
-    while (wishes[0] && world.clock.monotonic() >= wishes[0].at) {
+    if (simulation.life.isDead()) await reborn()
+    while (wishes[0] && simulation.clock.monotonic() >= wishes[0].at) {
       const wish = wishes.shift()!
       // Refused where the job has come to its end: that is a caller's lot.
-      void wish.ask(world.life!.coordinator).catch(() => undefined)
-      await world.settle()
+      void wish.ask(simulation.life.coordinator).catch(() => undefined)
+      await simulation.settle()
       // Whoever was asked may have died before he had written it down.
       if (wish.isDone && !(await wish.isDone()))
-        wishes.push({ ...wish, at: world.clock.monotonic() + minute })
+        wishes.push({ ...wish, at: simulation.clock.monotonic() + minute })
     }
     // Whoever looks with another account's token sees nothing there.
-    if (configured.token !== otherToken) await decideHeld(world, held)
-    await allowMore(world, held)
-    return wishes.length === 0 && moves.length === 0 && !world.life!.isDead() && (await isSettled(world))
+    if (token !== otherToken) await decideHeld(simulation, held)
+    await allowMore(simulation, held)
+    return (
+      wishes.length === 0 && moves.length === 0 && !simulation.life.isDead() && (await isSettled(simulation))
+    )
   }
-  const ended = await world.run(isOver, patienceMs(story))
-  awaits += world.life?.awaits() ?? 0
+  const ended = await simulation.run(isOver, patienceMs(story))
+  awaits += simulation.life.awaits()
   // Once more over everything, for what the last minute may have left.
   const never = async (): Promise<boolean> => {
-    if (world.life?.isDead()) await reborn()
+    if (simulation.life.isDead()) await reborn()
     return false
   }
-  if (ended) await world.run(never, 3 * minute)
+  if (ended) await simulation.run(never, 3 * minute)
 
-  const wrong = await judge(world, story, jobIds, { ended, held })
-  const bills = world.ledger.filter((entry) => entry.what === 'ended')
+  const wrong = await judge(simulation, story, jobIds, { ended, held })
+  const bills = simulation.ledger.filter((entry) => entry.what === 'ended')
   return {
     seed: story.seed,
     wrong,
     awaits,
-    posts: world.ledger.filter(({ what }) => what === 'post').length,
+    posts: simulation.ledger.filter(({ what }) => what === 'post').length,
     rendersBilled: bills.filter(({ billed_micros }) => billed_micros > 0).length,
     kills: deaths,
     held: held.size,
@@ -323,12 +320,15 @@ async function toldIn(world: World, story: Story, configured: Configured): Promi
 }
 
 /** When the process is started anew with which token. */
-function movesOf(world: World, { elsewhere }: Story): { readonly at: number; readonly token: string }[] {
+function movesOf(
+  simulation: Simulation,
+  { elsewhere }: Story,
+): { readonly at: number; readonly token: string }[] {
   if (!elsewhere) return []
-  const at = world.clock.monotonic() + elsewhere.afterMs
+  const at = simulation.clock.monotonic() + elsewhere.afterMs
   return [
     { at, token: otherToken },
-    { at: at + elsewhere.forMs, token: 'r8_fake' },
+    { at: at + elsewhere.forMs, token: ownToken },
   ]
 }
 
@@ -341,14 +341,14 @@ interface Wish {
 
 /** What people ask for while it goes on, by time. */
 function wishesOf(
-  world: World,
+  simulation: Simulation,
   { cancel, retryAfterMs, pause, putBackMs }: Story,
   jobIds: readonly number[],
 ): Wish[] {
-  const now = world.clock.monotonic()
+  const now = simulation.clock.monotonic()
   const wishes: Wish[] = []
   if (putBackMs > 0)
-    wishes.push({ at: now + 15 * second, ask: () => Promise.resolve(world.clock.putBack(putBackMs)) })
+    wishes.push({ at: now + 15 * second, ask: () => Promise.resolve(simulation.clock.putBack(putBackMs)) })
   if (cancel) {
     const jobId = jobIds[cancel.job]!
     const at = now + cancel.afterMs
@@ -365,67 +365,67 @@ function wishesOf(
     wishes.push({
       at: at + pause.forMs,
       ask: (coordinator) => coordinator.resume(),
-      isDone: async () => (await listStops(world.database)).length === 0,
+      isDone: async () => (await listStops(simulation.database)).length === 0,
     })
   }
   return wishes.toSorted((a, b) => a.at - b.at)
 }
 
 /** As a caller would: again where the process died before it answered. */
-async function approve(world: World, jobId: number, reborn: () => Promise<void>): Promise<void> {
+async function approve(simulation: Simulation, jobId: number, reborn: () => Promise<void>): Promise<void> {
   for (;;) {
     let answered = false
-    void world
-      .life!.coordinator.approveJob(jobId)
+    void simulation.life.coordinator
+      .approveJob(jobId)
       .then(
         () => undefined,
         () => undefined,
       )
       .then(() => (answered = true))
-    await world.run(() => Promise.resolve(answered || world.life!.isDead()), minute)
-    if (!world.life!.isDead()) return
+    await simulation.run(() => Promise.resolve(answered || simulation.life.isDead()), minute)
+    if (!simulation.life.isDead()) return
     await reborn()
-    const { status } = (await world.database.get('select status from jobs where id = $1', [jobId]))!
+    const { status } = (await simulation.database.get('select status from jobs where id = $1', [jobId]))!
     if (status !== 'pending') return
   }
 }
 
 /** A person looks into the provider's own records, and decides. */
-async function decideHeld(world: World, held: Set<string>): Promise<void> {
-  const rows = await world.database.all(
+async function decideHeld(simulation: Simulation, held: Set<string>): Promise<void> {
+  const rows = await simulation.database.all(
     `select id, job_id, scene_id, hinted_id from attempts where status = 'held'`,
   )
   let isAny = false
   for (const { id, job_id, scene_id, hinted_id } of rows) {
     if (hinted_id !== null) continue
-    const post = posts(world).find(({ mark }) => mark?.endsWith(String(id)))
+    const post = posts(simulation).find(({ mark }) => mark?.endsWith(String(id)))
     const resolution = post?.created
       ? { resolution: 'adopt', prediction_id: post.prediction! }
       : { resolution: 'absent' }
-    void world
-      .life!.coordinator.resolveScene(Number(job_id), String(scene_id), resolution)
+    void simulation.life.coordinator
+      .resolveScene(Number(job_id), String(scene_id), resolution)
       .catch(() => undefined)
     held.add(String(id))
     isAny = true
   }
-  if (isAny) await world.settle()
+  if (isAny) await simulation.settle()
 }
 
 /** A scene that is equal to a held one is rendered all the same, and what that costs more is allowed. */
-async function allowMore(world: World, held: ReadonlySet<string>): Promise<void> {
+async function allowMore(simulation: Simulation, held: ReadonlySet<string>): Promise<void> {
   if (held.size === 0) return
-  const waiting = await world.database.all(
+  const waiting = await simulation.database.all(
     `select distinct job_id from scenes where status = 'pending'
        and not exists (select 1 from tasks)
        and not exists (select 1 from attempts where status in ('intended', 'submitted', 'unknown', 'held'))`,
   )
   for (const { job_id } of waiting)
-    void world.life!.coordinator.approveJob(Number(job_id)).catch(() => undefined)
-  if (waiting.length > 0) await world.settle()
+    void simulation.life.coordinator.approveJob(Number(job_id)).catch(() => undefined)
+  if (waiting.length > 0) await simulation.settle()
 }
 
-async function isSettled(world: World): Promise<boolean> {
-  const open = await world.database.get(
+async function isSettled(simulation: Simulation): Promise<boolean> {
+  const open = await simulation.database.get(
     `select (select count(*) from jobs where status in ('approved', 'processing')) as jobs,
        (select count(*) from attempts where status in ('intended', 'submitted', 'unknown', 'held')) as attempts,
        (select count(*) from tasks) as tasks`,
@@ -433,12 +433,14 @@ async function isSettled(world: World): Promise<boolean> {
   return open!.jobs === 0 && open!.attempts === 0 && open!.tasks === 0
 }
 
-const posts = (world: World): PostEntry[] => world.ledger.filter((entry) => entry.what === 'post')
-const ends = (world: World): EndedEntry[] => world.ledger.filter((entry) => entry.what === 'ended')
+const posts = (simulation: Simulation): PostEntry[] =>
+  simulation.ledger.filter((entry) => entry.what === 'post')
+const ends = (simulation: Simulation): EndedEntry[] =>
+  simulation.ledger.filter((entry) => entry.what === 'ended')
 
 /** All that is promised, one by one. */
 async function judge(
-  world: World,
+  simulation: Simulation,
   story: Story,
   jobIds: readonly number[],
   { ended, held }: { readonly ended: boolean; readonly held: ReadonlySet<string> },
@@ -446,14 +448,14 @@ async function judge(
   const wrong: string[] = []
   const say = (isWrong: boolean, sentence: string): void => void (isWrong && wrong.push(sentence))
   const attempts: Attempt[] = []
-  for (const jobId of jobIds) attempts.push(...(await listJobAttempts(world.database, jobId)))
+  for (const jobId of jobIds) attempts.push(...(await simulation.attempts(jobId)))
   // As they were made: a clock that was put back dates a later one before.
   attempts.sort((one, other) => (one.id < other.id ? -1 : 1))
-  const asked = posts(world)
+  const asked = posts(simulation)
 
   say(
     !ended,
-    `stuck: ${JSON.stringify(await world.database.all('select kind, subject, run_at, tries from tasks'))}; ${attempts.map(({ status }) => status).join()}`,
+    `stuck: ${JSON.stringify(await simulation.database.all('select kind, subject, run_at, tries from tasks'))}; ${attempts.map(({ status }) => status).join()}`,
   )
 
   const byMark = Map.groupBy(asked, ({ mark }) => mark)
@@ -464,11 +466,11 @@ async function judge(
   for (const { prediction, created } of asked)
     say(created && !known.has(prediction), `prediction ${prediction} is nobody's`)
 
-  const billed = ends(world).reduce((sum, { billed_micros }) => sum + billed_micros, 0)
-  const { spentMicros, reservedMicros } = await moneyOfLedger(world.database, {})
+  const billed = ends(simulation).reduce((sum, { billed_micros }) => sum + billed_micros, 0)
+  const { spentMicros, reservedMicros } = await moneyOfLedger(simulation.database, {})
   say(spentMicros !== billed, `${spentMicros} micros are booked, and ${billed} were billed`)
   say(reservedMicros !== 0, `${reservedMicros} micros are held back for nothing`)
-  const books = await world.database.get('select coalesce(sum(micros), 0) as micros from spendings')
+  const books = await simulation.database.get('select coalesce(sum(micros), 0) as micros from spendings')
   say(
     Number(books!.micros) !== billed,
     `the books say ${Number(books!.micros)} micros, and ${billed} were billed`,
@@ -476,13 +478,13 @@ async function judge(
 
   // Whoever has it retried asks for what was charged to be rendered again.
   const retried = story.cancel && story.retryAfterMs !== undefined ? jobIds[story.cancel.job] : undefined
-  await judgeRenders(world, attempts, { retriedJob: retried, held }, say)
-  judgeLost(world, story, attempts, say)
-  await judgeWords(world, attempts, say)
+  await judgeRenders(simulation, attempts, { retriedJob: retried, held }, say)
+  judgeLost(simulation, story, attempts, say)
+  await judgeWords(simulation, attempts, say)
   // FFmpeg's own tries count, too.
-  if (story.crashes === 0) await judgeTries(world, attempts, say)
-  await judgeJobs(world, story, jobIds, say)
-  judgeLimits(world, story, held, say)
+  if (story.crashes === 0) await judgeTries(simulation, attempts, say)
+  await judgeJobs(simulation, story, jobIds, say)
+  judgeLimits(simulation, story, held, say)
   return wrong
 }
 
@@ -490,7 +492,7 @@ type Say = (isWrong: boolean, sentence: string) => void
 
 /** Nothing is rendered twice that was rendered well, but what was lost after it was paid for. */
 async function judgeRenders(
-  world: World,
+  simulation: Simulation,
   attempts: readonly Attempt[],
   { retriedJob, held }: { readonly retriedJob: number | undefined; readonly held: ReadonlySet<string> },
   say: Say,
@@ -502,14 +504,14 @@ async function judgeRenders(
   )
   for (const { id, fetched } of attempts)
     say(
-      fetched !== null && !world.kept.has(fetched),
+      fetched !== null && !simulation.kept.has(fetched),
       `the clip that attempt ${id} paid for is not in the store`,
     )
   // Equal scenes do not wait for what is held, which may turn out to be rendered, too.
   const atOnce = good.filter(({ id }) => !held.has(id))
   for (const [key, same] of Map.groupBy(atOnce, ({ renderKey }) => renderKey))
     say(same.length > 1, `${key.slice(0, 8)} was rendered well ${same.length} times`)
-  const kept = Number((await world.database.get('select count(*) as renders from renders'))!.renders)
+  const kept = Number((await simulation.database.get('select count(*) as renders from renders'))!.renders)
   say(kept < new Set(good.map(({ renderKey }) => renderKey)).size, 'a clip that was paid for was not kept')
   // Who was charged is never followed by another attempt unasked.
   for (const [, ofScene] of Map.groupBy(attempts, ({ sceneId }) => sceneId)) {
@@ -522,14 +524,14 @@ async function judgeRenders(
 }
 
 /** A clip is given up only where the provider had removed it, or FFmpeg failed on what is kept. */
-function judgeLost(world: World, story: Story, attempts: readonly Attempt[], say: Say): void {
+function judgeLost(simulation: Simulation, story: Story, attempts: readonly Attempt[], say: Say): void {
   const { skewMs, crashes, putBackMs, kills, elsewhere } = story
   // At each death, also where the process is started anew with another token.
   const behindMs = skewMs + putBackMs * (kills.length + 1 + (elsewhere ? 2 : 0))
   for (const { id, providerId, status, clip, fetched, updatedAt, failure } of attempts) {
     if (status !== 'succeeded' || clip !== 'lost') continue
     const of = (what: Entry['what']): Entry | undefined =>
-      world.ledger.find((entry) => entry.what === what && entry.prediction === providerId)
+      simulation.ledger.find((entry) => entry.what === what && entry.prediction === providerId)
     // What the provider dates is told by its clock.
     const isOver = updatedAt + behindMs >= (of('ended')?.at ?? Number.POSITIVE_INFINITY) + hour
     const isOfFfmpeg = crashes > 0 && fetched !== null
@@ -544,8 +546,8 @@ function judgeLost(world: World, story: Story, attempts: readonly Attempt[], say
 const rawWords = /(?<!\()\b(?:E[A-Z]{4,}|UND_ERR_\w+)\b(?! [^()]*\))|fetch failed|other side closed/
 
 /** What people read is in plain words. */
-async function judgeWords(world: World, attempts: readonly Attempt[], say: Say): Promise<void> {
-  const events = await world.database.all('select data from events')
+async function judgeWords(simulation: Simulation, attempts: readonly Attempt[], say: Say): Promise<void> {
+  const events = await simulation.database.all('select data from events')
   const told = [
     ...attempts.flatMap(({ failure, trouble }) => [failure?.reason, trouble?.reason]),
     ...events.map(({ data }) => String(data)),
@@ -555,8 +557,8 @@ async function judgeWords(world: World, attempts: readonly Attempt[], say: Say):
 }
 
 /** An outage fails no job: what was proven absent is no try. */
-async function judgeTries(world: World, attempts: readonly Attempt[], say: Say): Promise<void> {
-  for (const { id, tries } of await world.database.all('select id, tries from scenes')) {
+async function judgeTries(simulation: Simulation, attempts: readonly Attempt[], say: Say): Promise<void> {
+  for (const { id, tries } of await simulation.database.all('select id, tries from scenes')) {
     const tried = attempts.filter(
       ({ sceneId, status, failure }) =>
         sceneId === id && !(status === 'refused' && ['unknown', 'absent'].includes(failure?.code ?? '')),
@@ -566,14 +568,19 @@ async function judgeTries(world: World, attempts: readonly Attempt[], say: Say):
   }
 }
 
-async function judgeJobs(world: World, story: Story, jobIds: readonly number[], say: Say): Promise<void> {
+async function judgeJobs(
+  simulation: Simulation,
+  story: Story,
+  jobIds: readonly number[],
+  say: Say,
+): Promise<void> {
   const mayFail =
     Object.keys(story.rates).some((name) => fatal.has(name as Fault)) ||
     story.crashes > 0 ||
     story.kills.some(({ downMs }) => downMs > 40 * minute) ||
     Object.values(story.rates).reduce((sum, rate) => sum + rate, 0) > 0.4
   for (const [index, jobId] of jobIds.entries()) {
-    const job: Pick<Job, 'status' | 'error'> = await statusOf(world, jobId)
+    const job: Pick<Job, 'status' | 'error'> = await statusOf(simulation, jobId)
     const isCancelled = story.cancel?.job === index
     const isFine =
       job.status === 'completed' ||
@@ -583,8 +590,8 @@ async function judgeJobs(world: World, story: Story, jobIds: readonly number[], 
   }
 }
 
-async function statusOf(world: World, jobId: number): Promise<Pick<Job, 'status' | 'error'>> {
-  const row = (await world.database.get('select status, error from jobs where id = $1', [jobId]))!
+async function statusOf(simulation: Simulation, jobId: number): Promise<Pick<Job, 'status' | 'error'>> {
+  const row = (await simulation.database.get('select status, error from jobs where id = $1', [jobId]))!
   return {
     status: String(row.status) as Job['status'],
     error: row.error === null ? null : JSON.parse(String(row.error)),
@@ -599,15 +606,15 @@ const struckRate = ({ rates }: Story): number =>
   faults.create.reduce((sum, name) => sum + (rates[name] ?? 0), 0)
 
 /** Never more at once than allowed, never sooner than allowed, never over the budget. */
-function judgeLimits(world: World, story: Story, held: ReadonlySet<string>, say: Say): void {
-  const asked = posts(world)
+function judgeLimits(simulation: Simulation, story: Story, held: ReadonlySet<string>, say: Say): void {
+  const asked = posts(simulation)
   for (const [index, { at }] of asked.slice(1).entries())
     say(at - asked[index]!.at < story.startDelayMs, `two starts lie ${at - asked[index]!.at} ms apart`)
   // What is held takes no place from others, although it may be rendered.
   const isHeld = (mark: string | null): boolean => [...held].some((id) => mark?.endsWith(id))
   const changes = [
     ...asked.filter(({ created, mark }) => created && !isHeld(mark)).map(({ at }) => ({ at, by: 1 })),
-    ...ends(world)
+    ...ends(simulation)
       .filter(({ mark }) => !isHeld(mark))
       .map(({ at }) => ({ at, by: -1 })),
   ].toSorted((one, other) => one.at - other.at || one.by - other.by)
@@ -628,7 +635,7 @@ function judgeLimits(world: World, story: Story, held: ReadonlySet<string>, say:
     )
   }
   if (story.dayBudgetUsd !== undefined)
-    for (const [day, ofDay] of Map.groupBy(ends(world), ({ at }) =>
+    for (const [day, ofDay] of Map.groupBy(ends(simulation), ({ at }) =>
       new Date(at).toISOString().slice(0, 10),
     )) {
       const usd = ofDay.reduce((sum, { billed_micros }) => sum + billed_micros, 0) / 1_000_000

@@ -4,46 +4,45 @@ import { expect, test } from 'vitest'
 import { type Installation, openInstallation } from '../../src/coordinator/attempt/installation.ts'
 import { webhookSecret } from '../../src/fake-replicate/webhook.ts'
 import { addressOf } from '../../src/http/path.ts'
-import { createLog } from '../../src/log.ts'
 import { createUrlSigner } from '../../src/renderer/replicate/signature.ts'
-import { type Till, openTill } from './till.ts'
-import { hour, minute, second } from './world.ts'
+import { type Simulation, openSimulation } from '../harness/simulation.ts'
+import { hour, minute, second, silentLog } from '../harness/harness.ts'
 
 /** Two renders of a quarter of an hour are under way. */
 async function running() {
   const installed: { installation?: Installation } = {}
-  const till = await openTill({
+  const simulation = await openSimulation({
     fake: { renderMs: hour / 4 },
     secrets: () => installed.installation?.secrets() ?? ['before it is opened'],
   })
   const open = (): Promise<Installation> =>
     openInstallation({
-      database: till.world.database,
-      host: till.world.clock,
-      log: createLog({ level: 'silent' }),
+      database: simulation.database,
+      host: simulation.clock,
+      log: silentLog,
     })
   const installation = await open()
   installed.installation = installation
-  const { job_id: jobId } = await till.job([0, 1])
-  await till.approve(jobId)
-  await till.until(() => till.posts().length === 2)
-  await till.pass(second)
-  return { till, jobId, installation, open, [Symbol.asyncDispose]: till[Symbol.asyncDispose] }
+  const { job_id: jobId } = await simulation.job([0, 1])
+  await simulation.approve(jobId)
+  await simulation.until(() => simulation.posts().length === 2)
+  await simulation.pass(second)
+  return { simulation, jobId, installation, open, [Symbol.asyncDispose]: simulation[Symbol.asyncDispose] }
 }
 
 /** Where the provider tells of the latest attempt, as it would be signed now. */
-async function addressIn(till: Till, installation: Installation): Promise<string> {
+async function addressIn(simulation: Simulation, installation: Installation): Promise<string> {
   const { sign } = createUrlSigner({
     secrets: () => installation.secrets(),
-    now: () => till.world.clock.now(),
+    now: () => simulation.clock.now(),
   })
-  const [{ attempt_id }] = (await till.get('/ledger')).entries
+  const [{ attempt_id }] = (await simulation.get('/ledger')).entries
   return addressOf.webhook(attempt_id, sign)
 }
 
-function notify(till: Till, url: string, id: string): Promise<number> {
+function notify(simulation: Simulation, url: string, id: string): Promise<number> {
   const body = JSON.stringify({ id: 'abcdefgh', status: 'processing' })
-  const timestamp = String(Math.floor(till.world.clock.now() / 1000))
+  const timestamp = String(Math.floor(simulation.clock.now() / 1000))
   const key = Buffer.from(webhookSecret.slice('whsec_'.length), 'base64')
   const signature = createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64')
   const headers = {
@@ -52,59 +51,59 @@ function notify(till: Till, url: string, id: string): Promise<number> {
     'webhook-timestamp': timestamp,
     'webhook-signature': `v1,${signature}`,
   }
-  const answer = till.world.life!.app.request(url, { method: 'POST', headers, body })
+  const answer = simulation.life.app.request(url, { method: 'POST', headers, body })
   return Promise.resolve(answer).then(({ status }) => status)
 }
 
 /** What the provider's news of renders that ended were answered with. */
-const answers = (till: Till, after: number): (number | null)[] =>
-  till.world.ledger.slice(after).flatMap((entry) => (entry.what === 'webhook' ? [entry.status] : []))
+const answers = (simulation: Simulation, after: number): (number | null)[] =>
+  simulation.ledger.slice(after).flatMap((entry) => (entry.what === 'webhook' ? [entry.status] : []))
 
 test('with a grace time: news of renders under way is taken, and those that follow are signed anew', async () => {
   await using opened = await running()
-  const { till, jobId, installation } = opened
+  const { simulation, jobId, installation } = opened
   const before = installation.secrets()[0]
-  const told = till.world.ledger.length
+  const told = simulation.ledger.length
   const { rotatedAt, previousUntil } = await installation.rotateSecret()
   expect(previousUntil).toBe(rotatedAt + 24 * hour)
   expect(installation.secrets()).toEqual([expect.stringMatching(/^[0-9a-f]{64}$/), before])
-  expect(await till.ended(jobId)).toMatchObject({ status: 'completed', costs: { spent: 0.8 } })
-  const { job_id: next } = await till.job([2])
-  await till.approve(next)
-  expect(await till.ended(next)).toMatchObject({ status: 'completed', costs: { spent: 0.4 } })
-  await till.pass(minute)
-  expect(new Set(answers(till, told))).toEqual(new Set([200]))
-  expect(till.posts()).toHaveLength(3)
+  expect(await simulation.ended(jobId)).toMatchObject({ status: 'completed', costs: { spent: 0.8 } })
+  const { job_id: next } = await simulation.job([2])
+  await simulation.approve(next)
+  expect(await simulation.ended(next)).toMatchObject({ status: 'completed', costs: { spent: 0.4 } })
+  await simulation.pass(minute)
+  expect(new Set(answers(simulation, told))).toEqual(new Set([200]))
+  expect(simulation.posts()).toHaveLength(3)
 })
 
 test('without one: news signed for before is refused, polling suffices, and nothing is paid twice', async () => {
   await using opened = await running()
-  const { till, jobId, installation } = opened
-  const told = till.world.ledger.length
+  const { simulation, jobId, installation } = opened
+  const told = simulation.ledger.length
   expect(await installation.rotateSecret({ grace_seconds: 0 })).toMatchObject({ previousUntil: null })
   expect(installation.secrets()).toHaveLength(1)
-  expect(await till.ended(jobId)).toMatchObject({ status: 'completed', costs: { spent: 0.8 } })
-  await till.pass(minute)
-  expect(new Set(answers(till, told))).toEqual(new Set([403]))
-  expect(till.posts()).toHaveLength(2)
+  expect(await simulation.ended(jobId)).toMatchObject({ status: 'completed', costs: { spent: 0.8 } })
+  await simulation.pass(minute)
+  expect(new Set(answers(simulation, told))).toEqual(new Set([403]))
+  expect(simulation.posts()).toHaveLength(2)
 })
 
 test('an address counts until the grace time is over, and never for longer than a day', async () => {
   await using opened = await running()
-  const { till, jobId, installation, open } = opened
-  const address = await addressIn(till, installation)
+  const { simulation, jobId, installation, open } = opened
+  const address = await addressIn(simulation, installation)
   await installation.rotateSecret({ grace_seconds: 3600 })
-  expect(await notify(till, address, 'msg_1')).toBe(200)
+  expect(await notify(simulation, address, 'msg_1')).toBe(200)
   // The secrets are rows: a process that starts now knows the same.
   expect((await open()).secrets()).toEqual(installation.secrets())
-  await till.ended(jobId)
-  till.world.clock.advance(hour)
-  expect(await notify(till, address, 'msg_2')).toBe(403)
+  await simulation.ended(jobId)
+  simulation.clock.advance(hour)
+  expect(await notify(simulation, address, 'msg_2')).toBe(403)
 
-  const later = await addressIn(till, installation)
-  expect(await notify(till, later, 'msg_3')).toBe(200)
-  till.world.clock.advance(24 * hour + second)
-  expect(await notify(till, later, 'msg_4')).toBe(403)
+  const later = await addressIn(simulation, installation)
+  expect(await notify(simulation, later, 'msg_3')).toBe(200)
+  simulation.clock.advance(24 * hour + second)
+  expect(await notify(simulation, later, 'msg_4')).toBe(403)
 })
 
 test('two rotations within the grace time leave both secrets before to count', async () => {

@@ -4,32 +4,38 @@ import { describe, expect, test } from 'vitest'
 import { spendLines } from '../../src/cli/money.ts'
 import { csvOf } from '../../src/http/csv.ts'
 import { readCatalogue } from '../../src/job/catalogue.ts'
-import { type Till, openTill, priceUsd, sceneOf } from './till.ts'
-import { assetOf, minute } from './world.ts'
+import { type Simulation, openSimulation, priceUsd, sceneOf } from '../harness/simulation.ts'
+import { assetOf } from '../harness/data.ts'
+import { minute } from '../harness/harness.ts'
 
 const day = 24 * 3_600_000
 
-const spend = (till: Till, query = '', key?: string) => till.ask('GET', `/spend${query}`, undefined, key)
-const csv = (till: Till, query: string, accept?: string) =>
-  till.world.life!.app.request(`/api/v3/spend${query}`, { headers: accept === undefined ? {} : { accept } })
+const spend = (simulation: Simulation, query = '', key?: string) =>
+  simulation.ask('GET', `/spend${query}`, undefined, key)
+const csv = (simulation: Simulation, query: string, accept?: string) =>
+  simulation.life.app.request(`/api/v3/spend${query}`, { headers: accept === undefined ? {} : { accept } })
 
-async function paid(till: Till, client: string | undefined, scenes: readonly (number | object)[]) {
+async function paid(
+  simulation: Simulation,
+  client: string | undefined,
+  scenes: readonly (number | object)[],
+) {
   const parameters = { transition: 'cut', ...(client !== undefined && { client_id: client }) }
-  const { job_id } = await till.job(scenes, { parameters, force: true })
-  await till.approve(job_id, { accept_unknown_cost: true })
-  expect((await till.ended(job_id)).status).toBe('completed')
+  const { job_id } = await simulation.job(scenes, { parameters, force: true })
+  await simulation.approve(job_id, { accept_unknown_cost: true })
+  expect((await simulation.ended(job_id)).status).toBe('completed')
 }
 
 const formula = '=HYPERLINK("http://x.example","a")'
 
 test('is told by client and month, and comes to what the ledger does', async () => {
-  await using till = await openTill()
-  await paid(till, 'acme', [0, 1])
-  await paid(till, formula, [2])
-  await till.reborn(40 * day)
-  await paid(till, 'acme', [3])
-  await paid(till, undefined, [4])
-  const { body } = await spend(till)
+  await using simulation = await openSimulation()
+  await paid(simulation, 'acme', [0, 1])
+  await paid(simulation, formula, [2])
+  await simulation.reborn(40 * day)
+  await paid(simulation, 'acme', [3])
+  await paid(simulation, undefined, [4])
+  const { body } = await spend(simulation)
   const [first, second] = [...new Set<string>(body.rows.map(({ month }: any) => month))]
   expect(first! < second!).toBe(true)
   const sums = (spent: number) => ({ spent: Math.round(spent * 1e6) / 1e6, reserved: 0 })
@@ -44,18 +50,18 @@ test('is told by client and month, and comes to what the ledger does', async () 
     totals: sums(5 * priceUsd),
     unaccounted: 0,
   })
-  expect((await till.get('/ledger')).totals).toEqual(body.totals)
-  expect((await spend(till, '?group=client')).body.rows).toEqual([
+  expect((await simulation.get('/ledger')).totals).toEqual(body.totals)
+  expect((await spend(simulation, '?group=client')).body.rows).toEqual([
     { client_id: null, ...sums(priceUsd) },
     { client_id: formula, ...sums(priceUsd) },
     { client_id: 'acme', ...sums(3 * priceUsd) },
   ])
-  expect((await spend(till, `?group=month&client_id=acme&to=${first}`)).body.rows).toEqual([
+  expect((await spend(simulation, `?group=month&client_id=acme&to=${first}`)).body.rows).toEqual([
     { month: first, ...sums(2 * priceUsd) },
   ])
-  expect((await spend(till, `?from=${second}`)).body.totals).toEqual(sums(2 * priceUsd))
+  expect((await spend(simulation, `?from=${second}`)).body.totals).toEqual(sums(2 * priceUsd))
 
-  const asked = await csv(till, `?to=${first}&format=csv`)
+  const asked = await csv(simulation, `?to=${first}&format=csv`)
   expect(asked.headers.get('content-type')).toBe('text/csv; charset=utf-8')
   expect(asked.headers.get('content-disposition')).toBe('attachment; filename="spend.csv"')
   const text = await asked.text()
@@ -67,8 +73,10 @@ test('is told by client and month, and comes to what the ledger does', async () 
       '',
     ].join('\r\n'),
   )
-  expect(await (await csv(till, `?to=${first}`, 'text/csv')).text()).toBe(text)
-  expect((await csv(till, '', 'text/csv;q=0, application/json')).headers.get('content-type')).toMatch(/json/)
+  expect(await (await csv(simulation, `?to=${first}`, 'text/csv')).text()).toBe(text)
+  expect((await csv(simulation, '', 'text/csv;q=0, application/json')).headers.get('content-type')).toMatch(
+    /json/,
+  )
 })
 
 test('tells what is held back, and no sum where a charge of unknown price is among it', async () => {
@@ -78,39 +86,39 @@ test('tells what is held back, and no sum where a charge of unknown price is amo
     offers: [{ resolution: '720p', short_side: 720, seconds: [4], last_image: false, audio: false }],
   }
   const catalogue = readCatalogue({ version: 'mine-1', currency: 'USD', models: { 'some/mystery': mystery } })
-  await using till = await openTill({ catalogue })
-  await paid(till, 'acme', [0, sceneOf(1, { model: 'some/mystery' })])
-  const { job_id } = await till.job([2])
-  await till.approve(job_id)
-  await till.until(() => till.posts().length === 3)
-  const { body } = await spend(till, '?group=client')
+  await using simulation = await openSimulation({ catalogue })
+  await paid(simulation, 'acme', [0, sceneOf(1, { model: 'some/mystery' })])
+  const { job_id } = await simulation.job([2])
+  await simulation.approve(job_id)
+  await simulation.until(() => simulation.posts().length === 3)
+  const { body } = await spend(simulation, '?group=client')
   expect(body.rows).toEqual([
     { client_id: null, spent: 0, reserved: priceUsd },
     { client_id: 'acme', spent: null, reserved: 0 },
   ])
   expect(body.totals).toEqual({ spent: null, reserved: priceUsd })
-  expect((await till.get('/ledger')).totals).toEqual(body.totals)
-  expect(await (await csv(till, '?group=client&format=csv')).text()).toContain('acme,USD,,0\r\n')
+  expect((await simulation.get('/ledger')).totals).toEqual(body.totals)
+  expect(await (await csv(simulation, '?group=client&format=csv')).text()).toContain('acme,USD,,0\r\n')
 })
 
 test('holds what a render cost that no attempt accounts for once, with the client of its attempt', async () => {
-  await using till = await openTill({
+  await using simulation = await openSimulation({
     isReached: false,
     fake: { plan: { 1: 'reset_after' }, listLagMs: 5 * minute, renderMs: 20 * minute },
   })
-  await paid(till, 'acme', [0])
-  await till.until(() => till.bills().length === 2)
-  await till.pass(5 * minute)
-  const sums = { spent: till.billedUsd(), reserved: 0 }
+  await paid(simulation, 'acme', [0])
+  await simulation.until(() => simulation.bills().length === 2)
+  await simulation.pass(5 * minute)
+  const sums = { spent: simulation.billedUsd(), reserved: 0 }
   expect(sums.spent).toBe(2 * priceUsd)
-  expect((await till.get('/ledger')).totals).toEqual(sums)
-  expect((await spend(till, '?group=client')).body).toMatchObject({
+  expect((await simulation.get('/ledger')).totals).toEqual(sums)
+  expect((await spend(simulation, '?group=client')).body).toMatchObject({
     rows: [{ client_id: 'acme', ...sums }],
     totals: sums,
     unaccounted: priceUsd,
   })
-  expect((await spend(till, '?client_id=acme')).body).toMatchObject({ totals: sums, unaccounted: 0 })
-  const lines = spendLines((await spend(till)).body, 80)
+  expect((await spend(simulation, '?client_id=acme')).body).toMatchObject({ totals: sums, unaccounted: 0 })
+  const lines = spendLines((await spend(simulation)).body, 80)
   expect(lines.slice(-2)).toEqual([
     'In all: $0.80 spent',
     '$0.40 of it for renders that nobody here asked for',
@@ -118,17 +126,17 @@ test('holds what a render cost that no attempt accounts for once, with the clien
 })
 
 test('of other clients is nothing to a key that is bound to one, nor to one without read', async () => {
-  await using till = await openTill()
-  const { coordinator } = till.world.life!
+  await using simulation = await openSimulation()
+  const { coordinator } = simulation.life
   await coordinator.letClientSee('acme', assetOf(0))
-  await paid(till, 'other', [1])
-  await paid(till, 'acme', [0])
+  await paid(simulation, 'other', [1])
+  await paid(simulation, 'acme', [0])
   const bound = await coordinator.createKey({ name: 'acme', scopes: ['read'], client_id: 'acme' })
-  const { body } = await spend(till, '?group=client', bound.secret)
+  const { body } = await spend(simulation, '?group=client', bound.secret)
   expect(body).toMatchObject({ rows: [{ client_id: 'acme', spent: priceUsd }], totals: { spent: priceUsd } })
-  expect((await spend(till, '?client_id=other', bound.secret)).body.rows).toEqual([])
+  expect((await spend(simulation, '?client_id=other', bound.secret)).body.rows).toEqual([])
   const maker = await coordinator.createKey({ name: 'maker', scopes: ['submit'] })
-  expect((await spend(till, '', maker.secret)).status).toBe(403)
+  expect((await spend(simulation, '', maker.secret)).status).toBe(403)
 })
 
 test.each([
@@ -139,8 +147,8 @@ test.each([
   ['format=xls', 'format'],
   ['months=3', 'months'],
 ])('a wrong question is refused: %s', async (query, field) => {
-  await using till = await openTill()
-  expect(await spend(till, `?${query}`)).toMatchObject({ status: 400, body: { field } })
+  await using simulation = await openSimulation()
+  expect(await spend(simulation, `?${query}`)).toMatchObject({ status: 400, body: { field } })
 })
 
 describe('a table as CSV', () => {

@@ -3,17 +3,15 @@ import { describe, expect, test } from 'vitest'
 import type { ArtifactStore } from '../../src/artifact/artifact.ts'
 import type { Fault } from '../../src/fake-replicate/fault.ts'
 import { webhookSecret } from '../../src/fake-replicate/webhook.ts'
-import { createApp } from '../../src/http/app.ts'
 import { addressOf } from '../../src/http/path.ts'
-import { createLog } from '../../src/log.ts'
 import { createUrlSigner } from '../../src/renderer/replicate/signature.ts'
 import { createClock } from '../clock.ts'
-import { chunksOf } from '../http/house.ts'
-import { type Till, openTill } from './till.ts'
-import { hour, minute, second } from './world.ts'
+import { appOver, chunksOf } from '../harness/ask.ts'
+import { type Simulation, openSimulation } from '../harness/simulation.ts'
+import { hour, minute, second } from '../harness/harness.ts'
 
 const worldBegins = createClock().now()
-/** What the world's installation signs with. */
+/** What the simulation's installation signs with. */
 const signing = (secret: string) => createUrlSigner({ secrets: () => [secret], now: () => worldBegins })
 const ours = signing('signed with this')
 const stranger = signing('signed with something else')
@@ -30,7 +28,10 @@ interface Message {
   readonly without?: string
 }
 
-function send(till: Till, { id = 'msg_1', url, body, secret = webhookSecret, at, without }: Message) {
+function send(
+  simulation: Simulation,
+  { id = 'msg_1', url, body, secret = webhookSecret, at, without }: Message,
+) {
   const timestamp = String(Math.floor(at / 1000))
   const key = Buffer.from(secret.slice('whsec_'.length), 'base64')
   const signature = createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64')
@@ -41,7 +42,7 @@ function send(till: Till, { id = 'msg_1', url, body, secret = webhookSecret, at,
     'webhook-signature': `v1,${signature}`,
   })
   if (without !== undefined) headers.delete(without)
-  return till.world.life!.app.request(url, { method: 'POST', headers, body })
+  return simulation.life.app.request(url, { method: 'POST', headers, body })
 }
 
 const answered = async (response: Response | Promise<Response>) => {
@@ -49,31 +50,31 @@ const answered = async (response: Response | Promise<Response>) => {
   return { status: one.status, body: JSON.parse(await one.text()) }
 }
 
-const rows = async (till: Till): Promise<unknown> => [
-  await till.world.database.all('select * from attempts order by id'),
-  await till.world.database.all('select * from scenes order by id'),
-  await till.world.database.all('select * from webhooks_in order by id'),
-  await till.world.database.all('select * from events order by id'),
+const rows = async (simulation: Simulation): Promise<unknown> => [
+  await simulation.database.all('select * from attempts order by id'),
+  await simulation.database.all('select * from scenes order by id'),
+  await simulation.database.all('select * from webhooks_in order by id'),
+  await simulation.database.all('select * from events order by id'),
 ]
 
 /** A job whose one render runs for an hour. */
 async function running() {
-  const till = await openTill({ fake: { renderMs: hour / 4, rates: { webhook_lost: 1 } } })
-  const { job_id } = await till.job([0])
-  await till.approve(job_id)
-  await till.until(() => till.posts().length === 1)
-  await till.pass(second)
-  const [{ attempt_id, prediction_id }] = (await till.get('/ledger')).entries
+  const simulation = await openSimulation({ fake: { renderMs: hour / 4, rates: { webhook_lost: 1 } } })
+  const { job_id } = await simulation.job([0])
+  await simulation.approve(job_id)
+  await simulation.until(() => simulation.posts().length === 1)
+  await simulation.pass(second)
+  const [{ attempt_id, prediction_id }] = (await simulation.get('/ledger')).entries
   const url = addressOf.webhook(attempt_id, ours.sign)
   const body = JSON.stringify({ id: prediction_id, status: 'succeeded' })
   return {
-    till,
+    simulation,
     job_id,
     attemptId: attempt_id as string,
     renderId: prediction_id as string,
     url,
     body,
-    [Symbol.asyncDispose]: till[Symbol.asyncDispose],
+    [Symbol.asyncDispose]: simulation[Symbol.asyncDispose],
   }
 }
 
@@ -85,18 +86,18 @@ const signatureRefused = {
 describe('a webhook', () => {
   test('is taken with both signatures, and what it says of the render is not believed', async () => {
     await using opened = await running()
-    const { till, job_id, renderId, url } = opened
+    const { simulation, job_id, renderId, url } = opened
     const body = JSON.stringify({
       id: renderId,
       status: 'failed',
       error: 'made up',
       output: 'http://else.test/x',
     })
-    expect(await answered(send(till, { url, body, at: till.world.clock.now() }))).toEqual({
+    expect(await answered(send(simulation, { url, body, at: simulation.clock.now() }))).toEqual({
       status: 200,
       body: { status: 'received' },
     })
-    expect(await till.ended(job_id)).toMatchObject({ status: 'completed', costs: { spent: 0.4 } })
+    expect(await simulation.ended(job_id)).toMatchObject({ status: 'completed', costs: { spent: 0.4 } })
   })
 
   test.each<[string, (m: Awaited<ReturnType<typeof running>>) => Partial<Message>]>([
@@ -126,30 +127,32 @@ describe('a webhook', () => {
     ],
     ['with somebody else’s signature for the provider’s', () => ({ secret: strangersSecret })],
     ['signed with an empty key', () => ({ secret: 'whsec_' })],
-    ['signed six minutes ago', ({ till }) => ({ at: till.world.clock.now() - 6 * minute })],
-    ['signed six minutes from now', ({ till }) => ({ at: till.world.clock.now() + 6 * minute })],
+    ['signed six minutes ago', ({ simulation }) => ({ at: simulation.clock.now() - 6 * minute })],
+    ['signed six minutes from now', ({ simulation }) => ({ at: simulation.clock.now() + 6 * minute })],
     ['signed at no time', () => ({ at: Number.NaN })],
     ['without an id', () => ({ without: 'webhook-id' })],
     ['without a time', () => ({ without: 'webhook-timestamp' })],
     ['without a signature', () => ({ without: 'webhook-signature' })],
   ])('%s is refused, always with the same words, and changes nothing', async (_name, change) => {
     await using message = await running()
-    const { till, url, body } = message
-    const before = await rows(till)
-    const answer = await answered(send(till, { url, body, at: till.world.clock.now(), ...change(message) }))
+    const { simulation, url, body } = message
+    const before = await rows(simulation)
+    const answer = await answered(
+      send(simulation, { url, body, at: simulation.clock.now(), ...change(message) }),
+    )
     expect(answer).toEqual(signatureRefused)
-    await till.world.settle()
-    expect(await rows(till)).toEqual(before)
+    await simulation.settle()
+    expect(await rows(simulation)).toEqual(before)
   })
 
   test('whose body was changed on the way is refused', async () => {
     await using opened = await running()
-    const { till, url, body } = opened
-    const at = till.world.clock.now()
+    const { simulation, url, body } = opened
+    const at = simulation.clock.now()
     const timestamp = String(Math.floor(at / 1000))
     const key = Buffer.from(webhookSecret.slice('whsec_'.length), 'base64')
     const signature = createHmac('sha256', key).update(`msg_1.${timestamp}.${body}`).digest('base64')
-    const response = till.world.life!.app.request(url, {
+    const response = simulation.life.app.request(url, {
       method: 'POST',
       headers: {
         'webhook-id': 'msg_1',
@@ -163,30 +166,30 @@ describe('a webhook', () => {
 
   test('that comes again has its effect once, and is answered alike', async () => {
     await using opened = await running()
-    const { till, url, body } = opened
-    const message = { url, body, at: till.world.clock.now() }
-    const answers = await Promise.all(Array.from({ length: 10 }, () => answered(send(till, message))))
+    const { simulation, url, body } = opened
+    const message = { url, body, at: simulation.clock.now() }
+    const answers = await Promise.all(Array.from({ length: 10 }, () => answered(send(simulation, message))))
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]))
-    expect(await till.world.database.all('select id from webhooks_in')).toEqual([{ id: 'msg_1' }])
-    const before = await rows(till)
-    await till.world.settle()
-    expect((await answered(send(till, message))).status).toBe(200)
-    expect(await rows(till)).toEqual(before)
+    expect(await simulation.database.all('select id from webhooks_in')).toEqual([{ id: 'msg_1' }])
+    const before = await rows(simulation)
+    await simulation.settle()
+    expect((await answered(send(simulation, message))).status).toBe(200)
+    expect(await rows(simulation)).toEqual(before)
     // And when its signature has become old it is refused unread.
-    till.world.clock.advance(6 * minute)
-    expect((await answered(send(till, message))).status).toBe(403)
+    simulation.clock.advance(6 * minute)
+    expect((await answered(send(simulation, message))).status).toBe(403)
   })
 
   test('of an attempt that isn’t there is answered with that, and kept nowhere', async () => {
     await using opened = await running()
-    const { till, body } = opened
-    const before = await rows(till)
+    const { simulation, body } = opened
+    const before = await rows(simulation)
     const url = addressOf.webhook(nobody, ours.sign)
-    expect(await answered(send(till, { url, body, at: till.world.clock.now() }))).toEqual({
+    expect(await answered(send(simulation, { url, body, at: simulation.clock.now() }))).toEqual({
       status: 404,
       body: { error: 'Attempt not found', attempt_id: nobody },
     })
-    expect(await rows(till)).toEqual(before)
+    expect(await rows(simulation)).toEqual(before)
   })
 
   test.each<[string, string]>([
@@ -198,18 +201,18 @@ describe('a webhook', () => {
     ['has a number for an id', '{"id":7}'],
   ])('whose body %s is refused with the field, and changes nothing', async (_name, body) => {
     await using opened = await running()
-    const { till, url } = opened
-    const before = await rows(till)
-    const answer = await answered(send(till, { url, body, at: till.world.clock.now() }))
+    const { simulation, url } = opened
+    const before = await rows(simulation)
+    const answer = await answered(send(simulation, { url, body, at: simulation.clock.now() }))
     expect(answer).toMatchObject({ status: 400, body: { field: 'id' } })
-    expect(await rows(till)).toEqual(before)
+    expect(await rows(simulation)).toEqual(before)
   })
 
   test('that is too large is refused while it is read', async () => {
     await using opened = await running()
-    const { till, url } = opened
+    const { simulation, url } = opened
     const body = JSON.stringify({ id: 'abcdefgh', logs: 'x'.repeat(4 << 20) })
-    expect(await answered(send(till, { url, body, at: till.world.clock.now() }))).toMatchObject({
+    expect(await answered(send(simulation, { url, body, at: simulation.clock.now() }))).toMatchObject({
       status: 413,
       body: { error: 'Body too large', limit_bytes: 4 << 20 },
     })
@@ -217,9 +220,9 @@ describe('a webhook', () => {
 
   test('at an address of no attempt at all is refused with the field', async () => {
     await using opened = await running()
-    const { till, body } = opened
+    const { simulation, body } = opened
     const url = '/api/webhooks/replicate/7?signature=x'
-    expect(await answered(send(till, { url, body, at: till.world.clock.now() }))).toMatchObject({
+    expect(await answered(send(simulation, { url, body, at: simulation.clock.now() }))).toMatchObject({
       status: 400,
       body: { field: 'attempt' },
     })
@@ -227,27 +230,27 @@ describe('a webhook', () => {
 
   test('that names another render than the attempt’s changes nothing of it', async () => {
     await using opened = await running()
-    const { till, job_id, url, renderId } = opened
+    const { simulation, job_id, url, renderId } = opened
     const body = JSON.stringify({ id: 'somebodyelses', status: 'succeeded' })
-    expect((await answered(send(till, { url, body, at: till.world.clock.now() }))).status).toBe(200)
-    expect(await till.ended(job_id)).toMatchObject({ status: 'completed', costs: { spent: 0.4 } })
-    expect((await till.get('/ledger')).entries).toMatchObject([{ prediction_id: renderId }])
+    expect((await answered(send(simulation, { url, body, at: simulation.clock.now() }))).status).toBe(200)
+    expect(await simulation.ended(job_id)).toMatchObject({ status: 'completed', costs: { spent: 0.4 } })
+    expect((await simulation.get('/ledger')).entries).toMatchObject([{ prediction_id: renderId }])
   })
 
   test('of a render that has ended long ago changes nothing', async () => {
-    await using till = await openTill()
-    const { job_id } = await till.job([0])
-    await till.approve(job_id)
-    const job = await till.ended(job_id)
-    const [{ attempt_id, prediction_id }] = (await till.get('/ledger')).entries
+    await using simulation = await openSimulation()
+    const { job_id } = await simulation.job([0])
+    await simulation.approve(job_id)
+    const job = await simulation.ended(job_id)
+    const [{ attempt_id, prediction_id }] = (await simulation.get('/ledger')).entries
     const url = addressOf.webhook(attempt_id, ours.sign)
     for (const status of ['starting', 'processing', 'failed']) {
       const body = JSON.stringify({ id: prediction_id, status })
-      const message = { id: `msg_${status}`, url, body, at: till.world.clock.now() }
-      expect((await answered(send(till, message))).status).toBe(200)
+      const message = { id: `msg_${status}`, url, body, at: simulation.clock.now() }
+      expect((await answered(send(simulation, message))).status).toBe(200)
     }
-    await till.pass(hour)
-    expect(await till.get(`/jobs/${job_id}`)).toEqual(job)
+    await simulation.pass(hour)
+    expect(await simulation.get(`/jobs/${job_id}`)).toEqual(job)
   })
 })
 
@@ -258,25 +261,25 @@ describe('webhooks that the provider', () => {
     ['sends late and out of order', 'webhook_late'],
     ['is said to have sent, by a stranger', 'webhook_forged'],
   ])('%s make no difference to the film and the bill', async (_name, fault) => {
-    await using till = await openTill({ fake: { rates: { [fault]: 1 } } })
-    const { job_id } = await till.job([0, 1, 2])
-    await till.approve(job_id)
-    expect(await till.ended(job_id)).toMatchObject({ status: 'completed', costs: { spent: 1.2 } })
-    await till.pass(2 * minute)
-    const told = till.world.ledger.filter((entry) => entry.what === 'webhook')
+    await using simulation = await openSimulation({ fake: { rates: { [fault]: 1 } } })
+    const { job_id } = await simulation.job([0, 1, 2])
+    await simulation.approve(job_id)
+    expect(await simulation.ended(job_id)).toMatchObject({ status: 'completed', costs: { spent: 1.2 } })
+    await simulation.pass(2 * minute)
+    const told = simulation.ledger.filter((entry) => entry.what === 'webhook')
     const statuses = new Set(told.map(({ status }) => status))
     expect(statuses).toEqual(
       new Set(fault === 'webhook_lost' ? [null] : fault === 'webhook_forged' ? [403, 200] : [200]),
     )
-    expect(till.posts()).toHaveLength(3)
+    expect(simulation.posts()).toHaveLength(3)
   })
 
   test('signs cannot be believed while its secret can’t be read, and polling alone suffices', async () => {
-    await using till = await openTill({ fake: { rates: { read_error: 0.5 } } })
-    const { job_id } = await till.job([0])
-    await till.approve(job_id)
-    expect((await till.ended(job_id)).status).toBe('completed')
-    expect(till.posts()).toHaveLength(1)
+    await using simulation = await openSimulation({ fake: { rates: { read_error: 0.5 } } })
+    const { job_id } = await simulation.job([0])
+    await simulation.approve(job_id)
+    expect((await simulation.ended(job_id)).status).toBe('completed')
+    expect(simulation.posts()).toHaveLength(1)
   })
 })
 
@@ -287,26 +290,20 @@ describe('a picture that a provider is to render from', () => {
     read: () => Promise.resolve(chunksOf(bytes)),
   } as Partial<ArtifactStore> as ArtifactStore
 
-  const house = async () => {
-    const { till, attemptId } = await running()
-    const { coordinator } = till.world.life!
-    const app = createApp({
-      coordinator,
-      artifacts,
-      takeAsset: () => Promise.reject(new Error('no assets are taken here')),
-      log: createLog({ level: 'silent' }),
-      gate: { isOurs: ours.verify, isProviders: () => Promise.resolve({ ok: false }) },
-    })
+  const served = async () => {
+    const { simulation, attemptId } = await running()
+    const gate = { isOurs: ours.verify, isProviders: () => Promise.resolve({ ok: false as const }) }
+    const app = appOver(simulation.life, { artifacts, gate })
     return {
-      till,
+      simulation,
       app,
       mark: `wc-abcdefabcdef-${attemptId}`,
-      [Symbol.asyncDispose]: till[Symbol.asyncDispose],
+      [Symbol.asyncDispose]: simulation[Symbol.asyncDispose],
     }
   }
 
   test('is served with our signature', async () => {
-    await using opened = await house()
+    await using opened = await served()
     const { app, mark } = opened
     const response = await app.request(addressOf.input(mark, 0, ours.sign))
     expect(response.status).toBe(200)
@@ -315,7 +312,7 @@ describe('a picture that a provider is to render from', () => {
   })
 
   test('is not served without it, nor with another’s', async () => {
-    await using opened = await house()
+    await using opened = await served()
     const { app, mark } = opened
     const good = addressOf.input(mark, 0, ours.sign)
     for (const url of [
@@ -332,7 +329,7 @@ describe('a picture that a provider is to render from', () => {
   })
 
   test('that the attempt doesn’t have is not there', async () => {
-    await using opened = await house()
+    await using opened = await served()
     const { app, mark } = opened
     expect((await app.request(addressOf.input(mark, 1, ours.sign))).status).toBe(404)
     expect((await app.request(addressOf.input(`wc-abcdefabcdef-${nobody}`, 0, ours.sign))).status).toBe(404)

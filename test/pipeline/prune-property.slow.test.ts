@@ -9,15 +9,13 @@ import { openDiskArtifacts } from '../../src/artifact/disk.ts'
 import { bind } from '../../src/bind.ts'
 import { retentionVerbs } from '../../src/retention/retention.ts'
 import { jobStatuses, sceneStatuses } from '../../src/job/lifecycle.ts'
-import { createLog } from '../../src/log.ts'
 import { startPrune } from '../../src/retention/prune.ts'
-import { migrate } from '../../src/store/migrate.ts'
-import { migrations } from '../../src/store/migrations/all.ts'
-import { openSqlite } from '../../src/store/sqlite.ts'
+import { openFile } from '../harness/data.ts'
+import { silentLog } from '../harness/harness.ts'
 import { createClock } from '../clock.ts'
 
 const day = 86_400_000
-const log = createLog({ level: 'silent' })
+const log = silentLog
 
 /** Which of a few clips, pictures, ... it is: few, so that jobs share them. */
 const index = fc.nat(4)
@@ -37,7 +35,7 @@ const job = fc.record({
   films: fc.array(fc.record({ film: index, age }), { maxLength: 3 }),
   scenes: fc.array(scene, { minLength: 1, maxLength: 3 }),
 })
-const world = fc.record({
+const rows = fc.record({
   jobs: fc.array(job, { maxLength: 6 }),
   renders: fc.array(fc.record({ key: index, source: index, age }), { maxLength: 4 }),
   seams: fc.array(fc.record({ left: index, right: index, age }), { maxLength: 3 }),
@@ -52,23 +50,22 @@ const world = fc.record({
   }),
 })
 
-type World = typeof world extends fc.Arbitrary<infer Value> ? Value : never
+type Rows = typeof rows extends fc.Arbitrary<infer Value> ? Value : never
 
 const names = ['film', 'thumbnail', 'clip', 'source', 'asset', 'master', 'paid'] as const
 
 it('nothing that a job needs goes, and every file that is left is named or new', async () => {
-  await fc.assert(fc.asyncProperty(world, holds), { numRuns: 40, seed: 20_261_125 })
+  await fc.assert(fc.asyncProperty(rows, holds), { numRuns: 40, seed: 20_261_125 })
 })
 
-async function holds({ jobs, renders, seams, fileAges, assetAges, limits }: World) {
+async function holds({ jobs, renders, seams, fileAges, assetAges, limits }: Rows) {
   const directory = mkdtempSync(join(tmpdir(), 'prune-property-'))
   const clock = createClock()
   const start = clock.now()
   const end = start + 101 * day
   const agesAgo = (days: number): number => end - days * day
-  const database = openSqlite({ path: join(directory, 'coordinator.db'), host: clock })
+  const database = await openFile(directory)
   try {
-    await migrate(database, migrations)
     const ids = new Map<string, string>()
     for (const [place, name] of names.entries())
       for (let one = 0; one < 5; one++) {

@@ -5,7 +5,7 @@
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openDiskArtifacts } from '../../src/artifact/disk.ts'
-import { sha256 } from '../http/house.ts'
+import { sha256 } from '../harness/ask.ts'
 import { createPowerDisk } from './disk.ts'
 
 const disk = await createPowerDisk()

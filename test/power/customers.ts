@@ -4,7 +4,7 @@
  * a sync that is under way when ext4 is shut down may report success, as no machine without power would.
  */
 import { setTimeout } from 'node:timers/promises'
-import { sha256 } from '../http/house.ts'
+import { sha256 } from '../harness/ask.ts'
 import { picture } from '../server/process.ts'
 
 /** What can be under way, by which a cut can be aimed. */

@@ -1,6 +1,6 @@
 import { afterAll, describe, it } from 'vitest'
 import { createFakeProvider } from '../../src/fake-replicate/provider.ts'
-import { createFetch } from '../../src/fake-replicate/fetch.ts'
+import { createFetch } from '../fake-replicate/fetch.ts'
 import { providerCases, rendererCases } from '../../src/conformance/conformance.ts'
 import { systemHost } from '../../src/host.ts'
 import { readCatalogue } from '../../src/job/catalogue.ts'

@@ -8,8 +8,8 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { readConfig } from '../../src/config.ts'
-import { createLog } from '../../src/log.ts'
 import { openSecrets } from '../../src/wire.ts'
+import { silentLog } from '../harness/harness.ts'
 import { type ServerProcess, startServer } from './process.ts'
 
 let dataDir: string
@@ -19,14 +19,14 @@ let port: number
 let keys: readonly string[]
 beforeAll(async () => {
   dataDir = mkdtempSync(join(tmpdir(), 'connections-'))
-  const house = await openSecrets(readConfig({ DATA_DIR: dataDir }), { log: createLog({ level: 'silent' }) })
+  const secrets = await openSecrets(readConfig({ DATA_DIR: dataDir }), { log: silentLog })
   keys = await Promise.all(
     ['one', 'two'].map(async (name) => {
-      const { secret } = await house.keys.createKey({ name, scopes: ['submit', 'read'] })
+      const { secret } = await secrets.keys.createKey({ name, scopes: ['submit', 'read'] })
       return `Bearer ${secret}`
     }),
   )
-  await house.close()
+  await secrets.close()
   server = await startServer(dataDir, { REQUIRE_KEYS: 'true' })
   port = Number(new URL(server.url).port)
 })

@@ -5,10 +5,10 @@ import type { AddressInfo } from 'node:net'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type Listening, listen } from '../../src/http/server.ts'
-import { type House, openHouse } from '../http/house.ts'
+import { type AppHarness, openAppHarness } from '../harness/app.ts'
 import { hasChromium, launchChromium } from './chromium.ts'
 
-let house: House
+let harness: AppHarness
 let server: Listening
 let others: Server
 let browser: Browser
@@ -18,10 +18,10 @@ let answered: string[] = []
 
 beforeAll(async () => {
   if (!hasChromium) return
-  house = await openHouse()
-  jobId = (await house.job()).job_id
+  harness = await openAppHarness()
+  jobId = (await harness.job()).job_id
   const fetch = async (request: Request, bindings?: object): Promise<Response> => {
-    const response = await house.app.fetch(request, bindings)
+    const response = await harness.app.fetch(request, bindings)
     const { pathname } = new URL(request.url)
     if (pathname !== '/favicon.ico') answered.push(`${request.method} ${pathname} ${response.status}`)
     return response
@@ -39,7 +39,7 @@ afterAll(async () => {
   await browser.close()
   others.close()
   await server.close({ graceMs: 0 })
-  await house.close()
+  await harness.close()
 })
 beforeEach(() => {
   answered = []
@@ -144,5 +144,5 @@ describe.skipIf(!hasChromium).each([
 })
 
 it.skipIf(!hasChromium)('leaves the job as it was, whatever pages tried', async () => {
-  expect((await house.coordinator.job(jobId)).status).toBe('pending')
+  expect((await harness.coordinator.job(jobId)).status).toBe('pending')
 })

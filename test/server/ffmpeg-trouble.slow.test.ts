@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { readConfig } from '../../src/config.ts'
 import { type Host, systemHost } from '../../src/host.ts'
-import { createLog } from '../../src/log.ts'
 import { openWorkflow } from '../../src/wire.ts'
 import { encode } from '../media/source-clip.ts'
 import { createFakeFfmpeg, hanging } from './fake-ffmpeg.ts'
+import { silentLog } from '../harness/harness.ts'
 import { ask, createJob, jobUntil, picture, type ServerProcess, startServer } from './process.ts'
 
 let directory: string
@@ -155,12 +155,12 @@ function createLeapingHost(): Host & { leap(ms: number): void } {
 
 describe('an FFmpeg that hangs, deaf to every signal that can be ignored', () => {
   it('is killed when it shows no new frame for a minute, three times, and then fails the scene', async () => {
-    // The whole house in this process, so that a minute is a leap of its clock.
+    // The whole server in this process, so that a minute is a leap of its clock.
     const ffmpeg = fakeIn('hanging')
     ffmpeg.behave(`echo frame=3; ${hanging}`)
     const host = createLeapingHost()
     const config = readConfig({ DATA_DIR: join(directory, 'hanging'), FFMPEG_PATH: ffmpeg.path })
-    const workflow = await openWorkflow(config, { log: createLog({ level: 'silent' }), host })
+    const workflow = await openWorkflow(config, { log: silentLog, host })
     const answer = async (path: string, init?: RequestInit): Promise<any> =>
       JSON.parse(await (await workflow.app.request(`/api/v3${path}`, init)).text())
     const body = new Uint8Array(await picture(1))

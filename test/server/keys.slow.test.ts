@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Ran, run } from '../cli/command.ts'
-import { jsonOf } from '../http/house.ts'
+import { jsonOf } from '../harness/ask.ts'
 import { type ServerProcess, createJob, picture, startServer, upload } from './process.ts'
 
 let dataDir: string

@@ -2,7 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout } from 'node:timers/promises'
-import { together } from '../../bench/house.ts'
+import { together } from '../../bench/harness.ts'
 import { type LiveClient, followEvents } from './live-client.ts'
 import { type Order, type State, eventsOfAJob } from './live-server.ts'
 

@@ -1,13 +1,13 @@
 /** A server of the live events as a process of its own, which works real jobs and tells of its memory as its parent asks. */
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout } from 'node:timers/promises'
-import { jobRequest, openBenchHouse, together } from '../../bench/house.ts'
+import { jobRequest, openBenchHarness, together } from '../../bench/harness.ts'
 import { openDiskArtifacts } from '../../src/artifact/disk.ts'
 import { createFeed } from '../../src/events/feed.ts'
 import { systemHost } from '../../src/host.ts'
-import { createApp } from '../../src/http/app.ts'
 import { listen } from '../../src/http/server.ts'
 import { createLog } from '../../src/log.ts'
+import { appOver } from '../harness/ask.ts'
 
 /** Shorter than the product's 30 s and 15 s, so that one need not wait for them. */
 const stallMs = 5_000
@@ -35,18 +35,12 @@ export interface State {
 }
 
 async function serve(): Promise<void> {
-  const house = await openBenchHouse(0)
-  const { coordinator, database, pubsub } = house
+  const harness = await openBenchHarness(0)
+  const { coordinator, database, pubsub } = harness
   const log = createLog({ level: 'warn' })
   const feed = createFeed({ database, pubsub, host: systemHost, log })
-  const app = createApp({
-    coordinator,
-    feed,
-    artifacts: await openDiskArtifacts(house.directory),
-    takeAsset: () => Promise.reject(new Error('none is taken here')),
-    log,
-    streams: { heartbeatMs },
-  })
+  const artifacts = await openDiskArtifacts(harness.folder)
+  const app = appOver(harness, { feed, artifacts, log, streams: { heartbeatMs } })
   const server = await listen(app, { host: '127.0.0.1', port: 0, limits: { stallMs } })
 
   let peakRss = 0
@@ -94,7 +88,7 @@ async function serve(): Promise<void> {
     clearInterval(looking)
     feed.close()
     await server.close({ graceMs: 0 })
-    await house.close()
+    await harness.close()
   })
   process.send!({ url: server.url })
 }

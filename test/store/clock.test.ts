@@ -1,12 +1,13 @@
 import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { givenTimes, latestMoment, ownTimes, putBack, setSeen } from '../../src/store/clock.ts'
+import { latestMoment, ownTimes, putBack, setSeen } from '../../src/store/clock.ts'
 import type { Database } from '../../src/store/database.ts'
-import { migrate } from '../../src/store/migrate.ts'
-import { migrations } from '../../src/store/migrations/all.ts'
+import { migrated } from '../harness/data.ts'
 import { kinds, newPlace, type Place } from './open-database.ts'
 
 /** Numbers of events, and the row that this is about. */
+const givenTimes = ['jobs.run_at', 'jobs.deadline_at', 'keys.expires_at']
+
 // A stray's says on which day it was booked.
 const others = ['removed_events.until', 'clock.seen_at', 'strays.inserted_at']
 
@@ -15,8 +16,7 @@ describe.each(kinds)('the times in %s', (kind) => {
   let database: Database
   beforeEach(async () => {
     place = await newPlace(kind)
-    database = await place.open()
-    await migrate(database, migrations)
+    database = await migrated(await place.open())
   })
   afterEach(async () => {
     await database.close()
@@ -38,7 +38,7 @@ describe.each(kinds)('the times in %s', (kind) => {
 
   it('are each known for one that this program writes, or one that a user gives', async () => {
     const times = (await columns()).filter((name) => /(?:_at|_since|\.until|\.at|_until|_before)$/.test(name))
-    const known = [...named(ownTimes), ...named(givenTimes), ...others]
+    const known = [...named(ownTimes), ...givenTimes, ...others]
     expect(times.toSorted()).toEqual(known.toSorted())
   })
 

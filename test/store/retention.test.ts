@@ -12,9 +12,8 @@ import {
 import type { Database } from '../../src/store/database.ts'
 import { eventBounds } from '../../src/store/events.ts'
 import { deleteJobRows, listOwners, listOwnersEver } from '../../src/store/jobs.ts'
-import { migrate } from '../../src/store/migrate.ts'
-import { migrations } from '../../src/store/migrations/all.ts'
 import * as retention from '../../src/retention/rows.ts'
+import { migrated } from '../harness/data.ts'
 import { type Place, kinds, newPlace } from './open-database.ts'
 
 const film = (id: string): string => JSON.stringify({ film: { id }, thumbnail: { id: `${id}-small` } })
@@ -26,8 +25,7 @@ describe.each(kinds)('retention on %s', (kind) => {
 
   beforeEach(async () => {
     place = await newPlace(kind)
-    database = await place.open()
-    await migrate(database, migrations)
+    database = await migrated(await place.open())
     jobs = await database.transaction(async (tx) => {
       const job = (status: string, endedAt: number | null) =>
         tx.insert(

@@ -2,21 +2,21 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Metrics } from '../../src/telemetry/metrics.ts'
 import { openMetrics } from '../../src/telemetry/metrics.ts'
 import { createClock } from '../clock.ts'
-import { type House, openHouse } from '../http/house.ts'
+import { type AppHarness, openAppHarness } from '../harness/app.ts'
 import { parseExposition, valueOf } from './exposition.ts'
 
-let house: House
+let harness: AppHarness
 let metrics: Metrics
 /** Rows are believed for a second: each look is a second later. */
 const clock = createClock()
 
 beforeEach(async () => {
-  house = await openHouse()
-  metrics = await openMetrics({ ...house, host: clock, version: '1.2.3', freeBytes: async () => 5e9 })
+  harness = await openAppHarness()
+  metrics = await openMetrics({ ...harness, host: clock, version: '1.2.3', freeBytes: async () => 5e9 })
 })
 afterEach(async () => {
   metrics.stop()
-  await house.close()
+  await harness.close()
 })
 
 const look = async () => {
@@ -27,13 +27,13 @@ const look = async () => {
 
 describe('the page for Prometheus', () => {
   it('counts a job through its life', async () => {
-    const { job_id } = await house.job(2)
+    const { job_id } = await harness.job(2)
     let now = await look()
     expect(now('workflow_jobs{status="pending"}')).toBe(1)
     expect(now('workflow_jobs{status="completed"}')).toBe(0)
     expect(now('workflow_jobs_total{outcome="completed"}')).toBe(0)
 
-    await house.finish(job_id, Buffer.from('a film'))
+    await harness.finish(job_id, Buffer.from('a film'))
     now = await look()
     expect(now('workflow_jobs{status="pending"}')).toBe(0)
     expect(now('workflow_jobs{status="completed"}')).toBe(1)
@@ -49,10 +49,10 @@ describe('the page for Prometheus', () => {
   })
 
   it('tells cancelled jobs, pauses, budgets and what is free', async () => {
-    const { job_id } = await house.job()
-    await house.coordinator.cancelJob(job_id)
-    await house.coordinator.pause({ renderer: 'local' })
-    await house.coordinator.setBudgets({ day: 20 })
+    const { job_id } = await harness.job()
+    await harness.coordinator.cancelJob(job_id)
+    await harness.coordinator.pause({ renderer: 'local' })
+    await harness.coordinator.setBudgets({ day: 20 })
     const now = await look()
     expect(now('workflow_jobs_total{outcome="cancelled"}')).toBe(1)
     expect(now('workflow_provider_paused{renderer="local"}')).toBe(1)
@@ -70,12 +70,12 @@ describe('the page for Prometheus', () => {
     const sceneId = 'a scene'
     const event = { id: 1, job_id: 1, scene_id: sceneId, inserted_at: new Date(0).toISOString() }
     const started = { renderer: 'replicate', model: 'm', attempt_id: 'a' }
-    house.pubsub.publish({ ...event, topic: 'scenes:processing', type: 'scene_processing', data: started })
+    harness.pubsub.publish({ ...event, topic: 'scenes:processing', type: 'scene_processing', data: started })
     const later = { ...event, inserted_at: new Date(30_000).toISOString() }
     const again = { topic: 'scenes:retrying', type: 'scene_retrying' } as const
-    house.pubsub.publish({ ...later, ...again, data: { code: 'E6716 or so', reason: 'no' } })
+    harness.pubsub.publish({ ...later, ...again, data: { code: 'E6716 or so', reason: 'no' } })
     // Of a scene that nobody renders it says nothing.
-    house.pubsub.publish({ ...later, ...again, data: { code: 'throttled', reason: 'no' } })
+    harness.pubsub.publish({ ...later, ...again, data: { code: 'throttled', reason: 'no' } })
     const now = await look()
     expect(now('workflow_render_retries_total{renderer="replicate",code="other"}')).toBe(1)
     const labels = 'renderer="replicate",model="m",outcome="failed"'
@@ -84,7 +84,7 @@ describe('the page for Prometheus', () => {
   })
 
   it('knows requests by their route, so that strangers cannot make it long', async () => {
-    const app = house.appWith({ metrics })
+    const app = harness.appWith({ metrics })
     for (const path of ['/api/v3/jobs/1', '/api/v3/jobs/2', '/wp-admin', '/api/v4', '/livez'])
       await (await app.request(path)).text()
     const response = await app.request('/metrics')
@@ -102,7 +102,7 @@ describe('the page for Prometheus', () => {
   it('reads the rows once a second, however many ask', async () => {
     let reads = 0
     const counted = await openMetrics({
-      ...house,
+      ...harness,
       host: clock,
       version: '1',
       freeBytes: async () => ++reads,

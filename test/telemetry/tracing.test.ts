@@ -4,7 +4,7 @@ import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Provider } from '../../src/renderer/provider.ts'
 import { tracedProvider, tracedTask } from '../../src/telemetry/tracing.ts'
-import { type House, openHouse } from '../http/house.ts'
+import { type AppHarness, openAppHarness } from '../harness/app.ts'
 
 const exporter = new InMemorySpanExporter()
 const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
@@ -33,16 +33,16 @@ afterAll(() => {
   propagation.disable()
 })
 
-let house: House
+let harness: AppHarness
 beforeEach(async () => {
-  house = await openHouse()
+  harness = await openAppHarness()
   exporter.reset()
 })
-afterEach(() => house.close())
+afterEach(() => harness.close())
 
 describe('a request', () => {
   it('is a span under its route, part of what its traceparent names', async () => {
-    await house.app.request('/api/v3/jobs/7', { headers: { traceparent, 'x-request-id': 'mine-1' } })
+    await harness.app.request('/api/v3/jobs/7', { headers: { traceparent, 'x-request-id': 'mine-1' } })
     const [span] = exporter.getFinishedSpans()
     expect(span).toMatchObject({
       name: 'GET /api/v3/jobs/:id',
@@ -59,8 +59,8 @@ describe('a request', () => {
   })
 
   it('that broke says why', async () => {
-    const coordinator = { ...house.coordinator, job: () => Promise.reject(new Error('it broke')) }
-    await house.appWith({ coordinator }).request('/api/v3/jobs/7')
+    const coordinator = { ...harness.coordinator, job: () => Promise.reject(new Error('it broke')) }
+    await harness.appWith({ coordinator }).request('/api/v3/jobs/7')
     const [span] = exporter.getFinishedSpans()
     expect(span).toMatchObject({ status: { code: 2, message: 'it broke' } })
     expect(span!.events[0]).toMatchObject({ name: 'exception' })

@@ -1,19 +1,21 @@
 import { describe, expect, it } from 'vitest'
 import { maxEndpoints } from '../../src/job/webhook.ts'
-import { type House, day, hour, openHouse, second, until } from './house.ts'
+import { type WebhookHarness, openWebhookHarness } from '../harness/webhooks.ts'
+import { day, hour, second } from '../harness/harness.ts'
+import { until } from '../harness/until.ts'
 import { openReceiver } from './receiver.ts'
 
 const nobody = '3f2b0c9e-8d1a-4c57-9f3e-2a6b7c8d9e0f'
 const url = 'https://example.com/hooks?token=hush'
 
 /** A delivery of an endpoint that has ended in this way. */
-const ended = (house: House, endpointId: string, status: string): Promise<any> =>
-  until(async () => (await house.deliveries(endpointId)).find((one) => one.status === status))
+const ended = (harness: WebhookHarness, endpointId: string, status: string): Promise<any> =>
+  until(async () => (await harness.deliveries(endpointId)).find((one) => one.status === status))
 
 describe('an endpoint', () => {
   it('is added, read, changed and removed, and shows its secret once and where it is asked for', async () => {
-    await using house = await openHouse()
-    const added = await house.ask('POST', '/webhooks/endpoints', {
+    await using harness = await openWebhookHarness()
+    const added = await harness.ask('POST', '/webhooks/endpoints', {
       url,
       event_types: ['job_completed', 'scenes:*'],
       description: 'The shop',
@@ -34,13 +36,13 @@ describe('an endpoint', () => {
     })
     const path = `/webhooks/endpoints/${endpoint.endpoint_id}`
     expect(secret).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/)
-    expect((await house.ask('GET', path)).body).toEqual(endpoint)
-    expect((await house.ask('GET', '/webhooks/endpoints')).body).toEqual({ endpoints: [endpoint] })
-    expect((await house.ask('GET', `${path}/secret`)).body).toEqual({ secret, previous: [] })
+    expect((await harness.ask('GET', path)).body).toEqual(endpoint)
+    expect((await harness.ask('GET', '/webhooks/endpoints')).body).toEqual({ endpoints: [endpoint] })
+    expect((await harness.ask('GET', `${path}/secret`)).body).toEqual({ secret, previous: [] })
 
-    house.clock.advance(second)
+    harness.clock.advance(second)
     const change = { event_types: [], status: 'disabled' }
-    expect(await house.ask('PATCH', path, change)).toEqual({
+    expect(await harness.ask('PATCH', path, change)).toEqual({
       status: 200,
       body: {
         ...endpoint,
@@ -50,16 +52,16 @@ describe('an endpoint', () => {
         updated_at: '2026-01-01T00:00:01.000Z',
       },
     })
-    expect((await house.ask('PATCH', path, { status: 'enabled' })).body).toMatchObject({
+    expect((await harness.ask('PATCH', path, { status: 'enabled' })).body).toMatchObject({
       status: 'enabled',
       reason: null,
     })
-    expect(await house.ask('DELETE', path)).toEqual({ status: 204, body: null })
-    expect(await house.ask('DELETE', path)).toEqual({
+    expect(await harness.ask('DELETE', path)).toEqual({ status: 204, body: null })
+    expect(await harness.ask('DELETE', path)).toEqual({
       status: 404,
       body: { error: 'Webhook endpoint not found', endpoint_id: endpoint.endpoint_id },
     })
-    expect(house.lines.join('\n')).not.toMatch(/whsec_|hush/)
+    expect(harness.lines.join('\n')).not.toMatch(/whsec_|hush/)
   })
 
   it.each([
@@ -79,26 +81,26 @@ describe('an endpoint', () => {
     [{ url, secret: 'mine' }, '', 'unknown member "secret"'],
     [[], '', ''],
   ])('is refused with the reason: %j', async (request, field, reason) => {
-    await using house = await openHouse()
-    const answer = await house.ask('POST', '/webhooks/endpoints', request)
+    await using harness = await openWebhookHarness()
+    const answer = await harness.ask('POST', '/webhooks/endpoints', request)
     expect(answer).toMatchObject({ status: 422, body: { error: 'Invalid request', field } })
     expect(answer.body.reason).toContain(reason)
-    expect((await house.ask('GET', '/webhooks/endpoints')).body.endpoints).toEqual([])
+    expect((await harness.ask('GET', '/webhooks/endpoints')).body.endpoints).toEqual([])
   })
 
   it('can not be changed to one that would have been refused', async () => {
-    await using house = await openHouse()
-    const { endpoint_id } = await house.endpoint(url)
+    await using harness = await openWebhookHarness()
+    const { endpoint_id } = await harness.endpoint(url)
     const path = `/webhooks/endpoints/${endpoint_id}`
     for (const change of [{ url: 'http://10.0.0.1/' }, { status: 'paused' }, { secret: 'whsec_eA==' }])
-      expect(await house.ask('PATCH', path, change)).toMatchObject({ status: 422 })
-    expect((await house.ask('GET', path)).body.url).toBe(url)
+      expect(await harness.ask('PATCH', path, change)).toMatchObject({ status: 422 })
+    expect((await harness.ask('GET', path)).body.url).toBe(url)
   })
 
   it('is one of a hundred at most', async () => {
-    await using house = await openHouse()
-    for (let n = 0; n < maxEndpoints; n++) await house.endpoint(`${url}${n}`)
-    expect(await house.ask('POST', '/webhooks/endpoints', { url })).toEqual({
+    await using harness = await openWebhookHarness()
+    for (let n = 0; n < maxEndpoints; n++) await harness.endpoint(`${url}${n}`)
+    expect(await harness.ask('POST', '/webhooks/endpoints', { url })).toEqual({
       status: 422,
       body: {
         error: 'Endpoint cannot be added',
@@ -124,29 +126,29 @@ describe('an endpoint', () => {
     ['GET', `/webhooks/endpoints/${nobody}/deliveries?page=2`, 400],
     ['PUT', `/webhooks/endpoints/${nobody}`, 405],
   ])('that is not there, or badly asked for: %s %s is %i', async (method, path, status) => {
-    await using house = await openHouse()
-    const answer = await house.ask(method, path, method === 'PATCH' ? {} : undefined)
+    await using harness = await openWebhookHarness()
+    const answer = await harness.ask(method, path, method === 'PATCH' ? {} : undefined)
     expect(answer.status).toBe(status)
     expect(answer.body.error).toEqual(expect.any(String))
   })
 
   it('is tested with a ping, which also one that hears of nothing else gets', async () => {
-    await using house = await openHouse()
+    await using harness = await openWebhookHarness()
     await using receiver = await openReceiver()
-    const { endpoint_id } = await house.endpoint(receiver.url, { event_types: ['job_failed'] })
-    const tested = await house.ask('POST', `/webhooks/endpoints/${endpoint_id}/test`)
+    const { endpoint_id } = await harness.endpoint(receiver.url, { event_types: ['job_failed'] })
+    const tested = await harness.ask('POST', `/webhooks/endpoints/${endpoint_id}/test`)
     expect(tested).toMatchObject({
       status: 202,
       body: { type: 'ping', event_id: null, job_id: null, tries: 0 },
     })
-    await ended(house, endpoint_id, 'delivered')
+    await ended(harness, endpoint_id, 'delivered')
     expect(receiver.received[0]?.message).toEqual({
       type: 'ping',
       timestamp: '2026-01-01T00:00:00.000Z',
       data: { endpoint_id },
     })
-    await house.ask('PATCH', `/webhooks/endpoints/${endpoint_id}`, { status: 'disabled' })
-    expect(await house.ask('POST', `/webhooks/endpoints/${endpoint_id}/test`)).toEqual({
+    await harness.ask('PATCH', `/webhooks/endpoints/${endpoint_id}`, { status: 'disabled' })
+    expect(await harness.ask('POST', `/webhooks/endpoints/${endpoint_id}/test`)).toEqual({
       status: 422,
       body: {
         error: 'Endpoint cannot be tested',
@@ -156,51 +158,51 @@ describe('an endpoint', () => {
   })
 
   it('that moves takes along what waits for it', async () => {
-    await using house = await openHouse()
+    await using harness = await openWebhookHarness()
     await using old = await openReceiver()
     await using other = await openReceiver()
     old.answer({ status: 500 })
-    const { endpoint_id } = await house.endpoint(old.url)
-    await house.tell('job_completed', 1)
-    await until(async () => (await house.deliveries(endpoint_id))[0]?.tries === 1)
-    await house.ask('PATCH', `/webhooks/endpoints/${endpoint_id}`, { url: other.url })
-    house.clock.advance(6 * second)
-    await ended(house, endpoint_id, 'delivered')
+    const { endpoint_id } = await harness.endpoint(old.url)
+    await harness.tell('job_completed', 1)
+    await until(async () => (await harness.deliveries(endpoint_id))[0]?.tries === 1)
+    await harness.ask('PATCH', `/webhooks/endpoints/${endpoint_id}`, { url: other.url })
+    harness.clock.advance(6 * second)
+    await ended(harness, endpoint_id, 'delivered')
     expect([old.received.length, other.received.length]).toEqual([1, 1])
   })
 
   it('that is removed is told nothing more', async () => {
-    await using house = await openHouse()
+    await using harness = await openWebhookHarness()
     await using receiver = await openReceiver()
     await using other = await openReceiver()
     receiver.answer({ status: 500 })
-    const { endpoint_id } = await house.endpoint(receiver.url)
-    await house.endpoint(other.url)
-    await house.tell('job_completed', 1)
-    await until(async () => (await house.deliveries(endpoint_id))[0]?.tries === 1)
-    await house.ask('DELETE', `/webhooks/endpoints/${endpoint_id}`)
-    house.clock.advance(hour)
-    await house.tell('job_completed', 2)
+    const { endpoint_id } = await harness.endpoint(receiver.url)
+    await harness.endpoint(other.url)
+    await harness.tell('job_completed', 1)
+    await until(async () => (await harness.deliveries(endpoint_id))[0]?.tries === 1)
+    await harness.ask('DELETE', `/webhooks/endpoints/${endpoint_id}`)
+    harness.clock.advance(hour)
+    await harness.tell('job_completed', 2)
     await until(() => other.received.length === 2)
     expect(receiver.received).toHaveLength(1)
   })
 
   it('of a job has the secret of all jobs, which is rotated for all', async () => {
-    await using house = await openHouse()
-    const jobId = await house.jobToldOfAt(url)
-    const [{ endpoint_id }] = (await house.ask('GET', `/webhooks/endpoints?job_id=${jobId}`)).body.endpoints
-    const shared = (await house.ask('GET', '/webhooks/secret')).body
-    expect((await house.ask('GET', `/webhooks/endpoints/${endpoint_id}/secret`)).body).toEqual(shared)
-    expect(await house.ask('POST', `/webhooks/endpoints/${endpoint_id}/rotate`)).toEqual({
+    await using harness = await openWebhookHarness()
+    const jobId = await harness.jobToldOfAt(url)
+    const [{ endpoint_id }] = (await harness.ask('GET', `/webhooks/endpoints?job_id=${jobId}`)).body.endpoints
+    const shared = (await harness.ask('GET', '/webhooks/secret')).body
+    expect((await harness.ask('GET', `/webhooks/endpoints/${endpoint_id}/secret`)).body).toEqual(shared)
+    expect(await harness.ask('POST', `/webhooks/endpoints/${endpoint_id}/rotate`)).toEqual({
       status: 422,
       body: {
         error: 'Secret cannot be rotated',
         reason: 'The webhooks of jobs share one secret: rotate it with POST /api/v3/webhooks/secret/rotate',
       },
     })
-    await house.ask('POST', '/webhooks/secret/rotate')
-    house.clock.advance(hour)
-    const { previous } = (await house.ask('POST', '/webhooks/secret/rotate')).body
+    await harness.ask('POST', '/webhooks/secret/rotate')
+    harness.clock.advance(hour)
+    const { previous } = (await harness.ask('POST', '/webhooks/secret/rotate')).body
     expect(previous).toEqual([
       { secret: expect.any(String), valid_until: '2026-01-02T01:00:00.000Z' },
       { secret: shared.secret, valid_until: '2026-01-02T00:00:00.000Z' },
@@ -210,16 +212,16 @@ describe('an endpoint', () => {
 
 describe('a delivery', () => {
   it('shows what was sent, and each try', async () => {
-    await using house = await openHouse()
+    await using harness = await openWebhookHarness()
     await using receiver = await openReceiver()
     receiver.answer({ status: 302, headers: { location: '/login' } })
-    const { endpoint_id } = await house.endpoint(receiver.url)
-    await house.tell('job_completed', 7, { film: 'f' })
-    await until(async () => (await house.deliveries(endpoint_id))[0]?.tries === 1)
+    const { endpoint_id } = await harness.endpoint(receiver.url)
+    await harness.tell('job_completed', 7, { film: 'f' })
+    await until(async () => (await harness.deliveries(endpoint_id))[0]?.tries === 1)
     receiver.answer({ status: 200 })
-    house.clock.advance(6 * second)
-    const { delivery_id } = await ended(house, endpoint_id, 'delivered')
-    expect(await house.delivery(delivery_id)).toEqual({
+    harness.clock.advance(6 * second)
+    const { delivery_id } = await ended(harness, endpoint_id, 'delivered')
+    expect(await harness.delivery(delivery_id)).toEqual({
       delivery_id,
       message_id: `msg_${delivery_id}`,
       endpoint_id,
@@ -249,11 +251,11 @@ describe('a delivery', () => {
   })
 
   it('to a name that turns out to be private is refused when it is sent, and tried again', async () => {
-    await using house = await openHouse({ resolve: () => Promise.resolve(['10.0.0.7']) })
-    const { endpoint_id } = await house.endpoint('https://inside.example.com/hook')
-    await house.tell('job_completed', 1)
+    await using harness = await openWebhookHarness({ resolve: () => Promise.resolve(['10.0.0.7']) })
+    const { endpoint_id } = await harness.endpoint('https://inside.example.com/hook')
+    await harness.tell('job_completed', 1)
     const delivery = await until(async () => {
-      const [one] = await house.deliveries(endpoint_id)
+      const [one] = await harness.deliveries(endpoint_id)
       return one?.tries === 1 ? one : undefined
     })
     expect(delivery).toMatchObject({
@@ -265,81 +267,83 @@ describe('a delivery', () => {
   })
 
   it('is sent again on request with its old id, whether it was taken or given up', async () => {
-    await using house = await openHouse()
+    await using harness = await openWebhookHarness()
     await using receiver = await openReceiver()
-    const { endpoint_id } = await house.endpoint(receiver.url)
-    await house.tell('job_completed', 1)
-    const { delivery_id } = await ended(house, endpoint_id, 'delivered')
+    const { endpoint_id } = await harness.endpoint(receiver.url)
+    await harness.tell('job_completed', 1)
+    const { delivery_id } = await ended(harness, endpoint_id, 'delivered')
     receiver.answer({ status: 500 })
-    const again = await house.ask('POST', `/webhooks/deliveries/${delivery_id}/redeliver`)
+    const again = await harness.ask('POST', `/webhooks/deliveries/${delivery_id}/redeliver`)
     expect(again).toMatchObject({ status: 202, body: { status: 'pending', tries: 1, ended_at: null } })
-    await until(async () => (await house.delivery(delivery_id)).tries === 2)
+    await until(async () => (await harness.delivery(delivery_id)).tries === 2)
     // What waits is sent at once.
     receiver.answer({ status: 200 })
-    expect((await house.ask('POST', `/webhooks/deliveries/${delivery_id}/redeliver`)).status).toBe(202)
-    await until(async () => (await house.delivery(delivery_id)).tries === 3)
-    expect((await house.delivery(delivery_id)).status).toBe('delivered')
+    expect((await harness.ask('POST', `/webhooks/deliveries/${delivery_id}/redeliver`)).status).toBe(202)
+    await until(async () => (await harness.delivery(delivery_id)).tries === 3)
+    expect((await harness.delivery(delivery_id)).status).toBe('delivered')
     expect(new Set(receiver.received.map(({ headers }) => headers['webhook-id']))).toEqual(
       new Set([`msg_${delivery_id}`]),
     )
-    await house.ask('PATCH', `/webhooks/endpoints/${endpoint_id}`, { status: 'disabled' })
-    expect((await house.ask('POST', `/webhooks/deliveries/${delivery_id}/redeliver`)).body.error).toBe(
+    await harness.ask('PATCH', `/webhooks/endpoints/${endpoint_id}`, { status: 'disabled' })
+    expect((await harness.ask('POST', `/webhooks/deliveries/${delivery_id}/redeliver`)).body.error).toBe(
       'Delivery cannot be repeated',
     )
   })
 
   it('is not sent twice at once', async () => {
-    await using house = await openHouse()
+    await using harness = await openWebhookHarness()
     await using receiver = await openReceiver()
     receiver.answer(() => undefined)
-    const { endpoint_id } = await house.endpoint(receiver.url)
-    await house.tell('job_completed', 1)
+    const { endpoint_id } = await harness.endpoint(receiver.url)
+    await harness.tell('job_completed', 1)
     await until(() => receiver.received.length === 1)
-    const [{ delivery_id, status }] = await house.deliveries(endpoint_id)
+    const [{ delivery_id, status }] = await harness.deliveries(endpoint_id)
     expect(status).toBe('sending')
-    expect(await house.ask('POST', `/webhooks/deliveries/${delivery_id}/redeliver`)).toEqual({
+    expect(await harness.ask('POST', `/webhooks/deliveries/${delivery_id}/redeliver`)).toEqual({
       status: 422,
       body: { error: 'Delivery cannot be repeated', reason: 'It is being sent right now' },
     })
   })
 
   it('is found in pages, newest first, and by how it ended', async () => {
-    await using house = await openHouse()
+    await using harness = await openWebhookHarness()
     await using receiver = await openReceiver()
     receiver.answer((response, { message }) => response.writeHead(message.data.job_id % 3 ? 200 : 500).end())
-    const { endpoint_id } = await house.endpoint(receiver.url)
+    const { endpoint_id } = await harness.endpoint(receiver.url)
     for (let jobId = 1; jobId <= 7; jobId++) {
-      await house.tell('job_completed', jobId)
+      await harness.tell('job_completed', jobId)
       await until(() => receiver.received.length >= jobId)
-      house.clock.advance(1)
+      harness.clock.advance(1)
     }
     const path = `/webhooks/endpoints/${endpoint_id}/deliveries`
-    await until(async () => (await house.ask('GET', `${path}?status=delivered`)).body.deliveries.length === 5)
+    await until(
+      async () => (await harness.ask('GET', `${path}?status=delivered`)).body.deliveries.length === 5,
+    )
     const seen: number[] = []
     let cursor = ''
     do {
-      const { body } = await house.ask('GET', `${path}?limit=3${cursor}`)
+      const { body } = await harness.ask('GET', `${path}?limit=3${cursor}`)
       expect(body.deliveries.length).toBeLessThanOrEqual(3)
       seen.push(...body.deliveries.map(({ job_id }: { job_id: number }) => job_id))
       cursor = body.next_cursor === null ? '' : `&cursor=${body.next_cursor}`
     } while (cursor !== '')
     expect(seen).toEqual([7, 6, 5, 4, 3, 2, 1])
-    const { deliveries } = (await house.ask('GET', `${path}?status=pending`)).body
+    const { deliveries } = (await harness.ask('GET', `${path}?status=pending`)).body
     expect(deliveries.map(({ job_id }: { job_id: number }) => job_id)).toEqual([6, 3])
   })
 
   it('is forgotten a month after its end, with its tries', async () => {
-    await using house = await openHouse()
+    await using harness = await openWebhookHarness()
     await using receiver = await openReceiver()
-    const { endpoint_id } = await house.endpoint(receiver.url)
-    await house.tell('job_completed', 1)
-    await ended(house, endpoint_id, 'delivered')
-    house.clock.advance(29 * day)
-    await house.tell('job_completed', 2)
+    const { endpoint_id } = await harness.endpoint(receiver.url)
+    await harness.tell('job_completed', 1)
+    await ended(harness, endpoint_id, 'delivered')
+    harness.clock.advance(29 * day)
+    await harness.tell('job_completed', 2)
     await until(() => receiver.received.length === 2)
-    expect(await house.deliveries(endpoint_id)).toHaveLength(2)
-    house.clock.advance(2 * day)
-    await until(async () => (await house.deliveries(endpoint_id)).length === 1)
-    expect(await house.database.get('select count(*) as n from webhook_tries')).toMatchObject({ n: 1 })
+    expect(await harness.deliveries(endpoint_id)).toHaveLength(2)
+    harness.clock.advance(2 * day)
+    await until(async () => (await harness.deliveries(endpoint_id)).length === 1)
+    expect(await harness.database.get('select count(*) as n from webhook_tries')).toMatchObject({ n: 1 })
   })
 })

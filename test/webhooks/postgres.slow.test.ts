@@ -1,40 +1,42 @@
 /** The same rows over PostgreSQL: the statements are written once for both databases. */
 import { expect, it } from 'vitest'
-import { openHouse, second, until } from './house.ts'
+import { openWebhookHarness } from '../harness/webhooks.ts'
+import { second } from '../harness/harness.ts'
+import { until } from '../harness/until.ts'
 import { openReceiver } from './receiver.ts'
 
 it('webhooks are told, tried again and found on PostgreSQL too', async () => {
-  await using house = await openHouse({ kind: 'postgres' })
+  await using harness = await openWebhookHarness({ kind: 'postgres' })
   await using receiver = await openReceiver()
-  const { endpoint_id } = await house.endpoint(receiver.url, { event_types: ['jobs:*'] })
-  const jobId = await house.jobToldOfAt(receiver.url, ['job_completed'])
+  const { endpoint_id } = await harness.endpoint(receiver.url, { event_types: ['jobs:*'] })
+  const jobId = await harness.jobToldOfAt(receiver.url, ['job_completed'])
   await until(() => receiver.received.length === 1)
   receiver.answer({ status: 500 })
-  await house.tell('job_completed', jobId)
-  const [own] = (await house.ask('GET', `/webhooks/endpoints?job_id=${jobId}`)).body.endpoints
+  await harness.tell('job_completed', jobId)
+  const [own] = (await harness.ask('GET', `/webhooks/endpoints?job_id=${jobId}`)).body.endpoints
   for (const id of [endpoint_id, own.endpoint_id])
     await until(async () =>
-      (await house.deliveries(id)).find(({ type, tries }) => type === 'job_completed' && tries === 1),
+      (await harness.deliveries(id)).find(({ type, tries }) => type === 'job_completed' && tries === 1),
     )
   receiver.answer({ status: 200 })
   // Each endpoint's wait begins when its failure is noted.
   await until(async () => {
-    house.clock.advance(second)
-    return (await house.deliveries(endpoint_id)).every(({ status }) => status === 'delivered')
+    harness.clock.advance(second)
+    return (await harness.deliveries(endpoint_id)).every(({ status }) => status === 'delivered')
   })
   await until(() => {
-    house.clock.advance(second)
+    harness.clock.advance(second)
     return receiver.received.length === 5
   })
   const [delivery] = await until(async () => {
-    const found = await house.deliveries(own.endpoint_id)
+    const found = await harness.deliveries(own.endpoint_id)
     return found[0]?.status === 'delivered' ? found : undefined
   })
-  expect((await house.delivery(delivery.delivery_id)).log).toMatchObject([{ status: 500 }, { status: 200 }])
-  await house.ask('POST', `/webhooks/deliveries/${delivery.delivery_id}/redeliver`)
+  expect((await harness.delivery(delivery.delivery_id)).log).toMatchObject([{ status: 500 }, { status: 200 }])
+  await harness.ask('POST', `/webhooks/deliveries/${delivery.delivery_id}/redeliver`)
   await until(() => receiver.received.length === 6)
-  const page = await house.ask('GET', `/webhooks/endpoints/${endpoint_id}/deliveries?limit=1`)
-  const next = await house.ask(
+  const page = await harness.ask('GET', `/webhooks/endpoints/${endpoint_id}/deliveries?limit=1`)
+  const next = await harness.ask(
     'GET',
     `/webhooks/endpoints/${endpoint_id}/deliveries?limit=1&cursor=${page.body.next_cursor}`,
   )
@@ -42,39 +44,39 @@ it('webhooks are told, tried again and found on PostgreSQL too', async () => {
 }, 120_000)
 
 it('an event whose number shows up late is not passed over', async () => {
-  await using house = await openHouse({ kind: 'postgres' })
+  await using harness = await openWebhookHarness({ kind: 'postgres' })
   await using receiver = await openReceiver()
-  const { endpoint_id } = await house.endpoint(receiver.url)
+  const { endpoint_id } = await harness.endpoint(receiver.url)
   const insert = (id: number) =>
-    house.database.transaction((tx) =>
+    harness.database.transaction((tx) =>
       tx.run(
         `insert into events (id, topic, type, job_id, data, inserted_at)
          values ($1, 'jobs:completed', 'job_completed', $1, '{}', $2)`,
-        [id, house.clock.now()],
+        [id, harness.clock.now()],
       ),
     )
   /** Lets time pass, and nothing else happen, until the log is read up to an event. */
   const readTo = (id: number) =>
     until(async () => {
-      const state = await house.database.get('select event_id from webhook_state')
+      const state = await harness.database.get('select event_id from webhook_state')
       if (state?.event_id === id) return true
-      house.clock.advance(second / 10)
+      harness.clock.advance(second / 10)
       return false
     })
   await insert(1)
   await insert(3)
-  await house.ask('PATCH', `/webhooks/endpoints/${endpoint_id}`, {})
+  await harness.ask('PATCH', `/webhooks/endpoints/${endpoint_id}`, {})
   await readTo(1)
   await insert(2)
   await insert(5)
-  const began = house.clock.now()
+  const began = harness.clock.now()
   await readTo(3)
-  expect(house.clock.now() - began).toBeLessThan(15 * second)
+  expect(harness.clock.now() - began).toBeLessThan(15 * second)
   // The fourth never comes: its transaction was rolled back.
   await readTo(5)
-  expect(house.clock.now() - began).toBeGreaterThanOrEqual(15 * second)
+  expect(harness.clock.now() - began).toBeGreaterThanOrEqual(15 * second)
   await until(() => {
-    house.clock.advance(second)
+    harness.clock.advance(second)
     const told = new Set(receiver.received.map(({ message }) => message.data.id))
     return [1, 2, 3, 5].every((id) => told.has(id))
   })

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { Webhook } from 'standardwebhooks'
 import { expect, it } from 'vitest'
 import { ask, createJob, startServer } from '../server/process.ts'
-import { until } from './house.ts'
+import { until } from '../harness/until.ts'
 import { openReceiver } from './receiver.ts'
 
 it('a server tells of a job, and what it could not tell before it was stopped it tells at its next start', async () => {

@@ -1,6 +1,6 @@
 /** `fetch` to a fake in the same process, with the errors that Node's own throws. */
-import type { FakeProvider } from './provider.ts'
-import type { Answer } from './reply.ts'
+import type { FakeProvider } from '../../src/fake-replicate/provider.ts'
+import type { Answer } from '../../src/fake-replicate/reply.ts'
 
 /**
  * A body that ends before its announced length ends well here, where Node's fetch would throw: who counts bytes

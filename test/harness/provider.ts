@@ -1,22 +1,15 @@
 /**
- * The paid path put together: the real coordinator, engine, follower, sweep, HTTP edge and client of Replicate's API.
- * FFmpeg alone is stood in for: a clip is whole where its bytes are those that `clipOf` makes.
+ * A harness with the paid path: the real follower, sweep, HTTP edge and client of Replicate's API. FFmpeg alone is stood in
+ * for: a clip is whole where its bytes are those that `clipOf` makes.
  */
-import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { ArtifactError, type ArtifactStore } from '../../src/artifact/artifact.ts'
 import { markOf } from '../../src/coordinator/attempt/reconcile.ts'
-import { type RunningCoordinator, createCoordinator } from '../../src/coordinator/coordinator.ts'
 import type { ConfiguredBudgets } from '../../src/coordinator/admission/budget-snapshot.ts'
 import { type DiskRoom, endlessRoom } from '../../src/disk-full.ts'
-import { createEmbeddedEngine } from '../../src/engine/embedded.ts'
-import type { Engine } from '../../src/engine/engine.ts'
-import { createPubSub } from '../../src/events/pubsub.ts'
 import type { Host } from '../../src/host.ts'
-import { createApp } from '../../src/http/app.ts'
 import { addressOf } from '../../src/http/path.ts'
 import { type Catalogue, readCatalogue } from '../../src/job/catalogue.ts'
-import { createLog } from '../../src/log.ts'
 import type { Clips, TakenOutcome } from '../../src/pipeline/clips.ts'
 import { createFollowRender } from '../../src/pipeline/follow-render.ts'
 import type { Studio } from '../../src/pipeline/studio.ts'
@@ -26,47 +19,49 @@ import type { Provider } from '../../src/renderer/provider.ts'
 import { createReplicate } from '../../src/renderer/replicate/replicate.ts'
 import { createUrlSigner, verifySignature } from '../../src/renderer/replicate/signature.ts'
 import type { Database } from '../../src/store/database.ts'
+import { type App, appOver, sha256 } from './ask.ts'
+import { type Harness, createHarness } from './harness.ts'
 
 const installation = { id: 'abcdefabcdef' }
 
-export interface PaidHouseOptions {
-  readonly host: Host
-  readonly database: Database
-  readonly fetch: typeof fetch
-  /** Where Replicate's API is. */
-  readonly api: string
+/** What a simulation may be given, and each process of it begins with. */
+export interface ProviderOptions {
   readonly token?: string
-  /** Where this house is reached from there. */
-  readonly outside: string
-  readonly maxConcurrency: number
-  readonly startDelayMs: number
-  /** Whether it is reached at all: then webhooks tell of renders, else polling alone does. */
-  readonly isReached: boolean
+  readonly maxConcurrency?: number
+  readonly startDelayMs?: number
+  /** Whether the provider reaches us: then webhooks tell of renders, else polling alone does. */
+  readonly isReached?: boolean
   readonly catalogue?: Catalogue
   readonly budgets?: ConfiguredBudgets
   /** What addresses are signed with; after the first, what counts too. */
   readonly secrets?: () => readonly string[]
   readonly maxTries?: number
   readonly room?: DiskRoom
-  /** The artifacts, which outlive a process. */
-  readonly kept?: Map<string, Uint8Array>
   /** Called as FFmpeg would be, on a kept clip: it fails as this does. */
-  readonly onFfmpeg?: ((work: 'take' | 'fit') => void | Promise<void>) | undefined
+  readonly onFfmpeg?: (work: 'take' | 'fit') => void | Promise<void>
   /** What is fetched instead of each clip. */
   readonly bytes?: Uint8Array
   /** How each clip is less than was paid for. */
   readonly short?: string
   readonly shortClips?: 'hold' | 'take'
-  /** What of the house's own is waited for, one by one: a world may let nothing come of it. */
+}
+
+export interface ProviderParts extends ProviderOptions {
+  readonly clock: Host
+  readonly database: Database
+  readonly fetch: typeof fetch
+  /** Where Replicate's API is. */
+  readonly api: string
+  /** Where this process is reached from there. */
+  readonly outside: string
+  /** The artifacts, which outlive a process. */
+  readonly kept?: Map<string, Uint8Array>
+  /** What is waited for of this machine, one by one: a simulation may let nothing come of it. */
   readonly through?: <T>(ask: () => Promise<T>) => Promise<T>
 }
 
-export interface PaidHouse {
-  readonly coordinator: RunningCoordinator
-  readonly engine: Engine
-  readonly app: ReturnType<typeof createApp>
-  /** Every message logged so far. */
-  readonly lines: readonly string[]
+export interface ProviderHarness extends Harness<Host> {
+  readonly app: App
   start(): Promise<void>
   /** As SIGTERM. */
   stop(): Promise<void>
@@ -83,29 +78,20 @@ const isWhole = (bytes: Uint8Array): boolean => {
   return text.startsWith('clip of ') && text.endsWith(' end')
 }
 
-export function openPaidHouse(options: PaidHouseOptions): PaidHouse {
-  const { host, database, fetch, api, outside, catalogue = readCatalogue() } = options
+export function createProviderHarness(options: ProviderParts): ProviderHarness {
+  const { clock: host, database, fetch, api, outside, catalogue = readCatalogue() } = options
   const { kept = new Map<string, Uint8Array>(), through = (ask) => ask() } = options
-  const lines: string[] = []
-  const log = createLog({
-    level: 'info',
-    destination: { write: (line) => void lines.push((JSON.parse(line) as { msg: string }).msg) },
-  })
-  const pubsub = createPubSub((error) => {
-    throw error
-  })
+  const { maxConcurrency = 4, startDelayMs = 0, isReached = true, room = endlessRoom } = options
   const { secrets = () => ['signed with this'] } = options
   const signer = createUrlSigner({ secrets, now: () => host.now() })
   const replicate = createReplicate({
     baseUrl: api,
     token: options.token ?? 'r8_fake',
-    maxConcurrency: options.maxConcurrency,
-    startDelayMs: options.startDelayMs,
+    maxConcurrency,
+    startDelayMs,
     catalogue,
     inputUrl: (attemptId, n) => outside + addressOf.input(markOf(installation.id, attemptId), n, signer.sign),
-    webhookUrl: options.isReached
-      ? (attemptId) => outside + addressOf.webhook(attemptId, signer.sign)
-      : undefined,
+    webhookUrl: isReached ? (attemptId) => outside + addressOf.webhook(attemptId, signer.sign) : undefined,
     host,
     fetch,
     fetchOutside: fetch,
@@ -116,29 +102,18 @@ export function openPaidHouse(options: PaidHouseOptions): PaidHouse {
     fetchClip: (request, signal) => fetchInto(files, fetch, request, signal),
   }
 
-  const room = options.room ?? endlessRoom
-  const engine = createEmbeddedEngine({ database, host, log })
-  const coordinator = createCoordinator({
+  const { models } = provider
+  const harness = createHarness({
+    clock: host,
     database,
-    engine,
-    pubsub,
-    host,
-    log,
     catalogue,
     installationId: installation.id,
-    renderers: [
-      {
-        name: 'replicate',
-        models: provider.models,
-        maxConcurrency: options.maxConcurrency,
-        startDelayMs: options.startDelayMs,
-        task: 'follow-render',
-      },
-    ],
+    renderers: [{ name: 'replicate', models, maxConcurrency, startDelayMs, task: 'follow-render' }],
     budgets: options.budgets ?? {},
     room,
-    ...(options.maxTries === undefined ? {} : { maxTries: options.maxTries }),
+    ...(options.maxTries !== undefined && { maxTries: options.maxTries }),
   })
+  const { coordinator, engine, log } = harness
 
   const bytesOf = (path: string): Uint8Array | undefined => options.bytes ?? files.get(path)
   const verified = (bytes: Uint8Array | undefined, name: string): Promise<TakenOutcome> =>
@@ -171,7 +146,7 @@ export function openPaidHouse(options: PaidHouseOptions): PaidHouse {
     adopt: (path: string) =>
       through(() => {
         const bytes = bytesOf(path)!
-        const id = createHash('sha256').update(bytes).digest('hex')
+        const id = sha256(bytes)
         kept.set(id, bytes)
         return Promise.resolve({ id, size: bytes.length })
       }),
@@ -195,7 +170,7 @@ export function openPaidHouse(options: PaidHouseOptions): PaidHouse {
       room,
       host,
       markOf: (attemptId) => markOf(installation.id, attemptId),
-      isNotified: options.isReached,
+      isNotified: isReached,
       shortClips: options.shortClips ?? 'hold',
     }),
   )
@@ -210,11 +185,8 @@ export function openPaidHouse(options: PaidHouseOptions): PaidHouse {
     if (job.status === 'processing') await coordinator.completeJob(jobId, new Uint8Array([1]), job.revision)
   })
 
-  const app = createApp({
-    coordinator,
+  const app = appOver(harness, {
     artifacts,
-    takeAsset: () => Promise.reject(new Error('no assets are taken here')),
-    log,
     host,
     access: { keysRequired: false, ratePerMinute: 0 },
     hosts: [new URL(outside).hostname],
@@ -227,10 +199,8 @@ export function openPaidHouse(options: PaidHouseOptions): PaidHouse {
 
   let sweep: ReturnType<typeof startSweep> | undefined
   return {
-    coordinator,
-    engine,
+    ...harness,
     app,
-    lines,
     async start() {
       await coordinator.start()
       sweep = startSweep({ coordinator, providers: [provider], host, log })
