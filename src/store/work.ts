@@ -99,7 +99,7 @@ export class Work implements Transaction {
     this.effects.push(effect)
   }
 
-  /** One promise a statement where the connection answers at once: more were a tenth of a lifecycle. */
+  /** One promise a statement where the connection answers at once: a lifecycle runs nearly a hundred. */
   #statement<T>(execute: () => T | Promise<T>): Promise<T> {
     try {
       if (!this.#open)
