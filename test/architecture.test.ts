@@ -36,7 +36,6 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   ],
   http: ['job', 'coordinator', 'events', 'artifact', 'telemetry'],
   client: ['job', 'http'],
-  sample: [],
   conformance: ['job', 'artifact', 'renderer'],
   'fake-replicate': ['job', 'media'],
 }
