@@ -6,6 +6,7 @@
 import { readFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { samplePhotos } from '../src/cli/sample.ts'
 import { systemHost } from '../src/host.ts'
 import { frameFormat, type Resolution } from '../src/job/format.ts'
 import { filmEncoding } from '../src/media/encoding.ts'
@@ -13,7 +14,6 @@ import { masterImage } from '../src/media/image.ts'
 import type { MediaJob, MediaLimits } from '../src/media/ffmpeg.ts'
 import { createMedia } from '../src/media/pool.ts'
 import { createLocalRenderer } from '../src/renderer/local.ts'
-import { makeSamplePhotographs } from '../src/sample/sample.ts'
 import { median } from './harness.ts'
 
 const seconds = 6
@@ -25,7 +25,7 @@ const directory = mkdtempSync(join(tmpdir(), 'render-'))
 const media = createMedia({ host: systemHost })
 const renderer = createLocalRenderer({ media, maxConcurrency: 1 })
 const images: string[] = []
-for (const [index, path] of (await makeSamplePhotographs(directory)).slice(0, 2).entries()) {
+for (const [index, path] of samplePhotos.slice(0, 2).entries()) {
   const master = join(directory, `master-${index}.jpg`)
   await masterImage({ path, targetPath: master })
   images.push(master)

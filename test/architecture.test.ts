@@ -39,7 +39,6 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   ],
   http: ['job', 'access', 'webhooks', 'retention', 'coordinator', 'events', 'artifact', 'telemetry'],
   client: ['job', 'http'],
-  sample: [],
   conformance: ['job', 'artifact', 'renderer'],
   'fake-replicate': ['job', 'media'],
 }

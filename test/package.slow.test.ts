@@ -40,6 +40,13 @@ it('gives the command, which makes a film', async () => {
   expect(readFileSync(join(app, 'film.mp4')).subarray(4, 8).toString()).toBe('ftyp')
 })
 
+it('brings the sample pictures, of which the demo makes its film', () => {
+  const small = ['--out', 'demo.mp4', '--resolution', '360p', '--clip-duration', '1', '--fps', '24']
+  const said = run(process.execPath, [join(installed, 'dist', 'cli.js'), 'demo', ...small])
+  expect(said).toContain('6 pictures uploaded')
+  expect(readFileSync(join(app, 'demo.mp4')).subarray(4, 8).toString()).toBe('ftyp')
+})
+
 it('gives the library, with its types', () => {
   writeFileSync(
     join(app, 'embed.ts'),

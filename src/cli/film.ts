@@ -1,14 +1,11 @@
 /** demo and render: photographs in, a film out, through a real server that lives as long as the command. */
-import { fork } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { extname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import { commandLine } from '../command-name.ts'
 import type { JobAnswer } from '../http/jobs.ts'
 import type { ApprovalRequest } from '../job/control-request.ts'
 import { printable } from '../printable.ts'
-import type { Drawing } from '../sample/sample.ts'
 import { canAsk, confirm, print, printJsonLine } from './asking.ts'
 import { type Client, connect } from './client.ts'
 import { CommandError, usageError } from './command-error.ts'
@@ -19,6 +16,7 @@ import { type Bill, type OwnReplicate, startOwnReplicate } from './own-replicate
 import { type OwnServer, startOwnServer } from './own-server.ts'
 import { type Step, createDisplay, createStep, followJob } from './progress.ts'
 import { checkReadable, filmRequest, uploadPhotos } from './request.ts'
+import { samplePhotos } from './sample.ts'
 import { planLines, planOfJob } from './view.ts'
 import { count, spokenCost, spokenDuration, spokenLength, spokenSize } from './words.ts'
 
@@ -61,14 +59,12 @@ async function renderFilm(
   try {
     const say = (...lines: string[]): void => void (values.json || print(context, ...lines))
     using step = createStep(context.terminal, { silent: values.json })
+    const photos = positionals.length > 0 ? positionals : samplePhotos
+    if (photos === samplePhotos)
+      say('', `  No photographs given: using ${count(photos.length, 'sample picture')} of a house`)
     if (isPlay) replicate = await startOwnReplicate(folder, env)
-    // Drawn while the server starts.
-    const drawn =
-      positionals.length > 0 ? Promise.resolve(positionals) : samplePhotos(folder, { say, step, signal })
-    drawn.catch(() => {})
     server = await startOwnServer(folder, { ...env, ...replicate?.serverEnv }, { isReached: isPlay })
     const client = connect(server.url, signal)
-    const photos = await drawn
     const model = values.model ?? (isPlay ? playModel : undefined)
     const wishes = { ...values, model, isPlay, stake, say, step, ...context }
     const making = makeFilm(client, photos, output, wishes)
@@ -94,27 +90,6 @@ const tellKept = (folder: string): void =>
     `\nWhat is paid for is kept, at Replicate for an hour. To go on where it ended:\n` +
       `${printable(`  DATA_DIR=${folder} ${commandLine('serve')}`)}\n`,
   )
-
-/** Resolves with the pictures' paths, in no order of a tour. */
-async function samplePhotos(
-  folder: string,
-  { say, step, signal }: Pick<Wishes, 'say' | 'step' | 'signal'>,
-): Promise<string[]> {
-  say('', '  No photographs given: making sample pictures of a house')
-  const module = fileURLToPath(new URL(`../sample/main${extname(import.meta.url)}`, import.meta.url))
-  const child = fork(module, [folder], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], signal })
-  return new Promise((resolve, reject) => {
-    child.on('message', (told: { readonly drawing?: Drawing; readonly paths?: readonly string[] }) => {
-      const { drawing, paths } = told
-      if (drawing) step.say(`Drawing ${drawing.file} (${drawing.number} of ${drawing.of})`)
-      if (paths) resolve([...paths])
-    })
-    child.once('error', reject)
-    child.once('exit', (code, end) =>
-      reject(new Error(`The sample pictures could not be made (${end ?? `exit code ${code}`})`)),
-    )
-  })
-}
 
 /** What became of pictures for which nobody chose. */
 const filmWords = {

@@ -89,7 +89,7 @@ test('without photographs a film of sample pictures is made, beside the films th
   await writeFile(join(folder, 'film.mp4'), 'somebody’s')
   const { code, out } = await run(['demo', ...small], options())
   expect(code).toBe(0)
-  expect(out).not.toContain('Drawing')
+  expect(out).not.toContain('Uploading')
   expect(out).toMatch(/1 {2}Exterior[^]*Garden/)
   expect(out).toContain(`Your film  ${join(folder, 'film-2.mp4')}`)
   expect(await readFile(join(folder, 'film.mp4'), 'utf8')).toBe('somebody’s')

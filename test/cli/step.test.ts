@@ -16,9 +16,9 @@ function terminal(isTTY: boolean) {
 test('what is done just now is told on a terminal, in one line that goes again; elsewhere not at all', () => {
   const live = terminal(true)
   const step = createStep(live.terminal)
-  step.say('Drawing kitchen.webp (3 of 6)')
-  step.say('Drawing \u001b[2Jgarden.jpg (4 of 6)')
-  expect(live.written()).toContain('  Drawing kitchen.webp (3 of 6)')
+  step.say('Uploading kitchen.webp (3 of 6)')
+  step.say('Uploading \u001b[2Jgarden.jpg (4 of 6)')
+  expect(live.written()).toContain('  Uploading kitchen.webp (3 of 6)')
   expect(live.written()).toContain('garden.jpg (4 of 6)')
   expect(live.written()).not.toContain('\u001b[2J')
   const before = live.written().length
@@ -26,7 +26,7 @@ test('what is done just now is told on a terminal, in one line that goes again; 
   expect(live.written().slice(before)).toContain('\u001b[2K')
   for (const quiet of [terminal(false), terminal(true)]) {
     const silent = createStep(quiet.terminal, { silent: quiet.terminal.live })
-    silent.say('Drawing kitchen.webp (3 of 6)')
+    silent.say('Uploading kitchen.webp (3 of 6)')
     silent.clear()
     expect(quiet.written()).toBe('')
   }
