@@ -148,10 +148,14 @@ export function createIdempotent({
       .catch((error: unknown) => logLine.answerNotKept(log, error))
   }
 
-  const run = async (id: number, work: IdempotentWork, had = false): Promise<'done'> => {
+  const run = async (
+    id: number,
+    work: IdempotentWork,
+    before: { readonly hasEffect: boolean },
+  ): Promise<'done'> => {
     let answer: KeptAnswer | undefined
     try {
-      answer = await work(id, { hasEffect: had })
+      answer = await work(id, before)
     } finally {
       await keep(id, answer)
     }
@@ -161,9 +165,9 @@ export function createIdempotent({
   const answer = async (request: IdempotentRequest, work: IdempotentWork): Promise<Answered> => {
     const begun = await begin(request)
     if (begun === 'too_many') return begun
-    if ('isNew' in begun) return run(begun.id, work)
+    if ('isNew' in begun) return run(begun.id, work, { hasEffect: false })
     if (!isSame(begun.fingerprint, request.fingerprint)) return 'other_request'
-    return begun.answer ?? run(begun.id, work, begun.hasEffect)
+    return begun.answer ?? run(begun.id, work, begun)
   }
 
   return {

@@ -61,6 +61,8 @@ const maxLines = 3
 /** Share of the frame's width that a line may take. */
 const lineShare = 0.86
 
+type LaidOut = Pick<TitleLayout, 'fontSize' | 'isShortened'> & { readonly lines: readonly Sign[][] }
+
 /** Null where nothing is left to draw. */
 export function layoutTitle(title: string, format: FrameFormat): TitleLayout | null {
   const { signs, lost } = drawable(title)
@@ -69,25 +71,25 @@ export function layoutTitle(title: string, format: FrameFormat): TitleLayout | n
   const width = format.width * lineShare
   const largest = Math.round(Math.min(format.height, format.width) / 13)
   const smallest = Math.max(8, Math.round(largest / 2.2))
-  const laidOut = (lines: readonly Sign[][], fontSize: number, isShortened: boolean): TitleLayout => ({
+  const laidOut = ({ lines, ...layout }: LaidOut): TitleLayout => ({
+    ...layout,
     lines: lines.map(runsOf),
-    fontSize,
     isRightToLeft: isRightToLeft(title),
     lost,
-    isShortened,
   })
   for (let fontSize = largest; fontSize > smallest; fontSize--) {
     const lines = wrap(pieces, width / fontSize)
     const isFitting = lines.every((line) => widthOf(line) * fontSize <= width)
     if (isFitting && lines.length <= (fontSize === largest ? 1 : maxLines))
-      return laidOut(lines, fontSize, false)
+      return laidOut({ lines, fontSize, isShortened: false })
   }
   const room = width / smallest
   const lines = wrap(pieces, room)
   const shown = lines
     .slice(0, maxLines)
-    .map((line, index) => shorten(line, room, index === maxLines - 1 && lines.length > maxLines))
-  return laidOut(shown, smallest, lines.length > maxLines || lines.some((line) => widthOf(line) > room))
+    .map((line, index) => shorten(line, room, { isMore: index === maxLines - 1 && lines.length > maxLines }))
+  const isShortened = lines.length > maxLines || lines.some((line) => widthOf(line) > room)
+  return laidOut({ lines: shown, fontSize: smallest, isShortened })
 }
 
 const mostNamed = 10
@@ -301,7 +303,7 @@ function wrap(pieces: readonly Piece[], width: number): Sign[][] {
   return lines
 }
 
-function shorten(line: Sign[], width: number, isMore: boolean): Sign[] {
+function shorten(line: Sign[], width: number, { isMore }: { readonly isMore: boolean }): Sign[] {
   if (!isMore && widthOf(line) <= width) return line
   const signs = [...line]
   while (signs.length > 0 && widthOf([...signs, ellipsis]) > width) signs.pop()

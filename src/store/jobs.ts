@@ -324,8 +324,7 @@ export async function setJobPlan(
   tx: Transaction,
   id: number,
   job: Pick<Job, 'priority' | 'videoName' | 'runAt' | 'deadlineAt'>,
-  isAnyState: boolean,
-  now: number,
+  { isAnyState, now }: { readonly isAnyState: boolean; readonly now: number },
 ): Promise<number> {
   const changed = await tx.run(
     `update jobs set priority = $2, video_name = $3, run_at = $4, deadline_at = $5, updated_at = $6
@@ -406,8 +405,7 @@ export async function countProcessing(reader: Reader, now: number): Promise<numb
 export const setAuthorised = (
   tx: Transaction,
   id: number,
-  authorisedMicros: number,
-  unknownCostAccepted: boolean,
+  { authorisedMicros, unknownCostAccepted }: Pick<Job, 'authorisedMicros' | 'unknownCostAccepted'>,
   now: number,
 ): Promise<number> =>
   tx.run(

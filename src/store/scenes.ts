@@ -255,8 +255,11 @@ const anew = `update scenes
   where id = $1 and status in ('completed', 'failed', 'cancelled')`
 
 /** A finished scene is to be rendered anew; its clip stays until there is another. `forced`: although an equal one is kept. */
-export const setSceneAnew = (tx: Transaction, id: string, forced: boolean, now: number): Promise<number> =>
-  tx.run(anew, [id, forced ? 1 : 0, now])
+export const setSceneAnew = (
+  tx: Transaction,
+  id: string,
+  { forced, now }: { readonly forced: boolean; readonly now: number },
+): Promise<number> => tx.run(anew, [id, forced ? 1 : 0, now])
 
 const cancelled = (from: readonly SceneStatus[]): string => `update scenes
   set status = 'cancelled', not_before = null, updated_at = $2
@@ -269,8 +272,7 @@ const cancelRunning = cancelled(['processing'])
 export const cancelScenes = (
   tx: Transaction,
   jobId: number,
-  waitingToo: boolean,
-  now: number,
+  { waitingToo, now }: { readonly waitingToo: boolean; readonly now: number },
 ): Promise<number> => tx.run(waitingToo ? cancelAll : cancelRunning, [jobId, now])
 
 // One whose own render may still be paid for takes that one, whatever was wished before.

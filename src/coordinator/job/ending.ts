@@ -43,7 +43,7 @@ export async function stopWork(
   context: Context,
   tx: Transaction,
   jobId: number,
-  waitingToo: boolean,
+  { waitingToo }: { readonly waitingToo: boolean },
 ): Promise<void> {
   const { engine, emit, host, wakeAdmission } = context
   const stopped = (await listSceneStates(tx, jobId)).filter(
@@ -53,7 +53,7 @@ export async function stopWork(
     if (status === 'processing') await engine.cancel(tx, { kind: 'take-clip', subject: sceneId })
     await emit(tx, { type: 'scene_cancelled', jobId, sceneId, data: {} })
   }
-  if (stopped.length > 0) await cancelScenes(tx, jobId, waitingToo, host.now())
+  if (stopped.length > 0) await cancelScenes(tx, jobId, { waitingToo, now: host.now() })
   await stopAttempts(context, tx, jobId)
   await engine.cancel(tx, { kind: 'stitch-film', subject: String(jobId) })
   tx.afterCommit(wakeAdmission)
@@ -78,7 +78,7 @@ export async function cancel(
   const { host, emit, log } = context
   if ((await setCancelled(tx, id, ends(progress, 'cancelled'), error, host.now())) === 0) return false
   await emit(tx, { type: 'job_cancelled', jobId: id, data: { ...error }, asked })
-  await stopWork(context, tx, id, true)
+  await stopWork(context, tx, id, { waitingToo: true })
   await ended(context, tx, id)
   tx.afterCommit(() => logLine.jobCancelled(log, id))
   return true
@@ -96,7 +96,7 @@ export async function fail(
   if ((await setFailed(tx, id, ends(progress, 'failed'), error, host.now())) === 0) return false
   await emit(tx, { type: 'job_failed', jobId: id, data: { ...error }, asked })
   // What waits may be rendered after a retry.
-  await stopWork(context, tx, id, false)
+  await stopWork(context, tx, id, { waitingToo: false })
   await ended(context, tx, id)
   tx.afterCommit(() => logLine.jobFailed(log, id, error.reason))
   return true

@@ -42,7 +42,7 @@ export async function authorise(
   const authorisedMicros = Math.max(allowed, totalMicros)
   const unknownCostAccepted = accept_unknown_cost || job.unknownCostAccepted
   if (authorisedMicros > 0 || unknownCostAccepted)
-    await setAuthorised(tx, job.id, authorisedMicros, unknownCostAccepted, host.now())
+    await setAuthorised(tx, job.id, { authorisedMicros, unknownCostAccepted }, host.now())
   return { authorisedMicros, unknownCostAccepted }
 }
 

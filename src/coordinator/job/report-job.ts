@@ -42,7 +42,7 @@ export async function completeJob(
     await emit(tx, { type: 'job_completed', jobId, data: { ...data, ...version } })
     // A program's own result may come while scenes are rendered still.
     if (isFilm) await engine.finish(tx, { kind: 'stitch-film', subject: String(jobId) })
-    else await stopWork(context, tx, jobId, true)
+    else await stopWork(context, tx, jobId, { waitingToo: true })
     await ended(context, tx, jobId)
   })
   logLine.jobCompleted(log, jobId)

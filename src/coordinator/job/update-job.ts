@@ -42,7 +42,8 @@ export async function updateJob(
     }
     // What a film is called can be changed whatever has become of it.
     const isName = Object.keys(change).every((name) => name === 'video_name')
-    if ((await setJobPlan(tx, jobId, after, isName, now)) === 0) throw await refused(tx, jobId, 'update')
+    if ((await setJobPlan(tx, jobId, after, { isAnyState: isName, now })) === 0)
+      throw await refused(tx, jobId, 'update')
     const data = { changed: change, ...differences(changeable(before), changeable(after)) }
     await emit(tx, { type: 'job_updated', jobId, data, asked })
     await rejoin(context, tx, jobId)

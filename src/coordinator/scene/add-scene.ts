@@ -46,7 +46,8 @@ export async function addScene(
     await requireFiles(tx, jobId)
     await emit(tx, { type: 'scene_added', jobId, sceneId: added.id, data: { position }, asked })
     const isFilmOld = before.every(({ status }) => status === 'completed' || status === 'pending')
-    return goOn(context, tx, await rewrite(context, tx, job), await findScene(tx, added.id), isFilmOld, asked)
+    const scene = await findScene(tx, added.id)
+    return goOn(context, tx, { job: await rewrite(context, tx, job), scene, isFilmOld }, asked)
   })
 }
 

@@ -34,5 +34,5 @@ export const deleteScene = (
     await context.emit(tx, { type: 'scene_deleted', jobId, sceneId, data, asked })
     const left = await listScenes(tx, jobId)
     const isFilmOld = left.every(({ status }) => status === 'completed' || status === 'pending')
-    return goOn(context, tx, await rewrite(context, tx, job), undefined, isFilmOld, asked)
+    return goOn(context, tx, { job: await rewrite(context, tx, job), scene: undefined, isFilmOld }, asked)
   })

@@ -47,13 +47,20 @@ export async function rewrite(context: Context, tx: Transaction, job: Job): Prom
   return (await findJob(tx, job.id))!
 }
 
-/** Goes on with a job whose scenes have changed, unless its cost has to be approved first. `isFilmOld`: a finished job has to make another film. */
+/** A changed job. */
+export interface Change {
+  readonly job: Job
+  /** Undefined where it was deleted. */
+  readonly scene: Scene | undefined
+  /** Whether a finished job has to make another film. */
+  readonly isFilmOld: boolean
+}
+
+/** Goes on with a job whose scenes have changed, unless its cost has to be approved first. */
 export async function goOn(
   context: Context,
   tx: Transaction,
-  job: Job,
-  scene: Scene | undefined,
-  isFilmOld: boolean,
+  { job, scene, isFilmOld }: Change,
   asked: Asked | undefined,
 ): Promise<Edited> {
   const { host, emit } = context
@@ -96,10 +103,10 @@ export async function renderAnew(
   context: Context,
   tx: Transaction,
   scene: Scene,
-  forced: boolean,
+  { forced }: { readonly forced: boolean },
 ): Promise<void> {
   const { host } = context
-  await setSceneAnew(tx, scene.id, forced, host.now())
+  await setSceneAnew(tx, scene.id, { forced, now: host.now() })
   // Its job may be about to fail because of it.
   if (scene.status === 'failed') await forgetFailure(tx, scene.jobId, host.now())
 }

@@ -30,7 +30,9 @@ export const regenerateScene = (
     await leaveUnapproved(tx, job, scene.id, asked)
     // Another render is wanted than the one that was paid for; a failed scene may have none yet.
     const attempt = scene.attemptId === null ? undefined : await findAttempt(tx, scene.attemptId)
-    await renderAnew(context, tx, scene, scene.status === 'completed' || attempt?.fetched != null)
+    await renderAnew(context, tx, scene, {
+      forced: scene.status === 'completed' || attempt?.fetched != null,
+    })
     await context.emit(tx, { type: 'scene_updated', jobId, sceneId, data: { regenerate: true }, asked })
-    return goOn(context, tx, await rewrite(context, tx, job), scene, true, asked)
+    return goOn(context, tx, { job: await rewrite(context, tx, job), scene, isFilmOld: true }, asked)
   })

@@ -55,7 +55,7 @@ async function replan(
   if (isOther) await leaveUnapproved(tx, job, scene.id, asked)
   // A cancelled scene without a clip is rendered by a retry anyhow.
   if (isOther && (job.status !== 'cancelled' || scene.status === 'completed'))
-    await renderAnew(context, tx, scene, false)
+    await renderAnew(context, tx, scene, { forced: false })
   return isOther
 }
 
@@ -96,7 +96,7 @@ export async function updateScene(
     const isFilmOld = isOther
       ? scene.status !== 'pending' || job.status === 'completed'
       : (isMoved || after.transition !== scene.transition) && job.status === 'completed'
-    return goOn(context, tx, await rewrite(context, tx, job), scene, isFilmOld, asked)
+    return goOn(context, tx, { job: await rewrite(context, tx, job), scene, isFilmOld }, asked)
   })
 }
 

@@ -153,8 +153,7 @@ function outputUrls(told: unknown): Pick<ProviderRender, 'outputUrl' | 'otherUrl
 
 function* addressesIn(
   told: unknown,
-  isBeside = false,
-  level = 0,
+  { isBeside, level } = { isBeside: false, level: 0 },
 ): Generator<{ readonly url: string; readonly isBeside: boolean }> {
   if (typeof told === 'string') {
     const url = webAddress.safeParse(told.trim()).data
@@ -164,7 +163,7 @@ function* addressesIn(
   if (typeof told !== 'object' || told === null || level >= mostLevels) return
   const isList = Array.isArray(told)
   for (const [name, value] of Object.entries(told).slice(0, mostOutputs))
-    yield* addressesIn(value, isBeside || (!isList && besides.test(name)), level + 1)
+    yield* addressesIn(value, { isBeside: isBeside || (!isList && besides.test(name)), level: level + 1 })
 }
 
 type Kind = Pick<ProviderTrouble, 'code' | 'retry'>
