@@ -1,4 +1,5 @@
 /** A scene is taken out of the film. */
+import { requireFiles } from '../../retention/retention.ts'
 import { once } from '../../access/idempotency.ts'
 import type { Asked } from '../../job/event.ts'
 import { deleteSceneRows, listScenes } from '../../store/scenes.ts'
@@ -31,6 +32,7 @@ export const deleteScene = (
     await rekey(tx, job, scene.position, context.host.now())
     const { position, title } = scene
     const data = { position, ...(title !== null && { title }) }
+    await requireFiles(tx, jobId)
     await context.emit(tx, { type: 'scene_deleted', jobId, sceneId, data, asked })
     const left = await listScenes(tx, jobId)
     const isFilmOld = left.every(({ status }) => status === 'completed' || status === 'pending')

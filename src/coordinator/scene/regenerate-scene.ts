@@ -1,4 +1,5 @@
 /** A finished scene is rendered again. */
+import { requireFiles } from '../../retention/retention.ts'
 import { once } from '../../access/idempotency.ts'
 import type { Asked } from '../../job/event.ts'
 import { findAttempt } from '../../store/attempts.ts'
@@ -33,6 +34,7 @@ export const regenerateScene = (
     await renderAnew(context, tx, scene, {
       forced: scene.status === 'completed' || attempt?.fetched != null,
     })
+    await requireFiles(tx, jobId)
     await context.emit(tx, { type: 'scene_updated', jobId, sceneId, data: { regenerate: true }, asked })
     return goOn(context, tx, { job: await rewrite(context, tx, job), scene, isFilmOld: true }, asked)
   })
