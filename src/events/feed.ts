@@ -13,6 +13,7 @@ import type { Host } from '../host.ts'
 import type { EventType, JobEvent } from '../job/event.ts'
 import { type Owner, type Reach, isEverything, isWithin } from '../job/reach.ts'
 import { type Log, logLine } from '../log.ts'
+import { createLoop } from '../loop.ts'
 import type { Database } from '../store/database.ts'
 import { eventBounds, listEvents, listEventsUpTo, listJobEvents } from '../store/events.ts'
 import { listOwnersEver } from '../store/jobs.ts'
@@ -157,35 +158,33 @@ export function createFeed({ database, pubsub, host, log }: FeedOptions): Feed {
 
   /** Reads what is new for all, as soon as there may be something; until the last reader is gone. */
   const follow = () => {
-    const ended = new AbortController()
-    let hinted = new AbortController()
-    const unsubscribe = pubsub.subscribe('*', () => hinted.abort())
-    const run = async (): Promise<void> => {
-      while (!ended.signal.aborted) {
-        hinted = new AbortController()
-        const isMore = await readOn(ended.signal).catch((error: unknown) =>
-          logLine.cannotReadEvents(log, error),
-        )
+    let isEnded = false
+    const loop = createLoop({
+      host,
+      async look(ended) {
+        if (await readOn(ended)) loop.wake()
         const paceMs = Math.floor(readers.size * paceMsPerReader)
-        if (paceMs > 0) await host.sleep(paceMs, ended.signal)
+        if (paceMs > 0) await host.sleep(paceMs, ended)
         else await setImmediate()
-        if (!isMore && !ended.signal.aborted) await host.sleep(lookAgainMs, hinted.signal)
-      }
-    }
+        return lookAgainMs
+      },
+      onError: (error) => logLine.cannotReadEvents(log, error),
+    })
+    const unsubscribe = pubsub.subscribe('*', loop.wake)
     const begin = async (): Promise<void> => {
       const { latest } = await eventBounds(database)
-      if (ended.signal.aborted) return
+      if (isEnded) return
       tail = []
       from = latest
       to = latest
-      void run()
+      loop.start()
     }
     return {
       begun: begin(),
       end: () => {
+        isEnded = true
         unsubscribe()
-        ended.abort()
-        hinted.abort()
+        void loop.stop()
       },
     }
   }

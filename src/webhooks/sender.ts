@@ -6,6 +6,7 @@ import type { DeliveryVerbs, Sending, Turn } from './deliveries.ts'
 import type { Host } from '../host.ts'
 import { messageId, signedHeaders } from '../job/webhook.ts'
 import { type Log, logLine } from '../log.ts'
+import { createLoop } from '../loop.ts'
 import type { Outbound, Outcome } from '../outbound/outbound.ts'
 
 export interface WebhooksOptions {
@@ -32,8 +33,6 @@ const places = {
 }
 /** Long after the latest end of a try. */
 const leaseMs = 120_000
-/** How long to wait for a database that refused. */
-const refusedMs = 3000
 /** How soon to look again for an event whose number is not there yet. */
 const heldUpMs = 1000
 const forgetEveryMs = 3_600_000
@@ -48,11 +47,9 @@ interface Traffic {
 }
 
 export function startWebhooks({ coordinator, outbound, host, log, onEvent }: WebhooksOptions): Webhooks {
-  const stopping = new AbortController()
   const cutOff = new AbortController()
   const traffic = new Map<string, Traffic>()
   const underWay = new Set<Promise<void>>()
-  let bell = Promise.withResolvers<void>()
   let forgetAt = host.now()
   let turn = 0
 
@@ -61,8 +58,6 @@ export function startWebhooks({ coordinator, outbound, host, log, onEvent }: Web
     traffic.set(origin, known)
     return known
   }
-
-  const wake = (): void => bell.resolve()
 
   /** Shares the places that are free among the servers for which something is due, those first that have fewest of them, and had their turn longest ago. */
   const turnsFor = (due: readonly string[]): readonly Turn[] => {
@@ -113,12 +108,12 @@ export function startWebhooks({ coordinator, outbound, host, log, onEvent }: Web
       .finally(() => {
         orders.delete(sending.order)
         underWay.delete(done)
-        wake()
+        loop.wake()
       })
     underWay.add(done)
   }
 
-  /** Begins what may be begun; resolves to when to look again. */
+  /** Begins what may be begun. */
   const look = async (): Promise<number> => {
     const isHeldUp = await coordinator.readLog()
     if (host.now() >= forgetAt || host.now() < forgetAt - forgetEveryMs) {
@@ -135,33 +130,18 @@ export function startWebhooks({ coordinator, outbound, host, log, onEvent }: Web
       for (const sending of await coordinator.beginDeliveries(turns, leaseMs)) begin(sending)
     // What is due and has no place is looked for when something ends.
     const againAt = isHeldUp ? now + heldUpMs : forgetAt
-    return Math.min(forgetAt, againAt, ...lanes.map(({ nextAt }) => nextAt).filter((at) => at > now))
+    const next = Math.min(forgetAt, againAt, ...lanes.map(({ nextAt }) => nextAt).filter((at) => at > now))
+    return next - host.now()
   }
 
-  const run = async (): Promise<void> => {
-    while (!stopping.signal.aborted) {
-      bell = Promise.withResolvers()
-      const next = await look().catch(async (error: unknown) => {
-        logLine.cannotDeliver(log, error)
-        // Deaf meanwhile: events may come by the thousand, and each would ask a database that refuses.
-        await host.sleep(refusedMs, stopping.signal)
-        return host.now()
-      })
-      const rung = new AbortController()
-      void bell.promise.then(() => rung.abort())
-      await host.sleep(Math.max(0, next - host.now()), rung.signal)
-    }
-  }
-
-  const subscriptions = [onEvent(wake), coordinator.onDeliveries(wake)]
-  const running = run()
+  const loop = createLoop({ host, look, onError: (error) => logLine.cannotDeliver(log, error) })
+  const subscriptions = [onEvent(loop.wake), coordinator.onDeliveries(loop.wake)]
+  loop.start()
 
   return {
     async stop({ graceMs }) {
       for (const end of subscriptions) end()
-      stopping.abort()
-      wake()
-      await running
+      await loop.stop()
       const grace = new AbortController()
       await Promise.race([Promise.all(underWay), host.sleep(graceMs, grace.signal)])
       grace.abort()

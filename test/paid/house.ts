@@ -1,5 +1,5 @@
 /**
- * The paid path put together: the real coordinator, engine, follower, sweep, HTTP edge and client of Replicate's API.
+ * The paid path put together: the real coordinator, engine, follower, reconciling, HTTP edge and client of Replicate's API.
  * FFmpeg alone is stood in for: a clip is whole where its bytes are those that `clipOf` makes.
  */
 import { createHash } from 'node:crypto'
@@ -20,7 +20,7 @@ import { createLog } from '../../src/log.ts'
 import type { Clips, TakenOutcome } from '../../src/pipeline/clips.ts'
 import { createFollowRender } from '../../src/pipeline/follow-render.ts'
 import type { Studio } from '../../src/pipeline/studio.ts'
-import { startSweep } from '../../src/pipeline/sweep.ts'
+import { startReconciling } from '../../src/pipeline/follow/reconcile.ts'
 import { createTakeClip, takingOptions } from '../../src/pipeline/take-clip.ts'
 import type { Provider } from '../../src/renderer/provider.ts'
 import { createReplicate } from '../../src/renderer/replicate/replicate.ts'
@@ -225,7 +225,7 @@ export function openPaidHouse(options: PaidHouseOptions): PaidHouse {
     },
   })
 
-  let sweep: ReturnType<typeof startSweep> | undefined
+  let reconciling: ReturnType<typeof startReconciling> | undefined
   return {
     coordinator,
     engine,
@@ -233,11 +233,11 @@ export function openPaidHouse(options: PaidHouseOptions): PaidHouse {
     lines,
     async start() {
       await coordinator.start()
-      sweep = startSweep({ coordinator, providers: [provider], host, log })
+      reconciling = startReconciling({ coordinator, providers: [provider], host, log })
     },
     async stop() {
       await coordinator.stop()
-      await sweep?.stop()
+      await reconciling?.stop()
       await engine.stop({ graceMs: 5000 })
     },
   }
