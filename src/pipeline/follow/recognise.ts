@@ -1,6 +1,6 @@
 /** Whose a render is that a provider tells of, beyond the marks that its attempt was sent with. Pure. */
-import type { Attempt } from '../job/attempt.ts'
-import type { ProviderRender } from '../renderer/provider.ts'
+import type { Attempt } from '../../job/attempt.ts'
+import type { ProviderRender } from '../../renderer/provider.ts'
 
 /** The mark of some attempt, of this installation or another one. */
 const anyMark = /wc-[0-9a-f]{12}-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/
