@@ -4,7 +4,7 @@
  * known in memory, and no lease is needed.
  */
 import { isDiskFull } from '../disk-full.ts'
-import type { Host } from '../host.ts'
+import { type Host, atMost } from '../host.ts'
 import type { Log } from '../log.ts'
 import { logLine } from '../log.ts'
 import { type Loop, backOffMs, createLoop } from '../loop.ts'
@@ -126,13 +126,13 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
   const run = async (begun: Run, kind: Kind): Promise<boolean> => {
     const { task, cancelled } = begun
     const signal = AbortSignal.any([abort.signal, cancelled.signal])
-    if (kind.options.isRisky) void noteRunning(task, true)
+    if (kind.options.isRisky) void note(task, { isRunning: true })
     try {
       await kind.handler(task, { signal, stopping: stopping.signal })
       await end(begun)
       return false
     } catch (error) {
-      if (stopping.signal.aborted && kind.options.isRisky) await noteRunning(task, false)
+      if (stopping.signal.aborted && kind.options.isRisky) await note(task, { isRunning: false })
       if (stopping.signal.aborted || cancelled.signal.aborted) return false
       // A full disk is nobody's failure: work resumes by itself when there is room, however long that takes.
       const isFull = isDiskFull(error)
@@ -153,9 +153,9 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
   }
 
   /** Not waited for at the begin: it is on disk with the first thing that the handler writes. */
-  const noteRunning = (task: KeptTask, running: boolean): Promise<void> =>
+  const note = (task: KeptTask, { isRunning }: { readonly isRunning: boolean }): Promise<void> =>
     database
-      .transaction((tx) => setTaskRunning(tx, task, running))
+      .transaction((tx) => setTaskRunning(tx, task, isRunning))
       .then(
         () => undefined,
         // A crash that isn't counted is no harm.
@@ -177,7 +177,7 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
 
   const end = (begun: Run): Promise<number> =>
     database.transaction((tx) =>
-      // Within the transaction: whoever enqueues it again does so wholly before or wholly after.
+      // Within the transaction: enqueueing it again happens wholly before or wholly after.
       begun.again ? postponeTask(tx, begun.task, host.now(), 0) : deleteTask(tx, begun.task),
     )
 
@@ -248,9 +248,7 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
       const looks = Promise.all([...kinds.values()].map(({ loop }) => loop.stop()))
       stopping.abort(new Error('the engine is stopping'))
       const ended = Promise.allSettled([...runs.values()].map(({ done }) => done))
-      const grace = new AbortController()
-      await Promise.race([ended, host.sleep(graceMs, grace.signal)])
-      grace.abort()
+      await atMost(host, graceMs, ended)
       abort.abort(new Error('the engine is stopping'))
       await Promise.all([ended, looks])
     },

@@ -33,7 +33,7 @@ const day = 24 * hour
 const firstAfterMs = 60_000
 const everyMs = hour
 
-/** Whoever adopts or takes a file names it in a row within this time. */
+/** A file that is adopted or taken is named in a row within this time. */
 const untouchedMs = hour
 /** A file that no row names may be of a task that waits, for room or for its next try. */
 const orphanMs = day

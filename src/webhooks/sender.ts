@@ -1,9 +1,9 @@
 /**
- * Tells those who asked for it what happened: reads the log into deliveries, and sends what is due. Rows say what is to
- * be done, and memory only what is under way, so that a start goes on where an end left off.
+ * Sends webhooks: reads the log into deliveries, and sends what is due. Rows say what is to be done, and memory only what
+ * is under way, so that a start resumes where an end left off.
  */
 import type { DeliveryVerbs, Sending, Turn } from './deliveries.ts'
-import type { Host } from '../host.ts'
+import { type Host, atMost } from '../host.ts'
 import { messageId, signedHeaders } from '../job/webhook.ts'
 import { type Log, logLine } from '../log.ts'
 import { createLoop } from '../loop.ts'
@@ -23,12 +23,12 @@ export interface Webhooks {
   stop(options: { readonly graceMs: number }): Promise<void>
 }
 
-const places = {
+const slots = {
   /** At once in all. */
   all: 64,
   /** At once to one server, once it has taken something. */
   each: 4,
-  /** At once to all servers together that did not take what they got last: the others always have places of their own. */
+  /** At once to all servers together that did not take what they got last: the others always have slots left. */
   troubled: 32,
 }
 /** Long after the latest end of a try. */
@@ -42,7 +42,7 @@ interface Traffic {
   readonly orders: Set<string>
   /** What became of what it got last: one that isn't known yet may be one that never answers. */
   state: 'unknown' | 'well' | 'troubled'
-  /** Its turn, counted over all servers: who had his longest ago is next. */
+  /** Its last turn, counted over all servers: the one longest ago is next. */
   turn: number
 }
 
@@ -59,17 +59,17 @@ export function startWebhooks({ coordinator, outbound, host, log, onEvent }: Web
     return known
   }
 
-  /** Shares the places that are free among the servers for which something is due, those first that have fewest of them, and had their turn longest ago. */
+  /** Shares the free slots among the servers for which something is due: first those with the fewest, then those whose turn is longest ago. */
   const turnsFor = (due: readonly string[]): readonly Turn[] => {
-    let free = places.all - underWay.size
-    let freeToTroubled = places.troubled
+    let free = slots.all - underWay.size
+    let freeToTroubled = slots.troubled
     for (const { state, orders } of traffic.values()) if (state === 'troubled') freeToTroubled -= orders.size
     const turns: Turn[] = []
     const inTurn = due
       .map((origin) => ({ origin, ...trafficTo(origin) }))
       .toSorted((one, other) => one.orders.size - other.orders.size || one.turn - other.turn)
     for (const { origin, state, orders } of inTurn) {
-      const most = (state === 'well' ? places.each : 1) - orders.size
+      const most = (state === 'well' ? slots.each : 1) - orders.size
       const share = Math.min(most, free, state === 'troubled' ? freeToTroubled : free)
       if (share <= 0) continue
       free -= share
@@ -128,7 +128,7 @@ export function startWebhooks({ coordinator, outbound, host, log, onEvent }: Web
     const turns = turnsFor(lanes.filter(({ nextAt }) => nextAt <= now).map(({ origin }) => origin))
     if (turns.length > 0)
       for (const sending of await coordinator.beginDeliveries(turns, leaseMs)) begin(sending)
-    // What is due and has no place is looked for when something ends.
+    // What is due and has no slot is looked for when something ends.
     const againAt = isHeldUp ? now + heldUpMs : forgetAt
     const next = Math.min(forgetAt, againAt, ...lanes.map(({ nextAt }) => nextAt).filter((at) => at > now))
     return next - host.now()
@@ -142,9 +142,7 @@ export function startWebhooks({ coordinator, outbound, host, log, onEvent }: Web
     async stop({ graceMs }) {
       for (const end of subscriptions) end()
       await loop.stop()
-      const grace = new AbortController()
-      await Promise.race([Promise.all(underWay), host.sleep(graceMs, grace.signal)])
-      grace.abort()
+      await atMost(host, graceMs, Promise.all(underWay))
       cutOff.abort(new Error('the server is stopping'))
       await Promise.all(underWay)
       await outbound.close()
