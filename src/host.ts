@@ -41,6 +41,14 @@ export const systemHost: Host = {
     }),
 }
 
+/** Resolves when `work` has settled, or after `ms`. */
+export async function atMost(host: Pick<Host, 'sleep'>, ms: number, work: Promise<unknown>): Promise<void> {
+  const settled = new AbortController()
+  const end = (): void => settled.abort()
+  work.then(end, end)
+  await host.sleep(ms, settled.signal)
+}
+
 /** RFC 9562, version 7: 48 bits of milliseconds, then the chance of a version 4, of which Node makes many at once. */
 function timedUuid(now: number): string {
   const time = now.toString(16).padStart(12, '0')

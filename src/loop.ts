@@ -5,8 +5,8 @@
 import type { Host } from './host.ts'
 
 export interface Loop {
-  /** Begins to look; once. */
-  start(): void
+  /** Begins to look, `afterMs` from now; once. */
+  start(afterMs?: number): void
   /** Looks again, soon: several calls before a look are one look. */
   wake(): void
   /** Looks no more; resolves when a look that runs has ended. */
@@ -31,17 +31,15 @@ export const backOffMs = 3000
 export function createLoop({ host, look, onError, backOffMs: waitMs = backOffMs }: LoopOptions): Loop {
   const stopped = new AbortController()
   const { signal } = stopped
-  let isDue = false
-  let alarm = new AbortController()
+  const alarm = createAlarm(host)
   let running: Promise<void> | undefined
 
-  const run = async (): Promise<void> => {
+  const run = async (afterMs: number): Promise<void> => {
+    if (afterMs > 0) await alarm.sleep(afterMs)
     while (!signal.aborted) {
-      isDue = false
-      alarm = new AbortController()
+      alarm.set()
       try {
-        const ms = await look(signal)
-        if (!isDue && !signal.aborted) await sleep(host, ms, alarm.signal)
+        await alarm.sleep(await look(signal))
       } catch (error) {
         if (signal.aborted) return
         onError(error)
@@ -51,23 +49,41 @@ export function createLoop({ host, look, onError, backOffMs: waitMs = backOffMs 
   }
 
   return {
-    start() {
-      running ??= run()
+    start(afterMs = 0) {
+      running ??= run(afterMs)
     },
-    wake() {
-      isDue = true
-      alarm.abort()
-    },
+    wake: alarm.ring,
     async stop() {
       stopped.abort(new Error('the program is stopping'))
-      alarm.abort()
+      alarm.ring()
       await running
     },
   }
 }
 
-/** Until `signal` fires, or `ms` have passed. */
-const sleep = (host: Pick<Host, 'sleep'>, ms: number, signal: AbortSignal): Promise<void> =>
-  ms === Number.POSITIVE_INFINITY
-    ? new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
-    : host.sleep(Math.max(0, ms), signal)
+/** Ends a sleep early. A ring between `set` and the sleep ends that at once: none is missed. */
+export interface Alarm {
+  /** Forgets the rings before. */
+  set(): void
+  ring(): void
+  /** Until `ms` have passed, it has rung, or `signal` fires. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>
+}
+
+export function createAlarm(host: Pick<Host, 'sleep'>): Alarm {
+  let rung = new AbortController()
+  return {
+    set() {
+      rung = new AbortController()
+    },
+    ring() {
+      rung.abort()
+    },
+    async sleep(ms, signal) {
+      const early = signal ? AbortSignal.any([rung.signal, signal]) : rung.signal
+      if (early.aborted) return
+      if (ms < Number.POSITIVE_INFINITY) return host.sleep(Math.max(0, ms), early)
+      await new Promise<void>((resolve) => early.addEventListener('abort', () => resolve(), { once: true }))
+    },
+  }
+}

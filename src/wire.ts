@@ -32,7 +32,7 @@ import { ownerFolder } from './owner-only.ts'
 import { createClips } from './pipeline/clips.ts'
 import { startWebhooks } from './webhooks/sender.ts'
 import { startPrune } from './retention/prune.ts'
-import { startSweep } from './pipeline/sweep.ts'
+import { startReconciling } from './pipeline/follow/reconcile.ts'
 import { handleTasks } from './pipeline/tasks.ts'
 import { type Studio, createStudio } from './pipeline/studio.ts'
 import { type TakeAsset, createTakeAsset } from './pipeline/take-asset.ts'
@@ -456,7 +456,7 @@ async function startCoordinator(running: Running) {
   })
   const endEventLog = logEvents(pubsub, log)
   await coordinator.start()
-  const sweep = startSweep({ coordinator, providers, host, log })
+  const reconciling = startReconciling({ coordinator, providers, host, log })
   const prune = startPrune({
     coordinator,
     artifacts,
@@ -486,7 +486,7 @@ async function startCoordinator(running: Running) {
     prune,
     stop: async () => {
       await coordinator.stop()
-      await Promise.all([sweep.stop(), prune.stop()])
+      await Promise.all([reconciling.stop(), prune.stop()])
       const grace = { graceMs: config.shutdownGraceMs }
       await Promise.all([webhooks.stop(grace), engine.stop(grace)])
       metrics.stop()

@@ -58,10 +58,9 @@ export function createClockWatch({ database, host, log, onPutBack }: ClockWatchO
 
   const { start, stop } = createLoop({
     host,
-    async look(stopped) {
-      await host.sleep(lookEveryMs, stopped)
-      if (!stopped.aborted) await look()
-      return 0
+    async look() {
+      await look()
+      return lookEveryMs
     },
     // The next look tells the same.
     onError: (error) => logLine.cannotKeepTimes(log, error),
@@ -70,7 +69,7 @@ export function createClockWatch({ database, host, log, onPutBack }: ClockWatchO
     async start() {
       await note((await latestMoment(database)) - host.now())
       last = { wall: host.now(), monotonic: host.monotonic() }
-      start()
+      start(lookEveryMs)
     },
     stop,
   }

@@ -4,9 +4,10 @@
  * known in memory, and no lease is needed.
  */
 import { isDiskFull } from '../disk-full.ts'
-import type { Host } from '../host.ts'
+import { type Host, atMost } from '../host.ts'
 import type { Log } from '../log.ts'
 import { logLine } from '../log.ts'
+import { type Loop, backOffMs, createLoop } from '../loop.ts'
 import type { Task, TaskKind } from '../job/task.ts'
 import type { Database } from '../store/database.ts'
 import {
@@ -34,17 +35,16 @@ const usualTries = 5
 const backoffMs = 500
 const longestBackoffMs = 60_000
 
-/** How long to wait for a database that refused, or for room on a disk: short beside a person's patience, long beside a try. */
-const refusedMs = 3000
-
 interface Kind {
   readonly options: TaskOptions
   readonly handler: TaskHandler
+  /** Takes what is due of its rows. */
+  readonly loop: Loop
   running: number
-  /** Whether rows may be due that have not been taken: for lack of a place, or of an answer. */
-  behind: boolean
+  /** Whether rows may be due that have no slot: the end of a run looks again. */
+  isBehind: boolean
   /** While rows are being read: the tasks that ended since, whose rows may still be in the answer. */
-  looking: Set<string> | undefined
+  ended: Set<string> | undefined
 }
 
 interface Run {
@@ -64,9 +64,10 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
   const abort = new AbortController()
   const stopping = new AbortController()
   let state: 'idle' | 'started' | 'stopping' = 'idle'
-  // Both by the monotonic clock: the wall clock may leap.
-  let alarm: { readonly at: number; readonly cancel: AbortController } | undefined
-  /** Until then nothing is begun: how it ends could not be noted, and its row would be due again at once. */
+  /**
+   * Until then nothing is begun: how it ends could not be noted, and its row would be due again at once. By the monotonic
+   * clock: the wall clock may leap.
+   */
   let restUntil = Number.NEGATIVE_INFINITY
   const restMs = (): number => restUntil - host.monotonic()
 
@@ -76,14 +77,15 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
     return kind
   }
 
-  /** Runs a task at once where there is a place; otherwise its row waits for one. */
+  /** Runs a task at once where there is a slot; otherwise its row waits for one. */
   const take = (task: KeptTask): void => {
     const kind = kindOf(task.kind)
     const same = runs.get(keyOf(task))
     if (same) same.again = true
-    if (state !== 'started' || restMs() > 0 || same) return
-    if (kind.running >= placesOf(kind)) {
-      kind.behind = true
+    if (state !== 'started' || same) return
+    if (restMs() > 0) return kind.loop.wake()
+    if (kind.running >= slotsOf(kind)) {
+      kind.isBehind = true
       return
     }
     kind.running++
@@ -94,87 +96,75 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
       isOver: false,
       done: Promise.resolve(),
     }
-    begun.done = run(begun, kind).then((comesAgainMs) => {
+    begun.done = run(begun, kind).then((isKept) => {
       kind.running--
       runs.delete(keyOf(task))
-      kind.looking?.add(keyOf(task))
-      // Only now, when it is no longer taken for running: an alarm that rang before would have passed it over.
-      if (comesAgainMs !== undefined) wakeIn(comesAgainMs)
-      if (kind.behind || begun.again) look(task.kind)
+      kind.ended?.add(keyOf(task))
+      // Only now, when it is no longer taken for running: a look before would have passed it over.
+      if (isKept || kind.isBehind || begun.again) kind.loop.wake()
     })
     runs.set(keyOf(task), begun)
   }
 
-  /**
-   * Takes rows that are due into the places that are free. However it ends, something looks again for what it left: an
-   * alarm, or the end of a run.
-   */
-  const look = (name: TaskKind): void => {
+  /** Takes rows that are due into the slots that are free. However it ends, the loop or the end of a run looks again for what it left. */
+  const look = async (name: TaskKind): Promise<number> => {
     const kind = kindOf(name)
-    kind.behind = true
-    if (state !== 'started' || kind.looking) return
     const rest = restMs()
-    if (rest > 0) return wakeIn(rest)
-    if (kind.running >= placesOf(kind)) return
-    kind.behind = false
-    kind.looking = new Set()
-    // The tasks that run are still rows: ask for one more than there is place for, to know whether that is all.
-    const most = placesOf(kind) + 1
-    listFirstTasks(database, name, most).then(
-      (tasks) => {
-        const ended = kind.looking
-        kind.looking = undefined
-        // One moment for all: between two a row would be neither due nor to come.
-        const now = host.now()
-        const due = tasks.filter((task) => isDue(task, now))
-        // Of a full answer all rows may have ended meanwhile, with others behind them.
-        kind.behind ||= due.length === most
-        for (const task of due) if (!ended?.has(keyOf(task)) && !runs.has(keyOf(task))) take(task)
-        const next = tasks.find((task) => !isDue(task, now))
-        if (next) wakeIn(next.runAt - now)
-        if (kind.behind) look(name)
-      },
-      (error: unknown) => {
-        kind.looking = undefined
-        logLine.cannotTakeTasks(log, error)
-        wakeIn(refusedMs)
-      },
-    )
+    if (rest > 0) return rest
+    kind.isBehind = kind.running >= slotsOf(kind)
+    if (kind.isBehind) return Number.POSITIVE_INFINITY
+    const ended = new Set<string>()
+    kind.ended = ended
+    // The tasks that run are still rows: ask for one more than there are slots, to know whether that is all.
+    const most = slotsOf(kind) + 1
+    const tasks = await listFirstTasks(database, name, most)
+    kind.ended = undefined
+    // One moment for all: between two a row would be neither due nor to come.
+    const now = host.now()
+    const due = tasks.filter((task) => isDue(task, now))
+    // Of a full answer all rows may have ended meanwhile, with others behind them.
+    kind.isBehind ||= due.length === most
+    for (const task of due) if (!ended.has(keyOf(task)) && !runs.has(keyOf(task))) take(task)
+    if (kind.isBehind) kind.loop.wake()
+    const next = tasks.find((task) => !isDue(task, now))
+    return next ? next.runAt - now : Number.POSITIVE_INFINITY
   }
 
-  /** Never rejects. Resolves to in how many ms the task is to be looked for again; undefined where it is done. */
-  const run = async (begun: Run, kind: Kind): Promise<number | undefined> => {
+  /** Never rejects. Resolves to whether its row is still there, and becomes due. */
+  const run = async (begun: Run, kind: Kind): Promise<boolean> => {
     const { task, cancelled } = begun
     const signal = AbortSignal.any([abort.signal, cancelled.signal])
-    if (kind.options.isRisky) void noteRunning(task, true)
+    if (kind.options.isRisky) void note(task, { isRunning: true })
     try {
       await kind.handler(task, { signal, stopping: stopping.signal })
-      return begun.isOver ? undefined : await end(begun)
+      if (!begun.isOver) await end(begun)
+      return false
     } catch (error) {
-      if (begun.isOver) return undefined
-      if (stopping.signal.aborted && kind.options.isRisky) await noteRunning(task, false)
-      if (stopping.signal.aborted || cancelled.signal.aborted) return undefined
+      if (begun.isOver) return false
+      if (stopping.signal.aborted && kind.options.isRisky) await note(task, { isRunning: false })
+      if (stopping.signal.aborted || cancelled.signal.aborted) return false
       // A full disk is nobody's failure: work resumes by itself when there is room, however long that takes.
       const isFull = isDiskFull(error)
-      if (isFull) logLine.waitsForRoom(log, task, refusedMs)
+      if (isFull) logLine.waitsForRoom(log, task, backOffMs)
       else logLine.taskPutOff(log, task, error)
       try {
         if (!isFull) return await comeAgain(task, kind, error)
-        return await postpone(task, refusedMs, task.tries)
+        await postpone(task, backOffMs, task.tries)
+        return true
       } catch (cause) {
         // The database itself refuses: the row is as it was.
         if (!isDiskFull(cause)) logLine.taskNotSettled(log, task, cause)
-        else if (!isFull) logLine.waitsForRoom(log, task, refusedMs)
-        restUntil = host.monotonic() + refusedMs
-        return refusedMs
+        else if (!isFull) logLine.waitsForRoom(log, task, backOffMs)
+        restUntil = host.monotonic() + backOffMs
+        return true
       }
     }
   }
 
   /** Not waited for at the begin: it is on disk with the first thing that the handler writes. */
-  const noteRunning = (task: KeptTask, running: boolean): Promise<void> =>
+  const note = (task: KeptTask, { isRunning }: { readonly isRunning: boolean }): Promise<void> =>
     database
-      .transaction((tx) => setTaskRunning(tx, task, running))
+      .transaction((tx) => setTaskRunning(tx, task, isRunning))
       .then(
         () => undefined,
         // A crash that isn't counted is no harm.
@@ -194,47 +184,29 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
     if (waits.length > 0) logLine.beginsAfterCrash(log, waits)
   }
 
-  const end = (begun: Run): Promise<undefined> =>
-    database.transaction(async (tx) => {
-      // Within the transaction: whoever enqueues it again does so wholly before or wholly after.
-      if (!begun.again) await deleteTask(tx, begun.task)
-      else await postponeTask(tx, begun.task, host.now(), 0)
-      return undefined
-    })
+  const end = (begun: Run): Promise<number> =>
+    database.transaction((tx) =>
+      // Within the transaction: enqueueing it again happens wholly before or wholly after.
+      begun.again ? postponeTask(tx, begun.task, host.now(), 0) : deleteTask(tx, begun.task),
+    )
 
-  const comeAgain = async (task: KeptTask, kind: Kind, error: unknown): Promise<number | undefined> => {
+  /** Whether it is tried again. */
+  const comeAgain = async (task: KeptTask, kind: Kind, error: unknown): Promise<boolean> => {
     const tries = task.tries + 1
     if (tries >= (kind.options.maxTries ?? usualTries)) {
       await kind.options.onExhausted(task, error)
       await database.transaction((tx) => deleteTask(tx, task))
-      return undefined
+      return false
     }
     const waitMs = await postpone(task, Math.min(longestBackoffMs, backoffMs * 2 ** tries), tries)
     await kind.options.onPutOff?.(task, error, { tries, until: host.now() + waitMs })
-    return waitMs
+    return true
   }
 
   const postpone = async (task: KeptTask, mostMs: number, tries: number): Promise<number> => {
     const waitMs = Math.ceil(mostMs * (0.5 + host.random() / 2))
     await database.transaction((tx) => postponeTask(tx, task, host.now() + waitMs, tries))
     return waitMs
-  }
-
-  const lookAtAll = (): void => {
-    for (const name of kinds.keys()) look(name)
-  }
-
-  const wakeIn = (ms: number): void => {
-    const at = host.monotonic() + ms
-    if (state !== 'started' || (alarm && alarm.at <= at)) return
-    alarm?.cancel.abort()
-    const cancel = new AbortController()
-    alarm = { at, cancel }
-    void host.sleep(ms, cancel.signal).then(() => {
-      if (cancel.signal.aborted) return
-      alarm = undefined
-      lookAtAll()
-    })
   }
 
   return {
@@ -265,36 +237,48 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
     },
 
     handle(name, taskOptions, handler) {
-      kinds.set(name, { options: taskOptions, handler, running: 0, behind: false, looking: undefined })
+      const loop = createLoop({
+        host,
+        look: () => look(name),
+        onError: (error) => logLine.cannotTakeTasks(log, error),
+      })
+      kinds.set(name, {
+        options: taskOptions,
+        handler,
+        loop,
+        running: 0,
+        isBehind: false,
+        ended: undefined,
+      })
     },
 
     async start() {
       // Without room on the disk it is counted at another start.
       await noteCrashes().catch((error: unknown) => isDiskFull(error) || logLine.cannotTakeTasks(log, error))
       state = 'started'
-      lookAtAll()
+      for (const { loop } of kinds.values()) loop.start()
     },
 
-    wake: lookAtAll,
+    wake() {
+      for (const { loop } of kinds.values()) loop.wake()
+    },
 
     async stop({ graceMs }) {
       if (state === 'stopping') return
       state = 'stopping'
-      alarm?.cancel.abort()
+      const looks = Promise.all([...kinds.values()].map(({ loop }) => loop.stop()))
       stopping.abort(new Error('the engine is stopping'))
       const ended = Promise.allSettled([...runs.values()].map(({ done }) => done))
-      const grace = new AbortController()
-      await Promise.race([ended, host.sleep(graceMs, grace.signal)])
-      grace.abort()
+      await atMost(host, graceMs, ended)
       abort.abort(new Error('the engine is stopping'))
-      await ended
+      await Promise.all([ended, looks])
     },
 
     running: () => [...runs.values()].map(({ task: { kind, subject, jobId } }) => ({ kind, subject, jobId })),
   }
 }
 
-const placesOf = ({ options: { concurrency } }: Kind): number =>
+const slotsOf = ({ options: { concurrency } }: Kind): number =>
   typeof concurrency === 'number' ? concurrency : concurrency()
 
 /** One that is due later than any wait was written before the clock was put back. */

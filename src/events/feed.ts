@@ -1,9 +1,8 @@
 /**
- * The events' log as a stream: from a place in it, in order, without a gap, and on as it grows. Who reads asks for more
- * when he can take more, so that a slow one costs his place and nothing else. Those at the end of the log share one
- * reading of what is new.
+ * The event log as a stream: from a cursor in it, in order, without a gap, and on as it grows. Readers pull; a slow one
+ * only lags. Those at the end of the log share one loop that reads what is new.
  *
- * Nobody is handed an event: notifications only say that there may be more, and each goes on by the ids he has seen.
+ * Notifications carry no event: they only wake the loop, and each reader continues from the last id it has seen.
  * That needs ids that become visible in their order, as they do with SQLite's one writer. PostgreSQL gives an id before
  * its transaction commits, so a lower one may show up after a higher one was read: there, reading has to stop
  * below the lowest id of a transaction that still runs.
@@ -13,6 +12,7 @@ import type { Host } from '../host.ts'
 import type { EventType, JobEvent } from '../job/event.ts'
 import { type Owner, type Reach, isEverything, isWithin } from '../job/reach.ts'
 import { type Log, logLine } from '../log.ts'
+import { createLoop } from '../loop.ts'
 import type { Database } from '../store/database.ts'
 import { eventBounds, listEvents, listEventsUpTo, listJobEvents } from '../store/events.ts'
 import { listOwnersEver } from '../store/jobs.ts'
@@ -93,20 +93,20 @@ const mostOwners = 10_000
 /** Notifications may get lost. */
 const lookAgainMs = 5_000
 const pagesPerTurn = 32
-/** Telling a reader costs 20 to 50 us, however much it is: many of them are told of more at a time, and less often. */
+/** Waking a reader costs 20 to 50 us, however much there is: many of them get more at a time, and less often. */
 const paceMsPerReader = 0.08
 
-/** One who follows, and how he is told while he waits. */
 interface Follower {
   isClosed: boolean
+  /** While it waits. */
   wake: (() => void) | undefined
 }
 
 /**
- * Lets a few through in each turn of the event loop, in the order they came: telling 1,000 readers at once would hold up
+ * Lets a few through in each turn of the event loop, in the order they came: waking 1,000 readers at once would hold up
  * everything else for 50 ms, and when they lag behind for half a second.
  */
-function createTurns(perTurn: number): () => Promise<void> {
+function createGate(perTurn: number): () => Promise<void> {
   const queue: (() => void)[] = []
   let isServing = false
   const serve = async (): Promise<void> => {
@@ -131,7 +131,7 @@ interface Read {
 
 export function createFeed({ database, pubsub, host, log }: FeedOptions): Feed {
   const readers = new Set<Follower>()
-  const turn = createTurns(pagesPerTurn)
+  const pass = createGate(pagesPerTurn)
   let isClosed = false
   /** The last events, with all ids above `from` up to `to`, while anybody follows. */
   let tail: JobEvent[] = []
@@ -145,47 +145,45 @@ export function createFeed({ database, pubsub, host, log }: FeedOptions): Feed {
 
   /** Whether there is more. */
   const readOn = async (ended: AbortSignal): Promise<boolean> => {
-    const news = await listEvents(database, to, readSize)
-    if (ended.aborted || news.length === 0) return false
-    tail.push(...news)
+    const fresh = await listEvents(database, to, readSize)
+    if (ended.aborted || fresh.length === 0) return false
+    tail.push(...fresh)
     to = tail.at(-1)!.id
     // Seldom, as what is left is moved.
     if (tail.length > tailSize * 1.5) from = tail.splice(0, tail.length - tailSize).at(-1)!.id
     for (const { wake } of readers) wake?.()
-    return news.length === readSize
+    return fresh.length === readSize
   }
 
   /** Reads what is new for all, as soon as there may be something; until the last reader is gone. */
   const follow = () => {
-    const ended = new AbortController()
-    let hinted = new AbortController()
-    const unsubscribe = pubsub.subscribe('*', () => hinted.abort())
-    const run = async (): Promise<void> => {
-      while (!ended.signal.aborted) {
-        hinted = new AbortController()
-        const isMore = await readOn(ended.signal).catch((error: unknown) =>
-          logLine.cannotReadEvents(log, error),
-        )
+    let isEnded = false
+    const loop = createLoop({
+      host,
+      async look(ended) {
+        if (await readOn(ended)) loop.wake()
         const paceMs = Math.floor(readers.size * paceMsPerReader)
-        if (paceMs > 0) await host.sleep(paceMs, ended.signal)
+        if (paceMs > 0) await host.sleep(paceMs, ended)
         else await setImmediate()
-        if (!isMore && !ended.signal.aborted) await host.sleep(lookAgainMs, hinted.signal)
-      }
-    }
+        return lookAgainMs
+      },
+      onError: (error) => logLine.cannotReadEvents(log, error),
+    })
+    const unsubscribe = pubsub.subscribe('*', loop.wake)
     const begin = async (): Promise<void> => {
       const { latest } = await eventBounds(database)
-      if (ended.signal.aborted) return
+      if (isEnded) return
       tail = []
       from = latest
       to = latest
-      void run()
+      loop.start()
     }
     return {
       begun: begin(),
       end: () => {
+        isEnded = true
         unsubscribe()
-        ended.abort()
-        hinted.abort()
+        void loop.stop()
       },
     }
   }
@@ -320,7 +318,7 @@ export function createFeed({ database, pubsub, host, log }: FeedOptions): Feed {
       ...start,
       async next() {
         while (!reader.isClosed) {
-          await turn()
+          await pass()
           const page = await pageAfter(after, query)
           after = page.after
           const events = await reached(page.events, query)

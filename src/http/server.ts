@@ -3,7 +3,7 @@ import { type IncomingMessage, STATUS_CODES, type Server, type ServerResponse, c
 import type { Socket } from 'node:net'
 import type { Duplex, Readable } from 'node:stream'
 import { type Http2Bindings, type HttpBindings, getRequestListener } from '@hono/node-server'
-import { type Host, systemHost } from '../host.ts'
+import { type Host, atMost, systemHost } from '../host.ts'
 import { createConnections } from './connections.ts'
 import { dataPolicy, securityHeaders } from './headers.ts'
 import { HttpProblem, type ProblemStatus, problemBody } from './problem.ts'
@@ -138,9 +138,7 @@ export async function listen(
       for (const outgoing of endless)
         if (outgoing.writableNeedDrain) outgoing.destroy()
         else outgoing.end()
-      const done = new AbortController()
-      void ended.then(() => done.abort())
-      await time.sleep(graceMs, done.signal)
+      await atMost(time, graceMs, ended)
       server.closeAllConnections()
       await ended
     },

@@ -1,15 +1,16 @@
 /** Work of which only so much may go on at once in this process. */
 import type { Host } from '../host.ts'
 
-export type Turns = <T>(work: () => Promise<T>) => Promise<T>
+/** Runs `work` when it has a slot. */
+export type Semaphore = <T>(work: () => Promise<T>) => Promise<T>
 
-/** Lets `places` of those who ask work at once; the others wait in the order they came. */
-export function createTurns(places: number): Turns {
-  let free = places
+/** `slots` works at once; the others wait in the order they came. */
+export function createSemaphore(slots: number): Semaphore {
+  let free = slots
   const waiting: (() => void)[] = []
   return async (work) => {
     if (free > 0) free--
-    else await new Promise<void>((enter) => waiting.push(enter))
+    else await new Promise<void>((acquired) => waiting.push(acquired))
     try {
       return await work()
     } finally {
@@ -20,16 +21,16 @@ export function createTurns(places: number): Turns {
   }
 }
 
-/** Runs `work` of `owner`, which takes so many bytes of memory, when it is its turn. */
-export type FairTurns = <T>(
+/** Runs `work` of `owner`, which takes so many bytes of memory, when it has a slot. */
+export type FairSemaphore = <T>(
   owner: string,
   bytes: number,
   work: () => Promise<T>,
-  /** Whoever waits for it has gone: it does not begin any more. */
+  /** Fires when nobody waits for it any more: it does not begin then. */
   signal?: AbortSignal,
 ) => Promise<T>
 
-export interface FairTurnsOptions {
+export interface FairSemaphoreOptions {
   /** Works at once that have begun lately. */
   readonly quick: number
   /** Works at once in all: those that take long hold up no others until there are so many. One owner has `quick` at most. */
@@ -49,8 +50,8 @@ interface Work {
   isSlow: boolean
 }
 
-/** Who has the fewest works running comes next, then who waits longest. */
-export function createFairTurns({ quick, all, bytes, host }: FairTurnsOptions): FairTurns {
+/** The owner with the fewest works running comes next, then the work that waits longest. */
+export function createFairSemaphore({ quick, all, bytes, host }: FairSemaphoreOptions): FairSemaphore {
   const running = new Set<Work>()
   const waiting = new Set<Work>()
 

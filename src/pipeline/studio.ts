@@ -12,7 +12,7 @@ import type { Database } from '../store/database.ts'
 import { findSeam, insertSeam } from '../store/seams.ts'
 import { type FilmPlan, seamKey } from './film-plan.ts'
 import type { Scene } from '../job/scene.ts'
-import { type FairTurns, type Turns, createFairTurns, createTurns } from './semaphore.ts'
+import { type FairSemaphore, type Semaphore, createFairSemaphore, createSemaphore } from './semaphore.ts'
 
 /** For work on finished clips: generous beside the seconds it takes, and an end all the same. */
 export const clipLimits: MediaLimits = { wallMs: 600_000, stallMs: 60_000, memoryBytes: 3 * 2 ** 30 }
@@ -36,7 +36,7 @@ export const headerBytes = 128 * 2 ** 20
 const masterBytes = 256 * 2 ** 20
 
 /** Pictures at once: as many as there are cores, and two more while others are slow. */
-const imagePlaces = {
+const imageSlotLimits = {
   quick: availableParallelism(),
   all: availableParallelism() + 2,
   bytes: 2 * 2 ** 30,
@@ -50,10 +50,10 @@ export interface Studio {
   filmFormat(format: FrameFormat): Promise<FilmFormat>
   /** The artifact of a photograph's master in a film's shape, for a model that renders what it is given. */
   picture(master: string, shape: ImageShape): Promise<string>
-  /** Runs `work` on clips when it is its turn: each keeps a core busy. */
-  readonly inTurn: Turns
-  /** Runs `work` on a picture of `owner` that takes so much memory when it is its turn. */
-  readonly inImageTurn: FairTurns
+  /** Runs `work` on clips when it has a slot: each keeps a core busy. */
+  readonly inTurn: Semaphore
+  /** Runs `work` on a picture of `owner` that takes so much memory when it has a slot. */
+  readonly inImageTurn: FairSemaphore
   /** The artifact of the cross-fade after scene `index`: the one that is kept, or made now. Undefined at a cut. */
   seam(request: SeamWork): Promise<string | undefined>
 }
@@ -77,8 +77,8 @@ export function createStudio({ media, artifacts, database, host }: StudioOptions
   const formats = new Map<string, Promise<FilmFormat>>()
   const seams = new Map<string, Promise<string>>()
   const pictures = new Map<string, Promise<string>>()
-  const turns = createTurns(clipsAtOnce)
-  const imageTurns = createFairTurns({ ...imagePlaces, host })
+  const clipSlots = createSemaphore(clipsAtOnce)
+  const imageSlots = createFairSemaphore({ ...imageSlotLimits, host })
 
   const inWorkspace: Studio['inWorkspace'] = async (use) => {
     const workspace: Workspace = await artifacts.workspace()
@@ -127,8 +127,8 @@ export function createStudio({ media, artifacts, database, host }: StudioOptions
         ),
       ),
 
-    inTurn: turns,
-    inImageTurn: imageTurns,
+    inTurn: clipSlots,
+    inImageTurn: imageSlots,
 
     async picture(master, shape) {
       const { width, height, fit } = shape
@@ -141,7 +141,7 @@ export function createStudio({ media, artifacts, database, host }: StudioOptions
             const path = `${directory}/picture.jpg`
             const request = { path: await artifacts.localPath(master), targetPath: path, shape }
             // Masters are our own, and read line by line.
-            await imageTurns('renders', masterBytes, () =>
+            await imageSlots('renders', masterBytes, () =>
               media.shapeImage({ ...request, limits: imageLimits }),
             )
             return (await artifacts.adopt(path)).id

@@ -8,6 +8,7 @@ import { type InputsInUse, type Removable, type RetentionVerbs, kindOf } from '.
 import type { Host } from '../host.ts'
 import type { Amount, PruneReport, RetentionLimits, StorageReport } from '../job/storage.ts'
 import { type Log, logLine } from '../log.ts'
+import { createLoop } from '../loop.ts'
 
 export interface PruneOptions {
   readonly coordinator: RetentionVerbs
@@ -32,7 +33,7 @@ const day = 24 * hour
 const firstAfterMs = 60_000
 const everyMs = hour
 
-/** Whoever adopts or takes a file names it in a row within this time. */
+/** A file that is adopted or taken is named in a row within this time. */
 const untouchedMs = hour
 /** A file that no row names may be of a task that waits, for room or for its next try. */
 const orphanMs = day
@@ -52,8 +53,7 @@ const agedKinds = ['film', 'clips', 'render', 'seam', 'asset'] as const
 
 export function startPrune(options: PruneOptions): Prune {
   const { host, log } = options
-  const stopped = new AbortController()
-  const { signal } = stopped
+  const closed = new AbortController()
   let before: Promise<unknown> = Promise.resolve()
   let isNamed = false
 
@@ -63,39 +63,40 @@ export function startPrune(options: PruneOptions): Prune {
     return turn
   }
 
-  const look = (isDryRun: boolean, prefixes: readonly string[]): Promise<PruneReport> =>
+  const prune = (scope: Omit<Scope, 'signal'>): Promise<PruneReport> =>
     inTurn(async () => {
       // What an earlier version of this program kept is to be named as today's is, before anything goes.
       if (!isNamed) await options.coordinator.nameAll()
       isNamed = true
-      const report = await prune(options, { isDryRun, prefixes, signal })
-      if (!isDryRun) tell(log, report)
+      const report = await remove(options, { ...scope, signal: closed.signal })
+      if (!scope.isDryRun) logReport(log, report)
       return report
     })
 
-  const running = (async () => {
-    await host.sleep(firstAfterMs, signal)
-    while (!signal.aborted) {
+  const loop = createLoop({
+    host,
+    async look() {
       const part = (Math.floor(host.now() / hour) % 24) * prefixesAnHour
-      await look(false, artifactPrefixes.slice(part, part + prefixesAnHour)).catch((error: unknown) => {
-        if (!signal.aborted) logLine.cannotPrune(log, error)
-      })
-      await host.sleep(everyMs, signal)
-    }
-  })()
+      await prune({ isDryRun: false, prefixes: artifactPrefixes.slice(part, part + prefixesAnHour) })
+      return everyMs
+    },
+    onError: (error) => logLine.cannotPrune(log, error),
+    backOffMs: everyMs,
+  })
+  loop.start(firstAfterMs)
 
   return {
-    now: ({ isDryRun = false } = {}) => look(isDryRun, artifactPrefixes),
+    now: ({ isDryRun = false } = {}) => prune({ isDryRun, prefixes: artifactPrefixes }),
     storage: createSurvey(options),
     async stop() {
-      stopped.abort(Object.assign(new Error('the server is stopping'), { code: 'closed' }))
-      await running
+      closed.abort(Object.assign(new Error('the server is stopping'), { code: 'closed' }))
+      await loop.stop()
       await before.catch(() => undefined)
     },
   }
 }
 
-function tell(log: Log, report: PruneReport): void {
+function logReport(log: Log, report: PruneReport): void {
   const amounts = Object.values(report.stored)
   if (report.events > 0 || amounts.some(({ count }) => count > 0)) logLine.pruned(log, report)
   if (report.overBytes > 0) logLine.storedTooMuch(log, report.overBytes)
@@ -116,7 +117,7 @@ const emptyTally = (): Tally => ({
   orphans: { count: 0, bytes: 0 },
 })
 
-async function prune(options: PruneOptions, scope: Scope): Promise<PruneReport> {
+async function remove(options: PruneOptions, scope: Scope): Promise<PruneReport> {
   const { coordinator, artifacts, limits, host } = options
   const { isDryRun, signal } = scope
   const tally = emptyTally()

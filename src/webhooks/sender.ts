@@ -1,11 +1,12 @@
 /**
- * Tells those who asked for it what happened: reads the log into deliveries, and sends what is due. Rows say what is to
- * be done, and memory only what is under way, so that a start goes on where an end left off.
+ * Sends webhooks: reads the log into deliveries, and sends what is due. Rows say what is to be done, and memory only what
+ * is under way, so that a start resumes where an end left off.
  */
 import type { DeliveryVerbs, Sending, Turn } from './deliveries.ts'
-import type { Host } from '../host.ts'
+import { type Host, atMost } from '../host.ts'
 import { messageId, signedHeaders } from '../job/webhook.ts'
 import { type Log, logLine } from '../log.ts'
+import { createLoop } from '../loop.ts'
 import type { Outbound, Outcome } from '../outbound/outbound.ts'
 
 export interface WebhooksOptions {
@@ -22,18 +23,16 @@ export interface Webhooks {
   stop(options: { readonly graceMs: number }): Promise<void>
 }
 
-const places = {
+const slots = {
   /** At once in all. */
   all: 64,
   /** At once to one server, once it has taken something. */
   each: 4,
-  /** At once to all servers together that did not take what they got last: the others always have places of their own. */
+  /** At once to all servers together that did not take what they got last: the others always have slots left. */
   troubled: 32,
 }
 /** Long after the latest end of a try. */
 const leaseMs = 120_000
-/** How long to wait for a database that refused. */
-const refusedMs = 3000
 /** How soon to look again for an event whose number is not there yet. */
 const heldUpMs = 1000
 const forgetEveryMs = 3_600_000
@@ -43,16 +42,14 @@ interface Traffic {
   readonly orders: Set<string>
   /** What became of what it got last: one that isn't known yet may be one that never answers. */
   state: 'unknown' | 'well' | 'troubled'
-  /** Its turn, counted over all servers: who had his longest ago is next. */
+  /** Its last turn, counted over all servers: the one longest ago is next. */
   turn: number
 }
 
 export function startWebhooks({ coordinator, outbound, host, log, onEvent }: WebhooksOptions): Webhooks {
-  const stopping = new AbortController()
   const cutOff = new AbortController()
   const traffic = new Map<string, Traffic>()
   const underWay = new Set<Promise<void>>()
-  let bell = Promise.withResolvers<void>()
   let forgetAt = host.now()
   let turn = 0
 
@@ -62,19 +59,17 @@ export function startWebhooks({ coordinator, outbound, host, log, onEvent }: Web
     return known
   }
 
-  const wake = (): void => bell.resolve()
-
-  /** Shares the places that are free among the servers for which something is due, those first that have fewest of them, and had their turn longest ago. */
+  /** Shares the free slots among the servers for which something is due: first those with the fewest, then those whose turn is longest ago. */
   const turnsFor = (due: readonly string[]): readonly Turn[] => {
-    let free = places.all - underWay.size
-    let freeToTroubled = places.troubled
+    let free = slots.all - underWay.size
+    let freeToTroubled = slots.troubled
     for (const { state, orders } of traffic.values()) if (state === 'troubled') freeToTroubled -= orders.size
     const turns: Turn[] = []
     const inTurn = due
       .map((origin) => ({ origin, ...trafficTo(origin) }))
       .toSorted((one, other) => one.orders.size - other.orders.size || one.turn - other.turn)
     for (const { origin, state, orders } of inTurn) {
-      const most = (state === 'well' ? places.each : 1) - orders.size
+      const most = (state === 'well' ? slots.each : 1) - orders.size
       const share = Math.min(most, free, state === 'troubled' ? freeToTroubled : free)
       if (share <= 0) continue
       free -= share
@@ -113,12 +108,12 @@ export function startWebhooks({ coordinator, outbound, host, log, onEvent }: Web
       .finally(() => {
         orders.delete(sending.order)
         underWay.delete(done)
-        wake()
+        loop.wake()
       })
     underWay.add(done)
   }
 
-  /** Begins what may be begun; resolves to when to look again. */
+  /** Begins what may be begun. */
   const look = async (): Promise<number> => {
     const isHeldUp = await coordinator.readLog()
     if (host.now() >= forgetAt || host.now() < forgetAt - forgetEveryMs) {
@@ -133,38 +128,21 @@ export function startWebhooks({ coordinator, outbound, host, log, onEvent }: Web
     const turns = turnsFor(lanes.filter(({ nextAt }) => nextAt <= now).map(({ origin }) => origin))
     if (turns.length > 0)
       for (const sending of await coordinator.beginDeliveries(turns, leaseMs)) begin(sending)
-    // What is due and has no place is looked for when something ends.
+    // What is due and has no slot is looked for when something ends.
     const againAt = isHeldUp ? now + heldUpMs : forgetAt
-    return Math.min(forgetAt, againAt, ...lanes.map(({ nextAt }) => nextAt).filter((at) => at > now))
+    const next = Math.min(forgetAt, againAt, ...lanes.map(({ nextAt }) => nextAt).filter((at) => at > now))
+    return next - host.now()
   }
 
-  const run = async (): Promise<void> => {
-    while (!stopping.signal.aborted) {
-      bell = Promise.withResolvers()
-      const next = await look().catch(async (error: unknown) => {
-        logLine.cannotDeliver(log, error)
-        // Deaf meanwhile: events may come by the thousand, and each would ask a database that refuses.
-        await host.sleep(refusedMs, stopping.signal)
-        return host.now()
-      })
-      const rung = new AbortController()
-      void bell.promise.then(() => rung.abort())
-      await host.sleep(Math.max(0, next - host.now()), rung.signal)
-    }
-  }
-
-  const subscriptions = [onEvent(wake), coordinator.onDeliveries(wake)]
-  const running = run()
+  const loop = createLoop({ host, look, onError: (error) => logLine.cannotDeliver(log, error) })
+  const subscriptions = [onEvent(loop.wake), coordinator.onDeliveries(loop.wake)]
+  loop.start()
 
   return {
     async stop({ graceMs }) {
       for (const end of subscriptions) end()
-      stopping.abort()
-      wake()
-      await running
-      const grace = new AbortController()
-      await Promise.race([Promise.all(underWay), host.sleep(graceMs, grace.signal)])
-      grace.abort()
+      await loop.stop()
+      await atMost(host, graceMs, Promise.all(underWay))
       cutOff.abort(new Error('the server is stopping'))
       await Promise.all(underWay)
       await outbound.close()

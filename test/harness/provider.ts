@@ -1,5 +1,5 @@
 /**
- * A harness with the paid path: the real follower, sweep, HTTP edge and client of Replicate's API. FFmpeg alone is stood in
+ * A harness with the paid path: the real follower, reconciler, HTTP edge and client of Replicate's API. FFmpeg alone is stood in
  * for: a clip is whole where its bytes are those that `clipOf` makes.
  */
 import { Readable } from 'node:stream'
@@ -11,9 +11,9 @@ import type { Host } from '../../src/host.ts'
 import { addressOf } from '../../src/http/path.ts'
 import { type Catalogue, readCatalogue } from '../../src/job/catalogue.ts'
 import type { Clips, TakenOutcome } from '../../src/pipeline/clips.ts'
-import { createFollowRender } from '../../src/pipeline/follow-render.ts'
+import { createFollowRender } from '../../src/pipeline/follow/follow-render.ts'
 import type { Studio } from '../../src/pipeline/studio.ts'
-import { startSweep } from '../../src/pipeline/sweep.ts'
+import { startReconciling } from '../../src/pipeline/follow/reconcile.ts'
 import { createTakeClip, takingOptions } from '../../src/pipeline/take-clip.ts'
 import type { Provider } from '../../src/renderer/provider.ts'
 import { createReplicate } from '../../src/renderer/replicate/replicate.ts'
@@ -197,17 +197,17 @@ export function createProviderHarness(options: ProviderParts): ProviderHarness {
     },
   })
 
-  let sweep: ReturnType<typeof startSweep> | undefined
+  let reconciling: ReturnType<typeof startReconciling> | undefined
   return {
     ...harness,
     app,
     async start() {
       await coordinator.start()
-      sweep = startSweep({ coordinator, providers: [provider], host, log })
+      reconciling = startReconciling({ coordinator, providers: [provider], host, log })
     },
     async stop() {
       await coordinator.stop()
-      await sweep?.stop()
+      await reconciling?.stop()
       await engine.stop({ graceMs: 5000 })
     },
   }

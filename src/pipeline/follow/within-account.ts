@@ -1,5 +1,5 @@
 /** A provider as it may be believed about what was sent from one account: another account's token sees nothing of it. */
-import type { Provider } from '../renderer/provider.ts'
+import type { Provider } from '../../renderer/provider.ts'
 
 const waitMs = 60_000
 

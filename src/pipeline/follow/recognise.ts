@@ -1,11 +1,11 @@
-/** Whose a render is that a provider tells of, beyond the marks that its attempt was sent with. Pure. */
-import type { Attempt } from '../job/attempt.ts'
-import type { ProviderRender } from '../renderer/provider.ts'
+/** Whose render a provider names, beyond the marks that its attempt was sent with. Pure. */
+import type { Attempt } from '../../job/attempt.ts'
+import type { ProviderRender } from '../../renderer/provider.ts'
 
 /** The mark of some attempt, of this installation or another one. */
 const anyMark = /wc-[0-9a-f]{12}-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/
 
-/** The mark in a render's request, whoever's: what carries another attempt's is not this one's. */
+/** The mark in a render's request: one that carries another attempt's is not this one's. */
 export const namesAnother = (inputText: string | null): string | undefined =>
   anyMark.exec(inputText ?? '')?.[0]
 

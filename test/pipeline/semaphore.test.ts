@@ -1,6 +1,6 @@
 import { array, assert, asyncProperty, constantFrom, infiniteStream, integer, nat, tuple } from 'fast-check'
 import { expect, it } from 'vitest'
-import { createFairTurns } from '../../src/pipeline/semaphore.ts'
+import { createFairSemaphore } from '../../src/pipeline/semaphore.ts'
 
 /** A clock whose sleepers wake when the test says so. */
 function createClock() {
@@ -23,9 +23,9 @@ function createClock() {
 
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-function open(over: Partial<Parameters<typeof createFairTurns>[0]> = {}) {
+function open(over: Partial<Parameters<typeof createFairSemaphore>[0]> = {}) {
   const clock = createClock()
-  const turns = createFairTurns({ quick: 2, all: 4, bytes: 100, host: clock.host, ...over })
+  const turns = createFairSemaphore({ quick: 2, all: 4, bytes: 100, host: clock.host, ...over })
   const running: string[] = []
   const begun: string[] = []
   const ends = new Map<string, () => void>()
@@ -76,7 +76,7 @@ it('lets a small work begin beside a large one, and a second large one wait', as
 })
 
 it('never begins what nobody waits for any more, and keeps no place for it', async () => {
-  const turns = createFairTurns({ quick: 1, all: 1, bytes: 100, host: createClock().host })
+  const turns = createFairSemaphore({ quick: 1, all: 1, bytes: 100, host: createClock().host })
   const gone = new AbortController()
   const begun: string[] = []
   const first = Promise.withResolvers<void>()

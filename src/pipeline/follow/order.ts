@@ -1,0 +1,68 @@
+/** An attempt that was not sent yet: all that can go wrong without money, then its one request. */
+import { isDiskFull } from '../../disk-full.ts'
+import type { Attempt } from '../../job/attempt.ts'
+import type { Scene } from '../../job/scene.ts'
+import type { PreparedOrder, Provider, ProviderTrouble, Refusal } from '../../renderer/provider.ts'
+import { type Follower, minute, wait } from './follower.ts'
+
+export async function order(follower: Follower, attempt: Attempt, provider: Provider): Promise<void> {
+  const { attemptId, coordinator, ending, host, signal } = follower
+  await follower.room.require()
+  const scene = await coordinator.beginOrder(attemptId)
+  if (!scene) {
+    const trouble = { code: 'scene_gone', reason: 'its scene is gone', retry: false }
+    return refuse(follower, trouble, { countsAsTry: false })
+  }
+  const ready = await makeReady(follower, attempt, provider, scene)
+  if ('code' in ready) return refuse(follower, ready, { countsAsTry: true })
+  const { inputs, prepared } = ready
+  const account = await provider.account(ending)
+  ending.throwIfAborted()
+  if (account.kind === 'failed') return refused(follower, account.refusal)
+  const posting = { marks: prepared.marks, inputs, account: account.name, prompt: scene.prompt }
+  for (;;) {
+    const post = await coordinator.beginPost(attemptId, posting)
+    if (post.kind === 'over') return
+    if (post.kind === 'go') break
+    // Looked at again at least so often: a clock that was put back since has put that back, too.
+    await wait(follower, Math.min(post.until - host.now(), minute))
+  }
+  const outcome = await provider.submit(prepared, signal)
+  if (outcome.kind === 'accepted') await coordinator.renderAccepted(attemptId, outcome.renderId)
+  else if (outcome.kind === 'unknown') await coordinator.renderUnknown(attemptId, outcome.reason, true)
+  else await refused(follower, outcome)
+}
+
+async function makeReady(
+  { attemptId, artifacts, coordinator, ending, markOf, shapeOf, studio }: Follower,
+  { settings }: Attempt,
+  provider: Provider,
+  { jobId, asset_ids: assetIds, model, prompt }: Scene,
+): Promise<{ readonly inputs: readonly string[]; readonly prepared: PreparedOrder } | ProviderTrouble> {
+  try {
+    const { format, fit } = await shapeOf(jobId)
+    const masters = await Promise.all(assetIds.map(async (id) => (await coordinator.asset(id)).master))
+    const inputs = await Promise.all(masters.map((master) => studio.picture(master, { ...format, fit })))
+    const images = await Promise.all(inputs.map((id) => artifacts.localPath(id)))
+    const mark = markOf(attemptId)
+    const wish = { attemptId, mark, model, prompt, settings: settings!, format, images }
+    const prepared = await provider.prepare(wish, ending)
+    return 'code' in prepared ? prepared : { inputs, prepared }
+  } catch (error) {
+    if (ending.aborted || isDiskFull(error)) throw error
+    // What can't be made ready frees its slot: while one is tried at a time, no other would have any.
+    const reason = error instanceof Error ? error.message : String(error)
+    return { code: 'not_ready', reason, retry: true }
+  }
+}
+
+const refused = (
+  { attemptId, coordinator }: Follower,
+  { trouble: { retry, code, reason }, ...rest }: Omit<Refusal, 'kind'>,
+): Promise<void> => coordinator.renderRefused(attemptId, { ...rest, failure: { code, reason }, retry })
+
+export const refuse = (
+  follower: Follower,
+  trouble: ProviderTrouble,
+  { countsAsTry }: { readonly countsAsTry: boolean },
+): Promise<void> => refused(follower, { trouble, countsAsTry, waitMs: null })
