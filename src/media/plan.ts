@@ -173,8 +173,8 @@ function x264Options(video: VideoEncoding): AvOptions {
     g: String(video.fps * 2),
     'forced-idr': '1',
     threads: String(x264Threads),
-    // FFmpeg before 6 takes it from the clip, and another place makes another decoder configuration.
-    'x264-params': 'chromaloc=0',
+    // FFmpeg before 6 takes the place of chroma from the clip, and another one makes another decoder configuration.
+    'x264-params': video.content === 'photographs' ? 'chromaloc=0:subme=1:b-adapt=0' : 'chromaloc=0',
     color_range: 'tv',
     colorspace: 'bt709',
     color_primaries: 'bt709',
