@@ -186,7 +186,7 @@ async function openInput(
     await format.openInput(planned.url, demuxer, dictionary(planned.demuxerOptions, held)),
     `${planned.url} cannot be opened`,
   )
-  check(await format.findStreamInfo(null), `${planned.url} cannot be read`)
+  if (!planned.isPicture) check(await format.findStreamInfo(null), `${planned.url} cannot be read`)
   const chosen =
     wanted === null
       ? format.streams.filter((stream) => isMedia(stream))

@@ -52,6 +52,11 @@ export interface Studio {
   picture(master: string, shape: ImageShape): Promise<string>
   /** Runs `work` on clips when it is its turn: each keeps a core busy. */
   readonly inTurn: Turns
+  /**
+   * Runs a render or a cross-fade when a render slot is free, in the order they came: a fade goes before the next render, and
+   * beside the other fades once nothing renders. More at once would only hold more memory.
+   */
+  readonly inRenderSlot: Turns
   /** Runs `work` on a picture of `owner` that takes so much memory when it is its turn. */
   readonly inImageTurn: FairTurns
   /** The artifact of the cross-fade after scene `index`: the one that is kept, or made now. Undefined at a cut. */
@@ -71,13 +76,16 @@ export interface StudioOptions {
   readonly artifacts: ArtifactStore
   readonly database: Database
   readonly host: Host
+  /** Render slots of all renderers on this machine. */
+  readonly renderSlots: number
 }
 
-export function createStudio({ media, artifacts, database, host }: StudioOptions): Studio {
+export function createStudio({ media, artifacts, database, host, renderSlots }: StudioOptions): Studio {
   const formats = new Map<string, Promise<FilmFormat>>()
   const seams = new Map<string, Promise<string>>()
   const pictures = new Map<string, Promise<string>>()
   const turns = createTurns(clipsAtOnce)
+  const inRenderSlot = createTurns(renderSlots)
   const imageTurns = createFairTurns({ ...imagePlaces, host })
 
   const inWorkspace: Studio['inWorkspace'] = async (use) => {
@@ -128,6 +136,7 @@ export function createStudio({ media, artifacts, database, host }: StudioOptions
       ),
 
     inTurn: turns,
+    inRenderSlot,
     inImageTurn: imageTurns,
 
     async picture(master, shape) {
@@ -160,7 +169,7 @@ export function createStudio({ media, artifacts, database, host }: StudioOptions
       return once(seams, JSON.stringify(key), false, async () => {
         const kept = await findSeam(database, key)
         if (kept) return kept
-        const artifact = await make(work, key.leftClip, key.rightClip)
+        const artifact = await inRenderSlot(() => make(work, key.leftClip, key.rightClip))
         await database.transaction((tx) => insertSeam(tx, key, artifact, host.now()))
         return artifact
       })

@@ -87,7 +87,7 @@ export async function openHouse({
   ]
   const coordinator = createCoordinator({ ...parts, engine, renderers, room })
   const media = createMedia({ host: systemHost })
-  const studio = createStudio({ media, artifacts, database, host: systemHost })
+  const studio = createStudio({ media, artifacts, database, host: systemHost, renderSlots: 2 })
   let film: Uint8Array = new Uint8Array()
   let started: Promise<void> | undefined
   const once = { concurrency: 4, onExhausted: () => Promise.resolve() }

@@ -91,7 +91,7 @@ export async function openPruneHouse(limits: Partial<RetentionLimits>): Promise<
     ],
   })
   const media = createMedia({ host: clock })
-  const studio = createStudio({ media, artifacts, database, host: clock })
+  const studio = createStudio({ media, artifacts, database, host: clock, renderSlots: 2 })
   const keep = async (bytes: string): Promise<string> =>
     studio.inWorkspace(async (folder) => {
       await writeFile(join(folder, 'bytes'), bytes)
