@@ -108,14 +108,18 @@ function ffmpegArguments(pictures: readonly string[], film: string): string[] {
     const offset = (index + 1) * (sceneSeconds - fadeSeconds)
     return `${left}[shot${index + 1}]xfade=transition=fade:duration=${fadeSeconds}:offset=${offset}[film${index + 1}]`
   })
+  const inputs = pictures.map((path) => `-i ${path}`).join(' ')
+  const { preset, crf } = filmEncoding
   return [
-    ...['-hide_banner', '-loglevel', 'error', '-y'],
-    ...pictures.flatMap((path) => ['-i', path]),
-    ...['-f', 'lavfi', '-i', 'anullsrc=r=48000:cl=stereo'],
-    ...['-filter_complex', [...shots, ...fades].join(';')],
-    ...['-map', `[film${pictures.length - 1}]`, '-map', `${pictures.length}:a`, '-shortest'],
-    ...['-c:v', 'libx264', '-preset', filmEncoding.preset, '-crf', String(filmEncoding.crf), '-r', String(fps)],
-    ...['-c:a', 'aac', '-b:a', '192k', '-movflags', '+faststart', film],
+    ...`-hide_banner -loglevel error -y ${inputs} -f lavfi -i anullsrc=r=48000:cl=stereo -filter_complex`.split(
+      ' ',
+    ),
+    [...shots, ...fades].join(';'),
+    ...`-map [film${pictures.length - 1}] -map ${pictures.length}:a -shortest`.split(' '),
+    ...`-c:v libx264 -preset ${preset} -crf ${crf} -r ${fps} -c:a aac -b:a 192k -movflags +faststart`.split(
+      ' ',
+    ),
+    film,
   ]
 }
 
@@ -133,7 +137,10 @@ interface Measured {
 async function measured(program: string, words: readonly string[]): Promise<Measured> {
   const cpuBefore = childrenCpu()
   const start = performance.now()
-  const child = spawn(program, words, { stdio: ['ignore', 'pipe', 'inherit'], env: { PATH: process.env['PATH'] } })
+  const child = spawn(program, words, {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { PATH: process.env['PATH'] },
+  })
   let said = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => (said += text))
   const seen = new Set<number>()

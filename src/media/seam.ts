@@ -120,7 +120,7 @@ async function cutOut(
   const writer = await createMp4({ path, video: { ...format, frames }, audio: null })
   try {
     for (const packet of pictureRange(part, fromFrame, fromFrame + frames))
-      await writer.addVideo(packet.data, packet.type === 'key', part.frameOf(packet) - fromFrame)
+      await writer.addVideo(packet, part.frameOf(packet) - fromFrame)
     await writer.finish()
   } finally {
     await writer.close()
@@ -201,8 +201,7 @@ async function writeSeam(
   })
   try {
     const numbers = frameNumbers(picture, format.fps)
-    for (const [at, packet] of picture.packets.entries())
-      await writer.addVideo(packet.data, packet.type === 'key', numbers[at]!)
+    for (const [at, packet] of picture.packets.entries()) await writer.addVideo(packet, numbers[at]!)
     for (let cell = 0; cell < packets; cell++) await writer.addAudio(sound?.[cell] ?? silentPacket)
     const ledger = await writer.finish()
     await Promise.all([writer.sync(), verifyMp4(outPath, ledger)])

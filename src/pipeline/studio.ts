@@ -1,4 +1,7 @@
-/** What the tasks of this process share: FFmpeg, the artifacts, and work that two of them would otherwise do twice. */
+/**
+ * What the tasks of this process share: FFmpeg, the artifacts, and work that two of them would otherwise do twice.
+ * `createStudio` is long because each of its parts closes over these.
+ */
 import { availableParallelism } from 'node:os'
 import type { ArtifactStore, Workspace } from '../artifact/artifact.ts'
 import type { Host } from '../host.ts'
@@ -122,7 +125,7 @@ export function createStudio({ media, artifacts, database, host, renderSlots }: 
     inWorkspace,
 
     filmFormat: ({ width, height, fps }) =>
-      once(formats, `${width}x${height}@${fps}`, true, () =>
+      kept(formats, `${width}x${height}@${fps}`, () =>
         inWorkspace((directory) =>
           media.prepareFilmFormat({
             width,
@@ -145,7 +148,7 @@ export function createStudio({ media, artifacts, database, host, renderSlots }: 
       // The same photograph opens one scene and closes another, so a few are worth knowing.
       if (pictures.size > mostPictures) pictures.delete(pictures.keys().next().value!)
       const shaped = (): Promise<string> =>
-        once(pictures, key, true, () =>
+        kept(pictures, key, () =>
           inWorkspace(async (directory) => {
             const path = `${directory}/picture.jpg`
             const request = { path: await artifacts.localPath(master), targetPath: path, shape }
@@ -166,9 +169,9 @@ export function createStudio({ media, artifacts, database, host, renderSlots }: 
     async seam(work) {
       const key = seamKey(work.plan, work.scenes, work.index)
       if (!key) return undefined
-      return once(seams, JSON.stringify(key), false, async () => {
-        const kept = await findSeam(database, key)
-        if (kept) return kept
+      return shared(seams, JSON.stringify(key), async () => {
+        const found = await findSeam(database, key)
+        if (found) return found
         const artifact = await inRenderSlot(() => make(work, key.leftClip, key.rightClip))
         await database.transaction((tx) => insertSeam(tx, key, artifact, host.now()))
         return artifact
@@ -180,18 +183,22 @@ export function createStudio({ media, artifacts, database, host, renderSlots }: 
 const clipsAtOnce = Math.max(1, Math.floor(availableParallelism() / 2))
 const mostPictures = 1000
 
-/** Work under way for a key is waited for, not begun again; what failed is begun anew by the next who asks. */
-function once<T>(
-  underWay: Map<string, Promise<T>>,
-  key: string,
-  keep: boolean,
-  work: () => Promise<T>,
-): Promise<T> {
-  const running = underWay.get(key)
-  if (running) return running
+/** Work under way for a key is shared, not begun again. */
+function shared<T>(underWay: Map<string, Promise<T>>, key: string, work: () => Promise<T>): Promise<T> {
+  const started = kept(underWay, key, work)
+  const forget = (): void => {
+    if (underWay.get(key) === started) underWay.delete(key)
+  }
+  started.then(forget, forget)
+  return started
+}
+
+/** Likewise, and its result is kept; what failed is begun anew by the next caller. */
+function kept<T>(results: Map<string, Promise<T>>, key: string, work: () => Promise<T>): Promise<T> {
+  const known = results.get(key)
+  if (known) return known
   const started = work()
-  underWay.set(key, started)
-  const forget = (): void => void underWay.delete(key)
-  started.then(keep ? undefined : forget, forget)
+  results.set(key, started)
+  started.catch(() => results.delete(key))
   return started
 }
