@@ -129,7 +129,13 @@ export async function openWorkflow(
       reserveBytes: config.minFreeDiskBytes,
       freeBytes: () => freeBytes(config.dataDir),
     })
-    const studio = createStudio({ media, artifacts, database, host })
+    const studio = createStudio({
+      media,
+      artifacts,
+      database,
+      host,
+      renderSlots: renderers.reduce((sum, { maxConcurrency }) => sum + maxConcurrency, 0),
+    })
     const running = await startCoordinator({
       config,
       database,

@@ -122,7 +122,7 @@ async function writeClip(
       for (; cell < cells && frameOfCell(cell) <= index; cell++)
         await writer.addAudio(sound?.[cell] ?? silentPacket)
       const packet = picture.packets[index]!
-      await writer.addVideo(packet.data, packet.type === 'key', numbers[index]!)
+      await writer.addVideo(packet, numbers[index]!)
     }
     for (; cell < cells; cell++) await writer.addAudio(sound?.[cell] ?? silentPacket)
     const ledger = await writer.finish()

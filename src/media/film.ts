@@ -88,11 +88,7 @@ async function copyParts(request: FilmRequest, writer: Mp4Writer): Promise<void>
     for (const [index, packet] of pictureRange(opened, part.fromFrame, part.toFrame).entries()) {
       for (; cell < part.endCell && frameOfCell(cell) <= startFrame + index; cell++)
         await writer.addAudio(opened.audio[cell - fileCell]!.data)
-      await writer.addVideo(
-        packet.data,
-        packet.type === 'key',
-        startFrame + opened.frameOf(packet) - part.fromFrame,
-      )
+      await writer.addVideo(packet, startFrame + opened.frameOf(packet) - part.fromFrame)
     }
     for (; cell < part.endCell; cell++) await writer.addAudio(opened.audio[cell - fileCell]!.data)
   }

@@ -75,7 +75,7 @@ export async function readImage({ path }: ReadImageRequest): Promise<ImageInspec
   }
   const { contentType } = sniffed
   if (contentType === 'image/jpeg') {
-    const { scans } = readJpeg(await readFile(path), false)
+    const { scans } = readJpeg(await readFile(path), { walk: false })
     if (scans > mostScans)
       return costly(
         `it is stored in ${scans} scans, and at most ${mostScans} are read; store it anew with fewer`,
@@ -169,7 +169,7 @@ async function openSource(path: string): Promise<Source> {
   const { contentType } = sniffed
   if (contentType === 'image/heic') return heicSource(bytes)
   if (contentType === 'image/jpeg') {
-    const { fault, hasEnd } = readJpeg(bytes, true)
+    const { fault, hasEnd } = readJpeg(bytes, { walk: true })
     if (fault !== null) throw new Error(fault)
     // Whole but for its last marker: without one libvips takes it for cut short.
     return decodable(hasEnd ? bytes : Buffer.concat([bytes, Buffer.from([0xff, 0xd9])]), null)

@@ -33,7 +33,7 @@ class Damage extends Error {}
 const tooEarly = 'its data ends too early'
 
 /** `walk`: whether to go through the coefficients, which takes a second for 30 MB. */
-export function readJpeg(bytes: Buffer, walk: boolean): JpegFacts {
+export function readJpeg(bytes: Buffer, { walk }: { readonly walk: boolean }): JpegFacts {
   const tables = new Map<number, Codes>()
   /** Of a progressive picture: for each component and coefficient, the lowest bit that a scan brought. */
   const bits = new Map<number, Uint8Array>()

@@ -66,7 +66,7 @@ export interface Mp4Ledger {
 
 export interface Mp4Writer {
   /** `frame`: which picture it is, in the order of showing; packets come in the order of decoding. */
-  addVideo(data: Uint8Array, key: boolean, frame: number): Promise<void>
+  addVideo(packet: Pick<EncodedPacket, 'data' | 'type'>, frame: number): Promise<void>
   addAudio(data: Uint8Array): Promise<void>
   /** Completes the header, in front; the bytes may not be on the disk yet. */
   finish(): Promise<Mp4Ledger>
@@ -137,10 +137,10 @@ export async function createMp4(request: Mp4Request): Promise<Mp4Writer> {
     if (file.hasFullBlock()) await file.drain()
   }
   return {
-    addVideo(data, key, frame) {
+    addVideo({ data, type }, frame) {
       written.video.frames.push(frame)
-      written.video.keys.push(key)
-      return add('video', new EncodedPacket(data, key ? 'key' : 'delta', frame / video.fps, 1 / video.fps))
+      written.video.keys.push(type === 'key')
+      return add('video', new EncodedPacket(data, type, frame / video.fps, 1 / video.fps))
     },
     addAudio(data) {
       const start = written.audio.sizes.length * cellSamples - audio!.leadSamples

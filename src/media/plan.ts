@@ -11,6 +11,8 @@ export type AvOptions = Readonly<Record<string, string>>
 export interface PlannedInput {
   readonly url: string
   readonly demuxer: string
+  /** One picture: looking for what its stream is like would decode it twice. */
+  readonly isPicture: boolean
   /** For the demuxer and its protocol. */
   readonly demuxerOptions: AvOptions
   /** For every decoder opened on it. */
@@ -78,7 +80,7 @@ const x264Threads = 2
 
 export function planMedia(job: MediaJob): MediaPlan {
   return {
-    inputs: job.inputs.map(planInput),
+    inputs: job.inputs.map((input) => planInput(input, job.output)),
     graph: job.graph,
     output: planOutput(job.output),
   }
@@ -89,14 +91,18 @@ export function fileUrl(path: string): string {
   return `file:${path}`
 }
 
-function planInput(input: MediaInput): PlannedInput {
+function planInput(input: MediaInput, output: MediaOutput): PlannedInput {
   const demuxer = demuxers[input.format]
   return {
     url: fileUrl(input.path),
     demuxer,
+    isPicture: demuxer.endsWith('_pipe'),
     // The protocol list alone still let a DASH file named .mp4 through to the network.
     demuxerOptions: { protocol_whitelist: 'file', format_whitelist: demuxer },
-    decoderOptions: { max_pixels: String(maxPixels) },
+    decoderOptions: {
+      max_pixels: String(maxPixels),
+      ...(output.kind === 'nothing' && output.deblocking === 'skipped' && { skip_loop_filter: 'all' }),
+    },
   }
 }
 
@@ -173,8 +179,8 @@ function x264Options(video: VideoEncoding): AvOptions {
     g: String(video.fps * 2),
     'forced-idr': '1',
     threads: String(x264Threads),
-    // FFmpeg before 6 takes it from the clip, and another place makes another decoder configuration.
-    'x264-params': 'chromaloc=0',
+    // FFmpeg before 6 takes the place of chroma from the clip, and another one makes another decoder configuration.
+    'x264-params': video.content === 'photographs' ? 'chromaloc=0:subme=1:b-adapt=0' : 'chromaloc=0',
     color_range: 'tv',
     colorspace: 'bt709',
     color_primaries: 'bt709',

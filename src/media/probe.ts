@@ -109,6 +109,8 @@ export interface VerifyRequest {
   readonly path: string
   /** As the sender announced it. */
   readonly sizeBytes?: number
+  /** Only of clips that were encoded here: what comes from elsewhere is decoded with all that a player does. */
+  readonly deblocking?: 'skipped'
   readonly limits: MediaLimits
 }
 
@@ -133,7 +135,7 @@ export type ClipVerdict =
  * @throws {MediaError} Where the fault is not the clip's: cancelled, hung, no room.
  */
 export async function verifyClip(request: VerifyRequest): Promise<ClipVerdict> {
-  const { media, path, sizeBytes, limits } = request
+  const { media, path, sizeBytes, deblocking, limits } = request
   if (sizeBytes !== undefined) {
     const size = (await sizeOf(path)) ?? 0
     if (size !== sizeBytes) return fault('incomplete', `${size} of ${sizeBytes} bytes arrived`)
@@ -145,7 +147,7 @@ export async function verifyClip(request: VerifyRequest): Promise<ClipVerdict> {
     const { frames, seen, exceeds } = await media.run({
       inputs: [{ path, format: container }],
       graph: '',
-      output: { kind: 'nothing' },
+      output: { kind: 'nothing', ...(deblocking && { deblocking }) },
       limits,
     })
     if (exceeds !== undefined) return fault('unreadable', exceeds)

@@ -1,6 +1,8 @@
 /**
  * The server's half of a media process: started, watched and killed here. It leads a process group of its own, so one signal
  * reaches everything it started, and kills that group itself when the channel to us closes: whether we said so or died.
+ *
+ * `startMediaProcess` is long because all of it shares one state: the child, the operation under way, and how it ended.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { Socket } from 'node:net'
@@ -10,7 +12,8 @@ import type { Host } from '../host.ts'
 import { joinWords, MediaError, type MediaErrorCode, type MediaLimits } from './ffmpeg.ts'
 import type { MediaRunOptions } from './media.ts'
 import type { OperationName } from './operations.ts'
-import { cpuMs, lowerPriority, residentBytes } from './usage.ts'
+import { holdToLimits } from './process-limits.ts'
+import { lowerPriority, residentBytes } from './usage.ts'
 
 export interface MediaOrder {
   readonly name: OperationName
@@ -57,12 +60,6 @@ const environment = { MALLOC_ARENA_MAX: '2' }
 /** A limit that holds without us, too: packets lie outside the heap, and a film of an hour needs half of it. */
 const mostHeap = '--max-old-space-size=1024'
 
-/** How often memory and processor time are looked at. */
-const lookEveryMs = 100
-
-/** Whatever has a limit of processor time and has used so much of it gives way to the others. */
-const slowMs = 1000
-
 interface Operation {
   readonly options: MediaRunOptions
   readonly finish: (report: Extract<MediaReport, { kind: 'done' | 'failed' }>) => void
@@ -88,7 +85,7 @@ export function startMediaProcess({ program, host, execArgv = [] }: MediaProcess
   const kill = (why: MediaError): void => {
     killed ??= why
     // Its end is waited for.
-    hold(child, true)
+    holdOpen(child)
     killGroup(child)
   }
 
@@ -121,47 +118,6 @@ export function startMediaProcess({ program, host, execArgv = [] }: MediaProcess
     else settle(words)
   })
 
-  const cpuOfAllMs = (): number => [...pids].reduce((sum, pid) => sum + cpuMs(pid), 0)
-
-  /** Kills the process when a limit is reached. */
-  const watch = (running: Operation, limits: MediaLimits): (() => void) => {
-    const over = new AbortController()
-    const startedAtMs = running.lastFrameAtMs
-    const cpuBeforeMs = cpuOfAllMs()
-    const done = (): string => (running.frames > 0 ? ` (${running.frames} frames done)` : '')
-    const watchTime = async (): Promise<void> => {
-      while (!over.signal.aborted) {
-        const now = host.monotonic()
-        const wallLeftMs = startedAtMs + limits.wallMs - now
-        const stallLeftMs = running.lastFrameAtMs + limits.stallMs - now
-        if (wallLeftMs <= 0)
-          return kill(new MediaError('too_long', `took longer than ${limits.wallMs / 1000} s${done()}`))
-        if (stallLeftMs <= 0)
-          return kill(new MediaError('hung', `no new frame for ${limits.stallMs / 1000} s${done()}`))
-        await host.sleep(Math.min(wallLeftMs, stallLeftMs), over.signal)
-      }
-    }
-    const look = async (): Promise<void> => {
-      if (limits.cpuMs !== undefined) {
-        const usedMs = cpuOfAllMs() - cpuBeforeMs
-        if (usedMs > limits.cpuMs)
-          kill(new MediaError('too_long', `took more than ${limits.cpuMs / 1000} s of processor time`))
-        if (usedMs > slowMs && !isSlow) {
-          isSlow = true
-          for (const pid of pids) lowerPriority(pid)
-        }
-      }
-      if ((await residentBytes(pids)) > limits.memoryBytes && !over.signal.aborted)
-        kill(new MediaError('failed', `needs more memory than the ${megabytes(limits.memoryBytes)} allowed`))
-    }
-    const looking = setInterval(() => void look(), lookEveryMs)
-    void watchTime()
-    return () => {
-      over.abort()
-      clearInterval(looking)
-    }
-  }
-
   return {
     async perform(order, limits, options) {
       if (end ?? killed) throw end ?? killed
@@ -177,10 +133,20 @@ export function startMediaProcess({ program, host, execArgv = [] }: MediaProcess
       }
       operation = running
       lastWords.forget()
-      hold(child, true)
+      holdOpen(child)
       const cancel = (): void => kill(new MediaError('cancelled', 'cancelled', { cause: signal?.reason }))
       signal?.addEventListener('abort', cancel, { once: true })
-      const endWatch = watch(running, limits)
+      const endWatch = holdToLimits({
+        limits,
+        host,
+        pids,
+        progress: running,
+        kill,
+        onSlow: () => {
+          if (!isSlow) for (const pid of pids) lowerPriority(pid)
+          isSlow = true
+        },
+      })
       try {
         // A process that died at once shows in its exit; the failed send adds nothing.
         child.send(order, () => {})
@@ -201,7 +167,7 @@ export function startMediaProcess({ program, host, execArgv = [] }: MediaProcess
     // A priority that was lowered can't be raised again without rights.
     canGoOn: () => end === undefined && killed === undefined && !isSlow,
     residentBytes: () => residentBytes(pids),
-    rest: () => hold(child, false),
+    rest: () => letGo(child),
     kill,
     gone: ended.promise.then(() => undefined),
   }
@@ -212,14 +178,19 @@ function modulePath(): string {
   return fileURLToPath(new URL(`./child${extname(import.meta.url)}`, import.meta.url))
 }
 
-/** Whether the process keeps this one from ending. */
-function hold(child: ChildProcess, held: boolean): void {
+/** The process keeps this one from ending. */
+function holdOpen(child: ChildProcess): void {
+  for (const handle of handlesOf(child)) handle?.ref()
+}
+
+function letGo(child: ChildProcess): void {
+  for (const handle of handlesOf(child)) handle?.unref()
+}
+
+function handlesOf(child: ChildProcess) {
   // The stream of a process is a socket, which its type does not say.
   const { stderr } = child
-  for (const handle of [child, child.channel, stderr instanceof Socket ? stderr : undefined]) {
-    if (held) handle?.ref()
-    else handle?.unref()
-  }
+  return [child, child.channel, stderr instanceof Socket ? stderr : undefined]
 }
 
 function killGroup(child: ChildProcess): void {
@@ -263,8 +234,4 @@ const isMediaCode = (code: string | undefined): code is MediaErrorCode =>
 function toError({ name, message, code }: Extract<MediaReport, { kind: 'failed' }>): Error {
   if (name === 'MediaError' && isMediaCode(code)) return new MediaError(code, message)
   return Object.assign(new Error(message), { name, ...(code !== undefined && { code }) })
-}
-
-function megabytes(bytes: number): string {
-  return `${Math.round(bytes / 2 ** 20)} MB`
 }

@@ -4,7 +4,7 @@ import type { SceneWork } from '../coordinator/scene/scene-verbs.ts'
 import { isDiskFull } from '../disk-full.ts'
 import type { Failure, Scene } from '../job/scene.ts'
 import { MediaError } from '../media/ffmpeg.ts'
-import type { ClipSeen } from '../media/probe.ts'
+import type { ClipSeen, VerifyRequest } from '../media/probe.ts'
 import type { SceneClip } from '../store/scenes.ts'
 import { placeOf, placeText, planFilm } from './film-plan.ts'
 import { type Studio, clipLimits, takenLimits } from './studio.ts'
@@ -47,12 +47,12 @@ export function createClips({
   const make = async (
     path: string,
     work: SceneWork,
-    { directory, signal }: Parameters<Clips['make']>[2],
+    { directory, signal, ...decoding }: Parameters<Clips['make']>[2] & Pick<VerifyRequest, 'deblocking'>,
   ): Promise<ClipOutcome> => {
     const { media } = studio
     const place = placeIn(work)
     const { format: shape, fit } = work.job.storyboard
-    const verdict = await media.verifyClip({ path, limits: clipLimits }, { signal })
+    const verdict = await media.verifyClip({ path, ...decoding, limits: clipLimits }, { signal })
     if (!verdict.ok) return failed(`clip_${verdict.code}`, verdict.reason)
     const { decodedFrames, seen } = verdict
     const format = await studio.filmFormat(shape)
@@ -72,7 +72,8 @@ export function createClips({
     })
 
   return {
-    make: (...request) => faultOf(endings, () => make(...request)),
+    make: (path, work, options) =>
+      faultOf(endings, () => make(path, work, { ...options, deblocking: 'skipped' })),
 
     take: async (source, ...rest) => verify(await artifacts.localPath(source), ...rest),
 

@@ -28,11 +28,13 @@ type Outcome =
   | { readonly kind: 'failed'; readonly failure: Failure; readonly retry: boolean }
 
 export function createRenderScene(options: RenderSceneOptions): TaskHandler {
-  const { coordinator } = options
+  const { coordinator, studio } = options
   return async ({ subject: attemptId }, { signal }) => {
     const work = await coordinator.beginAttempt(attemptId)
     if (!work) return
-    const outcome = await options.studio.inWorkspace((directory) => render(work, directory, signal, options))
+    const outcome = await studio.inRenderSlot(() =>
+      studio.inWorkspace((directory) => render(work, directory, signal, options)),
+    )
     if (outcome.kind === 'clip')
       await coordinator.sceneRendered(attemptId, outcome.clip, work.job.storyboard.format)
     // A clip that turned out bad may be better another time.

@@ -1,4 +1,7 @@
-/** What the tasks of this process share: FFmpeg, the artifacts, and work that two of them would otherwise do twice. */
+/**
+ * What the tasks of this process share: FFmpeg, the artifacts, and work that two of them would otherwise do twice.
+ * `createStudio` is long because each of its parts closes over these.
+ */
 import { availableParallelism } from 'node:os'
 import type { ArtifactStore, Workspace } from '../artifact/artifact.ts'
 import type { Host } from '../host.ts'
@@ -52,6 +55,11 @@ export interface Studio {
   picture(master: string, shape: ImageShape): Promise<string>
   /** Runs `work` on clips when it has a slot: each keeps a core busy. */
   readonly inTurn: Semaphore
+  /**
+   * Runs a render or a cross-fade when a render slot is free, in the order they came: a fade goes before the next render, and
+   * beside the other fades once nothing renders. More at once would only hold more memory.
+   */
+  readonly inRenderSlot: Semaphore
   /** Runs `work` on a picture of `owner` that takes so much memory when it has a slot. */
   readonly inImageTurn: FairSemaphore
   /** The artifact of the cross-fade after scene `index`: the one that is kept, or made now. Undefined at a cut. */
@@ -71,13 +79,16 @@ export interface StudioOptions {
   readonly artifacts: ArtifactStore
   readonly database: Database
   readonly host: Host
+  /** Render slots of all renderers on this machine. */
+  readonly renderSlots: number
 }
 
-export function createStudio({ media, artifacts, database, host }: StudioOptions): Studio {
+export function createStudio({ media, artifacts, database, host, renderSlots }: StudioOptions): Studio {
   const formats = new Map<string, Promise<FilmFormat>>()
   const seams = new Map<string, Promise<string>>()
   const pictures = new Map<string, Promise<string>>()
   const clipSlots = createSemaphore(clipsAtOnce)
+  const renderSlot = createSemaphore(renderSlots)
   const imageSlots = createFairSemaphore({ ...imageSlotLimits, host })
 
   const inWorkspace: Studio['inWorkspace'] = async (use) => {
@@ -114,7 +125,7 @@ export function createStudio({ media, artifacts, database, host }: StudioOptions
     inWorkspace,
 
     filmFormat: ({ width, height, fps }) =>
-      once(formats, `${width}x${height}@${fps}`, true, () =>
+      kept(formats, `${width}x${height}@${fps}`, () =>
         inWorkspace((directory) =>
           media.prepareFilmFormat({
             width,
@@ -128,6 +139,7 @@ export function createStudio({ media, artifacts, database, host }: StudioOptions
       ),
 
     inTurn: clipSlots,
+    inRenderSlot: renderSlot,
     inImageTurn: imageSlots,
 
     async picture(master, shape) {
@@ -136,7 +148,7 @@ export function createStudio({ media, artifacts, database, host }: StudioOptions
       // The same photograph opens one scene and closes another, so a few are worth knowing.
       if (pictures.size > mostPictures) pictures.delete(pictures.keys().next().value!)
       const shaped = (): Promise<string> =>
-        once(pictures, key, true, () =>
+        kept(pictures, key, () =>
           inWorkspace(async (directory) => {
             const path = `${directory}/picture.jpg`
             const request = { path: await artifacts.localPath(master), targetPath: path, shape }
@@ -157,10 +169,10 @@ export function createStudio({ media, artifacts, database, host }: StudioOptions
     async seam(work) {
       const key = seamKey(work.plan, work.scenes, work.index)
       if (!key) return undefined
-      return once(seams, JSON.stringify(key), false, async () => {
-        const kept = await findSeam(database, key)
-        if (kept) return kept
-        const artifact = await make(work, key.leftClip, key.rightClip)
+      return shared(seams, JSON.stringify(key), async () => {
+        const found = await findSeam(database, key)
+        if (found) return found
+        const artifact = await inRenderSlot(() => make(work, key.leftClip, key.rightClip))
         await database.transaction((tx) => insertSeam(tx, key, artifact, host.now()))
         return artifact
       })
@@ -171,18 +183,22 @@ export function createStudio({ media, artifacts, database, host }: StudioOptions
 const clipsAtOnce = Math.max(1, Math.floor(availableParallelism() / 2))
 const mostPictures = 1000
 
-/** Work under way for a key is waited for, not begun again; what failed is begun anew by the next who asks. */
-function once<T>(
-  underWay: Map<string, Promise<T>>,
-  key: string,
-  keep: boolean,
-  work: () => Promise<T>,
-): Promise<T> {
-  const running = underWay.get(key)
-  if (running) return running
+/** Work under way for a key is shared, not begun again. */
+function shared<T>(underWay: Map<string, Promise<T>>, key: string, work: () => Promise<T>): Promise<T> {
+  const started = kept(underWay, key, work)
+  const forget = (): void => {
+    if (underWay.get(key) === started) underWay.delete(key)
+  }
+  started.then(forget, forget)
+  return started
+}
+
+/** Likewise, and its result is kept; what failed is begun anew by the next caller. */
+function kept<T>(results: Map<string, Promise<T>>, key: string, work: () => Promise<T>): Promise<T> {
+  const known = results.get(key)
+  if (known) return known
   const started = work()
-  underWay.set(key, started)
-  const forget = (): void => void underWay.delete(key)
-  started.then(keep ? undefined : forget, forget)
+  results.set(key, started)
+  started.catch(() => results.delete(key))
   return started
 }

@@ -56,7 +56,8 @@ export function handleTasks(engine: Engine, options: TasksOptions): void {
   )
   handle(
     'join-clips',
-    { concurrency: places, isRisky: true, onExhausted: leaveToFilm },
+    // They share the render slots.
+    { concurrency: () => coordinator.rendersAtOnce(), isRisky: true, onExhausted: leaveToFilm },
     inRoom(createJoinClips(options)),
   )
   handle(

@@ -79,7 +79,11 @@ function mediaJob(request: RenderRequest, title: Title | null, clipPath: string)
       fit,
       titleHeight: title?.height ?? null,
     }),
-    output: { kind: 'video', path: clipPath, video: { ...filmEncoding, fps: format.fps, frames, keyframes } },
+    output: {
+      kind: 'video',
+      path: clipPath,
+      video: { ...filmEncoding, fps: format.fps, frames, keyframes, content: 'photographs' },
+    },
     limits: limitsFor(frames / format.fps),
   }
 }

@@ -364,6 +364,22 @@ describe('a clip that is not whole is refused, and says why', () => {
     expect(await refused('damaged.mp4', bytes)).toMatch(/^damaged: /)
   })
 
+  test('damaged anywhere: without deblocking the same is found', async () => {
+    const bytes = await whole()
+    for (let share = 0.1; share < 1; share += 0.1) {
+      const damaged = Buffer.from(bytes)
+      const at = Math.floor(bytes.length * share)
+      damaged.fill(0x5a, at, Math.min(at + 40, bytes.length))
+      const path = inDirectory('damaged-anywhere.mp4')
+      await writeFile(path, damaged)
+      const [full, quick] = [
+        await verifyClip({ media, path, limits }),
+        await verifyClip({ media, path, limits, deblocking: 'skipped' }),
+      ]
+      expect(quick).toEqual(full)
+    }
+  })
+
   test('fewer bytes than announced', async () => {
     const { length } = await whole()
     const verdict = await verifyClip({ media, path: inDirectory('like.mp4'), sizeBytes: length + 1, limits })

@@ -205,7 +205,10 @@ async function writeSmall(path: string): Promise<Mp4Ledger> {
     audio: { packets: 47, leadSamples: 0, samples: 48_000 },
   })
   for (let frame = 0; frame < 24; frame++)
-    await writer.addVideo(Buffer.alloc(100 + frame, frame), frame === 0, frame)
+    await writer.addVideo(
+      { data: Buffer.alloc(100 + frame, frame), type: frame === 0 ? 'key' : 'delta' },
+      frame,
+    )
   for (let cell = 0; cell < 47; cell++) await writer.addAudio(Buffer.alloc(6, cell))
   const ledger = await writer.finish()
   await writer.sync()

@@ -1,0 +1,47 @@
+/**
+ * What all work with FFmpeg's libraries shares: errors out of return codes, and what a run holds.
+ *
+ * A wrapper frees what it owns when it is collected, also while FFmpeg still uses it through another wrapper: the sink of a
+ * graph keeps no graph alive. So a run holds each wrapper that owns something until its end, and frees all of them then,
+ * because the process lives on.
+ */
+import type { AVPixelFormat, AVSampleFormat } from 'node-av/constants'
+import { Dictionary, FFmpegError } from 'node-av/lib'
+import { failureCode, joinWords, MediaError } from './ffmpeg.ts'
+import type { AvOptions } from './plan.ts'
+
+/** What a run holds until its end. Freed in the order opposite to that in which it was made. */
+export type Held = AsyncDisposableStack
+
+export interface Progress {
+  frames: number
+  readonly report: (frames: number) => void
+}
+
+export function needed<Value>(value: Value | null): Value {
+  if (value === null) throw failure('the filter graph cannot be built')
+  return value
+}
+
+export function pixelFormat(format: AVPixelFormat | AVSampleFormat): AVPixelFormat {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  return format as AVPixelFormat
+}
+
+export function sampleFormat(format: AVPixelFormat | AVSampleFormat): AVSampleFormat {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  return format as AVSampleFormat
+}
+
+export function dictionary(options: AvOptions, held: Held): Dictionary {
+  return held.use(Dictionary.fromObject(options))
+}
+
+export function check(code: number, what: string): void {
+  if (code < 0) throw failure(what, FFmpegError.strerror(code))
+}
+
+export function failure(what: string, reason = ''): MediaError {
+  const words = [what, reason]
+  return new MediaError(failureCode(words), joinWords(words))
+}
