@@ -3,7 +3,8 @@ import { openAsBlob } from 'node:fs'
 import { commandLine } from '../command-name.ts'
 import { networkWords } from '../network-words.ts'
 import { ApiError, type AssetAnswer, type Client, createClient } from '../client/client.ts'
-import { CommandError } from './command-error.ts'
+import { CommandError, usageError } from './command-error.ts'
+import type { CommandContext } from './command.ts'
 
 export type { Client } from '../client/client.ts'
 
@@ -30,6 +31,21 @@ export function connect(url: string, signal: AbortSignal, key?: string): Client 
     return response
   }
   return createClient({ url, fetch: send, timeoutMs, ...(key && { key }) })
+}
+
+export function clientFor(
+  { url, key: given }: { readonly url: string; readonly key?: string | undefined },
+  { env, signal }: CommandContext,
+): Client {
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
+    throw usageError(`--url must be an address such as http://127.0.0.1:4000, not "${url}"`)
+  const key = given ?? env['COORDINATOR_KEY']
+  // Not shown: it may be right but for one letter.
+  if (key && !/^[\x21-\x7e]+$/.test(key))
+    throw usageError(
+      `${given === undefined ? 'COORDINATOR_KEY' : '--key'} must be a key, without spaces and line breaks`,
+    )
+  return connect(url, signal, key)
 }
 
 /** Refusals name the file. */

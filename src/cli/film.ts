@@ -1,4 +1,4 @@
-/** demo and render: photographs in, a film out, through a real server that lives as long as the command. */
+/** The commands demo and render: photographs in, a film out, through a real server that lives as long as the command. */
 import { fork } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -9,48 +9,68 @@ import type { JobAnswer } from '../http/jobs.ts'
 import type { ApprovalRequest } from '../job/control-request.ts'
 import { printable } from '../printable.ts'
 import type { Drawing } from '../sample/sample.ts'
-import { canAsk, confirm, print, printJsonLine } from './asking.ts'
 import { type Client, connect } from './client.ts'
-import { CommandError, usageError } from './command-error.ts'
+import { CommandError } from './command-error.ts'
 import { type Command, type CommandContext, command } from './command.ts'
-import { type Read, filmOptions } from './option.ts'
+import { type ValuesOf, argument, flag, several } from './option.ts'
 import { type Output, chooseOutput, saveFilm } from './output.ts'
 import { type Bill, type OwnReplicate, startOwnReplicate } from './own-replicate.ts'
 import { type OwnServer, startOwnServer } from './own-server.ts'
+import { canAsk, confirm, print, printJsonLine } from './print.ts'
 import { type Step, createDisplay, createStep, followJob } from './progress.ts'
 import { checkReadable, filmRequest, uploadPhotos } from './request.ts'
+import { filmOptions, outputOptions, photos } from './shared-options.ts'
 import { planLines, planOfJob } from './view.ts'
 import { count, spokenCost, spokenDuration, spokenLength, spokenSize } from './words.ts'
 
 const options = {
+  ...outputOptions,
+  yes: flag('approve the cost without asking, if it is known'),
+  keep: flag("keep the server's data folder, and print its path"),
+  json: flag('print only a JSON object about the film'),
   ...filmOptions,
-  out: { type: 'string' },
-  force: { type: 'boolean', default: false },
-  yes: { type: 'boolean', default: false },
-  keep: { type: 'boolean', default: false },
-  json: { type: 'boolean', default: false },
 } as const
 
 /** Shown at its best, and at a price that a person remembers. */
 const playModel = 'google/veo-3.1-fast'
 
 export const demo: Command = command(
-  { ...options, 'replicate-fake': { type: 'boolean', default: false } },
-  (context, read) => renderFilm(context, read, read.values['replicate-fake']),
+  {
+    summary: 'make a film of sample pictures, or of yours',
+    about: 'A server starts for it, and stops after it.',
+    args: { photos },
+    options: {
+      replicateFake: flag(
+        `render with play money: a fake Replicate on this machine renders and bills (the default model is then ${playModel})`,
+      ),
+      ...options,
+    },
+  },
+  async (context, { replicateFake, ...values }) => renderFilm(context, values, { isPlay: replicateFake }),
 )
 
-export const render: Command = command(options, async (context, read) => {
-  if (read.positionals.length === 0) throw usageError('render needs at least one photograph')
-  await renderFilm(context, read, false)
-})
+export const render: Command = command(
+  {
+    summary: 'make a film of your photographs',
+    about: 'A server starts for it, and stops after it.',
+    args: { photos: several(argument(''), 'at least one photograph') },
+    options,
+    examples: {
+      'render *.jpg --title "12 Elm Street" --out tour.mp4': 'A tour of the rooms, named in the file names.',
+    },
+  },
+  async (context, values) => renderFilm(context, values, { isPlay: false }),
+)
+
+type Values = ValuesOf<typeof options> & { readonly photos: readonly string[] }
 
 async function renderFilm(
   context: CommandContext,
-  { values, positionals }: Read<typeof options>,
-  isPlay: boolean,
+  values: Values,
+  { isPlay }: { readonly isPlay: boolean },
 ): Promise<void> {
   const { env, signal } = context
-  await checkReadable(positionals)
+  await checkReadable(values.photos)
   const output = await chooseOutput(values.out, values.force)
 
   const begun = performance.now()
@@ -64,14 +84,14 @@ async function renderFilm(
     if (isPlay) replicate = await startOwnReplicate(folder, env)
     // Drawn while the server starts.
     const drawn =
-      positionals.length > 0 ? Promise.resolve(positionals) : samplePhotos(folder, { say, step, signal })
+      values.photos.length > 0 ? Promise.resolve(values.photos) : samplePhotos(folder, { say, step, signal })
     drawn.catch(() => {})
     server = await startOwnServer(folder, { ...env, ...replicate?.serverEnv }, { isReached: isPlay })
     const client = connect(server.url, signal)
-    const photos = await drawn
+    const pictures = await drawn
     const model = values.model ?? (isPlay ? playModel : undefined)
     const wishes = { ...values, model, isPlay, stake, say, step, ...context }
-    const making = makeFilm(client, photos, output, wishes)
+    const making = makeFilm(client, pictures, output, wishes)
     const job = await Promise.race([making, server.died, ...(replicate ? [replicate.died] : [])])
     stake.isPaid = false
     const bill = await replicate?.bill()
@@ -122,10 +142,8 @@ const filmWords = {
   image_pairs: '  Each passes into the next (or --type property_photos: a scene for each)',
 } as const
 
-type Wishes = Parameters<typeof filmRequest>[1] &
+type Wishes = Values &
   CommandContext & {
-    readonly yes: boolean
-    readonly json: boolean
     readonly isPlay: boolean
     /** Whether real money may have been spent on what is not saved yet. */
     readonly stake: { isPaid: boolean }
@@ -135,13 +153,13 @@ type Wishes = Parameters<typeof filmRequest>[1] &
 
 async function makeFilm(
   client: Client,
-  photos: readonly string[],
+  pictures: readonly string[],
   output: Output,
   wishes: Wishes,
 ): Promise<JobAnswer> {
   const { say, step, signal, terminal, stake, isPlay } = wishes
-  const { assets, fileOf } = await uploadPhotos(client, photos, (file, number) =>
-    step.say(`Uploading ${file} (${number} of ${photos.length})`),
+  const { assets, fileOf } = await uploadPhotos(client, pictures, (file, number) =>
+    step.say(`Uploading ${file} (${number} of ${pictures.length})`),
   )
   step.clear()
   const request = filmRequest(assets, wishes)

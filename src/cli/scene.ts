@@ -1,118 +1,118 @@
 /** The commands that change what a film consists of, and which of its versions is shown. */
 import type { EditedAnswer } from '../client/client.ts'
-import {
-  approvalCommand,
-  clientFor,
-  jobIdOf,
-  print,
-  printJson,
-  remoteOptions,
-  resubmitCommand,
-} from './asking.ts'
-import type { Client } from './client.ts'
+import { transitions } from '../job/scene.ts'
+import { type Client, clientFor } from './client.ts'
 import { CommandError, usageError } from './command-error.ts'
 import { type Command, type CommandContext, command } from './command.ts'
-import { type Read, given, numberOf } from './option.ts'
+import {
+  type Option,
+  argument,
+  choice,
+  flag,
+  membersOf,
+  number,
+  optional,
+  optionName,
+  readBy,
+  text,
+} from './option.ts'
+import { print, printAnswer, printJson } from './print.ts'
 import { checkReadable, uploadPhotos } from './request.ts'
+import { oneJob, oneScene, remoteOptions } from './shared-options.ts'
+import { approvalCommand, resubmitCommand } from './suggestion.ts'
 import { count, spokenCost } from './words.ts'
 
+/** People count scenes from 1. */
+function positionOf(given: string, name: string): number {
+  if (!/^[1-9]\d{0,5}$/.test(given))
+    throw usageError(`${name} must be a scene's number, from 1, not "${given}"`)
+  return Number(given) - 1
+}
+
 const sceneOptions = {
-  ...remoteOptions,
-  at: { type: 'string' },
-  title: { type: 'string' },
-  prompt: { type: 'string' },
-  duration: { type: 'string' },
-  transition: { type: 'string' },
-  model: { type: 'string' },
-  audio: { type: 'boolean' },
+  title: text('text', 'shown over the scene'),
+  prompt: text('text', 'the prompt of a paid model'),
+  duration: number('s', "seconds; a new scene has its job's"),
+  transition: choice('name', transitions, 'how it passes into the next scene: {}'),
+  model: text('name', 'the model that renders it'),
+  audio: flag('let a paid model make sound too'),
 } as const
 
-type SceneValues = Read<typeof sceneOptions>['values']
+const at = (about: string): Option<number | undefined, 'position'> =>
+  readBy(positionOf)('number', about, { member: 'position' })
 
-interface Deed {
-  readonly client: Client
-  readonly jobId: number
-  readonly args: readonly string[]
-  readonly values: SceneValues
-}
-
-export const scene: Command = command(sceneOptions, async (context, { values, positionals }) => {
-  const [verb = '', job, ...args] = positionals
-  const deed = Object.hasOwn(deeds, verb) ? deeds[verb] : undefined
-  if (!deed) throw usageError('scene needs one of add, change, move or delete')
-  if (job === undefined) throw usageError(`scene ${verb} needs a job's id`)
-  await deed({ client: clientFor(values, context), jobId: jobIdOf(job), args, values }, context)
-})
-
-const membersOf = (values: SceneValues) =>
-  given({
-    title: values.title,
-    prompt: values.prompt,
-    duration: numberOf('duration', values.duration),
-    // What it may be is the server's to say.
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-    transition: values.transition as 'fade' | undefined,
-    model: values.model,
-    audio: values.audio,
-  })
-
-const deeds: Readonly<Record<string, (deed: Deed, context: CommandContext) => Promise<void>>> = {
-  async add({ client, jobId, args, values }, context) {
-    if (args.length !== 1 && args.length !== 2)
-      throw usageError('scene add needs a photograph, or the first and the last')
-    await checkReadable(args)
-    const { assets } = await uploadPhotos(client, args)
-    const position = values.at === undefined ? undefined : placeOf('--at', values.at)
-    const asset_ids = assets.map(({ id }) => id)
-    const answer = await client.addScene(jobId, { ...membersOf(values), asset_ids, ...given({ position }) })
-    await tellEdited(client, answer, 'is added', values, context)
+const add = command(
+  {
+    summary: 'add a scene',
+    args: {
+      id: oneJob,
+      photo: argument('a photograph'),
+      lastPhoto: optional(argument('a second one, which the first passes into')),
+    },
+    options: { at: at('its number in the film (default: the last)'), ...sceneOptions, ...remoteOptions },
   },
-  async change({ client, jobId, args, values }, context) {
-    const sceneId = await oneScene(client, jobId, args, 'change')
-    const position = values.at === undefined ? undefined : placeOf('--at', values.at)
-    const change = { ...membersOf(values), ...given({ position }) }
-    if (Object.keys(change).length === 0)
-      throw usageError(
-        'scene change needs one of --title, --prompt, --duration, --transition, --model, --audio, --at',
-      )
-    await tellEdited(client, await client.updateScene(jobId, sceneId, change), 'is changed', values, context)
+  async (context, { id, photo, lastPhoto, ...values }) => {
+    const paths = lastPhoto === undefined ? [photo] : [photo, lastPhoto]
+    await checkReadable(paths)
+    const client = clientFor(values, context)
+    const { assets } = await uploadPhotos(client, paths)
+    const scene = {
+      ...membersOf({ at: changes.at, ...sceneOptions }, values),
+      asset_ids: assets.map((asset) => asset.id),
+    }
+    await printEdited(client, await client.addScene(id, scene), 'is added', values, context)
   },
-  async move({ client, jobId, args: [wanted, place, ...others], values }, context) {
-    if (wanted === undefined || place === undefined || others.length > 0)
-      throw usageError("scene move needs a scene's number and the one it is to have")
-    const sceneId = await sceneIdOf(client, jobId, wanted)
-    const position = placeOf('the new number', place)
-    await tellEdited(
-      client,
-      await client.updateScene(jobId, sceneId, { position }),
-      'is moved',
-      values,
-      context,
-    )
-  },
-  async delete({ client, jobId, args, values }, context) {
-    const sceneId = await oneScene(client, jobId, args, 'delete')
-    const answer = await client.deleteScene(jobId, sceneId)
-    if (values.json) printJson(context, answer)
-    else print(context, `The scene is taken out of job ${jobId}`)
-  },
-}
+)
 
-/** Scenes are numbered from 1 for people. */
-function placeOf(name: string, text: string): number {
-  if (!/^[1-9]\d{0,5}$/.test(text))
-    throw usageError(`${name} must be a scene's number, from 1, not "${text}"`)
-  return Number(text) - 1
-}
+const changes = { at: at('its new number in the film'), ...sceneOptions } as const
 
-async function oneScene(
-  client: Client,
-  jobId: number,
-  args: readonly string[],
-  verb: string,
-): Promise<string> {
-  if (args.length !== 1) throw usageError(`scene ${verb} needs a job's id and a scene's number`)
-  return sceneIdOf(client, jobId, args[0]!)
+const change = command(
+  {
+    summary: 'change a scene',
+    args: { id: oneJob, scene: oneScene },
+    options: { ...changes, ...remoteOptions },
+  },
+  async (context, { id, scene, ...values }) => {
+    const members = membersOf(changes, values)
+    if (Object.keys(members).length === 0)
+      throw usageError(`scene change needs one of ${Object.keys(changes).map(optionName).join(', ')}`)
+    const client = clientFor(values, context)
+    const answer = await client.updateScene(id, await sceneIdOf(client, id, scene), members)
+    await printEdited(client, answer, 'is changed', values, context)
+  },
+)
+
+const move = command(
+  {
+    summary: 'move a scene to another place in the film',
+    args: { id: oneJob, scene: oneScene, number: argument('its new number', positionOf) },
+    options: remoteOptions,
+  },
+  async (context, { id, scene, number: position, ...values }) => {
+    const client = clientFor(values, context)
+    const answer = await client.updateScene(id, await sceneIdOf(client, id, scene), { position })
+    await printEdited(client, answer, 'is moved', values, context)
+  },
+)
+
+const remove = command(
+  {
+    summary: 'delete a scene',
+    args: { id: oneJob, scene: oneScene },
+    options: remoteOptions,
+  },
+  async (context, { id, scene, ...values }) => {
+    const client = clientFor(values, context)
+    const answer = await client.deleteScene(id, await sceneIdOf(client, id, scene))
+    printAnswer(context, values, answer, () => `The scene is deleted from job ${id}`)
+  },
+)
+
+export const scene: Command = {
+  summary: 'add, change, move or delete scenes of a film',
+  about: 'Before it is made, and after. If that costs more than was approved, you have to approve it first.',
+  options: {},
+  verbs: { add, change, move, delete: remove },
 }
 
 /** A scene's number, as people see it, or its id. */
@@ -125,7 +125,7 @@ export async function sceneIdOf(client: Client, jobId: number, wanted: string): 
 }
 
 /** With what has to be done before it is rendered. */
-export async function tellEdited(
+export async function printEdited(
   client: Client,
   answer: EditedAnswer,
   done: string,
@@ -137,21 +137,33 @@ export async function tellEdited(
   const words = `Scene ${edited.position + 1} of job ${id} ${done}`
   const { rejected } = await client.readJob(id)
   if (rejected)
-    return print(context, `${words}. It is rejected; to submit it again: ${resubmitCommand(id, url)}`)
+    return print(context, `${words}. The job is rejected; to submit it again: ${resubmitCommand(id, url)}`)
   const approval = approvalCommand(id, to_approve, url, revision)
-  const sum = to_approve === null ? 'Its unknown cost is' : `${spokenCost(to_approve)} more are`
+  const sum = to_approve === null ? 'Its unknown cost has' : `${spokenCost(to_approve)} more have`
   if (to_approve !== 0) print(context, `${words}. ${sum} to be approved first: ${approval}`)
   else if (job_status === 'pending') print(context, `${words}. The job waits for your approval: ${approval}`)
   else print(context, words)
 }
 
-export const restore: Command = command(remoteOptions, async (context, { values, positionals }) => {
-  const [job, version, ...others] = positionals
-  if (job === undefined || version === undefined || others.length > 0)
-    throw usageError("restore needs a job's id and the number of a version of its film")
-  if (!/^[1-9]\d{0,8}$/.test(version))
-    throw usageError(`"${version}" is no version, which is a number from 1`)
-  const answer = await clientFor(values, context).showFilm(jobIdOf(job), Number(version))
-  if (values.json) printJson(context, answer)
-  else print(context, `Job ${answer.job_id} shows that film again, as version ${answer.version}`)
-})
+export const restore: Command = command(
+  {
+    summary: "show an earlier version of a job's film again",
+    about: 'It becomes the newest version; nothing is rendered.',
+    args: { id: oneJob, version: argument('the number of a version', versionOf) },
+    options: remoteOptions,
+  },
+  async (context, { id, version, ...values }) => {
+    const answer = await clientFor(values, context).showFilm(id, version)
+    printAnswer(
+      context,
+      values,
+      answer,
+      () => `Job ${answer.job_id} shows that film again, as version ${answer.version}`,
+    )
+  },
+)
+
+function versionOf(given: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(given)) throw usageError(`"${given}" is no version, which is a number from 1`)
+  return Number(given)
+}

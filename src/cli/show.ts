@@ -2,7 +2,7 @@
 import type { JobAnswer } from '../http/jobs.ts'
 import type { SceneAnswer } from '../http/scenes.ts'
 import { commandLine } from '../command-name.ts'
-import { atUrl, reviewCommand } from './asking.ts'
+import { atUrl, reviewCommand } from './suggestion.ts'
 import { sceneName } from './view.ts'
 import {
   count,

@@ -1,30 +1,39 @@
-/** The command about what is stored, and for how long. */
+/** The command for what is stored. */
 import type { PrunedAnswer, StorageAnswer } from '../client/client.ts'
-import { clientFor, print, printJson, remoteOptions } from './asking.ts'
-import { usageError } from './command-error.ts'
+import { clientFor } from './client.ts'
 import { type Command, command } from './command.ts'
+import { flag } from './option.ts'
+import { printAnswer } from './print.ts'
+import { remoteOptions } from './shared-options.ts'
 import { roomOf, tableLines } from './table.ts'
 import { count, minuteOf, spokenSize } from './words.ts'
 
-const storageOptions = { ...remoteOptions, 'dry-run': { type: 'boolean', default: false } } as const
+const prune = command(
+  {
+    summary: 'remove now what may be removed',
+    about: 'The server does so by itself within the hour.',
+    options: { dryRun: flag('only show what would be removed'), ...remoteOptions },
+  },
+  async (context, values) => {
+    const answer = await clientFor(values, context).pruneStorage({ dry_run: values.dryRun })
+    printAnswer(context, values, answer, () => prunedLines(answer, roomOf(context.terminal)))
+  },
+)
 
-export const storage: Command = command(storageOptions, async (context, { values, positionals }) => {
-  const [verb, ...others] = positionals
-  if ((verb !== undefined && verb !== 'prune') || others.length > 0)
-    throw usageError(`storage takes prune, or nothing, not "${positionals.join(' ')}"`)
-  const isDryRun = values['dry-run']
-  if (isDryRun && verb === undefined) throw usageError('--dry-run is for storage prune')
-  const client = clientFor(values, context)
-  if (verb === undefined) {
-    const answer = await client.readStorage()
-    if (values.json) printJson(context, answer)
-    else print(context, ...storageLines(answer, roomOf(context.terminal)))
-  } else {
-    const answer = await client.pruneStorage({ dry_run: isDryRun })
-    if (values.json) printJson(context, answer)
-    else print(context, ...prunedLines(answer, roomOf(context.terminal)))
-  }
-})
+export const storage: Command = {
+  ...command(
+    {
+      summary: 'show what is stored, or remove what may go',
+      about: 'Also for how long it is kept, and how much room is left.',
+      options: remoteOptions,
+    },
+    async (context, values) => {
+      const answer = await clientFor(values, context).readStorage()
+      printAnswer(context, values, answer, () => storageLines(answer, roomOf(context.terminal)))
+    },
+  ),
+  verbs: { prune },
+}
 
 const storageColumns = [
   { head: 'WHAT' },
@@ -80,6 +89,8 @@ function prunedLines({ dry_run, removed, bytes, over_bytes }: PrunedAnswer, room
     ...tableLines(prunedColumns, rows, room),
     '',
     `${spokenSize(bytes)}${events} ${dry_run ? 'would be removed' : 'removed'}`,
-    ...(over_bytes === 0 ? [] : [`${spokenSize(over_bytes)} beyond MAX_STORED_GB stay: needed, or too new`]),
+    ...(over_bytes === 0
+      ? []
+      : [`${spokenSize(over_bytes)} beyond MAX_STORED_GB stay: still needed, or too new`]),
   ]
 }

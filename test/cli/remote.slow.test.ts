@@ -134,7 +134,7 @@ describe('what goes wrong is told in one line, with an exit code', () => {
     ['an option that is no number', ['submit', 'IMG_2041.jpg', '--fps', 'many'], 2, /--fps must be a number/],
     ['an option that is none', ['list', '--colour'], 2, /Unknown option '--colour'/],
     ['no photographs', ['submit'], 2, /submit needs photographs/],
-    ['no id', ['show'], 2, /show needs one job's id/],
+    ['no id', ['show'], 2, /show needs a job's id/],
     ['no scene', ['regenerate', '1'], 2, /regenerate needs a job's id and a scene's number/],
     ['no decision', ['resolve', '1', '1'], 2, /resolve needs either --adopt or --absent/],
     ['nothing to decide', ['resolve', '1', '1', '--absent'], 1, /It has no held attempt to decide/],
