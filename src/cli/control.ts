@@ -13,6 +13,7 @@ import { CommandError, usageError } from './command-error.ts'
 import { type Command, type CommandContext, command } from './command.ts'
 import { flag, given, membersOf, number, optionName, required, several, text, textOrNone } from './option.ts'
 import { canAsk, confirm, print, printAnswer, printJson, printRefused } from './print.ts'
+import { remote } from './remote-command.ts'
 import {
   jobDeadline,
   jobName,
@@ -134,42 +135,30 @@ function printBatch(batch: BatchAnswer, done: string, json: boolean, context: Co
 const refusedOf = (refused: number, all: number): CommandError =>
   new CommandError(`${refused} of ${count(all, 'job')} ${refused === 1 ? 'was' : 'were'} refused`)
 
-export const reject: Command = command(
+export const reject: Command = remote(
   {
     summary: 'send a job back to its maker instead',
     about: 'It has to be submitted again before it can be approved. What was approved earlier continues.',
     args: { id: oneJob },
-    options: { note: required(text('text', 'what has to be changed')), ...remoteOptions },
+    options: { note: required(text('text', 'what has to be changed')) },
   },
-  async (context, { id, note, ...values }) => {
-    const answer = await clientFor(values, context).rejectJob(id, { note })
-    printAnswer(
-      context,
-      values,
-      answer,
-      () =>
-        `Job ${id} is rejected. To submit it again once it is changed: ${resubmitCommand(id, values.url)}`,
-    )
-  },
+  ({ client }, { id, note }) => client.rejectJob(id, { note }),
+  (_answer, _asking, { id, url }) =>
+    `Job ${id} is rejected. To submit it again once it is changed: ${resubmitCommand(id, url)}`,
 )
 
-export const resubmit: Command = command(
+export const resubmit: Command = remote(
   {
     summary: 'submit a rejected job for approval again',
     about: 'It need not be changed.',
     args: { id: oneJob },
-    options: { reason: jobReason, ...remoteOptions },
+    options: { reason: jobReason },
   },
-  async (context, { id, reason: why, ...values }) => {
-    const client = clientFor(values, context)
-    const answer = await client.submitJob(id, given({ reason: why }))
-    const job = answer.needs_approval && !values.json ? await client.readJob(id) : undefined
-    printAnswer(context, values, answer, () =>
-      job
-        ? `Job ${id} waits for approval again: ${reviewCommand(job, values.url)}`
-        : `Job ${id} is submitted again`,
-    )
-  },
+  ({ client, members }, { id }) => client.submitJob(id, members),
+  async ({ needs_approval }, { client }, { id, url }) =>
+    needs_approval
+      ? `Job ${id} waits for approval again: ${reviewCommand(await client.readJob(id), url)}`
+      : `Job ${id} is submitted again`,
 )
 
 export const deleteJobs: Command = command(
@@ -186,32 +175,25 @@ export const deleteJobs: Command = command(
   },
 )
 
-const retryOptions = { ...approvalOptions, deadline: jobDeadline, reason: jobReason } as const
-
-export const retry: Command = command(
+export const retry: Command = remote(
   {
     summary: 'resume a failed or cancelled job',
     about:
       'Finished clips are kept, the other scenes are rendered again. If that costs more than was approved, it asks you; a script gives --max-cost.',
     args: { id: oneJob },
-    options: { ...retryOptions, ...remoteOptions },
+    options: { ...approvalOptions, deadline: jobDeadline, reason: jobReason },
   },
-  async (context, { id, ...values }) => {
-    const request = membersOf(retryOptions, values)
-    const client = clientFor(values, context)
-    const answer = await client.retryJob(id, request).catch(async (error: unknown) => {
+  ({ client, context, members }, { id, maxCost, url, json }) =>
+    client.retryJob(id, members).catch(async (error: unknown) => {
       const total = totalIn(error)
-      if (total === undefined || values.maxCost !== undefined) {
+      if (total === undefined || maxCost !== undefined) {
         const { rejected } = await client.readJob(id).catch(() => ({ rejected: null }))
-        throw error instanceof ApiError && rejected
-          ? refusedWith(error, resubmitCommand(id, values.url))
-          : error
+        throw error instanceof ApiError && rejected ? refusedWith(error, resubmitCommand(id, url)) : error
       }
-      await approveMore(client, { id, total, error, url: values.url, json: values.json }, context)
-      return client.retryJob(id, { ...request, max_cost: total, ...revisionIn(error) })
-    })
-    printAnswer(context, values, answer, retriedLines)
-  },
+      await approveMore(client, { id, total, error, url, json }, context)
+      return client.retryJob(id, { ...members, max_cost: total, ...revisionIn(error) })
+    }),
+  retriedLines,
 )
 
 /** What it would cost in all, where a retry is refused since that is more than was approved. */
@@ -272,20 +254,19 @@ const changes = {
   deadline: jobDeadline,
 } as const
 
-export const set: Command = command(
+export const set: Command = remote(
   {
     summary: "change a job's priority, name, start or deadline",
     about: 'Once it has ended, only its name can be changed.',
     args: { id: oneJob },
-    options: { ...changes, ...remoteOptions },
+    options: changes,
   },
-  async (context, { id, ...values }) => {
-    const change = membersOf(changes, values)
-    if (Object.keys(change).length === 0)
+  async ({ client, members }, { id }) => {
+    if (Object.keys(members).length === 0)
       throw usageError(`set needs one of ${Object.keys(changes).map(optionName).join(', ')}`)
-    const job = await clientFor(values, context).updateJob(id, change)
-    printAnswer(context, values, job, () => `Job ${id} has ${changedWords(job)}`)
+    return client.updateJob(id, members)
   },
+  (job) => `Job ${job.job_id} has ${changedWords(job)}`,
 )
 
 const changedWords = ({ video_name, priority, run_at, deadline_at }: JobAnswer): string =>

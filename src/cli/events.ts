@@ -4,9 +4,10 @@ import type { EventType, EventsAnswer, HistoryAnswer } from '../client/client.ts
 import { type Client, clientFor } from './client.ts'
 import { type Command, type CommandContext, command } from './command.ts'
 import { flag, given, membersOf, number, optional, text } from './option.ts'
-import { print, printJson, printJsonLine, printRefused } from './print.ts'
+import { print, printJsonLine, printRefused } from './print.ts'
+import { remote } from './remote-command.ts'
 import { oneJob, remoteOptions } from './shared-options.ts'
-import { roomOf, tableLines } from './table.ts'
+import { tableLines } from './table.ts'
 import { fitted, secondOf } from './words.ts'
 
 const filters = {
@@ -117,24 +118,24 @@ function eventLine(event: Event): string {
 
 const historyColumns = [{ head: 'WHEN (UTC)' }, { head: 'WHO' }, { head: 'WHAT' }] as const
 
-export const history: Command = command(
+export const history: Command = remote(
   {
     summary: 'show what happened to a job, who did it and why',
     about: 'Times are in UTC.',
     args: { id: oneJob },
-    options: remoteOptions,
   },
-  async (context, { id, ...values }) => {
-    const client = clientFor(values, context)
+  async ({ client }, { id }) => {
     const entries: HistoryAnswer['entries'] = []
     for (let after: number | null = 0; after !== null;) {
       const page: HistoryAnswer = await client.readHistory(id, { after, limit: pageSize })
       entries.push(...page.entries)
       after = page.next_after
     }
-    if (values.json) return printJson(context, { job_id: id, entries, next_after: null })
+    return { job_id: id, entries, next_after: null }
+  },
+  ({ entries }, { room }) => {
     const rows = entries.map((entry) => [secondOf(entry.at), entry.by, whatAndWhy(entry)])
-    print(context, ...tableLines(historyColumns, rows, roomOf(context.terminal)))
+    return tableLines(historyColumns, rows, room)
   },
 )
 

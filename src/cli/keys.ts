@@ -86,7 +86,7 @@ const list = command({ summary: 'list the keys', options: placeOptions }, async 
   printAnswer(context, values, await atPlace(values, context, (place) => place.keys()), keyLines)
 })
 
-const name = argument('the name of one key, or its id')
+const name = argument('the name of a key, or its id')
 
 const rotate = command(
   {

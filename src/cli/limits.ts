@@ -1,13 +1,11 @@
 /** The command for limits of what runs at once. */
 import { commandLine } from '../command-name.ts'
 import type { LimitsAnswer } from '../client/client.ts'
-import { clientFor } from './client.ts'
 import { usageError } from './command-error.ts'
-import { type Command, command } from './command.ts'
+import type { Command } from './command.ts'
 import { type ValuesOf, given, membersOf, numberOrNone, text } from './option.ts'
-import { printAnswer } from './print.ts'
-import { remoteOptions } from './shared-options.ts'
-import { roomOf, tableLines } from './table.ts'
+import { remote } from './remote-command.ts'
+import { tableLines } from './table.ts'
 import { minuteOf, secondOf } from './words.ts'
 
 const rendererLimits = {
@@ -24,20 +22,18 @@ const limitOptions = {
   ...rendererLimits,
 } as const
 
-export const limits: Command = command(
+export const limits: Command = remote(
   {
     summary: 'show or set how much may run at once',
     about:
       'Also shows how much does, and what is paused. A changed limit has the configured one beside it in parentheses.',
-    options: { ...limitOptions, ...remoteOptions },
+    options: limitOptions,
   },
-  async (context, values) => {
+  async ({ client }, values) => {
     const change = changeOf(values)
-    const client = clientFor(values, context)
-    const isChange = Object.keys(change).length > 0
-    const answer = isChange ? await client.setLimits(change) : await client.readLimits()
-    printAnswer(context, values, answer, () => limitLines(answer, roomOf(context.terminal)))
+    return Object.keys(change).length > 0 ? client.setLimits(change) : client.readLimits()
   },
+  (answer, { room }) => limitLines(answer, room),
 )
 
 function changeOf({ jobs, renderer, ...values }: ValuesOf<typeof limitOptions>) {

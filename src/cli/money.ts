@@ -2,11 +2,12 @@
 import type { SpendAnswer, SpendQuery } from '../client/client.ts'
 import type { BudgetsAnswer, LedgerAnswer } from '../http/money.ts'
 import { attemptStatuses } from '../job/lifecycle.ts'
-import { clientFor } from './client.ts'
 import { usageError } from './command-error.ts'
 import { type Command, command } from './command.ts'
+import { clientFor } from './client.ts'
 import { flag, membersOf, numberOf, orList, readBy, repeated, text } from './option.ts'
-import { print, printAnswer } from './print.ts'
+import { print, printJson } from './print.ts'
+import { remote } from './remote-command.ts'
 import { readRequest, requestOptions } from './request.ts'
 import { clientId, jobIdOf, photos, remoteOptions, rowLimit, since } from './shared-options.ts'
 import { roomOf, tableLines } from './table.ts'
@@ -24,32 +25,26 @@ export const estimate: Command = command(
     const client = clientFor(values, context)
     const { request, fileOf } = await readRequest(client, 'estimate', values)
     const answer = await client.estimateJob(request)
-    printAnswer(context, values, answer, () => [
-      ...planLines(planOfEstimate(answer), fileOf, context.terminal.screen()),
-      '',
-    ])
+    if (values.json) printJson(context, answer)
+    else print(context, ...planLines(planOfEstimate(answer), fileOf, context.terminal.screen()), '')
   },
 )
 
-const ledgerFilters = {
-  job: readBy(jobIdOf)('id', 'only renders of this job', { member: 'job_id' }),
-  client: clientId('only renders of this client'),
-  status: text('name', `only with this status: ${orList(attemptStatuses)}`),
-  from: since('begun then or later'),
-  to: text('time', 'begun before'),
-  limit: rowLimit(),
-} as const
-
-export const ledger: Command = command(
+export const ledger: Command = remote(
   {
     summary: 'list every render that cost something, or may',
     about: 'Newest first, with their sum.',
-    options: { ...ledgerFilters, ...remoteOptions },
+    options: {
+      job: readBy(jobIdOf)('id', 'only renders of this job', { member: 'job_id' }),
+      client: clientId('only renders of this client'),
+      status: text('name', `only with this status: ${orList(attemptStatuses)}`),
+      from: since('begun then or later'),
+      to: text('time', 'begun before'),
+      limit: rowLimit(),
+    },
   },
-  async (context, values) => {
-    const answer = await clientFor(values, context).readLedger(membersOf(ledgerFilters, values))
-    printAnswer(context, values, answer, () => ledgerLines(answer, roomOf(context.terminal)))
-  },
+  ({ client, members }) => client.readLedger(members),
+  (answer, { room }) => ledgerLines(answer, room),
 )
 
 const ledgerColumns = [
@@ -122,7 +117,8 @@ export const spend: Command = command(
       return
     }
     const answer = await client.readSpend(query)
-    printAnswer(context, values, answer, () => spendLines(answer, roomOf(context.terminal)))
+    if (values.json) printJson(context, answer)
+    else print(context, ...spendLines(answer, roomOf(context.terminal)))
   },
 )
 
@@ -153,7 +149,7 @@ export function spendLines({ rows, totals, unaccounted }: SpendAnswer, room: num
   ]
 }
 
-export const budgets: Command = command(
+export const budgets: Command = remote(
   {
     summary: 'show or set how much may be spent',
     about: 'Also shows how much is spent.',
@@ -164,18 +160,14 @@ export const budgets: Command = command(
           'a limit in US dollars, or none; the others stay. The name is job (for each job), client (for each client), client:<client_id>, day (UTC) or total',
         ),
       ),
-      ...remoteOptions,
     },
     examples: {
       'budgets --set day=25 --set client:acme=none': 'At most $25 a day; no limit for the client acme.',
     },
   },
-  async (context, { set, ...values }) => {
-    const client = clientFor(values, context)
-    const answer =
-      set.length > 0 ? await client.setBudgets(Object.fromEntries(set)) : await client.readBudgets()
-    printAnswer(context, values, answer, budgetLines)
-  },
+  ({ client }, { set }) =>
+    set.length > 0 ? client.setBudgets(Object.fromEntries(set)) : client.readBudgets(),
+  budgetLines,
 )
 
 /** `day=25`, `client:acme=none`. */

@@ -136,7 +136,7 @@ type Snake<Name extends string> = Name extends `${infer First}${infer Rest}`
 type MemberOf<Name, One> =
   One extends Option<unknown, infer Member> ? (Member extends string ? Member : Snake<Name & string>) : never
 
-type MembersOf<All extends Options> = {
+export type MembersOf<All extends Options> = {
   [Name in keyof All as MemberOf<Name, All[Name]>]?: Present<ValueOf<All[Name]>>
 }
 

@@ -4,7 +4,7 @@ import { commandLine } from '../command-name.ts'
 import { changesBetween } from '../job/nearest.ts'
 import { type CommandError, usageError } from './command-error.ts'
 import type { Command } from './command.ts'
-import { type Option, optionName } from './option.ts'
+import { type Option, optionName, orList } from './option.ts'
 
 export interface Chosen {
   readonly command: Command
@@ -82,7 +82,8 @@ function parserOf(path: string, command: Command, results: Results): Parser {
         .allowUnknownOption()
         .allowExcessArguments()
         .action(() => {
-          throw usageError(`${path} needs one of ${Object.keys(verbs).join(', ')}`)
+          const all = Object.keys(verbs)
+          throw usageError(`${path} needs ${all.length > 1 ? 'one of ' : ''}${orList(all)}`)
         })
     : parser.action(() => results.choose({ command, values: valuesOf(command, parser) }))
 }
@@ -96,7 +97,7 @@ function argumentTerm(name: string, argument: Option<unknown>): string {
 
 const argumentOf = (name: string, argument: Option<unknown>): Argument =>
   new Argument(argumentTerm(name, argument), argument.about).argParser((text, before: unknown) =>
-    collected(argument, argument.read(text, `<${name}>`), before),
+    collected(argument.read(text, `<${name}>`), before),
   )
 
 function optionOf(name: string, option: Option<unknown>, parser: Parser): ParserOption {
@@ -110,18 +111,24 @@ function optionOf(name: string, option: Option<unknown>, parser: Parser): Parser
     // Commander takes the next word for the value, whatever it is.
     if (parser.options.some((other) => other.long === text))
       throw usageError(`Option '${flags}' argument missing`)
-    return collected(option, option.read(text, long), before)
+    return collected(option.read(text, long), before)
   })
 }
 
-const collected = (option: Option<unknown>, value: unknown, before: unknown): unknown =>
-  collects(option) ? [...(Array.isArray(before) ? before : []), value] : value
+/** All that was read, also of what may be there once: Commander itself makes an empty text of null. */
+const collected = (value: unknown, before: unknown): unknown[] => [
+  ...(Array.isArray(before) ? before : []),
+  value,
+]
 
-const valuesOf = ({ args = {}, options }: Command, parser: Parser): Chosen['values'] => ({
-  ...Object.fromEntries(Object.entries(options).map(([name, option]) => [name, option.default])),
-  ...parser.opts(),
-  ...Object.fromEntries(Object.keys(args).map((name, index) => [name, parser.processedArgs[index]])),
-})
+const valueOf = (option: Option<unknown>, all: unknown): unknown =>
+  Array.isArray(all) ? (collects(option) ? all : all.at(-1)) : (all ?? option.default)
+
+const valuesOf = ({ args = {}, options }: Command, parser: Parser): Chosen['values'] =>
+  Object.fromEntries([
+    ...Object.entries(options).map(([name, option]) => [name, valueOf(option, parser.opts()[name])]),
+    ...Object.entries(args).map(([name, one], index) => [name, valueOf(one, parser.processedArgs[index])]),
+  ])
 
 const usageOf = ({ args = {}, verbs, run }: Command): string =>
   [

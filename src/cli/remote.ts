@@ -1,6 +1,6 @@
 /** The commands for films of a running server: from a request to the downloaded file. */
 import { commandLine } from '../command-name.ts'
-import type { JobsAnswer, JobsQuery } from '../client/client.ts'
+import type { JobsAnswer, JobsQuery, Resolution } from '../client/client.ts'
 import { systemHost } from '../host.ts'
 import { jobStatuses } from '../job/lifecycle.ts'
 import { type Client, type Wish, clientFor } from './client.ts'
@@ -8,10 +8,11 @@ import { CommandError, usageError } from './command-error.ts'
 import { type Command, command } from './command.ts'
 import { type ValuesOf, choice, flag, given, membersOf, number, orList, readBy, text } from './option.ts'
 import { chooseOutput, saveFilm } from './output.ts'
-import { print, printAnswer, printJson } from './print.ts'
+import { print, printJson } from './print.ts'
 import { createDisplay, followJob } from './progress.ts'
+import { remote } from './remote-command.ts'
 import { readRequest, requestOptions } from './request.ts'
-import { printEdited, sceneIdOf } from './scene.ts'
+import { editedLines, sceneIdOf } from './scene.ts'
 import {
   clientId,
   filmTypes,
@@ -27,7 +28,7 @@ import {
 } from './shared-options.ts'
 import { showLines } from './show.ts'
 import { approvalCommand, atUrl } from './suggestion.ts'
-import { roomOf, tableLines } from './table.ts'
+import { tableLines } from './table.ts'
 import { planLines, planOfJob } from './view.ts'
 import { minuteOf, spokenCost, spokenSize } from './words.ts'
 
@@ -39,7 +40,7 @@ function dependencyOf(typed: string): { job_id: number; on_failure?: (typeof onF
   const on_failure = onFailures.find((name) => name === wanted)
   if (others.length > 0 || (wanted !== undefined && on_failure === undefined))
     throw usageError(`--depends-on must be like 12,13:wait,14:ignore, not "${typed}"`)
-  return { job_id: oneJobOf(id), ...(on_failure && { on_failure }) }
+  return { job_id: jobIdOf(id), ...(on_failure && { on_failure }) }
 }
 
 /** What a request says beside its parameters. */
@@ -79,12 +80,14 @@ export const submit: Command = command(
     const client = clientFor(values, context)
     const { request, fileOf } = await readRequest(client, 'submit', values)
     const job = await client.createJob(withMembers(request, values))
-    printAnswer(context, values, job, () => [
+    if (values.json) return printJson(context, job)
+    print(
+      context,
       ...planLines(planOfJob(job), fileOf, context.terminal.screen()),
       '',
       `  Job ${job.job_id} waits for your approval: ${approvalCommand(job.job_id, job.estimated_cost, values.url)}`,
       '',
-    ])
+    )
   },
 )
 
@@ -99,21 +102,17 @@ function withMembers(request: Wish, values: ValuesOf<typeof submitOptions>): Wis
   }
 }
 
-export const regenerate: Command = command(
+export const regenerate: Command = remote(
   {
     summary: 'render a scene again',
     about: 'If that costs more than was approved, you have to approve it first.',
     args: { id: oneJob, scene: oneScene },
-    options: remoteOptions,
   },
-  async (context, { id, scene, ...values }) => {
-    const client = clientFor(values, context)
-    const answer = await client.regenerateScene(id, await sceneIdOf(client, id, scene))
-    await printEdited(client, answer, 'is rendered again', values, context)
-  },
+  async ({ client }, { id, scene }) => client.regenerateScene(id, await sceneIdOf(client, id, scene)),
+  editedLines('is rendered again'),
 )
 
-export const resolve: Command = command(
+export const resolve: Command = remote(
   {
     summary: 'decide a render that is held',
     about:
@@ -124,41 +123,34 @@ export const resolve: Command = command(
         member: 'prediction_id',
       }),
       absent: flag('the provider never accepted it'),
-      ...remoteOptions,
     },
   },
-  async (context, { id, scene, adopt, absent, ...values }) => {
+  async ({ client }, { id, scene, adopt, absent }) => {
     if ((adopt === undefined) !== absent) throw usageError('resolve needs either --adopt or --absent')
-    const client = clientFor(values, context)
-    const answer = await client.resolveScene(
-      id,
-      await sceneIdOf(client, id, scene),
-      adopt === undefined ? { resolution: 'absent' } : { resolution: 'adopt', prediction_id: adopt },
-    )
-    const position = answer.scene.position + 1
-    printAnswer(context, values, answer, () =>
-      adopt === undefined
-        ? `The provider never accepted scene ${position} of job ${id}: it may be sent again`
-        : `${adopt} counts as the render of scene ${position} of job ${id}, once the provider confirms it`,
-    )
+    const resolution: Resolution =
+      adopt === undefined ? { resolution: 'absent' } : { resolution: 'adopt', prediction_id: adopt }
+    return client.resolveScene(id, await sceneIdOf(client, id, scene), resolution)
   },
+  ({ scene: { position } }, _asking, { id, adopt }) =>
+    adopt === undefined
+      ? `The provider never accepted scene ${position + 1} of job ${id}: it may be sent again`
+      : `${adopt} counts as the render of scene ${position + 1} of job ${id}, once the provider confirms it`,
 )
 
-export const show: Command = command(
+export const show: Command = remote(
   {
     summary: "show a job's status and costs",
     about: 'Also its scenes, what they wait for, and when it will be done. Times are in UTC.',
     args: { id: oneJob },
-    options: remoteOptions,
   },
-  async (context, { id, ...values }) => {
-    const client = clientFor(values, context)
+  async ({ client }, { id }) => {
     const job = await client.readJob(id)
     const { scenes } = await client.listScenes(id)
-    if (values.json) return printJson(context, { ...job, scenes })
-    const { versions } = job.film ? await client.listFilmVersions(id) : { versions: [] }
-    const screen = { room: roomOf(context.terminal), now: systemHost.now(), url: values.url }
-    print(context, ...showLines(job, scenes, versions.length, screen))
+    return { ...job, scenes }
+  },
+  async (job, { client, room }, { url }) => {
+    const { versions } = job.film ? await client.listFilmVersions(job.job_id) : { versions: [] }
+    return showLines(job, job.scenes, versions.length, { room, now: systemHost.now(), url })
   },
 )
 
@@ -173,7 +165,7 @@ const filters = {
   text: text('text', "part of the film's name", { member: 'q' }),
 } as const
 
-export const list: Command = command(
+export const list: Command = remote(
   {
     summary: 'list jobs, newest first',
     options: {
@@ -181,26 +173,19 @@ export const list: Command = command(
       needsApproval: flag('only jobs that wait for approval, also of what a change costs more'),
       limit: number('number', `how many, at most ${listed.most} (default: ${listed.standard})`),
       all: flag('all of them'),
-      ...remoteOptions,
     },
   },
-  async (context, values) => {
-    const { all, limit = all ? listed.most : listed.standard } = values
+  ({ client }, values) => {
+    const { all, needsApproval, limit = all ? listed.most : listed.standard } = values
     if (all && values.limit !== undefined) throw usageError('list takes --limit or --all, not both')
-    const query = {
-      ...membersOf(filters, values),
-      ...(values.needsApproval && { needs_approval: 'true' as const }),
-      limit,
-    }
-    const client = clientFor(values, context)
-    const { jobs, next_cursor } = await (all ? allJobs(client, query) : client.listJobs(query))
-    printAnswer(context, values, { jobs, next_cursor }, () => [
-      ...(jobs.length === 0
-        ? ['There are no such jobs']
-        : tableLines(jobColumns, jobs.map(jobCells), roomOf(context.terminal))),
-      ...(next_cursor === null ? [] : ['and older ones: --all lists them, --limit more of them']),
-    ])
+    const needs_approval = needsApproval ? ('true' as const) : undefined
+    const query = { ...membersOf(filters, values), ...given({ needs_approval }), limit }
+    return all ? allJobs(client, query) : client.listJobs(query)
   },
+  ({ jobs, next_cursor }, { room }) => [
+    ...(jobs.length === 0 ? ['There are no such jobs'] : tableLines(jobColumns, jobs.map(jobCells), room)),
+    ...(next_cursor === null ? [] : ['and older ones: --all lists them, --limit more of them']),
+  ],
 )
 
 async function allJobs(client: Client, query: JobsQuery): Promise<JobsAnswer> {
@@ -257,17 +242,13 @@ export const watch: Command = command(
   },
 )
 
-export const download: Command = command(
-  {
-    summary: "download a job's film",
-    args: { id: oneJob },
-    options: { ...outputOptions, ...remoteOptions },
-  },
-  async (context, { id, out, force, ...values }) => {
+export const download: Command = remote(
+  { summary: "download a job's film", args: { id: oneJob }, options: outputOptions },
+  async ({ client, signal }, { id, out, force }) => {
     const output = await chooseOutput(out, force)
-    const response = await clientFor(values, context).film(id, { signal: context.signal })
+    const response = await client.film(id, { signal })
     await saveFilm(response, output)
-    const size = Number(response.headers.get('content-length'))
-    printAnswer(context, values, { path: output.path, size }, () => `${output.path} (${spokenSize(size)})`)
+    return { path: output.path, size: Number(response.headers.get('content-length')) }
   },
+  ({ path, size }) => `${path} (${spokenSize(size)})`,
 )

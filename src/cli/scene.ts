@@ -1,24 +1,13 @@
 /** The commands that change what a film consists of, and which of its versions is shown. */
 import type { EditedAnswer } from '../client/client.ts'
 import { transitions } from '../job/scene.ts'
-import { type Client, clientFor } from './client.ts'
+import type { Client } from './client.ts'
 import { CommandError, usageError } from './command-error.ts'
-import { type Command, type CommandContext, command } from './command.ts'
-import {
-  type Option,
-  argument,
-  choice,
-  flag,
-  membersOf,
-  number,
-  optional,
-  optionName,
-  readBy,
-  text,
-} from './option.ts'
-import { print, printAnswer, printJson } from './print.ts'
+import type { Command } from './command.ts'
+import { type Option, argument, choice, flag, number, optional, optionName, readBy, text } from './option.ts'
+import { type Asking, type Server, remote } from './remote-command.ts'
 import { checkReadable, uploadPhotos } from './request.ts'
-import { oneJob, oneScene, remoteOptions } from './shared-options.ts'
+import { oneJob, oneScene } from './shared-options.ts'
 import { approvalCommand, resubmitCommand } from './suggestion.ts'
 import { count, spokenCost } from './words.ts'
 
@@ -41,7 +30,7 @@ const sceneOptions = {
 const at = (about: string): Option<number | undefined, 'position'> =>
   readBy(positionOf)('number', about, { member: 'position' })
 
-const add = command(
+const add = remote(
   {
     summary: 'add a scene',
     args: {
@@ -49,63 +38,43 @@ const add = command(
       photo: argument('a photograph'),
       lastPhoto: optional(argument('a second one, which the first passes into')),
     },
-    options: { at: at('its number in the film (default: the last)'), ...sceneOptions, ...remoteOptions },
+    options: { at: at('its number in the film (default: the last)'), ...sceneOptions },
   },
-  async (context, { id, photo, lastPhoto, ...values }) => {
+  async ({ client, members }, { id, photo, lastPhoto }) => {
     const paths = lastPhoto === undefined ? [photo] : [photo, lastPhoto]
     await checkReadable(paths)
-    const client = clientFor(values, context)
     const { assets } = await uploadPhotos(client, paths)
-    const scene = {
-      ...membersOf({ at: changes.at, ...sceneOptions }, values),
-      asset_ids: assets.map((asset) => asset.id),
-    }
-    await printEdited(client, await client.addScene(id, scene), 'is added', values, context)
+    return client.addScene(id, { ...members, asset_ids: assets.map((asset) => asset.id) })
   },
+  editedLines('is added'),
 )
 
 const changes = { at: at('its new number in the film'), ...sceneOptions } as const
 
-const change = command(
-  {
-    summary: 'change a scene',
-    args: { id: oneJob, scene: oneScene },
-    options: { ...changes, ...remoteOptions },
-  },
-  async (context, { id, scene, ...values }) => {
-    const members = membersOf(changes, values)
+const change = remote(
+  { summary: 'change a scene', args: { id: oneJob, scene: oneScene }, options: changes },
+  async ({ client, members }, { id, scene: wanted }) => {
     if (Object.keys(members).length === 0)
       throw usageError(`scene change needs one of ${Object.keys(changes).map(optionName).join(', ')}`)
-    const client = clientFor(values, context)
-    const answer = await client.updateScene(id, await sceneIdOf(client, id, scene), members)
-    await printEdited(client, answer, 'is changed', values, context)
+    return client.updateScene(id, await sceneIdOf(client, id, wanted), members)
   },
+  editedLines('is changed'),
 )
 
-const move = command(
+const move = remote(
   {
     summary: 'move a scene to another place in the film',
     args: { id: oneJob, scene: oneScene, number: argument('its new number', positionOf) },
-    options: remoteOptions,
   },
-  async (context, { id, scene, number: position, ...values }) => {
-    const client = clientFor(values, context)
-    const answer = await client.updateScene(id, await sceneIdOf(client, id, scene), { position })
-    await printEdited(client, answer, 'is moved', values, context)
-  },
+  async ({ client }, { id, scene: wanted, number: position }) =>
+    client.updateScene(id, await sceneIdOf(client, id, wanted), { position }),
+  editedLines('is moved'),
 )
 
-const remove = command(
-  {
-    summary: 'delete a scene',
-    args: { id: oneJob, scene: oneScene },
-    options: remoteOptions,
-  },
-  async (context, { id, scene, ...values }) => {
-    const client = clientFor(values, context)
-    const answer = await client.deleteScene(id, await sceneIdOf(client, id, scene))
-    printAnswer(context, values, answer, () => `The scene is deleted from job ${id}`)
-  },
+const remove = remote(
+  { summary: 'delete a scene', args: { id: oneJob, scene: oneScene } },
+  async ({ client }, { id, scene: wanted }) => client.deleteScene(id, await sceneIdOf(client, id, wanted)),
+  (_answer, _asking, { id }) => `The scene is deleted from job ${id}`,
 )
 
 export const scene: Command = {
@@ -125,42 +94,27 @@ export async function sceneIdOf(client: Client, jobId: number, wanted: string): 
 }
 
 /** With what has to be done before it is rendered. */
-export async function printEdited(
-  client: Client,
-  answer: EditedAnswer,
-  done: string,
-  { url, json }: { readonly url: string; readonly json: boolean },
-  context: CommandContext,
-): Promise<void> {
-  if (json) return printJson(context, answer)
-  const { scene: edited, job_id: id, job_status, to_approve, revision } = answer
-  const words = `Scene ${edited.position + 1} of job ${id} ${done}`
-  const { rejected } = await client.readJob(id)
-  if (rejected)
-    return print(context, `${words}. The job is rejected; to submit it again: ${resubmitCommand(id, url)}`)
-  const approval = approvalCommand(id, to_approve, url, revision)
-  const sum = to_approve === null ? 'Its unknown cost has' : `${spokenCost(to_approve)} more have`
-  if (to_approve !== 0) print(context, `${words}. ${sum} to be approved first: ${approval}`)
-  else if (job_status === 'pending') print(context, `${words}. The job waits for your approval: ${approval}`)
-  else print(context, words)
+export function editedLines(done: string) {
+  return async (answer: EditedAnswer, { client }: Asking<{}>, { url }: Server): Promise<string> => {
+    const { scene: edited, job_id: id, job_status, to_approve, revision } = answer
+    const words = `Scene ${edited.position + 1} of job ${id} ${done}`
+    const { rejected } = await client.readJob(id)
+    if (rejected) return `${words}. The job is rejected; to submit it again: ${resubmitCommand(id, url)}`
+    const approval = approvalCommand(id, to_approve, url, revision)
+    const sum = to_approve === null ? 'Its unknown cost has' : `${spokenCost(to_approve)} more have`
+    if (to_approve !== 0) return `${words}. ${sum} to be approved first: ${approval}`
+    return job_status === 'pending' ? `${words}. The job waits for your approval: ${approval}` : words
+  }
 }
 
-export const restore: Command = command(
+export const restore: Command = remote(
   {
     summary: "show an earlier version of a job's film again",
     about: 'It becomes the newest version; nothing is rendered.',
     args: { id: oneJob, version: argument('the number of a version', versionOf) },
-    options: remoteOptions,
   },
-  async (context, { id, version, ...values }) => {
-    const answer = await clientFor(values, context).showFilm(id, version)
-    printAnswer(
-      context,
-      values,
-      answer,
-      () => `Job ${answer.job_id} shows that film again, as version ${answer.version}`,
-    )
-  },
+  ({ client }, { id, version }) => client.showFilm(id, version),
+  ({ job_id, version }) => `Job ${job_id} shows that film again, as version ${version}`,
 )
 
 function versionOf(given: string): number {

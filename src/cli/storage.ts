@@ -1,36 +1,29 @@
 /** The command for what is stored. */
 import type { PrunedAnswer, StorageAnswer } from '../client/client.ts'
-import { clientFor } from './client.ts'
-import { type Command, command } from './command.ts'
+import type { Command } from './command.ts'
 import { flag } from './option.ts'
-import { printAnswer } from './print.ts'
-import { remoteOptions } from './shared-options.ts'
-import { roomOf, tableLines } from './table.ts'
+import { remote } from './remote-command.ts'
+import { tableLines } from './table.ts'
 import { count, minuteOf, spokenSize } from './words.ts'
 
-const prune = command(
+const prune = remote(
   {
     summary: 'remove now what may be removed',
     about: 'The server does so by itself within the hour.',
-    options: { dryRun: flag('only show what would be removed'), ...remoteOptions },
+    options: { dryRun: flag('only show what would be removed') },
   },
-  async (context, values) => {
-    const answer = await clientFor(values, context).pruneStorage({ dry_run: values.dryRun })
-    printAnswer(context, values, answer, () => prunedLines(answer, roomOf(context.terminal)))
-  },
+  ({ client }, { dryRun }) => client.pruneStorage({ dry_run: dryRun }),
+  (answer, { room }) => prunedLines(answer, room),
 )
 
 export const storage: Command = {
-  ...command(
+  ...remote(
     {
       summary: 'show what is stored, or remove what may go',
       about: 'Also for how long it is kept, and how much room is left.',
-      options: remoteOptions,
     },
-    async (context, values) => {
-      const answer = await clientFor(values, context).readStorage()
-      printAnswer(context, values, answer, () => storageLines(answer, roomOf(context.terminal)))
-    },
+    ({ client }) => client.readStorage(),
+    (answer, { room }) => storageLines(answer, room),
   ),
   verbs: { prune },
 }

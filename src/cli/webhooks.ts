@@ -1,160 +1,129 @@
 /** The command for webhooks: endpoints, and what was delivered to them. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { DeliveryAnswer, DeliveryDetailAnswer, EndpointAnswer, SecretAnswer } from '../client/client.ts'
-import { type Client, clientFor } from './client.ts'
+import type { Client } from './client.ts'
 import { CommandError } from './command-error.ts'
-import { type Command, type CommandContext, command } from './command.ts'
-import { type ValuesOf, argument, choice, membersOf, names, optional, readBy, text } from './option.ts'
-import { printAnswer, printJson } from './print.ts'
-import { jobIdOf, remoteOptions, rowLimit } from './shared-options.ts'
-import { roomOf, tableLines } from './table.ts'
+import type { Command, CommandContext } from './command.ts'
+import { argument, choice, names, optional, readBy, text } from './option.ts'
+import { printJson } from './print.ts'
+import { remote } from './remote-command.ts'
+import { jobIdOf, rowLimit } from './shared-options.ts'
+import { tableLines } from './table.ts'
 import { minuteOf, secondOf } from './words.ts'
 
-type Values = ValuesOf<typeof remoteOptions>
+const oneEndpoint = argument("an endpoint's id, as webhooks list shows it")
+const anyEndpoint = optional(argument("an endpoint's id; without it the secret of the webhook_url of jobs"))
 
-const endpointId = argument("an endpoint's id, as webhooks list shows it")
-const oneEndpoint = { args: { id: endpointId }, options: remoteOptions } as const
-const anEndpoint = {
-  args: {
-    id: optional({
-      ...endpointId,
-      about: "an endpoint's id; without it the secret of the webhook_url of jobs",
-    }),
+const list = remote(
+  {
+    summary: 'list the endpoints',
+    options: {
+      job: readBy(jobIdOf)('id', "the endpoint that is this job's webhook_url", { member: 'job_id' }),
+    },
   },
-  options: remoteOptions,
-} as const
-
-const listFilters = {
-  job: readBy(jobIdOf)('id', "the endpoint that is this job's webhook_url", { member: 'job_id' }),
-} as const
-
-const list = command(
-  { summary: 'list the endpoints', options: { ...listFilters, ...remoteOptions } },
-  async (context, values) => {
-    const answer = await clientFor(values, context).listWebhookEndpoints(membersOf(listFilters, values))
-    printAnswer(context, values, answer, ({ endpoints }) =>
-      endpoints.length === 0
-        ? 'There are no endpoints'
-        : tableLines(endpointColumns, endpoints.map(endpointCells), roomOf(context.terminal)),
-    )
-  },
+  ({ client, members }) => client.listWebhookEndpoints(members),
+  ({ endpoints }, { room }) =>
+    endpoints.length === 0
+      ? 'There are no endpoints'
+      : tableLines(endpointColumns, endpoints.map(endpointCells), room),
 )
 
-const endpointMembers = {
-  types: names(
-    'names',
-    'only these events, with commas: types such as job_completed, or families such as jobs:* (default: all)',
-    {
-      member: 'event_types',
-    },
-  ),
-  description: text('text', 'what the endpoint is for'),
-} as const
+const types =
+  'only these events, with commas: types such as job_completed, or families such as jobs:* (default: all)'
 
-const create = command(
+const create = remote(
   {
     summary: 'send events to an address',
     about: 'Those of all jobs, from now on. Prints the secret that signs them.',
     args: { address: argument('an address') },
-    options: { ...endpointMembers, ...remoteOptions },
+    options: {
+      types: names('names', types, { member: 'event_types' }),
+      description: text('text', 'what the endpoint is for'),
+    },
   },
-  async (context, { address, ...values }) => {
-    const request = { url: address, ...membersOf(endpointMembers, values) }
-    const answer = await clientFor(values, context).addWebhookEndpoint(request)
-    printAnswer(context, values, answer, (made) => [
-      `${made.url} receives ${typesOf(made)} from now on, as endpoint ${made.endpoint_id}.`,
-      'Each message is signed with:',
-      '',
-      made.secret,
-      '',
-    ])
-  },
+  ({ client, members }, { address }) => client.addWebhookEndpoint({ url: address, ...members }),
+  (made) => [
+    `${made.url} receives ${typesOf(made)} from now on, as endpoint ${made.endpoint_id}.`,
+    'Each message is signed with:',
+    '',
+    made.secret,
+    '',
+  ],
 )
 
-const show = command({ ...oneEndpoint, summary: 'show an endpoint' }, async (context, { id, ...values }) => {
-  printAnswer(context, values, await clientFor(values, context).readWebhookEndpoint(id), endpointLines)
-})
+const show = remote(
+  { summary: 'show an endpoint', args: { id: oneEndpoint } },
+  ({ client }, { id }) => client.readWebhookEndpoint(id),
+  (answer) => endpointLines(answer),
+)
 
 const setStatus = (status: EndpointAnswer['status'], summary: string, done: string): Command =>
-  command({ ...oneEndpoint, summary }, async (context, { id, ...values }) => {
-    const answer = await clientFor(values, context).changeWebhookEndpoint(id, { status })
-    printAnswer(context, values, answer, ({ url }) => `${url} ${done}`)
-  })
+  remote(
+    { summary, args: { id: oneEndpoint } },
+    ({ client }, { id }) => client.changeWebhookEndpoint(id, { status }),
+    ({ url }) => `${url} ${done}`,
+  )
 
-const remove = command(
-  { ...oneEndpoint, summary: 'delete an endpoint and its deliveries' },
-  async (context, { id, ...values }) => {
-    await clientFor(values, context).removeWebhookEndpoint(id)
-    const answer = { endpoint_id: id, status: 'deleted' }
-    printAnswer(context, values, answer, () => `Endpoint ${id} is deleted, with its deliveries`)
+const remove = remote(
+  { summary: 'delete an endpoint and its deliveries', args: { id: oneEndpoint } },
+  async ({ client }, { id }) => {
+    await client.removeWebhookEndpoint(id)
+    return { endpoint_id: id, status: 'deleted' }
   },
+  (_, asking, { id }) => `Endpoint ${id} is deleted, with its deliveries`,
 )
 
-const secret = command(
-  { ...anEndpoint, summary: 'show the secret that signs messages' },
-  async (context, { id, ...values }) => {
-    const client = clientFor(values, context)
-    const answer = await (id === undefined ? client.readSharedWebhookSecret() : client.readWebhookSecret(id))
-    printAnswer(context, values, answer, secretLines)
-  },
+const secret = remote(
+  { summary: 'show the secret that signs messages', args: { id: anyEndpoint } },
+  ({ client }, { id }) =>
+    id === undefined ? client.readSharedWebhookSecret() : client.readWebhookSecret(id),
+  (answer) => secretLines(answer),
 )
 
-const rotate = command(
-  { ...anEndpoint, summary: 'replace the secret that signs messages' },
-  async (context, { id, ...values }) => {
-    const client = clientFor(values, context)
-    const answer = await (id === undefined
-      ? client.rotateSharedWebhookSecret()
-      : client.rotateWebhookSecret(id))
-    printAnswer(context, values, answer, secretLines)
-  },
+const rotate = remote(
+  { summary: 'replace the secret that signs messages', args: { id: anyEndpoint } },
+  ({ client }, { id }) =>
+    id === undefined ? client.rotateSharedWebhookSecret() : client.rotateWebhookSecret(id),
+  (answer) => secretLines(answer),
 )
 
-const test = command(
+const test = remote(
   {
-    ...oneEndpoint,
     summary: 'send a ping, and wait for the answer',
     about: 'Exit code 1 if it is not delivered.',
+    args: { id: oneEndpoint },
   },
-  async (context, { id, ...values }) => {
-    const client = clientFor(values, context)
-    await printOutcome(await client.testWebhookEndpoint(id), client, values, context)
-  },
+  async ({ client, context }, { id, json }) =>
+    delivered(await client.testWebhookEndpoint(id), client, context, { json }),
+  (outcome) => outcomeWords(outcome),
 )
 
 const statuses = ['pending', 'sending', 'delivered', 'failed'] as const satisfies DeliveryAnswer['status'][]
 
-const deliveryFilters = { status: choice('name', statuses), limit: rowLimit() } as const
-
-const deliveries = command(
+const deliveries = remote(
   {
-    ...oneEndpoint,
     summary: 'list what was sent to an endpoint, newest first',
-    options: { ...deliveryFilters, ...remoteOptions },
+    args: { id: oneEndpoint },
+    options: { status: choice('name', statuses), limit: rowLimit() },
   },
-  async (context, { id, ...values }) => {
-    const query = membersOf(deliveryFilters, values)
-    const answer = await clientFor(values, context).listWebhookDeliveries(id, query)
-    printAnswer(context, values, answer, (page) => [
-      ...(page.deliveries.length === 0
-        ? ['There are no such deliveries']
-        : tableLines(deliveryColumns, page.deliveries.map(deliveryCells), roomOf(context.terminal))),
-      ...(page.next_cursor === null ? [] : ['and older ones: raise --limit']),
-    ])
-  },
+  ({ client, members }, { id }) => client.listWebhookDeliveries(id, members),
+  (page, { room }) => [
+    ...(page.deliveries.length === 0
+      ? ['There are no such deliveries']
+      : tableLines(deliveryColumns, page.deliveries.map(deliveryCells), room)),
+    ...(page.next_cursor === null ? [] : ['and older ones: raise --limit']),
+  ],
 )
 
-const redeliver = command(
+const redeliver = remote(
   {
     summary: 'send a delivery again, and wait for the answer',
     about: 'Exit code 1 if it is not delivered.',
     args: { id: argument("a delivery's id, as webhooks deliveries shows it") },
-    options: remoteOptions,
   },
-  async (context, { id, ...values }) => {
-    const client = clientFor(values, context)
-    await printOutcome(await client.redeliverWebhook(id), client, values, context)
-  },
+  async ({ client, context }, { id, json }) =>
+    delivered(await client.redeliverWebhook(id), client, context, { json }),
+  (outcome) => outcomeWords(outcome),
 )
 
 export const webhooks: Command = {
@@ -233,22 +202,19 @@ const answerWords = ({ last_status, last_error }: DeliveryAnswer): string =>
 const outcomeMs = 20_000
 const lookMs = 200
 
-async function printOutcome(
+const outcomeWords = ({ url, log }: DeliveryDetailAnswer): string =>
+  `${url} answered ${log.at(-1)?.status} in ${log.at(-1)?.duration_ms} ms`
+
+/** @throws {CommandError} unless it arrived */
+async function delivered(
   delivery: DeliveryAnswer,
   client: Client,
-  values: Values,
   context: CommandContext,
-): Promise<void> {
+  { json }: { readonly json: boolean },
+): Promise<DeliveryDetailAnswer> {
   const outcome = await outcomeOf(delivery, client, context.signal)
-  const last = outcome.log.at(-1)
-  if (outcome.status === 'delivered' && last)
-    return printAnswer(
-      context,
-      values,
-      outcome,
-      () => `${outcome.url} answered ${last.status} in ${last.duration_ms} ms`,
-    )
-  if (values.json) printJson(context, outcome)
+  if (outcome.status === 'delivered' && outcome.log.length > 0) return outcome
+  if (json) printJson(context, outcome)
   const next = outcome.next_try_at === null ? '' : `. Next try at ${secondOf(outcome.next_try_at)} UTC`
   throw new CommandError(
     `${outcome.url} did not accept it: ${answerWords(outcome) || 'no answer yet'}${next}`,

@@ -254,7 +254,7 @@ describe('with a server that renders for money', () => {
     await askPaid('watch', id)
     const again = await askPaid('regenerate', id, '1')
     expect(again.out).toBe(
-      `Scene 1 of job ${id} is rendered again. $0.40 more are to be approved first: npm run coordinator -- approve ${id} --revision 2 --url ${paid.url}\n`,
+      `Scene 1 of job ${id} is rendered again. $0.40 more have to be approved first: npm run coordinator -- approve ${id} --revision 2 --url ${paid.url}\n`,
     )
     // Nobody was shown what it is now.
     expect(await askPaid('approve', id)).toMatchObject({
