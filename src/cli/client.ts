@@ -1,4 +1,4 @@
-/** The package's own client as the commands use it: what goes wrong is told in one line, in the server's words. */
+/** The package's client as the commands use it: an error is one line, in the server's words. */
 import { openAsBlob } from 'node:fs'
 import { commandLine } from '../command-name.ts'
 import { networkWords } from '../network-words.ts'
@@ -11,7 +11,7 @@ export type { Client } from '../client/client.ts'
 /** What `createJob` and `estimateJob` take; what is in it is the server's to check. */
 export type Wish = Parameters<Client['createJob']>[0]
 
-/** A large photograph is decoded before it is answered, after those of others; what takes longer won't come. */
+/** A large photograph is decoded before the answer, after those of others. */
 const timeoutMs = 120_000
 
 /** Everything ends when `signal` fires. */
@@ -58,7 +58,7 @@ export async function uploadFile(client: Client, path: string): Promise<AssetAns
   })
 }
 
-/** Nobody answers at the address. */
+/** No server answers at the address. */
 export class UnreachableError extends CommandError {
   constructor(url: string, cause: unknown) {
     super(
@@ -70,7 +70,7 @@ export class UnreachableError extends CommandError {
   }
 }
 
-/** Looked for, and nothing was there: asking again at once would not help. */
+/** No server there: another try at once would not help. */
 const absent = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'])
 
 const isUnreachable = (error: unknown): boolean =>
@@ -88,7 +88,7 @@ export const whyOf = (error: unknown): string => {
   return networkWords(cause) ?? (cause.message || String('code' in cause ? cause.code : cause.name))
 }
 
-/** What the server refuses, and what is lost on the way to it, is no fault of the program. */
+/** A refusal of the server and a lost connection are no faults of the program. */
 export function asCommandError(error: unknown): unknown {
   if (error instanceof ApiError) return new CommandError(refusalOf(error), 1, { cause: error })
   if (error instanceof TypeError && /^(?:fetch failed|terminated)$/.test(error.message))

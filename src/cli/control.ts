@@ -13,7 +13,7 @@ import { CommandError, usageError } from './command-error.ts'
 import { type Command, type CommandContext, command } from './command.ts'
 import { flag, given, membersOf, number, optionName, required, several, text, textOrNone } from './option.ts'
 import { canAsk, confirm, print, printAnswer, printJson, printRefused } from './print.ts'
-import { remote } from './remote-command.ts'
+import { type Server, remote } from './remote-command.ts'
 import {
   jobDeadline,
   jobName,
@@ -51,7 +51,7 @@ export const approve: Command = command(
     const next = (id: number, error: ApiError) => nextStep(client, id, error, values.url)
     return each(ids, { ...values, done: 'is approved', next }, context, async (id) =>
       client.approveJob(id, {
-        ...(await seenApproval(client, id, approval, values.json, context)),
+        ...(await seenApproval(client, id, values, context)),
         ...approval,
       }),
     )
@@ -74,8 +74,7 @@ async function nextStep(
 async function seenApproval(
   client: Client,
   id: number,
-  { revision }: ApprovalRequest,
-  json: boolean,
+  { revision, json }: Server & { readonly revision: number | undefined },
   context: CommandContext,
 ): Promise<ApprovalRequest> {
   const job = await client.readJob(id)
@@ -104,7 +103,7 @@ export const cancel: Command = command(
     const client = clientFor(values, context)
     if (others.length > 0) {
       const batch = await client.cancelJobs({ ...given({ reason: why }), job_ids: [id!, ...others] })
-      return printBatch(batch, 'cancelled', values.json, context)
+      return printBatch(batch, 'cancelled', values, context)
     }
     const answer = await client.cancelJob(id!, given({ reason: why }))
     const { spent, reserved } = answer.costs
@@ -123,7 +122,7 @@ export const cancel: Command = command(
 const costOr = (unknown: string, usd: number | null): string => (usd === null ? unknown : spokenCost(usd))
 
 /** Each job has its own line; one that is refused makes the command fail. */
-function printBatch(batch: BatchAnswer, done: string, json: boolean, context: CommandContext): void {
+function printBatch(batch: BatchAnswer, done: string, { json }: Server, context: CommandContext): void {
   if (json) printJson(context, batch)
   else
     for (const result of batch.results)

@@ -71,7 +71,7 @@ async function renderFilm(
 ): Promise<void> {
   const { env, signal } = context
   await checkReadable(values.photos)
-  const output = await chooseOutput(values.out, values.force)
+  const output = await chooseOutput(values)
 
   const begun = performance.now()
   const folder = await mkdtemp(join(tmpdir(), 'coordinator-demo-'))
@@ -95,7 +95,7 @@ async function renderFilm(
     const job = await Promise.race([making, server.died, ...(replicate ? [replicate.died] : [])])
     stake.isPaid = false
     const bill = await replicate?.bill()
-    tellResult({ job, output, bill, tookMs: performance.now() - begun }, context, values.json)
+    printResult({ job, output, bill, tookMs: performance.now() - begun }, context, values)
     if (values.keep) say(`  Data kept in ${folder}`, '')
     if (bill) checkBill(bill, job)
   } catch (error) {
@@ -103,15 +103,15 @@ async function renderFilm(
   } finally {
     await server?.stop()
     await replicate?.stop()
-    if (stake.isPaid) tellKept(folder)
+    if (stake.isPaid) warnOfKept(folder)
     else if (!values.keep) await rm(folder, { recursive: true, force: true, maxRetries: 3 })
   }
 }
 
 /** What was paid for is not thrown away, whatever ended the command. */
-const tellKept = (folder: string): void =>
+const warnOfKept = (folder: string): void =>
   void process.stderr.write(
-    `\nWhat is paid for is kept, at Replicate for an hour. To go on where it ended:\n` +
+    `\nPaid clips are kept, at Replicate for an hour. To continue:\n` +
       `${printable(`  DATA_DIR=${folder} ${commandLine('serve')}`)}\n`,
   )
 
@@ -124,8 +124,8 @@ async function samplePhotos(
   const module = fileURLToPath(new URL(`../sample/main${extname(import.meta.url)}`, import.meta.url))
   const child = fork(module, [folder], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], signal })
   return new Promise((resolve, reject) => {
-    child.on('message', (told: { readonly drawing?: Drawing; readonly paths?: readonly string[] }) => {
-      const { drawing, paths } = told
+    child.on('message', (message: { readonly drawing?: Drawing; readonly paths?: readonly string[] }) => {
+      const { drawing, paths } = message
       if (drawing) step.say(`Drawing ${drawing.file} (${drawing.number} of ${drawing.of})`)
       if (paths) resolve([...paths])
     })
@@ -136,7 +136,7 @@ async function samplePhotos(
   })
 }
 
-/** What became of pictures for which nobody chose. */
+/** How pictures are shown where --type is not given. */
 const filmWords = {
   property_photos: '  Named by rooms: shown in the order of a visit (or --type image_pairs)',
   image_pairs: '  Each passes into the next (or --type property_photos: a scene for each)',
@@ -181,7 +181,7 @@ async function makeFilm(
   return job
 }
 
-/** What costs nothing needs no question. What is approved is what was shown. */
+/** A film that costs nothing needs no question. The approval is of what was shown. */
 async function approveCost(job: JobAnswer, wishes: Wishes): Promise<ApprovalRequest> {
   const { yes, say, terminal, isPlay } = wishes
   const cost = job.estimated_cost
@@ -196,7 +196,7 @@ async function approveCost(job: JobAnswer, wishes: Wishes): Promise<ApprovalRequ
   if (!canAsk(wishes))
     throw new CommandError(
       cost === null
-        ? 'The price of a model is not known: only a person at a terminal may approve that'
+        ? 'The price of a model is unknown: only a person at a terminal may approve that'
         : `The film would cost ${spokenCost(cost)}: give --yes to approve that`,
     )
   const sum = cost === null ? 'an unknown sum' : spokenCost(cost)
@@ -213,7 +213,7 @@ interface Result {
   readonly tookMs: number
 }
 
-function tellResult({ job, output, bill, tookMs }: Result, context: CommandContext, json: boolean): void {
+function printResult({ job, output, bill, tookMs }: Result, context: CommandContext, { json }: Values): void {
   const { path } = output
   const film = job.film!
   const { spent } = job.costs
@@ -247,6 +247,6 @@ const billWords = ({ renders, usd }: Bill): string => `${count(renders, 'render'
 function checkBill(bill: Bill, { costs: { spent } }: JobAnswer): void {
   if (spent !== null && bill.usd !== spent)
     throw new CommandError(
-      `The fake's own ledger says otherwise: ${billWords(bill)}, and ${spokenCost(spent)} counted as spent`,
+      `The fake's ledger differs: ${billWords(bill)}, and ${spokenCost(spent)} counted as spent`,
     )
 }

@@ -244,8 +244,8 @@ export const watch: Command = command(
 
 export const download: Command = remote(
   { summary: "download a job's film", args: { id: oneJob }, options: outputOptions },
-  async ({ client, signal }, { id, out, force }) => {
-    const output = await chooseOutput(out, force)
+  async ({ client, signal }, { id, ...values }) => {
+    const output = await chooseOutput(values)
     const response = await client.film(id, { signal })
     await saveFilm(response, output)
     return { path: output.path, size: Number(response.headers.get('content-length')) }

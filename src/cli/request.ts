@@ -15,12 +15,12 @@ export const requestOptions = {
 
 type FilmValues = ValuesOf<typeof filmOptions>
 
-/** Before a server is started or asked: a slip of the pen should not take a minute to be told. */
+/** Checked before a server starts: a misspelt name should not take a minute to be reported. */
 export async function checkReadable(photos: readonly string[]): Promise<void> {
   for (const photo of photos) {
     await access(photo, constants.R_OK).catch((cause: unknown) => {
       const absent = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT'
-      throw new CommandError(`${photo}: ${absent ? 'there is no such file' : 'may not be read'}`, 1, {
+      throw new CommandError(`${photo}: ${absent ? 'there is no such file' : 'cannot be read'}`, 1, {
         cause,
       })
     })

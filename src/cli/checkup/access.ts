@@ -25,11 +25,11 @@ export async function checkDoor(
   const place = server === undefined ? `${at} is free` : `A server listens at ${at}`
   if (isReached && !keysRequired)
     return warning(
-      `${place}; others reach it, and none needs a key: whoever does may spend your money`,
-      'Leave REQUIRE_KEYS out, unless a proxy before it lets only those in who may',
+      `${place}; others can reach it without a key, and spend your money`,
+      'Remove REQUIRE_KEYS, unless a proxy in front of it checks who may use it',
     )
   return ok(
-    `${place}; ${keysRequired ? 'who comes needs a key' : 'only this machine reaches it, and needs no key'}`,
+    `${place}; ${keysRequired ? 'each request needs a key' : 'only this machine reaches it, without a key'}`,
   )
 }
 
@@ -40,8 +40,8 @@ function listenTrouble(host: string, port: number): Promise<Found | undefined> {
       const taken = codeOf(error) === 'EADDRINUSE'
       resolve(
         taken
-          ? problem(`Another program listens at ${host}:${port}`, 'End that, or give another PORT')
-          : problem(`Nothing can listen at ${host}:${port} (${error.message})`, 'Give another HOST or PORT'),
+          ? problem(`Another program listens at ${host}:${port}`, 'Stop it, or set another PORT')
+          : problem(`Nothing can listen at ${host}:${port} (${error.message})`, 'Set another HOST or PORT'),
       )
     })
     server.listen(port, host, () => server.close(() => resolve(undefined)))
@@ -59,10 +59,10 @@ export async function checkPublic(
   if (publicBaseUrl === undefined)
     return ok(
       replicate
-        ? 'No PUBLIC_BASE_URL: pictures are uploaded, and news asked for'
+        ? 'No PUBLIC_BASE_URL: pictures are uploaded, and results are polled'
         : 'No PUBLIC_BASE_URL, and none needed',
     )
-  if (server === undefined) return ok(`${publicBaseUrl} is asked when the server runs`)
+  if (server === undefined) return ok(`${publicBaseUrl} is checked while the server runs`)
   const toDo = 'Let the proxy there pass everything on to this server, and look at PUBLIC_BASE_URL'
   try {
     const response = await fetch(`${publicBaseUrl}/livez`, { signal: within(signal), redirect: 'manual' })
@@ -84,6 +84,6 @@ export function checkWebhooks({ webhookNetworks }: Config): Found {
     ? ok(words)
     : warning(
         words,
-        'Name only the networks of your receivers in WEBHOOK_ALLOWED_NETWORKS: whoever submits jobs may reach all of them',
+        'Name only the networks of your receivers in WEBHOOK_ALLOWED_NETWORKS: anyone who submits jobs can reach all of them',
       )
 }

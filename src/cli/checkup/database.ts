@@ -13,14 +13,14 @@ import { whyOf } from '../client.ts'
 import { count } from '../words.ts'
 import { type Found, jsonIn, messageOf, ok, problem, warning, within } from './finding.ts'
 
-/** What the folder tells, beside how it is. */
+/** What is found in the data folder. */
 export interface Folder {
   readonly found: Found
   /** Where its server listens, while one runs. */
   readonly server: string | undefined
-  /** Undefined where nobody can tell. */
+  /** Undefined if that is unknown. */
   readonly hasKey: boolean | undefined
-  /** Renders at Replicate that are not settled, by the account that they were sent from; none where nobody can tell. */
+  /** Renders at Replicate that are not settled, by the account that they were sent from; none if that is unknown. */
   readonly accounts?: ReadonlyMap<string, number>
 }
 
@@ -89,11 +89,11 @@ async function hasKeyIn(database: Database): Promise<boolean> {
 }
 
 async function heldFolder(error: DatabaseError, signal: AbortSignal): Promise<Folder> {
-  // The message alone says where.
+  // Only the message says where.
   const [, told] = /listening on (http\S+)$/.exec(error.message) ?? []
   const server = told?.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:')
   const folder = { server, hasKey: undefined }
-  if (server === undefined) return { ...folder, found: warning(error.message, 'Ask again when it listens') }
+  if (server === undefined) return { ...folder, found: warning(error.message, 'Try again when it listens') }
   try {
     const response = await fetch(new URL('/readyz', server), { signal: within(signal) })
     const { reason } = jsonIn(await response.text())

@@ -36,8 +36,8 @@ export async function* examine(
   const config = configIn(env)
   yield await finding('Settings', () =>
     config instanceof ConfigError
-      ? problem(config.message, 'Correct the environment: the rest that depends on it was not looked at')
-      : ok('Each variable that is set is one that can be used'),
+      ? problem(config.message, 'Correct the environment: the checks that depend on it were skipped')
+      : ok('Every variable that is set is valid'),
   )
   yield await finding('Pictures', checkPictures)
   if (config instanceof ConfigError) return

@@ -13,9 +13,9 @@ const scarceBytes = 2e9
 const networkDisks = new Set([0x6969, 0xff534d42, 0xfe534d42])
 
 export async function checkDisk({ dataDir, minFreeDiskBytes }: Config): Promise<Found> {
-  const elsewhere = 'Give another folder as DATA_DIR, or let this user write to it'
+  const elsewhere = 'Set DATA_DIR to another folder, or let this user write to it'
   const folder = await stat(dataDir).catch(() => undefined)
-  if (folder && !folder.isDirectory()) return problem(`${dataDir} is no folder`, 'Give another as DATA_DIR')
+  if (folder && !folder.isDirectory()) return problem(`${dataDir} is no folder`, 'Set DATA_DIR to a folder')
   const at = folder ? dataDir : await existingAbove(dataDir)
   const written = folder ? await writeIn(dataDir) : await access(at, constants.W_OK).then(() => null, toError)
   if (isDiskFull(written)) return problem(`No room left on the disk that holds ${at}`, 'Make room there')
@@ -29,12 +29,12 @@ export async function checkDisk({ dataDir, minFreeDiskBytes }: Config): Promise<
   if (free < minFreeDiskBytes)
     return problem(
       words,
-      `Make room there: with less than ${spokenSize(minFreeDiskBytes)} (MIN_FREE_DISK_MB) the server takes no jobs`,
+      `Make room there: with less than ${spokenSize(minFreeDiskBytes)} (MIN_FREE_DISK_MB) the server accepts no jobs`,
     )
   if (networkDisks.has(type))
     return warning(
       `${words}; it is on a network disk`,
-      "Give a local disk as DATA_DIR: SQLite's locks can't be relied on over a network",
+      "Set DATA_DIR to a folder on a local disk: SQLite's locks can't be relied on over a network",
     )
   if (free < scarceBytes) return warning(words, 'Make room there before there are many films')
   return ok(words)
@@ -61,12 +61,12 @@ async function writeIn(folder: string): Promise<number | Error> {
   }
 }
 
-/** So many are looked at: a server keeps a few files for each scene. */
+/** Files looked at, at most: a server keeps a few for each scene. */
 const mostEntries = 200_000
 
-/** Whether others on this machine may read what is the owner's alone: folders of earlier versions are open. */
+/** Whether others on this machine may read the data: folders of earlier versions are open. */
 export async function checkRights({ dataDir }: Config): Promise<Found> {
-  if (process.platform === 'win32') return ok('Left to the rights that Windows gives the folder')
+  if (process.platform === 'win32') return ok('Left to the rights of the folder in Windows')
   const exposed: string[] = []
   let looked = 0
   for (const paths = [dataDir]; paths.length > 0 && looked < mostEntries; looked++) {
@@ -77,11 +77,11 @@ export async function checkRights({ dataDir }: Config): Promise<Found> {
     if (found.isDirectory())
       for (const name of await readdir(path).catch(() => [])) paths.push(join(path, name))
   }
-  if (exposed.length === 0) return ok(`Nobody but its owner may read what is in ${dataDir}`)
+  if (exposed.length === 0) return ok(`Only its owner may read what is in ${dataDir}`)
   const more = exposed.length === 1 ? '' : `, and ${exposed.length - 1} more`
   return warning(
     `Others on this machine may reach ${exposed[0]}${more}: pictures, films and what the database holds`,
-    `Take that right from them: chmod -R go= ${quoted(dataDir)}`,
+    `Remove that right: chmod -R go= ${quoted(dataDir)}`,
   )
 }
 

@@ -17,7 +17,7 @@ export function checkNode(): Found {
 
 const encodeLimits = { wallMs: 60_000, stallMs: 60_000, memoryBytes: 2 ** 30 } as const
 
-/** Describes it, and lets it encode: one without libx264 has a version, too. */
+/** Reads its version, and lets it encode: one without libx264 has a version, too. */
 export async function checkFfmpeg(media: Media, ffmpegPath: string | undefined): Promise<Found> {
   const toDo =
     ffmpegPath === undefined
@@ -49,7 +49,7 @@ export async function checkFfmpeg(media: Media, ffmpegPath: string | undefined):
   }
 }
 
-/** Loads what reads photographs, which is there for each kind of machine apart. */
+/** Loads what reads photographs: a package for each kind of machine. */
 export async function checkPictures(): Promise<Found> {
   const folder = await mkdtemp(join(tmpdir(), 'coordinator-doctor-'))
   try {

@@ -30,7 +30,7 @@ const aborted = (signal: AbortSignal): Promise<never> =>
     signal.addEventListener('abort', () => reject(toError(signal.reason)), { once: true })
   })
 
-/** What a part that a program brings says of itself. */
+/** What a part of a program reports of itself. */
 export async function checkPart(
   part: { check?(signal: AbortSignal): Promise<string> },
   signal: AbortSignal,
@@ -53,7 +53,7 @@ export interface Account {
 
 const tokenPage = 'https://replicate.com/account/api-tokens'
 
-/** Asks whose token it is, which costs nothing. */
+/** Reads the account of the token, which costs nothing. */
 export async function checkReplicate(
   { replicate }: Config,
   inFlight: Folder['accounts'],
@@ -99,7 +99,7 @@ function accountFound(
   if (status === 200) {
     const { username, type } = answer
     const who = typeof username === 'string' ? `${username} (${String(type)})` : 'an account'
-    const words = `The token of ${who} is taken by ${baseUrl}, and pays for each render`
+    const words = `The token of ${who} is accepted by ${baseUrl}, and pays for each render`
     const other = [...inFlight].find(([name]) => name !== username)
     if (typeof username !== 'string' || !other) return ok(words)
     return warning(
@@ -114,8 +114,8 @@ function accountFound(
       `Make one at ${tokenPage}, and set REPLICATE_API_TOKEN to it`,
     )
   return warning(
-    `${baseUrl} does not say whose token it is: ${words}`,
-    'Ask again later; look at https://status.replicate.com',
+    `${baseUrl} does not name the owner of the token: ${words}`,
+    'Try again later; look at https://status.replicate.com',
   )
 }
 
