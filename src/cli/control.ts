@@ -182,16 +182,18 @@ export const retry: Command = remote(
     args: { id: oneJob },
     options: { ...approvalOptions, deadline: jobDeadline, reason: jobReason },
   },
-  ({ client, context, members }, { id, maxCost, url, json }) =>
-    client.retryJob(id, members).catch(async (error: unknown) => {
+  (asking, { id, maxCost, url, json }) => {
+    const { client, members } = asking
+    return client.retryJob(id, members).catch(async (error: unknown) => {
       const total = totalIn(error)
       if (total === undefined || maxCost !== undefined) {
         const { rejected } = await client.readJob(id).catch(() => ({ rejected: null }))
         throw error instanceof ApiError && rejected ? refusedWith(error, resubmitCommand(id, url)) : error
       }
-      await approveMore(client, { id, total, error, url, json }, context)
+      await approveMore(client, { id, total, error, url, json }, asking)
       return client.retryJob(id, { ...members, max_cost: total, ...revisionIn(error) })
-    }),
+    })
+  },
   retriedLines,
 )
 

@@ -9,7 +9,6 @@ import { roomOf } from './table.ts'
 export type Server = ValuesOf<typeof remoteOptions>
 
 export interface Asking<Given extends Options> extends CommandContext {
-  readonly context: CommandContext
   readonly client: Client
   /** What was given of the command's own options, under the API's names. */
   readonly members: MembersOf<Given>
@@ -35,13 +34,7 @@ export function remote<Answer, const Given extends Options = {}, const Arguments
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as declared
     const values = all as ValuesOf<Arguments> & ValuesOf<Given> & Server
     const client = clientFor(values, context)
-    const asking = {
-      ...context,
-      context,
-      client,
-      members: membersOf(own, values),
-      room: roomOf(context.terminal),
-    }
+    const asking = { ...context, client, members: membersOf(own, values), room: roomOf(context.terminal) }
     const answer = await ask(asking, values)
     if (values.json) printJson(context, answer)
     else print(context, ...[await linesOf(answer, asking, values)].flat())

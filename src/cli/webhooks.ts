@@ -1,12 +1,11 @@
 /** The command for webhooks: endpoints, and what was delivered to them. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { DeliveryAnswer, DeliveryDetailAnswer, EndpointAnswer, SecretAnswer } from '../client/client.ts'
-import type { Client } from './client.ts'
 import { CommandError } from './command-error.ts'
-import type { Command, CommandContext } from './command.ts'
+import type { Command } from './command.ts'
 import { argument, choice, names, optional, readBy, text } from './option.ts'
 import { printJson } from './print.ts'
-import { remote } from './remote-command.ts'
+import { type Asking, remote } from './remote-command.ts'
 import { jobIdOf, rowLimit } from './shared-options.ts'
 import { tableLines } from './table.ts'
 import { minuteOf, secondOf } from './words.ts'
@@ -93,8 +92,7 @@ const test = remote(
     about: 'Exit code 1 if it is not delivered.',
     args: { id: oneEndpoint },
   },
-  async ({ client, context }, { id, json }) =>
-    delivered(await client.testWebhookEndpoint(id), client, context, { json }),
+  async (asking, { id, json }) => delivered(await asking.client.testWebhookEndpoint(id), asking, { json }),
   (outcome) => outcomeWords(outcome),
 )
 
@@ -121,8 +119,7 @@ const redeliver = remote(
     about: 'Exit code 1 if it is not delivered.',
     args: { id: argument("a delivery's id, as webhooks deliveries shows it") },
   },
-  async ({ client, context }, { id, json }) =>
-    delivered(await client.redeliverWebhook(id), client, context, { json }),
+  async (asking, { id, json }) => delivered(await asking.client.redeliverWebhook(id), asking, { json }),
   (outcome) => outcomeWords(outcome),
 )
 
@@ -208,13 +205,12 @@ const outcomeWords = ({ url, log }: DeliveryDetailAnswer): string =>
 /** @throws {CommandError} unless it arrived */
 async function delivered(
   delivery: DeliveryAnswer,
-  client: Client,
-  context: CommandContext,
+  asking: Asking<{}>,
   { json }: { readonly json: boolean },
 ): Promise<DeliveryDetailAnswer> {
-  const outcome = await outcomeOf(delivery, client, context.signal)
+  const outcome = await outcomeOf(delivery, asking)
   if (outcome.status === 'delivered' && outcome.log.length > 0) return outcome
-  if (json) printJson(context, outcome)
+  if (json) printJson(asking, outcome)
   const next = outcome.next_try_at === null ? '' : `. Next try at ${secondOf(outcome.next_try_at)} UTC`
   throw new CommandError(
     `${outcome.url} did not accept it: ${answerWords(outcome) || 'no answer yet'}${next}`,
@@ -224,8 +220,7 @@ async function delivered(
 /** The delivery once it has been tried once more, or when that takes too long. */
 async function outcomeOf(
   { delivery_id: id, tries }: DeliveryAnswer,
-  client: Client,
-  signal: AbortSignal,
+  { client, signal }: Asking<{}>,
 ): Promise<DeliveryDetailAnswer> {
   const until = performance.now() + outcomeMs
   for (;;) {
