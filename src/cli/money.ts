@@ -12,7 +12,7 @@ import { readRequest, requestOptions } from './request.ts'
 import { clientId, jobIdOf, photos, remoteOptions, rowLimit, since } from './shared-options.ts'
 import { roomOf, tableLines } from './table.ts'
 import { planLines, planOfEstimate } from './view.ts'
-import { fitted, minuteOf, spokenCost, spokenMoney } from './words.ts'
+import { minuteOf, spokenCost, spokenMoney } from './words.ts'
 
 export const estimate: Command = command(
   {
@@ -167,7 +167,7 @@ export const budgets: Command = remote(
   },
   ({ client }, { set }) =>
     set.length > 0 ? client.setBudgets(Object.fromEntries(set)) : client.readBudgets(),
-  budgetLines,
+  (answer, { room }) => budgetLines(answer, room),
 )
 
 /** `day=25`, `client:acme=none`. */
@@ -178,17 +178,19 @@ export function limitOf(typed: string): [name: string, usd: number | null] {
   return [name, value === 'none' ? null : numberOf(value, `--set ${name}`)]
 }
 
-const budgetRow = (name: string, limit: string, spent: string, reserved: string): string =>
-  `${fitted(name, 24)}  ${limit.padStart(10)}  ${spent.padStart(10)}  ${reserved.padStart(10)}`
+const budgetColumns = [
+  { head: 'BUDGET', isCut: true },
+  { head: 'LIMIT', align: 'right' },
+  { head: 'SPENT', align: 'right' },
+  { head: 'RESERVED', align: 'right' },
+] as const
 
-function budgetLines({ budgets: standings }: BudgetsAnswer): string[] {
+function budgetLines({ budgets: standings }: BudgetsAnswer, room: number): string[] {
   if (standings.length === 0) return ['There are no budgets: everything that is approved may be spent']
-  return [
-    budgetRow('BUDGET', 'LIMIT', 'SPENT', 'RESERVED'),
-    ...standings.map(({ name, limit, used }) =>
-      used === null
-        ? `${fitted(name, 24)}  ${spokenCost(limit).padStart(10)}  for each`
-        : budgetRow(name, spokenCost(limit), spokenCost(used.spent), spokenCost(used.reserved)),
-    ),
-  ]
+  const rows = standings.map(({ name, limit, used }) => [
+    name,
+    spokenCost(limit),
+    ...(used === null ? ['for each'] : [spokenCost(used.spent), spokenCost(used.reserved)]),
+  ])
+  return tableLines(budgetColumns, rows, room)
 }
