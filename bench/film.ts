@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url'
 import sharp from 'sharp'
 import { createLog, openWorkflow, readConfig } from '../src/index.ts'
 import { filmEncoding } from '../src/media/encoding.ts'
-import { makeSamplePhotographs } from '../src/sample/sample.ts'
+import { samplePhotos } from '../src/cli/sample.ts'
 
 const fps = 24
 const sceneSeconds = 5
@@ -54,11 +54,10 @@ async function compare(counts: readonly number[]): Promise<void> {
 /** Each is another one: of equal scenes only the first would be rendered. */
 async function makePictures(directory: string, count: number): Promise<string[]> {
   mkdirSync(directory)
-  const samples = await makeSamplePhotographs(join(directory, 'samples'))
   const paths: string[] = []
   for (let index = 0; index < count; index++) {
     const path = join(directory, `${index}.jpg`)
-    await sharp(samples[index % samples.length])
+    await sharp(samplePhotos[index % samplePhotos.length])
       .rotate()
       .modulate({ hue: 7 * index })
       .jpeg({ quality: 92 })

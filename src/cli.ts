@@ -1,75 +1,46 @@
 #!/usr/bin/env node
-/** The command: a film with nothing else needed, or the wishes of a person told to a running server. */
+/** The command: films from photographs on this machine, and what a person does at a running server. */
 import { asCommandError } from './cli/client.ts'
-import { CommandError, usageError } from './cli/command-error.ts'
-import type { Command } from './cli/command.ts'
-import { commands } from './cli/commands.ts'
-import { help } from './cli/help.ts'
+import { CommandError } from './cli/command-error.ts'
+import { program } from './cli/commands.ts'
+import { doctor } from './cli/doctor.ts'
 import { oldNodeWords } from './cli/node-version.ts'
-import { nearest, readOptions } from './cli/option.ts'
+import { readCommandLine } from './cli/program.ts'
 import { terminalOf } from './cli/progress.ts'
-import { commandLine } from './command-name.ts'
+import { serve } from './cli/serve.ts'
+import { packageVersion } from './package-version.ts'
 import { printable, printableLines } from './printable.ts'
 import { onStopRequest } from './stop.ts'
 
 /** Resolves to the exit code. */
-async function run([name = '', ...args]: readonly string[], env = process.env): Promise<number> {
-  if (name === '' || name === 'help' || name === '--help' || name === '-h') {
-    const [about = ''] = args
-    if (!Object.hasOwn(help, about)) throw noCommand(about)
-    process.stdout.write(`${asWritten(help[about]!)}\n`)
-    return name === '' ? 2 : 0
-  }
+async function run(args: readonly string[], env = process.env): Promise<number> {
+  const [name] = args
   if (name === 'version' || name === '--version' || name === '-v') {
-    const { packageVersion } = await import('./http/openapi.ts')
     process.stdout.write(`${packageVersion()}\n`)
     return 0
   }
-  const text = Object.hasOwn(help, name) ? help[name] : undefined
-  if (text !== undefined && args.some((arg) => arg === '--help' || arg === '-h')) {
-    process.stdout.write(`${asWritten(text)}\n`)
-    return 0
-  }
-  const old = oldNodeWords(process.versions.node)
-  // doctor tells it among the rest.
-  if (old !== undefined && name !== 'doctor') throw new CommandError(old)
-  if (name === 'serve') {
-    const { positionals } = readOptions(name, args, {})
-    if (positionals.length > 0)
-      throw usageError(
-        `serve takes no "${positionals[0]}": ${commandLine('serve --help')} tells its environment`,
-      )
-    // It has signals and a log of its own; the other commands do without what it loads.
-    const { serve } = await import('./main.ts')
-    await serve(env).catch((error: unknown) => {
-      // A port that is taken, a folder that is held, a variable that is wrong: the message says it all.
-      const known = error instanceof Error && ('code' in error || error.name === 'ConfigError')
-      throw known ? new CommandError(error.message, 1, { cause: error }) : error
-    })
-    return 0
-  }
-  const command = Object.hasOwn(commands, name) ? commands[name] : undefined
-  if (!command) throw noCommand(name)
-  return runInterruptible(command, name, args, env)
-}
-
-/** A help text, with the command as it has to be written here. */
-const asWritten = (text: string): string => text.replaceAll(/\bcoordinator (?=[a-z<-])/g, commandLine(''))
-
-function noCommand(name: string): CommandError {
-  const meant = nearest(name, Object.keys(help))
-  return usageError(
-    `There is no command "${name}". ${meant ? `Did you mean ${meant}?` : `${commandLine('--help')} lists them`}`,
+  const chosen = readCommandLine(program, name === undefined ? ['--help'] : args, (text) =>
+    process.stdout.write(text),
   )
+  if (!chosen) return name === undefined ? 2 : 0
+  const old = oldNodeWords(process.versions.node)
+  // doctor says so among the rest.
+  if (old !== undefined && chosen.command !== doctor) throw new CommandError(old)
+  const { command, values } = chosen
+  const interrupted = new AbortController()
+  const context = { env, terminal: terminalOf(process.stdout, env), signal: interrupted.signal }
+  const work = (): Promise<void> => command.run!(context, values)
+  if (command !== serve) return runInterruptible(work, interrupted, env)
+  await work()
+  return 0
 }
 
+/** Until it ends, or a signal ends it. */
 async function runInterruptible(
-  command: Command,
-  name: string,
-  args: readonly string[],
+  work: () => Promise<void>,
+  interrupted: AbortController,
   env: NodeJS.ProcessEnv,
 ): Promise<number> {
-  const interrupted = new AbortController()
   let exitCode = 130
   // The reader is gone, or the terminal: no reason to leave a server and a folder behind.
   process.stdout.on('error', () => {
@@ -87,13 +58,7 @@ async function runInterruptible(
     onImpatience: (signal) => process.exit(codes[signal]),
   })
   try {
-    await command.run({
-      command: name,
-      args,
-      env,
-      terminal: terminalOf(process.stdout, env),
-      signal: interrupted.signal,
-    })
+    await work()
     return 0
   } catch (error) {
     if (!interrupted.signal.aborted) throw error
@@ -102,7 +67,7 @@ async function runInterruptible(
   }
 }
 
-// Whoever read us is gone; there is nobody to tell.
+// Nobody reads it any more.
 process.stderr.on('error', () => {})
 
 try {

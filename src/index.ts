@@ -7,8 +7,8 @@ export {
   type StoredArtifact,
   type Workspace,
 } from './artifact/artifact.ts'
-export type { Finding } from './cli/checkup.ts'
-export { examine } from './cli/doctor.ts'
+export { examine } from './cli/checkup/examine.ts'
+export type { Finding } from './cli/checkup/finding.ts'
 export { type Config, ConfigError, readConfig } from './config.ts'
 export type { WaitCode, Waiting } from './coordinator/admission/rules.ts'
 export type { BudgetStanding } from './coordinator/admission/budgets.ts'

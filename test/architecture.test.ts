@@ -51,6 +51,7 @@ const openToAll = new Set([
   'json-reader.ts',
   'network-words.ts',
   'owner-only.ts',
+  'package-version.ts',
   'printable.ts',
 ])
 /** Of these rooms, others see the port alone: adapters are picked in wire.ts. */

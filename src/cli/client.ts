@@ -1,16 +1,17 @@
-/** The package's own client as the commands use it: what goes wrong is told in one line, in the server's words. */
+/** The package's client as the commands use it: an error is one line, in the server's words. */
 import { openAsBlob } from 'node:fs'
 import { commandLine } from '../command-name.ts'
 import { networkWords } from '../network-words.ts'
 import { ApiError, type AssetAnswer, type Client, createClient } from '../client/client.ts'
-import { CommandError } from './command-error.ts'
+import { CommandError, usageError } from './command-error.ts'
+import type { CommandContext } from './command.ts'
 
 export type { Client } from '../client/client.ts'
 
 /** What `createJob` and `estimateJob` take; what is in it is the server's to check. */
 export type Wish = Parameters<Client['createJob']>[0]
 
-/** A large photograph is decoded before it is answered, after those of others; what takes longer won't come. */
+/** A large photograph is decoded before the answer, after those of others. */
 const timeoutMs = 120_000
 
 /** Everything ends when `signal` fires. */
@@ -32,6 +33,21 @@ export function connect(url: string, signal: AbortSignal, key?: string): Client 
   return createClient({ url, fetch: send, timeoutMs, ...(key && { key }) })
 }
 
+export function clientFor(
+  { url, key: given }: { readonly url: string; readonly key?: string | undefined },
+  { env, signal }: CommandContext,
+): Client {
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
+    throw usageError(`--url must be an address such as http://127.0.0.1:4000, not "${url}"`)
+  const key = given ?? env['COORDINATOR_KEY']
+  // Not shown: it may be right but for one letter.
+  if (key && !/^[\x21-\x7e]+$/.test(key))
+    throw usageError(
+      `${given === undefined ? 'COORDINATOR_KEY' : '--key'} must be a key, without spaces and line breaks`,
+    )
+  return connect(url, signal, key)
+}
+
 /** Refusals name the file. */
 export async function uploadFile(client: Client, path: string): Promise<AssetAnswer> {
   const bytes = await openAsBlob(path).catch((cause: unknown) => {
@@ -42,7 +58,7 @@ export async function uploadFile(client: Client, path: string): Promise<AssetAns
   })
 }
 
-/** Nobody answers at the address. */
+/** No server answers at the address. */
 export class UnreachableError extends CommandError {
   constructor(url: string, cause: unknown) {
     super(
@@ -54,7 +70,7 @@ export class UnreachableError extends CommandError {
   }
 }
 
-/** Looked for, and nothing was there: asking again at once would not help. */
+/** No server there: another try at once would not help. */
 const absent = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'])
 
 const isUnreachable = (error: unknown): boolean =>
@@ -72,7 +88,7 @@ export const whyOf = (error: unknown): string => {
   return networkWords(cause) ?? (cause.message || String('code' in cause ? cause.code : cause.name))
 }
 
-/** What the server refuses, and what is lost on the way to it, is no fault of the program. */
+/** A refusal of the server and a lost connection are no faults of the program. */
 export function asCommandError(error: unknown): unknown {
   if (error instanceof ApiError) return new CommandError(refusalOf(error), 1, { cause: error })
   if (error instanceof TypeError && /^(?:fetch failed|terminated)$/.test(error.message))

@@ -1,65 +1,72 @@
-/** What a command is: the options it takes, and what it does with them. */
+/** What a command is: its words, its arguments and its options, from which its help is made; and what it does. */
 import { ApiError } from '../client/client.ts'
 import { usageError } from './command-error.ts'
-import { type Options, type Read, readOptions } from './option.ts'
+import { type Options, type ValuesOf, memberName, optionName } from './option.ts'
+import { serverOptions } from './shared-options.ts'
 import type { Terminal } from './progress.ts'
 
 export interface CommandContext {
-  /** Its name. */
-  readonly command: string
-  readonly args: readonly string[]
   readonly env: Readonly<Record<string, string | undefined>>
   readonly terminal: Terminal
   /** Fires on Ctrl-C and SIGTERM. */
   readonly signal: AbortSignal
 }
 
-export interface Command {
-  readonly options: Options
-  readonly run: (context: CommandContext) => Promise<void>
+type Words = Readonly<Record<string, string>>
+
+export interface Declaration<Arguments extends Options, Given extends Options> {
+  /** For the list of commands. */
+  readonly summary: string
+  /** What its page says after the summary, in sentences. */
+  readonly about?: string
+  /** In order. */
+  readonly args?: Arguments
+  readonly options: Given
+  /** Lists after the options, by their headings. */
+  readonly lists?: Readonly<Record<string, Words>>
+  /** Command lines, and what they do. */
+  readonly examples?: Words
 }
 
-/** A command whose arguments are read by its table of options. */
-export const command = <const Given extends Options>(
-  options: Given,
-  run: (context: CommandContext, read: Read<Given>) => Promise<void>,
+export interface Command extends Declaration<Options, Options> {
+  /** Commands of their own, by their names. */
+  readonly verbs?: Readonly<Record<string, Command>>
+  /** Under which headings they are listed. */
+  readonly headings?: Readonly<Record<string, string>>
+  /** Left out where it is nothing without a verb. */
+  readonly run?: (context: CommandContext, values: Readonly<Record<string, unknown>>) => Promise<void>
+}
+
+export const command = <const Given extends Options, const Arguments extends Options = {}>(
+  declaration: Declaration<Arguments, Given>,
+  run: (context: CommandContext, values: ValuesOf<Arguments> & ValuesOf<Given>) => Promise<void>,
 ): Command => ({
-  options,
-  run: async (context) => {
-    const read = readOptions(context.command, context.args, options)
+  ...declaration,
+  async run(context, values) {
     try {
-      await run(context, read)
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- they were read by the declaration
+      await run(context, values as ValuesOf<Arguments> & ValuesOf<Given>)
     } catch (error) {
-      throw ofOption(error, read.values)
+      throw refusalOfOption(error, declaration.options, values)
     }
   },
 })
 
-/** Options that are called otherwise than the member or query name that they stand for. */
-const optionOf: Readonly<Record<string, string>> = {
-  created_after: 'since',
-  created_before: 'until',
-  type: 'types',
-  client_id: 'client',
-  video_name: 'name',
-  deadline_at: 'deadline',
-  'retry.max_tries': 'max-tries',
-  q: 'text',
-}
-
-/** Options that say which server is asked, and not what of it. */
-const ofServer: ReadonlySet<string> = new Set(['url', 'key'])
-
-/** What the server refuses of an option's value is told of that option, as wrong use; any other error stays as it is. */
-function ofOption(error: unknown, values: Readonly<Record<string, unknown>>): unknown {
+/** A value that the server refuses is a usage error of its option; any other error stays as it is. */
+function refusalOfOption(
+  error: unknown,
+  options: Options,
+  values: Readonly<Record<string, unknown>>,
+): unknown {
   if (!(error instanceof ApiError)) return error
   const { field, reason } = error.body
   if (typeof field !== 'string' || reason === undefined) return error
   const member = field.replace(/^parameters\./, '')
-  const option = [member.replaceAll('_', '-'), optionOf[member]].find(
-    (name) => name !== undefined && !ofServer.has(name) && values[name] !== undefined,
+  const found = Object.entries(options).find(
+    ([name, option]) =>
+      !(name in serverOptions) && values[name] !== undefined && memberName(name, option) === member,
   )
-  return option === undefined
+  return found === undefined
     ? error
-    : usageError(`--${option}${/^(?:must|is|has)\b/.test(reason) ? '' : ':'} ${reason}`)
+    : usageError(`${optionName(found[0])}${/^(?:must|is|has)\b/.test(reason) ? '' : ':'} ${reason}`)
 }

@@ -1,4 +1,4 @@
-/** What is done with jobs that are there: let spend, ended, tried again, changed, let rest. */
+/** The commands that control jobs: approve, reject, cancel, retry, change, pause, delete. */
 import { commandLine } from '../command-name.ts'
 import {
   ApiError,
@@ -8,63 +8,57 @@ import {
   type RetryAnswer,
   approvalOf as shownApproval,
 } from '../client/client.ts'
-import {
-  atUrl,
-  canAsk,
-  clientFor,
-  confirm,
-  oneId,
-  print,
-  printJson,
-  printRefused,
-  remoteOptions,
-  resubmitCommand,
-  reviewCommand,
-  revisionOption,
-  someIds,
-} from './asking.ts'
-import { type Client, problemWords, refusalOf } from './client.ts'
+import { type Client, clientFor, problemWords, refusalOf } from './client.ts'
 import { CommandError, usageError } from './command-error.ts'
 import { type Command, type CommandContext, command } from './command.ts'
-import { given, numberOf, textOrNone } from './option.ts'
+import { flag, given, membersOf, number, optionName, required, several, text, textOrNone } from './option.ts'
+import { canAsk, confirm, print, printAnswer, printJson, printRefused } from './print.ts'
+import { type Server, remote } from './remote-command.ts'
+import {
+  jobDeadline,
+  jobName,
+  jobPriority,
+  jobReason,
+  oneJob,
+  remoteOptions,
+  someJobs,
+} from './shared-options.ts'
+import { atUrl, resubmitCommand, reviewCommand, revisionOption } from './suggestion.ts'
 import { planLines, planOfJob } from './view.ts'
 import { count, minuteOf, spokenCost } from './words.ts'
 
 const approvalOptions = {
-  ...remoteOptions,
-  'max-cost': { type: 'string' },
-  'accept-unknown-cost': { type: 'boolean', default: false },
-  revision: { type: 'string' },
+  maxCost: number('usd', 'the most that a job may spend in all (default: its cost as it is now)'),
+  revision: number('number', 'the storyboard you approve, if the job was changed'),
+  acceptUnknownCost: flag('approve a model with an unknown price'),
 } as const
 
-const approvalOf = (values: {
-  readonly 'max-cost'?: string | undefined
-  readonly 'accept-unknown-cost': boolean
-  readonly revision?: string | undefined
-}) => ({
-  ...given({
-    max_cost: numberOf('max-cost', values['max-cost']),
-    revision: numberOf('revision', values.revision),
-  }),
-  ...(values['accept-unknown-cost'] && { accept_unknown_cost: true }),
-})
+export const approve: Command = command(
+  {
+    summary: 'approve jobs and their cost',
+    about: 'Of a changed job, approves what it costs more. Exit code 1 if any is refused.',
+    args: { ids: someJobs },
+    options: { ...approvalOptions, ...remoteOptions },
+    examples: {
+      'approve 7 --max-cost 1.20': 'Job 7 may spend at most $1.20; the approval is refused if it costs more.',
+    },
+  },
+  async (context, { ids, ...values }) => {
+    if (ids.length > 1 && values.revision !== undefined)
+      throw usageError('--revision is of one job: approve the others in commands of their own')
+    const approval = membersOf(approvalOptions, values)
+    const client = clientFor(values, context)
+    const next = (id: number, error: ApiError) => nextStep(client, id, error, values.url)
+    return each(ids, { ...values, done: 'is approved', next }, context, async (id) =>
+      client.approveJob(id, {
+        ...(await seenApproval(client, id, values, context)),
+        ...approval,
+      }),
+    )
+  },
+)
 
-export const approve: Command = command(approvalOptions, async (context, { values, positionals }) => {
-  const ids = someIds(positionals, 'approve')
-  if (ids.length > 1 && values.revision !== undefined)
-    throw usageError('--revision is of one job: approve the others by themselves')
-  const approval = approvalOf(values)
-  const client = clientFor(values, context)
-  const next = (id: number, error: ApiError) => nextStep(client, id, error, values.url)
-  return each(ids, { json: values.json, done: 'is approved', next }, context, async (id) =>
-    client.approveJob(id, {
-      ...(await seenApproval(client, id, approval, values.json, context)),
-      ...approval,
-    }),
-  )
-})
-
-/** The command that goes on from a refused approval: for what a changed job is now, or of a rejected one. */
+/** The next command after a refused approval: of a changed job as it is now, or of a rejected one. */
 async function nextStep(
   client: Client,
   id: number,
@@ -80,8 +74,7 @@ async function nextStep(
 async function seenApproval(
   client: Client,
   id: number,
-  { revision }: ApprovalRequest,
-  json: boolean,
+  { revision, json }: Server & { readonly revision: number | undefined },
   context: CommandContext,
 ): Promise<ApprovalRequest> {
   const job = await client.readJob(id)
@@ -98,36 +91,38 @@ async function seenApproval(
   return { ...shown, ...sum }
 }
 
-const whyOptions = { ...remoteOptions, reason: { type: 'string' } } as const
+export const cancel: Command = command(
+  {
+    summary: 'cancel jobs, and show what stays charged',
+    about: 'Their renders are stopped, here and at providers. Exit code 1 if any is refused.',
+    args: { ids: someJobs },
+    options: { reason: jobReason, ...remoteOptions },
+  },
+  async (context, { ids, reason: why, ...values }) => {
+    const [id, ...others] = new Set(ids)
+    const client = clientFor(values, context)
+    if (others.length > 0) {
+      const batch = await client.cancelJobs({ ...given({ reason: why }), job_ids: [id!, ...others] })
+      return printBatch(batch, 'cancelled', values, context)
+    }
+    const answer = await client.cancelJob(id!, given({ reason: why }))
+    const { spent, reserved } = answer.costs
+    printAnswer(context, values, answer, () => [
+      `Job ${id} is cancelled`,
+      spent === 0 ? 'Nothing is charged' : `${costOr('An unknown sum', spent)} stays charged`,
+      ...(reserved > 0
+        ? [
+            `${spokenCost(reserved)} may still be, until the provider has ended what runs: ${commandLine(`show ${id}${atUrl(values.url)}`)}`,
+          ]
+        : []),
+    ])
+  },
+)
 
-export const cancel: Command = command(whyOptions, async (context, { values, positionals }) => {
-  const ids = someIds(positionals, 'cancel')
-  const why = given({ reason: values.reason })
-  const client = clientFor(values, context)
-  if (ids.length > 1) {
-    const batch = await client.cancelJobs({ ...why, job_ids: ids })
-    return tellBatch(batch, 'cancelled', values.json, context)
-  }
-  const id = ids[0]!
-  const answer = await client.cancelJob(id, why)
-  if (values.json) return printJson(context, answer)
-  const { spent, reserved } = answer.costs
-  print(
-    context,
-    `Job ${id} is cancelled`,
-    spent === 0
-      ? 'Nothing is charged'
-      : `${spent === null ? 'An unknown sum' : spokenCost(spent)} stays charged`,
-    ...(reserved > 0
-      ? [
-          `${spokenCost(reserved)} may still be, until the provider has ended what runs: ${commandLine(`show ${id}${atUrl(values.url)}`)} tells`,
-        ]
-      : []),
-  )
-})
+const costOr = (unknown: string, usd: number | null): string => (usd === null ? unknown : spokenCost(usd))
 
 /** Each job has its own line; one that is refused makes the command fail. */
-function tellBatch(batch: BatchAnswer, done: string, json: boolean, context: CommandContext): void {
+function printBatch(batch: BatchAnswer, done: string, { json }: Server, context: CommandContext): void {
   if (json) printJson(context, batch)
   else
     for (const result of batch.results)
@@ -139,68 +134,68 @@ function tellBatch(batch: BatchAnswer, done: string, json: boolean, context: Com
 const refusedOf = (refused: number, all: number): CommandError =>
   new CommandError(`${refused} of ${count(all, 'job')} ${refused === 1 ? 'was' : 'were'} refused`)
 
-export const reject: Command = command(
-  { ...remoteOptions, note: { type: 'string' } },
-  async (context, { values, positionals }) => {
-    const id = oneId(positionals, 'reject')
-    const { note } = values
-    if (note === undefined) throw usageError('reject needs --note: what its maker has to change')
-    const answer = await clientFor(values, context).rejectJob(id, { note })
-    if (values.json) printJson(context, answer)
-    else
-      print(
-        context,
-        `Job ${id} is rejected. Changed, it can be submitted again: ${resubmitCommand(id, values.url)}`,
-      )
+export const reject: Command = remote(
+  {
+    summary: 'send a job back to its maker instead',
+    about: 'It has to be submitted again before it can be approved. What was approved earlier continues.',
+    args: { id: oneJob },
+    options: { note: required(text('text', 'what has to be changed')) },
+  },
+  ({ client }, { id, note }) => client.rejectJob(id, { note }),
+  (_answer, _asking, { id, url }) =>
+    `Job ${id} is rejected. To submit it again once it is changed: ${resubmitCommand(id, url)}`,
+)
+
+export const resubmit: Command = remote(
+  {
+    summary: 'submit a rejected job for approval again',
+    about: 'It need not be changed.',
+    args: { id: oneJob },
+    options: { reason: jobReason },
+  },
+  ({ client, members }, { id }) => client.submitJob(id, members),
+  async ({ needs_approval }, { client }, { id, url }) =>
+    needs_approval
+      ? `Job ${id} waits for approval again: ${reviewCommand(await client.readJob(id), url)}`
+      : `Job ${id} is submitted again`,
+)
+
+export const deleteJobs: Command = command(
+  {
+    summary: 'delete ended jobs; their costs stay on record',
+    about:
+      'Their scenes and films are deleted, too. Their costs stay in the ledger and in the sums, and their events in the log. Exit code 1 if any is refused.',
+    args: { ids: someJobs },
+    options: remoteOptions,
+  },
+  async (context, { ids, ...values }) => {
+    const client = clientFor(values, context)
+    return each(ids, { ...values, done: 'is deleted' }, context, (id) => client.deleteJob(id))
   },
 )
 
-export const resubmit: Command = command(whyOptions, async (context, { values, positionals }) => {
-  const id = oneId(positionals, 'resubmit')
-  const client = clientFor(values, context)
-  const answer = await client.submitJob(id, given({ reason: values.reason }))
-  if (values.json) printJson(context, answer)
-  else if (answer.needs_approval)
-    print(
-      context,
-      `Job ${id} waits for an approval again: ${reviewCommand(await client.readJob(id), values.url)}`,
-    )
-  else print(context, `Job ${id} is submitted again`)
-})
-
-export const deleteJobs: Command = command(remoteOptions, async (context, { values, positionals }) => {
-  const ids = someIds(positionals, 'delete')
-  const client = clientFor(values, context)
-  return each(ids, { json: values.json, done: 'is deleted' }, context, (id) => client.deleteJob(id))
-})
-
-const retryOptions = {
-  ...approvalOptions,
-  deadline: { type: 'string' },
-  reason: { type: 'string' },
-} as const
-
-export const retry: Command = command(retryOptions, async (context, { values, positionals }) => {
-  const id = oneId(positionals, 'retry')
-  const request = {
-    ...approvalOf(values),
-    ...given({ deadline_at: textOrNone(values.deadline), reason: values.reason }),
-  }
-  const client = clientFor(values, context)
-  const answer = await client.retryJob(id, request).catch(async (error: unknown) => {
-    const total = totalIn(error)
-    if (total === undefined || values['max-cost'] !== undefined) {
-      const { rejected } = await client.readJob(id).catch(() => ({ rejected: null }))
-      throw error instanceof ApiError && rejected
-        ? refusedWith(error, resubmitCommand(id, values.url))
-        : error
-    }
-    await approveMore(client, { id, total, error, url: values.url, json: values.json }, context)
-    return client.retryJob(id, { ...request, max_cost: total, ...revisionIn(error) })
-  })
-  if (values.json) printJson(context, answer)
-  else print(context, ...retriedLines(answer))
-})
+export const retry: Command = remote(
+  {
+    summary: 'resume a failed or cancelled job',
+    about:
+      'Finished clips are kept, the other scenes are rendered again. If that costs more than was approved, it asks you; a script gives --max-cost.',
+    args: { id: oneJob },
+    options: { ...approvalOptions, deadline: jobDeadline, reason: jobReason },
+  },
+  (asking, { id, maxCost, url, json }) => {
+    const { client, members } = asking
+    return client.retryJob(id, members).catch(async (error: unknown) => {
+      const total = totalIn(error)
+      if (total === undefined || maxCost !== undefined) {
+        const { rejected } = await client.readJob(id).catch(() => ({ rejected: null }))
+        throw error instanceof ApiError && rejected ? refusedWith(error, resubmitCommand(id, url)) : error
+      }
+      await approveMore(client, { id, total, error, url, json }, asking)
+      return client.retryJob(id, { ...members, max_cost: total, ...revisionIn(error) })
+    })
+  },
+  retriedLines,
+)
 
 /** What it would cost in all, where a retry is refused since that is more than was approved. */
 const totalIn = (error: unknown): number | undefined =>
@@ -222,7 +217,7 @@ interface More {
   readonly json: boolean
 }
 
-/** Asks who sits there. @throws {CommandError} where nobody does, or he doesn't want to */
+/** Asks the person at the terminal. @throws {CommandError} unless there is one who agrees */
 async function approveMore(client: Client, more: More, context: CommandContext): Promise<void> {
   const { id, total, error, url, json } = more
   const [said = ''] = error instanceof ApiError ? (error.body.reason ?? '').split(': ') : []
@@ -247,35 +242,33 @@ const keptWords = (kept: number, toRender: number): string =>
     : `${kept === 0 ? 'no scene is kept' : `${count(kept, 'scene')} ${kept === 1 ? 'is' : 'are'} kept`}, ${toRender} to be rendered`
 
 function retriedLines({ job_id, scenes_kept, scenes_to_render, costs }: RetryAnswer): string[] {
-  const spent = costs.spent === null ? 'an unknown sum' : spokenCost(costs.spent)
   return [
-    `Job ${job_id} goes on: ${keptWords(scenes_kept, scenes_to_render)}`,
-    `It may spend ${spokenCost(costs.approved)} in all, and has spent ${spent}`,
+    `Job ${job_id} is resumed: ${keptWords(scenes_kept, scenes_to_render)}`,
+    `It may spend ${spokenCost(costs.approved)} in all, and has spent ${costOr('an unknown sum', costs.spent)}`,
   ]
 }
 
-const changeOptions = {
-  ...remoteOptions,
-  priority: { type: 'string' },
-  name: { type: 'string' },
-  'run-at': { type: 'string' },
-  deadline: { type: 'string' },
+const changes = {
+  priority: jobPriority,
+  name: jobName,
+  runAt: textOrNone('time', 'earliest start, such as 2027-01-15T18:00:00Z; none for at once'),
+  deadline: jobDeadline,
 } as const
 
-export const set: Command = command(changeOptions, async (context, { values, positionals }) => {
-  const id = oneId(positionals, 'set')
-  const change = given({
-    priority: numberOf('priority', values.priority),
-    video_name: values.name,
-    run_at: textOrNone(values['run-at']),
-    deadline_at: textOrNone(values.deadline),
-  })
-  if (Object.keys(change).length === 0)
-    throw usageError('set needs one of --priority, --name, --run-at and --deadline')
-  const job = await clientFor(values, context).updateJob(id, change)
-  if (values.json) printJson(context, job)
-  else print(context, `Job ${id} has ${changedWords(job)}`)
-})
+export const set: Command = remote(
+  {
+    summary: "change a job's priority, name, start or deadline",
+    about: 'Once it has ended, only its name can be changed.',
+    args: { id: oneJob },
+    options: changes,
+  },
+  async ({ client, members }, { id }) => {
+    if (Object.keys(members).length === 0)
+      throw usageError(`set needs one of ${Object.keys(changes).map(optionName).join(', ')}`)
+    return client.updateJob(id, members)
+  },
+  (job) => `Job ${job.job_id} has ${changedWords(job)}`,
+)
 
 const changedWords = ({ video_name, priority, run_at, deadline_at }: JobAnswer): string =>
   [
@@ -285,43 +278,56 @@ const changedWords = ({ video_name, priority, run_at, deadline_at }: JobAnswer):
     ...(deadline_at === null ? [] : [`its deadline at ${minuteOf(deadline_at)} UTC`]),
   ].join(', ')
 
-const pauseOptions = { ...whyOptions, renderer: { type: 'string' } } as const
+const renderer = text('name', 'only this renderer, such as replicate')
 
-export const pause: Command = command(pauseOptions, async (context, { values, positionals }) => {
-  const { renderer, reason } = values
-  const ids = stopped(positionals, renderer, 'pause')
-  const client = clientFor(values, context)
-  if (ids.length > 0)
-    return each(ids, { json: values.json, done: 'rests' }, context, (id) =>
-      client.pauseJob(id, given({ reason })),
+const somewhere = {
+  args: { ids: several(oneJob, 'jobs; all without any', 'any') },
+  options: { renderer, ...remoteOptions },
+} as const
+
+export const pause: Command = command(
+  {
+    ...somewhere,
+    summary: 'start nothing new: everywhere, or for some jobs',
+    about: 'Running renders continue to their end.',
+    options: { ...somewhere.options, reason: jobReason },
+  },
+  async (context, { ids, renderer: name, reason: why, ...values }) => {
+    checkOneKind(ids, name, 'pause')
+    const client = clientFor(values, context)
+    if (ids.length > 0)
+      return each(ids, { ...values, done: 'is paused' }, context, (id) =>
+        client.pauseJob(id, given({ reason: why })),
+      )
+    const answer = await client.pause(given({ renderer: name, reason: why }))
+    printAnswer(
+      context,
+      values,
+      answer,
+      () => `${name ?? 'Everything'} is paused: nothing new is started, running renders continue`,
     )
-  const answer = await client.pause(given({ renderer, reason }))
-  if (values.json) printJson(context, answer)
-  else print(context, `${renderer ?? 'Everything'} is paused: nothing new is started, what runs, ends`)
-})
+  },
+)
 
-const resumeOptions = { ...remoteOptions, renderer: { type: 'string' } } as const
+export const resume: Command = command(
+  {
+    ...somewhere,
+    summary: 'end a pause: everywhere, or of some jobs',
+  },
+  async (context, { ids, renderer: name, ...values }) => {
+    checkOneKind(ids, name, 'resume')
+    const client = clientFor(values, context)
+    if (ids.length > 0)
+      return each(ids, { ...values, done: 'is resumed' }, context, (id) => client.resumeJob(id))
+    const answer = await client.resume(given({ renderer: name }))
+    const isHeld = name !== undefined && answer.paused !== null
+    const still = isHeld ? `, but everything is still paused: ${commandLine('resume')}` : ''
+    printAnswer(context, values, answer, () => `${name ?? 'Everything'} is resumed${still}`)
+  },
+)
 
-export const resume: Command = command(resumeOptions, async (context, { values, positionals }) => {
-  const { renderer } = values
-  const ids = stopped(positionals, renderer, 'resume')
-  const client = clientFor(values, context)
-  if (ids.length > 0)
-    return each(ids, { json: values.json, done: 'goes on' }, context, (id) => client.resumeJob(id))
-  const answer = await client.resume(given({ renderer }))
-  if (values.json) return printJson(context, answer)
-  const isHeld = renderer !== undefined && answer.paused !== null
-  print(
-    context,
-    `${renderer ?? 'Everything'} goes on${isHeld ? `, once everything does: ${commandLine('resume')}` : ''}`,
-  )
-})
-
-/** Some jobs; none: all of them, or a renderer. */
-function stopped(positionals: readonly string[], renderer: string | undefined, verb: string): number[] {
-  if (positionals.length === 0) return []
-  if (renderer !== undefined) throw usageError(`${verb} takes jobs or --renderer, not both`)
-  return someIds(positionals, verb)
+function checkOneKind(ids: readonly number[], name: string | undefined, verb: string): void {
+  if (ids.length > 0 && name !== undefined) throw usageError(`${verb} takes jobs or --renderer, not both`)
 }
 
 const nextWords = (line: string | undefined): string => (line === undefined ? '' : `. To do that: ${line}`)
@@ -347,7 +353,8 @@ async function each(
 ): Promise<void> {
   const results: unknown[] = []
   let refused = 0
-  for (const id of ids) {
+  const jobs = new Set(ids)
+  for (const id of jobs) {
     try {
       results.push(await verb(id))
       if (!json) print(context, `Job ${id} ${done}`)
@@ -356,11 +363,10 @@ async function each(
       refused++
       results.push({ ...error.body, job_id: id })
       const goOn = json ? undefined : await next?.(id, error)
-      if (ids.length === 1) throw goOn === undefined ? error : refusedWith(error, goOn)
+      if (jobs.size === 1) throw goOn === undefined ? error : refusedWith(error, goOn)
       if (!json) printRefused(`Job ${id}: ${problemWords(error.body)}${nextWords(goOn)}`)
     }
   }
-  if (json)
-    printJson(context, ids.length === 1 ? results[0] : { done: ids.length - refused, refused, results })
-  if (refused > 0) throw refusedOf(refused, ids.length)
+  if (json) printJson(context, jobs.size === 1 ? results[0] : { done: jobs.size - refused, refused, results })
+  if (refused > 0) throw refusedOf(refused, jobs.size)
 }

@@ -1,4 +1,4 @@
-/** demo and render: photographs in, a film out, through a real server that lives as long as the command. */
+/** The commands demo and render: photographs in, a film out, through a real server that lives as long as the command. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,50 +6,70 @@ import { commandLine } from '../command-name.ts'
 import type { JobAnswer } from '../http/jobs.ts'
 import type { ApprovalRequest } from '../job/control-request.ts'
 import { printable } from '../printable.ts'
-import { canAsk, confirm, print, printJsonLine } from './asking.ts'
 import { type Client, connect } from './client.ts'
-import { CommandError, usageError } from './command-error.ts'
+import { CommandError } from './command-error.ts'
 import { type Command, type CommandContext, command } from './command.ts'
-import { type Read, filmOptions } from './option.ts'
+import { type ValuesOf, argument, flag, several } from './option.ts'
 import { type Output, chooseOutput, saveFilm } from './output.ts'
 import { type Bill, type OwnReplicate, startOwnReplicate } from './own-replicate.ts'
 import { type OwnServer, startOwnServer } from './own-server.ts'
+import { canAsk, confirm, print, printJsonLine } from './print.ts'
 import { type Step, createDisplay, createStep, followJob } from './progress.ts'
 import { checkReadable, filmRequest, uploadPhotos } from './request.ts'
 import { samplePhotos } from './sample.ts'
+import { filmOptions, outputOptions, photos } from './shared-options.ts'
 import { planLines, planOfJob } from './view.ts'
 import { count, spokenCost, spokenDuration, spokenLength, spokenSize } from './words.ts'
 
 const options = {
+  ...outputOptions,
+  yes: flag('approve the cost without asking, if it is known'),
+  keep: flag("keep the server's data folder, and print its path"),
+  json: flag('print only a JSON object about the film'),
   ...filmOptions,
-  out: { type: 'string' },
-  force: { type: 'boolean', default: false },
-  yes: { type: 'boolean', default: false },
-  keep: { type: 'boolean', default: false },
-  json: { type: 'boolean', default: false },
 } as const
 
 /** Shown at its best, and at a price that a person remembers. */
 const playModel = 'google/veo-3.1-fast'
 
 export const demo: Command = command(
-  { ...options, 'replicate-fake': { type: 'boolean', default: false } },
-  (context, read) => renderFilm(context, read, read.values['replicate-fake']),
+  {
+    summary: 'make a film of sample pictures, or of yours',
+    about: 'A server starts for it, and stops after it.',
+    args: { photos },
+    options: {
+      replicateFake: flag(
+        `render with play money: a fake Replicate on this machine renders and bills (the default model is then ${playModel})`,
+      ),
+      ...options,
+    },
+  },
+  async (context, { replicateFake, ...values }) => renderFilm(context, values, { isPlay: replicateFake }),
 )
 
-export const render: Command = command(options, async (context, read) => {
-  if (read.positionals.length === 0) throw usageError('render needs at least one photograph')
-  await renderFilm(context, read, false)
-})
+export const render: Command = command(
+  {
+    summary: 'make a film of your photographs',
+    about: 'A server starts for it, and stops after it.',
+    args: { photos: several(argument(''), 'at least one photograph') },
+    options,
+    examples: {
+      'render *.jpg --title "12 Elm Street" --out tour.mp4': 'A tour of the rooms, named in the file names.',
+    },
+  },
+  async (context, values) => renderFilm(context, values, { isPlay: false }),
+)
+
+type Values = ValuesOf<typeof options> & { readonly photos: readonly string[] }
 
 async function renderFilm(
   context: CommandContext,
-  { values, positionals }: Read<typeof options>,
-  isPlay: boolean,
+  values: Values,
+  { isPlay }: { readonly isPlay: boolean },
 ): Promise<void> {
   const { env, signal } = context
-  await checkReadable(positionals)
-  const output = await chooseOutput(values.out, values.force)
+  await checkReadable(values.photos)
+  const output = await chooseOutput(values)
 
   const begun = performance.now()
   const folder = await mkdtemp(join(tmpdir(), 'coordinator-demo-'))
@@ -59,19 +79,19 @@ async function renderFilm(
   try {
     const say = (...lines: string[]): void => void (values.json || print(context, ...lines))
     using step = createStep(context.terminal, { silent: values.json })
-    const photos = positionals.length > 0 ? positionals : samplePhotos
-    if (photos === samplePhotos)
-      say('', `  No photographs given: using ${count(photos.length, 'sample picture')} of a house`)
     if (isPlay) replicate = await startOwnReplicate(folder, env)
+    const pictures = values.photos.length > 0 ? values.photos : samplePhotos
+    if (pictures === samplePhotos)
+      say('', `  No photographs given: using ${count(pictures.length, 'sample picture')} of a house`)
     server = await startOwnServer(folder, { ...env, ...replicate?.serverEnv }, { isReached: isPlay })
     const client = connect(server.url, signal)
     const model = values.model ?? (isPlay ? playModel : undefined)
     const wishes = { ...values, model, isPlay, stake, say, step, ...context }
-    const making = makeFilm(client, photos, output, wishes)
+    const making = makeFilm(client, pictures, output, wishes)
     const job = await Promise.race([making, server.died, ...(replicate ? [replicate.died] : [])])
     stake.isPaid = false
     const bill = await replicate?.bill()
-    tellResult({ job, output, bill, tookMs: performance.now() - begun }, context, values.json)
+    printResult({ job, output, bill, tookMs: performance.now() - begun }, context, values)
     if (values.keep) say(`  Data kept in ${folder}`, '')
     if (bill) checkBill(bill, job)
   } catch (error) {
@@ -79,28 +99,26 @@ async function renderFilm(
   } finally {
     await server?.stop()
     await replicate?.stop()
-    if (stake.isPaid) tellKept(folder)
+    if (stake.isPaid) warnOfKept(folder)
     else if (!values.keep) await rm(folder, { recursive: true, force: true, maxRetries: 3 })
   }
 }
 
 /** What was paid for is not thrown away, whatever ended the command. */
-const tellKept = (folder: string): void =>
+const warnOfKept = (folder: string): void =>
   void process.stderr.write(
-    `\nWhat is paid for is kept, at Replicate for an hour. To go on where it ended:\n` +
+    `\nPaid clips are kept, at Replicate for an hour. To continue:\n` +
       `${printable(`  DATA_DIR=${folder} ${commandLine('serve')}`)}\n`,
   )
 
-/** What became of pictures for which nobody chose. */
+/** How pictures are shown where --type is not given. */
 const filmWords = {
   property_photos: '  Named by rooms: shown in the order of a visit (or --type image_pairs)',
   image_pairs: '  Each passes into the next (or --type property_photos: a scene for each)',
 } as const
 
-type Wishes = Parameters<typeof filmRequest>[1] &
+type Wishes = Values &
   CommandContext & {
-    readonly yes: boolean
-    readonly json: boolean
     readonly isPlay: boolean
     /** Whether real money may have been spent on what is not saved yet. */
     readonly stake: { isPaid: boolean }
@@ -110,13 +128,13 @@ type Wishes = Parameters<typeof filmRequest>[1] &
 
 async function makeFilm(
   client: Client,
-  photos: readonly string[],
+  pictures: readonly string[],
   output: Output,
   wishes: Wishes,
 ): Promise<JobAnswer> {
   const { say, step, signal, terminal, stake, isPlay } = wishes
-  const { assets, fileOf } = await uploadPhotos(client, photos, (file, number) =>
-    step.say(`Uploading ${file} (${number} of ${photos.length})`),
+  const { assets, fileOf } = await uploadPhotos(client, pictures, (file, number) =>
+    step.say(`Uploading ${file} (${number} of ${pictures.length})`),
   )
   step.clear()
   const request = filmRequest(assets, wishes)
@@ -138,7 +156,7 @@ async function makeFilm(
   return job
 }
 
-/** What costs nothing needs no question. What is approved is what was shown. */
+/** A film that costs nothing needs no question. The approval is of what was shown. */
 async function approveCost(job: JobAnswer, wishes: Wishes): Promise<ApprovalRequest> {
   const { yes, say, terminal, isPlay } = wishes
   const cost = job.estimated_cost
@@ -153,7 +171,7 @@ async function approveCost(job: JobAnswer, wishes: Wishes): Promise<ApprovalRequ
   if (!canAsk(wishes))
     throw new CommandError(
       cost === null
-        ? 'The price of a model is not known: only a person at a terminal may approve that'
+        ? 'The price of a model is unknown: only a person at a terminal may approve that'
         : `The film would cost ${spokenCost(cost)}: give --yes to approve that`,
     )
   const sum = cost === null ? 'an unknown sum' : spokenCost(cost)
@@ -170,7 +188,7 @@ interface Result {
   readonly tookMs: number
 }
 
-function tellResult({ job, output, bill, tookMs }: Result, context: CommandContext, json: boolean): void {
+function printResult({ job, output, bill, tookMs }: Result, context: CommandContext, { json }: Values): void {
   const { path } = output
   const film = job.film!
   const { spent } = job.costs
@@ -204,6 +222,6 @@ const billWords = ({ renders, usd }: Bill): string => `${count(renders, 'render'
 function checkBill(bill: Bill, { costs: { spent } }: JobAnswer): void {
   if (spent !== null && bill.usd !== spent)
     throw new CommandError(
-      `The fake's own ledger says otherwise: ${billWords(bill)}, and ${spokenCost(spent)} counted as spent`,
+      `The fake's ledger differs: ${billWords(bill)}, and ${spokenCost(spent)} counted as spent`,
     )
 }

@@ -1,118 +1,153 @@
-/** The command that says who is let in: at a server that runs, or in the data folder of one that doesn't. */
+/** The command for access keys: at a running server, or in the data folder of a stopped one. */
 import { commandLine } from '../command-name.ts'
 import { systemHost } from '../host.ts'
-import { type KeyAnswer, type KeysAnswer, type NewKeyAnswer, keyAnswer, newKeyAnswer } from '../http/keys.ts'
+import type { KeyAnswer, KeysAnswer, NewKeyAnswer } from '../http/keys.ts'
+import { type Scope, scopes } from '../job/scope.ts'
 import type { Client } from './client.ts'
-import { print, printJson } from './asking.ts'
-import { CommandError, usageError } from './command-error.ts'
+import { CommandError } from './command-error.ts'
 import { type Command, type CommandContext, command } from './command.ts'
-import { type Read, given, numberOf } from './option.ts'
+import {
+  type ValuesOf,
+  argument,
+  given,
+  membersOf,
+  number,
+  orList,
+  readBy,
+  required,
+  text,
+} from './option.ts'
 import { graceSecondsOf, inPlace, placeOptions } from './place.ts'
+import { printAnswer } from './print.ts'
+import { clientId } from './shared-options.ts'
 import { fitted, minuteOf } from './words.ts'
-
-type KeyRequest = Parameters<Client['createKey']>[0]
 
 /** Where keys are kept. */
 interface KeyPlace {
-  /** As a person knows it: nobody should make a key for a folder that is not the server's. */
+  /** As a person knows it: nobody should make a key in a folder that is not the server's. */
   readonly where: string
   keys(): Promise<KeysAnswer>
-  createKey(request: KeyRequest): Promise<NewKeyAnswer>
+  createKey(request: Parameters<Client['createKey']>[0]): Promise<NewKeyAnswer>
   rotateKey(id: string, request: Parameters<Client['rotateKey']>[1]): Promise<NewKeyAnswer>
   revokeKey(id: string): Promise<KeyAnswer>
 }
 
-const keyOptions = {
-  ...placeOptions,
-  name: { type: 'string' },
-  scopes: { type: 'string' },
-  client: { type: 'string' },
-  expires: { type: 'string' },
-  grace: { type: 'string' },
-} as const
-
-type KeyValues = Read<typeof keyOptions>['values']
-
-type Deed = (place: KeyPlace, values: KeyValues, name: string, context: CommandContext) => Promise<void>
-
-export const keys: Command = command(keyOptions, async (context, { values, positionals }) => {
-  const [verb = '', name, ...others] = positionals
-  const deed = Object.hasOwn(deeds, verb) ? deeds[verb] : undefined
-  if (!deed) throw usageError('keys needs one of create, list, rotate or revoke')
-  const isNamed = verb === 'rotate' || verb === 'revoke'
-  if (isNamed && (name === undefined || others.length > 0))
-    throw usageError(`keys ${verb} needs the name of one key`)
-  if (!isNamed && name !== undefined) throw usageError(`keys ${verb} takes no "${name}"`)
-  const work = (place: KeyPlace): Promise<void> => deed(place, values, name ?? '', context)
-  await inPlace(values, context, {
+const atPlace = <Result>(
+  values: ValuesOf<typeof placeOptions>,
+  context: CommandContext,
+  work: (place: KeyPlace) => Promise<Result>,
+): Promise<Result> =>
+  inPlace(values, context, {
     atServer: (client, where) => work({ ...client, keys: () => client.listKeys(), where }),
-    inFolder: ({ keys: verbs }, where) =>
-      work({
+    async inFolder({ keys: verbs }, where) {
+      const { keyAnswer, newKeyAnswer } = await import('../http/keys.ts')
+      return work({
         where,
         keys: async () => ({ keys: (await verbs.keys()).map(keyAnswer) }),
         createKey: async (request) => newKeyAnswer(await verbs.createKey(request)),
         rotateKey: async (id, request) => newKeyAnswer(await verbs.rotateKey(id, request)),
         revokeKey: async (id) => keyAnswer(await verbs.revokeKey(id)),
-      }),
+      })
+    },
   })
+
+const bounds = {
+  client: clientId('bind it to a client: it sees and makes only the jobs of that client; not with admin'),
+  expires: text('time', 'when it expires, such as 2027-01-31T00:00:00Z', { member: 'expires_at' }),
+} as const
+
+const keyOptions = {
+  name: required(text('name', 'what it is called; events name it as who did something')),
+  scopes: required(
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the server does not allow, it refuses
+    readBy((all) => all.split(',').map((one) => one.trim()) as Scope[])(
+      'scopes',
+      `${orList(scopes)}, with commas; admin is everything`,
+    ),
+  ),
+  ...bounds,
+  ...placeOptions,
+} as const
+
+const create = command(
+  { summary: 'make a key; it is shown once', options: keyOptions },
+  async (context, values) => {
+    const { where, ...made } = await atPlace(values, context, async (place) => ({
+      ...(await place.createKey({ ...membersOf(bounds, values), name: values.name, scopes: values.scopes })),
+      where: place.where,
+    }))
+    printAnswer(context, values, made, () =>
+      onceLines(`Key ${made.name} may ${mayDo(made)} at ${where}.`, made),
+    )
+  },
+)
+
+const list = command({ summary: 'list the keys', options: placeOptions }, async (context, values) => {
+  printAnswer(context, values, await atPlace(values, context, (place) => place.keys()), keyLines)
 })
 
-const deeds: Readonly<Record<string, Deed>> = {
-  async create(place, values, _name, context) {
-    if (values.name === undefined || values.scopes === undefined)
-      throw usageError('keys create needs --name and --scopes, such as --name ops --scopes admin')
-    const made = await place.createKey({
-      name: values.name,
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- which there are is the server's to say
-      scopes: values.scopes.split(',').map((scope) => scope.trim()) as KeyRequest['scopes'],
-      ...given({ expires_at: values.expires, client_id: values.client }),
-    })
-    if (values.json) return printJson(context, made)
-    tellOnce(context, `Key ${made.name} may ${mayDo(made)} at ${place.where}.`, made)
-  },
+const name = argument('the name of a key, or its id')
 
-  async list(place, { json }, _name, context) {
-    const answer = await place.keys()
-    if (json) printJson(context, answer)
-    else print(context, ...keyLines(answer))
+const rotate = command(
+  {
+    summary: "replace a key's secret; it is shown once",
+    args: { name },
+    options: {
+      grace: number('hours', 'how long the earlier secret stays valid; 0 ends it now (default: 24)'),
+      ...placeOptions,
+    },
   },
-
-  async rotate(place, { grace, json }, name, context) {
-    const grace_seconds = graceSecondsOf(numberOf('grace', grace))
-    const { id } = await keyNamed(place, name)
-    const made = await place.rotateKey(id, given({ grace_seconds }))
-    if (json) return printJson(context, made)
+  async (context, { name: wanted, grace, ...values }) => {
+    const request = given({ grace_seconds: graceSecondsOf(grace) })
+    const made = await atPlace(values, context, async (place) =>
+      place.rotateKey((await keyNamed(place, wanted)).id, request),
+    )
     const until = made.previous_valid_until
     const before =
-      until === null ? 'The key before is not taken any more.' : `The key before is taken until ${until}.`
-    tellOnce(context, `Key ${made.name} has a new secret. ${before}`, made)
+      until === null ? 'The earlier one is not valid any more.' : `The earlier one is valid until ${until}.`
+    printAnswer(context, values, made, () => onceLines(`Key ${made.name} has a new secret. ${before}`, made))
   },
+)
 
-  async revoke(place, { json }, name, context) {
-    const { id } = await keyNamed(place, name)
-    const revoked = await place.revokeKey(id)
-    if (json) printJson(context, revoked)
-    else print(context, `Key ${revoked.name} lets nobody in any more`)
+const revoke = command(
+  { summary: 'end a key now', args: { name }, options: placeOptions },
+  async (context, { name: wanted, ...values }) => {
+    const revoked = await atPlace(values, context, async (place) =>
+      place.revokeKey((await keyNamed(place, wanted)).id),
+    )
+    printAnswer(context, values, revoked, () => `Key ${revoked.name} is revoked`)
   },
+)
+
+export const keys: Command = {
+  summary: 'make, list, rotate and revoke access keys',
+  about:
+    'Without --url, in the data folder of a stopped server (DATA_DIR, ./data by default): the first key is made that way.',
+  options: {},
+  verbs: { create, list, rotate, revoke },
+  examples: { 'keys create --name ops --scopes admin': 'The first key.' },
 }
 
 /** By its name or its id. */
-async function keyNamed(place: KeyPlace, name: string): Promise<KeyAnswer> {
+async function keyNamed(place: KeyPlace, wanted: string): Promise<KeyAnswer> {
   const { keys: all } = await place.keys()
-  const found = all.find((key) => key.name === name) ?? all.find((key) => key.id === name)
-  if (!found)
-    throw new CommandError(`There is no key "${name}". ${commandLine('keys list')} tells which there are`)
+  const found = all.find((key) => key.name === wanted) ?? all.find((key) => key.id === wanted)
+  if (!found) throw new CommandError(`There is no key "${wanted}". ${commandLine('keys list')} lists them`)
   return found
 }
 
-const tellOnce = (context: CommandContext, sentence: string, { key }: NewKeyAnswer): void =>
-  print(context, `${sentence} It is shown this once:`, '', key, '')
+const onceLines = (sentence: string, { key }: Pick<NewKeyAnswer, 'key'>): string[] => [
+  `${sentence} It is shown only now:`,
+  '',
+  key,
+  '',
+]
 
-const mayDo = ({ scopes, client_id }: KeyAnswer): string =>
-  `${scopes.includes('admin') ? 'do everything' : scopes.join(', ')}${client_id === null ? '' : ` for client ${client_id} alone`}`
+const mayDo = ({ scopes: may, client_id }: Pick<KeyAnswer, 'scopes' | 'client_id'>): string =>
+  `${may.includes('admin') ? 'do everything' : may.join(', ')}${client_id === null ? '' : ` for client ${client_id} only`}`
 
-const keyRow = (name: string, prefix: string, scopes: string, used: string, state: string): string =>
-  `${fitted(name, 20)}  ${prefix.padEnd(16)}  ${scopes.padEnd(20)}  ${used.padEnd(16)}  ${state}`.trimEnd()
+const keyRow = (called: string, prefix: string, may: string, used: string, state: string): string =>
+  `${fitted(called, 20)}  ${prefix.padEnd(16)}  ${may.padEnd(20)}  ${used.padEnd(16)}  ${state}`.trimEnd()
 
 function keyLines({ keys: all }: KeysAnswer): string[] {
   if (all.length === 0)
@@ -134,5 +169,5 @@ function keyLines({ keys: all }: KeysAnswer): string[] {
 function stateOf({ revoked_at, expires_at }: KeyAnswer): string {
   if (revoked_at !== null) return `revoked ${minuteOf(revoked_at)}`
   if (expires_at === null) return ''
-  return `${Date.parse(expires_at) > systemHost.now() ? 'ends' : 'ended'} ${minuteOf(expires_at)}`
+  return `${Date.parse(expires_at) > systemHost.now() ? 'expires' : 'expired'} ${minuteOf(expires_at)}`
 }

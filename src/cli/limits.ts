@@ -1,48 +1,49 @@
-/** The command about what may go on at once. */
+/** The command for limits of what runs at once. */
 import { commandLine } from '../command-name.ts'
 import type { LimitsAnswer } from '../client/client.ts'
-import { clientFor, noMore, print, printJson, remoteOptions } from './asking.ts'
 import { usageError } from './command-error.ts'
-import { type Command, command } from './command.ts'
-import { type Read, given, numberOrNone } from './option.ts'
-import { roomOf, tableLines } from './table.ts'
+import type { Command } from './command.ts'
+import { type ValuesOf, given, membersOf, numberOrNone, text } from './option.ts'
+import { remote } from './remote-command.ts'
+import { tableLines } from './table.ts'
 import { minuteOf, secondOf } from './words.ts'
 
-const limitOptions = {
-  ...remoteOptions,
-  jobs: { type: 'string' },
-  renderer: { type: 'string' },
-  'max-concurrency': { type: 'string' },
-  'start-delay': { type: 'string' },
-  'starts-per-minute': { type: 'string' },
+const rendererLimits = {
+  maxConcurrency: numberOrNone('n', 'renders at once; none: as configured'),
+  startDelay: numberOrNone('ms', 'the least time between two starts; none: as configured', {
+    member: 'start_delay_ms',
+  }),
+  startsPerMinute: numberOrNone('n', 'renders started within a minute; none: no limit'),
 } as const
 
-export const limits: Command = command(limitOptions, async (context, { values, positionals }) => {
-  noMore(positionals, 'limits')
-  const change = changeOf(values)
-  const client = clientFor(values, context)
-  const isChange = Object.keys(change).length > 0
-  const answer = isChange ? await client.setLimits(change) : await client.readLimits()
-  if (values.json) printJson(context, answer)
-  else print(context, ...limitLines(answer, roomOf(context.terminal)))
-})
+const limitOptions = {
+  jobs: numberOrNone('number', 'jobs in progress at once; none: no limit'),
+  renderer: text('name', 'the renderer of the limits below'),
+  ...rendererLimits,
+} as const
 
-function changeOf(values: Read<typeof limitOptions>['values']) {
-  const { renderer } = values
-  const ofRenderer = given({
-    max_concurrency: numberOrNone('max-concurrency', values['max-concurrency']),
-    start_delay_ms: numberOrNone('start-delay', values['start-delay']),
-    starts_per_minute: numberOrNone('starts-per-minute', values['starts-per-minute']),
-  })
+export const limits: Command = remote(
+  {
+    summary: 'show or set how much may run at once',
+    about:
+      'Also shows how much does, and what is paused. A changed limit has the configured one beside it in parentheses.',
+    options: limitOptions,
+  },
+  async ({ client }, values) => {
+    const change = changeOf(values)
+    return Object.keys(change).length > 0 ? client.setLimits(change) : client.readLimits()
+  },
+  (answer, { room }) => limitLines(answer, room),
+)
+
+function changeOf({ jobs, renderer, ...values }: ValuesOf<typeof limitOptions>) {
+  const ofRenderer = membersOf(rendererLimits, values)
   const isOfRenderer = Object.keys(ofRenderer).length > 0
   if (isOfRenderer && renderer === undefined)
     throw usageError(`--renderer must say whose limit that is: ${commandLine('limits')} lists them`)
   if (!isOfRenderer && renderer !== undefined)
     throw usageError('--renderer needs one of --max-concurrency, --start-delay and --starts-per-minute')
-  return given({
-    jobs: numberOrNone('jobs', values.jobs),
-    renderers: renderer === undefined ? undefined : { [renderer]: ofRenderer },
-  })
+  return given({ jobs, renderers: renderer === undefined ? undefined : { [renderer]: ofRenderer } })
 }
 
 const limitColumns = [
@@ -66,7 +67,7 @@ function limitLines({ jobs, paused, renderers }: LimitsAnswer, room: number): st
       pausedWords(renderer.paused),
       renderer.provider_pause === null
         ? ''
-        : `nothing is started until ${secondOf(renderer.provider_pause.until)}: ${renderer.provider_pause.reason}`,
+        : `starts nothing until ${secondOf(renderer.provider_pause.until)}: ${renderer.provider_pause.reason}`,
     ]
       .filter((words) => words !== '')
       .join('; '),

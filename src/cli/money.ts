@@ -1,57 +1,51 @@
 /** The commands about money: what a film would cost, what was paid, what may be. */
 import type { SpendAnswer, SpendQuery } from '../client/client.ts'
 import type { BudgetsAnswer, LedgerAnswer } from '../http/money.ts'
-import {
-  clientFor,
-  jobIdOf,
-  noMore,
-  print,
-  printJson,
-  readRequest,
-  remoteOptions,
-  requestOptions,
-} from './asking.ts'
+import { attemptStatuses } from '../job/lifecycle.ts'
 import { usageError } from './command-error.ts'
 import { type Command, command } from './command.ts'
-import { given, numberOf, numberOrNone } from './option.ts'
+import { clientFor } from './client.ts'
+import { flag, membersOf, numberOf, orList, readBy, repeated, text } from './option.ts'
+import { print, printJson } from './print.ts'
+import { remote } from './remote-command.ts'
+import { readRequest, requestOptions } from './request.ts'
+import { clientId, jobIdOf, photos, remoteOptions, rowLimit, since } from './shared-options.ts'
 import { roomOf, tableLines } from './table.ts'
 import { planLines, planOfEstimate } from './view.ts'
-import { fitted, minuteOf, spokenCost, spokenMoney } from './words.ts'
+import { minuteOf, spokenCost, spokenMoney } from './words.ts'
 
-export const estimate: Command = command(requestOptions, async (context, { values, positionals }) => {
-  const client = clientFor(values, context)
-  const { request, fileOf } = await readRequest(client, positionals, values, 'estimate')
-  const answer = await client.estimateJob(request)
-  if (values.json) return printJson(context, answer)
-  print(context, ...planLines(planOfEstimate(answer), fileOf, context.terminal.screen()), '')
-})
+export const estimate: Command = command(
+  {
+    summary: 'show the plan and cost of a film; creates no job',
+    about: 'The photographs are uploaded.',
+    args: { photos },
+    options: { ...requestOptions, ...remoteOptions },
+  },
+  async (context, values) => {
+    const client = clientFor(values, context)
+    const { request, fileOf } = await readRequest(client, 'estimate', values)
+    const answer = await client.estimateJob(request)
+    if (values.json) printJson(context, answer)
+    else print(context, ...planLines(planOfEstimate(answer), fileOf, context.terminal.screen()), '')
+  },
+)
 
-const ledgerOptions = {
-  ...remoteOptions,
-  job: { type: 'string' },
-  client: { type: 'string' },
-  status: { type: 'string' },
-  from: { type: 'string' },
-  to: { type: 'string' },
-  limit: { type: 'string', default: '20' },
-} as const
-
-export const ledger: Command = command(ledgerOptions, async (context, { values, positionals }) => {
-  noMore(positionals, 'ledger')
-  const { job, client, status, from, to, limit } = values
-  const answer = await clientFor(values, context).readLedger(
-    given({
-      job_id: job === undefined ? undefined : jobIdOf(job),
-      client_id: client,
-      status,
-      from,
-      to,
-      limit: numberOf('limit', limit),
-    }),
-  )
-  if (values.json) printJson(context, answer)
-  else print(context, ...ledgerLines(answer, roomOf(context.terminal)))
-})
+export const ledger: Command = remote(
+  {
+    summary: 'list every render that cost something, or may',
+    about: 'Newest first, with their sum.',
+    options: {
+      job: readBy(jobIdOf)('id', 'only renders of this job', { member: 'job_id' }),
+      client: clientId('only renders of this client'),
+      status: text('name', `only with this status: ${orList(attemptStatuses)}`),
+      from: since('begun then or later'),
+      to: text('time', 'begun before'),
+      limit: rowLimit(),
+    },
+  },
+  ({ client, members }) => client.readLedger(members),
+  (answer, { room }) => ledgerLines(answer, room),
+)
 
 const ledgerColumns = [
   { head: 'BEGUN (UTC)' },
@@ -81,7 +75,7 @@ export function ledgerLines(
     `In all: ${spokenMoney(totals)}`,
     ...unaccounted.map(
       ({ prediction_id, state, charged }) =>
-        `Nobody here asked for prediction ${prediction_id} (${state}, ${charged === null ? 'charge unknown' : `${spokenCost(charged)} charged`})`,
+        `Prediction ${prediction_id} was not started from here (${state}, ${charged === null ? 'charge unknown' : `${spokenCost(charged)} charged`})`,
     ),
   ]
 }
@@ -92,34 +86,41 @@ function chargeOf({ charged, reserved }: LedgerAnswer['entries'][number]): strin
   return reserved === 0 ? spokenCost(null) : `(${spokenCost(reserved)})`
 }
 
-const spendOptions = {
-  ...remoteOptions,
-  group: { type: 'string' },
-  client: { type: 'string' },
-  from: { type: 'string' },
-  to: { type: 'string' },
-  csv: { type: 'boolean', default: false },
+const spendQuery = {
+  group: text('names', 'client, month or client,month (default: client,month)'),
+  client: clientId('only this client'),
+  from: text('month', 'from this month on, such as 2026-11'),
+  to: text('month', 'up to this month'),
 } as const
 
-export const spend: Command = command(spendOptions, async (context, { values, positionals }) => {
-  noMore(positionals, 'spend')
-  const { group, client: client_id, from, to } = values
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what it may be is the server's to say
-  const query = given({ group, client_id, from, to }) as SpendQuery
-  const client = clientFor(values, context)
-  if (values.csv && values.json) throw usageError('spend takes --csv or --json, not both')
-  if (values.csv) {
-    const csv = await client.readSpendCsv(query)
-    const { out } = context.terminal
-    // A program gets it as it is; nothing in it steers a terminal.
-    if (out.isTTY) print(context, ...csv.trimEnd().split('\r\n'))
-    else out.write(csv)
-    return
-  }
-  const answer = await client.readSpend(query)
-  if (values.json) printJson(context, answer)
-  else print(context, ...spendLines(answer, roomOf(context.terminal)))
-})
+export const spend: Command = command(
+  {
+    summary: 'show what was spent, by client and month',
+    about: 'A render counts in the month (UTC) in which it began.',
+    options: {
+      ...spendQuery,
+      csv: flag('print CSV; texts that a spreadsheet would calculate begin with an apostrophe'),
+      ...remoteOptions,
+    },
+  },
+  async (context, values) => {
+    if (values.csv && values.json) throw usageError('spend takes --csv or --json, not both')
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the server does not allow, it refuses
+    const query = membersOf(spendQuery, values) as SpendQuery
+    const client = clientFor(values, context)
+    if (values.csv) {
+      const csv = await client.readSpendCsv(query)
+      const { out } = context.terminal
+      // A program gets it as it is; nothing in it steers a terminal.
+      if (out.isTTY) print(context, ...csv.trimEnd().split('\r\n'))
+      else out.write(csv)
+      return
+    }
+    const answer = await client.readSpend(query)
+    if (values.json) printJson(context, answer)
+    else print(context, ...spendLines(answer, roomOf(context.terminal)))
+  },
+)
 
 export function spendLines({ rows, totals, unaccounted }: SpendAnswer, room: number): string[] {
   const [first] = rows
@@ -142,44 +143,54 @@ export function spendLines({ rows, totals, unaccounted }: SpendAnswer, room: num
     ...tableLines(columns, cells, room),
     '',
     `In all: ${spokenMoney(totals)}`,
-    ...(unaccounted > 0 ? [`${spokenCost(unaccounted)} of it for renders that nobody here asked for`] : []),
+    ...(unaccounted > 0
+      ? [`${spokenCost(unaccounted)} of it for renders that were not started from here`]
+      : []),
   ]
 }
 
-const budgetOptions = {
-  ...remoteOptions,
-  set: { type: 'string', multiple: true },
-} as const
-
-export const budgets: Command = command(budgetOptions, async (context, { values, positionals }) => {
-  noMore(positionals, 'budgets')
-  const { set = [] } = values
-  const limits = Object.fromEntries(set.map(limitOf))
-  const client = clientFor(values, context)
-  const answer = set.length > 0 ? await client.setBudgets(limits) : await client.readBudgets()
-  if (values.json) printJson(context, answer)
-  else print(context, ...budgetLines(answer))
-})
+export const budgets: Command = remote(
+  {
+    summary: 'show or set how much may be spent',
+    about: 'Also shows how much is spent.',
+    options: {
+      set: repeated(
+        readBy(limitOf)(
+          'name=usd',
+          'a limit in US dollars, or none; the others stay. The name is job (for each job), client (for each client), client:<client_id>, day (UTC) or total',
+        ),
+      ),
+    },
+    examples: {
+      'budgets --set day=25 --set client:acme=none': 'At most $25 a day; no limit for the client acme.',
+    },
+  },
+  ({ client }, { set }) =>
+    set.length > 0 ? client.setBudgets(Object.fromEntries(set)) : client.readBudgets(),
+  (answer, { room }) => budgetLines(answer, room),
+)
 
 /** `day=25`, `client:acme=none`. */
-export function limitOf(text: string): [name: string, usd: number | null] {
-  const [, name, value] = /^(.+)=([^=]+)$/s.exec(text) ?? []
+export function limitOf(typed: string): [name: string, usd: number | null] {
+  const [, name, value] = /^(.+)=([^=]+)$/s.exec(typed) ?? []
   if (name === undefined || value === undefined)
-    throw usageError(`--set must be like day=25 or total=none, not "${text}"`)
-  return [name, numberOrNone(`set ${name}`, value) ?? null]
+    throw usageError(`--set must be like day=25 or total=none, not "${typed}"`)
+  return [name, value === 'none' ? null : numberOf(value, `--set ${name}`)]
 }
 
-const budgetRow = (name: string, limit: string, spent: string, reserved: string): string =>
-  `${fitted(name, 24)}  ${limit.padStart(10)}  ${spent.padStart(10)}  ${reserved.padStart(10)}`
+const budgetColumns = [
+  { head: 'BUDGET', isCut: true },
+  { head: 'LIMIT', align: 'right' },
+  { head: 'SPENT', align: 'right' },
+  { head: 'RESERVED', align: 'right' },
+] as const
 
-function budgetLines({ budgets: standings }: BudgetsAnswer): string[] {
-  if (standings.length === 0) return ['There are no budgets: whatever is approved may be spent']
-  return [
-    budgetRow('BUDGET', 'LIMIT', 'SPENT', 'RESERVED'),
-    ...standings.map(({ name, limit, used }) =>
-      used === null
-        ? `${fitted(name, 24)}  ${spokenCost(limit).padStart(10)}  for each`
-        : budgetRow(name, spokenCost(limit), spokenCost(used.spent), spokenCost(used.reserved)),
-    ),
-  ]
+function budgetLines({ budgets: standings }: BudgetsAnswer, room: number): string[] {
+  if (standings.length === 0) return ['There are no budgets: everything that is approved may be spent']
+  const rows = standings.map(({ name, limit, used }) => [
+    name,
+    spokenCost(limit),
+    ...(used === null ? ['for each'] : [spokenCost(used.spent), spokenCost(used.reserved)]),
+  ])
+  return tableLines(budgetColumns, rows, room)
 }

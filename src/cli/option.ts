@@ -1,104 +1,160 @@
-/** What the commands take, and how it is checked. */
-import { type ParseArgsConfig, parseArgs } from 'node:util'
-import { commandLine } from '../command-name.ts'
-import { changesBetween } from '../job/nearest.ts'
+/** What a command line may say: each option and argument is declared once, and its help and its reading follow from that. */
 import { usageError } from './command-error.ts'
 
-export type Options = NonNullable<ParseArgsConfig['options']>
-
-/** Written out, as published types can't infer what parseArgs gives. */
-export type Read<Given extends Options> = ReturnType<
-  typeof parseArgs<{
-    args: string[]
-    options: Given & { help: { type: 'boolean'; short: 'h' } }
-    allowPositionals: true
-  }>
->
-
-/** parseArgs, with its errors in a person's words. */
-export function readOptions<const Given extends Options>(
-  command: string,
-  args: readonly string[],
-  options: Given,
-): Read<Given> {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: { ...options, help: { type: 'boolean', short: 'h' } },
-      allowPositionals: true,
-    })
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
-    const sentence = message.split('. ')[0]!
-    const [, unknown] = /^Unknown option '--([^']+)'/.exec(sentence) ?? []
-    const meant = unknown === undefined ? undefined : nearest(unknown, Object.keys(options))
-    const hint = meant === undefined ? '' : `. Did you mean --${meant}?`
-    throw usageError(`${sentence}${hint || `. ${commandLine(`${command} --help`)} tells what it takes`}`)
-  }
+/** An option or an argument. `Member`: what the API calls it, where that is not its own name in snake_case. */
+export interface Option<Value, Member extends string | undefined = string | undefined> {
+  /** Stands for the value in the help; empty for a flag and for an argument. */
+  readonly value: string
+  readonly about: string
+  /** Of one text; `name` is how a person types the option. */
+  readonly read: (text: string, name: string) => unknown
+  readonly default?: Value
+  readonly isRequired?: boolean
+  /** More than one, or none; left out where it is one. */
+  readonly many?: 'optional' | 'some' | 'any'
+  readonly member?: Member
 }
 
-/** Which of the names was probably meant: one that begins so, or differs by two letters at most. */
-export function nearest(given: string, names: readonly string[]): string | undefined {
-  const begun = names.filter((name) => given.length > 1 && name.startsWith(given))
-  if (begun.length === 1) return begun[0]
-  const most = given.length > 3 ? 2 : 1
-  return names
-    .map((name) => ({ name, changes: changesBetween(given, name) }))
-    .filter(({ changes }) => changes <= most)
-    .toSorted((a, b) => a.changes - b.changes)[0]?.name
+export type Options = Readonly<Record<string, Option<unknown>>>
+
+type ValueOf<One> = One extends Option<infer Value> ? Value : never
+
+export type ValuesOf<All extends Options> = { readonly [Name in keyof All]: ValueOf<All[Name]> }
+
+interface More<Member> {
+  readonly member?: Member
 }
 
-/** How a film is made: for demo, render and submit. */
-export const filmOptions = {
-  type: { type: 'string' },
-  title: { type: 'string' },
-  resolution: { type: 'string' },
-  fps: { type: 'string' },
-  'aspect-ratio': { type: 'string' },
-  'clip-duration': { type: 'string' },
-  transition: { type: 'string' },
-  fit: { type: 'string' },
-  model: { type: 'string' },
-  audio: { type: 'boolean' },
-} as const
+export const readBy =
+  <Value>(read: (text: string, name: string) => Value) =>
+  <const Member extends string | undefined = undefined>(
+    value: string,
+    about: string,
+    more?: More<Member>,
+  ): Option<Value | undefined, Member> => ({ value, about, read, ...more })
 
-export type FilmOptions = {
-  readonly [name in Exclude<keyof typeof filmOptions, 'audio'>]?: string | undefined
-} & { readonly audio?: boolean | undefined }
+export const flag = (about: string): Option<boolean> => ({
+  value: '',
+  about,
+  read: () => true,
+  default: false,
+})
 
-/** The request's parameters that options stand for; what they may be is the server's to say. */
-export const filmParameters = (options: FilmOptions): Record<string, unknown> =>
-  given({
-    title: options.title,
-    resolution: options.resolution,
-    fps: numberOf('fps', options.fps),
-    aspect_ratio: options['aspect-ratio'],
-    clip_duration: numberOf('clip-duration', options['clip-duration']),
-    transition: options.transition,
-    fit: options.fit,
-    model: options.model,
-    audio: options.audio,
-  })
+export const text = readBy((given) => given)
 
-type Present<Members> = { [Name in keyof Members]?: Exclude<Members[Name], undefined> }
+export const number = readBy(numberOf)
+
+/** Several, with commas. */
+export const names = readBy((given) => given.split(',').map((name) => name.trim()))
+
+export const numberOrNone = readBy((given, name) => (given === 'none' ? null : numberOf(given, name)))
+
+export const textOrNone = readBy((given) => (given === 'none' ? null : given))
+
+/** One of those that are known here. A newer server may allow more: what it does not allow, it refuses. */
+export const choice = <const Value extends string, const Member extends string | undefined = undefined>(
+  value: string,
+  allowed: readonly Value[],
+  about = '{}',
+  more?: More<Member>,
+): Option<Value | undefined, Member> => ({
+  ...text(value, about.replace('{}', orList(allowed)), more),
+  // For its type alone.
+  default: undefined,
+})
+
+export const orList = (all: readonly (string | number)[]): string =>
+  all.length < 2 ? all.join('') : `${all.slice(0, -1).join(', ')} or ${all.at(-1)}`
+
+export function numberOf(given: string, name: string): number {
+  const value = Number(given)
+  if (given.trim() === '' || !Number.isFinite(value))
+    throw usageError(`${name} must be a number, not "${given}"`)
+  return value
+}
+
+type Present<Value> = Exclude<Value, undefined>
+
+export function required<Value, Member extends string | undefined>(
+  option: Option<Value, Member>,
+): Option<Present<Value>, Member> {
+  const { default: _, ...rest } = option
+  return { ...rest, isRequired: true }
+}
+
+export const withDefault = <Value, Member extends string | undefined>(
+  option: Option<Value, Member>,
+  standard: Present<Value>,
+): Option<Present<Value>, Member> => ({ ...option, default: standard })
+
+/** Given as often as wanted. */
+export const repeated = <Value>({
+  value,
+  about,
+  read,
+}: Option<Value | undefined>): Option<readonly Value[]> => ({
+  value,
+  about,
+  read,
+  default: [],
+  many: 'any',
+})
+
+export function argument(about: string): Option<string>
+export function argument<Value>(about: string, read: (text: string, name: string) => Value): Option<Value>
+export function argument(about: string, read: Option<unknown>['read'] = (given) => given): Option<unknown> {
+  return { value: '', about, read }
+}
+
+export const optional = <Value>({ value, about, read }: Option<Value>): Option<Value | undefined> => ({
+  value,
+  about,
+  read,
+  many: 'optional',
+})
+
+/** At least one of them; `any`: or none. */
+export const several = <Value>(
+  { value, read }: Option<Value>,
+  about: string,
+  many: 'some' | 'any' = 'some',
+): Option<readonly Value[]> => ({ value, about, read, many })
+
+const separated = (name: string, by: string): string =>
+  name.replace(/[A-Z]/g, (letter) => by + letter.toLowerCase())
+
+/** `--max-cost` for `maxCost`. */
+export const optionName = (name: string): string => `--${separated(name, '-')}`
+
+export const memberName = (name: string, { member }: Option<unknown>): string =>
+  member ?? separated(name, '_')
+
+type Snake<Name extends string> = Name extends `${infer First}${infer Rest}`
+  ? `${First extends Lowercase<First> ? First : `_${Lowercase<First>}`}${Snake<Rest>}`
+  : Name
+
+type MemberOf<Name, One> =
+  One extends Option<unknown, infer Member> ? (Member extends string ? Member : Snake<Name & string>) : never
+
+export type MembersOf<All extends Options> = {
+  [Name in keyof All as MemberOf<Name, All[Name]>]?: Present<ValueOf<All[Name]>>
+}
+
+/** What was given of some options, under the API's names. */
+export const membersOf = <const All extends Options>(
+  options: All,
+  values: Partial<ValuesOf<All>>,
+): MembersOf<All> =>
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the names are made as their type is
+  Object.fromEntries(
+    Object.entries(options).flatMap(([name, option]) =>
+      values[name] === undefined || values[name] === false ? [] : [[memberName(name, option), values[name]]],
+    ),
+  ) as MembersOf<All>
+
+type Given<Members> = { [Name in keyof Members]?: Present<Members[Name]> }
 
 /** Without the members that are undefined. */
-export const given = <Members extends object>(members: Members): Present<Members> =>
+export const given = <Members extends object>(members: Members): Given<Members> =>
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the filter leaves
-  Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as Present<Members>
-
-export function numberOf(name: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined
-  const number = Number(text)
-  if (text.trim() === '' || !Number.isFinite(number))
-    throw usageError(`--${name} must be a number, not "${text}"`)
-  return number
-}
-
-/** A number, or null for `none`. */
-export const numberOrNone = (name: string, text: string | undefined): number | null | undefined =>
-  text === 'none' ? null : numberOf(name, text)
-
-/** What is set, or null for `none`. */
-export const textOrNone = (text: string | undefined): string | null | undefined =>
-  text === 'none' ? null : text
+  Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as Given<Members>

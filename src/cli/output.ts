@@ -1,8 +1,10 @@
-/** Where a film is put: never over somebody's file unasked, and never half of it under its name. */
+/** Where a film is saved: never over an existing file without --force, and never half of it under its name. */
 import { createHash } from 'node:crypto'
 import { type FileHandle, access, constants, link, open, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, extname, join, resolve } from 'node:path'
 import { CommandError } from './command-error.ts'
+import type { ValuesOf } from './option.ts'
+import type { outputOptions } from './shared-options.ts'
 
 const standardName = 'film.mp4'
 
@@ -13,11 +15,11 @@ export interface Output {
 }
 
 /**
- * Chosen before anything is rendered, so that an hour's work doesn't end at a folder that isn't there. A name
- * that was asked for must be free, or `force` given; without one, the first free of film.mp4, film-2.mp4, ...
+ * Chosen before anything is rendered, so that an hour's work doesn't end at a folder that isn't there. The name at
+ * --out must be free, or --force given; without one, the first free of film.mp4, film-2.mp4, ...
  */
-export async function chooseOutput(wanted: string | undefined, force: boolean): Promise<Output> {
-  const path = resolve(wanted ?? standardName)
+export async function chooseOutput({ out, force }: ValuesOf<typeof outputOptions>): Promise<Output> {
+  const path = resolve(out ?? standardName)
   const folder = dirname(path)
   await access(folder, constants.W_OK).catch((cause: unknown) => {
     throw new CommandError(`${folder}: there is no such folder, or nothing may be written to it`, 1, {
@@ -25,10 +27,12 @@ export async function chooseOutput(wanted: string | undefined, force: boolean): 
     })
   })
   const existing = await stat(path).catch(() => undefined)
-  if (existing?.isDirectory()) throw new CommandError(`${path} is a folder: give a file's name with --out`)
+  if (existing?.isDirectory()) throw new CommandError(`${path} is a folder: name a file with --out`)
   if (!existing || force) return { path, overwrite: force }
-  if (wanted !== undefined)
-    throw new CommandError(`${path} is there already: give another name with --out, or --force to replace it`)
+  if (out !== undefined)
+    throw new CommandError(
+      `${path} is there already: choose another name with --out, or replace it with --force`,
+    )
   for (let number = 2; ; number++) {
     const extension = extname(path)
     const other = join(folder, `${basename(path, extension)}-${number}${extension}`)
@@ -36,7 +40,7 @@ export async function chooseOutput(wanted: string | undefined, force: boolean): 
   }
 }
 
-/** Writes an answer's bytes to the output; they are compared with the length and the hash that the server tells. */
+/** Writes an answer's bytes to the output; compared with the server's length and hash. */
 export async function saveFilm(response: Response, { path, overwrite }: Output): Promise<void> {
   const partial = `${path}.${process.pid}.part`
   try {
@@ -72,7 +76,7 @@ async function publish(partial: string, path: string): Promise<void> {
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined
     if (code === 'EEXIST')
-      throw new CommandError(`${path} has come to be there in the meantime`, 1, { cause: error })
+      throw new CommandError(`${path} was created by somebody else in the meantime`, 1, { cause: error })
     // Some file systems have no links.
     await rename(partial, path)
   }

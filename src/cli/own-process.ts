@@ -1,4 +1,4 @@
-/** A program of ours for one command: a process that ends with us, also when we are killed. */
+/** A process for one command: it ends with this one, also when this one is killed. */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { open, readFile } from 'node:fs/promises'
@@ -21,19 +21,19 @@ export interface OwnProgram {
   readonly module: string
   readonly args?: readonly string[]
   readonly env: Readonly<Record<string, string | undefined>>
-  /** What it says goes there. */
+  /** Its output goes there. */
   readonly logPath: string
 }
 
 const startMs = 30_000
 const stopMs = 10_000
 
-/** Resolves when it says where it listens. */
+/** Resolves when it reports where it listens. */
 export async function startOwnProcess(own: OwnProgram): Promise<OwnProcess> {
   const { name, logPath } = own
   const log = await open(logPath, 'a', ownerFile)
   const program = join(import.meta.dirname, '..', `${own.module}${extname(import.meta.filename)}`)
-  // The channel between us is what it watches: when we are gone, however that came, it stops.
+  // It watches the channel to this process: when the channel closes, it stops.
   const child = fork(program, own.args ?? [], {
     stdio: ['ignore', log.fd, log.fd, 'ipc'],
     env: own.env,

@@ -1,4 +1,4 @@
-/** A fake Replicate of our own for one command: the paid way, with play money. */
+/** A fake Replicate for one command: paid renders with play money. */
 import { join } from 'node:path'
 import type { Entry } from '../fake-replicate/ledger.ts'
 import type { FakeOptions } from '../fake-replicate/provider.ts'
@@ -20,7 +20,7 @@ export interface Bill {
 /** Slow enough to see the bars move. */
 const options = { token: 'r8_play_money', startMs: 300, renderMs: [3000, 6000] } satisfies FakeOptions
 
-/** Its ledger and what it says go to `dataDir`. */
+/** Its ledger and its output go to `dataDir`. */
 export async function startOwnReplicate(
   dataDir: string,
   env: Readonly<Record<string, string | undefined>>,

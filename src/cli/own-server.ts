@@ -1,4 +1,4 @@
-/** A server of our own for one command. */
+/** A server for one command. */
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -7,20 +7,18 @@ import { UnreachableError } from './client.ts'
 import { type OwnProcess, startOwnProcess } from './own-process.ts'
 
 export interface OwnServer extends OwnProcess {
-  /** The better reason, where it is the server's end that made `error`. */
+  /** The reason why the server ended, if that caused `error`. */
   explain(error: unknown): Promise<unknown>
 }
 
-/** Between a connection that is refused and the news that the process has ended. */
+/** Between a refused connection and the event that the process has ended. */
 const exitMs = 500
 
 /** Starts the real server on a free port over `dataDir`; what it logs goes to `server.log` there. */
 export async function startOwnServer(
   dataDir: string,
   env: Readonly<Record<string, string | undefined>>,
-  {
-    isReached = false,
-  }: { /** Whether providers are to ask and tell it. */ readonly isReached?: boolean } = {},
+  { isReached = false }: { /** Whether a provider reaches it. */ readonly isReached?: boolean } = {},
 ): Promise<OwnServer> {
   const port = isReached ? await freePort() : 0
   const own = await startOwnProcess({
@@ -32,10 +30,10 @@ export async function startOwnServer(
       ...env,
       PORT: String(port),
       HOST: '127.0.0.1',
-      // One from the environment leads to another server, which knows nothing of our pictures.
+      // One from the environment leads to another server, which does not have our pictures.
       PUBLIC_BASE_URL: isReached ? `http://127.0.0.1:${port}` : '',
       DATA_DIR: dataDir,
-      // It is gone with the command, and nobody else knows where it listens.
+      // It ends with the command, on a port that nobody else knows.
       REQUIRE_KEYS: 'false',
       LOG_LEVEL: 'info',
       SHUTDOWN_GRACE_MS: '0',

@@ -1,19 +1,13 @@
-/** Where the commands for keys and the secret work: at a server that runs, or in the data folder of one that doesn't. */
-import { ConfigError, readConfig } from '../config.ts'
+/** Where the commands for keys and the secret work: at a running server, or in the data folder of a stopped one. */
 import { RefusedError } from '../job/errors.ts'
-import { createLog } from '../log.ts'
 import { DatabaseError } from '../store/database.ts'
 import type { SecretHouse } from '../wire.ts'
-import { clientFor, remoteOptions } from './asking.ts'
-import type { Client } from './client.ts'
+import { type Client, clientFor } from './client.ts'
 import { CommandError } from './command-error.ts'
 import type { CommandContext } from './command.ts'
+import { json, serverOptions } from './shared-options.ts'
 
-export const placeOptions = {
-  ...remoteOptions,
-  // None: the folder is worked on instead.
-  url: { type: 'string' },
-} as const
+export const placeOptions = { ...serverOptions, json } as const
 
 interface PlaceValues {
   readonly url?: string | undefined
@@ -32,8 +26,12 @@ export async function inPlace<T>(
   { atServer, inFolder }: Ways<T>,
 ): Promise<T> {
   if (url !== undefined) return atServer(clientFor({ url, key }, context), url)
-  // It loads what the other commands do without.
-  const { openSecrets } = await import('../wire.ts')
+  // They load what the other commands do without.
+  const [{ readConfig }, { createLog }, { openSecrets }] = await Promise.all([
+    import('../config.ts'),
+    import('../log.ts'),
+    import('../wire.ts'),
+  ])
   try {
     const config = readConfig(context.env)
     const house = await openSecrets(config, { log: createLog({ level: 'silent' }) })
@@ -43,19 +41,22 @@ export async function inPlace<T>(
       await house.close()
     }
   } catch (error) {
-    throw saidAsCommand(error)
+    throw asCommandError(error)
   }
 }
 
-function saidAsCommand(error: unknown): unknown {
+function asCommandError(error: unknown): unknown {
   if (error instanceof DatabaseError && error.code === 'in_use')
-    return new CommandError(`${error.message}. Tell that server, with --url and an admin's --key`, 1, {
-      cause: error,
-    })
+    return new CommandError(
+      `${error.message}. Change it at that server, with --url and an admin's --key`,
+      1,
+      {
+        cause: error,
+      },
+    )
   const isForeseen =
     error instanceof RefusedError ||
-    error instanceof ConfigError ||
-    (error instanceof Error && 'code' in error)
+    (error instanceof Error && (error.name === 'ConfigError' || 'code' in error))
   return isForeseen ? new CommandError(error.message, 1, { cause: error }) : error
 }
 

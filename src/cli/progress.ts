@@ -5,6 +5,7 @@ import { createLogUpdate } from 'log-update'
 import { systemHost } from '../host.ts'
 import type { JobAnswer } from '../http/jobs.ts'
 import type { SceneAnswer, ScenesAnswer } from '../http/scenes.ts'
+import { finalJobStatuses } from '../job/lifecycle.ts'
 import { printable } from '../printable.ts'
 import type { Client } from './client.ts'
 import {
@@ -59,16 +60,16 @@ export interface Display {
   end(): void
 }
 
-const ended = new Set<string>(['completed', 'failed', 'cancelled'])
+const ended: ReadonlySet<string> = new Set(finalJobStatuses)
 
-/** Looks whenever something happens to the job, until it has ended, and tells the display each time. */
+/** Reads the job whenever something happens to it, until it has ended, and updates the display each time. */
 export async function followJob(
   client: Client,
   jobId: number,
   display: Display,
   signal: AbortSignal,
 ): Promise<Followed> {
-  const news = newsOf(client, jobId)
+  const signals = signalsOf(client, jobId)
   try {
     for (;;) {
       // The scenes first: a job that is said to be completed then has all of its scenes.
@@ -81,29 +82,29 @@ export async function followJob(
         return last
       }
       display.update(followed)
-      await news.next(signal)
+      await signals.next(signal)
     }
   } finally {
-    news.close()
+    signals.close()
     display.end()
   }
 }
 
-/** Between two looks, however much happens. */
+/** The least time between two reads. */
 const leastMs = 100
-/** Without live events. */
+/** Poll interval without live events. */
 const pollMs = 200
-/** With them: why something waits changes without an event, and a connection may be dead without saying so. */
+/** Poll interval with them: the reason of a wait changes without an event, and a dead connection may stay silent. */
 const livePollMs = 2000
 
-interface News {
+interface Signals {
   /** Resolves when it is time to look again. */
   next(signal: AbortSignal): Promise<void>
   close(): void
 }
 
-/** The job's events are but a hint that there is something to see: where they can't be had, looking is all there is. */
-function newsOf(client: Client, jobId: number): News {
+/** An event of the job is only a hint to read it again. Without events it is polled. */
+function signalsOf(client: Client, jobId: number): Signals {
   const closed = new AbortController()
   let happened = new AbortController()
   let isLive = false
@@ -144,7 +145,7 @@ export function createDisplay(
   return terminal.live ? liveDisplay(terminal, fileOf) : plainDisplay(terminal, fileOf)
 }
 
-/** One line that says what is done just now, where lines may be drawn anew; elsewhere nothing is said. */
+/** One line about the current step, where lines may be redrawn; elsewhere none. */
 export interface Step extends Disposable {
   say(words: string): void
   /** Makes room for lines that stay. */
@@ -211,7 +212,7 @@ function liveDisplay(
   }
 }
 
-/** A part of each new measure: what is told should be calm and end up right. */
+/** Takes a part of each new measure, so that the time left moves calmly and ends up right. */
 function smoothed(before: { readonly ms: number; readonly at: number } | undefined, measuredMs: number) {
   const at = performance.now()
   if (!before) return { ms: measuredMs, at }
@@ -230,7 +231,7 @@ function viewOf({ job, scenes }: Followed, fileOf: ReadonlyMap<string, string>):
   }
 }
 
-/** Whether its progress says how far it is: a render at a provider has none until it is done. */
+/** Whether its progress is known: a render at a provider has none until it is done. */
 const isTold = ({ renderer, status }: SceneAnswer): boolean => renderer === 'local' || status === 'completed'
 
 function viewOfScene(scene: SceneAnswer, position: number, fileOf: ReadonlyMap<string, string>): SceneView {

@@ -1,184 +1,192 @@
-/** The commands that ask a running server for films. */
+/** The commands for films of a running server: from a request to the downloaded file. */
 import { commandLine } from '../command-name.ts'
-import {
-  approvalCommand,
-  atUrl,
-  clientFor,
-  jobIdOf,
-  noMore,
-  oneId,
-  print,
-  printJson,
-  readRequest,
-  remoteOptions,
-  requestOptions,
-} from './asking.ts'
-import type { JobsAnswer, JobsQuery } from '../client/client.ts'
+import type { JobsAnswer, JobsQuery, Resolution } from '../client/client.ts'
 import { systemHost } from '../host.ts'
-import type { Client, Wish } from './client.ts'
+import { jobStatuses } from '../job/lifecycle.ts'
+import { type Client, type Wish, clientFor } from './client.ts'
 import { CommandError, usageError } from './command-error.ts'
 import { type Command, command } from './command.ts'
-import { type Read, given, numberOf } from './option.ts'
+import { type ValuesOf, choice, flag, given, membersOf, number, orList, readBy, text } from './option.ts'
 import { chooseOutput, saveFilm } from './output.ts'
+import { print, printJson } from './print.ts'
 import { createDisplay, followJob } from './progress.ts'
-import { sceneIdOf, tellEdited } from './scene.ts'
+import { remote } from './remote-command.ts'
+import { readRequest, requestOptions } from './request.ts'
+import { editedLines, sceneIdOf } from './scene.ts'
+import {
+  clientId,
+  filmTypes,
+  jobIdOf,
+  jobName,
+  jobPriority,
+  oneJob,
+  oneScene,
+  outputOptions,
+  photos,
+  remoteOptions,
+  since,
+} from './shared-options.ts'
 import { showLines } from './show.ts'
-import { roomOf, tableLines } from './table.ts'
+import { approvalCommand, atUrl } from './suggestion.ts'
+import { tableLines } from './table.ts'
 import { planLines, planOfJob } from './view.ts'
 import { minuteOf, spokenCost, spokenSize } from './words.ts'
-
-const submitOptions = {
-  ...requestOptions,
-  name: { type: 'string' },
-  priority: { type: 'string' },
-  'depends-on': { type: 'string' },
-  'run-at': { type: 'string' },
-  deadline: { type: 'string' },
-  client: { type: 'string' },
-  'webhook-url': { type: 'string' },
-  'max-tries': { type: 'string' },
-} as const
-
-export const submit: Command = command(submitOptions, async (context, { values, positionals }) => {
-  const members = wishOf(values)
-  const client = clientFor(values, context)
-  const { request, fileOf } = await readRequest(client, positionals, values, 'submit')
-  const job = await client.createJob(withMembers(request, members, values.client))
-  if (values.json) return printJson(context, job)
-  print(
-    context,
-    ...planLines(planOfJob(job), fileOf, context.terminal.screen()),
-    '',
-    `  Job ${job.job_id} waits for your approval: ${approvalCommand(job.job_id, job.estimated_cost, values.url)}`,
-    '',
-  )
-})
-
-type SubmitValues = Read<typeof submitOptions>['values']
-
-/** What a request says beside its parameters. */
-const wishOf = (values: SubmitValues) => {
-  const tries = numberOf('max-tries', values['max-tries'])
-  return given({
-    video_name: values.name,
-    priority: numberOf('priority', values.priority),
-    depends_on: values['depends-on']?.split(',').map(dependencyOf),
-    run_at: values['run-at'],
-    deadline_at: values.deadline,
-    webhook_url: values['webhook-url'],
-    retry: tries === undefined ? undefined : { max_tries: tries },
-  })
-}
-
-/** What options say goes before what a file says. */
-function withMembers(request: Wish, members: ReturnType<typeof wishOf>, clientId: string | undefined): Wish {
-  const { parameters } = request
-  return {
-    ...request,
-    ...members,
-    ...(clientId !== undefined && { parameters: { ...parameters, client_id: clientId } }),
-  }
-}
 
 const onFailures = ['fail', 'wait', 'ignore'] as const
 
 /** `12`, `12:wait`. */
-function dependencyOf(text: string): { job_id: number; on_failure?: (typeof onFailures)[number] } {
-  const [id = '', wanted, ...others] = text.trim().split(':')
+function dependencyOf(typed: string): { job_id: number; on_failure?: (typeof onFailures)[number] } {
+  const [id = '', wanted, ...others] = typed.trim().split(':')
   const on_failure = onFailures.find((name) => name === wanted)
   if (others.length > 0 || (wanted !== undefined && on_failure === undefined))
-    throw usageError(`--depends-on must be like 12,13:wait,14:ignore, not "${text}"`)
+    throw usageError(`--depends-on must be like 12,13:wait,14:ignore, not "${typed}"`)
   return { job_id: jobIdOf(id), ...(on_failure && { on_failure }) }
 }
 
-export const regenerate: Command = command(remoteOptions, async (context, { values, positionals }) => {
-  const [told, wanted, ...others] = positionals
-  if (told === undefined || wanted === undefined || others.length > 0)
-    throw usageError("regenerate needs a job's id and a scene's number")
-  const id = jobIdOf(told)
-  const client = clientFor(values, context)
-  const answer = await client.regenerateScene(id, await sceneIdOf(client, id, wanted))
-  await tellEdited(client, answer, 'is rendered again', values, context)
-})
-
-const resolveOptions = {
-  ...remoteOptions,
-  adopt: { type: 'string' },
-  absent: { type: 'boolean', default: false },
+/** What a request says beside its parameters. */
+const jobOptions = {
+  name: jobName,
+  priority: { ...jobPriority, about: `${jobPriority.about} (default: 50)` },
+  dependsOn: readBy((ids) => ids.split(',').map(dependencyOf))(
+    'ids',
+    'jobs to complete before it starts, with commas. If one fails, it fails too; with 12:wait it waits until that one is retried, with 12:ignore it starts anyway',
+  ),
+  runAt: text('time', 'earliest start, such as 2027-01-15T18:00:00Z'),
+  deadline: text('time', 'fail if it has not ended by then', { member: 'deadline_at' }),
+  webhookUrl: text('address', 'send the events of this job there'),
 } as const
 
-export const resolve: Command = command(resolveOptions, async (context, { values, positionals }) => {
-  const [told, wanted, ...others] = positionals
-  if (told === undefined || wanted === undefined || others.length > 0)
-    throw usageError("resolve needs a job's id and a scene's number")
-  const { adopt, absent } = values
-  if ((adopt === undefined) !== absent) throw usageError('resolve needs either --adopt or --absent')
-  const id = jobIdOf(told)
-  const client = clientFor(values, context)
-  const answer = await client.resolveScene(
-    id,
-    await sceneIdOf(client, id, wanted),
-    adopt === undefined ? { resolution: 'absent' } : { resolution: 'adopt', prediction_id: adopt },
-  )
-  if (values.json) return printJson(context, answer)
-  const number = answer.scene.position + 1
-  print(
-    context,
+const submitOptions = {
+  ...requestOptions,
+  ...jobOptions,
+  client: clientId('the client it is for, whose budget pays'),
+  maxTries: number('number', 'tries for each scene in all (default: 3)', { member: 'retry.max_tries' }),
+  ...remoteOptions,
+} as const
+
+export const submit: Command = command(
+  {
+    summary: 'create a job; nothing is rendered before approval',
+    about: 'Shows its plan and its cost.',
+    args: { photos },
+    options: submitOptions,
+    examples: {
+      'submit kitchen.jpg garden.jpg --title "12 Elm Street"':
+        'A scene for each room, rendered by the server itself.',
+      'submit *.jpg --model google/veo-3.1-fast': 'Rendered by a paid model, after approval.',
+    },
+  },
+  async (context, values) => {
+    const client = clientFor(values, context)
+    const { request, fileOf } = await readRequest(client, 'submit', values)
+    const job = await client.createJob(withMembers(request, values))
+    if (values.json) return printJson(context, job)
+    print(
+      context,
+      ...planLines(planOfJob(job), fileOf, context.terminal.screen()),
+      '',
+      `  Job ${job.job_id} waits for your approval: ${approvalCommand(job.job_id, job.estimated_cost, values.url)}`,
+      '',
+    )
+  },
+)
+
+/** Options go before what a file says. */
+function withMembers(request: Wish, values: ValuesOf<typeof submitOptions>): Wish {
+  const { client, maxTries } = values
+  return {
+    ...request,
+    ...membersOf(jobOptions, values),
+    ...(maxTries !== undefined && { retry: { max_tries: maxTries } }),
+    parameters: { ...request.parameters, ...given({ client_id: client }) },
+  }
+}
+
+export const regenerate: Command = remote(
+  {
+    summary: 'render a scene again',
+    about: 'If that costs more than was approved, you have to approve it first.',
+    args: { id: oneJob, scene: oneScene },
+  },
+  async ({ client }, { id, scene }) => client.regenerateScene(id, await sceneIdOf(client, id, scene)),
+  editedLines('is rendered again'),
+)
+
+export const resolve: Command = remote(
+  {
+    summary: 'decide a render that is held',
+    about:
+      'Nobody knows whether the provider accepted it. ledger --status held --json lists what it may be there. A wrong --absent pays twice.',
+    args: { id: oneJob, scene: oneScene },
+    options: {
+      adopt: text('prediction', 'it is this prediction at the provider, at its cost', {
+        member: 'prediction_id',
+      }),
+      absent: flag('the provider never accepted it'),
+    },
+  },
+  async ({ client }, { id, scene, adopt, absent }) => {
+    if ((adopt === undefined) !== absent) throw usageError('resolve needs either --adopt or --absent')
+    const resolution: Resolution =
+      adopt === undefined ? { resolution: 'absent' } : { resolution: 'adopt', prediction_id: adopt }
+    return client.resolveScene(id, await sceneIdOf(client, id, scene), resolution)
+  },
+  ({ scene: { position } }, _asking, { id, adopt }) =>
     adopt === undefined
-      ? `The provider never accepted scene ${number} of job ${id}, so that it may be sent again`
-      : `${adopt} is taken for the render of scene ${number} of job ${id}, once the provider tells of it`,
-  )
-})
+      ? `The provider never accepted scene ${position + 1} of job ${id}: it may be sent again`
+      : `${adopt} counts as the render of scene ${position + 1} of job ${id}, once the provider confirms it`,
+)
 
-export const show: Command = command(remoteOptions, async (context, { values, positionals }) => {
-  const client = clientFor(values, context)
-  const id = oneId(positionals, 'show')
-  const job = await client.readJob(id)
-  const { scenes } = await client.listScenes(id)
-  if (values.json) return printJson(context, { ...job, scenes })
-  const { versions } = job.film ? await client.listFilmVersions(id) : { versions: [] }
-  const screen = { room: roomOf(context.terminal), now: systemHost.now(), url: values.url }
-  print(context, ...showLines(job, scenes, versions.length, screen))
-})
-
-const listOptions = {
-  ...remoteOptions,
-  status: { type: 'string' },
-  type: { type: 'string' },
-  client: { type: 'string' },
-  since: { type: 'string' },
-  until: { type: 'string' },
-  text: { type: 'string' },
-  'needs-approval': { type: 'boolean', default: false },
-  limit: { type: 'string' },
-  all: { type: 'boolean', default: false },
-} as const
+export const show: Command = remote(
+  {
+    summary: "show a job's status and costs",
+    about: 'Also its scenes, what they wait for, and when it will be done. Times are in UTC.',
+    args: { id: oneJob },
+  },
+  async ({ client }, { id }) => {
+    const job = await client.readJob(id)
+    const { scenes } = await client.listScenes(id)
+    return { ...job, scenes }
+  },
+  async (job, { client, room }, { url }) => {
+    const { versions } = job.film ? await client.listFilmVersions(job.job_id) : { versions: [] }
+    return showLines(job, job.scenes, versions.length, { room, now: systemHost.now(), url })
+  },
+)
 
 const listed = { standard: 20, most: 200 } as const
 
-export const list: Command = command(listOptions, async (context, { values, positionals }) => {
-  noMore(positionals, 'list')
-  const { all } = values
-  if (all && values.limit !== undefined) throw usageError('list takes --limit or --all, not both')
-  const query = given({
-    status: values.status,
-    type: values.type,
-    client_id: values.client,
-    created_after: values.since,
-    created_before: values.until,
-    q: values.text,
-    needs_approval: values['needs-approval'] ? ('true' as const) : undefined,
-  })
-  const limit = all ? listed.most : (numberOf('limit', values.limit) ?? listed.standard)
-  const client = clientFor(values, context)
-  const { jobs, next_cursor } = await (all ? allJobs : pageOfJobs)(client, { ...query, limit })
-  if (values.json) return printJson(context, { jobs, next_cursor })
-  if (jobs.length === 0) return print(context, 'There are no such jobs')
-  print(context, ...tableLines(jobColumns, jobs.map(jobCells), roomOf(context.terminal)))
-  if (next_cursor !== null) print(context, 'and older ones: --all lists them, --limit more of them')
-})
+const filters = {
+  status: text('names', `${orList(jobStatuses)}; several with commas`),
+  type: choice('name', filmTypes),
+  client: clientId('only jobs of this client'),
+  since: { ...since('created then or later'), member: 'created_after' },
+  until: text('time', 'created before', { member: 'created_before' }),
+  text: text('text', "part of the film's name", { member: 'q' }),
+} as const
 
-const pageOfJobs = (client: Client, query: JobsQuery): Promise<JobsAnswer> => client.listJobs(query)
+export const list: Command = remote(
+  {
+    summary: 'list jobs, newest first',
+    options: {
+      ...filters,
+      needsApproval: flag('only jobs that wait for approval, also of what a change costs more'),
+      limit: number('number', `how many, at most ${listed.most} (default: ${listed.standard})`),
+      all: flag('all of them'),
+    },
+  },
+  ({ client }, values) => {
+    const { all, needsApproval, limit = all ? listed.most : listed.standard } = values
+    if (all && values.limit !== undefined) throw usageError('list takes --limit or --all, not both')
+    const needs_approval = needsApproval ? ('true' as const) : undefined
+    const query = { ...membersOf(filters, values), ...given({ needs_approval }), limit }
+    return all ? allJobs(client, query) : client.listJobs(query)
+  },
+  ({ jobs, next_cursor }, { room }) => [
+    ...(jobs.length === 0 ? ['There are no such jobs'] : tableLines(jobColumns, jobs.map(jobCells), room)),
+    ...(next_cursor === null ? [] : ['and older ones: --all lists them, --limit more of them']),
+  ],
+)
 
 async function allJobs(client: Client, query: JobsQuery): Promise<JobsAnswer> {
   const jobs: JobsAnswer['jobs'] = []
@@ -195,7 +203,7 @@ const jobColumns = [
   { head: 'STATUS' },
   { head: 'DONE', align: 'right' },
   { head: 'COST', align: 'right' },
-  { head: 'ASKED FOR (UTC)' },
+  { head: 'CREATED (UTC)' },
   { head: 'NAME', isCut: true },
 ] as const
 
@@ -216,29 +224,31 @@ function stateWords({ status, paused_at, rejected, needs_approval, to_approve }:
   return paused_at === null ? status : `${status}, paused`
 }
 
-export const watch: Command = command(remoteOptions, async (context, { values, positionals }) => {
-  const id = oneId(positionals, 'watch')
-  const display = createDisplay(context.terminal, { silent: values.json })
-  const { job } = await followJob(clientFor(values, context), id, display, context.signal)
-  if (values.json) printJson(context, job)
-  if (job.status !== 'completed')
-    throw new CommandError(`Job ${id} ${job.status}: ${job.error?.reason ?? 'no reason given'}`)
-  if (!values.json)
-    print(context, '', `Job ${id} is done: ${commandLine(`download ${id}${atUrl(values.url)}`)}`)
-})
+export const watch: Command = command(
+  {
+    summary: "show a job's progress until it ends",
+    about: 'Exit code 1 if it fails.',
+    args: { id: oneJob },
+    options: remoteOptions,
+  },
+  async (context, { id, ...values }) => {
+    const display = createDisplay(context.terminal, { silent: values.json })
+    const { job } = await followJob(clientFor(values, context), id, display, context.signal)
+    if (values.json) printJson(context, job)
+    if (job.status !== 'completed')
+      throw new CommandError(`Job ${id} ${job.status}: ${job.error?.reason ?? 'no reason given'}`)
+    if (!values.json)
+      print(context, '', `Job ${id} is done: ${commandLine(`download ${id}${atUrl(values.url)}`)}`)
+  },
+)
 
-const downloadOptions = {
-  ...remoteOptions,
-  out: { type: 'string' },
-  force: { type: 'boolean', default: false },
-} as const
-
-export const download: Command = command(downloadOptions, async (context, { values, positionals }) => {
-  const id = oneId(positionals, 'download')
-  const output = await chooseOutput(values.out, values.force)
-  const response = await clientFor(values, context).film(id, { signal: context.signal })
-  await saveFilm(response, output)
-  const size = Number(response.headers.get('content-length'))
-  if (values.json) printJson(context, { path: output.path, size })
-  else print(context, `${output.path} (${spokenSize(size)})`)
-})
+export const download: Command = remote(
+  { summary: "download a job's film", args: { id: oneJob }, options: outputOptions },
+  async ({ client, signal }, { id, ...values }) => {
+    const output = await chooseOutput(values)
+    const response = await client.film(id, { signal })
+    await saveFilm(response, output)
+    return { path: output.path, size: Number(response.headers.get('content-length')) }
+  },
+  ({ path, size }) => `${path} (${spokenSize(size)})`,
+)

@@ -1,17 +1,26 @@
 /** From photographs on this machine to a request for a film. */
-import { access, constants, stat } from 'node:fs/promises'
+import { access, constants, readFile, stat } from 'node:fs/promises'
 import { basename, extname } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { roomRank } from '../job/room.ts'
 import { type Client, type Wish, uploadFile } from './client.ts'
-import { CommandError } from './command-error.ts'
-import { type FilmOptions, filmParameters } from './option.ts'
+import { CommandError, usageError } from './command-error.ts'
+import { type ValuesOf, given, membersOf, text as textOption } from './option.ts'
+import { filmOptions } from './shared-options.ts'
 
-/** Before a server is started or asked: a slip of the pen should not take a minute to be told. */
+export const requestOptions = {
+  file: textOption('file', 'a whole request as JSON instead of photographs; - reads stdin'),
+  ...filmOptions,
+} as const
+
+type FilmValues = ValuesOf<typeof filmOptions>
+
+/** Checked before a server starts: a misspelt name should not take a minute to be reported. */
 export async function checkReadable(photos: readonly string[]): Promise<void> {
   for (const photo of photos) {
     await access(photo, constants.R_OK).catch((cause: unknown) => {
       const absent = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT'
-      throw new CommandError(`${photo}: ${absent ? 'there is no such file' : 'may not be read'}`, 1, {
+      throw new CommandError(`${photo}: ${absent ? 'there is no such file' : 'cannot be read'}`, 1, {
         cause,
       })
     })
@@ -45,21 +54,59 @@ export async function uploadPhotos(
 
 export function filmRequest(
   assets: Uploaded['assets'],
-  options: FilmOptions & { readonly name?: string | undefined },
+  { type: wanted, ...values }: Partial<FilmValues>,
 ): Wish {
-  const type = options.type ?? (areRooms(assets.map(({ file }) => file)) ? 'property_photos' : 'image_pairs')
+  const type = wanted ?? (areRooms(assets.map(({ file }) => file)) ? 'property_photos' : 'image_pairs')
   const pictures =
     type === 'property_photos'
       ? { photos: assets.map(({ id, file }) => ({ asset_id: id, ...roomOf(file) })) }
       : { images: assets.map(({ id }) => id) }
-  const name = options.name ?? options.title
   const request = {
     type,
-    parameters: { ...pictures, ...filmParameters(options) },
-    ...(name !== undefined && { video_name: name }),
+    parameters: { ...pictures, ...membersOf(parameterOptions, values) },
+    ...given({ video_name: values.title }),
   }
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is in it is the server's to check
   return request as Wish
+}
+
+const { type: _, ...parameterOptions } = filmOptions
+
+/** The request that photographs and options, or a file, stand for. */
+export async function readRequest(
+  client: Client,
+  command: string,
+  values: FilmValues & { readonly file: string | undefined; readonly photos: readonly string[] },
+): Promise<{ readonly request: Wish; readonly fileOf: ReadonlyMap<string, string> }> {
+  const { file, photos } = values
+  if ((file === undefined) === (photos.length === 0))
+    throw usageError(`${command} needs photographs, or a request with --file`)
+  if (file === undefined) {
+    await checkReadable(photos)
+    const { assets, fileOf } = await uploadPhotos(client, photos)
+    return { request: filmRequest(assets, values), fileOf }
+  }
+  const [member] = Object.keys(membersOf(filmOptions, values))
+  if (member !== undefined)
+    throw usageError(`--${member.replaceAll('_', '-')} belongs in the parameters of ${file}`)
+  const request = await readJson(file)
+  if (typeof request !== 'object' || request === null || Array.isArray(request))
+    throw new CommandError(`${file}: is no JSON object`)
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is in it is the server's to check
+  return { request: request as Wish, fileOf: new Map() }
+}
+
+async function readJson(file: string): Promise<unknown> {
+  const source = file === '-' ? text(process.stdin) : readFile(file, 'utf8')
+  const read = await source.catch((cause: unknown) => {
+    throw new CommandError(`${file}: cannot be read`, 1, { cause })
+  })
+  try {
+    return JSON.parse(read)
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : ''
+    throw new CommandError(`${file}: is not JSON (${why})`, 1, { cause })
+  }
 }
 
 const rankOfUnknown = roomRank(undefined)

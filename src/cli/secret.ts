@@ -1,33 +1,43 @@
-/** The command that replaces the secret with which the addresses that providers get are signed. */
-import { commandLine } from '../command-name.ts'
-import { rotationAnswer } from '../http/secret.ts'
-import { print, printJson } from './asking.ts'
-import { usageError } from './command-error.ts'
+/** The command for the secret that signs the addresses which providers get. */
 import { type Command, command } from './command.ts'
-import { given, numberOf } from './option.ts'
+import { given, number } from './option.ts'
 import { graceSecondsOf, inPlace, placeOptions } from './place.ts'
+import { printAnswer } from './print.ts'
 import { minuteOf } from './words.ts'
 
-const secretOptions = { ...placeOptions, grace: { type: 'string' } } as const
+const rotate = command(
+  {
+    summary: 'replace the secret',
+    about:
+      'It signs the addresses that a provider gets, of pictures and for webhooks. Without --url, in the data folder of a stopped server (DATA_DIR, ./data by default).',
+    options: {
+      grace: number(
+        'hours',
+        'how long earlier addresses stay valid (default: 24, their whole life); 0 ends them now, and renders that have not yet fetched their pictures fail',
+      ),
+      ...placeOptions,
+    },
+  },
+  async (context, { grace, ...values }) => {
+    const request = given({ grace_seconds: graceSecondsOf(grace) })
+    const { answer, where } = await inPlace(values, context, {
+      atServer: async (client, url) => ({ answer: await client.rotateSecret(request), where: url }),
+      inFolder: async ({ installation }, dataDir) => {
+        const { rotationAnswer } = await import('../http/secret.ts')
+        return { answer: rotationAnswer(await installation.rotateSecret(request)), where: dataDir }
+      },
+    })
+    printAnswer(context, values, answer, ({ previous_valid_until: until }) => [
+      `Addresses are signed with a new secret at ${where}.`,
+      until === null
+        ? 'Earlier addresses are not valid any more.'
+        : `Earlier addresses are valid until ${minuteOf(until)} UTC.`,
+    ])
+  },
+)
 
-export const secret: Command = command(secretOptions, async (context, { values, positionals }) => {
-  if (positionals.length !== 1 || positionals[0] !== 'rotate')
-    throw usageError(`secret needs one verb: ${commandLine('secret rotate')}`)
-  const request = given({ grace_seconds: graceSecondsOf(numberOf('grace', values.grace)) })
-  const { answer, where } = await inPlace(values, context, {
-    atServer: async (client, url) => ({ answer: await client.rotateSecret(request), where: url }),
-    inFolder: async ({ installation }, dataDir) => ({
-      answer: rotationAnswer(await installation.rotateSecret(request)),
-      where: dataDir,
-    }),
-  })
-  if (values.json) return printJson(context, answer)
-  const until = answer.previous_valid_until
-  print(
-    context,
-    `Addresses are signed with a new secret at ${where}.`,
-    until === null
-      ? 'Those that were given away before are not valid any more.'
-      : `Those that were given away before are valid until ${minuteOf(until)} UTC.`,
-  )
-})
+export const secret: Command = {
+  summary: 'replace the secret that signs addresses for providers',
+  options: {},
+  verbs: { rotate },
+}

@@ -1,8 +1,8 @@
-/** A job, as it is told in lines. Pure. */
+/** A job in lines of text. Pure. */
 import type { JobAnswer } from '../http/jobs.ts'
 import type { SceneAnswer } from '../http/scenes.ts'
 import { commandLine } from '../command-name.ts'
-import { atUrl, reviewCommand } from './asking.ts'
+import { atUrl, reviewCommand } from './suggestion.ts'
 import { sceneName } from './view.ts'
 import {
   count,
@@ -60,7 +60,7 @@ export function showLines(
         : `${spokenLength(job.storyboard.total_duration)} planned`,
     ],
     ['Picture', job.thumbnail_url ?? undefined],
-    ['Asked for', minuteOf(job.inserted_at)],
+    ['Created', minuteOf(job.inserted_at)],
     ['Approved', job.approved_at === null ? undefined : minuteOf(job.approved_at)],
     ['Ended', job.ended_at === null ? undefined : minuteOf(job.ended_at)],
   ]

@@ -1,30 +1,32 @@
-/** The command about what is stored, and for how long. */
+/** The command for what is stored. */
 import type { PrunedAnswer, StorageAnswer } from '../client/client.ts'
-import { clientFor, print, printJson, remoteOptions } from './asking.ts'
-import { usageError } from './command-error.ts'
-import { type Command, command } from './command.ts'
-import { roomOf, tableLines } from './table.ts'
+import type { Command } from './command.ts'
+import { flag } from './option.ts'
+import { remote } from './remote-command.ts'
+import { tableLines } from './table.ts'
 import { count, minuteOf, spokenSize } from './words.ts'
 
-const storageOptions = { ...remoteOptions, 'dry-run': { type: 'boolean', default: false } } as const
+const prune = remote(
+  {
+    summary: 'remove now what may be removed',
+    about: 'The server does so by itself within the hour.',
+    options: { dryRun: flag('only show what would be removed') },
+  },
+  ({ client }, { dryRun }) => client.pruneStorage({ dry_run: dryRun }),
+  (answer, { room }) => prunedLines(answer, room),
+)
 
-export const storage: Command = command(storageOptions, async (context, { values, positionals }) => {
-  const [verb, ...others] = positionals
-  if ((verb !== undefined && verb !== 'prune') || others.length > 0)
-    throw usageError(`storage takes prune, or nothing, not "${positionals.join(' ')}"`)
-  const isDryRun = values['dry-run']
-  if (isDryRun && verb === undefined) throw usageError('--dry-run is for storage prune')
-  const client = clientFor(values, context)
-  if (verb === undefined) {
-    const answer = await client.readStorage()
-    if (values.json) printJson(context, answer)
-    else print(context, ...storageLines(answer, roomOf(context.terminal)))
-  } else {
-    const answer = await client.pruneStorage({ dry_run: isDryRun })
-    if (values.json) printJson(context, answer)
-    else print(context, ...prunedLines(answer, roomOf(context.terminal)))
-  }
-})
+export const storage: Command = {
+  ...remote(
+    {
+      summary: 'show what is stored, or remove what may go',
+      about: 'Also for how long it is kept, and how much room is left.',
+    },
+    ({ client }) => client.readStorage(),
+    (answer, { room }) => storageLines(answer, room),
+  ),
+  verbs: { prune },
+}
 
 const storageColumns = [
   { head: 'WHAT' },
@@ -80,6 +82,8 @@ function prunedLines({ dry_run, removed, bytes, over_bytes }: PrunedAnswer, room
     ...tableLines(prunedColumns, rows, room),
     '',
     `${spokenSize(bytes)}${events} ${dry_run ? 'would be removed' : 'removed'}`,
-    ...(over_bytes === 0 ? [] : [`${spokenSize(over_bytes)} beyond MAX_STORED_GB stay: needed, or too new`]),
+    ...(over_bytes === 0
+      ? []
+      : [`${spokenSize(over_bytes)} beyond MAX_STORED_GB stay: still needed, or too new`]),
   ]
 }

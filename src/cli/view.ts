@@ -343,7 +343,7 @@ const commonNotes = (scenes: readonly Noted[]): string[] => {
   return others.length === 0 ? [] : first.filter((note) => others.every((notes) => notes.includes(note)))
 }
 
-export function costWords({ costUsd, scenesToPay, storyboard: { scenes } }: Plan): string {
+function costWords({ costUsd, scenesToPay, storyboard: { scenes } }: Plan): string {
   const paid = [...new Set(scenes.map(({ model }) => model).filter((model) => model !== 'local'))]
   if (paid.length === 0) return `${spokenCost(costUsd)}, rendered on this machine`
   const [models, share] = [paid.join(', '), `${scenesToPay} of ${count(scenes.length, 'scene')} to pay`]

@@ -1,178 +1,145 @@
-/** The command about who is told of events. */
+/** The command for webhooks: endpoints, and what was delivered to them. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { DeliveryAnswer, DeliveryDetailAnswer, EndpointAnswer, SecretAnswer } from '../client/client.ts'
-import { clientFor, jobIdOf, print, printJson, remoteOptions } from './asking.ts'
-import type { Client } from './client.ts'
-import { CommandError, usageError } from './command-error.ts'
-import { type Command, type CommandContext, command } from './command.ts'
-import { type Read, given, numberOf } from './option.ts'
-import { roomOf, tableLines } from './table.ts'
+import { CommandError } from './command-error.ts'
+import type { Command } from './command.ts'
+import { argument, choice, names, optional, readBy, text } from './option.ts'
+import { printJson } from './print.ts'
+import { type Asking, remote } from './remote-command.ts'
+import { jobIdOf, rowLimit } from './shared-options.ts'
+import { tableLines } from './table.ts'
 import { minuteOf, secondOf } from './words.ts'
 
-const webhookOptions = {
-  ...remoteOptions,
-  types: { type: 'string' },
-  description: { type: 'string' },
-  job: { type: 'string' },
-  status: { type: 'string' },
-  limit: { type: 'string' },
-} as const
+const oneEndpoint = argument("an endpoint's id, as webhooks list shows it")
+const anyEndpoint = optional(argument("an endpoint's id; without it the secret of the webhook_url of jobs"))
 
-type Values = Read<typeof webhookOptions>['values']
-
-interface Asking {
-  readonly client: Client
-  readonly values: Values
-  readonly context: CommandContext
-}
-
-interface Deed {
-  /** What it needs, as the sentence that asks for it says; left out where it takes nothing. */
-  readonly needs?: string
-  readonly isOptional?: boolean
-  readonly takes?: readonly (keyof typeof webhookOptions)[]
-  readonly run: (what: string, asking: Asking) => Promise<void>
-}
-
-export const webhooks: Command = command(webhookOptions, async (context, { values, positionals }) => {
-  const [verb = '', what, ...others] = positionals
-  const deed = Object.hasOwn(deeds, verb) ? deeds[verb] : undefined
-  if (!deed) throw usageError(`webhooks needs one of ${Object.keys(deeds).join(', ')}`)
-  const { needs, isOptional = false, takes = [] } = deed
-  if (needs === undefined && what !== undefined) throw usageError(`webhooks ${verb} takes no "${what}"`)
-  if ((what === undefined && needs !== undefined && !isOptional) || others.length > 0)
-    throw usageError(`webhooks ${verb} needs ${needs}`)
-  for (const name of ['types', 'description', 'job', 'status', 'limit'] as const)
-    if (values[name] !== undefined && !takes.includes(name))
-      throw usageError(`webhooks ${verb} takes no --${name}`)
-  await deed.run(what ?? '', { client: clientFor(values, context), values, context })
-})
-
-const anEndpoint = "one endpoint's id, as webhooks list tells it"
-
-const deeds: Readonly<Record<string, Deed>> = {
-  list: {
-    takes: ['job'],
-    async run(_, { client, values, context }) {
-      const answer = await client.listWebhookEndpoints(
-        given({ job_id: values.job === undefined ? undefined : jobIdOf(values.job) }),
-      )
-      if (values.json) return printJson(context, answer)
-      if (answer.endpoints.length === 0) return print(context, 'Nobody is told of events')
-      print(
-        context,
-        ...tableLines(endpointColumns, answer.endpoints.map(endpointCells), roomOf(context.terminal)),
-      )
+const list = remote(
+  {
+    summary: 'list the endpoints',
+    options: {
+      job: readBy(jobIdOf)('id', "the endpoint that is this job's webhook_url", { member: 'job_id' }),
     },
   },
+  ({ client, members }) => client.listWebhookEndpoints(members),
+  ({ endpoints }, { room }) =>
+    endpoints.length === 0
+      ? 'There are no endpoints'
+      : tableLines(endpointColumns, endpoints.map(endpointCells), room),
+)
 
-  create: {
-    needs: 'one address',
-    takes: ['types', 'description'],
-    async run(url, { client, values, context }) {
-      const made = await client.addWebhookEndpoint({
-        url,
-        ...given({ event_types: namesIn(values.types), description: values.description }),
-      })
-      if (values.json) return printJson(context, made)
-      print(
-        context,
-        `${made.url} is told of ${typesOf(made)} from now on, as endpoint ${made.endpoint_id}.`,
-        'What it is told is signed with:',
-        '',
-        made.secret,
-        '',
-      )
+const types =
+  'only these events, with commas: types such as job_completed, or families such as jobs:* (default: all)'
+
+const create = remote(
+  {
+    summary: 'send events to an address',
+    about: 'Those of all jobs, from now on. Prints the secret that signs them.',
+    args: { address: argument('an address') },
+    options: {
+      types: names('names', types, { member: 'event_types' }),
+      description: text('text', 'what the endpoint is for'),
     },
   },
+  ({ client, members }, { address }) => client.addWebhookEndpoint({ url: address, ...members }),
+  (made) => [
+    `${made.url} receives ${typesOf(made)} from now on, as endpoint ${made.endpoint_id}.`,
+    'Each message is signed with:',
+    '',
+    made.secret,
+    '',
+  ],
+)
 
-  show: {
-    needs: anEndpoint,
-    async run(id, { client, values, context }) {
-      const endpoint = await client.readWebhookEndpoint(id)
-      if (values.json) printJson(context, endpoint)
-      else print(context, ...endpointLines(endpoint))
-    },
+const show = remote(
+  { summary: 'show an endpoint', args: { id: oneEndpoint } },
+  ({ client }, { id }) => client.readWebhookEndpoint(id),
+  (answer) => endpointLines(answer),
+)
+
+const setStatus = (status: EndpointAnswer['status'], summary: string, done: string): Command =>
+  remote(
+    { summary, args: { id: oneEndpoint } },
+    ({ client }, { id }) => client.changeWebhookEndpoint(id, { status }),
+    ({ url }) => `${url} ${done}`,
+  )
+
+const remove = remote(
+  { summary: 'delete an endpoint and its deliveries', args: { id: oneEndpoint } },
+  async ({ client }, { id }) => {
+    await client.removeWebhookEndpoint(id)
+    return { endpoint_id: id, status: 'deleted' }
   },
+  (_, asking, { id }) => `Endpoint ${id} is deleted, with its deliveries`,
+)
 
-  enable: { needs: anEndpoint, run: (id, asking) => setStatus(id, 'enabled', asking) },
+const secret = remote(
+  { summary: 'show the secret that signs messages', args: { id: anyEndpoint } },
+  ({ client }, { id }) =>
+    id === undefined ? client.readSharedWebhookSecret() : client.readWebhookSecret(id),
+  (answer) => secretLines(answer),
+)
 
-  disable: { needs: anEndpoint, run: (id, asking) => setStatus(id, 'disabled', asking) },
+const rotate = remote(
+  { summary: 'replace the secret that signs messages', args: { id: anyEndpoint } },
+  ({ client }, { id }) =>
+    id === undefined ? client.rotateSharedWebhookSecret() : client.rotateWebhookSecret(id),
+  (answer) => secretLines(answer),
+)
 
-  delete: {
-    needs: anEndpoint,
-    async run(id, { client, values, context }) {
-      await client.removeWebhookEndpoint(id)
-      if (values.json) printJson(context, { endpoint_id: id, status: 'deleted' })
-      else print(context, `Endpoint ${id} is gone, and its deliveries with it`)
-    },
+const test = remote(
+  {
+    summary: 'send a ping, and wait for the answer',
+    about: 'Exit code 1 if it is not delivered.',
+    args: { id: oneEndpoint },
   },
+  async (asking, { id, json }) => delivered(await asking.client.testWebhookEndpoint(id), asking, { json }),
+  (outcome) => outcomeWords(outcome),
+)
 
-  secret: {
-    needs: "an endpoint's id, or none for what a job's webhook_url is told",
-    isOptional: true,
-    async run(id, { client, values, context }) {
-      const secret = id === '' ? await client.readSharedWebhookSecret() : await client.readWebhookSecret(id)
-      tellSecret(secret, values, context)
-    },
+const statuses = ['pending', 'sending', 'delivered', 'failed'] as const satisfies DeliveryAnswer['status'][]
+
+const deliveries = remote(
+  {
+    summary: 'list what was sent to an endpoint, newest first',
+    args: { id: oneEndpoint },
+    options: { status: choice('name', statuses), limit: rowLimit() },
   },
+  ({ client, members }, { id }) => client.listWebhookDeliveries(id, members),
+  (page, { room }) => [
+    ...(page.deliveries.length === 0
+      ? ['There are no such deliveries']
+      : tableLines(deliveryColumns, page.deliveries.map(deliveryCells), room)),
+    ...(page.next_cursor === null ? [] : ['and older ones: raise --limit']),
+  ],
+)
 
-  rotate: {
-    needs: "an endpoint's id, or none for what a job's webhook_url is told",
-    isOptional: true,
-    async run(id, { client, values, context }) {
-      const secret =
-        id === '' ? await client.rotateSharedWebhookSecret() : await client.rotateWebhookSecret(id)
-      tellSecret(secret, values, context)
-    },
+const redeliver = remote(
+  {
+    summary: 'send a delivery again, and wait for the answer',
+    about: 'Exit code 1 if it is not delivered.',
+    args: { id: argument("a delivery's id, as webhooks deliveries shows it") },
   },
+  async (asking, { id, json }) => delivered(await asking.client.redeliverWebhook(id), asking, { json }),
+  (outcome) => outcomeWords(outcome),
+)
 
-  test: {
-    needs: anEndpoint,
-    run: async (id, asking) => tellOutcome(await asking.client.testWebhookEndpoint(id), asking),
+export const webhooks: Command = {
+  summary: 'send events to your own servers',
+  about: "An endpoint receives the events of all jobs; a job's webhook_url only those of the job.",
+  options: {},
+  verbs: {
+    list,
+    create,
+    show,
+    enable: setStatus('enabled', 'send events to an endpoint again', 'receives events from now on'),
+    disable: setStatus('disabled', 'send nothing to an endpoint any more', 'receives nothing from now on'),
+    delete: remove,
+    test,
+    deliveries,
+    redeliver,
+    secret,
+    rotate,
   },
-
-  deliveries: {
-    needs: anEndpoint,
-    takes: ['status', 'limit'],
-    async run(id, { client, values, context }) {
-      const query = {
-        ...given({ limit: numberOf('limit', values.limit) ?? 20 }),
-        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- which there are is the server's to say
-        ...given({ status: values.status as DeliveryAnswer['status'] | undefined }),
-      }
-      const answer = await client.listWebhookDeliveries(id, query)
-      if (values.json) return printJson(context, answer)
-      if (answer.deliveries.length === 0) return print(context, 'There are no such deliveries')
-      print(
-        context,
-        ...tableLines(deliveryColumns, answer.deliveries.map(deliveryCells), roomOf(context.terminal)),
-      )
-      if (answer.next_cursor !== null) print(context, 'and older ones: raise --limit')
-    },
-  },
-
-  redeliver: {
-    needs: "one delivery's id, as webhooks deliveries tells it",
-    run: async (id, asking) => tellOutcome(await asking.client.redeliverWebhook(id), asking),
-  },
-}
-
-const namesIn = (list: string | undefined): string[] | undefined =>
-  list?.split(',').map((name) => name.trim())
-
-async function setStatus(
-  id: string,
-  status: EndpointAnswer['status'],
-  { client, values, context }: Asking,
-): Promise<void> {
-  const endpoint = await client.changeWebhookEndpoint(id, { status })
-  if (values.json) printJson(context, endpoint)
-  else
-    print(
-      context,
-      `${endpoint.url} is ${status === 'enabled' ? 'told of events from now on' : 'told nothing any more'}`,
-    )
 }
 
 const typesOf = ({ event_types }: EndpointAnswer): string =>
@@ -202,18 +169,9 @@ const endpointLines = (endpoint: EndpointAnswer): string[] =>
     .filter(([, value]) => value !== '')
     .map(([name = '', value]) => `${name.padEnd(10)} ${value}`)
 
-function tellSecret(secret: SecretAnswer, { json }: Values, context: CommandContext): void {
-  if (json) return printJson(context, secret)
-  const before = secret.previous.map(
-    ({ valid_until }) => `and with the one before until ${minuteOf(valid_until)}`,
-  )
-  print(
-    context,
-    `Messages are signed with it${before.length > 0 ? `, ${before.join(', ')}` : ''}:`,
-    '',
-    secret.secret,
-    '',
-  )
+const secretLines = ({ secret: signs, previous }: SecretAnswer): string[] => {
+  const before = previous.map(({ valid_until }) => `, and with the one before until ${minuteOf(valid_until)}`)
+  return [`Messages are signed with it${before.join('')}:`, '', signs, '']
 }
 
 const deliveryColumns = [
@@ -241,24 +199,28 @@ const answerWords = ({ last_status, last_error }: DeliveryAnswer): string =>
 const outcomeMs = 20_000
 const lookMs = 200
 
-async function tellOutcome(delivery: DeliveryAnswer, { client, values, context }: Asking): Promise<void> {
-  const outcome = await outcomeOf(delivery, client, context.signal)
-  if (values.json) printJson(context, outcome)
-  const last = outcome.log.at(-1)
-  if (outcome.status === 'delivered' && last) {
-    if (!values.json) print(context, `${outcome.url} answered ${last.status} in ${last.duration_ms} ms`)
-    return
-  }
-  const next =
-    outcome.next_try_at === null ? '' : `. It is tried again at ${secondOf(outcome.next_try_at)} UTC`
-  throw new CommandError(`${outcome.url} did not take it: ${answerWords(outcome) || 'no answer yet'}${next}`)
+const outcomeWords = ({ url, log }: DeliveryDetailAnswer): string =>
+  `${url} answered ${log.at(-1)?.status} in ${log.at(-1)?.duration_ms} ms`
+
+/** @throws {CommandError} unless it arrived */
+async function delivered(
+  delivery: DeliveryAnswer,
+  asking: Asking<{}>,
+  { json }: { readonly json: boolean },
+): Promise<DeliveryDetailAnswer> {
+  const outcome = await outcomeOf(delivery, asking)
+  if (outcome.status === 'delivered' && outcome.log.length > 0) return outcome
+  if (json) printJson(asking, outcome)
+  const next = outcome.next_try_at === null ? '' : `. Next try at ${secondOf(outcome.next_try_at)} UTC`
+  throw new CommandError(
+    `${outcome.url} did not accept it: ${answerWords(outcome) || 'no answer yet'}${next}`,
+  )
 }
 
 /** The delivery once it has been tried once more, or when that takes too long. */
 async function outcomeOf(
   { delivery_id: id, tries }: DeliveryAnswer,
-  client: Client,
-  signal: AbortSignal,
+  { client, signal }: Asking<{}>,
 ): Promise<DeliveryDetailAnswer> {
   const until = performance.now() + outcomeMs
   for (;;) {

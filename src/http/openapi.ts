@@ -1,8 +1,8 @@
 /** The API described as OpenAPI 3.1, of the same schemas that check requests; with what no route says of itself. */
-import { readFileSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import { Hono } from 'hono'
+import { packageVersion } from '../package-version.ts'
 import { accessByRoute, scopesFor } from './access.ts'
 import {
   type Described,
@@ -282,12 +282,6 @@ const bearer = {
   description:
     'A key, needed where the server was told to ask for one. Each operation names the scope that its key has to have; admin may do everything.',
 } as const
-
-export const packageVersion = (): string => {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it is our own
-  return (JSON.parse(text) as { readonly version: string }).version
-}
 
 /** The document of all routes that the app has by now. */
 export function describeApi(app: OpenAPIHono): ApiDocument {

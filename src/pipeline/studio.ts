@@ -172,7 +172,7 @@ export function createStudio({ media, artifacts, database, host, renderSlots }: 
       return shared(seams, JSON.stringify(key), async () => {
         const found = await findSeam(database, key)
         if (found) return found
-        const artifact = await inRenderSlot(() => make(work, key.leftClip, key.rightClip))
+        const artifact = await renderSlot(() => make(work, key.leftClip, key.rightClip))
         await database.transaction((tx) => insertSeam(tx, key, artifact, host.now()))
         return artifact
       })

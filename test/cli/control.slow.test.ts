@@ -60,12 +60,12 @@ describe('several jobs at once', () => {
   test('rest and go on', async () => {
     const [one, other] = [await newJob(), await newJob()]
     expect((await ask('pause', one, other, '--reason', 'holidays')).out).toBe(
-      `Job ${one} rests\nJob ${other} rests\n`,
+      `Job ${one} is paused\nJob ${other} is paused\n`,
     )
     expect((await ask('show', one)).out).toMatch(/^Paused +since 20/m)
     expect((await ask('list', '--limit', '2')).out).toContain('pending, paused')
     const resumed = await ask('resume', one, '99999')
-    expect([resumed.code, resumed.out]).toEqual([1, `Job ${one} goes on\n`])
+    expect([resumed.code, resumed.out]).toEqual([1, `Job ${one} is resumed\n`])
     expect(resumed.err).toContain('Job 99999: Job not found')
     expect(await askJson('resume', other)).toMatchObject({ job_id: Number(other), status: 'pending' })
   })
@@ -80,9 +80,9 @@ test('everything rests, or a renderer, until it is to go on', async () => {
   expect((await ask('limits')).out).toMatch(/^jobs .*paused since .* by local: the disks are changed$/m)
   await ask('pause', '--renderer', 'local')
   expect((await ask('resume', '--renderer', 'local')).out).toBe(
-    'local goes on, once everything does: npm run coordinator -- resume\n',
+    'local is resumed, but everything is still paused: npm run coordinator -- resume\n',
   )
-  expect((await ask('resume')).out).toBe('Everything goes on\n')
+  expect((await ask('resume')).out).toBe('Everything is resumed\n')
   expect(await askJson('pause', '--renderer', 'local')).toMatchObject({ paused: null })
   expect(await askJson('resume', '--renderer', 'local')).toMatchObject({
     renderers: { local: { paused: null } },
@@ -198,11 +198,11 @@ describe('asked for wrongly', () => {
   test.concurrent.each<[string, string[], RegExp]>([
     ['a command', ['aprove', '1'], /no command "aprove"\. Did you mean approve\?/],
     ['an option', ['list', '--stauts', 'failed'], /Unknown option '--stauts'\. Did you mean --status\?/],
-    ['an option of another command', ['show', '1', '--out', 'x'], /coordinator -- show --help tells what/],
-    ['an option without its value', ['list', '--status'], /--status <value>.* argument missing/],
+    ['an option of another command', ['show', '1', '--out', 'x'], /coordinator -- show --help lists what/],
+    ['an option without its value', ['list', '--status'], /--status <names>.* argument missing/],
     ['no job', ['approve'], /approve needs a job's id, or several/],
     ['an id', ['cancel', '1', 'two'], /"two" is no job's id, which is a number such as 123/],
-    ['two ids', ['retry', '1', '2'], /retry needs one job's id/],
+    ['two ids', ['retry', '1', '2'], /retry takes no "2"/],
     ['whose limit', ['limits', '--max-concurrency', '3'], /--renderer must say whose limit/],
     ['no limit', ['limits', '--renderer', 'local'], /--renderer needs one of/],
     ['a number', ['limits', '--jobs', 'many'], /--jobs must be a number/],
@@ -210,8 +210,8 @@ describe('asked for wrongly', () => {
     ['an argument of serve', ['serve', '80'], /serve takes no "80": npm run coordinator -- serve --help/],
     ['an option of serve', ['serve', '--port', '80'], /Unknown option '--port'/],
     ['nothing of webhooks', ['webhooks'], /webhooks needs one of list, create, show/],
-    ['an option of another of webhooks', ['webhooks', 'list', '--types', 'x'], /list takes no --types/],
-    ['what storage does', ['storage', 'empty'], /storage takes prune, or nothing/],
+    ['an option of another of webhooks', ['webhooks', 'list', '--types', 'x'], /Unknown option '--types'/],
+    ['what storage does', ['storage', 'empty'], /storage takes no "empty"/],
     ['help for nothing', ['help', 'paint'], /no command "paint"/],
   ])('%s', async (_name, args, message) => {
     const { code, out, err } = await run(args, { cwd: folder })
@@ -270,7 +270,7 @@ describe('with a provider that is paid', () => {
     const retried = await askPaid('retry', id, '--max-cost', '0.8', '--reason', 'wanted after all')
     expect(retried).toMatchObject({
       code: 0,
-      out: `Job ${id} goes on: no scene is kept, 1 to be rendered\nIt may spend $0.80 in all, and has spent $0.40\n`,
+      out: `Job ${id} is resumed: no scene is kept, 1 to be rendered\nIt may spend $0.80 in all, and has spent $0.40\n`,
     })
     expect((await askPaid('watch', id)).code).toBe(0)
     expect((await askPaid('history', id)).out).toMatch(
@@ -286,14 +286,16 @@ describe('with a provider that is paid', () => {
 test('a job that costs nothing is retried unasked, also with another deadline', async () => {
   const id = await newJob({ deadline_at: '2099-01-01T00:00:00Z' })
   await ask('cancel', id)
-  expect((await ask('retry', id, '--deadline', 'none')).out).toContain(`Job ${id} goes on: no scene is kept`)
+  expect((await ask('retry', id, '--deadline', 'none')).out).toContain(
+    `Job ${id} is resumed: no scene is kept`,
+  )
   expect((await askJson('show', id)).deadline_at).toBe(null)
 })
 
 test('a job is rejected, changed and submitted again; its film is arranged, named, shown as it was and deleted', async () => {
   const id = await newJob()
   expect((await ask('reject', id, '--note', 'a garden is missing')).out).toContain(
-    `Job ${id} is rejected. Changed, it can be submitted again: npm run coordinator -- resubmit ${id} --url`,
+    `Job ${id} is rejected. To submit it again once it is changed: npm run coordinator -- resubmit ${id} --url`,
   )
   expect((await ask('show', id)).out).toMatch(/^Rejected +a garden is missing \(by local, 20.*\)$/m)
   expect((await ask('list', '--limit', '1')).out).toContain('pending, rejected')
@@ -301,7 +303,7 @@ test('a job is rejected, changed and submitted again; its film is arranged, name
   const added = await ask('scene', 'add', id, 'kitchen.jpg', '--at', '1', '--duration', '2')
   expect(added.err).toBe('')
   expect(added.out).toContain(
-    `Scene 1 of job ${id} is added. It is rejected; to submit it again: npm run coordinator -- resubmit ${id}`,
+    `Scene 1 of job ${id} is added. The job is rejected; to submit it again: npm run coordinator -- resubmit ${id}`,
   )
   expect((await ask('scene', 'move', id, '1', '2')).out).toContain(`Scene 2 of job ${id} is moved`)
   const told = (await ask('history', id)).out
@@ -315,7 +317,7 @@ test('a job is rejected, changed and submitted again; its film is arranged, name
   })
   expect((await ask('resubmit', id)).out).toMatch(
     new RegExp(
-      `^Job ${id} waits for an approval again: npm run coordinator -- approve ${id} --revision \\d+ --url`,
+      `^Job ${id} waits for approval again: npm run coordinator -- approve ${id} --revision \\d+ --url`,
     ),
   )
   expect((await ask('list', '--needs-approval', '--all')).out).toMatch(new RegExp(`^ *${id} `, 'm'))

@@ -73,7 +73,7 @@ describe('a machine that is well', () => {
   test('whose token is right is told whose it is, and never the token', async () => {
     const { code, found, out } = await examine(withToken('r8_right'))
     expect(code).toBe(0)
-    expect(found('Replicate').found).toContain('The token of fake (user) is taken')
+    expect(found('Replicate').found).toContain('The token of fake (user) is accepted')
     expect(found('Clock').found).toBe("Within seconds of the provider's")
     expect(out).not.toContain('r8_right')
   })
@@ -201,7 +201,7 @@ describe('a problem is told with what to do, and makes it fail:', () => {
   test('a folder whose files others may read', async () => {
     const server = await startServer(dataDir)
     await server.kill('SIGTERM')
-    const isOk = { state: 'ok', found: `Nobody but its owner may read what is in ${dataDir}` }
+    const isOk = { state: 'ok', found: `Only its owner may read what is in ${dataDir}` }
     expect((await examine()).found('Rights')).toMatchObject(isOk)
     await chmod(join(dataDir, 'coordinator.db'), 0o640)
     await chmod(join(dataDir, 'artifacts'), 0o755)

@@ -1,55 +1,74 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { commands } from '../../src/cli/commands.ts'
-import { help } from '../../src/cli/help.ts'
-import { nearest } from '../../src/cli/option.ts'
+import type { Command } from '../../src/cli/command.ts'
+import { commands, program } from '../../src/cli/commands.ts'
+import { optionName } from '../../src/cli/option.ts'
+import { nearest, readCommandLine } from '../../src/cli/program.ts'
 import { tableLines } from '../../src/cli/table.ts'
 
+const help = (path: string): string => {
+  let written = ''
+  readCommandLine(program, ['help', ...path.split(' ')].filter(Boolean), (text) => (written += text))
+  return written
+}
 const named = (text: string): Set<string> =>
   new Set([...text.matchAll(/(?<![\w-])--([a-z][a-z-]*)/g)].map(([, name]) => name!))
-/** Said once for all of them. */
+/** Of all commands. */
 const common = ['json', 'url', 'key', 'help', 'version']
 
+/** Each command and each verb by what a person types, such as `keys create`. */
+const pathsOf = (all: Readonly<Record<string, Command>>, before = ''): [string, Command][] =>
+  Object.entries(all).flatMap(([name, one]) => [
+    [before + name, one],
+    ...pathsOf(one.verbs ?? {}, `${before}${name} `),
+  ])
+const paths = pathsOf(commands)
+const optionsOf = (one: Command): string[] =>
+  Object.keys(one.options).map((name) => optionName(name).slice(2))
+
 describe('every command', () => {
-  test('is told by the first page, and has a page of its own', () => {
-    const names = [...Object.keys(commands), 'serve']
-    expect(Object.keys(help).toSorted()).toEqual(['', ...names].toSorted())
-    const first = help['']!
-    expect(names.filter((name) => !new RegExp(`^ {2}(?:\\w+, )?${name}\\b`, 'm').test(first))).toEqual([])
+  test('is on the first page', () => {
+    const first = help('')
+    expect(Object.keys(commands).filter((name) => !new RegExp(`^ {2}${name}\\b`, 'm').test(first))).toEqual(
+      [],
+    )
   })
 
-  test.each(Object.entries(commands))('%s tells its options there, and no others', (name, { options }) => {
-    const told = named(help[name]!)
-    expect([...told].filter((option) => !(option in options)).toSorted()).toEqual([])
-    expect(Object.keys(options).filter((option) => !told.has(option))).toEqual([])
-    expect(help[name]).toContain(`Usage: coordinator ${name}`)
+  test.each(paths)('%s has a page with its options, and no others', (path, one) => {
+    const page = help(path)
+    const told = named(page.split('\nExamples:')[0]!.split('\nOptions:')[1] ?? '')
+    expect(optionsOf(one).filter((option) => !told.has(option))).toEqual([])
+    expect(page).toContain(`Usage: npm run coordinator -- ${path}`)
+    for (const verb of Object.keys(one.verbs ?? {})) expect(page).toMatch(new RegExp(`^ {2}${verb}\\b`, 'm'))
   })
 
   test('can answer in JSON', () => {
-    expect(Object.entries(commands).filter(([, { options }]) => !('json' in options))).toEqual([])
+    const silent = paths.filter(([path, { run, options }]) => run && path !== 'serve' && !('json' in options))
+    expect(silent).toEqual([])
   })
 
   test('stays within 80 columns', () => {
-    for (const text of Object.values(help))
-      for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(80)
+    for (const [path] of [['', program] as const, ...paths])
+      for (const line of help(path).split('\n')) expect(line.length).toBeLessThanOrEqual(80)
   })
 
   test('is in docs/cli.md, with its options', () => {
     const docs = readFileSync('docs/cli.md', 'utf8')
-    const options = Object.values(commands).flatMap((one) => Object.keys(one.options))
+    const options = paths.flatMap(([, one]) => optionsOf(one))
     const told = named(docs)
     expect([...new Set([...options, ...common])].filter((option) => !told.has(option))).toEqual([])
     expect([...told].filter((option) => !options.includes(option) && !common.includes(option))).toEqual([])
-    expect(Object.keys(help).filter((name) => !docs.includes(`\`${name}`))).toEqual([])
+    expect(Object.keys(commands).filter((name) => !docs.includes(`\`${name}`))).toEqual([])
   })
 })
 
-test('the page of serve tells every variable', () => {
+test('the page of serve lists every variable', () => {
   const known = [...readFileSync('src/config.ts', 'utf8').matchAll(/^ {2}([A-Z][A-Z_]+):/gm)].map(
     ([, name]) => name!,
   )
   expect(known.length).toBeGreaterThan(15)
-  expect(known.filter((name) => !help['serve']!.includes(name))).toEqual([])
+  const page = help('serve')
+  expect(known.filter((name) => !new RegExp(`^ {2}${name} `, 'm').test(page))).toEqual([])
 })
 
 test.each([

@@ -41,9 +41,9 @@ afterAll(async () => {
 })
 
 test('an endpoint is made, tried, told of events, and taken away', async () => {
-  expect((await ask('webhooks', 'list')).out).toBe('Nobody is told of events\n')
+  expect((await ask('webhooks', 'list')).out).toBe('There are no endpoints\n')
   const made = await ask('webhooks', 'create', hook, '--types', 'job_created, job_completed')
-  expect(made.out).toContain(`${hook} is told of job_created, job_completed from now on, as endpoint `)
+  expect(made.out).toContain(`${hook} receives job_created, job_completed from now on, as endpoint `)
   const secret = /^whsec_\S+$/m.exec(made.out)![0]
   const [{ endpoint_id: id }] = (await askJson('webhooks', 'list')).endpoints
   expect((await ask('webhooks', 'list')).out).toContain(`${id}  enabled  job_created, job_completed  ${hook}`)
@@ -66,12 +66,12 @@ test('an endpoint is made, tried, told of events, and taken away', async () => {
   status = 500
   const refused = await ask('webhooks', 'redeliver', deliveries[0].delivery_id)
   expect([refused.code, refused.out]).toEqual([1, ''])
-  expect(refused.err).toMatch(/did not take it: .*500.*\. It is tried again at 20/)
+  expect(refused.err).toMatch(/did not accept it: .*500.*\. Next try at 20/)
 
   const rotated = (await ask('webhooks', 'rotate', id)).out
   expect(rotated).toMatch(/signed with it, and with the one before until 20.*:\n\nwhsec_/)
   expect(rotated).not.toContain(secret)
-  expect((await ask('webhooks', 'disable', id)).out).toBe(`${hook} is told nothing any more\n`)
+  expect((await ask('webhooks', 'disable', id)).out).toBe(`${hook} receives nothing from now on\n`)
   expect((await ask('webhooks', 'show', id)).out).toMatch(/^Status +disabled$/m)
   expect((await askJson('webhooks', 'enable', id)).status).toBe('enabled')
   expect((await ask('webhooks', 'delete', id)).code).toBe(0)
@@ -90,7 +90,7 @@ test('an address that may not be reached is refused, with what to do', async () 
   })
   expect(await ask('webhooks', 'show')).toMatchObject({
     code: 2,
-    err: expect.stringContaining("webhooks show needs one endpoint's id"),
+    err: expect.stringContaining("webhooks show needs an endpoint's id"),
   })
 })
 

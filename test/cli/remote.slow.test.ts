@@ -134,7 +134,7 @@ describe('what goes wrong is told in one line, with an exit code', () => {
     ['an option that is no number', ['submit', 'IMG_2041.jpg', '--fps', 'many'], 2, /--fps must be a number/],
     ['an option that is none', ['list', '--colour'], 2, /Unknown option '--colour'/],
     ['no photographs', ['submit'], 2, /submit needs photographs/],
-    ['no id', ['show'], 2, /show needs one job's id/],
+    ['no id', ['show'], 2, /show needs a job's id/],
     ['no scene', ['regenerate', '1'], 2, /regenerate needs a job's id and a scene's number/],
     ['no decision', ['resolve', '1', '1'], 2, /resolve needs either --adopt or --absent/],
     ['nothing to decide', ['resolve', '1', '1', '--absent'], 1, /It has no held attempt to decide/],
@@ -254,7 +254,7 @@ describe('with a server that renders for money', () => {
     await askPaid('watch', id)
     const again = await askPaid('regenerate', id, '1')
     expect(again.out).toBe(
-      `Scene 1 of job ${id} is rendered again. $0.40 more are to be approved first: npm run coordinator -- approve ${id} --revision 2 --url ${paid.url}\n`,
+      `Scene 1 of job ${id} is rendered again. $0.40 more have to be approved first: npm run coordinator -- approve ${id} --revision 2 --url ${paid.url}\n`,
     )
     // Nobody was shown what it is now.
     expect(await askPaid('approve', id)).toMatchObject({

@@ -216,7 +216,7 @@ test('the ledger tells charges from what is only held back, and renders that nob
     '2026-11-25 10:20    3  acme/film  ($0.60)  submitted  abc123',
     '',
     'In all: $0.60 spent, $0.60 reserved',
-    'Nobody here asked for prediction stray (succeeded, charge unknown)',
+    'Prediction stray was not started from here (succeeded, charge unknown)',
   ])
 })
 

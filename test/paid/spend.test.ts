@@ -121,7 +121,7 @@ test('holds what a render cost that no attempt accounts for once, with the clien
   const lines = spendLines((await spend(simulation)).body, 80)
   expect(lines.slice(-2)).toEqual([
     'In all: $0.80 spent',
-    '$0.40 of it for renders that nobody here asked for',
+    '$0.40 of it for renders that were not started from here',
   ])
 })
 

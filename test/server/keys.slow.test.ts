@@ -38,7 +38,7 @@ const get = (server: ServerProcess, path: string, key?: string) =>
 const firstKey = async (): Promise<string> => {
   const { out, err, code } = await command(['keys', 'create', '--name', 'ops', '--scopes', 'admin'])
   expect([code, err]).toEqual([0, ''])
-  expect(out).toContain(`Key ops may do everything at ${dataDir}. It is shown this once:`)
+  expect(out).toContain(`Key ops may do everything at ${dataDir}. It is shown only now:`)
   return /^wck_\S+$/m.exec(out)![0]
 }
 
@@ -90,7 +90,7 @@ describe('a server that others reach', () => {
 
   it('does not start again when its last key is revoked', async () => {
     await firstKey()
-    expect((await command(['keys', 'revoke', 'ops'])).out).toBe('Key ops lets nobody in any more\n')
+    expect((await command(['keys', 'revoke', 'ops'])).out).toBe('Key ops is revoked\n')
     await expect(startServer(dataDir, { HOST: '0.0.0.0' })).rejects.toThrow('needs a key')
   })
 })
@@ -122,9 +122,9 @@ describe('coordinator keys', () => {
       expires_at: '2099-01-01T00:00:00.000Z',
     })
     const client = ['keys', 'create', '--name=acme', '--scopes=submit', '--client=acme']
-    expect((await command(client)).out).toContain('Key acme may submit for client acme alone at')
+    expect((await command(client)).out).toContain('Key acme may submit for client acme only at')
     const rotated = await command(['keys', 'rotate', 'shop', '--grace', '0'])
-    expect(rotated.out).toContain('Key shop has a new secret. The key before is not taken any more.')
+    expect(rotated.out).toContain('Key shop has a new secret. The earlier one is not valid any more.')
     await command(['keys', 'revoke', 'shop'])
     const { out } = await command(['keys', 'list'])
     expect(out).toMatch(/NAME +BEGINS WITH +MAY +LAST USED \(UTC\) +STATE/)
@@ -140,7 +140,7 @@ describe('coordinator keys', () => {
     const held = await command(['keys', 'list'])
     expect(held.code).toBe(1)
     expect(held.err).toContain(
-      `listening on ${server.url}. Tell that server, with --url and an admin's --key`,
+      `listening on ${server.url}. Change it at that server, with --url and an admin's --key`,
     )
     const there = ['--url', server.url]
     const made = await command([
@@ -164,7 +164,7 @@ describe('coordinator keys', () => {
       err: 'coordinator: Forbidden: This needs a key with the scope admin\n',
     })
     const rotated = await command(['keys', 'rotate', 'eye', ...there], { COORDINATOR_KEY: key })
-    expect(rotated.out).toMatch(/The key before is taken until 20\d\d-/)
+    expect(rotated.out).toMatch(/The earlier one is valid until 20\d\d-/)
     await command(['keys', 'revoke', 'eye', ...there, '--key', key])
     const ended = await command(['list', ...there, '--key', eye])
     expect(ended.err).toBe(`coordinator: The key is not, or no longer, valid at ${server.url}\n`)
@@ -178,7 +178,7 @@ describe('coordinator keys', () => {
     [['keys'], 2, 'keys needs one of create, list, rotate or revoke'],
     [['keys', 'create', '--name', 'x'], 2, 'keys create needs --name and --scopes'],
     [['keys', 'create', '--name', 'x', '--scopes', 'all'], 1, 'scopes[0]: must be one of read'],
-    [['keys', 'revoke'], 2, 'keys revoke needs the name of one key'],
+    [['keys', 'revoke'], 2, 'keys revoke needs the name of a key'],
     [['keys', 'revoke', 'ghost'], 1, 'There is no key "ghost"'],
     [['keys', 'list', 'x'], 2, 'keys list takes no "x"'],
   ])('%j is refused with exit code %i', async (args, code, words) => {

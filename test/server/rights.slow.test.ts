@@ -143,7 +143,7 @@ test('commands that open the folder themselves keep it to its owner', async () =
     code: 0,
   })
   expect(entries().filter(isOpen)).toEqual([])
-  expect((await run(['doctor'], { env })).out).toContain('Nobody but its owner may read')
+  expect((await run(['doctor'], { env })).out).toContain('Only its owner may read')
   expect(entries().filter(isOpen)).toEqual([])
 })
 

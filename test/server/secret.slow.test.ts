@@ -71,10 +71,13 @@ test('addresses given away before a rotation count through it and over a restart
   expect(await status()).toBe(200)
 
   const held = await rotate()
-  expect(held).toMatchObject({ code: 1, err: expect.stringContaining('Tell that server, with --url') })
+  expect(held).toMatchObject({
+    code: 1,
+    err: expect.stringContaining('Change it at that server, with --url'),
+  })
   const rotated = await rotate('--url', server.url)
   expect(rotated).toMatchObject({ code: 0, err: '' })
-  expect(rotated.out).toMatch(/new secret at http\S+\.\nThose that were given away before are valid until 20/)
+  expect(rotated.out).toMatch(/new secret at http\S+\.\nEarlier addresses are valid until 20/)
   expect(await status()).toBe(200)
   const { job } = await jobUntil(server, jobId, (one) => one.status === 'completed')
   expect(job.costs).toMatchObject({ spent: 0.4, reserved: 0 })
@@ -92,8 +95,8 @@ test('addresses given away before a rotation count through it and over a restart
 })
 
 test.each([
-  [['secret'], 2, 'secret needs one verb: npm run coordinator -- secret rotate'],
-  [['secret', 'show'], 2, 'secret needs one verb: npm run coordinator -- secret rotate'],
+  [['secret'], 2, 'secret needs rotate'],
+  [['secret', 'show'], 2, 'secret needs rotate'],
   [['secret', 'rotate', '--grace', 'long'], 2, '--grace must be a number'],
   [['secret', 'rotate', '--grace=-1'], 1, 'grace_seconds'],
 ])('%j is refused with exit code %i', async (args, code, words) => {

@@ -1,0 +1,186 @@
+/** The commands for Commander: it reads what a person typed into values, and writes help, from their declarations. */
+import { Argument, type CommanderError, Help, Option as ParserOption, Command as Parser } from 'commander'
+import { commandLine } from '../command-name.ts'
+import { changesBetween } from '../job/nearest.ts'
+import { type CommandError, usageError } from './command-error.ts'
+import type { Command } from './command.ts'
+import { type Option, optionName, orList } from './option.ts'
+
+export interface Chosen {
+  readonly command: Command
+  readonly values: Readonly<Record<string, unknown>>
+}
+
+/** What a person typed; undefined where that was for help, which is then written. @throws {CommandError} */
+export function readCommandLine(
+  root: Command,
+  [name = '', ...more]: readonly string[],
+  write: (help: string) => void,
+): Chosen | undefined {
+  if (name === 'help') return readCommandLine(root, [...more, '--help'], write)
+  if (!name.startsWith('-') && !Object.hasOwn(root.verbs!, name)) throw noCommand(name, root)
+  let chosen: Chosen | undefined
+  try {
+    parserOf('', root, { write, choose: (one) => (chosen = one) }).parse([name, ...more], { from: 'user' })
+  } catch (error) {
+    if (!(error instanceof HelpWritten)) throw error
+  }
+  return chosen
+}
+
+class HelpWritten extends Error {}
+
+function noCommand(name: string, { verbs = {} }: Command): CommandError {
+  const meant = nearest(name, Object.keys(verbs))
+  return usageError(
+    `There is no command "${name}". ${meant ? `Did you mean ${meant}?` : `${commandLine('--help')} lists them`}`,
+  )
+}
+
+/** The name that was probably meant: one that begins so, or differs by two letters at most. */
+export function nearest(given: string, names: readonly string[]): string | undefined {
+  const begun = names.filter((name) => given.length > 1 && name.startsWith(given))
+  if (begun.length === 1) return begun[0]
+  const most = given.length > 3 ? 2 : 1
+  return names
+    .map((name) => ({ name, changes: changesBetween(given, name) }))
+    .filter(({ changes }) => changes <= most)
+    .toSorted((a, b) => a.changes - b.changes)[0]?.name
+}
+
+interface Results {
+  readonly write: (help: string) => void
+  readonly choose: (chosen: Chosen) => void
+}
+
+/** `path`: the command's names, as `keys create`; empty for the program itself. */
+function parserOf(path: string, command: Command, results: Results): Parser {
+  const { summary, about = '', args = {}, options, verbs = {}, run } = command
+  const parser = new Parser(path === '' ? commandLine('').trim() : path.split(' ').at(-1))
+    .summary(summary)
+    .description(`${summary[0]!.toUpperCase()}${summary.slice(1)}.${about && ` ${about}`}`)
+    .usage(usageOf(command))
+    .helpOption('-h, --help', 'show this help')
+    .helpCommand(false)
+    .enablePositionalOptions()
+    .configureOutput({ writeOut: results.write, outputError() {} })
+    .configureHelp(helpOf(command))
+    .exitOverride((error) => {
+      throw error.code === 'commander.helpDisplayed'
+        ? new HelpWritten()
+        : usageErrorOf(error, path, command, parser)
+    })
+  for (const [name, argument] of Object.entries(args)) parser.addArgument(argumentOf(name, argument))
+  for (const [name, option] of Object.entries(options)) parser.addOption(optionOf(name, option, parser))
+  for (const [name, verb] of Object.entries(verbs)) {
+    const child = parserOf(`${path} ${name}`.trim(), verb, results)
+    parser.addCommand(child.helpGroup(command.headings?.[name] ?? 'Commands:'))
+  }
+  if (path === '') return parser
+  return run === undefined
+    ? parser
+        .allowUnknownOption()
+        .allowExcessArguments()
+        .action(() => {
+          const all = Object.keys(verbs)
+          throw usageError(`${path} needs ${all.length > 1 ? 'one of ' : ''}${orList(all)}`)
+        })
+    : parser.action(() => results.choose({ command, values: valuesOf(command, parser) }))
+}
+
+const collects = ({ many }: Option<unknown>): boolean => many === 'some' || many === 'any'
+
+function argumentTerm(name: string, argument: Option<unknown>): string {
+  const words = optionName(name).slice(2) + (collects(argument) ? '...' : '')
+  return argument.many === undefined || argument.many === 'some' ? `<${words}>` : `[${words}]`
+}
+
+const argumentOf = (name: string, argument: Option<unknown>): Argument =>
+  new Argument(argumentTerm(name, argument), argument.about).argParser((text, before: unknown) =>
+    collected(argument.read(text, `<${name}>`), before),
+  )
+
+function optionOf(name: string, option: Option<unknown>, parser: Parser): ParserOption {
+  const long = optionName(name)
+  if (option.value === '') return new ParserOption(long, option.about)
+  const flags = `${long} <${option.value}>`
+  const made = new ParserOption(flags, `${option.about}${option.isRequired ? ' (required)' : ''}`)
+  if (option.default !== undefined && !collects(option))
+    made.default(option.default, JSON.stringify(option.default).replaceAll('"', ''))
+  return made.makeOptionMandatory(option.isRequired ?? false).argParser((text, before: unknown) => {
+    // Commander takes the next word for the value, whatever it is.
+    if (parser.options.some((other) => other.long === text))
+      throw usageError(`Option '${flags}' argument missing`)
+    return collected(option.read(text, long), before)
+  })
+}
+
+/** All that was read, also of what may be there once: Commander itself makes an empty text of null. */
+const collected = (value: unknown, before: unknown): unknown[] => [
+  ...(Array.isArray(before) ? before : []),
+  value,
+]
+
+const valueOf = (option: Option<unknown>, all: unknown): unknown =>
+  Array.isArray(all) ? (collects(option) ? all : all.at(-1)) : (all ?? option.default)
+
+const valuesOf = ({ args = {}, options }: Command, parser: Parser): Chosen['values'] =>
+  Object.fromEntries([
+    ...Object.entries(options).map(([name, option]) => [name, valueOf(option, parser.opts()[name])]),
+    ...Object.entries(args).map(([name, one], index) => [name, valueOf(one, parser.processedArgs[index])]),
+  ])
+
+const usageOf = ({ args = {}, verbs, run }: Command): string =>
+  [
+    ...(verbs ? [run ? '[command]' : '<command>'] : []),
+    ...Object.entries(args).map(([name, argument]) => argumentTerm(name, argument)),
+    '[options]',
+  ].join(' ')
+
+/** One line that says what is wrong, and what to do. */
+function usageErrorOf(error: CommanderError, path: string, command: Command, parser: Parser): CommandError {
+  const { args = {}, options } = command
+  const lists = `${commandLine(`${path} --help`.trim())} lists what it takes`
+  const needed = [
+    ...Object.values(args)
+      .filter(({ many }) => many === undefined || many === 'some')
+      .map(({ about }) => about),
+    ...Object.entries(options)
+      .filter(([, { isRequired }]) => isRequired)
+      .map(([name]) => optionName(name)),
+  ]
+  const [, name = ''] = /'(--?[^'=]+)/.exec(error.message) ?? []
+  const meant = nearest(
+    name.slice(2),
+    parser.options.map((option) => option.name()),
+  )
+  switch (error.code) {
+    case 'commander.missingArgument':
+    case 'commander.missingMandatoryOptionValue':
+      return usageError(`${path} needs ${needed.join(' and ')}`)
+    case 'commander.excessArguments':
+      return usageError(`${path} takes no "${parser.args[Object.keys(args).length]}": ${lists}`)
+    case 'commander.unknownOption':
+      return usageError(`Unknown option '${name}'. ${meant ? `Did you mean --${meant}?` : lists}`)
+    default:
+      return usageError(error.message.replace(/^error: o/, 'O'))
+  }
+}
+
+/** Commander's own, 80 columns wide, without `[options]` beside each command; then the command's lists and examples. */
+const helpOf = ({ lists = {}, examples = {} }: Command): Partial<Help> => ({
+  helpWidth: 80,
+  subcommandTerm: (parser) => `${parser.name()} ${parser.usage().replace(/ ?\[options\]$/, '')}`.trim(),
+  formatHelp(parser, helper) {
+    const sections = Object.entries(lists).map(([heading, words]) => {
+      const termWidth = Math.max(...Object.keys(words).map((term) => term.length))
+      const items = Object.entries(words).map(([term, about]) =>
+        helper.formatItem(term, termWidth, about, helper),
+      )
+      return `\n${helper.formatItemList(heading, items, helper).join('\n')}`
+    })
+    const lines = Object.entries(examples).map(([args, about]) => `  ${commandLine(args)}\n      ${about}`)
+    if (lines.length > 0) sections.push(`\nExamples:\n${lines.join('\n')}\n`)
+    return Help.prototype.formatHelp.call(helper, parser, helper) + sections.join('')
+  },
+})
