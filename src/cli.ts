@@ -21,7 +21,7 @@ async function run([name = '', ...args]: readonly string[], env = process.env): 
     return name === '' ? 2 : 0
   }
   if (name === 'version' || name === '--version' || name === '-v') {
-    const { packageVersion } = await import('./http/openapi.ts')
+    const { packageVersion } = await import('./http/openapi/document.ts')
     process.stdout.write(`${packageVersion()}\n`)
     return 0
   }

@@ -1,7 +1,13 @@
 /** The command that says who is let in: at a server that runs, or in the data folder of one that doesn't. */
 import { commandLine } from '../command-name.ts'
 import { systemHost } from '../host.ts'
-import { type KeyAnswer, type KeysAnswer, type NewKeyAnswer, keyAnswer, newKeyAnswer } from '../http/keys.ts'
+import {
+  type KeyAnswer,
+  type KeysAnswer,
+  type NewKeyAnswer,
+  keyAnswer,
+  newKeyAnswer,
+} from '../http/routes/keys.ts'
 import type { Client } from './client.ts'
 import { print, printJson } from './asking.ts'
 import { CommandError, usageError } from './command-error.ts'

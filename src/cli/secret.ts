@@ -1,6 +1,6 @@
 /** The command that replaces the secret with which the addresses that providers get are signed. */
 import { commandLine } from '../command-name.ts'
-import { rotationAnswer } from '../http/secret.ts'
+import { rotationAnswer } from '../http/routes/secret.ts'
 import { print, printJson } from './asking.ts'
 import { usageError } from './command-error.ts'
 import { type Command, command } from './command.ts'

@@ -1,6 +1,6 @@
 /** A job, as it is told in lines. Pure. */
-import type { JobAnswer } from '../http/jobs.ts'
-import type { SceneAnswer } from '../http/scenes.ts'
+import type { JobAnswer } from '../http/routes/jobs.ts'
+import type { SceneAnswer } from '../http/routes/scenes.ts'
 import { commandLine } from '../command-name.ts'
 import { atUrl, reviewCommand } from './asking.ts'
 import { sceneName } from './view.ts'

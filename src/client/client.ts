@@ -3,26 +3,31 @@
  * name, with the types of the schemas that the server checks by. Only types are taken from the server.
  */
 import type { z } from 'zod'
-import type { AssetAnswer } from '../http/assets.ts'
-import type { BatchAnswer } from '../http/batches.ts'
-import type { EventsAnswer, EventsTokenAnswer, HistoryAnswer } from '../http/events.ts'
-import type { SpendAnswer } from '../http/spend.ts'
-import type { ShownFilmAnswer } from '../http/videos.ts'
+import type { AssetAnswer } from '../http/routes/assets.ts'
+import type { BatchAnswer } from '../http/routes/batches.ts'
+import type { EventsAnswer, EventsTokenAnswer, HistoryAnswer } from '../http/routes/events.ts'
+import type { SpendAnswer } from '../http/routes/spend.ts'
+import type { ShownFilmAnswer } from '../http/routes/videos.ts'
 import type {
   CancelAnswer,
   DeletedJobAnswer,
   RejectAnswer,
   RetryAnswer,
   SubmitAnswer,
-} from '../http/job-control.ts'
-import type { JobAnswer, JobsAnswer } from '../http/jobs.ts'
-import type { KeyAnswer, KeysAnswer, NewKeyAnswer } from '../http/keys.ts'
-import type { LimitsAnswer } from '../http/limits.ts'
-import type { BudgetsAnswer, EstimateAnswer, LedgerAnswer } from '../http/money.ts'
-import type { EditedAnswer, SceneAnswer, ScenesAnswer } from '../http/scenes.ts'
-import type { SecretRotationAnswer } from '../http/secret.ts'
-import type { PrunedAnswer, StorageAnswer } from '../http/storage.ts'
-import type { DeliveryAnswer, DeliveryDetailAnswer, EndpointAnswer, SecretAnswer } from '../http/webhooks.ts'
+} from '../http/routes/job-control.ts'
+import type { JobAnswer, JobsAnswer } from '../http/routes/jobs.ts'
+import type { KeyAnswer, KeysAnswer, NewKeyAnswer } from '../http/routes/keys.ts'
+import type { LimitsAnswer } from '../http/routes/limits.ts'
+import type { BudgetsAnswer, EstimateAnswer, LedgerAnswer } from '../http/routes/money.ts'
+import type { EditedAnswer, SceneAnswer, ScenesAnswer } from '../http/routes/scenes.ts'
+import type { SecretRotationAnswer } from '../http/routes/secret.ts'
+import type { PrunedAnswer, StorageAnswer } from '../http/routes/storage.ts'
+import type {
+  DeliveryAnswer,
+  DeliveryDetailAnswer,
+  EndpointAnswer,
+  SecretAnswer,
+} from '../http/routes/webhooks.ts'
 import type { EventType, JobEvent } from '../job/event.ts'
 import type { keyRequest, rotationRequest } from '../job/key.ts'
 import type { JobStatus } from '../job/lifecycle.ts'

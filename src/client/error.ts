@@ -1,4 +1,4 @@
-import type { JobAnswer } from '../http/jobs.ts'
+import type { JobAnswer } from '../http/routes/jobs.ts'
 
 /** What the server says went wrong: `error` in a few words, `reason` what to do about it, further members say where. */
 export interface Problem {

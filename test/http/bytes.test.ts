@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ArtifactStore } from '../../src/artifact/artifact.ts'
-import { parseRange } from '../../src/http/bytes.ts'
+import { parseRange } from '../../src/http/edge/bytes.ts'
 import { type House, jsonOf, openHouse, sha256 } from './house.ts'
 
 const film = Uint8Array.from({ length: 700_001 }, (_, index) => (index * 31 + (index >> 8)) & 0xff)

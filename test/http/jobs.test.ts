@@ -2,8 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { JobAnswer, JobsAnswer } from '../../src/http/jobs.ts'
-import type { ScenesAnswer } from '../../src/http/scenes.ts'
+import type { JobAnswer, JobsAnswer } from '../../src/http/routes/jobs.ts'
+import type { ScenesAnswer } from '../../src/http/routes/scenes.ts'
 import { type House, jsonOf, openHouse } from './house.ts'
 
 let house: House

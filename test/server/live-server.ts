@@ -6,7 +6,7 @@ import { openDiskArtifacts } from '../../src/artifact/disk.ts'
 import { createFeed } from '../../src/events/feed.ts'
 import { systemHost } from '../../src/host.ts'
 import { createApp } from '../../src/http/app.ts'
-import { listen } from '../../src/http/server.ts'
+import { listen } from '../../src/http/edge/server.ts'
 import { createLog } from '../../src/log.ts'
 
 /** Shorter than the product's 30 s and 15 s, so that one need not wait for them. */
