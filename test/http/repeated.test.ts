@@ -11,8 +11,9 @@ import {
 import { openInstallation } from '../../src/coordinator/installation.ts'
 import { createEmbeddedEngine } from '../../src/engine/embedded.ts'
 import { createPubSub } from '../../src/events/pubsub.ts'
-import { accessByRoute } from '../../src/http/access/access.ts'
 import { createApp } from '../../src/http/app.ts'
+import { allEndpoints } from '../../src/http/routes/all.ts'
+import { patternOf } from '../../src/http/routes/endpoint.ts'
 import { ReserveError } from '../../src/disk-full.ts'
 import { readCatalogue } from '../../src/job/catalogue.ts'
 import { taskKinds } from '../../src/job/task.ts'
@@ -535,9 +536,9 @@ describe.each(kinds)('on %s, a process that dies at any commit of', (kind) => {
     const routes = new Set<string>()
     for (const prepare of Object.values({ ...changes, ...readable, ...secrets }))
       routes.add(routeOf((await prepared(prepare)).ask))
-    const known = Object.keys(accessByRoute).filter((route) =>
-      /^(?:POST|PUT|PATCH|DELETE) \/api\/v3\//.test(route),
-    )
+    const known = allEndpoints
+      .map(({ route }) => patternOf(route).join(' '))
+      .filter((route) => /^(?:POST|PUT|PATCH|DELETE) \/api\/v3\//.test(route))
     expect([...routes, ...harmless].toSorted()).toEqual(known.toSorted())
   })
 })

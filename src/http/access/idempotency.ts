@@ -4,11 +4,9 @@ import type { Context, MiddlewareHandler } from 'hono'
 import { type Idempotent, type KeptAnswer, mostKeptRequests } from '../../coordinator/idempotent.ts'
 import { secretToldBefore } from '../../job/errors.ts'
 import { type BodyLimits, readAhead } from '../edge/body.ts'
+import type { FindGuarded } from './access.ts'
 import { principalOf, setDoneBefore, setRequestRow } from '../edge/principal.ts'
 import { HttpProblem, malformedField, problemBody, problemOf } from '../edge/problem.ts'
-
-/** Their bytes name what they make: sent twice they are kept once. They may also be too large to be read ahead. */
-const withoutKeys = new Set(['/api/v3/assets'])
 
 const changing = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
 
@@ -22,15 +20,18 @@ const unkept = new WeakSet<Request>()
 export const holdsSecret = (c: Context): void => void unkept.add(c.req.raw)
 
 export function answerOnce({
+  find,
   coordinator,
   limits,
 }: {
+  readonly find: FindGuarded
   readonly coordinator: Idempotent
   readonly limits: BodyLimits
 }): MiddlewareHandler {
   return async (c, next) => {
     const key = c.req.header('idempotency-key')
-    if (key === undefined || !changing.has(c.req.method) || withoutKeys.has(c.req.path)) return next()
+    if (key === undefined || !changing.has(c.req.method)) return next()
+    if (find(c).some(({ takesIdempotencyKey }) => !takesIdempotencyKey)) return next()
     if (!keyPattern.test(key))
       throw malformedField('Idempotency-Key', 'must be 1 to 255 visible ASCII characters, without spaces')
     // As it came: decoded, it may hold what no database keeps.

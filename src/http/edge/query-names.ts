@@ -1,26 +1,23 @@
 /** Names in the query that a route does not have: ignored, they would be wishes that nobody grants. */
-import { type OpenAPIHono, z } from '@hono/zod-openapi'
-import type { MiddlewareHandler } from 'hono'
-import { matchedRoutes } from 'hono/route'
+import { z } from '@hono/zod-openapi'
+import type { Context, MiddlewareHandler } from 'hono'
 import type { FieldProblem } from '../../job/errors.ts'
 import { nearestOf, slipOf } from '../../job/nearest.ts'
 import { malformed } from './problem.ts'
 
-interface QueryNames {
+export interface QueryNames {
   readonly names: readonly string[]
   /** Whether any other name means something, too. */
   readonly isOpen: boolean
 }
 
-/** Of all routes that the app has when the first request comes. */
-export function guardQueryNames(app: OpenAPIHono): MiddlewareHandler {
-  let known: ReadonlyMap<string, QueryNames> | undefined
+/** `find`: the endpoints that a request leads to, the last of which answers it. */
+export function guardQueryNames(
+  find: (c: Context) => readonly { readonly queryNames?: QueryNames | undefined }[],
+): MiddlewareHandler {
   return async (c, next) => {
     const { search, searchParams } = new URL(c.req.url)
-    if (search === '') return next()
-    known ??= namesByRoute(app)
-    const route = matchedRoutes(c).findLast(({ method }) => method !== 'ALL')
-    const names = route && known.get(`${route.method} ${route.path}`)
+    const names = search === '' ? undefined : find(c).at(-1)?.queryNames
     if (names) {
       const problems = [...new Set(searchParams.keys())].flatMap((name) => problemOf(name, names))
       if (problems.length > 0) throw malformed(problems)
@@ -41,19 +38,8 @@ function problemOf(field: string, { names, isOpen }: QueryNames): FieldProblem[]
   return [{ field, reason: `is not known here. ${there}` }]
 }
 
-function namesByRoute(app: OpenAPIHono): ReadonlyMap<string, QueryNames> {
-  return new Map(
-    app.openAPIRegistry.definitions.flatMap((definition) => {
-      if (definition.type !== 'route') return []
-      const { method, path, request } = definition.route
-      const at = `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`
-      return [[at, namesOf(request?.query)] as const]
-    }),
-  )
-}
-
-function namesOf(query: unknown): QueryNames {
-  if (!(query instanceof z.ZodObject)) return { names: [], isOpen: false }
+export function namesOf(query: z.ZodObject | undefined): QueryNames {
+  if (!query) return { names: [], isOpen: false }
   const others: unknown = query.def.catchall
   return {
     names: Object.keys(query.shape),

@@ -2,9 +2,9 @@
  * What operations take and answer beside what their routes say: headers, and the refusals that come of a key, an address,
  * a body or of bytes that are served. Each is derived from the operation, so that no route repeats it.
  */
-import type { Access } from '../access/access.ts'
+import { namesOf } from '../edge/query-names.ts'
+import type { Listing } from '../routes/endpoint.ts'
 import type { Answer, Content, Header, Operation, Parameter } from './document.ts'
-import type { OperationText } from './operation-texts.ts'
 
 const text = { type: 'string' } as const
 const count = { type: 'integer', minimum: 0 } as const
@@ -80,18 +80,9 @@ export const sharedAnswers = {
 
 const shared = (name: keyof typeof sharedAnswers): Answer => ({ $ref: `#/components/responses/${name}` })
 
-export interface Described {
-  /** Such as `GET /api/v3/jobs/{id}`. */
-  readonly route: string
-  readonly operation: Operation
-  readonly access: Access
-  readonly text: OperationText | undefined
-}
-
-/** Their bytes name what they make; sent again they are the same. */
-const withoutKey = new Set(['POST /api/v3/assets', 'POST /api/v3/estimates'])
-
-const mayRepeat = ({ route }: Described): boolean => !route.startsWith('GET ') && !withoutKey.has(route)
+/** Whether a change that is sent again with its key is not made again. */
+const mayRepeat = ({ route, repeatsFreely }: Listing): boolean =>
+  !route.startsWith('GET ') && repeatsFreely !== true
 
 /** Whether it serves stored bytes, with all that belongs to that. */
 export const servesBytes = ({ responses }: Operation): boolean => {
@@ -121,70 +112,41 @@ const conditions: readonly Parameter[] = [
   header('If-Unmodified-Since', 'An HTTP date: for bytes that are newer 412 is answered'),
 ]
 
-/** Members of addresses that mean the same in every route, described here unless the route does. */
-const parameterTexts: readonly (readonly [route: RegExp, name: string, text: string])[] = [
-  [/\/(?:jobs|videos)\/\{id\}/, 'id', 'The job'],
-  [/\/assets\/\{id\}/, 'id', 'The photograph: SHA-256 of its bytes'],
-  [/\/keys\/\{id\}/, 'id', 'The key'],
-  [/\/endpoints\/\{id\}/, 'id', 'The endpoint'],
-  [/\/deliveries\/\{id\}/, 'id', 'The delivery'],
-  [/./, 'scene_id', 'The scene'],
-  [/./, 'version', 'The version of the film, from 1'],
-  [/./, 'limit', 'Entries in a page, at most'],
-  [/./, 'job_id', 'Only of this job'],
-  [/./, 'client_id', 'Only of this client'],
-  [/\/jobs$/, 'type', 'Only jobs of this type, such as image_pairs'],
-  [/\/deliveries$/, 'status', 'Only deliveries in this state'],
+/** Query members of any name, which no schema can list. */
+const freeParameter = (description: string | undefined): Parameter => ({
+  name: 'labels',
+  in: 'query',
+  ...(description !== undefined && { description }),
+  style: 'form',
+  explode: true,
+  schema: { type: 'object', additionalProperties: text },
+})
+
+export const parametersOf = (
+  listing: Listing,
+  { parameters = [], ...operation }: Operation,
+): readonly Parameter[] => [
+  ...parameters,
+  ...(namesOf(listing.query).isOpen ? [freeParameter(listing.query?.description)] : []),
+  ...(mayRepeat(listing) ? [idempotencyKey] : []),
+  ...(servesBytes(operation) ? conditions : []),
 ]
 
-/** Query members of any name, which no route can list. */
-const freeParameters: Readonly<Record<string, readonly Parameter[]>> = {
-  'GET /api/v3/jobs': [
-    {
-      name: 'labels',
-      in: 'query',
-      description:
-        'Any other name filters by that member of `parameters`, such as `campaign_id=spring`: plain values, at most 10 names',
-      style: 'form',
-      explode: true,
-      schema: { type: 'object', additionalProperties: text },
-    },
-  ],
-}
-
-export function parametersOf(described: Described): readonly Parameter[] {
-  const { route, operation } = described
-  const own = (operation.parameters ?? []).map((parameter) => {
-    if (parameter.description !== undefined) return parameter
-    const [, , description] =
-      parameterTexts.find(([pattern, name]) => name === parameter.name && pattern.test(route)) ?? []
-    return description === undefined ? parameter : { ...parameter, description }
-  })
-  return [
-    ...own,
-    ...(freeParameters[route] ?? []),
-    ...(mayRepeat(described) ? [idempotencyKey] : []),
-    ...(servesBytes(operation) ? conditions : []),
-  ]
-}
-
 /** All answers of an operation: its own with their headers, and what is refused. */
-export function answersOf(described: Described): Operation['responses'] {
-  const { operation, access } = described
-  const isCounted = access !== 'uncounted'
+export function answersOf(listing: Listing, operation: Operation): Operation['responses'] {
   const good = Object.entries(operation.responses).map(([status, answer]): [string, Answer] => {
     const names: HeaderName[] = [
       ...(status === '201' ? (['Location'] as const) : []),
       ...(servesBytes(operation) ? ofBytes : []),
-      ...(mayRepeat(described) ? (['Idempotency-Replayed'] as const) : []),
-      ...(isCounted ? rateLimits : []),
+      ...(mayRepeat(listing) ? (['Idempotency-Replayed'] as const) : []),
+      ...rateLimits,
     ]
     return [status, { ...answer, headers: { ...withHeaders(names), ...answer.headers } }]
   })
   return {
     ...Object.fromEntries(good),
     ...(servesBytes(operation) && partsOf(operation)),
-    ...refusalsOf(described),
+    ...refusalsOf(listing, operation),
   }
 }
 
@@ -206,22 +168,21 @@ function partsOf({ responses }: Operation): Operation['responses'] {
   }
 }
 
-function refusalsOf(described: Described): Operation['responses'] {
-  const { operation, access, text: { refuses = {} } = {} } = described
-  const isForAll = access === 'open' || access === 'health' || access === 'uncounted'
+function refusalsOf(listing: Listing, operation: Operation): Operation['responses'] {
+  const { route, access, refuses = {} } = listing
   const json = operation.requestBody?.content['application/json'] !== undefined
   const takesBody = operation.requestBody !== undefined
-  const repeats = mayRepeat(described)
-  const malformed = malformedBy(described)
+  const repeats = mayRepeat(listing)
+  const malformed = malformedBy(listing, operation)
   const own = Object.entries(refuses).map(([status, description]): [string, Answer] => [
     status,
     refusal(description, status === '409' ? ['Retry-After'] : []),
   ])
-  const lost = lostBy(described)
+  const lost = lostBy(listing)
   const impossible = repeats ? 'The Idempotency-Key was sent with another request' : undefined
   return {
     ...(malformed !== undefined && { 400: refusal(malformed) }),
-    ...(!isForAll && { 401: shared('Unauthorized') }),
+    ...(typeof access !== 'string' && { 401: shared('Unauthorized') }),
     403: shared('Forbidden'),
     ...(lost !== undefined && { 404: refusal(lost) }),
     ...(repeats && {
@@ -236,32 +197,31 @@ function refusalsOf(described: Described): Operation['responses'] {
     ...(impossible !== undefined && {
       422: refusal(refuses[422] === undefined ? impossible : `${refuses[422]}. Or: ${lowered(impossible)}`),
     }),
-    ...(access !== 'uncounted' && { 429: shared('TooManyRequests') }),
+    429: shared('TooManyRequests'),
     500: shared('Unforeseen'),
     ...(access !== 'health' && { 503: shared('Unavailable') }),
-    ...(!described.route.startsWith('GET ') && { 507: shared('StorageFull') }),
+    ...(!route.startsWith('GET ') && { 507: shared('StorageFull') }),
   }
 }
 
 const lowered = (sentence: string): string => sentence.charAt(0).toLowerCase() + sentence.slice(1)
 
 /** What of a request can be malformed, in words; undefined where nothing can. */
-function malformedBy(described: Described): string | undefined {
-  const { operation } = described
+function malformedBy(listing: Listing, operation: Operation): string | undefined {
   const names = (operation.parameters ?? []).map(({ name }) => `\`${name}\``)
   const parts = [
     ...(names.length > 0 ? [names.join(', ')] : []),
-    ...(mayRepeat(described) ? ['the Idempotency-Key'] : []),
+    ...(mayRepeat(listing) ? ['the Idempotency-Key'] : []),
     ...(operation.requestBody ? ['the body'] : []),
   ]
-  if (parts.length === 0 && !described.route.includes(' /api/')) return undefined
+  if (parts.length === 0 && !listing.route.includes(' /api/')) return undefined
   const [last = 'the query', ...before] = parts.toReversed()
   const what = before.length === 0 ? last : `${before.toReversed().join(', ')} or ${last}`
   return `Malformed: ${what}. \`field\` names which, \`reason\` says what it must be`
 }
 
 /** What of an address may not be there; an operation's own text goes before it. */
-function lostBy({ route }: Described): string | undefined {
+function lostBy({ route }: Listing): string | undefined {
   if (route.includes('{scene_id}')) return 'There is no such job or scene, or the key does not see it'
   return /\/(?:jobs|videos)\/\{id\}/.test(route)
     ? 'There is no such job, or the key does not see it'

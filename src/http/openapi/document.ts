@@ -1,19 +1,11 @@
-/** The API described as OpenAPI 3.1, of the same schemas that check requests; with what no route says of itself. */
+/** The API described as OpenAPI 3.1, of the endpoints' declarations and of the same schemas that check requests. */
 import { readFileSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
-import type { OpenAPIHono } from '@hono/zod-openapi'
-import { Hono } from 'hono'
-import { accessByRoute, scopesFor } from '../access/access.ts'
-import {
-  type Described,
-  answerHeaders,
-  answersOf,
-  parametersOf,
-  servesBytes,
-  sharedAnswers,
-} from './answers.ts'
+import { OpenAPIHono, z } from '@hono/zod-openapi'
+import { scopesFor } from '../access/access.ts'
+import { type Endpoint, type JsonBody, type Listing, tags } from '../routes/endpoint.ts'
 import { pascal, webhookMessages } from '../routes/event-schemas.ts'
-import { operationTexts } from './operation-texts.ts'
+import { answerHeaders, answersOf, parametersOf, servesBytes, sharedAnswers } from './answers.ts'
 
 /** A JSON schema, as far as it is looked at here. */
 export interface Schema {
@@ -96,145 +88,6 @@ export interface ApiDocument {
   }
 }
 
-const tags = {
-  jobs: 'A job asks for one film. It waits for approval, then its scenes are rendered and joined.',
-  scenes: 'One clip of the film each; to be changed, rendered again, or decided.',
-  films: 'The bytes: films, their earlier versions, thumbnails, clips. With ranges, ETag and HEAD.',
-  assets: 'Photographs that jobs are made of, by the SHA-256 of their bytes.',
-  money: 'What it would cost, what it has cost, and what may be spent.',
-  events: 'What happens, as it happens, and what happened.',
-  webhooks: 'Addresses that are told of events.',
-  keys: 'Who may do what, and what proves an address ours.',
-  operations: 'For those who run the server.',
-} as const
-
-interface Naming {
-  readonly id: string
-  readonly tag: keyof typeof tags
-  /** Where the route has none. */
-  readonly summary?: string
-}
-
-const named = (tag: Naming['tag'], id: string, summary?: string): Naming => ({
-  id,
-  tag,
-  ...(summary !== undefined && { summary }),
-})
-
-/** The one table of what operations are called, in documents and in the client; a test misses none. */
-const operations: Readonly<Record<string, Naming>> = {
-  'POST /api/v3/jobs': named('jobs', 'createJob'),
-  'GET /api/v3/jobs': named('jobs', 'listJobs'),
-  'GET /api/v3/jobs/{id}': named('jobs', 'readJob', 'A job: its state, its plan, what it costs'),
-  'PATCH /api/v3/jobs/{id}': named('jobs', 'updateJob'),
-  'DELETE /api/v3/jobs/{id}': named('jobs', 'deleteJob'),
-  'POST /api/v3/jobs/{id}/approve': named('jobs', 'approveJob'),
-  'POST /api/v3/jobs/{id}/reject': named('jobs', 'rejectJob'),
-  'POST /api/v3/jobs/{id}/submit': named('jobs', 'submitJob'),
-  'POST /api/v3/jobs/{id}/cancel': named('jobs', 'cancelJob'),
-  'POST /api/v3/jobs/{id}/retry': named('jobs', 'retryJob'),
-  'POST /api/v3/jobs/{id}/pause': named('jobs', 'pauseJob'),
-  'POST /api/v3/jobs/{id}/resume': named('jobs', 'resumeJob'),
-  'POST /api/v3/jobs/approve': named('jobs', 'approveJobs'),
-  'POST /api/v3/jobs/cancel': named('jobs', 'cancelJobs'),
-
-  'GET /api/v3/jobs/{id}/scenes': named('scenes', 'listScenes', "A job's scenes, in the film's order"),
-  'POST /api/v3/jobs/{id}/scenes': named('scenes', 'addScene'),
-  'GET /api/v3/jobs/{id}/scenes/{scene_id}': named('scenes', 'readScene', 'A scene'),
-  'PUT /api/v3/jobs/{id}/scenes/{scene_id}': named('scenes', 'updateScene'),
-  'DELETE /api/v3/jobs/{id}/scenes/{scene_id}': named('scenes', 'deleteScene'),
-  'POST /api/v3/jobs/{id}/scenes/{scene_id}/regenerate': named('scenes', 'regenerateScene'),
-  'POST /api/v3/jobs/{id}/scenes/{scene_id}/resolve': named('scenes', 'resolveScene'),
-
-  'GET /api/v3/videos/{id}/combined': named('films', 'film', 'The finished film'),
-  'GET /api/v3/videos/{id}/thumbnail': named('films', 'thumbnail', 'A picture of the film'),
-  'GET /api/v3/videos/{id}/clips/{scene_id}': named('films', 'clip', "One scene's clip"),
-  'GET /api/v3/videos/{id}/versions': named('films', 'listFilmVersions'),
-  'POST /api/v3/videos/{id}/versions/{version}/current': named('films', 'showFilm'),
-  'GET /api/v3/videos/{id}/versions/{version}/combined': named('films', 'filmVersion', 'An earlier film'),
-
-  'POST /api/v3/assets': named('assets', 'uploadAsset'),
-  'GET /api/v3/assets/{id}': named('assets', 'readAsset', 'What is known of a photograph'),
-  'GET /api/v3/assets/{id}/data': named('assets', 'assetData', "A photograph's bytes, as they were uploaded"),
-
-  'POST /api/v3/estimates': named('money', 'estimateJob'),
-  'GET /api/v3/ledger': named('money', 'readLedger'),
-  'GET /api/v3/spend': named('money', 'readSpend'),
-  'GET /api/v3/budgets': named('money', 'readBudgets'),
-  'PUT /api/v3/budgets': named('money', 'setBudgets'),
-
-  'GET /api/v3/events': named('events', 'events'),
-  'POST /api/v3/events/token': named('events', 'createEventsToken'),
-  'GET /api/v3/jobs/{id}/events': named('events', 'watchJob'),
-  'GET /api/v3/jobs/{id}/history': named('events', 'readHistory'),
-
-  'GET /api/v3/webhooks/endpoints': named('webhooks', 'listWebhookEndpoints'),
-  'POST /api/v3/webhooks/endpoints': named('webhooks', 'addWebhookEndpoint'),
-  'GET /api/v3/webhooks/endpoints/{id}': named('webhooks', 'readWebhookEndpoint'),
-  'PATCH /api/v3/webhooks/endpoints/{id}': named('webhooks', 'changeWebhookEndpoint'),
-  'DELETE /api/v3/webhooks/endpoints/{id}': named('webhooks', 'removeWebhookEndpoint'),
-  'GET /api/v3/webhooks/endpoints/{id}/secret': named('webhooks', 'readWebhookSecret'),
-  'POST /api/v3/webhooks/endpoints/{id}/rotate': named('webhooks', 'rotateWebhookSecret'),
-  'POST /api/v3/webhooks/endpoints/{id}/test': named('webhooks', 'testWebhookEndpoint'),
-  'GET /api/v3/webhooks/endpoints/{id}/deliveries': named('webhooks', 'listWebhookDeliveries'),
-  'GET /api/v3/webhooks/deliveries/{id}': named('webhooks', 'readWebhookDelivery'),
-  'POST /api/v3/webhooks/deliveries/{id}/redeliver': named('webhooks', 'redeliverWebhook'),
-  'GET /api/v3/webhooks/secret': named('webhooks', 'readSharedWebhookSecret'),
-  'POST /api/v3/webhooks/secret/rotate': named('webhooks', 'rotateSharedWebhookSecret'),
-
-  'GET /api/v3/keys': named('keys', 'listKeys'),
-  'POST /api/v3/keys': named('keys', 'createKey'),
-  'POST /api/v3/keys/{id}/rotate': named('keys', 'rotateKey'),
-  'POST /api/v3/keys/{id}/revoke': named('keys', 'revokeKey'),
-  'POST /api/v3/secret/rotate': named('keys', 'rotateSecret'),
-
-  'GET /api/v3/limits': named('operations', 'readLimits'),
-  'PUT /api/v3/limits': named('operations', 'setLimits'),
-  'POST /api/v3/pause': named('operations', 'pause'),
-  'POST /api/v3/resume': named('operations', 'resume'),
-  'GET /metrics': named('operations', 'readMetrics', 'What it is doing, as Prometheus reads it'),
-  'GET /api/v3/storage': named('operations', 'readStorage'),
-  'POST /api/v3/storage/prune': named('operations', 'pruneStorage'),
-  'GET /livez': named('operations', 'isAlive', 'Whether the process answers'),
-  'GET /readyz': named('operations', 'isReady', 'Whether it can do its work'),
-}
-
-const photo = (digit: string): string => digit.repeat(64)
-
-/** Bodies as one would send them, by the schema that checks them. */
-const examples: Readonly<Record<string, unknown>> = {
-  JobRequest: {
-    type: 'property_photos',
-    parameters: {
-      photos: [
-        { asset_id: photo('a'), room: 'Living room' },
-        { asset_id: photo('b'), room: 'Kitchen' },
-      ],
-      clip_duration: 4,
-      campaign_id: 'spring',
-    },
-    video_name: '12 Elm Street',
-  },
-  Approval: { revision: 1, max_cost: 0.8 },
-  RetryRequest: { reason: 'the provider is back' },
-  Rejection: { note: 'the kitchen is shown twice' },
-  Why: { reason: 'the client changed the order' },
-  JobChange: { priority: 80, deadline_at: '2027-01-15T18:00:00Z' },
-  ApprovalBatch: { job_ids: [123, 124], max_cost: 0.8 },
-  CancelBatch: { job_ids: [123, 124] },
-  NewScene: { asset_ids: [photo('c')], duration: 4, position: 1 },
-  SceneChange: { prompt: 'A slow pan across the kitchen', duration: 6 },
-  Resolution: { resolution: 'absent' },
-  BudgetChange: { day: 20, job: 2.5 },
-  LimitsChange: { renderers: { replicate: { max_concurrency: 8 } } },
-  PauseRequest: { renderer: 'replicate', reason: 'the provider is being looked into' },
-  KeyRequest: { name: 'web shop', scopes: ['read', 'submit'] },
-  KeyRotation: {},
-  PruneRequest: { dry_run: true },
-  WebhookEndpointRequest: { url: 'https://films.example/hooks', event_types: ['job_completed'] },
-  WebhookEndpointChange: { status: 'disabled' },
-}
-
 const description = `Photographs in, one film out. Nothing is rendered before its cost is approved.
 
 Times are ISO 8601 in UTC, sums US dollars. An error is \`{"error": ..., "reason": ...}\` with the members that say where; a client that accepts \`application/problem+json\` gets it as RFC 9457. A change with an \`Idempotency-Key\` that is sent again is not made again. Every address that answers GET answers HEAD, too. Whatever the address, 408, 421 (\`ALLOWED_HOSTS\`) and 431 may be answered before it is looked at.`
@@ -289,32 +142,30 @@ export const packageVersion = (): string => {
   return (JSON.parse(text) as { readonly version: string }).version
 }
 
-/** The document of all routes that the app has by now. */
-export function describeApi(app: OpenAPIHono): ApiDocument {
+interface Plain extends Pick<ApiDocument, 'openapi' | 'paths'> {
+  readonly components: Pick<ApiDocument['components'], 'schemas'>
+}
+
+export function describeApi(endpoints: readonly Endpoint[]): ApiDocument {
   const info = {
     title: 'Workflow Coordinator',
     version: packageVersion(),
     description,
     license: { name: 'MIT', url: 'https://opensource.org/license/mit' },
   }
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as the library's own type has it, and plain JSON
-  const routes = JSON.parse(JSON.stringify(app.getOpenAPI31Document({ openapi: '3.1.0', info }))) as Pick<
-    ApiDocument,
-    'openapi' | 'paths'
-  > & {
-    readonly components: Pick<ApiDocument['components'], 'schemas'>
-  }
-  const paths = Object.entries(routes.paths).map(([path, item]) => [path, describePath(path, item)] as const)
-  const schemas = Object.entries(routes.components.schemas).flatMap(([name, given]) => {
+  const listings = endpoints.flatMap(({ listing }) => listing ?? [])
+  const plain = withoutText(listings, info)
+  const examples = new Map(bodiesOf(listings).map(({ name, example }) => [name, example]))
+  const schemas = Object.entries(plain.components.schemas).flatMap(([name, given]) => {
     const schema = withItems(given)
-    return discriminated(name, name in examples ? { ...schema, examples: [examples[name]] } : schema)
+    return discriminated(name, examples.has(name) ? { ...schema, examples: [examples.get(name)] } : schema)
   })
   return {
-    openapi: routes.openapi,
+    openapi: plain.openapi,
     info,
     servers: [{ url: '/' }],
     tags: Object.entries(tags).map(([name, about]) => ({ name, description: about })),
-    paths: Object.fromEntries(paths),
+    paths: pathsOf(listings, plain),
     webhooks: Object.fromEntries(
       Object.entries(webhookMessages).map(([type, { about, data }]) => [type, webhook(type, about, data)]),
     ),
@@ -327,6 +178,43 @@ export function describeApi(app: OpenAPIHono): ApiDocument {
   }
 }
 
+const bodiesOf = (listings: readonly Listing[]): readonly JsonBody[] =>
+  listings.flatMap(({ body }) => (body && 'schema' in body ? body : []))
+
+/** Paths and schemas alone, as the library writes them. */
+function withoutText(listings: readonly Listing[], info: ApiDocument['info']): Plain {
+  const library = new OpenAPIHono()
+  // Not register(): a schema of job/ may be older than the library's extension of zod, by the order of imports.
+  for (const { name, schema } of bodiesOf(listings))
+    library.openAPIRegistry.registerComponent(
+      'schemas',
+      name,
+      JSON.parse(JSON.stringify(z.toJSONSchema(schema, { io: 'input' }))),
+    )
+  for (const { route, params, query, headers, body, answer } of listings) {
+    const [method, path] = methodAndPath(route)
+    const { status, ...response } = answer
+    library.openAPIRegistry.registerPath({
+      method,
+      path,
+      request: {
+        ...(params && { params }),
+        ...(query && { query }),
+        ...(headers && { headers }),
+        ...(body && { body: 'schema' in body ? referenceTo(body) : body }),
+      },
+      responses: { [status]: response },
+    })
+  }
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as the library's own type has it, and plain JSON
+  return JSON.parse(JSON.stringify(library.getOpenAPI31Document({ openapi: '3.1.0', info }))) as Plain
+}
+
+const referenceTo = ({ name, required }: JsonBody) => ({
+  required,
+  content: { 'application/json': { schema: { $ref: `#/components/schemas/${name}` } } },
+})
+
 /** An answer as it stands, where it may only be referred to. */
 export const answerIn = ({ components }: ApiDocument, answer: Answer): Answer =>
   referredTo(components.responses, answer)
@@ -334,30 +222,38 @@ export const answerIn = ({ components }: ApiDocument, answer: Answer): Answer =>
 const referredTo = (answers: Readonly<Record<string, Answer>>, answer: Answer): Answer =>
   answer.$ref === undefined ? answer : answers[answer.$ref.split('/').at(-1)!]!
 
-function describePath(path: string, item: PathItem): PathItem {
-  const described: { [method in Method | 'head']?: Operation } = {}
-  for (const method of methods) {
-    const operation = item[method]
-    if (operation) described[method] = describe(`${method.toUpperCase()} ${path}`, operation)
-  }
-  const { get } = described
-  return { ...described, ...(get && servesBytes(get) && { head: headOf(get) }) }
+function methodAndPath(route: Listing['route']): readonly [method: Method, path: string] {
+  const [method, path] = route.split(' ')
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- by the type of routes
+  return [method!.toLowerCase() as Method, path!]
 }
 
-function describe(route: string, operation: Operation): Operation {
-  const naming = operations[route]
-  const access = accessByRoute[route.replaceAll(/\{(\w+)\}/g, ':$1')] ?? 'admin'
-  const text = naming && operationTexts[naming.id]
-  const described: Described = { route, operation, access, text }
-  const parameters = parametersOf(described)
+function pathsOf(listings: readonly Listing[], plain: Plain): ApiDocument['paths'] {
+  const byRoute = new Map<string, Listing>(listings.map((listing) => [listing.route, listing]))
+  return Object.fromEntries(
+    Object.entries(plain.paths).map(([path, item]) => {
+      const described: { [method in Method | 'head']?: Operation } = {}
+      for (const method of methods) {
+        const listing = byRoute.get(`${method.toUpperCase()} ${path}`)
+        if (listing) described[method] = describe(listing, item[method]!)
+      }
+      const { get } = described
+      return [path, { ...described, ...(get && servesBytes(get) && { head: headOf(get) }) }]
+    }),
+  )
+}
+
+function describe(listing: Listing, plain: Operation): Operation {
+  const parameters = parametersOf(listing, plain)
   return {
-    ...(naming && { operationId: naming.id, tags: [naming.tag] }),
-    ...(naming?.summary !== undefined && { summary: naming.summary }),
-    ...(text && { description: text.about }),
-    ...operation,
-    security: scopesFor(access).map((scope) => ({ bearer: [scope] })),
+    operationId: listing.id,
+    tags: [listing.tag],
+    summary: listing.summary,
+    description: listing.description,
+    ...plain,
+    security: scopesFor(listing.access).map((scope) => ({ bearer: [scope] })),
     ...(parameters.length > 0 && { parameters }),
-    responses: answersOf(described),
+    responses: answersOf(listing, plain),
   }
 }
 
@@ -459,16 +355,4 @@ function webhook(type: string, about: string, data: Schema): PathItem {
       },
     },
   }
-}
-
-export function openApiRoutes(document: () => ApiDocument): Hono {
-  const routes = new Hono()
-  let text: string | undefined
-  routes.get('/api/openapi.json', (c) => {
-    text ??= JSON.stringify(document())
-    c.header('content-type', 'application/json; charset=utf-8')
-    c.header('cache-control', 'no-cache')
-    return c.body(text)
-  })
-  return routes
 }

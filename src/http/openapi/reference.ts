@@ -1,5 +1,4 @@
 /** The API to be read in a browser: one page, made of the same document that programs read. It works without its script. */
-import { type Context, Hono } from 'hono'
 import { html } from 'hono/html'
 import {
   type ApiDocument,
@@ -11,29 +10,6 @@ import {
   answerIn,
   methods,
 } from './document.ts'
-import { referenceScript } from './reference-script.ts'
-import { referenceStyle } from './reference-style.ts'
-
-/** Nothing from elsewhere, and nothing but what stands in these files. */
-const policy =
-  "default-src 'none'; script-src 'self'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-
-export function referenceRoutes(document: () => ApiDocument): Hono {
-  const routes = new Hono()
-  let page: string | undefined
-  routes.get('/', (c) => c.redirect('/docs'))
-  routes.get('/docs', async (c) => serve(c, 'text/html', (page ??= await referencePage(document()))))
-  routes.get('/docs/reference.css', (c) => serve(c, 'text/css', referenceStyle))
-  routes.get('/docs/reference.js', (c) => serve(c, 'text/javascript', referenceScript))
-  return routes
-}
-
-function serve(c: Context, contentType: string, text: string): Response {
-  c.header('content-type', `${contentType}; charset=utf-8`)
-  c.header('content-security-policy', policy)
-  c.header('cache-control', 'no-cache')
-  return c.body(text)
-}
 
 type Markup = ReturnType<typeof html>
 
@@ -53,7 +29,7 @@ function entriesOf({ paths }: ApiDocument): readonly Entry[] {
   )
 }
 
-async function referencePage(document: ApiDocument): Promise<string> {
+export async function referencePage(document: ApiDocument): Promise<string> {
   const entries = entriesOf(document)
   const groups = document.tags
     .map(({ name, description }) => ({

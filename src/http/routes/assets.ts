@@ -1,20 +1,14 @@
-import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
-import type { Context } from 'hono'
-import type { ArtifactStore } from '../../artifact/artifact.ts'
+import { z } from '@hono/zod-openapi'
 import type { Coordinator } from '../../coordinator/coordinator.ts'
 import type { Asset } from '../../job/asset.ts'
-import type { BodyLimits } from '../edge/body.ts'
+import type { Actor } from '../../job/reach.ts'
+import { ownJobs } from '../access/access.ts'
 import { serveBytes } from '../edge/bytes.ts'
 import { inlineNamed } from '../edge/disposition.ts'
 import { addressOf, assetPath } from '../edge/path.ts'
-import { callerOf, principalOf } from '../edge/principal.ts'
+import { callerOf } from '../edge/principal.ts'
 import { incomingUpload } from '../edge/upload.ts'
-
-/** Keeps a photograph if it is one. @throws {RefusedError} `asset_refused` */
-export type TakeAsset = (
-  bytes: AsyncIterable<Uint8Array>,
-  upload: { readonly uploader: string; readonly signal: AbortSignal },
-) => Promise<Asset>
+import { binary, bytes, endpoint, json, resource } from './endpoint.ts'
 
 const assetSchema = z
   .object({
@@ -36,51 +30,6 @@ const assetAnswer = (asset: Asset): AssetAnswer => ({
   size: asset.size,
 })
 
-const binary = { schema: { type: 'string', format: 'binary' } } as const
-
-const addAssetRoute = createRoute({
-  method: 'post',
-  path: '/assets',
-  summary: 'Upload a photograph: as the one file of a form, or the image as the body',
-  request: {
-    body: {
-      required: true,
-      content: {
-        'multipart/form-data': {
-          schema: {
-            type: 'object',
-            properties: { file: { type: 'string', format: 'binary' } },
-            required: ['file'],
-          },
-        },
-        'image/*': binary,
-      },
-    },
-  },
-  responses: {
-    201: {
-      content: { 'application/json': { schema: assetSchema } },
-      description: 'The asset; the same bytes are the same asset',
-    },
-  },
-})
-
-const readAssetRoute = createRoute({
-  method: 'get',
-  path: '/assets/{id}',
-  request: { params: assetPath },
-  responses: { 200: { content: { 'application/json': { schema: assetSchema } }, description: 'The asset' } },
-})
-
-const assetDataRoute = createRoute({
-  method: 'get',
-  path: '/assets/{id}/data',
-  request: { params: assetPath },
-  responses: {
-    200: { content: { 'image/*': binary }, description: 'The bytes as they were uploaded' },
-  },
-})
-
 const extensions: Readonly<Record<string, string>> = {
   'image/jpeg': 'jpg',
   'image/png': 'png',
@@ -89,58 +38,97 @@ const extensions: Readonly<Record<string, string>> = {
   'image/heic': 'heic',
 }
 
-export function assetRoutes({
-  coordinator,
-  artifacts,
-  takeAsset,
-  limits,
-}: {
-  readonly coordinator: Coordinator
-  readonly artifacts: ArtifactStore
-  readonly takeAsset: TakeAsset
-  readonly limits: BodyLimits
-}): OpenAPIHono {
-  const routes = new OpenAPIHono()
+async function existing(coordinator: Coordinator, id: string, actor: Actor | undefined): Promise<Asset> {
+  if (actor?.clientId != null) return coordinator.asset(id, actor.clientId)
+  try {
+    return await coordinator.asset(id)
+  } catch (error) {
+    await coordinator.refuseRemoved({ what: 'asset', assetId: id })
+    throw error
+  }
+}
 
-  routes.openapi(addAssetRoute, async (c) => {
-    const upload = incomingUpload(c, limits.assetBytes)
-    const asset = await takeAsset(upload.bytes, { uploader: callerOf(c), signal: c.req.raw.signal }).catch(
-      async (error: unknown) => {
+const isMissing = {
+  404: 'There is no such photograph',
+  410: 'The photograph was removed: `removed_at` says when',
+} as const
+
+export const assetEndpoints = resource('assets', [
+  endpoint(
+    {
+      id: 'uploadAsset',
+      route: 'POST /api/v3/assets',
+      access: ownJobs('submit'),
+      summary: 'Upload a photograph: as the one file of a form, or the image as the body',
+      description:
+        'Keeps a photograph (JPEG, PNG, WebP, AVIF or HEIC) and answers the id that jobs name it by. The same bytes have the same id, so that an upload may be repeated.',
+      body: {
+        required: true,
+        content: {
+          'multipart/form-data': {
+            schema: { type: 'object', properties: { file: binary }, required: ['file'] },
+          },
+          'image/*': { schema: binary },
+        },
+      },
+      answer: json(201, assetSchema, 'The asset; the same bytes are the same asset'),
+      refuses: {
+        415: 'The format is not taken, or the body is neither an image nor a form',
+        422: 'The image is empty, damaged or too costly to decode: `kind` says which',
+      },
+      // Its bytes name what they make, and may be too many to be read ahead.
+      repeatsFreely: true,
+    },
+    async ({ c, actor }, { coordinator, takeAsset, limits }) => {
+      const upload = incomingUpload(c, limits.assetBytes)
+      const asset = await takeAsset(upload.bytes, {
+        uploader: callerOf(c),
+        signal: c.req.raw.signal,
+      }).catch(async (error: unknown) => {
         await upload.discard()
         throw error
-      },
-    )
-    const clientId = principalOf(c).actor?.clientId
-    if (clientId != null) await coordinator.letClientSee(clientId, asset.id)
-    c.header('location', addressOf.asset(asset.id))
-    return c.json(assetAnswer(asset), 201)
-  })
+      })
+      if (actor?.clientId != null) await coordinator.letClientSee(actor.clientId, asset.id)
+      c.header('location', addressOf.asset(asset.id))
+      return assetAnswer(asset)
+    },
+  ),
 
-  const existing = async (c: Context, id: string): Promise<Asset> => {
-    const clientId = principalOf(c).actor?.clientId
-    if (clientId != null) return coordinator.asset(id, clientId)
-    try {
-      return await coordinator.asset(id)
-    } catch (error) {
-      await coordinator.refuseRemoved({ what: 'asset', assetId: id })
-      throw error
-    }
-  }
+  endpoint(
+    {
+      id: 'readAsset',
+      route: 'GET /api/v3/assets/{id}',
+      access: ownJobs('read'),
+      summary: 'What is known of a photograph',
+      description:
+        'The size and the type of a photograph. A key that is bound to a client finds its own photographs alone.',
+      params: assetPath,
+      answer: json(200, assetSchema, 'The asset'),
+      refuses: isMissing,
+    },
+    async ({ params, actor }, { coordinator }) => assetAnswer(await existing(coordinator, params.id, actor)),
+  ),
 
-  routes.openapi(readAssetRoute, async (c) =>
-    c.json(assetAnswer(await existing(c, c.req.valid('param').id)), 200),
-  )
-
-  routes.openapi(assetDataRoute, async (c) => {
-    const asset = await existing(c, c.req.valid('param').id)
-    return serveBytes(c, artifacts, {
-      id: asset.id,
-      contentType: asset.contentType,
-      modifiedAt: asset.insertedAt,
-      disposition: inlineNamed(asset.id, asset.id, extensions[asset.contentType] ?? 'bin'),
-      immutable: true,
-    })
-  })
-
-  return routes
-}
+  endpoint(
+    {
+      id: 'assetData',
+      route: 'GET /api/v3/assets/{id}/data',
+      access: ownJobs('read'),
+      summary: "A photograph's bytes, as they were uploaded",
+      description: 'The bytes of a photograph, as they were uploaded. They never change.',
+      params: assetPath,
+      answer: bytes('image/*', 'The bytes as they were uploaded'),
+      refuses: isMissing,
+    },
+    async ({ c, params, actor }, { coordinator, artifacts }) => {
+      const asset = await existing(coordinator, params.id, actor)
+      return serveBytes(c, artifacts, {
+        id: asset.id,
+        contentType: asset.contentType,
+        modifiedAt: asset.insertedAt,
+        disposition: inlineNamed(asset.id, asset.id, extensions[asset.contentType] ?? 'bin'),
+        immutable: true,
+      })
+    },
+  ),
+])

@@ -1,13 +1,17 @@
 /** Many jobs at once: each has its own answer, and one that is refused stops no other. */
-import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
+import { z } from '@hono/zod-openapi'
+import {
+  approvalBatch,
+  cancelBatch,
+  parseApprovalBatch,
+  parseCancelBatch,
+} from '../../job/control-request.ts'
 import type { Job } from '../../job/job.ts'
 import { jobStatuses } from '../../job/lifecycle.ts'
-import { parseApprovalBatch, parseCancelBatch } from '../../job/control-request.ts'
-import { readJson } from '../edge/body.ts'
-import { type VerbRoutes, jsonAnswer, jsonBody } from './describe.ts'
-import { askedBy, principalOf } from '../edge/principal.ts'
-import { problemOf } from '../edge/problem.ts'
+import { ownJobs } from '../access/access.ts'
 import { requireJob } from '../access/reach.ts'
+import { problemOf } from '../edge/problem.ts'
+import { endpoint, json, jsonBody, resource } from './endpoint.ts'
 
 const batchSchema = z
   .object({
@@ -25,22 +29,6 @@ const batchSchema = z
   .openapi('BatchResult')
 
 export type BatchAnswer = z.infer<typeof batchSchema>
-
-const batchRoute = (path: '/jobs/approve' | '/jobs/cancel', body: string, summary: string) =>
-  createRoute({
-    method: 'post',
-    path,
-    summary,
-    request: { body: jsonBody(body) },
-    responses: { 200: jsonAnswer(batchSchema, 'What became of each job') },
-  })
-
-const approveJobsRoute = batchRoute(
-  '/jobs/approve',
-  'ApprovalBatch',
-  'Approve many jobs: each its estimate, or max_cost for each',
-)
-const cancelJobsRoute = batchRoute('/jobs/cancel', 'CancelBatch', 'Cancel many jobs')
 
 /** One after the other: the order of the ids is the order of the approvals. */
 async function each(jobIds: readonly number[], verb: (jobId: number) => Promise<Job>): Promise<BatchAnswer> {
@@ -61,26 +49,50 @@ async function each(jobIds: readonly number[], verb: (jobId: number) => Promise<
   return { done, refused: results.length - done, results }
 }
 
-export function batchRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
-  const routes = new OpenAPIHono()
+const ofMany = {
+  answer: json(200, batchSchema, 'What became of each job'),
+  refuses: { 422: 'The list is impossible; a job that is refused is told in `results` with 200' },
+} as const
 
-  routes.openapi(approveJobsRoute, async (c) => {
-    const { job_ids, ...approval } = parseApprovalBatch(await readJson(c, limits))
-    const approve = async (id: number): Promise<Job> => {
-      await requireJob(coordinator, principalOf(c).actor, id, 'change')
-      return coordinator.approveJob(id, approval, { ...askedBy(c), part: String(id) })
-    }
-    return c.json(await each(job_ids, approve), 200)
-  })
+export const batchEndpoints = resource('jobs', [
+  endpoint(
+    {
+      id: 'approveJobs',
+      route: 'POST /api/v3/jobs/approve',
+      access: ownJobs('approve'),
+      summary: 'Approve many jobs: each its estimate, or max_cost for each',
+      description:
+        'Approves up to 200 jobs in the order given. Each has its own result; one that is refused stops no other.',
+      body: jsonBody('ApprovalBatch', approvalBatch, { job_ids: [123, 124], max_cost: 0.8 }),
+      ...ofMany,
+    },
+    ({ body, by, actor }, { coordinator }) => {
+      const { job_ids, ...approval } = parseApprovalBatch(body)
+      return each(job_ids, async (id) => {
+        await requireJob(coordinator, actor, id, 'change')
+        return coordinator.approveJob(id, approval, { ...by, part: String(id) })
+      })
+    },
+  ),
 
-  routes.openapi(cancelJobsRoute, async (c) => {
-    const { job_ids, reason } = parseCancelBatch(await readJson(c, limits))
-    const cancel = async (id: number): Promise<Job> => {
-      await requireJob(coordinator, principalOf(c).actor, id, 'change')
-      return coordinator.cancelJob(id, { ...askedBy(c, reason), part: String(id) })
-    }
-    return c.json(await each(job_ids, cancel), 200)
-  })
-
-  return routes
-}
+  endpoint(
+    {
+      id: 'cancelJobs',
+      route: 'POST /api/v3/jobs/cancel',
+      // It stops spending.
+      access: ownJobs('submit', 'approve'),
+      summary: 'Cancel many jobs',
+      description:
+        'Cancels up to 200 jobs in the order given. Each has its own result; one that is refused stops no other.',
+      body: jsonBody('CancelBatch', cancelBatch, { job_ids: [123, 124] }),
+      ...ofMany,
+    },
+    ({ body, by, actor }, { coordinator }) => {
+      const { job_ids, reason } = parseCancelBatch(body)
+      return each(job_ids, async (id) => {
+        await requireJob(coordinator, actor, id, 'change')
+        return coordinator.cancelJob(id, { ...by, reason, part: String(id) })
+      })
+    },
+  ),
+])

@@ -1,25 +1,18 @@
-import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
+import { z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
-import type { Coordinator } from '../../coordinator/coordinator.ts'
 import { wordsFor } from '../../coordinator/history.ts'
-import type { Feed, FeedPage, FeedQuery } from '../../events/feed.ts'
-import type { Host } from '../../host.ts'
+import type { FeedPage, FeedQuery } from '../../events/feed.ts'
 import { type EventType, type JobEvent, eventTypes } from '../../job/event.ts'
 import { seenBy } from '../../job/reach.ts'
-import type { Log } from '../../log.ts'
-import { jsonAnswer } from './describe.ts'
-import { eventSchema } from './event-schemas.ts'
-import { secretIn } from '../access/access.ts'
-import {
-  type StreamLimits,
-  createEventStreams,
-  defaultStreamLimits,
-  wantsStream,
-} from '../edge/event-stream.ts'
+import { ownJobs, secretIn } from '../access/access.ts'
 import { holdsSecret } from '../access/idempotency.ts'
-import { jobIdOf, jobPath, once, timeOf, timeSchema } from '../edge/path.ts'
+import { wantsStream } from '../edge/event-stream.ts'
+import { jobPath, once, pageLimit, timeOf, timeSchema } from '../edge/path.ts'
 import { callerOf, principalOf } from '../edge/principal.ts'
 import { malformedField } from '../edge/problem.ts'
+import { endpoint, json, resource } from './endpoint.ts'
+import { eventSchema } from './event-schemas.ts'
+import type { Parts } from './parts.ts'
 
 const resetSchema = z
   .object({ oldest: z.int().describe('The oldest event that is kept'), latest: z.int() })
@@ -28,16 +21,11 @@ const resetSchema = z
     'Given where events may be missing between the place asked for and the first event told: read anew',
   )
 
-const pageSize = { standard: 100, most: 500 }
 const idReason = 'must be the id of an event, or 0 for the beginning'
 const eventId = /^(?:0|[1-9]\d{0,15})$/
 
 const after = once('after').regex(eventId, idReason).optional().openapi({ type: 'integer' })
-const limit = once('limit')
-  .regex(/^(?:[1-9]\d?|[1-4]\d\d|500)$/, `must be a whole number from 1 to ${pageSize.most}`)
-  .transform(Number)
-  .default(pageSize.standard)
-  .openapi({ type: 'integer', minimum: 1, maximum: pageSize.most })
+const limit = pageLimit({ standard: 100, most: 500 })
 
 const eventsQuery = z.object({
   after: after.describe(
@@ -66,37 +54,21 @@ const lastEventId = z.object({
     .describe('What a browser sends when it comes back; goes before after'),
 })
 
-const eventsAnswers = {
-  200: {
-    content: {
-      'text/event-stream': {
-        schema: z
-          .string()
-          .describe(
-            'Without an end: id is the id of the event, event its type, data the Event as JSON. A comment after 15 s of silence',
-          ),
-      },
-      'application/json': { schema: eventsSchema },
+/** The same as for one job's events. */
+const eventsAnswer = {
+  status: 200,
+  description: 'A stream if the client accepts text/event-stream, else a page; oldest first',
+  content: {
+    'text/event-stream': {
+      schema: z
+        .string()
+        .describe(
+          'Without an end: id is the id of the event, event its type, data the Event as JSON. A comment after 15 s of silence',
+        ),
     },
-    description: 'A stream if the client accepts text/event-stream, else a page; oldest first',
+    'application/json': { schema: eventsSchema },
   },
-}
-
-const allEventsRoute = createRoute({
-  method: 'get',
-  path: '/events',
-  summary: 'What happens to all jobs: live, or from the log, resumed without a gap',
-  request: { query: eventsQuery, headers: lastEventId },
-  responses: eventsAnswers,
-})
-
-const jobEventsRoute = createRoute({
-  method: 'get',
-  path: '/jobs/{id}/events',
-  summary: 'What happens to a job: live, or from the log, resumed without a gap',
-  request: { params: jobPath, query: eventsQuery, headers: lastEventId },
-  responses: eventsAnswers,
-})
+} as const
 
 const tokenSchema = z
   .object({
@@ -109,13 +81,6 @@ const tokenSchema = z
   .openapi('EventsToken')
 
 export type EventsTokenAnswer = z.infer<typeof tokenSchema>
-
-const tokenRoute = createRoute({
-  method: 'post',
-  path: '/events/token',
-  summary: 'A token for EventSource in browsers: for 15 minutes it follows the events that the key sees',
-  responses: { 201: jsonAnswer(tokenSchema, 'The token; it ends with its key') },
-})
 
 const historySchema = z.object({
   job_id: z.int(),
@@ -136,87 +101,128 @@ const historySchema = z.object({
 
 export type HistoryAnswer = z.infer<typeof historySchema>
 
-const historyRoute = createRoute({
-  method: 'get',
-  path: '/jobs/{id}/history',
-  summary: 'What happened to a job, when, who asked for it and why; oldest first',
-  request: {
-    params: jobPath,
-    query: z.object({
-      after: after.describe('next_after of the page before'),
-      limit,
-      progress: z
-        .enum(['true', 'false'], { error: 'must be true or false' })
-        .default('false')
-        .describe('Whether reports of progress are told, too'),
-    }),
-  },
-  responses: { 200: jsonAnswer(historySchema, 'A page of the history') },
+const historyQuery = z.object({
+  after: after.describe('next_after of the page before'),
+  limit: limit.describe('Entries in a page, at most'),
+  progress: z
+    .enum(['true', 'false'], { error: 'must be true or false' })
+    .default('false')
+    .describe('Whether reports of progress are told, too'),
 })
 
-export interface EventRoutesOptions {
-  readonly coordinator: Coordinator
-  readonly feed: Feed
-  readonly host: Host
-  readonly log: Log
-  readonly limits?: Partial<StreamLimits> | undefined
+async function answerEvents(
+  c: Context,
+  { feed, streams }: NonNullable<Parts['events']>,
+  query: FeedQuery & { readonly limit: number },
+): Promise<Response | EventsAnswer> {
+  c.header('vary', 'accept')
+  if (!wantsStream(c)) return pageAnswer(await feed.page({ ...query, after: query.after ?? 0 }))
+  c.header('content-type', 'text/event-stream')
+  // nginx would hold events back until it has a buffer full of them.
+  c.header('x-accel-buffering', 'no')
+  // Hono drops the body of what it answers to HEAD, and nobody would end the stream.
+  return c.req.method === 'HEAD'
+    ? c.body(null, 200)
+    : c.body(await streams.open(query, callerOf(c), principalOf(c).isLetIn), 200)
 }
 
-export function eventRoutes({ coordinator, feed, host, log, limits }: EventRoutesOptions): OpenAPIHono {
-  const routes = new OpenAPIHono()
-  const streams = createEventStreams({ feed, host, log, limits: { ...defaultStreamLimits, ...limits } })
+export const eventEndpoints = resource('events', [
+  endpoint(
+    {
+      id: 'events',
+      route: 'GET /api/v3/events',
+      access: ownJobs('read', 'submit', 'approve'),
+      summary: 'What happens to all jobs: live, or from the log, resumed without a gap',
+      description:
+        'Sends server-sent events if the client accepts `text/event-stream`, otherwise a page as JSON. A stream resumes after `Last-Event-ID`, which browsers send by themselves, or after `after`.',
+      query: eventsQuery,
+      headers: lastEventId,
+      answer: eventsAnswer,
+      needs: 'events',
+    },
+    ({ c, query, actor }, { events }) =>
+      answerEvents(c, events, {
+        after: placeOf(c, query.after),
+        types: typesOf(query.type),
+        reach: seenBy(actor),
+        limit: query.limit,
+      }),
+  ),
 
-  const tell = async (c: Context, query: FeedQuery, pageLimit: number): Promise<Response> => {
-    c.header('vary', 'accept')
-    if (!wantsStream(c)) {
-      const page = await feed.page({ ...query, after: query.after ?? 0, limit: pageLimit })
-      return c.json(pageAnswer(page), 200)
-    }
-    c.header('content-type', 'text/event-stream')
-    // nginx would hold events back until it has a buffer full of them.
-    c.header('x-accel-buffering', 'no')
-    // Hono drops the body of what it answers to HEAD, and nobody would end the stream.
-    return c.req.method === 'HEAD'
-      ? c.body(null, 200)
-      : c.body(await streams.open(query, callerOf(c), principalOf(c).isLetIn), 200)
-  }
+  endpoint(
+    {
+      id: 'watchJob',
+      route: 'GET /api/v3/jobs/{id}/events',
+      access: ownJobs('read', 'submit', 'approve'),
+      summary: 'What happens to a job: live, or from the log, resumed without a gap',
+      description:
+        "The same as `GET /events` for one job. The stream stays open after the job's end: it may be retried.",
+      params: jobPath,
+      query: eventsQuery,
+      headers: lastEventId,
+      answer: eventsAnswer,
+      needs: 'events',
+    },
+    async ({ c, params, query }, { coordinator, events }) => {
+      const { id: jobId } = await coordinator.job(params.id)
+      return answerEvents(c, events, {
+        after: placeOf(c, query.after),
+        types: typesOf(query.type),
+        jobId,
+        limit: query.limit,
+      })
+    },
+  ),
 
-  routes.openapi(allEventsRoute, (c) => {
-    const query = c.req.valid('query')
-    const reach = seenBy(principalOf(c).actor)
-    const types = typesOf(query.type)
-    return tell(c, { after: placeOf(c, query.after), types, reach }, query.limit)
-  })
+  endpoint(
+    {
+      id: 'createEventsToken',
+      route: 'POST /api/v3/events/token',
+      access: ownJobs('read', 'submit', 'approve'),
+      summary: 'A token for EventSource in browsers: for 15 minutes it follows the events that the key sees',
+      description:
+        'Answers a token for event streams alone, as `?token=`: `EventSource` in a browser sends no key. It sees what the key sees, and ends with it or after 15 minutes.',
+      answer: json(201, tokenSchema, 'The token; it ends with its key'),
+      needs: 'events',
+    },
+    async ({ c, actor }, { coordinator }) => {
+      const secret = secretIn(c.req.header('authorization'))
+      if (!actor || secret === undefined) return { token: null, expires_at: null }
+      const { token, expiresAt } = await coordinator.createEventsToken(secret)
+      holdsSecret(c)
+      return { token, expires_at: timeOf(expiresAt) }
+    },
+  ),
 
-  routes.openapi(jobEventsRoute, async (c) => {
-    const query = c.req.valid('query')
-    const { id: jobId } = await coordinator.job(jobIdOf(c.req.valid('param').id))
-    return tell(c, { after: placeOf(c, query.after), types: typesOf(query.type), jobId }, query.limit)
-  })
-
-  routes.openapi(tokenRoute, async (c) => {
-    const secret = secretIn(c.req.header('authorization'))
-    if (!principalOf(c).actor || secret === undefined) return c.json({ token: null, expires_at: null }, 201)
-    const { token, expiresAt } = await coordinator.createEventsToken(secret)
-    holdsSecret(c)
-    return c.json({ token, expires_at: timeOf(expiresAt) }, 201)
-  })
-
-  routes.openapi(historyRoute, async (c) => {
-    const query = c.req.valid('query')
-    const { id: jobId } = await coordinator.job(jobIdOf(c.req.valid('param').id))
-    const page = await feed.page({
-      jobId,
-      after: idOf('after', query.after ?? '0'),
-      limit: query.limit,
-      ...(query.progress === 'false' && { types: eventTypes.filter((type) => type !== 'job_progress') }),
-    })
-    const next_after = page.isMore ? page.after : null
-    return c.json({ job_id: jobId, entries: page.events.map(entryOf), next_after }, 200)
-  })
-
-  return routes
-}
+  endpoint(
+    {
+      id: 'readHistory',
+      route: 'GET /api/v3/jobs/{id}/history',
+      access: ownJobs('read', 'submit', 'approve'),
+      summary: 'What happened to a job, when, who asked for it and why; oldest first',
+      description:
+        'The events of a job in words, with who asked for each and why. To continue, send `next_after` as `after`.',
+      params: jobPath,
+      query: historyQuery,
+      answer: json(200, historySchema, 'A page of the history'),
+      needs: 'events',
+    },
+    async ({ params, query }, { coordinator, events }) => {
+      const { id: jobId } = await coordinator.job(params.id)
+      const page = await events.feed.page({
+        jobId,
+        after: idOf('after', query.after ?? '0'),
+        limit: query.limit,
+        ...(query.progress === 'false' && { types: eventTypes.filter((type) => type !== 'job_progress') }),
+      })
+      return {
+        job_id: jobId,
+        entries: page.events.map(entryOf),
+        next_after: page.isMore ? page.after : null,
+      }
+    },
+  ),
+])
 
 const entryOf = (event: JobEvent): HistoryAnswer['entries'][number] => {
   const { reason } = event.data

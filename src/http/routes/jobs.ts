@@ -1,18 +1,18 @@
-import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
+import { z } from '@hono/zod-openapi'
 import type { Coordinator } from '../../coordinator/coordinator.ts'
+import type { Standing } from '../../coordinator/reading.ts'
+import { approvalRequest } from '../../job/control-request.ts'
 import { type FilmManifest, type Job, type ListedJob, type Rejection, needsApproval } from '../../job/job.ts'
 import { type JobStatus, jobStatuses } from '../../job/lifecycle.ts'
 import { type Actor, seenBy } from '../../job/reach.ts'
-import { knownParameters, labelAsked, retryPolicySchema } from '../../job/request.ts'
-import { readJson, readOptionalJson } from '../edge/body.ts'
-import { jobCostsAnswer, jobCostsSchema, openCostsAnswer, openCostsSchema, usdOrNull } from './cost.ts'
-import { type VerbRoutes, jsonAnswer, jsonBody, orNull } from './describe.ts'
-import { etaAnswer, etaSchema } from './eta.ts'
+import { jobRequest, knownParameters, labelAsked, retryPolicySchema } from '../../job/request.ts'
+import { ownJobs } from '../access/access.ts'
 import {
   addressOf,
-  jobIdOf,
+  cursorQuery,
   jobPath,
   once,
+  pageLimit,
   readCursor,
   timeOf,
   timeOrNull,
@@ -20,14 +20,22 @@ import {
   timeSchema,
   writeCursor,
 } from '../edge/path.ts'
-import { askedBy, principalOf } from '../edge/principal.ts'
-import { waitingAnswer, waitingSchema } from './waiting.ts'
-import { storyboardAnswer, storyboardSchema } from './storyboard.ts'
 import { malformedField } from '../edge/problem.ts'
+import { jobCostsAnswer, jobCostsSchema, openCostsAnswer, openCostsSchema, usdOrNull } from './cost.ts'
+import { endpoint, json, jsonBody, optionalJsonBody, orNull, resource } from './endpoint.ts'
+import { etaAnswer, etaSchema } from './eta.ts'
+import { storyboardAnswer, storyboardSchema } from './storyboard.ts'
+import { waitingAnswer, waitingSchema } from './waiting.ts'
 
 export const failureSchema = z
   .object({ code: z.string(), reason: z.string(), scene_id: z.string().optional() })
   .openapi('Failure')
+
+/** What a verb answers that moves a job. */
+export const controlled = <const Message extends string, Status extends z.ZodType>(
+  message: Message,
+  status: Status,
+) => z.object({ message: z.literal(message), job_id: z.int(), status })
 
 export const rejectedSchema = z
   .object({ at: timeSchema, by: z.string().nullable().describe('Who rejected it'), note: z.string() })
@@ -184,46 +192,7 @@ export async function jobAnswer(
   }
 }
 
-const createJobRoute = createRoute({
-  method: 'post',
-  path: '/jobs',
-  summary: 'Ask for a film: it is planned and its cost told, and nothing is rendered before it is approved',
-  request: {
-    body: jsonBody('JobRequest'),
-  },
-  responses: { 201: jsonAnswer(jobSchema, 'The job, waiting for approval') },
-})
-
-const approveJobRoute = createRoute({
-  method: 'post',
-  path: '/jobs/{id}/approve',
-  summary: 'Let a job spend what it is estimated to cost, or max_cost; also what a changed scene costs more',
-  request: {
-    params: jobPath,
-    body: jsonBody('Approval', false),
-  },
-  responses: {
-    200: jsonAnswer(
-      z.object({
-        message: z.literal('Job approved successfully'),
-        job_id: z.int(),
-        status: z.literal('approved'),
-      }),
-      'The approval is on disk',
-    ),
-  },
-})
-
-const readJobRoute = createRoute({
-  method: 'get',
-  path: '/jobs/{id}',
-  request: { params: jobPath },
-  responses: { 200: jsonAnswer(jobSchema, 'The job') },
-})
-
-const pageSize = { standard: 50, most: 200 }
 const mostLabels = 10
-const pageReason = `must be a whole number from 1 to ${pageSize.most}`
 
 const areStatuses = (names: string[]): names is JobStatus[] =>
   names.every((name) => (jobStatuses as readonly string[]).includes(name))
@@ -236,7 +205,7 @@ const listQuery = z
       .optional()
       .openapi({ type: 'string', example: 'pending,approved' })
       .describe('One state, or several with commas between them'),
-    type: once('type').optional(),
+    type: once('type').optional().describe('Only jobs of this type, such as image_pairs'),
     client_id: once('client_id').optional().describe('parameters.client_id'),
     created_after: timeQuery('created_after').describe('Asked for at this time or later'),
     created_before: timeQuery('created_before').describe('Asked for before this time'),
@@ -249,15 +218,13 @@ const listQuery = z
       .max(200, 'must have at most 200 characters')
       .optional()
       .describe("A part of the film's name, whatever the case"),
-    limit: once('limit')
-      .regex(/^(?:[1-9]\d?|1\d\d|200)$/, pageReason)
-      .transform(Number)
-      .optional()
-      .openapi({ type: 'integer', minimum: 1, maximum: pageSize.most }),
-    cursor: once('cursor').optional().describe('next_cursor of the page before'),
+    limit: pageLimit({ standard: 50, most: 200 }).describe('Entries in a page, at most'),
+    cursor: cursorQuery,
   })
   .catchall(z.string({ error: 'must be given once' }))
-  .describe('Any other name filters by that member of your own; metadata. before it allows every name')
+  .describe(
+    'Any other name filters by that member of `parameters`, such as `campaign_id=spring`: plain values, at most 10 names',
+  )
 
 const jobsSchema = z.object({
   jobs: z.array(
@@ -275,20 +242,6 @@ const jobsSchema = z.object({
 })
 
 export type JobsAnswer = z.infer<typeof jobsSchema>
-
-const listJobsRoute = createRoute({
-  method: 'get',
-  path: '/jobs',
-  summary:
-    'Jobs, newest first; any other query member filters by that member of your own, such as campaign_id or metadata.status',
-  request: { query: listQuery },
-  responses: {
-    200: jsonAnswer(
-      jobsSchema,
-      'A page of jobs, newest first, without their storyboards, long parameters and the costs of scenes; it may hold fewer than limit, and next_cursor is null on the last',
-    ),
-  },
-})
 
 /** By the names that jobs are found by. @throws {HttpProblem} */
 function labelsIn(query: z.infer<typeof listQuery>): Readonly<Record<string, string>> {
@@ -313,71 +266,137 @@ function labelsIn(query: z.infer<typeof listQuery>): Readonly<Record<string, str
   return Object.fromEntries(labels)
 }
 
-function jobBefore(cursor: string): number {
-  const before = /^before:([1-9]\d{0,15})$/.exec(readCursor(cursor))?.[1]
-  if (before === undefined || !Number.isSafeInteger(Number(before)))
-    throw malformedField('cursor', 'must be the next_cursor of an earlier answer')
-  return Number(before)
-}
+export const jobBody = jsonBody('JobRequest', jobRequest, {
+  type: 'property_photos',
+  parameters: {
+    photos: [
+      { asset_id: 'a'.repeat(64), room: 'Living room' },
+      { asset_id: 'b'.repeat(64), room: 'Kitchen' },
+    ],
+    clip_duration: 4,
+    campaign_id: 'spring',
+  },
+  video_name: '12 Elm Street',
+})
 
-export function jobRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
-  const routes = new OpenAPIHono()
+export const jobEndpoints = resource('jobs', [
+  endpoint(
+    {
+      id: 'createJob',
+      route: 'POST /api/v3/jobs',
+      access: ownJobs('submit'),
+      summary:
+        'Ask for a film: it is planned and its cost told, and nothing is rendered before it is approved',
+      description:
+        'Checks the request, plans the scenes and estimates their cost. The job is `pending`: it renders and spends nothing before `POST /jobs/{id}/approve`. The member `type` decides which `parameters` it takes.',
+      body: jobBody,
+      answer: json(201, jobSchema, 'The job, waiting for approval'),
+      refuses: { 422: 'The request is well-formed and impossible: `problems` names each wrong member' },
+    },
+    async ({ c, body, by, actor }, { coordinator }) => {
+      const job = await coordinator.createJob(body, by)
+      c.header('location', addressOf.job(job.id))
+      return jobAnswer(coordinator, job, actor)
+    },
+  ),
 
-  routes.openapi(createJobRoute, async (c) => {
-    const job = await coordinator.createJob(await readJson(c, limits), askedBy(c))
-    c.header('location', addressOf.job(job.id))
-    return c.json(await jobAnswer(coordinator, job, principalOf(c).actor), 201)
-  })
+  endpoint(
+    {
+      id: 'approveJob',
+      route: 'POST /api/v3/jobs/{id}/approve',
+      access: ownJobs('approve'),
+      summary:
+        'Let a job spend what it is estimated to cost, or max_cost; also what a changed scene costs more',
+      description:
+        'Lets a pending job spend its estimate, or `max_cost`. On a job whose scenes were changed it allows what they cost more. When it answers, the approval is on disk, and rendering begins by itself.',
+      params: jobPath,
+      body: optionalJsonBody('Approval', approvalRequest, { revision: 1, max_cost: 0.8 }),
+      answer: json(
+        200,
+        controlled('Job approved successfully', z.literal('approved')),
+        'The approval is on disk',
+      ),
+      refuses: {
+        422: 'The job is in a state that cannot be approved, `revision` is not its latest, or the sum is too low; the members name the state and the sums',
+      },
+    },
+    async ({ params, body, by }, { coordinator }) => {
+      await coordinator.approveJob(params.id, body, by)
+      return { message: 'Job approved successfully', job_id: params.id, status: 'approved' } as const
+    },
+  ),
 
-  routes.openapi(approveJobRoute, async (c) => {
-    const jobId = jobIdOf(c.req.valid('param').id)
-    await coordinator.approveJob(jobId, await readOptionalJson(c, limits), askedBy(c))
-    return c.json(
-      { message: 'Job approved successfully' as const, job_id: jobId, status: 'approved' as const },
-      200,
-    )
-  })
+  endpoint(
+    {
+      id: 'readJob',
+      route: 'GET /api/v3/jobs/{id}',
+      access: ownJobs('read', 'submit', 'approve'),
+      summary: 'A job: its state, its plan, what it costs',
+      description:
+        'All that is known of a job, with its storyboard, its costs by scene, why it waits and when its film is expected.',
+      params: jobPath,
+      answer: json(200, jobSchema, 'The job'),
+    },
+    async ({ params, actor }, { coordinator }) =>
+      jobAnswer(coordinator, await coordinator.job(params.id), actor),
+  ),
 
-  routes.openapi(readJobRoute, async (c) => {
-    const job = await coordinator.job(jobIdOf(c.req.valid('param').id))
-    return c.json(await jobAnswer(coordinator, job, principalOf(c).actor), 200)
-  })
-
-  routes.openapi(listJobsRoute, async (c) => {
-    const query = c.req.valid('query')
-    const { status, type, client_id, created_after, created_before, q, needs_approval } = query
-    const labels = labelsIn(query)
-    const { limit = pageSize.standard, cursor } = query
-    for (const [name, value] of Object.entries({ type, client_id, q, ...labels }))
-      if (`${name}${value}`.includes('\u0000')) throw malformedField(name, 'must not contain U+0000')
-    const { jobs, nextBefore } = await coordinator.jobs({
-      limit,
-      statuses: status,
-      type,
-      clientId: client_id,
-      insertedFrom: created_after,
-      insertedBefore: created_before,
-      text: q,
-      needsApproval: needs_approval === 'true',
-      reach: seenBy(principalOf(c).actor),
-      labels,
-      ...(cursor !== undefined && { before: jobBefore(cursor) }),
-    })
-    const next_cursor = nextBefore === null ? null : writeCursor(`before:${nextBefore}`)
-    const { actor } = principalOf(c)
-    const standings = await coordinator.standings(jobs)
-    const answers = jobs.map((job) => {
-      const standing = standings.get(job.id)!
+  endpoint(
+    {
+      id: 'listJobs',
+      route: 'GET /api/v3/jobs',
+      access: ownJobs('read', 'submit', 'approve'),
+      summary:
+        'Jobs, newest first; any other query member filters by that member of your own, such as campaign_id or metadata.status',
+      description:
+        'A page of the jobs that the key sees, newest first. All filters given must match. To continue, send `next_cursor` as `cursor`; a page may hold fewer jobs than `limit`, and `next_cursor` is null on the last.',
+      query: listQuery,
+      answer: json(
+        200,
+        jobsSchema,
+        'A page of jobs, newest first, without their storyboards, long parameters and the costs of scenes; it may hold fewer than limit, and next_cursor is null on the last',
+      ),
+    },
+    async ({ query, actor }, { coordinator }) => {
+      const { type, client_id, q, cursor } = query
+      const labels = labelsIn(query)
+      for (const [name, value] of Object.entries({ type, client_id, q, ...labels }))
+        if (`${name}${value}`.includes('\u0000')) throw malformedField(name, 'must not contain U+0000')
+      const { jobs, nextBefore } = await coordinator.jobs({
+        limit: query.limit,
+        statuses: query.status,
+        type,
+        clientId: client_id,
+        insertedFrom: query.created_after,
+        insertedBefore: query.created_before,
+        text: q,
+        needsApproval: query.needs_approval === 'true',
+        reach: seenBy(actor),
+        labels,
+        ...(cursor !== undefined && { before: jobBefore(cursor) }),
+      })
+      const standings = await coordinator.standings(jobs)
       return {
-        ...jobFacts(job),
-        ...approvalAnswer(job, standing.toApproveMicros),
-        costs: openCostsAnswer(job, standing),
-        waiting: waitingAnswer(standing.waiting, actor),
-        left_out: [...job.leftOut],
+        jobs: jobs.map((job) => listedAnswer(job, standings.get(job.id)!, actor)),
+        next_cursor: nextBefore === null ? null : writeCursor(`before:${nextBefore}`),
       }
-    })
-    return c.json({ jobs: answers, next_cursor }, 200)
-  })
+    },
+  ),
+])
 
-  return routes
+const listedAnswer = (
+  job: ListedJob,
+  standing: Standing,
+  actor: Actor | undefined,
+): JobsAnswer['jobs'][number] => ({
+  ...jobFacts(job),
+  ...approvalAnswer(job, standing.toApproveMicros),
+  costs: openCostsAnswer(job, standing),
+  waiting: waitingAnswer(standing.waiting, actor),
+  left_out: [...job.leftOut],
+})
+
+function jobBefore(cursor: string): number {
+  const [before] = readCursor(cursor, /^before:([1-9]\d{0,14})$/)
+  return Number(before)
 }

@@ -1,13 +1,12 @@
 /** Keys, for those who may give them out. The text that lets in is in the answer that makes it, and nowhere else. */
-import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
-import type { KeyVerbs, NewKey } from '../../coordinator/key-verbs.ts'
-import { type Key, prefixOf } from '../../job/key.ts'
+import { z } from '@hono/zod-openapi'
+import type { NewKey } from '../../coordinator/key-verbs.ts'
+import { type Key, keyRequest, prefixOf, rotationRequest } from '../../job/key.ts'
 import { scopes } from '../../job/scope.ts'
-import { type BodyLimits, readJson, readOptionalJson } from '../edge/body.ts'
-import { jsonAnswer, jsonBody } from './describe.ts'
+import { allJobs } from '../access/access.ts'
 import { holdsSecret } from '../access/idempotency.ts'
-import { timeOf, timeOrNull, timeSchema } from '../edge/path.ts'
-import { askedBy } from '../edge/principal.ts'
+import { keyPath, timeOf, timeOrNull, timeSchema } from '../edge/path.ts'
+import { endpoint, json, jsonBody, optionalJsonBody, resource } from './endpoint.ts'
 
 const keySchema = z
   .object({
@@ -55,71 +54,74 @@ export const keyAnswer = (key: Key): KeyAnswer => ({
 
 export const newKeyAnswer = ({ key, secret }: NewKey): NewKeyAnswer => ({ ...keyAnswer(key), key: secret })
 
-const keyPath = z.object({
-  id: z
-    .string()
-    .regex(/^[0-9a-f]{12}$/, 'must be the id of a key: 12 characters of 0-9 and a-f')
-    .openapi({ param: { name: 'id', in: 'path' } }),
-})
+export const rotationBody = optionalJsonBody('KeyRotation', rotationRequest, {})
 
-const createKeyRoute = createRoute({
-  method: 'post',
-  path: '/keys',
-  summary: 'Make a key; it is shown once',
-  request: { body: jsonBody('KeyRequest') },
-  responses: { 201: jsonAnswer(newKeySchema, 'The key') },
-})
+export const keyEndpoints = resource('keys', [
+  endpoint(
+    {
+      id: 'createKey',
+      route: 'POST /api/v3/keys',
+      access: allJobs('admin'),
+      summary: 'Make a key; it is shown once',
+      description:
+        'Creates a key with the scopes given. The member `key` of the answer is what a client sends; it is shown this once.',
+      body: jsonBody('KeyRequest', keyRequest, { name: 'web shop', scopes: ['read', 'submit'] }),
+      answer: json(201, newKeySchema, 'The key'),
+      refuses: { 422: 'A member is impossible, or there are as many keys as are allowed' },
+    },
+    async ({ c, body, by }, { coordinator }) => {
+      const made = await coordinator.createKey(body, by)
+      holdsSecret(c)
+      return newKeyAnswer(made)
+    },
+  ),
 
-const listKeysRoute = createRoute({
-  method: 'get',
-  path: '/keys',
-  summary: 'All keys, also those that let nobody in any more; oldest first',
-  responses: { 200: jsonAnswer(keysSchema, 'The keys, without their secrets') },
-})
+  endpoint(
+    {
+      id: 'listKeys',
+      route: 'GET /api/v3/keys',
+      access: allJobs('admin'),
+      summary: 'All keys, also those that let nobody in any more; oldest first',
+      description:
+        'All keys with their scopes and their last use. Their secrets are not stored, so they cannot be shown.',
+      answer: json(200, keysSchema, 'The keys, without their secrets'),
+    },
+    async (_, { coordinator }) => ({ keys: (await coordinator.keys()).map(keyAnswer) }),
+  ),
 
-const rotateKeyRoute = createRoute({
-  method: 'post',
-  path: '/keys/{id}/rotate',
-  summary: 'Give a key a new secret, which is shown once; the old one is taken for a while',
-  request: { params: keyPath, body: jsonBody('KeyRotation', false) },
-  responses: { 200: jsonAnswer(newKeySchema, 'The key with its new secret') },
-})
+  endpoint(
+    {
+      id: 'rotateKey',
+      route: 'POST /api/v3/keys/{id}/rotate',
+      access: allJobs('admin'),
+      summary: 'Give a key a new secret, which is shown once; the old one is taken for a while',
+      description: 'Makes a new secret for a key. The old one is accepted for `grace_seconds`.',
+      params: keyPath,
+      body: rotationBody,
+      answer: json(200, newKeySchema, 'The key with its new secret'),
+      refuses: {
+        404: 'There is no such key',
+        422: 'A member is impossible, or the key is revoked or has expired',
+      },
+    },
+    async ({ c, params, body, by }, { coordinator }) => {
+      const made = await coordinator.rotateKey(params.id, body, by)
+      holdsSecret(c)
+      return newKeyAnswer(made)
+    },
+  ),
 
-const revokeKeyRoute = createRoute({
-  method: 'post',
-  path: '/keys/{id}/revoke',
-  summary: 'Let nobody in with this key from now on',
-  request: { params: keyPath },
-  responses: { 200: jsonAnswer(keySchema, 'The key, revoked') },
-})
-
-export function keyRoutes({
-  coordinator,
-  limits,
-}: {
-  readonly coordinator: KeyVerbs
-  readonly limits: BodyLimits
-}): OpenAPIHono {
-  const routes = new OpenAPIHono()
-
-  routes.openapi(createKeyRoute, async (c) => {
-    const made = await coordinator.createKey(await readJson(c, limits), askedBy(c))
-    holdsSecret(c)
-    return c.json(newKeyAnswer(made), 201)
-  })
-
-  routes.openapi(listKeysRoute, async (c) => c.json({ keys: (await coordinator.keys()).map(keyAnswer) }, 200))
-
-  routes.openapi(rotateKeyRoute, async (c) => {
-    const request = await readOptionalJson(c, limits)
-    const made = await coordinator.rotateKey(c.req.valid('param').id, request, askedBy(c))
-    holdsSecret(c)
-    return c.json(newKeyAnswer(made), 200)
-  })
-
-  routes.openapi(revokeKeyRoute, async (c) =>
-    c.json(keyAnswer(await coordinator.revokeKey(c.req.valid('param').id, askedBy(c))), 200),
-  )
-
-  return routes
-}
+  endpoint(
+    {
+      id: 'revokeKey',
+      route: 'POST /api/v3/keys/{id}/revoke',
+      access: allJobs('admin'),
+      summary: 'Let nobody in with this key from now on',
+      description: 'Ends a key at once. Streams that it has opened are closed.',
+      params: keyPath,
+      answer: json(200, keySchema, 'The key, revoked'),
+      refuses: { 404: 'There is no such key' },
+    },
+    async ({ params, by }, { coordinator }) => keyAnswer(await coordinator.revokeKey(params.id, by)),
+  ),
+])

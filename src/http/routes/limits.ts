@@ -1,10 +1,10 @@
-import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
+import { z } from '@hono/zod-openapi'
 import type { LimitsStanding, RendererStanding } from '../../coordinator/limits.ts'
+import { limitsChange, pauseRequest } from '../../job/control-request.ts'
 import type { Stop } from '../../job/queue.ts'
-import { readJson, readOptionalJson } from '../edge/body.ts'
-import { type VerbRoutes, jsonAnswer, jsonBody } from './describe.ts'
+import { allJobs } from '../access/access.ts'
 import { timeOf, timeSchema } from '../edge/path.ts'
-import { askedBy } from '../edge/principal.ts'
+import { endpoint, json, jsonBody, optionalJsonBody, resource } from './endpoint.ts'
 
 const pausedSchema = z
   .object({ since: timeSchema, by: z.string().nullable(), reason: z.string().nullable() })
@@ -61,52 +61,69 @@ const limitsAnswer = ({ jobs, stop, renderers }: LimitsStanding): LimitsAnswer =
   renderers: Object.fromEntries(renderers.map((standing) => [standing.limit.name, rendererAnswer(standing)])),
 })
 
-const readLimitsRoute = createRoute({
-  method: 'get',
-  path: '/limits',
-  summary: 'How much may go on at once, how much does, and what is paused',
-  responses: { 200: jsonAnswer(limitsSchema, 'The limits in force') },
+const answerFromNowOn = json(200, limitsSchema, 'The limits in force from now on')
+
+const pauseBody = optionalJsonBody('PauseRequest', pauseRequest, {
+  renderer: 'replicate',
+  reason: 'the provider is being looked into',
 })
 
-const setLimitsRoute = createRoute({
-  method: 'put',
-  path: '/limits',
-  summary: 'Change limits while running: what is not named stays, null goes back to the configuration',
-  request: { body: jsonBody('LimitsChange') },
-  responses: { 200: jsonAnswer(limitsSchema, 'The limits in force from now on') },
-})
+export const limitEndpoints = resource('operations', [
+  endpoint(
+    {
+      id: 'readLimits',
+      route: 'GET /api/v3/limits',
+      access: allJobs('read'),
+      summary: 'How much may go on at once, how much does, and what is paused',
+      description:
+        'The limits in force for jobs and for each renderer, how much of them is used, and what is paused.',
+      answer: json(200, limitsSchema, 'The limits in force'),
+    },
+    async (_, { coordinator }) => limitsAnswer(await coordinator.limits()),
+  ),
 
-const stopRoute = (path: '/pause' | '/resume', summary: string) =>
-  createRoute({
-    method: 'post',
-    path,
-    summary,
-    request: { body: jsonBody('PauseRequest', false) },
-    responses: { 200: jsonAnswer(limitsSchema, 'The limits in force from now on') },
-  })
+  endpoint(
+    {
+      id: 'setLimits',
+      route: 'PUT /api/v3/limits',
+      access: allJobs('admin'),
+      summary: 'Change limits while running: what is not named stays, null goes back to the configuration',
+      description:
+        'Changes the limits that the body names at once. Renders that run beyond a lower limit finish.',
+      body: jsonBody('LimitsChange', limitsChange, { renderers: { replicate: { max_concurrency: 8 } } }),
+      answer: answerFromNowOn,
+      refuses: { 422: 'A renderer is unknown, or a limit is impossible' },
+    },
+    async ({ body, by }, { coordinator }) => limitsAnswer(await coordinator.setLimits(body, by)),
+  ),
 
-const pauseRoute = stopRoute('/pause', 'Start nothing new, of all or at one renderer; what runs, ends')
-const resumeRoute = stopRoute('/resume', 'Go on after a pause of all, or of one renderer')
+  endpoint(
+    {
+      id: 'pause',
+      route: 'POST /api/v3/pause',
+      access: allJobs('admin'),
+      summary: 'Start nothing new, of all or at one renderer; what runs, ends',
+      description:
+        'Starts no further render at the renderer named, or at any. It lasts until `POST /resume`, also over restarts.',
+      body: pauseBody,
+      answer: answerFromNowOn,
+      refuses: { 422: 'A member is impossible, or the renderer is unknown' },
+    },
+    async ({ body, by }, { coordinator }) => limitsAnswer(await coordinator.pause(body, by)),
+  ),
 
-export function limitRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
-  const routes = new OpenAPIHono()
-
-  routes.openapi(readLimitsRoute, async (c) => c.json(limitsAnswer(await coordinator.limits()), 200))
-
-  routes.openapi(setLimitsRoute, async (c) => {
-    const standing = await coordinator.setLimits(await readJson(c, limits), askedBy(c))
-    return c.json(limitsAnswer(standing), 200)
-  })
-
-  routes.openapi(pauseRoute, async (c) => {
-    const standing = await coordinator.pause(await readOptionalJson(c, limits), askedBy(c))
-    return c.json(limitsAnswer(standing), 200)
-  })
-
-  routes.openapi(resumeRoute, async (c) => {
-    const standing = await coordinator.resume(await readOptionalJson(c, limits), askedBy(c))
-    return c.json(limitsAnswer(standing), 200)
-  })
-
-  return routes
-}
+  endpoint(
+    {
+      id: 'resume',
+      route: 'POST /api/v3/resume',
+      access: allJobs('admin'),
+      summary: 'Go on after a pause of all, or of one renderer',
+      description:
+        'Ends the pause of the renderer named, or of all. Renders start again by their place in the queue.',
+      body: pauseBody,
+      answer: answerFromNowOn,
+      refuses: { 422: 'A member is impossible, or the renderer is unknown' },
+    },
+    async ({ body, by }, { coordinator }) => limitsAnswer(await coordinator.resume(body, by)),
+  ),
+])

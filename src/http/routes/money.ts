@@ -1,26 +1,29 @@
 /** What things cost: before they are asked for, as they are paid for, and what may be spent at most. */
-import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
+import { z } from '@hono/zod-openapi'
 import type { BudgetStanding } from '../../coordinator/budgets.ts'
 import type { Attempt } from '../../job/attempt.ts'
+import { budgetChange } from '../../job/control-request.ts'
 import { attemptStatuses } from '../../job/lifecycle.ts'
 import { dollars } from '../../job/price.ts'
-import { readJson } from '../edge/body.ts'
-import { spentOf, usdOrNull } from './cost.ts'
-import { type VerbRoutes, jsonAnswer, jsonBody } from './describe.ts'
-import { etaAnswer, etaSchema } from './eta.ts'
-import { storyboardAnswer, storyboardSchema } from './storyboard.ts'
+import { allJobs, ownJobs } from '../access/access.ts'
 import {
-  jobIdOf,
+  clientIdQuery,
+  cursorQuery,
+  jobIdQuery,
   once,
-  readCursor,
+  pageLimit,
+  readEntryCursor,
   timeOf,
   timeOrNull,
   timeQuery,
   timeSchema,
-  writeCursor,
+  writeEntryCursor,
 } from '../edge/path.ts'
-import { askedBy, principalOf } from '../edge/principal.ts'
-import { malformedField } from '../edge/problem.ts'
+import { spentOf, usdOrNull } from './cost.ts'
+import { endpoint, json, jsonBody, resource } from './endpoint.ts'
+import { etaAnswer, etaSchema } from './eta.ts'
+import { jobBody } from './jobs.ts'
+import { storyboardAnswer, storyboardSchema } from './storyboard.ts'
 
 const usd = z.number().describe('US dollars')
 
@@ -40,16 +43,6 @@ const estimateSchema = z.object({
 
 export type EstimateAnswer = z.infer<typeof estimateSchema>
 
-const estimateRoute = createRoute({
-  method: 'post',
-  path: '/estimates',
-  summary: 'What a job would cost and how it would be planned; nothing is kept',
-  request: {
-    body: jsonBody('JobRequest'),
-  },
-  responses: { 200: jsonAnswer(estimateSchema, 'The estimate') },
-})
-
 const moneySchema = z.object({ reserved: usd, spent: usd })
 
 const budgetsSchema = z.object({
@@ -64,23 +57,6 @@ const budgetsSchema = z.object({
 })
 
 export type BudgetsAnswer = z.infer<typeof budgetsSchema>
-
-const readBudgetsRoute = createRoute({
-  method: 'get',
-  path: '/budgets',
-  summary: 'What may be spent, and what of it is used',
-  responses: { 200: jsonAnswer(budgetsSchema, 'The budgets in force') },
-})
-
-const setBudgetsRoute = createRoute({
-  method: 'put',
-  path: '/budgets',
-  summary: 'Set limits in US dollars by name, null to lift one; the others stay',
-  request: {
-    body: jsonBody('BudgetChange'),
-  },
-  responses: { 200: jsonAnswer(budgetsSchema, 'The budgets in force') },
-})
 
 const budgetsAnswer = (standings: readonly BudgetStanding[]) => ({
   currency: 'USD' as const,
@@ -163,45 +139,39 @@ const ledgerSchema = z.object({
 
 export type LedgerAnswer = z.infer<typeof ledgerSchema>
 
-const pageSize = { standard: 100, most: 500 }
-const ledgerRoute = createRoute({
-  method: 'get',
-  path: '/ledger',
-  summary: 'Every attempt that cost something, or may: newest first',
-  request: {
-    query: z.strictObject({
-      job_id: once('job_id')
-        .regex(/^(?:0|[1-9]\d*)$/, 'must be an integer, such as 123')
-        .optional(),
-      client_id: once('client_id').optional(),
-      status: once('status')
-        .pipe(z.enum(attemptStatuses, { error: `must be one of ${attemptStatuses.join(', ')}` }))
-        .optional()
-        .describe('Only attempts of this status: held, say, for those that a person has to decide'),
-      from: timeQuery('from').describe('Attempts begun at or after'),
-      to: timeQuery('to').describe('Attempts begun before'),
-      limit: once('limit')
-        .regex(/^(?:[1-9]\d?|[1-4]\d\d|500)$/, `must be a whole number from 1 to ${pageSize.most}`)
-        .transform(Number)
-        .optional()
-        .openapi({ type: 'integer', minimum: 1, maximum: pageSize.most }),
-      cursor: once('cursor').optional().describe('next_cursor of the page before'),
-    }),
-  },
-  responses: { 200: jsonAnswer(ledgerSchema, 'A page of the ledger') },
+const ledgerQuery = z.strictObject({
+  job_id: jobIdQuery,
+  client_id: clientIdQuery,
+  status: once('status')
+    .pipe(z.enum(attemptStatuses, { error: `must be one of ${attemptStatuses.join(', ')}` }))
+    .optional()
+    .describe('Only attempts of this status: held, say, for those that a person has to decide'),
+  from: timeQuery('from').describe('Attempts begun at or after'),
+  to: timeQuery('to').describe('Attempts begun before'),
+  limit: pageLimit({ standard: 100, most: 500 }).describe('Entries in a page, at most'),
+  cursor: cursorQuery,
 })
 
-export function moneyRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
-  const routes = new OpenAPIHono()
-
-  routes.openapi(estimateRoute, async (c) => {
-    const estimate = await coordinator.estimateJob(await readJson(c, limits), askedBy(c))
-    const { storyboard, quote, priceBook, priority } = estimate
-    const eta = await coordinator.estimateEta(storyboard, priority)
-    const total = storyboard.scenes.length
-    return c.json(
-      {
-        currency: 'USD' as const,
+export const moneyEndpoints = resource('money', [
+  endpoint(
+    {
+      id: 'estimateJob',
+      route: 'POST /api/v3/estimates',
+      access: ownJobs('submit'),
+      summary: 'What a job would cost and how it would be planned; nothing is kept',
+      description:
+        'Plans a job as `POST /jobs` does, and keeps nothing. Tells its cost by scene, its storyboard and when its film would be finished.',
+      body: jobBody,
+      answer: json(200, estimateSchema, 'The estimate'),
+      refuses: { 422: 'The request is well-formed and impossible: `problems` names each wrong member' },
+      repeatsFreely: true,
+    },
+    async ({ body, by }, { coordinator }) => {
+      const { storyboard, quote, priceBook, priority } = await coordinator.estimateJob(body, by)
+      const eta = await coordinator.estimateEta(storyboard, priority)
+      const total = storyboard.scenes.length
+      return {
+        currency: 'USD',
         estimated_cost: usdOrNull(quote.micros),
         total_scenes: total,
         scenes_to_pay: quote.scenesToPay,
@@ -210,34 +180,59 @@ export function moneyRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
         scenes: quote.byScene.map((micros, position) => ({ position, estimated: usdOrNull(micros) })),
         eta: etaAnswer(eta)!,
         storyboard: storyboardAnswer(storyboard),
-      },
-      200,
-    )
-  })
+      } as const
+    },
+  ),
 
-  routes.openapi(readBudgetsRoute, async (c) => c.json(budgetsAnswer(await coordinator.budgets()), 200))
+  endpoint(
+    {
+      id: 'readBudgets',
+      route: 'GET /api/v3/budgets',
+      access: allJobs('read'),
+      summary: 'What may be spent, and what of it is used',
+      description: 'Each budget in force with its limit and with what is reserved and spent of it.',
+      answer: json(200, budgetsSchema, 'The budgets in force'),
+    },
+    async (_, { coordinator }) => budgetsAnswer(await coordinator.budgets()),
+  ),
 
-  routes.openapi(setBudgetsRoute, async (c) =>
-    c.json(budgetsAnswer(await coordinator.setBudgets(await readJson(c, limits), askedBy(c))), 200),
-  )
+  endpoint(
+    {
+      id: 'setBudgets',
+      route: 'PUT /api/v3/budgets',
+      access: allJobs('admin'),
+      summary: 'Set limits in US dollars by name, null to lift one; the others stay',
+      description:
+        'Sets the budgets that the body names. They hold at once, also for jobs that were approved before.',
+      body: jsonBody('BudgetChange', budgetChange, { day: 20, job: 2.5 }),
+      answer: json(200, budgetsSchema, 'The budgets in force'),
+      refuses: { 422: 'A name or a sum is impossible: `problems` names each' },
+    },
+    async ({ body, by }, { coordinator }) => budgetsAnswer(await coordinator.setBudgets(body, by)),
+  ),
 
-  routes.openapi(ledgerRoute, async (c) => {
-    const { job_id, client_id, status, from, to, limit = pageSize.standard, cursor } = c.req.valid('query')
-    const jobId = job_id === undefined ? undefined : jobIdOf(job_id)
-    const boundTo = principalOf(c).actor?.clientId ?? undefined
-    const filter = { jobId, clientId: client_id, status, boundTo, from, to }
-    const page = await coordinator.ledger({
-      ...filter,
-      limit,
-      before: cursor === undefined ? undefined : placeOf(cursor),
-    })
-    const totals = await coordinator.ledgerTotals(filter)
-    return c.json(
-      {
-        currency: 'USD' as const,
+  endpoint(
+    {
+      id: 'readLedger',
+      route: 'GET /api/v3/ledger',
+      access: ownJobs('read'),
+      summary: 'Every attempt that cost something, or may: newest first',
+      description:
+        'The attempts that the key sees, newest first, with the sums of all that the filters find. Any filter may be left out.',
+      query: ledgerQuery,
+      answer: json(200, ledgerSchema, 'A page of the ledger'),
+    },
+    async ({ query, actor }, { coordinator }) => {
+      const { job_id: jobId, client_id: clientId, status, from, to, limit, cursor } = query
+      const boundTo = actor?.clientId ?? undefined
+      const filter = { jobId, clientId, status, boundTo, from, to }
+      const page = await coordinator.ledger({ ...filter, limit, before: readEntryCursor(cursor) })
+      const totals = await coordinator.ledgerTotals(filter)
+      return {
+        currency: 'USD',
         totals: { reserved: dollars(totals.reservedMicros), spent: spentOf(totals) },
         entries: page.entries.map(entryAnswer),
-        next_cursor: page.next && writeCursor(`${page.next.insertedAt}:${page.next.id}`),
+        next_cursor: writeEntryCursor(page.next),
         unaccounted: (boundTo === undefined ? page.strays : []).map((stray) => ({
           prediction_id: stray.providerId,
           mark: stray.mark,
@@ -246,17 +241,7 @@ export function moneyRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
           charged: usdOrNull(stray.chargedMicros),
           first_seen_at: timeOf(stray.insertedAt),
         })),
-      },
-      200,
-    )
-  })
-
-  return routes
-}
-
-function placeOf(cursor: string): { readonly insertedAt: number; readonly id: string } {
-  const [, insertedAt, id] = /^(\d{1,15}):([0-9a-f-]{36})$/.exec(readCursor(cursor)) ?? []
-  if (insertedAt === undefined || id === undefined)
-    throw malformedField('cursor', 'must be the next_cursor of an earlier answer')
-  return { insertedAt: Number(insertedAt), id }
-}
+      } as const
+    },
+  ),
+])

@@ -1,75 +1,70 @@
 /** What those who run the server ask it. */
-import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
-import type { Metrics } from '../../telemetry/metrics.ts'
-import type { Readiness } from '../../telemetry/readiness.ts'
+import { z } from '@hono/zod-openapi'
+import { allJobs } from '../access/access.ts'
 import { HttpProblem } from '../edge/problem.ts'
+import { endpoint, json, resource } from './endpoint.ts'
 
-const livezRoute = createRoute({
-  method: 'get',
-  path: '/livez',
-  responses: {
-    200: {
-      content: { 'application/json': { schema: z.object({ status: z.literal('alive') }) } },
-      description: 'The process answers',
-    },
-  },
+const aliveSchema = z.object({ status: z.literal('alive') })
+
+export type AliveAnswer = z.infer<typeof aliveSchema>
+
+const readySchema = z.object({
+  status: z.literal('ready'),
+  checks: z
+    .record(z.string(), z.string())
+    .describe('database, disk, ffmpeg and draining: each `ok`, or what is wrong, which is 503'),
 })
 
-const readyzRoute = createRoute({
-  method: 'get',
-  path: '/readyz',
-  responses: {
-    200: {
-      content: {
-        'application/json': {
-          schema: z.object({
-            status: z.literal('ready'),
-            checks: z
-              .record(z.string(), z.string())
-              .describe('database, disk, ffmpeg and draining: each `ok`, or what is wrong, which is 503'),
-          }),
-        },
+export type ReadyAnswer = z.infer<typeof readySchema>
+
+export const operationEndpoints = resource('operations', [
+  endpoint(
+    {
+      id: 'isAlive',
+      route: 'GET /livez',
+      access: 'health',
+      summary: 'Whether the process answers',
+      description: 'For a liveness probe: whether the process answers. It looks at nothing else.',
+      answer: json(200, aliveSchema, 'The process answers'),
+    },
+    () => ({ status: 'alive' }) as const,
+  ),
+
+  endpoint(
+    {
+      id: 'isReady',
+      route: 'GET /readyz',
+      access: 'health',
+      summary: 'Whether it can do its work',
+      description:
+        'For a readiness probe: whether database, disk and FFmpeg can be used. While the server drains it is not ready.',
+      answer: json(200, readySchema, 'It can do its work'),
+    },
+    async (_, { readiness }) => {
+      const { isReady, checks } = await readiness.now()
+      if (isReady) return { status: 'ready', checks: { ...checks } } as const
+      const reason = Object.values(checks)
+        .filter((state) => state !== 'ok')
+        .join('; ')
+      throw new HttpProblem(503, { error: 'Not ready', reason, checks })
+    },
+  ),
+
+  endpoint(
+    {
+      id: 'readMetrics',
+      route: 'GET /metrics',
+      access: allJobs('read'),
+      summary: 'What it is doing, as Prometheus reads it',
+      description:
+        'Counters and gauges of jobs, renders, money, queue and storage in the text format of Prometheus.',
+      answer: {
+        status: 200,
+        description: "Prometheus' text format",
+        content: { 'text/plain': { schema: z.string() } },
       },
-      description: 'It can do its work',
+      needs: 'metrics',
     },
-  },
-})
-
-const metricsRoute = createRoute({
-  method: 'get',
-  path: '/metrics',
-  responses: {
-    200: {
-      content: { 'text/plain': { schema: z.string() } },
-      description: "Prometheus' text format",
-    },
-  },
-})
-
-export interface OperationOptions {
-  readonly readiness: Pick<Readiness, 'now'>
-  /** Left out where nobody counts. */
-  readonly metrics?: Pick<Metrics, 'text' | 'contentType'> | undefined
-}
-
-export function operationRoutes({ readiness, metrics }: OperationOptions): OpenAPIHono {
-  const routes = new OpenAPIHono()
-
-  routes.openapi(livezRoute, (c) => c.json({ status: 'alive' as const }, 200))
-
-  routes.openapi(readyzRoute, async (c) => {
-    const { isReady, checks } = await readiness.now()
-    if (isReady) return c.json({ status: 'ready' as const, checks: { ...checks } }, 200)
-    const reason = Object.values(checks)
-      .filter((state) => state !== 'ok')
-      .join('; ')
-    throw new HttpProblem(503, { error: 'Not ready', reason, checks })
-  })
-
-  if (metrics)
-    routes.openapi(metricsRoute, async (c) =>
-      c.text(await metrics.text(), 200, { 'content-type': metrics.contentType }),
-    )
-
-  return routes
-}
+    async ({ c }, { metrics }) => c.text(await metrics.text(), 200, { 'content-type': metrics.contentType }),
+  ),
+])

@@ -1,28 +1,13 @@
 /** What a provider asks of us: the pictures it renders from, and to be heard when a render has ended. */
-import { type Context, Hono } from 'hono'
+import type { Context } from 'hono'
 import { z } from 'zod'
-import type { ArtifactStore } from '../../artifact/artifact.ts'
-import type { Coordinator } from '../../coordinator/coordinator.ts'
 import { createJsonReader } from '../../json-reader.ts'
 import { incomingBody } from '../edge/body.ts'
 import { serveBytes } from '../edge/bytes.ts'
 import { inlineNamed } from '../edge/disposition.ts'
 import { addressOf, signedText } from '../edge/path.ts'
 import { HttpProblem, malformedField } from '../edge/problem.ts'
-
-/** Who proves what at these addresses; nothing else guards them, so that a provider needs no key of ours. */
-export interface ProviderGate {
-  /** Whether we signed this text ourselves, and the address that says so has not ended. */
-  isOurs(
-    text: string,
-    proof: { readonly expires: string | undefined; readonly signature: string | undefined },
-  ): boolean
-  /** Whether the provider signed this message, lately. */
-  isProviders(message: {
-    readonly headers: Readonly<Record<'id' | 'timestamp' | 'signature', string | undefined>>
-    readonly rawBody: Uint8Array
-  }): Promise<{ readonly ok: boolean }>
-}
+import { type Endpoint, unlisted } from './endpoint.ts'
 
 /** A render with its logs; pictures are addresses where we are reached, so there are none in it. */
 const webhookBytes = 4 << 20
@@ -33,51 +18,45 @@ const messageBounds = { values: 50_000, textBytes: 100 }
 const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const message = z.object({ id: z.string().regex(/^[a-z0-9]{5,64}$/) })
 
-export function providerRoutes({
-  coordinator,
-  artifacts,
-  gate,
-}: {
-  readonly coordinator: Coordinator
-  readonly artifacts: ArtifactStore
-  readonly gate: ProviderGate
-}): Hono {
-  const routes = new Hono()
+export const providerEndpoints: readonly Endpoint[] = [
+  unlisted(
+    { route: `GET ${addressOf.inputPattern}`, access: 'uncounted', needs: 'gate' },
+    async (c, { coordinator, artifacts, gate }) => {
+      const { mark = '', picture = '' } = c.req.param()
+      const number = Number(/^(\d)\.jpg$/.exec(picture)?.[1] ?? Number.NaN)
+      if (!gate.isOurs(signedText.input(mark, number), proofIn(c))) throw notSigned()
+      const attempt = await coordinator.attempt(mark.slice(-36))
+      const id = attempt?.inputs[number]
+      if (id === undefined) throw new HttpProblem(404, { error: 'Not found', path: c.req.path })
+      if (attempt!.picturesFetchedAt === null) await coordinator.picturesFetched(attempt!.id)
+      return serveBytes(c, artifacts, {
+        id,
+        contentType: 'image/jpeg',
+        modifiedAt: attempt!.insertedAt,
+        disposition: inlineNamed(`picture ${number + 1}`, `picture ${number + 1}`, 'jpg'),
+        immutable: true,
+      })
+    },
+  ),
 
-  routes.get(addressOf.inputPattern, async (c) => {
-    const { mark, picture } = c.req.param()
-    const number = Number(/^(\d)\.jpg$/.exec(picture)?.[1] ?? Number.NaN)
-    if (!gate.isOurs(signedText.input(mark, number), proofIn(c))) throw notSigned()
-    const attempt = await coordinator.attempt(mark.slice(-36))
-    const id = attempt?.inputs[number]
-    if (id === undefined) throw new HttpProblem(404, { error: 'Not found', path: c.req.path })
-    if (attempt!.picturesFetchedAt === null) await coordinator.picturesFetched(attempt!.id)
-    return serveBytes(c, artifacts, {
-      id,
-      contentType: 'image/jpeg',
-      modifiedAt: attempt!.insertedAt,
-      disposition: inlineNamed(`picture ${number + 1}`, `picture ${number + 1}`, 'jpg'),
-      immutable: true,
-    })
-  })
-
-  routes.post(addressOf.webhookPattern, async (c) => {
-    const { attempt: attemptId } = c.req.param()
-    if (!uuid.test(attemptId)) throw malformedField('attempt', 'must be a UUID')
-    if (!gate.isOurs(signedText.webhook(attemptId), proofIn(c))) throw notSigned()
-    const rawBody = Buffer.concat(await Array.fromAsync(incomingBody(c, webhookBytes).bytes))
-    const header = (name: string): string | undefined => c.req.header(`webhook-${name}`)
-    const headers = { id: header('id'), timestamp: header('timestamp'), signature: header('signature') }
-    if (!(await gate.isProviders({ headers, rawBody })).ok) throw notSigned()
-    const renderId = renderIdIn(rawBody)
-    const outcome = await coordinator.webhookReceived({ id: headers.id!, attemptId, renderId })
-    if (outcome === 'no such attempt')
-      throw new HttpProblem(404, { error: 'Attempt not found', attempt_id: attemptId })
-    return c.json({ status: 'received' })
-  })
-
-  return routes
-}
+  unlisted(
+    { route: `POST ${addressOf.webhookPattern}`, access: 'uncounted', needs: 'gate' },
+    async (c, { coordinator, gate }) => {
+      const { attempt: attemptId = '' } = c.req.param()
+      if (!uuid.test(attemptId)) throw malformedField('attempt', 'must be a UUID')
+      if (!gate.isOurs(signedText.webhook(attemptId), proofIn(c))) throw notSigned()
+      const rawBody = Buffer.concat(await Array.fromAsync(incomingBody(c, webhookBytes).bytes))
+      const header = (name: string): string | undefined => c.req.header(`webhook-${name}`)
+      const headers = { id: header('id'), timestamp: header('timestamp'), signature: header('signature') }
+      if (!(await gate.isProviders({ headers, rawBody })).ok) throw notSigned()
+      const renderId = renderIdIn(rawBody)
+      const outcome = await coordinator.webhookReceived({ id: headers.id!, attemptId, renderId })
+      if (outcome === 'no such attempt')
+        throw new HttpProblem(404, { error: 'Attempt not found', attempt_id: attemptId })
+      return c.json({ status: 'received' })
+    },
+  ),
+]
 
 const proofIn = ({ req }: Context) => ({ expires: req.query('expires'), signature: req.query('signature') })
 

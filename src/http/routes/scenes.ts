@@ -1,15 +1,16 @@
-import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
-import type { Context } from 'hono'
+import { z } from '@hono/zod-openapi'
 import type { WaitingSince } from '../../coordinator/admission-rules.ts'
+import type { Coordinator } from '../../coordinator/coordinator.ts'
 import type { Edited } from '../../coordinator/scene-editing.ts'
+import { newScene, resolution, sceneChange } from '../../job/control-request.ts'
 import { jobStatuses, sceneStatuses } from '../../job/lifecycle.ts'
+import type { Actor } from '../../job/reach.ts'
 import { type Scene, transitions } from '../../job/scene.ts'
-import { readJson } from '../edge/body.ts'
+import { ownJobs } from '../access/access.ts'
+import { addressOf, jobPath, scenePath, timeOf, timeOrNull, timeSchema } from '../edge/path.ts'
 import { usdOrNull } from './cost.ts'
-import { type VerbRoutes, jsonAnswer, jsonBody, orNull } from './describe.ts'
+import { endpoint, json, jsonBody, orNull, resource } from './endpoint.ts'
 import { failureSchema } from './jobs.ts'
-import { addressOf, jobIdOf, jobPath, scenePath, timeOf, timeOrNull, timeSchema } from '../edge/path.ts'
-import { askedBy, principalOf } from '../edge/principal.ts'
 import { scenePlanAnswer, scenePlanSchema } from './storyboard.ts'
 import { waitingAnswer, waitingSchema } from './waiting.ts'
 
@@ -44,14 +45,18 @@ const sceneSchema = z
 
 export type SceneAnswer = z.infer<typeof sceneSchema>
 
-const sceneAnswer = (c: Context, scene: Scene, waits: ReadonlyMap<string, WaitingSince>): SceneAnswer => ({
+const sceneAnswer = (
+  scene: Scene,
+  waits: ReadonlyMap<string, WaitingSince>,
+  actor: Actor | undefined,
+): SceneAnswer => ({
   id: scene.id,
   job_id: scene.jobId,
   position: scene.position,
   status: scene.status,
   ...scenePlanAnswer(scene),
   renderer: scene.renderer,
-  waiting: waitingAnswer(waits.get(scene.id), principalOf(c).actor),
+  waiting: waitingAnswer(waits.get(scene.id), actor),
   progress_percentage: scene.status === 'completed' ? 100 : Math.min(99, Math.floor(scene.progress * 100)),
   tries: scene.tries,
   not_before: timeOrNull(scene.notBefore),
@@ -73,22 +78,6 @@ const scenesSchema = z.object({
 
 export type ScenesAnswer = z.infer<typeof scenesSchema>
 
-const listScenesRoute = createRoute({
-  method: 'get',
-  path: '/jobs/{id}/scenes',
-  request: { params: jobPath },
-  responses: {
-    200: { content: { 'application/json': { schema: scenesSchema } }, description: "In the film's order" },
-  },
-})
-
-const readSceneRoute = createRoute({
-  method: 'get',
-  path: '/jobs/{id}/scenes/{scene_id}',
-  request: { params: scenePath },
-  responses: { 200: { content: { 'application/json': { schema: sceneSchema } }, description: 'The scene' } },
-})
-
 const editedSchema = z.object({
   message: z.string(),
   scene: sceneSchema,
@@ -105,148 +94,204 @@ const editedSchema = z.object({
 
 export type EditedAnswer = z.infer<typeof editedSchema>
 
-const addSceneRoute = createRoute({
-  method: 'post',
-  path: '/jobs/{id}/scenes',
-  summary: "Add a scene, at its position or the film's end; what is not named is as the job's parameters say",
-  request: { params: jobPath, body: jsonBody('NewScene') },
-  responses: {
-    201: jsonAnswer(editedSchema, 'The scene; those behind it moved down, and a finished film is made anew'),
-  },
+const deletedSchema = z.object({
+  message: z.string(),
+  scene_id: z.string(),
+  job_id: z.int(),
+  job_status: z.enum(jobStatuses),
 })
 
-const updateSceneRoute = createRoute({
-  method: 'put',
-  path: '/jobs/{id}/scenes/{scene_id}',
-  summary:
-    'Change a scene: title, prompt, duration, pictures, model, transition, position; what is not named stays',
-  request: { params: scenePath, body: jsonBody('SceneChange') },
-  responses: { 200: jsonAnswer(editedSchema, 'The scene; what its change makes old is rendered again') },
-})
+export type DeletedSceneAnswer = z.infer<typeof deletedSchema>
 
-const regenerateSceneRoute = createRoute({
-  method: 'post',
-  path: '/jobs/{id}/scenes/{scene_id}/regenerate',
-  summary: 'Render a completed or failed scene again; the film stays until there is a new one',
-  request: { params: scenePath },
-  responses: { 200: jsonAnswer(editedSchema, 'The scene is to be rendered again') },
-})
+const resolvedSchema = z.object({ message: z.string(), scene: sceneSchema, job_id: z.int() })
 
-const deleteSceneRoute = createRoute({
-  method: 'delete',
-  path: '/jobs/{id}/scenes/{scene_id}',
-  summary: 'Take a scene out of the film',
-  request: { params: scenePath },
-  responses: {
-    200: jsonAnswer(
-      z.object({
-        message: z.string(),
-        scene_id: z.string(),
-        job_id: z.int(),
-        job_status: z.enum(jobStatuses),
-      }),
-      'The scene is gone; those behind it moved up, and a finished film is joined anew',
-    ),
-  },
-})
-
-const resolveSceneRoute = createRoute({
-  method: 'post',
-  path: '/jobs/{id}/scenes/{scene_id}/resolve',
-  summary: 'Decide a held or unknown attempt, of which nobody knows whether the provider accepted it',
-  request: { params: scenePath, body: jsonBody('Resolution') },
-  responses: {
-    200: jsonAnswer(
-      z.object({ message: z.string(), scene: sceneSchema, job_id: z.int() }),
-      'The decision is on disk',
-    ),
-  },
-})
+export type ResolvedSceneAnswer = z.infer<typeof resolvedSchema>
 
 const none: ReadonlyMap<string, WaitingSince> = new Map()
 
-export function sceneRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
-  const routes = new OpenAPIHono()
+const waitsOf = async (
+  coordinator: Coordinator,
+  jobId: number,
+  scenes: readonly Scene[],
+): Promise<ReadonlyMap<string, WaitingSince>> =>
+  scenes.some(({ status }) => status !== 'completed') ? (await coordinator.waiting(jobId)).scenes : none
 
-  const waitsOf = async (
-    jobId: number,
-    scenes: readonly Scene[],
-  ): Promise<ReadonlyMap<string, WaitingSince>> =>
-    scenes.some(({ status }) => status !== 'completed') ? (await coordinator.waiting(jobId)).scenes : none
+const oneAnswer = async (
+  coordinator: Coordinator,
+  scene: Scene,
+  actor: Actor | undefined,
+): Promise<SceneAnswer> => sceneAnswer(scene, await waitsOf(coordinator, scene.jobId, [scene]), actor)
 
-  const editedAnswer = async (c: Context, message: string, { job, scene, toApproveMicros }: Edited) => ({
-    message,
-    scene: sceneAnswer(c, scene!, await waitsOf(job.id, [scene!])),
-    job_id: job.id,
-    job_status: job.status,
-    revision: job.revision,
-    to_approve: usdOrNull(toApproveMicros),
-  })
+const editedAnswer = async (
+  message: string,
+  { job, scene, toApproveMicros }: Edited,
+  coordinator: Coordinator,
+  actor: Actor | undefined,
+): Promise<EditedAnswer> => ({
+  message,
+  scene: await oneAnswer(coordinator, scene!, actor),
+  job_id: job.id,
+  job_status: job.status,
+  revision: job.revision,
+  to_approve: usdOrNull(toApproveMicros),
+})
 
-  routes.openapi(listScenesRoute, async (c) => {
-    const jobId = jobIdOf(c.req.valid('param').id)
-    const [job, scenes] = await Promise.all([coordinator.job(jobId), coordinator.scenes(jobId)])
-    const waits = await waitsOf(jobId, scenes)
-    return c.json(
-      {
-        job_id: jobId,
+const ofAnotherJob = "The scene is one of another job's"
+
+export const sceneEndpoints = resource('scenes', [
+  endpoint(
+    {
+      id: 'listScenes',
+      route: 'GET /api/v3/jobs/{id}/scenes',
+      access: ownJobs('read', 'submit', 'approve'),
+      summary: "A job's scenes, in the film's order",
+      description: 'Every scene of a job with its state, its plan, its price and the address of its clip.',
+      params: jobPath,
+      answer: json(200, scenesSchema, "In the film's order"),
+    },
+    async ({ params: { id }, actor }, { coordinator }) => {
+      const [job, scenes] = await Promise.all([coordinator.job(id), coordinator.scenes(id)])
+      const waits = await waitsOf(coordinator, id, scenes)
+      return {
+        job_id: id,
         total_scenes: scenes.length,
         completed_scenes: scenes.filter((scene) => scene.status === 'completed').length,
         progress_percentage: job.progress.percentage,
-        scenes: scenes.map((scene) => sceneAnswer(c, scene, waits)),
+        scenes: scenes.map((scene) => sceneAnswer(scene, waits, actor)),
+      }
+    },
+  ),
+
+  endpoint(
+    {
+      id: 'readScene',
+      route: 'GET /api/v3/jobs/{id}/scenes/{scene_id}',
+      access: ownJobs('read', 'submit', 'approve'),
+      summary: 'A scene',
+      description: 'One scene with its state, its plan, its price and the address of its clip.',
+      params: scenePath,
+      answer: json(200, sceneSchema, 'The scene'),
+      refuses: { 422: ofAnotherJob },
+    },
+    async ({ params: { id, scene_id }, actor }, { coordinator }) =>
+      oneAnswer(coordinator, await coordinator.scene(id, scene_id), actor),
+  ),
+
+  endpoint(
+    {
+      id: 'addScene',
+      route: 'POST /api/v3/jobs/{id}/scenes',
+      access: ownJobs('submit'),
+      summary:
+        "Add a scene, at its position or the film's end; what is not named is as the job's parameters say",
+      description:
+        'Adds a scene at `position`, or at the end of the film. What it costs beyond the approved sum has to be approved.',
+      params: jobPath,
+      body: jsonBody('NewScene', newScene, { asset_ids: ['c'.repeat(64)], duration: 4, position: 1 }),
+      answer: json(
+        201,
+        editedSchema,
+        'The scene; those behind it moved down, and a finished film is made anew',
+      ),
+      refuses: {
+        422: 'The body is impossible, the job is being processed, or it has as many scenes as are allowed',
       },
-      200,
-    )
-  })
+    },
+    async ({ c, params: { id }, body, by, actor }, { coordinator }) => {
+      const edited = await coordinator.addScene(id, body, by)
+      c.header('location', addressOf.scene(id, edited.scene!.id))
+      return editedAnswer('Scene added successfully', edited, coordinator, actor)
+    },
+  ),
 
-  routes.openapi(readSceneRoute, async (c) => {
-    const { id, scene_id } = c.req.valid('param')
-    const scene = await coordinator.scene(jobIdOf(id), scene_id.toLowerCase())
-    return c.json(sceneAnswer(c, scene, await waitsOf(scene.jobId, [scene])), 200)
-  })
+  endpoint(
+    {
+      id: 'updateScene',
+      route: 'PUT /api/v3/jobs/{id}/scenes/{scene_id}',
+      access: ownJobs('submit'),
+      summary:
+        'Change a scene: title, prompt, duration, pictures, model, transition, position; what is not named stays',
+      description:
+        'Changes the members that the body names. What makes the clip old is rendered again once its cost is approved; the film stays until there is a new one.',
+      params: scenePath,
+      body: jsonBody('SceneChange', sceneChange, {
+        prompt: 'A slow pan across the kitchen',
+        duration: 6,
+      }),
+      answer: json(200, editedSchema, 'The scene; what its change makes old is rendered again'),
+      refuses: { 422: `${ofAnotherJob}, or the body is impossible, or the scene is being rendered` },
+    },
+    async ({ params: { id, scene_id }, body, by, actor }, { coordinator }) => {
+      const edited = await coordinator.updateScene(id, scene_id, body, by)
+      return editedAnswer('Scene updated successfully', edited, coordinator, actor)
+    },
+  ),
 
-  routes.openapi(addSceneRoute, async (c) => {
-    const jobId = jobIdOf(c.req.valid('param').id)
-    const edited = await coordinator.addScene(jobId, await readJson(c, limits), askedBy(c))
-    c.header('location', addressOf.scene(jobId, edited.scene!.id))
-    return c.json(await editedAnswer(c, 'Scene added successfully', edited), 201)
-  })
+  endpoint(
+    {
+      id: 'regenerateScene',
+      route: 'POST /api/v3/jobs/{id}/scenes/{scene_id}/regenerate',
+      access: ownJobs('approve'),
+      summary: 'Render a completed or failed scene again; the film stays until there is a new one',
+      description:
+        'Renders a completed or failed scene again. It costs what a render costs; where that is more than was approved, it waits for approval.',
+      params: scenePath,
+      answer: json(200, editedSchema, 'The scene is to be rendered again'),
+      refuses: { 422: `${ofAnotherJob}, or it is in a state that cannot be rendered again` },
+    },
+    async ({ params: { id, scene_id }, by, actor }, { coordinator }) => {
+      const edited = await coordinator.regenerateScene(id, scene_id, by)
+      return editedAnswer('Scene marked for regeneration', edited, coordinator, actor)
+    },
+  ),
 
-  routes.openapi(updateSceneRoute, async (c) => {
-    const { id, scene_id } = c.req.valid('param')
-    const change = await readJson(c, limits)
-    const edited = await coordinator.updateScene(jobIdOf(id), scene_id.toLowerCase(), change, askedBy(c))
-    return c.json(await editedAnswer(c, 'Scene updated successfully', edited), 200)
-  })
+  endpoint(
+    {
+      id: 'deleteScene',
+      route: 'DELETE /api/v3/jobs/{id}/scenes/{scene_id}',
+      access: ownJobs('submit'),
+      summary: 'Take a scene out of the film',
+      description:
+        'Removes a scene. Scenes behind it move up, and a finished film is joined again without it.',
+      params: scenePath,
+      answer: json(
+        200,
+        deletedSchema,
+        'The scene is gone; those behind it moved up, and a finished film is joined anew',
+      ),
+      refuses: { 422: `${ofAnotherJob}, or the job is being processed, or it is its only scene` },
+    },
+    async ({ params: { id, scene_id }, by }, { coordinator }) => {
+      const { job } = await coordinator.deleteScene(id, scene_id, by)
+      return {
+        message: 'Scene deleted successfully',
+        scene_id,
+        job_id: job.id,
+        job_status: job.status,
+      }
+    },
+  ),
 
-  routes.openapi(regenerateSceneRoute, async (c) => {
-    const { id, scene_id } = c.req.valid('param')
-    const edited = await coordinator.regenerateScene(jobIdOf(id), scene_id.toLowerCase(), askedBy(c))
-    return c.json(await editedAnswer(c, 'Scene marked for regeneration', edited), 200)
-  })
-
-  routes.openapi(deleteSceneRoute, async (c) => {
-    const { id, scene_id } = c.req.valid('param')
-    const sceneId = scene_id.toLowerCase()
-    const { job } = await coordinator.deleteScene(jobIdOf(id), sceneId, askedBy(c))
-    return c.json(
-      { message: 'Scene deleted successfully', scene_id: sceneId, job_id: job.id, job_status: job.status },
-      200,
-    )
-  })
-
-  routes.openapi(resolveSceneRoute, async (c) => {
-    const { id, scene_id } = c.req.valid('param')
-    const jobId = jobIdOf(id)
-    const scene = await coordinator.resolveScene(
-      jobId,
-      scene_id.toLowerCase(),
-      await readJson(c, limits),
-      askedBy(c),
-    )
-    const answer = sceneAnswer(c, scene, await waitsOf(jobId, [scene]))
-    return c.json({ message: 'Scene resolved successfully', scene: answer, job_id: jobId }, 200)
-  })
-
-  return routes
-}
+  endpoint(
+    {
+      id: 'resolveScene',
+      route: 'POST /api/v3/jobs/{id}/scenes/{scene_id}/resolve',
+      access: ownJobs('approve'),
+      summary: 'Decide a held or unknown attempt, of which nobody knows whether the provider accepted it',
+      description:
+        'Settles an attempt that is held because nothing proves whether the provider accepted it: `adopt` names its render, `absent` allows another.',
+      params: scenePath,
+      body: jsonBody('Resolution', resolution, { resolution: 'absent' }),
+      answer: json(200, resolvedSchema, 'The decision is on disk'),
+      refuses: { 422: `${ofAnotherJob}, or the body is impossible, or no attempt of the scene is held` },
+    },
+    async ({ params: { id, scene_id }, body, by, actor }, { coordinator }) => {
+      const scene = await coordinator.resolveScene(id, scene_id, body, by)
+      return {
+        message: 'Scene resolved successfully',
+        scene: await oneAnswer(coordinator, scene, actor),
+        job_id: id,
+      }
+    },
+  ),
+])

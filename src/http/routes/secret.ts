@@ -1,10 +1,10 @@
 /** The installation's secret, for those who may replace it. It is in no answer: nobody else needs it. */
-import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
-import type { Installation, SecretRotation } from '../../coordinator/installation.ts'
-import { type BodyLimits, readOptionalJson } from '../edge/body.ts'
-import { jsonAnswer, jsonBody } from './describe.ts'
+import { z } from '@hono/zod-openapi'
+import type { SecretRotation } from '../../coordinator/installation.ts'
+import { allJobs } from '../access/access.ts'
 import { timeOf, timeOrNull, timeSchema } from '../edge/path.ts'
-import { askedBy } from '../edge/principal.ts'
+import { endpoint, json, resource } from './endpoint.ts'
+import { rotationBody } from './keys.ts'
 
 const rotationSchema = z
   .object({
@@ -22,29 +22,20 @@ export const rotationAnswer = ({ rotatedAt, previousUntil }: SecretRotation): Se
   previous_valid_until: timeOrNull(previousUntil),
 })
 
-const rotateSecretRoute = createRoute({
-  method: 'post',
-  path: '/secret/rotate',
-  summary: 'Sign the addresses that providers get with a new secret; the one before counts for a while',
-  request: { body: jsonBody('KeyRotation', false) },
-  responses: { 200: jsonAnswer(rotationSchema, 'Since when, and until when the one before counts') },
-})
-
-export function secretRoutes({
-  installation,
-  limits,
-}: {
-  readonly installation: Pick<Installation, 'rotateSecret'>
-  readonly limits: BodyLimits
-}): OpenAPIHono {
-  const routes = new OpenAPIHono()
-
-  routes.openapi(rotateSecretRoute, async (c) =>
-    c.json(
-      rotationAnswer(await installation.rotateSecret(await readOptionalJson(c, limits), askedBy(c))),
-      200,
-    ),
-  )
-
-  return routes
-}
+export const secretEndpoints = resource('keys', [
+  endpoint(
+    {
+      id: 'rotateSecret',
+      route: 'POST /api/v3/secret/rotate',
+      access: allJobs('admin'),
+      summary: 'Sign the addresses that providers get with a new secret; the one before counts for a while',
+      description:
+        'Replaces the secret that signs addresses for providers. Addresses by the old one are accepted for `grace_seconds`.',
+      body: rotationBody,
+      answer: json(200, rotationSchema, 'Since when, and until when the one before counts'),
+      refuses: { 422: 'A member is impossible' },
+      needs: 'installation',
+    },
+    async ({ body, by }, { installation }) => rotationAnswer(await installation.rotateSecret(body, by)),
+  ),
+])

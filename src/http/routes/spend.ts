@@ -1,11 +1,11 @@
 /** What was spent, by client and month: as JSON, and as CSV for spreadsheets. */
-import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
-import type { Coordinator } from '../../coordinator/coordinator.ts'
+import { z } from '@hono/zod-openapi'
 import { type Money, type SpendGroup, type SpendRow, dollars, noMoney, spendGroups } from '../../job/price.ts'
-import { spentOf } from './cost.ts'
+import { ownJobs } from '../access/access.ts'
 import { csvOf } from '../edge/csv.ts'
-import { once } from '../edge/path.ts'
-import { principalOf } from '../edge/principal.ts'
+import { clientIdQuery, once } from '../edge/path.ts'
+import { spentOf } from './cost.ts'
+import { endpoint, resource } from './endpoint.ts'
 
 const groupsReason = `must be one of ${spendGroups.join(', ')}, or both with a comma between them`
 
@@ -26,7 +26,7 @@ const spendQuery = z.strictObject({
     .optional()
     .openapi({ type: 'string', example: 'client,month' })
     .describe('What sums are told by; client,month if not given'),
-  client_id: once('client_id').optional(),
+  client_id: clientIdQuery,
   from: month('from').describe('The first month, UTC'),
   to: month('to').describe('The last month'),
   format: z
@@ -60,59 +60,49 @@ const spendSchema = z.object({
 
 export type SpendAnswer = z.infer<typeof spendSchema>
 
-const spendRoute = createRoute({
-  method: 'get',
-  path: '/spend',
-  summary: 'What was spent, by client and month, as JSON or CSV',
-  request: { query: spendQuery },
-  responses: {
-    200: {
-      content: {
-        'application/json': { schema: spendSchema },
-        'text/csv': { schema: z.string() },
-      },
-      description: 'The sums of the ledger',
-    },
-  },
-})
-
 const wantsCsv = (accept: string | undefined): boolean =>
   /text\/csv(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))/i.test(accept ?? '')
 
-export function spendRoutes({ coordinator }: { readonly coordinator: Coordinator }): OpenAPIHono {
-  const routes = new OpenAPIHono()
-
-  routes.openapi(spendRoute, async (c) => {
-    const { group: groups = spendGroups, client_id, from, to, format } = c.req.valid('query')
-    const boundTo = principalOf(c).actor?.clientId ?? undefined
-    const { rows, strayMicros } = await coordinator.spend({ groups, clientId: client_id, boundTo, from, to })
-    c.header('vary', 'accept')
-    if (format === 'csv' || (format === undefined && wantsCsv(c.req.header('accept')))) {
-      c.header('content-type', 'text/csv; charset=utf-8')
-      c.header('content-disposition', 'attachment; filename="spend.csv"')
-      return c.body(
-        csvOf(
-          headsOf(groups),
-          rows.map((row) => cellsOf(groups, row)),
-        ),
-        200,
-      )
-    }
-    const answer: SpendAnswer = {
-      currency: 'USD',
-      rows: rows.map(({ month: inMonth, client, money }) => ({
-        ...(inMonth !== undefined && { month: inMonth }),
-        ...(client !== undefined && { client_id: client || null }),
-        ...sumsOf(money),
-      })),
-      totals: sumsOf(rows.map(({ money }) => money).reduce(added, noMoney)),
-      unaccounted: dollars(strayMicros),
-    }
-    return c.json(answer, 200)
-  })
-
-  return routes
-}
+export const spendEndpoints = resource('money', [
+  endpoint(
+    {
+      id: 'readSpend',
+      route: 'GET /api/v3/spend',
+      access: ownJobs('read'),
+      summary: 'What was spent, by client and month, as JSON or CSV',
+      description:
+        'What was spent and is reserved, by client, by month or by both: as JSON, or as CSV where the client accepts `text/csv` or asks for `format=csv`.',
+      query: spendQuery,
+      answer: {
+        status: 200,
+        description: 'The sums of the ledger',
+        content: { 'application/json': { schema: spendSchema }, 'text/csv': { schema: z.string() } },
+      },
+    },
+    async ({ c, query, actor }, { coordinator }) => {
+      const { group: groups = spendGroups, client_id: clientId, from, to, format } = query
+      const boundTo = actor?.clientId ?? undefined
+      const { rows, strayMicros } = await coordinator.spend({ groups, clientId, boundTo, from, to })
+      c.header('vary', 'accept')
+      if (format === 'csv' || (format === undefined && wantsCsv(c.req.header('accept')))) {
+        c.header('content-type', 'text/csv; charset=utf-8')
+        c.header('content-disposition', 'attachment; filename="spend.csv"')
+        const cells = rows.map((row) => cellsOf(groups, row))
+        return c.body(csvOf(headsOf(groups), cells), 200)
+      }
+      return {
+        currency: 'USD',
+        rows: rows.map(({ month: inMonth, client, money }) => ({
+          ...(inMonth !== undefined && { month: inMonth }),
+          ...(client !== undefined && { client_id: client || null }),
+          ...sumsOf(money),
+        })),
+        totals: sumsOf(rows.map(({ money }) => money).reduce(added, noMoney)),
+        unaccounted: dollars(strayMicros),
+      } as const
+    },
+  ),
+])
 
 const sumsOf = (money: Money) => ({ spent: spentOf(money), reserved: dollars(money.reservedMicros) })
 

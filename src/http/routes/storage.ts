@@ -1,14 +1,9 @@
 /** What is stored, for how long, and what may go. */
-import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
-import { type PruneReport, type StorageReport, parsePrune } from '../../job/storage.ts'
-import { type BodyLimits, readOptionalJson } from '../edge/body.ts'
-import { jsonAnswer, jsonBody } from './describe.ts'
+import { z } from '@hono/zod-openapi'
+import { type PruneReport, type StorageReport, parsePrune, pruneRequest } from '../../job/storage.ts'
+import { allJobs } from '../access/access.ts'
 import { timeOf, timeOrNull, timeSchema } from '../edge/path.ts'
-
-export interface Storage {
-  storage(): Promise<StorageReport>
-  now(options: { readonly isDryRun: boolean }): Promise<PruneReport>
-}
+import { endpoint, json, optionalJsonBody, resource } from './endpoint.ts'
 
 const amountSchema = z.object({ files: z.int(), bytes: z.int() })
 
@@ -56,21 +51,6 @@ const prunedSchema = z
   .openapi('Pruned')
 
 export type PrunedAnswer = z.infer<typeof prunedSchema>
-
-const storageRoute = createRoute({
-  method: 'get',
-  path: '/storage',
-  summary: 'What is stored, for how long, and how much room is left',
-  responses: { 200: jsonAnswer(storageSchema, 'What is stored, as it was measured') },
-})
-
-const pruneRoute = createRoute({
-  method: 'post',
-  path: '/storage/prune',
-  summary: 'Remove now what may be removed, instead of within the hour',
-  request: { body: jsonBody('PruneRequest', false) },
-  responses: { 200: jsonAnswer(prunedSchema, 'What was removed, or would be') },
-})
 
 interface Amount {
   readonly count: number
@@ -124,21 +104,37 @@ const prunedAnswer = ({ isDryRun, events, stored, overBytes }: PruneReport): Pru
   over_bytes: overBytes,
 })
 
-export function storageRoutes({
-  storage,
-  limits,
-}: {
-  readonly storage: Storage
-  readonly limits: BodyLimits
-}): OpenAPIHono {
-  const routes = new OpenAPIHono()
+export const storageEndpoints = resource('operations', [
+  endpoint(
+    {
+      id: 'readStorage',
+      route: 'GET /api/v3/storage',
+      access: allJobs('read'),
+      summary: 'What is stored, for how long, and how much room is left',
+      description:
+        'How many bytes films, clips and photographs take, how long they are kept, and how much room the disk has.',
+      answer: json(200, storageSchema, 'What is stored, as it was measured'),
+      needs: 'storage',
+    },
+    async (_, { storage }) => storageAnswer(await storage.storage()),
+  ),
 
-  routes.openapi(storageRoute, async (c) => c.json(storageAnswer(await storage.storage()), 200))
-
-  routes.openapi(pruneRoute, async (c) => {
-    const { dry_run: isDryRun = false } = parsePrune(await readOptionalJson(c, limits))
-    return c.json(prunedAnswer(await storage.now({ isDryRun })), 200)
-  })
-
-  return routes
-}
+  endpoint(
+    {
+      id: 'pruneStorage',
+      route: 'POST /api/v3/storage/prune',
+      access: allJobs('admin'),
+      summary: 'Remove now what may be removed, instead of within the hour',
+      description:
+        'Removes what is older than it is to be kept, or beyond the size allowed. With `dry_run` it only tells what would go.',
+      body: optionalJsonBody('PruneRequest', pruneRequest, { dry_run: true }),
+      answer: json(200, prunedSchema, 'What was removed, or would be'),
+      refuses: { 422: 'A member is impossible' },
+      needs: 'storage',
+    },
+    async ({ body }, { storage }) => {
+      const { dry_run: isDryRun = false } = parsePrune(body)
+      return prunedAnswer(await storage.now({ isDryRun }))
+    },
+  ),
+])

@@ -1,89 +1,33 @@
-import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
+import { z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import type { ArtifactStore } from '../../artifact/artifact.ts'
-import type { Coordinator } from '../../coordinator/coordinator.ts'
 import { filmOf } from '../../coordinator/reading.ts'
 import { RefusedError } from '../../job/errors.ts'
 import { type FileKind, fileKindOf, headBytes } from '../../job/file-kind.ts'
 import type { Job } from '../../job/job.ts'
+import { ownJobs } from '../access/access.ts'
 import { serveBytes } from '../edge/bytes.ts'
-import { jsonAnswer } from './describe.ts'
 import { attachmentNamed, inlineNamed } from '../edge/disposition.ts'
-import { addressOf, jobIdOf, jobPath, scenePath, timeOf, timeOrNull, timeSchema } from '../edge/path.ts'
-import { askedBy } from '../edge/principal.ts'
+import { addressOf, jobPath, scenePath, timeOf, timeOrNull, timeSchema, versionPath } from '../edge/path.ts'
+import { bytes, endpoint, json, resource } from './endpoint.ts'
+import type { Parts } from './parts.ts'
 
-const bytes = (contentType: string, description: string) => ({
-  200: { content: { [contentType]: { schema: z.string().openapi({ format: 'binary' }) } }, description },
-})
-
-const filmRoute = createRoute({
-  method: 'get',
-  path: '/videos/{id}/combined',
-  request: { params: jobPath },
-  responses: bytes('video/mp4', 'The film'),
-})
-
-const thumbnailRoute = createRoute({
-  method: 'get',
-  path: '/videos/{id}/thumbnail',
-  request: { params: jobPath },
-  responses: bytes('image/jpeg', 'A picture of the film'),
-})
-
-const clipRoute = createRoute({
-  method: 'get',
-  path: '/videos/{id}/clips/{scene_id}',
-  request: { params: scenePath },
-  summary: "A scene's clip; one that was paid for and can't be used, as it came",
-  responses: bytes(
-    'video/mp4',
-    "One scene's clip. Bytes that were paid for and are no MP4 come as what they are, such as `video/webm` or `application/octet-stream`",
+const versionsSchema = z.object({
+  job_id: z.int(),
+  versions: z.array(
+    z.object({
+      version: z.int(),
+      current: z.boolean().describe('Whether it is the film that the job shows'),
+      url: z.string(),
+      duration: z.number().describe('Seconds'),
+      size: z.int().describe('Bytes'),
+      inserted_at: timeSchema,
+      removed_at: timeSchema.nullable().describe('Since when its bytes are not kept any more'),
+    }),
   ),
 })
 
-const versionPath = jobPath.extend({
-  version: z
-    .string()
-    .regex(/^[1-9]\d{0,8}$/, 'must be a whole number from 1')
-    .openapi({ param: { name: 'version', in: 'path' }, type: 'integer' }),
-})
-
-const versionsRoute = createRoute({
-  method: 'get',
-  path: '/videos/{id}/versions',
-  summary: 'Every film the job has had, newest first',
-  request: { params: jobPath },
-  responses: {
-    200: {
-      content: {
-        'application/json': {
-          schema: z.object({
-            job_id: z.int(),
-            versions: z.array(
-              z.object({
-                version: z.int(),
-                current: z.boolean().describe('Whether it is the film that the job shows'),
-                url: z.string(),
-                duration: z.number().describe('Seconds'),
-                size: z.int().describe('Bytes'),
-                inserted_at: timeSchema,
-                removed_at: timeSchema.nullable().describe('Since when its bytes are not kept any more'),
-              }),
-            ),
-          }),
-        },
-      },
-      description: 'The versions',
-    },
-  },
-})
-
-const versionRoute = createRoute({
-  method: 'get',
-  path: '/videos/{id}/versions/{version}/combined',
-  request: { params: versionPath },
-  responses: bytes('video/mp4', 'An earlier film'),
-})
+export type FilmVersionsAnswer = z.infer<typeof versionsSchema>
 
 const shownSchema = z.object({
   message: z.literal('Film shown successfully'),
@@ -92,14 +36,6 @@ const shownSchema = z.object({
 })
 
 export type ShownFilmAnswer = z.infer<typeof shownSchema>
-
-const showFilmRoute = createRoute({
-  method: 'post',
-  path: '/videos/{id}/versions/{version}/current',
-  summary: "Make an earlier film the job's film again; nothing is rendered",
-  request: { params: versionPath },
-  responses: { 200: jsonAnswer(shownSchema, 'It is shown; the other versions stay') },
-})
 
 const fileName = (job: Job, suffix: string, extension: string, named = inlineNamed): string =>
   named(`${job.videoName || `job ${job.id}`}${suffix}`, `job ${job.id}${suffix}`, extension)
@@ -120,97 +56,180 @@ async function kindOf(artifacts: ArtifactStore, id: string): Promise<FileKind | 
 /** Clips and pictures are shown; a page that was sent instead of one must not run as ours. */
 const isShown = ({ contentType }: FileKind): boolean => /^(?:video|image|audio)\//.test(contentType)
 
-export function videoRoutes({
-  coordinator,
-  artifacts,
-}: {
-  readonly coordinator: Coordinator
-  readonly artifacts: ArtifactStore
-}): OpenAPIHono {
-  const routes = new OpenAPIHono()
-
-  const serveFilm = async (c: Context, id: string, part: 'film' | 'thumbnail', extension: string) => {
-    const job = await coordinator.job(jobIdOf(id))
-    const artifact = filmOf(job)[part]
-    return serveBytes(c, artifacts, {
-      id: artifact.id,
-      contentType: artifact.contentType,
-      modifiedAt: job.updatedAt,
-      disposition: fileName(job, '', extension),
-      immutable: false,
-      refuseMissing: () => coordinator.refuseRemoved({ what: 'film', jobId: job.id, artifact: artifact.id }),
-    })
-  }
-
-  routes.openapi(filmRoute, (c) => serveFilm(c, c.req.valid('param').id, 'film', 'mp4'))
-  routes.openapi(thumbnailRoute, (c) => serveFilm(c, c.req.valid('param').id, 'thumbnail', 'jpg'))
-
-  routes.openapi(versionsRoute, async (c) => {
-    const jobId = jobIdOf(c.req.valid('param').id)
-    const films = await coordinator.films(jobId)
-    const versions = films.map(({ version, manifest, insertedAt, removedAt }, index) => ({
-      version,
-      current: index === 0,
-      url: addressOf.filmVersion(jobId, version),
-      duration: manifest.durationMs / 1000,
-      size: manifest.film.size,
-      inserted_at: timeOf(insertedAt),
-      removed_at: timeOrNull(removedAt),
-    }))
-    return c.json({ job_id: jobId, versions }, 200)
+async function serveFilm(
+  c: Context,
+  { coordinator, artifacts }: Pick<Parts, 'coordinator' | 'artifacts'>,
+  { jobId, part, extension }: { jobId: number; part: 'film' | 'thumbnail'; extension: string },
+): Promise<Response> {
+  const job = await coordinator.job(jobId)
+  const artifact = filmOf(job)[part]
+  return serveBytes(c, artifacts, {
+    id: artifact.id,
+    contentType: artifact.contentType,
+    modifiedAt: job.updatedAt,
+    disposition: fileName(job, '', extension),
+    immutable: false,
+    refuseMissing: () => coordinator.refuseRemoved({ what: 'film', jobId: job.id, artifact: artifact.id }),
   })
-
-  routes.openapi(versionRoute, async (c) => {
-    const { id, version } = c.req.valid('param')
-    const job = await coordinator.job(jobIdOf(id))
-    const { manifest, insertedAt } = await coordinator.filmVersion(job.id, Number(version))
-    return serveBytes(c, artifacts, {
-      id: manifest.film.id,
-      contentType: manifest.film.contentType,
-      modifiedAt: insertedAt,
-      disposition: fileName(job, ` - version ${version}`, 'mp4'),
-      immutable: true,
-      refuseMissing: () =>
-        coordinator.refuseRemoved({ what: 'film', jobId: job.id, artifact: manifest.film.id }),
-    })
-  })
-
-  routes.openapi(showFilmRoute, async (c) => {
-    const { id, version } = c.req.valid('param')
-    const jobId = jobIdOf(id)
-    const shown = await coordinator.showFilm(jobId, Number(version), askedBy(c))
-    return c.json({ message: 'Film shown successfully' as const, job_id: jobId, version: shown }, 200)
-  })
-
-  routes.openapi(clipRoute, async (c) => {
-    const { id, scene_id } = c.req.valid('param')
-    const jobId = jobIdOf(id)
-    const [job, scene] = await Promise.all([
-      coordinator.job(jobId),
-      coordinator.scene(jobId, scene_id.toLowerCase()),
-    ])
-    const clip = scene.clip ?? (await coordinator.paidClip(scene))
-    if (clip === null)
-      throw new RefusedError('Clip is not ready', {
-        code: 'not_ready',
-        jobId,
-        currentStatus: scene.status,
-        reason: 'The scene must be completed before its clip can be fetched',
-      })
-    const kind = scene.clip === null ? await kindOf(artifacts, clip) : canonical
-    const suffix = ` - scene ${scene.position + 1}`
-    return serveBytes(c, artifacts, {
-      id: clip,
-      contentType: kind && isShown(kind) ? kind.contentType : 'application/octet-stream',
-      modifiedAt: scene.completedAt ?? scene.updatedAt,
-      disposition:
-        kind && isShown(kind)
-          ? fileName(job, suffix, kind.extension)
-          : fileName(job, suffix, kind?.extension ?? 'bin', attachmentNamed),
-      immutable: false,
-      refuseMissing: () => coordinator.refuseRemoved({ what: 'clip', jobId }),
-    })
-  })
-
-  return routes
 }
+
+const wasRemoved = 'The film was removed: `removed_at` says when'
+
+const noFilm = {
+  404: 'There is no such job, or its film is not finished: `current_status` names its state',
+  410: wasRemoved,
+} as const
+
+const noVersion = {
+  404: 'There is no such job, or it has no film of this version',
+  410: wasRemoved,
+} as const
+
+export const videoEndpoints = resource('films', [
+  endpoint(
+    {
+      id: 'film',
+      route: 'GET /api/v3/videos/{id}/combined',
+      access: ownJobs('read', 'submit', 'approve'),
+      summary: 'The finished film',
+      description:
+        'The finished film as MP4. Its address stays the same when there is a new film; `ETag` tells them apart.',
+      params: jobPath,
+      answer: bytes('video/mp4', 'The film'),
+      refuses: noFilm,
+    },
+    ({ c, params }, parts) => serveFilm(c, parts, { jobId: params.id, part: 'film', extension: 'mp4' }),
+  ),
+
+  endpoint(
+    {
+      id: 'thumbnail',
+      route: 'GET /api/v3/videos/{id}/thumbnail',
+      access: ownJobs('read', 'submit', 'approve'),
+      summary: 'A picture of the film',
+      description: 'A frame of the finished film as JPEG.',
+      params: jobPath,
+      answer: bytes('image/jpeg', 'A picture of the film'),
+      refuses: noFilm,
+    },
+    ({ c, params }, parts) => serveFilm(c, parts, { jobId: params.id, part: 'thumbnail', extension: 'jpg' }),
+  ),
+
+  endpoint(
+    {
+      id: 'listFilmVersions',
+      route: 'GET /api/v3/videos/{id}/versions',
+      access: ownJobs('read', 'submit', 'approve'),
+      summary: 'Every film the job has had, newest first',
+      description:
+        'Every film that the job has had, with its address, its length and its size; the latest first.',
+      params: jobPath,
+      answer: json(200, versionsSchema, 'The versions'),
+    },
+    async ({ params: { id } }, { coordinator }) => {
+      const films = await coordinator.films(id)
+      const versions = films.map(({ version, manifest, insertedAt, removedAt }, index) => ({
+        version,
+        current: index === 0,
+        url: addressOf.filmVersion(id, version),
+        duration: manifest.durationMs / 1000,
+        size: manifest.film.size,
+        inserted_at: timeOf(insertedAt),
+        removed_at: timeOrNull(removedAt),
+      }))
+      return { job_id: id, versions }
+    },
+  ),
+
+  endpoint(
+    {
+      id: 'filmVersion',
+      route: 'GET /api/v3/videos/{id}/versions/{version}/combined',
+      access: ownJobs('read', 'submit', 'approve'),
+      summary: 'An earlier film',
+      description: 'One film of the job as it was finished. The bytes at this address never change.',
+      params: versionPath,
+      answer: bytes('video/mp4', 'An earlier film'),
+      refuses: noVersion,
+    },
+    async ({ c, params: { id, version } }, { coordinator, artifacts }) => {
+      const job = await coordinator.job(id)
+      const { manifest, insertedAt } = await coordinator.filmVersion(job.id, version)
+      return serveBytes(c, artifacts, {
+        id: manifest.film.id,
+        contentType: manifest.film.contentType,
+        modifiedAt: insertedAt,
+        disposition: fileName(job, ` - version ${version}`, 'mp4'),
+        immutable: true,
+        refuseMissing: () =>
+          coordinator.refuseRemoved({ what: 'film', jobId: job.id, artifact: manifest.film.id }),
+      })
+    },
+  ),
+
+  endpoint(
+    {
+      id: 'showFilm',
+      route: 'POST /api/v3/videos/{id}/versions/{version}/current',
+      access: ownJobs('submit', 'approve'),
+      summary: "Make an earlier film the job's film again; nothing is rendered",
+      description:
+        "Publishes an earlier film once more, as the job's newest. Nothing is rendered, and no version is lost.",
+      params: versionPath,
+      answer: json(200, shownSchema, 'It is shown; the other versions stay'),
+      refuses: {
+        ...noVersion,
+        422: 'Another film of the job is being made, or it has 200 versions: `reason` says which',
+      },
+    },
+    async ({ params: { id, version }, by }, { coordinator }) => {
+      const shown = await coordinator.showFilm(id, version, by)
+      return { message: 'Film shown successfully', job_id: id, version: shown } as const
+    },
+  ),
+
+  endpoint(
+    {
+      id: 'clip',
+      route: 'GET /api/v3/videos/{id}/clips/{scene_id}',
+      access: ownJobs('read', 'submit', 'approve'),
+      summary: "A scene's clip; one that was paid for and can't be used, as it came",
+      description:
+        'The clip of a completed scene. Of a scene whose paid clip cannot be used it is the bytes as they came.',
+      params: scenePath,
+      answer: bytes(
+        'video/mp4',
+        "One scene's clip. Bytes that were paid for and are no MP4 come as what they are, such as `video/webm` or `application/octet-stream`",
+      ),
+      refuses: {
+        404: 'There is no such job or scene, or its clip is not finished: `current_status` names its state',
+        410: 'The clip was removed: `removed_at` says when',
+        422: "The scene is one of another job's",
+      },
+    },
+    async ({ c, params: { id: jobId, scene_id } }, { coordinator, artifacts }) => {
+      const [job, scene] = await Promise.all([coordinator.job(jobId), coordinator.scene(jobId, scene_id)])
+      const clip = scene.clip ?? (await coordinator.paidClip(scene))
+      if (clip === null)
+        throw new RefusedError('Clip is not ready', {
+          code: 'not_ready',
+          jobId,
+          currentStatus: scene.status,
+          reason: 'The scene must be completed before its clip can be fetched',
+        })
+      const kind = scene.clip === null ? await kindOf(artifacts, clip) : canonical
+      const suffix = ` - scene ${scene.position + 1}`
+      return serveBytes(c, artifacts, {
+        id: clip,
+        contentType: kind && isShown(kind) ? kind.contentType : 'application/octet-stream',
+        modifiedAt: scene.completedAt ?? scene.updatedAt,
+        disposition:
+          kind && isShown(kind)
+            ? fileName(job, suffix, kind.extension)
+            : fileName(job, suffix, kind?.extension ?? 'bin', attachmentNamed),
+        immutable: false,
+        refuseMissing: () => coordinator.refuseRemoved({ what: 'clip', jobId }),
+      })
+    },
+  ),
+])

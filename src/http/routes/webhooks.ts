@@ -1,6 +1,6 @@
 /** Whom to tell of events, what they are signed with, and what became of each message. */
-import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
-import type { DeliveryDetail, WebhookVerbs } from '../../coordinator/webhook-verbs.ts'
+import { z } from '@hono/zod-openapi'
+import type { DeliveryDetail } from '../../coordinator/webhook-verbs.ts'
 import {
   type Delivery,
   type Endpoint,
@@ -9,12 +9,22 @@ import {
   endpointStatuses,
   messageId,
 } from '../../job/webhook.ts'
-import { type BodyLimits, readJson } from '../edge/body.ts'
-import { jsonAnswer, jsonBody } from './describe.ts'
+import { endpointChange, endpointRequest } from '../../job/webhook-request.ts'
+import { allJobs } from '../access/access.ts'
 import { holdsSecret } from '../access/idempotency.ts'
-import { jobIdOf, once, readCursor, timeOf, timeOrNull, timeSchema, writeCursor } from '../edge/path.ts'
-import { askedBy } from '../edge/principal.ts'
-import { malformedField } from '../edge/problem.ts'
+import {
+  cursorQuery,
+  deliveryPath,
+  endpointPath,
+  jobIdQuery,
+  pageLimit,
+  readEntryCursor,
+  timeOf,
+  timeOrNull,
+  timeSchema,
+  writeEntryCursor,
+} from '../edge/path.ts'
+import { endpoint, json, jsonBody, resource } from './endpoint.ts'
 
 const endpointSchema = z
   .object({
@@ -33,17 +43,17 @@ const endpointSchema = z
 
 export type EndpointAnswer = z.infer<typeof endpointSchema>
 
-const endpointAnswer = (endpoint: Endpoint): EndpointAnswer => ({
-  endpoint_id: endpoint.id,
-  job_id: endpoint.jobId,
-  url: endpoint.url,
-  event_types: [...endpoint.eventTypes],
-  description: endpoint.description,
-  status: endpoint.status,
-  reason: endpoint.reason,
-  failing_since: timeOrNull(endpoint.failingSince),
-  inserted_at: timeOf(endpoint.insertedAt),
-  updated_at: timeOf(endpoint.updatedAt),
+const endpointAnswer = (to: Endpoint): EndpointAnswer => ({
+  endpoint_id: to.id,
+  job_id: to.jobId,
+  url: to.url,
+  event_types: [...to.eventTypes],
+  description: to.description,
+  status: to.status,
+  reason: to.reason,
+  failing_since: timeOrNull(to.failingSince),
+  inserted_at: timeOf(to.insertedAt),
+  updated_at: timeOf(to.updatedAt),
 })
 
 const secretSchema = z
@@ -117,9 +127,9 @@ const deliveryDetailSchema = z
 
 export type DeliveryDetailAnswer = z.infer<typeof deliveryDetailSchema>
 
-const deliveryDetailAnswer = ({ delivery, endpoint, tries }: DeliveryDetail): DeliveryDetailAnswer => ({
+const deliveryDetailAnswer = ({ delivery, endpoint: to, tries }: DeliveryDetail): DeliveryDetailAnswer => ({
   ...deliveryAnswer(delivery),
-  url: endpoint.url,
+  url: to.url,
   payload: JSON.parse(delivery.body),
   log: tries.map(({ number, at, durationMs, status, error }) => ({
     number,
@@ -130,239 +140,244 @@ const deliveryDetailAnswer = ({ delivery, endpoint, tries }: DeliveryDetail): De
   })),
 })
 
-const idPath = z.object({
-  id: z
-    .string()
-    .regex(
-      /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i,
-      'must be a UUID, such as 3f2b0c9e-8d1a-4c57-9f3e-2a6b7c8d9e0f',
-    )
-    .transform((id) => id.toLowerCase())
-    .openapi({ param: { name: 'id', in: 'path' }, type: 'string', format: 'uuid' }),
+const endpointsSchema = z.object({ endpoints: z.array(endpointSchema) })
+
+export type EndpointsAnswer = z.infer<typeof endpointsSchema>
+
+const newEndpointSchema = endpointSchema.extend({ secret: z.string() })
+
+export type NewEndpointAnswer = z.infer<typeof newEndpointSchema>
+
+const deliveriesSchema = z.object({
+  deliveries: z.array(deliverySchema),
+  next_cursor: z.string().nullable(),
 })
 
-const listEndpointsRoute = createRoute({
-  method: 'get',
-  path: '/webhooks/endpoints',
-  summary: 'The endpoints that were added, or the webhook_url of a job; oldest first',
-  request: {
-    query: z.strictObject({
-      job_id: once('job_id')
-        .regex(/^(?:0|[1-9]\d*)$/, 'must be an integer, such as 123')
-        .optional(),
+export type DeliveriesAnswer = z.infer<typeof deliveriesSchema>
+
+const deliveriesQuery = z.strictObject({
+  status: z
+    .enum(deliveryStatuses, { error: `must be one of ${deliveryStatuses.join(', ')}` })
+    .optional()
+    .describe('Only deliveries in this state'),
+  limit: pageLimit({ standard: 100, most: 500 }).describe('Entries in a page, at most'),
+  cursor: cursorQuery,
+})
+
+const noEndpoint = { 404: 'There is no such endpoint' } as const
+
+export const webhookEndpoints = resource('webhooks', [
+  endpoint(
+    {
+      id: 'listWebhookEndpoints',
+      route: 'GET /api/v3/webhooks/endpoints',
+      access: allJobs('admin'),
+      summary: 'The endpoints that were added, or the webhook_url of a job; oldest first',
+      description:
+        'All endpoints that were added, with whether they are enabled; with `job_id` the one of a job.',
+      query: z.strictObject({ job_id: jobIdQuery }),
+      answer: json(200, endpointsSchema, 'The endpoints'),
+    },
+    async ({ query }, { coordinator }) => ({
+      endpoints: (await coordinator.endpoints(query.job_id)).map(endpointAnswer),
     }),
-  },
-  responses: { 200: jsonAnswer(z.object({ endpoints: z.array(endpointSchema) }), 'The endpoints') },
-})
+  ),
 
-const addEndpointRoute = createRoute({
-  method: 'post',
-  path: '/webhooks/endpoints',
-  summary: 'Be told of events from now on, at an address of the public internet',
-  request: { body: jsonBody('WebhookEndpointRequest') },
-  responses: {
-    201: jsonAnswer(
-      endpointSchema.extend({ secret: z.string() }),
-      'The endpoint, and what it is signed with',
-    ),
-  },
-})
-
-const readEndpointRoute = createRoute({
-  method: 'get',
-  path: '/webhooks/endpoints/{id}',
-  summary: 'An endpoint',
-  request: { params: idPath },
-  responses: { 200: jsonAnswer(endpointSchema, 'The endpoint') },
-})
-
-const changeEndpointRoute = createRoute({
-  method: 'patch',
-  path: '/webhooks/endpoints/{id}',
-  summary: 'Change an endpoint, disable or enable it; what is left out stays',
-  request: { params: idPath, body: jsonBody('WebhookEndpointChange') },
-  responses: { 200: jsonAnswer(endpointSchema, 'The endpoint') },
-})
-
-const removeEndpointRoute = createRoute({
-  method: 'delete',
-  path: '/webhooks/endpoints/{id}',
-  summary: 'Remove an endpoint and its deliveries',
-  request: { params: idPath },
-  responses: { 204: { description: 'It is gone' } },
-})
-
-const readSecretRoute = createRoute({
-  method: 'get',
-  path: '/webhooks/endpoints/{id}/secret',
-  summary: 'What the messages to an endpoint are signed with',
-  request: { params: idPath },
-  responses: { 200: jsonAnswer(secretSchema, 'The secret') },
-})
-
-const rotateSecretRoute = createRoute({
-  method: 'post',
-  path: '/webhooks/endpoints/{id}/rotate',
-  summary: 'Give an endpoint another secret; messages are signed with both for 24 hours',
-  request: { params: idPath },
-  responses: { 200: jsonAnswer(secretSchema, 'The new secret') },
-})
-
-const readSharedSecretRoute = createRoute({
-  method: 'get',
-  path: '/webhooks/secret',
-  summary: 'What the messages to the webhook_url of jobs are signed with',
-  responses: { 200: jsonAnswer(secretSchema, 'The secret') },
-})
-
-const rotateSharedSecretRoute = createRoute({
-  method: 'post',
-  path: '/webhooks/secret/rotate',
-  summary: 'Another secret for the webhook_url of jobs; messages are signed with both for 24 hours',
-  responses: { 200: jsonAnswer(secretSchema, 'The new secret') },
-})
-
-const testEndpointRoute = createRoute({
-  method: 'post',
-  path: '/webhooks/endpoints/{id}/test',
-  summary: 'Send a message of the type ping',
-  request: { params: idPath },
-  responses: { 202: jsonAnswer(deliverySchema, 'The delivery, which is under way') },
-})
-
-const pageSize = { standard: 100, most: 500 }
-
-const listDeliveriesRoute = createRoute({
-  method: 'get',
-  path: '/webhooks/endpoints/{id}/deliveries',
-  summary: 'What was told to an endpoint, newest first; kept for 30 days after its end',
-  request: {
-    params: idPath,
-    query: z.strictObject({
-      status: z.enum(deliveryStatuses, { error: `must be one of ${deliveryStatuses.join(', ')}` }).optional(),
-      limit: once('limit')
-        .regex(/^(?:[1-9]\d?|[1-4]\d\d|500)$/, `must be a whole number from 1 to ${pageSize.most}`)
-        .transform(Number)
-        .optional()
-        .openapi({ type: 'integer', minimum: 1, maximum: pageSize.most }),
-      cursor: once('cursor').optional().describe('next_cursor of the page before'),
-    }),
-  },
-  responses: {
-    200: jsonAnswer(
-      z.object({ deliveries: z.array(deliverySchema), next_cursor: z.string().nullable() }),
-      'A page of deliveries',
-    ),
-  },
-})
-
-const readDeliveryRoute = createRoute({
-  method: 'get',
-  path: '/webhooks/deliveries/{id}',
-  summary: 'A delivery, what it says, and each try to send it',
-  request: { params: idPath },
-  responses: { 200: jsonAnswer(deliveryDetailSchema, 'The delivery') },
-})
-
-const redeliverRoute = createRoute({
-  method: 'post',
-  path: '/webhooks/deliveries/{id}/redeliver',
-  summary: 'Send a delivery again, now, with the same webhook-id',
-  request: { params: idPath },
-  responses: { 202: jsonAnswer(deliverySchema, 'The delivery, which is under way') },
-})
-
-export function webhookRoutes({
-  coordinator,
-  limits,
-}: {
-  readonly coordinator: WebhookVerbs
-  readonly limits: BodyLimits
-}): OpenAPIHono {
-  const routes = new OpenAPIHono()
-
-  routes.openapi(listEndpointsRoute, async (c) => {
-    const { job_id } = c.req.valid('query')
-    const endpoints = await coordinator.endpoints(job_id === undefined ? undefined : jobIdOf(job_id))
-    return c.json({ endpoints: endpoints.map(endpointAnswer) }, 200)
-  })
-
-  routes.openapi(addEndpointRoute, async (c) => {
-    const endpoint = await coordinator.addEndpoint(await readJson(c, limits), askedBy(c))
-    const { secret } = secretAnswer(await coordinator.webhookSecrets(endpoint.id))
-    holdsSecret(c)
-    return c.json({ ...endpointAnswer(endpoint), secret }, 201)
-  })
-
-  routes.openapi(readEndpointRoute, async (c) =>
-    c.json(endpointAnswer(await coordinator.endpoint(c.req.valid('param').id)), 200),
-  )
-
-  routes.openapi(changeEndpointRoute, async (c) => {
-    const change = await readJson(c, limits)
-    const endpoint = await coordinator.changeEndpoint(c.req.valid('param').id, change, askedBy(c))
-    return c.json(endpointAnswer(endpoint), 200)
-  })
-
-  routes.openapi(removeEndpointRoute, async (c) => {
-    await coordinator.removeEndpoint(c.req.valid('param').id, askedBy(c))
-    return c.body(null, 204)
-  })
-
-  routes.openapi(readSecretRoute, async (c) =>
-    c.json(secretAnswer(await coordinator.webhookSecrets(c.req.valid('param').id)), 200),
-  )
-
-  routes.openapi(rotateSecretRoute, async (c) => {
-    const secrets = await coordinator.rotateWebhookSecret(c.req.valid('param').id, askedBy(c))
-    holdsSecret(c)
-    return c.json(secretAnswer(secrets), 200)
-  })
-
-  routes.openapi(readSharedSecretRoute, async (c) =>
-    c.json(secretAnswer(await coordinator.webhookSecrets(null)), 200),
-  )
-
-  routes.openapi(rotateSharedSecretRoute, async (c) => {
-    const secrets = await coordinator.rotateWebhookSecret(null, askedBy(c))
-    holdsSecret(c)
-    return c.json(secretAnswer(secrets), 200)
-  })
-
-  routes.openapi(testEndpointRoute, async (c) =>
-    c.json(deliveryAnswer(await coordinator.testEndpoint(c.req.valid('param').id, askedBy(c))), 202),
-  )
-
-  routes.openapi(listDeliveriesRoute, async (c) => {
-    const { status, limit = pageSize.standard, cursor } = c.req.valid('query')
-    const page = await coordinator.deliveries(c.req.valid('param').id, {
-      status,
-      limit,
-      before: cursor === undefined ? undefined : placeOf(cursor),
-    })
-    return c.json(
-      {
-        deliveries: page.deliveries.map(deliveryAnswer),
-        next_cursor: page.next ? writeCursor(`${page.next.insertedAt}:${page.next.id}`) : null,
+  endpoint(
+    {
+      id: 'addWebhookEndpoint',
+      route: 'POST /api/v3/webhooks/endpoints',
+      access: allJobs('admin'),
+      summary: 'Be told of events from now on, at an address of the public internet',
+      description:
+        'Events from now on are sent to the address, signed by Standard Webhooks with the `secret` of the answer.',
+      body: jsonBody('WebhookEndpointRequest', endpointRequest, {
+        url: 'https://films.example/hooks',
+        event_types: ['job_completed'],
+      }),
+      answer: json(201, newEndpointSchema, 'The endpoint, and what it is signed with'),
+      refuses: {
+        422: 'The address is not of the public internet, a type is unknown, or there are as many endpoints as are allowed',
       },
-      200,
-    )
-  })
+    },
+    async ({ c, body, by }, { coordinator }) => {
+      const added = await coordinator.addEndpoint(body, by)
+      const { secret } = secretAnswer(await coordinator.webhookSecrets(added.id))
+      holdsSecret(c)
+      return { ...endpointAnswer(added), secret }
+    },
+  ),
 
-  routes.openapi(readDeliveryRoute, async (c) =>
-    c.json(deliveryDetailAnswer(await coordinator.delivery(c.req.valid('param').id)), 200),
-  )
+  endpoint(
+    {
+      id: 'readWebhookEndpoint',
+      route: 'GET /api/v3/webhooks/endpoints/{id}',
+      access: allJobs('admin'),
+      summary: 'An endpoint',
+      description: 'An endpoint with its state, and why it is disabled.',
+      params: endpointPath,
+      answer: json(200, endpointSchema, 'The endpoint'),
+      refuses: noEndpoint,
+    },
+    async ({ params }, { coordinator }) => endpointAnswer(await coordinator.endpoint(params.id)),
+  ),
 
-  routes.openapi(redeliverRoute, async (c) =>
-    c.json(deliveryAnswer(await coordinator.redeliver(c.req.valid('param').id, askedBy(c))), 202),
-  )
+  endpoint(
+    {
+      id: 'changeWebhookEndpoint',
+      route: 'PATCH /api/v3/webhooks/endpoints/{id}',
+      access: allJobs('admin'),
+      summary: 'Change an endpoint, disable or enable it; what is left out stays',
+      description:
+        'Changes the members that the body names. An endpoint that is enabled again receives what happens from then on.',
+      params: endpointPath,
+      body: jsonBody('WebhookEndpointChange', endpointChange, { status: 'disabled' }),
+      answer: json(200, endpointSchema, 'The endpoint'),
+      refuses: {
+        ...noEndpoint,
+        422: 'The address is not of the public internet, or a member is impossible',
+      },
+    },
+    async ({ params, body, by }, { coordinator }) =>
+      endpointAnswer(await coordinator.changeEndpoint(params.id, body, by)),
+  ),
 
-  return routes
-}
+  endpoint(
+    {
+      id: 'removeWebhookEndpoint',
+      route: 'DELETE /api/v3/webhooks/endpoints/{id}',
+      access: allJobs('admin'),
+      summary: 'Remove an endpoint and its deliveries',
+      description: 'Removes an endpoint with the log of its deliveries. What waits for it is not sent.',
+      params: endpointPath,
+      answer: { status: 204, description: 'It is gone' },
+      refuses: noEndpoint,
+    },
+    ({ params, by }, { coordinator }) => coordinator.removeEndpoint(params.id, by),
+  ),
 
-function placeOf(cursor: string): { readonly insertedAt: number; readonly id: string } {
-  const [, insertedAt, id] = /^(\d{1,15}):([0-9a-f-]{36})$/.exec(readCursor(cursor)) ?? []
-  if (insertedAt === undefined || id === undefined)
-    throw malformedField('cursor', 'must be the next_cursor of an earlier answer')
-  return { insertedAt: Number(insertedAt), id }
-}
+  endpoint(
+    {
+      id: 'readWebhookSecret',
+      route: 'GET /api/v3/webhooks/endpoints/{id}/secret',
+      access: allJobs('admin'),
+      summary: 'What the messages to an endpoint are signed with',
+      description:
+        'The secret that messages to this endpoint are signed with, and those before it that still count.',
+      params: endpointPath,
+      answer: json(200, secretSchema, 'The secret'),
+      refuses: noEndpoint,
+    },
+    async ({ params }, { coordinator }) => secretAnswer(await coordinator.webhookSecrets(params.id)),
+  ),
+
+  endpoint(
+    {
+      id: 'rotateWebhookSecret',
+      route: 'POST /api/v3/webhooks/endpoints/{id}/rotate',
+      access: allJobs('admin'),
+      summary: 'Give an endpoint another secret; messages are signed with both for 24 hours',
+      description: 'Makes a new secret. For 24 hours messages carry a signature by each of the two.',
+      params: endpointPath,
+      answer: json(200, secretSchema, 'The new secret'),
+      refuses: { ...noEndpoint, 422: 'The endpoint is the `webhook_url` of a job: those share one secret' },
+    },
+    async ({ c, params, by }, { coordinator }) => {
+      const secrets = await coordinator.rotateWebhookSecret(params.id, by)
+      holdsSecret(c)
+      return secretAnswer(secrets)
+    },
+  ),
+
+  endpoint(
+    {
+      id: 'readSharedWebhookSecret',
+      route: 'GET /api/v3/webhooks/secret',
+      access: allJobs('admin'),
+      summary: 'What the messages to the webhook_url of jobs are signed with',
+      description: 'One secret signs the messages to the `webhook_url` of all jobs.',
+      answer: json(200, secretSchema, 'The secret'),
+    },
+    async (_, { coordinator }) => secretAnswer(await coordinator.webhookSecrets(null)),
+  ),
+
+  endpoint(
+    {
+      id: 'rotateSharedWebhookSecret',
+      route: 'POST /api/v3/webhooks/secret/rotate',
+      access: allJobs('admin'),
+      summary: 'Another secret for the webhook_url of jobs; messages are signed with both for 24 hours',
+      description:
+        'Makes a new secret for the `webhook_url` of jobs. For 24 hours messages carry a signature by each of the two.',
+      answer: json(200, secretSchema, 'The new secret'),
+    },
+    async ({ c, by }, { coordinator }) => {
+      const secrets = await coordinator.rotateWebhookSecret(null, by)
+      holdsSecret(c)
+      return secretAnswer(secrets)
+    },
+  ),
+
+  endpoint(
+    {
+      id: 'testWebhookEndpoint',
+      route: 'POST /api/v3/webhooks/endpoints/{id}/test',
+      access: allJobs('admin'),
+      summary: 'Send a message of the type ping',
+      description: 'Sends a message of the type `ping`, to try the address and the signature.',
+      params: endpointPath,
+      answer: json(202, deliverySchema, 'The delivery, which is under way'),
+      refuses: { ...noEndpoint, 422: 'The endpoint is disabled' },
+    },
+    async ({ params, by }, { coordinator }) => deliveryAnswer(await coordinator.testEndpoint(params.id, by)),
+  ),
+
+  endpoint(
+    {
+      id: 'listWebhookDeliveries',
+      route: 'GET /api/v3/webhooks/endpoints/{id}/deliveries',
+      access: allJobs('admin'),
+      summary: 'What was told to an endpoint, newest first; kept for 30 days after its end',
+      description:
+        'Messages to an endpoint with their state and their number of tries. To continue, send `next_cursor` as `cursor`.',
+      params: endpointPath,
+      query: deliveriesQuery,
+      answer: json(200, deliveriesSchema, 'A page of deliveries'),
+      refuses: noEndpoint,
+    },
+    async ({ params, query: { status, limit, cursor } }, { coordinator }) => {
+      const before = readEntryCursor(cursor)
+      const { deliveries, next } = await coordinator.deliveries(params.id, { status, limit, before })
+      return { deliveries: deliveries.map(deliveryAnswer), next_cursor: writeEntryCursor(next) }
+    },
+  ),
+
+  endpoint(
+    {
+      id: 'readWebhookDelivery',
+      route: 'GET /api/v3/webhooks/deliveries/{id}',
+      access: allJobs('admin'),
+      summary: 'A delivery, what it says, and each try to send it',
+      description: 'A message as it is sent, and what each try was answered.',
+      params: deliveryPath,
+      answer: json(200, deliveryDetailSchema, 'The delivery'),
+      refuses: { 404: 'There is no such delivery' },
+    },
+    async ({ params }, { coordinator }) => deliveryDetailAnswer(await coordinator.delivery(params.id)),
+  ),
+
+  endpoint(
+    {
+      id: 'redeliverWebhook',
+      route: 'POST /api/v3/webhooks/deliveries/{id}/redeliver',
+      access: allJobs('admin'),
+      summary: 'Send a delivery again, now, with the same webhook-id',
+      description:
+        'Sends a message again, as often as a new one if it has to be. Its `webhook-id` stays, so that a receiver recognises it.',
+      params: deliveryPath,
+      answer: json(202, deliverySchema, 'The delivery, which is under way'),
+      refuses: { 404: 'There is no such delivery', 422: 'Its endpoint is disabled, or it is being sent' },
+    },
+    async ({ params, by }, { coordinator }) => deliveryAnswer(await coordinator.redeliver(params.id, by)),
+  ),
+])

@@ -1,0 +1,231 @@
+/**
+ * An endpoint in one declaration: its name, who may use it, what it takes, answers and refuses, and what it does. The router,
+ * the check of scopes, the refusal of unknown query names, Idempotency-Key and the API's description are derived from it.
+ */
+import { z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import { matchedRoutes } from 'hono/route'
+import type { Asked } from '../../job/event.ts'
+import type { Actor } from '../../job/reach.ts'
+import { type Access, type Guarded, undeclared } from '../access/access.ts'
+import { readJson, readOptionalJson } from '../edge/body.ts'
+import { askedBy, principalOf } from '../edge/principal.ts'
+import { malformed } from '../edge/problem.ts'
+import { namesOf } from '../edge/query-names.ts'
+import type { Need, Parts } from './parts.ts'
+
+/** Such as `GET /api/v3/jobs/{id}`. */
+export type Route = `${'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'} /${string}`
+
+export const tags = {
+  jobs: 'A job asks for one film. It waits for approval, then its scenes are rendered and joined.',
+  scenes: 'One clip of the film each; to be changed, rendered again, or decided.',
+  films: 'The bytes: films, their earlier versions, thumbnails, clips. With ranges, ETag and HEAD.',
+  assets: 'Photographs that jobs are made of, by the SHA-256 of their bytes.',
+  money: 'What it would cost, what it has cost, and what may be spent.',
+  events: 'What happens, as it happens, and what happened.',
+  webhooks: 'Addresses that are told of events.',
+  keys: 'Who may do what, and what proves an address ours.',
+  operations: 'For those who run the server.',
+} as const
+
+export type Tag = keyof typeof tags
+
+/** A schema of zod, or one as the description has it. */
+type MediaSchema = z.ZodType | Readonly<Record<string, unknown>>
+type Content = Readonly<Record<string, { readonly schema: MediaSchema }>>
+
+export interface Answer {
+  readonly status: 200 | 201 | 202 | 204
+  readonly description: string
+  readonly content?: Content
+}
+
+/** A body of JSON. The coordinator checks it, for HTTP and for programs alike. */
+export interface JsonBody {
+  readonly name: string
+  readonly schema: z.ZodType
+  /** As one would send it. */
+  readonly example: unknown
+  readonly required: boolean
+}
+
+/** One that the handler reads itself. */
+export interface RawBody {
+  readonly required: true
+  readonly content: Content
+}
+
+export interface Declaration {
+  /** The operation's name, in documents and in the client. */
+  readonly id: string
+  readonly route: Route
+  readonly access: Access
+  readonly summary: string
+  /** What it does beyond the summary. */
+  readonly description: string
+  readonly params?: z.ZodObject
+  readonly query?: z.ZodObject
+  /** For the description alone. */
+  readonly headers?: z.ZodObject
+  readonly body?: JsonBody | RawBody
+  readonly answer: Answer
+  /** Refusals of its own, by status. Those of its key, address or body are derived (`openapi/answers.ts`). */
+  readonly refuses?: Readonly<Partial<Record<404 | 409 | 410 | 415 | 422, string>>>
+  /** Sent again it does the same, so that no Idempotency-Key is heeded. */
+  readonly repeatsFreely?: true
+  /** It is there only where the server has this part. */
+  readonly needs?: Need
+}
+
+export interface Listing extends Declaration {
+  readonly tag: Tag
+}
+
+export interface Endpoint extends Guarded {
+  readonly route: Route
+  readonly needs?: Need | undefined
+  /** Undefined where the API's description leaves it out. */
+  readonly listing?: Listing
+  readonly handle: (c: Context, parts: Parts) => Response | Promise<Response>
+}
+
+type OutputOf<Schema> = Schema extends z.ZodType ? z.output<Schema> : undefined
+type Declared<D, Member extends string> = D extends { readonly [member in Member]: infer Value }
+  ? Value
+  : never
+
+/** A request that was let in, with what its schemas made of it. */
+export interface Call<D> {
+  readonly c: Context
+  readonly params: OutputOf<Declared<D, 'params'>>
+  readonly query: OutputOf<Declared<D, 'query'>>
+  /** The JSON that was sent; `{}` where an optional body was left out. */
+  readonly body: unknown
+  /** Undefined where no key is needed. */
+  readonly actor: Actor | undefined
+  /** Who asks, for the coordinator's verbs. */
+  readonly by: Asked
+}
+
+type PartsFor<D> = Omit<Parts, Need> & {
+  readonly [part in Declared<D, 'needs'> & Need]-?: NonNullable<Parts[part]>
+}
+
+type JsonOf<D> = D extends {
+  readonly answer: { readonly content: { readonly 'application/json': { readonly schema: infer Schema } } }
+}
+  ? OutputOf<Schema>
+  : D extends { readonly answer: { readonly status: 204 } }
+    ? void
+    : never
+
+type Result<D> = JsonOf<D> | Response
+
+type Untagged = Omit<Endpoint, 'listing'> & { readonly declaration: Declaration }
+
+/** `handle` returns what is sent as JSON, or a whole response. */
+export function endpoint<const D extends Declaration>(
+  declaration: D,
+  handle: (call: Call<D>, parts: PartsFor<D>) => Result<D> | Promise<Result<D>>,
+): Untagged {
+  const { route, access, query, params, body, answer, repeatsFreely, needs }: Declaration = declaration
+  return {
+    route,
+    access,
+    needs,
+    declaration,
+    queryNames: namesOf(query),
+    isStream: answer.content?.['text/event-stream'] !== undefined,
+    takesIdempotencyKey: !route.startsWith('GET ') && repeatsFreely !== true,
+    async handle(c, parts) {
+      const call = {
+        c,
+        query: await parsed(query, queryOf(c)),
+        params: await parsed(params, c.req.param()),
+        body: body && 'schema' in body ? await jsonOf(c, body, parts) : undefined,
+        actor: principalOf(c).actor,
+        by: askedBy(c),
+      }
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- by its own schemas, and mounted where its part is there
+      const result = await handle(call as Call<D>, parts as PartsFor<D>)
+      if (answer.status === 204) return c.body(null, 204)
+      return result instanceof Response ? result : c.json(result, answer.status)
+    },
+  }
+}
+
+/** What belongs together in the API's description. */
+export const resource = (tag: Tag, endpoints: readonly Untagged[]): readonly Endpoint[] =>
+  endpoints.map(({ declaration, ...rest }) => ({ ...rest, listing: { ...declaration, tag } }))
+
+/** One that the API's description leaves out; its route is a pattern of the router's. */
+export const unlisted = <const D extends Pick<Declaration, 'route' | 'access' | 'needs'>>(
+  declaration: D,
+  handle: (c: Context, parts: PartsFor<D>) => Response | Promise<Response>,
+): Endpoint => ({
+  ...declaration,
+  isStream: false,
+  takesIdempotencyKey: false,
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- mounted where its part is there
+  handle: (c, parts) => handle(c, parts as PartsFor<D>),
+})
+
+/** The method and the router's pattern. */
+export function patternOf(route: Route): readonly [method: string, pattern: string] {
+  const [method = '', path = ''] = route.split(' ')
+  return [method, path.replaceAll(/\/\{(\w+)\}/g, '/:$1')]
+}
+
+/** Finds the endpoints that a request leads to. Middleware is matched under the method ALL. */
+export function finderOf(endpoints: readonly Endpoint[]): (c: Context) => readonly Guarded[] {
+  const byPattern = new Map(endpoints.map((one) => [patternOf(one.route).join(' '), one]))
+  return (c) =>
+    matchedRoutes(c)
+      .filter(({ method }) => method !== 'ALL')
+      .map(({ method, path }) => byPattern.get(`${method} ${path}`) ?? undeclared)
+}
+
+const queryOf = (c: Context): Readonly<Record<string, unknown>> =>
+  Object.fromEntries(
+    Object.entries(c.req.queries()).map(([name, values]) => [name, values.length === 1 ? values[0] : values]),
+  )
+
+async function parsed(schema: z.ZodObject | undefined, given: object): Promise<unknown> {
+  if (!schema) return undefined
+  const { success, data, error } = await schema.safeParseAsync(given)
+  if (success) return data
+  throw malformed(error.issues.map(({ path, message }) => ({ field: path.join('.'), reason: message })))
+}
+
+const jsonOf = (c: Context, { required }: JsonBody, { limits }: Parts): Promise<unknown> =>
+  required ? readJson(c, limits) : readOptionalJson(c, limits)
+
+export const json = <Schema extends z.ZodType>(
+  status: 200 | 201 | 202,
+  schema: Schema,
+  description: string,
+) => ({ status, description, content: { 'application/json': { schema } } })
+
+export const binary = { type: 'string', format: 'binary' } as const
+
+export const bytes = (contentType: string, description: string): Answer => ({
+  status: 200,
+  description,
+  content: { [contentType]: { schema: binary } },
+})
+
+export const jsonBody = (name: string, schema: z.ZodType, example: unknown): JsonBody => ({
+  name,
+  schema,
+  example,
+  required: true,
+})
+
+export const optionalJsonBody = (name: string, schema: z.ZodType, example: unknown): JsonBody => ({
+  ...jsonBody(name, schema, example),
+  required: false,
+})
+
+/** Of a schema with a name: by `nullable()` the description would say that it may be null everywhere. */
+export const orNull = <Schema extends z.ZodType>(schema: Schema) => z.union([schema, z.null()])
