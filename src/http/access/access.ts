@@ -82,25 +82,7 @@ export function guardAccess({
   const health = ratePerMinute === 0 ? undefined : createRateLimit({ perMinute: healthPerMinute, host })
   const failures = createRateLimit({ perMinute: failuresPerMinute, host })
 
-  const underWay = new Map<string, number>()
-
-  const oneMore = async (caller: string, next: () => Promise<void>): Promise<void> => {
-    const before = underWay.get(caller) ?? 0
-    if (before >= mostAtOnce)
-      throw new HttpProblem(
-        429,
-        { error: 'Too many requests at once', reason: `${mostAtOnce} are worked on. Wait for some of them` },
-        { headers: { 'retry-after': '1' } },
-      )
-    underWay.set(caller, before + 1)
-    try {
-      await next()
-    } finally {
-      const left = underWay.get(caller)! - 1
-      if (left > 0) underWay.set(caller, left)
-      else underWay.delete(caller)
-    }
-  }
+  const oneMore = limitAtOnce()
 
   /** A valid key is let in however many wrong ones came from its address, which may be a proxy's. */
   const identify = async (c: Context, caller: string): Promise<LetIn | undefined> => {
@@ -130,6 +112,28 @@ export function guardAccess({
     if (key) for (const access of needed) requireScope(key, access)
     if (key && !isEverything(seenBy(key))) for (const access of needed) requireOwnJobs(access)
     return key || !isTrusted ? oneMore(name, next) : next()
+  }
+}
+
+/** Counts the requests of each caller that are worked on. */
+function limitAtOnce(): (caller: string, next: () => Promise<void>) => Promise<void> {
+  const underWay = new Map<string, number>()
+  return async (caller, next) => {
+    const before = underWay.get(caller) ?? 0
+    if (before >= mostAtOnce)
+      throw new HttpProblem(
+        429,
+        { error: 'Too many requests at once', reason: `${mostAtOnce} are worked on. Wait for some of them` },
+        { headers: { 'retry-after': '1' } },
+      )
+    underWay.set(caller, before + 1)
+    try {
+      await next()
+    } finally {
+      const left = underWay.get(caller)! - 1
+      if (left > 0) underWay.set(caller, left)
+      else underWay.delete(caller)
+    }
   }
 }
 

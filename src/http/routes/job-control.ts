@@ -49,6 +49,8 @@ export type SubmitAnswer = z.infer<typeof submitSchema>
 const pauseSchema = controlled('Job paused successfully', jobStatus).extend({ waiting: waitingSchema })
 const resumeSchema = controlled('Job resumed successfully', jobStatus).extend({ waiting: waitingSchema })
 
+export type JobPauseAnswer = z.infer<typeof pauseSchema> | z.infer<typeof resumeSchema>
+
 const deletedSchema = z.object({ message: z.literal('Job deleted successfully'), job_id: z.int() })
 
 export type DeletedJobAnswer = z.infer<typeof deletedSchema>

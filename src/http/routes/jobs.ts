@@ -37,6 +37,10 @@ export const controlled = <const Message extends string, Status extends z.ZodTyp
   status: Status,
 ) => z.object({ message: z.literal(message), job_id: z.int(), status })
 
+const approvedSchema = controlled('Job approved successfully', z.literal('approved'))
+
+export type ApprovedJobAnswer = z.infer<typeof approvedSchema>
+
 export const rejectedSchema = z
   .object({ at: timeSchema, by: z.string().nullable().describe('Who rejected it'), note: z.string() })
   .nullable()
@@ -311,11 +315,7 @@ export const jobEndpoints = resource('jobs', [
         'Lets a pending job spend its estimate, or `max_cost`. On a job whose scenes were changed it allows what they cost more. When it answers, the approval is on disk, and rendering begins by itself.',
       params: jobPath,
       body: optionalJsonBody('Approval', approvalRequest, { revision: 1, max_cost: 0.8 }),
-      answer: json(
-        200,
-        controlled('Job approved successfully', z.literal('approved')),
-        'The approval is on disk',
-      ),
+      answer: json(200, approvedSchema, 'The approval is on disk'),
       refuses: {
         422: 'The job is in a state that cannot be approved, `revision` is not its latest, or the sum is too low; the members name the state and the sums',
       },
