@@ -193,7 +193,7 @@ function withoutText(listings: readonly Listing[], info: ApiDocument['info']): P
     )
   for (const { route, params, query, headers, body, answer } of listings) {
     const [method, path] = methodAndPath(route)
-    const { status, ...response } = answer
+    const { status, description: about, content } = answer
     library.openAPIRegistry.registerPath({
       method,
       path,
@@ -203,7 +203,7 @@ function withoutText(listings: readonly Listing[], info: ApiDocument['info']): P
         ...(headers && { headers }),
         ...(body && { body: 'schema' in body ? referenceTo(body) : body }),
       },
-      responses: { [status]: response },
+      responses: { [status]: { description: about, ...(content && { content }) } },
     })
   }
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as the library's own type has it, and plain JSON

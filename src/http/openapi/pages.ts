@@ -22,7 +22,7 @@ function sendPage(c: Context, contentType: string, text: string): Response {
 }
 
 const open = (route: Route, handle: Endpoint['handle']): Endpoint =>
-  unlisted({ route, access: 'open' }, handle)
+  unlisted({ route, access: 'open', handle })
 
 export function documentPages(endpoints: readonly Endpoint[]): readonly Endpoint[] {
   // Each is made when it is first asked for.

@@ -54,32 +54,30 @@ const isMissing = {
 } as const
 
 export const assetEndpoints = resource('assets', [
-  endpoint(
-    {
-      id: 'uploadAsset',
-      route: 'POST /api/v3/assets',
-      access: ownJobs('submit'),
-      summary: 'Upload a photograph: as the one file of a form, or the image as the body',
-      description:
-        'Keeps a photograph (JPEG, PNG, WebP, AVIF or HEIC) and answers the id that jobs name it by. The same bytes have the same id, so that an upload may be repeated.',
-      body: {
-        required: true,
-        content: {
-          'multipart/form-data': {
-            schema: { type: 'object', properties: { file: binary }, required: ['file'] },
-          },
-          'image/*': { schema: binary },
+  endpoint({
+    id: 'uploadAsset',
+    route: 'POST /api/v3/assets',
+    access: ownJobs('submit'),
+    summary: 'Upload a photograph: as the one file of a form, or the image as the body',
+    description:
+      'Keeps a photograph (JPEG, PNG, WebP, AVIF or HEIC) and answers the id that jobs name it by. The same bytes have the same id, so that an upload may be repeated.',
+    body: {
+      required: true,
+      content: {
+        'multipart/form-data': {
+          schema: { type: 'object', properties: { file: binary }, required: ['file'] },
         },
+        'image/*': { schema: binary },
       },
-      answer: json(201, assetSchema, 'The asset; the same bytes are the same asset'),
-      refuses: {
-        415: 'The format is not taken, or the body is neither an image nor a form',
-        422: 'The image is empty, damaged or too costly to decode: `kind` says which',
-      },
-      // Its bytes name what they make, and may be too many to be read ahead.
-      repeatsFreely: true,
     },
-    async ({ c, actor }, { coordinator, takeAsset, limits }) => {
+    answer: json(201, assetSchema, 'The asset; the same bytes are the same asset'),
+    refuses: {
+      415: 'The format is not taken, or the body is neither an image nor a form',
+      422: 'The image is empty, damaged or too costly to decode: `kind` says which',
+    },
+    // Its bytes name what they make, and may be too many to be read ahead.
+    repeatsFreely: true,
+    handle: async ({ c, actor }, { coordinator, takeAsset, limits }) => {
       const upload = incomingUpload(c, limits.assetBytes)
       const asset = await takeAsset(upload.bytes, {
         uploader: callerOf(c),
@@ -92,35 +90,32 @@ export const assetEndpoints = resource('assets', [
       c.header('location', addressOf.asset(asset.id))
       return assetAnswer(asset)
     },
-  ),
+  }),
 
-  endpoint(
-    {
-      id: 'readAsset',
-      route: 'GET /api/v3/assets/{id}',
-      access: ownJobs('read'),
-      summary: 'What is known of a photograph',
-      description:
-        'The size and the type of a photograph. A key that is bound to a client finds its own photographs alone.',
-      params: assetPath,
-      answer: json(200, assetSchema, 'The asset'),
-      refuses: isMissing,
-    },
-    async ({ params, actor }, { coordinator }) => assetAnswer(await existing(coordinator, params.id, actor)),
-  ),
+  endpoint({
+    id: 'readAsset',
+    route: 'GET /api/v3/assets/{id}',
+    access: ownJobs('read'),
+    summary: 'What is known of a photograph',
+    description:
+      'The size and the type of a photograph. A key that is bound to a client finds its own photographs alone.',
+    params: assetPath,
+    answer: json(200, assetSchema, 'The asset'),
+    refuses: isMissing,
+    handle: async ({ params, actor }, { coordinator }) =>
+      assetAnswer(await existing(coordinator, params.id, actor)),
+  }),
 
-  endpoint(
-    {
-      id: 'assetData',
-      route: 'GET /api/v3/assets/{id}/data',
-      access: ownJobs('read'),
-      summary: "A photograph's bytes, as they were uploaded",
-      description: 'The bytes of a photograph, as they were uploaded. They never change.',
-      params: assetPath,
-      answer: bytes('image/*', 'The bytes as they were uploaded'),
-      refuses: isMissing,
-    },
-    async ({ c, params, actor }, { coordinator, artifacts }) => {
+  endpoint({
+    id: 'assetData',
+    route: 'GET /api/v3/assets/{id}/data',
+    access: ownJobs('read'),
+    summary: "A photograph's bytes, as they were uploaded",
+    description: 'The bytes of a photograph, as they were uploaded. They never change.',
+    params: assetPath,
+    answer: bytes('image/*', 'The bytes as they were uploaded'),
+    refuses: isMissing,
+    handle: async ({ c, params, actor }, { coordinator, artifacts }) => {
       const asset = await existing(coordinator, params.id, actor)
       return serveBytes(c, artifacts, {
         id: asset.id,
@@ -130,5 +125,5 @@ export const assetEndpoints = resource('assets', [
         immutable: true,
       })
     },
-  ),
+  }),
 ])

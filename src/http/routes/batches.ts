@@ -55,44 +55,40 @@ const ofMany = {
 } as const
 
 export const batchEndpoints = resource('jobs', [
-  endpoint(
-    {
-      id: 'approveJobs',
-      route: 'POST /api/v3/jobs/approve',
-      access: ownJobs('approve'),
-      summary: 'Approve many jobs: each its estimate, or max_cost for each',
-      description:
-        'Approves up to 200 jobs in the order given. Each has its own result; one that is refused stops no other.',
-      body: jsonBody('ApprovalBatch', approvalBatch, { job_ids: [123, 124], max_cost: 0.8 }),
-      ...ofMany,
-    },
-    ({ body, by, actor }, { coordinator }) => {
+  endpoint({
+    id: 'approveJobs',
+    route: 'POST /api/v3/jobs/approve',
+    access: ownJobs('approve'),
+    summary: 'Approve many jobs: each its estimate, or max_cost for each',
+    description:
+      'Approves up to 200 jobs in the order given. Each has its own result; one that is refused stops no other.',
+    body: jsonBody('ApprovalBatch', approvalBatch, { job_ids: [123, 124], max_cost: 0.8 }),
+    ...ofMany,
+    handle: ({ body, by, actor }, { coordinator }) => {
       const { job_ids, ...approval } = parseApprovalBatch(body)
       return each(job_ids, async (id) => {
         await requireJob(coordinator, actor, id, 'change')
         return coordinator.approveJob(id, approval, { ...by, part: String(id) })
       })
     },
-  ),
+  }),
 
-  endpoint(
-    {
-      id: 'cancelJobs',
-      route: 'POST /api/v3/jobs/cancel',
-      // It stops spending.
-      access: ownJobs('submit', 'approve'),
-      summary: 'Cancel many jobs',
-      description:
-        'Cancels up to 200 jobs in the order given. Each has its own result; one that is refused stops no other.',
-      body: jsonBody('CancelBatch', cancelBatch, { job_ids: [123, 124] }),
-      ...ofMany,
-    },
-    ({ body, by, actor }, { coordinator }) => {
+  endpoint({
+    id: 'cancelJobs',
+    route: 'POST /api/v3/jobs/cancel',
+    // It stops spending.
+    access: ownJobs('submit', 'approve'),
+    summary: 'Cancel many jobs',
+    description:
+      'Cancels up to 200 jobs in the order given. Each has its own result; one that is refused stops no other.',
+    body: jsonBody('CancelBatch', cancelBatch, { job_ids: [123, 124] }),
+    ...ofMany,
+    handle: ({ body, by, actor }, { coordinator }) => {
       const { job_ids, reason } = parseCancelBatch(body)
       return each(job_ids, async (id) => {
         await requireJob(coordinator, actor, id, 'change')
         return coordinator.cancelJob(id, { ...by, reason, part: String(id) })
       })
     },
-  ),
+  }),
 ])

@@ -35,9 +35,11 @@ export type Tag = keyof typeof tags
 type MediaSchema = z.ZodType | Readonly<Record<string, unknown>>
 type Content = Readonly<Record<string, { readonly schema: MediaSchema }>>
 
-export interface Answer {
+export interface Answer<Schema extends z.ZodType = z.ZodType> {
   readonly status: 200 | 201 | 202 | 204
   readonly description: string
+  /** Of what the handler returns. */
+  readonly json?: Schema
   readonly content?: Content
 }
 
@@ -56,7 +58,8 @@ export interface RawBody {
   readonly content: Content
 }
 
-export interface Declaration {
+/** What the API's description says of an endpoint. */
+export interface Description {
   /** The operation's name, in documents and in the client. */
   readonly id: string
   readonly route: Route
@@ -74,32 +77,16 @@ export interface Declaration {
   readonly refuses?: Readonly<Partial<Record<404 | 409 | 410 | 415 | 422, string>>>
   /** Sent again it does the same, so that no Idempotency-Key is heeded. */
   readonly repeatsFreely?: true
-  /** It is there only where the server has this part. */
-  readonly needs?: Need
 }
 
-export interface Listing extends Declaration {
-  readonly tag: Tag
-}
-
-export interface Endpoint extends Guarded {
-  readonly route: Route
-  readonly needs?: Need | undefined
-  /** Undefined where the API's description leaves it out. */
-  readonly listing?: Listing
-  readonly handle: (c: Context, parts: Parts) => Response | Promise<Response>
-}
-
-type OutputOf<Schema> = Schema extends z.ZodType ? z.output<Schema> : undefined
-type Declared<D, Member extends string> = D extends { readonly [member in Member]: infer Value }
-  ? Value
-  : never
+type Schemas = z.ZodObject | undefined
+type OutputOf<Schema extends Schemas> = Schema extends z.ZodObject ? z.output<Schema> : undefined
 
 /** A request that was let in, with what its schemas made of it. */
-export interface Call<D> {
+interface Call<Params extends Schemas, Query extends Schemas> {
   readonly c: Context
-  readonly params: OutputOf<Declared<D, 'params'>>
-  readonly query: OutputOf<Declared<D, 'query'>>
+  readonly params: OutputOf<Params>
+  readonly query: OutputOf<Query>
   /** The JSON that was sent; `{}` where an optional body was left out. */
   readonly body: unknown
   /** Undefined where no key is needed. */
@@ -108,33 +95,57 @@ export interface Call<D> {
   readonly by: Asked
 }
 
-type PartsFor<D> = Omit<Parts, Need> & {
-  readonly [part in Declared<D, 'needs'> & Need]-?: NonNullable<Parts[part]>
+/** All that are always there, and the one that the endpoint needs. */
+type PartsWith<Part extends Need> = Omit<Parts, Need> & {
+  readonly [part in Part]-?: NonNullable<Parts[part]>
 }
 
-type JsonOf<D> = D extends {
-  readonly answer: { readonly content: { readonly 'application/json': { readonly schema: infer Schema } } }
+type Awaitable<Value> = Value | Promise<Value>
+
+interface Declaration<
+  Params extends Schemas,
+  Query extends Schemas,
+  Schema extends z.ZodType,
+  Part extends Need,
+> extends Description {
+  readonly params?: Params & z.ZodObject
+  readonly query?: Query & z.ZodObject
+  readonly answer: Answer<Schema>
+  /** It is there only where the server has this part. */
+  readonly needs?: Part
+  /** Returns what is sent as JSON, or a whole response. */
+  readonly handle: (
+    call: Call<Params, Query>,
+    parts: PartsWith<Part>,
+  ) => Awaitable<z.output<NoInfer<Schema>> | Response>
 }
-  ? OutputOf<Schema>
-  : D extends { readonly answer: { readonly status: 204 } }
-    ? void
-    : never
 
-type Result<D> = JsonOf<D> | Response
+export interface Endpoint extends Guarded {
+  readonly route: Route
+  readonly needs?: Need | undefined
+  /** Undefined where the API's description leaves it out. */
+  readonly listing?: Listing
+  readonly handle: (c: Context, parts: Parts) => Awaitable<Response>
+}
 
-type Untagged = Omit<Endpoint, 'listing'> & { readonly declaration: Declaration }
+export interface Listing extends Description {
+  readonly tag: Tag
+}
 
-/** `handle` returns what is sent as JSON, or a whole response. */
-export function endpoint<const D extends Declaration>(
-  declaration: D,
-  handle: (call: Call<D>, parts: PartsFor<D>) => Result<D> | Promise<Result<D>>,
-): Untagged {
-  const { route, access, query, params, body, answer, repeatsFreely, needs }: Declaration = declaration
+type Untagged = Omit<Endpoint, 'listing'> & { readonly described: Description }
+
+export function endpoint<
+  Schema extends z.ZodType,
+  Params extends Schemas = undefined,
+  Query extends Schemas = undefined,
+  Part extends Need = never,
+>({ needs, handle, ...described }: Declaration<Params, Query, Schema, Part>): Untagged {
+  const { route, access, query, params, body, answer, repeatsFreely }: Description = described
   return {
     route,
     access,
     needs,
-    declaration,
+    described,
     queryNames: namesOf(query),
     isStream: answer.content?.['text/event-stream'] !== undefined,
     takesIdempotencyKey: !route.startsWith('GET ') && repeatsFreely !== true,
@@ -148,7 +159,7 @@ export function endpoint<const D extends Declaration>(
         by: askedBy(c),
       }
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- by its own schemas, and mounted where its part is there
-      const result = await handle(call as Call<D>, parts as PartsFor<D>)
+      const result = await handle(call as Call<Params, Query>, parts as unknown as PartsWith<Part>)
       if (answer.status === 204) return c.body(null, 204)
       return result instanceof Response ? result : c.json(result, answer.status)
     },
@@ -157,18 +168,21 @@ export function endpoint<const D extends Declaration>(
 
 /** What belongs together in the API's description. */
 export const resource = (tag: Tag, endpoints: readonly Untagged[]): readonly Endpoint[] =>
-  endpoints.map(({ declaration, ...rest }) => ({ ...rest, listing: { ...declaration, tag } }))
+  endpoints.map(({ described, ...rest }) => ({ ...rest, listing: { ...described, tag } }))
 
 /** One that the API's description leaves out; its route is a pattern of the router's. */
-export const unlisted = <const D extends Pick<Declaration, 'route' | 'access' | 'needs'>>(
-  declaration: D,
-  handle: (c: Context, parts: PartsFor<D>) => Response | Promise<Response>,
-): Endpoint => ({
-  ...declaration,
+export const unlisted = <Part extends Need = never>({
+  handle,
+  ...declared
+}: Pick<Endpoint, 'route' | 'access'> & {
+  readonly needs?: Part
+  readonly handle: (c: Context, parts: PartsWith<Part>) => Awaitable<Response>
+}): Endpoint => ({
+  ...declared,
   isStream: false,
   takesIdempotencyKey: false,
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- mounted where its part is there
-  handle: (c, parts) => handle(c, parts as PartsFor<D>),
+  handle: (c, parts) => handle(c, parts as unknown as PartsWith<Part>),
 })
 
 /** The method and the router's pattern. */
@@ -201,19 +215,32 @@ async function parsed(schema: z.ZodObject | undefined, given: object): Promise<u
 const jsonOf = (c: Context, { required }: JsonBody, { limits }: Parts): Promise<unknown> =>
   required ? readJson(c, limits) : readOptionalJson(c, limits)
 
+/** `other`: what the handler may answer in place of JSON. */
 export const json = <Schema extends z.ZodType>(
   status: 200 | 201 | 202,
   schema: Schema,
   description: string,
-) => ({ status, description, content: { 'application/json': { schema } } })
+  other: Content = {},
+): Answer<Schema> => ({
+  status,
+  description,
+  json: schema,
+  content: { ...other, 'application/json': { schema } },
+})
+
+/** A response that the handler makes itself. */
+export const whole = (description: string, content: Content): Answer<z.ZodNever> => ({
+  status: 200,
+  description,
+  content,
+})
 
 export const binary = { type: 'string', format: 'binary' } as const
 
-export const bytes = (contentType: string, description: string): Answer => ({
-  status: 200,
-  description,
-  content: { [contentType]: { schema: binary } },
-})
+export const bytes = (contentType: string, description: string): Answer<z.ZodNever> =>
+  whole(description, { [contentType]: { schema: binary } })
+
+export const nothing = (description: string): Answer<z.ZodVoid> => ({ status: 204, description })
 
 export const jsonBody = (name: string, schema: z.ZodType, example: unknown): JsonBody => ({
   name,

@@ -54,11 +54,11 @@ const lastEventId = z.object({
     .describe('What a browser sends when it comes back; goes before after'),
 })
 
-/** The same as for one job's events. */
-const eventsAnswer = {
-  status: 200,
-  description: 'A stream if the client accepts text/event-stream, else a page; oldest first',
-  content: {
+const eventsAnswer = json(
+  200,
+  eventsSchema,
+  'A stream if the client accepts text/event-stream, else a page; oldest first',
+  {
     'text/event-stream': {
       schema: z
         .string()
@@ -66,9 +66,8 @@ const eventsAnswer = {
           'Without an end: id is the id of the event, event its type, data the Event as JSON. A comment after 15 s of silence',
         ),
     },
-    'application/json': { schema: eventsSchema },
   },
-} as const
+)
 
 const tokenSchema = z
   .object({
@@ -127,43 +126,39 @@ async function answerEvents(
 }
 
 export const eventEndpoints = resource('events', [
-  endpoint(
-    {
-      id: 'events',
-      route: 'GET /api/v3/events',
-      access: ownJobs('read', 'submit', 'approve'),
-      summary: 'What happens to all jobs: live, or from the log, resumed without a gap',
-      description:
-        'Sends server-sent events if the client accepts `text/event-stream`, otherwise a page as JSON. A stream resumes after `Last-Event-ID`, which browsers send by themselves, or after `after`.',
-      query: eventsQuery,
-      headers: lastEventId,
-      answer: eventsAnswer,
-      needs: 'events',
-    },
-    ({ c, query, actor }, { events }) =>
+  endpoint({
+    id: 'events',
+    route: 'GET /api/v3/events',
+    access: ownJobs('read', 'submit', 'approve'),
+    summary: 'What happens to all jobs: live, or from the log, resumed without a gap',
+    description:
+      'Sends server-sent events if the client accepts `text/event-stream`, otherwise a page as JSON. A stream resumes after `Last-Event-ID`, which browsers send by themselves, or after `after`.',
+    query: eventsQuery,
+    headers: lastEventId,
+    answer: eventsAnswer,
+    needs: 'events',
+    handle: ({ c, query, actor }, { events }) =>
       answerEvents(c, events, {
         after: placeOf(c, query.after),
         types: typesOf(query.type),
         reach: seenBy(actor),
         limit: query.limit,
       }),
-  ),
+  }),
 
-  endpoint(
-    {
-      id: 'watchJob',
-      route: 'GET /api/v3/jobs/{id}/events',
-      access: ownJobs('read', 'submit', 'approve'),
-      summary: 'What happens to a job: live, or from the log, resumed without a gap',
-      description:
-        "The same as `GET /events` for one job. The stream stays open after the job's end: it may be retried.",
-      params: jobPath,
-      query: eventsQuery,
-      headers: lastEventId,
-      answer: eventsAnswer,
-      needs: 'events',
-    },
-    async ({ c, params, query }, { coordinator, events }) => {
+  endpoint({
+    id: 'watchJob',
+    route: 'GET /api/v3/jobs/{id}/events',
+    access: ownJobs('read', 'submit', 'approve'),
+    summary: 'What happens to a job: live, or from the log, resumed without a gap',
+    description:
+      "The same as `GET /events` for one job. The stream stays open after the job's end: it may be retried.",
+    params: jobPath,
+    query: eventsQuery,
+    headers: lastEventId,
+    answer: eventsAnswer,
+    needs: 'events',
+    handle: async ({ c, params, query }, { coordinator, events }) => {
       const { id: jobId } = await coordinator.job(params.id)
       return answerEvents(c, events, {
         after: placeOf(c, query.after),
@@ -172,42 +167,38 @@ export const eventEndpoints = resource('events', [
         limit: query.limit,
       })
     },
-  ),
+  }),
 
-  endpoint(
-    {
-      id: 'createEventsToken',
-      route: 'POST /api/v3/events/token',
-      access: ownJobs('read', 'submit', 'approve'),
-      summary: 'A token for EventSource in browsers: for 15 minutes it follows the events that the key sees',
-      description:
-        'Answers a token for event streams alone, as `?token=`: `EventSource` in a browser sends no key. It sees what the key sees, and ends with it or after 15 minutes.',
-      answer: json(201, tokenSchema, 'The token; it ends with its key'),
-      needs: 'events',
-    },
-    async ({ c, actor }, { coordinator }) => {
+  endpoint({
+    id: 'createEventsToken',
+    route: 'POST /api/v3/events/token',
+    access: ownJobs('read', 'submit', 'approve'),
+    summary: 'A token for EventSource in browsers: for 15 minutes it follows the events that the key sees',
+    description:
+      'Answers a token for event streams alone, as `?token=`: `EventSource` in a browser sends no key. It sees what the key sees, and ends with it or after 15 minutes.',
+    answer: json(201, tokenSchema, 'The token; it ends with its key'),
+    needs: 'events',
+    handle: async ({ c, actor }, { coordinator }) => {
       const secret = secretIn(c.req.header('authorization'))
       if (!actor || secret === undefined) return { token: null, expires_at: null }
       const { token, expiresAt } = await coordinator.createEventsToken(secret)
       holdsSecret(c)
       return { token, expires_at: timeOf(expiresAt) }
     },
-  ),
+  }),
 
-  endpoint(
-    {
-      id: 'readHistory',
-      route: 'GET /api/v3/jobs/{id}/history',
-      access: ownJobs('read', 'submit', 'approve'),
-      summary: 'What happened to a job, when, who asked for it and why; oldest first',
-      description:
-        'The events of a job in words, with who asked for each and why. To continue, send `next_after` as `after`.',
-      params: jobPath,
-      query: historyQuery,
-      answer: json(200, historySchema, 'A page of the history'),
-      needs: 'events',
-    },
-    async ({ params, query }, { coordinator, events }) => {
+  endpoint({
+    id: 'readHistory',
+    route: 'GET /api/v3/jobs/{id}/history',
+    access: ownJobs('read', 'submit', 'approve'),
+    summary: 'What happened to a job, when, who asked for it and why; oldest first',
+    description:
+      'The events of a job in words, with who asked for each and why. To continue, send `next_after` as `after`.',
+    params: jobPath,
+    query: historyQuery,
+    answer: json(200, historySchema, 'A page of the history'),
+    needs: 'events',
+    handle: async ({ params, query }, { coordinator, events }) => {
       const { id: jobId } = await coordinator.job(params.id)
       const page = await events.feed.page({
         jobId,
@@ -221,7 +212,7 @@ export const eventEndpoints = resource('events', [
         next_after: page.isMore ? page.after : null,
       }
     },
-  ),
+  }),
 ])
 
 const entryOf = (event: JobEvent): HistoryAnswer['entries'][number] => {

@@ -72,21 +72,19 @@ const whyBody = optionalJsonBody('Why', whyRequest, { reason: 'the client change
 const hasEnded = 'the job has ended: `current_status` names its state'
 
 export const jobControlEndpoints = resource('jobs', [
-  endpoint(
-    {
-      id: 'cancelJob',
-      route: 'POST /api/v3/jobs/{id}/cancel',
-      // It stops spending.
-      access: ownJobs('submit', 'approve'),
-      summary: 'End a job: what runs for it is stopped, here and at providers',
-      description:
-        'Stops what runs for a job that has not ended, on this machine and at providers. What they already charged stays charged.',
-      params: jobPath,
-      body: whyBody,
-      answer: json(200, cancelSchema, 'The job is cancelled; renders at a provider are being ended there'),
-      refuses: { 422: `The body is impossible, or ${hasEnded}` },
-    },
-    async ({ params, body, by }, { coordinator }) => {
+  endpoint({
+    id: 'cancelJob',
+    route: 'POST /api/v3/jobs/{id}/cancel',
+    // It stops spending.
+    access: ownJobs('submit', 'approve'),
+    summary: 'End a job: what runs for it is stopped, here and at providers',
+    description:
+      'Stops what runs for a job that has not ended, on this machine and at providers. What they already charged stays charged.',
+    params: jobPath,
+    body: whyBody,
+    answer: json(200, cancelSchema, 'The job is cancelled; renders at a provider are being ended there'),
+    refuses: { 422: `The body is impossible, or ${hasEnded}` },
+    handle: async ({ params, body, by }, { coordinator }) => {
       const { reason } = parseWhy(body)
       const job = await coordinator.cancelJob(params.id, { ...by, reason })
       return {
@@ -94,25 +92,23 @@ export const jobControlEndpoints = resource('jobs', [
         costs: await costsOf(coordinator, job),
       }
     },
-  ),
+  }),
 
-  endpoint(
-    {
-      id: 'retryJob',
-      route: 'POST /api/v3/jobs/{id}/retry',
-      access: ownJobs('approve'),
-      summary:
-        'Go on with a failed or cancelled job: what failed is rendered again, finished clips are kept; an approval, too',
-      description:
-        'Renders what is missing of a failed or cancelled job and keeps its finished clips. It is an approval of what is left.',
-      params: jobPath,
-      body: optionalJsonBody('RetryRequest', retryRequest, { reason: 'the provider is back' }),
-      answer: json(200, retrySchema, 'The job is approved again'),
-      refuses: {
-        422: 'The job has neither failed nor been cancelled, or it costs more than is allowed; the members name the state and the sums',
-      },
+  endpoint({
+    id: 'retryJob',
+    route: 'POST /api/v3/jobs/{id}/retry',
+    access: ownJobs('approve'),
+    summary:
+      'Go on with a failed or cancelled job: what failed is rendered again, finished clips are kept; an approval, too',
+    description:
+      'Renders what is missing of a failed or cancelled job and keeps its finished clips. It is an approval of what is left.',
+    params: jobPath,
+    body: optionalJsonBody('RetryRequest', retryRequest, { reason: 'the provider is back' }),
+    answer: json(200, retrySchema, 'The job is approved again'),
+    refuses: {
+      422: 'The job has neither failed nor been cancelled, or it costs more than is allowed; the members name the state and the sums',
     },
-    async ({ params, body, by }, { coordinator }) => {
+    handle: async ({ params, body, by }, { coordinator }) => {
       const job = await coordinator.retryJob(params.id, body, by)
       const scenes = await coordinator.scenes(job.id)
       const kept = scenes.filter(({ status }) => status === 'completed').length
@@ -123,46 +119,42 @@ export const jobControlEndpoints = resource('jobs', [
         costs: await costsOf(coordinator, job),
       }
     },
-  ),
+  }),
 
-  endpoint(
-    {
-      id: 'rejectJob',
-      route: 'POST /api/v3/jobs/{id}/reject',
-      access: ownJobs('approve'),
-      summary:
-        'Send a job that waits for an approval back to its maker: it is not approved before it is submitted again',
-      description:
-        'Sends a job that waits for approval back to its maker, with a note. It is not approved before it is submitted again.',
-      params: jobPath,
-      body: jsonBody('Rejection', rejection, { note: 'the kitchen is shown twice' }),
-      answer: json(200, rejectSchema, 'The job is rejected; what was approved before goes on'),
-      refuses: {
-        422: 'The note is missing, or nothing of the job waits for approval: `current_status` names its state',
-      },
+  endpoint({
+    id: 'rejectJob',
+    route: 'POST /api/v3/jobs/{id}/reject',
+    access: ownJobs('approve'),
+    summary:
+      'Send a job that waits for an approval back to its maker: it is not approved before it is submitted again',
+    description:
+      'Sends a job that waits for approval back to its maker, with a note. It is not approved before it is submitted again.',
+    params: jobPath,
+    body: jsonBody('Rejection', rejection, { note: 'the kitchen is shown twice' }),
+    answer: json(200, rejectSchema, 'The job is rejected; what was approved before goes on'),
+    refuses: {
+      422: 'The note is missing, or nothing of the job waits for approval: `current_status` names its state',
     },
-    async ({ params, body, by }, { coordinator }) => {
+    handle: async ({ params, body, by }, { coordinator }) => {
       const job = await coordinator.rejectJob(params.id, body, by)
       return {
         ...controlAnswer('Job rejected successfully', job),
         rejected: rejectedAnswer(job.rejected),
       }
     },
-  ),
+  }),
 
-  endpoint(
-    {
-      id: 'submitJob',
-      route: 'POST /api/v3/jobs/{id}/submit',
-      access: ownJobs('submit', 'approve'),
-      summary: 'Submit a rejected job again, changed or not: it waits for an approval once more',
-      description: 'Submits a rejected job again: it waits for an approval as before.',
-      params: jobPath,
-      body: whyBody,
-      answer: json(200, submitSchema, 'The job can be approved'),
-      refuses: { 422: 'The job is not rejected: `current_status` names its state' },
-    },
-    async ({ params, body, by }, { coordinator }) => {
+  endpoint({
+    id: 'submitJob',
+    route: 'POST /api/v3/jobs/{id}/submit',
+    access: ownJobs('submit', 'approve'),
+    summary: 'Submit a rejected job again, changed or not: it waits for an approval once more',
+    description: 'Submits a rejected job again: it waits for an approval as before.',
+    params: jobPath,
+    body: whyBody,
+    answer: json(200, submitSchema, 'The job can be approved'),
+    refuses: { 422: 'The job is not rejected: `current_status` names its state' },
+    handle: async ({ params, body, by }, { coordinator }) => {
       const job = await coordinator.submitJob(params.id, body, by)
       const { toApproveMicros } = await coordinator.costs(job.id)
       return {
@@ -170,83 +162,75 @@ export const jobControlEndpoints = resource('jobs', [
         ...approvalAnswer(job, toApproveMicros),
       }
     },
-  ),
+  }),
 
-  endpoint(
-    {
-      id: 'updateJob',
-      route: 'PATCH /api/v3/jobs/{id}',
-      access: ownJobs('submit'),
-      summary: 'Change a job: its name, and before it has ended its priority, start and deadline',
-      description:
-        'Changes the members that the body names, and nothing else. Null removes a start or a deadline.',
-      params: jobPath,
-      body: jsonBody('JobChange', jobChange, { priority: 80, deadline_at: '2027-01-15T18:00:00Z' }),
-      answer: json(200, jobSchema, 'The job as it is now'),
-      refuses: { 422: `The body is impossible, or ${hasEnded}` },
-    },
-    async ({ params, body, by, actor }, { coordinator }) =>
+  endpoint({
+    id: 'updateJob',
+    route: 'PATCH /api/v3/jobs/{id}',
+    access: ownJobs('submit'),
+    summary: 'Change a job: its name, and before it has ended its priority, start and deadline',
+    description:
+      'Changes the members that the body names, and nothing else. Null removes a start or a deadline.',
+    params: jobPath,
+    body: jsonBody('JobChange', jobChange, { priority: 80, deadline_at: '2027-01-15T18:00:00Z' }),
+    answer: json(200, jobSchema, 'The job as it is now'),
+    refuses: { 422: `The body is impossible, or ${hasEnded}` },
+    handle: async ({ params, body, by, actor }, { coordinator }) =>
       jobAnswer(coordinator, await coordinator.updateJob(params.id, body, by), actor),
-  ),
+  }),
 
-  endpoint(
-    {
-      id: 'deleteJob',
-      route: 'DELETE /api/v3/jobs/{id}',
-      access: ownJobs('submit', 'approve'),
-      summary: 'Delete a job that has ended, with its scenes and films; what it has cost stays in the books',
-      description:
-        'Deletes a job that has ended, with its scenes and films. Its attempts and costs stay in the ledger, and its events in the log.',
-      params: jobPath,
-      answer: json(200, deletedSchema, 'The job is gone; its files go once nothing else names them'),
-      refuses: {
-        422: 'The job has not ended, a render of it is held or not settled, messages to its `webhook_url` or other jobs wait: `reason` says which',
-      },
+  endpoint({
+    id: 'deleteJob',
+    route: 'DELETE /api/v3/jobs/{id}',
+    access: ownJobs('submit', 'approve'),
+    summary: 'Delete a job that has ended, with its scenes and films; what it has cost stays in the books',
+    description:
+      'Deletes a job that has ended, with its scenes and films. Its attempts and costs stay in the ledger, and its events in the log.',
+    params: jobPath,
+    answer: json(200, deletedSchema, 'The job is gone; its files go once nothing else names them'),
+    refuses: {
+      422: 'The job has not ended, a render of it is held or not settled, messages to its `webhook_url` or other jobs wait: `reason` says which',
     },
-    async ({ params, by }, { coordinator }) => {
+    handle: async ({ params, by }, { coordinator }) => {
       await coordinator.deleteJob(params.id, by)
       return { message: 'Job deleted successfully', job_id: params.id } as const
     },
-  ),
+  }),
 
-  endpoint(
-    {
-      id: 'pauseJob',
-      route: 'POST /api/v3/jobs/{id}/pause',
-      access: ownJobs('approve'),
-      summary: 'Start nothing new for a job; what runs, ends',
-      description: 'Starts no further render for the job. Renders that run finish, and their clips are kept.',
-      params: jobPath,
-      body: whyBody,
-      answer: json(200, pauseSchema, 'The job is paused'),
-      refuses: { 422: `The body is impossible, or ${hasEnded}` },
-    },
-    async ({ params, body, by, actor }, { coordinator }) => {
+  endpoint({
+    id: 'pauseJob',
+    route: 'POST /api/v3/jobs/{id}/pause',
+    access: ownJobs('approve'),
+    summary: 'Start nothing new for a job; what runs, ends',
+    description: 'Starts no further render for the job. Renders that run finish, and their clips are kept.',
+    params: jobPath,
+    body: whyBody,
+    answer: json(200, pauseSchema, 'The job is paused'),
+    refuses: { 422: `The body is impossible, or ${hasEnded}` },
+    handle: async ({ params, body, by, actor }, { coordinator }) => {
       const job = await coordinator.pauseJob(params.id, body, by)
       return {
         ...controlAnswer('Job paused successfully', job),
         waiting: await waitingOf(coordinator, job, actor),
       }
     },
-  ),
+  }),
 
-  endpoint(
-    {
-      id: 'resumeJob',
-      route: 'POST /api/v3/jobs/{id}/resume',
-      access: ownJobs('approve'),
-      summary: 'Go on with a paused job',
-      description: 'Ends the pause of a job: its scenes take their place in the queue again.',
-      params: jobPath,
-      answer: json(200, resumeSchema, 'The job goes on'),
-      refuses: { 422: 'The job has ended: `current_status` names its state' },
-    },
-    async ({ params, by, actor }, { coordinator }) => {
+  endpoint({
+    id: 'resumeJob',
+    route: 'POST /api/v3/jobs/{id}/resume',
+    access: ownJobs('approve'),
+    summary: 'Go on with a paused job',
+    description: 'Ends the pause of a job: its scenes take their place in the queue again.',
+    params: jobPath,
+    answer: json(200, resumeSchema, 'The job goes on'),
+    refuses: { 422: 'The job has ended: `current_status` names its state' },
+    handle: async ({ params, by, actor }, { coordinator }) => {
       const job = await coordinator.resumeJob(params.id, by)
       return {
         ...controlAnswer('Job resumed successfully', job),
         waiting: await waitingOf(coordinator, job, actor),
       }
     },
-  ),
+  }),
 ])

@@ -284,80 +284,71 @@ export const jobBody = jsonBody('JobRequest', jobRequest, {
 })
 
 export const jobEndpoints = resource('jobs', [
-  endpoint(
-    {
-      id: 'createJob',
-      route: 'POST /api/v3/jobs',
-      access: ownJobs('submit'),
-      summary:
-        'Ask for a film: it is planned and its cost told, and nothing is rendered before it is approved',
-      description:
-        'Checks the request, plans the scenes and estimates their cost. The job is `pending`: it renders and spends nothing before `POST /jobs/{id}/approve`. The member `type` decides which `parameters` it takes.',
-      body: jobBody,
-      answer: json(201, jobSchema, 'The job, waiting for approval'),
-      refuses: { 422: 'The request is well-formed and impossible: `problems` names each wrong member' },
-    },
-    async ({ c, body, by, actor }, { coordinator }) => {
+  endpoint({
+    id: 'createJob',
+    route: 'POST /api/v3/jobs',
+    access: ownJobs('submit'),
+    summary: 'Ask for a film: it is planned and its cost told, and nothing is rendered before it is approved',
+    description:
+      'Checks the request, plans the scenes and estimates their cost. The job is `pending`: it renders and spends nothing before `POST /jobs/{id}/approve`. The member `type` decides which `parameters` it takes.',
+    body: jobBody,
+    answer: json(201, jobSchema, 'The job, waiting for approval'),
+    refuses: { 422: 'The request is well-formed and impossible: `problems` names each wrong member' },
+    handle: async ({ c, body, by, actor }, { coordinator }) => {
       const job = await coordinator.createJob(body, by)
       c.header('location', addressOf.job(job.id))
       return jobAnswer(coordinator, job, actor)
     },
-  ),
+  }),
 
-  endpoint(
-    {
-      id: 'approveJob',
-      route: 'POST /api/v3/jobs/{id}/approve',
-      access: ownJobs('approve'),
-      summary:
-        'Let a job spend what it is estimated to cost, or max_cost; also what a changed scene costs more',
-      description:
-        'Lets a pending job spend its estimate, or `max_cost`. On a job whose scenes were changed it allows what they cost more. When it answers, the approval is on disk, and rendering begins by itself.',
-      params: jobPath,
-      body: optionalJsonBody('Approval', approvalRequest, { revision: 1, max_cost: 0.8 }),
-      answer: json(200, approvedSchema, 'The approval is on disk'),
-      refuses: {
-        422: 'The job is in a state that cannot be approved, `revision` is not its latest, or the sum is too low; the members name the state and the sums',
-      },
+  endpoint({
+    id: 'approveJob',
+    route: 'POST /api/v3/jobs/{id}/approve',
+    access: ownJobs('approve'),
+    summary:
+      'Let a job spend what it is estimated to cost, or max_cost; also what a changed scene costs more',
+    description:
+      'Lets a pending job spend its estimate, or `max_cost`. On a job whose scenes were changed it allows what they cost more. When it answers, the approval is on disk, and rendering begins by itself.',
+    params: jobPath,
+    body: optionalJsonBody('Approval', approvalRequest, { revision: 1, max_cost: 0.8 }),
+    answer: json(200, approvedSchema, 'The approval is on disk'),
+    refuses: {
+      422: 'The job is in a state that cannot be approved, `revision` is not its latest, or the sum is too low; the members name the state and the sums',
     },
-    async ({ params, body, by }, { coordinator }) => {
+    handle: async ({ params, body, by }, { coordinator }) => {
       await coordinator.approveJob(params.id, body, by)
       return { message: 'Job approved successfully', job_id: params.id, status: 'approved' } as const
     },
-  ),
+  }),
 
-  endpoint(
-    {
-      id: 'readJob',
-      route: 'GET /api/v3/jobs/{id}',
-      access: ownJobs('read', 'submit', 'approve'),
-      summary: 'A job: its state, its plan, what it costs',
-      description:
-        'All that is known of a job, with its storyboard, its costs by scene, why it waits and when its film is expected.',
-      params: jobPath,
-      answer: json(200, jobSchema, 'The job'),
-    },
-    async ({ params, actor }, { coordinator }) =>
+  endpoint({
+    id: 'readJob',
+    route: 'GET /api/v3/jobs/{id}',
+    access: ownJobs('read', 'submit', 'approve'),
+    summary: 'A job: its state, its plan, what it costs',
+    description:
+      'All that is known of a job, with its storyboard, its costs by scene, why it waits and when its film is expected.',
+    params: jobPath,
+    answer: json(200, jobSchema, 'The job'),
+    handle: async ({ params, actor }, { coordinator }) =>
       jobAnswer(coordinator, await coordinator.job(params.id), actor),
-  ),
+  }),
 
-  endpoint(
-    {
-      id: 'listJobs',
-      route: 'GET /api/v3/jobs',
-      access: ownJobs('read', 'submit', 'approve'),
-      summary:
-        'Jobs, newest first; any other query member filters by that member of your own, such as campaign_id or metadata.status',
-      description:
-        'A page of the jobs that the key sees, newest first. All filters given must match. To continue, send `next_cursor` as `cursor`; a page may hold fewer jobs than `limit`, and `next_cursor` is null on the last.',
-      query: listQuery,
-      answer: json(
-        200,
-        jobsSchema,
-        'A page of jobs, newest first, without their storyboards, long parameters and the costs of scenes; it may hold fewer than limit, and next_cursor is null on the last',
-      ),
-    },
-    async ({ query, actor }, { coordinator }) => {
+  endpoint({
+    id: 'listJobs',
+    route: 'GET /api/v3/jobs',
+    access: ownJobs('read', 'submit', 'approve'),
+    summary:
+      'Jobs, newest first; any other query member filters by that member of your own, such as campaign_id or metadata.status',
+    description:
+      'A page of the jobs that the key sees, newest first. All filters given must match. To continue, send `next_cursor` as `cursor`; a page may hold fewer jobs than `limit`, and `next_cursor` is null on the last.',
+    query: listQuery,
+    answer: json(
+      200,
+      jobsSchema,
+      'A page of jobs, newest first, without their storyboards, long parameters and the costs of scenes; it may hold fewer than limit, and next_cursor is null on the last',
+    ),
+    handle: async ({ query, actor }, { coordinator }) => {
       const { type, client_id, q, cursor } = query
       const labels = labelsIn(query)
       for (const [name, value] of Object.entries({ type, client_id, q, ...labels }))
@@ -381,7 +372,7 @@ export const jobEndpoints = resource('jobs', [
         next_cursor: nextBefore === null ? null : writeCursor(`before:${nextBefore}`),
       }
     },
-  ),
+  }),
 ])
 
 const listedAnswer = (

@@ -57,71 +57,63 @@ export const newKeyAnswer = ({ key, secret }: NewKey): NewKeyAnswer => ({ ...key
 export const rotationBody = optionalJsonBody('KeyRotation', rotationRequest, {})
 
 export const keyEndpoints = resource('keys', [
-  endpoint(
-    {
-      id: 'createKey',
-      route: 'POST /api/v3/keys',
-      access: allJobs('admin'),
-      summary: 'Make a key; it is shown once',
-      description:
-        'Creates a key with the scopes given. The member `key` of the answer is what a client sends; it is shown this once.',
-      body: jsonBody('KeyRequest', keyRequest, { name: 'web shop', scopes: ['read', 'submit'] }),
-      answer: json(201, newKeySchema, 'The key'),
-      refuses: { 422: 'A member is impossible, or there are as many keys as are allowed' },
-    },
-    async ({ c, body, by }, { coordinator }) => {
+  endpoint({
+    id: 'createKey',
+    route: 'POST /api/v3/keys',
+    access: allJobs('admin'),
+    summary: 'Make a key; it is shown once',
+    description:
+      'Creates a key with the scopes given. The member `key` of the answer is what a client sends; it is shown this once.',
+    body: jsonBody('KeyRequest', keyRequest, { name: 'web shop', scopes: ['read', 'submit'] }),
+    answer: json(201, newKeySchema, 'The key'),
+    refuses: { 422: 'A member is impossible, or there are as many keys as are allowed' },
+    handle: async ({ c, body, by }, { coordinator }) => {
       const made = await coordinator.createKey(body, by)
       holdsSecret(c)
       return newKeyAnswer(made)
     },
-  ),
+  }),
 
-  endpoint(
-    {
-      id: 'listKeys',
-      route: 'GET /api/v3/keys',
-      access: allJobs('admin'),
-      summary: 'All keys, also those that let nobody in any more; oldest first',
-      description:
-        'All keys with their scopes and their last use. Their secrets are not stored, so they cannot be shown.',
-      answer: json(200, keysSchema, 'The keys, without their secrets'),
-    },
-    async (_, { coordinator }) => ({ keys: (await coordinator.keys()).map(keyAnswer) }),
-  ),
+  endpoint({
+    id: 'listKeys',
+    route: 'GET /api/v3/keys',
+    access: allJobs('admin'),
+    summary: 'All keys, also those that let nobody in any more; oldest first',
+    description:
+      'All keys with their scopes and their last use. Their secrets are not stored, so they cannot be shown.',
+    answer: json(200, keysSchema, 'The keys, without their secrets'),
+    handle: async (_, { coordinator }) => ({ keys: (await coordinator.keys()).map(keyAnswer) }),
+  }),
 
-  endpoint(
-    {
-      id: 'rotateKey',
-      route: 'POST /api/v3/keys/{id}/rotate',
-      access: allJobs('admin'),
-      summary: 'Give a key a new secret, which is shown once; the old one is taken for a while',
-      description: 'Makes a new secret for a key. The old one is accepted for `grace_seconds`.',
-      params: keyPath,
-      body: rotationBody,
-      answer: json(200, newKeySchema, 'The key with its new secret'),
-      refuses: {
-        404: 'There is no such key',
-        422: 'A member is impossible, or the key is revoked or has expired',
-      },
+  endpoint({
+    id: 'rotateKey',
+    route: 'POST /api/v3/keys/{id}/rotate',
+    access: allJobs('admin'),
+    summary: 'Give a key a new secret, which is shown once; the old one is taken for a while',
+    description: 'Makes a new secret for a key. The old one is accepted for `grace_seconds`.',
+    params: keyPath,
+    body: rotationBody,
+    answer: json(200, newKeySchema, 'The key with its new secret'),
+    refuses: {
+      404: 'There is no such key',
+      422: 'A member is impossible, or the key is revoked or has expired',
     },
-    async ({ c, params, body, by }, { coordinator }) => {
+    handle: async ({ c, params, body, by }, { coordinator }) => {
       const made = await coordinator.rotateKey(params.id, body, by)
       holdsSecret(c)
       return newKeyAnswer(made)
     },
-  ),
+  }),
 
-  endpoint(
-    {
-      id: 'revokeKey',
-      route: 'POST /api/v3/keys/{id}/revoke',
-      access: allJobs('admin'),
-      summary: 'Let nobody in with this key from now on',
-      description: 'Ends a key at once. Streams that it has opened are closed.',
-      params: keyPath,
-      answer: json(200, keySchema, 'The key, revoked'),
-      refuses: { 404: 'There is no such key' },
-    },
-    async ({ params, by }, { coordinator }) => keyAnswer(await coordinator.revokeKey(params.id, by)),
-  ),
+  endpoint({
+    id: 'revokeKey',
+    route: 'POST /api/v3/keys/{id}/revoke',
+    access: allJobs('admin'),
+    summary: 'Let nobody in with this key from now on',
+    description: 'Ends a key at once. Streams that it has opened are closed.',
+    params: keyPath,
+    answer: json(200, keySchema, 'The key, revoked'),
+    refuses: { 404: 'There is no such key' },
+    handle: async ({ params, by }, { coordinator }) => keyAnswer(await coordinator.revokeKey(params.id, by)),
+  }),
 ])

@@ -69,61 +69,53 @@ const pauseBody = optionalJsonBody('PauseRequest', pauseRequest, {
 })
 
 export const limitEndpoints = resource('operations', [
-  endpoint(
-    {
-      id: 'readLimits',
-      route: 'GET /api/v3/limits',
-      access: allJobs('read'),
-      summary: 'How much may go on at once, how much does, and what is paused',
-      description:
-        'The limits in force for jobs and for each renderer, how much of them is used, and what is paused.',
-      answer: json(200, limitsSchema, 'The limits in force'),
-    },
-    async (_, { coordinator }) => limitsAnswer(await coordinator.limits()),
-  ),
+  endpoint({
+    id: 'readLimits',
+    route: 'GET /api/v3/limits',
+    access: allJobs('read'),
+    summary: 'How much may go on at once, how much does, and what is paused',
+    description:
+      'The limits in force for jobs and for each renderer, how much of them is used, and what is paused.',
+    answer: json(200, limitsSchema, 'The limits in force'),
+    handle: async (_, { coordinator }) => limitsAnswer(await coordinator.limits()),
+  }),
 
-  endpoint(
-    {
-      id: 'setLimits',
-      route: 'PUT /api/v3/limits',
-      access: allJobs('admin'),
-      summary: 'Change limits while running: what is not named stays, null goes back to the configuration',
-      description:
-        'Changes the limits that the body names at once. Renders that run beyond a lower limit finish.',
-      body: jsonBody('LimitsChange', limitsChange, { renderers: { replicate: { max_concurrency: 8 } } }),
-      answer: answerFromNowOn,
-      refuses: { 422: 'A renderer is unknown, or a limit is impossible' },
-    },
-    async ({ body, by }, { coordinator }) => limitsAnswer(await coordinator.setLimits(body, by)),
-  ),
+  endpoint({
+    id: 'setLimits',
+    route: 'PUT /api/v3/limits',
+    access: allJobs('admin'),
+    summary: 'Change limits while running: what is not named stays, null goes back to the configuration',
+    description:
+      'Changes the limits that the body names at once. Renders that run beyond a lower limit finish.',
+    body: jsonBody('LimitsChange', limitsChange, { renderers: { replicate: { max_concurrency: 8 } } }),
+    answer: answerFromNowOn,
+    refuses: { 422: 'A renderer is unknown, or a limit is impossible' },
+    handle: async ({ body, by }, { coordinator }) => limitsAnswer(await coordinator.setLimits(body, by)),
+  }),
 
-  endpoint(
-    {
-      id: 'pause',
-      route: 'POST /api/v3/pause',
-      access: allJobs('admin'),
-      summary: 'Start nothing new, of all or at one renderer; what runs, ends',
-      description:
-        'Starts no further render at the renderer named, or at any. It lasts until `POST /resume`, also over restarts.',
-      body: pauseBody,
-      answer: answerFromNowOn,
-      refuses: { 422: 'A member is impossible, or the renderer is unknown' },
-    },
-    async ({ body, by }, { coordinator }) => limitsAnswer(await coordinator.pause(body, by)),
-  ),
+  endpoint({
+    id: 'pause',
+    route: 'POST /api/v3/pause',
+    access: allJobs('admin'),
+    summary: 'Start nothing new, of all or at one renderer; what runs, ends',
+    description:
+      'Starts no further render at the renderer named, or at any. It lasts until `POST /resume`, also over restarts.',
+    body: pauseBody,
+    answer: answerFromNowOn,
+    refuses: { 422: 'A member is impossible, or the renderer is unknown' },
+    handle: async ({ body, by }, { coordinator }) => limitsAnswer(await coordinator.pause(body, by)),
+  }),
 
-  endpoint(
-    {
-      id: 'resume',
-      route: 'POST /api/v3/resume',
-      access: allJobs('admin'),
-      summary: 'Go on after a pause of all, or of one renderer',
-      description:
-        'Ends the pause of the renderer named, or of all. Renders start again by their place in the queue.',
-      body: pauseBody,
-      answer: answerFromNowOn,
-      refuses: { 422: 'A member is impossible, or the renderer is unknown' },
-    },
-    async ({ body, by }, { coordinator }) => limitsAnswer(await coordinator.resume(body, by)),
-  ),
+  endpoint({
+    id: 'resume',
+    route: 'POST /api/v3/resume',
+    access: allJobs('admin'),
+    summary: 'Go on after a pause of all, or of one renderer',
+    description:
+      'Ends the pause of the renderer named, or of all. Renders start again by their place in the queue.',
+    body: pauseBody,
+    answer: answerFromNowOn,
+    refuses: { 422: 'A member is impossible, or the renderer is unknown' },
+    handle: async ({ body, by }, { coordinator }) => limitsAnswer(await coordinator.resume(body, by)),
+  }),
 ])

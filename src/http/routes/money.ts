@@ -153,25 +153,23 @@ const ledgerQuery = z.strictObject({
 })
 
 export const moneyEndpoints = resource('money', [
-  endpoint(
-    {
-      id: 'estimateJob',
-      route: 'POST /api/v3/estimates',
-      access: ownJobs('submit'),
-      summary: 'What a job would cost and how it would be planned; nothing is kept',
-      description:
-        'Plans a job as `POST /jobs` does, and keeps nothing. Tells its cost by scene, its storyboard and when its film would be finished.',
-      body: jobBody,
-      answer: json(200, estimateSchema, 'The estimate'),
-      refuses: { 422: 'The request is well-formed and impossible: `problems` names each wrong member' },
-      repeatsFreely: true,
-    },
-    async ({ body, by }, { coordinator }) => {
+  endpoint({
+    id: 'estimateJob',
+    route: 'POST /api/v3/estimates',
+    access: ownJobs('submit'),
+    summary: 'What a job would cost and how it would be planned; nothing is kept',
+    description:
+      'Plans a job as `POST /jobs` does, and keeps nothing. Tells its cost by scene, its storyboard and when its film would be finished.',
+    body: jobBody,
+    answer: json(200, estimateSchema, 'The estimate'),
+    refuses: { 422: 'The request is well-formed and impossible: `problems` names each wrong member' },
+    repeatsFreely: true,
+    handle: async ({ body, by }, { coordinator }) => {
       const { storyboard, quote, priceBook, priority } = await coordinator.estimateJob(body, by)
       const eta = await coordinator.estimateEta(storyboard, priority)
       const total = storyboard.scenes.length
       return {
-        currency: 'USD',
+        currency: 'USD' as const,
         estimated_cost: usdOrNull(quote.micros),
         total_scenes: total,
         scenes_to_pay: quote.scenesToPay,
@@ -180,56 +178,50 @@ export const moneyEndpoints = resource('money', [
         scenes: quote.byScene.map((micros, position) => ({ position, estimated: usdOrNull(micros) })),
         eta: etaAnswer(eta)!,
         storyboard: storyboardAnswer(storyboard),
-      } as const
+      }
     },
-  ),
+  }),
 
-  endpoint(
-    {
-      id: 'readBudgets',
-      route: 'GET /api/v3/budgets',
-      access: allJobs('read'),
-      summary: 'What may be spent, and what of it is used',
-      description: 'Each budget in force with its limit and with what is reserved and spent of it.',
-      answer: json(200, budgetsSchema, 'The budgets in force'),
-    },
-    async (_, { coordinator }) => budgetsAnswer(await coordinator.budgets()),
-  ),
+  endpoint({
+    id: 'readBudgets',
+    route: 'GET /api/v3/budgets',
+    access: allJobs('read'),
+    summary: 'What may be spent, and what of it is used',
+    description: 'Each budget in force with its limit and with what is reserved and spent of it.',
+    answer: json(200, budgetsSchema, 'The budgets in force'),
+    handle: async (_, { coordinator }) => budgetsAnswer(await coordinator.budgets()),
+  }),
 
-  endpoint(
-    {
-      id: 'setBudgets',
-      route: 'PUT /api/v3/budgets',
-      access: allJobs('admin'),
-      summary: 'Set limits in US dollars by name, null to lift one; the others stay',
-      description:
-        'Sets the budgets that the body names. They hold at once, also for jobs that were approved before.',
-      body: jsonBody('BudgetChange', budgetChange, { day: 20, job: 2.5 }),
-      answer: json(200, budgetsSchema, 'The budgets in force'),
-      refuses: { 422: 'A name or a sum is impossible: `problems` names each' },
-    },
-    async ({ body, by }, { coordinator }) => budgetsAnswer(await coordinator.setBudgets(body, by)),
-  ),
+  endpoint({
+    id: 'setBudgets',
+    route: 'PUT /api/v3/budgets',
+    access: allJobs('admin'),
+    summary: 'Set limits in US dollars by name, null to lift one; the others stay',
+    description:
+      'Sets the budgets that the body names. They hold at once, also for jobs that were approved before.',
+    body: jsonBody('BudgetChange', budgetChange, { day: 20, job: 2.5 }),
+    answer: json(200, budgetsSchema, 'The budgets in force'),
+    refuses: { 422: 'A name or a sum is impossible: `problems` names each' },
+    handle: async ({ body, by }, { coordinator }) => budgetsAnswer(await coordinator.setBudgets(body, by)),
+  }),
 
-  endpoint(
-    {
-      id: 'readLedger',
-      route: 'GET /api/v3/ledger',
-      access: ownJobs('read'),
-      summary: 'Every attempt that cost something, or may: newest first',
-      description:
-        'The attempts that the key sees, newest first, with the sums of all that the filters find. Any filter may be left out.',
-      query: ledgerQuery,
-      answer: json(200, ledgerSchema, 'A page of the ledger'),
-    },
-    async ({ query, actor }, { coordinator }) => {
+  endpoint({
+    id: 'readLedger',
+    route: 'GET /api/v3/ledger',
+    access: ownJobs('read'),
+    summary: 'Every attempt that cost something, or may: newest first',
+    description:
+      'The attempts that the key sees, newest first, with the sums of all that the filters find. Any filter may be left out.',
+    query: ledgerQuery,
+    answer: json(200, ledgerSchema, 'A page of the ledger'),
+    handle: async ({ query, actor }, { coordinator }) => {
       const { job_id: jobId, client_id: clientId, status, from, to, limit, cursor } = query
       const boundTo = actor?.clientId ?? undefined
       const filter = { jobId, clientId, status, boundTo, from, to }
       const page = await coordinator.ledger({ ...filter, limit, before: readEntryCursor(cursor) })
       const totals = await coordinator.ledgerTotals(filter)
       return {
-        currency: 'USD',
+        currency: 'USD' as const,
         totals: { reserved: dollars(totals.reservedMicros), spent: spentOf(totals) },
         entries: page.entries.map(entryAnswer),
         next_cursor: writeEntryCursor(page.next),
@@ -241,7 +233,7 @@ export const moneyEndpoints = resource('money', [
           charged: usdOrNull(stray.chargedMicros),
           first_seen_at: timeOf(stray.insertedAt),
         })),
-      } as const
+      }
     },
-  ),
+  }),
 ])

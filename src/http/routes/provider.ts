@@ -19,9 +19,11 @@ const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const message = z.object({ id: z.string().regex(/^[a-z0-9]{5,64}$/) })
 
 export const providerEndpoints: readonly Endpoint[] = [
-  unlisted(
-    { route: `GET ${addressOf.inputPattern}`, access: 'uncounted', needs: 'gate' },
-    async (c, { coordinator, artifacts, gate }) => {
+  unlisted({
+    route: `GET ${addressOf.inputPattern}`,
+    access: 'uncounted',
+    needs: 'gate',
+    handle: async (c, { coordinator, artifacts, gate }) => {
       const { mark = '', picture = '' } = c.req.param()
       const number = Number(/^(\d)\.jpg$/.exec(picture)?.[1] ?? Number.NaN)
       if (!gate.isOurs(signedText.input(mark, number), proofIn(c))) throw notSigned()
@@ -37,11 +39,13 @@ export const providerEndpoints: readonly Endpoint[] = [
         immutable: true,
       })
     },
-  ),
+  }),
 
-  unlisted(
-    { route: `POST ${addressOf.webhookPattern}`, access: 'uncounted', needs: 'gate' },
-    async (c, { coordinator, gate }) => {
+  unlisted({
+    route: `POST ${addressOf.webhookPattern}`,
+    access: 'uncounted',
+    needs: 'gate',
+    handle: async (c, { coordinator, gate }) => {
       const { attempt: attemptId = '' } = c.req.param()
       if (!uuid.test(attemptId)) throw malformedField('attempt', 'must be a UUID')
       if (!gate.isOurs(signedText.webhook(attemptId), proofIn(c))) throw notSigned()
@@ -55,7 +59,7 @@ export const providerEndpoints: readonly Endpoint[] = [
         throw new HttpProblem(404, { error: 'Attempt not found', attempt_id: attemptId })
       return c.json({ status: 'received' })
     },
-  ),
+  }),
 ]
 
 const proofIn = ({ req }: Context) => ({ expires: req.query('expires'), signature: req.query('signature') })

@@ -139,17 +139,15 @@ const editedAnswer = async (
 const ofAnotherJob = "The scene is one of another job's"
 
 export const sceneEndpoints = resource('scenes', [
-  endpoint(
-    {
-      id: 'listScenes',
-      route: 'GET /api/v3/jobs/{id}/scenes',
-      access: ownJobs('read', 'submit', 'approve'),
-      summary: "A job's scenes, in the film's order",
-      description: 'Every scene of a job with its state, its plan, its price and the address of its clip.',
-      params: jobPath,
-      answer: json(200, scenesSchema, "In the film's order"),
-    },
-    async ({ params: { id }, actor }, { coordinator }) => {
+  endpoint({
+    id: 'listScenes',
+    route: 'GET /api/v3/jobs/{id}/scenes',
+    access: ownJobs('read', 'submit', 'approve'),
+    summary: "A job's scenes, in the film's order",
+    description: 'Every scene of a job with its state, its plan, its price and the address of its clip.',
+    params: jobPath,
+    answer: json(200, scenesSchema, "In the film's order"),
+    handle: async ({ params: { id }, actor }, { coordinator }) => {
       const [job, scenes] = await Promise.all([coordinator.job(id), coordinator.scenes(id)])
       const waits = await waitsOf(coordinator, id, scenes)
       return {
@@ -160,108 +158,97 @@ export const sceneEndpoints = resource('scenes', [
         scenes: scenes.map((scene) => sceneAnswer(scene, waits, actor)),
       }
     },
-  ),
+  }),
 
-  endpoint(
-    {
-      id: 'readScene',
-      route: 'GET /api/v3/jobs/{id}/scenes/{scene_id}',
-      access: ownJobs('read', 'submit', 'approve'),
-      summary: 'A scene',
-      description: 'One scene with its state, its plan, its price and the address of its clip.',
-      params: scenePath,
-      answer: json(200, sceneSchema, 'The scene'),
-      refuses: { 422: ofAnotherJob },
-    },
-    async ({ params: { id, scene_id }, actor }, { coordinator }) =>
+  endpoint({
+    id: 'readScene',
+    route: 'GET /api/v3/jobs/{id}/scenes/{scene_id}',
+    access: ownJobs('read', 'submit', 'approve'),
+    summary: 'A scene',
+    description: 'One scene with its state, its plan, its price and the address of its clip.',
+    params: scenePath,
+    answer: json(200, sceneSchema, 'The scene'),
+    refuses: { 422: ofAnotherJob },
+    handle: async ({ params: { id, scene_id }, actor }, { coordinator }) =>
       oneAnswer(coordinator, await coordinator.scene(id, scene_id), actor),
-  ),
+  }),
 
-  endpoint(
-    {
-      id: 'addScene',
-      route: 'POST /api/v3/jobs/{id}/scenes',
-      access: ownJobs('submit'),
-      summary:
-        "Add a scene, at its position or the film's end; what is not named is as the job's parameters say",
-      description:
-        'Adds a scene at `position`, or at the end of the film. What it costs beyond the approved sum has to be approved.',
-      params: jobPath,
-      body: jsonBody('NewScene', newScene, { asset_ids: ['c'.repeat(64)], duration: 4, position: 1 }),
-      answer: json(
-        201,
-        editedSchema,
-        'The scene; those behind it moved down, and a finished film is made anew',
-      ),
-      refuses: {
-        422: 'The body is impossible, the job is being processed, or it has as many scenes as are allowed',
-      },
+  endpoint({
+    id: 'addScene',
+    route: 'POST /api/v3/jobs/{id}/scenes',
+    access: ownJobs('submit'),
+    summary:
+      "Add a scene, at its position or the film's end; what is not named is as the job's parameters say",
+    description:
+      'Adds a scene at `position`, or at the end of the film. What it costs beyond the approved sum has to be approved.',
+    params: jobPath,
+    body: jsonBody('NewScene', newScene, { asset_ids: ['c'.repeat(64)], duration: 4, position: 1 }),
+    answer: json(
+      201,
+      editedSchema,
+      'The scene; those behind it moved down, and a finished film is made anew',
+    ),
+    refuses: {
+      422: 'The body is impossible, the job is being processed, or it has as many scenes as are allowed',
     },
-    async ({ c, params: { id }, body, by, actor }, { coordinator }) => {
+    handle: async ({ c, params: { id }, body, by, actor }, { coordinator }) => {
       const edited = await coordinator.addScene(id, body, by)
       c.header('location', addressOf.scene(id, edited.scene!.id))
       return editedAnswer('Scene added successfully', edited, coordinator, actor)
     },
-  ),
+  }),
 
-  endpoint(
-    {
-      id: 'updateScene',
-      route: 'PUT /api/v3/jobs/{id}/scenes/{scene_id}',
-      access: ownJobs('submit'),
-      summary:
-        'Change a scene: title, prompt, duration, pictures, model, transition, position; what is not named stays',
-      description:
-        'Changes the members that the body names. What makes the clip old is rendered again once its cost is approved; the film stays until there is a new one.',
-      params: scenePath,
-      body: jsonBody('SceneChange', sceneChange, {
-        prompt: 'A slow pan across the kitchen',
-        duration: 6,
-      }),
-      answer: json(200, editedSchema, 'The scene; what its change makes old is rendered again'),
-      refuses: { 422: `${ofAnotherJob}, or the body is impossible, or the scene is being rendered` },
-    },
-    async ({ params: { id, scene_id }, body, by, actor }, { coordinator }) => {
+  endpoint({
+    id: 'updateScene',
+    route: 'PUT /api/v3/jobs/{id}/scenes/{scene_id}',
+    access: ownJobs('submit'),
+    summary:
+      'Change a scene: title, prompt, duration, pictures, model, transition, position; what is not named stays',
+    description:
+      'Changes the members that the body names. What makes the clip old is rendered again once its cost is approved; the film stays until there is a new one.',
+    params: scenePath,
+    body: jsonBody('SceneChange', sceneChange, {
+      prompt: 'A slow pan across the kitchen',
+      duration: 6,
+    }),
+    answer: json(200, editedSchema, 'The scene; what its change makes old is rendered again'),
+    refuses: { 422: `${ofAnotherJob}, or the body is impossible, or the scene is being rendered` },
+    handle: async ({ params: { id, scene_id }, body, by, actor }, { coordinator }) => {
       const edited = await coordinator.updateScene(id, scene_id, body, by)
       return editedAnswer('Scene updated successfully', edited, coordinator, actor)
     },
-  ),
+  }),
 
-  endpoint(
-    {
-      id: 'regenerateScene',
-      route: 'POST /api/v3/jobs/{id}/scenes/{scene_id}/regenerate',
-      access: ownJobs('approve'),
-      summary: 'Render a completed or failed scene again; the film stays until there is a new one',
-      description:
-        'Renders a completed or failed scene again. It costs what a render costs; where that is more than was approved, it waits for approval.',
-      params: scenePath,
-      answer: json(200, editedSchema, 'The scene is to be rendered again'),
-      refuses: { 422: `${ofAnotherJob}, or it is in a state that cannot be rendered again` },
-    },
-    async ({ params: { id, scene_id }, by, actor }, { coordinator }) => {
+  endpoint({
+    id: 'regenerateScene',
+    route: 'POST /api/v3/jobs/{id}/scenes/{scene_id}/regenerate',
+    access: ownJobs('approve'),
+    summary: 'Render a completed or failed scene again; the film stays until there is a new one',
+    description:
+      'Renders a completed or failed scene again. It costs what a render costs; where that is more than was approved, it waits for approval.',
+    params: scenePath,
+    answer: json(200, editedSchema, 'The scene is to be rendered again'),
+    refuses: { 422: `${ofAnotherJob}, or it is in a state that cannot be rendered again` },
+    handle: async ({ params: { id, scene_id }, by, actor }, { coordinator }) => {
       const edited = await coordinator.regenerateScene(id, scene_id, by)
       return editedAnswer('Scene marked for regeneration', edited, coordinator, actor)
     },
-  ),
+  }),
 
-  endpoint(
-    {
-      id: 'deleteScene',
-      route: 'DELETE /api/v3/jobs/{id}/scenes/{scene_id}',
-      access: ownJobs('submit'),
-      summary: 'Take a scene out of the film',
-      description:
-        'Removes a scene. Scenes behind it move up, and a finished film is joined again without it.',
-      params: scenePath,
-      answer: json(
-        200,
-        deletedSchema,
-        'The scene is gone; those behind it moved up, and a finished film is joined anew',
-      ),
-      refuses: { 422: `${ofAnotherJob}, or the job is being processed, or it is its only scene` },
-    },
-    async ({ params: { id, scene_id }, by }, { coordinator }) => {
+  endpoint({
+    id: 'deleteScene',
+    route: 'DELETE /api/v3/jobs/{id}/scenes/{scene_id}',
+    access: ownJobs('submit'),
+    summary: 'Take a scene out of the film',
+    description: 'Removes a scene. Scenes behind it move up, and a finished film is joined again without it.',
+    params: scenePath,
+    answer: json(
+      200,
+      deletedSchema,
+      'The scene is gone; those behind it moved up, and a finished film is joined anew',
+    ),
+    refuses: { 422: `${ofAnotherJob}, or the job is being processed, or it is its only scene` },
+    handle: async ({ params: { id, scene_id }, by }, { coordinator }) => {
       const { job } = await coordinator.deleteScene(id, scene_id, by)
       return {
         message: 'Scene deleted successfully',
@@ -270,22 +257,20 @@ export const sceneEndpoints = resource('scenes', [
         job_status: job.status,
       }
     },
-  ),
+  }),
 
-  endpoint(
-    {
-      id: 'resolveScene',
-      route: 'POST /api/v3/jobs/{id}/scenes/{scene_id}/resolve',
-      access: ownJobs('approve'),
-      summary: 'Decide a held or unknown attempt, of which nobody knows whether the provider accepted it',
-      description:
-        'Settles an attempt that is held because nothing proves whether the provider accepted it: `adopt` names its render, `absent` allows another.',
-      params: scenePath,
-      body: jsonBody('Resolution', resolution, { resolution: 'absent' }),
-      answer: json(200, resolvedSchema, 'The decision is on disk'),
-      refuses: { 422: `${ofAnotherJob}, or the body is impossible, or no attempt of the scene is held` },
-    },
-    async ({ params: { id, scene_id }, body, by, actor }, { coordinator }) => {
+  endpoint({
+    id: 'resolveScene',
+    route: 'POST /api/v3/jobs/{id}/scenes/{scene_id}/resolve',
+    access: ownJobs('approve'),
+    summary: 'Decide a held or unknown attempt, of which nobody knows whether the provider accepted it',
+    description:
+      'Settles an attempt that is held because nothing proves whether the provider accepted it: `adopt` names its render, `absent` allows another.',
+    params: scenePath,
+    body: jsonBody('Resolution', resolution, { resolution: 'absent' }),
+    answer: json(200, resolvedSchema, 'The decision is on disk'),
+    refuses: { 422: `${ofAnotherJob}, or the body is impossible, or no attempt of the scene is held` },
+    handle: async ({ params: { id, scene_id }, body, by, actor }, { coordinator }) => {
       const scene = await coordinator.resolveScene(id, scene_id, body, by)
       return {
         message: 'Scene resolved successfully',
@@ -293,5 +278,5 @@ export const sceneEndpoints = resource('scenes', [
         job_id: id,
       }
     },
-  ),
+  }),
 ])

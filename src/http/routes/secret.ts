@@ -23,19 +23,18 @@ export const rotationAnswer = ({ rotatedAt, previousUntil }: SecretRotation): Se
 })
 
 export const secretEndpoints = resource('keys', [
-  endpoint(
-    {
-      id: 'rotateSecret',
-      route: 'POST /api/v3/secret/rotate',
-      access: allJobs('admin'),
-      summary: 'Sign the addresses that providers get with a new secret; the one before counts for a while',
-      description:
-        'Replaces the secret that signs addresses for providers. Addresses by the old one are accepted for `grace_seconds`.',
-      body: rotationBody,
-      answer: json(200, rotationSchema, 'Since when, and until when the one before counts'),
-      refuses: { 422: 'A member is impossible' },
-      needs: 'installation',
-    },
-    async ({ body, by }, { installation }) => rotationAnswer(await installation.rotateSecret(body, by)),
-  ),
+  endpoint({
+    id: 'rotateSecret',
+    route: 'POST /api/v3/secret/rotate',
+    access: allJobs('admin'),
+    summary: 'Sign the addresses that providers get with a new secret; the one before counts for a while',
+    description:
+      'Replaces the secret that signs addresses for providers. Addresses by the old one are accepted for `grace_seconds`.',
+    body: rotationBody,
+    answer: json(200, rotationSchema, 'Since when, and until when the one before counts'),
+    refuses: { 422: 'A member is impossible' },
+    needs: 'installation',
+    handle: async ({ body, by }, { installation }) =>
+      rotationAnswer(await installation.rotateSecret(body, by)),
+  }),
 ])

@@ -5,7 +5,7 @@ import { ownJobs } from '../access/access.ts'
 import { csvOf } from '../edge/csv.ts'
 import { clientIdQuery, once } from '../edge/path.ts'
 import { spentOf } from './cost.ts'
-import { endpoint, resource } from './endpoint.ts'
+import { endpoint, json, resource } from './endpoint.ts'
 
 const groupsReason = `must be one of ${spendGroups.join(', ')}, or both with a comma between them`
 
@@ -64,22 +64,16 @@ const wantsCsv = (accept: string | undefined): boolean =>
   /text\/csv(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))/i.test(accept ?? '')
 
 export const spendEndpoints = resource('money', [
-  endpoint(
-    {
-      id: 'readSpend',
-      route: 'GET /api/v3/spend',
-      access: ownJobs('read'),
-      summary: 'What was spent, by client and month, as JSON or CSV',
-      description:
-        'What was spent and is reserved, by client, by month or by both: as JSON, or as CSV where the client accepts `text/csv` or asks for `format=csv`.',
-      query: spendQuery,
-      answer: {
-        status: 200,
-        description: 'The sums of the ledger',
-        content: { 'application/json': { schema: spendSchema }, 'text/csv': { schema: z.string() } },
-      },
-    },
-    async ({ c, query, actor }, { coordinator }) => {
+  endpoint({
+    id: 'readSpend',
+    route: 'GET /api/v3/spend',
+    access: ownJobs('read'),
+    summary: 'What was spent, by client and month, as JSON or CSV',
+    description:
+      'What was spent and is reserved, by client, by month or by both: as JSON, or as CSV where the client accepts `text/csv` or asks for `format=csv`.',
+    query: spendQuery,
+    answer: json(200, spendSchema, 'The sums of the ledger', { 'text/csv': { schema: z.string() } }),
+    handle: async ({ c, query, actor }, { coordinator }) => {
       const { group: groups = spendGroups, client_id: clientId, from, to, format } = query
       const boundTo = actor?.clientId ?? undefined
       const { rows, strayMicros } = await coordinator.spend({ groups, clientId, boundTo, from, to })
@@ -91,7 +85,7 @@ export const spendEndpoints = resource('money', [
         return c.body(csvOf(headsOf(groups), cells), 200)
       }
       return {
-        currency: 'USD',
+        currency: 'USD' as const,
         rows: rows.map(({ month: inMonth, client, money }) => ({
           ...(inMonth !== undefined && { month: inMonth }),
           ...(client !== undefined && { client_id: client || null }),
@@ -99,9 +93,9 @@ export const spendEndpoints = resource('money', [
         })),
         totals: sumsOf(rows.map(({ money }) => money).reduce(added, noMoney)),
         unaccounted: dollars(strayMicros),
-      } as const
+      }
     },
-  ),
+  }),
 ])
 
 const sumsOf = (money: Money) => ({ spent: spentOf(money), reserved: dollars(money.reservedMicros) })

@@ -105,36 +105,32 @@ const prunedAnswer = ({ isDryRun, events, stored, overBytes }: PruneReport): Pru
 })
 
 export const storageEndpoints = resource('operations', [
-  endpoint(
-    {
-      id: 'readStorage',
-      route: 'GET /api/v3/storage',
-      access: allJobs('read'),
-      summary: 'What is stored, for how long, and how much room is left',
-      description:
-        'How many bytes films, clips and photographs take, how long they are kept, and how much room the disk has.',
-      answer: json(200, storageSchema, 'What is stored, as it was measured'),
-      needs: 'storage',
-    },
-    async (_, { storage }) => storageAnswer(await storage.storage()),
-  ),
+  endpoint({
+    id: 'readStorage',
+    route: 'GET /api/v3/storage',
+    access: allJobs('read'),
+    summary: 'What is stored, for how long, and how much room is left',
+    description:
+      'How many bytes films, clips and photographs take, how long they are kept, and how much room the disk has.',
+    answer: json(200, storageSchema, 'What is stored, as it was measured'),
+    needs: 'storage',
+    handle: async (_, { storage }) => storageAnswer(await storage.storage()),
+  }),
 
-  endpoint(
-    {
-      id: 'pruneStorage',
-      route: 'POST /api/v3/storage/prune',
-      access: allJobs('admin'),
-      summary: 'Remove now what may be removed, instead of within the hour',
-      description:
-        'Removes what is older than it is to be kept, or beyond the size allowed. With `dry_run` it only tells what would go.',
-      body: optionalJsonBody('PruneRequest', pruneRequest, { dry_run: true }),
-      answer: json(200, prunedSchema, 'What was removed, or would be'),
-      refuses: { 422: 'A member is impossible' },
-      needs: 'storage',
-    },
-    async ({ body }, { storage }) => {
+  endpoint({
+    id: 'pruneStorage',
+    route: 'POST /api/v3/storage/prune',
+    access: allJobs('admin'),
+    summary: 'Remove now what may be removed, instead of within the hour',
+    description:
+      'Removes what is older than it is to be kept, or beyond the size allowed. With `dry_run` it only tells what would go.',
+    body: optionalJsonBody('PruneRequest', pruneRequest, { dry_run: true }),
+    answer: json(200, prunedSchema, 'What was removed, or would be'),
+    refuses: { 422: 'A member is impossible' },
+    needs: 'storage',
+    handle: async ({ body }, { storage }) => {
       const { dry_run: isDryRun = false } = parsePrune(body)
       return prunedAnswer(await storage.now({ isDryRun }))
     },
-  ),
+  }),
 ])

@@ -86,47 +86,43 @@ const noVersion = {
 } as const
 
 export const videoEndpoints = resource('films', [
-  endpoint(
-    {
-      id: 'film',
-      route: 'GET /api/v3/videos/{id}/combined',
-      access: ownJobs('read', 'submit', 'approve'),
-      summary: 'The finished film',
-      description:
-        'The finished film as MP4. Its address stays the same when there is a new film; `ETag` tells them apart.',
-      params: jobPath,
-      answer: bytes('video/mp4', 'The film'),
-      refuses: noFilm,
-    },
-    ({ c, params }, parts) => serveFilm(c, parts, { jobId: params.id, part: 'film', extension: 'mp4' }),
-  ),
+  endpoint({
+    id: 'film',
+    route: 'GET /api/v3/videos/{id}/combined',
+    access: ownJobs('read', 'submit', 'approve'),
+    summary: 'The finished film',
+    description:
+      'The finished film as MP4. Its address stays the same when there is a new film; `ETag` tells them apart.',
+    params: jobPath,
+    answer: bytes('video/mp4', 'The film'),
+    refuses: noFilm,
+    handle: ({ c, params }, parts) =>
+      serveFilm(c, parts, { jobId: params.id, part: 'film', extension: 'mp4' }),
+  }),
 
-  endpoint(
-    {
-      id: 'thumbnail',
-      route: 'GET /api/v3/videos/{id}/thumbnail',
-      access: ownJobs('read', 'submit', 'approve'),
-      summary: 'A picture of the film',
-      description: 'A frame of the finished film as JPEG.',
-      params: jobPath,
-      answer: bytes('image/jpeg', 'A picture of the film'),
-      refuses: noFilm,
-    },
-    ({ c, params }, parts) => serveFilm(c, parts, { jobId: params.id, part: 'thumbnail', extension: 'jpg' }),
-  ),
+  endpoint({
+    id: 'thumbnail',
+    route: 'GET /api/v3/videos/{id}/thumbnail',
+    access: ownJobs('read', 'submit', 'approve'),
+    summary: 'A picture of the film',
+    description: 'A frame of the finished film as JPEG.',
+    params: jobPath,
+    answer: bytes('image/jpeg', 'A picture of the film'),
+    refuses: noFilm,
+    handle: ({ c, params }, parts) =>
+      serveFilm(c, parts, { jobId: params.id, part: 'thumbnail', extension: 'jpg' }),
+  }),
 
-  endpoint(
-    {
-      id: 'listFilmVersions',
-      route: 'GET /api/v3/videos/{id}/versions',
-      access: ownJobs('read', 'submit', 'approve'),
-      summary: 'Every film the job has had, newest first',
-      description:
-        'Every film that the job has had, with its address, its length and its size; the latest first.',
-      params: jobPath,
-      answer: json(200, versionsSchema, 'The versions'),
-    },
-    async ({ params: { id } }, { coordinator }) => {
+  endpoint({
+    id: 'listFilmVersions',
+    route: 'GET /api/v3/videos/{id}/versions',
+    access: ownJobs('read', 'submit', 'approve'),
+    summary: 'Every film the job has had, newest first',
+    description:
+      'Every film that the job has had, with its address, its length and its size; the latest first.',
+    params: jobPath,
+    answer: json(200, versionsSchema, 'The versions'),
+    handle: async ({ params: { id } }, { coordinator }) => {
       const films = await coordinator.films(id)
       const versions = films.map(({ version, manifest, insertedAt, removedAt }, index) => ({
         version,
@@ -139,20 +135,18 @@ export const videoEndpoints = resource('films', [
       }))
       return { job_id: id, versions }
     },
-  ),
+  }),
 
-  endpoint(
-    {
-      id: 'filmVersion',
-      route: 'GET /api/v3/videos/{id}/versions/{version}/combined',
-      access: ownJobs('read', 'submit', 'approve'),
-      summary: 'An earlier film',
-      description: 'One film of the job as it was finished. The bytes at this address never change.',
-      params: versionPath,
-      answer: bytes('video/mp4', 'An earlier film'),
-      refuses: noVersion,
-    },
-    async ({ c, params: { id, version } }, { coordinator, artifacts }) => {
+  endpoint({
+    id: 'filmVersion',
+    route: 'GET /api/v3/videos/{id}/versions/{version}/combined',
+    access: ownJobs('read', 'submit', 'approve'),
+    summary: 'An earlier film',
+    description: 'One film of the job as it was finished. The bytes at this address never change.',
+    params: versionPath,
+    answer: bytes('video/mp4', 'An earlier film'),
+    refuses: noVersion,
+    handle: async ({ c, params: { id, version } }, { coordinator, artifacts }) => {
       const job = await coordinator.job(id)
       const { manifest, insertedAt } = await coordinator.filmVersion(job.id, version)
       return serveBytes(c, artifacts, {
@@ -165,49 +159,45 @@ export const videoEndpoints = resource('films', [
           coordinator.refuseRemoved({ what: 'film', jobId: job.id, artifact: manifest.film.id }),
       })
     },
-  ),
+  }),
 
-  endpoint(
-    {
-      id: 'showFilm',
-      route: 'POST /api/v3/videos/{id}/versions/{version}/current',
-      access: ownJobs('submit', 'approve'),
-      summary: "Make an earlier film the job's film again; nothing is rendered",
-      description:
-        "Publishes an earlier film once more, as the job's newest. Nothing is rendered, and no version is lost.",
-      params: versionPath,
-      answer: json(200, shownSchema, 'It is shown; the other versions stay'),
-      refuses: {
-        ...noVersion,
-        422: 'Another film of the job is being made, or it has 200 versions: `reason` says which',
-      },
+  endpoint({
+    id: 'showFilm',
+    route: 'POST /api/v3/videos/{id}/versions/{version}/current',
+    access: ownJobs('submit', 'approve'),
+    summary: "Make an earlier film the job's film again; nothing is rendered",
+    description:
+      "Publishes an earlier film once more, as the job's newest. Nothing is rendered, and no version is lost.",
+    params: versionPath,
+    answer: json(200, shownSchema, 'It is shown; the other versions stay'),
+    refuses: {
+      ...noVersion,
+      422: 'Another film of the job is being made, or it has 200 versions: `reason` says which',
     },
-    async ({ params: { id, version }, by }, { coordinator }) => {
+    handle: async ({ params: { id, version }, by }, { coordinator }) => {
       const shown = await coordinator.showFilm(id, version, by)
       return { message: 'Film shown successfully', job_id: id, version: shown } as const
     },
-  ),
+  }),
 
-  endpoint(
-    {
-      id: 'clip',
-      route: 'GET /api/v3/videos/{id}/clips/{scene_id}',
-      access: ownJobs('read', 'submit', 'approve'),
-      summary: "A scene's clip; one that was paid for and can't be used, as it came",
-      description:
-        'The clip of a completed scene. Of a scene whose paid clip cannot be used it is the bytes as they came.',
-      params: scenePath,
-      answer: bytes(
-        'video/mp4',
-        "One scene's clip. Bytes that were paid for and are no MP4 come as what they are, such as `video/webm` or `application/octet-stream`",
-      ),
-      refuses: {
-        404: 'There is no such job or scene, or its clip is not finished: `current_status` names its state',
-        410: 'The clip was removed: `removed_at` says when',
-        422: "The scene is one of another job's",
-      },
+  endpoint({
+    id: 'clip',
+    route: 'GET /api/v3/videos/{id}/clips/{scene_id}',
+    access: ownJobs('read', 'submit', 'approve'),
+    summary: "A scene's clip; one that was paid for and can't be used, as it came",
+    description:
+      'The clip of a completed scene. Of a scene whose paid clip cannot be used it is the bytes as they came.',
+    params: scenePath,
+    answer: bytes(
+      'video/mp4',
+      "One scene's clip. Bytes that were paid for and are no MP4 come as what they are, such as `video/webm` or `application/octet-stream`",
+    ),
+    refuses: {
+      404: 'There is no such job or scene, or its clip is not finished: `current_status` names its state',
+      410: 'The clip was removed: `removed_at` says when',
+      422: "The scene is one of another job's",
     },
-    async ({ c, params: { id: jobId, scene_id } }, { coordinator, artifacts }) => {
+    handle: async ({ c, params: { id: jobId, scene_id } }, { coordinator, artifacts }) => {
       const [job, scene] = await Promise.all([coordinator.job(jobId), coordinator.scene(jobId, scene_id)])
       const clip = scene.clip ?? (await coordinator.paidClip(scene))
       if (clip === null)
@@ -231,5 +221,5 @@ export const videoEndpoints = resource('films', [
         refuseMissing: () => coordinator.refuseRemoved({ what: 'clip', jobId }),
       })
     },
-  ),
+  }),
 ])

@@ -24,7 +24,7 @@ import {
   timeSchema,
   writeEntryCursor,
 } from '../edge/path.ts'
-import { endpoint, json, jsonBody, resource } from './endpoint.ts'
+import { endpoint, json, jsonBody, nothing, resource } from './endpoint.ts'
 
 const endpointSchema = z
   .object({
@@ -167,217 +167,194 @@ const deliveriesQuery = z.strictObject({
 const noEndpoint = { 404: 'There is no such endpoint' } as const
 
 export const webhookEndpoints = resource('webhooks', [
-  endpoint(
-    {
-      id: 'listWebhookEndpoints',
-      route: 'GET /api/v3/webhooks/endpoints',
-      access: allJobs('admin'),
-      summary: 'The endpoints that were added, or the webhook_url of a job; oldest first',
-      description:
-        'All endpoints that were added, with whether they are enabled; with `job_id` the one of a job.',
-      query: z.strictObject({ job_id: jobIdQuery }),
-      answer: json(200, endpointsSchema, 'The endpoints'),
-    },
-    async ({ query }, { coordinator }) => ({
+  endpoint({
+    id: 'listWebhookEndpoints',
+    route: 'GET /api/v3/webhooks/endpoints',
+    access: allJobs('admin'),
+    summary: 'The endpoints that were added, or the webhook_url of a job; oldest first',
+    description:
+      'All endpoints that were added, with whether they are enabled; with `job_id` the one of a job.',
+    query: z.strictObject({ job_id: jobIdQuery }),
+    answer: json(200, endpointsSchema, 'The endpoints'),
+    handle: async ({ query }, { coordinator }) => ({
       endpoints: (await coordinator.endpoints(query.job_id)).map(endpointAnswer),
     }),
-  ),
+  }),
 
-  endpoint(
-    {
-      id: 'addWebhookEndpoint',
-      route: 'POST /api/v3/webhooks/endpoints',
-      access: allJobs('admin'),
-      summary: 'Be told of events from now on, at an address of the public internet',
-      description:
-        'Events from now on are sent to the address, signed by Standard Webhooks with the `secret` of the answer.',
-      body: jsonBody('WebhookEndpointRequest', endpointRequest, {
-        url: 'https://films.example/hooks',
-        event_types: ['job_completed'],
-      }),
-      answer: json(201, newEndpointSchema, 'The endpoint, and what it is signed with'),
-      refuses: {
-        422: 'The address is not of the public internet, a type is unknown, or there are as many endpoints as are allowed',
-      },
+  endpoint({
+    id: 'addWebhookEndpoint',
+    route: 'POST /api/v3/webhooks/endpoints',
+    access: allJobs('admin'),
+    summary: 'Be told of events from now on, at an address of the public internet',
+    description:
+      'Events from now on are sent to the address, signed by Standard Webhooks with the `secret` of the answer.',
+    body: jsonBody('WebhookEndpointRequest', endpointRequest, {
+      url: 'https://films.example/hooks',
+      event_types: ['job_completed'],
+    }),
+    answer: json(201, newEndpointSchema, 'The endpoint, and what it is signed with'),
+    refuses: {
+      422: 'The address is not of the public internet, a type is unknown, or there are as many endpoints as are allowed',
     },
-    async ({ c, body, by }, { coordinator }) => {
+    handle: async ({ c, body, by }, { coordinator }) => {
       const added = await coordinator.addEndpoint(body, by)
       const { secret } = secretAnswer(await coordinator.webhookSecrets(added.id))
       holdsSecret(c)
       return { ...endpointAnswer(added), secret }
     },
-  ),
+  }),
 
-  endpoint(
-    {
-      id: 'readWebhookEndpoint',
-      route: 'GET /api/v3/webhooks/endpoints/{id}',
-      access: allJobs('admin'),
-      summary: 'An endpoint',
-      description: 'An endpoint with its state, and why it is disabled.',
-      params: endpointPath,
-      answer: json(200, endpointSchema, 'The endpoint'),
-      refuses: noEndpoint,
-    },
-    async ({ params }, { coordinator }) => endpointAnswer(await coordinator.endpoint(params.id)),
-  ),
+  endpoint({
+    id: 'readWebhookEndpoint',
+    route: 'GET /api/v3/webhooks/endpoints/{id}',
+    access: allJobs('admin'),
+    summary: 'An endpoint',
+    description: 'An endpoint with its state, and why it is disabled.',
+    params: endpointPath,
+    answer: json(200, endpointSchema, 'The endpoint'),
+    refuses: noEndpoint,
+    handle: async ({ params }, { coordinator }) => endpointAnswer(await coordinator.endpoint(params.id)),
+  }),
 
-  endpoint(
-    {
-      id: 'changeWebhookEndpoint',
-      route: 'PATCH /api/v3/webhooks/endpoints/{id}',
-      access: allJobs('admin'),
-      summary: 'Change an endpoint, disable or enable it; what is left out stays',
-      description:
-        'Changes the members that the body names. An endpoint that is enabled again receives what happens from then on.',
-      params: endpointPath,
-      body: jsonBody('WebhookEndpointChange', endpointChange, { status: 'disabled' }),
-      answer: json(200, endpointSchema, 'The endpoint'),
-      refuses: {
-        ...noEndpoint,
-        422: 'The address is not of the public internet, or a member is impossible',
-      },
+  endpoint({
+    id: 'changeWebhookEndpoint',
+    route: 'PATCH /api/v3/webhooks/endpoints/{id}',
+    access: allJobs('admin'),
+    summary: 'Change an endpoint, disable or enable it; what is left out stays',
+    description:
+      'Changes the members that the body names. An endpoint that is enabled again receives what happens from then on.',
+    params: endpointPath,
+    body: jsonBody('WebhookEndpointChange', endpointChange, { status: 'disabled' }),
+    answer: json(200, endpointSchema, 'The endpoint'),
+    refuses: {
+      ...noEndpoint,
+      422: 'The address is not of the public internet, or a member is impossible',
     },
-    async ({ params, body, by }, { coordinator }) =>
+    handle: async ({ params, body, by }, { coordinator }) =>
       endpointAnswer(await coordinator.changeEndpoint(params.id, body, by)),
-  ),
+  }),
 
-  endpoint(
-    {
-      id: 'removeWebhookEndpoint',
-      route: 'DELETE /api/v3/webhooks/endpoints/{id}',
-      access: allJobs('admin'),
-      summary: 'Remove an endpoint and its deliveries',
-      description: 'Removes an endpoint with the log of its deliveries. What waits for it is not sent.',
-      params: endpointPath,
-      answer: { status: 204, description: 'It is gone' },
-      refuses: noEndpoint,
-    },
-    ({ params, by }, { coordinator }) => coordinator.removeEndpoint(params.id, by),
-  ),
+  endpoint({
+    id: 'removeWebhookEndpoint',
+    route: 'DELETE /api/v3/webhooks/endpoints/{id}',
+    access: allJobs('admin'),
+    summary: 'Remove an endpoint and its deliveries',
+    description: 'Removes an endpoint with the log of its deliveries. What waits for it is not sent.',
+    params: endpointPath,
+    answer: nothing('It is gone'),
+    refuses: noEndpoint,
+    handle: ({ params, by }, { coordinator }) => coordinator.removeEndpoint(params.id, by),
+  }),
 
-  endpoint(
-    {
-      id: 'readWebhookSecret',
-      route: 'GET /api/v3/webhooks/endpoints/{id}/secret',
-      access: allJobs('admin'),
-      summary: 'What the messages to an endpoint are signed with',
-      description:
-        'The secret that messages to this endpoint are signed with, and those before it that still count.',
-      params: endpointPath,
-      answer: json(200, secretSchema, 'The secret'),
-      refuses: noEndpoint,
-    },
-    async ({ params }, { coordinator }) => secretAnswer(await coordinator.webhookSecrets(params.id)),
-  ),
+  endpoint({
+    id: 'readWebhookSecret',
+    route: 'GET /api/v3/webhooks/endpoints/{id}/secret',
+    access: allJobs('admin'),
+    summary: 'What the messages to an endpoint are signed with',
+    description:
+      'The secret that messages to this endpoint are signed with, and those before it that still count.',
+    params: endpointPath,
+    answer: json(200, secretSchema, 'The secret'),
+    refuses: noEndpoint,
+    handle: async ({ params }, { coordinator }) => secretAnswer(await coordinator.webhookSecrets(params.id)),
+  }),
 
-  endpoint(
-    {
-      id: 'rotateWebhookSecret',
-      route: 'POST /api/v3/webhooks/endpoints/{id}/rotate',
-      access: allJobs('admin'),
-      summary: 'Give an endpoint another secret; messages are signed with both for 24 hours',
-      description: 'Makes a new secret. For 24 hours messages carry a signature by each of the two.',
-      params: endpointPath,
-      answer: json(200, secretSchema, 'The new secret'),
-      refuses: { ...noEndpoint, 422: 'The endpoint is the `webhook_url` of a job: those share one secret' },
-    },
-    async ({ c, params, by }, { coordinator }) => {
+  endpoint({
+    id: 'rotateWebhookSecret',
+    route: 'POST /api/v3/webhooks/endpoints/{id}/rotate',
+    access: allJobs('admin'),
+    summary: 'Give an endpoint another secret; messages are signed with both for 24 hours',
+    description: 'Makes a new secret. For 24 hours messages carry a signature by each of the two.',
+    params: endpointPath,
+    answer: json(200, secretSchema, 'The new secret'),
+    refuses: { ...noEndpoint, 422: 'The endpoint is the `webhook_url` of a job: those share one secret' },
+    handle: async ({ c, params, by }, { coordinator }) => {
       const secrets = await coordinator.rotateWebhookSecret(params.id, by)
       holdsSecret(c)
       return secretAnswer(secrets)
     },
-  ),
+  }),
 
-  endpoint(
-    {
-      id: 'readSharedWebhookSecret',
-      route: 'GET /api/v3/webhooks/secret',
-      access: allJobs('admin'),
-      summary: 'What the messages to the webhook_url of jobs are signed with',
-      description: 'One secret signs the messages to the `webhook_url` of all jobs.',
-      answer: json(200, secretSchema, 'The secret'),
-    },
-    async (_, { coordinator }) => secretAnswer(await coordinator.webhookSecrets(null)),
-  ),
+  endpoint({
+    id: 'readSharedWebhookSecret',
+    route: 'GET /api/v3/webhooks/secret',
+    access: allJobs('admin'),
+    summary: 'What the messages to the webhook_url of jobs are signed with',
+    description: 'One secret signs the messages to the `webhook_url` of all jobs.',
+    answer: json(200, secretSchema, 'The secret'),
+    handle: async (_, { coordinator }) => secretAnswer(await coordinator.webhookSecrets(null)),
+  }),
 
-  endpoint(
-    {
-      id: 'rotateSharedWebhookSecret',
-      route: 'POST /api/v3/webhooks/secret/rotate',
-      access: allJobs('admin'),
-      summary: 'Another secret for the webhook_url of jobs; messages are signed with both for 24 hours',
-      description:
-        'Makes a new secret for the `webhook_url` of jobs. For 24 hours messages carry a signature by each of the two.',
-      answer: json(200, secretSchema, 'The new secret'),
-    },
-    async ({ c, by }, { coordinator }) => {
+  endpoint({
+    id: 'rotateSharedWebhookSecret',
+    route: 'POST /api/v3/webhooks/secret/rotate',
+    access: allJobs('admin'),
+    summary: 'Another secret for the webhook_url of jobs; messages are signed with both for 24 hours',
+    description:
+      'Makes a new secret for the `webhook_url` of jobs. For 24 hours messages carry a signature by each of the two.',
+    answer: json(200, secretSchema, 'The new secret'),
+    handle: async ({ c, by }, { coordinator }) => {
       const secrets = await coordinator.rotateWebhookSecret(null, by)
       holdsSecret(c)
       return secretAnswer(secrets)
     },
-  ),
+  }),
 
-  endpoint(
-    {
-      id: 'testWebhookEndpoint',
-      route: 'POST /api/v3/webhooks/endpoints/{id}/test',
-      access: allJobs('admin'),
-      summary: 'Send a message of the type ping',
-      description: 'Sends a message of the type `ping`, to try the address and the signature.',
-      params: endpointPath,
-      answer: json(202, deliverySchema, 'The delivery, which is under way'),
-      refuses: { ...noEndpoint, 422: 'The endpoint is disabled' },
-    },
-    async ({ params, by }, { coordinator }) => deliveryAnswer(await coordinator.testEndpoint(params.id, by)),
-  ),
+  endpoint({
+    id: 'testWebhookEndpoint',
+    route: 'POST /api/v3/webhooks/endpoints/{id}/test',
+    access: allJobs('admin'),
+    summary: 'Send a message of the type ping',
+    description: 'Sends a message of the type `ping`, to try the address and the signature.',
+    params: endpointPath,
+    answer: json(202, deliverySchema, 'The delivery, which is under way'),
+    refuses: { ...noEndpoint, 422: 'The endpoint is disabled' },
+    handle: async ({ params, by }, { coordinator }) =>
+      deliveryAnswer(await coordinator.testEndpoint(params.id, by)),
+  }),
 
-  endpoint(
-    {
-      id: 'listWebhookDeliveries',
-      route: 'GET /api/v3/webhooks/endpoints/{id}/deliveries',
-      access: allJobs('admin'),
-      summary: 'What was told to an endpoint, newest first; kept for 30 days after its end',
-      description:
-        'Messages to an endpoint with their state and their number of tries. To continue, send `next_cursor` as `cursor`.',
-      params: endpointPath,
-      query: deliveriesQuery,
-      answer: json(200, deliveriesSchema, 'A page of deliveries'),
-      refuses: noEndpoint,
-    },
-    async ({ params, query: { status, limit, cursor } }, { coordinator }) => {
+  endpoint({
+    id: 'listWebhookDeliveries',
+    route: 'GET /api/v3/webhooks/endpoints/{id}/deliveries',
+    access: allJobs('admin'),
+    summary: 'What was told to an endpoint, newest first; kept for 30 days after its end',
+    description:
+      'Messages to an endpoint with their state and their number of tries. To continue, send `next_cursor` as `cursor`.',
+    params: endpointPath,
+    query: deliveriesQuery,
+    answer: json(200, deliveriesSchema, 'A page of deliveries'),
+    refuses: noEndpoint,
+    handle: async ({ params, query: { status, limit, cursor } }, { coordinator }) => {
       const before = readEntryCursor(cursor)
       const { deliveries, next } = await coordinator.deliveries(params.id, { status, limit, before })
       return { deliveries: deliveries.map(deliveryAnswer), next_cursor: writeEntryCursor(next) }
     },
-  ),
+  }),
 
-  endpoint(
-    {
-      id: 'readWebhookDelivery',
-      route: 'GET /api/v3/webhooks/deliveries/{id}',
-      access: allJobs('admin'),
-      summary: 'A delivery, what it says, and each try to send it',
-      description: 'A message as it is sent, and what each try was answered.',
-      params: deliveryPath,
-      answer: json(200, deliveryDetailSchema, 'The delivery'),
-      refuses: { 404: 'There is no such delivery' },
-    },
-    async ({ params }, { coordinator }) => deliveryDetailAnswer(await coordinator.delivery(params.id)),
-  ),
+  endpoint({
+    id: 'readWebhookDelivery',
+    route: 'GET /api/v3/webhooks/deliveries/{id}',
+    access: allJobs('admin'),
+    summary: 'A delivery, what it says, and each try to send it',
+    description: 'A message as it is sent, and what each try was answered.',
+    params: deliveryPath,
+    answer: json(200, deliveryDetailSchema, 'The delivery'),
+    refuses: { 404: 'There is no such delivery' },
+    handle: async ({ params }, { coordinator }) =>
+      deliveryDetailAnswer(await coordinator.delivery(params.id)),
+  }),
 
-  endpoint(
-    {
-      id: 'redeliverWebhook',
-      route: 'POST /api/v3/webhooks/deliveries/{id}/redeliver',
-      access: allJobs('admin'),
-      summary: 'Send a delivery again, now, with the same webhook-id',
-      description:
-        'Sends a message again, as often as a new one if it has to be. Its `webhook-id` stays, so that a receiver recognises it.',
-      params: deliveryPath,
-      answer: json(202, deliverySchema, 'The delivery, which is under way'),
-      refuses: { 404: 'There is no such delivery', 422: 'Its endpoint is disabled, or it is being sent' },
-    },
-    async ({ params, by }, { coordinator }) => deliveryAnswer(await coordinator.redeliver(params.id, by)),
-  ),
+  endpoint({
+    id: 'redeliverWebhook',
+    route: 'POST /api/v3/webhooks/deliveries/{id}/redeliver',
+    access: allJobs('admin'),
+    summary: 'Send a delivery again, now, with the same webhook-id',
+    description:
+      'Sends a message again, as often as a new one if it has to be. Its `webhook-id` stays, so that a receiver recognises it.',
+    params: deliveryPath,
+    answer: json(202, deliverySchema, 'The delivery, which is under way'),
+    refuses: { 404: 'There is no such delivery', 422: 'Its endpoint is disabled, or it is being sent' },
+    handle: async ({ params, by }, { coordinator }) =>
+      deliveryAnswer(await coordinator.redeliver(params.id, by)),
+  }),
 ])
