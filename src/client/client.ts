@@ -1,6 +1,6 @@
 /**
  * The HTTP API for programs, in Node and in browsers: a method for each operation of the OpenAPI document, under the same
- * name, with the types of the schemas that the server checks by. Only types are taken from the server.
+ * name, with the types of the schemas that the server checks by. Only types come from the server.
  */
 import type { z } from 'zod'
 import type { AssetAnswer } from '../http/routes/assets.ts'
@@ -153,7 +153,7 @@ export interface LedgerQuery {
 }
 
 export interface SpendQuery {
-  /** `client,month` if not given. */
+  /** Default: `client,month`. */
   readonly group?: 'client' | 'month' | 'client,month' | 'month,client'
   readonly client_id?: string
   /** The first month, such as 2026-11, UTC. */
@@ -182,11 +182,11 @@ export interface EventsQuery {
 export interface HistoryQuery {
   readonly after?: number
   readonly limit?: number
-  /** Whether reports of progress are told, too. */
+  /** Whether reports of progress are included. */
   readonly progress?: boolean
 }
 
-/** Every method rejects with an `ApiError` where the server refuses, and with what `fetch` threw where nobody answers. */
+/** Every method rejects with an `ApiError` where the server refuses, and with the error of `fetch` where there is no answer. */
 export interface Client {
   createJob(request: In<typeof jobRequest>, options?: CallOptions): Promise<JobAnswer>
   listJobs(query?: JobsQuery, options?: CallOptions): Promise<JobsAnswer>
@@ -203,7 +203,7 @@ export interface Client {
   submitJob(jobId: number, why?: In<typeof whyRequest>, options?: CallOptions): Promise<SubmitAnswer>
   cancelJob(jobId: number, why?: In<typeof whyRequest>, options?: CallOptions): Promise<CancelAnswer>
   retryJob(jobId: number, request?: RetryRequest, options?: CallOptions): Promise<RetryAnswer>
-  /** One that has ended; what it has cost stays in the books. */
+  /** Deletes a job that has ended; its cost stays in the ledger. */
   deleteJob(jobId: number, options?: CallOptions): Promise<DeletedJobAnswer>
   pauseJob(jobId: number, why?: In<typeof whyRequest>, options?: CallOptions): Promise<JobPauseAnswer>
   resumeJob(jobId: number, options?: CallOptions): Promise<JobPauseAnswer>
@@ -258,11 +258,11 @@ export interface Client {
   listEvents(query?: EventsQuery, options?: CallOptions): Promise<EventsAnswer>
   /** For `EventSource` in a browser, which can send no key: what it sends as `?token=`. */
   createEventsToken(options?: CallOptions): Promise<EventsTokenAnswer>
-  /** What happens to all jobs from now on, or after an event; without an end, and back by itself where it left off. */
+  /** Events of all jobs from now on, or after an event; endless, and resumed by itself after a lost connection. */
   events(
     options?: FollowOptions & { readonly types?: readonly EventType[] },
   ): AsyncGenerator<JobEvent, void, undefined>
-  /** What happened to a job, and what happens; ends when the job has ended. */
+  /** The events of a job, from its first one; ends when the job has ended. */
   watchJob(jobId: number, options?: FollowOptions): AsyncGenerator<JobEvent, void, undefined>
   /**
    * Resolves with the job once it is completed, at once where it is. Waits on while it waits, also for an approval, and while

@@ -31,20 +31,20 @@ export interface AppOptions {
   readonly limits?: Partial<BodyLimits>
   /** Names or addresses under which the server is reached, besides localhost; 0.0.0.0 or :: for any address. */
   readonly hosts?: readonly string[]
-  /** How a provider gets at what it needs of us; left out where none reaches us. */
+  /** Checks requests of providers; absent where none reaches this server. */
   readonly gate?: ProviderGate
-  /** Whose secret addresses are signed with; left out where nobody is to replace it. */
+  /** Its secret signs addresses; absent where the secret cannot be replaced. */
   readonly installation?: Pick<Installation, 'rotateSecret'>
-  /** The events' log; left out where nobody is to follow it. */
+  /** The event log; absent where it cannot be followed. */
   readonly feed?: Feed
   readonly streams?: Partial<StreamLimits>
-  /** Who is let in; left out, everybody is, and to everything. */
+  /** Without it, everyone may do everything. */
   readonly access?: AccessOptions
-  /** Left out where nobody counts. */
+  /** Absent where no metrics are kept. */
   readonly metrics?: Metrics
-  /** What is stored, and what may go; left out where nobody is to be told. */
+  /** Absent where storage is not reported. */
   readonly storage?: Storage
-  /** Left out, it is whether the database answers. */
+  /** Without it, ready means that the database answers. */
   readonly readiness?: Readiness
   readonly host?: Host
 }
@@ -71,7 +71,7 @@ export function createApp(options: AppOptions): Hono {
   app.use(observe({ host, log, metrics }), standardHeaders, guardOrigin(hosts))
   if (options.access) app.use(guardAccess({ ...options.access, find, coordinator, host, log }))
   app.use('/api/v3/*', guardQueryNames(find))
-  // Before the reach: what the request has done may have taken the job away, and it is answered all the same.
+  // Before the reach: the first request may have deleted the job, and its answer is repeated all the same.
   app.use('/api/v3/*', answerOnce({ find, coordinator, limits }))
   for (const noun of ['jobs', 'videos']) app.use(`/api/v3/${noun}/:id/*`, guardJob({ coordinator }))
   app.use('/api/v3/jobs/:id/scenes/:scene_id/*', guardScene({ coordinator }))

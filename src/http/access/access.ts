@@ -1,4 +1,4 @@
-/** Who is let in, and to what. */
+/** Checks the key of a request, its scope and its rate before the endpoint that it leads to. */
 import type { Context, MiddlewareHandler } from 'hono'
 import type { KeyVerbs } from '../../coordinator/key-verbs.ts'
 import type { Host } from '../../host.ts'
@@ -21,7 +21,7 @@ import {
 /** A key with any of these scopes. */
 export interface KeyAccess {
   readonly scopes: readonly [Scope, ...Scope[]]
-  /** Whether it tells of the jobs that the key reaches (`job/reach.ts`) and of nothing else, or is about all jobs. */
+  /** `own`: it shows only jobs that the key reaches (`job/reach.ts`). `all`: it is about all jobs. */
   readonly jobs: 'own' | 'all'
 }
 
@@ -46,23 +46,23 @@ export interface Guarded {
 /** The endpoints that a request leads to; none where the answer is 404 or 405. */
 export type FindGuarded = (c: Context) => readonly Guarded[]
 
-/** What a route is that no endpoint declares. */
+/** A route that no endpoint declares. */
 export const undeclared: Guarded = { access: allJobs('admin'), isStream: false, takesIdempotencyKey: true }
 
 export interface AccessOptions {
-  /** Whether who has no key is turned away. A key that is sent is looked at either way. */
+  /** Whether a request needs a key. A key that is sent is checked either way. */
   readonly keysRequired: boolean
   /** Requests a minute for each key, or each address where there is none; 0 for no limit. */
   readonly ratePerMinute: number
 }
 
-/** Of each address. A probe must not fail because a limit was set low, or used up by others. */
+/** For each address. A probe must not fail because a limit is low, or used up by others. */
 const healthPerMinute = 1200
 
-/** Requests of one caller that are worked on: its slow uploads must not take all connections of a proxy that others come by, too. */
+/** Requests of one caller at once: its slow uploads must not use up all connections of a shared proxy. */
 const mostAtOnce = 1000
 
-/** Whoever tries keys from one address is not even told that they are wrong. */
+/** Wrong keys from one address, before its attempts are no longer checked. */
 const failuresPerMinute = 20
 
 export function guardAccess({
@@ -84,7 +84,7 @@ export function guardAccess({
 
   const oneMore = limitAtOnce()
 
-  /** A valid key is let in however many wrong ones came from its address, which may be a proxy's. */
+  /** A valid key counts however many wrong ones came from its address, which may be a proxy's. */
   const identify = async (c: Context, caller: string): Promise<LetIn | undefined> => {
     const finder = keyFinder(c, coordinator, find(c))
     if (!finder && !keysRequired) return undefined
@@ -139,7 +139,7 @@ function limitAtOnce(): (caller: string, next: () => Promise<void>) => Promise<v
 
 interface LetIn {
   readonly key: Key
-  /** Whether it would be now. */
+  /** Whether it is still valid. */
   readonly isLetIn: () => Promise<boolean>
 }
 
@@ -148,7 +148,7 @@ interface Finder {
   readonly find: () => Promise<Key | undefined>
 }
 
-/** How the key is found that the request is sent with; undefined where it names none. */
+/** How to find the key that the request is sent with; undefined where it names none. */
 function keyFinder(
   c: Context,
   coordinator: Pick<KeyVerbs, 'identifyKey' | 'identifyEventsToken'>,
@@ -201,12 +201,12 @@ export const secretIn = (authorization: string | undefined): string | undefined 
   /^Bearer +(\S.*)$/i.exec(authorization ?? '')?.[1]?.trim()
 
 const whatToSend = {
-  // `Bearer <key>` would be taken for a secret, and be redacted.
+  // `Bearer <key>` would be redacted as a secret.
   key: 'Send a valid key in the Authorization header: the word Bearer, a space, the key',
   token: 'The token is not valid, or has ended: make another one with POST /api/v3/events/token',
 } as const
 
-/** One answer for all that is wrong with a key, and one for a token: who guesses learns nothing. */
+/** One answer for everything that is wrong with a key, and one for a token: a guesser learns nothing. */
 const notLetIn = (by: Finder['by']): HttpProblem =>
   new HttpProblem(
     401,

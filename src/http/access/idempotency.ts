@@ -16,7 +16,7 @@ const replayed = 'idempotency-replayed'
 
 const unkept = new WeakSet<Request>()
 
-/** This request's answer holds a secret, which is not kept: sent again, the request is told that it was done. */
+/** This request's answer holds a secret, which is not kept: sent again, the answer is 409. */
 export const holdsSecret = (c: Context): void => void unkept.add(c.req.raw)
 
 export function answerOnce({
@@ -34,7 +34,7 @@ export function answerOnce({
     if (find(c).some(({ takesIdempotencyKey }) => !takesIdempotencyKey)) return next()
     if (!keyPattern.test(key))
       throw malformedField('Idempotency-Key', 'must be 1 to 255 visible ASCII characters, without spaces')
-    // As it came: decoded, it may hold what no database keeps.
+    // As it was sent: decoded, it may hold characters that no database keeps.
     const { pathname, search } = new URL(c.req.url)
     const target = `${c.req.method} ${pathname}`
     const body = await readAhead(c, limits.jsonBytes)
@@ -79,7 +79,7 @@ export function answerOnce({
   }
 }
 
-/** What may go otherwise next time is not the answer. */
+/** An answer that may differ next time is not kept. */
 const isKept = (status: number): boolean => status < 500 && status !== 401 && status !== 408 && status !== 429
 
 async function keptAnswer(response: Response): Promise<KeptAnswer> {

@@ -1,4 +1,4 @@
-/** Keeps a key to the jobs that it reaches: for others it is as if there were none. */
+/** Keeps a key to the jobs that it reaches: the others answer 404. */
 import type { Context, MiddlewareHandler } from 'hono'
 import type { Coordinator } from '../../coordinator/coordinator.ts'
 import { RefusedError, jobNotFound, sceneNotFound } from '../../job/errors.ts'
@@ -9,7 +9,7 @@ import { HttpProblem } from '../edge/problem.ts'
 
 type Owners = Pick<Coordinator, 'owner'>
 
-/** @throws {RefusedError} `job_not_found`, where the asker doesn't see it, and {HttpProblem} 403, where it may not change it. */
+/** @throws {RefusedError} `job_not_found`, where the key doesn't see it, and {HttpProblem} 403, where it may not change it. */
 export async function requireJob(
   coordinator: Owners,
   actor: Actor | undefined,
@@ -41,7 +41,7 @@ export const guardJob =
     return next()
   }
 
-/** For every address below one scene: another job's scene may be one that the asker does not see. */
+/** For every address below one scene: another job's scene may be one that the key does not see. */
 export const guardScene =
   ({ coordinator }: { readonly coordinator: Pick<Coordinator, 'scene'> }): MiddlewareHandler =>
   async (c, next) => {

@@ -1,4 +1,4 @@
-/** Bodies as they come in: counted while they are read, so that none is held that is over its limit. */
+/** Request bodies, counted while they are read, so that none over its limit is held. */
 import type { Context } from 'hono'
 import { JsonBoundError, createJsonReader } from '../../json-reader.ts'
 import { HttpProblem, malformedField, tooLarge } from './problem.ts'
@@ -20,7 +20,7 @@ export const defaultBodyLimits: BodyLimits = {
 }
 
 export interface IncomingBody {
-  /** Throws an HttpProblem (413) as soon as more came than `maxBytes`, and (400) where the client broke off. */
+  /** Throws an HttpProblem (413) as soon as more came than `maxBytes`, and (400) where the client disconnected. */
   readonly bytes: AsyncGenerator<Uint8Array, void, void>
   /** Reads what is left, up to the limit: a client that is still sending would not see an answer given before. */
   readonly discard: () => Promise<void>
@@ -36,7 +36,7 @@ export async function readAhead(c: Context, maxBytes: number): Promise<Uint8Arra
   return bytes
 }
 
-/** `saidBytes`: the limit that is told, where it is not that of the whole body. */
+/** `saidBytes`: the limit that the refusal names, where it is not that of the whole body. */
 export function incomingBody(c: Context, maxBytes: number, saidBytes: number = maxBytes): IncomingBody {
   if (Number(c.req.header('content-length') ?? 0) > maxBytes) throw tooLarge(saidBytes)
   const ahead = readBefore.get(c.req.raw)
@@ -61,7 +61,7 @@ export function incomingBody(c: Context, maxBytes: number, saidBytes: number = m
   }
 }
 
-/** Reads a JSON body. What is wrong with it is said as an HttpProblem. */
+/** Reads a JSON body. @throws {HttpProblem} */
 export async function readJson(c: Context, limits: BodyLimits): Promise<unknown> {
   const contentType = c.req.header('content-type') ?? ''
   if (!/^application\/(?:json|[\w.+-]+\+json)\s*(?:;|$)/i.test(contentType))

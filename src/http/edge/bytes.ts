@@ -11,9 +11,9 @@ export interface ServedBytes {
   readonly modifiedAt: number
   /** What Content-Disposition says. */
   readonly disposition: string
-  /** Whether this address holds these bytes for ever; else they are asked for anew (304) each time. */
+  /** Whether this address holds these bytes for ever; else clients revalidate them (304) each time. */
   readonly immutable: boolean
-  /** Rejects with why they are not there, where that is known. */
+  /** Rejects with the reason why they are missing, where it is known. */
   readonly refuseMissing?: () => Promise<void>
 }
 
@@ -126,7 +126,7 @@ function appliesRange(ifRange: string | null, { etag, modifiedAt }: Validators):
 }
 
 /**
- * The one range a Range header asks for of `size` bytes. Undefined means the whole: no header, another unit,
+ * The one range that a Range header requests of `size` bytes. Undefined means the whole: no header, another unit,
  * several ranges (a client must take the whole for them), or what isn't a range at all.
  */
 export function parseRange(header: string | null, size: number): ByteRange | 'unsatisfiable' | undefined {

@@ -47,7 +47,7 @@ interface Connection {
   newest: { readonly request: IncomingMessage; readonly response: ServerResponse } | undefined
   /** What had come of the body, and when. */
   came: { bytes: number; at: number }
-  /** What the client had taken of its answers, and when. */
+  /** How much of its answers the client had received, and when. */
   taken: { bytes: number; at: number }
 }
 

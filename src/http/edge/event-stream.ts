@@ -1,5 +1,5 @@
 /**
- * A feed as server-sent events. The client pulls: nothing is read from the log for it before the socket has taken what
+ * A feed as server-sent events. The client pulls: nothing is read from the log before the socket has accepted what
  * was read before, so a slow one holds one page here.
  */
 import type { Context } from 'hono'
@@ -32,8 +32,8 @@ const retryMs = 2_000
 
 export interface EventStreams {
   /**
-   * The body of an answer that goes on until its client leaves, is let in no more (`isLetIn`, asked at each heartbeat), or
-   * its place goes to a caller that has fewer.
+   * The body of an answer that goes on until its client leaves, its key is no longer valid (`isLetIn`, checked at each heartbeat), or
+   * the stream is closed for a caller that has fewer.
    * @throws {HttpProblem} 429 where the caller has too many, 503 where there are too many in all
    */
   open(
@@ -145,7 +145,7 @@ function streamOf(
       if (waitMs > 0) {
         await host.sleep(waitMs, ended.signal)
       } else {
-        // One that was not taken yet is enough.
+        // One unread heartbeat is enough.
         if (controller.desiredSize === 0) controller.enqueue(heartbeat)
         sentAt = host.monotonic()
       }

@@ -1,7 +1,6 @@
 /**
- * Without keys, whoever reaches the port may spend money. A page in a browser on this machine reaches it, so
- * two ways of doing that unasked are closed: a foreign name that was made to point here (DNS rebinding), and a
- * form, script, picture or frame of another site.
+ * Without keys, everyone who reaches the port may spend money, also a page in a browser on this machine. This closes
+ * two such ways: a foreign name that points here (DNS rebinding), and a form, script, picture or frame of another site.
  */
 import { isIP } from 'node:net'
 import type { MiddlewareHandler } from 'hono'

@@ -1,4 +1,4 @@
-/** Each request as those see it who watch from outside: an id, a line in the log, a count, a span. */
+/** What operators see of each request: an id, a log line, a count, a span. */
 import type { Context, MiddlewareHandler } from 'hono'
 import { matchedRoutes } from 'hono/route'
 import type { Host } from '../../host.ts'
@@ -10,13 +10,13 @@ import { principalOf } from './principal.ts'
 export interface ObserveOptions {
   readonly host: Host
   readonly log: Log
-  /** Left out where nobody counts. */
+  /** Absent where no metrics are kept. */
   readonly metrics?: Pick<Metrics, 'requestServed'> | undefined
 }
 
 const ids = new WeakMap<Request, string>()
 
-/** What this request is called in the log, in its answer and in its span. */
+/** The request's id in the log, in its answer and in its span. */
 export function requestIdOf(c: Context, host: Host): string {
   const known = ids.get(c.req.raw)
   if (known !== undefined) return known
@@ -26,7 +26,7 @@ export function requestIdOf(c: Context, host: Host): string {
   return id
 }
 
-/** What can stand in a line of anybody's log without harm. */
+/** An id that is safe in any log line. */
 const wellFormed = /^[\w.:-]{1,128}$/
 
 export const observe =

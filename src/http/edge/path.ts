@@ -1,4 +1,4 @@
-/** What stands in addresses: ids as they are written, and what they mean. */
+/** Ids, cursors and times in addresses: their schemas, and how they are written. */
 import { z } from '@hono/zod-openapi'
 import { jobNotFound } from '../../job/errors.ts'
 import { momentSchema } from '../../job/members.ts'
@@ -61,13 +61,13 @@ export const addressOf = {
   input: (mark: string, n: number, sign: (text: string) => string): string =>
     `/api/inputs/${mark}/${n}.jpg?${sign(signedText.input(mark, n))}`,
   inputPattern: '/api/inputs/:mark{wc-[0-9a-f]{12}-[0-9a-f-]{36}}/:picture',
-  /** Where a provider tells what became of an attempt. */
+  /** Where a provider reports the end of an attempt. */
   webhook: (attemptId: string, sign: (text: string) => string): string =>
     `/api/webhooks/replicate/${attemptId}?${sign(signedText.webhook(attemptId))}`,
   webhookPattern: '/api/webhooks/replicate/:attempt',
 } as const
 
-/** What an address' signature is of: one for reading is none for reporting. */
+/** The text that an address' signature covers; one for reading does not allow reporting. */
 export const signedText = {
   input: (mark: string, n: number): string => `input ${mark} ${n}`,
   webhook: (attemptId: string): string => `webhook ${attemptId}`,
@@ -103,7 +103,7 @@ export const pageLimit = ({ standard, most }: { readonly standard: number; reado
 
 export const cursorQuery = once('cursor').optional().describe('next_cursor of the page before')
 
-/** Where a page ended: to be handed back, not to be read. */
+/** Where a page ended. Clients send it back and do not read it. */
 export const writeCursor = (end: string): string => Buffer.from(end).toString('base64url')
 
 /** The parts of the cursor that `pattern` captures. @throws {HttpProblem} */

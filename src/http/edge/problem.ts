@@ -1,4 +1,4 @@
-/** The only place that turns what went wrong into statuses and words of the HTTP contract. */
+/** The only place that turns errors into statuses and words of the HTTP contract. */
 import type { Context } from 'hono'
 import { ReserveError, isDiskFull } from '../../disk-full.ts'
 import { redacted } from '../../log.ts'
@@ -93,6 +93,7 @@ const assetStatus: { readonly [kind in AssetRefusal]: ProblemStatus } = {
   too_costly: 422,
 }
 
+/** Long, as it is a table: one case for each code. */
 function refusalProblem(message: string, refusal: Refusal): HttpProblem {
   switch (refusal.code) {
     case 'job_not_found':
@@ -177,7 +178,7 @@ function refusalProblem(message: string, refusal: Refusal): HttpProblem {
 const codeOf = (error: unknown): unknown =>
   typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
 
-/** What is known to go wrong, as an answer; undefined for what nobody foresaw. */
+/** A known error as an answer; undefined for an unexpected one. */
 export function problemOf(error: unknown): HttpProblem | undefined {
   if (error instanceof HttpProblem) return error
   if (error instanceof RefusedError) return refusalProblem(error.message, error.refusal)
@@ -222,7 +223,7 @@ const phrases: { readonly [status in ProblemStatus]: string } = {
 const wantsProblemJson = (accept: string | undefined): boolean =>
   accept !== undefined && /application\/problem\+json(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))/i.test(accept)
 
-/** An error's body: the plain members, or RFC 9457 with the same members as extensions to whom asks for it. */
+/** An error's body: the plain members, or RFC 9457 with the same members as extensions where the client accepts it. */
 export function problemBody(
   { status, members }: Pick<HttpProblem, 'status' | 'members'>,
   accept: string | undefined,

@@ -1,4 +1,4 @@
-/** Names in the query that a route does not have: ignored, they would be wishes that nobody grants. */
+/** Refuses query names that an endpoint does not have: a misspelt filter must not be ignored. */
 import { z } from '@hono/zod-openapi'
 import type { Context, MiddlewareHandler } from 'hono'
 import type { FieldProblem } from '../../job/errors.ts'
@@ -7,7 +7,7 @@ import { malformed } from './problem.ts'
 
 export interface QueryNames {
   readonly names: readonly string[]
-  /** Whether any other name means something, too. */
+  /** Whether any other name is allowed, too. */
   readonly isOpen: boolean
 }
 

@@ -34,7 +34,7 @@ const standardLimits = {
   /** In `bodyMs`: 4 kbit/s. */
   bodyBytes: 16 << 10,
   keepAliveMs: 10_000,
-  /** Nothing sent and nothing taken for so long: a client that is gone without saying so. */
+  /** Nothing sent and nothing received for so long: the client is gone without closing. */
   silenceMs: 120_000,
   /** The client of an event stream that takes nothing for so long is cut off. Longer than the stream is ever silent. */
   stallMs: 30_000,
@@ -45,14 +45,14 @@ const standardLimits = {
 
 const probes = new Set(['/livez', '/readyz'])
 
-/** Serves the app. Rejects where the port can't be taken. */
+/** Serves the app. Rejects where the port is not free. */
 export async function listen(
   app: { readonly fetch: (request: Request, bindings?: object) => Response | Promise<Response> },
   { host, port, time = systemHost, ...options }: ListenOptions,
 ): Promise<Listening> {
   const limits = { ...standardLimits, ...options.limits }
   let closing = false
-  /** Node's own list of idle ones lacks those that never sent a request. */
+  /** Node's own list of idle ones leaves out those that never sent a request. */
   const connections = createConnections(limits, time)
   /** Answers that never end by themselves. */
   const endless = new Set<Http2Bindings['outgoing'] | ServerResponse>()
@@ -69,7 +69,7 @@ export async function listen(
       incoming.socket.setTimeout(limits.stallMs)
     }
     if (!incoming.complete) {
-      // What is left of the body must not be taken for the next request.
+      // The rest of the body must not be read as the next request.
       response.headers.set('connection', 'close')
       linger(incoming)
     }
@@ -125,10 +125,10 @@ export async function listen(
     }
   }
   void lookOften()
-  const taken = portOf(server)
+  const boundPort = portOf(server)
   return {
-    port: taken,
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${taken}`,
+    port: boundPort,
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${boundPort}`,
     async close({ graceMs }) {
       closing = true
       closed.abort()

@@ -1,6 +1,6 @@
 /**
  * What operations take and answer beside what their routes say: headers, and the refusals that come of a key, an address,
- * a body or of bytes that are served. Each is derived from the operation, so that no route repeats it.
+ * a body or of bytes that are served. Each is derived from the endpoint's declaration.
  */
 import { namesOf } from '../edge/query-names.ts'
 import type { Listing } from '../routes/endpoint.ts'
@@ -21,7 +21,7 @@ export const answerHeaders = {
   'Content-Disposition': { description: 'A file name to keep the bytes under', schema: text },
   'Cache-Control': {
     description:
-      'How long the bytes may be kept: for ever where they never change, else until they are asked for again',
+      'How long the bytes may be cached: for ever where they never change, else revalidated each time',
     schema: text,
   },
   Location: { description: 'The path of what was made', schema: { type: 'string', format: 'uri-reference' } },
@@ -32,7 +32,7 @@ export const answerHeaders = {
   },
   'RateLimit-Remaining': { description: 'Requests that are left of them now', schema: count },
   'RateLimit-Reset': { description: 'Seconds until all of them are there again', schema: count },
-  'WWW-Authenticate': { description: 'How to be let in', schema: { const: 'Bearer' } },
+  'WWW-Authenticate': { description: 'How to authenticate', schema: { const: 'Bearer' } },
   'Idempotency-Replayed': {
     description: 'Present where the answer is that of an earlier request with the same Idempotency-Key',
     schema: { const: 'true' },
@@ -69,13 +69,13 @@ const refusal = (description: string, headers: readonly HeaderName[] = []): Answ
 export const sharedAnswers = {
   Unauthorized: refusal('No key was sent where one is needed, or it is not valid', ['WWW-Authenticate']),
   Forbidden: refusal(
-    'The key lacks a scope, which `scope` names, or may not change this; or a page of another site asks',
+    'The key needs the scope that `scope` names, or may not change this; or the request comes from a page of another site',
   ),
   TooManyRequests: refusal('The caller sends more requests than it may', ['Retry-After', ...rateLimits]),
   TooLarge: refusal('The body has more bytes than `limit_bytes`'),
   Unavailable: refusal('The server is busy or stopping: nothing was changed', ['Retry-After']),
   StorageFull: refusal('The disk is full: nothing was changed'),
-  Unforeseen: refusal('An error that nobody foresaw: it is logged under the `request_id`'),
+  Unforeseen: refusal('An unexpected error: it is logged under the `request_id`'),
 } as const
 
 const shared = (name: keyof typeof sharedAnswers): Answer => ({ $ref: `#/components/responses/${name}` })
@@ -164,7 +164,7 @@ function partsOf({ responses }: Operation): Operation['responses'] {
       headers: withHeaders(['ETag', 'Last-Modified', 'Cache-Control', ...rateLimits]),
     },
     412: refusal('The bytes are not those that If-Match or If-Unmodified-Since names'),
-    416: refusal('There are no such bytes: `size` tells how many there are', ['Content-Range']),
+    416: refusal('There are no such bytes: `size` is their number', ['Content-Range']),
   }
 }
 

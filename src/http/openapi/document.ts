@@ -110,7 +110,7 @@ const problem: Schema = {
     },
     request_id: {
       type: 'string',
-      description: 'Of an error that nobody foresaw: under this id it is logged',
+      description: 'Of an unexpected error: the id under which it is logged',
     },
   },
   required: ['error'],
@@ -133,7 +133,7 @@ const bearer = {
   type: 'http',
   scheme: 'bearer',
   description:
-    'A key, needed where the server was told to ask for one. Each operation names the scope that its key has to have; admin may do everything.',
+    'A key, needed where the server requires keys. Each operation names the scope that its key needs; admin may do everything.',
 } as const
 
 export const packageVersion = (): string => {
@@ -215,7 +215,7 @@ const referenceTo = ({ name, required }: JsonBody) => ({
   content: { 'application/json': { schema: { $ref: `#/components/schemas/${name}` } } },
 })
 
-/** An answer as it stands, where it may only be referred to. */
+/** The answer itself, where the operation refers to a shared one. */
 export const answerIn = ({ components }: ApiDocument, answer: Answer): Answer =>
   referredTo(components.responses, answer)
 
@@ -284,7 +284,7 @@ function withItems(schema: Schema): Schema {
   })
 }
 
-/** A choice between objects that one member tells apart: each gets a name, and programs are told of that member. */
+/** A choice between objects that one member tells apart: each gets a name, and a discriminator names that member. */
 function discriminated(name: string, schema: Schema): readonly (readonly [string, Schema])[] {
   const { oneOf } = schema
   const propertyName = oneOf && tellingMember(oneOf)
@@ -342,12 +342,12 @@ function webhook(type: string, about: string, data: Schema): PathItem {
       tags: ['webhooks'],
       summary: about,
       description:
-        'Answer with 2xx at once and work afterwards. Sent again over three days until it is taken.',
+        'Answer with 2xx at once and work afterwards. Sent again over three days until it is accepted.',
       security: [],
       parameters: signatureHeaders,
       requestBody: { required: true, content: { 'application/json': { schema } } },
       responses: {
-        '2XX': { description: 'The message is taken' },
+        '2XX': { description: 'The message is accepted' },
         '410': { description: 'No more messages are wanted: the endpoint is disabled' },
         '429': { description: 'It is sent again, not before Retry-After', headers: retryAfter },
         '503': { description: 'It is sent again, not before Retry-After', headers: retryAfter },

@@ -25,7 +25,7 @@ const open = (route: Route, handle: Endpoint['handle']): Endpoint =>
   unlisted({ route, access: 'open', handle })
 
 export function documentPages(endpoints: readonly Endpoint[]): readonly Endpoint[] {
-  // Each is made when it is first asked for.
+  // Each is made on the first request for it.
   let api: ReturnType<typeof describeApi> | undefined
   let text: string | undefined
   let page: string | undefined

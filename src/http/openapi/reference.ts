@@ -29,6 +29,7 @@ function entriesOf({ paths }: ApiDocument): readonly Entry[] {
   )
 }
 
+/** Long, as it is one page of text. */
 export async function referencePage(document: ApiDocument): Promise<string> {
   const entries = entriesOf(document)
   const groups = document.tags
@@ -157,7 +158,7 @@ function operationCard(entry: Entry, document: ApiDocument): Markup {
   </details>`
 }
 
-/** Refusals all have the same body, which is told once. */
+/** All refusals have the same body, which is shown once. */
 const isTold = (status: string): boolean => !/^[45]/.test(status) || status === '500'
 
 /** A long path may break after a slash. */
@@ -181,7 +182,7 @@ const parameterTable = (parameters: readonly Parameter[], document: ApiDocument)
 
 const needed = html`<span class="needed">required</span>`
 
-/** Of what is asked for, members that are needed are marked; of what is answered, those that may be wanting. */
+/** Marks required members of requests, and optional members of answers. */
 type Side = 'asked' | 'answered'
 
 const contentBlocks = (content: Content, document: ApiDocument, side: Side): readonly Markup[] =>
@@ -253,7 +254,7 @@ function facts(schema: Schema): Markup {
 /** A pattern that somebody would read. */
 const isTelling = (pattern: unknown): pattern is string => typeof pattern === 'string' && pattern.length <= 60
 
-/** zod tells the bounds of safe integers too. */
+/** zod writes the bounds of safe integers, too. */
 const isLimit = (limit: unknown): limit is number =>
   typeof limit === 'number' && Math.abs(limit) < Number.MAX_SAFE_INTEGER
 
@@ -265,7 +266,7 @@ function range(schema: Schema, least: string, most: string, unit: string): reado
   return isLimit(to) ? [`at most ${to}${unit}`] : []
 }
 
-/** Where in the document a schema is told of. `within`: the names that are open already. */
+/** The part of the page that shows a schema. `within`: the names that are open already. */
 interface Place {
   readonly document: ApiDocument
   readonly side: Side

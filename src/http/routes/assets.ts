@@ -72,7 +72,7 @@ export const assetEndpoints = resource('assets', [
     },
     answer: json(201, assetSchema, 'The asset; the same bytes are the same asset'),
     refuses: {
-      415: 'The format is not taken, or the body is neither an image nor a form',
+      415: 'The format is not accepted, or the body is neither an image nor a form',
       422: 'The image is empty, damaged or too costly to decode: `kind` says which',
     },
     // Its bytes name what they make, and may be too many to be read ahead.
@@ -96,7 +96,7 @@ export const assetEndpoints = resource('assets', [
     id: 'readAsset',
     route: 'GET /api/v3/assets/{id}',
     access: ownJobs('read'),
-    summary: 'What is known of a photograph',
+    summary: 'A photograph: its size and type',
     description:
       'The size and the type of a photograph. A key that is bound to a client finds its own photographs alone.',
     params: assetPath,

@@ -41,7 +41,7 @@ async function each(jobIds: readonly number[], verb: (jobId: number) => Promise<
       done++
     } catch (error) {
       const problem = problemOf(error)
-      // What nobody foresaw, and a database that can't write, ends the whole of it: what was done is done.
+      // An unexpected error, and a database that can't write, end the batch: what was done stays.
       if (!problem || problem.status >= 500) throw error
       results.push({ ...problem.members, job_id: jobId })
     }
@@ -51,7 +51,7 @@ async function each(jobIds: readonly number[], verb: (jobId: number) => Promise<
 
 const ofMany = {
   answer: json(200, batchSchema, 'What became of each job'),
-  refuses: { 422: 'The list is impossible; a job that is refused is told in `results` with 200' },
+  refuses: { 422: 'The list is impossible; a refused job is listed in `results` with 200' },
 } as const
 
 export const batchEndpoints = resource('jobs', [

@@ -1,4 +1,4 @@
-/** Money as it is told over HTTP: US dollars, null where nobody knows. */
+/** Sums as JSON: US dollars, null where unknown. */
 import { z } from '@hono/zod-openapi'
 import type { JobCosts, Standing } from '../../coordinator/reading.ts'
 import type { Job } from '../../job/job.ts'

@@ -22,11 +22,11 @@ export const tags = {
   scenes: 'One clip of the film each; to be changed, rendered again, or decided.',
   films: 'The bytes: films, their earlier versions, thumbnails, clips. With ranges, ETag and HEAD.',
   assets: 'Photographs that jobs are made of, by the SHA-256 of their bytes.',
-  money: 'What it would cost, what it has cost, and what may be spent.',
-  events: 'What happens, as it happens, and what happened.',
-  webhooks: 'Addresses that are told of events.',
-  keys: 'Who may do what, and what proves an address ours.',
-  operations: 'For those who run the server.',
+  money: 'Estimates, the ledger, sums by client and month, and budgets.',
+  events: 'Live events and the history of a job.',
+  webhooks: 'Addresses that receive events.',
+  keys: 'Keys with their scopes, and the secret that signs addresses.',
+  operations: 'For operators of the server.',
 } as const
 
 export type Tag = keyof typeof tags
@@ -47,7 +47,7 @@ export interface Answer<Schema extends z.ZodType = z.ZodType> {
 export interface JsonBody {
   readonly name: string
   readonly schema: z.ZodType
-  /** As one would send it. */
+  /** A typical one. */
   readonly example: unknown
   readonly required: boolean
 }
@@ -82,7 +82,7 @@ export interface Description {
 type Schemas = z.ZodObject | undefined
 type OutputOf<Schema extends Schemas> = Schema extends z.ZodObject ? z.output<Schema> : undefined
 
-/** A request that was let in, with what its schemas made of it. */
+/** A request after the guards, parsed by the endpoint's schemas. */
 interface Call<Params extends Schemas, Query extends Schemas> {
   readonly c: Context
   readonly params: OutputOf<Params>

@@ -1,4 +1,4 @@
-/** When a job will be there, as it is told over HTTP: seconds and times, null where nobody knows. */
+/** When a job is expected to finish, as JSON: seconds and times, null where unknown. */
 import { z } from '@hono/zod-openapi'
 import type { Eta } from '../../coordinator/eta.ts'
 import type { Span } from '../../job/eta.ts'
@@ -16,12 +16,10 @@ export const etaSchema = z
   .object({
     waiting: seconds
       .nullable()
-      .describe(
-        'Seconds until the scene that is last has a place; null where nobody knows, such as before an approval',
-      ),
-    running: seconds.nullable().describe('Seconds of all the rest; null before any like it was measured'),
-    finished_at: spanSchema(timeSchema).nullable().describe('Null where one of the two is'),
-    samples: z.int().describe('How many measured times it is told by, at least'),
+      .describe('Seconds until the last scene gets a slot; null where unknown, such as before an approval'),
+    running: seconds.nullable().describe('Seconds from then on; null before any similar render was measured'),
+    finished_at: spanSchema(timeSchema).nullable().describe('Null where one of the two is null'),
+    samples: z.int().describe('The least number of measured times behind it'),
   })
   .openapi('Eta')
 

@@ -1,4 +1,4 @@
-/** Each type of event with what its `data` tells, for the description of the API: a discriminated union by `type`. */
+/** Each type of event with the members of its `data`, for the API's description: a discriminated union by `type`. */
 import { z } from '@hono/zod-openapi'
 import { type EventType, eventTypes, topicOf } from '../../job/event.ts'
 import { testType } from '../../job/webhook.ts'
@@ -17,7 +17,7 @@ const changed = {
   new: values.describe('As they are'),
 }
 
-/** What an event of this type says, and the members of its `data`; further ones may come with later versions. */
+/** The meaning of a type of event and the members of its `data`; later versions may add members. */
 interface Told {
   readonly about: string
   readonly data: z.ZodRawShape
@@ -75,7 +75,7 @@ export const eventTexts: { readonly [type in EventType]: Told } = {
   job_rejected: { about: 'A job was rejected: it is changed, and submitted again', data: {} },
   job_submitted: { about: 'A rejected job was submitted again', data: {} },
   job_deleted: {
-    about: 'A job that had ended was deleted; what it has cost stays in the books',
+    about: 'A job that had ended was deleted; its cost stays in the ledger',
     data: {
       type: z.string(),
       video_name: z.string(),
@@ -84,12 +84,12 @@ export const eventTexts: { readonly [type in EventType]: Told } = {
   },
   job_resumed: { about: 'The pause of a job has ended', data: {} },
   scene_processing: {
-    about: 'A scene is being rendered, or takes a clip that is kept',
+    about: 'A scene is being rendered, or uses a kept clip',
     data: {
       attempt_id: z.string().optional(),
       renderer: z.string().optional(),
       model: z.string().optional(),
-      kept: z.boolean().optional().describe('It takes the clip of an earlier render, for nothing'),
+      kept: z.boolean().optional().describe('It uses the clip of an earlier render, at no cost'),
     },
   },
   scene_completed: {
@@ -119,7 +119,7 @@ export const eventTexts: { readonly [type in EventType]: Told } = {
     },
   },
   scene_short: {
-    about: 'A clip that is much shorter than was paid for is taken as it is',
+    about: 'A clip that is much shorter than was paid for is accepted as it is',
     data: { attempt_id: z.string(), reason: z.string() },
   },
   scene_added: {
@@ -162,10 +162,10 @@ const eventOf = (type: EventType) =>
         ...(type.startsWith('scene_') && sceneMembers),
         ...eventTexts[type].data,
         ...(!('reason' in eventTexts[type].data) && {
-          reason: z.string().optional().describe('Why it was asked for, in the words of the request'),
+          reason: z.string().optional().describe('The reason that the request gave'),
         }),
       }),
-      by: z.string().optional().describe('Who asked for it, such as the name of a key'),
+      by: z.string().optional().describe('Who requested it, such as the name of a key'),
       inserted_at: timeSchema,
     })
     .describe(eventTexts[type].about)

@@ -17,9 +17,7 @@ import type { Parts } from './parts.ts'
 const resetSchema = z
   .object({ oldest: z.int().describe('The oldest event that is kept'), latest: z.int() })
   .optional()
-  .describe(
-    'Given where events may be missing between the place asked for and the first event told: read anew',
-  )
+  .describe('Present where events may be missing before the first event: read the jobs again')
 
 const idReason = 'must be the id of an event, or 0 for the beginning'
 const eventId = /^(?:0|[1-9]\d{0,15})$/
@@ -29,7 +27,7 @@ const limit = pageLimit({ standard: 100, most: 500 })
 
 const eventsQuery = z.object({
   after: after.describe(
-    'The id of the last event you know. Without it: from now on, or as JSON from the beginning',
+    'The id of the last event you have. Without it: from now on, or as JSON from the beginning',
   ),
   limit: limit.describe('As JSON alone: how many events in a page'),
   type: once('type').optional().describe('Only events of these types, such as job_completed,scene_failed'),
@@ -40,18 +38,15 @@ const eventsQuery = z.object({
 
 const eventsSchema = z.object({
   events: z.array(eventSchema),
-  next_after: z.int().describe('What to give as after to go on'),
-  more: z.boolean().describe('Whether there may be more now; else come back later'),
+  next_after: z.int().describe('The value of after for the next page'),
+  more: z.boolean().describe('Whether there may be more now'),
   reset: resetSchema,
 })
 
 export type EventsAnswer = z.infer<typeof eventsSchema>
 
 const lastEventId = z.object({
-  'last-event-id': z
-    .string()
-    .optional()
-    .describe('What a browser sends when it comes back; goes before after'),
+  'last-event-id': z.string().optional().describe('Sent by browsers when they reconnect; overrides after'),
 })
 
 const eventsAnswer = json(
@@ -89,13 +84,13 @@ const historySchema = z.object({
       at: timeSchema,
       type: z.enum(eventTypes),
       what: z.string().describe('For people, such as: approved, up to $0.80'),
-      by: z.string().describe('Who asked for it; coordinator where nobody did'),
+      by: z.string().describe('The key that requested it; coordinator for changes of its own'),
       reason: z.string().optional(),
       scene_id: z.string().optional(),
       data: z.record(z.string(), z.any()),
     }),
   ),
-  next_after: z.int().nullable().describe('What to give as after for the next page; null on the last'),
+  next_after: z.int().nullable().describe('The value of after for the next page; null on the last'),
 })
 
 export type HistoryAnswer = z.infer<typeof historySchema>
@@ -106,7 +101,7 @@ const historyQuery = z.object({
   progress: z
     .enum(['true', 'false'], { error: 'must be true or false' })
     .default('false')
-    .describe('Whether reports of progress are told, too'),
+    .describe('Whether reports of progress are included'),
 })
 
 async function answerEvents(
@@ -119,7 +114,7 @@ async function answerEvents(
   c.header('content-type', 'text/event-stream')
   // nginx would hold events back until it has a buffer full of them.
   c.header('x-accel-buffering', 'no')
-  // Hono drops the body of what it answers to HEAD, and nobody would end the stream.
+  // Hono drops the body of what it answers to HEAD, and nothing would end the stream.
   return c.req.method === 'HEAD'
     ? c.body(null, 200)
     : c.body(await streams.open(query, callerOf(c), principalOf(c).isLetIn), 200)
@@ -191,9 +186,9 @@ export const eventEndpoints = resource('events', [
     id: 'readHistory',
     route: 'GET /api/v3/jobs/{id}/history',
     access: ownJobs('read', 'submit', 'approve'),
-    summary: 'What happened to a job, when, who asked for it and why; oldest first',
+    summary: 'What happened to a job, when, by whom and why; oldest first',
     description:
-      'The events of a job in words, with who asked for each and why. To continue, send `next_after` as `after`.',
+      'The events of a job in words, each with its requester and reason. To continue, send `next_after` as `after`.',
     params: jobPath,
     query: historyQuery,
     answer: json(200, historySchema, 'A page of the history'),
@@ -236,7 +231,7 @@ const pageAnswer = ({ events, after: next_after, isMore: more, reset }: FeedPage
   ...(reset && { reset }),
 })
 
-/** Where to begin; undefined where that is not said. */
+/** Where to begin; undefined where the request does not say. */
 function placeOf(c: Context, given: string | undefined): number | undefined {
   const resumed = c.req.header('last-event-id')
   if (resumed !== undefined) return idOf('Last-Event-ID', resumed)

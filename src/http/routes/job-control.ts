@@ -77,7 +77,7 @@ export const jobControlEndpoints = resource('jobs', [
     route: 'POST /api/v3/jobs/{id}/cancel',
     // It stops spending.
     access: ownJobs('submit', 'approve'),
-    summary: 'End a job: what runs for it is stopped, here and at providers',
+    summary: 'Cancel a job: its renders are stopped, here and at providers',
     description:
       'Stops what runs for a job that has not ended, on this machine and at providers. What they already charged stays charged.',
     params: jobPath,
@@ -99,7 +99,7 @@ export const jobControlEndpoints = resource('jobs', [
     route: 'POST /api/v3/jobs/{id}/retry',
     access: ownJobs('approve'),
     summary:
-      'Go on with a failed or cancelled job: what failed is rendered again, finished clips are kept; an approval, too',
+      'Retry a failed or cancelled job: failed scenes are rendered again, finished clips are kept; counts as an approval',
     description:
       'Renders what is missing of a failed or cancelled job and keeps its finished clips. It is an approval of what is left.',
     params: jobPath,
@@ -125,8 +125,7 @@ export const jobControlEndpoints = resource('jobs', [
     id: 'rejectJob',
     route: 'POST /api/v3/jobs/{id}/reject',
     access: ownJobs('approve'),
-    summary:
-      'Send a job that waits for an approval back to its maker: it is not approved before it is submitted again',
+    summary: 'Reject a job that waits for approval: it must be submitted again first',
     description:
       'Sends a job that waits for approval back to its maker, with a note. It is not approved before it is submitted again.',
     params: jobPath,
@@ -183,7 +182,7 @@ export const jobControlEndpoints = resource('jobs', [
     id: 'deleteJob',
     route: 'DELETE /api/v3/jobs/{id}',
     access: ownJobs('submit', 'approve'),
-    summary: 'Delete a job that has ended, with its scenes and films; what it has cost stays in the books',
+    summary: 'Delete a job that has ended, with its scenes and films; its cost stays in the ledger',
     description:
       'Deletes a job that has ended, with its scenes and films. Its attempts and costs stay in the ledger, and its events in the log.',
     params: jobPath,
@@ -201,7 +200,7 @@ export const jobControlEndpoints = resource('jobs', [
     id: 'pauseJob',
     route: 'POST /api/v3/jobs/{id}/pause',
     access: ownJobs('approve'),
-    summary: 'Start nothing new for a job; what runs, ends',
+    summary: 'Pause a job: no new renders start, running ones finish',
     description: 'Starts no further render for the job. Renders that run finish, and their clips are kept.',
     params: jobPath,
     body: whyBody,
@@ -220,7 +219,7 @@ export const jobControlEndpoints = resource('jobs', [
     id: 'resumeJob',
     route: 'POST /api/v3/jobs/{id}/resume',
     access: ownJobs('approve'),
-    summary: 'Go on with a paused job',
+    summary: 'Resume a paused job',
     description: 'Ends the pause of a job: its scenes take their place in the queue again.',
     params: jobPath,
     answer: json(200, resumeSchema, 'The job goes on'),

@@ -31,7 +31,7 @@ export const failureSchema = z
   .object({ code: z.string(), reason: z.string(), scene_id: z.string().optional() })
   .openapi('Failure')
 
-/** What a verb answers that moves a job. */
+/** The answer of a verb that moves a job. */
 export const controlled = <const Message extends string, Status extends z.ZodType>(
   message: Message,
   status: Status,
@@ -86,24 +86,22 @@ export const jobSchema = z
     current_stage: z.string(),
     parameters: z.record(z.string(), z.any()),
     storyboard: storyboardSchema,
-    run_at: timeSchema.nullable().describe('Not begun before then'),
+    run_at: timeSchema.nullable().describe('It does not begin before'),
     deadline_at: timeSchema.nullable().describe('If it has not ended by then it fails'),
-    paused_at: timeSchema.nullable().describe('Since when a person lets it rest'),
-    retry: retryPolicySchema
-      .nullable()
-      .describe('How failed renders are tried again; null: the standard way'),
+    paused_at: timeSchema.nullable().describe('Since when it is paused'),
+    retry: retryPolicySchema.nullable().describe('How failed renders are tried again; null: the default'),
     depends_on: z
       .array(
         z.object({
           job_id: z.int(),
           on_failure: z.enum(['fail', 'wait', 'ignore']),
           met: z.boolean(),
-          status: z.enum(jobStatuses).nullable().describe('null where the job is not kept any more'),
+          status: z.enum(jobStatuses).nullable().describe('null where the job was deleted'),
         }),
       )
       .describe('Jobs that must be completed before this one begins'),
     waiting: waitingSchema,
-    eta: orNull(etaSchema).describe('When its film will be there; null where it has ended'),
+    eta: orNull(etaSchema).describe('When its film is expected; null where it has ended'),
     error: orNull(failureSchema),
     film: z
       .object({
@@ -137,9 +135,9 @@ const filmAnswer = (jobId: number, manifest: FilmManifest): NonNullable<JobAnswe
   size: manifest.film.size,
 })
 
-/** What only one job's own answer tells, as it takes further reading. */
+/** Only in the answer about one job, as it takes further reading. */
 const further = { storyboard: true, depends_on: true, eta: true } as const
-/** What is no fact of its own row. */
+/** Not in its own row. */
 type Told = 'costs' | 'waiting' | keyof typeof approvalMembers
 
 function jobFacts(job: Job | ListedJob): Omit<JobAnswer, Told | keyof typeof further> {
@@ -171,7 +169,7 @@ function jobFacts(job: Job | ListedJob): Omit<JobAnswer, Told | keyof typeof fur
   }
 }
 
-/** A job with all that is told of it, to this asker. */
+/** All that this key may see of a job. */
 export async function jobAnswer(
   coordinator: Coordinator,
   job: Job,
@@ -211,8 +209,8 @@ const listQuery = z
       .describe('One state, or several with commas between them'),
     type: once('type').optional().describe('Only jobs of this type, such as image_pairs'),
     client_id: once('client_id').optional().describe('parameters.client_id'),
-    created_after: timeQuery('created_after').describe('Asked for at this time or later'),
-    created_before: timeQuery('created_before').describe('Asked for before this time'),
+    created_after: timeQuery('created_after').describe('Created at this time or later'),
+    created_before: timeQuery('created_before').describe('Created before this time'),
     needs_approval: z
       .literal('true', { error: 'must be true, or left out' })
       .optional()
@@ -235,11 +233,11 @@ const jobsSchema = z.object({
     jobSchema.omit(further).extend({
       costs: openCostsSchema,
       waiting: waitingSchema.describe(
-        'Why it does not go on, as far as it takes no look at its scenes: to be approved, rejected, paused, before its time or after others. The job itself tells more',
+        'Why it waits, as far as its scenes need not be read: for approval, rejected, paused, for its time or for other jobs. The job itself says more',
       ),
       left_out: z
         .array(z.string())
-        .describe('Members of parameters of more than 1000 characters, which the job itself tells'),
+        .describe('Members of parameters of more than 1000 characters, which the job itself holds'),
     }),
   ),
   next_cursor: z.string().nullable(),
@@ -288,7 +286,7 @@ export const jobEndpoints = resource('jobs', [
     id: 'createJob',
     route: 'POST /api/v3/jobs',
     access: ownJobs('submit'),
-    summary: 'Ask for a film: it is planned and its cost told, and nothing is rendered before it is approved',
+    summary: 'Create a job: it is planned and estimated, and nothing is rendered before it is approved',
     description:
       'Checks the request, plans the scenes and estimates their cost. The job is `pending`: it renders and spends nothing before `POST /jobs/{id}/approve`. The member `type` decides which `parameters` it takes.',
     body: jobBody,
@@ -305,8 +303,7 @@ export const jobEndpoints = resource('jobs', [
     id: 'approveJob',
     route: 'POST /api/v3/jobs/{id}/approve',
     access: ownJobs('approve'),
-    summary:
-      'Let a job spend what it is estimated to cost, or max_cost; also what a changed scene costs more',
+    summary: 'Approve a job and its estimated cost, or max_cost; also the extra cost of a changed scene',
     description:
       'Lets a pending job spend its estimate, or `max_cost`. On a job whose scenes were changed it allows what they cost more. When it answers, the approval is on disk, and rendering begins by itself.',
     params: jobPath,
@@ -326,8 +323,7 @@ export const jobEndpoints = resource('jobs', [
     route: 'GET /api/v3/jobs/{id}',
     access: ownJobs('read', 'submit', 'approve'),
     summary: 'A job: its state, its plan, what it costs',
-    description:
-      'All that is known of a job, with its storyboard, its costs by scene, why it waits and when its film is expected.',
+    description: 'A job with its storyboard, its costs by scene, why it waits and when its film is expected.',
     params: jobPath,
     answer: json(200, jobSchema, 'The job'),
     handle: async ({ params, actor }, { coordinator }) =>

@@ -1,4 +1,4 @@
-/** Keys, for those who may give them out. The text that lets in is in the answer that makes it, and nowhere else. */
+/** Keys. The secret stands in the answer that creates it, and nowhere else. */
 import { z } from '@hono/zod-openapi'
 import type { NewKey } from '../../coordinator/key-verbs.ts'
 import { type Key, keyRequest, prefixOf, rotationRequest } from '../../job/key.ts'
@@ -22,14 +22,14 @@ const keySchema = z
     revoked_at: timeSchema.nullable(),
     previous_valid_until: timeSchema
       .nullable()
-      .describe('Until when the secret before the last rotation is taken too'),
+      .describe('Until when the secret before the last rotation is accepted, too'),
   })
   .openapi('Key')
 
 export type KeyAnswer = z.infer<typeof keySchema>
 
 const newKeySchema = keySchema
-  .extend({ key: z.string().describe('What is sent as Authorization: Bearer; shown this once') })
+  .extend({ key: z.string().describe('The value for Authorization: Bearer; shown only once') })
   .openapi('NewKey')
 
 export type NewKeyAnswer = z.infer<typeof newKeySchema>
@@ -61,7 +61,7 @@ export const keyEndpoints = resource('keys', [
     id: 'createKey',
     route: 'POST /api/v3/keys',
     access: allJobs('admin'),
-    summary: 'Make a key; it is shown once',
+    summary: 'Create a key; it is shown once',
     description:
       'Creates a key with the scopes given. The member `key` of the answer is what a client sends; it is shown this once.',
     body: jsonBody('KeyRequest', keyRequest, { name: 'web shop', scopes: ['read', 'submit'] }),
@@ -78,7 +78,7 @@ export const keyEndpoints = resource('keys', [
     id: 'listKeys',
     route: 'GET /api/v3/keys',
     access: allJobs('admin'),
-    summary: 'All keys, also those that let nobody in any more; oldest first',
+    summary: 'All keys, also revoked and expired ones; oldest first',
     description:
       'All keys with their scopes and their last use. Their secrets are not stored, so they cannot be shown.',
     answer: json(200, keysSchema, 'The keys, without their secrets'),
@@ -89,7 +89,7 @@ export const keyEndpoints = resource('keys', [
     id: 'rotateKey',
     route: 'POST /api/v3/keys/{id}/rotate',
     access: allJobs('admin'),
-    summary: 'Give a key a new secret, which is shown once; the old one is taken for a while',
+    summary: 'Give a key a new secret, which is shown once; the old one is accepted for a while',
     description: 'Makes a new secret for a key. The old one is accepted for `grace_seconds`.',
     params: keyPath,
     body: rotationBody,
@@ -109,7 +109,7 @@ export const keyEndpoints = resource('keys', [
     id: 'revokeKey',
     route: 'POST /api/v3/keys/{id}/revoke',
     access: allJobs('admin'),
-    summary: 'Let nobody in with this key from now on',
+    summary: 'Revoke a key at once',
     description: 'Ends a key at once. Streams that it has opened are closed.',
     params: keyPath,
     answer: json(200, keySchema, 'The key, revoked'),

@@ -9,7 +9,7 @@ import { endpoint, json, jsonBody, optionalJsonBody, resource } from './endpoint
 const pausedSchema = z
   .object({ since: timeSchema, by: z.string().nullable(), reason: z.string().nullable() })
   .nullable()
-  .describe('What a person has stopped; null where nothing is')
+  .describe('A pause set by a person; null where there is none')
 
 const rendererSchema = z.object({
   max_concurrency: z.int().describe('Renders at once'),
@@ -17,13 +17,13 @@ const rendererSchema = z.object({
   starts_per_minute: z.int().nullable().describe('Renders begun within any minute; null: no such limit'),
   configured: z
     .object({ max_concurrency: z.int(), start_delay_ms: z.int() })
-    .describe('What the configuration says, and null in a PUT goes back to'),
+    .describe('The configured values; null in a PUT restores them'),
   in_flight: z.int(),
   paused: pausedSchema,
   provider_pause: z
     .object({ until: timeSchema, reason: z.string() })
     .nullable()
-    .describe('What the provider asked for'),
+    .describe('The pause that the provider requested'),
 })
 
 const limitsSchema = z
@@ -73,7 +73,7 @@ export const limitEndpoints = resource('operations', [
     id: 'readLimits',
     route: 'GET /api/v3/limits',
     access: allJobs('read'),
-    summary: 'How much may go on at once, how much does, and what is paused',
+    summary: 'The limits, their use, and what is paused',
     description:
       'The limits in force for jobs and for each renderer, how much of them is used, and what is paused.',
     answer: json(200, limitsSchema, 'The limits in force'),
@@ -84,7 +84,7 @@ export const limitEndpoints = resource('operations', [
     id: 'setLimits',
     route: 'PUT /api/v3/limits',
     access: allJobs('admin'),
-    summary: 'Change limits while running: what is not named stays, null goes back to the configuration',
+    summary: 'Change limits at run time: members left out stay, null restores the configuration',
     description:
       'Changes the limits that the body names at once. Renders that run beyond a lower limit finish.',
     body: jsonBody('LimitsChange', limitsChange, { renderers: { replicate: { max_concurrency: 8 } } }),
@@ -97,7 +97,7 @@ export const limitEndpoints = resource('operations', [
     id: 'pause',
     route: 'POST /api/v3/pause',
     access: allJobs('admin'),
-    summary: 'Start nothing new, of all or at one renderer; what runs, ends',
+    summary: 'Start no new renders, at all or one renderer; running renders finish',
     description:
       'Starts no further render at the renderer named, or at any. It lasts until `POST /resume`, also over restarts.',
     body: pauseBody,
@@ -110,7 +110,7 @@ export const limitEndpoints = resource('operations', [
     id: 'resume',
     route: 'POST /api/v3/resume',
     access: allJobs('admin'),
-    summary: 'Go on after a pause of all, or of one renderer',
+    summary: 'End the pause of all renderers, or of one',
     description:
       'Ends the pause of the renderer named, or of all. Renders start again by their place in the queue.',
     body: pauseBody,

@@ -1,4 +1,4 @@
-/** What things cost: before they are asked for, as they are paid for, and what may be spent at most. */
+/** Estimates before a job, attempts as they are paid for, and budgets. */
 import { z } from '@hono/zod-openapi'
 import type { BudgetStanding } from '../../coordinator/budgets.ts'
 import type { Attempt } from '../../job/attempt.ts'
@@ -37,7 +37,7 @@ const estimateSchema = z.object({
   summary: z.string(),
   price_book: z.string(),
   scenes: z.array(z.object({ position: z.int(), estimated: usd.nullable() })),
-  eta: etaSchema.describe('When it would be there if it were approved now'),
+  eta: etaSchema.describe('When it would finish if it were approved now'),
   storyboard: storyboardSchema,
 })
 
@@ -157,9 +157,9 @@ export const moneyEndpoints = resource('money', [
     id: 'estimateJob',
     route: 'POST /api/v3/estimates',
     access: ownJobs('submit'),
-    summary: 'What a job would cost and how it would be planned; nothing is kept',
+    summary: 'Estimate the cost and the plan of a job; creates no job',
     description:
-      'Plans a job as `POST /jobs` does, and keeps nothing. Tells its cost by scene, its storyboard and when its film would be finished.',
+      'Plans a job as `POST /jobs` does, and keeps nothing. Answers its cost by scene, its storyboard and when its film would be finished.',
     body: jobBody,
     answer: json(200, estimateSchema, 'The estimate'),
     refuses: { 422: 'The request is well-formed and impossible: `problems` names each wrong member' },
@@ -186,7 +186,7 @@ export const moneyEndpoints = resource('money', [
     id: 'readBudgets',
     route: 'GET /api/v3/budgets',
     access: allJobs('read'),
-    summary: 'What may be spent, and what of it is used',
+    summary: 'The budgets, and how much of each is used',
     description: 'Each budget in force with its limit and with what is reserved and spent of it.',
     answer: json(200, budgetsSchema, 'The budgets in force'),
     handle: async (_, { coordinator }) => budgetsAnswer(await coordinator.budgets()),
@@ -209,7 +209,7 @@ export const moneyEndpoints = resource('money', [
     id: 'readLedger',
     route: 'GET /api/v3/ledger',
     access: ownJobs('read'),
-    summary: 'Every attempt that cost something, or may: newest first',
+    summary: 'Every attempt that has cost something, or may; newest first',
     description:
       'The attempts that the key sees, newest first, with the sums of all that the filters find. Any filter may be left out.',
     query: ledgerQuery,

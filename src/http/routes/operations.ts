@@ -1,4 +1,4 @@
-/** What those who run the server ask it. */
+/** Probes and metrics for operators. */
 import { z } from '@hono/zod-openapi'
 import { allJobs } from '../access/access.ts'
 import { HttpProblem } from '../edge/problem.ts'
@@ -50,7 +50,7 @@ export const operationEndpoints = resource('operations', [
     id: 'readMetrics',
     route: 'GET /metrics',
     access: allJobs('read'),
-    summary: 'What it is doing, as Prometheus reads it',
+    summary: 'Metrics in the text format of Prometheus',
     description:
       'Counters and gauges of jobs, renders, money, queue and storage in the text format of Prometheus.',
     answer: whole("Prometheus' text format", { 'text/plain': { schema: z.string() } }),

@@ -1,4 +1,4 @@
-/** What a provider asks of us: the pictures it renders from, and to be heard when a render has ended. */
+/** Requests of providers: for the pictures they render from, and to report that a render has ended. */
 import type { Context } from 'hono'
 import { z } from 'zod'
 import { createJsonReader } from '../../json-reader.ts'
@@ -64,7 +64,7 @@ export const providerEndpoints: readonly Endpoint[] = [
 
 const proofIn = ({ req }: Context) => ({ expires: req.query('expires'), signature: req.query('signature') })
 
-/** One answer for all that is wrong with a proof: who guesses learns nothing. */
+/** One answer for everything that is wrong with a proof: a guesser learns nothing. */
 const notSigned = (): HttpProblem =>
   new HttpProblem(403, { error: 'Signature refused', reason: 'The signature is missing, old or not ours' })
 

@@ -177,8 +177,7 @@ export const sceneEndpoints = resource('scenes', [
     id: 'addScene',
     route: 'POST /api/v3/jobs/{id}/scenes',
     access: ownJobs('submit'),
-    summary:
-      "Add a scene, at its position or the film's end; what is not named is as the job's parameters say",
+    summary: "Add a scene, at its position or the film's end; members left out follow the job's parameters",
     description:
       'Adds a scene at `position`, or at the end of the film. What it costs beyond the approved sum has to be approved.',
     params: jobPath,
@@ -203,7 +202,7 @@ export const sceneEndpoints = resource('scenes', [
     route: 'PUT /api/v3/jobs/{id}/scenes/{scene_id}',
     access: ownJobs('submit'),
     summary:
-      'Change a scene: title, prompt, duration, pictures, model, transition, position; what is not named stays',
+      'Change a scene: title, prompt, duration, pictures, model, transition, position; members left out stay',
     description:
       'Changes the members that the body names. What makes the clip old is rendered again once its cost is approved; the film stays until there is a new one.',
     params: scenePath,
@@ -239,7 +238,7 @@ export const sceneEndpoints = resource('scenes', [
     id: 'deleteScene',
     route: 'DELETE /api/v3/jobs/{id}/scenes/{scene_id}',
     access: ownJobs('submit'),
-    summary: 'Take a scene out of the film',
+    summary: 'Remove a scene from the film',
     description: 'Removes a scene. Scenes behind it move up, and a finished film is joined again without it.',
     params: scenePath,
     answer: json(
@@ -263,7 +262,7 @@ export const sceneEndpoints = resource('scenes', [
     id: 'resolveScene',
     route: 'POST /api/v3/jobs/{id}/scenes/{scene_id}/resolve',
     access: ownJobs('approve'),
-    summary: 'Decide a held or unknown attempt, of which nobody knows whether the provider accepted it',
+    summary: 'Decide a held attempt: did the provider accept it or not',
     description:
       'Settles an attempt that is held because nothing proves whether the provider accepted it: `adopt` names its render, `absent` allows another.',
     params: scenePath,

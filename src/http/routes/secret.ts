@@ -1,4 +1,4 @@
-/** The installation's secret, for those who may replace it. It is in no answer: nobody else needs it. */
+/** Replaces the installation's secret, which no answer shows. */
 import { z } from '@hono/zod-openapi'
 import type { SecretRotation } from '../../coordinator/installation.ts'
 import { allJobs } from '../access/access.ts'
@@ -27,11 +27,11 @@ export const secretEndpoints = resource('keys', [
     id: 'rotateSecret',
     route: 'POST /api/v3/secret/rotate',
     access: allJobs('admin'),
-    summary: 'Sign the addresses that providers get with a new secret; the one before counts for a while',
+    summary: 'Sign the addresses that providers get with a new secret; the old one counts for a while',
     description:
       'Replaces the secret that signs addresses for providers. Addresses by the old one are accepted for `grace_seconds`.',
     body: rotationBody,
-    answer: json(200, rotationSchema, 'Since when, and until when the one before counts'),
+    answer: json(200, rotationSchema, 'Since when, and until when the old one counts'),
     refuses: { 422: 'A member is impossible' },
     needs: 'installation',
     handle: async ({ body, by }, { installation }) =>

@@ -25,14 +25,14 @@ const spendQuery = z.strictObject({
     .refine(areGroups, groupsReason)
     .optional()
     .openapi({ type: 'string', example: 'client,month' })
-    .describe('What sums are told by; client,month if not given'),
+    .describe('How sums are grouped. Default: client,month'),
   client_id: clientIdQuery,
   from: month('from').describe('The first month, UTC'),
   to: month('to').describe('The last month'),
   format: z
     .enum(['json', 'csv'], { error: 'must be one of json, csv' })
     .optional()
-    .describe('If not given, what Accept says'),
+    .describe('Default: what Accept says'),
 })
 
 const usd = z.number()
@@ -70,7 +70,7 @@ export const spendEndpoints = resource('money', [
     access: ownJobs('read'),
     summary: 'What was spent, by client and month, as JSON or CSV',
     description:
-      'What was spent and is reserved, by client, by month or by both: as JSON, or as CSV where the client accepts `text/csv` or asks for `format=csv`.',
+      'What was spent and is reserved, by client, by month or by both: as JSON, or as CSV where the client accepts `text/csv` or sends `format=csv`.',
     query: spendQuery,
     answer: json(200, spendSchema, 'The sums of the ledger', { 'text/csv': { schema: z.string() } }),
     handle: async ({ c, query, actor }, { coordinator }) => {

@@ -1,4 +1,4 @@
-/** What is stored, for how long, and what may go. */
+/** What is stored, for how long, and what may be removed. */
 import { z } from '@hono/zod-openapi'
 import { type PruneReport, type StorageReport, parsePrune, pruneRequest } from '../../job/storage.ts'
 import { allJobs } from '../access/access.ts'
@@ -15,7 +15,7 @@ const storageSchema = z
       films: amountSchema,
       clips: amountSchema.describe('With what they were made from, and cross-fades'),
       inputs: amountSchema.describe('Photographs'),
-      other: amountSchema.describe('What nothing names: it goes a day after it was last used'),
+      other: amountSchema.describe('Not referenced: removed a day after its last use'),
       total: amountSchema,
     }),
     free_bytes: z.int().describe('Room on the disk'),
@@ -121,9 +121,9 @@ export const storageEndpoints = resource('operations', [
     id: 'pruneStorage',
     route: 'POST /api/v3/storage/prune',
     access: allJobs('admin'),
-    summary: 'Remove now what may be removed, instead of within the hour',
+    summary: 'Remove expired files now, instead of within the hour',
     description:
-      'Removes what is older than it is to be kept, or beyond the size allowed. With `dry_run` it only tells what would go.',
+      'Removes what is older than its retention time, or beyond the size allowed. With `dry_run` it only reports what would be removed.',
     body: optionalJsonBody('PruneRequest', pruneRequest, { dry_run: true }),
     answer: json(200, prunedSchema, 'What was removed, or would be'),
     refuses: { 422: 'A member is impossible' },

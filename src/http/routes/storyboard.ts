@@ -1,4 +1,4 @@
-/** The plan of a film as it is told over HTTP. */
+/** The plan of a film, as JSON. */
 import { z } from '@hono/zod-openapi'
 import type { Storyboard } from '../../job/job.ts'
 import { type ScenePlan, fits, transitions } from '../../job/scene.ts'
@@ -14,9 +14,9 @@ export const scenePlanSchema = z.object({
   render: z
     .object({ seconds: z.number(), resolution: z.string(), aspect_ratio: z.string(), audio: z.boolean() })
     .nullable()
-    .describe('What a paid model is asked for; null on this machine'),
+    .describe('The settings sent to a paid model; null on this machine'),
   price: z.number().nullable().describe('US dollars of one render; null where it is unknown'),
-  notes: z.array(z.string()).readonly().describe('What was settled otherwise than asked for'),
+  notes: z.array(z.string()).readonly().describe('Where the plan differs from the request'),
 })
 
 export const scenePlanAnswer = (plan: ScenePlan): z.infer<typeof scenePlanSchema> => ({

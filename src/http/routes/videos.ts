@@ -184,9 +184,9 @@ export const videoEndpoints = resource('films', [
     id: 'clip',
     route: 'GET /api/v3/videos/{id}/clips/{scene_id}',
     access: ownJobs('read', 'submit', 'approve'),
-    summary: "A scene's clip; one that was paid for and can't be used, as it came",
+    summary: "A scene's clip; one that was paid for and can't be used, as it was received",
     description:
-      'The clip of a completed scene. Of a scene whose paid clip cannot be used it is the bytes as they came.',
+      'The clip of a completed scene. Of a scene whose paid clip cannot be used it is the bytes as they were received.',
     params: scenePath,
     answer: bytes(
       'video/mp4',

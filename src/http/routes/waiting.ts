@@ -1,4 +1,4 @@
-/** Why something waits, as it is told over HTTP. */
+/** Why something waits, as JSON. */
 import { z } from '@hono/zod-openapi'
 import { type WaitCode, type WaitingSince, waitCodes } from '../../coordinator/admission-rules.ts'
 import { type Actor, isEverything, seenBy } from '../../job/reach.ts'
@@ -9,12 +9,12 @@ export const waitingSchema = z
     code: z.enum(waitCodes),
     reason: z.string(),
     since: timeSchema,
-    until: timeSchema.nullable().describe('When it ends by itself; null where that is not known'),
+    until: timeSchema.nullable().describe('When the wait ends by itself; null where that is unknown'),
   })
   .nullable()
-  .describe('Why it does not go on; null where it does, or has ended')
+  .describe('Why it waits; null where it does not, or has ended')
 
-/** What others spend is told to those alone who see their jobs. */
+/** Sums of all clients are shown only to keys that see all jobs. */
 const reasonsOfAll: { readonly [code in WaitCode]?: string } = {
   budget_day: 'what may be spent in a day, for all clients, leaves too little today',
   budget_total: 'what may be spent for all clients leaves too little',

@@ -1,4 +1,4 @@
-/** Whom to tell of events, what they are signed with, and what became of each message. */
+/** Endpoints that receive events, the secrets that sign messages, and the deliveries. */
 import { z } from '@hono/zod-openapi'
 import type { DeliveryDetail } from '../../coordinator/webhook-verbs.ts'
 import {
@@ -82,7 +82,7 @@ const deliveryMembers = {
   status: z.enum(deliveryStatuses),
   tries: z.int(),
   next_try_at: timeSchema.nullable(),
-  last_status: z.int().nullable().describe('What the last try was answered; null where it was not'),
+  last_status: z.int().nullable().describe('The status of the last answer; null where there was none'),
   last_error: z.string().nullable(),
   inserted_at: timeSchema,
   ended_at: timeSchema.nullable(),
@@ -118,8 +118,8 @@ const deliveryDetailSchema = z
         number: z.int(),
         at: timeSchema,
         duration_ms: z.int(),
-        status: z.int().nullable().describe('What was answered; null where nothing was'),
-        error: z.string().nullable().describe('Null where it was taken'),
+        status: z.int().nullable().describe('The status of the answer; null where there was none'),
+        error: z.string().nullable().describe('Null where it was accepted'),
       }),
     ),
   })
@@ -185,7 +185,7 @@ export const webhookEndpoints = resource('webhooks', [
     id: 'addWebhookEndpoint',
     route: 'POST /api/v3/webhooks/endpoints',
     access: allJobs('admin'),
-    summary: 'Be told of events from now on, at an address of the public internet',
+    summary: 'Send events from now on to an address of the public internet',
     description:
       'Events from now on are sent to the address, signed by Standard Webhooks with the `secret` of the answer.',
     body: jsonBody('WebhookEndpointRequest', endpointRequest, {
@@ -220,7 +220,7 @@ export const webhookEndpoints = resource('webhooks', [
     id: 'changeWebhookEndpoint',
     route: 'PATCH /api/v3/webhooks/endpoints/{id}',
     access: allJobs('admin'),
-    summary: 'Change an endpoint, disable or enable it; what is left out stays',
+    summary: 'Change an endpoint, disable or enable it; members left out stay',
     description:
       'Changes the members that the body names. An endpoint that is enabled again receives what happens from then on.',
     params: endpointPath,
@@ -317,7 +317,7 @@ export const webhookEndpoints = resource('webhooks', [
     id: 'listWebhookDeliveries',
     route: 'GET /api/v3/webhooks/endpoints/{id}/deliveries',
     access: allJobs('admin'),
-    summary: 'What was told to an endpoint, newest first; kept for 30 days after its end',
+    summary: 'Messages to an endpoint, newest first; kept for 30 days after they end',
     description:
       'Messages to an endpoint with their state and their number of tries. To continue, send `next_cursor` as `cursor`.',
     params: endpointPath,
