@@ -36,7 +36,7 @@ export type { Failure, Fit, RenderSettings, Scene, ScenePlan, Transition } from 
 export type { Task, TaskKind } from './job/task.ts'
 export type { Delivery, DeliveryStatus, DeliveryTry, Endpoint, EndpointStatus } from './job/webhook.ts'
 export { type Log, createLog } from './log.ts'
-export { type Listening, listen } from './http/server.ts'
+export { type Listening, listen } from './http/edge/server.ts'
 export type { OwnParts } from './own-parts.ts'
 export type {
   AccountOutcome,

@@ -1,7 +1,7 @@
 /** The server: configuration, house, port; until SIGTERM, SIGINT, or the end of the parent that asked for it. */
 import { type Config, ConfigError, readConfig } from './config.ts'
 import { systemHost } from './host.ts'
-import { listen } from './http/server.ts'
+import { listen } from './http/edge/server.ts'
 import { createLog, logLine } from './log.ts'
 import { ownerUmask } from './owner-only.ts'
 import { printable, printableLines } from './printable.ts'

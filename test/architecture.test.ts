@@ -93,6 +93,14 @@ describe('the house', () => {
     expect(broken).toEqual([])
   })
 
+  it('lets arrows in http go down: description, routes, access, edge', () => {
+    const floors = ['edge', 'access', 'routes', 'openapi', 'app.ts']
+    const floorOf = (path: string): number => floors.indexOf(path.split('/')[1]!)
+    const inside = imports.filter(({ from, to }) => roomOf(from) === 'http' && roomOf(to) === 'http')
+    expect(inside.filter(({ from }) => floorOf(from) < 0)).toEqual([])
+    expect(inside.filter(({ from, to }) => floorOf(from) < floorOf(to))).toEqual([])
+  })
+
   it('picks adapters in wire.ts alone', () => {
     const broken = imports.filter(({ from, to }) => {
       const room = roomOf(to)

@@ -1,7 +1,13 @@
 /** The command for access keys: at a running server, or in the data folder of a stopped one. */
 import { commandLine } from '../command-name.ts'
 import { systemHost } from '../host.ts'
-import type { KeyAnswer, KeysAnswer, NewKeyAnswer } from '../http/keys.ts'
+import {
+  type KeyAnswer,
+  type KeysAnswer,
+  type NewKeyAnswer,
+  keyAnswer,
+  newKeyAnswer,
+} from '../http/routes/keys.ts'
 import { type Scope, scopes } from '../job/scope.ts'
 import type { Client } from './client.ts'
 import { CommandError } from './command-error.ts'
@@ -40,7 +46,7 @@ const atPlace = <Result>(
   inPlace(values, context, {
     atServer: (client, where) => work({ ...client, keys: () => client.listKeys(), where }),
     async inFolder({ keys: verbs }, where) {
-      const { keyAnswer, newKeyAnswer } = await import('../http/keys.ts')
+      const { keyAnswer, newKeyAnswer } = await import('../http/routes/keys.ts')
       return work({
         where,
         keys: async () => ({ keys: (await verbs.keys()).map(keyAnswer) }),

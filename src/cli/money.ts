@@ -1,6 +1,6 @@
 /** The commands about money: what a film would cost, what was paid, what may be. */
 import type { SpendAnswer, SpendQuery } from '../client/client.ts'
-import type { BudgetsAnswer, LedgerAnswer } from '../http/money.ts'
+import type { BudgetsAnswer, LedgerAnswer } from '../http/routes/money.ts'
 import { attemptStatuses } from '../job/lifecycle.ts'
 import { usageError } from './command-error.ts'
 import { type Command, command } from './command.ts'

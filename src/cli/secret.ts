@@ -1,4 +1,6 @@
 /** The command for the secret that signs the addresses which providers get. */
+/** The command that replaces the secret with which the addresses that providers get are signed. */
+import { rotationAnswer } from '../http/routes/secret.ts'
 import { type Command, command } from './command.ts'
 import { given, number } from './option.ts'
 import { graceSecondsOf, inPlace, placeOptions } from './place.ts'
@@ -23,7 +25,7 @@ const rotate = command(
     const { answer, where } = await inPlace(values, context, {
       atServer: async (client, url) => ({ answer: await client.rotateSecret(request), where: url }),
       inFolder: async ({ installation }, dataDir) => {
-        const { rotationAnswer } = await import('../http/secret.ts')
+        const { rotationAnswer } = await import('../http/routes/secret.ts')
         return { answer: rotationAnswer(await installation.rotateSecret(request)), where: dataDir }
       },
     })

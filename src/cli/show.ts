@@ -1,6 +1,7 @@
 /** A job in lines of text. Pure. */
-import type { JobAnswer } from '../http/jobs.ts'
-import type { SceneAnswer } from '../http/scenes.ts'
+import type { JobAnswer } from '../http/routes/jobs.ts'
+import type { SceneAnswer } from '../http/routes/scenes.ts'
+/** A job, as it is told in lines. Pure. */
 import { commandLine } from '../command-name.ts'
 import { atUrl, reviewCommand } from './suggestion.ts'
 import { sceneName } from './view.ts'

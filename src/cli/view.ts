@@ -1,7 +1,7 @@
 /** What is shown while a film is made: from what the server says of a job to lines of text. Pure. */
-import type { JobAnswer } from '../http/jobs.ts'
-import type { EstimateAnswer } from '../http/money.ts'
-import type { SceneAnswer } from '../http/scenes.ts'
+import type { JobAnswer } from '../http/routes/jobs.ts'
+import type { EstimateAnswer } from '../http/routes/money.ts'
+import type { SceneAnswer } from '../http/routes/scenes.ts'
 import {
   count,
   displayWidth,

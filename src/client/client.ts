@@ -1,28 +1,44 @@
 /**
  * The HTTP API for programs, in Node and in browsers: a method for each operation of the OpenAPI document, under the same
- * name, with the types of the schemas that the server checks by. Only types are taken from the server.
+ * name, with the types of the schemas that the server checks by. Only types come from the server.
  */
 import type { z } from 'zod'
-import type { AssetAnswer } from '../http/assets.ts'
-import type { BatchAnswer } from '../http/batches.ts'
-import type { EventsAnswer, EventsTokenAnswer, HistoryAnswer } from '../http/events.ts'
-import type { SpendAnswer } from '../http/spend.ts'
-import type { ShownFilmAnswer } from '../http/videos.ts'
+import type { AssetAnswer } from '../http/routes/assets.ts'
+import type { BatchAnswer } from '../http/routes/batches.ts'
+import type { EventsAnswer, EventsTokenAnswer, HistoryAnswer } from '../http/routes/events.ts'
+import type { SpendAnswer } from '../http/routes/spend.ts'
+import type { FilmVersionsAnswer, ShownFilmAnswer } from '../http/routes/videos.ts'
 import type {
   CancelAnswer,
   DeletedJobAnswer,
+  JobPauseAnswer,
   RejectAnswer,
   RetryAnswer,
   SubmitAnswer,
-} from '../http/job-control.ts'
-import type { JobAnswer, JobsAnswer } from '../http/jobs.ts'
-import type { KeyAnswer, KeysAnswer, NewKeyAnswer } from '../http/keys.ts'
-import type { LimitsAnswer } from '../http/limits.ts'
-import type { BudgetsAnswer, EstimateAnswer, LedgerAnswer } from '../http/money.ts'
-import type { EditedAnswer, SceneAnswer, ScenesAnswer } from '../http/scenes.ts'
-import type { SecretRotationAnswer } from '../http/secret.ts'
-import type { PrunedAnswer, StorageAnswer } from '../http/storage.ts'
-import type { DeliveryAnswer, DeliveryDetailAnswer, EndpointAnswer, SecretAnswer } from '../http/webhooks.ts'
+} from '../http/routes/job-control.ts'
+import type { ApprovedJobAnswer, JobAnswer, JobsAnswer } from '../http/routes/jobs.ts'
+import type { KeyAnswer, KeysAnswer, NewKeyAnswer } from '../http/routes/keys.ts'
+import type { LimitsAnswer } from '../http/routes/limits.ts'
+import type { BudgetsAnswer, EstimateAnswer, LedgerAnswer } from '../http/routes/money.ts'
+import type {
+  DeletedSceneAnswer,
+  EditedAnswer,
+  ResolvedSceneAnswer,
+  SceneAnswer,
+  ScenesAnswer,
+} from '../http/routes/scenes.ts'
+import type { SecretRotationAnswer } from '../http/routes/secret.ts'
+import type { AliveAnswer, ReadyAnswer } from '../http/routes/operations.ts'
+import type { PrunedAnswer, StorageAnswer } from '../http/routes/storage.ts'
+import type {
+  DeliveriesAnswer,
+  DeliveryAnswer,
+  DeliveryDetailAnswer,
+  EndpointAnswer,
+  EndpointsAnswer,
+  NewEndpointAnswer,
+  SecretAnswer,
+} from '../http/routes/webhooks.ts'
 import type { EventType, JobEvent } from '../job/event.ts'
 import type { keyRequest, rotationRequest } from '../job/key.ts'
 import type { JobStatus } from '../job/lifecycle.ts'
@@ -51,7 +67,9 @@ import { ended, waitForEnd } from './wait.ts'
 
 export { ApiError, JobEndedError, type Problem } from './error.ts'
 export type {
+  AliveAnswer,
   ApprovalRequest,
+  ApprovedJobAnswer,
   AssetAnswer,
   BatchAnswer,
   BudgetsAnswer,
@@ -59,29 +77,37 @@ export type {
   CancelAnswer,
   ClientOptions,
   DeletedJobAnswer,
+  DeletedSceneAnswer,
+  DeliveriesAnswer,
   DeliveryAnswer,
   DeliveryDetailAnswer,
   EditedAnswer,
   EndpointAnswer,
+  EndpointsAnswer,
   EstimateAnswer,
   EventType,
   EventsAnswer,
   EventsReset,
   EventsTokenAnswer,
+  FilmVersionsAnswer,
   FollowOptions,
   HistoryAnswer,
   JobAnswer,
   JobEvent,
+  JobPauseAnswer,
   JobStatus,
   JobsAnswer,
   KeyAnswer,
   KeysAnswer,
   LedgerAnswer,
   LimitsAnswer,
+  NewEndpointAnswer,
   NewKeyAnswer,
   PrunedAnswer,
+  ReadyAnswer,
   RejectAnswer,
   Resolution,
+  ResolvedSceneAnswer,
   RetryAnswer,
   RetryRequest,
   SceneAnswer,
@@ -127,7 +153,7 @@ export interface LedgerQuery {
 }
 
 export interface SpendQuery {
-  /** `client,month` if not given. */
+  /** Default: `client,month`. */
   readonly group?: 'client' | 'month' | 'client,month' | 'month,client'
   readonly client_id?: string
   /** The first month, such as 2026-11, UTC. */
@@ -156,40 +182,11 @@ export interface EventsQuery {
 export interface HistoryQuery {
   readonly after?: number
   readonly limit?: number
-  /** Whether reports of progress are told, too. */
+  /** Whether reports of progress are included. */
   readonly progress?: boolean
 }
 
-export interface JobControlAnswer {
-  readonly message: string
-  readonly job_id: number
-  readonly status: JobStatus
-  readonly waiting: JobAnswer['waiting']
-}
-
-export interface FilmVersionsAnswer {
-  readonly job_id: number
-  readonly versions: readonly {
-    readonly version: number
-    /** Whether it is the film that the job shows. */
-    readonly current: boolean
-    readonly url: string
-    /** Seconds. */
-    readonly duration: number
-    /** Bytes. */
-    readonly size: number
-    readonly inserted_at: string
-  }[]
-}
-
-export interface DeletedSceneAnswer {
-  readonly message: string
-  readonly scene_id: string
-  readonly job_id: number
-  readonly job_status: JobStatus
-}
-
-/** Every method rejects with an `ApiError` where the server refuses, and with what `fetch` threw where nobody answers. */
+/** Every method rejects with an `ApiError` where the server refuses, and with the error of `fetch` where there is no answer. */
 export interface Client {
   createJob(request: In<typeof jobRequest>, options?: CallOptions): Promise<JobAnswer>
   listJobs(query?: JobsQuery, options?: CallOptions): Promise<JobsAnswer>
@@ -200,16 +197,16 @@ export interface Client {
     job: number | JobAnswer,
     approval?: ApprovalRequest,
     options?: CallOptions,
-  ): Promise<{ readonly message: string; readonly job_id: number; readonly status: 'approved' }>
+  ): Promise<ApprovedJobAnswer>
   /** It is not approved before it is submitted again. */
   rejectJob(jobId: number, request: In<typeof rejection>, options?: CallOptions): Promise<RejectAnswer>
   submitJob(jobId: number, why?: In<typeof whyRequest>, options?: CallOptions): Promise<SubmitAnswer>
   cancelJob(jobId: number, why?: In<typeof whyRequest>, options?: CallOptions): Promise<CancelAnswer>
   retryJob(jobId: number, request?: RetryRequest, options?: CallOptions): Promise<RetryAnswer>
-  /** One that has ended; what it has cost stays in the books. */
+  /** Deletes a job that has ended; its cost stays in the ledger. */
   deleteJob(jobId: number, options?: CallOptions): Promise<DeletedJobAnswer>
-  pauseJob(jobId: number, why?: In<typeof whyRequest>, options?: CallOptions): Promise<JobControlAnswer>
-  resumeJob(jobId: number, options?: CallOptions): Promise<JobControlAnswer>
+  pauseJob(jobId: number, why?: In<typeof whyRequest>, options?: CallOptions): Promise<JobPauseAnswer>
+  resumeJob(jobId: number, options?: CallOptions): Promise<JobPauseAnswer>
   approveJobs(batch: In<typeof approvalBatch>, options?: CallOptions): Promise<BatchAnswer>
   cancelJobs(batch: In<typeof cancelBatch>, options?: CallOptions): Promise<BatchAnswer>
 
@@ -230,7 +227,7 @@ export interface Client {
     sceneId: string,
     resolution: Resolution,
     options?: CallOptions,
-  ): Promise<{ readonly message: string; readonly scene: SceneAnswer; readonly job_id: number }>
+  ): Promise<ResolvedSceneAnswer>
 
   /** The answer, its bytes still to be read. */
   film(jobId: number, options?: CallOptions): Promise<Response>
@@ -261,11 +258,11 @@ export interface Client {
   listEvents(query?: EventsQuery, options?: CallOptions): Promise<EventsAnswer>
   /** For `EventSource` in a browser, which can send no key: what it sends as `?token=`. */
   createEventsToken(options?: CallOptions): Promise<EventsTokenAnswer>
-  /** What happens to all jobs from now on, or after an event; without an end, and back by itself where it left off. */
+  /** Events of all jobs from now on, or after an event; endless, and resumed by itself after a lost connection. */
   events(
     options?: FollowOptions & { readonly types?: readonly EventType[] },
   ): AsyncGenerator<JobEvent, void, undefined>
-  /** What happened to a job, and what happens; ends when the job has ended. */
+  /** The events of a job, from its first one; ends when the job has ended. */
   watchJob(jobId: number, options?: FollowOptions): AsyncGenerator<JobEvent, void, undefined>
   /**
    * Resolves with the job once it is completed, at once where it is. Waits on while it waits, also for an approval, and while
@@ -275,14 +272,8 @@ export interface Client {
   waitFor(jobId: number, options?: CallOptions): Promise<JobAnswer>
   readHistory(jobId: number, query?: HistoryQuery, options?: CallOptions): Promise<HistoryAnswer>
 
-  listWebhookEndpoints(
-    query?: { readonly job_id?: number },
-    options?: CallOptions,
-  ): Promise<{ readonly endpoints: readonly EndpointAnswer[] }>
-  addWebhookEndpoint(
-    endpoint: In<typeof endpointRequest>,
-    options?: CallOptions,
-  ): Promise<EndpointAnswer & { readonly secret: string }>
+  listWebhookEndpoints(query?: { readonly job_id?: number }, options?: CallOptions): Promise<EndpointsAnswer>
+  addWebhookEndpoint(endpoint: In<typeof endpointRequest>, options?: CallOptions): Promise<NewEndpointAnswer>
   readWebhookEndpoint(endpointId: string, options?: CallOptions): Promise<EndpointAnswer>
   changeWebhookEndpoint(
     endpointId: string,
@@ -297,7 +288,7 @@ export interface Client {
     endpointId: string,
     query?: DeliveriesQuery,
     options?: CallOptions,
-  ): Promise<{ readonly deliveries: readonly DeliveryAnswer[]; readonly next_cursor: string | null }>
+  ): Promise<DeliveriesAnswer>
   readWebhookDelivery(deliveryId: string, options?: CallOptions): Promise<DeliveryDetailAnswer>
   redeliverWebhook(deliveryId: string, options?: CallOptions): Promise<DeliveryAnswer>
   readSharedWebhookSecret(options?: CallOptions): Promise<SecretAnswer>
@@ -320,10 +311,8 @@ export interface Client {
   resume(request?: In<typeof pauseRequest>, options?: CallOptions): Promise<LimitsAnswer>
   readStorage(options?: CallOptions): Promise<StorageAnswer>
   pruneStorage(request?: In<typeof pruneRequest>, options?: CallOptions): Promise<PrunedAnswer>
-  isAlive(options?: CallOptions): Promise<{ readonly status: 'alive' }>
-  isReady(
-    options?: CallOptions,
-  ): Promise<{ readonly status: 'ready'; readonly checks: Readonly<Record<string, string>> }>
+  isAlive(options?: CallOptions): Promise<AliveAnswer>
+  isReady(options?: CallOptions): Promise<ReadyAnswer>
   /** In Prometheus' text format. */
   readMetrics(options?: CallOptions): Promise<string>
 }

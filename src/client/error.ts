@@ -1,4 +1,4 @@
-import type { JobAnswer } from '../http/jobs.ts'
+import type { JobAnswer } from '../http/routes/jobs.ts'
 
 /** What the server says went wrong: `error` in a few words, `reason` what to do about it, further members say where. */
 export interface Problem {
@@ -24,7 +24,7 @@ export class ApiError extends Error {
 
 /** A job that was waited for ended otherwise than completed. */
 export class JobEndedError extends Error {
-  /** As it was found: `status` is `failed` or `cancelled`, `error` tells why. */
+  /** Its `status` is `failed` or `cancelled`, its `error` says why. */
   readonly job: JobAnswer
   constructor(job: JobAnswer) {
     super(`Job ${job.job_id} ${endWords(job)}`)
@@ -43,7 +43,7 @@ export async function errorOf(response: Response): Promise<ApiError> {
     const body: unknown = JSON.parse(text)
     if (isProblem(body)) return new ApiError(response.status, body)
   } catch {
-    // Told below in the words of HTTP.
+    // Reported below in the words of HTTP.
   }
   return new ApiError(response.status, { error: response.statusText || `Status ${response.status}` })
 }

@@ -1,4 +1,4 @@
-/** One request after the other: with a deadline, and again where the network failed and it can do no harm. */
+/** Sends requests with a deadline, and again where the network failed and that does no harm. */
 import { ApiError, errorOf } from './error.ts'
 import { type Bytes, bodyOf, lengthHeader } from './upload.ts'
 
@@ -50,7 +50,7 @@ export function createSender({
   fetch: send = fetch,
   timeoutMs = standardTimeoutMs,
 }: ClientOptions): Sender {
-  /** Sends it; what is wrong with it itself is told at once. */
+  /** Builds the request at once, so that what is wrong with it throws at once; then sends it. */
   const sending = (request: Request, idempotencyKey?: string) => {
     const address = addressOf(url, request)
     const { method, json, bytes } = request
@@ -75,7 +75,7 @@ export function createSender({
     { signal }: CallOptions,
     read: (response: Response) => Promise<Answer>,
   ): Promise<Answer> => {
-    // Of a change whose answer is lost nobody knows whether it was done: with a key, asking again does no harm.
+    // A change whose answer is lost may have been done: with a key, sending it again does no harm.
     const once = sending(request, request.method === 'GET' ? undefined : newKey())
     for (let sent = 0; ; sent++) {
       const deadline = deadlineIn(timeoutMs, signal)
@@ -124,10 +124,10 @@ function addressOf(url: string, { path, query = {} }: Request): URL {
   return address
 }
 
-/** What `fetch` throws where no answer came; a deadline or the caller's signal throws otherwise. */
+/** What `fetch` throws where no answer came; a deadline or the caller's signal throws other errors. */
 const isNetworkFailure = (error: unknown): boolean => error instanceof TypeError
 
-/** What may be over later: the server starts again, is busy, or cannot be reached for a while. */
+/** Errors that may pass: the server restarts, is busy, or cannot be reached for a while. */
 export const isPassing = (error: unknown): boolean =>
   error instanceof ApiError
     ? error.status === 429 || error.status >= 500

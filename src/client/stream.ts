@@ -3,7 +3,7 @@ import type { JobEvent } from '../job/event.ts'
 import { ApiError } from './error.ts'
 import { type Request, type Sender, isPassing, pause } from './send.ts'
 
-/** Events may be missing before the next one: the place asked for is not kept any more. */
+/** Events may be missing before the next one: the requested position is no longer kept. */
 export interface EventsReset {
   readonly oldest: number
   readonly latest: number
@@ -13,13 +13,13 @@ export interface FollowOptions {
   /** The id of the last event that is known; 0 is the beginning. */
   readonly after?: number
   readonly signal?: AbortSignal
-  /** Told where events may be missing: what is known of jobs has to be read anew. */
+  /** Called where events may be missing: read the jobs again. */
   readonly onReset?: (reset: EventsReset) => void
 }
 
 /** The server sends something every 15 s: after so long a silence the connection is gone, whatever it says. */
 const silenceMs = 45_000
-/** The waits before coming back, while nobody answers. */
+/** The waits before reconnecting, while there is no answer. */
 const backMs = { first: 500, most: 30_000 } as const
 
 export async function* follow(

@@ -1,11 +1,11 @@
-/** Bytes that are sent piece by piece: each piece that is taken shows that the line is alive. */
+/** Bytes that are sent piece by piece: each piece that is accepted shows that the connection is alive. */
 
 export type Bytes = Blob | ArrayBuffer | Uint8Array<ArrayBuffer>
 
 const pieceBytes = 64 << 10
-/** What the system and proxies may have taken, and not yet sent on. */
+/** What the system and proxies may hold, not yet sent on. */
 const mostOnTheWay = 4 << 20
-/** A line that is slower counts as dead. */
+/** A slower connection counts as dead. */
 const leastBytesPerSecond = 8 << 10
 
 const sizeOf = (bytes: Bytes): number => (bytes instanceof Blob ? bytes.size : bytes.byteLength)
@@ -13,7 +13,7 @@ const sizeOf = (bytes: Bytes): number => (bytes instanceof Blob ? bytes.size : b
 /** ms that so many bytes may take on their way. */
 const travelMs = (bytes: number): number => (bytes / leastBytesPerSecond) * 1000
 
-/** Browsers send no stream by HTTP/1.1, and tell nothing of what they have sent. */
+/** Browsers send no stream by HTTP/1.1, and do not report what they have sent. */
 const sendsStreams = !(globalThis.navigator?.userAgent ?? '').startsWith('Mozilla/')
 
 /** What `fetch` is given to send them. `onAlive`: so many ms later at most something has to happen again. */

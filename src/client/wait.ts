@@ -1,5 +1,5 @@
 /** Waiting for a job's end: events are the hint, and what the job says is the truth. */
-import type { JobAnswer } from '../http/jobs.ts'
+import type { JobAnswer } from '../http/routes/jobs.ts'
 import type { JobStatus } from '../job/lifecycle.ts'
 import { JobEndedError } from './error.ts'
 import { type CallOptions, isPassing, pause } from './send.ts'

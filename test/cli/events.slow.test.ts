@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Listening, listen } from '../../src/http/server.ts'
+import { type Listening, listen } from '../../src/http/edge/server.ts'
 import { type AppHarness, openAppHarness } from '../harness/app.ts'
 import { run, start } from './command.ts'
 

@@ -4,7 +4,7 @@ import { stripTypeScriptTypes } from 'node:module'
 import { basename } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { expect, it } from 'vitest'
-import { listen } from '../../src/http/server.ts'
+import { listen } from '../../src/http/edge/server.ts'
 import { openAppHarness } from '../harness/app.ts'
 import { hasChromium, launchChromium } from '../server/chromium.ts'
 

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ArtifactStore } from '../../src/artifact/artifact.ts'
-import { parseRange } from '../../src/http/bytes.ts'
+import { parseRange } from '../../src/http/edge/bytes.ts'
 import { type AppHarness, openAppHarness } from '../harness/app.ts'
 import { jsonOf, sha256 } from '../harness/ask.ts'
 

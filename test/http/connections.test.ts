@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { type Socket, connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { type ListenOptions, type Listening, listen } from '../../src/http/server.ts'
+import { type ListenOptions, type Listening, listen } from '../../src/http/edge/server.ts'
 import { isQuick } from '../quick.ts'
 import { type AppHarness, openAppHarness } from '../harness/app.ts'
 

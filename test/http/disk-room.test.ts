@@ -1,7 +1,7 @@
 /** A disk of which only the reserve is left: what can wait does, or is refused, before that is used. */
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { createDiskRoom } from '../../src/disk-full.ts'
-import { type Listening, listen } from '../../src/http/server.ts'
+import { type Listening, listen } from '../../src/http/edge/server.ts'
 import { createClock } from '../clock.ts'
 import { type AppHarness, openAppHarness } from '../harness/app.ts'
 import { jsonOf } from '../harness/ask.ts'

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { inlineNamed } from '../../src/http/disposition.ts'
+import { inlineNamed } from '../../src/http/edge/disposition.ts'
 
 test.each([
   ['Harbour View 12', 'inline; filename="Harbour View 12.mp4"'],

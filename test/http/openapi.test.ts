@@ -4,8 +4,7 @@ import { Validator } from '@seriousme/openapi-schema-validator'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { eventTypes } from '../../src/job/event.ts'
 import { messageOf } from '../../src/job/webhook.ts'
-import { type ApiDocument, type Operation, answerIn } from '../../src/http/openapi.ts'
-import { operationTexts } from '../../src/http/operation-texts.ts'
+import { type ApiDocument, type Operation, answerIn } from '../../src/http/openapi/document.ts'
 import { type Contract, createContract, operationsOf, wholeApp } from './contract.ts'
 import { type AppHarness, openAppHarness } from '../harness/app.ts'
 import { jsonOf } from '../harness/ask.ts'
@@ -89,11 +88,6 @@ const headersOf = (id: string, status: string): readonly string[] =>
   Object.keys(answerIn(document, operation(id).responses[status]!).headers ?? {})
 const parametersOf = (id: string): readonly string[] =>
   (operation(id).parameters ?? []).map(({ name }) => name)
-
-test('no text is of an operation that is not there', () => {
-  const ids = new Set(operationsOf(document).map(({ id }) => id))
-  expect(Object.keys(operationTexts).filter((id) => !ids.has(id))).toEqual([])
-})
 
 test('refusals are those of the operation, each in words of its own', () => {
   const refusals = (id: string) =>

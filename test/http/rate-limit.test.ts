@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { callerAt, createRateLimit } from '../../src/http/rate-limit.ts'
+import { callerAt, createRateLimit } from '../../src/http/edge/rate-limit.ts'
 import { createClock } from '../clock.ts'
 import { type AppHarness, openAppHarness } from '../harness/app.ts'
 import { jsonOf } from '../harness/ask.ts'

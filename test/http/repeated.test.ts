@@ -5,7 +5,8 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import type { CoordinatorOptions, RunningCoordinator } from '../../src/coordinator/coordinator.ts'
 import { openInstallation } from '../../src/coordinator/attempt/installation.ts'
-import { accessByRoute } from '../../src/http/access.ts'
+import { allEndpoints } from '../../src/http/routes/all.ts'
+import { patternOf } from '../../src/http/routes/endpoint.ts'
 import { ReserveError } from '../../src/disk-full.ts'
 import { taskKinds } from '../../src/job/task.ts'
 import { readNetwork } from '../../src/job/web-address.ts'
@@ -504,9 +505,9 @@ describe.each(kinds)('on %s, a process that dies at any commit of', (kind) => {
     const routes = new Set<string>()
     for (const prepare of Object.values({ ...changes, ...readable, ...secrets }))
       routes.add(routeOf((await prepared(prepare)).ask))
-    const known = Object.keys(accessByRoute).filter((route) =>
-      /^(?:POST|PUT|PATCH|DELETE) \/api\/v3\//.test(route),
-    )
+    const known = allEndpoints
+      .map(({ route }) => patternOf(route).join(' '))
+      .filter((route) => /^(?:POST|PUT|PATCH|DELETE) \/api\/v3\//.test(route))
     expect([...routes, ...harmless].toSorted()).toEqual(known.toSorted())
   })
 })

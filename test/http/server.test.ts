@@ -4,7 +4,7 @@ import { type ClientRequest, Agent, request as httpRequest } from 'node:http'
 import { type Socket, connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Listening, listen } from '../../src/http/server.ts'
+import { type Listening, listen } from '../../src/http/edge/server.ts'
 import { type AppHarness, openAppHarness } from '../harness/app.ts'
 import { sha256 } from '../harness/ask.ts'
 

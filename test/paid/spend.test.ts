@@ -2,7 +2,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { spendLines } from '../../src/cli/money.ts'
-import { csvOf } from '../../src/http/csv.ts'
+import { csvOf } from '../../src/http/edge/csv.ts'
 import { readCatalogue } from '../../src/job/catalogue.ts'
 import { type Simulation, openSimulation, priceUsd, sceneOf } from '../harness/simulation.ts'
 import { assetOf } from '../harness/data.ts'

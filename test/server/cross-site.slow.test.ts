@@ -4,7 +4,7 @@ import { type Server, createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { type Listening, listen } from '../../src/http/server.ts'
+import { type Listening, listen } from '../../src/http/edge/server.ts'
 import { type AppHarness, openAppHarness } from '../harness/app.ts'
 import { hasChromium, launchChromium } from './chromium.ts'
 

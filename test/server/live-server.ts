@@ -5,7 +5,7 @@ import { jobRequest, openBenchHarness, together } from '../../bench/harness.ts'
 import { openDiskArtifacts } from '../../src/artifact/disk.ts'
 import { createFeed } from '../../src/events/feed.ts'
 import { systemHost } from '../../src/host.ts'
-import { listen } from '../../src/http/server.ts'
+import { listen } from '../../src/http/edge/server.ts'
 import { createLog } from '../../src/log.ts'
 import { appOver } from '../harness/ask.ts'
 

@@ -1,0 +1,231 @@
+/** Checks the key of a request, its scope and its rate before the endpoint that it leads to. */
+import type { Context, MiddlewareHandler } from 'hono'
+import type { KeyVerbs } from '../../access/keys.ts'
+import type { Host } from '../../host.ts'
+import type { Key } from '../../job/key.ts'
+import type { Scope } from '../../job/scope.ts'
+import { type Log, logLine } from '../../log.ts'
+import { isEverything, seenBy } from '../../job/reach.ts'
+import { remoteAddress, setCaller, setPrincipal } from '../edge/principal.ts'
+import { wantsStream } from '../edge/event-stream.ts'
+import { HttpProblem } from '../edge/problem.ts'
+import type { QueryNames } from '../edge/query-names.ts'
+import {
+  type RateLimit,
+  type Taken,
+  callerAt,
+  createRateLimit,
+  isLoopbackCaller,
+} from '../edge/rate-limit.ts'
+
+/** A key with any of these scopes. */
+export interface KeyAccess {
+  readonly scopes: readonly [Scope, ...Scope[]]
+  /** `own`: it shows only jobs that the key reaches (`job/reach.ts`). `all`: it is about all jobs. */
+  readonly jobs: 'own' | 'all'
+}
+
+/** `open`: to all, counted by address. `health`: so, too, but counted apart. `uncounted`: to all, as the request itself proves who sends it. */
+export type Access = KeyAccess | 'open' | 'health' | 'uncounted'
+
+export const ownJobs = (...scopes: KeyAccess['scopes']): KeyAccess => ({ scopes, jobs: 'own' })
+
+/** Closed to a key that is bound to one client. */
+export const allJobs = (...scopes: KeyAccess['scopes']): KeyAccess => ({ scopes, jobs: 'all' })
+
+/** What the guards know of an endpoint. */
+export interface Guarded {
+  readonly access: Access
+  /** Whether it may answer a stream of events, which a token lets in, too. */
+  readonly isStream: boolean
+  readonly takesIdempotencyKey: boolean
+  /** Undefined where the names in its query are not looked at. */
+  readonly queryNames?: QueryNames | undefined
+}
+
+/** The endpoints that a request leads to; none where the answer is 404 or 405. */
+export type FindGuarded = (c: Context) => readonly Guarded[]
+
+/** A route that no endpoint declares. */
+export const undeclared: Guarded = { access: allJobs('admin'), isStream: false, takesIdempotencyKey: true }
+
+export interface AccessOptions {
+  /** Whether a request needs a key. A key that is sent is checked either way. */
+  readonly keysRequired: boolean
+  /** Requests a minute for each key, or each address where there is none; 0 for no limit. */
+  readonly ratePerMinute: number
+}
+
+/** For each address. A probe must not fail because a limit is low, or used up by others. */
+const healthPerMinute = 1200
+
+/** Requests of one caller at once: its slow uploads must not use up all connections of a shared proxy. */
+const mostAtOnce = 1000
+
+/** Wrong keys from one address, before its attempts are no longer checked. */
+const failuresPerMinute = 20
+
+export function guardAccess({
+  keysRequired,
+  ratePerMinute,
+  find,
+  coordinator,
+  host,
+  log,
+}: AccessOptions & {
+  readonly find: FindGuarded
+  readonly coordinator: Pick<KeyVerbs, 'identifyKey' | 'identifyEventsToken'>
+  readonly host: Host
+  readonly log: Log
+}): MiddlewareHandler {
+  const requests = ratePerMinute === 0 ? undefined : createRateLimit({ perMinute: ratePerMinute, host })
+  const health = ratePerMinute === 0 ? undefined : createRateLimit({ perMinute: healthPerMinute, host })
+  const failures = createRateLimit({ perMinute: failuresPerMinute, host })
+
+  const oneMore = limitAtOnce()
+
+  /** A valid key counts however many wrong ones came from its address, which may be a proxy's. */
+  const identify = async (c: Context, caller: string): Promise<LetIn | undefined> => {
+    const finder = keyFinder(c, coordinator, find(c))
+    if (!finder && !keysRequired) return undefined
+    const key = await finder?.find()
+    if (finder && key) return { key, isLetIn: async () => (await finder.find()) !== undefined }
+    const taken = failures.take(caller)
+    if (!taken.isAllowed) throw tooMany('Too many requests without a valid key', taken)
+    logLine.notLetIn(log, caller, c.req.path)
+    throw notLetIn(finder?.by ?? 'key')
+  }
+
+  return async (c, next) => {
+    const needed = find(c).map(({ access }) => access)
+    if (needed.every((access) => access === 'uncounted') && needed.length > 0) return next()
+    const caller = callerAt(remoteAddress(c))
+    const isOpen = needed.length > 0 && needed.every((access) => typeof access === 'string')
+    const found = isOpen ? undefined : await identify(c, caller)
+    const key = found?.key
+    const name = key ? `key ${key.id}` : `address ${caller}`
+    if (found) setPrincipal(c, { name: found.key.name, actor: found.key, isLetIn: found.isLetIn })
+    setCaller(c, name)
+    const isTrusted = !keysRequired && isLoopbackCaller(caller)
+    const limit = needed.includes('health') ? health : requests
+    if (limit && (key || !isTrusted)) count(c, limit, name)
+    if (key) for (const access of needed) requireScope(key, access)
+    if (key && !isEverything(seenBy(key))) for (const access of needed) requireOwnJobs(access)
+    return key || !isTrusted ? oneMore(name, next) : next()
+  }
+}
+
+/** Counts the requests of each caller that are worked on. */
+function limitAtOnce(): (caller: string, next: () => Promise<void>) => Promise<void> {
+  const underWay = new Map<string, number>()
+  return async (caller, next) => {
+    const before = underWay.get(caller) ?? 0
+    if (before >= mostAtOnce)
+      throw new HttpProblem(
+        429,
+        { error: 'Too many requests at once', reason: `${mostAtOnce} are worked on. Wait for some of them` },
+        { headers: { 'retry-after': '1' } },
+      )
+    underWay.set(caller, before + 1)
+    try {
+      await next()
+    } finally {
+      const left = underWay.get(caller)! - 1
+      if (left > 0) underWay.set(caller, left)
+      else underWay.delete(caller)
+    }
+  }
+}
+
+interface LetIn {
+  readonly key: Key
+  /** Whether it is still valid. */
+  readonly isLetIn: () => Promise<boolean>
+}
+
+interface Finder {
+  readonly by: 'key' | 'token'
+  readonly find: () => Promise<Key | undefined>
+}
+
+/** How to find the key that the request is sent with; undefined where it names none. */
+function keyFinder(
+  c: Context,
+  coordinator: Pick<KeyVerbs, 'identifyKey' | 'identifyEventsToken'>,
+  endpoints: readonly Guarded[],
+): Finder | undefined {
+  const secret = secretIn(c.req.header('authorization'))
+  if (secret !== undefined) return { by: 'key', find: () => coordinator.identifyKey(secret) }
+  const token = c.req.query('token')
+  return token !== undefined &&
+    wantsStream(c) &&
+    endpoints.length > 0 &&
+    endpoints.every(({ isStream }) => isStream)
+    ? { by: 'token', find: () => coordinator.identifyEventsToken(token) }
+    : undefined
+}
+
+const count = (c: Context, limit: RateLimit, caller: string): void => {
+  const taken = limit.take(caller)
+  for (const [name, value] of Object.entries(headersOf(taken))) c.header(name, value)
+  if (!taken.isAllowed) throw tooMany('Too many requests', taken)
+}
+
+/** Scopes of which one is needed; none for what is open. */
+export const scopesFor = (access: Access): readonly Scope[] =>
+  typeof access === 'string' ? [] : access.scopes
+
+function requireScope({ scopes }: Pick<Key, 'scopes'>, access: Access): void {
+  const wanted = scopesFor(access)
+  const [first] = wanted
+  if (first === undefined || scopes.includes('admin') || wanted.some((scope) => scopes.includes(scope)))
+    return
+  throw new HttpProblem(403, {
+    error: 'Forbidden',
+    reason: `This needs a key with the scope ${wanted.join(' or ')}`,
+    scope: first,
+  })
+}
+
+function requireOwnJobs(access: Access): void {
+  if (typeof access === 'string' || access.jobs === 'own') return
+  throw new HttpProblem(403, {
+    error: 'Forbidden',
+    reason:
+      'This is about the jobs of all clients, and the key is bound to one client: use a key that is not',
+  })
+}
+
+/** The key that a request is sent with. */
+export const secretIn = (authorization: string | undefined): string | undefined =>
+  /^Bearer +(\S.*)$/i.exec(authorization ?? '')?.[1]?.trim()
+
+const whatToSend = {
+  // `Bearer <key>` would be redacted as a secret.
+  key: 'Send a valid key in the Authorization header: the word Bearer, a space, the key',
+  token: 'The token is not valid, or has ended: make another one with POST /api/v3/events/token',
+} as const
+
+/** One answer for everything that is wrong with a key, and one for a token: a guesser learns nothing. */
+const notLetIn = (by: Finder['by']): HttpProblem =>
+  new HttpProblem(
+    401,
+    {
+      error: 'Unauthorized',
+      reason: whatToSend[by],
+    },
+    { headers: { 'www-authenticate': 'Bearer' } },
+  )
+
+const headersOf = ({ limit, remaining, fullInSeconds }: Taken): Readonly<Record<string, string>> => ({
+  'ratelimit-limit': String(limit),
+  'ratelimit-remaining': String(remaining),
+  'ratelimit-reset': String(fullInSeconds),
+})
+
+const tooMany = (error: string, taken: Taken): HttpProblem =>
+  new HttpProblem(
+    429,
+    { error, reason: `Send the request again in ${taken.retryInSeconds} s`, limit_per_minute: taken.limit },
+    { headers: { ...headersOf(taken), 'retry-after': String(taken.retryInSeconds) } },
+  )

@@ -1,0 +1,211 @@
+/**
+ * A feed as server-sent events. The client pulls: nothing is read from the log before the socket has accepted what
+ * was read before, so a slow one holds one page here.
+ */
+import type { Context } from 'hono'
+import type { Feed, FeedQuery, FeedReader } from '../../events/feed.ts'
+import type { Host } from '../../host.ts'
+import type { JobEvent } from '../../job/event.ts'
+import { type Log, logLine } from '../../log.ts'
+import { HttpProblem } from './problem.ts'
+
+export interface StreamLimits {
+  /** At once. Below the server's limits on connections, so that there is room for other requests. */
+  readonly streams: number
+  /** Of one caller: of a key, or of an address where there is none. */
+  readonly streamsPerCaller: number
+  /** After so long a silence a comment is sent: proxies and clients close what is silent for longer. */
+  readonly heartbeatMs: number
+}
+
+export const defaultStreamLimits: StreamLimits = {
+  streams: 1_500,
+  streamsPerCaller: 1_000,
+  heartbeatMs: 15_000,
+}
+
+export const wantsStream = (c: Context): boolean =>
+  /text\/event-stream(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))/i.test(c.req.header('accept') ?? '')
+
+/** How soon a client comes back; browsers heed it. */
+const retryMs = 2_000
+
+export interface EventStreams {
+  /**
+   * The body of an answer that goes on until its client leaves, its key is no longer valid (`isLetIn`, checked at each heartbeat), or
+   * the stream is closed for a caller that has fewer.
+   * @throws {HttpProblem} 429 where the caller has too many, 503 where there are too many in all
+   */
+  open(
+    query: FeedQuery,
+    caller: string,
+    isLetIn?: () => Promise<boolean>,
+  ): Promise<ReadableStream<Uint8Array>>
+}
+
+export interface EventStreamsOptions {
+  readonly feed: Feed
+  readonly host: Host
+  readonly log: Log
+  readonly limits: StreamLimits
+}
+
+/** What ends a stream, once it is open. */
+interface Place {
+  end?: () => void
+}
+
+export function createEventStreams({ feed, host, log, limits }: EventStreamsOptions): EventStreams {
+  /** In the order in which they were opened. */
+  const places = new Map<string, Set<Place>>()
+  let taken = 0
+
+  const leave = (caller: string, place: Place): void => {
+    const own = places.get(caller)
+    if (!own?.delete(place)) return
+    taken--
+    if (own.size === 0) places.delete(caller)
+  }
+
+  /** Ends the newest stream of the caller that has most, where that is more than this one would have. */
+  const makeRoom = (streams: number): boolean => {
+    const [most, own] = [...places].reduce((one, other) => (other[1].size > one[1].size ? other : one))
+    const newest = own.size > streams + 1 ? [...own].findLast(({ end }) => end !== undefined) : undefined
+    if (!newest) return false
+    leave(most, newest)
+    newest.end?.()
+    return true
+  }
+
+  return {
+    async open(query, caller, isLetIn) {
+      const streams = places.get(caller)?.size ?? 0
+      if (streams >= limits.streamsPerCaller)
+        throw tooMany(429, `${limits.streamsPerCaller} of yours are open, and no more can be. Share one`)
+      if (taken >= limits.streams && !makeRoom(streams))
+        throw tooMany(503, `${limits.streams} are open, and no more can be. Come back later`)
+      const place: Place = {}
+      places.set(caller, (places.get(caller) ?? new Set()).add(place))
+      taken++
+      const onEnd = (): void => leave(caller, place)
+      try {
+        const reader = await feed.follow(query)
+        return streamOf(reader, { host, log, heartbeatMs: limits.heartbeatMs, place, onEnd, isLetIn })
+      } catch (error) {
+        onEnd()
+        throw error
+      }
+    },
+  }
+}
+
+const tooMany = (status: 429 | 503, reason: string): HttpProblem =>
+  new HttpProblem(
+    status,
+    { error: 'Too many event streams', reason: `${reason}, or ask for the events as JSON` },
+    { headers: { 'retry-after': '10' } },
+  )
+
+interface StreamParts {
+  readonly host: Host
+  readonly log: Log
+  readonly heartbeatMs: number
+  readonly place: Place
+  readonly onEnd: () => void
+  readonly isLetIn: (() => Promise<boolean>) | undefined
+}
+
+function streamOf(
+  reader: FeedReader,
+  { host, log, heartbeatMs, place, onEnd, isLetIn }: StreamParts,
+): ReadableStream<Uint8Array> {
+  const ended = new AbortController()
+  let isHeard = false
+  let sentAt = host.monotonic()
+  const end = (): void => {
+    if (ended.signal.aborted) return
+    ended.abort()
+    reader.close()
+    onEnd()
+  }
+
+  /** Whatever else is sent: a stream that is never silent sends no heartbeat. */
+  const guard = async (isStillLetIn: () => Promise<boolean>): Promise<void> => {
+    for (;;) {
+      await host.sleep(heartbeatMs, ended.signal)
+      if (ended.signal.aborted) return
+      // A database that refuses says nothing about the key.
+      if (!(await isStillLetIn().catch(() => true))) return place.end?.()
+    }
+  }
+
+  const beat = async (controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> => {
+    while (!ended.signal.aborted) {
+      const waitMs = sentAt + heartbeatMs - host.monotonic()
+      if (waitMs > 0) {
+        await host.sleep(waitMs, ended.signal)
+      } else {
+        // One unread heartbeat is enough.
+        if (controller.desiredSize === 0) controller.enqueue(heartbeat)
+        sentAt = host.monotonic()
+      }
+    }
+  }
+
+  return new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        place.end = () => {
+          end()
+          controller.close()
+        }
+        void beat(controller)
+        if (isLetIn) void guard(isLetIn)
+      },
+      async pull(controller) {
+        if (!isHeard) {
+          isHeard = true
+          return controller.enqueue(greeting(reader))
+        }
+        const events = await reader.next().catch((error: unknown) => logLine.cannotReadEvents(log, error))
+        if (ended.signal.aborted) return
+        if (!events) {
+          end()
+          return controller.close()
+        }
+        controller.enqueue(joined(events))
+        sentAt = host.monotonic()
+      },
+      cancel: end,
+    },
+    { highWaterMark: 0 },
+  )
+}
+
+const bytes = new TextEncoder()
+const heartbeat = bytes.encode(': ping\n\n')
+
+/** The id alone tells the client where it stands, so that it misses nothing if it has to come back before the first event. */
+function greeting({ after, reset }: FeedReader): Uint8Array {
+  const told = reset ? `event: reset\ndata: ${JSON.stringify(reset)}\n` : ''
+  return bytes.encode(`retry: ${retryMs}\nid: ${after}\n${told}\n`)
+}
+
+/** Those who follow share their events and pages: each is written once for all of them. */
+const kept = new WeakMap<JobEvent | readonly JobEvent[], Uint8Array>()
+
+function joined(events: readonly JobEvent[]): Uint8Array {
+  const before = kept.get(events)
+  if (before) return before
+  const text = Buffer.concat(events.map(written))
+  kept.set(events, text)
+  return text
+}
+
+function written(event: JobEvent): Uint8Array {
+  const before = kept.get(event)
+  if (before) return before
+  const text = bytes.encode(`id: ${event.id}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`)
+  kept.set(event, text)
+  return text
+}

@@ -1,0 +1,64 @@
+/** Who sends a request: set once, where its key is checked, and kept with what it changes. */
+import type { Context } from 'hono'
+import type { Asked } from '../../job/event.ts'
+import { nameWithoutKey } from '../../job/key.ts'
+import type { Actor } from '../../job/reach.ts'
+import { callerAt } from './rate-limit.ts'
+
+export interface Principal {
+  /** A key's name; `local` where no key is needed. */
+  readonly name: string
+  /** Undefined where no key is needed: everything is allowed. */
+  readonly actor: Actor | undefined
+  /** Whether the same key is still valid: it may have been revoked, rotated or expired since. */
+  readonly isLetIn?: () => Promise<boolean>
+}
+
+export const withoutKey: Principal = { name: nameWithoutKey, actor: undefined }
+
+interface Bindings {
+  readonly incoming?: { readonly socket?: { readonly remoteAddress?: string } }
+}
+
+/** Of the connection itself, as anybody can write headers. Undefined where there is no connection. */
+export const remoteAddress = (c: Context<{ Bindings: Bindings }>): string | undefined =>
+  // Without a server there are no bindings, whatever the type says.
+  // oxlint-disable-next-line typescript/no-unnecessary-condition
+  c.env?.incoming?.socket?.remoteAddress
+
+const callers = new WeakMap<Request, string>()
+
+export const setCaller = (c: Context, caller: string): void => {
+  callers.set(c.req.raw, caller)
+}
+
+/** The caller that limits count by: the key, or the address where there is none. */
+export const callerOf = (c: Context): string =>
+  callers.get(c.req.raw) ?? `address ${callerAt(remoteAddress(c))}`
+
+const principals = new WeakMap<Request, Principal>()
+const requests = new WeakMap<Request, number>()
+
+export const setPrincipal = (c: Context, principal: Principal): void => {
+  principals.set(c.req.raw, principal)
+}
+
+/** Who sends this request; `withoutKey` where no key is needed. */
+export const principalOf = (c: Context): Principal => principals.get(c.req.raw) ?? withoutKey
+
+/** The row of a request that is answered once. */
+export const setRequestRow = (c: Context, id: number): void => {
+  requests.set(c.req.raw, id)
+}
+
+const doneBefore = new WeakSet<Request>()
+
+/** This request has had its effect; only its answer is missing. */
+export const setDoneBefore = (c: Context): void => void doneBefore.add(c.req.raw)
+export const isDoneBefore = (c: Context): boolean => doneBefore.has(c.req.raw)
+
+/** Who asks, and why, for the coordinator's verbs. */
+export const askedBy = (c: Context, reason?: string): Asked => {
+  const { name, actor } = principalOf(c)
+  return { by: name, actor, reason, request: requests.get(c.req.raw) }
+}

@@ -1,0 +1,73 @@
+/** How many requests one caller may send: a bucket of tokens for each, which fills up again as time goes by. */
+import ipaddr from 'ipaddr.js'
+import type { Host } from '../../host.ts'
+
+export interface Taken {
+  readonly isAllowed: boolean
+  /** Requests at once, and in a minute. */
+  readonly limit: number
+  readonly remaining: number
+  /** Seconds until the bucket is full again. */
+  readonly fullInSeconds: number
+  /** Seconds until there is a token; 0 where there is one. */
+  readonly retryInSeconds: number
+}
+
+export interface RateLimit {
+  /** Takes one token of the caller's, where there is one. */
+  take(caller: string): Taken
+}
+
+export interface RateLimitOptions {
+  readonly perMinute: number
+  readonly host: Pick<Host, 'monotonic'>
+  /** Over it, the bucket that was used the longest ago is forgotten: whose it was begins with a full one. */
+  readonly mostBuckets?: number
+}
+
+interface Bucket {
+  readonly tokens: number
+  readonly at: number
+}
+
+export function createRateLimit({ perMinute, host, mostBuckets = 10_000 }: RateLimitOptions): RateLimit {
+  const perMs = perMinute / 60_000
+  /** In the order of use. */
+  const buckets = new Map<string, Bucket>()
+
+  const secondsFor = (tokens: number): number => Math.ceil(Math.max(0, tokens) / perMs / 1000)
+
+  return {
+    take(caller) {
+      const now = host.monotonic()
+      const { tokens, at } = buckets.get(caller) ?? { tokens: perMinute, at: now }
+      const filled = Math.min(perMinute, tokens + (now - at) * perMs)
+      const isAllowed = filled >= 1
+      const left = isAllowed ? filled - 1 : filled
+      buckets.delete(caller)
+      buckets.set(caller, { tokens: left, at: now })
+      if (buckets.size > mostBuckets) buckets.delete(buckets.keys().next().value!)
+      return {
+        isAllowed,
+        limit: perMinute,
+        remaining: Math.floor(left),
+        fullInSeconds: secondsFor(perMinute - left),
+        retryInSeconds: secondsFor(1 - left),
+      }
+    },
+  }
+}
+
+/** Whose address it is: of IPv6 the network, as one customer has 2^64 addresses of it. */
+export function callerAt(address: string | undefined): string {
+  if (address === undefined || !ipaddr.isValid(address)) return 'unknown'
+  const parsed = ipaddr.process(address)
+  return parsed instanceof ipaddr.IPv6 && parsed.range() !== 'loopback'
+    ? `${parsed.parts
+        .slice(0, 4)
+        .map((part) => part.toString(16))
+        .join(':')}::/64`
+    : parsed.toString()
+}
+
+export const isLoopbackCaller = (caller: string): boolean => caller === '::1' || caller.startsWith('127.')

@@ -1,0 +1,37 @@
+import { assetEndpoints } from './assets.ts'
+import { batchEndpoints } from './batches.ts'
+import type { Endpoint } from './endpoint.ts'
+import { eventEndpoints } from './events.ts'
+import { jobControlEndpoints } from './job-control.ts'
+import { jobEndpoints } from './jobs.ts'
+import { keyEndpoints } from './keys.ts'
+import { limitEndpoints } from './limits.ts'
+import { moneyEndpoints } from './money.ts'
+import { operationEndpoints } from './operations.ts'
+import { providerEndpoints } from './provider.ts'
+import { sceneEndpoints } from './scenes.ts'
+import { secretEndpoints } from './secret.ts'
+import { spendEndpoints } from './spend.ts'
+import { storageEndpoints } from './storage.ts'
+import { videoEndpoints } from './videos.ts'
+import { webhookEndpoints } from './webhooks.ts'
+
+/** Every endpoint but the API's description itself, in the order of that. */
+export const allEndpoints: readonly Endpoint[] = [
+  ...jobEndpoints,
+  ...jobControlEndpoints,
+  ...batchEndpoints,
+  ...limitEndpoints,
+  ...sceneEndpoints,
+  ...moneyEndpoints,
+  ...spendEndpoints,
+  ...videoEndpoints,
+  ...assetEndpoints,
+  ...keyEndpoints,
+  ...webhookEndpoints,
+  ...secretEndpoints,
+  ...operationEndpoints,
+  ...storageEndpoints,
+  ...eventEndpoints,
+  ...providerEndpoints,
+]

@@ -1,0 +1,94 @@
+/** Many jobs at once: each has its own answer, and one that is refused stops no other. */
+import { z } from '@hono/zod-openapi'
+import {
+  approvalBatch,
+  cancelBatch,
+  parseApprovalBatch,
+  parseCancelBatch,
+} from '../../job/control-request.ts'
+import type { Job } from '../../job/job.ts'
+import { jobStatuses } from '../../job/lifecycle.ts'
+import { ownJobs } from '../access/access.ts'
+import { requireJob } from '../access/reach.ts'
+import { problemOf } from '../edge/problem.ts'
+import { endpoint, json, jsonBody, resource } from './endpoint.ts'
+
+const batchSchema = z
+  .object({
+    done: z.int().describe('Jobs for which it was done'),
+    refused: z.int(),
+    results: z
+      .array(
+        z.union([
+          z.object({ job_id: z.int(), status: z.enum(jobStatuses) }),
+          z.looseObject({ job_id: z.int(), error: z.string(), reason: z.string().optional() }),
+        ]),
+      )
+      .describe('In the order of job_ids: the state the job is in now, or why it was refused'),
+  })
+  .openapi('BatchResult')
+
+export type BatchAnswer = z.infer<typeof batchSchema>
+
+/** One after the other: the order of the ids is the order of the approvals. */
+async function each(jobIds: readonly number[], verb: (jobId: number) => Promise<Job>): Promise<BatchAnswer> {
+  const results: BatchAnswer['results'] = []
+  let done = 0
+  for (const jobId of jobIds) {
+    try {
+      const { status } = await verb(jobId)
+      results.push({ job_id: jobId, status })
+      done++
+    } catch (error) {
+      const problem = problemOf(error)
+      // An unexpected error, and a database that can't write, end the batch: what was done stays.
+      if (!problem || problem.status >= 500) throw error
+      results.push({ ...problem.members, job_id: jobId })
+    }
+  }
+  return { done, refused: results.length - done, results }
+}
+
+const ofMany = {
+  answer: json(200, batchSchema, 'What became of each job'),
+  refuses: { 422: 'The list is impossible; a refused job is listed in `results` with 200' },
+} as const
+
+export const batchEndpoints = resource('jobs', [
+  endpoint({
+    id: 'approveJobs',
+    route: 'POST /api/v3/jobs/approve',
+    access: ownJobs('approve'),
+    summary: 'Approve many jobs: each its estimate, or max_cost for each',
+    description:
+      'Approves up to 200 jobs in the order given. Each has its own result; one that is refused stops no other.',
+    body: jsonBody('ApprovalBatch', approvalBatch, { job_ids: [123, 124], max_cost: 0.8 }),
+    ...ofMany,
+    handle: ({ body, by, actor }, { coordinator }) => {
+      const { job_ids, ...approval } = parseApprovalBatch(body)
+      return each(job_ids, async (id) => {
+        await requireJob(coordinator, actor, id, 'change')
+        return coordinator.approveJob(id, approval, { ...by, part: String(id) })
+      })
+    },
+  }),
+
+  endpoint({
+    id: 'cancelJobs',
+    route: 'POST /api/v3/jobs/cancel',
+    // It stops spending.
+    access: ownJobs('submit', 'approve'),
+    summary: 'Cancel many jobs',
+    description:
+      'Cancels up to 200 jobs in the order given. Each has its own result; one that is refused stops no other.',
+    body: jsonBody('CancelBatch', cancelBatch, { job_ids: [123, 124] }),
+    ...ofMany,
+    handle: ({ body, by, actor }, { coordinator }) => {
+      const { job_ids, reason } = parseCancelBatch(body)
+      return each(job_ids, async (id) => {
+        await requireJob(coordinator, actor, id, 'change')
+        return coordinator.cancelJob(id, { ...by, reason, part: String(id) })
+      })
+    },
+  }),
+])

@@ -1,0 +1,258 @@
+/**
+ * An endpoint in one declaration: its name, who may use it, what it takes, answers and refuses, and what it does. The router,
+ * the check of scopes, the refusal of unknown query names, Idempotency-Key and the API's description are derived from it.
+ */
+import { z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import { matchedRoutes } from 'hono/route'
+import type { Asked } from '../../job/event.ts'
+import type { Actor } from '../../job/reach.ts'
+import { type Access, type Guarded, undeclared } from '../access/access.ts'
+import { readJson, readOptionalJson } from '../edge/body.ts'
+import { askedBy, principalOf } from '../edge/principal.ts'
+import { malformed } from '../edge/problem.ts'
+import { namesOf } from '../edge/query-names.ts'
+import type { Need, Parts } from './parts.ts'
+
+/** Such as `GET /api/v3/jobs/{id}`. */
+export type Route = `${'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'} /${string}`
+
+export const tags = {
+  jobs: 'A job asks for one film. It waits for approval, then its scenes are rendered and joined.',
+  scenes: 'One clip of the film each; to be changed, rendered again, or decided.',
+  films: 'The bytes: films, their earlier versions, thumbnails, clips. With ranges, ETag and HEAD.',
+  assets: 'Photographs that jobs are made of, by the SHA-256 of their bytes.',
+  money: 'Estimates, the ledger, sums by client and month, and budgets.',
+  events: 'Live events and the history of a job.',
+  webhooks: 'Addresses that receive events.',
+  keys: 'Keys with their scopes, and the secret that signs addresses.',
+  operations: 'For operators of the server.',
+} as const
+
+export type Tag = keyof typeof tags
+
+/** A schema of zod, or one as the description has it. */
+type MediaSchema = z.ZodType | Readonly<Record<string, unknown>>
+type Content = Readonly<Record<string, { readonly schema: MediaSchema }>>
+
+export interface Answer<Schema extends z.ZodType = z.ZodType> {
+  readonly status: 200 | 201 | 202 | 204
+  readonly description: string
+  /** Of what the handler returns. */
+  readonly json?: Schema
+  readonly content?: Content
+}
+
+/** A body of JSON. The coordinator checks it, for HTTP and for programs alike. */
+export interface JsonBody {
+  readonly name: string
+  readonly schema: z.ZodType
+  /** A typical one. */
+  readonly example: unknown
+  readonly required: boolean
+}
+
+/** One that the handler reads itself. */
+export interface RawBody {
+  readonly required: true
+  readonly content: Content
+}
+
+/** What the API's description says of an endpoint. */
+export interface Description {
+  /** The operation's name, in documents and in the client. */
+  readonly id: string
+  readonly route: Route
+  readonly access: Access
+  readonly summary: string
+  /** What it does beyond the summary. */
+  readonly description: string
+  readonly params?: z.ZodObject
+  readonly query?: z.ZodObject
+  /** For the description alone. */
+  readonly headers?: z.ZodObject
+  readonly body?: JsonBody | RawBody
+  readonly answer: Answer
+  /** Refusals of its own, by status. Those of its key, address or body are derived (`openapi/answers.ts`). */
+  readonly refuses?: Readonly<Partial<Record<404 | 409 | 410 | 415 | 422, string>>>
+  /** Sent again it does the same, so that no Idempotency-Key is heeded. */
+  readonly repeatsFreely?: true
+}
+
+type Schemas = z.ZodObject | undefined
+type OutputOf<Schema extends Schemas> = Schema extends z.ZodObject ? z.output<Schema> : undefined
+
+/** A request after the guards, parsed by the endpoint's schemas. */
+interface Call<Params extends Schemas, Query extends Schemas> {
+  readonly c: Context
+  readonly params: OutputOf<Params>
+  readonly query: OutputOf<Query>
+  /** The JSON that was sent; `{}` where an optional body was left out. */
+  readonly body: unknown
+  /** Undefined where no key is needed. */
+  readonly actor: Actor | undefined
+  /** Who asks, for the coordinator's verbs. */
+  readonly by: Asked
+}
+
+/** All that are always there, and the one that the endpoint needs. */
+type PartsWith<Part extends Need> = Omit<Parts, Need> & {
+  readonly [part in Part]-?: NonNullable<Parts[part]>
+}
+
+type Awaitable<Value> = Value | Promise<Value>
+
+interface Declaration<
+  Params extends Schemas,
+  Query extends Schemas,
+  Schema extends z.ZodType,
+  Part extends Need,
+> extends Description {
+  readonly params?: Params & z.ZodObject
+  readonly query?: Query & z.ZodObject
+  readonly answer: Answer<Schema>
+  /** It is there only where the server has this part. */
+  readonly needs?: Part
+  /** Returns what is sent as JSON, or a whole response. */
+  readonly handle: (
+    call: Call<Params, Query>,
+    parts: PartsWith<Part>,
+  ) => Awaitable<z.output<NoInfer<Schema>> | Response>
+}
+
+export interface Endpoint extends Guarded {
+  readonly route: Route
+  readonly needs?: Need | undefined
+  /** Undefined where the API's description leaves it out. */
+  readonly listing?: Listing
+  readonly handle: (c: Context, parts: Parts) => Awaitable<Response>
+}
+
+export interface Listing extends Description {
+  readonly tag: Tag
+}
+
+type Untagged = Omit<Endpoint, 'listing'> & { readonly described: Description }
+
+export function endpoint<
+  Schema extends z.ZodType,
+  Params extends Schemas = undefined,
+  Query extends Schemas = undefined,
+  Part extends Need = never,
+>({ needs, handle, ...described }: Declaration<Params, Query, Schema, Part>): Untagged {
+  const { route, access, query, params, body, answer, repeatsFreely }: Description = described
+  return {
+    route,
+    access,
+    needs,
+    described,
+    queryNames: namesOf(query),
+    isStream: answer.content?.['text/event-stream'] !== undefined,
+    takesIdempotencyKey: !route.startsWith('GET ') && repeatsFreely !== true,
+    async handle(c, parts) {
+      const call = {
+        c,
+        query: await parsed(query, queryOf(c)),
+        params: await parsed(params, c.req.param()),
+        body: body && 'schema' in body ? await jsonOf(c, body, parts) : undefined,
+        actor: principalOf(c).actor,
+        by: askedBy(c),
+      }
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- by its own schemas, and mounted where its part is there
+      const result = await handle(call as Call<Params, Query>, parts as unknown as PartsWith<Part>)
+      if (answer.status === 204) return c.body(null, 204)
+      return result instanceof Response ? result : c.json(result, answer.status)
+    },
+  }
+}
+
+/** What belongs together in the API's description. */
+export const resource = (tag: Tag, endpoints: readonly Untagged[]): readonly Endpoint[] =>
+  endpoints.map(({ described, ...rest }) => ({ ...rest, listing: { ...described, tag } }))
+
+/** One that the API's description leaves out; its route is a pattern of the router's. */
+export const unlisted = <Part extends Need = never>({
+  handle,
+  ...declared
+}: Pick<Endpoint, 'route' | 'access'> & {
+  readonly needs?: Part
+  readonly handle: (c: Context, parts: PartsWith<Part>) => Awaitable<Response>
+}): Endpoint => ({
+  ...declared,
+  isStream: false,
+  takesIdempotencyKey: false,
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- mounted where its part is there
+  handle: (c, parts) => handle(c, parts as unknown as PartsWith<Part>),
+})
+
+/** The method and the router's pattern. */
+export function patternOf(route: Route): readonly [method: string, pattern: string] {
+  const [method = '', path = ''] = route.split(' ')
+  return [method, path.replaceAll(/\/\{(\w+)\}/g, '/:$1')]
+}
+
+/** Finds the endpoints that a request leads to. Middleware is matched under the method ALL. */
+export function finderOf(endpoints: readonly Endpoint[]): (c: Context) => readonly Guarded[] {
+  const byPattern = new Map(endpoints.map((one) => [patternOf(one.route).join(' '), one]))
+  return (c) =>
+    matchedRoutes(c)
+      .filter(({ method }) => method !== 'ALL')
+      .map(({ method, path }) => byPattern.get(`${method} ${path}`) ?? undeclared)
+}
+
+const queryOf = (c: Context): Readonly<Record<string, unknown>> =>
+  Object.fromEntries(
+    Object.entries(c.req.queries()).map(([name, values]) => [name, values.length === 1 ? values[0] : values]),
+  )
+
+async function parsed(schema: z.ZodObject | undefined, given: object): Promise<unknown> {
+  if (!schema) return undefined
+  const { success, data, error } = await schema.safeParseAsync(given)
+  if (success) return data
+  throw malformed(error.issues.map(({ path, message }) => ({ field: path.join('.'), reason: message })))
+}
+
+const jsonOf = (c: Context, { required }: JsonBody, { limits }: Parts): Promise<unknown> =>
+  required ? readJson(c, limits) : readOptionalJson(c, limits)
+
+/** `other`: what the handler may answer in place of JSON. */
+export const json = <Schema extends z.ZodType>(
+  status: 200 | 201 | 202,
+  schema: Schema,
+  description: string,
+  other: Content = {},
+): Answer<Schema> => ({
+  status,
+  description,
+  json: schema,
+  content: { ...other, 'application/json': { schema } },
+})
+
+/** A response that the handler makes itself. */
+export const whole = (description: string, content: Content): Answer<z.ZodNever> => ({
+  status: 200,
+  description,
+  content,
+})
+
+export const binary = { type: 'string', format: 'binary' } as const
+
+export const bytes = (contentType: string, description: string): Answer<z.ZodNever> =>
+  whole(description, { [contentType]: { schema: binary } })
+
+export const nothing = (description: string): Answer<z.ZodVoid> => ({ status: 204, description })
+
+export const jsonBody = (name: string, schema: z.ZodType, example: unknown): JsonBody => ({
+  name,
+  schema,
+  example,
+  required: true,
+})
+
+export const optionalJsonBody = (name: string, schema: z.ZodType, example: unknown): JsonBody => ({
+  ...jsonBody(name, schema, example),
+  required: false,
+})
+
+/** Of a schema with a name: by `nullable()` the description would say that it may be null everywhere. */
+export const orNull = <Schema extends z.ZodType>(schema: Schema) => z.union([schema, z.null()])

@@ -1,0 +1,126 @@
+/** What was spent, by client and month: as JSON, and as CSV for spreadsheets. */
+import { z } from '@hono/zod-openapi'
+import { type Money, type SpendGroup, type SpendRow, dollars, noMoney, spendGroups } from '../../job/price.ts'
+import { ownJobs } from '../access/access.ts'
+import { csvOf } from '../edge/csv.ts'
+import { clientIdQuery, once } from '../edge/path.ts'
+import { spentOf } from './cost.ts'
+import { endpoint, json, resource } from './endpoint.ts'
+
+const groupsReason = `must be one of ${spendGroups.join(', ')}, or both with a comma between them`
+
+const areGroups = (names: string[]): names is SpendGroup[] =>
+  names.every((name) => (spendGroups as readonly string[]).includes(name)) &&
+  new Set(names).size === names.length
+
+const month = (name: string) =>
+  once(name)
+    .regex(/^\d{4}-(?:0[1-9]|1[0-2])$/, 'must be a month, such as 2026-11')
+    .optional()
+    .openapi({ type: 'string', example: '2026-11' })
+
+const spendQuery = z.strictObject({
+  group: once('group')
+    .transform((text) => text.split(','))
+    .refine(areGroups, groupsReason)
+    .optional()
+    .openapi({ type: 'string', example: 'client,month' })
+    .describe('How sums are grouped. Default: client,month'),
+  client_id: clientIdQuery,
+  from: month('from').describe('The first month, UTC'),
+  to: month('to').describe('The last month'),
+  format: z
+    .enum(['json', 'csv'], { error: 'must be one of json, csv' })
+    .optional()
+    .describe('Default: what Accept says'),
+})
+
+const usd = z.number()
+const sums = {
+  spent: usd.nullable().describe('Charged; null where a charge of unknown price is among it'),
+  reserved: usd.describe('Held back for renders that may still be charged'),
+}
+
+const spendSchema = z.object({
+  currency: z.literal('USD'),
+  rows: z
+    .array(
+      z.object({
+        month: z.string().optional().describe('UTC: the month in which the render was begun'),
+        client_id: z.string().nullable().optional().describe("null: nobody's"),
+        ...sums,
+      }),
+    )
+    .describe('By month, then by client; without those in which nothing was spent'),
+  totals: z.object(sums).describe('Of all rows'),
+  unaccounted: usd.describe(
+    'Of totals.spent, what was charged for renders that no attempt accounts for; 0 where anything is filtered',
+  ),
+})
+
+export type SpendAnswer = z.infer<typeof spendSchema>
+
+const wantsCsv = (accept: string | undefined): boolean =>
+  /text\/csv(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))/i.test(accept ?? '')
+
+export const spendEndpoints = resource('money', [
+  endpoint({
+    id: 'readSpend',
+    route: 'GET /api/v3/spend',
+    access: ownJobs('read'),
+    summary: 'What was spent, by client and month, as JSON or CSV',
+    description:
+      'What was spent and is reserved, by client, by month or by both: as JSON, or as CSV where the client accepts `text/csv` or sends `format=csv`.',
+    query: spendQuery,
+    answer: json(200, spendSchema, 'The sums of the ledger', { 'text/csv': { schema: z.string() } }),
+    handle: async ({ c, query, actor }, { coordinator }) => {
+      const { group: groups = spendGroups, client_id: clientId, from, to, format } = query
+      const boundTo = actor?.clientId ?? undefined
+      const { rows, strayMicros } = await coordinator.spend({ groups, clientId, boundTo, from, to })
+      c.header('vary', 'accept')
+      if (format === 'csv' || (format === undefined && wantsCsv(c.req.header('accept')))) {
+        c.header('content-type', 'text/csv; charset=utf-8')
+        c.header('content-disposition', 'attachment; filename="spend.csv"')
+        const cells = rows.map((row) => cellsOf(groups, row))
+        return c.body(csvOf(headsOf(groups), cells), 200)
+      }
+      return {
+        currency: 'USD' as const,
+        rows: rows.map(({ month: inMonth, client, money }) => ({
+          ...(inMonth !== undefined && { month: inMonth }),
+          ...(client !== undefined && { client_id: client || null }),
+          ...sumsOf(money),
+        })),
+        totals: sumsOf(rows.map(({ money }) => money).reduce(added, noMoney)),
+        unaccounted: dollars(strayMicros),
+      }
+    },
+  }),
+])
+
+const sumsOf = (money: Money) => ({ spent: spentOf(money), reserved: dollars(money.reservedMicros) })
+
+const added = (one: Money, other: Money): Money => ({
+  reservedMicros: one.reservedMicros + other.reservedMicros,
+  spentMicros: one.spentMicros + other.spentMicros,
+  unpriced: one.unpriced + other.unpriced,
+})
+
+const headsOf = (groups: readonly SpendGroup[]): readonly string[] => [
+  ...(groups.includes('month') ? ['month'] : []),
+  ...(groups.includes('client') ? ['client_id'] : []),
+  'currency',
+  'spent',
+  'reserved',
+]
+
+const cellsOf = (groups: readonly SpendGroup[], { month: inMonth, client, money }: SpendRow) => {
+  const { spent, reserved } = sumsOf(money)
+  return [
+    ...(groups.includes('month') ? [inMonth ?? ''] : []),
+    ...(groups.includes('client') ? [client ?? ''] : []),
+    'USD',
+    spent,
+    reserved,
+  ]
+}
