@@ -12,7 +12,7 @@ import { systemHost } from '../host.ts'
 import type { Host } from '../host.ts'
 import { ownerFile } from '../owner-only.ts'
 import { checkValues, DatabaseError } from './database.ts'
-import type { Database, Row, SqlValue, Transaction } from './database.ts'
+import type { Database, Reader, Row, SqlValue, Transaction } from './database.ts'
 import { refuseInsideWork, runEffects, warnOfEffectError, watchForStall, Work } from './work.ts'
 import type { Connection } from './work.ts'
 
@@ -63,6 +63,7 @@ class SqliteDatabase implements Database {
   #waiting: Waiting[] = []
   #running: Work | undefined
   #busy = false
+  #commits = 0
   #closed: Promise<void> | undefined
   #whenIdle: (() => void) | undefined
   /** A batch is started by whoever waits first, and must not run the others in his asynchronous context. */
@@ -100,6 +101,15 @@ class SqliteDatabase implements Database {
       this.#waiting.push({ work: workAndResolve, reject, isRejected: false })
       if (!this.#busy) this.#startSoon()
     })
+  }
+
+  /** Its statements run in one turn of the event loop, so only a batch that was committing already can come between them. */
+  async snapshot<T>(work: (reader: Reader) => Promise<T>): Promise<T> {
+    for (;;) {
+      const before = this.#commits
+      const value = await work(this)
+      if (this.#commits === before) return value
+    }
   }
 
   close(): Promise<void> {
@@ -184,6 +194,7 @@ class SqliteDatabase implements Database {
       writer.control('release work')
     }
     writer.control('commit')
+    this.#commits++
     for (const { effects } of done) runEffects(effects, this.#onEffectError)
     for (const { resolve } of done) resolve()
   }

@@ -75,6 +75,7 @@ describe.each(kinds)('on %s', (kind) => {
         get: (...asked) => house.database.get(...asked),
         all: (...asked) => house.database.all(...asked),
         transaction: () => Promise.reject(new Error('full')),
+        snapshot: (work) => house.database.snapshot(work),
         close: () => Promise.resolve(),
       },
       host: house.clock,

@@ -20,6 +20,7 @@ it('an engine whose database has no room begins nothing for a while, and then do
     all: (...asked) => database.all(...asked),
     get: (...asked) => database.get(...asked),
     transaction: (work) => (isFull ? Promise.reject(full) : database.transaction(work)),
+    snapshot: (work) => database.snapshot(work),
     close: () => database.close(),
   }
   const lines: string[] = []

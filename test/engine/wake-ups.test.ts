@@ -42,6 +42,7 @@ describe('an engine in trouble', () => {
       all: (...asked) => (refuses() ? Promise.reject(full) : database.all(...asked)),
       get: (...asked) => (refuses() ? Promise.reject(full) : database.get(...asked)),
       transaction: (work) => (refuses() ? Promise.reject(full) : database.transaction(work)),
+      snapshot: (work) => (refuses() ? Promise.reject(full) : database.snapshot(work)),
       close: () => database.close(),
     }
     const log = createLog({ level: 'silent' })

@@ -100,6 +100,7 @@ const shared = (database: Database): Database => ({
   all: (...query) => database.all(...query),
   get: (...query) => database.get(...query),
   transaction: (work) => database.transaction(work),
+  snapshot: (work) => database.snapshot(work),
   close: () => Promise.resolve(),
 })
 

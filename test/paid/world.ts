@@ -315,6 +315,7 @@ function begin({
     all: (...query) => asking(() => shared.all(...query)),
     get: (...query) => asking(() => shared.get(...query)),
     transaction: (work) => asking(() => shared.transaction(work)),
+    snapshot: (work) => asking(() => shared.snapshot(work)),
     close: () => Promise.resolve(),
   }
   const fetch: typeof sharedFetch = (...request) => outsideOf(() => sharedFetch(...request))
