@@ -1,6 +1,7 @@
 /** Money as it is told over HTTP: US dollars, null where nobody knows. */
 import { z } from '@hono/zod-openapi'
-import type { JobCosts, Standing } from '../coordinator/read/reading.ts'
+import type { JobCosts } from '../coordinator/read/job-view.ts'
+import type { Standing } from '../coordinator/read/lists.ts'
 import type { Job } from '../job/job.ts'
 import { type Money, dollars } from '../job/price.ts'
 

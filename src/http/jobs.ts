@@ -159,15 +159,13 @@ function jobFacts(job: Job | ListedJob): Omit<JobAnswer, Told | keyof typeof fur
   }
 }
 
-/** A job with all that is told of it, to this asker. */
+/** A job with everything that this actor may see of it. */
 export async function jobAnswer(
   coordinator: Coordinator,
-  job: Job,
+  { id }: Pick<Job, 'id'>,
   actor: Actor | undefined,
 ): Promise<JobAnswer> {
-  const costs = await coordinator.costs(job.id)
-  const dependencies = await coordinator.dependencies(job.id)
-  const { job: waiting, scenes: waits } = await coordinator.waiting(job.id)
+  const { job, costs, dependencies, waiting, eta } = await coordinator.viewWithEta(id)
   return {
     ...jobFacts(job),
     ...approvalAnswer(job, costs.toApproveMicros),
@@ -179,8 +177,8 @@ export async function jobAnswer(
       met: isMet,
       status,
     })),
-    waiting: waitingAnswer(waiting, actor),
-    eta: etaAnswer(await coordinator.eta(job.id, waits)),
+    waiting: waitingAnswer(waiting.job, actor),
+    eta: etaAnswer(eta),
   }
 }
 
@@ -339,8 +337,8 @@ export function jobRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
   })
 
   routes.openapi(readJobRoute, async (c) => {
-    const job = await coordinator.job(jobIdOf(c.req.valid('param').id))
-    return c.json(await jobAnswer(coordinator, job, principalOf(c).actor), 200)
+    const id = jobIdOf(c.req.valid('param').id)
+    return c.json(await jobAnswer(coordinator, { id }, principalOf(c).actor), 200)
   })
 
   routes.openapi(listJobsRoute, async (c) => {

@@ -44,14 +44,14 @@ const sceneSchema = z
 
 export type SceneAnswer = z.infer<typeof sceneSchema>
 
-const sceneAnswer = (c: Context, scene: Scene, waits: ReadonlyMap<string, WaitingSince>): SceneAnswer => ({
+const sceneAnswer = (c: Context, scene: Scene, wait: WaitingSince | undefined): SceneAnswer => ({
   id: scene.id,
   job_id: scene.jobId,
   position: scene.position,
   status: scene.status,
   ...scenePlanAnswer(scene),
   renderer: scene.renderer,
-  waiting: waitingAnswer(waits.get(scene.id), principalOf(c).actor),
+  waiting: waitingAnswer(wait, principalOf(c).actor),
   progress_percentage: scene.status === 'completed' ? 100 : Math.min(99, Math.floor(scene.progress * 100)),
   tries: scene.tries,
   not_before: timeOrNull(scene.notBefore),
@@ -163,20 +163,15 @@ const resolveSceneRoute = createRoute({
   },
 })
 
-const none: ReadonlyMap<string, WaitingSince> = new Map()
-
 export function sceneRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
   const routes = new OpenAPIHono()
 
-  const waitsOf = async (
-    jobId: number,
-    scenes: readonly Scene[],
-  ): Promise<ReadonlyMap<string, WaitingSince>> =>
-    scenes.some(({ status }) => status !== 'completed') ? (await coordinator.waiting(jobId)).scenes : none
+  const waitOf = async ({ id, jobId, status }: Scene): Promise<WaitingSince | undefined> =>
+    status === 'completed' ? undefined : (await coordinator.waiting(jobId)).scenes.get(id)
 
   const editedAnswer = async (c: Context, message: string, { job, scene, toApproveMicros }: Edited) => ({
     message,
-    scene: sceneAnswer(c, scene!, await waitsOf(job.id, [scene!])),
+    scene: sceneAnswer(c, scene!, await waitOf(scene!)),
     job_id: job.id,
     job_status: job.status,
     revision: job.revision,
@@ -185,15 +180,14 @@ export function sceneRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
 
   routes.openapi(listScenesRoute, async (c) => {
     const jobId = jobIdOf(c.req.valid('param').id)
-    const [job, scenes] = await Promise.all([coordinator.job(jobId), coordinator.scenes(jobId)])
-    const waits = await waitsOf(jobId, scenes)
+    const { job, scenes, waiting } = await coordinator.view(jobId)
     return c.json(
       {
         job_id: jobId,
         total_scenes: scenes.length,
         completed_scenes: scenes.filter((scene) => scene.status === 'completed').length,
         progress_percentage: job.progress.percentage,
-        scenes: scenes.map((scene) => sceneAnswer(c, scene, waits)),
+        scenes: scenes.map((scene) => sceneAnswer(c, scene, waiting.scenes.get(scene.id))),
       },
       200,
     )
@@ -201,8 +195,8 @@ export function sceneRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
 
   routes.openapi(readSceneRoute, async (c) => {
     const { id, scene_id } = c.req.valid('param')
-    const scene = await coordinator.scene(jobIdOf(id), scene_id.toLowerCase())
-    return c.json(sceneAnswer(c, scene, await waitsOf(scene.jobId, [scene])), 200)
+    const { scene, waiting } = await coordinator.sceneView(jobIdOf(id), scene_id.toLowerCase())
+    return c.json(sceneAnswer(c, scene, waiting), 200)
   })
 
   routes.openapi(addSceneRoute, async (c) => {
@@ -244,7 +238,7 @@ export function sceneRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
       await readJson(c, limits),
       askedBy(c),
     )
-    const answer = sceneAnswer(c, scene, await waitsOf(jobId, [scene]))
+    const answer = sceneAnswer(c, scene, await waitOf(scene))
     return c.json({ message: 'Scene resolved successfully', scene: answer, job_id: jobId }, 200)
   })
 

@@ -1,7 +1,15 @@
 /** What was spent, by client and month: as JSON, and as CSV for spreadsheets. */
 import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
 import type { Coordinator } from '../coordinator/coordinator.ts'
-import { type Money, type SpendGroup, type SpendRow, dollars, noMoney, spendGroups } from '../job/price.ts'
+import {
+  type Money,
+  type SpendGroup,
+  type SpendRow,
+  addMoney,
+  dollars,
+  noMoney,
+  spendGroups,
+} from '../job/price.ts'
 import { spentOf } from './cost.ts'
 import { csvOf } from './csv.ts'
 import { once } from './path.ts'
@@ -105,7 +113,7 @@ export function spendRoutes({ coordinator }: { readonly coordinator: Coordinator
         ...(client !== undefined && { client_id: client || null }),
         ...sumsOf(money),
       })),
-      totals: sumsOf(rows.map(({ money }) => money).reduce(added, noMoney)),
+      totals: sumsOf(rows.map(({ money }) => money).reduce(addMoney, noMoney)),
       unaccounted: dollars(strayMicros),
     }
     return c.json(answer, 200)
@@ -115,12 +123,6 @@ export function spendRoutes({ coordinator }: { readonly coordinator: Coordinator
 }
 
 const sumsOf = (money: Money) => ({ spent: spentOf(money), reserved: dollars(money.reservedMicros) })
-
-const added = (one: Money, other: Money): Money => ({
-  reservedMicros: one.reservedMicros + other.reservedMicros,
-  spentMicros: one.spentMicros + other.spentMicros,
-  unpriced: one.unpriced + other.unpriced,
-})
 
 const headsOf = (groups: readonly SpendGroup[]): readonly string[] => [
   ...(groups.includes('month') ? ['month'] : []),

@@ -14,10 +14,10 @@ export const waitingSchema = z
   .nullable()
   .describe('Why it does not go on; null where it does, or has ended')
 
-/** What others spend is told to those alone who see their jobs. */
+/** What others spend is shown only to keys that see their jobs. */
 const reasonsOfAll: { readonly [code in WaitCode]?: string } = {
-  budget_day: 'what may be spent in a day, for all clients, leaves too little today',
-  budget_total: 'what may be spent for all clients leaves too little',
+  budget_day: "needs more than is left in today's budget of all clients",
+  budget_total: 'needs more than is left in the budget of all clients',
 }
 
 export const waitingAnswer = (

@@ -342,6 +342,17 @@ export const listJobUnfinished = async (reader: Reader, jobId: number): Promise<
     )
   ).map(attemptOf)
 
+/** A job's attempts that are unfinished, as above, and those that its processing scenes have. */
+export const listCurrentAttempts = async (reader: Reader, jobId: number): Promise<readonly Attempt[]> =>
+  (
+    await reader.all(
+      `select * from attempts where job_id = $1
+         and (status in (${inFlight}) or (status = 'succeeded' and clip is null)
+           or id in (select attempt_id from scenes where job_id = $1 and status = 'processing'))`,
+      [jobId],
+    )
+  ).map(attemptOf)
+
 /** A job's attempts in flight. */
 export const listJobInFlight = async (reader: Reader, jobId: number): Promise<readonly Attempt[]> =>
   (
@@ -444,15 +455,15 @@ export const setTakenAgain = (tx: Transaction, id: string, now: number): Promise
     [id, now],
   )
 
-/** Whether somebody renders just this now, or fetches it. What is held may stay so for days. */
+/** SQL: an attempt renders now, or its clip is being fetched. What is held may stay so for days. */
+export const isRendering = `(attempts.status in (${inFlight}) and attempts.status <> 'held'
+  or attempts.status = 'succeeded' and attempts.clip is null)`
+
+/** Whether somebody renders just this now, or fetches it. */
 export const isBeingRendered = async (reader: Reader, renderKey: string): Promise<boolean> =>
-  (await reader.get(
-    `select 1 as found from attempts where render_key = $1 and status in (${inFlight}) and status <> 'held'
-     union all
-     select 1 as found from attempts where render_key = $1 and status = 'succeeded' and clip is null
-     limit 1`,
-    [renderKey],
-  )) !== undefined
+  (await reader.get(`select 1 as found from attempts where render_key = $1 and ${isRendering} limit 1`, [
+    renderKey,
+  ])) !== undefined
 
 /** Whether a scene's own render of just this is held. */
 export const isHeldFor = async (reader: Reader, sceneId: string, renderKey: string): Promise<boolean> =>

@@ -2,7 +2,7 @@ import { type SceneStatus, inFlightAttemptStatuses, mayPrecede, sceneFollows } f
 import type { Waiter } from '../job/queue.ts'
 import type { Failure, RenderSettings, Scene, Transition } from '../job/scene.ts'
 import type { Reader, Row, Transaction } from './database.ts'
-import { isUntaken } from './attempts.ts'
+import { isRendering, isUntaken } from './attempts.ts'
 import { json, jsonOrNull, number, numberOrNull, quoted, text, textOrNull } from './sql.ts'
 
 const sceneOf = (row: Row): Scene => ({
@@ -295,6 +295,51 @@ export async function deleteSceneRows(tx: Transaction, scene: Scene, now: number
   )
 }
 
+// Of a row of scenes: an equal clip is kept, or its own is paid for and can still be taken.
+const isKept = `(scenes.forced = 0 and exists (select 1 from renders where renders.render_key = scenes.render_key))`
+const isPaid = `(scenes.forced = 0 and exists (select 1 from attempts where attempts.id = scenes.attempt_id
+  and attempts.render_key = scenes.render_key and ${isUntaken}))`
+
+/** What decides whether a scene that waits has to be rendered. */
+export interface PendingScene {
+  /** An equal clip is kept, and the scene takes it. */
+  readonly isKept: boolean
+  /** It has to buy nothing: an equal clip is kept, or its own is paid for. */
+  readonly isServed: boolean
+  /** Somebody renders the same now. */
+  readonly isBeingRendered: boolean
+  /** Its own render of the same is held. */
+  readonly isHeld: boolean
+}
+
+/** By the id of each scene of the job that waits, in the film's order. */
+export const listPending = async (
+  reader: Reader,
+  jobId: number,
+): Promise<ReadonlyMap<string, PendingScene>> =>
+  new Map(
+    (
+      await reader.all(
+        `select scenes.id, case when ${isKept} then 1 else 0 end as kept,
+           case when ${isKept} or ${isPaid} then 1 else 0 end as served,
+           case when exists (select 1 from attempts where attempts.render_key = scenes.render_key
+             and ${isRendering}) then 1 else 0 end as rendering,
+           case when exists (select 1 from attempts where attempts.scene_id = scenes.id
+             and attempts.render_key = scenes.render_key and attempts.status = 'held') then 1 else 0 end as held
+         from scenes where scenes.job_id = $1 and scenes.status = 'pending' order by scenes.position`,
+        [jobId],
+      )
+    ).map((row) => [
+      text(row, 'id'),
+      {
+        isKept: number(row, 'kept') !== 0,
+        isServed: number(row, 'served') !== 0,
+        isBeingRendered: number(row, 'rendering') !== 0,
+        isHeld: number(row, 'held') !== 0,
+      },
+    ]),
+  )
+
 /** A scene that waits, as far as it costs something. */
 export interface UnpaidScene extends Pick<
   Scene,
@@ -310,11 +355,7 @@ export async function listUnpaid(reader: Reader, jobIds: readonly number[]): Pro
   const places = jobIds.map((_, index) => `$${index + 1}`).join(', ')
   const rows = await reader.all(
     `select scenes.job_id, scenes.price_micros, scenes.render_key, scenes.forced, scenes.unapproved,
-       case when scenes.forced = 0 and (
-         exists (select 1 from renders where renders.render_key = scenes.render_key)
-         or exists (select 1 from attempts where attempts.id = scenes.attempt_id
-           and attempts.render_key = scenes.render_key and ${isUntaken}))
-         then 1 else 0 end as served
+       case when ${isKept} or ${isPaid} then 1 else 0 end as served
      from scenes where scenes.status = 'pending' and scenes.job_id in (${places})
      order by scenes.job_id, scenes.position`,
     jobIds,

@@ -162,15 +162,3 @@ export const listScenesAhead = async (
     settings: json<RenderSettings | null>(row, 'render'),
     scenes: number(row, 'scenes'),
   }))
-
-/** The job's waiting scenes for which an equal clip is kept. */
-export const listKeptOfJob = async (reader: Reader, jobId: number): Promise<ReadonlySet<string>> =>
-  new Set(
-    (
-      await reader.all(
-        `select scenes.id from scenes join renders on renders.render_key = scenes.render_key
-         where scenes.job_id = $1 and scenes.status = 'pending' and scenes.forced = 0`,
-        [jobId],
-      )
-    ).map((row) => text(row, 'id')),
-  )

@@ -219,9 +219,9 @@ describe('what failed of itself', () => {
     const app = house.appWith({
       coordinator: {
         ...house.coordinator,
-        costs: (jobId) => {
+        viewWithEta: (jobId) => {
           if (++failures === 1) throw new Error('a fault of ours')
-          return house.coordinator.costs(jobId)
+          return house.coordinator.viewWithEta(jobId)
         },
       },
     })

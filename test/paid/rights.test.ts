@@ -106,7 +106,7 @@ describe('a change by a key that may only submit', () => {
     expect(waiting).toMatchObject({
       status: 'processing',
       costs: { approved: 2, spent: 1.2, to_pay: priceUsd, to_approve: priceUsd },
-      waiting: { code: 'approval', reason: 'it was changed after the approval, and costs $0.40' },
+      waiting: { code: 'approval', reason: 'changed after the approval: approve its $0.40' },
     })
     expect(await till.ask('POST', `/jobs/${job_id}/approve`, undefined, approve)).toMatchObject({
       status: 422,
@@ -318,7 +318,7 @@ test('what other clients spend is told to no key that does not see them', async 
   const code = 'budget_total'
   await till.until(async () => (await till.get(`/jobs/${job_id}`)).waiting?.code === code)
   expect((await till.get(`/jobs/${job_id}`)).waiting.reason).toContain(
-    'of the budget total of $0.50 only $0.10',
+    '$0.10 of $0.50 is left in the total budget',
   )
   const reason = 'what may be spent for all clients leaves too little'
   const { body: job } = await till.ask('GET', `/jobs/${job_id}`, undefined, bound)

@@ -168,7 +168,7 @@ describe('whether the provider has a render that it was asked for', () => {
     await till.until(async () => (await reasonOf()).includes('list'))
     isBroken = false
     await till.pass(minute)
-    expect(await reasonOf()).toMatch(/looked into \(.*ECONNRESET\)/)
+    expect(await reasonOf()).toMatch(/accepted this render \(.*ECONNRESET\)/)
     // Its next list decides.
     isBroken = true
     await till.pass(2 * minute)
@@ -221,7 +221,11 @@ describe('a held attempt', () => {
     const { till, job_id, scene, strangerId } = opened
     expect(scene).toMatchObject({
       status: 'processing',
-      waiting: { code: 'held', reason: expect.stringMatching(/a person has to resolve it/), until: null },
+      waiting: {
+        code: 'held',
+        reason: expect.stringMatching(/may have accepted this render: resolve the scene/),
+        until: null,
+      },
     })
     expect((await ledger(till))[0]).toMatchObject({
       scene_id: scene.id,

@@ -1,5 +1,4 @@
 /** When a job will be there: what the rows tell of the queue and of how long things took, played through (`job/eta.ts`). */
-import { jobNotFound } from '../../job/errors.ts'
 import {
   type FilmToCome,
   type Line,
@@ -17,25 +16,16 @@ import {
   timesOf,
 } from '../../job/eta.ts'
 import { framesOf } from '../../job/format.ts'
-import type { Job, Storyboard } from '../../job/job.ts'
+import type { Storyboard } from '../../job/job.ts'
 import { type JobStatus, finalJobStatuses } from '../../job/lifecycle.ts'
 import { defaultPriority, pointMs } from '../../job/queue.ts'
 import type { RenderSettings, Scene } from '../../job/scene.ts'
-import { findAttempt } from '../../store/attempts.ts'
 import type { Reader } from '../../store/database.ts'
-import { findJob } from '../../store/jobs.ts'
-import { listScenes } from '../../store/scenes.ts'
-import {
-  type HeldPlace,
-  listHeldPlaces,
-  listKeptOfJob,
-  listScenesAhead,
-  listTimings,
-} from '../../store/timings.ts'
+import { type HeldPlace, listHeldPlaces, listScenesAhead, listTimings } from '../../store/timings.ts'
 import type { RendererLimit, WaitCode, Waiting } from '../admission/rules.ts'
-import { limitsNow } from '../admission/limits.ts'
-import { getWaiting } from './waiting.ts'
+import { type LimitsNow, limitsNow } from '../admission/limits.ts'
 import type { Context } from '../context.ts'
+import type { JobRows } from './job-rows.ts'
 
 /** When a job will be there. Null is what nobody knows: without a history, or where a wait has no known end. */
 export interface Eta {
@@ -54,17 +44,16 @@ const minuteMs = 60_000
 const hasEnded: ReadonlySet<JobStatus> = new Set(finalJobStatuses)
 
 async function lineOf(
-  context: Context,
+  reader: Reader,
   film: Film,
   renderer: RendererLimit,
   histories: Histories,
   now: number,
 ): Promise<Line | undefined> {
-  const { database } = context
   const { name, maxConcurrency, startDelayMs, startsPerMinute } = renderer
   const paced = startsPerMinute === undefined ? 0 : minuteMs / startsPerMinute
   const waiting = film.waiting.filter((scene) => scene.renderer === name)
-  const places = await listHeldPlaces(database, name)
+  const places = await listHeldPlaces(reader, name)
   const running: RunningRender[] = []
   for (const place of places) {
     const own = film.running.get(place.attemptId)
@@ -76,7 +65,7 @@ async function lineOf(
   }
   const others: { times: Times; scenes: number }[] = []
   if (waiting.length > 0 && !film.isAlone)
-    for (const { scenes, ...kind } of await listScenesAhead(database, name, film)) {
+    for (const { scenes, ...kind } of await listScenesAhead(reader, name, film)) {
       const times = await histories.of(kind, 'render')
       if (!times) return undefined
       others.push({ times, scenes })
@@ -95,17 +84,17 @@ async function lineOf(
 
 /** What all that is to come takes; undefined where a history is wanting. */
 async function toCome(
-  context: Context,
+  { renderers }: Context,
+  reader: Reader,
   film: Film,
+  limits: LimitsNow,
   histories: Histories,
   now: number,
 ): Promise<FilmToCome | undefined> {
-  const { database, renderers } = context
-  const limits = await limitsNow(database)
   const lines: Line[] = []
   for (const configured of renderers) {
     if (!film.renderers.has(configured.name)) continue
-    const line = await lineOf(context, film, limits.of(configured), histories, now)
+    const line = await lineOf(reader, film, limits.of(configured), histories, now)
     if (!line) return undefined
     lines.push(line)
   }
@@ -119,36 +108,31 @@ async function toCome(
   return stitch && { lines, coming, stitch: { times: stitch, ranMs: film.stitchingMs } }
 }
 
-async function foretell(context: Context, film: Film): Promise<Eta> {
-  const { host, database } = context
-  const now = host.now()
-  const histories = createHistories(database, film.storyboard)
-  const queued = film.waitEnds ? await toCome(context, film, histories, now) : undefined
+async function foretell(context: Context, reader: Reader, film: Film, limits: LimitsNow): Promise<Eta> {
+  const now = context.host.now()
+  const histories = createHistories(reader, film.storyboard)
+  const queued = film.waitEnds ? await toCome(context, reader, film, limits, histories, now) : undefined
   if (queued && !isStuck(queued)) {
     const { waiting, running, total } = forecast(queued)
     const finishedAt = { p50: now + total.p50, p90: now + total.p90 }
     return { waiting, running, finishedAt, samples: histories.samples() }
   }
   // Once it is let go, as if nobody else were there.
-  const alone = await toCome(context, letGo(film), histories, now)
+  const alone = await toCome(context, reader, letGo(film), limits, histories, now)
   const running = alone && !isStuck(alone) ? forecast(alone).total : null
   return { waiting: null, running, finishedAt: null, samples: histories.samples() }
 }
 
-/** Undefined of a job that has ended, or is about to. `waits`: of its scenes, where the caller has read them already. @throws {RefusedError} `job_not_found` */
-export async function getEta(
+/** Undefined of a job that has ended, or is about to. `reader`: of the snapshot that `rows` and `waits` come from. */
+export async function etaOf(
   context: Context,
-  jobId: number,
-  known?: ReadonlyMap<string, Waiting>,
+  reader: Reader,
+  rows: JobRows,
+  waits: ReadonlyMap<string, Waiting>,
 ): Promise<Eta | undefined> {
-  const { database, host } = context
-  const job = await findJob(database, jobId)
-  if (!job) throw jobNotFound(jobId)
-  if (hasEnded.has(job.status) || job.error !== null) return undefined
-  return foretell(
-    context,
-    await filmOf(database, job, known ?? (await getWaiting(context, jobId)).scenes, host.now()),
-  )
+  const { status, error } = rows.job
+  if (hasEnded.has(status) || error !== null) return undefined
+  return foretell(context, reader, filmOf(rows, waits, context.host.now()), rows.limits)
 }
 
 /** Of a film that is only planned, as if it were approved now. `priority`: 50 where it is not given. */
@@ -157,7 +141,7 @@ export function estimateEta(
   storyboard: Storyboard,
   priority: number = defaultPriority,
 ): Promise<Eta> {
-  const { rendererOf, host } = context
+  const { database, rendererOf, host } = context
   const waiting = storyboard.scenes.map((scene) => ({
     model: scene.model,
     settings: scene.render,
@@ -165,7 +149,7 @@ export function estimateEta(
     renderer: rendererOf.get(scene.model) ?? '',
     notBeforeMs: 0,
   }))
-  return foretell(context, {
+  const film: Film = {
     storyboard,
     queueAt: host.now() - priority * pointMs,
     // Behind all that are there.
@@ -177,7 +161,8 @@ export function estimateEta(
     stitchingMs: 0,
     waitEnds: true,
     isAlone: false,
-  })
+  }
+  return database.snapshot(async (reader) => foretell(context, reader, film, await limitsNow(reader)))
 }
 
 /** What has one history. */
@@ -227,21 +212,18 @@ const timed = ({ model, render }: Scene): Timed => ({ model, settings: render })
 
 const taking = { model: '', settings: null, stage: 'take' } as const
 
-async function filmOf(
-  reader: Reader,
-  job: Job,
+function filmOf(
+  { job, scenes, pending, attempts }: JobRows,
   waits: ReadonlyMap<string, Waiting>,
   now: number,
-): Promise<Film> {
-  const scenes = await listScenes(reader, job.id)
-  const kept = await listKeptOfJob(reader, job.id)
+): Film {
   const running = new Map<string, OwnRender>()
   const waiting: Film['waiting'][number][] = []
   const coming: Film['coming'][number][] = []
   const renderers = new Set<string>()
   for (const scene of scenes) {
     if (scene.status === 'processing') {
-      const attempt = scene.attemptId === null ? undefined : await findAttempt(reader, scene.attemptId)
+      const attempt = attempts.find(({ id }) => id === scene.attemptId)
       if (!attempt) coming.push({ ...taking, ranMs: since(scene.startedAt, now) })
       else if (attempt.status === 'succeeded')
         coming.push({ ...timed(scene), stage: 'clip', ranMs: since(attempt.postedAt, now) })
@@ -251,7 +233,7 @@ async function filmOf(
       }
     } else if (scene.status === 'pending') {
       const wait = waits.get(scene.id)
-      if (kept.has(scene.id)) coming.push({ ...taking, ranMs: 0 })
+      if (pending.get(scene.id)!.isKept) coming.push({ ...taking, ranMs: 0 })
       else {
         renderers.add(scene.renderer)
         const notBeforeMs = Math.max(0, (wait?.until ?? now) - now)
