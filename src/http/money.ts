@@ -187,8 +187,8 @@ export function moneyRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
 
   routes.openapi(estimateRoute, async (c) => {
     const estimate = await coordinator.estimateJob(await readJson(c, limits), askedBy(c))
-    const { storyboard, quote, priceBook, priority } = estimate
-    const eta = await coordinator.estimateEta(storyboard, priority)
+    const { storyboard, quote, priceBook, priority, clientId } = estimate
+    const eta = await coordinator.estimateEta(storyboard, { priority, clientId })
     const total = storyboard.scenes.length
     return c.json(
       {

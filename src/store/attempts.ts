@@ -276,9 +276,11 @@ export interface Occupancy {
   readonly unanswered: number
 }
 
-// A held attempt is older than the time after which its provider ends a render by itself, so it takes no slot.
-// Nor does a render here that waits after a crash: others go on meanwhile. $2: now.
-const takesSlot = `status in (${inFlight}) and status <> 'held' and not exists (
+/**
+ * SQL: a held attempt is older than the time after which its provider ends a render by itself, so it takes no slot.
+ * Nor does a render here that waits after a crash: others go on meanwhile. $2: now.
+ */
+export const takesSlot = `status in (${inFlight}) and status <> 'held' and not exists (
   select 1 from tasks join jobs on jobs.id = tasks.job_id
   where tasks.kind = 'render-scene' and tasks.subject = attempts.id and tasks.crashed_at is not null
     and (tasks.run_at > $2 or jobs.paused_at is not null))`

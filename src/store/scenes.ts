@@ -431,13 +431,15 @@ export const listWaitingScenes = async (
     waitingOf,
   )
 
-// From one client to the next along the index, so that many jobs of one cost no more than a few.
-const clients = `with recursive waiting (client_id) as (
+/** SQL: from one client to the next along the index, so that many jobs of one cost no more than a few. */
+export const waitingClients = `waiting (client_id) as (
     select min(client_id) from jobs where queue_at is not null
     union all
     select (select min(client_id) from jobs where queue_at is not null and client_id > waiting.client_id)
     from waiting where client_id is not null
-  )
+  )`
+
+const clients = `with recursive ${waitingClients}
   select client_id,
     (select min(queue_at) from jobs where jobs.client_id = waiting.client_id and queue_at is not null) as queue_at,
     coalesce((select turn from turns where renderer = $1 and turns.client_id = waiting.client_id), 0) as last_turn

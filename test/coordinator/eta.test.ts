@@ -93,6 +93,27 @@ describe.each(kinds)('when a job will be there, on %s', (kind) => {
     expect(eta!.running!.p50).toBe(12 * second)
   })
 
+  it("takes the clients' turns into account, as those that start scenes do", async () => {
+    await haveHistory()
+    await house.coordinator.start()
+    const of = async (client_id: string, scenes: number): Promise<number> => {
+      const photos = Array.from({ length: scenes }, () => ({ asset_id: '0'.repeat(64) }))
+      const parameters = { photos, transition: 'cut', client_id }
+      const { id } = await house.coordinator.createJob({ type: 'property_photos', parameters, force: true })
+      await house.coordinator.approveJob(id)
+      return id
+    }
+    for (let jobs = 0; jobs < 5; jobs++) await of('large', 4)
+    for (const task of [await house.next('render-scene'), await house.next('render-scene')])
+      await house.coordinator.beginAttempt(task.subject)
+    const eta = await house.coordinator.eta(await of('small', 2))
+    // Its scenes start in the next round and the one after, though 18 of the other client came before them.
+    expect(eta!.waiting).toEqual({ p50: 20 * second, p90: 20 * second })
+    const storyboard = (await house.coordinator.job(await of('large', 1))).storyboard
+    const planned = await house.coordinator.estimateEta(storyboard, { clientId: 'new' })
+    expect(planned.waiting!.p50).toBe(10 * second)
+  })
+
   it('has no end that is known while it is paused, or waits for another job', async () => {
     await haveHistory()
     await house.coordinator.start()

@@ -320,7 +320,7 @@ test('what other clients spend is told to no key that does not see them', async 
   expect((await till.get(`/jobs/${job_id}`)).waiting.reason).toContain(
     '$0.10 of $0.50 is left in the total budget',
   )
-  const reason = 'what may be spent for all clients leaves too little'
+  const reason = 'needs more than is left in the budget of all clients'
   const { body: job } = await till.ask('GET', `/jobs/${job_id}`, undefined, bound)
   expect(job.waiting).toMatchObject({ code, reason })
   const { body: list } = await till.ask('GET', `/jobs/${job_id}/scenes`, undefined, bound)

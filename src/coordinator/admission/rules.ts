@@ -3,18 +3,14 @@
  * scenes (`admission.ts`) and say why others wait (`read/waiting.ts`).
  */
 import { type Money, endOfDay, spokenMoney } from '../../job/price.ts'
-import type { Stop } from '../../job/queue.ts'
+import { type LastStarts, type Pace, type Stop, isPaced, pacedStartAt } from '../../job/queue.ts'
 
 /** What admission knows of a renderer. */
-export interface RendererLimit {
+export interface RendererLimit extends Pace {
   readonly name: string
   readonly models: readonly string[]
   /** Attempts it may have in flight at once, over all jobs. */
   readonly maxConcurrency: number
-  /** The least time between two starts, over all jobs, in ms. */
-  readonly startDelayMs: number
-  /** Starts within any minute, over all jobs; left out for no such limit. */
-  readonly startsPerMinute?: number | undefined
   /** The task that sees to an attempt. */
   readonly task: 'render-scene' | 'follow-render'
 }
@@ -38,13 +34,9 @@ interface Paused {
 }
 
 /** What decides when the next request may be sent to a renderer, read from rows. */
-export interface Gate extends Paused {
-  /** When the last one was sent, ms since the epoch; undefined where none was. */
-  readonly lastPostedAt: number | undefined
+export interface Gate extends Paused, LastStarts {
   /** Requests that are sent and not answered so far. */
   readonly unanswered: number
-  /** When the first of as many as may be sent in a minute was sent; undefined where there were fewer. */
-  readonly minuteBeganAt: number | undefined
 }
 
 /** What decides how many scenes may start at a renderer, read from rows. */
@@ -104,10 +96,6 @@ export interface WaitingSince extends Waiting {
 
 /** Attempts that are made ready while another's start has to be waited for: enough to lose no time, few enough for priorities to count. */
 const unsentAhead = 2
-
-/** Whether a start may have to wait for others before it. */
-export const isPaced = ({ startDelayMs, startsPerMinute }: RendererLimit): boolean =>
-  startDelayMs > 0 || startsPerMinute !== undefined
 
 /** How many scenes may start at a renderer now, as far as it is concerned. */
 export function freeStarts(limit: RendererLimit, at: RendererNow): number {
@@ -178,21 +166,14 @@ const stopCheckMs = 5000
 /** How soon one that waits for another's answer asks again. */
 const probeCheckMs = 1000
 
-const minuteMs = 60_000
-
-/** When the next request may be sent to a renderer, ms since the epoch; `now` where at once. A clock that was put back delays by one delay at most. */
-export function mayPostAt(limit: Pick<RendererLimit, 'startDelayMs'>, at: Gate, now: number): number {
-  const after = (sentAt: number | undefined, ms: number): number =>
-    sentAt === undefined ? now : Math.min(sentAt, now) + ms
-  return Math.max(
-    now,
-    after(at.lastPostedAt, limit.startDelayMs),
-    after(at.minuteBeganAt, minuteMs),
+/** When the next request may be sent to a renderer, ms since the epoch; `now` where at once. */
+export const mayPostAt = (pace: Pace, at: Gate, now: number): number =>
+  Math.max(
+    pacedStartAt(pace, at, now),
     at.pause?.until ?? now,
     at.stop ? now + stopCheckMs : now,
     at.isProbed && at.unanswered > 0 ? now + probeCheckMs : now,
   )
-}
 
 /** A budget that counts for a scene, and what of it is used. */
 export interface Budget {

@@ -1,13 +1,21 @@
-/** When a job will be there: what the rows tell of the queue and of how long things took, played through (`job/eta.ts`). */
+/**
+ * When a job will be there: the queue and the times that renders took, read from rows and played through (`job/eta.ts`).
+ *
+ * Slots, pace and the clients' turns are admission's own rules (`job/queue.ts`). Admission's other rules decide by rows that
+ * only exist once they are reached, such as charges, approvals and answers of providers, so a play cannot call them. A wait
+ * for one of those has no known end, and other scenes that have such a wait are counted as if they could start.
+ */
 import {
   type FilmToCome,
   type Line,
+  type Others,
   type RunningRender,
   type Span,
   type TimedStage,
   type Times,
   type Timing,
   type UnderWay,
+  type WaitingRender,
   filmUnits,
   forecast,
   renderUnits,
@@ -18,10 +26,21 @@ import {
 import { framesOf } from '../../job/format.ts'
 import type { Storyboard } from '../../job/job.ts'
 import { type JobStatus, finalJobStatuses } from '../../job/lifecycle.ts'
-import { defaultPriority, pointMs } from '../../job/queue.ts'
+import { defaultPriority, isPaced, pointMs } from '../../job/queue.ts'
 import type { RenderSettings, Scene } from '../../job/scene.ts'
+import { type Scenes, othersBefore } from '../../job/start-order.ts'
 import type { Reader } from '../../store/database.ts'
-import { type HeldPlace, listHeldPlaces, listScenesAhead, listTimings } from '../../store/timings.ts'
+import { listWaitingClients } from '../../store/scenes.ts'
+import {
+  type HeldSlot,
+  type QueuePosition,
+  type WaitingKind,
+  listHeldSlots,
+  listOthersAhead,
+  listOwnAhead,
+  listPostedSince,
+  listTimings,
+} from '../../store/timings.ts'
 import type { RendererLimit, WaitCode, Waiting } from '../admission/rules.ts'
 import { type LimitsNow, limitsNow } from '../admission/limits.ts'
 import type { Context } from '../context.ts'
@@ -29,7 +48,7 @@ import type { JobRows } from './job-rows.ts'
 
 /** When a job will be there. Null is what nobody knows: without a history, or where a wait has no known end. */
 export interface Eta {
-  /** Until the scene that is last has a place, ms. */
+  /** Until the scene that is last has a slot, ms. */
   readonly waiting: Span | null
   /** All the rest: rendering, fetching, joining, ms. */
   readonly running: Span | null
@@ -46,40 +65,80 @@ const hasEnded: ReadonlySet<JobStatus> = new Set(finalJobStatuses)
 async function lineOf(
   reader: Reader,
   film: Film,
-  renderer: RendererLimit,
+  limit: RendererLimit,
   histories: Histories,
   now: number,
 ): Promise<Line | undefined> {
-  const { name, maxConcurrency, startDelayMs, startsPerMinute } = renderer
-  const paced = startsPerMinute === undefined ? 0 : minuteMs / startsPerMinute
-  const waiting = film.waiting.filter((scene) => scene.renderer === name)
-  const places = await listHeldPlaces(reader, name)
+  const { name, maxConcurrency: slots, startDelayMs } = limit
+  const held = await listHeldSlots(reader, name, film.jobId, now)
   const running: RunningRender[] = []
-  for (const place of places) {
-    const own = film.running.get(place.attemptId)
+  for (const slot of held) {
+    const own = film.running.get(slot.attemptId)
     if (!own && film.isAlone) continue
-    const render = await histories.of(place, 'render', own)
-    const clip = own && (await histories.of(place, 'clip', own))
-    if (!render || (own && !clip)) return undefined
-    running.push({ times: render, ranMs: ranMs(place, now), ...(clip && { clip }) })
+    const times = await histories.of(slot, 'render', own)
+    const clip = own && (await histories.of(slot, 'clip', own))
+    if (!times || (own && !clip)) return undefined
+    running.push({ times, ranMs: ranMs(slot, now), ...(clip && { clip }) })
   }
-  const others: { times: Times; scenes: number }[] = []
-  if (waiting.length > 0 && !film.isAlone)
-    for (const { scenes, ...kind } of await listScenesAhead(reader, name, film)) {
+  const own = film.waiting
+    .filter((scene) => scene.renderer === name)
+    .toSorted((one, other) => one.notBeforeMs - other.notBeforeMs)
+  const hasOthers = !film.isAlone && own.length > 0
+  const others = hasOthers ? await othersAhead(reader, film, limit, held, own.length) : []
+  const waiting: WaitingRender[] = []
+  for (const [index, scene] of own.entries()) {
+    const ahead: Others[] = []
+    for (const { kind, scenes } of others[index] ?? []) {
       const times = await histories.of(kind, 'render')
       if (!times) return undefined
-      others.push({ times, scenes })
+      ahead.push({ times, scenes })
     }
-  const own: { times: Times; clip: Times; notBeforeMs: number }[] = []
-  for (const scene of waiting) {
     const times = await histories.of(scene, 'render', scene)
     const clip = await histories.of(scene, 'clip', scene)
     if (!times || !clip) return undefined
-    own.push({ times, clip, notBeforeMs: scene.notBeforeMs })
+    waiting.push({ ahead, times, clip, notBeforeMs: scene.notBeforeMs })
   }
-  own.sort((one, other) => one.notBeforeMs - other.notBeforeMs)
-  const startEveryMs = Math.max(startDelayMs, paced)
-  return { slots: maxConcurrency, startEveryMs, running, ahead: others, waiting: own }
+  const since = now - Math.max(minuteMs, startDelayMs)
+  const posted = hasOthers && isPaced(limit) ? await listPostedSince(reader, name, since) : []
+  const started = posted.map((at) => Math.min(0, at - now))
+  return { slots, pace: limit, started, running, waiting }
+}
+
+/** Jobs of each other client that are looked at: few of a client's start before one film's scenes. */
+const mostJobs = 50
+
+/** By admission's turns: which scenes of others start before each of the film's. */
+async function othersAhead(
+  reader: Reader,
+  film: Film,
+  { name, maxConcurrency: slots }: RendererLimit,
+  held: readonly HeldSlot[],
+  count: number,
+): Promise<readonly (readonly Scenes<WaitingKind>[])[]> {
+  const own = { clientId: film.clientId, queueAt: film.queueAt, lastTurn: 0 }
+  const others = (await listWaitingClients(reader, name)).filter((client) => {
+    if (client.clientId !== film.clientId) return true
+    own.lastTurn = client.lastTurn
+    return false
+  })
+  const kinds = Map.groupBy(
+    [
+      ...(await listOwnAhead(reader, name, film)),
+      ...(others.length > 0 ? await listOthersAhead(reader, name, film, mostJobs) : []),
+    ],
+    ({ clientId }) => clientId,
+  )
+  const queues = [own, ...others].map((client) => ({
+    waiter: { ...client, inFlight: held.filter(({ clientId }) => clientId === client.clientId).length },
+    scenes: (kinds.get(client.clientId) ?? []).map((kind) => ({ kind, scenes: kind.scenes })),
+    isOwn: client === own,
+  }))
+  return othersBefore(
+    queues,
+    held.map(({ clientId }) => clientId),
+    slots,
+    count,
+  )
 }
 
 /** What all that is to come takes; undefined where a history is wanting. */
@@ -135,11 +194,14 @@ export async function etaOf(
   return foretell(context, reader, filmOf(rows, waits, context.host.now()), rows.limits)
 }
 
-/** Of a film that is only planned, as if it were approved now. `priority`: 50 where it is not given. */
+/** Of a film that is only planned, as if it were approved now. */
 export function estimateEta(
   context: Context,
   storyboard: Storyboard,
-  priority: number = defaultPriority,
+  {
+    priority = defaultPriority,
+    clientId = '',
+  }: { readonly priority?: number; readonly clientId?: string } = {},
 ): Promise<Eta> {
   const { database, rendererOf, host } = context
   const waiting = storyboard.scenes.map((scene) => ({
@@ -154,6 +216,7 @@ export function estimateEta(
     queueAt: host.now() - priority * pointMs,
     // Behind all that are there.
     jobId: Number.MAX_SAFE_INTEGER,
+    clientId,
     renderers: new Set(waiting.map(({ renderer }) => renderer)),
     running: new Map(),
     waiting,
@@ -176,13 +239,11 @@ interface OwnRender {
 }
 
 /** A job's film, as far as it is still to come. */
-interface Film {
+interface Film extends QueuePosition {
   readonly storyboard: Storyboard
-  readonly queueAt: number
-  readonly jobId: number
   /** Where its scenes run or wait. */
   readonly renderers: ReadonlySet<string>
-  /** Its scenes that hold a place, by their attempt. */
+  /** Its scenes that hold a slot, by their attempt. */
   readonly running: ReadonlyMap<string, OwnRender>
   readonly waiting: readonly (Timed &
     OwnRender & { readonly renderer: string; readonly notBeforeMs: number })[]
@@ -252,6 +313,7 @@ function filmOf(
       job.queueAt ??
       Math.max(job.runAt ?? 0, job.reopenedAt ?? job.approvedAt ?? now) - job.priority * pointMs,
     jobId: job.id,
+    clientId: job.clientId,
     renderers,
     running,
     waiting,
@@ -265,7 +327,7 @@ function filmOf(
 const since = (begun: number | null, now: number): number => (begun === null ? 0 : Math.max(0, now - begun))
 
 /** What is at a provider runs since it was sent; here since it was begun. */
-const ranMs = ({ settings, postedAt, insertedAt }: HeldPlace, now: number): number =>
+const ranMs = ({ settings, postedAt, insertedAt }: HeldSlot, now: number): number =>
   since(settings ? postedAt : insertedAt, now)
 
 const letGo = (film: Film): Film => ({
