@@ -306,9 +306,9 @@ export interface PendingScene {
   readonly isKept: boolean
   /** It has to buy nothing: an equal clip is kept, or its own is paid for. */
   readonly isServed: boolean
-  /** Somebody renders the same now. */
+  /** It may take an equal clip, and somebody renders one now. */
   readonly isBeingRendered: boolean
-  /** Its own render of the same is held. */
+  /** It may take its own earlier render, which is held. */
   readonly isHeld: boolean
 }
 
@@ -322,9 +322,9 @@ export const listPending = async (
       await reader.all(
         `select scenes.id, case when ${isKept} then 1 else 0 end as kept,
            case when ${isKept} or ${isPaid} then 1 else 0 end as served,
-           case when exists (select 1 from attempts where attempts.render_key = scenes.render_key
-             and ${isRendering}) then 1 else 0 end as rendering,
-           case when exists (select 1 from attempts where attempts.scene_id = scenes.id
+           case when scenes.forced = 0 and exists (select 1 from attempts
+             where attempts.render_key = scenes.render_key and ${isRendering}) then 1 else 0 end as rendering,
+           case when scenes.forced = 0 and exists (select 1 from attempts where attempts.scene_id = scenes.id
              and attempts.render_key = scenes.render_key and attempts.status = 'held') then 1 else 0 end as held
          from scenes where scenes.job_id = $1 and scenes.status = 'pending' order by scenes.position`,
         [jobId],
