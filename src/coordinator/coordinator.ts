@@ -75,7 +75,7 @@ import {
   getWaiting,
 } from './read/job-view.ts'
 import { getLedger, getLedgerTotals, getSpend } from './read/ledger.ts'
-import { getActiveJobs, getRunningTasks, getStandings, searchJobs } from './read/lists.ts'
+import { getActiveJobs, getRunningTasks, searchJobs } from './read/lists.ts'
 import { recover } from './recover.ts'
 import { refuseRemoved, retentionVerbs } from '../retention/retention.ts'
 import { rejectJob, submitJob } from './job/review.ts'
@@ -128,7 +128,6 @@ const verbs = {
   jobs: searchJobs,
   scenes: getScenes,
   scene: getScene,
-  standings: getStandings,
   view: getJobView,
   viewWithEta: getJobWithEta,
   sceneView: getSceneView,

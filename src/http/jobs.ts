@@ -348,7 +348,7 @@ export function jobRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
     const { limit = pageSize.standard, cursor } = query
     for (const [name, value] of Object.entries({ type, client_id, q, ...labels }))
       if (`${name}${value}`.includes('\u0000')) throw malformedField(name, 'must not contain U+0000')
-    const { jobs, nextBefore } = await coordinator.jobs({
+    const { jobs, standings, nextBefore } = await coordinator.jobs({
       limit,
       statuses: status,
       type,
@@ -363,7 +363,6 @@ export function jobRoutes({ coordinator, limits }: VerbRoutes): OpenAPIHono {
     })
     const next_cursor = nextBefore === null ? null : writeCursor(`before:${nextBefore}`)
     const { actor } = principalOf(c)
-    const standings = await coordinator.standings(jobs)
     const answers = jobs.map((job) => {
       const standing = standings.get(job.id)!
       return {

@@ -165,7 +165,7 @@ describe('a request', () => {
   })
 
   test('that breaks is logged under the id that it came with', async () => {
-    const coordinator = { ...house.coordinator, job: () => Promise.reject(new Error('it broke')) }
+    const coordinator = { ...house.coordinator, viewWithEta: () => Promise.reject(new Error('it broke')) }
     const response = await house
       .appWith({ coordinator, log })
       .request('/api/v3/jobs/7', { headers: { 'x-request-id': 'from-the-shop' } })

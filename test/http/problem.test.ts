@@ -245,7 +245,7 @@ describe('a method that an address does not take', () => {
 // oxlint-disable-next-line promise/no-promise-in-callback
 const failing = (fault: Error) =>
   house.appWith({
-    coordinator: { ...house.coordinator, job: () => Promise.reject(fault) },
+    coordinator: { ...house.coordinator, viewWithEta: () => Promise.reject(fault) },
   })
 
 describe('what breaks in the house', () => {

@@ -59,7 +59,7 @@ describe('a request', () => {
   })
 
   it('that broke says why', async () => {
-    const coordinator = { ...house.coordinator, job: () => Promise.reject(new Error('it broke')) }
+    const coordinator = { ...house.coordinator, viewWithEta: () => Promise.reject(new Error('it broke')) }
     await house.appWith({ coordinator }).request('/api/v3/jobs/7')
     const [span] = exporter.getFinishedSpans()
     expect(span).toMatchObject({ status: { code: 2, message: 'it broke' } })

@@ -65,58 +65,53 @@ function* stretchesDown(lowest: number, highest: number): Generator<{ before: nu
     yield { before, from: Math.max(lowest, before - stretchSize) }
 }
 
-/** What has become of each job's money, and what each still waits for, by its id. */
-export async function getStandings(
-  context: Context,
-  jobs: readonly ListedJob[],
-): Promise<ReadonlyMap<number, Standing>> {
-  const { database, host } = context
-  const ids = jobs.map(({ id }) => id)
-  const money = await moneyOfJobs(database, ids)
-  const unpaid = Map.groupBy(await listUnpaid(database, ids), ({ jobId }) => jobId)
-  const now = host.now()
-  return new Map(
-    jobs.map((job) => {
-      const needed = neededOf(job, unpaid.get(job.id) ?? [], money.get(job.id) ?? noMoney)
-      return [job.id, { ...needed, waiting: listedWait(job, needed.toApproveMicros, now) }]
-    }),
-  )
+/** A page of a list. */
+export interface JobsPage {
+  readonly jobs: readonly ListedJob[]
+  /** Of each of them, by its id. */
+  readonly standings: ReadonlyMap<number, Standing>
+  /** What to pass as `before` for the next page; null at the end. */
+  readonly nextBefore: number | null
 }
 
-/** Newest first; fewer than `limit` where they are long. `nextBefore` is what to pass as `before` for the next page; null at the end. */
-export async function searchJobs(
-  context: Context,
-  filter: JobFilter,
-): Promise<{ readonly jobs: readonly ListedJob[]; readonly nextBefore: number | null }> {
-  const { database, host } = context
+/** Newest first; fewer than `limit` where they are long. Each job and its standing are of one moment. */
+export async function searchJobs({ database, host }: Context, filter: JobFilter): Promise<JobsPage> {
   const jobs: ListedJob[] = []
+  const standings = new Map<number, Standing>()
   let characters = 0
   for (const stretch of await stretchesOf(database, filter)) {
     let { before } = stretch
     for (let isRead = false; !isRead;) {
       const limit = filter.needsApproval ? rowsAtOnce : Math.min(rowsAtOnce, filter.limit + 1 - jobs.length)
-      const rows = await listJobs(database, { ...filter, ...stretch, before, limit })
-      const page = rows.map(listed)
-      const standing = filter.needsApproval
-        ? await getStandings(
-            context,
-            page.map(({ job }) => job),
-          )
-        : undefined
-      for (const one of page) {
-        if (standing && !needsApproval(one.job, standing.get(one.job.id)!.toApproveMicros)) continue
+      const query = { ...filter, ...stretch, before, limit }
+      const rows = await database.snapshot((reader) => readPage(reader, query, host.now()))
+      for (const { job, characters: length, standing } of rows) {
+        if (filter.needsApproval && !needsApproval(job, standing.toApproveMicros)) continue
         if (jobs.length === filter.limit || characters > mostPageCharacters)
-          return { jobs, nextBefore: jobs.at(-1)!.id }
-        jobs.push(one.job)
-        characters += one.characters
+          return { jobs, standings, nextBefore: jobs.at(-1)!.id }
+        jobs.push(job)
+        standings.set(job.id, standing)
+        characters += length
       }
       isRead = rows.length < limit
-      before = rows.at(-1)?.id
+      before = rows.at(-1)?.job.id
       // Nobody else waits while a rare job is looked for among many.
       if (!isRead || stretch.from !== undefined) await host.sleep(0)
     }
   }
-  return { jobs, nextBefore: null }
+  return { jobs, standings, nextBefore: null }
+}
+
+async function readPage(reader: Reader, query: Parameters<typeof listJobs>[1], now: number) {
+  const rows = (await listJobs(reader, query)).map(listed)
+  const ids = rows.map(({ job }) => job.id)
+  const [money, unpaid] = await Promise.all([moneyOfJobs(reader, ids), listUnpaid(reader, ids)])
+  const unpaidOf = Map.groupBy(unpaid, ({ jobId }) => jobId)
+  return rows.map(({ job, characters }) => {
+    const needed = neededOf(job, unpaidOf.get(job.id) ?? [], money.get(job.id) ?? noMoney)
+    const standing: Standing = { ...needed, waiting: listedWait(job, needed.toApproveMicros, now) }
+    return { job, characters, standing }
+  })
 }
 
 /** Jobs that are approved or processing, oldest approval first. Read from the rows, so true at any time. */
