@@ -12,7 +12,7 @@ import { listUnpaid } from '../../store/scenes.ts'
 import type { WaitingSince } from '../admission/rules.ts'
 import type { Context } from '../context.ts'
 import { type Needed, neededOf } from '../job/approve-job.ts'
-import { listedWait } from './waiting.ts'
+import { listedWait } from './job-waits.ts'
 
 /**
  * `statuses`: in one of them. `labels`: free members of `parameters`, such as campaign_id, that must be equal (as text).

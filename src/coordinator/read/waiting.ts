@@ -1,12 +1,8 @@
-/** Why something waits: exactly one reason for each scene and job that does, in words, as a code, and since when. */
-import { type Attempt, absentAfterMs, clipKeptUntil, takeAgainAt, triedWords } from '../../job/attempt.ts'
-import { type Job, type ListedJob, needsApproval } from '../../job/job.ts'
-import { spokenMoney } from '../../job/price.ts'
-import type { Scene } from '../../job/scene.ts'
+/** Why a job and its scenes wait: exactly one reason for each, by the rules of admission (`rules.ts`) and by their rows. */
+import type { Attempt } from '../../job/attempt.ts'
 import type { TaskKind } from '../../job/task.ts'
 import type { Reader } from '../../store/database.ts'
 import { listStops } from '../../store/limits.ts'
-import type { CrashedTask } from '../../store/tasks.ts'
 import { type OtherRenders, rendererNow, sceneWait } from '../admission/admission.ts'
 import { openTreasury } from '../admission/budget-snapshot.ts'
 import { jobPlacesNow, stopAmong } from '../admission/limits.ts'
@@ -20,6 +16,16 @@ import {
 } from '../admission/rules.ts'
 import type { Context } from '../context.ts'
 import type { JobRows } from './job-rows.ts'
+import {
+  begunAt,
+  dependencyWait,
+  notActiveWait,
+  pausedWait,
+  reviewWait,
+  rowWait,
+  stitchingWait,
+} from './job-waits.ts'
+import { attemptWait, backOffWait, crashWait, queueWait, takingWait } from './scene-waits.ts'
 
 export interface JobWaiting {
   /** Why nothing of the job goes on; null where something does, or it has ended. */
@@ -195,184 +201,3 @@ function wholeWait(
 
 /** What an approval would end. */
 const approvable: ReadonlySet<WaitCode> = new Set(['approval', 'budget_job', 'unknown_price'])
-
-/** Why a job waits, as far as its own row and what is to be approved tell: what lists can say of many at once. */
-export function listedWait(
-  job: ListedJob,
-  toApproveMicros: number | null,
-  now: number,
-): WaitingSince | undefined {
-  if (job.status === 'approved' || job.status === 'processing')
-    return rowWait(job, now) ?? reviewWait(job, toApproveMicros)
-  return reviewWait(job, toApproveMicros)
-}
-
-const begunAt = ({ reopenedAt, approvedAt, insertedAt }: Omit<Job, 'storyboard'>): number =>
-  reopenedAt ?? approvedAt ?? insertedAt
-
-/** What of a job's own row keeps all its scenes from being started. */
-function rowWait(job: Omit<Job, 'storyboard'>, now: number): WaitingSince | undefined {
-  const since = begunAt(job)
-  if (job.pausedAt !== null) return pausedWait(job, job.pausedAt)
-  if (job.unmet > 0)
-    return {
-      code: 'dependency',
-      reason: `${job.unmet === 1 ? 'another job' : `${job.unmet} other jobs`} must end first`,
-      until: null,
-      since,
-    }
-  if (job.runAt !== null && job.runAt > now)
-    return { code: 'scheduled', reason: 'scheduled to begin later', until: job.runAt, since }
-  return undefined
-}
-
-/** What a person has to do before a job, or a change of one, is paid for. */
-function reviewWait(job: Omit<Job, 'storyboard'>, toApproveMicros: number | null): WaitingSince | undefined {
-  const { status, rejected, insertedAt, endedAt } = job
-  if (rejected && status !== 'cancelled')
-    return {
-      code: 'rejected',
-      reason: `rejected (${rejected.note}): change and submit it again`,
-      until: null,
-      since: rejected.at,
-    }
-  if (!needsApproval(job, toApproveMicros)) return undefined
-  return {
-    code: 'approval',
-    reason: status === 'pending' ? 'waiting for approval' : moreWords(toApproveMicros),
-    until: null,
-    since: endedAt ?? insertedAt,
-  }
-}
-
-const moreWords = (toApproveMicros: number | null): string =>
-  toApproveMicros === null
-    ? 'needs more than was approved, at an unknown price: approve it'
-    : `needs ${spokenMoney(toApproveMicros)} more than was approved: approve it`
-
-const pausedWait = ({ pausedReason }: Pick<Job, 'pausedReason'>, since: number): WaitingSince => ({
-  code: 'job_paused',
-  reason: `the job is paused until it is resumed${pausedReason === null ? '' : `: ${pausedReason}`}`,
-  until: null,
-  since,
-})
-
-function dependencyWait(
-  unmet: readonly { readonly onJobId: number; readonly status: string | null }[],
-): Waiting {
-  const [first, ...others] = unmet
-  const more = others.length === 0 ? '' : ` and ${others.length} more`
-  return {
-    code: 'dependency',
-    reason: `job ${first?.onJobId} (${first?.status ?? 'deleted'})${more} must end first`,
-    until: null,
-  }
-}
-
-/** From the first look for an attempt, whose request may be a minute old, to the belief that the provider never had it. */
-const settledAfterMs = absentAfterMs + 60_000
-
-/** A time that is still to come; what was to be over by then lasts longer, and nobody knows how long. */
-const toCome = (at: number, now: number): number | null => (at > now ? at : null)
-
-/** Why a scene that has an attempt doesn't go on; undefined where it does. */
-function attemptWait(attempt: Attempt, now: number): WaitingSince | undefined {
-  const { status, failure, unknownSince, updatedAt, fetched, takeTries, trouble, troubleSince } = attempt
-  const why = failure ? ` (${failure.reason})` : ''
-  if (status === 'held')
-    return {
-      code: 'held',
-      reason: `the provider may have accepted this render: resolve the scene${why}`,
-      until: null,
-      since: updatedAt,
-    }
-  if (status === 'unknown')
-    return {
-      code: 'unknown',
-      reason: `finding out whether the provider accepted this render${why}${trouble ? `; the provider cannot be read: ${trouble.reason}` : ''}`,
-      until: trouble ? null : toCome((unknownSince ?? updatedAt) + settledAfterMs, now),
-      since: unknownSince ?? updatedAt,
-    }
-  if (status === 'submitted' && trouble)
-    return {
-      code: 'unreadable',
-      reason: `the provider accepted this render but cannot be read (${trouble.reason}); will retry`,
-      until: null,
-      since: troubleSince ?? updatedAt,
-    }
-  if (status === 'succeeded' && failure && takeTries > 0)
-    return {
-      code: 'ffmpeg_failed',
-      reason: `${triedWords(failure, takeTries)}; the clip is kept`,
-      until: takeAgainAt(attempt),
-      since: updatedAt,
-    }
-  if (status === 'succeeded')
-    return {
-      code: 'fetching',
-      reason: fetchingWords(attempt),
-      until: fetched === null || trouble ? toCome(clipKeptUntil(attempt), now) : null,
-      since: troubleSince ?? updatedAt,
-    }
-  return undefined
-}
-
-function fetchingWords({ fetched, trouble }: Attempt): string {
-  const paid = 'rendered and paid for'
-  if (!trouble) return `${paid}; ${fetched === null ? 'fetching' : 'verifying'} its clip`
-  return fetched === null
-    ? `${paid}; its clip cannot be fetched (${trouble.reason}); will retry while the provider keeps it`
-    : `${paid}; its clip is bad (${trouble.reason}); the bytes are kept, and will be fetched again while the provider has them`
-}
-
-/** Why what ran when the process died has not begun again. */
-const crashWait = ({ crashes, runAt, crashedAt }: CrashedTask, now: number): WaitingSince => ({
-  code: 'after_crash',
-  reason: `the server died ${crashes === 1 ? 'once' : `${crashes} times`} while this ran; it will resume by itself`,
-  until: runAt > now ? runAt : null,
-  since: crashedAt,
-})
-
-/** FFmpeg failed on the kept clip of a scene, and tries again. */
-const takingWait = ({ error, updatedAt }: Scene, until: number): WaitingSince => ({
-  code: 'ffmpeg_failed',
-  reason: `${error?.reason ?? 'no reason given'}; the clip is kept`,
-  until,
-  since: updatedAt,
-})
-
-const stitchingWait: Waiting = {
-  code: 'stitching',
-  reason: 'all clips are ready; the film waits for a free slot',
-  until: null,
-}
-
-const queueWait: Waiting = { code: 'queue', reason: 'other scenes are ahead in the queue', until: null }
-
-/** Why the scenes of a job that is not active wait. */
-function notActiveWait(job: Job, toApproveMicros: number | null): WaitingSince {
-  const { status, insertedAt, endedAt, rejected } = job
-  const since = endedAt ?? insertedAt
-  if (rejected && status !== 'cancelled')
-    return { code: 'job_not_approved', reason: 'the job was rejected', until: null, since: rejected.at }
-  // It was changed after its job had ended.
-  if ((status === 'completed' || status === 'failed') && toApproveMicros !== 0)
-    return {
-      code: 'approval',
-      reason: `the job ${moreWords(toApproveMicros)}`,
-      until: null,
-      since,
-    }
-  const reason = status === 'pending' ? 'the job waits for approval' : `the job is ${status}`
-  return { code: 'job_not_approved', reason, until: null, since }
-}
-
-const backOffWait = ({ notBefore, error, updatedAt }: Scene, now: number): WaitingSince | undefined =>
-  notBefore !== null && notBefore > now
-    ? {
-        code: 'back_off',
-        reason: `failed and will be retried: ${error?.reason ?? 'no reason given'}`,
-        until: notBefore,
-        since: updatedAt,
-      }
-    : undefined
