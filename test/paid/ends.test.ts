@@ -54,7 +54,7 @@ describe('a clip that is paid for', () => {
     await till.until(async () => (await waitingOf(till, job_id))?.reason.includes('cannot be fetched yet'))
     const { code, reason, until } = await waitingOf(till, job_id)
     expect(code).toBe('fetching')
-    expect(reason).toMatch(/it is rendered and paid for.*\(the provider names no clip yet\)/)
+    expect(reason).toMatch(/rendered and paid for.*\(the provider names no clip yet\)/)
     expect(Date.parse(until) - billedAt(till)).toBeGreaterThan(hour)
     expect(await till.ended(job_id)).toMatchObject({ status: 'completed', costs: { spent: 0.4 } })
   })
@@ -91,7 +91,7 @@ describe('a clip that is paid for', () => {
     await till.pass(30 * minute)
     expect(await waitingOf(till, job_id)).toMatchObject({
       code: 'fetching',
-      reason: expect.stringMatching(/its clip is bad \(it is not whole\); the bytes are kept, and fetched/),
+      reason: expect.stringMatching(/its clip is bad \(it is not whole\); the bytes are kept, and will be fetched/),
       until: expect.stringMatching(/^2026-01-01T01:0/),
     })
     const [{ id }] = await till.scenes(job_id)

@@ -56,7 +56,7 @@ function fetchingWords({ fetched, trouble }: Attempt): string {
   const paid = 'rendered and paid for'
   if (!trouble) return `${paid}; ${fetched === null ? 'fetching' : 'verifying'} its clip`
   return fetched === null
-    ? `${paid}; its clip cannot be fetched (${trouble.reason}); will retry while the provider keeps it`
+    ? `${paid}; its clip cannot be fetched yet (${trouble.reason}); will retry while the provider keeps it`
     : `${paid}; its clip is bad (${trouble.reason}); the bytes are kept, and will be fetched again while the provider has them`
 }
 
