@@ -91,7 +91,9 @@ describe('a clip that is paid for', () => {
     await till.pass(30 * minute)
     expect(await waitingOf(till, job_id)).toMatchObject({
       code: 'fetching',
-      reason: expect.stringMatching(/its clip is bad \(it is not whole\); the bytes are kept, and will be fetched/),
+      reason: expect.stringMatching(
+        /its clip is bad \(it is not whole\); the bytes are kept, and will be fetched/,
+      ),
       until: expect.stringMatching(/^2026-01-01T01:0/),
     })
     const [{ id }] = await till.scenes(job_id)
