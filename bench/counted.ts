@@ -40,6 +40,13 @@ export function counted(database: Database): Counted {
         transactions++
         return database.transaction((tx) => work(noted(tx)))
       },
+      snapshot: (work) =>
+        database.snapshot((reader) =>
+          work({
+            all: (sql, params) => (note(sql), reader.all(sql, params)),
+            get: (sql, params) => (note(sql), reader.get(sql, params)),
+          }),
+        ),
       close: () => database.close(),
     },
     get transactions() {

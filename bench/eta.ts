@@ -1,8 +1,9 @@
 /**
  * How often jobs are there by the time that was told: half of them by p50 and nine in ten by p90 is what is promised.
- * Jobs of 1 to 8 scenes come by chance to 4 places, through the real queue, on a clock that leaps; renders take times of
+ * Jobs of 1 to 8 scenes come by chance to 4 slots, through the real queue, on a clock that leaps; renders take times of
  * a log-normal distribution (sigma 0.5), as do joinings. Asked for when a job is approved and now and then after.
- * Run: node bench/eta.ts [jobs] [seed]
+ * Of several clients each has half as many jobs as the one before it.
+ * Run: node bench/eta.ts [jobs] [seed] [clients]
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -14,6 +15,7 @@ import { asset, median, quantile } from './harness.ts'
 
 const jobs = Number(process.argv[2] ?? 400)
 const seed = Number(process.argv[3] ?? 1)
+const clients = Number(process.argv[4] ?? 1)
 const warmUp = 50
 const slots = 4
 const medianMs = { render: 20_000, stitch: 4_000 }
@@ -81,14 +83,17 @@ async function runUntil(at: number): Promise<void> {
   await settle()
 }
 
+const clientOf = (): number => Math.min(clients, 1 + Math.floor(-Math.log2(1 - clock.random())))
 const scenesOf = (): number => 1 + Math.floor(clock.random() * 8)
 const meanRenderMs = medianMs.render * Math.exp(sigma ** 2 / 2)
 const betweenMs = (4.5 * meanRenderMs) / slots / load
 for (let index = 0; index < jobs + warmUp; index++) {
   const count = scenesOf()
+  const photos = Array.from({ length: count }, () => ({ asset_id: asset }))
+  const client_id = clients === 1 ? undefined : `client ${clientOf()}`
   const { id } = await coordinator.createJob({
     type: 'property_photos',
-    parameters: { photos: Array.from({ length: count }, () => ({ asset_id: asset })), transition: 'cut' },
+    parameters: { photos, transition: 'cut', client_id },
     force: true,
   })
   await coordinator.approveJob(id)
@@ -103,7 +108,7 @@ for (let index = 0; index < jobs + warmUp; index++) {
 }
 while (endedAt.size < jobs + warmUp) await runUntil(clock.now() + 60_000)
 
-console.log(`${jobs} jobs, seed ${seed}, ${slots} places, load ${load}:`)
+console.log(`${jobs} jobs, seed ${seed}, ${slots} slots, load ${load}, clients ${clients}:`)
 for (const when of ['approved', 'later'] as const) {
   const ones = told.filter((one) => one.when === when)
   const share = (by: (one: Told) => number): string =>

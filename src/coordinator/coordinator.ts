@@ -25,7 +25,7 @@ import type { Context } from './context.ts'
 import { deliveryVerbs } from '../webhooks/deliveries.ts'
 import { settleDependents } from './job/dependents.ts'
 import { deleteJob, showFilm } from './job/ended-jobs.ts'
-import { estimateEta, getEta } from './read/eta.ts'
+import { estimateEta } from './read/eta.ts'
 import { createIdempotent } from '../access/idempotency.ts'
 import { addAsset, letClientSee } from './job/assets.ts'
 import { cancelJob } from './job/cancel-job.ts'
@@ -36,27 +36,23 @@ import { updateJob } from './job/update-job.ts'
 import { keyVerbs } from '../access/keys.ts'
 import { getLimits, pauseRendering, resumeRendering, setLimits } from './admission/limits.ts'
 import { createOpenJobsQuota } from './job/open-jobs.ts'
+import { getAsset, getFilm, getFilmVersion, getFilms, getPaidClip } from './read/films.ts'
 import {
-  getActiveJobs,
-  getAsset,
   getCosts,
   getDependencies,
-  getFilm,
-  getFilmVersion,
-  getFilms,
+  getEta,
   getJob,
-  getLedger,
-  getLedgerTotals,
+  getJobView,
+  getJobWithEta,
   getOwner,
-  getPaidClip,
   getResult,
-  getRunningTasks,
   getScene,
+  getSceneView,
   getScenes,
-  getSpend,
-  getStandings,
-  searchJobs,
-} from './read/reading.ts'
+  getWaiting,
+} from './read/job-view.ts'
+import { getLedger, getLedgerTotals, getSpend } from './read/ledger.ts'
+import { getActiveJobs, getRunningTasks, searchJobs } from './read/lists.ts'
 import { recover } from './recover.ts'
 import { refuseRemoved, retentionVerbs } from '../retention/retention.ts'
 import { rejectJob, submitJob } from './job/review.ts'
@@ -80,7 +76,6 @@ import {
 import { createSignal } from '../events/signal.ts'
 import { createTimetable } from './admission/scheduler.ts'
 import type { ConfiguredBudgets } from './admission/budget-snapshot.ts'
-import { getWaiting } from './read/waiting.ts'
 import { endpointVerbs } from '../webhooks/endpoints.ts'
 
 /** What programs and the HTTP API call. */
@@ -114,7 +109,9 @@ const verbs = {
   jobs: searchJobs,
   scenes: getScenes,
   scene: getScene,
-  standings: getStandings,
+  view: getJobView,
+  viewWithEta: getJobWithEta,
+  sceneView: getSceneView,
   costs: getCosts,
   waiting: getWaiting,
   dependencies: getDependencies,

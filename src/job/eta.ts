@@ -4,6 +4,7 @@
  * just be added up, because the last of several scenes is later than any one of them is likely to be.
  */
 import { type FrameFormat, framesOf } from './format.ts'
+import { type Pace, isPaced, pacedStartAt } from './queue.ts'
 import type { RenderSettings } from './scene.ts'
 
 /**
@@ -92,8 +93,16 @@ export interface RunningRender extends UnderWay {
   readonly clip?: Times
 }
 
-/** A scene of the film that waits for a place. */
+/** Others' scenes that take as long as one another. */
+export interface Others {
+  readonly times: Times
+  readonly scenes: number
+}
+
+/** A scene of the film that waits for a slot. */
 export interface WaitingRender {
+  /** Others' scenes that start between the one before it and this one. */
+  readonly ahead: readonly Others[]
   readonly times: Times
   readonly clip: Times
   /** It may not start sooner, ms from now. */
@@ -102,14 +111,13 @@ export interface WaitingRender {
 
 /** A renderer as the film's scenes find it. */
 export interface Line {
-  /** Places, at least one. */
+  /** At least one. */
   readonly slots: number
-  /** The least time between two starts. */
-  readonly startEveryMs: number
-  /** All that hold a place, the film's own among them. */
+  readonly pace: Pace
+  /** The starts that the pace still counts, ms before now and so negative, ascending. */
+  readonly started: readonly number[]
+  /** All that hold a slot, the film's own among them. */
   readonly running: readonly RunningRender[]
-  /** Others' scenes that come before the film's. */
-  readonly ahead: readonly { readonly times: Times; readonly scenes: number }[]
   /** The film's scenes, in the order in which they start. */
   readonly waiting: readonly WaitingRender[]
 }
@@ -198,13 +206,14 @@ function lastClip({ lines, coming }: FilmToCome, play: number): Clip {
   return last
 }
 
-/** Each starts as soon as one before it has left a place, and the last start is long enough ago. */
+/** Each starts as soon as one before it has left a slot, and the pace allows. */
 function playLine(
-  { slots, startEveryMs, running, ahead, waiting }: Line,
+  line: Line,
   play: number,
   lineIndex: number,
   arrives: (at: number, waited: number) => void,
 ): void {
+  const { slots, running, waiting } = line
   const drawn = (stream: number, index: number): number => chance(play, stream + lineIndex * 10_000 + index)
   const held: number[] = []
   for (const [index, { times, ranMs, clip }] of running.entries()) {
@@ -213,40 +222,61 @@ function playLine(
     if (clip) arrives(remaining(clip, ranMs, share), 0)
   }
   if (waiting.length === 0) return
-  const before = ahead.reduce((sum, { scenes }) => sum + scenes, 0)
+  const before = waiting.reduce((sum, { ahead }) => ahead.reduce((all, { scenes }) => all + scenes, sum), 0)
   const places = createPlaces(Math.min(slots, running.length + before + waiting.length), held, slots)
-  let mayStartAt = 0
+  const paced = createPaced(line)
   const start = (notBeforeMs: number, takes: number): number => {
-    const at = Math.max(places.firstFree(), mayStartAt, notBeforeMs)
+    const at = paced.start(Math.max(places.firstFree(), notBeforeMs))
     places.take(at + takes)
-    mayStartAt = at + startEveryMs
     return at
   }
 
   let played = 0
-  let restMs = 0
-  let rest = 0
-  for (const { times, scenes } of ahead) {
-    const now = Math.min(scenes, mostPlayed - played)
-    for (let index = 0; index < now; index++) start(0, draw(times, drawn(streams.ahead, played++)))
-    rest += scenes - now
-    restMs += ((scenes - now) * times.reduce((sum, ms) => sum + ms, 0)) / times.length
+  const startOthers = (ahead: readonly Others[]): void => {
+    let restMs = 0
+    let rest = 0
+    for (const { times, scenes } of ahead) {
+      const now = Math.min(scenes, mostPlayed - played)
+      for (let index = 0; index < now; index++) start(0, draw(times, drawn(streams.ahead, played++)))
+      rest += scenes - now
+      restMs += ((scenes - now) * times.reduce((sum, ms) => sum + ms, 0)) / times.length
+    }
+    if (rest > 0) places.delay(Math.max(restMs / slots, paced.delay(rest)))
   }
-  if (rest > 0) {
-    places.delay(Math.max(restMs / slots, rest * startEveryMs))
-    mayStartAt += rest * startEveryMs
-  }
-
-  for (const [index, { times, clip, notBeforeMs }] of waiting.entries()) {
+  for (const [index, { ahead, times, clip, notBeforeMs }] of waiting.entries()) {
+    startOthers(ahead)
     const share = drawn(streams.waiting, index)
     const at = start(notBeforeMs, draw(times, share))
     arrives(at + draw(clip, share), at)
   }
 }
 
+/** Admission's pace, played: in ms from now. */
+function createPaced({ pace, started }: Pick<Line, 'pace' | 'started'>) {
+  if (!isPaced(pace)) return { start: (at: number): number => at, delay: (): number => 0 }
+  const { startDelayMs, startsPerMinute } = pace
+  let starts = [...started]
+  return {
+    /** The first time from `from` on that is allowed; it counts from now on. */
+    start(from: number): number {
+      const lastPostedAt = starts.at(-1)
+      const minuteBeganAt = startsPerMinute === undefined ? undefined : starts.at(-startsPerMinute)
+      const at = pacedStartAt(pace, { lastPostedAt, minuteBeganAt }, Math.max(from, lastPostedAt ?? 0))
+      starts.push(at)
+      return at
+    },
+    /** So many start in between: how long they take to, ms. */
+    delay(count: number): number {
+      const ms = count * Math.max(startDelayMs, startsPerMinute === undefined ? 0 : 60_000 / startsPerMinute)
+      starts = starts.map((at) => at + ms)
+      return ms
+    },
+  }
+}
+
 /**
- * The times at which places come free, as a heap. `held`: when those come free that are taken now; where they are more than
- * there are places, the first that end free none.
+ * The times at which slots come free, as a heap. `held`: when those come free that are taken now; where they are more than
+ * there are slots, the first that end free none.
  */
 function createPlaces(count: number, held: readonly number[], slots: number) {
   const taken = held.toSorted(ascending).slice(Math.max(0, held.length - slots))

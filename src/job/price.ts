@@ -24,6 +24,12 @@ export interface Money {
 
 export const noMoney: Money = { reservedMicros: 0, spentMicros: 0, unpriced: 0 }
 
+export const addMoney = (one: Money, other: Money): Money => ({
+  reservedMicros: one.reservedMicros + other.reservedMicros,
+  spentMicros: one.spentMicros + other.spentMicros,
+  unpriced: one.unpriced + other.unpriced,
+})
+
 /** What sums are told by. */
 export const spendGroups = ['client', 'month'] as const
 export type SpendGroup = (typeof spendGroups)[number]

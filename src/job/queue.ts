@@ -25,6 +25,48 @@ export interface Waiter {
 export const byTurn = (a: Waiter, b: Waiter): number =>
   a.inFlight - b.inFlight || a.lastTurn - b.lastTurn || a.queueAt - b.queueAt
 
+/** The one whose turn it is; undefined where none waits. */
+export const nextInTurn = <Line extends { readonly waiter: Waiter }>(
+  lines: readonly Line[],
+): Line | undefined =>
+  lines.reduce<Line | undefined>(
+    (best, other) => (best && byTurn(best.waiter, other.waiter) <= 0 ? best : other),
+    undefined,
+  )
+
+/** How often something may be started at a renderer. */
+export interface Pace {
+  /** The least time between two starts, in ms. */
+  readonly startDelayMs: number
+  /** Starts within any minute; left out for no such limit. */
+  readonly startsPerMinute?: number | undefined
+}
+
+/** Whether a start may have to wait for others before it. */
+export const isPaced = ({ startDelayMs, startsPerMinute }: Pace): boolean =>
+  startDelayMs > 0 || startsPerMinute !== undefined
+
+/** The starts that decide when the next one is allowed. */
+export interface LastStarts {
+  /** When the last one was, in ms; undefined where none was. */
+  readonly lastPostedAt: number | undefined
+  /** When the first of as many as are allowed in a minute was; undefined where there were fewer. */
+  readonly minuteBeganAt: number | undefined
+}
+
+const minuteMs = 60_000
+
+/** When the pace allows the next start; `now` where at once. A clock that was put back delays by one delay at most. */
+export function pacedStartAt(
+  { startDelayMs }: Pace,
+  { lastPostedAt, minuteBeganAt }: LastStarts,
+  now: number,
+): number {
+  const after = (sentAt: number | undefined, ms: number): number =>
+    sentAt === undefined ? now : Math.min(sentAt, now) + ms
+  return Math.max(now, after(lastPostedAt, startDelayMs), after(minuteBeganAt, minuteMs))
+}
+
 /** What a person has stopped: nothing new is started there. */
 export interface Stop {
   /** `all`, or `renderer:<name>`. */

@@ -286,8 +286,10 @@ export interface Occupancy {
   readonly unanswered: number
 }
 
-// A held attempt is older than the time after which its provider ends a render by itself, so it takes no slot.
-// Nor does a render here that waits after a crash: others go on meanwhile. $2: now.
+/**
+ * SQL: a held attempt is older than the time after which its provider ends a render by itself, so it takes no slot.
+ * Nor does a render here that waits after a crash: others go on meanwhile. $2: now.
+ */
 export const takesSlot = `status in (${inFlight}) and status <> 'held' and not exists (
   select 1 from tasks join jobs on jobs.id = tasks.job_id
   where tasks.kind = 'render-scene' and tasks.subject = attempts.id and tasks.crashed_at is not null
@@ -328,6 +330,17 @@ export const listJobUnfinished = async (reader: Reader, jobId: number): Promise<
     await reader.all(
       `select * from attempts where job_id = $1
          and (status in (${inFlight}) or (status = 'succeeded' and clip is null))`,
+      [jobId],
+    )
+  ).map(attemptOf)
+
+/** A job's attempts that are unfinished, as above, and those that its processing scenes have. */
+export const listCurrentAttempts = async (reader: Reader, jobId: number): Promise<readonly Attempt[]> =>
+  (
+    await reader.all(
+      `select * from attempts where job_id = $1
+         and (status in (${inFlight}) or (status = 'succeeded' and clip is null)
+           or id in (select attempt_id from scenes where job_id = $1 and status = 'processing'))`,
       [jobId],
     )
   ).map(attemptOf)
@@ -434,15 +447,15 @@ export const setTakenAgain = (tx: Transaction, id: string, now: number): Promise
     [id, now],
   )
 
-/** Whether somebody renders just this now, or fetches it. What is held may stay so for days. */
+/** SQL: an attempt renders now, or its clip is being fetched. What is held may stay so for days. */
+export const isRendering = `(attempts.status in (${inFlight}) and attempts.status <> 'held'
+  or attempts.status = 'succeeded' and attempts.clip is null)`
+
+/** Whether somebody renders just this now, or fetches it. */
 export const isBeingRendered = async (reader: Reader, renderKey: string): Promise<boolean> =>
-  (await reader.get(
-    `select 1 as found from attempts where render_key = $1 and status in (${inFlight}) and status <> 'held'
-     union all
-     select 1 as found from attempts where render_key = $1 and status = 'succeeded' and clip is null
-     limit 1`,
-    [renderKey],
-  )) !== undefined
+  (await reader.get(`select 1 as found from attempts where render_key = $1 and ${isRendering} limit 1`, [
+    renderKey,
+  ])) !== undefined
 
 /** Whether a scene's own render of just this is held. */
 export const isHeldFor = async (reader: Reader, sceneId: string, renderKey: string): Promise<boolean> =>

@@ -60,6 +60,13 @@ export interface Database extends Reader {
    * @throws {DatabaseError}
    */
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>
+  /**
+   * Runs `work`, all of whose statements read the rows as they were at one moment. It waits for no writer and holds none up.
+   *
+   * `work` may run several times. It may await nothing but statements of its own reader.
+   * @throws {DatabaseError}
+   */
+  snapshot<T>(work: (reader: Reader) => Promise<T>): Promise<T>
   /** Waits for running transactions, then closes. */
   close(): Promise<void>
 }

@@ -8,6 +8,7 @@ import {
   type Row,
   type SqlValue,
   type Transaction,
+  type Reader,
 } from './database.ts'
 import { Turnstile } from './turnstile.ts'
 import {
@@ -117,10 +118,19 @@ class PostgresDatabase implements Database {
 
   async transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
     refuseInsideWork(this, 'transaction()')
+    return this.#repeat('serializable', work)
+  }
+
+  async snapshot<T>(work: (reader: Reader) => Promise<T>): Promise<T> {
+    refuseInsideWork(this, 'snapshot()')
+    return this.#repeat('repeatable read read only', work)
+  }
+
+  #repeat<T>(isolation: Isolation, work: (tx: Transaction) => Promise<T>): Promise<T> {
     return this.#whileOpen(async () => {
       for (let triesLeft = triesAtMost - 1; ; triesLeft--) {
         const tries = triesAtMost - triesLeft
-        const outcome = await this.#turnstile.pass(tries > triesTogether, () => this.#try(work))
+        const outcome = await this.#turnstile.pass(tries > triesTogether, () => this.#try(isolation, work))
         if (outcome.kind === 'committed') {
           runEffects(outcome.effects, this.#onEffectError)
           return outcome.value
@@ -165,12 +175,12 @@ class PostgresDatabase implements Database {
     })
   }
 
-  async #try<T>(work: (tx: Transaction) => Promise<T>): Promise<Outcome<T>> {
+  async #try<T>(isolation: Isolation, work: (tx: Transaction) => Promise<T>): Promise<Outcome<T>> {
     const client = await this.#pool.connect().catch(rethrow)
     // Without a listener, the error of a connection that breaks between two statements would end the process.
     client.on('error', ignoreError)
     const connection = new PostgresConnection(client, (sql, params) => this.#query(sql, params))
-    const outcome = await this.#workAndCommit(connection, work)
+    const outcome = await this.#workAndCommit(connection, isolation, work)
     const isUsable =
       outcome.kind === 'committed' || ((await connection.rollBack()) && !isStalePlan(outcome.error))
     client.off('error', ignoreError)
@@ -180,13 +190,14 @@ class PostgresDatabase implements Database {
 
   async #workAndCommit<T>(
     connection: PostgresConnection,
+    isolation: Isolation,
     work: (tx: Transaction) => Promise<T>,
   ): Promise<Outcome<T>> {
     const run = new Work(this, connection, this.#host)
     const stopped = new AbortController()
     void watchForStall(this.#host, this.#stallMs, () => run, stopped.signal)
     try {
-      await connection.begin()
+      await connection.begin(isolation)
       const value = await run.settle(work)
       if (run.failure) throw run.failure
       run.end()
@@ -218,6 +229,8 @@ class PostgresDatabase implements Database {
     return { name }
   }
 }
+
+type Isolation = 'serializable' | 'repeatable read read only'
 
 type Outcome<T> =
   | { readonly kind: 'committed'; readonly value: T; readonly effects: readonly (() => void)[] }
@@ -265,8 +278,8 @@ class PostgresConnection implements Connection {
     return this.insert(sql, params)
   }
 
-  async begin(): Promise<void> {
-    await this.#execute('begin isolation level serializable')
+  async begin(isolation: Isolation): Promise<void> {
+    await this.#execute(`begin isolation level ${isolation}`)
   }
 
   async commit(): Promise<void> {

@@ -11,7 +11,7 @@ import {
 import type { Waiter } from '../job/queue.ts'
 import type { Failure, RenderSettings, Scene, Transition } from '../job/scene.ts'
 import type { Reader, Row, Transaction } from './database.ts'
-import { isUntaken } from './attempts.ts'
+import { isRendering, isUntaken } from './attempts.ts'
 import { json, jsonOrNull, number, numberOrNull, quoted, text, textOrNull } from './sql.ts'
 
 const sceneOf = (row: Row): Scene => ({
@@ -351,6 +351,51 @@ export async function deleteSceneRows(tx: Transaction, scene: Scene, now: number
   )
 }
 
+// Of a row of scenes: an equal clip is kept, or its own is paid for and can still be taken.
+const isKept = `(scenes.forced = 0 and exists (select 1 from renders where renders.render_key = scenes.render_key))`
+const isPaid = `(scenes.forced = 0 and exists (select 1 from attempts where attempts.id = scenes.attempt_id
+  and attempts.render_key = scenes.render_key and ${isUntaken}))`
+
+/** What decides whether a scene that waits has to be rendered. */
+export interface PendingScene {
+  /** An equal clip is kept, and the scene takes it. */
+  readonly isKept: boolean
+  /** It has to buy nothing: an equal clip is kept, or its own is paid for. */
+  readonly isServed: boolean
+  /** It may take an equal clip, and somebody renders one now. */
+  readonly isBeingRendered: boolean
+  /** It may take its own earlier render, which is held. */
+  readonly isHeld: boolean
+}
+
+/** By the id of each scene of the job that waits, in the film's order. */
+export const listPending = async (
+  reader: Reader,
+  jobId: number,
+): Promise<ReadonlyMap<string, PendingScene>> =>
+  new Map(
+    (
+      await reader.all(
+        `select scenes.id, case when ${isKept} then 1 else 0 end as kept,
+           case when ${isKept} or ${isPaid} then 1 else 0 end as served,
+           case when scenes.forced = 0 and exists (select 1 from attempts
+             where attempts.render_key = scenes.render_key and ${isRendering}) then 1 else 0 end as rendering,
+           case when scenes.forced = 0 and exists (select 1 from attempts where attempts.scene_id = scenes.id
+             and attempts.render_key = scenes.render_key and attempts.status = 'held') then 1 else 0 end as held
+         from scenes where scenes.job_id = $1 and scenes.status = 'pending' order by scenes.position`,
+        [jobId],
+      )
+    ).map((row) => [
+      text(row, 'id'),
+      {
+        isKept: number(row, 'kept') !== 0,
+        isServed: number(row, 'served') !== 0,
+        isBeingRendered: number(row, 'rendering') !== 0,
+        isHeld: number(row, 'held') !== 0,
+      },
+    ]),
+  )
+
 /** A scene that waits, as far as it costs something. */
 export interface UnpaidScene extends Pick<
   Scene,
@@ -366,11 +411,7 @@ export async function listUnpaid(reader: Reader, jobIds: readonly number[]): Pro
   const places = jobIds.map((_, index) => `$${index + 1}`).join(', ')
   const rows = await reader.all(
     `select scenes.job_id, scenes.price_micros, scenes.render_key, scenes.forced, scenes.unapproved,
-       case when scenes.forced = 0 and (
-         exists (select 1 from renders where renders.render_key = scenes.render_key)
-         or exists (select 1 from attempts where attempts.id = scenes.attempt_id
-           and attempts.render_key = scenes.render_key and ${isUntaken}))
-         then 1 else 0 end as served
+       case when ${isKept} or ${isPaid} then 1 else 0 end as served
      from scenes where scenes.status = 'pending' and scenes.job_id in (${places})
      order by scenes.job_id, scenes.position`,
     jobIds,
@@ -448,13 +489,15 @@ export const listWaitingScenes = async (
     waitingOf,
   )
 
-// From one client to the next along the index, so that many jobs of one cost no more than a few.
-const clients = `with recursive waiting (client_id) as (
+/** SQL: from one client to the next along the index, so that many jobs of one cost no more than a few. */
+export const waitingClients = `waiting (client_id) as (
     select min(client_id) from jobs where queue_at is not null
     union all
     select (select min(client_id) from jobs where queue_at is not null and client_id > waiting.client_id)
     from waiting where client_id is not null
-  )
+  )`
+
+const clients = `with recursive ${waitingClients}
   select client_id,
     (select min(queue_at) from jobs where jobs.client_id = waiting.client_id and queue_at is not null) as queue_at,
     coalesce((select turn from turns where renderer = $1 and turns.client_id = waiting.client_id), 0) as last_turn

@@ -4,7 +4,14 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { systemHost, type Host } from '../host.ts'
-import { DatabaseError, type Database, type Row, type SqlValue, type Transaction } from './database.ts'
+import {
+  DatabaseError,
+  type Database,
+  type Row,
+  type SqlValue,
+  type Transaction,
+  type Reader,
+} from './database.ts'
 import { SqliteConnection } from './sqlite-connection.ts'
 import { refuseInsideWork, runEffects, warnOfEffectError, watchForStall, Work } from './work.ts'
 
@@ -46,6 +53,7 @@ class SqliteDatabase implements Database {
   #waiting: Waiting[] = []
   #running: Work | undefined
   #busy = false
+  #commits = 0
   #closed: Promise<void> | undefined
   #whenIdle: (() => void) | undefined
   /** A batch is started by whoever waits first, and must not run the others in his asynchronous context. */
@@ -80,6 +88,15 @@ class SqliteDatabase implements Database {
       this.#waiting.push({ work, resolve, reject, isAbandoned: false })
       if (!this.#busy) this.#startSoon()
     })
+  }
+
+  /** Its statements run in one turn of the event loop, so only a batch that was committing already can come between them. */
+  async snapshot<T>(work: (reader: Reader) => Promise<T>): Promise<T> {
+    for (;;) {
+      const before = this.#commits
+      const value = await work(this)
+      if (this.#commits === before) return value
+    }
   }
 
   close(): Promise<void> {
@@ -180,6 +197,7 @@ class SqliteDatabase implements Database {
       writer.endWork()
     }
     writer.commit()
+    this.#commits++
     runEffects(effects, this.#onEffectError)
     for (const answer of answers) answer()
     return true

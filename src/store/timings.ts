@@ -4,8 +4,10 @@ import type { Attempt } from '../job/attempt.ts'
 import type { FilmManifest } from '../job/job.ts'
 import { inFlightAttemptStatuses } from '../job/lifecycle.ts'
 import type { RenderSettings, Scene } from '../job/scene.ts'
-import type { Reader, Transaction } from './database.ts'
+import type { Reader, Transaction, Row } from './database.ts'
 import { begunAt } from './jobs.ts'
+import { takesSlot } from './attempts.ts'
+import { waitingClients } from './scenes.ts'
 import { json, jsonOrNull, number, numberOrNull, quoted, text } from './sql.ts'
 
 /** The newest of each model and stage; older ones say little of today. */
@@ -103,36 +105,42 @@ export async function recordFilm(
     )
 }
 
-/** What holds a place at a renderer. */
-export interface HeldPlace {
+/** What holds a slot at a renderer. */
+export interface HeldSlot {
   readonly attemptId: string
-  readonly jobId: number
+  readonly clientId: string
   readonly model: string
   readonly settings: RenderSettings | null
-  readonly renderKey: string
   readonly postedAt: number | null
   readonly insertedAt: number
 }
 
-export const listHeldPlaces = async (reader: Reader, renderer: string): Promise<readonly HeldPlace[]> =>
+/** The attempts that hold slots at a renderer, and those of one job that will again after a crash. The first begun first. */
+export const listHeldSlots = async (
+  reader: Reader,
+  renderer: string,
+  jobId: number,
+  now: number,
+): Promise<readonly HeldSlot[]> =>
   (
     await reader.all(
-      `select id, job_id, model, settings, render_key, posted_at, inserted_at from attempts
-       where renderer = $1 and status in (${quoted(inFlightAttemptStatuses)}) order by inserted_at, id`,
-      [renderer],
+      `select id, client_id, model, settings, posted_at, inserted_at from attempts
+       where renderer = $1 and status in (${quoted(inFlightAttemptStatuses)}) and (job_id = $3 or ${takesSlot})
+       order by inserted_at, id`,
+      [renderer, now, jobId],
     )
   ).map((row) => ({
     attemptId: text(row, 'id'),
-    jobId: number(row, 'job_id'),
+    clientId: text(row, 'client_id'),
     model: text(row, 'model'),
     settings: jsonOrNull<RenderSettings>(row, 'settings'),
-    renderKey: text(row, 'render_key'),
     postedAt: numberOrNull(row, 'posted_at'),
     insertedAt: number(row, 'inserted_at'),
   }))
 
-/** Scenes of a kind that come before others. */
-export interface ScenesAhead {
+/** Scenes of a kind that wait at a renderer. */
+export interface WaitingKind {
+  readonly clientId: string
   readonly model: string
   readonly settings: RenderSettings | null
   readonly scenes: number
@@ -141,37 +149,65 @@ export interface ScenesAhead {
 /** Beyond so many it makes no odds. */
 const mostAhead = 5_000
 
-/** The scenes at a renderer whose jobs come before a place in the queue, by what they ask for. */
-export const listScenesAhead = async (
+/** `of`: a condition on jobs, by whose order they are counted. */
+const waitingKinds = (of: string): string =>
+  `select client_id, model, render, count(*) as scenes from (
+     select jobs.client_id, jobs.queue_at, scenes.model, coalesce(scenes.render, 'null') as render
+     from ${of} and jobs.id <> $3 and scenes.job_id = jobs.id and scenes.status = 'pending' and scenes.renderer = $1
+     limit ${mostAhead}
+   ) waiting group by client_id, model, render order by client_id, min(queue_at), model, render`
+
+const aheadOfOwn =
+  waitingKinds(`jobs cross join scenes where jobs.queue_at is not null and jobs.client_id = $2
+  and (jobs.queue_at < $4 or (jobs.queue_at = $4 and jobs.id < $3))`)
+
+// Along the index of each client's queue, down to the job behind its first $4.
+const aheadOfOthers = `with recursive ${waitingClients}
+  ${waitingKinds(`waiting cross join jobs cross join scenes
+  where waiting.client_id <> $2 and jobs.client_id = waiting.client_id and jobs.queue_at is not null
+    and jobs.queue_at <= coalesce((select later.queue_at from jobs later where later.client_id = waiting.client_id
+      and later.queue_at is not null order by later.queue_at limit 1 offset $4), 9007199254740991)`)}`
+
+const kindOf = (row: Row): WaitingKind => ({
+  clientId: text(row, 'client_id'),
+  model: text(row, 'model'),
+  settings: json<RenderSettings | null>(row, 'render'),
+  scenes: number(row, 'scenes'),
+})
+
+/** A job's place in the queue. */
+export interface QueuePosition {
+  readonly jobId: number
+  readonly clientId: string
+  readonly queueAt: number
+}
+
+/** The scenes of its own client that come before a job at a renderer. */
+export const listOwnAhead = async (
   reader: Reader,
   renderer: string,
-  { queueAt, jobId }: { readonly queueAt: number; readonly jobId: number },
-): Promise<readonly ScenesAhead[]> =>
+  { jobId, clientId, queueAt }: QueuePosition,
+): Promise<readonly WaitingKind[]> =>
+  (await reader.all(aheadOfOwn, [renderer, clientId, jobId, queueAt])).map(kindOf)
+
+/** The scenes of the first so many jobs of each other client. */
+export const listOthersAhead = async (
+  reader: Reader,
+  renderer: string,
+  { jobId, clientId }: QueuePosition,
+  jobs: number,
+): Promise<readonly WaitingKind[]> =>
+  (await reader.all(aheadOfOthers, [renderer, clientId, jobId, jobs])).map(kindOf)
+
+/** When renders were sent to a renderer since then, the first sent first. */
+export const listPostedSince = async (
+  reader: Reader,
+  renderer: string,
+  since: number,
+): Promise<readonly number[]> =>
   (
     await reader.all(
-      `select model, render, count(*) as scenes from (
-         select scenes.model, coalesce(scenes.render, 'null') as render
-         from jobs cross join scenes
-         where jobs.queue_at is not null and (jobs.queue_at < $2 or (jobs.queue_at = $2 and jobs.id < $3))
-           and jobs.id <> $3 and scenes.job_id = jobs.id and scenes.status = 'pending' and scenes.renderer = $1
-         limit $4
-       ) ahead group by model, render order by model, render`,
-      [renderer, queueAt, jobId, mostAhead],
+      'select posted_at from attempts where renderer = $1 and posted_at >= $2 order by posted_at',
+      [renderer, since],
     )
-  ).map((row) => ({
-    model: text(row, 'model'),
-    settings: json<RenderSettings | null>(row, 'render'),
-    scenes: number(row, 'scenes'),
-  }))
-
-/** The job's waiting scenes for which an equal clip is kept. */
-export const listKeptOfJob = async (reader: Reader, jobId: number): Promise<ReadonlySet<string>> =>
-  new Set(
-    (
-      await reader.all(
-        `select scenes.id from scenes join renders on renders.render_key = scenes.render_key
-         where scenes.job_id = $1 and scenes.status = 'pending' and scenes.forced = 0`,
-        [jobId],
-      )
-    ).map((row) => text(row, 'id')),
-  )
+  ).map((row) => number(row, 'posted_at'))

@@ -224,7 +224,7 @@ describe('with a server that renders for money', () => {
     expect(waiting).toMatch(
       /To pay +\$0\.80 for 2 scenes, to be approved: npm run coordinator -- approve \d+\s+--url http/,
     )
-    expect(waiting).toMatch(/1 {2}Living room +pending +\$0\.40 estimated +its job waits for approval/)
+    expect(waiting).toMatch(/1 {2}Living room +pending +\$0\.40 estimated +the job waits for approval/)
     const dear = await askPaid('approve', id, '--max-cost', '0.5')
     expect(dear).toMatchObject({
       code: 1,

@@ -48,11 +48,11 @@ test('each scene has its bar and its state, and the film its own below', () => {
 })
 
 test('a scene that waits says why in place of its bar, in fewer words where there is less room', () => {
-  const waiting = { code: 'slots', reason: 'all 4 places of replicate are taken' } as const
+  const waiting = { code: 'slots', reason: 'all 4 replicate render slots are busy' } as const
   const scenes = [{ ...scene('Kitchen', 'pending'), waiting }]
   const line = (columns: number, ...given: View['scenes']) =>
     progressLines(view(given), { columns, rows: 24, paint: plain })[1]
-  expect(line(80, ...scenes)).toMatch(/^ {2}1 {2}Kitchen {3}all 4 places of replicate are taken +waiting$/)
+  expect(line(80, ...scenes)).toMatch(/^ {2}1 {2}Kitchen {3}all 4 replicate render slots are busy +waiting$/)
   expect(line(54, ...scenes)).toMatch(/^ {2}1 {2}Kitchen {3}all places are taken +waiting$/)
   expect(line(40, ...scenes)).toBe(`  1  Kitchen   ${'─'.repeat(14)}   waiting`)
   const held = { code: 'held', reason: 'nobody knows whether it was accepted' } as const

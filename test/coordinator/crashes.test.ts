@@ -60,7 +60,7 @@ describe('a job during which the process dies again and again', () => {
     const { job, scenes } = await harness.coordinator.waiting(jobId)
     expect(job).toEqual({
       code: 'after_crash',
-      reason: 'the server died 6 times while it ran; it begins again by itself',
+      reason: 'the server died 6 times while this ran; it will resume by itself',
       since: clock.now(),
       until: expect.any(Number),
     })

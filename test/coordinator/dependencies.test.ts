@@ -65,11 +65,11 @@ describe.each(kinds)('jobs that wait for others on %s', (kind) => {
     ])
     expect((await harness.coordinator.waiting(id)).job).toMatchObject({
       code: 'dependency',
-      reason: `it waits for job ${one} (processing) and 1 more`,
+      reason: `job ${one} (processing) and 1 more must end first`,
     })
     await finish(one)
     await settled()
-    expect((await harness.coordinator.waiting(id)).job?.reason).toBe(`it waits for job ${two} (processing)`)
+    expect((await harness.coordinator.waiting(id)).job?.reason).toBe(`job ${two} (processing) must end first`)
     await finish(two)
     await settled()
     expect((await harness.next('render-scene')).jobId).toBe(id)

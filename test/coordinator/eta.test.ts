@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { NewTiming } from '../../src/store/timings.ts'
-import { listTimings, recordTiming } from '../../src/store/timings.ts'
+import { type NewTiming, listTimings, recordTiming } from '../../src/store/timings.ts'
 import { type Place, kinds, newPlace } from '../store/open-database.ts'
 import { type HeldHarness, clip, openHeldHarness } from '../harness/held-tasks.ts'
 
@@ -91,6 +90,27 @@ describe.each(kinds)('when a job will be there, on %s', (kind) => {
     const eta = await harness.coordinator.eta(id)
     expect(eta!.waiting).toEqual({ p50: 20 * second, p90: 20 * second })
     expect(eta!.running!.p50).toBe(12 * second)
+  })
+
+  it("takes the clients' turns into account, as those that start scenes do", async () => {
+    await haveHistory()
+    await harness.coordinator.start()
+    const of = async (client_id: string, scenes: number): Promise<number> => {
+      const photos = Array.from({ length: scenes }, () => ({ asset_id: '0'.repeat(64) }))
+      const parameters = { photos, transition: 'cut', client_id }
+      const { id } = await harness.coordinator.createJob({ type: 'property_photos', parameters, force: true })
+      await harness.coordinator.approveJob(id)
+      return id
+    }
+    for (let jobs = 0; jobs < 5; jobs++) await of('large', 4)
+    for (const task of [await harness.next('render-scene'), await harness.next('render-scene')])
+      await harness.coordinator.beginAttempt(task.subject)
+    const eta = await harness.coordinator.eta(await of('small', 2))
+    // Its scenes start in the next round and the one after, though 18 of the other client came before them.
+    expect(eta!.waiting).toEqual({ p50: 20 * second, p90: 20 * second })
+    const storyboard = (await harness.coordinator.job(await of('large', 1))).storyboard
+    const planned = await harness.coordinator.estimateEta(storyboard, { clientId: 'new' })
+    expect(planned.waiting!.p50).toBe(10 * second)
   })
 
   it('has no end that is known while it is paused, or waits for another job', async () => {

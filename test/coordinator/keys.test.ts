@@ -75,6 +75,7 @@ describe.each(kinds)('on %s', (kind) => {
         get: (...asked) => harness.database.get(...asked),
         all: (...asked) => harness.database.all(...asked),
         transaction: () => Promise.reject(new Error('full')),
+        snapshot: (work) => harness.database.snapshot(work),
         close: () => Promise.resolve(),
       },
       host: harness.clock,

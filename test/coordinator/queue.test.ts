@@ -154,7 +154,7 @@ describe.each(kinds)('the queue on %s', (kind) => {
     expect(task.jobId).toBe(one)
     expect((await harness.coordinator.waiting(two)).job).toMatchObject({
       code: 'jobs_limit',
-      reason: '1 jobs are worked on, and no more may be at once',
+      reason: '1 job is processing, which is the limit',
     })
     await harness.render(task)
     const stitch = await harness.next('stitch-film')
@@ -200,7 +200,7 @@ describe.each(kinds)('the queue on %s', (kind) => {
       const { job, scenes } = await harness.coordinator.waiting(id)
       expect(job).toEqual({
         code: renderer === undefined ? 'paused' : 'renderer_paused',
-        reason: `${renderer ?? 'everything'} was paused by ops: the disk is changed`,
+        reason: `${renderer ?? 'all rendering'} is paused by ops until it is resumed: the disk is changed`,
         since: clock.now(),
         until: null,
       })
@@ -224,7 +224,7 @@ describe.each(kinds)('the queue on %s', (kind) => {
     await harness.render(task)
     expect((await harness.coordinator.waiting(resting)).job).toMatchObject({
       code: 'job_paused',
-      reason: 'it was paused: the photos are wrong',
+      reason: 'the job is paused until it is resumed: the photos are wrong',
     })
     await harness.coordinator.resumeJob(resting, { by: 'ana' })
     expect((await harness.next('render-scene')).jobId).toBe(resting)

@@ -48,7 +48,7 @@ describe('what a job has to do with the clock', () => {
     const id = await approved({ run_at: runAt })
     expect((await harness.coordinator.waiting(id)).job).toEqual({
       code: 'scheduled',
-      reason: 'it is to begin later',
+      reason: 'scheduled to begin later',
       since: clock.now(),
       until: Date.parse(runAt),
     })

@@ -41,6 +41,7 @@ export const delegating = (database: Database): Database => ({
   all: (...query) => database.all(...query),
   get: (...query) => database.get(...query),
   transaction: (work) => database.transaction(work),
+  snapshot: (work) => database.snapshot(work),
   close: () => Promise.resolve(),
 })
 

@@ -107,7 +107,7 @@ describe('what happened is said in words', () => {
           old: { authorised_micros: 800_000 },
           new: { authorised_micros: 1_200_000 },
         },
-        'approved, up to $1.20, before $0.80',
+        'approved, up to $1.20 (was $0.80)',
       ],
       [{ authorised_micros: 800_000, old: { authorised_micros: 0 } }, 'approved, up to $0.80'],
       [{ estimated_micros: 0, authorised_micros: 0 }, 'approved'],
@@ -126,7 +126,7 @@ describe('what happened is said in words', () => {
     ],
     job_retried: [
       [{ was: 'failed', authorised_micros: 4_500 }, 'retried, up to $0.0045'],
-      [{ was: 'completed', reopened: true, authorised_micros: 4_500 }, 'goes on: nothing is to be approved'],
+      [{ was: 'completed', reopened: true, authorised_micros: 4_500 }, 'reopened: no approval needed'],
     ],
     job_updated: [
       [{ changed: { priority: 7, run_at: null } }, 'changed: priority, run_at'],
@@ -139,7 +139,7 @@ describe('what happened is said in words', () => {
         'changed: priority 50 → 7, video_name a → “b c”',
       ],
       [{ changed: {}, old: {}, new: {} }, 'changed nothing'],
-      [{ dependency: 12, status: 'failed' }, 'job 12, which it waited for, is failed'],
+      [{ dependency: 12, status: 'failed' }, 'dependency ended: job 12 is failed'],
     ],
     job_paused: [
       [{}, 'paused'],
@@ -155,19 +155,17 @@ describe('what happened is said in words', () => {
     scene_added: [[{ position: 1 }, 'scene added, as number 2']],
     scene_processing: [
       [{ renderer: 'replicate', model: 'google/veo-3.1-fast' }, 'scene started, with google/veo-3.1-fast'],
-      [{ kept: true }, 'scene started, from a clip kept of an earlier render'],
+      [{ kept: true }, 'scene started, from a kept clip'],
     ],
     scene_completed: [[{ clip: 'c' }, 'scene completed']],
     scene_failed: [[{ code: 'failed', reason: 'too dark', tries: 3 }, 'scene failed: too dark']],
-    scene_retrying: [[{ reason: 'busy', tries: 1 }, 'scene to be tried again: busy']],
+    scene_retrying: [[{ reason: 'busy', tries: 1 }, 'scene will be retried: busy']],
     scene_rendered: [
       [{ attempt_id: 'a', charged_micros: 250_000 }, 'scene rendered, $0.25 charged'],
       [{ attempt_id: 'a', charged_micros: null }, 'scene rendered, charged at an unknown price'],
     ],
-    scene_held: [[{ reason: 'no answer' }, 'scene held until a person decides: no answer']],
-    scene_short: [
-      [{ reason: 'it is a single picture' }, 'clip taken although it is short: it is a single picture'],
-    ],
+    scene_held: [[{ reason: 'no answer' }, 'scene held until it is resolved: no answer']],
+    scene_short: [[{ reason: 'it is a single picture' }, 'short clip accepted: it is a single picture']],
     scene_updated: [
       [{ changed: ['prompt', 'duration'] }, 'scene changed: prompt, duration'],
       [
@@ -178,11 +176,11 @@ describe('what happened is said in words', () => {
         },
         `scene changed: prompt “${'a'.repeat(39)}…” → b, position 1 → 3, title none → Hall, audio off → on`,
       ],
-      [{ regenerate: true }, 'scene to be rendered anew'],
-      [{ resolution: 'adopt', prediction_id: 'x6iey' }, 'scene decided: the provider has it as x6iey'],
-      [{ resolution: 'absent' }, 'scene decided: the provider never accepted it'],
+      [{ regenerate: true }, 'scene will be rendered again'],
+      [{ resolution: 'adopt', prediction_id: 'x6iey' }, 'scene resolved: the provider accepted it as x6iey'],
+      [{ resolution: 'absent' }, 'scene resolved: the provider did not accept it'],
     ],
-    scene_deleted: [[{ position: 1 }, 'scene taken out']],
+    scene_deleted: [[{ position: 1 }, 'scene deleted']],
     scene_cancelled: [[{}, 'scene cancelled']],
   }
 

@@ -220,9 +220,9 @@ describe('what failed of itself', () => {
     const app = harness.appWith({
       coordinator: {
         ...harness.coordinator,
-        costs: (jobId) => {
+        viewWithEta: (jobId) => {
           if (++failures === 1) throw new Error('a fault of ours')
-          return harness.coordinator.costs(jobId)
+          return harness.coordinator.viewWithEta(jobId)
         },
       },
     })

@@ -150,7 +150,7 @@ describe('a job that waits', () => {
     expect((await ask('GET', `/jobs/${id}`)).body).toMatchObject({
       retry,
       depends_on: [{ job_id: first, on_failure: 'ignore', met: false, status: 'pending' }],
-      waiting: { code: 'approval', reason: 'nothing is spent before it is approved', until: null },
+      waiting: { code: 'approval', reason: 'waiting for approval', until: null },
     })
   })
 })

@@ -166,7 +166,7 @@ describe('a request', () => {
   })
 
   test('that breaks is logged under the id that it came with', async () => {
-    const coordinator = { ...harness.coordinator, job: () => Promise.reject(new Error('it broke')) }
+    const coordinator = { ...harness.coordinator, viewWithEta: () => Promise.reject(new Error('it broke')) }
     const response = await harness
       .appWith({ coordinator, log })
       .request('/api/v3/jobs/7', { headers: { 'x-request-id': 'from-the-shop' } })

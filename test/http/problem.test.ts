@@ -247,7 +247,7 @@ describe('a method that an address does not take', () => {
 // oxlint-disable-next-line promise/no-promise-in-callback
 const failing = (fault: Error) =>
   harness.appWith({
-    coordinator: { ...harness.coordinator, job: () => Promise.reject(fault) },
+    coordinator: { ...harness.coordinator, viewWithEta: () => Promise.reject(fault) },
   })
 
 describe('what breaks in the server', () => {

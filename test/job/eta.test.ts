@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import {
   type FilmToCome,
   type Line,
+  type Others,
   forecast,
   remaining,
   renderUnits,
@@ -15,13 +16,18 @@ const second = 1000
 const stitch = { times: [2 * second], ranMs: 0 }
 const line = (members: Partial<Line> = {}): Line => ({
   slots: 2,
-  startEveryMs: 0,
+  pace: { startDelayMs: 0 },
+  started: [],
   running: [],
-  ahead: [],
   waiting: [],
   ...members,
 })
-const waiting = (times: readonly number[], notBeforeMs = 0) => ({ times, clip: times, notBeforeMs })
+const waiting = (times: readonly number[], notBeforeMs = 0, ahead: readonly Others[] = []) => ({
+  ahead,
+  times,
+  clip: times,
+  notBeforeMs,
+})
 const film = (lines: readonly Line[], members: Partial<FilmToCome> = {}): FilmToCome => ({
   lines,
   coming: [],
@@ -83,8 +89,7 @@ describe('when a film is there', () => {
         line({
           slots: 1,
           running: [{ times: [30 * second], ranMs: 10 * second }],
-          ahead: [{ times: [5 * second], scenes: 3 }],
-          waiting: [waiting([10 * second])],
+          waiting: [waiting([10 * second], 0, [{ times: [5 * second], scenes: 3 }])],
         }),
       ]),
     )
@@ -95,8 +100,17 @@ describe('when a film is there', () => {
 
   it('keeps the least time between two starts', () => {
     const scenes = [waiting([second]), waiting([second]), waiting([second])]
-    const told = forecast(film([line({ slots: 10, startEveryMs: 4 * second, waiting: scenes })]))
+    const told = forecast(film([line({ slots: 10, pace: { startDelayMs: 4 * second }, waiting: scenes })]))
     expect(told.total.p50).toBe(8 * second + second + 2 * second)
+  })
+
+  it('starts as many at once as a minute allows, and counts those that started before', () => {
+    const scenes = Array.from({ length: 4 }, () => waiting([second]))
+    const paced = { slots: 10, pace: { startDelayMs: 0, startsPerMinute: 3 }, waiting: scenes }
+    expect(forecast(film([line(paced)])).waiting.p50).toBe(60 * second)
+    const told = forecast(film([line({ ...paced, started: [-20 * second, -10 * second] })]))
+    expect(told.waiting.p50).toBe(60 * second)
+    expect(forecast(film([line({ ...paced, started: [-20 * second, 0, 0] })])).waiting.p50).toBe(100 * second)
   })
 
   it('waits for a pause to end', () => {
@@ -121,9 +135,7 @@ describe('when a film is there', () => {
 
   it('counts what is behind the first two hundred ahead as what it takes on average', () => {
     const times = [second, 3 * second]
-    const told = forecast(
-      film([line({ slots: 4, ahead: [{ times, scenes: 4000 }], waiting: [waiting(times)] })]),
-    )
+    const told = forecast(film([line({ slots: 4, waiting: [waiting(times, 0, [{ times, scenes: 4000 }])] })]))
     expect(told.waiting.p50 / (2000 * second)).toBeCloseTo(1, 1)
   })
 })
@@ -132,22 +144,23 @@ const someTimes = fc
   .array(fc.integer({ min: 0, max: 600_000 }), { minLength: 1, maxLength: 30 })
   .map((times) => times.toSorted((one, other) => one - other))
 const underWay = fc.record({ times: someTimes, ranMs: fc.integer({ min: 0, max: 2_000_000 }) })
+const someOthers = fc.array(fc.record({ times: someTimes, scenes: fc.integer({ min: 0, max: 50 }) }), {
+  maxLength: 2,
+})
 const someLine: fc.Arbitrary<Line> = fc.record({
   slots: fc.integer({ min: 1, max: 6 }),
-  startEveryMs: fc.integer({ min: 0, max: 5000 }),
+  pace: fc.record({ startDelayMs: fc.integer({ min: 0, max: 5000 }) }),
+  started: fc.constant([]),
   running: fc.array(
     fc.tuple(underWay, fc.boolean()).map(([one, isOwn]) => ({ ...one, ...(isOwn && { clip: one.times }) })),
     { maxLength: 8 },
   ),
-  ahead: fc.array(fc.record({ times: someTimes, scenes: fc.integer({ min: 0, max: 150 }) }), {
-    maxLength: 3,
-  }),
   waiting: fc
-    .array(fc.tuple(someTimes, fc.integer({ min: 0, max: 60_000 })), { maxLength: 6 })
+    .array(fc.tuple(someTimes, fc.integer({ min: 0, max: 60_000 }), someOthers), { maxLength: 6 })
     .map((scenes) =>
       scenes
         .toSorted(([, one], [, other]) => one - other)
-        .map(([times, notBeforeMs]) => waiting(times, notBeforeMs)),
+        .map(([times, notBeforeMs, ahead]) => waiting(times, notBeforeMs, ahead)),
     ),
 })
 const someFilm: fc.Arbitrary<FilmToCome> = fc.record({
@@ -187,7 +200,12 @@ describe('whatever there is to come', () => {
   it('more scenes ahead make it no earlier', () => {
     fc.assert(
       fc.property(someFilm, someTimes, fc.integer({ min: 1, max: 300 }), (given, times, scenes) => {
-        const more = given.lines.map((one) => ({ ...one, ahead: [...one.ahead, { times, scenes }] }))
+        const more = given.lines.map((one) => ({
+          ...one,
+          waiting: one.waiting.map((scene, index) =>
+            index < one.waiting.length - 1 ? scene : { ...scene, ahead: [...scene.ahead, { times, scenes }] },
+          ),
+        }))
         const [before, after] = [forecast(given), forecast({ ...given, lines: more })]
         expect(after.total.p50).toBeGreaterThanOrEqual(before.total.p50 - 1e-6)
         expect(after.total.p90).toBeGreaterThanOrEqual(before.total.p90 - 1e-6)

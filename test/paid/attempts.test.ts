@@ -121,7 +121,7 @@ describe('what the provider refuses for good', () => {
     })
     expect(scenes).toMatchObject([
       { status: 'failed', tries: 1, error: { code } },
-      { status: 'pending', waiting: { code: 'job_not_approved', reason: 'its job is failed' } },
+      { status: 'pending', waiting: { code: 'job_not_approved', reason: 'the job is failed' } },
     ])
     await simulation.pass(hour)
     expect(simulation.posts()).toHaveLength(1)

@@ -104,7 +104,7 @@ describe('a scene that waits says why', () => {
       status: 'pending',
       waiting: {
         code: 'budget_day',
-        reason: 'it costs $0.40, and of the budget day of $0.40 only $0.00 are left',
+        reason: "needs $0.40; $0.00 of $0.40 is left in today's budget",
         until: '2026-01-02T00:00:00.000Z',
       },
     })
@@ -171,7 +171,7 @@ describe('a scene that waits says why', () => {
     const scene = await simulation.get(`/jobs/${job_id}/scenes/${done.id}`)
     expect(scene.waiting).toEqual({
       code: 'approval',
-      reason: expect.stringMatching(/it costs \$0\.40, and of the job's \$0\.80 .* only \$0\.00 are left/),
+      reason: expect.stringMatching(/^needs \$0\.40; \$0\.00 of \$0\.80 is left of what was approved$/),
       since: scene.updated_at,
       until: null,
     })

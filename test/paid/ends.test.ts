@@ -60,7 +60,7 @@ describe('a clip that is paid for', () => {
     )
     const { code, reason, until } = await waitingOf(simulation, job_id)
     expect(code).toBe('fetching')
-    expect(reason).toMatch(/it is rendered and paid for.*\(the provider names no clip yet\)/)
+    expect(reason).toMatch(/rendered and paid for.*\(the provider names no clip yet\)/)
     expect(Date.parse(until) - billedAt(simulation)).toBeGreaterThan(hour)
     expect(await simulation.ended(job_id)).toMatchObject({ status: 'completed', costs: { spent: 0.4 } })
   })
@@ -97,7 +97,9 @@ describe('a clip that is paid for', () => {
     await simulation.pass(30 * minute)
     expect(await waitingOf(simulation, job_id)).toMatchObject({
       code: 'fetching',
-      reason: expect.stringMatching(/its clip is bad \(it is not whole\); the bytes are kept, and fetched/),
+      reason: expect.stringMatching(
+        /its clip is bad \(it is not whole\); the bytes are kept, and will be fetched/,
+      ),
       until: expect.stringMatching(/^2026-01-01T01:0/),
     })
     const [{ id }] = await simulation.scenes(job_id)

@@ -194,7 +194,7 @@ describe('a finished film that was changed', () => {
       needs_approval: true,
       to_approve: priceUsd,
       costs: { to_approve: priceUsd, to_pay: priceUsd, scenes_to_pay: 1 },
-      waiting: { code: 'approval', reason: 'it needs $0.40 more than was approved' },
+      waiting: { code: 'approval', reason: 'needs $0.40 more than was approved: approve it' },
     })
     expect(await toApprove(simulation, '&status=pending,failed')).toEqual([])
     expect((await reject(simulation, job_id)).status).toBe(200)

@@ -115,7 +115,7 @@ describe('a change by a key that may only submit', () => {
     expect(waiting).toMatchObject({
       status: 'processing',
       costs: { approved: 2, spent: 1.2, to_pay: priceUsd, to_approve: priceUsd },
-      waiting: { code: 'approval', reason: 'it was changed after the approval, and costs $0.40' },
+      waiting: { code: 'approval', reason: 'changed after the approval: approve its $0.40' },
     })
     expect(await simulation.ask('POST', `/jobs/${job_id}/approve`, undefined, approve)).toMatchObject({
       status: 422,
@@ -343,9 +343,9 @@ test('what other clients spend is told to no key that does not see them', async 
   const code = 'budget_total'
   await simulation.until(async () => (await simulation.get(`/jobs/${job_id}`)).waiting?.code === code)
   expect((await simulation.get(`/jobs/${job_id}`)).waiting.reason).toContain(
-    'of the budget total of $0.50 only $0.10',
+    '$0.10 of $0.50 is left in the total budget',
   )
-  const reason = 'what may be spent for all clients leaves too little'
+  const reason = 'needs more than is left in the budget of all clients'
   const { body: job } = await simulation.ask('GET', `/jobs/${job_id}`, undefined, bound)
   expect(job.waiting).toMatchObject({ code, reason })
   const { body: list } = await simulation.ask('GET', `/jobs/${job_id}/scenes`, undefined, bound)

@@ -236,7 +236,7 @@ describe('a scene is changed', () => {
     })
     expect((await simulation.scenes(job_id))[0].waiting).toEqual({
       code: 'approval',
-      reason: 'its job needs $0.80 more than was approved',
+      reason: 'the job needs $0.80 more than was approved: approve it',
       since: job.ended_at,
       until: null,
     })

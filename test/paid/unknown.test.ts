@@ -178,7 +178,7 @@ describe('whether the provider has a render that it was asked for', () => {
     await simulation.until(async () => (await reasonOf()).includes('list'))
     isBroken = false
     await simulation.pass(minute)
-    expect(await reasonOf()).toMatch(/looked into \(.*ECONNRESET\)/)
+    expect(await reasonOf()).toMatch(/accepted this render \(.*ECONNRESET\)/)
     // Its next list decides.
     isBroken = true
     await simulation.pass(2 * minute)
@@ -231,7 +231,11 @@ describe('a held attempt', () => {
     const { simulation, job_id, scene, strangerId } = opened
     expect(scene).toMatchObject({
       status: 'processing',
-      waiting: { code: 'held', reason: expect.stringMatching(/a person has to resolve it/), until: null },
+      waiting: {
+        code: 'held',
+        reason: expect.stringMatching(/may have accepted this render: resolve the scene/),
+        until: null,
+      },
     })
     expect((await ledger(simulation))[0]).toMatchObject({
       scene_id: scene.id,

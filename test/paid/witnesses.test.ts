@@ -193,7 +193,7 @@ describe('a provider that answers no request for a render', () => {
     expect(waits).toContainEqual(
       expect.objectContaining({
         code: 'provider_pause',
-        reason: expect.stringMatching(/replicate takes no renders now \(HTTP 503\)/),
+        reason: expect.stringMatching(/replicate does not accept renders \(HTTP 503\)/),
       }),
     )
     expect((await simulation.get('/limits')).renderers.replicate.provider_pause).toMatchObject({

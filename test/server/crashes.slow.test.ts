@@ -38,7 +38,7 @@ describe('a server that is killed again and again', () => {
     const { job } = await jobUntil(server, long, (_job, [scene]) => scene.waiting !== null)
     expect(job.waiting).toMatchObject({
       code: 'after_crash',
-      reason: 'the server died 5 times while it ran; it begins again by itself',
+      reason: 'the server died 5 times while this ran; it will resume by itself',
       until: expect.any(String),
     })
     const other = await approved(1, { title: 'Other' })

@@ -1,10 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { systemHost } from '../../src/host.ts'
-import type { Host } from '../../src/host.ts'
+import { systemHost, type Host } from '../../src/host.ts'
 import type { Database, SqlValue, Transaction } from '../../src/store/database.ts'
 import { migrate } from '../../src/store/migrate.ts'
-import { kinds, newPlace } from './open-database.ts'
-import type { Place } from './open-database.ts'
+import { kinds, newPlace, type Place } from './open-database.ts'
 
 const tables = [
   {
@@ -120,6 +118,21 @@ describe.each(kinds)('the database on %s', (kind) => {
     looked.resolve()
     await writing
     expect(await names(database)).toEqual(['a'])
+  })
+
+  it('reads one moment in a snapshot, whatever is committed meanwhile', async () => {
+    await database.transaction((tx) => tx.run(add, ['a', 0]))
+    const begun = Promise.withResolvers<void>()
+    const written = begun.promise.then(() => database.transaction((tx) => tx.run(add, ['b', 0])))
+    const [first, second] = await database.snapshot(async (reader) => {
+      const before = await names(reader)
+      begun.resolve()
+      // No work may await others: this one stands for their commit at the worst moment.
+      await written
+      return [before, await names(reader)]
+    })
+    expect(second).toEqual(first)
+    expect(await names(database)).toEqual(['a', 'b'])
   })
 
   it('calls the effects in order, when their rows can be seen, before it resolves', async () => {

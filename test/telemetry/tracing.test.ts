@@ -59,7 +59,7 @@ describe('a request', () => {
   })
 
   it('that broke says why', async () => {
-    const coordinator = { ...harness.coordinator, job: () => Promise.reject(new Error('it broke')) }
+    const coordinator = { ...harness.coordinator, viewWithEta: () => Promise.reject(new Error('it broke')) }
     await harness.appWith({ coordinator }).request('/api/v3/jobs/7')
     const [span] = exporter.getFinishedSpans()
     expect(span).toMatchObject({ status: { code: 2, message: 'it broke' } })

@@ -133,7 +133,7 @@ async function startWaiting(
       againAt = now
       break
     }
-    const wait = await sceneWait(tx, scene, treasury, now)
+    const wait = await sceneWait(rendersIn(tx), scene, treasury, now)
     if (wait) {
       againAt = Math.min(againAt, wait.until ?? Number.POSITIVE_INFINITY)
       continue
@@ -196,28 +196,43 @@ export async function gateNow(
   }
 }
 
-/** Why a scene at the head of the queue can't start, though its renderer has a place for it. */
+/** What is known of other renders of what a scene is to show: read scene by scene, or of a whole job at once. */
+export interface OtherRenders {
+  isServed(scene: HeadScene): boolean | Promise<boolean>
+  isBeingRendered(scene: HeadScene): boolean | Promise<boolean>
+  isHeld(scene: HeadScene): boolean | Promise<boolean>
+}
+
+const rendersIn = (reader: Reader): OtherRenders => ({
+  isServed: (scene) => isServed(reader, scene),
+  isBeingRendered: ({ renderKey }) => isBeingRendered(reader, renderKey),
+  isHeld: ({ id, renderKey }) => isHeldFor(reader, id, renderKey),
+})
+
+type HeadScene = Pick<
+  WaitingScene,
+  | 'id'
+  | 'jobId'
+  | 'clientId'
+  | 'priceMicros'
+  | 'authorisedMicros'
+  | 'unknownCostAccepted'
+  | 'unapproved'
+  | 'renderKey'
+  | 'forced'
+  | 'attemptId'
+>
+
+/** Why a scene at the head of the queue can't start, though its renderer has a free slot. */
 export async function sceneWait(
-  reader: Reader,
-  scene: Pick<
-    WaitingScene,
-    | 'id'
-    | 'jobId'
-    | 'clientId'
-    | 'priceMicros'
-    | 'authorisedMicros'
-    | 'unknownCostAccepted'
-    | 'unapproved'
-    | 'renderKey'
-    | 'forced'
-    | 'attemptId'
-  >,
+  renders: OtherRenders,
+  scene: HeadScene,
   treasury: Treasury,
   now: number,
 ): Promise<Waiting | undefined> {
-  if (await isServed(reader, scene)) return undefined
-  if (!scene.forced && (await isBeingRendered(reader, scene.renderKey))) return sameRenderWait
-  if (!scene.forced && (await isHeldFor(reader, scene.id, scene.renderKey))) return ownHeldWait
+  if (await renders.isServed(scene)) return undefined
+  if (!scene.forced && (await renders.isBeingRendered(scene))) return sameRenderWait
+  if (!scene.forced && (await renders.isHeld(scene))) return ownHeldWait
   if (scene.priceMicros === 0) return undefined
   const { jobId, priceMicros, authorisedMicros, unknownCostAccepted, unapproved } = scene
   const [job, budgets] = [await treasury.moneyOfJob(jobId), await treasury.budgetsFor(scene)]

@@ -1,5 +1,5 @@
 /** The scenes that wait at a renderer, in the order in which they may start: the clients' turns, then the queue of each. */
-import { type Waiter, byTurn } from '../../job/queue.ts'
+import { type Waiter, nextInTurn } from '../../job/queue.ts'
 import { occupancyByClient } from '../../store/attempts.ts'
 import type { Reader, Transaction } from '../../store/database.ts'
 import { setTurn } from '../../store/turns.ts'
@@ -74,10 +74,7 @@ export async function openTurns(
   return {
     async next() {
       for (;;) {
-        const line = lines.reduce<Line | undefined>(
-          (best, other) => (best && byTurn(best.waiter, other.waiter) <= 0 ? best : other),
-          undefined,
-        )
+        const line = nextInTurn(lines)
         if (!line) return undefined
         const before = line.waiter.queueAt
         if (!(await advance(line))) lines.splice(lines.indexOf(line), 1)

@@ -1,20 +1,16 @@
 /**
  * The rules of admission, pure: whether a scene may start now, and if not, the one reason why. The same rules start
- * scenes (`admission.ts`) and tell why others wait (`reading.ts`).
+ * scenes (`admission.ts`) and say why others wait (`read/waiting.ts`).
  */
 import { type Money, endOfDay, spokenMoney } from '../../job/price.ts'
-import type { Stop } from '../../job/queue.ts'
+import { type LastStarts, type Pace, type Stop, isPaced, pacedStartAt } from '../../job/queue.ts'
 
 /** What admission knows of a renderer. */
-export interface RendererLimit {
+export interface RendererLimit extends Pace {
   readonly name: string
   readonly models: readonly string[]
   /** Attempts it may have in flight at once, over all jobs. */
   readonly maxConcurrency: number
-  /** The least time between two starts, over all jobs, in ms. */
-  readonly startDelayMs: number
-  /** Starts within any minute, over all jobs; left out for no such limit. */
-  readonly startsPerMinute?: number | undefined
   /** The task that sees to an attempt. */
   readonly task: 'render-scene' | 'follow-render'
 }
@@ -38,13 +34,9 @@ interface Paused {
 }
 
 /** What decides when the next request may be sent to a renderer, read from rows. */
-export interface Gate extends Paused {
-  /** When the last one was sent, ms since the epoch; undefined where none was. */
-  readonly lastPostedAt: number | undefined
+export interface Gate extends Paused, LastStarts {
   /** Requests that are sent and not answered so far. */
   readonly unanswered: number
-  /** When the first of as many as may be sent in a minute was sent; undefined where there were fewer. */
-  readonly minuteBeganAt: number | undefined
 }
 
 /** What decides how many scenes may start at a renderer, read from rows. */
@@ -105,10 +97,6 @@ export interface WaitingSince extends Waiting {
 /** Attempts that are made ready while another's start has to be waited for: enough to lose no time, few enough for priorities to count. */
 const unsentAhead = 2
 
-/** Whether a start may have to wait for others before it. */
-export const isPaced = ({ startDelayMs, startsPerMinute }: RendererLimit): boolean =>
-  startDelayMs > 0 || startsPerMinute !== undefined
-
 /** How many scenes may start at a renderer now, as far as it is concerned. */
 export function freeStarts(limit: RendererLimit, at: RendererNow): number {
   if (at.pause || at.stop) return 0
@@ -125,42 +113,48 @@ export function rendererWait(limit: RendererLimit, at: RendererNow): Waiting | u
       code: 'provider_pause',
       reason: at.pause.isAsked
         ? `${limit.name} asked to wait: ${at.pause.reason}`
-        : `${limit.name} takes no renders now (${at.pause.reason}): one is tried at a time, and the next one then`,
+        : `${limit.name} does not accept renders (${at.pause.reason}); one is sent as a test after the wait`,
       until: at.pause.until,
     }
   if (limit.maxConcurrency <= at.inFlight)
     return {
       code: 'slots',
-      reason: `all ${limit.maxConcurrency} places of ${limit.name} are taken`,
+      reason: busyWords(limit),
       until: null,
     }
   if (freeStarts(limit, at) === 0 && at.isProbed)
     return {
       code: 'provider_pause',
-      reason: `${limit.name} took no renders lately: one is tried first`,
+      reason: `${limit.name} did not accept the last render; one is sent first as a test`,
       until: null,
     }
   if (freeStarts(limit, at) === 0)
     return {
       code: 'start_delay',
-      reason: `${paceOf(limit)} at ${limit.name}, and others are before it`,
+      reason: `${limit.name} starts ${paceOf(limit)}, and other scenes are ahead`,
       until: null,
     }
   return undefined
 }
 
+function busyWords({ name, maxConcurrency: slots }: RendererLimit): string {
+  if (slots === 0) return `${name} has no render slots: raise its max_concurrency`
+  if (slots === 1) return `the ${name} render slot is busy`
+  return `${slots === 2 ? 'both' : `all ${slots}`} ${name} render slots are busy`
+}
+
 const paceOf = ({ startDelayMs, startsPerMinute }: RendererLimit): string =>
   [
-    ...(startDelayMs > 0 ? [`${startDelayMs} ms are left between two starts`] : []),
-    ...(startsPerMinute === undefined ? [] : [`${startsPerMinute} are started in a minute`]),
-  ].join(' and ')
+    ...(startDelayMs > 0 ? [`one render every ${startDelayMs} ms`] : []),
+    ...(startsPerMinute === undefined ? [] : [`${startsPerMinute} renders a minute`]),
+  ].join(' and at most ')
 
 /** What a person has stopped, as a reason to wait. */
 export function stopWait({ scope, reason, by, since }: Stop): WaitingSince {
-  const of = scope === 'all' ? 'everything' : scope.slice('renderer:'.length)
+  const what = scope === 'all' ? 'all rendering' : scope.slice('renderer:'.length)
   return {
     code: scope === 'all' ? 'paused' : 'renderer_paused',
-    reason: `${of} was paused${by === null ? '' : ` by ${by}`}${reason === null ? '' : `: ${reason}`}`,
+    reason: `${what} is paused${by === null ? '' : ` by ${by}`} until it is resumed${reason === null ? '' : `: ${reason}`}`,
     until: null,
     since,
   }
@@ -172,21 +166,14 @@ const stopCheckMs = 5000
 /** How soon one that waits for another's answer asks again. */
 const probeCheckMs = 1000
 
-const minuteMs = 60_000
-
-/** When the next request may be sent to a renderer, ms since the epoch; `now` where at once. A clock that was put back delays by one delay at most. */
-export function mayPostAt(limit: Pick<RendererLimit, 'startDelayMs'>, at: Gate, now: number): number {
-  const after = (sentAt: number | undefined, ms: number): number =>
-    sentAt === undefined ? now : Math.min(sentAt, now) + ms
-  return Math.max(
-    now,
-    after(at.lastPostedAt, limit.startDelayMs),
-    after(at.minuteBeganAt, minuteMs),
+/** When the next request may be sent to a renderer, ms since the epoch; `now` where at once. */
+export const mayPostAt = (pace: Pace, at: Gate, now: number): number =>
+  Math.max(
+    pacedStartAt(pace, at, now),
     at.pause?.until ?? now,
     at.stop ? now + stopCheckMs : now,
     at.isProbed && at.unanswered > 0 ? now + probeCheckMs : now,
   )
-}
 
 /** A budget that counts for a scene, and what of it is used. */
 export interface Budget {
@@ -218,17 +205,21 @@ export function moneyWait(scene: SceneMoney, now: number): Waiting | undefined {
   if (scene.unapproved)
     return {
       code: 'approval',
-      reason: `it was changed after the approval, and costs ${priceMicros === null ? 'an unknown sum' : spokenMoney(priceMicros)}`,
+      reason: `changed after the approval: approve its ${priceMicros === null ? 'unknown price' : spokenMoney(priceMicros)}`,
       until: null,
     }
   if (priceMicros === null) {
     if (!scene.unknownCostAccepted)
-      return { code: 'approval', reason: 'its price is unknown, and that was not accepted', until: null }
+      return {
+        code: 'approval',
+        reason: 'its price is unknown: approve it with accept_unknown_cost',
+        until: null,
+      }
     const budget = scene.budgets[0]
     return (
       budget && {
         code: 'unknown_price',
-        reason: `its price is unknown, so it can't be held against the budget ${budget.name}`,
+        reason: `its price is unknown, so it cannot be checked against ${budgetWords(budget)}`,
         until: null,
       }
     )
@@ -237,15 +228,26 @@ export function moneyWait(scene: SceneMoney, now: number): Waiting | undefined {
   if (needed > scene.authorisedMicros)
     return {
       code: 'approval',
-      reason: `it costs ${spokenMoney(priceMicros)}, and of the job's ${spokenMoney(scene.authorisedMicros)} that were approved only ${spokenMoney(Math.max(0, scene.authorisedMicros - taken(scene.job)))} are left`,
+      reason: `needs ${spokenMoney(priceMicros)}; ${leftWords(scene.authorisedMicros, scene.job)} is left of what was approved`,
       until: null,
     }
   const over = scene.budgets.find(({ limitMicros, used }) => taken(used) + priceMicros > limitMicros)
   return over && budgetWait(over, priceMicros, now)
 }
 
-function budgetWait({ name, limitMicros, used }: Budget, priceMicros: number, now: number): Waiting {
-  const kind = name.split(':', 1)[0]
+const leftWords = (limitMicros: number, used: Money): string =>
+  `${spokenMoney(Math.max(0, limitMicros - taken(used)))} of ${spokenMoney(limitMicros)}`
+
+function budgetWords({ name }: Budget): string {
+  if (name === 'day') return "today's budget"
+  if (name === 'total') return 'the total budget'
+  return name.startsWith('client:')
+    ? `client ${name.slice('client:'.length)}'s budget`
+    : `the ${name}'s budget`
+}
+
+function budgetWait(budget: Budget, priceMicros: number, now: number): Waiting {
+  const kind = budget.name.split(':', 1)[0]
   return {
     code:
       kind === 'job'
@@ -255,7 +257,7 @@ function budgetWait({ name, limitMicros, used }: Budget, priceMicros: number, no
           : kind === 'total'
             ? 'budget_total'
             : 'budget_client',
-    reason: `it costs ${spokenMoney(priceMicros)}, and of the budget ${name} of ${spokenMoney(limitMicros)} only ${spokenMoney(Math.max(0, limitMicros - taken(used)))} are left`,
+    reason: `needs ${spokenMoney(priceMicros)}; ${leftWords(budget.limitMicros, budget.used)} is left in ${budgetWords(budget)}`,
     until: kind === 'day' ? endOfDay(now) : null,
   }
 }
@@ -267,23 +269,21 @@ const mostOutageMs = 600_000
 export const outageWaitMs = (failures: number): number =>
   Math.min(mostOutageMs, firstOutageMs * 2 ** (failures - 1))
 
-/** One whose own render is held: another one may be paid for beside it. */
+/** Its own render is held: a second one might be paid for beside it. */
 export const ownHeldWait: Waiting = {
   code: 'held',
-  reason: 'nobody knows whether the provider accepted its render before: a person has to resolve it',
+  reason: 'the provider may have accepted its earlier render: resolve the scene',
   until: null,
 }
 
-/** One who takes what another renders just now. */
 export const sameRenderWait: Waiting = {
   code: 'same_render',
-  reason: 'the same is being rendered for another scene, and this one takes its clip',
+  reason: 'an equal scene is being rendered, and this one will use its clip',
   until: null,
 }
 
-/** As many jobs are worked on as may be. */
 export const jobsLimitWait = (limit: number): Waiting => ({
   code: 'jobs_limit',
-  reason: `${limit} jobs are worked on, and no more may be at once`,
+  reason: `${limit === 1 ? '1 job is' : `${limit} jobs are`} processing, which is the limit`,
   until: null,
 })

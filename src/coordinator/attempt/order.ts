@@ -12,7 +12,8 @@ import { findAttempt, type Posting, setPosted, setPicturesFetched } from '../../
 import { findScene } from '../../store/scenes.ts'
 import { gateNow } from '../admission/admission.ts'
 import { limitsNow } from '../admission/limits.ts'
-import { mayPostAt, isPaced } from '../admission/rules.ts'
+import { isPaced } from '../../job/queue.ts'
+import { mayPostAt } from '../admission/rules.ts'
 import type { Context } from '../context.ts'
 import { emitRendering } from '../scene/settling.ts'
 

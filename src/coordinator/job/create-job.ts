@@ -27,7 +27,12 @@ export interface JobEstimate {
   readonly quote: Quote
   readonly priceBook: string
   readonly priority: number
+  /** Empty: nobody's. */
+  readonly clientId: string
 }
+
+const clientOf = (request: JobRequest, actor: Actor | undefined): string =>
+  actor?.clientId ?? freeMembers(request)['client_id'] ?? ''
 
 const scenesOf = ({ rendererOf }: Context, request: JobRequest, { scenes, format, fit }: Storyboard) =>
   scenes.map((scene, position) => ({
@@ -50,7 +55,7 @@ async function keepJob(
   const times = timesOf(request, { runAt: null, deadlineAt: null }, now)
   const actor = asked?.actor
   const labels = freeMembers(request)
-  const clientId = actor?.clientId ?? labels['client_id'] ?? ''
+  const clientId = clientOf(request, actor)
   await openJobs.require(tx, clientId)
   const dependencies = await dependenciesOf(tx, request, { clientId, reach: seenBy(actor) })
   const scenes = scenesOf(context, request, storyboard)
@@ -130,6 +135,7 @@ export async function estimateJob(context: Context, input: unknown, asked?: Aske
     quote,
     priceBook: catalogue.version,
     priority: request.priority ?? defaultPriority,
+    clientId: clientOf(request, asked?.actor),
   }
 }
 

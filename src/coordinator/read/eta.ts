@@ -1,45 +1,33 @@
-/** When a job will be there: what the rows tell of the queue and of how long things took, played through (`job/eta.ts`). */
-import { jobNotFound } from '../../job/errors.ts'
+/**
+ * When a job will be there: the queue and the times that renders took, read from rows and played through (`job/eta.ts`).
+ *
+ * Slots, pace and the clients' turns are admission's own rules (`job/queue.ts`). Admission's other rules decide by rows that
+ * only exist once they are reached, such as charges, approvals and answers of providers, so a play cannot call them. A wait
+ * for one of those has no known end, and other scenes that have such a wait are counted as if they could start.
+ */
 import {
   type FilmToCome,
   type Line,
-  type RunningRender,
   type Span,
   type TimedStage,
-  type Times,
-  type Timing,
   type UnderWay,
-  filmUnits,
   forecast,
-  renderUnits,
-  timedAs,
-  timesFor,
-  timesOf,
 } from '../../job/eta.ts'
-import { framesOf } from '../../job/format.ts'
-import type { Job, Storyboard } from '../../job/job.ts'
+import type { Storyboard } from '../../job/job.ts'
 import { type JobStatus, finalJobStatuses } from '../../job/lifecycle.ts'
 import { defaultPriority, pointMs } from '../../job/queue.ts'
-import type { RenderSettings, Scene } from '../../job/scene.ts'
-import { findAttempt } from '../../store/attempts.ts'
+import type { Scene } from '../../job/scene.ts'
 import type { Reader } from '../../store/database.ts'
-import { findJob } from '../../store/jobs.ts'
-import { listScenes } from '../../store/scenes.ts'
-import {
-  type HeldPlace,
-  listHeldPlaces,
-  listKeptOfJob,
-  listScenesAhead,
-  listTimings,
-} from '../../store/timings.ts'
-import type { RendererLimit, WaitCode, Waiting } from '../admission/rules.ts'
-import { limitsNow } from '../admission/limits.ts'
-import { getWaiting } from './waiting.ts'
+import { type LimitsNow, limitsNow } from '../admission/limits.ts'
+import type { WaitCode, Waiting } from '../admission/rules.ts'
 import type { Context } from '../context.ts'
+import { type Queued, lineOf, since } from './eta-line.ts'
+import { type Histories, type OwnRender, type Timed, createHistories } from './histories.ts'
+import type { JobRows } from './job-rows.ts'
 
 /** When a job will be there. Null is what nobody knows: without a history, or where a wait has no known end. */
 export interface Eta {
-  /** Until the scene that is last has a place, ms. */
+  /** Until the scene that is last has a slot, ms. */
   readonly waiting: Span | null
   /** All the rest: rendering, fetching, joining, ms. */
   readonly running: Span | null
@@ -49,63 +37,95 @@ export interface Eta {
   readonly samples: number
 }
 
-const minuteMs = 60_000
+/** A job's film, as far as it is still to come. */
+interface Film extends Queued {
+  readonly storyboard: Storyboard
+  /** Where its scenes run or wait. */
+  readonly renderers: ReadonlySet<string>
+  /** Clips that are fetched or made its own. */
+  readonly coming: readonly (Timed & { readonly stage: TimedStage; readonly ranMs: number })[]
+  /** How long it has been joined; 0 where clips are wanting. */
+  readonly stitchingMs: number
+  /** Whether all it waits for comes by itself. */
+  readonly waitEnds: boolean
+}
 
 const hasEnded: ReadonlySet<JobStatus> = new Set(finalJobStatuses)
 
-async function lineOf(
+/** Undefined of a job that has ended, or is about to. `reader`: of the snapshot that `rows` and `waits` come from. */
+export async function etaOf(
   context: Context,
-  film: Film,
-  renderer: RendererLimit,
-  histories: Histories,
-  now: number,
-): Promise<Line | undefined> {
-  const { database } = context
-  const { name, maxConcurrency, startDelayMs, startsPerMinute } = renderer
-  const paced = startsPerMinute === undefined ? 0 : minuteMs / startsPerMinute
-  const waiting = film.waiting.filter((scene) => scene.renderer === name)
-  const places = await listHeldPlaces(database, name)
-  const running: RunningRender[] = []
-  for (const place of places) {
-    const own = film.running.get(place.attemptId)
-    if (!own && film.isAlone) continue
-    const render = await histories.of(place, 'render', own)
-    const clip = own && (await histories.of(place, 'clip', own))
-    if (!render || (own && !clip)) return undefined
-    running.push({ times: render, ranMs: ranMs(place, now), ...(clip && { clip }) })
+  reader: Reader,
+  rows: JobRows,
+  waits: ReadonlyMap<string, Waiting>,
+): Promise<Eta | undefined> {
+  const { status, error } = rows.job
+  if (hasEnded.has(status) || error !== null) return undefined
+  return foretell(context, reader, filmOf(rows, waits, context.host.now()), rows.limits)
+}
+
+/** Of a film that is only planned, as if it were approved now. */
+export function estimateEta(
+  context: Context,
+  storyboard: Storyboard,
+  {
+    priority = defaultPriority,
+    clientId = '',
+  }: { readonly priority?: number; readonly clientId?: string } = {},
+): Promise<Eta> {
+  const { database, rendererOf, host } = context
+  const waiting = storyboard.scenes.map((scene) => ({
+    model: scene.model,
+    settings: scene.render,
+    duration: scene.duration,
+    renderer: rendererOf.get(scene.model) ?? '',
+    notBeforeMs: 0,
+  }))
+  const film: Film = {
+    storyboard,
+    queueAt: host.now() - priority * pointMs,
+    // Behind all that are there.
+    jobId: Number.MAX_SAFE_INTEGER,
+    clientId,
+    renderers: new Set(waiting.map(({ renderer }) => renderer)),
+    running: new Map(),
+    waiting,
+    coming: [],
+    stitchingMs: 0,
+    waitEnds: true,
+    isAlone: false,
   }
-  const others: { times: Times; scenes: number }[] = []
-  if (waiting.length > 0 && !film.isAlone)
-    for (const { scenes, ...kind } of await listScenesAhead(database, name, film)) {
-      const times = await histories.of(kind, 'render')
-      if (!times) return undefined
-      others.push({ times, scenes })
-    }
-  const own: { times: Times; clip: Times; notBeforeMs: number }[] = []
-  for (const scene of waiting) {
-    const times = await histories.of(scene, 'render', scene)
-    const clip = await histories.of(scene, 'clip', scene)
-    if (!times || !clip) return undefined
-    own.push({ times, clip, notBeforeMs: scene.notBeforeMs })
+  return database.snapshot(async (reader) => foretell(context, reader, film, await limitsNow(reader)))
+}
+
+async function foretell(context: Context, reader: Reader, film: Film, limits: LimitsNow): Promise<Eta> {
+  const now = context.host.now()
+  const histories = createHistories(reader, film.storyboard)
+  const queued = film.waitEnds ? await toCome(context, reader, film, limits, histories, now) : undefined
+  if (queued && !isStuck(queued)) {
+    const { waiting, running, total } = forecast(queued)
+    const finishedAt = { p50: now + total.p50, p90: now + total.p90 }
+    return { waiting, running, finishedAt, samples: histories.samples() }
   }
-  own.sort((one, other) => one.notBeforeMs - other.notBeforeMs)
-  const startEveryMs = Math.max(startDelayMs, paced)
-  return { slots: maxConcurrency, startEveryMs, running, ahead: others, waiting: own }
+  // Once it is let go, as if nobody else were there.
+  const alone = await toCome(context, reader, letGo(film), limits, histories, now)
+  const running = alone && !isStuck(alone) ? forecast(alone).total : null
+  return { waiting: null, running, finishedAt: null, samples: histories.samples() }
 }
 
 /** What all that is to come takes; undefined where a history is wanting. */
 async function toCome(
-  context: Context,
+  { renderers }: Context,
+  reader: Reader,
   film: Film,
+  limits: LimitsNow,
   histories: Histories,
   now: number,
 ): Promise<FilmToCome | undefined> {
-  const { database, renderers } = context
-  const limits = await limitsNow(database)
   const lines: Line[] = []
   for (const configured of renderers) {
     if (!film.renderers.has(configured.name)) continue
-    const line = await lineOf(context, film, limits.of(configured), histories, now)
+    const line = await lineOf(reader, film, limits.of(configured), histories, now)
     if (!line) return undefined
     lines.push(line)
   }
@@ -119,97 +139,15 @@ async function toCome(
   return stitch && { lines, coming, stitch: { times: stitch, ranMs: film.stitchingMs } }
 }
 
-async function foretell(context: Context, film: Film): Promise<Eta> {
-  const { host, database } = context
-  const now = host.now()
-  const histories = createHistories(database, film.storyboard)
-  const queued = film.waitEnds ? await toCome(context, film, histories, now) : undefined
-  if (queued && !isStuck(queued)) {
-    const { waiting, running, total } = forecast(queued)
-    const finishedAt = { p50: now + total.p50, p90: now + total.p90 }
-    return { waiting, running, finishedAt, samples: histories.samples() }
-  }
-  // Once it is let go, as if nobody else were there.
-  const alone = await toCome(context, letGo(film), histories, now)
-  const running = alone && !isStuck(alone) ? forecast(alone).total : null
-  return { waiting: null, running, finishedAt: null, samples: histories.samples() }
-}
+const letGo = (film: Film): Film => ({
+  ...film,
+  isAlone: true,
+  waiting: film.waiting.map((scene) => ({ ...scene, notBeforeMs: 0 })),
+})
 
-/** Undefined of a job that has ended, or is about to. `waits`: of its scenes, where the caller has read them already. @throws {RefusedError} `job_not_found` */
-export async function getEta(
-  context: Context,
-  jobId: number,
-  known?: ReadonlyMap<string, Waiting>,
-): Promise<Eta | undefined> {
-  const { database, host } = context
-  const job = await findJob(database, jobId)
-  if (!job) throw jobNotFound(jobId)
-  if (hasEnded.has(job.status) || job.error !== null) return undefined
-  return foretell(
-    context,
-    await filmOf(database, job, known ?? (await getWaiting(context, jobId)).scenes, host.now()),
-  )
-}
-
-/** Of a film that is only planned, as if it were approved now. `priority`: 50 where it is not given. */
-export function estimateEta(
-  context: Context,
-  storyboard: Storyboard,
-  priority: number = defaultPriority,
-): Promise<Eta> {
-  const { rendererOf, host } = context
-  const waiting = storyboard.scenes.map((scene) => ({
-    model: scene.model,
-    settings: scene.render,
-    duration: scene.duration,
-    renderer: rendererOf.get(scene.model) ?? '',
-    notBeforeMs: 0,
-  }))
-  return foretell(context, {
-    storyboard,
-    queueAt: host.now() - priority * pointMs,
-    // Behind all that are there.
-    jobId: Number.MAX_SAFE_INTEGER,
-    renderers: new Set(waiting.map(({ renderer }) => renderer)),
-    running: new Map(),
-    waiting,
-    coming: [],
-    stitchingMs: 0,
-    waitEnds: true,
-    isAlone: false,
-  })
-}
-
-/** What has one history. */
-interface Timed {
-  readonly model: string
-  readonly settings: RenderSettings | null
-}
-
-interface OwnRender {
-  readonly duration: number
-}
-
-/** A job's film, as far as it is still to come. */
-interface Film {
-  readonly storyboard: Storyboard
-  readonly queueAt: number
-  readonly jobId: number
-  /** Where its scenes run or wait. */
-  readonly renderers: ReadonlySet<string>
-  /** Its scenes that hold a place, by their attempt. */
-  readonly running: ReadonlyMap<string, OwnRender>
-  readonly waiting: readonly (Timed &
-    OwnRender & { readonly renderer: string; readonly notBeforeMs: number })[]
-  /** Clips that are fetched or made its own. */
-  readonly coming: readonly (Timed & { readonly stage: TimedStage; readonly ranMs: number })[]
-  /** How long it has been joined; 0 where clips are wanting. */
-  readonly stitchingMs: number
-  /** Whether all it waits for comes by itself. */
-  readonly waitEnds: boolean
-  /** Whether others are left out of account. */
-  readonly isAlone: boolean
-}
+/** A renderer that has to start something has no slots. */
+const isStuck = ({ lines }: FilmToCome): boolean =>
+  lines.some(({ slots, waiting }) => slots === 0 && waiting.length > 0)
 
 /** What ends as others' work does. */
 const endsByItself: ReadonlySet<WaitCode> = new Set([
@@ -227,21 +165,18 @@ const timed = ({ model, render }: Scene): Timed => ({ model, settings: render })
 
 const taking = { model: '', settings: null, stage: 'take' } as const
 
-async function filmOf(
-  reader: Reader,
-  job: Job,
+function filmOf(
+  { job, scenes, pending, attempts }: JobRows,
   waits: ReadonlyMap<string, Waiting>,
   now: number,
-): Promise<Film> {
-  const scenes = await listScenes(reader, job.id)
-  const kept = await listKeptOfJob(reader, job.id)
+): Film {
   const running = new Map<string, OwnRender>()
   const waiting: Film['waiting'][number][] = []
   const coming: Film['coming'][number][] = []
   const renderers = new Set<string>()
   for (const scene of scenes) {
     if (scene.status === 'processing') {
-      const attempt = scene.attemptId === null ? undefined : await findAttempt(reader, scene.attemptId)
+      const attempt = attempts.find(({ id }) => id === scene.attemptId)
       if (!attempt) coming.push({ ...taking, ranMs: since(scene.startedAt, now) })
       else if (attempt.status === 'succeeded')
         coming.push({ ...timed(scene), stage: 'clip', ranMs: since(attempt.postedAt, now) })
@@ -251,7 +186,7 @@ async function filmOf(
       }
     } else if (scene.status === 'pending') {
       const wait = waits.get(scene.id)
-      if (kept.has(scene.id)) coming.push({ ...taking, ranMs: 0 })
+      if (pending.get(scene.id)!.isKept) coming.push({ ...taking, ranMs: 0 })
       else {
         renderers.add(scene.renderer)
         const notBeforeMs = Math.max(0, (wait?.until ?? now) - now)
@@ -270,6 +205,7 @@ async function filmOf(
       job.queueAt ??
       Math.max(job.runAt ?? 0, job.reopenedAt ?? job.approvedAt ?? now) - job.priority * pointMs,
     jobId: job.id,
+    clientId: job.clientId,
     renderers,
     running,
     waiting,
@@ -277,67 +213,5 @@ async function filmOf(
     stitchingMs: isStitching ? since(clipsAt, now) : 0,
     waitEnds: [...waits.values()].every(({ code, until }) => until !== null || endsByItself.has(code)),
     isAlone: false,
-  }
-}
-
-const since = (begun: number | null, now: number): number => (begun === null ? 0 : Math.max(0, now - begun))
-
-/** What is at a provider runs since it was sent; here since it was begun. */
-const ranMs = ({ settings, postedAt, insertedAt }: HeldPlace, now: number): number =>
-  since(settings ? postedAt : insertedAt, now)
-
-const letGo = (film: Film): Film => ({
-  ...film,
-  isAlone: true,
-  waiting: film.waiting.map((scene) => ({ ...scene, notBeforeMs: 0 })),
-})
-
-/** Somebody has set a renderer's places to none. */
-const isStuck = ({ lines }: FilmToCome): boolean =>
-  lines.some(({ slots, waiting }) => slots === 0 && waiting.length > 0)
-
-interface Histories {
-  /** `own`: a scene of this film, whose length is known; of others' all lengths there were are taken. */
-  of(timed: Timed, stage: TimedStage, own?: OwnRender): Promise<Times | undefined>
-  stitch(storyboard: Storyboard): Promise<Times | undefined>
-  /** Of the history that was asked for and is the shortest. */
-  samples(): number
-}
-
-/** Each history is read once. */
-function createHistories(reader: Reader, { format }: Storyboard): Histories {
-  const read = new Map<string, readonly Timing[]>()
-  const made = new Map<string, Times | undefined>()
-
-  const history = async (model: string, stage: TimedStage): Promise<readonly Timing[]> => {
-    const name = `${stage} ${model}`
-    const known = read.get(name) ?? (await listTimings(reader, model, stage))
-    read.set(name, known)
-    return known
-  }
-  const times = async (
-    model: string,
-    stage: TimedStage,
-    units: number | null,
-  ): Promise<Times | undefined> => {
-    const name = `${stage} ${units} ${model}`
-    if (!made.has(name)) {
-      const timings = await history(model, stage)
-      made.set(name, units === null ? timesOf(timings) : timesFor(timings, units))
-    }
-    return made.get(name)
-  }
-
-  return {
-    of: ({ model, settings }, stage, own) =>
-      times(
-        timedAs(model, settings),
-        // On this machine a clip is there when its render has ended.
-        stage === 'clip' && settings === null ? 'render' : stage,
-        own ? renderUnits(own.duration, format, settings) : null,
-      ),
-    stitch: (storyboard) =>
-      times('', 'stitch', filmUnits(framesOf(storyboard.total_duration, format.fps), format)),
-    samples: () => (read.size === 0 ? 0 : Math.min(...[...read.values()].map(({ length }) => length))),
   }
 }

@@ -1,10 +1,10 @@
-/** What the log tells, in words for people. */
+/** Events in words for people. */
 import type { EventType, JobEvent } from '../../job/event.ts'
 import { spokenMoney } from '../../job/price.ts'
 
 type Data = JobEvent['data']
 
-/** What happened, such as `approved, up to $0.80`: without who asked, when and why, which the event tells beside it. */
+/** What happened, such as `approved, up to $0.80`. The event itself names the actor, the time and the reason. */
 export const wordsFor = ({ type, data }: Pick<JobEvent, 'type' | 'data'>): string => words[type](data)
 
 const words: { readonly [type in EventType]: (data: Data) => string } = {
@@ -17,11 +17,11 @@ const words: { readonly [type in EventType]: (data: Data) => string } = {
   job_failed: (data) => because('failed', data),
   job_cancelled: (data) => because('cancelled', data),
   job_retried: (data) =>
-    data['reopened'] === true ? 'goes on: nothing is to be approved' : after('retried', upTo(data)),
+    data['reopened'] === true ? 'reopened: no approval needed' : after('retried', upTo(data)),
   job_updated: (data) =>
     data['dependency'] === undefined
       ? listing('changed', data)
-      : `job ${said(data, 'dependency')}, which it waited for, is ${said(data, 'status')}`,
+      : `dependency ended: job ${said(data, 'dependency')} is ${said(data, 'status')}`,
   job_paused: (data) => because('paused', data),
   job_resumed: () => 'resumed',
   job_rejected: (data) => because('rejected', data),
@@ -29,28 +29,28 @@ const words: { readonly [type in EventType]: (data: Data) => string } = {
   job_deleted: (data) => after('deleted', quoted(data, 'video_name')),
   scene_processing: (data) =>
     data['kept'] === true
-      ? 'scene started, from a clip kept of an earlier render'
+      ? 'scene started, from a kept clip'
       : after('scene started', said(data, 'model') && `with ${said(data, 'model')}`),
   scene_completed: () => 'scene completed',
   scene_failed: (data) => because('scene failed', data),
-  scene_retrying: (data) => because('scene to be tried again', data),
+  scene_retrying: (data) => because('scene will be retried', data),
   scene_rendered: (data) => after('scene rendered', charged(data)),
-  scene_held: (data) => because('scene held until a person decides', data),
-  scene_short: (data) => because('clip taken although it is short', data),
+  scene_held: (data) => because('scene held until it is resolved', data),
+  scene_short: (data) => because('short clip accepted', data),
   scene_added: (data) => after('scene added', placed(data)),
   scene_updated: (data) =>
     data['regenerate'] === true
-      ? 'scene to be rendered anew'
+      ? 'scene will be rendered again'
       : data['resolution'] === undefined
         ? listing('scene changed', data)
         : data['resolution'] === 'adopt'
-          ? `scene decided: the provider has it as ${said(data, 'prediction_id')}`
-          : 'scene decided: the provider never accepted it',
-  scene_deleted: () => 'scene taken out',
+          ? `scene resolved: the provider accepted it as ${said(data, 'prediction_id')}`
+          : 'scene resolved: the provider did not accept it',
+  scene_deleted: () => 'scene deleted',
   scene_cancelled: () => 'scene cancelled',
 }
 
-/** A member that is text or a number; events of earlier versions may lack it. */
+/** A member that is text or a number; empty where an event of an earlier version has none. */
 function said(data: Data, member: string): string {
   const value = data[member]
   return typeof value === 'string' || typeof value === 'number' ? String(value) : ''
@@ -63,7 +63,6 @@ const because = (what: string, data: Data): string =>
 
 const quoted = (data: Data, member: string): string => said(data, member) && `“${said(data, member)}”`
 
-/** As people count. */
 const placed = ({ position }: Data): string =>
   typeof position === 'number' ? `as number ${position + 1}` : ''
 
@@ -72,12 +71,12 @@ const money = (data: Data, member: string): string => {
   return typeof micros === 'number' ? spokenMoney(micros) : ''
 }
 
-/** A job that costs nothing needs no sum. */
+/** Empty for a job that costs nothing. */
 const upTo = (data: Data): string => {
   if (data['authorised_micros'] === 0 || said(data, 'authorised_micros') === '') return ''
   const { old } = data
   const before = isRecord(old) && old['authorised_micros'] ? money(old, 'authorised_micros') : ''
-  return `up to ${money(data, 'authorised_micros')}${before && `, before ${before}`}`
+  return `up to ${money(data, 'authorised_micros')}${before && ` (was ${before})`}`
 }
 
 const charged = (data: Data): string =>
@@ -90,7 +89,7 @@ const isRecord = (value: unknown): value is Data =>
 
 const longestSaid = 40
 
-/** A value, in a word or a few. */
+/** A value, shortened. */
 function spoken(value: unknown): string {
   if (value === null || value === undefined) return 'none'
   if (typeof value === 'boolean') return value ? 'on' : 'off'
@@ -99,7 +98,7 @@ function spoken(value: unknown): string {
   return typeof value === 'string' && !/^[\w.:/-]+$/.test(short) ? `“${short}”` : short
 }
 
-/** Places are counted from 1 for people, and the first digits of a picture's id tell it apart. */
+/** Positions count from 1 here; the first digits of a picture's id are enough. */
 const spokenMember = (name: string, value: unknown): string =>
   name === 'position' && typeof value === 'number'
     ? String(value + 1)
@@ -107,7 +106,7 @@ const spokenMember = (name: string, value: unknown): string =>
       ? value.map((id) => String(id).slice(0, 8)).join(' and ')
       : spoken(value)
 
-/** What was changed, from what to what; events of earlier versions tell the names alone. */
+/** Each change with its old and new value; events of earlier versions have names alone. */
 function listing(what: string, data: Data): string {
   const { changed, old, new: now } = data
   if (isRecord(old) && isRecord(now)) {

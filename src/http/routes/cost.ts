@@ -1,8 +1,9 @@
 /** Sums as JSON: US dollars, null where unknown. */
 import { z } from '@hono/zod-openapi'
-import type { JobCosts, Standing } from '../../coordinator/read/reading.ts'
+import type { JobCosts } from '../../coordinator/read/job-view.ts'
 import type { Job } from '../../job/job.ts'
 import { type Money, dollars } from '../../job/price.ts'
+import type { Standing } from '../../coordinator/read/lists.ts'
 
 export const usdOrNull = (micros: number | null): number | null => (micros === null ? null : dollars(micros))
 

@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import type { Coordinator } from '../../coordinator/coordinator.ts'
-import type { Standing } from '../../coordinator/read/reading.ts'
+import type { Standing } from '../../coordinator/read/lists.ts'
 import { approvalRequest } from '../../job/control-request.ts'
 import { type FilmManifest, type Job, type ListedJob, type Rejection, needsApproval } from '../../job/job.ts'
 import { type JobStatus, jobStatuses } from '../../job/lifecycle.ts'
@@ -169,15 +169,13 @@ function jobFacts(job: Job | ListedJob): Omit<JobAnswer, Told | keyof typeof fur
   }
 }
 
-/** All that this key may see of a job. */
+/** A job with everything that this actor may see of it. */
 export async function jobAnswer(
   coordinator: Coordinator,
-  job: Job,
+  { id }: Pick<Job, 'id'>,
   actor: Actor | undefined,
 ): Promise<JobAnswer> {
-  const costs = await coordinator.costs(job.id)
-  const dependencies = await coordinator.dependencies(job.id)
-  const { job: waiting, scenes: waits } = await coordinator.waiting(job.id)
+  const { job, costs, dependencies, waiting, eta } = await coordinator.viewWithEta(id)
   return {
     ...jobFacts(job),
     ...approvalAnswer(job, costs.toApproveMicros),
@@ -189,8 +187,8 @@ export async function jobAnswer(
       met: isMet,
       status,
     })),
-    waiting: waitingAnswer(waiting, actor),
-    eta: etaAnswer(await coordinator.eta(job.id, waits)),
+    waiting: waitingAnswer(waiting.job, actor),
+    eta: etaAnswer(eta),
   }
 }
 
@@ -326,8 +324,7 @@ export const jobEndpoints = resource('jobs', [
     description: 'A job with its storyboard, its costs by scene, why it waits and when its film is expected.',
     params: jobPath,
     answer: json(200, jobSchema, 'The job'),
-    handle: async ({ params, actor }, { coordinator }) =>
-      jobAnswer(coordinator, await coordinator.job(params.id), actor),
+    handle: async ({ params, actor }, { coordinator }) => jobAnswer(coordinator, { id: params.id }, actor),
   }),
 
   endpoint({
@@ -349,7 +346,7 @@ export const jobEndpoints = resource('jobs', [
       const labels = labelsIn(query)
       for (const [name, value] of Object.entries({ type, client_id, q, ...labels }))
         if (`${name}${value}`.includes('\u0000')) throw malformedField(name, 'must not contain U+0000')
-      const { jobs, nextBefore } = await coordinator.jobs({
+      const { jobs, standings, nextBefore } = await coordinator.jobs({
         limit: query.limit,
         statuses: query.status,
         type,
@@ -362,7 +359,6 @@ export const jobEndpoints = resource('jobs', [
         labels,
         ...(cursor !== undefined && { before: jobBefore(cursor) }),
       })
-      const standings = await coordinator.standings(jobs)
       return {
         jobs: jobs.map((job) => listedAnswer(job, standings.get(job.id)!, actor)),
         next_cursor: nextBefore === null ? null : writeCursor(`before:${nextBefore}`),

@@ -166,8 +166,8 @@ export const moneyEndpoints = resource('money', [
     refuses: { 422: 'The request is well-formed and impossible: `problems` names each wrong member' },
     repeatsFreely: true,
     handle: async ({ body, by }, { coordinator }) => {
-      const { storyboard, quote, priceBook, priority } = await coordinator.estimateJob(body, by)
-      const eta = await coordinator.estimateEta(storyboard, priority)
+      const { storyboard, quote, priceBook, priority, clientId } = await coordinator.estimateJob(body, by)
+      const eta = await coordinator.estimateEta(storyboard, { priority, clientId })
       const total = storyboard.scenes.length
       return {
         currency: 'USD' as const,

@@ -47,7 +47,7 @@ export type SceneAnswer = z.infer<typeof sceneSchema>
 
 const sceneAnswer = (
   scene: Scene,
-  waits: ReadonlyMap<string, WaitingSince>,
+  wait: WaitingSince | undefined,
   actor: Actor | undefined,
 ): SceneAnswer => ({
   id: scene.id,
@@ -56,7 +56,7 @@ const sceneAnswer = (
   status: scene.status,
   ...scenePlanAnswer(scene),
   renderer: scene.renderer,
-  waiting: waitingAnswer(waits.get(scene.id), actor),
+  waiting: waitingAnswer(wait, actor),
   progress_percentage: scene.status === 'completed' ? 100 : Math.min(99, Math.floor(scene.progress * 100)),
   tries: scene.tries,
   not_before: timeOrNull(scene.notBefore),
@@ -107,20 +107,16 @@ const resolvedSchema = z.object({ message: z.string(), scene: sceneSchema, job_i
 
 export type ResolvedSceneAnswer = z.infer<typeof resolvedSchema>
 
-const none: ReadonlyMap<string, WaitingSince> = new Map()
-
-const waitsOf = async (
-  coordinator: Coordinator,
-  jobId: number,
-  scenes: readonly Scene[],
-): Promise<ReadonlyMap<string, WaitingSince>> =>
-  scenes.some(({ status }) => status !== 'completed') ? (await coordinator.waiting(jobId)).scenes : none
-
+/** A scene that was just changed, with what it waits for now. */
 const oneAnswer = async (
   coordinator: Coordinator,
   scene: Scene,
   actor: Actor | undefined,
-): Promise<SceneAnswer> => sceneAnswer(scene, await waitsOf(coordinator, scene.jobId, [scene]), actor)
+): Promise<SceneAnswer> => {
+  const { id, jobId, status } = scene
+  const wait = status === 'completed' ? undefined : (await coordinator.waiting(jobId)).scenes.get(id)
+  return sceneAnswer(scene, wait, actor)
+}
 
 const editedAnswer = async (
   message: string,
@@ -148,14 +144,13 @@ export const sceneEndpoints = resource('scenes', [
     params: jobPath,
     answer: json(200, scenesSchema, "In the film's order"),
     handle: async ({ params: { id }, actor }, { coordinator }) => {
-      const [job, scenes] = await Promise.all([coordinator.job(id), coordinator.scenes(id)])
-      const waits = await waitsOf(coordinator, id, scenes)
+      const { job, scenes, waiting } = await coordinator.view(id)
       return {
         job_id: id,
         total_scenes: scenes.length,
         completed_scenes: scenes.filter((scene) => scene.status === 'completed').length,
         progress_percentage: job.progress.percentage,
-        scenes: scenes.map((scene) => sceneAnswer(scene, waits, actor)),
+        scenes: scenes.map((scene) => sceneAnswer(scene, waiting.scenes.get(scene.id), actor)),
       }
     },
   }),
@@ -169,8 +164,10 @@ export const sceneEndpoints = resource('scenes', [
     params: scenePath,
     answer: json(200, sceneSchema, 'The scene'),
     refuses: { 422: ofAnotherJob },
-    handle: async ({ params: { id, scene_id }, actor }, { coordinator }) =>
-      oneAnswer(coordinator, await coordinator.scene(id, scene_id), actor),
+    handle: async ({ params: { id, scene_id }, actor }, { coordinator }) => {
+      const { scene, waiting } = await coordinator.sceneView(id, scene_id)
+      return sceneAnswer(scene, waiting, actor)
+    },
   }),
 
   endpoint({

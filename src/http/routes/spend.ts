@@ -1,6 +1,14 @@
 /** What was spent, by client and month: as JSON, and as CSV for spreadsheets. */
 import { z } from '@hono/zod-openapi'
-import { type Money, type SpendGroup, type SpendRow, dollars, noMoney, spendGroups } from '../../job/price.ts'
+import {
+  type Money,
+  type SpendGroup,
+  type SpendRow,
+  dollars,
+  noMoney,
+  spendGroups,
+  addMoney,
+} from '../../job/price.ts'
 import { ownJobs } from '../access/access.ts'
 import { csvOf } from '../edge/csv.ts'
 import { clientIdQuery, once } from '../edge/path.ts'
@@ -91,7 +99,7 @@ export const spendEndpoints = resource('money', [
           ...(client !== undefined && { client_id: client || null }),
           ...sumsOf(money),
         })),
-        totals: sumsOf(rows.map(({ money }) => money).reduce(added, noMoney)),
+        totals: sumsOf(rows.map(({ money }) => money).reduce(addMoney, noMoney)),
         unaccounted: dollars(strayMicros),
       }
     },
@@ -99,12 +107,6 @@ export const spendEndpoints = resource('money', [
 ])
 
 const sumsOf = (money: Money) => ({ spent: spentOf(money), reserved: dollars(money.reservedMicros) })
-
-const added = (one: Money, other: Money): Money => ({
-  reservedMicros: one.reservedMicros + other.reservedMicros,
-  spentMicros: one.spentMicros + other.spentMicros,
-  unpriced: one.unpriced + other.unpriced,
-})
 
 const headsOf = (groups: readonly SpendGroup[]): readonly string[] => [
   ...(groups.includes('month') ? ['month'] : []),

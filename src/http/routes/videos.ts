@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import type { ArtifactStore } from '../../artifact/artifact.ts'
-import { filmOf } from '../../coordinator/read/reading.ts'
+import { filmOf } from '../../coordinator/read/films.ts'
 import { RefusedError } from '../../job/errors.ts'
 import { type FileKind, fileKindOf, headBytes } from '../../job/file-kind.ts'
 import type { Job } from '../../job/job.ts'

@@ -15,9 +15,10 @@ export const waitingSchema = z
   .describe('Why it waits; null where it does not, or has ended')
 
 /** Sums of all clients are shown only to keys that see all jobs. */
+/** What others spend is shown only to keys that see their jobs. */
 const reasonsOfAll: { readonly [code in WaitCode]?: string } = {
-  budget_day: 'what may be spent in a day, for all clients, leaves too little today',
-  budget_total: 'what may be spent for all clients leaves too little',
+  budget_day: "needs more than is left in today's budget of all clients",
+  budget_total: 'needs more than is left in the budget of all clients',
 }
 
 export const waitingAnswer = (

@@ -1,0 +1,49 @@
+/** The one reading of a job: its rows, from which its costs, its waits and its ETA are derived. */
+import type { Attempt } from '../../job/attempt.ts'
+import type { Dependency, Job } from '../../job/job.ts'
+import { type Money, addMoney, noMoney } from '../../job/price.ts'
+import type { Scene } from '../../job/scene.ts'
+import { listCurrentAttempts } from '../../store/attempts.ts'
+import type { Reader } from '../../store/database.ts'
+import { listDependencies } from '../../store/dependencies.ts'
+import { moneyOfScenes } from '../../store/money.ts'
+import { type PendingScene, listPending, listScenes } from '../../store/scenes.ts'
+import { type CrashedTask, listCrashed } from '../../store/tasks.ts'
+import { type LimitsNow, limitsNow } from '../admission/limits.ts'
+import { type Needed, neededOf } from '../job/needed.ts'
+import { existingJob } from '../job/existing-job.ts'
+
+export interface JobRows {
+  readonly job: Job
+  readonly scenes: readonly Scene[]
+  /** The scenes that wait, by id: whether each has to be rendered. */
+  readonly pending: ReadonlyMap<string, PendingScene>
+  /** Attempts that are unfinished, or that a processing scene has. */
+  readonly attempts: readonly Attempt[]
+  /** By scene, also of scenes that were deleted. */
+  readonly moneyOf: ReadonlyMap<string, Money>
+  readonly needed: Needed
+  readonly dependencies: readonly Dependency[]
+  readonly crashed: readonly CrashedTask[]
+  readonly limits: LimitsNow
+}
+
+/** To be called with the reader of a snapshot. @throws {RefusedError} `job_not_found` */
+export async function readJobRows(reader: Reader, jobId: number): Promise<JobRows> {
+  const job = await existingJob(reader, jobId)
+  const [scenes, pending, attempts, moneyOf, dependencies, crashed, limits] = await Promise.all([
+    listScenes(reader, jobId),
+    listPending(reader, jobId),
+    listCurrentAttempts(reader, jobId),
+    moneyOfScenes(reader, jobId),
+    listDependencies(reader, jobId),
+    listCrashed(reader, jobId),
+    limitsNow(reader),
+  ])
+  const money = [...moneyOf.values()].reduce(addMoney, noMoney)
+  const waiting = scenes
+    .filter(({ status }) => status === 'pending')
+    .map((scene) => ({ ...scene, isServed: pending.get(scene.id)!.isServed }))
+  const needed = neededOf(job, waiting, money)
+  return { job, scenes, pending, attempts, moneyOf, needed, dependencies, crashed, limits }
+}
