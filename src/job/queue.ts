@@ -1,23 +1,23 @@
 /**
- * Whose scene starts next, pure. Clients take turns: the one with the fewest scenes in flight at the renderer comes first, of
- * those the one whose last turn there is the longest ago. Of clients that never had one, and of one client's own scenes, the
- * job comes first that has the highest priority, where each minute of waiting weighs as much as one point: so nothing starves.
+ * The fair queue: which scene starts next. Pure. Clients take turns. First comes the client with the fewest scenes in
+ * flight at the renderer, then the one whose last turn there is the longest ago. Among clients without a turn, and among
+ * the scenes of one client, the job's priority decides. Each minute of waiting adds one point, so no job starves.
  */
 
-/** Of a job that says nothing of it. */
+/** Priority of a job that sets none. */
 export const defaultPriority = 50
 
-/** So long a job waits to make up for one point of priority. */
+/** Waiting time that equals one point of priority. */
 export const pointMs = 60_000
 
-/** A client whose scenes wait at a renderer. */
+/** A client with scenes that wait at a renderer. */
 export interface Waiter {
   readonly clientId: string
   /** Its scenes in flight at the renderer. */
   readonly inFlight: number
-  /** Its last turn at the renderer, a number that rises with each start there; 0: none. */
+  /** Number of its last turn at the renderer, which rises with each start there; 0: none. */
   readonly lastTurn: number
-  /** The place of its first job, as a time: when it was approved, earlier by a minute for each point of priority. */
+  /** Queue position of its first job, as a time: its approval, minus a minute for each point of priority. */
   readonly queueAt: number
 }
 
@@ -25,7 +25,7 @@ export interface Waiter {
 export const byTurn = (a: Waiter, b: Waiter): number =>
   a.inFlight - b.inFlight || a.lastTurn - b.lastTurn || a.queueAt - b.queueAt
 
-/** What a person has stopped: nothing new is started there. */
+/** A manual pause: nothing new starts in its scope. */
 export interface Stop {
   /** `all`, or `renderer:<name>`. */
   readonly scope: string
