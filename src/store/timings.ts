@@ -1,4 +1,4 @@
-/** How long things took, for telling how long the next ones will; and what of the queue that takes. */
+/** Measured durations for estimates, and the state of the queue that estimates need. */
 import { type TimedStage, type Timing, filmUnits, timedAs } from '../job/eta.ts'
 import type { Attempt } from '../job/attempt.ts'
 import type { FilmManifest } from '../job/job.ts'
@@ -8,11 +8,11 @@ import type { Reader, Transaction } from './database.ts'
 import { begunAt } from './jobs.ts'
 import { json, jsonOrNull, number, numberOrNull, quoted, text } from './sql.ts'
 
-/** The newest of each model and stage; older ones say little of today. */
+/** Durations kept per model and stage; older ones say little about the present. */
 const mostKept = 200
 const tidyEvery = 50
 
-/** `model`: as `timedAs` names it; empty where the stage belongs to none. */
+/** `model`: from `timedAs`; empty for stages without a model. */
 export interface NewTiming extends Timing {
   readonly model: string
   readonly stage: TimedStage
@@ -20,7 +20,7 @@ export interface NewTiming extends Timing {
 
 export async function recordTiming(tx: Transaction, timing: NewTiming, now: number): Promise<void> {
   const { model, stage, ms, units } = timing
-  // The clock was put back meanwhile.
+  // The clock was set back meanwhile.
   if (ms < 0) return
   const id = await tx.insert(
     'insert into timings (model, stage, ms, units, inserted_at) values ($1, $2, $3, $4, $5)',
@@ -50,7 +50,7 @@ export const listTimings = async (
     )
   ).map((row) => ({ ms: number(row, 'ms'), units: number(row, 'units') }))
 
-/** An attempt has left its slot at its renderer, well. `units`: 1 where a provider rendered it. */
+/** Records the duration of a successful render in its slot. `units`: 1 for a provider. */
 export const recordRender = (
   tx: Transaction,
   { model, settings, postedAt, insertedAt }: Pick<Attempt, 'model' | 'settings' | 'postedAt' | 'insertedAt'>,
@@ -63,7 +63,7 @@ export const recordRender = (
     now,
   )
 
-/** A kept clip has been made a scene's own. `attempt`: what it was bought with, where it was. */
+/** Records the time until a scene's clip: since the request of `attempt` or, without one, since the reuse began. */
 export async function recordClip(
   tx: Transaction,
   scene: Scene,
@@ -79,7 +79,7 @@ export async function recordClip(
   }
 }
 
-/** A film has been joined of clips that were all there since the last one was, or since the job was reopened. */
+/** Records the stitching of a film, which starts at its last clip or when the job was reopened. */
 export async function recordFilm(
   tx: Transaction,
   jobId: number,
@@ -103,7 +103,7 @@ export async function recordFilm(
     )
 }
 
-/** What holds a place at a renderer. */
+/** An attempt that holds a slot at a renderer. */
 export interface HeldPlace {
   readonly attemptId: string
   readonly jobId: number
@@ -131,17 +131,17 @@ export const listHeldPlaces = async (reader: Reader, renderer: string): Promise<
     insertedAt: number(row, 'inserted_at'),
   }))
 
-/** Scenes of a kind that come before others. */
+/** A group of equal scenes ahead in the queue. */
 export interface ScenesAhead {
   readonly model: string
   readonly settings: RenderSettings | null
   readonly scenes: number
 }
 
-/** Beyond so many it makes no odds. */
+/** Limit of scenes to read; further ones hardly change an estimate. */
 const mostAhead = 5_000
 
-/** The scenes at a renderer whose jobs come before a place in the queue, by what they ask for. */
+/** The scenes at a renderer ahead of a queue position, grouped by model and settings. */
 export const listScenesAhead = async (
   reader: Reader,
   renderer: string,
@@ -164,7 +164,7 @@ export const listScenesAhead = async (
     scenes: number(row, 'scenes'),
   }))
 
-/** The job's waiting scenes for which an equal clip is kept. */
+/** The job's waiting scenes with an equal stored clip. */
 export const listKeptOfJob = async (reader: Reader, jobId: number): Promise<ReadonlySet<string>> =>
   new Set(
     (
