@@ -1,4 +1,4 @@
-/** An attempt: one try to render a scene at a renderer, and so the unit of money. */
+/** An attempt: one try to render a scene, and the unit of money. */
 import type { AttemptStatus } from './lifecycle.ts'
 import type { Failure, RenderSettings } from './scene.ts'
 

@@ -45,7 +45,10 @@ const offerSchema = z
     seconds: z
       .array(z.int().positive())
       .min(1)
-      .refine((rungs) => rungs.every((rung, index) => index === 0 || rung > rungs[index - 1]!), 'must rise'),
+      .refine(
+        (rungs) => rungs.every((rung, index) => index === 0 || rung > rungs[index - 1]!),
+        'must be ascending',
+      ),
     /** Whether it accepts a last image besides the first. */
     last_image: z.boolean(),
     audio: z.boolean(),
@@ -160,7 +163,7 @@ export interface Wish {
   /** One, or the first and the last. */
   readonly images: 1 | 2
   readonly title: string | null
-  /** Of the film. */
+  /** The film's format. */
   readonly format: FrameFormat
   /** Whether the model should also render sound. */
   readonly audio: boolean

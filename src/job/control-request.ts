@@ -96,7 +96,7 @@ export const limitsChange = z
     renderers: z.record(line(200), rendererLimits),
   })
   .partial()
-  .describe('null: as configured')
+  .describe('null restores the configured limit')
 
 const mostRenderers = 100
 
@@ -125,7 +125,7 @@ export const cancelBatch = z.strictObject({ job_ids: batchIds, reason: whyText }
 /** @throws {RefusedError} `invalid` */
 export const parseCancelBatch = (input: unknown): z.infer<typeof cancelBatch> => checked(cancelBatch, input)
 
-const positionSchema = wholeFrom(0, maxScenes - 1).describe('Its place in the film, from 0')
+const positionSchema = wholeFrom(0, maxScenes - 1).describe('Position in the film, from 0')
 
 export const newScene = sceneRequest.extend({
   position: positionSchema

@@ -1,4 +1,4 @@
-/** API keys: who holds one, what it allows, and how long it is valid. */
+/** API keys: what a key allows, and how long it is valid. */
 import { z } from 'zod'
 import { checked } from './checked.ts'
 import { momentSchema } from './members.ts'

@@ -61,7 +61,7 @@ export const mayPrecede = <Status extends string>(follows: Follows<Status>, to: 
 /** Jobs that run, or will run without another request. */
 export const activeJobStatuses = ['approved', 'processing'] as const satisfies readonly JobStatus[]
 
-/** Jobs that have ended; each can be reopened. */
+/** Ended jobs, each of which can be reopened. */
 export const finalJobStatuses = ['completed', 'failed', 'cancelled'] as const satisfies readonly JobStatus[]
 
 /** Attempts that run, or may run, at their renderer: their cost stays reserved. */

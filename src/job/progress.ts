@@ -3,7 +3,10 @@
 export interface Progress {
   /** 0 to 100, whole. */
   readonly percentage: number
-  /** `created`, `approved`, `initializing`, `rendering`, `stitching`, `completed`, `failed`, `cancelled`, or a name from the embedding program. */
+  /**
+   * `created`, `approved`, `initializing`, `rendering`, `stitching`, `completed`, `failed`, `cancelled`, or a name from
+   * the embedding program.
+   */
   readonly stage: string
 }
 

@@ -38,12 +38,12 @@ export type RenderOutcome =
 
 export interface Renderer {
   readonly name: string
-  /** Models a scene can name to be rendered here. */
+  /** Models that scenes can name. */
   readonly models: readonly string[]
-  /** How many renders may run here at once. */
+  /** Maximum of concurrent renders. */
   readonly maxConcurrency: number
-  /** Expected outcomes are returned; an abort by `context.signal` rejects with its reason. */
+  /** Returns expected outcomes; an abort by `context.signal` rejects with its reason. */
   render(request: RenderRequest, context: RenderContext): Promise<RenderOutcome>
-  /** For `doctor`: resolves to what was found, in a few words; rejects with what is wrong. */
+  /** For `doctor`: resolves to a short summary; rejects with the problem. */
   check?(signal: AbortSignal): Promise<string>
 }

@@ -12,7 +12,7 @@ import { json, jsonOrNull, number, numberOrNull, quoted, text, textOrNull, withL
 /** A film's manifest is shorter than this; a longer result comes from an embedding program and is rarely read. */
 const manifestBytes = 2048
 
-/** Of a job without its storyboard. */
+/** Columns of a job without its storyboard. */
 export const factColumns = `id, type, status, video_name, priority, parameters, progress, error,
   estimated_micros, price_book, client_id, made_by, revision, edited, authorised_micros, unknown_cost_accepted,
   run_at, deadline_at, paused_at, paused_reason, retry_policy, rejected, unmet, queue_at, approved_at, reopened_at, started_at, ended_at, inserted_at, updated_at,

@@ -535,7 +535,7 @@ const taking = `scenes.status = 'processing' and (scenes.attempt_id is null or e
 export const isTaking = async (reader: Reader, id: string): Promise<boolean> =>
   (await reader.get(`select 1 as found from scenes where id = $1 and ${taking}`, [id])) !== undefined
 
-/** All such scenes. After a crash each needs a task. */
+/** All scenes that are reusing a stored clip. After a crash each needs a task. */
 export const listTaking = async (
   reader: Reader,
 ): Promise<readonly { readonly id: string; readonly jobId: number }[]> =>

@@ -440,7 +440,7 @@ describe("an operator's own book", () => {
     ],
     ['this machine', { ...own([{}]), models: { local: ours } }, /^models\.local: .* local is this machine/],
     ['no offers', own([]), /models\["us\/ours"\]\.offers: /],
-    ['rungs that fall', own([{ seconds: [10, 6] }]), /offers\[0\]\.seconds: must rise/],
+    ['rungs that fall', own([{ seconds: [10, 6] }]), /offers\[0\]\.seconds: must be ascending/],
     ['half seconds', own([{ seconds: [2.5] }]), /offers\[0\]\.seconds\[0\]: /],
     ['two prices', own([{ usd_per_clip: 1, usd_per_second: 1 }]), /offers\[0\]: must have one price/],
     ['a negative price', own([{ usd_per_clip: -1 }]), /offers\[0\]\.usd_per_clip: /],

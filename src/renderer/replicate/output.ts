@@ -279,7 +279,7 @@ const wholeNumber = (text: string | null): number | null =>
 
 /** The problem with an address, judged by its text; the IP address is checked when connecting. */
 function objectionTo(address: URL | null, { origin }: Pick<Api, 'origin'>): string | null {
-  if (address === null) return 'is not a valid address'
+  if (address === null) return 'is invalid'
   if (!isWeb(address.protocol)) return 'must begin with https://'
   if (address.protocol === 'http:' && !origin.startsWith('http:'))
     return "must begin with https://, as Replicate's own does"

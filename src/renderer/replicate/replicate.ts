@@ -1,4 +1,4 @@
-/** Renders at Replicate through its HTTP API. Its official client repeats POSTs, each of which costs money, so it is not used. */
+/** Renders at Replicate through its HTTP API. The official client is not used: it repeats POSTs, each of which costs money. */
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import type { Host } from '../../host.ts'
@@ -182,7 +182,7 @@ async function prepare(
 const leastSeed = 1_000_000_000
 const mostSeed = 2 ** 31 - 1
 
-/** A number unique to this request, which providers keep in their records. All have one length, so none is a prefix of another. */
+/** A number unique to this request, which providers keep in their records. Of fixed length, so none is a prefix of another. */
 const seedOf = (attemptId: string): number =>
   leastSeed + (createHash('sha256').update(attemptId).digest().readUInt32BE() % (mostSeed - leastSeed + 1))
 
