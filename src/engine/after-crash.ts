@@ -1,17 +1,17 @@
-/** When the tasks that ran while the process died begin again. Pure. */
+/** When tasks restart that ran while the process crashed. Pure. */
 
-/** No task waits longer than this, whatever it waits for. */
+/** Longest wait of any task. */
 export const longestWaitMs = 5 * 60_000
 
 export interface CrashedTask {
-  /** How often the process died while it ran, this time included. */
+  /** How often the process crashed while it ran, including this time. */
   readonly crashes: number
 }
 
 /**
- * What ran at the first death begins again at once. From the second on the half that died least often begins at once, so
- * that work goes on where every process dies; each of the others waits, twice as long with each death. `tasks`: the oldest
- * first. `random` in [0, 1) takes up to half of a wait, so that not all begin together again.
+ * Tasks with one crash restart immediately. Of those with more, the half with the fewest crashes restarts immediately, so
+ * that some work continues even if every process crashes. The others wait, twice as long with each crash. `tasks` is
+ * sorted, oldest first. `random` in [0, 1) is jitter that removes up to half of a wait, so that restarts spread out.
  */
 export function waitsAfterCrash<T extends CrashedTask>(
   tasks: readonly T[],

@@ -1,58 +1,58 @@
-/** The port to what runs tasks and survives the death of a process. */
+/** The port to the engine, which runs tasks durably across crashes. */
 import type { Task, TaskKind } from '../job/task.ts'
 import type { Transaction } from '../store/database.ts'
 
 export interface TaskContext {
-  /** Fires when the task is cancelled, or the engine's grace time is over: end soon, and reject with its reason. */
+  /** Fires when the task is cancelled or the grace time is over: end soon and reject with its reason. */
   readonly signal: AbortSignal
-  /** Fires when the engine begins to stop: who only waits ends now, and rejects; the task is there at the next start. */
+  /** Fires when the engine begins to stop: a handler that only waits should reject now; the task resumes at the next start. */
   readonly stopping: AbortSignal
 }
 
 /**
- * Does a task's work. It may run again after a crash, so it reads its rows first. When it resolves, the task is
- * done; when it rejects, it comes again later, unless the engine was stopping.
+ * Does a task's work. It may run again after a crash, so it reads its rows first. If it resolves, the task is done. If it
+ * rejects, it is retried later; if the engine was stopping, at the next start.
  */
 export type TaskHandler = (task: Task, context: TaskContext) => Promise<void>
 
 export interface TaskOptions {
-  /** How many tasks of the kind run at once in this process; asked again for each where it may change. */
+  /** Concurrent tasks of the kind in this process; a function is called again for each task. */
   readonly concurrency: number | (() => number)
-  /** It might bring the process down: if the process dies while it runs, it begins again later each time. */
+  /** It might crash the process: after each crash while it runs, it waits longer before it restarts. */
   readonly isRisky?: boolean
-  /** How often a task may reject before it is given up, where that is another number than the engine's own. */
+  /** How often a task may reject before the engine gives it up. Default: the engine's own limit. */
   readonly maxTries?: number
-  /** Called when a task has rejected and comes again; `tries`: how often it has. */
+  /** Called when a task has rejected and will be retried; `tries`: rejections so far. `until`: ms since the epoch. */
   readonly onPutOff?: (
     task: Task,
     error: unknown,
     next: { readonly tries: number; readonly until: number },
   ) => Promise<void>
-  /** Called when a task was tried `maxTries` times and rejected each time; the task is then gone. */
+  /** Called when a task has rejected `maxTries` times; the task is then removed. */
   readonly onExhausted: (task: Task, error: unknown) => Promise<void>
 }
 
 export interface Engine {
   /**
-   * Adds a task in the caller's transaction: it exists exactly if that commits. A second of the same kind and subject is
-   * ignored where the first has not begun; where it runs, it runs again afterwards.
+   * Adds a task in the caller's transaction. If one of the same kind and subject waits already, nothing happens; if one
+   * runs, it runs again afterwards.
    */
   enqueue(tx: Transaction, task: Task): Promise<void>
-  /** Takes a task away in the caller's transaction; one that runs is told by its signal, and doesn't come again. */
+  /** Removes a task in the caller's transaction; the signal of a running one fires, and it is not retried. */
   cancel(tx: Transaction, task: Pick<Task, 'kind' | 'subject'>): Promise<void>
   /**
-   * Ends a task in the transaction of its last effect, so that no other has to. Where it was enqueued again while it runs,
-   * it stays, and runs again.
+   * Ends a task in the transaction of its last effect, which saves a transaction. If the task was enqueued again while it
+   * ran, it stays and runs again.
    */
   finish(tx: Transaction, task: Pick<Task, 'kind' | 'subject'>): Promise<void>
-  /** Says who does a kind of task; before `start()`. */
+  /** Registers the handler of a kind of task; call it before `start()`. */
   handle(kind: TaskKind, options: TaskOptions, handler: TaskHandler): void
-  /** Begins to run tasks, those left by an earlier process first. */
+  /** Begins to run tasks; those left by an earlier process come first. */
   start(): Promise<void>
-  /** Looks for tasks that may begin now: there are more places, or a pause is over. */
+  /** Looks for tasks that may begin now, such as after more slots or the end of a pause. */
   wake(): void
-  /** Takes no more work, gives what runs `graceMs` to end, then aborts it; what is unfinished stays for the next start. */
+  /** Starts no more tasks, gives running ones `graceMs` to end, then aborts them; unfinished tasks stay for the next start. */
   stop(options: { readonly graceMs: number }): Promise<void>
-  /** The tasks running in this process now. */
+  /** The tasks that run in this process now. */
   running(): readonly Task[]
 }

@@ -1,8 +1,8 @@
-/** An attempt: one try to render a scene at a renderer, and so the unit of money. */
+/** An attempt: one try to render a scene, and the unit of money. */
 import type { AttemptStatus } from './lifecycle.ts'
 import type { Failure, RenderSettings } from './scene.ts'
 
-/** A render at the provider that may be a held attempt's. */
+/** A render at the provider that may belong to a held attempt. */
 export interface Candidate {
   /** The provider's id. */
   readonly id: string
@@ -19,94 +19,94 @@ export interface Attempt {
   readonly renderer: string
   readonly model: string
   readonly status: AttemptStatus
-  /** Millionths of a US dollar that this attempt may cost, reserved until it is settled; null where the price is unknown. */
+  /** Millionths of a US dollar that this attempt may cost, reserved until it is settled; null if the price is unknown. */
   readonly costMicros: number | null
-  /** What it was charged for in the end; null before that is settled, and where the price is unknown. */
+  /** The amount charged, in millionths of a US dollar; null until it is settled, and if the price is unknown. */
   readonly chargedMicros: number | null
-  /** Whose money it is, for budgets; empty where the job names no client. */
+  /** The client whose budget pays; empty if the job names no client. */
   readonly clientId: string
-  /** The day its money counts for: `2026-11-25`, UTC. */
+  /** The day whose budget pays: `2026-11-25`, UTC. */
   readonly day: string
-  /** What is rendered, as one text: equal for equal renders. */
+  /** Hash of everything that the clip depends on: equal for equal renders. */
   readonly renderKey: string
-  /** What the model is asked for; null where this machine renders. */
+  /** Settings sent to the model; null for a render on this machine. */
   readonly settings: RenderSettings | null
-  /** Texts, any of which tells in the provider's records that a render is this attempt's. */
+  /** Texts that identify this attempt's render in the provider's records; any one suffices. */
   readonly marks: readonly string[]
-  /** The artifacts of the pictures that are sent. */
+  /** Artifact ids of the pictures that are sent. */
   readonly inputs: readonly string[]
-  /** Committed before the one request that may cost money is sent; null: it was never sent. */
+  /** Committed before the one request that may cost money; null: never sent. ms since the epoch. */
   readonly postedAt: number | null
-  /** Since when nobody knows whether the provider accepted it. */
+  /** Since when it is unknown whether the provider accepted it. */
   readonly unknownSince: number | null
-  /** The account at the provider that the request was sent from; null where the provider does not name it. */
+  /** The provider account that sent the request; null if the provider does not name it. */
   readonly account: string | null
-  /** What it was asked for with; null where it was never sent. */
+  /** The prompt that was sent; null if nothing was sent. */
   readonly prompt: string | null
   /** When the provider first fetched a picture at this attempt's address, which proves that it has the request. */
   readonly picturesFetchedAt: number | null
-  /** Of a held one: what it may be at the provider, as it was when it became held. */
+  /** For a held attempt: the renders at the provider that may be its own, as listed when it became held. */
   readonly candidates: readonly Candidate[]
   /** The provider's id of the render. */
   readonly providerId: string | null
-  /** An id that a webhook named before we knew it ourselves: worth a look, and nothing more. */
+  /** A render id from a webhook that arrived before the provider's answer: a hint to check, not proof. */
   readonly hintedId: string | null
-  /** It is to be ended at the provider. */
+  /** When cancelling it at the provider was requested. */
   readonly cancelRequestedAt: number | null
   readonly failure: Failure | null
   /**
-   * What became of a succeeded one's clip: `kept` is verified, and serves all that want the same; `lost` is given up, for
-   * good where `fetched` is null, else until its job is retried. Null while it is fetched and verified.
+   * The clip of a succeeded attempt. `kept`: verified, and reused for equal scenes. `lost`: given up, permanently if
+   * `fetched` is null, otherwise until its job is retried. Null while it is being fetched and verified.
    */
   readonly clip: 'kept' | 'lost' | null
-  /** The artifact of the clip's bytes as they came, kept before anything decodes them. */
+  /** The artifact of the clip's bytes as received, stored before anything decodes them. */
   readonly fetched: string | null
-  /** How often FFmpeg has failed to verify those bytes, for reasons that may be its own. */
+  /** How often FFmpeg failed to verify those bytes for reasons that may lie in FFmpeg itself. */
   readonly takeTries: number
-  /** Where its clip was when it was settled; null where the provider named no address. */
+  /** Address of the clip when the attempt was settled; null if the provider gave none. */
   readonly outputUrl: string | null
-  /** When its render was found to have succeeded; null before that. */
+  /** When the coordinator saw that the render had succeeded; null before. */
   readonly renderedAt: number | null
-  /** Why nothing can be learnt of it at its provider; null while it can be read. */
+  /** Why its state cannot be read at the provider; null while it can. */
   readonly trouble: Failure | null
-  /** Since when that is so. */
+  /** Since when its state cannot be read. */
   readonly troubleSince: number | null
   readonly insertedAt: number
   readonly updatedAt: number
 }
 
-/** Why a clip that decodes is not taken unasked: it is much shorter than was paid for. */
+/** The clip decodes but is much shorter than paid for, so using it needs a person's decision. */
 export const shortClipCode = 'clip_short'
 
-/** How often FFmpeg tries to take a paid clip before the scene fails. */
+/** How often FFmpeg tries to verify and convert a paid clip before the scene fails. */
 export const mostTakes = 5
 
-/** Why a paid clip could not be taken so far. */
+/** Why a paid clip is not usable yet, and how many tries are left. */
 export const triedWords = ({ reason }: Failure, tries: number): string =>
   `${reason}, attempt ${tries} of ${mostTakes} on the paid clip`
 
 const firstTakeWaitMs = 5000
 
-/** How long FFmpeg waits before it tries again to verify the clip: twice as long after each failure. */
+/** Wait before FFmpeg's next try on the clip, in ms; doubles with each failure. */
 export const takeWaitMs = ({ takeTries }: Pick<Attempt, 'takeTries'>): number =>
   takeTries === 0 ? 0 : firstTakeWaitMs * 2 ** (takeTries - 1)
 
-/** When it does so, ms since the epoch. */
+/** Time of FFmpeg's next try on the clip, ms since the epoch. */
 export const takeAgainAt = (attempt: Pick<Attempt, 'takeTries' | 'updatedAt'>): number =>
   attempt.updatedAt + takeWaitMs(attempt)
 
-/** A provider lists a render at most a minute after it has accepted it; absence is believed when twice that is over. */
+/** A provider lists a render within a minute of accepting it; after twice that time, absence counts as proof. */
 export const absentAfterMs = 2 * 60_000
 
-/** Renders and their clips are kept by the provider for an hour. */
+/** The provider keeps renders and clips for an hour; the rest is a margin. */
 export const clipKeptMs = 65 * 60_000
 
-/** Until when the clip of a succeeded attempt is fetched, ms since the epoch. */
+/** Until when fetching the clip of a succeeded attempt is tried, ms since the epoch. */
 export const clipKeptUntil = ({ renderedAt, updatedAt }: Pick<Attempt, 'renderedAt' | 'updatedAt'>): number =>
   (renderedAt ?? updatedAt) + clipKeptMs
 
-/** How a provider's render ended. `aborted`: before it began. */
+/** How a provider's render ended. `aborted`: cancelled before it began. */
 export type RenderEnd = 'succeeded' | 'failed' | 'cancelled' | 'aborted'
 
-/** What is charged of a render's price: what was made, and what was cancelled while it ran. */
+/** Whether the price is charged: for finished renders, and for those cancelled while they ran. */
 export const isCharged = (end: RenderEnd): boolean => end === 'succeeded' || end === 'cancelled'

@@ -1,6 +1,6 @@
 /**
- * What paid models offer and what it costs: the book `price-book.json`, to which an operator adds his own, and the
- * way from a wish to one rung of a model's ladder. Settled before approval, so that the bill shows what is rendered.
+ * What paid models offer and cost: `price-book.json`, extended by the operator's own models, and the choice of one
+ * offer for each scene. The choice is made before approval, so that the estimate shows what will be rendered.
  */
 import { z } from 'zod'
 import { aspectRatios, type FrameFormat } from './format.ts'
@@ -21,12 +21,12 @@ const placeholders = [
 type Placeholder = (typeof placeholders)[number]
 const placeholder = new RegExp(`\\{(${placeholders.join('|')})\\}`, 'g')
 
-/** The request's `input`: text is filled in, anything else is sent as it stands. */
+/** Template of the request's `input`: placeholders in texts are replaced; other values are sent unchanged. */
 const template = z.record(
   z.string(),
   z.union([
     z.string().refine((text) => !/[{}]/.test(text.replaceAll(placeholder, '')), {
-      error: `must hold no braces but ${placeholders.map((name) => `{${name}}`).join(' ')}`,
+      error: `must contain no braces except ${placeholders.map((name) => `{${name}}`).join(' ')}`,
     }),
     z.number(),
     z.boolean(),
@@ -41,15 +41,18 @@ const offerSchema = z
     resolution: z.string().min(1),
     /** Pixels. */
     short_side: z.int().positive(),
-    /** The rungs: the lengths that the model renders, and bills. */
+    /** The clip lengths that the model renders and bills, ascending. */
     seconds: z
       .array(z.int().positive())
       .min(1)
-      .refine((rungs) => rungs.every((rung, index) => index === 0 || rung > rungs[index - 1]!), 'must rise'),
-    /** Whether it takes a last image besides the first. */
+      .refine(
+        (rungs) => rungs.every((rung, index) => index === 0 || rung > rungs[index - 1]!),
+        'must be ascending',
+      ),
+    /** Whether it accepts a last image besides the first. */
     last_image: z.boolean(),
     audio: z.boolean(),
-    /** Neither price: unknown, which is never taken for free. */
+    /** Without either price, the price is unknown, which never counts as free. */
     usd_per_second: usd.optional(),
     usd_per_clip: usd.optional(),
     /** Added to the model's `input`. */
@@ -63,11 +66,11 @@ const offerSchema = z
 const modelSchema = z
   .strictObject({
     renderer: z.string().min(1),
-    /** Of a community model, which is asked for by version; an official one is asked for by name. */
+    /** Required for community models, which are requested by version; official ones are requested by name. */
     version: z.string().min(1).optional(),
-    /** Left out where a program's own provider makes its requests itself. */
+    /** Omitted if the embedding program's own provider builds its requests itself. */
     input: template.optional(),
-    /** Absent where the clip takes the shape of its image. */
+    /** Absent if the clip takes the shape of its image. */
     aspect_ratios: z
       .array(z.string().regex(/^[1-9]\d*:[1-9]\d*$/, 'must be like 16:9'))
       .min(1)
@@ -85,7 +88,7 @@ const modelSchema = z
       const isTold = input !== undefined || offer.input !== undefined
       for (const name of isTold ? needed : [])
         if (!texts.some((text) => text.includes(`{${name}}`))) refuse(`needs {${name}} in the input`)
-      // Settings name an offer by these three, and so its price.
+      // Settings identify an offer, and so its price, by these three members.
       const twin = offers
         .slice(0, index)
         .findIndex((other) => other.seconds.some((seconds) => isOf(offer, { ...other, seconds })))
@@ -106,13 +109,13 @@ export type Offer = z.infer<typeof offerSchema>
 export type Model = z.infer<typeof modelSchema>
 
 export interface Catalogue {
-  /** Told with every estimate, so that a number can be traced to the prices it came from. */
+  /** Shown with every estimate, so that each amount can be traced to its prices. */
   readonly version: string
-  /** By name; `local`, this machine, is not among them. */
+  /** By name, without `local` (this machine). */
   readonly models: ReadonlyMap<string, Model>
-  /** Models that a program's own renderers render on this machine: free and of any length, as `local` is. */
+  /** Models of the embedding program's own renderers on this machine: free and of any length, like `local`. */
   readonly onThisMachine?: ReadonlySet<string>
-  /** What it would take for models that are known, and that nobody renders here; by name. */
+  /** For known models without a renderer here: what is missing, such as a token; by model name. */
   readonly wanting?: ReadonlyMap<string, string>
 }
 
@@ -124,8 +127,8 @@ export class CatalogueError extends Error {
 }
 
 /**
- * The built-in book, and the models of each of `own` added to it or in place of those before.
- * @throws {CatalogueError} that names each wrong member of `own`.
+ * The built-in price book plus the models of each `own` book; later models replace earlier ones of the same name.
+ * @throws {CatalogueError} names each invalid member of `own`.
  */
 export function readCatalogue(...own: readonly unknown[]): Catalogue {
   const books = [builtIn, ...own].map(readBook)
@@ -152,42 +155,42 @@ const namesOnThisMachine = ({ onThisMachine = new Set() }: Catalogue): readonly 
   ...onThisMachine,
 ]
 
-/** What a scene asks of a model. */
+/** What a scene requests from a model. */
 export interface Wish {
   readonly model: string
-  /** Seconds, at least. */
+  /** Minimum length in seconds. */
   readonly duration: number
   /** One, or the first and the last. */
   readonly images: 1 | 2
   readonly title: string | null
-  /** Of the film. */
+  /** The film's format. */
   readonly format: FrameFormat
-  /** Whether the model is to make sound too. */
+  /** Whether the model should also render sound. */
   readonly audio: boolean
 }
 
 export interface Refused {
   readonly ok: false
   readonly member: 'model' | 'duration' | 'asset_ids' | 'aspect_ratio' | 'resolution'
-  /** What it must be, and what the model can do. */
+  /** Which values are allowed, and what the model offers. */
   readonly reason: string
 }
 
 export type Settlement =
   | {
       readonly ok: true
-      /** Seconds: the rung's. */
+      /** Seconds that will be rendered. */
       readonly duration: number
       /** Null for this machine. */
       readonly render: RenderSettings | null
-      /** Null where the price is unknown. */
+      /** Millionths of a US dollar; null if the price is unknown. */
       readonly priceMicros: number | null
-      /** What was settled otherwise than asked for, in words. */
+      /** Differences from the request, as sentences for people. */
       readonly notes: readonly string[]
     }
   | Refused
 
-/** The cheapest way to get no less than was wished for, or why there is none. */
+/** The cheapest offer that renders at least what the scene requests, or why none does. */
 export function settle(catalogue: Catalogue, wish: Wish): Settlement {
   if (namesOnThisMachine(catalogue).includes(wish.model))
     return {
@@ -198,7 +201,7 @@ export function settle(catalogue: Catalogue, wish: Wish): Settlement {
       notes:
         wish.model === 'local'
           ? [
-              ...(wish.audio ? ['sound was asked for; local renders none'] : []),
+              ...(wish.audio ? ['audio is ignored: local renders no sound'] : []),
               ...(wish.title === null ? [] : titleNotes(wish.title, wish.format)),
             ]
           : [],
@@ -222,7 +225,9 @@ export function settle(catalogue: Catalogue, wish: Wish): Settlement {
     priceMicros,
     notes: [
       ...notes,
-      ...(wish.title === null ? [] : [`the title "${wish.title}" is not written by ${wish.model}`]),
+      ...(wish.title === null
+        ? []
+        : [`the title "${wish.title}" will not appear: ${wish.model} cannot draw text`]),
     ],
   }
 }
@@ -243,13 +248,14 @@ function choose(
     const others = modelsOf(catalogue).filter((name) =>
       catalogue.models.get(name)?.offers.some((offer) => offer.audio),
     )
-    return refused('model', `must be ${either(others) || 'another'} for sound: ${model} renders none`)
+    return refused('model', `must be ${either(others) || 'another'} for sound: ${model} renders no sound`)
   }
   const suited = asked.length > 0 ? asked : offers
   const able = images === 2 ? suited.filter((offer) => offer.last_image) : suited
-  if (able.length === 0) return refused('asset_ids', `must hold one image for ${model}: it takes no last one`)
+  if (able.length === 0)
+    return refused('asset_ids', `must contain one image for ${model}: it accepts no last image`)
 
-  // What narrows the ladder is said beside it, and nothing else.
+  // Names only the conditions that exclude some of the model's offers.
   const sound = ladder(suited) === ladder(offers) ? '' : audio ? ' with sound' : ' without sound'
   const pair = ladder(able) === ladder(suited) ? '' : ' with a last image'
   const who = `${model}${sound}${pair}`
@@ -257,28 +263,28 @@ function choose(
   const large = able.filter((offer) => offer.short_side >= shortSide)
   if (large.length === 0) {
     const most = Math.max(...able.map((offer) => offer.short_side))
-    return refused('resolution', `must be at most ${most}p for ${who}, which renders ${ladder(able)}`)
+    return refused('resolution', `must be at most ${most}p for ${who}, which offers ${ladder(able)}`)
   }
   const rung = cheapest(large, duration)
   if (!rung) {
     const most = Math.max(...large.flatMap((offer) => offer.seconds))
     return refused(
       'duration',
-      `must be at most ${most} for ${who} in a ${shortSide}p film: it renders ${ladder(able)}`,
+      `must be at most ${most} for ${who} in a ${shortSide}p film: it offers ${ladder(able)}`,
     )
   }
 
   const { offer, seconds } = rung
   const notes: string[] = []
   if (seconds !== duration)
-    notes.push(`${duration} s were asked for; ${who} renders ${rungsOf(large)}: ${seconds} s`)
+    notes.push(`${duration} s rounded up to ${seconds} s (${who} offers ${rungsOf(large)})`)
   if (offer.short_side > shortSide)
     notes.push(`the film is ${shortSide}p; ${who} renders it at ${offer.resolution}${modeOf(offer)}`)
-  if (offer.audio && !audio) notes.push(`no sound was asked for; ${model} always renders it`)
+  if (offer.audio && !audio) notes.push(`audio cannot be turned off: ${model} always renders sound`)
   return { ...rung, notes }
 }
 
-/** The least seconds, then the least price, unknown last, then the least picture. */
+/** Ordered by seconds, then price (unknown last), then resolution. */
 function cheapest(offers: readonly Offer[], duration: number): Rung | undefined {
   const rungs = offers.flatMap((offer): Rung[] => {
     const seconds = offer.seconds.find((rung) => rung >= duration)
@@ -291,7 +297,7 @@ function cheapest(offers: readonly Offer[], duration: number): Rung | undefined 
   )[0]
 }
 
-/** Rounded last: a price such as 0.045 is not exact in binary. */
+/** Rounds after multiplying: a price such as 0.045 is not exact in binary. */
 function microsOf({ usd_per_second, usd_per_clip }: Offer, seconds: number): number | null {
   if (usd_per_clip !== undefined) return Math.round(usd_per_clip * 1e6)
   return usd_per_second === undefined ? null : Math.round(usd_per_second * 1e6 * seconds)
@@ -302,15 +308,15 @@ const isOf = (
   { resolution, audio, seconds }: Pick<RenderSettings, 'resolution' | 'audio' | 'seconds'>,
 ): boolean => offer.resolution === resolution && offer.audio === audio && offer.seconds.includes(seconds)
 
-/** Null where the price is unknown. */
+/** Millionths of a US dollar; null if the price is unknown. */
 export function priceOf(catalogue: Catalogue, model: string, settings: RenderSettings): number | null {
   const offer = catalogue.models.get(model)?.offers.find((one) => isOf(one, settings))
   return offer ? microsOf(offer, settings.seconds) : null
 }
 
 /**
- * What a provider is sent: members that need an image which isn't there are left out.
- * @throws {CatalogueError} The model has no such offer (any more).
+ * The `input` of a request to a provider. Members whose image is missing are omitted.
+ * @throws {CatalogueError} if the model no longer has this offer.
  */
 export function renderInput(
   model: Model,
@@ -318,7 +324,7 @@ export function renderInput(
     readonly prompt: string
     readonly images: readonly string[]
     readonly settings: RenderSettings
-    /** Of this one request. */
+    /** Unique to this request. */
     readonly seed: number
   },
 ): Record<string, unknown> {
@@ -338,7 +344,7 @@ export function renderInput(
 
 type Filling = string | number | boolean | undefined
 
-/** In one pass, as a prompt may have braces of its own. Undefined where a value is missing. */
+/** Replaces in one pass, because a prompt may itself contain braces. Undefined if a value is missing. */
 function fill(text: string, values: Readonly<Record<string, Filling>>): Filling {
   const names = [...text.matchAll(placeholder)].map(([, name = '']) => name)
   if (names.some((name) => values[name] === undefined)) return undefined
@@ -348,10 +354,10 @@ function fill(text: string, values: Readonly<Record<string, Filling>>): Filling 
     : text.replaceAll(placeholder, (_match, name: string) => String(values[name]))
 }
 
-/** Frames have even sides, so that few are exactly what they are called. */
+/** Frames have even sides, so few match their nominal ratio exactly. */
 const aspectTolerance = 0.01
 
-/** The film's aspect ratio as the model names it; undefined where the model has none such. */
+/** The film's aspect ratio as the model names it; undefined if the model does not offer it. */
 function aspectRatioOf({ aspect_ratios }: Model, { width, height }: FrameFormat): string | undefined {
   const named = (aspect_ratios ?? aspectRatios).find((name) => {
     const [across = 1, down = 1] = name.split(':').map(Number)
@@ -382,7 +388,7 @@ function ladder(offers: readonly Offer[]): string {
     .join('; ')
 }
 
-/** ` (mode pro)`: what an offer asks for besides its resolution. */
+/** ` (mode pro)`: the offer's own input members besides its resolution. */
 const modeOf = ({ input = {} }: Offer): string => {
   const members = Object.entries(input).map(([name, value]) => `${name} ${value}`)
   return members.length === 0 ? '' : ` (${members.join(', ')})`

@@ -1,9 +1,9 @@
-/** One way to hold what came from outside against a schema, and to say what is wrong with it. */
+/** Validates input from outside against a schema, and reports every problem with its field. */
 import { z } from 'zod'
 import { type FieldProblem, invalid, invalidField } from './errors.ts'
 import { nearestOf } from './nearest.ts'
 
-/** `['scenes', 2, 'title']` as a reader writes it: `scenes[2].title`. */
+/** `['scenes', 2, 'title']` becomes `scenes[2].title`. */
 const fieldName = (path: readonly PropertyKey[]): string =>
   path.reduce<string>(
     (name, key) =>
@@ -25,7 +25,7 @@ const problemsOf = (error: z.ZodError): FieldProblem[] =>
     reason: issue.code === 'unrecognized_keys' ? issue.message : plain(issue),
   }))
 
-/** `inst` is the object that does not have them; zod leaves it out of the issue itself. */
+/** `inst` is the schema without these members; zod's final issue no longer has it. */
 function unknownMembers(
   { keys, inst }: z.core.$ZodRawIssue<z.core.$ZodIssueUnrecognizedKeys>,
   hint: string,
@@ -44,7 +44,7 @@ const plain = (issue: z.core.$ZodIssue): string => {
 }
 
 /**
- * Before each of an object's members is checked, which costs: refuses it where it has more than `most`.
+ * Refuses an object with more than `most` members, before the costly check of each member.
  * @throws {RefusedError} `invalid`
  */
 export function refuseCrowded(input: unknown, most: number, field: string, what: string): void {
@@ -53,9 +53,9 @@ export function refuseCrowded(input: unknown, most: number, field: string, what:
 }
 
 export interface CheckOptions {
-  /** Where members of the caller's own belong. */
+  /** Where the caller should put fields of their own. */
   readonly hint?: string
-  /** What is wrong besides. */
+  /** Further problems that the caller of this function found. */
   readonly found?: readonly FieldProblem[]
 }
 

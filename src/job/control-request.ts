@@ -1,4 +1,4 @@
-/** What may be asked of a job that is there, and of the whole: checked here for HTTP and for the library alike. */
+/** Requests that change existing jobs, pauses, limits and budgets, validated here for HTTP and the library. */
 import { z } from 'zod'
 import { checked, refuseCrowded } from './checked.ts'
 import {
@@ -19,16 +19,16 @@ import { maxScenes, sceneRequest } from './request.ts'
 import { transitions } from './scene.ts'
 
 export const approvalRequest = z.strictObject({
-  max_cost: usd.optional().describe('US dollars; the job never spends more. The estimate if not given'),
+  max_cost: usd.optional().describe('US dollars; the job never spends more. Default: the estimate'),
   accept_unknown_cost: z
     .boolean('must be true or false')
     .optional()
-    .describe('Whether scenes may be rendered whose price nobody knows'),
+    .describe('Whether scenes with an unknown price may be rendered'),
   revision: z
     .int('must be a whole number')
     .optional()
     .describe(
-      'Approves only this revision of the storyboard; needed once a job that costs something was changed',
+      'Approves only this revision of the storyboard; required if a job that costs money was changed',
     ),
 })
 export type ApprovalRequest = z.infer<typeof approvalRequest>
@@ -36,11 +36,11 @@ export type ApprovalRequest = z.infer<typeof approvalRequest>
 /** @throws {RefusedError} `invalid` */
 export const parseApproval = (input: unknown): ApprovalRequest => checked(approvalRequest, input)
 
-const whyText = line(500).optional().describe('Why, for the history of the job')
+const whyText = line(500).optional().describe('Reason, kept in the history of the job')
 
-/** An approval that brings a failed or cancelled job back: what it may cost from now on, in all. */
+/** A retry of a failed or cancelled job, which is also an approval. */
 export const retryRequest = approvalRequest.extend({
-  deadline_at: timeSchema.nullable().optional().describe('Another deadline, or null for none'),
+  deadline_at: timeSchema.nullable().optional().describe('New deadline; null for none'),
   reason: whyText,
 })
 export type RetryRequest = z.infer<typeof retryRequest>
@@ -67,15 +67,15 @@ export const whyRequest = z.strictObject({ reason: whyText })
 export const parseWhy = (input: unknown): z.infer<typeof whyRequest> => checked(whyRequest, input)
 
 export const rejection = z.strictObject({
-  note: line(500).describe('What its maker has to change, for the job and its history'),
+  note: line(500).describe('What the submitter should change; kept in the job and its history'),
 })
 
 /** @throws {RefusedError} `invalid` */
 export const parseRejection = (input: unknown): z.infer<typeof rejection> => checked(rejection, input)
 
-/** What is to be stopped or to go on: all, or one renderer. */
+/** What to pause or resume: everything, or one renderer. */
 export const pauseRequest = z.strictObject({
-  renderer: line(200).optional().describe('Only this renderer; all if not given'),
+  renderer: line(200).optional().describe('Only this renderer. Default: all'),
   reason: whyText,
 })
 
@@ -85,18 +85,18 @@ export const parsePause = (input: unknown): z.infer<typeof pauseRequest> => chec
 const rendererLimits = z
   .strictObject({
     max_concurrency: wholeFrom(1, 100_000).nullable().describe('Renders at once'),
-    start_delay_ms: wholeFrom(0, 3_600_000).nullable().describe('The least time between two starts'),
-    starts_per_minute: wholeFrom(1, 100_000).nullable().describe('Renders begun within any minute'),
+    start_delay_ms: wholeFrom(0, 3_600_000).nullable().describe('Shortest time between two starts'),
+    starts_per_minute: wholeFrom(1, 100_000).nullable().describe('Renders started within any minute'),
   })
   .partial()
 
 export const limitsChange = z
   .strictObject({
-    jobs: wholeFrom(0, 1_000_000).nullable().describe('Jobs that are worked on at once'),
+    jobs: wholeFrom(0, 1_000_000).nullable().describe('Jobs processed at once'),
     renderers: z.record(line(200), rendererLimits),
   })
   .partial()
-  .describe('null: as configured')
+  .describe('null restores the configured limit')
 
 const mostRenderers = 100
 
@@ -109,12 +109,12 @@ export function parseLimits(input: unknown): z.infer<typeof limitsChange> {
 
 const batchIds = listOf(jobIdSchema, 1, 200, 'jobs').refine(
   (ids) => new Set(ids).size === ids.length,
-  'must name each job once',
+  'must contain each job once',
 )
 
 export const approvalBatch = approvalRequest
   .omit({ revision: true })
-  .extend({ job_ids: batchIds, max_cost: usd.optional().describe('US dollars, for each of them') })
+  .extend({ job_ids: batchIds, max_cost: usd.optional().describe('US dollars per job') })
 
 /** @throws {RefusedError} `invalid` */
 export const parseApprovalBatch = (input: unknown): z.infer<typeof approvalBatch> =>
@@ -125,7 +125,7 @@ export const cancelBatch = z.strictObject({ job_ids: batchIds, reason: whyText }
 /** @throws {RefusedError} `invalid` */
 export const parseCancelBatch = (input: unknown): z.infer<typeof cancelBatch> => checked(cancelBatch, input)
 
-const positionSchema = wholeFrom(0, maxScenes - 1).describe('Its place in the film, from 0')
+const positionSchema = wholeFrom(0, maxScenes - 1).describe('Position in the film, from 0')
 
 export const newScene = sceneRequest.extend({
   position: positionSchema
@@ -158,10 +158,10 @@ export const resolution = z.discriminatedUnion(
   [
     z
       .strictObject({ resolution: z.literal('adopt'), prediction_id: line(100) })
-      .describe('The provider has it: this is its id there'),
+      .describe('The provider accepted the render; this is its id there'),
     z
       .strictObject({ resolution: z.literal('absent') })
-      .describe('The provider never accepted it: it may be rendered again'),
+      .describe('The provider never accepted it, so it may be rendered again'),
   ],
   { error: 'must be one of adopt, absent' },
 )

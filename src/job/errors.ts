@@ -1,14 +1,14 @@
-/** What can be refused, as one typed error a caller can tell apart by `code`. Only http/ turns codes into statuses. */
+/** Refusals as one error type, distinguished by `code`. Only http/ turns codes into statuses. */
 import type { Scope } from './scope.ts'
 import { refusalReason } from './lifecycle.ts'
 
 export interface FieldProblem {
-  /** Where in the request, such as `parameters.images[2]`; empty for the whole of it. */
+  /** Path in the request, such as `parameters.images[2]`; empty for the whole request. */
   readonly field: string
   readonly reason: string
 }
 
-/** `too_large` counts bytes, `too_many_pixels` the picture that they hold, `too_costly` what decoding it takes. */
+/** `too_large` is about bytes, `too_many_pixels` about the decoded size, `too_costly` about the work of decoding. */
 export type AssetRefusal =
   | 'empty'
   | 'too_large'
@@ -25,9 +25,9 @@ export type Refusal =
   | { readonly code: 'asset_not_found'; readonly assetId: string }
   | { readonly code: 'endpoint_not_found'; readonly endpointId: string }
   | { readonly code: 'delivery_not_found'; readonly deliveryId: string }
-  /** What an endpoint or a delivery is like does not allow it. */
+  /** The state of an endpoint or a delivery does not allow it. */
   | { readonly code: 'webhook_refused'; readonly reason: string }
-  /** The job's state does not allow it: `currentStatus` is the state that was found. */
+  /** The job's state, `currentStatus`, does not allow it. */
   | {
       readonly code: 'transition_refused'
       readonly jobId: number
@@ -35,7 +35,7 @@ export type Refusal =
       readonly currentStatus: string
       readonly reason: string
     }
-  /** An approval that the job's cost or a limit doesn't allow; the members say the amounts, in US dollars. */
+  /** The job's cost or a limit does not allow the approval; amounts are in US dollars. */
   | {
       readonly code: 'approval_refused'
       readonly jobId: number
@@ -43,7 +43,7 @@ export type Refusal =
       readonly reason: string
       readonly amounts: Readonly<Record<string, number | null>>
     }
-  /** What the job is like does not allow it. */
+  /** A property of the job does not allow it. */
   | {
       readonly code: 'job_refused'
       readonly jobId: number
@@ -51,28 +51,28 @@ export type Refusal =
       readonly reason: string
     }
   | { readonly code: 'key_not_found'; readonly keyId: string }
-  /** What the key is like does not allow it. */
+  /** A property of the key does not allow it. */
   | { readonly code: 'key_refused'; readonly keyId: string; readonly reason: string }
-  /** The key that asks may not do it: one with this scope may. */
+  /** The request's key needs this scope. */
   | { readonly code: 'scope_missing'; readonly scope: Scope; readonly reason: string }
-  /** The scene's or its job's state does not allow it. */
+  /** The state of the scene or of its job does not allow it. */
   | {
       readonly code: 'scene_refused'
       readonly sceneId: string
       readonly jobId: number
       readonly reason: string
     }
-  /** There are as many as may be at once. */
+  /** The maximum number already exists. */
   | { readonly code: 'too_many'; readonly reason: string; readonly limit: number }
-  /** It was done before, by the same request, whose answer held a secret. */
+  /** A request with the same Idempotency-Key was answered before with a secret, which is not stored. */
   | { readonly code: 'told_before'; readonly reason: string }
-  /** The request itself is wrong: each problem says where and what to do. */
+  /** The request is invalid; each problem names the field and what to do. */
   | { readonly code: 'invalid'; readonly problems: readonly FieldProblem[] }
-  /** Its bytes were there, and are not kept for ever. */
+  /** Its bytes were removed by retention. */
   | { readonly code: 'removed'; readonly reason: string; readonly removedAt: number }
-  /** Uploaded bytes that can't be an asset. */
+  /** The uploaded bytes cannot become an asset. */
   | { readonly code: 'asset_refused'; readonly kind: AssetRefusal }
-  /** Asked for too early: there is no film, thumbnail or clip yet. */
+  /** The film, thumbnail or clip does not exist yet. */
   | {
       readonly code: 'not_ready'
       readonly jobId: number
@@ -104,7 +104,7 @@ export const keyNotFound = (keyId: string): RefusedError =>
 export const secretToldBefore = (): RefusedError =>
   new RefusedError('Request was done before', {
     code: 'told_before',
-    reason: 'Its answer held a secret, which is told once and not kept',
+    reason: 'Its answer contained a secret, which is shown once and not stored',
   })
 
 export const scopeMissing = (scope: Scope, reason: string): RefusedError =>
@@ -134,7 +134,6 @@ const pastTense = {
   delete: 'deleted',
 } as const satisfies Record<keyof typeof refusalReason, string>
 
-/** The job's state doesn't allow the verb. */
 export const transitionRefused = (
   { id, status }: { readonly id: number; readonly status: string },
   verb: keyof typeof refusalReason,
@@ -151,11 +150,11 @@ const mostProblems = 20
 const longestField = 200
 const longestReason = 1000
 
-/** What of a caller's own text stands in an answer. */
+/** Limits how much of a caller's text an answer repeats. */
 const shortened = (text: string, most: number): string =>
   text.length <= most ? text : `${text.slice(0, most).toWellFormed()}…`
 
-/** Problems as they are told: no answer is longer because more is wrong. */
+/** Problems as shown in an answer, whose length stays bounded however many there are. */
 export function toldProblems(problems: readonly FieldProblem[]): FieldProblem[] {
   const told = problems.slice(0, mostProblems).map(({ field, reason }) => ({
     field: shortened(field, longestField),
@@ -164,7 +163,7 @@ export function toldProblems(problems: readonly FieldProblem[]): FieldProblem[] 
   const others = problems.length - told.length
   return others === 0
     ? told
-    : [...told, { field: '', reason: `${others} more problems are left out: mend these first` }]
+    : [...told, { field: '', reason: `${others} more problems are not listed: fix these first` }]
 }
 
 export function invalid(found: readonly FieldProblem[]): RefusedError {

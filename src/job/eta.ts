@@ -1,31 +1,31 @@
 /**
- * When a film will be there, from how long renders like its own have taken, pure. The queue is played through many times
- * with times drawn from the history, and told is what half of the plays and nine in ten of them come to: medians can't
- * just be added up, because the last of several scenes is later than any one of them is likely to be.
+ * Estimates when a film will be ready, from the durations of similar renders. Pure. A Monte Carlo simulation plays the
+ * queue many times with durations drawn from the history, and reports the 50th and 90th percentile. Medians cannot
+ * simply be added, because the last of several scenes ends later than any one of them is likely to.
  */
 import { type FrameFormat, framesOf } from './format.ts'
 import { type Pace, isPaced, pacedStartAt } from './queue.ts'
 import type { RenderSettings } from './scene.ts'
 
 /**
- * What takes its time: `render`, while a scene holds a place at its renderer; `clip`, from the same moment until its clip
- * is there, where a provider's has to be fetched first; `take`, making a kept clip a scene's own; `stitch`, from the last
+ * Stages with a duration. `render`: while a scene holds a slot at its renderer. `clip`: from the same start until its
+ * clip is ready, including the fetch from a provider. `take`: reusing a stored clip for a scene. `stitch`: from the last
  * clip to the film.
  */
 export const timedStages = ['render', 'clip', 'take', 'stitch'] as const
 export type TimedStage = (typeof timedStages)[number]
 
-/** How long one took. `units`: what its time grows with. */
+/** One measured duration. `units`: the amount of work that it grows with. */
 export interface Timing {
   readonly ms: number
   readonly units: number
 }
 
-/** What is like enough to have one history: a model, and what a paid one is asked for. */
+/** Key of a history of similar durations: the model and, for a paid one, its settings. */
 export const timedAs = (model: string, settings: RenderSettings | null): string =>
   settings ? `${model} ${settings.seconds}s ${settings.resolution}` : model
 
-/** This machine's time grows with the pixels it makes (here in thousands); a provider's hardly with anything but its settings. */
+/** On this machine time grows with the pixels (in thousands); at a provider it depends on the settings alone. */
 export const renderUnits = (
   duration: number,
   { width, height, fps }: FrameFormat,
@@ -40,15 +40,15 @@ export type Times = readonly number[]
 
 const ascending = (one: number, other: number): number => one - other
 
-/** How long something of so many units takes; undefined without a history. */
+/** Durations expected for `units` of work; undefined without a history. */
 export const timesFor = (history: readonly Timing[], units: number): Times | undefined =>
   history.length === 0 ? undefined : history.map((one) => (one.ms * units) / one.units).toSorted(ascending)
 
-/** How long those took that there were, whatever their units; undefined without a history. */
+/** Durations as measured, whatever their units; undefined without a history. */
 export const timesOf = (history: readonly Timing[]): Times | undefined =>
   history.length === 0 ? undefined : history.map(({ ms }) => ms).toSorted(ascending)
 
-/** The time below which the next one is with a chance of `share`, as far as the times from `first` on tell. */
+/** The duration that the next one stays below with probability `share`, judged by the times from `first` on. */
 function draw(times: Times, share: number, first = 0): number {
   const count = times.length - first
   // Of n values in order, the next is below the k-th with a chance of k / (n + 1).
@@ -59,10 +59,10 @@ function draw(times: Times, share: number, first = 0): number {
   return lower + (upper - lower) * (place - below)
 }
 
-/** Of one that took longer than any before, nobody knows more than that it lasts: of how long it has run, these shares more. */
+/** For one that already runs longer than any before: what is left, as shares of the time it has run. */
 const overdue = { least: 0.05, most: 0.5 }
 
-/** What is left of one that has run for `ranMs`, by those that took longer: never less than nothing. */
+/** The time left after `ranMs`, judged by the durations that were longer; never negative. */
 export function remaining(times: Times, ranMs: number, share: number): number {
   if (ranMs <= 0) return draw(times, share)
   const first = firstAbove(times, ranMs)
@@ -81,19 +81,19 @@ function firstAbove(times: Times, ms: number): number {
   return low
 }
 
-/** What is under way, and for how long. */
+/** Work in progress, and how long it has run. */
 export interface UnderWay {
   readonly times: Times
   readonly ranMs: number
 }
 
-/** A render that holds a place. */
+/** A render that holds a slot. */
 export interface RunningRender extends UnderWay {
-  /** Until its clip is there, counted from the same moment; left out for another job's. */
+  /** Durations until its clip is ready, counted from the same start; omitted for other jobs' renders. */
   readonly clip?: Times
 }
 
-/** Others' scenes that take as long as one another. */
+/** A group of other jobs' scenes with equal durations. */
 export interface Others {
   readonly times: Times
   readonly scenes: number
@@ -101,7 +101,7 @@ export interface Others {
 
 /** A scene of the film that waits for a slot. */
 export interface WaitingRender {
-  /** Others' scenes that start between the one before it and this one. */
+  /** Other jobs' scenes that start between the previous scene and this one. */
   readonly ahead: readonly Others[]
   readonly times: Times
   readonly clip: Times
@@ -109,46 +109,46 @@ export interface WaitingRender {
   readonly notBeforeMs: number
 }
 
-/** A renderer as the film's scenes find it. */
+/** The queue at one renderer, as seen by the film. */
 export interface Line {
   /** At least one. */
   readonly slots: number
   readonly pace: Pace
-  /** The starts that the pace still counts, ms before now and so negative, ascending. */
+  /** Recent starts that the pace still counts, ms relative to now (negative), ascending. */
   readonly started: readonly number[]
-  /** All that hold a slot, the film's own among them. */
+  /** All renders that hold a slot, including the film's own. */
   readonly running: readonly RunningRender[]
   /** The film's scenes, in the order in which they start. */
   readonly waiting: readonly WaitingRender[]
 }
 
-/** What a film still needs. */
+/** The work that a film still needs. */
 export interface FilmToCome {
   readonly lines: readonly Line[]
-  /** Clips on their way that hold no place any more. */
+  /** Clips in progress that no longer hold a slot. */
   readonly coming: readonly UnderWay[]
-  /** Its joining; it has run where all clips are there. */
+  /** Stitching; it has run for a while if all clips are ready. */
   readonly stitch: UnderWay
 }
 
-/** Half of the times it takes at most `p50`, nine times in ten at most `p90`. In ms. */
+/** The 50th and 90th percentile, in ms. */
 export interface Span {
   readonly p50: number
   readonly p90: number
 }
 
 export interface Forecast {
-  /** Of the scene that is last: until it has a place. */
+  /** Until the last scene gets a slot. */
   readonly waiting: Span
-  /** All the rest. */
+  /** Everything after that. */
   readonly running: Span
   readonly total: Span
 }
 
-/** A prime, so that each time of a history is drawn as evenly as it can be. */
+/** Number of simulated runs. A prime, so that each duration of a history is drawn about equally often. */
 const plays = 101
 
-/** Others' scenes that are played one by one; further ones count as what they take on average. */
+/** Other jobs' scenes that are simulated one by one; further ones count with their average. */
 const mostPlayed = 200
 
 export function forecast(film: FilmToCome): Forecast {
@@ -170,7 +170,7 @@ const spanOf = (values: number[]): Span => {
   return { p50: values[Math.floor(plays * 0.5)]!, p90: values[Math.floor(plays * 0.9)]! }
 }
 
-/** Which chance is whose: adding a scene changes no other's. */
+/** One stream of random numbers for each purpose, so that adding a scene changes no other's draws. */
 const streams = {
   stitch: 1,
   coming: 1_000,
@@ -179,7 +179,7 @@ const streams = {
   waiting: 3_000_000,
 } as const
 
-/** In (0, 1): over all plays of one stream evenly, and each stream in an order of its own. */
+/** A number in (0, 1): evenly distributed over the runs of a stream, in a different order for each stream. */
 function chance(play: number, stream: number): number {
   let mixed = Math.imul(stream, 0x9e3779b1)
   mixed = Math.imul(mixed ^ (mixed >>> 15), 0x85ebca6b)
@@ -194,7 +194,7 @@ interface Clip {
   readonly waited: number
 }
 
-/** Of all the film's clips in one play, the one that is there last. */
+/** The clip that is ready last in one run. */
 function lastClip({ lines, coming }: FilmToCome, play: number): Clip {
   let last: Clip = { at: 0, waited: 0 }
   const arrives = (at: number, waited: number): void => {
@@ -206,7 +206,7 @@ function lastClip({ lines, coming }: FilmToCome, play: number): Clip {
   return last
 }
 
-/** Each starts as soon as one before it has left a slot, and the pace allows. */
+/** Each scene starts as soon as a slot is free and the pace allows it. */
 function playLine(
   line: Line,
   play: number,
@@ -251,13 +251,13 @@ function playLine(
   }
 }
 
-/** Admission's pace, played: in ms from now. */
+/** Simulates admission's pace, in ms from now. */
 function createPaced({ pace, started }: Pick<Line, 'pace' | 'started'>) {
   if (!isPaced(pace)) return { start: (at: number): number => at, delay: (): number => 0 }
   const { startDelayMs, startsPerMinute } = pace
   let starts = [...started]
   return {
-    /** The first time from `from` on that is allowed; it counts from now on. */
+    /** Takes the first allowed start at or after `from`. */
     start(from: number): number {
       const lastPostedAt = starts.at(-1)
       const minuteBeganAt = startsPerMinute === undefined ? undefined : starts.at(-startsPerMinute)
@@ -265,7 +265,7 @@ function createPaced({ pace, started }: Pick<Line, 'pace' | 'started'>) {
       starts.push(at)
       return at
     },
-    /** So many start in between: how long they take to, ms. */
+    /** The time that `count` other starts in between take, in ms. */
     delay(count: number): number {
       const ms = count * Math.max(startDelayMs, startsPerMinute === undefined ? 0 : 60_000 / startsPerMinute)
       starts = starts.map((at) => at + ms)
@@ -275,20 +275,20 @@ function createPaced({ pace, started }: Pick<Line, 'pace' | 'started'>) {
 }
 
 /**
- * The times at which slots come free, as a heap. `held`: when those come free that are taken now; where they are more than
- * there are slots, the first that end free none.
+ * The times at which slots become free, as a heap. `held`: when the occupied slots become free. If more renders run than
+ * there are slots, the first ones to end free none.
  */
 function createPlaces(count: number, held: readonly number[], slots: number) {
   const taken = held.toSorted(ascending).slice(Math.max(0, held.length - slots))
   const free = Array.from({ length: Math.max(0, count - taken.length) }, () => 0)
-  // Ascending, and so a heap.
+  // Sorted ascending, which is a valid heap.
   const heap = [...free, ...taken]
   return {
     firstFree: (): number => heap[0]!,
     delay(ms: number): void {
       for (let index = 0; index < heap.length; index++) heap[index]! += ms
     },
-    /** The first free place is taken until then. */
+    /** Occupies the first free slot until then. */
     take(until: number): void {
       let index = 0
       for (;;) {

@@ -1,4 +1,4 @@
-/** What is told to everyone: one event for each change of state, appended in the change's own transaction. */
+/** Events: one for each change of state, appended in the same transaction. */
 import type { Actor } from './reach.ts'
 
 const jobTopics = {
@@ -32,45 +32,45 @@ const sceneTopics = {
   scene_cancelled: 'scenes:cancelled',
 } as const
 
-/** The topic each type of event is published under. */
+/** The topic of each type of event. */
 export const topicOf = { ...jobTopics, ...sceneTopics } as const
 
 export type EventType = keyof typeof topicOf
 export type Topic = (typeof topicOf)[EventType]
 
 export interface JobEvent {
-  /** Rises with each event; the place to resume from. */
+  /** Rises with each event; the cursor to resume from. */
   readonly id: number
   readonly topic: Topic
   readonly type: EventType
   readonly job_id: number
   readonly scene_id?: string
   readonly data: Readonly<Record<string, unknown>>
-  /** Who asked for it, such as a key's name; left out where nobody did. */
+  /** Name of the actor, such as a key's name; omitted for the coordinator's own changes. */
   readonly by?: string
   /** ISO 8601, UTC. */
   readonly inserted_at: string
 }
 
-/** Every type of event, for those who choose among them. */
+/** Every type of event, for filters. */
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the type says these are all its keys
 export const eventTypes = Object.keys(topicOf) as readonly EventType[]
 
-/** Who asks for a change, and why: kept with the event that tells it. */
+/** The actor of a change and its reason, kept with the event. */
 export interface Asked {
   readonly by?: string | undefined
-  /** Left out: the asker may do everything. */
+  /** Omitted: no restrictions. */
   readonly actor?: Actor | undefined
   readonly reason?: string | undefined
-  /** The row of the request that asks, where it is to be answered once (`coordinator/idempotent.ts`). */
+  /** Row id of the request, if it has an Idempotency-Key. */
   readonly request?: number | undefined
-  /** Which of its effects, where the request has several: each is had once. */
+  /** Names one effect of a request with several; each happens once. */
   readonly part?: string | undefined
 }
 
 type Values = Readonly<Record<string, unknown>>
 
-/** What has changed, as its event tells it: the values before and after. */
+/** The changed values before and after, for an event. */
 export function differences(before: Values, after: Values): { readonly old: Values; readonly new: Values } {
   const names = Object.keys(after).filter(
     (name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]),

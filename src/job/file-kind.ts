@@ -1,6 +1,6 @@
-/** What a file is by its first bytes: names and content types of strangers are not believed. Pure. */
+/** Detects the type of a file from its first bytes, because names and content types from outside prove nothing. Pure. */
 
-/** Containers of moving pictures that FFmpeg opens without following a reference to another file. */
+/** Video containers that FFmpeg opens without following references to other files. */
 export type Container =
   | 'mp4'
   | 'matroska'
@@ -18,15 +18,15 @@ export type Container =
   | 'nut'
 
 export interface FileKind {
-  /** As it is said to people: `WebM or Matroska`, `web page`. */
+  /** Name for people: `WebM or Matroska`, `web page`. */
   readonly name: string
   readonly contentType: string
   readonly extension: string
-  /** Undefined: there are no moving pictures in such a file. */
+  /** Undefined if such a file holds no video. */
   readonly container?: Container
 }
 
-/** So many bytes tell the kind. */
+/** Number of leading bytes that suffice to detect the type. */
 export const headBytes = 4096
 
 const kind = (name: string, contentType: string, extension: string, container?: Container): FileKind => ({
@@ -51,7 +51,7 @@ const webPage = kind('web page', 'text/html', 'html')
 const json = kind('JSON', 'application/json', 'json')
 const plainText = kind('text', 'text/plain', 'txt')
 
-/** How files begin, in Latin-1; hexadecimal where that is no text. */
+/** Leading bytes of each type, in Latin-1; in hexadecimal if they are not printable. */
 const beginnings: readonly (readonly [string | { readonly hex: string }, FileKind])[] = [
   ['GIF87a', kind('GIF', 'image/gif', 'gif', 'gif')],
   ['GIF89a', kind('GIF', 'image/gif', 'gif', 'gif')],
@@ -76,7 +76,7 @@ const begins = (text: string, beginning: string | { readonly hex: string }): boo
     typeof beginning === 'string' ? beginning : Buffer.from(beginning.hex, 'hex').toString('latin1'),
   )
 
-/** Undefined where the bytes are of no kind that is known here. */
+/** Undefined if the type is unknown. */
 export function fileKindOf(head: Uint8Array): FileKind | undefined {
   const text = Buffer.from(head.buffer, head.byteOffset, Math.min(head.length, headBytes)).toString('latin1')
   const begun = beginnings.find(([beginning]) => begins(text, beginning))
@@ -94,7 +94,7 @@ function riffKind(text: string): FileKind | undefined {
   if (form === 'AVI ') return avi
   if (form === 'WAVE') return wave
   if (form !== 'WEBP') return undefined
-  // By the flags in its extended header.
+  // The extended header has a flag for animation.
   return text.slice(12, 16) === 'VP8X' && (text.charCodeAt(20) & 2) !== 0 ? animatedWebp : webpPicture
 }
 
@@ -103,7 +103,7 @@ const animatedAvif = kind('animated AVIF', 'image/avif', 'avif')
 const heifPicture = kind('HEIF picture', 'image/heic', 'heic')
 const mpeg4Sound = kind('MPEG-4 sound', 'audio/mp4', 'm4a')
 
-/** Of files that are no MP4 or QuickTime, though they are built alike. */
+/** Brands of files that share the structure of MP4 but are other types. */
 const brands: ReadonlyMap<string, FileKind> = new Map([
   ['avif', avifPicture],
   ['avis', animatedAvif],
@@ -123,7 +123,7 @@ function isoKind(text: string): FileKind {
   return brands.get(brand) ?? mp4
 }
 
-/** Packets of 188 bytes, or of 192 with a time in front, each of which begins alike. */
+/** Packets of 188 bytes, or of 192 with a timestamp first, each with the same sync byte. */
 function isTransportStream(text: string): boolean {
   return [
     [188, 0],
@@ -131,7 +131,7 @@ function isTransportStream(text: string): boolean {
   ].some(([size, at]) => [0, 1, 2].every((packet) => text[at! + packet * size!] === 'G'))
 }
 
-// oxlint-disable-next-line no-control-regex -- what a text has none of
+// oxlint-disable-next-line no-control-regex -- text contains none of these
 const isText = (text: string): boolean => text !== '' && !/[\x00-\x08\x0e-\x1a\x1c-\x1f]/.test(text)
 
 function textKind(text: string): FileKind {

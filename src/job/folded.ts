@@ -1,17 +1,17 @@
 /**
- * A text as it is compared where case doesn't count, the same here for what is kept and for what is looked for: by no
- * database, as each folds otherwise. Letters are folded one way (ß and SS, σ and ς, K and the Kelvin sign, the four i of
- * Turkish), and composed alike however they were typed; accents count. To change it takes a migration.
+ * Case-folds a text for comparison, both when it is stored and when it is searched for. Done here because each database
+ * folds differently. Equal are ß and SS, σ and ς, K and the Kelvin sign, the four i of Turkish, and composed and
+ * decomposed characters; accents count. Changing the result needs a migration.
  */
 export const folded = (text: string): string =>
   text
     .normalize('NFD')
-    // ẞ is ß only when it is small, and ß is ss only when it was large.
+    // Lowercasing turns ẞ into ß; uppercasing then turns ß into SS.
     .toLowerCase()
     .toUpperCase()
     .toLowerCase()
     .replaceAll('ς', 'σ')
     .normalize('NFD')
-    // What is left of İ, which is no other letter to who looks for it.
+    // Lowercasing İ leaves a combining dot; a search must not need it.
     .replaceAll(/i\u0307+/g, 'i')
     .normalize('NFC')

@@ -6,7 +6,7 @@ export type Resolution = (typeof resolutions)[number]
 export const aspectRatios = ['16:9', '9:16', '4:3', '3:4', '1:1', '21:9'] as const
 export type AspectRatio = (typeof aspectRatios)[number]
 
-/** Rates at which a frame is a whole number of 48 kHz samples, so that sound and picture never drift. */
+/** At these rates a frame is a whole number of 48 kHz samples, so sound and picture never drift. */
 export const frameRates = [24, 25, 30, 60] as const
 export type FrameRate = (typeof frameRates)[number]
 

@@ -1,24 +1,24 @@
-/** A job: the wish for one film, from the request to the finished file. */
+/** A job: one film, from the request to the finished file. */
 import type { FrameFormat } from './format.ts'
 import type { JobStatus } from './lifecycle.ts'
 import type { Progress } from './progress.ts'
 import type { RetryPolicy } from './retry-policy.ts'
 import type { Failure, Fit, ScenePlan } from './scene.ts'
 
-/** The whole plan of a film: what is approved, and what the money is spent on. */
+/** The plan of a film: what an approval covers and what the money is spent on. */
 export interface Storyboard {
   readonly scenes: readonly ScenePlan[]
   readonly format: FrameFormat
   readonly fit: Fit
-  /** The film's length in seconds: the scenes less the overlaps of their cross-fades. */
+  /** The film's length in seconds: the sum of the scenes minus the overlaps of cross-fades. */
   readonly total_duration: number
 }
 
-/** Why a job is not approved as it is. */
+/** A reviewer's refusal to approve the job in its present form. */
 export interface Rejection {
   /** ms since the epoch. */
   readonly at: number
-  /** Who rejected it, such as a key's name; null where nobody said. */
+  /** Name of the actor, such as a key's name; null if unknown. */
   readonly by: string | null
   readonly note: string
 }
@@ -30,68 +30,68 @@ export interface Job {
   readonly videoName: string
   /** 0 to 100, higher first. */
   readonly priority: number
-  /** As the caller gave them, free members included. */
+  /** As in the request, including the caller's own fields. */
   readonly parameters: Readonly<Record<string, unknown>>
   readonly storyboard: Storyboard
   readonly progress: Progress
-  /** Null where a price is unknown. */
+  /** Millionths of a US dollar; null if a price is unknown. */
   readonly estimatedMicros: number | null
   readonly priceBook: string
-  /** Whose job it is: `parameters.client_id`, or empty. */
+  /** The client that owns the job: `parameters.client_id`, or empty. */
   readonly clientId: string
   /** The id of the key that made it; null: made without a key. */
   readonly madeBy: string | null
-  /** From 1; rises with each change of the storyboard. */
+  /** Starts at 1; rises with each change of the storyboard. */
   readonly revision: number
-  /** Whether its storyboard was changed since it was made. */
+  /** Whether the storyboard was changed since the job was created. */
   readonly edited: boolean
-  /** Millionths of a US dollar that approvals allow to be spent, in all. */
+  /** Millionths of a US dollar that approvals allow the job to spend in total. */
   readonly authorisedMicros: number
-  /** Whether an approval allowed scenes whose price nobody knows. */
+  /** Whether an approval accepted scenes with an unknown price. */
   readonly unknownCostAccepted: boolean
   readonly error: Failure | null
-  /** Where the finished film is; null before, and where the job was completed with another result. */
+  /** The finished film; null before, and if the job was completed with another result. */
   readonly film: FilmManifest | null
-  /** Not begun before then. */
+  /** The job does not start before this time. */
   readonly runAt: number | null
-  /** If it has not ended by then it fails. */
+  /** A job that has not ended by this time fails. */
   readonly deadlineAt: number | null
-  /** Since when a person lets it rest. */
+  /** Since when a person has paused it. */
   readonly pausedAt: number | null
   readonly pausedReason: string | null
   readonly retryPolicy: RetryPolicy | null
-  /** It was sent back to its maker, and is not approved before it is submitted again. */
+  /** Set if a reviewer rejected the job; it must be submitted again before it can be approved. */
   readonly rejected: Rejection | null
-  /** How many jobs that it depends on it still waits for. */
+  /** Number of dependencies that it still waits for. */
   readonly unmet: number
-  /** Its place in the queue, as a time; null where none of its scenes may start. */
+  /** Its queue position, as a time; null if none of its scenes may start. */
   readonly queueAt: number | null
   readonly approvedAt: number | null
-  /** When it went on without an approval, after it had ended; null where it was approved since. */
+  /** When it resumed without an approval after it had ended; null if it was approved since. */
   readonly reopenedAt: number | null
   readonly startedAt: number | null
-  /** When the job ended, well or not. */
+  /** When the job completed, failed or was cancelled. */
   readonly endedAt: number | null
   readonly insertedAt: number
   readonly updatedAt: number
 }
 
-/** Whether an approval is what it waits for. `toApproveMicros`: what it costs beyond what was allowed; null: an unknown price. */
+/** Whether the job waits for an approval. `toApproveMicros`: its cost beyond what approvals allow; null: unknown price. */
 export const needsApproval = (
   { status, rejected }: Pick<Job, 'status' | 'rejected'>,
   toApproveMicros: number | null,
 ): boolean => rejected === null && (status === 'pending' || (status !== 'cancelled' && toApproveMicros !== 0))
 
-/** A job as lists tell it: without what may be long. */
+/** A job as lists show it, without its long members. */
 export interface ListedJob extends Omit<Job, 'storyboard'> {
-  /** Members of `parameters` that are left out, as they are long. */
+  /** Names of the long members of `parameters` that are omitted. */
   readonly leftOut: readonly string[]
 }
 
 const longestListed = 1000
 const longestName = 200
 
-/** A job as lists tell it, and how many characters of its parameters that takes. */
+/** Shortens a job for lists; `characters` is the size of the parameters that remain. */
 export function listed({ parameters, ...facts }: Omit<Job, 'storyboard'>): {
   readonly job: ListedJob
   readonly characters: number
@@ -110,15 +110,15 @@ export function listed({ parameters, ...facts }: Omit<Job, 'storyboard'>): {
   return { job: { ...facts, parameters: short, leftOut }, characters }
 }
 
-/** What becomes of a job when one that it depends on fails or is cancelled. */
+/** What happens to a job when a dependency fails or is cancelled. */
 export type OnFailure = 'fail' | 'wait' | 'ignore'
 
-/** A job that must be completed before another begins. */
+/** A job that must complete before another starts. */
 export interface Dependency {
   readonly onJobId: number
   readonly onFailure: OnFailure
   readonly isMet: boolean
-  /** What it is now; null where it is not kept any more. */
+  /** Its present status; null if the job was deleted. */
   readonly status: JobStatus | null
 }
 
@@ -130,7 +130,7 @@ export interface ArtifactRef {
   readonly contentType: string
 }
 
-/** What a finished job's `result` holds: where the film is, and what it is like. */
+/** The `result` of a completed job: the film's artifacts and properties. */
 export interface FilmManifest {
   readonly film: ArtifactRef
   readonly thumbnail: ArtifactRef

@@ -1,32 +1,32 @@
-/** A key lets a program or a person in: what it may do, and since when and until when. */
+/** API keys: what a key allows, and how long it is valid. */
 import { z } from 'zod'
 import { checked } from './checked.ts'
 import { momentSchema } from './members.ts'
 import { type Scope, scopes } from './scope.ts'
 
 export interface Key {
-  /** 12 hex digits, no secret: the part of the key that is shown again. */
+  /** 12 hex digits: the public part of the key. */
   readonly id: string
-  /** One that was taken once is never given again: events and bills tell by it who did what. */
+  /** Unique and never reused, because events and the ledger name the actor by it. */
   readonly name: string
   readonly scopes: readonly Scope[]
-  /** The only client whose jobs it sees; null: it is not bound to one. */
+  /** The only client whose jobs it can access; null: all clients. */
   readonly clientId: string | null
-  /** Times: ms since the epoch. */
+  /** ms since the epoch, like all times here. */
   readonly insertedAt: number
   readonly rotatedAt: number | null
-  /** Exact to a minute. */
+  /** Accurate to a minute. */
   readonly lastUsedAt: number | null
   readonly expiresAt: number | null
   readonly revokedAt: number | null
-  /** Until when the secret before the last rotation is taken too. */
+  /** Until when the secret before the last rotation stays valid. */
   readonly previousUntil: number | null
 }
 
-/** What a key is seen by when it isn't seen as a whole. */
+/** How a key is shown without its secret. */
 export const prefixOf = (id: string): string => `wck_${id}`
 
-/** Who sends requests where no key is needed. */
+/** The actor's name for requests without a key. */
 export const nameWithoutKey = 'local'
 
 const standardGraceSeconds = 24 * 60 * 60
@@ -41,25 +41,25 @@ export const keyRequest = z
       .refine((name) => name.trim() === name, 'must not begin or end with a space')
       .refine(
         (name) => name !== nameWithoutKey,
-        `must not be "${nameWithoutKey}": so are those called who need no key`,
+        `must not be "${nameWithoutKey}": that is the name for requests without a key`,
       ),
     scopes: z
       .array(z.enum(scopes, `must be one of ${scopes.join(', ')}`), `must be a list of ${scopes.join(', ')}`)
-      .min(1, `must hold at least one of ${scopes.join(', ')}`)
-      .max(scopes.length, 'must hold each scope once')
+      .min(1, `must contain at least one of ${scopes.join(', ')}`)
+      .max(scopes.length, 'must contain each scope once')
       .transform((given) => scopes.filter((scope) => given.includes(scope))),
     client_id: z
       .string('must be a text of 1 to 200 characters')
       .regex(/^[^\p{Cc}\p{Cs}]{1,200}$/u, 'must be a text of 1 to 200 characters, without control characters')
       .nullish()
-      .describe('The only client whose jobs it sees and makes; if not given, it is not bound to one'),
-    expires_at: momentSchema.nullish().describe('When it ends by itself; if not given, never'),
+      .describe('The only client whose jobs it can read and create. Default: all clients'),
+    expires_at: momentSchema.nullish().describe('When the key expires. Default: never'),
   })
   .refine(({ scopes: given, client_id }) => client_id == null || !given.includes('admin'), {
     path: ['scopes'],
-    error: 'must not hold admin with client_id: admin is over all clients',
+    error: 'must not contain admin if client_id is set: admin covers all clients',
   })
-  .describe('A key to be made; admin may do everything')
+  .describe('A new key; the scope admin allows everything')
 
 export const rotationRequest = z
   .strictObject({
@@ -68,9 +68,9 @@ export const rotationRequest = z
       .min(0, graceReason)
       .max(longestGraceSeconds, graceReason)
       .default(standardGraceSeconds)
-      .describe('How long the secret before is taken too'),
+      .describe('How long the previous secret stays valid'),
   })
-  .describe('A new secret in place of the one before')
+  .describe('Replaces the secret of a key')
 
 /** @throws {RefusedError} `invalid` */
 export const parseKeyRequest = (input: unknown): z.output<typeof keyRequest> => checked(keyRequest, input)

@@ -1,5 +1,5 @@
 /**
- * The states of jobs, scenes and attempts, and which may follow which. The store guards every update with
+ * The states of jobs, scenes and attempts, and the allowed transitions. The store guards every update with
  * these tables, the database's CHECKs repeat the names, and a test compares both with the documentation.
  */
 
@@ -23,7 +23,7 @@ export type AttemptStatus = (typeof attemptStatuses)[number]
 
 type Follows<Status extends string> = { readonly [from in Status]: readonly Status[] }
 
-/** What can be done to a job: the states each verb may find it in, and the one it leaves it in. */
+/** The job states that each verb accepts, and the state that it results in. */
 export const jobVerbs = {
   approve: { from: ['pending'], to: 'approved' },
   start: { from: ['approved'], to: 'processing' },
@@ -53,18 +53,18 @@ export const attemptFollows: Follows<AttemptStatus> = {
   held: ['submitted', 'refused'],
 }
 
-/** The states from which `to` may be entered: what a guarded update puts in its `where`. */
+/** The states that may change to `to`, for the `where` of a guarded update. */
 export const mayPrecede = <Status extends string>(follows: Follows<Status>, to: Status): readonly Status[] =>
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the type says these are all its keys
   (Object.keys(follows) as Status[]).filter((from) => follows[from].includes(to))
 
-/** Jobs that somebody is working on, or will without being asked. */
+/** Jobs that run, or will run without another request. */
 export const activeJobStatuses = ['approved', 'processing'] as const satisfies readonly JobStatus[]
 
-/** Jobs that have ended; each can be reopened. */
+/** Ended jobs, each of which can be reopened. */
 export const finalJobStatuses = ['completed', 'failed', 'cancelled'] as const satisfies readonly JobStatus[]
 
-/** Attempts that are, or may be, running at their renderer: their money is held back. */
+/** Attempts that run, or may run, at their renderer: their cost stays reserved. */
 export const inFlightAttemptStatuses = [
   'intended',
   'submitted',
@@ -72,7 +72,7 @@ export const inFlightAttemptStatuses = [
   'held',
 ] as const satisfies readonly AttemptStatus[]
 
-/** Why a verb was refused, in the words of the HTTP contract. */
+/** Reasons for refusals, fixed by the HTTP contract. */
 export const refusalReason = {
   approve: 'Job must be in pending state to be approved',
   progress: 'Job must be in processing state to report progress',

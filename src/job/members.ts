@@ -1,8 +1,8 @@
-/** The members that requests are made of, each with what is said where it is wrong. */
+/** Schemas for members of requests, each with its error messages. */
 import { z } from 'zod'
 
 const clipSeconds = { min: 0.5, max: 60 }
-// Control characters and lone surrogates end up in headers, file names and pictures: refused rather than changed.
+// Control characters and lone surrogates would reach headers, file names and pictures: refused rather than changed.
 // oxlint-disable-next-line no-control-regex
 const controlCharacter = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/
 // oxlint-disable-next-line no-control-regex
@@ -25,7 +25,7 @@ export const prose = z
 
 export const assetIdSchema = z
   .string()
-  .regex(/^[0-9a-f]{64}$/, 'must be the id that POST /api/v3/assets answered: 64 characters of 0-9 and a-f')
+  .regex(/^[0-9a-f]{64}$/, 'must be the id that POST /api/v3/assets returned: 64 characters of 0-9 and a-f')
 
 export const durationSchema = z
   .number()
@@ -48,7 +48,7 @@ export const wholeFrom = (least: number, most: number) =>
 
 export const prioritySchema = wholeFrom(0, 100)
 
-/** A fraction of a second may have any number of digits. */
+/** Characters; ISO 8601 itself sets no limit to the digits of a second. */
 const longestTime = 64
 
 export const timeSchema = z.iso
@@ -56,7 +56,7 @@ export const timeSchema = z.iso
   .max(longestTime, `must have at most ${longestTime} characters`)
   .describe('ISO 8601')
 
-/** Such a time as ms since the epoch. */
+/** The same, parsed to ms since the epoch. */
 export const momentSchema = timeSchema.transform((text) => Date.parse(text))
 
 export const jobIdSchema = z.int('must be the id of a job').min(1, 'must be the id of a job')

@@ -1,14 +1,14 @@
-/** Which name was probably meant, where one is given that does not exist. */
+/** Suggests the name that was probably meant by an unknown one. */
 
-/** Without case, underscores and the like: `clipDuration` and `clip-duration` are written otherwise, and meant alike. */
+/** Removes case and punctuation, so that `clipDuration` and `clip-duration` are equal. */
 const letters = (name: string): string => name.toLowerCase().replaceAll(/[^\p{L}\p{N}]/gu, '')
 
-/** How many letters may differ in a name of so many. In short ones every other word is near. */
+/** Edits allowed for a name of this length; in short names, one edit already reaches many other words. */
 const mostChanges = (length: number): number => (length > 7 ? 2 : length > 3 ? 1 : 0)
 
 const longestName = 100
 
-/** The name that `given` comes nearest to, where only `names` are allowed; undefined where it resembles none, or is one. */
+/** The nearest of `names`, if only these are allowed; undefined if none is similar or `given` is one of them. */
 export function nearestOf(given: string, names: readonly string[]): string | undefined {
   if (names.includes(given) || given.length > longestName) return undefined
   const written = letters(given)
@@ -23,7 +23,7 @@ export function nearestOf(given: string, names: readonly string[]): string | und
     .toSorted((one, other) => one.changes - other.changes)[0]?.name
 }
 
-/** Words that lie one letter from names of ours. */
+/** English words one letter away from our names, which callers may well mean. */
 const ownWords: ReadonlySet<string> = new Set(
   `airs audit cursory fairs hairs imaged lairs modal mode modem motel pails pains pars paris pears photon photons
    revolution stats statue statues tape tile tiled titled tithe tyre typed typo`.split(/\s+/),
@@ -37,8 +37,8 @@ const wordsOf = (name: string): readonly string[] =>
     .filter((word) => word !== '')
 
 /**
- * The name that `given` is a slip of, where other names are allowed too: another spelling of its words, or one letter
- * missing, added, replaced or exchanged. A word of its own, a plural, and a name with more or fewer words is none.
+ * The name that `given` misspells, if other names are allowed as well. A misspelling has other case or punctuation, or one
+ * letter missing, added, replaced or transposed. Real words, plurals, and names with more or fewer words are not.
  */
 export function slipOf(given: string, names: readonly string[]): string | undefined {
   if (names.includes(given) || given.length > longestName) return undefined
@@ -63,7 +63,7 @@ const isOneSlip = (written: string, known: string): boolean =>
 
 const isPluralOf = (many: string, one: string): boolean => many === `${one}s` && /[^su]$/.test(one)
 
-/** Whether one has all words of the other. */
+/** Whether one contains all words of the other. */
 const isPartOf = (some: readonly string[], others: readonly string[]): boolean =>
   some.every((word) => others.includes(word)) || others.every((word) => some.includes(word))
 
@@ -72,7 +72,7 @@ const isTransposed = (one: string, other: string): boolean =>
   one !== other &&
   one.split('').toSorted().join('') === other.split('').toSorted().join('')
 
-/** How many letters are to be put in, taken out, replaced, or exchanged with the next one. */
+/** Damerau-Levenshtein distance: insertions, deletions, replacements, and transpositions of neighbours. */
 export function changesBetween(from: string, to: string): number {
   let before: number[] = []
   let above = Array.from({ length: to.length + 1 }, (_, index) => index)

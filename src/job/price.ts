@@ -1,4 +1,4 @@
-/** Money, counted in whole millionths of a US dollar, so that sums are exact. */
+/** Money in whole millionths of a US dollar (micros), so that sums are exact. */
 
 export const microsPerDollar = 1_000_000
 
@@ -6,19 +6,19 @@ export const dollars = (micros: number): number => micros / microsPerDollar
 
 export const toMicros = (usd: number): number => Math.round(usd * microsPerDollar)
 
-/** As a person reads it: `$0.27`, `$0.0045`. */
+/** For people: `$0.27`, `$0.0045`. */
 export function spokenMoney(micros: number): string {
   const usd = dollars(micros)
   return `$${usd.toFixed(micros !== 0 && Math.abs(micros) < 10_000 ? 4 : 2)}`
 }
 
-/** What has become of a job's or a client's money. */
+/** Money of a job or a client. */
 export interface Money {
-  /** Held back for attempts that may still be charged. */
+  /** Reserved for attempts that may still be charged. */
   readonly reservedMicros: number
-  /** Charged; attempts of unknown price are not in it. */
+  /** Charged, without attempts of unknown price. */
   readonly spentMicros: number
-  /** Attempts that were, or may be, charged at a price nobody knows. */
+  /** Number of attempts that were, or may be, charged at an unknown price. */
   readonly unpriced: number
 }
 
@@ -30,11 +30,11 @@ export const addMoney = (one: Money, other: Money): Money => ({
   unpriced: one.unpriced + other.unpriced,
 })
 
-/** What sums are told by. */
+/** The ways to group spending. */
 export const spendGroups = ['client', 'month'] as const
 export type SpendGroup = (typeof spendGroups)[number]
 
-/** What was spent of a client, in a month, or both; a member that sums are not told by is left out. */
+/** Spending of a client, a month, or both; members outside the grouping are omitted. */
 export interface SpendRow {
   readonly money: Money
   readonly client?: string
@@ -42,7 +42,7 @@ export interface SpendRow {
   readonly month?: string
 }
 
-/** The day that money counts for, UTC: `2026-11-25`. */
+/** The UTC day of a time, for budgets: `2026-11-25`. */
 export const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10)
 
 /** When the day of `ms` ends, ms since the epoch. */

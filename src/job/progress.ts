@@ -1,9 +1,12 @@
-/** How far a job is, as one number that only rises and the name of its stage. */
+/** The progress of a job: a percentage that only rises, and the name of its stage. */
 
 export interface Progress {
   /** 0 to 100, whole. */
   readonly percentage: number
-  /** `created`, `approved`, `initializing`, `rendering`, `stitching`, `completed`, `failed`, `cancelled`, or a name that the embedding program gives. */
+  /**
+   * `created`, `approved`, `initializing`, `rendering`, `stitching`, `completed`, `failed`, `cancelled`, or a name from
+   * the embedding program.
+   */
   readonly stage: string
 }
 
@@ -12,10 +15,10 @@ export const created: Progress = { percentage: 0, stage: 'created' }
 const initializingAt = 5
 const stitchingAt = 95
 
-/** Of a scene's work, the share that is rendering; the rest is checking and keeping the clip. */
+/** Share of a scene's work that is rendering; the rest is verifying and storing the clip. */
 export const renderedShare = 0.95
 
-/** The next reading after `now`: never lower than before, and 100 only for a completed job. */
+/** Combines two readings: never lower than before, and 100 only for a completed job. */
 export function risen(before: Progress, now: Progress): Progress {
   const ceiling = now.stage === 'completed' ? 100 : 99
   const percentage = Math.min(ceiling, Math.max(before.percentage, Math.floor(now.percentage)))
@@ -26,7 +29,7 @@ export const initializing: Progress = { percentage: initializingAt, stage: 'init
 export const stitching: Progress = { percentage: stitchingAt, stage: 'stitching' }
 export const completed: Progress = { percentage: 100, stage: 'completed' }
 
-/** A rendering job's progress: each scene counts by its length. */
+/** Progress of a job that renders: scenes are weighted by their length. */
 export function rendering(
   scenes: Iterable<{ readonly duration: number; readonly progress: number }>,
 ): Progress {

@@ -1,23 +1,23 @@
 /**
- * Whose scene starts next, pure. Clients take turns: the one with the fewest scenes in flight at the renderer comes first, of
- * those the one whose last turn there is the longest ago. Of clients that never had one, and of one client's own scenes, the
- * job comes first that has the highest priority, where each minute of waiting weighs as much as one point: so nothing starves.
+ * The fair queue: which scene starts next. Pure. Clients take turns. First comes the client with the fewest scenes in
+ * flight at the renderer, then the one whose last turn there is the longest ago. Among clients without a turn, and among
+ * the scenes of one client, the job's priority decides. Each minute of waiting adds one point, so no job starves.
  */
 
-/** Of a job that says nothing of it. */
+/** Priority of a job that sets none. */
 export const defaultPriority = 50
 
-/** So long a job waits to make up for one point of priority. */
+/** Waiting time that equals one point of priority. */
 export const pointMs = 60_000
 
-/** A client whose scenes wait at a renderer. */
+/** A client with scenes that wait at a renderer. */
 export interface Waiter {
   readonly clientId: string
   /** Its scenes in flight at the renderer. */
   readonly inFlight: number
-  /** Its last turn at the renderer, a number that rises with each start there; 0: none. */
+  /** Number of its last turn at the renderer, which rises with each start there; 0: none. */
   readonly lastTurn: number
-  /** The place of its first job, as a time: when it was approved, earlier by a minute for each point of priority. */
+  /** Queue position of its first job, as a time: its approval, minus a minute for each point of priority. */
   readonly queueAt: number
 }
 
@@ -25,7 +25,7 @@ export interface Waiter {
 export const byTurn = (a: Waiter, b: Waiter): number =>
   a.inFlight - b.inFlight || a.lastTurn - b.lastTurn || a.queueAt - b.queueAt
 
-/** The one whose turn it is; undefined where none waits. */
+/** The client whose turn is next; undefined if none waits. */
 export const nextInTurn = <Line extends { readonly waiter: Waiter }>(
   lines: readonly Line[],
 ): Line | undefined =>
@@ -34,29 +34,29 @@ export const nextInTurn = <Line extends { readonly waiter: Waiter }>(
     undefined,
   )
 
-/** How often something may be started at a renderer. */
+/** The pace of starts at a renderer. */
 export interface Pace {
-  /** The least time between two starts, in ms. */
+  /** Shortest time between two starts, in ms. */
   readonly startDelayMs: number
-  /** Starts within any minute; left out for no such limit. */
+  /** Starts within any minute; omitted for no limit. */
   readonly startsPerMinute?: number | undefined
 }
 
-/** Whether a start may have to wait for others before it. */
+/** Whether earlier starts can delay a start. */
 export const isPaced = ({ startDelayMs, startsPerMinute }: Pace): boolean =>
   startDelayMs > 0 || startsPerMinute !== undefined
 
-/** The starts that decide when the next one is allowed. */
+/** The earlier starts that decide when the next one is allowed. */
 export interface LastStarts {
-  /** When the last one was, in ms; undefined where none was. */
+  /** Time of the last start, in ms; undefined if there was none. */
   readonly lastPostedAt: number | undefined
-  /** When the first of as many as are allowed in a minute was; undefined where there were fewer. */
+  /** Time of the first of the last starts that fill a minute's limit; undefined if there were fewer. */
   readonly minuteBeganAt: number | undefined
 }
 
 const minuteMs = 60_000
 
-/** When the pace allows the next start; `now` where at once. A clock that was put back delays by one delay at most. */
+/** When the pace allows the next start; `now` for immediately. A clock set back delays it by one delay at most. */
 export function pacedStartAt(
   { startDelayMs }: Pace,
   { lastPostedAt, minuteBeganAt }: LastStarts,
@@ -67,7 +67,7 @@ export function pacedStartAt(
   return Math.max(now, after(lastPostedAt, startDelayMs), after(minuteBeganAt, minuteMs))
 }
 
-/** What a person has stopped: nothing new is started there. */
+/** A manual pause: nothing new starts in its scope. */
 export interface Stop {
   /** `all`, or `renderer:<name>`. */
   readonly scope: string

@@ -1,19 +1,19 @@
-/** Which jobs a key reaches: what its scopes and its client come to. */
+/** Which jobs a key may access, by its scopes and its client. */
 import type { Key } from './key.ts'
 import type { Scope } from './scope.ts'
 
-/** The key that a request is sent with. A request without one, where none is needed, may do everything. */
+/** The key of a request. A request without a key, if none is required, may do everything. */
 export type Actor = Pick<Key, 'id' | 'scopes' | 'clientId'>
 
-/** Whose a job is. */
+/** The owner of a job. */
 export interface Owner {
-  /** Empty: nobody's. */
+  /** Empty: no client. */
   readonly clientId: string
-  /** The id of the key that made it; null: made without a key. */
+  /** Id of the key that created the job; null: created without a key. */
   readonly madeBy: string | null
 }
 
-/** Only jobs of this client, only jobs made with this key; with neither, all jobs. */
+/** Restricts access to jobs of this client, or created with this key; with neither, access to all jobs. */
 export interface Reach {
   readonly clientId?: string
   readonly madeBy?: string
@@ -22,7 +22,7 @@ export interface Reach {
 const may = ({ scopes }: Actor, ...wanted: readonly Scope[]): boolean =>
   [...wanted, 'admin' as const].some((scope) => scopes.includes(scope))
 
-/** Whether what the actor asks for may spend money. */
+/** Whether the actor may spend money. */
 export const mayApprove = (actor: Actor | undefined): boolean => !actor || may(actor, 'approve')
 
 const reachOf = (actor: Actor | undefined, isOfAll: (actor: Actor) => boolean): Reach => {
@@ -31,11 +31,11 @@ const reachOf = (actor: Actor | undefined, isOfAll: (actor: Actor) => boolean): 
   return isOfAll(actor) ? {} : { madeBy: actor.id }
 }
 
-/** What it sees: who lets money be spent has to see on what. */
+/** The jobs it may read: an approver has to see what the money buys. */
 export const seenBy = (actor: Actor | undefined): Reach =>
   reachOf(actor, (key) => may(key, 'read', 'approve'))
 
-/** What it may change: `read` adds nothing to that. */
+/** The jobs it may change, which the scope `read` does not extend. */
 export const changedBy = (actor: Actor | undefined): Reach => reachOf(actor, mayApprove)
 
 export const isEverything = ({ clientId, madeBy }: Reach): boolean =>

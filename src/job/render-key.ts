@@ -1,6 +1,6 @@
 /**
- * What is rendered, as one text: two scenes with the same key would get the same clip, so the second takes the
- * first one's. It names all that the picture depends on, inputs by their content, and nothing else.
+ * A hash of everything that a clip depends on, with inputs identified by content. Scenes with the same key would get the
+ * same clip, so the second reuses the first one's.
  */
 import { createHash } from 'node:crypto'
 import { type FrameFormat, framesOf } from './format.ts'
@@ -16,7 +16,7 @@ export interface Rendered extends Pick<
 export function renderKey(scene: Rendered, format: FrameFormat, fit: Fit): string {
   const { title, prompt, duration, asset_ids, transition, model, render } = scene
   const facts = render
-    ? // The film's frame rate and the scene's place are seen to when the clip is made canonical.
+    ? // Frame rate and position in the film do not matter: they are applied later, when the clip is made canonical.
       { model, prompt, asset_ids, fit, ...render }
     : {
         model,
@@ -25,7 +25,7 @@ export function renderKey(scene: Rendered, format: FrameFormat, fit: Fit): strin
         fit,
         frames: framesOf(duration, format.fps),
         ...format,
-        // The camera alternates in and out from scene to scene, and one picture has no transition within.
+        // The camera alternates between in and out from scene to scene; a single picture has no transition inside.
         pushesIn: scene.position % 2 === 0,
         transition: asset_ids.length > 1 ? transition : null,
       }

@@ -1,4 +1,4 @@
-/** What a caller may ask for: the one description of a job's request, checked here for HTTP and for the library alike. */
+/** The schema of a request for a job, validated here for both HTTP and the library. */
 import { z } from 'zod'
 import { checked } from './checked.ts'
 import { type FieldProblem, invalidField } from './errors.ts'
@@ -27,28 +27,26 @@ const maxFreeDepth = 32
 const maxFreeMembers = 256
 const maxFreeBytes = 64 << 10
 
-/** Members every type of job shares; further ones are the caller's own and kept as they are. */
+/** Members shared by all types of job. Unknown members are the caller's own fields and are stored unchanged. */
 const sharedParameters = {
-  clip_duration: durationSchema.optional().describe('Seconds of each scene; 5 if not given'),
-  aspect_ratio: oneOf(aspectRatios).optional().describe('16:9 if not given'),
-  resolution: oneOf(resolutions).optional().describe('The short side; 720p if not given'),
+  clip_duration: durationSchema.optional().describe('Seconds of each scene. Default: 5'),
+  aspect_ratio: oneOf(aspectRatios).optional().describe('Default: 16:9'),
+  resolution: oneOf(resolutions).optional().describe('The short side of the film. Default: 720p'),
   fps: z
     .literal([...frameRates], { error: `must be one of ${frameRates.join(', ')}` })
     .optional()
-    .describe('Frames a second; 24 if not given'),
-  model: modelSchema.optional().describe('Who renders; local if not given'),
-  transition: oneOf(transitions)
-    .optional()
-    .describe('How a photograph passes into the next; fade if not given'),
+    .describe('Frames per second. Default: 24'),
+  model: modelSchema.optional().describe('The model that renders. Default: local'),
+  transition: oneOf(transitions).optional().describe('Transition between photographs. Default: fade'),
   fit: oneOf(fits)
     .optional()
-    .describe('How a picture or clip of another shape fills the frame; crop if not given'),
+    .describe('How a picture or clip of another shape fills the frame. Default: crop'),
   title: line(120).optional().describe('Shown over the first scene'),
   audio: z
     .boolean('must be true or false')
     .optional()
-    .describe('Whether a paid model is to make sound too; false if not given'),
-  prompt: prose.optional().describe('For models that generate; each scene may have its own'),
+    .describe('Whether a paid model should also render sound. Default: false'),
+  prompt: prose.optional().describe('Prompt for generative models; each scene may have its own'),
 }
 
 const pairsPictures = {
@@ -83,11 +81,9 @@ export const storyboardRequest = z.strictObject({ scenes: listOf(sceneRequest, 1
 const seconds = z.number('must be a number of seconds').min(0, 'must not be negative').max(86_400)
 
 const retryWish = {
-  max_tries: wholeFrom(1, 20)
-    .optional()
-    .describe('Renders of a scene in all, the first included; 3 if not given'),
-  delay: seconds.optional().describe('Seconds before the second try, doubled with each; 2 if not given'),
-  max_delay: seconds.optional().describe('No wait is longer, in seconds; 600 if not given'),
+  max_tries: wholeFrom(1, 20).optional().describe('Renders per scene, including the first. Default: 3'),
+  delay: seconds.optional().describe('Seconds before the second try; doubles with each try. Default: 2'),
+  max_delay: seconds.optional().describe('Longest wait in seconds. Default: 600'),
 }
 
 const ofClass = z.strictObject(retryWish).optional()
@@ -96,13 +92,13 @@ export const retryPolicySchema = z.strictObject({
   ...retryWish,
   classes: z
     .strictObject({
-      provider: ofClass.describe('It failed at a provider, or on the way there'),
+      provider: ofClass.describe('The provider failed, or was unreachable'),
       machine: ofClass.describe('This machine was too busy, or ran out of memory or time'),
-      clip: ofClass.describe('What was rendered turned out bad'),
+      clip: ofClass.describe('The rendered clip was invalid'),
       other: ofClass.describe('Anything else'),
     } satisfies Record<ErrorClass, unknown>)
     .optional()
-    .describe('Other rules for some classes of error'),
+    .describe('Different rules for some classes of error'),
 })
 
 const onFailures = ['fail', 'wait', 'ignore'] as const satisfies readonly OnFailure[]
@@ -119,7 +115,7 @@ export const dependsOnSchema = z
           on_failure: oneOf(onFailures)
             .optional()
             .describe(
-              'When it fails or is cancelled: this job fails too (fail, if not given), waits until it is retried and completes (wait), or goes on (ignore)',
+              'If it fails or is cancelled, this job also fails (fail, the default), waits until a retry completes it (wait), or continues (ignore)',
             ),
         }),
       ],
@@ -127,24 +123,24 @@ export const dependsOnSchema = z
     ),
   )
   .max(mostDependencies, `must name at most ${mostDependencies} jobs`)
-  .describe('Jobs that must be completed before this one begins')
+  .describe('Jobs that must complete before this one starts')
 
 const shared = {
-  storyboard: storyboardRequest.optional().describe('Taken instead of the planned one'),
+  storyboard: storyboardRequest.optional().describe('Replaces the planned storyboard'),
   video_name: line(200).optional(),
-  priority: prioritySchema.optional().describe('0 to 100, higher first; 50 if not given'),
+  priority: prioritySchema.optional().describe('0 to 100, higher first. Default: 50'),
   depends_on: dependsOnSchema.optional(),
-  run_at: timeSchema.optional().describe('Not begun before then'),
-  deadline_at: timeSchema.optional().describe('If it has not ended by then it fails, and stops spending'),
-  retry: retryPolicySchema.optional().describe('How failed renders are tried again'),
-  webhook_url: webhookUrl.optional().describe('Is told of what happens to the job'),
-  webhook_events: jobWebhookEvents
+  run_at: timeSchema.optional().describe('The job does not start before this time'),
+  deadline_at: timeSchema
     .optional()
-    .describe('Only of these types of event, or topics; of all if not given'),
+    .describe('If the job has not ended by this time, it fails and stops spending'),
+  retry: retryPolicySchema.optional().describe('How failed renders are retried'),
+  webhook_url: webhookUrl.optional().describe('Address that receives events of the job'),
+  webhook_events: jobWebhookEvents.optional().describe('Types of event or topics to send. Default: all'),
   force: z
     .boolean('must be true or false')
     .optional()
-    .describe('Render every scene, also those of which an equal clip is kept'),
+    .describe('Render every scene, even if an equal clip is stored'),
 }
 
 export const jobRequest = z.discriminatedUnion(
@@ -161,7 +157,7 @@ export type ImagePairsParameters = z.infer<typeof imagePairsParameters>
 export type PropertyPhotosParameters = z.infer<typeof propertyPhotosParameters>
 export type StoryboardRequest = z.infer<typeof storyboardRequest>
 
-/** Whether arrays and objects lie in each other more than `levels` deep. */
+/** Whether arrays and objects are nested more than `levels` deep. */
 const isDeeperThan = (value: unknown, levels: number): boolean =>
   value !== null &&
   typeof value === 'object' &&
@@ -176,7 +172,7 @@ const shapeOf = (type: unknown): object =>
   type === 'image_pairs' ? shapes.image_pairs : shapes.property_photos
 
 /**
- * Before each member is checked, which costs: refuses more of a caller's own than is kept with a job.
+ * Limits the caller's own fields in number, depth and size, before the costly check of each member.
  * @throws {RefusedError} `invalid`
  */
 function refuseMuch(input: unknown): void {
@@ -186,7 +182,7 @@ function refuseMuch(input: unknown): void {
   if (own.length > maxFreeMembers)
     throw invalidField(
       'parameters',
-      `must have at most ${maxFreeMembers} members of your own, and has ${own.length}`,
+      `must have at most ${maxFreeMembers} fields of your own; it has ${own.length}`,
     )
   if (isDeeperThan(own, maxFreeDepth + 1))
     throw invalidField('parameters', `must not be nested deeper than ${maxFreeDepth} levels`)
@@ -194,14 +190,14 @@ function refuseMuch(input: unknown): void {
   if (bytes > maxFreeBytes)
     throw invalidField(
       'parameters',
-      `must have at most ${maxFreeBytes} bytes in members of your own, as JSON, and has ${bytes}`,
+      `must have at most ${maxFreeBytes} bytes in fields of your own, as JSON; it has ${bytes}`,
     )
 }
 
-/** Whose job it is. */
+/** Names the client that owns the job. */
 const clientMember = 'client_id'
 
-/** Members of the caller's own that are written almost like known ones: kept, they would be wishes that nobody grants. */
+/** Reports unknown members that look like misspelt known ones, which would otherwise be stored and ignored. */
 function slips(input: unknown): readonly FieldProblem[] {
   if (!isObject(input) || !isObject(input['parameters'])) return []
   const names = [...Object.keys(shapeOf(input['type'])), clientMember, 'metadata']
@@ -214,7 +210,7 @@ function slips(input: unknown): readonly FieldProblem[] {
         : [
             {
               field: `parameters.${name}`,
-              reason: `is not known. Did you mean ${meant}? Put your own member of that name in parameters.metadata`,
+              reason: `is unknown. Did you mean ${meant}? If it is a field of your own, put it in parameters.metadata`,
             },
           ]
     })
@@ -223,7 +219,7 @@ function slips(input: unknown): readonly FieldProblem[] {
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null
 
-/** zod leaves a member of this name out of `parameters`; it is the caller's own like any other. */
+/** zod drops a member named `__proto__`; the caller may use that name like any other. */
 function keepProto(input: unknown, parameters: object): void {
   if (!isObject(input)) return
   const given = Object.getOwnPropertyDescriptor(input['parameters'], '__proto__')
@@ -231,37 +227,37 @@ function keepProto(input: unknown, parameters: object): void {
 }
 
 /**
- * Checks a request as it came.
+ * Validates a request for a job.
  * @throws {RefusedError} `invalid`, with every problem found.
  */
 export function parseJobRequest(input: unknown): JobRequest {
   refuseMuch(input)
-  const hint = ': only parameters takes members of your own'
+  const hint = ': put fields of your own in parameters'
   const request = checked(jobRequest, input, { hint, found: slips(input) })
   keepProto(input, request.parameters)
   return request
 }
 
-/** Members of `parameters` that mean something to us. */
+/** Members of `parameters` that the coordinator uses. */
 export const knownParameters: ReadonlySet<string> = new Set(
   Object.keys({ ...sharedParameters, ...pairsPictures, ...propertyPictures }),
 )
 const maxLabels = 32
 const maxLabelLength = 200
 
-/** Neither database keeps others as they are. */
+/** Neither database stores other texts unchanged. */
 const isSearchable = (text: string): boolean => !text.includes('\u0000') && text.isWellFormed()
 
 const metadataPrefix = 'metadata.'
 
-/** Under this name lists find a member of `metadata`. Whose job it is, is not for `metadata` to say. */
+/** The label of a member of `metadata`. `client_id` is prefixed, because `metadata` must not name the job's owner. */
 const labelOf = (name: string): string => (name === clientMember ? `${metadataPrefix}${name}` : name)
 
-/** What a list is filtered by that is asked for `name`; `metadata.` before it allows names that mean something else. */
+/** The label that a list filter `name` refers to. The prefix `metadata.` allows names that are filters themselves. */
 export const labelAsked = (name: string): string =>
   name.startsWith(metadataPrefix) ? labelOf(name.slice(metadataPrefix.length)) : name
 
-/** The caller's own members of `parameters` and its `metadata` that are plain values, as text: what lists can be filtered by. */
+/** Labels for filtering lists: plain values among the caller's fields in `parameters` and `metadata`, as text. */
 export function freeMembers({ parameters }: JobRequest): Readonly<Record<string, string>> {
   const { metadata } = parameters
   const beneath = isObject(metadata) && !Array.isArray(metadata) ? metadata : {}

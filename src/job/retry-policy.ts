@@ -1,9 +1,9 @@
-/** How often a failed render is tried again, and after what wait: by the class of what went wrong. Pure. */
+/** How often a failed render is retried, and after what wait, by class of error. Pure. */
 import type { Failure } from './scene.ts'
 
 /**
- * `provider`: it failed at a provider, or on the way there. `machine`: this machine was too busy, or ran out of memory or
- * time. `clip`: what was rendered turned out bad. `other`: anything else.
+ * `provider`: the provider failed, or was unreachable. `machine`: this machine was too busy, or ran out of memory or
+ * time. `clip`: the rendered clip was invalid. `other`: anything else.
  */
 export type ErrorClass = 'provider' | 'machine' | 'clip' | 'other'
 
@@ -33,13 +33,13 @@ const classOfCode: ReadonlyMap<string, ErrorClass> = new Map([
 
 export const errorClassOf = ({ code }: Failure): ErrorClass => classOfCode.get(code) ?? 'other'
 
-/** What a job may say for itself; what it leaves out is the standard. Times in seconds. */
+/** A job's own rule; omitted members have their defaults. Times in seconds. */
 export interface RetryWish {
-  /** Renders of a scene in all, the first included. */
+  /** Renders per scene, including the first. */
   readonly max_tries?: number | undefined
-  /** The wait before the second try; it doubles with each. */
+  /** Wait before the second try; doubles with each try. */
   readonly delay?: number | undefined
-  /** No wait is longer. */
+  /** Longest wait. */
   readonly max_delay?: number | undefined
 }
 
@@ -53,7 +53,7 @@ export interface RetryRule {
   readonly maxDelayMs: number
 }
 
-/** The rule for a failure: what the job says of its class, then what it says of all, then the standard. */
+/** The rule for a failure: the job's rule for its class, then the job's general rule, then the default. */
 export function retryRule(
   policy: RetryPolicy | null,
   failure: Failure,
@@ -72,6 +72,6 @@ const ms = (seconds: number | undefined): number | undefined =>
 
 const longestDelayMs = 10 * 60_000
 
-/** The wait after `tries` tries: it doubles with each, and chance takes up to half of it, so that not all come back at once. `chance` in [0, 1). */
+/** Wait after `tries` tries, in ms. Jitter (`chance` in [0, 1)) removes up to half, so that retries spread out. */
 export const retryDelay = ({ delayMs, maxDelayMs }: RetryRule, tries: number, chance: number): number =>
   Math.ceil(Math.min(maxDelayMs, delayMs * 2 ** Math.min(tries, 30)) * (0.5 + chance / 2))

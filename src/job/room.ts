@@ -23,7 +23,7 @@ const steppingOut: readonly (readonly string[])[] = [
   ['floor plan', 'floorplan', 'plan', 'map'],
 ]
 
-/** Rooms nobody foresaw come after the known ones inside and before the outdoors. */
+/** Unknown rooms come after the known ones inside and before the outdoors. */
 const unknownRank = tour.length
 
 const ranks = new Map<string, number>([
@@ -37,11 +37,11 @@ const words = (room: string): string[] =>
     .split(/[^\p{L}\p{N}]+/u)
     .filter((word) => word !== '')
 
-/** Where a room stands in the tour: lower is earlier. Takes `living_room`, `Living Room 2` and `small kitchen` alike. */
+/** Position of a room in the tour. Accepts names such as `living_room`, `Living Room 2` and `small kitchen`. */
 export function roomRank(room: string | undefined): number {
   if (room === undefined) return unknownRank
   const spoken = words(room).filter((word) => !/^\d+$/.test(word))
-  // The longest name found in it wins, the last where two are equal: "primary bedroom" before "bedroom".
+  // The longest known name in it wins, and the last of equally long ones: "primary bedroom" before "bedroom".
   for (let length = spoken.length; length > 0; length--)
     for (let start = spoken.length - length; start >= 0; start--) {
       const rank = ranks.get(spoken.slice(start, start + length).join(' '))
@@ -50,7 +50,7 @@ export function roomRank(room: string | undefined): number {
   return unknownRank
 }
 
-/** A room's name as it is shown: `living_room` is `Living room`. */
+/** The name of a room for titles: `living_room` becomes `Living room`. */
 export function roomTitle(room: string): string {
   const title = room.replaceAll('_', ' ').trim()
   return title.charAt(0).toLocaleUpperCase('en') + title.slice(1)

@@ -1,7 +1,7 @@
-/** A scene: one clip of the film, from one photograph or from a first to a last one. */
+/** A scene: one clip of the film, made of one photograph or of a first and a last one. */
 import type { SceneStatus } from './lifecycle.ts'
 
-/** How one photograph passes into the next: inside a scene, and from a scene into the next. */
+/** Transitions between the photographs of a scene, and from a scene to the next. */
 export const transitions = ['fade', 'slide', 'cut'] as const
 export type Transition = (typeof transitions)[number]
 
@@ -9,23 +9,23 @@ export type Transition = (typeof transitions)[number]
 export const fits = ['crop', 'letterbox', 'blur'] as const
 export type Fit = (typeof fits)[number]
 
-/** What a paid model is asked for: one rung of its ladder. */
+/** Settings of a paid render: one of the model's offers. */
 export interface RenderSettings {
-  /** Whole seconds the model renders, and bills. */
+  /** Whole seconds that the model renders and bills. */
   readonly seconds: number
   /** As the model names it, such as `768p`. */
   readonly resolution: string
   /** Such as `16:9`. */
   readonly aspect_ratio: string
-  /** Whether the model is to make sound too. */
+  /** Whether the model also renders sound. */
   readonly audio: boolean
 }
 
-/** What the storyboard says of a scene, before anything is rendered. */
+/** A scene of the storyboard, before anything is rendered. */
 export interface ScenePlan {
   /** Shown in the picture; null for none. */
   readonly title: string | null
-  /** What a generating model is told; the local renderer has no use for it. */
+  /** Prompt for generative models; the local renderer ignores it. */
   readonly prompt: string
   /** Seconds. */
   readonly duration: number
@@ -33,15 +33,15 @@ export interface ScenePlan {
   readonly asset_ids: readonly string[]
   readonly transition: Transition
   readonly model: string
-  /** What a paid model is asked for; null where the scene is rendered on this machine. */
+  /** Settings of a paid render; null if this machine renders the scene. */
   readonly render: RenderSettings | null
-  /** Millionths of a US dollar that one render costs; null where the price is unknown. */
+  /** Cost of one render in millionths of a US dollar; null if the price is unknown. */
   readonly price_micros: number | null
-  /** What was settled otherwise than asked for, in words: a longer duration, a larger resolution, ... */
+  /** Differences from the request for people to read: a longer duration, a larger resolution, ... */
   readonly notes: readonly string[]
 }
 
-/** Why a scene or job failed: a code to branch on and the renderer's own last words. */
+/** Why a scene or job failed: a code for programs, and the renderer's last message. */
 export interface Failure {
   readonly code: string
   readonly reason: string
@@ -52,31 +52,31 @@ export interface Scene extends ScenePlan {
   /** UUID. */
   readonly id: string
   readonly jobId: number
-  /** 0-based place in the storyboard. */
+  /** Position in the storyboard, from 0. */
   readonly position: number
   readonly status: SceneStatus
   /** The renderer that offers the scene's model. */
   readonly renderer: string
-  /** What is rendered, as one text: equal for equal renders. */
+  /** Hash of everything that the clip depends on: equal for equal renders. */
   readonly renderKey: string
-  /** It is to be rendered although an equal clip is kept. */
+  /** Render it even if an equal clip is stored. */
   readonly forced: boolean
-  /** It was changed after the approval by somebody who may not approve: no money is spent on it before the next one. */
+  /** Changed after the approval by an actor who may not approve; it spends nothing before the next approval. */
   readonly unapproved: boolean
-  /** The attempt that renders it now, or rendered it last; null where it took a kept clip. */
+  /** Its running or last attempt; null if it reused a stored clip. */
   readonly attemptId: string | null
-  /** Share of the render that is done, 0 to 1. */
+  /** Completed share of the render, 0 to 1. */
   readonly progress: number
-  /** Renders that were begun and ended, well or not; one that a crash or a shutdown cut off is not counted. */
+  /** Renders that succeeded or failed; those interrupted by a crash or a shutdown do not count. */
   readonly tries: number
-  /** Not to be started before then (back-off), ms since the epoch. */
+  /** Back-off: the scene does not start before this time, ms since the epoch. */
   readonly notBefore: number | null
   readonly error: Failure | null
-  /** The verified, canonical clip: an artifact's id. */
+  /** Artifact id of the verified, canonical clip. */
   readonly clip: string | null
-  /** The artifact the clip was made from: what the provider gave, or the clip itself. */
+  /** Artifact id of the provider's clip that `clip` was converted from, or of `clip` itself. */
   readonly source: string | null
-  /** The place in the film the clip was made for. */
+  /** The placement in the film that `clip` was made for. */
   readonly place: string | null
   readonly startedAt: number | null
   readonly completedAt: number | null

@@ -1,3 +1,3 @@
-/** What a key may do; `admin` may do everything. */
+/** Permissions of a key; `admin` includes all others. */
 export const scopes = ['read', 'submit', 'approve', 'admin'] as const
 export type Scope = (typeof scopes)[number]

@@ -1,22 +1,22 @@
-/** What is kept, for how long, and how much of it. */
+/** Retention limits, storage use, and the report of a prune. */
 import { z } from 'zod'
 import { checked } from './checked.ts'
 
-/** `films`: with their thumbnails. `clips`: with what they were made from, and cross-fades. `inputs`: photographs. */
+/** `films`: with thumbnails. `clips`: with their sources and cross-fades. `inputs`: photographs. */
 export const storedKinds = ['films', 'clips', 'inputs'] as const
 export type StoredKind = (typeof storedKinds)[number]
 
-/** How long what is not needed any more is kept; null: for ever. */
+/** How long unneeded data is kept, in days; null: without limit. */
 export interface RetentionLimits {
-  /** Days since they happened, of jobs that have ended. */
+  /** Age of events of ended jobs. */
   readonly eventsDays: number | null
-  /** Days since the job ended; of an earlier version, since it was made. */
+  /** Time since the job ended; for an earlier version of the film, since it was made. */
   readonly filmsDays: number | null
-  /** Days since the job ended. */
+  /** Time since the job ended. */
   readonly clipsDays: number | null
-  /** Days since the last job that shows it ended. */
+  /** Time since the last job that uses the photograph ended. */
   readonly inputsDays: number | null
-  /** All bytes together; null: no limit. */
+  /** Total bytes; null: no limit. */
   readonly maxStoredBytes: number | null
 }
 
@@ -26,27 +26,27 @@ export interface Amount {
   readonly bytes: number
 }
 
-/** What a look through the store removed, or would have. */
+/** What a prune removed, or would remove in a dry run. */
 export interface PruneReport {
   readonly isDryRun: boolean
   readonly events: number
   readonly stored: Readonly<Record<StoredKind | 'orphans', Amount>>
-  /** What is stored beyond the limit all the same, as it is needed or too new. */
+  /** Bytes stored above the limit because they are needed or too new to remove. */
   readonly overBytes: number
 }
 
 export interface StorageReport {
-  /** `other`: what no row names, such as pictures that were made for a provider. */
+  /** `other`: artifacts without a row, such as pictures prepared for a provider. */
   readonly stored: Readonly<Record<StoredKind | 'other', Amount>>
   readonly freeBytes: number
   readonly limits: RetentionLimits
-  /** ms since the epoch; null where there is none. */
+  /** ms since the epoch; null if there is none. */
   readonly oldest: Readonly<Record<StoredKind | 'events', number | null>>
   readonly measuredAt: number
 }
 
 export const pruneRequest = z.strictObject({
-  dry_run: z.boolean().optional().describe('Only say what would be removed, at most'),
+  dry_run: z.boolean().optional().describe('Only report what would be removed at most'),
 })
 
 /** @throws {RefusedError} `invalid` */

@@ -24,18 +24,18 @@ const defaults = {
 } as const
 
 const maxFilmSeconds = 3600
-/** Each scene has its prompt, be it the job's own: a job is read as a whole. */
+/** Counts each scene's prompt, including the job's default: a job is read as a whole. */
 const maxPromptCharacters = 400_000
 
-/** How long two scenes overlap where one cross-fades into the other. */
+/** How long two scenes overlap in a cross-fade. */
 const overlapSeconds = 0.5
 
-/** A scene as it is wished for, before it is settled what its model can do and what that costs. */
+/** A requested scene, before the choice of its model's offer and price. */
 export interface SceneWish extends Omit<ScenePlan, 'render' | 'price_micros' | 'notes'> {
   readonly audio: boolean
 }
 
-/** @throws {RefusedError} `invalid`, where the request has no pictures, asks a model for what it can't do, or for too long a film. */
+/** @throws {RefusedError} `invalid` for a request without pictures, beyond its models' offers, or for too long a film. */
 export function planStoryboard(request: JobRequest, catalogue: Catalogue): Storyboard {
   const { parameters } = request
   const wishes = request.storyboard ? givenScenes(request.storyboard, parameters) : plannedScenes(request)
@@ -62,8 +62,8 @@ export function planStoryboard(request: JobRequest, catalogue: Catalogue): Story
 }
 
 /**
- * Puts scenes together to a film. @throws {RefusedError} `invalid`, where it or its prompts would be too long; `field` is where
- * that is said.
+ * Combines scenes into a storyboard.
+ * @throws {RefusedError} `invalid` for `field` if the film or its prompts would be too long.
  */
 export function boardOf(board: Omit<Storyboard, 'total_duration'>, field: string): Storyboard {
   const total_duration = filmFrames(board.scenes, board.format) / board.format.fps
@@ -76,7 +76,7 @@ export function boardOf(board: Omit<Storyboard, 'total_duration'>, field: string
   if (characters > maxPromptCharacters)
     throw invalidField(
       field,
-      `would have prompts of ${characters} characters, those of all scenes together; at most ${maxPromptCharacters} are allowed`,
+      `would have prompts of ${characters} characters in all scenes together; at most ${maxPromptCharacters} are allowed`,
     )
   return { ...board, total_duration }
 }
@@ -85,7 +85,7 @@ type SettledScene = { readonly scene: ScenePlan } | { readonly member: SceneMemb
 
 type SceneMember = 'model' | 'duration' | 'asset_ids' | 'aspect_ratio' | 'resolution'
 
-/** What the scene's model makes of it, and what that costs; or why it can't. */
+/** Chooses the model's offer and price for a scene, or returns why there is none. */
 export function settleScene(
   { audio, ...wish }: SceneWish,
   format: FrameFormat,
@@ -99,7 +99,7 @@ export function settleScene(
   return { scene: { ...wish, duration: settled.duration, render, price_micros, notes } }
 }
 
-/** Where in the request a member of a scene was given, or would be. */
+/** Path in the request where a member of a scene is set, or would be. */
 export function fieldOf(request: JobRequest, position: number, member: SceneMember): string {
   if (member === 'aspect_ratio' || member === 'resolution') return `parameters.${member}`
   if (member === 'asset_ids') return picturesField(request, position)
@@ -122,11 +122,11 @@ function plannedScenes(request: JobRequest): SceneWish[] {
 
 function planImagePairs(parameters: ImagePairsParameters): SceneWish[] {
   const { images, pairs } = parameters
-  if (images && pairs) throw invalidField('parameters', 'give either images or pairs, not both')
+  if (images && pairs) throw invalidField('parameters', 'set either images or pairs, not both')
   if (!images && !pairs)
     throw invalidField(
       'parameters.images',
-      'is required: at least 2 asset ids (or give pairs, or a storyboard)',
+      'is required: at least 2 asset ids (or set pairs, or a storyboard)',
     )
   const chain = pairs ?? images!.slice(1).map((last, index) => [images![index]!, last] as const)
   return chain.map((asset_ids, position) => ({
@@ -142,7 +142,7 @@ function planPropertyPhotos(parameters: PropertyPhotosParameters): SceneWish[] {
   if (!photos)
     throw invalidField(
       'parameters.photos',
-      'is required: [{"asset_id": ..., "room": ...}] (or give a storyboard)',
+      'is required: [{"asset_id": ..., "room": ...}] (or set a storyboard)',
     )
   return photos
     .map((photo, given) => ({ photo, given, rank: roomRank(photo.room) }))
@@ -166,7 +166,7 @@ function givenScenes(storyboard: StoryboardRequest, parameters: JobRequest['para
   }))
 }
 
-/** A scene as it is asked for, and as its job's parameters say where it is silent. */
+/** The requested scene, with defaults from the job's parameters. */
 export function wishOf(
   scene: StoryboardRequest['scenes'][number],
   parameters: JobRequest['parameters'],
@@ -197,8 +197,8 @@ function sharedPlan(
 type Joined = Pick<ScenePlan, 'asset_ids' | 'transition' | 'duration'>
 
 /**
- * Scenes that meet in the same picture already pass into each other: cut there. Others overlap as the first
- * one's transition says, by at most a third of the shorter one, so that a scene never fades in and out at once.
+ * Scenes that share the picture where they meet need only a cut. Others overlap by the first one's transition, for
+ * at most a third of the shorter one, so that a scene never fades in and out at the same time.
  */
 export function seamBetween(left: Joined, right: Joined, fps: number): Seam {
   const continuous = left.asset_ids.at(-1) === right.asset_ids[0]

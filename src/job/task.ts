@@ -1,9 +1,9 @@
 /** A task: one piece of work given to the engine. */
 
 /**
- * `render-scene`: an attempt, on this machine. `follow-render`: an attempt, at a provider. `take-clip`: a scene, whose
- * clip is kept already. `join-clips`: the scene before a cross-fade. `stitch-film`: a job. `settle-dependents`: a job that
- * has ended, for which others wait.
+ * The subject of each kind. `render-scene`: an attempt on this machine. `follow-render`: an attempt at a provider.
+ * `take-clip`: a scene that reuses a stored clip. `join-clips`: the scene before a cross-fade. `stitch-film`: a job.
+ * `settle-dependents`: an ended job that others depend on.
  */
 export const taskKinds = [
   'render-scene',
@@ -15,10 +15,10 @@ export const taskKinds = [
 ] as const
 export type TaskKind = (typeof taskKinds)[number]
 
-/** One piece of work. A task of the same kind and subject is only ever there once. */
+/** One piece of work, unique by kind and subject. */
 export interface Task {
   readonly kind: TaskKind
-  /** What it is about: an attempt, a scene or a job, by the kind. */
+  /** Id of the attempt, scene or job, depending on the kind. */
   readonly subject: string
   readonly jobId: number
 }

@@ -1,11 +1,11 @@
 /**
- * Where everything in a film lies, known before anything is rendered: from the clips' lengths and the seams
- * between them to each clip's place, the frames where it must be cuttable, and the film's parts in order.
+ * The timeline of a film, computed before anything is rendered. From the lengths of the clips and the seams between
+ * them follow each clip's placement, the frames where it must be cuttable, and the film's parts in order.
  *
  * The film's sound is one row of AAC packets. Packet `c` is the one whose 2048-sample window begins with
  * cell `c`, the samples [1024c, 1024c + 1024) of the film; decoding it gives that cell. Two neighbouring
- * packets share a cell, so packets of two encoders may follow each other only where both heard the same
- * in the shared one: silence at a cut (`quiet`), the very same sound beside a cross-fade.
+ * packets share a cell, so packets of two encoders may follow each other only if both encoders got the same
+ * samples in the shared cell: silence at a cut (`quiet`), identical sound beside a cross-fade.
  */
 
 export const sampleRate = 48_000
@@ -28,18 +28,18 @@ export interface TimelineRequest {
   readonly seams: readonly Seam[]
 }
 
-/** One clip's place: all that making it canonical needs to know of the film. */
+/** One clip's placement in the film: the input for making it canonical. */
 export interface ClipPlace {
   readonly frames: number
-  /** Where in the film its first frame is shown, alone or within a cross-fade. */
+  /** Film frame of its first frame, alone or within a cross-fade. */
   readonly startFrame: number
   readonly startSample: number
-  /** Frames of the clip that must be IDR frames with nothing before them needed: 0, and where seams touch it. */
+  /** Frames of the clip that must be IDR frames, independent of earlier frames: 0, and where seams touch it. */
   readonly keyframes: readonly number[]
-  /** The packets its own file holds: [firstCell, endCell). */
+  /** Sound packets in its own file: [firstCell, endCell). */
   readonly firstCell: number
   readonly endCell: number
-  /** In film samples: silent before `quietUntil` and from `quietFrom` on; null where a cross-fade goes on. */
+  /** In film samples: silent before `quietUntil` and from `quietFrom` on; null at a cross-fade. */
   readonly quietUntil: number | null
   readonly quietFrom: number | null
 }
@@ -47,7 +47,7 @@ export interface ClipPlace {
 /** A stretch of the film that is copied from one file, a clip's or a seam's. */
 export interface FilmPart {
   readonly kind: 'clip' | 'seam'
-  /** Which clip, or the seam after which clip. */
+  /** Index of the clip, or of the clip before the seam. */
   readonly index: number
   /** Frames of that file: [fromFrame, toFrame). */
   readonly fromFrame: number
@@ -68,12 +68,12 @@ export interface Timeline {
 }
 
 /**
- * A seam's packets reach this many cells into the clips beside it: where they join, no encoder has yet heard
- * of the cross-fade, so both decided alike and the shared cell is as good as unbroken.
+ * A seam's packets reach this many cells into the clips beside it. Where they join, the cross-fade has not influenced
+ * either encoder yet, so both made the same decisions and the shared cell is practically seamless.
  */
 const seamMarginCells = 4
 
-/** @throws {RangeError} A clip without a frame of its own left beside its seams, or a rate that divides no sample. */
+/** @throws {RangeError} if the seams leave a clip no frame, or a frame is not a whole number of samples. */
 export function planTimeline({ fps, clips, seams }: TimelineRequest): Timeline {
   checkRequest({ fps, clips, seams })
   const frameSamples = sampleRate / fps
@@ -101,7 +101,7 @@ export function planTimeline({ fps, clips, seams }: TimelineRequest): Timeline {
           ...(after.overlapFrames > 0 ? [count - after.overlapFrames] : []),
         ]),
       ],
-      // One packet earlier where the sound begins at once, because a decoder's first cell is not whole.
+      // One packet earlier if the sound starts immediately, because a decoder's first cell is incomplete.
       firstCell: quietHead ? startCell : startCell - 1,
       endCell: Math.ceil(endSample / cellSamples),
       quietUntil: quietHead ? (startCell + 1) * cellSamples : null,
@@ -148,7 +148,7 @@ function clipStarts(clips: readonly number[], seams: readonly Seam[]): number[] 
   return starts
 }
 
-/** Which packets of the film come from each clip's own file: [bodyFirst, bodyEnd). */
+/** The packets of the film that come from each clip's own file: [bodyFirst, bodyEnd). */
 function soundJoints(
   starts: readonly number[],
   clips: readonly number[],
@@ -171,8 +171,8 @@ function soundJoints(
 
 function checkRequest({ fps, clips, seams }: TimelineRequest): void {
   if (!Number.isInteger(fps) || fps < 1 || sampleRate % fps !== 0)
-    throw new RangeError(`at ${fps} frames a second a frame is no whole number of samples`)
-  if (clips.length === 0) throw new RangeError('a film has at least one clip')
+    throw new RangeError(`at ${fps} frames per second a frame is not a whole number of samples`)
+  if (clips.length === 0) throw new RangeError('a film needs at least one clip')
   if (seams.length !== clips.length - 1)
     throw new RangeError(`${clips.length} clips have ${clips.length - 1} seams, not ${seams.length}`)
   for (const [index, seam] of seams.entries()) {
@@ -185,6 +185,8 @@ function checkRequest({ fps, clips, seams }: TimelineRequest): void {
   for (const [index, count] of clips.entries()) {
     const taken = (seams[index - 1]?.overlapFrames ?? 0) + (seams[index]?.overlapFrames ?? 0)
     if (!Number.isInteger(count) || count <= taken)
-      throw new RangeError(`clip ${index} of ${count} frames has none of its own: its seams take ${taken}`)
+      throw new RangeError(
+        `clip ${index} has ${count} frames, but its seams use ${taken}: at least one must remain`,
+      )
   }
 }

@@ -1,11 +1,11 @@
 /**
- * A scene's title: what of it can be drawn, by which font, and in which lines. Settled without a font at hand, by a table of
- * the signs that each has (`title-signs.json`), so that a person can be told before anything is approved. Pure.
+ * The layout of a scene's title: drawable characters, their fonts, and lines. It reads the characters of each font from
+ * a table (`title-signs.json`) instead of the fonts, so that problems show before an approval. Pure.
  */
 import type { FrameFormat } from './format.ts'
 import table from './title-signs.json' with { type: 'json' }
 
-/** Written out, as the published types can't read the table. */
+/** Written out, because the published types cannot import the table. */
 export type TitleFont =
   | 'DejaVu Sans'
   | 'Noto Sans Arabic'
@@ -35,24 +35,24 @@ const latin = 'DejaVu Sans'
 const emoji = 'Noto Emoji'
 const japanese = 'Noto Sans JP'
 const korean = 'Noto Sans KR'
-/** Has the traditional signs in use, too. */
+/** Also covers the traditional characters in use. */
 const chinese = 'Noto Sans SC'
 
-/** What is drawn in one font. */
+/** Text in one font. */
 export interface TitleRun {
   readonly font: TitleFont
   readonly text: string
 }
 
 export interface TitleLayout {
-  /** In reading order, each with its first sign first, whichever way it is read. */
+  /** In reading order, each in logical order, regardless of its direction. */
   readonly lines: readonly (readonly TitleRun[])[]
   /** Pixels. */
   readonly fontSize: number
   readonly isRightToLeft: boolean
-  /** Signs that no font has, each once. */
+  /** Characters that no font has, each once. */
   readonly lost: readonly string[]
-  /** Whether it ends with an ellipsis, for lack of room. */
+  /** Whether it ends with an ellipsis because it is too long. */
   readonly isShortened: boolean
 }
 
@@ -63,7 +63,7 @@ const lineShare = 0.86
 
 type LaidOut = Pick<TitleLayout, 'fontSize' | 'isShortened'> & { readonly lines: readonly Sign[][] }
 
-/** Null where nothing is left to draw. */
+/** Null if nothing can be drawn. */
 export function layoutTitle(title: string, format: FrameFormat): TitleLayout | null {
   const { signs, lost } = drawable(title)
   const pieces = piecesOf(signs)
@@ -94,7 +94,7 @@ export function layoutTitle(title: string, format: FrameFormat): TitleLayout | n
 
 const mostNamed = 10
 
-/** What a person is to know before it is drawn. */
+/** Warnings for people before the title is drawn. */
 export function titleNotes(title: string, format: FrameFormat): string[] {
   const layout = layoutTitle(title, format)
   const lost = layout?.lost ?? drawable(title).lost
@@ -105,7 +105,7 @@ export function titleNotes(title: string, format: FrameFormat): string[] {
   const notes: string[] = []
   if (lost.length > 0)
     notes.push(
-      `the title "${title}" will appear without ${named.join(', ')}${more}: no font here has ${lost.length === 1 ? 'it' : 'them'}`,
+      `the title "${title}" will appear without ${named.join(', ')}${more}: no installed font has ${lost.length === 1 ? 'it' : 'them'}`,
     )
   if (layout?.isShortened) {
     const last = layout.lines.at(-1)!
@@ -116,12 +116,12 @@ export function titleNotes(title: string, format: FrameFormat): string[] {
   return notes
 }
 
-/** What a reader takes for one sign: a letter with its marks, a family of emoji. */
+/** A grapheme: a letter with its marks, or an emoji sequence. */
 interface Sign {
   readonly text: string
-  /** Null: a space, or a mark without a shape; it takes its neighbour's. */
+  /** Null for spaces and invisible marks, which use their neighbour's font. */
   readonly font: TitleFont | null
-  /** In ems, on the safe side. */
+  /** In ems, rounded up. */
   readonly width: number
 }
 
@@ -146,9 +146,9 @@ function drawable(title: string): { readonly signs: Sign[]; readonly lost: strin
       continue
     }
     const cluster = segment
-      // A complexion says nothing in one colour, and no font here has the key around a number.
+      // Skin tones are invisible in one colour, and no font here has keycap emoji.
       .replaceAll(/(?<=.)[\u{1F3FB}-\u{1F3FF}]|\uFE0F?\u20E3/gu, '')
-      // Marks upon marks would run into other lines. Burmese has up to eight that do not.
+      // Stacked marks would run into other lines. Burmese has up to eight that do not.
       .replaceAll(/((?:(?=\p{M})\p{Script=Inherited}){4})\p{M}+/gu, '$1')
       .replaceAll(/(\p{M}{8})\p{M}+/gu, '$1')
     const letters = Array.from(cluster)
@@ -158,7 +158,7 @@ function drawable(title: string): { readonly signs: Sign[]; readonly lost: strin
       if (letters.some((letter) => !isShapeless(letter))) signs.push(signOf(cluster, font))
       continue
     }
-    // Part by part, without those that no font has.
+    // Per code point, without those that no font has.
     for (const letter of letters) {
       const own = fonts.find((each) => has(each, letter))
       if (own) signs.push(signOf(letter, own))
@@ -168,7 +168,7 @@ function drawable(title: string): { readonly signs: Sign[]; readonly lost: strin
   return { signs, lost: [...lost] }
 }
 
-/** Joiners, marks of direction, selectors of a variant: they shape their neighbours. */
+/** Joiners, direction marks and variation selectors, which only affect their neighbours. */
 const isShapeless = (letter: string): boolean =>
   /^[\p{Cf}\p{Variation_Selector}\u{E0020}-\u{E007F}]$/u.test(letter)
 
@@ -196,7 +196,7 @@ const byScript: readonly (readonly [RegExp, TitleFont])[] = [
   [/^\p{Script=Thai}/u, 'Noto Sans Thai'],
 ]
 
-/** In which order fonts are tried for a sign of this title. */
+/** The order in which fonts are tried for a grapheme of this title. */
 function fontsFor(title: string): (sign: string) => readonly TitleFont[] {
   const cjk = cjkFonts(title)
   const rest = [...byScript.map(([, font]) => font), emoji, ...cjk] as const
@@ -208,7 +208,7 @@ function fontsFor(title: string): (sign: string) => readonly TitleFont[] {
   }
 }
 
-/** The same Han sign is written differently from country to country, and only the rest of a title tells whose it is. */
+/** Han characters look different in each country; the rest of the title decides which country's font fits. */
 function cjkFonts(title: string): readonly TitleFont[] {
   if (/[\p{Script=Hiragana}\p{Script=Katakana}]/u.test(title)) return [japanese, chinese, korean]
   if (/\p{Script=Hangul}/u.test(title)) return [korean, chinese, japanese]
@@ -217,12 +217,12 @@ function cjkFonts(title: string): readonly TitleFont[] {
 
 const decoded = new Map<TitleFont, readonly number[]>()
 
-/** Whether a font has a sign of one code point. */
+/** Whether a font has a code point. */
 export function has(font: TitleFont, letter: string): boolean {
   const sign = letter.codePointAt(0)!
   const edges = decoded.get(font) ?? decode(signTables[font])
   decoded.set(font, edges)
-  // The number of edges up to it is odd within a range.
+  // Within a range, the number of edges up to the code point is odd.
   let low = 0
   let high = edges.length
   while (low < high) {
@@ -233,19 +233,19 @@ export function has(font: TitleFont, letter: string): boolean {
   return low % 2 === 1
 }
 
-/** Ranges as their edges: each first sign, and each first one after. Stored as distances, to base 36. */
+/** Ranges as edges: the first code point of each, and the first one after it. Stored as differences in base 36. */
 function decode(text: string): number[] {
   let edge = 0
   return text.split(' ').map((distance) => (edge += Number.parseInt(distance, 36)))
 }
 
-/** Strongly right to left: the first letter decides, as in any text. */
+/** The first strong letter decides, as in the Unicode bidirectional algorithm. */
 function isRightToLeft(title: string): boolean {
   const first = /\p{L}/u.exec(title)?.[0] ?? ''
   return /[\u0590-\u08FF\uFB1D-\uFDFF\uFE70-\uFEFF\u{10800}-\u{10FFF}\u{1E800}-\u{1EFFF}]/u.test(first)
 }
 
-/** What stays together on a line. */
+/** Text that stays together on a line. */
 interface Piece {
   readonly signs: readonly Sign[]
   readonly isAfterSpace: boolean
@@ -253,7 +253,7 @@ interface Piece {
 
 const words = new Intl.Segmenter('und', { granularity: 'word' })
 
-/** Between words, and within what is written without spaces where a reader would. */
+/** Splits between words, and at word boundaries of scripts without spaces. */
 function piecesOf(signs: readonly Sign[]): Piece[] {
   const pieces: Piece[] = []
   let from = 0
@@ -283,7 +283,7 @@ function partsOf(word: readonly Sign[]): Sign[][] {
     const before = parts.at(-1)
     const isOneWord = !/[\p{Lo}\p{Emoji_Presentation}]/u.test(segment) && before && !endsCjk(before)
     const isEmoji = /\p{Emoji_Presentation}|\uFE0F/u.test(segment)
-    // What closes stays with what is before it.
+    // Closing punctuation stays with the text before it.
     if (before && (isOneWord || (!isWordLike && !isEmoji))) before.push(...part)
     else if (part.length > 0) parts.push(part)
   }
@@ -315,7 +315,7 @@ function runsOf(line: readonly Sign[]): TitleRun[] {
   const runs: { font: TitleFont; text: string }[] = []
   for (const { text, font } of line) {
     const last = runs.at(-1)
-    // A space of the emoji is as wide as one.
+    // In the emoji font a space is as wide as an emoji.
     const isOfLast = font === null && !(text === ' ' && last?.font === emoji)
     if (last && (isOfLast || font === last.font)) last.text += text
     else runs.push({ font: font ?? latin, text })
@@ -325,7 +325,7 @@ function runsOf(line: readonly Sign[]): TitleRun[] {
 
 const widthOf = (signs: readonly Sign[]): number => signs.reduce((sum, { width }) => sum + width, 0)
 
-/** Width in ems of a bold font, on the safe side: a line too short is better than one cut off. */
+/** Estimated width in ems of a bold font, rounded up: a short line is better than a clipped one. */
 function ems(text: string): number {
   if (/\p{Emoji_Presentation}|\uFE0F/u.test(text)) return 1.4
   let sum = 0

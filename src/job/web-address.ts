@@ -1,23 +1,23 @@
-/** Addresses that users give us to send to: which of them may be reached, and how they are told in logs. */
+/** Web addresses from users: which of them may be contacted, and how logs show them. */
 import { isIP } from 'node:net'
 import ipaddr from 'ipaddr.js'
 
-/** All addresses that begin with the same bits, such as 10.0.0.0/8. */
+/** A network in CIDR notation, such as 10.0.0.0/8. */
 export type Network = ReturnType<typeof ipaddr.parseCIDR>
 
-/** @returns undefined for what is no network in CIDR notation. */
+/** @returns undefined if the text is not CIDR notation. */
 export const readNetwork = (text: string): Network | undefined =>
   ipaddr.isValidCIDR(text) ? ipaddr.parseCIDR(text) : undefined
 
-/** All of IPv6 that the internet routes; what is special within it is left out by its range. */
+/** Globally routed IPv6; special ranges inside are excluded by their name. */
 const routed = ipaddr.parseCIDR('2000::/3')
-/** Public by its number, and yet answered by the machine that a server at Azure runs on. */
+/** A public address that, on Azure, reaches the host of the virtual machine. */
 const closed = ipaddr.parseCIDR('168.63.129.16/32')
 
 const isIn = (address: ReturnType<typeof ipaddr.parse>, networks: readonly Network[]): boolean =>
   ipaddr.subnetMatch(address, { those: [...networks] }, '') === 'those'
 
-/** Whether an address of IPv4 or IPv6 is one of the public internet, or of a network that the operator allows. */
+/** Whether an IP address is on the public internet, or in a network that the operator allows. */
 export function isReachable(address: string, allowed: readonly Network[]): boolean {
   if (isIP(address) === 0) return false
   const parsed = ipaddr.parse(address)
@@ -26,12 +26,12 @@ export function isReachable(address: string, allowed: readonly Network[]): boole
   return parsed.kind() === 'ipv4' ? !isIn(parsed, [closed]) : isIn(parsed, [routed])
 }
 
-/** The host of an address without what is only notation: brackets, and dots at its end. */
+/** The host of an address without brackets and trailing dots. */
 export const hostIn = ({ hostname }: URL): string => hostname.replace(/^\[(.*)\]$/, '$1').replace(/\.+$/, '')
 
 const maxLength = 2048
 
-/** Names that mean something within one network only; a public name has a dot. */
+/** Names that only resolve within one network; a public name has a dot. */
 const isLocalName = (name: string): boolean =>
   !name.includes('.') ||
   /\.(?:localhost|local|internal|intranet|lan|home\.arpa|onion|test|invalid)$/.test(name)
@@ -39,28 +39,26 @@ const isLocalName = (name: string): boolean =>
 const hint = 'the operator may allow it with WEBHOOK_ALLOWED_NETWORKS'
 
 /**
- * What is wrong with an address, as far as it tells by itself; undefined where nothing is. A name may still stand for a
- * private address: that is seen when it is connected to.
+ * The problem with an address, judged by its text; undefined if there is none. A name may still resolve to a private
+ * address, which is checked when connecting.
  */
 export function addressProblem(given: string, allowed: readonly Network[]): string | undefined {
   if (given.length > maxLength) return `must have at most ${maxLength} characters`
-  if (!URL.canParse(given)) return 'must be a whole address, such as https://example.com/webhooks'
+  if (!URL.canParse(given)) return 'must be a complete address, such as https://example.com/webhooks'
   const url = new URL(given)
   if (url.protocol !== 'https:' && url.protocol !== 'http:') return 'must begin with https:// or http://'
   if (url.username !== '' || url.password !== '')
     return 'must not contain a user name or a password: every message is signed instead'
   const host = hostIn(url)
   if (isIP(host) !== 0)
-    return isReachable(host, allowed)
-      ? undefined
-      : `must be on the public internet, and ${host} is not: ${hint}`
-  // What a name of one's own network stands for is known when it is connected to.
+    return isReachable(host, allowed) ? undefined : `must be on the public internet; ${host} is not: ${hint}`
+  // If private networks are allowed, a local name is resolved and checked when connecting.
   if (allowed.length === 0 && isLocalName(host))
-    return `must have a name of the public internet, and ${host} is none: ${hint}`
+    return `must be on the public internet; ${host} is a local name: ${hint}`
   return undefined
 }
 
-/** An address as it may be logged: what a query says may be a secret. */
+/** An address for logs, without its query, which may hold a secret. */
 export function loggedAddress(given: string): string {
   const { origin, pathname } = new URL(given)
   return `${origin}${pathname}`

@@ -1,4 +1,4 @@
-/** What a caller may ask of endpoints. */
+/** Requests that create or change webhook endpoints. */
 import { z } from 'zod'
 import { checked } from './checked.ts'
 import { endpointStatuses, webhookEvents, webhookUrl } from './webhook.ts'
@@ -24,7 +24,7 @@ export const endpointChange = z.strictObject({
   status: z
     .enum(endpointStatuses, { error: `must be one of ${endpointStatuses.join(', ')}` })
     .optional()
-    .describe('What waits for an endpoint that is disabled is given up'),
+    .describe('Disabling an endpoint gives up its waiting deliveries'),
 })
 export type EndpointChange = z.infer<typeof endpointChange>
 

@@ -1,21 +1,21 @@
-/** What is told to addresses that users gave: whom, of what, how it is signed, and how often it is tried. */
+/** Outgoing webhooks: endpoints, deliveries, signatures, and the retry schedule. */
 import { createHmac } from 'node:crypto'
 import { z } from 'zod'
 import { type EventType, type JobEvent, eventTypes, topicOf } from './event.ts'
 
-/** Who is told: an endpoint that was added, or the `webhook_url` of one job. */
+/** A receiver of events: an endpoint for all jobs, or the `webhook_url` of one job. */
 export interface Endpoint {
   readonly id: string
-  /** The job whose events alone it is told; null where it is told those of all jobs. */
+  /** The only job whose events it receives; null: events of all jobs. */
   readonly jobId: number | null
   readonly url: string
-  /** Types, topics or families of events; none: all. */
+  /** Types, topics or families of events; empty: all. */
   readonly eventTypes: readonly string[]
   readonly description: string
   readonly status: EndpointStatus
   /** Why it is disabled. */
   readonly reason: string | null
-  /** Since when each try has failed, in ms since the epoch; null where the last one succeeded. */
+  /** Since when every try has failed, in ms since the epoch; null if the last one succeeded. */
   readonly failingSince: number | null
   readonly insertedAt: number
   readonly updatedAt: number
@@ -32,11 +32,11 @@ export interface Delivery {
   readonly eventId: number | null
   readonly jobId: number | null
   readonly type: string
-  /** What is sent, word by word. */
+  /** The exact bytes of the message. */
   readonly body: string
   readonly status: DeliveryStatus
   readonly tries: number
-  /** When it is tried next, or, while it is being sent, given up for lost; null once it has ended. */
+  /** Time of the next try. While it is being sent: end of the lease, and so the fencing token. Null once it has ended. */
   readonly nextAt: number | null
   readonly lastStatus: number | null
   readonly lastError: string | null
@@ -52,12 +52,12 @@ export interface DeliveryTry {
   readonly number: number
   readonly at: number
   readonly durationMs: number
-  /** What was answered; null where nothing was. */
+  /** HTTP status of the answer; null without an answer. */
   readonly status: number | null
   readonly error: string | null
 }
 
-/** A secret that messages are signed with; one that was replaced is so until a time. */
+/** A signing secret; a replaced one keeps signing until `until`. */
 export interface Secret {
   /** `whsec_` and a key in base64. */
   readonly secret: string
@@ -66,7 +66,7 @@ export interface Secret {
 
 export const maxEndpoints = 100
 export const keptSecretMs = 24 * 3_600_000
-/** Signatures grow with them, and so do headers. */
+/** Each secret adds a signature to the header. */
 export const maxSecrets = 5
 
 const families = ['jobs:*', 'scenes:*'] as const
@@ -85,19 +85,19 @@ const eventsAmong = (names: readonly string[], further = '') =>
       'must be a list of types of event',
     )
     .max(names.length, `must have at most ${names.length} entries`)
-    .describe('Types of event, topics, or families such as jobs:*; all where there is none')
+    .describe('Types of event, topics, or families such as jobs:*. Default: all')
 
 export const webhookEvents = eventsAmong(choices)
 
-/** Its endpoint goes with the job. */
+/** The endpoint of a job is deleted with the job, so it cannot receive this event. */
 const notOfOneJob: ReadonlySet<string> = new Set(['job_deleted', topicOf.job_deleted])
 
 export const jobWebhookEvents = eventsAmong(
   choices.filter((name) => !notOfOneJob.has(name)),
-  '. That a job was deleted is told to endpoints of all jobs alone',
+  '. Only endpoints for all jobs receive job_deleted',
 )
 
-/** Whether an endpoint of these `chosen` ones is told of an event. */
+/** Whether an endpoint with the event types `chosen` receives an event. */
 export const isChosen = (
   chosen: readonly string[],
   { type, topic }: Pick<JobEvent, 'type' | 'topic'>,
@@ -107,17 +107,17 @@ export const isChosen = (
   chosen.includes(topic) ||
   chosen.includes(`${topic.slice(0, topic.indexOf(':'))}:*`)
 
-/** The type of a message that only tells that messages arrive. */
+/** Type of a test message. */
 export const testType = 'ping'
 
-/** A message as Standard Webhooks has it; `timestamp` is when it happened, not when it is sent. */
+/** A message in the format of Standard Webhooks; `timestamp` is the time of the event, not of sending. */
 export const messageOf = (type: EventType | typeof testType, timestamp: string, data: object): string =>
   JSON.stringify({ type, timestamp, data })
 
-/** The same for each try of a delivery, so that a receiver tells a repeated one. */
+/** The same for each try of a delivery, so that receivers can detect repetitions. */
 export const messageId = (deliveryId: string): string => `msg_${deliveryId}`
 
-/** https://www.standardwebhooks.com: HMAC-SHA256 over `id.timestamp.body`, one signature for each secret. */
+/** https://www.standardwebhooks.com: HMAC-SHA256 over `id.timestamp.body`, one signature per secret. */
 export function signedHeaders(
   id: string,
   now: number,
@@ -134,7 +134,7 @@ export function signedHeaders(
 
 const [second, minute, hour] = [1000, 60_000, 3_600_000]
 
-/** The waits after a first, a second, ... failure: 75 hours in all. */
+/** Waits after the first, second, ... failure: 75 hours in total. */
 export const retryWaitsMs = [
   5 * second,
   5 * minute,
@@ -150,8 +150,8 @@ export const retryWaitsMs = [
 const longestWishMs = 24 * hour
 
 /**
- * How long to wait after the `failures`th failure: by the schedule, a fifth more or less, or as long as the receiver wishes
- * where that is longer. Undefined after the last.
+ * Wait after failure number `failures`, in ms: the schedule with 20 % jitter, or the receiver's `Retry-After` if that
+ * is longer. Undefined after the last try.
  */
 export function retryWaitMs(
   failures: number,
@@ -163,5 +163,5 @@ export function retryWaitMs(
   return Math.round(Math.max(wait * (0.8 + 0.4 * random()), Math.min(wishMs ?? 0, longestWishMs)))
 }
 
-/** An endpoint that answered nothing well for so long is told nothing more. */
+/** An endpoint is disabled after failing for this long. */
 export const givenUpAfterMs = 5 * 24 * hour

@@ -1,4 +1,4 @@
-/** Renders on this machine: FFmpeg moves a camera over the photographs. Costs nothing but time. */
+/** Renders on this machine: FFmpeg moves a camera over the photographs. Free. */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { layoutTitle } from '../job/title.ts'
@@ -10,21 +10,21 @@ import type { RenderContext, Renderer, RenderOutcome, RenderRequest } from './re
 
 export interface LocalRendererOptions {
   readonly media: Pick<Media, 'run' | 'drawTitle'>
-  /** Renders at once; each keeps about two cores busy. */
+  /** Concurrent renders; each uses about two cores. */
   readonly maxConcurrency: number
 }
 
-/** The slowest machine we think of takes half a minute a second of 1080p at 60 frames. */
+/** On the slowest supported machine one second of 1080p at 60 frames takes half a minute. */
 const wallMsPerSecond = 30_000
 const wallMsAtLeast = 120_000
 
-/** Decoding and scaling 16 megapixels comes before the first frame. */
+/** Decoding and scaling 16 megapixels precedes the first frame. */
 const stallMs = 60_000
 
-/** 1080p takes 500 MB; two panoramas of 67 megapixels 700 more. */
+/** 1080p needs 500 MB; two panoramas of 67 megapixels need 700 MB more. */
 const memoryBytes = 2 * 2 ** 30
 
-/** A title takes 0.3 s; one of a hundred Han signs from sixty files of fonts 1 s. */
+/** A title takes 0.3 s; one of a hundred Han characters from sixty font files 1 s. */
 const titleLimits: MediaLimits = { wallMs: 120_000, stallMs: 120_000, memoryBytes: 2 ** 29 }
 
 export function createLocalRenderer({ media, maxConcurrency }: LocalRendererOptions): Renderer {
@@ -54,9 +54,9 @@ function outcomeOf(error: unknown, { signal }: RenderContext): RenderOutcome {
   if (signal.aborted) throw signal.reason
   if (!(error instanceof MediaError)) throw error
   const { code, message: reason } = error
-  // A full disk, FFmpeg missing or this process ending is not the scene's fault: whoever called waits.
+  // A full disk, a missing FFmpeg or a shutdown is not the scene's fault, so the caller decides when to try again.
   if (code === 'disk_full' || code === 'unusable' || code === 'cancelled') throw error
-  // The same graph over the same pictures fails in the same way; a machine that was busy or out of memory may not be.
+  // The same graph over the same pictures fails again; a busy machine or one out of memory may recover.
   return { kind: 'failed', retry: code !== 'failed', code: `render_${code}`, reason }
 }
 

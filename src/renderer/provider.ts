@@ -1,82 +1,82 @@
 /**
- * The port to a renderer that belongs to somebody else and is paid for (`replicate/`). Where `renderer.ts` renders
- * and returns, a provider is told, watched and fetched from in steps, because between any two of them this process
- * may die: the coordinator commits what is known after each (the money protocol).
+ * The port to a paid renderer of another company (`replicate/`). `renderer.ts` renders in one call; a provider is used in
+ * steps (submit, read, fetch), because this process may die between any two of them. The coordinator commits its state
+ * after each step (the money protocol).
  */
 import type { FrameFormat } from '../job/format.ts'
 import type { RenderSettings } from '../job/scene.ts'
 
-/** A render as it is asked for. */
+/** A request for a render. */
 export interface ProviderOrder {
   readonly attemptId: string
-  /** Text that is put into the request so that it shows in the provider's own records of it. */
+  /** Text put into the request, so that the provider's records show whose render it is. */
   readonly mark: string
   readonly model: string
   readonly prompt: string
   readonly settings: RenderSettings
-  /** Of the film. */
+  /** The film's format. */
   readonly format: FrameFormat
-  /** One picture, or the first and the last: absolute paths of upright sRGB JPEG files, in the film's shape already. */
+  /** One picture, or the first and the last: absolute paths of upright sRGB JPEG files, already in the film's shape. */
   readonly images: readonly string[]
 }
 
-/** A request that is ready to be sent: everything that can go wrong without money has been done. Plain JSON. */
+/** A request ready to be sent: every step that can fail without costing money is done. Plain JSON. */
 export interface PreparedOrder {
   readonly model: string
   readonly attemptId: string
   readonly input: Readonly<Record<string, unknown>>
-  /** Texts, any of which tells in the provider's records that a render is this order's. */
+  /** Texts that identify this order's render in the provider's records; any one suffices. */
   readonly marks: readonly string[]
 }
 
-/** A refusal or failure as a vendor's edge classes it. */
+/** A refusal or failure, classified at the vendor's edge. */
 export interface ProviderTrouble {
   /** Such as `throttled`, `unreachable`, `bad_input`, `content_refused`, `no_credit`, `not_allowed`, `provider_error`. */
   readonly code: string
-  /** In the provider's own words, shortened; never with a secret in it. */
+  /** The provider's own message, shortened and without secrets. */
   readonly reason: string
-  /** Whether the same order may succeed another time. */
+  /** Whether the same order may succeed later. */
   readonly retry: boolean
 }
 
 export type SubmitOutcome =
-  /** The provider has it, under this id. */
+  /** The provider accepted it under this id. */
   | { readonly kind: 'accepted'; readonly renderId: string }
   | Refusal
   /** It may have been accepted. */
   | { readonly kind: 'unknown'; readonly reason: string }
 
 /**
- * Provably not accepted, and so not charged. `waitMs`: nobody may ask this provider for a new render for so
- * long (429, no credit). `countsAsTry`: whether it says anything about this order.
+ * Provably not accepted, and so not charged. `waitMs`: no new render may be requested from this provider for this
+ * long (429, no credit). `countsAsTry`: whether the refusal is about this order.
  */
 export interface Refusal {
   readonly kind: 'refused'
   readonly trouble: ProviderTrouble
   readonly waitMs: number | null
   readonly countsAsTry: boolean
-  /** It could not be reached at all. */
+  /** The provider could not be reached. */
   readonly isSilent?: boolean
 }
 
-/** What the provider knows of a render. */
+/** A render in the provider's records. */
 export interface ProviderRender {
   readonly id: string
   /** ms since the epoch, by our clock. */
   readonly createdAt: number
-  /** `aborted`: ended before it began, taken for not charged; `cancelled`: ended while it ran, taken for charged. */
+  /** `aborted`: cancelled before it began, counts as not charged. `cancelled`: while it ran, counts as charged. */
   readonly state: 'running' | 'succeeded' | 'failed' | 'cancelled' | 'aborted'
-  /** Null where the provider doesn't tell. */
+  /** Null if the provider doesn't say. */
   readonly model: string | null
-  /** What it was asked for with. Null where the provider doesn't tell. */
+  /** The prompt of the request. Null if the provider doesn't say. */
   readonly prompt: string | null
-  /** The request's input as text, and where it was to be told of, to look for marks in; null where the provider has removed it. */
+  /** The request's input and webhook address as text, to search for marks; null if the provider removed them. */
   readonly inputText: string | null
-  /** Where the clip can be fetched; null before it is there and after it was removed. */
+  /** Address of the clip; null before it exists and after its removal. */
   readonly outputUrl: string | null
-  /** Where it may be instead, if its address doesn't tell that it is a clip. */
+  /** Other addresses to check if `outputUrl` may not be a clip. */
   readonly otherUrls: readonly string[]
-  /** The provider says that it has removed what was sent and made. */
+  /** The provider says that it removed input and output. */
   readonly isRemoved: boolean
   /** Why it failed. */
   readonly trouble: ProviderTrouble | null
@@ -84,91 +84,91 @@ export interface ProviderRender {
 
 export type ReadOutcome =
   | { readonly kind: 'found'; readonly render: ProviderRender }
-  /** The provider says that it has no such render. */
+  /** The provider says that no such render exists. */
   | { readonly kind: 'absent' }
-  /** Nothing was learnt; ask again, not before `waitMs` where the provider says so. */
+  /** The state stays unknown; try again, after `waitMs` if the provider sets it. */
   | { readonly kind: 'failed'; readonly reason: string; readonly waitMs: number | null }
 
-/** What a list is read for. */
+/** Recognises renders in a list. */
 export interface Recognise {
-  /** What tells whose a render is, in the text of its request; undefined where nothing does. */
+  /** The mark in the text of a request; undefined if it has none. */
   readonly markIn: (inputText: string) => string | undefined
-  /** Whether a render in whose request there is no mark may be the one that is looked for, all the same. */
+  /** Whether a render without a mark may still be the one searched for. */
   readonly resembles?: (render: Pick<ProviderRender, 'model' | 'prompt'>) => boolean
 }
 
-/** What is kept of a render in a list: thousands may be listed, each with pictures. */
+/** The few facts kept of each listed render: a list may hold thousands, each with pictures. */
 export interface ListedRender extends Pick<ProviderRender, 'id' | 'createdAt' | 'state'> {
-  /** What `markIn` found in its request. */
+  /** The result of `markIn`. */
   readonly mark: string | null
-  /** What `resembles` said; false where a mark was found. */
+  /** The result of `resembles`; false if a mark was found. */
   readonly resembles: boolean
-  /** Whether the provider still has the input: where it hasn't, nothing tells whose the render is. */
+  /** Whether the provider still has the input; without it the render cannot be attributed. */
   readonly hasInput: boolean
 }
 
 export type ListOutcome =
-  /** Every render the provider lists as created in the window, of anybody's who uses the same account. */
+  /** Every render in the account created in the window, including those of other programs. */
   | { readonly kind: 'listed'; readonly renders: readonly ListedRender[] }
   | { readonly kind: 'failed'; readonly reason: string; readonly waitMs: number | null }
 
 export type AccountOutcome =
-  /** The provider's own name of the account; null where it has no such names. */
+  /** The provider's name of the account; null if its accounts have no names. */
   | { readonly kind: 'known'; readonly name: string | null }
-  /** `refusal`: as it counts for a request that needs to know the account. */
+  /** `refusal`: the outcome for a request that needs the account. */
   | { readonly kind: 'failed'; readonly reason: string; readonly refusal: Refusal }
 
 export type FetchOutcome =
   /** All announced bytes are in the file, synced. */
   | { readonly kind: 'fetched'; readonly size: number }
-  /** The provider says that there is no such clip, or none any more. */
+  /** The provider says that the clip doesn't exist, or no longer. */
   | { readonly kind: 'gone'; readonly reason: string }
-  /** Not all of it came; what came is kept in the file, and another call goes on from there. */
+  /** Incomplete; the file keeps the received bytes, and the next call resumes there. */
   | { readonly kind: 'failed'; readonly reason: string }
 
 export interface Provider {
   readonly name: string
-  /** Models a scene can name to be rendered here. */
+  /** Models that scenes can name. */
   readonly models: readonly string[]
-  /** How many renders may run here at once, over all jobs. */
+  /** Maximum of concurrent renders over all jobs. */
   readonly maxConcurrency: number
-  /** The least time between two starts, over all jobs. */
+  /** Shortest time between two starts over all jobs. */
   readonly startDelayMs: number
-  /** After this long the provider ends a render by itself, whatever happened to us. */
+  /** After this time the provider cancels a render itself, even if this process is down. */
   readonly cancelAfterMs: number
   /**
-   * Makes the pictures reachable for the provider. May be done again. Trouble and rejections (the signal fired, a
-   * picture can't be read) cost nothing.
+   * Makes the pictures reachable for the provider. Can be repeated. Trouble and rejections (the signal fired, a
+   * picture is unreadable) cost nothing.
    */
   prepare(order: ProviderOrder, signal: AbortSignal): Promise<PreparedOrder | ProviderTrouble>
-  /** Sends the order, once, without any retry. Rejects never: what isn't known is `unknown`. */
+  /** Sends the order once, without any retry. Never rejects: an unclear outcome is `unknown`. */
   submit(order: PreparedOrder, signal: AbortSignal): Promise<SubmitOutcome>
-  /** The account that pays: what it doesn't list is absent there, and nowhere else. Rejects never. */
+  /** The account that pays. A list proves absence in this account alone. Never rejects. */
   account(signal: AbortSignal): Promise<AccountOutcome>
-  /** Rejects never; nor do `cancel` and `list`. */
+  /** Never rejects; nor do `cancel` and `list`. */
   read(renderId: string, signal: AbortSignal): Promise<ReadOutcome>
-  /** Asks the provider to end a render; where it refuses, `read` tells what became of it. */
+  /** Requests the cancellation of a render; if the provider refuses, `read` gives the state. */
   cancel(renderId: string, signal: AbortSignal): Promise<ReadOutcome>
-  /** `after`, `before`: ms since the epoch, by our clock. All pages, or `failed`: half a list would prove an absence that isn't one. */
+  /** `after`, `before`: ms since the epoch, by our clock. All pages or `failed`: an incomplete list proves no absence. */
   list(
     window: { readonly after: number; readonly before?: number },
     recognise: Recognise,
     signal: AbortSignal,
   ): Promise<ListOutcome>
   /**
-   * Streams a clip to `path`, going on where an earlier call was cut off; a file beside it may say what it is the
-   * beginning of. Rejects where the disk is to blame, and no one else.
+   * Streams a clip to `path` and resumes where an earlier call was cut off. A file beside it may identify the clip that
+   * its bytes belong to. Rejects only on errors of the disk.
    */
   fetchClip(
     request: {
       readonly url: string
-      /** One of these is fetched instead where it is a clip, and what is at `url` is none. */
+      /** Fetched instead of `url` if one of these is a clip and `url` is not. */
       readonly others?: readonly string[]
       readonly path: string
       readonly maxBytes: number
     },
     signal: AbortSignal,
   ): Promise<FetchOutcome>
-  /** For `doctor`: resolves to what was found, in a few words; rejects with what is wrong. */
+  /** For `doctor`: resolves to a short summary; rejects with the problem. */
   check?(signal: AbortSignal): Promise<string>
 }

@@ -1,11 +1,11 @@
 /**
- * The rows that transactions append to one log before their common commit: numbered here, so that each knows its id at
- * once, and written together by one statement.
+ * Collects the rows that transactions append to one log, and writes them with one statement before their shared commit.
+ * Numbering the rows here makes each id known immediately.
  */
 import { DatabaseError } from './database.ts'
 import type { SqlValue } from './database.ts'
 
-/** A statement of more rows gains nothing. */
+/** More rows per statement gain nothing. */
 const rowsAtOnce = 32
 
 export class AppendLog {
@@ -14,15 +14,15 @@ export class AppendLog {
   #columns: readonly string[]
   #texts: string[] = []
   #rows: (readonly SqlValue[])[] = []
-  /** Of the newest row, written or not; undefined where only the database knows. */
+  /** Id of the newest row, written or not; undefined if only the database knows it. */
   #lastId: number | undefined
   #atBegin: { rows: number; lastId: number | undefined } = { rows: 0, lastId: undefined }
 
-  /** @throws {DatabaseError} if `sql` is no insert as `Transaction.append` needs it. */
+  /** @throws {DatabaseError} if `sql` is not an insert in the form that `Transaction.append` needs. */
   constructor(sql: string) {
     const [, table, columns] = /^\s*insert into (\w+) \(([\w\s,]+)\)\s*values/.exec(sql) ?? []
     if (table === undefined || columns === undefined)
-      throw new DatabaseError('failed', `Rows can't be appended by this statement: ${sql}`)
+      throw new DatabaseError('failed', `This statement can't append rows: ${sql}`)
     this.sql = sql
     this.table = table
     this.#columns = ['id', ...columns.split(',').map((column) => column.trim())]
@@ -32,7 +32,7 @@ export class AppendLog {
     return this.#rows.length === 0
   }
 
-  /** Gives the row's id. `readLastId` is called where it is not known. */
+  /** Returns the row's id. Calls `readLastId` if the last id is unknown. */
   add(values: readonly SqlValue[], readLastId: () => number): number {
     if (values.length !== this.#columns.length - 1) {
       const counts = `${this.#columns.length - 1} values, not ${values.length}`
@@ -43,7 +43,7 @@ export class AppendLog {
     return this.#lastId
   }
 
-  /** Hands on the rows that are not written. True where some are of the transaction that runs. */
+  /** Writes the pending rows. True if some belong to the running transaction. */
   flush(write: (sql: string, values: readonly SqlValue[]) => void): boolean {
     const hasOwn = this.#rows.length > this.#atBegin.rows
     const rows = this.#rows
@@ -56,7 +56,7 @@ export class AppendLog {
     return hasOwn
   }
 
-  /** A transaction begins, whose rows `undo` takes back. */
+  /** Begins a transaction, whose rows `undo` removes. */
   begin(): void {
     this.#atBegin = { rows: this.#rows.length, lastId: this.#lastId }
   }
@@ -66,14 +66,14 @@ export class AppendLog {
     this.#lastId = this.#atBegin.lastId
   }
 
-  /** What was not committed is lost. */
+  /** Drops all rows that were not committed. */
   clear(): void {
     this.#rows = []
     this.#lastId = undefined
     this.begin()
   }
 
-  /** Others may have written to the table. */
+  /** Called if other statements may have written to the table. */
   forgetLastId(): void {
     this.#lastId = undefined
   }

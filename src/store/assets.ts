@@ -15,7 +15,7 @@ const assetOf = (row: Row): Asset => ({
 const insert = `insert into assets (id, content_type, width, height, size, master, inserted_at)
   values ($1, $2, $3, $4, $5, $6, $7) on conflict (id) do nothing`
 
-/** Keeps the first record of an asset; its bytes can't change, so a second says the same. */
+/** Keeps the first record of an asset: its id is a hash, so a second one would be equal. */
 export const insertAsset = (tx: Transaction, asset: Asset): Promise<number> =>
   tx.run(insert, [
     asset.id,
@@ -32,7 +32,7 @@ export async function findAsset(reader: Reader, id: string): Promise<Asset | und
   return row && assetOf(row)
 }
 
-/** Whether it is there; `clientId`: and this client may see it. */
+/** Whether the asset exists and, with `clientId`, whether this client may see it. */
 export const hasAsset = async (reader: Reader, id: string, clientId?: string): Promise<boolean> =>
   (clientId === undefined
     ? await reader.get('select 1 as found from assets where id = $1', [id])
@@ -41,7 +41,7 @@ export const hasAsset = async (reader: Reader, id: string, clientId?: string): P
         clientId,
       ])) !== undefined
 
-/** The client uploaded these photographs, or its jobs use them. An empty `clientId` is nobody. */
+/** Lets a client see photographs that it uploaded or that its jobs use. An empty `clientId` means no client. */
 export async function showAssetsTo(
   tx: Transaction,
   clientId: string,

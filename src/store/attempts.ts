@@ -57,7 +57,7 @@ export type NewAttempt = Pick<
   | 'renderKey'
   | 'settings'
 > & {
-  /** Left out: `intended`. A render on this machine begins with its admission, and needs no provider's id. */
+  /** Default: `intended`. A render on this machine starts with its admission as `submitted`, without a provider's id. */
   readonly status?: Extract<AttemptStatus, 'intended' | 'submitted'>
 }
 
@@ -94,7 +94,7 @@ export async function findAttemptOfRender(
   return row && attemptOf(row)
 }
 
-/** The attempt of a scene that a person has to decide, or may; where they name a render, the one that may have it. */
+/** A scene's attempt that a person must or may decide; if they name a render, the attempt that may own it. */
 export async function findUndecided(
   reader: Reader,
   sceneId: string,
@@ -122,7 +122,7 @@ const moves = {
   held: moveTo('held', ', failure = $3, candidates = $4'),
 } as const
 
-/** Undefined where the attempt is not in a state from which it may go there: somebody else has decided it. */
+/** Undefined if the attempt's state does not allow the transition, because another actor was first. */
 const move = async (
   tx: Transaction,
   statement: string,
@@ -134,18 +134,18 @@ const move = async (
 
 const written = (failure: Failure): string => JSON.stringify(failure)
 
-/** A render on this machine has ended well, and cost nothing. How many rows it changed: none where it was decided before. */
+/** Records the free success of a render on this machine. Returns the number of rows: 0 if it was settled before. */
 export const setRendered = (tx: Transaction, id: string, now: number): Promise<number> =>
   tx.run(moves.succeeded, [id, now, 0, 'kept', null])
 
-/** Renders on this machine that an earlier version admitted and did not begin. */
+/** Starts renders on this machine that an earlier version admitted without starting them. */
 export const submitIntended = (tx: Transaction, renderer: string, now: number): Promise<number> =>
   tx.run(
     `update attempts set status = 'submitted', updated_at = $2 where renderer = $1 and status = 'intended'`,
     [renderer, now],
   )
 
-/** The provider has it under this id. */
+/** Records the provider's id of the render. */
 export const setAdopted = (
   tx: Transaction,
   id: string,
@@ -153,7 +153,7 @@ export const setAdopted = (
   now: number,
 ): Promise<Attempt | undefined> => move(tx, moves.adopted, id, now, providerId)
 
-/** `clip`: null where it is still to be fetched, from `outputUrl`. */
+/** `clip`: null if it must still be fetched from `outputUrl`. */
 export const setSucceeded = (
   tx: Transaction,
   id: string,
@@ -177,7 +177,7 @@ export const setAttemptCancelled = (
   now: number,
 ): Promise<Attempt | undefined> => move(tx, moves.cancelled, id, now, chargedMicros, written(failure))
 
-/** It was provably not accepted: nothing is charged. */
+/** Records that the provider provably did not accept the request: nothing is charged. */
 export const setRefused = (
   tx: Transaction,
   id: string,
@@ -200,14 +200,14 @@ export const setHeld = (
   now: number,
 ): Promise<Attempt | undefined> => move(tx, moves.held, id, now, written(failure), JSON.stringify(candidates))
 
-/** Why it is still not known what became of it. How many rows it changed: none where that was said before. */
+/** Records why the outcome is still unknown. Returns the number of rows: 0 if nothing changed. */
 export const noteUnknown = (tx: Transaction, id: string, failure: Failure): Promise<number> =>
   tx.run(`update attempts set failure = $2 where id = $1 and status = 'unknown' and failure <> $2`, [
     id,
     written(failure),
   ])
 
-/** The provider has fetched a picture of this attempt. How many rows it changed: none where that was noted before. */
+/** Records the provider's first fetch of a picture. Returns the number of rows: 0 if recorded before. */
 export const setPicturesFetched = (tx: Transaction, id: string, now: number): Promise<number> =>
   tx.run(
     `update attempts set pictures_fetched_at = $2
@@ -215,14 +215,14 @@ export const setPicturesFetched = (tx: Transaction, id: string, now: number): Pr
     [id, now],
   )
 
-/** What is committed before a request is sent: all that its consequences are told by. */
+/** Evidence committed before a request is sent, used to find the render again. */
 export type Posting = Pick<Attempt, 'marks' | 'inputs' | 'account' | 'prompt'>
 
 const post = `update attempts set posted_at = $2, marks = $3, inputs = $4, account = $5, prompt = $6,
   updated_at = $2
   where id = $1 and status = 'intended' and posted_at is null and cancel_requested_at is null`
 
-/** From here on it may have been sent. How many rows it changed: none where it was before, or is not to be any more. */
+/** Marks the request as possibly sent. Returns the number of rows: 0 if it was sent or cancelled before. */
 export const setPosted = (
   tx: Transaction,
   id: string,
@@ -230,7 +230,7 @@ export const setPosted = (
   now: number,
 ): Promise<number> => tx.run(post, [id, now, JSON.stringify(marks), JSON.stringify(inputs), account, prompt])
 
-/** Of an attempt that has no render yet, what a webhook says is its render's id. */
+/** Records the render id that a webhook names for an attempt without one. */
 export const setHinted = (tx: Transaction, id: string, hintedId: string, now: number): Promise<number> =>
   tx.run(
     `update attempts set hinted_id = $3, updated_at = $2
@@ -238,7 +238,7 @@ export const setHinted = (tx: Transaction, id: string, hintedId: string, now: nu
     [id, now, hintedId],
   )
 
-/** The render that was named for a held attempt is not its own. */
+/** Removes the hinted id of a held attempt: that render is not its own. */
 export const forgetHint = (
   tx: Transaction,
   id: string,
@@ -252,7 +252,7 @@ export const forgetHint = (
     [id, now, hintedId, written(failure)],
   )
 
-/** Nothing can be learnt of it at its provider. How many rows it changed: none where that was said before. */
+/** Records why its state cannot be read at the provider. Returns the number of rows: 0 if nothing changed. */
 export const setTrouble = (tx: Transaction, id: string, trouble: Failure, since: number): Promise<number> =>
   tx.run(
     `update attempts set trouble = $2, trouble_since = coalesce(trouble_since, $3)
@@ -260,7 +260,7 @@ export const setTrouble = (tx: Transaction, id: string, trouble: Failure, since:
     [id, written(trouble), since],
   )
 
-/** It can be read again. How many rows it changed: none where nothing else was said. */
+/** Records that its state can be read again. Returns the number of rows: 0 if there was no trouble. */
 export const endTrouble = (tx: Transaction, id: string): Promise<number> =>
   tx.run(
     `update attempts set trouble = null, trouble_since = null where id = $1 and trouble_since is not null`,
@@ -276,26 +276,26 @@ export const requestCancel = (tx: Transaction, id: string, now: number): Promise
     [id, now],
   )
 
-/** What admission must know of the attempts at a renderer, over all jobs and nodes. */
+/** Attempts at a renderer that count for admission, over all jobs and nodes. */
 export interface Occupancy {
-  /** Slots that are taken: renders that run there, or may. */
+  /** Occupied slots: renders that run or may run. */
   readonly inFlight: number
-  /** Those of them that are still to be sent. */
+  /** Of these, not sent yet. */
   readonly unsent: number
-  /** Those of them that are sent, and neither accepted nor refused so far. */
+  /** Of these, sent but neither accepted nor refused yet. */
   readonly unanswered: number
 }
 
 /**
- * SQL: a held attempt is older than the time after which its provider ends a render by itself, so it takes no slot.
- * Nor does a render here that waits after a crash: others go on meanwhile. $2: now.
+ * SQL: an attempt that occupies a slot. A held one is older than the provider's own time limit for renders, so it does
+ * not. Nor does a render here that waits after a crash, so that others continue meanwhile. $2: now.
  */
 export const takesSlot = `status in (${inFlight}) and status <> 'held' and not exists (
   select 1 from tasks join jobs on jobs.id = tasks.job_id
   where tasks.kind = 'render-scene' and tasks.subject = attempts.id and tasks.crashed_at is not null
     and (tasks.run_at > $2 or jobs.paused_at is not null))`
 
-/** When the `nth` last request for a render was sent to a renderer; undefined where there were fewer. */
+/** When the `nth` last request was sent to a renderer, ms since the epoch; undefined if there were fewer. */
 export async function postedAt(reader: Reader, renderer: string, nth: number): Promise<number | undefined> {
   const row = await reader.get(
     `select posted_at from attempts where renderer = $1 and posted_at is not null
@@ -305,7 +305,7 @@ export async function postedAt(reader: Reader, renderer: string, nth: number): P
   return (row && numberOrNull(row, 'posted_at')) ?? undefined
 }
 
-/** How many places at a renderer each client has taken. */
+/** Number of slots at a renderer that each client occupies. */
 export async function occupancyByClient(
   reader: Reader,
   renderer: string,
@@ -318,13 +318,13 @@ export async function occupancyByClient(
   return new Map(rows.map((row) => [text(row, 'client_id'), number(row, 'attempts')]))
 }
 
-/** Attempts that are, or may be, running at their renderer, oldest first: after a crash each needs somebody to see to it. */
+/** Attempts that run or may run at their renderer, oldest first. After a crash each needs a task. */
 export const listInFlight = async (reader: Reader): Promise<readonly Attempt[]> =>
   (await reader.all(`select * from attempts where status in (${inFlight}) order by inserted_at, id`)).map(
     attemptOf,
   )
 
-/** A job's attempts whose scenes wait for them: in flight, or succeeded and still to be fetched. */
+/** A job's attempts that scenes wait for: in flight, or succeeded with a clip to fetch. */
 export const listJobUnfinished = async (reader: Reader, jobId: number): Promise<readonly Attempt[]> =>
   (
     await reader.all(
@@ -334,7 +334,7 @@ export const listJobUnfinished = async (reader: Reader, jobId: number): Promise<
     )
   ).map(attemptOf)
 
-/** A job's attempts that are unfinished, as above, and those that its processing scenes have. */
+/** A job's unfinished attempts, as above, and the attempts of its processing scenes. */
 export const listCurrentAttempts = async (reader: Reader, jobId: number): Promise<readonly Attempt[]> =>
   (
     await reader.all(
@@ -354,7 +354,7 @@ export const listJobInFlight = async (reader: Reader, jobId: number): Promise<re
     )
   ).map(attemptOf)
 
-/** Succeeded attempts whose clips are still to be fetched or verified: they are paid for, whatever has become of their scenes. */
+/** Succeeded attempts whose clips must be fetched or verified: they are paid for, even if their scenes are gone. */
 export const listUnfetched = async (reader: Reader): Promise<readonly Attempt[]> =>
   (
     await reader.all(
@@ -362,7 +362,7 @@ export const listUnfetched = async (reader: Reader): Promise<readonly Attempt[]>
     )
   ).map(attemptOf)
 
-/** How many rows it changed: none where that was decided before. `failure`: why a clip is lost. */
+/** Returns the number of rows: 0 if the clip was settled before. `failure`: why the clip is lost. */
 export const setClip = (
   tx: Transaction,
   id: string,
@@ -376,7 +376,7 @@ export const setClip = (
     [id, now, clip, failure && written(failure)],
   )
 
-/** Names the bytes of a clip as they came; null: they are gone. */
+/** Records the artifact of the clip's bytes as received; null: they are gone. */
 export const setFetched = (
   tx: Transaction,
   id: string,
@@ -389,7 +389,7 @@ export const setFetched = (
     [id, now, fetched],
   )
 
-/** FFmpeg has failed on the fetched clip once more. */
+/** Counts another failure of FFmpeg on the fetched clip. */
 export const setTakeFailed = async (
   tx: Transaction,
   id: string,
@@ -405,7 +405,7 @@ export const setTakeFailed = async (
     written(failure),
   )
 
-/** A clip that was verified can't be used after all. `fetched`: its bytes, which stay; null: they are gone. */
+/** Records that a verified clip is unusable after all. `fetched`: artifact of its bytes, which stay; null: gone. */
 export const setClipUnusable = (
   tx: Transaction,
   id: string,
@@ -420,13 +420,13 @@ export const setClipUnusable = (
   )
 
 /**
- * SQL: an attempt is paid for, and its clip is not verified: it is on its way, or its bytes are kept and FFmpeg could not
- * take them.
+ * SQL: a paid attempt whose clip is not verified. It is being fetched, or its bytes are stored and FFmpeg failed on
+ * them.
  */
 export const isUntaken = `attempts.status = 'succeeded'
   and (attempts.clip is null or attempts.clip = 'lost' and attempts.fetched is not null)`
 
-/** Whether a scene's own attempt has such a clip, of what the scene is to show now. */
+/** Whether the scene's own attempt has such a clip for the scene's present render key. */
 export const hasUntaken = async (
   reader: Reader,
   attemptId: string | null,
@@ -438,7 +438,7 @@ export const hasUntaken = async (
     renderKey,
   ])) !== undefined
 
-/** FFmpeg tries again to take a clip that was given up and is kept. That it was too short is remembered: whoever asks for it has been told. */
+/** Lets FFmpeg try a given-up, stored clip again. The failure `clip_short` stays: the person who retries accepts it. */
 export const setTakenAgain = (tx: Transaction, id: string, now: number): Promise<number> =>
   tx.run(
     `update attempts set clip = null, take_tries = 0, updated_at = $2,
@@ -447,24 +447,24 @@ export const setTakenAgain = (tx: Transaction, id: string, now: number): Promise
     [id, now],
   )
 
-/** SQL: an attempt renders now, or its clip is being fetched. What is held may stay so for days. */
+/** SQL: an attempt that renders, or whose clip is being fetched. Held ones do not count: they may stay so for days. */
 export const isRendering = `(attempts.status in (${inFlight}) and attempts.status <> 'held'
   or attempts.status = 'succeeded' and attempts.clip is null)`
 
-/** Whether somebody renders just this now, or fetches it. */
+/** Whether an equal render is in progress. */
 export const isBeingRendered = async (reader: Reader, renderKey: string): Promise<boolean> =>
   (await reader.get(`select 1 as found from attempts where render_key = $1 and ${isRendering} limit 1`, [
     renderKey,
   ])) !== undefined
 
-/** Whether a scene's own render of just this is held. */
+/** Whether the scene's own attempt with this render key is held. */
 export const isHeldFor = async (reader: Reader, sceneId: string, renderKey: string): Promise<boolean> =>
   (await reader.get(
     `select 1 as found from attempts where scene_id = $1 and render_key = $2 and status = 'held' limit 1`,
     [sceneId, renderKey],
   )) !== undefined
 
-/** Attempts that were sent since `after` and whose render nobody knows: a listing may show one. */
+/** Attempts sent since `after` without a known render, which a listing may contain. */
 export const listUnmatched = async (
   reader: Reader,
   renderer: string,
@@ -477,7 +477,7 @@ export const listUnmatched = async (
     )
   ).map(attemptOf)
 
-/** The accounts at a provider that attempts wait for whose render is not settled, and how many wait for each. */
+/** Provider accounts with unsettled attempts, and the number of these. */
 export async function accountsInFlight(
   reader: Reader,
   renderer: string,
@@ -492,19 +492,19 @@ export async function accountsInFlight(
   return new Map(rows.map((row) => [text(row, 'account'), number(row, 'attempts')]))
 }
 
-/** Which attempts of those that cost something, or may. */
+/** Filters the ledger: attempts that cost money, or may. */
 export interface LedgerFilter {
   readonly status?: AttemptStatus | undefined
   readonly jobId?: number | undefined
   readonly clientId?: string | undefined
-  /** The client that the asker is bound to. */
+  /** The client that the actor's key is bound to. */
   readonly boundTo?: string | undefined
-  /** ms since the epoch: from, and up to but without. */
+  /** ms since the epoch: `from` inclusive, `until` exclusive. */
   readonly from?: number | undefined
   readonly to?: number | undefined
 }
 
-/** What a filter finds, as SQL with its parameters; a filter of everything is only of what costs something. */
+/** The condition of a filter in SQL; appends its parameters to `params`. Free attempts are never included. */
 export function ledgerCondition(filter: LedgerFilter, params: SqlValue[]): string {
   const bind = (value: SqlValue): string => `$${params.push(value)}`
   return [
@@ -519,7 +519,7 @@ export function ledgerCondition(filter: LedgerFilter, params: SqlValue[]): strin
 }
 
 export interface LedgerQuery extends LedgerFilter {
-  /** Only entries older than this one. */
+  /** Cursor: only entries older than this one. */
   readonly before?: { readonly insertedAt: number; readonly id: string } | undefined
   readonly limit: number
 }
@@ -540,7 +540,7 @@ export async function listPaid(reader: Reader, query: LedgerQuery): Promise<read
   return rows.map(attemptOf)
 }
 
-/** Of these renders at a provider, those that are attempts of ours. */
+/** Returns those of these renders that belong to attempts. */
 export async function knownRenders(
   reader: Reader,
   renderer: string,

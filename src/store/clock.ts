@@ -1,7 +1,7 @@
-/** When this program last looked at the clock, and the times that it wrote by it. */
+/** The last reading of the system clock, and corrections after it was set back. */
 import type { Reader, Transaction } from './database.ts'
 
-/** Every column that is written by this program's own clock. A time that users give means what it says. */
+/** Every column written by this program's own clock. Times from users stay as they are. */
 export const ownTimes = {
   jobs: [
     'queue_at',
@@ -45,12 +45,12 @@ export const ownTimes = {
   timings: ['inserted_at'],
 } as const satisfies Readonly<Record<string, readonly string[]>>
 
-/** Only its end can be of the time to come: the log is long. */
+/** Limits the search to the end of the log: it is long, and only its end can lie in the future. */
 const further: Readonly<Record<string, string>> = {
   events: `and id > coalesce((select id from events where inserted_at <= $1 order by id desc limit 1), 0)`,
 }
 
-/** The latest moment that is known of. */
+/** The latest known time: the last reading of the clock, or the newest event; ms since the epoch. */
 export async function latestMoment(reader: Reader): Promise<number> {
   const { seen_at, told_at } = (await reader.get(
     `select seen_at, (select inserted_at from events order by id desc limit 1) as told_at from clock where id = 1`,
@@ -61,7 +61,7 @@ export async function latestMoment(reader: Reader): Promise<number> {
 export const setSeen = (tx: Transaction, now: number): Promise<number> =>
   tx.run('update clock set seen_at = $1 where id = 1', [now])
 
-/** What lies in time to come by a clock that was put back by so much since is as far from `now` as it was from then. */
+/** After the clock was set back by `byMs`: moves times in the future back by the same amount. */
 export async function putBack(tx: Transaction, now: number, byMs: number): Promise<void> {
   for (const [table, columns] of Object.entries(ownTimes)) {
     const moved = columns.map(

@@ -1,4 +1,4 @@
-/** How much there is of what, for those who watch the house from outside. */
+/** Counts for metrics and health checks. */
 import {
   type JobStatus,
   activeJobStatuses,
@@ -20,7 +20,7 @@ export const countJobs = async (reader: Reader): Promise<ReadonlyMap<JobStatus, 
     ]),
   )
 
-/** Of jobs that are worked on: those of all jobs would be a walk through everything that is kept. */
+/** Of active jobs only: counting all scenes would scan the whole table. */
 export const countScenes = async (reader: Reader): Promise<ReadonlyMap<SceneStatus, number>> =>
   new Map(
     (
@@ -49,7 +49,7 @@ export const countInFlight = async (reader: Reader): Promise<readonly AttemptCou
     count: countOf(row),
   }))
 
-/** Attempts that can't be read at their provider, by its name. */
+/** Attempts whose state cannot be read, by provider. */
 export const countTroubled = async (reader: Reader): Promise<ReadonlyMap<string, number>> =>
   new Map(
     (
@@ -62,7 +62,7 @@ export const countTroubled = async (reader: Reader): Promise<ReadonlyMap<string,
 export const countStrays = async (reader: Reader): Promise<number> =>
   countOf((await reader.get('select count(*) as n from strays'))!)
 
-/** Tasks that ran when the process died, and wait for their time to begin again. */
+/** Tasks that wait to restart after a crash. */
 export const countAfterCrash = async (reader: Reader, now: number): Promise<number> =>
   countOf(
     (await reader.get('select count(*) as n from tasks where crashed_at is not null and run_at > $1', [
@@ -70,7 +70,7 @@ export const countAfterCrash = async (reader: Reader, now: number): Promise<numb
     ]))!,
   )
 
-/** Webhooks that are to be delivered still. */
+/** Webhook deliveries that have not ended. */
 export const countUndelivered = async (reader: Reader): Promise<number> =>
   countOf((await reader.get('select count(*) as n from webhook_deliveries where next_at is not null'))!)
 
@@ -78,7 +78,7 @@ export interface EndedJob {
   readonly id: number
   readonly type: string
   readonly status: JobStatus
-  /** When it was approved, or went on without an approval. */
+  /** When it was approved, or resumed without an approval. */
   readonly begunAt: number | null
   readonly endedAt: number | null
 }
@@ -98,5 +98,5 @@ export const listEnded = async (reader: Reader, ids: readonly number[]): Promise
     endedAt: numberOrNull(row, 'ended_at'),
   }))
 
-/** Writes what is there already: it says whether anything can be written. */
+/** Writes an unchanged value, to test whether the database is writable. */
 export const probeWrite = (tx: Transaction): Promise<number> => tx.run('update installation set id = id')

@@ -5,58 +5,57 @@
 
 /**
  * Integers are JavaScript numbers in both databases, up to 2^53-1; times are milliseconds since the epoch;
- * a boolean result (`select exists (...)`) is 0 or 1. Refused by both, with a `DatabaseError`: undefined,
- * booleans, NaN, infinities, integers beyond 2^53-1, and text with U+0000 (PostgreSQL can't keep it). Half a
- * surrogate pair is kept as U+FFFD.
+ * a boolean result (`select exists (...)`) is 0 or 1. Both refuse with a `DatabaseError`: undefined,
+ * booleans, NaN, infinities, integers beyond 2^53-1, and text with U+0000 (PostgreSQL can't store it). A lone
+ * surrogate is stored as U+FFFD.
  */
 export type SqlValue = string | number | null | Uint8Array
 
 export type Row = Readonly<Record<string, SqlValue>>
 
 export interface Reader {
-  /** All rows, in the order the statement gives. `params[0]` is `$1`. */
+  /** All rows, in the statement's order. `params[0]` is `$1`. */
   all(sql: string, params?: readonly SqlValue[]): Promise<readonly Row[]>
-  /** The first row, if there is one. */
+  /** The first row, if any. */
   get(sql: string, params?: readonly SqlValue[]): Promise<Row | undefined>
 }
 
 export interface Transaction extends Reader {
-  /** Runs a statement that returns no rows; resolves to how many rows it changed. */
+  /** Runs a statement that returns no rows; resolves to the number of changed rows. */
   run(sql: string, params?: readonly SqlValue[]): Promise<number>
   /**
-   * Runs an insert of one row into a table with an `{{identity}}`; resolves to the row's id. Much cheaper on SQLite than
-   * `returning`: 1.3 us a row against 4.5.
+   * Inserts one row into a table with an `{{identity}}`; resolves to the row's id. On SQLite it is cheaper than `returning`:
+   * 1.3 us per row instead of 4.5.
    */
   insert(sql: string, params?: readonly SqlValue[]): Promise<number>
   /**
-   * As `insert`, for a log: SQLite writes the rows of all transactions that commit together at once, with the commit, or
-   * before a statement that names their table. `sql` is `insert into <table> (<columns>) values ($1, ...)`, with all of its
-   * columns from `$1` on; no constraint may refuse the row, as it would refuse the others, too.
+   * Like `insert`, for a log. SQLite writes the rows of all transactions in a shared commit with one statement, at the commit
+   * or before a statement that names their table. `sql` is `insert into <table> (<columns>) values ($1, ...)` with all
+   * columns from `$1` on. No constraint may refuse the row, because it would refuse the others, too.
    */
   append(sql: string, params: readonly SqlValue[]): Promise<number>
   /**
    * Calls `effect` once the transaction is on disk, in the order of registration, before `transaction()`
-   * resolves; never if it is rolled back. An effect that throws stops nobody and is reported to `onEffectError`.
+   * resolves; never after a rollback. An error in an effect goes to `onEffectError` and stops no other effect.
    */
   afterCommit(effect: () => void): void
 }
 
-/** Reads here see what is committed, at once after the `transaction()` that wrote it, and nothing else. */
+/** Reads here see exactly the committed state, immediately after the `transaction()` that wrote it. */
 export interface Database extends Reader {
   readonly dialect: 'sqlite' | 'postgres'
   /**
    * Runs `work` in one transaction and resolves when its commit is synced to disk. If `work` throws,
    * everything it wrote is rolled back and the error passes through.
    *
-   * It is as if `work` ran alone: SQLite runs one after the other, and runs again those that share a commit when one of
-   * them failed after it wrote; PostgreSQL runs them serializable, and runs `work` again when it collided with another.
-   * So `work` may run several times: it must do nothing but read, write, decide and register effects (only those of the
-   * run that committed are called).
+   * Transactions are isolated as if `work` ran alone. SQLite runs them one after another, and repeats those that share a
+   * commit if one of them failed after writing. PostgreSQL runs them serializable, and repeats `work` after a collision.
+   * So `work` may run several times: it must only read, write, decide and register effects (only those of the committed
+   * run are called).
    *
-   * `work` may await nothing but this transaction's own statements, as others may be waiting behind it: one
-   * that runs no statement for 10 seconds fails. It must not use the database but through `tx`. A statement
-   * that fails fails the transaction, even where `work` catches its error. Constraints are checked by each
-   * statement (none is deferrable).
+   * `work` may only await this transaction's own statements, because others may wait behind it: after 10 seconds
+   * without a statement it fails. It must use the database only through `tx`. A failed statement fails the
+   * transaction, even if `work` catches its error. Each statement checks its constraints (none is deferrable).
    * @throws {DatabaseError}
    */
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>
@@ -72,15 +71,15 @@ export interface Database extends Reader {
 }
 
 /**
- * - `disk_full`: nothing was changed; the same call may succeed when there is room.
+ * - `disk_full`: nothing was changed; the same call may succeed when there is space.
  * - `busy`: nothing was changed, because of others, a lost connection or a time limit; the same call may
  *   succeed later.
  * - `conflict`: a constraint (unique, check, foreign key, not null) refused a row; `message` names it.
  * - `closed`: `close()` was called before.
- * - `in_use`: another process holds the data; `message` names it.
+ * - `in_use`: another process uses the data; `message` names it.
  * - `too_old`: this SQLite or PostgreSQL is too old, or this program is older than its data.
- * - `failed`: anything else; `cause` is the driver's own error. After a failed commit it is not known whether
- *   it was kept: `message` says so.
+ * - `failed`: anything else; `cause` is the driver's own error. After a failed commit it is unknown whether the
+ *   changes are stored: `message` says so.
  */
 export class DatabaseError extends Error {
   readonly code: 'disk_full' | 'conflict' | 'busy' | 'closed' | 'in_use' | 'too_old' | 'failed'
@@ -91,7 +90,7 @@ export class DatabaseError extends Error {
   }
 }
 
-/** @throws {DatabaseError} if one of the values can't be kept alike by both databases. */
+/** @throws {DatabaseError} if the databases would not both store a value equally. */
 export function checkValues(values: readonly unknown[]): void {
   for (let index = 0; index < values.length; index++) {
     const reason = refusal(values[index])
@@ -102,15 +101,15 @@ export function checkValues(values: readonly unknown[]): void {
 function refusal(value: unknown): string | undefined {
   switch (typeof value) {
     case 'string':
-      return value.includes('\0') ? 'text with U+0000, which the database cannot keep' : undefined
+      return value.includes('\0') ? 'text with U+0000, which the database cannot store' : undefined
     case 'number':
       if (Number.isSafeInteger(value)) return undefined
-      if (!Number.isFinite(value)) return `${value}, which is no number to keep`
+      if (!Number.isFinite(value)) return `${value}, which the database cannot store`
       return Number.isInteger(value) ? `${value}, beyond the exact integers (2^53-1)` : undefined
     case 'object':
       if (value === null || value instanceof Uint8Array) return undefined
-      return 'an object; only text, numbers, bytes and null can be kept'
+      return 'an object; only text, numbers, bytes and null can be stored'
     default:
-      return `${typeof value}; only text, numbers, bytes and null can be kept`
+      return `${typeof value}; only text, numbers, bytes and null can be stored`
   }
 }

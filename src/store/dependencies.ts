@@ -31,19 +31,19 @@ export const listDependencies = async (reader: Reader, jobId: number): Promise<r
     )
   ).map(dependencyOf)
 
-/** Whether others that have not ended wait for this job. */
+/** Whether unended jobs depend on this one. */
 export const hasDependents = async (reader: Reader, onJobId: number): Promise<boolean> =>
   (await reader.get('select 1 as found from dependencies where on_job_id = $1 and met = 0 limit 1', [
     onJobId,
   ])) !== undefined
 
-/** A job that waits for another. */
+/** A job that depends on another. */
 export interface Dependent {
   readonly jobId: number
   readonly onFailure: OnFailure
 }
 
-/** Those that wait for a job and have not ended, from the one after `after`. */
+/** Unended jobs that depend on a job, by id after `after`. */
 export const listDependents = async (
   reader: Reader,
   onJobId: number,
@@ -58,7 +58,7 @@ export const listDependents = async (
     )
   ).map((row) => ({ jobId: number(row, 'job_id'), onFailure: text(row, 'on_failure') as OnFailure }))
 
-/** A job's wait for another is over. The count is made anew from the rows, so that it can't drift. */
+/** Marks a dependency as met. The count of unmet ones is computed from the rows, so that it can't drift. */
 export async function setMet(tx: Transaction, jobId: number, onJobId: number): Promise<void> {
   await tx.run('update dependencies set met = 1 where job_id = $1 and on_job_id = $2', [jobId, onJobId])
   await tx.run(

@@ -24,10 +24,10 @@ export interface NewEvent {
   readonly type: EventType
   readonly jobId: number
   readonly sceneId?: string
-  /** The scene as it is now, where the caller has it; otherwise it is read. */
+  /** The scene's present state, if the caller has it; otherwise it is read. */
   readonly scene?: { readonly position: number; readonly title?: string | null | undefined } | undefined
   readonly data: Readonly<Record<string, unknown>>
-  /** Who asked for it, and why: the reason is told in `data`. */
+  /** The actor and the reason, which is stored in `data`. */
   readonly asked?: Asked | undefined
 }
 
@@ -60,7 +60,7 @@ export async function appendEvent(tx: Transaction, event: NewEvent, now: number)
   }
 }
 
-/** What a scene is called when its event happens: its number and title may be others later, and it may be deleted. */
+/** The scene's position and title at the time of the event, because the scene may change or be deleted later. */
 function named(scene: NewEvent['scene']): { position?: number; title?: string } {
   if (!scene) return {}
   const { position, title } = scene
@@ -104,8 +104,8 @@ export const listEventsUpTo = async (
   (await reader.all('select * from events where id > $1 and id <= $2 order by id', [after, end])).map(eventOf)
 
 /**
- * The ids of the oldest event from which on none is missing, and of the newest; 0 where there is none. Of jobs that had not
- * ended when others' were removed, older ones may be there.
+ * The id of the oldest event after which none is missing, and of the newest one; 0 without events. Older events may exist
+ * for jobs that had not ended when retention removed others.
  */
 export async function eventBounds(
   reader: Reader,

@@ -2,7 +2,7 @@ import type { FilmManifest } from '../job/job.ts'
 import type { Reader, Row, Transaction } from './database.ts'
 import { json, number, numberOrNull } from './sql.ts'
 
-/** A film as it was published: the newest is the job's, the others can still be fetched. */
+/** A published version of a film. The newest is the job's film; earlier ones can still be downloaded. */
 export interface FilmVersion {
   /** From 1. */
   readonly version: number
@@ -19,7 +19,7 @@ const filmOf = (row: Row): FilmVersion => ({
   removedAt: numberOrNull(row, 'removed_at'),
 })
 
-/** Resolves to the version it has become. */
+/** Resolves to the number of the new version. */
 export async function insertFilm(
   tx: Transaction,
   jobId: number,
@@ -35,10 +35,10 @@ export async function insertFilm(
   return version
 }
 
-/** A job has no more, except by further renders; so many are listed. */
+/** Most versions in a list; jobs rarely have more. */
 export const mostVersions = 200
 
-/** Newest first, the newest ones. */
+/** The newest versions, newest first. */
 export const listFilms = async (reader: Reader, jobId: number): Promise<readonly FilmVersion[]> =>
   (
     await reader.all(`select * from films where job_id = $1 order by version desc limit ${mostVersions}`, [

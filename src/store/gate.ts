@@ -1,4 +1,4 @@
-/** All that decides what may start at a renderer, in one statement: admission asks for it at each look. */
+/** The state that decides what may start at a renderer. One statement, because admission reads it on every pass. */
 import type { Stop } from '../job/queue.ts'
 import type { Reader, Row } from './database.ts'
 import { type Occupancy, takesSlot } from './attempts.ts'
@@ -7,12 +7,12 @@ import { number, numberOrNull, text, textOrNull } from './sql.ts'
 
 export interface GateRows {
   readonly occupancy: Occupancy
-  /** Whether any job waits in the queue. */
+  /** Whether any job is in the queue. */
   readonly isQueued: boolean
-  /** Limits that were set while running, by name. */
+  /** Limits set at run time, by name. */
   readonly limits: ReadonlyMap<string, number>
   readonly stops: readonly Stop[]
-  /** What the provider asked for. */
+  /** The provider cooldown. */
   readonly pause: Pause | undefined
   readonly outage: Outage | undefined
 }

@@ -1,4 +1,4 @@
-/** Jobs as lists find them: by filters that are put together, newest first. */
+/** Lists of jobs by combined filters, newest first. */
 import type { Job } from '../job/job.ts'
 import { folded } from '../job/folded.ts'
 import type { JobStatus } from '../job/lifecycle.ts'
@@ -17,26 +17,26 @@ export interface JobQuery {
   readonly insertedFrom?: number | undefined
   /** Inserted before this time. */
   readonly insertedBefore?: number | undefined
-  /** A part of the film's name, whatever the case. */
+  /** Part of the film's name, ignoring case. */
   readonly text?: string | undefined
-  /** Only those that may wait for an approval: more than do, as what is kept may serve some of them. */
+  /** Only jobs that may need an approval. Some may not, because stored clips serve all their scenes. */
   readonly needsApproval?: boolean | undefined
-  /** Only of the jobs that are reached. */
+  /** Only jobs that the actor may access. */
   readonly reach?: Reach | undefined
   readonly before?: number | undefined
   readonly limit: number
 }
 
-/** Between which ids the jobs lie that a query may find. */
+/** The range of ids that a query can match. */
 export interface IdRange {
   readonly lowest: number
   readonly highest: number
 }
 
-/** So far a clock may have been put back: ids rise, and times do as a rule. */
+/** Largest setback of the clock that is expected: ids always rise with time, recorded times usually. */
 const clockStepMs = 24 * 3_600_000
 
-/** Ids rise with time, so that times narrow them down without a look at the jobs. */
+/** Ids rise with time, so a range of times gives a range of ids without reading jobs. */
 export async function idRangeOf(
   reader: Reader,
   { insertedFrom, insertedBefore, before }: JobQuery,
@@ -66,7 +66,7 @@ export async function idRangeOf(
   }
 }
 
-/** SQL: a job that no approval covers yet, or may not. `scope`: narrows down the ids of jobs with scenes that wait. */
+/** SQL: a job that approvals may not cover. `scope`: restricts the ids of jobs with waiting scenes. */
 const mayNeedApproval = (scope: string): string => `jobs.rejected is null and jobs.status <> 'cancelled'
   and jobs.id in (select job_id from scenes where status = 'pending'${scope})
   and (jobs.status = 'pending'
@@ -76,12 +76,12 @@ const mayNeedApproval = (scope: string): string => `jobs.rejected is null and jo
       select coalesce(sum(price_micros), 0) from scenes where job_id = jobs.id and status = 'pending')
       + (${takenOf('jobs.id')}))`
 
-/** As a part of a pattern of `like`, in which it stands for itself. */
+/** Escapes a text for a pattern of `like`. */
 const escaped = (part: string): string => part.replace(/[!%_]/g, (sign) => `!${sign}`)
 
 /**
- * Newest first; `from`: only jobs with this id or a higher one. Where labels are asked for, the walk is along the first one's jobs, so that a page costs the same however many
- * jobs there are; where a name is, along the names. SQLite takes `cross join` as the order to walk in.
+ * Newest first; `from`: only jobs with at least this id. A filter by label scans the jobs of the first label, and one by
+ * name scans the names, so that a page costs the same for any number of jobs. In SQLite `cross join` fixes this order.
  */
 export async function listJobs(
   reader: Reader,

@@ -1,4 +1,4 @@
-/** The names of films as they are looked for: apart, as a walk through jobs themselves reads all that is long of them. */
+/** Case-folded names of films for search, in a table of their own because scanning jobs would read their long columns. */
 import { folded } from '../job/folded.ts'
 import type { Transaction } from './database.ts'
 import { number, text } from './sql.ts'
@@ -11,7 +11,7 @@ export const setName = (tx: Transaction, jobId: number, videoName: string): Prom
 
 const atOnce = 1000
 
-/** Of all jobs that were kept before there were such names. */
+/** Adds the names of all jobs from before this table existed. */
 export async function nameAll(tx: Transaction): Promise<void> {
   for (let after = 0; ;) {
     const rows = await tx.all('select id, video_name from jobs where id > $1 order by id limit $2', [

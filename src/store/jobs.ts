@@ -9,10 +9,10 @@ import type { Reader, Row, SqlValue, Transaction } from './database.ts'
 import { insertName, setName } from './job-names.ts'
 import { json, jsonOrNull, number, numberOrNull, quoted, text, textOrNull, withLazy } from './sql.ts'
 
-/** A film's manifest is shorter than this; a longer result is another one's, and seldom wanted. */
+/** A film's manifest is shorter than this; a longer result comes from an embedding program and is rarely read. */
 const manifestBytes = 2048
 
-/** Of a job without its storyboard. */
+/** Columns of a job without its storyboard. */
 export const factColumns = `id, type, status, video_name, priority, parameters, progress, error,
   estimated_micros, price_book, client_id, made_by, revision, edited, authorised_micros, unknown_cost_accepted,
   run_at, deadline_at, paused_at, paused_reason, retry_policy, rejected, unmet, queue_at, approved_at, reopened_at, started_at, ended_at, inserted_at, updated_at,
@@ -128,7 +128,7 @@ export async function insertJob(tx: Transaction, job: NewJob, now: number): Prom
   }
 }
 
-/** Jobs that have not ended: of a client, or of all where it is undefined. */
+/** Number of unended jobs of a client, or of all clients if it is undefined. */
 export async function countOpenJobs(reader: Reader, clientId?: string): Promise<number> {
   const row = await (clientId === undefined
     ? reader.get('select count(*) as n from jobs where ended_at is null')
@@ -140,8 +140,8 @@ export const findJob = async (reader: Reader, id: number): Promise<Job | undefin
   jobOrUndefined(await reader.get(`select ${jobColumns} from jobs where id = $1`, [id]))
 
 /**
- * The place in the queue of a job that may be worked on and has not failed: when it was approved or is to run, earlier by
- * a minute for each point of priority. Null where something else keeps it from being begun. `approvedAt`, `now`: SQL.
+ * SQL: the queue position of an active job that has not failed. It is the time of its approval or scheduled start, minus a
+ * minute for each point of priority. Null if something else keeps it from starting. `approvedAt`, `now`: SQL.
  */
 const placeInQueue = (approvedAt: string, now: string): string =>
   `case when paused_at is null and unmet = 0 and (run_at is null or run_at <= ${now})
@@ -151,10 +151,10 @@ const approve = `update jobs set status = 'approved', progress = $2, approved_at
     queue_at = ${placeInQueue('$3', '$3')}
   where id = $1 and status in (${quoted(jobVerbs.approve.from)})`
 
-/** Since when a job may be worked on: SQL. */
+/** SQL: since when a job may run. */
 export const begunAt = 'coalesce(jobs.reopened_at, jobs.approved_at)'
 
-/** The job's place in the queue, in an object; undefined where the job's state doesn't allow it. */
+/** The job's queue position, in an object; undefined if the job's state doesn't allow an approval. */
 export async function setApproved(
   tx: Transaction,
   id: number,
@@ -168,7 +168,7 @@ export async function setApproved(
 const start = `update jobs set status = 'processing', progress = $2, started_at = $3, updated_at = $3
   where id = $1 and status in (${quoted(jobVerbs.start.from)})`
 
-/** How many rows it changed, here as below: none where the job's state doesn't allow it. */
+/** Returns the number of rows, here and below: 0 if the job's state doesn't allow it. */
 export const setProcessing = (
   tx: Transaction,
   id: number,
@@ -176,7 +176,7 @@ export const setProcessing = (
   now: number,
 ): Promise<number> => tx.run(start, [id, JSON.stringify(progress), now])
 
-/** Its place in the queue again, after something that decides it has changed. */
+/** Computes the queue position again after a change. */
 export const requeue = (tx: Transaction, id: number, now: number): Promise<number> =>
   tx.run(
     `update jobs set queue_at = case when error is null and status in (${quoted(activeJobStatuses)})
@@ -185,7 +185,7 @@ export const requeue = (tx: Transaction, id: number, now: number): Promise<numbe
     [id, now],
   )
 
-/** What decides how a job goes on, without its parameters and storyboard. */
+/** The facts that decide a job's next step, without parameters and storyboard. */
 export type JobState = Pick<
   Job,
   | 'id'
@@ -226,7 +226,7 @@ const advance = `update jobs set progress = $2, updated_at = $3 where id = $1 an
 
 const compareAndSet = `${advance} and progress = $4`
 
-/** Only where it is still `from`. */
+/** Only if it is still `from`. */
 export const moveProgress = (
   tx: Transaction,
   id: number,
@@ -241,7 +241,7 @@ const complete = `update jobs set status = 'completed', progress = $2, result = 
     queue_at = null, paused_at = null
   where id = $1 and status in (${quoted(jobVerbs.complete.from)}) and revision = coalesce($5, revision)`
 
-/** `revision`: of the storyboard the result was made from; null where it is of none. */
+/** `revision`: of the storyboard that the result was made from; null for other results. */
 export const setCompleted = (
   tx: Transaction,
   id: number,
@@ -251,7 +251,7 @@ export const setCompleted = (
   now: number,
 ): Promise<number> => tx.run(complete, [id, JSON.stringify(progress), result, now, revision])
 
-/** With its scenes, labels, films, dependencies and webhook; attempts and events stay, and whose they are. */
+/** Also deletes its scenes, labels, films, dependencies and webhook; attempts, events and their owner stay. */
 export async function deleteJobRows(tx: Transaction, id: number): Promise<number> {
   await tx.run(
     `insert into deleted_jobs (id, client_id, made_by) select id, client_id, made_by from jobs where id = $1`,
@@ -260,7 +260,7 @@ export async function deleteJobRows(tx: Transaction, id: number): Promise<number
   return tx.run('delete from jobs where id = $1', [id])
 }
 
-/** Another film of the job is its film now. How many rows it changed: none where it has not ended. */
+/** Replaces the job's film. Returns the number of rows: 0 if the job has not ended. */
 export const setFilm = (tx: Transaction, id: number, film: FilmManifest, now: number): Promise<number> =>
   tx.run(
     `update jobs set result = $2, updated_at = $3 where id = $1 and status in (${quoted(finalJobStatuses)})`,
@@ -283,7 +283,7 @@ const cancel = `update jobs set status = 'cancelled', progress = $2, error = $4,
     queue_at = null, paused_at = null
   where id = $1 and status in (${quoted(jobVerbs.cancel.from)})`
 
-/** `error`: why, where it was not a person's wish. */
+/** `error`: the reason, unless a person requested it. */
 export const setCancelled = (
   tx: Transaction,
   id: number,
@@ -306,8 +306,8 @@ const reopenings = {
 } as const
 
 /**
- * A job that has ended goes on: what its changed storyboard costs was approved, it is tried again, or a change needs no
- * approval. Its film stays until there is a new one.
+ * Reopens an ended job: its changed storyboard was approved, it is retried, or a change needs no approval. Its film stays
+ * until a new one replaces it.
  */
 export const setReopened = (
   tx: Transaction,
@@ -319,7 +319,7 @@ export const setReopened = (
 
 const notEnded = `status in (${quoted(jobVerbs.cancel.from)})`
 
-/** What a person changes of a job that has not ended; `isAnyState`: or that has. */
+/** Changes a job that has not ended or, with `isAnyState`, any job. */
 export async function setJobPlan(
   tx: Transaction,
   id: number,
@@ -352,15 +352,14 @@ export const setResumed = (tx: Transaction, id: number, now: number): Promise<nu
     [id, now],
   )
 
-/** A job that waits for a time, or has to end by one. */
 const listIds = async (reader: Reader, sql: string, now: number, limit: number): Promise<readonly number[]> =>
   (await reader.all(sql, [now, limit])).map((row) => number(row, 'id'))
 
-// Not `status =`: its index would lead along all that are approved.
+// Not `status =`: its index would scan all approved jobs.
 const isScheduled = `run_at is not null and queue_at is null and ended_at is null
     and coalesce(status, '') = 'approved' and paused_at is null and unmet = 0 and error is null`
 
-/** Approved jobs whose time has come. */
+/** Approved jobs whose scheduled start has come. */
 export const listScheduled = (reader: Reader, now: number, limit: number): Promise<readonly number[]> =>
   listIds(
     reader,
@@ -378,7 +377,7 @@ export const listOverdue = (reader: Reader, now: number, limit: number): Promise
     limit,
   )
 
-/** When the next job is to run, or has to have ended; undefined where none has such a time. */
+/** The next scheduled start or deadline, ms since the epoch; undefined if there is none. */
 export async function nextJobTimeAt(reader: Reader, now: number): Promise<number | undefined> {
   const row = await reader.get(
     `select (select min(run_at) from jobs where ${isScheduled} and run_at > $1) as run_at,
@@ -390,7 +389,7 @@ export async function nextJobTimeAt(reader: Reader, now: number): Promise<number
   return known.length === 0 ? undefined : Math.min(...known)
 }
 
-/** Jobs that are worked on now. One all of whose work waits after a crash is not: others go on meanwhile. */
+/** Number of jobs that run now. A job whose tasks all wait after a crash does not count, so that others continue. */
 export async function countProcessing(reader: Reader, now: number): Promise<number> {
   const row = await reader.get(
     `select count(*) as jobs from jobs where status = 'processing' and (
@@ -401,7 +400,7 @@ export async function countProcessing(reader: Reader, now: number): Promise<numb
   return number(row!, 'jobs')
 }
 
-/** What approvals allow the job to spend, in all. */
+/** Sets the total that approvals allow the job to spend. */
 export const setAuthorised = (
   tx: Transaction,
   id: number,
@@ -413,7 +412,7 @@ export const setAuthorised = (
     [id, authorisedMicros, unknownCostAccepted ? 1 : 0, now],
   )
 
-/** Another storyboard, with what it is estimated to cost: what was made of an older one is not published any more. */
+/** Replaces the storyboard and its estimate; results of an older revision are no longer published. */
 export const setStoryboard = (
   tx: Transaction,
   id: number,
@@ -426,7 +425,7 @@ export const setStoryboard = (
     [id, JSON.stringify(storyboard), estimatedMicros, priceBook, now],
   )
 
-/** Sends it back to its maker; null: it was submitted again. */
+/** Rejects the job; null: it was submitted again. */
 export const setRejected = (
   tx: Transaction,
   id: number,
@@ -439,11 +438,11 @@ export const setRejected = (
     now,
   ])
 
-/** Somebody has changed what the job's money is spent on. */
+/** Records that the storyboard was changed since the job was created. */
 export const setEdited = (tx: Transaction, id: number): Promise<number> =>
   tx.run('update jobs set edited = 1 where id = $1', [id])
 
-/** Whose these jobs are, by id; one that is gone is not in it. */
+/** The owners of jobs, by id, without deleted jobs. */
 export async function listOwners(
   reader: Reader,
   ids: readonly number[],
@@ -453,7 +452,7 @@ export async function listOwners(
   return ownersOf(await reader.all(`select id, client_id, made_by from jobs where id in (${places})`, ids))
 }
 
-/** The same, of deleted jobs too whose events are kept. */
+/** The same, including deleted jobs whose events are kept. */
 export async function listOwnersEver(
   reader: Reader,
   ids: readonly number[],
@@ -477,7 +476,7 @@ const ownersOf = (rows: readonly Row[]): ReadonlyMap<number, Owner> =>
     ]),
   )
 
-/** Notes the first failure of a job whose other scenes still run; nothing new is started for it. */
+/** Records the first failure of a job whose other scenes still run; it starts nothing new. */
 export const noteFailure = (tx: Transaction, id: number, error: Failure, now: number): Promise<number> =>
   tx.run(`update jobs set error = $2, queue_at = null, updated_at = $3 where id = $1 and error is null`, [
     id,
@@ -485,7 +484,7 @@ export const noteFailure = (tx: Transaction, id: number, error: Failure, now: nu
     now,
   ])
 
-/** The scene a job would have failed for is rendered again. */
+/** Clears the failure, because its scene is rendered again. */
 export const forgetFailure = (tx: Transaction, id: number, now: number): Promise<number> =>
   tx.run(
     `update jobs set error = null, updated_at = $2, queue_at = ${placeInQueue(begunAt, '$2')}
@@ -498,7 +497,7 @@ export async function readResult(reader: Reader, id: number): Promise<Uint8Array
   return result instanceof Uint8Array ? result : undefined
 }
 
-/** A film's manifest, where `result` holds one and not an embedding program's own bytes. */
+/** The film's manifest, unless `result` holds an embedding program's own bytes. */
 function manifestOf(result: SqlValue | undefined): FilmManifest | null {
   if (!(result instanceof Uint8Array) || result[0] !== '{'.charCodeAt(0)) return null
   try {
@@ -536,7 +535,7 @@ export async function countActiveJobs(
   return { approved: count('approved'), processing: count('processing') }
 }
 
-/** Active jobs whose prices come from another price book. */
+/** Active jobs with prices from another price book. */
 export async function listOtherwisePriced(reader: Reader, priceBook: string): Promise<readonly number[]> {
   const rows = await reader.all(
     `select id from jobs where status in (${quoted(activeJobStatuses)}) and price_book <> $1 order by id`,
@@ -545,7 +544,7 @@ export async function listOtherwisePriced(reader: Reader, priceBook: string): Pr
   return rows.map((row) => number(row, 'id'))
 }
 
-/** Processing jobs whose clips are all there: only the film is wanting. */
+/** Processing jobs that have all clips and miss only the film. */
 export async function listUnstitched(reader: Reader): Promise<readonly number[]> {
   const rows = await reader.all(
     `select id from jobs where status = 'processing' and error is null
@@ -556,7 +555,7 @@ export async function listUnstitched(reader: Reader): Promise<readonly number[]>
   return rows.map((row) => number(row, 'id'))
 }
 
-/** Adds the free members of `parameters` that a list can be filtered by. */
+/** Adds the labels that lists can filter by: the caller's own fields in `parameters`. */
 export async function insertLabels(
   tx: Transaction,
   jobId: number,

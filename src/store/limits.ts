@@ -2,14 +2,14 @@ import type { Stop } from '../job/queue.ts'
 import type { Reader, Transaction } from './database.ts'
 import { number, numberOrNull, text, textOrNull } from './sql.ts'
 
-/** Limits that were set while running, by name: `jobs`, or a renderer's name and what of it, as `replicate.max_concurrency`. */
+/** Limits set at run time, by name: `jobs`, or a renderer's, such as `replicate.max_concurrency`. */
 export async function listLimits(reader: Reader): Promise<ReadonlyMap<string, number>> {
   const rows = await reader.all('select name, value from limits order by name')
   const set = rows.map((row) => [text(row, 'name'), numberOrNull(row, 'value')] as const)
   return new Map(set.filter((entry): entry is [string, number] => entry[1] !== null))
 }
 
-/** Null: as configured. */
+/** Null: the configured limit. */
 export const setLimit = (tx: Transaction, name: string, value: number | null): Promise<number> =>
   tx.run(`insert into limits (name, value) values ($1, $2) on conflict (name) do update set value = $2`, [
     name,
@@ -24,7 +24,7 @@ export const listStops = async (reader: Reader): Promise<readonly Stop[]> =>
     since: number(row, 'inserted_at'),
   }))
 
-/** One that stands already is left as it is. */
+/** Does nothing if the pause already exists. */
 export const insertStop = (tx: Transaction, { scope, reason, by, since }: Stop): Promise<number> =>
   tx.run(
     `insert into stops (scope, reason, actor, inserted_at) values ($1, $2, $3, $4) on conflict (scope) do nothing`,

@@ -1,6 +1,6 @@
 /**
- * One process at a time on one data folder: two embedded coordinators would each run every task. The lock is
- * the operating system's, so that it ends with its holder, also by kill -9; the file beside it only names him.
+ * Allows one process at a time on a data folder: two embedded coordinators would each run every task. The operating
+ * system releases the lock when its holder ends, also by kill -9; the file beside it only names the holder.
  */
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
@@ -11,7 +11,7 @@ import { DatabaseError } from './database.ts'
 import { lockFile } from './sqlite-connection.ts'
 
 export interface FolderHold {
-  /** Says where the holder listens, for whom the folder is refused later. */
+  /** Records the holder's address, for the error message of later processes. */
   listensOn(address: string): void
   release(): void
 }
@@ -25,8 +25,8 @@ interface Holder {
 }
 
 /**
- * Holds the folder (which exists) for this process until `release` or its death.
- * @throws {DatabaseError} `in_use` if another holds it; the message says who
+ * Locks an existing folder for this process until `release` or the process ends.
+ * @throws {DatabaseError} `in_use` if another process holds it; the message names it
  */
 export function holdFolder(folder: string, host: Host): FolderHold {
   const holderPath = join(folder, 'holder.json')
@@ -65,6 +65,6 @@ function writeHolder(path: string, holder: Holder): void {
     writeFileSync(`${path}.new`, `${JSON.stringify(holder)}\n`, { mode: ownerFile })
     renameSync(`${path}.new`, path)
   } catch {
-    // Only a hint: a full disk must not keep the server from starting.
+    // Optional: a full disk must not keep the server from starting.
   }
 }

@@ -1,13 +1,13 @@
-/** Brings a database's tables to what the code expects: each numbered migration once, in order. */
+/** Updates a database's tables to the schema of this version: each numbered migration once, in order. */
 import { DatabaseError, type Database, type Transaction } from './database.ts'
 
 export interface Migration {
-  /** From 1, in the order of application. Never changed once released, as are the statements. */
+  /** From 1, in the order of application. Like the statements, never changed once released. */
   readonly id: number
   readonly name: string
   /** DDL for both databases, with the tokens below where they differ. */
   readonly statements: readonly string[]
-  /** What no statement can say, in the same transaction. */
+  /** Changes that SQL alone cannot express, in the same transaction. */
   readonly fill?: (tx: Transaction) => Promise<void>
 }
 
@@ -29,8 +29,8 @@ const tokens: Record<Database['dialect'], Readonly<Record<string, string>>> = {
 }
 
 /**
- * Applies those not applied yet, each in a transaction, and resolves to their names. Several nodes may call
- * it at once.
+ * Applies missing migrations, each in a transaction, and resolves to their names. Several nodes may call it
+ * concurrently.
  * @throws {DatabaseError} `too_old` if the database has migrations that the code does not know
  */
 export async function migrate(
@@ -61,7 +61,7 @@ async function applyNext(
     const name = String(row['name'])
     done.add(id)
     if (known.get(id) === name) continue
-    const message = `This program is older than its database, which has migration ${id} (${name}): use the newer one`
+    const message = `This program is older than its database, which has migration ${id} (${name}): use a newer version`
     throw new DatabaseError('too_old', message)
   }
   const next = migrations.find((migration) => !done.has(migration.id))
@@ -73,8 +73,8 @@ async function applyNext(
 }
 
 /**
- * Taken before the transaction's first read, so that it sees what the node that held it has committed: an
- * advisory lock would be asked for within a snapshot that is already too old when it comes.
+ * Locks before the transaction's first read, so that it sees the commits of the previous holder. An advisory lock
+ * would be requested inside a snapshot, which is outdated by the time the lock is granted.
  */
 async function waitForOtherNodes(tx: Transaction): Promise<void> {
   await tx.run(`set local statement_timeout = 0`)
@@ -89,8 +89,8 @@ async function createMigrationsTable(database: Database): Promise<void> {
       await database.transaction((tx) => tx.run(translate(create, database.dialect)))
       return
     } catch (error) {
-      // PostgreSQL's "if not exists" looks before it creates, so that of two nodes at once one may fail, in one of
-      // several ways.
+      // PostgreSQL's "if not exists" checks before it creates, so one of two concurrent nodes may fail, with various
+      // errors.
       if (database.dialect === 'sqlite' || triesLeft === 0) throw error
     }
   }
@@ -107,7 +107,7 @@ function translate(statement: string, dialect: Database['dialect']): string {
 function checkOrder(migrations: readonly Migration[]): void {
   for (const [index, { id, name, statements }] of migrations.entries()) {
     if (id !== index + 1) throw new Error(`Migration ${name} must have the id ${index + 1}, not ${id}`)
-    // It would be checked at the commit, where it would take the transactions that share it along.
+    // It would be checked at the commit, and fail all transactions that share the commit.
     const deferrable = statements.find((statement) => /\bdeferrable\b/i.test(statement))
     if (deferrable) throw new Error(`Migration ${name} has a deferrable constraint: ${deferrable}`)
   }

@@ -1,4 +1,4 @@
-/** What money is held back, spent and allowed. */
+/** Money that is reserved, spent and allowed, and provider cooldowns and outages. */
 import { inFlightAttemptStatuses } from '../job/lifecycle.ts'
 import { type Money, type SpendGroup, type SpendRow, noMoney } from '../job/price.ts'
 import { type LedgerFilter, ledgerCondition } from './attempts.ts'
@@ -7,12 +7,12 @@ import { number, numberOrNull, quoted, text } from './sql.ts'
 
 const open = quoted(inFlightAttemptStatuses)
 
-/** What of the attempts below is held back, spent, or of unknown price. */
+/** SQL: reserved and spent micros of attempts, and the number with unknown price. */
 const sums = `coalesce(sum(case when status in (${open}) then cost_micros else 0 end), 0) as reserved,
   coalesce(sum(charged_micros), 0) as spent,
   coalesce(sum(case when cost_micros is null and charged_micros is null then 1 else 0 end), 0) as unpriced`
 
-/** SQL: what of a job's money is held back or spent, in micros. */
+/** SQL: a job's reserved and spent micros. */
 export const takenOf = (jobId: string): string => `select coalesce(sum(coalesce(charged_micros, 0)
     + case when status in (${open}) then coalesce(cost_micros, 0) else 0 end), 0)
   from attempts where job_id = ${jobId}`
@@ -27,7 +27,7 @@ export async function moneyOfJob(reader: Reader, jobId: number): Promise<Money> 
   return moneyOf((await reader.get(`select ${sums} from attempts where job_id = $1`, [jobId]))!)
 }
 
-/** By job; one that has no attempts is not in it. */
+/** By job, without jobs that have no attempts. */
 export async function moneyOfJobs(
   reader: Reader,
   jobIds: readonly number[],
@@ -49,7 +49,7 @@ export async function moneyOfScenes(reader: Reader, jobId: number): Promise<Read
   return new Map(rows.map((row) => [text(row, 'scene_id'), moneyOf(row)]))
 }
 
-/** Of all attempts that a filter of the ledger finds, and of the renders that no attempt accounts for where it finds all. */
+/** Totals of a ledger filter; without a filter they include orphaned renders. */
 export async function moneyOfLedger(reader: Reader, filter: LedgerFilter): Promise<Money> {
   const params: SqlValue[] = []
   const condition = ledgerCondition(filter, params)
@@ -58,7 +58,7 @@ export async function moneyOfLedger(reader: Reader, filter: LedgerFilter): Promi
   return { ...money, spentMicros: money.spentMicros + (await spentOnStrays(reader)) }
 }
 
-/** Whose money, and of which day; left out: everybody's, of all days. */
+/** Restricts sums to a client, a day, or both; omitted: all clients, all days. */
 export interface MoneyScope {
   readonly clientId?: string
   readonly day?: string
@@ -72,7 +72,7 @@ const condition = ({ clientId, day }: MoneyScope): { readonly sql: string; reado
   return { sql: parts.join(' and ') || '1 = 1', params }
 }
 
-/** The open attempts are few; what is settled is summed up by day and client. */
+/** Adds the few open attempts to the settled sums by day and client. */
 export async function moneyIn(reader: Reader, scope: MoneyScope): Promise<Money> {
   const { sql, params } = condition(scope)
   const reserved = await reader.get(
@@ -92,23 +92,23 @@ export async function moneyIn(reader: Reader, scope: MoneyScope): Promise<Money>
   }
 }
 
-/** Which sums, and by what. Months are `2026-11`, both included. */
+/** Selects and groups sums. Months are `2026-11`, `from` and `to` inclusive. */
 export interface SpendQuery {
   readonly groups: readonly SpendGroup[]
   readonly clientId?: string | undefined
-  /** The client that the asker is bound to. */
+  /** The client that the actor's key is bound to. */
   readonly boundTo?: string | undefined
   readonly from?: string | undefined
   readonly to?: string | undefined
-  /** At most so many rows are read of each kind. */
+  /** Most rows to read of each kind. */
   readonly limit: number
 }
 
 const columnOf: Readonly<Record<SpendGroup, string>> = { client: 'client_id', month: 'substr(day, 1, 7)' }
 
 /**
- * By month, then by client. What is charged is read from the sums by day; what is held back, or of unknown price, from the
- * attempts, of which few are so.
+ * By month, then by client. Charges come from the sums by day; reserved amounts and unknown prices come from the few
+ * attempts that have them.
  */
 export async function listSpend(reader: Reader, query: SpendQuery): Promise<readonly SpendRow[]> {
   const { groups, limit } = query
@@ -117,7 +117,7 @@ export async function listSpend(reader: Reader, query: SpendQuery): Promise<read
   const parts = [
     ...(query.clientId === undefined ? [] : [`client_id = ${bind(query.clientId)}`]),
     ...(query.boundTo === undefined ? [] : [`client_id = ${bind(query.boundTo)}`]),
-    // Text is compared: a day is after its month, and before what no day is.
+    // Compares text: every day of a month sorts after `2026-11` and before `2026-11-99`.
     ...(query.from === undefined ? [] : [`day >= ${bind(query.from)}`]),
     ...(query.to === undefined ? [] : [`day < ${bind(`${query.to}-99`)}`]),
   ]
@@ -148,12 +148,12 @@ export async function listSpend(reader: Reader, query: SpendQuery): Promise<read
 
 const compared = (one: string, other: string): number => (one < other ? -1 : one > other ? 1 : 0)
 
-/** What was charged for renders that no attempt accounts for, in micros. */
+/** Micros charged for orphaned renders. */
 export async function spentOnStrays(reader: Reader): Promise<number> {
   return Number((await reader.get('select coalesce(sum(charged_micros), 0) as micros from strays'))!.micros)
 }
 
-/** Adds to what was charged, in the transaction that settles the attempt. */
+/** Adds a charge, in the transaction that settles the attempt. */
 export const addSpending = (
   tx: Transaction,
   day: string,
@@ -166,7 +166,7 @@ export const addSpending = (
     [day, clientId, micros],
   )
 
-/** Limits that were set while running, by name; null: none, whatever the configuration says. */
+/** Budgets set at run time, by name; null: no limit, overriding the configuration. */
 export async function listBudgets(reader: Reader): Promise<ReadonlyMap<string, number | null>> {
   const rows = await reader.all('select name, limit_micros from budgets order by name')
   return new Map(rows.map((row) => [text(row, 'name'), numberOrNull(row, 'limit_micros')]))
@@ -188,9 +188,9 @@ export interface Pause {
   readonly reason: string
 }
 
-/** What is known while a renderer's provider does not answer requests for renders. */
+/** A period in which a provider does not answer requests for renders. */
 export interface Outage extends Pause {
-  /** Requests in a row that came to no answer. */
+  /** Consecutive requests without an answer. */
   readonly failures: number
 }
 
@@ -212,14 +212,14 @@ export const putOutage = (
     [renderer, failures, until, reason],
   )
 
-/** The next request is sent at once, whatever was to be waited for. */
+/** Ends all waits, so that the next request is sent immediately. */
 export const releaseOutages = (tx: Transaction): Promise<number> => tx.run('update outages set until = 0')
 
-/** How many rows it changed: none where there was no outage. */
+/** Returns the number of rows: 0 without an outage. */
 export const endOutage = (tx: Transaction, renderer: string): Promise<number> =>
   tx.run('delete from outages where renderer = $1', [renderer])
 
-/** Nothing is started at the renderer before `until`; a pause that lasts longer already is left as it is. */
+/** Starts or extends a cooldown until `until`; a longer one stays. */
 export const extendPause = (tx: Transaction, renderer: string, { until, reason }: Pause): Promise<number> =>
   tx.run(
     `insert into pauses (renderer, until, reason) values ($1, $2, $3)

@@ -23,12 +23,12 @@ import {
 
 export interface PostgresOptions {
   readonly connectionString: string
-  /** Where the tables are; created if missing. The server's default otherwise. */
+  /** Schema of the tables, created if missing. Default: the server's. */
   readonly schema?: string
-  /** At most so many connections, 10 by default. */
+  /** Maximum of connections. Default: 10. */
   readonly poolSize?: number
   readonly host?: Host
-  /** A work that runs no statement for this long fails. */
+  /** A transaction without a statement for this long fails. */
   readonly stallMs?: number
   readonly onEffectError?: (error: unknown) => void
 }
@@ -49,13 +49,13 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
 }
 
 const oldestServer = 140_000
-/** A transaction that collides again and again is given up after about 2 s. */
+/** A transaction that keeps colliding fails after about 2 s. */
 const triesAtMost = 20
-/** Then it is tried without others of this process. */
+/** After these it runs without others of this process. */
 const triesTogether = 1
 const longestPauseMs = 200
 const statementLimit = 1000
-/** Time limits for the server, so that no statement, lock or vanished node holds others up for ever. */
+/** Time limits on the server, so that no statement, lock or lost node blocks others without end. */
 const sessionSettings = `
   set statement_timeout = '30s';
   set lock_timeout = '10s';
@@ -83,7 +83,7 @@ class PostgresDatabase implements Database {
     this.#pool = new Pool({
       connectionString,
       max: poolSize,
-      // Of the wait for a free connection, too.
+      // Also limits the wait for a free connection.
       connectionTimeoutMillis: 10_000,
       keepAlive: true,
       types: { getTypeParser: typeParser },
@@ -91,7 +91,7 @@ class PostgresDatabase implements Database {
         await client.query(searchPath + sessionSettings)
       },
     })
-    // An idle connection that breaks is replaced when it is needed; unheard, its error would end the process.
+    // A broken idle connection is replaced on demand; without a listener its error would end the process.
     this.#pool.on('error', ignoreError)
   }
 
@@ -101,7 +101,7 @@ class PostgresDatabase implements Database {
       throw new DatabaseError('too_old', 'PostgreSQL 14 or newer is needed')
     }
     if (schema === undefined) return
-    // In one transaction, as "if not exists" looks before it creates: of two nodes at once one would fail.
+    // In one transaction, because "if not exists" checks before it creates: one of two concurrent nodes would fail.
     const lock = `select pg_advisory_xact_lock(hashtext('workflow-coordinator schema'))`
     await this.#pool.query(`${lock}; create schema if not exists ${identifier(schema)}`)
   }
@@ -169,7 +169,7 @@ class PostgresDatabase implements Database {
         return (await this.#pool.query<Row>(query)).rows
       } catch (error) {
         if (!isStalePlan(error)) throw asDatabaseError(error)
-        // The pool has dropped the connection with the stale plan.
+        // Runs on another connection: the pool has dropped the one with the stale plan.
         return (await this.#pool.query<Row>(query).catch(rethrow)).rows
       }
     })
@@ -177,7 +177,7 @@ class PostgresDatabase implements Database {
 
   async #try<T>(isolation: Isolation, work: (tx: Transaction) => Promise<T>): Promise<Outcome<T>> {
     const client = await this.#pool.connect().catch(rethrow)
-    // Without a listener, the error of a connection that breaks between two statements would end the process.
+    // Without a listener, an error between two statements would end the process.
     client.on('error', ignoreError)
     const connection = new PostgresConnection(client, (sql, params) => this.#query(sql, params))
     const outcome = await this.#workAndCommit(connection, isolation, work)
@@ -204,7 +204,7 @@ class PostgresDatabase implements Database {
       await connection.commit()
       return { kind: 'committed', value, effects: run.effects }
     } catch (error) {
-      // A work may have wrapped or swallowed the statement's error.
+      // `work` may have wrapped or swallowed the statement's error.
       const isCollision = isRetryable(run.failure ?? error)
       return isCollision ? { kind: 'collided', error: run.failure ?? error } : { kind: 'failed', error }
     } finally {
@@ -218,7 +218,7 @@ class PostgresDatabase implements Database {
     return { text: sql, values: [...params], ...this.#statementName(sql) }
   }
 
-  /** A named statement is planned once a connection. */
+  /** A named statement is planned once per connection. */
   #statementName(sql: string): { name?: string } {
     const known = this.#statementNames.get(sql)
     if (known !== undefined) return { name: known }
@@ -234,7 +234,7 @@ type Isolation = 'serializable' | 'repeatable read read only'
 
 type Outcome<T> =
   | { readonly kind: 'committed'; readonly value: T; readonly effects: readonly (() => void)[] }
-  /** With another transaction: to be tried again. */
+  /** Collided with another transaction and must be repeated. */
   | { readonly kind: 'collided'; readonly error: unknown }
   | { readonly kind: 'failed'; readonly error: unknown }
 
@@ -248,7 +248,7 @@ interface Query {
 class PostgresConnection implements Connection {
   #client: PoolClient
   #query: (sql: string, params: readonly SqlValue[]) => Query
-  /** A work may start statements together; the client wants them one after the other. */
+  /** `work` may start statements concurrently, but the client needs them in sequence. */
   #last: Promise<unknown> = Promise.resolve()
 
   constructor(client: PoolClient, query: (sql: string, params: readonly SqlValue[]) => Query) {
@@ -273,7 +273,7 @@ class PostgresConnection implements Connection {
     return Number(rows[0]?.id)
   }
 
-  /** The rows of one transaction alone could be written together: too few to gain by it. */
+  /** Inserts immediately: here only rows of one transaction could be combined, which are too few to gain. */
   append(sql: string, params: readonly SqlValue[]): Promise<number> {
     return this.insert(sql, params)
   }
@@ -286,11 +286,11 @@ class PostgresConnection implements Connection {
     const { command } = await this.#execute('commit').catch((error: unknown) => {
       throw isConnectionLost(error) ? unknownCommit(error) : error
     })
-    // So it answers when a statement had failed.
+    // The server reports a rollback here if a statement had failed.
     if (command !== 'COMMIT') throw new DatabaseError('failed', 'The transaction was rolled back')
   }
 
-  /** False if the connection can't be used any more; then the server rolls back when it is closed. */
+  /** False if the connection is unusable; the server then rolls back when it is closed. */
   async rollBack(): Promise<boolean> {
     try {
       await this.#execute('rollback')
@@ -310,7 +310,7 @@ class PostgresConnection implements Connection {
 const oid = { bool: 16, bytea: 17, int8: 20, int2: 21, int4: 23, float4: 700, float8: 701, numeric: 1700 }
 
 const parsers = new Map<number, (text: string) => SqlValue>([
-  // As in SQLite, which has no booleans.
+  // Like SQLite, which has no booleans.
   [oid.bool, (text) => (text === 't' ? 1 : 0)],
   [oid.bytea, (text) => new Uint8Array(Buffer.from(text.slice(2), 'hex'))],
   [oid.int8, exactNumber],
@@ -318,7 +318,7 @@ const parsers = new Map<number, (text: string) => SqlValue>([
   [oid.int4, Number],
   [oid.float4, Number],
   [oid.float8, Number],
-  // A sum of integers.
+  // The type of a sum of integers.
   [oid.numeric, exactNumber],
 ])
 
@@ -356,7 +356,7 @@ function asDatabaseError(error: unknown): DatabaseError {
   })
 }
 
-/** From the codes in PostgreSQL's manual, appendix A. */
+/** By the codes in PostgreSQL's manual, appendix A. */
 function codeOf(state: string): DatabaseError['code'] {
   if (state === '53100') return 'disk_full'
   if (state.startsWith('23')) return 'conflict'
@@ -365,11 +365,11 @@ function codeOf(state: string): DatabaseError['code'] {
 }
 
 function unknownCommit(error: unknown): DatabaseError {
-  const message = 'The connection was lost at the commit: it is not known whether it was kept'
+  const message = 'The connection was lost during the commit: it is unknown whether the changes are stored'
   return new DatabaseError('failed', message, { cause: error })
 }
 
-/** The server is going away or has gone, or can't be found. */
+/** The server is shutting down, gone, or unreachable. */
 function isConnectionLost(error: unknown): boolean {
   if (error instanceof DatabaseError) return error.code === 'busy' && isConnectionLost(error.cause)
   if (error instanceof ServerError) return /^(08(?!P01)|57P0)/.test(error.code ?? '')
@@ -384,7 +384,7 @@ function isRetryable(error: unknown): boolean {
   return cause.code === '40001' || cause.code === '40P01' || isStalePlan(cause)
 }
 
-/** Another node has migrated the table under a prepared statement. */
+/** Another node has migrated the table after the statement was prepared. */
 function isStalePlan(error: unknown): boolean {
   const cause = error instanceof DatabaseError ? error.cause : error
   return (

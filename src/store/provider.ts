@@ -1,4 +1,4 @@
-/** What is kept of our dealings with a provider beside the attempts: who we are there, webhooks, and renders nobody accounts for. */
+/** Provider state besides attempts: this installation's identity, received webhooks, and orphaned renders. */
 import type { RenderEnd } from '../job/attempt.ts'
 import type { Reader, Row, Transaction } from './database.ts'
 import { json, number, numberOrNull, text, textOrNull } from './sql.ts'
@@ -7,13 +7,13 @@ export interface KeptInstallation {
   readonly id: string
   /** 64 hex digits. */
   readonly secret: string
-  /** Those before, the newest first. */
+  /** Previous secrets, newest first. */
   readonly previous: readonly PreviousSecret[]
 }
 
 export interface PreviousSecret {
   readonly secret: string
-  /** It counts until then, ms since the epoch. */
+  /** Valid until this time, ms since the epoch. */
   readonly until: number
 }
 
@@ -23,7 +23,7 @@ const keptOf = (row: Row): KeptInstallation => ({
   previous: json(row, 'previous_secrets') as readonly PreviousSecret[],
 })
 
-/** Who we are; `fresh` the first time, and then for good. */
+/** The stored identity of this installation; `fresh` is stored on the first call. */
 export async function installationOf(
   tx: Transaction,
   fresh: Pick<KeptInstallation, 'id' | 'secret'>,
@@ -34,10 +34,10 @@ export async function installationOf(
   return { ...fresh, previous: [] }
 }
 
-/** So many secrets count beside the one that signs: a rotation is seldom. */
+/** Most previous secrets that stay valid. */
 const mostPrevious = 10
 
-/** The secret before counts until `previousUntil`; where that is null, neither it nor those before count any more. */
+/** The replaced secret stays valid until `previousUntil`; null invalidates all previous secrets. */
 export async function replaceSecret(
   tx: Transaction,
   secret: string,
@@ -58,23 +58,23 @@ export async function replaceSecret(
   return { id: kept.id, secret, previous }
 }
 
-/** How many rows it changed: none where the message came before. */
+/** Returns the number of rows: 0 if the message arrived before. */
 export const insertWebhook = (tx: Transaction, id: string, attemptId: string, now: number): Promise<number> =>
   tx.run(
     `insert into webhooks_in (id, attempt_id, inserted_at) values ($1, $2, $3) on conflict (id) do nothing`,
     [id, attemptId, now],
   )
 
-/** Messages older than their signature may be are refused unread, so what is older need not be known. */
+/** Deletes ids that are no longer needed: older messages are refused by the time of their signature. */
 export const forgetWebhooks = (tx: Transaction, before: number): Promise<number> =>
   tx.run('delete from webhooks_in where inserted_at < $1', [before])
 
-/** A render at a provider that carries our mark and that no attempt accounts for. */
+/** An orphan: a render at a provider with our mark but without an attempt. */
 export interface Stray {
   readonly renderer: string
   readonly providerId: string
   readonly mark: string
-  /** The attempt its mark names, where there is such a one. */
+  /** The attempt that its mark names, if it exists. */
   readonly attemptId: string | null
   readonly state: RenderEnd | 'running'
   readonly chargedMicros: number | null
@@ -119,7 +119,7 @@ export const putStray = (tx: Transaction, stray: Stray): Promise<number> =>
     ],
   )
 
-/** An attempt accounts for it after all. */
+/** Removes an orphan whose attempt was found. */
 export const forgetStray = (tx: Transaction, renderer: string, providerId: string): Promise<number> =>
   tx.run('delete from strays where renderer = $1 and provider_id = $2', [renderer, providerId])
 

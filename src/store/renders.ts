@@ -1,7 +1,7 @@
 import type { Reader, Transaction } from './database.ts'
 import { text } from './sql.ts'
 
-/** A verified clip that is kept for whoever wants just the same. */
+/** A verified clip that is stored for reuse by equal scenes. */
 export interface KeptRender {
   /** The artifact. */
   readonly artifact: string
@@ -13,7 +13,7 @@ export async function findRender(reader: Reader, renderKey: string): Promise<Kep
   return row && { artifact: text(row, 'artifact'), attemptId: text(row, 'attempt_id') }
 }
 
-/** The newest is kept: it was made because somebody wanted another one. */
+/** Replaces an older clip, because the new one was requested in its place. */
 export const keepRender = (
   tx: Transaction,
   renderKey: string,

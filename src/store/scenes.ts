@@ -48,7 +48,7 @@ const sceneOf = (row: Row): Scene => ({
 
 const sceneOrUndefined = (row: Row | undefined): Scene | undefined => row && sceneOf(row)
 
-/** What a scene shows, who renders it, and what that costs. */
+/** A scene's plan, renderer and price. */
 export type ScenePlanColumns = Pick<
   Scene,
   | 'title'
@@ -97,7 +97,7 @@ export const findScene = async (reader: Reader, id: string): Promise<Scene | und
 export const listScenes = async (reader: Reader, jobId: number): Promise<readonly Scene[]> =>
   (await reader.all('select * from scenes where job_id = $1 order by position', [jobId])).map(sceneOf)
 
-/** A scene that an attempt has rendered, with its job; undefined members where they are gone. */
+/** A scene that an attempt rendered, and its job; undefined if they were deleted. */
 export interface Rendered {
   readonly attempt: Pick<Attempt, 'renderKey' | 'model' | 'settings' | 'postedAt' | 'insertedAt'>
   readonly scene: Scene | undefined
@@ -110,7 +110,7 @@ const rendered = `select scenes.*, jobs.status as job_status, jobs.progress as j
   from attempts left join scenes on scenes.id = attempts.scene_id left join jobs on jobs.id = scenes.job_id
   where attempts.id = $1`
 
-/** In one statement: what follows from a render's end needs all of it. */
+/** One statement, because settling a render needs all of it. */
 export async function findRendered(reader: Reader, attemptId: string): Promise<Rendered | undefined> {
   const row = await reader.get(rendered, [attemptId])
   if (!row) return undefined
@@ -135,7 +135,7 @@ export async function findRendered(reader: Reader, attemptId: string): Promise<R
   }
 }
 
-/** What a job's progress and end are decided by, without the scenes' texts. */
+/** The facts that decide a job's progress and end, without the scenes' texts. */
 export interface SceneState {
   readonly id: string
   readonly position: number
@@ -164,7 +164,7 @@ const begin = `update scenes
   set status = 'processing', progress = 0, not_before = null, attempt_id = $3, started_at = $2, updated_at = $2
   where id = $1 and status in (${quoted(mayPrecede(sceneFollows, 'processing'))})`
 
-/** How many rows it changed, here as below: none where the scene's state doesn't allow it. */
+/** Returns the number of rows, here and below: 0 if the scene's state doesn't allow it. */
 export const setSceneProcessing = (
   tx: Transaction,
   id: string,
@@ -187,13 +187,13 @@ const complete = `update scenes
     completed_at = $5, updated_at = $5
   where id = $1 and status in (${quoted(mayPrecede(sceneFollows, 'completed'))})`
 
-/** A scene's clip: canonical, and what it takes to make it anew where the scene gets another place in the film. */
+/** A scene's canonical clip, and its source for making it again after the scene moves in the film. */
 export interface SceneClip {
   /** The canonical clip's artifact. */
   readonly clip: string
-  /** The artifact it was made from. */
+  /** Artifact id of its source. */
   readonly source: string
-  /** The place in the film it was made for. */
+  /** The placement in the film that it was made for. */
   readonly place: string
 }
 
@@ -204,7 +204,7 @@ export const setSceneCompleted = (
   now: number,
 ): Promise<number> => tx.run(complete, [id, clip, source, place, now])
 
-/** The same picture, made canonical for another place in the film. */
+/** Records the same picture, made canonical for another placement in the film. */
 export const setSceneFitted = (
   tx: Transaction,
   id: string,
@@ -220,7 +220,7 @@ export const setSceneFitted = (
 const putOff = `update scenes set error = $2, not_before = $3, updated_at = $4
   where id = $1 and status = 'processing'`
 
-/** FFmpeg failed on a scene's kept clip, and tries again then. */
+/** Schedules another try after FFmpeg failed on a scene's stored clip. */
 export const setSceneTakenAgain = (
   tx: Transaction,
   id: string,
@@ -239,7 +239,7 @@ const again = `update scenes
   set status = 'pending', error = $2, progress = 0, tries = tries + $5, not_before = $3, updated_at = $4
   where id = $1 and status = 'processing'`
 
-/** The scene is to be tried again, not before `notBefore`; `error` tells why, `tries` whether that was a try. */
+/** Returns the scene to the queue from `notBefore` on; `error` is the reason, `tries` the new count. */
 export const setScenePending = (
   tx: Transaction,
   id: string,
@@ -254,7 +254,7 @@ const anew = `update scenes
     updated_at = $3
   where id = $1 and status in ('completed', 'failed', 'cancelled')`
 
-/** A finished scene is to be rendered anew; its clip stays until there is another. `forced`: although an equal one is kept. */
+/** Queues a finished scene for another render; its clip stays until then. `forced`: even if an equal one is stored. */
 export const setSceneAnew = (
   tx: Transaction,
   id: string,
@@ -268,14 +268,14 @@ const cancelled = (from: readonly SceneStatus[]): string => `update scenes
 const cancelAll = cancelled(mayPrecede(sceneFollows, 'cancelled'))
 const cancelRunning = cancelled(['processing'])
 
-/** Those that are worked on, and where `waitingToo` those that wait. */
+/** Cancels processing scenes and, with `waitingToo`, waiting ones. */
 export const cancelScenes = (
   tx: Transaction,
   jobId: number,
   { waitingToo, now }: { readonly waitingToo: boolean; readonly now: number },
 ): Promise<number> => tx.run(waitingToo ? cancelAll : cancelRunning, [jobId, now])
 
-// One whose own render may still be paid for takes that one, whatever was wished before.
+// A scene whose own render may still be charged reuses that one, even if another was requested before.
 const retryAll = `update scenes
   set status = 'pending', error = null, progress = 0, tries = 0, not_before = null, updated_at = $2,
     forced = case when exists (select 1 from attempts where attempts.id = scenes.attempt_id
@@ -283,7 +283,7 @@ const retryAll = `update scenes
       then 0 else forced end
   where job_id = $1 and status in ('failed', 'cancelled')`
 
-/** What failed or was cancelled is rendered again; finished clips are kept. */
+/** Queues failed and cancelled scenes again; finished clips stay. */
 export const retryScenes = (tx: Transaction, jobId: number, now: number): Promise<number> =>
   tx.run(retryAll, [jobId, now])
 
@@ -314,15 +314,15 @@ export const setScenePlan = (
     ],
   )
 
-/** No money is spent on it before the next approval. */
+/** Blocks spending on the scene until the next approval. */
 export const setSceneUnapproved = (tx: Transaction, id: string): Promise<number> =>
   tx.run('update scenes set unapproved = 1 where id = $1', [id])
 
-/** The job was approved with all its scenes as they are. */
+/** Marks all scenes of the job as approved. */
 export const setScenesApproved = (tx: Transaction, jobId: number): Promise<number> =>
   tx.run('update scenes set unapproved = 0 where job_id = $1 and unapproved = 1', [jobId])
 
-/** Makes room for a scene: those from there on move down. */
+/** Makes room for a scene by moving those from `position` on down. */
 export const makeRoom = (tx: Transaction, jobId: number, position: number, now: number): Promise<number> =>
   tx.run('update scenes set position = position + 1, updated_at = $3 where job_id = $1 and position >= $2', [
     jobId,
@@ -330,7 +330,7 @@ export const makeRoom = (tx: Transaction, jobId: number, position: number, now: 
     now,
   ])
 
-/** Puts a scene elsewhere; those between move up, or down. */
+/** Moves a scene to `position` and shifts those between. */
 export async function moveScene(tx: Transaction, scene: Scene, position: number, now: number): Promise<void> {
   const { id, jobId, position: from } = scene
   const [first, last, step] = from < position ? [from + 1, position, -1] : [position, from - 1, 1]
@@ -342,7 +342,7 @@ export async function moveScene(tx: Transaction, scene: Scene, position: number,
   await tx.run('update scenes set position = $2, updated_at = $3 where id = $1', [id, position, now])
 }
 
-/** Removes a scene; those behind it move up. */
+/** Deletes a scene and moves later ones up. */
 export async function deleteSceneRows(tx: Transaction, scene: Scene, now: number): Promise<void> {
   await tx.run('delete from scenes where id = $1', [scene.id])
   await tx.run(
@@ -351,24 +351,24 @@ export async function deleteSceneRows(tx: Transaction, scene: Scene, now: number
   )
 }
 
-// Of a row of scenes: an equal clip is kept, or its own is paid for and can still be taken.
+// SQL: an equal clip is stored, or the scene's own is paid for and still usable.
 const isKept = `(scenes.forced = 0 and exists (select 1 from renders where renders.render_key = scenes.render_key))`
 const isPaid = `(scenes.forced = 0 and exists (select 1 from attempts where attempts.id = scenes.attempt_id
   and attempts.render_key = scenes.render_key and ${isUntaken}))`
 
-/** What decides whether a scene that waits has to be rendered. */
+/** The facts that decide whether a waiting scene needs a render. */
 export interface PendingScene {
-  /** An equal clip is kept, and the scene takes it. */
+  /** An equal clip is stored, and the scene reuses it. */
   readonly isKept: boolean
-  /** It has to buy nothing: an equal clip is kept, or its own is paid for. */
+  /** It costs nothing: an equal clip is stored, or its own is already paid. */
   readonly isServed: boolean
-  /** It may take an equal clip, and somebody renders one now. */
+  /** It may reuse an equal clip, and one is being rendered now. */
   readonly isBeingRendered: boolean
-  /** It may take its own earlier render, which is held. */
+  /** It may reuse its own earlier render, which is held. */
   readonly isHeld: boolean
 }
 
-/** By the id of each scene of the job that waits, in the film's order. */
+/** By id, for each waiting scene of the job, in the film's order. */
 export const listPending = async (
   reader: Reader,
   jobId: number,
@@ -396,16 +396,16 @@ export const listPending = async (
     ]),
   )
 
-/** A scene that waits, as far as it costs something. */
+/** A waiting scene, with the facts that decide its cost. */
 export interface UnpaidScene extends Pick<
   Scene,
   'jobId' | 'price_micros' | 'renderKey' | 'forced' | 'unapproved'
 > {
-  /** Whether it has to buy nothing: an equal clip is kept, or its own is paid for. */
+  /** Whether it costs nothing: an equal clip is stored, or its own is already paid. */
   readonly isServed: boolean
 }
 
-/** The scenes of these jobs that wait, in their films' order. */
+/** Waiting scenes of these jobs, in the films' order. */
 export async function listUnpaid(reader: Reader, jobIds: readonly number[]): Promise<readonly UnpaidScene[]> {
   if (jobIds.length === 0) return []
   const places = jobIds.map((_, index) => `$${index + 1}`).join(', ')
@@ -426,13 +426,13 @@ export async function listUnpaid(reader: Reader, jobIds: readonly number[]): Pro
   }))
 }
 
-/** A scene that may start, and what admitting it takes. */
+/** A scene that may start, with the facts for its admission. */
 export interface WaitingScene {
   readonly id: string
   readonly jobId: number
   readonly position: number
   readonly title: string | null
-  /** Its job has not begun: this would be its first scene. */
+  /** Whether its job is still `approved`, so this would be its first scene. */
   readonly jobApproved: boolean
   readonly model: string
   readonly render: RenderSettings | null
@@ -445,14 +445,14 @@ export interface WaitingScene {
   readonly clientId: string
   readonly authorisedMicros: number
   readonly unknownCostAccepted: boolean
-  /** Its job's place in the queue, as a time. */
+  /** Its job's queue position, as a time. */
   readonly queueAt: number
 }
 
-// A job that has failed, rests, waits for others or for its time has no place in the queue.
+// A job that has failed, is paused, or waits for others or its scheduled start has no queue position.
 const mayStart = `jobs.queue_at is not null and scenes.status = 'pending' and scenes.renderer = $1`
 
-// SQLite takes `cross join` as the order to walk in: along the queue, and not through all scenes.
+// In SQLite `cross join` fixes the order: along the queue, not through all scenes.
 const waiting = (
   isBegun: string,
 ) => `select scenes.id, scenes.job_id, scenes.position, scenes.title, jobs.status as job_status, scenes.model, scenes.render,
@@ -471,13 +471,13 @@ const waitingOfBegun = waiting(` and jobs.status = 'processing'`)
 export interface Queue {
   readonly renderer: string
   readonly clientId: string
-  /** Only of jobs that have begun. */
+  /** Only scenes of jobs that have started. */
   readonly onlyBegun: boolean
 }
 
 /**
- * The scenes at the head of a client's queue at a renderer: by the place of their job, then in the storyboard. A job
- * with a failed scene has none: nothing more is spent on it.
+ * The scenes at the head of a client's queue at a renderer, by their job's queue position and then by storyboard. Jobs
+ * with a failed scene are excluded, because they spend nothing more.
  */
 export const listWaitingScenes = async (
   reader: Reader,
@@ -489,7 +489,7 @@ export const listWaitingScenes = async (
     waitingOf,
   )
 
-/** SQL: from one client to the next along the index, so that many jobs of one cost no more than a few. */
+/** SQL: skips along the index from client to client, so that the cost does not grow with a client's jobs. */
 export const waitingClients = `waiting (client_id) as (
     select min(client_id) from jobs where queue_at is not null
     union all
@@ -503,7 +503,7 @@ const clients = `with recursive ${waitingClients}
     coalesce((select turn from turns where renderer = $1 and turns.client_id = waiting.client_id), 0) as last_turn
   from waiting where client_id is not null`
 
-/** The clients with jobs in the queue, the place of the first job of each, and its last turn at a renderer. */
+/** Clients with queued jobs: the queue position of their first job, and their last turn at the renderer. */
 export const listWaitingClients = async (
   reader: Reader,
   renderer: string,
@@ -533,9 +533,9 @@ const waitingOf = (row: Row): WaitingScene => ({
   queueAt: number(row, 'queue_at'),
 })
 
-/** A waiting scene that has to buy nothing: its own paid clip is not verified yet, or an equal clip is kept. */
+/** A waiting scene that costs nothing: its own paid clip is not verified yet, or an equal clip is stored. */
 export interface ServedScene extends Pick<WaitingScene, 'id' | 'jobId' | 'jobApproved'> {
-  /** The attempt that paid for the clip, where that was the scene's own. */
+  /** The scene's own attempt that paid for the clip; null if another scene's did. */
   readonly paidBy: string | null
   readonly isUntaken: boolean
 }
@@ -564,23 +564,23 @@ const servedOf = (row: Row): ServedScene => {
   }
 }
 
-/** The scenes of an active job that need not be rendered. */
+/** Scenes of an active job that need no render. */
 export const listServedOfJob = async (reader: Reader, jobId: number): Promise<readonly ServedScene[]> =>
   (await reader.all(served('scenes.job_id = $1'), [jobId])).map(servedOf)
 
-/** All waiting scenes that a clip which is kept now serves. */
+/** All waiting scenes that a newly stored clip serves. */
 export const listServedBy = async (reader: Reader, renderKey: string): Promise<readonly ServedScene[]> =>
   (await reader.all(served('scenes.render_key = $1'), [renderKey])).map(servedOf)
 
-// Processing, and nobody renders it: either nobody had to, or that is done and paid for.
+// Processing without a running render: no render was needed, or it has succeeded.
 const taking = `scenes.status = 'processing' and (scenes.attempt_id is null or exists (
   select 1 from attempts where attempts.id = scenes.attempt_id and attempts.status = 'succeeded' and attempts.clip = 'kept'))`
 
-/** Whether a scene's clip is kept, and is being made its own. */
+/** Whether a scene is reusing a stored clip at the moment. */
 export const isTaking = async (reader: Reader, id: string): Promise<boolean> =>
   (await reader.get(`select 1 as found from scenes where id = $1 and ${taking}`, [id])) !== undefined
 
-/** All scenes of which that is so: after a crash each needs somebody to see to it. */
+/** All scenes that are reusing a stored clip. After a crash each needs a task. */
 export const listTaking = async (
   reader: Reader,
 ): Promise<readonly { readonly id: string; readonly jobId: number }[]> =>
@@ -594,7 +594,7 @@ export const listTaking = async (
 const backingOff = `select min(scenes.not_before) as next from jobs join scenes on scenes.job_id = jobs.id
   where ${mayStart} and scenes.not_before > $2`
 
-/** When the next scene that backs off may start; undefined where none does. */
+/** When the next scene in back-off may start, ms since the epoch; undefined if there is none. */
 export async function nextRetryAt(
   reader: Reader,
   renderer: string,
@@ -606,6 +606,6 @@ export async function nextRetryAt(
 
 const beside = `select * from scenes where job_id = $1 and position in ($2, $3) order by position`
 
-/** The scenes just before and just after one, where there are such. */
+/** The scenes directly before and after, if any. */
 export const listNeighbours = async (reader: Reader, scene: Scene): Promise<readonly Scene[]> =>
   (await reader.all(beside, [scene.jobId, scene.position - 1, scene.position + 1])).map(sceneOf)

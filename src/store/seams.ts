@@ -2,20 +2,20 @@ import type { Transition } from '../job/scene.ts'
 import type { Reader, Transaction } from './database.ts'
 import { text } from './sql.ts'
 
-/** A cross-fade between two clips, and all that its bytes depend on. */
+/** Everything that the bytes of a cross-fade between two clips depend on. */
 export interface SeamKey {
   readonly leftClip: string
   readonly rightClip: string
   readonly transition: Transition
   readonly overlapFrames: number
-  /** Where in a packet of sound the film is when the seam begins: samples, 0 to 1023. */
+  /** Offset of the seam's start within a sound packet of the film: 0 to 1023 samples. */
   readonly soundPhase: number
 }
 
 const valuesOf = (key: SeamKey) =>
   [key.leftClip, key.rightClip, key.transition, key.overlapFrames, key.soundPhase] as const
 
-/** The artifact that holds the seam, if it has been made. */
+/** Artifact id of the seam, if it exists. */
 export async function findSeam(reader: Reader, key: SeamKey): Promise<string | undefined> {
   const row = await reader.get(
     `select artifact from seams

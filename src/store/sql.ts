@@ -1,13 +1,13 @@
-/** The few pieces that several statement files share: how a value is written into SQL and read back out of a row. */
+/** Shared by the statement files: writing values into SQL and reading them from rows. */
 import { DatabaseError, type Row, type SqlValue } from './database.ts'
 
-/** Constants of ours, never input, as a SQL list: `'a', 'b'`. */
+/** Constants, never input, as an SQL list: `'a', 'b'`. */
 export const quoted = (names: readonly string[]): string => names.map((name) => `'${name}'`).join(', ')
 
 const wrong = (column: string, value: SqlValue | undefined): DatabaseError =>
   new DatabaseError(
     'failed',
-    `column ${column} holds ${typeof value}: the database isn't the one this version made`,
+    `column ${column} holds ${typeof value}: the database does not have the schema of this version`,
   )
 
 export function text(row: Row, column: string): string {
@@ -37,13 +37,13 @@ export const textOrNull = (row: Row, column: string): string | null =>
 export const numberOrNull = (row: Row, column: string): number | null =>
   row[column] === null ? null : number(row, column)
 
-/** JSON that this program wrote itself. */
+/** Parses JSON that this program wrote itself. */
 export const json = <T>(row: Row, column: string): T => JSON.parse(text(row, column)) as T
 
 export const jsonOrNull = <T>(row: Row, column: string): T | null =>
   row[column] === null ? null : json<T>(row, column)
 
-/** The object with a member more, which is read from JSON that this program wrote when it is first looked at. */
+/** Adds a member that is parsed from JSON, written by this program, on its first access. */
 export function withLazy<Facts extends object, Name extends string, Value>(
   facts: Facts,
   name: Name,
@@ -58,6 +58,6 @@ export function withLazy<Facts extends object, Name extends string, Value>(
   return facts as Facts & Readonly<Record<Name, Value>>
 }
 
-/** A copy with other members; what is read lazily stays so. */
+/** A copy with changes; lazy members stay lazy. */
 export const changedFacts = <Facts extends object>(facts: Facts, changes: Partial<Facts>): Facts =>
   Object.assign(Object.defineProperties({} as Facts, Object.getOwnPropertyDescriptors(facts)), changes)

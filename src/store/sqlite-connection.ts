@@ -9,21 +9,21 @@ import { checkValues, DatabaseError } from './database.ts'
 import type { Row, SqlValue } from './database.ts'
 import type { Connection } from './work.ts'
 
-/** Waiting for another process's lock blocks the event loop, and nobody else ought to write. */
+/** Short, because waiting for another process's lock blocks the event loop, and no other process should write. */
 const busyTimeoutMs = 100
 const statementLimit = 1000
-/** Below this, an I/O error is taken for a full disk: SQLite reports some of them without their cause. */
+/** With less free space, an I/O error counts as a full disk: SQLite reports some without their cause. */
 const fullBelowBytes = 1 << 20
 
 interface Prepared {
   readonly statement: StatementSync
-  /** Which parameter each `?` takes, from 0. */
+  /** The parameter of each `?`, from 0. */
   readonly order: readonly number[]
   readonly paramCount: number
   readonly kind: 'read' | 'write' | 'other'
-  /** All of its words, and so the tables that it names. */
+  /** All words of the statement, including the tables that it names. */
   readonly words: ReadonlySet<string>
-  /** Made when it first gives a row, and again after each change of the schema. */
+  /** Builds row objects; created at the first row, and again after each change of the schema. */
   row?: { readonly of: (values: readonly SqlValue[]) => Row; readonly changes: number }
 }
 
@@ -34,13 +34,13 @@ export class SqliteConnection implements Connection {
   #db: DatabaseSync
   #prepared = new Map<string, Prepared>()
   #controls = new Map<Control, StatementSync>()
-  /** Shared by the connections to one file: how often the tables may have got other columns. */
+  /** Shared by the connections to one file: counts possible changes of columns. */
   #schema: { changes: number }
-  /** Whether a statement of this transaction may have changed tables. */
+  /** Whether a statement of this transaction may have changed the schema. */
   #mayChangeSchema = false
   #logs: AppendLog[] = []
   #hasSavepoints = false
-  /** Whether works that ended have written in this transaction, and whether the one that runs has. */
+  /** Whether earlier works have written in this transaction, and whether the running one has. */
   #hasWritten = { before: false, now: false }
 
   constructor(path: string, schema: { changes: number }, { readOnly }: { readOnly: boolean }) {
@@ -49,13 +49,13 @@ export class SqliteConnection implements Connection {
     this.#db = open(path, { readOnly, timeout: busyTimeoutMs })
     try {
       requireSqliteVersion(String(this.#db.prepare('select sqlite_version() as version').get()?.['version']))
-      // 16 MB of cached pages at most. A WAL that grew in a burst is cut back to 64 MB.
+      // At most 16 MB of cached pages. A WAL that grew in a burst shrinks back to 64 MB.
       this.#db.exec('pragma cache_size = -16000')
       if (!readOnly) {
         this.#db.exec('pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on')
-        // What a statement may have to undo is small: in a file it cost an eighth of the lifecycles a second.
+        // Statement journals are small; in a file they cost an eighth of the lifecycles per second.
         this.#db.exec('pragma temp_store = memory')
-        // Moving the WAL into the file every 16 MB rather than 4: a sixth more lifecycles a second.
+        // Checkpointing the WAL every 16 MB instead of 4 gives a sixth more lifecycles per second.
         this.#db.exec('pragma journal_size_limit = 67108864; pragma wal_autocheckpoint = 4000')
       }
     } catch (error) {
@@ -111,7 +111,7 @@ export class SqliteConnection implements Connection {
 
   beginWork(): void {
     if (this.#hasSavepoints) {
-      // They belong to works before: to roll this one back must not take them along.
+      // These rows belong to earlier works, so rolling this one back must not remove them.
       for (const log of this.#logs) this.#flush(log)
       this.#control('savepoint work')
     }
@@ -124,7 +124,7 @@ export class SqliteConnection implements Connection {
     this.#hasWritten.before ||= this.#hasWritten.now || this.#logs.some((log) => !log.isEmpty)
   }
 
-  /** Undoes what the work has written. False where that undid what others wrote before it, too. */
+  /** Undoes the work's writes. False if that also undid the writes of earlier works. */
   undoWork(): boolean {
     for (const log of this.#logs) log.undo()
     if (this.#hasSavepoints) {
@@ -145,7 +145,7 @@ export class SqliteConnection implements Connection {
     this.#noteSchema()
   }
 
-  /** Never throws: what it could not undo is undone when the file is opened again. */
+  /** Never throws: SQLite completes a failed rollback when the file is opened again. */
   rollBack(): void {
     for (const log of this.#logs) log.clear()
     try {
@@ -156,7 +156,7 @@ export class SqliteConnection implements Connection {
     this.#noteSchema()
   }
 
-  /** The last connection to close moves the WAL into the file; on a full disk the WAL just stays. */
+  /** The last connection to close moves the WAL into the file; on a full disk the WAL stays. */
   close(): void {
     this.#db.close()
   }
@@ -164,7 +164,7 @@ export class SqliteConnection implements Connection {
   #newLog(sql: string): AppendLog {
     const log = new AppendLog(sql)
     if (this.#logs.some(({ table }) => table === log.table))
-      throw new DatabaseError('failed', `Rows of ${log.table} are appended by another statement, too`)
+      throw new DatabaseError('failed', `Another statement also appends rows to ${log.table}`)
     this.#logs.push(log)
     return log
   }
@@ -205,7 +205,7 @@ export class SqliteConnection implements Connection {
     }
   }
 
-  /** @throws after it has rolled back: the rows are of several works, and none can go on without them. */
+  /** @throws after rolling back: the rows belong to several works, and none can continue without them. */
   #flush(log: AppendLog): void {
     if (log.isEmpty) return
     try {
@@ -242,7 +242,7 @@ export class SqliteConnection implements Connection {
     if (known) return known
     const { text, order, paramCount } = positional(sql)
     const statement = this.#db.prepare(text)
-    // With objects of its own SQLite's rows take twice as long.
+    // Reading rows as SQLite's own objects takes twice as long.
     statement.setReturnArrays(true)
     const words = new Set(sql.toLowerCase().match(/\w+/g))
     const prepared = { statement, order, paramCount, words, kind: kindOf(words) }
@@ -268,17 +268,17 @@ function open(path: string, options: { readOnly: boolean; timeout: number }): Da
   }
 }
 
-/** SQLite gives its other files the rights of this one. */
+/** SQLite gives its other files the same permissions. */
 function create(path: string): void {
   try {
-    // Only where it isn't there: to close a file lets go of every lock that this process has on it.
+    // Only if it doesn't exist: closing a file releases every lock of this process on it.
     closeSync(openSync(path, 'wx', ownerFile))
   } catch {
-    // It is there, or SQLite will say why it can't be.
+    // It exists, or SQLite will report why it can't be created.
   }
 }
 
-/** By its first word; what is no plain statement may change tables. */
+/** By its first word; anything but a plain statement may change the schema. */
 function kindOf(words: ReadonlySet<string>): Prepared['kind'] {
   const [first = ''] = words
   const writes = ['insert', 'update', 'delete'].some((word) => words.has(word))
@@ -303,7 +303,7 @@ function bindable(value: SqlValue): SQLInputValue {
   return typeof value === 'number' && Number.isInteger(value) ? BigInt(value) : value
 }
 
-/** Text and comments, which may contain a `$1` that is none; or a placeholder. */
+/** Matches strings and comments, which may contain a literal `$1`, and placeholders. */
 const placeholders = /'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|\/\*[\s\S]*?\*\/|\$(\d+)/g
 
 /** Binding by position takes half the time of binding by name. */
@@ -360,18 +360,18 @@ function isDiskFull(path: string): boolean {
   }
 }
 
-/** A connection that nobody refers to is closed when garbage is collected, and its lock let go. */
+/** References to lock connections: an unreferenced one would be garbage-collected, which releases its lock. */
 const locks = new Set<DatabaseSync>()
 
 /**
- * Locks the file at `path` (created, stays empty) for this process until `release` or the process's death,
- * also by kill -9; undefined if another holds it. Node has no flock: an open exclusive transaction is one.
- * @throws {DatabaseError} if the file can't be used at all
+ * Locks the file at `path` (created, stays empty) for this process until `release` or the process ends, also by
+ * kill -9; undefined if another process holds it. Node has no flock, so an open exclusive transaction serves as one.
+ * @throws {DatabaseError} if the file is unusable
  */
 export function lockFile(path: string): { release(): void } | undefined {
   const db = open(path, { readOnly: false, timeout: 0 })
   try {
-    // Nothing is written, so that it can be locked on a full disk, too.
+    // Writes nothing, so that locking also works on a full disk.
     db.exec('pragma journal_mode = memory; begin exclusive')
   } catch (error) {
     db.close()

@@ -1,6 +1,6 @@
 /**
- * The database in one file of this process. One writer; transactions that wait together commit together,
- * since the sync to disk is nearly all that a commit costs (0.2 ms against 4 us for two statements).
+ * The database in one SQLite file. There is one writer; transactions that wait together share a commit, because the
+ * sync to disk is nearly the whole cost of a commit (0.2 ms against 4 us for two statements).
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { systemHost, type Host } from '../host.ts'
@@ -19,7 +19,7 @@ export interface SqliteOptions {
   /** Absolute path of the database file; its folder exists. */
   readonly path: string
   readonly host?: Host
-  /** A work that runs no statement for this long fails. */
+  /** A transaction without a statement for this long fails. */
   readonly stallMs?: number
   readonly onEffectError?: (error: unknown) => void
 }
@@ -29,16 +29,16 @@ export function openSqlite(options: SqliteOptions): Database {
   return new SqliteDatabase(options)
 }
 
-/** As many transactions share a commit. More gain nothing (256 cost 1 ms of work) and lengthen the wait. */
+/** Most transactions in one commit. More gain nothing (256 cost 1 ms of work) and lengthen the wait. */
 const batchLimit = 256
-/** A batch takes no more in after this long: nothing else is heard meanwhile. */
+/** A batch ends after this time, because it blocks the event loop. */
 const batchMs = 10
 
 interface Waiting {
   work(tx: Transaction): Promise<unknown>
   resolve(value: unknown): void
   reject(error: unknown): void
-  /** It stood still, and was rejected. */
+  /** Whether it stalled and was rejected. */
   isAbandoned: boolean
 }
 
@@ -48,7 +48,7 @@ class SqliteDatabase implements Database {
   #stallMs: number
   #onEffectError: (error: unknown) => void
   #writer: SqliteConnection
-  /** Reads go around the writer, whose connection shows rows that are not committed yet. */
+  /** Reads use their own connection, because the writer's shows uncommitted rows. */
   #reader: SqliteConnection
   #waiting: Waiting[] = []
   #running: Work | undefined
@@ -56,7 +56,7 @@ class SqliteDatabase implements Database {
   #commits = 0
   #closed: Promise<void> | undefined
   #whenIdle: (() => void) | undefined
-  /** A batch is started by whoever waits first, and must not run the others in his asynchronous context. */
+  /** The first caller starts a batch; the others must not run in its asynchronous context. */
   #inOwnContext = AsyncLocalStorage.snapshot()
 
   constructor({ path, host, stallMs, onEffectError }: SqliteOptions) {
@@ -120,7 +120,7 @@ class SqliteDatabase implements Database {
     return this.#reader
   }
 
-  /** After the input that is ready now has been read, so that all it asks for is in one batch. */
+  /** Starts after the pending input is read, so that all its transactions share a batch. */
   #startSoon(): void {
     this.#busy = true
     this.#inOwnContext(() => setImmediate(() => void this.#commitBatch()))
@@ -129,7 +129,7 @@ class SqliteDatabase implements Database {
   async #commitBatch(): Promise<void> {
     const batch = this.#waiting.splice(0, batchLimit)
     let stopped: AbortController | undefined
-    // A work awaits its own statements alone: it nearly always ends before anything else is heard, and needs no watch.
+    // A work awaits only its own statements, so it nearly always ends within this event and needs no watch.
     const watching = setImmediate(() => {
       stopped = new AbortController()
       void watchForStall(this.#host, this.#stallMs, () => this.#running, stopped.signal)
@@ -144,14 +144,14 @@ class SqliteDatabase implements Database {
 
   async #commitOrReject(batch: Waiting[]): Promise<void> {
     try {
-      // Without savepoints, which copy each page that a work writes: with them a lifecycle takes a fifth more CPU.
+      // First without savepoints, which copy each page that a work writes and cost a fifth more CPU per lifecycle.
       if (await this.#commitTogether(batch, { savepoints: false })) return
       const left = batch.filter(({ isAbandoned }) => !isAbandoned)
       await this.#commitTogether(left, { savepoints: true })
     } catch (error) {
       this.#writer.rollBack()
       const left = batch.filter(({ isAbandoned }) => !isAbandoned)
-      // There may be room for some of them; and of rows that are written together one may be refused.
+      // Some may still fit on the disk, and a single row of those written together may have been refused.
       const concernsSome =
         error instanceof DatabaseError && (error.code === 'disk_full' || error.code === 'conflict')
       if (concernsSome && left.length > 1) for (const waiting of left) await this.#commitOrReject([waiting])
@@ -160,9 +160,9 @@ class SqliteDatabase implements Database {
   }
 
   /**
-   * False, with nothing committed, where a work failed after it had written, as others had before it: then only savepoints
-   * can undo it alone.
-   * @throws {DatabaseError} that concerns the whole batch: nothing of it was committed.
+   * False, with nothing committed, if a work failed after it and earlier ones had written: only savepoints can undo it
+   * alone.
+   * @throws {DatabaseError} that concerns the whole batch, of which nothing was committed.
    */
   async #commitTogether(batch: Waiting[], { savepoints }: { savepoints: boolean }): Promise<boolean> {
     const writer = this.#writer
@@ -184,7 +184,7 @@ class SqliteDatabase implements Database {
         effects.push(...work.effects)
         answers.push(() => waiting.resolve(value))
       } catch (error) {
-        // SQLite may have rolled everything back by itself, as on some I/O errors: then it concerns all.
+        // On some I/O errors SQLite rolls everything back itself, which concerns the whole batch.
         if (!writer.isInTransaction) throw work.failure ?? error
         waiting.isAbandoned = work.isAbandoned
         if (work.isAbandoned) waiting.reject(error)

@@ -2,12 +2,12 @@ import type { Task, TaskKind } from '../job/task.ts'
 import type { Reader, Row, Transaction } from './database.ts'
 import { number, text } from './sql.ts'
 
-/** A task as the embedded engine keeps it. */
+/** A task as stored by the embedded engine. */
 export interface KeptTask extends Task {
   readonly tries: number
-  /** When it is due, ms since the epoch. */
+  /** When the task is due, ms since the epoch. */
   readonly runAt: number
-  /** How often the process died while this ran. */
+  /** How often the process crashed while it ran. */
   readonly crashes: number
 }
 
@@ -23,7 +23,7 @@ const taskOf = (row: Row): KeptTask => ({
 const insert = `insert into tasks (kind, subject, job_id, run_at, tries) values ($1, $2, $3, $4, 0)
   on conflict (kind, subject) do nothing`
 
-/** How many rows it changed: none where the task was already there. */
+/** Returns the number of rows: 0 if the task already exists. */
 export const insertTask = (tx: Transaction, { kind, subject, jobId }: Task, runAt: number): Promise<number> =>
   tx.run(insert, [kind, subject, jobId, runAt])
 
@@ -43,15 +43,15 @@ export const postponeTask = (
     [kind, subject, runAt, tries],
   )
 
-// A person has paused what would begin it again: everything, its renderer, or its job.
+// A manual pause keeps it from restarting: of everything, its renderer, or its job.
 const isPaused = `(
   exists (select 1 from jobs where jobs.id = tasks.job_id and jobs.paused_at is not null)
   or exists (select 1 from stops where scope = 'all' or scope =
     (select 'renderer:' || renderer from attempts where attempts.id = tasks.subject)))`
 
 /**
- * A kind's first tasks by when they are due, those that run among them. Of those that ran when the process died, none that
- * a person has paused.
+ * The first tasks of a kind by due time, including running ones. Excludes tasks that wait after a crash while they are
+ * paused.
  */
 export const listFirstTasks = async (
   reader: Reader,
@@ -66,7 +66,7 @@ export const listFirstTasks = async (
     )
   ).map(taskOf)
 
-/** Notes that a task has begun, or was stopped: one that still runs at the next start was cut off by a crash. */
+/** Records that a task starts or stops: one that is still running at the next start was cut off by a crash. */
 export const setTaskRunning = (
   tx: Transaction,
   { kind, subject }: Pick<Task, 'kind' | 'subject'>,
@@ -78,11 +78,11 @@ export const setTaskRunning = (
     running ? 1 : 0,
   ])
 
-/** The tasks that ran when the process died, the oldest first. */
+/** Tasks that ran when the process crashed, oldest first. */
 export const listCutOff = async (reader: Reader): Promise<readonly KeptTask[]> =>
   (await reader.all('select * from tasks where running = 1 order by run_at, kind, subject')).map(taskOf)
 
-/** The process died while it ran, once more; it begins again at `runAt`. */
+/** Counts another crash; the task restarts at `runAt`. */
 export const setCrashed = (
   tx: Transaction,
   { kind, subject, crashes, runAt }: KeptTask,
@@ -97,13 +97,13 @@ export const setCrashed = (
 export const listJobTasks = async (reader: Reader, jobId: number): Promise<readonly Task[]> =>
   (await reader.all('select * from tasks where job_id = $1', [jobId])).map(taskOf)
 
-/** A task that ran when the process died, and has not begun again. */
+/** A task that was cut off by a crash and has not restarted. */
 export interface CrashedTask extends KeptTask {
-  /** When that was found, ms since the epoch. */
+  /** When the crash was detected, ms since the epoch. */
   readonly crashedAt: number
 }
 
-/** Of a job. */
+/** A job's tasks that wait to restart after a crash. */
 export const listCrashed = async (reader: Reader, jobId: number): Promise<readonly CrashedTask[]> =>
   (await reader.all('select * from tasks where job_id = $1 and crashed_at is not null', [jobId])).map(
     (row) => ({

@@ -1,4 +1,4 @@
-/** How long things took, for telling how long the next ones will; and what of the queue that takes. */
+/** Measured durations for estimates, and the state of the queue that estimates need. */
 import { type TimedStage, type Timing, filmUnits, timedAs } from '../job/eta.ts'
 import type { Attempt } from '../job/attempt.ts'
 import type { FilmManifest } from '../job/job.ts'
@@ -10,11 +10,11 @@ import { takesSlot } from './attempts.ts'
 import { waitingClients } from './scenes.ts'
 import { json, jsonOrNull, number, numberOrNull, quoted, text } from './sql.ts'
 
-/** The newest of each model and stage; older ones say little of today. */
+/** Durations kept per model and stage; older ones say little about the present. */
 const mostKept = 200
 const tidyEvery = 50
 
-/** `model`: as `timedAs` names it; empty where the stage belongs to none. */
+/** `model`: from `timedAs`; empty for stages without a model. */
 export interface NewTiming extends Timing {
   readonly model: string
   readonly stage: TimedStage
@@ -22,7 +22,7 @@ export interface NewTiming extends Timing {
 
 export async function recordTiming(tx: Transaction, timing: NewTiming, now: number): Promise<void> {
   const { model, stage, ms, units } = timing
-  // The clock was put back meanwhile.
+  // The clock was set back meanwhile.
   if (ms < 0) return
   const id = await tx.insert(
     'insert into timings (model, stage, ms, units, inserted_at) values ($1, $2, $3, $4, $5)',
@@ -52,7 +52,7 @@ export const listTimings = async (
     )
   ).map((row) => ({ ms: number(row, 'ms'), units: number(row, 'units') }))
 
-/** An attempt has left its slot at its renderer, well. `units`: 1 where a provider rendered it. */
+/** Records the duration of a successful render in its slot. `units`: 1 for a provider. */
 export const recordRender = (
   tx: Transaction,
   { model, settings, postedAt, insertedAt }: Pick<Attempt, 'model' | 'settings' | 'postedAt' | 'insertedAt'>,
@@ -65,7 +65,7 @@ export const recordRender = (
     now,
   )
 
-/** A kept clip has been made a scene's own. `attempt`: what it was bought with, where it was. */
+/** Records the time until a scene's clip: since the request of `attempt` or, without one, since the reuse began. */
 export async function recordClip(
   tx: Transaction,
   scene: Scene,
@@ -81,7 +81,7 @@ export async function recordClip(
   }
 }
 
-/** A film has been joined of clips that were all there since the last one was, or since the job was reopened. */
+/** Records the stitching of a film, which starts at its last clip or when the job was reopened. */
 export async function recordFilm(
   tx: Transaction,
   jobId: number,
@@ -105,7 +105,7 @@ export async function recordFilm(
     )
 }
 
-/** What holds a slot at a renderer. */
+/** An attempt that holds a slot at a renderer. */
 export interface HeldSlot {
   readonly attemptId: string
   readonly clientId: string
@@ -115,7 +115,7 @@ export interface HeldSlot {
   readonly insertedAt: number
 }
 
-/** The attempts that hold slots at a renderer, and those of one job that will again after a crash. The first begun first. */
+/** Attempts that hold slots at a renderer, and those of one job that will again after a crash; earliest start first. */
 export const listHeldSlots = async (
   reader: Reader,
   renderer: string,
@@ -138,7 +138,7 @@ export const listHeldSlots = async (
     insertedAt: number(row, 'inserted_at'),
   }))
 
-/** Scenes of a kind that wait at a renderer. */
+/** A group of equal scenes that wait at a renderer. */
 export interface WaitingKind {
   readonly clientId: string
   readonly model: string
@@ -146,10 +146,10 @@ export interface WaitingKind {
   readonly scenes: number
 }
 
-/** Beyond so many it makes no odds. */
+/** Limit of scenes to read; further ones hardly change an estimate. */
 const mostAhead = 5_000
 
-/** `of`: a condition on jobs, by whose order they are counted. */
+/** `of`: tables with a condition on jobs. Reads at most `mostAhead` scenes in that order. */
 const waitingKinds = (of: string): string =>
   `select client_id, model, render, count(*) as scenes from (
      select jobs.client_id, jobs.queue_at, scenes.model, coalesce(scenes.render, 'null') as render
@@ -161,7 +161,7 @@ const aheadOfOwn =
   waitingKinds(`jobs cross join scenes where jobs.queue_at is not null and jobs.client_id = $2
   and (jobs.queue_at < $4 or (jobs.queue_at = $4 and jobs.id < $3))`)
 
-// Along the index of each client's queue, down to the job behind its first $4.
+// Scans the index of each client's queue up to the job after its first $4.
 const aheadOfOthers = `with recursive ${waitingClients}
   ${waitingKinds(`waiting cross join jobs cross join scenes
   where waiting.client_id <> $2 and jobs.client_id = waiting.client_id and jobs.queue_at is not null
@@ -175,14 +175,14 @@ const kindOf = (row: Row): WaitingKind => ({
   scenes: number(row, 'scenes'),
 })
 
-/** A job's place in the queue. */
+/** A job's queue position. */
 export interface QueuePosition {
   readonly jobId: number
   readonly clientId: string
   readonly queueAt: number
 }
 
-/** The scenes of its own client that come before a job at a renderer. */
+/** Scenes of the job's own client ahead of it at a renderer. */
 export const listOwnAhead = async (
   reader: Reader,
   renderer: string,
@@ -190,7 +190,7 @@ export const listOwnAhead = async (
 ): Promise<readonly WaitingKind[]> =>
   (await reader.all(aheadOfOwn, [renderer, clientId, jobId, queueAt])).map(kindOf)
 
-/** The scenes of the first so many jobs of each other client. */
+/** Scenes of the first jobs of each other client, up to a limit. */
 export const listOthersAhead = async (
   reader: Reader,
   renderer: string,
@@ -199,7 +199,7 @@ export const listOthersAhead = async (
 ): Promise<readonly WaitingKind[]> =>
   (await reader.all(aheadOfOthers, [renderer, clientId, jobId, jobs])).map(kindOf)
 
-/** When renders were sent to a renderer since then, the first sent first. */
+/** Times of requests to a renderer since then, earliest first. */
 export const listPostedSince = async (
   reader: Reader,
   renderer: string,

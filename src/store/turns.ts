@@ -1,15 +1,15 @@
 import type { Transaction } from './database.ts'
 import { number } from './sql.ts'
 
-/** A client that had its last turn so many starts ago is like one that never had any: there are no more rows than that. */
+/** A client whose last turn is this many starts ago counts as one without a turn, which bounds the rows. */
 const keptTurns = 100_000
 
 const latest = 'select coalesce(max(turn), 0) from turns where renderer = $1'
 
-/** Old turns are forgotten at each of so many. */
+/** Old turns are deleted once in this many starts. */
 const tidyEvery = 1000
 
-/** The client had the latest turn at the renderer. To be called in the transaction that starts its scene. */
+/** Gives the client the latest turn at the renderer. Call it in the transaction that starts its scene. */
 export async function setTurn(tx: Transaction, renderer: string, clientId: string): Promise<void> {
   const row = await tx.get(
     `insert into turns (renderer, client_id, turn) values ($1, $2, (${latest}) + 1)

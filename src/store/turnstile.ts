@@ -1,7 +1,7 @@
 /**
- * Lets the transactions of this process in: several at once, or one alone after it has collided with others.
- * Without it, those that collide on PostgreSQL starve: a counter that 64 wanted to raise at once left some
- * waiting for over a second, and a few without success after 20 tries.
+ * A semaphore for the transactions of this process: several run at once, or one alone after a collision.
+ * Without it, colliding transactions starve on PostgreSQL. Of 64 that raised one counter at once, some waited over a
+ * second, and a few failed after 20 tries.
  */
 export class Turnstile {
   #places: number
@@ -14,7 +14,7 @@ export class Turnstile {
     this.#places = places
   }
 
-  /** Runs `use` when its turn comes: `alone`, or with up to `places - 1` others. */
+  /** Runs `use` once it is admitted: `alone`, or with up to `places - 1` others. */
   async pass<T>(alone: boolean, use: () => Promise<T>): Promise<T> {
     await new Promise<void>((resolve) => {
       const line = alone ? this.#waitingAlone : this.#waiting
@@ -30,7 +30,7 @@ export class Turnstile {
     }
   }
 
-  /** Those who go alone first: they have waited longest, and only those inside can become more of them. */
+  /** Admits those that run alone first: they have waited longest, and only admitted ones can add to them. */
   #letIn(): void {
     if (this.#isOneAlone) return
     if (this.#waitingAlone.length > 0) {

@@ -1,12 +1,12 @@
 /**
- * What both drivers do around the work of one transaction: its handle, the end of that handle, the deadline
- * of one that stands still, and the detection of work that goes around its transaction.
+ * Shared by both drivers: the handle of a transaction and its end, the deadline of a stalled transaction, and the
+ * detection of work that bypasses its transaction.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Host } from '../host.ts'
 import { DatabaseError, type Row, type SqlValue, type Transaction } from './database.ts'
 
-/** A driver's way to run one statement on the connection of the transaction; throws `DatabaseError`s. */
+/** A driver's connection of one transaction; its methods throw `DatabaseError`s. */
 export interface Connection {
   all(sql: string, params: readonly SqlValue[]): readonly Row[] | Promise<readonly Row[]>
   get(sql: string, params: readonly SqlValue[]): Row | undefined | Promise<Row | undefined>
@@ -18,7 +18,7 @@ export interface Connection {
 /** The work that the current asynchronous call belongs to. Costs 0.2 us a transaction. */
 const current = new AsyncLocalStorage<Work>()
 
-/** @throws {DatabaseError} inside a work, where it would wait for itself or read what is not its own. */
+/** @throws {DatabaseError} inside a work, which would wait for itself or miss its own writes. */
 export function refuseInsideWork(connectionOwner: object, call: string): void {
   const work = current.getStore()
   if (work === undefined || !work.isOpen || work.owner !== connectionOwner) return
@@ -29,7 +29,7 @@ export function refuseInsideWork(connectionOwner: object, call: string): void {
 export class Work implements Transaction {
   readonly owner: object
   readonly effects: (() => void)[] = []
-  /** The first statement that failed: the transaction can't be committed, whatever the work made of it. */
+  /** The first failed statement: it prevents the commit, even if the work caught its error. */
   failure: DatabaseError | undefined
   isAbandoned = false
   #connection: Connection
@@ -50,7 +50,7 @@ export class Work implements Transaction {
     return this.#open
   }
 
-  /** Settles as `work` does, or rejects when it is abandoned; after that the handle is of no more use. */
+  /** Settles like `work`, or rejects when it is abandoned; the handle is unusable afterwards. */
   settle<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       this.#abandon = reject
@@ -58,7 +58,7 @@ export class Work implements Transaction {
     })
   }
 
-  /** No statement runs any more through this handle. */
+  /** Refuses further statements through this handle. */
   end(): void {
     this.#open = false
   }
@@ -70,7 +70,7 @@ export class Work implements Transaction {
     this.#abandon?.(error)
   }
 
-  /** For how long no statement has been running, in ms. */
+  /** Time since the last statement ended, in ms; 0 while one runs. */
   quietMs(): number {
     return this.#statements > 0 ? 0 : this.#host.monotonic() - this.#quietSince
   }
@@ -99,12 +99,11 @@ export class Work implements Transaction {
     this.effects.push(effect)
   }
 
-  /** One promise a statement where the connection answers at once: a lifecycle runs nearly a hundred. */
+  /** One promise per statement if the connection answers synchronously: a lifecycle runs nearly a hundred. */
   #statement<T>(execute: () => T | Promise<T>): Promise<T> {
     try {
-      if (!this.#open)
-        throw new DatabaseError('failed', 'A statement was run after its transaction had ended')
-      // SQLite may have rolled back by itself, and would commit each further statement on its own.
+      if (!this.#open) throw new DatabaseError('failed', 'A statement ran after its transaction had ended')
+      // SQLite may have rolled back itself, and would then commit each further statement on its own.
       if (this.failure) throw this.failure
       const result = execute()
       if (result instanceof Promise) return this.#answered(result)
@@ -134,7 +133,7 @@ export class Work implements Transaction {
   }
 }
 
-/** Abandons the work that `running` gives when it has stood still for `stallMs`, until `signal` fires. */
+/** Abandons the work that `running` returns after it stalled for `stallMs`, until `signal` fires. */
 export async function watchForStall(
   host: Host,
   stallMs: number,
@@ -151,7 +150,7 @@ export async function watchForStall(
   }
 }
 
-/** Calls each effect of a committed transaction; one that throws is reported and stops nobody. */
+/** Calls each effect of a committed transaction; an error is reported and stops no other effect. */
 export function runEffects(effects: readonly (() => void)[], onEffectError: (error: unknown) => void): void {
   for (const effect of effects) {
     try {
@@ -170,7 +169,7 @@ function reportEffectError(error: unknown, onEffectError: (error: unknown) => vo
   }
 }
 
-/** Where nobody listens, an effect's error becomes a warning of the process. */
+/** The default handler: an effect's error becomes a warning of the process. */
 export function warnOfEffectError(error: unknown): void {
   process.emitWarning(error instanceof Error ? error : new Error(String(error)))
 }

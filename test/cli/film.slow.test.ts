@@ -170,7 +170,7 @@ test('the paid way is shown with play money, and the bill agrees', async () => {
   expect(err).toBe('')
   expect(code).toBe(0)
   expect(out).toMatch(/1 {2}Front +6 s +\$0\.60/)
-  expect(out).toContain('Each scene: 5 s were asked for; google/veo-3.1-fast renders 4, 6 or 8 s: 6 s')
+  expect(out).toContain('Each scene: 5 s rounded up to 6 s (google/veo-3.1-fast offers 4, 6 or 8 s)')
   expect(out).toContain('$1.20 for google/veo-3.1-fast, 2 of 2 scenes to pay')
   expect(out).toContain('Play money')
   expect(out).toMatch(/made in [\d.]+ s for \$1\.20 of play money/)

@@ -214,7 +214,9 @@ describe('with a server that renders for money', () => {
     const photos = ['02-living_room.jpg', 'IMG_2041.jpg']
     const before = await askPaid('estimate', ...photos, ...wish)
     expect(before.out).toMatch(/1 {2}Living room +4 s +\$0\.40/)
-    expect(before.out).toContain('the title "Living room" is not written by google/veo-3.1-fast')
+    expect(before.out).toContain(
+      'the title "Living room" will not appear: google/veo-3.1-fast cannot draw text',
+    )
     expect(before.out).toContain('$0.80 for google/veo-3.1-fast, 2 of 2 scenes to pay')
     expect((await askPaid('list')).out).toContain('There are no such jobs')
 

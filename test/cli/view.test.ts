@@ -138,10 +138,14 @@ describe('a plan', () => {
     planLines(given, new Map(), { columns, rows: 24, paint: plain }, 'no list')
 
   test('tells each scene’s price, what was settled otherwise, and what of it is to be paid', () => {
-    const longer = '5 s were asked for; acme/film renders 6 s: 6 s'
+    const longer = '5 s rounded up to 6 s (acme/film offers 6 s)'
     const scenes = [
-      planned('Exterior', [longer, 'the title "Exterior" is not written by acme/film']),
-      planned('Kitchen', [longer, 'the title "Kitchen" is not written by acme/film', 'a third thing']),
+      planned('Exterior', [longer, 'the title "Exterior" will not appear: acme/film cannot draw text']),
+      planned('Kitchen', [
+        longer,
+        'the title "Kitchen" will not appear: acme/film cannot draw text',
+        'a third thing',
+      ]),
     ]
     expect(lines(plan(scenes, [0.6, 0]))).toEqual([
       '',
@@ -152,7 +156,7 @@ describe('a plan', () => {
       '     a third thing',
       '',
       `  Each scene: ${longer}`,
-      '  Each scene: the title is not written by acme/film',
+      '  Each scene: the title will not appear: acme/film cannot draw text',
       '',
       '  The cost  $0.60 for acme/film, 1 of 2 scenes to pay',
     ])

@@ -85,7 +85,7 @@ test('a HEIC is taken whatever it is called, and a title that it is shown with i
   }
   expect(await planned('東京タワー ✨')).toMatchObject({ scenes: [{ notes: [] }] })
   expect(await planned('Villa 𓀀')).toMatchObject({
-    scenes: [{ notes: ['the title "Villa 𓀀" will appear without 𓀀 (U+13000): no font here has it'] }],
+    scenes: [{ notes: ['the title "Villa 𓀀" will appear without 𓀀 (U+13000): no installed font has it'] }],
   })
   const { response, answer: refused } = await upload(form(heic.slice(0, 900)))
   expect([response.status, refused['kind']]).toEqual([422, 'damaged'])

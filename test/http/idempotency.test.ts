@@ -245,7 +245,7 @@ test('a secret is not kept: who asks again is told that it was done', async () =
   expect(second.status).toBe(409)
   expect(await jsonOf(second)).toEqual({
     error: 'Request was done before',
-    reason: 'Its answer held a secret, which is told once and not kept',
+    reason: 'Its answer contained a secret, which is shown once and not stored',
   })
   const all = await harness.coordinator.keys()
   expect(all.filter(({ name }) => name === 'told once').length).toBe(1)

@@ -126,13 +126,13 @@ describe('a body that can’t be taken', () => {
       'has 257 members of its own in parameters',
       job(Object.fromEntries(Array.from({ length: 257 }, (_, n) => [`m${n}`, n]))),
       422,
-      /at most 256 members of your own, and has 257/,
+      /at most 256 fields of your own; it has 257/,
     ],
     [
       'has more than 64 kB of its own in parameters',
       job({ own: 'é'.repeat(32_768) }),
       422,
-      /at most 65536 bytes in members of your own, as JSON, and has 65546/,
+      /at most 65536 bytes in fields of your own, as JSON; it has 65546/,
     ],
     [
       'has prompts that are long all together',
@@ -141,7 +141,7 @@ describe('a body that can’t be taken', () => {
         photos: Array.from({ length: 101 }, () => ({ asset_id: '0'.repeat(64) })),
       }),
       422,
-      /prompts of 404000 characters, those of all scenes together; at most 400000/,
+      /prompts of 404000 characters in all scenes together; at most 400000/,
     ],
     ['names 201 budgets', put('/api/v3/budgets', clients(201)), 422, /at most 200 budgets at once/],
     ['is not UTF-8', post(new Uint8Array([0x22, 0xff, 0x22])), 400, /UTF-8/],
@@ -191,7 +191,7 @@ describe('a body that can’t be taken', () => {
     expect(answer['problems']).toHaveLength(21)
     expect(answer['problems'][20]).toEqual({
       field: '',
-      reason: '40 more problems are left out: mend these first',
+      reason: '40 more problems are not listed: fix these first',
     })
     expect(JSON.stringify(answer).length).toBeLessThan(10_000)
   })

@@ -73,7 +73,7 @@ describe('this machine', () => {
     const wished = { duration: 3.7, images: 2, title: 'Garden', format: film('1080p', '1:1') } as const
     const free = { ok: true, duration: 3.7, render: null, priceMicros: 0, notes: [] }
     expect(settle(builtIn, wish('local', wished))).toEqual(free)
-    expect(settled('local', { audio: true }).notes).toEqual(['sound was asked for; local renders none'])
+    expect(settled('local', { audio: true }).notes).toEqual(['audio is ignored: local renders no sound'])
   })
 })
 
@@ -92,13 +92,13 @@ describe('a wish', () => {
     expect(settled('google/veo-3.1', { duration: 5 })).toMatchObject({
       duration: 6,
       priceMicros: 1_200_000,
-      notes: ['5 s were asked for; google/veo-3.1 renders 4, 6 or 8 s: 6 s'],
+      notes: ['5 s rounded up to 6 s (google/veo-3.1 offers 4, 6 or 8 s)'],
     })
     expect(settled('minimax/hailuo-2.3', { duration: 6.5 })).toMatchObject({
       duration: 10,
       priceMicros: 560_000,
       notes: [
-        '6.5 s were asked for; minimax/hailuo-2.3 renders 6 or 10 s: 10 s',
+        '6.5 s rounded up to 10 s (minimax/hailuo-2.3 offers 6 or 10 s)',
         'the film is 720p; minimax/hailuo-2.3 renders it at 768p',
       ],
     })
@@ -123,12 +123,12 @@ describe('a wish', () => {
     const catalogue = readCatalogue(own([{ audio: true }]))
     const { render, notes } = settled('us/ours', { duration: 5 }, catalogue)
     expect(render).toMatchObject({ audio: true })
-    expect(notes).toEqual(['no sound was asked for; us/ours always renders it'])
+    expect(notes).toEqual(['audio cannot be turned off: us/ours always renders sound'])
   })
 
   it('with a title is told that the title is not written', () => {
     expect(settled('google/veo-3.1', { title: 'The garden' }).notes).toEqual([
-      'the title "The garden" is not written by google/veo-3.1',
+      'the title "The garden" will not appear: google/veo-3.1 cannot draw text',
     ])
   })
 
@@ -177,7 +177,7 @@ describe('a wish is refused, with what the model can do,', () => {
   it('where the model makes no sound', () => {
     expect(refusal('minimax/hailuo-02', { audio: true })).toMatchObject({
       member: 'model',
-      reason: 'must be google/veo-3.1 or google/veo-3.1-fast for sound: minimax/hailuo-02 renders none',
+      reason: 'must be google/veo-3.1 or google/veo-3.1-fast for sound: minimax/hailuo-02 renders no sound',
     })
   })
 
@@ -191,7 +191,7 @@ describe('a wish is refused, with what the model can do,', () => {
   it('where the model takes no last image', () => {
     expect(refusal('minimax/hailuo-2.3', { images: 2 })).toMatchObject({
       member: 'asset_ids',
-      reason: 'must hold one image for minimax/hailuo-2.3: it takes no last one',
+      reason: 'must contain one image for minimax/hailuo-2.3: it accepts no last image',
     })
   })
 
@@ -200,31 +200,31 @@ describe('a wish is refused, with what the model can do,', () => {
       'google/veo-3.1',
       8,
       '720p',
-      'for google/veo-3.1 in a 720p film: it renders 4, 6 or 8 s at 720p or 1080p',
+      'for google/veo-3.1 in a 720p film: it offers 4, 6 or 8 s at 720p or 1080p',
     ],
     [
       'minimax/hailuo-02',
       6,
       '1080p',
-      'for minimax/hailuo-02 in a 1080p film: it renders 6 s at 512p or 1080p; 6 or 10 s at 768p',
+      'for minimax/hailuo-02 in a 1080p film: it offers 6 s at 512p or 1080p; 6 or 10 s at 768p',
     ],
     [
       'minimax/hailuo-2.3',
       6,
       '1080p',
-      'for minimax/hailuo-2.3 in a 1080p film: it renders 6 or 10 s at 768p; 6 s at 1080p',
+      'for minimax/hailuo-2.3 in a 1080p film: it offers 6 or 10 s at 768p; 6 s at 1080p',
     ],
     [
       'minimax/hailuo-02',
       10,
       '360p',
-      'for minimax/hailuo-02 in a 360p film: it renders 6 s at 512p or 1080p; 6 or 10 s at 768p',
+      'for minimax/hailuo-02 in a 360p film: it offers 6 s at 512p or 1080p; 6 or 10 s at 768p',
     ],
     [
       'kwaivgi/kling-v2.1',
       10,
       '1080p',
-      'for kwaivgi/kling-v2.1 in a 1080p film: it renders 5 or 10 s at 720p or 1080p',
+      'for kwaivgi/kling-v2.1 in a 1080p film: it offers 5 or 10 s at 720p or 1080p',
     ],
   ] as const)('where %s renders at most %i s at %s', (model, most, resolution, can) => {
     const format = film(resolution)
@@ -241,7 +241,7 @@ describe('a wish is refused, with what the model can do,', () => {
     expect(settled('us/ours', { duration: 5, format }, catalogue).render?.resolution).toBe('1080p')
     expect(refusal('us/ours', { duration: 5, format, images: 2 }, catalogue)).toMatchObject({
       member: 'resolution',
-      reason: 'must be at most 720p for us/ours with a last image, which renders 5 s at 720p',
+      reason: 'must be at most 720p for us/ours with a last image, which offers 5 s at 720p',
     })
   })
 })
@@ -440,7 +440,7 @@ describe("an operator's own book", () => {
     ],
     ['this machine', { ...own([{}]), models: { local: ours } }, /^models\.local: .* local is this machine/],
     ['no offers', own([]), /models\["us\/ours"\]\.offers: /],
-    ['rungs that fall', own([{ seconds: [10, 6] }]), /offers\[0\]\.seconds: must rise/],
+    ['rungs that fall', own([{ seconds: [10, 6] }]), /offers\[0\]\.seconds: must be ascending/],
     ['half seconds', own([{ seconds: [2.5] }]), /offers\[0\]\.seconds\[0\]: /],
     ['two prices', own([{ usd_per_clip: 1, usd_per_second: 1 }]), /offers\[0\]: must have one price/],
     ['a negative price', own([{ usd_per_clip: -1 }]), /offers\[0\]\.usd_per_clip: /],
@@ -448,7 +448,7 @@ describe("an operator's own book", () => {
     [
       'an unknown placeholder',
       own([{}], { input: { image: '{first_image} {fps}' } }),
-      /input\.image: must hold/,
+      /input\.image: must contain/,
     ],
     ['no place for the image', own([{}], { input: {} }), /offers\[0\]: needs \{first_image\}/],
     [

@@ -258,7 +258,7 @@ describe('a request', () => {
       { field: '', reason: 'unknown member "priorty". Did you mean "priority"?' },
     ])
     expect(told({ type: 'image_pairs', parameters: { images }, campaign: 1 })).toEqual([
-      { field: '', reason: 'unknown member "campaign": only parameters takes members of your own' },
+      { field: '', reason: 'unknown member "campaign": put fields of your own in parameters' },
     ])
   })
 

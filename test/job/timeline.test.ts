@@ -104,13 +104,13 @@ test('a clip must be cuttable where its seams begin and end', () => {
 })
 
 test.each([
-  [{ fps: 29.97, clips: [24], seams: [] }, /no whole number of samples/],
+  [{ fps: 29.97, clips: [24], seams: [] }, /not a whole number of samples/],
   [{ fps: 24, clips: [], seams: [] }, /at least one clip/],
   [{ fps: 24, clips: [24, 24], seams: [] }, /1 seams, not 0/],
   [{ fps: 24, clips: [24, 24], seams: [{ transition: 'fade', overlapFrames: 0 }] }, /a fade of 0 frames/],
   [
     { fps: 24, clips: [24, 24], seams: [{ transition: 'fade', overlapFrames: 24 }] },
-    /clip 0 of 24 frames has none of its own/,
+    /clip 0 has 24 frames, but its seams use/,
   ],
 ] as [TimelineRequest, RegExp][])('an impossible film is refused: %j', (request, reason) => {
   expect(() => planTimeline(request)).toThrow(reason)

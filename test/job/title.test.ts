@@ -104,10 +104,10 @@ describe('a title', () => {
     expect(linesOf('Home sweet\u0000 home\n!')).toEqual(['Home sweet home !'])
     expect(linesOf('Villa 𓀀 Nile')).toEqual(['Villa Nile'])
     expect(titleNotes('Villa 𓀀 Nile', format)).toEqual([
-      'the title "Villa 𓀀 Nile" will appear without 𓀀 (U+13000): no font here has it',
+      'the title "Villa 𓀀 Nile" will appear without 𓀀 (U+13000): no installed font has it',
     ])
     const many = Array.from({ length: 12 }, (_, index) => String.fromCodePoint(0x13000 + index)).join('')
-    expect(titleNotes(many, format)[0]).toMatch(/𓀉 \(U\+13009\) and 2 more: no font here has them$/)
+    expect(titleNotes(many, format)[0]).toMatch(/𓀉 \(U\+13009\) and 2 more: no installed font has them$/)
     for (const nothing of ['', '   ', '𓀀', '\n\t\u0007', '\u202E'])
       expect(layoutTitle(nothing, format)).toBeNull()
   })

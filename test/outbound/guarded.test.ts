@@ -183,7 +183,7 @@ describe('the guard', () => {
         const url = `${scheme}://${host}:${canaries.port}/`
         const outcome = await post(url)
         const isRefused =
-          outcome.kind === 'unanswered' && /public internet|must be a whole address/.test(outcome.reason)
+          outcome.kind === 'unanswered' && /public internet|must be a complete address/.test(outcome.reason)
         if (!isRefused) reached.push(`${url} ${JSON.stringify(outcome)}`)
       }
     expect(reached).toEqual([])
@@ -208,7 +208,9 @@ describe('the guard', () => {
 
   it('says already when an address is given that it can not be, where that can be seen', () => {
     for (const host of [...literals, ...localNames])
-      expect(addressProblem(`http://${host}/`, []), host).toMatch(/public internet|must be a whole address/)
+      expect(addressProblem(`http://${host}/`, []), host).toMatch(
+        /public internet|must be a complete address/,
+      )
     for (const host of [
       'example.com',
       'example.com.',
@@ -222,7 +224,7 @@ describe('the guard', () => {
     ['ftp://example.com/', 'must begin with https:// or http://'],
     ['javascript:alert(1)', 'must begin with https:// or http://'],
     ['file:///etc/passwd', 'must begin with https:// or http://'],
-    ['//example.com/', 'must be a whole address, such as https://example.com/webhooks'],
+    ['//example.com/', 'must be a complete address, such as https://example.com/webhooks'],
     ['https://user:secret@example.com/', 'must not contain a user name or a password'],
     ['https://example.com@127.0.0.1/', 'must not contain a user name or a password'],
     [`https://example.com/${'a'.repeat(2030)}`, 'must have at most 2048 characters'],

@@ -43,7 +43,7 @@ describe('what a model can’t do is refused, with the field and what it can do'
         scene: { model: hailuo, duration: 10 },
         parameters: { resolution: '1080p' },
         field: 'storyboard.scenes[0].duration',
-        reason: /at most 6 .*1080p film: it renders .*6 or 10 s at 768p/,
+        reason: /at most 6 .*1080p film: it offers .*6 or 10 s at 768p/,
       },
     ],
     [
@@ -51,7 +51,7 @@ describe('what a model can’t do is refused, with the field and what it can do'
       {
         scene: { model: 'minimax/hailuo-2.3', duration: 6, asset_ids: [assetOf(0), assetOf(1)] },
         field: 'storyboard.scenes[0].asset_ids',
-        reason: /one image for minimax\/hailuo-2\.3: it takes no last one/,
+        reason: /one image for minimax\/hailuo-2\.3: it accepts no last image/,
       },
     ],
     [
@@ -83,7 +83,7 @@ describe('what a model can’t do is refused, with the field and what it can do'
       {
         scene: { model: hailuo, duration: 6, audio: true },
         field: 'storyboard.scenes[0].model',
-        reason: /for sound: minimax\/hailuo-02 renders none/,
+        reason: /for sound: minimax\/hailuo-02 renders no sound/,
       },
     ],
   ])('%s', async (_name, { scene, parameters, field, reason }) => {
@@ -115,7 +115,7 @@ describe('what is harmless is settled, and told', () => {
       render: { seconds: 6, resolution: '720p', aspect_ratio: '16:9', audio: false },
       price: 0.6,
     })
-    expect(scene.notes).toEqual([expect.stringMatching(/^4\.5 s were asked for; .*4, 6 or 8 s: 6 s$/)])
+    expect(scene.notes).toEqual([expect.stringMatching(/^4\.5 s rounded up to 6 s \(.*4, 6 or 8 s\)$/)])
     expect(body).toMatchObject({ estimated_cost: 0.6, scenes: [{ position: 0, estimated: 0.6 }] })
   })
 
@@ -127,7 +127,7 @@ describe('what is harmless is settled, and told', () => {
       price: 0.27,
       notes: [
         expect.stringMatching(/the film is 720p; .*renders it at 768p/),
-        expect.stringMatching(/the title "Kitchen" is not written/),
+        expect.stringMatching(/the title "Kitchen" will not appear/),
       ],
     })
   })

@@ -135,7 +135,7 @@ describe('a scene is changed', () => {
       { model: 'minimax/hailuo-02', audio: true },
       422,
       'model',
-      /renders none/,
+      /renders no sound/,
     ],
     ['a picture that isn’t there', { asset_ids: ['f'.repeat(64)] }, 422, 'asset_ids', /no asset f{64}/],
     ['no picture', { asset_ids: [] }, 422, 'asset_ids', /at least 1/],

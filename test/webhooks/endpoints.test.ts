@@ -67,7 +67,7 @@ describe('an endpoint', () => {
   it.each([
     [{}, 'url', 'must be an address'],
     [{ url: 7 }, 'url', 'must be an address'],
-    [{ url: 'example.com' }, 'url', 'must be a whole address'],
+    [{ url: 'example.com' }, 'url', 'must be a complete address'],
     [{ url: 'ftp://example.com' }, 'url', 'must begin with https:// or http://'],
     [{ url: 'http://169.254.169.254/latest' }, 'url', '169.254.169.254 is not'],
     [{ url: 'http://[::ffff:10.0.0.1]/' }, 'url', 'must be on the public internet'],

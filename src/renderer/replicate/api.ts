@@ -1,6 +1,6 @@
 /**
- * HTTP to Replicate's API. What an answer, or the lack of one, proves is told here and nowhere else: a request may be
- * a render, which is money, so each is sent once, and whatever doesn't prove that nothing arrived is `lost`.
+ * HTTP client for Replicate's API. Decides what an answer, or a missing one, proves. A request may start a paid render,
+ * so each is sent once, and an outcome that doesn't prove that nothing arrived is `lost`.
  */
 import { z } from 'zod'
 import type { Host } from '../../host.ts'
@@ -12,53 +12,53 @@ export interface ApiRequest {
   readonly method: 'GET' | 'POST'
   readonly url: URL
   readonly headers?: Readonly<Record<string, string>>
-  /** Text is JSON. */
+  /** A string is JSON. */
   readonly body?: string | FormData
-  /** Until the last byte of the answer; of one that is read item by item, from each of its bytes to the next. */
+  /** Until the last byte of the answer. With `items`: from one chunk of the answer to the next. */
   readonly deadlineMs: number
   readonly maxBytes: number
-  /** Reads an answer that lists many things as it comes: each is handed over, and a 0 stands for it in the answer's JSON. */
+  /** Streams a long list: each item goes to `onItem`, and the answer's JSON holds a 0 in its place. */
   readonly items?: { readonly member: string; readonly onItem: (item: unknown) => void }
 }
 
 export type Answer =
-  /** 2xx, with JSON to the end. */
+  /** 2xx with complete JSON. */
   | { readonly kind: 'ok'; readonly json: unknown }
-  /** Any other status. `words`: the provider's own, or the status; `waitMs`: as long as it asks for patience. */
+  /** Any other status. `words`: the provider's message, or the status. `waitMs`: how long the provider wants us to wait. */
   | {
       readonly kind: 'status'
       readonly status: number
-      /** Whether the API itself speaks, and not something on the way to it. */
+      /** Whether the API itself answered, not a proxy on the way. */
       readonly explained: boolean
       readonly words: string
       readonly waitMs: number | null
     }
-  /** Proven: no byte of the request arrived. */
+  /** Proven that no byte of the request arrived. */
   | { readonly kind: 'unsent'; readonly reason: string }
-  /** It may have arrived: no answer, or a 2xx that can't be read. */
+  /** It may have arrived: no answer, or an unreadable 2xx. */
   | { readonly kind: 'lost'; readonly reason: string }
 
 export interface Api {
   readonly origin: string
-  /** The value of the `Authorization` header, for `origin` and nobody else. */
+  /** The `Authorization` header, for `origin` alone. */
   readonly authorization: string
-  /** @param path from `/v1` on */
+  /** @param path starts with `/v1` */
   url(path: string): URL
-  /** Rejects never. Follows no redirect: a POST would be sent again. */
+  /** Never rejects. Follows no redirects: a POST would be sent again. */
   send(request: ApiRequest, signal: AbortSignal): Promise<Answer>
-  /** Somebody else's text as it may be kept and shown. */
+  /** Makes text from outside safe to store and show. */
   quote(text: string): string
   readonly clock: ProviderClock
 }
 
 /**
- * Replicate's clock, by the date of its last answer. Ours may be an hour off, and then a list of "everything since" would
- * be empty, which proves that a render is absent, which buys it a second time.
+ * Replicate's clock, by the date of its last answer. If ours is an hour off, a list of "everything since" would be empty.
+ * That would wrongly prove that a render is absent, and it would be bought a second time.
  */
 export interface ProviderClock {
-  /** Whether any answer has told it. */
+  /** Whether any answer had a date. */
   isKnown(): boolean
-  /** ms since the epoch, of our clock. */
+  /** Converts ms since the epoch from our clock to theirs. */
   toTheirs(ms: number): number
   toOurs(ms: number): number
 }
@@ -70,34 +70,34 @@ export interface ApiOptions {
   readonly fetch: typeof fetch
 }
 
-/** For creating a render: the answer waits until it is queued. */
+/** For creating a render: the API answers after it has queued it. */
 export const createDeadlineMs = 60_000
 export const deadlineMs = 30_000
 
-/** For one prediction, with its logs, of which little is kept. */
+/** For one prediction with its logs, of which little is kept. */
 export const answerBytes = 64 * 2 ** 20
-/** For a page of predictions, each of whose inputs may hold pictures of any size: it is read as it comes. */
+/** For a page of predictions, whose inputs may hold pictures of any size; it is streamed. */
 export const pageBytes = 16 * 2 ** 30
-/** A page that comes and comes is given up all the same. */
+/** Total time for one page, even while it still sends. */
 const mostPageMs = 600_000
-/** Replicate lists 100 on a page. */
+/** Replicate lists 100 per page. */
 const mostItems = 10_000
 
 /**
- * What is kept of an answer while it comes in: the one place where a provider's text is shortened, before any pattern, log
- * or row sees it. A picture that was sent along begins with its mark; the output of a language model has a value for each word.
+ * Limits to what is kept of an incoming answer. Only here a provider's text is shortened, before any pattern, log or row
+ * sees it. An inlined picture starts with its mark; the output of a language model has a value for each word.
  */
 const answerBounds = { values: 500_000, textBytes: 8192, keptBytes: 8 * 2 ** 20 }
 
-/** What a provider says as an object rather than a text, in as many characters. */
+/** Applies the same limit to messages that are objects. */
 export const asWords = (told: string): string => told.slice(0, answerBounds.textBytes)
 
-/** @throws {TypeError} where the address or the token can't be used. */
+/** @throws {TypeError} if the address or the token is unusable. */
 export function createApi({ baseUrl, token, host, fetch }: ApiOptions): Api {
   const { origin, protocol } = new URL(baseUrl)
   if (!isWeb(protocol)) throw new TypeError("Replicate's address must begin with http:// or https://")
-  // Said here without its text: the error that fetch would throw for it shows the whole header.
-  if (!/^[\x21-\x7e]+$/.test(token)) throw new TypeError("Replicate's token has characters no token has")
+  // Checked here because the error that fetch would throw shows the whole header.
+  if (!/^[\x21-\x7e]+$/.test(token)) throw new TypeError("Replicate's token has invalid characters")
   const root = baseUrl.replace(/\/+$/, '')
   const authorization = `Bearer ${token}`
   const quote = (text: string): string => shorten(text.replaceAll(token, '[token]'))
@@ -110,7 +110,7 @@ export function createApi({ baseUrl, token, host, fetch }: ApiOptions): Api {
   const answer = async (response: Response, reading: Reading): Promise<Answer> => {
     const { status, ok, headers } = response
     if (ok) return { kind: 'ok', json: await readJson(response, reading) }
-    // The status alone is proof; the words may be missing.
+    // The status alone is proof; the message may be missing.
     const { maxBytes } = reading
     const words = quote(wordsOf(await readJson(response, { maxBytes }).catch(() => undefined)))
     const waitMs = askedWaitMs(headers.get('retry-after'), words, host.now())
@@ -145,8 +145,8 @@ export function createApi({ baseUrl, token, host, fetch }: ApiOptions): Api {
             headers: {
               accept: 'application/json',
               authorization,
-              // A pooled connection may be gone without our knowing, and a POST that meets such a one can't be told
-              // from one that was lost on the way.
+              // A pooled connection may be closed unnoticed. A POST that fails on it looks like one that was lost
+              // on the way.
               connection: 'close',
               ...(typeof body === 'string' ? jsonHeaders(body) : {}),
               ...headers,
@@ -170,7 +170,7 @@ const jsonHeaders = (body: string): Record<string, string> => ({
   'content-length': String(Buffer.byteLength(body)),
 })
 
-/** As a stream, since `fetch` sends a body that it could send again a second time after a 421 (measured). */
+/** As a stream, because `fetch` repeats a repeatable body after a 421 (measured). */
 const sentOnce = (body: string) => ({ body: new Blob([body]).stream(), duplex: 'half' }) as const
 
 export const isWeb = (protocol: string): boolean => protocol === 'https:' || protocol === 'http:'
@@ -178,12 +178,12 @@ export const isWeb = (protocol: string): boolean => protocol === 'https:' || pro
 interface Deadline {
   readonly host: Host
   readonly ms: number
-  /** Where each sign of life begins `ms` anew: the most it may take in all. */
+  /** Total limit, if progress restarts `ms`. */
   readonly mostMs?: number
   readonly signal: AbortSignal
 }
 
-/** Hands `work` a signal that fires with the caller's, or after `ms`, and a way to say that it goes on. */
+/** Passes `work` a signal that fires with the caller's or after `ms`, and a callback that reports progress. */
 export async function withDeadline<Result>(
   { host, ms, mostMs = ms, signal }: Deadline,
   work: (ending: AbortSignal, onProgress: () => void) => Promise<Result>,
@@ -218,7 +218,7 @@ interface Reading extends Pick<ApiRequest, 'maxBytes'> {
   readonly onBytes?: () => void
 }
 
-/** @throws where it is longer than `maxBytes`, over `answerBounds`, or no JSON. */
+/** @throws if it is longer than `maxBytes`, exceeds `answerBounds`, or is not JSON. */
 async function readJson(response: Response, { maxBytes, items, onBytes }: Reading): Promise<unknown> {
   const reader = items ? createJsonItems({ ...items, bounds: answerBounds, mostItems }) : wholeJson()
   let size = 0
@@ -236,14 +236,14 @@ function wholeJson(): JsonItems {
   return { write, end: (): unknown => JSON.parse(bytes().toString()) }
 }
 
-/** The error below the "fetch failed" that says nothing. */
+/** The cause of fetch's uninformative "fetch failed". */
 function causeOf(error: unknown): unknown {
   return error instanceof TypeError && error.cause !== undefined ? error.cause : error
 }
 
 export function reasonOf(error: unknown): string {
   const cause = causeOf(error)
-  // Of several addresses that were tried.
+  // One error for each address that was tried.
   if (cause instanceof AggregateError) return cause.errors.map(reasonOf).join('; ')
   return networkWords(cause) ?? (cause instanceof Error ? cause.message || codeOf(cause) : String(cause))
 }
@@ -251,18 +251,18 @@ export function reasonOf(error: unknown): string {
 const codeOf = (error: unknown): string =>
   error instanceof Error && 'code' in error ? String(error.code) : ''
 
-/** Found before a request is written. */
+/** Raised before a request is written. */
 const certificateTrouble =
   /^(CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|ERR_TLS_CERT_)|^(INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH)$/
-/** Alerts that end a handshake and nothing else (RFC 8446, 6.2). */
+/** Alerts that only occur in a handshake (RFC 8446, 6.2). */
 const handshakeTrouble =
   /^ERR_SSL_(UNSUPPORTED_PROTOCOL|\S*(HANDSHAKE_FAILURE|PROTOCOL_VERSION|UNRECOGNIZED_NAME))$/
-/** As Node and OpenSSL say it of a connection that is not yet secure; the code alone could come from a later one. */
+/** Messages of Node and OpenSSL before a connection is secure; their codes alone also occur later. */
 const beforeSecure = /before secure TLS connection was established|:tls_validate_record_header:wrong version/
 
 /**
- * Looked at by the call that failed: `EHOSTUNREACH` and `ETIMEDOUT` come from `connect`, but also from reading an
- * answer, when the request has long arrived.
+ * Depends on the system call that failed: `EHOSTUNREACH` and `ETIMEDOUT` come from `connect`, but also from reading an
+ * answer, when the request has already arrived.
  */
 function provesUnsent(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.length > 0 && error.errors.every(provesUnsent)
@@ -279,7 +279,7 @@ function provesUnsent(error: unknown): boolean {
 
 const wordsShape = z.object({ detail: z.string().optional().catch(undefined), title: z.string().optional() })
 
-/** Replicate explains itself in JSON; a page is a proxy's. */
+/** Replicate explains errors in JSON; an HTML page comes from a proxy. */
 function wordsOf(told: unknown): string {
   const { detail, title } = wordsShape.safeParse(told).data ?? {}
   return detail || title || ''
@@ -291,18 +291,18 @@ function shorten(text: string): string {
   const plain = asWords(text)
     .replaceAll(/[\p{Cc}\p{Cf}\p{Cs}\s]+/gu, ' ')
     .trim()
-  // Not through the middle of a character.
+  // Never cuts a surrogate pair in half.
   return plain.length <= wordsLength ? plain : plain.slice(0, wordsLength).replace(/[\ud800-\udbff]$/, '')
 }
 
-/** A 429 that doesn't say how long. */
+/** Wait after a 429 without a time. */
 const throttledWaitMs = 10_000
 const leastWaitMs = 1000
 const mostWaitMs = 600_000
 
 /**
- * From `Retry-After`, in seconds or as a date, or from "Your rate limit resets in ~1m30s." or "Expected available in 1 second."
- * `words`: as `quote` leaves them.
+ * Reads `Retry-After` (seconds or a date), or a message such as "Your rate limit resets in ~1m30s." or "Expected available
+ * in 1 second." `words` comes from `quote`.
  */
 function askedWaitMs(retryAfter: string | null, words: string, now: number): number | null {
   const ms = retryAfterMs(retryAfter, now) ?? spokenMs(words)
@@ -316,7 +316,7 @@ function retryAfterMs(value: string | null, now: number): number | null {
   return Number.isNaN(at) ? null : at - now
 }
 
-/** By the first letters, the longest first: `m` is a minute, `ms` and `milliseconds` are not. */
+/** By first letters, longest first: `m` is a minute, `ms` and `milliseconds` are not. */
 const unitMs: readonly (readonly [string, number])[] = [
   ['ms', 1],
   ['mil', 1],

@@ -1,4 +1,4 @@
-/** Makes the pictures of an order reachable for Replicate, in a way that shows in its records whose they are. */
+/** Makes the pictures of an order reachable for Replicate, with a mark that shows in its records. */
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import type { ProviderOrder, ProviderTrouble } from '../provider.ts'
@@ -6,13 +6,13 @@ import { answerBytes, type Api, createDeadlineMs } from './api.ts'
 import { refusalOf } from './refusal.ts'
 
 export interface ReachablePictures {
-  /** One an image, in their order. */
+  /** One per image, in their order. */
   readonly urls: readonly string[]
-  /** Texts that are in the request only because it is this order's. */
+  /** Texts that only this order's request contains. */
   readonly marks: readonly string[]
 }
 
-/** Replicate takes data URLs of less than 256 kB; base64 makes 4 characters of 3 bytes. */
+/** Replicate accepts data URLs under 256 kB; base64 turns 3 bytes into 4 characters. */
 const inlineBytes = 190_000
 
 export async function reachPictures(
@@ -33,7 +33,7 @@ export async function reachPictures(
     const uploaded = await upload(new File([bytes], `${mark}-${n}.jpg`, { type: 'image/jpeg' }), api, signal)
     if (typeof uploaded !== 'string') return uploaded
     urls.push(uploaded)
-    // The mark is in the file's name, which a prediction doesn't show; its address it does.
+    // The mark is in the file's name, but a prediction shows only the file's address.
     marks.push(uploaded)
   }
   return { urls, marks }
@@ -51,7 +51,7 @@ async function upload(file: File, api: Api, signal: AbortSignal): Promise<string
   signal.throwIfAborted()
   if (answer.kind === 'ok') {
     const parsed = uploadedFile.safeParse(answer.json)
-    return parsed.success ? parsed.data.urls.get : failed("the answer doesn't tell the file's address")
+    return parsed.success ? parsed.data.urls.get : failed('the answer has no file address')
   }
   if (answer.kind !== 'status') return failed(answer.reason)
   return refusalOf(answer)?.trouble ?? failed(answer.words)

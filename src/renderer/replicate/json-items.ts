@@ -1,28 +1,28 @@
 /**
- * JSON from outside that lists many things: each is handed over as soon as it is there and then forgotten, so that no
- * length of the list costs memory. What stands around the list is kept as it came.
+ * Streams a long list in JSON from outside. Each item is passed on once it is complete and then dropped, so that memory
+ * stays bounded. Everything around the list is kept.
  */
 import { type JsonBounds, JsonBoundError, createJsonReader } from '../../json-reader.ts'
 
 export interface JsonItemsOptions {
-  /** The member of the outermost object whose list holds the items, which are objects. */
+  /** The member of the outermost object that holds the list of items, which are objects. */
   readonly member: string
-  /** Of each item, and of all around them. */
+  /** For each item, and for everything around them. */
   readonly bounds: JsonBounds
   readonly mostItems: number
   readonly onItem: (item: unknown) => void
 }
 
 export interface JsonItems {
-  /** @throws {JsonBoundError | SyntaxError} as soon as a bound is passed, or an item is no JSON. */
+  /** @throws {JsonBoundError | SyntaxError} as soon as a bound is exceeded or an item is not JSON. */
   write(chunk: Uint8Array): void
-  /** The outermost object, with a 0 in the place of each item. @throws {SyntaxError} where it is no JSON */
+  /** The outermost object, with a 0 in place of each item. @throws {SyntaxError} if it is not JSON */
   end(): unknown
 }
 
 const [quote, backslash] = [0x22, 0x5c]
 const [openList, closeList, openObject, closeObject] = [0x5b, 0x5d, 0x7b, 0x7d]
-/** The levels of the outermost object, and of its member's list. */
+/** Nesting levels of the outermost object and of the list. */
 const [objectLevel, listLevel] = [1, 2]
 const placeholder = Buffer.from('0')
 
@@ -37,7 +37,7 @@ export function createJsonItems({ member, bounds, mostItems, onItem }: JsonItems
   let inText = false
   let isEscaped = false
   let isListed = false
-  /** How far the last text of the outermost object is the member's name; -1: it is another. */
+  /** Matched length of the member's name in the last string of the outermost object; -1: no match. */
   let matched = -1
 
   return {

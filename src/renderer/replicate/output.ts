@@ -1,6 +1,6 @@
 /**
- * Fetches a clip that is paid for: what came is kept, and the next call goes on from there. Beside the file lies
- * `<path>.etag`, which tells what its bytes are the beginning of.
+ * Downloads a paid clip. Received bytes are kept, and the next call resumes there. `<path>.etag` beside the file
+ * identifies the clip that its bytes belong to.
  */
 import { type FileHandle, open, readFile, rm, writeFile } from 'node:fs/promises'
 import type { Host } from '../../host.ts'
@@ -11,7 +11,7 @@ import { type Api, isWeb, reasonOf, withDeadline } from './api.ts'
 
 export interface ClipRequest {
   readonly url: string
-  /** Looked at, where there are any, and one that is a clip is fetched instead of one that is none. */
+  /** Checked if present; one that is a clip replaces a `url` that is not. */
   readonly others?: readonly string[]
   readonly path: string
   readonly maxBytes: number
@@ -21,17 +21,17 @@ export interface ClipSource {
   readonly api: Pick<Api, 'origin' | 'authorization'>
   readonly host: Host
   readonly fetch: typeof fetch
-  /** Reaches public addresses alone. */
+  /** Connects to public addresses only. */
   readonly fetchOutside: typeof fetch
 }
 
-/** Without a byte. */
+/** Longest time without a byte. */
 const stallMs = 30_000
-/** Altogether, for a server that drips: nothing is lost, as another call goes on. */
+/** Total time of a call, against a slow server; nothing is lost, because the next call resumes. */
 const callMs = 15 * 60_000
 const maxRedirects = 3
 
-/** @throws where the file can't be written. */
+/** @throws if the file can't be written. */
 export function fetchClip(
   request: ClipRequest,
   source: ClipSource,
@@ -39,7 +39,7 @@ export function fetchClip(
 ): Promise<FetchOutcome> {
   const { host } = source
   return withDeadline({ host, ms: callMs, signal }, async (ending) => {
-    // Appending, so that a byte is never written anywhere but after the last.
+    // In append mode every byte goes after the last one.
     await using file = await open(request.path, 'a+', ownerFile)
     const { size } = await file.stat()
     const etag = size > 0 ? await readEtag(request.path) : null
@@ -47,7 +47,7 @@ export function fetchClip(
     try {
       const url = await clipAmong([request.url, ...(request.others ?? [])], source, watch)
       const reached = await reach(url, etag === null ? {} : resuming(size, etag), source, watch)
-      // Not by its class: an HTTP server in this process may have put another Response in its place.
+      // Not by its class: an HTTP server in this process may have replaced the global Response.
       if ('kind' in reached) return reached
       return await receive(reached, { ...request, file, kept: size, etag }, watch)
     } finally {
@@ -58,10 +58,10 @@ export function fetchClip(
 
 const failed = (reason: string): FetchOutcome => ({ kind: 'failed', reason })
 
-/** More addresses than a model answers with beside its clip. */
+/** More than the number of addresses that models return beside the clip. */
 const mostLooks = 8
 
-/** The first that is a clip by what is sent; else the first that may be one; else the first. */
+/** The first address whose bytes are a clip; else the first that may be one; else the first. */
 async function clipAmong(urls: readonly string[], source: ClipSource, watch: StallWatch): Promise<string> {
   let perhaps: string | undefined
   let unreached: string | undefined
@@ -69,7 +69,7 @@ async function clipAmong(urls: readonly string[], source: ClipSource, watch: Sta
     for (const url of urls.slice(0, mostLooks)) {
       const looked = await lookAt(url, source, watch)
       if (looked === 'clip') return url
-      // What can't be looked at now may be the clip: it is asked for again, rather than to take a preview for it.
+      // An address that is unreachable now may be the clip, so it is tried again rather than replaced by a preview.
       if (looked === 'not reached') unreached ??= url
       else if (looked !== 'no clip') perhaps ??= url
     }
@@ -94,7 +94,7 @@ async function lookAt(
   return /^(?:image|audio|text)\/|\bjson\b/.test(type) ? 'no clip' : 'perhaps'
 }
 
-/** As much as tells the kind, in however many parts it comes. */
+/** Reads enough bytes to detect the type, in any number of chunks. */
 async function headOf({ body }: Response, watch: StallWatch): Promise<Buffer> {
   const reader = body?.getReader()
   const parts: Uint8Array[] = []
@@ -117,8 +117,8 @@ const resuming = (size: number, etag: string): Record<string, string> => ({
 const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
 
 /**
- * Follows redirects by hand: each address is checked, and the token goes to the API's own and no other. The API's host is
- * reached wherever it is, as the operator named it: a provider on this machine is one that somebody runs to try things out.
+ * Follows redirects manually, to check each address and send the token only to the API's own origin. The API's host may
+ * be private, because the operator configured it, for example a fake provider on this machine.
  */
 async function reach(
   url: string,
@@ -139,7 +139,7 @@ async function reach(
         signal: watch.signal,
         headers: {
           ...headers,
-          // Compressed, its length would be another than the file's.
+          // If compressed, its length would differ from the file's.
           'accept-encoding': 'identity',
           ...(address.origin === api.origin ? { authorization: api.authorization } : {}),
         },
@@ -159,9 +159,9 @@ async function reach(
 
 interface Target extends ClipRequest {
   readonly file: FileHandle
-  /** Bytes of an earlier call. */
+  /** Bytes from an earlier call. */
   readonly kept: number
-  /** What they are of; null where that isn't known, and they are of no use. */
+  /** ETag of the clip they belong to; null if unknown, which makes them useless. */
   readonly etag: string | null
 }
 
@@ -179,21 +179,22 @@ async function receive(response: Response, target: Target, watch: StallWatch): P
   }
   const range = rangeOf(headers.get('content-range'))
   if (status === 416) {
-    if (range?.total !== kept || kept === 0) return discard('The clip is another than before')
+    if (range?.total !== kept || kept === 0) return discard('The clip has changed since the last download')
     if (kept > maxBytes) return discard(`The clip has ${kept} bytes, more than ${maxBytes}`)
     await file.sync()
     return { kind: 'fetched', size: kept }
   }
 
   const type = headers.get('content-type') ?? ''
-  // A page instead of the rest is somebody's excuse; instead of the whole it is all that there is, and is kept.
+  // A page instead of the rest is an error page; instead of the whole clip it is the only output, and is kept.
   if (kept > 0 && etag !== null && /\b(html|json)\b/i.test(type))
-    return failed('A page came instead of the rest of the clip')
+    return failed('Received a page instead of the rest of the clip')
   const isEncoded = (headers.get('content-encoding') ?? 'identity') !== 'identity'
-  if (isEncoded && status === 206) return discard('The rest of the clip came compressed')
+  if (isEncoded && status === 206)
+    return discard('The rest of the clip is compressed, so it cannot be appended')
   if (status === 206 && !goesOn(target, range, headers.get('etag')))
-    return discard('The server went on elsewhere than where the clip was cut off')
-  // Of what was sent, and not of what it is when it is unpacked.
+    return discard('The server resumed the clip at another position or version')
+  // The length of the transferred bytes, not of the decompressed ones.
   const length = isEncoded ? null : wholeNumber(headers.get('content-length'))
   const announced = status === 206 ? (range?.total ?? range?.end ?? null) : length
   if (announced !== null && announced > maxBytes)
@@ -204,25 +205,25 @@ async function receive(response: Response, target: Target, watch: StallWatch): P
   const { size, cut } = await append(response, file, { from, maxBytes }, watch)
   if (size > maxBytes) return discard(`The clip has more than ${maxBytes} bytes`)
   if (cut !== null) return failed(cut)
-  if (announced !== null && size !== announced) return failed(`${size} of ${announced} bytes came`)
+  if (announced !== null && size !== announced) return failed(`received ${size} of ${announced} bytes`)
   await file.sync()
   return { kind: 'fetched', size }
 }
 
-/** Whether a 206 holds what follows the kept bytes. */
+/** Whether a 206 continues the kept bytes. */
 function goesOn({ kept, etag }: Target, range: ContentRange | null, current: string | null): boolean {
   return etag !== null && range?.start === kept && (current === null || current === etag)
 }
 
-/** In this order: a crash in between leaves no bytes under a name that isn't theirs. */
+/** In this order, so that a crash in between never leaves bytes with another clip's ETag. */
 async function startOver({ file, path }: Target, etag: string | null): Promise<void> {
   await file.truncate(0)
-  // A weak one may be the same for other bytes.
+  // A weak ETag may be equal for different bytes.
   if (etag === null || etag.startsWith('W/')) await rm(etagPath(path), { force: true })
   else await writeFile(etagPath(path), etag, { mode: ownerFile })
 }
 
-/** Waits for the disk before it reads on. `cut`: why it ended too early. */
+/** Waits for the disk before reading more. `cut`: why the transfer broke off. */
 async function append(
   { body }: Response,
   file: FileHandle,
@@ -256,12 +257,12 @@ async function readEtag(path: string): Promise<string | null> {
 
 interface ContentRange {
   readonly start: number | null
-  /** After the last byte. */
+  /** Exclusive. */
   readonly end: number | null
   readonly total: number | null
 }
 
-/** `bytes 5-9/10`; a star stands for what isn't known: the total, or with 416 the range. */
+/** `bytes 5-9/10`; a star stands for an unknown total or, with 416, for the range. */
 function rangeOf(header: string | null): ContentRange | null {
   const match = /^bytes (?:(\d+)-(\d+)|\*)\/(\d+|\*)$/.exec(header ?? '')
   if (!match) return null
@@ -276,21 +277,21 @@ function rangeOf(header: string | null): ContentRange | null {
 const wholeNumber = (text: string | null): number | null =>
   text !== null && /^\d{1,15}$/.test(text) ? Number(text) : null
 
-/** What the address itself shows to be wrong; where it leads is looked at when it is connected to. */
+/** The problem with an address, judged by its text; the IP address is checked when connecting. */
 function objectionTo(address: URL | null, { origin }: Pick<Api, 'origin'>): string | null {
-  if (address === null) return "can't be read"
+  if (address === null) return 'is invalid'
   if (!isWeb(address.protocol)) return 'must begin with https://'
   if (address.protocol === 'http:' && !origin.startsWith('http:'))
     return "must begin with https://, as Replicate's own does"
-  if (address.username !== '' || address.password !== '') return 'has a password in it'
+  if (address.username !== '' || address.password !== '') return 'must not contain a user name or a password'
   return null
 }
 
 interface StallWatch {
-  /** Fires with the caller's, and when nothing was heard for too long. */
+  /** Fires with the caller's, and after a stall. */
   readonly signal: AbortSignal
   heard(): void
-  /** Also of an answer that is not read to its end. */
+  /** Ends the watch, and aborts an answer that was not read to its end. */
   end(): void
 }
 

@@ -1,11 +1,11 @@
-/** A prediction as Replicate tells it, and what is read out of it. Pure. */
+/** Parses predictions in Replicate's answers. Pure. */
 import { z } from 'zod'
 import type { ListedRender, ProviderRender, ProviderTrouble, Recognise } from '../provider.ts'
 import { type Api, asWords } from './api.ts'
 
 export const predictionId = z.string().regex(/^[a-z0-9]{5,64}$/)
 
-/** All that has to be understood of the answer to a create: the rest can be read later, under the id. */
+/** The only required part of the answer to a create: everything else can be read later by id. */
 export const createdPrediction = z.object({ id: predictionId })
 
 const time = z
@@ -19,7 +19,7 @@ export const prediction = z.object({
   created_at: time,
   model: z.string().nullish(),
   input: z.unknown().optional(),
-  /** Where it was asked to tell what becomes of it: an address of ours names the attempt. */
+  /** The webhook address of the request, which contains the attempt's id. */
   webhook: z.string().nullish().catch(null),
   output: z.unknown().optional(),
   error: z.unknown().optional(),
@@ -32,7 +32,7 @@ export const prediction = z.object({
 })
 export type Prediction = z.infer<typeof prediction>
 
-/** Around its predictions. `next` must be there: without it nobody knows whether a page is the last. */
+/** The page around its predictions. `next` is required: without it the last page cannot be recognised. */
 export const predictionPage = z.object({ next: z.string().nullable(), results: z.array(z.literal(0)) })
 
 const states: ReadonlyMap<string, ProviderRender['state']> = new Map([
@@ -46,20 +46,20 @@ const hasBegun = ({ started_at, metrics }: Prediction): boolean =>
   Boolean(started_at) || (metrics?.predict_time ?? 0) > 0
 
 function stateOf(told: Prediction): ProviderRender['state'] {
-  // A status that isn't known is not known to be an end.
+  // An unknown status may not be final.
   const state = states.get(told.status) ?? 'running'
-  // Replicate calls it so whether it had begun or waited in a queue.
+  // Replicate uses the same status for running and queued predictions.
   return state === 'cancelled' && !hasBegun(told) ? 'aborted' : state
 }
 
-/** A row of a list: its input is looked into here and not kept. */
+/** An entry of a list; its input is searched for marks and dropped. */
 export function listedRenderOf(
   told: Prediction,
   { clock }: Pick<Api, 'clock'>,
   { markIn, resembles }: Recognise,
 ): ListedRender {
   const hasInput = inputTextOf(told) !== null
-  // The webhook's address may outlive the input.
+  // Replicate may keep the webhook's address longer than the input.
   const mark = markIn(wholeTextOf(told) ?? told.webhook ?? '') ?? null
   return {
     id: told.id,
@@ -78,7 +78,7 @@ const wishOf = (told: Prediction): Pick<ProviderRender, 'model' | 'prompt'> => (
   prompt: wished.safeParse(told.input).data?.prompt ?? null,
 })
 
-/** `quote` makes the provider's words fit to be kept. */
+/** `quote` makes the provider's messages safe to store. */
 export function renderOf(told: Prediction, { quote, clock }: Pick<Api, 'quote' | 'clock'>): ProviderRender {
   const state = stateOf(told)
   return {
@@ -93,7 +93,7 @@ export function renderOf(told: Prediction, { quote, clock }: Pick<Api, 'quote' |
   }
 }
 
-/** Null rather than `{}` after a removal: text without a mark would prove that the render is somebody else's. */
+/** Null rather than `{}` after a removal: text without a mark would prove that the render is not ours. */
 function inputTextOf({ input, data_removed }: Prediction): string | null {
   if (data_removed === true || input === undefined || input === null) return null
   const text = textOf(input)
@@ -105,7 +105,7 @@ function wholeTextOf(told: Prediction): string | null {
   return inputText === null || !told.webhook ? inputText : `${inputText} ${told.webhook}`
 }
 
-/** Null where it is nested deeper than can be written: JSON.parse takes a depth that JSON.stringify can't. */
+/** Null if it is nested too deeply: JSON.parse accepts depths at which JSON.stringify fails. */
 function textOf(value: unknown): string | null {
   try {
     return JSON.stringify(value)
@@ -116,14 +116,14 @@ function textOf(value: unknown): string | null {
 
 const webAddress = z.url({ protocol: /^https?$/ })
 
-/** Of a model that answers with a list. */
+/** Values that are searched in each list or object of an output. */
 const mostOutputs = 100
 const mostLevels = 8
 
-/** What lies beside a clip, by the name of its member. */
+/** Names of members that hold other files than the clip. */
 const besides = /thumb|preview|poster|cover|mask|image|frame|audio|sound|caption|subtitle|log|input/i
 
-/** By the path's ending: a clip for certain, perhaps one, hardly one. */
+/** By file extension: certainly, possibly, and unlikely a clip. */
 const endings: readonly RegExp[] = [
   /\.(?:mp4|m4v|mov|webm|mkv|avi|ts|m2ts|mpe?g|ogv|wmv|flv|3gp)$/i,
   /^(?!.*\.(?:gif|webp|apng|avif|png|jpe?g|bmp|tiff?|svg|heic|mp3|m4a|wav|aac|flac|ogg|opus|json|html?|txt|srt|vtt|zip|csv|pdf)$)/i,
@@ -137,8 +137,8 @@ const rankOf = (url: string): number => {
 }
 
 /**
- * Models answer with an address, or with lists and objects that hold some. The clip is the one whose name says so; where none
- * does, the others are told as well, for what is there to be looked at.
+ * The output of a model is an address, or lists and objects of addresses. An address with a clip's extension is the clip;
+ * without one, `otherUrls` holds the other candidates, whose bytes are then checked.
  */
 function outputUrls(told: unknown): Pick<ProviderRender, 'outputUrl' | 'otherUrls'> {
   const found = [...addressesIn(told)].map(({ url, isBeside }) => ({ url, isBeside, rank: rankOf(url) }))
@@ -168,13 +168,13 @@ function* addressesIn(
 
 type Kind = Pick<ProviderTrouble, 'code' | 'retry'>
 
-/** The first that fits. Content comes first, as its refusals end with "please try again with different inputs". */
+/** The first match counts. Content comes first, because its refusals end with "please try again with different inputs". */
 const kinds: readonly (readonly [RegExp, Kind])[] = [
   [
     /(?<!case.?)\bsensitive\b|\bflagged\b|\bmoderat(ion|ed)\b|\bnsfw\b|\bE005\b|\bcontent policy\b/i,
     { code: 'content_refused', retry: false },
   ],
-  // E6716: time-out when starting. PA: pre-empted.
+  // E6716: start time-out. PA: pre-empted.
   [/\bE6716\b|\bPA\b/, { code: 'provider_error', retry: true }],
   [
     /\bpreempted\b|\btimeout starting\b|\binternal\b|\bservice (is )?(temporarily )?unavailable\b|\btry again\b/i,
@@ -186,6 +186,6 @@ const kinds: readonly (readonly [RegExp, Kind])[] = [
 function troubleOf(error: unknown, quote: (text: string) => string): ProviderTrouble {
   const words = asWords((typeof error === 'string' ? error : error ? textOf(error) : null) ?? '')
   const [, kind] = kinds.find(([pattern]) => pattern.test(words)) ?? []
-  const reason = quote(words) || 'Replicate says that it failed, and not why'
+  const reason = quote(words) || 'Replicate reports a failure without a reason'
   return { ...(kind ?? { code: 'render_failed', retry: true }), reason }
 }

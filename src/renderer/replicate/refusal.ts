@@ -1,14 +1,14 @@
-/** What a status other than 2xx says of a request that was to make something. Pure. */
+/** What a status other than 2xx proves about a request to create something. Pure. */
 import type { ProviderTrouble, Refusal } from '../provider.ts'
 import type { Answer } from './api.ts'
 
-/** Nobody put it right yet: a person has to pay, or to change the token. */
+/** Wait until the next try while a person has to add credit or change the token. */
 const personWaitMs = 60_000
 
-/** 4xx that don't say that nothing was made: a gateway's own time-outs (408, 499), "exists already", "too early". */
+/** 4xx that prove nothing: time-outs of a gateway (408, 499), "already exists", "too early". */
 const unclear: ReadonlySet<number> = new Set([408, 409, 425, 499])
 
-/** Undefined where the status doesn't prove that nothing was made. */
+/** Undefined if the status doesn't prove that nothing was created. */
 export function refusalOf({
   status,
   words,
@@ -18,12 +18,12 @@ export function refusalOf({
   if (status === 429) return notNow('throttled', words, waitMs)
   if (status === 402) return notNow('no_credit', words, personWaitMs)
   if (status === 401 || status === 403) return notNow('not_allowed', words, personWaitMs)
-  // Somebody sends us elsewhere: another address is configured than the API's.
+  // A redirect means that the configured address is not the API's.
   if (status < 400) return notNow('not_allowed', `${words}: redirects are not followed`, personWaitMs)
   return refusedInput({ code: 'bad_input', reason: words, retry: false })
 }
 
-/** A refusal of this order, which says nothing about the next one. */
+/** A refusal of this order alone. */
 export const refusedInput = (trouble: ProviderTrouble): Refusal => ({
   kind: 'refused',
   trouble,
@@ -31,13 +31,13 @@ export const refusedInput = (trouble: ProviderTrouble): Refusal => ({
   countsAsTry: true,
 })
 
-/** It could not be reached, or gave no answer that says anything. */
+/** The provider was unreachable, or its answer was meaningless. */
 export const silent = (reason: string): Refusal => ({
   ...notNow('unreachable', reason, null),
   isSilent: true,
 })
 
-/** A refusal that is not this order's fault, so that it doesn't count as one of its tries. */
+/** A refusal for another reason than this order, so it doesn't count as one of its tries. */
 export const notNow = (code: string, reason: string, waitMs: number | null): Refusal => ({
   kind: 'refused',
   trouble: { code, reason, retry: true },

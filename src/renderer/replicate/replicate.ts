@@ -1,4 +1,4 @@
-/** Renders at Replicate, through its HTTP API. Its own client is not used: it repeats POSTs, and a POST is a bill. */
+/** Renders at Replicate through its HTTP API. The official client is not used: it repeats POSTs, each of which costs money. */
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import type { Host } from '../../host.ts'
@@ -45,30 +45,30 @@ export interface ReplicateOptions {
   readonly cancelAfterMs?: number
   readonly catalogue: Catalogue
   /**
-   * Where Replicate can fetch picture `n` (from 0) of an attempt; the address is signed and carries the attempt's
-   * mark. Undefined where this server can't be reached from outside: pictures are then sent along.
+   * The address where Replicate can fetch picture `n` (from 0) of an attempt, signed and with the attempt's mark.
+   * Undefined if this server can't be reached from outside; pictures are then sent with the request.
    */
   readonly inputUrl: ((attemptId: string, n: number) => string) | undefined
-  /** Where Replicate tells what became of an attempt; undefined: nowhere. */
+  /** The address for webhooks about an attempt; undefined: none. */
   readonly webhookUrl: ((attemptId: string) => string) | undefined
   readonly host: Host
   readonly fetch?: typeof fetch
-  /** Fetches from addresses that Replicate names, and reaches public ones alone. */
+  /** Fetches from addresses in Replicate's answers; connects to public ones only. */
   readonly fetchOutside: typeof fetch
 }
 
 export interface Replicate extends Provider {
   /**
-   * What Replicate signs webhooks with; none while that can't be read, and then no webhook can be believed.
-   * @param options.fresh after a signature that didn't fit: asks again, at most once a minute
+   * The secrets that Replicate signs webhooks with; empty while they can't be read, and then no webhook is trusted.
+   * @param options.fresh reads them again after a wrong signature, at most once a minute
    */
   webhookSecrets(options?: { readonly fresh: boolean }): Promise<readonly string[]>
 }
 
-/** Replicate takes no less. */
+/** The minimum that Replicate accepts. */
 const leastCancelAfterSeconds = 5
 
-/** @throws {TypeError} where the address or the token can't be used. */
+/** @throws {TypeError} if the address or the token is unusable. */
 export function createReplicate(options: ReplicateOptions): Replicate {
   const {
     baseUrl = 'https://api.replicate.com',
@@ -94,7 +94,7 @@ export function createReplicate(options: ReplicateOptions): Replicate {
     verb: '' | '/cancel',
     signal: AbortSignal,
   ): Promise<ReadOutcome> => {
-    // An id can come from a webhook, and must not name another path.
+    // An id may come from a webhook and must not lead to another path.
     if (!predictionId.safeParse(renderId).success) return { kind: 'absent' }
     const url = api.url(`/v1/predictions/${renderId}${verb}`)
     return readOutcome(
@@ -114,14 +114,14 @@ export function createReplicate(options: ReplicateOptions): Replicate {
     prepare: async (order, signal) => prepare(order, { api, catalogue, inputUrl, webhookUrl }, signal),
 
     async submit({ model, attemptId, input }, signal) {
-      if (signal.aborted) return notNow('interrupted', 'It was stopped before it was sent', null)
+      if (signal.aborted) return notNow('interrupted', 'The request was stopped before it was sent', null)
       const known = catalogue.models.get(model)
       if (!known) return refusedInput(badInput(`${model} is no longer among the models`))
       const { version } = known
       const body = JSON.stringify({
         ...(version === undefined ? {} : { version }),
         input,
-        // `start` settles an attempt of which no answer came; `completed` is the one that is sent again.
+        // `start` settles an attempt without an answer; Replicate repeats only `completed`.
         ...(webhookUrl && { webhook: webhookUrl(attemptId), webhook_events_filter: ['start', 'completed'] }),
       })
       const path = version === undefined ? `/v1/models/${model}/predictions` : '/v1/predictions'
@@ -170,7 +170,7 @@ async function prepare(
     const seedMarks = Object.entries(input)
       .filter(([, value]) => value === seed)
       .map(([member]) => `${JSON.stringify(member)}:${seed}`)
-    // Where it is told of is an address with the attempt's id in it.
+    // The webhook address contains the attempt's id.
     const webhookMarks = webhookUrl ? [attemptId] : []
     return { model: name, attemptId, input, marks: [...pictures.marks, ...seedMarks, ...webhookMarks] }
   } catch (error) {
@@ -182,7 +182,7 @@ async function prepare(
 const leastSeed = 1_000_000_000
 const mostSeed = 2 ** 31 - 1
 
-/** A number that is this request's alone, which no provider leaves out. All are of one length, so that none begins another. */
+/** A number unique to this request, which providers keep in their records. Of fixed length, so none is a prefix of another. */
 const seedOf = (attemptId: string): number =>
   leastSeed + (createHash('sha256').update(attemptId).digest().readUInt32BE() % (mostSeed - leastSeed + 1))
 
@@ -193,7 +193,7 @@ function submitOutcome(answer: Answer): SubmitOutcome {
     const created = createdPrediction.safeParse(answer.json)
     return created.success
       ? { kind: 'accepted', renderId: created.data.id }
-      : { kind: 'unknown', reason: 'The answer has no id that could be one' }
+      : { kind: 'unknown', reason: 'The answer has no valid id' }
   }
   if (answer.kind === 'unsent') return silent(answer.reason)
   if (answer.kind === 'lost') return { kind: 'unknown', reason: answer.reason }
@@ -202,12 +202,13 @@ function submitOutcome(answer: Answer): SubmitOutcome {
 
 function readOutcome(answer: Answer, renderId: string, api: Api): ReadOutcome {
   if (answer.kind !== 'ok') {
-    // Without words it may be a proxy's, and absence is taken for proof.
+    // Without a message it may come from a proxy, and absence counts as proof.
     if (answer.kind === 'status' && answer.status === 404 && answer.explained) return { kind: 'absent' }
     return nothingLearnt(answer)
   }
   const told = prediction.safeParse(answer.json)
-  if (!told.success || told.data.id !== renderId) return unreadable('The answer is no such prediction')
+  if (!told.success || told.data.id !== renderId)
+    return unreadable('The answer is not the requested prediction')
   return { kind: 'found', render: renderOf(told.data, api) }
 }
 
@@ -220,10 +221,10 @@ const nothingLearnt = (answer: Exclude<Answer, { kind: 'ok' }>): Failed =>
 
 const unreadable = (reason: string): Failed => ({ kind: 'failed', reason, waitMs: null })
 
-/** Of 100 renders each. */
+/** 100 renders each. */
 const maxPages = 100
 
-/** All or nothing: that a render is not in a list proves something only where the list is whole. */
+/** All or nothing: only a complete list proves that a render is absent. */
 async function list(
   { after, before }: { readonly after: number; readonly before?: number },
   { api, recognise }: { readonly api: Api; readonly recognise: Recognise },
@@ -250,20 +251,20 @@ async function list(
     if (answer.kind !== 'ok') return nothingLearnt(answer)
     if (!wasKnown) {
       if (!api.clock.isKnown()) return unreadable('The answer has no date')
-      // It was asked for by our own clock, which may be another.
+      // The first request used our own clock, which may be wrong.
       wasKnown = true
       url = first()
       continue
     }
     const told = predictionPage.safeParse(answer.json)
-    // One that is no prediction was not listed here, and could have been what is looked for.
+    // An entry that failed to parse could be the render searched for.
     if (!told.success || told.data.results.length !== listed.length)
-      return unreadable('A page of the list is not as it should be')
+      return unreadable('A page of the list has an unexpected form')
     renders.push(...listed)
     if (told.data.next === null) return { kind: 'listed', renders }
     const next = URL.parse(told.data.next, url.href)
-    // The token goes with the request.
-    if (next?.origin !== api.origin) return unreadable("The list's next page is somebody else's")
+    // The request would carry the token.
+    if (next?.origin !== api.origin) return unreadable("The list's next page is at another origin")
     url = next
   }
   return unreadable(`The list has more than ${maxPages} pages`)
@@ -271,7 +272,7 @@ async function list(
 
 const account = z.object({ username: z.string().min(1).max(200) })
 
-/** Asked until it is known: a token is of one account. */
+/** Requested until known: a token belongs to one account. */
 function accountOf(api: Api): Provider['account'] {
   let known: AccountOutcome | undefined
   return async (signal) => {
@@ -285,14 +286,14 @@ function accountOf(api: Api): Provider['account'] {
       if (!told.success) return accountUnknown('The answer names no account')
       known = { kind: 'known', name: told.data.username }
     } else if (answer.kind !== 'status') return accountUnknown(answer.reason)
-    // Without words it may be a proxy's.
+    // Without a message it may come from a proxy.
     else if (answer.status === 404 && answer.explained) known = { kind: 'known', name: null }
     else return accountUnknown(answer.words, aboutUs.has(answer.status) ? refusalOf(answer) : undefined)
     return known
   }
 }
 
-/** Of the account itself; any other answer says nothing about the order that is to be sent. */
+/** These statuses concern the account; others say nothing about the next order. */
 const aboutUs: ReadonlySet<number> = new Set([401, 402, 403, 429])
 
 const accountUnknown = (reason: string, refusal = silent(reason)): AccountOutcome => ({
@@ -303,7 +304,7 @@ const accountUnknown = (reason: string, refusal = silent(reason)): AccountOutcom
 
 const webhookSecret = z.object({ key: z.string().regex(/^whsec_[A-Za-z0-9+/]+=*$/) })
 
-/** Junk sent to the webhook's address must not become requests of ours. */
+/** Limits requests to Replicate that junk at the webhook's address could cause. */
 const secretRefreshMs = 60_000
 
 function secretsOf(api: Api, host: Host): Replicate['webhookSecrets'] {

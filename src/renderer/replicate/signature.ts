@@ -1,4 +1,4 @@
-/** Two kinds of proof: that a webhook is Replicate's, and that an address was made by us. */
+/** Signatures: verifies webhooks from Replicate, and signs and verifies our own addresses. */
 import { createHmac, timingSafeEqual } from 'node:crypto'
 
 export interface SignedMessage {
@@ -10,9 +10,9 @@ export interface SignedMessage {
     /** `webhook-signature`: one or more, between spaces, each `v1,` and base64. */
     readonly signature: string | undefined
   }
-  /** As it came: text that was parsed and written again has another signature. */
+  /** The received bytes: parsing and writing JSON again would change the signature. */
   readonly rawBody: Uint8Array
-  /** Each `whsec_` and a key in base64; several while one replaces another. */
+  /** Each is `whsec_` and a key in base64; several during a rotation. */
   readonly secrets: readonly string[]
   readonly nowMs: number
   readonly toleranceMs?: number
@@ -22,20 +22,20 @@ export type SignatureVerdict =
   | { readonly ok: true }
   | {
       readonly ok: false
-      /** `no_secret`: nothing to check against, which says nothing about the message. */
+      /** `no_secret`: no secret is available, so the message is neither valid nor invalid. */
       readonly reason: 'missing_headers' | 'not_now' | 'no_secret' | 'wrong_signature'
     }
 
 const fiveMinutesMs = 300_000
 
-/** Standard Webhooks: HMAC-SHA256 over `id.timestamp.body`. Old messages are refused, or one could be sent again. */
+/** Standard Webhooks: HMAC-SHA256 over `id.timestamp.body`. Refuses old messages against replays. */
 export function verifySignature(message: SignedMessage): SignatureVerdict {
   const { headers, rawBody, secrets, nowMs, toleranceMs = fiveMinutesMs } = message
   const { id, timestamp, signature } = headers
   if (!id || !timestamp || !signature) return { ok: false, reason: 'missing_headers' }
   if (!/^\d{1,12}$/.test(timestamp) || Math.abs(nowMs - Number(timestamp) * 1000) > toleranceMs)
     return { ok: false, reason: 'not_now' }
-  // Anybody can sign with an empty key.
+  // Anyone could sign with an empty key.
   const keys = secrets.map(keyOf).filter((key) => key.length > 0)
   if (keys.length === 0) return { ok: false, reason: 'no_secret' }
   const given = signature
@@ -51,31 +51,31 @@ export function verifySignature(message: SignedMessage): SignatureVerdict {
 
 const keyOf = (secret: string): Buffer => Buffer.from(secret.replace(/^whsec_/, ''), 'base64')
 
-/** What an address says in its query. */
+/** The signature in the query of an address. */
 export interface AddressProof {
   /** Seconds since the epoch. */
   readonly expires: string | undefined
-  /** Base64url, of the whole HMAC-SHA256. */
+  /** The full HMAC-SHA256 in base64url. */
   readonly signature: string | undefined
 }
 
 export interface UrlSigner {
-  /** The query that proves an address ours until it ends: `expires=1790000000&signature=...`. */
+  /** The query that makes an address valid until it expires: `expires=1790000000&signature=...`. */
   sign(text: string): string
   verify(text: string, proof: AddressProof): boolean
 }
 
 export interface UrlSignerOptions {
-  /** The first signs, each of them counts. */
+  /** The first one signs; all of them verify. */
   readonly secrets: () => readonly string[]
   /** ms since the epoch. */
   readonly now: () => number
 }
 
-/** Longer than anybody needs one: a render waits, runs and keeps its pictures for two hours at most. */
+/** A margin: a render waits, runs and needs its pictures for two hours at most. */
 const validMs = 24 * 60 * 60_000
 
-/** Signs what an address lets its holder do, such as to read one picture or to report on one attempt. */
+/** Signs addresses that grant one right, such as reading a picture or reporting on an attempt. */
 export function createUrlSigner({ secrets, now }: UrlSignerOptions): UrlSigner {
   return {
     sign: (text) => {
@@ -90,12 +90,12 @@ export function createUrlSigner({ secrets, now }: UrlSignerOptions): UrlSigner {
 }
 
 function signatureOf(secret: string, text: string, expires: string): string {
-  // Anybody can sign with an empty key.
-  if (secret === '') throw new TypeError('the secret that addresses are signed with is empty')
+  // Anyone could sign with an empty key.
+  if (secret === '') throw new TypeError('the secret that signs addresses is empty')
   return createHmac('sha256', secret).update(`${text} until ${expires}`).digest('base64url')
 }
 
-/** In a time that tells nothing about where they differ. */
+/** Compares in constant time. */
 function isSame(expected: string, given: string): boolean {
   const [one, other] = [Buffer.from(expected), Buffer.from(given)]
   return one.length === other.length && timingSafeEqual(one, other)

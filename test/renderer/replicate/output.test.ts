@@ -163,7 +163,7 @@ describe('a clip', () => {
       response.end(clip.subarray(100_000, 200_000))
     })
     await fetchFrom(server.url)
-    const partly = { kind: 'failed', reason: '200000 of 300000 bytes came' }
+    const partly = { kind: 'failed', reason: 'received 200000 of 300000 bytes' }
     expect(await fetchFrom(server.url)).toEqual(partly)
     expect(await fetchFrom(server.url)).toEqual({ kind: 'fetched', size: clip.length })
     expect(await readFile(path)).toEqual(clip)
@@ -203,7 +203,7 @@ describe('a clip', () => {
     await fetchFrom(server.url)
     expect(await fetchFrom(server.url)).toMatchObject({
       kind: 'failed',
-      reason: 'A page came instead of the rest of the clip',
+      reason: 'Received a page instead of the rest of the clip',
     })
     expect(await kept()).toBe(120_000)
     expect(await fetchFrom(server.url)).toEqual({ kind: 'fetched', size: clip.length })

@@ -148,7 +148,7 @@ describe('a render', () => {
       const render = await readOf({ status: 'failed', error })
       return typeof render === 'string' ? render : render.trouble?.reason
     }
-    expect(await reason(null)).toBe('Replicate says that it failed, and not why')
+    expect(await reason(null)).toBe('Replicate reports a failure without a reason')
     expect(await reason({ code: 7 })).toBe('{"code":7}')
     expect(await reason(`a\u0007b${token}${'🙂'.repeat(400)}`)).toBe(`a b[token]${'🙂'.repeat(245)}`)
   })
@@ -373,9 +373,9 @@ describe('a list', () => {
     [
       'something else than predictions',
       `{"next":null,"results":[0,1]}`,
-      'A page of the list is not as it should be',
+      'A page of the list has an unexpected form',
     ],
-    ['a member too much', `{"results":[{}],"next":null}`, 'A page of the list is not as it should be'],
+    ['a member too much', `{"results":[{}],"next":null}`, 'A page of the list has an unexpected form'],
   ])('is none where a page has %s', async (_name, page, reason) => {
     await using server = await serve((response) => response.end(page))
     const outcome = await replicateAt(server.url).list({ after }, recognise, never)

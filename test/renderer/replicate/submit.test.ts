@@ -365,6 +365,6 @@ describe('createReplicate', () => {
       })
     expect(wrong({ baseUrl: 'ftp://replicate.example', token })).toThrow('http://')
     expect(wrong({ baseUrl: 'replicate', token })).toThrow('Invalid URL')
-    expect(wrong({ token: `${token}\n` })).toThrow(/^Replicate's token has characters no token has$/)
+    expect(wrong({ token: `${token}\n` })).toThrow(/^Replicate's token has invalid characters$/)
   })
 })
