@@ -73,7 +73,7 @@ describe('whether it is ready', () => {
     isWritable = false
     expect(await ask()).toMatchObject({
       status: 503,
-      body: { reason: 'The data folder cannot be written to' },
+      body: { reason: 'The data folder is not writable' },
     })
     expect(lines).toHaveLength(3)
   })
