@@ -127,10 +127,10 @@ describe('clips', () => {
     expect(await regenerate(jobId)).toMatchObject({
       status: 422,
       body: {
-        error: 'Job cannot be rendered anew',
+        error: 'Job cannot be rendered again',
         job_id: jobId,
         current_status: 'completed',
-        reason: expect.stringMatching(/^Its clips were removed at .*: create it anew$/),
+        reason: expect.stringMatching(/^The job's clips were removed at .*: create the job again$/),
       },
     })
     expect((await harness.coordinator.job(jobId)).status).toBe('completed')
@@ -163,7 +163,7 @@ describe('clips', () => {
     expect((await clip(jobId)).status).toBe(410)
     expect(await harness.ask('POST', `/api/v3/jobs/${jobId}/retry`)).toMatchObject({
       status: 422,
-      body: { reason: expect.stringMatching(/^Its clips were removed at/) },
+      body: { reason: expect.stringMatching(/^The job's clips were removed at/) },
     })
   })
 
