@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The command: a film with nothing else needed, or the wishes of a person told to a running server. */
+/** The command line: makes a film by itself, or sends requests to a running server. */
 import { asCommandError } from './cli/client.ts'
 import { CommandError, usageError } from './cli/command-error.ts'
 import type { Command } from './cli/command.ts'
@@ -31,18 +31,18 @@ async function run([name = '', ...args]: readonly string[], env = process.env): 
     return 0
   }
   const old = oldNodeWords(process.versions.node)
-  // doctor tells it among the rest.
+  // doctor reports the old version itself.
   if (old !== undefined && name !== 'doctor') throw new CommandError(old)
   if (name === 'serve') {
     const { positionals } = readOptions(name, args, {})
     if (positionals.length > 0)
       throw usageError(
-        `serve takes no "${positionals[0]}": ${commandLine('serve --help')} tells its environment`,
+        `serve takes no "${positionals[0]}": ${commandLine('serve --help')} lists its environment variables`,
       )
-    // It has signals and a log of its own; the other commands do without what it loads.
+    // Imported late: the other commands do not need its modules. It handles signals and logs itself.
     const { serve } = await import('./main.ts')
     await serve(env).catch((error: unknown) => {
-      // A port that is taken, a folder that is held, a variable that is wrong: the message says it all.
+      // A port in use, a locked folder, a wrong variable: the message suffices, without a stack.
       const known = error instanceof Error && ('code' in error || error.name === 'ConfigError')
       throw known ? new CommandError(error.message, 1, { cause: error }) : error
     })
@@ -53,13 +53,13 @@ async function run([name = '', ...args]: readonly string[], env = process.env): 
   return runInterruptible(command, name, args, env)
 }
 
-/** A help text, with the command as it has to be written here. */
+/** A help text with the command's name as the user has to type it. */
 const asWritten = (text: string): string => text.replaceAll(/\bcoordinator (?=[a-z<-])/g, commandLine(''))
 
 function noCommand(name: string): CommandError {
   const meant = nearest(name, Object.keys(help))
   return usageError(
-    `There is no command "${name}". ${meant ? `Did you mean ${meant}?` : `${commandLine('--help')} lists them`}`,
+    `Unknown command "${name}". ${meant ? `Did you mean ${meant}?` : `${commandLine('--help')} lists them`}`,
   )
 }
 
@@ -71,7 +71,7 @@ async function runInterruptible(
 ): Promise<number> {
   const interrupted = new AbortController()
   let exitCode = 130
-  // The reader is gone, or the terminal: no reason to leave a server and a folder behind.
+  // The reader or the terminal is gone: stop, so that no server and no folder are left behind.
   process.stdout.on('error', () => {
     exitCode = 141
     interrupted.abort()
@@ -102,7 +102,7 @@ async function runInterruptible(
   }
 }
 
-// Whoever read us is gone; there is nobody to tell.
+// The reader of stderr is gone, so the error cannot be reported.
 process.stderr.on('error', () => {})
 
 try {

@@ -152,7 +152,7 @@ whereMountable('a server whose disk is full (needs the right to mount a small on
     await server.kill('SIGTERM')
     disk.fill()
     await expect(startServer(directory)).rejects.toThrow(
-      `coordinator: There is no room left on the disk that holds ${directory}. Nothing is lost`,
+      `coordinator: The disk of ${directory} is full. Nothing is lost`,
     )
     disk.empty()
     await start()
