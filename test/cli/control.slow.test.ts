@@ -89,7 +89,7 @@ test('everything rests, or a renderer, until it is to go on', async () => {
   })
   expect(await ask('pause', '--renderer', 'nobody')).toMatchObject({
     code: 2,
-    err: expect.stringContaining('--renderer: there is no renderer nobody'),
+    err: expect.stringContaining('--renderer: Unknown renderer "nobody"'),
   })
   expect(await ask('pause', id, '--renderer', 'local')).toMatchObject({
     code: 2,

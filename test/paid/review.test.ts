@@ -114,7 +114,7 @@ describe('a job that is rejected', () => {
         error: 'Job cannot be rejected',
         job_id,
         current_status: 'pending',
-        reason: `It is rejected already (${note})`,
+        reason: `The job is already rejected (${note})`,
       },
     })
     for (const body of [

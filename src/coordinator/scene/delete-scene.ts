@@ -1,4 +1,4 @@
-/** A scene is taken out of the film. */
+/** Deletes a scene from the film. */
 import { once } from '../../access/idempotency.ts'
 import type { Asked } from '../../job/event.ts'
 import { deleteSceneRows, listScenes } from '../../store/scenes.ts'

@@ -1,4 +1,4 @@
-/** A finished scene is rendered again. */
+/** Renders a finished scene again. */
 import { once } from '../../access/idempotency.ts'
 import type { Asked } from '../../job/event.ts'
 import { findAttempt } from '../../store/attempts.ts'
@@ -14,7 +14,7 @@ import {
   rewrite,
 } from './edited.ts'
 
-/** A finished scene is rendered again, although its clip is kept. @throws {RefusedError} likewise */
+/** Renders a finished scene again, although its clip is stored. @throws {RefusedError} likewise */
 export const regenerateScene = (
   context: Context,
   jobId: number,
@@ -28,7 +28,7 @@ export const regenerateScene = (
     if (job.status === 'cancelled')
       throw refusedScene('Scene cannot be regenerated', scene, 'Its job is cancelled')
     await leaveUnapproved(tx, job, scene.id, asked)
-    // Another render is wanted than the one that was paid for; a failed scene may have none yet.
+    // Forced: the scene must not reuse the clip it paid for. A failed scene may have no such clip.
     const attempt = scene.attemptId === null ? undefined : await findAttempt(tx, scene.attemptId)
     await renderAnew(context, tx, scene, scene.status === 'completed' || attempt?.fetched != null)
     await context.emit(tx, { type: 'scene_updated', jobId, sceneId, data: { regenerate: true }, asked })
