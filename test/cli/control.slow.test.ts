@@ -105,7 +105,7 @@ test('limits are changed while it runs, told beside what is configured, and take
   expect((await ask(...back)).out).toMatch(/^jobs +no limit .*\nlocal +4 +\d+ +0 ms +no limit$/m)
   expect(await ask('limits', '--renderer', 'local', '--start-delay', '5')).toMatchObject({
     code: 1,
-    err: expect.stringContaining('start_delay_ms: is for providers'),
+    err: expect.stringContaining('start_delay_ms: applies to providers only'),
   })
 })
 
@@ -196,7 +196,7 @@ test('all jobs are listed, page by page', async () => {
 
 describe('asked for wrongly', () => {
   test.concurrent.each<[string, string[], RegExp]>([
-    ['a command', ['aprove', '1'], /no command "aprove"\. Did you mean approve\?/],
+    ['a command', ['aprove', '1'], /Unknown command "aprove"\. Did you mean approve\?/],
     ['an option', ['list', '--stauts', 'failed'], /Unknown option '--stauts'\. Did you mean --status\?/],
     ['an option of another command', ['show', '1', '--out', 'x'], /coordinator -- show --help tells what/],
     ['an option without its value', ['list', '--status'], /--status <value>.* argument missing/],
@@ -212,7 +212,7 @@ describe('asked for wrongly', () => {
     ['nothing of webhooks', ['webhooks'], /webhooks needs one of list, create, show/],
     ['an option of another of webhooks', ['webhooks', 'list', '--types', 'x'], /list takes no --types/],
     ['what storage does', ['storage', 'empty'], /storage takes prune, or nothing/],
-    ['help for nothing', ['help', 'paint'], /no command "paint"/],
+    ['help for nothing', ['help', 'paint'], /Unknown command "paint"/],
   ])('%s', async (_name, args, message) => {
     const { code, out, err } = await run(args, { cwd: folder })
     expect(err).toMatch(message)

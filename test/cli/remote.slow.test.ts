@@ -175,7 +175,7 @@ describe('what goes wrong is told in one line, with an exit code', () => {
   test('a command that is not there, or none', async () => {
     expect(await run(['paint'])).toMatchObject({
       code: 2,
-      err: expect.stringContaining('no command "paint"'),
+      err: expect.stringContaining('Unknown command "paint"'),
     })
     expect(await run([])).toMatchObject({
       code: 2,
