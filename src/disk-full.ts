@@ -17,7 +17,7 @@ export class ReserveError extends Error {
   readonly code = 'disk_full'
   constructor(freeBytes: number, reserveBytes: number) {
     super(
-      `The disk has ${megabytes(freeBytes)} MB free, and ${megabytes(reserveBytes)} MB (MIN_FREE_DISK_MB) are kept for clips that are paid for`,
+      `The disk has ${megabytes(freeBytes)} MB free; ${megabytes(reserveBytes)} MB (MIN_FREE_DISK_MB) are reserved for paid clips`,
     )
     this.name = 'ReserveError'
   }

@@ -38,7 +38,6 @@ export interface EventsToken {
   readonly expiresAt: number
 }
 
-/** The dependencies of these verbs. */
 export interface AccessContext {
   readonly database: Database
   readonly host: Host

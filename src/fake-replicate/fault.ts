@@ -110,5 +110,5 @@ export function isFaultOf<Of extends Stage>(
 /** @throws {TypeError} for an unknown name: a misspelt fault would never strike. */
 export function checkFaults(names: readonly string[]): void {
   const known = new Set<string>(Object.values(faults).flat())
-  for (const name of names) if (!known.has(name)) throw new TypeError(`Unknown fault "${name}"`)
+  for (const name of names) if (!known.has(name)) throw new TypeError(`Unknown fault ${name}`)
 }

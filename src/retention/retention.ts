@@ -68,7 +68,6 @@ export interface InputsInUse {
   asOf: number
 }
 
-/** The dependencies of these verbs. */
 export interface RetentionContext {
   readonly database: Database
   readonly host: Host

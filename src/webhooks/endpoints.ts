@@ -50,7 +50,6 @@ import type { Bound } from '../bind.ts'
 import type { Signal } from '../events/signal.ts'
 import type { Log } from '../log.ts'
 
-/** The dependencies of these verbs. */
 export interface WebhookContext {
   readonly database: Database
   readonly host: Host

@@ -56,7 +56,11 @@ describe('films', () => {
     const removed_at = new Date(harness.clock.now()).toISOString()
     expect(await film(old)).toEqual({
       status: 410,
-      body: { error: 'Film was removed', reason: expect.stringContaining('Create the job again'), removed_at },
+      body: {
+        error: 'Film was removed',
+        reason: expect.stringContaining('Create the job again'),
+        removed_at,
+      },
     })
     expect((await harness.ask('GET', `/api/v3/videos/${old}/thumbnail`)).status).toBe(410)
     const { body } = await harness.ask('GET', `/api/v3/videos/${old}/versions`)

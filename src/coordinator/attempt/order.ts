@@ -26,7 +26,6 @@ export type Post =
 export const onSignal = (context: Context, attemptId: string, wake: () => void): (() => void) =>
   context.signal.on(attemptId, wake)
 
-/** The current row of an attempt. */
 export const getAttempt = (context: Context, attemptId: string): Promise<Attempt | undefined> =>
   findAttempt(context.database, attemptId)
 

@@ -125,7 +125,7 @@ export const costRefused = (
 /** A rejected job spends nothing before it is submitted again. @throws {RefusedError} `job_refused` */
 export function checkNotRejected(job: Job, done: 'approved' | 'retried'): void {
   if (job.rejected)
-    throw jobRefused(job, `It was rejected (${job.rejected.note}): submit it again first`, done)
+    throw jobRefused(job, `The job was rejected (${job.rejected.note}): submit it again first`, done)
 }
 
 const jobRefused = (
