@@ -1,4 +1,4 @@
-/** Verbs as their callers see them: with their context given once. */
+/** Verbs with their context bound, as callers see them. */
 export type Bound<Verbs> = {
   readonly [Name in keyof Verbs]: Verbs[Name] extends (context: never, ...args: infer Args) => infer Result
     ? (...args: Args) => Result

@@ -42,7 +42,7 @@ async function runInterruptible(
   env: NodeJS.ProcessEnv,
 ): Promise<number> {
   let exitCode = 130
-  // The reader is gone, or the terminal: no reason to leave a server and a folder behind.
+  // The reader or the terminal is gone: stop, so that no server and no folder are left behind.
   process.stdout.on('error', () => {
     exitCode = 141
     interrupted.abort()

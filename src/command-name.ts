@@ -1,11 +1,11 @@
-/** The command as a person here can write it: what is suggested has to work where it is read. */
+/** The command's name as the user can type it, so that suggested commands work as shown. */
 import { extname } from 'node:path'
 
-/** `program`: the file that Node was started with; `module`: one of ours. */
+/** `program`: the file that Node was started with; `module`: a module of this package. */
 export function commandName(program: string, module: string): string {
   if (extname(module) === '.ts') return 'npm run coordinator --'
   const parts = program.split(/[\\/]/)
-  // The package is not installed there: by the command's name npx would look for another package.
+  // Started by npx without an installation: by the command's name npx would find another package.
   if (parts.includes('_npx')) return 'npx workflow-coordinator'
   const isCommand = /^(?:coordinator|cli\.js)$/.test(parts.at(-1)!)
   return isCommand && !parts.includes('.bin') ? 'coordinator' : 'npx coordinator'
@@ -13,5 +13,5 @@ export function commandName(program: string, module: string): string {
 
 const name = commandName(process.argv[1] ?? '', import.meta.filename)
 
-/** `coordinator approve 1`, as it has to be written here. */
+/** For example `coordinator approve 1`, as the user has to type it. */
 export const commandLine = (args: string): string => `${name} ${args}`

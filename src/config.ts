@@ -28,7 +28,7 @@ const usd = z
   .regex(/^\d{1,9}(?:\.\d{1,6})?$/, 'must be a number of US dollars, such as 25 or 0.50')
   .transform(Number)
 
-/** Days, or for ever. */
+/** Days, or null for `forever`. */
 const days = z
   .union(
     [z.literal('forever').transform(() => null), whole(1, 36_500)],
@@ -36,7 +36,7 @@ const days = z
   )
   .nullable()
 
-/** An IPv6 address in the one way that clients write it, also where it came in brackets, as in a URL. */
+/** An IPv6 address in canonical form, with or without the brackets of a URL. */
 const plainHost = (text: string): string => {
   const inside = text.replace(/^\[(.*)\]$/, '$1')
   if (!isIPv6(inside)) return text
@@ -61,7 +61,7 @@ const environment = z.object({
     .string()
     .regex(/^[\x21-\x7e]{1,500}$/, 'must be a token: no spaces and no line breaks')
     .optional(),
-  // Some write it with the version, as Replicate's own client does.
+  // Replicate's own client includes the version in its base URL.
   REPLICATE_BASE_URL: address
     .transform((url) => url.replace(/\/v1$/, ''))
     .default('https://api.replicate.com'),
@@ -120,7 +120,7 @@ const environment = z.object({
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
 })
 
-/** A host name, an address, or a name with all names below it. */
+/** A host name, or a name with all its subdomains. */
 const hostName = /^(?:\*?\.)?[a-z\d_](?:[\w-]*[a-z\d_])?(?:\.[a-z\d_](?:[\w-]*[a-z\d_])?)*$/i
 
 const isName = (text: string): boolean => hostName.test(text) && text.length <= 255 && !/^\*?\./.test(text)
@@ -131,49 +131,49 @@ const isHostName = (text: string): boolean =>
 export interface Config {
   readonly port: number
   readonly host: string
-  /** Absolute. Holds the database, the artifacts and nothing of anybody else's. */
+  /** Absolute path. Holds the database and the artifacts only. */
   readonly dataDir: string
-  /** The FFmpeg program to use; undefined for the one npm installed. */
+  /** Path of FFmpeg; undefined: the one that npm installed. */
   readonly ffmpegPath: string | undefined
   /** Renders on this machine at once. */
   readonly localMaxConcurrency: number
-  /** Undefined where nothing is rendered at Replicate. */
+  /** Undefined if Replicate is not used. */
   readonly replicate: ReplicateConfig | undefined
-  /** Where this server is reached from outside, without a slash at its end; undefined where it isn't. */
+  /** The URL of this server from outside, without a trailing slash; undefined if it is not reachable. */
   readonly publicBaseUrl: string | undefined
-  /** Names that it answers to beside its own: `.example.com` with all below it, `*.example.com` those alone, `*` any. */
+  /** Further accepted host names: `.example.com` includes its subdomains, `*.example.com` means only these, `*` any name. */
   readonly allowedHosts: readonly string[]
-  /** Whether each request needs a key; without one that could be sent, the server doesn't start. */
+  /** Whether requests need a key. If so, the server starts only when a valid key exists. */
   readonly keysRequired: boolean
-  /** Requests a minute for each key, or each address where no key is needed; 0 for no limit. */
+  /** Requests a minute for each key, or for each address without keys; 0: no limit. */
   readonly ratePerMinute: number
-  /** A JSON file of models and prices beside those that are built in. */
+  /** A JSON file of models and prices in addition to the built-in ones. */
   readonly modelsFile: string | undefined
-  /** Millionths of a US dollar that may be spent for each job, each client, in a day and in all. */
+  /** Millionths of a US dollar for each job, each client, a day and in total. */
   readonly budgets: Readonly<Partial<Record<'job' | 'client' | 'day' | 'total', number>>>
-  /** Webhooks may be sent there though it is not of the public internet. */
+  /** Private networks that webhooks may be sent to. */
   readonly webhookNetworks: readonly Network[]
   readonly retention: RetentionLimits
-  /** What becomes of a paid clip that is much shorter than was paid for. */
+  /** The handling of a paid clip that is much shorter than ordered. */
   readonly shortClips: 'hold' | 'take'
-  /** After SIGTERM requests are answered for so long yet, while /readyz says that none should be sent here. */
+  /** How long requests are still answered after SIGTERM, while /readyz reports `draining`; ms. */
   readonly drainMs: number
-  /** With less room on its disk the server is not ready. */
+  /** With less free space on the disk of `dataDir` the server is not ready. */
   readonly minFreeDiskBytes: number
-  /** How long running work may take to end after SIGTERM. */
+  /** How long running work may continue after SIGTERM; ms. */
   readonly shutdownGraceMs: number
   readonly logLevel: string
 }
 
 export interface ReplicateConfig {
-  /** A secret. */
+  /** Secret. */
   readonly token: string
   readonly baseUrl: string
   /** Renders there at once, over all jobs. */
   readonly maxConcurrency: number
-  /** The least time between two starts, over all jobs. */
+  /** The minimum time between two starts, over all jobs; ms. */
   readonly startDelayMs: number
-  /** Beside those that Replicate's API tells: secrets too. */
+  /** Secrets, in addition to those fetched from Replicate. */
   readonly webhookSecrets: readonly string[]
 }
 
@@ -184,9 +184,9 @@ export class ConfigError extends Error {
   }
 }
 
-/** @throws {ConfigError} that names each variable and says what it must be. */
+/** @throws {ConfigError} that names each wrong variable and its allowed values. */
 export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
-  // A variable that is set to nothing is one that is not set.
+  // An empty value counts as unset.
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
   const parsed = environment.safeParse(given)
   if (!parsed.success)
@@ -198,7 +198,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     data.REQUIRE_KEYS ?? isReachedByOthers([data.HOST, ...data.ALLOWED_HOSTS], data.PUBLIC_BASE_URL)
   if (data.ALLOWED_HOSTS.includes('*') && !keysRequired)
     throw new ConfigError(
-      'ALLOWED_HOSTS * needs keys: without them any web page could point a name of its own here. Name the hosts, or set REQUIRE_KEYS=true',
+      'ALLOWED_HOSTS=* needs keys: without keys, any web page could use a host name that points here. List the hosts, or set REQUIRE_KEYS=true',
     )
   return Object.freeze({
     port: data.PORT,
@@ -248,7 +248,7 @@ const isLoopback = (host: string): boolean => {
   return name === 'localhost' || name === '::1' || (isIPv4(name) && name.startsWith('127.'))
 }
 
-/** Also where it listens on this machine alone: what has another name or address is reached through somebody's proxy. */
+/** Includes servers that listen on this machine only, but have another name or URL: a proxy forwards to them. */
 const isReachedByOthers = (hosts: readonly string[], publicBaseUrl: string | undefined): boolean =>
   !hosts.every(isLoopback) || (publicBaseUrl !== undefined && !isLoopback(new URL(publicBaseUrl).hostname))
 

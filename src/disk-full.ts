@@ -1,23 +1,23 @@
-/** A full disk is nobody's failure: nothing is lost, and work resumes when there is room. Each room says it with its own error. */
+/** A full disk fails no job: nothing is lost, and work resumes when there is space. Each room has its own error for it. */
 
 const codes = new Set(['disk_full', 'ENOSPC', 'EDQUOT', 'SQLITE_FULL'])
 
-/** Whether an error, or one that caused it, says that there is no room left on a disk. */
+/** Whether an error or one of its causes reports a full disk. */
 export function isDiskFull(error: unknown): boolean {
   for (let one = error, depth = 0; one instanceof Error && depth < 8; one = one.cause, depth++) {
     if ('code' in one && codes.has(String(one.code))) return true
-    // sharp tells it in words alone.
+    // sharp's error has no code.
     if (one.message.includes('No space left on device')) return true
   }
   return false
 }
 
-/** Less is free than the reserve that is kept for clips that are paid for. */
+/** The free space is below the reserve for paid clips. */
 export class ReserveError extends Error {
   readonly code = 'disk_full'
   constructor(freeBytes: number, reserveBytes: number) {
     super(
-      `The disk has ${megabytes(freeBytes)} MB free, and ${megabytes(reserveBytes)} MB (MIN_FREE_DISK_MB) are kept for clips that are paid for`,
+      `The disk has ${megabytes(freeBytes)} MB free; ${megabytes(reserveBytes)} MB (MIN_FREE_DISK_MB) are reserved for paid clips`,
     )
     this.name = 'ReserveError'
   }
@@ -25,9 +25,9 @@ export class ReserveError extends Error {
 
 const megabytes = (bytes: number): number => Math.floor(bytes / 1e6)
 
-/** The disk that holds the data folder, of which a reserve is kept. What is paid for doesn't ask, and may use it. */
+/** The disk of the data folder, with a reserve. Paid clips skip this check and may use the reserve. */
 export interface DiskRoom {
-  /** Why nothing that can wait may be written now; undefined where it may. */
+  /** The error if only the reserve is left; undefined otherwise. */
   lack(): Promise<ReserveError | undefined>
   /** @throws {ReserveError} */
   require(): Promise<void>
@@ -53,7 +53,7 @@ export function createDiskRoom({
   }
 }
 
-/** Where nobody keeps a reserve. */
+/** No reserve. */
 export const endlessRoom: DiskRoom = {
   lack: () => Promise.resolve(undefined),
   require: () => Promise.resolve(),

@@ -1,25 +1,25 @@
 /**
- * All that is not deterministic: the time, ids, chance and waiting. Code takes a `Host` and never asks the
- * platform itself, so a test can move the clock and repeat a run from its seed.
+ * Everything that is not deterministic: time, ids, randomness and waiting. Code uses a `Host`, never the platform, so
+ * that a test can move the clock and repeat a run from its seed.
  */
 import { randomBytes, randomUUID } from 'node:crypto'
 
 export interface Host {
   /** Milliseconds since the epoch, UTC. */
   now(): number
-  /** A monotonic reading in milliseconds, for measuring how long something took. */
+  /** A monotonic clock in milliseconds, for measuring durations. */
   monotonic(): number
-  /** A new UUID that sorts after earlier ones (version 7), so that rows made together lie together. */
+  /** A new UUID of version 7, which sorts after earlier ones, so that rows inserted together are stored together. */
   id(): string
   /** A number in [0, 1). */
   random(): number
-  /** Random bytes that nobody can guess, as hex digits. */
+  /** Cryptographically random bytes, as hex digits. */
   secret(bytes: number): string
   /** Resolves after `ms`, or at once (never rejects) when `signal` fires. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>
 }
 
-/** The longest delay a timer takes: above 2^31-1 ms `setTimeout` fires at once. */
+/** The longest delay of a timer: above 2^31-1 ms `setTimeout` fires at once. */
 const longestTimerMs = 2 ** 31 - 1
 
 export const systemHost: Host = {

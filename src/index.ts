@@ -1,4 +1,4 @@
-/** What users of the library import. */
+/** The public exports of the library. */
 export {
   ArtifactError,
   type ArtifactStore,

@@ -1,16 +1,16 @@
 /**
- * JSON from outside while it comes in. How deep it is nested, how many values it holds and how long its texts are is known
- * before `JSON.parse` makes values of it: what that costs, and every pattern that looks at a text, no length in bytes bounds.
+ * Checks incoming JSON while it streams: its depth, its number of values and the length of its strings are bounded before
+ * `JSON.parse`. A limit of bytes alone would not bound the cost of parsing, or of patterns run on the strings.
  */
 
 export interface JsonBounds {
   /** Levels of arrays and objects. */
   readonly depth?: number
-  /** Values in all, in arrays and objects. */
+  /** Values in total, in arrays and objects. */
   readonly values: number
-  /** Bytes that are kept of a text; the rest of a longer one is left out. Without it, texts stay whole. */
+  /** Bytes kept of each string; longer ones are truncated. Default: no limit. */
   readonly textBytes?: number
-  /** Bytes that are kept in all. */
+  /** Bytes kept in total. */
   readonly keptBytes?: number
 }
 
@@ -21,7 +21,7 @@ export class JsonBoundError extends Error {
 export interface JsonReader {
   /** @throws {JsonBoundError} as soon as a bound is passed. */
   write(chunk: Uint8Array): void
-  /** What was kept. */
+  /** The kept JSON. */
   bytes(): Buffer
 }
 
@@ -29,7 +29,7 @@ const [quote, backslash, letterU, comma] = [0x22, 0x5c, 0x75, 0x2c]
 const [openList, closeList, openObject, closeObject] = [0x5b, 0x5d, 0x7b, 0x7d]
 const hexDigits = 4
 
-/** A byte that goes on with a character of UTF-8. */
+/** A continuation byte of UTF-8. */
 const isInside = (byte: number): boolean => (byte & 0xc0) === 0x80
 
 export function createJsonReader(bounds: JsonBounds): JsonReader {
@@ -46,7 +46,7 @@ export function createJsonReader(bounds: JsonBounds): JsonReader {
   let inText = false
   let textSize = 0
   let isLeftOut = false
-  /** Bytes that still belong to an escape, and whether the next one says which. */
+  /** Bytes left of an escape, and whether the next byte is its kind. */
   let escaped = 0
   let isEscapeHead = false
 
@@ -54,8 +54,8 @@ export function createJsonReader(bounds: JsonBounds): JsonReader {
     if (part.length === 0) return
     keptSize += part.length
     if (keptSize > keptBytes)
-      throw new JsonBoundError(`must have at most ${keptBytes} bytes without its long texts`)
-    // A copy: a part would keep all of its chunk in memory.
+      throw new JsonBoundError(`must have at most ${keptBytes} bytes without its long strings`)
+    // A copy: a view would keep the whole chunk in memory.
     kept.push(
       Number.isFinite(textBytes) ? Buffer.from(part) : Buffer.from(part.buffer, part.byteOffset, part.length),
     )

@@ -1,4 +1,4 @@
-/** The log, and the lines operators watch for: their words are a contract and stand here only. */
+/** The log and its lines. Operators watch for these lines: their wording is a contract and is defined only here. */
 import { type DestinationStream, type Logger, pino } from 'pino'
 import type { JobEvent } from './job/event.ts'
 import type { PruneReport } from './job/storage.ts'
@@ -10,13 +10,13 @@ export type Log = Logger
 export interface LogOptions {
   /** trace, debug, info, warn, error, fatal or silent. */
   readonly level: string
-  /** Lines for a person instead of JSON; by default where standard output is a terminal. */
+  /** Plain lines instead of JSON. Default: if standard output is a terminal. */
   readonly pretty?: boolean
-  /** Where the lines go; standard output by default, written at once so that a crash loses none. */
+  /** Default: standard output, written synchronously so that a crash loses no line. */
   readonly destination?: DestinationStream
 }
 
-/** JSON lines whose `msg` is the line an operator watches for, word by word; plain lines on a terminal. */
+/** Writes JSON lines, with the watched line as `msg`; plain lines on a terminal. */
 export function createLog({ level, pretty, destination }: LogOptions): Log {
   const lines = destination ?? pino.destination({ fd: 1, sync: true })
   const plain = pretty ?? (destination === undefined && process.stdout.isTTY)
@@ -32,17 +32,16 @@ export function createLog({ level, pretty, destination }: LogOptions): Log {
 }
 
 /**
- * Keys, webhook secrets, what an Authorization header holds, our signatures in addresses, and Replicate's tokens. Before
- * them may stand what JSON makes of a line's end.
+ * Keys, webhook secrets, values of Authorization headers, signatures in URLs, and Replicate's tokens. An escaped newline of
+ * JSON may precede them.
  */
 const secrets =
   /(wck_|wce_|whsec_)[\w+/=-]+|(Bearer\s+)[^\s"'\\,]+|([?&]signature=)[\w%+/=-]+|(?<=^|[^a-z0-9]|\\[nrt])(r8_)\w+/gi
 
-/** The text without what lets somebody in, whoever wrote it there. */
+/** The text with secrets replaced by `[redacted]`. */
 export const redacted = (text: string): string => text.replace(secrets, '$1$2$3$4[redacted]')
 
-/** What `[Workflow.Coordinator]` says, in the words operators search for. */
-/** What was changed, by name: the values after and before; null: as configured, or none. */
+/** Changed settings by name: the values after and before; null: as configured, or none. */
 interface Changed {
   readonly old: Readonly<Record<string, unknown>>
   readonly new: Readonly<Record<string, unknown>>
@@ -100,12 +99,12 @@ export const logLine = {
     ),
 
   cannotKeepTimes: (log: Log, err: unknown): void =>
-    log.error({ err }, '[Workflow.Coordinator] Cannot look for jobs whose time has come; trying again'),
+    log.error({ err }, '[Workflow.Coordinator] Cannot look for jobs that are due; trying again'),
 
   clockPutBack: (log: Log, byMs: number): void =>
     log.warn(
       { put_back_ms: byMs },
-      `[Workflow.Coordinator] The clock was put back by ${Math.round(byMs / 1000)} s; what waits is due as before`,
+      `[Workflow.Coordinator] The clock was put back by ${Math.round(byMs / 1000)} s; waits keep their length`,
     ),
 
   beginsAfterCrash: (log: Log, waits: readonly number[]): void => {
@@ -225,7 +224,7 @@ export const logLine = {
     ),
 
   cannotDeliver: (log: Log, err: unknown): void =>
-    log.error({ err }, '[Workflow.Coordinator] Cannot see to the webhooks; trying again'),
+    log.error({ err }, '[Workflow.Coordinator] Cannot process webhooks; trying again'),
 
   taskPutOff: (log: Log, task: Task, err: unknown): void =>
     log.warn(
@@ -269,11 +268,11 @@ export const logLine = {
   secretRotated: (log: Log, previousUntil: number | null, by: string | undefined): void =>
     log.info(
       { previous_until: previousUntil && new Date(previousUntil).toISOString(), by },
-      '[Workflow.Coordinator] The secret that addresses are signed with was rotated',
+      '[Workflow.Coordinator] The secret that signs URLs was rotated',
     ),
 
   keyUseNotNoted: (log: Log, err: unknown): void =>
-    log.warn({ err }, '[Workflow.Coordinator] Cannot note when a key was used; it is taken all the same'),
+    log.warn({ err }, '[Workflow.Coordinator] Cannot record the use of a key; the request was accepted'),
 
   notLetIn: (log: Log, address: string, path: string): void =>
     log.warn(
@@ -282,7 +281,10 @@ export const logLine = {
     ),
 
   answerNotKept: (log: Log, err: unknown): void =>
-    log.warn({ err }, '[Workflow.Coordinator] Cannot keep the answer to a request with an Idempotency-Key'),
+    log.warn(
+      { err },
+      '[Workflow.Coordinator] Cannot store the response to a request with an Idempotency-Key',
+    ),
 
   requestServed: (log: Log, request: RequestFacts): void =>
     log.debug(
@@ -306,7 +308,7 @@ export const logLine = {
     ),
 
   cannotPrune: (log: Log, err: unknown): void =>
-    log.error({ err }, '[Workflow.Coordinator] Cannot remove what is too old; trying again'),
+    log.error({ err }, '[Workflow.Coordinator] Cannot apply retention; trying again'),
 
   notReady: (log: Log, reason: string): void =>
     log.warn({ reason }, `[Workflow.Coordinator] Not ready: ${reason}`),
@@ -339,10 +341,7 @@ export const logLine = {
     log.error({ err }, '[Workflow.Coordinator] Cannot look for scenes to start; trying again'),
 
   cannotReadEvents: (log: Log, err: unknown): void =>
-    log.error(
-      { err },
-      '[Workflow.Coordinator] Cannot read the events for those who follow them; trying again',
-    ),
+    log.error({ err }, '[Workflow.Coordinator] Cannot read the events for their subscribers; trying again'),
 
   cannotTakeTasks: (log: Log, err: unknown): void =>
     log.error({ err }, '[Workflow.Coordinator] Cannot look for tasks; trying again'),
@@ -390,12 +389,12 @@ const eventFacts = ({ id, job_id, scene_id, data, by }: JobEvent) => ({
 interface RequestFacts {
   readonly request_id: string
   readonly method: string
-  /** The pattern it leads to. */
+  /** The pattern of the route; null if none matched. */
   readonly route: string | null
   readonly path: string
   readonly status: number
   readonly ms: number
-  /** Null where nobody was let in. */
+  /** The actor; null for a request without a valid key. */
   readonly by: string | null
 }
 
@@ -411,7 +410,7 @@ function readable(json: string): string {
   const line: LoggedLine = JSON.parse(json)
   const { level, time, msg = '', err, ...members } = line
   const rank = level >= 50 ? 'ERROR ' : level >= 40 ? 'WARN ' : ''
-  // The ids are in the line already; anything else is worth showing.
+  // Values that the message contains, such as ids, are not repeated.
   const further = Object.entries(members)
     .filter(([name, value]) => !msg.includes(String(value)) && name !== 'reason')
     .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)

@@ -1,6 +1,6 @@
 /**
- * The one loop of what runs beside requests: it looks for what is due, sleeps until the next time or a wake, backs off
- * where a look fails, and stops.
+ * The loop of every background process: looks for due work, sleeps until the next due time or a wake, backs off after a
+ * failed look, and stops.
  */
 import type { Host } from './host.ts'
 
@@ -9,23 +9,23 @@ export interface Loop {
   start(afterMs?: number): void
   /** Looks again, soon: several calls before a look are one look. */
   wake(): void
-  /** Looks no more; resolves when a look that runs has ended. */
+  /** Stops the loop; resolves when a running look has ended. */
   stop(): Promise<void>
 }
 
 export interface LoopOptions {
   readonly host: Pick<Host, 'sleep'>
   /**
-   * Does what is due now. Resolves to in how many ms to look again; `Infinity`: only at a wake. `stopped` fires when the
-   * loop is to end.
+   * Does the due work. Resolves to the ms until the next look; `Infinity`: only after a wake. `stopped` aborts when the
+   * loop stops.
    */
   readonly look: (stopped: AbortSignal) => Promise<number>
-  /** A look rejected. The next one comes `backOffMs` later, and no wake is heard before. */
+  /** Called when a look rejects. The next look comes `backOffMs` later; wakes do not shorten the wait. */
   readonly onError: (error: unknown) => void
   readonly backOffMs?: number
 }
 
-/** Short beside a person's patience, long beside a try: of a database that refuses, or a full disk. */
+/** For a failing database or a full disk: far longer than a try costs, yet short for a person who waits. */
 export const backOffMs = 3000
 
 export function createLoop({ host, look, onError, backOffMs: waitMs = backOffMs }: LoopOptions): Loop {

@@ -1,4 +1,4 @@
-/** The server: configuration, house, port; until SIGTERM, SIGINT, or the end of the parent that asked for it. */
+/** The server process: runs until SIGTERM, SIGINT, or the end of a parent process that started it with a channel. */
 import { type Config, ConfigError, readConfig } from './config.ts'
 import { systemHost } from './host.ts'
 import { listen } from './http/edge/server.ts'
@@ -36,7 +36,7 @@ async function serveUntil(stop: Promise<string>, config: Config): Promise<void> 
   logLine.stopped(log)
 }
 
-/** Resolves to what asked us to stop. A second signal doesn't wait for a clean end. */
+/** Resolves to the cause of the stop. A second signal exits at once. */
 function stopRequested(env: Readonly<Record<string, string | undefined>>): Promise<string> {
   return new Promise((resolve) => {
     onStopRequest({

@@ -1,23 +1,23 @@
-/** The models that are offered: those that are built in, the operator's own, and those that a program brings. */
+/** The offered models: built-in ones, the operator's, and those of an embedding program. */
 import { readFile } from 'node:fs/promises'
 import { type Config, ConfigError } from './config.ts'
 import { type Catalogue, CatalogueError, type Model, readCatalogue } from './job/catalogue.ts'
 
-/** What a program brings beside the configuration. */
+/** Models of an embedding program, in addition to the configuration. */
 export interface OwnModels {
   /** As in `MODELS_FILE`. */
   readonly models?: unknown
-  /** Names of its providers. */
+  /** Names of the program's providers. */
   readonly providers?: readonly string[]
-  /** Models that its renderers render, free and of any length. */
+  /** Models of the program's renderers: free, with clips of any length. */
   readonly onThisMachine?: readonly string[]
 }
 
 const replicate = 'replicate'
 
 /**
- * The built-in price book with the operator's own models and a program's; those that nobody renders here are told as wanting.
- * @throws {ConfigError} that names what is wrong.
+ * The built-in price book with the operator's and the program's models. Models without a renderer are listed in `wanting`.
+ * @throws {ConfigError} that names the problem.
  */
 export async function openCatalogue(config: Config, own: OwnModels = {}): Promise<Catalogue> {
   const { version, models } = await readModels(config, own)
@@ -27,7 +27,9 @@ export async function openCatalogue(config: Config, own: OwnModels = {}): Promis
   const onThisMachine = new Set(own.onThisMachine)
   const twice = offered.find(([name]) => onThisMachine.has(name))
   if (twice)
-    throw new ConfigError(`The model ${twice[0]} has a price, and is rendered on this machine: rename one`)
+    throw new ConfigError(
+      `The model ${twice[0]} has a price, but a renderer on this machine has a model of the same name: rename one`,
+    )
   return {
     version,
     models: new Map(offered),
@@ -39,7 +41,7 @@ export async function openCatalogue(config: Config, own: OwnModels = {}): Promis
 const wantedBy = ({ renderer }: Model): string =>
   renderer === replicate
     ? 'REPLICATE_API_TOKEN to be set'
-    : `a renderer named ${renderer}, which there is not here`
+    : `a renderer named ${renderer}, which is not configured`
 
 async function readModels({ modelsFile }: Config, { models: brought }: OwnModels): Promise<Catalogue> {
   const booksOf = async (): Promise<readonly unknown[]> =>
@@ -54,12 +56,12 @@ async function readModels({ modelsFile }: Config, { models: brought }: OwnModels
   )
 }
 
-/** Replicate is sent nothing but what a model's `input` says. */
+/** Requires `input` for Replicate's models, since a request contains only what it defines. */
 function readWithInputs(books: readonly unknown[]): Catalogue {
   const catalogue = readCatalogue(...books)
   for (const [name, { renderer, input }] of catalogue.models)
     if (renderer === replicate && input === undefined)
-      throw new CatalogueError(`models.${name}.input: must say what Replicate is sent`)
+      throw new CatalogueError(`models.${name}.input: must define the input that is sent to Replicate`)
   return catalogue
 }
 

@@ -1,9 +1,9 @@
-/** Why a request got no answer, in words for people: what sockets say of it is a code, which follows in brackets. */
+/** Why a request got no response, in plain words, with the error code of the socket in brackets. */
 
-const broken = 'the other side broke the connection off'
-const late = 'no answer came in time'
-const noWay = 'the network has no way to it'
-const noHttp = 'what came is not HTTP'
+const broken = 'the server closed the connection'
+const late = 'the request timed out'
+const noWay = 'no network route to the host'
+const noHttp = 'the response is not valid HTTP'
 
 const words: ReadonlyMap<string, string> = new Map([
   ['ECONNRESET', broken],
@@ -12,27 +12,27 @@ const words: ReadonlyMap<string, string> = new Map([
   ['UND_ERR_SOCKET', broken],
   ['UND_ERR_CLOSED', broken],
   ['UND_ERR_DESTROYED', broken],
-  ['UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'the answer is shorter or longer than announced'],
+  ['UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'the response length differs from its Content-Length'],
   ['ECONNREFUSED', 'nothing listens there'],
   ['ETIMEDOUT', late],
   ['UND_ERR_HEADERS_TIMEOUT', late],
-  ['UND_ERR_BODY_TIMEOUT', 'the answer stopped coming'],
-  ['UND_ERR_CONNECT_TIMEOUT', 'no connection could be made in time'],
-  ['ENOTFOUND', 'its name is unknown to the name servers'],
-  ['ENODATA', 'its name has no address'],
-  ['EAI_AGAIN', 'the name servers did not answer'],
+  ['UND_ERR_BODY_TIMEOUT', 'the response stalled'],
+  ['UND_ERR_CONNECT_TIMEOUT', 'connecting timed out'],
+  ['ENOTFOUND', 'the host name is unknown to DNS'],
+  ['ENODATA', 'the host name has no address'],
+  ['EAI_AGAIN', 'the DNS servers did not answer'],
   ['EHOSTUNREACH', noWay],
   ['EHOSTDOWN', noWay],
   ['ENETUNREACH', noWay],
   ['ENETDOWN', noWay],
-  ['EPROTO', 'no secure connection could be made'],
-  ['UND_ERR_HEADERS_OVERFLOW', 'the headers of the answer are too long'],
+  ['EPROTO', 'the TLS connection failed'],
+  ['UND_ERR_HEADERS_OVERFLOW', 'the response headers are too long'],
 ])
 
-/** What `fetch` says where the error below it says nothing. */
+/** Messages of `fetch` that name no cause. */
 const wordless = /^(?:fetch failed|terminated|other side closed|socket hang up)$/i
 
-/** Undefined where the error is none of a connection, or speaks for itself. */
+/** Undefined for errors that are not of a connection, or that have a clear message. */
 export function networkWords(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
@@ -42,13 +42,13 @@ export function networkWords(error: unknown): string | undefined {
 }
 
 function kindOf(code: string, { message }: Error): string | undefined {
-  if (code.startsWith('ERR_SSL_')) return 'no secure connection could be made'
+  if (code.startsWith('ERR_SSL_')) return 'the TLS connection failed'
   if (code.startsWith('HPE_')) return noHttp
-  if (/CERT|SIGNATURE|_CA$/.test(code)) return `its certificate is not trusted: ${message}`
+  if (/CERT|SIGNATURE|_CA$/.test(code)) return `the certificate is not trusted: ${message}`
   return undefined
 }
 
-/** Which name or address was meant: one of several may be wrong. */
+/** The host name or address, since a request may try several. */
 function placeOf(error: Error): string {
   if ('hostname' in error && typeof error.hostname === 'string') return error.hostname
   const address = 'address' in error && typeof error.address === 'string' ? error.address : ''

@@ -1,4 +1,4 @@
-/** What a program brings to `openWorkflow` beside what is built in, and what would make it useless. */
+/** Adapters that a program passes to `openWorkflow`, and the checks of their names and models. */
 import type { ArtifactStore } from './artifact/artifact.ts'
 import { ConfigError } from './config.ts'
 import type { Catalogue } from './job/catalogue.ts'
@@ -7,17 +7,17 @@ import type { Provider } from './renderer/provider.ts'
 import type { Renderer } from './renderer/renderer.ts'
 
 export interface OwnParts {
-  /** Render on this machine, beside `local`: free, and of any length. */
+  /** Renderers on this machine, in addition to `local`: free, with clips of any length. */
   readonly renderers?: readonly Renderer[]
-  /** Belong to somebody else and are paid for, beside Replicate. Each of their models needs a price in `models`. */
+  /** Paid providers, in addition to Replicate. Each of their models needs a price in `models`. */
   readonly providers?: readonly Provider[]
   /** Models and prices of the providers, as in `MODELS_FILE`. */
   readonly models?: unknown
-  /** Keeps the bytes in place of the data folder; closing it is the caller's. */
+  /** Replaces the artifact store in the data folder. The caller closes it. */
   readonly artifacts?: ArtifactStore
 }
 
-/** Attempts are kept under these names, so they must not become another's. */
+/** Stored attempts refer to these names, so no other renderer may use them. */
 const builtIn = ['local', 'replicate'] as const
 const namePattern = /^[a-z][a-z\d-]{0,39}$/
 
@@ -59,7 +59,7 @@ export const modelsOfOwn = ({ renderers = [], providers = [], models }: OwnParts
 })
 
 /**
- * A provider's model that the catalogue doesn't have could never be asked for.
+ * Refuses a provider's model without a price, since no job could use it.
  * @throws {ConfigError}
  */
 export function refuseUnpriced({ providers = [] }: OwnParts, catalogue: Catalogue): void {

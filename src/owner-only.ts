@@ -1,6 +1,6 @@
 /**
- * The rights of what a data folder holds, whatever the umask is: its owner's alone. Processes that are ours set the umask;
- * the library may not change that of the program that embeds it, so what it makes in the folder names these modes.
+ * Permissions of files in the data folder: the owner only, whatever the umask. The programs of this package set the umask.
+ * The library may not change that of the embedding program, so it passes these modes when it creates files.
  */
 export const ownerFolder = 0o700
 export const ownerFile = 0o600

@@ -1,4 +1,4 @@
-/** What ends a program: signals, and the end of the shell that npm put between. */
+/** Stop requests: signals, and the end of the shell that npm puts in between. */
 import { systemHost } from './host.ts'
 
 type Signal = 'SIGTERM' | 'SIGINT' | 'SIGHUP'
@@ -6,17 +6,17 @@ type Signal = 'SIGTERM' | 'SIGINT' | 'SIGHUP'
 export interface StopOptions {
   readonly signals: readonly Signal[]
   readonly env: Readonly<Record<string, string | undefined>>
-  /** Called once, with what to say of it. */
+  /** Called once, with the cause. */
   readonly onStop: (cause: Signal | 'the end of the parent process') => void
-  /** Called when a signal comes again: its sender does not wait for a clean end. */
+  /** Called for a repeated signal, whose sender does not wait for a clean stop. */
   readonly onImpatience: (signal: Signal) => void
 }
 
-/** Ctrl-C reaches all processes of a terminal, and npm passes it on to its own: one key press comes twice. */
+/** Ctrl-C reaches all processes of a terminal, and npm forwards it to its child: one key press arrives twice. */
 const samePressMs = 500
 const lookMs = 500
 
-/** Whether a script leaves its program in the background: what goes on is meant to outlive its shell. */
+/** Whether a script leaves its program in the background, to outlive its shell. */
 export const isBackground = (script = ''): boolean => /(?<![&>])&(?![&>\d])/.test(script)
 
 export function onStopRequest({ signals, env, onStop, onImpatience }: StopOptions): void {
@@ -30,7 +30,7 @@ export function onStopRequest({ signals, env, onStop, onImpatience }: StopOption
       if (stoppedAt === undefined) stop(signal)
       else if (systemHost.monotonic() - stoppedAt > samePressMs) onImpatience(signal)
     })
-  // npm sends its signals to a shell, and dash ends without passing them on.
+  // npm sends its signals to a shell, and dash exits without forwarding them.
   if (env['npm_lifecycle_event'] === undefined || isBackground(env['npm_lifecycle_script'])) return
   const parent = process.ppid
   const timer = setInterval(() => {

@@ -1,4 +1,4 @@
-/** The only place that picks adapters: from a configuration to a house in which everything runs. */
+/** The only place that picks adapters: builds a running workflow from a configuration. */
 import { access, constants, mkdir, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ArtifactStore } from './artifact/artifact.ts'
@@ -57,24 +57,24 @@ export { openDiskArtifacts }
 export interface Workflow {
   readonly coordinator: Coordinator
   readonly pubsub: PubSub
-  /** The events from a place in their log, and on as they come: nothing is missed. */
+  /** Events from a cursor in the log onwards, without gaps. */
   readonly feed: Feed
   readonly artifacts: ArtifactStore
   readonly waitFor: WaitFor
-  /** Takes a photograph in. @throws {RefusedError} `asset_refused` */
+  /** Stores a photograph. @throws {RefusedError} `asset_refused` */
   readonly takeAsset: TakeAsset
   /** Answers HTTP requests, with or without a port. */
   readonly app: ReturnType<typeof createApp>
   readonly facts: WorkflowFacts
-  /** From now on /readyz says that nothing more should be sent here; what is sent is answered all the same. */
+  /** Makes /readyz report `draining`; requests are still answered. */
   drain(): void
-  /** Tells others who want this data folder where we are to be found. */
+  /** Notes this server's URL for other processes that try to open the data folder. */
   listensOn(address: string): void
-  /** Takes no more work, gives running work its grace time, and lets go of everything; the rest waits for the next start. */
+  /** Starts no more work, gives running work its grace time, and releases all resources. The rest resumes at the next start. */
   close(): Promise<void>
 }
 
-/** What an operator wants to see at start. */
+/** Shown to the operator at start. */
 export interface WorkflowFacts {
   readonly database: string
   readonly ffmpeg: string
@@ -88,10 +88,10 @@ export interface WorkflowParts extends OwnParts {
 
 /**
  * Opens the data folder, resumes what was interrupted, and runs until `close()`.
- * @throws {DatabaseError} `in_use` where another process holds the folder, which it names
- * @throws {DatabaseError} `disk_full` where there is no room to open it
- * @throws {MediaError} `unusable` where there is no FFmpeg to work with
- * @throws {ConfigError} where a renderer or provider that is given has a name or model of another, or a model without a price
+ * @throws {DatabaseError} `in_use` if another process, which the message names, holds the folder
+ * @throws {DatabaseError} `disk_full` if the disk is full
+ * @throws {MediaError} `unusable` without a working FFmpeg
+ * @throws {ConfigError} if a renderer or provider has the name or a model of another, or a model without a price
  */
 export async function openWorkflow(
   config: Config,
@@ -208,7 +208,7 @@ async function freeBytes(directory: string): Promise<number> {
   return bavail * bsize
 }
 
-/** What the work takes: rows that can be read and written, room for films, and FFmpeg. */
+/** Readiness checks: the database, free disk space, FFmpeg and the artifact store. */
 const checksOf = (
   { dataDir }: Config,
   {
@@ -253,15 +253,15 @@ const checksOf = (
     : []),
 ]
 
-/** SQLite itself says "disk I/O error". */
+/** Replaces SQLite's message, which is "disk I/O error". */
 const noRoom = (dataDir: string, cause: unknown): DatabaseError =>
   new DatabaseError(
     'disk_full',
-    `There is no room left on the disk that holds ${dataDir}. Nothing is lost: make some room and start again`,
+    `The disk of ${dataDir} is full. Nothing is lost: free some space and start again`,
     { cause },
   )
 
-/** A server that others reach and that lets nobody in would only look as if it ran. */
+/** Refuses to start a reachable server without a valid key, since it would refuse every request. */
 async function requireKey(
   { host, allowedHosts, publicBaseUrl, dataDir }: Config,
   hasKeys: () => Promise<boolean>,
@@ -270,13 +270,13 @@ async function requireKey(
   const named = allowedHosts.length === 0 ? '' : `, ALLOWED_HOSTS ${allowedHosts.join(',')}`
   const reached = publicBaseUrl === undefined ? '' : `, reached at ${publicBaseUrl}`
   throw new ConfigError(
-    `Whoever reaches this server (HOST ${host}${named}${reached}) needs a key, and there is none that is valid in ${dataDir}. ` +
-      `Create one, with the same DATA_DIR: ${commandLine('keys create --name ops --scopes admin')}. ` +
-      'On a machine where everybody may spend your money: REQUIRE_KEYS=false',
+    `Requests to this server (HOST ${host}${named}${reached}) need a key, and ${dataDir} has no valid key. ` +
+      `Create one with the same DATA_DIR: ${commandLine('keys create --name ops --scopes admin')}. ` +
+      'If everyone who can reach the server may spend your money, set REQUIRE_KEYS=false',
   )
 }
 
-/** The FFmpeg that is to be worked with. */
+/** Media with the configured FFmpeg. */
 export const openMedia = ({ ffmpegPath }: Pick<Config, 'ffmpegPath'>, host: Host): Media =>
   createMedia({ host, ...(ffmpegPath !== undefined && { ffmpegPath }) })
 
@@ -286,8 +286,8 @@ export interface FolderHouse {
 }
 
 /**
- * The database of a data folder whose server doesn't run, as it is: nothing is brought up to date.
- * @throws {DatabaseError} `in_use` where it does run; the message says where it listens
+ * Opens the database of a data folder without a running server, and runs no migrations.
+ * @throws {DatabaseError} `in_use` if the server runs; the message names its URL
  */
 export async function openFolder(
   { dataDir }: Pick<Config, 'dataDir'>,
@@ -316,8 +316,8 @@ export interface SecretHouse {
 }
 
 /**
- * The keys and the secret of a data folder whose server doesn't run: before the first key, no server that others reach can.
- * @throws {DatabaseError} `in_use` where it does run; the message says where it listens
+ * Opens the keys and the secret of a data folder without a running server: a reachable server needs a first key to start.
+ * @throws {DatabaseError} `in_use` if the server runs; the message names its URL
  */
 export async function openSecrets(
   { dataDir }: Pick<Config, 'dataDir'>,
@@ -337,7 +337,7 @@ export async function openSecrets(
 
 interface Outside {
   readonly providers: readonly Provider[]
-  /** How a provider gets at its pictures and tells us its news; undefined where it doesn't reach us. */
+  /** Serves pictures to a provider and receives its webhooks; undefined if the provider cannot reach this server. */
   readonly gate: ProviderGate | undefined
   close(): Promise<void>
 }
@@ -354,7 +354,7 @@ function openProviders(
   })
   const outside = (path: string): string => `${publicBaseUrl}${path}`
   const reached = publicBaseUrl !== undefined
-  // Networks that webhooks may be sent to are none that a provider may name.
+  // A provider must not make us reach private networks, even those allowed for webhooks.
   const guarded = createGuardedFetch({ allowed: [] })
   const provider = createReplicate({
     ...config,
@@ -372,7 +372,7 @@ function openProviders(
       const check = (secrets: readonly string[]) =>
         verifySignature({ ...message, secrets: [...config.webhookSecrets, ...secrets], nowMs: host.now() })
       const verdict = check(await provider.webhookSecrets())
-      // A secret that was changed since is asked for once more.
+      // The secret may have been rotated since it was fetched.
       if (verdict.ok || (verdict.reason !== 'wrong_signature' && verdict.reason !== 'no_secret'))
         return verdict
       return check(await provider.webhookSecrets({ fresh: true }))

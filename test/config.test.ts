@@ -127,7 +127,7 @@ it.each([
   [{ ALLOWED_HOSTS: 'a.example,,b.example' }, 'ALLOWED_HOSTS must be host names'],
   [{ ALLOWED_HOSTS: '.' }, 'ALLOWED_HOSTS must be host names'],
   [{ ALLOWED_HOSTS: 'films.*.example' }, 'ALLOWED_HOSTS must be host names'],
-  [{ ALLOWED_HOSTS: '*', REQUIRE_KEYS: 'false' }, 'ALLOWED_HOSTS * needs keys'],
+  [{ ALLOWED_HOSTS: '*', REQUIRE_KEYS: 'false' }, 'ALLOWED_HOSTS=* needs keys'],
   [{ RATE_LIMIT_PER_MINUTE: '-1' }, 'RATE_LIMIT_PER_MINUTE must be a whole number'],
   [{ BUDGET_TOTAL_USD: '-5' }, 'BUDGET_TOTAL_USD must be a number of US dollars'],
   [{ SHUTDOWN_GRACE_MS: '-1', LOG_LEVEL: 'loud' }, /SHUTDOWN_GRACE_MS must be a whole number; LOG_LEVEL /],

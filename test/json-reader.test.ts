@@ -56,6 +56,6 @@ it('counts what lies in each other, and what there is, outside of texts alone', 
   expect(() => readIn('[[],[],[]]', 1, { depth: 2, values: 10 })).not.toThrow()
   expect(() => readIn('[1,2,3]', 1, { values: 3 })).toThrow('must hold at most 3 values')
   expect(() => readIn('["aaaa","bbbb"]', 1, { values: 9, textBytes: 2, keptBytes: 9 })).toThrow(
-    'must have at most 9 bytes without its long texts',
+    'must have at most 9 bytes without its long strings',
   )
 })

@@ -1,16 +1,16 @@
 import type { Reader, Row, Transaction } from '../store/database.ts'
 import { bytes, bytesOrNull, json, number, text, textOrNull } from '../store/sql.ts'
 
-/** Which request it is: its client's own key, at one address. */
+/** Identifies a request: the client's key for one target. */
 export interface RequestIdentity {
-  /** Who sends it. */
+  /** The sender. */
   readonly principal: string
   /** Method and path. */
   readonly target: string
   readonly key: string
 }
 
-/** What was answered, to be answered again. */
+/** A stored response, to be replayed. */
 export interface KeptAnswer {
   readonly status: number
   readonly contentType: string
@@ -20,7 +20,7 @@ export interface KeptAnswer {
 
 export interface KeptRequest {
   readonly id: number
-  /** SHA-256 of all that makes the request. */
+  /** SHA-256 of the request's content. */
   readonly fingerprint: Uint8Array
   readonly answer: KeptAnswer | null
   readonly insertedAt: number
@@ -70,7 +70,7 @@ export const insertRequest = (
     [principal, target, key, fingerprint, now],
   )
 
-/** What an answer says, nobody has to make again from the effects. */
+/** Stores the response and deletes the effects, which it replaces. */
 export async function setRequestAnswer(tx: Transaction, id: number, answer: KeptAnswer): Promise<void> {
   await tx.run('update requests set status = $1, content_type = $2, location = $3, body = $4 where id = $5', [
     answer.status,
@@ -82,7 +82,7 @@ export async function setRequestAnswer(tx: Transaction, id: number, answer: Kept
   await tx.run('delete from effects where request_id = $1', [id])
 }
 
-/** One that has had an effect stays: it must not have another. */
+/** Keeps a request with effects, which must not happen twice. */
 export const deleteUnanswered = (tx: Transaction, id: number): Promise<number> =>
   tx.run(
     `delete from requests where id = $1 and status is null
@@ -90,7 +90,7 @@ export const deleteUnanswered = (tx: Transaction, id: number): Promise<number> =
     [id],
   )
 
-/** What a part of a request came to, where it has had its effect; undefined where it has not. */
+/** The stored result of a part of a request; undefined if it had no effect. */
 export async function findEffect(
   reader: Reader,
   requestId: number,
@@ -103,7 +103,7 @@ export async function findEffect(
   return row && { kept: json(row, 'result') }
 }
 
-/** To be called in the effect's own transaction. `kept` is JSON. */
+/** Call it in the effect's transaction. `kept` is JSON. */
 export const insertEffect = (
   tx: Transaction,
   requestId: number,
@@ -122,7 +122,7 @@ export const hasEffect = async (reader: Reader, requestId: number): Promise<bool
 export const deleteRequest = (tx: Transaction, id: number): Promise<number> =>
   tx.run('delete from requests where id = $1', [id])
 
-/** Deletes the oldest of those before `time`, `most` at once. */
+/** Deletes the oldest requests before `time`, `most` at once. */
 export const deleteRequestsBefore = (tx: Transaction, time: number, most: number): Promise<number> =>
   tx.run(
     `delete from requests where id in

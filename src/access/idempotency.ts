@@ -1,8 +1,8 @@
 /**
- * A request that carries a key of its client's own has its effect once and is answered alike as often as it comes, for a
- * day. Its row is inserted before the work and gets the answer after it. Between them a verb's own transaction keeps what
- * the verb came to (`once`). So a request that a crash left without an answer is simply sent through its route again:
- * verbs that have had their effect resolve to what was kept, and the answer is made from that.
+ * A request with an Idempotency-Key has its effect once and gets the same response for a day. Its row is inserted before
+ * the work and stores the response after it. In between, the verb's own transaction stores the verb's result (`once`). So
+ * a request that a crash left without a response goes through its route again: verbs that had their effect resolve to the
+ * stored result, and the response is built from that.
  */
 import { secretToldBefore } from '../job/errors.ts'
 import type { Asked } from '../job/event.ts'
@@ -27,13 +27,13 @@ import {
 export type { KeptAnswer } from './idempotency-rows.ts'
 
 export interface IdempotentRequest extends RequestIdentity {
-  /** SHA-256 of all that makes the request. */
+  /** SHA-256 of the request's content. */
   readonly fingerprint: Uint8Array
 }
 
 /**
- * Does the work of the request whose row is `id`. `hasEffect`: it had its effect before, and lacks its answer alone.
- * Resolves to what to answer again; to undefined where it may be tried again.
+ * Does the work of the request whose row is `id`. `hasEffect`: the effect exists, and only the response is missing.
+ * Resolves to the response to replay; to undefined if the request may be retried.
  */
 export type IdempotentWork = (
   id: number,
@@ -41,8 +41,8 @@ export type IdempotentWork = (
 ) => Promise<KeptAnswer | undefined>
 
 /**
- * `running`: the same request is being worked on in this process. `other_request`: the key was used for another. `too_many`:
- * as many of this principal's are kept as may be.
+ * `running`: this process is working on the same request. `other_request`: the key was used for another one. `too_many`:
+ * the principal has reached the limit of stored requests.
  */
 export type Answered = 'done' | 'running' | 'other_request' | 'too_many' | KeptAnswer
 
@@ -50,15 +50,15 @@ export interface Idempotent {
   answerOnce(request: IdempotentRequest, work: IdempotentWork): Promise<Answered>
 }
 
-/** For each principal, in `keptForMs`. */
+/** Limit for each principal within `keptForMs`. */
 export const mostKeptRequests = 20_000
-/** Longer than any answer but that of a job of many scenes, which is made anew from what was kept. */
+/** Longer than any response but that of a job with many scenes, which is built again from the stored result. */
 const mostKeptBytes = 128 << 10
 const keptForMs = 24 * 60 * 60 * 1000
-/** More than come in with one request, so that old ones get fewer; not so many that a request is slow. */
+/** More than one, so that old rows get fewer; few enough to keep a request fast. */
 const forgottenAtOnce = 20
 
-/** What is kept of a verb's result, as JSON, and how it becomes the result again. */
+/** Converts a verb's result to JSON for storage, and back. */
 export interface Kept<Result> {
   keep(result: Result): unknown
   again(tx: Transaction, kept: unknown): Promise<Result>
@@ -67,19 +67,19 @@ export interface Kept<Result> {
 /** A small result that JSON can hold. */
 export const whole = <Result>(): Kept<Result> => ({
   keep: (result) => result,
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as it was kept
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the value that `keep` stored
   again: (_, kept) => Promise.resolve(kept as Result),
 })
 
-/** It is told by the first answer alone. */
+/** For secrets, which only the first response contains. */
 export const keptSecret: Kept<never> = {
   keep: () => null,
   again: () => Promise.reject(secretToldBefore()),
 }
 
 /**
- * What this request came to before; undefined where it has had no effect yet. For a verb that can't check everything
- * within its effect's transaction: what it would refuse by now may have been done.
+ * The stored result of this request; undefined if it had no effect yet. For a verb with checks outside its effect's
+ * transaction: a repeated request must not fail a check that passed the first time.
  */
 export async function doneBefore<Result>(
   database: Database,
@@ -91,9 +91,9 @@ export async function doneBefore<Result>(
 }
 
 /**
- * Runs a verb's effect in one transaction, at most once for each request: the same transaction keeps what it came to, and
- * the same request gets that. What is refused (thrown) has no effect and may be tried again. So whatever may be otherwise
- * the next time is checked in `effect`.
+ * Runs a verb's effect in one transaction, at most once for each request. The same transaction stores the result, which a
+ * repeated request gets. A refusal (thrown) has no effect and may be retried, so checks whose outcome may change belong
+ * into `effect`.
  */
 export const once = <Result>(
   database: Database,
@@ -120,7 +120,7 @@ export function createIdempotent({
   readonly host: Host
   readonly log: Log
 }): Idempotent {
-  /** What runs in this process, with its fingerprint. */
+  /** Running requests of this process, with their fingerprints. */
   const running = new Map<string, Uint8Array>()
 
   const begin = ({ fingerprint, ...identity }: IdempotentRequest) =>
@@ -137,7 +137,7 @@ export function createIdempotent({
       return { id: await insertRequest(tx, identity, fingerprint, now), isNew: true as const }
     })
 
-  /** What was done stays done, whether or not its answer can be kept. */
+  /** Never rejects: the effect stands even if its response cannot be stored. */
   const keep = async (id: number, answer: KeptAnswer | undefined): Promise<void> => {
     const kept = answer && answer.body.length <= mostKeptBytes ? answer : undefined
     await database

@@ -3,7 +3,7 @@ import { type Scope, scopes } from '../job/scope.ts'
 import type { Reader, Row, Transaction } from '../store/database.ts'
 import { bytes, bytesOrNull, number, numberOrNull, text, textOrNull } from '../store/sql.ts'
 
-/** A key as it is kept: SHA-256 of its secrets, never these themselves. */
+/** A key's row: SHA-256 of its secrets, never the secrets. */
 export interface KeptKey extends Key {
   readonly hash: Uint8Array
   readonly previousHash: Uint8Array | null
@@ -26,7 +26,7 @@ const keyOf = (row: Row): KeptKey => ({
   revokedAt: numberOrNull(row, 'revoked_at'),
 })
 
-/** Changes no row where the name is taken. */
+/** Inserts no row if the name exists. */
 export const insertKey = (
   tx: Transaction,
   key: Pick<KeptKey, 'id' | 'name' | 'scopes' | 'clientId' | 'hash' | 'expiresAt' | 'insertedAt'>,
@@ -55,7 +55,7 @@ const usable = 'revoked_at is null and (expires_at is null or expires_at > $1)'
 export const hasUsableKey = async (reader: Reader, now: number): Promise<boolean> =>
   (await reader.get(`select 1 as found from keys where ${usable} limit 1`, [now])) !== undefined
 
-/** The secret until now is taken until `previousUntil`, or no more where that is null. */
+/** The previous secret stays valid until `previousUntil`; null: it becomes invalid at once. */
 export const rotateSecret = (
   tx: Transaction,
   id: string,

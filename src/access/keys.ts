@@ -1,6 +1,6 @@
 /**
- * Keys: made, listed, rotated, revoked, and told from what is none. Of a key only its SHA-256 is kept. It is 256 random
- * bits, which nobody finds by trying, so a slow hash would only make each request slow.
+ * API keys: created, listed, rotated, revoked and identified. Only a key's SHA-256 is stored. A key has 256 random bits,
+ * which cannot be guessed, so a slow hash would only slow each request.
  */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import { RefusedError, invalidField, keyNotFound } from '../job/errors.ts'
@@ -23,14 +23,14 @@ import type { Bound } from '../bind.ts'
 import type { Host } from '../host.ts'
 import type { Database } from '../store/database.ts'
 
-/** A key with the text that lets its holder in: told this once, and known to nobody afterwards. */
+/** A key with its secret, which is shown only once. */
 export interface NewKey {
   readonly key: Key
   /** `wck_...`. A secret. */
   readonly secret: string
 }
 
-/** Follows the events that a key sees, and does nothing else; for browsers, which can send no header with an `EventSource`. */
+/** A token that reads the events its key sees, and nothing else; for browsers, whose `EventSource` sends no header. */
 export interface EventsToken {
   /** `wce_...`. A secret. */
   readonly token: string
@@ -38,7 +38,6 @@ export interface EventsToken {
   readonly expiresAt: number
 }
 
-/** What these verbs work with. */
 export interface AccessContext {
   readonly database: Database
   readonly host: Host
@@ -47,7 +46,7 @@ export interface AccessContext {
 
 const written = /^wck_([0-9a-f]{12})_[\w-]{43}$/
 const tokenWritten = /^wce_([0-9a-f]{12})_(\d{10,12})_([\w-]{43})$/
-/** A page makes another one before it ends. */
+/** A page fetches a new token before this one expires. */
 const tokenMs = 15 * 60_000
 const secretBytes = 32
 const mostKeys = 2000
@@ -58,7 +57,7 @@ const hashOf = (secret: string): Uint8Array => createHash('sha256').update(secre
 
 const factsOf = ({ hash: _hash, previousHash: _previousHash, ...key }: KeptKey): Key => key
 
-/** Keys whose use is being written: one of many requests at once does it. */
+/** Keys whose use is being written: of concurrent requests only one writes it. */
 const noting = new Set<string>()
 
 const newSecret = (context: AccessContext, id: string): string =>
@@ -71,14 +70,14 @@ async function noteUse(context: AccessContext, { id, lastUsedAt }: Key, now: num
   try {
     await database.transaction((tx) => setLastUsed(tx, id, now))
   } catch (error) {
-    // Who may read must not be kept out by a full disk.
+    // A full disk must not refuse a request that only reads.
     logLine.keyUseNotNoted(log, error)
   } finally {
     noting.delete(id)
   }
 }
 
-/** Whose secret this is now. */
+/** The key that this secret currently belongs to. */
 async function identified(
   context: AccessContext,
   secret: string,
@@ -107,21 +106,21 @@ export async function createKey(context: AccessContext, input: unknown, asked?: 
     if ((await countKeys(tx)) >= mostKeys)
       throw invalidField(
         '',
-        `There are ${mostKeys} keys, and those that are revoked stay: rotate one instead`,
+        `The limit of ${mostKeys} keys is reached (revoked keys count): rotate one instead`,
       )
     if ((await insertKey(tx, key)) === 0)
-      throw invalidField('name', 'is the name of another key, which may be revoked: choose a new one')
+      throw invalidField('name', 'is the name of another key, possibly a revoked one: choose a new name')
     return (await findKey(tx, id))!
   })
   logLine.keyCreated(log, kept, asked?.by)
   return { key: factsOf(kept), secret }
 }
 
-/** All of them, also those that let nobody in any more; oldest first. */
+/** All keys, oldest first, including revoked and expired ones. */
 export const getKeys = async (context: AccessContext): Promise<readonly Key[]> =>
   (await listKeys(context.database)).map(factsOf)
 
-/** A new secret for the key; the old one is taken for the grace time. @throws {RefusedError} `key_not_found`, `key_refused`, `invalid` */
+/** Gives the key a new secret; the old one stays valid for the grace time. @throws {RefusedError} `key_not_found`, `key_refused`, `invalid` */
 export async function rotateKey(
   context: AccessContext,
   id: string,
@@ -141,7 +140,7 @@ export async function rotateKey(
       throw new RefusedError('Key cannot be rotated', {
         code: 'key_refused',
         keyId: id,
-        reason: `It is ${found.revokedAt === null ? 'expired' : 'revoked'}: create another one`,
+        reason: `The key is ${found.revokedAt === null ? 'expired' : 'revoked'}: create another key`,
       })
     return found
   })
@@ -149,7 +148,7 @@ export async function rotateKey(
   return { key: factsOf(key), secret }
 }
 
-/** The key lets nobody in from now on. One that was revoked before stays as it was. @throws {RefusedError} `key_not_found` */
+/** Revokes a key. Idempotent. @throws {RefusedError} `key_not_found` */
 export async function revokeKey(context: AccessContext, id: string, asked?: Asked): Promise<Key> {
   const { database, host, log } = context
   const key = await once(database, asked, whole<Key>(), async (tx) => {
@@ -162,7 +161,7 @@ export async function revokeKey(context: AccessContext, id: string, asked?: Aske
   return key
 }
 
-/** Whose text this is; undefined for one that lets nobody in, whatever the reason. */
+/** The key of a secret; undefined if the secret is invalid for any reason. */
 export async function identifyKey(context: AccessContext, secret: string): Promise<Key | undefined> {
   const { key, now } = await identified(context, secret)
   if (!key) return undefined
@@ -170,7 +169,7 @@ export async function identifyKey(context: AccessContext, secret: string): Promi
   return factsOf(key)
 }
 
-/** A token of the key that has this secret, which ends with the key and with the secret. @throws {RefusedError} `key_not_found` */
+/** Creates a token of the key with this secret; it becomes invalid with the key and with the secret. @throws {RefusedError} `key_not_found` */
 export async function createEventsToken(context: AccessContext, secret: string): Promise<EventsToken> {
   const { key, now } = await identified(context, secret)
   if (!key) throw keyNotFound(written.exec(secret)?.[1] ?? '')
@@ -181,7 +180,7 @@ export async function createEventsToken(context: AccessContext, secret: string):
   return { token, expiresAt: expires * 1000 }
 }
 
-/** Whose token this is; undefined for one that lets nobody in, whatever the reason. */
+/** The key of a token; undefined if the token is invalid for any reason. */
 export async function identifyEventsToken(context: AccessContext, token: string): Promise<Key | undefined> {
   const { host, database } = context
   const [, id = '', seconds = '', proof = ''] = tokenWritten.exec(token) ?? []
@@ -196,22 +195,22 @@ export async function identifyEventsToken(context: AccessContext, token: string)
   return isOurs ? factsOf(key) : undefined
 }
 
-/** Whether anybody could be let in. */
+/** Whether any key is valid. */
 export const hasKey = (context: AccessContext): Promise<boolean> =>
   hasUsableKey(context.database, context.host.now())
 
 const isUsable = ({ revokedAt, expiresAt }: Key, now: number): boolean =>
   revokedAt === null && (expiresAt === null || expiresAt > now)
 
-/** Of the key's secret, and of the one before while it counts. */
+/** The hash of the key's secret, and of the previous secret during its grace time. */
 const validHashes = ({ hash, previousHash, previousUntil }: KeptKey, now: number): readonly Uint8Array[] =>
   previousHash && previousUntil !== null && previousUntil > now ? [hash, previousHash] : [hash]
 
-/** By the hash of the key's secret, which only we have: nothing has to be kept, and a rotated key's tokens end. */
+/** Signs with the hash of the key's secret, which only the server has: no token is stored, and rotating the key ends them. */
 const tokenProof = (hash: Uint8Array, expires: number): Buffer =>
   createHmac('sha256', hash).update(`events until ${expires}`).digest()
 
-/** Both are compared whatever the first says, and each in a time that doesn't tell how much of it was right. */
+/** Always compares both hashes, each in constant time, so that timing reveals nothing. */
 function isSecretOf({ hash, previousHash, previousUntil }: KeptKey, secret: string, now: number): boolean {
   const given = hashOf(secret)
   const isCurrent = timingSafeEqual(given, hash)
@@ -219,7 +218,7 @@ function isSecretOf({ hash, previousHash, previousUntil }: KeptKey, secret: stri
   return isCurrent || (isPrevious && previousUntil !== null && previousUntil > now)
 }
 
-/** By the names that callers use. */
+/** The verbs to bind. */
 export const keyVerbs = {
   createKey,
   keys: getKeys,

@@ -15,53 +15,52 @@ export interface ByteRange {
 }
 
 export interface ListedArtifact extends StoredArtifact {
-  /** When it was last adopted, or asked for as a file: ms since the epoch. */
+  /** When it was last adopted or read by `localPath`: ms since the epoch. */
   readonly usedAt: number
 }
 
 export interface ArtifactStore {
   /**
-   * Takes over a finished local file: after this it is gone from `path` and kept, synced, under its id. One that is
-   * there already is as if used now.
+   * Moves a finished local file from `path` into the store, synced, under its id. If the store has it already, only the
+   * time of its last use changes.
    * @throws {ArtifactError} `disk_full`.
    */
   adopt(path: string): Promise<StoredArtifact>
   /**
-   * Adopts files for what `use` makes of them, such as a row that names them. Where `use` finds no room for that, those
-   * that were not kept before are removed again. One caller at a time, so that none removes what another relies on.
+   * Adopts files for `use`, which for example inserts a row that references them. If `use` fails on a full disk, newly
+   * stored files are removed again. Calls run one at a time, so that none removes a file another call relies on.
    * @throws {ArtifactError} `disk_full`.
    */
   adoptFor<T>(paths: readonly string[], use: (stored: readonly StoredArtifact[]) => Promise<T>): Promise<T>
-  /** What is known of an artifact, or undefined where there is none. */
+  /** An artifact's size and last use; undefined if it does not exist. */
   stat(id: string): Promise<ListedArtifact | undefined>
   /**
-   * The bytes, or a part of them, read as the reader asks for them.
+   * The bytes, or a range of them, read as the consumer pulls.
    * @throws {ArtifactError} `missing`.
    */
   read(id: string, range?: ByteRange): Promise<AsyncIterable<Uint8Array>>
   /**
-   * A file on this machine that holds the bytes, for FFmpeg. It must not be written to or removed. That it was asked for
-   * is noted as its last use.
+   * The path of a local file with the bytes, for FFmpeg. The caller must not write or remove it. The call counts as a use.
    * @throws {ArtifactError} `missing`.
    */
   localPath(id: string): Promise<string>
   /**
-   * An empty folder for unfinished files, on the artifacts' own file system where that can be; removed with all that is in it by
-   * `remove()`, or when the store is next opened after a crash.
+   * An empty folder for unfinished files, on the artifacts' file system if possible. `remove()` deletes it with its content;
+   * after a crash, the next opening of the store does.
    */
   workspace(): Promise<Workspace>
-  /** Those whose ids begin with two hex digits: all of them together would be too many to hold at once. */
+  /** The artifacts whose ids begin with two hex digits; a list of all could exceed the memory. */
   list(prefix: string): Promise<readonly ListedArtifact[]>
   /**
-   * Removes an artifact, unless it was used at `unusedSince` or later, even if that happens just now: who adopts bytes that are
-   * there already relies on them. Resolves to the bytes that became free; 0 where it is not there, or stays.
+   * Removes an artifact unless it was used at `unusedSince` or later, even concurrently: a caller that adopts stored bytes
+   * relies on them. Resolves to the bytes freed; 0 if it does not exist or stays.
    */
   remove(id: string, unusedSince: number): Promise<number>
-  /** For `doctor` and `/readyz`: resolves to what was found, in a few words; rejects with what is wrong. */
+  /** For `doctor` and `/readyz`: resolves to a short description; rejects with the problem. */
   check?(signal: AbortSignal): Promise<string>
 }
 
-/** All that ids can begin with. */
+/** All prefixes of ids. */
 export const artifactPrefixes: readonly string[] = Array.from({ length: 256 }, (_, index) =>
   index.toString(16).padStart(2, '0'),
 )

@@ -1,10 +1,10 @@
 /**
- * Artifacts as files of a folder: `artifacts/ab/abcdef...`, and `work/` for what isn't finished. When a file was last used
- * is its time of modification.
+ * Artifacts as files in a folder: `artifacts/ab/abcdef...`, and `work/` for unfinished files. A file's modification time is
+ * the time of its last use.
  *
- * One may be adopted anew in the moment in which it is removed. So adopting first notes the use and then looks whether the
- * file is there; removing first takes it aside, into `removing/`, then looks when it was used, and puts it back if that is
- * too new. Whichever comes first, the bytes are there when `adopt` resolves.
+ * Adopting and removing the same artifact may race. So `adopt` first notes the use and then checks that the file exists;
+ * `remove` first moves it to `removing/`, then checks its last use, and moves it back if that is too recent. In either
+ * order, the bytes exist when `adopt` resolves.
  */
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
@@ -22,10 +22,10 @@ interface Adopted {
 
 const artifactId = /^[0-9a-f]{64}$/
 const chunkBytes = 1 << 20
-/** Clocks of a file system and of this process differ a little. */
+/** Tolerance between the clocks of a file system and of this process. */
 const clockStepMs = 60_000
 
-/** Opens the store in `directory`, made if it isn't there. Unfinished files of an earlier process are removed. */
+/** Opens the store in `directory`, which is created if missing. Removes unfinished files of an earlier process. */
 export async function openDiskArtifacts(
   directory: string,
   host: Pick<Host, 'now'> = systemHost,
@@ -43,13 +43,13 @@ export async function openDiskArtifacts(
     return join(artifacts, id.slice(0, 2), id)
   }
 
-  /** Whether it is there. */
+  /** Resolves to whether the file exists. */
   const noteUse = (path: string): Promise<boolean> => {
     const now = host.now() / 1000
     return utimes(path, now, now).then(() => true, absent(false))
   }
 
-  /** One that was used in time to come was so before the clock was put back: it ages from now on. */
+  /** A last use in the future means that the clock was set back since: the file's age counts from now. */
   const seen = async (path: string) => {
     const found = await statOf(path)
     if (!found || found.mtimeMs <= host.now() + clockStepMs) return found
@@ -57,10 +57,10 @@ export async function openDiskArtifacts(
     return statOf(path)
   }
 
-  // Whether they are still needed nobody knows: they are as they were.
+  // A crash interrupted their removal; they may still be needed, so they are restored.
   for (const id of await readdir(aside)) await rename(join(aside, id), pathOf(id))
 
-  /** Gives a synced file its name. Renaming is atomic, so a file under an id is always whole. */
+  /** Moves a synced file to its id. Renaming is atomic, so a file under an id is always complete. */
   const publish = async (path: string, stored: StoredArtifact): Promise<Adopted> => {
     const target = pathOf(stored.id)
     const isNew = !(await noteUse(target)) || (await sizeOf(target)) !== stored.size
@@ -69,7 +69,7 @@ export async function openDiskArtifacts(
       await mkdir(dirname(target), { recursive: true, mode: ownerFolder })
       await rename(path, target)
     } else await rm(path)
-    // Also where it was there: whoever named it may not have come to this yet.
+    // Also for an existing file: the call that stored it may not have synced the folders yet.
     await syncDirectory(dirname(target))
     await syncDirectory(artifacts)
     return { stored, isNew }
@@ -78,7 +78,7 @@ export async function openDiskArtifacts(
   const adopt = (path: string): Promise<Adopted> =>
     saidClearly(async () => {
       await using file = await open(path, 'r+')
-      // Whoever wrote it may have given it other rights; some file systems know none.
+      // Its writer may have set other permissions; some file systems have none, so a failure is ignored.
       await file.chmod(ownerFile).catch(() => {})
       const hash = createHash('sha256')
       let size = 0
@@ -100,7 +100,7 @@ export async function openDiskArtifacts(
       for (const path of paths) adopted.push(await adopt(path))
       return await use(adopted.map(({ stored }) => stored))
     } catch (error) {
-      // After another error it may not be certain that nothing names them.
+      // After any other error, a row may reference them.
       if (isDiskFull(error))
         for (const { stored, isNew } of adopted) if (isNew) await rm(pathOf(stored.id), { force: true })
       throw error
@@ -169,7 +169,7 @@ export async function openDiskArtifacts(
 const missing = (id: string): ArtifactError =>
   new ArtifactError('missing', `artifact ${id} is not in the store`)
 
-/** What stands for a file that isn't there. */
+/** Replaces the error of a missing file with a value. */
 const absent =
   <T>(value: T) =>
   (error: unknown): T => {
@@ -181,7 +181,7 @@ const statOf = (path: string) => stat(path).catch(absent(undefined))
 
 const sizeOf = async (path: string): Promise<number | undefined> => (await statOf(path))?.size
 
-/** A rename is on disk only when its folder is. */
+/** A rename is durable only when its folder is synced. */
 async function syncDirectory(path: string): Promise<void> {
   await using folder = await open(path, 'r')
   await folder.sync()
@@ -192,7 +192,7 @@ async function saidClearly<T>(work: () => Promise<T>): Promise<T> {
     return await work()
   } catch (error) {
     if (isDiskFull(error))
-      throw new ArtifactError('disk_full', 'no room left on the disk that holds the artifacts', {
+      throw new ArtifactError('disk_full', 'no space left on the disk of the artifacts', {
         cause: error,
       })
     throw error

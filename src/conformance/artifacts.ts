@@ -1,4 +1,4 @@
-/** What every artifact store does. */
+/** The suite for artifact stores. */
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { access, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
@@ -9,16 +9,16 @@ import { systemHost } from '../host.ts'
 import type { Case } from './case.ts'
 
 export interface ArtifactPlace {
-  /** A folder of the case's own, on a local disk, empty at first. A store that is opened in it again has what it had. */
+  /** A folder on a local disk, empty at the start of the case. A store reopened in it has its earlier content. */
   readonly directory: string
-  /** The time, ms since the epoch: a case moves it on. */
+  /** The time, ms since the epoch; a case advances it. */
   readonly now: () => number
 }
 
 const hour = 3_600_000
 const largeBytes = 3 << 20
 
-/** `open` is called once or twice in a case. A store may have `close()`, which is then called. */
+/** Calls `open` once or twice in a case, and `close()` if the store has it. */
 export function artifactStoreCases(
   open: (place: ArtifactPlace) => Promise<ArtifactStore & { close?(): Promise<void> }>,
 ): readonly Case[] {
@@ -35,7 +35,7 @@ export function artifactStoreCases(
   })
 
   return [
-    inPlace('takes a file over and names it by its SHA-256', async ({ store, file }) => {
+    inPlace('moves a file into the store under its SHA-256', async ({ store, file }) => {
       const bytes = Buffer.from('some bytes')
       const path = await file(bytes)
       assert.deepEqual(await store.adopt(path), { id: idOf(bytes), size: bytes.length })
@@ -44,14 +44,14 @@ export function artifactStoreCases(
       assert.equal(found?.size, bytes.length)
     }),
 
-    inPlace('keeps the same bytes once', async ({ store, file }) => {
+    inPlace('stores the same bytes once', async ({ store, file }) => {
       const [one, other] = [await file(Buffer.from('same')), await file(Buffer.from('same'))]
       assert.deepEqual(await store.adopt(one), await store.adopt(other))
       await assert.rejects(access(other), 'the second file is gone, too')
       assert.equal((await store.list(idOf('same').slice(0, 2))).length, 1)
     }),
 
-    inPlace('gives the bytes back, whole and in part', async ({ store, file }) => {
+    inPlace('returns the bytes, whole and in ranges', async ({ store, file }) => {
       const bytes = Buffer.from(Uint8Array.from({ length: largeBytes }, (_, index) => index % 251))
       const { id } = await store.adopt(await file(bytes))
       assert.ok(bytes.equals(await bytesOf(await store.read(id))))
@@ -60,14 +60,14 @@ export function artifactStoreCases(
       assert.deepEqual([...(await bytesOf(await store.read(id, { start: 0, end: 0 })))], [bytes[0]])
     }),
 
-    inPlace('gives a file that holds them', async ({ store, file }) => {
+    inPlace('returns the path of a file with the bytes', async ({ store, file }) => {
       const { id } = await store.adopt(await file(Buffer.from('for FFmpeg')))
       const path = await store.localPath(id)
       assert.ok(isAbsolute(path))
       assert.equal(await readFile(path, 'utf8'), 'for FFmpeg')
     }),
 
-    inPlace('says what is missing', async ({ store }) => {
+    inPlace('reports missing artifacts', async ({ store }) => {
       for (const id of ['0'.repeat(64), '../coordinator.db', '']) {
         assert.equal(await store.stat(id), undefined)
         await assert.rejects(async () => bytesOf(await store.read(id)), { code: 'missing' })
@@ -76,7 +76,7 @@ export function artifactStoreCases(
       assert.equal(await store.remove('0'.repeat(64), Number.MAX_SAFE_INTEGER), 0)
     }),
 
-    inPlace('adopts files for what is made of them, one caller at a time', async ({ store, file }) => {
+    inPlace('adopts files for their use, one caller at a time', async ({ store, file }) => {
       const paths = [await file(Buffer.from('one')), await file(Buffer.from('two'))]
       const steps: string[] = []
       const first = store.adoptFor(paths, async (stored) => {
@@ -95,7 +95,7 @@ export function artifactStoreCases(
     }),
 
     inPlace(
-      'removes what nobody kept for want of room, and nothing that was there',
+      'removes newly adopted files if their use fails on a full disk, and no others',
       async ({ store, file }) => {
         await store.adopt(await file(Buffer.from('there')))
         const paths = [await file(Buffer.from('there')), await file(Buffer.from('new'))]
@@ -106,7 +106,7 @@ export function artifactStoreCases(
         )
         assert.notEqual(await store.stat(idOf('there')), undefined)
         assert.equal(await store.stat(idOf('new')), undefined)
-        // After any other error it may be named.
+        // After any other error, a row may reference it.
         const other = store.adoptFor([await file(Buffer.from('new'))], () =>
           Promise.reject(new Error('other')),
         )
@@ -115,7 +115,7 @@ export function artifactStoreCases(
       },
     ),
 
-    inPlace('gives folders for unfinished files', async ({ store }) => {
+    inPlace('provides folders for unfinished files', async ({ store }) => {
       const [one, other] = [await store.workspace(), await store.workspace()]
       assert.ok(isAbsolute(one.directory))
       assert.notEqual(one.directory, other.directory)
@@ -134,7 +134,7 @@ export function artifactStoreCases(
       assert.equal(String(await bytesOf(await store.read(idOf('a clip')))), 'a clip')
     }),
 
-    inPlace('lists what begins with two digits, and nothing else', async ({ store, file }) => {
+    inPlace('lists the artifacts with a prefix, and no others', async ({ store, file }) => {
       const texts = Array.from({ length: 20 }, (_, index) => `text ${index}`)
       for (const text of texts) await store.adopt(await file(Buffer.from(text)))
       const prefix = idOf(texts[0]!).slice(0, 2)
@@ -143,7 +143,7 @@ export function artifactStoreCases(
       assert.deepEqual(listed.toSorted(), wanted.toSorted())
     }),
 
-    inPlace('removes what was not used since, and tells its bytes', async ({ store, file, clock }) => {
+    inPlace('removes unused artifacts, and returns the bytes freed', async ({ store, file, clock }) => {
       const { id } = await store.adopt(await file(Buffer.from('old')))
       assert.equal(await store.remove(id, clock.now() - hour), 0, 'it was used just now')
       clock.pass(2 * hour)
@@ -152,7 +152,7 @@ export function artifactStoreCases(
       assert.equal(await store.remove(id, clock.now()), 0)
     }),
 
-    inPlace('keeps what was adopted or asked for again', async ({ store, file, clock }) => {
+    inPlace('keeps artifacts that were adopted or used again', async ({ store, file, clock }) => {
       const { id } = await store.adopt(await file(Buffer.from('used')))
       const uses = [async () => store.adopt(await file(Buffer.from('used'))), () => store.localPath(id)]
       for (const use of uses) {
@@ -163,7 +163,7 @@ export function artifactStoreCases(
       }
     }),
 
-    inPlace('holds what is adopted in the moment of its removal', async ({ store, file, clock }) => {
+    inPlace('keeps an artifact that is adopted during its removal', async ({ store, file, clock }) => {
       for (let round = 0; round < 30; round++) {
         await store.adopt(await file(Buffer.from('contested')))
         clock.pass(2 * hour)
@@ -175,7 +175,7 @@ export function artifactStoreCases(
       }
     }),
 
-    inPlace('has it when it is opened again', async ({ store, file, again }) => {
+    inPlace('has its content after reopening', async ({ store, file, again }) => {
       const { id } = await store.adopt(await file(Buffer.from('kept')))
       const reopened = await again()
       assert.equal(String(await bytesOf(await reopened.read(id))), 'kept')

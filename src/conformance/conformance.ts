@@ -1,4 +1,4 @@
-/** The ports' suites, for those who write adapters of their own: what is built in passes the same. */
+/** The ports' suites, for authors of adapters. The built-in adapters pass them too. */
 export { type ArtifactPlace, artifactStoreCases } from './artifacts.ts'
 export type { Case } from './case.ts'
 export { type ProviderBench, providerCases } from './providers.ts'

@@ -1,4 +1,4 @@
-/** What every provider does (`provider.ts`), as far as it can be seen without breaking its connection. */
+/** The suite for providers (`provider.ts`): the behaviour that can be tested without breaking connections. */
 import assert from 'node:assert/strict'
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -18,7 +18,7 @@ import type { Case } from './case.ts'
 
 export interface ProviderBench {
   readonly provider: Provider
-  /** A model of the provider's, with settings that it offers. */
+  /** A model of the provider, with supported settings. */
   readonly model: string
   readonly settings: RenderSettings
   close?(): Promise<void>
@@ -27,10 +27,10 @@ export interface ProviderBench {
 const hour = 3_600_000
 const maxClipBytes = 2 ** 30
 const pollMs = 50
-/** Each case orders a render or two: give it a sandbox, or a fake, whose renders take seconds. */
+/** Each case orders one or two renders: use a sandbox or a fake whose renders take seconds. */
 const endsWithinMs = 120_000
 
-/** `open` is called once in a case. */
+/** Calls `open` once in a case. */
 export function providerCases(open: () => ProviderBench | Promise<ProviderBench>): readonly Case[] {
   const onBench = (name: string, run: (bench: Bench) => Promise<void>): Case => ({
     name,
@@ -47,15 +47,15 @@ export function providerCases(open: () => ProviderBench | Promise<ProviderBench>
   })
 
   return [
-    onBench('says its name, its models and its limits', async ({ provider, model }) => {
+    onBench('states its name, its models and its limits', async ({ provider, model }) => {
       assert.match(provider.name, /^[a-z][a-z\d-]{0,39}$/)
       assert.ok(provider.models.includes(model))
       assert.ok(Number.isSafeInteger(provider.maxConcurrency) && provider.maxConcurrency >= 1)
       assert.ok(provider.startDelayMs >= 0)
-      assert.ok(provider.cancelAfterMs > 0, 'a render that nobody follows ends some time')
+      assert.ok(provider.cancelAfterMs > 0, 'an abandoned render ends by itself')
     }),
 
-    onBench('prepares an order that is plain JSON and carries its marks', async ({ provider, order }) => {
+    onBench('prepares an order as plain JSON that contains its marks', async ({ provider, order }) => {
       const [one, again] = [await provider.prepare(order, never), await provider.prepare(order, never)]
       assert.ok('input' in one, 'reason' in one ? one.reason : '')
       assert.ok('input' in again)
@@ -65,18 +65,18 @@ export function providerCases(open: () => ProviderBench | Promise<ProviderBench>
       const told = JSON.stringify(one.input)
       assert.ok(
         one.marks.some((mark) => told.includes(mark)),
-        'a mark is part of what is sent',
+        'the input contains the mark',
       )
     }),
 
-    onBench('takes an order, and tells of it until it has ended', async (bench) => {
+    onBench('accepts an order, and reports it until its end', async (bench) => {
       const render = await bench.ended(await bench.accepted())
       assert.equal(render.state, 'succeeded', render.trouble?.reason)
       assert.notEqual(render.outputUrl, null)
       assert.ok(Math.abs(render.createdAt - systemHost.now()) < hour)
     }),
 
-    onBench('gives the clip, all of it, and goes on where it was cut off', async (bench) => {
+    onBench('fetches the complete clip, and resumes an interrupted download', async (bench) => {
       const { provider, directory } = bench
       const { outputUrl } = await bench.ended(await bench.accepted())
       const path = join(directory, 'clip')
@@ -91,7 +91,7 @@ export function providerCases(open: () => ProviderBench | Promise<ProviderBench>
       assert.ok(bytes.equals(await readFile(path)))
     }),
 
-    onBench('never takes for a clip what is none', async (bench) => {
+    onBench('refuses a response that is not a clip', async (bench) => {
       const { provider, directory } = bench
       const { outputUrl } = await bench.ended(await bench.accepted())
       const url = new URL(outputUrl!)
@@ -110,7 +110,7 @@ export function providerCases(open: () => ProviderBench | Promise<ProviderBench>
       )
     }),
 
-    onBench('lists every render of a time, with the mark that tells whose it is', async (bench) => {
+    onBench('lists every render of a period, with its mark', async (bench) => {
       const { provider, order } = bench
       const began = systemHost.now()
       const renderId = await bench.accepted()
@@ -126,11 +126,11 @@ export function providerCases(open: () => ProviderBench | Promise<ProviderBench>
       await bench.ended(renderId)
     }),
 
-    onBench('says that a render is absent that it never had', async ({ provider, unknownId }) => {
+    onBench('reports an unknown render as absent', async ({ provider, unknownId }) => {
       assert.equal((await provider.read(await unknownId(), never)).kind, 'absent')
     }),
 
-    onBench('ends a render that nobody wants any more', async (bench) => {
+    onBench('cancels a render', async (bench) => {
       const renderId = await bench.accepted()
       const outcome = await bench.provider.cancel(renderId, never)
       assert.notEqual(outcome.kind, 'absent')
@@ -138,7 +138,7 @@ export function providerCases(open: () => ProviderBench | Promise<ProviderBench>
       assert.ok(['cancelled', 'aborted', 'succeeded'].includes(state), state)
     }),
 
-    onBench('never rejects, and takes what it does not know for unknown', async (bench) => {
+    onBench('never rejects, and reports uncertain outcomes as unknown', async (bench) => {
       const { provider, order } = bench
       const prepared = await bench.prepared()
       const submitted = await provider.submit(prepared, aborted())
@@ -158,10 +158,10 @@ interface Bench extends ProviderBench {
   readonly directory: string
   readonly order: ProviderOrder
   prepared(): Promise<PreparedOrder>
-  /** An order that was accepted: its id. */
+  /** Orders a render; resolves to its id. */
   accepted(): Promise<string>
   ended(renderId: string): Promise<ProviderRender>
-  /** An id like those that it gives, and of no render. */
+  /** A well-formed id of no render. */
   unknownId(): Promise<string>
   until<T>(look: () => Promise<T | undefined>): Promise<T>
 }

@@ -1,4 +1,4 @@
-/** What every renderer on this machine does (`renderer.ts`). */
+/** The suite for renderers on this machine (`renderer.ts`). */
 import assert from 'node:assert/strict'
 import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -10,10 +10,10 @@ import type { Case } from './case.ts'
 
 const format = { width: 320, height: 180, fps: 24 } as const
 const frames = 24
-/** A renderer that is to end does so soon. */
+/** An aborted render has to end within this time. */
 const endsWithinMs = 10_000
 
-/** Each case renders a second of 320 by 180 or less. `open` is called once in a case. */
+/** Each case renders a second of 320 by 180 or less. Calls `open` once in a case. */
 export function rendererCases(open: () => Renderer | Promise<Renderer>): readonly Case[] {
   const onBench = (name: string, run: (bench: Bench) => Promise<void>): Case => ({
     name,
@@ -28,7 +28,7 @@ export function rendererCases(open: () => Renderer | Promise<Renderer>): readonl
   })
 
   return [
-    onBench('says its name, its models and how many renders it takes', async ({ renderer }) => {
+    onBench('states its name, its models and its concurrency', async ({ renderer }) => {
       assert.match(renderer.name, /^[a-z][a-z\d-]{0,39}$/)
       assert.ok(renderer.models.length > 0)
       assert.ok(renderer.models.every((model) => model.trim() === model && model !== ''))
@@ -52,19 +52,19 @@ export function rendererCases(open: () => Renderer | Promise<Renderer>): readonl
       }
     }),
 
-    onBench('passes from a first picture to a last one', async ({ render, picture }) => {
+    onBench('moves from a first picture to a last one', async ({ render, picture }) => {
       const outcome = await render({ images: [await picture('one'), await picture('other')] })
       assert.equal(outcome.kind, 'rendered', 'reason' in outcome ? outcome.reason : '')
     }),
 
-    onBench('leaves its pictures as they are', async ({ render, picture }) => {
+    onBench('does not change its pictures', async ({ render, picture }) => {
       const path = await picture('one')
       const before = await readFile(path)
       await render({ images: [path] })
       assert.ok(before.equals(await readFile(path)))
     }),
 
-    onBench('tells progress that only rises, from 0 to 1', async ({ render, picture }) => {
+    onBench('reports progress that only rises, from 0 to 1', async ({ render, picture }) => {
       const told: number[] = []
       await render({ images: [await picture('one')] }, { onProgress: (fraction) => told.push(fraction) })
       assert.ok(told.every((fraction) => fraction >= 0 && fraction <= 1))
@@ -74,7 +74,7 @@ export function rendererCases(open: () => Renderer | Promise<Renderer>): readonl
       )
     }),
 
-    onBench('renders two at once, apart from each other', async ({ render, picture }) => {
+    onBench('renders two clips at once, independently', async ({ render, picture }) => {
       const images = [await picture('one')]
       const outcomes = await Promise.all([render({ images }), render({ images })])
       const paths = outcomes.map((outcome) =>
@@ -85,7 +85,7 @@ export function rendererCases(open: () => Renderer | Promise<Renderer>): readonl
     }),
 
     onBench(
-      'rejects with the reason of its signal, before and while it renders',
+      'rejects with the reason of its signal, before and during a render',
       async ({ render, picture }) => {
         const images = [await picture('one')]
         const reason = new Error('the job was cancelled')
@@ -102,12 +102,12 @@ export function rendererCases(open: () => Renderer | Promise<Renderer>): readonl
           ended,
           new Promise((resolve) => late.addEventListener('abort', () => resolve('late'))),
         ])
-        // One that was done before it could be told has nothing to end.
+        // A render may have ended before the signal reached it.
         assert.ok(outcome === reason || outcome === 'rendered', String(outcome))
       },
     ),
 
-    onBench('returns a failure in words where a picture cannot be read', async ({ directory, render }) => {
+    onBench('returns a failure with a reason if a picture cannot be read', async ({ directory, render }) => {
       const path = join(directory, 'broken.jpg')
       await writeFile(path, 'no picture')
       const outcome = await render({ images: [path] })
@@ -121,7 +121,7 @@ export function rendererCases(open: () => Renderer | Promise<Renderer>): readonl
 interface Bench {
   readonly renderer: Renderer
   readonly directory: string
-  /** A JPEG of its own colours. */
+  /** A JPEG; the two have different colours. */
   picture(name: 'one' | 'other'): Promise<string>
   render(
     request: Partial<RenderRequest> & Pick<RenderRequest, 'images'>,

@@ -1,6 +1,6 @@
 /**
- * What waits is due when its wait is over, whatever somebody does to the clock. Rows hold times of the wall clock, so that
- * a wait goes on over a restart; where that clock is put back, they are put back with it.
+ * Waits last as long as intended when the wall clock is set back. Rows hold wall-clock times, so that a wait survives a
+ * restart; when the clock is set back, they are moved by the same amount.
  */
 import type { Host } from '../host.ts'
 import { type Log, logLine } from '../log.ts'
@@ -9,7 +9,7 @@ import type { Database } from '../store/database.ts'
 import { latestMoment, putBack, setSeen } from '../store/clock.ts'
 
 export interface ClockWatch {
-  /** Puts right what an earlier process wrote by a clock that has been put back since, and watches from then on. */
+  /** Corrects the rows if the clock was set back since the last process, then watches the clock. */
   start(): Promise<void>
   stop(): Promise<void>
 }
@@ -18,18 +18,18 @@ export interface ClockWatchOptions {
   readonly database: Database
   readonly host: Host
   readonly log: Log
-  /** Rows are due earlier now: whoever sleeps until then has to look again. */
+  /** Rows are due earlier now: wakes the loops that sleep until a row is due. */
   readonly onPutBack: () => void
 }
 
-/** A clock that is kept right by small steps is left alone. */
+/** Smaller steps, such as those of time synchronisation, are ignored. */
 const leastMs = 1000
 const lookEveryMs = 10_000
-/** So far a start may take the last moment of the process before for earlier than it was. */
+/** The last moment of a process is noted this often, so a start may underestimate it by as much. */
 const notedEveryMs = 60_000
 
 export function createClockWatch({ database, host, log, onPutBack }: ClockWatchOptions): ClockWatch {
-  /** By both clocks. */
+  /** The last reading of both clocks. */
   let last = { wall: host.now(), monotonic: host.monotonic() }
   let notedAt = Number.NEGATIVE_INFINITY
 
@@ -62,7 +62,7 @@ export function createClockWatch({ database, host, log, onPutBack }: ClockWatchO
       await look()
       return lookEveryMs
     },
-    // The next look tells the same.
+    // `last` is unchanged, so the next look finds the same step.
     onError: (error) => logLine.cannotKeepTimes(log, error),
   })
   return {

@@ -1,4 +1,4 @@
-/** What the verbs work with: one value, made once by `coordinator.ts`, and handed to each verb as its first argument. */
+/** The verbs' dependencies: one value, created by `coordinator.ts` and passed to each verb as its first argument. */
 import type { DiskRoom } from '../disk-full.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
@@ -18,33 +18,33 @@ export interface Context {
   readonly engine: Engine
   readonly host: Host
   readonly log: Log
-  /** Appends an event in the transaction that changes what it tells of; subscribers hear it after the commit. */
+  /** Appends an event in the transaction of its change; subscribers get it after the commit. */
   readonly emit: Emit
-  /** Wakes what waits in this process, by name: an attempt's id, or `deliveries`. */
+  /** In-process wake-ups by name: an attempt's id, or `deliveries`. The rows stay the truth. */
   readonly signal: Signal
-  /** Accounts of a provider that the log has warned of. */
+  /** Accounts at providers that the log has already warned of. */
   readonly warnedAccounts: Set<string>
-  /** The models that some renderer here offers. */
+  /** The models that a configured renderer offers. */
   readonly catalogue: Catalogue
   readonly renderers: readonly RendererLimit[]
   /** The name of the renderer of each model. */
   readonly rendererOf: ReadonlyMap<string, string>
-  /** The limits that are configured, by renderer. */
+  /** The configured limits, by renderer. */
   readonly limitOf: ReadonlyMap<string, RendererLimit>
   readonly budgets: ConfiguredBudgets
   readonly room: DiskRoom
   readonly openJobs: OpenJobsQuota
   readonly knownProgress: KnownProgress
-  /** Networks that webhooks may be sent to although they are not public. */
+  /** Private networks that webhooks may be sent to. */
   readonly webhookNetworks: readonly Network[]
-  /** Marks our renders in a provider's records: 12 hex digits. */
+  /** Marks our renders at a provider: 12 hex digits. */
   readonly installationId: string
-  /** Tries of a scene in all. */
+  /** Tries of a scene in total. */
   readonly maxTries: number
   /** The wait before a scene's second try; it doubles with each. */
   readonly retryDelayMs: number
-  /** Something may let a scene start: admission looks again. */
+  /** Wakes admission: something has changed that may let a scene start. */
   readonly wakeAdmission: () => void
-  /** A job's times have changed: the scheduler looks again. */
+  /** Wakes the scheduler: a job's times have changed. */
   readonly wakeScheduler: () => void
 }

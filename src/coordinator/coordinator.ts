@@ -78,7 +78,7 @@ import { createTimetable } from './admission/scheduler.ts'
 import type { ConfiguredBudgets } from './admission/budget-snapshot.ts'
 import { endpointVerbs } from '../webhooks/endpoints.ts'
 
-/** What programs and the HTTP API call. */
+/** The verbs of the library and the HTTP API. */
 const verbs = {
   createJob,
   estimateJob,
@@ -145,7 +145,7 @@ const verbs = {
   picturesFetched,
 }
 
-/** What the pipeline reports, and what runs beside it asks. */
+/** The reports of the pipeline and of the background loops. */
 const reports = {
   beginAttempt,
   sceneProgressed,
@@ -188,13 +188,13 @@ const reports = {
 
 export type Coordinator = Bound<typeof verbs> & ReturnType<typeof createIdempotent>
 
-/** The coordinator as those see it who wire the parts and do its work. */
+/** The coordinator as the wiring and the pipeline see it. */
 export interface RunningCoordinator extends Coordinator, Bound<typeof reports> {
-  /** Resumes what an earlier process left, then admits scenes. Call it after every task kind has its handler. */
+  /** Resumes interrupted work, then admits scenes. Call it after every task kind has its handler. */
   start(): Promise<void>
   /** Admits no more scenes. */
   stop(): Promise<void>
-  /** How many renders may run on this machine at once, by the limits in force. */
+  /** Renders that may run on this machine at once, by the limits in force. */
   rendersAtOnce(): number
 }
 
@@ -207,25 +207,25 @@ export interface CoordinatorOptions {
   readonly renderers: readonly RendererLimit[]
   readonly catalogue: Catalogue
   readonly budgets?: ConfiguredBudgets
-  /** Asked before jobs are made and scenes are started; left out where no reserve is kept. */
+  /** Checked before jobs are created and scenes started. Default: no reserve. */
   readonly room?: DiskRoom
-  /** Networks that are not of the public internet, and may be sent to all the same. */
+  /** Private networks that webhooks may be sent to. */
   readonly webhookNetworks?: readonly Network[]
-  /** Who we are in a provider's records: 12 hex digits. */
+  /** Marks our renders at a provider: 12 hex digits. */
   readonly installationId?: string
-  /** How often a scene may be tried in all. */
+  /** Tries of a scene in total. */
   readonly maxTries?: number
   /** The wait before a scene's second try; it doubles with each. */
   readonly retryDelayMs?: number
 }
 
-/** What may let another scene start: a job that may spend, a slot that came free. */
+/** Events after which another scene may start: an approval, or a free slot. */
 const admittingTopics = ['jobs:approved', 'scenes:completed', 'scenes:failed', 'scenes:retrying'] as const
 
 export function createCoordinator(options: CoordinatorOptions): RunningCoordinator {
   const { database, engine, host, log, pubsub, renderers } = options
   const rendererOf = new Map(renderers.flatMap(({ name, models }) => models.map((model) => [model, name])))
-  // A model that nobody here renders is not offered.
+  // A model without a configured renderer is not offered.
   const offered = [...options.catalogue.models].filter(([name]) => rendererOf.has(name))
   const context: Context = {
     database,

@@ -1,4 +1,4 @@
-/** What a start does before anything else: every attempt in flight and every film to be made has its task again. */
+/** Recovery at start: gives every attempt in flight and every unfinished film its task again. */
 import { logLine } from '../log.ts'
 import { listInFlight, listUnfetched, submitIntended } from '../store/attempts.ts'
 import { countActiveJobs, listUnstitched } from '../store/jobs.ts'
@@ -7,7 +7,7 @@ import { listTaking } from '../store/scenes.ts'
 import { repriceActive } from './job/prices.ts'
 import type { Context } from './context.ts'
 
-/** Each step is idempotent: a task that is already there is not added twice. */
+/** Idempotent: an existing task is not added twice. */
 export async function recover(context: Context): Promise<void> {
   const { database, engine, host, limitOf, log } = context
   const { approved, processing } = await countActiveJobs(database)
@@ -16,7 +16,7 @@ export async function recover(context: Context): Promise<void> {
     for (const { name, task } of limitOf.values())
       if (task === 'render-scene') await submitIntended(tx, name, host.now())
     const renders = new Map<string, { readonly renderer: string; readonly jobId: number }>()
-    // Of a held one only a person knows more.
+    // A held attempt waits for a person, unless a render was named for it.
     for (const { id, status, hintedId, renderer, jobId } of await listInFlight(tx))
       if (status !== 'held' || hintedId !== null) renders.set(id, { renderer, jobId })
     for (const { id, renderer, jobId } of await listUnfetched(tx)) renders.set(id, { renderer, jobId })
@@ -28,7 +28,7 @@ export async function recover(context: Context): Promise<void> {
     for (const jobId of unstitched)
       await engine.enqueue(tx, { kind: 'stitch-film', subject: String(jobId), jobId })
     await repriceActive(context, tx)
-    // Somebody may have put it right.
+    // The cause may have been fixed before the restart.
     await releaseOutages(tx)
     return { renders: renders.size, films: unstitched.length }
   })

@@ -1,4 +1,4 @@
-/** Every change of state emits an event in its own transaction, which subscribers hear once it is on disk. */
+/** Emits the event of a change in the change's transaction; subscribers get it after the commit. */
 import type { Host } from '../host.ts'
 import type { Transaction } from '../store/database.ts'
 import { type NewEvent, appendEvent } from '../store/events.ts'

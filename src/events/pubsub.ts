@@ -1,18 +1,18 @@
-/** Who wants to hear of changes hears of them here, in this process; the events' log is the truth, this is the hint. */
+/** In-process subscriptions to events: wake-ups only; the event log stays the truth. */
 import type { JobEvent, Topic } from '../job/event.ts'
 
 export type Listener = (event: JobEvent) => void
 
 export interface PubSub {
   /**
-   * Calls `listener` for each event of a topic (`jobs:completed`), of a family (`scenes:*`) or of all (`*`), after it
-   * is on disk. Returns a function that ends the subscription.
+   * Calls `listener` for each event of a topic (`jobs:completed`), of a family (`scenes:*`) or of all (`*`), after its
+   * commit. Returns the unsubscribe function.
    */
   subscribe(topic: Topic | 'jobs:*' | 'scenes:*' | '*', listener: Listener): () => void
   publish(event: JobEvent): void
 }
 
-/** `onListenerError` is told of a listener that threw or rejected; the others hear the event all the same. */
+/** Calls `onListenerError` when a listener throws or rejects; the others still get the event. */
 export function createPubSub(onListenerError: (error: unknown, event: JobEvent) => void): PubSub {
   const listeners = new Map<string, Set<Listener>>()
 
@@ -29,7 +29,7 @@ export function createPubSub(onListenerError: (error: unknown, event: JobEvent) 
     subscribe(topic, listener) {
       const subscribed = listeners.get(topic) ?? new Set<Listener>()
       listeners.set(topic, subscribed)
-      // A function of its own, so that the same listener may subscribe twice and end each alone.
+      // Wrapped, so that the same listener may subscribe twice and unsubscribe each separately.
       const own: Listener = (event) => listener(event)
       subscribed.add(own)
       return () => {

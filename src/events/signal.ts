@@ -1,6 +1,6 @@
-/** Wakes what waits in this process at once, for what the rows would tell it later. */
+/** In-process wake-ups; the rows stay the truth, so a missed one only delays. */
 export interface Signal {
-  /** Calls `wake` at each notice of `name`; returns a function that ends that. */
+  /** Calls `wake` at each `notify(name)`; returns the unsubscribe function. */
   on(name: string, wake: () => void): () => void
   notify(name: string): void
 }

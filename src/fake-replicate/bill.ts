@@ -1,15 +1,15 @@
-/** What Replicate would bill: a table apart from the product's price book, so that a wrong price there shows. */
+/** Replicate's bill, from a table separate from the product's price book, so that a wrong price there shows. */
 import type { ModelInput } from './model.ts'
 
 interface Tariff {
   readonly model: string
-  /** Fields of the input that must have these values. */
+  /** Required values of input fields. */
   readonly when?: ModelInput
   readonly microsPerSecond?: number
   readonly microsPerClip?: number
 }
 
-/** The first line that fits counts. */
+/** The first matching entry applies. */
 const tariffs: readonly Tariff[] = [
   { model: 'google/veo-3.1', when: { generate_audio: false }, microsPerSecond: 200_000 },
   { model: 'google/veo-3.1', microsPerSecond: 400_000 },
@@ -28,8 +28,8 @@ const tariffs: readonly Tariff[] = [
 const otherMicrosPerSecond = 50_000
 
 /**
- * Millionths of a US dollar for a clip that was rendered, or cancelled while it was.
- * @param input with the model's own values where none were given
+ * Millionths of a US dollar for a clip that was rendered, or cancelled during its render.
+ * @param input with the model's defaults filled in
  * @param overrides micros a second, by model
  */
 export function billMicros(

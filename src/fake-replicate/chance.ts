@@ -1,6 +1,6 @@
-/** Everything the fake leaves to chance, from one source, so that a run can be repeated. */
+/** All randomness of the fake, from one source, so that a run can be repeated. */
 
-/** A number, or a least and a most between which one is drawn. */
+/** A number, or a minimum and maximum to draw between. */
 export type Span = number | readonly [number, number]
 
 export function drawSpan(span: Span, random: () => number): number {
@@ -9,7 +9,7 @@ export function drawSpan(span: Span, random: () => number): number {
   return least + random() * (most - least)
 }
 
-/** As Replicate's ids look: 26 lower-case letters and digits. */
+/** An id like Replicate's: 26 lower-case letters and digits. */
 export function drawId(random: () => number): string {
   let id = ''
   while (id.length < 26)

@@ -1,4 +1,4 @@
-/** Real clips, by FFmpeg, out of the photographs that an input names: a film made with the fake shows them. */
+/** Real clips, made by FFmpeg from the pictures in an input, so that a film made with the fake shows them. */
 import { createHash } from 'node:crypto'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -25,17 +25,17 @@ export interface Clips {
 
 const fps = 24
 
-/** FFmpegs at once: beside the product's own there is little left. */
+/** FFmpeg processes at once; few, since the product runs its own. */
 const maxRuns = 2
 
-/** Clips remembered, by what they show. */
+/** Cached clips, by their content. */
 const maxCached = 64
 
 const maxImageBytes = 30 << 20
 const limits: MediaLimits = { wallMs: 300_000, stallMs: 60_000, memoryBytes: 2 ** 31 }
 const fetchMs = 10_000
 
-/** What the models call the first picture, and the last. */
+/** The models' names for the first and the last picture. */
 const firstFields = ['image', 'first_frame_image', 'start_image']
 const lastFields = ['last_frame', 'last_frame_image', 'end_image']
 
@@ -58,7 +58,7 @@ export async function createClips({ media, fileBytes }: ClipsOptions): Promise<C
     }
   }
 
-  /** A picture that an input names, as FFmpeg takes it; null where there is none that can be read. */
+  /** A picture of an input, ready for FFmpeg; null if none can be read. */
   const fetchImage = async (input: ModelInput, fields: readonly string[]): Promise<Image | null> => {
     const url = fields.map((field) => input[field]).find((value) => typeof value === 'string')
     if (url === undefined) return null
@@ -152,7 +152,7 @@ interface Image {
   readonly height: number
 }
 
-/** From this machine alone, or the URL's own data: no test may reach out. */
+/** From this machine or a data URL only: tests use no network. */
 async function download(text: string): Promise<Uint8Array> {
   const url = new URL(text)
   const isHere = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(url.hostname)
@@ -164,7 +164,7 @@ async function download(text: string): Promise<Uint8Array> {
   return bytes
 }
 
-/** Width by height: as asked for, else as the picture is. */
+/** Width by height: as requested, else as the picture's. */
 function shapeOf(input: ModelInput, image: Image | null): number {
   const asked = /^(\d+):(\d+)$/.exec(textOf(input['aspect_ratio']))
   if (asked) return Number(asked[1]) / Number(asked[2])
@@ -187,7 +187,7 @@ async function fingerprint(paths: readonly string[], numbers: readonly number[])
   return hash.digest('hex')
 }
 
-/** Of a colour of its own for each text, so that two clips are told apart by eye. */
+/** Coloured by its text, so that clips can be distinguished by eye. */
 function testCard({ width, height }: FrameFormat, text: string): string {
   const hue = createHash('sha256').update(text).digest().readUInt16BE() % 360
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}">

@@ -1,4 +1,4 @@
-/** Replicate's file store: what was uploaded, by the URL that an input may name it by. */
+/** Replicate's file store: uploads, by the URL that an input may contain. */
 import { createHash } from 'node:crypto'
 import type { Host } from '../host.ts'
 import { drawId } from './chance.ts'
@@ -65,9 +65,9 @@ export function createFiles({ host, random }: FilesOptions) {
       const file = find(id)
       return file ? answerJson(200, show(file)) : notFound()
     },
-    /** The bytes behind a file's URL; undefined where it is none of ours. */
+    /** The bytes of a file's URL; undefined for an unknown URL. */
     bytes: (url: string): Uint8Array | undefined => find(/\/v1\/files\/(\w+)$/.exec(url)?.[1] ?? '')?.bytes,
-    /** Names of all files that a text points to. */
+    /** Names of all files whose URLs a text contains. */
     namesIn: (text: string): string[] =>
       [...text.matchAll(/\/v1\/files\/(\w+)/g)].map(([, id = '']) => find(id)?.name ?? ''),
   }

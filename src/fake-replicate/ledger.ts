@@ -1,4 +1,4 @@
-/** What the fake notes of all that was asked, done and billed: the truth that tests compare with. */
+/** The fake's record of requests, actions and bills: the truth that tests compare with. */
 import type { Fault, FaultOf } from './fault.ts'
 
 export const markPattern = /wc-[0-9a-f]{12}-[0-9a-f-]{36}/
@@ -7,21 +7,21 @@ export type EndStatus = 'succeeded' | 'failed' | 'canceled' | 'aborted'
 export type WebhookEvent = 'start' | 'output' | 'logs' | 'completed'
 
 interface Noted {
-  /** ms since the epoch, the fake's clock. */
+  /** ms since the epoch, by the fake's clock. */
   readonly at: number
 }
 
-/** A POST that asked for a prediction. */
+/** A POST that requested a prediction. */
 export interface PostEntry extends Noted {
   readonly what: 'post'
-  /** Counted from 1: the number by which a plan names it. */
+  /** Counted from 1, as in a plan. */
   readonly n: number
   /** The first mark in the input, or in the name of an uploaded file that the input points to. */
   readonly mark: string | null
   readonly model: string
   readonly created: boolean
   readonly prediction: string | null
-  /** What struck the POST or waits for its prediction. */
+  /** The fault of the POST, or planned for its prediction. */
   readonly fault: Fault | null
 }
 
@@ -31,17 +31,17 @@ export interface EndedEntry extends Noted {
   readonly mark: string | null
   readonly status: EndStatus
   readonly billed_micros: number
-  /** Seconds of clip that were asked for. */
+  /** Requested length of the clip, in seconds. */
   readonly seconds: number
 }
 
-/** A clip's bytes were sent to their end. */
+/** A clip's bytes were sent completely. */
 export interface FetchedEntry extends Noted {
   readonly what: 'fetched'
   readonly prediction: string
 }
 
-/** A clip's bytes answer 404 from now on. */
+/** A clip's URL answers 404 from now on. */
 export interface GoneEntry extends Noted {
   readonly what: 'gone'
   readonly prediction: string
@@ -52,7 +52,7 @@ export interface WebhookEntry extends Noted {
   readonly what: 'webhook'
   readonly prediction: string
   readonly event: WebhookEvent
-  /** The receiver's answer; null where none came or nothing was sent. */
+  /** The receiver's status; null without a response, or if nothing was sent. */
   readonly status: number | null
   readonly fault: FaultOf<'webhook'> | null
 }

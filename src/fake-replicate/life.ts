@@ -1,4 +1,4 @@
-/** What becomes of a prediction from its creation to its end. */
+/** The course of a prediction from its creation to its end. */
 import type { Host } from '../host.ts'
 import { billMicros } from './bill.ts'
 import type { EndStatus, Entry, WebhookEvent } from './ledger.ts'
@@ -8,20 +8,20 @@ import { type Prediction, isEnded, pictureUrls } from './prediction.ts'
 export interface LifeOptions {
   readonly host: Host
   readonly record: (entry: Entry) => void
-  /** Makes the clip. Its rejection fails the prediction. */
+  /** Makes the clip. A rejection fails the prediction. */
   readonly clip: (prediction: Prediction) => Promise<Uint8Array>
   readonly prices: () => Readonly<Record<string, number>>
   readonly tell: (prediction: Prediction, event: WebhookEvent) => void
   readonly onEnd: () => void
-  /** Rejects where it can't be fetched. */
+  /** Rejects if the picture cannot be fetched. */
   readonly fetchPicture?: (url: string) => Promise<void>
 }
 
-/** Of `output_late`: up to five minutes, by the render's own length, so that nothing more is drawn. */
+/** The delay of `output_late`: up to five minutes, derived from the render's length, so that no further number is drawn. */
 const lateBy = ({ renderMs }: Prediction): number => 1000 + ((renderMs * 30) % 299_000)
 const pictureRetryMs = 1000
 
-/** `logs` events come no more often. */
+/** The shortest time between `logs` events. */
 const logsEveryMs = 500
 
 const interrupted = 'Prediction interrupted; please retry (code: PA)'
@@ -54,7 +54,7 @@ export function createLife({ host, record, clip, prices, tell, onEnd, fetchPictu
   const cancel = (prediction: Prediction, at = host.now()): void =>
     end(prediction, prediction.status === 'starting' ? 'aborted' : 'canceled', null, at)
 
-  /** Whether the prediction is still alive then. */
+  /** Resolves to whether the prediction still runs at this time. */
   const reaches = async (prediction: Prediction, at: number): Promise<boolean> => {
     const stop = Math.min(at, prediction.deadline)
     while (!isEnded(prediction) && host.now() < stop)
@@ -63,7 +63,7 @@ export function createLife({ host, record, clip, prices, tell, onEnd, fetchPictu
     return !isEnded(prediction)
   }
 
-  /** When it has all pictures that its input names: it asks for them until it has. */
+  /** Resolves to when all pictures of the input were fetched; retries until then. */
   const withItsPictures = async (prediction: Prediction, dueAt: number): Promise<number> => {
     let at = dueAt
     for (const url of fetchPicture ? pictureUrls(prediction.input) : [])
@@ -101,7 +101,7 @@ export function createLife({ host, record, clip, prices, tell, onEnd, fetchPictu
     }
   }
 
-  /** Times are those that were due, not those of waking: a clock that jumps gives the same history. */
+  /** Uses due times, not wake times, so that a clock that jumps gives the same history. */
   const live = async (prediction: Prediction, dueAt: number): Promise<void> => {
     const { fault, renderMs, webhook } = prediction
     if (!(await reaches(prediction, dueAt))) return
@@ -127,7 +127,7 @@ export function createLife({ host, record, clip, prices, tell, onEnd, fetchPictu
       }[fault]
       return end(prediction, 'failed', error, failsAt)
     }
-    // Begun at once, because a picture's URL may not outlive the render.
+    // Started at once, since a picture's URL may not outlive the render.
     const making = make(prediction)
     const endsAt = startsAt + renderMs
     if (!(await reaches(prediction, endsAt))) return

@@ -1,19 +1,19 @@
-/** All predictions, in the order of their creation, and Replicate's pages of them, newest first. */
+/** All predictions in the order of their creation, and Replicate's pages, newest first. */
 import type { Prediction } from './prediction.ts'
 
 export interface PageRequest {
-  /** ms since the epoch; that time is included. */
+  /** ms since the epoch, inclusive. */
   readonly after: number
-  /** ms since the epoch; that time is not. */
+  /** ms since the epoch, exclusive. */
   readonly before: number
-  /** Where the page before ended; null for the first. */
+  /** The end of the previous page; null for the first page. */
   readonly cursor: number | null
   readonly now: number
 }
 
 export interface Page {
   readonly rows: readonly Prediction[]
-  /** Null where this is the last. */
+  /** Null on the last page. */
   readonly next: number | null
 }
 
@@ -23,7 +23,7 @@ export function createList() {
   const all: Prediction[] = []
   const byId = new Map<string, Prediction>()
 
-  /** The place of the first that was created at that time or later. */
+  /** The index of the first prediction created at this time or later. */
   const placeOf = (time: number): number => {
     let low = 0
     let high = all.length

@@ -1,7 +1,7 @@
 /**
- * The fake as a process of its own, so that what it billed outlives the product under test. PORT (0: a free one),
- * FAKE_OPTIONS (JSON), FAKE_LEDGER (a file of JSON lines, each synced before the answer is sent), FAKE_CLIPS=bytes (a few
- * bytes stand for each clip, where thousands are asked for). Ends on SIGTERM, or with the parent that started it.
+ * The fake as a separate process, so that its bill outlives the product under test. PORT (0: a free one), FAKE_OPTIONS
+ * (JSON), FAKE_LEDGER (a file of JSON lines, each synced before the response), FAKE_CLIPS=bytes (a few bytes replace each
+ * clip, for tests with thousands). Ends on SIGTERM, or with the parent that started it.
  */
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { systemHost } from '../host.ts'
@@ -34,7 +34,7 @@ function openLedger(path: string | undefined) {
       writeSync(file, `${JSON.stringify(entry)}\n`)
       fsyncSync(file)
     },
-    /** What ends with this process, such as renders, is nothing that Replicate did. */
+    /** Closed first: renders that end with this process are not entries of Replicate's. */
     close: (): void => {
       if (file !== null) closeSync(file)
       file = null
@@ -48,7 +48,7 @@ function readLines(path: string): Entry[] {
   return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as Entry)
 }
 
-/** What tests ask of the fake itself; all else is Replicate's. */
+/** Requests of tests to the fake itself; all others follow Replicate's API. */
 function control({ method, url, body }: FakeRequest, provider: FakeProvider, entries: Entry[]): Reply | null {
   const way = `${method} ${new URL(url).pathname}`
   if (way === 'GET /_fake/ledger') return answerJson(200, entries)
@@ -63,7 +63,7 @@ function control({ method, url, body }: FakeRequest, provider: FakeProvider, ent
 
 function readOptions(text: string): FakeOptions {
   const options: unknown = JSON.parse(text)
-  if (typeof options !== 'object' || options === null) throw new TypeError('The options are no object')
+  if (typeof options !== 'object' || options === null) throw new TypeError('The options must be an object')
   return options
 }
 
@@ -93,7 +93,7 @@ async function main({ PORT, FAKE_CLIPS, FAKE_LEDGER, FAKE_OPTIONS }: NodeJS.Proc
   close()
   await media.close()
   await clips.close()
-  // Predictions that still run have timers that nobody waits for.
+  // Running predictions have timers that would keep the process alive.
   process.exit(0)
 }
 

@@ -1,4 +1,4 @@
-/** The video models: which input each takes, as its page at Replicate says. A model that isn't here takes anything. */
+/** The video models and their input, from their pages at Replicate. Other models accept any input. */
 
 export type ModelInput = Readonly<Record<string, unknown>>
 
@@ -7,7 +7,7 @@ interface Model {
   readonly defaults: ModelInput
   /** The only values a field may have. */
   readonly allowed: Readonly<Record<string, readonly unknown[]>>
-  /** What passes the schema, and fails in the model. */
+  /** Why an input that passes the schema fails in the model. */
   readonly impossible: (input: ModelInput) => string | null
 }
 
@@ -56,7 +56,7 @@ const anyModel: Model = { required: [], defaults: { duration: 5 }, allowed: {}, 
 
 const modelOf = (name: string): Model => models[name] ?? anyModel
 
-/** The input with the model's own values where none were given. */
+/** The input with the model's defaults filled in. */
 export const wholeInput = (model: string, input: ModelInput): ModelInput => ({
   ...modelOf(model).defaults,
   ...input,
@@ -68,7 +68,7 @@ export interface InvalidField {
   readonly description: string
 }
 
-/** What the model's schema has against an input. */
+/** The violations of the model's schema. */
 export function invalidFields(model: string, input: ModelInput): InvalidField[] {
   const { required, allowed } = modelOf(model)
   const missing = required.filter((field) => input[field] === undefined)
@@ -89,17 +89,17 @@ export function invalidFields(model: string, input: ModelInput): InvalidField[] 
   ]
 }
 
-/** Why the model would fail on an input that its schema lets pass; null where it wouldn't. */
+/** Why the model would fail on an input that passes its schema; null if it would not. */
 export const impossibleInput = (model: string, input: ModelInput): string | null =>
   modelOf(model).impossible(wholeInput(model, input))
 
-/** How long a clip is asked for. */
+/** The requested length of the clip, in seconds. */
 export function secondsOf(model: string, input: ModelInput): number {
   const { duration } = wholeInput(model, input)
   return typeof duration === 'number' && duration > 0 ? duration : 5
 }
 
-/** Whether a clip is asked for with sound. */
+/** Whether the clip is requested with sound. */
 export function hasSound(model: string, input: ModelInput): boolean {
   const { generate_audio: generated, audio } = wholeInput(model, input)
   return generated === true || audio === true

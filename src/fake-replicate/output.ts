@@ -1,4 +1,4 @@
-/** The clip's bytes, whole or in part, as a file server at the other end of a bad line gives them. */
+/** Serves the clip's bytes, whole or in ranges, with the faults of an unreliable connection. */
 import type { Host } from '../host.ts'
 import type { FaultOf } from './fault.ts'
 import { type FakeRequest, type Reply, answerPage, answerProblem, notFound } from './reply.ts'
@@ -9,13 +9,13 @@ export interface OutputRequest {
   readonly clip: Uint8Array
   readonly etag: string
   readonly fault: FaultOf<'output'> | null
-  /** The last byte was sent. */
+  /** Called when the last byte was sent. */
   readonly onEnd: () => void
 }
 
 const chunkBytes = 64 << 10
 
-/** `output_slow`: so many pieces, so far apart. */
+/** `output_slow`: the number of pieces, and the time between them. */
 const slowPieces = 16
 const slowMs = 500
 
@@ -65,11 +65,11 @@ async function* send(
 
 interface ByteRange {
   readonly from: number
-  /** Not included. */
+  /** Exclusive. */
   readonly to: number
 }
 
-/** Null: the whole. Several ranges at once are answered with the whole, as many servers do. */
+/** Null: the whole file, also for a request of several ranges, as with many servers. */
 function rangeOf(headers: Headers, length: number, etag: string): ByteRange | 'unsatisfiable' | null {
   const condition = headers.get('if-range')
   if (condition !== null && condition !== etag) return null

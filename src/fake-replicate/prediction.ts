@@ -1,4 +1,4 @@
-/** A prediction, and how Replicate shows it. */
+/** A prediction, and its representation in Replicate's API. */
 import type { Fault, FaultOf } from './fault.ts'
 import type { EndStatus, WebhookEvent } from './ledger.ts'
 import type { ModelInput } from './model.ts'
@@ -11,36 +11,36 @@ export interface Prediction {
   readonly version: string
   readonly input: ModelInput
   readonly mark: string | null
-  /** Where the API was reached when it was created: its links point there. */
+  /** The API's origin at its creation, which its links use. */
   readonly origin: string
   /** ms since the epoch, as all times here. */
   readonly createdAt: number
-  /** Lists don't show it before. */
+  /** From when lists include it. */
   readonly listedAt: number
-  /** It is ended then, whatever it does; Infinity for never. */
+  /** When it is ended at the latest; Infinity: never. */
   readonly deadline: number
-  /** How long it renders once it has started. */
+  /** The duration of its render. */
   readonly renderMs: number
   readonly webhook: { readonly url: string; readonly events: ReadonlySet<WebhookEvent> } | null
   readonly fault: FaultOf<'prediction'> | null
-  /** A fault of a later stage that a plan has for it; reads and fetches use it up. */
+  /** A planned fault of a later stage; a read or fetch consumes it. */
   planned: Fault | null
   status: 'starting' | 'processing' | EndStatus
   startedAt: number | null
   completedAt: number | null
   error: string | null
-  /** Why it can't be cancelled, once that was refused. */
+  /** The fault that refused its cancellation. */
   cancelRefusal: FaultOf<'cancel'> | null
   clip: Uint8Array | null
-  /** Its output shows from then on. */
+  /** From when its output appears. */
   outputAt: number
-  /** Its output answers 404, whatever the time. */
+  /** Its output answers 404 permanently. */
   gone: boolean
   /** Fires when it ends. */
   readonly over: AbortController
 }
 
-/** So long after its end Replicate removes a prediction's input, output and logs. */
+/** How long Replicate keeps a prediction's input, output and logs after its end. */
 const keptMs = 3_600_000
 
 export const isEnded = ({ completedAt }: Prediction): boolean => completedAt !== null
@@ -53,17 +53,17 @@ export const outputPath = (id: string): string => `/delivery/${id}/output.mp4`
 const isAddress = (value: unknown): value is string =>
   typeof value === 'string' && /^(?:https?:|data:)/.test(value)
 
-/** The members of an input, what each address in it has become. */
+/** The input with each URL replaced. */
 const withAddresses = (input: ModelInput, shown: (member: string) => string): ModelInput =>
   Object.fromEntries(
     Object.entries(input).map(([member, value]) => [member, isAddress(value) ? shown(member) : value]),
   )
 
-/** The addresses that an input names and that can be fetched from. */
+/** The fetchable URLs of an input. */
 export const pictureUrls = (input: ModelInput): readonly string[] =>
   Object.values(input).filter((value): value is string => isAddress(value) && !value.startsWith('data:'))
 
-/** A prediction as it is shown, its pictures sent along with it. */
+/** A prediction's representation with its pictures inlined. */
 export const withPictures = (shown: object, bytes: number): object =>
   'input' in shown && typeof shown.input === 'object'
     ? {
@@ -107,7 +107,7 @@ export function showPrediction(
     source: 'api',
     status,
     created_at: time(createdAt),
-    // What isn't known yet is left out, not null.
+    // Unknown members are left out, not null.
     ...(startedAt !== null && { started_at: time(startedAt) }),
     ...(completedAt !== null && {
       completed_at: time(completedAt),
@@ -124,10 +124,10 @@ export function showPrediction(
   }
 }
 
-/** In microseconds, as Replicate's are. */
+/** With microseconds, as in Replicate's API. */
 const time = (ms: number): string => new Date(ms).toISOString().replace('Z', '000Z')
 
-/** A progress bar's line for each tenth that is done. */
+/** A line of a progress bar for each tenth done. */
 function logs({ status, startedAt, completedAt, renderMs }: Prediction, now: number): string {
   if (startedAt === null) return ''
   const share = status === 'succeeded' ? 1 : Math.min(((completedAt ?? now) - startedAt) / renderMs, 0.9)

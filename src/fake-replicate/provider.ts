@@ -1,7 +1,7 @@
 /**
- * Replicate's HTTP API as a function from requests to answers, for tests, the demo and benchmarks. Time and
- * chance are the host's, so that a test moves its clock and repeats a run from a seed. What goes wrong, and
- * when, is told by a plan or by probabilities (`fault.ts`), and all that was asked and billed is recorded.
+ * Replicate's HTTP API as a function from requests to responses, for tests, the demo and benchmarks. Time and randomness
+ * come from the host, so that a test can move the clock and repeat a run from a seed. A plan or probabilities decide the
+ * faults (`fault.ts`), and every request and bill is recorded.
  */
 import type { Host } from '../host.ts'
 import { type Span, drawId, drawSpan, seeded } from './chance.ts'
@@ -39,30 +39,30 @@ import { type Order, readOrder } from './request.ts'
 import { type Deliver, createWebhooks, webhookSecret } from './webhook.ts'
 
 export interface FakeOptions {
-  /** Chance comes from it instead of the host. */
+  /** Seed of the randomness, in place of the host's. */
   readonly seed?: number
   readonly token?: string
   readonly startMs?: Span
   readonly renderMs?: Span
-  /** A created prediction appears in lists so much later. */
+  /** Delay before a created prediction appears in lists. */
   readonly listLagMs?: Span
   /** Micros a second, by model, in place of the fake's own table. */
   readonly priceMicros?: Readonly<Record<string, number>>
-  /** By the number of the POST, counted from 1: what goes wrong with it or its prediction, in place of `rates`. */
+  /** Faults by the number of the POST, counted from 1, in place of `rates`. */
   readonly plan?: Readonly<Record<number, Fault>>
   readonly rates?: Rates
-  /** Predictions that may run at once; a POST above is throttled. */
+  /** Predictions that may run at once; further POSTs are throttled. */
   readonly maxConcurrency?: number
-  /** ms since the fake was made, from and to: POSTs meanwhile are answered with 503, and create nothing. */
+  /** Periods, in ms since the fake's creation, in which POSTs get 503 and create nothing. */
   readonly outages?: readonly (readonly [number, number])[]
   /**
-   * What predictions show of the addresses in their input: what was sent, or copies of the provider's own, so that nothing
-   * tells whose they are; `seedless`: nor do they show a seed.
+   * How predictions show the URLs of their input: as sent, or as the provider's copies, which do not identify the sender;
+   * `seedless`: as copies, and without a seed.
    */
   readonly shows?: 'as_sent' | 'copies' | 'seedless'
-  /** Each address in a list is shown as a picture of so many bytes that was sent along. */
+  /** Lists show each URL as an inlined picture of this many bytes. */
   readonly listedPictureBytes?: number
-  /** Accounts beside the first, by their tokens: they see nothing of it, and have no credit. */
+  /** Further accounts by token: they see no predictions of the first, and have no credit. */
   readonly otherAccounts?: Readonly<Record<string, string>>
 }
 
@@ -72,15 +72,15 @@ export interface FakeProviderSettings {
   readonly record: (entry: Entry) => void
   /** Makes a prediction's clip; a rejection fails the prediction. */
   readonly clip: (prediction: Prediction) => Promise<Uint8Array>
-  /** Without it no webhook is sent. */
+  /** Default: no webhooks are sent. */
   readonly deliver?: Deliver
-  /** With it a prediction begins once all the pictures that its input names could be fetched. */
+  /** If set, a prediction begins when all pictures of its input could be fetched. */
   readonly fetchPicture?: (url: string) => Promise<void>
 }
 
 export interface FakeProvider {
   handle(request: FakeRequest): Promise<Reply>
-  /** Replaces the options that are given. @throws {TypeError} for a fault that doesn't exist */
+  /** Replaces the given options. @throws {TypeError} for a fault that doesn't exist */
   set(options: FakeOptions): void
   /** The bytes of a file uploaded here, by its URL. */
   fileBytes(url: string): Uint8Array | undefined
@@ -110,7 +110,7 @@ export function createFakeProvider(settings: FakeProviderSettings): FakeProvider
   const draw = <Of extends Stage>(stage: Of): FaultOf<Of> | null =>
     drawFault(stage, options.rates ?? {}, chance)
 
-  /** A planned fault strikes once, and then chance decides again. */
+  /** A planned fault strikes once; afterwards `rates` apply. */
   const strike = <Of extends 'read' | 'stale' | 'cancel' | 'output'>(
     stage: Of,
     prediction?: Prediction,
@@ -226,7 +226,7 @@ export function createFakeProvider(settings: FakeProviderSettings): FakeProvider
     return found?.[0] ?? null
   }
 
-  /** `act`: what the request does, which a lost answer doesn't undo. */
+  /** `act`: the request's effect, which a lost response does not undo. */
   const read = (prediction: Prediction | undefined, show: () => Reply, act?: () => void): Reply => {
     const fault = strike('read', prediction)
     if (fault === 'read_error') return answerProblem(500, 'Internal server error', 'Something went wrong')
@@ -341,7 +341,7 @@ export function createFakeProvider(settings: FakeProviderSettings): FakeProvider
 const answerAccount = (username: string): Reply =>
   answerJson(200, { type: 'user', username, name: 'Nobody', github_url: '' })
 
-/** What an account that has made nothing and can pay for nothing is answered. */
+/** Responses for an account without predictions and without credit. */
 function elsewhere(way: string, username: string): Reply {
   if (way === 'GET v1/account/0') return answerAccount(username)
   if (way === 'GET v1/predictions/0') return answerJson(200, { next: null, previous: null, results: [] })
@@ -349,10 +349,10 @@ function elsewhere(way: string, username: string): Reply {
   return notFound()
 }
 
-/** So long after a success its bytes may not have arrived everywhere. */
+/** How long after a success the bytes may be unavailable at some servers. */
 const arrivingMs = 60_000
 
-/** As it was before it began. */
+/** The prediction before its start. */
 const unbegun = { status: 'starting', startedAt: null, completedAt: null, clip: null } as const
 
 function refuseCancel(fault: FaultOf<'cancel'>): Reply {
@@ -362,7 +362,7 @@ function refuseCancel(fault: FaultOf<'cancel'>): Reply {
   return notFound()
 }
 
-/** The answer to a POST that creates nothing; null for a fault that does. */
+/** The response to a POST that creates nothing; null for faults that create a prediction. */
 function refuse(fault: FaultOf<'create'>): Reply | null {
   switch (fault) {
     case 'throttle_header':

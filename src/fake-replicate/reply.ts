@@ -1,4 +1,4 @@
-/** Requests and answers without a network: what a process sends over sockets, and a test takes as they are. */
+/** Requests and responses without a network: a process sends them over sockets, and a test uses them directly. */
 
 export interface FakeRequest {
   readonly method: string
@@ -12,7 +12,7 @@ export interface Answer {
   readonly kind: 'answer'
   readonly status: number
   readonly headers: Headers
-  /** An iterable may end before the announced length, or throw: then the connection is reset. */
+  /** An iterable may end early, or throw, which resets the connection. */
   readonly body: Uint8Array | AsyncIterable<Uint8Array>
 }
 
@@ -20,9 +20,9 @@ export type Reply =
   | Answer
   /** The connection is reset. */
   | { readonly kind: 'reset' }
-  /** The connection is closed, as if well, before a byte of an answer. */
+  /** The connection is closed cleanly before any byte of a response. */
   | { readonly kind: 'close' }
-  /** Nothing is ever answered. */
+  /** No response ever comes. */
   | { readonly kind: 'hang' }
 
 export const reset: Reply = { kind: 'reset' }
@@ -50,7 +50,7 @@ export const answerJson = (
   headers: Readonly<Record<string, string>> = {},
 ): Answer => answerText(status, 'application/json', JSON.stringify(value), headers)
 
-/** A page of a list whose rows are made one by one, as its reader takes them. */
+/** A page of a list whose rows are built one by one, as the reader consumes them. */
 export const answerList = (around: object, rows: readonly (() => object)[]): Answer => ({
   kind: 'answer',
   status: 200,
@@ -65,7 +65,7 @@ async function* listBody(around: object, rows: readonly (() => object)[]): Async
   yield Buffer.from(']}')
 }
 
-/** JSON of which the second half is missing, though the headers say that this is all. */
+/** JSON without its second half, though the headers declare it complete. */
 export function answerHalf(status: number, value: unknown): Answer {
   const text = JSON.stringify(value)
   return answerText(status, 'application/json', text.slice(0, text.length / 2))
@@ -78,14 +78,14 @@ export const answerPage = (status: number, title: string): Answer =>
     `<!DOCTYPE html><html><head><title>${title}</title></head><body><h1>${title}</h1></body></html>`,
   )
 
-/** Replicate's own shape of an error. */
+/** An error in Replicate's format. */
 export const answerProblem = (status: number, title: string, detail: string, more: object = {}): Answer =>
   answerJson(status, { title, detail, status, ...more })
 
 export const notFound = (): Answer =>
   answerProblem(404, 'Not found', 'The requested resource could not be found.')
 
-/** `header`: with what programs read; else only with words. */
+/** `header`: with Retry-After; otherwise only with a message. */
 export function answerThrottled(kind: 'header' | 'body' | 'second'): Answer {
   const seconds = kind === 'second' ? 1 : 30
   const howLong =

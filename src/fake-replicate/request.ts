@@ -1,4 +1,4 @@
-/** What a POST that creates a prediction asks for, and what Replicate would have against it. */
+/** Reads and validates a POST that creates a prediction. */
 import { type ModelInput, invalidFields } from './model.ts'
 import type { WebhookEvent } from './ledger.ts'
 import { type Answer, type FakeRequest, answerProblem } from './reply.ts'
@@ -8,19 +8,19 @@ export interface Order {
   readonly version: string
   readonly input: ModelInput
   readonly webhook: { readonly url: string; readonly events: ReadonlySet<WebhookEvent> } | null
-  /** How long after its creation it is ended; Infinity where nothing was said. */
+  /** Time from its creation to its forced end; Infinity without Cancel-After. */
   readonly cancelAfterMs: number
 }
 
 export type OrderOutcome =
   | { readonly kind: 'order'; readonly order: Order }
-  /** `model` and `input` as far as they could be read. */
+  /** `model` and `input`, as far as readable. */
   | { readonly kind: 'invalid'; readonly answer: Answer; readonly model: string; readonly input: ModelInput }
 
 const webhookEvents: readonly WebhookEvent[] = ['start', 'output', 'logs', 'completed']
 const shortestCancelMs = 5000
 
-/** @param named the model in the path; null where the body names a version */
+/** @param named the model in the path; null if the body contains a version */
 export function readOrder(request: FakeRequest, named: string | null): OrderOutcome {
   let body: unknown
   try {
@@ -51,7 +51,7 @@ export function readOrder(request: FakeRequest, named: string | null): OrderOutc
   return { kind: 'order', order: { model, version, input, webhook, cancelAfterMs } }
 }
 
-/** `owner/name`, `owner/name:version`, or a version alone, which tells no model: all such are of one. */
+/** `owner/name`, `owner/name:version`, or a version alone, which counts as one unnamed model. */
 function modelOf(version: unknown): { model: string; version: string } {
   const text = typeof version === 'string' ? version : ''
   if (!text.includes('/')) return { model: 'unknown/unknown', version: text }
@@ -71,7 +71,7 @@ function readWebhook({ webhook, webhook_events_filter: filter }: ModelInput): Or
   return { url: webhook, events: new Set(events) }
 }
 
-/** Such as 90s, 5m, 1h30m or, in seconds, 90; null where it is malformed or too short. */
+/** For example 90s, 5m, 1h30m or, in seconds, 90; null if malformed or too short. */
 function readCancelAfter(header: string | null): number | null {
   if (header === null) return Infinity
   const match = /^(?=\d)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?$/.exec(header.trim())

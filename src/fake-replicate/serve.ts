@@ -1,4 +1,4 @@
-/** A fake provider on a port of this machine: resets and hangs are those of real sockets. */
+/** A fake provider on a local port, with resets and hangs of real sockets. */
 import { once } from 'node:events'
 import { type IncomingMessage, type ServerResponse, createServer } from 'node:http'
 import { buffer } from 'node:stream/consumers'
@@ -9,19 +9,19 @@ export interface Served {
   close(): Promise<void>
 }
 
-/** @param port 0 takes a free one */
+/** @param port 0: a free one */
 export async function serveFake(
   handle: (request: FakeRequest) => Promise<Reply>,
   port: number,
 ): Promise<Served> {
   const server = createServer((request, response) => {
     answer(handle, request, response).catch((error: unknown) => {
-      // Most often the client went away; if it is the fake that is wrong, somebody should see it.
+      // Usually the client has disconnected; otherwise it is a bug of the fake, which should show.
       if (!request.socket.destroyed) console.error(error)
       request.socket.destroy()
     })
   })
-  // A connection closed while a client sends its next request would be a reset that nobody asked for.
+  // Closing a connection while a client sends its next request would be an unplanned reset.
   server.keepAliveTimeout = 600_000
   server.listen(port, '127.0.0.1')
   await once(server, 'listening')
@@ -72,7 +72,7 @@ async function sendBody({ headers, body }: Answer, request: IncomingMessage, res
   try {
     for await (const chunk of body) {
       left -= chunk.length
-      // Until it is sent: a reset must not take back what came before it.
+      // Wait until it is sent: a reset must not discard earlier bytes.
       await Promise.race([closed, new Promise<unknown>((sent) => response.write(chunk, sent))])
       if (response.destroyed) return
     }
@@ -80,6 +80,6 @@ async function sendBody({ headers, body }: Answer, request: IncomingMessage, res
     request.socket.resetAndDestroy()
     return
   }
-  // Ending the answer alone would leave the client waiting for what is missing.
+  // Ending only the response would leave the client waiting for the missing bytes.
   response.end(() => left > 0 && request.socket.end())
 }

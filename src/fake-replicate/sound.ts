@@ -1,4 +1,4 @@
-/** Gives a clip sound: a tone, as AAC, beside its picture, whose packets stay as they are. */
+/** Adds a tone as AAC to a clip, without changing its video packets. */
 import { readFile, rm } from 'node:fs/promises'
 import {
   BufferSource,
@@ -17,14 +17,14 @@ import type { Media } from '../media/media.ts'
 export interface ToneRequest {
   readonly media: Pick<Media, 'run'>
   readonly limits: MediaLimits
-  /** An MP4 with a picture and nothing else. */
+  /** An MP4 with video only. */
   readonly picture: Uint8Array
   readonly seconds: number
-  /** May be written, and is removed. */
+  /** Overwritten, then removed. */
   readonly scratchPath: string
 }
 
-/** The clip with a tone as long as its picture. */
+/** The clip with a tone of the same length. */
 export async function withTone(request: ToneRequest): Promise<Uint8Array> {
   const { media, limits, picture, seconds, scratchPath } = request
   try {

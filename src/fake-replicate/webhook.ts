@@ -1,4 +1,4 @@
-/** Events told to a URL, signed as Standard Webhooks, in their order or not; only the last one is retried. */
+/** Sends events to a URL, signed by Standard Webhooks, possibly out of order; only the last one is retried. */
 import { createHmac } from 'node:crypto'
 import type { Host } from '../host.ts'
 import { drawId } from './chance.ts'
@@ -12,13 +12,13 @@ export interface Webhook {
   readonly body: string
 }
 
-/** Sends one without following redirects, and tells the status of the answer; a rejection is no answer. */
+/** Sends one event without following redirects. Resolves to the status; rejects without a response. */
 export type Deliver = (webhook: Webhook) => Promise<number>
 
 export const webhookSecret = `whsec_${Buffer.from('what the fake signs with').toString('base64')}`
 const forgedSecret = `whsec_${Buffer.from('what a stranger signs with').toString('base64')}`
 
-/** Together a minute. */
+/** A minute in total. */
 const retryAfterMs = [2000, 4000, 8000, 16_000, 30_000]
 
 const latestMs = 30_000

@@ -1,7 +1,7 @@
 /**
- * HTTP that reaches public addresses alone. What an address says is no proof: names are looked up here, every address
- * a name has is checked, only those that were checked are connected to, and the connection is checked again before
- * its first byte. Every new connection goes this way, that of a redirect too. No proxy is used.
+ * HTTP to public addresses only. A URL proves nothing: names are resolved here, every address of a name is checked, only
+ * checked addresses are connected to, and the connection is checked again before its first byte. This holds for every new
+ * connection, including redirects. No proxy is used.
  */
 import type { LookupAddress } from 'node:dns'
 import { Resolver } from 'node:dns/promises'
@@ -14,10 +14,10 @@ import { printable } from '../printable.ts'
 import type { Outbound, Outcome, Outgoing } from './outbound.ts'
 
 export interface GuardedOptions {
-  /** Networks that may be reached though they are not public. */
+  /** Private networks that may be reached. */
   readonly allowed: readonly Network[]
   readonly host: Host
-  /** All addresses of a name; by default what the name servers say. */
+  /** All addresses of a name. Default: DNS. */
   readonly resolve?: (name: string) => Promise<readonly string[]>
 }
 
@@ -25,7 +25,7 @@ const connectMs = 5000
 const totalMs = 15_000
 const mostRedirects = 3
 const readBytes = 1024
-/** To one server; whoever sends takes care of fairness. */
+/** Connections to one server; the sender is responsible for fairness. */
 const connections = 4
 
 export function createGuardedOutbound({ allowed, host, resolve = lookUp }: GuardedOptions): Outbound {
@@ -36,7 +36,7 @@ export function createGuardedOutbound({ allowed, host, resolve = lookUp }: Guard
     for (let redirects = 0; ; redirects++) {
       const problem = addressProblem(address, allowed)
       if (problem !== undefined)
-        return unanswered(`${redirects > 0 ? 'It redirects to an address that' : 'The address'} ${problem}`)
+        return unanswered(`${redirects > 0 ? 'The redirect target' : 'The address'} ${problem}`)
       const response = await request(address, {
         dispatcher: agent,
         method: 'POST',
@@ -48,9 +48,9 @@ export function createGuardedOutbound({ allowed, host, resolve = lookUp }: Guard
       const next = redirectOf(response, address)
       if (next === undefined)
         return { kind: 'answered', status: response.statusCode, waitMs: waitOf(response, host.now()) }
-      if (redirects === mostRedirects) return unanswered(`It redirects more than ${mostRedirects} times`)
+      if (redirects === mostRedirects) return unanswered(`More than ${mostRedirects} redirects`)
       if (address.startsWith('https:') && !next.startsWith('https:'))
-        return unanswered('It redirects from https to http')
+        return unanswered('The endpoint redirects from https to http')
       address = next
     }
   }
@@ -75,13 +75,13 @@ export function createGuardedOutbound({ allowed, host, resolve = lookUp }: Guard
 }
 
 export interface GuardedFetch {
-  /** Follows no redirect where `redirect` is `manual`; has no time limit of its own but that to connect. */
+  /** Follows no redirect if `redirect` is `manual`; limits only the time to connect. */
   readonly fetch: typeof globalThis.fetch
   /** Drops every connection. */
   close(): Promise<void>
 }
 
-/** `fetch` over the same connections. It rejects where an address may not be reached. */
+/** `fetch` with the same checks. Rejects if an address may not be reached. */
 export function createGuardedFetch({
   allowed,
   resolve = lookUp,
@@ -96,7 +96,7 @@ export function createGuardedFetch({
   }
 }
 
-/** Those who use it keep the time. */
+/** Without timeouts for responses, which its users set. */
 const guardedAgent = (
   { allowed, resolve }: Required<Omit<GuardedOptions, 'host'>>,
   atOnce: number | null,
@@ -115,7 +115,7 @@ class AddressRefusedError extends Error {
   constructor(name: string) {
     super(
       isIP(name) === 0
-        ? `${name} stands for an address that is not on the public internet`
+        ? `${name} resolves to an address that is not on the public internet`
         : `${name} is not on the public internet`,
     )
     this.name = 'AddressRefusedError'
@@ -131,7 +131,7 @@ function guardedConnector(
   const checked = async (hostname: string): Promise<readonly LookupAddress[]> => {
     const name = hostname.replace(/\.+$/, '')
     const addresses = await resolve(name)
-    // One that is not public is enough: a name with both is made to get past a check of the first.
+    // One private address refuses the name: a name with both kinds is made to pass a check of the first address.
     if (addresses.length === 0 || !addresses.every((address) => isReachable(address, allowed)))
       throw new AddressRefusedError(name)
     return addresses.map((address) => ({ address, family: isIP(address) }))
@@ -151,7 +151,7 @@ function guardedConnector(
 
   return (options, callback) => {
     const { hostname, protocol } = options
-    // A literal is not looked up.
+    // An address literal is not resolved, so it is checked here.
     if (isIP(hostname) !== 0 && !isReachable(hostname, allowed))
       return callback(new AddressRefusedError(hostname), null)
     const isSecure = protocol === 'https:'
@@ -169,8 +169,8 @@ function guardedConnector(
 }
 
 /**
- * Asks the name servers without the threads that `getaddrinfo` takes: two names whose servers don't answer would hold up
- * every other lookup of this process. The hosts file is not read therefore, but for what RFC 6761 says of localhost.
+ * Queries DNS without the threads of `getaddrinfo`, where two names with silent servers would block every other lookup of
+ * this process. So the hosts file is not read; localhost follows RFC 6761.
  */
 async function lookUp(name: string): Promise<readonly string[]> {
   if (/(?:^|\.)localhost$/.test(name)) return ['127.0.0.1']
@@ -184,7 +184,7 @@ async function lookUp(name: string): Promise<readonly string[]> {
 
 type Answered = Awaited<ReturnType<typeof request>>
 
-/** Reads a short answer to its end, so that its connection can be used again; of a long one no more. */
+/** Reads a short response to its end, so that its connection can be reused; drops a long one. */
 async function drop(body: AsyncIterable<Uint8Array>): Promise<void> {
   let size = 0
   for await (const chunk of body) {
@@ -193,7 +193,7 @@ async function drop(body: AsyncIterable<Uint8Array>): Promise<void> {
   }
 }
 
-/** Where a POST is to be repeated; other redirects would make it a GET, and are answers like any other. */
+/** The target of a redirect that repeats the POST; other redirects would make it a GET and count as responses. */
 function redirectOf({ statusCode, headers }: Answered, from: string): string | undefined {
   const { location } = headers
   if ((statusCode !== 307 && statusCode !== 308) || typeof location !== 'string') return undefined
@@ -214,15 +214,15 @@ const knownWords: Readonly<Record<string, string>> = {
 
 const longestWords = 300
 
-/** What an error says, fit to be kept and shown: short, and nothing that steers a terminal. */
+/** An error's message, safe to store and show: short, and without terminal control characters. */
 function wordsOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'It could not be reached'
+  if (!(error instanceof Error)) return 'The endpoint is unreachable'
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
   const first = error instanceof AggregateError ? error.errors[0] : error
   const said = first instanceof Error ? first.message : error.message
-  // Begins with a name or an address.
+  // This message begins with a name or an address.
   if (first instanceof AddressRefusedError) return printable(`${said}: ${hint}`).slice(0, longestWords)
   const words =
-    printable(networkWords(first) ?? said).slice(0, longestWords) || code || 'It could not be reached'
+    printable(networkWords(first) ?? said).slice(0, longestWords) || code || 'The endpoint is unreachable'
   return knownWords[code] ?? words.slice(0, 1).toUpperCase() + words.slice(1)
 }

@@ -1,4 +1,4 @@
-/** The port to addresses that users gave: nothing is sent but to where the operator lets users send to. */
+/** The port for requests to URLs that users gave, restricted to addresses the operator allows. */
 
 export interface Outgoing {
   readonly url: string
@@ -7,8 +7,8 @@ export interface Outgoing {
 }
 
 /**
- * - `answered`: whatever the status; `waitMs` is what `Retry-After` asks for.
- * - `unanswered`: refused by us, not reached, or too slow; `reason` is fit to be shown to whom the address belongs.
+ * - `answered`: with any status; `waitMs` is the value of `Retry-After`.
+ * - `unanswered`: refused here, unreachable, or too slow; `reason` may be shown to the endpoint's owner.
  * - `cut_off`: `signal` fired.
  */
 export type Outcome =
@@ -18,8 +18,8 @@ export type Outcome =
 
 export interface Outbound {
   /**
-   * Sends once, and takes at most 15 s. Redirects are followed where they repeat the POST (307, 308), three at most, each
-   * checked like the first address. Never rejects.
+   * Sends once, within 15 s. Follows up to three redirects that repeat the POST (307, 308); each address is checked like the
+   * first. Never rejects.
    */
   post(outgoing: Outgoing, signal: AbortSignal): Promise<Outcome>
   /** Drops every connection. */

@@ -1,6 +1,6 @@
 /**
- * What is not kept for ever: what may go, oldest first, and the transactions in which it does. Rows let go of artifacts
- * here; their files are removed afterwards, by who keeps them (`pipeline/prune.ts`), where no row names them any more.
+ * Retention: lists what may be removed, oldest first, and removes its rows. `prune.ts` then removes the files of artifacts
+ * that no row references any more.
  */
 import { RefusedError } from '../job/errors.ts'
 import { type StoredKind, storedKinds } from '../job/storage.ts'
@@ -43,12 +43,12 @@ import { eventBounds } from '../store/events.ts'
 import type { Bound } from '../bind.ts'
 import type { Host } from '../host.ts'
 
-/** Something old that nothing needs, and the artifacts that it names. `at`: how old, ms since the epoch. */
+/** An old, unneeded item and the artifacts it references. `at`: its age as a time, ms since the epoch. */
 export type Removable = { readonly at: number; readonly artifacts: readonly string[] } & (
   | { readonly what: 'film'; readonly jobId: number; readonly version: number }
-  /** Of one job. */
+  /** All clips of one job. */
   | { readonly what: 'clips'; readonly jobId: number }
-  /** A clip, or a cross-fade, that no job has any more. */
+  /** A stored clip or cross-fade that no job uses. */
   | { readonly what: 'render' | 'seam'; readonly key: string }
   | { readonly what: 'asset'; readonly key: string }
 )
@@ -62,19 +62,18 @@ export const kindOf: Readonly<Record<RemovableKind, StoredKind>> = {
   asset: 'inputs',
 }
 
-/** The photographs that jobs need which go on, or ended lately; as of an event. */
+/** The photographs of open and recently ended jobs, as of an event. */
 export interface InputsInUse {
   readonly assets: Set<string>
   asOf: number
 }
 
-/** What these verbs work with. */
 export interface RetentionContext {
   readonly database: Database
   readonly host: Host
 }
 
-/** What an artifact is asked for as. */
+/** The resource that a reader requests. */
 export type Wanted =
   | { readonly what: 'film'; readonly jobId: number; readonly artifact: string }
   | { readonly what: 'clip'; readonly jobId: number }
@@ -83,7 +82,7 @@ export type Wanted =
 const eventsAtOnce = 200
 const jobsAtOnce = 50
 const changesAtOnce = 1000
-/** Of a job that was let go, all clips are named in one statement. */
+/** One statement lists all clips of a job. */
 const mostNamed = 500
 
 const lists: {
@@ -130,7 +129,7 @@ const lists: {
     })),
 }
 
-/** Resolves to the artifacts that it named and that may be needed no more. */
+/** Resolves to the artifacts it referenced, which may be unneeded now. */
 async function letGoOf(
   context: RetentionContext,
   tx: Transaction,
@@ -169,7 +168,7 @@ async function addAssetsOf(
     for (const id of await listAssetsOfJobs(database, jobIds.slice(first, first + jobsAtOnce))) assets.add(id)
 }
 
-/** With what has changed meanwhile. */
+/** Adds the photographs of jobs that have changed meanwhile. */
 export async function renewInputs(context: RetentionContext, inputs: InputsInUse): Promise<void> {
   const { database } = context
   for (;;) {
@@ -180,7 +179,7 @@ export async function renewInputs(context: RetentionContext, inputs: InputsInUse
   }
 }
 
-/** What is older than `before` and not needed, oldest first, after the last one of the page before. */
+/** A page of unneeded items older than `before`, oldest first. `after`: the last item of the previous page. */
 export const listRemovable = (
   context: RetentionContext,
   what: RemovableKind,
@@ -191,7 +190,7 @@ export const listRemovable = (
   }: { readonly before: number; readonly after: Removable | undefined; readonly limit: number },
 ): Promise<readonly Removable[]> => lists[what](context.database, before, after, limit)
 
-/** Lets go of what is still not needed. Resolves to the artifacts that were named by it. */
+/** Removes the rows of items that are still unneeded. Resolves to the artifacts they referenced. */
 export const letGo = (
   context: RetentionContext,
   removables: readonly Removable[],
@@ -204,7 +203,7 @@ export const letGo = (
     const wanted = changed && (await listAssetsOfJobs(tx, changed.jobIds))
     const named: string[] = []
     for (const removable of removables) {
-      // A job may have come for it since.
+      // A job that uses the photograph may have been created since.
       const mayBeWanted =
         removable.what === 'asset' &&
         (changed?.isMore || wanted?.has(removable.key) || inputs.assets.has(removable.key))
@@ -213,7 +212,7 @@ export const letGo = (
     return [...new Set(named)]
   })
 
-/** `endedSince`: also of jobs that ended then or later. */
+/** `endedSince`: includes jobs that ended at this time or later. */
 export async function inputsInUse(context: RetentionContext, endedSince: number): Promise<InputsInUse> {
   const { database } = context
   const { latest } = await eventBounds(database)
@@ -247,14 +246,14 @@ export async function inputsInUse(context: RetentionContext, endedSince: number)
   return inputs
 }
 
-/** A page of the log's old events, of jobs that have ended, and which everybody has been told of. */
+/** A page of old events of ended jobs that have been fanned out to all endpoints. */
 export const getOldEvents = (context: RetentionContext, before: number, after: number): Promise<OldEvents> =>
   listOldEvents(context.database, before, after, eventsAtOnce)
 
 export const removeEvents = (context: RetentionContext, ids: readonly number[]): Promise<number> =>
   context.database.transaction((tx) => deleteEvents(tx, ids))
 
-/** What each artifact is kept for; one that no row names is not in it. */
+/** The kind of use of each artifact; unreferenced ones are left out. */
 export async function namedArtifacts(
   context: RetentionContext,
   artifacts: readonly string[],
@@ -268,7 +267,7 @@ export async function namedArtifacts(
   return kinds
 }
 
-/** Makes rows of earlier versions of this program name their artifacts as those of today do. */
+/** Fills in the artifact columns of rows written by earlier versions of this program. */
 export async function nameAll(context: RetentionContext): Promise<void> {
   const { database, host } = context
   for (;;) if ((await database.transaction((tx) => nameFilms(tx, eventsAtOnce))) === 0) break
@@ -287,7 +286,7 @@ export const getOldest = (
   context: RetentionContext,
 ): Promise<Readonly<Record<StoredKind | 'events', number | null>>> => findOldest(context.database)
 
-/** @throws {RefusedError} `removed`, where it was there once. */
+/** @throws {RefusedError} `removed`, if it existed and was removed. */
 export async function refuseRemoved(context: RetentionContext, wanted: Wanted): Promise<void> {
   const { database } = context
   const removedAt =
@@ -300,7 +299,7 @@ export async function refuseRemoved(context: RetentionContext, wanted: Wanted): 
   throw wasRemoved(wanted.what, removedAt)
 }
 
-/** Kept clips and cross-fades of a job that are older than `before` and that nobody needs serve no other scene. Resolves to the cross-fades. */
+/** Removes a job's unneeded clips and cross-fades older than `before` from reuse. Resolves to the cross-fades. */
 export async function forgetClips(
   tx: Transaction,
   clips: readonly string[],
@@ -325,22 +324,22 @@ export function wasRemoved(wanted: Wanted['what'], removedAt: number): RefusedEr
 const said = {
   film: {
     what: 'Film',
-    reason: 'Films are not kept for ever here. To have it again, create the job anew',
+    reason: 'Retention removed the film. Create the job again to get it back',
   },
   clip: {
     what: 'Clip',
-    reason: 'Clips are not kept for ever here. To have it again, create the job anew',
+    reason: 'Retention removed the clip. Create the job again to get it back',
   },
   asset: {
     what: 'Asset',
-    reason: 'Photographs that no job needs are not kept for ever here. Upload it again',
+    reason: 'Retention removed the photograph, which no job needed. Upload it again',
   },
 } as const
 
 const placeOf = (after: Removable | undefined) =>
   after && 'key' in after ? { at: after.at, key: after.key } : undefined
 
-/** Pages until there is none, each asked for by the last of the one before. */
+/** All pages; the cursor is the last item of the previous page. */
 async function* pagesOf<Item, Place>(
   read: (after: Place | undefined) => Promise<readonly Item[]>,
   placeAt: (item: Item) => Place,
@@ -355,15 +354,15 @@ async function* pagesOf<Item, Place>(
 }
 
 /**
- * A job can go on only where its clips and photographs are still kept. Asked in the transaction that makes it go on, so
- * that nothing is removed in between. @throws {RefusedError} `job_refused`
+ * A job can continue only while its clips and photographs exist. Call it in the transaction that continues the job, so that
+ * nothing is removed in between. @throws {RefusedError} `job_refused`
  */
 export async function requireFiles(tx: Transaction, jobId: number): Promise<void> {
   await requireClips(tx, jobId)
   await requireAssets(tx, jobId)
 }
 
-/** @throws {RefusedError} `job_refused`, where its clips were removed. */
+/** @throws {RefusedError} `job_refused`, if its clips were removed. */
 export async function requireClips(tx: Transaction, jobId: number): Promise<void> {
   const removed = await findClipsRemoved(tx, jobId)
   if (!removed) return
@@ -371,7 +370,7 @@ export async function requireClips(tx: Transaction, jobId: number): Promise<void
     throw await cannotGoOn(
       tx,
       jobId,
-      `Its clips were removed at ${new Date(removed.removedAt).toISOString()}: create it anew`,
+      `The job's clips were removed at ${new Date(removed.removedAt).toISOString()}: create the job again`,
     )
   await forgetClipsRemoved(tx, jobId)
 }
@@ -382,13 +381,13 @@ async function requireAssets(tx: Transaction, jobId: number): Promise<void> {
     throw await cannotGoOn(
       tx,
       jobId,
-      `Photographs that it shows were removed; upload them again first: ${missing.slice(0, 5).join(', ')}`,
+      `Photographs of this job were removed; upload them again first: ${missing.slice(0, 5).join(', ')}`,
     )
 }
 
 async function cannotGoOn(tx: Transaction, jobId: number, reason: string): Promise<RefusedError> {
   const job = await findJob(tx, jobId)
-  return new RefusedError('Job cannot be rendered anew', {
+  return new RefusedError('Job cannot be rendered again', {
     code: 'job_refused',
     jobId,
     currentStatus: job?.status ?? 'unknown',
@@ -396,7 +395,7 @@ async function cannotGoOn(tx: Transaction, jobId: number, reason: string): Promi
   })
 }
 
-/** By the names that pruning uses. */
+/** The verbs to bind for pruning. */
 export const retentionVerbs = {
   removable: listRemovable,
   letGo,

@@ -1,4 +1,4 @@
-/** What may be removed, oldest first, and which artifacts rows still name. */
+/** Statements that find removable items, oldest first, and the artifacts that rows still reference. */
 import type { FilmManifest } from '../job/job.ts'
 import { activeJobStatuses, finalJobStatuses, inFlightAttemptStatuses } from '../job/lifecycle.ts'
 import type { Reader, Row, SqlValue, Transaction } from '../store/database.ts'
@@ -8,17 +8,17 @@ const places = (values: readonly SqlValue[], first = 1): string =>
   values.map((_, index) => `$${index + first}`).join(', ')
 
 const isFinal = `jobs.status in (${quoted(finalJobStatuses)})`
-/** Its clips are to be there: also those of a job that goes on after its clips were once given up. */
+/** The job must have its clips: they were not removed, or it continues after their removal. */
 const hasItsClips = `(jobs.clips_removed_at is null or not (${isFinal}))`
-/** A finished job whose scene was changed, and waits for an approval: it may go on. */
+/** A completed job with a changed scene that waits for approval: it may continue. */
 const waitsForApproval = `(jobs.status = 'completed'
   and exists (select 1 from scenes where scenes.job_id = jobs.id and scenes.status = 'pending'))`
 
-/** A place in a list, oldest first. */
+/** A cursor in a list, oldest first. */
 export interface AgePlace {
   /** ms since the epoch. */
   readonly at: number
-  /** Tells those of the same moment apart. */
+  /** Orders items of the same moment. */
   readonly key: string | number
 }
 
@@ -31,7 +31,7 @@ export interface OldFilm {
   readonly artifacts: readonly string[]
 }
 
-// A finished job's newest film is as old as its end; it shows the earlier ones no more.
+// A completed job's newest film is as old as the job's end; earlier versions are superseded.
 const isOldFilm = `films.removed_at is null and ${isFinal} and (jobs.ended_at < $1
   or films.version < (select max(newer.version) from films newer where newer.job_id = films.job_id))`
 
@@ -59,7 +59,7 @@ export const listOldFilms = async (
     }
   })
 
-/** How many rows it changed, here as below: none where it is needed by now. */
+/** Resolves to the rows changed, here and below: 0 if the item is needed by now. */
 export const setFilmRemoved = (
   tx: Transaction,
   { jobId, version }: OldFilm,
@@ -72,7 +72,7 @@ export const setFilmRemoved = (
     [before, jobId, version, now],
   )
 
-/** Jobs that ended before a time, and whose clips are kept. */
+/** Jobs that ended before a time and still have their clips. */
 export const listOldJobs = async (
   reader: Reader,
   before: number,
@@ -118,7 +118,7 @@ export const setClipsRemoved = (
     [before, jobId, now],
   )
 
-/** Nothing of the job's was removed after all: it had no clips. */
+/** Undoes the mark of a job without clips, of which nothing was removed. */
 export const forgetClipsRemoved = (tx: Transaction, jobId: number): Promise<number> =>
   tx.run('update jobs set clips_removed_at = null where id = $1', [jobId])
 
@@ -128,13 +128,13 @@ const isClipOfKeptJob = (artifact: string): string =>
     or exists (select 1 from scenes join jobs on jobs.id = scenes.job_id
       where scenes.source = ${artifact} and scenes.source <> scenes.clip and ${hasItsClips}))`
 
-// What a scene has paid for and has not made its own yet: it takes that once its job is retried.
+// A paid clip that its scene has not used yet: the scene uses it when its job is retried.
 const isPaidFor = (attempt: string): string => `exists (select 1 from attempts
     join scenes on scenes.id = attempts.scene_id and scenes.attempt_id = attempts.id
     join jobs on jobs.id = scenes.job_id
   where attempts.id = ${attempt} and attempts.fetched is not null and scenes.status <> 'completed' and ${hasItsClips})`
 
-// What a scene waits to take, or takes now, is worth what it cost.
+// A clip that a scene waits for, or is using, saves a render.
 const isUnneededRender = `renders.inserted_at < $1 and not ${isClipOfKeptJob('renders.artifact')}
   and not ${isPaidFor('renders.attempt_id')}
   and not exists (select 1 from scenes join jobs on jobs.id = scenes.job_id
@@ -157,7 +157,7 @@ const oldArtifactOf = (row: Row): OldArtifact => ({
   artifact: text(row, 'artifact'),
 })
 
-/** Kept clips that no job has any more. */
+/** Stored clips that no job uses. */
 export const listOldRenders = async (
   reader: Reader,
   before: number,
@@ -188,7 +188,7 @@ export const listOldSeams = async (
     )
   ).map(oldArtifactOf)
 
-/** Those of the kept clips that have these artifacts and that nobody needs. */
+/** Deletes stored clips with these artifacts that nothing needs. */
 export const forgetRenders = (tx: Transaction, before: number, artifacts: readonly string[]) =>
   tx.run(`delete from renders where artifact in (${places(artifacts, 2)}) and ${isUnneededRender}`, [
     before,
@@ -201,7 +201,7 @@ export const forgetSeams = (tx: Transaction, before: number, artifacts: readonly
     ...artifacts,
   ])
 
-/** The cross-fades between clips of which one is among these. */
+/** The cross-fades from or to one of these clips. */
 export const listSeamsOf = async (reader: Reader, clips: readonly string[]): Promise<readonly string[]> =>
   (
     await reader.all(
@@ -239,7 +239,7 @@ export async function removeAsset(tx: Transaction, id: string, now: number): Pro
   )
 }
 
-/** Jobs that have not ended, or wait for an approval, by id. */
+/** Pending and active jobs, by id. */
 export const listOpenJobs = async (
   reader: Reader,
   after: number,
@@ -252,7 +252,7 @@ export const listOpenJobs = async (
     )
   ).map((row) => number(row, 'id'))
 
-/** Finished jobs of which a scene waits for an approval; a job as often as it has such scenes. */
+/** Completed jobs with a scene that waits for approval; one entry for each such scene. */
 export const listWaitingForApproval = async (
   reader: Reader,
   after: { readonly renderKey: string; readonly sceneId: string },
@@ -289,7 +289,7 @@ export const listEndedSince = async (
     )
   ).map((row) => ({ jobId: number(row, 'id'), at: number(row, 'ended_at') }))
 
-/** Jobs that something happened to after an event. */
+/** Jobs with events after a given event. */
 export async function listChangedSince(
   reader: Reader,
   event: number,
@@ -315,7 +315,7 @@ export async function listAssetsOfJobs(reader: Reader, jobIds: readonly number[]
   return new Set(rows.flatMap((row) => json<string[]>(row, 'asset_ids')))
 }
 
-/** The pictures that scenes still to be rendered show and that are not there. */
+/** The missing pictures of scenes still to be rendered. */
 export async function listMissingAssets(reader: Reader, jobId: number): Promise<readonly string[]> {
   const rows = await reader.all(`select asset_ids from scenes where job_id = $1 and status <> 'completed'`, [
     jobId,
@@ -327,7 +327,7 @@ export async function listMissingAssets(reader: Reader, jobId: number): Promise<
   return wanted.filter((id) => !known.has(id))
 }
 
-/** Since when a job's clips are removed, and whether it had any. */
+/** When a job's clips were removed, and whether it had any. */
 export async function findClipsRemoved(
   reader: Reader,
   jobId: number,
@@ -359,7 +359,7 @@ export const findFilmRemoved = async (
 export const findAssetRemoved = async (reader: Reader, id: string): Promise<number | undefined> =>
   removedAtOf(await reader.get('select removed_at from removed_assets where id = $1', [id]))
 
-/** Films of an earlier version of this program, whose artifacts are in their manifest alone. */
+/** Films of an earlier version of this program, which name their artifacts only in the manifest. */
 export async function nameFilms(tx: Transaction, limit: number): Promise<number> {
   const rows = await tx.all('select job_id, version, manifest from films where film is null limit $1', [
     limit,
@@ -389,7 +389,7 @@ const named = {
   inputs: `select id from assets where id in (?) union select master from assets where master in (?)`,
 } as const
 
-/** Those of the artifacts that rows of a kind name. */
+/** Those of the artifacts that rows of a kind reference. */
 export const listNamed = async (
   reader: Reader,
   kind: keyof typeof named,
@@ -401,7 +401,7 @@ export const listNamed = async (
         text(row, 'id'),
       )
 
-/** The pictures that were sent with attempts in flight: their provider may fetch them still. */
+/** The pictures of attempts in flight, which the provider may still fetch. */
 export const listInputsInFlight = async (reader: Reader): Promise<ReadonlySet<string>> =>
   new Set(
     (
@@ -411,7 +411,7 @@ export const listInputsInFlight = async (reader: Reader): Promise<ReadonlySet<st
     ).flatMap((row) => json<string[]>(row, 'inputs')),
   )
 
-/** Whoever is told of events has been told up to here. */
+/** The last event that was fanned out to all endpoints. */
 export async function findEventsRead(reader: Reader): Promise<number> {
   const row = await reader.get(
     `select case when exists (select 1 from webhook_endpoints where status = 'enabled')
@@ -422,12 +422,12 @@ export async function findEventsRead(reader: Reader): Promise<number> {
 
 export interface OldEvents {
   readonly ids: readonly number[]
-  /** All up to this one were looked at. */
+  /** The last event examined. */
   readonly after: number
   readonly isMore: boolean
 }
 
-/** A page of the log: what of it is old, and of jobs that have ended. The newest event stays: ids go on from it. */
+/** A page of the log: its old events of ended jobs. The newest event stays, since ids continue from it. */
 export async function listOldEvents(
   reader: Reader,
   before: number,
@@ -476,7 +476,7 @@ export async function deleteEvents(tx: Transaction, ids: readonly number[]): Pro
   return removed
 }
 
-/** The oldest of each that is kept, ms since the epoch. */
+/** The time of the oldest item of each kind, ms since the epoch. */
 export async function findOldest(reader: Reader) {
   const row = (await reader.get(
     `select (select inserted_at from events where id = (select min(id) from events)) as events,
@@ -492,7 +492,7 @@ export async function findOldest(reader: Reader) {
   }
 }
 
-/** Completed jobs of before films had rows. */
+/** Completed jobs of versions in which films had no rows. */
 export const listWithoutFilm = async (
   reader: Reader,
   after: number,

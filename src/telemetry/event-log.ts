@@ -1,8 +1,8 @@
-/** What happens to jobs and scenes, as lines of the log: each with the ids that it is about. */
+/** Logs the events of jobs and scenes, each with its ids. */
 import type { PubSub } from '../events/pubsub.ts'
 import { type Log, logLine } from '../log.ts'
 
-/** Returns a function that ends it. A scene that goes wrong is a warning; everything else is for who looks closely. */
+/** Failures and retries of scenes are warnings; all other events are debug lines. Returns the unsubscribe function. */
 export function logEvents(pubsub: PubSub, log: Log): () => void {
   const ends = [
     pubsub.subscribe('scenes:retrying', (event) => logLine.sceneRetrying(log, event)),

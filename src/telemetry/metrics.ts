@@ -1,6 +1,6 @@
 /**
- * What the house is doing, as Prometheus reads it. Gauges and sums of money come from the rows at the moment they are
- * asked for; what happened is counted from the events, since this process began.
+ * Metrics for Prometheus. Gauges and sums of money are read from the rows at each scrape; counters and durations come from
+ * events since the process started.
  */
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
 import type { Coordinator } from '../coordinator/coordinator.ts'
@@ -25,18 +25,18 @@ import { moneyIn } from '../store/money.ts'
 
 export interface Metrics {
   readonly contentType: string
-  /** The page, in Prometheus' text format. */
+  /** The metrics in Prometheus' text format. */
   text(): Promise<string>
-  /** A request was answered. `route`: its pattern, so that there are as many as there are routes. */
+  /** Counts a served request. `route`: its pattern, which bounds the number of label values. */
   requestServed(request: {
     readonly method: string
     readonly route: string
     readonly status: number
     readonly seconds: number
   }): void
-  /** A webhook was sent once. */
+  /** Counts one try of a webhook. */
   webhookTried(outcome: 'delivered' | 'failed'): void
-  /** Counts no more. */
+  /** Stops counting. */
   stop(): void
 }
 
@@ -47,14 +47,14 @@ export interface MetricsOptions {
   readonly feed: Pick<Feed, 'readers'>
   readonly host: Host
   readonly version: string
-  /** Bytes that are free on the disk of the data folder. */
+  /** Free bytes on the disk of the data folder. */
   readonly freeBytes: () => Promise<number>
 }
 
-/** Rows are read again after a second, or twenty times as long as that takes: a twentieth of the time at most. */
+/** How long rows are cached: a second, or twenty times the reading's duration, so that reading uses at most a twentieth of the time. */
 const keptMs = { least: 1000, times: 20 }
 
-/** Jobs that ended since the last reading; of more than these, the durations of the newest. */
+/** Durations observed at one reading: those of the newest jobs that ended since the last. */
 const mostEnded = 10_000
 const endedAtOnce = 500
 
@@ -79,7 +79,7 @@ const requestBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
 
 const usd = (micros: number): number => micros / 1e6
 
-/** `gauge(...)` and the like on one page, so that each metric is said in a line. */
+/** Creates the metrics of one registry, each in a line. */
 function createPage(version: string) {
   const registry = new Registry()
   const registers = [registry]
@@ -97,44 +97,48 @@ function createPage(version: string) {
   gauge('workflow_build_info', 'The version that runs; always 1', 'version').set({ version }, 1)
   return {
     registry,
-    jobs: gauge('workflow_jobs', 'Jobs that are kept', 'status'),
-    scenes: gauge('workflow_scenes', 'Scenes of jobs that are approved or processing', 'status'),
+    jobs: gauge('workflow_jobs', 'Jobs stored', 'status'),
+    scenes: gauge('workflow_scenes', 'Scenes of approved or processing jobs', 'status'),
     attempts: gauge(
       'workflow_attempts_in_flight',
-      'Attempts that are, or may be, at their renderer',
+      'Attempts that are, or may be, in work at their renderer',
       'renderer',
       'status',
     ),
     afterCrash: gauge(
       'workflow_tasks_after_crash',
-      'Tasks that ran when the process died, and wait for their time to begin again',
+      'Tasks that a crash interrupted and that wait to restart',
     ),
-    held: gauge('workflow_held_attempts', 'Attempts that wait until a person decides'),
+    held: gauge('workflow_held_attempts', 'Attempts that wait for a manual decision'),
     unreadable: gauge(
       'workflow_unreadable_attempts',
-      'Attempts whose provider cannot be read, or whose clip cannot be fetched',
+      'Attempts whose state or clip is unavailable at the provider',
       'renderer',
     ),
     slots: gauge('workflow_renderer_slots', 'Renders that may run at once', 'renderer'),
-    slotsUsed: gauge('workflow_renderer_slots_used', 'Renders that have a place', 'renderer'),
+    slotsUsed: gauge('workflow_renderer_slots_used', 'Slots in use', 'renderer'),
     paused: gauge(
       'workflow_provider_paused',
-      '1 while nothing is started there, because the provider asked for it or a person paused it',
+      '1 during a cooldown of the provider or a manual pause',
       'renderer',
     ),
-    spent: counter('workflow_spent_usd_total', 'US dollars that were charged, by the books'),
-    reserved: gauge('workflow_reserved_usd', 'US dollars that are held back for attempts in flight'),
-    budgetLimit: gauge('workflow_budget_limit_usd', 'US dollars that a budget allows', 'budget'),
-    budgetUsed: gauge('workflow_budget_used_usd', 'US dollars of it that are spent or reserved', 'budget'),
-    strays: gauge('workflow_stray_renders', 'Renders with our mark that no attempt accounts for'),
-    undelivered: gauge('workflow_webhook_deliveries_pending', 'Webhooks that are to be delivered still'),
-    webhooks: counter('workflow_webhook_deliveries_total', 'Webhooks that were sent, by try', 'outcome'),
-    streams: gauge('workflow_event_streams', 'Clients that follow the events'),
-    diskFree: gauge('workflow_disk_free_bytes', 'Room on the disk of the data folder'),
+    spent: counter('workflow_spent_usd_total', 'US dollars charged, by the ledger'),
+    reserved: gauge('workflow_reserved_usd', 'US dollars reserved for attempts in flight'),
+    budgetLimit: gauge('workflow_budget_limit_usd', 'Limit of a budget in US dollars', 'budget'),
+    budgetUsed: gauge(
+      'workflow_budget_used_usd',
+      'US dollars of a budget that are spent or reserved',
+      'budget',
+    ),
+    strays: gauge('workflow_stray_renders', 'Orphans: renders with our mark but without an attempt'),
+    undelivered: gauge('workflow_webhook_deliveries_pending', 'Webhook deliveries not yet delivered'),
+    webhooks: counter('workflow_webhook_deliveries_total', 'Tries of webhook deliveries', 'outcome'),
+    streams: gauge('workflow_event_streams', 'Open event streams'),
+    diskFree: gauge('workflow_disk_free_bytes', 'Free space on the disk of the data folder'),
     jobsEnded: counter('workflow_jobs_total', 'Jobs that ended', 'outcome'),
     jobDuration: histogram(
       'workflow_job_duration_seconds',
-      'From the approval of a job to its end',
+      'Time from the approval of a job to its end',
       jobBuckets,
       'type',
       'outcome',
@@ -142,7 +146,7 @@ function createPage(version: string) {
     renders: counter('workflow_renders_total', 'Renders that ended', 'renderer', 'model', 'outcome'),
     renderDuration: histogram(
       'workflow_render_duration_seconds',
-      'From the place that a render got at its renderer to its end',
+      'Time from the start of a render, when it gets a slot, to its end',
       renderBuckets,
       'renderer',
       'model',
@@ -150,14 +154,14 @@ function createPage(version: string) {
     ),
     retries: counter(
       'workflow_render_retries_total',
-      'Renders that are tried again, and why',
+      'Retries of renders, by error code',
       'renderer',
       'code',
     ),
-    requests: counter('http_requests_total', 'Requests that were answered', 'method', 'route', 'status'),
+    requests: counter('http_requests_total', 'Requests served', 'method', 'route', 'status'),
     requestDuration: histogram(
       'http_request_duration_seconds',
-      'Until an answer began: of films and event streams not until its end',
+      'Time to the start of the response, so without the transfer of films and event streams',
       requestBuckets,
       'method',
       'route',
@@ -165,7 +169,7 @@ function createPage(version: string) {
   }
 }
 
-/** Counts from now on; renders that run already are read from the rows. */
+/** Counts from now on; renders already running are read from the rows. */
 export async function openMetrics(options: MetricsOptions): Promise<Metrics> {
   const { coordinator, database, pubsub, feed, host, version, freeBytes } = options
   const page = createPage(version)
@@ -190,7 +194,7 @@ export async function openMetrics(options: MetricsOptions): Promise<Metrics> {
         database,
         ended.splice(0, endedAtOnce),
       ))
-        // One that was never approved took no time, and one that goes on hasn't ended.
+        // A job that was never approved has no duration, and a reopened job has not ended.
         if (begunAt !== null && endedAt !== null && endedAt >= begunAt)
           page.jobDuration.observe({ type, outcome: status }, (endedAt - begunAt) / 1000)
   }
@@ -251,7 +255,7 @@ export async function openMetrics(options: MetricsOptions): Promise<Metrics> {
   return {
     contentType: registry.contentType,
     async text() {
-      // They watch the event loop and the garbage collector, which is for nothing where nobody reads it.
+      // Started at the first scrape: they observe the event loop and the garbage collector, at a cost.
       if (!isAsked) collectDefaultMetrics({ register: registry })
       isAsked = true
       await rowsRead()
@@ -288,13 +292,13 @@ interface RunningRender {
   readonly since: number
 }
 
-/** Which scene is rendered where is told when its render begins; how it ended, later and by the scene alone. */
+/** Remembers the renderer of each running scene: only the event at the start names it, not the one at the end. */
 function createRenderCounts(page: ReturnType<typeof createPage>) {
   const running = new Map<string, RunningRender>()
 
   const end = (sceneId: string, outcome: string, event: JobEvent): void => {
     const render = running.get(sceneId)
-    // It took a kept clip, or its render has ended before and been counted.
+    // The scene used a stored clip, or its render was already counted.
     if (!render) return
     running.delete(sceneId)
     const { renderer, model, since } = render
@@ -318,6 +322,6 @@ function createRenderCounts(page: ReturnType<typeof createPage>) {
   }
 }
 
-/** Ours are few; a provider may make up others. */
+/** Our codes are few; those of a provider are unbounded, so odd ones count as `other`. */
 const codeOf = ({ data: { code } }: JobEvent): string =>
   typeof code === 'string' && /^[a-z_]{1,40}$/.test(code) ? code : 'other'

@@ -1,27 +1,27 @@
-/** Whether requests should be sent here: each thing that the work takes, looked at with a deadline. */
+/** Readiness: checks every dependency, each with a deadline. */
 import type { DiskRoom } from '../disk-full.ts'
 import type { Host } from '../host.ts'
 import { type Log, logLine } from '../log.ts'
 
 export interface Check {
   readonly name: string
-  /** Rejects where it is not well, with words for whoever asks. */
+  /** Rejects if the dependency is unusable; the message is public. */
   readonly look: () => Promise<unknown>
-  /** How long what was found counts. */
+  /** How long a result is cached. */
   readonly keptMs: number
-  /** It takes long by nature, and was well at the start: what was found last counts until another look has ended. */
+  /** A slow check of something that worked at start: the last result counts until the next check ends. */
   readonly isSlow?: boolean
 }
 
 export interface Standing {
   readonly isReady: boolean
-  /** By name: `ok`, or what is wrong. */
+  /** By name: `ok`, or the problem. */
   readonly checks: Readonly<Record<string, string>>
 }
 
 export interface Readiness {
   now(): Promise<Standing>
-  /** From now on nothing more should be sent here. */
+  /** Reports `draining` from now on. */
   drain(): void
 }
 
@@ -38,7 +38,7 @@ export function createReadiness({ checks, host, log }: ReadinessOptions): Readin
   let isDraining = false
   let told = ''
 
-  /** Once for each change: it may be asked every second. */
+  /** Logs changes only, since probes may come every second. */
   const tell = (reason: string): void => {
     if (reason === told) return
     told = reason
@@ -69,13 +69,13 @@ function createState({ name, look, keptMs, isSlow = false }: Check, host: Host, 
     : undefined
   let looking: Promise<string> | undefined
 
-  /** One look at a time: a disk that hangs must not be asked by every probe. */
+  /** One check at a time, so that probes do not pile up on a disk that hangs. */
   const lookAgain = (): Promise<string> =>
     (looking ??= look()
       .then(
         () => 'ok',
         (error: unknown) => {
-          log.debug({ err: error, check: name }, 'A check of readiness failed')
+          log.debug({ err: error, check: name }, 'A readiness check failed')
           return error instanceof Error ? error.message : String(error)
         },
       )
@@ -105,17 +105,17 @@ function createState({ name, look, keptMs, isSlow = false }: Check, host: Host, 
   }
 }
 
-/** The disk of a folder has more than its reserve, and can be written to. */
+/** Checks that the disk has more free space than the reserve, and is writable. */
 export const roomFor =
   (room: Pick<DiskRoom, 'require'>, canWrite: () => Promise<void>): Check['look'] =>
   async () => {
     await room.require()
     await canWrite().catch((cause: unknown) => {
-      throw new Error('The data folder cannot be written to', { cause })
+      throw new Error('The data folder is not writable', { cause })
     })
   }
 
-/** What went wrong in words for whoever asks: the cause may name paths. */
+/** Replaces an error's message by a public one, since the original may contain paths. */
 export const saying =
   (reason: string, look: () => Promise<unknown>): Check['look'] =>
   () =>

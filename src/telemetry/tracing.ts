@@ -1,4 +1,4 @@
-/** Spans, by OpenTelemetry's API alone: where no SDK is loaded they are nothing, and cost nearly nothing. */
+/** Spans, with OpenTelemetry's API only: without an SDK they are no-ops at almost no cost. */
 import {
   type Attributes,
   type Context,
@@ -16,7 +16,7 @@ import type { Provider } from '../renderer/provider.ts'
 interface SpanOptions {
   readonly kind: SpanKind
   readonly attributes: Attributes
-  /** What it is part of; what runs now, where left out. */
+  /** Default: the active context. */
   readonly parent?: Context
 }
 
@@ -52,12 +52,12 @@ const headersGetter = {
 
 export interface RequestFacts {
   readonly method: string
-  /** Its pattern; undefined where it leads nowhere. */
+  /** The pattern of the route; undefined if none matched. */
   readonly route: string | undefined
   readonly requestId: string
 }
 
-/** A request, as part of what its `traceparent` names. `work` resolves to the status, and to what went wrong unforeseen. */
+/** The span of a request, a child of its `traceparent`. `work` resolves to the status and to an unexpected error. */
 export const inRequestSpan = (
   headers: Headers,
   { method, route, requestId }: RequestFacts,
@@ -83,7 +83,7 @@ export const inRequestSpan = (
     },
   )
 
-/** What a task is about, by its kind. */
+/** Attributes for a task's subject, by its kind. */
 const subjectOf = ({ kind, subject }: Task): Attributes => {
   switch (kind) {
     case 'render-scene':
@@ -97,7 +97,7 @@ const subjectOf = ({ kind, subject }: Task): Attributes => {
   }
 }
 
-/** Each run of a task is a span of its own: what asked for it may be long over, in a process that is gone. */
+/** Each run of a task is a root span: its cause may have ended long ago, in another process. */
 export const tracedTask =
   (handler: TaskHandler): TaskHandler =>
   (task, options) =>
@@ -116,7 +116,7 @@ export const tracedTask =
 
 const ofRender = (id: string): Attributes => ({ 'workflow.prediction_id': id })
 
-/** A provider each of whose requests is a span. Nothing of ours is sent along. */
+/** A provider with a span for each request. No trace headers are sent to it. */
 export function tracedProvider(provider: Provider): Provider {
   const ask =
     <Args extends readonly unknown[], Outcome extends { readonly kind: string }>(
@@ -145,12 +145,12 @@ export function tracedProvider(provider: Provider): Provider {
     list: ask('list', provider.list, () => ({})),
     fetchClip: ask('fetch clip', provider.fetchClip, () => ({})),
   }
-  // A provider may be of a class: a copy would lack its methods, or they theirs.
+  // A proxy, since a copy of a class instance would lose its methods and private members.
   return new Proxy(provider, {
     get(target, member) {
       if (Object.hasOwn(traced, member)) return Reflect.get(traced, member)
       const value: unknown = Reflect.get(target, member)
-      // oxlint-disable-next-line typescript/no-unsafe-return -- a proxy gives what its target has
+      // oxlint-disable-next-line typescript/no-unsafe-return -- a proxy returns the members of its target
       return typeof value === 'function' ? value.bind(target) : value
     },
   })

@@ -1,4 +1,4 @@
-/** The way of an event to those who are told of it: from the log into deliveries, and each delivery through its tries. */
+/** Fan-out of events from the log into deliveries, and the tries of each delivery. */
 import type { JobEvent } from '../job/event.ts'
 import { loggedAddress } from '../job/web-address.ts'
 import { givenUpAfterMs, isChosen, messageOf, retryWaitMs } from '../job/webhook.ts'
@@ -29,42 +29,42 @@ import {
 import { disable, secretsInForce, type WebhookContext } from './endpoints.ts'
 import type { Bound } from '../bind.ts'
 
-/** What may be begun at one server. */
+/** The sends that may start at one server. */
 export interface Turn {
   readonly origin: string
   readonly places: number
-  /** Whose earlier event is under way: events of one job reach an endpoint one after the other. */
+  /** Orders with a send in flight: an endpoint gets the events of one job one after the other. */
   readonly busy: ReadonlySet<string>
 }
 
-/** A delivery that is to be sent now, once. */
+/** A leased delivery: one send. */
 export interface Sending {
   readonly id: string
   readonly origin: string
   readonly url: string
   readonly body: string
   readonly secrets: readonly string[]
-  /** Two of the same are not sent at once. */
+  /** Deliveries with the same order are sent one at a time. */
   readonly order: string
-  /** When it is given up for lost: says that it is ours until then. */
+  /** Lease until `until`, ms since the epoch, which is also the fencing token. */
   readonly until: number
 }
 
 export interface Tried {
   readonly at: number
   readonly durationMs: number
-  /** What was answered; null where nothing was. */
+  /** HTTP status; null without a response. */
   readonly status: number | null
-  /** Null where it was taken. */
+  /** Null if the endpoint accepted the delivery. */
   readonly error: string | null
-  /** How long the receiver wishes to be left alone. */
+  /** The endpoint's `Retry-After`, in ms; null without one. */
   readonly waitMs: number | null
 }
 
 const eventsAtOnce = 100
-/** How far to look for something that isn't behind what is under way. */
+/** Due deliveries to search for one whose order has no send in flight. */
 const window = 32
-/** What waits for an endpoint of all jobs, and for one job's. */
+/** Limits of pending deliveries of an added endpoint, and of a job's endpoint. */
 const mostWaiting = { ofAllJobs: 50_000, ofOneJob: 5000 }
 const keptMs = 30 * 24 * 3_600_000
 const forgottenAtOnce = 1000
@@ -81,7 +81,7 @@ const readPage = (context: WebhookContext): Promise<'all' | 'more' | 'held_up'> 
     const refusedFor = async (id: string, jobId: number | null): Promise<string | undefined> => {
       const most = jobId === null ? mostWaiting.ofAllJobs : mostWaiting.ofOneJob
       const before = waiting.get(id) ?? (await countWaiting(tx, id))
-      if (before >= most) return `${most} messages wait for the endpoint, and no more are taken`
+      if (before >= most) return `${most} deliveries are pending at the endpoint, which is the limit`
       waiting.set(id, before + 1)
       return undefined
     }
@@ -131,7 +131,7 @@ async function begin(
   return begun
 }
 
-/** Says why the endpoint is told nothing more, where that is so. */
+/** Disables an endpoint that answers 410 or has failed too long. Resolves to the reason; undefined if it stays enabled. */
 async function judged(
   context: WebhookContext,
   tx: Transaction,
@@ -148,16 +148,16 @@ async function judged(
   if (since === null) await setFailing(tx, endpointId, now)
   const reason =
     tried.status === 410
-      ? 'It answered 410: it wants nothing more'
+      ? 'The endpoint answered 410 Gone'
       : since !== null && now - since >= givenUpAfterMs
-        ? `Every try failed for ${Math.floor((now - since) / 86_400_000)} days; the last one: ${tried.error}`
+        ? `Every try failed for ${Math.floor((now - since) / 86_400_000)} days; last error: ${tried.error}`
         : undefined
   return reason !== undefined && (await disable(tx, endpointId, reason, now)) ? reason : undefined
 }
 
 /**
- * Makes a delivery of each event in the log for each endpoint that is told of it. Resolves to whether some could not be
- * read yet, because one before them may still turn up.
+ * Creates a delivery of each new event for each endpoint that subscribes to it. Resolves to whether events are left behind
+ * a gap, since an event with a lower id may still be committed.
  */
 export async function readLog(context: WebhookContext): Promise<boolean> {
   const { database } = context
@@ -168,10 +168,10 @@ export async function readLog(context: WebhookContext): Promise<boolean> {
   return false
 }
 
-/** What waits, by server. */
+/** Pending deliveries, by server. */
 export const getLanes = (context: WebhookContext): Promise<readonly Lane[]> => listLanes(context.database)
 
-/** Takes what is due, and has it for `leaseMs`: if nobody says by then how it ended, it is sent again. */
+/** Leases due deliveries for `leaseMs`: one without a recorded outcome by then is sent again. */
 export const beginDeliveries = (
   context: WebhookContext,
   turns: readonly Turn[],
@@ -183,7 +183,7 @@ export const beginDeliveries = (
     return begun
   })
 
-/** Notes how a try ended, unless it is somebody else's by now. */
+/** Records a try's outcome, unless its lease has passed to another send. */
 export async function deliveryTried(context: WebhookContext, sending: Sending, tried: Tried): Promise<void> {
   const { database, host, log } = context
   const noted = await database.transaction(async (tx) => {
@@ -218,26 +218,26 @@ export async function deliveryTried(context: WebhookContext, sending: Sending, t
     logLine.endpointDisabled(log, { id: noted.endpointId, address }, noted.disabled)
 }
 
-/** It was cut off before it ended, by us. */
+/** Releases the lease of a send that this process aborted. */
 export const deliveryCutOff = (context: WebhookContext, sending: Sending): Promise<void> =>
   context.database.transaction(async (tx) => {
     await setUnsent(tx, sending.id, sending.until, context.host.now())
   })
 
-/** Forgets what ended a month ago. */
+/** Deletes deliveries that ended more than 30 days ago. */
 export const forgetDeliveries = (context: WebhookContext): Promise<void> =>
   context.database.transaction(async (tx) => {
     await deleteOldDeliveries(tx, context.host.now() - keptMs, forgottenAtOnce)
   })
 
-/** Calls `listener` when there may be something to deliver; returns a function that ends that. */
+/** Calls `listener` when there may be something to deliver; returns the unsubscribe function. */
 export const onDeliveries = (context: WebhookContext, listener: () => void): (() => void) =>
   context.signal.on('deliveries', listener)
 
-/** PostgreSQL numbers events when they are written and shows them when they are committed, which may be the other way round. */
+/** PostgreSQL numbers events when they are written but shows them when they are committed, possibly in another order. */
 const latestCommitMs = 15_000
 
-/** The events before a number that may still turn up; one that doesn't in time was rolled back. */
+/** The events before the first gap in the ids. An id that stays missing too long was rolled back. */
 function beforeGap(events: readonly JobEvent[], after: number, now: number): readonly JobEvent[] {
   const gap = events.findIndex(
     ({ id, inserted_at }, index) =>
@@ -246,7 +246,7 @@ function beforeGap(events: readonly JobEvent[], after: number, now: number): rea
   return gap === -1 ? events : events.slice(0, gap)
 }
 
-/** By the names that the sender uses. */
+/** The verbs to bind for the sender. */
 export const deliveryVerbs = {
   readLog,
   lanes: getLanes,

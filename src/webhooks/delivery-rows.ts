@@ -1,4 +1,4 @@
-/** What is on its way to whom, and how each try ended. */
+/** Deliveries and their tries. */
 import type { Delivery, DeliveryStatus, DeliveryTry, Secret } from '../job/webhook.ts'
 import type { Reader, Row, SqlValue, Transaction } from '../store/database.ts'
 import { json, number, numberOrNull, text, textOrNull } from '../store/sql.ts'
@@ -27,7 +27,7 @@ export interface NewDelivery {
   readonly jobId: number | null
   readonly type: string
   readonly body: string
-  /** Why it is given up before it is sent. */
+  /** Why it fails before it is sent. */
   readonly refused?: string | undefined
 }
 
@@ -51,7 +51,7 @@ export const insertDelivery = (tx: Transaction, delivery: NewDelivery, now: numb
     ],
   )
 
-/** What waits for an endpoint. */
+/** Pending deliveries of an endpoint, including those being sent. */
 export const countWaiting = async (reader: Reader, endpointId: string): Promise<number> =>
   number(
     (await reader.get(
@@ -61,13 +61,13 @@ export const countWaiting = async (reader: Reader, endpointId: string): Promise<
     'n',
   )
 
-/** All that waits for one server, and when the first of it is due. */
+/** The pending deliveries of one server, and when the first is due. */
 export interface Lane {
   readonly origin: string
   readonly nextAt: number
 }
 
-/** Goes from one origin to the next in the index: what waits behind the first of each isn't looked at. */
+/** Skips from one origin to the next in the index, so it reads only the first delivery of each. */
 export const listLanes = async (reader: Reader): Promise<readonly Lane[]> =>
   (
     await reader.all(
@@ -84,7 +84,7 @@ export const listLanes = async (reader: Reader): Promise<readonly Lane[]> =>
     )
   ).map((row) => ({ origin: text(row, 'origin'), nextAt: number(row, 'next_at') }))
 
-/** What sending takes to know. */
+/** The input of a send. */
 export interface DueDelivery {
   readonly id: string
   readonly endpointId: string
@@ -92,11 +92,11 @@ export interface DueDelivery {
   readonly jobId: number | null
   readonly body: string
   readonly url: string
-  /** Those of the endpoint; none where it is a job's. */
+  /** The endpoint's secrets; empty for a job's endpoint. */
   readonly secrets: readonly Secret[]
 }
 
-/** What is due for one server, in the order of the events where it was never tried. */
+/** Due deliveries of one server; those never tried are in the order of the events. */
 export const listDueDeliveries = async (
   reader: Reader,
   origin: string,
@@ -121,11 +121,11 @@ export const listDueDeliveries = async (
     secrets: json<Secret[]>(row, 'secrets'),
   }))
 
-/** It is being sent until `until`; whoever notes how that ended says the same time, so that nobody else does. */
+/** Leases a delivery until `until`, the fencing token: only a holder of the same value may record the outcome. */
 export const setSending = (tx: Transaction, id: string, until: number): Promise<number> =>
   tx.run(`update webhook_deliveries set status = 'sending', next_at = $2 where id = $1`, [id, until])
 
-/** A send that was cut off is as if it hadn't been. */
+/** Releases the lease of an aborted send, which does not count as a try. */
 export const setUnsent = (tx: Transaction, id: string, until: number, now: number): Promise<number> =>
   tx.run(
     `update webhook_deliveries set status = 'pending', next_at = $3
@@ -133,7 +133,7 @@ export const setUnsent = (tx: Transaction, id: string, until: number, now: numbe
     [id, until, now],
   )
 
-/** How often it failed since it was last begun, and was tried in all; undefined where it isn't being sent until `until`. */
+/** Failures since the last (re)delivery and tries in total; undefined if the lease `until` is no longer current. */
 export async function findSending(
   reader: Reader,
   id: string,
@@ -155,7 +155,7 @@ export async function findSending(
 
 export interface TryEnd {
   readonly status: Exclude<DeliveryStatus, 'sending'>
-  /** Null where it has ended. */
+  /** Null if it has ended. */
   readonly nextAt: number | null
   readonly failures: number
   readonly lastStatus: number | null
@@ -184,7 +184,7 @@ export const insertTry = (tx: Transaction, deliveryId: string, tried: DeliveryTr
     [deliveryId, tried.number, tried.at, tried.durationMs, tried.status, tried.error],
   )
 
-/** What waits for an endpoint, or is being sent to it, is given up. */
+/** Fails an endpoint's deliveries that are pending or being sent. */
 export const giveUpDeliveries = (
   tx: Transaction,
   endpointId: string,
@@ -197,14 +197,14 @@ export const giveUpDeliveries = (
     [endpointId, reason, now],
   )
 
-/** What waits for an endpoint goes to its new address. */
+/** Moves an endpoint's pending deliveries to its new server. */
 export const moveDeliveries = (tx: Transaction, endpointId: string, origin: string): Promise<number> =>
   tx.run('update webhook_deliveries set origin = $2 where endpoint_id = $1 and next_at is not null', [
     endpointId,
     origin,
   ])
 
-/** Begins anew, unless it is being sent. */
+/** Starts a delivery again, unless it is being sent. */
 export const setRedelivered = (tx: Transaction, id: string, origin: string, now: number): Promise<number> =>
   tx.run(
     `update webhook_deliveries set status = 'pending', origin = $2, failures = 0, next_at = $3, ended_at = null
@@ -232,7 +232,7 @@ export interface DeliveryFilter {
   readonly endpointId: string
   readonly status?: DeliveryStatus | undefined
   readonly limit: number
-  /** Those before this one, which was the last of the page before. */
+  /** Cursor: the last delivery of the previous page. */
   readonly before?: Pick<Delivery, 'insertedAt' | 'id'> | undefined
 }
 
@@ -253,7 +253,7 @@ export async function listDeliveries(reader: Reader, filter: DeliveryFilter): Pr
   return rows.map(deliveryOf)
 }
 
-/** Some of what ended before a time, with its tries. */
+/** Deletes up to `limit` deliveries that ended before a time, with their tries. */
 export const deleteOldDeliveries = (tx: Transaction, before: number, limit: number): Promise<number> =>
   tx.run(
     `delete from webhook_deliveries where id in

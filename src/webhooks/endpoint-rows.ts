@@ -1,4 +1,4 @@
-/** Whom is told of events, and up to where the log was read for them. */
+/** Endpoints, and the fan-out cursor. */
 import type { JobEvent } from '../job/event.ts'
 import type { Endpoint, EndpointStatus, Secret } from '../job/webhook.ts'
 import type { Reader, Row, Transaction } from '../store/database.ts'
@@ -24,7 +24,7 @@ export interface NewEndpoint {
   readonly url: string
   readonly eventTypes: readonly string[]
   readonly description: string
-  /** None for a job's: those are signed with the installation's. */
+  /** Empty for a job's endpoint, whose deliveries are signed with the installation's secrets. */
   readonly secrets: readonly Secret[]
   readonly afterEvent: number
 }
@@ -46,16 +46,16 @@ export const insertEndpoint = (tx: Transaction, endpoint: NewEndpoint, now: numb
     ],
   )
 
-/** What a job's request says of whom to tell. */
+/** The webhook of a job's request. */
 export interface JobWebhook {
   readonly id: string
   readonly jobId: number
   readonly url: string
-  /** None: all. */
+  /** Default: all types. */
   readonly eventTypes?: readonly string[] | undefined
 }
 
-/** In the transaction that creates the job: its `webhook_url` is told of its events, from the first one on. */
+/** Call it in the transaction that creates the job, so that its `webhook_url` gets every event of the job. */
 export async function insertJobWebhook(tx: Transaction, webhook: JobWebhook, now: number): Promise<void> {
   const { id, jobId, url, eventTypes = [] } = webhook
   await skipUnheard(tx, jobId)
@@ -63,8 +63,8 @@ export async function insertJobWebhook(tx: Transaction, webhook: JobWebhook, now
 }
 
 /**
- * While nobody is told of anything the log isn't read, so that it costs nothing. Called before somebody is: what went by
- * until then was meant for nobody, except the events of the job `jobId`.
+ * Moves the fan-out cursor past the events that no endpoint was to get. Without an enabled endpoint the log is not read, so
+ * call this before one is enabled. Events of the job `jobId` are not skipped.
  */
 export async function skipUnheard(tx: Transaction, jobId: number | null): Promise<number> {
   const row = await tx.get(
@@ -85,7 +85,7 @@ export async function findEndpoint(reader: Reader, id: string): Promise<Endpoint
   return row && endpointOf(row)
 }
 
-/** Those that were added; `jobId`: those of a job. */
+/** The added endpoints; with `jobId`, those of a job. */
 export const listEndpoints = async (
   reader: Reader,
   jobId: number | undefined,
@@ -134,7 +134,7 @@ export const setWell = (tx: Transaction, id: string): Promise<number> =>
 export const deleteEndpoint = (tx: Transaction, id: string): Promise<number> =>
   tx.run('delete from webhook_endpoints where id = $1', [id])
 
-/** `id`: an endpoint's; null for those that the webhooks of jobs are signed with. */
+/** `id`: an endpoint; null: the installation, whose secrets sign the webhooks of jobs. */
 export async function findSecrets(reader: Reader, id: string | null): Promise<readonly Secret[]> {
   const row =
     id === null
@@ -148,7 +148,7 @@ export const setSecrets = (tx: Transaction, id: string | null, secrets: readonly
     ? tx.run('update webhook_state set secrets = $1', [JSON.stringify(secrets)])
     : tx.run('update webhook_endpoints set secrets = $2 where id = $1', [id, JSON.stringify(secrets)])
 
-/** The endpoint of a job, where something of the job waits for it, or may: what was not read in the log yet. */
+/** A job's endpoint with pending deliveries or events not yet fanned out; undefined if there is none. */
 export async function findUntold(reader: Reader, jobId: number): Promise<string | undefined> {
   const row = await reader.get(
     `select id from webhook_endpoints where job_id = $1
@@ -162,7 +162,7 @@ export async function findUntold(reader: Reader, jobId: number): Promise<string 
   return row && text(row, 'id')
 }
 
-/** Whether somebody is to be told of what is in the log by now. */
+/** Whether the log has events that an enabled endpoint may subscribe to and that were not fanned out yet. */
 export const isUnread = async (reader: Reader): Promise<boolean> =>
   (await reader.get(
     `select 1 as unread from webhook_state
@@ -170,7 +170,7 @@ export const isUnread = async (reader: Reader): Promise<boolean> =>
        and exists (select 1 from webhook_endpoints where status = 'enabled')`,
   )) !== undefined
 
-/** The events that follow on where the log was read to, oldest first, and that place. */
+/** The events after the fan-out cursor, oldest first, and the cursor. */
 export async function listUnread(
   reader: Reader,
   limit: number,
@@ -183,7 +183,7 @@ export async function listUnread(
 export const setRead = (tx: Transaction, eventId: number): Promise<number> =>
   tx.run('update webhook_state set event_id = $1', [eventId])
 
-/** An endpoint that may be told of some events. */
+/** An endpoint that may subscribe to some of the events. */
 export interface Audience {
   readonly id: string
   readonly jobId: number | null
@@ -192,7 +192,7 @@ export interface Audience {
   readonly afterEvent: number
 }
 
-/** Those that are told of all jobs, and those of these jobs. */
+/** The enabled endpoints for all jobs, and those of these jobs. */
 export async function listAudience(reader: Reader, jobIds: readonly number[]): Promise<readonly Audience[]> {
   const places = jobIds.map((_, index) => `$${index + 1}`).join(', ')
   const rows = await reader.all(

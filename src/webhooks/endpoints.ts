@@ -1,4 +1,4 @@
-/** Whom to tell of events, and what became of telling them: asked and changed while running. */
+/** Webhook endpoints and their deliveries, readable and changeable at run time. */
 import type { Host } from '../host.ts'
 import {
   RefusedError,
@@ -50,13 +50,12 @@ import type { Bound } from '../bind.ts'
 import type { Signal } from '../events/signal.ts'
 import type { Log } from '../log.ts'
 
-/** What these verbs work with. */
 export interface WebhookContext {
   readonly database: Database
   readonly host: Host
   readonly log: Log
   readonly signal: Signal
-  /** Networks that webhooks may be sent to although they are not public. */
+  /** Private networks that webhooks may be sent to. */
   readonly webhookNetworks: readonly Network[]
 }
 
@@ -78,7 +77,7 @@ export interface DeliveryDetail {
   readonly tries: readonly DeliveryTry[]
 }
 
-/** They are where they are used, and not kept once more. */
+/** Secrets are read again from their own row, not stored with the request. */
 const keptSecrets = (context: WebhookContext, endpointId: string | null): Kept<readonly Secret[]> => ({
   keep: () => null,
   again: (tx) => secretsInForce(tx, endpointId, context.host),
@@ -102,7 +101,7 @@ async function changed(
   tx.afterCommit(() => signal.notify('deliveries'))
 }
 
-/** From now on it is told of events. @throws {RefusedError} `invalid`, `webhook_refused` where there are too many */
+/** Adds an endpoint, which gets events from now on. @throws {RefusedError} `invalid`, `webhook_refused` if there are too many */
 export async function addEndpoint(context: WebhookContext, input: unknown, asked?: Asked): Promise<Endpoint> {
   const { host, database, webhookNetworks } = context
   const { url, event_types: eventTypes = [], description = '' } = parseEndpoint(input)
@@ -112,7 +111,7 @@ export async function addEndpoint(context: WebhookContext, input: unknown, asked
     if ((await countEndpoints(tx)) >= maxEndpoints)
       throw webhookRefused(
         'Endpoint cannot be added',
-        `There are ${maxEndpoints} already: remove one that is no longer needed`,
+        `The limit of ${maxEndpoints} endpoints is reached: remove one first`,
       )
     const afterEvent = await skipUnheard(tx, null)
     const secrets = [newSecret(host)]
@@ -125,7 +124,7 @@ export async function addEndpoint(context: WebhookContext, input: unknown, asked
   })
 }
 
-/** Those that were added, or that of a job. */
+/** The added endpoints, or the one of a job. */
 export const getEndpoints = (context: WebhookContext, jobId?: number): Promise<readonly Endpoint[]> =>
   listEndpoints(context.database, jobId)
 
@@ -133,7 +132,7 @@ export const getEndpoints = (context: WebhookContext, jobId?: number): Promise<r
 export const getEndpoint = (context: WebhookContext, endpointId: string): Promise<Endpoint> =>
   endpointOf(context.database, endpointId)
 
-/** What is left out stays. @throws {RefusedError} `endpoint_not_found`, `invalid` */
+/** Members left out stay unchanged. @throws {RefusedError} `endpoint_not_found`, `invalid` */
 export async function changeEndpoint(
   context: WebhookContext,
   endpointId: string,
@@ -149,14 +148,14 @@ export async function changeEndpoint(
   })
 }
 
-/** With all its deliveries. @throws {RefusedError} `endpoint_not_found` */
+/** Removes an endpoint and all its deliveries. @throws {RefusedError} `endpoint_not_found` */
 export const removeEndpoint = (context: WebhookContext, endpointId: string, asked?: Asked): Promise<void> =>
   once(context.database, asked, whole<void>(), async (tx) => {
     if ((await deleteEndpoint(tx, endpointId)) === 0) throw endpointNotFound(endpointId)
   })
 
 /**
- * What its messages are signed with, the newest first; null: what those to the `webhook_url`s of jobs are signed with.
+ * The signing secrets of an endpoint, the newest first; null: those for the `webhook_url`s of jobs.
  * @throws {RefusedError} `endpoint_not_found`
  */
 export const getWebhookSecrets = (
@@ -168,7 +167,7 @@ export const getWebhookSecrets = (
     return secretsInForce(tx, endpoint && ownerOf(endpoint), context.host)
   })
 
-/** Another secret; the one before stays valid for a day. @throws {RefusedError} `endpoint_not_found`, `webhook_refused` */
+/** Creates a new secret; the previous one stays valid for a day. @throws {RefusedError} `endpoint_not_found`, `webhook_refused` */
 export const rotateWebhookSecret = (
   context: WebhookContext,
   endpointId: string | null,
@@ -191,7 +190,7 @@ export const rotateWebhookSecret = (
     return secrets
   })
 
-/** Sends a message that tells nothing. @throws {RefusedError} `endpoint_not_found`, `webhook_refused` */
+/** Sends a test message. @throws {RefusedError} `endpoint_not_found`, `webhook_refused` */
 export const testEndpoint = (context: WebhookContext, endpointId: string, asked?: Asked): Promise<Delivery> =>
   once(context.database, asked, whole<Delivery>(), async (tx) => {
     const endpoint = await endpointOf(tx, endpointId)
@@ -231,7 +230,7 @@ export async function getDelivery(context: WebhookContext, deliveryId: string): 
   return { delivery, endpoint, tries: await listTries(database, deliveryId) }
 }
 
-/** Sends it again, with the same id, and as often as a new one. @throws {RefusedError} `delivery_not_found`, `webhook_refused` */
+/** Sends a delivery again, with the same id and a full set of tries. @throws {RefusedError} `delivery_not_found`, `webhook_refused` */
 export const redeliver = (context: WebhookContext, deliveryId: string, asked?: Asked): Promise<Delivery> =>
   once(context.database, asked, whole<Delivery>(), async (tx) => {
     const delivery = await findDelivery(tx, deliveryId)
@@ -240,18 +239,18 @@ export const redeliver = (context: WebhookContext, deliveryId: string, asked?: A
     if (endpoint.status === 'disabled') throw notWhileDisabled('Delivery cannot be repeated', endpoint)
     const { origin } = new URL(endpoint.url)
     if ((await setRedelivered(tx, deliveryId, origin, context.host.now())) === 0)
-      throw webhookRefused('Delivery cannot be repeated', 'It is being sent right now')
+      throw webhookRefused('Delivery cannot be repeated', 'The delivery is being sent')
     tx.afterCommit(() => context.signal.notify('deliveries'))
     return (await findDelivery(tx, deliveryId))!
   })
 
-/** @throws {RefusedError} `invalid`, where an address that a user gave may not be sent to. */
+/** @throws {RefusedError} `invalid`, if webhooks may not be sent to this URL. */
 export function refuseAddress(field: string, url: string, allowed: readonly Network[]): void {
   const problem = addressProblem(url, allowed)
   if (problem !== undefined) throw invalidField(field, problem)
 }
 
-/** What waits is given up: an endpoint that comes back later is not flooded with what was news long ago. */
+/** Disables an endpoint and drops its pending deliveries, so that old events do not flood it when it is enabled again. */
 export async function disable(
   tx: Transaction,
   endpointId: string,
@@ -263,11 +262,11 @@ export async function disable(
   return true
 }
 
-/** Whose secrets its messages are signed with: its own, or those of the installation for a job's. */
+/** The owner of its signing secrets: the endpoint itself, or the installation (null) for a job's endpoint. */
 export const ownerOf = ({ id, jobId }: Pick<Endpoint, 'id' | 'jobId'>): string | null =>
   jobId === null ? id : null
 
-/** The newest first. The installation's first one is made when it is first needed. */
+/** Valid secrets, the newest first. The installation's first secret is created on first use. */
 export async function secretsInForce(
   tx: Transaction,
   owner: string | null,
@@ -294,7 +293,7 @@ async function endpointOf(reader: Reader, endpointId: string): Promise<Endpoint>
 const notWhileDisabled = (what: string, { reason }: Endpoint): RefusedError =>
   webhookRefused(what, `The endpoint is disabled (${reason}): enable it first`)
 
-/** By the names that callers use. */
+/** The verbs to bind. */
 export const endpointVerbs = {
   addEndpoint,
   endpoints: getEndpoints,

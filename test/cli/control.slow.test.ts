@@ -89,7 +89,7 @@ test('everything rests, or a renderer, until it is to go on', async () => {
   })
   expect(await ask('pause', '--renderer', 'nobody')).toMatchObject({
     code: 2,
-    err: expect.stringContaining('--renderer: there is no renderer nobody'),
+    err: expect.stringContaining('--renderer: Unknown renderer "nobody"'),
   })
   expect(await ask('pause', id, '--renderer', 'local')).toMatchObject({
     code: 2,
@@ -105,7 +105,7 @@ test('limits are changed while it runs, told beside what is configured, and take
   expect((await ask(...back)).out).toMatch(/^jobs +no limit .*\nlocal +4 +\d+ +0 ms +no limit$/m)
   expect(await ask('limits', '--renderer', 'local', '--start-delay', '5')).toMatchObject({
     code: 1,
-    err: expect.stringContaining('start_delay_ms: is for providers'),
+    err: expect.stringContaining('start_delay_ms: applies to providers only'),
   })
 })
 
@@ -196,7 +196,7 @@ test('all jobs are listed, page by page', async () => {
 
 describe('asked for wrongly', () => {
   test.concurrent.each<[string, string[], RegExp]>([
-    ['a command', ['aprove', '1'], /no command "aprove"\. Did you mean approve\?/],
+    ['a command', ['aprove', '1'], /Unknown command "aprove"\. Did you mean approve\?/],
     ['an option', ['list', '--stauts', 'failed'], /Unknown option '--stauts'\. Did you mean --status\?/],
     ['an option of another command', ['show', '1', '--out', 'x'], /coordinator -- show --help lists what/],
     ['an option without its value', ['list', '--status'], /--status <names>.* argument missing/],

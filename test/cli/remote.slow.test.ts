@@ -137,7 +137,12 @@ describe('what goes wrong is told in one line, with an exit code', () => {
     ['no id', ['show'], 2, /show needs a job's id/],
     ['no scene', ['regenerate', '1'], 2, /regenerate needs a job's id and a scene's number/],
     ['no decision', ['resolve', '1', '1'], 2, /resolve needs either --adopt or --absent/],
-    ['nothing to decide', ['resolve', '1', '1', '--absent'], 1, /It has no held attempt to decide/],
+    [
+      'nothing to decide',
+      ['resolve', '1', '1', '--absent'],
+      1,
+      /The scene has no held or unknown attempt to resolve/,
+    ],
     ['a sum that is none', ['approve', '1', '--max-cost', '$5'], 2, /--max-cost must be a number/],
     ['a limit that is none', ['budgets', '--set', 'day'], 2, /--set must be like day=25/],
     ['a time that is none', ['ledger', '--from', 'May'], 2, /--from must be a time/],
@@ -170,7 +175,7 @@ describe('what goes wrong is told in one line, with an exit code', () => {
   test('a command that is not there, or none', async () => {
     expect(await run(['paint'])).toMatchObject({
       code: 2,
-      err: expect.stringContaining('no command "paint"'),
+      err: expect.stringContaining('Unknown command "paint"'),
     })
     expect(await run([])).toMatchObject({
       code: 2,
@@ -262,7 +267,7 @@ describe('with a server that renders for money', () => {
     expect(await askPaid('approve', id)).toMatchObject({
       code: 1,
       err: expect.stringContaining(
-        'It was changed since it was made, and costs $0.80 in all now: name revision 2',
+        'The job has changed since it was created and now costs $0.80 in total: send revision 2',
       ),
     })
     expect((await askPaid('approve', id, '--revision', '1')).err).toContain('this is revision 2, not 1')

@@ -39,7 +39,7 @@ it('a chain of 10,000 jobs is taken, goes on link by link, and fails to its end 
     for (let n = 4; n < length; n++) await settle()
     expect((await coordinator.job(ids.at(-1)!)).error).toEqual({
       code: 'dependency_failed',
-      reason: `Job ${ids.at(-2)}, which it waited for, is failed`,
+      reason: `Job ${ids.at(-2)}, which this job waited for, is failed`,
     })
     const { jobs } = await coordinator.jobs({ statuses: ['failed'], limit: 200 })
     expect(jobs.map(({ id }) => id)).toEqual(ids.slice(-200).toReversed())

@@ -91,7 +91,7 @@ describe.each(kinds)('jobs that wait for others on %s', (kind) => {
     if (onFailure === 'fail')
       expect(job.error).toEqual({
         code: 'dependency_failed',
-        reason: `Job ${one}, which it waited for, is failed`,
+        reason: `Job ${one}, which this job waited for, is failed`,
       })
     else expect(job.error).toBeNull()
   })
@@ -130,7 +130,7 @@ describe.each(kinds)('jobs that wait for others on %s', (kind) => {
     expect(await problems([next])).toEqual([
       {
         field: 'depends_on[0]',
-        reason: `there is no job ${next}: a job can only wait for one that was asked for before it`,
+        reason: `there is no job ${next}: a job can wait only for jobs that exist`,
       },
     ])
     expect(await problems([one])).toMatchObject([
@@ -153,7 +153,7 @@ describe.each(kinds)('jobs that wait for others on %s', (kind) => {
     await settled()
     expect(await refusalOf(harness.coordinator.retryJob(id))).toMatchObject({
       code: 'job_refused',
-      reason: `Job ${one}, which it waits for, is failed: retry that first`,
+      reason: `Job ${one}, which this job waits for, is failed: retry that job first`,
     })
     await harness.coordinator.retryJob(one)
     await harness.coordinator.retryJob(id)

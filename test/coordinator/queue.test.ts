@@ -182,7 +182,7 @@ describe.each(kinds)('the queue on %s', (kind) => {
       await refusalOf(harness.coordinator.setLimits({ renderers: { nowhere: { max_concurrency: 1 } } })),
     ).toEqual({
       code: 'invalid',
-      problems: [{ field: 'renderers.nowhere', reason: 'there is no renderer nowhere: local' }],
+      problems: [{ field: 'renderers.nowhere', reason: 'Unknown renderer "nowhere"; available: local' }],
     })
     expect(
       await refusalOf(harness.coordinator.setLimits({ renderers: { local: { start_delay_ms: 5 } } })),

@@ -75,7 +75,7 @@ describe('what a job has to do with the clock', () => {
     await pass(hour + 60_000)
     expect(await harness.coordinator.job(id)).toMatchObject({
       status: 'failed',
-      error: { code: 'deadline_passed', reason: `It had not ended by its deadline, ${deadline}` },
+      error: { code: 'deadline_passed', reason: `The job had not ended by its deadline, ${deadline}` },
     })
     expect(task.signal.aborted).toBe(true)
     expect((await harness.coordinator.scenes(id))[0]!.status).toBe('cancelled')
@@ -125,7 +125,7 @@ describe('what a job has to do with the clock', () => {
     const refused = async (members: object) =>
       ((await refusalOf(harness.job(1, members))) as { problems: unknown }).problems
     expect(await refused({ deadline_at: at(-1000) })).toEqual([
-      { field: 'deadline_at', reason: 'must not be past' },
+      { field: 'deadline_at', reason: 'must be in the future' },
     ])
     expect(await refused({ deadline_at: at(1000), run_at: at(2000) })).toEqual([
       { field: 'deadline_at', reason: 'must be after run_at' },

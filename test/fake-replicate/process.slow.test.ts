@@ -183,7 +183,7 @@ describe('the process', () => {
   })
 
   it('refuses options that it does not know', async () => {
-    await expect(fake.set({ plan: { 1: 'nothing' as 'html' } })).rejects.toThrow('no fault nothing')
+    await expect(fake.set({ plan: { 1: 'nothing' as 'html' } })).rejects.toThrow('Unknown fault nothing')
   })
 
   it('keeps its ledger over a restart', async () => {

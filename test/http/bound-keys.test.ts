@@ -381,6 +381,6 @@ test('a job of a client waits for none but that client’s, whoever makes it', a
   const response = await ask('POST', '/api/v3/jobs', admin, request)
   expect([response.status, (await jsonOf(response)).reason]).toEqual([
     422,
-    `job ${others.job} is not of client acme: a client's job waits for none but its own`,
+    `job ${others.job} is not of client acme: a client's job can wait only for that client's jobs`,
   ])
 })

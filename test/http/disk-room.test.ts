@@ -32,7 +32,7 @@ beforeEach(() => {
 })
 
 const reason =
-  'The disk has 500 MB free, and 512 MB (MIN_FREE_DISK_MB) are kept for clips that are paid for. ' +
+  'The disk has 500 MB free; 512 MB (MIN_FREE_DISK_MB) are reserved for paid clips. ' +
   'Nothing was changed. Send the request again when there is room on the disk'
 const refused = { status: 507, body: { error: 'Storage is full', reason } }
 
@@ -88,7 +88,7 @@ test('an approved job waits, says why, and goes on by itself when there is room'
     .toBe('[Workflow.Coordinator] No room left on the disk: no scene is started until there is some')
   const waiting = {
     code: 'disk',
-    reason: 'The disk has 500 MB free, and 512 MB (MIN_FREE_DISK_MB) are kept for clips that are paid for',
+    reason: 'The disk has 500 MB free; 512 MB (MIN_FREE_DISK_MB) are reserved for paid clips',
     until: null,
   }
   expect((await ask('GET', `/jobs/${job_id}`)).body).toMatchObject({ status: 'approved', waiting })

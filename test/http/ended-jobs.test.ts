@@ -102,7 +102,7 @@ describe('a film that is there', () => {
       body: {
         error: 'Film cannot be shown',
         current_status: 'completed',
-        reason: `It has 200 versions, as many as are listed: fetch this one at /api/v3/videos/${id}/versions/1/combined`,
+        reason: `The job has reached the limit of 200 versions: fetch this version at /api/v3/videos/${id}/versions/1/combined`,
       },
     })
     // What is shown already needs no further one.
@@ -180,7 +180,7 @@ describe('a job that is deleted', () => {
       status: 422,
       body: {
         error: 'Job cannot be deleted',
-        reason: `Jobs wait for it (${second}): cancel them first, or retry this one`,
+        reason: `Other jobs wait for this job (${second}): cancel them first, or retry this job`,
       },
     })
     await ask('POST', `/jobs/${second}/cancel`)
@@ -188,7 +188,7 @@ describe('a job that is deleted', () => {
     expect(await ask('POST', `/jobs/${second}/retry`)).toMatchObject({
       status: 422,
       body: {
-        reason: `Job ${first}, which it waits for, was deleted: create this one anew`,
+        reason: `Job ${first}, which this job waits for, was deleted: create a new job`,
       },
     })
     expect((await ask('DELETE', `/jobs/${second}`)).status).toBe(200)

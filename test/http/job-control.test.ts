@@ -263,7 +263,7 @@ describe('the limits', () => {
     expect((await ask('POST', '/resume')).body.paused).toBeNull()
     expect(await ask('POST', '/pause', { renderer: 'nowhere' })).toMatchObject({
       status: 422,
-      body: { field: 'renderer', reason: 'there is no renderer nowhere: local' },
+      body: { field: 'renderer', reason: 'Unknown renderer "nowhere"; available: local' },
     })
     expect(await ask('PUT', '/limits', { jobs: -1 })).toMatchObject({ status: 422, body: { field: 'jobs' } })
   })

@@ -154,7 +154,7 @@ describe('too many jobs', () => {
       await reopen()
       await full.job(1, ofClient)
       await expect(full.job(1, ofClient)).rejects.toThrow(
-        'busy has 20000 jobs that have not ended, and no more are taken: wait for some, or cancel some',
+        'busy has 20000 jobs that have not ended, which is the limit: wait for some, or cancel some',
       )
       await full.coordinator.cancelJob(job_id)
       await full.job(1, ofClient)

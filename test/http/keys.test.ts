@@ -139,7 +139,7 @@ describe('a key', () => {
     expect(await jsonOf(refused)).toEqual({
       error: 'Key cannot be rotated',
       key_id: id,
-      reason: 'It is expired: create another one',
+      reason: 'The key is expired: create another key',
     })
   })
 

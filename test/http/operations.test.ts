@@ -65,15 +65,14 @@ describe('whether it is ready', () => {
       isWritable ? Promise.resolve() : Promise.reject(new Error('/data: EROFS')),
     )
     const { ask, lines } = ready([{ name: 'disk', keptMs: 0, look }])
-    const tooFull =
-      'The disk has 100 MB free, and 512 MB (MIN_FREE_DISK_MB) are kept for clips that are paid for'
+    const tooFull = 'The disk has 100 MB free; 512 MB (MIN_FREE_DISK_MB) are reserved for paid clips'
     expect(await ask()).toMatchObject({ status: 503, body: { reason: tooFull } })
     free = 600e6
     expect(await ask()).toMatchObject({ status: 200 })
     isWritable = false
     expect(await ask()).toMatchObject({
       status: 503,
-      body: { reason: 'The data folder cannot be written to' },
+      body: { reason: 'The data folder is not writable' },
     })
     expect(lines).toHaveLength(3)
   })

@@ -201,7 +201,7 @@ describe('a body that can’t be taken', () => {
       expect((await ask(put('/api/v3/budgets', clients(200 - n)))).response.status).toBe(200)
     const over = await ask(put('/api/v3/budgets', clients(150)))
     expect(over.response.status).toBe(422)
-    expect(over.answer['reason']).toMatch(/at most 1000 budgets: lift some with null/)
+    expect(over.answer['reason']).toMatch(/at most 1000 budgets: remove some with null/)
     const lifted = Object.fromEntries(Object.keys(clients(200)).map((name) => [name, null]))
     expect((await ask(put('/api/v3/budgets', lifted))).response.status).toBe(200)
     expect((await ask(put('/api/v3/budgets', clients(150)))).response.status).toBe(200)

@@ -332,7 +332,7 @@ describe('a redirect', () => {
     redirecting(first, 307, 'file:///etc/passwd')
     expect(await post(first.url, allowed)).toMatchObject({
       kind: 'unanswered',
-      reason: 'It redirects to an address that must begin with https:// or http://',
+      reason: 'The redirect target must begin with https:// or http://',
     })
     expect(canaries.connections()).toBe(0)
   })
@@ -342,7 +342,7 @@ describe('a redirect', () => {
     redirecting(round, 307, '/again')
     expect(await post(round.url, allowed)).toEqual({
       kind: 'unanswered',
-      reason: 'It redirects more than 3 times',
+      reason: 'More than 3 redirects',
     })
     expect(round.received).toHaveLength(4)
   })

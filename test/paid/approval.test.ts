@@ -121,7 +121,7 @@ describe('a plain approval', () => {
       expect(await approve(simulation, job_id, body)).toEqual(
         refusedOf(job_id, 'pending', {
           reason:
-            'It was changed since it was made, and costs $1.20 in all now: name revision 2 to have it as it is',
+            'The job has changed since it was created and now costs $1.20 in total: send revision 2 to approve it',
           revision: 2,
           estimated_cost: 1.2,
           total_cost: 1.2,
@@ -204,8 +204,7 @@ describe('a price that nobody knows', () => {
       costs: { estimated: null, to_pay: null, to_approve: null, scenes_to_pay: 2 },
       storyboard: { scenes: [{ price: 0.4 }, { price: null }] },
     })
-    const reason =
-      'The price of a model is not known; approve with accept_unknown_cost to render it all the same'
+    const reason = 'The price of a model is unknown; approve with accept_unknown_cost to render anyway'
     for (const body of [undefined, {}, { max_cost: 100 }, { accept_unknown_cost: false }])
       expect(await approve(simulation, job.job_id, body)).toEqual(
         refusedOf(job.job_id, 'pending', { reason, estimated_cost: null }),
@@ -255,9 +254,7 @@ describe('a price that nobody knows', () => {
       const { job_id } = await simulation.job([mystery(0)])
       const answer = await approve(simulation, job_id, { accept_unknown_cost: true })
       expect(answer).toMatchObject({ status: 422, body: { current_status: 'pending', estimated_cost: null } })
-      expect(answer.body.reason).toMatch(
-        new RegExp(`not known, .*the budget ${name}; give the model a price`),
-      )
+      expect(answer.body.reason).toMatch(new RegExp(`unknown, .*the budget ${name}; give the model a price`))
       await simulation.pass(minute)
       expect(simulation.posts()).toEqual([])
     },

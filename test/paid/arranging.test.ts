@@ -126,7 +126,7 @@ test('while a job is processing nothing is added or moved, and the refusal says 
       error: 'Scene cannot be added',
       job_id,
       current_status: 'processing',
-      reason: 'Cannot add a scene while job is processing: wait until it has ended, or cancel it',
+      reason: 'Cannot add a scene while job is processing: wait until it ends, or cancel it',
     },
   })
   expect(await move(simulation, scenes[0], 1)).toMatchObject({

@@ -39,7 +39,7 @@ test('a render that the provider still ends is waited for', async () => {
       message: 'Job cannot be deleted',
       refusal: {
         currentStatus: 'cancelled',
-        reason: 'Renders of it are still being ended or fetched: delete it once nothing of it is reserved',
+        reason: 'Renders of this job are still being ended or fetched: delete it when its reserved cost is 0',
       },
     },
   })

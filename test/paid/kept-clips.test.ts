@@ -67,7 +67,7 @@ describe.each(works)('FFmpeg crashes on a paid clip (%s)', (work) => {
     expect(job).toMatchObject({ status: 'failed', costs: { spent: 0.4, reserved: 0 }, error: scene.error })
     expect(scene.error).toMatchObject({
       code: 'ffmpeg_failed',
-      reason: `FFmpeg crashed (SIGSEGV), attempt 5 of 5 on the paid clip. $0.40 was paid and the clip is kept: GET /api/v3/videos/${job_id}/clips/${scene.id} gives it as it came, and a retry of the job takes it again for nothing`,
+      reason: `FFmpeg crashed (SIGSEGV), attempt 5 of 5 on the paid clip. $0.40 was paid and the clip is stored: GET /api/v3/videos/${job_id}/clips/${scene.id} returns it unmodified, and a retry of the job uses it again at no further cost`,
     })
     expect(await clipBytes(simulation, job_id, scene.id)).toBe(paidBytes(simulation))
     await simulation.pass(3 * hour)
@@ -197,7 +197,10 @@ describe('a paid clip', () => {
     const job_id = await approved(simulation)
     expect(await simulation.ended(job_id)).toMatchObject({
       status: 'failed',
-      error: { code: 'clip_damaged', reason: expect.stringMatching(/\$0\.40 was paid and the clip is kept/) },
+      error: {
+        code: 'clip_damaged',
+        reason: expect.stringMatching(/\$0\.40 was paid and the clip is stored/),
+      },
     })
     const [{ id }] = await simulation.scenes(job_id)
     expect(await clipBytes(simulation, job_id, id)).not.toBe(paidBytes(simulation))
@@ -243,7 +246,7 @@ describe('a paid clip that is much shorter than was paid for', () => {
       status: 'failed',
       error: {
         code: 'clip_short',
-        reason: `${short}. $0.40 was paid and the clip is kept: GET /api/v3/videos/${job_id}/clips/${scene.id} gives it as it came, and a retry of the job takes it as it is for nothing`,
+        reason: `${short}. $0.40 was paid and the clip is stored: GET /api/v3/videos/${job_id}/clips/${scene.id} returns it unmodified, and a retry of the job uses it despite its length at no further cost`,
       },
     })
     expect(await clipBytes(simulation, job_id, scene.id)).toBe(paidBytes(simulation))

@@ -51,7 +51,7 @@ describe('a job that failed is retried', () => {
         error: 'Job cannot be retried',
         job_id,
         current_status: 'cancelled',
-        reason: 'It costs $0.40 more than was approved: allow $0.80 in all with max_cost',
+        reason: 'It costs $0.40 more than was approved: set max_cost to $0.80 to approve the total',
         estimated_cost: 0.4,
         total_cost: 0.8,
       },

@@ -68,7 +68,7 @@ describe('a job that is rejected', () => {
         job_id,
         current_status: 'pending',
         reason: expect.stringMatching(
-          /^It was rejected \(The kitchen is shown twice\): submit it again first$/,
+          /^The job was rejected \(The kitchen is shown twice\): submit it again first$/,
         ),
       },
     })
@@ -114,7 +114,7 @@ describe('a job that is rejected', () => {
         error: 'Job cannot be rejected',
         job_id,
         current_status: 'pending',
-        reason: `It is rejected already (${note})`,
+        reason: `The job is already rejected (${note})`,
       },
     })
     for (const body of [

@@ -373,7 +373,7 @@ describe('a job with paid work', () => {
     const one = await begun(own)
     const refused = {
       error: 'Forbidden',
-      reason: `Job ${one} has renders that are paid for, and was made with another key: to end it takes a key with the scope approve`,
+      reason: `Job ${one} has paid renders and was created with another key: ending it needs a key with the scope approve`,
       scope: 'approve',
     }
     expect(await cancel(one, other)).toEqual({ status: 403, body: refused })

@@ -338,7 +338,7 @@ describe('a held attempt', () => {
       body: {
         error: 'Scene cannot be resolved',
         scene_id: id,
-        reason: 'It has no held attempt to decide',
+        reason: 'The scene has no held or unknown attempt to resolve',
       },
     })
     expect(await resolve({ resolution: 'absent' })).toEqual(refused(scene.id))

@@ -368,7 +368,9 @@ describe('an attempt that is looked for', () => {
     const { simulation, job_id, resolve } = opened
     expect((await resolve({ resolution: 'absent' })).status).toBe(200)
     await simulation.until(() => simulation.posts().length === 2, minute)
-    expect((await resolve({ resolution: 'absent' })).body.reason).toBe('It has no held attempt to decide')
+    expect((await resolve({ resolution: 'absent' })).body.reason).toBe(
+      'The scene has no held or unknown attempt to resolve',
+    )
     expect((await simulation.ended(job_id)).status).toBe('completed')
   })
 })

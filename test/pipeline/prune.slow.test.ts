@@ -56,7 +56,11 @@ describe('films', () => {
     const removed_at = new Date(harness.clock.now()).toISOString()
     expect(await film(old)).toEqual({
       status: 410,
-      body: { error: 'Film was removed', reason: expect.stringContaining('create the job anew'), removed_at },
+      body: {
+        error: 'Film was removed',
+        reason: expect.stringContaining('Create the job again'),
+        removed_at,
+      },
     })
     expect((await harness.ask('GET', `/api/v3/videos/${old}/thumbnail`)).status).toBe(410)
     const { body } = await harness.ask('GET', `/api/v3/videos/${old}/versions`)
@@ -127,10 +131,10 @@ describe('clips', () => {
     expect(await regenerate(jobId)).toMatchObject({
       status: 422,
       body: {
-        error: 'Job cannot be rendered anew',
+        error: 'Job cannot be rendered again',
         job_id: jobId,
         current_status: 'completed',
-        reason: expect.stringMatching(/^Its clips were removed at .*: create it anew$/),
+        reason: expect.stringMatching(/^The job's clips were removed at .*: create the job again$/),
       },
     })
     expect((await harness.coordinator.job(jobId)).status).toBe('completed')
@@ -163,7 +167,7 @@ describe('clips', () => {
     expect((await clip(jobId)).status).toBe(410)
     expect(await harness.ask('POST', `/api/v3/jobs/${jobId}/retry`)).toMatchObject({
       status: 422,
-      body: { reason: expect.stringMatching(/^Its clips were removed at/) },
+      body: { reason: expect.stringMatching(/^The job's clips were removed at/) },
     })
   })
 

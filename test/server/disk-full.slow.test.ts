@@ -152,7 +152,7 @@ whereMountable('a server whose disk is full (needs the right to mount a small on
     await server.kill('SIGTERM')
     disk.fill()
     await expect(startServer(directory)).rejects.toThrow(
-      `coordinator: There is no room left on the disk that holds ${directory}. Nothing is lost`,
+      `coordinator: The disk of ${directory} is full. Nothing is lost`,
     )
     disk.empty()
     await start()
@@ -177,8 +177,7 @@ whereMountable('a server with a reserve on its disk (needs the right to mount a 
     const { bavail, bsize } = statfsSync(disk.directory)
     return bavail * bsize
   }
-  const lacking =
-    /^The disk has 1[0-2] MB free, and 16 MB \(MIN_FREE_DISK_MB\) are kept for clips that are paid for/
+  const lacking = /^The disk has 1[0-2] MB free; 16 MB \(MIN_FREE_DISK_MB\) are reserved for paid clips/
   const expectReserve = (): void => expect(free()).toBeGreaterThan(10 * megabyte)
 
   it('refuses uploads and new jobs, starts no render, and goes on by itself when there is room', async () => {

@@ -91,7 +91,7 @@ describe('a server that others reach', () => {
   it('does not start again when its last key is revoked', async () => {
     await firstKey()
     expect((await command(['keys', 'revoke', 'ops'])).out).toBe('Key ops is revoked\n')
-    await expect(startServer(dataDir, { HOST: '0.0.0.0' })).rejects.toThrow('needs a key')
+    await expect(startServer(dataDir, { HOST: '0.0.0.0' })).rejects.toThrow('need a key')
   })
 })
 

@@ -60,7 +60,7 @@ describe.skipIf(!canMountSmallDisk())(
           .toBe(503)
         const { body } = await ask(server, 'GET', '/readyz')
         expect(body.checks.disk).toMatch(
-          /^The disk has 0 MB free, and 8 MB \(MIN_FREE_DISK_MB\) are kept for clips that are paid for$/,
+          /^The disk has 0 MB free; 8 MB \(MIN_FREE_DISK_MB\) are reserved for paid clips$/,
         )
         disk.empty()
         await expect

@@ -239,14 +239,14 @@ describe('a webhook that fails', () => {
       const { body } = await harness.ask('GET', `/webhooks/endpoints/${endpoint_id}`)
       return body.status === 'disabled' && body
     })
-    expect(endpoint.reason).toBe('It answered 410: it wants nothing more')
+    expect(endpoint.reason).toBe('The endpoint answered 410 Gone')
     const sent = await until(async () => {
       const found = await harness.deliveries(endpoint_id)
       return found.every(({ status }) => status === 'failed') ? found : undefined
     })
     expect(sent.map(({ last_error }) => last_error)).toContain('The endpoint was disabled')
     expect(harness.lines.join('\n')).toContain(
-      `Webhook endpoint ${endpoint_id} at ${receiver.url}/gone is disabled: It answered 410`,
+      `Webhook endpoint ${endpoint_id} at ${receiver.url}/gone is disabled: The endpoint answered 410 Gone`,
     )
     const count = receiver.received.length
     await harness.tell('job_completed', 99)
@@ -276,7 +276,7 @@ describe('a webhook that fails', () => {
       const found = await endpoint()
       return found.status === 'disabled' && found
     })
-    expect(disabled.reason).toBe('Every try failed for 5 days; the last one: It answered 500')
+    expect(disabled.reason).toBe('Every try failed for 5 days; last error: It answered 500')
   })
 
   it('is given up before it is sent where 5,000 of its job wait already, and the others are sent', async () => {
@@ -304,7 +304,7 @@ describe('a webhook that fails', () => {
     expect(sent.find(({ type }) => type === 'job_paused')).toMatchObject({
       status: 'failed',
       tries: 0,
-      last_error: '5000 messages wait for the endpoint, and no more are taken',
+      last_error: '5000 deliveries are pending at the endpoint, which is the limit',
     })
   })
 
@@ -485,7 +485,7 @@ describe('the webhook_url of a job', () => {
       body: {
         error: 'Job cannot be deleted',
         current_status: 'cancelled',
-        reason: `Messages about it are still to be delivered: delete it once they are, or give them up with PATCH /api/v3${address} {"status":"disabled"}`,
+        reason: `Webhook deliveries of this job are pending: wait for them, or drop them with PATCH /api/v3${address} {"status":"disabled"}`,
       },
     }
     // The log was not read yet for what has just happened.

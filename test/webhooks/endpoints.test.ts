@@ -104,7 +104,7 @@ describe('an endpoint', () => {
       status: 422,
       body: {
         error: 'Endpoint cannot be added',
-        reason: 'There are 100 already: remove one that is no longer needed',
+        reason: 'The limit of 100 endpoints is reached: remove one first',
       },
     })
   })
@@ -262,7 +262,7 @@ describe('a delivery', () => {
       status: 'pending',
       last_status: null,
       last_error:
-        'inside.example.com stands for an address that is not on the public internet: the operator may allow it with WEBHOOK_ALLOWED_NETWORKS',
+        'inside.example.com resolves to an address that is not on the public internet: the operator may allow it with WEBHOOK_ALLOWED_NETWORKS',
     })
   })
 
@@ -301,7 +301,7 @@ describe('a delivery', () => {
     expect(status).toBe('sending')
     expect(await harness.ask('POST', `/webhooks/deliveries/${delivery_id}/redeliver`)).toEqual({
       status: 422,
-      body: { error: 'Delivery cannot be repeated', reason: 'It is being sent right now' },
+      body: { error: 'Delivery cannot be repeated', reason: 'The delivery is being sent' },
     })
   })
 

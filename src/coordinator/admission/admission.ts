@@ -1,6 +1,6 @@
 /**
- * Admission: which scenes start now. All it decides by is read from rows in the transaction that starts them,
- * never from counters that can leak, so no number of approvals at once takes more slots than there are.
+ * Admission: decides which scenes start now. It reads only rows, in the transaction that starts the scenes, never
+ * counters that can leak. So no number of concurrent approvals uses more slots than exist.
  */
 import { isDiskFull } from '../../disk-full.ts'
 import { dayOf } from '../../job/price.ts'
@@ -30,11 +30,11 @@ import { type Treasury, openTreasury } from './budget-snapshot.ts'
 import { openTurns } from './fair-queue.ts'
 
 export interface Admission extends Omit<Loop, 'start'> {
-  /** Renders that may run on this machine at once, by the limits that the last look found. */
+  /** Renders that may run on this machine at once, by the limits at the last look. */
   rendersAtOnce(): number
 }
 
-/** Looks from the first wake on. */
+/** Idle until the first wake. */
 export function createAdmission(context: Context): Admission {
   const { database, engine, host, log, renderers } = context
   const limits = new Map(context.limitOf)
@@ -77,10 +77,10 @@ export function createAdmission(context: Context): Admission {
   }
 }
 
-/** Scenes started in one transaction: nothing else is heard meanwhile. */
+/** Scenes started in one transaction, which blocks other writes. */
 const startsAtOnce = 64
 
-/** Starts what may start at a renderer; resolves to when to look again, where that is known. */
+/** Starts scenes at a renderer. Resolves to when to look again, ms since the epoch; undefined: at the next wake. */
 async function admit(
   context: Context,
   tx: Transaction,
@@ -91,7 +91,7 @@ async function admit(
   const gate = await readGate(tx, configured.name, now)
   const limits = limitsOf(gate.limits)
   const limit = limits.of(configured)
-  // Before the effects of what is started here: those count the slots.
+  // Before the effects of the starts below, which count the slots.
   tx.afterCommit(() => onLimit(limit))
   const at = nowOf(gate, limit.name, now)
   // The end of a manual pause wakes admission.
@@ -111,7 +111,7 @@ interface Look {
   readonly now: number
 }
 
-/** Starts scenes in the order of the fair queue while slots are free. Resolves to those left, and to when to look again. */
+/** Starts scenes in the order of the fair queue while slots are free. Resolves to the slots left and when to look again. */
 async function startWaiting(
   context: Context,
   tx: Transaction,
@@ -128,7 +128,7 @@ async function startWaiting(
     const scene = await turns.next()
     if (!scene) break
     const isFirst = scene.jobApproved && !begun.has(scene.jobId)
-    // Only jobs that have begun from here on: that is another look.
+    // The limit of jobs is reached: another look starts scenes of started jobs only.
     if (isFirst && jobPlaces <= 0) {
       againAt = now
       break
@@ -149,7 +149,7 @@ async function startWaiting(
         limit.task === 'render-scene' ? initialRendering : initializing,
       )
     }
-    // Where jobs are limited, what could be had for nothing was left until the job began.
+    // With a limit of jobs, scenes with stored clips had to wait for their job's start.
     const waited = isFirst && limits.jobs !== null
     if (waited || (await isServed(tx, scene))) await serveJob(context, tx, scene.jobId)
     if (!(await startScene(context, tx, scene, limit))) continue
@@ -175,11 +175,11 @@ const nowOf = (gate: GateRows, renderer: string, now: number): RendererNow => ({
   stop: stopAmong(gate.stops, renderer),
 })
 
-/** What goes on at a renderer. */
+/** A renderer's current load, manual pause and cooldown. */
 export const rendererNow = async (reader: Reader, renderer: string, now: number): Promise<RendererNow> =>
   nowOf(await readGate(reader, renderer, now), renderer, now)
 
-/** When something was sent there last. */
+/** As `rendererNow`, with the time of the last start at this renderer. */
 export async function gateNow(
   reader: Reader,
   { name, startsPerMinute }: RendererLimit,
@@ -239,7 +239,7 @@ export async function sceneWait(
   return moneyWait({ priceMicros, authorisedMicros, unknownCostAccepted, unapproved, job, budgets }, now)
 }
 
-/** Whether it was started: it may have taken a kept clip meanwhile. */
+/** Resolves to whether the scene was started; it may have used a stored clip meanwhile. */
 async function startScene(
   context: Context,
   tx: Transaction,

@@ -1,14 +1,14 @@
-/** What may be spent, and what was: budgets in force, and the books that are written as attempts are settled. */
+/** A snapshot of the budgets in force and their use, and the ledger entries of settled attempts. */
 import type { Attempt } from '../../job/attempt.ts'
 import { type Money, dayOf } from '../../job/price.ts'
 import type { Reader, Transaction } from '../../store/database.ts'
 import { addSpending, listBudgets, moneyIn, moneyOfJob } from '../../store/money.ts'
 import type { Budget } from './rules.ts'
 
-/** The limits of the configuration, in micros by name: job, client, day, total. */
+/** Configured limits in millionths of a US dollar, by name: job, client, day, total. */
 export type ConfiguredBudgets = Readonly<Partial<Record<'job' | 'client' | 'day' | 'total', number>>>
 
-/** Limits by name: those set over HTTP go before those of the configuration, and null lifts one. */
+/** Limits by name: those set over HTTP replace the configured ones, and null removes one. */
 export async function budgetLimits(
   reader: Reader,
   configured: ConfiguredBudgets,
@@ -22,9 +22,9 @@ export async function budgetLimits(
 /** Reads each sum once: for one look of admission, within its transaction. */
 export interface Treasury {
   moneyOfJob(jobId: number): Promise<Money>
-  /** The budgets that count for a job's scenes, the narrowest first. */
+  /** The budgets that apply to a job's scenes, the narrowest first. */
   budgetsFor(job: { readonly jobId: number; readonly clientId: string }): Promise<readonly Budget[]>
-  /** Counts what is held back from now on, so that the next scene of the same look sees it. */
+  /** Adds a reservation, so that the next scene of the same look sees it. */
   reserve(job: { readonly jobId: number; readonly clientId: string }, priceMicros: number | null): void
 }
 
@@ -58,7 +58,7 @@ export function openTreasury(reader: Reader, configured: ConfiguredBudgets, now:
         if (limitMicros !== undefined) budgets.push({ name, limitMicros, used: await read() })
       }
       await add('job', () => ofJob(jobId))
-      // A client's own limit goes before that of each client; a job without one has no client's limit.
+      // A client's own limit replaces the limit for each client; a job without a client has neither.
       const own = `client:${clientId}`
       const [client, day, total] = scopes(clientId)
       if (clientId !== '')
@@ -84,7 +84,7 @@ export function openTreasury(reader: Reader, configured: ConfiguredBudgets, now:
   }
 }
 
-/** Writes a settled attempt's charge into the books, in the transaction that settles it. */
+/** Writes a settled attempt's charge into the ledger, in the transaction that settles it. */
 export async function book(
   tx: Transaction,
   { day, clientId, chargedMicros }: Pick<Attempt, 'day' | 'clientId' | 'chargedMicros'>,

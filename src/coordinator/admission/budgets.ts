@@ -1,4 +1,4 @@
-/** Budgets: what may be spent for a job, for a client, in a day and in all; readable and changeable while running. */
+/** Budgets for each job, each client, a day and in total, readable and changeable at run time. */
 import { type Asked, differences } from '../../job/event.ts'
 import { type Money, dayOf, dollars, toMicros } from '../../job/price.ts'
 import { parseBudgets } from '../../job/control-request.ts'
@@ -9,7 +9,7 @@ import { once, whole } from '../../access/idempotency.ts'
 import { budgetLimits } from './budget-snapshot.ts'
 import type { Context } from '../context.ts'
 
-/** A budget that is in force, and what of it is used; null where it is one for each job or client. */
+/** A budget in force and its use; null for a budget that applies to each job or client. */
 export interface BudgetStanding {
   /** job, client, client:<client_id>, day or total. */
   readonly name: string
@@ -17,7 +17,7 @@ export interface BudgetStanding {
   readonly used: Money | null
 }
 
-/** All of them are read by each look of admission. */
+/** Each look of admission reads all of them. */
 const mostBudgets = 1000
 
 const isOfOneClient = (name: string): boolean => name.startsWith('client:')
@@ -32,7 +32,7 @@ export const getBudgets = (context: Context): Promise<readonly BudgetStanding[]>
     return standings
   })
 
-/** US dollars by name; null lifts a limit. What is not named stays. @throws {RefusedError} `invalid` */
+/** US dollars by name; null removes a limit. Members left out stay unchanged. @throws {RefusedError} `invalid` */
 export async function setBudgets(
   context: Context,
   input: unknown,
@@ -43,11 +43,11 @@ export async function setBudgets(
   const before = await once(database, asked, whole<Record<string, number | null>>(), async (tx) => {
     const inForce = await budgetLimits(tx, budgets)
     for (const [name, usd] of limits)
-      // The configuration has none of a single client's that would have to be lifted.
+      // The configuration has no budgets of single clients, so there is none to override.
       if (usd === null && isOfOneClient(name)) await deleteBudget(tx, name)
       else await setBudget(tx, name, usd === null ? null : toMicros(usd))
     if ((await listBudgets(tx)).size > mostBudgets)
-      throw invalidField('', `there can be at most ${mostBudgets} budgets: lift some with null`)
+      throw invalidField('', `there can be at most ${mostBudgets} budgets: remove some with null`)
     tx.afterCommit(wakeAdmission)
     return Object.fromEntries(
       limits.map(([name]) => [name, inForce.has(name) ? dollars(inForce.get(name)!) : null]),

@@ -6,15 +6,15 @@ import { setTurn } from '../../store/turns.ts'
 import { type WaitingScene, listWaitingClients, listWaitingScenes } from '../../store/scenes.ts'
 
 export interface Turns {
-  /** The next scene that might start; undefined where there is none. */
+  /** The next candidate; undefined if there is none. */
   next(): Promise<WaitingScene | undefined>
-  /** The scene that came last was started: its client's next turn is later. */
+  /** Notes that the last candidate started, which moves its client's next turn back. */
   started(scene: WaitingScene): void
-  /** Keeps whose turns these were, for the looks to come. */
+  /** Stores the turns for the next looks. */
   keep(tx: Transaction): Promise<void>
 }
 
-/** Scenes of a client that are read at a time: more than the free places where some of them have to wait. */
+/** Scenes of a client read at a time; more than the free slots, since some may have to wait. */
 const pageSize = 50
 
 interface Line {
@@ -25,10 +25,10 @@ interface Line {
 }
 
 export interface TurnsOptions {
-  /** How many may start, so that no more are read than that takes. */
+  /** Free slots: bounds how many scenes are read first. */
   readonly free: number
   readonly now: number
-  /** Only of jobs that have begun. */
+  /** Only scenes of jobs that have started. */
   readonly onlyBegun: boolean
 }
 
@@ -39,7 +39,7 @@ export async function openTurns(
 ): Promise<Turns> {
   const size = Math.min(pageSize, free)
   const clients = await listWaitingClients(reader, renderer)
-  // Turns are taken only where there are several.
+  // A single client needs no turns.
   const inFlight =
     clients.length > 1 ? await occupancyByClient(reader, renderer, now) : new Map<string, number>()
   const lines: Line[] = clients.map((client) => ({
@@ -62,7 +62,7 @@ export async function openTurns(
     line.isRead = scenes.length < page.limit
   }
 
-  /** Its first scene's place, known only when that is read: not before that of its first job. */
+  /** Reads the position of the client's first scene, which may be later than that of its first job. */
   const advance = async (line: Line): Promise<boolean> => {
     if (line.scenes.length === 0 && !line.isRead) await fill(line)
     const [head] = line.scenes
@@ -78,14 +78,14 @@ export async function openTurns(
         if (!line) return undefined
         const before = line.waiter.queueAt
         if (!(await advance(line))) lines.splice(lines.indexOf(line), 1)
-        // Another may come before it, now that its place is known.
+        // The position was later than assumed: another client may be first.
         else if (line.waiter.queueAt === before) return line.scenes.shift()
       }
     },
     started({ clientId }) {
       const line = lines.find(({ waiter }) => waiter.clientId === clientId)
       if (line) line.waiter = { ...line.waiter, inFlight: line.waiter.inFlight + 1, lastTurn: ++latestTurn }
-      // The latest is the last.
+      // Reinserted, so that the set's order is that of the latest starts.
       started.delete(clientId)
       started.add(clientId)
     },

@@ -1,4 +1,4 @@
-/** How much may go on at once, and what a person has stopped: readable and changeable while running. */
+/** Concurrency limits and manual pauses, readable and changeable at run time. */
 import { type FieldProblem, invalid } from '../../job/errors.ts'
 import { type Asked, differences } from '../../job/event.ts'
 import type { Stop } from '../../job/queue.ts'
@@ -15,15 +15,15 @@ import type { Context } from '../context.ts'
 
 /** The limits in force. */
 export interface LimitsNow {
-  /** Jobs that may be worked on at once; null for no such limit. */
+  /** Jobs that may be processing at once; null: no limit. */
   readonly jobs: number | null
-  /** A renderer's, where some were set over what is configured. */
+  /** A renderer's limits: those set at run time replace the configured ones. */
   of(configured: RendererLimit): RendererLimit
 }
 
 export const limitsNow = async (reader: Reader): Promise<LimitsNow> => limitsOf(await listLimits(reader))
 
-/** `set`: what was set while running, by name. */
+/** `set`: limits set at run time, by name. */
 export function limitsOf(set: ReadonlyMap<string, number>): LimitsNow {
   return {
     jobs: set.get('jobs') ?? null,
@@ -39,14 +39,14 @@ export function limitsOf(set: ReadonlyMap<string, number>): LimitsNow {
   }
 }
 
-/** How many more jobs may be begun; counted where there is a limit. */
+/** How many more jobs may start; counts only if there is a limit. */
 export const jobPlacesNow = async (reader: Reader, limit: number | null, now: number): Promise<number> =>
   limit === null ? Number.POSITIVE_INFINITY : limit - (await countProcessing(reader, now))
 
 const scopeOf = (renderer: string | undefined): string =>
   renderer === undefined ? 'all' : `renderer:${renderer}`
 
-/** What of that which a person has stopped concerns a renderer: everything, or itself. */
+/** The manual pause that applies to a renderer: of all rendering, or of this renderer. */
 export const stopAmong = (stops: readonly Stop[], renderer: string | undefined): Stop | undefined =>
   stops.find(({ scope }) => scope === 'all') ?? stops.find(({ scope }) => scope === scopeOf(renderer))
 
@@ -55,7 +55,7 @@ export interface RendererStanding {
   readonly configured: RendererLimit
   readonly inFlight: number
   readonly stop: Stop | undefined
-  /** What its provider asked for. */
+  /** The provider's cooldown. */
   readonly pause: ProviderPause | undefined
 }
 
@@ -95,7 +95,7 @@ const known = (context: Context, field: string, name: string | undefined): Field
     : [
         {
           field,
-          reason: `there is no renderer ${name}: ${context.renderers.map((one) => one.name).join(', ')}`,
+          reason: `Unknown renderer "${name}"; available: ${context.renderers.map((one) => one.name).join(', ')}`,
         },
       ]
 
@@ -104,7 +104,7 @@ function requireKnown(context: Context, renderer: string | undefined): void {
   if (problems.length > 0) throw invalid(problems)
 }
 
-/** A render on this machine begins when there is a place: nobody is to be spared there. */
+/** Problems with limits of pace for a renderer on this machine, which needs only a limit of slots. */
 const paced = (
   context: Context,
   name: string,
@@ -115,11 +115,11 @@ const paced = (
         .filter((key) => key !== 'max_concurrency')
         .map((key) => ({
           field: `renderers.${name}.${key}`,
-          reason: 'is for providers: on this machine max_concurrency is all there is',
+          reason: 'applies to providers only: renderers on this machine have max_concurrency',
         }))
     : []
 
-/** What is not named stays; null: as configured. @throws {RefusedError} `invalid` */
+/** Members left out stay unchanged; null restores the configured value. @throws {RefusedError} `invalid` */
 export async function setLimits(context: Context, input: unknown, asked?: Asked): Promise<LimitsStanding> {
   const { database, wakeAdmission, log } = context
   const { jobs, renderers: ofRenderers = {} } = parseLimits(input)
@@ -144,7 +144,7 @@ export async function setLimits(context: Context, input: unknown, asked?: Asked)
   return getLimits(context)
 }
 
-/** Nothing new is started, of all or at one renderer; what runs, ends. @throws {RefusedError} `invalid` */
+/** Starts nothing new, anywhere or at one renderer; running renders end normally. @throws {RefusedError} `invalid` */
 export async function pauseRendering(
   context: Context,
   input: unknown = {},

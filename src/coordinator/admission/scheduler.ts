@@ -1,4 +1,4 @@
-/** What happens by the clock: jobs whose time has come are queued, jobs whose deadline has passed fail and stop spending. */
+/** Timed changes: a job whose start time has come enters the queue, and a job past its deadline fails and stops spending. */
 import { type Loop, createLoop } from '../../loop.ts'
 import { logLine } from '../../log.ts'
 import type { Transaction } from '../../store/database.ts'
@@ -7,17 +7,17 @@ import type { Context } from '../context.ts'
 import { giveUp } from '../job/ending.ts'
 import { rejoin } from '../scene/starting.ts'
 
-/** Jobs of one transaction. */
+/** Jobs in one transaction. */
 const atOnce = 50
 
-/** Looked at least so often: a clock may be put right. */
+/** The longest sleep, since the clock may be set forward. */
 const longestMs = 60_000
 
 export function createTimetable(context: Context): Loop {
   const { database, host, log } = context
 
   const look = async (stopped: AbortSignal): Promise<number> => {
-    // The same moment for what is due and what is to come: a job between two would be neither.
+    // One moment for due and future rows: a job between two moments would be neither.
     let now = host.now()
     while (!stopped.aborted && (await database.transaction((tx) => keepTimes(context, tx, now))))
       now = host.now()
@@ -28,7 +28,7 @@ export function createTimetable(context: Context): Loop {
   return createLoop({ host, look, onError: (error) => logLine.cannotKeepTimes(log, error) })
 }
 
-/** Whether there may be more. */
+/** Resolves to whether more may be due. */
 async function keepTimes(context: Context, tx: Transaction, now: number): Promise<boolean> {
   const due = await listScheduled(tx, now, atOnce)
   for (const id of due) await rejoin(context, tx, id)
@@ -38,7 +38,7 @@ async function keepTimes(context: Context, tx: Transaction, now: number): Promis
     const by = new Date(job.deadlineAt!).toISOString()
     await giveUp(context, tx, job, {
       code: 'deadline_passed',
-      reason: `It had not ended by its deadline, ${by}`,
+      reason: `The job had not ended by its deadline, ${by}`,
     })
   }
   return due.length === atOnce || overdue.length === atOnce

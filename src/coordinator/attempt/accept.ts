@@ -1,4 +1,4 @@
-/** Which render at a provider is an attempt's own. */
+/** Matches renders at a provider with attempts. */
 import type { Attempt } from '../../job/attempt.ts'
 import { dayOf } from '../../job/price.ts'
 import {
@@ -17,10 +17,10 @@ import type { Context } from '../context.ts'
 import { providerAnswers } from './cooldown.ts'
 import { doubt, hold } from './unknown.ts'
 
-/** Providers tell for an hour what was sent: longer ago no mark can be found. */
+/** Providers keep a request's input for an hour; in older renders no mark can be found. */
 const marksToldMs = 2 * 3_600_000
 
-/** The attempt that has a render, or whose mark is in what was sent for it. */
+/** The attempt that owns a render, by its id or by the mark in its input. */
 async function ownerOf(
   context: Context,
   tx: Transaction,
@@ -40,7 +40,7 @@ async function ownerOf(
   )
 }
 
-/** A render that was found or named for an attempt is another one's: neither is left to look for it for ever. */
+/** The render found or named for an attempt belongs to another: holds this attempt, and hints the owner. */
 async function notItsOwn(
   context: Context,
   tx: Transaction,
@@ -60,7 +60,7 @@ async function notItsOwn(
   tx.afterCommit(() => signal.notify(owner.id))
 }
 
-/** Of these renders at a provider, those that attempts account for. */
+/** Those of the given renders that an attempt owns. */
 export const knownRenders = (
   context: Context,
   renderer: string,
@@ -68,8 +68,8 @@ export const knownRenders = (
 ): Promise<ReadonlySet<string>> => listKnownRenders(context.database, renderer, renderIds)
 
 /**
- * The provider has it under this id. Where the render is another attempt's, that one keeps it, and this one is settled
- * otherwise: looked for, or held. `inputText`: what was sent for it, in which another attempt's mark may be found.
+ * The provider has the attempt under this id. If the render belongs to another attempt, that one keeps it, and this one
+ * becomes unknown or held. `inputText`: the input that was sent, which may contain another attempt's mark.
  */
 export const renderAccepted = (
   context: Context,
@@ -90,14 +90,14 @@ export const renderAccepted = (
     tx.afterCommit(context.wakeAdmission)
   })
 
-/** The render that was named for a held attempt is not its own: a person decides again. */
+/** The render named for a held attempt is not its own: it stays held. */
 export const hintRefused = (context: Context, attemptId: string, renderId: string): Promise<void> =>
   context.database.transaction(async (tx) => {
-    const reason = `the provider has no render ${renderId} that could be it`
+    const reason = `the provider has no matching render ${renderId}`
     await forgetHint(tx, attemptId, renderId, { code: 'held', reason }, context.host.now())
   })
 
-/** A message of the provider, committed; it has its effect once. */
+/** Commits a provider's webhook; a repeated one has no effect. */
 export const webhookReceived = (
   context: Context,
   {
@@ -114,14 +114,14 @@ export const webhookReceived = (
     const attempt = await findAttempt(tx, attemptId)
     if (!attempt) return 'no such attempt'
     if ((await insertWebhook(tx, id, attemptId, context.host.now())) === 0) return 'known'
-    // Whoever follows it looks; of one that is held nobody does any more.
+    // The task that follows an attempt reads the hint; a held attempt has no such task until one is enqueued.
     if ((await setHinted(tx, attemptId, renderId, context.host.now())) > 0)
       await context.engine.enqueue(tx, { kind: 'follow-render', subject: attemptId, jobId: attempt.jobId })
     tx.afterCommit(() => context.signal.notify(attemptId))
     return 'new'
   })
 
-/** What was booked for a render that no attempt accounted for is booked by the attempt that has adopted it. */
+/** Moves the charge of an orphan render to the attempt that has adopted it. */
 async function takeFromStrays(tx: Transaction, renderer: string, renderId: string): Promise<void> {
   const stray = await findStray(tx, renderer, renderId)
   if (!stray) return

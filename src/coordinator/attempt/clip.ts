@@ -1,4 +1,4 @@
-/** The clip of an attempt that was paid for: fetched, kept, or lost. */
+/** The clip of a paid attempt: fetched, verified, or lost. */
 import { type Attempt, mostTakes, triedWords, takeAgainAt, shortClipCode } from '../../job/attempt.ts'
 import { spokenMoney } from '../../job/price.ts'
 import type { Failure } from '../../job/scene.ts'
@@ -16,17 +16,17 @@ async function giveUp(context: Context, tx: Transaction, attempt: Attempt, failu
   const told = attempt.fetched === null ? failure : withKeptClip(attempt, failure)
   if ((await setClip(tx, attempt.id, 'lost', told, host.now())) === 0) return
   await endScene(context, tx, attempt, { failure: told, retry: false, countsAsTry: true })
-  // Others may have waited for the same.
+  // Other scenes may wait for the same render.
   tx.afterCommit(wakeAdmission)
 }
 
-/** What was paid for is here, as it came: nothing has looked at it yet. `artifact`: null where the one before is gone. */
+/** Records the downloaded clip, unmodified and not yet verified. `artifact`: null if the earlier download is gone. */
 export const clipFetched = (context: Context, attemptId: string, artifact: string | null): Promise<void> =>
   context.database.transaction(async (tx) => {
     await setFetched(tx, attemptId, artifact, context.host.now())
   })
 
-/** The fetched clip is verified: for this scene, and for all that want the same. `short`: how it is less than was paid for. */
+/** Records the verified clip for this scene and all scenes with the same render key. `short`: by how much it is too short. */
 export const clipKept = (context: Context, attemptId: string, short: string | null): Promise<void> =>
   context.database.transaction(async (tx) => {
     const now = context.host.now()
@@ -44,7 +44,7 @@ export const clipKept = (context: Context, attemptId: string, short: string | nu
     await serveRender(context, tx, attempt.renderKey)
   })
 
-/** FFmpeg failed on the fetched clip, which may be its own fault: it is tried again later, up to `mostTakes` times. */
+/** FFmpeg failed on the fetched clip, which may be FFmpeg's fault: retries later, up to `mostTakes` times. */
 export const takeFailed = (context: Context, attemptId: string, failure: Failure): Promise<void> =>
   context.database.transaction(async (tx) => {
     const attempt = await setTakeFailed(tx, attemptId, failure, context.host.now())
@@ -56,18 +56,18 @@ export const takeFailed = (context: Context, attemptId: string, failure: Failure
     if (scene) await emitTakenAgain(context, tx, scene, failure, { tries, until: takeAgainAt(attempt) })
   })
 
-/** It was paid for, and its clip can't be used: the scene fails, and nothing is bought instead. */
+/** The paid clip is unusable: the scene fails, and nothing is bought instead. */
 export const clipLost = (context: Context, attemptId: string, failure: Failure): Promise<void> =>
   context.database.transaction(async (tx) => {
     const attempt = await findAttempt(tx, attemptId)
     if (attempt) await giveUp(context, tx, attempt, failure)
   })
 
-/** What a person needs to know who has paid for a clip that can't be used. */
+/** Adds the cost of an unusable clip, and where to download it, to a failure. */
 export const withKeptClip = (
   { jobId, sceneId, chargedMicros }: Pick<Attempt, 'jobId' | 'sceneId' | 'chargedMicros'>,
   { code, reason }: Failure,
 ): Failure => ({
   code,
-  reason: `${reason}. ${chargedMicros === null ? 'An unknown sum' : spokenMoney(chargedMicros)} was paid and the clip is kept: GET /api/v3/videos/${jobId}/clips/${sceneId} gives it as it came, and a retry of the job takes it ${code === shortClipCode ? 'as it is' : 'again'} for nothing`,
+  reason: `${reason}. ${chargedMicros === null ? 'An unknown sum' : spokenMoney(chargedMicros)} was paid and the clip is stored: GET /api/v3/videos/${jobId}/clips/${sceneId} returns it unmodified, and a retry of the job uses it ${code === shortClipCode ? 'despite its length' : 'again'} at no further cost`,
 })

@@ -1,6 +1,6 @@
 /**
- * A provider that does not answer requests for renders: what was sent may have been accepted, so that each one keeps its place
- * and its money until that is known. Nothing more is sent for a while that grows, and then one at a time, until one is accepted.
+ * Cooldown of a provider that does not answer render requests. A request may have been accepted, so it keeps its slot and
+ * its reserved cost until that is known. Sending stops for a growing wait, then resumes one at a time, until one is accepted.
  */
 import type { Attempt } from '../../job/attempt.ts'
 import { type Log, logLine } from '../../log.ts'
@@ -9,7 +9,7 @@ import type { GateRows } from '../../store/gate.ts'
 import { endOutage, findOutage, putOutage } from '../../store/money.ts'
 import { type Gate, type ProviderPause, outageWaitMs } from '../admission/rules.ts'
 
-/** The longer one of what a provider asked for and of what it takes since it does not answer. */
+/** The longer of two cooldowns: the one the provider requested, and the one after requests without an answer. */
 export function pauseOf(
   { pause: asked, outage }: Pick<GateRows, 'pause' | 'outage'>,
   now: number,
@@ -22,7 +22,7 @@ export function pauseOf(
   return { pause, isProbed: outage !== undefined }
 }
 
-/** A request came to no answer. Those that were sent before the last wait began make it no longer. */
+/** Records a request without an answer. A request sent before the last wait began does not extend it. */
 export async function noteOutage(
   tx: Transaction,
   log: Log,
@@ -39,7 +39,7 @@ export async function noteOutage(
   tx.afterCommit(() => logLine.providerSilent(log, renderer, waitMs, reason))
 }
 
-/** It has accepted one. */
+/** Ends the cooldown: the provider has accepted a request. */
 export async function providerAnswers(tx: Transaction, log: Log, renderer: string): Promise<void> {
   if ((await endOutage(tx, renderer)) > 0) tx.afterCommit(() => logLine.providerAnswers(log, renderer))
 }

@@ -1,4 +1,4 @@
-/** How an attempt at a provider ends, and what follows for its scene and the books. */
+/** Ends an attempt at a provider, and settles its scene and the ledger. */
 import { type Attempt, type RenderEnd, isCharged } from '../../job/attempt.ts'
 import { renderedShare } from '../../job/progress.ts'
 import type { Failure, Scene } from '../../job/scene.ts'
@@ -21,13 +21,13 @@ import { serveJob } from '../scene/starting.ts'
 import { noteOutage } from './cooldown.ts'
 
 export interface Refusal extends SceneEnd {
-  /** Nobody may start anything at this provider for so long. */
+  /** Cooldown of the provider for all attempts, in ms; null: none. */
   readonly waitMs: number | null
-  /** The provider could not be reached at all: others wait as for one that does not answer. */
+  /** The provider was unreachable: other attempts wait as for a provider that does not answer. */
   readonly isSilent?: boolean
 }
 
-/** Ends a scene with its attempt, unless another one has it by now. */
+/** Ends a scene with its attempt, unless the scene has a newer attempt. */
 export async function endScene(
   context: Context,
   tx: Transaction,
@@ -44,7 +44,7 @@ async function settled(context: Context, tx: Transaction, attempt: Attempt): Pro
   tx.afterCommit(wakeAdmission)
 }
 
-/** As above, in a transaction of others; tells whether it was decided here. */
+/** As `renderRefused`, in the caller's transaction. Resolves to whether the attempt was open. */
 export async function refuseIn(
   context: Context,
   tx: Transaction,
@@ -67,13 +67,13 @@ export async function refuseIn(
   return true
 }
 
-/** Provably nothing was bought. */
+/** Ends an attempt for which provably nothing was bought. */
 export const renderRefused = (context: Context, attemptId: string, end: Refusal): Promise<void> =>
   context.database.transaction(async (tx) => {
     await refuseIn(context, tx, attemptId, end)
   })
 
-/** The render is over, and its money settled. `failure`: why there is no clip. */
+/** Ends an attempt whose render is over, and settles its cost. `failure`: why there is no clip. */
 export const renderEnded = (
   context: Context,
   attemptId: string,
@@ -85,7 +85,7 @@ export const renderEnded = (
   }: {
     readonly failure: Failure
     readonly retry: boolean
-    /** Where its clip is. */
+    /** The URL of its clip. */
     readonly outputUrl: string | null
   },
 ): Promise<void> =>
@@ -107,7 +107,7 @@ export const renderEnded = (
       await context.emit(tx, { type: 'scene_rendered', jobId, sceneId, data })
       await settled(context, tx, attempt)
       const scene = await ofAttempt(tx, attempt)
-      // Its job was retried meanwhile: it takes what it has paid for.
+      // The job was retried meanwhile: the scene uses the clip it has paid for.
       if (scene?.status === 'pending') await serveJob(context, tx, jobId)
       else if (scene && (await setSceneProgress(tx, sceneId, renderedShare, now)) > 0)
         await settleJob(context, tx, jobId)
@@ -121,7 +121,7 @@ export const renderEnded = (
     await settled(context, tx, attempt)
   })
 
-/** The scene that an attempt is for, unless another one has it by now. */
+/** The scene of an attempt, unless it has a newer attempt. */
 export async function ofAttempt(tx: Transaction, { id, sceneId }: Attempt): Promise<Scene | undefined> {
   const scene = await findScene(tx, sceneId)
   return scene?.attemptId === id ? scene : undefined

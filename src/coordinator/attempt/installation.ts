@@ -1,4 +1,4 @@
-/** Who we are to providers, and the secret that the addresses they get from us are signed with. */
+/** This installation's id at providers, and the secret that signs the URLs given to them. */
 import type { Host } from '../../host.ts'
 import type { Asked } from '../../job/event.ts'
 import { parseRotation } from '../../job/key.ts'
@@ -10,16 +10,16 @@ import { once, whole } from '../../access/idempotency.ts'
 /** Times: ms since the epoch. */
 export interface SecretRotation {
   readonly rotatedAt: number
-  /** Until when addresses that were signed before are valid; null where they ended at once. */
+  /** Until when URLs signed with the previous secret stay valid; null: they became invalid at once. */
   readonly previousUntil: number | null
 }
 
 export interface Installation {
-  /** Tells our renders from those of others with the same account: 12 hex digits. */
+  /** Distinguishes our renders from others of the same account: 12 hex digits. */
   readonly id: string
-  /** What addresses are signed with; after the first, what counts too. Secrets. */
+  /** Secrets: the first signs URLs, the others are still accepted. */
   secrets(): readonly string[]
-  /** Signs with a new secret from now on; the one before counts for the grace time. @throws {RefusedError} `invalid` */
+  /** Signs with a new secret from now on; accepts the previous one for the grace time. @throws {RefusedError} `invalid` */
   rotateSecret(request?: unknown, asked?: Asked): Promise<SecretRotation>
 }
 
@@ -29,7 +29,7 @@ export interface InstallationOptions {
   readonly log: Log
 }
 
-/** Kept in memory: no other process changes it while this one holds the database. */
+/** Cached in memory: no other process changes it while this one holds the database. */
 export async function openInstallation({ database, host, log }: InstallationOptions): Promise<Installation> {
   const freshSecret = (): string => host.secret(32)
   let kept = await database.transaction((tx) =>

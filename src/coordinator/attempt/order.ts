@@ -1,10 +1,10 @@
 /**
- * The money protocol: each thing that is learnt of an attempt at a provider, committed before anything else is done.
+ * The money protocol: everything learned of an attempt at a provider is committed before the next step.
  *
- * 1. `beginPost` commits that the one request may have been sent; only then it is sent, and never again.
- * 2. What came of it is one of three: accepted (the provider's id is committed), refused (provably nothing was bought), unknown.
- * 3. Unknown is settled by looking: the render is found and adopted, or proven absent, or held for a person.
- * 4. An attempt that was charged is never followed by another unasked.
+ * 1. `beginPost` commits that the one request may have been sent; only then it is sent, and never a second time.
+ * 2. It has one of three outcomes: accepted (the provider's id is committed), refused (provably nothing was bought), unknown.
+ * 3. Unknown is settled by a search: the render is found and adopted, or proven absent, or held for a person.
+ * 4. After a charged attempt, only a person can start another.
  */
 import type { Attempt } from '../../job/attempt.ts'
 import type { Scene } from '../../job/scene.ts'
@@ -17,21 +17,20 @@ import { mayPostAt } from '../admission/rules.ts'
 import type { Context } from '../context.ts'
 import { emitRendering } from '../scene/settling.ts'
 
-/** May the request be sent? `over`: the attempt has been decided otherwise, or the request was sent before. */
+/** Whether the request may be sent. `over`: the attempt has ended, or the request was sent before. */
 export type Post =
   | { readonly kind: 'go' }
   | { readonly kind: 'wait'; readonly until: number }
   | { readonly kind: 'over' }
 
-/** Calls `wake` when there is something new of an attempt; returns a function that ends that. */
+/** Calls `wake` when an attempt may have changed; returns the unsubscribe function. */
 export const onSignal = (context: Context, attemptId: string, wake: () => void): (() => void) =>
   context.signal.on(attemptId, wake)
 
-/** The attempt as it is now. */
 export const getAttempt = (context: Context, attemptId: string): Promise<Attempt | undefined> =>
   findAttempt(context.database, attemptId)
 
-/** The scene of an attempt that is to be sent, its job told to be rendering; undefined where it is gone. */
+/** The scene of an attempt about to be sent; emits that its job is rendering. Undefined if the scene was deleted. */
 export const beginOrder = (context: Context, attemptId: string): Promise<Scene | undefined> =>
   context.database.transaction(async (tx) => {
     const attempt = await findAttempt(tx, attemptId)
@@ -40,7 +39,7 @@ export const beginOrder = (context: Context, attemptId: string): Promise<Scene |
     return scene
   })
 
-/** The renderer's turn: commits what is sent, and that it may have been sent from now on. */
+/** Commits what is sent, and that it may have been sent from now on. */
 export const beginPost = (context: Context, attemptId: string, posting: Posting): Promise<Post> =>
   context.database.transaction(async (tx): Promise<Post> => {
     const attempt = await findAttempt(tx, attemptId)
@@ -51,12 +50,12 @@ export const beginPost = (context: Context, attemptId: string, posting: Posting)
     const until = mayPostAt(limit, await gateNow(tx, limit, now), now)
     if (until > now) return { kind: 'wait', until }
     if ((await setPosted(tx, attemptId, posting, now)) === 0) return { kind: 'over' }
-    // With a delay between starts, few are made ready ahead of their turn.
+    // With a delay between starts, few attempts are prepared ahead.
     if (isPaced(limit)) tx.afterCommit(context.wakeAdmission)
     return { kind: 'go' }
   })
 
-/** The provider fetched a picture at this attempt's own address: it has the request. */
+/** The provider fetched a picture at this attempt's own URL, which proves that it has the request. */
 export const picturesFetched = (context: Context, attemptId: string): Promise<void> =>
   context.database.transaction(async (tx) => {
     await setPicturesFetched(tx, attemptId, context.host.now())

@@ -1,4 +1,4 @@
-/** Every render at a provider that carries our mark is accounted for by an attempt, or an alarm names it. */
+/** Reconciliation: every render at a provider with our mark has an attempt, or the log warns of an orphan. */
 import { type Attempt, type RenderEnd, isCharged } from '../../job/attempt.ts'
 import { logLine } from '../../log.ts'
 import {
@@ -18,30 +18,30 @@ import type { Context } from '../context.ts'
 export interface ListedRender {
   readonly id: string
   readonly state: RenderEnd | 'running'
-  /** What was found in its input by `marksAt`; null where nothing was. */
+  /** The mark that `marksAt` found in its input; null if none. */
   readonly mark: string | null
 }
 
-/** The text that an attempt's render carries at the provider: who we are, and which attempt it is. */
+/** The text that marks an attempt's render at the provider: the installation and the attempt. */
 export const markOf = (installationId: string, attemptId: string): string =>
   `wc-${installationId}-${attemptId}`
 
-/** Renders that are compared in one transaction: nothing else is written meanwhile. */
+/** Renders compared in one transaction, which blocks other writes. */
 const comparedAtOnce = 200
 
-/** Providers keep what was sent for an hour; an attempt that was sent earlier can't be told by it. */
+/** Providers keep a request's input for an hour; an older attempt cannot be recognised by it. */
 const lookBackMs = 2 * 3_600_000
 
-/** Longer than a signature counts. */
+/** Longer than a webhook's signature is valid. */
 const forgetWebhooksMs = 24 * 3_600_000
 
-/** What marks a render as this installation's. */
+/** The start of every mark of this installation. */
 const ownPrefix = ({ installationId }: Context): string => markOf(installationId, '')
 
 const unmatchedAt = (context: Context, reader: Reader, renderer: string): Promise<readonly Attempt[]> =>
   listUnmatched(reader, renderer, context.host.now() - lookBackMs)
 
-/** The attempt that a mark names: by its id in ours, or because only this attempt sent such a text. */
+/** The attempt that a mark identifies: by its id in our own mark, or because only this attempt sent this text. */
 const named = async (
   context: Context,
   tx: Transaction,
@@ -68,10 +68,10 @@ async function account(
   const { mark } = render
   if (mark === null) return false
   const attempt = await named(context, tx, renderer, mark)
-  // Sent by an attempt that has its render by now.
+  // The attempt that sent this text has its render already.
   if (!attempt && !mark.startsWith(ownPrefix(context))) return false
   if (attempt && (await setHinted(tx, attempt.id, render.id, host.now())) > 0) {
-    // Whoever follows it looks; of one that is held nobody does any more.
+    // The task that follows an attempt reads the hint; a held attempt has no such task until one is enqueued.
     const { id, jobId } = attempt
     await engine.enqueue(tx, { kind: 'follow-render', subject: id, jobId })
     tx.afterCommit(() => signal.notify(id))
@@ -102,7 +102,7 @@ async function isStray(
   return state === 'running' && attempt !== undefined
 }
 
-/** The account that a provider's token belongs to: tells where attempts were sent from another one, once each. */
+/** Notes the account of a provider's token; warns, once for each other account, of attempts sent from it. */
 export async function accountIs(context: Context, renderer: string, name: string): Promise<void> {
   const { database, log } = context
   for (const [other, attempts] of await accountsInFlight(database, renderer)) {
@@ -112,7 +112,7 @@ export async function accountIs(context: Context, renderer: string, name: string
   }
 }
 
-/** Finds what tells that a render is ours in the text of its request: the only part of it that is kept. */
+/** Finds our mark, or a text that only one attempt sent, in a request's input; nothing else of the input is kept. */
 export async function marksAt(
   context: Context,
   renderer: string,
@@ -126,8 +126,8 @@ export async function marksAt(
 }
 
 /**
- * Compares what a provider lists with the attempts. Resolves to the renders that nobody wants and that run: they
- * are ours by their mark, their attempt was given up, and they cost money as long as they run.
+ * Compares a provider's list with the attempts. Resolves to the running renders to cancel: they carry our mark, their
+ * attempt has ended, and they cost money while they run.
  */
 export async function accountFor(
   context: Context,

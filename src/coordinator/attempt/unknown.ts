@@ -1,4 +1,4 @@
-/** Nobody knows yet whether a provider accepted an attempt's request. */
+/** Attempts of which it is unknown whether the provider accepted the request. */
 import type { Candidate } from '../../job/attempt.ts'
 import type { Failure } from '../../job/scene.ts'
 import { logLine } from '../../log.ts'
@@ -48,7 +48,7 @@ export async function doubt(
   tx.afterCommit(wakeAdmission)
 }
 
-/** `isSilent`: the provider gave no answer that can be trusted; this process did not end before one could come. */
+/** `isSilent`: the provider gave no usable answer, although this process waited for one. */
 export const renderUnknown = (
   context: Context,
   attemptId: string,
@@ -60,18 +60,18 @@ export const renderUnknown = (
     const attempt = await setUnknown(tx, attemptId, { code: 'unknown', reason }, now)
     if (!attempt) return
     tx.afterCommit(() => logLine.attemptUnknown(context.log, attempt, reason))
-    // It is no longer waited for: the next one may be tried.
+    // The request no longer blocks the next one.
     tx.afterCommit(context.wakeAdmission)
     if (isSilent) await noteOutage(tx, context.log, attempt, reason, now)
   })
 
-/** Why it is still unknown. */
+/** Records why an attempt is still unknown. */
 export const renderStillUnknown = (context: Context, attemptId: string, reason: string): Promise<void> =>
   context.database.transaction(async (tx) => {
     await noteUnknown(tx, attemptId, { code: 'unknown', reason })
   })
 
-/** Neither found nor proven absent: a person decides. `candidates`: what it may be. */
+/** Holds an attempt that was neither found nor proven absent: a person decides. `candidates`: renders it may be. */
 export const renderHeld = (
   context: Context,
   attemptId: string,
@@ -79,7 +79,7 @@ export const renderHeld = (
   candidates: readonly Candidate[],
 ): Promise<void> => context.database.transaction((tx) => hold(context, tx, attemptId, reason, candidates))
 
-/** Nothing can be learnt of it at its provider, since then. */
+/** Records since when an attempt cannot be read at its provider. */
 export const cannotRead = (
   context: Context,
   attemptId: string,
@@ -93,7 +93,7 @@ export const cannotRead = (
       tx.afterCommit(() => logLine.attemptUnreadable(context.log, before, trouble.reason))
   })
 
-/** It can be read again. */
+/** Records that an attempt can be read again. */
 export const canRead = (context: Context, attemptId: string): Promise<void> =>
   context.database.transaction(async (tx) => {
     const before = await findAttempt(tx, attemptId)

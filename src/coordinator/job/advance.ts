@@ -1,13 +1,13 @@
-/** A job's progress: it only rises, and each change of it is an event. */
+/** A job's progress: it only rises, and each change appends an event. */
 import { type Progress, risen } from '../../job/progress.ts'
 import type { Transaction } from '../../store/database.ts'
 import { type JobState, findJobState, moveProgress, setProgress } from '../../store/jobs.ts'
 import type { Context } from '../context.ts'
 
-/** The last progress of each job that this process wrote, as far as it remembers: what a guarded update expects. */
+/** The last progress of each job that this process wrote: the value a guarded update expects. */
 export type KnownProgress = Map<number, Progress>
 
-/** Jobs whose progress is remembered. */
+/** Jobs in the cache. */
 const mostKnown = 10_000
 
 export function rememberProgress({ knownProgress }: Context, jobId: number, progress: Progress): void {
@@ -17,8 +17,8 @@ export function rememberProgress({ knownProgress }: Context, jobId: number, prog
 }
 
 /**
- * Tells that a processing job has come so far. Resolves to whether it is processing. Where the row is as this process
- * remembers it, one guarded update does it; else the row is read first.
+ * Records a processing job's progress. Resolves to whether the job is processing. If the row matches the cached progress,
+ * one guarded update is enough; otherwise the row is read first.
  */
 export async function advanceJob(
   context: Context,
@@ -40,7 +40,7 @@ export async function advanceJob(
   return true
 }
 
-/** The same for a job whose state was read in this transaction; nothing where nothing changes. */
+/** The same for a job that this transaction has read; does nothing if the progress is unchanged. */
 export async function emitProgress(
   context: Context,
   tx: Transaction,

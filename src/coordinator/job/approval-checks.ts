@@ -1,4 +1,4 @@
-/** What an approval is refused for: its cost, its limits, its revision, or a job that can't go on. */
+/** Reasons to refuse an approval: its cost, its limits, its revision, or a job that cannot continue. */
 import type { ApprovalRequest } from '../../job/control-request.ts'
 import { RefusedError } from '../../job/errors.ts'
 import type { Job } from '../../job/job.ts'
@@ -9,7 +9,7 @@ import { openTreasury } from '../admission/budget-snapshot.ts'
 import type { Context } from '../context.ts'
 import type { Needed } from './needed.ts'
 
-/** Why a job that has ended can't go on as it is; undefined where it can. */
+/** Why an ended job cannot continue unchanged; undefined if it can. */
 export async function whyNotAgain(
   reader: Reader,
   { id, deadlineAt }: Pick<Job, 'id' | 'deadlineAt'>,
@@ -24,11 +24,11 @@ export async function whyNotAgain(
   )
   if (!missed) return undefined
   return missed.status === null
-    ? `Job ${missed.onJobId}, which it waits for, was deleted: create this one anew`
-    : `Job ${missed.onJobId}, which it waits for, is ${missed.status}: retry that first`
+    ? `Job ${missed.onJobId}, which this job waits for, was deleted: create a new job`
+    : `Job ${missed.onJobId}, which this job waits for, is ${missed.status}: retry that job first`
 }
 
-/** @throws {RefusedError} `approval_refused`, where the cost or a limit forbids it. */
+/** @throws {RefusedError} `approval_refused`, if the cost or a limit forbids the approval. */
 export async function check(
   context: Context,
   tx: Transaction,
@@ -46,12 +46,12 @@ export async function check(
   const estimated_cost = dollarsOrNull(quote.micros)
   if (isUnknownNew && !accept_unknown_cost)
     throw costRefusedHere(
-      'The price of a model is not known; approve with accept_unknown_cost to render it all the same',
+      'The price of a model is unknown; approve with accept_unknown_cost to render anyway',
       { estimated_cost },
     )
   if (isUnknown && budgets.length > 0)
     throw costRefusedHere(
-      `The price of a model is not known, so it cannot be held against the budget ${budgets.map(({ name }) => name).join(', ')}; give the model a price`,
+      `The price of a model is unknown, so it cannot be checked against the budget ${budgets.map(({ name }) => name).join(', ')}; give the model a price`,
       { estimated_cost },
     )
   const cost = `${spokenMoney(totalMicros)}${isUnknown ? ' and an unknown sum' : ''}`
@@ -77,7 +77,7 @@ export async function checkAgain(
   if (reason !== undefined) throw jobRefused(job, reason, done)
 }
 
-/** An approval is of what its giver could have seen. @throws {RefusedError} `approval_refused` */
+/** An approval covers the revision that its sender could have read. @throws {RefusedError} `approval_refused` */
 export function checkRevision(
   job: Job,
   { quote, totalMicros }: Needed,
@@ -95,7 +95,7 @@ export function checkRevision(
   const isUnknown = quote.micros === null
   throw costRefused(
     job,
-    `It was changed since it was made, and costs ${spokenMoney(totalMicros)}${isUnknown ? ' and an unknown sum' : ''} in all now: name revision ${job.revision} to have it as it is`,
+    `The job has changed since it was created and now costs ${spokenMoney(totalMicros)}${isUnknown ? ' and an unknown sum' : ''} in total: send revision ${job.revision} to approve it`,
     {
       revision: job.revision,
       estimated_cost: dollarsOrNull(quote.micros),
@@ -122,10 +122,10 @@ export const costRefused = (
     amounts,
   })
 
-/** What was sent back is not paid for as it is. @throws {RefusedError} `job_refused` */
+/** A rejected job spends nothing before it is submitted again. @throws {RefusedError} `job_refused` */
 export function checkNotRejected(job: Job, done: 'approved' | 'retried'): void {
   if (job.rejected)
-    throw jobRefused(job, `It was rejected (${job.rejected.note}): submit it again first`, done)
+    throw jobRefused(job, `The job was rejected (${job.rejected.note}): submit it again first`, done)
 }
 
 const jobRefused = (

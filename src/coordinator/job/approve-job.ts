@@ -1,4 +1,4 @@
-/** Approval: the one thing that lets a job spend. What it allows is a sum, and the job never spends more. */
+/** Approval: the only verb that lets a job spend. It allows a sum, and the job never spends more. */
 import { once, type Kept } from '../../access/idempotency.ts'
 import { type ApprovalRequest, parseApproval } from '../../job/control-request.ts'
 import { RefusedError, transitionRefused } from '../../job/errors.ts'
@@ -41,7 +41,7 @@ async function approve(
     throw transitionRefused(job, 'approve')
   if (job.status === 'failed') await checkAgain(context, tx, job, 'approved')
   checkNotRejected(job, 'approved')
-  // Returned, not thrown: the new prices are kept, and the next approval is of them.
+  // Returned, not thrown, so that the transaction commits the new prices; the next approval covers them.
   if (isRepriced)
     return costRefused(
       job,
@@ -72,7 +72,7 @@ async function allow(
     authorised_micros: authorised.authorisedMicros,
     ...allowedAnew(job, authorised.authorisedMicros, deadlineAt),
   }
-  // One that has not begun has nothing that could have been removed.
+  // A pending job has no clips yet that retention could have removed.
   if (job.status !== 'pending') await requireClips(tx, job.id)
   await emit(tx, { type: 'job_approved', jobId: job.id, data, asked })
   const approved = placed
@@ -83,7 +83,7 @@ async function allow(
   return approved
 }
 
-/** A job as its first approval leaves it. */
+/** A job after its first approval. */
 const firstApproved = (job: Job, given: Authorised & Pick<Job, 'queueAt'>, now: number): Job =>
   changedFacts(job, {
     ...given,
@@ -109,7 +109,7 @@ export async function approveJob(
   return outcome
 }
 
-/** A refusal that has kept new prices is the answer, too: sent again, it must not approve them. */
+/** A refusal that stored new prices is replayed too: the same request, sent again, must not approve them. */
 const keptOutcome: Kept<Job | RefusedError> = {
   keep: (outcome) =>
     outcome instanceof RefusedError

@@ -1,13 +1,13 @@
-/** Photographs that jobs show. */
+/** Uploaded photographs that jobs use. */
 import type { Asset } from '../../job/asset.ts'
 import { showAssetsTo, insertAsset, findAsset } from '../../store/assets.ts'
 import type { Context } from '../context.ts'
 
-/** The keys that are bound to this client see the photograph from now on. */
+/** Makes the photograph visible to the keys bound to this client. */
 export const letClientSee = (context: Context, clientId: string, assetId: string): Promise<void> =>
   context.database.transaction((tx) => showAssetsTo(tx, clientId, [assetId]))
 
-/** Keeps what is known of an uploaded photograph; the same one twice is kept once. */
+/** Stores an uploaded photograph's row; a second upload of the same bytes adds none. */
 export const addAsset = (context: Context, asset: Omit<Asset, 'insertedAt'>): Promise<Asset> =>
   context.database.transaction(async (tx) => {
     await insertAsset(tx, { ...asset, insertedAt: context.host.now() })

@@ -1,4 +1,4 @@
-/** A person ends a job that has not ended. */
+/** Cancels a job by request. */
 import { once } from '../../access/idempotency.ts'
 import { scopeMissing } from '../../job/errors.ts'
 import type { Asked } from '../../job/event.ts'
@@ -12,7 +12,7 @@ import type { Context } from '../context.ts'
 import { cancel } from './ending.ts'
 import { keptJob, refused } from './existing-job.ts'
 
-/** Ends a job that has not ended: what runs is stopped, at providers too. @throws {RefusedError} */
+/** Cancels an open job and stops its renders, at providers too. @throws {RefusedError} */
 export const cancelJob = (context: Context, jobId: number, asked?: Asked): Promise<Job> =>
   once(context.database, asked, keptJob, async (tx) => {
     const job = await findJobState(tx, jobId)
@@ -25,7 +25,7 @@ export const cancelJob = (context: Context, jobId: number, asked?: Asked): Promi
 export const isOpen = ({ status }: Pick<Job, 'status'>): boolean =>
   (jobVerbs.cancel.from as readonly JobStatus[]).includes(status)
 
-/** What was paid for is ended by those who may spend, and by the key that made the job. @throws {RefusedError} `scope_missing` */
+/** Paid renders may be ended with the scope approve, or with the key that created the job. @throws {RefusedError} `scope_missing` */
 export async function checkMayEnd(
   tx: Transaction,
   { id, madeBy }: Pick<Job, 'id' | 'madeBy'>,
@@ -36,6 +36,6 @@ export async function checkMayEnd(
   if (reservedMicros + spentMicros + unpriced > 0)
     throw scopeMissing(
       'approve',
-      `Job ${id} has renders that are paid for, and was made with another key: to end it takes a key with the scope approve`,
+      `Job ${id} has paid renders and was created with another key: ending it needs a key with the scope approve`,
     )
 }

@@ -1,4 +1,4 @@
-/** A job is planned, priced and kept: nothing of it is rendered before it is approved. */
+/** Plans, prices and stores a job. Nothing is rendered before its approval. */
 import { doneBefore, once } from '../../access/idempotency.ts'
 import { invalid, invalidField, type FieldProblem } from '../../job/errors.ts'
 import type { Asked } from '../../job/event.ts'
@@ -21,7 +21,7 @@ import { keptJob } from './existing-job.ts'
 import { type Quote, quoteFor } from './quote.ts'
 import { timesOf } from './times.ts'
 
-/** A job as it would be, and what it would cost. */
+/** The planned storyboard of a job and its cost, before the job exists. */
 export interface JobEstimate {
   readonly storyboard: Storyboard
   readonly quote: Quote
@@ -114,7 +114,7 @@ async function plan(
   return { request, storyboard }
 }
 
-/** Checks, plans and keeps a job; nothing is rendered before it is approved. @throws {RefusedError} `invalid`, `too_many` */
+/** Validates, plans and stores a job; it then waits for approval. @throws {RefusedError} `invalid`, `too_many` */
 export async function createJob(context: Context, input: unknown, asked?: Asked): Promise<Job> {
   const { database, room } = context
   const before = await doneBefore(database, asked, keptJob)
@@ -124,7 +124,7 @@ export async function createJob(context: Context, input: unknown, asked?: Asked)
   return once(database, asked, keptJob, (tx) => keepJob(context, tx, request, storyboard, asked))
 }
 
-/** Plans a job and tells its cost, and keeps nothing. @throws {RefusedError} `invalid` */
+/** Plans a job and computes its cost; stores nothing. @throws {RefusedError} `invalid` */
 export async function estimateJob(context: Context, input: unknown, asked?: Asked): Promise<JobEstimate> {
   const { database, catalogue } = context
   const { request, storyboard } = await plan(context, input, asked?.actor)
@@ -139,13 +139,13 @@ export async function estimateJob(context: Context, input: unknown, asked?: Aske
   }
 }
 
-/** A key that is bound to a client makes jobs of that client. @throws {RefusedError} `invalid` */
+/** A key bound to a client creates jobs for that client only. @throws {RefusedError} `invalid` */
 function takeForClient({ parameters }: JobRequest, clientId: string): void {
   const given = parameters['client_id']
   if (given !== undefined && given !== clientId)
     throw invalidField(
       'parameters.client_id',
-      `must be ${JSON.stringify(clientId)}, or left out: the key is bound to that client`,
+      `must be ${JSON.stringify(clientId)}, or be omitted: the key is bound to that client`,
     )
   parameters['client_id'] = clientId
 }

@@ -1,4 +1,4 @@
-/** What jobs wait for before they begin, and what becomes of them when it has ended. */
+/** Dependencies between jobs: what a job waits for, and what happens when that ends. */
 import { type FieldProblem, invalid } from '../../job/errors.ts'
 import type { Dependency, OnFailure } from '../../job/job.ts'
 import { type Reach, isWithin } from '../../job/reach.ts'
@@ -10,10 +10,10 @@ import { giveUp } from './ending.ts'
 import { rejoin } from '../scene/starting.ts'
 import type { Context } from '../context.ts'
 
-/** Dependents seen to in one transaction; each that ends sees to its own in another. */
+/** Dependents settled in one transaction; a dependent that ends settles its own in another. */
 const atOnce = 50
 
-/** What a job's request says it waits for, as it is now. @throws {RefusedError} `invalid`, where it never can begin. */
+/** The requested dependencies with their current status. @throws {RefusedError} `invalid`, if the job could never begin. */
 export async function dependenciesOf(
   reader: Reader,
   { depends_on = [] }: JobRequest,
@@ -30,11 +30,11 @@ export async function dependenciesOf(
     const reason = wantedJobs.has(onJobId)
       ? `names job ${onJobId} a second time`
       : !job
-        ? `there is no job ${onJobId}: a job can only wait for one that was asked for before it`
+        ? `there is no job ${onJobId}: a job can wait only for jobs that exist`
         : clientId !== '' && job.clientId !== clientId
-          ? `job ${onJobId} is not of client ${clientId}: a client's job waits for none but its own`
+          ? `job ${onJobId} is not of client ${clientId}: a client's job can wait only for that client's jobs`
           : hasFailed(job) && onFailure === 'fail'
-            ? `job ${onJobId} is ${job.status}, so this one could never begin: retry it first, or say what else is to happen with on_failure`
+            ? `job ${onJobId} is ${job.status}, so this one could never begin: retry it first, or set on_failure`
             : undefined
     if (reason !== undefined) problems.push({ field, reason })
     else wantedJobs.set(onJobId, { onJobId, onFailure, isMet: isMet(job!, onFailure) })
@@ -71,13 +71,13 @@ async function settle(
     const dependent = await findJobState(tx, jobId)
     const error = {
       code: 'dependency_failed',
-      reason: `Job ${job.id}, which it waited for, is ${job.status}`,
+      reason: `Job ${job.id}, which this job waited for, is ${job.status}`,
     }
     if (dependent) await giveUp(context, tx, dependent, error)
   }
 }
 
-/** Those that wait for a job that has ended go on, fail with it, or wait for its retry. */
+/** Settles the jobs that wait for an ended one: each continues, fails with it, or waits for its retry. */
 export async function settleDependents(context: Context, jobId: number): Promise<void> {
   const { database } = context
   for (let after: number | undefined = 0; after !== undefined;) {

@@ -1,4 +1,4 @@
-/** What is done with jobs that have ended: another of its films is shown, or the job is deleted and its books stay. */
+/** Verbs for ended jobs: publish another version of the film, or delete the job and keep its ledger entries. */
 import { RefusedError, jobNotFound, transitionRefused } from '../../job/errors.ts'
 import type { Asked } from '../../job/event.ts'
 import type { Job } from '../../job/job.ts'
@@ -21,8 +21,8 @@ import type { Context } from '../context.ts'
 const hasEnded = (status: JobStatus): boolean => (finalJobStatuses as readonly JobStatus[]).includes(status)
 
 /**
- * An earlier film is the job's film again: published once more, as its newest version. Resolves to that version; nothing
- * is done where it is shown already. @throws {RefusedError} `job_not_found`, `not_ready`, `job_refused`, `removed`
+ * Publishes an earlier film again, as the job's newest version. Resolves to that version; does nothing if that film is
+ * the current one. @throws {RefusedError} `job_not_found`, `not_ready`, `job_refused`, `removed`
  */
 export const showFilm = (context: Context, jobId: number, version: number, asked?: Asked): Promise<number> =>
   once(context.database, asked, whole<number>(), async (tx) => {
@@ -34,14 +34,14 @@ export const showFilm = (context: Context, jobId: number, version: number, asked
         code: 'not_ready',
         jobId,
         currentStatus: job.status,
-        reason: `There is no version ${version} of it`,
+        reason: `The job has no version ${version}`,
       })
     if (!hasEnded(job.status))
       throw new RefusedError('Film cannot be shown', {
         code: 'job_refused',
         jobId,
         currentStatus: job.status,
-        reason: 'Another film of it is being made: wait until it is there, or cancel the job',
+        reason: 'Another version is being made: wait for it, or cancel the job',
       })
     if (film.removedAt !== null) throw wasRemoved('film', film.removedAt)
     const newest = (await listFilms(tx, jobId))[0]!
@@ -51,7 +51,7 @@ export const showFilm = (context: Context, jobId: number, version: number, asked
         code: 'job_refused',
         jobId,
         currentStatus: job.status,
-        reason: `It has ${newest.version} versions, as many as are listed: fetch this one at /api/v3/videos/${jobId}/versions/${version}/combined`,
+        reason: `The job has reached the limit of ${newest.version} versions: fetch this version at /api/v3/videos/${jobId}/versions/${version}/combined`,
       })
     const now = context.host.now()
     await setFilm(tx, jobId, film.manifest, now)
@@ -71,8 +71,8 @@ export const showFilm = (context: Context, jobId: number, version: number, asked
   })
 
 /**
- * Deletes a job that has ended, with its scenes and films. What it has cost stays in the ledger and the sums; its files go
- * once nothing else names them. @throws {RefusedError} `job_not_found`, `transition_refused`, `job_refused`, `scope_missing`
+ * Deletes an ended job, with its scenes and films. Its costs stay in the ledger and the totals; its files are removed
+ * when nothing else references them. @throws {RefusedError} `job_not_found`, `transition_refused`, `job_refused`, `scope_missing`
  */
 export const deleteJob = (context: Context, jobId: number, asked?: Asked): Promise<void> =>
   once(context.database, asked, whole<void>(), async (tx) => {
@@ -95,7 +95,7 @@ export const deleteJob = (context: Context, jobId: number, asked?: Asked): Promi
 
 const mostNamed = 5
 
-/** Nobody must look for a job that is gone: neither who follows its renders, nor its webhook, nor a job that waits for it. @throws {RefusedError} `job_refused` */
+/** Nothing may still need the job: no followed render, no pending delivery, no job that waits for it. @throws {RefusedError} `job_refused` */
 async function checkSettled(tx: Transaction, { id, status }: Job): Promise<void> {
   const refuse = (reason: string) =>
     new RefusedError('Job cannot be deleted', {
@@ -108,19 +108,23 @@ async function checkSettled(tx: Transaction, { id, status }: Job): Promise<void>
   const held = unfinished.find((attempt) => attempt.status === 'held')
   if (held)
     throw refuse(
-      `Nobody knows whether the provider accepted a render of it: resolve scene ${held.sceneId} first`,
+      `Whether the provider accepted a render of this job is unknown: resolve scene ${held.sceneId} first`,
     )
   if (unfinished.length > 0)
-    throw refuse('Renders of it are still being ended or fetched: delete it once nothing of it is reserved')
+    throw refuse(
+      'Renders of this job are still being ended or fetched: delete it when its reserved cost is 0',
+    )
   const untold = await findUntold(tx, id)
   if (untold !== undefined)
     throw refuse(
-      `Messages about it are still to be delivered: delete it once they are, or give them up with PATCH /api/v3/webhooks/endpoints/${untold} {"status":"disabled"}`,
+      `Webhook deliveries of this job are pending: wait for them, or drop them with PATCH /api/v3/webhooks/endpoints/${untold} {"status":"disabled"}`,
     )
   const waiting = await listDependents(tx, id, 0, mostNamed + 1)
   if (waiting.length > 0) {
     const named = waiting.slice(0, mostNamed).map(({ jobId }) => jobId)
     const more = waiting.length > mostNamed ? ' and others' : ''
-    throw refuse(`Jobs wait for it (${named.join(', ')}${more}): cancel them first, or retry this one`)
+    throw refuse(
+      `Other jobs wait for this job (${named.join(', ')}${more}): cancel them first, or retry this job`,
+    )
   }
 }

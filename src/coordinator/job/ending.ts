@@ -1,4 +1,4 @@
-/** How a job ends before its film is there, and what follows from any end: for its renders, and for jobs that wait for it. */
+/** Ends a job before its film exists, and does what every end requires: stop its renders, settle the jobs that wait for it. */
 import type { Asked } from '../../job/event.ts'
 import { type Progress, initializing } from '../../job/progress.ts'
 import type { Failure } from '../../job/scene.ts'
@@ -36,8 +36,8 @@ async function stopAttempts(context: Context, tx: Transaction, jobId: number): P
 }
 
 /**
- * What runs for a job is stopped; what was sent to a provider is ended there by who follows it. `waitingToo`: scenes that
- * wait are cancelled with those that are worked on.
+ * Stops a job's work; a render at a provider is ended by the task that follows it. `waitingToo`: pending scenes are
+ * cancelled with the processing ones.
  */
 export async function stopWork(
   context: Context,
@@ -59,16 +59,16 @@ export async function stopWork(
   tx.afterCommit(wakeAdmission)
 }
 
-/** A job has ended, however: those that wait for it are seen to. */
+/** Runs at every end of a job: settles the jobs that wait for it. */
 export async function ended(context: Context, tx: Transaction, jobId: number): Promise<void> {
   const { engine, wakeAdmission } = context
   if (await hasDependents(tx, jobId))
     await engine.enqueue(tx, { kind: 'settle-dependents', subject: String(jobId), jobId })
-  // Another job may be begun in its place.
+  // Its slot under the limit of jobs is free.
   tx.afterCommit(wakeAdmission)
 }
 
-/** Whether it was cancelled: not where the job had ended. */
+/** Resolves to false if the job had already ended. */
 export async function cancel(
   context: Context,
   tx: Transaction,
@@ -84,7 +84,7 @@ export async function cancel(
   return true
 }
 
-/** Whether it failed: not where the job isn't worked on. */
+/** Resolves to false if the job is not processing. */
 export async function fail(
   context: Context,
   tx: Transaction,
@@ -102,7 +102,7 @@ export async function fail(
   return true
 }
 
-/** It can't be done any more, whatever state it is in: a job that was approved fails, any other is cancelled. */
+/** Ends a job that can no longer succeed: an approved or processing job fails, a pending one is cancelled. */
 export async function giveUp(
   context: Context,
   tx: Transaction,
@@ -110,7 +110,7 @@ export async function giveUp(
   error: Failure,
 ): Promise<void> {
   const { host, emit } = context
-  // A job fails only while it is worked on: one that was approved is, for as long as that takes to say.
+  // Only a processing job may fail, so an approved one passes through processing in this transaction.
   if (job.status === 'approved') {
     await setProcessing(tx, job.id, initializing, host.now())
     await emit(tx, { type: 'job_processing', jobId: job.id, data: { ...initializing } })

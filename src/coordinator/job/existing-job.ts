@@ -11,13 +11,13 @@ export async function existingJob(reader: Reader, jobId: number): Promise<Job> {
   return job
 }
 
-/** By its id: a job is large, and may have gone on since. */
+/** Stores the id alone: a job is large, and a replay returns its current state. */
 export const keptJob: Kept<Job> = {
   keep: ({ id }) => id,
   again: (tx, kept) => existingJob(tx, Number(kept)),
 }
 
-/** Says why a guarded update found no row: no such job, or one in another state. */
+/** The error for a guarded update that changed no row: no such job, or a job in another state. */
 export async function refused(
   tx: Transaction,
   jobId: number,

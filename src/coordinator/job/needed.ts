@@ -1,4 +1,4 @@
-/** What a job still needs to be allowed: what its waiting scenes cost, beside what was approved. */
+/** The sum a job still needs approved: the cost of its pending scenes against the approved sum. */
 import type { Job } from '../../job/job.ts'
 import { type Money, noMoney } from '../../job/price.ts'
 import type { Scene } from '../../job/scene.ts'
@@ -6,34 +6,34 @@ import type { Reader } from '../../store/database.ts'
 import { moneyOfJob } from '../../store/money.ts'
 import { type Quote, withServed, type KnownScene, quoteOf } from './quote.ts'
 
-/** What a job still needs to be allowed. */
+/** The sum a job still needs approved. Amounts in millionths of a US dollar. */
 export interface Needed {
   readonly quote: Quote
-  /** What has become of its money so far. */
+  /** Spent and reserved so far. */
   readonly money: Money
-  /** In all, with what was spent and is held back already; what is of unknown price is not in it. */
+  /** Spent, reserved and still to pay; excludes scenes with an unknown price. */
   readonly totalMicros: number
-  /** Whether what was allowed so far is not enough. */
+  /** Whether the approved sum is too small. */
   readonly isMore: boolean
-  /** Whether a price among it is unknown, and that was not accepted. */
+  /** Whether a price is unknown and was not accepted. */
   readonly isUnknownNew: boolean
-  /** What is to be allowed beyond that; null: an unknown price. */
+  /** The sum to approve in addition; null: an unknown price. */
   readonly toApproveMicros: number | null
 }
 
 const unknownIn = ({ byScene }: Quote): number => byScene.filter((micros) => micros === null).length
 
-/** What the waiting scenes of a job cost, beside what was allowed. */
+/** Reads the money of a job and compares it with the cost of its pending scenes. */
 export async function neededFor(reader: Reader, job: Job, scenes: readonly Scene[]): Promise<Needed> {
   const waiting = await withServed(
     reader,
     scenes.filter(({ status }) => status === 'pending'),
   )
-  // One that was never approved has bought nothing.
+  // A pending job has bought nothing.
   return neededOf(job, waiting, job.status === 'pending' ? noMoney : await moneyOfJob(reader, job.id))
 }
 
-/** `waiting`: its scenes that wait, in their order. */
+/** `waiting`: its pending scenes, in storyboard order. */
 export function neededOf(
   job: Pick<Job, 'authorisedMicros' | 'unknownCostAccepted'>,
   waiting: readonly (KnownScene & Pick<Scene, 'unapproved'>)[],
@@ -41,7 +41,7 @@ export function neededOf(
 ): Needed {
   const approved = waiting.filter(({ unapproved }) => !unapproved)
   const quote = quoteOf(waiting)
-  // No sum that was approved for other scenes is for those that were changed since.
+  // The sum approved for other scenes does not cover scenes that were changed afterwards.
   const covered = approved.length === waiting.length ? quote : quoteOf(approved)
   const uncoveredMicros = quote.knownMicros - covered.knownMicros
   const isUncoveredUnknown = unknownIn(quote) > unknownIn(covered)

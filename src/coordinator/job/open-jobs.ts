@@ -1,28 +1,28 @@
-/** How many jobs may be open (not ended) at once: each is read by what counts, schedules and lists jobs. */
+/** Limits how many jobs may be open (not ended) at once: counting, scheduling and listing read all of them. */
 import { RefusedError } from '../../job/errors.ts'
 import type { Transaction } from '../../store/database.ts'
 import { countOpenJobs } from '../../store/jobs.ts'
 
 const mostOpenJobs = { ofClient: 20_000, inAll: 100_000 }
 
-/** Clients whose counts are kept in memory. */
+/** Clients whose counts are cached. */
 const mostCounted = 10_000
 
 export interface OpenJobsQuota {
-  /** Counts one more job. @throws {RefusedError} `too_many` */
+  /** Counts a new job. @throws {RefusedError} `too_many` */
   require(tx: Transaction, clientId: string): Promise<void>
 }
 
-/** Counts again when a twentieth of what was free is used: counting thousands of rows for each job would cost more than the job. */
+/** Counts again when a twentieth of the free quota is used: counting thousands of rows for each job would cost more than the job. */
 export function createOpenJobsQuota(): OpenJobsQuota {
-  /** Jobs that may be made before the next count; by `client_id`. */
+  /** Jobs that may be created before the next count, by `client_id`. */
   const ofClients = new Map<string, number>()
   let ofAll = 0
 
   return {
     async require(tx, clientId) {
       const { ofClient, inAll } = mostOpenJobs
-      const whose = clientId === '' ? 'There are, without a client_id,' : `${clientId} has`
+      const whose = clientId === '' ? 'Without a client_id there are' : `${clientId} has`
       const own = ofClients.get(clientId) || (await freeUntilCount(tx, ofClient, whose, clientId))
       ofAll ||= await freeUntilCount(tx, inAll, 'There are')
       if (ofClients.size >= mostCounted) ofClients.clear()
@@ -35,11 +35,11 @@ export function createOpenJobsQuota(): OpenJobsQuota {
 const tooMany = (whose: string, limit: number): RefusedError =>
   new RefusedError('Too many jobs', {
     code: 'too_many',
-    reason: `${whose} ${limit} jobs that have not ended, and no more are taken: wait for some, or cancel some`,
+    reason: `${whose} ${limit} jobs that have not ended, which is the limit: wait for some, or cancel some`,
     limit,
   })
 
-/** How many jobs may be made before the next count. @throws {RefusedError} `too_many` */
+/** Jobs that may be created before the next count. @throws {RefusedError} `too_many` */
 async function freeUntilCount(
   tx: Transaction,
   limit: number,

@@ -1,4 +1,4 @@
-/** A person pauses a job, and resumes it. */
+/** Manual pause of a job, and its resumption. */
 import { once } from '../../access/idempotency.ts'
 import { parseWhy } from '../../job/control-request.ts'
 import type { Asked } from '../../job/event.ts'
@@ -9,7 +9,7 @@ import type { Context } from '../context.ts'
 import { rejoin } from '../scene/starting.ts'
 import { keptJob, refused } from './existing-job.ts'
 
-/** Nothing new is started for the job until it is resumed; what runs, ends. One that is paused stays so. @throws {RefusedError} */
+/** Starts nothing new for the job until it is resumed; running work ends normally. Idempotent. @throws {RefusedError} */
 export async function pauseJob(
   context: Context,
   jobId: number,

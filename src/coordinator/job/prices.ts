@@ -1,4 +1,4 @@
-/** Prices of another book than today's are looked up anew: an approval is of what its giver could have seen. */
+/** Looks prices up again after the price book has changed: an approval covers the prices that its sender could have read. */
 import { priceOf } from '../../job/catalogue.ts'
 import type { Job } from '../../job/job.ts'
 import type { Scene } from '../../job/scene.ts'
@@ -8,7 +8,7 @@ import { setScenePlan, listScenes } from '../../store/scenes.ts'
 import type { Context } from '../context.ts'
 import { quoteFor } from './quote.ts'
 
-/** Prices of another book than today's are looked up anew; whoever approves has to see them first. */
+/** Updates a job to the current price book. */
 async function reprice(
   context: Context,
   tx: Transaction,
@@ -41,7 +41,7 @@ async function reprice(
   return findJob(tx, job.id)
 }
 
-/** A job and its scenes with the prices of today. */
+/** A job and its scenes at current prices. */
 export async function atTodaysPrices(context: Context, tx: Transaction, found: Job) {
   const scenes = await listScenes(tx, found.id)
   const repriced = await reprice(context, tx, found, scenes)
@@ -50,7 +50,7 @@ export async function atTodaysPrices(context: Context, tx: Transaction, found: J
     : { job: found, scenes, isRepriced: false }
 }
 
-/** Approved jobs that wait are held to today's prices, and to the sum that was approved. */
+/** Updates waiting approved jobs to current prices; their approved sums still apply. */
 export async function repriceActive(context: Context, tx: Transaction): Promise<void> {
   const { catalogue } = context
   for (const id of await listOtherwisePriced(tx, catalogue.version))

@@ -1,24 +1,24 @@
-/** What is still to be paid for a job's scenes: nothing where a scene has paid before or an equal clip is kept, and once where two are equal. */
+/** What a job's scenes still cost: 0 for a scene that has paid or whose equal clip is stored; equal scenes cost once. */
 import type { Scene } from '../../job/scene.ts'
 import { hasUntaken } from '../../store/attempts.ts'
 import type { Reader } from '../../store/database.ts'
 import { findRender } from '../../store/renders.ts'
 
 export interface Quote {
-  /** Null where a price is unknown. */
+  /** Null if a price is unknown. */
   readonly micros: number | null
-  /** Of the scenes whose price is known. */
+  /** The sum over the scenes with a known price. */
   readonly knownMicros: number
   readonly scenesToPay: number
-  /** By the scenes' order: what each will be charged for. */
+  /** The charge of each scene, in the scenes' order. */
   readonly byScene: readonly (number | null)[]
 }
 
-/** `attemptId`: undefined where it is not kept yet. */
+/** `attemptId`: undefined for a scene that is not stored yet. */
 export type QuotedScene = Pick<Scene, 'price_micros' | 'renderKey' | 'forced'> &
   Partial<Pick<Scene, 'attemptId'>>
 
-/** Whether a scene has to buy nothing. */
+/** Whether a scene needs no purchase. */
 export const isServed = async (
   reader: Reader,
   { forced, renderKey, attemptId = null }: Omit<QuotedScene, 'price_micros'>,
@@ -26,7 +26,7 @@ export const isServed = async (
   !forced &&
   ((await findRender(reader, renderKey)) !== undefined || (await hasUntaken(reader, attemptId, renderKey)))
 
-/** A scene of which it is known whether it has to buy nothing. */
+/** A scene with its `isServed` looked up. */
 export type KnownScene = QuotedScene & { readonly isServed: boolean }
 
 export async function withServed<Quoted extends QuotedScene>(
@@ -43,7 +43,7 @@ export const quoteFor = async (reader: Reader, scenes: readonly QuotedScene[]): 
   quoteOf(await withServed(reader, scenes))
 
 export function quoteOf(scenes: readonly KnownScene[]): Quote {
-  /** What is to be had for nothing, or is paid for with a scene before. */
+  /** Render keys that are free, or paid for by an earlier scene. */
   const had = new Set(scenes.filter((scene) => scene.isServed).map(({ renderKey }) => renderKey))
   const byScene: (number | null)[] = []
   for (const { price_micros, renderKey, forced } of scenes) {

@@ -1,4 +1,4 @@
-/** What approvals, retries and changes of scenes share: the sum a job may spend, and how one that has ended goes on. */
+/** Shared by approvals, retries and changes of scenes: the sum a job may spend, and how an ended job is reopened. */
 import type { ApprovalRequest } from '../../job/control-request.ts'
 import { differences } from '../../job/event.ts'
 import type { Job } from '../../job/job.ts'
@@ -11,8 +11,8 @@ import type { Context } from '../context.ts'
 export const approvedProgress = { ...created, stage: 'approved' }
 
 /**
- * A job that has ended goes on with what was changed. A deadline that has passed was that of the finished film, and not of
- * the next one. Resolves to the deadline that is left.
+ * Reopens an ended job. A deadline that has passed applied to the finished film, not to the next one. Resolves to the
+ * deadline still in force.
  */
 export async function reopen(
   tx: Transaction,
@@ -27,7 +27,7 @@ export async function reopen(
   return null
 }
 
-/** What a job may spend in all. */
+/** What a job may spend in total. */
 export type Authorised = Pick<Job, 'authorisedMicros' | 'unknownCostAccepted'>
 
 export async function authorise(
@@ -46,7 +46,7 @@ export async function authorise(
   return { authorisedMicros, unknownCostAccepted }
 }
 
-/** What an approval changes of a job's sum and deadline, as it is told. */
+/** The changes of a job's sum and deadline, as its event lists them. */
 export const allowedAnew = (job: Job, authorised: number | null, deadlineAt: number | null) =>
   differences(
     { authorised_micros: job.authorisedMicros, deadline_at: timeOrNull(job.deadlineAt) },

@@ -1,4 +1,4 @@
-/** What the work reports of a job: how far it is, and how it ended. */
+/** Reports of the work on a job: its progress, and how it ended. */
 import { once, whole } from '../../access/idempotency.ts'
 import type { Asked } from '../../job/event.ts'
 import type { FilmManifest } from '../../job/job.ts'
@@ -13,15 +13,15 @@ import { advanceJob } from './advance.ts'
 import { stopWork, ended, fail } from './ending.ts'
 import { refused } from './existing-job.ts'
 
-/** Tells how far a processing job is; a lower percentage than before is not taken. @throws {RefusedError} */
+/** Records a processing job's progress; ignores a lower percentage. @throws {RefusedError} */
 export const updateProgress = (context: Context, jobId: number, progress: Progress): Promise<void> =>
   context.database.transaction(async (tx) => {
     if (!(await advanceJob(context, tx, jobId, progress))) throw await refused(tx, jobId, 'progress')
   })
 
 /**
- * Ends a processing job well, with a small result's bytes or a film in the artifact store. `revision`: of the storyboard
- * that the film was made from; one of an older storyboard is refused. @throws {RefusedError}
+ * Completes a processing job with a small result's bytes or a film in the artifact store. `revision`: of the storyboard
+ * that the film was made from; an older one is refused. @throws {RefusedError}
  */
 export async function completeJob(
   context: Context,
@@ -40,7 +40,7 @@ export async function completeJob(
     const version = isFilm ? { version: await insertFilm(tx, jobId, result, now) } : {}
     if (isFilm) await recordFilm(tx, jobId, result, now)
     await emit(tx, { type: 'job_completed', jobId, data: { ...data, ...version } })
-    // A program's own result may come while scenes are rendered still.
+    // A program may report its own result while scenes still render.
     if (isFilm) await engine.finish(tx, { kind: 'stitch-film', subject: String(jobId) })
     else await stopWork(context, tx, jobId, { waitingToo: true })
     await ended(context, tx, jobId)
@@ -48,7 +48,7 @@ export async function completeJob(
   logLine.jobCompleted(log, jobId)
 }
 
-/** Ends a processing job with a reason. @throws {RefusedError} */
+/** Fails a processing job with a reason. @throws {RefusedError} */
 export async function failJob(
   context: Context,
   jobId: number,

@@ -1,4 +1,4 @@
-/** A failed or cancelled job goes on. That is an approval, too. */
+/** Retries a failed or cancelled job, which also approves what is left of it. */
 import { once } from '../../access/idempotency.ts'
 import { type RetryRequest, parseRetry } from '../../job/control-request.ts'
 import { transitionRefused } from '../../job/errors.ts'
@@ -27,7 +27,7 @@ import { neededFor } from './needed.ts'
 import { atTodaysPrices } from './prices.ts'
 import { approvedProgress, authorise, allowedAnew } from './reopen.ts'
 
-/** Whether a job that has ended could go on at all. @throws {RefusedError} `transition_refused`, `job_refused` */
+/** @throws {RefusedError} `transition_refused`, `job_refused`, if the job cannot continue */
 async function checkRetry(context: Context, tx: Transaction, job: Job): Promise<void> {
   if (!(jobVerbs.retry.from as readonly JobStatus[]).includes(job.status))
     throw transitionRefused(job, 'retry')
@@ -49,14 +49,14 @@ async function retry(
   checkNotRejected(found, 'retried')
   const now = host.now()
   await retryScenes(tx, jobId, now)
-  // Prices of today: what they make dearer is asked for like anything that was not approved.
+  // Current prices: an increase needs approval like any other cost.
   const { job, scenes } = await atTodaysPrices(context, tx, found)
   const needed = await neededFor(tx, job, scenes)
   if (needed.isMore) checkRevision(job, needed, request, 'retried')
   if (needed.isMore && !needed.isUnknownNew && request.max_cost === undefined)
     throw costRefused(
       job,
-      `It costs ${spokenMoney(needed.toApproveMicros!)} more than was approved: allow ${spokenMoney(needed.totalMicros)} in all with max_cost`,
+      `It costs ${spokenMoney(needed.toApproveMicros!)} more than was approved: set max_cost to ${spokenMoney(needed.totalMicros)} to approve the total`,
       { estimated_cost: dollarsOrNull(needed.quote.micros), total_cost: dollars(needed.totalMicros) },
       'retried',
     )
@@ -73,7 +73,7 @@ async function retry(
   if (scenes.some(({ unapproved }) => unapproved)) await setScenesApproved(tx, jobId)
   await requireFiles(tx, jobId)
   await emit(tx, { type: 'job_retried', jobId, data, asked: { ...asked, reason } })
-  // Only its film is wanting, and nothing else would begin that.
+  // Only the film is missing, and no scene would start it.
   if (scenes.every(({ status }) => status === 'completed')) await startJob(context, tx, jobId)
   await serveJob(context, tx, jobId)
   await settleJob(context, tx, jobId)

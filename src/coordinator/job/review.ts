@@ -1,4 +1,4 @@
-/** Jobs that are not approved as they are: they go back to their maker, who changes them and submits them again. */
+/** Review: a rejected job goes back to its author, who changes it and submits it again. */
 import { RefusedError, transitionRefused } from '../../job/errors.ts'
 import type { Asked } from '../../job/event.ts'
 import { type Job, needsApproval } from '../../job/job.ts'
@@ -10,7 +10,7 @@ import { existingJob, keptJob } from './existing-job.ts'
 import { once } from '../../access/idempotency.ts'
 import type { Context } from '../context.ts'
 
-/** It is not approved before it is submitted again. @throws {RefusedError} `job_not_found`, `transition_refused`, `invalid` */
+/** Rejects a pending job: it cannot be approved until it is submitted again. @throws {RefusedError} `job_not_found`, `transition_refused`, `invalid` */
 export async function rejectJob(
   context: Context,
   jobId: number,
@@ -27,7 +27,7 @@ export async function rejectJob(
         code: 'job_refused',
         jobId,
         currentStatus: job.status,
-        reason: `It is rejected already (${job.rejected.note})`,
+        reason: `The job is already rejected (${job.rejected.note})`,
       })
     if (!needsApproval(job, toApproveMicros)) throw transitionRefused(job, 'reject')
     const now = host.now()
@@ -37,7 +37,7 @@ export async function rejectJob(
   })
 }
 
-/** It waits for an approval again. @throws {RefusedError} likewise */
+/** Submits a rejected job for approval again. @throws {RefusedError} likewise */
 export async function submitJob(
   context: Context,
   jobId: number,

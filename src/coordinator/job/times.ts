@@ -1,11 +1,11 @@
-/** When a job may begin, and by when it has to have ended. */
+/** A job's start time and deadline. */
 import { invalidField } from '../../job/errors.ts'
 import type { Job } from '../../job/job.ts'
 
 const time = (given: string | null | undefined, old: number | null): number | null =>
   given === undefined ? old : given === null ? null : Date.parse(given)
 
-/** @throws {RefusedError} `invalid`, where the times can't be kept. */
+/** @throws {RefusedError} `invalid`, if the deadline has passed or precedes the start. */
 export function timesOf(
   {
     run_at,
@@ -17,7 +17,7 @@ export function timesOf(
   const runAt = time(run_at, before.runAt)
   const deadlineAt = time(deadline_at, before.deadlineAt)
   if (typeof deadline_at === 'string' && deadlineAt !== null && deadlineAt <= now)
-    throw invalidField('deadline_at', 'must not be past')
+    throw invalidField('deadline_at', 'must be in the future')
   if (runAt !== null && deadlineAt !== null && deadlineAt <= runAt)
     throw invalidField('deadline_at', 'must be after run_at')
   return { runAt, deadlineAt }

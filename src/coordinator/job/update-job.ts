@@ -1,4 +1,4 @@
-/** What a person changes of a job: its priority, name, start and deadline. */
+/** Changes a job's priority, name, start time or deadline. */
 import { once } from '../../access/idempotency.ts'
 import { parseJobChange } from '../../job/control-request.ts'
 import { jobNotFound, scopeMissing } from '../../job/errors.ts'
@@ -12,7 +12,7 @@ import { isOpen, checkMayEnd } from './cancel-job.ts'
 import { keptJob, refused } from './existing-job.ts'
 import { timesOf } from './times.ts'
 
-/** Changes a job that has not ended: its priority, name, start and deadline; the name also of one that has. @throws {RefusedError} */
+/** Changes an open job; of an ended one only the name. @throws {RefusedError} */
 export async function updateJob(
   context: Context,
   jobId: number,
@@ -27,20 +27,20 @@ export async function updateJob(
     const now = host.now()
     const { priority, video_name, run_at, deadline_at } = change
     const times = timesOf({ run_at, deadline_at }, before, now)
-    // Once it is approved, its approval was given for that time.
+    // The approval was given for that start time.
     if (run_at !== undefined && before.status !== 'pending' && !mayApprove(asked?.actor))
       throw scopeMissing(
         'approve',
-        `Job ${jobId} is ${before.status}: to change when it begins takes a key with the scope approve`,
+        `Job ${jobId} is ${before.status}: changing run_at needs a key with the scope approve`,
       )
-    // A deadline ends it as a cancel does.
+    // A deadline ends the job as a cancel does.
     if (typeof deadline_at === 'string' && isOpen(before)) await checkMayEnd(tx, before, asked?.actor)
     const after = {
       priority: priority ?? before.priority,
       videoName: video_name ?? before.videoName,
       ...times,
     }
-    // What a film is called can be changed whatever has become of it.
+    // The name may change in any state.
     const isName = Object.keys(change).every((name) => name === 'video_name')
     if ((await setJobPlan(tx, jobId, after, { isAnyState: isName, now })) === 0)
       throw await refused(tx, jobId, 'update')
@@ -52,7 +52,7 @@ export async function updateJob(
   })
 }
 
-/** What a person may change of a job, as it is told. */
+/** The changeable members of a job, as the event lists them. */
 const changeable = ({
   priority,
   videoName,

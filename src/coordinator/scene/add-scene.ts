@@ -1,4 +1,4 @@
-/** A scene more, at a place in the film or at its end. */
+/** Adds a scene, at a position in the film or at its end. */
 import { once } from '../../access/idempotency.ts'
 import { parseNewScene } from '../../job/control-request.ts'
 import { invalid, RefusedError, invalidField } from '../../job/errors.ts'
@@ -14,7 +14,7 @@ import type { Context } from '../context.ts'
 import { existingJob } from '../job/existing-job.ts'
 import { type Edited, keptEdit, checkAssets, rekey, leaveUnapproved, goOn, rewrite } from './edited.ts'
 
-/** Another scene, at a place in the film or at its end. @throws {RefusedError} `job_not_found`, `job_refused`, `invalid` */
+/** Adds a scene, at `position` or at the end. @throws {RefusedError} `job_not_found`, `job_refused`, `invalid` */
 export async function addScene(
   context: Context,
   jobId: number,
@@ -61,7 +61,7 @@ function checkAdding({ id, status }: Job, scenes: number, position: number): voi
       reason,
     })
   if (status === 'processing')
-    throw refuse('Cannot add a scene while job is processing: wait until it has ended, or cancel it')
+    throw refuse('Cannot add a scene while job is processing: wait until it ends, or cancel it')
   if (scenes >= maxScenes) throw refuse(`A film has at most ${maxScenes} scenes`)
   if (position > scenes) throw invalidField('position', `must be at most ${scenes}, which is the end`)
 }

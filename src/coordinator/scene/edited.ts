@@ -1,6 +1,6 @@
 /**
- * What every change of a job's scenes shares. The film follows the storyboard: what a change makes old is rendered again,
- * after an approval where that costs more than was allowed.
+ * Shared by every change of a job's scenes. The film follows the storyboard: outdated scenes are rendered again, after a
+ * further approval if that costs more than the approved sum.
  */
 import type { Kept } from '../../access/idempotency.ts'
 import { sceneNotFound, RefusedError, invalidField } from '../../job/errors.ts'
@@ -25,16 +25,16 @@ import { reopen, timeOrNull } from '../job/reopen.ts'
 import { settleJob } from './settling.ts'
 import { startJob, serveJob } from './starting.ts'
 
-/** A changed job, and what its change costs beyond what was allowed. */
+/** A changed job, and the cost of its change beyond the approved sum. */
 export interface Edited {
   readonly job: Job
-  /** Undefined where the scene was deleted. */
+  /** Undefined if the scene was deleted. */
   readonly scene: Scene | undefined
-  /** Millionths of a US dollar to approve before anything of it is rendered; 0: nothing; null: an unknown price. */
+  /** Millionths of a US dollar to approve before rendering continues; 0: none; null: an unknown price. */
   readonly toApproveMicros: number | null
 }
 
-/** The job's storyboard and cost say again what its scenes are. */
+/** Rewrites the job's storyboard and estimate from its scenes. */
 export async function rewrite(context: Context, tx: Transaction, job: Job): Promise<Job> {
   const { host } = context
   const scenes = await listScenes(tx, job.id)
@@ -69,10 +69,10 @@ export async function goOn(
   const now = host.now()
   const mayGoOn =
     job.status === 'completed' || (job.status === 'failed' && (await whyNotAgain(tx, job, now)) === undefined)
-  // Who may not approve begins nothing that costs, though it was approved when it was to be rendered.
+  // A key without the scope approve starts no paid render, even within an approved sum.
   const mayBegin = mayApprove(asked?.actor) || quote.scenesToPay === 0
   const isReopened = mayGoOn && !isMore && isFilmOld && mayBegin
-  // There is nothing left that was rejected.
+  // No cost is left to approve, so the rejection no longer applies.
   if (job.rejected && job.status !== 'pending' && !isMore) {
     await setRejected(tx, job.id, null, now)
     await emit(tx, { type: 'job_submitted', jobId: job.id, data: {}, asked })
@@ -89,7 +89,7 @@ export async function goOn(
     await requireFiles(tx, job.id)
     await emit(tx, { type: 'job_retried', jobId: job.id, data, asked })
   }
-  // Nothing is left that would begin it.
+  // All clips exist, so no scene would start the job.
   const isWhole = scenes.every(({ status }) => status === 'completed')
   if (isWhole && (isReopened || job.status === 'approved')) await startJob(context, tx, job.id)
   await serveJob(context, tx, job.id)
@@ -114,13 +114,13 @@ export async function renderAnew(
 export const keptEdit: Kept<Edited> = {
   keep: ({ job, scene, toApproveMicros }) => ({ jobId: job.id, scene, toApproveMicros }),
   async again(tx, kept) {
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as it was kept
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the value that `keep` stored
     const { jobId, scene, toApproveMicros } = kept as Omit<Edited, 'job'> & { readonly jobId: number }
     return { job: await keptJob.again(tx, jobId), scene, toApproveMicros }
   },
 }
 
-/** What is to be rendered is not what was approved. */
+/** Marks a scene changed by a key without the scope approve: the earlier approval does not cover its new plan. */
 export async function leaveUnapproved(
   tx: Transaction,
   job: Job,
@@ -130,15 +130,15 @@ export async function leaveUnapproved(
   if (job.status !== 'pending' && !mayApprove(asked?.actor)) await setSceneUnapproved(tx, sceneId)
 }
 
-/** That a job which is processing waits for an approval: waiting would not end that. Empty where it needs none. */
+/** The part of a refusal that names a missing approval, since waiting would not help. Empty if none is missing. */
 export async function approvalFirst(reader: Reader, job: Job): Promise<string> {
   const { isMore, toApproveMicros } = await neededFor(reader, job, await listScenes(reader, job.id))
   if (!isMore) return ''
   const sum = toApproveMicros === null ? 'an unknown sum' : spokenMoney(toApproveMicros)
-  return `: it needs ${sum} more than was approved; approve that, or cancel it`
+  return `: the job needs ${sum} more than was approved; approve that, or cancel the job`
 }
 
-/** The scene and its job. @throws {RefusedError} where either is not there, or they don't belong together. */
+/** The scene and its job. @throws {RefusedError} if either does not exist, or the scene is of another job. */
 export async function sceneOf(
   reader: Reader,
   jobId: number,
@@ -168,7 +168,7 @@ export const planOf = ({
   notes,
 }: Scene) => ({ title, prompt, duration, asset_ids, transition, model, render, price_micros, notes })
 
-/** @throws {RefusedError} `invalid`, where the asker sees no such photograph. */
+/** @throws {RefusedError} `invalid`, if the actor's key cannot see such a photograph. */
 export async function checkAssets(
   reader: Reader,
   assetIds: readonly string[],
@@ -179,7 +179,7 @@ export async function checkAssets(
       throw invalidField('asset_ids', `there is no asset ${id}: upload it first with POST /api/v3/assets`)
 }
 
-/** The scenes that moved up are rendered in another place: what is still to be rendered is known by that. */
+/** Recomputes the render keys of the scenes that moved, since a key depends on the position. */
 export async function rekey(tx: Transaction, job: Job, from: number, now: number): Promise<void> {
   const { format, fit } = job.storyboard
   for (const scene of await listScenes(tx, job.id)) {

@@ -15,7 +15,7 @@ import {
   rewrite,
 } from './edited.ts'
 
-/** A finished scene is rendered again, although its clip is kept. @throws {RefusedError} likewise */
+/** Renders a finished scene again, although its clip is stored. @throws {RefusedError} likewise */
 export const regenerateScene = (
   context: Context,
   jobId: number,
@@ -29,7 +29,7 @@ export const regenerateScene = (
     if (job.status === 'cancelled')
       throw refusedScene('Scene cannot be regenerated', scene, 'Its job is cancelled')
     await leaveUnapproved(tx, job, scene.id, asked)
-    // Another render is wanted than the one that was paid for; a failed scene may have none yet.
+    // Forced: the scene must not reuse the clip it paid for. A failed scene may have no such clip.
     const attempt = scene.attemptId === null ? undefined : await findAttempt(tx, scene.attemptId)
     await renderAnew(context, tx, scene, {
       forced: scene.status === 'completed' || attempt?.fetched != null,

@@ -1,4 +1,4 @@
-/** A person decides a held or unknown attempt. */
+/** Manual resolution of a held or unknown attempt. */
 import { once, whole } from '../../access/idempotency.ts'
 import type { Attempt } from '../../job/attempt.ts'
 import { type Resolution, parseResolution } from '../../job/control-request.ts'
@@ -26,10 +26,12 @@ async function decide(
   const refuse = (reason: string) => refusedScene('Scene cannot be resolved', scene, reason)
   const adopted = resolution.resolution === 'adopt' ? resolution.prediction_id : null
   const attempt = await findUndecided(tx, sceneId, adopted)
-  if (!attempt) throw refuse('It has no held attempt to decide')
+  if (!attempt) throw refuse('The scene has no held or unknown attempt to resolve')
   const isLookedAt = attempt.hintedId !== null && attempt.trouble === null
   if (attempt.status === 'held' && isLookedAt && attempt.hintedId !== adopted)
-    throw refuse(`${attempt.hintedId} was named for it before, and is looked at: decide when that is done`)
+    throw refuse(
+      `${attempt.hintedId} was named before and is still being checked: resolve the scene after that`,
+    )
   if (adopted !== null) {
     const other = await findAttemptOfRender(tx, attempt.renderer, adopted)
     if (other)
@@ -40,7 +42,7 @@ async function decide(
   await requireFiles(tx, jobId)
   await emit(tx, { type: 'scene_updated', jobId, sceneId, data: { ...resolution }, asked })
   tx.afterCommit(() => logLine.attemptResolved(log, attempt, resolution.resolution))
-  // A name that is none of them may be a mistake, and is looked at first.
+  // An id that is not among the candidates may be a mistake: it is checked at the provider first.
   if (adopted === null || attempt.candidates.some(({ id }) => id === adopted))
     await orphan(context, tx, attempt, adopted)
   if (adopted === null) {
@@ -52,9 +54,9 @@ async function decide(
     })
     return
   }
-  // Beyond what a render carries only a person is believed, and only about one that is held.
+  // Evidence beyond the render's own mark counts only from a person, and only for a held attempt.
   if (attempt.status === 'unknown') {
-    const reason = `a person named ${adopted} for it, and it is looked at`
+    const reason = `a person named ${adopted} as its render, and it is being checked`
     await setHeld(tx, attempt.id, { code: 'held', reason }, [], host.now())
   }
   await setHinted(tx, attempt.id, adopted, host.now())
@@ -62,7 +64,7 @@ async function decide(
   tx.afterCommit(() => signal.notify(attempt.id))
 }
 
-/** What was taken into consideration for an attempt, and is not its render: somebody pays for it, and nobody else tells of it. */
+/** Reports candidates that are not the attempt's render as orphans: they may be charged, and nothing else reports them. */
 async function orphan(
   context: Context,
   tx: Transaction,
@@ -80,7 +82,7 @@ async function orphan(
       mark: marks[0] ?? '',
       attemptId,
       state,
-      // Whose it is, and so who is charged, is not known.
+      // Its owner, and so its charge, is unknown.
       chargedMicros: null,
       insertedAt: host.now(),
     }
@@ -89,7 +91,7 @@ async function orphan(
   }
 }
 
-/** Decides a held or unknown attempt: the provider has it under an id, or never accepted it. @throws {RefusedError} likewise */
+/** Resolves a held or unknown attempt: the provider has it under an id, or never accepted it. @throws {RefusedError} likewise */
 export async function resolveScene(
   context: Context,
   jobId: number,

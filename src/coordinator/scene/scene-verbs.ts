@@ -1,4 +1,4 @@
-/** What the pipeline tells the coordinator of a scene: begun, so far, rendered, failed. */
+/** The pipeline's reports of a scene: begun, progressed, rendered, failed. */
 import { type Attempt, triedWords } from '../../job/attempt.ts'
 import type { Job } from '../../job/job.ts'
 import { renderUnits } from '../../job/eta.ts'
@@ -28,7 +28,7 @@ import { serveRender } from './starting.ts'
 import { emitProgress } from '../job/advance.ts'
 import type { Context } from '../context.ts'
 
-/** A scene that is worked on, and the film it belongs to; read once, when the work begins. */
+/** A scene in work and its film; read once, when the work begins. */
 export interface SceneWork {
   readonly scene: Scene
   readonly job: Job
@@ -36,12 +36,12 @@ export interface SceneWork {
   readonly scenes: readonly Scene[]
 }
 
-/** What a render needs to know. */
+/** The input of a render. */
 export interface AttemptWork extends SceneWork {
   readonly attempt: Attempt
 }
 
-/** `job`: as it was read in this transaction. */
+/** `job`: read in this transaction. */
 async function complete(
   context: Context,
   tx: Transaction,
@@ -61,7 +61,7 @@ async function complete(
   if (job.status === 'processing') await settleBy(context, tx, job, states)
 }
 
-/** The kept clip is no good. A scene that took it for nothing is rendered after all; one that paid for it fails. */
+/** The stored clip is unusable. A scene that reused it is rendered instead; one that paid for it fails. */
 async function unusable(
   context: Context,
   tx: Transaction,
@@ -81,17 +81,17 @@ async function unusable(
   await sceneEnded(context, tx, scene, { failure: told, retry: false, countsAsTry: false })
 }
 
-/** What a render on this machine needs to know. Undefined where the attempt has been decided already. */
+/** The input of a render on this machine. Undefined if the attempt has already ended. */
 export async function beginAttempt(context: Context, attemptId: string): Promise<AttemptWork | undefined> {
   const { database } = context
   const attempt = await findAttempt(database, attemptId)
-  // Where an earlier process began it, the render died with that process.
+  // If an earlier process began it, the render died with that process, so it begins again.
   if (attempt?.status !== 'submitted') return undefined
   const work = await sceneWork(database, attempt)
   return work && { ...work, attempt }
 }
 
-/** `progress` is the share of the scene that is done, 0 to 1. */
+/** Records a scene's progress, 0 to 1. */
 export const sceneProgressed = (context: Context, scene: Scene, progress: number): Promise<void> =>
   context.database.transaction(async (tx) => {
     if ((await setSceneProgress(tx, scene.id, progress, context.host.now())) === 0) return
@@ -101,8 +101,8 @@ export const sceneProgressed = (context: Context, scene: Scene, progress: number
   })
 
 /**
- * The clip of an attempt on this machine is kept, for this scene and for all that want the same. The last scene's sets the
- * stitching off. `format`: of the job's film, where the caller has it.
+ * Records a clip rendered on this machine, for this scene and all scenes with the same render key. The last scene's clip
+ * starts the stitching. `format`: of the job's film, if the caller has it.
  */
 export const sceneRendered = (
   context: Context,
@@ -122,7 +122,7 @@ export const sceneRendered = (
     await serveRender(context, tx, attempt.renderKey)
   })
 
-/** The attempt failed on this machine; the scene is tried again later if that may help and it has tries left. */
+/** Records a failed attempt on this machine; the scene is retried later if that may help and tries are left. */
 export const sceneFailed = (
   context: Context,
   attemptId: string,
@@ -137,7 +137,7 @@ export const sceneFailed = (
       await sceneEnded(context, tx, scene, { failure, retry, countsAsTry: true })
   })
 
-/** A scene that takes a kept clip, and that clip's artifact. Undefined where there is nothing left to do for it. */
+/** A scene that reuses a stored clip, and that clip's artifact. Undefined if nothing is left to do for it. */
 export const beginTaking = (
   context: Context,
   sceneId: string,
@@ -148,12 +148,12 @@ export const beginTaking = (
     const work = (await sceneWork(tx, { jobId, sceneId }))!
     const kept = await findRender(tx, work.scene.renderKey)
     if (kept) return { ...work, source: kept.artifact }
-    const failure = { code: 'clip_missing', reason: 'the clip that was kept for it is gone' }
+    const failure = { code: 'clip_missing', reason: 'the stored clip of this scene is missing' }
     await unusable(context, tx, work.scene, failure, 'gone')
     return undefined
   })
 
-/** The kept clip was made canonical for this scene. */
+/** Records that the stored clip was made canonical for this scene. */
 export const clipTaken = (context: Context, sceneId: string, clip: SceneClip): Promise<void> =>
   context.database.transaction(async (tx) => {
     if (!(await isTaking(tx, sceneId))) return
@@ -164,7 +164,7 @@ export const clipTaken = (context: Context, sceneId: string, clip: SceneClip): P
     if (job) await complete(context, tx, scene, clip, job)
   })
 
-/** Something is wrong with the kept clip itself, or its bytes are gone. */
+/** Records that the stored clip is defective, or its bytes are gone. */
 export const clipUnusable = (
   context: Context,
   sceneId: string,
@@ -176,7 +176,7 @@ export const clipUnusable = (
       await unusable(context, tx, (await findScene(tx, sceneId))!, failure, bytes)
   })
 
-/** FFmpeg failed on the kept clip, and tries again at `until`, ms since the epoch. */
+/** Records that FFmpeg failed on the stored clip and tries again at `until`, ms since the epoch. */
 export const clipPutOff = (
   context: Context,
   sceneId: string,
@@ -190,7 +190,7 @@ export const clipPutOff = (
     await emitTakenAgain(context, tx, (await findScene(tx, sceneId))!, failure, next)
   })
 
-/** FFmpeg failed on the kept clip in all tries: the scene fails, and the clip is kept. */
+/** Records that FFmpeg failed on the stored clip in every try: the scene fails, and the clip stays. */
 export const clipGivenUp = (context: Context, sceneId: string, failure: Failure): Promise<void> =>
   context.database.transaction(async (tx) => {
     if (!(await isTaking(tx, sceneId))) return
@@ -200,13 +200,13 @@ export const clipGivenUp = (context: Context, sceneId: string, failure: Failure)
     await sceneEnded(context, tx, scene, { failure: told, retry: false, countsAsTry: false })
   })
 
-/** A finished scene's clip was made canonical anew, for another place in the film. */
+/** Records that a finished scene's clip was made canonical again, for another position in the film. */
 export const clipFitted = (context: Context, sceneId: string, clip: SceneClip): Promise<void> =>
   context.database.transaction(async (tx) => {
     await setSceneFitted(tx, sceneId, clip, context.host.now())
   })
 
-/** A scene with its job and its neighbours; undefined where it is gone. */
+/** A scene with its job and its neighbours; undefined if it was deleted. */
 async function sceneWork(
   reader: Reader,
   { jobId, sceneId }: { readonly jobId: number; readonly sceneId: string },

@@ -1,4 +1,4 @@
-/** What follows when a scene or an attempt has ended: another try, the scene's failure, and how its job goes on. */
+/** Settles a scene after an attempt has ended: another try, or the scene's failure, and the consequences for its job. */
 import { rendering, stitching } from '../../job/progress.ts'
 import type { Failure, Scene } from '../../job/scene.ts'
 import { seamBetween } from '../../job/storyboard.ts'
@@ -16,18 +16,18 @@ import { fail } from '../job/ending.ts'
 import { emitProgress } from '../job/advance.ts'
 import type { Context } from '../context.ts'
 
-/** What of a job decides how it goes on. */
+/** The members of a job that settling reads. */
 export type SettledJob = Pick<JobState, 'id' | 'status' | 'progress' | 'error'>
 
 export interface SceneEnd {
   readonly failure: Failure
   /** Whether another try may help. */
   readonly retry: boolean
-  /** Whether this was a try: a provider that is busy says nothing about the scene. */
+  /** Whether this counts as a try: a busy provider says nothing about the scene. */
   readonly countsAsTry: boolean
 }
 
-/** The job goes on to its film, or fails once nothing of it runs any more. */
+/** Starts the job's film when all clips exist, or fails the job when none of its scenes runs any more. */
 export async function settleJob(context: Context, tx: Transaction, jobId: number): Promise<void> {
   const job = await findJobState(tx, jobId)
   if (job?.status === 'processing') await settleBy(context, tx, job, await listSceneStates(tx, jobId))
@@ -49,7 +49,7 @@ export async function settleBy(
     await emitProgress(context, tx, job, stitching)
     await engine.enqueue(tx, { kind: 'stitch-film', subject: String(jobId), jobId })
   } else if (!runs && states.every(({ status }) => status !== 'pending')) {
-    // One scene was rendered anew, and another has failed before and was left so.
+    // One scene was rendered again, while another that failed earlier was not.
     const { error } = states.find(({ status }) => status !== 'completed')!
     await fail(context, tx, job, error ?? { code: 'scene_failed', reason: 'A scene has failed' })
   } else {
@@ -57,14 +57,14 @@ export async function settleBy(
   }
 }
 
-/** A job's first scene is on its way to its renderer. */
+/** Emits the stage rendering when a job's first scene starts. */
 export async function emitRendering(context: Context, tx: Transaction, jobId: number): Promise<void> {
   const job = await findJobState(tx, jobId)
   if (job?.status === 'processing')
     await emitProgress(context, tx, job, { ...job.progress, stage: 'rendering' })
 }
 
-/** A scene's clip is kept, and FFmpeg failed on it: it tries again by itself at `until`, ms since the epoch. */
+/** Emits that FFmpeg failed on a scene's stored clip and retries at `until`, ms since the epoch. */
 export const emitTakenAgain = (
   context: Context,
   tx: Transaction,
@@ -79,7 +79,7 @@ export const emitTakenAgain = (
     data: { ...failure, tries, not_before: new Date(until).toISOString() },
   })
 
-/** A scene's clip is there: cross-fades to finished neighbours can be made while other scenes still render. */
+/** Enqueues the cross-fades to finished neighbours, which can be made while other scenes still render. */
 export async function joinNeighbours(context: Context, tx: Transaction, scene: Scene): Promise<void> {
   const { engine } = context
   const { jobId } = scene
@@ -94,7 +94,7 @@ export async function joinNeighbours(context: Context, tx: Transaction, scene: S
   }
 }
 
-/** A scene's attempt came to nothing: it is tried again later if that may help and it has tries left. */
+/** Settles a scene whose attempt failed: it is retried later if that may help and tries are left. */
 export async function sceneEnded(
   context: Context,
   tx: Transaction,

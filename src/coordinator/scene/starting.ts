@@ -1,4 +1,4 @@
-/** How a job begins, and how its scenes take clips that are kept: for nothing, and without a place at a renderer. */
+/** Starts a job, and lets its scenes reuse stored clips: free, and without a slot at a renderer. */
 import { type Progress, initializing, renderedShare } from '../../job/progress.ts'
 import { logLine } from '../../log.ts'
 import { setTakenAgain } from '../../store/attempts.ts'
@@ -16,7 +16,7 @@ import { settleJob } from './settling.ts'
 import type { Context } from '../context.ts'
 import { rememberProgress } from '../job/advance.ts'
 
-/** An approved job is worked on from now on. `progress`: other than `initializing` where its first scene begins with it. */
+/** Sets an approved job to processing. `progress`: not `initializing` if its first scene starts with it. */
 export async function startJob(
   context: Context,
   tx: Transaction,
@@ -37,7 +37,7 @@ async function serve(context: Context, tx: Transaction, scenes: readonly ServedS
   for (const { id: sceneId, jobId, jobApproved, paidBy, isUntaken } of scenes) {
     if (jobApproved && !begun.has(jobId)) {
       places ??= await jobPlacesNow(tx, (await limitsNow(tx)).jobs, host.now())
-      // It takes them when it is begun.
+      // The job reuses its clips when it starts.
       if (places <= 0) continue
       places--
       await startJob(context, tx, jobId)
@@ -55,11 +55,11 @@ async function serve(context: Context, tx: Transaction, scenes: readonly ServedS
   for (const jobId of begun) await settleJob(context, tx, jobId)
 }
 
-/** The waiting scenes of an active job take the clips that are kept for them, and those they have paid for themselves. */
+/** Lets the pending scenes of an active job use the clips stored for them, and those they have paid for. */
 export const serveJob = async (context: Context, tx: Transaction, jobId: number): Promise<void> =>
   serve(context, tx, await listServedOfJob(tx, jobId))
 
-/** Something that kept a job from the queue is over: it takes its place there, and what is kept for it. */
+/** Puts a job back into the queue when it may start again, and lets its scenes use stored clips. */
 export async function rejoin(context: Context, tx: Transaction, jobId: number): Promise<void> {
   const { host, wakeAdmission } = context
   await requeue(tx, jobId, host.now())
@@ -67,6 +67,6 @@ export async function rejoin(context: Context, tx: Transaction, jobId: number): 
   tx.afterCommit(wakeAdmission)
 }
 
-/** All scenes that wait for this clip take it. */
+/** Lets all scenes that wait for this clip use it. */
 export const serveRender = async (context: Context, tx: Transaction, renderKey: string): Promise<void> =>
   serve(context, tx, await listServedBy(tx, renderKey))

@@ -1,4 +1,4 @@
-/** What a person changes of a scene: its picture, words, length, model or place. */
+/** Changes a scene's picture, words, length, model or position. */
 import { once } from '../../access/idempotency.ts'
 import type { Catalogue } from '../../job/catalogue.ts'
 import { type SceneChange, parseSceneChange } from '../../job/control-request.ts'
@@ -28,7 +28,7 @@ import {
   checkAssets,
 } from './edited.ts'
 
-/** A scene's plan as it will be. Whether that is another picture, which is rendered anew. */
+/** The scene's new plan, and whether its picture differs and so needs a new render. */
 async function replan(
   context: Context,
   tx: Transaction,
@@ -53,7 +53,7 @@ async function replan(
   await setScenePlan(tx, scene.id, { ...plan, renderer, renderKey: key }, host.now())
   await showAssetsTo(tx, job.clientId, plan.asset_ids)
   if (isOther) await leaveUnapproved(tx, job, scene.id, asked)
-  // A cancelled scene without a clip is rendered by a retry anyhow.
+  // A retry renders a cancelled scene without a clip in any case.
   if (isOther && (job.status !== 'cancelled' || scene.status === 'completed'))
     await renderAnew(context, tx, scene, { forced: false })
   return isOther
@@ -74,7 +74,7 @@ export async function updateScene(
     const { position = scene.position, ...members } = change
     const isMoved = position !== scene.position
     if (isMoved) await checkMoving(tx, job, scene, position)
-    // One that only gets another place keeps its clip.
+    // A scene that only moves keeps its clip.
     const isOther =
       isMoved && Object.keys(members).length === 0
         ? false
@@ -92,7 +92,7 @@ export async function updateScene(
       data: { changed: Object.keys(change), ...differences(membersOf(scene), membersOf(after)) },
       asked,
     })
-    // A finished job's scene may wait for approval, and need none as it is now.
+    // A scene of a completed job may wait for an approval that this change makes unnecessary.
     const isFilmOld = isOther
       ? scene.status !== 'pending' || job.status === 'completed'
       : (isMoved || after.transition !== scene.transition) && job.status === 'completed'
@@ -106,13 +106,13 @@ async function checkMoving(reader: Reader, job: Job, scene: Scene, position: num
     throw refusedScene(
       'Scene cannot be updated',
       scene,
-      `Cannot move scene while job is processing${(await approvalFirst(reader, job)) || ': wait until it has ended, or cancel it'}`,
+      `Cannot move scene while job is processing${(await approvalFirst(reader, job)) || ': wait until it ends, or cancel it'}`,
     )
   const last = job.storyboard.scenes.length - 1
-  if (position > last) throw invalidField('position', `must be at most ${last}, which is the last place`)
+  if (position > last) throw invalidField('position', `must be at most ${last}, which is the last position`)
 }
 
-/** What a person may change of a scene, as it is told. */
+/** The changeable members of a scene, as the event lists them. */
 const membersOf = ({ title, prompt, duration, asset_ids, transition, model, render, position }: Scene) => ({
   title,
   prompt,
@@ -124,7 +124,7 @@ const membersOf = ({ title, prompt, duration, asset_ids, transition, model, rend
   position,
 })
 
-/** The scene as it will be: settled anew with its model, its pictures there. @throws {RefusedError} `invalid` */
+/** The changed scene: planned again with its model, its pictures checked. @throws {RefusedError} `invalid` */
 async function changed(
   reader: Reader,
   job: Job,

@@ -363,7 +363,7 @@ describe('a list', () => {
     [
       'too many texts',
       `{"next":null,"results":[{"logs":[${`"${'x'.repeat(8000)}",`.repeat(1100)}0]}]}`,
-      'must have at most 8388608 bytes without its long texts',
+      'must have at most 8388608 bytes without its long strings',
     ],
     [
       'too many predictions',
