@@ -74,7 +74,7 @@ import {
   sceneRendered,
 } from './scene/scene-verbs.ts'
 import { createSignal } from '../events/signal.ts'
-import { createTimetable } from './admission/scheduler.ts'
+import { createScheduler } from './admission/scheduler.ts'
 import type { ConfiguredBudgets } from './admission/budget-snapshot.ts'
 import { endpointVerbs } from '../webhooks/endpoints.ts'
 
@@ -251,7 +251,7 @@ export function createCoordinator(options: CoordinatorOptions): RunningCoordinat
     wakeScheduler: () => timetable.wake(),
   }
   const admission = createAdmission(context)
-  const timetable = createTimetable(context)
+  const timetable = createScheduler(context)
   const clock = createClockWatch({
     database,
     host,

@@ -68,7 +68,7 @@ export function pacedStartAt(
 }
 
 /** A manual pause: nothing new starts in its scope. */
-export interface Stop {
+export interface ManualPause {
   /** `all`, or `renderer:<name>`. */
   readonly scope: string
   readonly reason: string | null

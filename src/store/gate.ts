@@ -1,8 +1,8 @@
 /** The state that decides what may start at a renderer. One statement, because admission reads it on every pass. */
-import type { Stop } from '../job/queue.ts'
+import type { ManualPause } from '../job/queue.ts'
 import type { Reader, Row } from './database.ts'
 import { type Occupancy, takesSlot } from './attempts.ts'
-import type { Outage, Pause } from './money.ts'
+import type { Outage, Cooldown } from './money.ts'
 import { number, numberOrNull, text, textOrNull } from './sql.ts'
 
 export interface GateRows {
@@ -11,9 +11,9 @@ export interface GateRows {
   readonly isQueued: boolean
   /** Limits set at run time, by name. */
   readonly limits: ReadonlyMap<string, number>
-  readonly stops: readonly Stop[]
+  readonly manualPauses: readonly ManualPause[]
   /** The provider cooldown. */
-  readonly pause: Pause | undefined
+  readonly cooldown: Cooldown | undefined
   readonly outage: Outage | undefined
 }
 
@@ -51,7 +51,7 @@ export async function readGate(reader: Reader, renderer: string, now: number): P
         return value === null ? [] : [[text(row, 'name'), value] as const]
       }),
     ),
-    stops: of('stop')
+    manualPauses: of('stop')
       .map((row) => ({
         scope: text(row, 'name'),
         reason: textOrNull(row, 'reason'),
@@ -59,7 +59,7 @@ export async function readGate(reader: Reader, renderer: string, now: number): P
         since: number(row, 'first'),
       }))
       .toSorted((one, other) => (one.scope < other.scope ? -1 : 1)),
-    pause: pause && { until: number(pause, 'first'), reason: text(pause, 'reason') },
+    cooldown: pause && { until: number(pause, 'first'), reason: text(pause, 'reason') },
     outage: outage && {
       until: number(outage, 'first'),
       failures: number(outage, 'second'),

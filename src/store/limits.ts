@@ -1,4 +1,4 @@
-import type { Stop } from '../job/queue.ts'
+import type { ManualPause } from '../job/queue.ts'
 import type { Reader, Transaction } from './database.ts'
 import { number, numberOrNull, text, textOrNull } from './sql.ts'
 
@@ -16,7 +16,7 @@ export const setLimit = (tx: Transaction, name: string, value: number | null): P
     value,
   ])
 
-export const listStops = async (reader: Reader): Promise<readonly Stop[]> =>
+export const listManualPauses = async (reader: Reader): Promise<readonly ManualPause[]> =>
   (await reader.all('select * from stops order by scope')).map((row) => ({
     scope: text(row, 'scope'),
     reason: textOrNull(row, 'reason'),
@@ -25,11 +25,11 @@ export const listStops = async (reader: Reader): Promise<readonly Stop[]> =>
   }))
 
 /** Does nothing if the pause already exists. */
-export const insertStop = (tx: Transaction, { scope, reason, by, since }: Stop): Promise<number> =>
+export const insertManualPause = (tx: Transaction, { scope, reason, by, since }: ManualPause): Promise<number> =>
   tx.run(
     `insert into stops (scope, reason, actor, inserted_at) values ($1, $2, $3, $4) on conflict (scope) do nothing`,
     [scope, reason, by, since],
   )
 
-export const deleteStop = (tx: Transaction, scope: string): Promise<number> =>
+export const deleteManualPause = (tx: Transaction, scope: string): Promise<number> =>
   tx.run('delete from stops where scope = $1', [scope])

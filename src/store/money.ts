@@ -55,7 +55,7 @@ export async function moneyOfLedger(reader: Reader, filter: LedgerFilter): Promi
   const condition = ledgerCondition(filter, params)
   const money = moneyOf((await reader.get(`select ${sums} from attempts where ${condition}`, params))!)
   if (Object.values(filter).some((value) => value !== undefined)) return money
-  return { ...money, spentMicros: money.spentMicros + (await spentOnStrays(reader)) }
+  return { ...money, spentMicros: money.spentMicros + (await spentOnOrphans(reader)) }
 }
 
 /** Restricts sums to a client, a day, or both; omitted: all clients, all days. */
@@ -149,7 +149,7 @@ export async function listSpend(reader: Reader, query: SpendQuery): Promise<read
 const compared = (one: string, other: string): number => (one < other ? -1 : one > other ? 1 : 0)
 
 /** Micros charged for orphaned renders. */
-export async function spentOnStrays(reader: Reader): Promise<number> {
+export async function spentOnOrphans(reader: Reader): Promise<number> {
   return Number((await reader.get('select coalesce(sum(charged_micros), 0) as micros from strays'))!.micros)
 }
 
@@ -182,14 +182,14 @@ export const setBudget = (tx: Transaction, name: string, limitMicros: number | n
 export const deleteBudget = (tx: Transaction, name: string): Promise<number> =>
   tx.run('delete from budgets where name = $1', [name])
 
-export interface Pause {
+export interface Cooldown {
   /** ms since the epoch. */
   readonly until: number
   readonly reason: string
 }
 
 /** A period in which a provider does not answer requests for renders. */
-export interface Outage extends Pause {
+export interface Outage extends Cooldown {
   /** Consecutive requests without an answer. */
   readonly failures: number
 }
@@ -220,7 +220,7 @@ export const endOutage = (tx: Transaction, renderer: string): Promise<number> =>
   tx.run('delete from outages where renderer = $1', [renderer])
 
 /** Starts or extends a cooldown until `until`; a longer one stays. */
-export const extendPause = (tx: Transaction, renderer: string, { until, reason }: Pause): Promise<number> =>
+export const extendCooldown = (tx: Transaction, renderer: string, { until, reason }: Cooldown): Promise<number> =>
   tx.run(
     `insert into pauses (renderer, until, reason) values ($1, $2, $3)
      on conflict (renderer) do update set until = $2, reason = $3 where pauses.until < $2`,

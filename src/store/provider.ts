@@ -70,7 +70,7 @@ export const forgetWebhooks = (tx: Transaction, before: number): Promise<number>
   tx.run('delete from webhooks_in where inserted_at < $1', [before])
 
 /** An orphan: a render at a provider with our mark but without an attempt. */
-export interface Stray {
+export interface Orphan {
   readonly renderer: string
   readonly providerId: string
   readonly mark: string
@@ -81,21 +81,21 @@ export interface Stray {
   readonly insertedAt: number
 }
 
-const strayOf = (row: Row): Stray => ({
+const strayOf = (row: Row): Orphan => ({
   renderer: text(row, 'renderer'),
   providerId: text(row, 'provider_id'),
   mark: text(row, 'mark'),
   attemptId: textOrNull(row, 'attempt_id'),
-  state: text(row, 'state') as Stray['state'],
+  state: text(row, 'state') as Orphan['state'],
   chargedMicros: numberOrNull(row, 'charged_micros'),
   insertedAt: number(row, 'inserted_at'),
 })
 
-export async function findStray(
+export async function findOrphan(
   reader: Reader,
   renderer: string,
   providerId: string,
-): Promise<Stray | undefined> {
+): Promise<Orphan | undefined> {
   const row = await reader.get('select * from strays where renderer = $1 and provider_id = $2', [
     renderer,
     providerId,
@@ -103,7 +103,7 @@ export async function findStray(
   return row && strayOf(row)
 }
 
-export const putStray = (tx: Transaction, stray: Stray): Promise<number> =>
+export const putOrphan = (tx: Transaction, stray: Orphan): Promise<number> =>
   tx.run(
     `insert into strays (renderer, provider_id, mark, attempt_id, state, charged_micros, inserted_at)
      values ($1, $2, $3, $4, $5, $6, $7)
@@ -120,8 +120,8 @@ export const putStray = (tx: Transaction, stray: Stray): Promise<number> =>
   )
 
 /** Removes an orphan whose attempt was found. */
-export const forgetStray = (tx: Transaction, renderer: string, providerId: string): Promise<number> =>
+export const forgetOrphan = (tx: Transaction, renderer: string, providerId: string): Promise<number> =>
   tx.run('delete from strays where renderer = $1 and provider_id = $2', [renderer, providerId])
 
-export const listStrays = async (reader: Reader, limit: number): Promise<readonly Stray[]> =>
+export const listOrphans = async (reader: Reader, limit: number): Promise<readonly Orphan[]> =>
   (await reader.all('select * from strays order by inserted_at desc limit $1', [limit])).map(strayOf)

@@ -211,8 +211,8 @@ export async function openMetrics(options: MetricsOptions): Promise<Metrics> {
     const troubled = await countTroubled(database)
     page.afterCrash.set(await countAfterCrash(database, host.now()))
 
-    const { stop, renderers } = await coordinator.limits()
-    for (const { limit, inFlight, stop: own, pause } of renderers) {
+    const { manualPause: stop, renderers } = await coordinator.limits()
+    for (const { limit, inFlight, manualPause: own, cooldown: pause } of renderers) {
       const { name: renderer, maxConcurrency } = limit
       page.slots.set({ renderer }, maxConcurrency)
       page.slotsUsed.set({ renderer }, inFlight)

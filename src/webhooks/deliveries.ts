@@ -32,7 +32,7 @@ import type { Bound } from '../bind.ts'
 /** The sends that may start at one server. */
 export interface Turn {
   readonly origin: string
-  readonly places: number
+  readonly slots: number
   /** Orders with a send in flight: an endpoint gets the events of one job one after the other. */
   readonly busy: ReadonlySet<string>
 }
@@ -47,7 +47,7 @@ export interface Sending {
   /** Deliveries with the same order are sent one at a time. */
   readonly order: string
   /** Lease until `until`, ms since the epoch, which is also the fencing token. */
-  readonly until: number
+  readonly leaseUntil: number
 }
 
 export interface Tried {
@@ -119,14 +119,14 @@ async function begin(
   const begun: Sending[] = []
   const orders = new Set(turn.busy)
   for (const due of await listDueDeliveries(tx, turn.origin, host.now(), window)) {
-    if (begun.length === turn.places) break
+    if (begun.length === turn.slots) break
     const order = `${due.endpointId} ${due.jobId}`
     if (orders.has(order)) continue
     orders.add(order)
     await setSending(tx, due.id, until)
     const owner = due.secrets.length > 0 ? due.endpointId : null
     const secrets = (await secretsInForce(tx, owner, host)).map(({ secret }) => secret)
-    begun.push({ ...due, secrets, order, until })
+    begun.push({ ...due, secrets, order, leaseUntil: until })
   }
   return begun
 }
@@ -187,7 +187,7 @@ export const beginDeliveries = (
 export async function deliveryTried(context: WebhookContext, sending: Sending, tried: Tried): Promise<void> {
   const { database, host, log } = context
   const noted = await database.transaction(async (tx) => {
-    const before = await findSending(tx, sending.id, sending.until)
+    const before = await findSending(tx, sending.id, sending.leaseUntil)
     if (!before) return undefined
     const now = host.now()
     const failures = before.failures + 1
@@ -221,7 +221,7 @@ export async function deliveryTried(context: WebhookContext, sending: Sending, t
 /** Releases the lease of a send that this process aborted. */
 export const deliveryCutOff = (context: WebhookContext, sending: Sending): Promise<void> =>
   context.database.transaction(async (tx) => {
-    await setUnsent(tx, sending.id, sending.until, context.host.now())
+    await setUnsent(tx, sending.id, sending.leaseUntil, context.host.now())
   })
 
 /** Deletes deliveries that ended more than 30 days ago. */

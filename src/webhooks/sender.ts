@@ -74,7 +74,7 @@ export function startWebhooks({ coordinator, outbound, host, log, onEvent }: Web
       if (share <= 0) continue
       free -= share
       if (state === 'troubled') freeToTroubled -= share
-      turns.push({ origin, places: share, busy: orders })
+      turns.push({ origin, slots: share, busy: orders })
     }
     return turns
   }

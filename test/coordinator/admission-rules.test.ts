@@ -28,14 +28,14 @@ const budget: fc.Arbitrary<Budget> = fc.record({
 })
 const stop = fc.constant({ scope: 'all', reason: null, by: null, since: now })
 const renderer = fc.record({
-  stop: fc.option(stop, { nil: undefined }),
+  manualPause: fc.option(stop, { nil: undefined }),
   minuteBeganAt: fc.option(fc.integer({ min: now - 90_000, max: now + 10_000 }), { nil: undefined }),
   inFlight: fc.nat(20),
   unsent: fc.nat(20),
   unanswered: fc.nat(3),
   isProbed: fc.boolean(),
   lastPostedAt: fc.option(fc.integer({ min: now - 10_000, max: now + 10_000 }), { nil: undefined }),
-  pause: fc.option(
+  cooldown: fc.option(
     fc.record({
       until: fc.integer({ min: now + 1, max: now + 60_000 }),
       reason: fc.string(),
@@ -54,7 +54,7 @@ describe('a renderer', () => {
         const free = freeStarts(limit(places, delay), at)
         expect(free).toBeGreaterThanOrEqual(0)
         expect(at.inFlight + free).toBeLessThanOrEqual(Math.max(places, at.inFlight))
-        if (at.pause || at.stop) expect(free).toBe(0)
+        if (at.cooldown || at.manualPause) expect(free).toBe(0)
         if (at.isProbed)
           expect(at.unsent + at.unanswered + free).toBeLessThanOrEqual(Math.max(1, at.unsent + at.unanswered))
       }),
@@ -79,10 +79,10 @@ describe('a renderer', () => {
           expect(mayAt).toBeGreaterThanOrEqual(at.lastPostedAt + delay)
         if (at.minuteBeganAt !== undefined && at.minuteBeganAt <= now)
           expect(mayAt).toBeGreaterThanOrEqual(at.minuteBeganAt + 60_000)
-        if (at.pause) expect(mayAt).toBeGreaterThanOrEqual(at.pause.until)
-        if (at.stop) expect(mayAt).toBeGreaterThan(now)
+        if (at.cooldown) expect(mayAt).toBeGreaterThanOrEqual(at.cooldown.until)
+        if (at.manualPause) expect(mayAt).toBeGreaterThan(now)
         if (at.isProbed && at.unanswered > 0) expect(mayAt).toBeGreaterThan(now)
-        if (!at.pause && !at.stop)
+        if (!at.cooldown && !at.manualPause)
           expect(mayAt).toBeLessThanOrEqual(
             now + Math.max(delay, at.minuteBeganAt === undefined ? 0 : 60_000),
           )

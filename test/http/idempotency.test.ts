@@ -300,7 +300,7 @@ test('no caller has more than 20,000 answers kept within a day', async () => {
     expect(refused.status).toBe(429)
     expect(refused.headers.get('retry-after')).toBe('60')
     expect((await jsonOf(refused)).reason).toContain('at most 20000')
-    expect((await full.coordinator.limits()).stop).toBeUndefined()
+    expect((await full.coordinator.limits()).manualPause).toBeUndefined()
     clock.advance(day + 1)
     expect((await post('/api/v3/pause', 'one-more', {}, options)).status).toBe(200)
   } finally {

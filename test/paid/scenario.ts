@@ -10,7 +10,7 @@ import type { Coordinator } from '../../src/coordinator/coordinator.ts'
 import type { Job } from '../../src/job/job.ts'
 import type { Attempt } from '../../src/job/attempt.ts'
 import type { Database } from '../../src/store/database.ts'
-import { listStops } from '../../src/store/limits.ts'
+import { listManualPauses } from '../../src/store/limits.ts'
 import { moneyOfLedger } from '../../src/store/money.ts'
 import type { FakeOptions } from '../../src/fake-replicate/provider.ts'
 import { type Simulation, openSimulation } from '../harness/simulation.ts'
@@ -365,7 +365,7 @@ function wishesOf(
     wishes.push({
       at: at + pause.forMs,
       ask: (coordinator) => coordinator.resume(),
-      isDone: async () => (await listStops(simulation.database)).length === 0,
+      isDone: async () => (await listManualPauses(simulation.database)).length === 0,
     })
   }
   return wishes.toSorted((a, b) => a.at - b.at)

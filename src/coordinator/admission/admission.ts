@@ -18,16 +18,16 @@ import {
   ownHeldWait,
   sameRenderWait,
 } from './rules.ts'
-import { jobPlacesNow, limitsOf, stopAmong, type LimitsNow } from './limits.ts'
-import { pauseOf } from '../attempt/cooldown.ts'
+import { freeJobSlots, limitsOf, manualPauseAmong, type LimitsNow } from './limits.ts'
+import { cooldownOf } from '../attempt/cooldown.ts'
 import { isServed } from '../job/quote.ts'
 import { serveJob, startJob } from '../scene/starting.ts'
 import { readGate, type GateRows } from '../../store/gate.ts'
 import { initializing } from '../../job/progress.ts'
 import type { Context } from '../context.ts'
 import { type Loop, backOffMs, createLoop } from '../../loop.ts'
-import { type Treasury, openTreasury } from './budget-snapshot.ts'
-import { openTurns } from './fair-queue.ts'
+import { type BudgetSnapshot, openBudgetSnapshot } from './budget-snapshot.ts'
+import { openFairQueue } from './fair-queue.ts'
 
 export interface Admission extends Omit<Loop, 'start'> {
   /** Renders that may run on this machine at once, by the limits at the last look. */
@@ -95,8 +95,8 @@ async function admit(
   tx.afterCommit(() => onLimit(limit))
   const at = nowOf(gate, limit.name, now)
   // The end of a manual pause wakes admission.
-  if (!gate.isQueued || at.stop) return undefined
-  if (at.pause) return at.pause.until
+  if (!gate.isQueued || at.manualPause) return undefined
+  if (at.cooldown) return at.cooldown.until
   const slots = freeStarts(limit, at)
   if (slots === 0) return nextRetryAt(tx, limit.name, now)
   const { free, againAt } = await startWaiting(context, tx, { limit, limits, slots, now })
@@ -119,11 +119,11 @@ async function startWaiting(
 ): Promise<{ readonly free: number; readonly againAt: number }> {
   let free = Math.min(slots, startsAtOnce)
   let againAt = Number.POSITIVE_INFINITY
-  const treasury = openTreasury(tx, context.budgets, now)
-  let jobPlaces = await jobPlacesNow(tx, limits.jobs, now)
+  const treasury = openBudgetSnapshot(tx, context.budgets, now)
+  let jobPlaces = await freeJobSlots(tx, limits.jobs, now)
   const begun = new Set<number>()
   const rendering = new Set<number>()
-  const turns = await openTurns(tx, limit.name, { free, now, onlyBegun: jobPlaces <= 0 })
+  const turns = await openFairQueue(tx, limit.name, { free, now, onlyBegun: jobPlaces <= 0 })
   while (free > 0) {
     const scene = await turns.next()
     if (!scene) break
@@ -171,8 +171,8 @@ const initialRendering = { ...initializing, stage: 'rendering' }
 
 const nowOf = (gate: GateRows, renderer: string, now: number): RendererNow => ({
   ...gate.occupancy,
-  ...pauseOf(gate, now),
-  stop: stopAmong(gate.stops, renderer),
+  ...cooldownOf(gate, now),
+  manualPause: manualPauseAmong(gate.manualPauses, renderer),
 })
 
 /** A renderer's current load, manual pause and cooldown. */
@@ -185,14 +185,14 @@ export async function gateNow(
   { name, startsPerMinute }: RendererLimit,
   now: number,
 ): Promise<Gate> {
-  const { unanswered, pause, isProbed, stop } = await rendererNow(reader, name, now)
+  const { unanswered, cooldown: pause, isProbed, manualPause: stop } = await rendererNow(reader, name, now)
   return {
     lastPostedAt: await postedAt(reader, name, 1),
     minuteBeganAt: startsPerMinute === undefined ? undefined : await postedAt(reader, name, startsPerMinute),
     unanswered,
-    pause,
+    cooldown: pause,
     isProbed,
-    stop,
+    manualPause: stop,
   }
 }
 
@@ -227,7 +227,7 @@ type HeadScene = Pick<
 export async function sceneWait(
   renders: OtherRenders,
   scene: HeadScene,
-  treasury: Treasury,
+  treasury: BudgetSnapshot,
   now: number,
 ): Promise<Waiting | undefined> {
   if (await renders.isServed(scene)) return undefined

@@ -20,7 +20,7 @@ export async function budgetLimits(
 }
 
 /** Reads each sum once: for one look of admission, within its transaction. */
-export interface Treasury {
+export interface BudgetSnapshot {
   moneyOfJob(jobId: number): Promise<Money>
   /** The budgets that apply to a job's scenes, the narrowest first. */
   budgetsFor(job: { readonly jobId: number; readonly clientId: string }): Promise<readonly Budget[]>
@@ -28,7 +28,7 @@ export interface Treasury {
   reserve(job: { readonly jobId: number; readonly clientId: string }, priceMicros: number | null): void
 }
 
-export function openTreasury(reader: Reader, configured: ConfiguredBudgets, now: number): Treasury {
+export function openBudgetSnapshot(reader: Reader, configured: ConfiguredBudgets, now: number): BudgetSnapshot {
   const sums = new Map<string, Money>()
   let limits: ReadonlyMap<string, number> | undefined
 

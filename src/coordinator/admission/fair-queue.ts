@@ -5,7 +5,7 @@ import type { Reader, Transaction } from '../../store/database.ts'
 import { setTurn } from '../../store/turns.ts'
 import { type WaitingScene, listWaitingClients, listWaitingScenes } from '../../store/scenes.ts'
 
-export interface Turns {
+export interface FairQueue {
   /** The next candidate; undefined if there is none. */
   next(): Promise<WaitingScene | undefined>
   /** Notes that the last candidate started, which moves its client's next turn back. */
@@ -24,7 +24,7 @@ interface Line {
   isRead: boolean
 }
 
-export interface TurnsOptions {
+export interface FairQueueOptions {
   /** Free slots: bounds how many scenes are read first. */
   readonly free: number
   readonly now: number
@@ -32,11 +32,11 @@ export interface TurnsOptions {
   readonly onlyBegun: boolean
 }
 
-export async function openTurns(
+export async function openFairQueue(
   reader: Reader,
   renderer: string,
-  { free, now, onlyBegun }: TurnsOptions,
-): Promise<Turns> {
+  { free, now, onlyBegun }: FairQueueOptions,
+): Promise<FairQueue> {
   const size = Math.min(pageSize, free)
   const clients = await listWaitingClients(reader, renderer)
   // A single client needs no turns.

@@ -1,16 +1,16 @@
 /** Concurrency limits and manual pauses, readable and changeable at run time. */
 import { type FieldProblem, invalid } from '../../job/errors.ts'
 import { type Asked, differences } from '../../job/event.ts'
-import type { Stop } from '../../job/queue.ts'
+import type { ManualPause } from '../../job/queue.ts'
 import { parseLimits, parsePause } from '../../job/control-request.ts'
 import { logLine } from '../../log.ts'
 import type { Reader } from '../../store/database.ts'
 import { readGate } from '../../store/gate.ts'
 import { countProcessing } from '../../store/jobs.ts'
-import { deleteStop, insertStop, listLimits, listStops, setLimit } from '../../store/limits.ts'
-import type { ProviderPause, RendererLimit } from './rules.ts'
+import { deleteManualPause, insertManualPause, listLimits, listManualPauses, setLimit } from '../../store/limits.ts'
+import type { ProviderCooldown, RendererLimit } from './rules.ts'
 import { once, whole } from '../../access/idempotency.ts'
-import { pauseOf } from '../attempt/cooldown.ts'
+import { cooldownOf } from '../attempt/cooldown.ts'
 import type { Context } from '../context.ts'
 
 /** The limits in force. */
@@ -40,35 +40,35 @@ export function limitsOf(set: ReadonlyMap<string, number>): LimitsNow {
 }
 
 /** How many more jobs may start; counts only if there is a limit. */
-export const jobPlacesNow = async (reader: Reader, limit: number | null, now: number): Promise<number> =>
+export const freeJobSlots = async (reader: Reader, limit: number | null, now: number): Promise<number> =>
   limit === null ? Number.POSITIVE_INFINITY : limit - (await countProcessing(reader, now))
 
 const scopeOf = (renderer: string | undefined): string =>
   renderer === undefined ? 'all' : `renderer:${renderer}`
 
 /** The manual pause that applies to a renderer: of all rendering, or of this renderer. */
-export const stopAmong = (stops: readonly Stop[], renderer: string | undefined): Stop | undefined =>
+export const manualPauseAmong = (stops: readonly ManualPause[], renderer: string | undefined): ManualPause | undefined =>
   stops.find(({ scope }) => scope === 'all') ?? stops.find(({ scope }) => scope === scopeOf(renderer))
 
 export interface RendererStanding {
   readonly limit: RendererLimit
   readonly configured: RendererLimit
   readonly inFlight: number
-  readonly stop: Stop | undefined
+  readonly manualPause: ManualPause | undefined
   /** The provider's cooldown. */
-  readonly pause: ProviderPause | undefined
+  readonly cooldown: ProviderCooldown | undefined
 }
 
 export interface LimitsStanding {
   readonly jobs: { readonly limit: number | null; readonly processing: number }
-  readonly stop: Stop | undefined
+  readonly manualPause: ManualPause | undefined
   readonly renderers: readonly RendererStanding[]
 }
 
 export const getLimits = (context: Context): Promise<LimitsStanding> =>
   context.database.transaction(async (tx) => {
     const limits = await limitsNow(tx)
-    const stops = await listStops(tx)
+    const stops = await listManualPauses(tx)
     const now = context.host.now()
     const standings: RendererStanding[] = []
     for (const configured of context.renderers) {
@@ -78,13 +78,13 @@ export const getLimits = (context: Context): Promise<LimitsStanding> =>
         limit: limits.of(configured),
         configured,
         inFlight: gate.occupancy.inFlight,
-        stop: stops.find(({ scope }) => scope === scopeOf(name)),
-        pause: pauseOf(gate, now).pause,
+        manualPause: stops.find(({ scope }) => scope === scopeOf(name)),
+        cooldown: cooldownOf(gate, now).cooldown,
       })
     }
     return {
       jobs: { limit: limits.jobs, processing: await countProcessing(tx, now) },
-      stop: stops.find(({ scope }) => scope === 'all'),
+      manualPause: stops.find(({ scope }) => scope === 'all'),
       renderers: standings,
     }
   })
@@ -156,7 +156,7 @@ export async function pauseRendering(
   const stop = { scope, reason, by: asked.by ?? null, since: host.now() }
   await once(database, asked, whole(), async (tx) => {
     requireKnown(context, renderer)
-    await insertStop(tx, stop)
+    await insertManualPause(tx, stop)
   })
   logLine.paused(log, scope, asked.by, reason)
   return getLimits(context)
@@ -173,7 +173,7 @@ export async function resumeRendering(
   const scope = scopeOf(renderer)
   await once(database, asked, whole(), async (tx) => {
     requireKnown(context, renderer)
-    await deleteStop(tx, scope)
+    await deleteManualPause(tx, scope)
     tx.afterCommit(wakeAdmission)
     tx.afterCommit(() => engine.wake())
   })

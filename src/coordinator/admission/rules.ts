@@ -3,7 +3,7 @@
  * scenes (`admission.ts`) and say why others wait (`read/waiting.ts`).
  */
 import { type Money, endOfDay, spokenMoney } from '../../job/price.ts'
-import { type LastStarts, type Pace, type Stop, isPaced, pacedStartAt } from '../../job/queue.ts'
+import { type LastStarts, type Pace, type ManualPause, isPaced, pacedStartAt } from '../../job/queue.ts'
 
 /** What admission knows of a renderer. */
 export interface RendererLimit extends Pace {
@@ -15,7 +15,7 @@ export interface RendererLimit extends Pace {
   readonly task: 'render-scene' | 'follow-render'
 }
 
-export interface ProviderPause {
+export interface ProviderCooldown {
   /** ms since the epoch. */
   readonly until: number
   readonly reason: string
@@ -24,23 +24,23 @@ export interface ProviderPause {
 }
 
 /** What keeps anything from being started at a renderer, while that lasts. */
-interface Paused {
+interface Blocked {
   /** What its provider asked for, or what it takes since the provider does not answer. */
-  readonly pause: ProviderPause | undefined
+  readonly cooldown: ProviderCooldown | undefined
   /** Its provider did not answer the last request for a render: one at a time is sent until it does. */
   readonly isProbed: boolean
   /** What a person asked for: of all, or of this renderer. */
-  readonly stop: Stop | undefined
+  readonly manualPause: ManualPause | undefined
 }
 
 /** What decides when the next request may be sent to a renderer, read from rows. */
-export interface Gate extends Paused, LastStarts {
+export interface Gate extends Blocked, LastStarts {
   /** Requests that are sent and not answered so far. */
   readonly unanswered: number
 }
 
 /** What decides how many scenes may start at a renderer, read from rows. */
-export interface RendererNow extends Paused {
+export interface RendererNow extends Blocked {
   readonly inFlight: number
   /** Attempts in flight that are still to be sent. */
   readonly unsent: number
@@ -99,7 +99,7 @@ const unsentAhead = 2
 
 /** How many scenes may start at a renderer now, as far as it is concerned. */
 export function freeStarts(limit: RendererLimit, at: RendererNow): number {
-  if (at.pause || at.stop) return 0
+  if (at.cooldown || at.manualPause) return 0
   const slots = limit.maxConcurrency - at.inFlight
   if (at.isProbed) return Math.max(0, Math.min(slots, 1 - at.unsent - at.unanswered))
   return Math.max(0, isPaced(limit) ? Math.min(slots, unsentAhead - at.unsent) : slots)
@@ -107,14 +107,14 @@ export function freeStarts(limit: RendererLimit, at: RendererNow): number {
 
 /** Why nothing can start at a renderer now. */
 export function rendererWait(limit: RendererLimit, at: RendererNow): Waiting | undefined {
-  if (at.stop) return stopWait(at.stop)
-  if (at.pause)
+  if (at.manualPause) return manualPauseWait(at.manualPause)
+  if (at.cooldown)
     return {
       code: 'provider_pause',
-      reason: at.pause.isAsked
-        ? `${limit.name} asked to wait: ${at.pause.reason}`
-        : `${limit.name} does not accept renders (${at.pause.reason}); one is sent as a test after the wait`,
-      until: at.pause.until,
+      reason: at.cooldown.isAsked
+        ? `${limit.name} asked to wait: ${at.cooldown.reason}`
+        : `${limit.name} does not accept renders (${at.cooldown.reason}); one is sent as a test after the wait`,
+      until: at.cooldown.until,
     }
   if (limit.maxConcurrency <= at.inFlight)
     return {
@@ -150,7 +150,7 @@ const paceOf = ({ startDelayMs, startsPerMinute }: RendererLimit): string =>
   ].join(' and at most ')
 
 /** What a person has stopped, as a reason to wait. */
-export function stopWait({ scope, reason, by, since }: Stop): WaitingSince {
+export function manualPauseWait({ scope, reason, by, since }: ManualPause): WaitingSince {
   const what = scope === 'all' ? 'all rendering' : scope.slice('renderer:'.length)
   return {
     code: scope === 'all' ? 'paused' : 'renderer_paused',
@@ -161,7 +161,7 @@ export function stopWait({ scope, reason, by, since }: Stop): WaitingSince {
 }
 
 /** How soon who waits for a person's pause to end asks again, in case he isn't told. */
-const stopCheckMs = 5000
+const manualPauseCheckMs = 5000
 
 /** How soon one that waits for another's answer asks again. */
 const probeCheckMs = 1000
@@ -170,8 +170,8 @@ const probeCheckMs = 1000
 export const mayPostAt = (pace: Pace, at: Gate, now: number): number =>
   Math.max(
     pacedStartAt(pace, at, now),
-    at.pause?.until ?? now,
-    at.stop ? now + stopCheckMs : now,
+    at.cooldown?.until ?? now,
+    at.manualPause ? now + manualPauseCheckMs : now,
     at.isProbed && at.unanswered > 0 ? now + probeCheckMs : now,
   )
 

@@ -13,7 +13,7 @@ const atOnce = 50
 /** The longest sleep, since the clock may be set forward. */
 const longestMs = 60_000
 
-export function createTimetable(context: Context): Loop {
+export function createScheduler(context: Context): Loop {
   const { database, host, log } = context
 
   const look = async (stopped: AbortSignal): Promise<number> => {

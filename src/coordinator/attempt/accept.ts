@@ -12,7 +12,7 @@ import {
 } from '../../store/attempts.ts'
 import type { Transaction } from '../../store/database.ts'
 import { addSpending } from '../../store/money.ts'
-import { insertWebhook, findStray, forgetStray } from '../../store/provider.ts'
+import { insertWebhook, findOrphan, forgetOrphan } from '../../store/provider.ts'
 import type { Context } from '../context.ts'
 import { providerAnswers } from './cooldown.ts'
 import { doubt, hold } from './unknown.ts'
@@ -85,7 +85,7 @@ export const renderAccepted = (
     if (owner) return notItsOwn(context, tx, attempt, renderId, owner)
     if (!(await setAdopted(tx, attemptId, renderId, context.host.now()))) return
     await providerAnswers(tx, context.log, attempt.renderer)
-    await takeFromStrays(tx, attempt.renderer, renderId)
+    await takeFromOrphans(tx, attempt.renderer, renderId)
     tx.afterCommit(() => context.signal.notify(attemptId))
     tx.afterCommit(context.wakeAdmission)
   })
@@ -122,10 +122,10 @@ export const webhookReceived = (
   })
 
 /** Moves the charge of an orphan render to the attempt that has adopted it. */
-async function takeFromStrays(tx: Transaction, renderer: string, renderId: string): Promise<void> {
-  const stray = await findStray(tx, renderer, renderId)
+async function takeFromOrphans(tx: Transaction, renderer: string, renderId: string): Promise<void> {
+  const stray = await findOrphan(tx, renderer, renderId)
   if (!stray) return
-  await forgetStray(tx, renderer, renderId)
+  await forgetOrphan(tx, renderer, renderId)
   const owner = stray.attemptId === null ? undefined : await findAttempt(tx, stray.attemptId)
   if (stray.chargedMicros)
     await addSpending(tx, dayOf(stray.insertedAt), owner?.clientId ?? '', -stray.chargedMicros)

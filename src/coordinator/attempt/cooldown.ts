@@ -7,19 +7,19 @@ import { type Log, logLine } from '../../log.ts'
 import type { Transaction } from '../../store/database.ts'
 import type { GateRows } from '../../store/gate.ts'
 import { endOutage, findOutage, putOutage } from '../../store/money.ts'
-import { type Gate, type ProviderPause, outageWaitMs } from '../admission/rules.ts'
+import { type Gate, type ProviderCooldown, outageWaitMs } from '../admission/rules.ts'
 
 /** The longer of two cooldowns: the one the provider requested, and the one after requests without an answer. */
-export function pauseOf(
-  { pause: asked, outage }: Pick<GateRows, 'pause' | 'outage'>,
+export function cooldownOf(
+  { cooldown: requested, outage }: Pick<GateRows, 'cooldown' | 'outage'>,
   now: number,
-): Pick<Gate, 'pause' | 'isProbed'> {
-  const pauses: readonly ProviderPause[] = [
-    ...(asked ? [{ ...asked, isAsked: true }] : []),
+): Pick<Gate, 'cooldown' | 'isProbed'> {
+  const pauses: readonly ProviderCooldown[] = [
+    ...(requested ? [{ ...requested, isAsked: true }] : []),
     ...(outage ? [{ until: outage.until, reason: outage.reason, isAsked: false }] : []),
   ]
   const pause = pauses.filter(({ until }) => until > now).toSorted((a, b) => b.until - a.until)[0]
-  return { pause, isProbed: outage !== undefined }
+  return { cooldown: pause, isProbed: outage !== undefined }
 }
 
 /** Records a request without an answer. A request sent before the last wait began does not extend it. */

@@ -11,7 +11,7 @@ import {
   setAttemptFailed,
 } from '../../store/attempts.ts'
 import type { Transaction } from '../../store/database.ts'
-import { extendPause } from '../../store/money.ts'
+import { extendCooldown } from '../../store/money.ts'
 import { setSceneProgress, findScene } from '../../store/scenes.ts'
 import { recordRender } from '../../store/timings.ts'
 import { book } from '../admission/budget-snapshot.ts'
@@ -58,7 +58,7 @@ export async function refuseIn(
   const { reason } = end.failure
   if (isSilent) await noteOutage(tx, log, attempt, reason, now)
   else if (waitMs !== null) {
-    await extendPause(tx, attempt.renderer, { until: now + waitMs, reason })
+    await extendCooldown(tx, attempt.renderer, { until: now + waitMs, reason })
     tx.afterCommit(() => logLine.providerPaused(log, attempt.renderer, waitMs, reason))
   }
   await endScene(context, tx, attempt, end)

@@ -9,7 +9,7 @@ import {
   setHinted,
 } from '../../store/attempts.ts'
 import type { Reader, Transaction } from '../../store/database.ts'
-import { findStray, forgetWebhooks, putStray } from '../../store/provider.ts'
+import { findOrphan, forgetWebhooks, putOrphan } from '../../store/provider.ts'
 import { dayOf } from '../../job/price.ts'
 import { book } from '../admission/budget-snapshot.ts'
 import type { Context } from '../context.ts'
@@ -77,10 +77,10 @@ async function account(
     tx.afterCommit(() => signal.notify(id))
     return false
   }
-  return isStray(context, tx, renderer, render, mark, attempt)
+  return isOrphan(context, tx, renderer, render, mark, attempt)
 }
 
-async function isStray(
+async function isOrphan(
   context: Context,
   tx: Transaction,
   renderer: string,
@@ -90,12 +90,12 @@ async function isStray(
 ): Promise<boolean> {
   const { host, log } = context
   const now = host.now()
-  const before = await findStray(tx, renderer, providerId)
+  const before = await findOrphan(tx, renderer, providerId)
   const chargedMicros = state === 'running' ? null : isCharged(state) ? (attempt?.costMicros ?? null) : 0
   const insertedAt = before?.insertedAt ?? now
   const attemptId = attempt?.id ?? null
   const stray = { renderer, providerId, mark, attemptId, state, chargedMicros, insertedAt }
-  await putStray(tx, stray)
+  await putOrphan(tx, stray)
   if ((before?.chargedMicros ?? null) === null)
     await book(tx, { day: dayOf(insertedAt), clientId: attempt?.clientId ?? '', chargedMicros })
   if (!before) tx.afterCommit(() => logLine.strayRender(log, stray))

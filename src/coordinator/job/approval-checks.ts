@@ -5,7 +5,7 @@ import type { Job } from '../../job/job.ts'
 import { spokenMoney, toMicros, dollars } from '../../job/price.ts'
 import type { Reader, Transaction } from '../../store/database.ts'
 import { listDependencies } from '../../store/dependencies.ts'
-import { openTreasury } from '../admission/budget-snapshot.ts'
+import { openBudgetSnapshot } from '../admission/budget-snapshot.ts'
 import type { Context } from '../context.ts'
 import type { Needed } from './needed.ts'
 
@@ -40,7 +40,7 @@ export async function check(
   const { host } = context
   const costRefusedHere = (reason: string, amounts: Readonly<Record<string, number | null>>) =>
     costRefused(job, reason, amounts, done)
-  const treasury = openTreasury(tx, context.budgets, host.now())
+  const treasury = openBudgetSnapshot(tx, context.budgets, host.now())
   const budgets = quote.scenesToPay === 0 ? [] : await treasury.budgetsFor({ ...job, jobId: job.id })
   const isUnknown = quote.micros === null
   const estimated_cost = dollarsOrNull(quote.micros)

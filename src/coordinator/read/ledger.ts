@@ -3,8 +3,8 @@ import type { Attempt } from '../../job/attempt.ts'
 import { invalidField } from '../../job/errors.ts'
 import type { Money, SpendRow } from '../../job/price.ts'
 import { type LedgerFilter, type LedgerQuery, listPaid } from '../../store/attempts.ts'
-import { type SpendQuery, listSpend, moneyOfLedger, spentOnStrays } from '../../store/money.ts'
-import { type Stray, listStrays } from '../../store/provider.ts'
+import { type SpendQuery, listSpend, moneyOfLedger, spentOnOrphans } from '../../store/money.ts'
+import { type Orphan, listOrphans } from '../../store/provider.ts'
 import type { Context } from '../context.ts'
 
 const mostStrays = 100
@@ -18,14 +18,14 @@ export async function getLedger(
   readonly entries: readonly Attempt[]
   readonly next: { readonly insertedAt: number; readonly id: string } | null
   /** Renders at a provider that no attempt accounts for. */
-  readonly strays: readonly Stray[]
+  readonly orphans: readonly Orphan[]
 }> {
   const { database } = context
   const rows = await listPaid(database, { ...query, limit: query.limit + 1 })
   const entries = rows.slice(0, query.limit)
   const last = entries.at(-1)
   const next = rows.length > entries.length && last ? { insertedAt: last.insertedAt, id: last.id } : null
-  return { entries, next, strays: await listStrays(database, mostStrays) }
+  return { entries, next, orphans: await listOrphans(database, mostStrays) }
 }
 
 /** What all that the filter finds has cost, or may. */
@@ -36,7 +36,7 @@ export const getLedgerTotals = (context: Context, filter: LedgerFilter): Promise
 export async function getSpend(
   context: Context,
   query: Omit<SpendQuery, 'limit'>,
-): Promise<{ readonly rows: readonly SpendRow[]; readonly strayMicros: number }> {
+): Promise<{ readonly rows: readonly SpendRow[]; readonly orphanMicros: number }> {
   const { database } = context
   const rows = await listSpend(database, { ...query, limit: mostSpendRows + 1 })
   if (rows.length > mostSpendRows)
@@ -46,5 +46,5 @@ export async function getSpend(
     )
   const { clientId, boundTo, from, to } = query
   const isOfAll = [clientId, boundTo, from, to].every((filter) => filter === undefined)
-  return { rows, strayMicros: isOfAll ? await spentOnStrays(database) : 0 }
+  return { rows, orphanMicros: isOfAll ? await spentOnOrphans(database) : 0 }
 }

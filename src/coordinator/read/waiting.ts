@@ -2,17 +2,17 @@
 import type { Attempt } from '../../job/attempt.ts'
 import type { TaskKind } from '../../job/task.ts'
 import type { Reader } from '../../store/database.ts'
-import { listStops } from '../../store/limits.ts'
+import { listManualPauses } from '../../store/limits.ts'
 import { type OtherRenders, rendererNow, sceneWait } from '../admission/admission.ts'
-import { openTreasury } from '../admission/budget-snapshot.ts'
-import { jobPlacesNow, stopAmong } from '../admission/limits.ts'
+import { openBudgetSnapshot } from '../admission/budget-snapshot.ts'
+import { freeJobSlots, manualPauseAmong } from '../admission/limits.ts'
 import {
   type WaitCode,
   type Waiting,
   type WaitingSince,
   jobsLimitWait,
   rendererWait,
-  stopWait,
+  manualPauseWait,
 } from '../admission/rules.ts'
 import type { Context } from '../context.ts'
 import type { JobRows } from './job-rows.ts'
@@ -90,7 +90,7 @@ async function heldBack(
     return { ...ofRow, ...dependencyWait(dependencies.filter(({ isMet }) => !isMet)) }
   if (ofRow || job.status !== 'approved') return ofRow
   const { jobs } = limits
-  if (jobs !== null && (await jobPlacesNow(reader, jobs, now)) <= 0)
+  if (jobs !== null && (await freeJobSlots(reader, jobs, now)) <= 0)
     return { ...jobsLimitWait(jobs), since: begunAt(job) }
   return undefined
 }
@@ -106,13 +106,13 @@ async function afterCrash(
   const waiting = crashed.filter(
     (task) => !running.some(({ kind, subject }) => kind === task.kind && subject === task.subject),
   )
-  const stops = waiting.length > 0 ? await listStops(reader) : []
+  const stops = waiting.length > 0 ? await listManualPauses(reader) : []
   return (kind, subject, renderer) => {
     const task = waiting.find((one) => one.kind === kind && one.subject === subject)
     if (!task) return undefined
     if (job.pausedAt !== null) return pausedWait(job, job.pausedAt)
-    const stop = stopAmong(stops, renderer)
-    return stop ? stopWait(stop) : crashWait(task, now)
+    const stop = manualPauseAmong(stops, renderer)
+    return stop ? manualPauseWait(stop) : crashWait(task, now)
   }
 }
 
@@ -160,7 +160,7 @@ async function pendingWaits(
       const limit = limits.of(configured)
       atRenderer.set(limit.name, rendererWait(limit, await rendererNow(reader, limit.name, now)))
     }
-  const treasury = openTreasury(reader, budgets, now)
+  const treasury = openBudgetSnapshot(reader, budgets, now)
   const renders: OtherRenders = {
     isServed: ({ id }) => pending.get(id)!.isServed,
     isBeingRendered: ({ id }) => pending.get(id)!.isBeingRendered,

@@ -8,7 +8,7 @@ import { logLine } from '../../log.ts'
 import { requireFiles } from '../../retention/retention.ts'
 import { findUndecided, findAttemptOfRender, setHeld, setHinted } from '../../store/attempts.ts'
 import type { Transaction } from '../../store/database.ts'
-import { findStray, putStray } from '../../store/provider.ts'
+import { findOrphan, putOrphan } from '../../store/provider.ts'
 import { refuseIn } from '../attempt/end.ts'
 import type { Context } from '../context.ts'
 import { sceneOf, refusedScene } from './edited.ts'
@@ -44,7 +44,7 @@ async function decide(
   tx.afterCommit(() => logLine.attemptResolved(log, attempt, resolution.resolution))
   // An id that is not among the candidates may be a mistake: it is checked at the provider first.
   if (adopted === null || attempt.candidates.some(({ id }) => id === adopted))
-    await orphan(context, tx, attempt, adopted)
+    await noteOrphans(context, tx, attempt, adopted)
   if (adopted === null) {
     await refuseIn(context, tx, attempt.id, {
       failure: { code: 'absent', reason: 'a person found that the provider never accepted it' },
@@ -65,7 +65,7 @@ async function decide(
 }
 
 /** Reports candidates that are not the attempt's render as orphans: they may be charged, and nothing else reports them. */
-async function orphan(
+async function noteOrphans(
   context: Context,
   tx: Transaction,
   attempt: Attempt,
@@ -75,7 +75,7 @@ async function orphan(
   const { renderer, id: attemptId, marks } = attempt
   for (const { id: providerId, state } of attempt.candidates) {
     if (providerId === adopted || (await findAttemptOfRender(tx, renderer, providerId))) continue
-    if (await findStray(tx, renderer, providerId)) continue
+    if (await findOrphan(tx, renderer, providerId)) continue
     const stray = {
       renderer,
       providerId,
@@ -86,7 +86,7 @@ async function orphan(
       chargedMicros: null,
       insertedAt: host.now(),
     }
-    await putStray(tx, stray)
+    await putOrphan(tx, stray)
     tx.afterCommit(() => logLine.refusedCandidate(log, stray))
   }
 }

@@ -11,7 +11,7 @@ import {
   setSceneProcessing,
   setSceneProgress,
 } from '../../store/scenes.ts'
-import { jobPlacesNow, limitsNow } from '../admission/limits.ts'
+import { freeJobSlots, limitsNow } from '../admission/limits.ts'
 import { settleJob } from './settling.ts'
 import type { Context } from '../context.ts'
 import { rememberProgress } from '../job/advance.ts'
@@ -36,7 +36,7 @@ async function serve(context: Context, tx: Transaction, scenes: readonly ServedS
   let places: number | undefined
   for (const { id: sceneId, jobId, jobApproved, paidBy, isUntaken } of scenes) {
     if (jobApproved && !begun.has(jobId)) {
-      places ??= await jobPlacesNow(tx, (await limitsNow(tx)).jobs, host.now())
+      places ??= await freeJobSlots(tx, (await limitsNow(tx)).jobs, host.now())
       // The job reuses its clips when it starts.
       if (places <= 0) continue
       places--

@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import type { LimitsStanding, RendererStanding } from '../../coordinator/admission/limits.ts'
 import { limitsChange, pauseRequest } from '../../job/control-request.ts'
-import type { Stop } from '../../job/queue.ts'
+import type { ManualPause } from '../../job/queue.ts'
 import { allJobs } from '../access/access.ts'
 import { timeOf, timeSchema } from '../edge/path.ts'
 import { endpoint, json, jsonBody, optionalJsonBody, resource } from './endpoint.ts'
@@ -39,11 +39,11 @@ const limitsSchema = z
 
 export type LimitsAnswer = z.infer<typeof limitsSchema>
 
-const pausedAnswer = (stop: Stop | undefined): LimitsAnswer['paused'] =>
+const pausedAnswer = (stop: ManualPause | undefined): LimitsAnswer['paused'] =>
   stop ? { since: timeOf(stop.since), by: stop.by, reason: stop.reason } : null
 
 const rendererAnswer = (standing: RendererStanding): z.infer<typeof rendererSchema> => {
-  const { limit, configured, inFlight, stop, pause } = standing
+  const { limit, configured, inFlight, manualPause: stop, cooldown: pause } = standing
   return {
     max_concurrency: limit.maxConcurrency,
     start_delay_ms: limit.startDelayMs,
@@ -55,7 +55,7 @@ const rendererAnswer = (standing: RendererStanding): z.infer<typeof rendererSche
   }
 }
 
-const limitsAnswer = ({ jobs, stop, renderers }: LimitsStanding): LimitsAnswer => ({
+const limitsAnswer = ({ jobs, manualPause: stop, renderers }: LimitsStanding): LimitsAnswer => ({
   jobs: { limit: jobs.limit, processing: jobs.processing },
   paused: pausedAnswer(stop),
   renderers: Object.fromEntries(renderers.map((standing) => [standing.limit.name, rendererAnswer(standing)])),

@@ -226,7 +226,7 @@ export const moneyEndpoints = resource('money', [
         totals: { reserved: dollars(totals.reservedMicros), spent: spentOf(totals) },
         entries: page.entries.map(entryAnswer),
         next_cursor: writeEntryCursor(page.next),
-        unaccounted: (boundTo === undefined ? page.strays : []).map((stray) => ({
+        unaccounted: (boundTo === undefined ? page.orphans : []).map((stray) => ({
           prediction_id: stray.providerId,
           mark: stray.mark,
           attempt_id: stray.attemptId,

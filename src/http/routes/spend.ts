@@ -84,7 +84,7 @@ export const spendEndpoints = resource('money', [
     handle: async ({ c, query, actor }, { coordinator }) => {
       const { group: groups = spendGroups, client_id: clientId, from, to, format } = query
       const boundTo = actor?.clientId ?? undefined
-      const { rows, strayMicros } = await coordinator.spend({ groups, clientId, boundTo, from, to })
+      const { rows, orphanMicros: strayMicros } = await coordinator.spend({ groups, clientId, boundTo, from, to })
       c.header('vary', 'accept')
       if (format === 'csv' || (format === undefined && wantsCsv(c.req.header('accept')))) {
         c.header('content-type', 'text/csv; charset=utf-8')
