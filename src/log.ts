@@ -183,9 +183,9 @@ export const logLine = {
       `[Workflow.Coordinator] A person decided that ${providerId} at ${renderer} is not the render of attempt ${attemptId}: no attempt accounts for it`,
     ),
 
-  strayRender: (
+  orphanRender: (
     log: Log,
-    stray: {
+    orphan: {
       readonly renderer: string
       readonly providerId: string
       readonly mark: string
@@ -193,8 +193,8 @@ export const logLine = {
     },
   ): void =>
     log.error(
-      { renderer: stray.renderer, provider_id: stray.providerId, mark: stray.mark, state: stray.state },
-      `[Workflow.Coordinator] ${stray.renderer} has a render ${stray.providerId} with our mark that no attempt accounts for`,
+      { renderer: orphan.renderer, provider_id: orphan.providerId, mark: orphan.mark, state: orphan.state },
+      `[Workflow.Coordinator] ${orphan.renderer} has a render ${orphan.providerId} with our mark that no attempt accounts for`,
     ),
 
   cannotAccount: (log: Log, renderer: string, reason: string): void =>

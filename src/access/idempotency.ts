@@ -5,7 +5,7 @@
  * stored result, and the response is built from that.
  */
 import { secretToldBefore } from '../job/errors.ts'
-import type { Asked } from '../job/event.ts'
+import type { Actor } from '../job/event.ts'
 import type { Host } from '../host.ts'
 import { type Log, logLine } from '../log.ts'
 import type { Database, Transaction } from '../store/database.ts'
@@ -83,7 +83,7 @@ export const keptSecret: Kept<never> = {
  */
 export async function doneBefore<Result>(
   database: Database,
-  { request, part = '' }: Asked = {},
+  { request, part = '' }: Actor = {},
   { again }: Kept<Result>,
 ): Promise<Result | undefined> {
   const before = request === undefined ? undefined : await findEffect(database, request, part)
@@ -97,12 +97,12 @@ export async function doneBefore<Result>(
  */
 export const once = <Result>(
   database: Database,
-  asked: Asked | undefined,
+  actor: Actor | undefined,
   { keep, again }: Kept<Result>,
   effect: (tx: Transaction) => Promise<Result>,
 ): Promise<Result> =>
   database.transaction(async (tx) => {
-    const { request, part = '' } = asked ?? {}
+    const { request, part = '' } = actor ?? {}
     if (request === undefined) return effect(tx)
     const before = await findEffect(tx, request, part)
     if (before) return again(tx, before.kept)

@@ -4,7 +4,7 @@
  */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import { RefusedError, invalidField, keyNotFound } from '../job/errors.ts'
-import type { Asked } from '../job/event.ts'
+import type { Actor } from '../job/event.ts'
 import { type Key, parseKeyRequest, parseRotation, prefixOf } from '../job/key.ts'
 import { logLine, type Log } from '../log.ts'
 import {
@@ -91,7 +91,7 @@ async function identified(
 }
 
 /** @throws {RefusedError} `invalid` */
-export async function createKey(context: AccessContext, input: unknown, asked?: Asked): Promise<NewKey> {
+export async function createKey(context: AccessContext, input: unknown, actor?: Actor): Promise<NewKey> {
   const { host, database, log } = context
   const request = parseKeyRequest(input)
   const now = host.now()
@@ -101,7 +101,7 @@ export async function createKey(context: AccessContext, input: unknown, asked?: 
   const secret = newSecret(context, id)
   const { scopes, client_id: clientId = null } = request
   const key = { id, name, scopes, clientId, hash: hashOf(secret), expiresAt, insertedAt: now }
-  const kept = await once<KeptKey>(database, asked, keptSecret, async (tx) => {
+  const kept = await once<KeptKey>(database, actor, keptSecret, async (tx) => {
     if (expiresAt !== null && expiresAt <= now) throw invalidField('expires_at', 'must be in the future')
     if ((await countKeys(tx)) >= mostKeys)
       throw invalidField(
@@ -112,7 +112,7 @@ export async function createKey(context: AccessContext, input: unknown, asked?: 
       throw invalidField('name', 'is the name of another key, possibly a revoked one: choose a new name')
     return (await findKey(tx, id))!
   })
-  logLine.keyCreated(log, kept, asked?.by)
+  logLine.keyCreated(log, kept, actor?.by)
   return { key: factsOf(kept), secret }
 }
 
@@ -125,13 +125,13 @@ export async function rotateKey(
   context: AccessContext,
   id: string,
   input: unknown = {},
-  asked?: Asked,
+  actor?: Actor,
 ): Promise<NewKey> {
   const { host, database, log } = context
   const graceMs = parseRotation(input).grace_seconds * 1000
   const now = host.now()
   const secret = newSecret(context, id)
-  const key = await once<KeptKey>(database, asked, keptSecret, async (tx) => {
+  const key = await once<KeptKey>(database, actor, keptSecret, async (tx) => {
     const until = graceMs === 0 ? null : now + graceMs
     const changed = await rotateSecret(tx, id, hashOf(secret), until, now)
     const found = await findKey(tx, id)
@@ -144,20 +144,20 @@ export async function rotateKey(
       })
     return found
   })
-  logLine.keyRotated(log, key, asked?.by)
+  logLine.keyRotated(log, key, actor?.by)
   return { key: factsOf(key), secret }
 }
 
 /** Revokes a key. Idempotent. @throws {RefusedError} `key_not_found` */
-export async function revokeKey(context: AccessContext, id: string, asked?: Asked): Promise<Key> {
+export async function revokeKey(context: AccessContext, id: string, actor?: Actor): Promise<Key> {
   const { database, host, log } = context
-  const key = await once(database, asked, whole<Key>(), async (tx) => {
+  const key = await once(database, actor, whole<Key>(), async (tx) => {
     await setRevoked(tx, id, host.now())
     const found = await findKey(tx, id)
     if (!found) throw keyNotFound(id)
     return factsOf(found)
   })
-  logLine.keyRevoked(log, key, asked?.by)
+  logLine.keyRevoked(log, key, actor?.by)
   return key
 }
 

@@ -248,10 +248,10 @@ export function createCoordinator(options: CoordinatorOptions): RunningCoordinat
     signal: createSignal(),
     emit: createEmit({ pubsub, host }),
     wakeAdmission: () => admission.wake(),
-    wakeScheduler: () => timetable.wake(),
+    wakeScheduler: () => scheduler.wake(),
   }
   const admission = createAdmission(context)
-  const timetable = createScheduler(context)
+  const scheduler = createScheduler(context)
   const clock = createClockWatch({
     database,
     host,
@@ -259,7 +259,7 @@ export function createCoordinator(options: CoordinatorOptions): RunningCoordinat
     onPutBack() {
       engine.wake()
       admission.wake()
-      timetable.wake()
+      scheduler.wake()
       context.signal.notify('deliveries')
     },
   })
@@ -279,11 +279,11 @@ export function createCoordinator(options: CoordinatorOptions): RunningCoordinat
       await engine.start()
       for (const topic of admittingTopics) subscriptions.push(pubsub.subscribe(topic, admission.wake))
       admission.wake()
-      timetable.start()
+      scheduler.start()
     },
     async stop() {
       await clock.stop()
-      await timetable.stop()
+      await scheduler.stop()
       for (const end of subscriptions.splice(0)) end()
       await admission.stop()
     },

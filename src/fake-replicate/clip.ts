@@ -166,8 +166,8 @@ async function download(text: string): Promise<Uint8Array> {
 
 /** Width by height: as requested, else as the picture's. */
 function shapeOf(input: ModelInput, image: Image | null): number {
-  const asked = /^(\d+):(\d+)$/.exec(textOf(input['aspect_ratio']))
-  if (asked) return Number(asked[1]) / Number(asked[2])
+  const actor = /^(\d+):(\d+)$/.exec(textOf(input['aspect_ratio']))
+  if (actor) return Number(actor[1]) / Number(actor[2])
   return image ? image.width / image.height : 16 / 9
 }
 

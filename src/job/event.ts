@@ -1,5 +1,5 @@
 /** Events: one for each change of state, appended in the same transaction. */
-import type { Actor } from './reach.ts'
+import type { Rights } from './reach.ts'
 
 const jobTopics = {
   job_created: 'jobs:created',
@@ -57,10 +57,10 @@ export interface JobEvent {
 export const eventTypes = Object.keys(topicOf) as readonly EventType[]
 
 /** The actor of a change and its reason, kept with the event. */
-export interface Asked {
+export interface Actor {
   readonly by?: string | undefined
   /** Omitted: no restrictions. */
-  readonly actor?: Actor | undefined
+  readonly rights?: Rights | undefined
   readonly reason?: string | undefined
   /** Row id of the request, if it has an Idempotency-Key. */
   readonly request?: number | undefined

@@ -3,7 +3,7 @@ import type { Key } from './key.ts'
 import type { Scope } from './scope.ts'
 
 /** The key of a request. A request without a key, if none is required, may do everything. */
-export type Actor = Pick<Key, 'id' | 'scopes' | 'clientId'>
+export type Rights = Pick<Key, 'id' | 'scopes' | 'clientId'>
 
 /** The owner of a job. */
 export interface Owner {
@@ -19,24 +19,24 @@ export interface Reach {
   readonly madeBy?: string
 }
 
-const may = ({ scopes }: Actor, ...wanted: readonly Scope[]): boolean =>
+const may = ({ scopes }: Rights, ...wanted: readonly Scope[]): boolean =>
   [...wanted, 'admin' as const].some((scope) => scopes.includes(scope))
 
 /** Whether the actor may spend money. */
-export const mayApprove = (actor: Actor | undefined): boolean => !actor || may(actor, 'approve')
+export const mayApprove = (rights: Rights | undefined): boolean => !rights || may(rights, 'approve')
 
-const reachOf = (actor: Actor | undefined, isOfAll: (actor: Actor) => boolean): Reach => {
-  if (!actor) return {}
-  if (actor.clientId !== null) return { clientId: actor.clientId }
-  return isOfAll(actor) ? {} : { madeBy: actor.id }
+const reachOf = (rights: Rights | undefined, isOfAll: (rights: Rights) => boolean): Reach => {
+  if (!rights) return {}
+  if (rights.clientId !== null) return { clientId: rights.clientId }
+  return isOfAll(rights) ? {} : { madeBy: rights.id }
 }
 
 /** The jobs it may read: an approver has to see what the money buys. */
-export const seenBy = (actor: Actor | undefined): Reach =>
-  reachOf(actor, (key) => may(key, 'read', 'approve'))
+export const seenBy = (rights: Rights | undefined): Reach =>
+  reachOf(rights, (key) => may(key, 'read', 'approve'))
 
 /** The jobs it may change, which the scope `read` does not extend. */
-export const changedBy = (actor: Actor | undefined): Reach => reachOf(actor, mayApprove)
+export const changedBy = (rights: Rights | undefined): Reach => reachOf(rights, mayApprove)
 
 export const isEverything = ({ clientId, madeBy }: Reach): boolean =>
   clientId === undefined && madeBy === undefined

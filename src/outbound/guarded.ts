@@ -145,7 +145,7 @@ function guardedConnector(
       callback(error instanceof Error ? error : new Error(String(error)), [])
     }
   }
-  const lookup: LookupFunction = (...asked) => void answer(...asked)
+  const lookup: LookupFunction = (...actor) => void answer(...actor)
   const connectTcp = buildConnector({ timeout: connectMs, allowH2: false, lookup })
   const secure = buildConnector({ timeout: connectMs, allowH2: false })
 

@@ -1,4 +1,4 @@
-import { type Asked, type EventType, type JobEvent, topicOf } from '../job/event.ts'
+import { type Actor, type EventType, type JobEvent, topicOf } from '../job/event.ts'
 import type { Reader, Row, Transaction } from './database.ts'
 import { json, number, text, textOrNull } from './sql.ts'
 
@@ -28,12 +28,12 @@ export interface NewEvent {
   readonly scene?: { readonly position: number; readonly title?: string | null | undefined } | undefined
   readonly data: Readonly<Record<string, unknown>>
   /** The actor and the reason, which is stored in `data`. */
-  readonly asked?: Asked | undefined
+  readonly actor?: Actor | undefined
 }
 
 export async function appendEvent(tx: Transaction, event: NewEvent, now: number): Promise<JobEvent> {
   const topic = topicOf[event.type]
-  const { by, reason } = event.asked ?? {}
+  const { by, reason } = event.actor ?? {}
   const data = {
     ...(event.sceneId !== undefined && named(event.scene ?? (await sceneNow(tx, event.sceneId)))),
     ...event.data,

@@ -25,7 +25,10 @@ export const listManualPauses = async (reader: Reader): Promise<readonly ManualP
   }))
 
 /** Does nothing if the pause already exists. */
-export const insertManualPause = (tx: Transaction, { scope, reason, by, since }: ManualPause): Promise<number> =>
+export const insertManualPause = (
+  tx: Transaction,
+  { scope, reason, by, since }: ManualPause,
+): Promise<number> =>
   tx.run(
     `insert into stops (scope, reason, actor, inserted_at) values ($1, $2, $3, $4) on conflict (scope) do nothing`,
     [scope, reason, by, since],

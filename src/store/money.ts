@@ -220,7 +220,11 @@ export const endOutage = (tx: Transaction, renderer: string): Promise<number> =>
   tx.run('delete from outages where renderer = $1', [renderer])
 
 /** Starts or extends a cooldown until `until`; a longer one stays. */
-export const extendCooldown = (tx: Transaction, renderer: string, { until, reason }: Cooldown): Promise<number> =>
+export const extendCooldown = (
+  tx: Transaction,
+  renderer: string,
+  { until, reason }: Cooldown,
+): Promise<number> =>
   tx.run(
     `insert into pauses (renderer, until, reason) values ($1, $2, $3)
      on conflict (renderer) do update set until = $2, reason = $3 where pauses.until < $2`,

@@ -103,19 +103,19 @@ export async function findOrphan(
   return row && strayOf(row)
 }
 
-export const putOrphan = (tx: Transaction, stray: Orphan): Promise<number> =>
+export const putOrphan = (tx: Transaction, orphan: Orphan): Promise<number> =>
   tx.run(
     `insert into strays (renderer, provider_id, mark, attempt_id, state, charged_micros, inserted_at)
      values ($1, $2, $3, $4, $5, $6, $7)
      on conflict (renderer, provider_id) do update set state = $5, charged_micros = $6`,
     [
-      stray.renderer,
-      stray.providerId,
-      stray.mark,
-      stray.attemptId,
-      stray.state,
-      stray.chargedMicros,
-      stray.insertedAt,
+      orphan.renderer,
+      orphan.providerId,
+      orphan.mark,
+      orphan.attemptId,
+      orphan.state,
+      orphan.chargedMicros,
+      orphan.insertedAt,
     ],
   )
 

@@ -130,7 +130,7 @@ function createPage(version: string) {
       'US dollars of a budget that are spent or reserved',
       'budget',
     ),
-    strays: gauge('workflow_stray_renders', 'Orphans: renders with our mark but without an attempt'),
+    orphans: gauge('workflow_stray_renders', 'Orphans: renders with our mark but without an attempt'),
     undelivered: gauge('workflow_webhook_deliveries_pending', 'Webhook deliveries not yet delivered'),
     webhooks: counter('workflow_webhook_deliveries_total', 'Tries of webhook deliveries', 'outcome'),
     streams: gauge('workflow_event_streams', 'Open event streams'),
@@ -229,7 +229,7 @@ export async function openMetrics(options: MetricsOptions): Promise<Metrics> {
       page.budgetLimit.set({ budget }, usd(limitMicros))
       if (used) page.budgetUsed.set({ budget }, usd(used.spentMicros + used.reservedMicros))
     }
-    page.strays.set(await countStrays(database))
+    page.orphans.set(await countStrays(database))
     page.undelivered.set(await countUndelivered(database))
     page.diskFree.set(await freeBytes())
     await readDurations()

@@ -7,7 +7,7 @@ import {
   invalidField,
   webhookRefused,
 } from '../job/errors.ts'
-import type { Asked } from '../job/event.ts'
+import type { Actor } from '../job/event.ts'
 import { type Network, addressProblem } from '../job/web-address.ts'
 import {
   type Delivery,
@@ -102,11 +102,11 @@ async function changed(
 }
 
 /** Adds an endpoint, which gets events from now on. @throws {RefusedError} `invalid`, `webhook_refused` if there are too many */
-export async function addEndpoint(context: WebhookContext, input: unknown, asked?: Asked): Promise<Endpoint> {
+export async function addEndpoint(context: WebhookContext, input: unknown, actor?: Actor): Promise<Endpoint> {
   const { host, database, webhookNetworks } = context
   const { url, event_types: eventTypes = [], description = '' } = parseEndpoint(input)
   const id = host.id()
-  return once(database, asked, whole<Endpoint>(), async (tx) => {
+  return once(database, actor, whole<Endpoint>(), async (tx) => {
     refuseAddress('url', url, webhookNetworks)
     if ((await countEndpoints(tx)) >= maxEndpoints)
       throw webhookRefused(
@@ -137,11 +137,11 @@ export async function changeEndpoint(
   context: WebhookContext,
   endpointId: string,
   input: unknown,
-  asked?: Asked,
+  actor?: Actor,
 ): Promise<Endpoint> {
   const { database, webhookNetworks } = context
   const change = parseEndpointChange(input)
-  return once(database, asked, whole<Endpoint>(), async (tx) => {
+  return once(database, actor, whole<Endpoint>(), async (tx) => {
     if (change.url !== undefined) refuseAddress('url', change.url, webhookNetworks)
     await changed(context, tx, await endpointOf(tx, endpointId), change)
     return endpointOf(tx, endpointId)
@@ -149,8 +149,8 @@ export async function changeEndpoint(
 }
 
 /** Removes an endpoint and all its deliveries. @throws {RefusedError} `endpoint_not_found` */
-export const removeEndpoint = (context: WebhookContext, endpointId: string, asked?: Asked): Promise<void> =>
-  once(context.database, asked, whole<void>(), async (tx) => {
+export const removeEndpoint = (context: WebhookContext, endpointId: string, actor?: Actor): Promise<void> =>
+  once(context.database, actor, whole<void>(), async (tx) => {
     if ((await deleteEndpoint(tx, endpointId)) === 0) throw endpointNotFound(endpointId)
   })
 
@@ -171,9 +171,9 @@ export const getWebhookSecrets = (
 export const rotateWebhookSecret = (
   context: WebhookContext,
   endpointId: string | null,
-  asked?: Asked,
+  actor?: Actor,
 ): Promise<readonly Secret[]> =>
-  once(context.database, asked, keptSecrets(context, endpointId), async (tx) => {
+  once(context.database, actor, keptSecrets(context, endpointId), async (tx) => {
     const endpoint = endpointId === null ? null : await endpointOf(tx, endpointId)
     if (endpoint && endpoint.jobId !== null)
       throw webhookRefused(
@@ -191,8 +191,8 @@ export const rotateWebhookSecret = (
   })
 
 /** Sends a test message. @throws {RefusedError} `endpoint_not_found`, `webhook_refused` */
-export const testEndpoint = (context: WebhookContext, endpointId: string, asked?: Asked): Promise<Delivery> =>
-  once(context.database, asked, whole<Delivery>(), async (tx) => {
+export const testEndpoint = (context: WebhookContext, endpointId: string, actor?: Actor): Promise<Delivery> =>
+  once(context.database, actor, whole<Delivery>(), async (tx) => {
     const endpoint = await endpointOf(tx, endpointId)
     if (endpoint.status === 'disabled') throw notWhileDisabled('Endpoint cannot be tested', endpoint)
     const now = context.host.now()
@@ -231,8 +231,8 @@ export async function getDelivery(context: WebhookContext, deliveryId: string): 
 }
 
 /** Sends a delivery again, with the same id and a full set of tries. @throws {RefusedError} `delivery_not_found`, `webhook_refused` */
-export const redeliver = (context: WebhookContext, deliveryId: string, asked?: Asked): Promise<Delivery> =>
-  once(context.database, asked, whole<Delivery>(), async (tx) => {
+export const redeliver = (context: WebhookContext, deliveryId: string, actor?: Actor): Promise<Delivery> =>
+  once(context.database, actor, whole<Delivery>(), async (tx) => {
     const delivery = await findDelivery(tx, deliveryId)
     if (!delivery) throw deliveryNotFound(deliveryId)
     const endpoint = await endpointOf(tx, delivery.endpointId)

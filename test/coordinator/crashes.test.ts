@@ -124,10 +124,10 @@ describe('a job during which the process dies again and again', () => {
     'begins no more while a person has paused %s, over restarts too, and at once when it is resumed',
     async (what) => {
       const jobId = await crashing()
-      const asked = { by: 'ops' }
+      const actor = { by: 'ops' }
       const request = what === 'its renderer' ? { renderer: 'local' } : {}
-      if (what === 'its job') await harness.coordinator.pauseJob(jobId, {}, asked)
-      else await harness.coordinator.pause(request, asked)
+      if (what === 'its job') await harness.coordinator.pauseJob(jobId, {}, actor)
+      else await harness.coordinator.pause(request, actor)
       const code = { 'its job': 'job_paused', everything: 'paused', 'its renderer': 'renderer_paused' }[what]
       expect(await waitCode(jobId)).toBe(code)
       clock.advance(3_600_000)
@@ -137,8 +137,8 @@ describe('a job during which the process dies again and again', () => {
       expect(runs(jobId)).toBe(false)
       expect(await waitCode(jobId)).toBe(code)
 
-      if (what === 'its job') await harness.coordinator.resumeJob(jobId, asked)
-      else await harness.coordinator.resume(request, asked)
+      if (what === 'its job') await harness.coordinator.resumeJob(jobId, actor)
+      else await harness.coordinator.resume(request, actor)
       await settle()
       expect(runs(jobId)).toBe(true)
       expect(await waitCode(jobId)).toBeUndefined()

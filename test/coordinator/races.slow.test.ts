@@ -5,7 +5,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { RefusedError } from '../../src/job/errors.ts'
-import type { Asked, JobEvent } from '../../src/job/event.ts'
+import type { Actor, JobEvent } from '../../src/job/event.ts'
 import { type JobStatus, finalJobStatuses, jobVerbs, sceneStatuses } from '../../src/job/lifecycle.ts'
 import { listJobEvents } from '../../src/store/events.ts'
 import { type Clock, createClock } from '../clock.ts'
@@ -25,12 +25,12 @@ const eventsOf = (jobId: number): Promise<readonly JobEvent[]> =>
 
 type Verb = 'approve' | 'cancel' | 'complete' | 'fail' | 'retry'
 
-const act: { readonly [verb in Verb]: (jobId: number, asked: Asked) => Promise<unknown> } = {
-  approve: (jobId, asked) => coordinator().approveJob(jobId, { max_cost: 100 }, asked),
-  cancel: (jobId, asked) => coordinator().cancelJob(jobId, asked),
+const act: { readonly [verb in Verb]: (jobId: number, actor: Actor) => Promise<unknown> } = {
+  approve: (jobId, actor) => coordinator().approveJob(jobId, { max_cost: 100 }, actor),
+  cancel: (jobId, actor) => coordinator().cancelJob(jobId, actor),
   complete: (jobId) => coordinator().completeJob(jobId, new Uint8Array([1])),
-  fail: (jobId, asked) => coordinator().failJob(jobId, 'a person says so', asked),
-  retry: (jobId, asked) => coordinator().retryJob(jobId, { max_cost: 100 }, asked),
+  fail: (jobId, actor) => coordinator().failJob(jobId, 'a person says so', actor),
+  retry: (jobId, actor) => coordinator().retryJob(jobId, { max_cost: 100 }, actor),
 }
 const calls: readonly (readonly [Verb, number])[] = [
   ['approve', 40],

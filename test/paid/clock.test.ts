@@ -76,14 +76,14 @@ describe('a clock that is put wrong while it is not known whether the provider h
       fake: { plan: { 1: 'reset_after', 2: 'reset_before' }, renderMs: 3 * second, listLagMs: 90 * second },
     })
     const resolve = await unknown(simulation, 0)
-    const stray = simulation.posts()[0]!.prediction
+    const orphan = simulation.posts()[0]!.prediction
     await simulation.ask('POST', '/jobs/1/cancel')
     await resolve({ resolution: 'absent' })
     await simulation.pass(5 * minute)
     simulation.clock.putBack(3 * hour)
     await simulation.pass(minute)
     const resolveOther = await unknown(simulation, 1)
-    await resolveOther({ resolution: 'adopt', prediction_id: stray })
+    await resolveOther({ resolution: 'adopt', prediction_id: orphan })
     await simulation.pass(minute)
     const days = await simulation.database.all('select day, micros from spendings where micros <> 0')
     expect(days.map(({ day, micros }) => [day, Number(micros)])).toEqual([['2025-12-31', 400_000]])

@@ -209,7 +209,7 @@ describe('a change by a key that may only submit', () => {
     )
     const [created, , last] = events
     expect(events.map(({ type }) => type)).toEqual(['job_created', 'job_approved', 'job_retried'])
-    expect(last!.actor).toBe(created!.actor)
+    expect(last!.rights).toBe(created!.rights)
     expect(JSON.parse(String(last!.data))).toMatchObject({ was: 'completed', reopened: true })
   })
 

@@ -386,12 +386,12 @@ describe('the sweep over what the provider lists', () => {
     const job_id = await approved(simulation)
     await simulation.until(() => simulation.posts().length === 2)
     await simulation.until(() => simulation.bills().length === 1, 10 * minute)
-    const [stray] = simulation.posts()
-    expect(simulation.bills()[0]).toMatchObject({ prediction: stray!.prediction, status: 'canceled' })
+    const [orphan] = simulation.posts()
+    expect(simulation.bills()[0]).toMatchObject({ prediction: orphan!.prediction, status: 'canceled' })
     expect(await simulation.ended(job_id)).toMatchObject({ status: 'completed', costs: { spent: 0.4 } })
     const { unaccounted, totals } = await simulation.get('/ledger')
     expect(unaccounted).toMatchObject([
-      { prediction_id: stray!.prediction, state: 'cancelled', charged: 0.4, attempt_id: expect.any(String) },
+      { prediction_id: orphan!.prediction, state: 'cancelled', charged: 0.4, attempt_id: expect.any(String) },
     ])
     expect(totals).toEqual({ reserved: 0, spent: simulation.billedUsd() })
   })

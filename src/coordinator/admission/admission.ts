@@ -119,13 +119,13 @@ async function startWaiting(
 ): Promise<{ readonly free: number; readonly againAt: number }> {
   let free = Math.min(slots, startsAtOnce)
   let againAt = Number.POSITIVE_INFINITY
-  const treasury = openBudgetSnapshot(tx, context.budgets, now)
+  const snapshot = openBudgetSnapshot(tx, context.budgets, now)
   let jobPlaces = await freeJobSlots(tx, limits.jobs, now)
   const begun = new Set<number>()
   const rendering = new Set<number>()
-  const turns = await openFairQueue(tx, limit.name, { free, now, onlyBegun: jobPlaces <= 0 })
+  const queue = await openFairQueue(tx, limit.name, { free, now, onlyBegun: jobPlaces <= 0 })
   while (free > 0) {
-    const scene = await turns.next()
+    const scene = await queue.next()
     if (!scene) break
     const isFirst = scene.jobApproved && !begun.has(scene.jobId)
     // The limit of jobs is reached: another look starts scenes of started jobs only.
@@ -133,7 +133,7 @@ async function startWaiting(
       againAt = now
       break
     }
-    const wait = await sceneWait(rendersIn(tx), scene, treasury, now)
+    const wait = await sceneWait(rendersIn(tx), scene, snapshot, now)
     if (wait) {
       againAt = Math.min(againAt, wait.until ?? Number.POSITIVE_INFINITY)
       continue
@@ -154,15 +154,15 @@ async function startWaiting(
     if (waited || (await isServed(tx, scene))) await serveJob(context, tx, scene.jobId)
     if (!(await startScene(context, tx, scene, limit))) continue
     rendering.add(scene.jobId)
-    turns.started(scene)
-    treasury.reserve(scene, scene.priceMicros)
+    queue.started(scene)
+    snapshot.reserve(scene, scene.priceMicros)
     free--
   }
   if (limit.task === 'render-scene')
     for (const jobId of begun)
       if (rendering.has(jobId))
         await context.emit(tx, { type: 'job_progress', jobId, data: { ...initialRendering } })
-  await turns.keep(tx)
+  await queue.keep(tx)
   return { free, againAt }
 }
 
@@ -227,7 +227,7 @@ type HeadScene = Pick<
 export async function sceneWait(
   renders: OtherRenders,
   scene: HeadScene,
-  treasury: BudgetSnapshot,
+  snapshot: BudgetSnapshot,
   now: number,
 ): Promise<Waiting | undefined> {
   if (await renders.isServed(scene)) return undefined
@@ -235,7 +235,7 @@ export async function sceneWait(
   if (!scene.forced && (await renders.isHeld(scene))) return ownHeldWait
   if (scene.priceMicros === 0) return undefined
   const { jobId, priceMicros, authorisedMicros, unknownCostAccepted, unapproved } = scene
-  const [job, budgets] = [await treasury.moneyOfJob(jobId), await treasury.budgetsFor(scene)]
+  const [job, budgets] = [await snapshot.moneyOfJob(jobId), await snapshot.budgetsFor(scene)]
   return moneyWait({ priceMicros, authorisedMicros, unknownCostAccepted, unapproved, job, budgets }, now)
 }
 

@@ -28,7 +28,11 @@ export interface BudgetSnapshot {
   reserve(job: { readonly jobId: number; readonly clientId: string }, priceMicros: number | null): void
 }
 
-export function openBudgetSnapshot(reader: Reader, configured: ConfiguredBudgets, now: number): BudgetSnapshot {
+export function openBudgetSnapshot(
+  reader: Reader,
+  configured: ConfiguredBudgets,
+  now: number,
+): BudgetSnapshot {
   const sums = new Map<string, Money>()
   let limits: ReadonlyMap<string, number> | undefined
 

@@ -1,5 +1,5 @@
 /** Budgets for each job, each client, a day and in total, readable and changeable at run time. */
-import { type Asked, differences } from '../../job/event.ts'
+import { type Actor, differences } from '../../job/event.ts'
 import { type Money, dayOf, dollars, toMicros } from '../../job/price.ts'
 import { parseBudgets } from '../../job/control-request.ts'
 import { invalidField } from '../../job/errors.ts'
@@ -36,11 +36,11 @@ export const getBudgets = (context: Context): Promise<readonly BudgetStanding[]>
 export async function setBudgets(
   context: Context,
   input: unknown,
-  asked?: Asked,
+  actor?: Actor,
 ): Promise<readonly BudgetStanding[]> {
   const { database, budgets, wakeAdmission, log } = context
   const limits = Object.entries(parseBudgets(input))
-  const before = await once(database, asked, whole<Record<string, number | null>>(), async (tx) => {
+  const before = await once(database, actor, whole<Record<string, number | null>>(), async (tx) => {
     const inForce = await budgetLimits(tx, budgets)
     for (const [name, usd] of limits)
       // The configuration has no budgets of single clients, so there is none to override.
@@ -53,7 +53,7 @@ export async function setBudgets(
       limits.map(([name]) => [name, inForce.has(name) ? dollars(inForce.get(name)!) : null]),
     )
   })
-  logLine.budgetsChanged(log, differences(before, Object.fromEntries(limits)), asked?.by)
+  logLine.budgetsChanged(log, differences(before, Object.fromEntries(limits)), actor?.by)
   return getBudgets(context)
 }
 

@@ -1,13 +1,19 @@
 /** Concurrency limits and manual pauses, readable and changeable at run time. */
 import { type FieldProblem, invalid } from '../../job/errors.ts'
-import { type Asked, differences } from '../../job/event.ts'
+import { type Actor, differences } from '../../job/event.ts'
 import type { ManualPause } from '../../job/queue.ts'
 import { parseLimits, parsePause } from '../../job/control-request.ts'
 import { logLine } from '../../log.ts'
 import type { Reader } from '../../store/database.ts'
 import { readGate } from '../../store/gate.ts'
 import { countProcessing } from '../../store/jobs.ts'
-import { deleteManualPause, insertManualPause, listLimits, listManualPauses, setLimit } from '../../store/limits.ts'
+import {
+  deleteManualPause,
+  insertManualPause,
+  listLimits,
+  listManualPauses,
+  setLimit,
+} from '../../store/limits.ts'
 import type { ProviderCooldown, RendererLimit } from './rules.ts'
 import { once, whole } from '../../access/idempotency.ts'
 import { cooldownOf } from '../attempt/cooldown.ts'
@@ -47,7 +53,10 @@ const scopeOf = (renderer: string | undefined): string =>
   renderer === undefined ? 'all' : `renderer:${renderer}`
 
 /** The manual pause that applies to a renderer: of all rendering, or of this renderer. */
-export const manualPauseAmong = (stops: readonly ManualPause[], renderer: string | undefined): ManualPause | undefined =>
+export const manualPauseAmong = (
+  stops: readonly ManualPause[],
+  renderer: string | undefined,
+): ManualPause | undefined =>
   stops.find(({ scope }) => scope === 'all') ?? stops.find(({ scope }) => scope === scopeOf(renderer))
 
 export interface RendererStanding {
@@ -120,7 +129,7 @@ const paced = (
     : []
 
 /** Members left out stay unchanged; null restores the configured value. @throws {RefusedError} `invalid` */
-export async function setLimits(context: Context, input: unknown, asked?: Asked): Promise<LimitsStanding> {
+export async function setLimits(context: Context, input: unknown, actor?: Actor): Promise<LimitsStanding> {
   const { database, wakeAdmission, log } = context
   const { jobs, renderers: ofRenderers = {} } = parseLimits(input)
   const changes = [
@@ -129,7 +138,7 @@ export async function setLimits(context: Context, input: unknown, asked?: Asked)
       Object.entries(limits).map(([limit, value]) => [`${name}.${limit}`, value ?? null] as const),
     ),
   ]
-  const before = await once(database, asked, whole<Record<string, number | null>>(), async (tx) => {
+  const before = await once(database, actor, whole<Record<string, number | null>>(), async (tx) => {
     const problems = Object.entries(ofRenderers).flatMap(([name, limits]) => [
       ...known(context, `renderers.${name}`, name),
       ...paced(context, name, limits),
@@ -140,7 +149,7 @@ export async function setLimits(context: Context, input: unknown, asked?: Asked)
     tx.afterCommit(wakeAdmission)
     return Object.fromEntries(changes.map(([name]) => [name, set.get(name) ?? null]))
   })
-  logLine.limitsChanged(log, differences(before, Object.fromEntries(changes)), asked?.by)
+  logLine.limitsChanged(log, differences(before, Object.fromEntries(changes)), actor?.by)
   return getLimits(context)
 }
 
@@ -148,17 +157,17 @@ export async function setLimits(context: Context, input: unknown, asked?: Asked)
 export async function pauseRendering(
   context: Context,
   input: unknown = {},
-  asked: Asked = {},
+  actor: Actor = {},
 ): Promise<LimitsStanding> {
   const { host, database, log } = context
   const { renderer, reason = null } = parsePause(input)
   const scope = scopeOf(renderer)
-  const stop = { scope, reason, by: asked.by ?? null, since: host.now() }
-  await once(database, asked, whole(), async (tx) => {
+  const stop = { scope, reason, by: actor.by ?? null, since: host.now() }
+  await once(database, actor, whole(), async (tx) => {
     requireKnown(context, renderer)
     await insertManualPause(tx, stop)
   })
-  logLine.paused(log, scope, asked.by, reason)
+  logLine.paused(log, scope, actor.by, reason)
   return getLimits(context)
 }
 
@@ -166,17 +175,17 @@ export async function pauseRendering(
 export async function resumeRendering(
   context: Context,
   input: unknown = {},
-  asked: Asked = {},
+  actor: Actor = {},
 ): Promise<LimitsStanding> {
   const { database, wakeAdmission, engine, log } = context
   const { renderer } = parsePause(input)
   const scope = scopeOf(renderer)
-  await once(database, asked, whole(), async (tx) => {
+  await once(database, actor, whole(), async (tx) => {
     requireKnown(context, renderer)
     await deleteManualPause(tx, scope)
     tx.afterCommit(wakeAdmission)
     tx.afterCommit(() => engine.wake())
   })
-  logLine.resumed(log, scope, asked.by)
+  logLine.resumed(log, scope, actor.by)
   return getLimits(context)
 }

@@ -123,10 +123,10 @@ export const webhookReceived = (
 
 /** Moves the charge of an orphan render to the attempt that has adopted it. */
 async function takeFromOrphans(tx: Transaction, renderer: string, renderId: string): Promise<void> {
-  const stray = await findOrphan(tx, renderer, renderId)
-  if (!stray) return
+  const orphan = await findOrphan(tx, renderer, renderId)
+  if (!orphan) return
   await forgetOrphan(tx, renderer, renderId)
-  const owner = stray.attemptId === null ? undefined : await findAttempt(tx, stray.attemptId)
-  if (stray.chargedMicros)
-    await addSpending(tx, dayOf(stray.insertedAt), owner?.clientId ?? '', -stray.chargedMicros)
+  const owner = orphan.attemptId === null ? undefined : await findAttempt(tx, orphan.attemptId)
+  if (orphan.chargedMicros)
+    await addSpending(tx, dayOf(orphan.insertedAt), owner?.clientId ?? '', -orphan.chargedMicros)
 }

@@ -1,6 +1,6 @@
 /** This installation's id at providers, and the secret that signs the URLs given to them. */
 import type { Host } from '../../host.ts'
-import type { Asked } from '../../job/event.ts'
+import type { Actor } from '../../job/event.ts'
 import { parseRotation } from '../../job/key.ts'
 import { type Log, logLine } from '../../log.ts'
 import type { Database } from '../../store/database.ts'
@@ -20,7 +20,7 @@ export interface Installation {
   /** Secrets: the first signs URLs, the others are still accepted. */
   secrets(): readonly string[]
   /** Signs with a new secret from now on; accepts the previous one for the grace time. @throws {RefusedError} `invalid` */
-  rotateSecret(request?: unknown, asked?: Asked): Promise<SecretRotation>
+  rotateSecret(request?: unknown, actor?: Actor): Promise<SecretRotation>
 }
 
 export interface InstallationOptions {
@@ -43,17 +43,17 @@ export async function openInstallation({ database, host, log }: InstallationOpti
       return [kept.secret, ...kept.previous.filter(({ until }) => until > now).map(({ secret }) => secret)]
     },
 
-    async rotateSecret(input = {}, asked) {
+    async rotateSecret(input = {}, actor) {
       const graceMs = parseRotation(input).grace_seconds * 1000
       const now = host.now()
       const until = graceMs === 0 ? null : now + graceMs
       const secret = freshSecret()
-      const rotation = await once(database, asked, whole<SecretRotation>(), async (tx) => {
+      const rotation = await once(database, actor, whole<SecretRotation>(), async (tx) => {
         const replaced = await replaceSecret(tx, secret, until, now)
         tx.afterCommit(() => (kept = replaced))
         return { rotatedAt: now, previousUntil: until }
       })
-      logLine.secretRotated(log, rotation.previousUntil, asked?.by)
+      logLine.secretRotated(log, rotation.previousUntil, actor?.by)
       return rotation
     },
   }

@@ -94,11 +94,11 @@ async function isOrphan(
   const chargedMicros = state === 'running' ? null : isCharged(state) ? (attempt?.costMicros ?? null) : 0
   const insertedAt = before?.insertedAt ?? now
   const attemptId = attempt?.id ?? null
-  const stray = { renderer, providerId, mark, attemptId, state, chargedMicros, insertedAt }
-  await putOrphan(tx, stray)
+  const orphan = { renderer, providerId, mark, attemptId, state, chargedMicros, insertedAt }
+  await putOrphan(tx, orphan)
   if ((before?.chargedMicros ?? null) === null)
     await book(tx, { day: dayOf(insertedAt), clientId: attempt?.clientId ?? '', chargedMicros })
-  if (!before) tx.afterCommit(() => logLine.strayRender(log, stray))
+  if (!before) tx.afterCommit(() => logLine.orphanRender(log, orphan))
   return state === 'running' && attempt !== undefined
 }
 

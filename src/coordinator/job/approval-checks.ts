@@ -40,8 +40,8 @@ export async function check(
   const { host } = context
   const costRefusedHere = (reason: string, amounts: Readonly<Record<string, number | null>>) =>
     costRefused(job, reason, amounts, done)
-  const treasury = openBudgetSnapshot(tx, context.budgets, host.now())
-  const budgets = quote.scenesToPay === 0 ? [] : await treasury.budgetsFor({ ...job, jobId: job.id })
+  const snapshot = openBudgetSnapshot(tx, context.budgets, host.now())
+  const budgets = quote.scenesToPay === 0 ? [] : await snapshot.budgetsFor({ ...job, jobId: job.id })
   const isUnknown = quote.micros === null
   const estimated_cost = dollarsOrNull(quote.micros)
   if (isUnknownNew && !accept_unknown_cost)

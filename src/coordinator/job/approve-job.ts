@@ -2,7 +2,7 @@
 import { once, type Kept } from '../../access/idempotency.ts'
 import { type ApprovalRequest, parseApproval } from '../../job/control-request.ts'
 import { RefusedError, transitionRefused } from '../../job/errors.ts'
-import type { Asked } from '../../job/event.ts'
+import type { Actor } from '../../job/event.ts'
 import type { Job } from '../../job/job.ts'
 import { spokenMoney } from '../../job/price.ts'
 import type { Scene } from '../../job/scene.ts'
@@ -32,7 +32,7 @@ async function approve(
   tx: Transaction,
   jobId: number,
   request: ApprovalRequest,
-  asked: Asked | undefined,
+  actor: Actor | undefined,
 ): Promise<Job | RefusedError> {
   const found = await existingJob(tx, jobId)
   const { job, scenes, isRepriced } = await atTodaysPrices(context, tx, found)
@@ -50,7 +50,7 @@ async function approve(
     )
   checkRevision(job, needed, request)
   await check(context, tx, job, needed, request)
-  return allow(context, tx, { job, scenes, ...needed }, request, asked)
+  return allow(context, tx, { job, scenes, ...needed }, request, actor)
 }
 
 async function allow(
@@ -58,7 +58,7 @@ async function allow(
   tx: Transaction,
   { job, scenes, totalMicros, quote }: Needed & { readonly job: Job; readonly scenes: readonly Scene[] },
   request: ApprovalRequest,
-  asked: Asked | undefined,
+  actor: Actor | undefined,
 ): Promise<Job> {
   const { host, emit, wakeScheduler } = context
   const now = host.now()
@@ -74,7 +74,7 @@ async function allow(
   }
   // A pending job has no clips yet that retention could have removed.
   if (job.status !== 'pending') await requireClips(tx, job.id)
-  await emit(tx, { type: 'job_approved', jobId: job.id, data, asked })
+  await emit(tx, { type: 'job_approved', jobId: job.id, data, actor })
   const approved = placed
     ? firstApproved(job, { ...placed, ...authorised }, now)
     : (await findJob(tx, job.id))!
@@ -97,12 +97,12 @@ export async function approveJob(
   context: Context,
   jobId: number,
   input: unknown = {},
-  asked?: Asked,
+  actor?: Actor,
 ): Promise<Job> {
   const { database, log } = context
   const request = parseApproval(input)
-  const outcome = await once(database, asked, keptOutcome, (tx) =>
-    approve(context, tx, jobId, request, asked),
+  const outcome = await once(database, actor, keptOutcome, (tx) =>
+    approve(context, tx, jobId, request, actor),
   )
   if (outcome instanceof RefusedError) throw outcome
   logLine.jobApproved(log, jobId)

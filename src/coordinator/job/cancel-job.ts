@@ -1,10 +1,10 @@
 /** Cancels a job by request. */
 import { once } from '../../access/idempotency.ts'
 import { scopeMissing } from '../../job/errors.ts'
-import type { Asked } from '../../job/event.ts'
+import type { Actor } from '../../job/event.ts'
 import type { Job } from '../../job/job.ts'
 import { jobVerbs, type JobStatus } from '../../job/lifecycle.ts'
-import { type Actor, mayApprove } from '../../job/reach.ts'
+import { type Rights, mayApprove } from '../../job/reach.ts'
 import type { Transaction } from '../../store/database.ts'
 import { findJobState, findJob } from '../../store/jobs.ts'
 import { moneyOfJob } from '../../store/money.ts'
@@ -13,11 +13,11 @@ import { cancel } from './ending.ts'
 import { keptJob, refused } from './existing-job.ts'
 
 /** Cancels an open job and stops its renders, at providers too. @throws {RefusedError} */
-export const cancelJob = (context: Context, jobId: number, asked?: Asked): Promise<Job> =>
-  once(context.database, asked, keptJob, async (tx) => {
+export const cancelJob = (context: Context, jobId: number, actor?: Actor): Promise<Job> =>
+  once(context.database, actor, keptJob, async (tx) => {
     const job = await findJobState(tx, jobId)
-    if (job && isOpen(job)) await checkMayEnd(tx, job, asked?.actor)
-    if (!job || !(await cancel(context, tx, job, { error: null, asked })))
+    if (job && isOpen(job)) await checkMayEnd(tx, job, actor?.rights)
+    if (!job || !(await cancel(context, tx, job, { error: null, actor })))
       throw await refused(tx, jobId, 'cancel')
     return (await findJob(tx, jobId))!
   })
@@ -29,9 +29,9 @@ export const isOpen = ({ status }: Pick<Job, 'status'>): boolean =>
 export async function checkMayEnd(
   tx: Transaction,
   { id, madeBy }: Pick<Job, 'id' | 'madeBy'>,
-  actor: Actor | undefined,
+  rights: Rights | undefined,
 ): Promise<void> {
-  if (!actor || mayApprove(actor) || madeBy === actor.id) return
+  if (!rights || mayApprove(rights) || madeBy === rights.id) return
   const { reservedMicros, spentMicros, unpriced } = await moneyOfJob(tx, id)
   if (reservedMicros + spentMicros + unpriced > 0)
     throw scopeMissing(

@@ -1,11 +1,11 @@
 /** Plans, prices and stores a job. Nothing is rendered before its approval. */
 import { doneBefore, once } from '../../access/idempotency.ts'
 import { invalid, invalidField, type FieldProblem } from '../../job/errors.ts'
-import type { Asked } from '../../job/event.ts'
+import type { Actor } from '../../job/event.ts'
 import type { Storyboard, Job } from '../../job/job.ts'
 import { created } from '../../job/progress.ts'
 import { defaultPriority } from '../../job/queue.ts'
-import { seenBy, type Actor } from '../../job/reach.ts'
+import { seenBy, type Rights } from '../../job/reach.ts'
 import { renderKey } from '../../job/render-key.ts'
 import { type JobRequest, freeMembers, parseJobRequest } from '../../job/request.ts'
 import { planStoryboard, fieldOf } from '../../job/storyboard.ts'
@@ -31,8 +31,8 @@ export interface JobEstimate {
   readonly clientId: string
 }
 
-const clientOf = (request: JobRequest, actor: Actor | undefined): string =>
-  actor?.clientId ?? freeMembers(request)['client_id'] ?? ''
+const clientOf = (request: JobRequest, rights: Rights | undefined): string =>
+  rights?.clientId ?? freeMembers(request)['client_id'] ?? ''
 
 const scenesOf = ({ rendererOf }: Context, request: JobRequest, { scenes, format, fit }: Storyboard) =>
   scenes.map((scene, position) => ({
@@ -48,16 +48,16 @@ async function keepJob(
   tx: Transaction,
   request: JobRequest,
   storyboard: Storyboard,
-  asked: Asked | undefined,
+  actor: Actor | undefined,
 ): Promise<Job> {
   const { openJobs, host, catalogue, emit, wakeScheduler } = context
   const now = host.now()
   const times = timesOf(request, { runAt: null, deadlineAt: null }, now)
-  const actor = asked?.actor
+  const rights = actor?.rights
   const labels = freeMembers(request)
-  const clientId = clientOf(request, actor)
+  const clientId = clientOf(request, rights)
   await openJobs.require(tx, clientId)
-  const dependencies = await dependenciesOf(tx, request, { clientId, reach: seenBy(actor) })
+  const dependencies = await dependenciesOf(tx, request, { clientId, reach: seenBy(rights) })
   const scenes = scenesOf(context, request, storyboard)
   const job = await insertJob(
     tx,
@@ -71,7 +71,7 @@ async function keepJob(
       estimatedMicros: (await quoteFor(tx, scenes)).micros,
       priceBook: catalogue.version,
       clientId,
-      madeBy: actor?.id ?? null,
+      madeBy: rights?.id ?? null,
       ...times,
       retryPolicy: request.retry ?? null,
       unmet: dependencies.filter(({ isMet }) => !isMet).length,
@@ -92,7 +92,7 @@ async function keepJob(
     type: 'job_created',
     jobId: job.id,
     data: { type: job.type, video_name: job.videoName },
-    asked,
+    actor,
   })
   if (job.deadlineAt !== null) tx.afterCommit(wakeScheduler)
   return job
@@ -101,33 +101,33 @@ async function keepJob(
 async function plan(
   context: Context,
   input: unknown,
-  actor: Actor | undefined,
+  rights: Rights | undefined,
 ): Promise<{ request: JobRequest; storyboard: Storyboard }> {
   const { catalogue, database } = context
   const request = parseJobRequest(input)
-  if (actor && actor.clientId !== null) takeForClient(request, actor.clientId)
+  if (rights && rights.clientId !== null) takeForClient(request, rights.clientId)
   if (request.webhook_url !== undefined)
     refuseAddress('webhook_url', request.webhook_url, context.webhookNetworks)
   const storyboard = planStoryboard(request, catalogue)
-  const problems = await missingAssets(storyboard, database, request, actor?.clientId ?? undefined)
+  const problems = await missingAssets(storyboard, database, request, rights?.clientId ?? undefined)
   if (problems.length > 0) throw invalid(problems)
   return { request, storyboard }
 }
 
 /** Validates, plans and stores a job; it then waits for approval. @throws {RefusedError} `invalid`, `too_many` */
-export async function createJob(context: Context, input: unknown, asked?: Asked): Promise<Job> {
+export async function createJob(context: Context, input: unknown, actor?: Actor): Promise<Job> {
   const { database, room } = context
-  const before = await doneBefore(database, asked, keptJob)
+  const before = await doneBefore(database, actor, keptJob)
   if (before) return before
-  const { request, storyboard } = await plan(context, input, asked?.actor)
+  const { request, storyboard } = await plan(context, input, actor?.rights)
   await room.require()
-  return once(database, asked, keptJob, (tx) => keepJob(context, tx, request, storyboard, asked))
+  return once(database, actor, keptJob, (tx) => keepJob(context, tx, request, storyboard, actor))
 }
 
 /** Plans a job and computes its cost; stores nothing. @throws {RefusedError} `invalid` */
-export async function estimateJob(context: Context, input: unknown, asked?: Asked): Promise<JobEstimate> {
+export async function estimateJob(context: Context, input: unknown, actor?: Actor): Promise<JobEstimate> {
   const { database, catalogue } = context
-  const { request, storyboard } = await plan(context, input, asked?.actor)
+  const { request, storyboard } = await plan(context, input, actor?.rights)
   const scenes = scenesOf(context, request, storyboard)
   const quote = await quoteFor(database, scenes)
   return {
@@ -135,7 +135,7 @@ export async function estimateJob(context: Context, input: unknown, asked?: Aske
     quote,
     priceBook: catalogue.version,
     priority: request.priority ?? defaultPriority,
-    clientId: clientOf(request, asked?.actor),
+    clientId: clientOf(request, actor?.rights),
   }
 }
 

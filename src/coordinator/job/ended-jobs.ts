@@ -1,6 +1,6 @@
 /** Verbs for ended jobs: publish another version of the film, or delete the job and keep its ledger entries. */
 import { RefusedError, jobNotFound, transitionRefused } from '../../job/errors.ts'
-import type { Asked } from '../../job/event.ts'
+import type { Actor } from '../../job/event.ts'
 import type { Job } from '../../job/job.ts'
 import { type JobStatus, finalJobStatuses } from '../../job/lifecycle.ts'
 import { logLine } from '../../log.ts'
@@ -24,8 +24,8 @@ const hasEnded = (status: JobStatus): boolean => (finalJobStatuses as readonly J
  * Publishes an earlier film again, as the job's newest version. Resolves to that version; does nothing if that film is
  * the current one. @throws {RefusedError} `job_not_found`, `not_ready`, `job_refused`, `removed`
  */
-export const showFilm = (context: Context, jobId: number, version: number, asked?: Asked): Promise<number> =>
-  once(context.database, asked, whole<number>(), async (tx) => {
+export const showFilm = (context: Context, jobId: number, version: number, actor?: Actor): Promise<number> =>
+  once(context.database, actor, whole<number>(), async (tx) => {
     const job = await findJobState(tx, jobId)
     if (!job) throw jobNotFound(jobId)
     const film = await findFilm(tx, jobId, version)
@@ -65,7 +65,7 @@ export const showFilm = (context: Context, jobId: number, version: number, asked
         new: { film_version: version },
         version: current,
       },
-      asked,
+      actor,
     })
     return current
   })
@@ -74,11 +74,11 @@ export const showFilm = (context: Context, jobId: number, version: number, asked
  * Deletes an ended job, with its scenes and films. Its costs stay in the ledger and the totals; its files are removed
  * when nothing else references them. @throws {RefusedError} `job_not_found`, `transition_refused`, `job_refused`, `scope_missing`
  */
-export const deleteJob = (context: Context, jobId: number, asked?: Asked): Promise<void> =>
-  once(context.database, asked, whole<void>(), async (tx) => {
+export const deleteJob = (context: Context, jobId: number, actor?: Actor): Promise<void> =>
+  once(context.database, actor, whole<void>(), async (tx) => {
     const job = await existingJob(tx, jobId)
     if (!hasEnded(job.status)) throw transitionRefused(job, 'delete')
-    await checkMayEnd(tx, job, asked?.actor)
+    await checkMayEnd(tx, job, actor?.rights)
     await checkSettled(tx, job)
     for (const task of await listJobTasks(tx, jobId)) await context.engine.cancel(tx, task)
     const clips = [...(await listClipsOfJobs(tx, [jobId])).get(jobId)!]
@@ -86,11 +86,11 @@ export const deleteJob = (context: Context, jobId: number, asked?: Asked): Promi
       type: 'job_deleted',
       jobId,
       data: { type: job.type, video_name: job.videoName, status: job.status },
-      asked,
+      actor,
     })
     await deleteJobRows(tx, jobId)
     await forgetClips(tx, clips, context.host.now() + 1)
-    tx.afterCommit(() => logLine.jobDeleted(context.log, jobId, asked?.by))
+    tx.afterCommit(() => logLine.jobDeleted(context.log, jobId, actor?.by))
   })
 
 const mostNamed = 5

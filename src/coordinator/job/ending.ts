@@ -1,5 +1,5 @@
 /** Ends a job before its film exists, and does what every end requires: stop its renders, settle the jobs that wait for it. */
-import type { Asked } from '../../job/event.ts'
+import type { Actor } from '../../job/event.ts'
 import { type Progress, initializing } from '../../job/progress.ts'
 import type { Failure } from '../../job/scene.ts'
 import { logLine } from '../../log.ts'
@@ -73,11 +73,11 @@ export async function cancel(
   context: Context,
   tx: Transaction,
   { id, progress }: Pick<JobState, 'id' | 'progress'>,
-  { error, asked }: { readonly error: Failure | null; readonly asked?: Asked | undefined },
+  { error, actor }: { readonly error: Failure | null; readonly actor?: Actor | undefined },
 ): Promise<boolean> {
   const { host, emit, log } = context
   if ((await setCancelled(tx, id, ends(progress, 'cancelled'), error, host.now())) === 0) return false
-  await emit(tx, { type: 'job_cancelled', jobId: id, data: { ...error }, asked })
+  await emit(tx, { type: 'job_cancelled', jobId: id, data: { ...error }, actor })
   await stopWork(context, tx, id, { waitingToo: true })
   await ended(context, tx, id)
   tx.afterCommit(() => logLine.jobCancelled(log, id))
@@ -90,11 +90,11 @@ export async function fail(
   tx: Transaction,
   { id, progress }: Pick<JobState, 'id' | 'progress'>,
   error: Failure,
-  asked?: Asked,
+  actor?: Actor,
 ): Promise<boolean> {
   const { host, emit, log } = context
   if ((await setFailed(tx, id, ends(progress, 'failed'), error, host.now())) === 0) return false
-  await emit(tx, { type: 'job_failed', jobId: id, data: { ...error }, asked })
+  await emit(tx, { type: 'job_failed', jobId: id, data: { ...error }, actor })
   // What waits may be rendered after a retry.
   await stopWork(context, tx, id, { waitingToo: false })
   await ended(context, tx, id)

@@ -1,6 +1,6 @@
 /** Reports of the work on a job: its progress, and how it ended. */
 import { once, whole } from '../../access/idempotency.ts'
-import type { Asked } from '../../job/event.ts'
+import type { Actor } from '../../job/event.ts'
 import type { FilmManifest } from '../../job/job.ts'
 import { type Progress, completed } from '../../job/progress.ts'
 import type { Failure } from '../../job/scene.ts'
@@ -53,13 +53,13 @@ export async function failJob(
   context: Context,
   jobId: number,
   failure: string | Failure,
-  asked?: Asked,
+  actor?: Actor,
 ): Promise<void> {
   const { database } = context
   const error: Failure = typeof failure === 'string' ? { code: 'failed', reason: failure } : failure
-  await once(database, asked, whole(), async (tx) => {
+  await once(database, actor, whole(), async (tx) => {
     const job = await findJobState(tx, jobId)
-    if (!job || !(await fail(context, tx, job, error, asked))) throw await refused(tx, jobId, 'fail')
+    if (!job || !(await fail(context, tx, job, error, actor))) throw await refused(tx, jobId, 'fail')
   })
 }
 

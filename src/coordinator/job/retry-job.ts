@@ -2,7 +2,7 @@
 import { once } from '../../access/idempotency.ts'
 import { type RetryRequest, parseRetry } from '../../job/control-request.ts'
 import { transitionRefused } from '../../job/errors.ts'
-import type { Asked } from '../../job/event.ts'
+import type { Actor } from '../../job/event.ts'
 import type { Job } from '../../job/job.ts'
 import { jobVerbs, type JobStatus } from '../../job/lifecycle.ts'
 import { spokenMoney, dollars } from '../../job/price.ts'
@@ -39,7 +39,7 @@ async function retry(
   tx: Transaction,
   jobId: number,
   { reason, deadline_at, ...request }: RetryRequest,
-  asked: Asked,
+  actor: Actor,
 ): Promise<Job> {
   const { host, emit, wakeAdmission, wakeScheduler } = context
   const found = await existingJob(tx, jobId)
@@ -72,7 +72,7 @@ async function retry(
   }
   if (scenes.some(({ unapproved }) => unapproved)) await setScenesApproved(tx, jobId)
   await requireFiles(tx, jobId)
-  await emit(tx, { type: 'job_retried', jobId, data, asked: { ...asked, reason } })
+  await emit(tx, { type: 'job_retried', jobId, data, actor: { ...actor, reason } })
   // Only the film is missing, and no scene would start it.
   if (scenes.every(({ status }) => status === 'completed')) await startJob(context, tx, jobId)
   await serveJob(context, tx, jobId)
@@ -86,11 +86,11 @@ export async function retryJob(
   context: Context,
   jobId: number,
   input: unknown = {},
-  asked: Asked = {},
+  actor: Actor = {},
 ): Promise<Job> {
   const { database, log } = context
   const request = parseRetry(input)
-  const job = await once(database, asked, keptJob, (tx) => retry(context, tx, jobId, request, asked))
+  const job = await once(database, actor, keptJob, (tx) => retry(context, tx, jobId, request, actor))
   logLine.jobRetried(log, jobId)
   return job
 }

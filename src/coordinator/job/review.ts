@@ -1,6 +1,6 @@
 /** Review: a rejected job goes back to its author, who changes it and submits it again. */
 import { RefusedError, transitionRefused } from '../../job/errors.ts'
-import type { Asked } from '../../job/event.ts'
+import type { Actor } from '../../job/event.ts'
 import { type Job, needsApproval } from '../../job/job.ts'
 import { parseRejection, parseWhy } from '../../job/control-request.ts'
 import { setRejected } from '../../store/jobs.ts'
@@ -15,11 +15,11 @@ export async function rejectJob(
   context: Context,
   jobId: number,
   input: unknown,
-  asked: Asked = {},
+  actor: Actor = {},
 ): Promise<Job> {
   const { database, host, emit } = context
   const { note } = parseRejection(input)
-  return once(database, asked, keptJob, async (tx) => {
+  return once(database, actor, keptJob, async (tx) => {
     const job = await existingJob(tx, jobId)
     const { toApproveMicros } = await neededFor(tx, job, await listScenes(tx, jobId))
     if (job.rejected)
@@ -31,8 +31,8 @@ export async function rejectJob(
       })
     if (!needsApproval(job, toApproveMicros)) throw transitionRefused(job, 'reject')
     const now = host.now()
-    await setRejected(tx, jobId, { at: now, by: asked.by ?? null, note }, now)
-    await emit(tx, { type: 'job_rejected', jobId, data: {}, asked: { ...asked, reason: note } })
+    await setRejected(tx, jobId, { at: now, by: actor.by ?? null, note }, now)
+    await emit(tx, { type: 'job_rejected', jobId, data: {}, actor: { ...actor, reason: note } })
     return existingJob(tx, jobId)
   })
 }
@@ -42,15 +42,15 @@ export async function submitJob(
   context: Context,
   jobId: number,
   input: unknown = {},
-  asked: Asked = {},
+  actor: Actor = {},
 ): Promise<Job> {
   const { database, host, emit } = context
   const { reason } = parseWhy(input)
-  return once(database, asked, keptJob, async (tx) => {
+  return once(database, actor, keptJob, async (tx) => {
     const job = await existingJob(tx, jobId)
     if (!job.rejected) throw transitionRefused(job, 'submit')
     await setRejected(tx, jobId, null, host.now())
-    await emit(tx, { type: 'job_submitted', jobId, data: {}, asked: { ...asked, reason } })
+    await emit(tx, { type: 'job_submitted', jobId, data: {}, actor: { ...actor, reason } })
     return existingJob(tx, jobId)
   })
 }

@@ -7,7 +7,7 @@ import { type SpendQuery, listSpend, moneyOfLedger, spentOnOrphans } from '../..
 import { type Orphan, listOrphans } from '../../store/provider.ts'
 import type { Context } from '../context.ts'
 
-const mostStrays = 100
+const mostOrphans = 100
 const mostSpendRows = 10_000
 
 /** What was, or may be, paid for, newest first. `next`: what to pass as `before` for the next page; null at the end. */
@@ -25,7 +25,7 @@ export async function getLedger(
   const entries = rows.slice(0, query.limit)
   const last = entries.at(-1)
   const next = rows.length > entries.length && last ? { insertedAt: last.insertedAt, id: last.id } : null
-  return { entries, next, orphans: await listOrphans(database, mostStrays) }
+  return { entries, next, orphans: await listOrphans(database, mostOrphans) }
 }
 
 /** What all that the filter finds has cost, or may. */

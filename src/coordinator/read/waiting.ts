@@ -160,7 +160,7 @@ async function pendingWaits(
       const limit = limits.of(configured)
       atRenderer.set(limit.name, rendererWait(limit, await rendererNow(reader, limit.name, now)))
     }
-  const treasury = openBudgetSnapshot(reader, budgets, now)
+  const snapshot = openBudgetSnapshot(reader, budgets, now)
   const renders: OtherRenders = {
     isServed: ({ id }) => pending.get(id)!.isServed,
     isBeingRendered: ({ id }) => pending.get(id)!.isBeingRendered,
@@ -171,7 +171,7 @@ async function pendingWaits(
     const wait: Waiting & { readonly since?: number } =
       ofJob ??
       backOffWait(scene, now) ??
-      (await sceneWait(renders, facts, treasury, now)) ??
+      (await sceneWait(renders, facts, snapshot, now)) ??
       ofDisk ??
       atRenderer.get(scene.renderer) ??
       queueWait

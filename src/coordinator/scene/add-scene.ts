@@ -2,7 +2,7 @@
 import { once } from '../../access/idempotency.ts'
 import { parseNewScene } from '../../job/control-request.ts'
 import { invalid, RefusedError, invalidField } from '../../job/errors.ts'
-import type { Asked } from '../../job/event.ts'
+import type { Actor } from '../../job/event.ts'
 import type { Job } from '../../job/job.ts'
 import { renderKey } from '../../job/render-key.ts'
 import { maxScenes } from '../../job/request.ts'
@@ -19,11 +19,11 @@ export async function addScene(
   context: Context,
   jobId: number,
   input: unknown,
-  asked?: Asked,
+  actor?: Actor,
 ): Promise<Edited> {
   const { database, catalogue, host, emit } = context
   const { position: wanted, ...request } = parseNewScene(input)
-  return once(database, asked, keptEdit, async (tx) => {
+  return once(database, actor, keptEdit, async (tx) => {
     const job = await existingJob(tx, jobId)
     const before = await listScenes(tx, jobId)
     const position = wanted ?? before.length
@@ -33,7 +33,7 @@ export async function addScene(
     const settled = settleScene(wish, format, catalogue)
     if (!('scene' in settled)) throw invalid([{ field: settled.member, reason: settled.reason }])
     const { scene: plan } = settled
-    await checkAssets(tx, plan.asset_ids, asked)
+    await checkAssets(tx, plan.asset_ids, actor)
     const now = host.now()
     await makeRoom(tx, jobId, position, now)
     const renderer = context.rendererOf.get(plan.model)!
@@ -42,12 +42,12 @@ export async function addScene(
     await insertScene(tx, added, now)
     await rekey(tx, job, position, now)
     await showAssetsTo(tx, job.clientId, plan.asset_ids)
-    await leaveUnapproved(tx, job, added.id, asked)
+    await leaveUnapproved(tx, job, added.id, actor)
     await requireFiles(tx, jobId)
-    await emit(tx, { type: 'scene_added', jobId, sceneId: added.id, data: { position }, asked })
+    await emit(tx, { type: 'scene_added', jobId, sceneId: added.id, data: { position }, actor })
     const isFilmOld = before.every(({ status }) => status === 'completed' || status === 'pending')
     const scene = await findScene(tx, added.id)
-    return goOn(context, tx, { job: await rewrite(context, tx, job), scene, isFilmOld }, asked)
+    return goOn(context, tx, { job: await rewrite(context, tx, job), scene, isFilmOld }, actor)
   })
 }
 

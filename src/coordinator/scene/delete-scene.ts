@@ -1,7 +1,7 @@
 /** A scene is taken out of the film. */
 import { requireFiles } from '../../retention/retention.ts'
 import { once } from '../../access/idempotency.ts'
-import type { Asked } from '../../job/event.ts'
+import type { Actor } from '../../job/event.ts'
 import { deleteSceneRows, listScenes } from '../../store/scenes.ts'
 import type { Context } from '../context.ts'
 import {
@@ -20,9 +20,9 @@ export const deleteScene = (
   context: Context,
   jobId: number,
   sceneId: string,
-  asked?: Asked,
+  actor?: Actor,
 ): Promise<Edited> =>
-  once(context.database, asked, keptEdit, async (tx) => {
+  once(context.database, actor, keptEdit, async (tx) => {
     const { job, scene } = await sceneOf(tx, jobId, sceneId)
     const refuse = (reason: string) => refusedScene('Scene cannot be deleted', scene, reason)
     if (job.status === 'processing')
@@ -33,8 +33,8 @@ export const deleteScene = (
     const { position, title } = scene
     const data = { position, ...(title !== null && { title }) }
     await requireFiles(tx, jobId)
-    await context.emit(tx, { type: 'scene_deleted', jobId, sceneId, data, asked })
+    await context.emit(tx, { type: 'scene_deleted', jobId, sceneId, data, actor })
     const left = await listScenes(tx, jobId)
     const isFilmOld = left.every(({ status }) => status === 'completed' || status === 'pending')
-    return goOn(context, tx, { job: await rewrite(context, tx, job), scene: undefined, isFilmOld }, asked)
+    return goOn(context, tx, { job: await rewrite(context, tx, job), scene: undefined, isFilmOld }, actor)
   })

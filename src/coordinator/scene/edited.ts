@@ -4,7 +4,7 @@
  */
 import type { Kept } from '../../access/idempotency.ts'
 import { sceneNotFound, RefusedError, invalidField } from '../../job/errors.ts'
-import { type Asked, differences } from '../../job/event.ts'
+import { type Actor, differences } from '../../job/event.ts'
 import type { Job } from '../../job/job.ts'
 import { spokenMoney } from '../../job/price.ts'
 import { mayApprove } from '../../job/reach.ts'
@@ -61,7 +61,7 @@ export async function goOn(
   context: Context,
   tx: Transaction,
   { job, scene, isFilmOld }: Change,
-  asked: Asked | undefined,
+  actor: Actor | undefined,
 ): Promise<Edited> {
   const { host, emit } = context
   const scenes = await listScenes(tx, job.id)
@@ -70,12 +70,12 @@ export async function goOn(
   const mayGoOn =
     job.status === 'completed' || (job.status === 'failed' && (await whyNotAgain(tx, job, now)) === undefined)
   // A key without the scope approve starts no paid render, even within an approved sum.
-  const mayBegin = mayApprove(asked?.actor) || quote.scenesToPay === 0
+  const mayBegin = mayApprove(actor?.rights) || quote.scenesToPay === 0
   const isReopened = mayGoOn && !isMore && isFilmOld && mayBegin
   // No cost is left to approve, so the rejection no longer applies.
   if (job.rejected && job.status !== 'pending' && !isMore) {
     await setRejected(tx, job.id, null, now)
-    await emit(tx, { type: 'job_submitted', jobId: job.id, data: {}, asked })
+    await emit(tx, { type: 'job_submitted', jobId: job.id, data: {}, actor })
   }
   if (isReopened) {
     const deadlineAt = await reopen(tx, job, 'change', now)
@@ -87,7 +87,7 @@ export async function goOn(
       ...differences({ deadline_at: timeOrNull(job.deadlineAt) }, { deadline_at: timeOrNull(deadlineAt) }),
     }
     await requireFiles(tx, job.id)
-    await emit(tx, { type: 'job_retried', jobId: job.id, data, asked })
+    await emit(tx, { type: 'job_retried', jobId: job.id, data, actor })
   }
   // All clips exist, so no scene would start the job.
   const isWhole = scenes.every(({ status }) => status === 'completed')
@@ -125,9 +125,9 @@ export async function leaveUnapproved(
   tx: Transaction,
   job: Job,
   sceneId: string,
-  asked: Asked | undefined,
+  actor: Actor | undefined,
 ): Promise<void> {
-  if (job.status !== 'pending' && !mayApprove(asked?.actor)) await setSceneUnapproved(tx, sceneId)
+  if (job.status !== 'pending' && !mayApprove(actor?.rights)) await setSceneUnapproved(tx, sceneId)
 }
 
 /** The part of a refusal that names a missing approval, since waiting would not help. Empty if none is missing. */
@@ -172,10 +172,10 @@ export const planOf = ({
 export async function checkAssets(
   reader: Reader,
   assetIds: readonly string[],
-  asked: Asked | undefined,
+  actor: Actor | undefined,
 ): Promise<void> {
   for (const id of assetIds)
-    if (!(await hasAsset(reader, id, asked?.actor?.clientId ?? undefined)))
+    if (!(await hasAsset(reader, id, actor?.rights?.clientId ?? undefined)))
       throw invalidField('asset_ids', `there is no asset ${id}: upload it first with POST /api/v3/assets`)
 }
 

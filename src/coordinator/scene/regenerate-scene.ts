@@ -1,7 +1,7 @@
 /** A finished scene is rendered again. */
 import { requireFiles } from '../../retention/retention.ts'
 import { once } from '../../access/idempotency.ts'
-import type { Asked } from '../../job/event.ts'
+import type { Actor } from '../../job/event.ts'
 import { findAttempt } from '../../store/attempts.ts'
 import type { Context } from '../context.ts'
 import {
@@ -20,21 +20,21 @@ export const regenerateScene = (
   context: Context,
   jobId: number,
   sceneId: string,
-  asked?: Asked,
+  actor?: Actor,
 ): Promise<Edited> =>
-  once(context.database, asked, keptEdit, async (tx) => {
+  once(context.database, actor, keptEdit, async (tx) => {
     const { job, scene } = await sceneOf(tx, jobId, sceneId)
     if (scene.status !== 'completed' && scene.status !== 'failed')
       throw refusedScene('Scene cannot be regenerated', scene, `Scene is currently ${scene.status}`)
     if (job.status === 'cancelled')
       throw refusedScene('Scene cannot be regenerated', scene, 'Its job is cancelled')
-    await leaveUnapproved(tx, job, scene.id, asked)
+    await leaveUnapproved(tx, job, scene.id, actor)
     // Forced: the scene must not reuse the clip it paid for. A failed scene may have no such clip.
     const attempt = scene.attemptId === null ? undefined : await findAttempt(tx, scene.attemptId)
     await renderAnew(context, tx, scene, {
       forced: scene.status === 'completed' || attempt?.fetched != null,
     })
     await requireFiles(tx, jobId)
-    await context.emit(tx, { type: 'scene_updated', jobId, sceneId, data: { regenerate: true }, asked })
-    return goOn(context, tx, { job: await rewrite(context, tx, job), scene, isFilmOld: true }, asked)
+    await context.emit(tx, { type: 'scene_updated', jobId, sceneId, data: { regenerate: true }, actor })
+    return goOn(context, tx, { job: await rewrite(context, tx, job), scene, isFilmOld: true }, actor)
   })

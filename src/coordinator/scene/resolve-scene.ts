@@ -2,7 +2,7 @@
 import { once, whole } from '../../access/idempotency.ts'
 import type { Attempt } from '../../job/attempt.ts'
 import { type Resolution, parseResolution } from '../../job/control-request.ts'
-import type { Asked } from '../../job/event.ts'
+import type { Actor } from '../../job/event.ts'
 import type { Scene } from '../../job/scene.ts'
 import { logLine } from '../../log.ts'
 import { requireFiles } from '../../retention/retention.ts'
@@ -19,7 +19,7 @@ async function decide(
   jobId: number,
   sceneId: string,
   resolution: Resolution,
-  asked: Asked | undefined,
+  actor: Actor | undefined,
 ): Promise<void> {
   const { emit, log, host, engine, signal } = context
   const { scene } = await sceneOf(tx, jobId, sceneId)
@@ -40,7 +40,7 @@ async function decide(
       )
   }
   await requireFiles(tx, jobId)
-  await emit(tx, { type: 'scene_updated', jobId, sceneId, data: { ...resolution }, asked })
+  await emit(tx, { type: 'scene_updated', jobId, sceneId, data: { ...resolution }, actor })
   tx.afterCommit(() => logLine.attemptResolved(log, attempt, resolution.resolution))
   // An id that is not among the candidates may be a mistake: it is checked at the provider first.
   if (adopted === null || attempt.candidates.some(({ id }) => id === adopted))
@@ -76,7 +76,7 @@ async function noteOrphans(
   for (const { id: providerId, state } of attempt.candidates) {
     if (providerId === adopted || (await findAttemptOfRender(tx, renderer, providerId))) continue
     if (await findOrphan(tx, renderer, providerId)) continue
-    const stray = {
+    const orphan = {
       renderer,
       providerId,
       mark: marks[0] ?? '',
@@ -86,8 +86,8 @@ async function noteOrphans(
       chargedMicros: null,
       insertedAt: host.now(),
     }
-    await putOrphan(tx, stray)
-    tx.afterCommit(() => logLine.refusedCandidate(log, stray))
+    await putOrphan(tx, orphan)
+    tx.afterCommit(() => logLine.refusedCandidate(log, orphan))
   }
 }
 
@@ -97,12 +97,12 @@ export async function resolveScene(
   jobId: number,
   sceneId: string,
   input: unknown,
-  asked?: Asked,
+  actor?: Actor,
 ): Promise<Scene> {
   const { database } = context
   const resolution = parseResolution(input)
-  return once(database, asked, whole<Scene>(), async (tx) => {
-    await decide(context, tx, jobId, sceneId, resolution, asked)
+  return once(database, actor, whole<Scene>(), async (tx) => {
+    await decide(context, tx, jobId, sceneId, resolution, actor)
     return (await sceneOf(tx, jobId, sceneId)).scene
   })
 }

@@ -3,7 +3,7 @@ import { once } from '../../access/idempotency.ts'
 import type { Catalogue } from '../../job/catalogue.ts'
 import { type SceneChange, parseSceneChange } from '../../job/control-request.ts'
 import { invalidField, invalid } from '../../job/errors.ts'
-import { type Asked, differences } from '../../job/event.ts'
+import { type Actor, differences } from '../../job/event.ts'
 import type { Job } from '../../job/job.ts'
 import { renderKey } from '../../job/render-key.ts'
 import type { Scene } from '../../job/scene.ts'
@@ -34,13 +34,13 @@ async function replan(
   tx: Transaction,
   { job, scene, position }: { readonly job: Job; readonly scene: Scene; readonly position: number },
   change: SceneChange,
-  asked: Asked | undefined,
+  actor: Actor | undefined,
 ): Promise<boolean> {
   const { catalogue, host } = context
   const { plan, renderer } = await changed(tx, job, scene, change, {
     catalogue,
     rendererOf: context.rendererOf,
-    asked,
+    actor,
   })
   const key = renderKey({ ...plan, position }, job.storyboard.format, job.storyboard.fit)
   const isOther = key !== scene.renderKey
@@ -52,7 +52,7 @@ async function replan(
     )
   await setScenePlan(tx, scene.id, { ...plan, renderer, renderKey: key }, host.now())
   await showAssetsTo(tx, job.clientId, plan.asset_ids)
-  if (isOther) await leaveUnapproved(tx, job, scene.id, asked)
+  if (isOther) await leaveUnapproved(tx, job, scene.id, actor)
   // A retry renders a cancelled scene without a clip in any case.
   if (isOther && (job.status !== 'cancelled' || scene.status === 'completed'))
     await renderAnew(context, tx, scene, { forced: false })
@@ -65,11 +65,11 @@ export async function updateScene(
   jobId: number,
   sceneId: string,
   input: unknown,
-  asked?: Asked,
+  actor?: Actor,
 ): Promise<Edited> {
   const { database, host, emit } = context
   const change = parseSceneChange(input)
-  return once(database, asked, keptEdit, async (tx) => {
+  return once(database, actor, keptEdit, async (tx) => {
     const { job, scene } = await sceneOf(tx, jobId, sceneId)
     const { position = scene.position, ...members } = change
     const isMoved = position !== scene.position
@@ -78,7 +78,7 @@ export async function updateScene(
     const isOther =
       isMoved && Object.keys(members).length === 0
         ? false
-        : await replan(context, tx, { job, scene, position }, members, asked)
+        : await replan(context, tx, { job, scene, position }, members, actor)
     if (isMoved) {
       await moveScene(tx, scene, position, host.now())
       await rekey(tx, job, Math.min(scene.position, position), host.now())
@@ -90,13 +90,13 @@ export async function updateScene(
       jobId,
       sceneId,
       data: { changed: Object.keys(change), ...differences(membersOf(scene), membersOf(after)) },
-      asked,
+      actor,
     })
     // A scene of a completed job may wait for an approval that this change makes unnecessary.
     const isFilmOld = isOther
       ? scene.status !== 'pending' || job.status === 'completed'
       : (isMoved || after.transition !== scene.transition) && job.status === 'completed'
-    return goOn(context, tx, { job: await rewrite(context, tx, job), scene, isFilmOld }, asked)
+    return goOn(context, tx, { job: await rewrite(context, tx, job), scene, isFilmOld }, actor)
   })
 }
 
@@ -133,11 +133,11 @@ async function changed(
   {
     catalogue,
     rendererOf,
-    asked,
+    actor,
   }: {
     readonly catalogue: Catalogue
     readonly rendererOf: ReadonlyMap<string, string>
-    readonly asked: Asked | undefined
+    readonly actor: Actor | undefined
   },
 ) {
   const audio = change.audio ?? scene.render?.audio ?? job.parameters.audio === true
@@ -147,7 +147,7 @@ async function changed(
     catalogue,
   )
   if (!('scene' in settled)) throw invalid([{ field: settled.member, reason: settled.reason }])
-  await checkAssets(reader, change.asset_ids ?? [], asked)
+  await checkAssets(reader, change.asset_ids ?? [], actor)
   return { plan: settled.scene, renderer: rendererOf.get(settled.scene.model)! }
 }
 

@@ -104,7 +104,7 @@ export function guardAccess({
     const found = isOpen ? undefined : await identify(c, caller)
     const key = found?.key
     const name = key ? `key ${key.id}` : `address ${caller}`
-    if (found) setPrincipal(c, { name: found.key.name, actor: found.key, isLetIn: found.isLetIn })
+    if (found) setPrincipal(c, { name: found.key.name, rights: found.key, isLetIn: found.isLetIn })
     setCaller(c, name)
     const isTrusted = !keysRequired && isLoopbackCaller(caller)
     const limit = needed.includes('health') ? health : requests

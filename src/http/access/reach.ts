@@ -2,7 +2,7 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import type { Coordinator } from '../../coordinator/coordinator.ts'
 import { RefusedError, jobNotFound, sceneNotFound } from '../../job/errors.ts'
-import { type Actor, changedBy, isEverything, isWithin, seenBy } from '../../job/reach.ts'
+import { type Rights, changedBy, isEverything, isWithin, seenBy } from '../../job/reach.ts'
 import { jobIdOf } from '../edge/path.ts'
 import { isDoneBefore, principalOf } from '../edge/principal.ts'
 import { HttpProblem } from '../edge/problem.ts'
@@ -12,11 +12,11 @@ type Owners = Pick<Coordinator, 'owner'>
 /** @throws {RefusedError} `job_not_found`, where the key doesn't see it, and {HttpProblem} 403, where it may not change it. */
 export async function requireJob(
   coordinator: Owners,
-  actor: Actor | undefined,
+  rights: Rights | undefined,
   jobId: number,
   what: 'see' | 'change',
 ): Promise<void> {
-  const [seen, changed] = [seenBy(actor), changedBy(actor)]
+  const [seen, changed] = [seenBy(rights), changedBy(rights)]
   if (isEverything(what === 'see' ? seen : changed)) return
   const owner = await coordinator.owner(jobId)
   if (!isWithin(seen, owner)) throw jobNotFound(jobId)
@@ -37,7 +37,7 @@ export const guardJob =
     const given = c.req.param('id')
     // What is no job's id is refused by its route.
     if (given !== undefined && /^-?\d+$/.test(given) && !isDoneBefore(c))
-      await requireJob(coordinator, principalOf(c).actor, jobIdOf(given), isReading(c) ? 'see' : 'change')
+      await requireJob(coordinator, principalOf(c).rights, jobIdOf(given), isReading(c) ? 'see' : 'change')
     return next()
   }
 
@@ -47,7 +47,7 @@ export const guardScene =
   async (c, next) => {
     const id = c.req.param('id') ?? ''
     const sceneId = (c.req.param('scene_id') ?? '').toLowerCase()
-    const isRestricted = !isEverything(seenBy(principalOf(c).actor)) && !isDoneBefore(c)
+    const isRestricted = !isEverything(seenBy(principalOf(c).rights)) && !isDoneBefore(c)
     if (isRestricted && /^\d+$/.test(id) && /^[0-9a-f-]{36}$/.test(sceneId))
       await coordinator.scene(jobIdOf(id), sceneId).catch((error: unknown) => {
         const isOthers = error instanceof RefusedError && error.refusal.code === 'scene_of_another_job'

@@ -1,20 +1,20 @@
 /** Who sends a request: set once, where its key is checked, and kept with what it changes. */
 import type { Context } from 'hono'
-import type { Asked } from '../../job/event.ts'
+import type { Actor } from '../../job/event.ts'
 import { nameWithoutKey } from '../../job/key.ts'
-import type { Actor } from '../../job/reach.ts'
+import type { Rights } from '../../job/reach.ts'
 import { callerAt } from './rate-limit.ts'
 
 export interface Principal {
   /** A key's name; `local` where no key is needed. */
   readonly name: string
   /** Undefined where no key is needed: everything is allowed. */
-  readonly actor: Actor | undefined
+  readonly rights: Rights | undefined
   /** Whether the same key is still valid: it may have been revoked, rotated or expired since. */
   readonly isLetIn?: () => Promise<boolean>
 }
 
-export const withoutKey: Principal = { name: nameWithoutKey, actor: undefined }
+export const withoutKey: Principal = { name: nameWithoutKey, rights: undefined }
 
 interface Bindings {
   readonly incoming?: { readonly socket?: { readonly remoteAddress?: string } }
@@ -58,7 +58,7 @@ export const setDoneBefore = (c: Context): void => void doneBefore.add(c.req.raw
 export const isDoneBefore = (c: Context): boolean => doneBefore.has(c.req.raw)
 
 /** Who asks, and why, for the coordinator's verbs. */
-export const askedBy = (c: Context, reason?: string): Asked => {
-  const { name, actor } = principalOf(c)
-  return { by: name, actor, reason, request: requests.get(c.req.raw) }
+export const actorOf = (c: Context, reason?: string): Actor => {
+  const { name, rights } = principalOf(c)
+  return { by: name, rights, reason, request: requests.get(c.req.raw) }
 }

@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import type { Coordinator } from '../../coordinator/coordinator.ts'
 import type { Asset } from '../../job/asset.ts'
-import type { Actor } from '../../job/reach.ts'
+import type { Rights } from '../../job/reach.ts'
 import { ownJobs } from '../access/access.ts'
 import { serveBytes } from '../edge/bytes.ts'
 import { inlineNamed } from '../edge/disposition.ts'
@@ -38,8 +38,8 @@ const extensions: Readonly<Record<string, string>> = {
   'image/heic': 'heic',
 }
 
-async function existing(coordinator: Coordinator, id: string, actor: Actor | undefined): Promise<Asset> {
-  if (actor?.clientId != null) return coordinator.asset(id, actor.clientId)
+async function existing(coordinator: Coordinator, id: string, rights: Rights | undefined): Promise<Asset> {
+  if (rights?.clientId != null) return coordinator.asset(id, rights.clientId)
   try {
     return await coordinator.asset(id)
   } catch (error) {
@@ -77,7 +77,7 @@ export const assetEndpoints = resource('assets', [
     },
     // Its bytes name what they make, and may be too many to be read ahead.
     repeatsFreely: true,
-    handle: async ({ c, actor }, { coordinator, takeAsset, limits }) => {
+    handle: async ({ c, rights }, { coordinator, takeAsset, limits }) => {
       const upload = incomingUpload(c, limits.assetBytes)
       const asset = await takeAsset(upload.bytes, {
         uploader: callerOf(c),
@@ -86,7 +86,7 @@ export const assetEndpoints = resource('assets', [
         await upload.discard()
         throw error
       })
-      if (actor?.clientId != null) await coordinator.letClientSee(actor.clientId, asset.id)
+      if (rights?.clientId != null) await coordinator.letClientSee(rights.clientId, asset.id)
       c.header('location', addressOf.asset(asset.id))
       return assetAnswer(asset)
     },
@@ -102,8 +102,8 @@ export const assetEndpoints = resource('assets', [
     params: assetPath,
     answer: json(200, assetSchema, 'The asset'),
     refuses: isMissing,
-    handle: async ({ params, actor }, { coordinator }) =>
-      assetAnswer(await existing(coordinator, params.id, actor)),
+    handle: async ({ params, rights }, { coordinator }) =>
+      assetAnswer(await existing(coordinator, params.id, rights)),
   }),
 
   endpoint({
@@ -115,8 +115,8 @@ export const assetEndpoints = resource('assets', [
     params: assetPath,
     answer: bytes('image/*', 'The bytes as they were uploaded'),
     refuses: isMissing,
-    handle: async ({ c, params, actor }, { coordinator, artifacts }) => {
-      const asset = await existing(coordinator, params.id, actor)
+    handle: async ({ c, params, rights }, { coordinator, artifacts }) => {
+      const asset = await existing(coordinator, params.id, rights)
       return serveBytes(c, artifacts, {
         id: asset.id,
         contentType: asset.contentType,

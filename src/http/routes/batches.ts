@@ -64,10 +64,10 @@ export const batchEndpoints = resource('jobs', [
       'Approves up to 200 jobs in the order given. Each has its own result; one that is refused stops no other.',
     body: jsonBody('ApprovalBatch', approvalBatch, { job_ids: [123, 124], max_cost: 0.8 }),
     ...ofMany,
-    handle: ({ body, by, actor }, { coordinator }) => {
+    handle: ({ body, by, rights }, { coordinator }) => {
       const { job_ids, ...approval } = parseApprovalBatch(body)
       return each(job_ids, async (id) => {
-        await requireJob(coordinator, actor, id, 'change')
+        await requireJob(coordinator, rights, id, 'change')
         return coordinator.approveJob(id, approval, { ...by, part: String(id) })
       })
     },
@@ -83,10 +83,10 @@ export const batchEndpoints = resource('jobs', [
       'Cancels up to 200 jobs in the order given. Each has its own result; one that is refused stops no other.',
     body: jsonBody('CancelBatch', cancelBatch, { job_ids: [123, 124] }),
     ...ofMany,
-    handle: ({ body, by, actor }, { coordinator }) => {
+    handle: ({ body, by, rights }, { coordinator }) => {
       const { job_ids, reason } = parseCancelBatch(body)
       return each(job_ids, async (id) => {
-        await requireJob(coordinator, actor, id, 'change')
+        await requireJob(coordinator, rights, id, 'change')
         return coordinator.cancelJob(id, { ...by, reason, part: String(id) })
       })
     },

@@ -5,11 +5,11 @@
 import { z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { matchedRoutes } from 'hono/route'
-import type { Asked } from '../../job/event.ts'
-import type { Actor } from '../../job/reach.ts'
+import type { Actor } from '../../job/event.ts'
+import type { Rights } from '../../job/reach.ts'
 import { type Access, type Guarded, undeclared } from '../access/access.ts'
 import { readJson, readOptionalJson } from '../edge/body.ts'
-import { askedBy, principalOf } from '../edge/principal.ts'
+import { actorOf, principalOf } from '../edge/principal.ts'
 import { malformed } from '../edge/problem.ts'
 import { namesOf } from '../edge/query-names.ts'
 import type { Need, Parts } from './parts.ts'
@@ -90,9 +90,9 @@ interface Call<Params extends Schemas, Query extends Schemas> {
   /** The JSON that was sent; `{}` where an optional body was left out. */
   readonly body: unknown
   /** Undefined where no key is needed. */
-  readonly actor: Actor | undefined
+  readonly rights: Rights | undefined
   /** Who asks, for the coordinator's verbs. */
-  readonly by: Asked
+  readonly by: Actor
 }
 
 /** All that are always there, and the one that the endpoint needs. */
@@ -155,8 +155,8 @@ export function endpoint<
         query: await parsed(query, queryOf(c)),
         params: await parsed(params, c.req.param()),
         body: body && 'schema' in body ? await jsonOf(c, body, parts) : undefined,
-        actor: principalOf(c).actor,
-        by: askedBy(c),
+        rights: principalOf(c).rights,
+        by: actorOf(c),
       }
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- by its own schemas, and mounted where its part is there
       const result = await handle(call as Call<Params, Query>, parts as unknown as PartsWith<Part>)

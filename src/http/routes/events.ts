@@ -132,11 +132,11 @@ export const eventEndpoints = resource('events', [
     headers: lastEventId,
     answer: eventsAnswer,
     needs: 'events',
-    handle: ({ c, query, actor }, { events }) =>
+    handle: ({ c, query, rights }, { events }) =>
       answerEvents(c, events, {
         after: placeOf(c, query.after),
         types: typesOf(query.type),
-        reach: seenBy(actor),
+        reach: seenBy(rights),
         limit: query.limit,
       }),
   }),
@@ -173,9 +173,9 @@ export const eventEndpoints = resource('events', [
       'Answers a token for event streams alone, as `?token=`: `EventSource` in a browser sends no key. It sees what the key sees, and ends with it or after 15 minutes.',
     answer: json(201, tokenSchema, 'The token; it ends with its key'),
     needs: 'events',
-    handle: async ({ c, actor }, { coordinator }) => {
+    handle: async ({ c, rights }, { coordinator }) => {
       const secret = secretIn(c.req.header('authorization'))
-      if (!actor || secret === undefined) return { token: null, expires_at: null }
+      if (!rights || secret === undefined) return { token: null, expires_at: null }
       const { token, expiresAt } = await coordinator.createEventsToken(secret)
       holdsSecret(c)
       return { token, expires_at: timeOf(expiresAt) }

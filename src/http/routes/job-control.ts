@@ -3,7 +3,7 @@ import { z } from '@hono/zod-openapi'
 import type { Coordinator } from '../../coordinator/coordinator.ts'
 import type { Job } from '../../job/job.ts'
 import { jobStatuses } from '../../job/lifecycle.ts'
-import type { Actor } from '../../job/reach.ts'
+import type { Rights } from '../../job/reach.ts'
 import { jobChange, parseWhy, rejection, retryRequest, whyRequest } from '../../job/control-request.ts'
 import { ownJobs } from '../access/access.ts'
 import { jobPath } from '../edge/path.ts'
@@ -64,8 +64,8 @@ const controlAnswer = <const Message extends string>(message: Message, { id, sta
 const costsOf = async (coordinator: Coordinator, job: Job) =>
   costsAnswer(job, await coordinator.costs(job.id))
 
-const waitingOf = async (coordinator: Coordinator, { id }: Job, actor: Actor | undefined) =>
-  waitingAnswer((await coordinator.waiting(id)).job, actor)
+const waitingOf = async (coordinator: Coordinator, { id }: Job, rights: Rights | undefined) =>
+  waitingAnswer((await coordinator.waiting(id)).job, rights)
 
 const whyBody = optionalJsonBody('Why', whyRequest, { reason: 'the client changed the order' })
 
@@ -174,8 +174,8 @@ export const jobControlEndpoints = resource('jobs', [
     body: jsonBody('JobChange', jobChange, { priority: 80, deadline_at: '2027-01-15T18:00:00Z' }),
     answer: json(200, jobSchema, 'The job as it is now'),
     refuses: { 422: `The body is impossible, or ${hasEnded}` },
-    handle: async ({ params, body, by, actor }, { coordinator }) =>
-      jobAnswer(coordinator, await coordinator.updateJob(params.id, body, by), actor),
+    handle: async ({ params, body, by, rights }, { coordinator }) =>
+      jobAnswer(coordinator, await coordinator.updateJob(params.id, body, by), rights),
   }),
 
   endpoint({
@@ -206,11 +206,11 @@ export const jobControlEndpoints = resource('jobs', [
     body: whyBody,
     answer: json(200, pauseSchema, 'The job is paused'),
     refuses: { 422: `The body is impossible, or ${hasEnded}` },
-    handle: async ({ params, body, by, actor }, { coordinator }) => {
+    handle: async ({ params, body, by, rights }, { coordinator }) => {
       const job = await coordinator.pauseJob(params.id, body, by)
       return {
         ...controlAnswer('Job paused successfully', job),
-        waiting: await waitingOf(coordinator, job, actor),
+        waiting: await waitingOf(coordinator, job, rights),
       }
     },
   }),
@@ -224,11 +224,11 @@ export const jobControlEndpoints = resource('jobs', [
     params: jobPath,
     answer: json(200, resumeSchema, 'The job goes on'),
     refuses: { 422: 'The job has ended: `current_status` names its state' },
-    handle: async ({ params, by, actor }, { coordinator }) => {
+    handle: async ({ params, by, rights }, { coordinator }) => {
       const job = await coordinator.resumeJob(params.id, by)
       return {
         ...controlAnswer('Job resumed successfully', job),
-        waiting: await waitingOf(coordinator, job, actor),
+        waiting: await waitingOf(coordinator, job, rights),
       }
     },
   }),

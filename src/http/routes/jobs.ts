@@ -4,7 +4,7 @@ import type { Standing } from '../../coordinator/read/lists.ts'
 import { approvalRequest } from '../../job/control-request.ts'
 import { type FilmManifest, type Job, type ListedJob, type Rejection, needsApproval } from '../../job/job.ts'
 import { type JobStatus, jobStatuses } from '../../job/lifecycle.ts'
-import { type Actor, seenBy } from '../../job/reach.ts'
+import { type Rights, seenBy } from '../../job/reach.ts'
 import { jobRequest, knownParameters, labelAsked, retryPolicySchema } from '../../job/request.ts'
 import { ownJobs } from '../access/access.ts'
 import {
@@ -173,7 +173,7 @@ function jobFacts(job: Job | ListedJob): Omit<JobAnswer, Told | keyof typeof fur
 export async function jobAnswer(
   coordinator: Coordinator,
   { id }: Pick<Job, 'id'>,
-  actor: Actor | undefined,
+  rights: Rights | undefined,
 ): Promise<JobAnswer> {
   const { job, costs, dependencies, waiting, eta } = await coordinator.viewWithEta(id)
   return {
@@ -187,7 +187,7 @@ export async function jobAnswer(
       met: isMet,
       status,
     })),
-    waiting: waitingAnswer(waiting.job, actor),
+    waiting: waitingAnswer(waiting.job, rights),
     eta: etaAnswer(eta),
   }
 }
@@ -245,14 +245,14 @@ export type JobsAnswer = z.infer<typeof jobsSchema>
 
 /** By the names that jobs are found by. @throws {HttpProblem} */
 function labelsIn(query: z.infer<typeof listQuery>): Readonly<Record<string, string>> {
-  const asked = Object.entries(query).filter(
+  const actor = Object.entries(query).filter(
     (entry): entry is [string, string] =>
       !Object.hasOwn(listQuery.shape, entry[0]) && typeof entry[1] === 'string',
   )
-  if (asked.length > mostLabels)
-    throw malformedField(asked[mostLabels]![0], `at most ${mostLabels} filters can be given`)
+  if (actor.length > mostLabels)
+    throw malformedField(actor[mostLabels]![0], `at most ${mostLabels} filters can be given`)
   const labels = new Map<string, string>()
-  for (const [name, value] of asked) {
+  for (const [name, value] of actor) {
     if (knownParameters.has(name))
       throw malformedField(
         name,
@@ -290,10 +290,10 @@ export const jobEndpoints = resource('jobs', [
     body: jobBody,
     answer: json(201, jobSchema, 'The job, waiting for approval'),
     refuses: { 422: 'The request is well-formed and impossible: `problems` names each wrong member' },
-    handle: async ({ c, body, by, actor }, { coordinator }) => {
+    handle: async ({ c, body, by, rights }, { coordinator }) => {
       const job = await coordinator.createJob(body, by)
       c.header('location', addressOf.job(job.id))
-      return jobAnswer(coordinator, job, actor)
+      return jobAnswer(coordinator, job, rights)
     },
   }),
 
@@ -324,7 +324,7 @@ export const jobEndpoints = resource('jobs', [
     description: 'A job with its storyboard, its costs by scene, why it waits and when its film is expected.',
     params: jobPath,
     answer: json(200, jobSchema, 'The job'),
-    handle: async ({ params, actor }, { coordinator }) => jobAnswer(coordinator, { id: params.id }, actor),
+    handle: async ({ params, rights }, { coordinator }) => jobAnswer(coordinator, { id: params.id }, rights),
   }),
 
   endpoint({
@@ -341,7 +341,7 @@ export const jobEndpoints = resource('jobs', [
       jobsSchema,
       'A page of jobs, newest first, without their storyboards, long parameters and the costs of scenes; it may hold fewer than limit, and next_cursor is null on the last',
     ),
-    handle: async ({ query, actor }, { coordinator }) => {
+    handle: async ({ query, rights }, { coordinator }) => {
       const { type, client_id, q, cursor } = query
       const labels = labelsIn(query)
       for (const [name, value] of Object.entries({ type, client_id, q, ...labels }))
@@ -355,12 +355,12 @@ export const jobEndpoints = resource('jobs', [
         insertedBefore: query.created_before,
         text: q,
         needsApproval: query.needs_approval === 'true',
-        reach: seenBy(actor),
+        reach: seenBy(rights),
         labels,
         ...(cursor !== undefined && { before: jobBefore(cursor) }),
       })
       return {
-        jobs: jobs.map((job) => listedAnswer(job, standings.get(job.id)!, actor)),
+        jobs: jobs.map((job) => listedAnswer(job, standings.get(job.id)!, rights)),
         next_cursor: nextBefore === null ? null : writeCursor(`before:${nextBefore}`),
       }
     },
@@ -370,12 +370,12 @@ export const jobEndpoints = resource('jobs', [
 const listedAnswer = (
   job: ListedJob,
   standing: Standing,
-  actor: Actor | undefined,
+  rights: Rights | undefined,
 ): JobsAnswer['jobs'][number] => ({
   ...jobFacts(job),
   ...approvalAnswer(job, standing.toApproveMicros),
   costs: openCostsAnswer(job, standing),
-  waiting: waitingAnswer(standing.waiting, actor),
+  waiting: waitingAnswer(standing.waiting, rights),
   left_out: [...job.leftOut],
 })
 

@@ -215,9 +215,9 @@ export const moneyEndpoints = resource('money', [
       'The attempts that the key sees, newest first, with the sums of all that the filters find. Any filter may be left out.',
     query: ledgerQuery,
     answer: json(200, ledgerSchema, 'A page of the ledger'),
-    handle: async ({ query, actor }, { coordinator }) => {
+    handle: async ({ query, rights }, { coordinator }) => {
       const { job_id: jobId, client_id: clientId, status, from, to, limit, cursor } = query
-      const boundTo = actor?.clientId ?? undefined
+      const boundTo = rights?.clientId ?? undefined
       const filter = { jobId, clientId, status, boundTo, from, to }
       const page = await coordinator.ledger({ ...filter, limit, before: readEntryCursor(cursor) })
       const totals = await coordinator.ledgerTotals(filter)
@@ -226,13 +226,13 @@ export const moneyEndpoints = resource('money', [
         totals: { reserved: dollars(totals.reservedMicros), spent: spentOf(totals) },
         entries: page.entries.map(entryAnswer),
         next_cursor: writeEntryCursor(page.next),
-        unaccounted: (boundTo === undefined ? page.orphans : []).map((stray) => ({
-          prediction_id: stray.providerId,
-          mark: stray.mark,
-          attempt_id: stray.attemptId,
-          state: stray.state,
-          charged: usdOrNull(stray.chargedMicros),
-          first_seen_at: timeOf(stray.insertedAt),
+        unaccounted: (boundTo === undefined ? page.orphans : []).map((orphan) => ({
+          prediction_id: orphan.providerId,
+          mark: orphan.mark,
+          attempt_id: orphan.attemptId,
+          state: orphan.state,
+          charged: usdOrNull(orphan.chargedMicros),
+          first_seen_at: timeOf(orphan.insertedAt),
         })),
       }
     },

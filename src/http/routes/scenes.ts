@@ -4,7 +4,7 @@ import type { Coordinator } from '../../coordinator/coordinator.ts'
 import type { Edited } from '../../coordinator/scene/edited.ts'
 import { newScene, resolution, sceneChange } from '../../job/control-request.ts'
 import { jobStatuses, sceneStatuses } from '../../job/lifecycle.ts'
-import type { Actor } from '../../job/reach.ts'
+import type { Rights } from '../../job/reach.ts'
 import { type Scene, transitions } from '../../job/scene.ts'
 import { ownJobs } from '../access/access.ts'
 import { addressOf, jobPath, scenePath, timeOf, timeOrNull, timeSchema } from '../edge/path.ts'
@@ -48,7 +48,7 @@ export type SceneAnswer = z.infer<typeof sceneSchema>
 const sceneAnswer = (
   scene: Scene,
   wait: WaitingSince | undefined,
-  actor: Actor | undefined,
+  rights: Rights | undefined,
 ): SceneAnswer => ({
   id: scene.id,
   job_id: scene.jobId,
@@ -56,7 +56,7 @@ const sceneAnswer = (
   status: scene.status,
   ...scenePlanAnswer(scene),
   renderer: scene.renderer,
-  waiting: waitingAnswer(wait, actor),
+  waiting: waitingAnswer(wait, rights),
   progress_percentage: scene.status === 'completed' ? 100 : Math.min(99, Math.floor(scene.progress * 100)),
   tries: scene.tries,
   not_before: timeOrNull(scene.notBefore),
@@ -111,21 +111,21 @@ export type ResolvedSceneAnswer = z.infer<typeof resolvedSchema>
 const oneAnswer = async (
   coordinator: Coordinator,
   scene: Scene,
-  actor: Actor | undefined,
+  rights: Rights | undefined,
 ): Promise<SceneAnswer> => {
   const { id, jobId, status } = scene
   const wait = status === 'completed' ? undefined : (await coordinator.waiting(jobId)).scenes.get(id)
-  return sceneAnswer(scene, wait, actor)
+  return sceneAnswer(scene, wait, rights)
 }
 
 const editedAnswer = async (
   message: string,
   { job, scene, toApproveMicros }: Edited,
   coordinator: Coordinator,
-  actor: Actor | undefined,
+  rights: Rights | undefined,
 ): Promise<EditedAnswer> => ({
   message,
-  scene: await oneAnswer(coordinator, scene!, actor),
+  scene: await oneAnswer(coordinator, scene!, rights),
   job_id: job.id,
   job_status: job.status,
   revision: job.revision,
@@ -143,14 +143,14 @@ export const sceneEndpoints = resource('scenes', [
     description: 'Every scene of a job with its state, its plan, its price and the address of its clip.',
     params: jobPath,
     answer: json(200, scenesSchema, "In the film's order"),
-    handle: async ({ params: { id }, actor }, { coordinator }) => {
+    handle: async ({ params: { id }, rights }, { coordinator }) => {
       const { job, scenes, waiting } = await coordinator.view(id)
       return {
         job_id: id,
         total_scenes: scenes.length,
         completed_scenes: scenes.filter((scene) => scene.status === 'completed').length,
         progress_percentage: job.progress.percentage,
-        scenes: scenes.map((scene) => sceneAnswer(scene, waiting.scenes.get(scene.id), actor)),
+        scenes: scenes.map((scene) => sceneAnswer(scene, waiting.scenes.get(scene.id), rights)),
       }
     },
   }),
@@ -164,9 +164,9 @@ export const sceneEndpoints = resource('scenes', [
     params: scenePath,
     answer: json(200, sceneSchema, 'The scene'),
     refuses: { 422: ofAnotherJob },
-    handle: async ({ params: { id, scene_id }, actor }, { coordinator }) => {
+    handle: async ({ params: { id, scene_id }, rights }, { coordinator }) => {
       const { scene, waiting } = await coordinator.sceneView(id, scene_id)
-      return sceneAnswer(scene, waiting, actor)
+      return sceneAnswer(scene, waiting, rights)
     },
   }),
 
@@ -187,10 +187,10 @@ export const sceneEndpoints = resource('scenes', [
     refuses: {
       422: 'The body is impossible, the job is being processed, or it has as many scenes as are allowed',
     },
-    handle: async ({ c, params: { id }, body, by, actor }, { coordinator }) => {
+    handle: async ({ c, params: { id }, body, by, rights }, { coordinator }) => {
       const edited = await coordinator.addScene(id, body, by)
       c.header('location', addressOf.scene(id, edited.scene!.id))
-      return editedAnswer('Scene added successfully', edited, coordinator, actor)
+      return editedAnswer('Scene added successfully', edited, coordinator, rights)
     },
   }),
 
@@ -209,9 +209,9 @@ export const sceneEndpoints = resource('scenes', [
     }),
     answer: json(200, editedSchema, 'The scene; what its change makes old is rendered again'),
     refuses: { 422: `${ofAnotherJob}, or the body is impossible, or the scene is being rendered` },
-    handle: async ({ params: { id, scene_id }, body, by, actor }, { coordinator }) => {
+    handle: async ({ params: { id, scene_id }, body, by, rights }, { coordinator }) => {
       const edited = await coordinator.updateScene(id, scene_id, body, by)
-      return editedAnswer('Scene updated successfully', edited, coordinator, actor)
+      return editedAnswer('Scene updated successfully', edited, coordinator, rights)
     },
   }),
 
@@ -225,9 +225,9 @@ export const sceneEndpoints = resource('scenes', [
     params: scenePath,
     answer: json(200, editedSchema, 'The scene is to be rendered again'),
     refuses: { 422: `${ofAnotherJob}, or it is in a state that cannot be rendered again` },
-    handle: async ({ params: { id, scene_id }, by, actor }, { coordinator }) => {
+    handle: async ({ params: { id, scene_id }, by, rights }, { coordinator }) => {
       const edited = await coordinator.regenerateScene(id, scene_id, by)
-      return editedAnswer('Scene marked for regeneration', edited, coordinator, actor)
+      return editedAnswer('Scene marked for regeneration', edited, coordinator, rights)
     },
   }),
 
@@ -266,11 +266,11 @@ export const sceneEndpoints = resource('scenes', [
     body: jsonBody('Resolution', resolution, { resolution: 'absent' }),
     answer: json(200, resolvedSchema, 'The decision is on disk'),
     refuses: { 422: `${ofAnotherJob}, or the body is impossible, or no attempt of the scene is held` },
-    handle: async ({ params: { id, scene_id }, body, by, actor }, { coordinator }) => {
+    handle: async ({ params: { id, scene_id }, body, by, rights }, { coordinator }) => {
       const scene = await coordinator.resolveScene(id, scene_id, body, by)
       return {
         message: 'Scene resolved successfully',
-        scene: await oneAnswer(coordinator, scene, actor),
+        scene: await oneAnswer(coordinator, scene, rights),
         job_id: id,
       }
     },

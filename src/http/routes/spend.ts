@@ -81,10 +81,16 @@ export const spendEndpoints = resource('money', [
       'What was spent and is reserved, by client, by month or by both: as JSON, or as CSV where the client accepts `text/csv` or sends `format=csv`.',
     query: spendQuery,
     answer: json(200, spendSchema, 'The sums of the ledger', { 'text/csv': { schema: z.string() } }),
-    handle: async ({ c, query, actor }, { coordinator }) => {
+    handle: async ({ c, query, rights }, { coordinator }) => {
       const { group: groups = spendGroups, client_id: clientId, from, to, format } = query
-      const boundTo = actor?.clientId ?? undefined
-      const { rows, orphanMicros: strayMicros } = await coordinator.spend({ groups, clientId, boundTo, from, to })
+      const boundTo = rights?.clientId ?? undefined
+      const { rows, orphanMicros: strayMicros } = await coordinator.spend({
+        groups,
+        clientId,
+        boundTo,
+        from,
+        to,
+      })
       c.header('vary', 'accept')
       if (format === 'csv' || (format === undefined && wantsCsv(c.req.header('accept')))) {
         c.header('content-type', 'text/csv; charset=utf-8')

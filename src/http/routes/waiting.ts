@@ -1,7 +1,7 @@
 /** Why something waits, as JSON. */
 import { z } from '@hono/zod-openapi'
 import { type WaitCode, type WaitingSince, waitCodes } from '../../coordinator/admission/rules.ts'
-import { type Actor, isEverything, seenBy } from '../../job/reach.ts'
+import { type Rights, isEverything, seenBy } from '../../job/reach.ts'
 import { timeOf, timeOrNull, timeSchema } from '../edge/path.ts'
 
 export const waitingSchema = z
@@ -23,12 +23,12 @@ const reasonsOfAll: { readonly [code in WaitCode]?: string } = {
 
 export const waitingAnswer = (
   wait: WaitingSince | null | undefined,
-  actor: Actor | undefined,
+  rights: Rights | undefined,
 ): z.infer<typeof waitingSchema> =>
   wait
     ? {
         code: wait.code,
-        reason: (isEverything(seenBy(actor)) ? undefined : reasonsOfAll[wait.code]) ?? wait.reason,
+        reason: (isEverything(seenBy(rights)) ? undefined : reasonsOfAll[wait.code]) ?? wait.reason,
         since: timeOf(wait.since),
         until: timeOrNull(wait.until),
       }
