@@ -164,7 +164,7 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
   /** Not waited for at the begin: it is on disk with the first thing that the handler writes. */
   const note = (task: KeptTask, { isRunning }: { readonly isRunning: boolean }): Promise<void> =>
     database
-      .transaction((tx) => setTaskRunning(tx, task, isRunning))
+      .transaction((tx) => setTaskRunning(tx, task, { isRunning }))
       .then(
         () => undefined,
         // A crash that isn't counted is no harm.

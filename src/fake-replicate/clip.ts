@@ -87,7 +87,7 @@ export async function createClips({ media, fileBytes }: ClipsOptions): Promise<C
     images: readonly string[],
     format: FrameFormat,
     frames: number,
-    isHeard: boolean,
+    { isHeard }: { readonly isHeard: boolean },
   ): Promise<Uint8Array> => {
     const path = join(directory, `clip-${++names}.mp4`)
     const graph = sceneGraph({
@@ -131,7 +131,7 @@ export async function createClips({ media, fileBytes }: ClipsOptions): Promise<C
     const key = await fingerprint(images, [format.width, format.height, frames, Number(isHeard)])
     let clip = cache.get(key)
     if (!clip) {
-      clip = inTurn(() => render(images, format, frames, isHeard))
+      clip = inTurn(() => render(images, format, frames, { isHeard }))
       cache.set(key, clip)
       clip.catch(() => cache.delete(key))
       for (const oldest of cache.keys()) if (cache.size > maxCached) cache.delete(oldest)

@@ -146,7 +146,7 @@ export function createFakeProvider(settings: FakeProviderSettings): FakeProvider
     mark: string | null,
     origin: string,
     planned: Fault | undefined,
-    isListed: boolean,
+    { isListed }: { readonly isListed: boolean },
   ): Prediction => {
     const createdAt = host.now()
     const { model, input, cancelAfterMs } = order
@@ -215,7 +215,7 @@ export function createFakeProvider(settings: FakeProviderSettings): FakeProvider
       note(null, fault)
       return refusal
     }
-    const prediction = create(outcome.order, mark, origin, planned, fault !== 'reset_unlisted')
+    const prediction = create(outcome.order, mark, origin, planned, { isListed: fault !== 'reset_unlisted' })
     note(prediction, fault ?? planned ?? prediction.fault)
     return answerCreated(fault, asShown(prediction))
   }

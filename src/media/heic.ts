@@ -59,7 +59,7 @@ const load = (): Heif => {
 export const readHeicHeader = (bytes: Uint8Array): HeicHeader => withPrimary(bytes, (_heif, header) => header)
 
 /** `isDeep`: with samples of 16 bits. */
-export const decodeHeic = (bytes: Uint8Array, isDeep: boolean): HeicPixels =>
+export const decodeHeic = (bytes: Uint8Array, { isDeep }: { readonly isDeep: boolean }): HeicPixels =>
   withPrimary(bytes, (heif, header, handle) => {
     const layout = header.hasAlpha ? { 1: 'RGBA', 2: 'RRGGBBAA_LE' } : { 1: 'RGB', 2: 'RRGGBB_LE' }
     const chroma = heif.heif_chroma[`heif_chroma_interleaved_${layout[isDeep ? 2 : 1]}`]

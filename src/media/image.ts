@@ -195,7 +195,7 @@ async function decodable(input: Buffer, colour: Colour | null): Promise<Source> 
 async function heicSource(bytes: Buffer): Promise<Source> {
   const { colour, profile, bits } = readHeifColour(bytes)
   // With a profile the numbers are few enough: it is no HDR.
-  const { data, width, height, channels } = decodeHeic(bytes, bits > 8 && profile === null)
+  const { data, width, height, channels } = decodeHeic(bytes, { isDeep: bits > 8 && profile === null })
   const raw = { width, height, channels }
   if (profile)
     return decodable(

@@ -38,7 +38,11 @@ export function createRenderScene(options: RenderSceneOptions): TaskHandler {
     if (outcome.kind === 'clip')
       await coordinator.sceneRendered(attemptId, outcome.clip, work.job.storyboard.format)
     // A clip that turned out bad may be better another time.
-    else await coordinator.sceneFailed(attemptId, outcome.failure, 'retry' in outcome ? outcome.retry : true)
+    else
+      await coordinator.sceneFailed(attemptId, {
+        failure: outcome.failure,
+        retry: 'retry' in outcome ? outcome.retry : true,
+      })
   }
 }
 
@@ -51,7 +55,12 @@ async function render(
   const { attempt, scene, job } = work
   const { artifacts, coordinator } = options
   const renderer = options.renderers.find(({ name }) => name === attempt.renderer)
-  if (!renderer) return failed('no_renderer', `there is no renderer ${attempt.renderer} here any more`, true)
+  if (!renderer)
+    return failed({
+      code: 'no_renderer',
+      reason: `there is no renderer ${attempt.renderer} here any more`,
+      retry: true,
+    })
   const { format, fit } = job.storyboard
   const place = placeOf(planFilm(job, work.scenes), scene)
   const assets = await Promise.all(scene.asset_ids.map((id) => coordinator.asset(id)))
@@ -76,11 +85,11 @@ async function render(
     { directory, signal, onProgress: (fraction) => progress.tell(fraction * renderedShare) },
   )
   await progress.told()
-  if (outcome.kind === 'failed') return failed(outcome.code, outcome.reason, outcome.retry)
+  if (outcome.kind === 'failed') return failed(outcome)
   return options.clips.make(outcome.clipPath, work, { directory, signal })
 }
 
-const failed = (code: string, reason: string, retry: boolean): Outcome => ({
+const failed = ({ code, reason, retry }: Failure & { readonly retry: boolean }): Outcome => ({
   kind: 'failed',
   failure: { code, reason },
   retry,

@@ -31,7 +31,7 @@ export function handleTasks(engine: Engine, options: TasksOptions): void {
     }
 
   const failScene: TaskOptions['onExhausted'] = ({ subject }, error) =>
-    coordinator.sceneFailed(subject, failureOf(error), false)
+    coordinator.sceneFailed(subject, { failure: failureOf(error), retry: false })
   const failJob: TaskOptions['onExhausted'] = async ({ jobId }, error) => {
     await coordinator.failJob(jobId, failureOf(error)).catch((refused: unknown) => {
       // The job has ended otherwise meanwhile: nothing is left to fail.

@@ -299,6 +299,11 @@ export async function refuseRemoved(context: RetentionContext, wanted: Wanted): 
   throw wasRemoved(wanted.what, removedAt)
 }
 
+/** The artifacts of a job's clips. */
+export const clipsOfJob = async (reader: Reader, jobId: number): Promise<readonly string[]> => [
+  ...(await listClipsOfJobs(reader, [jobId])).get(jobId)!,
+]
+
 /** Removes a job's unneeded clips and cross-fades older than `before` from reuse. Resolves to the cross-fades. */
 export async function forgetClips(
   tx: Transaction,

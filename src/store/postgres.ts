@@ -130,7 +130,9 @@ class PostgresDatabase implements Database {
     return this.#whileOpen(async () => {
       for (let triesLeft = triesAtMost - 1; ; triesLeft--) {
         const tries = triesAtMost - triesLeft
-        const outcome = await this.#turnstile.pass(tries > triesTogether, () => this.#try(isolation, work))
+        const outcome = await this.#turnstile.pass({ alone: tries > triesTogether }, () =>
+          this.#try(isolation, work),
+        )
         if (outcome.kind === 'committed') {
           runEffects(outcome.effects, this.#onEffectError)
           return outcome.value

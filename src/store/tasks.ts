@@ -70,12 +70,12 @@ export const listFirstTasks = async (
 export const setTaskRunning = (
   tx: Transaction,
   { kind, subject }: Pick<Task, 'kind' | 'subject'>,
-  running: boolean,
+  { isRunning }: { readonly isRunning: boolean },
 ): Promise<number> =>
   tx.run('update tasks set running = $3, crashed_at = null where kind = $1 and subject = $2', [
     kind,
     subject,
-    running ? 1 : 0,
+    isRunning ? 1 : 0,
   ])
 
 /** Tasks that ran when the process crashed, oldest first. */

@@ -15,7 +15,7 @@ export class Turnstile {
   }
 
   /** Runs `use` once it is admitted: `alone`, or with up to `places - 1` others. */
-  async pass<T>(alone: boolean, use: () => Promise<T>): Promise<T> {
+  async pass<T>({ alone }: { readonly alone: boolean }, use: () => Promise<T>): Promise<T> {
     await new Promise<void>((resolve) => {
       const line = alone ? this.#waitingAlone : this.#waiting
       line.push(resolve)

@@ -55,13 +55,6 @@ export interface JobWebhook {
   readonly eventTypes?: readonly string[] | undefined
 }
 
-/** Call it in the transaction that creates the job, so that its `webhook_url` gets every event of the job. */
-export async function insertJobWebhook(tx: Transaction, webhook: JobWebhook, now: number): Promise<void> {
-  const { id, jobId, url, eventTypes = [] } = webhook
-  await skipUnheard(tx, jobId)
-  await insertEndpoint(tx, { id, jobId, url, eventTypes, description: '', secrets: [], afterEvent: 0 }, now)
-}
-
 /**
  * Moves the fan-out cursor past the events that no endpoint was to get. Without an enabled endpoint the log is not read, so
  * call this before one is enabled. Events of the job `jobId` are not skipped.

@@ -37,6 +37,8 @@ import {
   deleteEndpoint,
   findEndpoint,
   findSecrets,
+  findUntold,
+  type JobWebhook,
   insertEndpoint,
   listEndpoints,
   setDisabled,
@@ -123,6 +125,20 @@ export async function addEndpoint(context: WebhookContext, input: unknown, actor
     return endpointOf(tx, id)
   })
 }
+
+/** Adds the endpoint of a job's `webhook_url`, in the transaction that creates the job; it gets the job's events from the first on. */
+export async function addJobEndpoint(
+  tx: Transaction,
+  { id, jobId, url, eventTypes = [] }: JobWebhook,
+  now: number,
+): Promise<void> {
+  await skipUnheard(tx, jobId)
+  await insertEndpoint(tx, { id, jobId, url, eventTypes, description: '', secrets: [], afterEvent: 0 }, now)
+}
+
+/** The endpoint for which deliveries of a job are pending, or may be; undefined where there is none. */
+export const pendingEndpointOf = (reader: Reader, jobId: number): Promise<string | undefined> =>
+  findUntold(reader, jobId)
 
 /** The added endpoints, or the one of a job. */
 export const getEndpoints = (context: WebhookContext, jobId?: number): Promise<readonly Endpoint[]> =>

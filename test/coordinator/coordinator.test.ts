@@ -167,7 +167,7 @@ describe.each(kinds)('the coordinator on %s', (kind) => {
     for (let tried = 1; tried <= 3; tried++) {
       const task = await harness.next('render-scene')
       await coordinator.beginAttempt(task.subject)
-      await coordinator.sceneFailed(task.subject, failure, true)
+      await coordinator.sceneFailed(task.subject, { failure, retry: true })
       task.done()
       const [scene] = await coordinator.scenes(id)
       expect(scene).toMatchObject({ tries: tried, status: tried < 3 ? 'pending' : 'failed' })
@@ -197,7 +197,10 @@ describe.each(kinds)('the coordinator on %s', (kind) => {
     await coordinator.approveJob(id)
     const [failing, running] = [await harness.next('render-scene'), await harness.next('render-scene')]
     await coordinator.beginAttempt(failing.subject)
-    await coordinator.sceneFailed(failing.subject, { code: 'bad_input', reason: 'no' }, false)
+    await coordinator.sceneFailed(failing.subject, {
+      failure: { code: 'bad_input', reason: 'no' },
+      retry: false,
+    })
     failing.done()
     expect((await coordinator.job(id)).status).toBe('processing')
     await harness.render(running)
@@ -220,7 +223,7 @@ describe.each(kinds)('the coordinator on %s', (kind) => {
     const before = [await coordinator.scenes(id), await harness.events(id)]
     const other = 'd'.repeat(64)
     await coordinator.sceneRendered(task.subject, { clip: other, source: other, place: '' })
-    await coordinator.sceneFailed(task.subject, { code: 'x', reason: 'late' }, true)
+    await coordinator.sceneFailed(task.subject, { failure: { code: 'x', reason: 'late' }, retry: true })
     expect(await coordinator.beginAttempt(task.subject)).toBeUndefined()
     expect([await coordinator.scenes(id), await harness.events(id)]).toEqual(before)
   })

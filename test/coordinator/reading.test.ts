@@ -60,5 +60,5 @@ it('takes a number of statements that does not grow with its scenes', async () =
   const task = await harness.next('render-scene')
   await harness.coordinator.beginAttempt(task.subject)
   await harness.coordinator.approveJob(large.id)
-  expect([await read(small.id), await read(large.id)]).toEqual([11, 17])
+  expect([await read(small.id), await read(large.id)]).toEqual([11, 14])
 })

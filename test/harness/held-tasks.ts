@@ -34,7 +34,10 @@ export async function openHeldHarness(options: HarnessOptions): Promise<HeldHarn
     queues.set(kind, queue)
     const onExhausted = (task: Task, error: unknown): Promise<void> =>
       kind === 'render-scene'
-        ? coordinator.sceneFailed(task.subject, { code: 'internal', reason: String(error) }, false)
+        ? coordinator.sceneFailed(task.subject, {
+            failure: { code: 'internal', reason: String(error) },
+            retry: false,
+          })
         : coordinator.failJob(task.jobId, String(error))
     const isRisky = kind !== 'follow-render'
     const concurrency = kind === 'render-scene' ? () => coordinator.rendersAtOnce() : 100

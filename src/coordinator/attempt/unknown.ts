@@ -52,8 +52,7 @@ export async function doubt(
 export const renderUnknown = (
   context: Context,
   attemptId: string,
-  reason: string,
-  isSilent: boolean,
+  { reason, isSilent }: { readonly reason: string; readonly isSilent: boolean },
 ): Promise<void> =>
   context.database.transaction(async (tx) => {
     const now = context.host.now()

@@ -13,8 +13,7 @@ import { showAssetsTo, hasAsset } from '../../store/assets.ts'
 import type { Transaction, Database } from '../../store/database.ts'
 import { insertJob, insertLabels } from '../../store/jobs.ts'
 import { insertScene } from '../../store/scenes.ts'
-import { insertJobWebhook } from '../../webhooks/endpoint-rows.ts'
-import { refuseAddress } from '../../webhooks/endpoints.ts'
+import { addJobEndpoint, refuseAddress } from '../../webhooks/endpoints.ts'
 import type { Context } from '../context.ts'
 import { dependenciesOf, keepDependencies } from './dependents.ts'
 import { keptJob } from './existing-job.ts'
@@ -80,7 +79,7 @@ async function keepJob(
   )
   await keepDependencies(tx, job.id, dependencies)
   const { webhook_url: url, webhook_events: eventTypes } = request
-  if (url !== undefined) await insertJobWebhook(tx, { id: host.id(), jobId: job.id, url, eventTypes }, now)
+  if (url !== undefined) await addJobEndpoint(tx, { id: host.id(), jobId: job.id, url, eventTypes }, now)
   for (const scene of scenes) await insertScene(tx, { ...scene, id: host.id(), jobId: job.id }, now)
   await insertLabels(tx, job.id, clientId === '' ? labels : { ...labels, client_id: clientId })
   await showAssetsTo(

@@ -9,13 +9,12 @@ import type { Transaction } from '../../store/database.ts'
 import { listDependents } from '../../store/dependencies.ts'
 import { findFilm, insertFilm, listFilms, mostVersions } from '../../store/films.ts'
 import { deleteJobRows, findJobState, setFilm } from '../../store/jobs.ts'
-import { listClipsOfJobs } from '../../retention/rows.ts'
 import { listJobTasks } from '../../store/tasks.ts'
-import { findUntold } from '../../webhooks/endpoint-rows.ts'
+import { pendingEndpointOf } from '../../webhooks/endpoints.ts'
 import { existingJob } from './existing-job.ts'
 import { once, whole } from '../../access/idempotency.ts'
 import { checkMayEnd } from './cancel-job.ts'
-import { forgetClips, wasRemoved } from '../../retention/retention.ts'
+import { clipsOfJob, forgetClips, wasRemoved } from '../../retention/retention.ts'
 import type { Context } from '../context.ts'
 
 const hasEnded = (status: JobStatus): boolean => (finalJobStatuses as readonly JobStatus[]).includes(status)
@@ -81,7 +80,7 @@ export const deleteJob = (context: Context, jobId: number, actor?: Actor): Promi
     await checkMayEnd(tx, job, actor?.rights)
     await checkSettled(tx, job)
     for (const task of await listJobTasks(tx, jobId)) await context.engine.cancel(tx, task)
-    const clips = [...(await listClipsOfJobs(tx, [jobId])).get(jobId)!]
+    const clips = await clipsOfJob(tx, jobId)
     await context.emit(tx, {
       type: 'job_deleted',
       jobId,
@@ -114,7 +113,7 @@ async function checkSettled(tx: Transaction, { id, status }: Job): Promise<void>
     throw refuse(
       'Renders of this job are still being ended or fetched: delete it when its reserved cost is 0',
     )
-  const untold = await findUntold(tx, id)
+  const untold = await pendingEndpointOf(tx, id)
   if (untold !== undefined)
     throw refuse(
       `Webhook deliveries of this job are pending: wait for them, or drop them with PATCH /api/v3/webhooks/endpoints/${untold} {"status":"disabled"}`,

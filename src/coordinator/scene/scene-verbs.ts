@@ -23,7 +23,14 @@ import {
 } from '../../store/scenes.ts'
 import { recordClip, recordRender } from '../../store/timings.ts'
 import { withKeptClip } from '../attempt/clip.ts'
-import { joinNeighbours, sceneEnded, emitTakenAgain, type SettledJob, settleBy } from './settling.ts'
+import {
+  type SceneEnd,
+  joinNeighbours,
+  sceneEnded,
+  emitTakenAgain,
+  type SettledJob,
+  settleBy,
+} from './settling.ts'
 import { serveRender } from './starting.ts'
 import { emitProgress } from '../job/advance.ts'
 import type { Context } from '../context.ts'
@@ -126,8 +133,7 @@ export const sceneRendered = (
 export const sceneFailed = (
   context: Context,
   attemptId: string,
-  failure: Failure,
-  retry: boolean,
+  { failure, retry }: Pick<SceneEnd, 'failure' | 'retry'>,
 ): Promise<void> =>
   context.database.transaction(async (tx) => {
     const attempt = await setAttemptFailed(tx, attemptId, 0, failure, context.host.now())

@@ -106,11 +106,10 @@ async function step(
     case 'intended':
       if (attempt.postedAt === null) await order(follower, attempt, provider)
       else
-        await coordinator.renderUnknown(
-          attemptId,
-          'this process ended while the request was under way',
-          false,
-        )
+        await coordinator.renderUnknown(attemptId, {
+          reason: 'this process ended while the request was under way',
+          isSilent: false,
+        })
       return 'again'
     case 'unknown':
       await search(follower, attempt, provider, times)

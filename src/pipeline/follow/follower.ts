@@ -129,7 +129,7 @@ export async function endBackOff(follower: Follower, { troubleSince }: Attempt):
 }
 
 /** Notes whether the provider says that there is none; whether it has said so for so long that it can be believed. */
-export function isGone(follower: Follower, isAbsent: boolean): boolean {
+export function isGone(follower: Follower, { isAbsent }: { readonly isAbsent: boolean }): boolean {
   const now = follower.host.monotonic()
   follower.absentFrom = isAbsent ? (follower.absentFrom ?? now) : undefined
   return follower.absentFrom !== undefined && now - follower.absentFrom >= goneAfterMs

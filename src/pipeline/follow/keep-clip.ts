@@ -91,7 +91,7 @@ async function fetchClip(
   for (;;) {
     const begunAt = host.monotonic()
     const { isFetched, isAbsent, isRemoved, reason } = await fetchOnce(follower, attempt, provider, path)
-    const isLost = isGone(follower, isAbsent)
+    const isLost = isGone(follower, { isAbsent })
     // Nothing takes the place of bytes that were paid for but what is better, and nothing else is kept.
     if (isFetched && (!follower.bad || (await isWhole(follower, attempt, path)))) {
       const { id } = await artifacts.adopt(path)

@@ -29,7 +29,8 @@ export async function order(follower: Follower, attempt: Attempt, provider: Prov
   }
   const outcome = await provider.submit(prepared, signal)
   if (outcome.kind === 'accepted') await coordinator.renderAccepted(attemptId, outcome.renderId)
-  else if (outcome.kind === 'unknown') await coordinator.renderUnknown(attemptId, outcome.reason, true)
+  else if (outcome.kind === 'unknown')
+    await coordinator.renderUnknown(attemptId, { reason: outcome.reason, isSilent: true })
   else await refused(follower, outcome)
 }
 

@@ -12,7 +12,7 @@ export async function watch(follower: Follower, attempt: Attempt, provider: Prov
   const ended = isWanted ? undefined : await provider.cancel(renderId, ending)
   // A cancel is refused where the render has ended, and says nothing of how.
   const read = ended?.kind === 'found' ? ended : await provider.read(renderId, ending)
-  const isLost = isGone(follower, read.kind === 'absent')
+  const isLost = isGone(follower, { isAbsent: read.kind === 'absent' })
   if (read.kind === 'found') {
     await endBackOff(follower, attempt)
     if (read.render.state === 'running') return wait(follower, follower.readPauseMs())
