@@ -77,7 +77,8 @@ export function createAlarm(host: Pick<Host, 'sleep'>): Alarm {
       rung = new AbortController()
     },
     ring() {
-      rung.abort()
+      // With a reason: the one that is made otherwise costs more than the wake.
+      rung.abort('rung')
     },
     async sleep(ms, signal) {
       const early = signal ? AbortSignal.any([rung.signal, signal]) : rung.signal

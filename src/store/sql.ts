@@ -58,6 +58,6 @@ export function withLazy<Facts extends object, Name extends string, Value>(
   return facts as Facts & Readonly<Record<Name, Value>>
 }
 
-/** A copy with changes; lazy members stay lazy. */
+/** Changes members of facts that were just read; what is read lazily stays so. */
 export const changedFacts = <Facts extends object>(facts: Facts, changes: Partial<Facts>): Facts =>
-  Object.assign(Object.defineProperties({} as Facts, Object.getOwnPropertyDescriptors(facts)), changes)
+  Object.assign(facts, changes)
