@@ -280,7 +280,7 @@ async function requireKey(
 export const openMedia = ({ ffmpegPath }: Pick<Config, 'ffmpegPath'>, host: Host): Media =>
   createMedia({ host, ...(ffmpegPath !== undefined && { ffmpegPath }) })
 
-export interface FolderHouse {
+export interface OpenFolder {
   readonly database: Database
   close(): Promise<void>
 }
@@ -292,7 +292,7 @@ export interface FolderHouse {
 export async function openFolder(
   { dataDir }: Pick<Config, 'dataDir'>,
   { host = systemHost }: { readonly host?: Host } = {},
-): Promise<FolderHouse> {
+): Promise<OpenFolder> {
   const hold = holdFolder(dataDir, host)
   try {
     const database = openSqlite({ path: join(dataDir, 'coordinator.db'), host })
@@ -309,7 +309,7 @@ export async function openFolder(
   }
 }
 
-export interface SecretHouse {
+export interface OpenSecrets {
   readonly keys: KeyVerbs
   readonly installation: Installation
   close(): Promise<void>
@@ -322,7 +322,7 @@ export interface SecretHouse {
 export async function openSecrets(
   { dataDir }: Pick<Config, 'dataDir'>,
   { log, host = systemHost }: WorkflowParts,
-): Promise<SecretHouse> {
+): Promise<OpenSecrets> {
   await mkdir(dataDir, { recursive: true, mode: ownerFolder })
   const { database, close } = await openFolder({ dataDir }, { host })
   try {

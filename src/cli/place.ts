@@ -1,7 +1,7 @@
 /** Where the commands for keys and the secret work: at a running server, or in the data folder of a stopped one. */
 import { RefusedError } from '../job/errors.ts'
 import { DatabaseError } from '../store/database.ts'
-import type { SecretHouse } from '../wire.ts'
+import type { OpenSecrets } from '../wire.ts'
 import { type Client, clientFor } from './client.ts'
 import { CommandError } from './command-error.ts'
 import type { CommandContext } from './command.ts'
@@ -17,7 +17,7 @@ interface PlaceValues {
 /** `where`: as a person knows it. Nobody should change a folder that is not the server's. */
 export interface Ways<T> {
   readonly atServer: (client: Client, where: string) => Promise<T>
-  readonly inFolder: (house: SecretHouse, where: string) => Promise<T>
+  readonly inFolder: (secrets: OpenSecrets, where: string) => Promise<T>
 }
 
 export async function inPlace<T>(
@@ -34,11 +34,11 @@ export async function inPlace<T>(
   ])
   try {
     const config = readConfig(context.env)
-    const house = await openSecrets(config, { log: createLog({ level: 'silent' }) })
+    const secrets = await openSecrets(config, { log: createLog({ level: 'silent' }) })
     try {
-      return await inFolder(house, config.dataDir)
+      return await inFolder(secrets, config.dataDir)
     } finally {
-      await house.close()
+      await secrets.close()
     }
   } catch (error) {
     throw asCommandError(error)

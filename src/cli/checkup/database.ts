@@ -30,18 +30,18 @@ export async function checkDatabase(config: Config, signal: AbortSignal): Promis
     return { found: ok(`There is none yet: serve makes ${path}`), server: undefined, hasKey: false }
   const { openFolder } = await import('../../wire.ts')
   try {
-    const house = await openFolder(config)
+    const folder = await openFolder(config)
     try {
-      const hasKey = await hasKeyIn(house.database)
-      const found = await lookInto(house.database)
+      const hasKey = await hasKeyIn(folder.database)
+      const found = await lookInto(folder.database)
       return {
         found,
         server: undefined,
         hasKey,
-        ...(found.state === 'ok' && { accounts: await accountsIn(house.database) }),
+        ...(found.state === 'ok' && { accounts: await accountsIn(folder.database) }),
       }
     } finally {
-      await house.close()
+      await folder.close()
     }
   } catch (error) {
     if (error instanceof DatabaseError && error.code === 'in_use') return heldFolder(error, signal)
