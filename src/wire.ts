@@ -118,7 +118,7 @@ export async function openWorkflow(
     const ffmpeg = await media.describe()
     const local = createLocalRenderer({ media, maxConcurrency: config.localMaxConcurrency })
     const renderers = [local, ...(own.renderers ?? [])]
-    const catalogue = await openCatalogue(config, modelsOfOwn(own))
+    const catalogue = await openCatalogue(config, modelsOfOwn({ ...own, renderers }))
     refuseUnpriced(own, catalogue)
     const installation = await openInstallation({ database, host, log })
     const outside = openProviders(config, { catalogue, installation, host })

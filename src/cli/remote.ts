@@ -1,4 +1,5 @@
 /** The commands for films of a running server: from a request to the downloaded file. */
+import { jobTypes } from '../job/job-type.ts'
 import { commandLine } from '../command-name.ts'
 import type { JobsAnswer, JobsQuery, Resolution } from '../client/client.ts'
 import { systemHost } from '../host.ts'
@@ -15,7 +16,6 @@ import { readRequest, requestOptions } from './request.ts'
 import { editedLines, sceneIdOf } from './scene.ts'
 import {
   clientId,
-  filmTypes,
   jobIdOf,
   jobName,
   jobPriority,
@@ -158,7 +158,7 @@ const listed = { standard: 20, most: 200 } as const
 
 const filters = {
   status: text('names', `${orList(jobStatuses)}; several with commas`),
-  type: choice('name', filmTypes),
+  type: choice('name', jobTypes),
   client: clientId('only jobs of this client'),
   since: { ...since('created then or later'), member: 'created_after' },
   until: text('time', 'created before', { member: 'created_before' }),

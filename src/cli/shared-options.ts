@@ -1,5 +1,6 @@
 /** Options and arguments that several commands share. */
 import { aspectRatios, frameRates, resolutions } from '../job/format.ts'
+import { jobTypes } from '../job/job-type.ts'
 import { fits, transitions } from '../job/scene.ts'
 import { usageError } from './command-error.ts'
 import { argument, choice, flag, number, orList, several, text, textOrNone, withDefault } from './option.ts'
@@ -50,8 +51,6 @@ export const since = (about: string) => text('time', `${about}, such as 2026-11-
 
 export const rowLimit = (many = 20) => withDefault(number('number', 'how many'), many)
 
-export const filmTypes = ['image_pairs', 'property_photos'] as const
-
 /** How a film is made: its request's parameters. */
 export const filmOptions = {
   title: text('text', 'shown over the first scene'),
@@ -63,7 +62,7 @@ export const filmOptions = {
   fit: choice('name', fits, 'how a picture of another shape fills the frame: {} (default: crop)'),
   type: choice(
     'name',
-    filmTypes,
+    jobTypes,
     'image_pairs: each picture passes into the next. property_photos: a scene for each picture, in the order of a visit, by rooms in the file names such as kitchen.jpg (default if most names contain a room, and for one picture)',
   ),
   model: text(

@@ -283,13 +283,13 @@ export function createFeed({ database, pubsub, host, log }: FeedOptions): Feed {
   ): Promise<readonly JobEvent[]> => {
     if (isEverything(reach) || events.length === 0) return events
     const known = new Map<number, Owner>()
-    const actor = new Set<number>()
+    const unknownOwners = new Set<number>()
     for (const { job_id } of events) {
       const owner = owners.get(job_id)
       if (owner) known.set(job_id, owner)
-      else actor.add(job_id)
+      else unknownOwners.add(job_id)
     }
-    for (const [id, owner] of await listOwnersEver(database, [...actor])) {
+    for (const [id, owner] of await listOwnersEver(database, [...unknownOwners])) {
       known.set(id, owner)
       owners.set(id, owner)
       if (owners.size > mostOwners) owners.delete(owners.keys().next().value!)

@@ -166,8 +166,8 @@ async function download(text: string): Promise<Uint8Array> {
 
 /** Width by height: as requested, else as the picture's. */
 function shapeOf(input: ModelInput, image: Image | null): number {
-  const actor = /^(\d+):(\d+)$/.exec(textOf(input['aspect_ratio']))
-  if (actor) return Number(actor[1]) / Number(actor[2])
+  const ratio = /^(\d+):(\d+)$/.exec(textOf(input['aspect_ratio']))
+  if (ratio) return Number(ratio[1]) / Number(ratio[2])
   return image ? image.width / image.height : 16 / 9
 }
 

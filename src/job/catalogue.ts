@@ -243,14 +243,14 @@ function choose(
   { offers }: Model,
   { model, duration, images, format, audio }: Wish,
 ): (Rung & { notes: readonly string[] }) | Refused {
-  const actor = offers.filter((offer) => offer.audio === audio)
-  if (audio && actor.length === 0) {
+  const withThatSound = offers.filter((offer) => offer.audio === audio)
+  if (audio && withThatSound.length === 0) {
     const others = modelsOf(catalogue).filter((name) =>
       catalogue.models.get(name)?.offers.some((offer) => offer.audio),
     )
     return refused('model', `must be ${either(others) || 'another'} for sound: ${model} renders no sound`)
   }
-  const suited = actor.length > 0 ? actor : offers
+  const suited = withThatSound.length > 0 ? withThatSound : offers
   const able = images === 2 ? suited.filter((offer) => offer.last_image) : suited
   if (able.length === 0)
     return refused('asset_ids', `must contain one image for ${model}: it accepts no last image`)

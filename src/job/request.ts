@@ -1,4 +1,5 @@
 /** The schema of a request for a job, validated here for both HTTP and the library. */
+import { type JobType, jobTypes } from './job-type.ts'
 import { z } from 'zod'
 import { checked } from './checked.ts'
 import { type FieldProblem, invalidField } from './errors.ts'
@@ -149,7 +150,7 @@ export const jobRequest = z.discriminatedUnion(
     z.strictObject({ type: z.literal('image_pairs'), parameters: imagePairsParameters, ...shared }),
     z.strictObject({ type: z.literal('property_photos'), parameters: propertyPhotosParameters, ...shared }),
   ],
-  { error: 'must be one of image_pairs, property_photos' },
+  { error: `must be one of ${jobTypes.join(', ')}` },
 )
 
 export type JobRequest = z.infer<typeof jobRequest>
@@ -166,10 +167,12 @@ const isDeeperThan = (value: unknown, levels: number): boolean =>
 const shapes = {
   image_pairs: imagePairsParameters.shape,
   property_photos: propertyPhotosParameters.shape,
-} as const satisfies Record<JobRequest['type'], object>
+} as const satisfies Record<JobType, object>
 
-const shapeOf = (type: unknown): object =>
-  type === 'image_pairs' ? shapes.image_pairs : shapes.property_photos
+const isJobType = (type: unknown): type is JobType => (jobTypes as readonly unknown[]).includes(type)
+
+/** Of an unknown type, whose refusal comes later, the photos are not counted as the caller's own. */
+const shapeOf = (type: unknown): object => shapes[isJobType(type) ? type : 'property_photos']
 
 /**
  * Limits the caller's own fields in number, depth and size, before the costly check of each member.
@@ -240,7 +243,7 @@ export function parseJobRequest(input: unknown): JobRequest {
 
 /** Members of `parameters` that the coordinator uses. */
 export const knownParameters: ReadonlySet<string> = new Set(
-  Object.keys({ ...sharedParameters, ...pairsPictures, ...propertyPictures }),
+  Object.values(shapes).flatMap((shape) => Object.keys(shape)),
 )
 const maxLabels = 32
 const maxLabelLength = 200

@@ -110,14 +110,25 @@ export function fieldOf(request: JobRequest, position: number, member: SceneMemb
 
 function picturesField(request: JobRequest, position: number): string {
   if (request.storyboard) return `storyboard.scenes[${position}].asset_ids`
-  if (request.type === 'property_photos') return 'parameters.photos'
-  return request.parameters.pairs ? `parameters.pairs[${position}]` : 'parameters.images'
+  switch (request.type) {
+    case 'property_photos':
+      return 'parameters.photos'
+    case 'image_pairs':
+      return request.parameters.pairs ? `parameters.pairs[${position}]` : 'parameters.images'
+    default:
+      return request satisfies never
+  }
 }
 
 function plannedScenes(request: JobRequest): SceneWish[] {
-  return request.type === 'image_pairs'
-    ? planImagePairs(request.parameters)
-    : planPropertyPhotos(request.parameters)
+  switch (request.type) {
+    case 'image_pairs':
+      return planImagePairs(request.parameters)
+    case 'property_photos':
+      return planPropertyPhotos(request.parameters)
+    default:
+      return request satisfies never
+  }
 }
 
 function planImagePairs(parameters: ImagePairsParameters): SceneWish[] {

@@ -20,7 +20,7 @@ import type { ThumbnailRequest } from './thumbnail.ts'
 import type { DrawnTitle, DrawTitleRequest } from './title.ts'
 
 /** Without what the process itself puts in. */
-type Actor<Request> = Omit<Request, 'media' | 'limits'>
+type Unbound<Request> = Omit<Request, 'media' | 'limits'>
 
 /** The limits are held from outside; what runs in here passes them on unread. */
 const unread = { wallMs: Infinity, stallMs: Infinity, memoryBytes: Infinity }
@@ -46,7 +46,7 @@ export const operations = {
 
   verifyClip: async (
     media: Ffmpeg,
-    request: Actor<VerifyRequest>,
+    request: Unbound<VerifyRequest>,
   ): Promise<{ readonly ok: true; readonly decodedFrames: number; readonly seen: ClipSeen } | ClipFault> => {
     const verdict = await (await import('./probe.ts')).verifyClip(within(media, request))
     // Its packets stay here.
@@ -55,20 +55,20 @@ export const operations = {
 
   canonicalClip: async (
     media: Ffmpeg,
-    request: Actor<ClipRequest>,
+    request: Unbound<ClipRequest>,
   ): Promise<{ readonly ok: true; readonly clip: CanonicalClip } | ClipFault> =>
     (await import('./canonical.ts')).canonicalClip(within(media, request)),
 
-  makeSeam: async (media: Ffmpeg, request: Actor<SeamRequest>) =>
+  makeSeam: async (media: Ffmpeg, request: Unbound<SeamRequest>) =>
     (await import('./seam.ts')).makeSeam(within(media, request)),
 
   makeFilm: async (_media: Ffmpeg, request: FilmRequest): Promise<Film> =>
     (await import('./film.ts')).makeFilm(request),
 
-  makeThumbnail: async (media: Ffmpeg, request: Actor<ThumbnailRequest>): Promise<void> =>
+  makeThumbnail: async (media: Ffmpeg, request: Unbound<ThumbnailRequest>): Promise<void> =>
     (await import('./thumbnail.ts')).makeThumbnail(within(media, request)),
 
-  prepareFilmFormat: async (media: Ffmpeg, request: Actor<FilmFormatRequest>): Promise<FilmFormat> =>
+  prepareFilmFormat: async (media: Ffmpeg, request: Unbound<FilmFormatRequest>): Promise<FilmFormat> =>
     (await import('./film-format.ts')).prepareFilmFormat(within(media, request)),
 }
 

@@ -145,7 +145,7 @@ function guardedConnector(
       callback(error instanceof Error ? error : new Error(String(error)), [])
     }
   }
-  const lookup: LookupFunction = (...actor) => void answer(...actor)
+  const lookup: LookupFunction = (...args) => void answer(...args)
   const connectTcp = buildConnector({ timeout: connectMs, allowH2: false, lookup })
   const secure = buildConnector({ timeout: connectMs, allowH2: false })
 

@@ -59,7 +59,7 @@ export const countTroubled = async (reader: Reader): Promise<ReadonlyMap<string,
     ).map((row) => [text(row, 'renderer'), countOf(row)]),
   )
 
-export const countStrays = async (reader: Reader): Promise<number> =>
+export const countOrphans = async (reader: Reader): Promise<number> =>
   countOf((await reader.get('select count(*) as n from strays'))!)
 
 /** Tasks that wait to restart after a crash. */

@@ -81,7 +81,7 @@ export interface Orphan {
   readonly insertedAt: number
 }
 
-const strayOf = (row: Row): Orphan => ({
+const orphanOf = (row: Row): Orphan => ({
   renderer: text(row, 'renderer'),
   providerId: text(row, 'provider_id'),
   mark: text(row, 'mark'),
@@ -100,7 +100,7 @@ export async function findOrphan(
     renderer,
     providerId,
   ])
-  return row && strayOf(row)
+  return row && orphanOf(row)
 }
 
 export const putOrphan = (tx: Transaction, orphan: Orphan): Promise<number> =>
@@ -124,4 +124,4 @@ export const forgetOrphan = (tx: Transaction, renderer: string, providerId: stri
   tx.run('delete from strays where renderer = $1 and provider_id = $2', [renderer, providerId])
 
 export const listOrphans = async (reader: Reader, limit: number): Promise<readonly Orphan[]> =>
-  (await reader.all('select * from strays order by inserted_at desc limit $1', [limit])).map(strayOf)
+  (await reader.all('select * from strays order by inserted_at desc limit $1', [limit])).map(orphanOf)

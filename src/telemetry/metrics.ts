@@ -15,7 +15,7 @@ import {
   countInFlight,
   countJobs,
   countScenes,
-  countStrays,
+  countOrphans,
   countTroubled,
   countUndelivered,
   listEnded,
@@ -229,7 +229,7 @@ export async function openMetrics(options: MetricsOptions): Promise<Metrics> {
       page.budgetLimit.set({ budget }, usd(limitMicros))
       if (used) page.budgetUsed.set({ budget }, usd(used.spentMicros + used.reservedMicros))
     }
-    page.orphans.set(await countStrays(database))
+    page.orphans.set(await countOrphans(database))
     page.undelivered.set(await countUndelivered(database))
     page.diskFree.set(await freeBytes())
     await readDurations()

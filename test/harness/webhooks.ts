@@ -15,7 +15,7 @@ export interface WebhookHarness extends OpenHarness {
   readonly app: App
   readonly ask: Ask
   /** Appends events of jobs to the log, each in a transaction of its own. */
-  tell(type: EventType, jobId: number, data?: object): Promise<void>
+  emit(type: EventType, jobId: number, data?: object): Promise<void>
   /** A job that is told of at `url`, as its request asks. */
   jobToldOfAt(url: string, eventTypes?: readonly string[]): Promise<number>
   /** An endpoint, added over HTTP: what was answered. */
@@ -53,7 +53,7 @@ async function openAt(place: Place, clock: Clock, options: WebhookHarnessOptions
     log,
     onEvent: (wake) => pubsub.subscribe('*', wake),
   })
-  const tell = createEmit({ pubsub, host: clock })
+  const emit = createEmit({ pubsub, host: clock })
   const app = appOver(harness, { host: clock })
   const ask = asking(() => app)
   const stop = async (graceMs = 0): Promise<void> => {
@@ -65,8 +65,8 @@ async function openAt(place: Place, clock: Clock, options: WebhookHarnessOptions
     ...harness,
     app,
     ask,
-    tell: (type, jobId, data = {}) =>
-      database.transaction((tx) => tell(tx, { type, jobId, data: { ...data } })),
+    emit: (type, jobId, data = {}) =>
+      database.transaction((tx) => emit(tx, { type, jobId, data: { ...data } })),
     async jobToldOfAt(url, eventTypes) {
       const webhook = { webhook_url: url, ...(eventTypes && { webhook_events: eventTypes }) }
       return (await coordinator.createJob(filmRequest(1, webhook))).id

@@ -9,12 +9,12 @@ beforeAll(async () => {
 })
 afterAll(() => harness.close())
 
-interface Actor {
+interface Sent {
   readonly path: string
   readonly init?: RequestInit
 }
 
-async function ask({ path, init }: Actor, app = harness.app) {
+async function ask({ path, init }: Sent, app = harness.app) {
   const response = await app.request(path, init)
   return { response, answer: await jsonOf(response) }
 }
@@ -23,7 +23,7 @@ const post = (
   body: NonNullable<RequestInit['body']>,
   headers: Record<string, string> = {},
   path = '/api/v3/jobs',
-): Actor => ({
+): Sent => ({
   path,
   init: { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body },
 })
@@ -99,9 +99,9 @@ describe('a malformed address is 400 with the field and the reason', () => {
   })
 })
 
-const job = (parameters: object): Actor => post(JSON.stringify({ type: 'property_photos', parameters }))
+const job = (parameters: object): Sent => post(JSON.stringify({ type: 'property_photos', parameters }))
 
-const put = (path: string, body: object): Actor => ({
+const put = (path: string, body: object): Sent => ({
   path,
   init: {
     method: 'PUT',
@@ -116,7 +116,7 @@ const clients = (count: number): object =>
 const deep = (levels: number): string => '['.repeat(levels) + ']'.repeat(levels)
 
 describe('a body that can’t be taken', () => {
-  test.each<[string, Actor, number, RegExp]>([
+  test.each<[string, Sent, number, RegExp]>([
     ['is not JSON', post('{"type":'), 400, /not JSON/],
     ['is empty', post(''), 400, /empty/],
     ['is nested 100,000 deep', post(deep(100_000)), 400, /deeper than 64/],

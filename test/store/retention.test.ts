@@ -4,7 +4,7 @@ import {
   countInFlight,
   countJobs,
   countScenes,
-  countStrays,
+  countOrphans,
   countUndelivered,
   listEnded,
   probeWrite,
@@ -192,7 +192,7 @@ describe.each(kinds)('retention on %s', (kind) => {
     expect(Object.fromEntries(await countJobs(database))).toEqual({ processing: 1, completed: 1 })
     expect(Object.fromEntries(await countScenes(database))).toEqual({ completed: 1 })
     expect(await countInFlight(database)).toEqual([{ renderer: 'replicate', status: 'held', count: 1 }])
-    expect([await countStrays(database), await countUndelivered(database)]).toEqual([0, 0])
+    expect([await countOrphans(database), await countUndelivered(database)]).toEqual([0, 0])
     expect(await listEnded(database, [jobs.old])).toEqual([
       { id: jobs.old, type: 't', status: 'completed', begunAt: 1, endedAt: 10 },
     ])

@@ -32,7 +32,7 @@ describe('a webhook', () => {
     await using harness = await openWebhookHarness()
     await using receiver = await openReceiver()
     const { secret, endpoint_id } = await harness.endpoint(`${receiver.url}/hooks?token=x`)
-    await harness.tell('job_completed', 7, { film: 'f' })
+    await harness.emit('job_completed', 7, { film: 'f' })
     const received = await until(() => receiver.received[0])
     const delivery = await newest(harness, endpoint_id, ({ status }) => status === 'delivered')
     expect(received.path).toBe('/hooks?token=x')
@@ -63,7 +63,7 @@ describe('a webhook', () => {
     const { secret } = await harness.endpoint(receiver.url)
     // To the present, which the library compares the timestamp with.
     harness.clock.advance(Date.now() - harness.clock.now())
-    await harness.tell('job_failed', 7, { reason: 'größer 映画 ✓' })
+    await harness.emit('job_failed', 7, { reason: 'größer 映画 ✓' })
     const { headers, raw } = await until(() => receiver.received[0])
     const library = new Webhook(secret)
     expect(library.verify(raw, headers as Record<string, string>)).toMatchObject({ type: 'job_failed' })
@@ -81,13 +81,13 @@ describe('a webhook', () => {
     expect(rotated.body.previous).toEqual([{ secret: first, valid_until: '2026-01-02T00:00:00.000Z' }])
     expect(other).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/)
 
-    await harness.tell('job_created', 1)
+    await harness.emit('job_created', 1)
     const during = await until(() => receiver.received[0])
     expect(during.headers['webhook-signature']).toMatch(/^v1,\S+ v1,\S+$/)
     expect([verified(during, first), verified(during, other)]).toEqual([true, true])
 
     harness.clock.advance(day + 1)
-    await harness.tell('job_created', 2)
+    await harness.emit('job_created', 2)
     const after = await until(() => receiver.received[1])
     expect([verified(after, first), verified(after, other)]).toEqual([false, true])
     const read = await harness.ask('GET', `/webhooks/endpoints/${endpoint_id}/secret`)
@@ -100,13 +100,13 @@ describe('a webhook', () => {
     await using byTopic = await openReceiver()
     await using byFamily = await openReceiver()
     await using all = await openReceiver()
-    await harness.tell('job_created', 1)
+    await harness.emit('job_created', 1)
     await harness.endpoint(byType.url, { event_types: ['job_completed', 'job_failed'] })
     await harness.endpoint(byTopic.url, { event_types: ['jobs:progress'] })
     await harness.endpoint(byFamily.url, { event_types: ['scenes:*'] })
     await harness.endpoint(all.url)
     const told = ['job_approved', 'scene_completed', 'job_progress', 'job_completed'] as const
-    for (const type of told) await harness.tell(type, 1)
+    for (const type of told) await harness.emit(type, 1)
     await until(() => all.received.length === told.length && byType.received.length === 1)
     await until(() => byTopic.received.length === 1 && byFamily.received.length === 1)
     expect(types(all)).toEqual([...told])
@@ -122,7 +122,7 @@ describe('a webhook', () => {
     receiver.answer((response, { message }) =>
       response.writeHead(message.data.data.n === 3 ? 500 : 200).end(),
     )
-    for (let n = 0; n < 40; n++) await harness.tell('job_progress', 1 + (n % 2), { n })
+    for (let n = 0; n < 40; n++) await harness.emit('job_progress', 1 + (n % 2), { n })
     await until(() => receiver.received.length === 40)
     for (const jobId of [1, 2]) {
       const seen = receiver.received
@@ -135,15 +135,15 @@ describe('a webhook', () => {
   it('costs nothing while nobody is told, and then leaves out what went by', async () => {
     await using harness = await openWebhookHarness()
     await using receiver = await openReceiver()
-    for (let n = 0; n < 5; n++) await harness.tell('job_progress', 1, { n })
+    for (let n = 0; n < 5; n++) await harness.emit('job_progress', 1, { n })
     const place = () => harness.database.get('select event_id from webhook_state')
     expect(await place()).toEqual({ event_id: 0 })
     const { endpoint_id } = await harness.endpoint(receiver.url)
     expect(await place()).toEqual({ event_id: 5 })
     await harness.ask('PATCH', `/webhooks/endpoints/${endpoint_id}`, { status: 'disabled' })
-    await harness.tell('job_progress', 1, { n: 5 })
+    await harness.emit('job_progress', 1, { n: 5 })
     await harness.ask('PATCH', `/webhooks/endpoints/${endpoint_id}`, { status: 'enabled' })
-    await harness.tell('job_progress', 1, { n: 6 })
+    await harness.emit('job_progress', 1, { n: 6 })
     await until(() => receiver.received.length > 0)
     expect(receiver.received.map(({ message }) => message.data.data.n)).toEqual([6])
   })
@@ -156,7 +156,7 @@ describe('a webhook that fails', () => {
     receiver.answer({ status: 503 })
     const { endpoint_id, secret } = await harness.endpoint(`${receiver.url}/hook?secret=1`)
     const began = harness.clock.now()
-    await harness.tell('job_completed', 7)
+    await harness.emit('job_completed', 7)
     const waits: number[] = []
     for (let tries = 1; tries <= retryWaitsMs.length; tries++) {
       const delivery = await newest(harness, endpoint_id, (one) => one.tries === tries)
@@ -192,7 +192,7 @@ describe('a webhook that fails', () => {
     await using receiver = await openReceiver()
     receiver.answer({ status: 429, headers: { 'retry-after': '3600' } })
     const { endpoint_id } = await harness.endpoint(receiver.url)
-    await harness.tell('job_completed', 1)
+    await harness.emit('job_completed', 1)
     const waitAfter = async (tries: number): Promise<number> => {
       const delivery = await newest(harness, endpoint_id, (one) => one.tries === tries)
       return Date.parse(delivery.next_try_at) - harness.clock.now()
@@ -211,7 +211,7 @@ describe('a webhook that fails', () => {
       await first.coordinator.start()
       receiver.answer({ status: 429, headers: { 'retry-after': '3600' } })
       const { endpoint_id } = await first.endpoint(receiver.url)
-      await first.tell('job_completed', 1)
+      await first.emit('job_completed', 1)
       await newest(first, endpoint_id, ({ tries }) => tries === 1)
       first.clock.putBack(2 * day)
       if (when === 'over a restart') await first.coordinator.stop()
@@ -234,7 +234,7 @@ describe('a webhook that fails', () => {
     await using receiver = await openReceiver()
     receiver.answer({ status: 410 })
     const { endpoint_id } = await harness.endpoint(`${receiver.url}/gone?token=x`)
-    for (let jobId = 1; jobId <= 20; jobId++) await harness.tell('job_completed', jobId)
+    for (let jobId = 1; jobId <= 20; jobId++) await harness.emit('job_completed', jobId)
     const endpoint = await until(async () => {
       const { body } = await harness.ask('GET', `/webhooks/endpoints/${endpoint_id}`)
       return body.status === 'disabled' && body
@@ -249,10 +249,10 @@ describe('a webhook that fails', () => {
       `Webhook endpoint ${endpoint_id} at ${receiver.url}/gone is disabled: The endpoint answered 410 Gone`,
     )
     const count = receiver.received.length
-    await harness.tell('job_completed', 99)
+    await harness.emit('job_completed', 99)
     await using other = await openReceiver()
     await harness.endpoint(other.url)
-    await harness.tell('job_completed', 100)
+    await harness.emit('job_completed', 100)
     await until(() => other.received.length === 1)
     expect(receiver.received).toHaveLength(count)
   })
@@ -264,7 +264,7 @@ describe('a webhook that fails', () => {
     const { endpoint_id } = await harness.endpoint(receiver.url)
     const endpoint = async () => (await harness.ask('GET', `/webhooks/endpoints/${endpoint_id}`)).body
     for (let n = 0; n < 5; n++) {
-      await harness.tell('job_progress', n)
+      await harness.emit('job_progress', n)
       await newest(harness, endpoint_id, ({ tries }) => tries > 0)
       expect(await endpoint()).toMatchObject({
         status: 'enabled',
@@ -296,8 +296,8 @@ describe('a webhook that fails', () => {
         [endpoint.endpoint_id, harness.clock.now() + day],
       ),
     )
-    await harness.tell('job_progress', jobId)
-    await harness.tell('job_paused', jobId)
+    await harness.emit('job_progress', jobId)
+    await harness.emit('job_paused', jobId)
     await newest(harness, endpoint.endpoint_id, ({ type }) => type === 'job_paused')
     const sent = await harness.deliveries(endpoint.endpoint_id)
     expect(sent.find(({ type }) => type === 'job_progress')).not.toMatchObject({ status: 'failed' })
@@ -313,7 +313,7 @@ describe('a webhook that fails', () => {
     await using receiver = await openReceiver()
     receiver.answer({ status: 500 })
     const { endpoint_id } = await harness.endpoint(receiver.url)
-    await harness.tell('job_created', 1)
+    await harness.emit('job_created', 1)
     await newest(harness, endpoint_id, ({ tries }) => tries === 1)
     receiver.answer({ status: 200 })
     harness.clock.advance(6 * second)
@@ -331,7 +331,7 @@ describe('receivers', () => {
     slow.answer(() => undefined)
     const { endpoint_id } = await harness.endpoint(slow.url)
     await harness.endpoint(quick.url)
-    for (let n = 0; n < 90; n++) await harness.tell('job_progress', n + 1)
+    for (let n = 0; n < 90; n++) await harness.emit('job_progress', n + 1)
     await until(() => quick.received.length === 90)
     // The clock has stood all the while: nothing waited for the slow one.
     expect(slow.received).toHaveLength(1)
@@ -342,7 +342,7 @@ describe('receivers', () => {
     })
     expect(tried).toMatchObject([{ last_error: 'No answer within 15 s', last_status: null }])
     await until(() => slow.received.length === 2)
-    await harness.tell('job_progress', 91)
+    await harness.emit('job_progress', 91)
     await until(() => quick.received.length === 91)
     expect(slow.received).toHaveLength(2)
   })
@@ -353,18 +353,18 @@ describe('receivers', () => {
     for (const receiver of slow) receiver.answer(() => undefined)
     await using quick = await openReceiver()
     for (const receiver of slow) await harness.endpoint(receiver.url)
-    for (let n = 0; n < 5; n++) await harness.tell('job_progress', n + 1)
+    for (let n = 0; n < 5; n++) await harness.emit('job_progress', n + 1)
     const got = () => slow.reduce((sum, { received }) => sum + received.length, 0)
     await until(() => got() === 64)
     const { endpoint_id } = await harness.endpoint(quick.url)
     const isTold = async (events: number) =>
       (await harness.deliveries(endpoint_id)).filter(({ status }) => status === 'delivered').length === events
-    await harness.tell('job_progress', 6)
+    await harness.emit('job_progress', 6)
     // Nobody knew them: each had a place, and the sixty-fifth waits until they are through with them.
     harness.clock.advance(15 * second)
     await until(() => isTold(1))
     for (let events = 2; events < 10; events++) {
-      await harness.tell('job_progress', 5 + events)
+      await harness.emit('job_progress', 5 + events)
       await until(() => isTold(events))
       if (events % 4 === 0) harness.clock.advance(15 * second)
     }
@@ -390,7 +390,7 @@ describe('after an end', () => {
     })
     await using receiver = await openReceiver()
     const { endpoint_id } = await first.endpoint(receiver.url)
-    await first.tell('job_completed', 7)
+    await first.emit('job_completed', 7)
     await until(() => receiver.received.length === 1)
     await first.database.transaction((tx) =>
       tx.run(`update webhook_deliveries set next_at = next_at + 1 where status = 'sending'`),
@@ -409,7 +409,7 @@ describe('after an end', () => {
     await using receiver = await openReceiver()
     receiver.answer(() => undefined)
     const { endpoint_id } = await first.endpoint(receiver.url)
-    await first.tell('job_completed', 7)
+    await first.emit('job_completed', 7)
     await until(() => receiver.received.length === 1)
     await first.stop()
     receiver.answer({ status: 200 })
@@ -422,12 +422,12 @@ describe('after an end', () => {
     await using first = await openWebhookHarness()
     await using receiver = await openReceiver()
     await first.endpoint(receiver.url)
-    await first.tell('job_created', 1)
+    await first.emit('job_created', 1)
     await until(() => receiver.received.length === 1)
     receiver.answer(() => undefined)
-    await first.tell('job_approved', 1)
+    await first.emit('job_approved', 1)
     await until(() => receiver.received.length === 2)
-    await first.tell('job_completed', 1)
+    await first.emit('job_completed', 1)
     await first.stop()
     receiver.answer({ status: 200 })
     await using harness = await first.reopen()
@@ -446,14 +446,14 @@ describe('the webhook_url of a job', () => {
     await using receiver = await openReceiver()
     const { body } = await harness.ask('GET', '/webhooks/secret')
     const jobId = await harness.jobToldOfAt(receiver.url)
-    await harness.tell('job_approved', jobId + 1)
-    await harness.tell('job_completed', jobId)
+    await harness.emit('job_approved', jobId + 1)
+    await harness.emit('job_completed', jobId)
     await until(() => receiver.received.length === 2)
     expect(types(receiver)).toEqual(['job_created', 'job_completed'])
     expect(receiver.received.every((one) => verified(one, body.secret))).toBe(true)
 
     const rotated = await harness.ask('POST', '/webhooks/secret/rotate')
-    await harness.tell('job_retried', jobId)
+    await harness.emit('job_retried', jobId)
     const last = await until(() => receiver.received[2])
     expect(verified(last, rotated.body.secret) && verified(last, body.secret)).toBe(true)
     const [endpoint] = (await harness.ask('GET', `/webhooks/endpoints?job_id=${jobId}`)).body.endpoints
@@ -466,8 +466,8 @@ describe('the webhook_url of a job', () => {
     await using harness = await openWebhookHarness()
     await using receiver = await openReceiver()
     const jobId = await harness.jobToldOfAt(receiver.url, ['job_completed'])
-    await harness.tell('job_approved', jobId)
-    await harness.tell('job_completed', jobId)
+    await harness.emit('job_approved', jobId)
+    await harness.emit('job_completed', jobId)
     await until(() => receiver.received.length === 1)
     expect(types(receiver)).toEqual(['job_completed'])
   })

@@ -12,7 +12,7 @@ it('webhooks are told, tried again and found on PostgreSQL too', async () => {
   const jobId = await harness.jobToldOfAt(receiver.url, ['job_completed'])
   await until(() => receiver.received.length === 1)
   receiver.answer({ status: 500 })
-  await harness.tell('job_completed', jobId)
+  await harness.emit('job_completed', jobId)
   const [own] = (await harness.ask('GET', `/webhooks/endpoints?job_id=${jobId}`)).body.endpoints
   for (const id of [endpoint_id, own.endpoint_id])
     await until(async () =>

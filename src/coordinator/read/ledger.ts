@@ -32,7 +32,7 @@ export async function getLedger(
 export const getLedgerTotals = (context: Context, filter: LedgerFilter): Promise<Money> =>
   moneyOfLedger(context.database, filter)
 
-/** What was spent, by month and client. `strayMicros`: of it, for renders that no attempt accounts for; 0 where anything is filtered. @throws {RefusedError} `invalid`, where that would be too many rows */
+/** What was spent, by month and client. `orphanMicros`: of it, for renders that no attempt accounts for; 0 where anything is filtered. @throws {RefusedError} `invalid`, where that would be too many rows */
 export async function getSpend(
   context: Context,
   query: Omit<SpendQuery, 'limit'>,

@@ -245,14 +245,14 @@ export type JobsAnswer = z.infer<typeof jobsSchema>
 
 /** By the names that jobs are found by. @throws {HttpProblem} */
 function labelsIn(query: z.infer<typeof listQuery>): Readonly<Record<string, string>> {
-  const actor = Object.entries(query).filter(
+  const labelsGiven = Object.entries(query).filter(
     (entry): entry is [string, string] =>
       !Object.hasOwn(listQuery.shape, entry[0]) && typeof entry[1] === 'string',
   )
-  if (actor.length > mostLabels)
-    throw malformedField(actor[mostLabels]![0], `at most ${mostLabels} filters can be given`)
+  if (labelsGiven.length > mostLabels)
+    throw malformedField(labelsGiven[mostLabels]![0], `at most ${mostLabels} filters can be given`)
   const labels = new Map<string, string>()
-  for (const [name, value] of actor) {
+  for (const [name, value] of labelsGiven) {
     if (knownParameters.has(name))
       throw malformedField(
         name,

@@ -84,7 +84,7 @@ export const spendEndpoints = resource('money', [
     handle: async ({ c, query, rights }, { coordinator }) => {
       const { group: groups = spendGroups, client_id: clientId, from, to, format } = query
       const boundTo = rights?.clientId ?? undefined
-      const { rows, orphanMicros: strayMicros } = await coordinator.spend({
+      const { rows, orphanMicros } = await coordinator.spend({
         groups,
         clientId,
         boundTo,
@@ -106,7 +106,7 @@ export const spendEndpoints = resource('money', [
           ...sumsOf(money),
         })),
         totals: sumsOf(rows.map(({ money }) => money).reduce(addMoney, noMoney)),
-        unaccounted: dollars(strayMicros),
+        unaccounted: dollars(orphanMicros),
       }
     },
   }),
