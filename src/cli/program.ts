@@ -33,7 +33,7 @@ class HelpWritten extends Error {}
 function noCommand(name: string, { verbs = {} }: Command): CommandError {
   const meant = nearest(name, Object.keys(verbs))
   return usageError(
-    `There is no command "${name}". ${meant ? `Did you mean ${meant}?` : `${commandLine('--help')} lists them`}`,
+    `Unknown command "${name}". ${meant ? `Did you mean ${meant}?` : `${commandLine('--help')} lists them`}`,
   )
 }
 

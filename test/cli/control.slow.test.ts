@@ -212,7 +212,7 @@ describe('asked for wrongly', () => {
     ['nothing of webhooks', ['webhooks'], /webhooks needs one of list, create, show/],
     ['an option of another of webhooks', ['webhooks', 'list', '--types', 'x'], /Unknown option '--types'/],
     ['what storage does', ['storage', 'empty'], /storage takes no "empty"/],
-    ['help for nothing', ['help', 'paint'], /no command "paint"/],
+    ['help for nothing', ['help', 'paint'], /Unknown command "paint"/],
   ])('%s', async (_name, args, message) => {
     const { code, out, err } = await run(args, { cwd: folder })
     expect(err).toMatch(message)
@@ -274,7 +274,7 @@ describe('with a provider that is paid', () => {
     })
     expect((await askPaid('watch', id)).code).toBe(0)
     expect((await askPaid('history', id)).out).toMatch(
-      / local +retried, up to \$0\.80, before \$0\.40: wanted after all$/m,
+      / local +retried, up to \$0\.80 \(was \$0\.40\): wanted after all$/m,
     )
     expect(await askPaid('retry', id)).toMatchObject({
       code: 1,
