@@ -44,8 +44,7 @@ export const command = <const Given extends Options, const Arguments extends Opt
   ...declaration,
   async run(context, values) {
     try {
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the values were parsed by the
-      // declaration
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the declaration parsed them
       await run(context, values as ValuesOf<Arguments> & ValuesOf<Given>)
     } catch (error) {
       throw refusalOfOption(error, declaration.options, values)
