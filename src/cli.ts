@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The command: films from photographs on this machine, and what a person does at a running server. */
+/** The command line: makes films of photographs on this machine, and controls a running server. */
 import { asCommandError } from './cli/client.ts'
 import { CommandError } from './cli/command-error.ts'
 import { program } from './cli/commands.ts'
@@ -24,7 +24,7 @@ async function run(args: readonly string[], env = process.env): Promise<number> 
   )
   if (!chosen) return name === undefined ? 2 : 0
   const old = oldNodeWords(process.versions.node)
-  // doctor says so among the rest.
+  // `doctor` reports an old Node among its findings.
   if (old !== undefined && chosen.command !== doctor) throw new CommandError(old)
   const { command, values } = chosen
   const interrupted = new AbortController()
@@ -35,14 +35,14 @@ async function run(args: readonly string[], env = process.env): Promise<number> 
   return 0
 }
 
-/** Until it ends, or a signal ends it. */
+/** Runs a command until it ends or a signal stops it. Resolves to the exit code. */
 async function runInterruptible(
   work: () => Promise<void>,
   interrupted: AbortController,
   env: NodeJS.ProcessEnv,
 ): Promise<number> {
   let exitCode = 130
-  // The reader or the terminal is gone: stop, so that no server and no folder are left behind.
+  // The reader or the terminal is gone: stop, so that no server or folder is left behind.
   process.stdout.on('error', () => {
     exitCode = 141
     interrupted.abort()
@@ -67,7 +67,7 @@ async function runInterruptible(
   }
 }
 
-// Nobody reads it any more.
+// The reader of stderr is gone: an unhandled error event would crash the process.
 process.stderr.on('error', () => {})
 
 try {

@@ -129,12 +129,14 @@ export async function openWorkflow(
       reserveBytes: config.minFreeDiskBytes,
       freeBytes: () => freeBytes(config.dataDir),
     })
+    // The configured ones until the coordinator knows the limits in force.
+    let rendersAtOnce = (): number => renderers.reduce((sum, { maxConcurrency }) => sum + maxConcurrency, 0)
     const studio = createStudio({
       media,
       artifacts,
       database,
       host,
-      renderSlots: renderers.reduce((sum, { maxConcurrency }) => sum + maxConcurrency, 0),
+      renderSlots: () => rendersAtOnce(),
     })
     const running = await startCoordinator({
       config,
@@ -150,6 +152,7 @@ export async function openWorkflow(
       log,
     })
     closing.push(running.stop)
+    rendersAtOnce = running.coordinator.rendersAtOnce
     const { coordinator, pubsub, feed, metrics, prune } = running
     closing.push(() => feed.close())
     const readiness = createReadiness({

@@ -1,4 +1,4 @@
-/** The package's client as the commands use it: an error is one line, in the server's words. */
+/** The package's client, for the commands: an error becomes one line, in the server's words. */
 import { openAsBlob } from 'node:fs'
 import { commandLine } from '../command-name.ts'
 import { networkWords } from '../network-words.ts'
@@ -8,13 +8,13 @@ import type { CommandContext } from './command.ts'
 
 export type { Client } from '../client/client.ts'
 
-/** What `createJob` and `estimateJob` take; what is in it is the server's to check. */
+/** The request of `createJob` and `estimateJob`; the server validates it. */
 export type Wish = Parameters<Client['createJob']>[0]
 
-/** A large photograph is decoded before the answer, after those of others. */
+/** ms. The server decodes a large photograph before it answers, after those of other clients. */
 const timeoutMs = 120_000
 
-/** Everything ends when `signal` fires. */
+/** Aborts all requests when `signal` fires. */
 export function connect(url: string, signal: AbortSignal, key?: string): Client {
   const send: typeof fetch = async (address, init) => {
     const signals = init?.signal ? AbortSignal.any([signal, init.signal]) : signal
@@ -40,7 +40,7 @@ export function clientFor(
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
     throw usageError(`--url must be an address such as http://127.0.0.1:4000, not "${url}"`)
   const key = given ?? env['COORDINATOR_KEY']
-  // Not shown: it may be right but for one letter.
+  // The message does not show the key: it may be valid but for one character.
   if (key && !/^[\x21-\x7e]+$/.test(key))
     throw usageError(
       `${given === undefined ? 'COORDINATOR_KEY' : '--key'} must be a key, without spaces and line breaks`,
@@ -48,7 +48,7 @@ export function clientFor(
   return connect(url, signal, key)
 }
 
-/** Refusals name the file. */
+/** Errors name the file. */
 export async function uploadFile(client: Client, path: string): Promise<AssetAnswer> {
   const bytes = await openAsBlob(path).catch((cause: unknown) => {
     throw new CommandError(`${path}: cannot be read (${whyOf(cause)})`, 1, { cause })
@@ -70,7 +70,7 @@ export class UnreachableError extends CommandError {
   }
 }
 
-/** No server there: another try at once would not help. */
+/** Errors that mean no server is there: an immediate retry would not help. */
 const absent = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'])
 
 const isUnreachable = (error: unknown): boolean =>
@@ -79,7 +79,7 @@ const isUnreachable = (error: unknown): boolean =>
   'code' in error.cause &&
   absent.has(String(error.cause.code))
 
-/** Why a request failed, below the "fetch failed" that says nothing. */
+/** The cause of a failed request, below `fetch failed`. */
 export const whyOf = (error: unknown): string => {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
   if (!(cause instanceof Error)) return String(cause)
@@ -88,7 +88,7 @@ export const whyOf = (error: unknown): string => {
   return networkWords(cause) ?? (cause.message || String('code' in cause ? cause.code : cause.name))
 }
 
-/** A refusal of the server and a lost connection are no faults of the program. */
+/** A refusal or a lost connection is not a bug of this program: it becomes a CommandError. */
 export function asCommandError(error: unknown): unknown {
   if (error instanceof ApiError) return new CommandError(refusalOf(error), 1, { cause: error })
   if (error instanceof TypeError && /^(?:fetch failed|terminated)$/.test(error.message))
@@ -103,10 +103,10 @@ export const refusalOf = ({ status, body }: ApiError): string =>
     ? `The server answered ${status} ${body.error}`
     : problemWords(body)
 
-/** A refusal's own members, as a sentence. */
+/** A refusal's members as a sentence. */
 export function problemWords(problem: Readonly<Record<string, unknown>>): string {
   const { error, reason, field, current_status: state } = problem
-  // The reason is the sentence; the error is only its heading.
+  // For these errors the reason is the sentence, and the error only its heading.
   const said = error === 'Image refused' || error === 'Invalid request' ? [field, reason] : [error, reason]
   const words = said.filter((part) => typeof part === 'string' && part !== '').join(': ')
   return typeof state === 'string' ? `${words} (it is ${state})` : words

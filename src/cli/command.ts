@@ -1,4 +1,4 @@
-/** What a command is: its words, its arguments and its options, from which its help is made; and what it does. */
+/** A command: its texts, arguments and options, from which its help is generated, and its function. */
 import { ApiError } from '../client/client.ts'
 import { usageError } from './command-error.ts'
 import { type Options, type ValuesOf, memberName, optionName } from './option.ts'
@@ -8,32 +8,32 @@ import type { Terminal } from './progress.ts'
 export interface CommandContext {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly terminal: Terminal
-  /** Fires on Ctrl-C and SIGTERM. */
+  /** Fires when the command must stop: on a signal, or when nothing reads its output. */
   readonly signal: AbortSignal
 }
 
 type Words = Readonly<Record<string, string>>
 
 export interface Declaration<Arguments extends Options, Given extends Options> {
-  /** For the list of commands. */
+  /** One line in the list of commands. */
   readonly summary: string
-  /** What its page says after the summary, in sentences. */
+  /** Sentences of the help page, after the summary. */
   readonly about?: string
-  /** In order. */
+  /** In the order of the command line. */
   readonly args?: Arguments
   readonly options: Given
-  /** Lists after the options, by their headings. */
+  /** Lists that the help page shows after the options, by heading. */
   readonly lists?: Readonly<Record<string, Words>>
-  /** Command lines, and what they do. */
+  /** Examples of the help page: a command line and its effect. */
   readonly examples?: Words
 }
 
 export interface Command extends Declaration<Options, Options> {
-  /** Commands of their own, by their names. */
+  /** Subcommands by name. */
   readonly verbs?: Readonly<Record<string, Command>>
-  /** Under which headings they are listed. */
+  /** The headings under which subcommands are listed. */
   readonly headings?: Readonly<Record<string, string>>
-  /** Left out where it is nothing without a verb. */
+  /** Absent where the command needs a subcommand. */
   readonly run?: (context: CommandContext, values: Readonly<Record<string, unknown>>) => Promise<void>
 }
 
@@ -44,7 +44,7 @@ export const command = <const Given extends Options, const Arguments extends Opt
   ...declaration,
   async run(context, values) {
     try {
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- they were read by the declaration
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the declaration parsed them
       await run(context, values as ValuesOf<Arguments> & ValuesOf<Given>)
     } catch (error) {
       throw refusalOfOption(error, declaration.options, values)
@@ -52,7 +52,7 @@ export const command = <const Given extends Options, const Arguments extends Opt
   },
 })
 
-/** A value that the server refuses is a usage error of its option; any other error stays as it is. */
+/** A value that the server refuses becomes a usage error of its option; any other error stays as it is. */
 function refusalOfOption(
   error: unknown,
   options: Options,

@@ -1,4 +1,4 @@
-/** Every command, in the order of the help. */
+/** All commands, in the order of the help. */
 import type { Command } from './command.ts'
 import { approve, cancel, deleteJobs, pause, reject, resubmit, resume, retry, set } from './control.ts'
 import { doctor } from './doctor.ts'

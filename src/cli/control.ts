@@ -1,4 +1,4 @@
-/** The commands that control jobs: approve, reject, cancel, retry, change, pause, delete. */
+/** Commands that control jobs: approve, reject, cancel, retry, change, pause, delete. */
 import { commandLine } from '../command-name.ts'
 import {
   ApiError,
@@ -58,7 +58,9 @@ export const approve: Command = command(
   },
 )
 
-/** The next command after a refused approval: of a changed job as it is now, or of a rejected one. */
+/**
+ * Suggests the next command after a refused approval: approve the changed job, or resubmit the rejected one.
+ */
 async function nextStep(
   client: Client,
   id: number,
@@ -70,7 +72,10 @@ async function nextStep(
   return job && (job.rejected || revision !== undefined) ? reviewCommand(job, url) : undefined
 }
 
-/** The sum and the revision that a person could have seen: of a job that was changed only those that are shown here. */
+/**
+ * The approval of the cost and revision that the person saw. A changed job is first shown here, and
+ * confirmed.
+ */
 async function seenApproval(
   client: Client,
   id: number,
@@ -82,7 +87,7 @@ async function seenApproval(
   const sum = given({ max_cost })
   if (job.revision === 1 || job.revision === revision) return { ...shown, ...sum }
   const isFree = job.costs.to_approve === 0
-  // The server says then which revision it is.
+  // Without a revision, the server refuses and names the current one.
   if (revision !== undefined || isFree || json || !canAsk(context)) return sum
   print(context, ...planLines(planOfJob(job), new Map(), context.terminal.screen()))
   const cost = max_cost === undefined ? 'an unknown sum' : `up to ${spokenCost(max_cost)} in all`
@@ -121,7 +126,7 @@ export const cancel: Command = command(
 
 const costOr = (unknown: string, usd: number | null): string => (usd === null ? unknown : spokenCost(usd))
 
-/** Each job has its own line; one that is refused makes the command fail. */
+/** Prints a line for each job; the command fails if any job is refused. */
 function printBatch(batch: BatchAnswer, done: string, { json }: Server, context: CommandContext): void {
   if (json) printJson(context, batch)
   else
@@ -197,13 +202,13 @@ export const retry: Command = remote(
   retriedLines,
 )
 
-/** What it would cost in all, where a retry is refused since that is more than was approved. */
+/** The total cost in a refused retry that exceeds the approved sum; undefined in any other error. */
 const totalIn = (error: unknown): number | undefined =>
   error instanceof ApiError && typeof error.body['total_cost'] === 'number'
     ? error.body['total_cost']
     : undefined
 
-/** The revision that a refusal tells, where its job was changed. */
+/** The revision in a refusal, where the job was changed. */
 const revisionIn = (error: unknown): { revision?: number } =>
   error instanceof ApiError && typeof error.body['revision'] === 'number'
     ? { revision: error.body['revision'] }
@@ -217,7 +222,10 @@ interface More {
   readonly json: boolean
 }
 
-/** Asks the person at the terminal. @throws {CommandError} unless there is one who agrees */
+/**
+ * Asks at the terminal for approval of the higher sum.
+ * @throws {CommandError} if it is declined, or there is no terminal
+ */
 async function approveMore(client: Client, more: More, context: CommandContext): Promise<void> {
   const { id, total, error, url, json } = more
   const [said = ''] = error instanceof ApiError ? (error.body.reason ?? '').split(': ') : []
@@ -332,11 +340,11 @@ function checkOneKind(ids: readonly number[], name: string | undefined, verb: st
 
 const nextWords = (line: string | undefined): string => (line === undefined ? '' : `. To do that: ${line}`)
 
-/** A refusal with the command that goes on from it. */
+/** A refusal, with the command that resolves it. */
 const refusedWith = (error: ApiError, line: string): CommandError =>
   new CommandError(`${refusalOf(error)}${nextWords(line)}`, 1, { cause: error })
 
-/** One after the other; one that is refused stops no other, and makes the command fail. */
+/** Runs the verb for each job in order. A refusal does not stop the others, but makes the command fail. */
 async function each(
   ids: readonly number[],
   {

@@ -1,4 +1,4 @@
-/** The command that checks all that a server needs, without starting one, and says what to do. */
+/** Checks all that a server needs without starting one, and suggests what to do. */
 import type { Finding } from './checkup/finding.ts'
 import { CommandError } from './command-error.ts'
 import { type Command, command } from './command.ts'
@@ -16,7 +16,7 @@ export const doctor: Command = command(
     options: { json },
   },
   async (context, values) => {
-    // It loads what the other commands do without.
+    // Imported here: the other commands do not need these modules.
     const { examine } = await import('./checkup/examine.ts')
     const findings: Finding[] = []
     for await (const finding of examine(context)) {

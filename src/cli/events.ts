@@ -1,4 +1,4 @@
-/** The commands for events and the history of a job. */
+/** Commands that print events and a job's history. */
 import { wordsFor } from '../coordinator/read/history.ts'
 import type { EventType, EventsAnswer, HistoryAnswer } from '../client/client.ts'
 import { type Client, clientFor } from './client.ts'
@@ -55,17 +55,20 @@ interface EventQuery {
   readonly after?: number
 }
 
-/** Until the job has ended; of all jobs without an end. What is lost on the way is fetched again. */
+/**
+ * Follows a job until it ends, or all jobs without an end. After a lost connection, missed events are fetched
+ * again.
+ */
 async function follow(
   client: Client,
   query: EventQuery,
   write: (event: Event) => void,
   context: CommandContext,
 ): Promise<void> {
-  // A wrong query, or a server that is not there, fails at once.
+  // Fails at once if the query is wrong or no server answers.
   await client.listEvents({ ...query, limit: 1 })
   const { job_id, type, after } = query
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- they were just taken
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the server accepted them above
   const types = type?.split(',') as EventType[] | undefined
   const following = {
     signal: context.signal,
@@ -85,7 +88,7 @@ async function follow(
 const missingWords = ({ oldest }: { readonly oldest: number }): string =>
   `Events before ${oldest} are not kept: some may be missing`
 
-/** Waits for a slow reader: a log may be longer than memory. */
+/** Waits for a slow reader: the event log may be larger than memory. */
 async function drained({ terminal: { out }, signal }: CommandContext): Promise<void> {
   signal.throwIfAborted()
   if (out.writableNeedDrain)
@@ -98,7 +101,10 @@ async function drained({ terminal: { out }, signal }: CommandContext): Promise<v
 
 const titleColumns = 28
 
-/** `scene 2 “Kitchen” completed` for `scene completed`: as it was called then. Events of earlier versions have only its id. */
+/**
+ * `scene 2 “Kitchen” completed` for `scene completed`, by the scene's name at that time. Events of earlier
+ * versions have only its id.
+ */
 function withName(
   what: string,
   { scene_id, data }: Pick<HistoryAnswer['entries'][number], 'scene_id' | 'data'>,

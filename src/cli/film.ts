@@ -1,4 +1,7 @@
-/** The commands demo and render: photographs in, a film out, through a real server that lives as long as the command. */
+/**
+ * The commands `demo` and `render`: make a film of photographs with a real server, which stops with the
+ * command.
+ */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -29,7 +32,7 @@ const options = {
   ...filmOptions,
 } as const
 
-/** Shown at its best, and at a price that a person remembers. */
+/** The fake's default model: good quality, and a price that is easy to remember. */
 const playModel = 'google/veo-3.1-fast'
 
 export const demo: Command = command(
@@ -104,14 +107,14 @@ async function renderFilm(
   }
 }
 
-/** What was paid for is not thrown away, whatever ended the command. */
+/** Clips that were paid for are kept, however the command ends. */
 const warnOfKept = (folder: string): void =>
   void process.stderr.write(
     `\nPaid clips are kept, at Replicate for an hour. To continue:\n` +
       `${printable(`  DATA_DIR=${folder} ${commandLine('serve')}`)}\n`,
   )
 
-/** How pictures are shown where --type is not given. */
+/** How the pictures are shown, where `--type` is not given. */
 const filmWords = {
   property_photos: '  Named by rooms: shown in the order of a visit (or --type image_pairs)',
   image_pairs: '  Each passes into the next (or --type property_photos: a scene for each)',
@@ -120,7 +123,7 @@ const filmWords = {
 type Wishes = Values &
   CommandContext & {
     readonly isPlay: boolean
-    /** Whether real money may have been spent on what is not saved yet. */
+    /** Whether real money may have been spent on clips that are not saved yet. */
     readonly stake: { isPaid: boolean }
     readonly say: (...lines: string[]) => void
     readonly step: Step
@@ -156,7 +159,7 @@ async function makeFilm(
   return job
 }
 
-/** A film that costs nothing needs no question. The approval is of what was shown. */
+/** A free film needs no confirmation. The approval covers the revision and the cost that were shown. */
 async function approveCost(job: JobAnswer, wishes: Wishes): Promise<ApprovalRequest> {
   const { yes, say, terminal, isPlay } = wishes
   const cost = job.estimated_cost
@@ -183,7 +186,7 @@ async function approveCost(job: JobAnswer, wishes: Wishes): Promise<ApprovalRequ
 interface Result {
   readonly job: JobAnswer
   readonly output: Output
-  /** What the fake billed, where it rendered. */
+  /** What the fake Replicate billed; undefined without it. */
   readonly bill: Bill | undefined
   readonly tookMs: number
 }
@@ -218,7 +221,7 @@ function printResult({ job, output, bill, tookMs }: Result, context: CommandCont
 
 const billWords = ({ renders, usd }: Bill): string => `${count(renders, 'render')}, ${spokenCost(usd)} billed`
 
-/** The demonstration is of a bill that is right. */
+/** The demo also proves that the bill is right. */
 function checkBill(bill: Bill, { costs: { spent } }: JobAnswer): void {
   if (spent !== null && bill.usd !== spent)
     throw new CommandError(

@@ -22,9 +22,9 @@ import { printAnswer } from './print.ts'
 import { clientId } from './shared-options.ts'
 import { fitted, minuteOf } from './words.ts'
 
-/** Where keys are kept. */
+/** Where the keys are stored. */
 interface KeyPlace {
-  /** As a person knows it: nobody should make a key in a folder that is not the server's. */
+  /** Shown to the person, so that no key is created in the wrong folder. */
   readonly where: string
   keys(): Promise<KeysAnswer>
   createKey(request: Parameters<Client['createKey']>[0]): Promise<NewKeyAnswer>
@@ -59,7 +59,7 @@ const bounds = {
 const keyOptions = {
   name: required(text('name', 'what it is called; events name it as who did something')),
   scopes: required(
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the server does not allow, it refuses
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the server refuses unknown scopes
     readBy((all) => all.split(',').map((one) => one.trim()) as Scope[])(
       'scopes',
       `${orList(scopes)}, with commas; admin is everything`,
@@ -128,7 +128,7 @@ export const keys: Command = {
   examples: { 'keys create --name ops --scopes admin': 'The first key.' },
 }
 
-/** By its name or its id. */
+/** Finds a key by name or id. */
 async function keyNamed(place: KeyPlace, wanted: string): Promise<KeyAnswer> {
   const { keys: all } = await place.keys()
   const found = all.find((key) => key.name === wanted) ?? all.find((key) => key.id === wanted)

@@ -1,4 +1,4 @@
-/** The command for limits of what runs at once. */
+/** The command for limits of concurrent renders. */
 import { commandLine } from '../command-name.ts'
 import type { LimitsAnswer } from '../client/client.ts'
 import { usageError } from './command-error.ts'
@@ -77,7 +77,7 @@ function limitLines({ jobs, paused, renderers }: LimitsAnswer, room: number): st
 
 const orNone = (limit: number | null): string => (limit === null ? 'no limit' : String(limit))
 
-/** `2 (4)`: 2 is in force, the configuration says 4. */
+/** `2 (4)`: the limit in force is 2, the configured one 4. */
 const configuredBeside = (limit: number, configured: number): string =>
   limit === configured ? String(limit) : `${limit} (${configured})`
 

@@ -1,4 +1,4 @@
-/** The commands about money: what a film would cost, what was paid, what may be. */
+/** Commands for estimates, charges and budgets. */
 import type { SpendAnswer, SpendQuery } from '../client/client.ts'
 import type { BudgetsAnswer, LedgerAnswer } from '../http/routes/money.ts'
 import { attemptStatuses } from '../job/lifecycle.ts'
@@ -80,7 +80,7 @@ export function ledgerLines(
   ]
 }
 
-/** `$0.60`; `($0.60)` for what is only held back. */
+/** `$0.60`; `($0.60)` for a sum that is only reserved. */
 function chargeOf({ charged, reserved }: LedgerAnswer['entries'][number]): string {
   if (charged !== null) return spokenCost(charged)
   return reserved === 0 ? spokenCost(null) : `(${spokenCost(reserved)})`
@@ -105,13 +105,13 @@ export const spend: Command = command(
   },
   async (context, values) => {
     if (values.csv && values.json) throw usageError('spend takes --csv or --json, not both')
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the server does not allow, it refuses
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the server refuses unknown values
     const query = membersOf(spendQuery, values) as SpendQuery
     const client = clientFor(values, context)
     if (values.csv) {
       const csv = await client.readSpendCsv(query)
       const { out } = context.terminal
-      // A program gets it as it is; nothing in it steers a terminal.
+      // A pipe gets the bytes unchanged; on a terminal, control characters are escaped.
       if (out.isTTY) print(context, ...csv.trimEnd().split('\r\n'))
       else out.write(csv)
       return
@@ -170,7 +170,7 @@ export const budgets: Command = remote(
   (answer, { room }) => budgetLines(answer, room),
 )
 
-/** `day=25`, `client:acme=none`. */
+/** Parses `day=25` or `client:acme=none`. */
 export function limitOf(typed: string): [name: string, usd: number | null] {
   const [, name, value] = /^(.+)=([^=]+)$/s.exec(typed) ?? []
   if (name === undefined || value === undefined)

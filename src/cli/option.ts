@@ -1,16 +1,16 @@
-/** What a command line may say: each option and argument is declared once, and its help and its reading follow from that. */
+/** Options and arguments: each is declared once, and its help and its parser derive from that. */
 import { usageError } from './command-error.ts'
 
-/** An option or an argument. `Member`: what the API calls it, where that is not its own name in snake_case. */
+/** An option or an argument. `Member`: its name in the API, where that is not its own name in snake_case. */
 export interface Option<Value, Member extends string | undefined = string | undefined> {
-  /** Stands for the value in the help; empty for a flag and for an argument. */
+  /** The placeholder of the value in the help; empty for a flag or an argument. */
   readonly value: string
   readonly about: string
-  /** Of one text; `name` is how a person types the option. */
+  /** Parses one text. `name`: the option as it is typed, for error messages. */
   readonly read: (text: string, name: string) => unknown
   readonly default?: Value
   readonly isRequired?: boolean
-  /** More than one, or none; left out where it is one. */
+  /** How many values are allowed; absent for exactly one. */
   readonly many?: 'optional' | 'some' | 'any'
   readonly member?: Member
 }
@@ -44,14 +44,16 @@ export const text = readBy((given) => given)
 
 export const number = readBy(numberOf)
 
-/** Several, with commas. */
+/** Several values, separated by commas. */
 export const names = readBy((given) => given.split(',').map((name) => name.trim()))
 
 export const numberOrNone = readBy((given, name) => (given === 'none' ? null : numberOf(given, name)))
 
 export const textOrNone = readBy((given) => (given === 'none' ? null : given))
 
-/** One of those that are known here. A newer server may allow more: what it does not allow, it refuses. */
+/**
+ * One of the values known here. A newer server may allow more; a server refuses values that it does not know.
+ */
 export const choice = <const Value extends string, const Member extends string | undefined = undefined>(
   value: string,
   allowed: readonly Value[],
@@ -59,7 +61,7 @@ export const choice = <const Value extends string, const Member extends string |
   more?: More<Member>,
 ): Option<Value | undefined, Member> => ({
   ...text(value, about.replace('{}', orList(allowed)), more),
-  // For its type alone.
+  // Present for the type only.
   default: undefined,
 })
 
@@ -87,7 +89,7 @@ export const withDefault = <Value, Member extends string | undefined>(
   standard: Present<Value>,
 ): Option<Present<Value>, Member> => ({ ...option, default: standard })
 
-/** Given as often as wanted. */
+/** An option that may be repeated. */
 export const repeated = <Value>({
   value,
   about,
@@ -113,7 +115,7 @@ export const optional = <Value>({ value, about, read }: Option<Value>): Option<V
   many: 'optional',
 })
 
-/** At least one of them; `any`: or none. */
+/** An argument with at least one value; with `any`, also none. */
 export const several = <Value>(
   { value, read }: Option<Value>,
   about: string,
@@ -140,12 +142,12 @@ export type MembersOf<All extends Options> = {
   [Name in keyof All as MemberOf<Name, All[Name]>]?: Present<ValueOf<All[Name]>>
 }
 
-/** What was given of some options, under the API's names. */
+/** The given options, under their names in the API. */
 export const membersOf = <const All extends Options>(
   options: All,
   values: Partial<ValuesOf<All>>,
 ): MembersOf<All> =>
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the names are made as their type is
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- names are built as their type is
   Object.fromEntries(
     Object.entries(options).flatMap(([name, option]) =>
       values[name] === undefined || values[name] === false ? [] : [[memberName(name, option), values[name]]],
@@ -154,7 +156,7 @@ export const membersOf = <const All extends Options>(
 
 type Given<Members> = { [Name in keyof Members]?: Present<Members[Name]> }
 
-/** Without the members that are undefined. */
+/** The members that are not undefined. */
 export const given = <Members extends object>(members: Members): Given<Members> =>
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the filter leaves
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the filter leaves only defined members
   Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as Given<Members>

@@ -1,4 +1,6 @@
-/** Where a film is saved: never over an existing file without --force, and never half of it under its name. */
+/**
+ * Saves a film: never over an existing file without `--force`, and never a partial file under the final name.
+ */
 import { createHash } from 'node:crypto'
 import { type FileHandle, access, constants, link, open, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, extname, join, resolve } from 'node:path'
@@ -9,14 +11,14 @@ import type { outputOptions } from './shared-options.ts'
 const standardName = 'film.mp4'
 
 export interface Output {
-  /** Absolute. */
+  /** An absolute path. */
   readonly path: string
   readonly overwrite: boolean
 }
 
 /**
- * Chosen before anything is rendered, so that an hour's work doesn't end at a folder that isn't there. The name at
- * --out must be free, or --force given; without one, the first free of film.mp4, film-2.mp4, ...
+ * Chosen before the render, so that an hour's work cannot fail at a missing folder. The file of `--out` must
+ * not exist, unless `--force` is given. Without `--out`, the first free name of film.mp4, film-2.mp4, ...
  */
 export async function chooseOutput({ out, force }: ValuesOf<typeof outputOptions>): Promise<Output> {
   const path = resolve(out ?? standardName)
@@ -40,7 +42,7 @@ export async function chooseOutput({ out, force }: ValuesOf<typeof outputOptions
   }
 }
 
-/** Writes an answer's bytes to the output; compared with the server's length and hash. */
+/** Saves the response's bytes, after a check of their length and hash against the server's. */
 export async function saveFilm(response: Response, { path, overwrite }: Output): Promise<void> {
   const partial = `${path}.${process.pid}.part`
   try {
@@ -69,7 +71,7 @@ async function writeChecked(file: FileHandle, response: Response): Promise<void>
     throw new CommandError(`The film did not arrive whole (${size} of ${length} bytes)`)
 }
 
-/** A link fails where a file came to be in the meantime; a rename would replace it. */
+/** Links the file: unlike a rename, a link fails where a file was created in the meantime. */
 async function publish(partial: string, path: string): Promise<void> {
   try {
     await link(partial, path)
@@ -77,7 +79,7 @@ async function publish(partial: string, path: string): Promise<void> {
     const code = error instanceof Error && 'code' in error ? error.code : undefined
     if (code === 'EEXIST')
       throw new CommandError(`${path} was created by somebody else in the meantime`, 1, { cause: error })
-    // Some file systems have no links.
+    // Some file systems do not support links.
     await rename(partial, path)
   }
 }

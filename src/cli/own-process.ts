@@ -1,4 +1,4 @@
-/** A process for one command: it ends with this one, also when this one is killed. */
+/** A child process for one command: it ends with this process, even if this one is killed. */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { open, readFile } from 'node:fs/promises'
@@ -7,33 +7,36 @@ import { ownerFile } from '../owner-only.ts'
 import { CommandError } from './command-error.ts'
 
 export interface OwnProcess {
-  /** Where it listens. */
+  /** Its base URL. */
   readonly url: string
-  /** Rejects when it ends. */
+  /** Rejects when the process ends. */
   readonly died: Promise<never>
   stop(): Promise<void>
 }
 
 export interface OwnProgram {
-  /** As a sentence begins with it. */
+  /** Starts a sentence of an error message. */
   readonly name: string
-  /** Its module in `src/`, without the extension: the source in a clone, JavaScript in the package. */
+  /** The module in `src/`, without its extension: TypeScript in a clone, JavaScript in the package. */
   readonly module: string
   readonly args?: readonly string[]
   readonly env: Readonly<Record<string, string | undefined>>
-  /** Its output goes there. */
+  /** The file that receives its output. */
   readonly logPath: string
 }
 
 const startMs = 30_000
 const stopMs = 10_000
 
-/** Resolves when it reports where it listens. */
+/**
+ * Starts the process. Resolves when it reports its URL.
+ * @throws {CommandError} if it ends first, or does not start in time
+ */
 export async function startOwnProcess(own: OwnProgram): Promise<OwnProcess> {
   const { name, logPath } = own
   const log = await open(logPath, 'a', ownerFile)
   const program = join(import.meta.dirname, '..', `${own.module}${extname(import.meta.filename)}`)
-  // It watches the channel to this process: when the channel closes, it stops.
+  // The child watches this channel, and stops when it closes.
   const child = fork(program, own.args ?? [], {
     stdio: ['ignore', log.fd, log.fd, 'ipc'],
     env: own.env,
@@ -70,7 +73,7 @@ async function stopChild(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   const exited = once(child, 'exit')
   child.kill('SIGTERM')
-  // An open channel would keep the process alive when all its work has ended.
+  // An open channel would keep the child alive after its work has ended.
   if (child.connected) child.disconnect()
   const deadline = setTimeout(() => child.kill('SIGKILL'), stopMs)
   await exited

@@ -1,4 +1,4 @@
-/** A fake Replicate for one command: paid renders with play money. */
+/** A fake Replicate for one command: renders cost play money. */
 import { join } from 'node:path'
 import type { Entry } from '../fake-replicate/ledger.ts'
 import type { FakeOptions } from '../fake-replicate/provider.ts'
@@ -6,9 +6,9 @@ import { dollars } from '../job/price.ts'
 import { type OwnProcess, startOwnProcess } from './own-process.ts'
 
 export interface OwnReplicate extends OwnProcess {
-  /** What makes a server render there. */
+  /** Environment variables that make a server render at the fake. */
   readonly serverEnv: Readonly<Record<string, string>>
-  /** What was billed so far, by its own ledger. */
+  /** What the fake has billed so far, by its own ledger. */
   bill(): Promise<Bill>
 }
 
@@ -17,10 +17,10 @@ export interface Bill {
   readonly usd: number
 }
 
-/** Slow enough to see the bars move. */
+/** Slow enough to show moving progress bars. */
 const options = { token: 'r8_play_money', startMs: 300, renderMs: [3000, 6000] } satisfies FakeOptions
 
-/** Its ledger and its output go to `dataDir`. */
+/** Starts the fake. `dataDir`: the folder for its ledger and its output. */
 export async function startOwnReplicate(
   dataDir: string,
   env: Readonly<Record<string, string | undefined>>,
@@ -43,7 +43,7 @@ export async function startOwnReplicate(
       REPLICATE_BASE_URL: own.url,
       REPLICATE_MAX_CONCURRENCY: '4',
       REPLICATE_START_DELAY_MS: '1000',
-      // Limits of real money.
+      // These limits are for real money.
       BUDGET_JOB_USD: '',
       BUDGET_CLIENT_USD: '',
       BUDGET_DAY_USD: '',

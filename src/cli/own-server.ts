@@ -7,18 +7,20 @@ import { UnreachableError } from './client.ts'
 import { type OwnProcess, startOwnProcess } from './own-process.ts'
 
 export interface OwnServer extends OwnProcess {
-  /** The reason why the server ended, if that caused `error`. */
+  /** The reason why the server ended, if that caused `error`; else `error` itself. */
   explain(error: unknown): Promise<unknown>
 }
 
-/** Between a refused connection and the event that the process has ended. */
+/** Longest time, in ms, from a refused connection to the process's exit event. */
 const exitMs = 500
 
-/** Starts the real server on a free port over `dataDir`; what it logs goes to `server.log` there. */
+/**
+ * Starts the real server on a free port, with `dataDir` as its data folder. It logs to `server.log` there.
+ */
 export async function startOwnServer(
   dataDir: string,
   env: Readonly<Record<string, string | undefined>>,
-  { isReached = false }: { /** Whether a provider reaches it. */ readonly isReached?: boolean } = {},
+  { isReached = false }: { /** Whether providers can reach it. */ readonly isReached?: boolean } = {},
 ): Promise<OwnServer> {
   const port = isReached ? await freePort() : 0
   const own = await startOwnProcess({
@@ -30,10 +32,10 @@ export async function startOwnServer(
       ...env,
       PORT: String(port),
       HOST: '127.0.0.1',
-      // One from the environment leads to another server, which does not have our pictures.
+      // A value from the environment would name another server, which does not have our pictures.
       PUBLIC_BASE_URL: isReached ? `http://127.0.0.1:${port}` : '',
       DATA_DIR: dataDir,
-      // It ends with the command, on a port that nobody else knows.
+      // The server ends with the command, and its port is known only here.
       REQUIRE_KEYS: 'false',
       LOG_LEVEL: 'info',
       SHUTDOWN_GRACE_MS: '0',
@@ -46,7 +48,7 @@ export async function startOwnServer(
   return { ...own, explain }
 }
 
-/** The server has to know its address before it has it. */
+/** A free port: the server needs to know its address before it listens. */
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')

@@ -1,4 +1,7 @@
-/** Where the commands for keys and the secret work: at a running server, or in the data folder of a stopped one. */
+/**
+ * Where the commands for keys and the secret work: at a running server, or in the data folder of a stopped
+ * one.
+ */
 import { RefusedError } from '../job/errors.ts'
 import { DatabaseError } from '../store/database.ts'
 import type { OpenSecrets } from '../wire.ts'
@@ -14,7 +17,7 @@ interface PlaceValues {
   readonly key?: string | undefined
 }
 
-/** `where`: as a person knows it. Nobody should change a folder that is not the server's. */
+/** `where`: shown to the person, so that no wrong folder is changed. */
 export interface Ways<T> {
   readonly atServer: (client: Client, where: string) => Promise<T>
   readonly inFolder: (secrets: OpenSecrets, where: string) => Promise<T>
@@ -26,7 +29,7 @@ export async function inPlace<T>(
   { atServer, inFolder }: Ways<T>,
 ): Promise<T> {
   if (url !== undefined) return atServer(clientFor({ url, key }, context), url)
-  // They load what the other commands do without.
+  // Imported here: the other commands do not need these modules.
   const [{ readConfig }, { createLog }, { openSecrets }] = await Promise.all([
     import('../config.ts'),
     import('../log.ts'),
@@ -60,6 +63,6 @@ function asCommandError(error: unknown): unknown {
   return isForeseen ? new CommandError(error.message, 1, { cause: error }) : error
 }
 
-/** `--grace`, in hours, as the API wants it. */
+/** Converts `--grace` from hours to the API's seconds. */
 export const graceSecondsOf = (hours: number | undefined): number | undefined =>
   hours === undefined ? undefined : Math.round(hours * 3600)

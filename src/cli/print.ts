@@ -1,4 +1,4 @@
-/** What a command writes, and what it asks a person. */
+/** Output of commands, and questions to the person at the terminal. */
 import { createInterface } from 'node:readline/promises'
 import { escaped, printable } from '../printable.ts'
 import type { CommandContext } from './command.ts'
@@ -9,11 +9,11 @@ export const print = ({ terminal }: CommandContext, ...lines: string[]): void =>
 export const printJson = ({ terminal }: CommandContext, value: unknown): void =>
   void terminal.out.write(`${escaped(JSON.stringify(value, null, terminal.live ? 2 : 0))}\n`)
 
-/** For programs that read a line at a time. */
+/** One JSON value a line, for programs. */
 export const printJsonLine = ({ terminal }: CommandContext, value: unknown): void =>
   void terminal.out.write(`${escaped(JSON.stringify(value))}\n`)
 
-/** The server's answer with --json, lines for a person without. */
+/** Prints the server's answer as JSON with `--json`, else as lines for people. */
 export function printAnswer<Answer>(
   context: CommandContext,
   values: { readonly json: boolean },
@@ -24,11 +24,11 @@ export function printAnswer<Answer>(
   else print(context, ...[linesOf(answer)].flat())
 }
 
-/** A refusal of one among many, which doesn't end the command. */
+/** Prints one refusal among many without ending the command. */
 export const printRefused = (line: string): void =>
   void process.stderr.write(`${printable(`coordinator: ${line}`)}\n`)
 
-/** Whether a person is there to answer. */
+/** Whether a person can answer at the terminal. */
 export const canAsk = ({ terminal }: CommandContext): boolean => process.stdin.isTTY && terminal.out.isTTY
 
 export async function confirm(question: string, { terminal, signal }: CommandContext): Promise<boolean> {

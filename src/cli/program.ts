@@ -1,4 +1,4 @@
-/** The commands for Commander: it reads what a person typed into values, and writes help, from their declarations. */
+/** Builds Commander's parsers from the declarations: they parse the command line and write the help. */
 import { Argument, type CommanderError, Help, Option as ParserOption, Command as Parser } from 'commander'
 import { commandLine } from '../command-name.ts'
 import { changesBetween } from '../job/nearest.ts'
@@ -11,7 +11,10 @@ export interface Chosen {
   readonly values: Readonly<Record<string, unknown>>
 }
 
-/** What a person typed; undefined where that was for help, which is then written. @throws {CommandError} */
+/**
+ * Parses the command line; undefined where it asks for help, which is then written.
+ * @throws {CommandError} on a usage error
+ */
 export function readCommandLine(
   root: Command,
   [name = '', ...more]: readonly string[],
@@ -37,7 +40,7 @@ function noCommand(name: string, { verbs = {} }: Command): CommandError {
   )
 }
 
-/** The name that was probably meant: one that begins so, or differs by two letters at most. */
+/** The name that was probably meant: it starts with the given text, or differs by at most two letters. */
 export function nearest(given: string, names: readonly string[]): string | undefined {
   const begun = names.filter((name) => given.length > 1 && name.startsWith(given))
   if (begun.length === 1) return begun[0]
@@ -53,7 +56,7 @@ interface Results {
   readonly choose: (chosen: Chosen) => void
 }
 
-/** `path`: the command's names, as `keys create`; empty for the program itself. */
+/** `path`: the command's names, such as `keys create`; empty for the program itself. */
 function parserOf(path: string, command: Command, results: Results): Parser {
   const { summary, about = '', args = {}, options, verbs = {}, run } = command
   const parser = new Parser(path === '' ? commandLine('').trim() : path.split(' ').at(-1))
@@ -108,14 +111,14 @@ function optionOf(name: string, option: Option<unknown>, parser: Parser): Parser
   if (option.default !== undefined && !collects(option))
     made.default(option.default, JSON.stringify(option.default).replaceAll('"', ''))
   return made.makeOptionMandatory(option.isRequired ?? false).argParser((text, before: unknown) => {
-    // Commander takes the next word for the value, whatever it is.
+    // Commander accepts any next word as the value, even another option.
     if (parser.options.some((other) => other.long === text))
       throw usageError(`Option '${flags}' argument missing`)
     return collected(option.read(text, long), before)
   })
 }
 
-/** All that was read, also of what may be there once: Commander itself makes an empty text of null. */
+/** Collects all values, also for arguments that allow one: Commander itself turns null into an empty text. */
 const collected = (value: unknown, before: unknown): unknown[] => [
   ...(Array.isArray(before) ? before : []),
   value,
@@ -137,7 +140,7 @@ const usageOf = ({ args = {}, verbs, run }: Command): string =>
     '[options]',
   ].join(' ')
 
-/** One line that says what is wrong, and what to do. */
+/** One line that says what is wrong and what to do. */
 function usageErrorOf(error: CommanderError, path: string, command: Command, parser: Parser): CommandError {
   const { args = {}, options } = command
   const lists = `${commandLine(`${path} --help`.trim())} lists what it takes`
@@ -167,7 +170,10 @@ function usageErrorOf(error: CommanderError, path: string, command: Command, par
   }
 }
 
-/** Commander's own, 80 columns wide, without `[options]` beside each command; then the command's lists and examples. */
+/**
+ * Commander's help, 80 columns wide, without `[options]` beside each command, with the command's lists and
+ * examples.
+ */
 const helpOf = ({ lists = {}, examples = {} }: Command): Partial<Help> => ({
   helpWidth: 80,
   subcommandTerm: (parser) => `${parser.name()} ${parser.usage().replace(/ ?\[options\]$/, '')}`.trim(),

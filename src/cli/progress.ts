@@ -1,4 +1,4 @@
-/** Follows a job to its end and shows how far it is: moving bars on a terminal, plain lines elsewhere. */
+/** Follows a job to its end and shows its progress: moving bars on a terminal, plain lines elsewhere. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { styleText } from 'node:util'
 import { createLogUpdate } from 'log-update'
@@ -22,10 +22,10 @@ import { spokenDuration, spokenLeft } from './words.ts'
 
 export interface Terminal {
   readonly out: NodeJS.WriteStream
-  /** Whether lines may be drawn anew. */
+  /** Whether lines can be redrawn. */
   readonly live: boolean
   readonly paint: Paint
-  /** A line as it is written: painted where it was painted here, and steered by nobody's text. */
+  /** The line as it is written: painted only by this program, with foreign control characters escaped. */
   readonly shown: (line: string) => string
   readonly screen: () => Screen
 }
@@ -36,7 +36,7 @@ export function terminalOf(
 ): Terminal {
   const plain = Boolean(env['NO_COLOR'] ?? env['CI']) || env['TERM'] === 'dumb'
   const live = out.isTTY && !plain
-  // Stands for ESC until a line is shown: nobody whose text is in the line can know it.
+  // Stands for ESC until a line is shown. It is random, so that no foreign text can contain it.
   const escape = `\u{fdd0}${systemHost.secret(8)}`
   const paint: Paint = (style, text) =>
     live ? styleText(style, printable(text), { validateStream: false }).replaceAll('\u001b', escape) : text
@@ -56,13 +56,13 @@ export interface Followed {
 
 export interface Display {
   update(followed: Followed): void
-  /** Leaves the last picture standing. */
+  /** Ends the display; its last picture stays. */
   end(): void
 }
 
 const ended: ReadonlySet<string> = new Set(finalJobStatuses)
 
-/** Reads the job whenever something happens to it, until it has ended, and updates the display each time. */
+/** Reads the job after each of its events until it has ended, and updates the display each time. */
 export async function followJob(
   client: Client,
   jobId: number,
@@ -72,7 +72,7 @@ export async function followJob(
   const signals = signalsOf(client, jobId)
   try {
     for (;;) {
-      // The scenes first: a job that is said to be completed then has all of its scenes.
+      // Scenes first: all scenes of a job that then reads as completed are complete.
       const scenes = await client.listScenes(jobId)
       const followed = { job: await client.readJob(jobId), scenes }
       const over = ended.has(followed.job.status)
@@ -90,20 +90,23 @@ export async function followJob(
   }
 }
 
-/** The least time between two reads. */
+/** The shortest interval between two reads, ms. */
 const leastMs = 100
-/** Poll interval without live events. */
+/** Poll interval without live events, ms. */
 const pollMs = 200
-/** Poll interval with them: the reason of a wait changes without an event, and a dead connection may stay silent. */
+/**
+ * Poll interval with live events, ms: a wait's reason changes without an event, and a dead connection may
+ * stay silent.
+ */
 const livePollMs = 2000
 
 interface Signals {
-  /** Resolves when it is time to look again. */
+  /** Resolves when it is time to read again. */
   next(signal: AbortSignal): Promise<void>
   close(): void
 }
 
-/** An event of the job is only a hint to read it again. Without events it is polled. */
+/** An event is only a hint to read the job again. Without events, the job is polled. */
 function signalsOf(client: Client, jobId: number): Signals {
   const closed = new AbortController()
   let happened = new AbortController()
@@ -145,10 +148,10 @@ export function createDisplay(
   return terminal.live ? liveDisplay(terminal, fileOf) : plainDisplay(terminal, fileOf)
 }
 
-/** One line about the current step, where lines may be redrawn; elsewhere none. */
+/** One line about the current step, where lines can be redrawn; elsewhere nothing. */
 export interface Step extends Disposable {
   say(words: string): void
-  /** Makes room for lines that stay. */
+  /** Clears the step's line for lines that stay. */
   clear(): void
 }
 
@@ -166,7 +169,10 @@ export function createStep(
 }
 
 const frameMs = 80
-/** The share of the way that a bar goes in a frame: polls are seldom, and bars should not jump. */
+/**
+ * The share of the remaining distance that a bar moves in each frame: polls are rare, and bars should not
+ * jump.
+ */
 const easing = 0.3
 
 function liveDisplay(
@@ -182,13 +188,13 @@ function liveDisplay(
   const frame = (): void => {
     if (!target) return
     shown = shown ? eased(shown, target) : target
-    // Between two polls the time left runs down by itself.
+    // Between two polls, the remaining time counts down.
     const leftMs = left && Math.max(0, left.ms - (performance.now() - left.at))
     const lines = progressLines({ ...shown, leftMs, now: systemHost.now() }, screen())
     draw(lines.map(shownLine).join('\n'))
   }
   const timer = setInterval(frame, frameMs)
-  // The next picture has another number of lines, which it can only have from scratch.
+  // After a resize, the next picture has a different number of lines and must be drawn from scratch.
   const clear = (): void => draw.clear()
   out.on('resize', clear)
 
@@ -212,7 +218,7 @@ function liveDisplay(
   }
 }
 
-/** Takes a part of each new measure, so that the time left moves calmly and ends up right. */
+/** Blends in each new estimate partly, so that the remaining time changes smoothly and ends up right. */
 function smoothed(before: { readonly ms: number; readonly at: number } | undefined, measuredMs: number) {
   const at = performance.now()
   if (!before) return { ms: measuredMs, at }
@@ -231,7 +237,7 @@ function viewOf({ job, scenes }: Followed, fileOf: ReadonlyMap<string, string>):
   }
 }
 
-/** Whether its progress is known: a render at a provider has none until it is done. */
+/** Whether the scene's progress is known: a render at a provider reports none until it is done. */
 const isTold = ({ renderer, status }: SceneAnswer): boolean => renderer === 'local' || status === 'completed'
 
 function viewOfScene(scene: SceneAnswer, position: number, fileOf: ReadonlyMap<string, string>): SceneView {
@@ -246,7 +252,7 @@ function viewOfScene(scene: SceneAnswer, position: number, fileOf: ReadonlyMap<s
 }
 
 const towards = (from: number, to: number): number =>
-  // A scene that is tried again begins at its beginning.
+  // A retried scene starts at zero.
   to < from || to - from < 0.004 ? to : from + (to - from) * easing
 
 const eased = (shown: View, target: View): View => ({
@@ -254,13 +260,13 @@ const eased = (shown: View, target: View): View => ({
   share: towards(shown.share, target.share),
   scenes: target.scenes.map((scene, index) => {
     const share = towards(shown.scenes[index]?.share ?? 0, scene.share)
-    // Done is said when its bar is full.
+    // A scene shows as completed only when its bar is full.
     const arriving = scene.status === 'completed' && share < 1
     return { ...scene, share, status: arriving ? 'processing' : scene.status }
   }),
 })
 
-/** Waits that end by themselves and soon: a log has no use for them. */
+/** Waits that end soon and by themselves: a log does not need them. */
 const ordinaryWaits = new Set<string>([
   'queue',
   'slots',
@@ -270,7 +276,7 @@ const ordinaryWaits = new Set<string>([
   'job_not_approved',
 ])
 
-/** One line for each thing that happened: for logs, pipes and screen readers. */
+/** One line for each change: for logs, pipes and screen readers. */
 function plainDisplay({ out, shown }: Terminal, fileOf: ReadonlyMap<string, string>): Display {
   const told = new Map<string, SceneAnswer['status']>()
   const toldWaits = new Map<string, string | undefined>()

@@ -1,4 +1,4 @@
-/** The commands that ask a running server, and print what it answers. */
+/** Builds commands that send a request to a running server and print the answer. */
 import { type Client, clientFor } from './client.ts'
 import { type Command, type CommandContext, type Declaration, command } from './command.ts'
 import { type MembersOf, type Options, type ValuesOf, membersOf } from './option.ts'
@@ -10,15 +10,18 @@ export type Server = ValuesOf<typeof remoteOptions>
 
 export interface Asking<Given extends Options> extends CommandContext {
   readonly client: Client
-  /** What was given of the command's own options, under the API's names. */
+  /** The command's given options, under their names in the API. */
   readonly members: MembersOf<Given>
-  /** How wide lines may be. */
+  /** The longest line, in columns. */
   readonly room: number
 }
 
 type Lines = string | readonly string[]
 
-/** Adds the options of every such command. `linesOf`: for a person; with --json the answer itself is printed. */
+/**
+ * Adds the options that all such commands share. `linesOf`: the answer for people; `--json` prints the answer
+ * itself.
+ */
 export function remote<Answer, const Given extends Options = {}, const Arguments extends Options = {}>(
   declaration: Omit<Declaration<Arguments, Given>, 'options'> & { readonly options?: Given },
   ask: (asking: Asking<Given>, values: ValuesOf<Arguments> & ValuesOf<Given> & Server) => Promise<Answer>,
@@ -28,10 +31,10 @@ export function remote<Answer, const Given extends Options = {}, const Arguments
     values: ValuesOf<Arguments> & ValuesOf<Given> & Server,
   ) => Lines | Promise<Lines>,
 ): Command {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- none of its own
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the command declares no options
   const own = (declaration.options ?? {}) as Given
   return command({ ...declaration, options: { ...own, ...remoteOptions } }, async (context, all) => {
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as declared
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- parsed as declared
     const values = all as ValuesOf<Arguments> & ValuesOf<Given> & Server
     const client = clientFor(values, context)
     const asking = { ...context, client, members: membersOf(own, values), room: roomOf(context.terminal) }

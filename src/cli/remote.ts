@@ -34,7 +34,7 @@ import { minuteOf, spokenCost, spokenSize } from './words.ts'
 
 const onFailures = ['fail', 'wait', 'ignore'] as const
 
-/** `12`, `12:wait`. */
+/** Parses `12` or `12:wait`. */
 function dependencyOf(typed: string): { job_id: number; on_failure?: (typeof onFailures)[number] } {
   const [id = '', wanted, ...others] = typed.trim().split(':')
   const on_failure = onFailures.find((name) => name === wanted)
@@ -43,7 +43,7 @@ function dependencyOf(typed: string): { job_id: number; on_failure?: (typeof onF
   return { job_id: jobIdOf(id), ...(on_failure && { on_failure }) }
 }
 
-/** What a request says beside its parameters. */
+/** Options of a request outside its `parameters`. */
 const jobOptions = {
   name: jobName,
   priority: { ...jobPriority, about: `${jobPriority.about} (default: 50)` },
@@ -91,7 +91,7 @@ export const submit: Command = command(
   },
 )
 
-/** Options go before what a file says. */
+/** Options override the members of a request file. */
 function withMembers(request: Wish, values: ValuesOf<typeof submitOptions>): Wish {
   const { client, maxTries } = values
   return {

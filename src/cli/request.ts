@@ -1,4 +1,4 @@
-/** From photographs on this machine to a request for a film. */
+/** Turns photographs on this machine into a request for a film. */
 import { access, constants, readFile, stat } from 'node:fs/promises'
 import { basename, extname } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -15,7 +15,7 @@ export const requestOptions = {
 
 type FilmValues = ValuesOf<typeof filmOptions>
 
-/** Checked before a server starts: a misspelt name should not take a minute to be reported. */
+/** Runs before a server starts: a misspelt name should fail at once, not after a minute. */
 export async function checkReadable(photos: readonly string[]): Promise<void> {
   for (const photo of photos) {
     await access(photo, constants.R_OK).catch((cause: unknown) => {
@@ -33,11 +33,11 @@ export async function checkReadable(photos: readonly string[]): Promise<void> {
 
 export interface Uploaded {
   readonly assets: readonly { readonly id: string; readonly file: string }[]
-  /** An asset's file name, for people. */
+  /** File names by asset id, for display. */
   readonly fileOf: ReadonlyMap<string, string>
 }
 
-/** `onUpload`: called before each, with its file's name and which it is, from 1. */
+/** `onUpload`: called before each upload with the file's name and its number, from 1. */
 export async function uploadPhotos(
   client: Client,
   photos: readonly string[],
@@ -66,13 +66,13 @@ export function filmRequest(
     parameters: { ...pictures, ...membersOf(parameterOptions, values) },
     ...given({ video_name: values.title }),
   }
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is in it is the server's to check
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the server validates it
   return request as Wish
 }
 
 const { type: _, ...parameterOptions } = filmOptions
 
-/** The request that photographs and options, or a file, stand for. */
+/** The request, from photographs and options or from a file. */
 export async function readRequest(
   client: Client,
   command: string,
@@ -92,7 +92,7 @@ export async function readRequest(
   const request = await readJson(file)
   if (typeof request !== 'object' || request === null || Array.isArray(request))
     throw new CommandError(`${file}: is no JSON object`)
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is in it is the server's to check
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the server validates it
   return { request: request as Wish, fileOf: new Map() }
 }
 
@@ -111,11 +111,11 @@ async function readJson(file: string): Promise<unknown> {
 
 const rankOfUnknown = roomRank(undefined)
 
-/** Whether the names of most tell a room; one picture can't pass into another, whatever it shows. */
+/** Whether most file names tell a room. A single picture counts as a room: it has no other to pass into. */
 const areRooms = (files: readonly string[]): boolean =>
   files.length === 1 || files.filter((file) => roomOf(file).room !== undefined).length > files.length / 2
 
-/** `02-living_room.jpg` shows the living room; `IMG_2041.jpg` shows nobody knows what. */
+/** `02-living_room.jpg` shows the living room; `IMG_2041.jpg` names no room. */
 function roomOf(file: string): { readonly room?: string } {
   const room = basename(file, extname(file))
     .replace(/[^\p{L}\p{N}]+/gu, ' ')

@@ -1,4 +1,4 @@
-/** The commands that change what a film consists of, and which of its versions is shown. */
+/** Commands that change a film's scenes, and choose the version to show. */
 import type { EditedAnswer } from '../client/client.ts'
 import { transitions } from '../job/scene.ts'
 import type { Client } from './client.ts'
@@ -11,7 +11,7 @@ import { oneJob, oneScene } from './shared-options.ts'
 import { approvalCommand, resubmitCommand } from './suggestion.ts'
 import { count, spokenCost } from './words.ts'
 
-/** People count scenes from 1. */
+/** A position from a scene's number: people count from 1. */
 function positionOf(given: string, name: string): number {
   if (!/^[1-9]\d{0,5}$/.test(given))
     throw usageError(`${name} must be a scene's number, from 1, not "${given}"`)
@@ -84,7 +84,7 @@ export const scene: Command = {
   verbs: { add, change, move, delete: remove },
 }
 
-/** A scene's number, as people see it, or its id. */
+/** A scene's id, from its number or its id. */
 export async function sceneIdOf(client: Client, jobId: number, wanted: string): Promise<string> {
   if (!/^\d{1,6}$/.test(wanted)) return wanted
   const { scenes } = await client.listScenes(jobId)
@@ -93,7 +93,7 @@ export async function sceneIdOf(client: Client, jobId: number, wanted: string): 
   throw new CommandError(`Job ${jobId} has ${count(scenes.length, 'scene')}, and no scene ${wanted}`)
 }
 
-/** With what has to be done before it is rendered. */
+/** The lines after an edit: the change, and what to do before the render. */
 export function editedLines(done: string) {
   return async (answer: EditedAnswer, { client }: Asking<{}>, { url }: Server): Promise<string> => {
     const { scene: edited, job_id: id, job_status, to_approve, revision } = answer

@@ -1,5 +1,4 @@
-/** The command for the secret that signs the addresses which providers get. */
-/** The command that replaces the secret with which the addresses that providers get are signed. */
+/** The command that replaces the secret which signs the addresses for providers. */
 import { type Command, command } from './command.ts'
 import { given, number } from './option.ts'
 import { graceSecondsOf, inPlace, placeOptions } from './place.ts'

@@ -1,4 +1,4 @@
-/** The command that runs the server. It handles signals and writes a log itself, unlike the others. */
+/** The command that runs the server. Unlike the others, it handles signals itself and writes a log. */
 import { CommandError } from './command-error.ts'
 import { type Command, command } from './command.ts'
 
@@ -50,10 +50,10 @@ export const serve: Command = command(
     lists: { 'Environment:': environment, 'To render at Replicate, which costs money:': replicate },
   },
   async ({ env }) => {
-    // It loads what the other commands do without.
+    // Imported here: the other commands do not need these modules.
     const main = await import('../main.ts')
     await main.serve(env).catch((error: unknown) => {
-      // A port in use, a folder in use, a wrong variable: the message is enough.
+      // For a port or folder in use, or a wrong variable, the message is enough.
       const isKnown = error instanceof Error && ('code' in error || error.name === 'ConfigError')
       throw isKnown ? new CommandError(error.message, 1, { cause: error }) : error
     })

@@ -7,7 +7,7 @@ import { argument, choice, flag, number, orList, several, text, textOrNone, with
 
 export const json = flag('print the answer as JSON')
 
-/** Which server is meant, and who asks it. */
+/** The server's address and the access key. */
 export const serverOptions = {
   url: text('address', 'a running server'),
   key: text('key', 'access key, if the server needs one; safer in the environment, as COORDINATOR_KEY'),
@@ -23,7 +23,10 @@ export const oneJob = argument("a job's id", jobIdOf)
 
 export const someJobs = several(oneJob, "a job's id, or several")
 
-/** @throws {CommandError} unless a job can have it */
+/**
+ * A job's id from a text.
+ * @throws {CommandError} where it cannot be a job's id
+ */
 export function jobIdOf(given: string): number {
   const id = Number(given)
   if (!/^[1-9]\d*$/.test(given) || !Number.isSafeInteger(id))
@@ -72,7 +75,7 @@ export const filmOptions = {
   audio: flag('let a paid model make sound too'),
 } as const
 
-/** Where a film is saved. */
+/** Where to save a film. */
 export const outputOptions = {
   out: text('file', 'save the film there (default: the first free of film.mp4, film-2.mp4, ...)'),
   force: flag('replace the file at --out'),

@@ -1,7 +1,6 @@
-/** A job in lines of text. Pure. */
+/** Formats a job as lines of text. Pure. */
 import type { JobAnswer } from '../http/routes/jobs.ts'
 import type { SceneAnswer } from '../http/routes/scenes.ts'
-/** A job, as it is told in lines. Pure. */
 import { commandLine } from '../command-name.ts'
 import { atUrl, reviewCommand } from './suggestion.ts'
 import { sceneName } from './view.ts'
@@ -23,11 +22,11 @@ interface Screen {
   readonly room: number
   /** ms since the epoch. */
   readonly now: number
-  /** Of the server. */
+  /** The server's address. */
   readonly url: string
 }
 
-/** `versions`: how many films it has. */
+/** `versions`: the number of its films. */
 export function showLines(
   job: JobAnswer,
   scenes: readonly SceneAnswer[],
@@ -98,7 +97,7 @@ function etaWords({ eta }: JobAnswer): string | undefined {
   return `${sooner}${late} (judging by ${count(eta.samples, 'render')})`
 }
 
-/** Jobs that go first, and what is so of them. */
+/** The jobs that this one depends on, and their states. */
 function afterWords({ depends_on: jobs }: JobAnswer): string | undefined {
   if (jobs.length === 0) return undefined
   const words = jobs.map(({ job_id, met, status, on_failure }) => {
@@ -108,7 +107,7 @@ function afterWords({ depends_on: jobs }: JobAnswer): string | undefined {
   return words.join(', ')
 }
 
-/** What waits to be paid; undefined where that is nothing. */
+/** The sum left to pay; undefined where nothing is. */
 function toPayWords(job: JobAnswer, url: string): string | undefined {
   const { costs } = job
   if (costs.scenes_to_pay === 0) return undefined
@@ -154,7 +153,7 @@ function sceneMoney({ estimated, reserved, spent }: JobAnswer['costs']['scenes']
     : spokenMoney({ spent, reserved })
 }
 
-/** The newest one is the one that is shown. */
+/** The newest version is the shown one. */
 const filmWords = (
   { job_id }: JobAnswer,
   film: NonNullable<JobAnswer['film']>,

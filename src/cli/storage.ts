@@ -1,4 +1,4 @@
-/** The command for what is stored. */
+/** The command for storage: its size, and what to remove. */
 import type { PrunedAnswer, StorageAnswer } from '../client/client.ts'
 import type { Command } from './command.ts'
 import { flag } from './option.ts'

@@ -1,15 +1,15 @@
-/** The commands that are suggested as the next step, for the same server. */
+/** Suggested next commands, for the same server. */
 import { commandLine } from '../command-name.ts'
 import type { JobAnswer } from '../client/client.ts'
 import { remoteOptions } from './shared-options.ts'
 
-/** How the same server is named in a command. */
+/** The option that names the same server; empty for the default. */
 export const atUrl = (url: string): string => (url === remoteOptions.url.default ? '' : ` --url ${url}`)
 
 export const revisionOption = (revision: number | undefined): string =>
   revision === undefined ? '' : ` --revision ${revision}`
 
-/** `toApprove` is null where a price is unknown; `revision` of a changed job. */
+/** `toApprove`: US dollars, null where a price is unknown. `revision`: of a changed job. */
 export const approvalCommand = (
   jobId: number,
   toApprove: number | null,
@@ -27,7 +27,7 @@ type Reviewed = Pick<JobAnswer, 'job_id' | 'revision' | 'rejected'> & {
   readonly costs: Pick<JobAnswer['costs'], 'to_approve'>
 }
 
-/** What has to be done before a job is paid for. */
+/** The command to run before a job is paid for. */
 export const reviewCommand = ({ job_id: id, revision, rejected, costs }: Reviewed, url: string): string =>
   rejected
     ? resubmitCommand(id, url)

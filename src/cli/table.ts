@@ -1,19 +1,19 @@
-/** Rows in columns, as wide as what is in them. */
+/** Formats rows as columns, each as wide as its longest cell. */
 import { displayWidth, fitted } from './words.ts'
 import type { Terminal } from './progress.ts'
 
 export interface Column {
   readonly head: string
   readonly align?: 'right'
-  /** Cut where the screen is too narrow for all of it. */
+  /** Whether its cells are cut where the screen is too narrow. */
   readonly isCut?: boolean
 }
 
 const gap = '  '
-/** Less is of no use. */
+/** The narrowest a cut column gets: less would not be readable. */
 const leastCut = 12
 
-/** How wide lines may be. Nothing is cut where no screen is: whoever reads a pipe wants all of it. */
+/** The longest line, in columns. Without a screen nothing is cut, as a pipe's reader needs the full text. */
 export const roomOf = ({ out, screen }: Terminal): number => (out.isTTY ? screen().columns : Infinity)
 
 export function tableLines(

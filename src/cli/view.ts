@@ -1,4 +1,4 @@
-/** What is shown while a film is made: from what the server says of a job to lines of text. Pure. */
+/** Formats a film's progress: from the server's answers to lines of text. Pure. */
 import type { JobAnswer } from '../http/routes/jobs.ts'
 import type { EstimateAnswer } from '../http/routes/money.ts'
 import type { SceneAnswer } from '../http/routes/scenes.ts'
@@ -21,9 +21,9 @@ export interface View {
   /** 0 to 1. */
   readonly share: number
   readonly stage: string
-  /** Undefined as long as nobody can tell. */
+  /** Undefined while there is no estimate. */
   readonly leftMs: number | undefined
-  /** US dollars; spent is null where a charge of unknown price is among it. */
+  /** US dollars; `spent` is null where it includes a charge of unknown price. */
   readonly costs: { readonly reserved: number; readonly spent: number | null }
   /** ms since the epoch. */
   readonly now: number
@@ -36,11 +36,11 @@ export interface SceneView {
   readonly share: number
   readonly tries: number
   readonly waiting: Waiting | null
-  /** When it began, ms since the epoch, where nobody tells how far it is: providers don't. */
+  /** When the scene started, ms since the epoch, where its progress is unknown, as at providers. */
   readonly untoldSince: number | undefined
 }
 
-/** Why a scene does not go on. */
+/** Why a scene waits. */
 export type Waiting = Pick<NonNullable<SceneAnswer['waiting']>, 'code' | 'reason'> & {
   readonly until?: string | null
 }
@@ -51,7 +51,7 @@ export interface Screen {
   readonly paint: Paint
 }
 
-/** What a scene is called: by its title, else by its pictures' files, else by its number. */
+/** A scene's name: its title, else its pictures' file names, else its number. */
 export function sceneName(
   scene: Pick<SceneAnswer, 'title' | 'asset_ids'>,
   position: number,
@@ -62,14 +62,14 @@ export function sceneName(
   return scene.title ?? files[0] ?? `Scene ${position + 1}`
 }
 
-/** How much of the rendering is done, each scene by its length. */
+/** The share of the film that is rendered, each scene weighted by its duration. */
 export function renderedShare(scenes: readonly SceneAnswer[]): number {
   const total = scenes.reduce((sum, scene) => sum + scene.duration, 0)
   const done = scenes.reduce((sum, scene) => sum + (scene.duration * scene.progress_percentage) / 100, 0)
   return total === 0 ? 0 : done / total
 }
 
-/** The first percents and moments say too little about the rest. */
+/** Below this share and time, an estimate of the rest is too uncertain. In ms. */
 const tellingShare = 0.05
 const tellingMs = 1500
 
@@ -87,7 +87,7 @@ const stageWords: Readonly<Record<string, string>> = {
   cancelled: 'Cancelled',
 }
 
-/** The lines, none wider than the screen and never more than it has rows. */
+/** The lines, each within the screen's columns, and no more of them than its rows. */
 export function progressLines(view: View, screen: Screen): string[] {
   const { paint } = screen
   const columns = Math.min(screen.columns, 100) - 1
@@ -107,7 +107,7 @@ export function progressLines(view: View, screen: Screen): string[] {
   const { first, last } = visibleScenes(view.scenes, screen.rows - fixedRows)
   const rows = view.scenes.slice(first, last).map((scene, index) => sceneLine(scene, first + index))
   if (rows.length < view.scenes.length) {
-    // Both lines always: log-update 7.2 draws a picture wrongly whose number of lines has changed.
+    // Always both lines: log-update 7.2 draws a picture wrongly if its number of lines changes.
     const indent = ' '.repeat(2 + digits + 2)
     const below = view.scenes.length - last
     rows.unshift(
@@ -139,9 +139,9 @@ export function progressLines(view: View, screen: Screen): string[] {
   ]
 }
 
-/** Blank, blank, film, facts, and a spare one for the cursor. */
+/** Two blank lines, the film, its costs, and a spare line for the cursor. */
 const fixedRows = 5
-/** The widest of `waiting`, `failed`, `100 %`, `retrying`. */
+/** The width of the longest of `waiting`, `failed`, `100 %`, `retrying`. */
 const stateColumns = 8
 
 const padded = (text: string): string => text.padStart(stateColumns)
@@ -171,7 +171,7 @@ function sceneState(scene: SceneView, now: number, paint: Paint): string {
   return padded(runningMs === undefined ? `${Math.floor(share * 100)} %` : clockOf(runningMs))
 }
 
-/** Narrow: `12 s`, `1:05`. */
+/** A short form of a duration: `12 s`, `1:05`. */
 function clockOf(ms: number): string {
   const seconds = Math.floor(ms / 1000)
   return seconds < 60
@@ -179,7 +179,7 @@ function clockOf(ms: number): string {
     : `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`
 }
 
-/** Where there is no room for the reason. */
+/** Short reasons, for narrow screens. */
 const shortReasons: Readonly<Record<Waiting['code'], string>> = {
   approval: 'its cost is not approved',
   rejected: 'its job was rejected',
@@ -211,7 +211,9 @@ const shortReasons: Readonly<Record<Waiting['code'], string>> = {
   ffmpeg_failed: 'FFmpeg failed on its clip',
 }
 
-/** What a waiting scene shows in place of its bar; empty where there is no room, or the film's own line says it. */
+/**
+ * The text in place of a waiting scene's bar; empty where there is no room, or the film's own line says it.
+ */
 export function waitWords(waiting: Waiting, columns: number, now: number): string {
   const { code, reason } = waiting
   const left = spokenLeft(waiting, now)
@@ -224,14 +226,14 @@ export function waitWords(waiting: Waiting, columns: number, now: number): strin
 const leftWords = (ms: number): string =>
   ms < 3000 ? 'a few seconds left' : `about ${spokenWhole(roundedUp(ms))} left`
 
-/** To whole seconds, above a minute to five: a last digit that jumps is no information. */
+/** Rounded up to whole seconds, above a minute to 5 s: a flickering last digit carries no information. */
 const roundedUp = (ms: number): number =>
   Math.ceil(ms / (ms > 60_000 ? 5000 : 1000)) * (ms > 60_000 ? 5000 : 1000)
 
 const doneOf = (scenes: readonly SceneView[]): number =>
   scenes.filter(({ status }) => status === 'completed').length
 
-/** Heavy for what is done, light for what is to come; half a cell more makes it move smoothly. */
+/** Heavy for done, light for the rest; half cells make it move smoothly. */
 export function progressBar(share: number, columns: number, paint: Paint, style: 'green' | 'cyan'): string {
   const halves = Math.round(Math.min(1, Math.max(0, share)) * columns * 2)
   const done = '━'.repeat(halves >> 1) + (halves % 2 === 1 ? '╸' : '')
@@ -241,7 +243,7 @@ export function progressBar(share: number, columns: number, paint: Paint, style:
 
 const columnsPerSecond = 12
 
-/** A piece that goes to and fro: something is done, and nobody knows how much. */
+/** A piece that moves to and fro: work of unknown progress. */
 function movingBar(ms: number, columns: number, paint: Paint): string {
   const piece = Math.max(1, Math.round(columns / 6))
   const way = columns - piece
@@ -251,7 +253,7 @@ function movingBar(ms: number, columns: number, paint: Paint): string {
   return dim(at) + paint('cyan', '━'.repeat(piece)) + dim(way - at)
 }
 
-/** Where there are more scenes than rows: those around the first that isn't done. */
+/** With more scenes than rows, those around the first unfinished one. */
 function visibleScenes(scenes: readonly SceneView[], rows: number) {
   if (scenes.length <= rows) return { first: 0, last: scenes.length }
   const shown = Math.max(1, rows - 2)
@@ -261,12 +263,12 @@ function visibleScenes(scenes: readonly SceneView[], rows: number) {
   return { first, last: first + shown }
 }
 
-/** A film as it is planned, and what is to be paid for it in US dollars; null where nobody knows. */
+/** A planned film, and its cost in US dollars; null where a price is unknown. */
 export interface Plan {
   readonly storyboard: JobAnswer['storyboard']
   readonly costUsd: number | null
   readonly scenesToPay: number
-  /** By the storyboard's order; 0 where a kept clip serves, or another scene's. */
+  /** In the storyboard's order; 0 where a kept clip or another scene's clip is reused. */
   readonly sceneUsd: readonly (number | null)[]
 }
 
@@ -291,7 +293,9 @@ export const planOfEstimate = ({
 
 const mostListed = 12
 
-/** The plan, before it is approved. Its scenes need no list where bars of the same names follow at once. */
+/**
+ * The plan before its approval. The list of scenes is omitted where bars with the same names follow at once.
+ */
 export function planLines(
   plan: Plan,
   fileOf: ReadonlyMap<string, string>,
@@ -309,7 +313,7 @@ export function planLines(
   )
   const noteLines = (note: string, indent: number): string[] =>
     wrapped(note, width - 1 - indent).map((line) => ' '.repeat(indent) + paint('dim', line))
-  // What is so for every scene is said once.
+  // A note that applies to every scene is printed once.
   const common = commonNotes(scenes)
   const lines = scenes.slice(0, mostListed).flatMap(({ title, duration, notes }, position) => {
     const number = paint('dim', String(position + 1).padStart(digits))
@@ -335,7 +339,7 @@ export function planLines(
 
 type Noted = Pick<Plan['storyboard']['scenes'][number], 'title' | 'notes'>
 
-/** Without what tells two scenes' notes apart. */
+/** A note without its scene's title, so that equal notes of two scenes compare as equal. */
 const untitled = (note: string, title: string | null): string => note.replace(` "${title}"`, '')
 
 const commonNotes = (scenes: readonly Noted[]): string[] => {

@@ -1,4 +1,4 @@
-/** The command for webhooks: endpoints, and what was delivered to them. */
+/** The command for webhook endpoints and their deliveries. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { DeliveryAnswer, DeliveryDetailAnswer, EndpointAnswer, SecretAnswer } from '../client/client.ts'
 import { CommandError } from './command-error.ts'
@@ -195,14 +195,17 @@ const deliveryCells = (delivery: DeliveryAnswer): string[] => [
 const answerWords = ({ last_status, last_error }: DeliveryAnswer): string =>
   last_error ?? (last_status === null ? '' : String(last_status))
 
-/** A person wants to see whether it arrived. */
+/** How long the command waits for the outcome, ms. */
 const outcomeMs = 20_000
 const lookMs = 200
 
 const outcomeWords = ({ url, log }: DeliveryDetailAnswer): string =>
   `${url} answered ${log.at(-1)?.status} in ${log.at(-1)?.duration_ms} ms`
 
-/** @throws {CommandError} unless it arrived */
+/**
+ * Waits for a delivery's outcome.
+ * @throws {CommandError} unless it was delivered
+ */
 async function delivered(
   delivery: DeliveryAnswer,
   asking: Asking<{}>,
@@ -217,7 +220,7 @@ async function delivered(
   )
 }
 
-/** The delivery once it has been tried once more, or when that takes too long. */
+/** The delivery after its next attempt, or as it is when the time is up. */
 async function outcomeOf(
   { delivery_id: id, tries }: DeliveryAnswer,
   { client, signal }: Asking<{}>,

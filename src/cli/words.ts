@@ -1,4 +1,4 @@
-/** Numbers as a person reads them, and text that keeps its column. */
+/** Formats numbers for people, and fits text into columns. */
 import { printable } from '../printable.ts'
 
 export function spokenDuration(ms: number): string {
@@ -15,14 +15,14 @@ export function spokenWhole(ms: number): string {
 
 const smallNumbers = ['no', 'a', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine', 'ten']
 
-/** `about three minutes`: of what nobody knows to the second. */
+/** `about three minutes`: for estimates. */
 export function spokenAbout(ms: number): string {
   const units = [
     [86_400_000, 'day', 'a day'],
     [3_600_000, 'hour', 'an hour'],
     [60_000, 'minute', 'a minute'],
   ] as const
-  // From three quarters of a unit on it is said in that unit.
+  // From three quarters of a unit, the text uses that unit.
   for (const [unitMs, unit, one] of units) {
     const many = Math.round(ms / unitMs)
     if (many === 1 && ms >= unitMs * 0.75) return `about ${one}`
@@ -32,8 +32,8 @@ export function spokenAbout(ms: number): string {
 }
 
 /**
- * How long something still waits, by the time that the server tells; empty where it tells none, or that is over. While a
- * clip is fetched, the time is when the provider removes it, which says nothing of how long that takes.
+ * The remaining time of a wait, from the server's `until`; empty where that is null or past. Also empty while
+ * a clip is fetched: `until` is then when the provider deletes it, not when the fetch ends.
  */
 export function spokenLeft(
   waiting: { readonly code: string; readonly until?: string | null } | null | undefined,
@@ -43,7 +43,7 @@ export function spokenLeft(
   return leftMs > 0 ? spokenAbout(leftMs) : ''
 }
 
-/** A film's length, exact to the tenth. */
+/** A film's length, to a tenth of a second. */
 export function spokenLength(seconds: number): string {
   const tenths = Math.round(seconds * 10)
   if (tenths < 600) return `${tenths / 10} s`
@@ -62,7 +62,7 @@ export function spokenSize(bytes: number): string {
 export const spokenCost = (usd: number | null): string =>
   usd === null ? 'unknown' : `$${usd.toFixed(usd !== 0 && usd < 0.01 ? 4 : 2)}`
 
-/** Where money is: what is charged, and what may still be. */
+/** What is spent, and what is reserved. */
 export function spokenMoney({ spent, reserved }: { spent: number | null; reserved: number }): string {
   if (spent === 0 && reserved === 0) return spokenCost(0)
   const held = reserved === 0 ? '' : `, ${spokenCost(reserved)} reserved`
@@ -71,7 +71,7 @@ export function spokenMoney({ spent, reserved }: { spent: number | null; reserve
 
 export const count = (many: number, one: string): string => `${many} ${one}${many === 1 ? '' : 's'}`
 
-/** A time as the server tells it, in UTC, to the minute. */
+/** A time of the server, in UTC, to the minute. */
 export const minuteOf = (time: string): string => time.slice(0, 16).replace('T', ' ')
 
 export const secondOf = (time: string): string => time.slice(0, 19).replace('T', ' ')
@@ -82,11 +82,11 @@ const wide =
 
 const columnsOf = (grapheme: string): number => (wide.test(grapheme) ? 2 : 1)
 
-/** Of the text as it is shown. */
+/** The width of the text as shown, in columns. */
 export const displayWidth = (text: string): number =>
   [...graphemes.segment(printable(text))].reduce((sum, { segment }) => sum + columnsOf(segment), 0)
 
-/** Cuts a text to `columns`, with an ellipsis where something is gone, and fills it up with spaces. */
+/** Cuts a text to `columns`, with an ellipsis where it is cut, and pads it with spaces. */
 export function fitted(text: string, columns: number): string {
   const clean = printable(text)
   const width = displayWidth(clean)
@@ -101,7 +101,7 @@ export function fitted(text: string, columns: number): string {
   return `${kept}…${' '.repeat(Math.max(0, columns - used - 1))}`
 }
 
-/** Breaks a text between words into lines of at most `columns`; a word that is wider has a line to itself. */
+/** Wraps a text between words into lines of at most `columns`; a wider word gets its own line. */
 export function wrapped(text: string, columns: number): string[] {
   const lines: string[] = []
   for (const word of text.split(' ')) {

@@ -1,6 +1,7 @@
 /**
- * The HTTP API for programs, in Node and in browsers: a method for each operation of the OpenAPI document, under the same
- * name, with the types of the schemas that the server checks by. Only types come from the server.
+ * The client of the HTTP API, for Node and browsers. It has a method for each operation of the OpenAPI
+ * document, with the same name. Parameters and answers are the types of the server's schemas, imported as
+ * types only.
  */
 import type { z } from 'zod'
 import type { AssetAnswer } from '../http/routes/assets.ts'
@@ -123,21 +124,21 @@ export type {
 type In<Schema extends z.ZodType> = z.input<Schema>
 
 export interface JobsQuery {
-  /** One state, or several with commas between them. */
+  /** One status, or several separated by commas. */
   readonly status?: string
   readonly type?: string
   readonly client_id?: string
-  /** Only jobs that wait for an approval. */
+  /** Only jobs that need an approval. */
   readonly needs_approval?: 'true'
   readonly created_after?: string
   readonly created_before?: string
-  /** A part of the film's name. */
+  /** Text that the film's name contains. */
   readonly q?: string
   /** 1 to 200. */
   readonly limit?: number
-  /** `next_cursor` of the page before. */
+  /** `next_cursor` of the previous page. */
   readonly cursor?: string
-  /** Any other name filters by that member of `parameters`. */
+  /** Any other name filters by that member of the job's `parameters`. */
   readonly [member: string]: string | number | undefined
 }
 
@@ -171,9 +172,9 @@ export interface DeliveriesQuery {
 export interface EventsQuery {
   /** Only those of this job. */
   readonly job_id?: number
-  /** One type, or several with commas between them. */
+  /** One type, or several separated by commas. */
   readonly type?: string
-  /** The id of the last event that is known; 0, and without it, the beginning. */
+  /** The id of the last known event; 0, the default, starts at the first. */
   readonly after?: number
   /** 1 to 500. */
   readonly limit?: number
@@ -182,28 +183,33 @@ export interface EventsQuery {
 export interface HistoryQuery {
   readonly after?: number
   readonly limit?: number
-  /** Whether reports of progress are included. */
+  /** Whether progress events are included. */
   readonly progress?: boolean
 }
 
-/** Every method rejects with an `ApiError` where the server refuses, and with the error of `fetch` where there is no answer. */
+/**
+ * Every method rejects with `ApiError` if the server refuses, and with the error of `fetch` if no answer
+ * arrives.
+ */
 export interface Client {
   createJob(request: In<typeof jobRequest>, options?: CallOptions): Promise<JobAnswer>
   listJobs(query?: JobsQuery, options?: CallOptions): Promise<JobsAnswer>
   readJob(jobId: number, options?: CallOptions): Promise<JobAnswer>
   updateJob(jobId: number, change: In<typeof jobChange>, options?: CallOptions): Promise<JobAnswer>
-  /** A job as it was read: what is approved is its revision and what it costs by that, unless `approval` says otherwise. */
+  /**
+   * Approves a job. Given the job as read, approves its revision and its cost; `approval` overrides either.
+   */
   approveJob(
     job: number | JobAnswer,
     approval?: ApprovalRequest,
     options?: CallOptions,
   ): Promise<ApprovedJobAnswer>
-  /** It is not approved before it is submitted again. */
+  /** Rejects a job: it cannot be approved until it is submitted again. */
   rejectJob(jobId: number, request: In<typeof rejection>, options?: CallOptions): Promise<RejectAnswer>
   submitJob(jobId: number, why?: In<typeof whyRequest>, options?: CallOptions): Promise<SubmitAnswer>
   cancelJob(jobId: number, why?: In<typeof whyRequest>, options?: CallOptions): Promise<CancelAnswer>
   retryJob(jobId: number, request?: RetryRequest, options?: CallOptions): Promise<RetryAnswer>
-  /** Deletes a job that has ended; its cost stays in the ledger. */
+  /** Deletes an ended job; its cost stays in the ledger. */
   deleteJob(jobId: number, options?: CallOptions): Promise<DeletedJobAnswer>
   pauseJob(jobId: number, why?: In<typeof whyRequest>, options?: CallOptions): Promise<JobPauseAnswer>
   resumeJob(jobId: number, options?: CallOptions): Promise<JobPauseAnswer>
@@ -211,7 +217,7 @@ export interface Client {
   cancelJobs(batch: In<typeof cancelBatch>, options?: CallOptions): Promise<BatchAnswer>
 
   listScenes(jobId: number, options?: CallOptions): Promise<ScenesAnswer>
-  /** At `position`, from 0; without it at the end. */
+  /** Adds a scene at `position`, from 0; without it at the end. */
   addScene(jobId: number, scene: In<typeof newScene>, options?: CallOptions): Promise<EditedAnswer>
   readScene(jobId: number, sceneId: string, options?: CallOptions): Promise<SceneAnswer>
   updateScene(
@@ -229,21 +235,21 @@ export interface Client {
     options?: CallOptions,
   ): Promise<ResolvedSceneAnswer>
 
-  /** The answer, its bytes still to be read. */
+  /** The response, with its body unread. */
   film(jobId: number, options?: CallOptions): Promise<Response>
-  /** The answer, its bytes still to be read. */
+  /** The response, with its body unread. */
   filmVersion(jobId: number, version: number, options?: CallOptions): Promise<Response>
-  /** Makes an earlier film the job's film again. */
+  /** Makes an earlier version the job's film again. */
   showFilm(jobId: number, version: number, options?: CallOptions): Promise<ShownFilmAnswer>
   listFilmVersions(jobId: number, options?: CallOptions): Promise<FilmVersionsAnswer>
-  /** The answer, its bytes still to be read. */
+  /** The response, with its body unread. */
   thumbnail(jobId: number, options?: CallOptions): Promise<Response>
-  /** The answer, its bytes still to be read. */
+  /** The response, with its body unread. */
   clip(jobId: number, sceneId: string, options?: CallOptions): Promise<Response>
 
   uploadAsset(photograph: Bytes, options?: CallOptions): Promise<AssetAnswer>
   readAsset(assetId: string, options?: CallOptions): Promise<AssetAnswer>
-  /** The answer, its bytes still to be read. */
+  /** The response, with its body unread. */
   assetData(assetId: string, options?: CallOptions): Promise<Response>
 
   estimateJob(request: In<typeof jobRequest>, options?: CallOptions): Promise<EstimateAnswer>
@@ -254,20 +260,21 @@ export interface Client {
   readBudgets(options?: CallOptions): Promise<BudgetsAnswer>
   setBudgets(limits: In<typeof budgetChange>, options?: CallOptions): Promise<BudgetsAnswer>
 
-  /** A page of the events that are there, oldest first. */
+  /** A page of stored events, oldest first. */
   listEvents(query?: EventsQuery, options?: CallOptions): Promise<EventsAnswer>
-  /** For `EventSource` in a browser, which can send no key: what it sends as `?token=`. */
+  /** A token for `?token=`, for `EventSource` in a browser, which cannot send a key. */
   createEventsToken(options?: CallOptions): Promise<EventsTokenAnswer>
-  /** Events of all jobs from now on, or after an event; endless, and resumed by itself after a lost connection. */
+  /** Events of all jobs, from now on or after an event. Endless; resumes after a lost connection. */
   events(
     options?: FollowOptions & { readonly types?: readonly EventType[] },
   ): AsyncGenerator<JobEvent, void, undefined>
-  /** The events of a job, from its first one; ends when the job has ended. */
+  /** Events of one job, from its first; ends when the job has ended. Resumes after a lost connection. */
   watchJob(jobId: number, options?: FollowOptions): AsyncGenerator<JobEvent, void, undefined>
   /**
-   * Resolves with the job once it is completed, at once where it is. Waits on while it waits, also for an approval, and while
-   * the server is out of reach: `signal` ends that, such as `AbortSignal.timeout(3_600_000)`.
-   * @throws {JobEndedError} where it failed or was cancelled
+   * Resolves with the job once it is completed, at once if it already is. It keeps waiting while the job
+   * waits, even for an approval, and while the server cannot be reached. Limit it by `signal`, such as
+   * `AbortSignal.timeout(3_600_000)`.
+   * @throws {JobEndedError} if the job failed or was cancelled
    */
   waitFor(jobId: number, options?: CallOptions): Promise<JobAnswer>
   readHistory(jobId: number, query?: HistoryQuery, options?: CallOptions): Promise<HistoryAnswer>
@@ -302,7 +309,7 @@ export interface Client {
     options?: CallOptions,
   ): Promise<NewKeyAnswer>
   revokeKey(keyId: string, options?: CallOptions): Promise<KeyAnswer>
-  /** Of the installation: what the addresses that providers get are signed with. */
+  /** Replaces the installation's secret, which signs the addresses for providers. */
   rotateSecret(rotation?: In<typeof rotationRequest>, options?: CallOptions): Promise<SecretRotationAnswer>
 
   readLimits(options?: CallOptions): Promise<LimitsAnswer>
@@ -331,7 +338,10 @@ const endings: ReadonlySet<string> = new Set(['job_completed', 'job_failed', 'jo
 
 const microsPerDollar = 1_000_000
 
-/** What a job costs in all by its answer, and no less than was approved; no sum where a price is unknown. */
+/**
+ * Approves a job's total cost by this answer, and never less than was approved. It sets no sum where a price
+ * is unknown.
+ */
 export function approvalOf({ revision, costs }: JobAnswer): ApprovalRequest {
   const { approved, reserved, spent, to_pay } = costs
   if (spent === null || to_pay === null) return { revision }
@@ -421,7 +431,7 @@ export function createClient(options: ClientOptions): Client {
       const events = follow(sender, { path: `${jobAt(jobId)}/events` }, { after: 0, ...following })
       for await (const event of events) {
         yield event
-        // It may have been retried since.
+        // The job may have been retried after this event.
         if (endings.has(event.type) && ended.has((await readJob(jobId, following)).status)) return
       }
     },

@@ -1,16 +1,19 @@
 import type { JobAnswer } from '../http/routes/jobs.ts'
 
-/** What the server says went wrong: `error` in a few words, `reason` what to do about it, further members say where. */
+/**
+ * The body of a refusal: `error` names what went wrong, `reason` what to do about it; further members say
+ * where.
+ */
 export interface Problem {
   readonly error: string
   readonly reason?: string
-  /** The first member of the request that is wrong. */
+  /** The first invalid member of the request. */
   readonly field?: string
   readonly problems?: readonly { readonly field: string; readonly reason: string }[]
   readonly [member: string]: unknown
 }
 
-/** The server refused the request, or failed at it. */
+/** The server refused the request or failed. */
 export class ApiError extends Error {
   readonly status: number
   readonly body: Problem
@@ -22,9 +25,9 @@ export class ApiError extends Error {
   }
 }
 
-/** A job that was waited for ended otherwise than completed. */
+/** A job that was waited for failed or was cancelled. */
 export class JobEndedError extends Error {
-  /** Its `status` is `failed` or `cancelled`, its `error` says why. */
+  /** Its `status` is `failed` or `cancelled`; its `error` gives the reason. */
   readonly job: JobAnswer
   constructor(job: JobAnswer) {
     super(`Job ${job.job_id} ${endWords(job)}`)
@@ -36,14 +39,14 @@ export class JobEndedError extends Error {
 const endWords = ({ status, error }: JobAnswer): string =>
   status === 'failed' ? `failed: ${error?.reason ?? 'no reason given'}` : 'was cancelled'
 
-/** An answer that is no success, as an error; one that is not in the server's words may be a proxy's. */
+/** An unsuccessful response as an error. A body in another format may come from a proxy. */
 export async function errorOf(response: Response): Promise<ApiError> {
   const text = await response.text()
   try {
     const body: unknown = JSON.parse(text)
     if (isProblem(body)) return new ApiError(response.status, body)
   } catch {
-    // Reported below in the words of HTTP.
+    // Reported below by the HTTP status.
   }
   return new ApiError(response.status, { error: response.statusText || `Status ${response.status}` })
 }

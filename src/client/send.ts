@@ -1,15 +1,20 @@
-/** Sends requests with a deadline, and again where the network failed and that does no harm. */
+/** Sends requests with a deadline. Repeats them after a network failure where that is safe. */
 import { ApiError, errorOf } from './error.ts'
 import { type Bytes, bodyOf, lengthHeader } from './upload.ts'
 
 export interface ClientOptions {
-  /** Where the server is, such as `http://127.0.0.1:4000`; its path is kept, as in `https://example.com/films`. */
+  /**
+   * The server's base URL, such as `http://127.0.0.1:4000`; a path in it is kept, as in
+   * `https://example.com/films`.
+   */
   readonly url: string
   /** Sent as `Authorization: Bearer`. */
   readonly key?: string
-  /** Another `fetch` than the platform's. */
+  /** Replaces the platform's `fetch`. */
   readonly fetch?: typeof fetch
-  /** How long an answer may take, ms; of bytes, until they begin to come. Of an upload, from when its last bytes were sent. */
+  /**
+   * Timeout of an answer, ms: for bytes until the first arrive, for an upload after its last bytes are sent.
+   */
   readonly timeoutMs?: number
 }
 
@@ -21,27 +26,27 @@ export interface Request {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   readonly path: string
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>> | undefined
-  /** Sent as JSON. */
+  /** Body, sent as JSON. */
   readonly json?: unknown
-  /** Sent as it is. */
+  /** Body, sent unchanged. */
   readonly bytes?: Bytes
   readonly headers?: Readonly<Record<string, string>>
 }
 
 export interface Sender {
-  /** The answer, its body still to be read. @throws {ApiError} */
+  /** The response, with its body unread. @throws {ApiError} */
   send(request: Request, options?: CallOptions): Promise<Response>
-  /** The answer's JSON. @throws {ApiError} */
+  /** The answer, parsed from JSON. @throws {ApiError} */
   json<Answer>(request: Request, options?: CallOptions): Promise<Answer>
-  /** The answer's text. @throws {ApiError} */
+  /** The answer as text. @throws {ApiError} */
   text(request: Request, options?: CallOptions): Promise<string>
-  /** The answer, which goes on for as long as `signal` lets it. @throws {ApiError} */
+  /** A response that streams until `signal` fires. @throws {ApiError} */
   open(request: Request, signal: AbortSignal): Promise<Response>
 }
 
 const standardTimeoutMs = 30_000
 
-/** The waits before a request is sent again. */
+/** Delays before each repetition, ms. */
 const againMs = [250, 1_000] as const
 
 export function createSender({
@@ -50,7 +55,9 @@ export function createSender({
   fetch: send = fetch,
   timeoutMs = standardTimeoutMs,
 }: ClientOptions): Sender {
-  /** Builds the request at once, so that what is wrong with it throws at once; then sends it. */
+  /**
+   * Builds the request immediately, so that an invalid one throws at once. The returned function sends it.
+   */
   const sending = (request: Request, idempotencyKey?: string) => {
     const address = addressOf(url, request)
     const { method, json, bytes } = request
@@ -69,20 +76,20 @@ export function createSender({
     }
   }
 
-  /** `read` is within the deadline too. */
+  /** The deadline includes `read`. */
   const ask = async <Answer>(
     request: Request,
     { signal }: CallOptions,
     read: (response: Response) => Promise<Answer>,
   ): Promise<Answer> => {
-    // A change whose answer is lost may have been done: with a key, sending it again does no harm.
+    // A change whose answer is lost may have been made: with a key, repeating it is safe.
     const once = sending(request, request.method === 'GET' ? undefined : newKey())
     for (let sent = 0; ; sent++) {
       const deadline = deadlineIn(timeoutMs, signal)
       try {
         const response = await once(deadline)
         if (response.ok) return await read(response)
-        // The one that was lost before is still being worked on.
+        // The server is still working on the lost request.
         const isRunning = response.status === 409 && sent > 0 && response.headers.has('retry-after')
         const error = await errorOf(response)
         if (!isRunning || sent >= againMs.length) throw error
@@ -98,7 +105,7 @@ export function createSender({
   return {
     send: (request, options = {}) => ask(request, options, (response) => Promise.resolve(response)),
     json: <Answer>(request: Request, options: CallOptions = {}) =>
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the server says it sends
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the server's declared answer
       ask(request, options, async (response) => (await response.json()) as Answer),
     text: (request, options = {}) => ask(request, options, (response) => response.text()),
     async open(request, signal) {
@@ -124,27 +131,29 @@ function addressOf(url: string, { path, query = {} }: Request): URL {
   return address
 }
 
-/** What `fetch` throws where no answer came; a deadline or the caller's signal throws other errors. */
+/**
+ * `fetch` throws TypeError where no answer arrives; a deadline or the caller's signal throws other errors.
+ */
 const isNetworkFailure = (error: unknown): boolean => error instanceof TypeError
 
-/** Errors that may pass: the server restarts, is busy, or cannot be reached for a while. */
+/** Transient errors: the server restarts, is busy, or cannot be reached. */
 export const isPassing = (error: unknown): boolean =>
   error instanceof ApiError
     ? error.status === 429 || error.status >= 500
     : isNetworkFailure(error) || (error instanceof DOMException && error.name === 'TimeoutError')
 
-/** 128 bits of chance, as hex digits. */
+/** 128 random bits as hex digits. */
 const newKey = (): string =>
   Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join(
     '',
   )
 
 interface Deadline {
-  /** Fires with the caller's, or when the time is over. */
+  /** Fires with the caller's signal, or at the deadline. */
   readonly signal: AbortSignal
-  /** Gives it so long from now on. */
+  /** Sets the deadline to `ms` from now. */
   readonly restart: (ms: number) => void
-  /** Lets the answer go on as long as it likes. */
+  /** Removes the deadline. */
   readonly end: () => void
 }
 

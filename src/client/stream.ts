@@ -1,25 +1,25 @@
-/** Server-sent events as an async iterable that comes back by itself, where it left off, when the connection is lost. */
+/** Server-sent events as an async iterable, which reconnects and resumes after a lost connection. */
 import type { JobEvent } from '../job/event.ts'
 import { ApiError } from './error.ts'
 import { type Request, type Sender, isPassing, pause } from './send.ts'
 
-/** Events may be missing before the next one: the requested position is no longer kept. */
+/** Events may be missing before the next one: the log no longer holds the requested position. */
 export interface EventsReset {
   readonly oldest: number
   readonly latest: number
 }
 
 export interface FollowOptions {
-  /** The id of the last event that is known; 0 is the beginning. */
+  /** The id of the last known event; 0 starts at the first. */
   readonly after?: number
   readonly signal?: AbortSignal
   /** Called where events may be missing: read the jobs again. */
   readonly onReset?: (reset: EventsReset) => void
 }
 
-/** The server sends something every 15 s: after so long a silence the connection is gone, whatever it says. */
+/** The server sends something every 15 s: after this silence, ms, the connection counts as lost. */
 const silenceMs = 45_000
-/** The waits before reconnecting, while there is no answer. */
+/** Delays before reconnecting, ms. */
 const backMs = { first: 500, most: 30_000 } as const
 
 export async function* follow(
@@ -46,7 +46,7 @@ export async function* follow(
         if (message.id !== undefined) last = message.id
         if (message.data === '') continue
         const data: unknown = JSON.parse(message.data)
-        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the server says it sends
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the server's declared message
         if (message.event === 'reset') onReset?.(data as EventsReset)
         // oxlint-disable-next-line typescript/no-unsafe-type-assertion
         else yield data as JobEvent
@@ -68,7 +68,7 @@ interface Message {
   readonly data: string
 }
 
-/** The messages of a stream, as the HTML standard has them; ends with the stream, throws where it is silent for too long. */
+/** The messages of a stream, by the HTML standard. Ends with the stream; throws after too long a silence. */
 async function* messagesIn(response: Response, connection: AbortController): AsyncGenerator<Message> {
   const reader = response.body?.getReader()
   if (!reader) return

@@ -1,22 +1,25 @@
-/** Bytes that are sent piece by piece: each piece that is accepted shows that the connection is alive. */
+/** Sends bytes in pieces: each accepted piece shows that the connection is alive. */
 
 export type Bytes = Blob | ArrayBuffer | Uint8Array<ArrayBuffer>
 
 const pieceBytes = 64 << 10
-/** What the system and proxies may hold, not yet sent on. */
+/** Bytes that the system and proxies may buffer. */
 const mostOnTheWay = 4 << 20
-/** A slower connection counts as dead. */
+/** A slower connection counts as lost. */
 const leastBytesPerSecond = 8 << 10
 
 const sizeOf = (bytes: Bytes): number => (bytes instanceof Blob ? bytes.size : bytes.byteLength)
 
-/** ms that so many bytes may take on their way. */
+/** The longest time that these bytes may be in transit, ms. */
 const travelMs = (bytes: number): number => (bytes / leastBytesPerSecond) * 1000
 
-/** Browsers send no stream by HTTP/1.1, and do not report what they have sent. */
+/** Browsers cannot stream a request body over HTTP/1.1, and report no upload progress. */
 const sendsStreams = !(globalThis.navigator?.userAgent ?? '').startsWith('Mozilla/')
 
-/** What `fetch` is given to send them. `onAlive`: so many ms later at most something has to happen again. */
+/**
+ * The body for `fetch`. `onAlive(ms)`: the connection is alive, and the bytes sent so far may be in transit
+ * for `ms`.
+ */
 export function bodyOf(
   bytes: Bytes,
   onAlive: (ms: number) => void,
@@ -43,6 +46,6 @@ export function bodyOf(
   return { body, duplex: 'half' }
 }
 
-/** The size is said where the body is a stream: the server refuses too much before it is sent. */
+/** A stream needs an explicit size: the server refuses an oversized body before it is sent. */
 export const lengthHeader = (bytes: Bytes): Readonly<Record<string, string>> =>
   sendsStreams ? { 'content-length': String(sizeOf(bytes)) } : {}

@@ -1,17 +1,17 @@
-/** Waiting for a job's end: events are the hint, and what the job says is the truth. */
+/** Waits for a job's end: an event is a hint, the job's status decides. */
 import type { JobAnswer } from '../http/routes/jobs.ts'
 import type { JobStatus } from '../job/lifecycle.ts'
 import { JobEndedError } from './error.ts'
 import { type CallOptions, isPassing, pause } from './send.ts'
 
-/** Between two looks where no event comes: a proxy may hold them back. */
+/** Poll interval without events, ms: a proxy may hold events back. */
 const lookMs = 5_000
-/** The waits before a look that failed is tried again. */
+/** Delays before a failed poll is repeated, ms. */
 const backMs = { first: 1_000, most: 30_000 } as const
 
 export const ended: ReadonlySet<string> = new Set(['completed', 'failed', 'cancelled'] satisfies JobStatus[])
 
-/** @throws {JobEndedError} where it ended otherwise than completed */
+/** @throws {JobEndedError} if the job failed or was cancelled */
 export async function waitForEnd(
   read: () => Promise<JobAnswer>,
   hints: (signal: AbortSignal) => AsyncIterable<unknown>,
@@ -25,7 +25,7 @@ export async function waitForEnd(
     const listen = async (): Promise<void> => {
       for await (const _ of hints(until)) hint.resolve()
     }
-    // Without events, looking is all there is.
+    // Without events, polling remains.
     listen().catch(() => {})
     try {
       let waitMs: number = backMs.first

@@ -215,7 +215,7 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
       const now = host.now()
       const added = await insertTask(tx, task, now)
       const same = runs.get(keyOf(task))
-      if (added === 0 && same) same.again = true
+      if (same) same.again = true
       if (added > 0) tx.afterCommit(() => take({ ...task, tries: 0, crashes: 0, runAt: now }))
     },
 

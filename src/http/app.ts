@@ -1,4 +1,4 @@
-/** The HTTP contract, put together: guards, endpoints, and one way for everything that goes wrong. */
+/** Assembles the HTTP contract: guards, endpoints, and one handler for all errors. */
 import { Hono } from 'hono'
 import type { ArtifactStore } from '../artifact/artifact.ts'
 import type { Coordinator } from '../coordinator/coordinator.ts'
@@ -29,22 +29,22 @@ export interface AppOptions {
   readonly takeAsset: TakeAsset
   readonly log: Log
   readonly limits?: Partial<BodyLimits>
-  /** Names or addresses under which the server is reached, besides localhost; 0.0.0.0 or :: for any address. */
+  /** Names or addresses of the server besides localhost; 0.0.0.0 or :: allows any address. */
   readonly hosts?: readonly string[]
-  /** Checks requests of providers; absent where none reaches this server. */
+  /** Checks requests from providers; absent where none can reach this server. */
   readonly gate?: ProviderGate
-  /** Its secret signs addresses; absent where the secret cannot be replaced. */
+  /** Holds the secret that signs addresses; absent where it cannot be replaced. */
   readonly installation?: Pick<Installation, 'rotateSecret'>
   /** The event log; absent where it cannot be followed. */
   readonly feed?: Feed
   readonly streams?: Partial<StreamLimits>
-  /** Without it, everyone may do everything. */
+  /** Without it, every caller may do everything. */
   readonly access?: AccessOptions
   /** Absent where no metrics are kept. */
   readonly metrics?: Metrics
   /** Absent where storage is not reported. */
   readonly storage?: Storage
-  /** Without it, ready means that the database answers. */
+  /** Without it, the server is ready when the database answers. */
   readonly readiness?: Readiness
   readonly host?: Host
 }
@@ -71,7 +71,8 @@ export function createApp(options: AppOptions): Hono {
   app.use(observe({ host, log, metrics }), standardHeaders, guardOrigin(hosts))
   if (options.access) app.use(guardAccess({ ...options.access, find, coordinator, host, log }))
   app.use('/api/v3/*', guardQueryNames(find))
-  // Before the reach: the first request may have deleted the job, and its answer is repeated all the same.
+  // Before the check of reach: the first request may have deleted the job, and its repetition still gets the
+  // stored answer.
   app.use('/api/v3/*', answerOnce({ find, coordinator, limits }))
   for (const noun of ['jobs', 'videos']) app.use(`/api/v3/${noun}/:id/*`, guardJob({ coordinator }))
   app.use('/api/v3/jobs/:id/scenes/:scene_id/*', guardScene({ coordinator }))
@@ -108,9 +109,9 @@ const databaseCheck = (coordinator: Coordinator): Check => ({
 
 const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
 
-/** 405 where the address takes another method, else 404. */
+/** 405 if the address supports another method, else 404. */
 function nothingAt(app: Hono, method: string, path: string): HttpProblem {
-  // Middleware matches under the method ALL, and is not what an address offers.
+  // Middleware also matches, under the method ALL: it offers nothing.
   const offered = methods.filter((offer) =>
     app.router.match(offer, path)[0].some(([[, route]]) => route.method !== 'ALL'),
   )

@@ -4,19 +4,25 @@ import type { Host } from '../host.ts'
 /** Runs `work` when it has a slot. */
 export type Semaphore = <T>(work: () => Promise<T>) => Promise<T>
 
-/** `slots` works at once; the others wait in the order they came. */
-export function createSemaphore(slots: number): Semaphore {
-  let free = slots
+/** `slots` works at once, asked again whenever one begins or ends; the others wait in the order they came. */
+export function createSemaphore(slots: () => number): Semaphore {
+  let running = 0
   const waiting: (() => void)[] = []
+  const admit = (): void => {
+    while (waiting.length > 0 && running < slots()) {
+      running++
+      waiting.shift()!()
+    }
+  }
   return async (work) => {
-    if (free > 0) free--
-    else await new Promise<void>((acquired) => waiting.push(acquired))
+    const acquired = new Promise<void>((acquire) => waiting.push(acquire))
+    admit()
+    await acquired
     try {
       return await work()
     } finally {
-      const next = waiting.shift()
-      if (next) next()
-      else free++
+      running--
+      admit()
     }
   }
 }

@@ -80,14 +80,14 @@ export interface StudioOptions {
   readonly database: Database
   readonly host: Host
   /** Render slots of all renderers on this machine. */
-  readonly renderSlots: number
+  readonly renderSlots: () => number
 }
 
 export function createStudio({ media, artifacts, database, host, renderSlots }: StudioOptions): Studio {
   const formats = new Map<string, Promise<FilmFormat>>()
   const seams = new Map<string, Promise<string>>()
   const pictures = new Map<string, Promise<string>>()
-  const clipSlots = createSemaphore(clipsAtOnce)
+  const clipSlots = createSemaphore(() => clipsAtOnce)
   const renderSlot = createSemaphore(renderSlots)
   const imageSlots = createFairSemaphore({ ...imageSlotLimits, host })
 

@@ -63,7 +63,7 @@ export async function openAppHarness<Time extends Host = Host>(
   const { closing, coordinator, database, engine, log, pubsub } = harness
   const artifacts = await openDiskArtifacts(harness.folder, clock)
   const media = createMedia({ host: clock })
-  const studio = createStudio({ media, artifacts, database, host: clock, renderSlots: 2 })
+  const studio = createStudio({ media, artifacts, database, host: clock, renderSlots: () => 2 })
   const feed = createFeed({ database, pubsub, host: systemHost, log })
   closing.defer(() => media.close())
   closing.defer(() => feed.close())

@@ -1,4 +1,4 @@
-/** Checks of who reaches the server, and what the server may reach. */
+/** Checks who can reach the server, and what the server can reach. */
 import { createServer } from 'node:net'
 import { commandLine } from '../../command-name.ts'
 import { type Config, readConfig } from '../../config.ts'
@@ -6,7 +6,7 @@ import { whyOf } from '../client.ts'
 import type { Folder } from './database.ts'
 import { type Found, jsonIn, ok, problem, warning, within } from './finding.ts'
 
-/** Whether serve would start, and who could reach it then. */
+/** Checks whether `serve` would start, and who could then reach it. */
 export async function checkDoor(
   config: Config,
   env: Readonly<Record<string, string | undefined>>,

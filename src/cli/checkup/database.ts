@@ -1,4 +1,4 @@
-/** Check of the database, or of the server that holds it. */
+/** Checks the database, or the server that holds it. */
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Config } from '../../config.ts'
@@ -13,14 +13,14 @@ import { whyOf } from '../client.ts'
 import { count } from '../words.ts'
 import { type Found, jsonIn, messageOf, ok, problem, warning, within } from './finding.ts'
 
-/** What is found in the data folder. */
+/** What the checks find in the data folder. */
 export interface Folder {
   readonly found: Found
-  /** Where its server listens, while one runs. */
+  /** The address of the running server; undefined where none runs. */
   readonly server: string | undefined
-  /** Undefined if that is unknown. */
+  /** Undefined where unknown. */
   readonly hasKey: boolean | undefined
-  /** Renders at Replicate that are not settled, by the account that they were sent from; none if that is unknown. */
+  /** Unsettled renders at Replicate, by the account they were sent from; absent where unknown. */
   readonly accounts?: ReadonlyMap<string, number>
 }
 
@@ -75,13 +75,13 @@ async function stepsDone(database: Database): Promise<readonly number[]> {
     : []
 }
 
-/** A database that serve still has to bring up to date names no accounts. */
+/** A database that `serve` has yet to migrate names no accounts. */
 async function accountsIn(database: Database): Promise<ReadonlyMap<string, number>> {
   const done = await stepsDone(database)
   return migrations.every(({ id }) => done.includes(id)) ? accountsInFlight(database, 'replicate') : new Map()
 }
 
-/** A database from before there were keys has none. */
+/** A database older than access keys has none. */
 async function hasKeyIn(database: Database): Promise<boolean> {
   const table = await database.get("select name from sqlite_master where type = 'table' and name = 'keys'")
   if (!table) return false
@@ -89,7 +89,7 @@ async function hasKeyIn(database: Database): Promise<boolean> {
 }
 
 async function heldFolder(error: DatabaseError, signal: AbortSignal): Promise<Folder> {
-  // Only the message says where.
+  // Only the error's message gives the address.
   const [, told] = /listening on (http\S+)$/.exec(error.message) ?? []
   const server = told?.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:')
   const folder = { server, hasKey: undefined }

@@ -1,4 +1,4 @@
-/** All checks of doctor, one after the other. */
+/** All checks of `doctor`, in order. */
 import { type Config, ConfigError, readConfig } from '../../config.ts'
 import { systemHost } from '../../host.ts'
 import { redacted } from '../../log.ts'
@@ -12,7 +12,8 @@ import { checkFfmpeg, checkNode, checkPictures } from './machine.ts'
 import { checkClock, checkModels, checkPart, checkReplicate } from './renderers.ts'
 
 /**
- * What a server needs, one after the other as it is found: some take a moment. `own`: what a program brings to `openWorkflow`.
+ * Yields what a server needs, finding by finding: some checks take a moment. `own`: the parts that a program
+ * passes to `openWorkflow`.
  */
 export async function* examine(
   {

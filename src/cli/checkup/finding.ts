@@ -1,11 +1,11 @@
-/** What a check of doctor finds, and what to do if something is wrong. */
+/** A finding of `doctor`, and what to do if something is wrong. */
 
 export interface Finding {
   readonly check: string
-  /** A warning may be as it is meant; with a problem something does not work. */
+  /** A warning may be intended; a problem means that something does not work. */
   readonly state: 'ok' | 'warning' | 'problem'
   readonly found: string
-  /** Null where there is nothing to do. */
+  /** Null where no action is needed. */
   readonly to_do: string | null
 }
 

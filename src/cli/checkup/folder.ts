@@ -1,4 +1,4 @@
-/** Checks of the data folder: its disk, and who may read it. */
+/** Checks the data folder: its disk, and who may read it. */
 import { constants } from 'node:fs'
 import { access, lstat, open, readdir, rm, stat, statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -9,7 +9,7 @@ import { spokenSize } from '../words.ts'
 import { type Found, ok, problem, toError, warning } from './finding.ts'
 
 const scarceBytes = 2e9
-/** Of Linux: NFS, CIFS and SMB. */
+/** Linux's file system types of NFS, CIFS and SMB. */
 const networkDisks = new Set([0x6969, 0xff534d42, 0xfe534d42])
 
 export async function checkDisk({ dataDir, minFreeDiskBytes }: Config): Promise<Found> {
@@ -45,7 +45,7 @@ async function existingAbove(path: string): Promise<string> {
     if (at === dirname(at) || (await stat(at).catch(() => undefined))) return at
 }
 
-/** How long it took, ms. */
+/** Writes a file and syncs it. Resolves to the duration, ms. */
 async function writeIn(folder: string): Promise<number | Error> {
   const path = join(folder, `doctor-${process.pid}`)
   const begun = performance.now()
@@ -61,10 +61,10 @@ async function writeIn(folder: string): Promise<number | Error> {
   }
 }
 
-/** Files looked at, at most: a server keeps a few for each scene. */
+/** The most entries that are checked: a server keeps a few files for each scene. */
 const mostEntries = 200_000
 
-/** Whether others on this machine may read the data: folders of earlier versions are open. */
+/** Checks whether other users of this machine can read the data: earlier versions created open folders. */
 export async function checkRights({ dataDir }: Config): Promise<Found> {
   if (process.platform === 'win32') return ok('Left to the rights of the folder in Windows')
   const exposed: string[] = []
@@ -85,6 +85,6 @@ export async function checkRights({ dataDir }: Config): Promise<Found> {
   )
 }
 
-/** As a shell takes it for one word. */
+/** Quoted, so that a shell reads it as one word. */
 const quoted = (path: string): string =>
   /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", String.raw`'\''`)}'`

@@ -1,4 +1,4 @@
-/** Checks of this machine: Node, FFmpeg, and what reads photographs. */
+/** Checks this machine: Node, FFmpeg, and the library that reads photographs. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -17,7 +17,7 @@ export function checkNode(): Found {
 
 const encodeLimits = { wallMs: 60_000, stallMs: 60_000, memoryBytes: 2 ** 30 } as const
 
-/** Reads its version, and lets it encode: one without libx264 has a version, too. */
+/** Reads FFmpeg's version and encodes a clip: a build without libx264 also reports a version. */
 export async function checkFfmpeg(media: Media, ffmpegPath: string | undefined): Promise<Found> {
   const toDo =
     ffmpegPath === undefined
@@ -49,7 +49,7 @@ export async function checkFfmpeg(media: Media, ffmpegPath: string | undefined):
   }
 }
 
-/** Loads what reads photographs: a package for each kind of machine. */
+/** Loads the library that reads photographs: its package differs by platform. */
 export async function checkPictures(): Promise<Found> {
   const folder = await mkdtemp(join(tmpdir(), 'coordinator-doctor-'))
   try {

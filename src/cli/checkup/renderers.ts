@@ -1,4 +1,4 @@
-/** Checks of models, of Replicate, and of the parts that a program brings. */
+/** Checks the models, Replicate, and the parts that a program brings. */
 import type { Config } from '../../config.ts'
 import { systemHost } from '../../host.ts'
 import type { OwnParts } from '../../own-parts.ts'
@@ -30,7 +30,7 @@ const aborted = (signal: AbortSignal): Promise<never> =>
     signal.addEventListener('abort', () => reject(toError(signal.reason)), { once: true })
   })
 
-/** What a part of a program reports of itself. */
+/** Reports what a program's own part finds in its check. */
 export async function checkPart(
   part: { check?(signal: AbortSignal): Promise<string> },
   signal: AbortSignal,
@@ -47,13 +47,13 @@ export async function checkPart(
 
 export interface Account {
   readonly found: Found
-  /** Ahead of ours, ms; undefined where it was not told. */
+  /** How far Replicate's clock is ahead of ours, ms; undefined where unknown. */
   readonly aheadMs: number | undefined
 }
 
 const tokenPage = 'https://replicate.com/account/api-tokens'
 
-/** Reads the account of the token, which costs nothing. */
+/** Reads the token's account, which costs nothing. */
 export async function checkReplicate(
   { replicate }: Config,
   inFlight: Folder['accounts'],
@@ -120,7 +120,7 @@ function accountFound(
 }
 
 const skewMs = 30_000
-/** So far off, signatures of notices are refused. */
+/** With a larger clock difference, webhook signatures are refused. In ms. */
 const tooFarMs = 300_000
 
 export function checkClock(aheadMs: number | undefined): Found {

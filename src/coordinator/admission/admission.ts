@@ -149,9 +149,8 @@ async function startWaiting(
         limit.task === 'render-scene' ? initialRendering : initializing,
       )
     }
-    // With a limit of jobs, scenes with stored clips had to wait for their job's start.
-    const waited = isFirst && limits.jobs !== null
-    if (waited || (await isServed(tx, scene))) await serveJob(context, tx, scene.jobId)
+    // Under a limit of jobs, scenes with stored clips had to wait for their job's start.
+    if (isFirst || (await isServed(tx, scene))) await serveJob(context, tx, scene.jobId)
     if (!(await startScene(context, tx, scene, limit))) continue
     rendering.add(scene.jobId)
     queue.started(scene)

@@ -1,17 +1,17 @@
 /**
- * The rules of admission, pure: whether a scene may start now, and if not, the one reason why. The same rules start
- * scenes (`admission.ts`) and say why others wait (`read/waiting.ts`).
+ * The rules of admission, pure: whether a scene may start now, and if not, the one reason why. Admission
+ * starts scenes by these rules, and `read/waiting.ts` explains waits by them.
  */
 import { type Money, endOfDay, spokenMoney } from '../../job/price.ts'
 import { type LastStarts, type Pace, type ManualPause, isPaced, pacedStartAt } from '../../job/queue.ts'
 
-/** What admission knows of a renderer. */
+/** A renderer, as admission sees it. */
 export interface RendererLimit extends Pace {
   readonly name: string
   readonly models: readonly string[]
-  /** Attempts it may have in flight at once, over all jobs. */
+  /** Maximum number of attempts in flight, over all jobs. */
   readonly maxConcurrency: number
-  /** The task that sees to an attempt. */
+  /** The task that runs an attempt. */
   readonly task: 'render-scene' | 'follow-render'
 }
 
@@ -19,32 +19,32 @@ export interface ProviderCooldown {
   /** ms since the epoch. */
   readonly until: number
   readonly reason: string
-  /** Whether the provider asked for it. */
+  /** Whether the provider requested it; else it follows failed requests. */
   readonly isAsked: boolean
 }
 
-/** What keeps anything from being started at a renderer, while that lasts. */
+/** What blocks all starts at a renderer. */
 interface Blocked {
-  /** What its provider asked for, or what it takes since the provider does not answer. */
+  /** Requested by the provider, or imposed because it does not answer. */
   readonly cooldown: ProviderCooldown | undefined
-  /** Its provider did not answer the last request for a render: one at a time is sent until it does. */
+  /** The provider did not answer the last render request: one request at a time probes it until it does. */
   readonly isProbed: boolean
-  /** What a person asked for: of all, or of this renderer. */
+  /** Set by a person, for all renderers or this one. */
   readonly manualPause: ManualPause | undefined
 }
 
 /** What decides when the next request may be sent to a renderer, read from rows. */
 export interface Gate extends Blocked, LastStarts {
-  /** Requests that are sent and not answered so far. */
+  /** Requests sent and not yet answered. */
   readonly unanswered: number
 }
 
 /** What decides how many scenes may start at a renderer, read from rows. */
 export interface RendererNow extends Blocked {
   readonly inFlight: number
-  /** Attempts in flight that are still to be sent. */
+  /** Attempts in flight whose request is not sent yet. */
   readonly unsent: number
-  /** Those that are sent and not answered so far. */
+  /** Requests sent and not yet answered. */
   readonly unanswered: number
 }
 
@@ -83,21 +83,23 @@ export type WaitCode = (typeof waitCodes)[number]
 /** The one reason why a scene waits. */
 export interface Waiting {
   readonly code: WaitCode
-  /** In words. */
+  /** For people. */
   readonly reason: string
-  /** When it ends by itself, ms since the epoch; null where that is not known. */
+  /** When the wait ends by itself, ms since the epoch; null where unknown. */
   readonly until: number | null
 }
 
-/** With since when it waits, ms since the epoch. */
+/** A wait with its start, `since`, ms since the epoch. */
 export interface WaitingSince extends Waiting {
   readonly since: number
 }
 
-/** Attempts that are made ready while another's start has to be waited for: enough to lose no time, few enough for priorities to count. */
+/**
+ * Attempts prepared ahead at a paced renderer: enough to lose no time, few enough for priorities to count.
+ */
 const unsentAhead = 2
 
-/** How many scenes may start at a renderer now, as far as it is concerned. */
+/** How many scenes this renderer's limits allow to start now. */
 export function freeStarts(limit: RendererLimit, at: RendererNow): number {
   if (at.cooldown || at.manualPause) return 0
   const slots = limit.maxConcurrency - at.inFlight
@@ -105,7 +107,7 @@ export function freeStarts(limit: RendererLimit, at: RendererNow): number {
   return Math.max(0, isPaced(limit) ? Math.min(slots, unsentAhead - at.unsent) : slots)
 }
 
-/** Why nothing can start at a renderer now. */
+/** Why nothing can start at a renderer now; undefined where something can. */
 export function rendererWait(limit: RendererLimit, at: RendererNow): Waiting | undefined {
   if (at.manualPause) return manualPauseWait(at.manualPause)
   if (at.cooldown)
@@ -149,7 +151,7 @@ const paceOf = ({ startDelayMs, startsPerMinute }: RendererLimit): string =>
     ...(startsPerMinute === undefined ? [] : [`${startsPerMinute} renders a minute`]),
   ].join(' and at most ')
 
-/** What a person has stopped, as a reason to wait. */
+/** A manual pause as a reason to wait. */
 export function manualPauseWait({ scope, reason, by, since }: ManualPause): WaitingSince {
   const what = scope === 'all' ? 'all rendering' : scope.slice('renderer:'.length)
   return {
@@ -160,13 +162,13 @@ export function manualPauseWait({ scope, reason, by, since }: ManualPause): Wait
   }
 }
 
-/** How soon who waits for a person's pause to end asks again, in case he isn't told. */
+/** Poll interval during a manual pause, ms: the resume signal may be missed. */
 const manualPauseCheckMs = 5000
 
-/** How soon one that waits for another's answer asks again. */
+/** Poll interval while another request probes the provider, ms. */
 const probeCheckMs = 1000
 
-/** When the next request may be sent to a renderer, ms since the epoch; `now` where at once. */
+/** When the next request may be sent to a renderer, ms since the epoch; `now` if at once. */
 export const mayPostAt = (pace: Pace, at: Gate, now: number): number =>
   Math.max(
     pacedStartAt(pace, at, now),
@@ -175,7 +177,7 @@ export const mayPostAt = (pace: Pace, at: Gate, now: number): number =>
     at.isProbed && at.unanswered > 0 ? now + probeCheckMs : now,
   )
 
-/** A budget that counts for a scene, and what of it is used. */
+/** A budget that covers a scene, and its use. */
 export interface Budget {
   /** job, client, client:<id>, day or total. */
   readonly name: string
@@ -183,22 +185,22 @@ export interface Budget {
   readonly used: Money
 }
 
-/** What decides whether a scene's money may be held back. */
+/** What decides whether a scene's cost may be reserved. */
 export interface SceneMoney {
-  /** What one render of it costs; null where nobody knows. */
+  /** The price of one render; null where unknown. */
   readonly priceMicros: number | null
   readonly authorisedMicros: number
   readonly unknownCostAccepted: boolean
-  /** Changed after the approval by somebody who may not approve. */
+  /** Changed after the approval by an actor without the right to approve. */
   readonly unapproved: boolean
-  /** Of its job. */
+  /** The money of its job. */
   readonly job: Money
   readonly budgets: readonly Budget[]
 }
 
 const taken = ({ reservedMicros, spentMicros }: Money): number => reservedMicros + spentMicros
 
-/** Why a scene's money may not be spent now. */
+/** Why a scene's cost must not be reserved now; undefined where it may. */
 export function moneyWait(scene: SceneMoney, now: number): Waiting | undefined {
   const { priceMicros } = scene
   if (priceMicros === 0) return undefined
@@ -265,11 +267,11 @@ function budgetWait(budget: Budget, priceMicros: number, now: number): Waiting {
 const firstOutageMs = 10_000
 const mostOutageMs = 600_000
 
-/** How long nothing is sent after so many requests in a row that came to no answer. */
+/** The back-off after consecutive unanswered requests, ms: it doubles with each, up to a maximum. */
 export const outageWaitMs = (failures: number): number =>
   Math.min(mostOutageMs, firstOutageMs * 2 ** (failures - 1))
 
-/** Its own render is held: a second one might be paid for beside it. */
+/** The scene's own render is held: a second render might be charged as well. */
 export const ownHeldWait: Waiting = {
   code: 'held',
   reason: 'the provider may have accepted its earlier render: resolve the scene',

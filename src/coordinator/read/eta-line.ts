@@ -1,4 +1,6 @@
-/** What a film's scenes meet at a renderer: renders that hold slots, others' scenes that start before them, and the pace. */
+/**
+ * A film's queue at one renderer: renders that hold slots, scenes of others that start earlier, and the pace.
+ */
 import type { Line, Others, RunningRender, WaitingRender } from '../../job/eta.ts'
 import { isPaced } from '../../job/queue.ts'
 import { type Scenes, othersBefore } from '../../job/start-order.ts'
@@ -16,13 +18,13 @@ import {
 import type { RendererLimit } from '../admission/rules.ts'
 import type { Histories, OwnRender, Timed } from './histories.ts'
 
-/** A film's scenes that run or wait. */
+/** A film's running and waiting scenes. */
 export interface Queued extends QueuePosition {
-  /** Its scenes that hold a slot, by their attempt. */
+  /** Its scenes that hold a slot, by attempt id. */
   readonly running: ReadonlyMap<string, OwnRender>
   readonly waiting: readonly (Timed &
     OwnRender & { readonly renderer: string; readonly notBeforeMs: number })[]
-  /** Whether others are not counted. */
+  /** Whether other jobs are ignored. */
   readonly isAlone: boolean
 }
 
@@ -70,10 +72,10 @@ export async function lineOf(
   return { slots, pace: limit, started, running, waiting }
 }
 
-/** Jobs of each other client that are looked at: few of a client's start before one film's scenes. */
+/** Jobs read for each other client: few of them start before one film's scenes. */
 const mostJobs = 50
 
-/** By admission's turns: which scenes of others start before each of the film's. */
+/** For each of the film's scenes, the scenes of others that start before it, by admission's fair queue. */
 async function othersAhead(
   reader: Reader,
   film: Queued,
@@ -110,6 +112,6 @@ async function othersAhead(
 export const since = (begun: number | null, now: number): number =>
   begun === null ? 0 : Math.max(0, now - begun)
 
-/** What is at a provider runs since it was sent; here since it was begun. */
+/** A render at a provider counts from its request, a local one from its start. */
 const ranMs = ({ settings, postedAt, insertedAt }: HeldSlot, now: number): number =>
   since(settings ? postedAt : insertedAt, now)

@@ -1,9 +1,11 @@
 /**
- * When a job will be there: the queue and the times that renders took, read from rows and played through (`job/eta.ts`).
+ * When a job will finish: simulated (`job/eta.ts`) from the queue and measured render times, both read from
+ * rows.
  *
- * Slots, pace and the clients' turns are admission's own rules (`job/queue.ts`). Admission's other rules decide by rows that
- * only exist once they are reached, such as charges, approvals and answers of providers, so a play cannot call them. A wait
- * for one of those has no known end, and other scenes that have such a wait are counted as if they could start.
+ * Slots, pace and the fair queue between clients follow admission's own rules (`job/queue.ts`). Admission's
+ * other rules depend on rows that exist only later, such as charges, approvals and providers' answers, so no
+ * simulation can apply them. A wait for one of those has no known end; other jobs' scenes with such a wait
+ * count as if they could start.
  */
 import {
   type FilmToCome,
@@ -25,34 +27,37 @@ import { type Queued, lineOf, since } from './eta-line.ts'
 import { type Histories, type OwnRender, type Timed, createHistories } from './histories.ts'
 import type { JobRows } from './job-rows.ts'
 
-/** When a job will be there. Null is what nobody knows: without a history, or where a wait has no known end. */
+/** When a job will finish. Null where unknown: without measured times, or while a wait has no known end. */
 export interface Eta {
-  /** Until the scene that is last has a slot, ms. */
+  /** Until its last scene has a slot, ms. */
   readonly waiting: Span | null
-  /** All the rest: rendering, fetching, joining, ms. */
+  /** Everything else, ms: rendering, fetching, joining. */
   readonly running: Span | null
   /** Ms since the epoch. */
   readonly finishedAt: Span | null
-  /** How many measured times it is told by: of the stage of which there are fewest. */
+  /** The number of measured times behind the estimate, in the stage with the fewest. */
   readonly samples: number
 }
 
-/** A job's film, as far as it is still to come. */
+/** The remaining work of a job's film. */
 interface Film extends Queued {
   readonly storyboard: Storyboard
-  /** Where its scenes run or wait. */
+  /** The renderers where its scenes run or wait. */
   readonly renderers: ReadonlySet<string>
-  /** Clips that are fetched or made its own. */
+  /** Clips that are being fetched or copied. */
   readonly coming: readonly (Timed & { readonly stage: TimedStage; readonly ranMs: number })[]
-  /** How long it has been joined; 0 where clips are wanting. */
+  /** How long the film has been joining, ms; 0 while clips are missing. */
   readonly stitchingMs: number
-  /** Whether all it waits for comes by itself. */
+  /** Whether all its waits end by themselves. */
   readonly waitEnds: boolean
 }
 
 const hasEnded: ReadonlySet<JobStatus> = new Set(finalJobStatuses)
 
-/** Undefined of a job that has ended, or is about to. `reader`: of the snapshot that `rows` and `waits` come from. */
+/**
+ * Undefined for a job that has ended or is about to end. `reader`: the snapshot that `rows` and `waits` were
+ * read in.
+ */
 export async function etaOf(
   context: Context,
   reader: Reader,
@@ -64,7 +69,7 @@ export async function etaOf(
   return foretell(context, reader, filmOf(rows, waits, context.host.now()), rows.limits)
 }
 
-/** Of a film that is only planned, as if it were approved now. */
+/** The estimate for a planned film, as if it were approved now. */
 export function estimateEta(
   context: Context,
   storyboard: Storyboard,
@@ -84,7 +89,7 @@ export function estimateEta(
   const film: Film = {
     storyboard,
     queueAt: host.now() - priority * pointMs,
-    // Behind all that are there.
+    // Behind all existing jobs.
     jobId: Number.MAX_SAFE_INTEGER,
     clientId,
     renderers: new Set(waiting.map(({ renderer }) => renderer)),
@@ -107,13 +112,13 @@ async function foretell(context: Context, reader: Reader, film: Film, limits: Li
     const finishedAt = { p50: now + total.p50, p90: now + total.p90 }
     return { waiting, running, finishedAt, samples: histories.samples() }
   }
-  // Once it is let go, as if nobody else were there.
+  // With a wait of unknown end: the duration from that end on, without other jobs.
   const alone = await toCome(context, reader, letGo(film), limits, histories, now)
   const running = alone && !isStuck(alone) ? forecast(alone).total : null
   return { waiting: null, running, finishedAt: null, samples: histories.samples() }
 }
 
-/** What all that is to come takes; undefined where a history is wanting. */
+/** The remaining work with its times; undefined where measured times are missing. */
 async function toCome(
   { renderers }: Context,
   reader: Reader,
@@ -145,11 +150,11 @@ const letGo = (film: Film): Film => ({
   waiting: film.waiting.map((scene) => ({ ...scene, notBeforeMs: 0 })),
 })
 
-/** A renderer that has to start something has no slots. */
+/** A renderer with waiting scenes has no slots. */
 const isStuck = ({ lines }: FilmToCome): boolean =>
   lines.some(({ slots, waiting }) => slots === 0 && waiting.length > 0)
 
-/** What ends as others' work does. */
+/** Waits that end as other work progresses. */
 const endsByItself: ReadonlySet<WaitCode> = new Set([
   'slots',
   'start_delay',

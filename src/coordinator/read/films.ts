@@ -1,4 +1,4 @@
-/** What can be watched: a job's films, paid clips, and the pictures they are made of. */
+/** Films, paid clips, and the pictures they are made from. */
 import type { Asset } from '../../job/asset.ts'
 import { RefusedError, assetNotFound } from '../../job/errors.ts'
 import type { FilmManifest, Job } from '../../job/job.ts'
@@ -9,7 +9,7 @@ import { type FilmVersion, findFilm, listFilms } from '../../store/films.ts'
 import type { Context } from '../context.ts'
 import { existingJob } from '../job/existing-job.ts'
 
-/** The films that the job has had, newest first; at most 200. @throws {RefusedError} `job_not_found` */
+/** The job's film versions, newest first, at most 200. @throws {RefusedError} `job_not_found` */
 export async function getFilms(context: Context, jobId: number): Promise<readonly FilmVersion[]> {
   const { database } = context
   await existingJob(database, jobId)
@@ -34,7 +34,7 @@ export async function getFilmVersion(context: Context, jobId: number, version: n
 export const getFilm = async (context: Context, jobId: number): Promise<FilmManifest> =>
   filmOf(await existingJob(context.database, jobId))
 
-/** @throws {RefusedError} `not_ready`, where the job has no film (yet). */
+/** @throws {RefusedError} `not_ready`, while the job has no film */
 export function filmOf({ id, status, film }: Job): FilmManifest {
   if (film) return film
   throw new RefusedError('Film is not ready', {
@@ -45,11 +45,11 @@ export function filmOf({ id, status, film }: Job): FilmManifest {
   })
 }
 
-/** The artifact of the clip that a scene's own render was paid for, as it came; null where there is none. */
+/** The artifact of the scene's own paid clip, as received from the provider; null where there is none. */
 export const getPaidClip = async (context: Context, { attemptId }: Scene): Promise<string | null> =>
   (attemptId === null ? undefined : await findAttempt(context.database, attemptId))?.fetched ?? null
 
-/** `clientId`: as this client sees it. @throws {RefusedError} `asset_not_found` */
+/** `clientId`: limits the look-up to this client's assets. @throws {RefusedError} `asset_not_found` */
 export async function getAsset(context: Context, assetId: string, clientId?: string): Promise<Asset> {
   const { database } = context
   const asset = await findAsset(database, assetId)

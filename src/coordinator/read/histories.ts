@@ -1,4 +1,4 @@
-/** How long things like those of a film took, read once each. */
+/** Measured times of renders and films like this one's. Each history is read once. */
 import {
   type TimedStage,
   type Times,
@@ -15,7 +15,7 @@ import type { RenderSettings } from '../../job/scene.ts'
 import type { Reader } from '../../store/database.ts'
 import { listTimings } from '../../store/timings.ts'
 
-/** What has one history. */
+/** What shares one history. */
 export interface Timed {
   readonly model: string
   readonly settings: RenderSettings | null
@@ -26,14 +26,15 @@ export interface OwnRender {
 }
 
 export interface Histories {
-  /** `own`: a scene of this film, whose length is known; of others' all lengths there were are taken. */
+  /**
+   * `own`: this film's scene, estimated by its duration. Without it, measured times of all durations count.
+   */
   of(timed: Timed, stage: TimedStage, own?: OwnRender): Promise<Times | undefined>
   stitch(storyboard: Storyboard): Promise<Times | undefined>
-  /** Of the history that was asked for and is the shortest. */
+  /** The size of the smallest history used. */
   samples(): number
 }
 
-/** Each history is read once. */
 export function createHistories(reader: Reader, { format }: Storyboard): Histories {
   const read = new Map<string, readonly Timing[]>()
   const made = new Map<string, Times | undefined>()
@@ -61,7 +62,7 @@ export function createHistories(reader: Reader, { format }: Storyboard): Histori
     of: ({ model, settings }, stage, own) =>
       times(
         timedAs(model, settings),
-        // On this machine a clip is there when its render has ended.
+        // A local clip is ready when its render ends.
         stage === 'clip' && settings === null ? 'render' : stage,
         own ? renderUnits(own.duration, format, settings) : null,
       ),

@@ -1,10 +1,10 @@
-/** Events in words for people. */
+/** Describes events for people. */
 import type { EventType, JobEvent } from '../../job/event.ts'
 import { spokenMoney } from '../../job/price.ts'
 
 type Data = JobEvent['data']
 
-/** What happened, such as `approved, up to $0.80`. The event itself names the actor, the time and the reason. */
+/** What happened, such as `approved, up to $0.80`. Actor, time and reason are members of the event itself. */
 export const wordsFor = ({ type, data }: Pick<JobEvent, 'type' | 'data'>): string => words[type](data)
 
 const words: { readonly [type in EventType]: (data: Data) => string } = {
@@ -50,7 +50,7 @@ const words: { readonly [type in EventType]: (data: Data) => string } = {
   scene_cancelled: () => 'scene cancelled',
 }
 
-/** A member that is text or a number; empty where an event of an earlier version has none. */
+/** A text or number member; empty where an event of an earlier version does not have it. */
 function said(data: Data, member: string): string {
   const value = data[member]
   return typeof value === 'string' || typeof value === 'number' ? String(value) : ''
@@ -71,7 +71,7 @@ const money = (data: Data, member: string): string => {
   return typeof micros === 'number' ? spokenMoney(micros) : ''
 }
 
-/** Empty for a job that costs nothing. */
+/** The approved sum; empty for a free job. */
 const upTo = (data: Data): string => {
   if (data['authorised_micros'] === 0 || said(data, 'authorised_micros') === '') return ''
   const { old } = data
@@ -89,7 +89,7 @@ const isRecord = (value: unknown): value is Data =>
 
 const longestSaid = 40
 
-/** A value, shortened. */
+/** A value as text, shortened. */
 function spoken(value: unknown): string {
   if (value === null || value === undefined) return 'none'
   if (typeof value === 'boolean') return value ? 'on' : 'off'
@@ -98,7 +98,7 @@ function spoken(value: unknown): string {
   return typeof value === 'string' && !/^[\w.:/-]+$/.test(short) ? `“${short}”` : short
 }
 
-/** Positions count from 1 here; the first digits of a picture's id are enough. */
+/** Positions count from 1 here; a picture's id is shortened to its first digits. */
 const spokenMember = (name: string, value: unknown): string =>
   name === 'position' && typeof value === 'number'
     ? String(value + 1)
@@ -106,7 +106,7 @@ const spokenMember = (name: string, value: unknown): string =>
       ? value.map((id) => String(id).slice(0, 8)).join(' and ')
       : spoken(value)
 
-/** Each change with its old and new value; events of earlier versions have names alone. */
+/** Each change with its old and new value; events of earlier versions have only names. */
 function listing(what: string, data: Data): string {
   const { changed, old, new: now } = data
   if (isRecord(old) && isRecord(now)) {

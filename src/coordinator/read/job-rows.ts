@@ -1,4 +1,4 @@
-/** The one reading of a job: its rows, from which its costs, its waits and its ETA are derived. */
+/** Reads a job's rows once: its costs, waits and ETA derive from them. */
 import type { Attempt } from '../../job/attempt.ts'
 import type { Dependency, Job } from '../../job/job.ts'
 import { type Money, addMoney, noMoney } from '../../job/price.ts'
@@ -16,11 +16,11 @@ import { existingJob } from '../job/existing-job.ts'
 export interface JobRows {
   readonly job: Job
   readonly scenes: readonly Scene[]
-  /** The scenes that wait, by id: whether each has to be rendered. */
+  /** The waiting scenes by id, with whether each needs a render. */
   readonly pending: ReadonlyMap<string, PendingScene>
-  /** Attempts that are unfinished, or that a processing scene has. */
+  /** Unfinished attempts, and those of processing scenes. */
   readonly attempts: readonly Attempt[]
-  /** By scene, also of scenes that were deleted. */
+  /** By scene id, including deleted scenes. */
   readonly moneyOf: ReadonlyMap<string, Money>
   readonly needed: Needed
   readonly dependencies: readonly Dependency[]
@@ -28,7 +28,7 @@ export interface JobRows {
   readonly limits: LimitsNow
 }
 
-/** To be called with the reader of a snapshot. @throws {RefusedError} `job_not_found` */
+/** `reader`: a snapshot, so that the rows agree. @throws {RefusedError} `job_not_found` */
 export async function readJobRows(reader: Reader, jobId: number): Promise<JobRows> {
   const job = await existingJob(reader, jobId)
   const [scenes, pending, attempts, moneyOf, dependencies, crashed, limits] = await Promise.all([

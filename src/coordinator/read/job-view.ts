@@ -1,4 +1,4 @@
-/** One job, as answers show it: each verb reads it once, in one snapshot. */
+/** One job as answers show it. Each verb reads it once, in one snapshot. */
 import { jobNotFound } from '../../job/errors.ts'
 import type { Dependency, Job } from '../../job/job.ts'
 import { type Money, noMoney } from '../../job/price.ts'
@@ -15,23 +15,23 @@ import { type Eta, etaOf } from './eta.ts'
 import { type JobRows, readJobRows } from './job-rows.ts'
 import { type JobWaiting, diskWait, waitsOf } from './waiting.ts'
 
-/** Where a job's money is. */
+/** A job's costs. */
 export interface JobCosts extends Money {
-  /** Left to pay for the scenes that wait; null where a price is unknown. */
+  /** Left to pay for the waiting scenes; null where a price is unknown. */
   readonly toPayMicros: number | null
   readonly scenesToPay: number
-  /** To be approved before it goes on; 0: nothing; null: an unknown price. */
+  /** The sum to approve before it continues: 0 for nothing, null for an unknown price. */
   readonly toApproveMicros: number | null
   readonly scenes: readonly SceneCosts[]
 }
 
 export interface SceneCosts extends Money {
   readonly sceneId: string
-  /** What the scene costs, once; 0 where it takes a kept clip; null where its price is unknown. */
+  /** The cost of one render of the scene; 0 with a kept clip, null where the price is unknown. */
   readonly estimatedMicros: number | null
 }
 
-/** A job, and everything that is derived from its rows. */
+/** A job with everything derived from its rows. */
 export interface JobView {
   readonly job: Job
   /** In the film's order. */
@@ -50,7 +50,7 @@ export async function getJobView(context: Context, jobId: number): Promise<JobVi
   })
 }
 
-/** `eta`: undefined where the job has ended, or is about to. @throws {RefusedError} `job_not_found` */
+/** `eta`: undefined for a job that has ended or is about to end. @throws {RefusedError} `job_not_found` */
 export async function getJobWithEta(
   context: Context,
   jobId: number,
@@ -85,15 +85,15 @@ const viewOf = (rows: JobRows, waiting: JobWaiting): JobView => ({
   waiting,
 })
 
-/** Why it and its scenes wait. @throws {RefusedError} `job_not_found` */
+/** Why the job and its scenes wait. @throws {RefusedError} `job_not_found` */
 export const getWaiting = async (context: Context, jobId: number): Promise<JobWaiting> =>
   (await getJobView(context, jobId)).waiting
 
-/** Undefined of a job that has ended, or is about to. @throws {RefusedError} `job_not_found` */
+/** Undefined for a job that has ended or is about to end. @throws {RefusedError} `job_not_found` */
 export const getEta = async (context: Context, jobId: number): Promise<Eta | undefined> =>
   (await getJobWithEta(context, jobId)).eta
 
-/** A job's costs, scene by scene. @throws {RefusedError} `job_not_found` */
+/** A job's costs, with those of each scene. @throws {RefusedError} `job_not_found` */
 export const getCosts = (context: Context, jobId: number): Promise<JobCosts> =>
   context.database.snapshot(async (reader) => costsOf(await readJobRows(reader, jobId)))
 
@@ -116,7 +116,7 @@ function costsOf({ scenes, pending, moneyOf, needed }: JobRows): JobCosts {
 /** @throws {RefusedError} `job_not_found` */
 export const getJob = (context: Context, jobId: number): Promise<Job> => existingJob(context.database, jobId)
 
-/** Whose a job is. @throws {RefusedError} `job_not_found` */
+/** The job's owner. @throws {RefusedError} `job_not_found` */
 export async function getOwner(context: Context, jobId: number): Promise<Owner> {
   const owner = (await listOwners(context.database, [jobId])).get(jobId)
   if (!owner) throw jobNotFound(jobId)
@@ -133,11 +133,14 @@ export async function getScenes({ database }: Context, jobId: number): Promise<r
 export const getScene = async (context: Context, jobId: number, sceneId: string): Promise<Scene> =>
   (await sceneOf(context.database, jobId, sceneId)).scene
 
-/** What a job waits for before it begins. */
+/** The jobs that this one waits for before it starts. */
 export const getDependencies = (context: Context, jobId: number): Promise<readonly Dependency[]> =>
   listDependencies(context.database, jobId)
 
-/** What `completeJob` was given, as bytes; undefined before. @throws {RefusedError} `job_not_found` */
+/**
+ * The result passed to `completeJob`, as bytes; undefined before that.
+ * @throws {RefusedError} `job_not_found`
+ */
 export async function getResult({ database }: Context, jobId: number): Promise<Uint8Array | undefined> {
   await existingJob(database, jobId)
   return readResult(database, jobId)

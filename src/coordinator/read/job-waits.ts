@@ -1,9 +1,9 @@
-/** Why a job waits, by its own row: in words, as a code, and since when. Pure. */
+/** Why a job waits, by its own row: reason, code and start. Pure. */
 import { type Job, type ListedJob, needsApproval } from '../../job/job.ts'
 import { spokenMoney } from '../../job/price.ts'
 import type { Waiting, WaitingSince } from '../admission/rules.ts'
 
-/** Why a job waits, as far as its own row and what is to be approved tell: what lists can say of many at once. */
+/** Why a job waits, by its row and the sum to approve alone: cheap enough for lists. */
 export function listedWait(
   job: ListedJob,
   toApproveMicros: number | null,
@@ -17,7 +17,7 @@ export function listedWait(
 export const begunAt = ({ reopenedAt, approvedAt, insertedAt }: Omit<Job, 'storyboard'>): number =>
   reopenedAt ?? approvedAt ?? insertedAt
 
-/** What of a job's own row keeps all its scenes from being started. */
+/** What blocks all of a job's scenes, by the job's own row. */
 export function rowWait(job: Omit<Job, 'storyboard'>, now: number): WaitingSince | undefined {
   const since = begunAt(job)
   if (job.pausedAt !== null) return pausedWait(job, job.pausedAt)
@@ -33,7 +33,7 @@ export function rowWait(job: Omit<Job, 'storyboard'>, now: number): WaitingSince
   return undefined
 }
 
-/** What a person has to do before a job, or a change of one, is paid for. */
+/** What a person must do before a job, or a change to it, is paid for. */
 export function reviewWait(
   job: Omit<Job, 'storyboard'>,
   toApproveMicros: number | null,
@@ -79,13 +79,13 @@ export function dependencyWait(
   }
 }
 
-/** Why the scenes of a job that is not active wait. */
+/** Why the scenes of an inactive job wait. */
 export function notActiveWait(job: Job, toApproveMicros: number | null): WaitingSince {
   const { status, insertedAt, endedAt, rejected } = job
   const since = endedAt ?? insertedAt
   if (rejected && status !== 'cancelled')
     return { code: 'job_not_approved', reason: 'the job was rejected', until: null, since: rejected.at }
-  // It was changed after its job had ended.
+  // The scene was changed after its job had ended.
   if ((status === 'completed' || status === 'failed') && toApproveMicros !== 0)
     return {
       code: 'approval',

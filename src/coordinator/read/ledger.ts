@@ -1,4 +1,4 @@
-/** What was paid: entry by entry, in all, and by month and client. */
+/** Charges: entry by entry, in total, and by month and client. */
 import type { Attempt } from '../../job/attempt.ts'
 import { invalidField } from '../../job/errors.ts'
 import type { Money, SpendRow } from '../../job/price.ts'
@@ -10,14 +10,14 @@ import type { Context } from '../context.ts'
 const mostOrphans = 100
 const mostSpendRows = 10_000
 
-/** What was, or may be, paid for, newest first. `next`: what to pass as `before` for the next page; null at the end. */
+/** Charges and reservations, newest first. `next`: pass as `before` for the next page; null at the end. */
 export async function getLedger(
   context: Context,
   query: LedgerQuery,
 ): Promise<{
   readonly entries: readonly Attempt[]
   readonly next: { readonly insertedAt: number; readonly id: string } | null
-  /** Renders at a provider that no attempt accounts for. */
+  /** Renders at a provider without an attempt. */
   readonly orphans: readonly Orphan[]
 }> {
   const { database } = context
@@ -28,11 +28,15 @@ export async function getLedger(
   return { entries, next, orphans: await listOrphans(database, mostOrphans) }
 }
 
-/** What all that the filter finds has cost, or may. */
+/** The totals of all entries that match the filter. */
 export const getLedgerTotals = (context: Context, filter: LedgerFilter): Promise<Money> =>
   moneyOfLedger(context.database, filter)
 
-/** What was spent, by month and client. `orphanMicros`: of it, for renders that no attempt accounts for; 0 where anything is filtered. @throws {RefusedError} `invalid`, where that would be too many rows */
+/**
+ * Spending by month and client. `orphanMicros`: the part for renders without an attempt; 0 where a filter is
+ * set.
+ * @throws {RefusedError} `invalid`, for too many rows
+ */
 export async function getSpend(
   context: Context,
   query: Omit<SpendQuery, 'limit'>,

@@ -1,4 +1,4 @@
-/** Lists of jobs: the pages that a filter finds, where each job stands, and what is under way. */
+/** Lists of jobs: filtered pages with each job's state, and current activity. */
 import { type ListedJob, listed, needsApproval } from '../../job/job.ts'
 import type { JobStatus } from '../../job/lifecycle.ts'
 import { noMoney } from '../../job/price.ts'
@@ -15,26 +15,27 @@ import { type Needed, neededOf } from '../job/needed.ts'
 import { listedWait } from './job-waits.ts'
 
 /**
- * `statuses`: in one of them. `labels`: free members of `parameters`, such as campaign_id, that must be equal (as text).
- * `needsApproval`: those alone that wait for one. `limit`: 1 to 200. `before`: only jobs older than the one with this id, the last of the page before.
+ * `statuses`: any of them. `labels`: free members of `parameters`, such as campaign_id, that must be equal as
+ * text. `needsApproval`: only jobs that wait for one. `limit`: 1 to 200. `before`: only jobs with a lower id,
+ * the last of the previous page.
  */
 export type JobFilter = JobQuery
 
-/** What lists tell of a job beside its own row. */
+/** What lists show of a job beside its own row. */
 export interface Standing extends Pick<Needed, 'quote' | 'money' | 'toApproveMicros'> {
-  /** As far as that is told without a look at its scenes. */
+  /** As far as it is known without reading the scenes. */
   readonly waiting: WaitingSince | undefined
 }
 
-/** Jobs that are read in one go where no index leads to those that are wanted. */
+/** Ids scanned per query where no index serves the filter. */
 const stretchSize = 5000
 
-/** Jobs that are read at once: each may have 200 kB of parameters. */
+/** Jobs per query: each may have 200 kB of parameters. */
 const rowsAtOnce = 51
-/** A page with so many characters of parameters has no further job. */
+/** A page ends once its parameters exceed this many characters. */
 const mostPageCharacters = 1_000_000
 
-/** One query where an index leads along what is wanted; where filters are put together, one stretch of ids after the other. */
+/** One query where an index serves the filter; for combined filters, one range of ids after another. */
 async function stretchesOf(
   reader: Reader,
   filter: JobFilter,
@@ -65,16 +66,19 @@ function* stretchesDown(lowest: number, highest: number): Generator<{ before: nu
     yield { before, from: Math.max(lowest, before - stretchSize) }
 }
 
-/** A page of a list. */
+/** A page of jobs. */
 export interface JobsPage {
   readonly jobs: readonly ListedJob[]
-  /** Of each of them, by its id. */
+  /** By job id. */
   readonly standings: ReadonlyMap<number, Standing>
-  /** What to pass as `before` for the next page; null at the end. */
+  /** Pass as `before` for the next page; null at the end. */
   readonly nextBefore: number | null
 }
 
-/** Newest first; fewer than `limit` where they are long. Each job and its standing are of one moment. */
+/**
+ * Newest first; fewer than `limit` where they are long. Each job and its standing come from the same
+ * snapshot.
+ */
 export async function searchJobs({ database, host }: Context, filter: JobFilter): Promise<JobsPage> {
   const jobs: ListedJob[] = []
   const standings = new Map<number, Standing>()
@@ -95,7 +99,7 @@ export async function searchJobs({ database, host }: Context, filter: JobFilter)
       }
       isRead = rows.length < limit
       before = rows.at(-1)?.job.id
-      // Nobody else waits while a rare job is looked for among many.
+      // Yields to other work while a scan continues.
       if (!isRead || stretch.from !== undefined) await host.sleep(0)
     }
   }
@@ -114,7 +118,7 @@ async function readPage(reader: Reader, query: Parameters<typeof listJobs>[1], n
   })
 }
 
-/** Jobs that are approved or processing, oldest approval first. Read from the rows, so true at any time. */
+/** Approved and processing jobs, oldest approval first. Read from the rows, so always current. */
 export async function getActiveJobs(
   context: Context,
 ): Promise<readonly { readonly job_id: number; readonly status: JobStatus; readonly progress: Progress }[]> {
@@ -123,5 +127,5 @@ export async function getActiveJobs(
   return jobs.map(({ id, status, progress }) => ({ job_id: id, status, progress }))
 }
 
-/** The tasks that run in this process now. */
+/** The tasks running in this process. */
 export const getRunningTasks = (context: Context): readonly Task[] => context.engine.running()

@@ -1,16 +1,19 @@
-/** Why a scene waits, by its own row, its attempt or its task: in words, as a code, and since when. Pure. */
+/** Why a scene waits, by its own row, its attempt or its task: reason, code and start. Pure. */
 import { type Attempt, absentAfterMs, clipKeptUntil, takeAgainAt, triedWords } from '../../job/attempt.ts'
 import type { Scene } from '../../job/scene.ts'
 import type { CrashedTask } from '../../store/tasks.ts'
 import type { Waiting, WaitingSince } from '../admission/rules.ts'
 
-/** From the first look for an attempt, whose request may be a minute old, to the belief that the provider never had it. */
+/**
+ * From the first search for an attempt, whose request may be a minute old, until the provider counts as not
+ * having received it. In ms.
+ */
 const settledAfterMs = absentAfterMs + 60_000
 
-/** A time that is still to come; what was to be over by then lasts longer, and nobody knows how long. */
+/** A future time; null where it has passed, as the end is then unknown. */
 const toCome = (at: number, now: number): number | null => (at > now ? at : null)
 
-/** Why a scene that has an attempt doesn't go on; undefined where it does. */
+/** Why a scene with an attempt does not progress; undefined where it does. */
 export function attemptWait(attempt: Attempt, now: number): WaitingSince | undefined {
   const { status, failure, unknownSince, updatedAt, fetched, takeTries, trouble, troubleSince } = attempt
   const why = failure ? ` (${failure.reason})` : ''
@@ -60,7 +63,7 @@ function fetchingWords({ fetched, trouble }: Attempt): string {
     : `${paid}; its clip is bad (${trouble.reason}); the bytes are kept, and will be fetched again while the provider has them`
 }
 
-/** Why what ran when the process died has not begun again. */
+/** Why a task that ran during a crash has not restarted yet. */
 export const crashWait = ({ crashes, runAt, crashedAt }: CrashedTask, now: number): WaitingSince => ({
   code: 'after_crash',
   reason: `the server died ${crashes === 1 ? 'once' : `${crashes} times`} while this ran; it will resume by itself`,
@@ -68,7 +71,7 @@ export const crashWait = ({ crashes, runAt, crashedAt }: CrashedTask, now: numbe
   since: crashedAt,
 })
 
-/** FFmpeg failed on the kept clip of a scene, and tries again. */
+/** FFmpeg failed on the scene's kept clip and will retry. */
 export const takingWait = ({ error, updatedAt }: Scene, until: number): WaitingSince => ({
   code: 'ffmpeg_failed',
   reason: `${error?.reason ?? 'no reason given'}; the clip is kept`,

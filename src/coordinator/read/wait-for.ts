@@ -1,10 +1,10 @@
-/** Waiting for a job's end, for programs in this process. */
+/** Waits for a job's end, for programs in this process. */
 import type { PubSub } from '../../events/pubsub.ts'
 import type { Job } from '../../job/job.ts'
 
-/** A job that was waited for ended otherwise than completed. */
+/** A job that was waited for failed or was cancelled. */
 export class JobEndedError extends Error {
-  /** As it was found: `status` is `failed` or `cancelled`, `error` tells why. */
+  /** The job as read: `status` is `failed` or `cancelled`, `error` gives the reason. */
   readonly job: Job
   constructor(job: Job) {
     super(
@@ -18,13 +18,14 @@ export class JobEndedError extends Error {
 }
 
 export interface WaitOptions {
-  /** Ends the waiting, such as `AbortSignal.timeout(3_600_000)`. */
+  /** Ends the wait, such as `AbortSignal.timeout(3_600_000)`. */
   readonly signal?: AbortSignal
 }
 
 /**
- * Resolves with the job once it is completed, at once where it is. Waits on while it waits, also for an approval.
- * @throws {JobEndedError} where it failed or was cancelled
+ * Resolves with the job once it is completed, at once if it already is. It keeps waiting while the job waits,
+ * even for an approval.
+ * @throws {JobEndedError} if the job failed or was cancelled
  * @throws {RefusedError} `job_not_found`
  */
 export type WaitFor = (jobId: number, options?: WaitOptions) => Promise<Job>
@@ -32,7 +33,7 @@ export type WaitFor = (jobId: number, options?: WaitOptions) => Promise<Job>
 export interface WaitForParts {
   readonly readJob: (jobId: number) => Promise<Job>
   readonly pubsub: Pick<PubSub, 'subscribe'>
-  /** Nothing more will end here. */
+  /** Fires when the coordinator closes: no job ends after that. */
   readonly closed: AbortSignal
 }
 

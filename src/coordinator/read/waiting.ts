@@ -1,4 +1,7 @@
-/** Why a job and its scenes wait: exactly one reason for each, by the rules of admission (`rules.ts`) and by their rows. */
+/**
+ * Why a job and its scenes wait: exactly one reason for each, by the rules of admission (`rules.ts`) and
+ * their rows.
+ */
 import type { Attempt } from '../../job/attempt.ts'
 import type { TaskKind } from '../../job/task.ts'
 import type { Reader } from '../../store/database.ts'
@@ -28,19 +31,19 @@ import {
 import { attemptWait, backOffWait, crashWait, queueWait, takingWait } from './scene-waits.ts'
 
 export interface JobWaiting {
-  /** Why nothing of the job goes on; null where something does, or it has ended. */
+  /** Why no scene of the job progresses; null where one does, or the job has ended. */
   readonly job: WaitingSince | null
-  /** Why each scene that waits does so, by its id. */
+  /** Why each waiting scene waits, by scene id. */
   readonly scenes: ReadonlyMap<string, WaitingSince>
 }
 
-/** To be asked for before the snapshot, as it looks at the disk. */
+/** Call it before the snapshot, as it reads the disk's free space. */
 export async function diskWait({ room }: Context): Promise<Waiting | undefined> {
   const lack = await room.lack()
   return lack && { code: 'disk', reason: lack.message, until: null }
 }
 
-/** Why a job and its scenes wait. `reader`: of the snapshot that `rows` were read in. */
+/** Why a job and its scenes wait. `reader`: the snapshot that `rows` were read in. */
 export async function waitsOf(
   context: Context,
   reader: Reader,
@@ -59,19 +62,19 @@ export async function waitsOf(
     ...(await pendingWaits(context, reader, facts)),
   ])
   if (!isActive) {
-    // Its money stays reserved until a person decides.
+    // The scene's money stays reserved until a person resolves it.
     const held = scenes.map(({ id }) => waits.get(id)).find((wait) => wait?.code === 'held')
     return { job: held ?? reviewWait(job, toApproveMicros) ?? null, scenes: waits }
   }
   const ofFilm = afterCrashOf('stitch-film', String(job.id))
   const whole = wholeWait(context, facts, waits, ofFilm)
-  // An approval is not what a rejected job waits for.
+  // A rejected job cannot be approved, so an approval is not what it waits for.
   const isRejected = job.rejected !== null && whole !== null && approvable.has(whole.code)
   return { job: isRejected ? reviewWait(job, toApproveMicros)! : whole, scenes: waits }
 }
 
 interface Facts extends JobRows {
-  /** What keeps all of its scenes from being started. */
+  /** What blocks all of its scenes. */
   readonly ofJob: WaitingSince | undefined
   readonly ofDisk: Waiting | undefined
   readonly now: number
@@ -79,7 +82,7 @@ interface Facts extends JobRows {
 
 type AfterCrash = (kind: TaskKind, subject: string | null, renderer?: string) => WaitingSince | undefined
 
-/** What keeps all of an approved job's scenes from being started, whoever renders them. */
+/** What blocks all scenes of an approved job, at every renderer. */
 async function heldBack(
   reader: Reader,
   { job, dependencies, limits }: JobRows,
@@ -95,7 +98,7 @@ async function heldBack(
   return undefined
 }
 
-/** Why a task that ran when the process died has not begun again; undefined for any other. */
+/** Why a task that ran during a crash has not restarted; undefined for any other task. */
 async function afterCrash(
   { engine }: Context,
   reader: Reader,
@@ -118,7 +121,7 @@ async function afterCrash(
 
 const isUnfinished = ({ status, clip }: Attempt): boolean => status !== 'succeeded' || clip === null
 
-/** Of scenes that have an attempt, or a kept clip that is made their own. */
+/** The waits of scenes that have an attempt, or a kept clip being copied. */
 function attemptWaits(
   { engine }: Context,
   { scenes, attempts, ofDisk, now }: Facts,
@@ -127,7 +130,7 @@ function attemptWaits(
   const waits = new Map<string, WaitingSince>()
   const running = new Set(engine.running().map(({ subject }) => subject))
   for (const scene of scenes) {
-    // A held attempt is to be decided whatever has become of its scene.
+    // A held attempt needs a decision, whatever became of its scene.
     const attempt = attempts
       .filter(isUnfinished)
       .find(({ id, sceneId, status }) => (status === 'held' ? sceneId === scene.id : id === scene.attemptId))
@@ -136,7 +139,7 @@ function attemptWaits(
       afterCrashOf('take-clip', scene.id) ??
       (attempt &&
         (attemptWait(attempt, now) ??
-          // Its task is put off, time and again.
+          // Without room on the disk, its task is postponed repeatedly.
           (ofDisk && !running.has(attempt.id) ? { ...ofDisk, since: attempt.updatedAt } : undefined)))
     if (wait) waits.set(scene.id, wait)
     if (scene.status === 'processing' && scene.notBefore !== null)
@@ -145,7 +148,7 @@ function attemptWaits(
   return waits
 }
 
-/** Of scenes that have not started. */
+/** The waits of scenes that have not started. */
 async function pendingWaits(
   { budgets, renderers }: Context,
   reader: Reader,
@@ -183,7 +186,7 @@ async function pendingWaits(
   return waits
 }
 
-/** Of an approved job: what its first waiting scene waits for, unless another one is rendered. */
+/** The wait of an approved job: that of its first waiting scene, unless another scene is progressing. */
 function wholeWait(
   { engine }: Context,
   { job, scenes, ofDisk }: Facts,
@@ -199,5 +202,5 @@ function wholeWait(
   return isStitched || job.error ? null : (ofFilm ?? { since: job.updatedAt, ...(ofDisk ?? stitchingWait) })
 }
 
-/** What an approval would end. */
+/** Waits that an approval would end. */
 const approvable: ReadonlySet<WaitCode> = new Set(['approval', 'budget_job', 'unknown_price'])

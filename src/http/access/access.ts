@@ -1,4 +1,4 @@
-/** Checks the key of a request, its scope and its rate before the endpoint that it leads to. */
+/** Checks a request's key, scope and rate before its endpoint. */
 import type { Context, MiddlewareHandler } from 'hono'
 import type { KeyVerbs } from '../../access/keys.ts'
 import type { Host } from '../../host.ts'
@@ -18,51 +18,54 @@ import {
   isLoopbackCaller,
 } from '../edge/rate-limit.ts'
 
-/** A key with any of these scopes. */
+/** Allows a key with any of these scopes. */
 export interface KeyAccess {
   readonly scopes: readonly [Scope, ...Scope[]]
-  /** `own`: it shows only jobs that the key reaches (`job/reach.ts`). `all`: it is about all jobs. */
+  /** `own`: shows only jobs that the key reaches (`job/reach.ts`). `all`: concerns all jobs. */
   readonly jobs: 'own' | 'all'
 }
 
-/** `open`: to all, counted by address. `health`: so, too, but counted apart. `uncounted`: to all, as the request itself proves who sends it. */
+/**
+ * Without a key: `open` is counted by address, `health` in a separate count. `uncounted`: the request itself
+ * proves its sender.
+ */
 export type Access = KeyAccess | 'open' | 'health' | 'uncounted'
 
 export const ownJobs = (...scopes: KeyAccess['scopes']): KeyAccess => ({ scopes, jobs: 'own' })
 
-/** Closed to a key that is bound to one client. */
+/** Refuses keys that are bound to one client. */
 export const allJobs = (...scopes: KeyAccess['scopes']): KeyAccess => ({ scopes, jobs: 'all' })
 
-/** What the guards know of an endpoint. */
+/** An endpoint, as the guards see it. */
 export interface Guarded {
   readonly access: Access
-  /** Whether it may answer a stream of events, which a token lets in, too. */
+  /** Whether it may answer an event stream, which also accepts a token. */
   readonly isStream: boolean
   readonly takesIdempotencyKey: boolean
-  /** Undefined where the names in its query are not looked at. */
+  /** Undefined where query names are not checked. */
   readonly queryNames?: QueryNames | undefined
 }
 
-/** The endpoints that a request leads to; none where the answer is 404 or 405. */
+/** The endpoints that match a request; none where the answer is 404 or 405. */
 export type FindGuarded = (c: Context) => readonly Guarded[]
 
 /** A route that no endpoint declares. */
 export const undeclared: Guarded = { access: allJobs('admin'), isStream: false, takesIdempotencyKey: true }
 
 export interface AccessOptions {
-  /** Whether a request needs a key. A key that is sent is checked either way. */
+  /** Whether requests need a key. A key that is sent is checked in any case. */
   readonly keysRequired: boolean
-  /** Requests a minute for each key, or each address where there is none; 0 for no limit. */
+  /** Requests per minute for each key, or each address without one; 0 for no limit. */
   readonly ratePerMinute: number
 }
 
-/** For each address. A probe must not fail because a limit is low, or used up by others. */
+/** Per address. A probe must not fail because of a low limit, or one that others used up. */
 const healthPerMinute = 1200
 
-/** Requests of one caller at once: its slow uploads must not use up all connections of a shared proxy. */
+/** Concurrent requests per caller: one caller's slow uploads must not use up a shared proxy's connections. */
 const mostAtOnce = 1000
 
-/** Wrong keys from one address, before its attempts are no longer checked. */
+/** Wrong keys per minute and address; further requests without a valid key get 429. */
 const failuresPerMinute = 20
 
 export function guardAccess({
@@ -84,7 +87,7 @@ export function guardAccess({
 
   const oneMore = limitAtOnce()
 
-  /** A valid key counts however many wrong ones came from its address, which may be a proxy's. */
+  /** A valid key passes after any number of wrong ones from its address, which may be a proxy's. */
   const identify = async (c: Context, caller: string): Promise<LetIn | undefined> => {
     const finder = keyFinder(c, coordinator, find(c))
     if (!finder && !keysRequired) return undefined
@@ -115,7 +118,7 @@ export function guardAccess({
   }
 }
 
-/** Counts the requests of each caller that are worked on. */
+/** Limits the concurrent requests of each caller. */
 function limitAtOnce(): (caller: string, next: () => Promise<void>) => Promise<void> {
   const underWay = new Map<string, number>()
   return async (caller, next) => {
@@ -139,7 +142,7 @@ function limitAtOnce(): (caller: string, next: () => Promise<void>) => Promise<v
 
 interface LetIn {
   readonly key: Key
-  /** Whether it is still valid. */
+  /** Whether the key is still valid. */
   readonly isLetIn: () => Promise<boolean>
 }
 
@@ -148,7 +151,7 @@ interface Finder {
   readonly find: () => Promise<Key | undefined>
 }
 
-/** How to find the key that the request is sent with; undefined where it names none. */
+/** How to look up the key of a request; undefined where it sends none. */
 function keyFinder(
   c: Context,
   coordinator: Pick<KeyVerbs, 'identifyKey' | 'identifyEventsToken'>,
@@ -171,7 +174,7 @@ const count = (c: Context, limit: RateLimit, caller: string): void => {
   if (!taken.isAllowed) throw tooMany('Too many requests', taken)
 }
 
-/** Scopes of which one is needed; none for what is open. */
+/** The scopes of which one is needed; none for open access. */
 export const scopesFor = (access: Access): readonly Scope[] =>
   typeof access === 'string' ? [] : access.scopes
 
@@ -196,17 +199,17 @@ function requireOwnJobs(access: Access): void {
   })
 }
 
-/** The key that a request is sent with. */
+/** The key in an Authorization header. */
 export const secretIn = (authorization: string | undefined): string | undefined =>
   /^Bearer +(\S.*)$/i.exec(authorization ?? '')?.[1]?.trim()
 
 const whatToSend = {
-  // `Bearer <key>` would be redacted as a secret.
+  // The log would redact `Bearer <key>` as a secret.
   key: 'Send a valid key in the Authorization header: the word Bearer, a space, the key',
   token: 'The token is not valid, or has ended: make another one with POST /api/v3/events/token',
 } as const
 
-/** One answer for everything that is wrong with a key, and one for a token: a guesser learns nothing. */
+/** The same answer for every invalid key, and for every invalid token: a guesser learns nothing. */
 const notLetIn = (by: Finder['by']): HttpProblem =>
   new HttpProblem(
     401,

@@ -1,4 +1,4 @@
-/** Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): a change that is sent again is not made again. */
+/** Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): a repeated change is made only once. */
 import { createHash } from 'node:crypto'
 import type { Context, MiddlewareHandler } from 'hono'
 import { type Idempotent, type KeptAnswer, mostKeptRequests } from '../../access/idempotency.ts'
@@ -16,7 +16,7 @@ const replayed = 'idempotency-replayed'
 
 const unkept = new WeakSet<Request>()
 
-/** This request's answer holds a secret, which is not kept: sent again, the answer is 409. */
+/** Marks an answer that holds a secret: it is not stored, and repeating the request answers 409. */
 export const holdsSecret = (c: Context): void => void unkept.add(c.req.raw)
 
 export function answerOnce({
@@ -34,7 +34,7 @@ export function answerOnce({
     if (find(c).some(({ takesIdempotencyKey }) => !takesIdempotencyKey)) return next()
     if (!keyPattern.test(key))
       throw malformedField('Idempotency-Key', 'must be 1 to 255 visible ASCII characters, without spaces')
-    // As it was sent: decoded, it may hold characters that no database keeps.
+    // In its encoded form: decoded, it may hold characters that a database cannot store.
     const { pathname, search } = new URL(c.req.url)
     const target = `${c.req.method} ${pathname}`
     const body = await readAhead(c, limits.jsonBytes)
@@ -79,7 +79,7 @@ export function answerOnce({
   }
 }
 
-/** An answer that may differ next time is not kept. */
+/** Whether an answer is stored: one that may differ next time is not. */
 const isKept = (status: number): boolean => status < 500 && status !== 401 && status !== 408 && status !== 429
 
 async function keptAnswer(response: Response): Promise<KeptAnswer> {

@@ -1,4 +1,4 @@
-/** Keeps a key to the jobs that it reaches: the others answer 404. */
+/** Limits a key to the jobs that it reaches: all others answer 404. */
 import type { Context, MiddlewareHandler } from 'hono'
 import type { Coordinator } from '../../coordinator/coordinator.ts'
 import { RefusedError, jobNotFound, sceneNotFound } from '../../job/errors.ts'
@@ -9,7 +9,10 @@ import { HttpProblem } from '../edge/problem.ts'
 
 type Owners = Pick<Coordinator, 'owner'>
 
-/** @throws {RefusedError} `job_not_found`, where the key doesn't see it, and {HttpProblem} 403, where it may not change it. */
+/**
+ * @throws {RefusedError} `job_not_found`, if the key cannot see the job
+ * @throws {HttpProblem} 403, if it must not change the job
+ */
 export async function requireJob(
   coordinator: Owners,
   rights: Rights | undefined,
@@ -30,18 +33,18 @@ export async function requireJob(
 
 const isReading = (c: Context): boolean => c.req.method === 'GET' || c.req.method === 'HEAD'
 
-/** For every address below one job. */
+/** Guards every address below a job. */
 export const guardJob =
   ({ coordinator }: { readonly coordinator: Owners }): MiddlewareHandler =>
   async (c, next) => {
     const given = c.req.param('id')
-    // What is no job's id is refused by its route.
+    // An invalid id is refused by its route.
     if (given !== undefined && /^-?\d+$/.test(given) && !isDoneBefore(c))
       await requireJob(coordinator, principalOf(c).rights, jobIdOf(given), isReading(c) ? 'see' : 'change')
     return next()
   }
 
-/** For every address below one scene: another job's scene may be one that the key does not see. */
+/** Guards every address below a scene: a scene of another job may be hidden from the key. */
 export const guardScene =
   ({ coordinator }: { readonly coordinator: Pick<Coordinator, 'scene'> }): MiddlewareHandler =>
   async (c, next) => {

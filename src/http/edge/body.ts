@@ -1,13 +1,13 @@
-/** Request bodies, counted while they are read, so that none over its limit is held. */
+/** Reads request bodies and counts their bytes, so that none over its limit is buffered. */
 import type { Context } from 'hono'
 import { JsonBoundError, createJsonReader } from '../../json-reader.ts'
 import { HttpProblem, malformedField, tooLarge } from './problem.ts'
 
 export interface BodyLimits {
   readonly jsonBytes: number
-  /** Levels of arrays and objects. */
+  /** Maximum nesting of arrays and objects. */
   readonly jsonDepth: number
-  /** Values in arrays and objects, all together. */
+  /** Maximum number of values in all arrays and objects. */
   readonly jsonValues: number
   readonly assetBytes: number
 }
@@ -20,23 +20,23 @@ export const defaultBodyLimits: BodyLimits = {
 }
 
 export interface IncomingBody {
-  /** Throws an HttpProblem (413) as soon as more came than `maxBytes`, and (400) where the client disconnected. */
+  /** Throws an HttpProblem: 413 above `maxBytes`, 400 if the client disconnects. */
   readonly bytes: AsyncGenerator<Uint8Array, void, void>
-  /** Reads what is left, up to the limit: a client that is still sending would not see an answer given before. */
+  /** Reads the rest, up to the limit: a client that is still sending would not see an earlier answer. */
   readonly discard: () => Promise<void>
 }
 
-/** Bodies that were wanted as bytes before their route reads them. */
+/** Bodies that were read as bytes before their route parses them. */
 const readBefore = new WeakMap<Request, Uint8Array>()
 
-/** The whole body, which stays readable. Throws as `IncomingBody` does. */
+/** Reads the whole body, which stays readable. Throws as `IncomingBody` does. */
 export async function readAhead(c: Context, maxBytes: number): Promise<Uint8Array> {
   const bytes = Buffer.concat(await Array.fromAsync(incomingBody(c, maxBytes).bytes))
   readBefore.set(c.req.raw, bytes)
   return bytes
 }
 
-/** `saidBytes`: the limit that the refusal names, where it is not that of the whole body. */
+/** `saidBytes`: the limit that the refusal names, if not that of the whole body. */
 export function incomingBody(c: Context, maxBytes: number, saidBytes: number = maxBytes): IncomingBody {
   if (Number(c.req.header('content-length') ?? 0) > maxBytes) throw tooLarge(saidBytes)
   const ahead = readBefore.get(c.req.raw)
@@ -55,7 +55,7 @@ export function incomingBody(c: Context, maxBytes: number, saidBytes: number = m
       for (let chunk = await next(); chunk !== undefined; chunk = await next()) yield chunk
     })(),
     discard: async () => {
-      // Over the limit, and where the client is gone, `next` throws.
+      // `next` throws above the limit, and after a disconnection.
       while ((await next().catch(() => undefined)) !== undefined);
     },
   }
@@ -72,7 +72,7 @@ export async function readJson(c: Context, limits: BodyLimits): Promise<unknown>
   return parseJson(decodeUtf8(bytes))
 }
 
-/** What JSON costs once it is values is bounded before it is. */
+/** Limits nesting and values before parsing: parsed JSON may need much more memory than its bytes. */
 async function readBounded(
   c: Context,
   { jsonBytes, jsonDepth, jsonValues }: BodyLimits,
@@ -89,7 +89,7 @@ async function readBounded(
   return reader.bytes()
 }
 
-/** A body that may be left out: then an empty object. */
+/** Reads an optional body: an empty object without one. */
 export async function readOptionalJson(c: Context, limits: BodyLimits): Promise<unknown> {
   const hasBody =
     c.req.header('transfer-encoding') !== undefined || Number(c.req.header('content-length') ?? 0) > 0

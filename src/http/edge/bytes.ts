@@ -1,19 +1,21 @@
-/** Serves stored bytes as RFC 9110 has it: ranges, validators, HEAD. What a video element needs to seek. */
+/**
+ * Serves stored bytes by RFC 9110, with ranges, validators and HEAD, as a video element needs for seeking.
+ */
 import type { Context } from 'hono'
 import { ArtifactError, type ArtifactStore, type ByteRange } from '../../artifact/artifact.ts'
 import { HttpProblem } from './problem.ts'
 
 export interface ServedBytes {
-  /** The artifact; being its content's hash, it is a strong validator too. */
+  /** The artifact's id: a hash of the content, so also a strong validator. */
   readonly id: string
   readonly contentType: string
-  /** When these bytes came to be at this address, ms since the epoch. */
+  /** When these bytes were first served at this address, ms since the epoch. */
   readonly modifiedAt: number
-  /** What Content-Disposition says. */
+  /** The value of Content-Disposition. */
   readonly disposition: string
-  /** Whether this address holds these bytes for ever; else clients revalidate them (304) each time. */
+  /** Whether the bytes at this address never change; else clients revalidate them (304) each time. */
   readonly immutable: boolean
-  /** Rejects with the reason why they are missing, where it is known. */
+  /** Rejects with the reason why the bytes are missing, where it is known. */
   readonly refuseMissing?: () => Promise<void>
 }
 
@@ -39,7 +41,7 @@ export async function serveBytes(
     throw new HttpProblem(412, { error: 'Precondition failed', reason: 'The bytes are not those you named' })
   if (precondition === 'not-modified') return c.body(null, 304)
 
-  // RFC 9110 14.2: a range is defined for GET only; HEAD answers for the whole.
+  // RFC 9110 14.2: a range is defined for GET only; HEAD describes the whole.
   const range =
     c.req.method === 'GET' && appliesRange(headers.get('if-range'), validators)
       ? parseRange(headers.get('range'), stored.size)
@@ -64,9 +66,9 @@ export async function serveBytes(
 }
 
 /**
- * Pulls a chunk only when the connection wants one. The first is read before there is an answer: a file that
- * can't be opened is then still an error and not a broken download, and an iterator that has begun closes its
- * file when the client goes away.
+ * Reads a chunk only when the connection wants one. The first is read before the answer starts: a file that
+ * cannot be opened is then an error, not a broken download. An iterator that has started closes its file when
+ * the client disconnects.
  */
 async function streamOf(bytes: AsyncIterable<Uint8Array>): Promise<ReadableStream<Uint8Array>> {
   const iterator = bytes[Symbol.asyncIterator]()
@@ -88,7 +90,7 @@ async function streamOf(bytes: AsyncIterable<Uint8Array>): Promise<ReadableStrea
 }
 
 interface Validators {
-  /** Quoted. */
+  /** In quotes, as in the header. */
   readonly etag: string
   readonly modifiedAt: number
 }
@@ -103,7 +105,7 @@ const namesTag = (list: string, etag: string, comparison: 'strong' | 'weak'): bo
     return tag === etag || (comparison === 'weak' && tag === `W/${etag}`)
   })
 
-/** RFC 9110 13.2.2, in its order: a tag says more than a date, which is then not looked at. */
+/** RFC 9110 13.2.2, in its order: a tag overrides a date. */
 function checkPreconditions(
   headers: Headers,
   { etag, modifiedAt }: Validators,
@@ -118,7 +120,9 @@ function checkPreconditions(
   return seconds(modifiedAt) <= seconds(date('if-modified-since')) ? 'not-modified' : 'go-on'
 }
 
-/** If-Range: the range counts only for the very bytes the client has a part of (strong tag, or the exact date). */
+/**
+ * If-Range: the range applies only to the same bytes that the client has in part (strong tag, or exact date).
+ */
 function appliesRange(ifRange: string | null, { etag, modifiedAt }: Validators): boolean {
   if (ifRange === null) return true
   const validator = ifRange.trim()
@@ -126,8 +130,8 @@ function appliesRange(ifRange: string | null, { etag, modifiedAt }: Validators):
 }
 
 /**
- * The one range that a Range header requests of `size` bytes. Undefined means the whole: no header, another unit,
- * several ranges (a client must take the whole for them), or what isn't a range at all.
+ * The single range of a Range header, for `size` bytes. Undefined for the whole: no header, another unit,
+ * several ranges (which a server may ignore), or an invalid range.
  */
 export function parseRange(header: string | null, size: number): ByteRange | 'unsatisfiable' | undefined {
   const parts = /^\s*bytes\s*=\s*(?:(\d+)\s*)?-\s*(?:(\d+)\s*)?$/i.exec(header ?? '')

@@ -1,7 +1,7 @@
 /**
- * The server's connections, by the address they come from. Where a new one finds no room, the one that has rested longest
- * is closed for it, of the address that has most: who holds many at rest keeps nobody out. Only where all are at work is
- * the new one refused.
+ * The server's connections by address. Without room for a new one, the longest idle connection is closed, of
+ * the address with the most: many idle connections block no other client. The new one is refused only if all
+ * are busy.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
@@ -9,33 +9,35 @@ import type { Host } from '../../host.ts'
 import { callerAt } from './rate-limit.ts'
 
 export interface ConnectionLimits {
-  /** In all. */
+  /** In total. */
   readonly connections: number
-  /** A large share of all: behind a proxy everybody has one address. */
+  /** A large share of the total: behind a proxy, all clients have one address. */
   readonly connectionsPerAddress: number
-  /** So much of a body must come within `bodyMs`, or what is left of it. */
+  /** Bytes of a body that must arrive within `bodyMs`, unless less is left. */
   readonly bodyBytes: number
   readonly bodyMs: number
-  /** An answer of which its client takes nothing for so long may be closed for a new connection. */
+  /** If a client accepts no bytes of an answer for this time, its connection may be closed for a new one. */
   readonly stallMs: number
 }
 
 export interface SlowBody {
   readonly socket: Socket
-  /** Whether nothing was answered on the connection yet. */
+  /** Whether the connection has had no answer yet. */
   readonly isUnanswered: boolean
 }
 
 export interface Connections {
-  /** Takes a connection in, for which another may be closed. False where there is no room. */
+  /** Accepts a connection, and may close another for it. False without room. */
   admit(socket: Socket): boolean
-  /** A request begins on a connection. False where that was refused or closed. */
+  /** Counts a new request. False if the connection was refused or closed. */
   begin(request: IncomingMessage, response: ServerResponse): boolean
-  /** A request has ended; resolves to how many the connection still has. */
+  /** Counts an ended request. Returns how many the connection still has. */
   end(socket: Socket): number
-  /** Those without a request. */
+  /** Connections without a request. */
   resting(): readonly Socket[]
-  /** Looks how far all have come since the last look; resolves to the requests whose bodies come too slowly. */
+  /**
+   * Measures the progress of all requests since the last call. Returns those whose bodies arrive too slowly.
+   */
   look(): readonly SlowBody[]
 }
 
@@ -43,18 +45,18 @@ interface Connection {
   readonly socket: Socket
   readonly from: Address
   requests: number
-  /** The newest: only its body can be incomplete. */
+  /** The newest request: only its body can be incomplete. */
   newest: { readonly request: IncomingMessage; readonly response: ServerResponse } | undefined
-  /** What had come of the body, and when. */
+  /** Bytes received at the body's last progress, and the time. */
   came: { bytes: number; at: number }
-  /** How much of its answers the client had received, and when. */
+  /** Bytes that the client had accepted at the last progress, and the time. */
   taken: { bytes: number; at: number }
 }
 
 interface Address {
   readonly name: string
   readonly connections: Set<Connection>
-  /** Without a request; the first has rested longest. */
+  /** Connections without a request, longest idle first. */
   readonly resting: Set<Connection>
 }
 
@@ -78,7 +80,7 @@ export function createConnections(
   const stalled = (address: Address): Connection | undefined =>
     [...address.connections].find(({ taken }) => monotonic() - taken.at > limits.stallMs)
 
-  /** What can be closed of those addresses without breaking off anything that goes on. */
+  /** A connection of these addresses that can be closed without an interruption. */
   const dispensable = (of: readonly Address[]): Connection | undefined =>
     ofMost(of, rested) ?? ofMost(of, stalled)
 
@@ -141,7 +143,7 @@ export function createConnections(
           connection.taken = { bytes, at: now }
         if (newest.request.complete) continue
         const { came } = connection
-        // What has come and was not read yet waits for us.
+        // Bytes that arrived but were not read yet wait for the server, not for the client.
         const goesOn = socket.bytesRead - came.bytes >= limits.bodyBytes || newest.request.readableLength > 0
         if (goesOn) connection.came = { bytes: socket.bytesRead, at: now }
         else if (now - came.at > limits.bodyMs) {
@@ -154,7 +156,7 @@ export function createConnections(
   }
 }
 
-/** One of the address with most connections, among those that have one to spare. */
+/** A spare connection of the address with the most connections, among those that have one. */
 function ofMost(
   addresses: readonly Address[],
   spareOf: (address: Address) => Connection | undefined,
@@ -165,5 +167,5 @@ function ofMost(
   return found
 }
 
-/** What is on its way to the client, or there. */
+/** Bytes that were passed to the network. */
 const takenOf = (socket: Socket): number => socket.bytesWritten - socket.writableLength

@@ -1,9 +1,12 @@
-/** Tables as CSV (RFC 4180), for programs and for spreadsheets that calculate what looks like a formula. */
+/** Tables as CSV (RFC 4180), safe for programs and for spreadsheets, which evaluate formulas. */
 
-/** Spreadsheets take what begins so for a formula, and one can send a sheet's contents away. */
+/** Spreadsheets evaluate a cell with such a start, and a formula can send the sheet's contents elsewhere. */
 const beginsFormula = /^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/
 
-/** Where some of them end a cell or a row: with other separators quotation marks amid a line hold nothing together. */
+/**
+ * The same start after a semicolon, tab or line break: some spreadsheets end a cell or row there, even inside
+ * quotes.
+ */
 const beginsFormulaWithin = /[;\t\r\n](?="*[=+\-@\uff1d\uff0b\uff0d\uff20])/g
 
 function cell(value: string | number | null): string {
@@ -14,7 +17,7 @@ function cell(value: string | number | null): string {
   return /[",;\t\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
 }
 
-/** What a spreadsheet would calculate gets an apostrophe before it; null is an empty cell. */
+/** An apostrophe precedes what a spreadsheet would evaluate; null is an empty cell. */
 export const csvOf = (
   heads: readonly string[],
   rows: readonly (readonly (string | number | null)[])[],

@@ -1,4 +1,4 @@
-/** A file's name for a browser's save dialog: RFC 6266 with RFC 8187, whatever the film is called. */
+/** A file's name for a browser's save dialog, by RFC 6266 with RFC 8187, for any film title. */
 
 const longestNameBytes = 180
 
@@ -6,11 +6,11 @@ const longestNameBytes = 180
 // oxlint-disable-next-line no-control-regex
 const unsafe = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069"*/:<>?\\|]+/g
 
-/** `inline`, named `<name>.<extension>`; `fallback` stands in for a name nothing is left of. */
+/** `inline`, named `<name>.<extension>`. `fallback` replaces a name of which nothing is left. */
 export const inlineNamed = (name: string, fallback: string, extension: string): string =>
   `inline; ${fileNamed(name, fallback, extension)}`
 
-/** The same for what no browser is to show. */
+/** The same for files that no browser should show. */
 export const attachmentNamed = (name: string, fallback: string, extension: string): string =>
   `attachment; ${fileNamed(name, fallback, extension)}`
 
@@ -32,7 +32,7 @@ function fileNamed(name: string, fallback: string, extension: string): string {
   return full === ascii ? `filename="${full}"` : `filename="${ascii}"; filename*=UTF-8''${extended(full)}`
 }
 
-/** encodeURIComponent leaves four characters that RFC 8187 wants encoded. */
+/** encodeURIComponent leaves four characters that RFC 8187 requires encoded. */
 const extended = (text: string): string =>
   encodeURIComponent(text).replace(/['()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)
 

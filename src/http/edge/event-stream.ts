@@ -1,6 +1,6 @@
 /**
- * A feed as server-sent events. The client pulls: nothing is read from the log before the socket has accepted what
- * was read before, so a slow one holds one page here.
+ * Serves a feed as server-sent events. The client pulls: the next page is read once the socket has accepted
+ * the last one, so a slow client holds one page here.
  */
 import type { Context } from 'hono'
 import type { Feed, FeedQuery, FeedReader } from '../../events/feed.ts'
@@ -10,11 +10,14 @@ import { type Log, logLine } from '../../log.ts'
 import { HttpProblem } from './problem.ts'
 
 export interface StreamLimits {
-  /** At once. Below the server's limits on connections, so that there is room for other requests. */
+  /**
+   * Maximum number of concurrent streams. Below the server's limit on connections, to leave room for other
+   * requests.
+   */
   readonly streams: number
-  /** Of one caller: of a key, or of an address where there is none. */
+  /** Maximum per caller: per key, or per address without one. */
   readonly streamsPerCaller: number
-  /** After so long a silence a comment is sent: proxies and clients close what is silent for longer. */
+  /** A comment is sent after this silence: proxies and clients close a stream that is silent for longer. */
   readonly heartbeatMs: number
 }
 
@@ -27,14 +30,14 @@ export const defaultStreamLimits: StreamLimits = {
 export const wantsStream = (c: Context): boolean =>
   /text\/event-stream(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))/i.test(c.req.header('accept') ?? '')
 
-/** How soon a client comes back; browsers heed it. */
+/** Reconnection delay for clients; browsers obey it. */
 const retryMs = 2_000
 
 export interface EventStreams {
   /**
-   * The body of an answer that goes on until its client leaves, its key is no longer valid (`isLetIn`, checked at each heartbeat), or
-   * the stream is closed for a caller that has fewer.
-   * @throws {HttpProblem} 429 where the caller has too many, 503 where there are too many in all
+   * The body of an answer that lasts until its client disconnects, its key is no longer valid (`isLetIn`,
+   * checked at each heartbeat), or it is closed for a caller with fewer streams.
+   * @throws {HttpProblem} 429 if the caller has too many, 503 if there are too many in total
    */
   open(
     query: FeedQuery,
@@ -50,13 +53,13 @@ export interface EventStreamsOptions {
   readonly limits: StreamLimits
 }
 
-/** What ends a stream, once it is open. */
+/** Ends a stream, once it is open. */
 interface Place {
   end?: () => void
 }
 
 export function createEventStreams({ feed, host, log, limits }: EventStreamsOptions): EventStreams {
-  /** In the order in which they were opened. */
+  /** By caller, in the order of opening. */
   const places = new Map<string, Set<Place>>()
   let taken = 0
 
@@ -67,7 +70,7 @@ export function createEventStreams({ feed, host, log, limits }: EventStreamsOpti
     if (own.size === 0) places.delete(caller)
   }
 
-  /** Ends the newest stream of the caller that has most, where that is more than this one would have. */
+  /** Ends the newest stream of the caller with the most, if that is more than the new caller would have. */
   const makeRoom = (streams: number): boolean => {
     const [most, own] = [...places].reduce((one, other) => (other[1].size > one[1].size ? other : one))
     const newest = own.size > streams + 1 ? [...own].findLast(({ end }) => end !== undefined) : undefined
@@ -129,12 +132,12 @@ function streamOf(
     onEnd()
   }
 
-  /** Whatever else is sent: a stream that is never silent sends no heartbeat. */
+  /** Checks the key on its own timer: a busy stream sends no heartbeats. */
   const guard = async (isStillLetIn: () => Promise<boolean>): Promise<void> => {
     for (;;) {
       await host.sleep(heartbeatMs, ended.signal)
       if (ended.signal.aborted) return
-      // A database that refuses says nothing about the key.
+      // A database error says nothing about the key.
       if (!(await isStillLetIn().catch(() => true))) return place.end?.()
     }
   }
@@ -185,13 +188,16 @@ function streamOf(
 const bytes = new TextEncoder()
 const heartbeat = bytes.encode(': ping\n\n')
 
-/** The id alone tells the client where it stands, so that it misses nothing if it has to come back before the first event. */
+/**
+ * Even without an event, the id tells the client its position, so that it misses nothing after a
+ * reconnection.
+ */
 function greeting({ after, reset }: FeedReader): Uint8Array {
   const told = reset ? `event: reset\ndata: ${JSON.stringify(reset)}\n` : ''
   return bytes.encode(`retry: ${retryMs}\nid: ${after}\n${told}\n`)
 }
 
-/** Those who follow share their events and pages: each is written once for all of them. */
+/** Followers share events and pages, so each is encoded only once. */
 const kept = new WeakMap<JobEvent | readonly JobEvent[], Uint8Array>()
 
 function joined(events: readonly JobEvent[]): Uint8Array {

@@ -1,12 +1,13 @@
 /**
- * Without keys, everyone who reaches the port may spend money, also a page in a browser on this machine. This closes
- * two such ways: a foreign name that points here (DNS rebinding), and a form, script, picture or frame of another site.
+ * Without keys, every client that reaches the port may spend money, even a page in a browser on this machine.
+ * This blocks two such ways: a foreign name that resolves to this machine (DNS rebinding), and a form,
+ * script, picture or frame of another site.
  */
 import { isIP } from 'node:net'
 import type { MiddlewareHandler } from 'hono'
 import { HttpProblem } from './problem.ts'
 
-/** What probes ask: how the server is, and nothing of its jobs. */
+/** Paths for probes: they show the server's health, and nothing of its jobs. */
 const healthPaths: ReadonlySet<string> = new Set(['/livez', '/readyz'])
 
 const loopbackNames = ['localhost', '127.0.0.1', '[::1]']
@@ -14,7 +15,7 @@ const everyAddress = new Set(['0.0.0.0', '::', '[::]'])
 
 const nameIn = (host: string): string => host.replace(/:\d+$/, '').replace(/\.$/, '').toLowerCase()
 
-/** An address needs no name service, so no foreign name can stand behind it. */
+/** An IP address is not resolved by DNS, so no foreign name can hide behind it. */
 const isAddress = (name: string): boolean => isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0
 
 /** `.example.com` means that name and all below it, `*.example.com` all below it, `*` any name. */
@@ -31,14 +32,14 @@ function answersTo(hosts: readonly string[]): (name: string) => boolean {
     (anyAddress && isAddress(name))
 }
 
-/** `hosts`: the names under which the server is reached, besides those of this machine; as in `ALLOWED_HOSTS`. */
+/** `hosts`: the server's names besides those of this machine; see `ALLOWED_HOSTS`. */
 export function guardOrigin(hosts: readonly string[]): MiddlewareHandler {
   const isOurs = answersTo(hosts)
 
   return async (c, next) => {
     const host = c.req.header('host') ?? new URL(c.req.url).host
     const name = nameIn(host)
-    // Probes use any name, and their answers say nothing worth guarding.
+    // Probes use any name, and their answers reveal nothing worth protecting.
     if (!isOurs(name) && !healthPaths.has(c.req.path))
       throw new HttpProblem(421, {
         error: 'Misdirected request',
@@ -53,7 +54,7 @@ export function guardOrigin(hosts: readonly string[]): MiddlewareHandler {
   }
 }
 
-/** What the browser says of the request goes before the comparison with Host, which a proxy may have rewritten. */
+/** The browser's own header decides before the comparison with Host, which a proxy may have rewritten. */
 function isCrossSite(headers: Headers, host: string): boolean {
   const site = headers.get('sec-fetch-site')
   if (site !== null) return site !== 'same-origin' && site !== 'none'
@@ -61,7 +62,10 @@ function isCrossSite(headers: Headers, host: string): boolean {
   return origin !== null && origin.replace(/^https?:\/\//, '').toLowerCase() !== host.toLowerCase()
 }
 
-/** A link on another site that opens a whole page shows it to the user alone: the other site sees nothing of it. */
+/**
+ * A link on another site that opens a whole page shows it only to the user: the other site sees nothing of
+ * it.
+ */
 const isFollowedLink = ({ method, headers }: Request): boolean =>
   method === 'GET' &&
   headers.get('sec-fetch-mode') === 'navigate' &&

@@ -1,9 +1,9 @@
-/** What each answer says to browsers: also those that never came as far as the app. */
+/** Security headers of every answer, including those sent before the app sees the request. */
 import type { MiddlewareHandler } from 'hono'
 
 /**
- * No answer is ever guessed to be of another type, kept by a cache unasked, or read or framed by a foreign page. There
- * are no CORS headers at all: no other site may read anything.
+ * They forbid guessing another content type, caching by default, and reading or framing by another site.
+ * There are no CORS headers, so no other site can read an answer.
  */
 export const securityHeaders = {
   'x-content-type-options': 'nosniff',
@@ -13,17 +13,17 @@ export const securityHeaders = {
   'cache-control': 'no-store',
 } as const
 
-/** For data that a browser was made to show as a page: it loads and runs nothing. */
+/** For data that a browser is made to show as a page: it loads and runs nothing. */
 export const dataPolicy = "default-src 'none'; frame-ancestors 'none'"
 
-/** Films and pictures are shown by a page that the browser makes around them, which has to load them. */
+/** A browser shows a film or picture in a page of its own, which has to load it. */
 const mediaPolicy = "frame-ancestors 'none'"
 
 export const standardHeaders: MiddlewareHandler = async (c, next) => {
   for (const [name, value] of Object.entries(securityHeaders)) c.header(name, value)
   await next()
   const { headers } = c.res
-  // A page of ours says itself what it may load.
+  // Our own page sets its own policy.
   if (headers.has('content-security-policy')) return
   const isMedia = /^(?:video|image|audio)\//.test(headers.get('content-type') ?? '')
   c.header('content-security-policy', isMedia ? mediaPolicy : dataPolicy)

@@ -1,4 +1,4 @@
-/** What operators see of each request: an id, a log line, a count, a span. */
+/** Makes each request visible to operators: an id, a log line, a count, a span. */
 import type { Context, MiddlewareHandler } from 'hono'
 import { matchedRoutes } from 'hono/route'
 import type { Host } from '../../host.ts'
@@ -16,7 +16,7 @@ export interface ObserveOptions {
 
 const ids = new WeakMap<Request, string>()
 
-/** The request's id in the log, in its answer and in its span. */
+/** The request's id in the log, the answer and the span. */
 export function requestIdOf(c: Context, host: Host): string {
   const known = ids.get(c.req.raw)
   if (known !== undefined) return known
@@ -58,6 +58,6 @@ export const observe =
 
 const knownMethods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 
-/** The pattern that the request leads to; undefined where it leads to none. Middleware is matched under the method ALL. */
+/** The matching route's pattern; undefined without one. Middleware matches under the method ALL. */
 const routeOf = (c: Context): string | undefined =>
   matchedRoutes(c).findLast(({ method }) => method !== 'ALL')?.path

@@ -1,4 +1,4 @@
-/** Ids, cursors and times in addresses: their schemas, and how they are written. */
+/** Ids, cursors and times in addresses: schemas and formats. */
 import { z } from '@hono/zod-openapi'
 import { jobNotFound } from '../../job/errors.ts'
 import { momentSchema } from '../../job/members.ts'
@@ -41,14 +41,17 @@ export const keyPath = z.object({ id: keyId })
 export const endpointPath = z.object({ id: uuid('id', 'The endpoint') })
 export const deliveryPath = z.object({ id: uuid('id', 'The delivery') })
 
-/** An integer that no job can have is the id of a job that isn't there. @throws {RefusedError} `job_not_found` */
+/**
+ * Parses a job's id. An integer that cannot be one counts as unknown.
+ * @throws {RefusedError} `job_not_found`
+ */
 export function jobIdOf(given: string): number {
   const id = Number(given)
   if (!Number.isSafeInteger(id) || id < 1) throw jobNotFound(given)
   return id
 }
 
-/** Where things are found over HTTP. */
+/** Addresses of the API's resources. */
 export const addressOf = {
   film: (job: number): string => `/api/v3/videos/${job}/combined`,
   thumbnail: (job: number): string => `/api/v3/videos/${job}/thumbnail`,
@@ -57,23 +60,23 @@ export const addressOf = {
   scene: (job: number, scene: string): string => `/api/v3/jobs/${job}/scenes/${scene}`,
   asset: (id: string): string => `/api/v3/assets/${id}`,
   filmVersion: (job: number, version: number): string => `/api/v3/videos/${job}/versions/${version}/combined`,
-  /** A picture that a provider may fetch: the address itself says of which attempt it is. `sign` makes its query. */
+  /** A picture for a provider: the address itself names the attempt. `sign` returns its query. */
   input: (mark: string, n: number, sign: (text: string) => string): string =>
     `/api/inputs/${mark}/${n}.jpg?${sign(signedText.input(mark, n))}`,
   inputPattern: '/api/inputs/:mark{wc-[0-9a-f]{12}-[0-9a-f-]{36}}/:picture',
-  /** Where a provider reports the end of an attempt. */
+  /** The address where a provider reports the end of an attempt. */
   webhook: (attemptId: string, sign: (text: string) => string): string =>
     `/api/webhooks/replicate/${attemptId}?${sign(signedText.webhook(attemptId))}`,
   webhookPattern: '/api/webhooks/replicate/:attempt',
 } as const
 
-/** The text that an address' signature covers; one for reading does not allow reporting. */
+/** The text that an address's signature covers: one for reading does not allow reporting. */
 export const signedText = {
   input: (mark: string, n: number): string => `input ${mark} ${n}`,
   webhook: (attemptId: string): string => `webhook ${attemptId}`,
 }
 
-/** A member of the query; given twice it is an array. No database can look for U+0000. */
+/** A query member; a repeated one would be an array. Databases cannot search for U+0000. */
 export const once = (name: string) =>
   z
     .string({ error: `${name} must be given once` })
@@ -92,7 +95,7 @@ export const jobIdQuery = once('job_id')
 
 export const clientIdQuery = once('client_id').optional().describe('Only of this client')
 
-/** How many entries a page has; `standard` where the query does not say. */
+/** The number of entries per page; `standard` without one in the query. */
 export const pageLimit = ({ standard, most }: { readonly standard: number; readonly most: number }) =>
   once('limit')
     .regex(/^[1-9]\d{0,2}$/, `must be a whole number from 1 to ${most}`)
@@ -103,7 +106,7 @@ export const pageLimit = ({ standard, most }: { readonly standard: number; reado
 
 export const cursorQuery = once('cursor').optional().describe('next_cursor of the page before')
 
-/** Where a page ended. Clients send it back and do not read it. */
+/** Encodes the end of a page. Clients return it without reading it. */
 export const writeCursor = (end: string): string => Buffer.from(end).toString('base64url')
 
 /** The parts of the cursor that `pattern` captures. @throws {HttpProblem} */
@@ -118,7 +121,7 @@ interface Entry {
   readonly id: string
 }
 
-/** Of lists that are ordered by time and id. */
+/** A cursor for lists ordered by time and id. */
 export const writeEntryCursor = (end: Entry | null | undefined): string | null =>
   end ? writeCursor(`${end.insertedAt}:${end.id}`) : null
 

@@ -1,4 +1,4 @@
-/** Who sends a request: set once, where its key is checked, and kept with what it changes. */
+/** The sender of a request: set once, at the check of its key, and stored with its changes. */
 import type { Context } from 'hono'
 import type { Actor } from '../../job/event.ts'
 import { nameWithoutKey } from '../../job/key.ts'
@@ -6,11 +6,11 @@ import type { Rights } from '../../job/reach.ts'
 import { callerAt } from './rate-limit.ts'
 
 export interface Principal {
-  /** A key's name; `local` where no key is needed. */
+  /** The key's name; `local` without keys. */
   readonly name: string
-  /** Undefined where no key is needed: everything is allowed. */
+  /** Undefined without keys: everything is allowed. */
   readonly rights: Rights | undefined
-  /** Whether the same key is still valid: it may have been revoked, rotated or expired since. */
+  /** Whether the key is still valid: it may have been revoked, rotated or expired since. */
   readonly isLetIn?: () => Promise<boolean>
 }
 
@@ -20,7 +20,7 @@ interface Bindings {
   readonly incoming?: { readonly socket?: { readonly remoteAddress?: string } }
 }
 
-/** Of the connection itself, as anybody can write headers. Undefined where there is no connection. */
+/** The connection's own address, as any client can write headers. Undefined without a connection. */
 export const remoteAddress = (c: Context<{ Bindings: Bindings }>): string | undefined =>
   // Without a server there are no bindings, whatever the type says.
   // oxlint-disable-next-line typescript/no-unnecessary-condition
@@ -32,7 +32,7 @@ export const setCaller = (c: Context, caller: string): void => {
   callers.set(c.req.raw, caller)
 }
 
-/** The caller that limits count by: the key, or the address where there is none. */
+/** The caller that limits count by: the key, or the address without one. */
 export const callerOf = (c: Context): string =>
   callers.get(c.req.raw) ?? `address ${callerAt(remoteAddress(c))}`
 
@@ -43,21 +43,21 @@ export const setPrincipal = (c: Context, principal: Principal): void => {
   principals.set(c.req.raw, principal)
 }
 
-/** Who sends this request; `withoutKey` where no key is needed. */
+/** The sender of this request; `withoutKey` without keys. */
 export const principalOf = (c: Context): Principal => principals.get(c.req.raw) ?? withoutKey
 
-/** The row of a request that is answered once. */
+/** Sets the row of a request with an Idempotency-Key. */
 export const setRequestRow = (c: Context, id: number): void => {
   requests.set(c.req.raw, id)
 }
 
 const doneBefore = new WeakSet<Request>()
 
-/** This request has had its effect; only its answer is missing. */
+/** Marks a request whose effect is done: only its answer is missing. */
 export const setDoneBefore = (c: Context): void => void doneBefore.add(c.req.raw)
 export const isDoneBefore = (c: Context): boolean => doneBefore.has(c.req.raw)
 
-/** Who asks, and why, for the coordinator's verbs. */
+/** The actor and the reason, for the coordinator's verbs. */
 export const actorOf = (c: Context, reason?: string): Actor => {
   const { name, rights } = principalOf(c)
   return { by: name, rights, reason, request: requests.get(c.req.raw) }

@@ -1,4 +1,4 @@
-/** The only place that turns errors into statuses and words of the HTTP contract. */
+/** Maps errors to statuses and texts of the HTTP contract; the only place that does. */
 import type { Context } from 'hono'
 import { ReserveError, isDiskFull } from '../../disk-full.ts'
 import { redacted } from '../../log.ts'
@@ -10,7 +10,7 @@ import {
   toldProblems,
 } from '../../job/errors.ts'
 
-/** What an error answers: `error` says what, the further members say where and why. */
+/** The body of an error: `error` says what went wrong, further members say where and why. */
 export interface ProblemMembers {
   readonly error: string
   readonly [member: string]: unknown
@@ -37,7 +37,7 @@ export type ProblemStatus =
   | 503
   | 507
 
-/** An error that is already in the words of HTTP. */
+/** An error with its HTTP status and body. */
 export class HttpProblem extends Error {
   readonly status: ProblemStatus
   readonly members: ProblemMembers
@@ -62,7 +62,7 @@ const fieldMembers = (problems: readonly FieldProblem[]): ProblemMembers => ({
   problems,
 })
 
-/** The request's address or syntax is wrong (400); a well-formed body that says something impossible is 422. */
+/** 400: the request's address or syntax is wrong. A well-formed but impossible body is 422. */
 export const malformed = (problems: readonly FieldProblem[], options?: ErrorOptions): HttpProblem =>
   new HttpProblem(400, fieldMembers(toldProblems(problems)), options)
 
@@ -97,7 +97,7 @@ const assetStatus: { readonly [kind in AssetRefusal]: ProblemStatus } = {
 function refusalProblem(message: string, refusal: Refusal): HttpProblem {
   switch (refusal.code) {
     case 'job_not_found':
-      // As it was given: a string, and not what it was read as.
+      // The id as it was sent: a string, not the parsed number.
       return new HttpProblem(404, { error: message, job_id: String(refusal.jobId) })
     case 'scene_not_found':
       return new HttpProblem(404, { error: message, scene_id: refusal.sceneId })
@@ -178,7 +178,7 @@ function refusalProblem(message: string, refusal: Refusal): HttpProblem {
 const codeOf = (error: unknown): unknown =>
   typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
 
-/** A known error as an answer; undefined for an unexpected one. */
+/** The answer to a known error; undefined for an unexpected one. */
 export function problemOf(error: unknown): HttpProblem | undefined {
   if (error instanceof HttpProblem) return error
   if (error instanceof RefusedError) return refusalProblem(error.message, error.refusal)
@@ -223,7 +223,9 @@ const phrases: { readonly [status in ProblemStatus]: string } = {
 const wantsProblemJson = (accept: string | undefined): boolean =>
   accept !== undefined && /application\/problem\+json(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))/i.test(accept)
 
-/** An error's body: the plain members, or RFC 9457 with the same members as extensions where the client accepts it. */
+/**
+ * An error's body: plain members, or RFC 9457 with the same members as extensions, if the client accepts it.
+ */
 export function problemBody(
   { status, members }: Pick<HttpProblem, 'status' | 'members'>,
   accept: string | undefined,

@@ -1,4 +1,4 @@
-/** Refuses query names that an endpoint does not have: a misspelt filter must not be ignored. */
+/** Refuses unknown query names: a misspelt filter must not be ignored. */
 import { z } from '@hono/zod-openapi'
 import type { Context, MiddlewareHandler } from 'hono'
 import type { FieldProblem } from '../../job/errors.ts'
@@ -7,11 +7,11 @@ import { malformed } from './problem.ts'
 
 export interface QueryNames {
   readonly names: readonly string[]
-  /** Whether any other name is allowed, too. */
+  /** Whether any other name is allowed too. */
   readonly isOpen: boolean
 }
 
-/** `find`: the endpoints that a request leads to, the last of which answers it. */
+/** `find`: the endpoints that match a request; the last one answers it. */
 export function guardQueryNames(
   find: (c: Context) => readonly { readonly queryNames?: QueryNames | undefined }[],
 ): MiddlewareHandler {
@@ -31,7 +31,7 @@ function problemOf(field: string, { names, isOpen }: QueryNames): FieldProblem[]
   const meant = isOpen ? slipOf(field, names) : nearestOf(field, names)
   const own = isOpen ? ` A member of your own that is called so is metadata.${field}` : ''
   if (meant !== undefined) return [{ field, reason: `is not known here. Did you mean ${meant}?${own}` }]
-  // The queries that handlers get have no member of this name.
+  // The parsed query cannot have a member of this name.
   if (isOpen && field === '__proto__') return [{ field, reason: `is not known here.${own}` }]
   if (isOpen) return []
   const there = names.length === 0 ? 'This takes no query' : `There are: ${names.join(', ')}`

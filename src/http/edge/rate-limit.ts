@@ -1,10 +1,10 @@
-/** How many requests one caller may send: a bucket of tokens for each, which fills up again as time goes by. */
+/** Limits the requests of each caller by a token bucket, which refills over time. */
 import ipaddr from 'ipaddr.js'
 import type { Host } from '../../host.ts'
 
 export interface Taken {
   readonly isAllowed: boolean
-  /** Requests at once, and in a minute. */
+  /** Tokens of a full bucket, and tokens added per minute. */
   readonly limit: number
   readonly remaining: number
   /** Seconds until the bucket is full again. */
@@ -14,14 +14,14 @@ export interface Taken {
 }
 
 export interface RateLimit {
-  /** Takes one token of the caller's, where there is one. */
+  /** Takes one of the caller's tokens, if there is one. */
   take(caller: string): Taken
 }
 
 export interface RateLimitOptions {
   readonly perMinute: number
   readonly host: Pick<Host, 'monotonic'>
-  /** Over it, the bucket that was used the longest ago is forgotten: whose it was begins with a full one. */
+  /** Above this number, the least recently used bucket is dropped: its caller starts with a full one. */
   readonly mostBuckets?: number
 }
 
@@ -32,7 +32,7 @@ interface Bucket {
 
 export function createRateLimit({ perMinute, host, mostBuckets = 10_000 }: RateLimitOptions): RateLimit {
   const perMs = perMinute / 60_000
-  /** In the order of use. */
+  /** Least recently used first. */
   const buckets = new Map<string, Bucket>()
 
   const secondsFor = (tokens: number): number => Math.ceil(Math.max(0, tokens) / perMs / 1000)
@@ -58,7 +58,7 @@ export function createRateLimit({ perMinute, host, mostBuckets = 10_000 }: RateL
   }
 }
 
-/** Whose address it is: of IPv6 the network, as one customer has 2^64 addresses of it. */
+/** A caller's address; of IPv6 its /64 network, as one customer has 2^64 addresses. */
 export function callerAt(address: string | undefined): string {
   if (address === undefined || !ipaddr.isValid(address)) return 'unknown'
   const parsed = ipaddr.process(address)

@@ -1,4 +1,4 @@
-/** The app on a port: everything a client can hold on to has a limit or a deadline, and closing ends. */
+/** Serves the app on a port: everything a client can hold has a limit or a deadline, and closing ends. */
 import { type IncomingMessage, STATUS_CODES, type Server, type ServerResponse, createServer } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex, Readable } from 'node:stream'
@@ -9,34 +9,37 @@ import { dataPolicy, securityHeaders } from './headers.ts'
 import { HttpProblem, type ProblemStatus, problemBody } from './problem.ts'
 
 export interface Listening {
-  /** Where the server is reached, such as `http://127.0.0.1:4000`. */
+  /** The server's base URL, such as `http://127.0.0.1:4000`. */
   readonly url: string
   readonly port: number
-  /** Takes no more requests, gives those that run `graceMs` to end, then cuts them off. */
+  /** Stops accepting requests, gives running ones `graceMs` to end, then aborts them. */
   close(options: { readonly graceMs: number }): Promise<void>
 }
 
 export interface ListenOptions {
-  /** An address or a name of this machine. */
+  /** An address or name of this machine. */
   readonly host: string
-  /** 0 takes a free one. */
+  /** 0 chooses a free port. */
   readonly port: number
   readonly time?: Host
   readonly limits?: Partial<typeof standardLimits>
 }
 
 const standardLimits = {
-  /** A client that dribbles its headers must not keep a socket (slow loris). */
+  /** A client that sends its headers very slowly must not keep a socket (slow loris). */
   headersMs: 10_000,
   /** 100 MB in this time is 230 kbit/s. */
   requestMs: 3_600_000,
   bodyMs: 30_000,
-  /** In `bodyMs`: 4 kbit/s. */
+  /** Within `bodyMs`: 4 kbit/s. */
   bodyBytes: 16 << 10,
   keepAliveMs: 10_000,
-  /** Nothing sent and nothing received for so long: the client is gone without closing. */
+  /** After this silence in both directions, the client is gone without having closed. */
   silenceMs: 120_000,
-  /** The client of an event stream that takes nothing for so long is cut off. Longer than the stream is ever silent. */
+  /**
+   * An event stream whose client accepts no bytes for this time is aborted. Longer than a stream is ever
+   * silent.
+   */
   stallMs: 30_000,
   checkEveryMs: 2_000,
   connections: 2_000,
@@ -45,16 +48,16 @@ const standardLimits = {
 
 const probes = new Set(['/livez', '/readyz'])
 
-/** Serves the app. Rejects where the port is not free. */
+/** Serves the app. Rejects if the port is not free. */
 export async function listen(
   app: { readonly fetch: (request: Request, bindings?: object) => Response | Promise<Response> },
   { host, port, time = systemHost, ...options }: ListenOptions,
 ): Promise<Listening> {
   const limits = { ...standardLimits, ...options.limits }
   let closing = false
-  /** Node's own list of idle ones leaves out those that never sent a request. */
+  /** Node's own list of idle connections omits those that never sent a request. */
   const connections = createConnections(limits, time)
-  /** Answers that never end by themselves. */
+  /** Answers that do not end by themselves. */
   const endless = new Set<Http2Bindings['outgoing'] | ServerResponse>()
   const fetch = async (request: Request, bindings: HttpBindings | Http2Bindings) => {
     const { incoming, outgoing } = bindings
@@ -69,14 +72,14 @@ export async function listen(
       incoming.socket.setTimeout(limits.stallMs)
     }
     if (!incoming.complete) {
-      // The rest of the body must not be read as the next request.
+      // The rest of the body must not be parsed as the next request.
       response.headers.set('connection', 'close')
       linger(incoming)
     }
     return response
   }
   const answer = getRequestListener(fetch, {
-    // The Request and Response of the program that embeds us are its own.
+    // An embedding program keeps its own Request and Response.
     overrideGlobalObjects: false,
     errorHandler: (error) => plainAnswer(badHttp(400, error instanceof Error ? error.message : 'unreadable')),
   })
@@ -86,14 +89,14 @@ export async function listen(
       requestTimeout: limits.requestMs,
       keepAliveTimeout: limits.keepAliveMs,
       connectionsCheckingInterval: limits.checkEveryMs,
-      // Answered by the error handler, with words.
+      // The error handler answers this with a reason.
       requireHostHeader: false,
     },
     (request: IncomingMessage, response: ServerResponse) => {
       const { socket } = request
-      // By HTTP/1.0 a probe may name no host.
+      // In HTTP/1.0 a probe may send no Host.
       if (request.httpVersion === '1.0' && probes.has(request.url ?? '')) request.headers.host ??= 'localhost'
-      // It was answered, or closed, before its request was read.
+      // The connection was answered or closed before its request was read.
       if (!connections.begin(request, response)) return
       response.once('close', () => {
         const left = connections.end(socket)
@@ -134,7 +137,7 @@ export async function listen(
       closed.abort()
       const ended = new Promise<void>((resolve) => server.close(() => resolve()))
       for (const socket of connections.resting()) socket.destroy()
-      // One that takes nothing would not take its end either.
+      // A client that accepts no bytes would not accept the stream's end either.
       for (const outgoing of endless)
         if (outgoing.writableNeedDrain) outgoing.destroy()
         else outgoing.end()
@@ -146,12 +149,12 @@ export async function listen(
 }
 
 /**
- * Closing at once resets the connection of a client that still sends, and may take the answer from it. It is
- * told the end instead, and what it sends is read for as long as the adapter does (half a second).
+ * Closing at once would reset the connection of a client that is still sending, which may lose the answer.
+ * Instead, the answer's end is sent, and the adapter reads the rest of the body for half a second.
  */
 function linger(incoming: Readable & Pick<IncomingMessage, 'complete' | 'method' | 'socket'>): void {
   const { method, socket } = incoming
-  // The adapter reads on for these only.
+  // The adapter reads on only for other methods.
   if (method === 'GET' || method === 'HEAD') return
   const { destroySoon } = socket
   socket.destroySoon = () => {
@@ -193,7 +196,7 @@ const tooManyConnections = new HttpProblem(
   { headers: { 'retry-after': '5' } },
 )
 
-/** What isn't HTTP, or came too slowly, never becomes a request: it is answered on the socket. */
+/** What is not HTTP, or arrives too slowly, never becomes a request: it is answered on the socket. */
 function answerBadHttp(error: Error & { readonly code?: string }, socket: Duplex): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy()

@@ -1,4 +1,4 @@
-/** An uploaded file's bytes, whether it is the whole body or the one file of a form. */
+/** An uploaded file's bytes, from the whole body or the single file of a form. */
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { Busboy, type BusboyFileStream } from '@fastify/busboy'
@@ -26,7 +26,7 @@ export function incomingUpload(c: Context, maxBytes: number): Upload {
   return { bytes: filePart(body.bytes, contentType, maxBytes), discard: body.discard }
 }
 
-/** The bytes of the one file in a form. It ends well only if the form does and held no second file. */
+/** The bytes of a form's single file. It ends without an error only if the form does, with no second file. */
 async function* filePart(
   body: AsyncIterable<Uint8Array>,
   contentType: string,
@@ -35,7 +35,7 @@ async function* filePart(
   const form = openForm(contentType)
   const files: BusboyFileStream[] = []
   const first = Promise.withResolvers<AsyncIterable<Uint8Array>>()
-  // Else it would go through all of them, and each costs a stream.
+  // Without this, all parts would be parsed, and each costs a stream.
   form.on('partsLimit', () => form.destroy(new Error(`It has more than ${mostParts} parts`)))
   form.on('file', (_field, file) => {
     if (files.push(file) === 1) first.resolve(file)
@@ -43,7 +43,7 @@ async function* filePart(
   })
   const source = Readable.from(body, { objectMode: false })
   const parsed = pipeline(source, form).catch((error: unknown) => {
-    // Busboy leaves an open file waiting for ever when its source breaks off.
+    // Busboy leaves a file open forever if its source fails.
     for (const file of files)
       file.destroy(error instanceof Error ? error : new Error('The form broke off', { cause: error }))
     throw error
@@ -79,7 +79,7 @@ function openForm(contentType: string): InstanceType<typeof Busboy> {
   }
 }
 
-/** Busboy's own errors are plain ones about a form that is wrong. */
+/** Busboy reports malformed forms by plain errors. */
 const saidAsProblem = (error: unknown): unknown =>
   error instanceof Error && error.constructor === Error && !('code' in error)
     ? malformedField('', `The multipart form is broken: ${error.message}`, { cause: error })

@@ -1,6 +1,6 @@
 /**
- * What operations take and answer beside what their routes say: headers, and the refusals that come of a key, an address,
- * a body or of bytes that are served. Each is derived from the endpoint's declaration.
+ * What operations accept and answer beside their routes' declarations: headers, and the refusals for a key,
+ * an address, a body or served bytes. All derive from the endpoint's declaration.
  */
 import { namesOf } from '../edge/query-names.ts'
 import type { Listing } from '../routes/endpoint.ts'
@@ -9,7 +9,7 @@ import type { Answer, Content, Header, Operation, Parameter } from './document.t
 const text = { type: 'string' } as const
 const count = { type: 'integer', minimum: 0 } as const
 
-/** The headers of answers, by the name that they have in the document's components. */
+/** Headers of answers, by their name in the document's components. */
 export const answerHeaders = {
   ETag: { description: 'Names these bytes: to be sent as If-None-Match, If-Match or If-Range', schema: text },
   'Last-Modified': {
@@ -65,7 +65,7 @@ const refusal = (description: string, headers: readonly HeaderName[] = []): Answ
   content: problem,
 })
 
-/** The answers that mean the same wherever they are given, by their name in the document's components. */
+/** Answers with the same meaning everywhere, by their name in the document's components. */
 export const sharedAnswers = {
   Unauthorized: refusal('No key was sent where one is needed, or it is not valid', ['WWW-Authenticate']),
   Forbidden: refusal(
@@ -80,11 +80,11 @@ export const sharedAnswers = {
 
 const shared = (name: keyof typeof sharedAnswers): Answer => ({ $ref: `#/components/responses/${name}` })
 
-/** Whether a change that is sent again with its key is not made again. */
+/** Whether a change accepts an Idempotency-Key, so that its repetition is not made again. */
 const mayRepeat = ({ route, repeatsFreely }: Listing): boolean =>
   !route.startsWith('GET ') && repeatsFreely !== true
 
-/** Whether it serves stored bytes, with all that belongs to that. */
+/** Whether the operation serves stored bytes, with ranges and validators. */
 export const servesBytes = ({ responses }: Operation): boolean => {
   const types = Object.keys(responses['200']?.content ?? {})
   return types.length > 0 && types.every((type) => /^(?:video|image)\//.test(type))
@@ -132,7 +132,7 @@ export const parametersOf = (
   ...(servesBytes(operation) ? conditions : []),
 ]
 
-/** All answers of an operation: its own with their headers, and what is refused. */
+/** All answers of an operation: its own with their headers, and its refusals. */
 export function answersOf(listing: Listing, operation: Operation): Operation['responses'] {
   const good = Object.entries(operation.responses).map(([status, answer]): [string, Answer] => {
     const names: HeaderName[] = [
@@ -150,7 +150,7 @@ export function answersOf(listing: Listing, operation: Operation): Operation['re
   }
 }
 
-/** What is answered beside 200 where bytes are served. */
+/** Answers beside 200 where bytes are served. */
 function partsOf({ responses }: Operation): Operation['responses'] {
   const { content } = responses['200']!
   return {
@@ -206,7 +206,7 @@ function refusalsOf(listing: Listing, operation: Operation): Operation['response
 
 const lowered = (sentence: string): string => sentence.charAt(0).toLowerCase() + sentence.slice(1)
 
-/** What of a request can be malformed, in words; undefined where nothing can. */
+/** What can be malformed in a request, as text; undefined if nothing can. */
 function malformedBy(listing: Listing, operation: Operation): string | undefined {
   const names = (operation.parameters ?? []).map(({ name }) => `\`${name}\``)
   const parts = [
@@ -220,7 +220,7 @@ function malformedBy(listing: Listing, operation: Operation): string | undefined
   return `Malformed: ${what}. \`field\` names which, \`reason\` says what it must be`
 }
 
-/** What of an address may not be there; an operation's own text goes before it. */
+/** The text of 404 for an address; an operation's own text overrides it. */
 function lostBy({ route }: Listing): string | undefined {
   if (route.includes('{scene_id}')) return 'There is no such job or scene, or the key does not see it'
   return /\/(?:jobs|videos)\/\{id\}/.test(route)

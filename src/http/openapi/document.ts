@@ -1,4 +1,7 @@
-/** The API described as OpenAPI 3.1, of the endpoints' declarations and of the same schemas that check requests. */
+/**
+ * Generates the OpenAPI 3.1 description from the endpoints' declarations, and from the schemas that check
+ * requests.
+ */
 import { packageVersion } from '../../package-version.ts'
 import { isDeepStrictEqual } from 'node:util'
 import { OpenAPIHono, z } from '@hono/zod-openapi'
@@ -7,7 +10,7 @@ import { type Endpoint, type JsonBody, type Listing, tags } from '../routes/endp
 import { pascal, webhookMessages } from '../routes/event-schemas.ts'
 import { answerHeaders, answersOf, parametersOf, servesBytes, sharedAnswers } from './answers.ts'
 
-/** A JSON schema, as far as it is looked at here. */
+/** A JSON schema, as far as this code reads it. */
 export interface Schema {
   readonly $ref?: string
   readonly type?: string | readonly string[]
@@ -43,7 +46,7 @@ export interface Header {
   readonly schema: Schema
 }
 
-/** One that means the same everywhere stands in the components, and is referred to. */
+/** An answer, or a reference to a shared one in the components. */
 export interface Answer {
   readonly $ref?: string
   readonly description?: string
@@ -65,7 +68,7 @@ export interface Operation {
 export const methods = ['get', 'post', 'put', 'patch', 'delete'] as const
 export type Method = (typeof methods)[number]
 
-/** HEAD is described where bytes are served; it answers as GET does everywhere, without the body. */
+/** HEAD is described only where bytes are served; everywhere it answers as GET does, without the body. */
 export type PathItem = { readonly [method in Method | 'head']?: Operation }
 
 export interface ApiDocument {
@@ -175,10 +178,10 @@ export function describeApi(endpoints: readonly Endpoint[]): ApiDocument {
 const bodiesOf = (listings: readonly Listing[]): readonly JsonBody[] =>
   listings.flatMap(({ body }) => (body && 'schema' in body ? body : []))
 
-/** Paths and schemas alone, as the library writes them. */
+/** Only the paths and schemas, as the library writes them. */
 function withoutText(listings: readonly Listing[], info: ApiDocument['info']): Plain {
   const library = new OpenAPIHono()
-  // Not register(): a schema of job/ may be older than the library's extension of zod, by the order of imports.
+  // Not register(): by the order of imports, a schema of job/ may be created before the library extends zod.
   for (const { name, schema } of bodiesOf(listings))
     library.openAPIRegistry.registerComponent(
       'schemas',
@@ -200,7 +203,7 @@ function withoutText(listings: readonly Listing[], info: ApiDocument['info']): P
       responses: { [status]: { description: about, ...(content && { content }) } },
     })
   }
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as the library's own type has it, and plain JSON
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the library's own type, as plain JSON
   return JSON.parse(JSON.stringify(library.getOpenAPI31Document({ openapi: '3.1.0', info }))) as Plain
 }
 
@@ -218,7 +221,7 @@ const referredTo = (answers: Readonly<Record<string, Answer>>, answer: Answer): 
 
 function methodAndPath(route: Listing['route']): readonly [method: Method, path: string] {
   const [method, path] = route.split(' ')
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- by the type of routes
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- by the type Route
   return [method!.toLowerCase() as Method, path!]
 }
 
@@ -251,7 +254,7 @@ function describe(listing: Listing, plain: Operation): Operation {
   }
 }
 
-/** The answers to GET without their bodies; of ranges RFC 9110 knows none here. */
+/** The answers to GET without their bodies; RFC 9110 defines no ranges for HEAD. */
 function headOf({ operationId = '', parameters = [], responses, ...get }: Operation): Operation {
   const answers = Object.entries(responses)
     .filter(([status]) => status !== '206' && status !== '416')
@@ -268,7 +271,7 @@ function headOf({ operationId = '', parameters = [], responses, ...get }: Operat
   }
 }
 
-/** Lists of a fixed length say what is in them in the older way, too, by which some programs go. */
+/** Describes lists of a fixed length also by `items`, which some programs need. */
 function withItems(schema: Schema): Schema {
   // oxlint-disable-next-line typescript/no-unsafe-return -- a document is plain JSON
   return JSON.parse(JSON.stringify(schema), (_name, node: Schema) => {
@@ -278,7 +281,10 @@ function withItems(schema: Schema): Schema {
   })
 }
 
-/** A choice between objects that one member tells apart: each gets a name, and a discriminator names that member. */
+/**
+ * A choice between objects that one member distinguishes: each gets a name, and a discriminator names that
+ * member.
+ */
 function discriminated(name: string, schema: Schema): readonly (readonly [string, Schema])[] {
   const { oneOf } = schema
   const propertyName = oneOf && tellingMember(oneOf)
@@ -295,7 +301,7 @@ function discriminated(name: string, schema: Schema): readonly (readonly [string
   ]
 }
 
-/** The member that is another constant in each of them. */
+/** The member that has a different constant in each choice. */
 function tellingMember(choices: readonly Schema[]): string | undefined {
   return Object.keys(choices[0]?.properties ?? {}).find((member) => {
     const values = choices.map(({ properties }) => properties?.[member]?.const)
@@ -318,7 +324,7 @@ const signatureHeaders: readonly Parameter[] = [
   schema: { type: 'string' },
 }))
 
-/** A message that is posted to an endpoint, by Standard Webhooks. */
+/** A message to a webhook endpoint, by Standard Webhooks. */
 function webhook(type: string, about: string, data: Schema): PathItem {
   const schema: Schema = {
     type: 'object',

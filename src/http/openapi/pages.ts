@@ -1,4 +1,4 @@
-/** The API's description where programs and people read it. */
+/** Serves the API's description, for programs and people. */
 import type { Context } from 'hono'
 import { type Endpoint, type Route, unlisted } from '../routes/endpoint.ts'
 import { describeApi } from './document.ts'
@@ -6,7 +6,7 @@ import { referenceScript } from './reference-script.ts'
 import { referenceStyle } from './reference-style.ts'
 import { referencePage } from './reference.ts'
 
-/** Nothing from elsewhere, and nothing but what stands in these files. */
+/** Loads nothing from other sites, and runs only what these files contain. */
 const policy =
   "default-src 'none'; script-src 'self'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
@@ -25,7 +25,7 @@ const open = (route: Route, handle: Endpoint['handle']): Endpoint =>
   unlisted({ route, access: 'open', handle })
 
 export function documentPages(endpoints: readonly Endpoint[]): readonly Endpoint[] {
-  // Each is made on the first request for it.
+  // Each is generated on its first request.
   let api: ReturnType<typeof describeApi> | undefined
   let text: string | undefined
   let page: string | undefined

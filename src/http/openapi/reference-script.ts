@@ -1,4 +1,4 @@
-/** What the reference page does in a browser, beyond what a page does by itself: search, and open what is linked to. */
+/** The script of the reference page: search, and opening the target of a link. */
 export const referenceScript = `'use strict'
 const search = document.getElementById('search')
 const none = document.getElementById('none')

@@ -1,4 +1,4 @@
-/** How the reference page looks. */
+/** The styles of the reference page. */
 export const referenceStyle = `
 :root {
   color-scheme: light dark;

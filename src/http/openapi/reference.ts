@@ -1,4 +1,7 @@
-/** The API to be read in a browser: one page, made of the same document that programs read. It works without its script. */
+/**
+ * The API's reference for browsers: one page, generated from the OpenAPI document. It works without its
+ * script.
+ */
 import { html } from 'hono/html'
 import {
   type ApiDocument,
@@ -92,13 +95,13 @@ export async function referencePage(document: ApiDocument): Promise<string> {
         </div>
       </body>
     </html>`
-  // Two thirds of it would be the spaces that templates are written with.
+  // Two thirds of the page would be whitespace of the templates.
   return page.toString().replaceAll(/\n\s+</g, '\n<')
 }
 
 const badge = (method: Method): Markup => html`<span class="method ${method}">${method.toUpperCase()}</span>`
 
-/** Text with `code` in it, as ours is written. */
+/** Renders text with `code` in backticks. */
 const marked = (text: string): Markup => {
   const parts = text.split('`')
   return html`${parts.map((part, index) => (index % 2 === 1 ? html`<code>${part}</code>` : part))}`
@@ -158,10 +161,10 @@ function operationCard(entry: Entry, document: ApiDocument): Markup {
   </details>`
 }
 
-/** All refusals have the same body, which is shown once. */
+/** Refusals share one body, which is shown once. */
 const isTold = (status: string): boolean => !/^[45]/.test(status) || status === '500'
 
-/** A long path may break after a slash. */
+/** Allows a line break after a slash in a long path. */
 const breakable = (path: string): Markup =>
   html`${path.split('/').map((part, index) => (index === 0 ? part : html`/<wbr />${part}`))}`
 
@@ -187,7 +190,7 @@ type Side = 'asked' | 'answered'
 
 const contentBlocks = (content: Content, document: ApiDocument, side: Side): readonly Markup[] =>
   Object.entries(content)
-    // The same again, with members of RFC 9457.
+    // The same body with the members of RFC 9457.
     .filter(([type]) => type !== 'application/problem+json')
     .map(
       ([type, { schema = {} }]) =>
@@ -205,7 +208,7 @@ function followed(schema: Schema, document: ApiDocument): Schema {
   return { ...document.components.schemas[refName($ref)], ...beside }
 }
 
-/** In a few words: `string`, `Job`, `list of Scene`, `one of a, b`. */
+/** A type in a few words: `string`, `Job`, `list of Scene`, `one of a, b`. */
 function typeOf(given: Schema, document: ApiDocument): string {
   if (given.$ref !== undefined) return refName(given.$ref)
   const schema = given
@@ -230,7 +233,7 @@ function kindOf(type: string, schema: Schema, document: ApiDocument): string {
   return type
 }
 
-/** What else a schema says, for people. */
+/** A schema's further constraints, for people. */
 function facts(schema: Schema): Markup {
   const limits = [
     ...(schema.enum
@@ -251,10 +254,10 @@ function facts(schema: Schema): Markup {
   ${limits.length > 0 ? html`<span class="limits">${limits.join(' · ')}</span>` : ''}`
 }
 
-/** A pattern that somebody would read. */
+/** Whether a pattern is short enough to help a reader. */
 const isTelling = (pattern: unknown): pattern is string => typeof pattern === 'string' && pattern.length <= 60
 
-/** zod writes the bounds of safe integers, too. */
+/** zod also writes the bounds of safe integers. */
 const isLimit = (limit: unknown): limit is number =>
   typeof limit === 'number' && Math.abs(limit) < Number.MAX_SAFE_INTEGER
 
@@ -266,7 +269,7 @@ function range(schema: Schema, least: string, most: string, unit: string): reado
   return isLimit(to) ? [`at most ${to}${unit}`] : []
 }
 
-/** The part of the page that shows a schema. `within`: the names that are open already. */
+/** Where a schema is shown. `within`: the names already expanded. */
 interface Place {
   readonly document: ApiDocument
   readonly side: Side
@@ -276,7 +279,7 @@ interface Place {
 const inside = (place: Place, { $ref }: Schema): Place =>
   $ref === undefined ? place : { ...place, within: [...place.within, refName($ref)] }
 
-/** The members, and those of their members, to be opened. */
+/** The members, with their own members to expand. */
 function schemaBlock(given: Schema, outer: Place): Markup | string {
   const place = inside(outer, given)
   const schema = followed(given, place.document)
@@ -343,7 +346,7 @@ function memberRow(name: Markup, member: Schema, place: Place): Markup {
   </div>`
 }
 
-/** A value that fits a schema, where none is given with it. */
+/** An example value of a schema that has none. */
 function exampleOf(given: Schema, document: ApiDocument): unknown {
   const schema = followed(given, document)
   const [example] = [schema.examples ?? []].flat()

@@ -16,7 +16,7 @@ import { storageEndpoints } from './storage.ts'
 import { videoEndpoints } from './videos.ts'
 import { webhookEndpoints } from './webhooks.ts'
 
-/** Every endpoint but the API's description itself, in the order of that. */
+/** Every endpoint except the API's description, in the order of that description. */
 export const allEndpoints: readonly Endpoint[] = [
   ...jobEndpoints,
   ...jobControlEndpoints,

@@ -75,7 +75,7 @@ export const assetEndpoints = resource('assets', [
       415: 'The format is not accepted, or the body is neither an image nor a form',
       422: 'The image is empty, damaged or too costly to decode: `kind` says which',
     },
-    // Its bytes name what they make, and may be too many to be read ahead.
+    // The bytes determine the result, and may be too large to buffer for an Idempotency-Key.
     repeatsFreely: true,
     handle: async ({ c, rights }, { coordinator, takeAsset, limits }) => {
       const upload = incomingUpload(c, limits.assetBytes)

@@ -1,4 +1,4 @@
-/** Many jobs at once: each has its own answer, and one that is refused stops no other. */
+/** Many jobs at once: each has its own result, and a refusal does not stop the others. */
 import { z } from '@hono/zod-openapi'
 import {
   approvalBatch,
@@ -30,7 +30,7 @@ const batchSchema = z
 
 export type BatchAnswer = z.infer<typeof batchSchema>
 
-/** One after the other: the order of the ids is the order of the approvals. */
+/** In order: the order of the ids is the order of the approvals. */
 async function each(jobIds: readonly number[], verb: (jobId: number) => Promise<Job>): Promise<BatchAnswer> {
   const results: BatchAnswer['results'] = []
   let done = 0
@@ -41,7 +41,7 @@ async function each(jobIds: readonly number[], verb: (jobId: number) => Promise<
       done++
     } catch (error) {
       const problem = problemOf(error)
-      // An unexpected error, and a database that can't write, end the batch: what was done stays.
+      // An unexpected error, or a database that cannot write, ends the batch: finished changes stay.
       if (!problem || problem.status >= 500) throw error
       results.push({ ...problem.members, job_id: jobId })
     }
@@ -76,7 +76,7 @@ export const batchEndpoints = resource('jobs', [
   endpoint({
     id: 'cancelJobs',
     route: 'POST /api/v3/jobs/cancel',
-    // It stops spending.
+    // Submitters may cancel too, as that stops spending.
     access: ownJobs('submit', 'approve'),
     summary: 'Cancel many jobs',
     description:

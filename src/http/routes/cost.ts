@@ -1,4 +1,4 @@
-/** Sums as JSON: US dollars, null where unknown. */
+/** Costs as JSON: US dollars, null where unknown. */
 import { z } from '@hono/zod-openapi'
 import type { JobCosts } from '../../coordinator/read/job-view.ts'
 import type { Job } from '../../job/job.ts'
@@ -18,14 +18,14 @@ export const costsSchema = z.object({
   price_book: z.string(),
 })
 
-/** With what is still to be paid. */
+/** Also the sum left to pay. */
 export const openCostsSchema = costsSchema.extend({
   to_pay: usd.describe('Left to pay for the scenes that wait; null where a price is unknown'),
   to_approve: usd.describe('To be approved before the job goes on; 0: nothing; null: an unknown price'),
   scenes_to_pay: z.int(),
 })
 
-/** With that, and scene by scene. */
+/** Also the costs of each scene. */
 export const jobCostsSchema = openCostsSchema.extend({
   scenes: z.array(
     z.object({

@@ -1,6 +1,6 @@
 /**
- * An endpoint in one declaration: its name, who may use it, what it takes, answers and refuses, and what it does. The router,
- * the check of scopes, the refusal of unknown query names, Idempotency-Key and the API's description are derived from it.
+ * One declaration per endpoint: name, access, input, answers, refusals and handler. The router, the check of
+ * scopes, the refusal of unknown query names, Idempotency-Key and the API's description derive from it.
  */
 import { z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
@@ -31,36 +31,36 @@ export const tags = {
 
 export type Tag = keyof typeof tags
 
-/** A schema of zod, or one as the description has it. */
+/** A zod schema, or one as in the OpenAPI document. */
 type MediaSchema = z.ZodType | Readonly<Record<string, unknown>>
 type Content = Readonly<Record<string, { readonly schema: MediaSchema }>>
 
 export interface Answer<Schema extends z.ZodType = z.ZodType> {
   readonly status: 200 | 201 | 202 | 204
   readonly description: string
-  /** Of what the handler returns. */
+  /** The schema of the handler's result. */
   readonly json?: Schema
   readonly content?: Content
 }
 
-/** A body of JSON. The coordinator checks it, for HTTP and for programs alike. */
+/** A JSON body. The coordinator checks it, for HTTP and for programs alike. */
 export interface JsonBody {
   readonly name: string
   readonly schema: z.ZodType
-  /** A typical one. */
+  /** A typical body. */
   readonly example: unknown
   readonly required: boolean
 }
 
-/** One that the handler reads itself. */
+/** A body that the handler reads itself. */
 export interface RawBody {
   readonly required: true
   readonly content: Content
 }
 
-/** What the API's description says of an endpoint. */
+/** The endpoint in the API's description. */
 export interface Description {
-  /** The operation's name, in documents and in the client. */
+  /** The operation's name, in the document and in the client. */
   readonly id: string
   readonly route: Route
   readonly access: Access
@@ -69,13 +69,16 @@ export interface Description {
   readonly description: string
   readonly params?: z.ZodObject
   readonly query?: z.ZodObject
-  /** For the description alone. */
+  /** For the description only. */
   readonly headers?: z.ZodObject
   readonly body?: JsonBody | RawBody
   readonly answer: Answer
-  /** Refusals of its own, by status. Those of its key, address or body are derived (`openapi/answers.ts`). */
+  /**
+   * The endpoint's own refusals, by status. Those for its key, address or body derive from the declaration
+   * (`openapi/answers.ts`).
+   */
   readonly refuses?: Readonly<Partial<Record<404 | 409 | 410 | 415 | 422, string>>>
-  /** Sent again it does the same, so that no Idempotency-Key is heeded. */
+  /** A repetition has the same effect, so Idempotency-Key is ignored. */
   readonly repeatsFreely?: true
 }
 
@@ -87,15 +90,15 @@ interface Call<Params extends Schemas, Query extends Schemas> {
   readonly c: Context
   readonly params: OutputOf<Params>
   readonly query: OutputOf<Query>
-  /** The JSON that was sent; `{}` where an optional body was left out. */
+  /** The parsed JSON; `{}` where an optional body is absent. */
   readonly body: unknown
-  /** Undefined where no key is needed. */
+  /** Undefined without keys. */
   readonly rights: Rights | undefined
-  /** Who asks, for the coordinator's verbs. */
+  /** The actor, for the coordinator's verbs. */
   readonly by: Actor
 }
 
-/** All that are always there, and the one that the endpoint needs. */
+/** The parts that always exist, and the one that the endpoint needs. */
 type PartsWith<Part extends Need> = Omit<Parts, Need> & {
   readonly [part in Part]-?: NonNullable<Parts[part]>
 }
@@ -111,9 +114,9 @@ interface Declaration<
   readonly params?: Params & z.ZodObject
   readonly query?: Query & z.ZodObject
   readonly answer: Answer<Schema>
-  /** It is there only where the server has this part. */
+  /** The endpoint is served only where the server has this part. */
   readonly needs?: Part
-  /** Returns what is sent as JSON, or a whole response. */
+  /** Returns the value to send as JSON, or a whole response. */
   readonly handle: (
     call: Call<Params, Query>,
     parts: PartsWith<Part>,
@@ -123,7 +126,7 @@ interface Declaration<
 export interface Endpoint extends Guarded {
   readonly route: Route
   readonly needs?: Need | undefined
-  /** Undefined where the API's description leaves it out. */
+  /** Undefined where the API's description omits the endpoint. */
   readonly listing?: Listing
   readonly handle: (c: Context, parts: Parts) => Awaitable<Response>
 }
@@ -158,7 +161,7 @@ export function endpoint<
         rights: principalOf(c).rights,
         by: actorOf(c),
       }
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- by its own schemas, and mounted where its part is there
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- served only with its part
       const result = await handle(call as Call<Params, Query>, parts as unknown as PartsWith<Part>)
       if (answer.status === 204) return c.body(null, 204)
       return result instanceof Response ? result : c.json(result, answer.status)
@@ -166,11 +169,11 @@ export function endpoint<
   }
 }
 
-/** What belongs together in the API's description. */
+/** Endpoints under one tag of the API's description. */
 export const resource = (tag: Tag, endpoints: readonly Untagged[]): readonly Endpoint[] =>
   endpoints.map(({ described, ...rest }) => ({ ...rest, listing: { ...described, tag } }))
 
-/** One that the API's description leaves out; its route is a pattern of the router's. */
+/** An endpoint that the API's description omits; its route is the router's own pattern. */
 export const unlisted = <Part extends Need = never>({
   handle,
   ...declared
@@ -181,7 +184,7 @@ export const unlisted = <Part extends Need = never>({
   ...declared,
   isStream: false,
   takesIdempotencyKey: false,
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- mounted where its part is there
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- served only with its part
   handle: (c, parts) => handle(c, parts as unknown as PartsWith<Part>),
 })
 
@@ -191,7 +194,7 @@ export function patternOf(route: Route): readonly [method: string, pattern: stri
   return [method, path.replaceAll(/\/\{(\w+)\}/g, '/:$1')]
 }
 
-/** Finds the endpoints that a request leads to. Middleware is matched under the method ALL. */
+/** Finds the endpoints that match a request. Middleware matches under the method ALL. */
 export function finderOf(endpoints: readonly Endpoint[]): (c: Context) => readonly Guarded[] {
   const byPattern = new Map(endpoints.map((one) => [patternOf(one.route).join(' '), one]))
   return (c) =>
@@ -215,7 +218,7 @@ async function parsed(schema: z.ZodObject | undefined, given: object): Promise<u
 const jsonOf = (c: Context, { required }: JsonBody, { limits }: Parts): Promise<unknown> =>
   required ? readJson(c, limits) : readOptionalJson(c, limits)
 
-/** `other`: what the handler may answer in place of JSON. */
+/** `other`: what the handler may answer instead of JSON. */
 export const json = <Schema extends z.ZodType>(
   status: 200 | 201 | 202,
   schema: Schema,
@@ -228,7 +231,7 @@ export const json = <Schema extends z.ZodType>(
   content: { ...other, 'application/json': { schema } },
 })
 
-/** A response that the handler makes itself. */
+/** A response that the handler builds itself. */
 export const whole = (description: string, content: Content): Answer<z.ZodNever> => ({
   status: 200,
   description,
@@ -254,5 +257,5 @@ export const optionalJsonBody = (name: string, schema: z.ZodType, example: unkno
   required: false,
 })
 
-/** Of a schema with a name: by `nullable()` the description would say that it may be null everywhere. */
+/** For a named schema: with `nullable()`, the description would allow null wherever the name is used. */
 export const orNull = <Schema extends z.ZodType>(schema: Schema) => z.union([schema, z.null()])

@@ -1,4 +1,7 @@
-/** Each type of event with the members of its `data`, for the API's description: a discriminated union by `type`. */
+/**
+ * Every event type with the members of its `data`, for the API's description: a discriminated union by
+ * `type`.
+ */
 import { z } from '@hono/zod-openapi'
 import { type EventType, eventTypes, topicOf } from '../../job/event.ts'
 import { testType } from '../../job/webhook.ts'
@@ -17,7 +20,7 @@ const changed = {
   new: values.describe('As they are'),
 }
 
-/** The meaning of a type of event and the members of its `data`; later versions may add members. */
+/** The meaning of an event type and the members of its `data`; later versions may add members. */
 interface Told {
   readonly about: string
   readonly data: z.ZodRawShape
@@ -133,18 +136,18 @@ export const eventTexts: { readonly [type in EventType]: Told } = {
   scene_cancelled: { about: 'A scene was cancelled with its job', data: {} },
 }
 
-/** `job_created` as `JobCreated`. */
+/** `job_created` becomes `JobCreated`. */
 export const pascal = (name: string): string =>
   name.replaceAll(/(?:^|_)(\w)/g, (_, letter: string) => letter.toUpperCase())
 
-/** Events of scenes always name theirs. */
+/** Scene events always name their scene. */
 const sceneIdOf = (type: EventType): z.ZodOptional<z.ZodString> => {
   const id = z.string()
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- programs read all events by one type
   return (type.startsWith('scene_') ? id : id.optional()) as z.ZodOptional<z.ZodString>
 }
 
-/** What the scene of an event was called then. */
+/** The scene's position and title at the time of the event. */
 const sceneMembers = {
   position: z.int().optional().describe('The place of the scene then, from 0'),
   title: z.string().optional().describe('Its title then, where it had one'),
@@ -175,7 +178,7 @@ const [first, ...others] = eventTypes.map(eventOf)
 
 export const eventSchema = z.discriminatedUnion('type', [first!, ...others]).openapi('Event')
 
-/** What is posted to webhook endpoints, by name: each type of event, and the `ping` of a test. */
+/** Messages to webhook endpoints by name: each event type, and the `ping` of a test. */
 export const webhookMessages: Readonly<
   Record<string, { readonly about: string; readonly data: Readonly<Record<string, unknown>> }>
 > = {

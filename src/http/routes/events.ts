@@ -112,9 +112,9 @@ async function answerEvents(
   c.header('vary', 'accept')
   if (!wantsStream(c)) return pageAnswer(await feed.page({ ...query, after: query.after ?? 0 }))
   c.header('content-type', 'text/event-stream')
-  // nginx would hold events back until it has a buffer full of them.
+  // nginx would hold events back until its buffer is full.
   c.header('x-accel-buffering', 'no')
-  // Hono drops the body of what it answers to HEAD, and nothing would end the stream.
+  // Hono drops the body of an answer to HEAD, so nothing would end the stream.
   return c.req.method === 'HEAD'
     ? c.body(null, 200)
     : c.body(await streams.open(query, callerOf(c), principalOf(c).isLetIn), 200)
@@ -231,7 +231,7 @@ const pageAnswer = ({ events, after: next_after, isMore: more, reset }: FeedPage
   ...(reset && { reset }),
 })
 
-/** Where to begin; undefined where the request does not say. */
+/** The event to start after; undefined where the request names none. */
 function placeOf(c: Context, given: string | undefined): number | undefined {
   const resumed = c.req.header('last-event-id')
   if (resumed !== undefined) return idOf('Last-Event-ID', resumed)

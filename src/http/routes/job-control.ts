@@ -1,4 +1,4 @@
-/** What is done with a job once it is there: ended, tried again, changed, paused. */
+/** Changes to existing jobs: end, retry, edit, pause. */
 import { z } from '@hono/zod-openapi'
 import type { Coordinator } from '../../coordinator/coordinator.ts'
 import type { Job } from '../../job/job.ts'
@@ -75,7 +75,7 @@ export const jobControlEndpoints = resource('jobs', [
   endpoint({
     id: 'cancelJob',
     route: 'POST /api/v3/jobs/{id}/cancel',
-    // It stops spending.
+    // Submitters may cancel too, as that stops spending.
     access: ownJobs('submit', 'approve'),
     summary: 'Cancel a job: its renders are stopped, here and at providers',
     description:

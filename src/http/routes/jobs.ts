@@ -31,7 +31,7 @@ export const failureSchema = z
   .object({ code: z.string(), reason: z.string(), scene_id: z.string().optional() })
   .openapi('Failure')
 
-/** The answer of a verb that moves a job. */
+/** The answer of a verb that changes a job's status. */
 export const controlled = <const Message extends string, Status extends z.ZodType>(
   message: Message,
   status: Status,
@@ -135,9 +135,9 @@ const filmAnswer = (jobId: number, manifest: FilmManifest): NonNullable<JobAnswe
   size: manifest.film.size,
 })
 
-/** Only in the answer about one job, as it takes further reading. */
+/** Only in the answer about one job, as it needs further reads. */
 const further = { storyboard: true, depends_on: true, eta: true } as const
-/** Not in its own row. */
+/** Members that are not in the job's own row. */
 type Told = 'costs' | 'waiting' | keyof typeof approvalMembers
 
 function jobFacts(job: Job | ListedJob): Omit<JobAnswer, Told | keyof typeof further> {
@@ -243,7 +243,7 @@ const jobsSchema = z.object({
 
 export type JobsAnswer = z.infer<typeof jobsSchema>
 
-/** By the names that jobs are found by. @throws {HttpProblem} */
+/** The free members of the query: jobs are found by them. @throws {HttpProblem} */
 function labelsIn(query: z.infer<typeof listQuery>): Readonly<Record<string, string>> {
   const labelsGiven = Object.entries(query).filter(
     (entry): entry is [string, string] =>

@@ -1,4 +1,4 @@
-/** Keys. The secret stands in the answer that creates it, and nowhere else. */
+/** Access keys. Only the answer that creates a key shows its secret. */
 import { z } from '@hono/zod-openapi'
 import type { NewKey } from '../../access/keys.ts'
 import { type Key, keyRequest, prefixOf, rotationRequest } from '../../job/key.ts'

@@ -1,10 +1,9 @@
-/** What things cost: before they are asked for, as they are paid for, and what may be spent at most. */
+/** Money: estimates before a job, charges, and budgets. */
 import { z } from '@hono/zod-openapi'
 import type { BudgetStanding } from '../../coordinator/admission/budgets.ts'
 import type { Attempt } from '../../job/attempt.ts'
 import { attemptStatuses } from '../../job/lifecycle.ts'
 import { dollars } from '../../job/price.ts'
-/** Estimates before a job, attempts as they are paid for, and budgets. */
 import { budgetChange } from '../../job/control-request.ts'
 import { allJobs, ownJobs } from '../access/access.ts'
 import {

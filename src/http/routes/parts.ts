@@ -1,4 +1,4 @@
-/** What the endpoints work with; its optional parts are there where the server was started with them. */
+/** What the endpoints work with. The optional parts depend on how the server was started. */
 import type { ArtifactStore } from '../../artifact/artifact.ts'
 import type { Coordinator } from '../../coordinator/coordinator.ts'
 import type { Installation } from '../../coordinator/attempt/installation.ts'
@@ -26,7 +26,7 @@ export interface Parts {
 /** The optional parts. */
 export type Need = 'events' | 'metrics' | 'storage' | 'installation' | 'gate'
 
-/** Keeps a photograph if it is one. @throws {RefusedError} `asset_refused` */
+/** Stores a photograph. @throws {RefusedError} `asset_refused`, if the bytes are not one */
 export type TakeAsset = (
   bytes: AsyncIterable<Uint8Array>,
   upload: { readonly uploader: string; readonly signal: AbortSignal },
@@ -37,14 +37,14 @@ export interface Storage {
   now(options: { readonly isDryRun: boolean }): Promise<PruneReport>
 }
 
-/** What proves a request at the addresses that providers get; nothing else guards them, so that a provider needs no key. */
+/** Verifies requests at the addresses for providers. Nothing else guards them, so a provider needs no key. */
 export interface ProviderGate {
-  /** Whether this server signed the text, and the address that says so has not ended. */
+  /** Whether this server signed the text, and the signature has not expired. */
   isOurs(
     text: string,
     proof: { readonly expires: string | undefined; readonly signature: string | undefined },
   ): boolean
-  /** Whether the provider signed this message, lately. */
+  /** Whether the provider signed this message recently. */
   isProviders(message: {
     readonly headers: Readonly<Record<'id' | 'timestamp' | 'signature', string | undefined>>
     readonly rawBody: Uint8Array

@@ -1,4 +1,4 @@
-/** Requests of providers: for the pictures they render from, and to report that a render has ended. */
+/** Requests from providers: they fetch input pictures, and report that a render has ended. */
 import type { Context } from 'hono'
 import { z } from 'zod'
 import { createJsonReader } from '../../json-reader.ts'
@@ -9,10 +9,13 @@ import { addressOf, signedText } from '../edge/path.ts'
 import { HttpProblem, malformedField } from '../edge/problem.ts'
 import { type Endpoint, unlisted } from './endpoint.ts'
 
-/** A render with its logs; pictures are addresses where we are reached, so there are none in it. */
+/**
+ * Room for a render with its logs. Providers that can reach us get pictures by address, so the message holds
+ * none.
+ */
 const webhookBytes = 4 << 20
 
-/** All that is read of it is an id. */
+/** Only an id is read from the message. */
 const messageBounds = { values: 50_000, textBytes: 100 }
 
 const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
@@ -64,7 +67,7 @@ export const providerEndpoints: readonly Endpoint[] = [
 
 const proofIn = ({ req }: Context) => ({ expires: req.query('expires'), signature: req.query('signature') })
 
-/** One answer for everything that is wrong with a proof: a guesser learns nothing. */
+/** The same answer for every invalid proof: a guesser learns nothing. */
 const notSigned = (): HttpProblem =>
   new HttpProblem(403, { error: 'Signature refused', reason: 'The signature is missing, old or not ours' })
 

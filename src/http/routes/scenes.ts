@@ -107,7 +107,7 @@ const resolvedSchema = z.object({ message: z.string(), scene: sceneSchema, job_i
 
 export type ResolvedSceneAnswer = z.infer<typeof resolvedSchema>
 
-/** A scene that was just changed, with what it waits for now. */
+/** A changed scene, with what it now waits for. */
 const oneAnswer = async (
   coordinator: Coordinator,
   scene: Scene,

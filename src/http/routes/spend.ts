@@ -1,4 +1,4 @@
-/** What was spent, by client and month: as JSON, and as CSV for spreadsheets. */
+/** Spending by client and month: as JSON, and as CSV for spreadsheets. */
 import { z } from '@hono/zod-openapi'
 import {
   type Money,

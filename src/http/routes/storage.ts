@@ -1,4 +1,4 @@
-/** What is stored, for how long, and what may be removed. */
+/** What is stored, for how long, and what can be removed. */
 import { z } from '@hono/zod-openapi'
 import { type PruneReport, type StorageReport, parsePrune, pruneRequest } from '../../job/storage.ts'
 import { allJobs } from '../access/access.ts'

@@ -1,4 +1,4 @@
-/** The plan of a film, as JSON. */
+/** A film's plan as JSON. */
 import { z } from '@hono/zod-openapi'
 import type { Storyboard } from '../../job/job.ts'
 import { type ScenePlan, fits, transitions } from '../../job/scene.ts'

@@ -40,10 +40,10 @@ export type ShownFilmAnswer = z.infer<typeof shownSchema>
 const fileName = (job: Job, suffix: string, extension: string, named = inlineNamed): string =>
   named(`${job.videoName || `job ${job.id}`}${suffix}`, `job ${job.id}${suffix}`, extension)
 
-/** What every clip of a film is made to be. */
+/** The file type of every clip in a film. */
 const canonical: FileKind = { name: 'MP4', contentType: 'video/mp4', extension: 'mp4' }
 
-/** What stored bytes are by how they begin; undefined where that is not known, or they are gone. */
+/** The type of stored bytes, by their first bytes; undefined where unknown or missing. */
 async function kindOf(artifacts: ArtifactStore, id: string): Promise<FileKind | undefined> {
   const { size = 0 } = (await artifacts.stat(id)) ?? {}
   if (size === 0) return undefined
@@ -53,7 +53,7 @@ async function kindOf(artifacts: ArtifactStore, id: string): Promise<FileKind | 
   return fileKindOf(Buffer.concat(head))
 }
 
-/** Clips and pictures are shown; a page that was sent instead of one must not run as ours. */
+/** Clips and pictures are shown inline; a page in their place must not run as ours. */
 const isShown = ({ contentType }: FileKind): boolean => /^(?:video|image|audio)\//.test(contentType)
 
 async function serveFilm(

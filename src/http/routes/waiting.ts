@@ -14,8 +14,7 @@ export const waitingSchema = z
   .nullable()
   .describe('Why it waits; null where it does not, or has ended')
 
-/** Sums of all clients are shown only to keys that see all jobs. */
-/** What others spend is shown only to keys that see their jobs. */
+/** Totals of all clients are shown only to keys that see all jobs. */
 const reasonsOfAll: { readonly [code in WaitCode]?: string } = {
   budget_day: "needs more than is left in today's budget of all clients",
   budget_total: 'needs more than is left in the budget of all clients',

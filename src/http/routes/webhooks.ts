@@ -1,4 +1,4 @@
-/** Endpoints that receive events, the secrets that sign messages, and the deliveries. */
+/** Webhook endpoints, the secrets that sign messages, and the deliveries. */
 import { z } from '@hono/zod-openapi'
 import type { DeliveryDetail } from '../../webhooks/endpoints.ts'
 import {

@@ -53,8 +53,8 @@ export function createFollowRender(options: FollowRenderOptions): TaskHandler {
       return Math.max(leastMs, (followed / readsPerSecond) * second) * (0.9 + host.random() / 5)
     },
     shapeOf: createShapes(coordinator),
-    fetchSlots: createSemaphore(fetchesAtOnce),
-    listSlots: createSemaphore(listsAtOnce),
+    fetchSlots: createSemaphore(() => fetchesAtOnce),
+    listSlots: createSemaphore(() => listsAtOnce),
   }
 
   return async ({ subject: attemptId }, context) => {
