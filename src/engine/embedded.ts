@@ -1,7 +1,7 @@
 /**
- * The engine inside this process. A task is a row that is deleted when its work is done, so what a crash cut
- * off is simply still there at the next start. Only one process holds the database: which tasks run now is
- * known in memory, and no lease is needed.
+ * The engine inside this process. A task is a row that is deleted when its work is done, so a task that a crash
+ * interrupted is still there at the next start. Only one process holds the database: memory knows which tasks run, and
+ * no lease is needed.
  */
 import { isDiskFull } from '../disk-full.ts'
 import { type Host, atMost } from '../host.ts'
@@ -29,30 +29,30 @@ export interface EmbeddedEngineOptions {
   readonly log: Log
 }
 
-/** How often a task may reject before it is given up, where its kind says nothing else. */
+/** Default number of tries before a task is exhausted. */
 const usualTries = 5
-/** The first wait after a rejection, up to the longest, and after the process died again; it doubles with each. */
+/** First wait after a rejection, and after a repeated crash; it doubles each time. */
 const backoffMs = 500
 const longestBackoffMs = 60_000
 
 interface Kind {
   readonly options: TaskOptions
   readonly handler: TaskHandler
-  /** Takes what is due of its rows. */
+  /** Starts the tasks of this kind that are due. */
   readonly loop: Loop
   running: number
-  /** Whether rows may be due that have no slot: the end of a run looks again. */
+  /** Whether rows may be due while no slot is free: the end of a run looks again. */
   isBehind: boolean
-  /** While rows are being read: the tasks that ended since, whose rows may still be in the answer. */
+  /** While rows are read: the tasks that have ended since, whose rows may still be in the result. */
   ended: Set<string> | undefined
 }
 
 interface Run {
   readonly task: KeptTask
   readonly cancelled: AbortController
-  /** It was enqueued again meanwhile, so what it has read may be old. */
+  /** The task was enqueued again during the run, so what the run has read may be stale. */
   again: boolean
-  /** Its row is gone, by a transaction of its own work. */
+  /** `cancel` or `finish` has deleted its row. */
   isOver: boolean
   done: Promise<void>
 }
@@ -65,8 +65,8 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
   const stopping = new AbortController()
   let state: 'idle' | 'started' | 'stopping' = 'idle'
   /**
-   * Until then nothing is begun: how it ends could not be noted, and its row would be due again at once. By the monotonic
-   * clock: the wall clock may leap.
+   * No task starts before this time: its end could not be recorded, and its row would be due again at once. Monotonic,
+   * because the wall clock may jump.
    */
   let restUntil = Number.NEGATIVE_INFINITY
   const restMs = (): number => restUntil - host.monotonic()
@@ -77,7 +77,7 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
     return kind
   }
 
-  /** Runs a task at once where there is a slot; otherwise its row waits for one. */
+  /** Runs a task at once if a slot is free; otherwise its row waits for one. */
   const take = (task: KeptTask): void => {
     const kind = kindOf(task.kind)
     const same = runs.get(keyOf(task))
@@ -100,13 +100,13 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
       kind.running--
       runs.delete(keyOf(task))
       kind.ended?.add(keyOf(task))
-      // Only now, when it is no longer taken for running: a look before would have passed it over.
+      // Only after it has left `runs`: an earlier look would have skipped its row.
       if (isKept || kind.isBehind || begun.again) kind.loop.wake()
     })
     runs.set(keyOf(task), begun)
   }
 
-  /** Takes rows that are due into the slots that are free. However it ends, the loop or the end of a run looks again for what it left. */
+  /** Starts due tasks in the free slots; returns the ms until the next one is due. The end of a run looks again for those left. */
   const look = async (name: TaskKind): Promise<number> => {
     const kind = kindOf(name)
     const rest = restMs()
@@ -115,14 +115,14 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
     if (kind.isBehind) return Number.POSITIVE_INFINITY
     const ended = new Set<string>()
     kind.ended = ended
-    // The tasks that run are still rows: ask for one more than there are slots, to know whether that is all.
+    // Running tasks still have rows: reading one row more than there are slots shows whether others wait.
     const most = slotsOf(kind) + 1
     const tasks = await listFirstTasks(database, name, most)
     kind.ended = undefined
-    // One moment for all: between two a row would be neither due nor to come.
+    // One timestamp for both tests: between two, a row would be neither due nor upcoming.
     const now = host.now()
     const due = tasks.filter((task) => isDue(task, now))
-    // Of a full answer all rows may have ended meanwhile, with others behind them.
+    // If the result is full, all its tasks may have ended meanwhile, with others behind them.
     kind.isBehind ||= due.length === most
     for (const task of due) if (!ended.has(keyOf(task)) && !runs.has(keyOf(task))) take(task)
     if (kind.isBehind) kind.loop.wake()
@@ -130,7 +130,7 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
     return next ? next.runAt - now : Number.POSITIVE_INFINITY
   }
 
-  /** Never rejects. Resolves to whether its row is still there, and becomes due. */
+  /** Never rejects. Resolves to whether the row remains and becomes due again. */
   const run = async (begun: Run, kind: Kind): Promise<boolean> => {
     const { task, cancelled } = begun
     const signal = AbortSignal.any([abort.signal, cancelled.signal])
@@ -143,7 +143,7 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
       if (begun.isOver) return false
       if (stopping.signal.aborted && kind.options.isRisky) await note(task, { isRunning: false })
       if (stopping.signal.aborted || cancelled.signal.aborted) return false
-      // A full disk is nobody's failure: work resumes by itself when there is room, however long that takes.
+      // A full disk does not count as a try: work resumes when there is space, however long that takes.
       const isFull = isDiskFull(error)
       if (isFull) logLine.waitsForRoom(log, task, backOffMs)
       else logLine.taskPutOff(log, task, error)
@@ -152,7 +152,7 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
         await postpone(task, backOffMs, task.tries)
         return true
       } catch (cause) {
-        // The database itself refuses: the row is as it was.
+        // The database refused the write, so the row is unchanged.
         if (!isDiskFull(cause)) logLine.taskNotSettled(log, task, cause)
         else if (!isFull) logLine.waitsForRoom(log, task, backOffMs)
         restUntil = host.monotonic() + backOffMs
@@ -161,17 +161,17 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
     }
   }
 
-  /** Not waited for at the begin: it is on disk with the first thing that the handler writes. */
+  /** Not awaited when a run begins: it reaches the disk with the handler's first write. */
   const note = (task: KeptTask, { isRunning }: { readonly isRunning: boolean }): Promise<void> =>
     database
       .transaction((tx) => setTaskRunning(tx, task, { isRunning }))
       .then(
         () => undefined,
-        // A crash that isn't counted is no harm.
+        // A crash that is not counted does no harm.
         () => undefined,
       )
 
-  /** What ran when the process died is counted, and waits for its time. */
+  /** Counts a crash for each task that ran when the process died, and sets when it runs again. */
   const noteCrashes = async (): Promise<void> => {
     const now = host.now()
     const waits = await database.transaction(async (tx) => {
@@ -186,11 +186,11 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
 
   const end = (begun: Run): Promise<number> =>
     database.transaction((tx) =>
-      // Within the transaction: enqueueing it again happens wholly before or wholly after.
+      // Tested within the transaction, so that enqueueing it again happens entirely before or entirely after.
       begun.again ? postponeTask(tx, begun.task, host.now(), 0) : deleteTask(tx, begun.task),
     )
 
-  /** Whether it is tried again. */
+  /** Resolves to whether the task is tried again. */
   const comeAgain = async (task: KeptTask, kind: Kind, error: unknown): Promise<boolean> => {
     const tries = task.tries + 1
     if (tries >= (kind.options.maxTries ?? usualTries)) {
@@ -253,7 +253,7 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
     },
 
     async start() {
-      // Without room on the disk it is counted at another start.
+      // On a full disk, a later start counts the crashes.
       await noteCrashes().catch((error: unknown) => isDiskFull(error) || logLine.cannotTakeTasks(log, error))
       state = 'started'
       for (const { loop } of kinds.values()) loop.start()
@@ -281,7 +281,7 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
 const slotsOf = ({ options: { concurrency } }: Kind): number =>
   typeof concurrency === 'number' ? concurrency : concurrency()
 
-/** One that is due later than any wait was written before the clock was put back. */
+/** A row due later than the longest wait was written before the clock was set back. */
 const isDue = ({ runAt }: KeptTask, now: number): boolean => runAt <= now || runAt > now + longestWaitMs
 
 const keyOf = ({ kind, subject }: Pick<Task, 'kind' | 'subject'>): string => `${kind} ${subject}`

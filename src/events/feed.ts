@@ -1,11 +1,11 @@
 /**
- * The event log as a stream: from a cursor in it, in order, without a gap, and on as it grows. Readers pull; a slow one
- * only lags. Those at the end of the log share one loop that reads what is new.
+ * The event log as a stream: from a cursor onward, in order, without a gap, and continuing as the log grows. Readers pull;
+ * a slow one only lags. Readers at the end of the log share one loop that reads new events.
  *
  * Notifications carry no event: they only wake the loop, and each reader continues from the last id it has seen.
- * That needs ids that become visible in their order, as they do with SQLite's one writer. PostgreSQL gives an id before
- * its transaction commits, so a lower one may show up after a higher one was read: there, reading has to stop
- * below the lowest id of a transaction that still runs.
+ * This requires ids that become visible in order, as they do with SQLite's single writer. PostgreSQL assigns an id before
+ * its transaction commits, so a lower id may appear after a higher one was read. There, reading must stop below the
+ * lowest id of a running transaction.
  */
 import { setImmediate } from 'node:timers/promises'
 import type { Host } from '../host.ts'
@@ -20,27 +20,27 @@ import type { PubSub } from './pubsub.ts'
 
 /** Which events, and from where. */
 export interface FeedQuery {
-  /** The id of the last event that is known: only later ones are told. 0 is the beginning. */
+  /** The id of the last known event: only later events are returned. 0 is the beginning. */
   readonly after?: number | undefined
-  /** Only those of this job. */
+  /** Only events of this job. */
   readonly jobId?: number | undefined
-  /** Only those of jobs that are reached. */
+  /** Only events of jobs within this reach. */
   readonly reach?: Reach | undefined
-  /** Only those of these types. */
+  /** Only events of these types. */
   readonly types?: readonly EventType[] | undefined
 }
 
 export interface FeedPage {
   /** Oldest first. */
   readonly events: readonly JobEvent[]
-  /** Everything up to this id has been looked at: the place to go on from. */
+  /** Everything up to this id has been read: the cursor of the next page. */
   readonly after: number
   /** Whether there may be more now. */
   readonly isMore: boolean
   readonly reset: FeedReset | undefined
 }
 
-/** The place asked for is no longer, or not, in this log: events may be missing before the first that is told. */
+/** The requested cursor is not, or no longer, in this log: events may be missing before the first one returned. */
 export interface FeedReset {
   /** The oldest event that is kept. */
   readonly oldest: number
@@ -48,7 +48,7 @@ export interface FeedReset {
 }
 
 export interface FeedReader {
-  /** The place it begins at. */
+  /** The cursor that it starts from. */
   readonly after: number
   readonly reset: FeedReset | undefined
   /** The next events, once there are any: 1 to 100. Undefined once it is closed. One call at a time. */
@@ -58,17 +58,17 @@ export interface FeedReader {
 
 export interface Feed {
   /**
-   * Each event after `after` (without it: from now on), in order and without a gap, and on until `signal` fires or the
-   * feed is closed. Nothing is read ahead of who takes them.
+   * Yields each event after `after` (default: from now on), in order and without a gap, until `signal` is aborted or the
+   * feed is closed. Nothing is read ahead of the consumer.
    */
   read(query?: FeedQuery & { readonly signal?: AbortSignal }): AsyncGenerator<JobEvent, void, undefined>
-  /** The same in pages, with the place it begins at. Close it. */
+  /** The same in pages, with the cursor that it starts from. The caller must close it. */
   follow(query: FeedQuery): Promise<FeedReader>
-  /** Up to `limit` events that are there now; fewer, or none, also where few of many are of these types. */
+  /** Up to `limit` events that exist now. May be fewer, or none, although `isMore`, if few events match the filters. */
   page(query: FeedQuery & { readonly limit: number }): Promise<FeedPage>
-  /** How many follow it now. */
+  /** The number of open readers. */
   readers(): number
-  /** Ends every reader; who comes later ends at once. */
+  /** Ends every reader; a later one ends at once. */
   close(): void
 }
 
@@ -80,31 +80,31 @@ export interface FeedOptions {
 }
 
 const pageSize = 100
-/** A read of this many rows takes about a millisecond: SQLite's hold up everything else. */
+/** Reading this many rows takes about 1 ms, during which SQLite blocks everything else. */
 const readSize = 500
-/** Filters are applied while reading: one page looks at no more than this. */
+/** Filters are applied while reading: one page reads at most this many events. */
 const mostLookedAt = 10_000
-/** What those at the end share, in memory: about 1 kB each. */
+/** Events that readers at the end share, in memory: about 1 kB each. */
 const tailSize = 2_000
 const mostStretches = 8
 const mostPages = 32
-/** Jobs whose owners are known in memory: about 100 bytes each. */
+/** Jobs whose owners are cached: about 100 bytes each. */
 const mostOwners = 10_000
-/** Notifications may get lost. */
+/** Poll interval, because notifications may get lost. */
 const lookAgainMs = 5_000
 const pagesPerTurn = 32
-/** Waking a reader costs 20 to 50 us, however much there is: many of them get more at a time, and less often. */
+/** Waking a reader costs 20 to 50 us for any number of events: many readers are woken less often, with more events each. */
 const paceMsPerReader = 0.08
 
 interface Follower {
   isClosed: boolean
-  /** While it waits. */
+  /** Set while it waits. */
   wake: (() => void) | undefined
 }
 
 /**
- * Lets a few through in each turn of the event loop, in the order they came: waking 1,000 readers at once would hold up
- * everything else for 50 ms, and when they lag behind for half a second.
+ * Lets a few callers through in each turn of the event loop, in order of arrival. Waking 1,000 readers at once would block
+ * everything else for 50 ms, or for half a second if they lag.
  */
 function createGate(perTurn: number): () => Promise<void> {
   const queue: (() => void)[] = []
@@ -133,7 +133,7 @@ export function createFeed({ database, pubsub, host, log }: FeedOptions): Feed {
   const readers = new Set<Follower>()
   const pass = createGate(pagesPerTurn)
   let isClosed = false
-  /** The last events, with all ids above `from` up to `to`, while anybody follows. */
+  /** The latest events, with all ids above `from` up to `to`, while there are readers. */
   let tail: JobEvent[] = []
   let from = 0
   let to = 0
@@ -143,19 +143,19 @@ export function createFeed({ database, pubsub, host, log }: FeedOptions): Feed {
   const stretches = new Map<number, Promise<readonly JobEvent[]>>()
   let following: { readonly begun: Promise<void>; readonly end: () => void } | undefined
 
-  /** Whether there is more. */
+  /** Resolves to whether there may be more. */
   const readOn = async (ended: AbortSignal): Promise<boolean> => {
     const fresh = await listEvents(database, to, readSize)
     if (ended.aborted || fresh.length === 0) return false
     tail.push(...fresh)
     to = tail.at(-1)!.id
-    // Seldom, as what is left is moved.
+    // Rarely, because the remaining events are moved.
     if (tail.length > tailSize * 1.5) from = tail.splice(0, tail.length - tailSize).at(-1)!.id
     for (const { wake } of readers) wake?.()
     return fresh.length === readSize
   }
 
-  /** Reads what is new for all, as soon as there may be something; until the last reader is gone. */
+  /** Reads new events for all readers, as soon as there may be some, until the last reader leaves. */
   const follow = () => {
     let isEnded = false
     const loop = createLoop({
@@ -207,7 +207,7 @@ export function createFeed({ database, pubsub, host, log }: FeedOptions): Feed {
     pages.clear()
   }
 
-  /** The same page is the same array to all who want everything. */
+  /** Readers without a filter share one array for each page. */
   const pageAt = (events: readonly JobEvent[], begin: number): readonly JobEvent[] => {
     const first = events[begin]
     if (!first) return []
@@ -219,7 +219,7 @@ export function createFeed({ database, pubsub, host, log }: FeedOptions): Feed {
     return page
   }
 
-  /** Those among `events`, which are all up to the id `end`. */
+  /** The next page from `events`, which are complete up to the id `end`. */
   const pageOf = (events: readonly JobEvent[], end: number, after: number, query: FeedQuery): Read => {
     const begin = indexAfter(events, after)
     if (query.jobId === undefined && query.types === undefined) {
@@ -236,8 +236,8 @@ export function createFeed({ database, pubsub, host, log }: FeedOptions): Feed {
   }
 
   /**
-   * What lies before the tail, read in stretches that those who lag behind together share: 900 of them, each with
-   * reads of its own, took five times as long.
+   * Events before the tail, read in stretches that lagging readers share: 900 readers with separate reads took five times
+   * as long.
    */
   const fromStretch = async (after: number, query: FeedQuery): Promise<Read> => {
     const start = after - (after % readSize)
@@ -245,7 +245,7 @@ export function createFeed({ database, pubsub, host, log }: FeedOptions): Feed {
     const known = stretches.get(start)
     const stretch = known ?? listEventsUpTo(database, start, end)
     stretches.delete(start)
-    // One that is not at its end yet will hold more.
+    // An incomplete stretch is not cached, because it will grow.
     if (end === start + readSize) stretches.set(start, stretch)
     if (stretches.size > mostStretches) stretches.delete(stretches.keys().next().value!)
     try {
@@ -256,7 +256,7 @@ export function createFeed({ database, pubsub, host, log }: FeedOptions): Feed {
     }
   }
 
-  /** One read of the log itself. A short one has seen all that was there. */
+  /** Reads the log itself once. `isAll`: the read has reached the end. */
   const fromLog = async (after: number, query: FeedQuery, limit: number) => {
     const { latest } = await eventBounds(database)
     const read =
@@ -276,7 +276,7 @@ export function createFeed({ database, pubsub, host, log }: FeedOptions): Feed {
     return query.jobId === undefined ? fromStretch(after, query) : fromLog(after, query, pageSize)
   }
 
-  /** Those of jobs that are reached, deleted ones too. */
+  /** The events of jobs within the reach, including deleted jobs. */
   const reached = async (
     events: readonly JobEvent[],
     { reach = {} }: FeedQuery,
@@ -303,7 +303,7 @@ export function createFeed({ database, pubsub, host, log }: FeedOptions): Feed {
   const begin = async ({ after }: FeedQuery): Promise<{ after: number; reset: FeedReset | undefined }> => {
     const bounds = await eventBounds(database)
     if (after === undefined) return { after: bounds.latest, reset: undefined }
-    // The log of another folder, or of an older copy of this one: its ids mean nothing here.
+    // The cursor is of another data folder, or this log is an older copy: the id means nothing here.
     if (after > bounds.latest) return { after: bounds.latest, reset: bounds }
     return { after, reset: after > 0 && after < bounds.oldest - 1 ? bounds : undefined }
   }
@@ -397,7 +397,7 @@ export function createFeed({ database, pubsub, host, log }: FeedOptions): Feed {
 const isWanted = (event: JobEvent, { jobId, types }: FeedQuery): boolean =>
   (jobId === undefined || event.job_id === jobId) && (types === undefined || types.includes(event.type))
 
-/** Where the events after `id` begin. */
+/** The index of the first event after `id`. */
 function indexAfter(events: readonly JobEvent[], id: number): number {
   let low = 0
   let high = events.length

@@ -1,4 +1,4 @@
-/** From a clip as a renderer gave it to the scene's own: verified, canonical for its place in the film, and kept. */
+/** Turns a renderer's clip into the scene's clip: verified, made canonical for its position in the film, and stored. */
 import { ArtifactError, type ArtifactStore } from '../artifact/artifact.ts'
 import type { SceneWork } from '../coordinator/scene/scene-verbs.ts'
 import { isDiskFull } from '../disk-full.ts'
@@ -11,27 +11,27 @@ import { type Studio, clipLimits, takenLimits } from './studio.ts'
 
 export type ClipOutcome =
   | { readonly kind: 'clip'; readonly clip: SceneClip }
-  /** There is something wrong with the clip; another one may be better. */
+  /** The clip is bad; another render may succeed. */
   | { readonly kind: 'failed'; readonly failure: Failure }
 
 export type TakenOutcome =
-  /** `short`: how it is much less than was paid for, in words; null where it isn't. */
+  /** `short`: a sentence that says how the clip falls short of what was paid for; null if it does not. */
   { readonly kind: 'taken'; readonly short: string | null } | Extract<ClipOutcome, { kind: 'failed' }>
 
 export interface Clips {
-  /** Verifies a clip that is kept as it came, and of which so many seconds were paid for. Rejects where FFmpeg, not the clip, may be to blame; so does `fit`. */
+  /** Verifies a clip that is stored unchanged. Rejects if FFmpeg, not the clip, may be at fault; so does `fit`. */
   take(source: string, paidSeconds: number, signal: AbortSignal): Promise<TakenOutcome>
-  /** As `take` does, a file that is not kept yet. */
+  /** Like `take`, for a file that is not stored yet. */
   verify(path: string, paidSeconds: number, signal: AbortSignal): Promise<TakenOutcome>
-  /** Makes a scene's clip from an artifact that was kept before. */
+  /** Makes a scene's clip from a stored artifact. */
   fit(source: string, work: SceneWork, signal: AbortSignal): Promise<ClipOutcome>
-  /** Makes a scene's clip from a file in a workspace, which is not worth keeping itself. */
+  /** Makes a scene's clip from a file in a workspace; the file itself is not stored. */
   make(
     path: string,
     work: SceneWork,
     options: { readonly directory: string; readonly signal: AbortSignal },
   ): Promise<ClipOutcome>
-  /** Whether a finished scene's clip is of the place that the scene has now. */
+  /** Whether a finished scene's clip matches the scene's current position in the film. */
   fits(work: SceneWork): boolean
 }
 
@@ -90,7 +90,7 @@ export function createClips({
   }
 }
 
-/** Models round what they render, and end a little early: what is shorter than this share is something else. */
+/** Models round durations and end slightly early; a clip below this share of the paid seconds counts as short. */
 const leastShare = 0.75
 
 function shortness(
@@ -98,7 +98,7 @@ function shortness(
   paidSeconds: number,
 ): string | null {
   const { picture, sound, endSeconds } = seen
-  // With sound, nothing but its frames tells how long the picture is.
+  // With sound, only the number of frames gives the picture's duration.
   const seconds =
     sound === null || picture.frameRate === null
       ? endSeconds - picture.startSeconds
@@ -116,13 +116,13 @@ const failed = (code: string, reason: string): Failed => ({ kind: 'failed', fail
 
 type MediaCodes = readonly MediaError['code'][]
 
-/** FFmpeg could not work with the clip: another one may be better. */
+/** FFmpeg rejected the clip; another render may succeed. */
 const refusals: MediaCodes = ['failed']
 
-/** It would take as long the next time: the clip is to blame. */
+/** Decoding would take as long the next time, so the clip is at fault. */
 const refusalsOfDecoding: MediaCodes = [...refusals, 'too_long']
 
-/** Of a clip that costs nothing, another one is made whatever ended FFmpeg. */
+/** A free clip is rendered again whatever ended FFmpeg. */
 const endings: MediaCodes = ['failed', 'killed', 'hung', 'too_long']
 
 async function faultOf<Outcome>(
@@ -138,13 +138,13 @@ async function faultOf<Outcome>(
   }
 }
 
-/** A kept artifact is not there. */
+/** Whether a stored artifact is missing. */
 export const isMissing = (error: unknown): error is ArtifactError =>
   error instanceof ArtifactError && error.code === 'missing'
 
 /**
- * How FFmpeg, or what stands around it, failed on a clip that may be whole. Undefined where nobody failed: the work was
- * ended, waits for room on the disk, or lacks the file.
+ * How FFmpeg or its surroundings failed on a clip that may be intact. Undefined if neither failed: the work was aborted,
+ * the disk is full, or the file is missing.
  */
 export const failureOfTaking = (error: unknown, signal: AbortSignal): Failure | undefined =>
   signal.aborted || isDiskFull(error) || isMissing(error) ? undefined : ffmpegFailure(error)
@@ -154,6 +154,6 @@ export const ffmpegFailure = (error: unknown): Failure => ({
   reason: error instanceof Error ? error.message : String(error),
 })
 
-/** A finished scene, told apart from one that has no clip yet. */
+/** Narrows a scene to one whose clip and source are set. */
 export const hasClip = (scene: Scene): scene is Scene & { readonly clip: string; readonly source: string } =>
   scene.clip !== null && scene.source !== null

@@ -1,4 +1,4 @@
-/** A job's film as the pipeline's tasks see it: where each clip lies, and how one passes into the next. */
+/** A job's film for the pipeline's tasks: the position of each clip, and the seam between each pair of neighbours. */
 import { type FrameFormat, framesOf } from '../job/format.ts'
 import type { Job } from '../job/job.ts'
 import type { Scene } from '../job/scene.ts'
@@ -12,7 +12,7 @@ export interface FilmPlan {
   readonly seams: readonly Seam[]
 }
 
-/** `scenes` are all of the job's, in order. */
+/** `scenes`: all scenes of the job, in order. */
 export function planFilm({ storyboard }: Job, scenes: readonly Scene[]): FilmPlan {
   const { fps } = storyboard.format
   const seams = seamsOf(scenes, fps)
@@ -23,8 +23,8 @@ export function planFilm({ storyboard }: Job, scenes: readonly Scene[]): FilmPla
 export const placeOf = ({ timeline }: FilmPlan, { position }: Scene): ClipPlace => timeline.clips[position]!
 
 /**
- * All that a canonical clip's bytes depend on beside its picture and sound, as one text. A clip may lie anywhere
- * in a film, or in another one, as long as it lies alike on the grid of sound.
+ * Everything except picture and sound that determines a canonical clip's bytes, as one string. A clip can be used at
+ * any position in any film with the same offset to the audio grid.
  */
 export function placeText(place: ClipPlace, { width, height, fps }: FrameFormat): string {
   const origin = place.firstCell * cellSamples
@@ -43,7 +43,7 @@ export function placeText(place: ClipPlace, { width, height, fps }: FrameFormat)
   ])
 }
 
-/** What the cross-fade after scene `index` is known by; undefined where there is a cut, or a clip is wanting. */
+/** The key of the cross-fade after scene `index`. Undefined at a cut, or if a clip is missing. */
 export function seamKey(
   { timeline, seams }: FilmPlan,
   scenes: readonly Scene[],

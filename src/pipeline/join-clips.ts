@@ -1,4 +1,4 @@
-/** Makes the cross-fade after a scene while others still render, so that the film needs only to be put together. */
+/** Renders the cross-fade after a scene while other scenes still render, so that only joining remains at the end. */
 import type { Coordinator } from '../coordinator/coordinator.ts'
 import type { TaskHandler } from '../engine/engine.ts'
 import { planFilm } from './film-plan.ts'

@@ -1,4 +1,4 @@
-/** A scene's way from its photographs to its clip, rendered on this machine. */
+/** Renders a scene's clip from its photographs on this machine. */
 import type { ArtifactStore } from '../artifact/artifact.ts'
 import type { RunningCoordinator } from '../coordinator/coordinator.ts'
 import type { AttemptWork } from '../coordinator/scene/scene-verbs.ts'
@@ -20,7 +20,7 @@ export interface RenderSceneOptions {
   readonly host: Host
 }
 
-/** Progress is told this often at most: each telling is a synced commit. */
+/** Least interval between progress reports: each report is a synced commit. */
 const tellEveryMs = 500
 
 type Outcome =
@@ -37,7 +37,7 @@ export function createRenderScene(options: RenderSceneOptions): TaskHandler {
     )
     if (outcome.kind === 'clip')
       await coordinator.sceneRendered(attemptId, outcome.clip, work.job.storyboard.format)
-    // A clip that turned out bad may be better another time.
+    // A bad clip is retried: another render may succeed.
     else
       await coordinator.sceneFailed(attemptId, {
         failure: outcome.failure,
@@ -95,7 +95,7 @@ const failed = ({ code, reason, retry }: Failure & { readonly retry: boolean }):
   retry,
 })
 
-/** Tells the newest reading, one telling at a time; a reading that can't be kept is not worth a render. */
+/** Reports progress, one report at a time. A report that fails is dropped, so that it cannot fail the render. */
 function createProgressReport(
   scene: Scene,
   { coordinator, host }: Pick<RenderSceneOptions, 'coordinator' | 'host'>,

@@ -1,7 +1,7 @@
-/** Work of which only so much may go on at once in this process. */
+/** Limits how much work runs at once in this process. */
 import type { Host } from '../host.ts'
 
-/** Runs `work` when it has a slot. */
+/** Runs `work` once it has a slot. */
 export type Semaphore = <T>(work: () => Promise<T>) => Promise<T>
 
 /** `slots` works at once, asked again whenever one begins or ends; the others wait in the order they came. */
@@ -27,26 +27,26 @@ export function createSemaphore(slots: () => number): Semaphore {
   }
 }
 
-/** Runs `work` of `owner`, which takes so many bytes of memory, when it has a slot. */
+/** Runs `work` of `owner`, which needs `bytes` of memory, once it has a slot. */
 export type FairSemaphore = <T>(
   owner: string,
   bytes: number,
   work: () => Promise<T>,
-  /** Fires when nobody waits for it any more: it does not begin then. */
+  /** Aborting it before `work` has a slot rejects the call, and `work` never runs. */
   signal?: AbortSignal,
 ) => Promise<T>
 
 export interface FairSemaphoreOptions {
-  /** Works at once that have begun lately. */
+  /** How many calls that are not slow run at once. */
   readonly quick: number
-  /** Works at once in all: those that take long hold up no others until there are so many. One owner has `quick` at most. */
+  /** How many calls run at once in total: slow ones delay the others only at this number. One owner runs at most `quick`. */
   readonly all: number
-  /** Memory of all works at once. One that takes more runs alone. */
+  /** Memory of all running calls, in bytes. One that needs more runs alone. */
   readonly bytes: number
   readonly host: Pick<Host, 'sleep'>
 }
 
-/** From then on a work is slow. */
+/** A call that has run this long counts as slow. */
 const slowMs = 1000
 
 interface Work {
@@ -56,7 +56,7 @@ interface Work {
   isSlow: boolean
 }
 
-/** The owner with the fewest works running comes next, then the work that waits longest. */
+/** The owner with the fewest running calls is next; among equals, the call that waits longest. */
 export function createFairSemaphore({ quick, all, bytes, host }: FairSemaphoreOptions): FairSemaphore {
   const running = new Set<Work>()
   const waiting = new Set<Work>()
@@ -69,7 +69,7 @@ export function createFairSemaphore({ quick, all, bytes, host }: FairSemaphoreOp
       const held = going.reduce((sum, work) => sum + work.bytes, 0)
       const next = [...waiting]
         .filter((work) => has(work.owner) < quick && (held === 0 || held + work.bytes <= bytes))
-        // Sorting is stable: among equals the order of coming stays.
+        // The sort is stable: equals keep their order of arrival.
         .toSorted((a, b) => has(a.owner) - has(b.owner))[0]
       if (next === undefined) return
       waiting.delete(next)

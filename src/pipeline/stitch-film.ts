@@ -1,4 +1,4 @@
-/** Puts the clips and their cross-fades together into the film, verified before anybody can see it. */
+/** Joins the clips and their cross-fades into the film, and verifies it before it is published. */
 import type { ArtifactStore } from '../artifact/artifact.ts'
 import type { RunningCoordinator } from '../coordinator/coordinator.ts'
 import type { TaskHandler } from '../engine/engine.ts'
@@ -18,7 +18,7 @@ export interface StitchFilmOptions {
 
 const thumbnailWidth = 640
 
-/** Packets are copied and counted: it tells of no frames on its way. */
+/** Packets are copied, so FFmpeg reports no frames as progress: only the wall limit applies. */
 const filmLimits: MediaLimits = { ...clipLimits, stallMs: clipLimits.wallMs }
 
 export const createStitchFilm =
@@ -28,7 +28,7 @@ export const createStitchFilm =
     const job = await coordinator.job(jobId)
     if (job.status !== 'processing') return
     const scenes = await fitted(job, await coordinator.scenes(jobId), signal, options)
-    // Changed meanwhile: it comes again when its scenes are there again.
+    // The job has changed meanwhile: this task is enqueued again when the job's scenes are complete.
     if (!scenes) return
     const manifest = await studio.inWorkspace((directory) => stitch(job, scenes, directory, signal, options))
     await coordinator.completeJob(jobId, manifest, job.revision).catch(async (error: unknown) => {
@@ -37,7 +37,10 @@ export const createStitchFilm =
     })
   }
 
-/** The scenes with their clips made for the places they have now: one before them may have become longer, or gone. */
+/**
+ * The scenes, with clips made for their current positions: an earlier scene may have changed its length or been removed.
+ * Undefined if a scene is not complete.
+ */
 async function fitted(
   job: Job,
   scenes: readonly Scene[],

@@ -1,5 +1,5 @@
 /**
- * What the tasks of this process share: FFmpeg, the artifacts, and work that two of them would otherwise do twice.
+ * What the tasks of this process share: FFmpeg, the artifacts, and results that two tasks would otherwise compute twice.
  * `createStudio` is long because each of its parts closes over these.
  */
 import { availableParallelism } from 'node:os'
@@ -17,16 +17,16 @@ import { type FilmPlan, seamKey } from './film-plan.ts'
 import type { Scene } from '../job/scene.ts'
 import { type FairSemaphore, type Semaphore, createFairSemaphore, createSemaphore } from './semaphore.ts'
 
-/** For work on finished clips: generous beside the seconds it takes, and an end all the same. */
+/** For work on finished clips, which takes seconds: generous, but finite. */
 export const clipLimits: MediaLimits = { wallMs: 600_000, stallMs: 60_000, memoryBytes: 3 * 2 ** 30 }
 
 /**
- * For a clip that somebody else made: more than any that its limits of frames and pixels let through takes, and with small
- * files that were made to take long, it ends before others have waited for long.
+ * For clips from a provider: more CPU time than any clip within the limits of frames and pixels needs. A small file
+ * crafted to decode slowly ends before it delays other work for long.
  */
 export const takenLimits: MediaLimits = { ...clipLimits, cpuMs: 240_000 }
 
-/** A picture of 100 megapixels takes 9 s of a core at most; what takes longer was made to. */
+/** A picture of 100 megapixels needs at most 9 s of one core; a picture above this limit was crafted to. */
 export const imageLimits: MediaLimits = {
   wallMs: 300_000,
   stallMs: 300_000,
@@ -34,11 +34,11 @@ export const imageLimits: MediaLimits = {
   cpuMs: 20_000,
 }
 
-/** What reading a picture's header takes: nothing is decoded. */
+/** Memory for reading a picture's header: nothing is decoded. */
 export const headerBytes = 128 * 2 ** 20
 const masterBytes = 256 * 2 ** 20
 
-/** Pictures at once: as many as there are cores, and two more while others are slow. */
+/** Pictures at once: one for each core, and two more while others are slow. */
 const imageSlotLimits = {
   quick: availableParallelism(),
   all: availableParallelism() + 2,
@@ -49,20 +49,20 @@ export interface Studio {
   readonly media: Media
   /** Runs `use` in an empty folder that is removed afterwards. */
   inWorkspace<T>(use: (directory: string) => Promise<T>): Promise<T>
-  /** What every clip of a film of this shape must look like; asked of the encoder once. */
+  /** The format of every clip in a film of this shape; probed from the encoder once. */
   filmFormat(format: FrameFormat): Promise<FilmFormat>
-  /** The artifact of a photograph's master in a film's shape, for a model that renders what it is given. */
+  /** The artifact id of a photograph's master in a film's shape, for models that do not crop or scale. */
   picture(master: string, shape: ImageShape): Promise<string>
-  /** Runs `work` on clips when it has a slot: each keeps a core busy. */
+  /** Limits work on clips: each call keeps a core busy. */
   readonly inTurn: Semaphore
   /**
-   * Runs a render or a cross-fade when a render slot is free, in the order they came: a fade goes before the next render, and
-   * beside the other fades once nothing renders. More at once would only hold more memory.
+   * Runs a render or a cross-fade when a render slot is free, in order of arrival: a fade precedes the next render, and
+   * fades run in parallel once nothing renders. More at once would only use more memory.
    */
   readonly inRenderSlot: Semaphore
-  /** Runs `work` on a picture of `owner` that takes so much memory when it has a slot. */
+  /** Limits work on pictures, by owner and by memory. */
   readonly inImageTurn: FairSemaphore
-  /** The artifact of the cross-fade after scene `index`: the one that is kept, or made now. Undefined at a cut. */
+  /** The artifact id of the cross-fade after scene `index`, stored or rendered now. Undefined at a cut, or if a clip is missing. */
   seam(request: SeamWork): Promise<string | undefined>
 }
 
@@ -145,14 +145,14 @@ export function createStudio({ media, artifacts, database, host, renderSlots }: 
     async picture(master, shape) {
       const { width, height, fit } = shape
       const key = `${master} ${width}x${height} ${fit}`
-      // The same photograph opens one scene and closes another, so a few are worth knowing.
+      // A photograph may open one scene and close another, so recent results are cached.
       if (pictures.size > mostPictures) pictures.delete(pictures.keys().next().value!)
       const shaped = (): Promise<string> =>
         kept(pictures, key, () =>
           inWorkspace(async (directory) => {
             const path = `${directory}/picture.jpg`
             const request = { path: await artifacts.localPath(master), targetPath: path, shape }
-            // Masters are our own, and read line by line.
+            // Masters are written by this program and read line by line, so this much memory is enough.
             await imageSlots('renders', masterBytes, () =>
               media.shapeImage({ ...request, limits: imageLimits }),
             )
@@ -160,7 +160,7 @@ export function createStudio({ media, artifacts, database, host, renderSlots }: 
           }),
         )
       const id = await shaped()
-      // One that nobody has sent for a day is removed: rows name it only while it is on its way.
+      // Retention may have removed it after a day without use: rows name it only while a request needs it.
       if (await artifacts.stat(id)) return id
       pictures.delete(key)
       return shaped()
@@ -183,7 +183,7 @@ export function createStudio({ media, artifacts, database, host, renderSlots }: 
 const clipsAtOnce = Math.max(1, Math.floor(availableParallelism() / 2))
 const mostPictures = 1000
 
-/** Work under way for a key is shared, not begun again. */
+/** Callers with the same key share the work that is under way. */
 function shared<T>(underWay: Map<string, Promise<T>>, key: string, work: () => Promise<T>): Promise<T> {
   const started = kept(underWay, key, work)
   const forget = (): void => {
@@ -193,7 +193,7 @@ function shared<T>(underWay: Map<string, Promise<T>>, key: string, work: () => P
   return started
 }
 
-/** Likewise, and its result is kept; what failed is begun anew by the next caller. */
+/** Like `shared`, and caches the result. After a failure, the next caller starts again. */
 function kept<T>(results: Map<string, Promise<T>>, key: string, work: () => Promise<T>): Promise<T> {
   const known = results.get(key)
   if (known) return known

@@ -1,4 +1,4 @@
-/** Takes an uploaded photograph in: checked to its last byte, kept as it came and as FFmpeg gets it. */
+/** Accepts an uploaded photograph: decodes it to the last byte, and stores it unchanged and as the master for FFmpeg. */
 import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
 import { ArtifactError, type ArtifactStore } from '../artifact/artifact.ts'
@@ -19,14 +19,16 @@ export interface TakeAssetOptions {
 }
 
 export interface Upload {
-  /** Who sends it: the pictures of one don't hold up those of others. */
+  /** The sender, for fairness: one sender's pictures do not delay another's. */
   readonly uploader?: string
-  /** Fires when nobody waits for the answer any more. */
+  /** Aborted when the client no longer waits for the answer. */
   readonly signal?: AbortSignal
 }
 
 /**
- * @throws {RefusedError} `asset_refused`, {ReserveError}: nothing of it is kept.
+ * `bytes`: the file's content. On an error, nothing is stored.
+ * @throws {RefusedError} `asset_refused`: not an acceptable picture.
+ * @throws {ReserveError} the disk's free space is below the reserve.
  */
 export type TakeAsset = (bytes: AsyncIterable<Uint8Array>, upload?: Upload) => Promise<Asset>
 
@@ -63,11 +65,11 @@ export const createTakeAsset =
       )
     })
 
-/** What a decoder can't take is the picture's fault, also where it crashed or reached a limit. */
+/** A failed decode counts as the picture's fault, even if the decoder crashed or reached a limit. */
 async function decoded<Found extends { readonly kind: string }>(
   decode: () => Promise<Found | RefusedImage>,
 ): Promise<Exclude<Found, RefusedImage>> {
-  // The system may have ended the process, for lack of memory: that is no picture's fault, once.
+  // The system may have killed the process because memory was short: one retry before the picture is blamed.
   const again = (error: unknown): Promise<Found | RefusedImage> => {
     if (error instanceof MediaError && error.code === 'killed') return decode()
     throw error
@@ -88,7 +90,7 @@ const imageFaults: ReadonlySet<string> = new Set(['failed', 'killed', 'hung', 't
 
 const isRefused = (found: { readonly kind: string }): found is RefusedImage => found.kind === 'refused'
 
-/** That it was uploaded again is a use: it is not removed for being old. */
+/** `localPath` counts as a use, so retention keeps a photograph that is uploaded again. */
 const isThere = (artifacts: ArtifactStore, { id, master }: Asset): Promise<boolean> =>
   Promise.all([id, master].map((artifact) => artifacts.localPath(artifact))).then(
     () => true,
@@ -98,10 +100,10 @@ const isThere = (artifacts: ArtifactStore, { id, master }: Asset): Promise<boole
     },
   )
 
-/** How much of an upload is written before room is looked for again. */
+/** Free space is checked again each time this many bytes of an upload were written. */
 const askRoomBytes = 1 << 20
 
-/** Resolves to the SHA-256 of what was written. */
+/** Resolves to the SHA-256 of the written bytes, in hex. */
 async function write(
   path: string,
   bytes: AsyncIterable<Uint8Array>,

@@ -1,4 +1,4 @@
-/** A scene takes a clip that is kept: the same was rendered before, and nobody pays for it again. */
+/** Makes a scene's clip from a stored one: the same clip was rendered before, so it is not paid for again. */
 import type { RunningCoordinator } from '../coordinator/coordinator.ts'
 import type { TaskHandler, TaskOptions } from '../engine/engine.ts'
 import { mostTakes, triedWords } from '../job/attempt.ts'
@@ -26,7 +26,7 @@ export const createTakeClip =
     }
   }
 
-/** What becomes of a scene on whose kept clip FFmpeg fails: it says so, and in the end fails; the clip stays. */
+/** If FFmpeg fails on a stored clip, the scene reports each failure and fails after the last try; the clip stays stored. */
 export const takingOptions = (
   coordinator: Pick<RunningCoordinator, 'clipPutOff' | 'clipGivenUp'>,
 ): Pick<TaskOptions, 'maxTries' | 'onPutOff' | 'onExhausted'> => ({

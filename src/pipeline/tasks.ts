@@ -1,4 +1,4 @@
-/** Who does which kind of task, how many at once, and what becomes of a job whose task can't be done. */
+/** Registers the handler of each kind of task: how many run at once, and what happens after the last failed try. */
 import { availableParallelism } from 'node:os'
 import type { RunningCoordinator } from '../coordinator/coordinator.ts'
 import type { DiskRoom } from '../disk-full.ts'
@@ -22,7 +22,7 @@ export function handleTasks(engine: Engine, options: TasksOptions): void {
   const handle: Engine['handle'] = (kind, how, handler) => engine.handle(kind, how, tracedTask(handler))
   const places = Math.max(1, Math.floor(availableParallelism() / 2))
 
-  /** A paid clip is fetched and taken whatever room there is; all else waits before the reserve is used. */
+  /** Paid clips are fetched and verified however little space is free; all other tasks wait and leave the reserve unused. */
   const inRoom =
     (handler: TaskHandler): TaskHandler =>
     async (task, context) => {
@@ -34,13 +34,13 @@ export function handleTasks(engine: Engine, options: TasksOptions): void {
     coordinator.sceneFailed(subject, { failure: failureOf(error), retry: false })
   const failJob: TaskOptions['onExhausted'] = async ({ jobId }, error) => {
     await coordinator.failJob(jobId, failureOf(error)).catch((refused: unknown) => {
-      // The job has ended otherwise meanwhile: nothing is left to fail.
+      // The job has ended meanwhile, so there is nothing left to fail.
       if (!(refused instanceof RefusedError)) throw refused
     })
   }
   handle(
     'render-scene',
-    // Renders are counted where they are admitted; this holds where fewer are allowed than before.
+    // Admission counts the renders; this limit matters after the allowed number was lowered.
     { concurrency: () => coordinator.rendersAtOnce(), isRisky: true, onExhausted: failScene },
     inRoom(createRenderScene(options)),
   )
@@ -56,7 +56,7 @@ export function handleTasks(engine: Engine, options: TasksOptions): void {
   )
   handle(
     'join-clips',
-    // They share the render slots.
+    // Cross-fades share the render slots.
     { concurrency: () => coordinator.rendersAtOnce(), isRisky: true, onExhausted: leaveToFilm },
     inRoom(createJoinClips(options)),
   )
@@ -72,10 +72,10 @@ export function handleTasks(engine: Engine, options: TasksOptions): void {
   )
 }
 
-/** They only wait; how many there are is decided where they are admitted. */
+/** Followers mostly wait; admission limits how many there are. */
 const mostFollowed = 100_000
 
-/** A cross-fade that can't be made beforehand is tried again when the film is put together, which tells why. */
+/** `stitch-film` retries a cross-fade that failed here, and reports why it fails. */
 const leaveToFilm: TaskOptions['onExhausted'] = () => Promise.resolve()
 
 const failureOf = (error: unknown) => ({

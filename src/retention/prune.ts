@@ -1,7 +1,7 @@
 /**
- * Removes what is not to be kept for ever, every hour. First rows let go of what is too old or too much, a few at a time;
- * then the files go that no row names any more. A process that dies between the two leaves files that nothing names:
- * those are found by a walk through all of them, a part every hour.
+ * Every hour, removes what retention does not keep. First, rows that are too old or too many release their files, a few
+ * rows at a time; then the files that no row names are removed. A crash between the two leaves orphaned files: a walk
+ * through all files finds them, one part an hour.
  */
 import { type ArtifactStore, type ListedArtifact, artifactPrefixes } from '../artifact/artifact.ts'
 import { type InputsInUse, type Removable, type RetentionVerbs, kindOf } from './retention.ts'
@@ -20,9 +20,9 @@ export interface PruneOptions {
 }
 
 export interface Prune {
-  /** Removes, after what runs already, all that may go now; `isDryRun`: only says what that would be, at most. */
+  /** Removes all that may go now, after a run under way. `isDryRun`: only reports the most that would be removed. */
   now(options?: { readonly isDryRun?: boolean }): Promise<PruneReport>
-  /** What is stored; measured anew after a minute, or twenty times as long as that takes. */
+  /** What is stored. Cached for a minute, or for twenty times as long as measuring took, if that is longer. */
   storage(): Promise<StorageReport>
   stop(): Promise<void>
 }
@@ -33,18 +33,18 @@ const day = 24 * hour
 const firstAfterMs = 60_000
 const everyMs = hour
 
-/** A file that is adopted or taken is named in a row within this time. */
+/** A row names a file within this time after it was adopted or used. */
 const untouchedMs = hour
-/** A file that no row names may be of a task that waits, for room or for its next try. */
+/** A younger file that no row names may belong to a task that waits for disk space or for its next try. */
 const orphanMs = day
 
 const pageSize = 50
-/** A job has many clips. */
+/** Fewer than `pageSize`, because a job has many clips. */
 const jobsAtOnce = 5
 const filesAtOnce = 200
-/** How much is let go before it is looked whether it is enough. */
+/** How many rows release their files before the freed bytes are checked again. */
 const groupSize = 10
-/** A part of the files for each hour of the day. */
+/** The walk through all files takes a day, one part each hour. */
 const prefixesAnHour = Math.ceil(artifactPrefixes.length / 24)
 
 const measuredForMs = { least: 60_000, times: 20 }
@@ -65,7 +65,7 @@ export function startPrune(options: PruneOptions): Prune {
 
   const prune = (scope: Omit<Scope, 'signal'>): Promise<PruneReport> =>
     inTurn(async () => {
-      // What an earlier version of this program kept is to be named as today's is, before anything goes.
+      // Files stored by an earlier version of this program must be named before anything is removed.
       if (!isNamed) await options.coordinator.nameAll()
       isNamed = true
       const report = await remove(options, { ...scope, signal: closed.signal })
@@ -129,7 +129,7 @@ async function remove(options: PruneOptions, scope: Scope): Promise<PruneReport>
   }
   const freedBytes = (): number => Object.values(tally).reduce((sum, { bytes }) => sum + bytes, 0)
 
-  /** Removes the files among these that no row names and nobody has used since. */
+  /** Removes those files of `ids` that no row names and that were not used since `unusedSince` (ms since the epoch). */
   const sweep = async (ids: readonly string[], kind: keyof Tally, unusedSince: number): Promise<void> => {
     for (let first = 0; first < ids.length; first += filesAtOnce) {
       signal.throwIfAborted()
@@ -161,7 +161,7 @@ async function remove(options: PruneOptions, scope: Scope): Promise<PruneReport>
     }
   }
 
-  /** Photographs count as used when they were last uploaded or rendered, and while a job needs them. */
+  /** Drops the photographs that a job needs, or that were uploaded or rendered since `before`. */
   const unused = async (
     page: readonly Removable[],
     before: number,
@@ -197,7 +197,7 @@ async function remove(options: PruneOptions, scope: Scope): Promise<PruneReport>
     for await (const page of read(what, before, inputs)) await take(page, before, inputs)
   }
 
-  /** The oldest of all kinds first, until it is enough. */
+  /** Removes the oldest of all kinds first, until `overBytes` are freed. */
   const removeOver = async (overBytes: number): Promise<void> => {
     const enough = freedBytes() + overBytes
     const before = now - untouchedMs
@@ -212,7 +212,7 @@ async function remove(options: PruneOptions, scope: Scope): Promise<PruneReport>
     }
   }
 
-  // First, as it takes no room in the database: there may be none.
+  // Orphans first: removing them writes nothing to the database, whose disk may be full.
   for (const prefix of scope.prefixes) {
     const listed = await artifacts.list(prefix)
     const old = listed.filter(({ usedAt }) => usedAt < now - orphanMs).map(({ id }) => id)
@@ -226,7 +226,7 @@ async function remove(options: PruneOptions, scope: Scope): Promise<PruneReport>
 
   let overBytes = 0
   if (limits.maxStoredBytes !== null) {
-    // A dry run has freed nothing of what is measured.
+    // A dry run has removed nothing, so the measured bytes include what it counted as freed.
     const before = isDryRun ? 0 : freedBytes()
     overBytes = (await storedBytes(artifacts, signal)) - limits.maxStoredBytes
     const freedOfIt = (): number => freedBytes() - before
@@ -273,7 +273,7 @@ async function storedBytes(artifacts: ArtifactStore, signal: AbortSignal): Promi
 
 interface Queue {
   head(): Removable | undefined
-  /** Its first ones that are not newer than `at`, one at least; no more than `most`. */
+  /** Takes its first items not newer than `at`: at least one, at most `most`. */
   takeUntil(at: number, most: number): Promise<readonly Removable[]>
 }
 

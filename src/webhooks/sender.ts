@@ -1,6 +1,6 @@
 /**
- * Sends webhooks: reads the log into deliveries, and sends what is due. Rows say what is to be done, and memory only what
- * is under way, so that a start resumes where an end left off.
+ * Sends webhooks: turns events of the log into deliveries, and sends those that are due. Rows hold what is to be done, and
+ * memory only what is under way, so that a restart resumes where the last process stopped.
  */
 import type { DeliveryVerbs, Sending, Turn } from './deliveries.ts'
 import { type Host, atMost } from '../host.ts'
@@ -14,35 +14,35 @@ export interface WebhooksOptions {
   readonly outbound: Outbound
   readonly host: Host
   readonly log: Log
-  /** Calls back after each event; returns a function that ends that. */
+  /** Calls `wake` after each event; returns a function that unsubscribes. */
   readonly onEvent: (wake: () => void) => () => void
 }
 
 export interface Webhooks {
-  /** Begins nothing more, and cuts off after `graceMs` what is under way: it is sent at the next start. */
+  /** Starts no more deliveries, and aborts those still under way after `graceMs`: the next start sends them. */
   stop(options: { readonly graceMs: number }): Promise<void>
 }
 
 const slots = {
-  /** At once in all. */
+  /** At once in total. */
   all: 64,
-  /** At once to one server, once it has taken something. */
+  /** At once to one server that accepted its last delivery. */
   each: 4,
-  /** At once to all servers together that did not take what they got last: the others always have slots left. */
+  /** At once to all servers together whose last delivery failed: slots always remain for the others. */
   troubled: 32,
 }
-/** Long after the latest end of a try. */
+/** Well beyond the longest try. */
 const leaseMs = 120_000
-/** How soon to look again for an event whose number is not there yet. */
+/** How soon to look again for an event whose id is not visible yet. */
 const heldUpMs = 1000
 const forgetEveryMs = 3_600_000
 
-/** What is under way to one server. */
+/** The deliveries under way to one server. */
 interface Traffic {
   readonly orders: Set<string>
-  /** What became of what it got last: one that isn't known yet may be one that never answers. */
+  /** The outcome of its last delivery. While unknown, it gets one slot: it may never answer. */
   state: 'unknown' | 'well' | 'troubled'
-  /** Its last turn, counted over all servers: the one longest ago is next. */
+  /** Its last turn, counted over all servers: the server with the earliest turn is next. */
   turn: number
 }
 
@@ -59,7 +59,7 @@ export function startWebhooks({ coordinator, outbound, host, log, onEvent }: Web
     return known
   }
 
-  /** Shares the free slots among the servers for which something is due: first those with the fewest, then those whose turn is longest ago. */
+  /** Shares the free slots among the servers with due deliveries: fewest under way first, then the earliest turn. */
   const turnsFor = (due: readonly string[]): readonly Turn[] => {
     let free = slots.all - underWay.size
     let freeToTroubled = slots.troubled
@@ -103,7 +103,7 @@ export function startWebhooks({ coordinator, outbound, host, log, onEvent }: Web
     orders.add(sending.order)
     server.turn = ++turn
     const done = deliver(sending)
-      // How it ended isn't noted: it is sent again when its time is over.
+      // The outcome could not be recorded: the delivery is sent again when its lease expires.
       .catch((error: unknown) => logLine.cannotDeliver(log, error))
       .finally(() => {
         orders.delete(sending.order)
@@ -113,7 +113,7 @@ export function startWebhooks({ coordinator, outbound, host, log, onEvent }: Web
     underWay.add(done)
   }
 
-  /** Begins what may be begun. */
+  /** Starts the deliveries that may start; returns the ms until the next look. */
   const look = async (): Promise<number> => {
     const isHeldUp = await coordinator.readLog()
     if (host.now() >= forgetAt || host.now() < forgetAt - forgetEveryMs) {
@@ -128,7 +128,7 @@ export function startWebhooks({ coordinator, outbound, host, log, onEvent }: Web
     const turns = turnsFor(lanes.filter(({ nextAt }) => nextAt <= now).map(({ origin }) => origin))
     if (turns.length > 0)
       for (const sending of await coordinator.beginDeliveries(turns, leaseMs)) begin(sending)
-    // What is due and has no slot is looked for when something ends.
+    // Due deliveries without a slot are looked for when one under way ends.
     const againAt = isHeldUp ? now + heldUpMs : forgetAt
     const next = Math.min(forgetAt, againAt, ...lanes.map(({ nextAt }) => nextAt).filter((at) => at > now))
     return next - host.now()
@@ -150,7 +150,7 @@ export function startWebhooks({ coordinator, outbound, host, log, onEvent }: Web
   }
 }
 
-/** Null where the message was taken. */
+/** Null if the server accepted the message. */
 function errorOf(outcome: Exclude<Outcome, { kind: 'cut_off' }>): string | null {
   if (outcome.kind === 'unanswered') return outcome.reason
   const { status } = outcome

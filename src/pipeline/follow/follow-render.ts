@@ -1,14 +1,14 @@
 /**
- * A scene's way through a provider: sent, watched, fetched. Each turn of the loop reads the attempt's row, does the next
- * thing, and commits what came of it, so that a process that dies anywhere is followed by one that resumes there. It is no
- * `createLoop`: it is over when the attempt is settled, and what fails is the engine's to try again.
+ * Follows one attempt at a provider: sends it, watches it, fetches its clip. Each iteration reads the attempt's row, takes
+ * the next step and commits its result, so that after a crash anywhere the next process resumes there. It is not a
+ * `createLoop`: it ends when the attempt is settled, and the engine retries what fails.
  *
- *   intended ──> order.ts: prepare, wait for the turn, commit "may be sent", send once
- *   unknown  ──> search.ts: look for it at the provider until it is found or proven absent
+ *   intended ──> order.ts: prepare, wait until it may be sent, commit "may be sent", send once
+ *   unknown  ──> search.ts: look for the render at the provider until it is found or proven absent
  *   held     ──> search.ts: a person decides; adopt the render that they name
- *   submitted ─> watch.ts: read until it has ended (and end it, where nobody wants it any more)
- *   succeeded ─> keep-clip.ts: fetch the clip and keep it as it came; then verify what is kept, as often as FFmpeg needs,
- *                and serve it to all that want it. What is made of it is another task's (`take-clip.ts`)
+ *   submitted ─> watch.ts: read until the render has ended; cancel it if it is no longer wanted
+ *   succeeded ─> keep-clip.ts: fetch the clip and store it unchanged; then verify it, again if FFmpeg fails, and offer it
+ *                to every scene that wants it. Another task (`take-clip.ts`) makes it canonical
  */
 import type { RunningCoordinator } from '../../coordinator/coordinator.ts'
 import type { TaskHandler } from '../../engine/engine.ts'
@@ -27,18 +27,18 @@ export interface FollowRenderOptions extends Omit<
   'readPauseMs' | 'shapeOf' | 'fetchSlots' | 'listSlots'
 > {
   readonly providers: readonly Provider[]
-  /** Whether the provider can tell us that a render has ended: then it is read less often. */
+  /** Whether the provider reports the end of a render by webhook: then polling is less frequent. */
   readonly isNotified: boolean
 }
 
-/** How often in all renders are read in a second; providers allow 50. */
+/** Reads a second for all renders together; providers allow 50. */
 const readsPerSecond = 20
 const readEveryMs = { notified: 15 * second, alone: second }
 
-/** Clips fetched at once: renders may all end together. */
+/** Clips fetched at once: many renders may end together. */
 const fetchesAtOnce = 8
 
-/** Lists read at once: after an outage many attempts look for their renders, and a page takes some megabytes. */
+/** Lists read at once: after an outage many attempts search for their renders, and a page needs some megabytes. */
 const listsAtOnce = 4
 
 const mostShapes = 1000
@@ -81,7 +81,7 @@ async function follow(follower: Follower, providers: readonly Provider[]): Promi
     follower.hasWaited = false
     if (progress > furthest) times = 0
     else if (!hasWaited) {
-      // Whatever kept it where it is, nobody is asked anything without a pause.
+      // No progress and no wait since the last iteration: wait, so that no provider is called in a tight loop.
       await wait(follower, backOffMs(times, minute))
       continue
     }
@@ -138,13 +138,13 @@ const stepsOf: Partial<Record<Attempt['status'], number>> = {
   succeeded: 5,
 }
 
-/** How far an attempt has come on its way: one more with each thing that is learnt of it. */
+/** How far an attempt has come: grows with its status, and once more with a recorded request or stored clip. */
 const progressOf = ({ status, postedAt, fetched }: Attempt): number => {
   const hasMore = status === 'intended' ? postedAt !== null : status === 'succeeded' && fetched !== null
   return (stepsOf[status] ?? 7) + (hasMore ? 1 : 0)
 }
 
-/** The shape of a job's film never changes, and reading a job of many scenes for each of them is much. */
+/** Caches each job's shape: it never changes, and reading a large job again for each scene is slow. */
 function createShapes(coordinator: Pick<RunningCoordinator, 'job'>): FollowParts['shapeOf'] {
   const known = new Map<number, Awaited<ReturnType<FollowParts['shapeOf']>>>()
   return async (jobId) => {

@@ -1,4 +1,4 @@
-/** What following one attempt needs: what it shares with all others, its signals, and what it has seen so far. */
+/** The state of following one attempt: what all followers share, its signals, and what it has observed so far. */
 import type { ArtifactStore } from '../../artifact/artifact.ts'
 import type { RunningCoordinator } from '../../coordinator/coordinator.ts'
 import type { DiskRoom } from '../../disk-full.ts'
@@ -16,15 +16,15 @@ export const second = 1000
 export const minute = 60 * second
 export const hour = 60 * minute
 
-/** A clock may be put right meanwhile: what a provider dates is compared with ours this loosely. */
+/** Tolerance between a provider's timestamps and ours: a clock may be corrected in between. */
 export const skewMs = 5 * minute
 
-/** A render or clip that the provider says is not there is gone when it has said nothing else for so long: one answer may be old. */
+/** A render or clip counts as gone after the provider reported its absence for this long: a single answer may be stale. */
 export const goneAfterMs = 3 * minute
 
 export const noSuchRender = 'the provider says that it has no such render'
 
-/** A provider that can't be read is reported when that has lasted so long, or will have before the next try. */
+/** An unreadable provider is reported once this has lasted so long, or will have by the next try. */
 const reportAfterMs = 30 * second
 
 /** What all followers share. */
@@ -34,11 +34,11 @@ export interface FollowParts {
   readonly clips: Pick<Clips, 'take' | 'verify'>
   readonly studio: Pick<Studio, 'picture' | 'inTurn' | 'inWorkspace'>
   readonly host: Host
-  /** Of clips to come: none is bought while only the reserve for those under way is left. */
+  /** Disk space for new clips: none is bought while only the reserve for clips under way is left. */
   readonly room: Pick<DiskRoom, 'require'>
-  /** The text that an attempt's render carries at the provider. */
+  /** The mark that identifies an attempt's render at the provider. */
   readonly markOf: (attemptId: string) => string
-  /** What becomes of a clip that is much shorter than was paid for: a person decides, or it is taken and reported. */
+  /** For a clip much shorter than paid for: `hold` lets a person decide, `take` uses it and reports it. */
   readonly shortClips: 'hold' | 'take'
   readonly readPauseMs: () => number
   readonly shapeOf: (jobId: number) => Promise<Pick<Storyboard, 'format' | 'fit'>>
@@ -48,24 +48,24 @@ export interface FollowParts {
 
 export interface Follower extends FollowParts {
   readonly attemptId: string
-  /** Fires when the task is cancelled, or the grace time is over. */
+  /** Aborted when the task is cancelled or the grace period is over. */
   readonly signal: AbortSignal
-  /** Fires also when this process begins to stop: what only waits ends then. */
+  /** Aborted also when this process begins to stop: waits end then. */
   readonly ending: AbortSignal
   readonly alarm: Alarm
-  /** Whether it has waited since the attempt's row was read last. */
+  /** Whether it has waited since it last read the attempt's row. */
   hasWaited: boolean
-  /** Since when nothing can be learnt, and how often that was so in a row. By both clocks, as one may be put right. */
+  /** Since when the provider is unreadable (`since`: wall clock, `from`: monotonic), and how many reads in a row failed. */
   unreadable: { readonly since: number; readonly from: number; times: number } | undefined
-  /** Since when the provider says, without a break, that there is no such thing; by a clock that is never put forward. */
+  /** Since when the provider reports absence without a break; monotonic, because the wall clock may be set forward. */
   absentFrom: number | undefined
-  /** Since when an unknown attempt is looked for, by the same clock. */
+  /** When the search for an unknown attempt began; monotonic. */
   lookingSince: number | undefined
-  /** What was said of it before the provider's list could not be read. */
+  /** The attempt's failure reason from before the provider's list became unreadable. */
   whyUnknown: string | undefined
-  /** When the provider no longer keeps the clip, by the same clock. */
+  /** Until when the provider keeps the clip; monotonic. */
   keptUntil: number | undefined
-  /** What is wrong with the bytes that are kept: perhaps they were damaged on their way. */
+  /** Why the stored bytes are bad: the transfer may have damaged them. */
   bad: Failure | undefined
   timesBad: number
   acceptsShort: boolean
@@ -95,7 +95,7 @@ export const openFollower = (
 export const backOffMs = (times: number, mostMs: number): number =>
   Math.min(mostMs, second * 2 ** Math.min(times, 10))
 
-/** Waits until it is time, or something has happened. @throws where this process is to end. */
+/** Waits `ms`, or until a signal arrives. @throws if `ending` is aborted. */
 export async function wait(follower: Follower, ms: number): Promise<void> {
   const { alarm, ending } = follower
   follower.hasWaited = true
@@ -104,7 +104,7 @@ export async function wait(follower: Follower, ms: number): Promise<void> {
   ending.throwIfAborted()
 }
 
-/** Nothing was learnt: reports it where that lasts, and waits. `begunAt`: of the question, by the monotonic clock. */
+/** A read failed: reports it once failures last, then waits. `begunAt`: when the read began, by the monotonic clock. */
 export async function backOff(
   follower: Follower,
   begunAt: number,
@@ -121,14 +121,14 @@ export async function backOff(
   await wait(follower, ms)
 }
 
-/** Something was learnt: reports that where the opposite was. */
+/** A read succeeded: reports it if failed reads came before. */
 export async function endBackOff(follower: Follower, { troubleSince }: Attempt): Promise<void> {
   const wasReported = follower.unreadable !== undefined || troubleSince !== null
   follower.unreadable = undefined
   if (wasReported) await follower.coordinator.canRead(follower.attemptId)
 }
 
-/** Notes whether the provider says that there is none; whether it has said so for so long that it can be believed. */
+/** Records whether the provider reports absence. Returns whether it has done so for long enough to be believed. */
 export function isGone(follower: Follower, { isAbsent }: { readonly isAbsent: boolean }): boolean {
   const now = follower.host.monotonic()
   follower.absentFrom = isAbsent ? (follower.absentFrom ?? now) : undefined

@@ -1,6 +1,6 @@
 /**
- * The clip of a render that has succeeded: fetched and kept as it came, as long as the provider has it, then verified. Bytes
- * that turn out bad stay until better ones are there.
+ * Fetches the clip of a succeeded render while the provider keeps it, stores it unchanged, then verifies it. Bad bytes stay
+ * stored until better ones arrive.
  */
 import {
   type Attempt,
@@ -24,7 +24,7 @@ import {
   wait,
 } from './follower.ts'
 
-/** Between two fetches of a clip whose bytes were bad. */
+/** Longest wait between two fetches of a clip whose bytes were bad. */
 const mostBadWaitMs = 5 * minute
 
 const maxClipBytes = 2 ** 30
@@ -42,10 +42,10 @@ export async function keepClip(follower: Follower, attempt: Attempt, provider: P
 const waitAfterBad = (follower: Follower): Promise<void> =>
   wait(follower, backOffMs(follower.timesBad++, mostBadWaitMs))
 
-/** Verifies the bytes that are kept. Bad ones are fetched again, as long as the provider has them. */
+/** Verifies the stored bytes. Bad ones are fetched again while the provider keeps the clip. */
 async function takeClip(follower: Follower, attempt: Attempt, fetched: string): Promise<void> {
   const { attemptId, clips, coordinator, ending, host, signal, studio } = follower
-  // No longer than that, should the clock have been put back.
+  // Capped, because the clock may have been set back.
   const waitMs = Math.min(takeAgainAt(attempt) - host.now(), takeWaitMs(attempt))
   const begunAt = host.monotonic()
   for (let left = waitMs; left > 0; left = waitMs - (host.monotonic() - begunAt)) await wait(follower, left)
@@ -61,14 +61,14 @@ async function takeClip(follower: Follower, attempt: Attempt, fetched: string): 
   if (outcome === 'missing') return coordinator.clipFetched(attemptId, null)
   if (outcome.kind === 'taken') {
     const { short } = outcome
-    // A retry of its job after that has decided to have it as it is.
+    // A job retried after this failure accepts the clip as it is.
     const isHeld = follower.shortClips === 'hold' && !follower.acceptsShort
     if (short === null || !isHeld) return coordinator.clipKept(attemptId, short)
     return coordinator.clipLost(attemptId, { code: shortClipCode, reason: short })
   }
   if (outcome.kind === 'blamed on FFmpeg') return coordinator.takeFailed(attemptId, outcome.failure)
   const { failure } = outcome
-  // It came whole, and would cost as much again.
+  // The clip arrived intact, and verifying it again would take as long.
   if (failure.code === 'clip_too_long') return coordinator.clipLost(attemptId, failure)
   await coordinator.cannotRead(attemptId, failure, host.now())
   follower.bad = failure
@@ -76,8 +76,8 @@ async function takeClip(follower: Follower, attempt: Attempt, fetched: string): 
 }
 
 /**
- * Fetches it as often as it takes within the time the provider keeps it: one answer that names no clip, or says that there
- * is none, may be older than the one that said that it succeeded.
+ * Fetches the clip, and retries as long as the provider keeps it: an answer that names no clip, or reports its absence, may
+ * be older than the one that reported success.
  */
 async function fetchClip(
   follower: Follower,
@@ -92,7 +92,7 @@ async function fetchClip(
     const begunAt = host.monotonic()
     const { isFetched, isAbsent, isRemoved, reason } = await fetchOnce(follower, attempt, provider, path)
     const isLost = isGone(follower, { isAbsent })
-    // Nothing takes the place of bytes that were paid for but what is better, and nothing else is kept.
+    // Only bytes that pass verification may replace stored ones that were paid for.
     if (isFetched && (!follower.bad || (await isWhole(follower, attempt, path)))) {
       const { id } = await artifacts.adopt(path)
       if (follower.bad) follower.unreadable = undefined
@@ -128,14 +128,14 @@ async function isWhole(
 }
 
 interface Fetched {
-  /** Whether the file holds its bytes. */
+  /** Whether the file holds the clip's bytes. */
   readonly isFetched: boolean
   readonly isAbsent: boolean
   readonly isRemoved: boolean
   readonly reason: string
 }
 
-/** One try to fetch it, from where the provider says that it is now, or said so when the render had ended. */
+/** Tries once to fetch the clip, from the URL that the provider names now, or else named when the render ended. */
 async function fetchOnce(
   { ending, fetchSlots }: Follower,
   attempt: Attempt,

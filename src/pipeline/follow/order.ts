@@ -1,4 +1,4 @@
-/** An attempt that was not sent yet: all that can go wrong without money, then its one request. */
+/** Sends an attempt: first everything that can fail without cost, then its only request. */
 import { isDiskFull } from '../../disk-full.ts'
 import type { Attempt } from '../../job/attempt.ts'
 import type { Scene } from '../../job/scene.ts'
@@ -24,7 +24,7 @@ export async function order(follower: Follower, attempt: Attempt, provider: Prov
     const post = await coordinator.beginPost(attemptId, posting)
     if (post.kind === 'over') return
     if (post.kind === 'go') break
-    // Looked at again at least so often: a clock that was put back since has put that back, too.
+    // Checked again at least every minute: if the clock is set back, `until` is too far away.
     await wait(follower, Math.min(post.until - host.now(), minute))
   }
   const outcome = await provider.submit(prepared, signal)
@@ -51,7 +51,7 @@ async function makeReady(
     return 'code' in prepared ? prepared : { inputs, prepared }
   } catch (error) {
     if (ending.aborted || isDiskFull(error)) throw error
-    // What can't be made ready frees its slot: while one is tried at a time, no other would have any.
+    // A failed preparation frees its slot: while attempts are admitted one at a time, it would block all others.
     const reason = error instanceof Error ? error.message : String(error)
     return { code: 'not_ready', reason, retry: true }
   }

@@ -1,4 +1,4 @@
-/** At start and every minute: what each provider lists is compared with our attempts, so that no render goes unseen. */
+/** At start and every minute, compares each provider's list with our attempts, so that no render goes unnoticed. */
 import type { RunningCoordinator } from '../../coordinator/coordinator.ts'
 import type { Host } from '../../host.ts'
 import { type Log, logLine } from '../../log.ts'
@@ -14,7 +14,7 @@ export interface ReconcileOptions {
 
 const everyMs = 60_000
 
-/** As long as a provider tells what was sent, and a little more. */
+/** How long a provider lists a request's input, plus a margin. */
 const lookBackMs = 65 * 60_000
 
 export function startReconciling(options: ReconcileOptions): { stop(): Promise<void> } {

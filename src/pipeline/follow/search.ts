@@ -1,5 +1,5 @@
 /**
- * An attempt that may have been accepted: its render is looked for at the provider until it is found or proven absent, or
+ * Searches the provider for the render of an attempt that may have been accepted, until it is found or proven absent, or
  * until only a person can decide.
  */
 import { type Attempt, type Candidate, absentAfterMs } from '../../job/attempt.ts'
@@ -25,20 +25,20 @@ import {
 import { refuse } from './order.ts'
 import { namesAnother, resembles } from './recognise.ts'
 
-/** So far a clock may have been put back since a request was sent: what carries its mark is looked for that much earlier. */
+/** How far the clock may have been set back since a request was sent: the search begins that much earlier. */
 const clockStepMs = hour
 
-/** Where a picture of it was fetched, the provider has it, and a list that does not show it is waited for so long. */
+/** A provider that fetched an attempt's picture has its request: how long to wait until the list shows the render. */
 const acceptedAbsentMs = 10 * minute
 
-/** A provider that can't be read for so long is not waited for: a person decides. */
+/** After a provider was unreadable for this long, a person decides. */
 const unreadableMs = 6 * hour
-/** And not because of its first answer after a night, or after the clock was put forward. */
+/** Least time of failed reads before that: one failure after a long sleep or a clock change is not enough. */
 const leastTriedMs = 10 * minute
 
 const mostWaitMs = 30 * second
 
-/** One look. `times`: how often it was looked for before. */
+/** Searches once. `times`: how many searches came before. */
 export async function search(
   follower: Follower,
   attempt: Attempt,
@@ -81,7 +81,7 @@ async function listUnreadable(
   await backOff(follower, begunAt, listing, mostWaitMs)
 }
 
-/** It is not in the list: refused where that proves that there is none, held where another render may be it. */
+/** The list does not show the render: refuses the attempt if that proves absence, holds it if another render may be its own. */
 async function proveAbsent(
   follower: Follower,
   attempt: Attempt,
@@ -89,10 +89,10 @@ async function proveAbsent(
   now: number,
 ): Promise<'not yet' | 'decided'> {
   const { attemptId, coordinator, host } = follower
-  // By a clock that is never put forward.
+  // Monotonic: the wall clock may be set forward.
   const lookingSince = (follower.lookingSince ??= host.monotonic())
   if (host.monotonic() - lookingSince < absentAfterMs) return 'not yet'
-  // A clock that was put forward since dates what is listed by as much later.
+  // If the clock was set forward since, the provider's dates are later by as much.
   const lookedFrom = now - (host.monotonic() - lookingSince)
   const unknownSince = Math.max(attempt.unknownSince ?? now, lookedFrom)
   const doubtful = await nameless(follower, attempt, renders, {
@@ -116,13 +116,13 @@ async function proveAbsent(
     code: 'absent',
     reason: 'the provider has no such render',
   }
-  // The provider's trouble, and not this scene's: an outage fails no job.
+  // The provider is at fault, not this scene: an outage fails no job.
   const trouble = { code, reason: follower.whyUnknown ?? lastReason, retry: true }
   await refuse(follower, trouble, { countsAsTry: false })
   return 'decided'
 }
 
-/** A person has named a render for a held attempt. */
+/** Adopts the render that a person has named for a held attempt. */
 export async function adoptNamed(follower: Follower, attempt: Attempt, provider: Provider): Promise<void> {
   const begunAt = follower.host.monotonic()
   const adopted = await adoptHinted(follower, attempt, provider)
@@ -130,7 +130,7 @@ export async function adoptNamed(follower: Follower, attempt: Attempt, provider:
   else if (adopted !== 'yes') await backOff(follower, begunAt, adopted)
 }
 
-/** Adopts the render that a webhook, a comparison or a person named; only a person is believed beyond what it carries. */
+/** Adopts the render that a webhook, reconciliation or a person named. Only a person's choice needs no matching evidence. */
 async function adoptHinted(
   { attemptId, coordinator, ending }: Follower,
   attempt: Attempt,
@@ -144,7 +144,7 @@ async function adoptHinted(
     read.kind === 'found' &&
     (attempt.status === 'held' ||
       carries(read.render, attempt.marks) ||
-      // The provider named it at this attempt's own address, and leaves out what carried the mark.
+      // The provider named it at this attempt's own address, and omits the input that carried the mark.
       (resembles(attempt, read.render) && !namesAnother(read.render.inputText)))
   if (!isIts) return 'no'
   await coordinator.renderAccepted(attemptId, attempt.hintedId, read.render.inputText)
@@ -163,8 +163,8 @@ const carries = ({ inputText }: ProviderRender, marks: readonly string[]): boole
 type Doubtful = Candidate & Pick<ListedRender, 'hasInput'>
 
 /**
- * Renders of the time in question that no attempt accounts for, and that name none: the provider no longer lists what was
- * sent, or it is just what this attempt asked for, without its mark.
+ * Renders of that time without a mark and without a known attempt: the provider no longer lists their input, or they
+ * resemble this attempt's request.
  */
 async function nameless(
   { coordinator }: Follower,
@@ -187,7 +187,7 @@ async function nameless(
 
 const namedCandidates = 5
 
-/** Why a person has to decide, with what there is to choose from. */
+/** Why a person must decide, with the candidates. */
 function doubtWords(doubtful: readonly Doubtful[]): string {
   const named = doubtful
     .slice(0, namedCandidates)

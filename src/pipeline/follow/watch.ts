@@ -1,16 +1,16 @@
-/** An attempt whose render the provider has: read until it has ended, and ended where nobody wants it any more. */
+/** Watches an accepted render: reads it until it has ended, and cancels it if it is no longer wanted. */
 import type { Attempt } from '../../job/attempt.ts'
 import type { Provider, ProviderRender } from '../../renderer/provider.ts'
 import { type Follower, backOff, endBackOff, isGone, noSuchRender, skewMs, wait } from './follower.ts'
 
-/** One look. */
+/** Reads the render once. */
 export async function watch(follower: Follower, attempt: Attempt, provider: Provider): Promise<void> {
   const { attemptId, coordinator, ending, host } = follower
   const renderId = attempt.providerId!
   const begunAt = host.monotonic()
   const isWanted = attempt.cancelRequestedAt === null
   const ended = isWanted ? undefined : await provider.cancel(renderId, ending)
-  // A cancel is refused where the render has ended, and says nothing of how.
+  // A provider refuses to cancel a render that has ended, without saying how it ended: read it.
   const read = ended?.kind === 'found' ? ended : await provider.read(renderId, ending)
   const isLost = isGone(follower, { isAbsent: read.kind === 'absent' })
   if (read.kind === 'found') {
@@ -18,7 +18,7 @@ export async function watch(follower: Follower, attempt: Attempt, provider: Prov
     if (read.render.state === 'running') return wait(follower, follower.readPauseMs())
     return renderEnded(follower, read.render)
   }
-  // One that can't be read is read again and again: what it cost is known when it can.
+  // An unreadable render is read again and again: its cost is known only once it can be read.
   const overdueAt = (attempt.postedAt ?? attempt.insertedAt) + provider.cancelAfterMs + skewMs
   if (isLost && host.now() > overdueAt)
     return coordinator.renderEnded(attemptId, 'cancelled', {
@@ -41,7 +41,7 @@ function renderEnded(
   return coordinator.renderEnded(attemptId, end, { failure: { code, reason }, retry, outputUrl })
 }
 
-/** What is known, and what is assumed: providers do not say what they charge. */
+/** What is known, and what is assumed: providers do not report what they charge. */
 const endWords = {
   succeeded: '',
   failed: 'the provider gives no reason',

@@ -1,9 +1,9 @@
-/** A provider as it may be believed about what was sent from one account: another account's token sees nothing of it. */
+/** Wraps a provider so that it is believed only about its own account: another account's token cannot see the renders. */
 import type { Provider } from '../../renderer/provider.ts'
 
 const waitMs = 60_000
 
-/** `account`: null where the provider named none when the request was sent. What is absent elsewhere is not known. */
+/** `account`: null if the provider named none when the request was sent. With another account's token, absence becomes `failed`. */
 export function withinAccount(provider: Provider, account: string | null): Provider {
   if (account === null) return provider
   const elsewhere = async (signal: AbortSignal) => {
