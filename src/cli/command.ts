@@ -64,7 +64,10 @@ function refusalOfOption(
   const member = field.replace(/^parameters\./, '')
   const found = Object.entries(options).find(
     ([name, option]) =>
-      !(name in serverOptions) && values[name] !== undefined && memberName(name, option) === member,
+      !(name in serverOptions) &&
+      values[name] !== undefined &&
+      values[name] !== false &&
+      memberName(name, option) === member,
   )
   return found === undefined
     ? error

@@ -4,7 +4,7 @@ import { commandLine } from '../command-name.ts'
 import { changesBetween } from '../job/nearest.ts'
 import { type CommandError, usageError } from './command-error.ts'
 import type { Command } from './command.ts'
-import { type Option, optionName, orList } from './option.ts'
+import { type Option, type Options, optionName, orList } from './option.ts'
 
 export interface Chosen {
   readonly command: Command
@@ -21,10 +21,13 @@ export function readCommandLine(
   write: (help: string) => void,
 ): Chosen | undefined {
   if (name === 'help') return readCommandLine(root, [...more, '--help'], write)
-  if (!name.startsWith('-') && !Object.hasOwn(root.verbs!, name)) throw noCommand(name, root)
+  if (!['-h', '--help'].includes(name) && !Object.hasOwn(root.verbs!, name)) throw noCommand(name, root)
   let chosen: Chosen | undefined
   try {
-    parserOf('', root, { write, choose: (one) => (chosen = one) }).parse([name, ...more], { from: 'user' })
+    parserOf('', root, { write, choose: (one) => (chosen = one) }).parse(
+      [name, ...arranged(root.verbs![name], more)],
+      { from: 'user' },
+    )
   } catch (error) {
     if (!(error instanceof HelpWritten)) throw error
   }
@@ -32,6 +35,28 @@ export function readCommandLine(
 }
 
 class HelpWritten extends Error {}
+
+/**
+ * Commander takes any next word for an option's value, and options before a verb for the group's: here a value that begins
+ * with a dash needs `=`, and the verb is moved to the front.
+ */
+function arranged(command: Command | undefined, words: readonly string[]): readonly string[] {
+  if (!command) return words
+  const { verbs = {}, options } = command
+  const all: Options = Object.assign({}, ...Object.values(verbs).map((verb) => verb.options), options)
+  const valued = new Set(
+    Object.entries(all).flatMap(([name, { value }]) => (value === '' ? [] : [optionName(name)])),
+  )
+  let verbAt: number | undefined
+  for (let at = 0; at < words.length && words[at] !== '--'; at++) {
+    const word = words[at]!
+    if (!word.startsWith('-')) verbAt ??= at
+    else if (valued.has(word) && /^-./.test(words[++at] ?? ''))
+      throw usageError(`Option '${word}' argument missing`)
+  }
+  const verb = verbAt === undefined ? undefined : words[verbAt]!
+  return verb !== undefined && Object.hasOwn(verbs, verb) ? [verb, ...words.toSpliced(verbAt!, 1)] : words
+}
 
 function noCommand(name: string, { verbs = {} }: Command): CommandError {
   const meant = nearest(name, Object.keys(verbs))

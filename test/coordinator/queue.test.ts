@@ -62,6 +62,31 @@ describe.each(kinds)('the queue on %s', (kind) => {
     return harness.next('render-scene')
   }
 
+  it('gives stored clips to a job that waited under a limit of jobs, once the limit is lifted', async () => {
+    await open(2)
+    const { coordinator } = harness
+    const film = async (...pictures: readonly number[]): Promise<number> => {
+      const photos = pictures.map((picture) => ({ asset_id: picture.toString(16).padStart(64, '0') }))
+      const parameters = { photos, transition: 'cut' }
+      const { id } = await coordinator.createJob({ type: 'property_photos', parameters })
+      await coordinator.approveJob(id)
+      return id
+    }
+    const first = await film(7, 1)
+    for (let renders = 0; renders < 2; renders++) await harness.render(await harness.next('render-scene'))
+    await coordinator.completeJob(first, new Uint8Array([1]))
+    await film(3)
+    await harness.next('render-scene')
+    await coordinator.setLimits({ jobs: 1 })
+    const waiting = await film(5, 1)
+    await coordinator.setLimits({ jobs: null })
+    await harness.next('render-scene')
+    expect((await coordinator.scenes(waiting)).map(({ status }) => status)).toEqual([
+      'processing',
+      'processing',
+    ])
+  })
+
   it('gives the highest priority its turn first, and equals the order of their approval', async () => {
     await open(1)
     const first = await behind()

@@ -1,6 +1,6 @@
 import { array, assert, asyncProperty, constantFrom, infiniteStream, integer, nat, tuple } from 'fast-check'
 import { expect, it } from 'vitest'
-import { createFairSemaphore } from '../../src/pipeline/semaphore.ts'
+import { createFairSemaphore, createSemaphore } from '../../src/pipeline/semaphore.ts'
 
 /** A clock whose sleepers wake when the test says so. */
 function createClock() {
@@ -128,4 +128,24 @@ it('keeps its bounds and lets every work come to its end, in any order', async (
     }),
     { seed: 7, numRuns: 100 },
   )
+})
+
+it('a semaphore follows its number of slots while it works', async () => {
+  let slots = 1
+  const semaphore = createSemaphore(() => slots)
+  const ends: (() => void)[] = []
+  const ask = (): void => void semaphore(() => new Promise<void>((resolve) => ends.push(resolve)))
+  ask()
+  ask()
+  ask()
+  await settled()
+  expect(ends).toHaveLength(1)
+  slots = 3
+  ask()
+  await settled()
+  expect(ends).toHaveLength(3)
+  slots = 1
+  for (const end of ends.splice(0)) end()
+  await settled()
+  expect(ends).toHaveLength(1)
 })

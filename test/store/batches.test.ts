@@ -179,6 +179,32 @@ describe('transactions that commit together', () => {
     ])
   })
 
+  it('run each once where one is refused, another takes long and a third is refused by the log', async () => {
+    const database = await open('once.db')
+    const take = (ms: number): void => {
+      for (const until = performance.now() + ms; performance.now() < until;);
+    }
+    const add = (name: number) =>
+      database.transaction((tx) => tx.run('insert into things (name) values ($1)', [name]))
+    await Promise.allSettled([
+      add(1),
+      database.transaction(async (tx) => {
+        await tx.run('insert into things (name) values (2)')
+        throw new Error('refused')
+      }),
+      database.transaction(async (tx) => {
+        take(15)
+        await tx.append(append, [null])
+      }),
+      add(4),
+      add(5),
+    ])
+    await add(6)
+    expect(await database.all('select name from things order by name')).toEqual(
+      [1, 4, 5, 6].map((name) => ({ name })),
+    )
+  })
+
   it('show the columns that a table has now', async () => {
     const database = await open('columns.db')
     const read = 'select * from things'

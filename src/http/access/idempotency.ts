@@ -31,7 +31,8 @@ export function answerOnce({
   return async (c, next) => {
     const key = c.req.header('idempotency-key')
     if (key === undefined || !changing.has(c.req.method)) return next()
-    if (find(c).some(({ takesIdempotencyKey }) => !takesIdempotencyKey)) return next()
+    const found = find(c)
+    if (found.length === 0 || found.some(({ takesIdempotencyKey }) => !takesIdempotencyKey)) return next()
     if (!keyPattern.test(key))
       throw malformedField('Idempotency-Key', 'must be 1 to 255 visible ASCII characters, without spaces')
     // In its encoded form: decoded, it may hold characters that a database cannot store.

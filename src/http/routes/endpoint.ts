@@ -194,9 +194,20 @@ export function patternOf(route: Route): readonly [method: string, pattern: stri
   return [method, path.replaceAll(/\/\{(\w+)\}/g, '/:$1')]
 }
 
-/** Finds the endpoints that match a request. Middleware matches under the method ALL. */
+/**
+ * Finds the endpoints that a request leads to. Middleware is matched under the method ALL.
+ * @throws {Error} if a route is declared twice: the first would answer under the access of the last.
+ */
 export function finderOf(endpoints: readonly Endpoint[]): (c: Context) => readonly Guarded[] {
-  const byPattern = new Map(endpoints.map((one) => [patternOf(one.route).join(' '), one]))
+  const byPattern = new Map<string, Endpoint>()
+  const shapes = new Set<string>()
+  for (const one of endpoints) {
+    const pattern = patternOf(one.route).join(' ')
+    const shape = pattern.replaceAll(/:\w+/g, ':')
+    if (shapes.has(shape)) throw new Error(`${one.route} is declared twice`)
+    shapes.add(shape)
+    byPattern.set(pattern, one)
+  }
   return (c) =>
     matchedRoutes(c)
       .filter(({ method }) => method !== 'ALL')
