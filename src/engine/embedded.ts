@@ -106,7 +106,7 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
     runs.set(keyOf(task), begun)
   }
 
-  /** Starts due tasks in the free slots; returns the ms until the next one is due. The end of a run looks again for those left. */
+  /** Starts due tasks in the free slots; returns the ms until the next is due. The end of a run looks again for the rest. */
   const look = async (name: TaskKind): Promise<number> => {
     const kind = kindOf(name)
     const rest = restMs()

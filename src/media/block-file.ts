@@ -1,20 +1,20 @@
-/** A file written in large blocks, mostly from front to back: a film is thousands of packets of a few bytes. */
+/** Writes a file in large blocks, mostly from front to back: a film has thousands of packets of a few bytes. */
 import { type FileHandle, open } from 'node:fs/promises'
 import { MediaError } from './ffmpeg.ts'
 
 const blockBytes = 2 ** 22
 
 export interface BlockFile {
-  /** Copies `data` to that place of the file, in memory. */
+  /** Copies `data`, in memory, to the file from byte `position` on. */
   place(data: Uint8Array, position: number): void
-  /** How far the file reaches. */
+  /** The length of the file so far, in bytes. */
   end(): number
   hasFullBlock(): boolean
-  /** Begins to write full blocks; resolves once no more than one is left to be written. */
+  /** Starts to write full blocks; resolves once at most one is left to write. */
   drain(): Promise<void>
-  /** Writes all there is. */
+  /** Writes everything that is left. */
   finish(): Promise<void>
-  /** Resolves when all that was written is on the disk. */
+  /** Resolves when all written bytes are on the disk. */
   sync(): Promise<void>
   close(): Promise<void>
 }
@@ -25,7 +25,7 @@ interface Block {
   used: number
 }
 
-/** Its methods throw a MediaError `disk_full` where there is no room. */
+/** Its methods throw a MediaError `disk_full` if the disk is full. */
 export async function createBlockFile(path: string): Promise<BlockFile> {
   const handle = await orFullDisk(open(path, 'w'))
   const spare: Buffer[] = []
@@ -76,7 +76,7 @@ export async function createBlockFile(path: string): Promise<BlockFile> {
     async drain() {
       const written = write()
       if (full.length > 1) return written
-      // Whoever drains next, or finishes, hears of its failure.
+      // The next `drain` or `finish` reports its failure.
       written.catch(() => {})
     },
     async finish() {

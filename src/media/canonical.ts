@@ -1,6 +1,6 @@
 /**
- * A canonical clip: exactly its frames, cuttable where the film needs it, its sound already on the film's
- * grid. Made as soon as a clip arrives, while others still render, so that the film itself is only copying.
+ * Makes a canonical clip: exactly its frames, key frames where the film is cut, and sound already on the film's grid. This
+ * happens as soon as a clip arrives, while others still render, so that the film only needs copying.
  */
 import { rm } from 'node:fs/promises'
 import type { FilmFormat } from './film-format.ts'
@@ -22,13 +22,13 @@ import { verifyMp4 } from './written.ts'
 
 export interface CanonicalRequest {
   readonly media: Pick<Ffmpeg, 'run'>
-  /** A verified clip, as `verifyClip` found it. */
+  /** A clip that `verifyClip` accepted. */
   readonly clip: VerifiedClip
-  /** How many pictures it decodes to, where known: fewer or more than it has packets, and it isn't copied. */
+  /** How many pictures it decodes to. If this differs from its number of packets, it is encoded again, not copied. */
   readonly decodedFrames: number
   /** How a picture of another shape fills the frame. */
   readonly fit: Fit
-  /** Files beside it, named after it, are used on the way and removed. */
+  /** Temporary files beside it, whose names start with its name, are removed in the end. */
   readonly outPath: string
   readonly format: FilmFormat
   readonly place: ClipPlace
@@ -36,23 +36,23 @@ export interface CanonicalRequest {
 }
 
 export interface ClipRequest extends Omit<CanonicalRequest, 'clip'> {
-  /** A clip that was verified. */
+  /** Path of a verified clip. */
   readonly path: string
-  /** What was seen of it then. */
+  /** What the verification saw. */
   readonly seen: ClipSeen
 }
 
 export interface CanonicalClip {
   readonly path: string
   readonly sizeBytes: number
-  /** Why its picture had to be encoded again; none: it was copied. */
+  /** Why its picture was encoded again; empty if it was copied. */
   readonly differences: readonly string[]
   readonly hasSound: boolean
 }
 
 /**
  * Makes a verified clip canonical.
- * @throws {MediaError} FFmpeg failed, was cancelled or found no room.
+ * @throws {MediaError} FFmpeg failed, was cancelled or found the disk full.
  * @throws {NotAsWrittenError}
  */
 export async function canonicalClip({
@@ -67,7 +67,7 @@ export async function canonicalClip({
 
 /**
  * Writes the canonical clip, verified and synced.
- * @throws {MediaError} FFmpeg failed, was cancelled or found no room.
+ * @throws {MediaError} FFmpeg failed, was cancelled or found the disk full.
  * @throws {NotAsWrittenError}
  */
 export async function makeCanonical(request: CanonicalRequest): Promise<CanonicalClip> {
@@ -147,7 +147,7 @@ async function encodePicture(request: CanonicalRequest, path: string): Promise<P
   const encoded = await probeClip(path)
   if (!encoded.ok)
     throw new MediaError('failed', `the clip encoded anew is ${encoded.code}: ${encoded.reason}`)
-  // FFmpeg 5.1 notes the clip's rotation in what it writes, though the graph has turned the picture.
+  // FFmpeg 5.1 copies the clip's rotation to its output, although the graph has turned the picture.
   const picture = { ...encoded.clip.video, rotation: 0, mirrored: false } as const
   const left = differences(picture, format, frames, keyframes)
   if (left.length > 0)
@@ -161,7 +161,7 @@ function lookOf({ mp4, seen: { picture } }: VerifiedClip): Look {
   return { ...picture, mirrored: false, shownWidth: width * pixelAspect, shownHeight: height }
 }
 
-/** Null: it has none. */
+/** Null if the clip has no sound. */
 async function encodeClipSound(
   { media, clip, format, place, limits }: CanonicalRequest,
   scratchPath: string,

@@ -12,7 +12,7 @@ const progressEveryMs = 100
 
 const [, , program] = process.argv
 
-// What is written here is the owner's alone, whatever the server was started with.
+// Only the owner may read files written here, whatever umask the server was started with.
 process.umask(ownerUmask)
 
 let frames = 0
@@ -35,7 +35,7 @@ const ffmpeg: Ffmpeg = {
 }
 
 process.once('disconnect', endGroup)
-// A parser that is stuck would hear of no disconnection: another thread looks, and ends all.
+// A stuck parser would block the event `disconnect`: another thread watches the parent and kills the group.
 new Worker(
   `const parent = process.ppid
   setInterval(() => { if (process.ppid !== parent) process.kill(-process.pid, 'SIGKILL') }, 500)`,
@@ -47,7 +47,7 @@ process.on('message', (order: MediaOrder) => {
   const report = (): void => {
     if (frames !== reported) send({ kind: 'progress', frames: (reported = frames) })
   }
-  // The first report says that it begins: until then the process was starting.
+  // The first report marks the beginning: until then the process was starting.
   report()
   const progress = setInterval(report, progressEveryMs)
   perform(order)
@@ -62,7 +62,7 @@ process.on('message', (order: MediaOrder) => {
 })
 
 const perform = async ({ name, request }: MediaOrder): Promise<unknown> =>
-  // The two halves are of one version, and the types of `Media` join names and requests.
+  // Both sides have one version, and the types of `Media` match names with requests.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   (operations[name] as (media: Ffmpeg, request: unknown) => Promise<unknown>)(ffmpeg, request)
 
@@ -77,7 +77,7 @@ function toReport(error: unknown): MediaReport {
   return { kind: 'failed', name, message, ...(code !== undefined && { code }) }
 }
 
-/** SIGKILL, because FFmpeg's threads in this process would be waited for by an exit. */
+/** SIGKILL, because an exit would wait for FFmpeg's threads in this process. */
 function endGroup(): void {
   try {
     process.kill(-process.pid, 'SIGKILL')

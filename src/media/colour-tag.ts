@@ -1,21 +1,21 @@
 /**
- * Finds what a PNG, an AVIF or a HEIC says of its colours beside what libvips reads: the chunks cICP, gAMA and cHRM of a PNG, the
- * `colr` boxes of the others, and the tag `cicp` of any ICC profile.
+ * Reads colour information that libvips does not read: the chunks cICP, gAMA and cHRM of a PNG, the `colr` boxes of an AVIF
+ * or HEIC, and the tag `cicp` of any ICC profile.
  */
 import { type Colour, colourByGamma, colourOf, type Primaries } from './colour.ts'
 
 export interface HeifColour {
-  /** Null: as its profile says, or sRGB where it has none. */
+  /** Null: the profile's colours, or sRGB without a profile. */
   readonly colour: Colour | null
   /** An ICC profile. */
   readonly profile: Buffer | null
-  /** Of a sample, as far as the file says it. */
+  /** Bits of a sample; 8 if the file does not say. */
   readonly bits: number
 }
 
 const none: HeifColour = { colour: null, profile: null, bits: 8 }
 
-/** Null: as its profile says, or sRGB where it has none. `bytes`: the file's, from its beginning. */
+/** Null: the profile's colours, or sRGB without a profile. `bytes`: the file from its first byte on. */
 export function readPngColour(bytes: Buffer): Colour | null {
   let primaries: Primaries | null = null
   let gamma: number | null = null
@@ -37,7 +37,7 @@ export function readPngColour(bytes: Buffer): Colour | null {
   return hasProfile ? null : colourByGamma(primaries, gamma)
 }
 
-/** What an ICC profile says in numbers. HDR alone: its own curves say the rest better. */
+/** The CICP numbers of an ICC profile, if they name HDR: for other colours, its curves are more exact. */
 export function readProfileColour(profile: Buffer): Colour | null {
   if (profile.length < 132) return null
   const tags = Math.min(profile.readUInt32BE(128), 100)
@@ -50,7 +50,7 @@ export function readProfileColour(profile: Buffer): Colour | null {
   return null
 }
 
-/** Of AVIF and HEIC: the primary picture's. `bytes` begins the file, with all of its box `meta`. */
+/** The colours of an AVIF's or HEIC's primary picture. `bytes`: the beginning of the file, with its whole box `meta`. */
 export function readHeifColour(bytes: Buffer): HeifColour {
   const meta = find(bytes, 'meta')?.subarray(4)
   const properties = meta && find(meta, 'iprp')
@@ -74,10 +74,10 @@ export function readHeifColour(bytes: Buffer): HeifColour {
       colour = colourOf(found.body.readUInt16BE(4), found.body.readUInt16BE(6))
     if (kind === 'prof' || kind === 'rICC') profile = found.body.subarray(4)
   }
-  // Where no box tells them, the codec's own header may.
+  // If no box gives the colours, the codec's header may.
   if (sequence && !colour && !profile)
     colour = sequenceColour(sequence) ?? sequenceColour(itemData(bytes, find(meta, 'iloc'), id))
-  // A profile goes before numbers, unless these say that it is HDR.
+  // A profile takes precedence over numbers, unless these name HDR.
   const isHdr = colour?.transfer.kind === 'pq' || colour?.transfer.kind === 'hlg'
   if (profile && !isHdr) return { colour: null, profile, bits }
   return { colour, profile: null, bits }
@@ -105,7 +105,7 @@ const find = (bytes: Buffer, wanted: string): Buffer | undefined => {
   return undefined
 }
 
-/** The numbers, from 1, of an item's properties. */
+/** The 1-based indices of an item's properties. */
 function linked(links: Buffer, id: number): number[] {
   if (links.length < 8) return []
   const wideIds = links[0]! > 0
@@ -127,7 +127,7 @@ function linked(links: Buffer, id: number): number[] {
   return []
 }
 
-/** The first bytes of an item that stands in the file itself, in one piece or begins so. */
+/** The first bytes of an item that is stored in the file itself, from its first extent. */
 function itemData(bytes: Buffer, places: Buffer | undefined, id: number): Buffer {
   const nothing = Buffer.alloc(0)
   if (!places || places.length < 8) return nothing
@@ -153,7 +153,7 @@ function itemData(bytes: Buffer, places: Buffer | undefined, id: number): Buffer
 
 const halves = (byte: number): [number, number] => [byte >> 4, byte & 15]
 
-/** Numbers of so many bytes, one after the other. */
+/** Reads successive big-endian numbers of `size` bytes; zeros after the end. */
 function byteReader(bytes: Buffer): ((size: number) => number) & { readonly isOver: () => boolean } {
   let at = 0
   const read = (size: number): number => {
@@ -164,9 +164,9 @@ function byteReader(bytes: Buffer): ((size: number) => number) & { readonly isOv
   return Object.assign(read, { isOver: () => at >= bytes.length })
 }
 
-/** What an AV1 sequence header says. Null as well where it is of a kind that no still picture has. */
+/** The colours in an AV1 sequence header; null if it gives none, or is of a kind that still pictures do not have. */
 function sequenceColour(units: Buffer): Colour | null {
-  // After a delimiter, which is empty.
+  // An empty temporal delimiter may precede the header.
   const bit = bitReader(units[0] === 0x12 ? units.subarray(2) : units)
   bit(1)
   if (bit(4) !== 1) return null
@@ -178,7 +178,7 @@ function sequenceColour(units: Buffer): Colour | null {
   if (hasSize) bit(7)
   const profile = bit(3)
   bit(1)
-  // Only the short form of stills is read.
+  // Only the short form for still pictures is read.
   if (bit(1) === 0) return null
   bit(5)
   const widthBits = bit(4) + 1
@@ -195,7 +195,7 @@ function sequenceColour(units: Buffer): Colour | null {
   return colourOf(primaries, bit(8))
 }
 
-/** Zeros after the end. */
+/** Reads successive numbers of `count` bits; zeros after the end. */
 function bitReader(bytes: Buffer): (count: number) => number {
   let at = 0
   return (count) => {

@@ -1,9 +1,9 @@
 /**
- * Pictures whose colours are told by numbers (CICP, ITU-T H.273) in place of a profile, which libvips does not read: brought
- * to sRGB here, and what is brighter than white is mapped into it.
+ * Converts to sRGB pictures whose colours are given by numbers (CICP, ITU-T H.273) instead of a profile: libvips does not
+ * read these. Light brighter than white is mapped into range.
  */
 
-/** What the numbers of a pixel mean. */
+/** How the numbers of a pixel translate to light. */
 export interface Colour {
   /** CIE x and y of red, green, blue and white. */
   readonly primaries: Primaries
@@ -23,7 +23,7 @@ export type Primaries = readonly [
 
 type Transfer =
   | { readonly kind: 'srgb' | 'pq' | 'hlg' | 'st428' | 'log100' | 'log316' }
-  /** The picture's numbers, raised to this, are light. */
+  /** Light is a picture's number raised to `gamma`. */
   | { readonly kind: 'gamma'; readonly gamma: number }
 
 const d65 = [0.3127, 0.329] as const
@@ -57,8 +57,8 @@ const transferByNumber: Readonly<Record<number, Transfer>> = {
 export const srgb: Colour = { primaries: bt709, transfer: { kind: 'srgb' } }
 
 /**
- * The colour that these numbers tell; sRGB where they are unknown. The curves of BT.709 and its kin count as sRGB's, as
- * everywhere on screens.
+ * The colour that these numbers mean; sRGB if they are unknown. The curves of BT.709 and its relatives count as sRGB's, as
+ * is usual on screens.
  */
 export function colourOf(primaries: number, transfer: number): Colour {
   return plain(primariesByNumber[primaries] ?? bt709, transferByNumber[transfer] ?? srgb.transfer)
@@ -67,9 +67,9 @@ export function colourOf(primaries: number, transfer: number): Colour {
 const plain = (primaries: Primaries, transfer: Transfer): Colour =>
   primaries === bt709 && transfer.kind === 'srgb' ? srgb : { primaries, transfer }
 
-/** A PNG's own: chromaticities and a gamma. */
+/** The colour of a PNG from its chromaticities and its gamma. */
 export function colourByGamma(primaries: Primaries | null, gamma: number | null): Colour {
-  // Not every program writes it with all digits.
+  // Some programs write a rounded gamma.
   const isPlain = gamma === null || Math.abs(gamma - 2.2) < 0.03
   const isNear = !primaries || primaries.every((value, index) => Math.abs(value - bt709[index]!) < 0.003)
   const transfer: Transfer = isPlain ? srgb.transfer : { kind: 'gamma', gamma }
@@ -77,10 +77,10 @@ export function colourByGamma(primaries: Primaries | null, gamma: number | null)
   return plain(isPossible && !isNear ? primaries : bt709, transfer)
 }
 
-/** Light in which a white page is shown, where light has a unit (BT.2408), in cd/m2. */
+/** Luminance of a white page in PQ and HLG (ITU-R BT.2408), in cd/m2. */
 const whiteNits = 203
 
-/** Light of a picture's number from 0 to 1; 1 is white. */
+/** The light of a picture's number from 0 to 1; light of 1 is white. */
 function lightOf(transfer: Transfer, value: number): number {
   switch (transfer.kind) {
     case 'gamma':
@@ -91,7 +91,7 @@ function lightOf(transfer: Transfer, value: number): number {
       return (light ** (16384 / 2610) * 10_000) / whiteNits
     }
     case 'hlg':
-      // Of the scene; `hlgGamma` makes it that of a display.
+      // Scene light; `hlgGamma` turns it into display light.
       return value <= 0.5 ? value ** 2 / 3 : (Math.exp((value - 0.55991073) / 0.17883277) + 0.28466892) / 12
     case 'st428':
       return (value ** 2.6 * 52.37) / 48
@@ -104,15 +104,15 @@ function lightOf(transfer: Transfer, value: number): number {
   }
 }
 
-/** Of a display of 1,000 cd/m2, for which HLG was made. */
+/** Peak luminance of HLG's nominal display, in cd/m2. */
 const hlgNits = 1000
 const hlgGamma = 1.2
-/** BT.2020's. */
+/** Luma coefficients of BT.2020. */
 const hlgLuma = [0.2627, 0.678, 0.0593] as const
 
 type Matrix = readonly [number, number, number, number, number, number, number, number, number]
 
-/** From light of these primaries to light of BT.709's, white to white (Bradford). */
+/** Converts light of these primaries to light of BT.709's; white stays white (Bradford). */
 function matrixTo709(primaries: Primaries): Matrix {
   return multiply(invert(toXyz(bt709)), multiply(adapt(primaries), toXyz(primaries)))
 }
@@ -169,14 +169,14 @@ function invert([a, b, c, d, e, f, g, h, i]: Matrix): Matrix {
 export interface Pixels {
   /** Samples of 8 or of 16 bits. */
   readonly data: Uint8Array | Uint16Array
-  /** Three, or four with transparency last. */
+  /** Three, or four with alpha last. */
   readonly channels: number
 }
 
-/** Up to here light stays as it is; what is brighter shares what is left up to white. */
+/** Light up to this is unchanged; brighter light is compressed into the range that is left up to white. */
 const knee = 0.8
 
-/** So many pixels tell how bright a picture gets. */
+/** About how many pixels are sampled to find a picture's peak brightness. */
 const peakSamples = 500_000
 
 /** The same pixels in sRGB, 8 bits a sample. */
@@ -230,7 +230,7 @@ export function toSrgb({ data, channels }: Pixels, { primaries, transfer }: Colo
   return made
 }
 
-/** How bright the picture gets, but for a thousandth of it: sparkles don't darken the rest. White at least. */
+/** Peak brightness without the brightest thousandth, so that sparkles do not darken the rest. At least 1 (white). */
 function peakOf(pixels: number, channels: number, brightness: (at: number) => number): number {
   const step = Math.max(1, Math.floor(pixels / peakSamples))
   const found = new Float32Array(Math.ceil(pixels / step))

@@ -1,4 +1,4 @@
-/** The FFmpeg program that somebody chose, run by a media process. */
+/** Runs the FFmpeg program at FFMPEG_PATH, in a media process. */
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { cellSamples, sampleRate } from '../job/timeline.ts'
@@ -19,9 +19,9 @@ const oldest = { major: 5, minor: 1 }
 export interface CommandFfmpegOptions {
   /** Absolute path of an FFmpeg program, 5.1 or later with libx264. */
   readonly program: string
-  /** The frames of the run so far. */
+  /** Called with the frames of the run so far. */
   readonly onFrames: (frames: number) => void
-  /** The program's process, once it runs: what it holds counts as ours. */
+  /** Called with the program's process id once it runs: its memory and processor time count toward the limits. */
   readonly onProgram: (pid: number) => void
 }
 
@@ -47,7 +47,7 @@ async function describe(program: string, run: RunProgram): Promise<string> {
   if (version === undefined)
     throw unusable(program, `it does not answer as FFmpeg does: ${about[0] ?? 'no answer'}`)
   const [, major, minor] = /^n?(\d+)\.(\d+)/.exec(version) ?? []
-  // A build from the repository has no number, only a date: newer than any we would refuse.
+  // A development build has a date instead of a number: it is newer than any version that is refused.
   if (Number(major) < oldest.major || (Number(major) === oldest.major && Number(minor) < oldest.minor))
     throw unusable(program, `it is version ${version}; ${oldest.major}.${oldest.minor} or later is needed`)
   const { lines: encoders } = await run(['-hide_banner', '-loglevel', 'error', '-encoders'])
@@ -106,7 +106,7 @@ async function runJob(
   return { frames, seen: seenIn(said, seconds), ...(exceeds !== null && { exceeds }) }
 }
 
-/** Only the first frames of each stream are of interest. */
+/** Lines kept at most: only the first frames of each stream matter. */
 const mostSaid = 5000
 
 async function runOnce(
@@ -145,23 +145,23 @@ async function runOnce(
       'unusable',
       `this FFmpeg has no ${lacking}: give FFMPEG_PATH one that has it, or unset it to use the packaged one`,
     )
-  // A crash says nothing about its files.
+  // A crash says nothing about the files that were read.
   throw new MediaError(signal === null ? failureCode(said) : 'killed', joinWords(said))
 }
 
-/** FFmpeg tells how far sound is by the time alone. */
+/** FFmpeg reports the progress of sound only as time. */
 function audioFrames(microseconds: number): number {
   return Math.round((microseconds * sampleRate) / cellSamples / 1_000_000)
 }
 
 function inputLine(inputs: readonly PlannedInput[], level: 'warning' | 'level+info' = 'warning'): string[] {
-  // Of a transport stream that was joined, -xerror ends with the packets' numbers, which jump: its frames tell.
+  // -xerror would fail at the jumping packet numbers of a joined transport stream; damage shows in its frames.
   const strict = inputs.some(({ demuxer }) => demuxer === 'mpegts') ? '-max_error_rate 0' : '-xerror'
   return [
     ...words(`-hide_banner -nostats -loglevel ${level} -progress pipe:1 -stats_period 0.1 ${strict} -y`),
     ...inputs.flatMap((input) => [
       '-noautorotate',
-      // A picture that changes its size is scaled like the others, in the graph that goes on.
+      // The graph continues if pictures change their size: they are scaled like the others.
       ...words('-reinit_filter:v 0'),
       ...dashed(input.demuxerOptions),
       ...dashed(input.decoderOptions),
@@ -181,13 +181,13 @@ function outputLine(graph: string, output: PlannedOutput): string[] {
     '-filter_complex_threads',
     String(graphThreads),
     '-filter_complex',
-    // V: the cover of an album is no picture.
+    // V excludes cover pictures.
     `${graph.replaceAll(/(?<=\[\d+:)v(?=\])/g, 'V')};${output.graphEnd}[out]`,
     ...words('-map [out] -map_metadata -1 -map_chapters -1'),
     ...(video ? words(`-fps_mode cfr -r ${output.rate}`) : []),
     ...words(`-c:${kind} ${output.encoder}`),
     ...dashed(output.encoderOptions, `:${kind}`),
-    // One more than asked for shows a graph that does not end.
+    // One frame more than expected reveals a graph that does not end.
     ...(output.frames === null ? [] : ['-frames:v', String(output.frames + 1)]),
     ...(forced === '' ? [] : ['-force_key_frames', `expr:${forced}`]),
     ...dashed(output.muxerOptions),
@@ -217,7 +217,7 @@ async function runProgram(
   onProgram: (pid: number) => void,
   ...[args, onLine, onError, enough]: Parameters<RunProgram>
 ): Promise<ProgramEnd> {
-  // stdin is ignored here rather than by -nostdin, with which FFmpeg 7.0 overhears a signal.
+  // stdin is ignored here, because with -nostdin FFmpeg 7.0 misses a signal.
   const started = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   if (started.pid !== undefined) onProgram(started.pid)
   enough?.addEventListener('abort', () => started.kill('SIGKILL'))

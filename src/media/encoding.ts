@@ -1,4 +1,4 @@
-/** How every picture of a film is encoded, by the local renderer and wherever a clip must be made to fit: one setting, so that most clips are copied. */
+/** How every picture is encoded, by the local renderer and in conversions: one setting, so that most clips are copied. */
 import type { VideoEncoding } from './ffmpeg.ts'
 
 export const filmEncoding = { crf: 19, preset: 'veryfast' } as const satisfies Pick<

@@ -1,11 +1,11 @@
-/** What all clips of a film must be alike in, so that their packets can follow each other. */
+/** What all clips of a film must share, so that their packets can follow each other. */
 import type { FrameFormat } from '../job/format.ts'
 import type { Ffmpeg, MediaLimits, VideoEncoding } from './ffmpeg.ts'
 import { descriptionOf, readBytes, withMp4 } from './mp4.ts'
 
 export interface FilmFormat extends FrameFormat, Pick<VideoEncoding, 'crf' | 'preset'> {
   /**
-   * The decoder configuration (avcC) of every clip: what our own encoder makes for this size, rate and
+   * The decoder configuration (avcC) of every clip: what our own encoder produces for this size, rate and
    * preset. A player reads it once for the whole film.
    */
   readonly description: Uint8Array
@@ -13,14 +13,14 @@ export interface FilmFormat extends FrameFormat, Pick<VideoEncoding, 'crf' | 'pr
 
 export interface FilmFormatRequest extends FrameFormat, Pick<VideoEncoding, 'crf' | 'preset'> {
   readonly media: Pick<Ffmpeg, 'run'>
-  /** A file that may be written, read and left. */
+  /** Path of a temporary file, which the caller removes. */
   readonly scratchPath: string
   readonly limits: MediaLimits
 }
 
 /**
- * Asks the encoder for its configuration by encoding two black frames (0.1 s). Local renders made with the
- * same preset share it, and are copied.
+ * Finds the encoder's configuration by encoding two black frames (0.1 s). Local renders with the same preset
+ * share it, and are copied.
  * @throws {MediaError}
  */
 export async function prepareFilmFormat(request: FilmFormatRequest): Promise<FilmFormat> {

@@ -1,6 +1,6 @@
 /**
- * The film: the packets of its canonical clips and seams, one after the other, verified before it is
- * anyone's. Nothing is decoded or encoded here, so what decodes in the clips decodes in the film.
+ * Writes the film: the packets of its canonical clips and seams, one after the other, verified before it is
+ * published. Nothing is decoded or encoded here, so what decodes in the clips decodes in the film.
  */
 import type { FilmFormat } from './film-format.ts'
 import { createMp4, type Mp4Writer } from './mp4-writer.ts'
@@ -29,9 +29,9 @@ export interface Film {
 }
 
 /**
- * Writes the film, syncs it to the disk and holds it against its parts packet by packet.
- * @throws {BrokenPartError} A clip or seam is not what it was when it was made canonical.
- * @throws {NotAsWrittenError} What lies on the disk is not what was written.
+ * Writes the film, syncs it to the disk and compares it with its parts packet by packet.
+ * @throws {BrokenPartError} A clip or seam has changed since it was made canonical.
+ * @throws {NotAsWrittenError} The file differs from what was written.
  * @throws {MediaError} `disk_full`.
  */
 export async function makeFilm(request: FilmRequest): Promise<Film> {
@@ -45,7 +45,7 @@ export async function makeFilm(request: FilmRequest): Promise<Film> {
   try {
     await copyParts(request, writer)
     const ledger = await writer.finish()
-    // Reading it again needs no disk, and syncing no processor.
+    // At once: verifying reads from memory, not from the disk, and syncing needs no processor.
     await Promise.all([writer.sync(), verifyMp4(outPath, ledger)])
     return {
       path: outPath,
@@ -59,7 +59,7 @@ export async function makeFilm(request: FilmRequest): Promise<Film> {
   }
 }
 
-/** So many are read while one is written. */
+/** How many parts are read while one is written. */
 const partsAhead = 2
 
 async function copyParts(request: FilmRequest, writer: Mp4Writer): Promise<void> {
@@ -76,7 +76,7 @@ async function copyParts(request: FilmRequest, writer: Mp4Writer): Promise<void>
   function open(index: number): Promise<OpenPart | null> {
     const part = timeline.parts[index]
     const opened = part === undefined ? Promise.resolve(null) : openFilmPart(request, part)
-    // Whoever awaits it hears of it; until then it is not unhandled.
+    // The await reports a failure; this prevents an unhandled rejection before it.
     opened.catch(() => {})
     return opened
   }

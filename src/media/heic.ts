@@ -1,7 +1,7 @@
-/** Decodes HEIC, which the libheif within sharp leaves out, by libheif as WebAssembly: a parser that can't reach this process. */
+/** Decodes HEIC, which sharp's libheif omits, with libheif as WebAssembly: a parser that cannot reach this process. */
 import { createRequire } from 'node:module'
 
-/** What is used of the package, which has no types of its own. */
+/** The part of the package that is used; the package has no types. */
 interface Heif {
   heif_context_alloc(): object
   heif_context_free(context: object): void
@@ -36,7 +36,7 @@ interface Decoded {
 }
 
 export interface HeicHeader {
-  /** Pixels, as a viewer sees them: what the file says of turning is done by the decoder. */
+  /** Pixels, as a viewer sees them: the decoder applies the file's rotation. */
   readonly width: number
   readonly height: number
   readonly hasAlpha: boolean
@@ -44,7 +44,7 @@ export interface HeicHeader {
 
 export interface HeicPixels extends HeicHeader {
   readonly channels: 3 | 4
-  /** Red, green and blue, and what covers: of 8 bits, or of 16 where it is deep. */
+  /** Red, green, blue and, with 4 channels, alpha: samples of 8 bits, or of 16 if deep. */
   readonly data: Uint8Array | Uint16Array
 }
 
@@ -84,11 +84,11 @@ export const decodeHeic = (bytes: Uint8Array, { isDeep }: { readonly isDeep: boo
     }
   })
 
-/** Not each kind of HEIC is read: what shows it elsewhere makes a picture of it that is. */
+/** Some kinds of HEIC are not supported: a program that opens one can save it as a JPEG. */
 const refused = (words = 'nothing was decoded'): Error =>
   new Error(`HEIC: ${words}; if it opens elsewhere, save it as a JPEG there`)
 
-/** @throws {Error} In libheif's words, where it can't be read. */
+/** @throws {Error} With libheif's message, if it cannot be read. */
 function withPrimary<Found>(
   bytes: Uint8Array,
   use: (heif: Heif, header: HeicHeader, handle: object) => Found,

@@ -1,7 +1,7 @@
 /**
- * Pictures as people send them, in a media process. What a file is, is told by its bytes, never by its name, and only five
- * formats ever reach a decoder. Only what is made here reaches FFmpeg, which by itself shows garbage under
- * transparency and takes half a JPEG for a green picture.
+ * Reads uploaded pictures, in a media process. A file's bytes decide its format, never its name, and only five formats
+ * reach a decoder. FFmpeg reads only pictures made here: by itself it shows garbage under transparency, and half a
+ * JPEG as a green picture.
  */
 import { open, readFile } from 'node:fs/promises'
 import { crc32, deflateSync } from 'node:zlib'
@@ -21,17 +21,17 @@ export type ImageContentType = 'image/jpeg' | 'image/png' | 'image/webp' | 'imag
 export interface ReadImage {
   readonly kind: 'image'
   readonly contentType: ImageContentType
-  /** Pixels as a viewer sees them: after the rotation that EXIF asks for. */
+  /** Pixels as a viewer sees them: after the rotation given by EXIF. */
   readonly width: number
   readonly height: number
-  /** What decoding it takes of memory, on the safe side. */
+  /** Upper estimate of the memory for decoding it. */
   readonly memoryBytes: number
 }
 
 export interface RefusedImage {
   readonly kind: 'refused'
   readonly reason: 'not_an_image' | 'format_not_allowed' | 'damaged' | 'too_many_pixels' | 'too_costly'
-  /** A sentence for the person who sent it. */
+  /** A sentence for the sender. */
   readonly message: string
 }
 
@@ -40,7 +40,7 @@ export type ImageInspection = ReadImage | RefusedImage
 /** 10,000 x 10,000. */
 export const maxImagePixels = 100_000_000
 
-/** What the film can show of a picture, in pixels: the widest frame and the highest one, under the camera's zoom. */
+/** The most that a film shows of a picture, in pixels: the widest and the highest frame, at the camera's zoom. */
 const largestFrame: FrameSize = (() => {
   const frames = resolutions.flatMap((name) => aspectRatios.map((ratio) => frameFormat(name, ratio, 24)))
   return {
@@ -49,19 +49,19 @@ const largestFrame: FrameSize = (() => {
   }
 })()
 
-/** Of what FFmpeg reads. Where colours are told by numbers, all pixels are in memory at once. */
+/** Most pixels of a master. `held`: if numbers give its colours, all pixels are in memory at once. */
 const mostMasterPixels = { streamed: 0.9 * maxPixels, held: 2 ** 24 }
 
-/** Above, the codes of the JPEG are not fitted to it: all of its coefficients would be in memory for that. */
+/** Above this, the JPEG's codes are not optimised: that would hold all of its coefficients in memory. */
 const mostOptimisedPixels = 2 ** 24
 
-/** A JPEG can't have more. */
+/** Longest side of a JPEG, in pixels. */
 const mostMasterSide = 65_500
 
-// libvips would keep decoded pictures and open files: each of ours is read once.
+// libvips would cache decoded pictures and open files, but each file is read once.
 sharp.cache(false)
 
-/** Tells by its header what a picture is and what decoding it takes: sixty thousand squared must cost nothing. */
+/** Reads from a picture's header what it is and what decoding it costs: one of 60,000 x 60,000 must cost nothing. */
 export async function readImage({ path }: ReadImageRequest): Promise<ImageInspection> {
   const sniffed = sniff(await readHead(path))
   if (sniffed.kind !== 'allowed') return sniffed
@@ -102,14 +102,14 @@ export interface FrameSize {
 
 export interface MasterRequest extends ReadImageRequest {
   readonly targetPath: string
-  /** What will show it, filled: what is finer than that is left out. The largest film if not given. */
+  /** The frame that it will fill: finer detail is omitted. Default: that of the largest film. */
   readonly frame?: FrameSize
 }
 
 /**
- * Makes the picture that FFmpeg gets from one that `readImage` accepts: upright, sRGB, 8 bits, without transparency.
- * JPEG at quality 95 without chroma subsampling: FFmpeg reads it three times faster than PNG, and it differs from the
- * PNG by less than the film's encoder does. All of the picture is read, so a damaged one is refused.
+ * Makes the picture for FFmpeg from one that `readImage` accepts: upright, sRGB, 8 bits, without transparency. It is a
+ * JPEG of quality 95 without chroma subsampling: FFmpeg reads it three times faster than PNG, and it differs from a
+ * PNG by less than the film's encoder does. The whole picture is read, so a damaged one is refused.
  */
 export async function masterImage(request: MasterRequest): Promise<MasterImage | RefusedImage> {
   const { path, targetPath, frame = largestFrame } = request
@@ -118,7 +118,7 @@ export async function masterImage(request: MasterRequest): Promise<MasterImage |
     const size = masterSize(source.upright, frame, isTold(source.colour) ? 'held' : 'streamed')
     const upright = await toSrgbPicture(source, size)
     const { width, height } = await upright
-      // White is what a page shows behind a picture; on black, dark drawings would vanish.
+      // White, as behind a picture on a page; on black, dark drawings would vanish.
       .flatten({ background: 'white' })
       .toColourspace('srgb')
       .jpeg({
@@ -134,7 +134,7 @@ export async function masterImage(request: MasterRequest): Promise<MasterImage |
   }
 }
 
-/** Smaller, if the frame shows less; never larger. */
+/** The size of a master: smaller than the picture if the frame shows less, never larger. */
 export function masterSize(
   { width, height }: FrameSize,
   frame: FrameSize = largestFrame,
@@ -149,7 +149,7 @@ export function masterSize(
   return { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)) }
 }
 
-/** What a decoder is given, and what the numbers that it gives back mean. */
+/** The input of a decoder, and the meaning of the numbers that it returns. */
 interface Source {
   readonly input: SharpInput
   readonly options?: SharpOptions
@@ -157,11 +157,11 @@ interface Source {
   readonly isDeep: boolean
   readonly isGrey: boolean
   readonly hasProfile: boolean
-  /** Null: as its profile says, or sRGB where it has none. */
+  /** Null: the profile's colours, or sRGB without a profile. */
   readonly colour: Colour | null
 }
 
-/** @throws {Error} Where it is damaged in a way that the decoder would not tell. */
+/** @throws {Error} If it is damaged in a way that the decoder would not report. */
 async function openSource(path: string): Promise<Source> {
   const bytes = await readFile(path)
   const sniffed = sniff(bytes.subarray(0, headBytes))
@@ -171,7 +171,7 @@ async function openSource(path: string): Promise<Source> {
   if (contentType === 'image/jpeg') {
     const { fault, hasEnd } = readJpeg(bytes, { walk: true })
     if (fault !== null) throw new Error(fault)
-    // Whole but for its last marker: without one libvips takes it for cut short.
+    // Complete except for its end marker, without which libvips considers it truncated.
     return decodable(hasEnd ? bytes : Buffer.concat([bytes, Buffer.from([0xff, 0xd9])]), null)
   }
   if (contentType === 'image/png') return decodable(bytes, readPngColour(bytes))
@@ -182,7 +182,7 @@ async function decodable(input: Buffer, colour: Colour | null): Promise<Source> 
   const { autoOrient, depth, space, icc, isProgressive, format } = await openImage(input).metadata()
   return {
     input,
-    // What `readJpeg` doesn't walk through libjpeg has to tell, which takes some damage for a mere warning.
+    // `readJpeg` does not walk a progressive JPEG, so libjpeg must report damage, some of it only as a warning.
     ...(format === 'jpeg' && isProgressive && { options: { failOn: 'warning' as const } }),
     upright: autoOrient,
     isDeep: depth !== 'uchar',
@@ -194,7 +194,7 @@ async function decodable(input: Buffer, colour: Colour | null): Promise<Source> 
 
 async function heicSource(bytes: Buffer): Promise<Source> {
   const { colour, profile, bits } = readHeifColour(bytes)
-  // With a profile the numbers are few enough: it is no HDR.
+  // With a profile it is not HDR, so 8 bits are enough.
   const { data, width, height, channels } = decodeHeic(bytes, { isDeep: bits > 8 && profile === null })
   const raw = { width, height, channels }
   if (profile)
@@ -207,7 +207,7 @@ async function heicSource(bytes: Buffer): Promise<Source> {
   return { input: data, options: { raw }, upright, isDeep, isGrey: false, hasProfile: false, colour }
 }
 
-/** A PNG with an ICC profile, for libvips to read: sharp itself would convert to it. */
+/** Adds an ICC profile to a PNG, for libvips to read: sharp itself would convert the pixels to it. */
 function withProfile(png: Buffer, profile: Buffer): Buffer {
   const typed = Buffer.concat([Buffer.from('iCCPheic\0\0'), deflateSync(profile)])
   const size = Buffer.alloc(4)
@@ -218,7 +218,7 @@ function withProfile(png: Buffer, profile: Buffer): Buffer {
   return Buffer.concat([png.subarray(0, 33), size, typed, sum, png.subarray(33)])
 }
 
-/** Whether numbers say that it is other than sRGB. */
+/** Whether numbers give colours other than sRGB. */
 const isTold = (colour: Colour | null): colour is Colour => colour !== null && colour !== srgb
 
 /** Upright, of this size, and in sRGB. */
@@ -239,9 +239,9 @@ async function toSrgbPicture(from: Source, { width, height }: FrameSize): Promis
   }
   if (colour) return opened({ ignoreIcc: true })
   if (!isDeep || !hasProfile) return opened()
-  // libvips reads no profile of grey at 16 bits.
+  // libvips does not read the profile of a grey picture with 16 bits.
   if (from.isGrey) return openImage(await opened().toColourspace('b-w').keepIccProfile().png().toBuffer())
-  // Of deep ones sharp makes Display P3, and leaves it so unless a profile is asked for.
+  // sharp converts deep pictures to Display P3, and keeps that unless a profile is requested.
   return opened().withIccProfile('srgb', { attach: false })
 }
 
@@ -259,7 +259,7 @@ export interface ImageShape {
   readonly fit: Fit
 }
 
-/** Softer than any detail that a model could take for something. */
+/** Softer than any detail that a model could mistake for an object. */
 const blurSigma = 24
 
 export interface ShapeRequest extends ReadImageRequest {
@@ -267,7 +267,7 @@ export interface ShapeRequest extends ReadImageRequest {
   readonly shape: ImageShape
 }
 
-/** Brings a master into the film's shape, for a model that renders what it is given. JPEG. */
+/** Fits a master to the film's shape, for models that do not crop or scale. Writes a JPEG. */
 export async function shapeImage({ path, targetPath, shape }: ShapeRequest): Promise<void> {
   const { width, height, fit } = shape
   const source = () => openImage(path)
@@ -295,7 +295,7 @@ function openImage(input: SharpInput, options?: SharpOptions): Sharp {
     failOn: 'error',
     sequentialRead: true,
     limitInputPixels: maxImagePixels,
-    // Of an animation, the first frame.
+    // Only the first frame of an animation.
     pages: 1,
     ...options,
   })
@@ -308,7 +308,7 @@ interface Header {
   readonly channels: number
   /** Bytes of a sample: 8 bits or more. */
   readonly depth: 1 | 2
-  /** A progressive JPEG, an interlaced PNG: it is there as a whole or not at all. */
+  /** A progressive JPEG or an interlaced PNG: it can only be decoded as a whole. */
   readonly isProgressive: boolean
   readonly isTurned: boolean
 }
@@ -343,18 +343,18 @@ async function readHeader(path: string, contentType: ImageContentType): Promise<
   }
 }
 
-/** What a process holds that makes a master of 4096 x 4096, but for what the source takes. */
+/** Memory of a process that makes a master of 4096 x 4096, without that of the source. */
 const masterBytes = 320 * 2 ** 20
 
-/** A JPEG of our own kind takes 0.1 s a scan at 100 megapixels; encoders make a dozen. */
+/** Each scan takes 0.1 s at 100 megapixels; encoders write a dozen. */
 const mostScans = 100
 
-/** What decoding one picture may take. */
+/** Most memory for decoding one picture. */
 export const mostImageBytes = 2 ** 30
 
 /**
- * Measured with 25 and 100 megapixels of each, HEIC with 12 and 48: JPEG and PNG come line by line, unless they are stored
- * in several passes; WebP decodes to a frame; AVIF and HEIC to frames of the codec, of libheif and of libvips.
+ * Measured with 25 and 100 megapixels of each, HEIC with 12 and 48. JPEG and PNG are decoded line by line, unless they are
+ * stored in several passes; WebP needs one frame; AVIF and HEIC need frames of the codec, of libheif and of libvips.
  */
 function memoryFor(contentType: ImageContentType, header: Header): number {
   const { width, height, channels, depth, isProgressive, isTurned } = header
@@ -367,7 +367,7 @@ function memoryFor(contentType: ImageContentType, header: Header): number {
   }[contentType]
   const decoding = width * height * (bytesAPixel + (isTurned ? 3 : 0))
   if (depth === 1) return masterBytes + decoding
-  // It may be HDR: then the master's pixels are in memory, first as they come, and then as light and as sRGB.
+  // It may be HDR: then the master's pixels are in memory, first as decoded, then as light and as sRGB.
   const held = masterSize({ width, height }, largestFrame, 'held')
   const pixels = held.width * held.height
   return masterBytes + Math.max(decoding + 8 * pixels, 36 * pixels)
@@ -415,7 +415,7 @@ function fileTypeBrands(head: Buffer): string[] {
   return brands
 }
 
-/** What a refused file is, where it has a name: "not a picture" would be no help to who sent a TIFF. */
+/** The name of a refused file's format, if known: "not a picture" would not help the sender of a TIFF. */
 function nameOf(text: string, brands: readonly string[]): string | null {
   if (/^GIF8[79]a/.test(text)) return 'GIF'
   if (/^(II\*\0|MM\0\*)/.test(text)) return 'TIFF'

@@ -1,13 +1,13 @@
 /**
- * Walks a JPEG by its markers, and a baseline one through each of its coefficients. libjpeg takes a picture for whole whose
- * data was overwritten inside, as nothing but the count of blocks tells: they end too early, or too late.
+ * Walks a JPEG by its markers, and a baseline one through each of its coefficients. libjpeg accepts a picture whose data
+ * was overwritten inside: only the count of blocks reveals it, because they end too early or too late.
  */
 
 export interface JpegFacts {
   readonly scans: number
-  /** Whether the marker that ends a picture is there. */
+  /** Whether it has its end marker. */
   readonly hasEnd: boolean
-  /** What is wrong with it; null where nothing is known to be. */
+  /** What is wrong with it; null if no fault was found. */
   readonly fault: string | null
 }
 
@@ -25,7 +25,7 @@ interface Frame {
   readonly components: readonly Component[]
 }
 
-/** By the next 16 bits: the code's length in the upper byte, its symbol in the lower one; 0 where there is no such code. */
+/** Indexed by the next 16 bits: the code's length in the upper byte, its symbol in the lower one; 0 if no code matches. */
 type Codes = Uint16Array
 
 class Damage extends Error {}
@@ -35,7 +35,7 @@ const tooEarly = 'its data ends too early'
 /** `walk`: whether to go through the coefficients, which takes a second for 30 MB. */
 export function readJpeg(bytes: Buffer, { walk }: { readonly walk: boolean }): JpegFacts {
   const tables = new Map<number, Codes>()
-  /** Of a progressive picture: for each component and coefficient, the lowest bit that a scan brought. */
+  /** For a progressive picture: the lowest bit that a scan provided, by component and coefficient. */
   const bits = new Map<number, Uint8Array>()
   let frame: Frame | null = null
   let interval = 0
@@ -76,7 +76,7 @@ export function readJpeg(bytes: Buffer, { walk }: { readonly walk: boolean }): J
 const isFrame = (marker: number): boolean =>
   marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc
 
-/** Null where it is cut short: the decoder tells. */
+/** Null if it is truncated: the decoder reports that. */
 function readFrame(marker: number, body: Buffer): Frame | null {
   if (body.length < 6 || body.length < 6 + 3 * body[5]!) return null
   const components = Array.from({ length: body[5]! }, (_, index) => {
@@ -111,7 +111,7 @@ function readCodes(body: Buffer, tables: Map<number, Codes>): void {
   }
 }
 
-/** Goes through one scan; where it ends, the next marker is. */
+/** Walks through one scan; returns the index of the next marker. */
 function walkScan(
   bytes: Buffer,
   start: number,
@@ -135,7 +135,7 @@ function walkScan(
   }
   const [only] = parts
   const isAlone = parts.length === 1 && only !== undefined
-  // A scan of one component holds its own blocks, without those that fill up the last group.
+  // A scan of one component holds only its own blocks, without those that pad the last group.
   const share = isAlone
     ? { across: most.across / only.component.across, down: most.down / only.component.down }
     : { across: 1, down: 1 }
@@ -164,7 +164,7 @@ function walkScan(
   return at
 }
 
-/** The first marker that is no stuffed byte; the end where there is none. */
+/** The index of the first marker that is not a stuffed byte; the end if there is none. */
 function scanEnd(bytes: Buffer, start: number): number {
   for (
     let at = bytes.indexOf(0xff, start);
@@ -178,7 +178,7 @@ function scanEnd(bytes: Buffer, start: number): number {
   return bytes.length
 }
 
-/** Resolves to where the last block's byte ends. */
+/** Returns the index after the last byte of the last block. */
 function walkBlocks(
   bytes: Buffer,
   start: number,
@@ -189,7 +189,7 @@ function walkBlocks(
   let at = start
   let held = 0
   let count = 0
-  /** Bits past the end that were lent, so that the last codes can be looked up by 16 bits. */
+  /** Bits added past the end, so that the last codes can be looked up by 16 bits. */
   let lent = 0
 
   const skip = (codes: Codes): number => {
@@ -242,15 +242,15 @@ function walkBlocks(
       if (lent > count) throw new Damage(tooEarly)
     }
   }
-  // What was read ahead and not used.
+  // Steps back over bytes that were read ahead and not used.
   let back = (count - lent) >> 3
   while (back-- > 0) at -= bytes[at - 2] === 0xff && bytes[at - 1] === 0 ? 2 : 1
   return at
 }
 
 /**
- * After the last block nothing but padding may stand. Zeros that were there before the last block are no padding: a file
- * whose end was never written.
+ * Only padding may follow the last block. Zeros that begin before the last block's end are not padding, but a file whose
+ * end was never written.
  */
 function checkRest(bytes: Buffer, start: number, used: number, end: number): void {
   for (let at = used; at < end; at++)
@@ -271,7 +271,7 @@ function noteScan(header: Buffer, bits: Map<number, Uint8Array>): void {
   }
 }
 
-/** Of a progressive picture without its end: later scans may be missing, which the decoder takes for a soft picture. */
+/** Without an end marker, later scans of a progressive picture may be missing: the decoder accepts it as a soft picture. */
 function missingBits(frame: Frame, bits: ReadonlyMap<number, Uint8Array>): string | null {
   const isWhole = frame.components.every(({ id }) => bits.get(id)?.every((lowest) => lowest === 0))
   return isWhole ? null : 'its last scans are missing'

@@ -1,16 +1,16 @@
 /**
- * What all work with FFmpeg's libraries shares: errors out of return codes, and what a run holds.
+ * What all work with FFmpeg's libraries shares: errors from return codes, and the wrappers that a run holds.
  *
- * A wrapper frees what it owns when it is collected, also while FFmpeg still uses it through another wrapper: the sink of a
- * graph keeps no graph alive. So a run holds each wrapper that owns something until its end, and frees all of them then,
- * because the process lives on.
+ * A wrapper frees what it owns when it is garbage-collected, even if FFmpeg still uses that through another wrapper: a
+ * graph's sink does not keep the graph alive. So a run holds every owning wrapper until its end, and frees all of them
+ * then, because the process lives on.
  */
 import type { AVPixelFormat, AVSampleFormat } from 'node-av/constants'
 import { Dictionary, FFmpegError } from 'node-av/lib'
 import { failureCode, joinWords, MediaError } from './ffmpeg.ts'
 import type { AvOptions } from './plan.ts'
 
-/** What a run holds until its end. Freed in the order opposite to that in which it was made. */
+/** What a run holds until its end; freed in reverse order of creation. */
 export type Held = AsyncDisposableStack
 
 export interface Progress {
@@ -22,6 +22,8 @@ export function needed<Value>(value: Value | null): Value {
   if (value === null) throw failure('the filter graph cannot be built')
   return value
 }
+
+// FFmpeg stores pixel and sample formats in one int; the stream's kind decides which one it is.
 
 export function pixelFormat(format: AVPixelFormat | AVSampleFormat): AVPixelFormat {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion

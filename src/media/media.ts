@@ -1,6 +1,6 @@
 /**
- * The port to everything that decodes, probes, verifies or encodes bytes of others. Each call is one operation in a media
- * process (`pool.ts`), which has limits and no secrets: a file that brings a decoder down takes nothing else along.
+ * The port to everything that decodes, probes, verifies or encodes untrusted bytes. Each call is one operation in a media
+ * process (`pool.ts`), which has limits and no secrets: a file that crashes a decoder affects nothing else.
  */
 import type { MediaJob, MediaLimits, MediaResult } from './ffmpeg.ts'
 import type { Operations } from './operations.ts'
@@ -13,17 +13,17 @@ export interface MediaRunOptions {
 
 export interface MediaDescription {
   readonly kind: 'packaged' | 'command'
-  /** As FFmpeg gives it, such as `8.1`. */
+  /** As FFmpeg reports it, such as `8.1`. */
   readonly version: string
 }
 
-/** What `operations.ts` lists but for what is told apart below; requests and results cross as copies. */
+/** The operations of `operations.ts` without those declared below; requests and results are copied between processes. */
 type Named = Omit<Operations, 'describe' | 'run'>
 
 export type Media = {
   /**
-   * @throws {MediaError} Where no result came of it: refused by FFmpeg, over a limit, crashed, cancelled, no room.
-   * @throws {Error} What else the operation throws, with its message and code.
+   * @throws {MediaError} If there is no result: refused by FFmpeg, over a limit, crashed, cancelled, disk full.
+   * @throws {Error} Anything else that the operation throws, with its message and code.
    */
   readonly [Name in keyof Named]: (
     request: Parameters<Named[Name]>[1] & { readonly limits: MediaLimits },

@@ -1,24 +1,24 @@
 /**
- * The tables of an MP4, counted before anything expands them: a few bytes can promise billions of packets. Only sizes and
- * counts are read here; what they mean is the library's to say, once they are known to be bounded.
+ * Checks the tables of an MP4 before anything expands them: a few bytes can promise billions of packets. Only sizes and
+ * counts are read here; the library interprets them once they are known to be bounded.
  */
 import { type FileHandle, open } from 'node:fs/promises'
 
-/** Above this a clip is not one: 20 minutes of sound, 15 of 60 frames a second. */
+/** Most packets of a clip: 20 minutes of sound, 15 minutes at 60 frames a second. */
 export const maxPackets = 60_000
 
-/** Of a header (`moov`, `moof`), which is read whole. */
+/** Largest header (`moov`, `moof`), which is read into memory. */
 const maxHeaderBytes = 64 << 20
 
-/** On the top level: fragmented files have two for each fragment. */
+/** Most boxes of a file: fragmented files have two on the top level for each fragment. */
 const maxBoxes = 100_000
 
-/** Boxes are nested no deeper in any file that players take. */
+/** No file that players accept nests boxes deeper. */
 const maxDepth = 16
 
 const containers = new Set('moov trak mdia minf stbl edts dinf mvex moof traf mfra'.split(' '))
 
-/** Where the count stands in a box, the least bytes of each entry that it counts, and how many there may be. */
+/** The offset of the count in a box, the least bytes of each counted entry, and the most entries. */
 interface Table {
   readonly countAt: number
   readonly entryBytes: number
@@ -41,10 +41,10 @@ const tables: Readonly<Record<string, Table>> = {
   trun: { countAt: 4, entryBytes: 0, most: maxPackets },
 }
 
-/** There is one of each in a track, or none. */
+/** Boxes that occur at most once in a track. */
 const once = new Set('stsd elst stts ctts stss stsc stsz stz2 stco co64'.split(' '))
 
-/** A sentence that says which table is out of bounds; null: all are within. Throws nothing for bytes of any kind. */
+/** A sentence that says which table is out of bounds; null if none is. No content of the file makes it throw. */
 export async function tableFault(path: string): Promise<string | null> {
   await using file = await open(path)
   const { size } = await file.stat()
@@ -63,21 +63,21 @@ export async function tableFault(path: string): Promise<string | null> {
   return null
 }
 
-/** What adds up over the whole file. */
+/** Sums over the whole file. */
 interface Seen {
   boxes: number
-  /** Of all fragments. */
+  /** Samples of all fragments. */
   fragmentSamples: number
 }
 
 interface Box {
   readonly type: string
-  /** With its header. */
+  /** Bytes, with its header. */
   readonly size: number
   readonly headerBytes: number
 }
 
-/** The box that begins at `at`; null where no box can. */
+/** The box that begins at `at`; null if none can begin there. */
 function readBox(bytes: Buffer, at: number, room: number): Box | null {
   if (room < 8 || at + 8 > bytes.length) return null
   const type = bytes.toString('latin1', at + 4, at + 8)
@@ -101,7 +101,7 @@ function headerFault(header: Buffer, seen: Seen): string | null {
       if (box === null) break
       const content = header.subarray(at + box.headerBytes, at + box.size)
       if (++seen.boxes > maxBoxes) return `it is made of more than ${maxBoxes} boxes`
-      // What reads them would add them up.
+      // A reader would add them up.
       if (within.has(box.type) && once.has(box.type)) return `its table ${box.type} is there twice`
       const fault = boxFault(box.type, content, seen)
       if (fault !== null) return fault
@@ -116,7 +116,7 @@ function headerFault(header: Buffer, seen: Seen): string | null {
   return null
 }
 
-/** Whether one table promises more than it holds, or more than a clip has. */
+/** The fault of a table that promises more than it holds, or more than a clip may have; null if it does not. */
 function boxFault(type: string, content: Buffer, seen: Seen): string | null {
   if (type === 'stsz' || type === 'stz2') return sizesFault(type, content)
   const table = tables[type]
@@ -140,11 +140,11 @@ function sizesFault(type: string, content: Buffer): string | null {
   return count * bits > (content.length - 12) * 8 ? promised(type, count, 0) : null
 }
 
-/** Run-length tables of one track, whose runs add up. */
+/** Checks the sums of the run-length tables of one track. */
 function samplesFault(boxes: ReadonlyMap<string, Buffer>): string | null {
   const offsets = boxes.get('ctts')
   const times = boxes.get('stts')
-  // Only where pictures are shown in another order is the time of each written out.
+  // The library expands the time of each picture only if pictures are shown in another order.
   for (const [type, table] of [['ctts', offsets] as const, ['stts', offsets && times] as const]) {
     const samples = table === undefined ? 0 : sumOfRuns(table)
     if (samples > maxPackets) return promised(type, samples, maxPackets)
@@ -159,7 +159,7 @@ function sumOfRuns(table: Buffer): number {
   return sum
 }
 
-/** Runs of chunks lie within the chunks that there are. */
+/** Checks that runs of chunks lie within the existing chunks. */
 function chunksFault(runs: Buffer | undefined, chunks: Buffer | undefined): string | null {
   if (runs === undefined || runs.length < 8 || chunks === undefined || chunks.length < 8) return null
   const most = chunks.readUInt32BE(4)

@@ -1,7 +1,7 @@
 /**
- * Writes MP4. mediabunny lays the file out and makes its header; the packets' bytes go straight to the places
- * it names. Its own file targets copy each byte three times (a quarter of the time a film takes), trust every
- * write to be whole, and can't be synced.
+ * Writes MP4. mediabunny computes the layout and the header; the packets' bytes go straight to the positions that
+ * it names. Its own file targets copy each byte three times (a quarter of a film's time), do not check for partial
+ * writes, and cannot be synced.
  */
 import { crc32 } from 'node:zlib'
 import {
@@ -30,13 +30,13 @@ export interface Mp4Video {
   readonly width: number
   readonly height: number
   readonly fps: number
-  /** The avcC. */
+  /** The decoder configuration (avcC). */
   readonly description: Uint8Array
   readonly frames: number
 }
 
 export interface Mp4Audio {
-  /** How many AAC packets there will be. */
+  /** The number of AAC packets. */
   readonly packets: number
   /** Samples before the first picture: decoded, not played. */
   readonly leadSamples: number
@@ -50,11 +50,11 @@ export interface Mp4Request {
   readonly audio: Mp4Audio | null
 }
 
-/** What was written, for holding the file against it. */
+/** What was written, to verify the file against. */
 export interface Mp4Ledger {
   readonly request: Mp4Request
   readonly sizeBytes: number
-  /** Of each packet of the picture: which frame it is, whether a key frame, its bytes; and a checksum of them all. */
+  /** For each packet of the picture: its frame number, whether it is a key frame, its bytes; and a checksum over all. */
   readonly video: {
     readonly frames: number[]
     readonly keys: boolean[]
@@ -65,20 +65,20 @@ export interface Mp4Ledger {
 }
 
 export interface Mp4Writer {
-  /** `frame`: which picture it is, in the order of showing; packets come in the order of decoding. */
+  /** `frame`: its number in presentation order; packets are added in decoding order. */
   addVideo(packet: Pick<EncodedPacket, 'data' | 'type'>, frame: number): Promise<void>
   addAudio(data: Uint8Array): Promise<void>
-  /** Completes the header, in front; the bytes may not be on the disk yet. */
+  /** Completes the header at the front; the bytes may not be on the disk yet. */
   finish(): Promise<Mp4Ledger>
-  /** Resolves when all of it is on the disk. */
+  /** Resolves when the whole file is on the disk. */
   sync(): Promise<void>
-  /** Lets go of the file; to be called in any case. */
+  /** Closes the file; must be called in any case. */
   close(): Promise<void>
 }
 
 /**
- * An MP4 with its header in front. Timestamps are whole ticks: frame k at k/fps of 90000, sound on the
- * sample, and the last packet of sound ends where the picture does. Its methods throw a MediaError where the
+ * Creates an MP4 with its header at the front. Timestamps are whole ticks: frame k at k/fps of 90000, sound on
+ * the sample, and the last packet of sound ends with the picture. Its methods throw a MediaError `disk_full` if the
  * disk is full.
  */
 export async function createMp4(request: Mp4Request): Promise<Mp4Writer> {
@@ -92,7 +92,7 @@ export async function createMp4(request: Mp4Request): Promise<Mp4Writer> {
   })
   const videoSource = new EncodedVideoPacketSource('avc')
   const audioSource = new EncodedAudioPacketSource('aac')
-  // Told before the first packet, so that by then the header's room is known.
+  // Set before the first packet, so that the size reserved for the header is known by then.
   const videoConfig = {
     codec: avcCodec(video.description),
     codedWidth: video.width,
@@ -110,7 +110,7 @@ export async function createMp4(request: Mp4Request): Promise<Mp4Writer> {
 
   const file = await createBlockFile(path)
   const waiting = { video: createQueue(), audio: createQueue() }
-  // A track's packets are placed some at a time, when one more is added; at the end the picture's come first.
+  // The library places a track's packets in batches, when another is added; at the end, the picture's first.
   let adding: 'video' | 'audio' | null = null
   let mdatStart: number | null = null
   let misplaced = false
@@ -167,7 +167,7 @@ const hex = (byte: number | undefined): string => (byte ?? 0).toString(16).padSt
 
 const avcCodec = (avcC: Uint8Array): string => `avc1.${hex(avcC[1])}${hex(avcC[2])}${hex(avcC[3])}`
 
-/** The library always leaves room for the long form. */
+/** The library always reserves space for the long form. */
 const mdatHeaderBytes = 16
 
 function mdatHeader(bytes: number): Buffer {
@@ -179,7 +179,7 @@ function mdatHeader(bytes: number): Buffer {
   return header
 }
 
-/** What is left of the room kept for the header. */
+/** The head of a `free` box over the unused part of the space reserved for the header. */
 function freeHeader(bytes: number): Buffer {
   const header = Buffer.alloc(8)
   header.writeUInt32BE(bytes, 0)
@@ -193,7 +193,7 @@ interface Queue {
   take(): Uint8Array | undefined
 }
 
-/** An array shifted packet by packet moves all the others each time. */
+/** Avoids `shift` for each packet, which would move all the others. */
 function createQueue(): Queue {
   let items: Uint8Array[] = []
   let taken = 0

@@ -16,13 +16,13 @@ import {
 } from 'mediabunny'
 import { maxPackets } from './mp4-tables.ts'
 
-// What is wrong with a stranger's file is told in our own words; the library would print it as well.
+// Faults of untrusted files are reported in our own words; the library would print them as well.
 Logging.level = LogLevel.Silent
 
 /** A packet of an MP4, as the library reads it; `timestamp` and `duration` are in seconds. */
 export type Packet = EncodedPacket
 
-/** @throws whatever the library does where `bytes` is not an MP4 with a header. */
+/** @throws the library's errors, if `source` is not an MP4 with a header. */
 export async function withMp4<T>(source: Source, use: (input: Input) => Promise<T>): Promise<T> {
   using input = new Input({ source, formats: [MP4, QTFF] })
   return await use(input)
@@ -32,7 +32,7 @@ export const readBytes = async (path: string): Promise<BufferSource> => new Buff
 
 export interface TrackPackets {
   readonly packets: readonly Packet[]
-  /** How many the file's header promises; more than there are where the file was cut. */
+  /** How many packets the header promises: more than `packets` if the file was cut off. */
   readonly promised: number
 }
 
@@ -62,7 +62,7 @@ async function countPromised(sink: EncodedPacketSink, packets: readonly Packet[]
   return count
 }
 
-/** The avcC or AudioSpecificConfig: what a decoder must be told before the first packet. */
+/** The avcC or AudioSpecificConfig, which a decoder needs before the first packet. */
 export async function descriptionOf(track: InputVideoTrack | InputAudioTrack): Promise<Uint8Array | null> {
   const description = (await track.getDecoderConfig())?.description
   if (description === undefined) return null

@@ -1,6 +1,6 @@
 /**
- * What a media process does, by name. The server knows this file's types alone: what it imports holds native decoders and
- * parsers. Each part is loaded when it is first needed, so a process that never reads a picture loads no decoder of pictures.
+ * The operations of a media process, by name. The server imports only this file's types, because its imports contain native
+ * decoders and parsers. Each part is loaded when first needed: a process that never reads a picture loads no picture decoder.
  */
 import type { CanonicalClip, ClipRequest } from './canonical.ts'
 import type { Ffmpeg, MediaJob } from './ffmpeg.ts'
@@ -19,10 +19,10 @@ import type { SeamRequest } from './seam.ts'
 import type { ThumbnailRequest } from './thumbnail.ts'
 import type { DrawnTitle, DrawTitleRequest } from './title.ts'
 
-/** Without what the process itself puts in. */
+/** A request without what the process itself adds. */
 type Unbound<Request> = Omit<Request, 'media' | 'limits'>
 
-/** The limits are held from outside; what runs in here passes them on unread. */
+/** The limits are enforced from outside; code in this process passes them on without reading them. */
 const unread = { wallMs: Infinity, stallMs: Infinity, memoryBytes: Infinity }
 
 const within = <Request>(media: Ffmpeg, request: Request) => ({ ...request, media, limits: unread })
@@ -49,7 +49,7 @@ export const operations = {
     request: Unbound<VerifyRequest>,
   ): Promise<{ readonly ok: true; readonly decodedFrames: number; readonly seen: ClipSeen } | ClipFault> => {
     const verdict = await (await import('./probe.ts')).verifyClip(within(media, request))
-    // Its packets stay here.
+    // Its packets stay in this process.
     return verdict.ok ? { ok: true, decodedFrames: verdict.decodedFrames, seen: verdict.clip.seen } : verdict
   },
 

@@ -1,4 +1,4 @@
-/** Decodes a file to its end with FFmpeg's libraries, writes nothing, and says what was seen of it. */
+/** Decodes a file to its end with FFmpeg's libraries, writes nothing, and reports what was seen. */
 import {
   AV_FRAME_DATA_DISPLAYMATRIX,
   AV_NOPTS_VALUE,
@@ -48,7 +48,7 @@ export async function decodeAll(input: OpenInput, progress: Progress): Promise<O
 }
 
 function promisedSeconds({ format, startUs }: OpenInput): number | null {
-  // Subtitles may last longer than what is shown and heard.
+  // Subtitles may last longer than picture and sound.
   const isAlone = format.streams.every(
     (stream) => isMedia(stream) || isCover(stream) || stream.codecpar.codecType === AVMEDIA_TYPE_ATTACHMENT,
   )
@@ -74,7 +74,7 @@ function pictureOf(frame: Frame, startSeconds: number, rate: Rational): SeenPict
   }
 }
 
-/** Of a matrix of 3 x 3 numbers, the first two of which tell where the right side of the picture points. */
+/** The rotation of a 3 x 3 matrix, whose first two numbers give the direction of the picture's right side. */
 function rotationOf(matrix: Buffer | null): Rotation {
   if (matrix === null || matrix.length < 36) return 0
   return quarterTurn((Math.atan2(matrix.readInt32LE(4), matrix.readInt32LE(0)) * 180) / Math.PI)

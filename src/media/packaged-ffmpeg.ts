@@ -10,16 +10,16 @@ import { type OpenInput, openInput } from './packaged-input.ts'
 import { writeOutput } from './packaged-output.ts'
 import { graphPads, planMedia } from './plan.ts'
 
-/** The last of what FFmpeg said in this run. */
+/** FFmpeg's last log lines of this run. */
 const lastLines: string[] = []
 
-/** Said of every JPEG, and no reason for anything. */
+/** Logged for every JPEG, and never the reason for a failure. */
 const said = /deprecated pixel format used/
 
-/** FFmpeg's lines reach us through the event loop: after the call that failed has returned. */
+/** FFmpeg's lines arrive through the event loop, after the failed call has returned. */
 const logDelayMs = 20
 
-/** `onFrames`: the frames of the run so far. */
+/** `onFrames`: called with the frames of the run so far. */
 export function createPackagedFfmpeg(onFrames: (frames: number) => void): Ffmpeg {
   Log.setCallback(
     (_level, message) => {

@@ -1,4 +1,4 @@
-/** A filter graph in FFmpeg's libraries, from the first frames of its inputs on. */
+/** Builds a filter graph with FFmpeg's libraries, from the first frames of its inputs, and feeds it. */
 import { AVERROR_EOF } from 'node-av/constants'
 import {
   avChannelLayoutDescribe,
@@ -13,7 +13,7 @@ import { check, failure, type Held, needed, pixelFormat, sampleFormat } from './
 import { type OpenInput, type Pad, readPacket, type SoundShape } from './packaged-input.ts'
 import { graphThreads, type PlannedOutput } from './plan.ts'
 
-/** A graph can only be built once the first frame of every input has told its size and format. */
+/** A graph can only be built once the first frame of every input gives its size and format. */
 export async function buildGraph(
   graphText: string,
   output: PlannedOutput,
@@ -79,7 +79,7 @@ export async function addFrame(pad: Pad, given: Frame | null, held: Held): Promi
   const frame = given && resampled(pad, given, held)
   const added = await needed(pad.source).buffersrcAddFrame(frame)
   frame?.free()
-  // The graph has all it needs of this input.
+  // The graph needs no more of this input.
   if (added !== AVERROR_EOF) check(added, 'a frame does not fit the filter graph')
 }
 
@@ -94,7 +94,7 @@ const sameShape = (one: SoundShape, other: SoundShape): boolean =>
   one.layout.nbChannels === other.layout.nbChannels &&
   one.layout.mask === other.layout.mask
 
-/** A graph takes no sound that changes its rate or its channels, as joined files do: it becomes what it was. Frees `frame`. */
+/** A graph rejects sound that changes its rate or channels, as in joined files: it is converted back, and `frame` freed. */
 function resampled(pad: Pad, frame: Frame, held: Held): Frame {
   const { sound } = pad
   if (sound === null) return frame

@@ -34,14 +34,14 @@ export interface Pad {
   readonly stream: Stream
   readonly decoder: CodecContext
   readonly isVideo: boolean
-  /** By the stream's rate, where its packets have none: without it the last picture would last no time. 0: unknown. */
+  /** From the stream's rate, for packets without a duration: otherwise the last picture would have none. 0: unknown. */
   readonly frameDuration: bigint
   /** Frames decoded before the graph could be built from the first of them. */
   readonly waiting: Frame[]
   source: FilterContext | null
-  /** Of sound: how the graph takes it; set with `source`. */
+  /** For sound: the shape that the graph accepts; set with `source`. */
   sound: SoundShape | null
-  /** From what sound has become since to what the graph takes. */
+  /** Converts sound that has changed its shape to the shape that the graph accepts. */
   resampler: { readonly from: SoundShape; readonly context: SoftwareResampleContext } | null
 }
 
@@ -60,7 +60,7 @@ export interface OpenInput {
   ended: boolean
 }
 
-/** `wanted`: the streams to open, `v` or `a` the first of its kind; null for all there are. */
+/** `wanted`: the streams to open: `v` and `a` mean the first of their kind; null means all. */
 export async function openInput(
   planned: PlannedInput,
   index: number,
@@ -81,7 +81,7 @@ export async function openInput(
       : wanted.map((kind) => firstStream(format, kind, planned.url))
   const pads: Pad[] = []
   for (const stream of format.streams) {
-    // By number: each reading of `streams` makes new objects.
+    // By index: each read of `streams` creates new objects.
     if (!chosen.some((each) => each.index === stream.index)) stream.discard = AVDISCARD_ALL
   }
   for (const stream of chosen) {
@@ -108,7 +108,7 @@ function frameDuration({ avgFrameRate: { num, den }, timeBase }: Stream): bigint
   return num > 0 && den > 0 ? avRescaleQ(1n, new Rational(den, num), timeBase) : 0n
 }
 
-/** A picture to be shown instead of the file, such as an album's. */
+/** Whether a stream is a cover picture, such as an album's. */
 export function isCover(stream: Stream): boolean {
   return (stream.disposition & AV_DISPOSITION_ATTACHED_PIC) !== 0
 }
@@ -140,7 +140,7 @@ async function openDecoder(stream: Stream, planned: PlannedInput, held: Held): P
   return decoder
 }
 
-/** Reads one packet, and hands on the frames that came of it; null once a stream has ended. */
+/** Reads one packet and passes its frames to `take`; null once a stream has ended. */
 export async function readPacket(
   input: OpenInput,
   take: (pad: Pad, frame: Frame | null) => Promise<void>,
@@ -175,7 +175,7 @@ async function decode(
   }
 }
 
-/** The next frame, which the caller frees; null where the decoder has none. */
+/** The next frame, which the caller frees; null if the decoder has none. */
 async function receiveFrame(input: OpenInput, pad: Pad): Promise<Frame | null> {
   using rest = new DisposableStack()
   const frame = rest.use(new Frame())

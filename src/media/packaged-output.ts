@@ -1,4 +1,4 @@
-/** What a graph gives, encoded and written with FFmpeg's libraries. */
+/** Encodes and writes a graph's output with FFmpeg's libraries. */
 import {
   AV_PICTURE_TYPE_I,
   AV_PICTURE_TYPE_NONE,
@@ -26,7 +26,7 @@ import type { AvOptions, PlannedOutput } from './plan.ts'
 
 const encoders = { libx264: FF_ENCODER_LIBX264, aac: FF_ENCODER_AAC, mjpeg: FF_ENCODER_MJPEG } as const
 
-/** How many packets one input is read ahead for a graph that gives nothing, before another is tried. */
+/** How many packets of one input are read for a graph that yields nothing, before another input is tried. */
 const patiencePackets = 8
 
 export async function writeOutput(
@@ -79,7 +79,7 @@ export async function writeOutput(
   return progress.frames
 }
 
-/** Takes what the graph has; where it waits for input, feeds one input as long as that helps, then the next. */
+/** Takes the graph's frames. While it waits for input, feeds one input as long as that helps, then the next. */
 async function pullFrames(
   sink: FilterContext,
   inputs: readonly OpenInput[],
@@ -137,8 +137,6 @@ async function openEncoder(output: PlannedOutput, sink: FilterContext, held: Hel
   check(await encoder.open2(codec, dictionary(options, held)), 'the encoder cannot be opened')
   return encoder
 }
-
-// FFmpeg keeps both kinds of format in one int; the stream's kind tells which it is.
 
 function wrongCount(output: PlannedOutput, got: string): MediaError {
   return new MediaError('failed', `the filter graph gave ${got} frames where ${output.frames} were asked for`)

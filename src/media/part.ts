@@ -2,7 +2,7 @@
 import type { FilmFormat } from './film-format.ts'
 import { descriptionOf, type Packet, readBytes, readTrack, sameBytes, withMp4 } from './mp4.ts'
 
-/** A file that was canonical when it was made is no more: lost, cut, or another film's. */
+/** A file that was made canonical is no longer usable: lost, truncated, or made for another film. */
 export class BrokenPartError extends Error {
   readonly code = 'broken_part'
   readonly path: string

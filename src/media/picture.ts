@@ -1,6 +1,6 @@
 /**
- * Whether a clip's picture can be copied into a film as it is, and the graph that makes it so where it can't.
- * All pure.
+ * Decides whether a clip's picture can be copied into a film unchanged, and builds the graph that converts it otherwise.
+ * Pure.
  */
 import type { FrameFormat } from '../job/format.ts'
 import type { Fit } from '../job/scene.ts'
@@ -9,10 +9,10 @@ import type { FilmFormat } from './film-format.ts'
 import { type Packet, sameBytes } from './mp4.ts'
 import type { ProbedVideo } from './probe.ts'
 
-/** Files whose clock ticks in milliseconds round each frame's time by up to half of one, twice. */
+/** Files with timestamps in milliseconds round each frame's time by up to half a millisecond, twice. */
 const roundingSeconds = 0.0011
 
-/** Which frame of a constant rate each packet is, in decoding order; -1 where it is none. */
+/** The frame number of each packet at a constant rate, in decoding order; -1 if it matches no frame. */
 export function frameNumbers(video: ProbedVideo, fps: number): number[] {
   return video.packets.map(({ timestamp }) => {
     const seconds = timestamp - video.startSeconds
@@ -22,8 +22,8 @@ export function frameNumbers(video: ProbedVideo, fps: number): number[] {
 }
 
 /**
- * Why the first `frames` pictures of a clip can't be copied into a film of this format; none: they can.
- * `keyframes` are the frames at which it must be cuttable.
+ * Why the first `frames` pictures of a clip cannot be copied into a film of this format; empty if they can.
+ * `keyframes`: the frames at which a copy may be cut.
  */
 export function differences(
   video: ProbedVideo,
@@ -39,7 +39,7 @@ export function differences(
   if (!video.squarePixels) found.push('its pixels are not square')
   if (video.codec === 'avc' && !sameBytes(video.description, format.description))
     found.push('its decoder configuration is another (profile, level, colours, reference frames, ...)')
-  // The bytes can only be judged as ours once the configuration is.
+  // The packets can only be judged once the configuration matches.
   return found.length > 0 ? found : timingDifferences(video, format, frames, keyframes)
 }
 
@@ -65,13 +65,13 @@ function timingDifferences(
   return found
 }
 
-/** Each of 0, 1, ... n - 1 once. */
+/** Whether each of 0, 1, ... n - 1 occurs once. */
 function isWhole(numbers: readonly number[]): boolean {
   const seen = new Set(numbers)
   return seen.size === numbers.length && numbers.every((number) => number >= 0 && number < numbers.length)
 }
 
-/** No picture that is decoded before a key frame is shown after it, nor the other way round. */
+/** Whether no picture decoded before a key frame is shown after it, nor the reverse. */
 function keyframesAreClosed(packets: readonly Packet[], numbers: readonly number[]): boolean {
   let latest = -1
   let lastKey = -1
@@ -100,15 +100,15 @@ function isIdr(data: Uint8Array, nalLengthBytes: number): boolean {
   return false
 }
 
-/** Shapes this close are made equal by cropping a little, whatever was asked for. */
+/** Shapes this close are made equal by cropping a little, whatever `fit` says. */
 const cropTolerance = 0.03
 
-/** How a clip looks, in whatever container it came. */
+/** How a clip's picture is shown, whatever its container. */
 export interface Look extends Pick<
   SeenPicture,
   'matrix' | 'primaries' | 'transfer' | 'isFullRange' | 'height' | 'hasAlpha'
 > {
-  /** Pixels as shown, were they square; before rotation. */
+  /** Pixels as shown, converted to square ones; before rotation. */
   readonly shownWidth: number
   readonly shownHeight: number
   readonly rotation: Rotation
@@ -120,7 +120,7 @@ interface Size {
   readonly height: number
 }
 
-/** From the clip's first picture on: upright, square pixels, BT.709, the film's size and rate, exactly `frames`. */
+/** The graph from the clip's first picture on: upright, square pixels, BT.709, the film's size and rate, exactly `frames`. */
 export function canonicalGraph(seen: Look, format: FrameFormat, frames: number, fit: Fit): string {
   const look = seen.hasAlpha ? { ...seen, ...opaque } : seen
   const upright = look.rotation % 180 === 0
@@ -138,10 +138,10 @@ export function canonicalGraph(seen: Look, format: FrameFormat, frames: number, 
   return [...beginning, ...fitFilters(look, shown, format, fit), ...ending].join(',')
 }
 
-/** What `onWhite` gives. */
+/** The look after `onWhite`. */
 const opaque = { matrix: 0, isFullRange: true, hasAlpha: false } as const
 
-/** As pictures are: the light that lacks is multiplied by the opacity, so that where nothing is none lacks. */
+/** Puts the picture on white, as with photographs: inverted light is multiplied by opacity, so transparent becomes white. */
 function onWhite(look: Look): string[] {
   return [
     `scale=flags=bicubic+accurate_rnd+full_chroma_int${inputMatrix(look)}`,
@@ -160,7 +160,7 @@ function uprightFilters({ rotation, mirrored }: Look): string[] {
   return mirrored ? [...turned, 'hflip'] : turned
 }
 
-/** The size at which a picture covers the frame, or with `min` at which all of it is in the frame. Even. */
+/** The size at which a picture covers the frame (`max`) or fits into it (`min`); even numbers. */
 function scaledSize(shown: Size, frame: Size, side: 'max' | 'min'): Size {
   const scale = Math[side](frame.width / shown.width, frame.height / shown.height)
   const size = (length: number, limit: number): number =>
@@ -180,7 +180,7 @@ function fitFilters(look: Look, shown: Size, frame: Size, fit: Fit): string[] {
   if (isAlike || fit === 'crop') return [...scale(scaledSize(shown, frame, 'max')), `crop=${width}:${height}`]
   const whole = scale(scaledSize(shown, frame, 'min'))
   if (fit === 'letterbox') return [...whole, `pad=${width}:${height}:-1:-1`]
-  // As a picture's: blurred small.
+  // Blurred at a small size, as behind a photograph.
   const small = { width: 2 * Math.round(width / 32), height: 2 * Math.round(height / 32) }
   const under = [
     ...scale(scaledSize(shown, small, 'max'), 'area'),
@@ -201,17 +201,17 @@ const bt709 = 1
 const bt2020 = { primaries: 9, matrix: 9, constantLuminance: 10 } as const
 const smpte170m = 6
 const hdrTransfers: ReadonlySet<number> = new Set([16, 18])
-/** Linear light and logarithms: no player shows them as they are. */
+/** Curves, such as linear or logarithmic ones, that no player shows without conversion. */
 const otherTransfers: ReadonlySet<number> = new Set([8, 9, 10, 17])
-/** YCgCo, constant luminance, derived from the primaries, ICtCp: the scaler doesn't know them. */
+/** YCgCo, constant luminance, derived from the primaries, ICtCp: the scaler does not support them. */
 const oddMatrices: ReadonlySet<number> = new Set([8, 10, 12, 13, 14])
 
-/** The luminance of white in graphics and paper in HDR (ITU-R BT.2408), which becomes nearly white in SDR. */
+/** Luminance of white graphics and paper in HDR, in cd/m2 (ITU-R BT.2408); it becomes nearly white in SDR. */
 const whiteNits = 203
 
 /**
- * To BT.709 with its usual contrast; none where the picture has it. SDR keeps its numbers where only the curve is named
- * otherwise, as players do. HDR is left as it is up to 0.8 of white; what is brighter is pressed into the rest.
+ * Converts to BT.709 with its usual contrast; no filters if the picture has it. SDR keeps its numbers if only the named
+ * curve differs, as in players. HDR is unchanged up to 0.8 of white; brighter light is compressed into the rest.
  */
 function colourFilters(look: Look, shown: Size, frame: Size): string[] {
   const { transfer, isFullRange } = look
@@ -238,7 +238,7 @@ function colourFilters(look: Look, shown: Size, frame: Size): string[] {
   ]
 }
 
-/** What a clip doesn't say is what players take it for: HDR for BT.2020, HD for BT.709, the rest for BT.601. */
+/** If a clip does not say, the choice is that of players: BT.2020 for HDR, BT.709 for HD, BT.601 for the rest. */
 function matrixOf({ matrix, primaries, transfer, height }: Look): number {
   if (matrix !== unspecified) return matrix
   if (hdrTransfers.has(transfer) || primaries === bt2020.primaries) return bt2020.matrix
@@ -253,7 +253,7 @@ function primariesOf({ matrix, primaries, transfer }: Look): number {
 
 const hdHeight = 720
 
-/** Where a clip doesn't say its colour matrix, players take HD for BT.709; FFmpeg would take BT.601. */
+/** If a clip does not give its colour matrix, players assume BT.709 for HD; FFmpeg would assume BT.601. */
 function inputMatrix({ matrix, height }: Look): string {
   return matrix === unspecified && height >= hdHeight ? ':in_color_matrix=bt709' : ''
 }

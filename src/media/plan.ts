@@ -1,7 +1,7 @@
 /**
- * What both ways to FFmpeg must do alike: which demuxer opens a file and what it may touch, how a graph
- * ends, the encoder's and the muxer's options. Pure, and in FFmpeg's own words (AVOption names), so that
- * one sets them through the library and the other puts a dash before them.
+ * What both FFmpeg adapters must do alike: which demuxer opens a file and what it may access, how a graph
+ * ends, the encoder's and the muxer's options. Pure. Options have FFmpeg's own names (AVOption): one adapter
+ * sets them through the library, the other puts a dash before them.
  */
 import { cellSamples, sampleRate } from '../job/timeline.ts'
 import type { MediaInput, MediaJob, MediaOutput, VideoEncoding } from './ffmpeg.ts'
@@ -11,7 +11,7 @@ export type AvOptions = Readonly<Record<string, string>>
 export interface PlannedInput {
   readonly url: string
   readonly demuxer: string
-  /** One picture: looking for what its stream is like would decode it twice. */
+  /** A single picture: probing its stream would decode it twice. */
   readonly isPicture: boolean
   /** For the demuxer and its protocol. */
   readonly demuxerOptions: AvOptions
@@ -26,9 +26,9 @@ export interface PlannedOutput {
   readonly muxerOptions: AvOptions
   readonly encoder: 'libx264' | 'aac' | 'mjpeg'
   readonly encoderOptions: AvOptions
-  /** Ends the job's graph, from its `[v]` or `[a]`; without a label of its own. */
+  /** Ends the job's graph, from its `[v]` or `[a]`; without an output label. */
   readonly graphEnd: string
-  /** How many frames must come out; null where any number will do. */
+  /** The required number of frames; null allows any number. */
   readonly frames: number | null
   /** Ticks a second of the encoder's clock. */
   readonly rate: number
@@ -38,11 +38,11 @@ export interface PlannedOutput {
 export interface MediaPlan {
   readonly inputs: readonly PlannedInput[]
   readonly graph: string
-  /** Null: everything is decoded and thrown away. */
+  /** Null: everything is decoded and discarded. */
   readonly output: PlannedOutput | null
 }
 
-/** Pipe demuxers read one picture and, unlike image2, know neither patterns nor sequences. */
+/** Pipe demuxers read one picture and, unlike image2, support neither patterns nor sequences. */
 const demuxers: Readonly<Record<MediaInput['format'], string>> = {
   mp4: 'mov',
   matroska: 'matroska',
@@ -63,17 +63,17 @@ const demuxers: Readonly<Record<MediaInput['format'], string>> = {
   wav: 'wav',
 }
 
-/** 8192 x 8192: above any picture we make, below what a hostile header can ask memory for. */
+/** 8192 x 8192: above any picture we make, below the memory that a hostile header can claim. */
 export const maxPixels = 2 ** 26
 
 /**
- * Slices of one frame on several threads cost a fifth more in all, and a machine that renders has other
- * scenes for its cores.
+ * Slicing frames over several threads costs a fifth more processor time in total, and other scenes keep the
+ * cores busy.
  */
 export const graphThreads = 1
 
 /**
- * Fixed, because x264's bits depend on it: a machine with more cores would make other bytes from the same
+ * Fixed, because x264's output depends on it: a machine with more cores would make other bytes from the same
  * request.
  */
 const x264Threads = 2
@@ -86,7 +86,7 @@ export function planMedia(job: MediaJob): MediaPlan {
   }
 }
 
-/** `file:` keeps a name such as `concat:a|b` or `http:` a name. */
+/** `file:` keeps a name such as `concat:a|b` or `http:` from being read as a protocol. */
 export function fileUrl(path: string): string {
   return `file:${path}`
 }
@@ -97,7 +97,7 @@ function planInput(input: MediaInput, output: MediaOutput): PlannedInput {
     url: fileUrl(input.path),
     demuxer,
     isPicture: demuxer.endsWith('_pipe'),
-    // The protocol list alone still let a DASH file named .mp4 through to the network.
+    // With the protocol list alone, a DASH file named .mp4 still reached the network.
     demuxerOptions: { protocol_whitelist: 'file', format_whitelist: demuxer },
     decoderOptions: {
       max_pixels: String(maxPixels),
@@ -143,12 +143,12 @@ function planAudio(url: string, bitrate: number): PlannedOutput {
   }
 }
 
-/** A single picture has no rate, but an encoder asks for one. */
+/** A single picture has no rate, but an encoder needs one. */
 const pictureRate = 25
 
 /**
- * Frames are numbered, not timed: `fps` here would lose or double the last frame of some graphs (a merge or
- * a cross-fade says that it ends where its last frame starts), and not in each version of FFmpeg the same.
+ * Frames are numbered, not timed: `fps` here would drop or double the last frame of some graphs, depending on
+ * FFmpeg's version, because a merge or a cross-fade reports its end at the start of its last frame.
  */
 function numbered(rate: number): string {
   return `settb=1/${rate},setpts=N`
@@ -175,11 +175,11 @@ function x264Options(video: VideoEncoding): AvOptions {
     preset: video.preset,
     crf: String(video.crf),
     profile: 'high',
-    // A key frame every two seconds, so that a player seeks well.
+    // A key frame every two seconds, so that players seek quickly.
     g: String(video.fps * 2),
     'forced-idr': '1',
     threads: String(x264Threads),
-    // FFmpeg before 6 takes the place of chroma from the clip, and another one makes another decoder configuration.
+    // FFmpeg before 6 copies the chroma location from the clip, and another location changes the decoder configuration.
     'x264-params': video.content === 'photographs' ? 'chromaloc=0:subme=1:b-adapt=0' : 'chromaloc=0',
     color_range: 'tv',
     colorspace: 'bt709',

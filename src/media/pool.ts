@@ -1,6 +1,6 @@
 /**
- * The media processes: started when there is something to do, used again, and ended when they have rested, grown or failed.
- * How much goes on at once is decided by who asks: renders where they are admitted, clips and pictures by their turns.
+ * The pool of media processes: started on demand, used again, and ended after they were idle, grew or failed. Callers limit
+ * how much runs at once: admission limits renders, semaphores limit clips and pictures.
  */
 import { basename, isAbsolute } from 'node:path'
 import type { Host } from '../host.ts'
@@ -15,16 +15,16 @@ export interface MediaOptions extends Pick<MediaProcessOptions, 'host' | 'execAr
   readonly ffmpegPath?: string
 }
 
-/** A process that rested for so long is ended: its memory is of use elsewhere. */
+/** A process that was idle for this long is ended, to free its memory. */
 const restMs = 5000
 
-/** One that holds more when it has done its work is ended, too: a new one costs 0.2 s. */
+/** A process that holds more memory after an operation is ended: a new one costs 0.2 s. */
 const mostKeptBytes = 400 * 2 ** 20
 
-/** Loads the libraries, or asks the program its version: a second at most, on a cold disk more. */
+/** For loading the libraries, or reading the program's version: a second at most, more on a cold disk. */
 const describeLimits: MediaLimits = { wallMs: 30_000, stallMs: 30_000, memoryBytes: 2 ** 30 }
 
-/** After these a process can't be used again: fontconfig keeps the fonts of one title. */
+/** After these operations a process cannot be used again: fontconfig keeps the fonts of one title. */
 const last: ReadonlySet<OperationName> = new Set(['drawTitle'])
 
 const end = (process: MediaProcess): void =>
@@ -32,7 +32,7 @@ const end = (process: MediaProcess): void =>
 
 export function createMedia({ host, ffmpegPath, execArgv }: MediaOptions): Media {
   const all = new Set<MediaProcess>()
-  /** The one that rested last is taken first, so that the others can end. */
+  /** The process that became idle last is taken first, so that the others can end. */
   const resting: { readonly process: MediaProcess; readonly awake: AbortController }[] = []
   let closed = false
 
@@ -83,7 +83,7 @@ export function createMedia({ host, ffmpegPath, execArgv }: MediaOptions): Media
       else void rest(process)
       return withoutFolders(result, request)
     } catch (error) {
-      // What failed on bytes of others may have left anything behind.
+      // An operation that failed on untrusted bytes may have left the process in any state.
       end(process)
       throw withoutFolders(error, request)
     }
@@ -125,7 +125,7 @@ export function createMedia({ host, ffmpegPath, execArgv }: MediaOptions): Media
   }
 }
 
-/** FFmpeg names files in full; a person who reads why a scene failed has no use for our folders. */
+/** FFmpeg reports absolute paths; a reader of a scene's failure needs only the file names. */
 function withoutFolders(told: unknown, request: object): unknown {
   if (typeof told !== 'object' || told === null) return told
   const short = (text: string): string =>

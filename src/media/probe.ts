@@ -1,4 +1,4 @@
-/** What a clip is, and whether all of it is there. FFmpeg itself takes an MP4 cut in half for a whole one. */
+/** Determines what a clip is, and whether it is complete. FFmpeg itself accepts half an MP4 as a complete one. */
 import { open, stat } from 'node:fs/promises'
 import type { InputAudioTrack, InputVideoTrack } from 'mediabunny'
 import { type Container, type FileKind, fileKindOf, headBytes, spokenKind } from '../job/file-kind.ts'
@@ -14,15 +14,15 @@ import { descriptionOf, type Packet, readBytes, readTrack, withMp4 } from './mp4
 import { tableFault } from './mp4-tables.ts'
 
 export interface ProbedVideo {
-  /** Such as `avc`; null where unknown, then `codecTag` tells what the file calls it. */
+  /** Such as `avc`; null if unknown: then `codecTag` has the file's name for it. */
   readonly codec: string | null
   readonly codecTag: string
-  /** The avcC. */
+  /** The decoder configuration (avcC). */
   readonly description: Uint8Array | null
   /** Pixels as coded. */
   readonly width: number
   readonly height: number
-  /** Pixels as shown, were they square; before rotation. */
+  /** Pixels as shown, converted to square ones; before rotation. */
   readonly shownWidth: number
   readonly shownHeight: number
   /** Clockwise degrees by which a player turns it. */
@@ -58,10 +58,10 @@ export type ClipFault = {
 
 export type ClipFinding = { readonly ok: true; readonly clip: ProbedClip } | ClipFault
 
-/** Larger ones are no clips; each is read into memory whole. */
+/** Largest clip: each is read into memory as a whole. */
 const maxClipBytes = 2 ** 30
 
-/** An FFmpeg that ends well and writes nothing has been seen. */
+/** Undefined if there is no file: FFmpeg has been seen to succeed without writing one. */
 const sizeOf = (path: string): Promise<number | undefined> =>
   stat(path).then(
     ({ size }) => size,
@@ -71,7 +71,7 @@ const sizeOf = (path: string): Promise<number | undefined> =>
     },
   )
 
-/** By its size alone. */
+/** The fault that the file's size alone shows; null if none. */
 async function sizeFault(path: string): Promise<ClipFault | null> {
   const size = await sizeOf(path)
   if (size === undefined) return fault('incomplete', 'there is no file')
@@ -109,7 +109,7 @@ export interface VerifyRequest {
   readonly path: string
   /** As the sender announced it. */
   readonly sizeBytes?: number
-  /** Only of clips that were encoded here: what comes from elsewhere is decoded with all that a player does. */
+  /** Only for clips that were encoded here: others are decoded in full, as by a player. */
   readonly deblocking?: 'skipped'
   readonly limits: MediaLimits
 }
@@ -118,12 +118,12 @@ export interface VerifyRequest {
 export interface VerifiedClip {
   readonly path: string
   readonly container: Container
-  /** Its packets, where it is an MP4: it may be copied. */
+  /** Its packets if it is an MP4, which may be copied; otherwise null. */
   readonly mp4: ProbedClip | null
   readonly seen: ClipSeen
 }
 
-/** What was seen of a clip: it has a picture. */
+/** What was seen of a clip, which always has a picture. */
 export type ClipSeen = Seen & { readonly picture: SeenPicture }
 
 export type ClipVerdict =
@@ -131,8 +131,8 @@ export type ClipVerdict =
   | ClipFault
 
 /**
- * A clip counts when its size is as announced, all that it promises is there and it decodes to its end.
- * @throws {MediaError} Where the fault is not the clip's: cancelled, hung, no room.
+ * Verifies a clip: its size is as announced, all that its header promises exists, and it decodes to its end.
+ * @throws {MediaError} If the clip is not at fault: cancelled, hung, disk full.
  */
 export async function verifyClip(request: VerifyRequest): Promise<ClipVerdict> {
   const { media, path, sizeBytes, deblocking, limits } = request
@@ -160,7 +160,7 @@ export async function verifyClip(request: VerifyRequest): Promise<ClipVerdict> {
   }
 }
 
-/** What a clip is by its first bytes and, where it is an MP4, by its packets. Nothing is decoded. */
+/** Determines what a clip is by its first bytes and, for an MP4, by its packets. Nothing is decoded. */
 export async function openClip(path: string): Promise<Pick<VerifiedClip, 'container' | 'mp4'> | ClipFault> {
   const wrongSize = await sizeFault(path)
   if (wrongSize !== null) return wrongSize
@@ -186,7 +186,7 @@ async function headOf(path: string): Promise<Buffer> {
   return buffer.subarray(0, bytesRead)
 }
 
-/** AVI and WebP say at their beginning how long they are. */
+/** AVI and WebP give their size at the beginning. */
 async function riffFault(path: string, head: Buffer): Promise<ClipFault | null> {
   if (head.length < 8 || head.toString('latin1', 0, 4) !== 'RIFF') return null
   const promised = head.readUInt32LE(4) + 8
@@ -196,10 +196,10 @@ async function riffFault(path: string, head: Buffer): Promise<ClipFault | null> 
     : null
 }
 
-/** Of these the header says how long they are; of others FFmpeg guesses it from what is there. */
+/** Containers whose header gives the duration; for others FFmpeg estimates it from what exists. */
 const promising: ReadonlySet<Container> = new Set(['matroska', 'avi', 'flv', 'asf'])
 
-/** What such a header says is rounded, and sound may end a little earlier. */
+/** The duration in such a header is rounded, and sound may end a little earlier. */
 const endTolerance = { share: 0.1, seconds: 0.1 }
 
 function endFault({ container, seen: { promisedSeconds, endSeconds } }: VerifiedClip): ClipFault | null {

@@ -1,4 +1,4 @@
-/** Holds an operation in a media process to its limits, from outside: a process that is stuck can't do so itself. */
+/** Enforces the limits of an operation in a media process from outside: a stuck process cannot do so itself. */
 import type { Host } from '../host.ts'
 import { MediaError, type MediaLimits } from './ffmpeg.ts'
 import { cpuMs, residentBytes } from './usage.ts'
@@ -8,20 +8,20 @@ export interface HeldOperation {
   readonly host: Host
   /** The process and the program that it runs. */
   readonly pids: ReadonlySet<number>
-  /** Read again and again. */
+  /** Read repeatedly; the caller updates it. */
   readonly progress: { readonly frames: number; readonly lastFrameAtMs: number }
   kill(why: MediaError): void
-  /** It has a limit of processor time, and has used so much that it should give way to others. */
+  /** Called if there is a limit of processor time, and the operation has used so much that it should yield to others. */
   onSlow(): void
 }
 
 /** How often memory and processor time are read. */
 const lookEveryMs = 100
 
-/** Of processor time. */
+/** Processor time after which an operation counts as slow. */
 const slowMs = 1000
 
-/** Kills the process when a limit is reached; the returned function ends that. */
+/** Kills the process when a limit is reached; the returned function stops the checks. */
 export function holdToLimits(operation: HeldOperation): () => void {
   const over = new AbortController()
   const cpuBeforeMs = cpuOfAllMs(operation.pids)

@@ -1,6 +1,6 @@
 /**
- * The server's half of a media process: started, watched and killed here. It leads a process group of its own, so one signal
- * reaches everything it started, and kills that group itself when the channel to us closes: whether we said so or died.
+ * The server's side of a media process: starts, watches and kills it. The process leads a separate process group, so one
+ * signal reaches everything it started. It kills this group itself when the channel to the server closes, even by a crash.
  *
  * `startMediaProcess` is long because all of it shares one state: the child, the operation under way, and how it ended.
  */
@@ -33,10 +33,10 @@ export interface MediaProcess {
    * @throws {MediaError}
    */
   perform(order: MediaOrder, limits: MediaLimits, options: MediaRunOptions): Promise<unknown>
-  /** Whether it can perform another one; if not, it is to be ended. */
+  /** Whether it can perform another operation; if not, the caller must kill it. */
   canGoOn(): boolean
   residentBytes(): Promise<number>
-  /** While it has nothing to do, it keeps no program from ending. */
+  /** Marks it as idle: it no longer keeps the server's process from exiting. */
   rest(): void
   kill(why: MediaError): void
   /** Resolves when the process is gone. */
@@ -47,17 +47,17 @@ export interface MediaProcessOptions {
   /** The FFmpeg program to use instead of the packaged one. */
   readonly program: string | undefined
   readonly host: Host
-  /** For Node itself; only tests have any. */
+  /** Arguments for Node itself; only tests set any. */
   readonly execArgv?: readonly string[]
 }
 
 /**
- * All the environment that it sees: ours holds secrets. glibc gives each thread an arena of its own, which with FFmpeg's
- * dozen doubles resident memory. (Giving back what is freed at once cost a render 8 % more.)
+ * Its whole environment, because the server's holds secrets. glibc gives each thread a separate arena, which doubles
+ * resident memory with FFmpeg's dozen threads. (Returning freed memory at once cost a render 8 % more.)
  */
 const environment = { MALLOC_ARENA_MAX: '2' }
 
-/** A limit that holds without us, too: packets lie outside the heap, and a film of an hour needs half of it. */
+/** A limit that holds even without the server. Packets lie outside the heap; a film of an hour needs half of it. */
 const mostHeap = '--max-old-space-size=1024'
 
 interface Operation {
@@ -84,7 +84,7 @@ export function startMediaProcess({ program, host, execArgv = [] }: MediaProcess
 
   const kill = (why: MediaError): void => {
     killed ??= why
-    // Its end is waited for.
+    // Its exit is awaited.
     holdOpen(child)
     killGroup(child)
   }
@@ -113,7 +113,7 @@ export function startMediaProcess({ program, host, execArgv = [] }: MediaProcess
   })
   child.once('exit', (code, signal) => {
     const words = signal ?? `exit code ${code}`
-    // A report that was already on its way is delivered before the channel says that it is closed.
+    // A report that was already sent is delivered before `disconnect`.
     if (child.connected) child.once('disconnect', () => settle(words))
     else settle(words)
   })
@@ -121,7 +121,7 @@ export function startMediaProcess({ program, host, execArgv = [] }: MediaProcess
   return {
     async perform(order, limits, options) {
       if (end ?? killed) throw end ?? killed
-      // It never began, for lack of files or memory: the reason comes a moment later.
+      // It never started, because files or memory ran out: the reason follows in `error`.
       if (child.pid === undefined) throw await ended.promise
       const { signal } = options
       const reported = Promise.withResolvers<Parameters<Operation['finish']>[0]>()
@@ -148,11 +148,11 @@ export function startMediaProcess({ program, host, execArgv = [] }: MediaProcess
         },
       })
       try {
-        // A process that died at once shows in its exit; the failed send adds nothing.
+        // If the process died at once, its exit reports that; the failed send adds nothing.
         child.send(order, () => {})
         const report = await Promise.race([reported.promise, ended.promise])
         if (report instanceof MediaError) throw report
-        // Killed, and what it had already said was on its way.
+        // It was killed after it had sent this report.
         if (killed) throw killed
         if (report.kind === 'failed') throw toError(report)
         return report.result
@@ -164,7 +164,7 @@ export function startMediaProcess({ program, host, execArgv = [] }: MediaProcess
         if (child.pid !== undefined) pids.add(child.pid)
       }
     },
-    // A priority that was lowered can't be raised again without rights.
+    // A lowered priority cannot be raised again without privileges.
     canGoOn: () => end === undefined && killed === undefined && !isSlow,
     residentBytes: () => residentBytes(pids),
     rest: () => letGo(child),
@@ -178,7 +178,7 @@ function modulePath(): string {
   return fileURLToPath(new URL(`./child${extname(import.meta.url)}`, import.meta.url))
 }
 
-/** The process keeps this one from ending. */
+/** Makes the child keep this process from exiting. */
 function holdOpen(child: ChildProcess): void {
   for (const handle of handlesOf(child)) handle?.ref()
 }
@@ -188,7 +188,7 @@ function letGo(child: ChildProcess): void {
 }
 
 function handlesOf(child: ChildProcess) {
-  // The stream of a process is a socket, which its type does not say.
+  // A child's stream is a socket, although its type does not say so.
   const { stderr } = child
   return [child, child.channel, stderr instanceof Socket ? stderr : undefined]
 }
@@ -210,7 +210,7 @@ interface LastWords {
   forget(): void
 }
 
-/** The end of what the process wrote to its stderr, which is all a crash leaves. */
+/** Keeps the end of the process's stderr, the only trace of a crash. */
 function keepLast(child: ChildProcess): LastWords {
   let text = ''
   child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {

@@ -1,16 +1,16 @@
 /**
- * A scene's filter graph: one picture, or one that passes into another, under a slow camera. Pure.
+ * A scene's filter graph: one picture, or two with a transition, under a slow camera. Pure.
  *
  * The camera. FFmpeg's zoompan moves in whole pixels (it trembles), and `perspective` resamples every frame
  * in scalar code: 7 ms a 720p frame, as much as encoding it. So the picture is scaled only once per
- * **level**, two pixels larger each, by swscale and with a bicubic filter; each level is given the time at
+ * **level**, two pixels larger each, by swscale and with a bicubic filter; each level gets the time at
  * which the camera passes it, and `framerate` mixes the two levels around each frame's time. Two levels are
- * at most one pixel apart, at the edge, so mixing them is linear interpolation. Against an ideal camera this
- * measured SSIM 0.996 where `perspective` had 0.990, and strays 0.03 px from its way, at a quarter of the
+ * at most one pixel apart, at the edge, so mixing them is linear interpolation. Compared with an ideal camera
+ * this measured SSIM 0.996 (`perspective`: 0.990) and deviates 0.03 px from its path, at a quarter of the
  * CPU (720p24, 6 s: 0.4 s against 1.7).
  *
- * Levels grow by two pixels both ways, so they keep the frame's shape only on a square canvas, to which
- * every picture is stretched, and from which a last scaling brings it back. Luma and chroma go apart:
+ * Levels grow by two pixels in both directions, so they keep the frame's shape only on a square canvas. Every
+ * picture is stretched to it, and a last scaling restores the shape. Luma and chroma are processed separately:
  * offsets of one pixel need planes without subsampling, and chroma needs a quarter of the pixels.
  */
 import type { FrameFormat } from '../job/format.ts'
@@ -19,7 +19,7 @@ import type { Fit, Transition } from '../job/scene.ts'
 export interface SceneGraphRequest {
   readonly format: FrameFormat
   readonly frames: number
-  /** 0-based place in the storyboard: even places push in, odd ones pull out. */
+  /** 0-based position in the storyboard: the camera pushes in at even positions and pulls out at odd ones. */
   readonly position: number
   readonly images: 1 | 2
   readonly transition: Transition
@@ -28,10 +28,10 @@ export interface SceneGraphRequest {
   readonly titleHeight: number | null
 }
 
-/** How much larger the picture is at the camera's nearest. */
+/** How much larger the picture is at the camera's nearest point. */
 export const zoom = 1.12
 
-/** As long as a fade from one picture into the next likes to be; at most a third of the scene. */
+/** Preferred length of a transition from one picture to the next; at most a third of the scene. */
 const transitionSeconds = 0.8
 
 const clock = 90_000
@@ -41,8 +41,8 @@ export function sceneGraph(request: SceneGraphRequest): string {
   const { frames } = request
   const shots = shotsOf(request)
   const pictures = shots.map((shot, index) => shotFilters(request, shot, index))
-  // One frame more, cut again: a merged or cross-faded stream says that it ends at the start of its last
-  // frame, which whatever counts by time would drop.
+  // Adds a frame and cuts it again: a merged or cross-faded stream reports its end at the start of its last
+  // frame, which filters that count by time would drop.
   const ending = ['tpad=stop_mode=clone:stop=1', `trim=end_frame=${frames}`]
   const film = [joinShots(shots, request), ...ending].join(',')
   const title = titleFilters(request)
@@ -52,7 +52,7 @@ export function sceneGraph(request: SceneGraphRequest): string {
 
 const titleFadeSeconds = 0.5
 
-/** A title stays this long at most. */
+/** Longest time that a title is shown. */
 const titleSeconds = 5
 
 /** In the lower third, faded in and out. */
@@ -87,7 +87,7 @@ function joinShots(shots: readonly Shot[], { transition, format }: SceneGraphReq
   return `[shot0][shot1]xfade=transition=${kind}:duration=${overlap / format.fps}:offset=${second.from / format.fps}`
 }
 
-/** The frames, `from` up to but without `to`, in which one picture is seen. */
+/** The frames in which one picture is visible: `from` inclusive, `to` exclusive. */
 interface Shot {
   readonly from: number
   readonly to: number
@@ -110,13 +110,13 @@ function shotsOf({ images, transition, frames, format }: SceneGraphRequest): Sho
 }
 
 /**
- * The camera's whole way over a scene, in levels, for luma or for chroma. Chroma is half as large, so that
- * two of its own pixels a level are as fine as it can show: half the levels.
+ * The camera's whole path over a scene, in levels, for luma or for chroma. Chroma is half as large, so its
+ * finest step is two of its own pixels a level: half the levels.
  */
 export interface CameraPath {
-  /** The square canvas' side as seen from afar. */
+  /** Side of the square canvas at the camera's farthest point, in pixels. */
   readonly farSide: number
-  /** Pixels by which it has grown at the nearest. */
+  /** Pixels by which the side has grown at the nearest point. */
   readonly span: number
   /** Pixels from one level to the next. */
   readonly step: number
@@ -133,19 +133,19 @@ export function cameraPath(
   position: number,
 ): CameraPath {
   const side = Math.max(width, height)
-  // The same for scenes of any length, or the picture would jump where one scene passes into the next.
-  // By fours, so that chroma's canvas too grows by an even number, equally on all sides.
+  // The same for scenes of any length, or the picture would jump between two scenes.
+  // A multiple of four, so that chroma's canvas also grows by an even number, equally on all sides.
   const growth = Math.max(4, 4 * Math.round((side * (zoom - 1)) / 4))
   const farSide = plane === 'luma' ? side : side / 2
   const span = plane === 'luma' ? growth : growth / 2
-  // More levels than frames would be scaled for nothing.
+  // More levels than frames would be wasted.
   const step = 2 * Math.ceil(span / 2 / frames)
   return { farSide, span, step, last: Math.ceil(span / step), pushesIn: position % 2 === 0, frames }
 }
 
-/** The frame, counted in fractions, at which the camera passes a level: it starts and ends gently. */
+/** The fractional frame number at which the camera passes a level: it starts and ends gently. */
 export function levelFrame({ step, span, frames }: CameraPath, level: number): number {
-  // The inverse of u*u*(3-2*u): how far in time for how far in zoom.
+  // The inverse of u*u*(3-2*u): the share of time for a share of zoom.
   const share = Math.min((level * step) / span, 1)
   return (0.5 - Math.sin(Math.asin(1 - 2 * share) / 3)) * Math.max(frames - 1, 1)
 }
@@ -160,7 +160,7 @@ function shotFilters(request: SceneGraphRequest, shot: Shot, index: number): str
   const chromaSide = chroma.farSide + chroma.span
   return [
     `[${index}:v]${fitted.join(',')},split[luma${index}][chroma${index}]`,
-    // Of yuv410p only the luma is used: no other format that `framerate` takes carries less beside it.
+    // Only the luma of yuv410p is used: no other format that `framerate` accepts has less chroma.
     `[luma${index}]format=yuv410p,${cameraFilters(luma, shot, { ...format, pixels: 'yuv410p' })},extractplanes=y[y${index}]`,
     `[chroma${index}]scale=${chromaSide}:${chromaSide}:flags=bicubic,format=yuv444p,` +
       `${cameraFilters(chroma, shot, { ...format, width: width / 2, height: height / 2, pixels: 'yuv444p' })},` +
@@ -179,11 +179,11 @@ function cameraFilters(path: CameraPath, shot: Shot, { width, height, fps, pixel
   while (first < path.last && levelFrame(path, first + 1) <= shot.from) first++
   let last = first
   while (last < path.last && levelFrame(path, last) < shot.to - 1) last++
-  // `framerate` counts frames from its first input, so that one must come on a whole frame: where a level
-  // falls between two, it stands still from the frame before.
+  // `framerate` counts frames from its first input, which must be on a whole frame: a level between two
+  // frames is shown from the frame before.
   const start = Math.floor(levelFrame(path, first))
   const lead = toTicks(levelFrame(path, first), fps) > toTicks(start, fps) ? 1 : 0
-  // And one more at the end, to mix the last frames with.
+  // One more at the end, to mix the last frames with.
   const count = lead + (last - first + 1) + 1
   const grown = `min(${step}*clip(t-${lead}+${first},${first},${last}),${span})`
   const side = pushesIn ? `${farSide}+${grown}` : `${farSide + span}-${grown}`
@@ -192,11 +192,11 @@ function cameraFilters(path: CameraPath, shot: Shot, { width, height, fps, pixel
     'setsar=1',
     'loop=loop=-1:size=1',
     `trim=end_frame=${count}`,
-    // A second a level: `t` tells its number. (`n` starts at 0 in some FFmpegs, and at 1 in others.)
+    // One second a level, so `t` is its number. (`n` starts at 0 or 1, depending on FFmpeg's version.)
     'settb=1',
     'setpts=N',
     `scale=w='${side}':h='${side}':eval=frame:flags=bicubic`,
-    // Directly after `scale`, which alone tells its neighbour of each new size.
+    // Directly after `scale`, which announces each new size only to the next filter.
     `crop=${farSide}:${farSide}:x='${offset}':y='${offset}':exact=1`,
     `format=${pixels}`,
     `scale=${width}:${height}:flags=bicubic`,
@@ -212,7 +212,7 @@ function cameraFilters(path: CameraPath, shot: Shot, { width, height, fps, pixel
   ].join(',')
 }
 
-/** Two levels at the same time would confuse `framerate`: what counts is the time it is told. */
+/** Two levels at the same tick would confuse `framerate`, so times are compared in ticks. */
 function toTicks(frame: number, fps: number): number {
   return Math.round((clock / fps) * frame)
 }
@@ -225,7 +225,7 @@ interface Run {
   readonly end: number
 }
 
-/** `levelFrame` in FFmpeg's language, from the level's number as time. */
+/** `levelFrame` as an FFmpeg expression, with the level's number as time. */
 function levelTimes(path: CameraPath, fps: number, { first, lead, count, start, end }: Run): string {
   const share = `min((T-${lead}+${first})*${path.step}/${path.span},1)`
   const frame = `(0.5-sin(asin(1-2*${share})/3))*${Math.max(path.frames - 1, 1)}`
@@ -234,11 +234,11 @@ function levelTimes(path: CameraPath, fps: number, { first, lead, count, start, 
   return `round(${clock}/${fps}*${lead === 0 ? inside : `if(T,${inside},${start})`})`
 }
 
-/** The picture on the square canvas of `side` pixels, stretched as the frame will be pressed. */
+/** The picture on the square canvas of `side` pixels, stretched so that the last scaling restores its shape. */
 function fitFilters({ fit, format }: SceneGraphRequest, side: number, index: number): string[] {
   const shape = `${format.width}/${format.height}`
   const colours = 'out_range=tv:out_color_matrix=bt709'
-  // Cut to shape before scaling: a picture of 30 x 4000 would else grow to hundreds of megapixels.
+  // Cropped before scaling: otherwise a picture of 30 x 4000 would grow to hundreds of megapixels.
   const cut = `crop=w='max(1,min(iw,round(ih*${shape})))':h='max(1,min(ih,round(iw/(${shape}))))':exact=1`
   const full = `scale=${side}:${side}:flags=lanczos+accurate_rnd:${colours},format=yuv444p`
   if (fit === 'crop') return [cut, full]
@@ -246,7 +246,7 @@ function fitFilters({ fit, format }: SceneGraphRequest, side: number, index: num
   const high = `max(2,round(${side}*min(1,ih/iw*(${shape}))))`
   const whole = `scale=w='${wide}':h='${high}':flags=lanczos+accurate_rnd:${colours},format=yuv444p`
   if (fit === 'letterbox') return [whole, `pad=${side}:${side}:(ow-iw)/2:(oh-ih)/2`]
-  // Blurred at a sixteenth of the size: nobody can tell, and it costs nothing.
+  // Blurred at a sixteenth of the size: the difference is invisible, and the cost negligible.
   const small = 2 * Math.round(side / 32)
   return [
     `split[all${index}][whole${index}];[all${index}]${cut}`,

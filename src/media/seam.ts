@@ -1,6 +1,6 @@
 /**
- * A cross-fade between two canonical clips. Only the frames they share are encoded again; its sound reaches
- * a few packets into both, to where neither has begun to change (timeline.ts).
+ * Makes a cross-fade between two canonical clips. Only the frames that they share are encoded again; its sound
+ * extends a few packets into both, to where neither has begun to change (timeline.ts).
  */
 import { rm } from 'node:fs/promises'
 import type { FilmFormat } from './film-format.ts'
@@ -22,7 +22,7 @@ export interface SeamRequest {
   /** The canonical clips. */
   readonly leftPath: string
   readonly rightPath: string
-  /** Files beside it, named after it, are used on the way and removed. */
+  /** Temporary files beside it, whose names start with its name, are removed in the end. */
   readonly outPath: string
   readonly format: FilmFormat
   readonly limits: MediaLimits
@@ -31,12 +31,12 @@ export interface SeamRequest {
 /** Ticks a second: all our frame rates divide it. */
 const clock = 90_000
 
-/** How far apart, in frames, the two pictures are put that a frame of the fade lies between; below 1, or two frames would mix. */
+/** Distance, in frames, between the two pictures around a frame of the fade; below 1, or frames would mix. */
 const pairSpread = 0.8
 
 /**
- * From `[left]` and `[right]` to `[v]`. A fade puts the two pictures of each frame around its time, as near as their shares in
- * it, and `framerate` mixes them there: xfade's own fade works pixel by pixel in scalar code, 9 ms a 720p frame against 1.
+ * From `[left]` and `[right]` to `[v]`. A fade puts the two pictures of each frame around its time, at distances that give
+ * their shares, and `framerate` mixes them. xfade's own fade is scalar code: 9 ms a 720p frame against 1.
  */
 function transitionFilters(transition: SeamRequest['transition'], frames: number, fps: number): string {
   if (transition === 'slide')
@@ -85,7 +85,7 @@ async function encodeOverlap(
   right: OpenPart,
   scratch: (name: string) => string,
 ): Promise<ProbedVideo> {
-  // Cut out first: FFmpeg would decode all of the left clip to get at its end.
+  // Cut out first: FFmpeg would decode all of the left clip to reach its end.
   await cutOut(left, left.video.length - frames, frames, scratch('left'), format)
   await cutOut(right, 0, frames, scratch('right'), format)
   const { fps, crf, preset } = format
@@ -127,12 +127,12 @@ async function cutOut(
   }
 }
 
-/** Equal power: two sounds that have nothing to do with each other keep their loudness together. */
+/** Equal power: two unrelated sounds keep their joint loudness. */
 const fadeCurve = 'qsin'
 
 /**
- * Encoded before the seam's own packets and thrown away. To an encoder that starts cold the first sound is
- * a stroke, and it takes other windows than the clip's did: 0.11 off in the cell they share.
+ * Encoded before the seam's own packets and discarded. An encoder that starts cold treats the first sound as a
+ * transient, and chooses other windows than the clip's encoder did: a difference of 0.11 in the shared cell.
  */
 const runUpCells = 8
 

@@ -1,8 +1,8 @@
-/** What the FFmpeg program prints of a file and its frames (`showinfo`, `ashowinfo`), as `Seen`. Pure. */
+/** Parses what the FFmpeg program prints about a file and its frames (`showinfo`, `ashowinfo`). Pure. */
 import { hasAlpha, promisedFrom, quarterTurn, type Seen, type SeenPicture, type SeenSound } from './ffmpeg.ts'
 
 const promised = /^(?:\[info\])?\s*Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)(?:, start: (-?[\d.]+))?/
-/** Streams that last, and are neither picture nor sound. */
+/** Streams with a duration that are neither picture nor sound. */
 const otherStream = /Stream #0:\d+.*: (?:Subtitle|Data): /
 const cover = /\(attached pic\)/
 const turned = /displaymatrix: rotation of (-?[\d.]+) degrees/
@@ -11,7 +11,7 @@ const coloursLine = /showinfo.* color_range:(\S+) color_space:(\S+) color_primar
 const soundLine = /ashowinfo.* pts_time:(\S+).* channels:(\d+)/
 const rateText = /Video: .*, (\d+(?:\.\d+)?) fps/
 
-/** Most of what it prints is user data of encoders, which may be long. */
+/** Most of its output is user data of encoders, which may be long. */
 export const isOfInterest = (line: string): boolean =>
   line.length < 1000 &&
   [/showinfo/, promised, otherStream, turned, rateText].some((pattern) => pattern.test(line))
@@ -29,7 +29,7 @@ const secondsOf = (text: string | undefined): number => {
   return Number.isFinite(seconds) ? seconds : 0
 }
 
-/** `endSeconds`: when the last frame ended, as it was decoded. */
+/** `endSeconds`: when the last decoded frame ended. */
 export function seenIn(lines: readonly string[], endSeconds: number): Seen {
   const [, hours, minutes, seconds, start] = first(lines, promised) ?? []
   const isAlone = first(lines, otherStream) === null
@@ -55,7 +55,7 @@ function pictureIn(lines: readonly string[]): SeenPicture | null {
     height: Number(height),
     hasAlpha: hasAlpha(pixels),
     pixelAspect: aspect > 0 && Number.isFinite(aspect) ? aspect : 1,
-    // Counted the other way round.
+    // FFmpeg counts counter-clockwise.
     rotation: quarterTurn(-secondsOf(first(lines, turned)?.[1])),
     matrix: numberOf(matrices, space),
     primaries: numberOf(primariesNames, primaries),

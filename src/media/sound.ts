@@ -1,9 +1,9 @@
-/** The film's one row of sound: what silence is, and how a clip's own sound is laid on the film's grid. */
+/** The film's single sound track: its silent packet, and how a clip's sound is aligned to the film's grid. */
 import type { Ffmpeg, MediaInput, MediaLimits } from './ffmpeg.ts'
 import { readBytes, readTrack, withMp4 } from './mp4.ts'
 import { cellSamples, sampleRate } from '../job/timeline.ts'
 
-/** AAC-LC, stereo: a packet in which no spectral line is set, so it decodes to nothing, whatever came before. */
+/** AAC-LC, stereo: a packet without spectral lines, so it decodes to silence, whatever came before. */
 export const silentPacket = Uint8Array.of(0x21, 0x10, 0x04, 0x60, 0x8c, 0x1c)
 
 export const isSilent = (packet: Uint8Array): boolean => Buffer.compare(packet, silentPacket) === 0
@@ -14,30 +14,30 @@ export const soundBitrate = 192_000
 const rampSamples = 240
 
 /**
- * adelay and apad after atrim gave frames without a time; by counting samples each has its own. The quotient is a hair less
- * than the number at some samples, and FFmpeg cuts off what is behind the point.
+ * adelay and apad after atrim gave frames without timestamps: counting samples gives each one. The quotient is rounded,
+ * because at some samples it is slightly less than the number, and FFmpeg truncates.
  */
 export const counted = 'asetpts=round(N/SR/TB)'
 
 /** A stretch of sound in samples of 48 kHz, relative to the clip's first picture. */
 export interface SoundPlace {
   readonly samples: number
-  /** Of the clip's sound. */
+  /** Channels of the clip's sound. */
   readonly channels: number
   /** How much later than the picture the clip's sound begins; negative: earlier. */
   readonly delaySamples: number
-  /** Silent before, and from then on; null: neither. */
+  /** Silent before `quietUntil` and from `quietFrom` on; null means no such limit. */
   readonly quietUntil: number | null
   readonly quietFrom: number | null
 }
 
-/** From input `pad` to exactly `samples` of 48 kHz stereo, beginning with the picture. No label at its end. */
+/** From input `pad` to exactly `samples` of 48 kHz stereo, beginning with the picture. No output label. */
 export function placedSound(pad: string, place: SoundPlace): string {
   const { samples, channels, delaySamples, quietUntil, quietFrom } = place
   const filters = [
     // Gaps in the timestamps become silence instead of pulling the rest forward.
     `[${pad}]aresample=${sampleRate}:async=1:min_hard_comp=0.01`,
-    // As loud as it came: a centre that is laid on two sides is made 3 dB quieter.
+    // Keeps mono at its loudness: FFmpeg makes a centre channel on two sides 3 dB quieter.
     ...(channels === 1 ? ['pan=stereo|c0=c0|c1=c0'] : []),
     'aformat=sample_fmts=fltp:channel_layouts=stereo',
     counted,
@@ -51,7 +51,7 @@ export function placedSound(pad: string, place: SoundPlace): string {
   return filters.join(',')
 }
 
-/** `lead` silent samples before; silence after, up to what the encoder looks ahead. Ends in `[a]`. */
+/** Adds `lead` silent samples before, and silence after for the encoder's look-ahead. Ends in `[a]`. */
 export const ontoGrid = (lead: number, packets: number): string =>
   [
     ...(lead > 0 ? [`adelay=delays=${lead}S:all=1`, counted] : []),
@@ -62,7 +62,7 @@ export const ontoGrid = (lead: number, packets: number): string =>
 export interface EncodeSoundRequest {
   readonly media: Pick<Ffmpeg, 'run'>
   readonly inputs: readonly MediaInput[]
-  /** Gives `[a]`: (packets + 1) x 1024 samples, the first of them the first of the first packet's cell. */
+  /** Provides `[a]`: (packets + 1) x 1024 samples, beginning with the first packet's cell. */
   readonly graph: string
   readonly packets: number
   readonly scratchPath: string
@@ -70,7 +70,7 @@ export interface EncodeSoundRequest {
 }
 
 /**
- * The packets of a piece of sound.
+ * Encodes a piece of sound into its AAC packets.
  * @throws {MediaError}
  */
 export async function encodeSound(request: EncodeSoundRequest): Promise<Uint8Array[]> {

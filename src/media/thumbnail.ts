@@ -1,4 +1,4 @@
-/** The picture that stands for a film. */
+/** Makes a film's thumbnail. */
 import type { Ffmpeg, MediaLimits } from './ffmpeg.ts'
 
 export interface ThumbnailRequest {
@@ -14,7 +14,7 @@ export interface ThumbnailRequest {
 }
 
 /**
- * A JPEG from a third into the first scene: past its fade-in and title's coming, before it leaves.
+ * Writes a JPEG from a third into the first scene: after its fade-in and its title's, before the title fades out.
  * @throws {MediaError}
  */
 export async function makeThumbnail(request: ThumbnailRequest): Promise<void> {

@@ -1,4 +1,4 @@
-/** The fonts of titles, as npm packages hold them: DejaVu in one file, Noto in many, of which a title needs a few. */
+/** The fonts of titles, from npm packages: DejaVu is one file, Noto is many, of which a title needs a few. */
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
@@ -9,7 +9,7 @@ const resolve = createRequire(import.meta.url).resolve
 interface FontPackage {
   /** The package's own name. */
   readonly name: string
-  /** Of its parts the one that is needed; all where a script is spread over many. */
+  /** The only part that is needed; not set if a script is spread over many. */
   readonly part?: string
 }
 
@@ -40,7 +40,7 @@ const packages: Readonly<Record<Exclude<TitleFont, 'DejaVu Sans'>, FontPackage>>
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion
 export const titleFonts = ['DejaVu Sans', ...Object.keys(packages)] as readonly TitleFont[]
 
-/** The files of a font that a text needs; all where no text is given. Absolute paths. */
+/** Absolute paths of the font's files that a text needs; all files without a text. */
 export async function fontFiles(font: TitleFont, text?: string): Promise<string[]> {
   if (font === 'DejaVu Sans') return [resolve('dejavu-fonts-ttf/ttf/DejaVuSans-Bold.ttf')]
   const { name, part } = packages[font]
@@ -69,7 +69,7 @@ function isAnyIn(signs: readonly number[], ranges: string): boolean {
   })
 }
 
-/** As FreeType within sharp reads it: it was built without what unpacks WOFF2. */
+/** A font's bytes for sharp's FreeType, which cannot unpack WOFF2. */
 export async function fontBytes(path: string): Promise<Buffer> {
   const bytes = await readFile(path)
   if (!path.endsWith('.woff2')) return bytes

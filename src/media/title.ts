@@ -1,6 +1,6 @@
 /**
- * Draws a scene's title: a picture with transparency, which FFmpeg lays over the film and fades. Pango, within sharp, shapes
- * Devanagari, joins Arabic and puts what is read from right to left in order; FFmpeg's own text can't everywhere.
+ * Draws a scene's title: a picture with transparency, which FFmpeg overlays and fades. Pango, within sharp, shapes
+ * Devanagari, joins Arabic and orders right-to-left text; FFmpeg's own text drawing cannot everywhere.
  */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -25,7 +25,7 @@ export interface DrawnTitle {
   readonly height: number
 }
 
-/** Share of the frame's width that even the widest line keeps to. */
+/** Largest share of the frame's width that a line may take. */
 const mostShare = 0.94
 
 export async function drawTitle({
@@ -55,8 +55,8 @@ const smaller = async (layout: TitleLayout, fontSize: number) => ({
 })
 
 /**
- * Makes the fonts that these runs need known to fontconfig, and none of the system's: a film would look different on each
- * machine. It reads its configuration once, so a process draws one title.
+ * Registers the fonts that these runs need with fontconfig, and no system fonts: a film would look different on each
+ * machine. fontconfig reads its configuration once, so a process draws one title.
  */
 async function openFonts(runs: readonly TitleRun[], directory: string): Promise<void> {
   const configuration = join(directory, 'fonts.conf')
@@ -69,7 +69,7 @@ async function openFonts(runs: readonly TitleRun[], directory: string): Promise<
     for (const file of await fontFiles(font, text)) {
       const path = join(directory, `font-${++files}.ttf`)
       await writeFile(path, await fontBytes(file), { mode: ownerFile })
-      // Fonts are added as texts are drawn.
+      // sharp registers a font when it draws a text with it.
       await sharp({ text: { text: '.', font, fontfile: path } }).toBuffer()
     }
   }
@@ -82,14 +82,14 @@ interface Pixels {
 }
 
 async function drawText({ lines, isRightToLeft }: TitleLayout, fontSize: number): Promise<Pixels> {
-  // Each line by itself would be read the way of its own first letter.
+  // Without the mark, each line's first letter would decide its direction.
   const mark = isRightToLeft ? '\u200F' : '\u200E'
   const text = lines.map((line) => mark + line.map(markup).join('')).join('\n')
   const { data, info } = await sharp({
     text: {
       text: `<span foreground="white">${text}</span>`,
       font: `DejaVu Sans Bold ${fontSize}`,
-      // A point is a pixel.
+      // At 72 dpi a point is a pixel.
       dpi: 72,
       align: 'centre',
       rgba: true,
@@ -106,7 +106,7 @@ const markup = ({ font, text }: TitleRun): string =>
 const edgeAlpha = 0.55
 const shadowAlpha = 0.5
 
-/** With a dark edge all round and a shadow below: white on white would not be read. */
+/** Adds a dark edge and a shadow below: white on white would be unreadable. */
 function withEdge(text: Pixels, fontSize: number): Pixels {
   const edge = Math.max(1, Math.round(fontSize / 16))
   const drop = Math.max(1, Math.round(fontSize / 14))

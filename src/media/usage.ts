@@ -1,4 +1,4 @@
-/** What processes use and may use, as the system tells it from outside: also while they are too busy to say so themselves. */
+/** Memory, processor time and priority of processes, from outside: this works while they are too busy to answer. */
 import { execFile } from 'node:child_process'
 import { readFileSync, readdirSync } from 'node:fs'
 import { constants, setPriority } from 'node:os'
@@ -7,10 +7,10 @@ import { promisify } from 'node:util'
 const isLinux = process.platform === 'linux'
 const run = promisify(execFile)
 
-/** Resident bytes of some processes together; one that has ended counts nothing. */
+/** Total resident bytes of some processes; one that has ended counts as 0. */
 export async function residentBytes(pids: Iterable<number>): Promise<number> {
   if (isLinux) return [...pids].reduce((sum, pid) => sum + residentOf(pid), 0)
-  // `ps` ends with an error where it finds none of them.
+  // `ps` fails if it finds none of them.
   const { stdout } = await run('/bin/ps', ['-o', 'rss=', '-p', [...pids].join(',')]).catch(() => ({
     stdout: '',
   }))
@@ -22,26 +22,26 @@ function residentOf(pid: number): number {
   return Number(kilobytes ?? 0) * 1024
 }
 
-/** Ticks a second in which Linux counts, on every kind of machine that Node runs on. */
+/** Linux counts processor time in ticks; this many a second on every machine that Node runs on. */
 const ticksPerSecond = 100
 
-/** Processor time of a process so far; 0 where the system doesn't tell it in a file. */
+/** Processor time of a process so far, in ms; 0 if the system is not Linux. */
 export function cpuMs(pid: number): number {
   if (!isLinux) return 0
-  // Behind the name, which may hold anything: state, 10 numbers, then user and system time.
+  // After the name, which may contain anything: state, 10 numbers, then user and system time.
   const fields = procFile(pid, 'stat').split(') ').at(-1)!.split(' ')
   const ticks = Number(fields[11] ?? 0) + Number(fields[12] ?? 0)
   return Number.isNaN(ticks) ? 0 : (ticks * 1000) / ticksPerSecond
 }
 
-/** Of all its threads: Linux counts each by itself. */
+/** Lowers the priority of all its threads: Linux schedules each separately. */
 export function lowerPriority(pid: number): void {
   if (!isLinux) return
   try {
     for (const thread of readdirSync(`/proc/${pid}/task`))
       setPriority(Number(thread), constants.priority.PRIORITY_BELOW_NORMAL)
   } catch {
-    // It has just ended, or a thread of it.
+    // The process or one of its threads has just ended.
   }
 }
 
@@ -49,7 +49,7 @@ function procFile(pid: number, name: string): string {
   try {
     return readFileSync(`/proc/${pid}/${name}`, 'utf8')
   } catch {
-    // It has just ended.
+    // The process has just ended.
     return ''
   }
 }

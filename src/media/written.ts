@@ -1,4 +1,4 @@
-/** Holds a film against what was written to it, before anyone is told that it is there. */
+/** Compares a film with what was written to it, before it is published. */
 import { open } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
 import { EncodedPacketSink, FilePathSource, type Input, type InputTrack } from 'mediabunny'
@@ -6,7 +6,7 @@ import { descriptionOf, type Packet, sameBytes, withMp4 } from './mp4.ts'
 import { type Mp4Ledger, videoTimescale } from './mp4-writer.ts'
 import { cellSamples, sampleRate } from '../job/timeline.ts'
 
-/** The file is not what was written: a fault of the disk or of ours, never of a clip. */
+/** The file differs from what was written: a fault of the disk or of this program, never of a clip. */
 export class NotAsWrittenError extends Error {
   readonly code = 'not_as_written'
   constructor(path: string, reason: string, options?: ErrorOptions) {
@@ -16,8 +16,8 @@ export class NotAsWrittenError extends Error {
 }
 
 /**
- * Reads the whole file again: its size, the header in front, each packet's place, time, length and key flag,
- * every byte (by checksum), and where both tracks end.
+ * Reads the whole file again and checks its size, the header at the front, each packet's position, time, length
+ * and key flag, every byte (by checksum), and where both tracks end.
  * @throws {NotAsWrittenError}
  */
 export async function verifyMp4(path: string, ledger: Mp4Ledger): Promise<void> {
@@ -68,7 +68,7 @@ async function compare(
           complain(`packet ${index} of the sound is heard at another time`)
       }),
     )
-  // Side by side, as they lie in the file: it is read once, in order.
+  // Both tracks in the order of the file, so that it is read once, from front to back.
   for (;;) {
     const [first, second] = tracks
     const next = second !== undefined && second.time() < first!.time() ? second : first!
@@ -81,7 +81,7 @@ async function compare(
 interface OpenTrack {
   /** When the next packet is shown, in seconds; Infinity at the end. */
   time(): number
-  /** Holds the next packet against what was written, and reads the one after it. */
+  /** Compares the next packet with what was written, and reads the one after it. */
   step(): Promise<void>
   end(): void
 }

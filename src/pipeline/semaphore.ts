@@ -4,7 +4,7 @@ import type { Host } from '../host.ts'
 /** Runs `work` once it has a slot. */
 export type Semaphore = <T>(work: () => Promise<T>) => Promise<T>
 
-/** `slots` works at once, asked again whenever one begins or ends; the others wait in the order they came. */
+/** Runs up to `slots()` calls at once, read whenever one begins or ends; the others wait in order of arrival. */
 export function createSemaphore(slots: () => number): Semaphore {
   let running = 0
   const waiting: (() => void)[] = []

@@ -62,7 +62,7 @@ export interface Studio {
   readonly inRenderSlot: Semaphore
   /** Limits work on pictures, by owner and by memory. */
   readonly inImageTurn: FairSemaphore
-  /** The artifact id of the cross-fade after scene `index`, stored or rendered now. Undefined at a cut, or if a clip is missing. */
+  /** The artifact id of the cross-fade after scene `index`, stored or rendered now. Undefined at a cut or without a clip. */
   seam(request: SeamWork): Promise<string | undefined>
 }
 

@@ -81,7 +81,7 @@ async function listUnreadable(
   await backOff(follower, begunAt, listing, mostWaitMs)
 }
 
-/** The list does not show the render: refuses the attempt if that proves absence, holds it if another render may be its own. */
+/** The list does not show the render: refuses the attempt if that proves absence, holds it if another may be its own. */
 async function proveAbsent(
   follower: Follower,
   attempt: Attempt,

@@ -3,7 +3,7 @@ import type { Provider } from '../../renderer/provider.ts'
 
 const waitMs = 60_000
 
-/** `account`: null if the provider named none when the request was sent. With another account's token, absence becomes `failed`. */
+/** `account`: null if the provider named none at the request. With another account's token, absence becomes `failed`. */
 export function withinAccount(provider: Provider, account: string | null): Provider {
   if (account === null) return provider
   const elsewhere = async (signal: AbortSignal) => {
