@@ -3,7 +3,7 @@ import { ApiError } from '../client/client.ts'
 import { usageError } from './command-error.ts'
 import { type Options, type ValuesOf, memberName, optionName } from './option.ts'
 import { serverOptions } from './shared-options.ts'
-import type { Terminal } from './progress.ts'
+import type { Terminal } from './terminal.ts'
 
 export interface CommandContext {
   readonly env: Readonly<Record<string, string | undefined>>

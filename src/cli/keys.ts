@@ -1,7 +1,7 @@
 /** The command for access keys: at a running server, or in the data folder of a stopped one. */
 import { commandLine } from '../command-name.ts'
 import { systemHost } from '../host.ts'
-import { type KeyAnswer, type KeysAnswer, type NewKeyAnswer } from '../http/routes/keys.ts'
+import type { KeyAnswer, KeysAnswer, NewKeyAnswer } from '../http/routes/keys.ts'
 import { type Scope, scopes } from '../job/scope.ts'
 import type { Client } from './client.ts'
 import { CommandError } from './command-error.ts'

@@ -1,4 +1,5 @@
 /** Follows a job to its end and shows its progress: moving bars on a terminal, plain lines elsewhere. */
+import type { Terminal } from './terminal.ts'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { styleText } from 'node:util'
 import { createLogUpdate } from 'log-update'
@@ -11,7 +12,6 @@ import type { Client } from './client.ts'
 import {
   type Paint,
   type SceneView,
-  type Screen,
   type View,
   progressLines,
   renderedShare,
@@ -19,16 +19,6 @@ import {
   timeLeft,
 } from './view.ts'
 import { spokenDuration, spokenLeft } from './words.ts'
-
-export interface Terminal {
-  readonly out: NodeJS.WriteStream
-  /** Whether lines can be redrawn. */
-  readonly live: boolean
-  readonly paint: Paint
-  /** The line as it is written: painted only by this program, with foreign control characters escaped. */
-  readonly shown: (line: string) => string
-  readonly screen: () => Screen
-}
 
 export function terminalOf(
   out: NodeJS.WriteStream,

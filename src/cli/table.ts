@@ -1,6 +1,6 @@
 /** Formats rows as columns, each as wide as its longest cell. */
 import { displayWidth, fitted } from './words.ts'
-import type { Terminal } from './progress.ts'
+import type { Terminal } from './terminal.ts'
 
 export interface Column {
   readonly head: string

@@ -8,7 +8,7 @@ import type { Log } from '../log.ts'
 import type { Database } from '../store/database.ts'
 import type { Emit } from '../events/emit.ts'
 import type { RendererLimit } from './admission/rules.ts'
-import type { KnownProgress } from './job/advance.ts'
+import type { Progress } from '../job/progress.ts'
 import type { OpenJobsQuota } from './job/open-jobs.ts'
 import type { Signal } from '../events/signal.ts'
 import type { ConfiguredBudgets } from './admission/budget-snapshot.ts'
@@ -34,7 +34,8 @@ export interface Context {
   readonly budgets: ConfiguredBudgets
   readonly room: DiskRoom
   readonly openJobs: OpenJobsQuota
-  readonly knownProgress: KnownProgress
+  /** The last progress of each job that this process wrote, as far as it remembers: what a guarded update expects. */
+  readonly knownProgress: Map<number, Progress>
   /** Private networks that webhooks may be sent to. */
   readonly webhookNetworks: readonly Network[]
   /** Marks our renders at a provider: 12 hex digits. */

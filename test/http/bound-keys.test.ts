@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { createApp } from '../../src/http/app.ts'
-import type { ApiDocument } from '../../src/http/openapi/document.ts'
+import type { ApiDocument } from '../../src/http/openapi/types.ts'
 import { listJobEvents } from '../../src/store/events.ts'
 import { operationsOf, wholeApp } from './contract.ts'
 import { hold } from './held.ts'

@@ -3,7 +3,7 @@
  * JSON, and none a 5xx. Run: npx node test/http/fuzz.ts [requests] [seed]
  */
 import sharp from 'sharp'
-import { type Operation, type Schema, methods } from '../../src/http/openapi/document.ts'
+import { type Operation, type Schema, methods } from '../../src/http/openapi/types.ts'
 import { type Contract, createContract, operationsOf, wholeApp } from './contract.ts'
 import { hold } from './held.ts'
 import { type AppHarness, openAppHarness } from '../harness/app.ts'

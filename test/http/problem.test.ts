@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { ApiDocument } from '../../src/http/openapi/document.ts'
+import type { ApiDocument } from '../../src/http/openapi/types.ts'
 import { type AppHarness, openAppHarness } from '../harness/app.ts'
 import { jsonOf } from '../harness/ask.ts'
 

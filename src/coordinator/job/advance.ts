@@ -4,9 +4,6 @@ import type { Transaction } from '../../store/database.ts'
 import { type JobState, findJobState, moveProgress, setProgress } from '../../store/jobs.ts'
 import type { Context } from '../context.ts'
 
-/** The last progress of each job that this process wrote: the value a guarded update expects. */
-export type KnownProgress = Map<number, Progress>
-
 /** Jobs in the cache. */
 const mostKnown = 10_000
 

@@ -4,7 +4,7 @@
  */
 import { namesOf } from '../edge/query-names.ts'
 import type { Listing } from '../routes/endpoint.ts'
-import type { Answer, Content, Header, Operation, Parameter } from './document.ts'
+import type { Answer, Content, Header, Operation, Parameter } from './types.ts'
 
 const text = { type: 'string' } as const
 const count = { type: 'integer', minimum: 0 } as const

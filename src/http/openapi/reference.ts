@@ -10,9 +10,9 @@ import {
   type Operation,
   type Parameter,
   type Schema,
-  answerIn,
   methods,
-} from './document.ts'
+} from './types.ts'
+import { answerIn } from './document.ts'
 
 type Markup = ReturnType<typeof html>
 
