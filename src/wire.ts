@@ -87,7 +87,8 @@ export interface WorkflowParts extends OwnParts {
 }
 
 /**
- * Opens the data folder, resumes what was interrupted, and runs until `close()`.
+ * Opens the data folder, resumes what was interrupted, and runs until `close()`. It is long because it names every part once,
+ * in the order in which they begin.
  * @throws {DatabaseError} `in_use` if another process, which the message names, holds the folder
  * @throws {DatabaseError} `disk_full` if the disk is full
  * @throws {MediaError} `unusable` without a working FFmpeg

@@ -42,8 +42,6 @@ export interface Context {
   readonly installationId: string
   /** Tries of a scene in total. */
   readonly maxTries: number
-  /** The wait before a scene's second try; it doubles with each. */
-  readonly retryDelayMs: number
   /** Wakes admission: something has changed that may let a scene start. */
   readonly wakeAdmission: () => void
   /** Wakes the scheduler: a job's times have changed. */

@@ -215,8 +215,6 @@ export interface CoordinatorOptions {
   readonly installationId?: string
   /** Tries of a scene in total. */
   readonly maxTries?: number
-  /** The wait before a scene's second try; it doubles with each. */
-  readonly retryDelayMs?: number
 }
 
 /** Events after which another scene may start: an approval, or a free slot. */
@@ -241,7 +239,6 @@ export function createCoordinator(options: CoordinatorOptions): RunningCoordinat
     webhookNetworks: options.webhookNetworks ?? [],
     installationId: options.installationId ?? '000000000000',
     maxTries: options.maxTries ?? 3,
-    retryDelayMs: options.retryDelayMs ?? 2000,
     openJobs: createOpenJobsQuota(),
     knownProgress: new Map(),
     warnedAccounts: new Set(),

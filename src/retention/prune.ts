@@ -117,6 +117,7 @@ const emptyTally = (): Tally => ({
   orphans: { count: 0, bytes: 0 },
 })
 
+/** One pruning. It is long because its steps share the tally and the moment that it prunes by. */
 async function remove(options: PruneOptions, scope: Scope): Promise<PruneReport> {
   const { coordinator, artifacts, limits, host } = options
   const { isDryRun, signal } = scope

@@ -16,6 +16,9 @@ import { fail } from '../job/ending.ts'
 import { emitProgress } from '../job/advance.ts'
 import type { Context } from '../context.ts'
 
+/** The wait before a scene's second try; it doubles with each. */
+const retryDelayMs = 2000
+
 /** The members of a job that settling reads. */
 export type SettledJob = Pick<JobState, 'id' | 'status' | 'progress' | 'error'>
 
@@ -107,7 +110,7 @@ export async function sceneEnded(
   const told = { ...failure, scene_id: sceneId }
   const tries = scene.tries + (countsAsTry ? 1 : 0)
   const policy = retry ? ((await findJobState(tx, jobId))?.retryPolicy ?? null) : null
-  const rule = retryRule(policy, failure, { maxTries: context.maxTries, delayMs: context.retryDelayMs })
+  const rule = retryRule(policy, failure, { maxTries: context.maxTries, delayMs: retryDelayMs })
   if (retry && tries < rule.maxTries) {
     const notBefore = now + retryDelay(rule, scene.tries, host.random())
     if ((await setScenePending(tx, sceneId, told, notBefore, countsAsTry ? 1 : 0, now)) > 0)
