@@ -346,6 +346,24 @@ export const logLine = {
   cannotTakeTasks: (log: Log, err: unknown): void =>
     log.error({ err }, '[Workflow.Coordinator] Cannot look for tasks; trying again'),
 
+  leadFailed: (log: Log, err: unknown): void =>
+    log.error({ err }, '[Workflow.Coordinator] A background job of all nodes failed; it begins again soon'),
+
+  leads: (log: Log, name: string): void =>
+    log.info({ lead: name }, `[Workflow.Coordinator] This node leads: ${name}`),
+
+  taskLost: (log: Log, task: Task): void =>
+    log.warn(
+      facts(task),
+      `[Workflow.Coordinator] Another node has a ${task.kind} task of job ${task.jobId} now, or it was cancelled: its run here ends`,
+    ),
+
+  queueTrouble: (log: Log, err: unknown): void =>
+    log.warn(
+      { reason: err instanceof Error ? err.message : String(err) },
+      '[Workflow.Coordinator] The task queue could not be kept in order; trying again',
+    ),
+
   listenerFailed: (log: Log, topic: string, err: unknown): void =>
     log.error({ err, topic }, `[Workflow.Coordinator] A listener of ${topic} failed`),
 }

@@ -1,9 +1,12 @@
 /** The port to the engine, which runs tasks durably across crashes. */
 import type { Task, TaskKind } from '../job/task.ts'
-import type { Transaction } from '../store/database.ts'
+import type { Reader, Transaction } from '../store/database.ts'
 
 export interface TaskContext {
-  /** Fires when the task is cancelled or the grace time is over: end soon and reject with its reason. */
+  /**
+   * Fires when the task is cancelled, another node has taken it over, or the grace time is over: end soon and reject with
+   * its reason.
+   */
   readonly signal: AbortSignal
   /** Fires when the engine begins to stop: a handler that only waits should reject now; the task resumes at the next start. */
   readonly stopping: AbortSignal
@@ -32,6 +35,9 @@ export interface TaskOptions {
   readonly onExhausted: (task: Task, error: unknown) => Promise<void>
 }
 
+/** What other nodes may have to look at: tasks of a kind, or the leads. */
+export type EngineHint = TaskKind | 'lead'
+
 export interface Engine {
   /**
    * Adds a task in the caller's transaction. If one of the same kind and subject waits already, nothing happens; if one
@@ -47,12 +53,23 @@ export interface Engine {
   finish(tx: Transaction, task: Pick<Task, 'kind' | 'subject'>): Promise<void>
   /** Registers the handler of a kind of task; call it before `start()`. */
   handle(kind: TaskKind, options: TaskOptions, handler: TaskHandler): void
+  /**
+   * Calls `run` on one node at a time, from `start()` on; another node follows when this one stops or dies. `signal` fires
+   * when the engine stops or another node has taken the lead: end soon. If `run` ends by itself, it is called again a few
+   * seconds later. Call it before `start()`.
+   */
+  lead(name: string, run: (signal: AbortSignal) => Promise<void>): void
   /** Begins to run tasks; those left by an earlier process come first. */
   start(): Promise<void>
-  /** Looks for tasks that may begin now, such as after more slots or the end of a pause. */
-  wake(): void
-  /** Starts no more tasks, gives running ones `graceMs` to end, then aborts them; unfinished tasks stay for the next start. */
+  /** Looks for tasks that may begin now, such as after more slots, the end of a pause, or another node's hint. */
+  wake(kind?: EngineHint): void
+  /**
+   * Starts no more tasks, gives running ones `graceMs` to end, then aborts them. Unfinished tasks stay for the next start, or
+   * for another node, which may begin them at once.
+   */
   stop(options: { readonly graceMs: number }): Promise<void>
   /** The tasks that run in this process now. */
   running(): readonly Task[]
+  /** The tasks of a job that run now, on any node. `reader`: the snapshot of the job's other rows. */
+  runningOf(reader: Reader, jobId: number): Promise<readonly Task[]>
 }

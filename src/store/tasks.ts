@@ -66,6 +66,17 @@ export const listFirstTasks = async (
     )
   ).map(taskOf)
 
+/** Whether a manual pause keeps a task from restarting after a crash. */
+export async function isTaskPaused(reader: Reader, { subject, jobId }: Task): Promise<boolean> {
+  const row = await reader.get(
+    `select (exists (select 1 from jobs where id = $1 and paused_at is not null)
+       or exists (select 1 from stops where scope = 'all' or scope =
+         (select 'renderer:' || renderer from attempts where id = $2))) as paused`,
+    [jobId, subject],
+  )
+  return number(row!, 'paused') === 1
+}
+
 /** Records that a task starts or stops: one that is still running at the next start was cut off by a crash. */
 export const setTaskRunning = (
   tx: Transaction,
@@ -96,6 +107,10 @@ export const setCrashed = (
 /** The tasks of a job. */
 export const listJobTasks = async (reader: Reader, jobId: number): Promise<readonly Task[]> =>
   (await reader.all('select * from tasks where job_id = $1', [jobId])).map(taskOf)
+
+/** The tasks of a job that run on any node. Right where the distributed engine keeps them. */
+export const listRunningTasks = async (reader: Reader, jobId: number): Promise<readonly Task[]> =>
+  (await reader.all('select * from tasks where job_id = $1 and running = 1', [jobId])).map(taskOf)
 
 /** A task that was cut off by a crash and has not restarted. */
 export interface CrashedTask extends KeptTask {

@@ -1,26 +1,27 @@
-/** What any engine must do; run on the one that is in this process, on both databases. */
+/** What any engine must do: the embedded one on SQLite, and pg-boss on PostgreSQL. */
 import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { createEmbeddedEngine } from '../../src/engine/embedded.ts'
 import type { Engine, TaskHandler } from '../../src/engine/engine.ts'
 import type { Task } from '../../src/job/task.ts'
 import type { Database } from '../../src/store/database.ts'
-import { type Clock, createClock } from '../clock.ts'
+import type { Clock } from '../clock.ts'
 import { migrated } from '../harness/data.ts'
-import { silentLog } from '../harness/harness.ts'
 import { kinds, newPlace, type Place } from '../store/open-database.ts'
+import { aMoment, clockOf, openEngine } from './open-engine.ts'
 
 const task = (subject: string): Task => ({ kind: 'stitch-film', subject, jobId: 1 })
 
-describe.each(kinds)('the embedded engine on %s', (kind) => {
+describe.each(kinds)('an engine on %s', (kind) => {
   let place: Place
   let database: Database
   let clock: Clock
   let engine: Engine
+  let opened: Engine[]
   let exhausted: [string, unknown][]
 
-  const open = (handler: TaskHandler, concurrency = 10): Engine => {
-    engine = createEmbeddedEngine({ database, host: clock, log: silentLog })
+  const open = async (handler: TaskHandler, concurrency = 10): Promise<Engine> => {
+    engine = await openEngine({ place, database, clock })
+    opened.push(engine)
     const onExhausted = ({ subject }: Task, error: unknown): Promise<void> => {
       exhausted.push([subject, error])
       return Promise.resolve()
@@ -36,24 +37,25 @@ describe.each(kinds)('the embedded engine on %s', (kind) => {
     (await database.all('select subject from tasks order by subject')).map(({ subject }) => subject)
   /** Lets what is under way go on until `reached`; the test's own guard is the deadline. */
   const until = async (reached: () => boolean | Promise<boolean>): Promise<void> => {
-    while (!(await reached())) await setImmediate()
+    while (!(await reached())) await aMoment(kind)
   }
 
   beforeEach(async () => {
     place = await newPlace(kind)
     database = await migrated(await place.open())
-    clock = createClock()
+    clock = clockOf(kind)
     exhausted = []
+    opened = []
   })
   afterEach(async () => {
-    await engine.stop({ graceMs: 0 })
+    for (const one of opened) await one.stop({ graceMs: 0 })
     await database.close()
     await place.remove()
   })
 
   it('runs a task once its transaction is on disk, and forgets it when it is done', async () => {
     const ran: string[] = []
-    open(({ subject }) => {
+    await open(({ subject }) => {
       ran.push(subject)
       return Promise.resolve()
     })
@@ -68,7 +70,7 @@ describe.each(kinds)('the embedded engine on %s', (kind) => {
 
   it('knows nothing of a task whose transaction was rolled back', async () => {
     const ran: string[] = []
-    open(({ subject }) => {
+    await open(({ subject }) => {
       ran.push(subject)
       return Promise.resolve()
     })
@@ -85,7 +87,7 @@ describe.each(kinds)('the embedded engine on %s', (kind) => {
 
   it('keeps a task of the same kind and subject only once', async () => {
     let runs = 0
-    open(() => {
+    await open(() => {
       runs++
       return Promise.resolve()
     })
@@ -98,7 +100,7 @@ describe.each(kinds)('the embedded engine on %s', (kind) => {
 
   it('runs a task once more that is enqueued while it runs, because what it has read may be old', async () => {
     const releases: (() => void)[] = []
-    open(() => new Promise<void>((resolve) => releases.push(resolve)))
+    await open(() => new Promise<void>((resolve) => releases.push(resolve)))
     await engine.start()
     await enqueue('a')
     await until(() => Promise.resolve(releases.length === 1))
@@ -113,7 +115,7 @@ describe.each(kinds)('the embedded engine on %s', (kind) => {
 
   it('takes a cancelled task away, and tells the one that runs', async () => {
     const told: unknown[] = []
-    open(
+    await open(
       (_task, { signal }) =>
         new Promise<void>((_resolve, reject) =>
           signal.addEventListener('abort', () => {
@@ -132,7 +134,7 @@ describe.each(kinds)('the embedded engine on %s', (kind) => {
   })
 
   it('tells those that only wait as soon as it stops, and keeps their tasks for the next start', async () => {
-    open(
+    await open(
       (_task, { stopping }) =>
         new Promise<void>((_resolve, reject) =>
           stopping.addEventListener('abort', () => reject(stopping.reason as Error)),
@@ -149,9 +151,9 @@ describe.each(kinds)('the embedded engine on %s', (kind) => {
     let running = 0
     let most = 0
     let ended = 0
-    open(async () => {
+    await open(async () => {
       most = Math.max(most, ++running)
-      await setImmediate()
+      await aMoment(kind)
       running--
       ended++
     }, 3)
@@ -163,14 +165,14 @@ describe.each(kinds)('the embedded engine on %s', (kind) => {
 
   it('tries a task that rejects again, later each time, and gives it up with its last error', async () => {
     const starts: number[] = []
-    open(() => {
+    await open(() => {
       starts.push(clock.now())
       return Promise.reject(new Error(`try ${starts.length}`))
     })
     await engine.start()
     await enqueue('a')
     while (exhausted.length === 0) {
-      await setImmediate()
+      await aMoment(kind)
       clock.advance(10)
     }
     await until(async () => (await kept()).length === 0)
@@ -182,27 +184,29 @@ describe.each(kinds)('the embedded engine on %s', (kind) => {
 
   it('does not count a full disk as a try', async () => {
     let runs = 0
-    open(() => {
+    // More than the tries; each waits for seconds.
+    const fullFor = 3
+    await open(() => {
       runs++
-      return runs <= 8
+      return runs <= fullFor
         ? Promise.reject(Object.assign(new Error('no room'), { code: 'disk_full' }))
         : Promise.resolve()
     })
     await engine.start()
     await enqueue('a')
     while ((await kept()).length > 0) {
-      await setImmediate()
+      await aMoment(kind)
       clock.advance(1000)
     }
-    expect([runs, exhausted]).toEqual([9, []])
+    expect([runs, exhausted]).toEqual([fullFor + 1, []])
   })
 
   it('runs after a restart what an earlier process left', async () => {
-    open(() => new Promise(() => undefined), 1)
+    await open(() => new Promise(() => undefined), 1)
     await enqueue('a', 'b')
     // Never started, as a process that died: its tasks are rows.
     const ran: string[] = []
-    open(({ subject }) => {
+    await open(({ subject }) => {
       ran.push(subject)
       return Promise.resolve()
     }, 1)
@@ -213,7 +217,7 @@ describe.each(kinds)('the embedded engine on %s', (kind) => {
 
   it('stops: gives what runs its grace, then aborts it, and leaves it for the next start without a try', async () => {
     const aborted: string[] = []
-    open(
+    await open(
       ({ subject }, { signal }) =>
         new Promise((_, reject) =>
           signal.addEventListener('abort', () => {

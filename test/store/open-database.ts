@@ -19,6 +19,12 @@ export interface OpenOptions {
 export interface Place {
   /** Another connection to the same data; on SQLite the first must be closed. */
   open(options?: OpenOptions): Promise<Database>
+  /** Of PostgreSQL: where programs reach it, and the schemas of its tables and of pg-boss's. */
+  readonly server?: {
+    readonly connectionString: string
+    readonly schema: string
+    readonly tasksSchema: string
+  }
   remove(): Promise<void>
 }
 
@@ -46,11 +52,13 @@ function newSqlitePlace(): Place {
 async function newPostgresPlace(): Promise<Place> {
   const connectionString = await postgresUrl(inject('postgres'))
   const schema = `test_${systemHost.id().replaceAll('-', '')}`
+  const tasksSchema = `${schema}_boss`
   return {
+    server: { connectionString, schema, tasksSchema },
     open: (options) => openPostgres({ connectionString, schema, poolSize: 8, ...options }),
     remove: async () => {
       const database = await openPostgres({ connectionString })
-      await database.transaction((tx) => tx.run(`drop schema if exists ${schema} cascade`))
+      await database.transaction((tx) => tx.run(`drop schema if exists ${schema}, ${tasksSchema} cascade`))
       await database.close()
     },
   }

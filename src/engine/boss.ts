@@ -1,0 +1,181 @@
+/**
+ * Opens pg-boss and its tables, in a schema of their own. Beside them: the view `tasks`, in which statements of other rooms
+ * see waiting and running tasks as they do on SQLite, and the check of a run's fence.
+ */
+import { PgBoss } from 'pg-boss'
+import type { Log } from '../log.ts'
+import { logLine } from '../log.ts'
+import { taskKinds } from '../job/task.ts'
+import type { Database, SqlValue, Transaction } from '../store/database.ts'
+import type { EngineHint } from './engine.ts'
+
+export interface BossOptions {
+  readonly database: Database
+  readonly connectionString: string
+  /** Schema of pg-boss's tables, created if missing. */
+  readonly schema: string
+  readonly log: Log
+}
+
+/** What a task's row says beside its kind and subject. */
+export interface TaskData {
+  readonly jobId: number
+  readonly tries: number
+  /** How often a process died while it ran. */
+  readonly crashes: number
+  /** When the last of these was noticed, ms since the epoch, while the task waits for its restart. */
+  readonly crashedAt?: number
+}
+
+/** For fetches, heartbeats and supervision; transactions use the database's own connections. */
+const connections = 3
+/** After this long without a heartbeat, a task is taken over. pg-boss allows no less. */
+const heartbeatSeconds = 10
+const tenYearsSeconds = 10 * 365 * 86_400
+
+export const queueNames: readonly EngineHint[] = [...taskKinds, 'lead']
+
+/** Nothing that pg-boss does by itself ends a task: only its handler, a cancel, or the last try does. */
+const queueOptions = {
+  heartbeatSeconds,
+  retryLimit: 1_000_000_000,
+  retryDelay: 0,
+  retryBackoff: false,
+  // The longest it allows. A run that takes longer is begun again.
+  expireInSeconds: 86_400,
+  // A waiting task is never removed as too old.
+  retentionSeconds: tenYearsSeconds,
+  deleteAfterSeconds: 3600,
+}
+
+/** Several nodes may call it at once, of two versions, too: pg-boss migrates its tables under a lock. */
+export async function openBoss({ database, connectionString, schema, log }: BossOptions): Promise<PgBoss> {
+  const boss = new PgBoss({
+    connectionString,
+    schema,
+    max: connections,
+    connectionTimeoutMillis: 5000,
+    // Passed on to the driver: a server that vanished must not hold up heartbeats and fetches.
+    ...{ query_timeout: 15_000, statement_timeout: 15_000, keepAlive: true },
+    schedule: false,
+    // `pg-boss.ts` calls it, except after an outage.
+    supervise: false,
+    monitorIntervalSeconds: 1,
+    registerInstance: false,
+  })
+  // Without a listener, an error would end the process.
+  boss.on('error', (error) => logLine.queueTrouble(log, error))
+  await boss.start()
+  try {
+    const known = new Map((await boss.getQueues([...queueNames])).map((queue) => [queue.name, queue]))
+    for (const name of queueNames)
+      if (known.has(name)) await boss.updateQueue(name, queueOptions)
+      else
+        await boss.createQueue(name, { ...queueOptions, policy: name === 'lead' ? 'exclusive' : 'stately' })
+    await prepareSchema(database, boss, schema)
+    return boss
+  } catch (error) {
+    await boss.stop({ graceful: false })
+    throw error
+  }
+}
+
+/** When a task's crash was noticed; null unless it still waits. An index needs the same text. */
+const crashedAt = `(case when state < 'active' then (data ->> 'crashedAt')::bigint end)`
+const jobIdOf = `((data ->> 'jobId')::bigint)`
+
+/**
+ * Serializable transactions collide with each writer of an index page that they have read. So the fence reads an index that
+ * only pg-boss's own transactions write to, and limits read one that holds crashed tasks alone.
+ */
+const objects = (schema: string): readonly string[] => [
+  `create unique index if not exists tasks_active on ${schema}.job_common (id) where state = 'active'`,
+  `create index if not exists tasks_of_job on ${schema}.job_common (${jobIdOf})`,
+  `create index if not exists tasks_crashed on ${schema}.job_common (name, singleton_key) where ${crashedAt} is not null`,
+  `create index if not exists tasks_crashed_of_job on ${schema}.job_common (${jobIdOf}) where ${crashedAt} is not null`,
+  // Locks the row against a takeover, which deletes and inserts it, and not against heartbeats.
+  `create or replace function ${schema}.holds_task(task uuid, run integer) returns boolean
+     language plpgsql set enable_seqscan = off as $$
+     begin
+       perform 1 from ${schema}.job_common where id = task and state = 'active' and retry_count = run for key share;
+       return found;
+     end $$`,
+]
+
+const tasksView = (schema: string): string => `create view tasks as select
+  name as kind, singleton_key as subject, ${jobIdOf} as job_id,
+  coalesce((data ->> 'tries')::bigint, 0) as tries,
+  (extract(epoch from start_after) * 1000)::bigint as run_at,
+  (case when state = 'active' then 1 else 0 end)::bigint as running,
+  coalesce((data ->> 'crashes')::bigint, 0) as crashes,
+  ${crashedAt} as crashed_at
+  from ${schema}.job_common where name <> 'lead' and state < 'completed'`
+
+/** Raised with each change of the objects above. */
+const version = '1'
+
+async function isPrepared(database: Database, schema: string): Promise<boolean> {
+  const row = await database.get(
+    `select obj_description(to_regprocedure($1)) as version, to_regclass('tasks') is not null and
+       (select relkind = 'v' from pg_class where oid = to_regclass('tasks')) as replaced`,
+    [`${schema}.holds_task(uuid, integer)`],
+  )
+  return row?.['version'] === version && row['replaced'] === 1
+}
+
+async function prepareSchema(database: Database, boss: PgBoss, schema: string): Promise<void> {
+  if (await isPrepared(database, schema)) return
+  for (let triesLeft = 5; ; triesLeft--) {
+    try {
+      await database.transaction(async (tx) => {
+        await tx.get(`select pg_advisory_xact_lock(hashtext('workflow-coordinator tasks'))`)
+        for (const statement of objects(schema)) await tx.run(statement)
+        await tx.run(`comment on function ${schema}.holds_task(uuid, integer) is '${version}'`)
+        await adoptTable(tx, boss, schema)
+      })
+      return
+    } catch (error) {
+      // Another node has done it since this transaction's snapshot.
+      if (triesLeft === 0) throw error
+    }
+  }
+}
+
+/** Gives the tasks of the embedded engine's table to pg-boss, and replaces the table with the view. */
+async function adoptTable(tx: Transaction, boss: PgBoss, schema: string): Promise<void> {
+  const table = await tx.get(`select relkind::text as kind from pg_class where oid = to_regclass('tasks')`)
+  if (table?.['kind'] === 'v') return
+  const rows = await tx.all('select * from tasks')
+  for (const kind of taskKinds) {
+    const jobs = rows
+      .filter((row) => row['kind'] === kind)
+      .map(({ subject, job_id, tries, crashes }) => ({
+        singletonKey: String(subject),
+        data: { jobId: Number(job_id), tries: Number(tries), crashes: Number(crashes) } satisfies TaskData,
+      }))
+    if (jobs.length > 0) await boss.insert(kind, jobs, { db: statementsOf(tx) })
+  }
+  await tx.run('drop table tasks')
+  await tx.run(tasksView(schema))
+}
+
+/** Lets pg-boss run its statements in our transaction. */
+export const statementsOf = (tx: Transaction) => ({
+  async executeSql(text: string, values: unknown[] = []) {
+    const rows = await tx.all(text, values.map(asValue))
+    return { rows: rows.map((row) => ({ ...row, ids: arrayOf(row['ids']) })) }
+  },
+})
+
+/** Its arrays hold ids and numbers. */
+const asValue = (value: unknown): SqlValue =>
+  Array.isArray(value)
+    ? `{${value.map((item) => JSON.stringify(String(item))).join(',')}}`
+    : (value as SqlValue)
+
+const arrayOf = (ids: unknown): readonly string[] =>
+  typeof ids === 'string' ? ids.slice(1, -1).split(',').filter(Boolean) : []
+
+/** The ids that a statement of pg-boss has changed. */
+export const changedBy = (response: object): ReadonlySet<string> =>
+  new Set('settled' in response && Array.isArray(response.settled) ? response.settled.map(String) : [])
