@@ -21,6 +21,7 @@ export function counted(database: Database): Counted {
       all: (sql, params) => (note(sql), tx.all(sql, params)),
       get: (sql, params) => (note(sql), tx.get(sql, params)),
       run: (sql, params) => (note(sql), tx.run(sql, params)),
+      write: (sql, params) => (note(sql), tx.write(sql, params)),
       insert: (sql, params) => (note(sql), tx.insert(sql, params)),
       append: (sql, params) => {
         // SQLite writes them with the commit, by one statement for all that share it.

@@ -24,6 +24,11 @@ export interface Transaction extends Reader {
   /** Runs a statement that returns no rows; resolves to the number of changed rows. */
   run(sql: string, params?: readonly SqlValue[]): Promise<number>
   /**
+   * Like `run`, for a statement whose outcome nobody needs: on PostgreSQL it is sent with the next statement or the commit, so
+   * it may resolve before it has run. A failure fails the transaction, at the latest at its commit.
+   */
+  write(sql: string, params?: readonly SqlValue[]): Promise<void>
+  /**
    * Inserts one row into a table with an `{{identity}}`; resolves to the row's id. On SQLite it is cheaper than `returning`:
    * 1.3 us per row instead of 4.5.
    */
@@ -66,8 +71,24 @@ export interface Database extends Reader {
    * @throws {DatabaseError}
    */
   snapshot<T>(work: (reader: Reader) => Promise<T>): Promise<T>
+  /** Since the start; only a server counts them. */
+  counts?(): DatabaseCounts
   /** Waits for running transactions, then closes. */
   close(): Promise<void>
+}
+
+/** How a driver for a server got on with it. */
+export interface DatabaseCounts {
+  /** Calls of `transaction` and `snapshot`. */
+  readonly transactions: number
+  /** Times that a caller waited for an answer of the server. */
+  readonly roundTrips: number
+  /** Tries that could not be isolated from other transactions, and were rolled back. */
+  readonly collisions: number
+  /** Further tries, after a collision or a lost connection. */
+  readonly retries: number
+  /** Transactions that failed because their last try collided or lost its connection. */
+  readonly givenUp: number
 }
 
 /**

@@ -1,27 +1,30 @@
 /** The database on a PostgreSQL server, shared by several nodes. */
-import { DatabaseError as ServerError, Pool, type PoolClient, type QueryResult } from 'pg'
+import type { PoolClient } from 'pg'
 import { systemHost, type Host } from '../host.ts'
 import {
   checkValues,
   DatabaseError,
   type Database,
+  type DatabaseCounts,
   type Row,
   type SqlValue,
   type Transaction,
   type Reader,
 } from './database.ts'
-import { Turnstile } from './turnstile.ts'
 import {
-  asFailure,
-  refuseInsideWork,
-  runEffects,
-  warnOfEffectError,
-  watchForStall,
-  Work,
-  type Connection,
-} from './work.ts'
+  type Isolation,
+  LostCommit,
+  PostgresConnection,
+  type Query,
+  type TransactionGuard,
+} from './postgres-connection.ts'
+import { asDatabaseError, isCollision, isConnectionLost, isInFuture, isStalePlan } from './postgres-errors.ts'
+import { type Servers, createServers, identifier, ignoreError } from './postgres-servers.ts'
+import { Turnstile } from './turnstile.ts'
+import { refuseInsideWork, runEffects, warnOfEffectError, watchForStall, Work } from './work.ts'
 
 export interface PostgresOptions {
+  /** Of one server, or of several, of which one accepts writes: `postgres://user:password@one:5432,other:5432/name`. */
   readonly connectionString: string
   /** Schema of the tables, created if missing. Default: the server's. */
   readonly schema?: string
@@ -30,15 +33,22 @@ export interface PostgresOptions {
   readonly host?: Host
   /** A transaction without a statement for this long fails. */
   readonly stallMs?: number
+  /** Called at each transaction, in its caller's asynchronous context. */
+  readonly guard?: () => TransactionGuard | undefined
   readonly onEffectError?: (error: unknown) => void
+}
+
+export interface PostgresDatabase extends Database {
+  /** What the ids of appended rows are counted from. */
+  setAppendBase(base: number): void
 }
 
 /**
  * Resolves when the server has answered.
  * @throws {DatabaseError} `busy` if it does not, `too_old` before PostgreSQL 14
  */
-export async function openPostgres(options: PostgresOptions): Promise<Database> {
-  const database = new PostgresDatabase(options)
+export async function openPostgres(options: PostgresOptions): Promise<PostgresDatabase> {
+  const database = new OpenPostgres(options)
   try {
     await database.prepare(options.schema)
     return database
@@ -54,45 +64,35 @@ const triesAtMost = 20
 /** After these it runs without others of this process. */
 const triesTogether = 1
 const longestPauseMs = 200
+/** What lost its connection before its commit is repeated until then. */
+const lostForMs = 5000
+/** For the server to say how a commit ended whose answer was lost. */
+const commitKnownMs = 15_000
+const longestReconnectPauseMs = 500
 const statementLimit = 1000
-/** Time limits on the server, so that no statement, lock or lost node blocks others without end. */
-const sessionSettings = `
-  set statement_timeout = '30s';
-  set lock_timeout = '10s';
-  set idle_in_transaction_session_timeout = '30s';
-  select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'`
 
-class PostgresDatabase implements Database {
+class OpenPostgres implements PostgresDatabase {
   readonly dialect = 'postgres'
   #host: Host
   #stallMs: number
+  #guard: () => TransactionGuard | undefined
   #onEffectError: (error: unknown) => void
-  #pool: Pool
+  #servers: Servers
   #turnstile: Turnstile
   #statementNames = new Map<string, string>()
+  #counts = { transactions: 0, roundTrips: 0, collisions: 0, retries: 0, givenUp: 0 }
+  #appendBase = 0
   #closed: Promise<void> | undefined
   #running = 0
   #whenIdle: (() => void) | undefined
 
-  constructor({ connectionString, schema, poolSize = 10, host, stallMs, onEffectError }: PostgresOptions) {
+  constructor({ host, stallMs, guard, onEffectError, schema, poolSize = 10, ...options }: PostgresOptions) {
     this.#host = host ?? systemHost
     this.#stallMs = stallMs ?? 10_000
+    this.#guard = guard ?? (() => undefined)
     this.#onEffectError = onEffectError ?? warnOfEffectError
-    const searchPath = schema === undefined ? '' : `set search_path = ${identifier(schema)};`
     this.#turnstile = new Turnstile(poolSize)
-    this.#pool = new Pool({
-      connectionString,
-      max: poolSize,
-      // Also limits the wait for a free connection.
-      connectionTimeoutMillis: 10_000,
-      keepAlive: true,
-      types: { getTypeParser: typeParser },
-      onConnect: async (client) => {
-        await client.query(searchPath + sessionSettings)
-      },
-    })
-    // A broken idle connection is replaced on demand; without a listener its error would end the process.
-    this.#pool.on('error', ignoreError)
+    this.#servers = createServers({ connectionString: options.connectionString, schema, poolSize })
   }
 
   async prepare(schema: string | undefined): Promise<void> {
@@ -101,9 +101,19 @@ class PostgresDatabase implements Database {
       throw new DatabaseError('too_old', 'PostgreSQL 14 or newer is needed')
     }
     if (schema === undefined) return
-    // In one transaction, because "if not exists" checks before it creates: one of two concurrent nodes would fail.
-    const lock = `select pg_advisory_xact_lock(hashtext('workflow-coordinator schema'))`
-    await this.#pool.query(`${lock}; create schema if not exists ${identifier(schema)}`)
+    await this.transaction(async (tx) => {
+      // "if not exists" checks before it creates: one of two concurrent nodes would fail.
+      await tx.get(`select 1 as locked from pg_advisory_xact_lock(hashtext('workflow-coordinator schema'))`)
+      await tx.run(`create schema if not exists ${identifier(schema)}`)
+    })
+  }
+
+  counts(): DatabaseCounts {
+    return { ...this.#counts }
+  }
+
+  setAppendBase(base: number): void {
+    this.#appendBase = base
   }
 
   async all(sql: string, params: readonly SqlValue[] = []): Promise<readonly Row[]> {
@@ -118,29 +128,66 @@ class PostgresDatabase implements Database {
 
   async transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
     refuseInsideWork(this, 'transaction()')
-    return this.#repeat('serializable', work)
+    return this.#repeat('serializable', work, this.#guard())
   }
 
   async snapshot<T>(work: (reader: Reader) => Promise<T>): Promise<T> {
     refuseInsideWork(this, 'snapshot()')
-    return this.#repeat('repeatable read read only', work)
+    return this.#repeat('repeatable read read only', work, undefined)
   }
 
-  #repeat<T>(isolation: Isolation, work: (tx: Transaction) => Promise<T>): Promise<T> {
+  #repeat<T>(
+    isolation: Isolation,
+    work: (tx: Transaction) => Promise<T>,
+    guard: TransactionGuard | undefined,
+  ): Promise<T> {
     return this.#whileOpen(async () => {
-      for (let triesLeft = triesAtMost - 1; ; triesLeft--) {
-        const tries = triesAtMost - triesLeft
-        const outcome = await this.#turnstile.pass({ alone: tries > triesTogether }, () =>
-          this.#try(isolation, work),
+      this.#counts.transactions++
+      const repeats = this.#repeats()
+      for (let isAlone = false; ; isAlone ||= repeats.collisions >= triesTogether) {
+        const outcome = await this.#turnstile.pass({ alone: isAlone }, () =>
+          this.#try(isolation, work, guard),
         )
         if (outcome.kind === 'committed') {
           runEffects(outcome.effects, this.#onEffectError)
           return outcome.value
         }
-        if (outcome.kind === 'failed' || triesLeft === 0) throw outcome.error
-        await this.#host.sleep(this.#host.random() * Math.min(2 ** tries, longestPauseMs))
+        await repeats.next(outcome)
       }
     })
+  }
+
+  /** Waits before the next try, or throws the last one's error when there is none. */
+  #repeats(): { readonly collisions: number; next(outcome: Failed): Promise<void> } {
+    let [collisions, losses] = [0, 0]
+    let lostAt: number | undefined
+    return {
+      get collisions() {
+        return collisions
+      },
+      next: async ({ kind, error }) => {
+        if (kind === 'failed') throw error
+        if (kind === 'collided') {
+          if (isCollision(error)) this.#counts.collisions++
+          collisions++
+        } else {
+          losses++
+          lostAt ??= this.#host.monotonic()
+        }
+        const isOver =
+          kind === 'lost' ? this.#host.monotonic() - lostAt! > lostForMs : collisions >= triesAtMost
+        if (isOver) {
+          this.#counts.givenUp++
+          throw error
+        }
+        this.#counts.retries++
+        const longest =
+          kind === 'collided'
+            ? Math.min(2 ** collisions, longestPauseMs)
+            : Math.min(25 * 2 ** losses, longestReconnectPauseMs)
+        await this.#host.sleep(this.#host.random() * longest)
+      },
+    }
   }
 
   close(): Promise<void> {
@@ -150,7 +197,7 @@ class PostgresDatabase implements Database {
 
   async #close(): Promise<void> {
     if (this.#running > 0) await new Promise<void>((resolve) => (this.#whenIdle = resolve))
-    await this.#pool.end()
+    await this.#servers.close()
   }
 
   async #whileOpen<T>(use: () => Promise<T>): Promise<T> {
@@ -164,29 +211,65 @@ class PostgresDatabase implements Database {
     }
   }
 
-  async #read(sql: string, params: readonly SqlValue[]): Promise<readonly Row[]> {
+  #read(sql: string, params: readonly SqlValue[]): Promise<readonly Row[]> {
     return this.#whileOpen(async () => {
       const query = this.#query(sql, params)
-      try {
-        return (await this.#pool.query<Row>(query)).rows
-      } catch (error) {
-        if (!isStalePlan(error)) throw asDatabaseError(error)
-        // Runs on another connection: the pool has dropped the one with the stale plan.
-        return (await this.#pool.query<Row>(query).catch(rethrow)).rows
+      const repeats = this.#repeats()
+      for (;;) {
+        try {
+          return await this.#readOnce(query)
+        } catch (error) {
+          const kind = isStalePlan(error) ? 'collided' : isConnectionLost(error) ? 'lost' : 'failed'
+          await repeats.next({ kind, error: asDatabaseError(error) })
+        }
       }
     })
   }
 
-  async #try<T>(isolation: Isolation, work: (tx: Transaction) => Promise<T>): Promise<Outcome<T>> {
-    const client = await this.#pool.connect().catch(rethrow)
+  async #readOnce(query: Query): Promise<readonly Row[]> {
+    const client = await this.#connect()
+    let failure: unknown
+    try {
+      this.#counts.roundTrips++
+      return (await client.query<Row>(query)).rows
+    } catch (error) {
+      failure = error
+      throw error
+    } finally {
+      release(client, isStalePlan(failure) || isConnectionLost(failure))
+    }
+  }
+
+  async #connect(): Promise<PoolClient> {
+    const client = await this.#servers.connect()
     // Without a listener, an error between two statements would end the process.
     client.on('error', ignoreError)
-    const connection = new PostgresConnection(client, (sql, params) => this.#query(sql, params))
+    return client
+  }
+
+  async #try<T>(
+    isolation: Isolation,
+    work: (tx: Transaction) => Promise<T>,
+    guard: TransactionGuard | undefined,
+  ): Promise<Outcome<T>> {
+    const client = await this.#connect().catch(asDatabaseError)
+    if (client instanceof DatabaseError) return failed(client)
+    const connection = new PostgresConnection({
+      client,
+      isolation,
+      guard,
+      query: (sql, params) => this.#query(sql, params),
+      counts: this.#counts,
+      appendBase: this.#appendBase,
+    })
     const outcome = await this.#workAndCommit(connection, isolation, work)
+    if (outcome.kind === 'unknown') {
+      release(client, true)
+      return this.#settled(outcome, connection, this.#servers.incarnationOf(client))
+    }
     const isUsable =
       outcome.kind === 'committed' || ((await connection.rollBack()) && !isStalePlan(outcome.error))
-    client.off('error', ignoreError)
-    client.release(!isUsable)
+    release(client, !isUsable)
     return outcome
   }
 
@@ -194,24 +277,79 @@ class PostgresDatabase implements Database {
     connection: PostgresConnection,
     isolation: Isolation,
     work: (tx: Transaction) => Promise<T>,
-  ): Promise<Outcome<T>> {
+  ): Promise<Outcome<T> | Unknown<T>> {
     const run = new Work(this, connection, this.#host)
     const stopped = new AbortController()
     void watchForStall(this.#host, this.#stallMs, () => run, stopped.signal)
     try {
-      await connection.begin(isolation)
       const value = await run.settle(work)
       if (run.failure) throw run.failure
       run.end()
-      await connection.commit()
-      return { kind: 'committed', value, effects: run.effects }
+      const committed = { kind: 'committed', value, effects: run.effects } as const
+      try {
+        await connection.commit()
+        return committed
+      } catch (error) {
+        if (!(error instanceof LostCommit)) throw error
+        // Nothing was written that could be stored or not.
+        if (isolation !== 'serializable') return committed
+        return { kind: 'unknown', committed, error }
+      }
     } catch (error) {
+      if (connection.refusal) return { kind: 'failed', error: connection.refusal }
       // `work` may have wrapped or swallowed the statement's error.
-      const isCollision = isRetryable(run.failure ?? error)
-      return isCollision ? { kind: 'collided', error: run.failure ?? error } : { kind: 'failed', error }
+      const told = failed(run.failure ?? error)
+      return told.kind === 'failed' ? { kind: 'failed', error } : told
     } finally {
       run.end()
       stopped.abort()
+    }
+  }
+
+  /** Asks the server how the transaction ended. */
+  async #settled<T>(
+    { committed, error }: Unknown<T>,
+    { xid, witness }: PostgresConnection,
+    incarnation: string | undefined,
+  ): Promise<Outcome<T>> {
+    const until = this.#host.monotonic() + commitKnownMs
+    while (xid !== undefined && this.#host.monotonic() < until) {
+      const status = await this.#statusOf(xid, witness, incarnation).catch((asking: unknown) =>
+        isConnectionLost(asking) ? 'in progress' : 'unknown',
+      )
+      if (status === 'committed') return committed
+      if (status === 'aborted')
+        return { kind: 'lost', error: new DatabaseError('busy', error.message, { cause: error.cause }) }
+      if (status === 'unknown') break
+      await this.#host.sleep(50 + this.#host.random() * 50)
+    }
+    return { kind: 'failed', error: new DatabaseError('failed', error.message, { cause: error.cause }) }
+  }
+
+  /**
+   * A server that has restarted, or taken over from another, may have given the number of a transaction that it never stored
+   * to a later one. Then only a row of the transaction proves its commit.
+   */
+  async #statusOf(
+    xid: string,
+    witness: PostgresConnection['witness'],
+    incarnation: string | undefined,
+  ): Promise<CommitStatus> {
+    const client = await this.#connect()
+    try {
+      const { rows } = await client
+        .query<{ status: CommitStatus | null }>('select pg_xact_status($1::xid8) as status', [xid])
+        .catch((error: unknown) => {
+          if (isInFuture(error)) return { rows: [{ status: 'aborted' as const }] }
+          throw error
+        })
+      const status = rows[0]?.status ?? 'unknown'
+      if (status !== 'committed' || this.#servers.incarnationOf(client) === incarnation) return status
+      if (!witness) return 'unknown'
+      const found = await client.query(this.#query(witness.sql, witness.params))
+      return found.rows.length > 0 ? 'committed' : 'aborted'
+    } finally {
+      release(client, false)
     }
   }
 
@@ -232,168 +370,35 @@ class PostgresDatabase implements Database {
   }
 }
 
-type Isolation = 'serializable' | 'repeatable read read only'
-
-type Outcome<T> =
-  | { readonly kind: 'committed'; readonly value: T; readonly effects: readonly (() => void)[] }
-  /** Collided with another transaction and must be repeated. */
-  | { readonly kind: 'collided'; readonly error: unknown }
-  | { readonly kind: 'failed'; readonly error: unknown }
-
-interface Query {
-  readonly text: string
-  readonly values: SqlValue[]
-  readonly name?: string
+interface Committed<T> {
+  readonly kind: 'committed'
+  readonly value: T
+  readonly effects: readonly (() => void)[]
 }
 
-/** The connection of one try of a transaction. */
-class PostgresConnection implements Connection {
-  #client: PoolClient
-  #query: (sql: string, params: readonly SqlValue[]) => Query
-  /** `work` may start statements concurrently, but the client needs them in sequence. */
-  #last: Promise<unknown> = Promise.resolve()
-
-  constructor(client: PoolClient, query: (sql: string, params: readonly SqlValue[]) => Query) {
-    this.#client = client
-    this.#query = query
-  }
-
-  async all(sql: string, params: readonly SqlValue[]): Promise<readonly Row[]> {
-    return (await this.#execute(this.#query(sql, params))).rows
-  }
-
-  async get(sql: string, params: readonly SqlValue[]): Promise<Row | undefined> {
-    return (await this.#execute(this.#query(sql, params))).rows[0]
-  }
-
-  async run(sql: string, params: readonly SqlValue[]): Promise<number> {
-    return (await this.#execute(this.#query(sql, params))).rowCount ?? 0
-  }
-
-  async insert(sql: string, params: readonly SqlValue[]): Promise<number> {
-    const { rows } = await this.#execute(this.#query(`${sql} returning id`, params))
-    return Number(rows[0]?.id)
-  }
-
-  /** Inserts immediately: here only rows of one transaction could be combined, which are too few to gain. */
-  append(sql: string, params: readonly SqlValue[]): Promise<number> {
-    return this.insert(sql, params)
-  }
-
-  async begin(isolation: Isolation): Promise<void> {
-    await this.#execute(`begin isolation level ${isolation}`)
-  }
-
-  async commit(): Promise<void> {
-    const { command } = await this.#execute('commit').catch((error: unknown) => {
-      throw isConnectionLost(error) ? unknownCommit(error) : error
-    })
-    // The server reports a rollback here if a statement had failed.
-    if (command !== 'COMMIT') throw new DatabaseError('failed', 'The transaction was rolled back')
-  }
-
-  /** False if the connection is unusable; the server then rolls back when it is closed. */
-  async rollBack(): Promise<boolean> {
-    try {
-      await this.#execute('rollback')
-      return true
-    } catch {
-      return false
-    }
-  }
-
-  #execute(query: Query | string): Promise<QueryResult<Row>> {
-    const result = this.#last.then(() => this.#client.query<Row>(query)).catch(rethrow)
-    this.#last = result.catch(() => {})
-    return result
-  }
+/** `collided` with another transaction, or `lost` its connection before the commit: it may be repeated. */
+interface Failed {
+  readonly kind: 'collided' | 'lost' | 'failed'
+  readonly error: unknown
 }
 
-const oid = { bool: 16, bytea: 17, int8: 20, int2: 21, int4: 23, float4: 700, float8: 701, numeric: 1700 }
+type Outcome<T> = Committed<T> | Failed
 
-const parsers = new Map<number, (text: string) => SqlValue>([
-  // Like SQLite, which has no booleans.
-  [oid.bool, (text) => (text === 't' ? 1 : 0)],
-  [oid.bytea, (text) => new Uint8Array(Buffer.from(text.slice(2), 'hex'))],
-  [oid.int8, exactNumber],
-  [oid.int2, Number],
-  [oid.int4, Number],
-  [oid.float4, Number],
-  [oid.float8, Number],
-  // The type of a sum of integers.
-  [oid.numeric, exactNumber],
-])
-
-function typeParser(typeOid: number): (text: string) => SqlValue {
-  return parsers.get(typeOid) ?? String
+/** The answer to the commit was lost. */
+interface Unknown<T> {
+  readonly kind: 'unknown'
+  readonly committed: Committed<T>
+  readonly error: LostCommit
 }
 
-function exactNumber(text: string): number {
-  const number = Number(text)
-  if (Number.isInteger(number) && !Number.isSafeInteger(number)) {
-    throw new DatabaseError('failed', `${text} is beyond the exact integers (2^53-1)`)
-  }
-  return number
+type CommitStatus = 'committed' | 'aborted' | 'in progress' | 'unknown'
+
+function failed(error: unknown): Failed {
+  if (isCollision(error) || isStalePlan(error)) return { kind: 'collided', error }
+  return { kind: isConnectionLost(error) ? 'lost' : 'failed', error }
 }
 
-function ignoreError(): void {}
-
-function identifier(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`
-}
-
-function rethrow(error: unknown): never {
-  throw asDatabaseError(error)
-}
-
-function asDatabaseError(error: unknown): DatabaseError {
-  if (error instanceof DatabaseError) return error
-  if (isConnectionLost(error)) {
-    return new DatabaseError('busy', `PostgreSQL can't be reached: ${messageOf(error)}`, { cause: error })
-  }
-  if (!(error instanceof ServerError)) return asFailure(error)
-  const { message, detail } = error
-  return new DatabaseError(codeOf(error.code ?? ''), detail ? `${message}: ${detail}` : message, {
-    cause: error,
-  })
-}
-
-/** By the codes in PostgreSQL's manual, appendix A. */
-function codeOf(state: string): DatabaseError['code'] {
-  if (state === '53100') return 'disk_full'
-  if (state.startsWith('23')) return 'conflict'
-  const isPassing = ['53', '40'].includes(state.slice(0, 2)) || ['55P03', '57014', '25P03'].includes(state)
-  return isPassing ? 'busy' : 'failed'
-}
-
-function unknownCommit(error: unknown): DatabaseError {
-  const message = 'The connection was lost during the commit: it is unknown whether the changes are stored'
-  return new DatabaseError('failed', message, { cause: error })
-}
-
-/** The server is shutting down, gone, or unreachable. */
-function isConnectionLost(error: unknown): boolean {
-  if (error instanceof DatabaseError) return error.code === 'busy' && isConnectionLost(error.cause)
-  if (error instanceof ServerError) return /^(08(?!P01)|57P0)/.test(error.code ?? '')
-  if (!(error instanceof Error)) return false
-  if (error instanceof AggregateError || 'syscall' in error) return true
-  return /^(Connection terminated|timeout e|Client (was closed|has encountered))/i.test(error.message)
-}
-
-function isRetryable(error: unknown): boolean {
-  const cause = error instanceof DatabaseError ? error.cause : error
-  if (!(cause instanceof ServerError)) return false
-  return cause.code === '40001' || cause.code === '40P01' || isStalePlan(cause)
-}
-
-/** Another node has migrated the table after the statement was prepared. */
-function isStalePlan(error: unknown): boolean {
-  const cause = error instanceof DatabaseError ? error.cause : error
-  return (
-    cause instanceof ServerError && cause.code === '0A000' && cause.message.startsWith('cached plan must not')
-  )
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message || error.name : String(error)
+function release(client: PoolClient, isBroken: boolean): void {
+  client.off('error', ignoreError)
+  client.release(isBroken)
 }

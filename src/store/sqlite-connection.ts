@@ -90,6 +90,10 @@ export class SqliteConnection implements Connection {
     return Number(this.#run(sql, params).changes)
   }
 
+  write(sql: string, params: readonly SqlValue[]): void {
+    this.#run(sql, params)
+  }
+
   insert(sql: string, params: readonly SqlValue[]): number {
     return Number(this.#run(sql, params).lastInsertRowid)
   }

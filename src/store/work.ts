@@ -11,6 +11,8 @@ export interface Connection {
   all(sql: string, params: readonly SqlValue[]): readonly Row[] | Promise<readonly Row[]>
   get(sql: string, params: readonly SqlValue[]): Row | undefined | Promise<Row | undefined>
   run(sql: string, params: readonly SqlValue[]): number | Promise<number>
+  /** Queues the statement, where that is cheaper than to run it. */
+  write(sql: string, params: readonly SqlValue[]): void
   insert(sql: string, params: readonly SqlValue[]): number | Promise<number>
   append(sql: string, params: readonly SqlValue[]): number | Promise<number>
 }
@@ -85,6 +87,10 @@ export class Work implements Transaction {
 
   run(sql: string, params: readonly SqlValue[] = []): Promise<number> {
     return this.#statement(() => this.#connection.run(sql, params))
+  }
+
+  write(sql: string, params: readonly SqlValue[] = []): Promise<void> {
+    return this.#statement<void>(() => this.#connection.write(sql, params))
   }
 
   insert(sql: string, params: readonly SqlValue[] = []): Promise<number> {
