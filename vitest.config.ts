@@ -1,6 +1,37 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
+/** What is said of PostgreSQL alone. */
+const postgresAlone = ['test/**/postgres*.test.ts']
+
+/** The behaviour that is the same on both databases. */
+const onBoth = [
+  'test/client/client.test.ts',
+  'test/coordinator/*.test.ts',
+  'test/engine/engine.test.ts',
+  'test/events/*.test.ts',
+  'test/http/*.test.ts',
+  'test/paid/*.test.ts',
+  'test/pipeline/prune.slow.test.ts',
+  'test/store/*.test.ts',
+  'test/telemetry/*.test.ts',
+  'test/webhooks/*.test.ts',
+]
+
+/** What is said of SQLite alone, of no database, or at a length that one database is enough for. */
+const notOnPostgres = [
+  'test/coordinator/admission-rules.test.ts',
+  'test/coordinator/chain.slow.test.ts',
+  'test/http/disposition.test.ts',
+  'test/http/fuzz.slow.test.ts',
+  'test/http/hostile-bodies.slow.test.ts',
+  'test/paid/never-paid-twice.slow.test.ts',
+  'test/store/batches.test.ts',
+  'test/store/lock.test.ts',
+  'test/store/sqlite.test.ts',
+  'test/webhooks/server.slow.test.ts',
+]
+
 export default defineConfig({
   // The examples of the documentation name the package, and run as they stand.
   resolve: {
@@ -12,7 +43,6 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ['test/**/*.test.ts'],
     globalSetup: ['test/store/postgres-server.ts'],
     reporters: ['default', './test/closing-line.ts'],
     pool: 'threads',
@@ -24,5 +54,20 @@ export default defineConfig({
     // Guards against a test that hangs, not figures: two cores may be busy with other things.
     testTimeout: 120_000,
     hookTimeout: 60_000,
+    projects: [
+      {
+        extends: true,
+        test: { name: 'sqlite', include: ['test/**/*.test.ts'], exclude: postgresAlone },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'postgres',
+          include: [...onBoth, ...postgresAlone],
+          exclude: notOnPostgres,
+          env: { TEST_DATABASE: 'postgres' },
+        },
+      },
+    ],
   },
 })

@@ -1,13 +1,13 @@
 /** A chain of 10,000 jobs that each wait for the one before: submitted, begun one by one, and failed as a whole. */
 import { expect, it } from 'vitest'
 import { createClock } from '../clock.ts'
-import { newPlace } from '../store/open-database.ts'
+import { newMigratedPlace } from '../store/open-database.ts'
 import { openHeldHarness } from '../harness/held-tasks.ts'
 
 const length = 10_000
 
 it('a chain of 10,000 jobs is taken, goes on link by link, and fails to its end when one of it does', async () => {
-  const place = await newPlace('sqlite')
+  const place = await newMigratedPlace()
   const harness = await openHeldHarness({ open: () => place.open(), clock: createClock() })
   try {
     const { coordinator } = harness

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { RefusedError } from '../../src/job/errors.ts'
 import { createClock } from '../clock.ts'
-import { kinds, newPlace, type Place } from '../store/open-database.ts'
+import { newMigratedPlace, type Place } from '../store/open-database.ts'
 import { clip, openHeldHarness, type HeldHarness } from '../harness/held-tasks.ts'
 
 const refusalOf = (promise: Promise<unknown>): Promise<unknown> =>
@@ -13,11 +13,11 @@ const refusalOf = (promise: Promise<unknown>): Promise<unknown> =>
 const types = async (harness: HeldHarness, jobId: number): Promise<string[]> =>
   (await harness.events(jobId)).map(({ type }) => type)
 
-describe.each(kinds)('the coordinator on %s', (kind) => {
+describe('the coordinator', () => {
   let place: Place
   let harness: HeldHarness
   beforeEach(async () => {
-    place = await newPlace(kind)
+    place = await newMigratedPlace()
     harness = await openHeldHarness({ open: () => place.open() })
     await harness.coordinator.start()
   })

@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openMetrics } from '../../src/telemetry/metrics.ts'
 import { createClock } from '../clock.ts'
-import { newPlace, type Place } from '../store/open-database.ts'
+import { newMigratedPlace, type Place } from '../store/open-database.ts'
 import { parseExposition, valueOf } from '../telemetry/exposition.ts'
 import { type HeldHarness, openHeldHarness } from '../harness/held-tasks.ts'
 
@@ -45,7 +45,7 @@ describe('a job during which the process dies again and again', () => {
     (await harness.coordinator.waiting(jobId)).job?.code
 
   beforeEach(async () => {
-    place = await newPlace('sqlite')
+    place = await newMigratedPlace()
     slots = 4
     harness = await openHeldHarness({ open: () => place.open(), slots, clock })
     await harness.coordinator.start()
@@ -171,7 +171,7 @@ describe('a job during which the process dies again and again', () => {
 
 it('a render for which there was no place begins as soon as there is one again', async () => {
   const clock = createClock()
-  const place = await newPlace('sqlite')
+  const place = await newMigratedPlace()
   const harness = await openHeldHarness({ open: () => place.open(), clock })
   await harness.coordinator.start()
   const { id } = await harness.job(2)

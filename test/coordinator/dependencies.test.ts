@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { RefusedError } from '../../src/job/errors.ts'
 import { createClock } from '../clock.ts'
-import { kinds, newPlace, type Place } from '../store/open-database.ts'
+import { newMigratedPlace, type Place } from '../store/open-database.ts'
 import { type HeldHarness, openHeldHarness } from '../harness/held-tasks.ts'
 
 const refusalOf = (promise: Promise<unknown>): Promise<unknown> =>
@@ -19,12 +19,12 @@ const until = async (done: () => Promise<boolean>): Promise<void> => {
   throw new Error('it does not come to that')
 }
 
-describe.each(kinds)('jobs that wait for others on %s', (kind) => {
+describe('jobs that wait for others', () => {
   let place: Place
   let harness: HeldHarness
   const clock = createClock()
   beforeEach(async () => {
-    place = await newPlace(kind)
+    place = await newMigratedPlace()
     harness = await openHeldHarness({ open: () => place.open(), clock })
     await harness.coordinator.start()
   })

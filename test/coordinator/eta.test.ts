@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type NewTiming, listTimings, recordTiming } from '../../src/store/timings.ts'
-import { type Place, kinds, newPlace } from '../store/open-database.ts'
+import { type Place, newMigratedPlace } from '../store/open-database.ts'
 import { type HeldHarness, clip, openHeldHarness } from '../harness/held-tasks.ts'
 
 const second = 1000
@@ -8,12 +8,12 @@ const frames = 5 * 24
 /** In thousands of pixels: 5 s of 720p. */
 const units = Math.round((frames * 1280 * 720) / 1000)
 
-describe.each(kinds)('when a job will be there, on %s', (kind) => {
+describe('when a job will be there', () => {
   let place: Place
   let harness: HeldHarness
 
   beforeEach(async () => {
-    place = await newPlace(kind)
+    place = await newMigratedPlace()
     harness = await openHeldHarness({ open: () => place.open(), slots: 2 })
   })
   afterEach(async () => {

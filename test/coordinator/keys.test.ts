@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { KeptAnswer } from '../../src/access/idempotency.ts'
 import { type AccessContext, identifyKey } from '../../src/access/keys.ts'
-import { kinds, newPlace, type Place } from '../store/open-database.ts'
+import { newMigratedPlace, type Place } from '../store/open-database.ts'
 import { type HeldHarness, openHeldHarness } from '../harness/held-tasks.ts'
 
 const answer = (text: string): KeptAnswer => ({
@@ -17,11 +17,11 @@ const textOf = (answered: unknown): string =>
     ? new TextDecoder().decode(answered.body as Uint8Array)
     : String(answered)
 
-describe.each(kinds)('on %s', (kind) => {
+describe('keys', () => {
   let place: Place
   let harness: HeldHarness
   beforeEach(async () => {
-    place = await newPlace(kind)
+    place = await newMigratedPlace()
     harness = await openHeldHarness({ open: () => place.open() })
   })
   afterEach(async () => {

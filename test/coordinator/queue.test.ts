@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { RefusedError } from '../../src/job/errors.ts'
 import { type Waiter, byTurn, pointMs } from '../../src/job/queue.ts'
 import { createClock } from '../clock.ts'
-import { kinds, newPlace, type Place } from '../store/open-database.ts'
+import { newMigratedPlace, type Place } from '../store/open-database.ts'
 import { type HeldTask, type HeldHarness, openHeldHarness } from '../harness/held-tasks.ts'
 
 const refusalOf = (promise: Promise<unknown>): Promise<unknown> =>
@@ -14,7 +14,7 @@ const refusalOf = (promise: Promise<unknown>): Promise<unknown> =>
 
 const minute = 60_000
 
-describe.each(kinds)('the queue on %s', (kind) => {
+describe('the queue', () => {
   let place: Place
   let harness: HeldHarness
   const clock = createClock()
@@ -23,7 +23,7 @@ describe.each(kinds)('the queue on %s', (kind) => {
     await harness.coordinator.start()
   }
   beforeEach(async () => {
-    place = await newPlace(kind)
+    place = await newMigratedPlace()
   })
   afterEach(async () => {
     await harness.close()

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { Database, Reader } from '../../src/store/database.ts'
 import { recordTiming } from '../../src/store/timings.ts'
-import { type Place, newPlace } from '../store/open-database.ts'
+import { type Place, newMigratedPlace } from '../store/open-database.ts'
 import { type HeldHarness, openHeldHarness } from '../harness/held-tasks.ts'
 
 let place: Place
@@ -30,7 +30,7 @@ const counting = (database: Database): Database => ({
 })
 
 beforeEach(async () => {
-  place = await newPlace('sqlite')
+  place = await newMigratedPlace()
   harness = await openHeldHarness({ open: async () => counting(await place.open()), slots: 2 })
   await harness.database.transaction(async (tx) => {
     await recordTiming(tx, { model: 'local', stage: 'render', ms: 10_000, units: 100_000 }, 0)

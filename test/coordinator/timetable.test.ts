@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { RefusedError } from '../../src/job/errors.ts'
 import { type Clock, createClock } from '../clock.ts'
-import { newPlace, type Place } from '../store/open-database.ts'
+import { newMigratedPlace, type Place } from '../store/open-database.ts'
 import { createRealClock } from '../real-clock.ts'
 import { type HeldHarness, openHeldHarness } from '../harness/held-tasks.ts'
 
@@ -19,7 +19,7 @@ describe('what a job has to do with the clock', () => {
   let clock: Clock
   beforeEach(async () => {
     clock = createClock()
-    place = await newPlace('sqlite')
+    place = await newMigratedPlace()
     harness = await openHeldHarness({ open: () => place.open(), clock })
     await harness.coordinator.start()
   })
@@ -135,7 +135,7 @@ describe('what a job has to do with the clock', () => {
 })
 
 it('a job is begun on time, at whatever moment timers ring and between whatever ticks of the clock', async () => {
-  const place = await newPlace('sqlite')
+  const place = await newMigratedPlace()
   const clock = createRealClock(7)
   const harness = await openHeldHarness({ open: () => place.open(), slots: 1000, clock })
   await harness.coordinator.start()

@@ -6,7 +6,8 @@ import { insertAsset } from '../../src/store/assets.ts'
 import type { Database } from '../../src/store/database.ts'
 import { migrate } from '../../src/store/migrate.ts'
 import { migrations } from '../../src/store/migrations/all.ts'
-import { openSqlite } from '../../src/store/sqlite.ts'
+import { type SqliteOptions, openSqlite } from '../../src/store/sqlite.ts'
+import { databaseKind } from '../database-kind.ts'
 
 /** In memory where there is such a folder: for what says nothing about disks. */
 export const memoryFolder = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
@@ -29,10 +30,17 @@ const emptyFile = (): Promise<string> =>
   })())
 
 /** SQLite in a folder, with what is there already. */
-export async function openFile(folder: string): Promise<Database> {
+export async function openFile(folder: string, options: Omit<SqliteOptions, 'path'> = {}): Promise<Database> {
   const path = join(folder, 'coordinator.db')
   if (!existsSync(path)) cpSync(await emptyFile(), path)
-  return openSqlite({ path })
+  return openSqlite({ path, ...options })
+}
+
+/** The database of this run in a folder, with what is there already. */
+export async function openDatabase(folder: string): Promise<Database> {
+  if (databaseKind === 'sqlite') return openFile(folder)
+  const { openInFolder } = await import('../store/postgres-pool.ts')
+  return openInFolder(folder)
 }
 
 /** The same database; spread, so that a test can change what it does. It stays open. */

@@ -16,7 +16,7 @@ import { readCatalogue } from '../../src/job/catalogue.ts'
 import { type Log, createLog, logLine } from '../../src/log.ts'
 import type { Database } from '../../src/store/database.ts'
 import { type Clock, createClock } from '../clock.ts'
-import { addAssets, migrated, openFile } from './data.ts'
+import { addAssets, migrated, openDatabase } from './data.ts'
 
 export const [second, minute, hour, day] = [1000, 60_000, 3_600_000, 86_400_000]
 
@@ -80,7 +80,7 @@ export function createHarness<Time extends Host>(
 export interface HarnessOptions<Time extends Host = Clock> extends Omit<HarnessParts, 'database' | 'clock'> {
   /** By default one that stands until the test moves it. */
   readonly clock?: Time
-  /** Opens the database, by default SQLite in the folder. */
+  /** Opens the database, by default this run's in the folder. */
   readonly open?: (folder: string) => Promise<Database>
   /** One that an earlier harness left, or a later one will find; by default it goes with the harness. */
   readonly folder?: string
@@ -98,7 +98,7 @@ export interface OpenHarness<Time extends Host = Clock> extends Harness<Time>, A
 export async function openHarness<Time extends Host = Clock>(
   options: HarnessOptions<Time> = {},
 ): Promise<OpenHarness<Time>> {
-  const { open = openFile, folder = mkdtempSync(join(tmpdir(), 'harness-')), assets = 0, ...parts } = options
+  const { open = openDatabase, folder = mkdtempSync(join(tmpdir(), 'harness-')), assets = 0, ...parts } = options
   const database = await migrated(await open(folder))
   await addAssets(database, assets)
   // Only a caller that gives another clock has another type of it.

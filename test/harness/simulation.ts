@@ -14,7 +14,7 @@ import type { Database } from '../../src/store/database.ts'
 import { type Clock, createClock } from '../clock.ts'
 import { createFetch } from '../fake-replicate/fetch.ts'
 import { type Ask, asking } from './ask.ts'
-import { addAssets, memoryFolder, migrated, openFile, assetOf, assets } from './data.ts'
+import { addAssets, memoryFolder, migrated, openDatabase, assetOf, assets } from './data.ts'
 import { hour } from './harness.ts'
 import { type Kill, type Life, beginLife } from './life.ts'
 import { type ProviderOptions, clipOf } from './provider.ts'
@@ -47,7 +47,7 @@ export interface SimulationOptions extends ProviderOptions {
   readonly skewMs?: number
   /** Whether the provider begins a render once it has fetched its pictures from us. */
   readonly fetchesPictures?: boolean
-  /** Opens another database than a fresh SQLite; empty. */
+  /** Opens another database than a fresh one of this run; empty. */
   readonly open?: (folder: string) => Promise<Database>
 }
 
@@ -107,7 +107,7 @@ const usd = (micros: number): number => Math.round(micros) / 1_000_000
 
 /** Its first process runs. */
 export async function openSimulation(options: SimulationOptions = {}): Promise<Simulation> {
-  const { seed = 1, fake: fakeOptions, skewMs = 0, fetchesPictures, open = openFile, ...configured } = options
+  const { seed = 1, fake: fakeOptions, skewMs = 0, fetchesPictures, open = openDatabase, ...configured } = options
   const clock = createClock(seed)
   const folder = mkdtempSync(join(memoryFolder, 'simulation-'))
   const database = await migrated(await open(folder))

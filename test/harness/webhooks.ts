@@ -6,7 +6,7 @@ import { createGuardedOutbound } from '../../src/outbound/guarded.ts'
 import type { Outbound } from '../../src/outbound/outbound.ts'
 import { startWebhooks } from '../../src/webhooks/sender.ts'
 import { type Clock, createClock } from '../clock.ts'
-import { type Place, newPlace } from '../store/open-database.ts'
+import { type Place, newMigratedPlace } from '../store/open-database.ts'
 import { type App, appOver, type Ask, asking } from './ask.ts'
 import { filmRequest } from './data.ts'
 import { type OpenHarness, openHarness } from './harness.ts'
@@ -29,7 +29,6 @@ export interface WebhookHarness extends OpenHarness {
 }
 
 export interface WebhookHarnessOptions {
-  readonly kind?: 'sqlite' | 'postgres'
   readonly allowed?: readonly Network[]
   /** Stands before the guard, to stop everything at what is sent. */
   readonly around?: (outbound: Outbound) => Outbound
@@ -39,7 +38,7 @@ export interface WebhookHarnessOptions {
 const loopback = readNetwork('127.0.0.1/32')!
 
 export const openWebhookHarness = async (options: WebhookHarnessOptions = {}): Promise<WebhookHarness> =>
-  openAt(await newPlace(options.kind ?? 'sqlite'), createClock(), options)
+  openAt(await newMigratedPlace(), createClock(), options)
 
 async function openAt(place: Place, clock: Clock, options: WebhookHarnessOptions): Promise<WebhookHarness> {
   const { allowed = [loopback], around = (outbound: Outbound) => outbound, resolve } = options

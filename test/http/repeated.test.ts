@@ -12,10 +12,11 @@ import { taskKinds } from '../../src/job/task.ts'
 import { readNetwork } from '../../src/job/web-address.ts'
 import type { Database } from '../../src/store/database.ts'
 import { insertFilm } from '../../src/store/films.ts'
-import { addAssets, assetOf, delegating, migrated } from '../harness/data.ts'
+import { addAssets, assetOf, delegating } from '../harness/data.ts'
 import { createHarness, localRenderer, silentLog } from '../harness/harness.ts'
 import { type Clock, createClock } from '../clock.ts'
-import { type Place, kinds, newPlace } from '../store/open-database.ts'
+import { onSqlite } from '../database-kind.ts'
+import { type Place, newMigratedPlace } from '../store/open-database.ts'
 import { appOver } from '../harness/ask.ts'
 
 interface Life {
@@ -384,7 +385,7 @@ const routeOf = ({ method, path }: Ask): string =>
     .replace(/\/versions\/\d+/, '/versions/:version')
     .replace(/\/(?:\d+|[0-9a-f]{12}|[0-9a-f-]{36})(?=\/|$)/, '/:id')
 
-describe.each(kinds)('on %s, a process that dies at any commit of', (kind) => {
+describe('a process that dies at any commit of', () => {
   const places: { readonly place: Place; readonly database: Database }[] = []
   afterEach(async () => {
     for (const { place, database } of places.splice(0)) {
@@ -395,8 +396,8 @@ describe.each(kinds)('on %s, a process that dies at any commit of', (kind) => {
 
   /** A fresh database with what the change is of. */
   const prepared = async (prepare: (life: Life) => Promise<Ask>) => {
-    const place = await newPlace(kind)
-    const database = await migrated(await place.open())
+    const place = await newMigratedPlace()
+    const database = await place.open()
     places.push({ place, database })
     const clock = createClock()
     const life = await begin(database, clock)
@@ -437,7 +438,7 @@ describe.each(kinds)('on %s, a process that dies at any commit of', (kind) => {
 
   // The same code runs on both: there it is the transaction that is in question.
   const telling = new Set(['a submission', 'an approval', 'an approval of many', 'a paid render anew'])
-  const all = Object.entries(changes).filter(([name]) => kind === 'sqlite' || telling.has(name))
+  const all = Object.entries(changes).filter(([name]) => onSqlite || telling.has(name))
 
   test.each(all)('%s leaves one effect, and the same answer', async (_, prepare) => {
     const { answer, after } = await repeatedAfterEachCommit(prepare)
@@ -448,7 +449,7 @@ describe.each(kinds)('on %s, a process that dies at any commit of', (kind) => {
     expect(after[1]!.isReplayed).toBe(true)
   })
 
-  if (kind === 'postgres') return
+  if (!onSqlite) return
 
   test.each(Object.entries(outdated))(
     'what could not be done any more, %s, is answered as it was done',
@@ -513,8 +514,8 @@ describe.each(kinds)('on %s, a process that dies at any commit of', (kind) => {
 })
 
 test('the same request to two processes at once has one effect', async () => {
-  const place = await newPlace('sqlite')
-  const database = await migrated(await place.open())
+  const place = await newMigratedPlace()
+  const database = await place.open()
   try {
     const clock = createClock()
     const [one, other] = [await begin(database, clock), await begin(database, clock)]

@@ -1,6 +1,6 @@
 /** The same stories over PostgreSQL: the statements are written once for both databases, and so are the promises. */
 import { expect, it } from 'vitest'
-import { newPlace } from '../store/open-database.ts'
+import { newMigratedPlace } from '../store/open-database.ts'
 import { storyOf, tell } from './scenario.ts'
 import { openSimulation, priceUsd, sceneOf } from '../harness/simulation.ts'
 
@@ -8,7 +8,7 @@ it('stories of faults and kills keep every promise on PostgreSQL too', async () 
   const wrong: string[] = []
   let billed = 0
   for (let seed = 1; seed <= 20; seed++) {
-    const place = await newPlace('postgres')
+    const place = await newMigratedPlace()
     const outcome = await tell(storyOf(seed), () => place.open())
     billed += outcome.rendersBilled
     wrong.push(...outcome.wrong.map((sentence) => `seed ${seed}: ${sentence}`))
@@ -19,7 +19,7 @@ it('stories of faults and kills keep every promise on PostgreSQL too', async () 
 }, 1_200_000)
 
 it('what waits for an approval, scenes that are added and moved, what was spent and a deletion are the same there', async () => {
-  const place = await newPlace('postgres')
+  const place = await newMigratedPlace()
   try {
     await using simulation = await openSimulation({ open: () => place.open() })
     const { job_id } = await simulation.job([0, 1], { parameters: { transition: 'cut', client_id: 'acme' } })

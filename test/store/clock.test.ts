@@ -2,8 +2,8 @@ import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { latestMoment, ownTimes, putBack, setSeen } from '../../src/store/clock.ts'
 import type { Database } from '../../src/store/database.ts'
-import { migrated } from '../harness/data.ts'
-import { kinds, newPlace, type Place } from './open-database.ts'
+import { onSqlite } from '../database-kind.ts'
+import { newMigratedPlace, type Place } from './open-database.ts'
 
 /** Numbers of events, and the row that this is about. */
 const givenTimes = ['jobs.run_at', 'jobs.deadline_at', 'keys.expires_at']
@@ -11,12 +11,12 @@ const givenTimes = ['jobs.run_at', 'jobs.deadline_at', 'keys.expires_at']
 // A stray's says on which day it was booked.
 const others = ['removed_events.until', 'clock.seen_at', 'strays.inserted_at']
 
-describe.each(kinds)('the times in %s', (kind) => {
+describe('the times in the tables', () => {
   let place: Place
   let database: Database
   beforeEach(async () => {
-    place = await newPlace(kind)
-    database = await migrated(await place.open())
+    place = await newMigratedPlace()
+    database = await place.open()
   })
   afterEach(async () => {
     await database.close()
@@ -25,7 +25,7 @@ describe.each(kinds)('the times in %s', (kind) => {
 
   const columns = async (): Promise<readonly string[]> => {
     const rows = await database.all(
-      kind === 'sqlite'
+      onSqlite
         ? `select m.name as "table", c.name as "column" from sqlite_master m, pragma_table_info(m.name) c
            where m.type = 'table' and c.type = 'INTEGER' or m.type = 'table' and c.type = 'integer'`
         : `select table_name as "table", column_name as "column" from information_schema.columns

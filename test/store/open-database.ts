@@ -1,4 +1,4 @@
-/** The databases that the suites run on, each opened empty. */
+/** The databases that the suites run on. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,7 +8,9 @@ import type { Host } from '../../src/host.ts'
 import type { Database } from '../../src/store/database.ts'
 import { openPostgres } from '../../src/store/postgres.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
-import { isQuick } from '../quick.ts'
+import { type DatabaseKind, databaseKind } from '../database-kind.ts'
+import { openFile } from '../harness/data.ts'
+import { takeDatabase } from './postgres-pool.ts'
 import { postgresUrl } from './postgres-server.ts'
 
 export interface OpenOptions {
@@ -28,13 +30,30 @@ export interface Place {
   remove(): Promise<void>
 }
 
-const both = ['sqlite', 'postgres'] as const
+/** For `describe.each`: the database of this vitest project. */
+export const kinds: readonly DatabaseKind[] = [databaseKind]
 
-/** Both databases; in the quick run SQLite alone. */
-export const kinds: readonly (typeof both)[number][] = isQuick ? ['sqlite'] : both
-
-export function newPlace(kind: (typeof both)[number]): Promise<Place> {
+/** Without tables. */
+export function newPlace(kind: DatabaseKind = databaseKind): Promise<Place> {
   return kind === 'sqlite' ? Promise.resolve(newSqlitePlace()) : newPostgresPlace()
+}
+
+/** With the tables of this version, without rows. */
+export async function newMigratedPlace(): Promise<Place> {
+  if (databaseKind === 'sqlite') {
+    const folder = newFolder()
+    return {
+      open: (options) => openFile(folder, options),
+      remove: () => Promise.resolve(rmSync(folder, { recursive: true, force: true })),
+    }
+  }
+  const pooled = await takeDatabase()
+  const { connectionString } = pooled
+  return {
+    open: (options) =>
+      options ? openPostgres({ connectionString, poolSize: 8, ...options }) : Promise.resolve(pooled.open()),
+    remove: () => Promise.resolve(pooled.giveBack()),
+  }
 }
 
 export function newFolder(): string {

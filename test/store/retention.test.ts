@@ -13,19 +13,18 @@ import type { Database } from '../../src/store/database.ts'
 import { eventBounds } from '../../src/store/events.ts'
 import { deleteJobRows, listOwners, listOwnersEver } from '../../src/store/jobs.ts'
 import * as retention from '../../src/retention/rows.ts'
-import { migrated } from '../harness/data.ts'
-import { type Place, kinds, newPlace } from './open-database.ts'
+import { type Place, newMigratedPlace } from './open-database.ts'
 
 const film = (id: string): string => JSON.stringify({ film: { id }, thumbnail: { id: `${id}-small` } })
 
-describe.each(kinds)('retention on %s', (kind) => {
+describe('retention', () => {
   let place: Place
   let database: Database
   let jobs: { readonly open: number; readonly old: number }
 
   beforeEach(async () => {
-    place = await newPlace(kind)
-    database = await migrated(await place.open())
+    place = await newMigratedPlace()
+    database = await place.open()
     jobs = await database.transaction(async (tx) => {
       const job = (status: string, endedAt: number | null) =>
         tx.insert(

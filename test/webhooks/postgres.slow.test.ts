@@ -6,7 +6,7 @@ import { until } from '../harness/until.ts'
 import { openReceiver } from './receiver.ts'
 
 it('webhooks are told, tried again and found on PostgreSQL too', async () => {
-  await using harness = await openWebhookHarness({ kind: 'postgres' })
+  await using harness = await openWebhookHarness()
   await using receiver = await openReceiver()
   const { endpoint_id } = await harness.endpoint(receiver.url, { event_types: ['jobs:*'] })
   const jobId = await harness.jobToldOfAt(receiver.url, ['job_completed'])
@@ -44,7 +44,7 @@ it('webhooks are told, tried again and found on PostgreSQL too', async () => {
 }, 120_000)
 
 it('an event whose number shows up late is not passed over', async () => {
-  await using harness = await openWebhookHarness({ kind: 'postgres' })
+  await using harness = await openWebhookHarness()
   await using receiver = await openReceiver()
   const { endpoint_id } = await harness.endpoint(receiver.url)
   const insert = (id: number) =>

@@ -1,0 +1,190 @@
+/**
+ * Databases on the test server that are up to date and have no rows of a test: a worker keeps those that it made, with their
+ * connections, and empties one for the next test. Measured beside each other: 2 ms to empty one, 75 to copy a template, 140 to
+ * truncate its tables, 480 to migrate a schema.
+ */
+import { existsSync } from 'node:fs'
+import { basename, dirname } from 'node:path'
+import { Client } from 'pg'
+import { inject } from 'vitest'
+import { systemHost } from '../../src/host.ts'
+import { DatabaseError, type Database } from '../../src/store/database.ts'
+import { migrate } from '../../src/store/migrate.ts'
+import { migrations } from '../../src/store/migrations/all.ts'
+import { openPostgres } from '../../src/store/postgres.ts'
+import { postgresUrl } from './postgres-server.ts'
+
+export interface PooledDatabase {
+  readonly connectionString: string
+  /** Its rows, over connections that stay open; each can be closed as if it were the only one. */
+  open(): Database
+  giveBack(): void
+}
+
+interface Kept extends PooledDatabase {
+  empty(): Promise<void>
+  isTaken: boolean
+}
+
+const kept: Kept[] = []
+
+/** One without rows, for as long as it is not given back. */
+export async function takeDatabase(): Promise<PooledDatabase> {
+  const free = kept.find(({ isTaken }) => !isTaken)
+  if (!free) return newDatabase()
+  free.isTaken = true
+  await free.empty()
+  return free
+}
+
+const inFolders = new Map<string, PooledDatabase>()
+
+/** The database that stands for a file in `folder`, and goes with it. */
+export async function openInFolder(folder: string): Promise<Database> {
+  for (const [path, database] of inFolders) {
+    if (existsSync(path)) continue
+    inFolders.delete(path)
+    database.giveBack()
+  }
+  const known = inFolders.get(folder)
+  if (known) return known.open()
+  const database = await takeDatabase()
+  inFolders.set(folder, database)
+  return database.open()
+}
+
+async function newDatabase(): Promise<Kept> {
+  const { server, template } = await templateOf()
+  const name = `${template}_${systemHost.id()}`
+  await onServer(server, (client) => client.query(`create database "${name}" template "${template}"`))
+  const connectionString = urlOf(server, name)
+  const client = await connected(connectionString)
+  const database = await openPostgres({ connectionString, poolSize: 8 })
+  const leases = new Set<Database>()
+  const made: Kept = {
+    connectionString,
+    isTaken: true,
+    open() {
+      const lease = leaseOf(database, () => leases.delete(lease))
+      leases.add(lease)
+      return lease
+    },
+    giveBack() {
+      made.isTaken = false
+    },
+    async empty() {
+      await Promise.all(Array.from(leases, (lease) => lease.close()))
+      await client.query('select fresh.empty()')
+    },
+  }
+  kept.push(made)
+  return made
+}
+
+/** Closing it waits for its own transactions and leaves the connections to the next one. */
+function leaseOf(database: Database, onClose: () => void): Database {
+  let running = 0
+  const idle = Promise.withResolvers<void>()
+  let isClosed = false
+  const use = async <T>(ask: () => Promise<T>): Promise<T> => {
+    if (isClosed) throw new DatabaseError('closed', 'The database is closed')
+    running++
+    try {
+      return await ask()
+    } finally {
+      running--
+      if (isClosed && running === 0) idle.resolve()
+    }
+  }
+  return {
+    dialect: database.dialect,
+    all: (...query) => use(() => database.all(...query)),
+    get: (...query) => use(() => database.get(...query)),
+    transaction: (work) => use(() => database.transaction(work)),
+    snapshot: (work) => use(() => database.snapshot(work)),
+    close() {
+      isClosed = true
+      onClose()
+      if (running === 0) idle.resolve()
+      return idle.promise
+    },
+  }
+}
+
+let made: Promise<{ readonly server: string; readonly template: string }> | undefined
+
+/** Migrated once in a run: by the first worker that needs it, while others wait. */
+const templateOf = () =>
+  (made ??= (async () => {
+    const socketPath = inject('postgres')
+    const server = await postgresUrl(socketPath)
+    const template = basename(dirname(socketPath))
+    await onServer(server, async (client) => {
+      await client.query(`select pg_advisory_lock(hashtext($1))`, [template])
+      const { rows } = await client.query('select from pg_database where datname = $1', [template])
+      if (rows.length > 0) return
+      const making = `${template}_making`
+      await client.query(`create database "${making}"`)
+      const database = await openPostgres({ connectionString: urlOf(server, making) })
+      await migrate(database, migrations)
+      await database.close()
+      await onServer(urlOf(server, making), async (inside) => inside.query(await emptying(inside)))
+      await client.query(`alter database "${making}" rename to "${template}"`)
+    })
+    return { server, template }
+  })())
+
+/** What defines `fresh.empty()`: it brings a database back to what the migrations left. */
+async function emptying(client: Client): Promise<string> {
+  const { rows: tables } = await client.query<{ name: string; parents: string[] }>(
+    `select c.relname as name, array(select f.confrelid::regclass::text from pg_constraint f
+       where f.conrelid = c.oid and f.contype = 'f' and f.confrelid <> c.oid) as parents
+     from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' order by 1`,
+  )
+  const parentsFirst: string[] = []
+  const visit = (name: string): void => {
+    if (parentsFirst.includes(name)) return
+    for (const parent of tables.find((table) => table.name === name)!.parents) visit(parent)
+    parentsFirst.push(name)
+  }
+  for (const { name } of tables) visit(name)
+  const { rows: sequences } = await client.query<{ name: string; last: string | null }>(
+    `select sequencename as name, last_value as last from pg_sequences where schemaname = 'public'`,
+  )
+  return [
+    'create schema fresh;',
+    ...parentsFirst.map((name) => `create table fresh.${name} as table public.${name};`),
+    'create function fresh.empty() returns void language plpgsql as $$ begin',
+    ...parentsFirst.toReversed().map((name) => `delete from public.${name};`),
+    ...parentsFirst.map((name) => `insert into public.${name} select * from fresh.${name};`),
+    ...sequences.map(({ name, last }) => `perform setval('public.${name}', ${last ?? 1}, ${last !== null});`),
+    'end $$;',
+  ].join('\n')
+}
+
+async function connected(connectionString: string): Promise<Client> {
+  const client = new Client({ connectionString, lock_timeout: 10_000 })
+  // The server may end before the worker does.
+  client.on('error', () => undefined)
+  await client.connect()
+  return client
+}
+
+async function onServer<T>(
+  connectionString: string,
+  use: (client: Client) => Promise<T>,
+): Promise<T> {
+  const client = await connected(connectionString)
+  try {
+    return await use(client)
+  } finally {
+    await client.end()
+  }
+}
+
+/** The same server, another database. */
+function urlOf(server: string, database: string): string {
+  const url = new URL(server)
+  url.pathname = `/${encodeURIComponent(database)}`
+  return url.href
+}
