@@ -70,7 +70,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   telemetry: ['metrics.ts', 'readiness.ts', 'tracing.ts'],
 }
 /** Where a program begins: it puts the parts together. */
-const beginnings = new Set(['wire.ts', 'cli.ts', 'main.ts', 'index.ts'])
+const beginnings = new Set(['wire.ts', 'move.ts', 'cli.ts', 'main.ts', 'index.ts'])
 
 interface Import {
   readonly from: string

@@ -6,6 +6,7 @@ import { events, history } from './events.ts'
 import { demo, render } from './film.ts'
 import { keys } from './keys.ts'
 import { limits } from './limits.ts'
+import { migrate } from './migrate.ts'
 import { budgets, estimate, ledger, spend } from './money.ts'
 import { download, list, regenerate, resolve, show, submit, watch } from './remote.ts'
 import { restore, scene } from './scene.ts'
@@ -15,7 +16,7 @@ import { storage } from './storage.ts'
 import { webhooks } from './webhooks.ts'
 
 const groups: Readonly<Record<string, Readonly<Record<string, Command>>>> = {
-  'On this machine:': { demo, render, serve, doctor },
+  'On this machine:': { demo, render, serve, doctor, migrate },
   'At a running server, make a film:': {
     estimate,
     submit,

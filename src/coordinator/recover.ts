@@ -1,6 +1,7 @@
 /** Recovery at start: gives every attempt in flight and every unfinished film its task again. */
 import { logLine } from '../log.ts'
 import { listInFlight, listUnfetched, submitIntended } from '../store/attempts.ts'
+import { listUnsettled } from '../store/dependencies.ts'
 import { countActiveJobs, listUnstitched } from '../store/jobs.ts'
 import { releaseOutages } from '../store/money.ts'
 import { listTaking } from '../store/scenes.ts'
@@ -27,6 +28,9 @@ export async function recover(context: Context): Promise<void> {
     const unstitched = await listUnstitched(tx)
     for (const jobId of unstitched)
       await engine.enqueue(tx, { kind: 'stitch-film', subject: String(jobId), jobId })
+    // Its task is there already, except after a move to another database.
+    for (const jobId of await listUnsettled(tx))
+      await engine.enqueue(tx, { kind: 'settle-dependents', subject: String(jobId), jobId })
     await repriceActive(context, tx)
     // The cause may have been fixed before the restart.
     await releaseOutages(tx)

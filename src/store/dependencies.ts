@@ -58,6 +58,17 @@ export const listDependents = async (
     )
   ).map((row) => ({ jobId: number(row, 'job_id'), onFailure: text(row, 'on_failure') as OnFailure }))
 
+/** Ended jobs that unended ones still depend on, except failed ones whose retry these wait for. */
+export const listUnsettled = async (reader: Reader): Promise<readonly number[]> =>
+  (
+    await reader.all(
+      `select distinct on_job_id from dependencies join jobs as waiting on waiting.id = dependencies.job_id
+         join jobs as awaited on awaited.id = dependencies.on_job_id
+       where met = 0 and waiting.ended_at is null and awaited.ended_at is not null
+         and (awaited.status = 'completed' or on_failure <> 'wait') order by on_job_id`,
+    )
+  ).map((row) => number(row, 'on_job_id'))
+
 /** Marks a dependency as met. The count of unmet ones is computed from the rows, so that it can't drift. */
 export async function setMet(tx: Transaction, jobId: number, onJobId: number): Promise<void> {
   await tx.run('update dependencies set met = 1 where job_id = $1 and on_job_id = $2', [jobId, onJobId])

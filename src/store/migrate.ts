@@ -1,5 +1,6 @@
 /** Updates a database's tables to the schema of this version: each numbered migration once, in order. */
 import { DatabaseError, type Database, type Transaction } from './database.ts'
+import { refuseSealed } from './seal.ts'
 
 export interface Migration {
   /** From 1, in the order of application. Like the statements, never changed once released. */
@@ -31,7 +32,8 @@ const tokens: Record<Database['dialect'], Readonly<Record<string, string>>> = {
 /**
  * Applies missing migrations, each in a transaction, and resolves to their names. Several nodes may call it
  * concurrently.
- * @throws {DatabaseError} `too_old` if the database has migrations that the code does not know
+ * @throws {DatabaseError} `too_old` if the database has migrations that the code does not know, `sealed` if no server may
+ * start on it
  */
 export async function migrate(
   database: Database,
@@ -53,6 +55,7 @@ async function applyNext(
   migrations: readonly Migration[],
 ): Promise<string | undefined> {
   if (dialect === 'postgres') await waitForOtherNodes(tx)
+  await refuseSealed(tx)
   const rows = await tx.all('select id, name from migrations order by id')
   const known = new Map(migrations.map((migration) => [migration.id, migration.name]))
   const done = new Set<number>()
@@ -82,7 +85,7 @@ async function waitForOtherNodes(tx: Transaction): Promise<void> {
   await tx.run('lock table migrations in exclusive mode')
 }
 
-async function createMigrationsTable(database: Database): Promise<void> {
+export async function createMigrationsTable(database: Database): Promise<void> {
   const create = 'create table if not exists migrations (id {{integer}} primary key, name text not null)'
   for (let triesLeft = 5; ; triesLeft--) {
     try {

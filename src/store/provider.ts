@@ -1,6 +1,7 @@
 /** Provider state besides attempts: this installation's identity, received webhooks, and orphaned renders. */
 import type { RenderEnd } from '../job/attempt.ts'
 import type { Reader, Row, Transaction } from './database.ts'
+import { refuseSealed } from './seal.ts'
 import { json, number, numberOrNull, text, textOrNull } from './sql.ts'
 
 export interface KeptInstallation {
@@ -23,11 +24,16 @@ const keptOf = (row: Row): KeptInstallation => ({
   previous: json(row, 'previous_secrets') as readonly PreviousSecret[],
 })
 
-/** The stored identity of this installation; `fresh` is stored on the first call. */
+/**
+ * The stored identity of this installation; `fresh` is stored on the first call. A move begins in a transaction that finds
+ * none, so one of the two sees the other.
+ * @throws {DatabaseError} `sealed`
+ */
 export async function installationOf(
   tx: Transaction,
   fresh: Pick<KeptInstallation, 'id' | 'secret'>,
 ): Promise<KeptInstallation> {
+  await refuseSealed(tx)
   const row = await tx.get('select * from installation')
   if (row) return keptOf(row)
   await tx.run('insert into installation (id, secret) values ($1, $2)', [fresh.id, fresh.secret])
