@@ -4,7 +4,7 @@
  */
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -99,6 +99,8 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
   try {
     const folder = await mkdtemp(join(tmpdir(), 'nodes-'))
     keeper.holdFolder(folder)
+    // PostgreSQL may run as another user than ours.
+    chmodSync(folder, 0o711)
     const door = async (target: () => number | undefined): Promise<Door> => {
       const opened = await openDoor(target)
       doors.push(opened)

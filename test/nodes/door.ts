@@ -71,7 +71,7 @@ export async function openDoor(target: () => number | undefined, port = 0): Prom
   await once(server, 'listening')
 
   const drop = (): void => {
-    for (const { near, far } of [...ways]) {
+    for (const { near, far } of ways) {
       near.resetAndDestroy()
       far.resetAndDestroy()
     }

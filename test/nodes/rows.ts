@@ -1,6 +1,6 @@
 /** The rows of a run, read from the server itself and not through a node. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import pg from 'pg'
+import { Client } from 'pg'
 import type { Cluster } from './cluster.ts'
 import type { EventRow } from './judge.ts'
 
@@ -15,7 +15,7 @@ export interface Rows {
 const settleMs = 90_000
 
 export async function readRows({ postgresUrl }: Pick<Cluster, 'postgresUrl'>): Promise<Rows> {
-  const client = new pg.Client({ connectionString: postgresUrl })
+  const client = new Client({ connectionString: postgresUrl })
   await client.connect()
   try {
     const events = await client.query('select id, type, job_id from events order by id')
@@ -32,7 +32,7 @@ export async function readRows({ postgresUrl }: Pick<Cluster, 'postgresUrl'>): P
   }
 }
 
-async function countTasks(client: pg.Client): Promise<number> {
+async function countTasks(client: Client): Promise<number> {
   const { rows } = await client.query(`select to_regclass('pgboss.job') is not null as there`)
   const [counted] = (
     await client.query(

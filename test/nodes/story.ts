@@ -9,10 +9,10 @@ import { seeded } from '../../src/fake-replicate/chance.ts'
 import { picture } from '../server/process.ts'
 import { type Client, createClient } from './client.ts'
 import { type Cluster, linesOf, microsPerClip, model, openCluster, urlOf } from './cluster.ts'
-import { type Fault, type Inflicted, inflict, planFaults } from './faults.ts'
+import { type Inflicted, inflict, planFaults } from './faults.ts'
 import { type Evidence, type ProviderEntry, busiest, doubled, judge, outOfOrder } from './judge.ts'
 import { followNodes, receiveWebhooks } from './listeners.ts'
-import { readRows, settled } from './rows.ts'
+import { settled } from './rows.ts'
 
 export interface StoryOptions {
   readonly jobs: number
@@ -27,6 +27,8 @@ export interface StoryOptions {
   readonly restartEveryMs?: number
   readonly longestMs?: number
   readonly renderMs?: readonly [number, number]
+  /** The share of the time over which the jobs come. Default: half. */
+  readonly spread?: number
   /** Called with a line for who watches. */
   readonly say?: (line: string) => void
   /** Where the ledger and the logs are kept where a promise was broken. */
@@ -54,7 +56,7 @@ const pictures = 6
 const restMs = 240_000
 
 export async function play(options: StoryOptions): Promise<Outcome> {
-  const { jobs, scenes, seconds, seed, say = () => undefined } = options
+  const { seconds, seed, say = () => undefined } = options
   const { nodes = 3, cap = 6, everyMs = 4000, restartEveryMs = 60_000, longestMs = 40_000 } = options
   const random = seeded(seed)
   const plan = planFaults({ seconds, nodes, everyMs, restartEveryMs, longestMs, random })
@@ -84,12 +86,19 @@ export async function play(options: StoryOptions): Promise<Outcome> {
       assets.push((await client.ask('POST', '/assets', await picture(n * 50))).body.id)
     say(`begins after ${Math.round((performance.now() - begun) / 1000)} s`)
     const striking = performance.now()
-    inflicted = inflict(plan as Fault[], cluster, calm.signal)
+    inflicted = inflict(plan, cluster, calm.signal)
     void sleep(seconds * 1000, undefined, { signal: calm.signal }).then(
       () => calm.abort(),
       () => undefined,
     )
-    const { created, retries } = await makeFilms({ orders, assets, client, seconds, say, begun: striking })
+    const { created, retries } = await makeFilms({
+      orders,
+      assets,
+      client,
+      comingMs: seconds * 1000 * (options.spread ?? 0.5),
+      say,
+      begun: striking,
+    })
     const madeMs = performance.now() - striking
     calm.abort()
     await inflicted.ended
@@ -135,9 +144,9 @@ interface Order {
 /** One scene in eight is equal to an earlier one, of another job or of its own: one clip serves both. */
 function orderJobs({ jobs, scenes, seed }: StoryOptions, random: () => number): readonly Order[] {
   const used: string[] = []
-  return Array.from({ length: jobs }, (_, job) => ({
+  return Array.from({ length: jobs }, (_job, job) => ({
     transition: random() < 0.05 ? 'fade' : 'cut',
-    prompts: Array.from({ length: scenes }, (_, scene) => {
+    prompts: Array.from({ length: scenes }, (_scene, scene) => {
       const earlier = random() < 0.125 ? used[Math.floor(random() * used.length)] : undefined
       if (earlier === undefined) used.push(`Story ${seed}, look ${job}.${scene}.`)
       return earlier ?? used.at(-1)!
@@ -147,23 +156,24 @@ function orderJobs({ jobs, scenes, seed }: StoryOptions, random: () => number): 
 
 /** Equal prompts get equal pictures. */
 const pictureOf = (prompt: string): number =>
-  [...prompt].reduce((sum, letter) => sum + letter.charCodeAt(0), 0) % pictures
+  Buffer.from(prompt).reduce((sum, byte) => sum + byte, 0) % pictures
 
 interface Making {
   readonly orders: readonly Order[]
   readonly assets: readonly string[]
   readonly client: Client
-  readonly seconds: number
+  /** Over which the jobs come. */
+  readonly comingMs: number
   readonly begun: number
   readonly say: (line: string) => void
 }
 
-/** The jobs come over the first half of the time. Resolves when all are completed. */
-async function makeFilms({ orders, assets, client, seconds, begun, say }: Making) {
+/** Resolves when all films are there. */
+async function makeFilms({ orders, assets, client, comingMs, begun, say }: Making) {
   const created: number[] = []
   const retries: string[] = []
   const submit = async (order: Order, index: number): Promise<void> => {
-    await sleep(Math.max(0, (index / orders.length) * seconds * 500 - (performance.now() - begun)))
+    await sleep(Math.max(0, (index / orders.length) * comingMs - (performance.now() - begun)))
     const boards = order.prompts.map((prompt) => ({ asset_ids: [assets[pictureOf(prompt)]], prompt }))
     const made = await client.ask('POST', '/jobs', {
       type: 'property_photos',
