@@ -4,6 +4,7 @@ import { availableParallelism, hostname } from 'node:os'
 import { isAbsolute, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
+import { type Role, roles } from './job/node.ts'
 import { toMicros } from './job/price.ts'
 import type { RetentionLimits } from './job/storage.ts'
 import { type Network, readNetwork } from './job/web-address.ts'
@@ -47,10 +48,6 @@ const plainHost = (text: string): string => {
 }
 
 const hostAddress = z.string().min(1).transform(plainHost)
-
-/** What a node does: answers requests, runs tasks, or both. */
-export const roles = ['api', 'worker', 'all'] as const
-export type Role = (typeof roles)[number]
 
 const orOf = (words: readonly string[]): string => `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`
 

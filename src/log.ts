@@ -346,6 +346,15 @@ export const logLine = {
   cannotTakeTasks: (log: Log, err: unknown): void =>
     log.error({ err }, '[Workflow.Coordinator] Cannot look for tasks; trying again'),
 
+  heartbeatFailed: (log: Log, err: unknown): void =>
+    log.warn(
+      { reason: err instanceof Error ? err.message : String(err) },
+      '[Workflow.Coordinator] This node cannot tell the others that it lives; trying again',
+    ),
+
+  leadFailed: (log: Log, err: unknown): void =>
+    log.error({ err }, '[Workflow.Coordinator] A background job of all nodes failed; it begins again soon'),
+
   listenerFailed: (log: Log, topic: string, err: unknown): void =>
     log.error({ err, topic }, `[Workflow.Coordinator] A listener of ${topic} failed`),
 }

@@ -16,15 +16,17 @@ import { createApp } from './http/app.ts'
 import { packageVersion } from './package-version.ts'
 import type { Catalogue } from './job/catalogue.ts'
 import { type Log, logLine } from './log.ts'
+import { answersRequests } from './job/node.ts'
 import { openCatalogue } from './models-file.ts'
 import { type OwnParts, modelsOfOwn, refuseClashes, refuseUnpriced } from './own-parts.ts'
 import type { Media } from './media/media.ts'
 import { createMedia } from './media/pool.ts'
+import type { Nodes, OwnNode, RunningNodes } from './nodes/nodes.ts'
 import { createGuardedOutbound } from './outbound/guarded.ts'
 import { createClips } from './pipeline/clips.ts'
 import { startWebhooks } from './webhooks/sender.ts'
-import { startPrune } from './retention/prune.ts'
-import { startReconciling } from './pipeline/follow/reconcile.ts'
+import { createPrune } from './retention/prune.ts'
+import { leadReconciling } from './pipeline/follow/reconcile.ts'
 import { handleTasks } from './pipeline/tasks.ts'
 import { type Studio, createStudio } from './pipeline/studio.ts'
 import { type TakeAsset, createTakeAsset } from './pipeline/take-asset.ts'
@@ -56,7 +58,9 @@ export interface Workflow {
   /** Answers HTTP requests, with or without a port. */
   readonly app: ReturnType<typeof createApp>
   readonly facts: WorkflowFacts
-  /** Makes /readyz report `draining`; requests are still answered. */
+  /** The given log; with this node's name and id where there are several. */
+  readonly log: Log
+  /** Makes /readyz report `draining`; requests are still answered. Where there are several nodes, this one begins no more tasks. */
   drain(): void
   /** Notes this server's URL for other processes that try to open the data folder. */
   listensOn(address: string): void
@@ -86,7 +90,7 @@ export interface WorkflowParts extends OwnParts {
  */
 export async function openWorkflow(
   config: Config,
-  { log, host: machine = systemHost, ...own }: WorkflowParts,
+  { log: given, host: machine = systemHost, ...own }: WorkflowParts,
 ): Promise<Workflow> {
   refuseClashes(own)
   const closing: (() => void | Promise<void>)[] = []
@@ -96,11 +100,11 @@ export async function openWorkflow(
     for (const end of closing.splice(0).toReversed()) await end()
   }
   try {
-    const storage = await openStorage(config, { host: machine, log })
+    const storage = await openStorage(config, { host: machine, log: given })
     closing.push(() => storage.close())
     const { database, host } = storage
     await migrate(database, migrations)
-    if (config.keysRequired) await requireKey(config, () => hasKey({ database, host, log }))
+    if (config.keysRequired) await requireKey(config, () => hasKey({ database, host, log: given }))
     const artifacts = own.artifacts ?? (await storage.openArtifacts())
     const media = openMedia(config, host)
     closing.push(() => media.close())
@@ -109,8 +113,11 @@ export async function openWorkflow(
     const renderers = [local, ...(own.renderers ?? [])]
     const catalogue = await openCatalogue(config, modelsOfOwn({ ...own, renderers }))
     refuseUnpriced(own, catalogue)
+    const nodes = storage.createNodes(ownNode(config, renderers), given)
+    const { areShared } = nodes
+    const log = areShared ? given.child({ node: config.nodeName, node_id: nodes.id }) : given
     const installation = await openInstallation({ database, host, log })
-    const outside = openProviders(config, { catalogue, installation, host })
+    const outside = openProviders(config, { catalogue, installation, host, areShared })
     closing.push(() => outside.close())
     const providers = [...outside.providers, ...(own.providers ?? []).map(tracedProvider)]
 
@@ -130,6 +137,7 @@ export async function openWorkflow(
     const running = await startCoordinator({
       config,
       storage,
+      nodes,
       artifacts,
       room,
       studio,
@@ -161,7 +169,12 @@ export async function openWorkflow(
       ],
       ...(outside.gate && { gate: outside.gate }),
       installation,
-      access: { keysRequired: config.keysRequired, ratePerMinute: config.ratePerMinute },
+      access: {
+        keysRequired: config.keysRequired,
+        ratePerMinute: config.ratePerMinute,
+        sharedBy: () => nodes.count('answering'),
+      },
+      onlyOperations: !answersRequests(config.role),
       feed,
       metrics,
       storage: prune,
@@ -183,8 +196,15 @@ export async function openWorkflow(
           .map(({ name, maxConcurrency }) => `${name} (${maxConcurrency} at once)`)
           .join(', '),
       },
-      drain: () => readiness.drain(),
-      listensOn: (address) => storage.listensOn(address),
+      log,
+      drain() {
+        readiness.drain()
+        running.drain()
+      },
+      listensOn(address) {
+        storage.listensOn(address)
+        nodes.listensOn(address)
+      },
       close,
     }
   } catch (error) {
@@ -198,9 +218,17 @@ export async function openWorkflow(
 export const openMedia = ({ ffmpegPath }: Pick<Config, 'ffmpegPath'>, host: Host): Media =>
   createMedia({ host, ...(ffmpegPath !== undefined && { ffmpegPath }) })
 
+const ownNode = ({ nodeName, role }: Config, renderers: readonly Renderer[]): OwnNode => ({
+  name: nodeName,
+  role,
+  version: packageVersion(),
+  slots: Object.fromEntries(renderers.map(({ name, maxConcurrency }) => [name, maxConcurrency])),
+})
+
 interface Running {
   readonly config: Config
   readonly storage: Storage
+  readonly nodes: RunningNodes
   readonly artifacts: ArtifactStore
   readonly room: DiskRoom
   readonly studio: Studio
@@ -214,11 +242,15 @@ interface Running {
 const limitsOf = (
   renderers: readonly Renderer[],
   providers: readonly Provider[],
+  nodes: Nodes,
 ): readonly RendererLimit[] => [
-  ...renderers.map(({ name, models, maxConcurrency }) => ({
+  ...renderers.map(({ name, models }) => ({
     name,
     models,
-    maxConcurrency,
+    // Of all nodes together, which come and go.
+    get maxConcurrency() {
+      return nodes.slotsOf(name)
+    },
     startDelayMs: 0,
     task: 'render-scene' as const,
   })),
@@ -232,7 +264,7 @@ const limitsOf = (
 ]
 
 async function startCoordinator(running: Running) {
-  const { config, storage, artifacts, room, studio, renderers, providers, catalogue, log } = running
+  const { config, storage, nodes, artifacts, room, studio, renderers, providers, catalogue, log } = running
   const { database, host } = storage
   const installationId = running.installation.id
   const pubsub = createPubSub((error, event) => logLine.listenerFailed(log, event.topic, error))
@@ -243,7 +275,11 @@ async function startCoordinator(running: Running) {
     pubsub,
     host,
     log,
-    renderers: limitsOf(renderers, providers),
+    renderers: limitsOf(renderers, providers, nodes),
+    nodes,
+    onBeat: async () => {
+      await Promise.all([storage.clock?.measure(), running.installation.refresh()])
+    },
     catalogue,
     budgets: config.budgets,
     webhookNetworks: config.webhookNetworks,
@@ -274,16 +310,17 @@ async function startCoordinator(running: Running) {
     freeBytes: () => freeBytes(config.dataDir),
   })
   const endEventLog = logEvents(pubsub, log)
-  await coordinator.start()
-  const reconciling = startReconciling({ coordinator, providers, host, log })
-  const prune = startPrune({
+  leadReconciling({ coordinator, providers, host, log, lead: engine.lead })
+  const prune = createPrune({
     coordinator,
     artifacts,
     limits: config.retention,
     host,
     log,
     freeBytes: () => freeBytes(config.dataDir),
+    lead: engine.lead,
   })
+  await coordinator.start()
   const webhooks = startWebhooks({
     coordinator: {
       ...coordinator,
@@ -297,17 +334,26 @@ async function startCoordinator(running: Running) {
     log,
     onEvent: (wake) => pubsub.subscribe('*', wake),
   })
+  let stopped: Promise<void> | undefined
   return {
     coordinator,
     pubsub,
     feed,
     metrics,
     prune,
+    drain() {
+      if (!nodes.areShared) return
+      // Others do the rest; what runs here ends, or is handed over at the end of the grace time.
+      stopped ??= coordinator
+        .drain()
+        .then(() => engine.stop({ graceMs: config.drainMs + config.shutdownGraceMs }))
+    },
     stop: async () => {
       await coordinator.stop()
-      await Promise.all([reconciling.stop(), prune.stop()])
+      await prune.stop()
       const grace = { graceMs: config.shutdownGraceMs }
-      await Promise.all([webhooks.stop(grace), engine.stop(grace)])
+      await Promise.all([webhooks.stop(grace), stopped ?? engine.stop(grace)])
+      await nodes.stop()
       metrics.stop()
       endEventLog()
     },

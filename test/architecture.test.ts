@@ -40,6 +40,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   outbound: ['outbound.ts'],
   access: ['keys.ts', 'idempotency.ts'],
   webhooks: ['endpoints.ts', 'deliveries.ts'],
+  nodes: ['nodes.ts'],
   retention: ['retention.ts', 'prune.ts'],
   events: ['emit.ts', 'feed.ts', 'pubsub.ts', 'signal.ts'],
   media: [

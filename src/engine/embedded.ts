@@ -63,6 +63,8 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
   const runs = new Map<string, Run>()
   const abort = new AbortController()
   const stopping = new AbortController()
+  const leads: ((signal: AbortSignal) => Promise<void>)[] = []
+  let leading: Promise<unknown> = Promise.resolve()
   let state: 'idle' | 'started' | 'stopping' = 'idle'
   /**
    * No task starts before this time: its end could not be recorded, and its row would be due again at once. Monotonic,
@@ -184,6 +186,15 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
     if (waits.length > 0) logLine.beginsAfterCrash(log, waits)
   }
 
+  const leadOn = async (run: (signal: AbortSignal) => Promise<void>): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      await run(stopping.signal).catch((error: unknown) => {
+        if (!stopping.signal.aborted) logLine.leadFailed(log, error)
+      })
+      await host.sleep(backOffMs, stopping.signal)
+    }
+  }
+
   const end = (begun: Run): Promise<number> =>
     database.transaction((tx) =>
       // Tested within the transaction, so that enqueueing it again happens entirely before or entirely after.
@@ -252,11 +263,14 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
       })
     },
 
+    lead: (_name, run) => void leads.push(run),
+
     async start() {
       // On a full disk, a later start counts the crashes.
       await noteCrashes().catch((error: unknown) => isDiskFull(error) || logLine.cannotTakeTasks(log, error))
       state = 'started'
       for (const { loop } of kinds.values()) loop.start()
+      leading = Promise.all(leads.map(leadOn))
     },
 
     wake() {
@@ -268,7 +282,7 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
       state = 'stopping'
       const looks = Promise.all([...kinds.values()].map(({ loop }) => loop.stop()))
       stopping.abort(new Error('the engine is stopping'))
-      const ended = Promise.allSettled([...runs.values()].map(({ done }) => done))
+      const ended = Promise.allSettled([leading, ...[...runs.values()].map(({ done }) => done)])
       await atMost(host, graceMs, ended)
       abort.abort(new Error('the engine is stopping'))
       await Promise.all([ended, looks])

@@ -47,6 +47,12 @@ export interface Engine {
   finish(tx: Transaction, task: Pick<Task, 'kind' | 'subject'>): Promise<void>
   /** Registers the handler of a kind of task; call it before `start()`. */
   handle(kind: TaskKind, options: TaskOptions, handler: TaskHandler): void
+  /**
+   * Calls `run` on one node at a time, from `start()` on; another node follows when this one stops or dies. `signal` fires
+   * when the engine stops or another node has taken the lead: end soon. If `run` ends by itself, it is called again a few
+   * seconds later. Call it before `start()`.
+   */
+  lead(name: string, run: (signal: AbortSignal) => Promise<void>): void
   /** Begins to run tasks; those left by an earlier process come first. */
   start(): Promise<void>
   /** Looks for tasks that may begin now, such as after more slots or the end of a pause. */

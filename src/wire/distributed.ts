@@ -2,6 +2,7 @@
 import { createEmbeddedEngine } from '../engine/embedded.ts'
 import type { Host } from '../host.ts'
 import type { Log } from '../log.ts'
+import { createNodes } from '../nodes/nodes.ts'
 import { openDatabaseClock } from '../store/database-clock.ts'
 import { shownDatabaseUrl } from '../store/database-url.ts'
 import { needing } from './packages.ts'
@@ -32,6 +33,7 @@ export async function openDistributed(
       clock,
       description: shownDatabaseUrl(databaseUrl),
       openArtifacts: () => openSharedArtifacts(artifacts!, { scratch: dataDir, host }),
+      createNodes: (own, log) => createNodes(own, { database, host, log }),
       createEngine: ({ log }) => createEmbeddedEngine({ database, host, log }),
       listensOn: () => {},
       close: () => database.close(),

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { openDiskArtifacts } from '../artifact/disk.ts'
 import { createEmbeddedEngine } from '../engine/embedded.ts'
 import type { Host } from '../host.ts'
+import { createOneNode } from '../nodes/nodes.ts'
 import { holdFolder } from '../store/lock.ts'
 import { openSqlite } from '../store/sqlite.ts'
 import { openSharedArtifacts } from './shared-artifacts.ts'
@@ -22,6 +23,7 @@ export function openEmbedded({ dataDir, artifacts }: StorageConfig, host: Host):
         artifacts === undefined
           ? openDiskArtifacts(dataDir, host)
           : openSharedArtifacts(artifacts, { scratch: dataDir, host }),
+      createNodes: (own) => createOneNode(own, host),
       createEngine: ({ log }) => createEmbeddedEngine({ database, host, log }),
       listensOn: (address) => hold.listensOn(address),
       close: async () => {

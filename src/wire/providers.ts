@@ -19,12 +19,22 @@ export interface Outside {
   close(): Promise<void>
 }
 
+/** A wrong signature reads the secrets again at most this often. */
+const leastRefreshMs = 1000
+
 export function openProviders(
   { replicate: config, publicBaseUrl }: Config,
-  parts: { readonly catalogue: Catalogue; readonly installation: Installation; readonly host: Host },
+  parts: {
+    readonly catalogue: Catalogue
+    readonly installation: Installation
+    readonly host: Host
+    /** Whether other nodes may replace the installation's secret. */
+    readonly areShared: boolean
+  },
 ): Outside {
   if (!config) return { providers: [], gate: undefined, close: async () => {} }
-  const { catalogue, installation, host } = parts
+  const { catalogue, installation, host, areShared } = parts
+  let refreshedUntil = Number.NEGATIVE_INFINITY
   const signer = createUrlSigner({
     secrets: () => installation.secrets(),
     now: () => host.now(),
@@ -44,7 +54,14 @@ export function openProviders(
     host,
   })
   const gate: ProviderGate = {
-    isOurs: signer.verify,
+    async isOurs(text, proof) {
+      if (signer.verify(text, proof)) return true
+      if (!areShared || host.monotonic() < refreshedUntil) return false
+      // Another node may have replaced the secret since the last heartbeat.
+      refreshedUntil = host.monotonic() + leastRefreshMs
+      await installation.refresh()
+      return signer.verify(text, proof)
+    },
     async isProviders(message) {
       const check = (secrets: readonly string[]) =>
         verifySignature({ ...message, secrets: [...config.webhookSecrets, ...secrets], nowMs: host.now() })

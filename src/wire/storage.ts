@@ -5,6 +5,7 @@ import type { Config } from '../config.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Host } from '../host.ts'
 import type { Log } from '../log.ts'
+import type { OwnNode, RunningNodes } from '../nodes/nodes.ts'
 import { ownerFolder } from '../owner-only.ts'
 import type { Database } from '../store/database.ts'
 import type { DatabaseClock } from '../store/database-clock.ts'
@@ -20,6 +21,7 @@ export interface Storage {
   /** The database as it is shown to the operator. */
   readonly description: string
   openArtifacts(): Promise<ArtifactStore>
+  createNodes(own: OwnNode, log: Log): RunningNodes
   createEngine(parts: { readonly log: Log }): Engine
   /** Notes this server's URL for other processes. */
   listensOn(address: string): void
