@@ -1,11 +1,14 @@
 /** The environment, read and checked once: the only reader of process.env. */
 import { isIP, isIPv4, isIPv6 } from 'node:net'
-import { availableParallelism } from 'node:os'
+import { availableParallelism, hostname } from 'node:os'
 import { isAbsolute, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
+import { type Role, roles } from './job/node.ts'
 import { toMicros } from './job/price.ts'
 import type { RetentionLimits } from './job/storage.ts'
 import { type Network, readNetwork } from './job/web-address.ts'
+import { problemOfDatabaseUrl } from './store/database-url.ts'
 
 const whole = (least: number, most: number) =>
   z
@@ -46,6 +49,14 @@ const plainHost = (text: string): string => {
 
 const hostAddress = z.string().min(1).transform(plainHost)
 
+const orOf = (words: readonly string[]): string => `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`
+
+/** A URL of PostgreSQL: one server, or several with commas, of which one accepts writes. */
+const databaseUrl = z.string().superRefine((url, { addIssue }) => {
+  const problem = problemOfDatabaseUrl(url)
+  if (problem !== undefined) addIssue(problem)
+})
+
 const environment = z.object({
   PORT: whole(0, 65_535).default(4000),
   HOST: hostAddress
@@ -55,6 +66,28 @@ const environment = z.object({
     )
     .default('127.0.0.1'),
   DATA_DIR: z.string().min(1).default('./data'),
+  DATABASE_URL: databaseUrl.optional(),
+  ARTIFACTS_URL: z
+    .string()
+    .regex(
+      /^(?:s3:\/\/[a-z\d][a-z\d.-]{1,61}[a-z\d](?:\/[\w.\-/]*)?|file:\/\/\/[^?#]*)$/,
+      'must be a bucket such as s3://bucket/prefix, or a shared folder such as file:///mnt/films',
+    )
+    .optional(),
+  AWS_ACCESS_KEY_ID: z.string().optional(),
+  AWS_SECRET_ACCESS_KEY: z.string().optional(),
+  AWS_SESSION_TOKEN: z.string().optional(),
+  AWS_REGION: z
+    .string()
+    .regex(/^[\w-]{1,64}$/, 'must be a region such as eu-central-1')
+    .optional(),
+  AWS_ENDPOINT_URL_S3: address.optional(),
+  AWS_ENDPOINT_URL: address.optional(),
+  ROLE: z.enum(roles, `must be ${orOf(roles)}`).default('all'),
+  NODE_NAME: z
+    .string()
+    .regex(/^[\w.:-]{1,100}$/, 'must be up to 100 letters, digits and . _ : -')
+    .optional(),
   FFMPEG_PATH: z.string().min(1).refine(isAbsolute, 'must be an absolute path').optional(),
   LOCAL_MAX_CONCURRENCY: whole(1, 256).optional(),
   REPLICATE_API_TOKEN: z
@@ -131,8 +164,15 @@ const isHostName = (text: string): boolean =>
 export interface Config {
   readonly port: number
   readonly host: string
-  /** Absolute path. Holds the database and the artifacts only. */
+  /** Absolute path. Holds the database and the artifacts; with a shared database, only this node's unfinished files. */
   readonly dataDir: string
+  /** PostgreSQL's URL, for several nodes. Secret: it may hold a password. Undefined: SQLite in `dataDir`. */
+  readonly databaseUrl: string | undefined
+  /** Artifacts that several nodes share. Undefined: in `dataDir`. */
+  readonly artifacts: ArtifactsConfig | undefined
+  readonly role: Role
+  /** Shown beside the node's id in lists and logs. */
+  readonly nodeName: string
   /** Path of FFmpeg; undefined: the one that npm installed. */
   readonly ffmpegPath: string | undefined
   /** Renders on this machine at once. */
@@ -163,6 +203,27 @@ export interface Config {
   /** How long running work may continue after SIGTERM; ms. */
   readonly shutdownGraceMs: number
   readonly logLevel: string
+}
+
+export type ArtifactsConfig =
+  | { readonly kind: 'folder'; /** Absolute. */ readonly directory: string }
+  | ({ readonly kind: 's3' } & S3Config)
+
+export interface S3Config {
+  readonly bucket: string
+  /** Begins each name in the bucket: empty, or with a `/` at its end. */
+  readonly prefix: string
+  readonly region: string
+  /** Of a server other than AWS; undefined: AWS's for the region. */
+  readonly endpoint: string | undefined
+  /** Secret. Undefined: those that AWS gives this machine. */
+  readonly credentials:
+    | {
+        readonly accessKeyId: string
+        readonly secretAccessKey: string
+        readonly sessionToken: string | undefined
+      }
+    | undefined
 }
 
 export interface ReplicateConfig {
@@ -200,10 +261,22 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     throw new ConfigError(
       'ALLOWED_HOSTS=* needs keys: without keys, any web page could use a host name that points here. List the hosts, or set REQUIRE_KEYS=true',
     )
+  if (data.DATABASE_URL !== undefined && data.ARTIFACTS_URL === undefined)
+    throw new ConfigError(
+      'DATABASE_URL needs ARTIFACTS_URL, because all nodes must reach the same files: s3://bucket/prefix, or a folder that all of them mount, such as file:///mnt/films',
+    )
+  if (data.DATABASE_URL === undefined && data.ROLE !== 'all')
+    throw new ConfigError(
+      `ROLE=${data.ROLE} needs DATABASE_URL: with SQLite, one process does all the work. Set DATABASE_URL to a PostgreSQL, or ROLE=all`,
+    )
   return Object.freeze({
     port: data.PORT,
     host: data.HOST,
     dataDir: resolve(data.DATA_DIR),
+    databaseUrl: data.DATABASE_URL,
+    artifacts: data.ARTIFACTS_URL === undefined ? undefined : artifactsOf(data.ARTIFACTS_URL, data),
+    role: data.ROLE,
+    nodeName: data.NODE_NAME ?? hostname(),
     ffmpegPath: data.FFMPEG_PATH,
     localMaxConcurrency: data.LOCAL_MAX_CONCURRENCY ?? availableParallelism(),
     replicate:
@@ -241,6 +314,27 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     shutdownGraceMs: data.SHUTDOWN_GRACE_MS,
     logLevel: data.LOG_LEVEL,
   })
+}
+
+/** @throws {ConfigError} with one of two credentials */
+function artifactsOf(url: string, env: z.output<typeof environment>): ArtifactsConfig {
+  if (url.startsWith('file:')) return { kind: 'folder', directory: resolve(fileURLToPath(url)) }
+  const [bucket = '', ...path] = url.slice('s3://'.length).split('/')
+  const { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret } = env
+  if ((id === undefined) !== (secret === undefined))
+    throw new ConfigError('AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be set together')
+  const prefix = path.filter((part) => part !== '').join('/')
+  return {
+    kind: 's3',
+    bucket,
+    prefix: prefix === '' ? '' : `${prefix}/`,
+    region: env.AWS_REGION ?? 'us-east-1',
+    endpoint: env.AWS_ENDPOINT_URL_S3 ?? env.AWS_ENDPOINT_URL,
+    credentials:
+      id === undefined || secret === undefined
+        ? undefined
+        : { accessKeyId: id, secretAccessKey: secret, sessionToken: env.AWS_SESSION_TOKEN },
+  }
 }
 
 const isLoopback = (host: string): boolean => {

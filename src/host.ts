@@ -41,6 +41,9 @@ export const systemHost: Host = {
     }),
 }
 
+/** A host with another clock: of the database that several nodes share. */
+export const withClock = (host: Host, now: () => number): Host => ({ ...host, now })
+
 /** Resolves when `work` has settled, or after `ms`. */
 export async function atMost(host: Pick<Host, 'sleep'>, ms: number, work: Promise<unknown>): Promise<void> {
   const settled = new AbortController()

@@ -32,14 +32,14 @@ export function createLog({ level, pretty, destination }: LogOptions): Log {
 }
 
 /**
- * Keys, webhook secrets, values of Authorization headers, signatures in URLs, and Replicate's tokens. An escaped newline of
- * JSON may precede them.
+ * Keys, webhook secrets, values of Authorization headers, signatures in URLs, Replicate's tokens, and passwords of database
+ * URLs. An escaped newline of JSON may precede them.
  */
 const secrets =
-  /(wck_|wce_|whsec_)[\w+/=-]+|(Bearer\s+)[^\s"'\\,]+|([?&]signature=)[\w%+/=-]+|(?<=^|[^a-z0-9]|\\[nrt])(r8_)\w+/gi
+  /(wck_|wce_|whsec_)[\w+/=-]+|(Bearer\s+)[^\s"'\\,]+|([?&]signature=)[\w%+/=-]+|(?<=^|[^a-z0-9]|\\[nrt])(r8_)\w+|(postgres(?:ql)?:\/\/[^\s:@/"]*:)[^\s@"]+(?=@)/gi
 
 /** The text with secrets replaced by `[redacted]`. */
-export const redacted = (text: string): string => text.replace(secrets, '$1$2$3$4[redacted]')
+export const redacted = (text: string): string => text.replace(secrets, '$1$2$3$4$5[redacted]')
 
 /** Changed settings by name: the values after and before; null: as configured, or none. */
 interface Changed {
@@ -362,6 +362,12 @@ export const logLine = {
     log.warn(
       { reason: err instanceof Error ? err.message : String(err) },
       '[Workflow.Coordinator] The task queue could not be kept in order; trying again',
+    ),
+
+  heartbeatFailed: (log: Log, err: unknown): void =>
+    log.warn(
+      { reason: err instanceof Error ? err.message : String(err) },
+      '[Workflow.Coordinator] This node cannot tell the others that it lives; trying again',
     ),
 
   listenerFailed: (log: Log, topic: string, err: unknown): void =>

@@ -61,6 +61,37 @@ export function createLoop({ host, look, onError, backOffMs: waitMs = backOffMs 
   }
 }
 
+/** Runs something on one node at a time, from the engine's start on (`Engine.lead`). */
+export type Lead = (name: string, run: (signal: AbortSignal) => Promise<void>) => void
+
+/** A loop that runs on one node at a time: it begins anew wherever it is led. */
+export interface LedLoop {
+  /** Looks until `signal` fires. */
+  run(signal: AbortSignal): Promise<void>
+  /** Looks again, soon, if the loop runs here. */
+  wake(): void
+}
+
+export function createLedLoop({
+  firstAfterMs = 0,
+  ...options
+}: LoopOptions & { readonly firstAfterMs?: number }): LedLoop {
+  let current: Loop | undefined
+  return {
+    async run(signal) {
+      const loop = createLoop(options)
+      current = loop
+      loop.start(firstAfterMs)
+      if (!signal.aborted)
+        await new Promise<void>((resolve) =>
+          signal.addEventListener('abort', () => resolve(), { once: true }),
+        )
+      await loop.stop()
+    },
+    wake: () => current?.wake(),
+  }
+}
+
 /** Ends a sleep early. A ring between `set` and the sleep ends that at once: none is missed. */
 export interface Alarm {
   /** Forgets the rings before. */

@@ -19,8 +19,8 @@ export async function serve(env: Readonly<Record<string, string | undefined>> = 
 }
 
 async function serveUntil(stop: Promise<string>, config: Config): Promise<void> {
-  const log = createLog({ level: config.logLevel })
-  const workflow = await openWorkflow(config, { log })
+  const workflow = await openWorkflow(config, { log: createLog({ level: config.logLevel }) })
+  const { log } = workflow
   try {
     const server = await listen(workflow.app, { host: config.host, port: config.port })
     workflow.listensOn(server.url)

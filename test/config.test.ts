@@ -1,4 +1,4 @@
-import { availableParallelism } from 'node:os'
+import { availableParallelism, hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { expect, it } from 'vitest'
 import { readConfig } from '../src/config.ts'
@@ -8,6 +8,10 @@ it('has a default for everything', () => {
     port: 4000,
     host: '127.0.0.1',
     dataDir: resolve('data'),
+    databaseUrl: undefined,
+    artifacts: undefined,
+    role: 'all',
+    nodeName: hostname(),
     ffmpegPath: undefined,
     localMaxConcurrency: availableParallelism(),
     replicate: undefined,
@@ -134,3 +138,76 @@ it.each([
 ])('%j is refused by its name', (env, message) => {
   expect(() => readConfig(env)).toThrow(message)
 })
+
+const onPostgres = {
+  DATABASE_URL: 'postgres://me:pa55word@db:5432/films',
+  ARTIFACTS_URL: 'file:///mnt/films',
+}
+
+it('shares rows in PostgreSQL and files in a folder or a bucket', () => {
+  expect(readConfig({ ...onPostgres, ROLE: 'worker', NODE_NAME: 'w-1' })).toMatchObject({
+    databaseUrl: onPostgres.DATABASE_URL,
+    artifacts: { kind: 'folder', directory: '/mnt/films' },
+    role: 'worker',
+    nodeName: 'w-1',
+  })
+  expect(
+    readConfig({
+      ...onPostgres,
+      ARTIFACTS_URL: 's3://films/one/two/',
+      AWS_ACCESS_KEY_ID: 'id',
+      AWS_SECRET_ACCESS_KEY: 'secret',
+      AWS_ENDPOINT_URL: 'http://minio:9000/',
+    }).artifacts,
+  ).toEqual({
+    kind: 's3',
+    bucket: 'films',
+    prefix: 'one/two/',
+    region: 'us-east-1',
+    endpoint: 'http://minio:9000',
+    credentials: { accessKeyId: 'id', secretAccessKey: 'secret', sessionToken: undefined },
+  })
+  expect(readConfig({ ARTIFACTS_URL: 's3://films' }).artifacts).toMatchObject({
+    prefix: '',
+    credentials: undefined,
+  })
+})
+
+it.each([
+  'postgresql://db/films',
+  'postgres://me:p@ss%40@one:5432,two:5433/films?sslmode=require'.replace('p@ss', 'pass'),
+  'postgres://[::1]:5432/films',
+  'postgresql://postgres@%2Ftmp%2Fpostgres/postgres',
+  'postgresql:///films?host=/run/postgresql',
+])('reaches PostgreSQL at %s', (url) => {
+  expect(readConfig({ ...onPostgres, DATABASE_URL: url }).databaseUrl).toBe(url)
+})
+
+it.each([
+  ['mysql://me:pa55word@db/films', 'DATABASE_URL must be a PostgreSQL URL'],
+  ['postgres://me:pa55word@/films', 'DATABASE_URL must name a host'],
+  ['postgres://me:pa55word@one:99999,two/films', 'DATABASE_URL must have hosts with ports'],
+])('refuses %s without showing its password', (url, reason) => {
+  const refusal = reasonOf({ ...onPostgres, DATABASE_URL: url })
+  expect(refusal).toContain(reason)
+  expect(refusal).not.toContain('pa55word')
+})
+
+it('refuses half of what several nodes need', () => {
+  expect(reasonOf({ DATABASE_URL: onPostgres.DATABASE_URL })).toMatch(/^DATABASE_URL needs ARTIFACTS_URL/)
+  expect(reasonOf({ ROLE: 'api' })).toMatch(/^ROLE=api needs DATABASE_URL/)
+  expect(reasonOf({ ...onPostgres, ROLE: 'boss' })).toBe('ROLE must be api, worker or all')
+  expect(reasonOf({ ...onPostgres, ARTIFACTS_URL: 's3://UPPER' })).toMatch(/^ARTIFACTS_URL must be a bucket/)
+  expect(reasonOf({ ...onPostgres, ARTIFACTS_URL: 's3://films', AWS_ACCESS_KEY_ID: 'id' })).toBe(
+    'AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be set together',
+  )
+})
+
+function reasonOf(env: Readonly<Record<string, string>>): string {
+  try {
+    readConfig(env)
+  } catch (error) {
+    return String((error as Error).message)
+  }
+  throw new Error('nothing was refused')
+}

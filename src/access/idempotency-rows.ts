@@ -1,4 +1,4 @@
-import type { Reader, Row, Transaction } from '../store/database.ts'
+import { DatabaseError, type Reader, type Row, type Transaction } from '../store/database.ts'
 import { bytes, bytesOrNull, json, number, text, textOrNull } from '../store/sql.ts'
 
 /** Identifies a request: the client's key for one target. */
@@ -24,6 +24,8 @@ export interface KeptRequest {
   readonly fingerprint: Uint8Array
   readonly answer: KeptAnswer | null
   readonly insertedAt: number
+  /** The node that works on it. */
+  readonly claimedBy: string | null
 }
 
 const answerOf = (row: Row): KeptAnswer | null =>
@@ -41,6 +43,7 @@ const requestOf = (row: Row): KeptRequest => ({
   fingerprint: bytes(row, 'fingerprint'),
   answer: answerOf(row),
   insertedAt: number(row, 'inserted_at'),
+  claimedBy: textOrNull(row, 'claimed_by'),
 })
 
 export async function findRequest(
@@ -61,14 +64,41 @@ export const countRequests = async (reader: Reader, principal: string): Promise<
 export const insertRequest = (
   tx: Transaction,
   { principal, target, key }: RequestIdentity,
-  fingerprint: Uint8Array,
-  now: number,
+  { fingerprint, insertedAt, claimedBy }: Omit<KeptRequest, 'id' | 'answer'>,
 ): Promise<number> =>
   tx.insert(
-    `insert into requests (principal, target, idempotency_key, fingerprint, inserted_at)
-     values ($1, $2, $3, $4, $5)`,
-    [principal, target, key, fingerprint, now],
+    `insert into requests (principal, target, idempotency_key, fingerprint, inserted_at, claimed_by)
+     values ($1, $2, $3, $4, $5, $6)`,
+    [principal, target, key, fingerprint, insertedAt, claimedBy],
   )
+
+/** Notes who works on an unanswered request; null: nobody. */
+export const setClaim = (tx: Transaction, id: number, claimedBy: string | null): Promise<number> =>
+  tx.run('update requests set claimed_by = $2 where id = $1', [id, claimedBy])
+
+/**
+ * Moves an unanswered request with its effects from a dead node to another, under a new id: the id is the fencing token, so
+ * the dead node changes nothing more if it comes back. Undefined if another node was faster.
+ */
+export async function takeRequest(
+  tx: Transaction,
+  identity: RequestIdentity,
+  from: KeptRequest,
+  claimedBy: string,
+): Promise<number | undefined> {
+  const found = await findRequest(tx, identity)
+  if (found?.id !== from.id || found.claimedBy !== from.claimedBy || found.answer) return undefined
+  const effects = await tx.all('select part, result from effects where request_id = $1', [found.id])
+  await deleteRequest(tx, found.id)
+  const id = await insertRequest(tx, identity, { ...found, claimedBy })
+  for (const effect of effects)
+    await tx.run('insert into effects (request_id, part, result) values ($1, $2, $3)', [
+      id,
+      text(effect, 'part'),
+      text(effect, 'result'),
+    ])
+  return id
+}
 
 /** Stores the response and deletes the effects, which it replaces. */
 export async function setRequestAnswer(tx: Transaction, id: number, answer: KeptAnswer): Promise<void> {
@@ -90,17 +120,23 @@ export const deleteUnanswered = (tx: Transaction, id: number): Promise<number> =
     [id],
   )
 
-/** The stored result of a part of a request; undefined if it had no effect. */
+/**
+ * The stored result of a part of a request; undefined if it had no effect.
+ * @throws {DatabaseError} `busy` if another node has taken over the request
+ */
 export async function findEffect(
   reader: Reader,
   requestId: number,
   part: string,
 ): Promise<{ readonly kept: unknown } | undefined> {
-  const row = await reader.get('select result from effects where request_id = $1 and part = $2', [
-    requestId,
-    part,
-  ])
-  return row && { kept: json(row, 'result') }
+  const row = await reader.get(
+    `select effects.result from requests
+     left join effects on effects.request_id = requests.id and effects.part = $2
+     where requests.id = $1`,
+    [requestId, part],
+  )
+  if (!row) throw new DatabaseError('busy', 'Another node works on this request now')
+  return row['result'] === null ? undefined : { kept: json(row, 'result') }
 }
 
 /** Call it in the effect's transaction. `kept` is JSON. */

@@ -21,7 +21,9 @@ import {
   hasEffect,
   insertEffect,
   insertRequest,
+  setClaim,
   setRequestAnswer,
+  takeRequest,
 } from './idempotency-rows.ts'
 
 export type { KeptAnswer } from './idempotency-rows.ts'
@@ -41,7 +43,7 @@ export type IdempotentWork = (
 ) => Promise<KeptAnswer | undefined>
 
 /**
- * `running`: this process is working on the same request. `other_request`: the key was used for another one. `too_many`:
+ * `running`: this process, or another node that is alive, is working on the same request. `other_request`: the key was used for another one. `too_many`:
  * the principal has reached the limit of stored requests.
  */
 export type Answered = 'done' | 'running' | 'other_request' | 'too_many' | KeptAnswer
@@ -115,11 +117,19 @@ export function createIdempotent({
   database,
   host,
   log,
+  nodes,
 }: {
   readonly database: Database
   readonly host: Host
   readonly log: Log
+  /** Whose requests are in flight: of this process alone, or of several nodes, each of which claims its own. */
+  readonly nodes: {
+    readonly id: string
+    readonly areShared: boolean
+    isAlive(id: string): Promise<boolean>
+  }
 }): Idempotent {
+  const claimedBy = nodes.areShared ? nodes.id : null
   /** Running requests of this process, with their fingerprints. */
   const running = new Map<string, Uint8Array>()
 
@@ -132,9 +142,15 @@ export function createIdempotent({
         await deleteRequest(tx, found.id)
         found = undefined
       }
-      if (found) return { ...found, hasEffect: found.answer === null && (await hasEffect(tx, found.id)) }
+      if (found) {
+        const isTheirs = found.claimedBy !== null && found.claimedBy !== claimedBy
+        if (found.answer !== null || isTheirs) return { ...found, isTheirs, hasEffect: false }
+        if (found.claimedBy !== claimedBy) await setClaim(tx, found.id, claimedBy)
+        return { ...found, isTheirs, hasEffect: await hasEffect(tx, found.id) }
+      }
       if ((await countRequests(tx, identity.principal)) >= mostKeptRequests) return 'too_many' as const
-      return { id: await insertRequest(tx, identity, fingerprint, now), isNew: true as const }
+      const id = await insertRequest(tx, identity, { fingerprint, insertedAt: now, claimedBy })
+      return { id, isNew: true as const }
     })
 
   /** Never rejects: the effect stands even if its response cannot be stored. */
@@ -143,7 +159,7 @@ export function createIdempotent({
     await database
       .transaction(async (tx) => {
         if (kept) await setRequestAnswer(tx, id, kept)
-        else await deleteUnanswered(tx, id)
+        else if ((await deleteUnanswered(tx, id)) === 0 && claimedBy !== null) await setClaim(tx, id, null)
       })
       .catch((error: unknown) => logLine.answerNotKept(log, error))
   }
@@ -167,7 +183,14 @@ export function createIdempotent({
     if (begun === 'too_many') return begun
     if ('isNew' in begun) return run(begun.id, work, { hasEffect: false })
     if (!isSame(begun.fingerprint, request.fingerprint)) return 'other_request'
-    return begun.answer ?? run(begun.id, work, begun)
+    if (begun.answer) return begun.answer
+    if (!begun.isTheirs) return run(begun.id, work, begun)
+    if (await nodes.isAlive(begun.claimedBy!)) return 'running'
+    const taken = await database.transaction(async (tx) => {
+      const id = await takeRequest(tx, request, begun, nodes.id)
+      return id === undefined ? undefined : { id, hasEffect: await hasEffect(tx, id) }
+    })
+    return taken ? run(taken.id, work, taken) : 'running'
   }
 
   return {

@@ -39,7 +39,7 @@ export async function inPlace<T>(
     const config = readConfig(context.env)
     const secrets = await openSecrets(config, { log: createLog({ level: 'silent' }) })
     try {
-      return await inFolder(secrets, config.dataDir)
+      return await inFolder(secrets, secrets.where)
     } finally {
       await secrets.close()
     }

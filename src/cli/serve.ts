@@ -26,6 +26,21 @@ const environment = {
   LOG_LEVEL: 'debug, info, warn, error or silent (default: info)',
 } as const
 
+const nodes = {
+  DATABASE_URL:
+    'PostgreSQL of all nodes, such as postgres://user:password@host:5432/database (default: not set, SQLite in DATA_DIR)',
+  ARTIFACTS_URL:
+    'files of all nodes: s3://bucket/prefix, or a folder that all of them mount, such as file:///mnt/films (default: DATA_DIR)',
+  ROLE: 'api answers requests, worker runs tasks, all does both (default: all)',
+  NODE_NAME: "shown in lists and logs (default: the machine's name)",
+  AWS_ACCESS_KEY_ID: 'key of the bucket (default: what AWS gives this machine)',
+  AWS_SECRET_ACCESS_KEY: 'its secret',
+  AWS_SESSION_TOKEN: 'its session, if it is temporary',
+  AWS_REGION: 'region of the bucket (default: us-east-1)',
+  AWS_ENDPOINT_URL_S3: "a server that speaks S3 (default: AWS's for the region)",
+  AWS_ENDPOINT_URL: 'the same for all services',
+} as const
+
 const replicate = {
   REPLICATE_API_TOKEN: 'a token of your account (default: not set, everything is rendered on this machine)',
   PUBLIC_BASE_URL:
@@ -47,7 +62,11 @@ export const serve: Command = command(
   {
     summary: 'run the server until SIGTERM or Ctrl-C',
     options: {},
-    lists: { 'Environment:': environment, 'To render at Replicate, which costs money:': replicate },
+    lists: {
+      'Environment:': environment,
+      'For several nodes:': nodes,
+      'To render at Replicate, which costs money:': replicate,
+    },
   },
   async ({ env }) => {
     // Imported here: the other commands do not need these modules.

@@ -4,14 +4,15 @@
  */
 import type { Host } from '../host.ts'
 import { type Log, logLine } from '../log.ts'
-import { createLoop } from '../loop.ts'
-import type { Database } from '../store/database.ts'
+import { createLedLoop } from '../loop.ts'
+import type { Database, Transaction } from '../store/database.ts'
 import { latestMoment, putBack, setSeen } from '../store/clock.ts'
 
 export interface ClockWatch {
-  /** Corrects the rows if the clock was set back since the last process, then watches the clock. */
-  start(): Promise<void>
-  stop(): Promise<void>
+  /** Corrects the rows if the clock was set back since the last process looked at it. */
+  correct(): Promise<void>
+  /** Corrects, then watches the clock until `signal` fires: on one node at a time, since each step is corrected once. */
+  run(signal: AbortSignal): Promise<void>
 }
 
 export interface ClockWatchOptions {
@@ -33,16 +34,24 @@ export function createClockWatch({ database, host, log, onPutBack }: ClockWatchO
   let last = { wall: host.now(), monotonic: host.monotonic() }
   let notedAt = Number.NEGATIVE_INFINITY
 
-  const note = async (byMs: number): Promise<void> => {
-    await database.transaction(async (tx) => {
+  /** `stepMs`: how far the clock was set back, found out in the transaction so that no two nodes correct one step. */
+  const note = async (stepMs: (tx: Transaction, now: number) => number | Promise<number>): Promise<void> => {
+    const byMs = await database.transaction(async (tx) => {
       const now = host.now()
-      if (byMs >= leastMs) await putBack(tx, now, byMs)
+      const step = await stepMs(tx, now)
+      if (step >= leastMs) await putBack(tx, now, step)
       await setSeen(tx, now)
+      return step
     })
     notedAt = host.monotonic()
     if (byMs < leastMs) return
     logLine.clockPutBack(log, byMs)
     onPutBack()
+  }
+
+  const correct = async (): Promise<void> => {
+    await note(async (tx, now) => (await latestMoment(tx)) - now)
+    last = { wall: host.now(), monotonic: host.monotonic() }
   }
 
   const look = async (): Promise<void> => {
@@ -52,12 +61,13 @@ export function createClockWatch({ database, host, log, onPutBack }: ClockWatchO
       last = moment
       return
     }
-    await note(byMs)
+    await note(() => byMs)
     last = moment
   }
 
-  const { start, stop } = createLoop({
+  const watch = createLedLoop({
     host,
+    firstAfterMs: lookEveryMs,
     async look() {
       await look()
       return lookEveryMs
@@ -66,11 +76,10 @@ export function createClockWatch({ database, host, log, onPutBack }: ClockWatchO
     onError: (error) => logLine.cannotKeepTimes(log, error),
   })
   return {
-    async start() {
-      await note((await latestMoment(database)) - host.now())
-      last = { wall: host.now(), monotonic: host.monotonic() }
-      start(lookEveryMs)
+    correct,
+    async run(signal) {
+      await correct()
+      await watch.run(signal)
     },
-    stop,
   }
 }

@@ -5,6 +5,7 @@ import type { Host } from '../host.ts'
 import type { Catalogue } from '../job/catalogue.ts'
 import type { Network } from '../job/web-address.ts'
 import type { Log } from '../log.ts'
+import type { Nodes } from '../nodes/nodes.ts'
 import type { Database } from '../store/database.ts'
 import type { Emit } from '../events/emit.ts'
 import type { RendererLimit } from './admission/rules.ts'
@@ -42,6 +43,7 @@ export interface Context {
   readonly installationId: string
   /** Tries of a scene in total. */
   readonly maxTries: number
+  readonly nodes: Nodes
   /** Wakes admission: something has changed that may let a scene start. */
   readonly wakeAdmission: () => void
   /** Wakes the scheduler: a job's times have changed. */

@@ -4,8 +4,11 @@ import type { Engine } from '../engine/engine.ts'
 import type { PubSub } from '../events/pubsub.ts'
 import type { Host } from '../host.ts'
 import type { Catalogue } from '../job/catalogue.ts'
+import { loadOf, runsTasks } from '../job/node.ts'
 import type { Network } from '../job/web-address.ts'
 import { type Log, logLine } from '../log.ts'
+import { type OwnNode, type RunningNodes, createOneNode } from '../nodes/nodes.ts'
+import { packageVersion } from '../package-version.ts'
 import type { Database } from '../store/database.ts'
 import { createEmit } from '../events/emit.ts'
 import { accountFor, accountIs, marksAt } from './attempt/reconcile.ts'
@@ -53,6 +56,7 @@ import {
 } from './read/job-view.ts'
 import { getLedger, getLedgerTotals, getSpend } from './read/ledger.ts'
 import { getActiveJobs, getRunningTasks, searchJobs } from './read/lists.ts'
+import { getNodes } from './read/nodes.ts'
 import { recover } from './recover.ts'
 import { refuseRemoved, retentionVerbs } from '../retention/retention.ts'
 import { rejectJob, submitJob } from './job/review.ts'
@@ -127,6 +131,7 @@ const verbs = {
   paidClip: getPaidClip,
   asset: getAsset,
   activeJobs: getActiveJobs,
+  nodes: getNodes,
   processingTasks: getRunningTasks,
 
   budgets: getBudgets,
@@ -192,6 +197,8 @@ export type Coordinator = Bound<typeof verbs> & ReturnType<typeof createIdempote
 export interface RunningCoordinator extends Coordinator, Bound<typeof reports> {
   /** Resumes interrupted work, then admits scenes. Call it after every task kind has its handler. */
   start(): Promise<void>
+  /** Admits no more scenes, and tells the other nodes that this one stops. */
+  drain(): Promise<void>
   /** Admits no more scenes. */
   stop(): Promise<void>
   /** Renders that may run on this machine at once, by the limits in force. */
@@ -215,13 +222,31 @@ export interface CoordinatorOptions {
   readonly installationId?: string
   /** Tries of a scene in total. */
   readonly maxTries?: number
+  /** Default: this process alone. */
+  readonly nodes?: RunningNodes
+  /** Called at each heartbeat of this node. */
+  readonly onBeat?: () => Promise<void>
 }
+
+/** The only node, which does everything. */
+const someNode = (renderers: readonly RendererLimit[]): OwnNode => ({
+  name: 'this',
+  role: 'all',
+  version: packageVersion(),
+  slots: Object.fromEntries(
+    renderers
+      .filter(({ task }) => task === 'render-scene')
+      .map(({ name, maxConcurrency }) => [name, maxConcurrency]),
+  ),
+})
 
 /** Events after which another scene may start: an approval, or a free slot. */
 const admittingTopics = ['jobs:approved', 'scenes:completed', 'scenes:failed', 'scenes:retrying'] as const
 
 export function createCoordinator(options: CoordinatorOptions): RunningCoordinator {
   const { database, engine, host, log, pubsub, renderers } = options
+  const nodes = options.nodes ?? createOneNode(someNode(renderers), host)
+  const works = runsTasks(nodes.own.role)
   const rendererOf = new Map(renderers.flatMap(({ name, models }) => models.map((model) => [model, name])))
   // A model without a configured renderer is not offered.
   const offered = [...options.catalogue.models].filter(([name]) => rendererOf.has(name))
@@ -244,7 +269,10 @@ export function createCoordinator(options: CoordinatorOptions): RunningCoordinat
     warnedAccounts: new Set(),
     signal: createSignal(),
     emit: createEmit({ pubsub, host }),
-    wakeAdmission: () => admission.wake(),
+    nodes,
+    wakeAdmission: () => {
+      if (works) admission.wake()
+    },
     wakeScheduler: () => scheduler.wake(),
   }
   const admission = createAdmission(context)
@@ -267,20 +295,34 @@ export function createCoordinator(options: CoordinatorOptions): RunningCoordinat
     ...bind(context, reports),
     ...createIdempotent(context),
 
-    rendersAtOnce: () => admission.rendersAtOnce(),
+    rendersAtOnce: () => {
+      const here = renderers.reduce((sum, { name }) => sum + (nodes.own.slots[name] ?? 0), 0)
+      // Alone, this process renders as many as are allowed, also where that is more than was configured.
+      return nodes.areShared ? Math.min(here, admission.rendersAtOnce()) : admission.rendersAtOnce()
+    },
 
     async start() {
       logLine.starting(log)
-      await clock.start()
+      await nodes.start({
+        load: () => loadOf(engine.running()),
+        onSlots: context.wakeAdmission,
+        ...(options.onBeat && { onBeat: options.onBeat }),
+      })
+      if (!works) return
+      await clock.correct()
       await recover(context)
+      engine.lead('clock', clock.run)
+      engine.lead('scheduler', scheduler.run)
       await engine.start()
       for (const topic of admittingTopics) subscriptions.push(pubsub.subscribe(topic, admission.wake))
       admission.wake()
-      scheduler.start()
+    },
+    async drain() {
+      nodes.drain()
+      for (const end of subscriptions.splice(0)) end()
+      await admission.stop()
     },
     async stop() {
-      await clock.stop()
-      await scheduler.stop()
       for (const end of subscriptions.splice(0)) end()
       await admission.stop()
     },

@@ -21,6 +21,7 @@ import { guardQueryNames } from './edge/query-names.ts'
 import { documentPages } from './openapi/pages.ts'
 import { allEndpoints } from './routes/all.ts'
 import { finderOf, patternOf } from './routes/endpoint.ts'
+import { operationEndpoints } from './routes/operations.ts'
 import type { Parts, ProviderGate, Storage, TakeAsset } from './routes/parts.ts'
 
 export interface AppOptions {
@@ -47,14 +48,17 @@ export interface AppOptions {
   /** Without it, the server is ready when the database answers. */
   readonly readiness?: Readiness
   readonly host?: Host
+  /** Answers operators' probes and metrics alone: a node that only runs tasks. */
+  readonly onlyOperations?: boolean
 }
 
 export function createApp(options: AppOptions): Hono {
-  const { coordinator, log, metrics, hosts = [], host = systemHost } = options
+  const { coordinator, log, metrics, hosts = [], host = systemHost, onlyOperations = false } = options
   const parts = partsOf(options, host)
   const { limits } = parts
-  const listed = allEndpoints.filter(({ needs }) => needs === undefined || parts[needs] !== undefined)
-  const endpoints = [...listed, ...documentPages(listed)]
+  const offered = onlyOperations ? operationEndpoints : allEndpoints
+  const listed = offered.filter(({ needs }) => needs === undefined || parts[needs] !== undefined)
+  const endpoints = onlyOperations ? listed : [...listed, ...documentPages(listed)]
   const find = finderOf(endpoints)
   const app = new Hono()
 

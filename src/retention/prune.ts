@@ -1,5 +1,5 @@
 /**
- * Every hour, removes what retention does not keep. First, rows that are too old or too many release their files, a few
+ * Every hour, on one node, removes what retention does not keep. First, rows that are too old or too many release their files, a few
  * rows at a time; then the files that no row names are removed. A crash between the two leaves orphaned files: a walk
  * through all files finds them, one part an hour.
  */
@@ -8,7 +8,7 @@ import { type InputsInUse, type Removable, type RetentionVerbs, kindOf } from '.
 import type { Host } from '../host.ts'
 import type { Amount, PruneReport, RetentionLimits, StorageReport } from '../job/storage.ts'
 import { type Log, logLine } from '../log.ts'
-import { createLoop } from '../loop.ts'
+import { type Lead, createLedLoop } from '../loop.ts'
 
 export interface PruneOptions {
   readonly coordinator: RetentionVerbs
@@ -17,6 +17,8 @@ export interface PruneOptions {
   readonly host: Host
   readonly log: Log
   readonly freeBytes: () => Promise<number>
+  /** Runs the hourly removal on one node. */
+  readonly lead: Lead
 }
 
 export interface Prune {
@@ -51,8 +53,9 @@ const measuredForMs = { least: 60_000, times: 20 }
 
 const agedKinds = ['film', 'clips', 'render', 'seam', 'asset'] as const
 
-export function startPrune(options: PruneOptions): Prune {
-  const { host, log } = options
+/** Call it before the engine starts. */
+export function createPrune(options: PruneOptions): Prune {
+  const { host, log, lead } = options
   const closed = new AbortController()
   let before: Promise<unknown> = Promise.resolve()
   let isNamed = false
@@ -73,24 +76,24 @@ export function startPrune(options: PruneOptions): Prune {
       return report
     })
 
-  const loop = createLoop({
+  const loop = createLedLoop({
     host,
+    firstAfterMs,
     async look() {
       const part = (Math.floor(host.now() / hour) % 24) * prefixesAnHour
       await prune({ isDryRun: false, prefixes: artifactPrefixes.slice(part, part + prefixesAnHour) })
       return everyMs
     },
-    onError: (error) => logLine.cannotPrune(log, error),
+    onError: (error) => closed.signal.aborted || logLine.cannotPrune(log, error),
     backOffMs: everyMs,
   })
-  loop.start(firstAfterMs)
+  lead('prune', loop.run)
 
   return {
     now: ({ isDryRun = false } = {}) => prune({ isDryRun, prefixes: artifactPrefixes }),
     storage: createSurvey(options),
     async stop() {
       closed.abort(Object.assign(new Error('the server is stopping'), { code: 'closed' }))
-      await loop.stop()
       await before.catch(() => undefined)
     },
   }

@@ -37,6 +37,7 @@ export const ownTimes = {
   keys: ['previous_until', 'inserted_at', 'rotated_at', 'last_used_at', 'revoked_at'],
   requests: ['inserted_at'],
   installation: ['rotated_at'],
+  nodes: ['started_at', 'heard_at'],
   assets: ['inserted_at'],
   removed_assets: ['removed_at'],
   films: ['inserted_at', 'removed_at'],

@@ -13,7 +13,7 @@ import { type Catalogue, readCatalogue } from '../../src/job/catalogue.ts'
 import type { Clips, TakenOutcome } from '../../src/pipeline/clips.ts'
 import { createFollowRender } from '../../src/pipeline/follow/follow-render.ts'
 import type { Studio } from '../../src/pipeline/studio.ts'
-import { startReconciling } from '../../src/pipeline/follow/reconcile.ts'
+import { leadReconciling } from '../../src/pipeline/follow/reconcile.ts'
 import { createTakeClip, takingOptions } from '../../src/pipeline/take-clip.ts'
 import type { Provider } from '../../src/renderer/provider.ts'
 import { createReplicate } from '../../src/renderer/replicate/replicate.ts'
@@ -197,17 +197,15 @@ export function createProviderHarness(options: ProviderParts): ProviderHarness {
     },
   })
 
-  let reconciling: ReturnType<typeof startReconciling> | undefined
   return {
     ...harness,
     app,
     async start() {
+      leadReconciling({ coordinator, providers: [provider], host, log, lead: engine.lead })
       await coordinator.start()
-      reconciling = startReconciling({ coordinator, providers: [provider], host, log })
     },
     async stop() {
       await coordinator.stop()
-      await reconciling?.stop()
       await engine.stop({ graceMs: 5000 })
     },
   }

@@ -3,7 +3,7 @@
  * film has bytes of its own, unless equal ones are asked for.
  */
 import type { RetentionLimits } from '../../src/job/storage.ts'
-import { type Prune, startPrune } from '../../src/retention/prune.ts'
+import { type Prune, createPrune } from '../../src/retention/prune.ts'
 import { type Clock, createClock } from '../clock.ts'
 import { type AppHarness, openAppHarness } from './app.ts'
 import { type App, type Ask, asking } from './ask.ts'
@@ -56,7 +56,8 @@ export async function openPruneHarness(limits: Partial<RetentionLimits>): Promis
       signal?.addEventListener('abort', () => resolve(), { once: true })
       asleep.resolve()
     })
-  const prune = startPrune({
+  const ended = new AbortController()
+  const prune = createPrune({
     coordinator,
     artifacts: {
       ...artifacts,
@@ -69,8 +70,12 @@ export async function openPruneHarness(limits: Partial<RetentionLimits>): Promis
     host: { ...clock, sleep },
     log,
     freeBytes: () => Promise.resolve(5e9),
+    lead: (_name, run) => void run(ended.signal),
   })
-  closing.defer(() => prune.stop())
+  closing.defer(() => {
+    ended.abort()
+    return prune.stop()
+  })
   const app = harness.appWith({ storage: prune, host: clock })
   const ask = asking(() => app)
   return {

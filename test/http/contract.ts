@@ -6,7 +6,7 @@ import { systemHost } from '../../src/host.ts'
 import { type ApiDocument, type Schema, methods } from '../../src/http/openapi/types.ts'
 import { answerIn } from '../../src/http/openapi/document.ts'
 import { openMetrics } from '../../src/telemetry/metrics.ts'
-import { startPrune } from '../../src/retention/prune.ts'
+import { createPrune } from '../../src/retention/prune.ts'
 import { keepAll } from '../harness/pruning.ts'
 import type { AppHarness } from '../harness/app.ts'
 
@@ -16,7 +16,15 @@ export async function wholeApp({ appWith, coordinator, artifacts, database, pubs
   const parts = { coordinator, database, pubsub, feed, host: systemHost, version: '0', freeBytes }
   const metrics = await openMetrics(parts)
   const installation = await openInstallation({ database, host: systemHost, log })
-  const storage = startPrune({ coordinator, artifacts, limits: keepAll, host: systemHost, log, freeBytes })
+  const storage = createPrune({
+    coordinator,
+    artifacts,
+    limits: keepAll,
+    host: systemHost,
+    log,
+    freeBytes,
+    lead: () => {},
+  })
   const access = { keysRequired: false, ratePerMinute: 0 }
   const app = appWith({ metrics, installation, storage, access })
   const close = async (): Promise<void> => {

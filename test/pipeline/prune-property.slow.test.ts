@@ -9,7 +9,7 @@ import { openDiskArtifacts } from '../../src/artifact/disk.ts'
 import { bind } from '../../src/bind.ts'
 import { retentionVerbs } from '../../src/retention/retention.ts'
 import { jobStatuses, sceneStatuses } from '../../src/job/lifecycle.ts'
-import { startPrune } from '../../src/retention/prune.ts'
+import { createPrune } from '../../src/retention/prune.ts'
 import { openFile } from '../harness/data.ts'
 import { silentLog } from '../harness/harness.ts'
 import { createClock } from '../clock.ts'
@@ -175,7 +175,15 @@ async function holds({ jobs, renders, seams, fileAges, assetAges, limits }: Rows
     clock.advance(end - start)
     const artifacts = await openDiskArtifacts(directory, clock)
     const coordinator = bind({ database, host: clock }, retentionVerbs)
-    const prune = startPrune({ coordinator, artifacts, limits, host: clock, log, freeBytes: async () => 0 })
+    const prune = createPrune({
+      coordinator,
+      artifacts,
+      limits,
+      host: clock,
+      log,
+      freeBytes: async () => 0,
+      lead: () => {},
+    })
     const would = await prune.now({ isDryRun: true })
     const did = await prune.now()
     await prune.stop()

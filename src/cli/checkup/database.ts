@@ -30,7 +30,7 @@ export async function checkDatabase(config: Config, signal: AbortSignal): Promis
     return { found: ok(`There is none yet: serve makes ${path}`), server: undefined, hasKey: false }
   const { openFolder } = await import('../../wire.ts')
   try {
-    const folder = await openFolder(config)
+    const folder = await openFolder(config, { log: createLog({ level: 'silent' }) })
     try {
       const hasKey = await hasKeyIn(folder.database)
       const found = await lookInto(folder.database)

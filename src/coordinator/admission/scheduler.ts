@@ -1,5 +1,5 @@
 /** Timed changes: a job whose start time has come enters the queue, and a job past its deadline fails and stops spending. */
-import { type Loop, createLoop } from '../../loop.ts'
+import { type LedLoop, createLedLoop } from '../../loop.ts'
 import { logLine } from '../../log.ts'
 import type { Transaction } from '../../store/database.ts'
 import { findJobState, listOverdue, listScheduled, nextJobTimeAt } from '../../store/jobs.ts'
@@ -13,7 +13,7 @@ const atOnce = 50
 /** The longest sleep, since the clock may be set forward. */
 const longestMs = 60_000
 
-export function createScheduler(context: Context): Loop {
+export function createScheduler(context: Context): LedLoop {
   const { database, host, log } = context
 
   const look = async (stopped: AbortSignal): Promise<number> => {
@@ -25,7 +25,7 @@ export function createScheduler(context: Context): Loop {
     return Math.min(longestMs, next === undefined ? longestMs : next - host.now())
   }
 
-  return createLoop({ host, look, onError: (error) => logLine.cannotKeepTimes(log, error) })
+  return createLedLoop({ host, look, onError: (error) => logLine.cannotKeepTimes(log, error) })
 }
 
 /** Resolves to whether more may be due. */

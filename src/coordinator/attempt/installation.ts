@@ -19,6 +19,8 @@ export interface Installation {
   readonly id: string
   /** Secrets: the first signs URLs, the others are still accepted. */
   secrets(): readonly string[]
+  /** Reads the secrets again: another node may have replaced them. */
+  refresh(): Promise<void>
   /** Signs with a new secret from now on; accepts the previous one for the grace time. @throws {RefusedError} `invalid` */
   rotateSecret(request?: unknown, actor?: Actor): Promise<SecretRotation>
 }
@@ -29,7 +31,7 @@ export interface InstallationOptions {
   readonly log: Log
 }
 
-/** Cached in memory: no other process changes it while this one holds the database. */
+/** Cached in memory, for each request is signed or verified by it; another node's rotation comes with `refresh`. */
 export async function openInstallation({ database, host, log }: InstallationOptions): Promise<Installation> {
   const freshSecret = (): string => host.secret(32)
   let kept = await database.transaction((tx) =>
@@ -41,6 +43,10 @@ export async function openInstallation({ database, host, log }: InstallationOpti
     secrets: () => {
       const now = host.now()
       return [kept.secret, ...kept.previous.filter(({ until }) => until > now).map(({ secret }) => secret)]
+    },
+
+    async refresh() {
+      kept = await database.transaction((tx) => installationOf(tx, kept))
     },
 
     async rotateSecret(input = {}, actor) {

@@ -57,6 +57,8 @@ export interface AccessOptions {
   readonly keysRequired: boolean
   /** Requests per minute for each key, or each address without one; 0 for no limit. */
   readonly ratePerMinute: number
+  /** How many nodes answer requests now: each allows its part of the rate. Default: 1. */
+  readonly sharedBy?: () => number
 }
 
 /** Per address. A probe must not fail because of a low limit, or one that others used up. */
@@ -71,6 +73,7 @@ const failuresPerMinute = 20
 export function guardAccess({
   keysRequired,
   ratePerMinute,
+  sharedBy = () => 1,
   find,
   coordinator,
   host,
@@ -81,9 +84,10 @@ export function guardAccess({
   readonly host: Host
   readonly log: Log
 }): MiddlewareHandler {
-  const requests = ratePerMinute === 0 ? undefined : createRateLimit({ perMinute: ratePerMinute, host })
+  const requests =
+    ratePerMinute === 0 ? undefined : createRateLimit({ perMinute: ratePerMinute, host, sharedBy })
   const health = ratePerMinute === 0 ? undefined : createRateLimit({ perMinute: healthPerMinute, host })
-  const failures = createRateLimit({ perMinute: failuresPerMinute, host })
+  const failures = createRateLimit({ perMinute: failuresPerMinute, host, sharedBy })
 
   const oneMore = limitAtOnce()
 

@@ -21,6 +21,8 @@ export interface RateLimit {
 export interface RateLimitOptions {
   readonly perMinute: number
   readonly host: Pick<Host, 'monotonic'>
+  /** How many nodes share the limit now: each allows its part. Default: 1. */
+  readonly sharedBy?: () => number
   /** Above this number, the least recently used bucket is dropped: its caller starts with a full one. */
   readonly mostBuckets?: number
 }
@@ -30,15 +32,20 @@ interface Bucket {
   readonly at: number
 }
 
-export function createRateLimit({ perMinute, host, mostBuckets = 10_000 }: RateLimitOptions): RateLimit {
-  const perMs = perMinute / 60_000
+export function createRateLimit({
+  perMinute: ofAll,
+  host,
+  sharedBy = () => 1,
+  mostBuckets = 10_000,
+}: RateLimitOptions): RateLimit {
   /** Least recently used first. */
   const buckets = new Map<string, Bucket>()
 
-  const secondsFor = (tokens: number): number => Math.ceil(Math.max(0, tokens) / perMs / 1000)
-
   return {
     take(caller) {
+      const perMinute = Math.max(1, Math.floor(ofAll / sharedBy()))
+      const perMs = perMinute / 60_000
+      const secondsFor = (tokens: number): number => Math.ceil(Math.max(0, tokens) / perMs / 1000)
       const now = host.monotonic()
       const { tokens, at } = buckets.get(caller) ?? { tokens: perMinute, at: now }
       const filled = Math.min(perMinute, tokens + (now - at) * perMs)

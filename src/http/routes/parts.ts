@@ -39,11 +39,11 @@ export interface Storage {
 
 /** Verifies requests at the addresses for providers. Nothing else guards them, so a provider needs no key. */
 export interface ProviderGate {
-  /** Whether this server signed the text, and the signature has not expired. */
+  /** Whether this server, or another node, signed the text, and the signature has not expired. */
   isOurs(
     text: string,
     proof: { readonly expires: string | undefined; readonly signature: string | undefined },
-  ): boolean
+  ): boolean | Promise<boolean>
   /** Whether the provider signed this message recently. */
   isProviders(message: {
     readonly headers: Readonly<Record<'id' | 'timestamp' | 'signature', string | undefined>>

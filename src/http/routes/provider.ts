@@ -29,7 +29,7 @@ export const providerEndpoints: readonly Endpoint[] = [
     handle: async (c, { coordinator, artifacts, gate }) => {
       const { mark = '', picture = '' } = c.req.param()
       const number = Number(/^(\d)\.jpg$/.exec(picture)?.[1] ?? Number.NaN)
-      if (!gate.isOurs(signedText.input(mark, number), proofIn(c))) throw notSigned()
+      if (!(await gate.isOurs(signedText.input(mark, number), proofIn(c)))) throw notSigned()
       const attempt = await coordinator.attempt(mark.slice(-36))
       const id = attempt?.inputs[number]
       if (id === undefined) throw new HttpProblem(404, { error: 'Not found', path: c.req.path })
@@ -51,7 +51,7 @@ export const providerEndpoints: readonly Endpoint[] = [
     handle: async (c, { coordinator, gate }) => {
       const { attempt: attemptId = '' } = c.req.param()
       if (!uuid.test(attemptId)) throw malformedField('attempt', 'must be a UUID')
-      if (!gate.isOurs(signedText.webhook(attemptId), proofIn(c))) throw notSigned()
+      if (!(await gate.isOurs(signedText.webhook(attemptId), proofIn(c)))) throw notSigned()
       const rawBody = Buffer.concat(await Array.fromAsync(incomingBody(c, webhookBytes).bytes))
       const header = (name: string): string | undefined => c.req.header(`webhook-${name}`)
       const headers = { id: header('id'), timestamp: header('timestamp'), signature: header('signature') }

@@ -1,8 +1,8 @@
-/** At start and every minute, compares each provider's list with our attempts, so that no render goes unnoticed. */
+/** On one node, at its start and every minute, compares each provider's list with our attempts, so that no render goes unnoticed. */
 import type { RunningCoordinator } from '../../coordinator/coordinator.ts'
 import type { Host } from '../../host.ts'
 import { type Log, logLine } from '../../log.ts'
-import { createLoop } from '../../loop.ts'
+import { type Lead, createLedLoop } from '../../loop.ts'
 import type { Provider } from '../../renderer/provider.ts'
 
 export interface ReconcileOptions {
@@ -10,6 +10,7 @@ export interface ReconcileOptions {
   readonly providers: readonly Provider[]
   readonly host: Host
   readonly log: Log
+  readonly lead: Lead
 }
 
 const everyMs = 60_000
@@ -17,10 +18,11 @@ const everyMs = 60_000
 /** How long a provider lists a request's input, plus a margin. */
 const lookBackMs = 65 * 60_000
 
-export function startReconciling(options: ReconcileOptions): { stop(): Promise<void> } {
-  const { providers, host, log } = options
-  const loops = providers.map((provider) =>
-    createLoop({
+/** Call it before the engine starts. */
+export function leadReconciling(options: ReconcileOptions): void {
+  const { providers, host, log, lead } = options
+  for (const provider of providers) {
+    const loop = createLedLoop({
       host,
       async look(stopped) {
         await reconcile(options, provider, stopped)
@@ -28,13 +30,8 @@ export function startReconciling(options: ReconcileOptions): { stop(): Promise<v
       },
       onError: (error) => logLine.cannotAccount(log, provider.name, String(error)),
       backOffMs: everyMs,
-    }),
-  )
-  for (const loop of loops) loop.start()
-  return {
-    async stop() {
-      await Promise.all(loops.map((loop) => loop.stop()))
-    },
+    })
+    lead(`reconcile ${provider.name}`, loop.run)
   }
 }
 
