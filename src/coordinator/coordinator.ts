@@ -73,7 +73,7 @@ import {
   sceneProgressed,
   sceneRendered,
 } from './scene/scene-verbs.ts'
-import { createSignal } from '../events/signal.ts'
+import { type Signal, createSignal } from '../events/signal.ts'
 import { createScheduler } from './admission/scheduler.ts'
 import type { ConfiguredBudgets } from './admission/budget-snapshot.ts'
 import { endpointVerbs } from '../webhooks/endpoints.ts'
@@ -202,6 +202,8 @@ export interface CoordinatorOptions {
   readonly database: Database
   readonly engine: Engine
   readonly pubsub: PubSub
+  /** Default: wakes this process alone. */
+  readonly signal?: Signal
   readonly host: Host
   readonly log: Log
   readonly renderers: readonly RendererLimit[]
@@ -221,7 +223,7 @@ export interface CoordinatorOptions {
 const admittingTopics = ['jobs:approved', 'scenes:completed', 'scenes:failed', 'scenes:retrying'] as const
 
 export function createCoordinator(options: CoordinatorOptions): RunningCoordinator {
-  const { database, engine, host, log, pubsub, renderers } = options
+  const { database, engine, host, log, pubsub, renderers, signal = createSignal() } = options
   const rendererOf = new Map(renderers.flatMap(({ name, models }) => models.map((model) => [model, name])))
   // A model without a configured renderer is not offered.
   const offered = [...options.catalogue.models].filter(([name]) => rendererOf.has(name))
@@ -242,10 +244,10 @@ export function createCoordinator(options: CoordinatorOptions): RunningCoordinat
     openJobs: createOpenJobsQuota(),
     knownProgress: new Map(),
     warnedAccounts: new Set(),
-    signal: createSignal(),
+    signal,
     emit: createEmit({ pubsub, host }),
-    wakeAdmission: () => admission.wake(),
-    wakeScheduler: () => scheduler.wake(),
+    wakeAdmission: () => signal.notify('admission'),
+    wakeScheduler: () => signal.notify('scheduler'),
   }
   const admission = createAdmission(context)
   const scheduler = createScheduler(context)
@@ -274,7 +276,10 @@ export function createCoordinator(options: CoordinatorOptions): RunningCoordinat
       await clock.start()
       await recover(context)
       await engine.start()
-      for (const topic of admittingTopics) subscriptions.push(pubsub.subscribe(topic, admission.wake))
+      // Directly after the commit; the other nodes are woken by the signal.
+      for (const topic of admittingTopics)
+        subscriptions.push(pubsub.subscribeOwn(topic, context.wakeAdmission))
+      subscriptions.push(signal.on('admission', admission.wake), signal.on('scheduler', scheduler.wake))
       admission.wake()
       scheduler.start()
     },

@@ -10,6 +10,7 @@ import {
   type Transaction,
   type Reader,
 } from './database.ts'
+import { numbered, refuseTooMany } from './event-order.ts'
 import { Turnstile } from './turnstile.ts'
 import {
   asFailure,
@@ -250,6 +251,7 @@ interface Query {
 class PostgresConnection implements Connection {
   #client: PoolClient
   #query: (sql: string, params: readonly SqlValue[]) => Query
+  #appended = 0
   /** `work` may start statements concurrently, but the client needs them in sequence. */
   #last: Promise<unknown> = Promise.resolve()
 
@@ -276,8 +278,10 @@ class PostgresConnection implements Connection {
   }
 
   /** Inserts immediately: here only rows of one transaction could be combined, which are too few to gain. */
-  append(sql: string, params: readonly SqlValue[]): Promise<number> {
-    return this.insert(sql, params)
+  async append(sql: string, params: readonly SqlValue[]): Promise<number> {
+    const n = this.#appended++
+    refuseTooMany(n)
+    return this.insert(numbered(sql, params.length + 1), [...params, n])
   }
 
   async begin(isolation: Isolation): Promise<void> {

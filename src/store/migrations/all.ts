@@ -17,6 +17,8 @@ import { outputs } from './0015-outputs.ts'
 import { witnesses } from './0016-witnesses.ts'
 import { deletedJobs } from './0017-deleted-jobs.ts'
 import { reopened } from './0018-reopened.ts'
+import { nodes } from './0019-nodes.ts'
+import { eventOrder } from './0020-event-order.ts'
 
 /** In the order they are applied. One that has been released is never changed: add another. */
 export const migrations: readonly Migration[] = [
@@ -38,4 +40,6 @@ export const migrations: readonly Migration[] = [
   witnesses,
   deletedJobs,
   reopened,
+  nodes,
+  eventOrder,
 ]
