@@ -299,7 +299,7 @@ async function startCoordinator(running: Running) {
     isNotified: config.publicBaseUrl !== undefined,
     shortClips: config.shortClips,
   })
-  const feed = createFeed({ database, pubsub, host, log })
+  const feed = createFeed({ database, onEvent: (wake) => pubsub.subscribe('*', wake), host, log })
   const metrics = await openMetrics({
     coordinator,
     database,

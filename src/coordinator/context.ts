@@ -21,7 +21,7 @@ export interface Context {
   readonly log: Log
   /** Appends an event in the transaction of its change; subscribers get it after the commit. */
   readonly emit: Emit
-  /** In-process wake-ups by name: an attempt's id, or `deliveries`. The rows stay the truth. */
+  /** Wake-ups by name, on all nodes: an attempt's id, or `deliveries`. The rows stay the truth. */
   readonly signal: Signal
   /** Accounts at providers that the log has already warned of. */
   readonly warnedAccounts: Set<string>

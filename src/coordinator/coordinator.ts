@@ -77,7 +77,7 @@ import {
   sceneProgressed,
   sceneRendered,
 } from './scene/scene-verbs.ts'
-import { createSignal } from '../events/signal.ts'
+import { type Signal, createSignal } from '../events/signal.ts'
 import { createScheduler } from './admission/scheduler.ts'
 import type { ConfiguredBudgets } from './admission/budget-snapshot.ts'
 import { endpointVerbs } from '../webhooks/endpoints.ts'
@@ -209,6 +209,8 @@ export interface CoordinatorOptions {
   readonly database: Database
   readonly engine: Engine
   readonly pubsub: PubSub
+  /** Default: wakes this process alone. */
+  readonly signal?: Signal
   readonly host: Host
   readonly log: Log
   readonly renderers: readonly RendererLimit[]
@@ -244,7 +246,7 @@ const someNode = (renderers: readonly RendererLimit[]): OwnNode => ({
 const admittingTopics = ['jobs:approved', 'scenes:completed', 'scenes:failed', 'scenes:retrying'] as const
 
 export function createCoordinator(options: CoordinatorOptions): RunningCoordinator {
-  const { database, engine, host, log, pubsub, renderers } = options
+  const { database, engine, host, log, pubsub, renderers, signal = createSignal() } = options
   const nodes = options.nodes ?? createOneNode(someNode(renderers), host)
   const works = runsTasks(nodes.own.role)
   const rendererOf = new Map(renderers.flatMap(({ name, models }) => models.map((model) => [model, name])))
@@ -267,13 +269,11 @@ export function createCoordinator(options: CoordinatorOptions): RunningCoordinat
     openJobs: createOpenJobsQuota(),
     knownProgress: new Map(),
     warnedAccounts: new Set(),
-    signal: createSignal(),
+    signal,
     emit: createEmit({ pubsub, host }),
     nodes,
-    wakeAdmission: () => {
-      if (works) admission.wake()
-    },
-    wakeScheduler: () => scheduler.wake(),
+    wakeAdmission: () => signal.notify('admission'),
+    wakeScheduler: () => signal.notify('scheduler'),
   }
   const admission = createAdmission(context)
   const scheduler = createScheduler(context)
@@ -308,13 +308,16 @@ export function createCoordinator(options: CoordinatorOptions): RunningCoordinat
         onSlots: context.wakeAdmission,
         ...(options.onBeat && { onBeat: options.onBeat }),
       })
+      // Directly after the commit; the other nodes are woken by the signal.
+      for (const topic of admittingTopics)
+        subscriptions.push(pubsub.subscribeOwn(topic, context.wakeAdmission))
       if (!works) return
       await clock.correct()
       await recover(context)
       engine.lead('clock', clock.run)
       engine.lead('scheduler', scheduler.run)
       await engine.start()
-      for (const topic of admittingTopics) subscriptions.push(pubsub.subscribe(topic, admission.wake))
+      subscriptions.push(signal.on('admission', admission.wake), signal.on('scheduler', scheduler.wake))
       admission.wake()
     },
     async drain() {

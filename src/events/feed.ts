@@ -2,10 +2,9 @@
  * The event log as a stream: from a cursor onward, in order, without a gap, and continuing as the log grows. Readers pull;
  * a slow one only lags. Readers at the end of the log share one loop that reads new events.
  *
- * Notifications carry no event: they only wake the loop, and each reader continues from the last id it has seen.
- * This requires ids that become visible in order, as they do with SQLite's single writer. PostgreSQL assigns an id before
- * its transaction commits, so a lower id may appear after a higher one was read. There, reading must stop below the
- * lowest id of a running transaction.
+ * Wakes carry no event, and each reader continues from the last id it has seen. This requires ids that become visible in
+ * order: only settled events are read (`store/event-order.ts`). On PostgreSQL, ids are sparse, and an event that was just
+ * committed settles when the transactions that began before it have ended: the loop looks again soon.
  */
 import { setImmediate } from 'node:timers/promises'
 import type { Host } from '../host.ts'
@@ -14,9 +13,8 @@ import { type Owner, type Reach, isEverything, isWithin } from '../job/reach.ts'
 import { type Log, logLine } from '../log.ts'
 import { createLoop } from '../loop.ts'
 import type { Database } from '../store/database.ts'
-import { eventBounds, listEvents, listEventsUpTo, listJobEvents } from '../store/events.ts'
+import { eventBounds, lastCommitted, listEvents, listJobEvents } from '../store/events.ts'
 import { listOwnersEver } from '../store/jobs.ts'
-import type { PubSub } from './pubsub.ts'
 
 /** Which events, and from where. */
 export interface FeedQuery {
@@ -74,7 +72,8 @@ export interface Feed {
 
 export interface FeedOptions {
   readonly database: Database
-  readonly pubsub: PubSub
+  /** Calls `wake` when there may be new events; returns a function that unsubscribes. */
+  readonly onEvent: (wake: () => void) => () => void
   readonly host: Host
   readonly log: Log
 }
@@ -90,8 +89,12 @@ const mostStretches = 8
 const mostPages = 32
 /** Jobs whose owners are cached: about 100 bytes each. */
 const mostOwners = 10_000
-/** Poll interval, because notifications may get lost. */
+/** Poll interval, because wakes may get lost. */
 const lookAgainMs = 5_000
+/** How soon to look again for an event that is not settled yet; doubled up to the longest. */
+const unsettledMs = { first: 20, longest: 320 }
+/** A page waits this long for the events that were committed before it was asked for. */
+const settlesWithinMs = 1000
 const pagesPerTurn = 32
 /** Waking a reader costs 20 to 50 us for any number of events: many readers are woken less often, with more events each. */
 const paceMsPerReader = 0.08
@@ -129,7 +132,14 @@ interface Read {
   readonly after: number
 }
 
-export function createFeed({ database, pubsub, host, log }: FeedOptions): Feed {
+/** Events after `start`, read at once; complete up to `end`, which is unknown until they are read. */
+interface Stretch {
+  readonly start: number
+  readonly events: Promise<readonly JobEvent[]>
+  end: number | undefined
+}
+
+export function createFeed({ database, onEvent, host, log }: FeedOptions): Feed {
   const readers = new Set<Follower>()
   const pass = createGate(pagesPerTurn)
   let isClosed = false
@@ -140,7 +150,7 @@ export function createFeed({ database, pubsub, host, log }: FeedOptions): Feed {
   const pages = new Map<JobEvent, readonly JobEvent[]>()
   /** A job's owner never changes. */
   const owners = new Map<number, Owner>()
-  const stretches = new Map<number, Promise<readonly JobEvent[]>>()
+  let stretches: Stretch[] = []
   let following: { readonly begun: Promise<void>; readonly end: () => void } | undefined
 
   /** Resolves to whether there may be more. */
@@ -155,21 +165,29 @@ export function createFeed({ database, pubsub, host, log }: FeedOptions): Feed {
     return fresh.length === readSize
   }
 
+  /** Whether an event after the settled ones is committed. SQLite has no such event. */
+  const isUnsettled = async (after: number, jobId?: number): Promise<boolean> =>
+    database.dialect === 'postgres' && (await lastCommitted(database, jobId)) > after
+
   /** Reads new events for all readers, as soon as there may be some, until the last reader leaves. */
   const follow = () => {
     let isEnded = false
+    let againMs = unsettledMs.first
     const loop = createLoop({
       host,
       async look(ended) {
+        const before = to
         if (await readOn(ended)) loop.wake()
+        const isHeldUp = await isUnsettled(to)
+        againMs = isHeldUp && to === before ? Math.min(againMs * 2, unsettledMs.longest) : unsettledMs.first
         const paceMs = Math.floor(readers.size * paceMsPerReader)
         if (paceMs > 0) await host.sleep(paceMs, ended)
         else await setImmediate()
-        return lookAgainMs
+        return isHeldUp ? againMs : lookAgainMs
       },
       onError: (error) => logLine.cannotReadEvents(log, error),
     })
-    const unsubscribe = pubsub.subscribe('*', loop.wake)
+    const unsubscribe = onEvent(loop.wake)
     const begin = async (): Promise<void> => {
       const { latest } = await eventBounds(database)
       if (isEnded) return
@@ -203,7 +221,7 @@ export function createFeed({ database, pubsub, host, log }: FeedOptions): Feed {
     following?.end()
     following = undefined
     tail = []
-    stretches.clear()
+    stretches = []
     pages.clear()
   }
 
@@ -235,24 +253,41 @@ export function createFeed({ database, pubsub, host, log }: FeedOptions): Feed {
     return { events: page, after: Math.max(after, end) }
   }
 
+  /** The stretch with the events after `after`, if one is kept, or being read and may hold them. */
+  const stretchAt = (after: number): Stretch | undefined => {
+    let best: Stretch | undefined
+    for (const stretch of stretches)
+      if (stretch.start <= after && after < (stretch.end ?? Number.POSITIVE_INFINITY))
+        if (!best || stretch.start > best.start) best = stretch
+    return best
+  }
+
+  const readStretch = (start: number): Stretch => {
+    const complete = to
+    const stretch: Stretch = { start, events: listEvents(database, start, readSize), end: undefined }
+    const drop = (): void => {
+      stretches = stretches.filter((other) => other !== stretch)
+    }
+    stretch.events.then((events) => {
+      stretch.end = events.length === readSize ? events.at(-1)!.id : complete
+      // An incomplete stretch is not kept, because it will grow.
+      if (events.length < readSize) drop()
+    }, drop)
+    stretches = [...stretches.slice(1 - mostStretches), stretch]
+    return stretch
+  }
+
   /**
    * Events before the tail, read in stretches that lagging readers share: 900 readers with separate reads took five times
    * as long.
    */
   const fromStretch = async (after: number, query: FeedQuery): Promise<Read> => {
-    const start = after - (after % readSize)
-    const end = Math.min(start + readSize, to)
-    const known = stretches.get(start)
-    const stretch = known ?? listEventsUpTo(database, start, end)
-    stretches.delete(start)
-    // An incomplete stretch is not cached, because it will grow.
-    if (end === start + readSize) stretches.set(start, stretch)
-    if (stretches.size > mostStretches) stretches.delete(stretches.keys().next().value!)
-    try {
-      return pageOf(await stretch, end, after, query)
-    } catch (error) {
-      stretches.delete(start)
-      throw error
+    for (;;) {
+      const stretch = stretchAt(after) ?? readStretch(after)
+      const events = await stretch.events
+      const end = stretch.end!
+      // Another reader's stretch may have ended before this place.
+      if (after < end || stretch.start === after) return pageOf(events, end, after, query)
     }
   }
 
@@ -301,11 +336,11 @@ export function createFeed({ database, pubsub, host, log }: FeedOptions): Feed {
   }
 
   const begin = async ({ after }: FeedQuery): Promise<{ after: number; reset: FeedReset | undefined }> => {
-    const bounds = await eventBounds(database)
+    const { removed, ...bounds } = await eventBounds(database)
     if (after === undefined) return { after: bounds.latest, reset: undefined }
     // The cursor is of another data folder, or this log is an older copy: the id means nothing here.
     if (after > bounds.latest) return { after: bounds.latest, reset: bounds }
-    return { after, reset: after > 0 && after < bounds.oldest - 1 ? bounds : undefined }
+    return { after, reset: after > 0 && after < removed ? bounds : undefined }
   }
 
   const readerOf = (
@@ -330,6 +365,16 @@ export function createFeed({ database, pubsub, host, log }: FeedOptions): Feed {
         return undefined
       },
       close: () => leave(reader),
+    }
+  }
+
+  /** Waits until the events that are committed now are settled: a program finds the events of what it has just changed. */
+  const settle = async ({ jobId }: FeedQuery): Promise<void> => {
+    if (database.dialect === 'sqlite') return
+    const last = await lastCommitted(database, jobId)
+    for (let waitedMs = 0; waitedMs < settlesWithinMs; waitedMs += unsettledMs.first) {
+      if ((await eventBounds(database)).latest >= last) return
+      await host.sleep(unsettledMs.first)
     }
   }
 
@@ -365,6 +410,7 @@ export function createFeed({ database, pubsub, host, log }: FeedOptions): Feed {
 
     async page({ limit, ...query }) {
       const isFiltered = query.types !== undefined || !isEverything(query.reach ?? {})
+      await settle(query)
       const { reset, ...start } = await begin(query)
       let { after } = start
       let isMore = true

@@ -1,19 +1,31 @@
-/** In-process subscriptions to events: wake-ups only; the event log stays the truth. */
+/** Subscriptions to events: wake-ups only; the event log stays the truth. */
 import type { JobEvent, Topic } from '../job/event.ts'
 
 export type Listener = (event: JobEvent) => void
 
+export type Subscribed = Topic | 'jobs:*' | 'scenes:*' | '*'
+
 export interface PubSub {
   /**
    * Calls `listener` for each event of a topic (`jobs:completed`), of a family (`scenes:*`) or of all (`*`), after its
-   * commit. Returns the unsubscribe function.
+   * commit. Returns the unsubscribe function. With several nodes: the events of all nodes, each once, in the order of the log.
    */
-  subscribe(topic: Topic | 'jobs:*' | 'scenes:*' | '*', listener: Listener): () => void
+  subscribe(topic: Subscribed, listener: Listener): () => void
+  /** The same for the events of this process alone, directly after their commit. */
+  subscribeOwn(topic: Subscribed, listener: Listener): () => void
+  /** Called after the commit of an event of this process. */
   publish(event: JobEvent): void
 }
 
-/** Calls `onListenerError` when a listener throws or rejects; the others still get the event. */
-export function createPubSub(onListenerError: (error: unknown, event: JobEvent) => void): PubSub {
+export type OnListenerError = (error: unknown, event: JobEvent) => void
+
+/** One process. Calls `onListenerError` when a listener throws or rejects; the others still get the event. */
+export function createPubSub(onListenerError: OnListenerError): PubSub {
+  const { subscribe, publish } = createListeners(onListenerError)
+  return { subscribe, subscribeOwn: subscribe, publish }
+}
+
+export function createListeners(onListenerError: OnListenerError): Pick<PubSub, 'subscribe' | 'publish'> {
   const listeners = new Map<string, Set<Listener>>()
 
   const call = (listener: Listener, event: JobEvent): void => {

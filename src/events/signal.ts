@@ -1,11 +1,20 @@
-/** In-process wake-ups; the rows stay the truth, so a missed one only delays. */
+/**
+ * Wakes waiting loops by name, here and on the other nodes: an attempt's id, `deliveries`, `events`, `admission`, `scheduler`. The
+ * rows stay the truth, so a missed one only delays.
+ */
 export interface Signal {
   /** Calls `wake` at each `notify(name)`; returns the unsubscribe function. */
   on(name: string, wake: () => void): () => void
   notify(name: string): void
 }
 
-export function createSignal(): Signal {
+export interface LocalSignal extends Signal {
+  /** As if every name had been notified. */
+  notifyAll(): void
+}
+
+/** One process. */
+export function createSignal(): LocalSignal {
   const listeners = new Map<string, Set<() => void>>()
   return {
     on(name, wake) {
@@ -16,5 +25,8 @@ export function createSignal(): Signal {
       }
     },
     notify: (name) => listeners.get(name)?.forEach((wake) => wake()),
+    notifyAll() {
+      for (const those of listeners.values()) for (const wake of those) wake()
+    },
   }
 }

@@ -31,7 +31,9 @@ const connections = 4
 export function createGuardedOutbound({ allowed, host, resolve = lookUp }: GuardedOptions): Outbound {
   const agent = guardedAgent({ allowed, resolve }, connections)
 
-  const send = async ({ url, headers, body }: Outgoing, signal: AbortSignal): Promise<Outcome> => {
+  const send = async (outgoing: Outgoing, signal: AbortSignal): Promise<Outcome> => {
+    const { url, headers } = outgoing
+    const body = Buffer.from(outgoing.body)
     let address = url
     for (let redirects = 0; ; redirects++) {
       const problem = addressProblem(address, allowed)
@@ -40,8 +42,13 @@ export function createGuardedOutbound({ allowed, host, resolve = lookUp }: Guard
       const response = await request(address, {
         dispatcher: agent,
         method: 'POST',
-        headers: { ...headers, 'content-type': 'application/json', 'user-agent': 'workflow-coordinator' },
-        body,
+        headers: {
+          ...headers,
+          'content-type': 'application/json',
+          'content-length': String(body.length),
+          'user-agent': 'workflow-coordinator',
+        },
+        body: checkedBody(body, outgoing.mayBeSent),
         signal,
       })
       await drop(response.body)
@@ -63,7 +70,7 @@ export function createGuardedOutbound({ allowed, host, resolve = lookUp }: Guard
       try {
         return await send(outgoing, AbortSignal.any([signal, late.signal]))
       } catch (error) {
-        if (signal.aborted) return { kind: 'cut_off' }
+        if (signal.aborted || error instanceof TooLateError) return { kind: 'cut_off' }
         if (late.signal.aborted) return unanswered(`No answer within ${totalMs / 1000} s`)
         return unanswered(wordsOf(error))
       } finally {
@@ -108,6 +115,15 @@ const guardedAgent = (
     headersTimeout: 0,
     bodyTimeout: 0,
   })
+
+class TooLateError extends Error {}
+
+/** The client asks for the first chunk when the connection is there, and writes the headers with it. */
+async function* checkedBody(body: Uint8Array, mayBeSent: () => boolean = () => true) {
+  await Promise.resolve()
+  if (!mayBeSent()) throw new TooLateError('The request may no longer be sent')
+  yield body
+}
 
 const unanswered = (reason: string): Outcome => ({ kind: 'unanswered', reason })
 

@@ -4,12 +4,14 @@ export interface Outgoing {
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
+  /** Looked at when the connection is there, directly before the first byte: if false, nothing is sent. Default: true. */
+  readonly mayBeSent?: () => boolean
 }
 
 /**
  * - `answered`: with any status; `waitMs` is the value of `Retry-After`.
  * - `unanswered`: refused here, unreachable, or too slow; `reason` may be shown to the endpoint's owner.
- * - `cut_off`: `signal` fired.
+ * - `cut_off`: `signal` fired, or it may no longer be sent.
  */
 export type Outcome =
   | { readonly kind: 'answered'; readonly status: number; readonly waitMs: number | null }

@@ -172,7 +172,7 @@ async function addAssetsOf(
 export async function renewInputs(context: RetentionContext, inputs: InputsInUse): Promise<void> {
   const { database } = context
   for (;;) {
-    const changed = await listChangedSince(database, inputs.asOf, changesAtOnce)
+    const changed = await listChangedSince(database, 'settled_events', inputs.asOf, changesAtOnce)
     await addAssetsOf(context, inputs.assets, changed.jobIds)
     inputs.asOf = changed.event
     if (!changed.isMore) return
@@ -198,7 +198,7 @@ export const letGo = (
 ): Promise<readonly string[]> =>
   context.database.transaction(async (tx) => {
     const changed = removables.some(({ what }) => what === 'asset')
-      ? await listChangedSince(tx, inputs.asOf, changesAtOnce)
+      ? await listChangedSince(tx, 'events', inputs.asOf, changesAtOnce)
       : undefined
     const wanted = changed && (await listAssetsOfJobs(tx, changed.jobIds))
     const named: string[] = []

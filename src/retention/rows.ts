@@ -289,13 +289,14 @@ export const listEndedSince = async (
     )
   ).map((row) => ({ jobId: number(row, 'id'), at: number(row, 'ended_at') }))
 
-/** Jobs with events after a given event. */
+/** Jobs with events after a given event: the settled ones, to continue after the last, or all that are committed. */
 export async function listChangedSince(
   reader: Reader,
+  events: 'settled_events' | 'events',
   event: number,
   limit: number,
 ): Promise<{ readonly jobIds: readonly number[]; readonly event: number; readonly isMore: boolean }> {
-  const rows = await reader.all('select id, job_id from events where id > $1 order by id limit $2', [
+  const rows = await reader.all(`select id, job_id from ${events} where id > $1 order by id limit $2`, [
     event,
     limit,
   ])
@@ -415,7 +416,7 @@ export const listInputsInFlight = async (reader: Reader): Promise<ReadonlySet<st
 export async function findEventsRead(reader: Reader): Promise<number> {
   const row = await reader.get(
     `select case when exists (select 1 from webhook_endpoints where status = 'enabled')
-       then (select min(event_id) from webhook_state) else (select coalesce(max(id), 0) from events) end as id`,
+       then (select min(event_id) from webhook_state) else (select coalesce(max(id), 0) from settled_events) end as id`,
   )
   return number(row!, 'id')
 }

@@ -11,6 +11,8 @@ const rowsAtOnce = 32
 export class AppendLog {
   readonly sql: string
   readonly table: string
+  /** The view of the table by which readers with a cursor name it. */
+  readonly view: string
   #columns: readonly string[]
   #texts: string[] = []
   #rows: (readonly SqlValue[])[] = []
@@ -25,6 +27,7 @@ export class AppendLog {
       throw new DatabaseError('failed', `This statement can't append rows: ${sql}`)
     this.sql = sql
     this.table = table
+    this.view = `settled_${table}`
     this.#columns = ['id', ...columns.split(',').map((column) => column.trim())]
   }
 

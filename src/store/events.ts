@@ -31,8 +31,16 @@ export interface NewEvent {
   readonly actor?: Actor | undefined
 }
 
+/** A transaction with this many events should end soon: the largest job adds fewer than the ids that are left on PostgreSQL. */
+const many = 4096
+const counts = new WeakMap<Transaction, number>()
+
+/** Whether a transaction that changes several jobs should leave the rest to the next one. */
+export const hasManyEvents = (tx: Transaction): boolean => (counts.get(tx) ?? 0) >= many
+
 export async function appendEvent(tx: Transaction, event: NewEvent, now: number): Promise<JobEvent> {
   const topic = topicOf[event.type]
+  counts.set(tx, (counts.get(tx) ?? 0) + 1)
   const { by, reason } = event.actor ?? {}
   const data = {
     ...(event.sceneId !== undefined && named(event.scene ?? (await sceneNow(tx, event.sceneId)))),
@@ -72,7 +80,7 @@ async function sceneNow(tx: Transaction, id: string): Promise<NewEvent['scene']>
   return row && { position: number(row, 'position'), title: textOrNull(row, 'title') }
 }
 
-/** The events of a job after the one with id `after`, oldest first. */
+/** The settled events of a job after the one with id `after`, oldest first. */
 export const listJobEvents = async (
   reader: Reader,
   jobId: number,
@@ -80,40 +88,46 @@ export const listJobEvents = async (
   limit: number,
 ): Promise<readonly JobEvent[]> =>
   (
-    await reader.all('select * from events where job_id = $1 and id > $2 order by id limit $3', [
+    await reader.all('select * from settled_events where job_id = $1 and id > $2 order by id limit $3', [
       jobId,
       after,
       limit,
     ])
   ).map(eventOf)
 
-/** The events after the one with id `after`, oldest first. */
+/** The settled events after the one with id `after`, oldest first. */
 export const listEvents = async (
   reader: Reader,
   after: number,
   limit: number,
 ): Promise<readonly JobEvent[]> =>
-  (await reader.all('select * from events where id > $1 order by id limit $2', [after, limit])).map(eventOf)
-
-/** The events after the one with id `after`, up to the one with id `end`, oldest first. */
-export const listEventsUpTo = async (
-  reader: Reader,
-  after: number,
-  end: number,
-): Promise<readonly JobEvent[]> =>
-  (await reader.all('select * from events where id > $1 and id <= $2 order by id', [after, end])).map(eventOf)
-
-/**
- * The id of the oldest event after which none is missing, and of the newest one; 0 without events. Older events may exist
- * for jobs that had not ended when retention removed others.
- */
-export async function eventBounds(
-  reader: Reader,
-): Promise<{ readonly oldest: number; readonly latest: number }> {
-  const row = await reader.get(
-    `select (select coalesce(min(id), 0) from events) as oldest, (select coalesce(max(id), 0) from events) as latest,
-       (select until from removed_events) as removed`,
+  (await reader.all('select * from settled_events where id > $1 order by id limit $2', [after, limit])).map(
+    eventOf,
   )
-  const [oldest, removed] = [number(row!, 'oldest'), number(row!, 'removed')]
-  return { oldest: removed === 0 ? oldest : Math.max(oldest, removed + 1), latest: number(row!, 'latest') }
+
+export interface EventBounds {
+  /** The oldest event after which none is missing; older ones may exist for jobs that had not ended when others were removed. */
+  readonly oldest: number
+  /** The newest settled event. */
+  readonly latest: number
+  /** The newest event that retention has removed. */
+  readonly removed: number
+}
+
+/** Ids; 0 without such an event. */
+export async function eventBounds(reader: Reader): Promise<EventBounds> {
+  const row = await reader.get(
+    `select (select coalesce(min(id), 0) from settled_events where id > (select until from removed_events)) as oldest,
+       (select coalesce(max(id), 0) from settled_events) as latest, (select until from removed_events) as removed`,
+  )
+  return { oldest: number(row!, 'oldest'), latest: number(row!, 'latest'), removed: number(row!, 'removed') }
+}
+
+/** The id of the newest committed event, of a job or of all, although it may not be settled yet; 0 without events. */
+export async function lastCommitted(reader: Reader, jobId?: number): Promise<number> {
+  const row =
+    jobId === undefined
+      ? await reader.get('select coalesce(max(id), 0) as last from events')
+      : await reader.get('select coalesce(max(id), 0) as last from events where job_id = $1', [jobId])
+  return number(row!, 'last')
 }

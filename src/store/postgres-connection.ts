@@ -6,6 +6,7 @@ import type { Writable } from 'node:stream'
 import type { PoolClient, QueryResult } from 'pg'
 import { DatabaseError, checkValues, type DatabaseCounts, type Row, type SqlValue } from './database.ts'
 import { isConnectionLost, rethrow } from './postgres-errors.ts'
+import { eventsPerTransaction } from './settled.ts'
 import type { Connection } from './work.ts'
 
 export type Isolation = 'serializable' | 'repeatable read read only'
@@ -31,9 +32,6 @@ export class LostCommit extends Error {
     this.name = 'LostCommit'
   }
 }
-
-/** Ids for the appended rows of one transaction; a transaction with more fails. */
-const idsPerTransaction = 8192
 
 export interface ConnectionOptions {
   readonly client: PoolClient
@@ -201,9 +199,9 @@ export class PostgresConnection implements Connection {
   }
 
   #append(sql: string, params: readonly SqlValue[]): number {
-    if (this.#appended >= idsPerTransaction)
-      throw new DatabaseError('failed', `A transaction appends at most ${idsPerTransaction} rows`)
-    const id = this.#options.appendBase + Number(this.xid) * idsPerTransaction + this.#appended++
+    if (this.#appended >= eventsPerTransaction)
+      throw new DatabaseError('failed', `A transaction appends at most ${eventsPerTransaction} events`)
+    const id = this.#options.appendBase + Number(this.xid) * eventsPerTransaction + this.#appended++
     const { insert, find } = appendTexts(sql)
     this.write(insert, [...params, id])
     this.witness = { sql: find, params: [...params, id] }

@@ -194,7 +194,7 @@ export class SqliteConnection implements Connection {
         throw new DatabaseError('failed', `The statement takes ${counts}: ${sql}`)
       }
       for (const log of this.#logs) {
-        if (!prepared.words.has(log.table)) continue
+        if (!prepared.words.has(log.table) && !prepared.words.has(log.view)) continue
         this.#flush(log)
         if (prepared.kind !== 'read') log.forgetLastId()
       }

@@ -180,7 +180,7 @@ export async function openMetrics(options: MetricsOptions): Promise<Metrics> {
   for (const { sceneId, renderer, model, insertedAt } of await listInFlight(database))
     renders.begun(sceneId, { renderer, model, since: insertedAt })
   const ended: number[] = []
-  const unsubscribe = pubsub.subscribe('*', (event) => {
+  const unsubscribe = pubsub.subscribeOwn('*', (event) => {
     renders.hear(event)
     const outcome = outcomeOf[event.type]
     if (outcome === undefined) return

@@ -1,5 +1,4 @@
 /** Fan-out of events from the log into deliveries, and the tries of each delivery. */
-import type { JobEvent } from '../job/event.ts'
 import { loggedAddress } from '../job/web-address.ts'
 import { givenUpAfterMs, isChosen, messageOf, retryWaitMs } from '../job/webhook.ts'
 import { logLine } from '../log.ts'
@@ -13,6 +12,7 @@ import {
   insertTry,
   listDueDeliveries,
   listLanes,
+  listSending,
   setSending,
   setTried,
   setUnsent,
@@ -33,7 +33,7 @@ import type { Bound } from '../bind.ts'
 export interface Turn {
   readonly origin: string
   readonly slots: number
-  /** Orders with a send in flight: an endpoint gets the events of one job one after the other. */
+  /** Orders that wait: an endpoint gets the events of one job one after the other. */
   readonly busy: ReadonlySet<string>
 }
 
@@ -69,14 +69,13 @@ const mostWaiting = { ofAllJobs: 50_000, ofOneJob: 5000 }
 const keptMs = 30 * 24 * 3_600_000
 const forgottenAtOnce = 1000
 
-const readPage = (context: WebhookContext): Promise<'all' | 'more' | 'held_up'> =>
+/** Resolves to whether there may be more. */
+const readPage = (context: WebhookContext): Promise<boolean> =>
   context.database.transaction(async (tx) => {
-    const { after, events } = await listUnread(tx, eventsAtOnce)
-    const settled =
-      context.database.dialect === 'postgres' ? beforeGap(events, after, context.host.now()) : events
-    const last = settled.at(-1)
-    if (!last) return events.length > 0 ? 'held_up' : 'all'
-    const audience = await listAudience(tx, [...new Set(settled.map((event) => event.job_id))])
+    const events = await listUnread(tx, eventsAtOnce)
+    const last = events.at(-1)
+    if (!last) return false
+    const audience = await listAudience(tx, [...new Set(events.map((event) => event.job_id))])
     const waiting = new Map<string, number>()
     const refusedFor = async (id: string, jobId: number | null): Promise<string | undefined> => {
       const most = jobId === null ? mostWaiting.ofAllJobs : mostWaiting.ofOneJob
@@ -85,7 +84,7 @@ const readPage = (context: WebhookContext): Promise<'all' | 'more' | 'held_up'> 
       waiting.set(id, before + 1)
       return undefined
     }
-    for (const event of settled)
+    for (const event of events)
       for (const { id, jobId, origin, eventTypes, afterEvent } of audience) {
         const isMeant = (jobId === null || jobId === event.job_id) && event.id > afterEvent
         if (isMeant && isChosen(eventTypes, event))
@@ -105,9 +104,16 @@ const readPage = (context: WebhookContext): Promise<'all' | 'more' | 'held_up'> 
           )
       }
     await setRead(tx, last.id)
-    if (settled.length < events.length) return 'held_up'
-    return events.length === eventsAtOnce ? 'more' : 'all'
+    return events.length === eventsAtOnce
   })
+
+const orderOf = ({
+  endpointId,
+  jobId,
+}: {
+  readonly endpointId: string
+  readonly jobId: number | null
+}): string => `${endpointId} ${jobId}`
 
 async function begin(
   context: WebhookContext,
@@ -120,7 +126,7 @@ async function begin(
   const orders = new Set(turn.busy)
   for (const due of await listDueDeliveries(tx, turn.origin, host.now(), window)) {
     if (begun.length === turn.slots) break
-    const order = `${due.endpointId} ${due.jobId}`
+    const order = orderOf(due)
     if (orders.has(order)) continue
     orders.add(order)
     await setSending(tx, due.id, until)
@@ -155,21 +161,22 @@ async function judged(
   return reason !== undefined && (await disable(tx, endpointId, reason, now)) ? reason : undefined
 }
 
-/**
- * Creates a delivery of each new event for each endpoint that subscribes to it. Resolves to whether events are left behind
- * a gap, since an event with a lower id may still be committed.
- */
-export async function readLog(context: WebhookContext): Promise<boolean> {
-  const { database } = context
-  while (await isUnread(database)) {
-    const read = await readPage(context)
-    if (read !== 'more') return read === 'held_up'
-  }
-  return false
+/** Creates a delivery of each settled event for each endpoint that subscribes to it. */
+export async function readLog(context: WebhookContext): Promise<void> {
+  while (await isUnread(context.database)) if (!(await readPage(context))) return
 }
 
 /** Pending deliveries, by server. */
 export const getLanes = (context: WebhookContext): Promise<readonly Lane[]> => listLanes(context.database)
+
+/** The orders of deliveries that are leased now, such as by a process that died, until when, ms since the epoch. */
+export const getLeasedOrders = async (context: WebhookContext): Promise<ReadonlyMap<string, number>> =>
+  new Map(
+    (await listSending(context.database, context.host.now())).map((sending) => [
+      orderOf(sending),
+      sending.leaseUntil,
+    ]),
+  )
 
 /** Leases due deliveries for `leaseMs`: one without a recorded outcome by then is sent again. */
 export const beginDeliveries = (
@@ -234,22 +241,11 @@ export const forgetDeliveries = (context: WebhookContext): Promise<void> =>
 export const onDeliveries = (context: WebhookContext, listener: () => void): (() => void) =>
   context.signal.on('deliveries', listener)
 
-/** PostgreSQL numbers events when they are written but shows them when they are committed, possibly in another order. */
-const latestCommitMs = 15_000
-
-/** The events before the first gap in the ids. An id that stays missing too long was rolled back. */
-function beforeGap(events: readonly JobEvent[], after: number, now: number): readonly JobEvent[] {
-  const gap = events.findIndex(
-    ({ id, inserted_at }, index) =>
-      id !== (events[index - 1]?.id ?? after) + 1 && now - Date.parse(inserted_at) < latestCommitMs,
-  )
-  return gap === -1 ? events : events.slice(0, gap)
-}
-
 /** The verbs to bind for the sender. */
 export const deliveryVerbs = {
   readLog,
   lanes: getLanes,
+  leasedOrders: getLeasedOrders,
   beginDeliveries,
   deliveryTried,
   deliveryCutOff,

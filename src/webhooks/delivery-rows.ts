@@ -133,6 +133,24 @@ export const setUnsent = (tx: Transaction, id: string, until: number, now: numbe
     [id, until, now],
   )
 
+/** Deliveries that are leased at `now`. */
+export const listSending = async (
+  reader: Reader,
+  now: number,
+): Promise<
+  readonly { readonly endpointId: string; readonly jobId: number | null; readonly leaseUntil: number }[]
+> =>
+  (
+    await reader.all(
+      `select endpoint_id, job_id, next_at from webhook_deliveries where status = 'sending' and next_at > $1`,
+      [now],
+    )
+  ).map((row) => ({
+    endpointId: text(row, 'endpoint_id'),
+    jobId: numberOrNull(row, 'job_id'),
+    leaseUntil: number(row, 'next_at'),
+  }))
+
 /** Failures since the last (re)delivery and tries in total; undefined if the lease `until` is no longer current. */
 export async function findSending(
   reader: Reader,

@@ -57,20 +57,22 @@ export interface JobWebhook {
 
 /**
  * Moves the fan-out cursor past the events that no endpoint was to get. Without an enabled endpoint the log is not read, so
- * call this before one is enabled. Events of the job `jobId` are not skipped.
+ * call this before one is enabled. Events of the job `jobId` are not skipped. Resolves to the newest settled event: a later one
+ * may still be committed below those that are there.
  */
 export async function skipUnheard(tx: Transaction, jobId: number | null): Promise<number> {
   const row = await tx.get(
-    `select coalesce(max(id), 0) as last, coalesce((select min(id) - 1 from events where job_id = $1), max(id), 0) as until
-     from events`,
+    `select (select coalesce(max(id), 0) from settled_events) as last,
+       (select min(id) from events where job_id = $1) as first`,
     [jobId],
   )
+  const [last, first] = [number(row!, 'last'), numberOrNull(row!, 'first')]
   await tx.run(
     `update webhook_state set event_id = $1
      where event_id < $1 and not exists (select 1 from webhook_endpoints where status = 'enabled')`,
-    [number(row!, 'until')],
+    [first === null ? last : Math.min(last, first - 1)],
   )
-  return number(row!, 'last')
+  return last
 }
 
 export async function findEndpoint(reader: Reader, id: string): Promise<Endpoint | undefined> {
@@ -159,18 +161,14 @@ export async function findUntold(reader: Reader, jobId: number): Promise<string 
 export const isUnread = async (reader: Reader): Promise<boolean> =>
   (await reader.get(
     `select 1 as unread from webhook_state
-     where event_id < (select max(id) from events)
+     where event_id < (select max(id) from settled_events)
        and exists (select 1 from webhook_endpoints where status = 'enabled')`,
   )) !== undefined
 
-/** The events after the fan-out cursor, oldest first, and the cursor. */
-export async function listUnread(
-  reader: Reader,
-  limit: number,
-): Promise<{ readonly after: number; readonly events: readonly JobEvent[] }> {
+/** The events after the fan-out cursor, oldest first. */
+export async function listUnread(reader: Reader, limit: number): Promise<readonly JobEvent[]> {
   const state = await reader.get('select event_id from webhook_state')
-  const after = number(state!, 'event_id')
-  return { after, events: await listEvents(reader, after, limit) }
+  return listEvents(reader, number(state!, 'event_id'), limit)
 }
 
 export const setRead = (tx: Transaction, eventId: number): Promise<number> =>

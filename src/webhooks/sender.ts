@@ -2,7 +2,7 @@
  * Sends webhooks: turns events of the log into deliveries, and sends those that are due. Rows hold what is to be done, and
  * memory only what is under way, so that a restart resumes where the last process stopped.
  */
-import type { DeliveryVerbs, Sending, Turn } from './deliveries.ts'
+import type { DeliveryVerbs, Sending, Tried, Turn } from './deliveries.ts'
 import { type Host, atMost } from '../host.ts'
 import { messageId, signedHeaders } from '../job/webhook.ts'
 import { type Log, logLine } from '../log.ts'
@@ -31,11 +31,13 @@ const slots = {
   /** At once to all servers together whose last delivery failed: slots always remain for the others. */
   troubled: 32,
 }
-/** Well beyond the longest try. */
-const leaseMs = 120_000
-/** How soon to look again for an event whose id is not visible yet. */
-const heldUpMs = 1000
+/** Beyond the longest try, which takes 15 s: a delivery of a process that died is sent again when its lease expires. */
+const leaseMs = 15_500
+/** Wakes from other nodes may get lost. */
+const lookAgainMs = 10_000
 const forgetEveryMs = 3_600_000
+/** After the outcome of a send could not be recorded; doubled up to the longest. */
+const recordAgainMs = { first: 250, longest: 10_000 }
 
 /** The deliveries under way to one server. */
 interface Traffic {
@@ -50,6 +52,8 @@ export function startWebhooks({ coordinator, outbound, host, log, onEvent }: Web
   const cutOff = new AbortController()
   const traffic = new Map<string, Traffic>()
   const underWay = new Set<Promise<void>>()
+  /** Orders that an earlier process may still be sending, and until when. */
+  let inherited: Map<string, number> | undefined
   let forgetAt = host.now()
   let turn = 0
 
@@ -74,21 +78,26 @@ export function startWebhooks({ coordinator, outbound, host, log, onEvent }: Web
       if (share <= 0) continue
       free -= share
       if (state === 'troubled') freeToTroubled -= share
-      turns.push({ origin, slots: share, busy: orders })
+      turns.push({ origin, slots: share, busy: orders.union(new Set(inherited?.keys())) })
     }
     return turns
   }
 
-  const deliver = async (sending: Sending): Promise<void> => {
+  const deliver = async (sending: Sending, leasedUntil: number): Promise<void> => {
     const id = messageId(sending.id)
     const at = host.now()
     const began = host.monotonic()
     const headers = signedHeaders(id, at, sending.body, sending.secrets)
-    const outcome = await outbound.post({ url: sending.url, headers, body: sending.body }, cutOff.signal)
+    // By monotonic time: this process may have been stopped for longer than its lease.
+    const mayBeSent = (): boolean => host.monotonic() < leasedUntil
+    const outcome = await outbound.post(
+      { url: sending.url, headers, body: sending.body, mayBeSent },
+      cutOff.signal,
+    )
     if (outcome.kind === 'cut_off') return coordinator.deliveryCutOff(sending)
     const error = errorOf(outcome)
     trafficTo(sending.origin).state = error === null ? 'well' : 'troubled'
-    return coordinator.deliveryTried(sending, {
+    return record(sending, {
       at,
       durationMs: Math.round(host.monotonic() - began),
       status: outcome.kind === 'answered' ? outcome.status : null,
@@ -97,13 +106,32 @@ export function startWebhooks({ coordinator, outbound, host, log, onEvent }: Web
     })
   }
 
-  const begin = (sending: Sending): void => {
+  /** Records until it succeeds: a delivery without an outcome is sent again. It changes nothing once the lease has passed on. */
+  const record = async (sending: Sending, tried: Tried): Promise<void> => {
+    for (let waitMs = recordAgainMs.first; ; waitMs = Math.min(waitMs * 2, recordAgainMs.longest)) {
+      try {
+        return await coordinator.deliveryTried(sending, tried)
+      } catch (error) {
+        logLine.cannotDeliver(log, error)
+        await host.sleep(waitMs, cutOff.signal)
+        if (cutOff.signal.aborted) return
+      }
+    }
+  }
+
+  /** Leases of an earlier process that have not expired yet: its sends may be under way. */
+  const passInherited = async (): Promise<number> => {
+    inherited ??= new Map(await coordinator.leasedOrders())
+    for (const [order, until] of inherited) if (until <= host.now()) inherited.delete(order)
+    return Math.min(Number.POSITIVE_INFINITY, ...inherited.values())
+  }
+
+  const begin = (sending: Sending, leasedUntil: number): void => {
     const server = trafficTo(sending.origin)
     const { orders } = server
     orders.add(sending.order)
     server.turn = ++turn
-    const done = deliver(sending)
-      // The outcome could not be recorded: the delivery is sent again when its lease expires.
+    const done = deliver(sending, leasedUntil)
       .catch((error: unknown) => logLine.cannotDeliver(log, error))
       .finally(() => {
         orders.delete(sending.order)
@@ -115,7 +143,8 @@ export function startWebhooks({ coordinator, outbound, host, log, onEvent }: Web
 
   /** Starts the deliveries that may start; returns the ms until the next look. */
   const look = async (): Promise<number> => {
-    const isHeldUp = await coordinator.readLog()
+    await coordinator.readLog()
+    const inheritedUntil = await passInherited()
     if (host.now() >= forgetAt || host.now() < forgetAt - forgetEveryMs) {
       await coordinator.forgetDeliveries()
       forgetAt = host.now() + forgetEveryMs
@@ -126,12 +155,14 @@ export function startWebhooks({ coordinator, outbound, host, log, onEvent }: Web
       if (orders.size === 0 && !waiting.has(origin)) traffic.delete(origin)
     const now = host.now()
     const turns = turnsFor(lanes.filter(({ nextAt }) => nextAt <= now).map(({ origin }) => origin))
-    if (turns.length > 0)
-      for (const sending of await coordinator.beginDeliveries(turns, leaseMs)) begin(sending)
+    if (turns.length > 0) {
+      // Before the lease begins.
+      const leasedUntil = host.monotonic() + leaseMs
+      for (const sending of await coordinator.beginDeliveries(turns, leaseMs)) begin(sending, leasedUntil)
+    }
     // Due deliveries without a slot are looked for when one under way ends.
-    const againAt = isHeldUp ? now + heldUpMs : forgetAt
-    const next = Math.min(forgetAt, againAt, ...lanes.map(({ nextAt }) => nextAt).filter((at) => at > now))
-    return next - host.now()
+    const times = [forgetAt, inheritedUntil, ...lanes.map(({ nextAt }) => nextAt)].filter((at) => at > now)
+    return Math.min(lookAgainMs, Math.min(...times) - host.now())
   }
 
   const loop = createLoop({ host, look, onError: (error) => logLine.cannotDeliver(log, error) })
@@ -148,6 +179,20 @@ export function startWebhooks({ coordinator, outbound, host, log, onEvent }: Web
       await outbound.close()
     },
   }
+}
+
+/**
+ * Sends until `signal` fires, then as `stop`: for a program of several nodes, in which one sends at a time. Another may begin
+ * while this one ends: a send whose lease has passed on writes nothing and records nothing.
+ */
+export async function runWebhooks(
+  { graceMs, ...options }: WebhooksOptions & { readonly graceMs: number },
+  signal: AbortSignal,
+): Promise<void> {
+  const webhooks = startWebhooks(options)
+  if (!signal.aborted)
+    await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+  await webhooks.stop({ graceMs })
 }
 
 /** Null if the server accepted the message. */

@@ -64,7 +64,7 @@ export async function openAppHarness<Time extends Host = Host>(
   const artifacts = await openDiskArtifacts(harness.folder, clock)
   const media = createMedia({ host: clock })
   const studio = createStudio({ media, artifacts, database, host: clock, renderSlots: () => 2 })
-  const feed = createFeed({ database, pubsub, host: systemHost, log })
+  const feed = createFeed({ database, onEvent: (wake) => pubsub.subscribe('*', wake), host: systemHost, log })
   closing.defer(() => media.close())
   closing.defer(() => feed.close())
   const takeAsset = createTakeAsset({ coordinator, artifacts, studio, room })

@@ -38,7 +38,7 @@ async function serve(): Promise<void> {
   const harness = await openBenchHarness(0)
   const { coordinator, database, pubsub } = harness
   const log = createLog({ level: 'warn' })
-  const feed = createFeed({ database, pubsub, host: systemHost, log })
+  const feed = createFeed({ database, onEvent: (wake) => pubsub.subscribe('*', wake), host: systemHost, log })
   const artifacts = await openDiskArtifacts(harness.folder)
   const app = appOver(harness, { feed, artifacts, log, streams: { heartbeatMs } })
   const server = await listen(app, { host: '127.0.0.1', port: 0, limits: { stallMs } })

@@ -151,7 +151,7 @@ describe('retention', () => {
     expect(await retention.listEndedSince(database, 10, 'kept', undefined, 10)).toHaveLength(1)
     expect(await retention.listEndedSince(database, 10, 'removed', undefined, 10)).toEqual([])
     expect(await retention.listWaitingForApproval(database, { renderKey: '', sceneId: '' }, 10)).toEqual([])
-    expect(await retention.listChangedSince(database, 0, 2)).toMatchObject({ isMore: true })
+    expect(await retention.listChangedSince(database, 'events', 0, 2)).toMatchObject({ isMore: true })
     expect([...(await retention.listAssetsOfJobs(database, [jobs.open]))]).toEqual(['asset of s1'])
     expect(await retention.listMissingAssets(database, jobs.open)).toEqual([])
     expect([...(await retention.listInputsInFlight(database))]).toEqual(['picture'])
@@ -168,7 +168,7 @@ describe('retention', () => {
     const old = await retention.listOldEvents(database, 10, 0, 10)
     expect(old).toMatchObject({ ids: [1, 3], after: 3, isMore: false })
     expect(await database.transaction((tx) => retention.deleteEvents(tx, old.ids))).toBe(2)
-    expect(await eventBounds(database)).toEqual({ oldest: 4, latest: 4 })
+    expect(await eventBounds(database)).toEqual({ oldest: 4, latest: 4, removed: 3 })
     expect(await retention.findOldest(database)).toEqual({ events: 2, films: 5, clips: 5, inputs: 3 })
   })
 

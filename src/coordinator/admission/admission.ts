@@ -7,6 +7,7 @@ import { dayOf } from '../../job/price.ts'
 import { logLine } from '../../log.ts'
 import { insertAttempt, isBeingRendered, isHeldFor, postedAt } from '../../store/attempts.ts'
 import type { Reader, Transaction } from '../../store/database.ts'
+import { hasManyEvents } from '../../store/events.ts'
 import { type WaitingScene, nextRetryAt, setSceneProcessing } from '../../store/scenes.ts'
 import {
   type Gate,
@@ -127,6 +128,10 @@ async function startWaiting(
   while (free > 0) {
     const scene = await queue.next()
     if (!scene) break
+    if (hasManyEvents(tx)) {
+      againAt = now
+      break
+    }
     const isFirst = scene.jobApproved && !begun.has(scene.jobId)
     // The limit of jobs is reached: another look starts scenes of started jobs only.
     if (isFirst && jobPlaces <= 0) {

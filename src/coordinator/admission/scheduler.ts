@@ -2,6 +2,7 @@
 import { type LedLoop, createLedLoop } from '../../loop.ts'
 import { logLine } from '../../log.ts'
 import type { Transaction } from '../../store/database.ts'
+import { hasManyEvents } from '../../store/events.ts'
 import { findJobState, listOverdue, listScheduled, nextJobTimeAt } from '../../store/jobs.ts'
 import type { Context } from '../context.ts'
 import { giveUp } from '../job/ending.ts'
@@ -31,7 +32,10 @@ export function createScheduler(context: Context): LedLoop {
 /** Resolves to whether more may be due. */
 async function keepTimes(context: Context, tx: Transaction, now: number): Promise<boolean> {
   const due = await listScheduled(tx, now, atOnce)
-  for (const id of due) await rejoin(context, tx, id)
+  for (const id of due) {
+    await rejoin(context, tx, id)
+    if (hasManyEvents(tx)) return true
+  }
   const overdue = await listOverdue(tx, now, atOnce)
   for (const id of overdue) {
     const job = (await findJobState(tx, id))!
@@ -40,6 +44,7 @@ async function keepTimes(context: Context, tx: Transaction, now: number): Promis
       code: 'deadline_passed',
       reason: `The job had not ended by its deadline, ${by}`,
     })
+    if (hasManyEvents(tx)) return true
   }
   return due.length === atOnce || overdue.length === atOnce
 }

@@ -4,6 +4,7 @@ import type { Dependency, OnFailure } from '../../job/job.ts'
 import { type Reach, isWithin } from '../../job/reach.ts'
 import type { JobRequest } from '../../job/request.ts'
 import type { Reader, Transaction } from '../../store/database.ts'
+import { hasManyEvents } from '../../store/events.ts'
 import { type Dependent, insertDependency, listDependents, setMet } from '../../store/dependencies.ts'
 import { type JobState, findJobState } from '../../store/jobs.ts'
 import { giveUp } from './ending.ts'
@@ -86,7 +87,10 @@ export async function settleDependents(context: Context, jobId: number): Promise
       const job = await findJobState(tx, jobId)
       if (!job) return undefined
       const dependents = await listDependents(tx, jobId, from, atOnce)
-      for (const dependent of dependents) await settle(context, tx, job, dependent)
+      for (const dependent of dependents) {
+        await settle(context, tx, job, dependent)
+        if (hasManyEvents(tx)) return dependent.jobId
+      }
       return dependents.length === atOnce ? dependents.at(-1)!.jobId : undefined
     })
   }

@@ -18,6 +18,7 @@ import { witnesses } from './0016-witnesses.ts'
 import { deletedJobs } from './0017-deleted-jobs.ts'
 import { reopened } from './0018-reopened.ts'
 import { nodes } from './0019-nodes.ts'
+import { eventOrder } from './0020-event-order.ts'
 
 /** In the order they are applied. One that has been released is never changed: add another. */
 export const migrations: readonly Migration[] = [
@@ -40,4 +41,5 @@ export const migrations: readonly Migration[] = [
   deletedJobs,
   reopened,
   nodes,
+  eventOrder,
 ]
