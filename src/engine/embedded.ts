@@ -195,7 +195,7 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
     }
   }
 
-  const end = (begun: Run): Promise<number> =>
+  const end = (begun: Run): Promise<void> =>
     database.transaction((tx) =>
       // Tested within the transaction, so that enqueueing it again happens entirely before or entirely after.
       begun.again ? postponeTask(tx, begun.task, host.now(), 0) : deleteTask(tx, begun.task),

@@ -49,7 +49,7 @@ export async function showAssetsTo(
 ): Promise<void> {
   if (clientId === '') return
   for (const id of new Set(assetIds))
-    await tx.run(
+    await tx.write(
       `insert into asset_clients (asset_id, client_id) select id, $2 from assets where id = $1
        on conflict (asset_id, client_id) do nothing`,
       [id, clientId],

@@ -61,8 +61,8 @@ export type NewAttempt = Pick<
   readonly status?: Extract<AttemptStatus, 'intended' | 'submitted'>
 }
 
-export const insertAttempt = (tx: Transaction, attempt: NewAttempt, now: number): Promise<number> =>
-  tx.run(insert, [
+export const insertAttempt = (tx: Transaction, attempt: NewAttempt, now: number): Promise<void> =>
+  tx.write(insert, [
     attempt.id,
     attempt.jobId,
     attempt.sceneId,

@@ -14,8 +14,8 @@ export const insertDependency = (
   tx: Transaction,
   jobId: number,
   { onJobId, onFailure, isMet }: Omit<Dependency, 'status'>,
-): Promise<number> =>
-  tx.run('insert into dependencies (job_id, on_job_id, on_failure, met) values ($1, $2, $3, $4)', [
+): Promise<void> =>
+  tx.write('insert into dependencies (job_id, on_job_id, on_failure, met) values ($1, $2, $3, $4)', [
     jobId,
     onJobId,
     onFailure,

@@ -3,11 +3,11 @@ import { folded } from '../job/folded.ts'
 import type { Transaction } from './database.ts'
 import { number, text } from './sql.ts'
 
-export const insertName = (tx: Transaction, jobId: number, videoName: string): Promise<number> =>
-  tx.run('insert into job_names (job_id, folded) values ($1, $2)', [jobId, folded(videoName)])
+export const insertName = (tx: Transaction, jobId: number, videoName: string): Promise<void> =>
+  tx.write('insert into job_names (job_id, folded) values ($1, $2)', [jobId, folded(videoName)])
 
-export const setName = (tx: Transaction, jobId: number, videoName: string): Promise<number> =>
-  tx.run('update job_names set folded = $2 where job_id = $1', [jobId, folded(videoName)])
+export const setName = (tx: Transaction, jobId: number, videoName: string): Promise<void> =>
+  tx.write('update job_names set folded = $2 where job_id = $1', [jobId, folded(videoName)])
 
 const atOnce = 1000
 

@@ -169,16 +169,12 @@ const start = `update jobs set status = 'processing', progress = $2, started_at 
   where id = $1 and status in (${quoted(jobVerbs.start.from)})`
 
 /** Returns the number of rows, here and below: 0 if the job's state doesn't allow it. */
-export const setProcessing = (
-  tx: Transaction,
-  id: number,
-  progress: Progress,
-  now: number,
-): Promise<number> => tx.run(start, [id, JSON.stringify(progress), now])
+export const setProcessing = (tx: Transaction, id: number, progress: Progress, now: number): Promise<void> =>
+  tx.write(start, [id, JSON.stringify(progress), now])
 
 /** Computes the queue position again after a change. */
-export const requeue = (tx: Transaction, id: number, now: number): Promise<number> =>
-  tx.run(
+export const requeue = (tx: Transaction, id: number, now: number): Promise<void> =>
+  tx.write(
     `update jobs set queue_at = case when error is null and status in (${quoted(activeJobStatuses)})
        then ${placeInQueue(begunAt, '$2')} end
      where id = $1`,
@@ -234,8 +230,8 @@ export const moveProgress = (
   now: number,
 ): Promise<number> => tx.run(compareAndSet, [id, JSON.stringify(to), now, JSON.stringify(from)])
 
-export const setProgress = (tx: Transaction, id: number, progress: Progress, now: number): Promise<number> =>
-  tx.run(advance, [id, JSON.stringify(progress), now])
+export const setProgress = (tx: Transaction, id: number, progress: Progress, now: number): Promise<void> =>
+  tx.write(advance, [id, JSON.stringify(progress), now])
 
 const complete = `update jobs set status = 'completed', progress = $2, result = $3, ended_at = $4, updated_at = $4,
     queue_at = null, paused_at = null
@@ -406,8 +402,8 @@ export const setAuthorised = (
   id: number,
   { authorisedMicros, unknownCostAccepted }: Pick<Job, 'authorisedMicros' | 'unknownCostAccepted'>,
   now: number,
-): Promise<number> =>
-  tx.run(
+): Promise<void> =>
+  tx.write(
     'update jobs set authorised_micros = $2, unknown_cost_accepted = $3, updated_at = $4 where id = $1',
     [id, authorisedMicros, unknownCostAccepted ? 1 : 0, now],
   )
@@ -562,5 +558,5 @@ export async function insertLabels(
   labels: Readonly<Record<string, string>>,
 ): Promise<void> {
   for (const [name, value] of Object.entries(labels))
-    await tx.run('insert into job_labels (name, value, job_id) values ($1, $2, $3)', [name, value, jobId])
+    await tx.write('insert into job_labels (name, value, job_id) values ($1, $2, $3)', [name, value, jobId])
 }

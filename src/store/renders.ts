@@ -19,12 +19,12 @@ export const keepRender = (
   renderKey: string,
   { artifact, attemptId }: KeptRender,
   now: number,
-): Promise<number> =>
-  tx.run(
+): Promise<void> =>
+  tx.write(
     `insert into renders (render_key, artifact, attempt_id, inserted_at) values ($1, $2, $3, $4)
      on conflict (render_key) do update set artifact = $2, attempt_id = $3, inserted_at = $4`,
     [renderKey, artifact, attemptId, now],
   )
 
-export const forgetRender = (tx: Transaction, renderKey: string, artifact: string): Promise<number> =>
-  tx.run('delete from renders where render_key = $1 and artifact = $2', [renderKey, artifact])
+export const forgetRender = (tx: Transaction, renderKey: string, artifact: string): Promise<void> =>
+  tx.write('delete from renders where render_key = $1 and artifact = $2', [renderKey, artifact])

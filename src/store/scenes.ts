@@ -71,8 +71,8 @@ const insert = `insert into scenes
    notes, render_key, forced, progress, tries, inserted_at, updated_at)
   values ($1, $2, $3, 'pending', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, 0, $16, $16)`
 
-export const insertScene = (tx: Transaction, scene: NewScene, now: number): Promise<number> =>
-  tx.run(insert, [
+export const insertScene = (tx: Transaction, scene: NewScene, now: number): Promise<void> =>
+  tx.write(insert, [
     scene.id,
     scene.jobId,
     scene.position,
@@ -319,8 +319,8 @@ export const setSceneUnapproved = (tx: Transaction, id: string): Promise<number>
   tx.run('update scenes set unapproved = 1 where id = $1', [id])
 
 /** Marks all scenes of the job as approved. */
-export const setScenesApproved = (tx: Transaction, jobId: number): Promise<number> =>
-  tx.run('update scenes set unapproved = 0 where job_id = $1 and unapproved = 1', [jobId])
+export const setScenesApproved = (tx: Transaction, jobId: number): Promise<void> =>
+  tx.write('update scenes set unapproved = 0 where job_id = $1 and unapproved = 1', [jobId])
 
 /** Makes room for a scene by moving those from `position` on down. */
 export const makeRoom = (tx: Transaction, jobId: number, position: number, now: number): Promise<number> =>

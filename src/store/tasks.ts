@@ -30,15 +30,15 @@ export const insertTask = (tx: Transaction, { kind, subject, jobId }: Task, runA
 export const deleteTask = (
   tx: Transaction,
   { kind, subject }: Pick<Task, 'kind' | 'subject'>,
-): Promise<number> => tx.run('delete from tasks where kind = $1 and subject = $2', [kind, subject])
+): Promise<void> => tx.write('delete from tasks where kind = $1 and subject = $2', [kind, subject])
 
 export const postponeTask = (
   tx: Transaction,
   { kind, subject }: Task,
   runAt: number,
   tries: number,
-): Promise<number> =>
-  tx.run(
+): Promise<void> =>
+  tx.write(
     'update tasks set run_at = $3, tries = $4, running = 0, crashed_at = null where kind = $1 and subject = $2',
     [kind, subject, runAt, tries],
   )

@@ -24,7 +24,7 @@ export async function recordTiming(tx: Transaction, timing: NewTiming, now: numb
   const { model, stage, ms, units } = timing
   // The clock was set back meanwhile.
   if (ms < 0) return
-  const id = await tx.insert(
+  const id = await tx.append(
     'insert into timings (model, stage, ms, units, inserted_at) values ($1, $2, $3, $4, $5)',
     [model, stage, ms, units, now],
   )

@@ -1,5 +1,4 @@
 import type { Transaction } from './database.ts'
-import { number } from './sql.ts'
 
 /** A client whose last turn is this many starts ago counts as one without a turn, which bounds the rows. */
 const keptTurns = 100_000
@@ -11,11 +10,13 @@ const tidyEvery = 1000
 
 /** Gives the client the latest turn at the renderer. Call it in the transaction that starts its scene. */
 export async function setTurn(tx: Transaction, renderer: string, clientId: string): Promise<void> {
-  const row = await tx.get(
+  await tx.write(
     `insert into turns (renderer, client_id, turn) values ($1, $2, (${latest}) + 1)
-     on conflict (renderer, client_id) do update set turn = excluded.turn returning turn`,
+     on conflict (renderer, client_id) do update set turn = excluded.turn`,
     [renderer, clientId],
   )
-  if (number(row!, 'turn') % tidyEvery === 0)
-    await tx.run(`delete from turns where renderer = $1 and turn <= (${latest}) - ${keptTurns}`, [renderer])
+  await tx.write(
+    `delete from turns where renderer = $1 and (${latest}) % ${tidyEvery} = 0 and turn <= (${latest}) - ${keptTurns}`,
+    [renderer],
+  )
 }

@@ -8,7 +8,7 @@ import { logLine } from '../../log.ts'
 import { insertAttempt, isBeingRendered, isHeldFor, postedAt } from '../../store/attempts.ts'
 import type { Reader, Transaction } from '../../store/database.ts'
 import { hasManyEvents } from '../../store/events.ts'
-import { type WaitingScene, nextRetryAt, setSceneProcessing } from '../../store/scenes.ts'
+import { type WaitingScene, listWaitingClients, nextRetryAt, setSceneProcessing } from '../../store/scenes.ts'
 import {
   type Gate,
   type RendererLimit,
@@ -28,7 +28,7 @@ import { initializing } from '../../job/progress.ts'
 import type { Context } from '../context.ts'
 import { type Loop, backOffMs, createLoop } from '../../loop.ts'
 import { type BudgetSnapshot, openBudgetSnapshot } from './budget-snapshot.ts'
-import { openFairQueue } from './fair-queue.ts'
+import { type FairQueueOptions, openFairQueue } from './fair-queue.ts'
 
 export interface Admission extends Omit<Loop, 'start'> {
   /** Renders that may run on this machine at once, by the limits at the last look. */
@@ -37,7 +37,7 @@ export interface Admission extends Omit<Loop, 'start'> {
 
 /** Idle until the first wake. */
 export function createAdmission(context: Context): Admission {
-  const { database, engine, host, log, renderers } = context
+  const { engine, host, log, renderers } = context
   const limits = new Map(context.limitOf)
   const onLimit = (limit: RendererLimit): void => {
     const before = limits.get(limit.name)
@@ -48,13 +48,11 @@ export function createAdmission(context: Context): Admission {
   const look = async (): Promise<number> => {
     let nextAt = Number.POSITIVE_INFINITY
     for (const renderer of renderers) {
-      const againAt = await database
-        .transaction((tx) => admit(context, tx, renderer, onLimit))
-        .catch((error: unknown) => {
-          if (isDiskFull(error)) logLine.admissionWaitsForRoom(log)
-          else logLine.cannotAdmit(log, error)
-          return host.now() + backOffMs
-        })
+      const againAt = await admitIfPossible(context, renderer, onLimit).catch((error: unknown) => {
+        if (isDiskFull(error)) logLine.admissionWaitsForRoom(log)
+        else logLine.cannotAdmit(log, error)
+        return host.now() + backOffMs
+      })
       nextAt = Math.min(nextAt, againAt ?? Number.POSITIVE_INFINITY)
     }
     return nextAt - host.now()
@@ -81,7 +79,48 @@ export function createAdmission(context: Context): Admission {
 /** Scenes started in one transaction, which blocks other writes. */
 const startsAtOnce = 64
 
-/** Starts scenes at a renderer. Resolves to when to look again, ms since the epoch; undefined: at the next wake. */
+/**
+ * Starts scenes at a renderer. Resolves to when to look again, ms since the epoch; undefined: at the next wake. Most looks can
+ * start nothing; they see that without a transaction, in which they would collide with those that free slots.
+ */
+async function admitIfPossible(
+  context: Context,
+  configured: RendererLimit,
+  onLimit: (limit: RendererLimit) => void,
+): Promise<number | undefined> {
+  const { database, host } = context
+  const now = host.now()
+  const { limit, slots, lookAgainAt } = startsAt(
+    await readGate(database, configured.name, now),
+    configured,
+    now,
+  )
+  if (slots === 0) {
+    onLimit(limit)
+    return lookAgainAt ?? nextRetryAt(database, limit.name, now)
+  }
+  return database.transaction((tx) => admit(context, tx, configured, onLimit))
+}
+
+/** What may start at a renderer, and with no slots when to look again: `lookAgainAt` undefined says at the next retry. */
+function startsAt(gate: GateRows, configured: RendererLimit, now: number): Starts {
+  const limits = limitsOf(gate.limits)
+  const limit = limits.of(configured)
+  const at = nowOf(gate, limit.name, now)
+  // The end of a manual pause wakes admission.
+  if (!gate.isQueued || at.manualPause)
+    return { limits, limit, slots: 0, lookAgainAt: Number.POSITIVE_INFINITY }
+  if (at.cooldown) return { limits, limit, slots: 0, lookAgainAt: at.cooldown.until }
+  return { limits, limit, slots: freeStarts(limit, at), lookAgainAt: undefined }
+}
+
+interface Starts {
+  readonly limits: LimitsNow
+  readonly limit: RendererLimit
+  readonly slots: number
+  readonly lookAgainAt: number | undefined
+}
+
 async function admit(
   context: Context,
   tx: Transaction,
@@ -89,18 +128,15 @@ async function admit(
   onLimit: (limit: RendererLimit) => void,
 ): Promise<number | undefined> {
   const now = context.host.now()
-  const gate = await readGate(tx, configured.name, now)
-  const limits = limitsOf(gate.limits)
-  const limit = limits.of(configured)
+  const [gate, clients] = await Promise.all([
+    readGate(tx, configured.name, now),
+    listWaitingClients(tx, configured.name),
+  ])
+  const { limits, limit, slots, lookAgainAt } = startsAt(gate, configured, now)
   // Before the effects of the starts below, which count the slots.
   tx.afterCommit(() => onLimit(limit))
-  const at = nowOf(gate, limit.name, now)
-  // The end of a manual pause wakes admission.
-  if (!gate.isQueued || at.manualPause) return undefined
-  if (at.cooldown) return at.cooldown.until
-  const slots = freeStarts(limit, at)
-  if (slots === 0) return nextRetryAt(tx, limit.name, now)
-  const { free, againAt } = await startWaiting(context, tx, { limit, limits, slots, now })
+  if (slots === 0) return lookAgainAt ?? nextRetryAt(tx, limit.name, now)
+  const { free, againAt } = await startWaiting(context, tx, { limit, limits, slots, now, clients })
   if (free === 0) return slots > startsAtOnce ? now : againAt
   return Math.min(againAt, (await nextRetryAt(tx, limit.name, now)) ?? Number.POSITIVE_INFINITY)
 }
@@ -110,13 +146,14 @@ interface Look {
   readonly limits: LimitsNow
   readonly slots: number
   readonly now: number
+  readonly clients: FairQueueOptions['clients']
 }
 
 /** Starts scenes in the order of the fair queue while slots are free. Resolves to the slots left and when to look again. */
 async function startWaiting(
   context: Context,
   tx: Transaction,
-  { limit, limits, slots, now }: Look,
+  { limit, limits, slots, now, clients }: Look,
 ): Promise<{ readonly free: number; readonly againAt: number }> {
   let free = Math.min(slots, startsAtOnce)
   let againAt = Number.POSITIVE_INFINITY
@@ -124,7 +161,7 @@ async function startWaiting(
   let jobPlaces = await freeJobSlots(tx, limits.jobs, now)
   const begun = new Set<number>()
   const rendering = new Set<number>()
-  const queue = await openFairQueue(tx, limit.name, { free, now, onlyBegun: jobPlaces <= 0 })
+  const queue = await openFairQueue(tx, limit.name, { clients, free, now, onlyBegun: jobPlaces <= 0 })
   while (free > 0) {
     const scene = await queue.next()
     if (!scene) break

@@ -3,7 +3,7 @@ import { type Waiter, nextInTurn } from '../../job/queue.ts'
 import { occupancyByClient } from '../../store/attempts.ts'
 import type { Reader, Transaction } from '../../store/database.ts'
 import { setTurn } from '../../store/turns.ts'
-import { type WaitingScene, listWaitingClients, listWaitingScenes } from '../../store/scenes.ts'
+import { type WaitingScene, listWaitingScenes } from '../../store/scenes.ts'
 
 export interface FairQueue {
   /** The next candidate; undefined if there is none. */
@@ -25,6 +25,8 @@ interface Line {
 }
 
 export interface FairQueueOptions {
+  /** Those with scenes that wait. */
+  readonly clients: readonly Omit<Waiter, 'inFlight'>[]
   /** Free slots: bounds how many scenes are read first. */
   readonly free: number
   readonly now: number
@@ -35,10 +37,9 @@ export interface FairQueueOptions {
 export async function openFairQueue(
   reader: Reader,
   renderer: string,
-  { free, now, onlyBegun }: FairQueueOptions,
+  { clients, free, now, onlyBegun }: FairQueueOptions,
 ): Promise<FairQueue> {
   const size = Math.min(pageSize, free)
-  const clients = await listWaitingClients(reader, renderer)
   // A single client needs no turns.
   const inFlight =
     clients.length > 1 ? await occupancyByClient(reader, renderer, now) : new Map<string, number>()

@@ -37,7 +37,7 @@ export async function advanceJob(
   return true
 }
 
-/** The same for a job that this transaction has read; does nothing if the progress is unchanged. */
+/** The same for a processing job that this transaction has read; does nothing if the progress is unchanged. */
 export async function emitProgress(
   context: Context,
   tx: Transaction,
@@ -47,7 +47,7 @@ export async function emitProgress(
   const { host, emit } = context
   const next = risen(job.progress, progress)
   if (next.percentage === job.progress.percentage && next.stage === job.progress.stage) return
-  if ((await setProgress(tx, job.id, next, host.now())) === 0) return
+  await setProgress(tx, job.id, next, host.now())
   rememberProgress(context, job.id, next)
   await emit(tx, { type: 'job_progress', jobId: job.id, data: { ...next } })
 }

@@ -11,7 +11,7 @@ import { requireClips } from '../../retention/retention.ts'
 import { changedFacts } from '../../store/sql.ts'
 import type { Transaction } from '../../store/database.ts'
 import { setApproved, findJob } from '../../store/jobs.ts'
-import { setScenesApproved } from '../../store/scenes.ts'
+import { listScenes, setScenesApproved } from '../../store/scenes.ts'
 import type { Context } from '../context.ts'
 import { serveJob } from '../scene/starting.ts'
 import {
@@ -34,8 +34,8 @@ async function approve(
   request: ApprovalRequest,
   actor: Actor | undefined,
 ): Promise<Job | RefusedError> {
-  const found = await existingJob(tx, jobId)
-  const { job, scenes, isRepriced } = await atTodaysPrices(context, tx, found)
+  const [found, stored] = await Promise.all([existingJob(tx, jobId), listScenes(tx, jobId)])
+  const { job, scenes, isRepriced } = await atTodaysPrices(context, tx, found, stored)
   const needed = await neededFor(tx, job, scenes)
   if (job.status === 'cancelled' || (job.status !== 'pending' && !needed.isMore))
     throw transitionRefused(job, 'approve')

@@ -159,8 +159,10 @@ async function missingAssets(
   for (const [position, { asset_ids }] of scenes.entries())
     for (const id of asset_ids) if (!fields.has(id)) fields.set(id, fieldOf(request, position, 'asset_ids'))
   const problems: FieldProblem[] = []
-  for (const [id, field] of fields)
-    if (!(await hasAsset(database, id, clientId)))
+  const ids = [...fields.keys()]
+  const known = await Promise.all(ids.map((id) => hasAsset(database, id, clientId)))
+  for (const [index, [id, field]] of [...fields].entries())
+    if (!known[index])
       problems.push({ field, reason: `there is no asset ${id}: upload it first with POST /api/v3/assets` })
   return problems
 }

@@ -1,4 +1,5 @@
 /** Ends a job before its film exists, and does what every end requires: stop its renders, settle the jobs that wait for it. */
+import type { Attempt } from '../../job/attempt.ts'
 import type { Actor } from '../../job/event.ts'
 import { type Progress, initializing } from '../../job/progress.ts'
 import type { Failure } from '../../job/scene.ts'
@@ -15,11 +16,11 @@ const ends = (progress: Progress, stage: 'failed' | 'cancelled'): Progress => ({
   stage,
 })
 
-async function stopAttempts(context: Context, tx: Transaction, jobId: number): Promise<void> {
+async function stopAttempts(context: Context, tx: Transaction, inFlight: readonly Attempt[]): Promise<void> {
   const { host, limitOf, engine, signal } = context
   const now = host.now()
   const over: Failure = { code: 'cancelled', reason: 'The job has ended' }
-  for (const attempt of await listJobInFlight(tx, jobId)) {
+  for (const attempt of inFlight) {
     const task = {
       kind: limitOf.get(attempt.renderer)?.task ?? 'follow-render',
       subject: attempt.id,
@@ -46,7 +47,8 @@ export async function stopWork(
   { waitingToo }: { readonly waitingToo: boolean },
 ): Promise<void> {
   const { engine, emit, host, wakeAdmission } = context
-  const stopped = (await listSceneStates(tx, jobId)).filter(
+  const [states, inFlight] = await Promise.all([listSceneStates(tx, jobId), listJobInFlight(tx, jobId)])
+  const stopped = states.filter(
     ({ status }) => status === 'processing' || (waitingToo && status === 'pending'),
   )
   for (const { id: sceneId, status } of stopped) {
@@ -54,7 +56,7 @@ export async function stopWork(
     await emit(tx, { type: 'scene_cancelled', jobId, sceneId, data: {} })
   }
   if (stopped.length > 0) await cancelScenes(tx, jobId, { waitingToo, now: host.now() })
-  await stopAttempts(context, tx, jobId)
+  await stopAttempts(context, tx, inFlight)
   await engine.cancel(tx, { kind: 'stitch-film', subject: String(jobId) })
   tx.afterCommit(wakeAdmission)
 }
@@ -78,8 +80,7 @@ export async function cancel(
   const { host, emit, log } = context
   if ((await setCancelled(tx, id, ends(progress, 'cancelled'), error, host.now())) === 0) return false
   await emit(tx, { type: 'job_cancelled', jobId: id, data: { ...error }, actor })
-  await stopWork(context, tx, id, { waitingToo: true })
-  await ended(context, tx, id)
+  await Promise.all([stopWork(context, tx, id, { waitingToo: true }), ended(context, tx, id)])
   tx.afterCommit(() => logLine.jobCancelled(log, id))
   return true
 }
@@ -96,8 +97,7 @@ export async function fail(
   if ((await setFailed(tx, id, ends(progress, 'failed'), error, host.now())) === 0) return false
   await emit(tx, { type: 'job_failed', jobId: id, data: { ...error }, actor })
   // What waits may be rendered after a retry.
-  await stopWork(context, tx, id, { waitingToo: false })
-  await ended(context, tx, id)
+  await Promise.all([stopWork(context, tx, id, { waitingToo: false }), ended(context, tx, id)])
   tx.afterCommit(() => logLine.jobFailed(log, id, error.reason))
   return true
 }

@@ -42,8 +42,12 @@ async function reprice(
 }
 
 /** A job and its scenes at current prices. */
-export async function atTodaysPrices(context: Context, tx: Transaction, found: Job) {
-  const scenes = await listScenes(tx, found.id)
+export async function atTodaysPrices(
+  context: Context,
+  tx: Transaction,
+  found: Job,
+  scenes: readonly Scene[],
+) {
   const repriced = await reprice(context, tx, found, scenes)
   return repriced
     ? { job: repriced, scenes: await listScenes(tx, found.id), isRepriced: true }

@@ -41,9 +41,12 @@ export async function completeJob(
     if (isFilm) await recordFilm(tx, jobId, result, now)
     await emit(tx, { type: 'job_completed', jobId, data: { ...data, ...version } })
     // A program may report its own result while scenes still render.
-    if (isFilm) await engine.finish(tx, { kind: 'stitch-film', subject: String(jobId) })
-    else await stopWork(context, tx, jobId, { waitingToo: true })
-    await ended(context, tx, jobId)
+    await Promise.all([
+      isFilm
+        ? engine.finish(tx, { kind: 'stitch-film', subject: String(jobId) })
+        : stopWork(context, tx, jobId, { waitingToo: true }),
+      ended(context, tx, jobId),
+    ])
   })
   logLine.jobCompleted(log, jobId)
 }

@@ -10,7 +10,7 @@ import { logLine } from '../../log.ts'
 import { requireFiles } from '../../retention/retention.ts'
 import type { Transaction } from '../../store/database.ts'
 import { setReopened, setDeadline, findJob } from '../../store/jobs.ts'
-import { retryScenes, setScenesApproved } from '../../store/scenes.ts'
+import { listScenes, retryScenes, setScenesApproved } from '../../store/scenes.ts'
 import type { Context } from '../context.ts'
 import { settleJob } from '../scene/settling.ts'
 import { startJob, serveJob } from '../scene/starting.ts'
@@ -50,7 +50,7 @@ async function retry(
   const now = host.now()
   await retryScenes(tx, jobId, now)
   // Current prices: an increase needs approval like any other cost.
-  const { job, scenes } = await atTodaysPrices(context, tx, found)
+  const { job, scenes } = await atTodaysPrices(context, tx, found, await listScenes(tx, jobId))
   const needed = await neededFor(tx, job, scenes)
   if (needed.isMore) checkRevision(job, needed, request, 'retried')
   if (needed.isMore && !needed.isUnknownNew && request.max_cost === undefined)

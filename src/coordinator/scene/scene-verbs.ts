@@ -57,10 +57,13 @@ async function complete(
   job: SettledJob,
 ): Promise<void> {
   const { host, emit } = context
-  if ((await setSceneCompleted(tx, scene.id, clip, host.now())) === 0) return
   const { jobId, id: sceneId } = scene
+  const [changed, states] = await Promise.all([
+    setSceneCompleted(tx, sceneId, clip, host.now()),
+    listSceneStates(tx, jobId),
+  ])
+  if (changed === 0) return
   await emit(tx, { type: 'scene_completed', jobId, sceneId, scene, data: { clip: clip.clip } })
-  const states = await listSceneStates(tx, jobId)
   if (
     states.some(({ status, position }) => status === 'completed' && Math.abs(position - scene.position) === 1)
   )
@@ -119,9 +122,10 @@ export const sceneRendered = (
 ): Promise<void> =>
   context.database.transaction(async (tx) => {
     const now = context.host.now()
-    if ((await setRendered(tx, attemptId, now)) === 0) return
+    const [changed, found] = await Promise.all([setRendered(tx, attemptId, now), findRendered(tx, attemptId)])
+    if (changed === 0) return
     await context.engine.finish(tx, { kind: 'render-scene', subject: attemptId })
-    const { attempt, scene, job } = (await findRendered(tx, attemptId))!
+    const { attempt, scene, job } = found!
     await keepRender(tx, attempt.renderKey, { artifact: clip.source, attemptId }, now)
     const filmFormat = scene && (format ?? (await findJob(tx, scene.jobId))?.storyboard.format)
     if (filmFormat) await recordRender(tx, attempt, renderUnits(scene.duration, filmFormat, null), now)
@@ -217,8 +221,7 @@ async function sceneWork(
   reader: Reader,
   { jobId, sceneId }: { readonly jobId: number; readonly sceneId: string },
 ): Promise<SceneWork | undefined> {
-  const job = await findJob(reader, jobId)
-  const scenes = job ? await listScenes(reader, jobId) : []
+  const [job, scenes] = await Promise.all([findJob(reader, jobId), listScenes(reader, jobId)])
   const scene = scenes.find(({ id }) => id === sceneId)
   return job && scene && { scene, job, scenes }
 }
