@@ -41,7 +41,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   access: ['keys.ts', 'idempotency.ts'],
   webhooks: ['endpoints.ts', 'deliveries.ts'],
   retention: ['retention.ts', 'prune.ts'],
-  events: ['emit.ts', 'feed.ts', 'pubsub.ts', 'signal.ts'],
+  events: ['emit.ts', 'feed.ts', 'pubsub.ts', 'signal.ts', 'shared.ts'],
   media: [
     'media.ts',
     'ffmpeg.ts',
