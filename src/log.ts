@@ -343,6 +343,14 @@ export const logLine = {
   cannotReadEvents: (log: Log, err: unknown): void =>
     log.error({ err }, '[Workflow.Coordinator] Cannot read the events for their subscribers; trying again'),
 
+  cannotHearNodes: (log: Log, err: unknown): void =>
+    log.warn(
+      { err },
+      '[Workflow.Coordinator] The connection to the other nodes is lost; connecting again, and looking for work by the clock',
+    ),
+
+  hearsNodes: (log: Log): void => log.info('[Workflow.Coordinator] Connected to the other nodes'),
+
   cannotTakeTasks: (log: Log, err: unknown): void =>
     log.error({ err }, '[Workflow.Coordinator] Cannot look for tasks; trying again'),
 

@@ -42,7 +42,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   webhooks: ['endpoints.ts', 'deliveries.ts'],
   nodes: ['nodes.ts'],
   retention: ['retention.ts', 'prune.ts'],
-  events: ['emit.ts', 'feed.ts', 'pubsub.ts', 'signal.ts'],
+  events: ['emit.ts', 'feed.ts', 'pubsub.ts', 'signal.ts', 'shared.ts'],
   media: [
     'media.ts',
     'ffmpeg.ts',

@@ -26,6 +26,8 @@ export interface FeedQuery {
   readonly reach?: Reach | undefined
   /** Only events of these types. */
   readonly types?: readonly EventType[] | undefined
+  /** A reader for this program itself, which `readers()` does not count. */
+  readonly isOwn?: boolean
 }
 
 export interface FeedPage {
@@ -64,7 +66,7 @@ export interface Feed {
   follow(query: FeedQuery): Promise<FeedReader>
   /** Up to `limit` events that exist now. May be fewer, or none, although `isMore`, if few events match the filters. */
   page(query: FeedQuery & { readonly limit: number }): Promise<FeedPage>
-  /** The number of open readers. */
+  /** The number of open readers of clients. */
   readers(): number
   /** Ends every reader; a later one ends at once. */
   close(): void
@@ -100,6 +102,7 @@ const pagesPerTurn = 32
 const paceMsPerReader = 0.08
 
 interface Follower {
+  readonly isOwn: boolean
   isClosed: boolean
   /** Set while it waits. */
   wake: (() => void) | undefined
@@ -206,8 +209,8 @@ export function createFeed({ database, onEvent, host, log }: FeedOptions): Feed 
     }
   }
 
-  const enter = (): Follower => {
-    const reader: Follower = { isClosed, wake: undefined }
+  const enter = (isOwn: boolean): Follower => {
+    const reader: Follower = { isOwn, isClosed, wake: undefined }
     if (isClosed) return reader
     readers.add(reader)
     following ??= follow()
@@ -380,7 +383,7 @@ export function createFeed({ database, onEvent, host, log }: FeedOptions): Feed 
 
   const feed: Feed = {
     async follow(query) {
-      const reader = enter()
+      const reader = enter(query.isOwn ?? false)
       try {
         await following?.begun
         return readerOf(reader, query, await begin(query))
@@ -430,7 +433,7 @@ export function createFeed({ database, onEvent, host, log }: FeedOptions): Feed 
       return { events, after, isMore, reset }
     },
 
-    readers: () => readers.size,
+    readers: () => [...readers].reduce((count, { isOwn }) => count + (isOwn ? 0 : 1), 0),
 
     close() {
       isClosed = true

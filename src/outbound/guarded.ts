@@ -6,6 +6,7 @@
 import type { LookupAddress } from 'node:dns'
 import { Resolver } from 'node:dns/promises'
 import { type LookupFunction, isIP } from 'node:net'
+import { Readable } from 'node:stream'
 import { Agent, buildConnector, fetch, request } from 'undici'
 import type { Host } from '../host.ts'
 import { type Network, addressProblem, isReachable } from '../job/web-address.ts'
@@ -48,7 +49,7 @@ export function createGuardedOutbound({ allowed, host, resolve = lookUp }: Guard
           'content-length': String(body.length),
           'user-agent': 'workflow-coordinator',
         },
-        body: checkedBody(body, outgoing.mayBeSent),
+        body: Readable.from(checkedBody(body, outgoing.mayBeSent), { objectMode: false }),
         signal,
       })
       await drop(response.body)
@@ -118,7 +119,7 @@ const guardedAgent = (
 
 class TooLateError extends Error {}
 
-/** The client asks for the first chunk when the connection is there, and writes the headers with it. */
+/** The client reads the first chunk when the connection is there, and writes the headers with it. */
 async function* checkedBody(body: Uint8Array, mayBeSent: () => boolean = () => true) {
   await Promise.resolve()
   if (!mayBeSent()) throw new TooLateError('The request may no longer be sent')

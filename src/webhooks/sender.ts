@@ -78,7 +78,7 @@ export function startWebhooks({ coordinator, outbound, host, log, onEvent }: Web
       if (share <= 0) continue
       free -= share
       if (state === 'troubled') freeToTroubled -= share
-      turns.push({ origin, slots: share, busy: orders.union(new Set(inherited?.keys())) })
+      turns.push({ origin, slots: share, busy: new Set([...orders, ...(inherited?.keys() ?? [])]) })
     }
     return turns
   }
@@ -120,9 +120,9 @@ export function startWebhooks({ coordinator, outbound, host, log, onEvent }: Web
   }
 
   /** Leases of an earlier process that have not expired yet: its sends may be under way. */
-  const passInherited = async (): Promise<number> => {
+  const passInherited = async (now: number): Promise<number> => {
     inherited ??= new Map(await coordinator.leasedOrders())
-    for (const [order, until] of inherited) if (until <= host.now()) inherited.delete(order)
+    for (const [order, until] of inherited) if (until <= now) inherited.delete(order)
     return Math.min(Number.POSITIVE_INFINITY, ...inherited.values())
   }
 
@@ -144,7 +144,6 @@ export function startWebhooks({ coordinator, outbound, host, log, onEvent }: Web
   /** Starts the deliveries that may start; returns the ms until the next look. */
   const look = async (): Promise<number> => {
     await coordinator.readLog()
-    const inheritedUntil = await passInherited()
     if (host.now() >= forgetAt || host.now() < forgetAt - forgetEveryMs) {
       await coordinator.forgetDeliveries()
       forgetAt = host.now() + forgetEveryMs
@@ -153,7 +152,9 @@ export function startWebhooks({ coordinator, outbound, host, log, onEvent }: Web
     const waiting = new Set(lanes.map(({ origin }) => origin))
     for (const [origin, { orders }] of traffic)
       if (orders.size === 0 && !waiting.has(origin)) traffic.delete(origin)
+    // One moment for due and future: an order between two moments would be neither.
     const now = host.now()
+    const inheritedUntil = await passInherited(now)
     const turns = turnsFor(lanes.filter(({ nextAt }) => nextAt <= now).map(({ origin }) => origin))
     if (turns.length > 0) {
       // Before the lease begins.
