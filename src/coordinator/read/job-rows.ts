@@ -3,6 +3,7 @@ import type { Attempt } from '../../job/attempt.ts'
 import type { Dependency, Job } from '../../job/job.ts'
 import { type Money, addMoney, noMoney } from '../../job/price.ts'
 import type { Scene } from '../../job/scene.ts'
+import type { Task } from '../../job/task.ts'
 import { listCurrentAttempts } from '../../store/attempts.ts'
 import type { Reader } from '../../store/database.ts'
 import { listDependencies } from '../../store/dependencies.ts'
@@ -12,6 +13,7 @@ import { type CrashedTask, listCrashed } from '../../store/tasks.ts'
 import { type LimitsNow, limitsNow } from '../admission/limits.ts'
 import { type Needed, neededOf } from '../job/needed.ts'
 import { existingJob } from '../job/existing-job.ts'
+import type { Context } from '../context.ts'
 
 export interface JobRows {
   readonly job: Job
@@ -25,19 +27,26 @@ export interface JobRows {
   readonly needed: Needed
   readonly dependencies: readonly Dependency[]
   readonly crashed: readonly CrashedTask[]
+  /** Its tasks that run now, on any node. */
+  readonly running: readonly Task[]
   readonly limits: LimitsNow
 }
 
 /** `reader`: a snapshot, so that the rows agree. @throws {RefusedError} `job_not_found` */
-export async function readJobRows(reader: Reader, jobId: number): Promise<JobRows> {
+export async function readJobRows(
+  { engine }: Pick<Context, 'engine'>,
+  reader: Reader,
+  jobId: number,
+): Promise<JobRows> {
   const job = await existingJob(reader, jobId)
-  const [scenes, pending, attempts, moneyOf, dependencies, crashed, limits] = await Promise.all([
+  const [scenes, pending, attempts, moneyOf, dependencies, crashed, running, limits] = await Promise.all([
     listScenes(reader, jobId),
     listPending(reader, jobId),
     listCurrentAttempts(reader, jobId),
     moneyOfScenes(reader, jobId),
     listDependencies(reader, jobId),
     listCrashed(reader, jobId),
+    engine.runningOf(reader, jobId),
     limitsNow(reader),
   ])
   const money = [...moneyOf.values()].reduce(addMoney, noMoney)
@@ -45,5 +54,5 @@ export async function readJobRows(reader: Reader, jobId: number): Promise<JobRow
     .filter(({ status }) => status === 'pending')
     .map((scene) => ({ ...scene, isServed: pending.get(scene.id)!.isServed }))
   const needed = neededOf(job, waiting, money)
-  return { job, scenes, pending, attempts, moneyOf, needed, dependencies, crashed, limits }
+  return { job, scenes, pending, attempts, moneyOf, needed, dependencies, crashed, running, limits }
 }

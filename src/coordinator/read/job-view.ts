@@ -45,7 +45,7 @@ export interface JobView {
 export async function getJobView(context: Context, jobId: number): Promise<JobView> {
   const ofDisk = await diskWait(context)
   return context.database.snapshot(async (reader) => {
-    const rows = await readJobRows(reader, jobId)
+    const rows = await readJobRows(context, reader, jobId)
     return viewOf(rows, await waitsOf(context, reader, rows, ofDisk))
   })
 }
@@ -57,7 +57,7 @@ export async function getJobWithEta(
 ): Promise<JobView & { readonly eta: Eta | undefined }> {
   const ofDisk = await diskWait(context)
   return context.database.snapshot(async (reader) => {
-    const rows = await readJobRows(reader, jobId)
+    const rows = await readJobRows(context, reader, jobId)
     const waiting = await waitsOf(context, reader, rows, ofDisk)
     return { ...viewOf(rows, waiting), eta: await etaOf(context, reader, rows, waiting.scenes) }
   })
@@ -72,7 +72,7 @@ export async function getSceneView(
   const ofDisk = await diskWait(context)
   return context.database.snapshot(async (reader) => {
     const { scene } = await sceneOf(reader, jobId, sceneId)
-    const rows = await readJobRows(reader, jobId)
+    const rows = await readJobRows(context, reader, jobId)
     return { scene, waiting: (await waitsOf(context, reader, rows, ofDisk)).scenes.get(sceneId) }
   })
 }
@@ -95,7 +95,7 @@ export const getEta = async (context: Context, jobId: number): Promise<Eta | und
 
 /** A job's costs, with those of each scene. @throws {RefusedError} `job_not_found` */
 export const getCosts = (context: Context, jobId: number): Promise<JobCosts> =>
-  context.database.snapshot(async (reader) => costsOf(await readJobRows(reader, jobId)))
+  context.database.snapshot(async (reader) => costsOf(await readJobRows(context, reader, jobId)))
 
 function costsOf({ scenes, pending, moneyOf, needed }: JobRows): JobCosts {
   const { quote, money, toApproveMicros } = needed

@@ -55,10 +55,10 @@ export async function waitsOf(
   const now = context.host.now()
   const isActive = job.status === 'approved' || job.status === 'processing'
   const ofJob = isActive ? await heldBack(reader, rows, now) : notActiveWait(job, toApproveMicros)
-  const afterCrashOf = await afterCrash(context, reader, rows, now)
+  const afterCrashOf = await afterCrash(reader, rows, now)
   const facts = { ...rows, ofJob, ofDisk, now }
   const waits = new Map([
-    ...attemptWaits(context, facts, afterCrashOf),
+    ...attemptWaits(facts, afterCrashOf),
     ...(await pendingWaits(context, reader, facts)),
   ])
   if (!isActive) {
@@ -67,7 +67,7 @@ export async function waitsOf(
     return { job: held ?? reviewWait(job, toApproveMicros) ?? null, scenes: waits }
   }
   const ofFilm = afterCrashOf('stitch-film', String(job.id))
-  const whole = wholeWait(context, facts, waits, ofFilm)
+  const whole = wholeWait(facts, waits, ofFilm)
   // A rejected job cannot be approved, so an approval is not what it waits for.
   const isRejected = job.rejected !== null && whole !== null && approvable.has(whole.code)
   return { job: isRejected ? reviewWait(job, toApproveMicros)! : whole, scenes: waits }
@@ -100,12 +100,10 @@ async function heldBack(
 
 /** Why a task that ran during a crash has not restarted; undefined for any other task. */
 async function afterCrash(
-  { engine }: Context,
   reader: Reader,
-  { job, crashed }: JobRows,
+  { job, crashed, running }: JobRows,
   now: number,
 ): Promise<AfterCrash> {
-  const running = engine.running()
   const waiting = crashed.filter(
     (task) => !running.some(({ kind, subject }) => kind === task.kind && subject === task.subject),
   )
@@ -123,12 +121,11 @@ const isUnfinished = ({ status, clip }: Attempt): boolean => status !== 'succeed
 
 /** The waits of scenes that have an attempt, or a kept clip being copied. */
 function attemptWaits(
-  { engine }: Context,
-  { scenes, attempts, ofDisk, now }: Facts,
+  { scenes, attempts, running: tasks, ofDisk, now }: Facts,
   afterCrashOf: AfterCrash,
 ): ReadonlyMap<string, WaitingSince> {
   const waits = new Map<string, WaitingSince>()
-  const running = new Set(engine.running().map(({ subject }) => subject))
+  const running = new Set(tasks.map(({ subject }) => subject))
   for (const scene of scenes) {
     // A held attempt needs a decision, whatever became of its scene.
     const attempt = attempts
@@ -188,17 +185,14 @@ async function pendingWaits(
 
 /** The wait of an approved job: that of its first waiting scene, unless another scene is progressing. */
 function wholeWait(
-  { engine }: Context,
-  { job, scenes, ofDisk }: Facts,
+  { job, scenes, running, ofDisk }: Facts,
   waits: ReadonlyMap<string, WaitingSince>,
   ofFilm: WaitingSince | undefined,
 ): WaitingSince | null {
   if (scenes.some(({ id, status }) => status === 'processing' && !waits.has(id))) return null
   const first = scenes.find(({ id }) => waits.has(id))
   if (first) return waits.get(first.id)!
-  const isStitched = engine
-    .running()
-    .some(({ kind, subject }) => kind === 'stitch-film' && subject === String(job.id))
+  const isStitched = running.some(({ kind }) => kind === 'stitch-film')
   return isStitched || job.error ? null : (ofFilm ?? { since: job.updatedAt, ...(ofDisk ?? stitchingWait) })
 }
 
