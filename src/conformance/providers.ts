@@ -141,7 +141,7 @@ export function providerCases(open: () => ProviderBench | Promise<ProviderBench>
     onBench('never rejects, and reports uncertain outcomes as unknown', async (bench) => {
       const { provider, order } = bench
       const prepared = await bench.prepared()
-      const submitted = await provider.submit(prepared, aborted())
+      const submitted = await provider.submit(prepared, aborted(), () => true)
       assert.ok(submitted.kind === 'refused' || submitted.kind === 'unknown')
       assert.equal((await provider.read('any', aborted())).kind === 'found', false)
       assert.equal((await provider.cancel('any', aborted())).kind === 'found', false)
@@ -198,7 +198,7 @@ async function openBench(directory: string, opened: ProviderBench): Promise<Benc
     return outcome
   }
   const accepted = async (): Promise<string> => {
-    const outcome = await provider.submit(await prepared(), never)
+    const outcome = await provider.submit(await prepared(), never, () => true)
     assert.ok(outcome.kind === 'accepted', JSON.stringify(outcome))
     return outcome.renderId
   }

@@ -95,7 +95,13 @@ export const takeWaitMs = ({ takeTries }: Pick<Attempt, 'takeTries'>): number =>
 export const takeAgainAt = (attempt: Pick<Attempt, 'takeTries' | 'updatedAt'>): number =>
   attempt.updatedAt + takeWaitMs(attempt)
 
-/** A provider lists a render within a minute of accepting it; after twice that time, absence counts as proof. */
+/** A request leaves within this time after it was committed that it may, or never. */
+export const sentWithinMs = 5000
+
+/**
+ * A provider lists a render within a minute of accepting it; after twice that time, absence counts as proof. Far longer than
+ * `sentWithinMs`, so that no request is on its way then.
+ */
 export const absentAfterMs = 2 * 60_000
 
 /** The provider keeps renders and clips for an hour; the rest is a margin. */

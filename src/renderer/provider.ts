@@ -141,8 +141,12 @@ export interface Provider {
    * picture is unreadable) cost nothing.
    */
   prepare(order: ProviderOrder, signal: AbortSignal): Promise<PreparedOrder | ProviderTrouble>
-  /** Sends the order once, without any retry. Never rejects: an unclear outcome is `unknown`. */
-  submit(order: PreparedOrder, signal: AbortSignal): Promise<SubmitOutcome>
+  /**
+   * Sends the order once, without any retry. Never rejects: an unclear outcome is `unknown`. `maySend` is the fence of this
+   * payment: call it when the connection is ready, directly before the first byte. If it is false, send nothing and resolve
+   * to `refused`: this process was held up, and another one may already search for the render.
+   */
+  submit(order: PreparedOrder, signal: AbortSignal, maySend: () => boolean): Promise<SubmitOutcome>
   /** The account that pays. A list proves absence in this account alone. Never rejects. */
   account(signal: AbortSignal): Promise<AccountOutcome>
   /** Never rejects; nor do `cancel` and `list`. */

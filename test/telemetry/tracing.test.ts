@@ -76,7 +76,7 @@ describe('a task', () => {
     const submit = () => Promise.resolve({ kind: 'accepted', renderId: 'p1' } as const)
     const provider = tracedProvider({ name: 'replicate', submit } as Partial<Provider> as Provider)
     const order = { model: 'm', attemptId: 'an-attempt', input: {}, marks: [] }
-    await tracedTask(async () => void (await provider.submit(order, signal)))(task, run)
+    await tracedTask(async () => void (await provider.submit(order, signal, () => true)))(task, run)
     const [asked, done] = exporter.getFinishedSpans()
     expect(done).toMatchObject({
       name: 'task follow-render',

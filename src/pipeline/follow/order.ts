@@ -1,6 +1,6 @@
 /** Sends an attempt: first everything that can fail without cost, then its only request. */
 import { isDiskFull } from '../../disk-full.ts'
-import type { Attempt } from '../../job/attempt.ts'
+import { type Attempt, sentWithinMs } from '../../job/attempt.ts'
 import type { Scene } from '../../job/scene.ts'
 import type { PreparedOrder, Provider, ProviderTrouble, Refusal } from '../../renderer/provider.ts'
 import { type Follower, minute, wait } from './follower.ts'
@@ -20,14 +20,20 @@ export async function order(follower: Follower, attempt: Attempt, provider: Prov
   ending.throwIfAborted()
   if (account.kind === 'failed') return refused(follower, account.refusal)
   const posting = { marks: prepared.marks, inputs, account: account.name, prompt: scene.prompt }
+  /** Before the commit, which may itself take a while. */
+  let begunAt: number
   for (;;) {
+    begunAt = host.monotonic()
     const post = await coordinator.beginPost(attemptId, posting)
     if (post.kind === 'over') return
     if (post.kind === 'go') break
     // Checked again at least every minute: if the clock is set back, `until` is too far away.
     await wait(follower, Math.min(post.until - host.now(), minute))
   }
-  const outcome = await provider.submit(prepared, signal)
+  // Another process takes over a task whose process was held up. It searches for the render, and takes its absence for proven
+  // after `absentAfterMs`: by then, no request may leave here.
+  const maySend = (): boolean => !signal.aborted && host.monotonic() - begunAt <= sentWithinMs
+  const outcome = await provider.submit(prepared, signal, maySend)
   if (outcome.kind === 'accepted') await coordinator.renderAccepted(attemptId, outcome.renderId)
   else if (outcome.kind === 'unknown')
     await coordinator.renderUnknown(attemptId, { reason: outcome.reason, isSilent: true })

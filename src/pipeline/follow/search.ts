@@ -61,7 +61,7 @@ export async function search(
   if (follower.whyUnknown !== undefined) await coordinator.renderStillUnknown(attemptId, follower.whyUnknown)
   const found = listing.renders.find(({ mark }) => mark !== null && attempt.marks.includes(mark))
   if (found) await coordinator.renderAccepted(attemptId, found.id)
-  else if ((await proveAbsent(follower, attempt, listing.renders, moment.now)) === 'not yet')
+  else if ((await proveAbsent(follower, attempt, listing.renders, moment)) === 'not yet')
     await wait(follower, backOffMs(times + 2, mostWaitMs))
 }
 
@@ -86,14 +86,15 @@ async function proveAbsent(
   follower: Follower,
   attempt: Attempt,
   renders: readonly ListedRender[],
-  now: number,
+  // When the list was read at the latest: a process that was stopped since must not take it for a newer one.
+  { begunAt, now }: { readonly begunAt: number; readonly now: number },
 ): Promise<'not yet' | 'decided'> {
-  const { attemptId, coordinator, host } = follower
+  const { attemptId, coordinator } = follower
   // Monotonic: the wall clock may be set forward.
-  const lookingSince = (follower.lookingSince ??= host.monotonic())
-  if (host.monotonic() - lookingSince < absentAfterMs) return 'not yet'
+  const lookingSince = (follower.lookingSince ??= begunAt)
+  if (begunAt - lookingSince < absentAfterMs) return 'not yet'
   // If the clock was set forward since, the provider's dates are later by as much.
-  const lookedFrom = now - (host.monotonic() - lookingSince)
+  const lookedFrom = now - (begunAt - lookingSince)
   const unknownSince = Math.max(attempt.unknownSince ?? now, lookedFrom)
   const doubtful = await nameless(follower, attempt, renders, {
     from: sentAtOf(attempt, now) - skewMs,
@@ -104,7 +105,7 @@ async function proveAbsent(
     return 'decided'
   }
   if ((await coordinator.attempt(attemptId))?.picturesFetchedAt != null) {
-    if (host.monotonic() - lookingSince < acceptedAbsentMs) return 'not yet'
+    if (begunAt - lookingSince < acceptedAbsentMs) return 'not yet'
     await coordinator.renderHeld(
       attemptId,
       'the provider has fetched a picture of it, so that it has the request, and does not list it',

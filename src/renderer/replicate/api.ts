@@ -6,6 +6,7 @@ import { z } from 'zod'
 import type { Host } from '../../host.ts'
 import { createJsonReader } from '../../json-reader.ts'
 import { networkWords } from '../../network-words.ts'
+import { TooLateError, fencedFetch } from './fenced-fetch.ts'
 import { type JsonItems, createJsonItems } from './json-items.ts'
 
 export interface ApiRequest {
@@ -17,6 +18,8 @@ export interface ApiRequest {
   /** Until the last byte of the answer. With `items`: from one chunk of the answer to the next. */
   readonly deadlineMs: number
   readonly maxBytes: number
+  /** Called directly before the first byte leaves; if false, nothing is sent. */
+  readonly maySend?: () => boolean
   /** Streams a long list: each item goes to `onItem`, and the answer's JSON holds a 0 in its place. */
   readonly items?: { readonly member: string; readonly onItem: (item: unknown) => void }
 }
@@ -67,7 +70,8 @@ export interface ApiOptions {
   readonly baseUrl: string
   readonly token: string
   readonly host: Host
-  readonly fetch: typeof fetch
+  /** Default: the platform's. */
+  readonly fetch?: typeof fetch | undefined
 }
 
 /** For creating a render: the API answers after it has queued it. */
@@ -134,11 +138,12 @@ export function createApi({ baseUrl, token, host, fetch }: ApiOptions): Api {
     },
     url: (path) => new URL(root + path),
 
-    send: ({ method, url, headers, body, deadlineMs: ms, maxBytes, items }, signal) =>
+    send: ({ method, url, headers, body, deadlineMs: ms, maxBytes, maySend, items }, signal) =>
       withDeadline({ host, ms, signal, ...(items && { mostMs: mostPageMs }) }, async (ending, onBytes) => {
         let response: Response | undefined
+        const sender = senderOf(fetch, maySend)
         try {
-          response = await fetch(url, {
+          response = await sender.fetch(url, {
             method,
             redirect: 'manual',
             signal: ending,
@@ -160,8 +165,26 @@ export function createApi({ baseUrl, token, host, fetch }: ApiOptions): Api {
           if (response !== undefined)
             return { kind: 'lost', reason: `HTTP ${response.status}, which could not be read: ${reason}` }
           return { kind: provesUnsent(causeOf(error)) ? 'unsent' : 'lost', reason }
+        } finally {
+          await sender.close?.()
         }
       }),
+  }
+}
+
+interface Sender {
+  readonly fetch: typeof fetch
+  readonly close?: () => Promise<void>
+}
+
+function senderOf(given: typeof fetch | undefined, maySend: (() => boolean) | undefined): Sender {
+  if (maySend === undefined) return { fetch: given ?? globalThis.fetch }
+  if (given === undefined) return fencedFetch(maySend)
+  return {
+    async fetch(...request) {
+      if (!maySend()) throw new TooLateError()
+      return given(...request)
+    },
   }
 }
 
@@ -270,6 +293,7 @@ function provesUnsent(error: unknown): boolean {
   const code = codeOf(error)
   if ('syscall' in error && (error.syscall === 'connect' || error.syscall === 'getaddrinfo')) return true
   return (
+    error instanceof TooLateError ||
     code === 'UND_ERR_CONNECT_TIMEOUT' ||
     certificateTrouble.test(code) ||
     handshakeTrouble.test(code) ||

@@ -78,13 +78,7 @@ export function createReplicate(options: ReplicateOptions): Replicate {
     catalogue,
     host,
   } = options
-  const {
-    cancelAfterMs = 30 * 60_000,
-    inputUrl,
-    webhookUrl,
-    fetch = globalThis.fetch,
-    fetchOutside,
-  } = options
+  const { cancelAfterMs = 30 * 60_000, inputUrl, webhookUrl, fetch, fetchOutside } = options
   const api = createApi({ baseUrl, token, host, fetch })
   const cancelAfter = `${Math.max(leastCancelAfterSeconds, Math.ceil(cancelAfterMs / 1000))}s`
 
@@ -113,7 +107,7 @@ export function createReplicate(options: ReplicateOptions): Replicate {
 
     prepare: async (order, signal) => prepare(order, { api, catalogue, inputUrl, webhookUrl }, signal),
 
-    async submit({ model, attemptId, input }, signal) {
+    async submit({ model, attemptId, input }, signal, maySend) {
       if (signal.aborted) return notNow('interrupted', 'The request was stopped before it was sent', null)
       const known = catalogue.models.get(model)
       if (!known) return refusedInput(badInput(`${model} is no longer among the models`))
@@ -124,6 +118,7 @@ export function createReplicate(options: ReplicateOptions): Replicate {
         // `start` settles an attempt without an answer; Replicate repeats only `completed`.
         ...(webhookUrl && { webhook: webhookUrl(attemptId), webhook_events_filter: ['start', 'completed'] }),
       })
+      let isTooLate = false
       const path = version === undefined ? `/v1/models/${model}/predictions` : '/v1/predictions'
       const answer = await api.send(
         {
@@ -133,9 +128,14 @@ export function createReplicate(options: ReplicateOptions): Replicate {
           body,
           deadlineMs: createDeadlineMs,
           maxBytes: answerBytes,
+          maySend() {
+            isTooLate = !maySend()
+            return !isTooLate
+          },
         },
         signal,
       )
+      if (isTooLate) return notNow('interrupted', 'The request was not sent, because its time was over', null)
       return submitOutcome(answer)
     },
 
@@ -144,7 +144,7 @@ export function createReplicate(options: ReplicateOptions): Replicate {
     list: (window, recognise, signal) => list(window, { api, recognise }, signal),
     account: accountOf(api),
     fetchClip: (request, signal): Promise<FetchOutcome> =>
-      fetchClip(request, { api, host, fetch, fetchOutside }, signal),
+      fetchClip(request, { api, host, fetch: fetch ?? globalThis.fetch, fetchOutside }, signal),
     webhookSecrets: secretsOf(api, host),
   }
 }

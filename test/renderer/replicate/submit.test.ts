@@ -37,7 +37,28 @@ cAM7xF11t4NjpSfN12H7OQIhAMvx0AQSpyOoE9Blh1/jYlTeVSTOEx8ojTP4SMNW
 RlOw
 -----END CERTIFICATE-----`
 
-const submitTo = (baseUrl: string): Promise<SubmitOutcome> => replicateAt(baseUrl).submit(prepared, never)
+const submitTo = (baseUrl: string): Promise<SubmitOutcome> =>
+  replicateAt(baseUrl).submit(prepared, never, () => true)
+
+it('sends nothing if its time is over when the connection is there', async () => {
+  let bytes = 0
+  let connections = 0
+  await using server = await serveRaw((socket) => {
+    connections++
+    socket.on('data', (chunk: Buffer) => (bytes += chunk.length))
+  })
+  const asked: number[] = []
+  const outcome = await replicateAt(`http://127.0.0.1:${server.port}`).submit(prepared, never, () => {
+    asked.push(bytes)
+    return false
+  })
+  expect(outcome).toMatchObject({
+    kind: 'refused',
+    countsAsTry: false,
+    trouble: { code: 'interrupted', retry: true },
+  })
+  expect({ asked, bytes, connections }).toEqual({ asked: [0], bytes: 0, connections: 1 })
+})
 
 /** Answers one POST, and says how many came. */
 async function answeredWith(
@@ -71,7 +92,7 @@ describe('an order', () => {
       cancelAfterMs: 90_000,
       webhookUrl: (id) => `https://ours.example/hook/${id}`,
     })
-    expect(await replicate.submit(prepared, never)).toEqual({ kind: 'accepted', renderId })
+    expect(await replicate.submit(prepared, never, () => true)).toEqual({ kind: 'accepted', renderId })
     expect(server.received).toMatchObject([
       {
         method: 'POST',
@@ -92,7 +113,7 @@ describe('an order', () => {
 
   it('names the version of a community model, and asks for no webhook where there is none', async () => {
     await using server = await serve((response) => json(response, 202, told()))
-    await replicateAt(server.url).submit({ ...prepared, model: 'someone/community' }, never)
+    await replicateAt(server.url).submit({ ...prepared, model: 'someone/community' }, never, () => true)
     expect(server.received[0]).toMatchObject({
       path: '/v1/predictions',
       headers: { 'cancel-after': '1800s' },
@@ -109,20 +130,24 @@ describe('an order', () => {
     await using server = await serve((response) => json(response, 201, told()))
     const replicate = replicateAt(server.url)
     await replicate.read(renderId, never)
-    await replicate.submit(prepared, never)
+    await replicate.submit(prepared, never, () => true)
     expect(server.received.map(({ headers }) => headers.connection)).toEqual(['close', 'close'])
   })
 
   it('of a model that is gone from the catalogue is refused without a request', async () => {
     await using server = await serve((response) => json(response, 201, told()))
-    const outcome = await replicateAt(server.url).submit({ ...prepared, model: 'acme/gone' }, never)
+    const outcome = await replicateAt(server.url).submit(
+      { ...prepared, model: 'acme/gone' },
+      never,
+      () => true,
+    )
     expect(outcome).toMatchObject({ kind: 'refused', trouble: { code: 'bad_input', retry: false } })
     expect(server.received).toEqual([])
   })
 
   it('that is stopped before it is sent is refused, and nobody waits for that', async () => {
     await using server = await serve((response) => json(response, 201, told()))
-    const outcome = await replicateAt(server.url).submit(prepared, AbortSignal.abort())
+    const outcome = await replicateAt(server.url).submit(prepared, AbortSignal.abort(), () => true)
     expect(outcome).toMatchObject({ kind: 'refused', waitMs: null, countsAsTry: false })
     expect(server.received).toEqual([])
   })
@@ -166,7 +191,9 @@ describe('refused is an order', () => {
   ])('where %s finds no route to the host, only if nothing was sent', async (syscall, expected) => {
     const cause = Object.assign(new Error(`${syscall} EHOSTUNREACH`), { code: 'EHOSTUNREACH', syscall })
     const fetch = () => Promise.reject(new TypeError('fetch failed', { cause }))
-    expect(await replicateAt('http://127.0.0.1', { fetch }).submit(prepared, never)).toMatchObject(expected)
+    expect(
+      await replicateAt('http://127.0.0.1', { fetch }).submit(prepared, never, () => true),
+    ).toMatchObject(expected)
   })
 
   it.each([
@@ -328,7 +355,7 @@ describe('nobody knows of an order', () => {
     for (const begun of ['', 'HTTP/1.1 201 Created\r\ncontent-length: 99\r\n\r\n{"id":']) {
       await using server = await serveRaw((socket) => socket.once('data', () => socket.write(begun)))
       const replicate = replicateAt(`http://127.0.0.1:${server.port}`, { host: hurriedHost(400) })
-      const outcome = await replicate.submit(prepared, never)
+      const outcome = await replicate.submit(prepared, never, () => true)
       expect(outcome).toMatchObject({
         kind: 'unknown',
         reason: expect.stringContaining('no end within 60 s'),
@@ -339,7 +366,11 @@ describe('nobody knows of an order', () => {
   it('that its caller gives up after it was sent', async () => {
     const stop = new AbortController()
     await using server = await serveRaw((socket) => socket.once('data', () => stop.abort()))
-    const outcome = await replicateAt(`http://127.0.0.1:${server.port}`).submit(prepared, stop.signal)
+    const outcome = await replicateAt(`http://127.0.0.1:${server.port}`).submit(
+      prepared,
+      stop.signal,
+      () => true,
+    )
     expect(outcome).toMatchObject({ kind: 'unknown' })
   })
 })

@@ -1,0 +1,38 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { systemHost } from '../../src/host.ts'
+import { sentWithinMs } from '../../src/job/attempt.ts'
+import { machineEnvironment } from '../environment.ts'
+import { json, renderId, serve } from '../renderer/replicate/scripted.ts'
+
+const isStopped = (pid: number): boolean => /\) T /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+
+it.each(['running', 'stopped'])(
+  'a process that is %s between its commit and its request sends it in time or never',
+  async (how) => {
+    await using server = await serve((response) => json(response, 201, { id: renderId, status: 'starting' }))
+    const child = fork(join(import.meta.dirname, 'stopped-order.ts'), [server.url, how], {
+      env: machineEnvironment,
+    })
+    try {
+      const told = once(child, 'message')
+      if (how === 'stopped') {
+        while (!isStopped(child.pid!)) await systemHost.sleep(50)
+        await systemHost.sleep(sentWithinMs + 500)
+        child.kill('SIGCONT')
+      }
+      const [said] = await told
+      const sent = server.received.length
+      expect({ sent, said }).toMatchObject(
+        how === 'stopped'
+          ? { sent: 0, said: { kind: 'refused', failure: { code: 'interrupted' }, retry: true } }
+          : { sent: 1, said: { kind: 'accepted', id: renderId } },
+      )
+    } finally {
+      child.kill('SIGKILL')
+    }
+  },
+)
