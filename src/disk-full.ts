@@ -3,12 +3,20 @@
 const codes = new Set(['disk_full', 'ENOSPC', 'EDQUOT', 'SQLITE_FULL'])
 
 /** Whether an error or one of its causes reports a full disk. */
-export function isDiskFull(error: unknown): boolean {
-  for (let one = error, depth = 0; one instanceof Error && depth < 8; one = one.cause, depth++) {
-    if ('code' in one && codes.has(String(one.code))) return true
-    // sharp's error has no code.
-    if (one.message.includes('No space left on device')) return true
-  }
+export const isDiskFull = (error: unknown): boolean =>
+  // sharp's error has no code.
+  isAmong(error, (one, code) => codes.has(code) || one.message.includes('No space left on device'))
+
+/** Whether an error or one of its causes reports that the store of the artifacts cannot be reached, or refuses. */
+export const isStoreUnavailable = (error: unknown): boolean =>
+  isAmong(error, (_, code) => code === 'store_unavailable')
+
+/** Whether work only waits for a place to put its bytes, or to get them from: it fails nothing and uses no try. */
+export const waitsForStorage = (error: unknown): boolean => isDiskFull(error) || isStoreUnavailable(error)
+
+function isAmong(error: unknown, test: (one: Error, code: string) => boolean): boolean {
+  for (let one = error, depth = 0; one instanceof Error && depth < 8; one = one.cause, depth++)
+    if (test(one, 'code' in one ? String(one.code) : '')) return true
   return false
 }
 

@@ -238,6 +238,12 @@ export const logLine = {
       `[Workflow.Coordinator] No room left on the disk: a ${task.kind} task of job ${task.jobId} waits and is tried again within ${waitMs / 1000} s`,
     ),
 
+  waitsForStore: (log: Log, task: Task, waitMs: number, err: unknown): void =>
+    log.warn(
+      { ...facts(task), err },
+      `[Workflow.Coordinator] The artifact store cannot be used: a ${task.kind} task of job ${task.jobId} waits and is tried again within ${waitMs / 1000} s`,
+    ),
+
   admissionWaitsForRoom: (log: Log): void =>
     log.warn('[Workflow.Coordinator] No room left on the disk: no scene is started until there is some'),
 

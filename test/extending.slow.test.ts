@@ -103,8 +103,9 @@ describe('the artifact store of the example', () => {
     await writeFile(join(root, 'film.mp4'), 'a film')
     const store = await examples.openMirrored(directory, bucket.url)
     const { id } = await store.adopt(join(root, 'film.mp4'))
-    await rm(await store.localPath(id))
-    expect(await readFile(await store.localPath(id), 'utf8')).toBe('a film')
+    const { localPath } = await store.workspace()
+    await rm(await localPath(id))
+    expect(await readFile(await localPath(id), 'utf8')).toBe('a film')
   })
 })
 

@@ -17,6 +17,8 @@ export interface ArtifactPlace {
 
 const hour = 3_600_000
 const largeBytes = 3 << 20
+/** More than one part of a multipart upload. */
+const hugeBytes = (20 << 20) + 4096
 
 /** Calls `open` once or twice in a case, and `close()` if the store has it. */
 export function artifactStoreCases(
@@ -60,18 +62,45 @@ export function artifactStoreCases(
       assert.deepEqual([...(await bytesOf(await store.read(id, { start: 0, end: 0 })))], [bytes[0]])
     }),
 
-    inPlace('returns the path of a file with the bytes', async ({ store, file }) => {
+    inPlace('keeps the bytes of a file of many megabytes', async ({ store, file }) => {
+      const bytes = Buffer.alloc(hugeBytes)
+      for (let at = 0; at < hugeBytes; at += 4096) bytes.writeUInt32LE(at, at)
+      const { id, size } = await store.adopt(await file(bytes))
+      assert.deepEqual([id, size], [idOf(bytes), hugeBytes])
+      assert.equal((await store.stat(id))?.size, hugeBytes)
+      assert.equal(idOf(await bytesOf(await store.read(id))), id)
+      const [start, end] = [hugeBytes - 5_000_000, hugeBytes - 1]
+      assert.ok(bytes.subarray(start).equals(await bytesOf(await store.read(id, { start, end }))))
+    }),
+
+    inPlace('ends a reading whose consumer stops', async ({ store, file }) => {
+      const { id } = await store.adopt(await file(Buffer.alloc(largeBytes, 'x')))
+      for (let times = 0; times < 20; times++)
+        for await (const chunk of await store.read(id)) {
+          assert.ok(chunk.length < largeBytes, 'the bytes come in chunks')
+          break
+        }
+      assert.equal((await bytesOf(await store.read(id))).length, largeBytes)
+    }),
+
+    inPlace('returns the path of a file with the bytes, which stays as long as the folder', async (bench) => {
+      const { store, file } = bench
       const { id } = await store.adopt(await file(Buffer.from('for FFmpeg')))
-      const path = await store.localPath(id)
-      assert.ok(isAbsolute(path))
-      assert.equal(await readFile(path, 'utf8'), 'for FFmpeg')
+      const [one, other] = [await store.workspace(), await store.workspace()]
+      const paths = await Promise.all([one.localPath(id), one.localPath(id), other.localPath(id)])
+      await one.remove()
+      assert.ok(isAbsolute(paths[2]))
+      assert.equal(await readFile(paths[2], 'utf8'), 'for FFmpeg')
+      await other.remove()
+      assert.equal(await localText(store, id), 'for FFmpeg')
     }),
 
     inPlace('reports missing artifacts', async ({ store }) => {
       for (const id of ['0'.repeat(64), '../coordinator.db', '']) {
         assert.equal(await store.stat(id), undefined)
         await assert.rejects(async () => bytesOf(await store.read(id)), { code: 'missing' })
-        await assert.rejects(async () => store.localPath(id), { code: 'missing' })
+        await assert.rejects(localText(store, id), { code: 'missing' })
+        assert.equal(await store.use(id), false)
       }
       assert.equal(await store.remove('0'.repeat(64), Number.MAX_SAFE_INTEGER), 0)
     }),
@@ -95,7 +124,7 @@ export function artifactStoreCases(
     }),
 
     inPlace(
-      'removes newly adopted files if their use fails on a full disk, and no others',
+      'keeps the files that it had, or that a row may reference, if the use of adopted ones fails',
       async ({ store, file }) => {
         await store.adopt(await file(Buffer.from('there')))
         const paths = [await file(Buffer.from('there')), await file(Buffer.from('new'))]
@@ -105,8 +134,7 @@ export function artifactStoreCases(
           full,
         )
         assert.notEqual(await store.stat(idOf('there')), undefined)
-        assert.equal(await store.stat(idOf('new')), undefined)
-        // After any other error, a row may reference it.
+        // After any other error than a full disk, a row may reference it.
         const other = store.adoptFor([await file(Buffer.from('new'))], () =>
           Promise.reject(new Error('other')),
         )
@@ -154,7 +182,11 @@ export function artifactStoreCases(
 
     inPlace('keeps artifacts that were adopted or used again', async ({ store, file, clock }) => {
       const { id } = await store.adopt(await file(Buffer.from('used')))
-      const uses = [async () => store.adopt(await file(Buffer.from('used'))), () => store.localPath(id)]
+      const uses = [
+        async () => store.adopt(await file(Buffer.from('used'))),
+        () => store.use(id),
+        () => localText(store, id),
+      ]
       for (const use of uses) {
         clock.pass(2 * hour)
         await use()
@@ -175,11 +207,27 @@ export function artifactStoreCases(
       }
     }),
 
+    inPlace('keeps an artifact that is used during its removal', async ({ store, file, clock }) => {
+      for (let round = 0; round < 30; round++) {
+        const { id } = await store.adopt(await file(Buffer.from(`contested ${round}`)))
+        clock.pass(2 * hour)
+        const removed = store.remove(id, clock.now() - hour)
+        for (let turn = 0; turn < round; turn++) await Promise.resolve()
+        const [freed, isThere] = await Promise.all([removed, store.use(id)])
+        assert.equal(
+          (await store.stat(id)) !== undefined,
+          isThere,
+          'who was told that it exists can rely on it',
+        )
+        assert.equal(freed > 0, !isThere)
+      }
+    }),
+
     inPlace('has its content after reopening', async ({ store, file, again }) => {
       const { id } = await store.adopt(await file(Buffer.from('kept')))
       const reopened = await again()
       assert.equal(String(await bytesOf(await reopened.read(id))), 'kept')
-      assert.equal(await readFile(await reopened.localPath(id), 'utf8'), 'kept')
+      assert.equal(await localText(reopened, id), 'kept')
     }),
   ]
 }
@@ -221,6 +269,16 @@ async function openBench(open: Parameters<typeof artifactStoreCases>[0]): Promis
 }
 
 const idOf = (bytes: Uint8Array | string): string => createHash('sha256').update(bytes).digest('hex')
+
+/** The text of the local file. */
+async function localText(store: ArtifactStore, id: string): Promise<string> {
+  const { localPath, remove } = await store.workspace()
+  try {
+    return await readFile(await localPath(id), 'utf8')
+  } finally {
+    await remove()
+  }
+}
 
 const bytesOf = async (chunks: AsyncIterable<Uint8Array>): Promise<Buffer> =>
   Buffer.concat(await Array.fromAsync(chunks))

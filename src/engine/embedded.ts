@@ -3,7 +3,7 @@
  * interrupted is still there at the next start. Only one process holds the database: memory knows which tasks run, and
  * no lease is needed.
  */
-import { isDiskFull } from '../disk-full.ts'
+import { isDiskFull, waitsForStorage } from '../disk-full.ts'
 import { type Host, atMost } from '../host.ts'
 import type { Log } from '../log.ts'
 import { logLine } from '../log.ts'
@@ -145,12 +145,14 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
       if (begun.isOver) return false
       if (stopping.signal.aborted && kind.options.isRisky) await note(task, { isRunning: false })
       if (stopping.signal.aborted || cancelled.signal.aborted) return false
-      // A full disk does not count as a try: work resumes when there is space, however long that takes.
+      // Neither a full disk nor an unreachable store counts as a try: work resumes afterwards, however long that takes.
       const isFull = isDiskFull(error)
+      const waits = waitsForStorage(error)
       if (isFull) logLine.waitsForRoom(log, task, backOffMs)
+      else if (waits) logLine.waitsForStore(log, task, backOffMs, error)
       else logLine.taskPutOff(log, task, error)
       try {
-        if (!isFull) return await comeAgain(task, kind, error)
+        if (!waits) return await comeAgain(task, kind, error)
         await postpone(task, backOffMs, task.tries)
         return true
       } catch (cause) {

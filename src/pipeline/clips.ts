@@ -1,7 +1,7 @@
 /** Turns a renderer's clip into the scene's clip: verified, made canonical for its position in the film, and stored. */
 import { ArtifactError, type ArtifactStore } from '../artifact/artifact.ts'
 import type { SceneWork } from '../coordinator/scene/scene-verbs.ts'
-import { isDiskFull } from '../disk-full.ts'
+import { waitsForStorage } from '../disk-full.ts'
 import type { Failure, Scene } from '../job/scene.ts'
 import { MediaError } from '../media/ffmpeg.ts'
 import type { ClipSeen, VerifyRequest } from '../media/probe.ts'
@@ -75,13 +75,14 @@ export function createClips({
     make: (path, work, options) =>
       faultOf(endings, () => make(path, work, { ...options, deblocking: 'skipped' })),
 
-    take: async (source, ...rest) => verify(await artifacts.localPath(source), ...rest),
+    take: (source, ...rest) =>
+      studio.inWorkspace(async ({ localPath }) => verify(await localPath(source), ...rest)),
 
     verify,
 
     fit: (source, work, signal) =>
-      studio.inWorkspace(async (directory) => {
-        const path = await artifacts.localPath(source)
+      studio.inWorkspace(async ({ directory, localPath }) => {
+        const path = await localPath(source)
         const outcome = await faultOf(refusals, () => make(path, work, { directory, signal }))
         return outcome.kind === 'clip' ? { ...outcome, clip: { ...outcome.clip, source } } : outcome
       }),
@@ -144,10 +145,10 @@ export const isMissing = (error: unknown): error is ArtifactError =>
 
 /**
  * How FFmpeg or its surroundings failed on a clip that may be intact. Undefined if neither failed: the work was aborted,
- * the disk is full, or the file is missing.
+ * storage is full or cannot be reached, or the file is missing.
  */
 export const failureOfTaking = (error: unknown, signal: AbortSignal): Failure | undefined =>
-  signal.aborted || isDiskFull(error) || isMissing(error) ? undefined : ffmpegFailure(error)
+  signal.aborted || waitsForStorage(error) || isMissing(error) ? undefined : ffmpegFailure(error)
 
 export const ffmpegFailure = (error: unknown): Failure => ({
   code: 'ffmpeg_failed',

@@ -1,5 +1,5 @@
 /** Renders a scene's clip from its photographs on this machine. */
-import type { ArtifactStore } from '../artifact/artifact.ts'
+import type { Workspace } from '../artifact/artifact.ts'
 import type { RunningCoordinator } from '../coordinator/coordinator.ts'
 import type { AttemptWork } from '../coordinator/scene/scene-verbs.ts'
 import type { TaskHandler } from '../engine/engine.ts'
@@ -14,7 +14,6 @@ import type { Studio } from './studio.ts'
 export interface RenderSceneOptions {
   readonly coordinator: RunningCoordinator
   readonly renderers: readonly Renderer[]
-  readonly artifacts: ArtifactStore
   readonly clips: Clips
   readonly studio: Studio
   readonly host: Host
@@ -33,7 +32,7 @@ export function createRenderScene(options: RenderSceneOptions): TaskHandler {
     const work = await coordinator.beginAttempt(attemptId)
     if (!work) return
     const outcome = await studio.inRenderSlot(() =>
-      studio.inWorkspace((directory) => render(work, directory, signal, options)),
+      studio.inWorkspace((workspace) => render(work, workspace, signal, options)),
     )
     if (outcome.kind === 'clip')
       await coordinator.sceneRendered(attemptId, outcome.clip, work.job.storyboard.format)
@@ -48,12 +47,12 @@ export function createRenderScene(options: RenderSceneOptions): TaskHandler {
 
 async function render(
   work: AttemptWork,
-  directory: string,
+  { directory, localPath }: Workspace,
   signal: AbortSignal,
   options: RenderSceneOptions,
 ): Promise<Outcome> {
   const { attempt, scene, job } = work
-  const { artifacts, coordinator } = options
+  const { coordinator } = options
   const renderer = options.renderers.find(({ name }) => name === attempt.renderer)
   if (!renderer)
     return failed({
@@ -64,7 +63,7 @@ async function render(
   const { format, fit } = job.storyboard
   const place = placeOf(planFilm(job, work.scenes), scene)
   const assets = await Promise.all(scene.asset_ids.map((id) => coordinator.asset(id)))
-  const images = await Promise.all(assets.map(({ master }) => artifacts.localPath(master)))
+  const images = await Promise.all(assets.map(({ master }) => localPath(master)))
   const progress = createProgressReport(scene, options)
   const outcome = await renderer.render(
     {

@@ -1,5 +1,5 @@
 /** Joins the clips and their cross-fades into the film, and verifies it before it is published. */
-import type { ArtifactStore } from '../artifact/artifact.ts'
+import type { ArtifactStore, Workspace } from '../artifact/artifact.ts'
 import type { RunningCoordinator } from '../coordinator/coordinator.ts'
 import type { TaskHandler } from '../engine/engine.ts'
 import type { ArtifactRef, FilmManifest, Job } from '../job/job.ts'
@@ -30,7 +30,7 @@ export const createStitchFilm =
     const scenes = await fitted(job, await coordinator.scenes(jobId), signal, options)
     // The job has changed meanwhile: this task is enqueued again when the job's scenes are complete.
     if (!scenes) return
-    const manifest = await studio.inWorkspace((directory) => stitch(job, scenes, directory, signal, options))
+    const manifest = await studio.inWorkspace((workspace) => stitch(job, scenes, workspace, signal, options))
     await coordinator.completeJob(jobId, manifest, job.revision).catch(async (error: unknown) => {
       const now = await coordinator.job(jobId)
       if (now.status === 'processing' && now.revision === job.revision) throw error
@@ -66,14 +66,14 @@ async function fitted(
 async function stitch(
   job: Job,
   scenes: readonly Scene[],
-  directory: string,
+  { directory, localPath }: Workspace,
   signal: AbortSignal,
   { artifacts, studio }: StitchFilmOptions,
 ): Promise<FilmManifest> {
   const plan = planFilm(job, scenes)
   const format = await studio.filmFormat(job.storyboard.format)
   const pathOf = (artifact: string | null | undefined): Promise<string | null> =>
-    artifact ? artifacts.localPath(artifact) : Promise.resolve(null)
+    artifact ? localPath(artifact) : Promise.resolve(null)
   const clipPaths = (await Promise.all(scenes.map(({ clip }) => pathOf(clip)))).filter(
     (path) => path !== null,
   )

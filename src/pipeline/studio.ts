@@ -47,8 +47,8 @@ const imageSlotLimits = {
 
 export interface Studio {
   readonly media: Media
-  /** Runs `use` in an empty folder that is removed afterwards. */
-  inWorkspace<T>(use: (directory: string) => Promise<T>): Promise<T>
+  /** Runs `use` with an empty folder, which is removed afterwards, and with the paths of artifacts, which stay until then. */
+  inWorkspace<T>(use: (workspace: Workspace) => Promise<T>): Promise<T>
   /** The format of every clip in a film of this shape; probed from the encoder once. */
   filmFormat(format: FrameFormat): Promise<FilmFormat>
   /** The artifact id of a photograph's master in a film's shape, for models that do not crop or scale. */
@@ -92,16 +92,16 @@ export function createStudio({ media, artifacts, database, host, renderSlots }: 
   const imageSlots = createFairSemaphore({ ...imageSlotLimits, host })
 
   const inWorkspace: Studio['inWorkspace'] = async (use) => {
-    const workspace: Workspace = await artifacts.workspace()
+    const workspace = await artifacts.workspace()
     try {
-      return await use(workspace.directory)
+      return await use(workspace)
     } finally {
       await workspace.remove()
     }
   }
 
   const make = ({ plan, scenes, index, format, signal }: SeamWork, left: string, right: string) =>
-    inWorkspace(async (directory) => {
+    inWorkspace(async ({ directory, localPath }) => {
       const { transition } = plan.seams[index]!
       if (transition === 'cut') throw new RangeError(`there is a cut after scene ${scenes[index]!.id}`)
       const made = await media.makeSeam(
@@ -109,8 +109,8 @@ export function createStudio({ media, artifacts, database, host, renderSlots }: 
           timeline: plan.timeline,
           index,
           transition,
-          leftPath: await artifacts.localPath(left),
-          rightPath: await artifacts.localPath(right),
+          leftPath: await localPath(left),
+          rightPath: await localPath(right),
           outPath: `${directory}/seam.mp4`,
           format,
           limits: clipLimits,
@@ -126,7 +126,7 @@ export function createStudio({ media, artifacts, database, host, renderSlots }: 
 
     filmFormat: ({ width, height, fps }) =>
       kept(formats, `${width}x${height}@${fps}`, () =>
-        inWorkspace((directory) =>
+        inWorkspace(({ directory }) =>
           media.prepareFilmFormat({
             width,
             height,
@@ -149,9 +149,9 @@ export function createStudio({ media, artifacts, database, host, renderSlots }: 
       if (pictures.size > mostPictures) pictures.delete(pictures.keys().next().value!)
       const shaped = (): Promise<string> =>
         kept(pictures, key, () =>
-          inWorkspace(async (directory) => {
+          inWorkspace(async ({ directory, localPath }) => {
             const path = `${directory}/picture.jpg`
-            const request = { path: await artifacts.localPath(master), targetPath: path, shape }
+            const request = { path: await localPath(master), targetPath: path, shape }
             // Masters are written by this program and read line by line, so this much memory is enough.
             await imageSlots('renders', masterBytes, () =>
               media.shapeImage({ ...request, limits: imageLimits }),
@@ -161,7 +161,8 @@ export function createStudio({ media, artifacts, database, host, renderSlots }: 
         )
       const id = await shaped()
       // Retention may have removed it after a day without use: rows name it only while a request needs it.
-      if (await artifacts.stat(id)) return id
+      // The use keeps it from retention on another node until the caller has read it.
+      if (await artifacts.use(id)) return id
       pictures.delete(key)
       return shaped()
     },

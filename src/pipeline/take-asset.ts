@@ -1,7 +1,7 @@
 /** Accepts an uploaded photograph: decodes it to the last byte, and stores it unchanged and as the master for FFmpeg. */
 import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
-import { ArtifactError, type ArtifactStore } from '../artifact/artifact.ts'
+import type { ArtifactStore } from '../artifact/artifact.ts'
 import type { DiskRoom } from '../disk-full.ts'
 import type { Coordinator } from '../coordinator/coordinator.ts'
 import type { Asset } from '../job/asset.ts'
@@ -35,7 +35,7 @@ export type TakeAsset = (bytes: AsyncIterable<Uint8Array>, upload?: Upload) => P
 export const createTakeAsset =
   ({ coordinator, artifacts, studio, room }: TakeAssetOptions): TakeAsset =>
   (bytes, { uploader = '', signal } = {}) =>
-    studio.inWorkspace(async (directory) => {
+    studio.inWorkspace(async ({ directory }) => {
       const path = `${directory}/upload`
       const id = await write(path, bytes, room)
       const known = await coordinator.asset(id).catch(() => undefined)
@@ -90,15 +90,9 @@ const imageFaults: ReadonlySet<string> = new Set(['failed', 'killed', 'hung', 't
 
 const isRefused = (found: { readonly kind: string }): found is RefusedImage => found.kind === 'refused'
 
-/** `localPath` counts as a use, so retention keeps a photograph that is uploaded again. */
-const isThere = (artifacts: ArtifactStore, { id, master }: Asset): Promise<boolean> =>
-  Promise.all([id, master].map((artifact) => artifacts.localPath(artifact))).then(
-    () => true,
-    (error: unknown) => {
-      if (error instanceof ArtifactError && error.code === 'missing') return false
-      throw error
-    },
-  )
+/** It counts as a use, so retention keeps a photograph that is uploaded again. */
+const isThere = async (artifacts: ArtifactStore, { id, master }: Asset): Promise<boolean> =>
+  (await Promise.all([id, master].map((artifact) => artifacts.use(artifact)))).every((found) => found)
 
 /** Free space is checked again each time this many bytes of an upload were written. */
 const askRoomBytes = 1 << 20

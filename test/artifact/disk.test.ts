@@ -50,7 +50,7 @@ describe('an artifact that is to be removed', () => {
 
   it.each([
     ['adopted again', adopt],
-    ['asked for as a file', () => artifacts.localPath(id)],
+    ['asked for as a file', () => artifacts.use(id)],
   ])('stays where it was %s', async (_what, use) => {
     await adopt()
     clock.advance(2 * hour)

@@ -72,9 +72,9 @@ export async function openAppHarness<Time extends Host = Host>(
   const given = { artifacts, takeAsset, feed }
   const app = appOver(harness, given)
   const keep: AppHarness['keep'] = (bytes) =>
-    studio.inWorkspace(async (workspace) => {
-      await writeFile(join(workspace, 'bytes'), bytes)
-      return artifacts.adopt(join(workspace, 'bytes'))
+    studio.inWorkspace(async ({ directory }) => {
+      await writeFile(join(directory, 'bytes'), bytes)
+      return artifacts.adopt(join(directory, 'bytes'))
     })
 
   let shown: Uint8Array = new Uint8Array()

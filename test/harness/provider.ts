@@ -139,10 +139,14 @@ export function createProviderHarness(options: ProviderParts): ProviderHarness {
   const studio: Pick<Studio, 'picture' | 'inTurn' | 'inWorkspace'> = {
     picture: (master) => through(() => Promise.resolve(master)),
     inTurn: (work) => work(),
-    inWorkspace: (use) => use(`folder ${++folders}`),
+    inWorkspace: (use) =>
+      use({
+        directory: `folder ${++folders}`,
+        localPath: (id) => Promise.resolve(`/${id}`),
+        remove: () => Promise.resolve(),
+      }),
   }
   const artifacts = {
-    localPath: (id: string) => Promise.resolve(`/${id}`),
     adopt: (path: string) =>
       through(() => {
         const bytes = bytesOf(path)!

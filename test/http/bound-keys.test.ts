@@ -2,7 +2,6 @@
  * A key bound to a client sees and touches that client alone: every operation of the OpenAPI document is tried on what is
  * another client's, and answers as if there were no such thing.
  */
-import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { createApp } from '../../src/http/app.ts'
 import type { ApiDocument } from '../../src/http/openapi/types.ts'
@@ -49,7 +48,8 @@ const requestOf = (asset: string, parameters: object = {}) => ({
 })
 
 const upload = async (key: string, shade: number): Promise<string> => {
-  const bytes = await readFile(await harness.artifacts.localPath(await harness.picture(shade)))
+  const chunks = await harness.artifacts.read(await harness.picture(shade))
+  const bytes = Buffer.concat(await Array.fromAsync(chunks))
   const response = await app.request('/api/v3/assets', {
     method: 'POST',
     headers: {

@@ -7,8 +7,10 @@ import type { Studio } from '../../src/pipeline/studio.ts'
 
 const taking = (code: MediaErrorCode) => {
   const verifyClip = () => Promise.reject(new MediaError(code, 'no end'))
+  const inWorkspace: Studio['inWorkspace'] = (use) =>
+    use({ directory: '/', localPath: () => Promise.resolve('/clip'), remove: () => Promise.resolve() })
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- no other part is used
-  const parts = { artifacts: { localPath: () => '/clip' }, studio: { media: { verifyClip } } } as unknown as {
+  const parts = { artifacts: {}, studio: { media: { verifyClip }, inWorkspace } } as unknown as {
     artifacts: ArtifactStore
     studio: Studio
   }

@@ -1,6 +1,6 @@
 /** Maps errors to statuses and texts of the HTTP contract; the only place that does. */
 import type { Context } from 'hono'
-import { ReserveError, isDiskFull } from '../../disk-full.ts'
+import { ReserveError, isDiskFull, isStoreUnavailable } from '../../disk-full.ts'
 import { redacted } from '../../log.ts'
 import {
   type AssetRefusal,
@@ -189,6 +189,12 @@ export function problemOf(error: unknown): HttpProblem | undefined {
       reason: `${why}Nothing was changed. Send the request again when there is room on the disk`,
     })
   }
+  if (isStoreUnavailable(error))
+    return new HttpProblem(
+      503,
+      { error: 'Unavailable', reason: 'The store of the files cannot be reached. Send the request again' },
+      { headers: { 'retry-after': '5' } },
+    )
   if (codeOf(error) === 'busy' || codeOf(error) === 'closed')
     return new HttpProblem(
       503,

@@ -30,7 +30,7 @@ const reportAfterMs = 30 * second
 /** What all followers share. */
 export interface FollowParts {
   readonly coordinator: RunningCoordinator
-  readonly artifacts: Pick<ArtifactStore, 'localPath' | 'adopt'>
+  readonly artifacts: Pick<ArtifactStore, 'adopt'>
   readonly clips: Pick<Clips, 'take' | 'verify'>
   readonly studio: Pick<Studio, 'picture' | 'inTurn' | 'inWorkspace'>
   readonly host: Host

@@ -33,7 +33,7 @@ const removedWords = 'the provider has removed it'
 
 export async function keepClip(follower: Follower, attempt: Attempt, provider: Provider): Promise<void> {
   if (attempt.fetched !== null && !follower.bad) return takeClip(follower, attempt, attempt.fetched)
-  const came = await follower.studio.inWorkspace((directory) =>
+  const came = await follower.studio.inWorkspace(({ directory }) =>
     fetchClip(follower, attempt, provider, `${directory}/clip.mp4`),
   )
   if (came === 'bad again') await waitAfterBad(follower)

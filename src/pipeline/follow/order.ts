@@ -1,5 +1,5 @@
 /** Sends an attempt: first everything that can fail without cost, then its only request. */
-import { isDiskFull } from '../../disk-full.ts'
+import { waitsForStorage } from '../../disk-full.ts'
 import { type Attempt, sentWithinMs } from '../../job/attempt.ts'
 import type { Scene } from '../../job/scene.ts'
 import type { PreparedOrder, Provider, ProviderTrouble, Refusal } from '../../renderer/provider.ts'
@@ -41,7 +41,7 @@ export async function order(follower: Follower, attempt: Attempt, provider: Prov
 }
 
 async function makeReady(
-  { attemptId, artifacts, coordinator, ending, markOf, shapeOf, studio }: Follower,
+  { attemptId, coordinator, ending, markOf, shapeOf, studio }: Follower,
   { settings }: Attempt,
   provider: Provider,
   { jobId, asset_ids: assetIds, model, prompt }: Scene,
@@ -50,13 +50,15 @@ async function makeReady(
     const { format, fit } = await shapeOf(jobId)
     const masters = await Promise.all(assetIds.map(async (id) => (await coordinator.asset(id)).master))
     const inputs = await Promise.all(masters.map((master) => studio.picture(master, { ...format, fit })))
-    const images = await Promise.all(inputs.map((id) => artifacts.localPath(id)))
-    const mark = markOf(attemptId)
-    const wish = { attemptId, mark, model, prompt, settings: settings!, format, images }
-    const prepared = await provider.prepare(wish, ending)
+    const prepared = await studio.inWorkspace(async ({ localPath }) => {
+      const images = await Promise.all(inputs.map(localPath))
+      const mark = markOf(attemptId)
+      const wish = { attemptId, mark, model, prompt, settings: settings!, format, images }
+      return provider.prepare(wish, ending)
+    })
     return 'code' in prepared ? prepared : { inputs, prepared }
   } catch (error) {
-    if (ending.aborted || isDiskFull(error)) throw error
+    if (ending.aborted || waitsForStorage(error)) throw error
     // A failed preparation frees its slot: while attempts are admitted one at a time, it would block all others.
     const reason = error instanceof Error ? error.message : String(error)
     return { code: 'not_ready', reason, retry: true }
