@@ -1,6 +1,6 @@
 import { existsSync, statfsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { defineConfig } from 'vitest/config'
+import { type TestProjectInlineConfiguration, defineConfig } from 'vitest/config'
 import { LongestFirst } from './test/longest-first.ts'
 
 /** What is said of PostgreSQL alone. */
@@ -43,7 +43,28 @@ const isRoomy = (folder: string): boolean => {
   return bavail * bsize >= roomBytes
 }
 
-export default defineConfig({
+const sqlite: TestProjectInlineConfiguration = {
+  extends: true,
+  test: { name: 'sqlite', include: ['test/**/*.test.ts'], exclude: postgresAlone },
+}
+
+const postgres: TestProjectInlineConfiguration = {
+  extends: true,
+  test: {
+    name: 'postgres',
+    include: [...onBoth, ...postgresAlone],
+    exclude: notOnPostgres,
+    env: { TEST_DATABASE: 'postgres' },
+  },
+}
+
+/** `vitest --mode fast`, before each commit. */
+const quick: TestProjectInlineConfiguration = {
+  extends: true,
+  test: { ...sqlite.test, exclude: [...postgresAlone, 'test/**/*.slow.test.ts'] },
+}
+
+export default defineConfig(({ mode }) => ({
   // The examples of the documentation name the package, and run as they stand.
   resolve: {
     alias: [
@@ -69,20 +90,6 @@ export default defineConfig({
     // Guards against a test that hangs, not figures: two cores may be busy with other things.
     testTimeout: 120_000,
     hookTimeout: 60_000,
-    projects: [
-      {
-        extends: true,
-        test: { name: 'sqlite', include: ['test/**/*.test.ts'], exclude: postgresAlone },
-      },
-      {
-        extends: true,
-        test: {
-          name: 'postgres',
-          include: [...onBoth, ...postgresAlone],
-          exclude: notOnPostgres,
-          env: { TEST_DATABASE: 'postgres' },
-        },
-      },
-    ],
+    projects: mode === 'fast' ? [quick] : [sqlite, postgres],
   },
-})
+}))
