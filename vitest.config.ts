@@ -1,5 +1,7 @@
+import { existsSync, statfsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { defineConfig } from 'vitest/config'
+import { type TestProjectInlineConfiguration, defineConfig } from 'vitest/config'
+import { LongestFirst } from './test/longest-first.ts'
 
 /** What is said of PostgreSQL alone. */
 const postgresAlone = ['test/**/postgres*.test.ts']
@@ -32,7 +34,37 @@ const notOnPostgres = [
   'test/webhooks/server.slow.test.ts',
 ]
 
-export default defineConfig({
+/** Folders of tests lie in memory where there is room for them: thousands of commits then wait for no disk. */
+const memory = '/dev/shm'
+const roomBytes = 4 * 2 ** 30
+const isRoomy = (folder: string): boolean => {
+  if (!existsSync(folder)) return false
+  const { bavail, bsize } = statfsSync(folder)
+  return bavail * bsize >= roomBytes
+}
+
+const sqlite: TestProjectInlineConfiguration = {
+  extends: true,
+  test: { name: 'sqlite', include: ['test/**/*.test.ts'], exclude: postgresAlone },
+}
+
+const postgres: TestProjectInlineConfiguration = {
+  extends: true,
+  test: {
+    name: 'postgres',
+    include: [...onBoth, ...postgresAlone],
+    exclude: notOnPostgres,
+    env: { TEST_DATABASE: 'postgres' },
+  },
+}
+
+/** `vitest --mode fast`, before each commit. */
+const quick: TestProjectInlineConfiguration = {
+  extends: true,
+  test: { ...sqlite.test, exclude: [...postgresAlone, 'test/**/*.slow.test.ts'] },
+}
+
+export default defineConfig(({ mode }) => ({
   // The examples of the documentation name the package, and run as they stand.
   resolve: {
     alias: [
@@ -49,25 +81,15 @@ export default defineConfig({
     isolate: false,
     // Twice the cores: most of what is slow waits for processes and clocks.
     maxWorkers: '200%',
-    // Servers and commands are started by the hundred: compiled once.
-    env: { NODE_COMPILE_CACHE: fileURLToPath(new URL('.vitest/compiled', import.meta.url)) },
+    sequence: { sequencer: LongestFirst },
+    env: {
+      // Servers and commands are started by the hundred: compiled once.
+      NODE_COMPILE_CACHE: fileURLToPath(new URL('.vitest/compiled', import.meta.url)),
+      ...(isRoomy(memory) && { TMPDIR: memory }),
+    },
     // Guards against a test that hangs, not figures: two cores may be busy with other things.
     testTimeout: 120_000,
     hookTimeout: 60_000,
-    projects: [
-      {
-        extends: true,
-        test: { name: 'sqlite', include: ['test/**/*.test.ts'], exclude: postgresAlone },
-      },
-      {
-        extends: true,
-        test: {
-          name: 'postgres',
-          include: [...onBoth, ...postgresAlone],
-          exclude: notOnPostgres,
-          env: { TEST_DATABASE: 'postgres' },
-        },
-      },
-    ],
+    projects: mode === 'fast' ? [quick] : [sqlite, postgres],
   },
-})
+}))

@@ -1,11 +1,11 @@
 /** What a user and an operator see of work that ran when the process died, and what they can do about it. */
-import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openMetrics } from '../../src/telemetry/metrics.ts'
 import { createClock } from '../clock.ts'
 import { newMigratedPlace, type Place } from '../store/open-database.ts'
 import { parseExposition, valueOf } from '../telemetry/exposition.ts'
 import { type HeldHarness, openHeldHarness } from '../harness/held-tasks.ts'
+import { settle } from '../harness/settle.ts'
 
 describe('a job during which the process dies again and again', () => {
   let place: Place
@@ -13,9 +13,6 @@ describe('a job during which the process dies again and again', () => {
   let slots: number
   const clock = createClock()
 
-  const settle = async (): Promise<void> => {
-    for (let n = 0; n < 100; n++) await setImmediate()
-  }
   /** The process ends, and another begins. */
   const die = async (): Promise<void> => {
     await settle()
@@ -38,7 +35,7 @@ describe('a job during which the process dies again and again', () => {
   const running = async (jobId: number): Promise<void> => {
     while (!runs(jobId)) {
       clock.advance(1000)
-      await setImmediate()
+      await settle(1)
     }
   }
   const waitCode = async (jobId: number): Promise<string | undefined> =>
@@ -182,7 +179,7 @@ it('a render for which there was no place begins as soon as there is one again',
   await limit(1)
   failing.reject(new Error('not now'))
   for (let seconds = 0; seconds < 60; seconds++) {
-    for (let n = 0; n < 10; n++) await setImmediate()
+    await settle(10)
     clock.advance(1000)
   }
   expect(harness.engine.running()).toEqual([expect.objectContaining({ subject: other.subject })])

@@ -4,6 +4,7 @@ import { type Clock, createClock } from '../clock.ts'
 import { newMigratedPlace, type Place } from '../store/open-database.ts'
 import { createRealClock } from '../real-clock.ts'
 import { type HeldHarness, openHeldHarness } from '../harness/held-tasks.ts'
+import { settle } from '../harness/settle.ts'
 
 const refusalOf = (promise: Promise<unknown>): Promise<unknown> =>
   promise.then(
@@ -32,10 +33,10 @@ describe('what a job has to do with the clock', () => {
   /** Moves the time on, as who waits for it looks at most a minute ahead. */
   const pass = async (ms: number): Promise<void> => {
     for (let left = ms; left > 0; left -= 60_000) {
-      for (let n = 0; n < 20; n++) await new Promise((resolve) => setImmediate(resolve))
+      await settle(20)
       clock.advance(Math.min(left, 60_000))
     }
-    for (let n = 0; n < 50; n++) await new Promise((resolve) => setImmediate(resolve))
+    await settle(50)
   }
   const approved = async (members: object): Promise<number> => {
     const { id } = await harness.job(1, members)
@@ -144,7 +145,7 @@ it('a job is begun on time, at whatever moment timers ring and between whatever 
     const { id } = await harness.job(1, { run_at: new Date(runAt).toISOString() })
     await harness.coordinator.approveJob(id)
     while (!harness.coordinator.processingTasks().some(({ jobId }) => jobId === id)) {
-      for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+      await settle(20)
       clock.pass(100)
     }
     expect(clock.now() - runAt).toBeLessThan(1000)

@@ -12,6 +12,7 @@ import { DatabaseError, type Database } from '../../src/store/database.ts'
 import { migrate } from '../../src/store/migrate.ts'
 import { migrations } from '../../src/store/migrations/all.ts'
 import { openPostgres } from '../../src/store/postgres.ts'
+import { asked } from '../harness/settle.ts'
 import { postgresUrl } from './postgres-server.ts'
 
 export interface PooledDatabase {
@@ -89,10 +90,12 @@ function leaseOf(database: Database, onClose: () => void): Database {
   const use = async <T>(ask: () => Promise<T>): Promise<T> => {
     if (isClosed) throw new DatabaseError('closed', 'The database is closed')
     running++
+    asked.now++
     try {
       return await ask()
     } finally {
       running--
+      asked.now--
       if (isClosed && running === 0) idle.resolve()
     }
   }
