@@ -25,7 +25,11 @@ const atOnce = 4
  * @throws if an artifact of the source is damaged
  */
 export async function copyArtifacts(source: ArtifactStore, target: ArtifactStore): Promise<CopiedArtifacts> {
-  const tally = { source: { files: 0, bytes: 0 }, target: { files: 0, bytes: 0 }, copied: { files: 0, bytes: 0 } }
+  const tally = {
+    source: { files: 0, bytes: 0 },
+    target: { files: 0, bytes: 0 },
+    copied: { files: 0, bytes: 0 },
+  }
   const count = (side: keyof typeof tally, { size }: { readonly size: number }): void => {
     tally[side].files++
     tally[side].bytes += size

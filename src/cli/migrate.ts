@@ -20,7 +20,10 @@ export const migrate = command(
       'Moves all rows and files, compares both sides, and marks the folder as moved, so that no server starts on it again. After an interruption run it again. The target must be empty.',
     options: {
       from: folder('sqlite:dir', 'the data folder (default: DATA_DIR, ./data)'),
-      to: text('url', "PostgreSQL's URL (default: DATABASE_URL, where other users of the machine do not see it)"),
+      to: text(
+        'url',
+        "PostgreSQL's URL (default: DATABASE_URL, where other users of the machine do not see it)",
+      ),
       artifacts: text(
         'url',
         'where the nodes share files, such as s3://bucket/prefix or file:///mnt/films (default: ARTIFACTS_URL)',

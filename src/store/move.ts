@@ -51,8 +51,7 @@ const usedTables = ['installation', 'jobs', 'events', 'keys', 'assets'] as const
 export async function moveHistory(options: MoveOptions): Promise<Moved> {
   const { source, target, targetName, moveFiles } = options
   const installation = await prepareSource(source, targetName)
-  if (await isMovedAlready(source, target, installation))
-    return { installation, isNew: false, compared: [] }
+  if (await isMovedAlready(source, target, installation)) return { installation, isNew: false, compared: [] }
   await prepareTarget(target, installation)
 
   const tables = (await listTables(source)).filter(({ name }) => !ownTables.includes(name))
@@ -117,7 +116,10 @@ async function prepareTarget(target: Database, installation: string): Promise<vo
     await target.transaction(async (tx) => {
       const used = await usedIn(tx)
       if (used !== undefined)
-        throw new DatabaseError('in_use', `The target has a history of its own (${used}): use an empty database`)
+        throw new DatabaseError(
+          'in_use',
+          `The target has a history of its own (${used}): use an empty database`,
+        )
       await setSeal(tx, { kind: 'filling', by: installation })
     })
   } else if (seal.kind === 'moved' || seal.by !== installation)
@@ -152,8 +154,7 @@ async function refuseOtherVersion(reader: Reader, side: string): Promise<void> {
 async function refuseOtherColumns(target: Database, tables: readonly Table[]): Promise<void> {
   const there = new Map((await listTables(target)).map(({ name, columns }) => [name, columns.join()]))
   const other = tables.find(({ name, columns }) => there.get(name) !== columns.join())
-  if (other)
-    throw new DatabaseError('failed', `The table ${other.name} has other columns in the target`)
+  if (other) throw new DatabaseError('failed', `The table ${other.name} has other columns in the target`)
 }
 
 /** Resolves to the digest of what was read. */

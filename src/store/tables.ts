@@ -14,9 +14,7 @@ export async function listTables(database: Database): Promise<readonly Table[]> 
   const byTable = new Map<string, string[]>()
   for (const row of columns)
     byTable.set(text(row, 'in_table'), [...(byTable.get(text(row, 'in_table')) ?? []), text(row, 'name')])
-  const references = await database.all(
-    database.dialect === 'sqlite' ? sqliteReferences : postgresReferences,
-  )
+  const references = await database.all(database.dialect === 'sqlite' ? sqliteReferences : postgresReferences)
   return inOrder([...byTable.keys()], references).map((name) => ({
     name,
     columns: byTable.get(name)!.toSorted(),
@@ -78,9 +76,7 @@ export const eachPageByCursor = (
 ): Promise<void> =>
   database.snapshot(async (reader: Reader) => {
     begin()
-    await reader.all(
-      `declare moved_rows cursor for select ${list(table.columns)} from ${quoted(table.name)}`,
-    )
+    await reader.all(`declare moved_rows cursor for select ${list(table.columns)} from ${quoted(table.name)}`)
     for (;;) {
       const rows = await reader.all(`fetch ${pageRows} from moved_rows`)
       if (rows.length === 0) break

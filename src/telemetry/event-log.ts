@@ -8,7 +8,8 @@ export function logEvents(pubsub: PubSub, log: Log): () => void {
     pubsub.subscribeOwn('scenes:retrying', (event) => logLine.sceneRetrying(log, event)),
     pubsub.subscribeOwn('scenes:failed', (event) => logLine.sceneFailed(log, event)),
   ]
-  if (log.isLevelEnabled('debug')) ends.push(pubsub.subscribeOwn('*', (event) => logLine.happened(log, event)))
+  if (log.isLevelEnabled('debug'))
+    ends.push(pubsub.subscribeOwn('*', (event) => logLine.happened(log, event)))
   return () => {
     for (const end of ends) end()
   }

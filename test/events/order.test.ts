@@ -87,7 +87,8 @@ function follower(database: Database) {
   }
 }
 
-const rising = (ids: readonly number[]): boolean => ids.every((id, index) => index === 0 || id > ids[index - 1]!)
+const rising = (ids: readonly number[]): boolean =>
+  ids.every((id, index) => index === 0 || id > ids[index - 1]!)
 
 describe.each(kinds)('events on %s', (kind) => {
   let place: Place

@@ -98,7 +98,12 @@ export interface OpenHarness<Time extends Host = Clock> extends Harness<Time>, A
 export async function openHarness<Time extends Host = Clock>(
   options: HarnessOptions<Time> = {},
 ): Promise<OpenHarness<Time>> {
-  const { open = openDatabase, folder = mkdtempSync(join(tmpdir(), 'harness-')), assets = 0, ...parts } = options
+  const {
+    open = openDatabase,
+    folder = mkdtempSync(join(tmpdir(), 'harness-')),
+    assets = 0,
+    ...parts
+  } = options
   const database = await migrated(await open(folder))
   await addAssets(database, assets)
   // Only a caller that gives another clock has another type of it.

@@ -107,7 +107,14 @@ const usd = (micros: number): number => Math.round(micros) / 1_000_000
 
 /** Its first process runs. */
 export async function openSimulation(options: SimulationOptions = {}): Promise<Simulation> {
-  const { seed = 1, fake: fakeOptions, skewMs = 0, fetchesPictures, open = openDatabase, ...configured } = options
+  const {
+    seed = 1,
+    fake: fakeOptions,
+    skewMs = 0,
+    fetchesPictures,
+    open = openDatabase,
+    ...configured
+  } = options
   const clock = createClock(seed)
   const folder = mkdtempSync(join(memoryFolder, 'simulation-'))
   const database = await migrated(await open(folder))

@@ -267,7 +267,12 @@ describe('a stream', () => {
 
   test('ends when the feed does', async () => {
     const { database, pubsub } = harness
-    const feed = createFeed({ database, onEvent: (wake) => pubsub.subscribe('*', wake), host: createClock(), log: harness.log })
+    const feed = createFeed({
+      database,
+      onEvent: (wake) => pubsub.subscribe('*', wake),
+      host: createClock(),
+      log: harness.log,
+    })
     const source = await open('/events', {}, harness.appWith({ feed }))
     const next = source.next()
     feed.close()

@@ -54,7 +54,10 @@ it('a moved installation goes on with every job, and pays for nothing twice', as
     await simulation.approve(paused)
     await ask('POST', `/jobs/${paused}/pause`)
     expect((await ask('PUT', '/budgets', { total: 50 })).status).toBe(200)
-    const hook = await ask('POST', '/webhooks/endpoints', { url: 'https://example.com/hook', types: ['job_completed'] })
+    const hook = await ask('POST', '/webhooks/endpoints', {
+      url: 'https://example.com/hook',
+      types: ['job_completed'],
+    })
     const key = await ask('POST', '/keys', { name: 'ops', scopes: ['admin'] })
     await simulation.until(() => simulation.posts().length >= 4)
     const posts = simulation.posts().length

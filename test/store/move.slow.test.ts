@@ -22,16 +22,25 @@ async function fill(database: Database): Promise<void> {
     const job = `insert into jobs (type, status, video_name, priority, parameters, storyboard, progress, price_book, authorised_micros,
       result, inserted_at, updated_at) values ('t', 'completed', $1, 50, '{}', '{}', '{}', '', 400000, $2, 1, 1)`
     for (let index = 0; index < 450; index++)
-      await tx.insert(job, [`film ${index} \u{1f3e0} 'x'`, index % 2 === 0 ? null : new Uint8Array([0, index % 256, 255])])
+      await tx.insert(job, [
+        `film ${index} \u{1f3e0} 'x'`,
+        index % 2 === 0 ? null : new Uint8Array([0, index % 256, 255]),
+      ])
     await tx.run('delete from jobs where id > 440')
     await tx.run(`insert into scenes (id, job_id, position, status, prompt, duration, asset_ids, transition, model, renderer, progress,
       tries, inserted_at, updated_at) select 'scene ' || id, id, 0, 'completed', '', 0.1, '[]', 'cut', '', '', 0.30000000000000004, 1, 1, 1 from jobs`)
     await tx.run(`insert into attempts (id, job_id, scene_id, renderer, model, status, cost_micros, charged_micros, client_id, day, render_key,
       inserted_at, updated_at) select 'attempt ' || id, id, 'scene ' || id, 'replicate', '', 'succeeded', 400000, 400000, '', '', '', 1, 1 from jobs`)
-    await tx.run(`insert into spendings (day, client_id, micros) select '2026-11-27', '', sum(charged_micros) from attempts`)
-    await tx.run(`insert into events (topic, type, job_id, data, inserted_at) select 'jobs:created', 'job_created', id, '{}', 1 from jobs`)
+    await tx.run(
+      `insert into spendings (day, client_id, micros) select '2026-11-27', '', sum(charged_micros) from attempts`,
+    )
+    await tx.run(
+      `insert into events (topic, type, job_id, data, inserted_at) select 'jobs:created', 'job_created', id, '{}', 1 from jobs`,
+    )
     await tx.run(`insert into dependencies (job_id, on_job_id, on_failure, met) values (2, 1, 'fail', 1)`)
-    await tx.run(`insert into tasks (kind, subject, job_id, run_at, tries) values ('stitch-film', '1', 1, 1, 0)`)
+    await tx.run(
+      `insert into tasks (kind, subject, job_id, run_at, tries) values ('stitch-film', '1', 1, 1, 0)`,
+    )
     await tx.run(`update clock set seen_at = 1790000000000`)
   })
 }
@@ -171,7 +180,9 @@ describe('moving a history to PostgreSQL', () => {
     })
     await target.transaction((tx) => tx.run('delete from installation'))
     await target.transaction((tx) =>
-      tx.run(`insert into migrations (id, name) values (1000000, 'receives the history of installation abc')`),
+      tx.run(
+        `insert into migrations (id, name) values (1000000, 'receives the history of installation abc')`,
+      ),
     )
     await expect(move()).rejects.toMatchObject({
       code: 'in_use',

@@ -173,10 +173,7 @@ async function connected(connectionString: string): Promise<Client> {
   return client
 }
 
-async function onServer<T>(
-  connectionString: string,
-  use: (client: Client) => Promise<T>,
-): Promise<T> {
+async function onServer<T>(connectionString: string, use: (client: Client) => Promise<T>): Promise<T> {
   const client = await connected(connectionString)
   try {
     return await use(client)
