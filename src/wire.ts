@@ -9,13 +9,13 @@ import { type Installation, openInstallation } from './coordinator/attempt/insta
 import { type WaitFor, createWaitFor } from './coordinator/read/wait-for.ts'
 import { hasKey } from './access/keys.ts'
 import { type DiskRoom, createDiskRoom, isDiskFull } from './disk-full.ts'
-import { type Feed, createFeed } from './events/feed.ts'
-import { type PubSub, createPubSub } from './events/pubsub.ts'
+import type { Feed } from './events/feed.ts'
+import type { PubSub } from './events/pubsub.ts'
 import { type Host, systemHost } from './host.ts'
 import { createApp } from './http/app.ts'
 import { packageVersion } from './package-version.ts'
 import type { Catalogue } from './job/catalogue.ts'
-import { type Log, logLine } from './log.ts'
+import type { Log } from './log.ts'
 import { answersRequests } from './job/node.ts'
 import { openCatalogue } from './models-file.ts'
 import { type OwnParts, modelsOfOwn, refuseClashes, refuseUnpriced } from './own-parts.ts'
@@ -24,7 +24,7 @@ import { createMedia } from './media/pool.ts'
 import type { Nodes, OwnNode, RunningNodes } from './nodes/nodes.ts'
 import { createGuardedOutbound } from './outbound/guarded.ts'
 import { createClips } from './pipeline/clips.ts'
-import { startWebhooks } from './webhooks/sender.ts'
+import { runWebhooks } from './webhooks/sender.ts'
 import { createPrune } from './retention/prune.ts'
 import { leadReconciling } from './pipeline/follow/reconcile.ts'
 import { handleTasks } from './pipeline/tasks.ts'
@@ -33,15 +33,13 @@ import { type TakeAsset, createTakeAsset } from './pipeline/take-asset.ts'
 import { createLocalRenderer } from './renderer/local.ts'
 import type { Provider } from './renderer/provider.ts'
 import type { Renderer } from './renderer/renderer.ts'
-import { migrate } from './store/migrate.ts'
-import { migrations } from './store/migrations/all.ts'
 import { logEvents } from './telemetry/event-log.ts'
 import { openMetrics } from './telemetry/metrics.ts'
 import { createReadiness } from './telemetry/readiness.ts'
 import { tracedProvider } from './telemetry/tracing.ts'
 import { checksOf, freeBytes, noRoom, requireKey } from './wire/checks.ts'
 import { openProviders } from './wire/providers.ts'
-import { openStorage, type Storage } from './wire/storage.ts'
+import { type Events, openStorage, type Storage } from './wire/storage.ts'
 
 export { openDiskArtifacts }
 export { openFolder, type OpenSecrets, openSecrets } from './wire/folder.ts'
@@ -103,9 +101,9 @@ export async function openWorkflow(
     const storage = await openStorage(config, { host: machine, log: given })
     closing.push(() => storage.close())
     const { database, host } = storage
-    await migrate(database, migrations)
+    await storage.migrate()
     if (config.keysRequired) await requireKey(config, () => hasKey({ database, host, log: given }))
-    const artifacts = own.artifacts ?? (await storage.openArtifacts())
+    const artifacts = own.artifacts ?? (await openOwnArtifacts(storage, closing))
     const media = openMedia(config, host)
     closing.push(() => media.close())
     const ffmpeg = await media.describe()
@@ -134,10 +132,13 @@ export async function openWorkflow(
       host,
       renderSlots: () => rendersAtOnce(),
     })
+    const events = await storage.openEvents({ node: nodes.id, log })
+    closing.push(() => events.close())
     const running = await startCoordinator({
       config,
       storage,
       nodes,
+      events,
       artifacts,
       room,
       studio,
@@ -149,7 +150,8 @@ export async function openWorkflow(
     })
     closing.push(running.stop)
     rendersAtOnce = running.coordinator.rendersAtOnce
-    const { coordinator, pubsub, feed, metrics, prune } = running
+    const { pubsub, feed } = events
+    const { coordinator, metrics, prune } = running
     closing.push(() => feed.close())
     const readiness = createReadiness({
       checks: checksOf(config, { database, media, room, artifacts }),
@@ -214,6 +216,15 @@ export async function openWorkflow(
   }
 }
 
+async function openOwnArtifacts(
+  storage: Storage,
+  closing: (() => void | Promise<void>)[],
+): Promise<ArtifactStore> {
+  const artifacts = await storage.openArtifacts()
+  closing.push(() => artifacts.close?.())
+  return artifacts
+}
+
 /** Media with the configured FFmpeg. */
 export const openMedia = ({ ffmpegPath }: Pick<Config, 'ffmpegPath'>, host: Host): Media =>
   createMedia({ host, ...(ffmpegPath !== undefined && { ffmpegPath }) })
@@ -229,6 +240,7 @@ interface Running {
   readonly config: Config
   readonly storage: Storage
   readonly nodes: RunningNodes
+  readonly events: Events
   readonly artifacts: ArtifactStore
   readonly room: DiskRoom
   readonly studio: Studio
@@ -265,14 +277,15 @@ const limitsOf = (
 
 async function startCoordinator(running: Running) {
   const { config, storage, nodes, artifacts, room, studio, renderers, providers, catalogue, log } = running
+  const { signal, pubsub, feed } = running.events
   const { database, host } = storage
   const installationId = running.installation.id
-  const pubsub = createPubSub((error, event) => logLine.listenerFailed(log, event.topic, error))
-  const engine = storage.createEngine({ log })
+  const engine = await storage.openEngine({ signal, log })
   const coordinator = createCoordinator({
     database,
     engine,
     pubsub,
+    signal,
     host,
     log,
     renderers: limitsOf(renderers, providers, nodes),
@@ -299,7 +312,6 @@ async function startCoordinator(running: Running) {
     isNotified: config.publicBaseUrl !== undefined,
     shortClips: config.shortClips,
   })
-  const feed = createFeed({ database, onEvent: (wake) => pubsub.subscribe('*', wake), host, log })
   const metrics = await openMetrics({
     coordinator,
     database,
@@ -320,25 +332,29 @@ async function startCoordinator(running: Running) {
     freeBytes: () => freeBytes(config.dataDir),
     lead: engine.lead,
   })
-  await coordinator.start()
-  const webhooks = startWebhooks({
-    coordinator: {
-      ...coordinator,
-      deliveryTried(sending, tried) {
-        metrics.webhookTried(tried.error === null ? 'delivered' : 'failed')
-        return coordinator.deliveryTried(sending, tried)
+  engine.lead('webhooks', (ended) =>
+    runWebhooks(
+      {
+        coordinator: {
+          ...coordinator,
+          deliveryTried(sending, tried) {
+            metrics.webhookTried(tried.error === null ? 'delivered' : 'failed')
+            return coordinator.deliveryTried(sending, tried)
+          },
+        },
+        outbound: createGuardedOutbound({ allowed: config.webhookNetworks, host }),
+        host,
+        log,
+        onEvent: (wake) => pubsub.subscribe('*', wake),
+        graceMs: config.shutdownGraceMs,
       },
-    },
-    outbound: createGuardedOutbound({ allowed: config.webhookNetworks, host }),
-    host,
-    log,
-    onEvent: (wake) => pubsub.subscribe('*', wake),
-  })
+      ended,
+    ),
+  )
+  await coordinator.start()
   let stopped: Promise<void> | undefined
   return {
     coordinator,
-    pubsub,
-    feed,
     metrics,
     prune,
     drain() {
@@ -351,8 +367,7 @@ async function startCoordinator(running: Running) {
     stop: async () => {
       await coordinator.stop()
       await prune.stop()
-      const grace = { graceMs: config.shutdownGraceMs }
-      await Promise.all([webhooks.stop(grace), stopped ?? engine.stop(grace)])
+      await (stopped ?? engine.stop({ graceMs: config.shutdownGraceMs }))
       await nodes.stop()
       metrics.stop()
       endEventLog()

@@ -5,9 +5,8 @@
 import { PgBoss } from 'pg-boss'
 import type { Log } from '../log.ts'
 import { logLine } from '../log.ts'
-import { taskKinds } from '../job/task.ts'
+import { type TaskKind, taskKinds } from '../job/task.ts'
 import type { Database, SqlValue, Transaction } from '../store/database.ts'
-import type { EngineHint } from './engine.ts'
 
 export interface BossOptions {
   readonly database: Database
@@ -33,7 +32,8 @@ const connections = 3
 const heartbeatSeconds = 10
 const tenYearsSeconds = 10 * 365 * 86_400
 
-export const queueNames: readonly EngineHint[] = [...taskKinds, 'lead']
+export type QueueName = TaskKind | 'lead'
+export const queueNames: readonly QueueName[] = [...taskKinds, 'lead']
 
 /** Nothing that pg-boss does by itself ends a task: only its handler, a cancel, or the last try does. */
 const queueOptions = {

@@ -1,5 +1,5 @@
 /** The port to the engine, which runs tasks durably across crashes. */
-import type { Task, TaskKind } from '../job/task.ts'
+import { type Task, type TaskKind, taskKinds } from '../job/task.ts'
 import type { Reader, Transaction } from '../store/database.ts'
 
 export interface TaskContext {
@@ -35,8 +35,9 @@ export interface TaskOptions {
   readonly onExhausted: (task: Task, error: unknown) => Promise<void>
 }
 
-/** What other nodes may have to look at: tasks of a kind, or the leads. */
-export type EngineHint = TaskKind | 'lead'
+/** What other nodes may have to look at: tasks of a kind, the leads, or whether a task of theirs was cancelled. */
+export type EngineHint = TaskKind | 'lead' | 'cancelled'
+export const engineHints: readonly EngineHint[] = [...taskKinds, 'lead', 'cancelled']
 
 export interface Engine {
   /**

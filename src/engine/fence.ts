@@ -35,6 +35,7 @@ export const insideFence = <T>(fence: Fence, handler: () => Promise<T>): Promise
 export function fencedDatabase(database: Database): Database {
   return {
     dialect: database.dialect,
+    ...(database.counts && { counts: () => database.counts!() }),
     all: (...query) => database.all(...query),
     get: (...query) => database.get(...query),
     snapshot: (work) => database.snapshot(work),

@@ -16,7 +16,7 @@ import type { Task, TaskKind } from '../job/task.ts'
 import type { Database, Transaction } from '../store/database.ts'
 import { isTaskPaused, listRunningTasks } from '../store/tasks.ts'
 import { waitsAfterCrash } from './after-crash.ts'
-import { type TaskData, changedBy, openBoss, statementsOf } from './boss.ts'
+import { type QueueName, type TaskData, changedBy, openBoss, statementsOf } from './boss.ts'
 import type { Engine, EngineHint, TaskHandler, TaskOptions } from './engine.ts'
 import { type Fence, TaskLostError, fenceOf, insideFence } from './fence.ts'
 
@@ -29,7 +29,7 @@ export interface PgBossEngineOptions {
   readonly host: Host
   readonly log: Log
   /** Called when other nodes may have something to look at; they then call `wake`. */
-  readonly hint: (kind: EngineHint) => void
+  readonly hint: (hint: EngineHint) => void
 }
 
 /** Default number of tries before a task is exhausted. */
@@ -55,7 +55,7 @@ interface Claim {
 }
 
 interface Kind {
-  readonly name: EngineHint
+  readonly name: QueueName
   readonly loop: Loop
   /** Slots of this node. */
   readonly slots: () => number
@@ -66,7 +66,7 @@ interface Kind {
 }
 
 interface Run {
-  readonly kind: EngineHint
+  readonly kind: QueueName
   readonly subject: string
   readonly claim: Claim
   readonly data: TaskData
@@ -83,7 +83,7 @@ interface Run {
 export async function openPgBossEngine(options: PgBossEngineOptions): Promise<Engine> {
   const { database, schema, host, log, hint } = options
   const boss: PgBoss = await openBoss(options)
-  const kinds = new Map<EngineHint, Kind>()
+  const kinds = new Map<QueueName, Kind>()
   const leads = new Map<string, (signal: AbortSignal) => Promise<void>>()
   const runs = new Set<Run>()
   const abort = new AbortController()
@@ -94,7 +94,7 @@ export async function openPgBossEngine(options: PgBossEngineOptions): Promise<En
 
   // Runs
 
-  const runOf = (kind: EngineHint, subject: string): Run | undefined => {
+  const runOf = (kind: QueueName, subject: string): Run | undefined => {
     const token = fenceOf()?.token
     let found: Run | undefined
     for (const run of runs) {
@@ -112,7 +112,7 @@ export async function openPgBossEngine(options: PgBossEngineOptions): Promise<En
     run.cancelled.abort(new TaskLostError())
   }
 
-  const newRun = (kind: EngineHint, job: { id: string; retryCount: number; data: StoredData }): Run => {
+  const newRun = (kind: QueueName, job: { id: string; retryCount: number; data: StoredData }): Run => {
     const { subject, ...data } = job.data
     const claim = { id: job.id, retryCount: job.retryCount }
     const run: Run = {
@@ -298,7 +298,7 @@ export async function openPgBossEngine(options: PgBossEngineOptions): Promise<En
     return fetched.filter((run) => !later.has(run))
   }
 
-  const addKind = (name: EngineHint, rest: Pick<Kind, 'slots' | 'begin' | 'isRisky'>): void => {
+  const addKind = (name: QueueName, rest: Pick<Kind, 'slots' | 'begin' | 'isRisky'>): void => {
     const loop = createLoop({
       host,
       look: () => look(kind),
@@ -405,7 +405,7 @@ export async function openPgBossEngine(options: PgBossEngineOptions): Promise<En
       tx.afterCommit(() => {
         const run = runOf(kind, subject)
         if (run) lose(run)
-        else if (removedRows > 0) hint(kind)
+        else if (removedRows > 0) hint('cancelled')
       })
     },
 
@@ -444,8 +444,7 @@ export async function openPgBossEngine(options: PgBossEngineOptions): Promise<En
 
     wake(name) {
       for (const [kind, { loop }] of kinds) if (name === undefined || name === kind) loop.wake()
-      // A task may have been cancelled on another node.
-      heartbeat.wake()
+      if (name === undefined || name === 'cancelled') heartbeat.wake()
     },
 
     async stop({ graceMs }) {
@@ -488,7 +487,7 @@ const taskOf = ({ kind, subject, data }: Run): Task => ({
 
 const claimOf = ({ claim }: Run): Claim => claim
 
-const byKind = (some: readonly Run[]): ReadonlyMap<EngineHint, readonly Run[]> =>
+const byKind = (some: readonly Run[]): ReadonlyMap<QueueName, readonly Run[]> =>
   Map.groupBy(some, ({ kind }) => kind)
 
 /** Calls `flush` once for all items that are given until it begins. */

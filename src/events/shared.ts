@@ -52,6 +52,7 @@ export async function openSharedEvents(options: SharedEventsOptions): Promise<Sh
       try {
         reader ??= await feed.follow({ after, isOwn: true })
         await readAll(reader, (id) => (after = id))
+        return
       } catch (error) {
         logLine.cannotReadEvents(log, error)
         await host.sleep(backOffMs, closed.signal)

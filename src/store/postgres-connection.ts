@@ -11,14 +11,6 @@ import type { Connection } from './work.ts'
 
 export type Isolation = 'serializable' | 'repeatable read read only'
 
-/** A statement that decides, in the same transaction and before all others, whether the transaction may change anything. */
-export interface TransactionGuard {
-  readonly sql: string
-  readonly params: readonly SqlValue[]
-  /** The error that the transaction fails with; undefined lets it go on. */
-  refusal(row: Row | undefined): Error | undefined
-}
-
 export interface Query {
   readonly text: string
   readonly values: SqlValue[]
@@ -36,7 +28,6 @@ export class LostCommit extends Error {
 export interface ConnectionOptions {
   readonly client: PoolClient
   readonly isolation: Isolation
-  readonly guard: TransactionGuard | undefined
   /** Prepares a statement. */
   readonly query: (sql: string, params: readonly SqlValue[]) => Query
   readonly counts: { -readonly [name in keyof DatabaseCounts]: DatabaseCounts[name] }
@@ -49,8 +40,6 @@ export class PostgresConnection implements Connection {
   xid: string | undefined
   /** A statement that gives a row once the last appended one is committed. */
   witness: { readonly sql: string; readonly params: readonly SqlValue[] } | undefined
-  /** The guard refused the transaction. */
-  refusal: Error | undefined
   #options: ConnectionOptions
   #stream: Writable
   #isBegun = false
@@ -158,7 +147,7 @@ export class PostgresConnection implements Connection {
 
   /** Begins, unless it has, and asks for the transaction's number as soon as a statement takes the snapshot that it needs, too. */
   #begin({ takesSnapshot }: { takesSnapshot: boolean }): Promise<unknown> {
-    const { client, isolation, guard, query } = this.#options
+    const { client, isolation } = this.#options
     const texts: string[] = []
     const isFirst = !this.#isBegun
     if (isFirst)
@@ -175,13 +164,6 @@ export class PostgresConnection implements Connection {
       this.#unattended(answered)
       if (asksXid) this.#numbered = answered
     }
-    if (isFirst && guard)
-      this.#unattended(
-        client.query<Row>(query(guard.sql, guard.params)).then(({ rows }) => {
-          this.refusal = guard.refusal(rows[0])
-          if (this.refusal) throw this.refusal
-        }),
-      )
     return this.#numbered ?? Promise.resolve()
   }
 

@@ -11,13 +11,7 @@ import {
   type Transaction,
   type Reader,
 } from './database.ts'
-import {
-  type Isolation,
-  LostCommit,
-  PostgresConnection,
-  type Query,
-  type TransactionGuard,
-} from './postgres-connection.ts'
+import { type Isolation, LostCommit, PostgresConnection, type Query } from './postgres-connection.ts'
 import { asDatabaseError, isCollision, isConnectionLost, isInFuture, isStalePlan } from './postgres-errors.ts'
 import { type Servers, createServers, identifier, ignoreError } from './postgres-servers.ts'
 import { Turnstile } from './turnstile.ts'
@@ -33,8 +27,6 @@ export interface PostgresOptions {
   readonly host?: Host
   /** A transaction without a statement for this long fails. */
   readonly stallMs?: number
-  /** Called at each transaction, in its caller's asynchronous context. */
-  readonly guard?: () => TransactionGuard | undefined
   readonly onEffectError?: (error: unknown) => void
 }
 
@@ -75,7 +67,6 @@ class OpenPostgres implements PostgresDatabase {
   readonly dialect = 'postgres'
   #host: Host
   #stallMs: number
-  #guard: () => TransactionGuard | undefined
   #onEffectError: (error: unknown) => void
   #servers: Servers
   #turnstile: Turnstile
@@ -86,10 +77,9 @@ class OpenPostgres implements PostgresDatabase {
   #running = 0
   #whenIdle: (() => void) | undefined
 
-  constructor({ host, stallMs, guard, onEffectError, schema, poolSize = 10, ...options }: PostgresOptions) {
+  constructor({ host, stallMs, onEffectError, schema, poolSize = 10, ...options }: PostgresOptions) {
     this.#host = host ?? systemHost
     this.#stallMs = stallMs ?? 10_000
-    this.#guard = guard ?? (() => undefined)
     this.#onEffectError = onEffectError ?? warnOfEffectError
     this.#turnstile = new Turnstile(poolSize)
     this.#servers = createServers({ connectionString: options.connectionString, schema, poolSize })
@@ -128,26 +118,20 @@ class OpenPostgres implements PostgresDatabase {
 
   async transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
     refuseInsideWork(this, 'transaction()')
-    return this.#repeat('serializable', work, this.#guard())
+    return this.#repeat('serializable', work)
   }
 
   async snapshot<T>(work: (reader: Reader) => Promise<T>): Promise<T> {
     refuseInsideWork(this, 'snapshot()')
-    return this.#repeat('repeatable read read only', work, undefined)
+    return this.#repeat('repeatable read read only', work)
   }
 
-  #repeat<T>(
-    isolation: Isolation,
-    work: (tx: Transaction) => Promise<T>,
-    guard: TransactionGuard | undefined,
-  ): Promise<T> {
+  #repeat<T>(isolation: Isolation, work: (tx: Transaction) => Promise<T>): Promise<T> {
     return this.#whileOpen(async () => {
       this.#counts.transactions++
       const repeats = this.#repeats()
       for (let isAlone = false; ; isAlone ||= repeats.collisions >= triesTogether) {
-        const outcome = await this.#turnstile.pass({ alone: isAlone }, () =>
-          this.#try(isolation, work, guard),
-        )
+        const outcome = await this.#turnstile.pass({ alone: isAlone }, () => this.#try(isolation, work))
         if (outcome.kind === 'committed') {
           runEffects(outcome.effects, this.#onEffectError)
           return outcome.value
@@ -247,17 +231,12 @@ class OpenPostgres implements PostgresDatabase {
     return client
   }
 
-  async #try<T>(
-    isolation: Isolation,
-    work: (tx: Transaction) => Promise<T>,
-    guard: TransactionGuard | undefined,
-  ): Promise<Outcome<T>> {
+  async #try<T>(isolation: Isolation, work: (tx: Transaction) => Promise<T>): Promise<Outcome<T>> {
     const client = await this.#connect().catch(asDatabaseError)
     if (client instanceof DatabaseError) return failed(client)
     const connection = new PostgresConnection({
       client,
       isolation,
-      guard,
       query: (sql, params) => this.#query(sql, params),
       counts: this.#counts,
       appendBase: this.#appendBase,
@@ -296,7 +275,6 @@ class OpenPostgres implements PostgresDatabase {
         return { kind: 'unknown', committed, error }
       }
     } catch (error) {
-      if (connection.refusal) return { kind: 'failed', error: connection.refusal }
       // `work` may have wrapped or swallowed the statement's error.
       const told = failed(run.failure ?? error)
       return told.kind === 'failed' ? { kind: 'failed', error } : told

@@ -104,6 +104,10 @@ export const setCrashed = (
     [kind, subject, crashes, runAt, now],
   )
 
+/** All tasks that wait or run. */
+export const listTasks = async (reader: Reader): Promise<readonly Pick<Task, 'kind' | 'subject'>[]> =>
+  (await reader.all('select * from tasks')).map(taskOf)
+
 /** The tasks of a job. */
 export const listJobTasks = async (reader: Reader, jobId: number): Promise<readonly Task[]> =>
   (await reader.all('select * from tasks where job_id = $1', [jobId])).map(taskOf)

@@ -4,8 +4,6 @@ import { bind } from '../bind.ts'
 import { type Installation, openInstallation } from '../coordinator/attempt/installation.ts'
 import { type Host, systemHost } from '../host.ts'
 import type { Log } from '../log.ts'
-import { migrate } from '../store/migrate.ts'
-import { migrations } from '../store/migrations/all.ts'
 import { type Storage, type StorageConfig, openStorage, placeOf } from './storage.ts'
 
 interface Parts {
@@ -33,10 +31,11 @@ export interface OpenSecrets {
  * @throws {DatabaseError} `in_use` if a server holds the folder; the message names its URL
  */
 export async function openSecrets(config: StorageConfig, parts: Parts): Promise<OpenSecrets> {
-  const { database, host, close } = await openFolder(config, parts)
+  const storage = await openFolder(config, parts)
+  const { database, host, close } = storage
   const { log } = parts
   try {
-    await migrate(database, migrations)
+    await storage.migrate()
     const installation = await openInstallation({ database, host, log })
     return {
       keys: bind({ database, host, log }, keyVerbs),

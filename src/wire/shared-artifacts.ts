@@ -1,13 +1,21 @@
 /** Artifacts that several nodes share: a folder that all of them mount, or a bucket. */
-import type { ArtifactStore } from '../artifact/artifact.ts'
-import { openDiskArtifacts } from '../artifact/disk.ts'
-import { type ArtifactsConfig, ConfigError } from '../config.ts'
+import { join } from 'node:path'
+import { openSharedArtifacts as openSharedFolder } from '../artifact/shared.ts'
+import type { ArtifactsConfig } from '../config.ts'
 import type { Host } from '../host.ts'
+import { needing } from './packages.ts'
+import type { OpenArtifacts } from './storage.ts'
 
+/** @throws {ConfigError} if a package is not installed */
 export function openSharedArtifacts(
   artifacts: ArtifactsConfig,
-  { host }: { /** Holds this node's unfinished files. */ readonly scratch: string; readonly host: Host },
-): Promise<ArtifactStore> {
-  if (artifacts.kind === 'folder') return openDiskArtifacts(artifacts.directory, host)
-  throw new ConfigError('ARTIFACTS_URL: buckets are not supported yet; use file:///folder')
+  options: { /** Holds this node's unfinished files. */ readonly scratch: string; readonly host: Host },
+): Promise<OpenArtifacts> {
+  const { host } = options
+  const scratch = join(options.scratch, 'scratch')
+  if (artifacts.kind === 'folder') return openSharedFolder({ directory: artifacts.directory, scratch }, host)
+  return needing('ARTIFACTS_URL', ['@aws-sdk/client-s3', '@aws-sdk/lib-storage'], async () => {
+    const { openS3Artifacts } = await import('../artifact/s3.ts')
+    return openS3Artifacts({ ...artifacts, scratch }, host)
+  })
 }

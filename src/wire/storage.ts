@@ -3,6 +3,9 @@ import { mkdir } from 'node:fs/promises'
 import type { ArtifactStore } from '../artifact/artifact.ts'
 import type { Config } from '../config.ts'
 import type { Engine } from '../engine/engine.ts'
+import type { Feed } from '../events/feed.ts'
+import type { PubSub } from '../events/pubsub.ts'
+import type { Signal } from '../events/signal.ts'
 import type { Host } from '../host.ts'
 import type { Log } from '../log.ts'
 import type { OwnNode, RunningNodes } from '../nodes/nodes.ts'
@@ -20,11 +23,26 @@ export interface Storage {
   readonly clock?: DatabaseClock
   /** The database as it is shown to the operator. */
   readonly description: string
-  openArtifacts(): Promise<ArtifactStore>
+  /** Brings the tables to this version's schema. Call it before what follows. */
+  migrate(): Promise<void>
+  openArtifacts(): Promise<OpenArtifacts>
   createNodes(own: OwnNode, log: Log): RunningNodes
-  createEngine(parts: { readonly log: Log }): Engine
+  openEvents(parts: { readonly node: string; readonly log: Log }): Promise<Events>
+  openEngine(parts: { readonly signal: Signal; readonly log: Log }): Promise<Engine>
   /** Notes this server's URL for other processes. */
   listensOn(address: string): void
+  close(): Promise<void>
+}
+
+export interface OpenArtifacts extends ArtifactStore {
+  close?(): Promise<void>
+}
+
+/** How the parts of all nodes hear of changes. */
+export interface Events {
+  readonly signal: Signal
+  readonly pubsub: PubSub
+  readonly feed: Feed
   close(): Promise<void>
 }
 

@@ -54,9 +54,18 @@ export async function atTodaysPrices(
     : { job: found, scenes, isRepriced: false }
 }
 
+/** Jobs updated in one transaction, which other nodes may collide with. */
+const atOnce = 100
+
 /** Updates waiting approved jobs to current prices; their approved sums still apply. */
-export async function repriceActive(context: Context, tx: Transaction): Promise<void> {
-  const { catalogue } = context
-  for (const id of await listOtherwisePriced(tx, catalogue.version))
-    await reprice(context, tx, (await findJob(tx, id))!, await listScenes(tx, id))
+export async function repriceActive(context: Context): Promise<void> {
+  const { catalogue, database } = context
+  const ids = await listOtherwisePriced(database, catalogue.version)
+  for (let first = 0; first < ids.length; first += atOnce)
+    await database.transaction(async (tx) => {
+      for (const id of ids.slice(first, first + atOnce)) {
+        const job = await findJob(tx, id)
+        if (job) await reprice(context, tx, job, await listScenes(tx, id))
+      }
+    })
 }
