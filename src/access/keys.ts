@@ -30,10 +30,20 @@ export interface NewKey {
   readonly secret: string
 }
 
-/** A token that reads the events its key sees, and nothing else; for browsers, whose `EventSource` sends no header. */
-export interface EventsToken {
-  /** `wce_...`. A secret. */
+/**
+ * A token that stands for a key for some time. `events` reads the events that its key sees, and nothing else: for browsers,
+ * whose `EventSource` sends no header. `session` may do what its key may: a browser keeps it where no script reads it.
+ */
+export interface Token {
+  /** `wce_...` or `wcs_...`. A secret. */
   readonly token: string
+  /** ms since the epoch. */
+  readonly expiresAt: number
+}
+
+/** A browser that is signed in. */
+export interface Session {
+  readonly key: Key
   /** ms since the epoch. */
   readonly expiresAt: number
 }
@@ -45,9 +55,14 @@ export interface AccessContext {
 }
 
 const written = /^wck_([0-9a-f]{12})_[\w-]{43}$/
-const tokenWritten = /^wce_([0-9a-f]{12})_(\d{10,12})_([\w-]{43})$/
-/** A page fetches a new token before this one expires. */
-const tokenMs = 15 * 60_000
+const tokenWritten = /^(wc[es])_([0-9a-f]{12})_(\d{10,12})_([\w-]{43})$/
+/** A page fetches a new token, and the server renews a session that is used, before this one expires. */
+const tokenKinds = {
+  events: { prefix: 'wce', lastsMs: 15 * 60_000 },
+  session: { prefix: 'wcs', lastsMs: 12 * 3_600_000 },
+} as const
+
+type TokenKind = keyof typeof tokenKinds
 const secretBytes = 32
 const mostKeys = 2000
 const idBytes = 6
@@ -170,29 +185,67 @@ export async function identifyKey(context: AccessContext, secret: string): Promi
 }
 
 /** Creates a token of the key with this secret; it becomes invalid with the key and with the secret. @throws {RefusedError} `key_not_found` */
-export async function createEventsToken(context: AccessContext, secret: string): Promise<EventsToken> {
+export async function createEventsToken(context: AccessContext, secret: string): Promise<Token> {
   const { key, now } = await identified(context, secret)
   if (!key) throw keyNotFound(written.exec(secret)?.[1] ?? '')
-  const hash = hashOf(secret)
-  const until = timingSafeEqual(hash, key.hash) ? null : key.previousUntil
-  const expires = Math.floor(Math.min(now + tokenMs, key.expiresAt ?? Infinity, until ?? Infinity) / 1000)
-  const token = `wce_${key.id}_${expires}_${tokenProof(hash, expires).toString('base64url')}`
-  return { token, expiresAt: expires * 1000 }
+  return tokenOf('events', key, hashOf(secret), now)
 }
 
 /** The key of a token; undefined if the token is invalid for any reason. */
-export async function identifyEventsToken(context: AccessContext, token: string): Promise<Key | undefined> {
-  const { host, database } = context
-  const [, id = '', seconds = '', proof = ''] = tokenWritten.exec(token) ?? []
+export const identifyEventsToken = async (context: AccessContext, token: string): Promise<Key | undefined> =>
+  (await identifyToken(context, 'events', token))?.key
+
+/** Signs a browser in with a key's secret; the session ends with the key and with the secret. Undefined if the secret is invalid. */
+export async function createSession(
+  context: AccessContext,
+  secret: string,
+): Promise<(Token & Session) | undefined> {
+  const { key, now } = await identified(context, secret)
+  if (!key) return undefined
+  await noteUse(context, key, now)
+  return { ...tokenOf('session', key, hashOf(secret), now), key: factsOf(key) }
+}
+
+/** The session of a token; undefined if the token is invalid for any reason. */
+export async function identifySession(
+  context: AccessContext,
+  token: string,
+): Promise<(Session & { readonly renewed: Token | undefined }) | undefined> {
+  const found = await identifyToken(context, 'session', token)
+  if (!found) return undefined
+  const { key, hash, expiresAt, now } = found
+  await noteUse(context, key, now)
+  const isHalfOver = expiresAt - now < tokenKinds.session.lastsMs / 2
+  const renewed = isHalfOver ? tokenOf('session', key, hash, now) : undefined
+  const isLonger = renewed !== undefined && renewed.expiresAt > expiresAt
+  return { key: factsOf(key), expiresAt, renewed: isLonger ? renewed : undefined }
+}
+
+function tokenOf(
+  kind: TokenKind,
+  { id, expiresAt, hash: current, previousUntil }: Omit<KeptKey, 'previousHash'>,
+  hash: Uint8Array,
+  now: number,
+): Token {
+  const { prefix, lastsMs } = tokenKinds[kind]
+  const until = timingSafeEqual(hash, current) ? null : previousUntil
+  const expires = Math.floor(Math.min(now + lastsMs, expiresAt ?? Infinity, until ?? Infinity) / 1000)
+  const proof = tokenProof(kind, hash, expires).toString('base64url')
+  return { token: `${prefix}_${id}_${expires}_${proof}`, expiresAt: expires * 1000 }
+}
+
+async function identifyToken({ host, database }: AccessContext, kind: TokenKind, token: string) {
+  const [, prefix, id = '', seconds = '', proof = ''] = tokenWritten.exec(token) ?? []
   const now = host.now()
-  if (id === '' || Number(seconds) * 1000 <= now) return undefined
-  const key = await findKey(database, id)
-  if (!key || !isUsable(key, now)) return undefined
+  const expiresAt = Number(seconds) * 1000
+  if (prefix !== tokenKinds[kind].prefix || expiresAt <= now) return undefined
+  const kept = await findKey(database, id)
+  if (!kept || !isUsable(kept, now)) return undefined
   const given = Buffer.from(proof, 'base64url')
-  const isOurs = validHashes(key, now).some((hash) =>
-    timingSafeEqual(tokenProof(hash, Number(seconds)), given),
+  const hash = validHashes(kept, now).find((one) =>
+    timingSafeEqual(tokenProof(kind, one, Number(seconds)), given),
   )
-  return isOurs ? factsOf(key) : undefined
+  return hash && { key: kept, hash, expiresAt, now }
 }
 
 /** Whether any key is valid. */
@@ -207,8 +260,8 @@ const validHashes = ({ hash, previousHash, previousUntil }: KeptKey, now: number
   previousHash && previousUntil !== null && previousUntil > now ? [hash, previousHash] : [hash]
 
 /** Signs with the hash of the key's secret, which only the server has: no token is stored, and rotating the key ends them. */
-const tokenProof = (hash: Uint8Array, expires: number): Buffer =>
-  createHmac('sha256', hash).update(`events until ${expires}`).digest()
+const tokenProof = (kind: TokenKind, hash: Uint8Array, expires: number): Buffer =>
+  createHmac('sha256', hash).update(`${kind} until ${expires}`).digest()
 
 /** Always compares both hashes, each in constant time, so that timing reveals nothing. */
 function isSecretOf({ hash, previousHash, previousUntil }: KeptKey, secret: string, now: number): boolean {
@@ -227,6 +280,8 @@ export const keyVerbs = {
   identifyKey,
   createEventsToken,
   identifyEventsToken,
+  createSession,
+  identifySession,
   hasKey,
 }
 

@@ -93,6 +93,7 @@ function partsOf(options: AppOptions, host: Host): Parts {
     artifacts,
     takeAsset,
     limits: { ...defaultBodyLimits, ...options.limits },
+    keysRequired: options.access?.keysRequired ?? false,
     readiness: options.readiness ?? createReadiness({ checks: [databaseCheck(coordinator)], host, log }),
     events: feed && {
       feed,

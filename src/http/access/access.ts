@@ -8,8 +8,10 @@ import { type Log, logLine } from '../../log.ts'
 import { isEverything, seenBy } from '../../job/reach.ts'
 import { remoteAddress, setCaller, setPrincipal } from '../edge/principal.ts'
 import { wantsStream } from '../edge/event-stream.ts'
+import { isOfOwnPage } from '../edge/guard.ts'
 import { HttpProblem } from '../edge/problem.ts'
 import type { QueryNames } from '../edge/query-names.ts'
+import { keepSession, sessionIn } from './session.ts'
 import {
   type RateLimit,
   type Taken,
@@ -80,7 +82,7 @@ export function guardAccess({
   log,
 }: AccessOptions & {
   readonly find: FindGuarded
-  readonly coordinator: Pick<KeyVerbs, 'identifyKey' | 'identifyEventsToken'>
+  readonly coordinator: Pick<KeyVerbs, 'identifyKey' | 'identifyEventsToken' | 'identifySession'>
   readonly host: Host
   readonly log: Log
 }): MiddlewareHandler {
@@ -151,25 +153,41 @@ interface LetIn {
 }
 
 interface Finder {
-  readonly by: 'key' | 'token'
+  readonly by: 'key' | 'token' | 'session'
   readonly find: () => Promise<Key | undefined>
 }
 
 /** How to look up the key of a request; undefined where it sends none. */
 function keyFinder(
   c: Context,
-  coordinator: Pick<KeyVerbs, 'identifyKey' | 'identifyEventsToken'>,
+  coordinator: Pick<KeyVerbs, 'identifyKey' | 'identifyEventsToken' | 'identifySession'>,
   endpoints: readonly Guarded[],
 ): Finder | undefined {
   const secret = secretIn(c.req.header('authorization'))
   if (secret !== undefined) return { by: 'key', find: () => coordinator.identifyKey(secret) }
   const token = c.req.query('token')
-  return token !== undefined &&
-    wantsStream(c) &&
-    endpoints.length > 0 &&
-    endpoints.every(({ isStream }) => isStream)
-    ? { by: 'token', find: () => coordinator.identifyEventsToken(token) }
-    : undefined
+  if (token !== undefined && wantsStream(c) && endpoints.length > 0 && endpoints.every(({ isStream }) => isStream))
+    return { by: 'token', find: () => coordinator.identifyEventsToken(token) }
+  const session = sessionIn(c)
+  if (session === undefined) return undefined
+  return {
+    by: 'session',
+    async find() {
+      requireOwnPage(c)
+      const found = await coordinator.identifySession(session)
+      if (found?.renewed) keepSession(c, found.renewed)
+      return found?.key
+    },
+  }
+}
+
+/** A browser sends the session by itself, also with what another page makes it send: changes must come from our own page. */
+function requireOwnPage(c: Context): void {
+  if (c.req.method === 'GET' || c.req.method === 'HEAD' || isOfOwnPage(c.req.raw)) return
+  throw new HttpProblem(403, {
+    error: 'Forbidden',
+    reason: 'A change by a session must come from a page of this server. Programs send a key instead',
+  })
 }
 
 const count = (c: Context, limit: RateLimit, caller: string): void => {
@@ -211,6 +229,7 @@ const whatToSend = {
   // The log would redact `Bearer <key>` as a secret.
   key: 'Send a valid key in the Authorization header: the word Bearer, a space, the key',
   token: 'The token is not valid, or has ended: make another one with POST /api/v3/events/token',
+  session: 'The session has ended: sign in again',
 } as const
 
 /** The same answer for every invalid key, and for every invalid token: a guesser learns nothing. */

@@ -62,6 +62,14 @@ function isCrossSite(headers: Headers, host: string): boolean {
   return origin !== null && origin.replace(/^https?:\/\//, '').toLowerCase() !== host.toLowerCase()
 }
 
+/** Whether the browser says that a page of this server sends the request. A program without a browser says nothing. */
+export function isOfOwnPage({ headers, url }: Request): boolean {
+  const site = headers.get('sec-fetch-site')
+  if (site !== null) return site === 'same-origin'
+  const host = headers.get('host') ?? new URL(url).host
+  return headers.get('origin')?.replace(/^https?:\/\//, '').toLowerCase() === host.toLowerCase()
+}
+
 /**
  * A link on another site that opens a whole page shows it only to the user: the other site sees nothing of
  * it.

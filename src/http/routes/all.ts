@@ -11,6 +11,7 @@ import { operationEndpoints } from './operations.ts'
 import { providerEndpoints } from './provider.ts'
 import { sceneEndpoints } from './scenes.ts'
 import { secretEndpoints } from './secret.ts'
+import { sessionEndpoints } from './session.ts'
 import { spendEndpoints } from './spend.ts'
 import { storageEndpoints } from './storage.ts'
 import { videoEndpoints } from './videos.ts'
@@ -28,6 +29,7 @@ export const allEndpoints: readonly Endpoint[] = [
   ...videoEndpoints,
   ...assetEndpoints,
   ...keyEndpoints,
+  ...sessionEndpoints,
   ...webhookEndpoints,
   ...secretEndpoints,
   ...operationEndpoints,

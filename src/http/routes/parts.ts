@@ -16,6 +16,8 @@ export interface Parts {
   readonly takeAsset: TakeAsset
   readonly readiness: Pick<Readiness, 'now'>
   readonly limits: BodyLimits
+  /** Whether requests need a key. */
+  readonly keysRequired: boolean
   readonly events?: { readonly feed: Feed; readonly streams: EventStreams } | undefined
   readonly metrics?: Pick<Metrics, 'text' | 'contentType'> | undefined
   readonly storage?: Storage | undefined
