@@ -29,6 +29,7 @@ import type {
   ScenesAnswer,
 } from '../http/routes/scenes.ts'
 import type { SecretRotationAnswer } from '../http/routes/secret.ts'
+import type { SessionAnswer } from '../http/routes/session.ts'
 import type { AliveAnswer, ReadyAnswer } from '../http/routes/operations.ts'
 import type { PrunedAnswer, StorageAnswer } from '../http/routes/storage.ts'
 import type {
@@ -115,6 +116,7 @@ export type {
   SceneChange,
   ScenesAnswer,
   SecretAnswer,
+  SessionAnswer,
   ShownFilmAnswer,
   SpendAnswer,
   StorageAnswer,
@@ -309,6 +311,11 @@ export interface Client {
     options?: CallOptions,
   ): Promise<NewKeyAnswer>
   revokeKey(keyId: string, options?: CallOptions): Promise<KeyAnswer>
+  /** Who is signed in, in a browser. */
+  readSession(options?: CallOptions): Promise<SessionAnswer>
+  /** Signs a browser in: it keeps a cookie. Programs send the key instead. */
+  signIn(request: { readonly key: string }, options?: CallOptions): Promise<SessionAnswer>
+  signOut(options?: CallOptions): Promise<void>
   /** Replaces the installation's secret, which signs the addresses for providers. */
   rotateSecret(rotation?: In<typeof rotationRequest>, options?: CallOptions): Promise<SecretRotationAnswer>
 
@@ -465,6 +472,11 @@ export function createClient(options: ClientOptions): Client {
     rotateSharedWebhookSecret: (call) => post(`${api}/webhooks/secret/rotate`, undefined, call),
 
     listKeys: (call) => get(`${api}/keys`, call),
+    readSession: (call) => get(`${api}/session`, call),
+    signIn: (request, call) => post(`${api}/session`, request, call),
+    signOut: async (call) => {
+      await sender.send({ method: 'DELETE', path: `${api}/session` }, call)
+    },
     createKey: (request, call) => post(`${api}/keys`, request, call),
     rotateKey: (keyId, rotation = {}, call) => post(`${keyAt(keyId)}/rotate`, rotation, call),
     revokeKey: (keyId, call) => post(`${keyAt(keyId)}/revoke`, undefined, call),

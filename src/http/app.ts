@@ -19,6 +19,7 @@ import { observe, requestIdOf } from './edge/observe.ts'
 import { HttpProblem, answerProblem, problemOf } from './edge/problem.ts'
 import { guardQueryNames } from './edge/query-names.ts'
 import { documentPages } from './openapi/pages.ts'
+import { pageEndpoints } from './page.ts'
 import { allEndpoints } from './routes/all.ts'
 import { finderOf, patternOf } from './routes/endpoint.ts'
 import { operationEndpoints } from './routes/operations.ts'
@@ -58,7 +59,7 @@ export function createApp(options: AppOptions): Hono {
   const { limits } = parts
   const offered = onlyOperations ? operationEndpoints : allEndpoints
   const listed = offered.filter(({ needs }) => needs === undefined || parts[needs] !== undefined)
-  const endpoints = onlyOperations ? listed : [...listed, ...documentPages(listed)]
+  const endpoints = onlyOperations ? listed : [...listed, ...documentPages(listed), ...pageEndpoints()]
   const find = finderOf(endpoints)
   const app = new Hono()
 

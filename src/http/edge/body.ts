@@ -27,7 +27,7 @@ export interface IncomingBody {
 }
 
 /** Bodies that were read as bytes before their route parses them. */
-const readBefore = new WeakMap<Request, Uint8Array>()
+const readBefore = new WeakMap<Request, Uint8Array<ArrayBuffer>>()
 
 /** Reads the whole body, which stays readable. Throws as `IncomingBody` does. */
 export async function readAhead(c: Context, maxBytes: number): Promise<Uint8Array> {

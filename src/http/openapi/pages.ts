@@ -32,7 +32,6 @@ export function documentPages(endpoints: readonly Endpoint[]): readonly Endpoint
   const document = () => (api ??= describeApi(endpoints))
   return [
     open('GET /api/openapi.json', (c) => send(c, 'application/json', (text ??= JSON.stringify(document())))),
-    open('GET /', (c) => c.redirect('/docs')),
     open('GET /docs', async (c) => sendPage(c, 'text/html', (page ??= await referencePage(document())))),
     open('GET /docs/reference.css', (c) => sendPage(c, 'text/css', referenceStyle)),
     open('GET /docs/reference.js', (c) => sendPage(c, 'text/javascript', referenceScript)),

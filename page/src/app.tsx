@@ -1,0 +1,92 @@
+/** The frame around all pages. */
+import { type ReactNode, useEffect } from 'react'
+import { SignIn } from './pages/sign-in.tsx'
+import { Waiting } from './pages/waiting.tsx'
+import { Link, matched, useAddress } from './router.tsx'
+import { useEvents, useLive, useStreamState } from './server/live.ts'
+import { useSession } from './server/session.tsx'
+import { waitingJobs } from './server/sources.ts'
+import { Button } from './ui/button.tsx'
+import { Problem } from './ui/problem.tsx'
+import { type Words, useWords } from './words/words.tsx'
+
+interface Page {
+  readonly path: string
+  readonly title: (words: Words) => string
+  readonly show: (parameters: Readonly<Record<string, string>>) => ReactNode
+  /** Whether the navigation leads there. */
+  readonly isMain: boolean
+}
+
+const pages: readonly Page[] = [
+  { path: '', title: ({ nav }) => nav.waiting, show: () => <Waiting />, isMain: true },
+]
+
+const pageAt = (path: string): readonly [Page, Readonly<Record<string, string>>] | undefined => {
+  for (const page of pages) {
+    const parameters = matched(page.path, path)
+    if (parameters) return [page, parameters]
+  }
+  return undefined
+}
+
+export function App() {
+  const { session, error, isSignedIn } = useSession()
+  if (error !== undefined && !session) return <Problem error={error} />
+  if (!session) return null
+  return isSignedIn ? <Frame /> : <SignIn />
+}
+
+function Frame() {
+  const words = useWords()
+  const { pathname } = useAddress()
+  const { session, signOut, noteRefusal } = useSession()
+  useEvents(noteRefusal)
+  const { data: waiting } = useLive(waitingJobs)
+  const stream = useStreamState()
+  const found = pageAt(pathname)
+  const title = found ? found[0].title(words) : words.notFound
+  const count = waiting?.jobs.length ?? 0
+  useEffect(() => {
+    document.title = words.title(title, count)
+  }, [words, title, count])
+  return (
+    <div className="frame">
+      {stream === 'lost' && (
+        <p className="frame-lost" role="status">
+          {words.connection.lost}
+        </p>
+      )}
+      <nav className="frame-side" aria-label={words.nav.label}>
+        <p className="frame-name">{words.product}</p>
+        {pages
+          .filter(({ isMain }) => isMain)
+          .map((page) => (
+            <Link
+              key={page.path}
+              className="frame-link"
+              to={page.path || '/'}
+              aria-current={found?.[0] === page ? 'page' : undefined}
+            >
+              {page.title(words)}
+              {page.path === '' && count > 0 && (
+                <span className="badge" data-tone="accent">
+                  {count}
+                </span>
+              )}
+            </Link>
+          ))}
+        <div className="frame-foot small quiet">
+          <a href="/docs">{words.nav.api}</a>
+          {session?.session && (
+            <>
+              <p>{words.session.as(session.session.name)}</p>
+              <Button onClick={() => void signOut()}>{words.session.signOut}</Button>
+            </>
+          )}
+        </div>
+      </nav>
+      <main className="frame-main">{found ? found[0].show(found[1]) : <p>{words.notFound}</p>}</main>
+    </div>
+  )
+}

@@ -1,0 +1,57 @@
+/** Every word of the page. `Words` is what another language must have, too. */
+const counted = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`
+
+export const en = {
+  language: 'English',
+  product: 'Workflow Coordinator',
+  nav: {
+    label: 'Pages',
+    waiting: 'Waiting for you',
+    jobs: 'Jobs',
+    newFilm: 'New film',
+    overview: 'Overview',
+    settings: 'Settings',
+    api: 'API reference',
+  },
+  session: {
+    title: 'Sign in',
+    about: 'Enter an access key of this server. It is not stored in this browser: a cookie that no script can read stands for it.',
+    key: 'Access key',
+    signIn: 'Sign in',
+    signOut: 'Sign out',
+    as: (name: string) => `Signed in as ${name}`,
+    ended: 'Your session has ended. Sign in again.',
+  },
+  connection: {
+    lost: 'No connection to the server. What you see may be old; it is updated as soon as the server answers.',
+  },
+  title: (page: string, waiting: number) =>
+    `${waiting > 0 ? `(${waiting}) ` : ''}${page} · Workflow Coordinator`,
+  notFound: 'There is nothing at this address.',
+  failed: 'This could not be read',
+  again: 'Try again',
+  loading: 'Loading',
+  waiting: {
+    empty: 'Nothing waits for you.',
+    emptyNext: 'Make a film from photographs, and it will wait here until you approve its cost.',
+    needsApproval: 'Needs your approval',
+    until: (when: string) => `until ${when}`,
+    of: (client: string) => `for ${client}`,
+    open: 'Open',
+  },
+  status: {
+    pending: 'Pending',
+    approved: 'Approved',
+    processing: 'Rendering',
+    completed: 'Completed',
+    failed: 'Failed',
+    cancelled: 'Cancelled',
+  },
+  scenes: (count: number) => counted(count, 'scene', 'scenes'),
+  jobs: (count: number) => counted(count, 'job', 'jobs'),
+  approve: (sum: string | null) => (sum === null ? 'Approve an unknown cost' : `Approve ${sum}`),
+  free: 'Free',
+  unknownPrice: 'Unknown price',
+}
+
+export type Words = typeof en

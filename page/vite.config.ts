@@ -1,0 +1,17 @@
+import react from '@vitejs/plugin-react'
+import { defineConfig } from 'vite'
+
+export default defineConfig({
+  root: import.meta.dirname,
+  // The server answers to these names alone.
+  base: '/page/',
+  plugins: [react()],
+  build: {
+    outDir: 'dist',
+    emptyOutDir: true,
+    target: 'baseline-widely-available',
+    // The page may load nothing but files of the server.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+  },
+})
