@@ -27,6 +27,7 @@ import { createClips } from './pipeline/clips.ts'
 import { runWebhooks } from './webhooks/sender.ts'
 import { createPrune } from './retention/prune.ts'
 import { leadReconciling } from './pipeline/follow/reconcile.ts'
+import { createPreviews } from './pipeline/preview.ts'
 import { handleTasks } from './pipeline/tasks.ts'
 import { type Studio, createStudio } from './pipeline/studio.ts'
 import { type TakeAsset, createTakeAsset } from './pipeline/take-asset.ts'
@@ -159,6 +160,7 @@ export async function openWorkflow(
       log,
     })
     const takeAsset = createTakeAsset({ coordinator, artifacts, studio, room })
+    const previews = createPreviews({ coordinator, artifacts, studio, renderer: local })
     const app = createApp({
       coordinator,
       artifacts,
@@ -180,6 +182,7 @@ export async function openWorkflow(
       feed,
       metrics,
       storage: prune,
+      previews,
       readiness,
       host,
     })

@@ -251,6 +251,12 @@ export interface Client {
 
   uploadAsset(photograph: Bytes, options?: CallOptions): Promise<AssetAnswer>
   readAsset(assetId: string, options?: CallOptions): Promise<AssetAnswer>
+  /** How a scene will look, as a small clip; the response, with its body unread. */
+  scenePreview(jobId: number, sceneId: string, options?: CallOptions): Promise<Response>
+  /** The same as a picture. */
+  sceneFrame(jobId: number, sceneId: string, options?: CallOptions): Promise<Response>
+  /** A photograph, small; the response, with its body unread. */
+  assetPicture(assetId: string, options?: CallOptions): Promise<Response>
   /** The response, with its body unread. */
   assetData(assetId: string, options?: CallOptions): Promise<Response>
 
@@ -419,6 +425,9 @@ export function createClient(options: ClientOptions): Client {
         call,
       ),
     readAsset: (assetId, call) => get(assetAt(assetId), call),
+    scenePreview: (jobId, sceneId, call) => bytes(`${sceneAt(jobId, sceneId)}/preview`, call),
+    sceneFrame: (jobId, sceneId, call) => bytes(`${sceneAt(jobId, sceneId)}/frame`, call),
+    assetPicture: (assetId, call) => bytes(`${assetAt(assetId)}/picture`, call),
     assetData: (assetId, call) => bytes(`${assetAt(assetId)}/data`, call),
 
     estimateJob: (request, call) => post(`${api}/estimates`, request, call),

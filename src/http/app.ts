@@ -23,7 +23,7 @@ import { pageEndpoints } from './page.ts'
 import { allEndpoints } from './routes/all.ts'
 import { finderOf, patternOf } from './routes/endpoint.ts'
 import { operationEndpoints } from './routes/operations.ts'
-import type { Parts, ProviderGate, Storage, TakeAsset } from './routes/parts.ts'
+import type { Parts, Previews, ProviderGate, Storage, TakeAsset } from './routes/parts.ts'
 
 export interface AppOptions {
   readonly coordinator: Coordinator
@@ -46,6 +46,8 @@ export interface AppOptions {
   readonly metrics?: Metrics
   /** Absent where storage is not reported. */
   readonly storage?: Storage
+  /** Absent where nothing is drawn for people. */
+  readonly previews?: Previews
   /** Without it, the server is ready when the database answers. */
   readonly readiness?: Readiness
   readonly host?: Host
@@ -87,7 +89,7 @@ export function createApp(options: AppOptions): Hono {
 }
 
 function partsOf(options: AppOptions, host: Host): Parts {
-  const { coordinator, artifacts, takeAsset, log, feed, streams, metrics, storage, installation, gate } =
+  const { coordinator, artifacts, takeAsset, log, feed, streams, metrics, storage, installation, gate, previews } =
     options
   return {
     coordinator,
@@ -102,6 +104,7 @@ function partsOf(options: AppOptions, host: Host): Parts {
     },
     metrics,
     storage,
+    previews,
     installation,
     gate,
   }

@@ -14,6 +14,7 @@ import type { Media } from '../media/media.ts'
 import type { Database } from '../store/database.ts'
 import { findSeam, insertSeam } from '../store/seams.ts'
 import { type FilmPlan, seamKey } from './film-plan.ts'
+import { kept, shared } from './kept.ts'
 import type { Scene } from '../job/scene.ts'
 import { type FairSemaphore, type Semaphore, createFairSemaphore, createSemaphore } from './semaphore.ts'
 
@@ -183,23 +184,3 @@ export function createStudio({ media, artifacts, database, host, renderSlots }: 
 
 const clipsAtOnce = Math.max(1, Math.floor(availableParallelism() / 2))
 const mostPictures = 1000
-
-/** Callers with the same key share the work that is under way. */
-function shared<T>(underWay: Map<string, Promise<T>>, key: string, work: () => Promise<T>): Promise<T> {
-  const started = kept(underWay, key, work)
-  const forget = (): void => {
-    if (underWay.get(key) === started) underWay.delete(key)
-  }
-  started.then(forget, forget)
-  return started
-}
-
-/** Like `shared`, and caches the result. After a failure, the next caller starts again. */
-function kept<T>(results: Map<string, Promise<T>>, key: string, work: () => Promise<T>): Promise<T> {
-  const known = results.get(key)
-  if (known) return known
-  const started = work()
-  results.set(key, started)
-  started.catch(() => results.delete(key))
-  return started
-}

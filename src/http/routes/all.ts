@@ -8,6 +8,7 @@ import { keyEndpoints } from './keys.ts'
 import { limitEndpoints } from './limits.ts'
 import { moneyEndpoints } from './money.ts'
 import { operationEndpoints } from './operations.ts'
+import { previewEndpoints } from './previews.ts'
 import { providerEndpoints } from './provider.ts'
 import { sceneEndpoints } from './scenes.ts'
 import { secretEndpoints } from './secret.ts'
@@ -28,6 +29,7 @@ export const allEndpoints: readonly Endpoint[] = [
   ...spendEndpoints,
   ...videoEndpoints,
   ...assetEndpoints,
+  ...previewEndpoints,
   ...keyEndpoints,
   ...sessionEndpoints,
   ...webhookEndpoints,

@@ -21,18 +21,25 @@ export interface Parts {
   readonly events?: { readonly feed: Feed; readonly streams: EventStreams } | undefined
   readonly metrics?: Pick<Metrics, 'text' | 'contentType'> | undefined
   readonly storage?: Storage | undefined
+  readonly previews?: Previews | undefined
   readonly installation?: Pick<Installation, 'rotateSecret'> | undefined
   readonly gate?: ProviderGate | undefined
 }
 
 /** The optional parts. */
-export type Need = 'events' | 'metrics' | 'storage' | 'installation' | 'gate'
+export type Need = 'events' | 'metrics' | 'storage' | 'previews' | 'installation' | 'gate'
 
 /** Stores a photograph. @throws {RefusedError} `asset_refused`, if the bytes are not one */
 export type TakeAsset = (
   bytes: AsyncIterable<Uint8Array>,
   upload: { readonly uploader: string; readonly signal: AbortSignal },
 ) => Promise<Asset>
+
+/** Small pictures of what is not rendered yet, as ids of artifacts. @throws {RefusedError} `scene_not_found`, `asset_not_found` */
+export interface Previews {
+  scene(jobId: number, sceneId: string): Promise<{ readonly clip: string; readonly frame: string }>
+  photograph(assetId: string): Promise<string>
+}
 
 export interface Storage {
   storage(): Promise<StorageReport>
