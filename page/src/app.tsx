@@ -1,5 +1,6 @@
 /** The frame around all pages. */
 import { type ReactNode, useEffect } from 'react'
+import { JobPage } from './pages/job.tsx'
 import { SignIn } from './pages/sign-in.tsx'
 import { Waiting } from './pages/waiting.tsx'
 import { Link, matched, useAddress } from './router.tsx'
@@ -20,6 +21,12 @@ interface Page {
 
 const pages: readonly Page[] = [
   { path: '', title: ({ nav }) => nav.waiting, show: () => <Waiting />, isMain: true },
+  {
+    path: '/jobs/:id',
+    title: ({ nav }) => nav.jobs,
+    show: ({ id = '' }) => <JobPage key={id} id={Number(id)} />,
+    isMain: false,
+  },
 ]
 
 const pageAt = (path: string): readonly [Page, Readonly<Record<string, string>>] | undefined => {

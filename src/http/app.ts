@@ -89,8 +89,19 @@ export function createApp(options: AppOptions): Hono {
 }
 
 function partsOf(options: AppOptions, host: Host): Parts {
-  const { coordinator, artifacts, takeAsset, log, feed, streams, metrics, storage, installation, gate, previews } =
-    options
+  const {
+    coordinator,
+    artifacts,
+    takeAsset,
+    log,
+    feed,
+    streams,
+    metrics,
+    storage,
+    installation,
+    gate,
+    previews,
+  } = options
   return {
     coordinator,
     artifacts,

@@ -1,7 +1,11 @@
 /** Work whose result several callers need at once or soon after. */
 
 /** Callers with the same key share the work that is under way. */
-export function shared<T>(underWay: Map<string, Promise<T>>, key: string, work: () => Promise<T>): Promise<T> {
+export function shared<T>(
+  underWay: Map<string, Promise<T>>,
+  key: string,
+  work: () => Promise<T>,
+): Promise<T> {
   const started = kept(underWay, key, work)
   const forget = (): void => {
     if (underWay.get(key) === started) underWay.delete(key)

@@ -114,6 +114,10 @@ function smallFormat({ width, height }: FrameFormat): FrameFormat {
 const frameOf = (
   media: Pick<Media, 'makeThumbnail'>,
   clipPath: string,
-  { frames, framePath, width }: { readonly frames: number; readonly framePath: string; readonly width: number },
+  {
+    frames,
+    framePath,
+    width,
+  }: { readonly frames: number; readonly framePath: string; readonly width: number },
 ): Promise<void> =>
   media.makeThumbnail({ clipPath, frames, outPath: framePath, maxWidth: width, limits: frameLimits })

@@ -1,12 +1,48 @@
 /** What the pages show: each names a request, and says which events change its answer. */
-import { type JobEvent, type JobsAnswer, client } from './client.ts'
+import { type JobAnswer, type JobEvent, type JobsAnswer, type ScenesAnswer, client } from './client.ts'
 import type { Source } from './live.ts'
 
-/** Events that change neither what a job costs nor what it waits for. */
+/** It changes neither what a job costs nor what it waits for. */
 const isProgress = ({ type }: JobEvent): boolean => type === 'job_progress'
 
 export const waitingJobs: Source<JobsAnswer> = {
   name: 'waiting jobs',
   load: (signal) => client.listJobs({ needs_approval: 'true', limit: 200 }, { signal }),
   on: (event, data) => (isProgress(event) ? data : 'again'),
+}
+
+export interface JobShown {
+  readonly job: JobAnswer
+  readonly scenes: ScenesAnswer['scenes']
+}
+
+const jobSources = new Map<number, Source<JobShown>>()
+
+/** A job with its scenes. */
+export function jobSource(id: number): Source<JobShown> {
+  const known = jobSources.get(id)
+  if (known) return known
+  const source: Source<JobShown> = {
+    name: `job ${id}`,
+    async load(signal) {
+      const [job, { scenes }] = await Promise.all([
+        client.readJob(id, { signal }),
+        client.listScenes(id, { signal }),
+      ])
+      return { job, scenes }
+    },
+    on(event, data) {
+      if (event.job_id !== id) return data
+      const { percentage, stage } = event.data
+      if (!isProgress(event) || typeof percentage !== 'number' || typeof stage !== 'string') return 'again'
+      const job = {
+        ...data.job,
+        progress_percentage: percentage,
+        current_stage: stage as JobAnswer['current_stage'],
+      }
+      return { ...data, job }
+    },
+  }
+  jobSources.set(id, source)
+  return source
 }

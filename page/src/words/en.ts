@@ -15,7 +15,8 @@ export const en = {
   },
   session: {
     title: 'Sign in',
-    about: 'Enter an access key of this server. It is not stored in this browser: a cookie that no script can read stands for it.',
+    about:
+      'Enter an access key of this server. It is not stored in this browser: a cookie that no script can read stands for it.',
     key: 'Access key',
     signIn: 'Sign in',
     signOut: 'Sign out',
@@ -47,6 +48,28 @@ export const en = {
     failed: 'Failed',
     cancelled: 'Cancelled',
   },
+  sceneStatus: {
+    pending: 'Not rendered',
+    processing: 'Rendering',
+    completed: 'Ready',
+    failed: 'Failed',
+    cancelled: 'Cancelled',
+  },
+  job: {
+    scenes: 'Scenes',
+    sceneName: (number: number, title: string | null) =>
+      title === null ? `Scene ${number}` : `${number} ${title}`,
+    sendBack: 'Send back',
+    whatToChange: 'What should be changed?',
+    sentBack: (by: string, note: string) => `Sent back${by === '' ? '' : ` by ${by}`}: ${note}`,
+  },
+  player: {
+    preview: 'Play preview',
+    pause: 'Pause',
+    isPreview: 'Free preview: crop, titles and times as in the film',
+  },
+  costs: { toPay: 'To approve', spent: 'Spent', reserved: 'Reserved' },
+  seconds: (seconds: number) => `${Number(seconds.toFixed(1))} s`,
   scenes: (count: number) => counted(count, 'scene', 'scenes'),
   jobs: (count: number) => counted(count, 'job', 'jobs'),
   approve: (sum: string | null) => (sum === null ? 'Approve an unknown cost' : `Approve ${sum}`),

@@ -166,7 +166,12 @@ function keyFinder(
   const secret = secretIn(c.req.header('authorization'))
   if (secret !== undefined) return { by: 'key', find: () => coordinator.identifyKey(secret) }
   const token = c.req.query('token')
-  if (token !== undefined && wantsStream(c) && endpoints.length > 0 && endpoints.every(({ isStream }) => isStream))
+  if (
+    token !== undefined &&
+    wantsStream(c) &&
+    endpoints.length > 0 &&
+    endpoints.every(({ isStream }) => isStream)
+  )
     return { by: 'token', find: () => coordinator.identifyEventsToken(token) }
   const session = sessionIn(c)
   if (session === undefined) return undefined

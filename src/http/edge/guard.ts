@@ -67,7 +67,12 @@ export function isOfOwnPage({ headers, url }: Request): boolean {
   const site = headers.get('sec-fetch-site')
   if (site !== null) return site === 'same-origin'
   const host = headers.get('host') ?? new URL(url).host
-  return headers.get('origin')?.replace(/^https?:\/\//, '').toLowerCase() === host.toLowerCase()
+  return (
+    headers
+      .get('origin')
+      ?.replace(/^https?:\/\//, '')
+      .toLowerCase() === host.toLowerCase()
+  )
 }
 
 /**

@@ -14,7 +14,10 @@ const sessionSchema = z
       z.object({
         name: z.string().describe("The key's name, which is kept with every change"),
         scopes: z.array(z.enum(scopes)),
-        client_id: z.string().nullable().describe('The only client whose jobs it sees; null: it is not bound'),
+        client_id: z
+          .string()
+          .nullable()
+          .describe('The only client whose jobs it sees; null: it is not bound'),
         expires_at: timeSchema.describe('When it ends, if it is not used before'),
       }),
     ).describe('Null: not signed in'),
@@ -43,7 +46,8 @@ export const sessionEndpoints = resource('keys', [
     route: 'GET /api/v3/session',
     access: 'open',
     summary: 'Who is signed in',
-    description: 'For a page: whether a key is needed, and what the one that this browser signed in with allows.',
+    description:
+      'For a page: whether a key is needed, and what the one that this browser signed in with allows.',
     answer: json(200, sessionSchema, 'The session, if there is one'),
     handle: async ({ c }, { coordinator, keysRequired }) => {
       const token = sessionIn(c)
