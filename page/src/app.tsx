@@ -1,6 +1,7 @@
 /** The frame around all pages. */
 import { type ReactNode, useEffect } from 'react'
 import { JobPage } from './pages/job.tsx'
+import { Jobs } from './pages/jobs.tsx'
 import { SignIn } from './pages/sign-in.tsx'
 import { Waiting } from './pages/waiting.tsx'
 import { Link, matched, useAddress } from './router.tsx'
@@ -21,6 +22,7 @@ interface Page {
 
 const pages: readonly Page[] = [
   { path: '', title: ({ nav }) => nav.waiting, show: () => <Waiting />, isMain: true },
+  { path: '/jobs', title: ({ nav }) => nav.jobs, show: () => <Jobs />, isMain: true },
   {
     path: '/jobs/:id',
     title: ({ nav }) => nav.jobs,

@@ -99,7 +99,22 @@ export function useLive<Data>(source: Source<Data>): Live<Data> {
   return useSyncExternalStore(subscribe, () => entry.shown as Live<Data>)
 }
 
+/** For what is not a single answer, such as a list that grows as it is scrolled. */
+export interface EventListener {
+  readonly onEvents: (events: readonly JobEvent[]) => void
+  /** Events may be missing: read everything again. */
+  readonly onGap: () => void
+}
+
+const listeners = new Set<EventListener>()
+
+export function listen(listener: EventListener): () => void {
+  listeners.add(listener)
+  return () => listeners.delete(listener)
+}
+
 function apply(events: readonly JobEvent[]): void {
+  for (const { onEvents } of listeners) onEvents(events)
   for (const entry of entries.values()) {
     if (entry.isLoading) {
       entry.isStale = true
@@ -118,6 +133,7 @@ function apply(events: readonly JobEvent[]): void {
 
 export function readAllAgain(): void {
   for (const entry of entries.values()) void read(entry)
+  for (const { onGap } of listeners) onGap()
 }
 
 let streamState: StreamState = 'connecting'
