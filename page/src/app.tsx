@@ -2,6 +2,7 @@
 import { type ReactNode, useEffect } from 'react'
 import { JobPage } from './pages/job.tsx'
 import { Jobs } from './pages/jobs.tsx'
+import { NewFilm } from './pages/new-film.tsx'
 import { SignIn } from './pages/sign-in.tsx'
 import { Waiting } from './pages/waiting.tsx'
 import { Link, matched, useAddress } from './router.tsx'
@@ -22,6 +23,7 @@ interface Page {
 
 const pages: readonly Page[] = [
   { path: '', title: ({ nav }) => nav.waiting, show: () => <Waiting />, isMain: true },
+  { path: '/new', title: ({ nav }) => nav.newFilm, show: () => <NewFilm />, isMain: true },
   { path: '/jobs', title: ({ nav }) => nav.jobs, show: () => <Jobs />, isMain: true },
   {
     path: '/jobs/:id',

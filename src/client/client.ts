@@ -20,6 +20,7 @@ import type {
 import type { ApprovedJobAnswer, JobAnswer, JobsAnswer } from '../http/routes/jobs.ts'
 import type { KeyAnswer, KeysAnswer, NewKeyAnswer } from '../http/routes/keys.ts'
 import type { LimitsAnswer } from '../http/routes/limits.ts'
+import type { ModelsAnswer } from '../http/routes/models.ts'
 import type { BudgetsAnswer, EstimateAnswer, LedgerAnswer } from '../http/routes/money.ts'
 import type {
   DeletedSceneAnswer,
@@ -103,6 +104,7 @@ export type {
   KeysAnswer,
   LedgerAnswer,
   LimitsAnswer,
+  ModelsAnswer,
   NewEndpointAnswer,
   NewKeyAnswer,
   PrunedAnswer,
@@ -265,6 +267,7 @@ export interface Client {
   readSpend(query?: SpendQuery, options?: CallOptions): Promise<SpendAnswer>
   /** The same as CSV. */
   readSpendCsv(query?: SpendQuery, options?: CallOptions): Promise<string>
+  listModels(options?: CallOptions): Promise<ModelsAnswer>
   readBudgets(options?: CallOptions): Promise<BudgetsAnswer>
   setBudgets(limits: In<typeof budgetChange>, options?: CallOptions): Promise<BudgetsAnswer>
 
@@ -435,6 +438,7 @@ export function createClient(options: ClientOptions): Client {
     readSpend: (query, call) => get(`${api}/spend`, call, { ...query }),
     readSpendCsv: (query, call) =>
       sender.text({ method: 'GET', path: `${api}/spend`, query: { ...query, format: 'csv' } }, call),
+    listModels: (call) => get(`${api}/models`, call),
     readBudgets: (call) => get(`${api}/budgets`, call),
     setBudgets: (limits, call) => put(`${api}/budgets`, limits, call),
 

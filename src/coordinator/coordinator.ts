@@ -56,6 +56,7 @@ import {
 } from './read/job-view.ts'
 import { getLedger, getLedgerTotals, getSpend } from './read/ledger.ts'
 import { getActiveJobs, getRunningTasks, searchJobs } from './read/lists.ts'
+import { getModels } from './read/models.ts'
 import { getNodes } from './read/nodes.ts'
 import { recover } from './recover.ts'
 import { refuseRemoved, retentionVerbs } from '../retention/retention.ts'
@@ -132,6 +133,7 @@ const verbs = {
   asset: getAsset,
   activeJobs: getActiveJobs,
   nodes: getNodes,
+  models: getModels,
   processingTasks: getRunningTasks,
 
   budgets: getBudgets,

@@ -1,5 +1,12 @@
 /** What the pages show: each names a request, and says which events change its answer. */
-import { type JobAnswer, type JobEvent, type JobsAnswer, type ScenesAnswer, client } from './client.ts'
+import {
+  type JobAnswer,
+  type JobEvent,
+  type JobsAnswer,
+  type ModelsAnswer,
+  type ScenesAnswer,
+  client,
+} from './client.ts'
 import type { Source } from './live.ts'
 
 /** It changes neither what a job costs nor what it waits for. */
@@ -9,6 +16,13 @@ export const waitingJobs: Source<JobsAnswer> = {
   name: 'waiting jobs',
   load: (signal) => client.listJobs({ needs_approval: 'true', limit: 200 }, { signal }),
   on: (event, data) => (isProgress(event) ? data : 'again'),
+}
+
+/** It changes with the server's configuration alone. */
+export const modelsSource: Source<ModelsAnswer> = {
+  name: 'models',
+  load: (signal) => client.listModels({ signal }),
+  on: (_, data) => data,
 }
 
 export interface JobShown {

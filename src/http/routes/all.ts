@@ -6,6 +6,7 @@ import { jobControlEndpoints } from './job-control.ts'
 import { jobEndpoints } from './jobs.ts'
 import { keyEndpoints } from './keys.ts'
 import { limitEndpoints } from './limits.ts'
+import { modelEndpoints } from './models.ts'
 import { moneyEndpoints } from './money.ts'
 import { operationEndpoints } from './operations.ts'
 import { previewEndpoints } from './previews.ts'
@@ -26,6 +27,7 @@ export const allEndpoints: readonly Endpoint[] = [
   ...limitEndpoints,
   ...sceneEndpoints,
   ...moneyEndpoints,
+  ...modelEndpoints,
   ...spendEndpoints,
   ...videoEndpoints,
   ...assetEndpoints,
