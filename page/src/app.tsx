@@ -3,6 +3,8 @@ import { type ReactNode, useEffect } from 'react'
 import { JobPage } from './pages/job.tsx'
 import { Jobs } from './pages/jobs.tsx'
 import { NewFilm } from './pages/new-film.tsx'
+import { Overview } from './pages/overview.tsx'
+import { Settings } from './pages/settings.tsx'
 import { SignIn } from './pages/sign-in.tsx'
 import { Waiting } from './pages/waiting.tsx'
 import { Link, matched, useAddress } from './router.tsx'
@@ -31,6 +33,8 @@ const pages: readonly Page[] = [
     show: ({ id = '' }) => <JobPage key={id} id={Number(id)} />,
     isMain: false,
   },
+  { path: '/overview', title: ({ nav }) => nav.overview, show: () => <Overview />, isMain: true },
+  { path: '/settings', title: ({ nav }) => nav.settings, show: () => <Settings />, isMain: true },
 ]
 
 const pageAt = (path: string): readonly [Page, Readonly<Record<string, string>>] | undefined => {

@@ -1,12 +1,5 @@
 /** What the pages show: each names a request, and says which events change its answer. */
-import {
-  type JobAnswer,
-  type JobEvent,
-  type JobsAnswer,
-  type ModelsAnswer,
-  type ScenesAnswer,
-  client,
-} from './client.ts'
+import { type JobAnswer, type JobEvent, type JobsAnswer, type ScenesAnswer, client } from './client.ts'
 import type { Source } from './live.ts'
 
 /** It changes neither what a job costs nor what it waits for. */
@@ -16,13 +9,6 @@ export const waitingJobs: Source<JobsAnswer> = {
   name: 'waiting jobs',
   load: (signal) => client.listJobs({ needs_approval: 'true', limit: 200 }, { signal }),
   on: (event, data) => (isProgress(event) ? data : 'again'),
-}
-
-/** It changes with the server's configuration alone. */
-export const modelsSource: Source<ModelsAnswer> = {
-  name: 'models',
-  load: (signal) => client.listModels({ signal }),
-  on: (_, data) => data,
 }
 
 export interface JobShown {
@@ -60,3 +46,30 @@ export function jobSource(id: number): Source<JobShown> {
   jobSources.set(id, source)
   return source
 }
+
+/** Events that begin or end a render, or move money. */
+const movesSlots = (event: JobEvent): boolean => !isProgress(event)
+
+const changedBySlots = <Data>(name: string, load: Source<Data>['load']): Source<Data> => ({
+  name,
+  load,
+  on: (event, data) => (movesSlots(event) ? 'again' : data),
+})
+
+export const limitsSource = changedBySlots('limits', (signal) => client.readLimits({ signal }))
+export const budgetsSource = changedBySlots('budgets', (signal) => client.readBudgets({ signal }))
+export const spendSource = changedBySlots('spend', (signal) => client.readSpend({}, { signal }))
+
+/** No event tells of it. */
+const unchanging = <Data>(name: string, load: Source<Data>['load']): Source<Data> => ({
+  name,
+  load,
+  on: (_, data) => data,
+})
+
+export const modelsSource = unchanging('models', (signal) => client.listModels({ signal }))
+export const storageSource = unchanging('storage', (signal) => client.readStorage({ signal }))
+export const keysSource = unchanging('keys', (signal) => client.listKeys({ signal }))
+export const endpointsSource = unchanging('webhook endpoints', (signal) =>
+  client.listWebhookEndpoints({}, { signal }),
+)

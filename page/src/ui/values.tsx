@@ -60,3 +60,36 @@ export function Status({ status }: { readonly status: JobStatus }) {
     </span>
   )
 }
+
+export function Bytes({ bytes }: { readonly bytes: number }) {
+  const { code } = useLanguage()
+  const steps = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const
+  const step = Math.min(steps.length - 1, bytes < 1 ? 0 : Math.floor(Math.log10(bytes) / 3))
+  const format = new Intl.NumberFormat(code, {
+    style: 'unit',
+    unit: steps[step]!,
+    maximumSignificantDigits: 3,
+  })
+  return <span>{format.format(bytes / 1000 ** step)}</span>
+}
+
+/** How much of something is used. */
+export function Meter({
+  value,
+  most,
+  text = `${value} / ${most}`,
+}: {
+  readonly value: number
+  readonly most: number
+  readonly text?: string
+}) {
+  const share = most > 0 ? Math.min(1, value / most) : 0
+  return (
+    <span className="meter">
+      <span className="meter-bar" aria-hidden="true">
+        <span data-full={share >= 1} style={{ inlineSize: `${share * 100}%` }} />
+      </span>
+      <span className="small">{text}</span>
+    </span>
+  )
+}
