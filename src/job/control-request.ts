@@ -127,7 +127,12 @@ export const parseCancelBatch = (input: unknown): z.infer<typeof cancelBatch> =>
 
 const positionSchema = wholeFrom(0, maxScenes - 1).describe('Position in the film, from 0')
 
+const seenRevision = wholeFrom(1, Number.MAX_SAFE_INTEGER)
+  .optional()
+  .describe("The job's revision as its editor has read it: if it has changed since, nothing is done")
+
 export const newScene = sceneRequest.extend({
+  revision: seenRevision,
   position: positionSchema
     .optional()
     .describe('Its place in the film, from 0: those behind it move down; the end if not given'),
@@ -148,6 +153,7 @@ export const sceneChange = z
     position: positionSchema,
   })
   .partial()
+  .extend({ revision: seenRevision })
 export type SceneChange = z.infer<typeof sceneChange>
 
 /** @throws {RefusedError} `invalid` */

@@ -3,6 +3,7 @@ import { useEffect, useState } from 'react'
 import { Strip } from '../job/strip.tsx'
 import { Deciding } from '../job/deciding.tsx'
 import { Player } from '../job/player.tsx'
+import { ScenePanel } from '../job/scene-panel.tsx'
 import { useLive } from '../server/live.ts'
 import { jobSource } from '../server/sources.ts'
 import { Problem } from '../ui/problem.tsx'
@@ -24,6 +25,7 @@ export function JobPage({ id }: { readonly id: number }) {
       <Problem error={error} again={again} />
     )
   const { job } = data
+  const scene = data.scenes.find(({ id: sceneId }) => sceneId === chosen)
   const { format, total_duration: seconds } = job.storyboard
   return (
     <article className="job">
@@ -42,6 +44,9 @@ export function JobPage({ id }: { readonly id: number }) {
         <Deciding job={job} />
       </div>
       <Strip scenes={data.scenes} shape={format} chosen={chosen} onChoose={setChosen} />
+      {scene && (
+        <ScenePanel key={scene.id} job={job} scenes={data.scenes} scene={scene} onChoose={setChosen} />
+      )}
     </article>
   )
 }

@@ -12,7 +12,16 @@ import { showAssetsTo } from '../../store/assets.ts'
 import { listScenes, makeRoom, insertScene, findScene } from '../../store/scenes.ts'
 import type { Context } from '../context.ts'
 import { existingJob } from '../job/existing-job.ts'
-import { type Edited, keptEdit, checkAssets, rekey, leaveUnapproved, goOn, rewrite } from './edited.ts'
+import {
+  type Edited,
+  keptEdit,
+  checkAssets,
+  checkRevision,
+  rekey,
+  leaveUnapproved,
+  goOn,
+  rewrite,
+} from './edited.ts'
 
 /** Adds a scene, at `position` or at the end. @throws {RefusedError} `job_not_found`, `job_refused`, `invalid` */
 export async function addScene(
@@ -22,9 +31,10 @@ export async function addScene(
   actor?: Actor,
 ): Promise<Edited> {
   const { database, catalogue, host, emit } = context
-  const { position: wanted, ...request } = parseNewScene(input)
+  const { position: wanted, revision, ...request } = parseNewScene(input)
   return once(database, actor, keptEdit, async (tx) => {
     const job = await existingJob(tx, jobId)
+    checkRevision(job, revision)
     const before = await listScenes(tx, jobId)
     const position = wanted ?? before.length
     checkAdding(job, before.length, position)

@@ -138,6 +138,17 @@ export async function approvalFirst(reader: Reader, job: Job): Promise<string> {
   return `: the job needs ${sum} more than was approved; approve that, or cancel the job`
 }
 
+/** What two people edit at once: the second one has seen another storyboard. @throws {RefusedError} `job_refused` */
+export function checkRevision({ id, status, revision }: Job, seen: number | undefined): void {
+  if (seen === undefined || seen === revision) return
+  throw new RefusedError('Storyboard has changed', {
+    code: 'job_refused',
+    jobId: id,
+    currentStatus: status,
+    reason: `Somebody else has changed the storyboard: this is revision ${revision}, not ${seen}. Read the job again`,
+  })
+}
+
 /** The scene and its job. @throws {RefusedError} if either does not exist, or the scene is of another job. */
 export async function sceneOf(
   reader: Reader,

@@ -26,6 +26,7 @@ import {
   approvalFirst,
   planOf,
   checkAssets,
+  checkRevision,
 } from './edited.ts'
 
 /** The scene's new plan, and whether its picture differs and so needs a new render. */
@@ -68,9 +69,10 @@ export async function updateScene(
   actor?: Actor,
 ): Promise<Edited> {
   const { database, host, emit } = context
-  const change = parseSceneChange(input)
+  const { revision, ...change } = parseSceneChange(input)
   return once(database, actor, keptEdit, async (tx) => {
     const { job, scene } = await sceneOf(tx, jobId, sceneId)
+    checkRevision(job, revision)
     const { position = scene.position, ...members } = change
     const isMoved = position !== scene.position
     if (isMoved) await checkMoving(tx, job, scene, position)
