@@ -1,0 +1,81 @@
+/** A server with its page, and a browser that looks at it. */
+import { execFileSync } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
+import { readConfig } from '../../src/config.ts'
+import { listen } from '../../src/http/edge/server.ts'
+import { createLog } from '../../src/log.ts'
+import { type Workflow, openSecrets, openWorkflow } from '../../src/wire.ts'
+import { launchChromium } from '../server/chromium.ts'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+let isBuilt = false
+
+/** As `npm ci` does, which may have been before the last change. */
+function buildPage(): void {
+  if (!isBuilt) execFileSync('npm', ['run', 'build:page'], { cwd: root, stdio: 'pipe' })
+  isBuilt = true
+}
+
+export interface PageSite {
+  readonly url: string
+  readonly workflow: Workflow
+  /** Another person's browser. */
+  person(options?: BrowserContextOptions): Promise<Person>
+  close(): Promise<void>
+}
+
+export interface Person {
+  readonly page: Page
+  readonly context: BrowserContext
+  /** What went wrong in the page: errors of its scripts, and what its policy refused. */
+  readonly faults: readonly string[]
+  /** Opens an address of the page. */
+  go(path: string): Promise<void>
+}
+
+export async function openPageSite(env: Readonly<Record<string, string>> = {}): Promise<PageSite> {
+  buildPage()
+  const folder = await mkdtemp(join(tmpdir(), 'page-'))
+  const config = readConfig({ DATA_DIR: folder, PORT: '0', ...env })
+  const log = createLog({ level: 'silent' })
+  if (config.keysRequired) {
+    const { keys, close } = await openSecrets(config, { log })
+    await keys.createKey({ name: 'first', scopes: ['admin'] })
+    await close()
+  }
+  const workflow = await openWorkflow(config, { log })
+  const server = await listen(workflow.app, { host: '127.0.0.1', port: 0 })
+  let browser: Browser | undefined
+  return {
+    url: server.url,
+    workflow,
+    async person(options = {}) {
+      browser ??= await launchChromium()
+      const context = await browser.newContext({ locale: 'en-GB', ...options })
+      const page = await context.newPage()
+      const faults: string[] = []
+      page.on('pageerror', (error) => faults.push(error.message))
+      page.on('console', (message) => {
+        if (message.type() === 'error' && !message.text().startsWith('Failed to load resource'))
+          faults.push(message.text())
+      })
+      return {
+        page,
+        context,
+        faults,
+        go: async (path) => void (await page.goto(`${server.url}${path}`)),
+      }
+    },
+    async close() {
+      await browser?.close()
+      await server.close({ graceMs: 0 })
+      await workflow.close()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
