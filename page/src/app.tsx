@@ -7,11 +7,12 @@ import { Overview } from './pages/overview.tsx'
 import { Settings } from './pages/settings.tsx'
 import { SignIn } from './pages/sign-in.tsx'
 import { Waiting } from './pages/waiting.tsx'
-import { Link, matched, useAddress } from './router.tsx'
+import { Link, go, matched, useAddress } from './router.tsx'
 import { useEvents, useLive, useStreamState } from './server/live.ts'
 import { useSession } from './server/session.tsx'
 import { waitingJobs } from './server/sources.ts'
 import { Button } from './ui/button.tsx'
+import { Palette } from './ui/palette.tsx'
 import { Problem } from './ui/problem.tsx'
 import { type Words, useWords } from './words/words.tsx'
 
@@ -101,6 +102,11 @@ function Frame() {
           )}
         </div>
       </nav>
+      <Palette
+        commands={pages
+          .filter(({ isMain }) => isMain)
+          .map((page) => ({ name: page.title(words), run: () => go(page.path || '/') }))}
+      />
       <main className="frame-main">{found ? found[0].show(found[1]) : <p>{words.notFound}</p>}</main>
     </div>
   )

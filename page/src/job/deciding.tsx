@@ -4,6 +4,7 @@ import { type JobAnswer, client } from '../server/client.ts'
 import { useSession } from '../server/session.tsx'
 import { useAction } from '../ui/action.tsx'
 import { Button } from '../ui/button.tsx'
+import { useKey } from '../ui/keys.ts'
 import { Problem } from '../ui/problem.tsx'
 import { useMoney } from '../ui/values.tsx'
 import { useWords } from '../words/words.tsx'
@@ -37,10 +38,18 @@ function Approve({ job }: { readonly job: JobAnswer }) {
   const approve = useAction(() => client.approveJob(job))
   const reject = useAction(() => client.rejectJob(job.job_id, { note }))
   const error = approve.error ?? reject.error
+  useKey('a', () => void approve.run())
+  useKey('s', () => setSendingBack(true))
   return (
     <>
       {error !== undefined && <Problem error={error} />}
-      <Button kind="main" size="large" disabled={approve.isRunning} onClick={() => void approve.run()}>
+      <Button
+        kind="main"
+        size="large"
+        aria-keyshortcuts="a"
+        disabled={approve.isRunning}
+        onClick={() => void approve.run()}
+      >
         {words.approve(job.to_approve === null ? null : money(job.to_approve))}
       </Button>
       {isSendingBack ? (
@@ -67,7 +76,9 @@ function Approve({ job }: { readonly job: JobAnswer }) {
           </Button>
         </form>
       ) : (
-        <Button onClick={() => setSendingBack(true)}>{words.job.sendBack}</Button>
+        <Button aria-keyshortcuts="s" onClick={() => setSendingBack(true)}>
+          {words.job.sendBack}
+        </Button>
       )}
     </>
   )

@@ -142,6 +142,8 @@ export const de: Words = {
     again: (sum) => `Noch einmal, ${sum}`,
     remove: 'Szene entfernen',
   },
+  palette: { title: 'Seiten, Aufträge und Befehle finden', hint: 'Seite, Film oder #Nummer' },
+  theme: { title: 'Farben', light: 'Hell', dark: 'Dunkel', system: 'Wie das System' },
   player: {
     preview: 'Vorschau abspielen',
     pause: 'Anhalten',

@@ -146,6 +146,8 @@ export const en = {
     again: (sum: string) => `Again, ${sum}`,
     remove: 'Remove scene',
   },
+  palette: { title: 'Find pages, jobs and commands', hint: 'Type a page, a film or #number' },
+  theme: { title: 'Theme', light: 'Light', dark: 'Dark', system: 'As the system' },
   player: {
     preview: 'Play preview',
     pause: 'Pause',
