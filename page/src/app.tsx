@@ -1,10 +1,5 @@
 /** The frame around all pages. */
-import { type ReactNode, useEffect } from 'react'
-import { JobPage } from './pages/job.tsx'
-import { Jobs } from './pages/jobs.tsx'
-import { NewFilm } from './pages/new-film.tsx'
-import { Overview } from './pages/overview.tsx'
-import { Settings } from './pages/settings.tsx'
+import { type ReactNode, Suspense, lazy, useEffect } from 'react'
 import { SignIn } from './pages/sign-in.tsx'
 import { Waiting } from './pages/waiting.tsx'
 import { Link, go, matched, useAddress } from './router.tsx'
@@ -12,9 +7,16 @@ import { useEvents, useLive, useStreamState } from './server/live.ts'
 import { useSession } from './server/session.tsx'
 import { waitingJobs } from './server/sources.ts'
 import { Button } from './ui/button.tsx'
-import { Palette } from './ui/palette.tsx'
 import { Problem } from './ui/problem.tsx'
 import { type Words, useWords } from './words/words.tsx'
+
+// Loaded when they are first shown.
+const JobPage = lazy(() => import('./pages/job.tsx').then(({ JobPage: page }) => ({ default: page })))
+const Jobs = lazy(() => import('./pages/jobs.tsx').then(({ Jobs: page }) => ({ default: page })))
+const NewFilm = lazy(() => import('./pages/new-film.tsx').then(({ NewFilm: page }) => ({ default: page })))
+const Overview = lazy(() => import('./pages/overview.tsx').then(({ Overview: page }) => ({ default: page })))
+const Settings = lazy(() => import('./pages/settings.tsx').then(({ Settings: page }) => ({ default: page })))
+const Palette = lazy(() => import('./ui/palette.tsx').then(({ Palette: part }) => ({ default: part })))
 
 interface Page {
   readonly path: string
@@ -102,12 +104,16 @@ function Frame() {
           )}
         </div>
       </nav>
-      <Palette
-        commands={pages
-          .filter(({ isMain }) => isMain)
-          .map((page) => ({ name: page.title(words), run: () => go(page.path || '/') }))}
-      />
-      <main className="frame-main">{found ? found[0].show(found[1]) : <p>{words.notFound}</p>}</main>
+      <Suspense>
+        <Palette
+          commands={pages
+            .filter(({ isMain }) => isMain)
+            .map((page) => ({ name: page.title(words), run: () => go(page.path || '/') }))}
+        />
+      </Suspense>
+      <main className="frame-main">
+        <Suspense>{found ? found[0].show(found[1]) : <p>{words.notFound}</p>}</Suspense>
+      </main>
     </div>
   )
 }

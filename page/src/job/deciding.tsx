@@ -38,7 +38,8 @@ function Approve({ job }: { readonly job: JobAnswer }) {
   const approve = useAction(() => client.approveJob(job))
   const reject = useAction(() => client.rejectJob(job.job_id, { note }))
   const error = approve.error ?? reject.error
-  useKey('a', () => void approve.run())
+  // Not a single letter: it spends money.
+  useKey('enter', () => void approve.run(), { mod: true })
   useKey('s', () => setSendingBack(true))
   return (
     <>
@@ -46,7 +47,7 @@ function Approve({ job }: { readonly job: JobAnswer }) {
       <Button
         kind="main"
         size="large"
-        aria-keyshortcuts="a"
+        aria-keyshortcuts="Control+Enter"
         disabled={approve.isRunning}
         onClick={() => void approve.run()}
       >
