@@ -203,7 +203,7 @@ async function startWaiting(
     for (const jobId of begun)
       if (rendering.has(jobId))
         await context.emit(tx, { type: 'job_progress', jobId, data: { ...initialRendering } })
-  await queue.keep(tx)
+  await queue.keep(tx, context.host)
   return { free, againAt }
 }
 
