@@ -31,7 +31,7 @@ export const migrate = command(
       json,
     },
     examples: {
-      'migrate --from sqlite:./data --artifacts file:///mnt/films':
+      'migrate --from sqlite:./data --artifacts file:///films':
         'Moves ./data to the PostgreSQL at DATABASE_URL.',
     },
   },
