@@ -4,7 +4,15 @@ import { type TestProjectInlineConfiguration, defineConfig } from 'vitest/config
 import { LongestFirst } from './test/longest-first.ts'
 
 /** What is said of PostgreSQL alone. */
-const postgresAlone = ['test/**/postgres*.test.ts']
+const postgresAlone = [
+  'test/**/postgres*.test.ts',
+  'test/engine/nodes.slow.test.ts',
+  'test/engine/takeover.test.ts',
+  'test/nodes/*.slow.test.ts',
+  'test/paid/move.slow.test.ts',
+  'test/store/move.slow.test.ts',
+  'test/wire/*.test.ts',
+]
 
 /** The behaviour that is the same on both databases. */
 const onBoth = [
