@@ -19,7 +19,7 @@ interface DistributedConfig extends StorageConfig {
 }
 
 /** Of pg-boss's tables, beside those of this program. */
-const taskSchema = 'workflow_tasks'
+export const taskSchema = 'workflow_tasks'
 
 /** Modules that need packages which the embedded server does not. */
 const loadDrivers = async () => {
