@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Database, Transaction } from '../../src/store/database.ts'
 import { continueEventIds } from '../../src/store/event-order.ts'
 import { appendEvent, eventBounds, listEvents } from '../../src/store/events.ts'
+import { openPostgres } from '../../src/store/postgres.ts'
 import { migrated } from '../harness/data.ts'
 import { until } from '../harness/until.ts'
 import { type Place, kinds, newPlace } from '../store/open-database.ts'
@@ -283,7 +284,10 @@ describe.runIf(kinds.includes('postgres'))('events on a server', () => {
     expect(base).toBeGreaterThan(0)
     // A second node, or a second start, changes nothing.
     expect(await continueEventIds(database)).toBe(base)
-    await database.transaction((tx) => append(tx, 3))
+    const begun = await openPostgres(place.server!)
+    begun.setAppendBase(base)
+    await begun.transaction((tx) => append(tx, 3))
+    await begun.close()
     await until(async () => {
       await reader.read()
       return reader.jobs.length === 3
