@@ -207,7 +207,7 @@ function reasonOf(env: Readonly<Record<string, string>>): string {
   try {
     readConfig(env)
   } catch (error) {
-    return String((error as Error).message)
+    return (error as Error).message
   }
   throw new Error('nothing was refused')
 }
