@@ -66,6 +66,8 @@ const partMs = 120_000
 const silenceMs = 30_000
 const triesEach = 4
 
+const inTime = () => ({ abortSignal: AbortSignal.timeout(smallMs) })
+
 /** It is long because the methods share the client. */
 export async function openBucket(place: BucketPlace): Promise<Bucket> {
   const { bucket: Bucket, prefix } = place
@@ -86,7 +88,6 @@ export async function openBucket(place: BucketPlace): Promise<Bucket> {
     work.catch((error: unknown) => {
       throw problemOf(error, Bucket)
     })
-  const inTime = () => ({ abortSignal: AbortSignal.timeout(smallMs) })
   const at = (key: string) => ({ Bucket, Key: `${prefix}${key}` })
 
   return {

@@ -9,13 +9,7 @@ import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { type Host, systemHost } from '../host.ts'
 import { ownerFile, ownerFolder } from '../owner-only.ts'
-import {
-  ArtifactError,
-  type ArtifactStore,
-  type ListedArtifact,
-  isArtifactId,
-  missingArtifact,
-} from './artifact.ts'
+import { type ArtifactStore, type ListedArtifact, isArtifactId, missingArtifact } from './artifact.ts'
 import { type Bucket, type BucketPlace, openBucket } from './bucket.ts'
 import { type Cache, type Lease, boundOf, createCache } from './cache.ts'
 import { type Adopted, adoptingInTurn } from './in-turn.ts'

@@ -31,8 +31,7 @@ export const migrate = command(
       json,
     },
     examples: {
-      'migrate --from sqlite:./data --artifacts file:///films':
-        'Moves ./data to the PostgreSQL at DATABASE_URL.',
+      'migrate --artifacts file:///mnt/films': 'Moves ./data to the PostgreSQL at DATABASE_URL.',
     },
   },
   async (context, { from, to, artifacts, ...values }) => {

@@ -20,6 +20,7 @@ import type {
 import type { ApprovedJobAnswer, JobAnswer, JobsAnswer } from '../http/routes/jobs.ts'
 import type { KeyAnswer, KeysAnswer, NewKeyAnswer } from '../http/routes/keys.ts'
 import type { LimitsAnswer } from '../http/routes/limits.ts'
+import type { NodesAnswer } from '../http/routes/nodes.ts'
 import type { BudgetsAnswer, EstimateAnswer, LedgerAnswer } from '../http/routes/money.ts'
 import type {
   DeletedSceneAnswer,
@@ -104,6 +105,7 @@ export type {
   LimitsAnswer,
   NewEndpointAnswer,
   NewKeyAnswer,
+  NodesAnswer,
   PrunedAnswer,
   ReadyAnswer,
   RejectAnswer,
@@ -316,6 +318,7 @@ export interface Client {
   setLimits(change: In<typeof limitsChange>, options?: CallOptions): Promise<LimitsAnswer>
   pause(request?: In<typeof pauseRequest>, options?: CallOptions): Promise<LimitsAnswer>
   resume(request?: In<typeof pauseRequest>, options?: CallOptions): Promise<LimitsAnswer>
+  listNodes(options?: CallOptions): Promise<NodesAnswer>
   readStorage(options?: CallOptions): Promise<StorageAnswer>
   pruneStorage(request?: In<typeof pruneRequest>, options?: CallOptions): Promise<PrunedAnswer>
   isAlive(options?: CallOptions): Promise<AliveAnswer>
@@ -471,6 +474,7 @@ export function createClient(options: ClientOptions): Client {
     rotateSecret: (rotation = {}, call) => post(`${api}/secret/rotate`, rotation, call),
 
     readLimits: (call) => get(`${api}/limits`, call),
+    listNodes: (call) => get(`${api}/nodes`, call),
     setLimits: (change, call) => put(`${api}/limits`, change, call),
     pause: (request = {}, call) => post(`${api}/pause`, request, call),
     resume: (request = {}, call) => post(`${api}/resume`, request, call),

@@ -59,11 +59,13 @@ const beatEveryMs = 3000
 export const deadAfterMs = 15_000
 const forgottenAfterMs = 24 * 3_600_000
 
+const loadAt = (watch: NodeWatch | undefined): NodeLoad => watch?.load() ?? { tasks: {}, jobs: [] }
+
 /** The only node of an embedded server: it knows all from memory, and writes nothing. */
 export function createOneNode(own: OwnNode, host: Host): RunningNodes {
   const id = host.id()
   const startedAt = host.now()
-  let load = (): NodeLoad => ({ tasks: {}, jobs: [] })
+  let watch: NodeWatch | undefined
   let address: string | null = null
   let isDraining = false
   return {
@@ -72,13 +74,22 @@ export function createOneNode(own: OwnNode, host: Host): RunningNodes {
     areShared: false,
     list: () =>
       Promise.resolve([
-        { ...own, id, startedAt, heardAt: host.now(), isAlive: true, isDraining, address, load: load() },
+        {
+          ...own,
+          id,
+          startedAt,
+          heardAt: host.now(),
+          isAlive: true,
+          isDraining,
+          address,
+          load: loadAt(watch),
+        },
       ]),
     isAlive: (other) => Promise.resolve(other === id),
     slotsOf: (renderer) => own.slots[renderer] ?? 0,
     count: () => 1,
-    start: (watch) => {
-      ;({ load } = watch)
+    start(own_) {
+      watch = own_
       return Promise.resolve()
     },
     listensOn: (url) => (address = url),
@@ -104,8 +115,7 @@ export function createNodes(own: OwnNode, { database, host, log }: NodesOptions)
 
   const isHeard = ({ heardAt }: Pick<NodeRow, 'heardAt'>): boolean => heardAt > host.now() - deadAfterMs
   const self = (): NodeRow => {
-    const load = watch?.load() ?? { tasks: {}, jobs: [] }
-    return { ...own, id, startedAt, heardAt: host.now(), isDraining, address, load }
+    return { ...own, id, startedAt, heardAt: host.now(), isDraining, address, load: loadAt(watch) }
   }
   const alive = (): readonly NodeRow[] => [self(), ...others.filter(isHeard)]
   const workers = (): readonly NodeRow[] => alive().filter((node) => runsTasks(node.role) && !node.isDraining)

@@ -131,6 +131,7 @@ const closed = new Set([
   'setBudgets',
   'readLimits',
   'setLimits',
+  'listNodes',
   'pause',
   'resume',
   'readStorage',

@@ -135,11 +135,12 @@ test('a held attempt that a person decides', async () => {
   await client.resolveScene(job_id, scenes[0]!.id, { resolution: 'absent' })
 })
 
-test('limits, pauses and the storage', async () => {
+test('limits, pauses, nodes and the storage', async () => {
   await client.setLimits({ jobs: 5, renderers: { local: { max_concurrency: 2 } } })
   await client.pause({ reason: 'maintenance' })
   expect((await client.readLimits()).paused?.reason).toBe('maintenance')
   await client.resume()
+  expect((await client.listNodes()).nodes).toMatchObject([{ role: 'all', alive: true, draining: false }])
   expect((await client.readStorage()).free_bytes).toBe(1e9)
   expect((await client.pruneStorage({ dry_run: true })).bytes).toBe(0)
 })

@@ -7,6 +7,7 @@ import { jobEndpoints } from './jobs.ts'
 import { keyEndpoints } from './keys.ts'
 import { limitEndpoints } from './limits.ts'
 import { moneyEndpoints } from './money.ts'
+import { nodeEndpoints } from './nodes.ts'
 import { operationEndpoints } from './operations.ts'
 import { providerEndpoints } from './provider.ts'
 import { sceneEndpoints } from './scenes.ts'
@@ -31,6 +32,7 @@ export const allEndpoints: readonly Endpoint[] = [
   ...webhookEndpoints,
   ...secretEndpoints,
   ...operationEndpoints,
+  ...nodeEndpoints,
   ...storageEndpoints,
   ...eventEndpoints,
   ...providerEndpoints,
