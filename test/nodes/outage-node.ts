@@ -48,6 +48,8 @@ export async function openServer(): Promise<Server> {
 
 export interface OutageNode {
   readonly url: string
+  /** Past the door. */
+  readonly databaseUrl: string
   readonly door: Door
   readonly workflow: Workflow
   readonly lines: readonly string[]
@@ -93,6 +95,7 @@ export async function openNode(
   const { url } = server
   return {
     url,
+    databaseUrl: `postgres://postgres@127.0.0.1:${postgres.port}/${name}`,
     door,
     workflow,
     lines,

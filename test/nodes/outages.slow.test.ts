@@ -1,5 +1,6 @@
 /** What one node does while its database is gone, silent, full or elsewhere: over HTTP, with a PostgreSQL of its own. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Client } from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { createJob, jobUntil, picture, upload } from '../server/process.ts'
 import { type OutageNode, type Server, openNode, openServer, tell, until } from './outage-node.ts'
@@ -62,8 +63,8 @@ describe('while the database', () => {
     await expectUnavailable(node, body)
     await server.postgres.start()
     await until('it is ready again', () => isReady(node!), 20_000)
-    const { job } = await jobUntil(asServer(node), jobId, ({ status }) => status === 'completed')
-    expect(job.progress).toMatchObject({ scenes: { completed: 2 } })
+    const { scenes } = await jobUntil(asServer(node), jobId, ({ status }) => status === 'completed')
+    expect(scenes.map(({ status }) => status)).toEqual(['completed', 'completed'])
     expect(await countJobs(node)).toBe(1)
   })
 
@@ -73,8 +74,7 @@ describe('while the database', () => {
     node.door.set('stalled')
     await expectUnavailable(node, body)
     node.door.set('open')
-    const tookMs = await until('it is ready again', () => isReady(node!), 20_000)
-    console.log('ready again after silence', tookMs)
+    await until('it is ready again', () => isReady(node!), 20_000)
     expect((await tell(node, 'POST', '/api/v3/jobs', { body, key: 'during' })).status).toBe(201)
     expect(await countJobs(node)).toBe(1)
   })
@@ -86,7 +86,6 @@ describe('while the database', () => {
     const read = await tell(node, 'GET', '/api/v3/jobs')
     const made = await tell(node, 'POST', '/api/v3/jobs', { body, key: 'once' })
     expect([read.status, made.status]).toEqual([200, 201])
-    console.log('abandoned', read.tookMs, made.tookMs)
     expect(read.tookMs + made.tookMs).toBeLessThan(boundMs)
     const jobId = made.body.job_id
     await tell(node, 'POST', `/api/v3/jobs/${jobId}/approve`)
@@ -99,8 +98,7 @@ describe('while the database', () => {
     const begun = performance.now()
     await node.close()
     node = undefined
-    console.log('closed after', performance.now() - begun)
-    expect(performance.now() - begun).toBeLessThan(20_000)
+    expect(performance.now() - begun).toBeLessThan(40_000)
   })
 })
 
@@ -117,15 +115,13 @@ describe('a change whose', () => {
       expect([201, 503]).toContain(first.status)
       expect(again.status).toBe(201)
       ids.add(again.body.job_id)
-      const [one, other] = await Promise.all([
-        tell(node, 'POST', `/api/v3/jobs/${again.body.job_id}/approve`, { key: `approve-${n}` }),
-        sleep(n * 2).then(() => node!.door.drop()),
-      ]).then(async ([told]) => [
-        told,
-        await tell(node!, 'POST', `/api/v3/jobs/${again.body.job_id}/approve`, { key: `approve-${n}` }),
-      ])
-      expect([200, 503]).toContain(one!.status)
-      expect(other!.status).toBe(200)
+      const approval = `/api/v3/jobs/${again.body.job_id}/approve`
+      const dropped = sleep(n * 2).then(() => node!.door.drop())
+      const one = await tell(node, 'POST', approval, { key: `approve-${n}` })
+      await dropped
+      const other = await tell(node, 'POST', approval, { key: `approve-${n}` })
+      expect([200, 503]).toContain(one.status)
+      expect(other.status).toBe(200)
     }
     expect(await countJobs(node)).toBe(ids.size)
   })
@@ -160,7 +156,6 @@ describe('a change whose', () => {
     node.door.set('cut')
     node.door.loseAnswersTo(undefined)
     const told = await posting
-    console.log('uncertain', told)
     expect(told.status).toBe(503)
     expect(Number(told.retryAfter)).toBeGreaterThan(0)
     node.door.set('open')
@@ -173,9 +168,30 @@ describe('a change whose', () => {
 it('answers 503 in bounded time while every connection is in use, and recovers', async () => {
   node = await openNode(server)
   const body = await jobOf(node)
-  const { database } = node.workflow.coordinator as never as { database: never }
-  void database
-  void body
+  const holder = new Client({ connectionString: node.databaseUrl })
+  await holder.connect()
+  try {
+    // Whoever reads or writes a job now waits, with a connection.
+    await holder.query('begin; lock table jobs in access exclusive mode')
+    const asked = Array.from({ length: 40 }, (_, n) =>
+      n % 2 === 0
+        ? tell(node!, 'GET', '/api/v3/jobs', { withinMs: 60_000 })
+        : tell(node!, 'POST', '/api/v3/jobs', { body, key: `full-${n}`, withinMs: 60_000 }),
+    )
+    const answers = await Promise.all(asked)
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([503]))
+    expect(answers.every(({ retryAfter }) => Number(retryAfter) > 0)).toBe(true)
+    expect(Math.max(...answers.map(({ tookMs }) => tookMs))).toBeLessThan(25_000)
+    expect((await tell(node, 'GET', '/livez')).status).toBe(200)
+  } finally {
+    await holder.end()
+  }
+  await until('it is ready again', () => isReady(node!), 20_000)
+  const again = await tell(node, 'POST', '/api/v3/jobs', { body, key: 'full-1' })
+  expect(again.status).toBe(201)
+  await tell(node, 'POST', `/api/v3/jobs/${again.body.job_id}/approve`)
+  await jobUntil(asServer(node), again.body.job_id, ({ status }) => status === 'completed')
+  expect(await countJobs(node)).toBe(1)
 })
 
 describe('with two addresses of the database', () => {
