@@ -241,7 +241,7 @@ export const logLine = {
   waitsForStore: (log: Log, task: Task, waitMs: number, err: unknown): void =>
     log.warn(
       { ...facts(task), err },
-      `[Workflow.Coordinator] The artifact store cannot be used: a ${task.kind} task of job ${task.jobId} waits and is tried again within ${waitMs / 1000} s`,
+      `[Workflow.Coordinator] The database or the artifact store cannot be used: a ${task.kind} task of job ${task.jobId} waits and is tried again within ${waitMs / 1000} s`,
     ),
 
   admissionWaitsForRoom: (log: Log): void =>

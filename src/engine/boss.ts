@@ -7,6 +7,7 @@ import type { Log } from '../log.ts'
 import { logLine } from '../log.ts'
 import { type TaskKind, taskKinds } from '../job/task.ts'
 import type { Database, SqlValue, Transaction } from '../store/database.ts'
+import { createServers } from '../store/postgres-servers.ts'
 
 export interface BossOptions {
   readonly database: Database
@@ -48,15 +49,43 @@ const queueOptions = {
   deleteAfterSeconds: 3600,
 }
 
-/** Several nodes may call it at once, of two versions, too: pg-boss migrates its tables under a lock. */
-export async function openBoss({ database, connectionString, schema, log }: BossOptions): Promise<PgBoss> {
-  const boss = new PgBoss({
+export interface OpenBoss {
+  readonly boss: PgBoss
+  close(): Promise<void>
+}
+
+/** pg-boss's own connections know one address alone, and notice no silent server. */
+function openConnections(connectionString: string) {
+  const servers = createServers({
     connectionString,
+    poolSize: connections,
+    settings: `set statement_timeout = '30s'`,
+    isPipelined: false,
+  })
+  return {
+    async executeSql(text: string, values?: unknown[]) {
+      const client = await servers.connect()
+      let isBroken = true
+      try {
+        const result = await client.query(text, values)
+        isBroken = false
+        return result
+      } finally {
+        // After an error it may be in the midst of a transaction.
+        servers.release(client, isBroken)
+      }
+    },
+    close: () => servers.close(),
+  }
+}
+
+/** Several nodes may call it at once, of two versions, too: pg-boss migrates its tables under a lock. */
+export async function openBoss(options: BossOptions): Promise<OpenBoss> {
+  const { database, connectionString, schema, log } = options
+  const db = openConnections(connectionString)
+  const boss = new PgBoss({
+    db,
     schema,
-    max: connections,
-    connectionTimeoutMillis: 5000,
-    // Passed on to the driver: a server that vanished must not hold up heartbeats and fetches.
-    ...{ query_timeout: 15_000, statement_timeout: 15_000, keepAlive: true },
     schedule: false,
     // `pg-boss.ts` calls it, except after an outage.
     supervise: false,
@@ -65,17 +94,21 @@ export async function openBoss({ database, connectionString, schema, log }: Boss
   })
   // Without a listener, an error would end the process.
   boss.on('error', (error) => logLine.queueTrouble(log, error))
-  await boss.start()
+  const close = async (): Promise<void> => {
+    await boss.stop({ graceful: false })
+    await db.close()
+  }
   try {
+    await boss.start()
     const known = new Map((await boss.getQueues([...queueNames])).map((queue) => [queue.name, queue]))
     for (const name of queueNames)
       if (known.has(name)) await boss.updateQueue(name, queueOptions)
       else
         await boss.createQueue(name, { ...queueOptions, policy: name === 'lead' ? 'exclusive' : 'stately' })
     await prepareSchema(database, boss, schema)
-    return boss
+    return { boss, close }
   } catch (error) {
-    await boss.stop({ graceful: false })
+    await close()
     throw error
   }
 }
@@ -173,7 +206,8 @@ export const statementsOf = (tx: Transaction) => ({
 const asValue = (value: unknown): SqlValue =>
   Array.isArray(value)
     ? `{${value.map((item) => JSON.stringify(String(item))).join(',')}}`
-    : (value as SqlValue)
+    : // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- pg-boss gives text, numbers and null
+      (value as SqlValue)
 
 const arrayOf = (ids: unknown): readonly string[] =>
   typeof ids === 'string' ? ids.slice(1, -1).split(',').filter(Boolean) : []

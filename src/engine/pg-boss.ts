@@ -6,8 +6,7 @@
  * The claim of a task is its fencing token (`fence.ts`): the id of its row, which is new each time it is put back, and the
  * number of times that others took it over.
  */
-import type { PgBoss } from 'pg-boss'
-import { isDiskFull } from '../disk-full.ts'
+import { isDiskFull, waitsForStorage } from '../disk-full.ts'
 import { type Host, atMost } from '../host.ts'
 import type { Log } from '../log.ts'
 import { logLine } from '../log.ts'
@@ -82,7 +81,7 @@ interface Run {
 /** It is long because its functions share the runs of this process. */
 export async function openPgBossEngine(options: PgBossEngineOptions): Promise<Engine> {
   const { database, schema, host, log, hint } = options
-  const boss: PgBoss = await openBoss(options)
+  const { boss, close } = await openBoss(options)
   const kinds = new Map<QueueName, Kind>()
   const leads = new Map<string, (signal: AbortSignal) => Promise<void>>()
   const runs = new Set<Run>()
@@ -243,9 +242,10 @@ export async function openPgBossEngine(options: PgBossEngineOptions): Promise<En
       } catch (error) {
         if (run.state !== 'held') return
         if (stopping.signal.aborted) return record(run, () => handedOver({ run }))
-        // A full disk does not count as a try: work resumes when there is space, however long that takes.
-        if (isDiskFull(error)) {
-          logLine.waitsForRoom(log, task, backOffMs)
+        // An outage does not count as a try: work resumes when it is over, however long that takes.
+        if (waitsForStorage(error)) {
+          if (isDiskFull(error)) logLine.waitsForRoom(log, task, backOffMs)
+          else logLine.waitsForStore(log, task, backOffMs, error)
           return record(run, () => putBack([{ run, afterMs: jittered(backOffMs) }]))
         }
         logLine.taskPutOff(log, task, error)
@@ -339,7 +339,7 @@ export async function openPgBossEngine(options: PgBossEngineOptions): Promise<En
     host,
     backOffMs: 500,
     async look() {
-      for (const [kind, some] of byKind([...runs].filter(({ state }) => state === 'held'))) {
+      for (const [kind, some] of byKind([...runs].filter((run) => run.state === 'held'))) {
         const kept = changedBy(await boss.touch(kind, some.map(claimOf)))
         const missing = some.filter(({ claim }) => !kept.has(claim.id))
         if (missing.length === 0) continue
@@ -463,10 +463,10 @@ export async function openPgBossEngine(options: PgBossEngineOptions): Promise<En
         )
       for (const run of left) lose(run)
       await Promise.all([heartbeat.stop(), supervision.stop()])
-      await boss.stop({ graceful: false })
+      await close()
     },
 
-    running: () => [...runs].filter(({ kind, state }) => kind !== 'lead' && state !== 'lost').map(taskOf),
+    running: () => [...runs].filter((run) => run.kind !== 'lead' && run.state !== 'lost').map(taskOf),
     runningOf: listRunningTasks,
   }
 }
@@ -480,6 +480,7 @@ const stored = (subject: string, data: TaskData): StoredData => ({ subject, ...d
 const withoutCrash = ({ jobId, tries, crashes }: TaskData): TaskData => ({ jobId, tries, crashes })
 
 const taskOf = ({ kind, subject, data }: Run): Task => ({
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the lead's runs are no tasks, and left out where tasks are shown
   kind: kind as TaskKind,
   subject,
   jobId: data.jobId,

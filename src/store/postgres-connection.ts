@@ -6,6 +6,7 @@ import type { Writable } from 'node:stream'
 import type { PoolClient, QueryResult } from 'pg'
 import { DatabaseError, checkValues, type DatabaseCounts, type Row, type SqlValue } from './database.ts'
 import { isConnectionLost, rethrow } from './postgres-errors.ts'
+import { streamOf } from './postgres-silence.ts'
 import { eventsPerTransaction } from './settled.ts'
 import type { Connection } from './work.ts'
 
@@ -208,10 +209,4 @@ function appendTexts(sql: string): { readonly insert: string; readonly find: str
   }
   textsOf.set(sql, texts)
   return texts
-}
-
-/** The client's socket. */
-function streamOf(client: PoolClient): Writable {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the types leave out what pg documents as the client's connection
-  return (client as unknown as { readonly connection: { readonly stream: Writable } }).connection.stream
 }

@@ -18,6 +18,9 @@ export interface Postgres {
   readonly port: number
   /** Resolves when it takes connections again. */
   restart(how: ShutDown): Promise<void>
+  stop(how: ShutDown): Promise<void>
+  /** After `stop`; resolves when it takes connections again. */
+  start(): Promise<void>
 }
 
 export async function startPostgres(keeper: Keeper, folder: string, port: number): Promise<Postgres> {
@@ -64,13 +67,19 @@ export async function startPostgres(keeper: Keeper, folder: string, port: number
   }
 
   let server = await start()
+  const stop = async (how: ShutDown): Promise<void> => {
+    const ended = once(server, 'exit')
+    server.kill(signalOf[how])
+    await ended
+  }
+  const startAgain = async (): Promise<void> => void (server = await start())
   return {
     port,
+    stop,
+    start: startAgain,
     restart: async (how) => {
-      const ended = once(server, 'exit')
-      server.kill(signalOf[how])
-      await ended
-      server = await start()
+      await stop(how)
+      await startAgain()
     },
   }
 }
