@@ -1,7 +1,7 @@
 /** The judge of the stories sees each broken promise, and none in a story that goes well. */
 import { expect, it } from 'vitest'
 import { seeded } from '../../src/fake-replicate/chance.ts'
-import { databaseFaults, nodeFaults, planFaults } from './faults.ts'
+import { isOfNode, nameOf, nodeFaults, planFaults, sharedFaults } from './faults.ts'
 import { type Evidence, busiest, doubled, judge, outOfOrder } from './judge.ts'
 
 const post = (n: number, at: number, mark = `wc-${n}`) =>
@@ -148,13 +148,8 @@ it('plans the same faults for the same seed, each kind among the first, and alwa
   expect(plan(6)).not.toEqual(plan(5))
   for (let seed = 1; seed <= 50; seed++) {
     const faults = plan(seed)
-    const kinds = new Set(
-      faults.map((fault) => (fault.what === 'restart' ? `restart ${fault.how}` : fault.what)),
-    )
-    expect([...kinds].toSorted()).toEqual(
-      [...nodeFaults, ...databaseFaults.map((how) => `restart ${how}`)].toSorted(),
-    )
-    const ofNodes = faults.flatMap((fault) => (fault.what === 'restart' ? [] : [fault]))
+    expect([...new Set(faults.map(nameOf))].toSorted()).toEqual([...nodeFaults, ...sharedFaults].toSorted())
+    const ofNodes = faults.filter(isOfNode)
     for (const { atMs } of ofNodes)
       expect(
         ofNodes.filter((other) => other.atMs <= atMs && other.atMs + other.forMs > atMs).length,

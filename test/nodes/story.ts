@@ -284,16 +284,12 @@ async function gather({
   }
 }
 
-/** By the lines that each process logs of the events it hears. */
 const heardIn = (cluster: Cluster): Evidence['subscribers'] =>
   cluster.nodes.flatMap(({ name, lives }) =>
-    lives.map(({ logPath, end }, life) => ({
+    lives.map(({ heardPath, end }, life) => ({
       name: `life ${life} of ${name}`,
       isWhole: end === undefined,
-      heard: linesOf(logPath).flatMap((line) => {
-        const [, id] = /^\{"level":20.*"event_id":(\d+),"job_id".*\] \w+ of job \d+"\}$/.exec(line) ?? []
-        return id === undefined ? [] : [Number(id)]
-      }),
+      heard: linesOf(heardPath).map(Number),
     })),
   )
 
