@@ -91,7 +91,7 @@ function checkSignature(asked: IncomingMessage): void {
     (made, text) => hmac(made, text),
     `AWS4${testCredentials.secretAccessKey}`,
   )
-  if (hmac(key as Buffer, toSign).toString('hex') !== signature) throw new Refusal('SignatureDoesNotMatch')
+  if (hmac(key, toSign).toString('hex') !== signature) throw new Refusal('SignatureDoesNotMatch')
 }
 
 /** @throws {Refusal} */

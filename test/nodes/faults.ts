@@ -134,8 +134,12 @@ export interface Inflicted {
   readonly ended: Promise<void>
 }
 
-/** Follows the plan until `signal`; what has begun is mended. */
-export function inflict(plan: readonly Fault[], cluster: Cluster, signal: AbortSignal): Inflicted {
+/** Follows the plan until `signal`; what has begun is mended. `onKilled`: called right after the kill of a node. */
+export function inflict(
+  plan: readonly Fault[],
+  cluster: Cluster,
+  { signal, onKilled }: { readonly signal: AbortSignal; readonly onKilled: () => void },
+): Inflicted {
   const counts = new Map<string, number>()
   const lines: string[] = []
   const begun = performance.now()
@@ -164,7 +168,7 @@ export function inflict(plan: readonly Fault[], cluster: Cluster, signal: AbortS
     }
     const node = cluster.nodes[fault.node]!
     note(`${node.name} ${fault.what} for ${fault.forMs} ms`)
-    await harm(fault.what, node, () => pause(fault.forMs))
+    await harm(fault.what, node, { lasts: () => pause(fault.forMs), onKilled })
     note(`${node.name} ${fault.what} is over`)
   }
 
@@ -180,7 +184,12 @@ export function inflict(plan: readonly Fault[], cluster: Cluster, signal: AbortS
   return { counts, lines, ended }
 }
 
-async function harm(what: NodeFault, node: Node, lasts: () => Promise<void>): Promise<void> {
+interface Harming {
+  readonly lasts: () => Promise<void>
+  readonly onKilled: () => void
+}
+
+async function harm(what: NodeFault, node: Node, { lasts, onKilled }: Harming): Promise<void> {
   const through = async (
     doors: readonly { set(state: DoorState): void; drop(): void }[],
     state: DoorState,
@@ -194,6 +203,7 @@ async function harm(what: NodeFault, node: Node, lasts: () => Promise<void>): Pr
   switch (what) {
     case 'kill':
       await node.kill()
+      onKilled()
       await lasts()
       node.start()
       return
