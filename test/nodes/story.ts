@@ -8,11 +8,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { seeded } from '../../src/fake-replicate/chance.ts'
 import { picture } from '../server/process.ts'
 import { type Client, createClient } from './client.ts'
-import { type Cluster, linesOf, microsPerClip, model, openCluster, urlOf } from './cluster.ts'
+import { type Cluster, type Life, linesOf, microsPerClip, model, openCluster, urlOf } from './cluster.ts'
 import { type Inflicted, inflict, planFaults } from './faults.ts'
 import { type Evidence, type ProviderEntry, busiest, doubled, judge, outOfOrder } from './judge.ts'
 import { followNodes, receiveWebhooks } from './listeners.ts'
 import { settled } from './rows.ts'
+import { type Takeover, measureTakeovers } from './takeover.ts'
 
 export interface StoryOptions {
   readonly jobs: number
@@ -86,7 +87,8 @@ export async function play(options: StoryOptions): Promise<Outcome> {
       assets.push((await client.ask('POST', '/assets', await picture(n * 50))).body.id)
     say(`begins after ${Math.round((performance.now() - begun) / 1000)} s`)
     const striking = performance.now()
-    inflicted = inflict(plan, cluster, calm.signal)
+    const takeovers = measureTakeovers(cluster.postgresUrl)
+    inflicted = inflict(plan, cluster, { signal: calm.signal, onKilled: takeovers.begin })
     void sleep(seconds * 1000, undefined, { signal: calm.signal }).then(
       () => calm.abort(),
       () => undefined,
@@ -115,6 +117,7 @@ export async function play(options: StoryOptions): Promise<Outcome> {
         retries: retries.length === 0 ? 0 : retries.join('; '),
         seconds: Math.round(madeMs / 1000),
         stream_connections: reader.connections,
+        ...takeoverFigures(await takeovers.ended()),
         ...(await countersOf(urls)),
       },
     }
@@ -277,6 +280,10 @@ async function gather({
     undecided: rows.undecided,
     events: rows.events,
     stream: [...reader.heard],
+    deliveries: rows.deliveries,
+    films: rows.films,
+    files: rows.files,
+    stored: await cluster.store.read(),
     subscribers: heardIn(cluster),
     webhookTypes,
     webhooks: [...receiver.received],
@@ -284,16 +291,12 @@ async function gather({
   }
 }
 
-/** By the lines that each process logs of the events it hears. */
 const heardIn = (cluster: Cluster): Evidence['subscribers'] =>
   cluster.nodes.flatMap(({ name, lives }) =>
-    lives.map(({ logPath, end }, life) => ({
+    lives.map(({ heardPath, end }, life) => ({
       name: `life ${life} of ${name}`,
       isWhole: end === undefined,
-      heard: linesOf(logPath).flatMap((line) => {
-        const [, id] = /^\{"level":20.*"event_id":(\d+),"job_id".*\] \w+ of job \d+"\}$/.exec(line) ?? []
-        return id === undefined ? [] : [Number(id)]
-      }),
+      heard: linesOf(heardPath).map(Number),
     })),
   )
 
@@ -337,11 +340,31 @@ function figuresOf(evidence: Evidence, { nodes }: Cluster, { statuses }: Client)
       0,
     ),
     events: evidence.events.length,
+    lost_runs: nodes.reduce((sum, { lives }) => sum + lives.reduce((of, life) => of + lostIn(life), 0), 0),
+    artifacts: evidence.stored.length,
+    artifacts_of_no_row: evidence.stored.filter(({ id }) => !evidence.files.has(id)).length,
     heard_by_subscribers: evidence.subscribers.reduce((sum, { heard }) => sum + heard.length, 0),
     webhooks: evidence.webhooks.length,
     webhooks_twice: doubled(evidence),
     webhooks_out_of_order: outOfOrder(evidence),
     answers: [...statuses].map(([status, count]) => `${status}: ${count}`).join(', '),
+  }
+}
+
+/** Runs of tasks that others had taken over when their node came back. */
+const lostIn = ({ logPath }: Life): number =>
+  linesOf(logPath).filter((line) => line.includes('Another node has a ')).length
+
+function takeoverFigures(all: readonly Takeover[]): Record<string, string> {
+  const shown = (some: readonly Takeover[]): string => {
+    const sorted = some.map(({ ms }) => ms).toSorted((a, b) => a - b)
+    return sorted.length === 0
+      ? 'none'
+      : `${sorted.length} tasks, median ${sorted[Math.floor(sorted.length / 2)]} ms, worst ${sorted.at(-1)} ms`
+  }
+  return {
+    takeovers: shown(all.filter(({ isDisturbed }) => !isDisturbed)),
+    takeovers_during_a_restart: shown(all.filter(({ isDisturbed }) => isDisturbed)),
   }
 }
 

@@ -10,12 +10,12 @@ import { inject } from 'vitest'
 import { openBoss } from '../../src/engine/boss.ts'
 import { systemHost } from '../../src/host.ts'
 import { createLog } from '../../src/log.ts'
-import { DatabaseError, type Database } from '../../src/store/database.ts'
+import type { Database } from '../../src/store/database.ts'
 import { migrate } from '../../src/store/migrate.ts'
 import { migrations } from '../../src/store/migrations/all.ts'
 import { openPostgres } from '../../src/store/postgres.ts'
 import { taskSchema } from '../../src/wire/distributed.ts'
-import { asked } from '../harness/settle.ts'
+import { leaseOf } from './lease.ts'
 import { postgresUrl } from './postgres-server.ts'
 
 export interface PooledDatabase {
@@ -88,38 +88,6 @@ async function newDatabase(tasksOf: TasksOf): Promise<Kept> {
   }
   kept.push(made)
   return made
-}
-
-/** Closing it waits for its own transactions and leaves the connections to the next one. */
-function leaseOf(database: Database, onClose: () => void): Database {
-  let running = 0
-  const idle = Promise.withResolvers<void>()
-  let isClosed = false
-  const use = async <T>(ask: () => Promise<T>): Promise<T> => {
-    if (isClosed) throw new DatabaseError('closed', 'The database is closed')
-    running++
-    asked.now++
-    try {
-      return await ask()
-    } finally {
-      running--
-      asked.now--
-      if (isClosed && running === 0) idle.resolve()
-    }
-  }
-  return {
-    dialect: database.dialect,
-    all: (...query) => use(() => database.all(...query)),
-    get: (...query) => use(() => database.get(...query)),
-    transaction: (work) => use(() => database.transaction(work)),
-    snapshot: (work) => use(() => database.snapshot(work)),
-    close() {
-      isClosed = true
-      onClose()
-      if (running === 0) idle.resolve()
-      return idle.promise
-    },
-  }
 }
 
 interface Template {

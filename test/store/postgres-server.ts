@@ -49,6 +49,14 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   }
 }
 
+/** For a program outside of vitest: TEST_DATABASE_URL, or a server until `stop`. */
+export async function serverOfProgram(): Promise<{ readonly url: string; stop(): Promise<void> }> {
+  const existing = process.env['TEST_DATABASE_URL']
+  if (existing !== undefined) return { url: existing, stop: () => Promise.resolve() }
+  const keeper = startKeeper(mkdtempSync(join(tmpdir(), 'postgres-')))
+  return { url: await keeper.url, stop: keeper.stop }
+}
+
 interface Keeper {
   readonly url: Promise<string>
   stop(): Promise<void>
