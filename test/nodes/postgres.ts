@@ -23,7 +23,13 @@ export interface Postgres {
   start(): Promise<void>
 }
 
-export async function startPostgres(keeper: Keeper, folder: string, port: number): Promise<Postgres> {
+/** `settings` replace those below. */
+export async function startPostgres(
+  keeper: Keeper,
+  folder: string,
+  port: number,
+  settings: readonly string[] = [],
+): Promise<Postgres> {
   mkdirSync(folder, { recursive: true })
   const user = unprivilegedUser()
   if (user) chownSync(folder, user.uid, user.gid)
@@ -40,6 +46,7 @@ export async function startPostgres(keeper: Keeper, folder: string, port: number
     'fsync=off',
     'shared_buffers=64MB',
     'max_connections=100',
+    ...settings,
   ].flatMap((setting) => ['-c', setting])
 
   const startOnce = async (): Promise<ChildProcess | undefined> => {

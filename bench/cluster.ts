@@ -1,0 +1,144 @@
+/** A PostgreSQL that syncs, and nodes as processes on databases of it; all of it ends with the benchmark. */
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readdirSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Client } from 'pg'
+import { openPostgres } from '../src/store/postgres.ts'
+import { machineEnvironment } from '../test/environment.ts'
+import { addAssets, migrated } from '../test/harness/data.ts'
+import { freePort } from '../test/nodes/cluster.ts'
+import { openKeeper } from '../test/nodes/keeper.ts'
+import { startPostgres } from '../test/nodes/postgres.ts'
+import type { Bare, BareSettings } from './bare.ts'
+import type { FromNode, NodeSettings, Rendered, ToNode, Work, Worked } from './node.ts'
+
+export interface BenchNode {
+  work(work: Work): Promise<Worked>
+  /** What it has rendered since the last call. */
+  rendered(): Promise<readonly Rendered[]>
+  kill(): Promise<void>
+}
+
+export interface BenchCluster {
+  /** A new database with this version's tables and one picture. */
+  newDatabase(): Promise<string>
+  startNodes(count: number, settings: Pick<NodeSettings, 'databaseUrl' | 'cap' | 'renderMs'>): Promise<BenchNode[]>
+  measureBare(settings: BareSettings): Promise<Bare>
+  /** Of all processes of PostgreSQL since its start; undefined where the system does not say. */
+  serverCpuSeconds(): number | undefined
+  close(): Promise<void>
+}
+
+export async function openBenchCluster(): Promise<BenchCluster> {
+  const keeper = openKeeper()
+  const folder = mkdtempSync(join(tmpdir(), 'bench-'))
+  keeper.holdFolder(folder)
+  // PostgreSQL may run as another user than ours.
+  chmodSync(folder, 0o711)
+  const port = await freePort()
+  const data = join(folder, 'postgres')
+  await startPostgres(keeper, data, port, ['fsync=on', 'shared_buffers=256MB', 'max_wal_size=4GB'])
+  const server = Number(readFileSync(join(data, 'data', 'postmaster.pid'), 'utf8').split('\n', 1)[0])
+  const urlOf = (name: string): string => `postgres://postgres@127.0.0.1:${port}/${name}`
+  let databases = 0
+  let lives = 0
+
+  const start = (program: string, settings: object): ChildProcess =>
+    keeper.start(process.execPath, [join(import.meta.dirname, program), JSON.stringify(settings)], {
+      env: machineEnvironment,
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    })
+
+  return {
+    async newDatabase() {
+      const name = `bench_${++databases}`
+      const client = new Client({ connectionString: urlOf('postgres') })
+      await client.connect()
+      await client.query(`create database ${name}`)
+      await client.end()
+      const database = await migrated(await openPostgres({ connectionString: urlOf(name) }))
+      await addAssets(database, 1)
+      await database.close()
+      return urlOf(name)
+    },
+    startNodes: (count, settings) =>
+      Promise.all(
+        Array.from({ length: count }, async () => {
+          const name = `node-${++lives}`
+          const own = join(folder, name)
+          mkdirSync(own)
+          const child = start('node.ts', { ...settings, name, folder: own } satisfies NodeSettings)
+          await heard(child, 'ready')
+          return nodeOf(child)
+        }),
+      ),
+    async measureBare(settings) {
+      const [bare] = (await once(start('bare.ts', settings), 'message')) as [Bare]
+      return bare
+    },
+    serverCpuSeconds: () => cpuSecondsOf(server),
+    close: () => keeper.close(),
+  }
+}
+
+function nodeOf(child: ChildProcess): BenchNode {
+  const ask = (question: ToNode): void => void child.send(question)
+  return {
+    async work(work) {
+      ask({ kind: 'work', ...work })
+      return heard(child, 'worked')
+    },
+    async rendered() {
+      ask({ kind: 'rendered' })
+      return (await heard(child, 'rendered')).rendered
+    },
+    async kill() {
+      const ended = once(child, 'exit')
+      child.kill('SIGKILL')
+      await ended
+    },
+  }
+}
+
+type Heard<Kind extends FromNode['kind']> = Extract<FromNode, { readonly kind: Kind }>
+
+function heard<Kind extends FromNode['kind']>(child: ChildProcess, kind: Kind): Promise<Heard<Kind>> {
+  return new Promise((resolve, reject) => {
+    const hear = (message: FromNode): void => {
+      if (message.kind === kind) stop(() => resolve(message as Heard<Kind>))
+    }
+    const end = (code: number | null): void =>
+      stop(() => reject(new Error(`A node ended with code ${code}`)))
+    const stop = (then: () => void): void => {
+      child.off('message', hear).off('exit', end)
+      then()
+    }
+    child.on('message', hear).on('exit', end)
+  })
+}
+
+const ticksPerSecond = 100
+
+/** Of a process and its children, those that have ended included. */
+function cpuSecondsOf(pid: number): number | undefined {
+  try {
+    const statOf = (of: string): string[] =>
+      readFileSync(`/proc/${of}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ')
+    const own = statOf(String(pid)).slice(11, 15)
+    const children = readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name))
+      .flatMap((name) => {
+        try {
+          const stat = statOf(name)
+          return stat[1] === String(pid) ? stat.slice(11, 13) : []
+        } catch {
+          return []
+        }
+      })
+    return [...own, ...children].reduce((sum, ticks) => sum + Number(ticks), 0) / ticksPerSecond
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,151 @@
+/**
+ * One node of `nodes.ts`, as a process: PostgreSQL, pg-boss and shared events, opened as `src/wire.ts` opens them. Renders and
+ * films are only recorded. It does what its parent sends, and dies with it.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createCoordinator } from '../src/coordinator/coordinator.ts'
+import type { RendererLimit } from '../src/coordinator/admission/rules.ts'
+import { systemHost } from '../src/host.ts'
+import { readCatalogue } from '../src/job/catalogue.ts'
+import { packageVersion } from '../src/package-version.ts'
+import type { DatabaseCounts } from '../src/store/database.ts'
+import { openStorage } from '../src/wire/storage.ts'
+import { silentLog } from '../test/harness/harness.ts'
+import { asset, jobRequest, together } from './harness.ts'
+
+export interface NodeSettings {
+  readonly name: string
+  readonly databaseUrl: string
+  readonly folder: string
+  /** Renders at once over all nodes. */
+  readonly cap: number
+  /** How long a render takes. */
+  readonly renderMs: number
+}
+
+/** Sent by the parent: works `jobs` from request to completed, `inFlight` of them at a time. */
+export interface Work {
+  readonly jobs: number
+  readonly inFlight: number
+}
+
+/** Times are ms since the epoch with fractions: of this machine's one clock. */
+export interface Worked {
+  readonly counts: DatabaseCounts
+  readonly cpuSeconds: number
+  readonly approved: readonly (readonly [jobId: number, at: number])[]
+}
+
+export interface Rendered {
+  readonly jobId: number
+  readonly attemptId: string
+  readonly startedAt: number
+  readonly endedAt: number
+}
+
+export type FromNode =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'begun'; readonly attemptId: string }
+  | ({ readonly kind: 'worked' } & Worked)
+  | { readonly kind: 'rendered'; readonly rendered: readonly Rendered[] }
+export type ToNode = ({ readonly kind: 'work' } & Work) | { readonly kind: 'rendered' }
+
+const now = (): number => performance.timeOrigin + performance.now()
+
+export const capped = (cap: number): RendererLimit => ({
+  name: 'local',
+  models: ['local'],
+  maxConcurrency: cap,
+  startDelayMs: 0,
+  task: 'render-scene',
+})
+
+const say = (what: FromNode): void => void process.send!(what)
+
+async function run({ name, databaseUrl, folder, cap, renderMs }: NodeSettings): Promise<void> {
+  const log = silentLog
+  const storage = await openStorage(
+    { dataDir: folder, databaseUrl, artifacts: { kind: 'folder', directory: folder } },
+    { host: systemHost, log },
+  )
+  await storage.migrate()
+  const { database, host } = storage
+  const nodes = storage.createNodes(
+    { name, role: 'all', version: packageVersion(), slots: { local: cap } },
+    log,
+  )
+  const { signal, pubsub } = await storage.openEvents({ node: nodes.id, log })
+  const engine = await storage.openEngine({ signal, log })
+  const coordinator = createCoordinator({
+    database,
+    engine,
+    pubsub,
+    signal,
+    host,
+    log,
+    renderers: [capped(cap)],
+    nodes,
+    onBeat: async () => void (await storage.clock?.measure()),
+    catalogue: readCatalogue(),
+  })
+  const ended = new Map<number, () => void>()
+  const approved: [number, number][] = []
+  const rendered: Rendered[] = []
+  const options = {
+    concurrency: cap,
+    onExhausted: (_: unknown, error: unknown) => Promise.reject(error),
+  }
+  engine.handle('render-scene', options, async (task, { signal: stopped }) => {
+    const startedAt = now()
+    if (renderMs >= 1000) say({ kind: 'begun', attemptId: task.subject })
+    const work = await coordinator.beginAttempt(task.subject)
+    if (renderMs > 0) await sleep(renderMs, undefined, { signal: stopped })
+    else
+      for (const percentage of [20, 40, 60, 80])
+        await coordinator.updateProgress(work!.job.id, { percentage, stage: 'rendering' })
+    const endedAt = now()
+    const { format } = work!.job.storyboard
+    await coordinator.sceneRendered(task.subject, { clip: asset, source: asset, place: '' }, format)
+    rendered.push({ jobId: task.jobId, attemptId: task.subject, startedAt, endedAt })
+  })
+  engine.handle('join-clips', options, () => Promise.resolve())
+  engine.handle('stitch-film', options, (task) =>
+    coordinator.completeJob(task.jobId, new Uint8Array([1])),
+  )
+  pubsub.subscribe('jobs:completed', ({ job_id }) => {
+    ended.get(job_id)?.()
+    ended.delete(job_id)
+  })
+  await coordinator.start()
+
+  const work = async ({ jobs, inFlight }: Work): Promise<void> => {
+    const [before, cpu] = [database.counts!(), process.cpuUsage()]
+    approved.length = 0
+    await together(jobs, inFlight, async () => {
+      const job = await coordinator.createJob(jobRequest)
+      const done = new Promise<void>((resolve) => ended.set(job.id, resolve))
+      approved.push([job.id, now()])
+      await coordinator.approveJob(job.id)
+      await done
+    })
+    const { user, system } = process.cpuUsage(cpu)
+    const counts = Object.fromEntries(
+      Object.entries(database.counts!()).map(([name, count]) => [
+        name,
+        count - before[name as keyof DatabaseCounts],
+      ]),
+    ) as unknown as DatabaseCounts
+    say({ kind: 'worked', counts, cpuSeconds: (user + system) / 1e6, approved })
+  }
+  process.on('message', (message: ToNode) => {
+    if (message.kind === 'work') void work(message)
+    else {
+      say({ kind: 'rendered', rendered })
+      rendered.length = 0
+    }
+  })
+  process.once('disconnect', () => process.exit())
+  say({ kind: 'ready' })
+}
+
+if (import.meta.main) await run(JSON.parse(process.argv[2]!) as NodeSettings)
