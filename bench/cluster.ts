@@ -24,7 +24,10 @@ export interface BenchNode {
 export interface BenchCluster {
   /** A new database with this version's tables and one picture. */
   newDatabase(): Promise<string>
-  startNodes(count: number, settings: Pick<NodeSettings, 'databaseUrl' | 'cap' | 'renderMs'>): Promise<BenchNode[]>
+  startNodes(
+    count: number,
+    settings: Pick<NodeSettings, 'databaseUrl' | 'cap' | 'renderMs'>,
+  ): Promise<BenchNode[]>
   measureBare(settings: BareSettings): Promise<Bare>
   /** Of all processes of PostgreSQL since its start; undefined where the system does not say. */
   serverCpuSeconds(): number | undefined
@@ -109,8 +112,7 @@ function heard<Kind extends FromNode['kind']>(child: ChildProcess, kind: Kind): 
     const hear = (message: FromNode): void => {
       if (message.kind === kind) stop(() => resolve(message as Heard<Kind>))
     }
-    const end = (code: number | null): void =>
-      stop(() => reject(new Error(`A node ended with code ${code}`)))
+    const end = (code: number | null): void => stop(() => reject(new Error(`A node ended with code ${code}`)))
     const stop = (then: () => void): void => {
       child.off('message', hear).off('exit', end)
       then()
@@ -125,7 +127,9 @@ const ticksPerSecond = 100
 function cpuSecondsOf(pid: number): number | undefined {
   try {
     const statOf = (of: string): string[] =>
-      readFileSync(`/proc/${of}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ')
+      readFileSync(`/proc/${of}/stat`, 'utf8')
+        .replace(/^.*\) /s, '')
+        .split(' ')
     const own = statOf(String(pid)).slice(11, 15)
     const children = readdirSync('/proc')
       .filter((name) => /^\d+$/.test(name))

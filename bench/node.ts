@@ -109,9 +109,7 @@ async function run({ name, databaseUrl, folder, cap, renderMs }: NodeSettings): 
     rendered.push({ jobId: task.jobId, attemptId: task.subject, startedAt, endedAt })
   })
   engine.handle('join-clips', options, () => Promise.resolve())
-  engine.handle('stitch-film', options, (task) =>
-    coordinator.completeJob(task.jobId, new Uint8Array([1])),
-  )
+  engine.handle('stitch-film', options, (task) => coordinator.completeJob(task.jobId, new Uint8Array([1])))
   pubsub.subscribe('jobs:completed', ({ job_id }) => {
     ended.get(job_id)?.()
     ended.delete(job_id)

@@ -32,7 +32,11 @@ interface Rate {
 
 /** Works `count` jobs over the nodes of a new database. */
 async function rate(cluster: BenchCluster, nodes: number, count: number, atOnce: number): Promise<Rate> {
-  const started = await cluster.startNodes(nodes, { databaseUrl: await cluster.newDatabase(), cap: inFlight, renderMs: 0 })
+  const started = await cluster.startNodes(nodes, {
+    databaseUrl: await cluster.newDatabase(),
+    cap: inFlight,
+    renderMs: 0,
+  })
   const share = { jobs: Math.ceil(count / nodes), inFlight: Math.ceil(atOnce / nodes) }
   await Promise.all(started.map((node) => node.work({ ...share, jobs: Math.ceil(share.jobs / 5) })))
   await Promise.all(started.map((node) => node.rendered()))
@@ -62,7 +66,9 @@ async function rates(cluster: BenchCluster): Promise<void> {
     transactions: jobs * 5,
     lifecycles: jobs * 2,
   })
-  say(`bare transactions: ${Math.round(bare.transactionsPerSecond)}/s; bare pg-boss: ${Math.round(bare.lifecyclesPerSecond)} lifecycles/s (${inFlight} in flight)`)
+  say(
+    `bare transactions: ${Math.round(bare.transactionsPerSecond)}/s; bare pg-boss: ${Math.round(bare.lifecyclesPerSecond)} lifecycles/s (${inFlight} in flight)`,
+  )
   for (const nodes of values.nodes.split(',').map(Number)) {
     const runs: Rate[] = []
     for (let run = 0; run < Number(values.runs); run++) runs.push(await rate(cluster, nodes, jobs, inFlight))
@@ -80,7 +86,9 @@ const cluster = await openBenchCluster()
 try {
   await rates(cluster)
   const quiet = await rate(cluster, 3, 120, 3)
-  say(`3 nodes, 1 in flight each: approve to render start p50 ${quantile(quiet.startMs, 0.5).toFixed(1)}, p99 ${quantile(quiet.startMs, 0.99).toFixed(1)} ms`)
+  say(
+    `3 nodes, 1 in flight each: approve to render start p50 ${quantile(quiet.startMs, 0.5).toFixed(1)}, p99 ${quantile(quiet.startMs, 0.99).toFixed(1)} ms`,
+  )
 } finally {
   await cluster.close()
 }

@@ -6,7 +6,7 @@ import { PgBoss } from 'pg-boss'
 import type { Log } from '../log.ts'
 import { logLine } from '../log.ts'
 import { type TaskKind, taskKinds } from '../job/task.ts'
-import type { Database, SqlValue, Transaction } from '../store/database.ts'
+import type { Database, Row, SqlValue, Transaction } from '../store/database.ts'
 import { createServers } from '../store/postgres-servers.ts'
 
 export interface BossOptions {
@@ -26,6 +26,13 @@ export interface TaskData {
   /** When the last of these was noticed, ms since the epoch, while the task waits for its restart. */
   readonly crashedAt?: number
 }
+
+/** What pg-boss keeps of a task. */
+export interface StoredData extends TaskData {
+  readonly subject: string
+}
+
+export const stored = (subject: string, data: TaskData): StoredData => ({ subject, ...data })
 
 /** For fetches, heartbeats and supervision; transactions use the database's own connections. */
 const connections = 3
@@ -180,18 +187,29 @@ async function adoptTable(tx: Transaction, boss: PgBoss, schema: string): Promis
   if (table?.['kind'] === 'v') return
   const rows = await tx.all('select * from tasks')
   for (const kind of taskKinds) {
-    const jobs = rows
-      .filter((row) => row['kind'] === kind)
-      .map(({ subject, job_id, tries, crashes }) => ({
-        singletonKey: String(subject),
-        data: { jobId: Number(job_id), tries: Number(tries), crashes: Number(crashes) } satisfies TaskData,
-      }))
+    const jobs = rows.filter((row) => row['kind'] === kind).map(adopted)
     if (jobs.length > 0) await boss.insert(kind, jobs, { db: statementsOf(tx) })
   }
   await tx.run('drop table tasks')
   await tx.run(tasksView(schema))
   // Times here are the server's: a node whose clock was set back has none to move.
   await tx.run('create rule tasks_times as on update to tasks do instead nothing')
+}
+
+/** A task that ran was cut off: its process has ended since, or its rows would not be here. */
+function adopted(row: Row) {
+  const { subject, job_id: jobId, tries, crashes, running, run_at: runAt, crashed_at: crashedAt } = row
+  const data: TaskData = {
+    jobId: Number(jobId),
+    tries: Number(tries),
+    crashes: Number(crashes) + Number(running),
+    ...(crashedAt !== null && { crashedAt: Number(crashedAt) }),
+  }
+  return {
+    singletonKey: String(subject),
+    data: stored(String(subject), data),
+    startAfter: new Date(Number(runAt)).toISOString(),
+  }
 }
 
 /** Lets pg-boss run its statements in our transaction. */

@@ -15,7 +15,15 @@ import type { Task, TaskKind } from '../job/task.ts'
 import type { Database, Transaction } from '../store/database.ts'
 import { isTaskPaused, listRunningTasks } from '../store/tasks.ts'
 import { waitsAfterCrash } from './after-crash.ts'
-import { type QueueName, type TaskData, changedBy, openBoss, statementsOf } from './boss.ts'
+import {
+  type QueueName,
+  type StoredData,
+  type TaskData,
+  changedBy,
+  openBoss,
+  statementsOf,
+  stored,
+} from './boss.ts'
 import type { Engine, EngineHint, TaskHandler, TaskOptions } from './engine.ts'
 import { type Fence, TaskLostError, fenceOf, insideFence } from './fence.ts'
 
@@ -470,12 +478,6 @@ export async function openPgBossEngine(options: PgBossEngineOptions): Promise<En
     runningOf: listRunningTasks,
   }
 }
-
-interface StoredData extends TaskData {
-  readonly subject: string
-}
-
-const stored = (subject: string, data: TaskData): StoredData => ({ subject, ...data })
 
 const withoutCrash = ({ jobId, tries, crashes }: TaskData): TaskData => ({ jobId, tries, crashes })
 

@@ -130,8 +130,8 @@ async function makeTemplate(tasksOf: TasksOf): Promise<Template> {
 /** Makes pg-boss's tables. */
 async function openAndStopBoss(database: Database, connectionString: string): Promise<void> {
   const log = createLog({ level: 'silent' })
-  const boss = await openBoss({ database, connectionString, schema: taskSchema, log })
-  await boss.stop({ graceful: false })
+  const opened = await openBoss({ database, connectionString, schema: taskSchema, log })
+  await opened.close()
 }
 
 /** What defines `fresh.empty()`: it brings a database back to what the migrations left. */
