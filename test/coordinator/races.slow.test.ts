@@ -204,13 +204,11 @@ test(`200 verbs at once on one job, ${rounds} times`, async () => {
   }
 
   // Each verb has won now and then, or nothing was raced for.
-  for (const verb of Object.keys(told)) expect(won.get(verb), verb).toBeGreaterThan(4)
+  for (const verb of Object.keys(told)) expect(won.get(verb), verb).toBeGreaterThanOrEqual(rounds / 20)
   // What was sent has ended, no attempt was sent twice, and the books are the provider's.
-  await simulation.pass(3_600_000)
-  const attempts = await simulation.database.all(`select status, charged_micros, posted_at from attempts`)
-  expect(
-    attempts.filter(({ status }) => ['intended', 'submitted', 'unknown', 'held'].includes(String(status))),
-  ).toEqual([])
+  const open = `select 1 from attempts where status in ('intended', 'submitted', 'unknown', 'held')`
+  await simulation.until(async () => (await simulation.database.get(open)) === undefined)
+  const attempts = await simulation.database.all(`select charged_micros, posted_at from attempts`)
   expect(simulation.posts()).toHaveLength(attempts.filter(({ posted_at }) => posted_at !== null).length)
   const books = attempts.reduce((sum, { charged_micros }) => sum + Number(charged_micros), 0)
   expect(simulation.billedUsd()).toBe(Math.round(books) / 1_000_000)
