@@ -324,11 +324,13 @@ describe('events', () => {
     await finished(1)
     await harness.ask('POST', '/api/v3/webhooks/endpoints', { url: 'https://hooks.example/x' })
     await finished(2)
-    const unread = await harness.database.get('select event_id from webhook_state')
+    const kept = await harness.database.all(
+      'select id from events where id > (select event_id from webhook_state) order by id',
+    )
+    expect(kept.length).toBeGreaterThan(0)
     harness.clock.advance(91 * day)
     await harness.prune.now()
-    const ids = (await harness.database.all('select id from events order by id')).map(({ id }) => Number(id))
-    expect(ids[0]).toBe(Number(unread!.event_id) + 1)
+    expect(await harness.database.all('select id from events order by id')).toEqual(kept)
   })
 })
 
