@@ -3,7 +3,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createClient } from '../../src/client/client.ts'
 import { createWaitFor } from '../../src/coordinator/read/wait-for.ts'
 import { type AppHarness, openAppHarness } from '../harness/app.ts'
-import { until } from '../harness/until.ts'
 
 let harness: AppHarness
 beforeAll(async () => {
@@ -59,7 +58,6 @@ describe.each(ways)('%s', (_who, waiting) => {
     await harness.coordinator.approveJob(job_id)
     const over = waiting()(job_id)
     over.catch(() => {})
-    await until(async () => (await harness.coordinator.job(job_id)).status === 'processing')
     await harness.coordinator.failJob(job_id, 'the disk is full')
     await expect(over).rejects.toMatchObject({
       message: `Job ${job_id} failed: the disk is full`,
