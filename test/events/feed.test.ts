@@ -6,11 +6,11 @@ import { type PubSub, createPubSub } from '../../src/events/pubsub.ts'
 import type { EventType, JobEvent } from '../../src/job/event.ts'
 import type { Database } from '../../src/store/database.ts'
 import { systemHost } from '../../src/host.ts'
-import { eventBounds, lastCommitted, listEvents } from '../../src/store/events.ts'
+import { eventBounds, listEvents } from '../../src/store/events.ts'
 import type { Clock } from '../clock.ts'
 import { delegating } from '../harness/data.ts'
 import { type OpenHarness, openHarness, second } from '../harness/harness.ts'
-import { until } from '../harness/until.ts'
+import { eventsSettle } from '../harness/settled-events.ts'
 
 let harness: OpenHarness
 let database: Database
@@ -52,8 +52,7 @@ async function append(numbers: readonly number[]): Promise<void> {
     for (const number of numbers)
       await tell(tx, { type: types[number % 3]!, jobId: (number % 2) + 1, data: { number } })
   })
-  const last = await lastCommitted(database)
-  await until(async () => (await latest()) >= last)
+  await eventsSettle(database)
 }
 
 const many = (count: number): number[] => Array.from({ length: count }, (_, number) => number)
