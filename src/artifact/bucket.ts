@@ -3,7 +3,6 @@
  * secrets. The client is loaded only here, and only when a bucket is opened.
  */
 import type * as S3 from '@aws-sdk/client-s3'
-import type * as Storage from '@aws-sdk/lib-storage'
 import { createReadStream } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { ArtifactError, type ByteRange } from './artifact.ts'
@@ -71,7 +70,7 @@ const inTime = () => ({ abortSignal: AbortSignal.timeout(smallMs) })
 /** It is long because the methods share the client. */
 export async function openBucket(place: BucketPlace): Promise<Bucket> {
   const { bucket: Bucket, prefix } = place
-  const { s3, Upload } = await loadClient()
+  const [s3, { Upload }] = await Promise.all([import('@aws-sdk/client-s3'), import('@aws-sdk/lib-storage')])
   const client = new s3.S3Client({
     region: place.region,
     maxAttempts: triesEach,
@@ -177,21 +176,6 @@ export async function openBucket(place: BucketPlace): Promise<Bucket> {
     },
 
     close: () => client.destroy(),
-  }
-}
-
-async function loadClient(): Promise<{ s3: typeof S3; Upload: typeof Storage.Upload }> {
-  try {
-    const [s3, { Upload }] = await Promise.all([import('@aws-sdk/client-s3'), import('@aws-sdk/lib-storage')])
-    return { s3, Upload }
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND')) throw error
-    throw Object.assign(
-      new Error(
-        'Artifacts in S3 need two more packages: npm install @aws-sdk/client-s3 @aws-sdk/lib-storage',
-      ),
-      { code: 'package_missing' },
-    )
   }
 }
 

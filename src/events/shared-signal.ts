@@ -5,7 +5,7 @@
  */
 import { type Host, atMost } from '../host.ts'
 import { type Log, logLine } from '../log.ts'
-import { type Channel, type OpenChannel, messageBytes } from '../store/postgres-channel.ts'
+import { type Channel, type OpenChannel, messageBytes } from '../store/channel.ts'
 import { type Signal, createSignal } from './signal.ts'
 
 export interface SharedSignalOptions {

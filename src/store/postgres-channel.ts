@@ -2,29 +2,15 @@
 import { createHash } from 'node:crypto'
 import { Client } from 'pg'
 import { atMost, systemHost } from '../host.ts'
+import type { Channel, MessageListener } from './channel.ts'
 import { streamOf } from './postgres-silence.ts'
 import { addressesOf, refuseStandby } from './postgres-servers.ts'
 
-export interface ChannelOptions {
+export interface ChannelOptions extends MessageListener {
   readonly connectionString: string
   /** As given to `openPostgres`: nodes hear each other within one schema. */
   readonly schema?: string
-  /** Every message, including those of this node, in the order of the commits. */
-  readonly onMessage: (message: string) => void
-  /** Called once, when the connection is lost. */
-  readonly onLost: (error: unknown) => void
 }
-
-export interface Channel {
-  /** Sends a message of at most `messageBytes`. Rejects if the server does not answer. */
-  send(message: string): Promise<void>
-  close(): Promise<void>
-}
-
-export type OpenChannel = (options: Pick<ChannelOptions, 'onMessage' | 'onLost'>) => Promise<Channel>
-
-/** PostgreSQL takes fewer than 8000 bytes. */
-export const messageBytes = 7900
 
 const answerMs = 5000
 const endMs = 1000
