@@ -31,7 +31,8 @@ export async function newSite(): Promise<Site> {
   const name = `nodes_${systemHost.id().replaceAll('-', '')}`
   const alone = async (statement: string): Promise<void> => {
     const admin = await openPostgres({ connectionString: server, poolSize: 1 })
-    // No statement for a whole database runs in a transaction.
+    // No statement for a whole database runs in a transaction, and outside of one a connection only reads.
+    await admin.all('set default_transaction_read_only = off')
     await admin.all(statement)
     await admin.close()
   }
