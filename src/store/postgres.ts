@@ -149,6 +149,7 @@ class OpenPostgres implements PostgresDatabase {
       for (let isAlone = false; ; isAlone ||= repeats.collisions >= triesTogether) {
         const outcome = await this.#turnstile.pass({ alone: isAlone }, () => this.#try(isolation, work))
         if (outcome.kind === 'committed') {
+          this.#turnstile.moved()
           runEffects(outcome.effects, this.#onEffectError)
           return outcome.value
         }

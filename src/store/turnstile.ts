@@ -6,7 +6,8 @@ interface Waiting {
 }
 
 /** Those before may each wait for a server that does not answer. */
-const waitMs = 8000
+const standstillMs = 8000
+const longestMs = 30_000
 
 /**
  * A semaphore for the transactions of this process: several run at once, or one alone after a collision.
@@ -19,6 +20,8 @@ export class Turnstile {
   #isOneAlone = false
   #waitingAlone: Waiting[] = []
   #waiting: Waiting[] = []
+  /** Monotonic time of the last that succeeded. */
+  #movedAt = 0
 
   constructor(places: number) {
     this.#places = places
@@ -41,25 +44,39 @@ export class Turnstile {
 
   #admitted(line: Waiting[]): Promise<void> {
     return new Promise((resolve, reject) => {
-      let isOver = false
-      const over = new AbortController()
+      const admitted = new AbortController()
       const waiting = {
         enter() {
-          isOver = true
-          over.abort('admitted')
+          admitted.abort('admitted')
           resolve()
         },
       }
       line.push(waiting)
       this.#letIn()
-      if (isOver) return
-      void systemHost.sleep(waitMs, over.signal).then(() => {
-        if (isOver) return
+      if (admitted.signal.aborted) return
+      void this.#patience(admitted.signal).then(() => {
+        if (admitted.signal.aborted) return
         line.splice(line.indexOf(waiting), 1)
-        reject(new DatabaseError('busy', `Too many transactions wait: none ended within ${waitMs / 1000} s`))
+        reject(new DatabaseError('busy', 'Too many transactions wait for the database'))
         this.#letIn()
       })
     })
+  }
+
+  /** Resolves after a standstill, or when it has taken too long. */
+  async #patience(admitted: AbortSignal): Promise<void> {
+    const begun = systemHost.monotonic()
+    for (;;) {
+      const now = systemHost.monotonic()
+      const left = Math.min(Math.max(begun, this.#movedAt) + standstillMs, begun + longestMs) - now
+      if (left <= 0 || admitted.aborted) return
+      await systemHost.sleep(left, admitted)
+    }
+  }
+
+  /** Notes that one has succeeded: those that wait have reason to. */
+  moved(): void {
+    this.#movedAt = systemHost.monotonic()
   }
 
   /** Admits those that run alone first: they have waited longest, and only admitted ones can add to them. */
