@@ -21,6 +21,7 @@ const ended = (n: number, at: number) =>
 const well: Evidence = {
   cap: 2,
   wanted: new Set(['look 1', 'look 2']),
+  givenUp: new Set(),
   created: [1],
   jobs: [{ id: 1, status: 'completed', filmSize: 10, readSize: 10 }],
   provider: [post(1, 0), prompt(1), post(2, 5), prompt(2), ended(1, 10), ended(2, 20)],
@@ -58,6 +59,13 @@ const well: Evidence = {
 
 it('finds nothing in a story that goes well', () => {
   expect(judge(well)).toEqual([])
+})
+
+it('accepts a render of a cancelled job that is cancelled at the provider, and bought again by another job', () => {
+  const again = { ...ended(3, 40), status: 'canceled' }
+  const provider = [...well.provider, post(3, 25), prompt(3, 'look 2'), again]
+  const givenUp = new Set(['look 2', 'look 3'])
+  expect(judge({ ...well, provider, givenUp, spentMicros: 750_000 })).toEqual([])
 })
 
 it.each<[string, Partial<Evidence>, string]>([

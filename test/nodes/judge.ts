@@ -39,6 +39,8 @@ export interface Evidence {
   readonly cap: number
   /** The prompts of the wanted renders; equal ones are one render. */
   readonly wanted: ReadonlySet<string>
+  /** The prompts of jobs that were cancelled, if not before they were completed: such a render may be made, or cancelled. */
+  readonly givenUp: ReadonlySet<string>
   /** The jobs by the answers to their creation. */
   readonly created: readonly number[]
   /** As read at the end. */
@@ -99,14 +101,15 @@ export function judge(evidence: Evidence): string[] {
   ]
 }
 
-function judgeJobs({ created, jobs }: Evidence): string[] {
+function judgeJobs({ created, jobs, givenUp }: Evidence): string[] {
   const ids = new Set(created)
   const broken: string[] = []
   if (ids.size !== created.length) broken.push('two requests got one job')
   for (const { id } of jobs) if (!ids.has(id)) broken.push(`job ${id} was made by no answered request`)
   for (const id of ids) if (!jobs.some((job) => job.id === id)) broken.push(`job ${id} is lost`)
   for (const { id, status, filmSize, readSize } of jobs)
-    if (status !== 'completed') broken.push(`job ${id} is ${status}`)
+    if (status === 'cancelled' && givenUp.size > 0) continue
+    else if (status !== 'completed') broken.push(`job ${id} is ${status}`)
     else if (filmSize === null || readSize !== filmSize)
       broken.push(`the film of job ${id} has ${readSize} bytes instead of ${filmSize}`)
   return broken
@@ -124,6 +127,7 @@ function judgePosts({ provider }: Evidence): string[] {
 function judgeBill({
   provider,
   wanted,
+  givenUp,
   spentMicros,
   reservedMicros,
   unaccounted,
@@ -135,16 +139,22 @@ function judgeBill({
   )
   const billed = provider.filter((entry) => entry.what === 'ended').filter((entry) => entry.billed_micros > 0)
   const times = new Map<string, number>()
-  for (const { prediction } of billed) {
+  for (const { prediction, status } of billed) {
     const prompt = prompts.get(prediction) ?? `of ${prediction}`
-    times.set(prompt, (times.get(prompt) ?? 0) + 1)
+    // One that was cancelled after it had begun costs as much, and leaves no clip.
+    if (status === 'succeeded' || !givenUp.has(prompt)) times.set(prompt, (times.get(prompt) ?? 0) + 1)
   }
   for (const [prompt, count] of times) {
-    if (!wanted.has(prompt)) broken.push(`"${prompt}" was billed and wanted by nobody`)
+    if (!wanted.has(prompt) && !givenUp.has(prompt))
+      broken.push(`"${prompt}" was billed and wanted by nobody`)
     if (count > 1) broken.push(`"${prompt}" was billed ${count} times`)
   }
   for (const entry of provider)
-    if (entry.what === 'ended' && entry.status !== 'succeeded')
+    if (
+      entry.what === 'ended' &&
+      entry.status !== 'succeeded' &&
+      !givenUp.has(prompts.get(entry.prediction) ?? '')
+    )
       broken.push(`the prediction ${entry.prediction} ended ${entry.status}, and every one was wanted`)
   for (const prompt of wanted) if (!times.has(prompt)) broken.push(`"${prompt}" was wanted and never billed`)
   const bill = billed.reduce((sum, { billed_micros: micros }) => sum + micros, 0)

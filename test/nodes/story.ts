@@ -142,13 +142,18 @@ export async function play(options: StoryOptions): Promise<Outcome> {
 interface Order {
   readonly prompts: readonly string[]
   readonly transition: 'cut' | 'fade'
+  /** So long after its approval it is cancelled. */
+  readonly cancelAfterMs: number | undefined
 }
+
+const cancelledShare = 0.1
 
 /** One scene in eight is equal to an earlier one, of another job or of its own: one clip serves both. */
 function orderJobs({ jobs, scenes, seed }: StoryOptions, random: () => number): readonly Order[] {
   const used: string[] = []
   return Array.from({ length: jobs }, (_job, job) => ({
     transition: random() < 0.05 ? 'fade' : 'cut',
+    cancelAfterMs: random() < cancelledShare ? random() * 15_000 : undefined,
     prompts: Array.from({ length: scenes }, (_scene, scene) => {
       const earlier = random() < 0.125 ? used[Math.floor(random() * used.length)] : undefined
       if (earlier === undefined) used.push(`Story ${seed}, look ${job}.${scene}.`)
@@ -156,6 +161,8 @@ function orderJobs({ jobs, scenes, seed }: StoryOptions, random: () => number): 
     }),
   }))
 }
+
+const promptsOf = (orders: readonly Order[]): readonly string[] => orders.flatMap(({ prompts }) => prompts)
 
 /** Equal prompts get equal pictures. */
 const pictureOf = (prompt: string): number =>
@@ -175,6 +182,7 @@ interface Making {
 async function makeFilms({ orders, assets, client, comingMs, begun, say }: Making) {
   const created: number[] = []
   const retries: string[] = []
+  const cancelling: Promise<unknown>[] = []
   const submit = async (order: Order, index: number): Promise<void> => {
     await sleep(Math.max(0, (index / orders.length) * comingMs - (performance.now() - begun)))
     const boards = order.prompts.map((prompt) => ({ asset_ids: [assets[pictureOf(prompt)]], prompt }))
@@ -194,6 +202,11 @@ async function makeFilms({ orders, assets, client, comingMs, begun, say }: Makin
     const approved = await client.ask('POST', `/jobs/${made.body.job_id}/approve`)
     if (approved.status !== 200)
       throw new Error(`job ${made.body.job_id} was not approved: ${JSON.stringify(approved.body)}`)
+    if (order.cancelAfterMs === undefined) return
+    // Its lane goes on meanwhile.
+    cancelling.push(
+      sleep(order.cancelAfterMs).then(() => client.ask('POST', `/jobs/${made.body.job_id}/cancel`)),
+    )
   }
   const queue = [...orders.entries()]
   const lane = async (): Promise<void> => {
@@ -211,14 +224,15 @@ async function makeFilms({ orders, assets, client, comingMs, begun, say }: Makin
         retries.push(`job ${id}: ${body.error?.reason ?? JSON.stringify(body.error)}`)
         await client.ask('POST', `/jobs/${id}/retry`)
       }
-    const done = statuses.filter(({ status }) => status === 'completed').length
+    const done = statuses.filter(({ status }) => status === 'completed' || status === 'cancelled').length
     if (performance.now() - begun > said) {
       said = performance.now() - begun + 20_000
-      say(`${Math.round((performance.now() - begun) / 1000)} s: ${done} of ${statuses.length} jobs completed`)
+      say(`${Math.round((performance.now() - begun) / 1000)} s: ${done} of ${statuses.length} jobs ended`)
     }
     if (done === orders.length) break
   }
   await submitting
+  await Promise.all(cancelling)
   return { created, retries }
 }
 
@@ -272,7 +286,8 @@ async function gather({
     cap,
     created,
     jobs,
-    wanted: new Set(orders.flatMap(({ prompts }) => prompts)),
+    wanted: new Set(promptsOf(orders.filter(({ cancelAfterMs }) => cancelAfterMs === undefined))),
+    givenUp: new Set(promptsOf(orders.filter(({ cancelAfterMs }) => cancelAfterMs !== undefined))),
     provider: linesOf(cluster.ledgerPath).map((line) => JSON.parse(line) as ProviderEntry),
     spentMicros: Math.round(ledger.body.totals.spent * 1e6),
     reservedMicros: Math.round(ledger.body.totals.reserved * 1e6),
@@ -328,6 +343,7 @@ function figuresOf(evidence: Evidence, { nodes }: Cluster, { statuses }: Client)
   const billed = ended.filter((entry) => entry.billed_micros > 0).length
   return {
     jobs: evidence.jobs.length,
+    cancelled: evidence.jobs.filter(({ status }) => status === 'cancelled').length,
     wanted: evidence.wanted.size,
     posts,
     billed,
