@@ -24,7 +24,9 @@ const queue = 'bare'
 async function run({ databaseUrl, inFlight, transactions, lifecycles }: BareSettings): Promise<Bare> {
   // As many connections as a node has.
   const pool = new Pool({ connectionString: databaseUrl, max: 10 })
-  await pool.query('create table rows_of_bare (id bigint generated always as identity primary key, what text)')
+  await pool.query(
+    'create table rows_of_bare (id bigint generated always as identity primary key, what text)',
+  )
   const boss = new PgBoss({ connectionString: databaseUrl, max: 3, schedule: false, supervise: false })
   boss.on('error', () => undefined)
   await boss.start()
@@ -41,7 +43,11 @@ async function run({ databaseUrl, inFlight, transactions, lifecycles }: BareSett
     }
   }
   const insert = (client: PoolClient, index: number): Promise<unknown> =>
-    client.query({ name: 'insert', text: 'insert into rows_of_bare (what) values ($1)', values: [`row ${index}`] })
+    client.query({
+      name: 'insert',
+      text: 'insert into rows_of_bare (what) values ($1)',
+      values: [`row ${index}`],
+    })
 
   const ended = new Map<string, () => void>()
   let isOver = false

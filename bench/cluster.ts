@@ -24,7 +24,12 @@ export interface BenchNode {
 export interface BenchCluster {
   /** A new database with this version's tables and one picture. */
   newDatabase(): Promise<string>
-  startNodes(count: number, settings: Pick<NodeSettings, 'databaseUrl' | 'cap' | 'renderMs'>): Promise<BenchNode[]>
+  startNodes(
+    count: number,
+    settings: Pick<NodeSettings, 'databaseUrl' | 'cap' | 'renderMs'>,
+  ): Promise<BenchNode[]>
+  /** Tells the server how many rows there are, as it finds out by itself within minutes. */
+  analyze(databaseUrl: string): Promise<void>
   measureBare(settings: BareSettings): Promise<Bare>
   /** Of all processes of PostgreSQL since its start; undefined where the system does not say. */
   serverCpuSeconds(): number | undefined
@@ -54,15 +59,14 @@ export async function openBenchCluster(): Promise<BenchCluster> {
   return {
     async newDatabase() {
       const name = `bench_${++databases}`
-      const client = new Client({ connectionString: urlOf('postgres') })
-      await client.connect()
-      await client.query(`create database ${name}`)
-      await client.end()
+      await query(urlOf('postgres'), `create database ${name}`)
       const database = await migrated(await openPostgres({ connectionString: urlOf(name) }))
       await addAssets(database, 1)
       await database.close()
+      console.error(urlOf(name))
       return urlOf(name)
     },
+    analyze: (databaseUrl) => query(databaseUrl, 'analyze'),
     startNodes: (count, settings) =>
       Promise.all(
         Array.from({ length: count }, async () => {
@@ -81,6 +85,13 @@ export async function openBenchCluster(): Promise<BenchCluster> {
     serverCpuSeconds: () => cpuSecondsOf(server),
     close: () => keeper.close(),
   }
+}
+
+async function query(connectionString: string, text: string): Promise<void> {
+  const client = new Client({ connectionString })
+  await client.connect()
+  await client.query(text)
+  await client.end()
 }
 
 function nodeOf(child: ChildProcess): BenchNode {
@@ -109,8 +120,7 @@ function heard<Kind extends FromNode['kind']>(child: ChildProcess, kind: Kind): 
     const hear = (message: FromNode): void => {
       if (message.kind === kind) stop(() => resolve(message as Heard<Kind>))
     }
-    const end = (code: number | null): void =>
-      stop(() => reject(new Error(`A node ended with code ${code}`)))
+    const end = (code: number | null): void => stop(() => reject(new Error(`A node ended with code ${code}`)))
     const stop = (then: () => void): void => {
       child.off('message', hear).off('exit', end)
       then()
@@ -125,7 +135,9 @@ const ticksPerSecond = 100
 function cpuSecondsOf(pid: number): number | undefined {
   try {
     const statOf = (of: string): string[] =>
-      readFileSync(`/proc/${of}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ')
+      readFileSync(`/proc/${of}/stat`, 'utf8')
+        .replace(/^.*\) /s, '')
+        .split(' ')
     const own = statOf(String(pid)).slice(11, 15)
     const children = readdirSync('/proc')
       .filter((name) => /^\d+$/.test(name))

@@ -7,6 +7,7 @@ import { createCoordinator } from '../src/coordinator/coordinator.ts'
 import type { RendererLimit } from '../src/coordinator/admission/rules.ts'
 import { systemHost } from '../src/host.ts'
 import { readCatalogue } from '../src/job/catalogue.ts'
+import type { FilmManifest } from '../src/job/job.ts'
 import { packageVersion } from '../src/package-version.ts'
 import type { DatabaseCounts } from '../src/store/database.ts'
 import { openStorage } from '../src/wire/storage.ts'
@@ -49,6 +50,21 @@ export type FromNode =
   | ({ readonly kind: 'worked' } & Worked)
   | { readonly kind: 'rendered'; readonly rendered: readonly Rendered[] }
 export type ToNode = ({ readonly kind: 'work' } & Work) | { readonly kind: 'rendered' }
+
+/** No two alike: equal scenes would wait for each other's row of the kept render. */
+const requestOf = (room: string): object => ({
+  ...jobRequest,
+  parameters: { ...jobRequest.parameters, photos: [{ asset_id: asset, room }] },
+})
+
+const file = { id: asset, size: 1, contentType: 'video/mp4' }
+const film: FilmManifest = {
+  film: file,
+  thumbnail: file,
+  durationMs: 4000,
+  frames: 96,
+  format: { width: 1280, height: 720, fps: 24 },
+}
 
 const now = (): number => performance.timeOrigin + performance.now()
 
@@ -109,9 +125,7 @@ async function run({ name, databaseUrl, folder, cap, renderMs }: NodeSettings): 
     rendered.push({ jobId: task.jobId, attemptId: task.subject, startedAt, endedAt })
   })
   engine.handle('join-clips', options, () => Promise.resolve())
-  engine.handle('stitch-film', options, (task) =>
-    coordinator.completeJob(task.jobId, new Uint8Array([1])),
-  )
+  engine.handle('stitch-film', options, (task) => coordinator.completeJob(task.jobId, film))
   pubsub.subscribe('jobs:completed', ({ job_id }) => {
     ended.get(job_id)?.()
     ended.delete(job_id)
@@ -122,7 +136,7 @@ async function run({ name, databaseUrl, folder, cap, renderMs }: NodeSettings): 
     const [before, cpu] = [database.counts!(), process.cpuUsage()]
     approved.length = 0
     await together(jobs, inFlight, async () => {
-      const job = await coordinator.createJob(jobRequest)
+      const job = await coordinator.createJob(requestOf(host.id()))
       const done = new Promise<void>((resolve) => ended.set(job.id, resolve))
       approved.push([job.id, now()])
       await coordinator.approveJob(job.id)

@@ -32,10 +32,12 @@ interface Rate {
 
 /** Works `count` jobs over the nodes of a new database. */
 async function rate(cluster: BenchCluster, nodes: number, count: number, atOnce: number): Promise<Rate> {
-  const started = await cluster.startNodes(nodes, { databaseUrl: await cluster.newDatabase(), cap: inFlight, renderMs: 0 })
+  const databaseUrl = await cluster.newDatabase()
+  const started = await cluster.startNodes(nodes, { databaseUrl, cap: inFlight, renderMs: 0 })
   const share = { jobs: Math.ceil(count / nodes), inFlight: Math.ceil(atOnce / nodes) }
   await Promise.all(started.map((node) => node.work({ ...share, jobs: Math.ceil(share.jobs / 5) })))
   await Promise.all(started.map((node) => node.rendered()))
+  await cluster.analyze(databaseUrl)
   const [begun, cpu] = [performance.now(), cluster.serverCpuSeconds() ?? Number.NaN]
   const worked = await Promise.all(started.map((node) => node.work(share)))
   const seconds = (performance.now() - begun) / 1000
@@ -62,7 +64,9 @@ async function rates(cluster: BenchCluster): Promise<void> {
     transactions: jobs * 5,
     lifecycles: jobs * 2,
   })
-  say(`bare transactions: ${Math.round(bare.transactionsPerSecond)}/s; bare pg-boss: ${Math.round(bare.lifecyclesPerSecond)} lifecycles/s (${inFlight} in flight)`)
+  say(
+    `bare transactions: ${Math.round(bare.transactionsPerSecond)}/s; bare pg-boss: ${Math.round(bare.lifecyclesPerSecond)} lifecycles/s (${inFlight} in flight)`,
+  )
   for (const nodes of values.nodes.split(',').map(Number)) {
     const runs: Rate[] = []
     for (let run = 0; run < Number(values.runs); run++) runs.push(await rate(cluster, nodes, jobs, inFlight))
@@ -80,7 +84,9 @@ const cluster = await openBenchCluster()
 try {
   await rates(cluster)
   const quiet = await rate(cluster, 3, 120, 3)
-  say(`3 nodes, 1 in flight each: approve to render start p50 ${quantile(quiet.startMs, 0.5).toFixed(1)}, p99 ${quantile(quiet.startMs, 0.99).toFixed(1)} ms`)
+  say(
+    `3 nodes, 1 in flight each: approve to render start p50 ${quantile(quiet.startMs, 0.5).toFixed(1)}, p99 ${quantile(quiet.startMs, 0.99).toFixed(1)} ms`,
+  )
 } finally {
   await cluster.close()
 }

@@ -16,7 +16,7 @@ import type { Task, TaskKind } from '../job/task.ts'
 import type { Database, Transaction } from '../store/database.ts'
 import { isTaskPaused, listRunningTasks } from '../store/tasks.ts'
 import { waitsAfterCrash } from './after-crash.ts'
-import { type QueueName, type TaskData, changedBy, openBoss, statementsOf } from './boss.ts'
+import { type QueueName, type TaskData, changedBy, isHeld, openBoss, statementsOf } from './boss.ts'
 import type { Engine, EngineHint, TaskHandler, TaskOptions } from './engine.ts'
 import { type Fence, TaskLostError, fenceOf, insideFence } from './fence.ts'
 
@@ -127,7 +127,7 @@ export async function openPgBossEngine(options: PgBossEngineOptions): Promise<En
         async check(tx) {
           if (run.state === 'ended') return
           if (run.state === 'held') {
-            const row = await tx.get(`select ${schema}.holds_task($1::uuid, $2::integer) as held`, [
+            const row = await tx.get(`select ${schema}.holds_task($1::text, $2::integer) as held`, [
               claim.id,
               claim.retryCount,
             ])
@@ -416,8 +416,12 @@ export async function openPgBossEngine(options: PgBossEngineOptions): Promise<En
         return
       }
       if (run.state === 'ended') return
-      const own = changedBy(await boss.deleteJob(kind, run.claim, { db: statementsOf(tx) }))
-      if (own.size === 0) throw new TaskLostError()
+      // Not by pg-boss: it finds the row in an index that others' enqueued tasks are written to.
+      const own = await tx.run(`delete from ${schema}.job_common where ${isHeld('$1', '$2')}`, [
+        run.claim.id,
+        run.claim.retryCount,
+      ])
+      if (own === 0) throw new TaskLostError()
       tx.afterCommit(() => {
         if (run.state === 'held') run.state = 'ended'
       })

@@ -35,6 +35,7 @@ const sessionSettings = `
   set lock_timeout = '10s';
   set idle_in_transaction_session_timeout = '12s';
   set default_transaction_read_only = on;
+  set jit = off;
   select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'`
 
 export function createServers({ connectionString, schema, poolSize }: ServersOptions): Servers {

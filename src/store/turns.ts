@@ -1,4 +1,5 @@
 import type { Transaction } from './database.ts'
+import { number } from './sql.ts'
 
 /** A client whose last turn is this many starts ago counts as one without a turn, which bounds the rows. */
 const keptTurns = 100_000
@@ -10,13 +11,18 @@ const tidyEvery = 1000
 
 /** Gives the client the latest turn at the renderer. Call it in the transaction that starts its scene. */
 export async function setTurn(tx: Transaction, renderer: string, clientId: string): Promise<void> {
-  await tx.write(
+  const row = await tx.get(
     `insert into turns (renderer, client_id, turn) values ($1, $2, (${latest}) + 1)
-     on conflict (renderer, client_id) do update set turn = excluded.turn`,
+     on conflict (renderer, client_id) do update set turn = excluded.turn returning turn`,
     [renderer, clientId],
   )
-  await tx.write(
-    `delete from turns where renderer = $1 and (${latest}) % ${tidyEvery} = 0 and turn <= (${latest}) - ${keptTurns}`,
-    [renderer],
-  )
+  if (number(row!, 'turn') % tidyEvery === 0)
+    await tx.run(`delete from turns where renderer = $1 and turn <= (${latest}) - ${keptTurns}`, [renderer])
 }
+
+/**
+ * Lets the transactions that start scenes come one after another over all nodes, instead of colliding. Call it before their
+ * first read, on a server: unlike an advisory lock, it is granted before the snapshot. Only they write turns.
+ */
+export const waitForOtherStarts = (tx: Transaction): Promise<number> =>
+  tx.run('lock table turns in share row exclusive mode')
