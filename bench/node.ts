@@ -44,12 +44,24 @@ export interface Rendered {
   readonly endedAt: number
 }
 
+/** How long each read took, ms. */
+export interface Reads {
+  readonly list: readonly number[]
+  readonly eta: readonly number[]
+  readonly waiting: readonly number[]
+}
+
 export type FromNode =
   | { readonly kind: 'ready' }
   | { readonly kind: 'begun'; readonly attemptId: string }
   | ({ readonly kind: 'worked' } & Worked)
   | { readonly kind: 'rendered'; readonly rendered: readonly Rendered[] }
-export type ToNode = ({ readonly kind: 'work' } & Work) | { readonly kind: 'rendered' }
+  | ({ readonly kind: 'read' } & Reads)
+export type ToNode =
+  | ({ readonly kind: 'work' } & Work)
+  | { readonly kind: 'approve' }
+  | { readonly kind: 'rendered' }
+  | { readonly kind: 'read'; readonly jobId: number; readonly times: number }
 
 /** No two alike: equal scenes would wait for each other's row of the kept render. */
 const requestOf = (room: string): object => ({
@@ -113,7 +125,7 @@ async function run({ name, databaseUrl, folder, cap, renderMs }: NodeSettings): 
   }
   engine.handle('render-scene', options, async (task, { signal: stopped }) => {
     const startedAt = now()
-    if (renderMs >= 1000) say({ kind: 'begun', attemptId: task.subject })
+    if (renderMs > 0) say({ kind: 'begun', attemptId: task.subject })
     const work = await coordinator.beginAttempt(task.subject)
     if (renderMs > 0) await sleep(renderMs, undefined, { signal: stopped })
     else
@@ -151,8 +163,32 @@ async function run({ name, databaseUrl, folder, cap, renderMs }: NodeSettings): 
     ) as unknown as DatabaseCounts
     say({ kind: 'worked', counts, cpuSeconds: (user + system) / 1e6, approved })
   }
+  const read = async (jobId: number, times: number): Promise<Reads> => {
+    const measured = async (reading: () => Promise<unknown>): Promise<number[]> => {
+      const ms: number[] = []
+      for (let time = -3; time < times; time++) {
+        const begun = performance.now()
+        await reading()
+        // The first few make plans and fill caches.
+        if (time >= 0) ms.push(performance.now() - begun)
+      }
+      return ms
+    }
+    return {
+      list: await measured(() => coordinator.jobs({ limit: 50 })),
+      eta: await measured(() => coordinator.eta(jobId)),
+      waiting: await measured(() => coordinator.waiting(jobId)),
+    }
+  }
+  const approveOne = async (): Promise<void> => {
+    const job = await coordinator.createJob(requestOf(host.id()))
+    await coordinator.approveJob(job.id)
+  }
   process.on('message', (message: ToNode) => {
     if (message.kind === 'work') void work(message)
+    else if (message.kind === 'approve') void approveOne()
+    else if (message.kind === 'read')
+      void read(message.jobId, message.times).then((reads) => say({ kind: 'read', ...reads }))
     else {
       say({ kind: 'rendered', rendered })
       rendered.length = 0
