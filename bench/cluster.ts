@@ -12,10 +12,15 @@ import { freePort } from '../test/nodes/cluster.ts'
 import { openKeeper } from '../test/nodes/keeper.ts'
 import { startPostgres } from '../test/nodes/postgres.ts'
 import type { Bare, BareSettings } from './bare.ts'
-import type { FromNode, NodeSettings, Rendered, ToNode, Work, Worked } from './node.ts'
+import type { FromNode, NodeSettings, Reads, Rendered, ToNode, Work, Worked } from './node.ts'
 
 export interface BenchNode {
   work(work: Work): Promise<Worked>
+  /** Creates and approves a job, which another node may render. */
+  approve(): void
+  /** Calls `heard` with each render that begins here, until the node ends. */
+  onBegun(heard: (attemptId: string) => void): void
+  read(jobId: number, times: number): Promise<Reads>
   /** What it has rendered since the last call. */
   rendered(): Promise<readonly Rendered[]>
   kill(): Promise<void>
@@ -28,6 +33,10 @@ export interface BenchCluster {
     count: number,
     settings: Pick<NodeSettings, 'databaseUrl' | 'cap' | 'renderMs'>,
   ): Promise<BenchNode[]>
+  /** Runs a statement on one of the databases. */
+  query(databaseUrl: string, text: string): Promise<void>
+  /** Tells the server how many rows there are, as it finds out by itself within minutes. */
+  analyze(databaseUrl: string): Promise<void>
   measureBare(settings: BareSettings): Promise<Bare>
   /** Of all processes of PostgreSQL since its start; undefined where the system does not say. */
   serverCpuSeconds(): number | undefined
@@ -57,15 +66,14 @@ export async function openBenchCluster(): Promise<BenchCluster> {
   return {
     async newDatabase() {
       const name = `bench_${++databases}`
-      const client = new Client({ connectionString: urlOf('postgres') })
-      await client.connect()
-      await client.query(`create database ${name}`)
-      await client.end()
+      await query(urlOf('postgres'), `create database ${name}`)
       const database = await migrated(await openPostgres({ connectionString: urlOf(name) }))
       await addAssets(database, 1)
       await database.close()
       return urlOf(name)
     },
+    query,
+    analyze: (databaseUrl) => query(databaseUrl, 'analyze'),
     startNodes: (count, settings) =>
       Promise.all(
         Array.from({ length: count }, async () => {
@@ -86,12 +94,28 @@ export async function openBenchCluster(): Promise<BenchCluster> {
   }
 }
 
+async function query(connectionString: string, text: string): Promise<void> {
+  const client = new Client({ connectionString })
+  await client.connect()
+  await client.query(text)
+  await client.end()
+}
+
 function nodeOf(child: ChildProcess): BenchNode {
   const ask = (question: ToNode): void => void child.send(question)
   return {
     async work(work) {
       ask({ kind: 'work', ...work })
       return heard(child, 'worked')
+    },
+    approve: () => ask({ kind: 'approve' }),
+    onBegun: (begun) =>
+      void child.on('message', (message: FromNode) => {
+        if (message.kind === 'begun') begun(message.attemptId)
+      }),
+    async read(jobId, times) {
+      ask({ kind: 'read', jobId, times })
+      return heard(child, 'read')
     },
     async rendered() {
       ask({ kind: 'rendered' })

@@ -7,6 +7,7 @@ import { createCoordinator } from '../src/coordinator/coordinator.ts'
 import type { RendererLimit } from '../src/coordinator/admission/rules.ts'
 import { systemHost } from '../src/host.ts'
 import { readCatalogue } from '../src/job/catalogue.ts'
+import type { FilmManifest } from '../src/job/job.ts'
 import { packageVersion } from '../src/package-version.ts'
 import type { DatabaseCounts } from '../src/store/database.ts'
 import { openStorage } from '../src/wire/storage.ts'
@@ -43,12 +44,39 @@ export interface Rendered {
   readonly endedAt: number
 }
 
+/** How long each read took, ms. */
+export interface Reads {
+  readonly list: readonly number[]
+  readonly eta: readonly number[]
+  readonly waiting: readonly number[]
+}
+
 export type FromNode =
   | { readonly kind: 'ready' }
   | { readonly kind: 'begun'; readonly attemptId: string }
   | ({ readonly kind: 'worked' } & Worked)
   | { readonly kind: 'rendered'; readonly rendered: readonly Rendered[] }
-export type ToNode = ({ readonly kind: 'work' } & Work) | { readonly kind: 'rendered' }
+  | ({ readonly kind: 'read' } & Reads)
+export type ToNode =
+  | ({ readonly kind: 'work' } & Work)
+  | { readonly kind: 'approve' }
+  | { readonly kind: 'rendered' }
+  | { readonly kind: 'read'; readonly jobId: number; readonly times: number }
+
+/** No two alike: equal scenes would wait for each other's row of the kept render. */
+const requestOf = (room: string): object => ({
+  ...jobRequest,
+  parameters: { ...jobRequest.parameters, photos: [{ asset_id: asset, room }] },
+})
+
+const file = { id: asset, size: 1, contentType: 'video/mp4' }
+const film: FilmManifest = {
+  film: file,
+  thumbnail: file,
+  durationMs: 4000,
+  frames: 96,
+  format: { width: 1280, height: 720, fps: 24 },
+}
 
 const now = (): number => performance.timeOrigin + performance.now()
 
@@ -97,7 +125,7 @@ async function run({ name, databaseUrl, folder, cap, renderMs }: NodeSettings): 
   }
   engine.handle('render-scene', options, async (task, { signal: stopped }) => {
     const startedAt = now()
-    if (renderMs >= 1000) say({ kind: 'begun', attemptId: task.subject })
+    if (renderMs > 0) say({ kind: 'begun', attemptId: task.subject })
     const work = await coordinator.beginAttempt(task.subject)
     if (renderMs > 0) await sleep(renderMs, undefined, { signal: stopped })
     else
@@ -109,7 +137,7 @@ async function run({ name, databaseUrl, folder, cap, renderMs }: NodeSettings): 
     rendered.push({ jobId: task.jobId, attemptId: task.subject, startedAt, endedAt })
   })
   engine.handle('join-clips', options, () => Promise.resolve())
-  engine.handle('stitch-film', options, (task) => coordinator.completeJob(task.jobId, new Uint8Array([1])))
+  engine.handle('stitch-film', options, (task) => coordinator.completeJob(task.jobId, film))
   pubsub.subscribe('jobs:completed', ({ job_id }) => {
     ended.get(job_id)?.()
     ended.delete(job_id)
@@ -120,7 +148,7 @@ async function run({ name, databaseUrl, folder, cap, renderMs }: NodeSettings): 
     const [before, cpu] = [database.counts!(), process.cpuUsage()]
     approved.length = 0
     await together(jobs, inFlight, async () => {
-      const job = await coordinator.createJob(jobRequest)
+      const job = await coordinator.createJob(requestOf(host.id()))
       const done = new Promise<void>((resolve) => ended.set(job.id, resolve))
       approved.push([job.id, now()])
       await coordinator.approveJob(job.id)
@@ -135,8 +163,32 @@ async function run({ name, databaseUrl, folder, cap, renderMs }: NodeSettings): 
     ) as unknown as DatabaseCounts
     say({ kind: 'worked', counts, cpuSeconds: (user + system) / 1e6, approved })
   }
+  const read = async (jobId: number, times: number): Promise<Reads> => {
+    const measured = async (reading: () => Promise<unknown>): Promise<number[]> => {
+      const ms: number[] = []
+      for (let time = -3; time < times; time++) {
+        const begun = performance.now()
+        await reading()
+        // The first few make plans and fill caches.
+        if (time >= 0) ms.push(performance.now() - begun)
+      }
+      return ms
+    }
+    return {
+      list: await measured(() => coordinator.jobs({ limit: 50 })),
+      eta: await measured(() => coordinator.eta(jobId)),
+      waiting: await measured(() => coordinator.waiting(jobId)),
+    }
+  }
+  const approveOne = async (): Promise<void> => {
+    const job = await coordinator.createJob(requestOf(host.id()))
+    await coordinator.approveJob(job.id)
+  }
   process.on('message', (message: ToNode) => {
     if (message.kind === 'work') void work(message)
+    else if (message.kind === 'approve') void approveOne()
+    else if (message.kind === 'read')
+      void read(message.jobId, message.times).then((reads) => say({ kind: 'read', ...reads }))
     else {
       say({ kind: 'rendered', rendered })
       rendered.length = 0

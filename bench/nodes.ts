@@ -1,12 +1,15 @@
 /**
  * What one, two and three nodes do on one PostgreSQL that syncs its commits: lifecycles a second, round trips and collisions of
  * each, CPU, and the time from an approval to the start of its render; beside bare pg-boss and bare transactions.
- * Run: node bench/nodes.ts [--nodes 1,2,3] [--jobs 1200] [--in-flight 64] [--runs 1]
+ * Run: node bench/nodes.ts [--nodes 1,2,3] [--jobs 1200] [--in-flight 64] [--runs 1]; or one of --cap 4, --takeover 20,
+ * --waiting 100000
  */
 import { parseArgs } from 'node:util'
 import type { DatabaseCounts } from '../src/store/database.ts'
 import { type BenchCluster, openBenchCluster } from './cluster.ts'
 import { median, quantile } from './harness.ts'
+import { measureCap, measureTakeover } from './nodes-cap.ts'
+import { measureWaiting } from './nodes-waiting.ts'
 
 const { values } = parseArgs({
   options: {
@@ -32,14 +35,12 @@ interface Rate {
 
 /** Works `count` jobs over the nodes of a new database. */
 async function rate(cluster: BenchCluster, nodes: number, count: number, atOnce: number): Promise<Rate> {
-  const started = await cluster.startNodes(nodes, {
-    databaseUrl: await cluster.newDatabase(),
-    cap: inFlight,
-    renderMs: 0,
-  })
+  const databaseUrl = await cluster.newDatabase()
+  const started = await cluster.startNodes(nodes, { databaseUrl, cap: inFlight, renderMs: 0 })
   const share = { jobs: Math.ceil(count / nodes), inFlight: Math.ceil(atOnce / nodes) }
   await Promise.all(started.map((node) => node.work({ ...share, jobs: Math.ceil(share.jobs / 5) })))
   await Promise.all(started.map((node) => node.rendered()))
+  await cluster.analyze(databaseUrl)
   const [begun, cpu] = [performance.now(), cluster.serverCpuSeconds() ?? Number.NaN]
   const worked = await Promise.all(started.map((node) => node.work(share)))
   const seconds = (performance.now() - begun) / 1000
@@ -82,13 +83,20 @@ async function rates(cluster: BenchCluster): Promise<void> {
   }
 }
 
+async function quietStarts(cluster: BenchCluster): Promise<string> {
+  const { startMs } = await rate(cluster, 3, 150, 3)
+  return `3 nodes, 1 in flight each: approve to render start p50 ${quantile(startMs, 0.5).toFixed(1)}, p99 ${quantile(startMs, 0.99).toFixed(1)} ms`
+}
+
 const cluster = await openBenchCluster()
 try {
-  await rates(cluster)
-  const quiet = await rate(cluster, 3, 120, 3)
-  say(
-    `3 nodes, 1 in flight each: approve to render start p50 ${quantile(quiet.startMs, 0.5).toFixed(1)}, p99 ${quantile(quiet.startMs, 0.99).toFixed(1)} ms`,
-  )
+  if (values.takeover !== undefined) say(await measureTakeover(cluster, Number(values.takeover)))
+  else if (values.cap !== undefined) say(await measureCap(cluster, Number(values.cap)))
+  else if (values.waiting !== undefined) say(await measureWaiting(cluster, Number(values.waiting)))
+  else {
+    await rates(cluster)
+    say(await quietStarts(cluster))
+  }
 } finally {
   await cluster.close()
 }

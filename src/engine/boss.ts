@@ -125,22 +125,27 @@ const crashedAt = `(case when state < 'active' then (data ->> 'crashedAt')::bigi
 const jobIdOf = `((data ->> 'jobId')::bigint)`
 
 /**
- * Serializable transactions collide with each writer of an index page that they have read. So the fence reads an index that
- * only pg-boss's own transactions write to, and limits read one that holds crashed tasks alone.
+ * Serializable transactions collide with each writer of an index page that they have read. So the fence and the end of a task
+ * read one where tasks of the same time are in different pages, and limits read one that holds crashed tasks alone.
  */
 const objects = (schema: string): readonly string[] => [
-  `create unique index if not exists tasks_active on ${schema}.job_common (id) where state = 'active'`,
+  `drop index if exists ${schema}.tasks_active`,
+  `create index if not exists tasks_by_id on ${schema}.job_common using hash ((id::text)) with (fillfactor = 10)`,
   `create index if not exists tasks_of_job on ${schema}.job_common (${jobIdOf})`,
   `create index if not exists tasks_crashed on ${schema}.job_common (name, singleton_key) where ${crashedAt} is not null`,
   `create index if not exists tasks_crashed_of_job on ${schema}.job_common (${jobIdOf}) where ${crashedAt} is not null`,
   // Locks the row against a takeover, which deletes and inserts it, and not against heartbeats.
-  `create or replace function ${schema}.holds_task(task uuid, run integer) returns boolean
+  `create or replace function ${schema}.holds_task(task text, run integer) returns boolean
      language plpgsql set enable_seqscan = off as $$
      begin
-       perform 1 from ${schema}.job_common where id = task and state = 'active' and retry_count = run for key share;
+       perform 1 from ${schema}.job_common where ${isHeld('task', 'run')} for key share;
        return found;
      end $$`,
 ]
+
+/** SQL: the run still holds the task. As expressions, its id and state keep pg-boss's own indexes out of the plan. */
+export const isHeld = (id: string, run: string): string =>
+  `id::text = ${id}::text and state::text = 'active' and retry_count = ${run}::integer`
 
 const tasksView = (schema: string): string => `create view tasks as select
   name as kind, singleton_key as subject, ${jobIdOf} as job_id,
@@ -152,13 +157,13 @@ const tasksView = (schema: string): string => `create view tasks as select
   from ${schema}.job_common where name <> 'lead' and state < 'completed'`
 
 /** Raised with each change of the objects above. */
-const version = '1'
+const version = '2'
 
 async function isPrepared(database: Database, schema: string): Promise<boolean> {
   const row = await database.get(
     `select obj_description(to_regprocedure($1)) as version, to_regclass('tasks') is not null and
        (select relkind = 'v' from pg_class where oid = to_regclass('tasks')) as replaced`,
-    [`${schema}.holds_task(uuid, integer)`],
+    [`${schema}.holds_task(text, integer)`],
   )
   return row?.['version'] === version && row['replaced'] === 1
 }
@@ -170,7 +175,7 @@ async function prepareSchema(database: Database, boss: PgBoss, schema: string): 
       await database.transaction(async (tx) => {
         await tx.get(`select pg_advisory_xact_lock(hashtext('workflow-coordinator tasks'))`)
         for (const statement of objects(schema)) await tx.run(statement)
-        await tx.run(`comment on function ${schema}.holds_task(uuid, integer) is '${version}'`)
+        await tx.run(`comment on function ${schema}.holds_task(text, integer) is '${version}'`)
         await adoptTable(tx, boss, schema)
       })
       return

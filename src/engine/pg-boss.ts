@@ -20,6 +20,7 @@ import {
   type StoredData,
   type TaskData,
   changedBy,
+  isHeld,
   openBoss,
   statementsOf,
   stored,
@@ -134,7 +135,7 @@ export async function openPgBossEngine(options: PgBossEngineOptions): Promise<En
         async check(tx) {
           if (run.state === 'ended') return
           if (run.state === 'held') {
-            const row = await tx.get(`select ${schema}.holds_task($1::uuid, $2::integer) as held`, [
+            const row = await tx.get(`select ${schema}.holds_task($1::text, $2::integer) as held`, [
               claim.id,
               claim.retryCount,
             ])
@@ -424,8 +425,12 @@ export async function openPgBossEngine(options: PgBossEngineOptions): Promise<En
         return
       }
       if (run.state === 'ended') return
-      const own = changedBy(await boss.deleteJob(kind, run.claim, { db: statementsOf(tx) }))
-      if (own.size === 0) throw new TaskLostError()
+      // Not by pg-boss: it finds the row in an index that others' enqueued tasks are written to.
+      const own = await tx.run(`delete from ${schema}.job_common where ${isHeld('$1', '$2')}`, [
+        run.claim.id,
+        run.claim.retryCount,
+      ])
+      if (own === 0) throw new TaskLostError()
       tx.afterCommit(() => {
         if (run.state === 'held') run.state = 'ended'
       })

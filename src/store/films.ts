@@ -26,7 +26,8 @@ export async function insertFilm(
   manifest: FilmManifest,
   now: number,
 ): Promise<number> {
-  const newest = await tx.get('select max(version) as version from films where job_id = $1', [jobId])
+  // The sum keeps PostgreSQL from reading the end of the ordered index, where the films of other jobs are written.
+  const newest = await tx.get('select max(version + 0) as version from films where job_id = $1', [jobId])
   const version = ((newest && numberOrNull(newest, 'version')) ?? 0) + 1
   await tx.run(
     `insert into films (job_id, version, manifest, film, thumbnail, inserted_at) values ($1, $2, $3, $4, $5, $6)`,

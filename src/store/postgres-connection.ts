@@ -151,8 +151,7 @@ export class PostgresConnection implements Connection {
     const { client, isolation } = this.#options
     const texts: string[] = []
     const isFirst = !this.#isBegun
-    if (isFirst)
-      texts.push(`begin isolation level ${isolation}${isolation === 'serializable' ? ' read write' : ''}`)
+    if (isFirst) texts.push(begins[isolation])
     const asksXid = takesSnapshot && isolation === 'serializable' && !this.#numbered
     if (asksXid) texts.push('select pg_current_xact_id() as xid')
     this.#isBegun = true
@@ -190,6 +189,12 @@ export class PostgresConnection implements Connection {
     this.witness = { sql: find, params: [...params, id] }
     return id
   }
+}
+
+/** Reading a table from its beginning collides with each transaction that changes any of its rows. */
+const begins: Record<Isolation, string> = {
+  serializable: 'begin isolation level serializable read write; set local enable_seqscan = off',
+  'repeatable read read only': 'begin isolation level repeatable read read only',
 }
 
 const textsOf = new Map<string, { readonly insert: string; readonly find: string }>()

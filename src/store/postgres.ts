@@ -71,6 +71,7 @@ const sessionSettings = `
   set lock_timeout = '10s';
   set idle_in_transaction_session_timeout = '12s';
   set default_transaction_read_only = on;
+  set jit = off;
   select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'`
 
 class OpenPostgres implements PostgresDatabase {
@@ -80,7 +81,8 @@ class OpenPostgres implements PostgresDatabase {
   #onEffectError: (error: unknown) => void
   #servers: Servers
   #turnstile: Turnstile
-  #statementNames = new Map<string, string>()
+  // A serializable transaction has plans of its own.
+  #statementNames = { serializable: new StatementNames('w'), reading: new StatementNames('r') }
   #counts = { transactions: 0, roundTrips: 0, collisions: 0, retries: 0, givenUp: 0 }
   #appendBase = 0
   #closed: Promise<void> | undefined
@@ -247,7 +249,7 @@ class OpenPostgres implements PostgresDatabase {
     const connection = new PostgresConnection({
       client,
       isolation,
-      query: (sql, params) => this.#query(sql, params),
+      query: (sql, params) => this.#query(sql, params, isolation),
       counts: this.#counts,
       appendBase: this.#appendBase,
     })
@@ -341,19 +343,29 @@ class OpenPostgres implements PostgresDatabase {
     }
   }
 
-  #query(sql: string, params: readonly SqlValue[]): Query {
+  #query(sql: string, params: readonly SqlValue[], isolation?: Isolation): Query {
     checkValues(params)
-    return { text: sql, values: [...params], ...this.#statementName(sql) }
+    const names = this.#statementNames[isolation === 'serializable' ? 'serializable' : 'reading']
+    return { text: sql, values: [...params], ...names.of(sql) }
+  }
+}
+
+/** A named statement is planned once per connection. */
+class StatementNames {
+  #prefix: string
+  #names = new Map<string, string>()
+
+  constructor(prefix: string) {
+    this.#prefix = prefix
   }
 
-  /** A named statement is planned once per connection. */
-  #statementName(sql: string): { name?: string } {
-    const known = this.#statementNames.get(sql)
+  of(sql: string): { name?: string } {
+    const known = this.#names.get(sql)
     if (known !== undefined) return { name: known }
     if (!/^\s*(select|insert|update|delete|with)\b/i.test(sql)) return {}
-    if (this.#statementNames.size >= statementLimit) return {}
-    const name = `s${this.#statementNames.size}`
-    this.#statementNames.set(sql, name)
+    if (this.#names.size >= statementLimit) return {}
+    const name = `${this.#prefix}${this.#names.size}`
+    this.#names.set(sql, name)
     return { name }
   }
 }

@@ -17,3 +17,10 @@ export async function setTurn(tx: Transaction, renderer: string, clientId: strin
 export async function deleteOldTurns(tx: Transaction, renderer: string): Promise<void> {
   await tx.write(`delete from turns where renderer = $1 and turn <= (${latest}) - ${keptTurns}`, [renderer])
 }
+
+/**
+ * Lets the transactions that start scenes come one after another over all nodes, instead of colliding. Call it before their
+ * first read, on a server: unlike an advisory lock, it is granted before the snapshot. Only they write turns.
+ */
+export const waitForOtherStarts = (tx: Transaction): Promise<number> =>
+  tx.run('lock table turns in share row exclusive mode')
