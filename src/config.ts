@@ -153,6 +153,9 @@ const environment = z.object({
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
 })
 
+/** The names of all variables. */
+export const settings: readonly string[] = Object.keys(environment.shape)
+
 /** A host name, or a name with all its subdomains. */
 const hostName = /^(?:\*?\.)?[a-z\d_](?:[\w-]*[a-z\d_])?(?:\.[a-z\d_](?:[\w-]*[a-z\d_])?)*$/i
 

@@ -13,6 +13,9 @@ import { openSqlite } from './store/sqlite.ts'
 import { needing } from './wire/packages.ts'
 import { openSharedArtifacts } from './wire/shared-artifacts.ts'
 
+/** A bucket that does not answer for so long is not usable. */
+const checkMs = 30_000
+
 export interface MoveRequest {
   /** The data folder. */
   readonly folder: string
@@ -51,16 +54,32 @@ export async function moveInstallation(
     const { openPostgres } = await needing('DATABASE_URL', ['pg'], () => import('./store/postgres.ts'))
     const target = await openPostgres({ connectionString: databaseUrl, host })
     closing.push(() => target.close())
+    const here = await openDiskArtifacts(folder, host)
+    const there = await openSharedArtifacts(artifacts, { scratch: folder, host })
+    closing.push(() => rm(join(folder, 'scratch'), { recursive: true, force: true }))
+    closing.push(() => there.close?.())
+    // Before hours of copying.
+    await there.check?.(AbortSignal.timeout(checkMs))
     const moved = await moveHistory({
       source,
       target,
       targetName: shownDatabaseUrl(databaseUrl),
       onTable: (name, rows) => onStep(`${rows} rows of ${name}`),
       async moveFiles() {
-        const files = await moveFiles({ folder, artifacts, host }, await listAllNamed(source))
-        onStep(`${files.copied.files} of ${files.all.files} artifacts copied, ${files.copied.bytes} bytes`)
-        lost = files.lost
-        return files.compared
+        const notFound = new Set(await listAllNamed(source))
+        const all = notFound.size
+        const {
+          source: own,
+          target: found,
+          copied,
+        } = await copyArtifacts(here, there, (id) => notFound.delete(id))
+        onStep(`${copied.files} of ${own.files} artifacts copied, ${copied.bytes} bytes`)
+        lost = notFound.size
+        if (lost > 0 && lost === all) throw elsewhere(lost, folder)
+        return [
+          compared('artifacts', own.files, found.files),
+          compared('bytes of artifacts', own.bytes, found.bytes),
+        ]
       },
     })
     return { ...moved, lost }
@@ -69,32 +88,13 @@ export async function moveInstallation(
   }
 }
 
-/** @throws {ConfigError} if rows name artifacts, and all of them are elsewhere */
-async function moveFiles(
-  {
-    folder,
-    artifacts,
-    host,
-  }: { readonly folder: string; readonly artifacts: ArtifactsConfig; readonly host: Host },
-  named: ReadonlySet<string>,
-) {
-  const here = await openDiskArtifacts(folder, host)
-  const there = await openSharedArtifacts(artifacts, { scratch: folder, host })
-  try {
-    const notFound = new Set(named)
-    const { source, target, copied } = await copyArtifacts(here, there, (id) => notFound.delete(id))
-    const lost = notFound.size
-    if (lost > 0 && lost === named.size)
-      throw new ConfigError(
-        `None of the ${lost} files that the rows name is in ${folder} or at ARTIFACTS_URL. If the server used another ARTIFACTS_URL, name that one`,
-      )
-    const compared: readonly Compared[] = [
-      { what: 'artifacts', source: String(source.files), target: String(target.files) },
-      { what: 'bytes of artifacts', source: String(source.bytes), target: String(target.bytes) },
-    ]
-    return { all: source, copied, lost, compared }
-  } finally {
-    await there.close?.()
-    await rm(join(folder, 'scratch'), { recursive: true, force: true })
-  }
-}
+const compared = (what: string, source: number, target: number): Compared => ({
+  what,
+  source: String(source),
+  target: String(target),
+})
+
+const elsewhere = (files: number, folder: string): ConfigError =>
+  new ConfigError(
+    `None of the ${files} files that rows name is in ${folder} or at ARTIFACTS_URL. If the server used another ARTIFACTS_URL, use that one`,
+  )

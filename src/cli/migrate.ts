@@ -93,7 +93,9 @@ const movedLines = (
 ): readonly string[] => [
   ...tableLines(
     [{ head: '' }, { head: 'SOURCE' }, { head: 'TARGET' }],
-    compared.map(({ what, source, target }) => [what, source, target]),
+    compared
+      .filter(({ source }) => !source.startsWith('0 rows'))
+      .map(({ what, source, target }) => [what, source, target]),
     roomOf(terminal),
   ),
   '',
