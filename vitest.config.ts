@@ -87,8 +87,8 @@ export default defineConfig(({ mode }) => ({
     reporters: ['default', './test/closing-line.ts'],
     pool: 'threads',
     isolate: false,
-    // Twice the cores: most of what is slow waits for processes and clocks.
-    maxWorkers: '200%',
+    // Thrice the cores: most of what is slow waits for processes and clocks.
+    maxWorkers: '300%',
     sequence: { sequencer: LongestFirst },
     env: {
       // Servers and commands are started by the hundred: compiled once.
