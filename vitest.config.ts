@@ -98,6 +98,7 @@ export default defineConfig(({ mode }) => ({
     // Guards against a test that hangs, not figures: two cores may be busy with other things.
     testTimeout: 120_000,
     hookTimeout: 60_000,
+    expect: { poll: { timeout: 60_000, interval: 20 } },
     projects: mode === 'fast' ? [quick] : [sqlite, postgres],
   },
 }))
