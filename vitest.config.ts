@@ -87,8 +87,8 @@ export default defineConfig(({ mode }) => ({
     reporters: ['default', './test/closing-line.ts'],
     pool: 'threads',
     isolate: false,
-    // Twice the cores: most of what is slow waits for processes and clocks.
-    maxWorkers: '200%',
+    // Thrice the cores: most of what is slow waits for processes and clocks.
+    maxWorkers: '300%',
     sequence: { sequencer: LongestFirst },
     env: {
       // Servers and commands are started by the hundred: compiled once.
@@ -98,6 +98,7 @@ export default defineConfig(({ mode }) => ({
     // Guards against a test that hangs, not figures: two cores may be busy with other things.
     testTimeout: 120_000,
     hookTimeout: 60_000,
+    expect: { poll: { timeout: 60_000, interval: 20 } },
     projects: mode === 'fast' ? [quick] : [sqlite, postgres],
   },
 }))

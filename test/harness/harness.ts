@@ -128,7 +128,7 @@ export async function openHarness<Time extends Host = Clock>(
     ...parts
   } = options
   const recorded = recordLog(parts.log)
-  const isShared = databaseKind === 'postgres' && clock === (systemHost as Host) && !options.open
+  const isShared = databaseKind === 'postgres' && clock === systemHost && !options.open
   const shared = isShared ? await openShared(folder, recorded.log) : undefined
   const database = shared?.database ?? (await migrated(await open(folder)))
   await addAssets(database, assets)

@@ -360,7 +360,9 @@ async function everything(database: Database): Promise<unknown> {
       : `select table_name as name from information_schema.tables
          where table_schema = current_schema() and table_type = 'BASE TABLE' order by 1`
   // On PostgreSQL they are those of transactions, of which there are others meanwhile.
-  const eventIds = onSqlite ? [] : (await database.all('select id from events order by id')).map(({ id }) => id)
+  const eventIds = onSqlite
+    ? []
+    : (await database.all('select id from events order by id')).map(({ id }) => id)
   const tables: Record<string, unknown> = {}
   for (const { name } of await database.all(names)) {
     if (name === 'requests' || name === 'effects' || name === 'migrations') continue

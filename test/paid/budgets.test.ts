@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { isQuick } from '../quick.ts'
+import { isShort } from '../quick.ts'
 import { moneyIn } from '../../src/store/money.ts'
 import { type Simulation, openSimulation, priceUsd, requestOf, sceneOf } from '../harness/simulation.ts'
 import { assetOf, assets } from '../harness/data.ts'
@@ -248,7 +248,7 @@ describe('a scene that waits says why', () => {
 const ofAttempts = new Set(['unknown', 'held', 'fetching'])
 
 describe('at every moment of a busy day', () => {
-  test.each(isQuick ? [1] : [1, 2, 3])(
+  test.each(isShort ? [1] : [1, 2, 3])(
     'a scene that waits has its one reason, and no job or budget is over its limit (%d)',
     async (seed) => {
       await using simulation = await openSimulation({

@@ -1,7 +1,7 @@
 /** What waits for an approval is found and told, and what is not approved goes back to its maker. */
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { isQuick } from '../quick.ts'
+import { isShort } from '../quick.ts'
 import { type Simulation, openSimulation, priceUsd, requestOf, sceneOf } from '../harness/simulation.ts'
 import { assetOf } from '../harness/data.ts'
 import { hour } from '../harness/harness.ts'
@@ -304,6 +304,6 @@ test('a list tells of each job what the job itself does, and finds exactly those
         }
       },
     ),
-    { numRuns: isQuick ? 5 : 20, seed: 51 },
+    { numRuns: isShort ? 5 : 20, seed: 51 },
   )
 })
