@@ -1,4 +1,5 @@
 /** Webhooks over three nodes: one sends at a time, and each event is delivered once whichever node that is. */
+import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import sharp from 'sharp'
 import { chunksOf } from '../harness/ask.ts'
@@ -13,6 +14,8 @@ const nodes: Node[] = []
 
 beforeAll(async () => {
   receiver = await openReceiver()
+  // Some are under way whenever another node begins to send.
+  receiver.answer((response) => void setTimeout(200).then(() => response.writeHead(204).end()))
   // A send that is under way when its node stops has time to end.
   site = await newSite({ WEBHOOK_ALLOWED_NETWORKS: '127.0.0.1/32', SHUTDOWN_GRACE_MS: '5000' })
   for (const name of ['one', 'two', 'three']) nodes.push(await site.open(name))
@@ -42,6 +45,7 @@ async function meanwhile(what: () => Promise<void>): Promise<void> {
       const parameters = { photos: [{ asset_id: photo }] }
       const { id } = await coordinator.createJob({ type: 'property_photos', parameters, force: true })
       await coordinator.cancelJob(id)
+      await setTimeout(400)
     } while (!isOver)
   })
   await what().finally(() => (isOver = true))
