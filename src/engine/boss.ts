@@ -6,7 +6,8 @@ import { PgBoss } from 'pg-boss'
 import type { Log } from '../log.ts'
 import { logLine } from '../log.ts'
 import { type TaskKind, taskKinds } from '../job/task.ts'
-import type { Database, SqlValue, Transaction } from '../store/database.ts'
+import type { Database, Reader, SqlValue, Transaction } from '../store/database.ts'
+import { jsonOrNull } from '../store/sql.ts'
 
 export interface BossOptions {
   readonly database: Database
@@ -159,6 +160,23 @@ async function adoptTable(tx: Transaction, boss: PgBoss, schema: string): Promis
   await tx.run(tasksView(schema))
   // Times here are the server's: a node whose clock was set back has none to move.
   await tx.run('create rule tasks_times as on update to tasks do instead nothing')
+}
+
+/** Of `queues`, those with tasks that may begin now; and whether the heartbeats of any task are missing. */
+export async function lookAtQueues(
+  reader: Reader,
+  schema: string,
+  queues: readonly { readonly name: QueueName }[],
+): Promise<{ readonly due: ReadonlySet<string>; readonly isOverdue: boolean }> {
+  const row = await reader.get(
+    `select (select json_agg(name) from json_array_elements_text($1::json) as queues (name)
+         where exists (select 1 from ${schema}.job_common as waiting where waiting.name = queues.name
+           and state < 'active' and not blocked and start_after <= ${schema}.job_now())) as due,
+       exists (select 1 from ${schema}.job_common
+         where state = 'active' and heartbeat_on + heartbeat_seconds * interval '1s' < ${schema}.job_now()) as overdue`,
+    [JSON.stringify(queues.map(({ name }) => name))],
+  )
+  return { due: new Set(jsonOrNull<string[]>(row!, 'due') ?? []), isOverdue: row!['overdue'] === 1 }
 }
 
 /** Lets pg-boss run its statements in our transaction. */
