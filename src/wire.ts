@@ -9,6 +9,7 @@ import { type Installation, openInstallation } from './coordinator/attempt/insta
 import { type WaitFor, createWaitFor } from './coordinator/read/wait-for.ts'
 import { hasKey } from './access/keys.ts'
 import { type DiskRoom, createDiskRoom, isDiskFull } from './disk-full.ts'
+import { outsideFence } from './engine/fence.ts'
 import type { Feed } from './events/feed.ts'
 import type { PubSub } from './events/pubsub.ts'
 import { type Host, systemHost } from './host.ts'
@@ -339,8 +340,10 @@ async function startCoordinator(running: Running) {
           ...coordinator,
           deliveryTried(sending, tried) {
             metrics.webhookTried(tried.error === null ? 'delivered' : 'failed')
-            return coordinator.deliveryTried(sending, tried)
+            // Its token is the delivery's lease: a node that has lost the lead records what it has sent.
+            return outsideFence(() => coordinator.deliveryTried(sending, tried))
           },
+          deliveryCutOff: (sending) => outsideFence(() => coordinator.deliveryCutOff(sending)),
         },
         outbound: createGuardedOutbound({ allowed: config.webhookNetworks, host }),
         host,

@@ -6,8 +6,9 @@ import { PgBoss } from 'pg-boss'
 import type { Log } from '../log.ts'
 import { logLine } from '../log.ts'
 import { type TaskKind, taskKinds } from '../job/task.ts'
-import type { Database, Row, SqlValue, Transaction } from '../store/database.ts'
+import type { Database, Reader, Row, SqlValue, Transaction } from '../store/database.ts'
 import { createServers } from '../store/postgres-servers.ts'
+import { jsonOrNull } from '../store/sql.ts'
 
 export interface BossOptions {
   readonly database: Database
@@ -215,6 +216,23 @@ function adopted(row: Row) {
     data: stored(String(subject), data),
     startAfter: new Date(Number(runAt)).toISOString(),
   }
+}
+
+/** Of `queues`, those with tasks that may begin now; and whether the heartbeats of any task are missing. */
+export async function lookAtQueues(
+  reader: Reader,
+  schema: string,
+  queues: readonly { readonly name: QueueName }[],
+): Promise<{ readonly due: ReadonlySet<string>; readonly isOverdue: boolean }> {
+  const row = await reader.get(
+    `select (select json_agg(name) from json_array_elements_text($1::json) as queues (name)
+         where exists (select 1 from ${schema}.job_common as waiting where waiting.name = queues.name
+           and state < 'active' and not blocked and start_after <= ${schema}.job_now())) as due,
+       exists (select 1 from ${schema}.job_common
+         where state = 'active' and heartbeat_on + heartbeat_seconds * interval '1s' < ${schema}.job_now()) as overdue`,
+    [JSON.stringify(queues.map(({ name }) => name))],
+  )
+  return { due: new Set(jsonOrNull<string[]>(row!, 'due') ?? []), isOverdue: row!['overdue'] === 1 }
 }
 
 /** Lets pg-boss run its statements in our transaction. */

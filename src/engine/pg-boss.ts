@@ -21,6 +21,7 @@ import {
   type TaskData,
   changedBy,
   isHeld,
+  lookAtQueues,
   openBoss,
   statementsOf,
   stored,
@@ -45,11 +46,13 @@ const usualTries = 5
 /** First wait after a rejection, and after a repeated crash; it doubles each time. */
 const firstBackoffMs = 500
 const longestBackoffMs = 60_000
-/** Between looks for tasks that no wake announced. */
+/** Between looks for tasks that no wake announced, and for heartbeats that are missing; and while some are. */
 const pollMs = 1000
+const overdueMs = 200
 /** Between heartbeats; a tenth of a second longer than half of this is how late a cancel may be heard elsewhere. */
 const heartbeatMs = 2000
-const superviseMs = 1000
+/** pg-boss's own upkeep takes a dozen statements: it runs when a heartbeat is missing, and else so often. */
+const superviseMs = 60_000
 /** After an outage of the database, all nodes first refresh their heartbeats, so that no run is taken for dead. */
 const graceAfterOutageMs = 2 * heartbeatMs
 /** Tasks fetched at once. */
@@ -278,7 +281,7 @@ export async function openPgBossEngine(options: PgBossEngineOptions): Promise<En
     if (state === 'stopping') await putBack(ready.map((run) => ({ run })))
     else for (const run of ready) start(kind, run)
     kind.isBehind = kind.running >= kind.slots()
-    return fetched.length === batchSize ? 0 : pollMs
+    return fetched.length === batchSize ? 0 : Number.POSITIVE_INFINITY
   }
 
   /** Puts back what has to wait because processes died while it ran; resolves to the others. */
@@ -368,14 +371,24 @@ export async function openPgBossEngine(options: PgBossEngineOptions): Promise<En
     },
   })
 
-  const supervision = createLoop({
+  /** Monotonic time of the last call. */
+  let supervisedAt = Number.NEGATIVE_INFINITY
+
+  /** One statement for all kinds: most nodes find nothing at most times. */
+  const watch = createLoop({
     host,
-    backOffMs: superviseMs,
+    backOffMs: pollMs,
     async look() {
-      const quietMs = host.monotonic() - troubledAt
-      if (quietMs < graceAfterOutageMs) return graceAfterOutageMs - quietMs
-      await boss.supervise()
-      return superviseMs
+      const free = [...kinds.values()].filter((kind) => !kind.isBehind)
+      const { due, isOverdue } = await lookAtQueues(database, schema, free)
+      for (const { name, loop } of free) if (due.has(name)) loop.wake()
+      const now = host.monotonic()
+      const isCalm = now - troubledAt >= graceAfterOutageMs
+      if (isCalm && (isOverdue || now - supervisedAt >= superviseMs)) {
+        await boss.supervise()
+        supervisedAt = now
+      }
+      return isOverdue ? overdueMs : pollMs
     },
     onError(error) {
       troubledAt = host.monotonic()
@@ -451,7 +464,7 @@ export async function openPgBossEngine(options: PgBossEngineOptions): Promise<En
       }
       state = 'started'
       heartbeat.start()
-      supervision.start()
+      watch.start()
       for (const { loop } of kinds.values()) loop.start()
     },
 
@@ -475,7 +488,7 @@ export async function openPgBossEngine(options: PgBossEngineOptions): Promise<En
           logLine.queueTrouble(log, error),
         )
       for (const run of left) lose(run)
-      await Promise.all([heartbeat.stop(), supervision.stop()])
+      await Promise.all([heartbeat.stop(), watch.stop()])
       await close()
     },
 

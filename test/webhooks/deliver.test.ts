@@ -421,6 +421,31 @@ describe('after an end', () => {
     expect(delivery.tries).toBe(1)
   })
 
+  it('a sender that was stopped for longer than its lease sends nothing, and the next lease does', async () => {
+    const stopped = Promise.withResolvers<void>()
+    let posts = 0
+    await using harness = await openWebhookHarness({
+      around: (outbound) => ({
+        ...outbound,
+        async post(outgoing, signal) {
+          if (posts++ === 0) await stopped.promise
+          const sent = receiver.received.length
+          const outcome = await outbound.post(outgoing, signal)
+          if (posts === 1) expect([outcome.kind, receiver.received.length]).toEqual(['cut_off', sent])
+          return outcome
+        },
+      }),
+    })
+    await using receiver = await openReceiver()
+    const { endpoint_id } = await harness.endpoint(receiver.url)
+    await harness.emit('job_completed', 7)
+    await until(() => posts === 1)
+    harness.clock.advance(16 * second)
+    stopped.resolve()
+    const delivery = await newest(harness, endpoint_id, ({ status }) => status === 'delivered')
+    expect([posts, receiver.received.length, delivery.tries]).toEqual([2, 1, 1])
+  })
+
   it('events that were told while nothing was sent are read from the log', async () => {
     await using first = await openWebhookHarness()
     await using receiver = await openReceiver()
