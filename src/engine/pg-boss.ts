@@ -7,7 +7,7 @@
  * number of times that others took it over.
  */
 import type { PgBoss } from 'pg-boss'
-import { isDiskFull } from '../disk-full.ts'
+import { isDiskFull, waitsForStorage } from '../disk-full.ts'
 import { type Host, atMost } from '../host.ts'
 import type { Log } from '../log.ts'
 import { logLine } from '../log.ts'
@@ -243,9 +243,10 @@ export async function openPgBossEngine(options: PgBossEngineOptions): Promise<En
       } catch (error) {
         if (run.state !== 'held') return
         if (stopping.signal.aborted) return record(run, () => handedOver({ run }))
-        // A full disk does not count as a try: work resumes when there is space, however long that takes.
-        if (isDiskFull(error)) {
-          logLine.waitsForRoom(log, task, backOffMs)
+        // An outage does not count as a try: work resumes when it is over, however long that takes.
+        if (waitsForStorage(error)) {
+          if (isDiskFull(error)) logLine.waitsForRoom(log, task, backOffMs)
+          else logLine.waitsForStore(log, task, backOffMs, error)
           return record(run, () => putBack([{ run, afterMs: jittered(backOffMs) }]))
         }
         logLine.taskPutOff(log, task, error)
