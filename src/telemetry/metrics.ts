@@ -169,7 +169,10 @@ function createPage(version: string) {
   }
 }
 
-/** Counts from now on; renders already running are read from the rows. */
+/**
+ * Counts from now on what this process ends; renders already running are read from the rows. With several nodes, counters add up,
+ * and gauges of rows are the same on each.
+ */
 export async function openMetrics(options: MetricsOptions): Promise<Metrics> {
   const { coordinator, database, pubsub, feed, host, version, freeBytes } = options
   const page = createPage(version)
@@ -180,13 +183,15 @@ export async function openMetrics(options: MetricsOptions): Promise<Metrics> {
   for (const { sceneId, renderer, model, insertedAt } of await listInFlight(database))
     renders.begun(sceneId, { renderer, model, since: insertedAt })
   const ended: number[] = []
-  const unsubscribe = pubsub.subscribeOwn('*', (event) => {
-    renders.hear(event)
+  const endOwn = pubsub.subscribeOwn('*', (event) => {
+    renders.hearOwn(event)
     const outcome = outcomeOf[event.type]
     if (outcome === undefined) return
     page.jobsEnded.inc({ outcome })
     if (ended.push(event.job_id) > mostEnded) ended.shift()
   })
+  // One node starts a render, another ends it.
+  const endAll = pubsub.subscribe('*', renders.hear)
 
   const readDurations = async (): Promise<void> => {
     while (ended.length > 0)
@@ -267,7 +272,10 @@ export async function openMetrics(options: MetricsOptions): Promise<Metrics> {
       page.requestDuration.observe({ method, route }, seconds)
     },
     webhookTried: (outcome) => page.webhooks.inc({ outcome }),
-    stop: unsubscribe,
+    stop() {
+      endOwn()
+      endAll()
+    },
   }
 }
 
@@ -296,29 +304,31 @@ interface RunningRender {
 function createRenderCounts(page: ReturnType<typeof createPage>) {
   const running = new Map<string, RunningRender>()
 
-  const end = (sceneId: string, outcome: string, event: JobEvent): void => {
-    const render = running.get(sceneId)
-    // The scene used a stored clip, or its render was already counted.
-    if (!render) return
-    running.delete(sceneId)
-    const { renderer, model, since } = render
+  const count = ({ renderer, model, since }: RunningRender, outcome: string, event: JobEvent): void => {
     page.renders.inc({ renderer, model, outcome })
     const seconds = (Date.parse(event.inserted_at) - since) / 1000
     page.renderDuration.observe({ renderer, model, outcome }, Math.max(0, seconds))
     if (event.type === 'scene_retrying') page.retries.inc({ renderer, code: codeOf(event) })
   }
 
+  const follow = (event: JobEvent, onEnd?: (render: RunningRender, outcome: string) => void): void => {
+    const { scene_id, data } = event
+    if (scene_id === undefined) return
+    const { renderer, model } = data
+    if (event.type === 'scene_processing' && typeof renderer === 'string' && typeof model === 'string')
+      running.set(scene_id, { renderer, model, since: Date.parse(event.inserted_at) })
+    const outcome = renderOutcomeOf[event.type]
+    if (outcome === undefined) return
+    const render = running.get(scene_id)
+    running.delete(scene_id)
+    // Without one, the scene used a stored clip, or its render was already counted.
+    if (render) onEnd?.(render, outcome)
+  }
+
   return {
     begun: (sceneId: string, render: RunningRender) => void running.set(sceneId, render),
-    hear(event: JobEvent): void {
-      const { scene_id, data } = event
-      if (scene_id === undefined) return
-      const { renderer, model } = data
-      if (event.type === 'scene_processing' && typeof renderer === 'string' && typeof model === 'string')
-        running.set(scene_id, { renderer, model, since: Date.parse(event.inserted_at) })
-      const outcome = renderOutcomeOf[event.type]
-      if (outcome !== undefined) end(scene_id, outcome, event)
-    },
+    hear: (event: JobEvent): void => follow(event),
+    hearOwn: (event: JobEvent): void => follow(event, (render, outcome) => count(render, outcome, event)),
   }
 }
 

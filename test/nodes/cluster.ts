@@ -21,7 +21,7 @@ export const token = 'r8_nodes'
 export const model = 'nodes/clip'
 export const microsPerClip = 250_000
 
-const models = {
+export const models = {
   version: 'nodes',
   currency: 'USD',
   models: {

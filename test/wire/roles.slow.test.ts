@@ -5,7 +5,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type TestBuckets, openTestBuckets } from '../artifact/s3-bucket.ts'
 import { jsonOf, sha256 } from '../harness/ask.ts'
 import { until } from '../harness/until.ts'
-import { endOf, filmAt, orderFilm } from './films.ts'
+import { type Door, openDoor } from '../nodes/door.ts'
+import { picture } from '../server/process.ts'
+import { endOf, filmAt, orderFilm, uploadTo } from './films.ts'
 import { type Node, type Site, newSite } from './nodes.ts'
 
 let buckets: TestBuckets
@@ -18,12 +20,12 @@ let site: Site
 afterEach(() => site.remove())
 
 const withFolder = (): Promise<Site> => newSite()
-async function withBucket(): Promise<Site> {
+async function withBucket(by?: Door): Promise<Site> {
   const { bucket, prefix, region, endpoint, credentials } = await buckets.create()
   return newSite({
     ARTIFACTS_URL: `s3://${bucket}/${prefix}`,
     AWS_REGION: region,
-    AWS_ENDPOINT_URL_S3: endpoint,
+    AWS_ENDPOINT_URL_S3: by ? `http://127.0.0.1:${by.port}` : endpoint,
     AWS_ACCESS_KEY_ID: credentials.accessKeyId,
     AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
   })
@@ -61,7 +63,7 @@ const running = async (node: Node, name: string) => {
 
 describe.each([
   ['a shared folder', withFolder],
-  ['a bucket', withBucket],
+  ['a bucket', () => withBucket()],
 ])('with %s', (_, open) => {
   it('a film asked for at one node is made at another, and every node that answers serves it', async () => {
     site = await open()
@@ -104,6 +106,47 @@ describe.each([
     const { body } = await second.ask('GET', `/jobs/${jobId}/scenes`)
     expect(body.scenes.map((scene: { tries: number }) => scene.tries)).toEqual([1, 1, 1])
   })
+})
+
+it('without its bucket a node says so, its work waits without using a try, and all goes on by itself', async () => {
+  const door = await openDoor(() => Number(new URL(buckets.endpoint).port))
+  try {
+    site = await withBucket(door)
+    door.set('cut')
+    const node = await site.open('one')
+    const readiness = async (): Promise<number> => (await node.app.request('/readyz')).status
+    await until(async () => (await readiness()) === 503)
+    await expect(uploadTo(node, await picture(1))).rejects.toThrow(/cannot be reached/)
+    door.set('open')
+    await until(async () => (await readiness()) === 200)
+
+    await node.ask('POST', '/pause', {})
+    const jobId = await orderFilm(node, { scenes: 3, parameters: { transition: 'fade' } })
+    door.set('cut')
+    await node.ask('POST', '/resume', {})
+    // Each time that a task is put off, it gets a new row.
+    const seen = new Set<string>()
+    await until(async () => {
+      const { rows } = await site.rows.query<{ id: string; tries: number }>(
+        `select id, cast(data ->> 'tries' as int) as tries from workflow_tasks.job where name = 'render-scene'`,
+      )
+      for (const { id, tries } of rows) {
+        seen.add(id)
+        expect(tries).toBe(0)
+      }
+      return seen.size > 6
+    })
+    door.set('open')
+    const job = await endOf(node, jobId)
+    expect(job.status).toBe('completed')
+    const { body } = await node.ask('GET', `/jobs/${jobId}/scenes`)
+    expect(body.scenes.map((scene: { tries: number }) => scene.tries)).toEqual([1, 1, 1])
+    await downloadFrom(node, jobId)
+    door.set('cut')
+    expect((await node.app.request(filmAt(jobId))).status).toBe(503)
+  } finally {
+    await door.close()
+  }
 })
 
 it('a worker answers only probes and metrics', async () => {
