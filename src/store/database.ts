@@ -104,7 +104,16 @@ export interface DatabaseCounts {
  * - `failed`: anything else; `cause` is the driver's own error.
  */
 export class DatabaseError extends Error {
-  readonly code: 'disk_full' | 'conflict' | 'busy' | 'closed' | 'in_use' | 'too_old' | 'sealed' | 'uncertain' | 'failed'
+  readonly code:
+    | 'disk_full'
+    | 'conflict'
+    | 'busy'
+    | 'closed'
+    | 'in_use'
+    | 'too_old'
+    | 'sealed'
+    | 'uncertain'
+    | 'failed'
   constructor(code: DatabaseError['code'], message: string, options?: ErrorOptions) {
     super(message, options)
     this.name = 'DatabaseError'

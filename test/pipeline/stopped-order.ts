@@ -33,7 +33,9 @@ const parts = {
   host: systemHost,
   room: { require: async () => {} },
   markOf: () => 'mark',
-  studio: { inWorkspace: (use: (workspace: object) => Promise<unknown>) => use({ localPath: async () => '' }) },
+  studio: {
+    inWorkspace: (use: (workspace: object) => Promise<unknown>) => use({ localPath: async () => '' }),
+  },
   shapeOf: async () => ({ format: {}, fit: 'crop' }),
 }
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the few parts that an order uses
