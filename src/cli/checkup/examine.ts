@@ -10,6 +10,7 @@ import { type Finding, type Found, messageOf, ok, problem } from './finding.ts'
 import { checkDisk, checkRights } from './folder.ts'
 import { checkFfmpeg, checkNode, checkPictures } from './machine.ts'
 import { checkClock, checkModels, checkPart, checkReplicate } from './renderers.ts'
+import { checkSharedArtifacts, checkSharedDatabase } from './shared.ts'
 
 /**
  * Yields what a server needs, finding by finding: some checks take a moment. `own`: the parts that a program
@@ -22,7 +23,9 @@ export async function* examine(
   }: Pick<CommandContext, 'env'> & { readonly signal?: AbortSignal },
   own: OwnParts = {},
 ): AsyncGenerator<Finding> {
-  const secrets = [env['REPLICATE_API_TOKEN'], env['COORDINATOR_KEY']].filter((secret) => Boolean(secret))
+  const secrets = [env['REPLICATE_API_TOKEN'], env['COORDINATOR_KEY'], env['AWS_SECRET_ACCESS_KEY']].filter(
+    (secret) => Boolean(secret),
+  )
   const withoutSecrets = (text: string): string =>
     redacted(secrets.reduce<string>((said, secret) => said.replaceAll(secret!, '[secret]'), text))
   const finding = async (check: string, look: () => Found | Promise<Found>): Promise<Finding> => {
@@ -51,10 +54,15 @@ export async function* examine(
   yield await finding('Rights', () => checkRights(config))
   let folder: Omit<Folder, 'found'> = { server: undefined, hasKey: undefined }
   yield await finding('Database', async () => {
-    const looked = await checkDatabase(config, signal)
+    const { databaseUrl } = config
+    const looked = await (databaseUrl === undefined
+      ? checkDatabase(config, signal)
+      : checkSharedDatabase(databaseUrl))
     folder = looked
     return looked.found
   })
+  const { artifacts } = config
+  if (artifacts && !own.artifacts) yield await finding('Artifacts', () => checkSharedArtifacts(artifacts))
   yield await finding('Access', () => checkDoor(config, env, folder))
   yield await finding('Models', () => checkModels(config, own))
   let aheadMs: number | undefined
