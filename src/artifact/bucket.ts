@@ -47,7 +47,11 @@ export interface Bucket {
     range?: ByteRange,
   ): Promise<{ readonly size: number; readonly bytes: AsyncIterable<Uint8Array> } | undefined>
   list(keyPrefix: string): Promise<readonly StoredObject[]>
-  remove(key: string): Promise<void>
+  /**
+   * Resolves to whether the request was sent. `maySend` is its fence: asked after each try is signed, as the server refuses
+   * what was signed long ago.
+   */
+  remove(key: string, maySend?: () => boolean): Promise<boolean>
   /** Resolves to a short description. */
   check(signal: AbortSignal): Promise<string>
   close(): void
@@ -166,8 +170,26 @@ export async function openBucket(place: BucketPlace): Promise<Bucket> {
         })(),
       ),
 
-    remove: (key) =>
-      said(client.send(new s3.DeleteObjectCommand(at(key)), inTime()).then(() => undefined, absentObject)),
+    remove(key, maySend = () => true) {
+      const command = new s3.DeleteObjectCommand(at(key))
+      command.middlewareStack.add(
+        (next) => (request) => {
+          if (!maySend()) throw new TooLateError()
+          return next(request)
+        },
+        { step: 'finalizeRequest', priority: 'low' },
+      )
+      const sent = client.send(command, inTime()).then(() => undefined, absentObject)
+      return said(
+        sent.then(
+          () => true,
+          (error: unknown) => {
+            if (error instanceof TooLateError) return false
+            throw error
+          },
+        ),
+      )
+    },
 
     async check(signal) {
       const asked = new s3.ListObjectsV2Command({ Bucket, Prefix: prefix, MaxKeys: 1 })
@@ -178,6 +200,8 @@ export async function openBucket(place: BucketPlace): Promise<Bucket> {
     close: () => client.destroy(),
   }
 }
+
+class TooLateError extends Error {}
 
 /** Its types want no `undefined` where a member may be absent. */
 const credentialsOf = ({

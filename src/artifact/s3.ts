@@ -166,10 +166,8 @@ function createS3Artifacts({ bucket, cache, notes, host, scratch }: Parts): Arti
       const key = keyOf(id)
       const [found, usedAt] = await Promise.all([bucket.head(key), notes.usedAt(id)])
       if (!found || (usedAt ?? found.modifiedAt) >= unusedSince) return 0
-      const isRemoved = await notes.removing(id, unusedSince, async () => {
-        await bucket.remove(key)
-        await cache.forget(id)
-      })
+      const isRemoved = await notes.removing(id, unusedSince, (mayRemove) => bucket.remove(key, mayRemove))
+      if (isRemoved) await cache.forget(id)
       return isRemoved ? found.size : 0
     },
 

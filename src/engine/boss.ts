@@ -157,8 +157,8 @@ const tasksView = (schema: string): string => `create view tasks as select
   ${crashedAt} as crashed_at
   from ${schema}.job_common where name <> 'lead' and state < 'completed'`
 
-/** Raised with each change of the objects above. */
-const version = '2'
+/** Raised with each change of the objects above, which a node of the version before must be able to use. */
+const version = 2
 
 async function isPrepared(database: Database, schema: string): Promise<boolean> {
   const row = await database.get(
@@ -166,7 +166,8 @@ async function isPrepared(database: Database, schema: string): Promise<boolean> 
        (select relkind = 'v' from pg_class where oid = to_regclass('tasks')) as replaced`,
     [`${schema}.holds_task(text, integer)`],
   )
-  return row?.['version'] === version && row['replaced'] === 1
+  // An older node leaves those of a newer one.
+  return Number(row?.['version'] ?? 0) >= version && row?.['replaced'] === 1
 }
 
 async function prepareSchema(database: Database, boss: PgBoss, schema: string): Promise<void> {

@@ -238,6 +238,15 @@ export const setHinted = (tx: Transaction, id: string, hintedId: string, now: nu
     [id, now, hintedId],
   )
 
+const inFlight = quoted(inFlightAttemptStatuses)
+
+/** Whether an attempt that is looked for may own a render. */
+export const isHinted = async (reader: Reader, renderer: string, renderId: string): Promise<boolean> =>
+  (await reader.get(
+    `select 1 as found from attempts where renderer = $1 and hinted_id = $2 and status in (${inFlight})`,
+    [renderer, renderId],
+  )) !== undefined
+
 /** Removes the hinted id of a held attempt: that render is not its own. */
 export const forgetHint = (
   tx: Transaction,
@@ -266,8 +275,6 @@ export const endTrouble = (tx: Transaction, id: string): Promise<number> =>
     `update attempts set trouble = null, trouble_since = null where id = $1 and trouble_since is not null`,
     [id],
   )
-
-const inFlight = quoted(inFlightAttemptStatuses)
 
 export const requestCancel = (tx: Transaction, id: string, now: number): Promise<number> =>
   tx.run(

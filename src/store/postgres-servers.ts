@@ -53,8 +53,10 @@ export function createServers({
       onConnect: async (client) => {
         // Until it is lent out nobody else listens, and an unheard error would end the process.
         client.on('error', ignoreError)
-        watch.add(client)
-        incarnations.set(client, await refuseStandby(client))
+        const nameProcess = watch.add(client)
+        const { pid, incarnation } = await refuseStandby(client)
+        nameProcess(pid)
+        incarnations.set(client, incarnation)
         await client.query(settings)
         lostSince = undefined
       },
@@ -117,16 +119,18 @@ export function addressesOf(connectionString: string): readonly string[] {
 }
 
 /**
- * Resolves to the server's incarnation. The processes without a database are the server's own; they restart with it.
+ * Resolves to the connection's process and the server's incarnation. The processes without a database are the server's own; they restart with it.
  * @throws {DatabaseError}
  */
-export async function refuseStandby(client: ClientBase): Promise<string> {
-  const { rows } = await client.query<{ standby: number; incarnation: string }>(
-    `select pg_is_in_recovery()::int as standby, concat_ws(' ', pg_postmaster_start_time(),
+export async function refuseStandby(
+  client: ClientBase,
+): Promise<{ readonly pid: number; readonly incarnation: string }> {
+  const { rows } = await client.query<{ standby: number; pid: number; incarnation: string }>(
+    `select pg_is_in_recovery()::int as standby, pg_backend_pid() as pid, concat_ws(' ', pg_postmaster_start_time(),
        (select min(pid) from pg_stat_activity where datid is null)) as incarnation`,
   )
-  const { standby, incarnation } = rows[0]!
-  if (standby !== 1) return incarnation
+  const { standby, pid, incarnation } = rows[0]!
+  if (standby !== 1) return { pid, incarnation }
   const cause = new Error('Connection terminated: the server is a standby, which accepts no writes')
   throw new DatabaseError('busy', cause.message, { cause })
 }

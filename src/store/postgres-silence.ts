@@ -15,7 +15,8 @@ const askedMs = 3000
 const unaskedMs = 40_000
 
 interface Line {
-  readonly client: ClientBase
+  /** Of its process on the server; 0 while it is not known. Behind a pooler, the protocol tells another one. */
+  pid: number
   readonly stream: Socket
   /** Bytes sent when the last answer was complete: more of them wait for one. */
   answered: number
@@ -25,8 +26,8 @@ interface Line {
 }
 
 export interface SilenceWatch {
-  /** Watches a connection until it ends. */
-  add(client: ClientBase): void
+  /** Watches a connection until it ends. Call what it returns with the id of its process on the server. */
+  add(client: ClientBase): (pid: number) => void
   /** Ends all connections. */
   destroyAll(): void
   stop(): void
@@ -50,12 +51,15 @@ export function watchSilence(connectionString: string): SilenceWatch {
     const now = systemHost.monotonic()
     const silent = [...lines].filter((line) => silentFor(line, now) >= silentMs)
     if (silent.length === 0) return
-    const working = await ask(connectionString, silent.map(pidOf))
+    const working = await ask(
+      connectionString,
+      silent.map(({ pid }) => pid),
+    )
     // What arrived meanwhile is no silence.
     const asked = systemHost.monotonic()
     const lost = silent.filter((line) => {
       const ms = silentFor(line, asked)
-      return ms >= silentMs && (working === 'unknown' ? ms >= unaskedMs : !working.has(pidOf(line)))
+      return ms >= silentMs && (working === 'unknown' ? ms >= unaskedMs : !working.has(line.pid))
     })
     if (lost.length === 0) return
     // Connections at rest would be found dead one by one, each after seconds.
@@ -82,7 +86,7 @@ export function watchSilence(connectionString: string): SilenceWatch {
       const stream = streamOf(client)
       const { bytesRead, bytesWritten } = stream
       const line: Line = {
-        client,
+        pid: 0,
         stream,
         answered: bytesWritten,
         read: bytesRead,
@@ -92,6 +96,7 @@ export function watchSilence(connectionString: string): SilenceWatch {
       lines.add(line)
       client.on('drain', () => (line.answered = stream.bytesWritten))
       client.once('end', () => lines.delete(line))
+      return (pid) => (line.pid = pid)
     },
     destroyAll() {
       for (const line of lines) destroy(line)
@@ -124,11 +129,6 @@ async function ask(
     streamOf(client).destroy()
   }
 }
-
-/** Of its process on the server. */
-const pidOf = ({ client }: Line): number =>
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the types leave out what pg documents
-  Number((client as unknown as { readonly processID: number | null }).processID)
 
 /** The client's socket, which is another one after the connection was encrypted. */
 export function streamOf(client: ClientBase): Socket {

@@ -303,7 +303,8 @@ class OpenPostgres implements PostgresDatabase {
     incarnation: string | undefined,
   ): Promise<Outcome<T>> {
     const until = systemHost.monotonic() + commitKnownMs
-    while (xid !== undefined && systemHost.monotonic() < until) {
+    for (;;) {
+      if (xid === undefined || systemHost.monotonic() >= until) break
       const status = await this.#statusOf(xid, witness, incarnation).catch((asking: unknown) =>
         isConnectionLost(asking) ? 'in progress' : 'unknown',
       )

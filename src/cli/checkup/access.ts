@@ -17,7 +17,7 @@ export async function checkDoor(
   if (keysRequired && hasKey === false)
     return problem(
       `Keys are needed, and there is none: serve would not start`,
-      `Make one, with the same DATA_DIR: ${commandLine('keys create --name ops --scopes admin')}`,
+      `Make one, with the same ${config.databaseUrl === undefined ? 'DATA_DIR' : 'DATABASE_URL and ARTIFACTS_URL'}: ${commandLine('keys create --name ops --scopes admin')}`,
     )
   const trouble = server === undefined && port !== 0 ? await listenTrouble(host, port) : undefined
   if (trouble !== undefined) return trouble
