@@ -145,7 +145,8 @@ export function inflict(
   const begun = performance.now()
   const note = (text: string): void =>
     void lines.push(`${((performance.now() - begun) / 1000).toFixed(1)} s: ${text}`)
-  const pause = (ms: number): Promise<void> => sleep(ms, undefined, { signal }).catch(() => undefined)
+  const pause = (ms: number): Promise<void> =>
+    sleep(Math.max(0, ms), undefined, { signal }).catch(() => undefined)
 
   const strike = async (fault: Fault): Promise<void> => {
     await pause(fault.atMs - (performance.now() - begun))

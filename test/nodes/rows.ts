@@ -25,7 +25,7 @@ export async function readRows({ postgresUrl }: Pick<Cluster, 'postgresUrl'>): P
     const films = await client.query('select job_id, count(*) as versions from films group by job_id')
     const files = await client.query(
       `select film as id from films union select thumbnail from films union select clip from scenes
-       union select source from scenes union select artifact from renders union select artifact from seams union select id from assets`,
+       union select source from scenes union select artifact from renders union select artifact from seams union select id from assets union select fetched from attempts`,
     )
     return {
       events: events.rows.map(({ id, type, job_id: job, scene_id: scene }) => ({

@@ -53,7 +53,7 @@ const webhookTypes = new Set([
   'scene_completed',
 ])
 const pictures = 6
-/** After the faults, until everything has ended. */
+/** Until everything has ended, beyond twice the time of the faults: the machine may be busy with other work. */
 const restMs = 240_000
 
 export async function play(options: StoryOptions): Promise<Outcome> {
@@ -71,7 +71,7 @@ export async function play(options: StoryOptions): Promise<Outcome> {
   })
   const receiver = await receiveWebhooks()
   const urls = cluster.nodes.map(({ front }) => urlOf(front))
-  const client = createClient({ urls, name: `story-${seed}`, deadline: begun + seconds * 1000 + restMs })
+  const client = createClient({ urls, name: `story-${seed}`, deadline: begun + 2 * seconds * 1000 + restMs })
   const calm = new AbortController()
   let inflicted: Inflicted | undefined
   const reader = followNodes(urls, seeded(seed + 1), [2000, 10_000])
