@@ -16,7 +16,7 @@ import type { Task, TaskKind } from '../job/task.ts'
 import type { Database, Transaction } from '../store/database.ts'
 import { isTaskPaused, listRunningTasks } from '../store/tasks.ts'
 import { waitsAfterCrash } from './after-crash.ts'
-import { type QueueName, type TaskData, changedBy, isHeld, openBoss, statementsOf } from './boss.ts'
+import { type QueueName, type TaskData, changedBy, isHeld, openBoss, statementsOf, writesOf } from './boss.ts'
 import type { Engine, EngineHint, TaskHandler, TaskOptions } from './engine.ts'
 import { type Fence, TaskLostError, fenceOf, insideFence } from './fence.ts'
 
@@ -386,7 +386,7 @@ export async function openPgBossEngine(options: PgBossEngineOptions): Promise<En
     async enqueue(tx, { kind, subject, jobId }) {
       await boss.send(kind, stored(subject, { jobId, tries: 0, crashes: 0 }), {
         singletonKey: subject,
-        db: statementsOf(tx),
+        db: writesOf(tx),
       })
       tx.afterCommit(() => {
         const same = runOf(kind, subject)
