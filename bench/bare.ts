@@ -50,11 +50,11 @@ async function run({ databaseUrl, inFlight, transactions, lifecycles }: BareSett
     })
 
   const ended = new Map<string, () => void>()
-  let isOver = false
+  const over = new AbortController()
   let wake = (): void => {}
   /** As the engine of a node does it: one fetch at a time, woken by each send, and each job completed when it ends. */
   const worker = async (): Promise<void> => {
-    while (!isOver) {
+    while (!over.signal.aborted) {
       const jobs = await boss.fetch<{ key: string }>(queue, { batchSize: 50 })
       for (const job of jobs)
         void boss.complete(queue, job.id).then(() => {
@@ -91,7 +91,7 @@ async function run({ databaseUrl, inFlight, transactions, lifecycles }: BareSett
   )
   const working = worker()
   const lifecyclesPerSecond = await perSecond(lifecycles, lifecycle)
-  isOver = true
+  over.abort()
   await working
   await boss.stop({ graceful: false })
   await pool.end()

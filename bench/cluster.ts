@@ -35,8 +35,11 @@ export interface BenchCluster {
   ): Promise<BenchNode[]>
   /** Runs a statement on one of the databases. */
   query(databaseUrl: string, text: string): Promise<void>
-  /** Tells the server how many rows there are, as it finds out by itself within minutes. */
-  analyze(databaseUrl: string): Promise<void>
+  /**
+   * Copies the jobs that are there until there are some thousands, and tells the server how many rows there are, as it finds out
+   * by itself within minutes: rows that are worked on at the same time share pages of small indexes, and collide.
+   */
+  age(databaseUrl: string): Promise<void>
   measureBare(settings: BareSettings): Promise<Bare>
   /** Of all processes of PostgreSQL since its start; undefined where the system does not say. */
   serverCpuSeconds(): number | undefined
@@ -73,7 +76,7 @@ export async function openBenchCluster(): Promise<BenchCluster> {
       return urlOf(name)
     },
     query,
-    analyze: (databaseUrl) => query(databaseUrl, 'analyze'),
+    age: (databaseUrl) => query(databaseUrl, `${copied.join(';')}; analyze`),
     startNodes: (count, settings) =>
       Promise.all(
         Array.from({ length: count }, async () => {
@@ -93,6 +96,20 @@ export async function openBenchCluster(): Promise<BenchCluster> {
     close: () => keeper.close(),
   }
 }
+
+/** Ids far above those that are given out next. */
+const copiedJob = `'job_id', one.job_id + copy * 1000000`
+const copied = [
+  ['jobs', `'id', one.id + copy * 1000000`],
+  ['scenes', `'id', one.id || '-' || copy, ${copiedJob}`],
+  ['attempts', `'id', one.id || '-' || copy, 'scene_id', one.scene_id || '-' || copy, ${copiedJob}`],
+  ['renders', `'render_key', one.render_key || copy`],
+  ['films', copiedJob],
+].map(
+  ([table, changed]) =>
+    `insert into ${table} select (jsonb_populate_record(one, jsonb_build_object(${changed}))).*
+     from ${table} one, generate_series(1, 5000 / (select count(*) from jobs where id < 1000000)) copy`,
+)
 
 async function query(connectionString: string, text: string): Promise<void> {
   const client = new Client({ connectionString })

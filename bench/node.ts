@@ -90,7 +90,7 @@ export const capped = (cap: number): RendererLimit => ({
 
 const say = (what: FromNode): void => void process.send!(what)
 
-async function run({ name, databaseUrl, folder, cap, renderMs }: NodeSettings): Promise<void> {
+async function run({ name: node, databaseUrl, folder, cap, renderMs }: NodeSettings): Promise<void> {
   const log = silentLog
   const storage = await openStorage(
     { dataDir: folder, databaseUrl, artifacts: { kind: 'folder', directory: folder } },
@@ -99,7 +99,7 @@ async function run({ name, databaseUrl, folder, cap, renderMs }: NodeSettings): 
   await storage.migrate()
   const { database, host } = storage
   const nodes = storage.createNodes(
-    { name, role: 'all', version: packageVersion(), slots: { local: cap } },
+    { name: node, role: 'all', version: packageVersion(), slots: { local: cap } },
     log,
   )
   const { signal, pubsub } = await storage.openEvents({ node: nodes.id, log })
@@ -113,7 +113,9 @@ async function run({ name, databaseUrl, folder, cap, renderMs }: NodeSettings): 
     log,
     renderers: [capped(cap)],
     nodes,
-    onBeat: async () => void (await storage.clock?.measure()),
+    onBeat: async () => {
+      await storage.clock?.measure()
+    },
     catalogue: readCatalogue(),
   })
   const ended = new Map<number, () => void>()

@@ -11,7 +11,7 @@ export async function measureCap(cluster: BenchCluster, cap: number): Promise<st
   const share = { jobs: cap * 10, inFlight: cap * 10 }
   await Promise.all(nodes.map((node) => node.work({ jobs: cap, inFlight: cap })))
   await Promise.all(nodes.map((node) => node.rendered()))
-  await cluster.analyze(databaseUrl)
+  await cluster.age(databaseUrl)
   await Promise.all(nodes.map((node) => node.work(share)))
   const rendered = (await Promise.all(nodes.map((node) => node.rendered()))).flat()
   await Promise.all(nodes.map((node) => node.kill()))

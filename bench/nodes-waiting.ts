@@ -30,7 +30,7 @@ async function measure(cluster: BenchCluster, jobs: number): Promise<Measured> {
   await sleep(1000)
   await copyJobs(cluster, databaseUrl, jobs)
   await cluster.query(databaseUrl, 'vacuum analyze')
-  const read = await reader!.read(1 + Math.floor(jobs / 100), reads)
+  const read = await reader!.read(jobs - 1, reads)
   await reader!.kill()
   const [worker] = await cluster.startNodes(1, { databaseUrl, cap: 1, renderMs: 0 })
   await sleep(admittingMs)

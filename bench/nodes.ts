@@ -40,7 +40,7 @@ async function rate(cluster: BenchCluster, nodes: number, count: number, atOnce:
   const share = { jobs: Math.ceil(count / nodes), inFlight: Math.ceil(atOnce / nodes) }
   await Promise.all(started.map((node) => node.work({ ...share, jobs: Math.ceil(share.jobs / 5) })))
   await Promise.all(started.map((node) => node.rendered()))
-  await cluster.analyze(databaseUrl)
+  await cluster.age(databaseUrl)
   const [begun, cpu] = [performance.now(), cluster.serverCpuSeconds() ?? Number.NaN]
   const worked = await Promise.all(started.map((node) => node.work(share)))
   const seconds = (performance.now() - begun) / 1000

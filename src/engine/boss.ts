@@ -244,6 +244,14 @@ export const statementsOf = (tx: Transaction) => ({
   },
 })
 
+/** The same for a statement whose answer nobody needs, which waits for no round trip. */
+export const writesOf = (tx: Transaction) => ({
+  async executeSql(text: string, values: unknown[] = []) {
+    await tx.write(text, values.map(asValue))
+    return { rows: [] }
+  },
+})
+
 /** Its arrays hold ids and numbers. */
 const asValue = (value: unknown): SqlValue =>
   Array.isArray(value)

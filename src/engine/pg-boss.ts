@@ -25,6 +25,7 @@ import {
   openBoss,
   statementsOf,
   stored,
+  writesOf,
 } from './boss.ts'
 import type { Engine, EngineHint, TaskHandler, TaskOptions } from './engine.ts'
 import { type Fence, TaskLostError, fenceOf, insideFence } from './fence.ts'
@@ -408,7 +409,7 @@ export async function openPgBossEngine(options: PgBossEngineOptions): Promise<En
     async enqueue(tx, { kind, subject, jobId }) {
       await boss.send(kind, stored(subject, { jobId, tries: 0, crashes: 0 }), {
         singletonKey: subject,
-        db: statementsOf(tx),
+        db: writesOf(tx),
       })
       tx.afterCommit(() => {
         const same = runOf(kind, subject)

@@ -53,7 +53,7 @@ const oldestServer = 140_000
 /** A transaction that keeps colliding fails after about 2 s. */
 const triesAtMost = 20
 /** After these it runs without others of this process. */
-const triesTogether = 1
+const triesTogether = 3
 const longestPauseMs = 200
 /** What lost its connection before its commit is repeated until then. */
 const lostForMs = 5000

@@ -20,7 +20,7 @@ import {
   countUndelivered,
   listEnded,
 } from '../store/counts.ts'
-import type { Database } from '../store/database.ts'
+import type { Database, DatabaseCounts } from '../store/database.ts'
 import { moneyIn } from '../store/money.ts'
 
 export interface Metrics {
@@ -78,6 +78,28 @@ const jobBuckets = [
 const requestBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10]
 
 const usd = (micros: number): number => micros / 1e6
+
+/** Of this node's use of a database server. Returns what copies the present counts. */
+function databaseCounters(registers: Registry, read: () => DatabaseCounts): () => void {
+  const helps: Record<keyof DatabaseCounts, string> = {
+    transactions: 'Transactions and snapshots',
+    roundTrips: 'Times that a caller waited for an answer of the database server',
+    collisions: 'Tries of transactions that collided with others and were rolled back',
+    retries: 'Further tries of transactions, after a collision or a lost connection',
+    givenUp: 'Transactions that failed after their last try',
+  }
+  const counters = Object.entries(helps).map(([of, help]) => {
+    const name = `workflow_database_${of.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}_total`
+    return { of: of as keyof DatabaseCounts, counter: new Counter({ name, help, registers: [registers] }) }
+  })
+  return () => {
+    const counts = read()
+    for (const { of, counter } of counters) {
+      counter.reset()
+      counter.inc(counts[of])
+    }
+  }
+}
 
 /** Creates the metrics of one registry, each in a line. */
 function createPage(version: string) {
@@ -256,6 +278,7 @@ export async function openMetrics(options: MetricsOptions): Promise<Metrics> {
     })())
   }
 
+  const readDatabase = database.counts && databaseCounters(registry, () => database.counts!())
   let isAsked = false
   return {
     contentType: registry.contentType,
@@ -264,6 +287,7 @@ export async function openMetrics(options: MetricsOptions): Promise<Metrics> {
       if (!isAsked) collectDefaultMetrics({ register: registry })
       isAsked = true
       await rowsRead()
+      readDatabase?.()
       page.streams.set(feed.readers())
       return registry.metrics()
     },
