@@ -33,7 +33,7 @@ export const migrate = command(
       json,
     },
     examples: {
-      'migrate --from sqlite:./data --artifacts file:///mnt/films':
+      'migrate --from sqlite:./data --artifacts s3://films':
         'Moves ./data to the PostgreSQL at DATABASE_URL.',
     },
   },
