@@ -31,6 +31,7 @@ const objects = read('kubernetes.yaml')
 const objectOf = (kind: string) => objects.find((one) => one.kind === kind)
 const pod = objectOf('Deployment').spec.template.spec
 const [container] = pod.containers
+const firstKey = (parseYaml(read('kubernetes-first-key.yaml')) as any).spec
 const nodes = Object.entries<any>(compose.services).filter(([name]) => /^node-\d$/.test(name))
 
 const seconds = (text: string): number => Number(/^(\d+)s$/.exec(text)![1])
@@ -123,6 +124,12 @@ describe('deploy/', () => {
       imageEnv['DATA_DIR'],
       '/tmp',
     ])
+    expect(firstKey.securityContext).toEqual(pod.securityContext)
+    expect(firstKey.volumes.map(({ name }: { name: string }) => name)).toEqual(
+      pod.volumes.map(({ name }: { name: string }) => name),
+    )
+    const { image, envFrom, securityContext, volumeMounts } = container
+    expect(firstKey.containers).toMatchObject([{ image, envFrom, securityContext, volumeMounts }])
     for (const [name, node] of nodes)
       expect(node).toMatchObject({
         read_only: true,

@@ -33,7 +33,8 @@ export const migrate = command(
       json,
     },
     examples: {
-      'migrate --artifacts file:///mnt/films': 'Moves ./data to the PostgreSQL at DATABASE_URL.',
+      'migrate --from sqlite:./data --artifacts s3://films':
+        'Moves ./data to the PostgreSQL at DATABASE_URL.',
     },
   },
   async (context, { from, to, artifacts: artifactsUrl, ...values }) => {
