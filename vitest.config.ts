@@ -35,7 +35,15 @@ const notOnPostgres = [
   'test/http/disposition.test.ts',
   'test/http/fuzz.slow.test.ts',
   'test/http/hostile-bodies.slow.test.ts',
+  // What a provider does over simulated hours, in which loops look thousands of times: on PostgreSQL, stories of faults and
+  // kills go the same ways.
+  'test/paid/attempts.test.ts',
+  'test/paid/clock.test.ts',
+  'test/paid/ends.test.ts',
+  'test/paid/kept-clips.test.ts',
   'test/paid/never-paid-twice.slow.test.ts',
+  'test/paid/unknown.test.ts',
+  'test/paid/witnesses.test.ts',
   'test/store/batches.test.ts',
   'test/store/lock.test.ts',
   'test/store/sqlite.test.ts',
