@@ -349,6 +349,11 @@ export const logLine = {
   cannotReadEvents: (log: Log, err: unknown): void =>
     log.error({ err }, '[Workflow.Coordinator] Cannot read the events for their subscribers; trying again'),
 
+  eventsHeldUp: (log: Log): void =>
+    log.warn(
+      '[Workflow.Coordinator] New events wait: a transaction that writes stays open at the PostgreSQL server, in any of its databases; pg_stat_activity (backend_xid) and pg_prepared_xacts show it',
+    ),
+
   cannotHearNodes: (log: Log, err: unknown): void =>
     log.warn(
       { err },

@@ -300,7 +300,7 @@ export async function openPgBossEngine(options: PgBossEngineOptions): Promise<En
     const waits = new Map(settled.map(({ task: { run }, waitMs }) => [run, waitMs]))
     const waiting: PutBack[] = []
     for (const run of fetched) {
-      const crashedAt = run.data.crashedAt ?? (waits.has(run) ? host.now() : undefined)
+      const crashedAt = waits.has(run) ? host.now() : run.data.crashedAt
       if (crashedAt === undefined) continue
       const isPaused = await isTaskPaused(database, taskOf(run))
       const afterMs = isPaused ? backOffMs : (waits.get(run) ?? 0)

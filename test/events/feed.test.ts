@@ -258,12 +258,12 @@ describe('an end', () => {
       const first = await opening
       const other = feed.follow({ after })
       first.close()
-      const second = await other
+      const next = await other
       await appended
       const taken: number[] = []
-      while (taken.length < 3) taken.push(...ids((await second.next())!))
+      while (taken.length < 3) taken.push(...ids((await next.next())!))
       expect(taken).toEqual(ids(await allAfter(after)))
-      second.close()
+      next.close()
     }
     expect(feed.readers()).toBe(0)
   })

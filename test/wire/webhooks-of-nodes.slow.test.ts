@@ -39,16 +39,16 @@ async function leader(): Promise<string | undefined> {
 
 /** Jobs come and go at the last two nodes until `what` is done. */
 async function meanwhile(what: () => Promise<void>): Promise<void> {
-  let isOver = false
+  const over = new AbortController()
   const working = nodes.slice(1).map(async ({ coordinator }) => {
     do {
       const parameters = { photos: [{ asset_id: photo }] }
       const { id } = await coordinator.createJob({ type: 'property_photos', parameters, force: true })
       await coordinator.cancelJob(id)
       await setTimeout(400)
-    } while (!isOver)
+    } while (!over.signal.aborted)
   })
-  await what().finally(() => (isOver = true))
+  await what().finally(() => over.abort())
   await Promise.all(working)
 }
 
