@@ -175,7 +175,7 @@ export async function openWorkflow(
       access: {
         keysRequired: config.keysRequired,
         ratePerMinute: config.ratePerMinute,
-        sharedBy: () => nodes.count('answering'),
+        sharedBy: () => nodes.countAnswering(),
       },
       onlyOperations: !answersRequests(config.role),
       feed,
@@ -359,6 +359,7 @@ async function startCoordinator(running: Running) {
     metrics,
     prune,
     drain() {
+      nodes.drain()
       if (!nodes.areShared) return
       // Others do the rest; what runs here ends, or is handed over at the end of the grace time.
       stopped ??= coordinator
