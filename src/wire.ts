@@ -43,7 +43,6 @@ import { type Events, openStorage, type Storage } from './wire/storage.ts'
 
 export { openDiskArtifacts }
 export { openFolder, type OpenSecrets, openSecrets } from './wire/folder.ts'
-export { checkSharedArtifacts } from './wire/shared-artifacts.ts'
 
 export interface Workflow {
   readonly coordinator: Coordinator

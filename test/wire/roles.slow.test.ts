@@ -159,6 +159,12 @@ it('without its bucket a node says so, its work waits without using a try, and a
   }
 })
 
+it('a second node in the same folder is refused: each empties its own at its start', async () => {
+  site = await newSite()
+  await site.open('twin')
+  await expect(site.open('twin')).rejects.toMatchObject({ code: 'in_use' })
+})
+
 it('a worker answers only probes and metrics', async () => {
   site = await newSite()
   const worker = await site.open('worker', { env: { ROLE: 'worker' } })
