@@ -44,7 +44,6 @@ import { type Events, openStorage, type Storage } from './wire/storage.ts'
 
 export { openDiskArtifacts }
 export { openFolder, type OpenSecrets, openSecrets } from './wire/folder.ts'
-export { checkSharedArtifacts } from './wire/shared-artifacts.ts'
 
 export interface Workflow {
   readonly coordinator: Coordinator
@@ -176,7 +175,7 @@ export async function openWorkflow(
       access: {
         keysRequired: config.keysRequired,
         ratePerMinute: config.ratePerMinute,
-        sharedBy: () => nodes.count('answering'),
+        sharedBy: () => nodes.countAnswering(),
       },
       onlyOperations: !answersRequests(config.role),
       feed,
@@ -362,6 +361,7 @@ async function startCoordinator(running: Running) {
     metrics,
     prune,
     drain() {
+      nodes.drain()
       if (!nodes.areShared) return
       // Others do the rest; what runs here ends, or is handed over at the end of the grace time.
       stopped ??= coordinator

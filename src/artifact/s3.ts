@@ -45,12 +45,6 @@ export async function openS3Artifacts(
   }
 }
 
-/** Resolves to a short description; rejects with the problem. */
-export async function checkS3(place: BucketPlace, signal: AbortSignal): Promise<string> {
-  const bucket = await openBucket(place)
-  return bucket.check(signal).finally(() => bucket.close())
-}
-
 interface Parts {
   readonly bucket: Bucket
   readonly cache: Cache

@@ -31,8 +31,8 @@ export interface Nodes {
   isAlive(id: string): Promise<boolean>
   /** Render slots of a renderer on these machines, over all nodes that run tasks, by the last heartbeat. */
   slotsOf(renderer: string): number
-  /** How many nodes run tasks, or answer requests; by the last heartbeat, and at least 1. */
-  count(which: 'workers' | 'answering'): number
+  /** How many nodes answer requests; by the last heartbeat, and at least 1. */
+  countAnswering(): number
 }
 
 export interface RunningNodes extends Nodes {
@@ -87,7 +87,7 @@ export function createOneNode(own: OwnNode, host: Host): RunningNodes {
       ]),
     isAlive: (other) => Promise.resolve(other === id),
     slotsOf: (renderer) => own.slots[renderer] ?? 0,
-    count: () => 1,
+    countAnswering: () => 1,
     start(own_) {
       watch = own_
       return Promise.resolve()
@@ -157,13 +157,8 @@ export function createNodes(own: OwnNode, { database, host, log }: NodesOptions)
       return heardAt !== undefined && isHeard({ heardAt })
     },
     slotsOf: (renderer) => workers().reduce((sum, node) => sum + (node.slots[renderer] ?? 0), 0),
-    count: (which) =>
-      Math.max(
-        1,
-        which === 'workers'
-          ? workers().length
-          : alive().filter((node) => answersRequests(node.role) && !node.isDraining).length,
-      ),
+    countAnswering: () =>
+      Math.max(1, alive().filter((node) => answersRequests(node.role) && !node.isDraining).length),
     async start(own_) {
       watch = own_
       await beat()

@@ -1,5 +1,4 @@
 /** Artifacts that several nodes share: a folder that all of them mount, or a bucket. */
-import { access, constants } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openSharedArtifacts as openSharedFolder } from '../artifact/shared.ts'
 import type { ArtifactsConfig } from '../config.ts'
@@ -15,21 +14,8 @@ export function openSharedArtifacts(
   const { host } = options
   const scratch = join(options.scratch, 'scratch')
   if (artifacts.kind === 'folder') return openSharedFolder({ directory: artifacts.directory, scratch }, host)
-  return needing('ARTIFACTS_URL', s3Packages, async () => {
+  return needing('ARTIFACTS_URL', ['@aws-sdk/client-s3', '@aws-sdk/lib-storage'], async () => {
     const { openS3Artifacts } = await import('../artifact/s3.ts')
     return openS3Artifacts({ ...artifacts, scratch }, host)
   })
-}
-
-const s3Packages = ['@aws-sdk/client-s3', '@aws-sdk/lib-storage']
-
-/** Whether they can be reached, for `doctor`: resolves to a short description, rejects with the problem. */
-export async function checkSharedArtifacts(artifacts: ArtifactsConfig, signal: AbortSignal): Promise<string> {
-  if (artifacts.kind === 's3')
-    return needing('ARTIFACTS_URL', s3Packages, async () => {
-      const { checkS3 } = await import('../artifact/s3.ts')
-      return checkS3(artifacts, signal)
-    })
-  await access(artifacts.directory, constants.W_OK)
-  return `A shared folder, ${artifacts.directory}`
 }

@@ -108,6 +108,16 @@ describe.each([
   })
 })
 
+it('one embedded server may keep its files in a bucket, too', async () => {
+  site = await withBucket()
+  const alone = await site.open('alone', { config: { databaseUrl: undefined } })
+  expect(alone.facts.database).toMatch(/^SQLite/)
+  const jobId = await orderFilm(alone, { parameters: { transition: 'fade' } })
+  expect((await endOf(alone, jobId)).status).toBe('completed')
+  await downloadFrom(alone, jobId)
+  expect(await readdir(join(site.folder, 'alone'))).not.toContain('artifacts')
+})
+
 it('without its bucket a node says so, its work waits without using a try, and all goes on by itself', async () => {
   const door = await openDoor(() => Number(new URL(buckets.endpoint).port))
   try {
@@ -147,6 +157,12 @@ it('without its bucket a node says so, its work waits without using a try, and a
   } finally {
     await door.close()
   }
+})
+
+it('a second node in the same folder is refused: each empties its own at its start', async () => {
+  site = await newSite()
+  await site.open('twin')
+  await expect(site.open('twin')).rejects.toMatchObject({ code: 'in_use' })
 })
 
 it('a worker answers only probes and metrics', async () => {

@@ -1,8 +1,7 @@
 /** Checks the database, or the server that holds it. */
 import { stat } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Config, ConfigError } from '../../config.ts'
+import type { Config } from '../../config.ts'
 import { hasKey as hasUsableKey } from '../../access/keys.ts'
 import { isDiskFull } from '../../disk-full.ts'
 import { systemHost } from '../../host.ts'
@@ -10,7 +9,6 @@ import { createLog } from '../../log.ts'
 import { accountsInFlight } from '../../store/attempts.ts'
 import { type Database, DatabaseError } from '../../store/database.ts'
 import { findSeal, sealMessage } from '../../store/seal.ts'
-import { holdFolder } from '../../store/lock.ts'
 import { migrations } from '../../store/migrations/all.ts'
 import { whyOf } from '../client.ts'
 import { count } from '../words.ts'
@@ -28,12 +26,24 @@ export interface Folder {
 }
 
 export async function checkDatabase(config: Config, signal: AbortSignal): Promise<Folder> {
-  if (config.databaseUrl !== undefined) return checkShared(config, signal)
   const path = join(config.dataDir, 'coordinator.db')
   if (!(await stat(path).catch(() => undefined)))
     return { found: ok(`There is none yet: serve makes ${path}`), server: undefined, hasKey: false }
+  const { openFolder } = await import('../../wire.ts')
   try {
-    return await lookIn(config)
+    const folder = await openFolder(config, { log: createLog({ level: 'silent' }) })
+    try {
+      const hasKey = await hasKeyIn(folder.database)
+      const found = await lookInto(folder.database)
+      return {
+        found,
+        server: undefined,
+        hasKey,
+        ...(found.state === 'ok' && { accounts: await accountsIn(folder.database) }),
+      }
+    } finally {
+      await folder.close()
+    }
   } catch (error) {
     if (error instanceof DatabaseError && error.code === 'in_use') return heldFolder(error, signal)
     const toDo = isDiskFull(error)
@@ -43,59 +53,9 @@ export async function checkDatabase(config: Config, signal: AbortSignal): Promis
   }
 }
 
-/** PostgreSQL, which other nodes may use; the node of this data folder may run. */
-async function checkShared(config: Config, signal: AbortSignal): Promise<Folder> {
-  const held = await holderOf(config.dataDir)
-  const folder = held && (await heldFolder(held, signal))
-  if (folder && folder.found.state !== 'ok') return folder
-  const exists = await stat(config.dataDir).catch(() => undefined)
-  try {
-    return {
-      // Opening it makes the folder.
-      ...(await lookIn({ ...config, dataDir: exists ? config.dataDir : tmpdir() })),
-      server: folder?.server,
-    }
-  } catch (error) {
-    const toDo =
-      error instanceof ConfigError
-        ? 'Install what it names'
-        : 'Check DATABASE_URL, and that the server runs and lets this machine in'
-    return { found: problem(messageOf(error), toDo), server: folder?.server, hasKey: undefined }
-  }
-}
-
-/** Says who runs on the folder; undefined where nobody does. */
-async function holderOf(dataDir: string): Promise<DatabaseError | undefined> {
-  const path = join(dataDir, 'lock')
-  if (!(await stat(path).catch(() => undefined))) return undefined
-  try {
-    holdFolder(dataDir, systemHost).release()
-    return undefined
-  } catch (error) {
-    return error instanceof DatabaseError && error.code === 'in_use' ? error : undefined
-  }
-}
-
-async function lookIn(config: Config): Promise<Folder> {
-  const { openFolder } = await import('../../wire.ts')
-  const folder = await openFolder(config, { log: createLog({ level: 'silent' }) })
-  try {
-    const hasKey = await hasKeyIn(folder.database)
-    const found = await lookInto(folder.database, folder.description)
-    return {
-      found,
-      server: undefined,
-      hasKey,
-      ...(found.state === 'ok' && { accounts: await accountsIn(folder.database) }),
-    }
-  } finally {
-    await folder.close()
-  }
-}
-
-async function lookInto(database: Database, description: string): Promise<Found> {
-  const faults = await faultsOf(database)
-  if (faults.length > 0)
+async function lookInto(database: Database): Promise<Found> {
+  const faults = (await database.all('pragma quick_check(3)')).map((row) => String(row['quick_check']))
+  if (faults[0] !== 'ok')
     return problem(`It is damaged: ${faults.join('; ')}`, 'Keep a copy of the data folder, and take a backup')
   const done = new Set(await stepsDone(database))
   const seal = done.size > 0 ? await findSeal(database) : undefined
@@ -104,33 +64,19 @@ async function lookInto(database: Database, description: string): Promise<Found>
   if (unknown.length > 0)
     return problem('It was used by a newer version of this program', 'Use the newer version')
   const missing = migrations.length - done.size
-  const isFile = database.dialect === 'sqlite'
   return ok(
-    `${isFile ? 'Whole' : `${description} answers`}, ${missing === 0 ? 'and up to date' : `${count(missing, 'step')} behind, which serve will make up`}`,
+    `Whole, ${missing === 0 ? 'and up to date' : `${count(missing, 'step')} behind, which serve will make up`}`,
   )
 }
 
-/** A server checks its own files. */
-async function faultsOf(database: Database): Promise<readonly string[]> {
-  if (database.dialect === 'postgres') return []
-  const rows = await database.all('pragma quick_check(3)')
-  return rows.map((row) => String(row['quick_check'])).filter((fault) => fault !== 'ok')
-}
-
-async function hasTable(database: Database, name: string): Promise<boolean> {
-  const row = await database.get(
-    database.dialect === 'postgres'
-      ? 'select 1 as is_there where to_regclass($1) is not null'
-      : "select 1 as is_there from sqlite_master where type = 'table' and name = $1",
-    [name],
+async function stepsDone(database: Database): Promise<readonly number[]> {
+  const table = await database.get(
+    "select name from sqlite_master where type = 'table' and name = 'migrations'",
   )
-  return row !== undefined
-}
-
-const stepsDone = async (database: Database): Promise<readonly number[]> =>
-  (await hasTable(database, 'migrations'))
+  return table
     ? (await database.all('select id from migrations order by id')).map((row) => Number(row['id']))
     : []
+}
 
 /** A database that `serve` has yet to migrate names no accounts. */
 async function accountsIn(database: Database): Promise<ReadonlyMap<string, number>> {
@@ -140,7 +86,8 @@ async function accountsIn(database: Database): Promise<ReadonlyMap<string, numbe
 
 /** A database older than access keys has none. */
 async function hasKeyIn(database: Database): Promise<boolean> {
-  if (!(await hasTable(database, 'keys'))) return false
+  const table = await database.get("select name from sqlite_master where type = 'table' and name = 'keys'")
+  if (!table) return false
   return hasUsableKey({ database, host: systemHost, log: createLog({ level: 'silent' }) })
 }
 

@@ -7,7 +7,7 @@ import type { CommandContext } from '../command.ts'
 import { checkDoor, checkPublic, checkWebhooks } from './access.ts'
 import { type Folder, checkDatabase } from './database.ts'
 import { type Finding, type Found, messageOf, ok, problem } from './finding.ts'
-import { checkArtifacts, checkDisk, checkRights } from './folder.ts'
+import { checkDisk, checkRights } from './folder.ts'
 import { checkFfmpeg, checkNode, checkPictures } from './machine.ts'
 import { checkClock, checkModels, checkPart, checkReplicate } from './renderers.ts'
 import { checkSharedArtifacts, checkSharedDatabase } from './shared.ts'
@@ -23,9 +23,7 @@ export async function* examine(
   }: Pick<CommandContext, 'env'> & { readonly signal?: AbortSignal },
   own: OwnParts = {},
 ): AsyncGenerator<Finding> {
-  const secrets = [env['REPLICATE_API_TOKEN'], env['COORDINATOR_KEY'], env['AWS_SECRET_ACCESS_KEY']].filter(
-    (secret) => Boolean(secret),
-  )
+  const secrets = [env['REPLICATE_API_TOKEN'], env['COORDINATOR_KEY']].filter((secret) => Boolean(secret))
   const withoutSecrets = (text: string): string =>
     redacted(secrets.reduce<string>((said, secret) => said.replaceAll(secret!, '[secret]'), text))
   const finding = async (check: string, look: () => Found | Promise<Found>): Promise<Finding> => {
@@ -74,8 +72,6 @@ export async function* examine(
   yield await finding('Clock', () => checkClock(aheadMs))
   yield await finding('Public URL', () => checkPublic(config, folder.server, signal))
   yield await finding('Webhooks', () => checkWebhooks(config))
-  if (config.artifacts && !own.artifacts)
-    yield await finding('Artifacts', () => checkArtifacts(config.artifacts!, signal))
   for (const renderer of own.renderers ?? [])
     yield await finding(renderer.name, () => checkPart(renderer, signal))
   for (const provider of own.providers ?? [])

@@ -2,11 +2,11 @@
 import { constants } from 'node:fs'
 import { access, lstat, open, readdir, rm, stat, statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import type { ArtifactsConfig, Config } from '../../config.ts'
+import type { Config } from '../../config.ts'
 import { isDiskFull } from '../../disk-full.ts'
 import { ownerFile, ownerUmask } from '../../owner-only.ts'
 import { spokenSize } from '../words.ts'
-import { type Found, messageOf, ok, problem, toError, warning, within } from './finding.ts'
+import { type Found, ok, problem, toError, warning } from './finding.ts'
 
 const scarceBytes = 2e9
 /** Linux's file system types of NFS, CIFS and SMB. */
@@ -38,17 +38,6 @@ export async function checkDisk({ dataDir, minFreeDiskBytes }: Config): Promise<
     )
   if (free < scarceBytes) return warning(words, 'Make room there before there are many films')
   return ok(words)
-}
-
-/** The bucket or the folder that nodes share. */
-export async function checkArtifacts(artifacts: ArtifactsConfig, signal: AbortSignal): Promise<Found> {
-  const { checkSharedArtifacts } = await import('../../wire.ts')
-  try {
-    return ok(await checkSharedArtifacts(artifacts, within(signal)))
-  } catch (error) {
-    signal.throwIfAborted()
-    return problem(messageOf(error), 'Check ARTIFACTS_URL, and the rights and credentials for it')
-  }
 }
 
 async function existingAbove(path: string): Promise<string> {
