@@ -93,17 +93,19 @@ export async function openNode(
     throw error
   }
   const { url } = server
+  let closing: Promise<void> | undefined
+  const close = async (): Promise<void> => {
+    await server.close({ graceMs: 500 })
+    await workflow.close()
+    await door.close()
+  }
   return {
     url,
     databaseUrl: `postgres://postgres@127.0.0.1:${postgres.port}/${name}`,
     door,
     workflow,
     lines,
-    async close() {
-      await server.close({ graceMs: 500 })
-      await workflow.close()
-      await door.close()
-    },
+    close: () => (closing ??= close()),
   }
 }
 
