@@ -8,7 +8,7 @@ import { secretToldBefore } from '../job/errors.ts'
 import type { Actor } from '../job/event.ts'
 import type { Host } from '../host.ts'
 import { type Log, logLine } from '../log.ts'
-import type { Database, Transaction } from '../store/database.ts'
+import { type Database, DatabaseError, type Transaction } from '../store/database.ts'
 import {
   type KeptAnswer,
   type RequestIdentity,
@@ -56,6 +56,8 @@ export interface Idempotent {
 export const mostKeptRequests = 20_000
 /** Longer than any response but that of a job with many scenes, which is built again from the stored result. */
 const mostKeptBytes = 128 << 10
+/** For a response that could not be stored. */
+const [triesToKeep, keepAgainMs] = [60, 1000]
 const keptForMs = 24 * 60 * 60 * 1000
 /** More than one, so that old rows get fewer; few enough to keep a request fast. */
 const forgottenAtOnce = 20
@@ -154,17 +156,35 @@ export function createIdempotent({
     })
 
   /** Never rejects: the effect stands even if its response cannot be stored. */
-  const keep = async (id: number, answer: KeptAnswer | undefined): Promise<void> => {
+  const keep = async (name: string, id: number, answer: KeptAnswer | undefined): Promise<void> => {
     const kept = answer && answer.body.length <= mostKeptBytes ? answer : undefined
-    await database
-      .transaction(async (tx) => {
+    const record = () =>
+      database.transaction(async (tx) => {
         if (kept) await setRequestAnswer(tx, id, kept)
         else if ((await deleteUnanswered(tx, id)) === 0 && claimedBy !== null) await setClaim(tx, id, null)
       })
-      .catch((error: unknown) => logLine.answerNotKept(log, error))
+    await record().catch((error: unknown) => {
+      logLine.answerNotKept(log, error)
+      // Other nodes wait for the claim of a node that lives.
+      if (claimedBy !== null) void keepLater(name, record)
+    })
+  }
+
+  const keepLater = async (name: string, record: () => Promise<void>): Promise<void> => {
+    for (let triesLeft = triesToKeep; triesLeft > 0; triesLeft--) {
+      await host.sleep(keepAgainMs)
+      // The request was repeated here, and that run keeps its response.
+      if (running.has(name)) return
+      try {
+        return await record()
+      } catch (error) {
+        if (error instanceof DatabaseError && error.code === 'closed') return
+      }
+    }
   }
 
   const run = async (
+    name: string,
     id: number,
     work: IdempotentWork,
     before: { readonly hasEffect: boolean },
@@ -173,24 +193,28 @@ export function createIdempotent({
     try {
       answer = await work(id, before)
     } finally {
-      await keep(id, answer)
+      await keep(name, id, answer)
     }
     return 'done'
   }
 
-  const answer = async (request: IdempotentRequest, work: IdempotentWork): Promise<Answered> => {
+  const answer = async (
+    name: string,
+    request: IdempotentRequest,
+    work: IdempotentWork,
+  ): Promise<Answered> => {
     const begun = await begin(request)
     if (begun === 'too_many') return begun
-    if ('isNew' in begun) return run(begun.id, work, { hasEffect: false })
+    if ('isNew' in begun) return run(name, begun.id, work, { hasEffect: false })
     if (!isSame(begun.fingerprint, request.fingerprint)) return 'other_request'
     if (begun.answer) return begun.answer
-    if (!begun.isTheirs) return run(begun.id, work, begun)
+    if (!begun.isTheirs) return run(name, begun.id, work, begun)
     if (await nodes.isAlive(begun.claimedBy!)) return 'running'
     const taken = await database.transaction(async (tx) => {
       const id = await takeRequest(tx, request, begun, nodes.id)
       return id === undefined ? undefined : { id, hasEffect: await hasEffect(tx, id) }
     })
-    return taken ? run(taken.id, work, taken) : 'running'
+    return taken ? run(name, taken.id, work, taken) : 'running'
   }
 
   return {
@@ -200,7 +224,7 @@ export function createIdempotent({
       if (other) return isSame(other, request.fingerprint) ? 'running' : 'other_request'
       running.set(name, request.fingerprint)
       try {
-        return await answer(request, work)
+        return await answer(name, request, work)
       } finally {
         running.delete(name)
       }
