@@ -122,7 +122,7 @@ export async function openBoss(options: BossOptions): Promise<OpenBoss> {
 }
 
 /** When a task's crash was noticed; null unless it still waits. An index needs the same text. */
-const crashedAt = `(case when state < 'active' then (data ->> 'crashedAt')::bigint end)`
+const crashedAtOf = `(case when state < 'active' then (data ->> 'crashedAt')::bigint end)`
 const jobIdOf = `((data ->> 'jobId')::bigint)`
 
 /**
@@ -133,8 +133,8 @@ const objects = (schema: string): readonly string[] => [
   `drop index if exists ${schema}.tasks_active`,
   `create index if not exists tasks_by_id on ${schema}.job_common using hash ((id::text)) with (fillfactor = 10)`,
   `create index if not exists tasks_of_job on ${schema}.job_common (${jobIdOf})`,
-  `create index if not exists tasks_crashed on ${schema}.job_common (name, singleton_key) where ${crashedAt} is not null`,
-  `create index if not exists tasks_crashed_of_job on ${schema}.job_common (${jobIdOf}) where ${crashedAt} is not null`,
+  `create index if not exists tasks_crashed on ${schema}.job_common (name, singleton_key) where ${crashedAtOf} is not null`,
+  `create index if not exists tasks_crashed_of_job on ${schema}.job_common (${jobIdOf}) where ${crashedAtOf} is not null`,
   // Locks the row against a takeover, which deletes and inserts it, and not against heartbeats.
   `create or replace function ${schema}.holds_task(task text, run integer) returns boolean
      language plpgsql set enable_seqscan = off as $$
@@ -154,7 +154,7 @@ const tasksView = (schema: string): string => `create view tasks as select
   (extract(epoch from start_after) * 1000)::bigint as run_at,
   (case when state = 'active' then 1 else 0 end)::bigint as running,
   coalesce((data ->> 'crashes')::bigint, 0) as crashes,
-  ${crashedAt} as crashed_at
+  ${crashedAtOf} as crashed_at
   from ${schema}.job_common where name <> 'lead' and state < 'completed'`
 
 /** Raised with each change of the objects above, which a node of the version before must be able to use. */

@@ -88,9 +88,12 @@ function databaseCounters(registers: Registry, read: () => DatabaseCounts): () =
     retries: 'Further tries of transactions, after a collision or a lost connection',
     givenUp: 'Transactions that failed after their last try',
   }
-  const counters = Object.entries(helps).map(([of, help]) => {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the type says these are all its keys
+  const names = Object.keys(helps) as (keyof DatabaseCounts)[]
+  const counters = names.map((of) => {
+    const help = helps[of]
     const name = `workflow_database_${of.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}_total`
-    return { of: of as keyof DatabaseCounts, counter: new Counter({ name, help, registers: [registers] }) }
+    return { of, counter: new Counter({ name, help, registers: [registers] }) }
   })
   return () => {
     const counts = read()
