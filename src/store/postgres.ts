@@ -292,8 +292,9 @@ class OpenPostgres implements PostgresDatabase {
     incarnation: string | undefined,
   ): Promise<Outcome<T>> {
     const until = this.#host.monotonic() + commitKnownMs
-    while (xid !== undefined && this.#host.monotonic() < until) {
-      const status = await this.#statusOf(xid, witness, incarnation).catch((asking: unknown) =>
+    // Without a number the server cannot be asked.
+    for (let number = xid; number !== undefined && this.#host.monotonic() < until; number = xid) {
+      const status = await this.#statusOf(number, witness, incarnation).catch((asking: unknown) =>
         isConnectionLost(asking) ? 'in progress' : 'unknown',
       )
       if (status === 'committed') return committed
