@@ -284,6 +284,8 @@ test('a list tells of each job what the job itself does, and finds exactly those
           if (verb === 'submit') await submit(simulation, id, key)
           if (verb === 'wait') await simulation.pass(hour / 2)
         }
+        // What the last step has caused goes on between two readings.
+        await simulation.settle()
         const { jobs: listed } = await simulation.get('/jobs')
         const canBe: number[] = []
         for (const entry of listed) {

@@ -16,7 +16,7 @@ const nodesAt = async (server: ServerProcess): Promise<any[]> =>
 const approve = (server: ServerProcess, jobId: number) => ask(server, 'POST', `/api/v3/jobs/${jobId}/approve`)
 
 it('moves what waits to the other node at once, ends or hands over what runs, and loses no try', async () => {
-  site = await newSite({ LOCAL_MAX_CONCURRENCY: '2', SHUTDOWN_GRACE_MS: '1000', DRAIN_MS: '500' })
+  site = await newSite({ LOCAL_MAX_CONCURRENCY: '2', SHUTDOWN_GRACE_MS: '1000', DRAIN_MS: '3000' })
   const leaving = await site.start('leaving')
   // Long renders, of which most wait.
   const jobId = await createJob(leaving, 6, { clip_duration: 3, resolution: '720p', transition: 'cut' })
