@@ -1,7 +1,11 @@
 /** What doctor finds in the database and files of several nodes. */
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import sharp from 'sharp'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { type TestBuckets, openTestBuckets } from '../artifact/s3-bucket.ts'
 import { testCredentials } from '../artifact/s3-server.ts'
+import { chunksOf } from '../harness/ask.ts'
 import { type Site, newSite } from '../wire/nodes.ts'
 import { run } from './command.ts'
 
@@ -33,12 +37,22 @@ it('tells of an empty database, of one with nodes, and of a shared folder', asyn
       /^PostgreSQL, .*, version \d+\S*, \d+ steps behind, which serve will make up; no node has used it; its clock, which counts, is within a second of this machine/,
     ),
   })
-  await site.open('two')
+  const node = await site.open('two')
   const used = await examine({})
   expect(used.found('Database').found).toMatch(/, up to date; 1 node heard of now; /)
   expect(used.found('Artifacts')).toMatchObject({
     state: 'ok',
     found: expect.stringMatching(/shared: stored, read and removed a file in \d+ ms$/),
+  })
+
+  const image = sharp({ create: { width: 4, height: 3, channels: 3, background: '#123456' } })
+  await node.takeAsset(chunksOf(await image.png().toBuffer()))
+  expect((await examine({})).found('Artifacts')).toMatchObject({ state: 'ok' })
+  const elsewhere = pathToFileURL(join(site.folder, 'not-mounted')).href
+  expect((await examine({ ARTIFACTS_URL: elsewhere })).found('Artifacts')).toMatchObject({
+    state: 'problem',
+    found: expect.stringContaining('none of the newest photographs'),
+    to_do: expect.stringContaining('Mount the folder'),
   })
 })
 

@@ -23,6 +23,8 @@ export interface Folder {
   readonly hasKey: boolean | undefined
   /** Unsettled renders at Replicate, by the account they were sent from; absent where unknown. */
   readonly accounts?: ReadonlyMap<string, number>
+  /** The newest photographs that rows name, which a shared store must have. */
+  readonly photographs?: readonly string[]
 }
 
 export async function checkDatabase(config: Config, signal: AbortSignal): Promise<Folder> {

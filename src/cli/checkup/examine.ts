@@ -60,7 +60,8 @@ export async function* examine(
     return looked.found
   })
   const { artifacts } = config
-  if (artifacts && !own.artifacts) yield await finding('Artifacts', () => checkSharedArtifacts(artifacts))
+  if (artifacts && !own.artifacts)
+    yield await finding('Artifacts', () => checkSharedArtifacts(artifacts, folder.photographs ?? []))
   yield await finding('Access', () => checkDoor(config, env, folder))
   yield await finding('Models', () => checkModels(config, own))
   let aheadMs: number | undefined

@@ -62,9 +62,17 @@ async function lookInto(database: Database, asked: Asked): Promise<Folder> {
     server: undefined,
     hasKey: await hasKeyIn(database),
     ...(found.state !== 'problem' &&
-      isMigrated && { accounts: await accountsInFlight(database, 'replicate') }),
+      isMigrated && {
+        accounts: await accountsInFlight(database, 'replicate'),
+        photographs: await newestPhotographs(database),
+      }),
   }
 }
+
+const newestPhotographs = async (database: Database): Promise<readonly string[]> =>
+  (await database.all('select id from assets order by inserted_at desc limit 3')).map((row) =>
+    String(row['id']),
+  )
 
 async function databaseFound(
   database: Database,
@@ -154,8 +162,11 @@ async function hearsItself(connectionString: string): Promise<boolean> {
 
 const twoHours = 7_200_000
 
-/** Stores a few bytes, reads them, and removes them again. */
-export async function checkSharedArtifacts(artifacts: ArtifactsConfig): Promise<Found> {
+/** Stores a few bytes, reads them, and removes them again; looks for one of the `photographs` that rows name. */
+export async function checkSharedArtifacts(
+  artifacts: ArtifactsConfig,
+  photographs: readonly string[],
+): Promise<Found> {
   const place =
     artifacts.kind === 'folder' ? artifacts.directory : `s3://${artifacts.bucket}/${artifacts.prefix}`
   const scratch = await mkdtemp(join(tmpdir(), 'coordinator-doctor-'))
@@ -172,6 +183,13 @@ export async function checkSharedArtifacts(artifacts: ArtifactsConfig): Promise<
       const removed = await store.remove(id, systemHost.now() + twoHours)
       if (read !== size || removed !== size)
         return problem(`${place} gives back other bytes`, 'Look at its server')
+      // One may be lost; a store that has none is another one, or a folder that is not mounted.
+      const known = await Promise.all(photographs.map((photograph) => store.stat(photograph)))
+      if (known.length > 0 && known.every((file) => file === undefined))
+        return problem(
+          `${place} has none of the newest photographs that the database names`,
+          'Mount the folder that the other nodes use, or name their bucket in ARTIFACTS_URL',
+        )
       return ok(`${place}: stored, read and removed a file in ${Math.ceil(performance.now() - begun)} ms`)
     } finally {
       await store.close?.()
