@@ -116,7 +116,7 @@ async function prepareTarget(target: Database, installation: string): Promise<vo
       if (used !== undefined)
         throw new DatabaseError(
           'in_use',
-          `The target has a history of its own (${used}): use an empty database`,
+          `The target has a history of its own (${used}), as after the start of a node: use an empty database`,
         )
       await setSeal(tx, { kind: 'filling', by: installation })
     })

@@ -176,7 +176,8 @@ describe('moving a history to PostgreSQL', () => {
     await target.transaction((tx) => installationOf(tx, fresh()))
     await expect(move()).rejects.toMatchObject({
       code: 'in_use',
-      message: 'The target has a history of its own (1 rows in installation): use an empty database',
+      message:
+        'The target has a history of its own (1 rows in installation), as after the start of a node: use an empty database',
     })
     await target.transaction((tx) => tx.run('delete from installation'))
     await target.transaction((tx) =>

@@ -83,7 +83,9 @@ describe.each([
 
     expect(api.coordinator.processingTasks()).toEqual([])
     expect((await running(other, 'api-1')).running).toEqual({ tasks: {}, jobs: [] })
-    expect((await worker.app.request(filmAt(waiting))).status).toBe(404)
+    const refused = await worker.app.request(filmAt(waiting))
+    expect(refused.status).toBe(404)
+    expect(await jsonOf(refused)).toMatchObject({ reason: expect.stringContaining('ROLE=api or all') })
   })
 
   it('any node goes on with a film whose clips others rendered', async () => {

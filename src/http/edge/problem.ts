@@ -198,7 +198,10 @@ export function problemOf(error: unknown): HttpProblem | undefined {
   if (codeOf(error) === 'busy' || codeOf(error) === 'closed')
     return new HttpProblem(
       503,
-      { error: 'Unavailable', reason: 'The server is busy or stopping. Send the request again' },
+      {
+        error: 'Unavailable',
+        reason: 'The server is busy or stopping, or its database does not answer. Send the request again',
+      },
       { headers: { 'retry-after': '1' } },
     )
   if (codeOf(error) === 'uncertain')
