@@ -38,7 +38,7 @@ import { logEvents } from './telemetry/event-log.ts'
 import { openMetrics } from './telemetry/metrics.ts'
 import { createReadiness } from './telemetry/readiness.ts'
 import { tracedProvider } from './telemetry/tracing.ts'
-import { checksOf, freeBytes, noRoom, requireKey } from './wire/checks.ts'
+import { checksOf, freeBytes, noRoom, requireKey, requireSameStore } from './wire/checks.ts'
 import { openProviders } from './wire/providers.ts'
 import { type Events, openStorage, type Storage } from './wire/storage.ts'
 
@@ -105,6 +105,7 @@ export async function openWorkflow(
     await storage.migrate()
     if (config.keysRequired) await requireKey(config, () => hasKey({ database, host, log: given }))
     const artifacts = own.artifacts ?? (await openOwnArtifacts(storage, closing))
+    if (config.artifacts && !own.artifacts) await requireSameStore(database, artifacts, host)
     const media = openMedia(config, host)
     closing.push(() => media.close())
     const ffmpeg = await media.describe()

@@ -8,6 +8,7 @@ import { type ArtifactsConfig, ConfigError } from '../../config.ts'
 import { isDiskFull } from '../../disk-full.ts'
 import { systemHost } from '../../host.ts'
 import { createLog } from '../../log.ts'
+import { newestAssets } from '../../store/assets.ts'
 import { accountsInFlight } from '../../store/attempts.ts'
 import { type Database, DatabaseError } from '../../store/database.ts'
 import { openDatabaseClock } from '../../store/database-clock.ts'
@@ -64,15 +65,10 @@ async function lookInto(database: Database, asked: Asked): Promise<Folder> {
     ...(found.state !== 'problem' &&
       isMigrated && {
         accounts: await accountsInFlight(database, 'replicate'),
-        photographs: await newestPhotographs(database),
+        photographs: await newestAssets(database),
       }),
   }
 }
-
-const newestPhotographs = async (database: Database): Promise<readonly string[]> =>
-  (await database.all('select id from assets order by inserted_at desc limit 3')).map((row) =>
-    String(row['id']),
-  )
 
 async function databaseFound(
   database: Database,
@@ -171,7 +167,7 @@ export async function checkSharedArtifacts(
     artifacts.kind === 'folder' ? artifacts.directory : `s3://${artifacts.bucket}/${artifacts.prefix}`
   const scratch = await mkdtemp(join(tmpdir(), 'coordinator-doctor-'))
   try {
-    const { openSharedArtifacts } = await import('../../wire/shared-artifacts.ts')
+    const { isAnother, openSharedArtifacts } = await import('../../wire/shared-artifacts.ts')
     const store = await openSharedArtifacts(artifacts, { scratch, host: systemHost })
     try {
       const path = join(scratch, 'doctor')
@@ -183,9 +179,7 @@ export async function checkSharedArtifacts(
       const removed = await store.remove(id, systemHost.now() + twoHours)
       if (read !== size || removed !== size)
         return problem(`${place} gives back other bytes`, 'Look at its server')
-      // One may be lost; a store that has none is another one, or a folder that is not mounted.
-      const known = await Promise.all(photographs.map((photograph) => store.stat(photograph)))
-      if (known.length > 0 && known.every((file) => file === undefined))
+      if (await isAnother(store, photographs))
         return problem(
           `${place} has none of the newest photographs that the database names`,
           'Mount the folder that the other nodes use, or name their bucket in ARTIFACTS_URL',
