@@ -239,10 +239,18 @@ const ownNode = (config: Config, renderers: readonly Renderer[], { version }: Ca
 })
 
 /** Without the token and the secrets. */
-function sharedSettings({ budgets, replicate, retention }: Config, prices: string): OwnNode['settings'] {
+function sharedSettings(config: Config, prices: string): OwnNode['settings'] {
+  const { artifacts, budgets, replicate, retention } = config
   const { job, client, day, total } = budgets
-  const provider = replicate && [replicate.baseUrl, replicate.maxConcurrency, replicate.startDelayMs]
+  const provider = replicate && [
+    new URL(replicate.baseUrl).host,
+    replicate.maxConcurrency,
+    replicate.startDelayMs,
+  ]
+  // Machines may mount the same folder at different places.
+  const files = artifacts?.kind === 's3' ? `s3://${artifacts.bucket}/${artifacts.prefix}` : 'file:'
   return {
+    ARTIFACTS_URL: files,
     'BUDGET_*': JSON.stringify([job, client, day, total]),
     'REPLICATE_*': JSON.stringify(provider ?? null),
     MODELS_FILE: prices,

@@ -33,7 +33,10 @@ test('a node names each other one whose budgets or prices differ from its own, o
     ])
     host.advance(3000)
     await expect.poll(() => warned.length).toBe(4)
-    expect(warned.slice(2)).toEqual(Array(2).fill({ other: 'three', settings: ['BUDGET_*'] }))
+    expect(warned.slice(2)).toEqual([
+      { other: 'three', settings: ['BUDGET_*'] },
+      { other: 'three', settings: ['BUDGET_*'] },
+    ])
     for (const node of nodes) await node.stop()
   } finally {
     await place.remove()
