@@ -99,7 +99,7 @@ async function run({ name: node, databaseUrl, folder, cap, renderMs }: NodeSetti
   await storage.migrate()
   const { database, host } = storage
   const nodes = storage.createNodes(
-    { name: node, role: 'all', version: packageVersion(), slots: { local: cap } },
+    { name: node, role: 'all', version: packageVersion(), slots: { local: cap }, settings: {} },
     log,
   )
   const { signal, pubsub } = await storage.openEvents({ node: nodes.id, log })

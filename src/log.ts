@@ -389,6 +389,12 @@ export const logLine = {
       '[Workflow.Coordinator] This node cannot tell the others that it lives; trying again',
     ),
 
+  otherSettings: (log: Log, other: string, differing: readonly string[]): void =>
+    log.warn(
+      { other, settings: differing },
+      `[Workflow.Coordinator] The node ${other} has other settings than this one, and each goes by its own: ${differing.join(', ')}`,
+    ),
+
   listenerFailed: (log: Log, topic: string, err: unknown): void =>
     log.error({ err, topic }, `[Workflow.Coordinator] A listener of ${topic} failed`),
 }

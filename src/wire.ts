@@ -113,7 +113,7 @@ export async function openWorkflow(
     const renderers = [local, ...(own.renderers ?? [])]
     const catalogue = await openCatalogue(config, modelsOfOwn({ ...own, renderers }))
     refuseUnpriced(own, catalogue)
-    const nodes = storage.createNodes(ownNode(config, renderers), given)
+    const nodes = storage.createNodes(ownNode(config, renderers, catalogue), given)
     const { areShared } = nodes
     const log = areShared ? given.child({ node: config.nodeName, node_id: nodes.id }) : given
     const installation = await openInstallation({ database, host, log })
@@ -231,12 +231,33 @@ async function openOwnArtifacts(
 export const openMedia = ({ ffmpegPath }: Pick<Config, 'ffmpegPath'>, host: Host): Media =>
   createMedia({ host, ...(ffmpegPath !== undefined && { ffmpegPath }) })
 
-const ownNode = ({ nodeName, role }: Config, renderers: readonly Renderer[]): OwnNode => ({
-  name: nodeName,
-  role,
+const ownNode = (config: Config, renderers: readonly Renderer[], { version }: Catalogue): OwnNode => ({
+  name: config.nodeName,
+  role: config.role,
   version: packageVersion(),
   slots: Object.fromEntries(renderers.map(({ name, maxConcurrency }) => [name, maxConcurrency])),
+  settings: sharedSettings(config, version),
 })
+
+/** Without the token and the secrets. */
+function sharedSettings(config: Config, prices: string): OwnNode['settings'] {
+  const { artifacts, budgets, replicate, retention } = config
+  const { job, client, day, total } = budgets
+  const provider = replicate && [
+    new URL(replicate.baseUrl).host,
+    replicate.maxConcurrency,
+    replicate.startDelayMs,
+  ]
+  // Machines may mount the same folder at different places.
+  const files = artifacts?.kind === 's3' ? `s3://${artifacts.bucket}/${artifacts.prefix}` : 'file:'
+  return {
+    ARTIFACTS_URL: files,
+    'BUDGET_*': JSON.stringify([job, client, day, total]),
+    'REPLICATE_*': JSON.stringify(provider ?? null),
+    MODELS_FILE: prices,
+    'RETAIN_*, MAX_STORED_GB': JSON.stringify(retention),
+  }
+}
 
 interface Running {
   readonly config: Config

@@ -4,11 +4,12 @@
  * a request that a crash left without a response goes through its route again: verbs that had their effect resolve to the
  * stored result, and the response is built from that.
  */
+import { waitsForStorage } from '../disk-full.ts'
 import { secretToldBefore } from '../job/errors.ts'
 import type { Actor } from '../job/event.ts'
 import type { Host } from '../host.ts'
 import { type Log, logLine } from '../log.ts'
-import { type Database, DatabaseError, type Transaction } from '../store/database.ts'
+import type { Database, Transaction } from '../store/database.ts'
 import {
   type KeptAnswer,
   type RequestIdentity,
@@ -57,7 +58,7 @@ export const mostKeptRequests = 20_000
 /** Longer than any response but that of a job with many scenes, which is built again from the stored result. */
 const mostKeptBytes = 128 << 10
 /** For a response that could not be stored. */
-const [triesToKeep, keepAgainMs] = [60, 1000]
+const keepAgainMs = 1000
 const keptForMs = 24 * 60 * 60 * 1000
 /** More than one, so that old rows get fewer; few enough to keep a request fast. */
 const forgottenAtOnce = 20
@@ -170,15 +171,16 @@ export function createIdempotent({
     })
   }
 
+  /** However long an outage takes: else this node's claim would keep the request from the others as long as it lives. */
   const keepLater = async (name: string, record: () => Promise<void>): Promise<void> => {
-    for (let triesLeft = triesToKeep; triesLeft > 0; triesLeft--) {
+    for (;;) {
       await host.sleep(keepAgainMs)
       // The request was repeated here, and that run keeps its response.
       if (running.has(name)) return
       try {
         return await record()
       } catch (error) {
-        if (error instanceof DatabaseError && error.code === 'closed') return
+        if (!waitsForStorage(error)) return
       }
     }
   }

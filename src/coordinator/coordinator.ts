@@ -241,6 +241,7 @@ const someNode = (renderers: readonly RendererLimit[]): OwnNode => ({
       .filter(({ task }) => task === 'render-scene')
       .map(({ name, maxConcurrency }) => [name, maxConcurrency]),
   ),
+  settings: {},
 })
 
 /** Events after which another scene may start: an approval, or a free slot. */

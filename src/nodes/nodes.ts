@@ -7,7 +7,15 @@ import { type NodeFacts, type NodeLoad, type Role, answersRequests, runsTasks } 
 import { type Log, logLine } from '../log.ts'
 import { createLoop } from '../loop.ts'
 import type { Database } from '../store/database.ts'
-import { type NodeRow, deleteNode, deleteNodesBefore, listNodes, nodeHeardAt, putNode } from './node-rows.ts'
+import {
+  type NodeRow,
+  type SharedSettings,
+  deleteNode,
+  deleteNodesBefore,
+  listNodes,
+  nodeHeardAt,
+  putNode,
+} from './node-rows.ts'
 
 /** The node of this process. */
 export interface OwnNode {
@@ -16,6 +24,8 @@ export interface OwnNode {
   readonly version: string
   /** Render slots on this machine, by renderer. */
   readonly slots: Readonly<Record<string, number>>
+  /** Each node goes by its own: one with another budget would spend more than the others allow. */
+  readonly settings: SharedSettings
 }
 
 /** What the parts of this process know of the nodes. */
@@ -112,6 +122,8 @@ export function createNodes(own: OwnNode, { database, host, log }: NodesOptions)
   let address: string | null = null
   let isDraining = false
   let slots = ''
+  /** Nodes with other settings, which the log has named. */
+  const named = new Set<string>()
 
   const isHeard = ({ heardAt }: Pick<NodeRow, 'heardAt'>): boolean => heardAt > host.now() - deadAfterMs
   const self = (): NodeRow => {
@@ -120,10 +132,23 @@ export function createNodes(own: OwnNode, { database, host, log }: NodesOptions)
   const alive = (): readonly NodeRow[] => [self(), ...others.filter(isHeard)]
   const workers = (): readonly NodeRow[] => alive().filter((node) => runsTasks(node.role) && !node.isDraining)
 
+  const nameOthers = (): void => {
+    for (const other of others.filter(isHeard)) {
+      if (named.has(other.id)) continue
+      named.add(other.id)
+      const differing = Object.keys(own.settings).filter(
+        // A node of an earlier version does not tell all of them.
+        (key) => other.settings[key] !== undefined && other.settings[key] !== own.settings[key],
+      )
+      if (differing.length > 0) logLine.otherSettings(log, other.name, differing)
+    }
+  }
+
   const beat = async (): Promise<void> => {
     await database.transaction((tx) => putNode(tx, self()))
     // Outside the transaction: reading all rows in it would collide with every other node's heartbeat.
     others = (await listNodes(database)).filter((node) => node.id !== id)
+    nameOthers()
     const now = JSON.stringify(workers().map((node) => node.slots))
     if (now !== slots) watch?.onSlots()
     slots = now

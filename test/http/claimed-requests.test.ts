@@ -48,6 +48,11 @@ test('a response that could not be stored is stored when the database is back, f
       return Promise.resolve(made)
     })
     expect(done).toBe('done')
+    // An outage of two minutes.
+    for (let seconds = 0; seconds < 120; seconds++) {
+      clock.advance(1000)
+      await settle()
+    }
     isAway = false
     expect(await second.answerOnce(request, unexpected)).toBe('running')
     clock.advance(1000)

@@ -20,6 +20,7 @@ import { reopened } from './0018-reopened.ts'
 import { nodes } from './0019-nodes.ts'
 import { eventOrder } from './0020-event-order.ts'
 import { hashedKeys } from './0021-hashed-keys.ts'
+import { nodeSettings } from './0022-node-settings.ts'
 
 /** In the order they are applied. One that has been released is never changed: add another. */
 export const migrations: readonly Migration[] = [
@@ -44,4 +45,5 @@ export const migrations: readonly Migration[] = [
   nodes,
   eventOrder,
   hashedKeys,
+  nodeSettings,
 ]
