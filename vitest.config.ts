@@ -4,7 +4,15 @@ import { type TestProjectInlineConfiguration, defineConfig } from 'vitest/config
 import { LongestFirst } from './test/longest-first.ts'
 
 /** What is said of PostgreSQL alone. */
-const postgresAlone = ['test/**/postgres*.test.ts']
+const postgresAlone = [
+  'test/**/postgres*.test.ts',
+  'test/engine/nodes.slow.test.ts',
+  'test/engine/takeover.test.ts',
+  'test/nodes/*.slow.test.ts',
+  'test/paid/move.slow.test.ts',
+  'test/store/move.slow.test.ts',
+  'test/wire/*.test.ts',
+]
 
 /** The behaviour that is the same on both databases. */
 const onBoth = [
@@ -27,7 +35,15 @@ const notOnPostgres = [
   'test/http/disposition.test.ts',
   'test/http/fuzz.slow.test.ts',
   'test/http/hostile-bodies.slow.test.ts',
+  // What a provider does over simulated hours, in which loops look thousands of times: on PostgreSQL, stories of faults and
+  // kills go the same ways.
+  'test/paid/attempts.test.ts',
+  'test/paid/clock.test.ts',
+  'test/paid/ends.test.ts',
+  'test/paid/kept-clips.test.ts',
   'test/paid/never-paid-twice.slow.test.ts',
+  'test/paid/unknown.test.ts',
+  'test/paid/witnesses.test.ts',
   'test/store/batches.test.ts',
   'test/store/lock.test.ts',
   'test/store/sqlite.test.ts',
@@ -79,8 +95,8 @@ export default defineConfig(({ mode }) => ({
     reporters: ['default', './test/closing-line.ts'],
     pool: 'threads',
     isolate: false,
-    // Twice the cores: most of what is slow waits for processes and clocks.
-    maxWorkers: '200%',
+    // Thrice the cores: most of what is slow waits for processes and clocks.
+    maxWorkers: '300%',
     sequence: { sequencer: LongestFirst },
     env: {
       // Servers and commands are started by the hundred: compiled once.
@@ -90,6 +106,7 @@ export default defineConfig(({ mode }) => ({
     // Guards against a test that hangs, not figures: two cores may be busy with other things.
     testTimeout: 120_000,
     hookTimeout: 60_000,
+    expect: { poll: { timeout: 60_000, interval: 20 } },
     projects: mode === 'fast' ? [quick] : [sqlite, postgres],
   },
 }))

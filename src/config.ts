@@ -73,6 +73,7 @@ const environment = z.object({
       /^(?:s3:\/\/[a-z\d][a-z\d.-]{1,61}[a-z\d](?:\/[\w.\-/]*)?|file:\/\/\/[^?#]*)$/,
       'must be a bucket such as s3://bucket/prefix, or a shared folder such as file:///mnt/films',
     )
+    .refine(isBucketOrPath, 'must have special characters of its path percent-encoded, and no %2F')
     .optional(),
   AWS_ACCESS_KEY_ID: z.string().optional(),
   AWS_SECRET_ACCESS_KEY: z.string().optional(),
@@ -152,6 +153,20 @@ const environment = z.object({
   SHUTDOWN_GRACE_MS: whole(0, 600_000).default(5000),
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
 })
+
+/** Only a URL of a folder is decoded. */
+function isBucketOrPath(url: string): boolean {
+  if (!url.startsWith('file:')) return true
+  try {
+    fileURLToPath(url)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** The names of all variables. */
+export const settings: readonly string[] = Object.keys(environment.shape)
 
 /** A host name, or a name with all its subdomains. */
 const hostName = /^(?:\*?\.)?[a-z\d_](?:[\w-]*[a-z\d_])?(?:\.[a-z\d_](?:[\w-]*[a-z\d_])?)*$/i

@@ -11,8 +11,13 @@ export const isDiskFull = (error: unknown): boolean =>
 export const isStoreUnavailable = (error: unknown): boolean =>
   isAmong(error, (_, code) => code === 'store_unavailable')
 
-/** Whether work only waits for a place to put its bytes, or to get them from: it fails nothing and uses no try. */
-export const waitsForStorage = (error: unknown): boolean => isDiskFull(error) || isStoreUnavailable(error)
+/** Whether an error or one of its causes reports that the database cannot be reached, or has no time. */
+const isDatabaseAway = (error: unknown): boolean =>
+  isAmong(error, (_, code) => code === 'busy' || code === 'uncertain')
+
+/** Whether work only waits for a place to put its bytes and rows, or to get them from: it fails nothing and uses no try. */
+export const waitsForStorage = (error: unknown): boolean =>
+  isDiskFull(error) || isStoreUnavailable(error) || isDatabaseAway(error)
 
 function isAmong(error: unknown, test: (one: Error, code: string) => boolean): boolean {
   for (let one = error, depth = 0; one instanceof Error && depth < 8; one = one.cause, depth++)

@@ -241,7 +241,7 @@ export const logLine = {
   waitsForStore: (log: Log, task: Task, waitMs: number, err: unknown): void =>
     log.warn(
       { ...facts(task), err },
-      `[Workflow.Coordinator] The artifact store cannot be used: a ${task.kind} task of job ${task.jobId} waits and is tried again within ${waitMs / 1000} s`,
+      `[Workflow.Coordinator] The database or the artifact store cannot be used: a ${task.kind} task of job ${task.jobId} waits and is tried again within ${waitMs / 1000} s`,
     ),
 
   admissionWaitsForRoom: (log: Log): void =>
@@ -349,6 +349,11 @@ export const logLine = {
   cannotReadEvents: (log: Log, err: unknown): void =>
     log.error({ err }, '[Workflow.Coordinator] Cannot read the events for their subscribers; trying again'),
 
+  eventsHeldUp: (log: Log): void =>
+    log.warn(
+      '[Workflow.Coordinator] New events wait: a transaction that writes stays open at the PostgreSQL server, in any of its databases; pg_stat_activity (backend_xid) and pg_prepared_xacts show it',
+    ),
+
   cannotHearNodes: (log: Log, err: unknown): void =>
     log.warn(
       { err },
@@ -382,6 +387,12 @@ export const logLine = {
     log.warn(
       { reason: err instanceof Error ? err.message : String(err) },
       '[Workflow.Coordinator] This node cannot tell the others that it lives; trying again',
+    ),
+
+  otherSettings: (log: Log, other: string, differing: readonly string[]): void =>
+    log.warn(
+      { other, settings: differing },
+      `[Workflow.Coordinator] The node ${other} has other settings than this one, and each goes by its own: ${differing.join(', ')}`,
     ),
 
   listenerFailed: (log: Log, topic: string, err: unknown): void =>

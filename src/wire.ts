@@ -9,6 +9,7 @@ import { type Installation, openInstallation } from './coordinator/attempt/insta
 import { type WaitFor, createWaitFor } from './coordinator/read/wait-for.ts'
 import { hasKey } from './access/keys.ts'
 import { type DiskRoom, createDiskRoom, isDiskFull } from './disk-full.ts'
+import { outsideFence } from './engine/fence.ts'
 import type { Feed } from './events/feed.ts'
 import type { PubSub } from './events/pubsub.ts'
 import { type Host, systemHost } from './host.ts'
@@ -38,7 +39,7 @@ import { logEvents } from './telemetry/event-log.ts'
 import { openMetrics } from './telemetry/metrics.ts'
 import { createReadiness } from './telemetry/readiness.ts'
 import { tracedProvider } from './telemetry/tracing.ts'
-import { checksOf, freeBytes, noRoom, requireKey } from './wire/checks.ts'
+import { checksOf, freeBytes, noRoom, requireKey, requireSameStore } from './wire/checks.ts'
 import { openProviders } from './wire/providers.ts'
 import { type Events, openStorage, type Storage } from './wire/storage.ts'
 
@@ -105,6 +106,7 @@ export async function openWorkflow(
     await storage.migrate()
     if (config.keysRequired) await requireKey(config, () => hasKey({ database, host, log: given }))
     const artifacts = own.artifacts ?? (await openOwnArtifacts(storage, closing))
+    if (config.artifacts && !own.artifacts) await requireSameStore(database, artifacts, host)
     const media = openMedia(config, host)
     closing.push(() => media.close())
     const ffmpeg = await media.describe()
@@ -112,7 +114,7 @@ export async function openWorkflow(
     const renderers = [local, ...(own.renderers ?? [])]
     const catalogue = await openCatalogue(config, modelsOfOwn({ ...own, renderers }))
     refuseUnpriced(own, catalogue)
-    const nodes = storage.createNodes(ownNode(config, renderers), given)
+    const nodes = storage.createNodes(ownNode(config, renderers, catalogue), given)
     const { areShared } = nodes
     const log = areShared ? given.child({ node: config.nodeName, node_id: nodes.id }) : given
     const installation = await openInstallation({ database, host, log })
@@ -176,7 +178,7 @@ export async function openWorkflow(
       access: {
         keysRequired: config.keysRequired,
         ratePerMinute: config.ratePerMinute,
-        sharedBy: () => nodes.count('answering'),
+        sharedBy: () => nodes.countAnswering(),
       },
       onlyOperations: !answersRequests(config.role),
       feed,
@@ -232,12 +234,33 @@ async function openOwnArtifacts(
 export const openMedia = ({ ffmpegPath }: Pick<Config, 'ffmpegPath'>, host: Host): Media =>
   createMedia({ host, ...(ffmpegPath !== undefined && { ffmpegPath }) })
 
-const ownNode = ({ nodeName, role }: Config, renderers: readonly Renderer[]): OwnNode => ({
-  name: nodeName,
-  role,
+const ownNode = (config: Config, renderers: readonly Renderer[], { version }: Catalogue): OwnNode => ({
+  name: config.nodeName,
+  role: config.role,
   version: packageVersion(),
   slots: Object.fromEntries(renderers.map(({ name, maxConcurrency }) => [name, maxConcurrency])),
+  settings: sharedSettings(config, version),
 })
+
+/** Without the token and the secrets. */
+function sharedSettings(config: Config, prices: string): OwnNode['settings'] {
+  const { artifacts, budgets, replicate, retention } = config
+  const { job, client, day, total } = budgets
+  const provider = replicate && [
+    new URL(replicate.baseUrl).host,
+    replicate.maxConcurrency,
+    replicate.startDelayMs,
+  ]
+  // Machines may mount the same folder at different places.
+  const files = artifacts?.kind === 's3' ? `s3://${artifacts.bucket}/${artifacts.prefix}` : 'file:'
+  return {
+    ARTIFACTS_URL: files,
+    'BUDGET_*': JSON.stringify([job, client, day, total]),
+    'REPLICATE_*': JSON.stringify(provider ?? null),
+    MODELS_FILE: prices,
+    'RETAIN_*, MAX_STORED_GB': JSON.stringify(retention),
+  }
+}
 
 interface Running {
   readonly config: Config
@@ -342,8 +365,10 @@ async function startCoordinator(running: Running) {
           ...coordinator,
           deliveryTried(sending, tried) {
             metrics.webhookTried(tried.error === null ? 'delivered' : 'failed')
-            return coordinator.deliveryTried(sending, tried)
+            // Its token is the delivery's lease: a node that has lost the lead records what it has sent.
+            return outsideFence(() => coordinator.deliveryTried(sending, tried))
           },
+          deliveryCutOff: (sending) => outsideFence(() => coordinator.deliveryCutOff(sending)),
         },
         outbound: createGuardedOutbound({ allowed: config.webhookNetworks, host }),
         host,
@@ -361,6 +386,7 @@ async function startCoordinator(running: Running) {
     metrics,
     prune,
     drain() {
+      nodes.drain()
       if (!nodes.areShared) return
       // Others do the rest; what runs here ends, or is handed over at the end of the grace time.
       stopped ??= coordinator

@@ -187,6 +187,8 @@ it.each([
   ['mysql://me:pa55word@db/films', 'DATABASE_URL must be a PostgreSQL URL'],
   ['postgres://me:pa55word@/films', 'DATABASE_URL must name a host'],
   ['postgres://me:pa55word@one:99999,two/films', 'DATABASE_URL must have hosts with ports'],
+  ['postgres://me:p@ss/pa55word@one/films', 'DATABASE_URL must be a PostgreSQL URL'],
+  ['postgres://me:pa55word@%zz/films', 'DATABASE_URL must have its special characters percent-encoded'],
 ])('refuses %s without showing its password', (url, reason) => {
   const refusal = reasonOf({ ...onPostgres, DATABASE_URL: url })
   expect(refusal).toContain(reason)
@@ -198,6 +200,10 @@ it('refuses half of what several nodes need', () => {
   expect(reasonOf({ ROLE: 'api' })).toMatch(/^ROLE=api needs DATABASE_URL/)
   expect(reasonOf({ ...onPostgres, ROLE: 'boss' })).toBe('ROLE must be api, worker or all')
   expect(reasonOf({ ...onPostgres, ARTIFACTS_URL: 's3://UPPER' })).toMatch(/^ARTIFACTS_URL must be a bucket/)
+  for (const path of ['a%zz', 'a%2Fb'])
+    expect(reasonOf({ ...onPostgres, ARTIFACTS_URL: `file:///mnt/${path}` })).toMatch(
+      /^ARTIFACTS_URL must have special characters/,
+    )
   expect(reasonOf({ ...onPostgres, ARTIFACTS_URL: 's3://films', AWS_ACCESS_KEY_ID: 'id' })).toBe(
     'AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be set together',
   )
@@ -207,7 +213,7 @@ function reasonOf(env: Readonly<Record<string, string>>): string {
   try {
     readConfig(env)
   } catch (error) {
-    return String((error as Error).message)
+    return (error as Error).message
   }
   throw new Error('nothing was refused')
 }

@@ -6,6 +6,8 @@ const isSlow = ({ moduleId }: TestSpecification): boolean => moduleId.endsWith('
 export class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     // Stable: within the two it stays vitest's own, which is by what they took last, or by their sizes.
-    return (await super.sort(files)).toSorted((one, other) => Number(isSlow(other)) - Number(isSlow(one)))
+    // oxlint-disable-next-line unicorn/no-array-sort -- vitest's own method
+    const sorted = await super.sort(files)
+    return sorted.toSorted((one, other) => Number(isSlow(other)) - Number(isSlow(one)))
   }
 }

@@ -25,7 +25,7 @@ beforeAll(() => {
   // What npm would fetch beside it is here already.
   symlinkSync(join(repository, 'node_modules'), join(installed, 'node_modules'))
   writeFileSync(join(app, 'package.json'), JSON.stringify({ type: 'module' }))
-})
+}, 300_000)
 afterAll(() => rmSync(app, { recursive: true, force: true }))
 
 it('gives the command, which makes a film', async () => {

@@ -4,6 +4,7 @@
  * a request that a crash left without a response goes through its route again: verbs that had their effect resolve to the
  * stored result, and the response is built from that.
  */
+import { waitsForStorage } from '../disk-full.ts'
 import { secretToldBefore } from '../job/errors.ts'
 import type { Actor } from '../job/event.ts'
 import type { Host } from '../host.ts'
@@ -56,6 +57,8 @@ export interface Idempotent {
 export const mostKeptRequests = 20_000
 /** Longer than any response but that of a job with many scenes, which is built again from the stored result. */
 const mostKeptBytes = 128 << 10
+/** For a response that could not be stored. */
+const keepAgainMs = 1000
 const keptForMs = 24 * 60 * 60 * 1000
 /** More than one, so that old rows get fewer; few enough to keep a request fast. */
 const forgottenAtOnce = 20
@@ -154,17 +157,36 @@ export function createIdempotent({
     })
 
   /** Never rejects: the effect stands even if its response cannot be stored. */
-  const keep = async (id: number, answer: KeptAnswer | undefined): Promise<void> => {
+  const keep = async (name: string, id: number, answer: KeptAnswer | undefined): Promise<void> => {
     const kept = answer && answer.body.length <= mostKeptBytes ? answer : undefined
-    await database
-      .transaction(async (tx) => {
+    const record = () =>
+      database.transaction(async (tx) => {
         if (kept) await setRequestAnswer(tx, id, kept)
         else if ((await deleteUnanswered(tx, id)) === 0 && claimedBy !== null) await setClaim(tx, id, null)
       })
-      .catch((error: unknown) => logLine.answerNotKept(log, error))
+    await record().catch((error: unknown) => {
+      logLine.answerNotKept(log, error)
+      // Other nodes wait for the claim of a node that lives.
+      if (claimedBy !== null) void keepLater(name, record)
+    })
+  }
+
+  /** However long an outage takes: else this node's claim would keep the request from the others as long as it lives. */
+  const keepLater = async (name: string, record: () => Promise<void>): Promise<void> => {
+    for (;;) {
+      await host.sleep(keepAgainMs)
+      // The request was repeated here, and that run keeps its response.
+      if (running.has(name)) return
+      try {
+        return await record()
+      } catch (error) {
+        if (!waitsForStorage(error)) return
+      }
+    }
   }
 
   const run = async (
+    name: string,
     id: number,
     work: IdempotentWork,
     before: { readonly hasEffect: boolean },
@@ -173,24 +195,28 @@ export function createIdempotent({
     try {
       answer = await work(id, before)
     } finally {
-      await keep(id, answer)
+      await keep(name, id, answer)
     }
     return 'done'
   }
 
-  const answer = async (request: IdempotentRequest, work: IdempotentWork): Promise<Answered> => {
+  const answer = async (
+    name: string,
+    request: IdempotentRequest,
+    work: IdempotentWork,
+  ): Promise<Answered> => {
     const begun = await begin(request)
     if (begun === 'too_many') return begun
-    if ('isNew' in begun) return run(begun.id, work, { hasEffect: false })
+    if ('isNew' in begun) return run(name, begun.id, work, { hasEffect: false })
     if (!isSame(begun.fingerprint, request.fingerprint)) return 'other_request'
     if (begun.answer) return begun.answer
-    if (!begun.isTheirs) return run(begun.id, work, begun)
+    if (!begun.isTheirs) return run(name, begun.id, work, begun)
     if (await nodes.isAlive(begun.claimedBy!)) return 'running'
     const taken = await database.transaction(async (tx) => {
       const id = await takeRequest(tx, request, begun, nodes.id)
       return id === undefined ? undefined : { id, hasEffect: await hasEffect(tx, id) }
     })
-    return taken ? run(taken.id, work, taken) : 'running'
+    return taken ? run(name, taken.id, work, taken) : 'running'
   }
 
   return {
@@ -200,7 +226,7 @@ export function createIdempotent({
       if (other) return isSame(other, request.fingerprint) ? 'running' : 'other_request'
       running.set(name, request.fingerprint)
       try {
-        return await answer(request, work)
+        return await answer(name, request, work)
       } finally {
         running.delete(name)
       }

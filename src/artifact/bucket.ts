@@ -3,7 +3,6 @@
  * secrets. The client is loaded only here, and only when a bucket is opened.
  */
 import type * as S3 from '@aws-sdk/client-s3'
-import type * as Storage from '@aws-sdk/lib-storage'
 import { createReadStream } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { ArtifactError, type ByteRange } from './artifact.ts'
@@ -48,7 +47,11 @@ export interface Bucket {
     range?: ByteRange,
   ): Promise<{ readonly size: number; readonly bytes: AsyncIterable<Uint8Array> } | undefined>
   list(keyPrefix: string): Promise<readonly StoredObject[]>
-  remove(key: string): Promise<void>
+  /**
+   * Resolves to whether the request was sent. `maySend` is its fence: asked after each try is signed, as the server refuses
+   * what was signed long ago.
+   */
+  remove(key: string, maySend?: () => boolean): Promise<boolean>
   /** Resolves to a short description. */
   check(signal: AbortSignal): Promise<string>
   close(): void
@@ -66,10 +69,12 @@ const partMs = 120_000
 const silenceMs = 30_000
 const triesEach = 4
 
+const inTime = () => ({ abortSignal: AbortSignal.timeout(smallMs) })
+
 /** It is long because the methods share the client. */
 export async function openBucket(place: BucketPlace): Promise<Bucket> {
   const { bucket: Bucket, prefix } = place
-  const { s3, Upload } = await loadClient()
+  const [s3, { Upload }] = await Promise.all([import('@aws-sdk/client-s3'), import('@aws-sdk/lib-storage')])
   const client = new s3.S3Client({
     region: place.region,
     maxAttempts: triesEach,
@@ -86,7 +91,6 @@ export async function openBucket(place: BucketPlace): Promise<Bucket> {
     work.catch((error: unknown) => {
       throw problemOf(error, Bucket)
     })
-  const inTime = () => ({ abortSignal: AbortSignal.timeout(smallMs) })
   const at = (key: string) => ({ Bucket, Key: `${prefix}${key}` })
 
   return {
@@ -166,8 +170,26 @@ export async function openBucket(place: BucketPlace): Promise<Bucket> {
         })(),
       ),
 
-    remove: (key) =>
-      said(client.send(new s3.DeleteObjectCommand(at(key)), inTime()).then(() => undefined, absentObject)),
+    remove(key, maySend = () => true) {
+      const command = new s3.DeleteObjectCommand(at(key))
+      command.middlewareStack.add(
+        (next) => (request) => {
+          if (!maySend()) throw new TooLateError()
+          return next(request)
+        },
+        { step: 'finalizeRequest', priority: 'low' },
+      )
+      const sent = client.send(command, inTime()).then(() => undefined, absentObject)
+      return said(
+        sent.then(
+          () => true,
+          (error: unknown) => {
+            if (error instanceof TooLateError) return false
+            throw error
+          },
+        ),
+      )
+    },
 
     async check(signal) {
       const asked = new s3.ListObjectsV2Command({ Bucket, Prefix: prefix, MaxKeys: 1 })
@@ -179,20 +201,7 @@ export async function openBucket(place: BucketPlace): Promise<Bucket> {
   }
 }
 
-async function loadClient(): Promise<{ s3: typeof S3; Upload: typeof Storage.Upload }> {
-  try {
-    const [s3, { Upload }] = await Promise.all([import('@aws-sdk/client-s3'), import('@aws-sdk/lib-storage')])
-    return { s3, Upload }
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND')) throw error
-    throw Object.assign(
-      new Error(
-        'Artifacts in S3 need two more packages: npm install @aws-sdk/client-s3 @aws-sdk/lib-storage',
-      ),
-      { code: 'package_missing' },
-    )
-  }
-}
+class TooLateError extends Error {}
 
 /** Its types want no `undefined` where a member may be absent. */
 const credentialsOf = ({

@@ -30,8 +30,15 @@ export interface Notes {
   usedAt(id: string): Promise<number | undefined>
   /** The last uses of the artifacts with a prefix of two digits. */
   list(prefix: string): Promise<ReadonlyMap<string, number>>
-  /** Runs `remove` if no use at `unusedSince` or later is noted; resolves to whether it ran. */
-  removing(id: string, unusedSince: number, remove: () => Promise<void>): Promise<boolean>
+  /**
+   * Runs `remove` if no use at `unusedSince` or later is noted; resolves to whether that removed it. The note of the removal is
+   * its fencing token: `mayRemove` says, directly before the request leaves, whether others still wait for it.
+   */
+  removing(
+    id: string,
+    unusedSince: number,
+    remove: (mayRemove: () => boolean) => Promise<boolean>,
+  ): Promise<boolean>
   /** Removes the notes of an artifact that does not exist. */
   forget(id: string): Promise<void>
 }
@@ -113,14 +120,14 @@ export function createNotes(bucket: Bucket, host: Pick<Host, 'now' | 'id' | 'sle
       await bucket.mark(key)
       const notes = await read(folderOf(id))
       const used = lastUse(notes)
-      const isFree = (used === undefined || used < unusedSince) && host.now() - at < removalMs
-      if (isFree) {
-        relied.delete(id)
-        await remove()
-        await removeAll(notes.filter(({ kind }) => kind === 'use'))
-      }
+      // A process that was stopped for longer than others wait removes nothing: by then they may rely on the artifact.
+      const mayRemove = (): boolean => host.now() - at < removalMs
+      const isFree = (used === undefined || used < unusedSince) && mayRemove()
+      if (isFree) relied.delete(id)
+      const isRemoved = isFree && (await remove(mayRemove))
+      if (isRemoved) await removeAll(notes.filter(({ kind }) => kind === 'use'))
       await bucket.remove(key)
-      return isFree
+      return isRemoved
     },
 
     forget: async (id) => {

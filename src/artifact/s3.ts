@@ -9,13 +9,7 @@ import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { type Host, systemHost } from '../host.ts'
 import { ownerFile, ownerFolder } from '../owner-only.ts'
-import {
-  ArtifactError,
-  type ArtifactStore,
-  type ListedArtifact,
-  isArtifactId,
-  missingArtifact,
-} from './artifact.ts'
+import { type ArtifactStore, type ListedArtifact, isArtifactId, missingArtifact } from './artifact.ts'
 import { type Bucket, type BucketPlace, openBucket } from './bucket.ts'
 import { type Cache, type Lease, boundOf, createCache } from './cache.ts'
 import { type Adopted, adoptingInTurn } from './in-turn.ts'
@@ -166,10 +160,8 @@ function createS3Artifacts({ bucket, cache, notes, host, scratch }: Parts): Arti
       const key = keyOf(id)
       const [found, usedAt] = await Promise.all([bucket.head(key), notes.usedAt(id)])
       if (!found || (usedAt ?? found.modifiedAt) >= unusedSince) return 0
-      const isRemoved = await notes.removing(id, unusedSince, async () => {
-        await bucket.remove(key)
-        await cache.forget(id)
-      })
+      const isRemoved = await notes.removing(id, unusedSince, (mayRemove) => bucket.remove(key, mayRemove))
+      if (isRemoved) await cache.forget(id)
       return isRemoved ? found.size : 0
     },
 

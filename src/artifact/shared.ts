@@ -3,7 +3,8 @@
  * to `incoming/`, synced, and renamed into place.
  */
 import { createHash } from 'node:crypto'
-import { mkdir, open, readdir, rm, stat } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { access, mkdir, open, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Host, systemHost } from '../host.ts'
 import { ownerFile, ownerFolder } from '../owner-only.ts'
@@ -39,13 +40,26 @@ export async function openSharedArtifacts(
       throw error
     }
   }
-  return openFolder({
+  const folder = await openFolder({
     directory,
     host,
     scratch: await openScratch(join(scratch, 'work')),
     bring: copied,
     isShared: true,
   })
+  return {
+    ...folder,
+    async check(signal) {
+      // A mount whose server has gone does not answer at all.
+      const late = new Promise<never>((_, reject) => {
+        signal.addEventListener('abort', () => reject(new Error('The shared folder does not answer')), {
+          once: true,
+        })
+      })
+      await Promise.race([access(incoming, constants.W_OK), late])
+      return `a shared folder, ${directory}`
+    },
+  }
 }
 
 /** Hashes the bytes that it writes, and syncs them. */

@@ -8,6 +8,7 @@ import { keys } from './keys.ts'
 import { limits } from './limits.ts'
 import { migrate } from './migrate.ts'
 import { budgets, estimate, ledger, spend } from './money.ts'
+import { nodes } from './nodes.ts'
 import { download, list, regenerate, resolve, show, submit, watch } from './remote.ts'
 import { restore, scene } from './scene.ts'
 import { secret } from './secret.ts'
@@ -40,7 +41,19 @@ const groups: Readonly<Record<string, Readonly<Record<string, Command>>>> = {
     restore,
     delete: deleteJobs,
   },
-  'Operate the server:': { events, history, ledger, spend, budgets, limits, webhooks, storage, keys, secret },
+  'Operate the server:': {
+    events,
+    history,
+    ledger,
+    spend,
+    budgets,
+    limits,
+    nodes,
+    webhooks,
+    storage,
+    keys,
+    secret,
+  },
 }
 
 export const commands: Readonly<Record<string, Command>> = Object.assign({}, ...Object.values(groups))

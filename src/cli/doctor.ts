@@ -12,7 +12,7 @@ export const doctor: Command = command(
   {
     summary: 'check all that the server needs, and say what to do',
     about:
-      "In the environment that serve would have: Node, the variables, FFmpeg, disk, who may read the data, database, keys, Replicate's token, clock, public address. Changes nothing, and costs nothing. Exit code 1 if something does not work.",
+      "In the environment that serve would have: Node, the variables, FFmpeg, disk, who may read the data, database, shared files, keys, Replicate's token, clock, public address. Changes nothing, and costs nothing. Exit code 1 if something does not work.",
     options: { json },
   },
   async (context, values) => {

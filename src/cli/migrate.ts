@@ -1,11 +1,13 @@
 /** The command that moves a stopped server's history to PostgreSQL. */
 import { resolve } from 'node:path'
+import type { MovedInstallation } from '../move.ts'
 import { CommandError, usageError } from './command-error.ts'
 import { command } from './command.ts'
 import { readBy, text } from './option.ts'
 import { printAnswer } from './print.ts'
 import { json } from './shared-options.ts'
 import { roomOf, tableLines } from './table.ts'
+import type { Terminal } from './terminal.ts'
 
 const folder = readBy((given, name) => {
   const [, path] = /^sqlite:(?:\/\/)?(.+)$/.exec(given) ?? []
@@ -31,45 +33,74 @@ export const migrate = command(
       json,
     },
     examples: {
-      'migrate --from sqlite:./data --artifacts file:///mnt/films':
+      'migrate --from sqlite:./data --artifacts s3://films':
         'Moves ./data to the PostgreSQL at DATABASE_URL.',
     },
   },
-  async (context, { from, to, artifacts, ...values }) => {
+  async (context, { from, to, artifacts: artifactsUrl, ...values }) => {
     const { env } = context
-    const databaseUrl = to ?? env['DATABASE_URL']
-    const artifactsUrl = artifacts ?? env['ARTIFACTS_URL']
-    if (!databaseUrl || !/^postgres(?:ql)?:\/\//.test(databaseUrl))
-      throw usageError('migrate needs --to or DATABASE_URL, such as postgres://user@host/database')
-    if (!artifactsUrl) throw usageError('migrate needs --artifacts or ARTIFACTS_URL')
-    const path = resolve(from ?? (env['DATA_DIR'] || './data'))
     // Imported here: the other commands do not need these modules.
-    const { moveInstallation } = await import('../move.ts')
-    const moved = await moveInstallation({
-      folder: path,
-      databaseUrl,
-      artifactsUrl,
-      onStep: (step) => {
-        if (context.terminal.live && !values.json) process.stderr.write(`${step}\n`)
-      },
-    }).catch((error: unknown) => {
-      const isKnown = error instanceof Error && ('code' in error || error.name === 'ConfigError')
-      throw isKnown ? new CommandError(error.message, 1, { cause: error }) : error
+    const [{ readConfig }, { moveInstallation }] = await Promise.all([
+      import('../config.ts'),
+      import('../move.ts'),
+    ])
+    const moved = await withKnownErrors(() => {
+      const config = readConfig({
+        ...env,
+        DATA_DIR: from ?? env['DATA_DIR'],
+        DATABASE_URL: to ?? env['DATABASE_URL'],
+        ARTIFACTS_URL: artifactsUrl ?? env['ARTIFACTS_URL'],
+        ROLE: undefined,
+      })
+      const { databaseUrl, artifacts, dataDir } = config
+      if (databaseUrl === undefined || artifacts === undefined)
+        throw usageError('migrate needs --to or DATABASE_URL, such as postgres://user@host/database')
+      return moveInstallation({
+        folder: dataDir,
+        databaseUrl,
+        artifacts,
+        onStep: (step) => {
+          if (context.terminal.live && !values.json) process.stderr.write(`${step}\n`)
+        },
+      })
     })
-    const { installation, isNew, compared } = moved
-    printAnswer(context, values, { installation, is_new: isNew, compared }, () =>
+    const { installation, isNew, compared, lost } = moved
+    const path = resolve(from ?? (env['DATA_DIR'] || './data'))
+    printAnswer(context, values, { installation, is_new: isNew, compared, lost_artifacts: lost }, () =>
       isNew
-        ? [
-            ...tableLines(
-              [{ head: '' }, { head: 'SOURCE' }, { head: 'TARGET' }],
-              compared.map(({ what, source, target }) => [what, source, target]),
-              roomOf(context.terminal),
-            ),
-            '',
-            `Moved ${path}, installation ${installation}. No server starts on it from now on:`,
-            'start the nodes with DATABASE_URL and ARTIFACTS_URL.',
-          ]
+        ? movedLines(moved, path, context.terminal)
         : [`${path}, installation ${installation}, was moved there before. Nothing was changed.`],
     )
   },
 )
+
+/** @throws {CommandError} */
+async function withKnownErrors<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    const isKnown =
+      error instanceof Error &&
+      !(error instanceof CommandError) &&
+      ('code' in error || error.name === 'ConfigError')
+    throw isKnown ? new CommandError(error.message, 1, { cause: error }) : error
+  }
+}
+
+const movedLines = (
+  { installation, compared, lost }: MovedInstallation,
+  path: string,
+  terminal: Terminal,
+): readonly string[] => [
+  ...tableLines(
+    [{ head: '' }, { head: 'SOURCE' }, { head: 'TARGET' }],
+    compared
+      .filter(({ source }) => !source.startsWith('0 rows'))
+      .map(({ what, source, target }) => [what, source, target]),
+    roomOf(terminal),
+  ),
+  '',
+  ...(lost === 0 ? [] : [`${lost} files that rows name were in neither place: they were lost before.`]),
+  `Moved ${path}, installation ${installation}. No server starts on it from now on:`,
+  'start the nodes with DATABASE_URL and ARTIFACTS_URL.',
+]

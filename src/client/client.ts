@@ -21,6 +21,7 @@ import type { ApprovedJobAnswer, JobAnswer, JobsAnswer } from '../http/routes/jo
 import type { KeyAnswer, KeysAnswer, NewKeyAnswer } from '../http/routes/keys.ts'
 import type { LimitsAnswer } from '../http/routes/limits.ts'
 import type { ModelsAnswer } from '../http/routes/models.ts'
+import type { NodesAnswer } from '../http/routes/nodes.ts'
 import type { BudgetsAnswer, EstimateAnswer, LedgerAnswer } from '../http/routes/money.ts'
 import type {
   DeletedSceneAnswer,
@@ -107,6 +108,7 @@ export type {
   ModelsAnswer,
   NewEndpointAnswer,
   NewKeyAnswer,
+  NodesAnswer,
   PrunedAnswer,
   ReadyAnswer,
   RejectAnswer,
@@ -332,6 +334,7 @@ export interface Client {
   setLimits(change: In<typeof limitsChange>, options?: CallOptions): Promise<LimitsAnswer>
   pause(request?: In<typeof pauseRequest>, options?: CallOptions): Promise<LimitsAnswer>
   resume(request?: In<typeof pauseRequest>, options?: CallOptions): Promise<LimitsAnswer>
+  listNodes(options?: CallOptions): Promise<NodesAnswer>
   readStorage(options?: CallOptions): Promise<StorageAnswer>
   pruneStorage(request?: In<typeof pruneRequest>, options?: CallOptions): Promise<PrunedAnswer>
   isAlive(options?: CallOptions): Promise<AliveAnswer>
@@ -496,6 +499,7 @@ export function createClient(options: ClientOptions): Client {
     rotateSecret: (rotation = {}, call) => post(`${api}/secret/rotate`, rotation, call),
 
     readLimits: (call) => get(`${api}/limits`, call),
+    listNodes: (call) => get(`${api}/nodes`, call),
     setLimits: (change, call) => put(`${api}/limits`, change, call),
     pause: (request = {}, call) => post(`${api}/pause`, request, call),
     resume: (request = {}, call) => post(`${api}/resume`, request, call),

@@ -11,7 +11,7 @@ import { type OwnNode, type RunningNodes, createOneNode } from '../nodes/nodes.t
 import { packageVersion } from '../package-version.ts'
 import type { Database } from '../store/database.ts'
 import { createEmit } from '../events/emit.ts'
-import { accountFor, accountIs, marksAt } from './attempt/reconcile.ts'
+import { accountFor, accountIs, isUnwanted, marksAt } from './attempt/reconcile.ts'
 import type { RendererLimit } from './admission/rules.ts'
 import { createAdmission } from './admission/admission.ts'
 import { approveJob } from './job/approve-job.ts'
@@ -188,6 +188,7 @@ const reports = {
   accountIs,
   marksAt,
   accountFor,
+  isUnwanted,
 
   ...deliveryVerbs,
   ...retentionVerbs,
@@ -242,6 +243,7 @@ const someNode = (renderers: readonly RendererLimit[]): OwnNode => ({
       .filter(({ task }) => task === 'render-scene')
       .map(({ name, maxConcurrency }) => [name, maxConcurrency]),
   ),
+  settings: {},
 })
 
 /** Events after which another scene may start: an approval, or a free slot. */

@@ -43,7 +43,6 @@ async function unfinished({ limitOf }: Context, reader: Reader) {
     subject: id,
     jobId,
   }))
-  const ofJob = (kind: Task['kind'], jobId: number): Task => ({ kind, subject: String(jobId), jobId })
   const films = (await listUnstitched(reader)).map((jobId) => ofJob('stitch-film', jobId))
   const settling = (await listUnsettled(reader)).map((jobId) => ofJob('settle-dependents', jobId))
   const known = new Set((await listTasks(reader)).map(keyOf))
@@ -52,5 +51,7 @@ async function unfinished({ limitOf }: Context, reader: Reader) {
   )
   return { missing, renders: renders.size, films: films.length }
 }
+
+const ofJob = (kind: Task['kind'], jobId: number): Task => ({ kind, subject: String(jobId), jobId })
 
 const keyOf = ({ kind, subject }: Pick<Task, 'kind' | 'subject'>): string => `${kind} ${subject}`

@@ -98,7 +98,7 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
       isOver: false,
       done: Promise.resolve(),
     }
-    begun.done = run(begun, kind).then((isKept) => {
+    begun.done = perform(begun, kind).then((isKept) => {
       kind.running--
       runs.delete(keyOf(task))
       kind.ended?.add(keyOf(task))
@@ -133,7 +133,7 @@ export function createEmbeddedEngine(options: EmbeddedEngineOptions): Engine {
   }
 
   /** Never rejects. Resolves to whether the row remains and becomes due again. */
-  const run = async (begun: Run, kind: Kind): Promise<boolean> => {
+  const perform = async (begun: Run, kind: Kind): Promise<boolean> => {
     const { task, cancelled } = begun
     const signal = AbortSignal.any([abort.signal, cancelled.signal])
     if (kind.options.isRisky) void note(task, { isRunning: true })

@@ -22,7 +22,7 @@ export interface Fence {
   check(tx: Transaction): Promise<void>
 }
 
-const current = new AsyncLocalStorage<Fence>()
+const current = new AsyncLocalStorage<Fence | undefined>()
 
 /** The run that the current asynchronous call belongs to, if any. */
 export const fenceOf = (): Fence | undefined => current.getStore()
@@ -30,6 +30,9 @@ export const fenceOf = (): Fence | undefined => current.getStore()
 /** Calls `handler` as a part of the run. */
 export const insideFence = <T>(fence: Fence, handler: () => Promise<T>): Promise<T> =>
   current.run(fence, handler)
+
+/** Calls `work` as no part of a run: for transactions that check a token of their own. */
+export const outsideFence = <T>(work: () => Promise<T>): Promise<T> => current.run(undefined, work)
 
 /** `database`, whose transactions inside a run fail once the run has lost its task. */
 export function fencedDatabase(database: Database): Database {

@@ -6,8 +6,7 @@
  * The claim of a task is its fencing token (`fence.ts`): the id of its row, which is new each time it is put back, and the
  * number of times that others took it over.
  */
-import type { PgBoss } from 'pg-boss'
-import { isDiskFull } from '../disk-full.ts'
+import { isDiskFull, waitsForStorage } from '../disk-full.ts'
 import { type Host, atMost } from '../host.ts'
 import type { Log } from '../log.ts'
 import { logLine } from '../log.ts'
@@ -16,7 +15,18 @@ import type { Task, TaskKind } from '../job/task.ts'
 import type { Database, Transaction } from '../store/database.ts'
 import { isTaskPaused, listRunningTasks } from '../store/tasks.ts'
 import { waitsAfterCrash } from './after-crash.ts'
-import { type QueueName, type TaskData, changedBy, openBoss, statementsOf } from './boss.ts'
+import {
+  type QueueName,
+  type StoredData,
+  type TaskData,
+  changedBy,
+  isHeld,
+  lookAtQueues,
+  openBoss,
+  statementsOf,
+  stored,
+  writesOf,
+} from './boss.ts'
 import type { Engine, EngineHint, TaskHandler, TaskOptions } from './engine.ts'
 import { type Fence, TaskLostError, fenceOf, insideFence } from './fence.ts'
 
@@ -37,11 +47,13 @@ const usualTries = 5
 /** First wait after a rejection, and after a repeated crash; it doubles each time. */
 const firstBackoffMs = 500
 const longestBackoffMs = 60_000
-/** Between looks for tasks that no wake announced. */
+/** Between looks for tasks that no wake announced, and for heartbeats that are missing; and while some are. */
 const pollMs = 1000
+const overdueMs = 200
 /** Between heartbeats; a tenth of a second longer than half of this is how late a cancel may be heard elsewhere. */
 const heartbeatMs = 2000
-const superviseMs = 1000
+/** pg-boss's own upkeep takes a dozen statements: it runs when a heartbeat is missing, and else so often. */
+const superviseMs = 60_000
 /** After an outage of the database, all nodes first refresh their heartbeats, so that no run is taken for dead. */
 const graceAfterOutageMs = 2 * heartbeatMs
 /** Tasks fetched at once. */
@@ -82,7 +94,7 @@ interface Run {
 /** It is long because its functions share the runs of this process. */
 export async function openPgBossEngine(options: PgBossEngineOptions): Promise<Engine> {
   const { database, schema, host, log, hint } = options
-  const boss: PgBoss = await openBoss(options)
+  const { boss, close } = await openBoss(options)
   const kinds = new Map<QueueName, Kind>()
   const leads = new Map<string, (signal: AbortSignal) => Promise<void>>()
   const runs = new Set<Run>()
@@ -127,7 +139,7 @@ export async function openPgBossEngine(options: PgBossEngineOptions): Promise<En
         async check(tx) {
           if (run.state === 'ended') return
           if (run.state === 'held') {
-            const row = await tx.get(`select ${schema}.holds_task($1::uuid, $2::integer) as held`, [
+            const row = await tx.get(`select ${schema}.holds_task($1::text, $2::integer) as held`, [
               claim.id,
               claim.retryCount,
             ])
@@ -243,9 +255,10 @@ export async function openPgBossEngine(options: PgBossEngineOptions): Promise<En
       } catch (error) {
         if (run.state !== 'held') return
         if (stopping.signal.aborted) return record(run, () => handedOver({ run }))
-        // A full disk does not count as a try: work resumes when there is space, however long that takes.
-        if (isDiskFull(error)) {
-          logLine.waitsForRoom(log, task, backOffMs)
+        // An outage does not count as a try: work resumes when it is over, however long that takes.
+        if (waitsForStorage(error)) {
+          if (isDiskFull(error)) logLine.waitsForRoom(log, task, backOffMs)
+          else logLine.waitsForStore(log, task, backOffMs, error)
           return record(run, () => putBack([{ run, afterMs: jittered(backOffMs) }]))
         }
         logLine.taskPutOff(log, task, error)
@@ -269,7 +282,7 @@ export async function openPgBossEngine(options: PgBossEngineOptions): Promise<En
     if (state === 'stopping') await putBack(ready.map((run) => ({ run })))
     else for (const run of ready) start(kind, run)
     kind.isBehind = kind.running >= kind.slots()
-    return fetched.length === batchSize ? 0 : pollMs
+    return fetched.length === batchSize ? 0 : Number.POSITIVE_INFINITY
   }
 
   /** Puts back what has to wait because processes died while it ran; resolves to the others. */
@@ -287,7 +300,7 @@ export async function openPgBossEngine(options: PgBossEngineOptions): Promise<En
     const waits = new Map(settled.map(({ task: { run }, waitMs }) => [run, waitMs]))
     const waiting: PutBack[] = []
     for (const run of fetched) {
-      const crashedAt = run.data.crashedAt ?? (waits.has(run) ? host.now() : undefined)
+      const crashedAt = waits.has(run) ? host.now() : run.data.crashedAt
       if (crashedAt === undefined) continue
       const isPaused = await isTaskPaused(database, taskOf(run))
       const afterMs = isPaused ? backOffMs : (waits.get(run) ?? 0)
@@ -339,7 +352,7 @@ export async function openPgBossEngine(options: PgBossEngineOptions): Promise<En
     host,
     backOffMs: 500,
     async look() {
-      for (const [kind, some] of byKind([...runs].filter(({ state }) => state === 'held'))) {
+      for (const [kind, some] of byKind([...runs].filter((run) => run.state === 'held'))) {
         const kept = changedBy(await boss.touch(kind, some.map(claimOf)))
         const missing = some.filter(({ claim }) => !kept.has(claim.id))
         if (missing.length === 0) continue
@@ -359,14 +372,24 @@ export async function openPgBossEngine(options: PgBossEngineOptions): Promise<En
     },
   })
 
-  const supervision = createLoop({
+  /** Monotonic time of the last call. */
+  let supervisedAt = Number.NEGATIVE_INFINITY
+
+  /** One statement for all kinds: most nodes find nothing at most times. */
+  const watch = createLoop({
     host,
-    backOffMs: superviseMs,
+    backOffMs: pollMs,
     async look() {
-      const quietMs = host.monotonic() - troubledAt
-      if (quietMs < graceAfterOutageMs) return graceAfterOutageMs - quietMs
-      await boss.supervise()
-      return superviseMs
+      const free = [...kinds.values()].filter((kind) => !kind.isBehind)
+      const { due, isOverdue } = await lookAtQueues(database, schema, free)
+      for (const { name, loop } of free) if (due.has(name)) loop.wake()
+      const now = host.monotonic()
+      const isCalm = now - troubledAt >= graceAfterOutageMs
+      if (isCalm && (isOverdue || now - supervisedAt >= superviseMs)) {
+        await boss.supervise()
+        supervisedAt = now
+      }
+      return isOverdue ? overdueMs : pollMs
     },
     onError(error) {
       troubledAt = host.monotonic()
@@ -386,7 +409,7 @@ export async function openPgBossEngine(options: PgBossEngineOptions): Promise<En
     async enqueue(tx, { kind, subject, jobId }) {
       await boss.send(kind, stored(subject, { jobId, tries: 0, crashes: 0 }), {
         singletonKey: subject,
-        db: statementsOf(tx),
+        db: writesOf(tx),
       })
       tx.afterCommit(() => {
         const same = runOf(kind, subject)
@@ -416,8 +439,12 @@ export async function openPgBossEngine(options: PgBossEngineOptions): Promise<En
         return
       }
       if (run.state === 'ended') return
-      const own = changedBy(await boss.deleteJob(kind, run.claim, { db: statementsOf(tx) }))
-      if (own.size === 0) throw new TaskLostError()
+      // Not by pg-boss: it finds the row in an index that others' enqueued tasks are written to.
+      const own = await tx.run(`delete from ${schema}.job_common where ${isHeld('$1', '$2')}`, [
+        run.claim.id,
+        run.claim.retryCount,
+      ])
+      if (own === 0) throw new TaskLostError()
       tx.afterCommit(() => {
         if (run.state === 'held') run.state = 'ended'
       })
@@ -438,7 +465,7 @@ export async function openPgBossEngine(options: PgBossEngineOptions): Promise<En
       }
       state = 'started'
       heartbeat.start()
-      supervision.start()
+      watch.start()
       for (const { loop } of kinds.values()) loop.start()
     },
 
@@ -462,24 +489,19 @@ export async function openPgBossEngine(options: PgBossEngineOptions): Promise<En
           logLine.queueTrouble(log, error),
         )
       for (const run of left) lose(run)
-      await Promise.all([heartbeat.stop(), supervision.stop()])
-      await boss.stop({ graceful: false })
+      await Promise.all([heartbeat.stop(), watch.stop()])
+      await close()
     },
 
-    running: () => [...runs].filter(({ kind, state }) => kind !== 'lead' && state !== 'lost').map(taskOf),
+    running: () => [...runs].filter((run) => run.kind !== 'lead' && run.state !== 'lost').map(taskOf),
     runningOf: listRunningTasks,
   }
 }
 
-interface StoredData extends TaskData {
-  readonly subject: string
-}
-
-const stored = (subject: string, data: TaskData): StoredData => ({ subject, ...data })
-
 const withoutCrash = ({ jobId, tries, crashes }: TaskData): TaskData => ({ jobId, tries, crashes })
 
 const taskOf = ({ kind, subject, data }: Run): Task => ({
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the lead's runs are no tasks, and left out where tasks are shown
   kind: kind as TaskKind,
   subject,
   jobId: data.jobId,

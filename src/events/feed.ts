@@ -95,6 +95,8 @@ const mostOwners = 10_000
 const lookAgainMs = 5_000
 /** How soon to look again for an event that is not settled yet; doubled up to the longest. */
 const unsettledMs = { first: 20, longest: 320 }
+/** Longer than this program holds a transaction open. */
+const heldUpMs = 20_000
 /** A page waits this long for the events that were committed before it was asked for. */
 const settlesWithinMs = 1000
 const pagesPerTurn = 32
@@ -176,13 +178,21 @@ export function createFeed({ database, onEvent, host, log }: FeedOptions): Feed 
   const follow = () => {
     let isEnded = false
     let againMs = unsettledMs.first
+    /** Monotonic time since which nothing was read although something waits; infinite once that was logged. */
+    let movedAt = host.monotonic()
     const loop = createLoop({
       host,
       async look(ended) {
         const before = to
         if (await readOn(ended)) loop.wake()
         const isHeldUp = await isUnsettled(to)
-        againMs = isHeldUp && to === before ? Math.min(againMs * 2, unsettledMs.longest) : unsettledMs.first
+        const isStuck = isHeldUp && to === before
+        againMs = isStuck ? Math.min(againMs * 2, unsettledMs.longest) : unsettledMs.first
+        movedAt = isStuck ? movedAt : host.monotonic()
+        if (host.monotonic() - movedAt > heldUpMs) {
+          logLine.eventsHeldUp(log)
+          movedAt = Number.POSITIVE_INFINITY
+        }
         const paceMs = Math.floor(readers.size * paceMsPerReader)
         if (paceMs > 0) await host.sleep(paceMs, ended)
         else await setImmediate()

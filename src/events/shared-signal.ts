@@ -5,7 +5,7 @@
  */
 import { type Host, atMost } from '../host.ts'
 import { type Log, logLine } from '../log.ts'
-import { type Channel, type OpenChannel, messageBytes } from '../store/postgres-channel.ts'
+import { type Channel, type OpenChannel, messageBytes } from '../store/channel.ts'
 import { type Signal, createSignal } from './signal.ts'
 
 export interface SharedSignalOptions {
@@ -38,11 +38,11 @@ export function createSharedSignal({ open, node, host, log }: SharedSignalOption
   let isSending = false
   let isConnected = false
   /** Called with each message of this node. */
-  let onOwn = (): void => {}
+  let onOwn: (() => void) | undefined
 
   const hear = (message: string): void => {
     const [from, ...heard] = message.split('\n')
-    if (from === node) return onOwn()
+    if (from === node) return onOwn?.()
     for (const name of heard)
       if (name === everything) local.notifyAll()
       else local.notify(name)
@@ -61,8 +61,8 @@ export function createSharedSignal({ open, node, host, log }: SharedSignalOption
     try {
       // Names of the same turn go together.
       await Promise.resolve()
-      while (channel && names.size > 0) {
-        await channel.send(nextMessage())
+      for (let current = channel; current && names.size > 0; current = channel) {
+        await current.send(nextMessage())
         await host.sleep(collectMs, closed.signal)
       }
     } catch {

@@ -73,7 +73,7 @@ export function createApp(options: AppOptions): Hono {
     log.error({ err: error, request_id, method: c.req.method, path: c.req.path }, 'Request failed')
     return answerProblem(c, new HttpProblem(500, { error: 'Internal error', request_id }))
   })
-  app.notFound((c) => answerProblem(c, nothingAt(app, c.req.method, c.req.path)))
+  app.notFound((c) => answerProblem(c, nothingAt(app, c.req.method, c.req.path, onlyOperations)))
 
   app.use(observe({ host, log, metrics }), standardHeaders, guardOrigin(hosts))
   if (options.access) app.use(guardAccess({ ...options.access, find, coordinator, host, log }))
@@ -130,12 +130,15 @@ const databaseCheck = (coordinator: Coordinator): Check => ({
 const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
 
 /** 405 if the address supports another method, else 404. */
-function nothingAt(app: Hono, method: string, path: string): HttpProblem {
+function nothingAt(app: Hono, method: string, path: string, onlyOperations: boolean): HttpProblem {
   // Middleware also matches, under the method ALL: it offers nothing.
   const offered = methods.filter((offer) =>
     app.router.match(offer, path)[0].some(([[, route]]) => route.method !== 'ALL'),
   )
-  if (offered.length === 0) return new HttpProblem(404, { error: 'Not found', path })
+  if (offered.length === 0) {
+    const reason = 'This node only runs tasks (ROLE=worker): send the request to a node with ROLE=api or all'
+    return new HttpProblem(404, { error: 'Not found', path, ...(onlyOperations && { reason }) })
+  }
   const allow = offered.flatMap((offer) => (offer === 'GET' ? ['GET', 'HEAD'] : [offer])).join(', ')
   return new HttpProblem(
     405,

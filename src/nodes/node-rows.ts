@@ -2,7 +2,12 @@ import type { NodeFacts, NodeLoad, Role } from '../job/node.ts'
 import type { Reader, Row, Transaction } from '../store/database.ts'
 import { json, number, text, textOrNull } from '../store/sql.ts'
 
-export type NodeRow = Omit<NodeFacts, 'isAlive'>
+/** By the names of variables: what should be the same on all nodes. */
+export type SharedSettings = Readonly<Record<string, string>>
+
+export interface NodeRow extends Omit<NodeFacts, 'isAlive'> {
+  readonly settings: SharedSettings
+}
 
 const nodeOf = (row: Row): NodeRow => ({
   id: text(row, 'id'),
@@ -14,14 +19,15 @@ const nodeOf = (row: Row): NodeRow => ({
   isDraining: number(row, 'draining') === 1,
   address: textOrNull(row, 'address'),
   slots: json<Record<string, number>>(row, 'slots'),
+  settings: json<Record<string, string>>(row, 'settings'),
   load: json<NodeLoad>(row, 'load'),
 })
 
 /** Inserts a node, or writes its latest state. */
 export const putNode = (tx: Transaction, node: NodeRow): Promise<number> =>
   tx.run(
-    `insert into nodes (id, name, role, version, started_at, heard_at, draining, address, slots, load)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+    `insert into nodes (id, name, role, version, started_at, heard_at, draining, address, slots, load, settings)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
      on conflict (id) do update set heard_at = $6, draining = $7, address = $8, slots = $9, load = $10`,
     [
       node.id,
@@ -34,6 +40,7 @@ export const putNode = (tx: Transaction, node: NodeRow): Promise<number> =>
       node.address,
       JSON.stringify(node.slots),
       JSON.stringify(node.load),
+      JSON.stringify(node.settings),
     ],
   )
 

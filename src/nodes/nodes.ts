@@ -7,7 +7,15 @@ import { type NodeFacts, type NodeLoad, type Role, answersRequests, runsTasks } 
 import { type Log, logLine } from '../log.ts'
 import { createLoop } from '../loop.ts'
 import type { Database } from '../store/database.ts'
-import { type NodeRow, deleteNode, deleteNodesBefore, listNodes, nodeHeardAt, putNode } from './node-rows.ts'
+import {
+  type NodeRow,
+  type SharedSettings,
+  deleteNode,
+  deleteNodesBefore,
+  listNodes,
+  nodeHeardAt,
+  putNode,
+} from './node-rows.ts'
 
 /** The node of this process. */
 export interface OwnNode {
@@ -16,6 +24,8 @@ export interface OwnNode {
   readonly version: string
   /** Render slots on this machine, by renderer. */
   readonly slots: Readonly<Record<string, number>>
+  /** Each node goes by its own: one with another budget would spend more than the others allow. */
+  readonly settings: SharedSettings
 }
 
 /** What the parts of this process know of the nodes. */
@@ -31,8 +41,8 @@ export interface Nodes {
   isAlive(id: string): Promise<boolean>
   /** Render slots of a renderer on these machines, over all nodes that run tasks, by the last heartbeat. */
   slotsOf(renderer: string): number
-  /** How many nodes run tasks, or answer requests; by the last heartbeat, and at least 1. */
-  count(which: 'workers' | 'answering'): number
+  /** How many nodes answer requests; by the last heartbeat, and at least 1. */
+  countAnswering(): number
 }
 
 export interface RunningNodes extends Nodes {
@@ -59,11 +69,13 @@ const beatEveryMs = 3000
 export const deadAfterMs = 15_000
 const forgottenAfterMs = 24 * 3_600_000
 
+const loadAt = (watch: NodeWatch | undefined): NodeLoad => watch?.load() ?? { tasks: {}, jobs: [] }
+
 /** The only node of an embedded server: it knows all from memory, and writes nothing. */
 export function createOneNode(own: OwnNode, host: Host): RunningNodes {
   const id = host.id()
   const startedAt = host.now()
-  let load = (): NodeLoad => ({ tasks: {}, jobs: [] })
+  let watch: NodeWatch | undefined
   let address: string | null = null
   let isDraining = false
   return {
@@ -72,13 +84,22 @@ export function createOneNode(own: OwnNode, host: Host): RunningNodes {
     areShared: false,
     list: () =>
       Promise.resolve([
-        { ...own, id, startedAt, heardAt: host.now(), isAlive: true, isDraining, address, load: load() },
+        {
+          ...own,
+          id,
+          startedAt,
+          heardAt: host.now(),
+          isAlive: true,
+          isDraining,
+          address,
+          load: loadAt(watch),
+        },
       ]),
     isAlive: (other) => Promise.resolve(other === id),
     slotsOf: (renderer) => own.slots[renderer] ?? 0,
-    count: () => 1,
-    start: (watch) => {
-      ;({ load } = watch)
+    countAnswering: () => 1,
+    start(own_) {
+      watch = own_
       return Promise.resolve()
     },
     listensOn: (url) => (address = url),
@@ -101,19 +122,33 @@ export function createNodes(own: OwnNode, { database, host, log }: NodesOptions)
   let address: string | null = null
   let isDraining = false
   let slots = ''
+  /** Nodes with other settings, which the log has named. */
+  const named = new Set<string>()
 
   const isHeard = ({ heardAt }: Pick<NodeRow, 'heardAt'>): boolean => heardAt > host.now() - deadAfterMs
   const self = (): NodeRow => {
-    const load = watch?.load() ?? { tasks: {}, jobs: [] }
-    return { ...own, id, startedAt, heardAt: host.now(), isDraining, address, load }
+    return { ...own, id, startedAt, heardAt: host.now(), isDraining, address, load: loadAt(watch) }
   }
   const alive = (): readonly NodeRow[] => [self(), ...others.filter(isHeard)]
   const workers = (): readonly NodeRow[] => alive().filter((node) => runsTasks(node.role) && !node.isDraining)
+
+  const nameOthers = (): void => {
+    for (const other of others.filter(isHeard)) {
+      if (named.has(other.id)) continue
+      named.add(other.id)
+      const differing = Object.keys(own.settings).filter(
+        // A node of an earlier version does not tell all of them.
+        (key) => other.settings[key] !== undefined && other.settings[key] !== own.settings[key],
+      )
+      if (differing.length > 0) logLine.otherSettings(log, other.name, differing)
+    }
+  }
 
   const beat = async (): Promise<void> => {
     await database.transaction((tx) => putNode(tx, self()))
     // Outside the transaction: reading all rows in it would collide with every other node's heartbeat.
     others = (await listNodes(database)).filter((node) => node.id !== id)
+    nameOthers()
     const now = JSON.stringify(workers().map((node) => node.slots))
     if (now !== slots) watch?.onSlots()
     slots = now
@@ -147,13 +182,8 @@ export function createNodes(own: OwnNode, { database, host, log }: NodesOptions)
       return heardAt !== undefined && isHeard({ heardAt })
     },
     slotsOf: (renderer) => workers().reduce((sum, node) => sum + (node.slots[renderer] ?? 0), 0),
-    count: (which) =>
-      Math.max(
-        1,
-        which === 'workers'
-          ? workers().length
-          : alive().filter((node) => answersRequests(node.role) && !node.isDraining).length,
-      ),
+    countAnswering: () =>
+      Math.max(1, alive().filter((node) => answersRequests(node.role) && !node.isDraining).length),
     async start(own_) {
       watch = own_
       await beat()

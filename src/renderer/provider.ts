@@ -151,8 +151,11 @@ export interface Provider {
   account(signal: AbortSignal): Promise<AccountOutcome>
   /** Never rejects; nor do `cancel` and `list`. */
   read(renderId: string, signal: AbortSignal): Promise<ReadOutcome>
-  /** Requests the cancellation of a render; if the provider refuses, `read` gives the state. */
-  cancel(renderId: string, signal: AbortSignal): Promise<ReadOutcome>
+  /**
+   * Requests the cancellation of a render; if the provider refuses, `read` gives the state. `maySend`, where it is given, is a
+   * fence as in `submit`; if it is false, send nothing and resolve to `failed`.
+   */
+  cancel(renderId: string, signal: AbortSignal, maySend?: () => boolean): Promise<ReadOutcome>
   /** `after`, `before`: ms since the epoch, by our clock. All pages or `failed`: an incomplete list proves no absence. */
   list(
     window: { readonly after: number; readonly before?: number },

@@ -402,6 +402,15 @@ export const listNamed = async (
         text(row, 'id'),
       )
 
+/** All artifacts that rows reference. */
+export async function listAllNamed(reader: Reader): Promise<ReadonlySet<string>> {
+  const ids = new Set<string>()
+  for (const statement of Object.values(named))
+    for (const row of await reader.all(statement.replaceAll(' in (?)', ' is not null')))
+      ids.add(text(row, 'id'))
+  return ids
+}
+
 /** The pictures of attempts in flight, which the provider may still fetch. */
 export const listInputsInFlight = async (reader: Reader): Promise<ReadonlySet<string>> =>
   new Set(

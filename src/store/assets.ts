@@ -55,3 +55,9 @@ export async function showAssetsTo(
       [id, clientId],
     )
 }
+
+/** Ids of the newest photographs, which a store of this history's files must have. */
+export const newestAssets = async (reader: Reader): Promise<readonly string[]> =>
+  (await reader.all('select id from assets order by inserted_at desc, id desc limit 3')).map((row) =>
+    text(row, 'id'),
+  )

@@ -2,7 +2,7 @@ import { type Attempt, type Candidate, shortClipCode } from '../job/attempt.ts'
 import { type AttemptStatus, attemptFollows, inFlightAttemptStatuses, mayPrecede } from '../job/lifecycle.ts'
 import type { Failure, RenderSettings } from '../job/scene.ts'
 import type { Reader, Row, SqlValue, Transaction } from './database.ts'
-import { json, jsonOrNull, number, numberOrNull, quoted, text, textOrNull } from './sql.ts'
+import { json, jsonOrNull, number, numberOrNull, ownStatus, quoted, text, textOrNull } from './sql.ts'
 
 export const attemptOf = (row: Row): Attempt => ({
   id: text(row, 'id'),
@@ -110,7 +110,7 @@ export async function findUndecided(
 }
 
 const moveTo = (status: AttemptStatus, columns: string, from = mayPrecede(attemptFollows, status)): string =>
-  `update attempts set status = '${status}', updated_at = $2, trouble = null, trouble_since = null${columns} where id = $1 and status in (${quoted(from)})`
+  `update attempts set status = '${status}', updated_at = $2, trouble = null, trouble_since = null${columns} where id = $1 and ${ownStatus} in (${quoted(from)})`
 
 const moves = {
   adopted: moveTo('submitted', ', provider_id = $3, failure = null'),
@@ -202,7 +202,7 @@ export const setHeld = (
 
 /** Records why the outcome is still unknown. Returns the number of rows: 0 if nothing changed. */
 export const noteUnknown = (tx: Transaction, id: string, failure: Failure): Promise<number> =>
-  tx.run(`update attempts set failure = $2 where id = $1 and status = 'unknown' and failure <> $2`, [
+  tx.run(`update attempts set failure = $2 where id = $1 and ${ownStatus} = 'unknown' and failure <> $2`, [
     id,
     written(failure),
   ])
@@ -220,7 +220,7 @@ export type Posting = Pick<Attempt, 'marks' | 'inputs' | 'account' | 'prompt'>
 
 const post = `update attempts set posted_at = $2, marks = $3, inputs = $4, account = $5, prompt = $6,
   updated_at = $2
-  where id = $1 and status = 'intended' and posted_at is null and cancel_requested_at is null`
+  where id = $1 and ${ownStatus} = 'intended' and posted_at is null and cancel_requested_at is null`
 
 /** Marks the request as possibly sent. Returns the number of rows: 0 if it was sent or cancelled before. */
 export const setPosted = (
@@ -234,9 +234,18 @@ export const setPosted = (
 export const setHinted = (tx: Transaction, id: string, hintedId: string, now: number): Promise<number> =>
   tx.run(
     `update attempts set hinted_id = $3, updated_at = $2
-     where id = $1 and provider_id is null and status in ('intended', 'unknown', 'held')`,
+     where id = $1 and provider_id is null and ${ownStatus} in ('intended', 'unknown', 'held')`,
     [id, now, hintedId],
   )
+
+const inFlight = quoted(inFlightAttemptStatuses)
+
+/** Whether an attempt that is looked for may own a render. */
+export const isHinted = async (reader: Reader, renderer: string, renderId: string): Promise<boolean> =>
+  (await reader.get(
+    `select 1 as found from attempts where renderer = $1 and hinted_id = $2 and status in (${inFlight})`,
+    [renderer, renderId],
+  )) !== undefined
 
 /** Removes the hinted id of a held attempt: that render is not its own. */
 export const forgetHint = (
@@ -248,7 +257,7 @@ export const forgetHint = (
 ): Promise<number> =>
   tx.run(
     `update attempts set hinted_id = null, failure = $4, updated_at = $2
-     where id = $1 and hinted_id = $3 and status = 'held'`,
+     where id = $1 and hinted_id = $3 and ${ownStatus} = 'held'`,
     [id, now, hintedId, written(failure)],
   )
 
@@ -267,12 +276,10 @@ export const endTrouble = (tx: Transaction, id: string): Promise<number> =>
     [id],
   )
 
-const inFlight = quoted(inFlightAttemptStatuses)
-
 export const requestCancel = (tx: Transaction, id: string, now: number): Promise<number> =>
   tx.run(
     `update attempts set cancel_requested_at = $2, updated_at = $2
-     where id = $1 and cancel_requested_at is null and status in (${inFlight})`,
+     where id = $1 and cancel_requested_at is null and ${ownStatus} in (${inFlight})`,
     [id, now],
   )
 
@@ -340,7 +347,7 @@ export const listCurrentAttempts = async (reader: Reader, jobId: number): Promis
     await reader.all(
       `select * from attempts where job_id = $1
          and (status in (${inFlight}) or (status = 'succeeded' and clip is null)
-           or id in (select attempt_id from scenes where job_id = $1 and status = 'processing'))`,
+           or id in (select attempt_id from scenes where job_id = $1 and ${ownStatus} = 'processing'))`,
       [jobId],
     )
   ).map(attemptOf)
@@ -349,7 +356,7 @@ export const listCurrentAttempts = async (reader: Reader, jobId: number): Promis
 export const listJobInFlight = async (reader: Reader, jobId: number): Promise<readonly Attempt[]> =>
   (
     await reader.all(
-      `select * from attempts where job_id = $1 and status in (${inFlight}) order by inserted_at, id`,
+      `select * from attempts where job_id = $1 and ${ownStatus} in (${inFlight}) order by inserted_at, id`,
       [jobId],
     )
   ).map(attemptOf)
@@ -372,7 +379,7 @@ export const setClip = (
 ): Promise<number> =>
   tx.run(
     `update attempts set clip = $3, failure = $4, updated_at = $2, trouble = null, trouble_since = null
-     where id = $1 and status = 'succeeded' and clip is null`,
+     where id = $1 and ${ownStatus} = 'succeeded' and clip is null`,
     [id, now, clip, failure && written(failure)],
   )
 
@@ -385,7 +392,7 @@ export const setFetched = (
 ): Promise<number> =>
   tx.run(
     `update attempts set fetched = $3, take_tries = 0, failure = null, updated_at = $2
-     where id = $1 and status = 'succeeded' and clip is null`,
+     where id = $1 and ${ownStatus} = 'succeeded' and clip is null`,
     [id, now, fetched],
   )
 
@@ -399,7 +406,7 @@ export const setTakeFailed = async (
   move(
     tx,
     `update attempts set take_tries = take_tries + 1, failure = $3, updated_at = $2
-     where id = $1 and status = 'succeeded' and clip is null and fetched is not null`,
+     where id = $1 and ${ownStatus} = 'succeeded' and clip is null and fetched is not null`,
     id,
     now,
     written(failure),
@@ -415,7 +422,7 @@ export const setClipUnusable = (
 ): Promise<number> =>
   tx.run(
     `update attempts set clip = 'lost', fetched = $3, failure = $4, updated_at = $2
-     where id = $1 and status = 'succeeded' and clip = 'kept'`,
+     where id = $1 and ${ownStatus} = 'succeeded' and clip = 'kept'`,
     [id, now, fetched, written(failure)],
   )
 
@@ -443,7 +450,7 @@ export const setTakenAgain = (tx: Transaction, id: string, now: number): Promise
   tx.run(
     `update attempts set clip = null, take_tries = 0, updated_at = $2,
        failure = case when failure like '{"code":"${shortClipCode}"%' then failure else null end
-     where id = $1 and status = 'succeeded' and clip = 'lost' and fetched is not null`,
+     where id = $1 and ${ownStatus} = 'succeeded' and clip = 'lost' and fetched is not null`,
     [id, now],
   )
 

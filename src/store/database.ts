@@ -100,11 +100,20 @@ export interface DatabaseCounts {
  * - `in_use`: another process uses the data; `message` names it.
  * - `too_old`: this SQLite or PostgreSQL is too old, or this program is older than its data.
  * - `sealed`: the history was moved to another database, or is being moved here; `message` says which.
- * - `failed`: anything else; `cause` is the driver's own error. After a failed commit it is unknown whether the
- *   changes are stored: `message` says so.
+ * - `uncertain`: the connection was lost during the commit, and the server does not say how it ended.
+ * - `failed`: anything else; `cause` is the driver's own error.
  */
 export class DatabaseError extends Error {
-  readonly code: 'disk_full' | 'conflict' | 'busy' | 'closed' | 'in_use' | 'too_old' | 'sealed' | 'failed'
+  readonly code:
+    | 'disk_full'
+    | 'conflict'
+    | 'busy'
+    | 'closed'
+    | 'in_use'
+    | 'too_old'
+    | 'sealed'
+    | 'uncertain'
+    | 'failed'
   constructor(code: DatabaseError['code'], message: string, options?: ErrorOptions) {
     super(message, options)
     this.name = 'DatabaseError'

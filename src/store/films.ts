@@ -19,6 +19,25 @@ const filmOf = (row: Row): FilmVersion => ({
   removedAt: numberOrNull(row, 'removed_at'),
 })
 
+/** The version of the job's newest film; 0 without one. */
+export async function newestFilm(tx: Transaction, jobId: number): Promise<number> {
+  // The sum keeps PostgreSQL from reading the end of the ordered index, where the films of other jobs are written.
+  const row = await tx.get('select max(version + 0) as version from films where job_id = $1', [jobId])
+  return (row && numberOrNull(row, 'version')) ?? 0
+}
+
+/** Stores the next version of a job's film, whose number the caller has. */
+export const insertFilmVersion = (
+  tx: Transaction,
+  { jobId, version }: { readonly jobId: number; readonly version: number },
+  manifest: FilmManifest,
+  now: number,
+): Promise<void> =>
+  tx.write(
+    `insert into films (job_id, version, manifest, film, thumbnail, inserted_at) values ($1, $2, $3, $4, $5, $6)`,
+    [jobId, version, JSON.stringify(manifest), manifest.film.id, manifest.thumbnail.id, now],
+  )
+
 /** Resolves to the number of the new version. */
 export async function insertFilm(
   tx: Transaction,
@@ -26,12 +45,8 @@ export async function insertFilm(
   manifest: FilmManifest,
   now: number,
 ): Promise<number> {
-  const newest = await tx.get('select max(version) as version from films where job_id = $1', [jobId])
-  const version = ((newest && numberOrNull(newest, 'version')) ?? 0) + 1
-  await tx.run(
-    `insert into films (job_id, version, manifest, film, thumbnail, inserted_at) values ($1, $2, $3, $4, $5, $6)`,
-    [jobId, version, JSON.stringify(manifest), manifest.film.id, manifest.thumbnail.id, now],
-  )
+  const version = (await newestFilm(tx, jobId)) + 1
+  await insertFilmVersion(tx, { jobId, version }, manifest, now)
   return version
 }
 

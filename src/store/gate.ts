@@ -7,7 +7,7 @@ import { number, numberOrNull, text, textOrNull } from './sql.ts'
 
 export interface GateRows {
   readonly occupancy: Occupancy
-  /** Whether any job is in the queue. */
+  /** Whether the queue holds a job that has not started, or a scene that waits at this renderer. */
   readonly isQueued: boolean
   /** Limits set at run time, by name. */
   readonly limits: ReadonlyMap<string, number>
@@ -26,7 +26,11 @@ const gate = `
     coalesce(sum(case when status = 'intended' and posted_at is not null then 1 else 0 end), 0) as third
   from attempts where renderer = $1 and ${takesSlot}
   union all select 'queue', null, null, null,
-    case when exists (select 1 from jobs where queue_at is not null) then 1 else 0 end, null, null
+    case when exists (
+      select 1 from jobs where queue_at is not null and (status = 'approved' or exists (
+        select 1 from scenes where scenes.job_id = jobs.id and scenes.status = 'pending' and scenes.renderer = $1
+      ))
+    ) then 1 else 0 end, null, null
   union all select 'limit', name, null, null, value, null, null from limits
   union all select 'stop', scope, reason, actor, inserted_at, null, null from stops
   union all select 'pause', null, reason, null, until, null, null from pauses where renderer = $1

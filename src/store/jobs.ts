@@ -7,7 +7,17 @@ import type { RetryPolicy } from '../job/retry-policy.ts'
 import type { Failure } from '../job/scene.ts'
 import type { Reader, Row, SqlValue, Transaction } from './database.ts'
 import { insertName, setName } from './job-names.ts'
-import { json, jsonOrNull, number, numberOrNull, quoted, text, textOrNull, withLazy } from './sql.ts'
+import {
+  json,
+  jsonOrNull,
+  number,
+  numberOrNull,
+  ownStatus,
+  quoted,
+  text,
+  textOrNull,
+  withLazy,
+} from './sql.ts'
 
 /** A film's manifest is shorter than this; a longer result comes from an embedding program and is rarely read. */
 const manifestBytes = 2048
@@ -149,7 +159,7 @@ const placeInQueue = (approvedAt: string, now: string): string =>
 
 const approve = `update jobs set status = 'approved', progress = $2, approved_at = $3, reopened_at = null, updated_at = $3,
     queue_at = ${placeInQueue('$3', '$3')}
-  where id = $1 and status in (${quoted(jobVerbs.approve.from)})`
+  where id = $1 and ${ownStatus} in (${quoted(jobVerbs.approve.from)})`
 
 /** SQL: since when a job may run. */
 export const begunAt = 'coalesce(jobs.reopened_at, jobs.approved_at)'
@@ -166,7 +176,7 @@ export async function setApproved(
 }
 
 const start = `update jobs set status = 'processing', progress = $2, started_at = $3, updated_at = $3
-  where id = $1 and status in (${quoted(jobVerbs.start.from)})`
+  where id = $1 and ${ownStatus} in (${quoted(jobVerbs.start.from)})`
 
 /** Returns the number of rows, here and below: 0 if the job's state doesn't allow it. */
 export const setProcessing = (tx: Transaction, id: number, progress: Progress, now: number): Promise<void> =>
@@ -218,7 +228,7 @@ export async function findJobState(reader: Reader, id: number): Promise<JobState
   )
 }
 
-const advance = `update jobs set progress = $2, updated_at = $3 where id = $1 and status = 'processing'`
+const advance = `update jobs set progress = $2, updated_at = $3 where id = $1 and ${ownStatus} = 'processing'`
 
 const compareAndSet = `${advance} and progress = $4`
 
@@ -235,7 +245,7 @@ export const setProgress = (tx: Transaction, id: number, progress: Progress, now
 
 const complete = `update jobs set status = 'completed', progress = $2, result = $3, ended_at = $4, updated_at = $4,
     queue_at = null, paused_at = null
-  where id = $1 and status in (${quoted(jobVerbs.complete.from)}) and revision = coalesce($5, revision)`
+  where id = $1 and ${ownStatus} in (${quoted(jobVerbs.complete.from)}) and revision = coalesce($5, revision)`
 
 /** `revision`: of the storyboard that the result was made from; null for other results. */
 export const setCompleted = (
@@ -259,13 +269,13 @@ export async function deleteJobRows(tx: Transaction, id: number): Promise<number
 /** Replaces the job's film. Returns the number of rows: 0 if the job has not ended. */
 export const setFilm = (tx: Transaction, id: number, film: FilmManifest, now: number): Promise<number> =>
   tx.run(
-    `update jobs set result = $2, updated_at = $3 where id = $1 and status in (${quoted(finalJobStatuses)})`,
+    `update jobs set result = $2, updated_at = $3 where id = $1 and ${ownStatus} in (${quoted(finalJobStatuses)})`,
     [id, new TextEncoder().encode(JSON.stringify(film)), now],
   )
 
 const fail = `update jobs set status = 'failed', progress = $2, error = $3, ended_at = $4, updated_at = $4,
     queue_at = null, paused_at = null
-  where id = $1 and status in (${quoted(jobVerbs.fail.from)})`
+  where id = $1 and ${ownStatus} in (${quoted(jobVerbs.fail.from)})`
 
 export const setFailed = (
   tx: Transaction,
@@ -277,7 +287,7 @@ export const setFailed = (
 
 const cancel = `update jobs set status = 'cancelled', progress = $2, error = $4, ended_at = $3, updated_at = $3,
     queue_at = null, paused_at = null
-  where id = $1 and status in (${quoted(jobVerbs.cancel.from)})`
+  where id = $1 and ${ownStatus} in (${quoted(jobVerbs.cancel.from)})`
 
 /** `error`: the reason, unless a person requested it. */
 export const setCancelled = (
@@ -291,7 +301,7 @@ export const setCancelled = (
 const reopen = (verb: 'regenerate' | 'retry', times: string): string =>
   `update jobs set status = 'approved', progress = $2, error = null, started_at = null, ended_at = null,
     ${times}, updated_at = $3, queue_at = ${placeInQueue('$3', '$3')}
-  where id = $1 and status in (${quoted(jobVerbs[verb].from)})`
+  where id = $1 and ${ownStatus} in (${quoted(jobVerbs[verb].from)})`
 
 const approvedNow = 'approved_at = $3, reopened_at = null'
 
@@ -484,7 +494,7 @@ export const noteFailure = (tx: Transaction, id: number, error: Failure, now: nu
 export const forgetFailure = (tx: Transaction, id: number, now: number): Promise<number> =>
   tx.run(
     `update jobs set error = null, updated_at = $2, queue_at = ${placeInQueue(begunAt, '$2')}
-     where id = $1 and status = 'processing'`,
+     where id = $1 and ${ownStatus} = 'processing'`,
     [id, now],
   )
 

@@ -9,6 +9,8 @@ export interface Migration {
   readonly name: string
   /** DDL for both databases, with the tokens below where they differ. */
   readonly statements: readonly string[]
+  /** Then on PostgreSQL alone: how it stores the same rows. */
+  readonly postgres?: readonly string[]
   /** Changes that SQL alone cannot express, in the same transaction. */
   readonly fill?: (tx: Transaction) => Promise<void>
 }
@@ -73,6 +75,7 @@ async function applyNext(
   const next = migrations.find((migration) => !done.has(migration.id))
   if (!next) return undefined
   for (const statement of next.statements) await tx.run(translate(statement, dialect))
+  if (dialect === 'postgres') for (const statement of next.postgres ?? []) await tx.run(statement)
   await next.fill?.(tx)
   await tx.run('insert into migrations (id, name) values ($1, $2)', [next.id, next.name])
   return next.name

@@ -35,11 +35,8 @@ export interface Moved {
   readonly compared: readonly Compared[]
 }
 
-/**
- * Of these each database has its own rows. The first start enqueues the tasks again, from the states of jobs, scenes and
- * attempts.
- */
-export const ownTables: readonly string[] = ['migrations', 'tasks', 'nodes', 'event_base']
+/** Of these each database has its own rows. */
+export const ownTables: readonly string[] = ['migrations', 'nodes', 'event_base']
 
 /** A database that has a row in one of these was used. */
 const usedTables = ['installation', 'jobs', 'events', 'keys', 'assets'] as const
@@ -102,7 +99,8 @@ async function isMovedAlready(source: Database, target: Database, installation: 
   if (!(await findSeal(source))) return false
   await createMigrationsTable(target)
   if (await findSeal(target)) return false
-  const row = await target.get('select id from installation').catch(() => undefined)
+  const hasTables = await target.get(`select to_regclass('installation') is not null as found`)
+  const row = hasTables?.['found'] === 1 ? await target.get('select id from installation') : undefined
   if (row && text(row, 'id') === installation) return true
   throw new DatabaseError('in_use', 'The source was moved, and the target no longer has its history')
 }
@@ -118,7 +116,7 @@ async function prepareTarget(target: Database, installation: string): Promise<vo
       if (used !== undefined)
         throw new DatabaseError(
           'in_use',
-          `The target has a history of its own (${used}): use an empty database`,
+          `The target has a history of its own (${used}), as after the start of a node: use an empty database`,
         )
       await setSeal(tx, { kind: 'filling', by: installation })
     })
@@ -178,12 +176,7 @@ async function continueIds(source: Database, target: Database): Promise<void> {
         number(row, 'seq'),
       ])
     const events = given.find((row) => text(row, 'name') === 'events')
-    const hasBase = await tx.get(
-      `select 1 as found from information_schema.tables
-       where table_schema = current_schema() and table_name = 'event_base'`,
-    )
-    if (events && hasBase)
-      await tx.run('update event_base set base = greatest(base, $1)', [number(events, 'seq') + 1])
+    if (events) await tx.run('update event_base set base = greatest(base, $1)', [number(events, 'seq') + 1])
   })
 }
 

@@ -1,32 +1,36 @@
 /** Messages between the nodes of one database: NOTIFY and LISTEN on a connection of its own. */
 import { createHash } from 'node:crypto'
 import { Client } from 'pg'
+import { atMost, systemHost } from '../host.ts'
+import type { Channel, MessageListener } from './channel.ts'
+import { streamOf } from './postgres-silence.ts'
+import { addressesOf, refuseStandby } from './postgres-servers.ts'
 
-export interface ChannelOptions {
+export interface ChannelOptions extends MessageListener {
   readonly connectionString: string
   /** As given to `openPostgres`: nodes hear each other within one schema. */
   readonly schema?: string
-  /** Every message, including those of this node, in the order of the commits. */
-  readonly onMessage: (message: string) => void
-  /** Called once, when the connection is lost. */
-  readonly onLost: (error: unknown) => void
 }
-
-export interface Channel {
-  /** Sends a message of at most `messageBytes`. Rejects if the server does not answer. */
-  send(message: string): Promise<void>
-  close(): Promise<void>
-}
-
-export type OpenChannel = (options: Pick<ChannelOptions, 'onMessage' | 'onLost'>) => Promise<Channel>
-
-/** PostgreSQL takes fewer than 8000 bytes. */
-export const messageBytes = 7900
 
 const answerMs = 5000
+const endMs = 1000
 
+/** At the first of the servers that accepts writes. */
 export async function openChannel(options: ChannelOptions): Promise<Channel> {
-  const { connectionString, schema, onMessage, onLost } = options
+  const addresses = addressesOf(options.connectionString)
+  for (const [index, address] of addresses.entries())
+    try {
+      return await openAt(address, options)
+    } catch (error) {
+      if (index === addresses.length - 1) throw error
+    }
+  throw new Error('There is no address')
+}
+
+async function openAt(
+  connectionString: string,
+  { schema, onMessage, onLost }: ChannelOptions,
+): Promise<Channel> {
   const client = new Client({
     connectionString,
     keepAlive: true,
@@ -44,10 +48,13 @@ export async function openChannel(options: ChannelOptions): Promise<Channel> {
   client.on('notification', ({ payload = '' }) => onMessage(payload))
   const close = async (): Promise<void> => {
     isOver = true
-    await client.end().catch(() => {})
+    // A server that does not answer takes no leave.
+    await atMost(systemHost, endMs, client.end())
+    streamOf(client).destroy()
   }
   try {
     await client.connect()
+    await refuseStandby(client)
     const { rows } = await client.query<{ name: string }>('select current_schema() as name')
     // A name has at most 63 bytes.
     const name = `coordinator_${createHash('sha256')

@@ -6,6 +6,7 @@ import type { Writable } from 'node:stream'
 import type { PoolClient, QueryResult } from 'pg'
 import { DatabaseError, checkValues, type DatabaseCounts, type Row, type SqlValue } from './database.ts'
 import { isConnectionLost, rethrow } from './postgres-errors.ts'
+import { streamOf } from './postgres-silence.ts'
 import { eventsPerTransaction } from './settled.ts'
 import type { Connection } from './work.ts'
 
@@ -150,8 +151,7 @@ export class PostgresConnection implements Connection {
     const { client, isolation } = this.#options
     const texts: string[] = []
     const isFirst = !this.#isBegun
-    if (isFirst)
-      texts.push(`begin isolation level ${isolation}${isolation === 'serializable' ? ' read write' : ''}`)
+    if (isFirst) texts.push(begins[isolation])
     const asksXid = takesSnapshot && isolation === 'serializable' && !this.#numbered
     if (asksXid) texts.push('select pg_current_xact_id() as xid')
     this.#isBegun = true
@@ -191,6 +191,12 @@ export class PostgresConnection implements Connection {
   }
 }
 
+/** Reading a table from its beginning collides with each transaction that changes any of its rows. */
+const begins: Record<Isolation, string> = {
+  serializable: 'begin isolation level serializable read write; set local enable_seqscan = off',
+  'repeatable read read only': 'begin isolation level repeatable read read only',
+}
+
 const textsOf = new Map<string, { readonly insert: string; readonly find: string }>()
 
 /** The insert with the row's id as the last parameter, and the statement that finds exactly this row. */
@@ -208,10 +214,4 @@ function appendTexts(sql: string): { readonly insert: string; readonly find: str
   }
   textsOf.set(sql, texts)
   return texts
-}
-
-/** The client's socket. */
-function streamOf(client: PoolClient): Writable {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the types leave out what pg documents as the client's connection
-  return (client as unknown as { readonly connection: { readonly stream: Writable } }).connection.stream
 }

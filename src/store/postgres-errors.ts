@@ -14,10 +14,15 @@ export function asDatabaseError(error: unknown): DatabaseError {
     return new DatabaseError('busy', `PostgreSQL can't be reached: ${messageOf(error)}`, { cause: error })
   }
   if (!(error instanceof ServerError)) return asFailure(error)
-  const { message, detail } = error
-  return new DatabaseError(codeOf(error.code ?? ''), detail ? `${message}: ${detail}` : message, {
-    cause: error,
-  })
+  const { message, detail, code = '' } = error
+  const more = [detail, toDo[code]].filter(Boolean)
+  return new DatabaseError(codeOf(code), [message, ...more].join(': '), { cause: error })
+}
+
+/** For whoever starts a node on a server that is not set up yet. */
+const toDo: Readonly<Record<string, string>> = {
+  '3D000': 'create it, or correct the URL (DATABASE_URL)',
+  '28P01': 'correct the user or the password in the URL (DATABASE_URL)',
 }
 
 /** By the codes in PostgreSQL's manual, appendix A. */

@@ -1,18 +1,28 @@
 /** Connections to the one of several PostgreSQL servers that accepts writes. */
 import { type ClientBase, Pool, type PoolClient } from 'pg'
 import { DatabaseError, type SqlValue } from './database.ts'
+import { atMost, systemHost } from '../host.ts'
 import { isConnectionLost, rethrow } from './postgres-errors.ts'
+import { watchSilence } from './postgres-silence.ts'
 
 export interface ServersOptions {
   /** May name several servers: `postgres://user:password@one:5432,other:5432/name`. */
   readonly connectionString: string
-  readonly schema: string | undefined
   readonly poolSize: number
+  /** Run on each new connection. */
+  readonly settings: string
+  /** Default: the driver's own. */
+  readonly parser?: (typeOid: number) => (text: string) => SqlValue
+  /** Whether statements are sent before earlier ones are answered. */
+  readonly isPipelined: boolean
 }
 
 export interface Servers {
   /** @throws {DatabaseError} `busy` if no server that accepts writes answers in time */
   connect(): Promise<PoolClient>
+  release(client: PoolClient, isBroken: boolean): void
+  /** Since when no server could be reached, by the monotonic clock; undefined while one can. */
+  lostSince(): number | undefined
   /** Differs after the server, or only all its connections' processes, have restarted. */
   incarnationOf(client: PoolClient): string | undefined
   close(): Promise<void>
@@ -20,62 +30,74 @@ export interface Servers {
 
 /** For a free connection, and for a server to answer. */
 const connectMs = 5000
-/**
- * The server's own time limit ends a statement earlier. This one ends the wait for a server that has vanished without closing
- * its connections.
- */
-const answerMs = 40_000
+/** For the goodbyes at the end. */
+const endMs = 1000
 
-/**
- * Time limits on the server, so that no statement, lock or stopped node blocks others without end. Outside of a transaction
- * a connection only reads: statements are sent together with their `begin`, and must write nothing if it fails.
- */
-const sessionSettings = `
-  set statement_timeout = '30s';
-  set lock_timeout = '10s';
-  set idle_in_transaction_session_timeout = '12s';
-  set default_transaction_read_only = on;
-  select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'`
-
-export function createServers({ connectionString, schema, poolSize }: ServersOptions): Servers {
+export function createServers({
+  connectionString,
+  poolSize,
+  settings,
+  parser,
+  isPipelined,
+}: ServersOptions): Servers {
   const incarnations = new WeakMap<ClientBase, string>()
-  const searchPath = schema === undefined ? '' : `set search_path = ${identifier(schema)};`
-  const pools = addressesOf(connectionString).map((address) => {
+  const places = addressesOf(connectionString).map((address) => {
+    const watch = watchSilence(address)
     const pool = new Pool({
       connectionString: address,
       max: poolSize,
       connectionTimeoutMillis: connectMs,
-      query_timeout: answerMs,
       keepAlive: true,
-      pipeline: true,
-      types: { getTypeParser: typeParser },
+      pipeline: isPipelined,
+      ...(parser && { types: { getTypeParser: parser } }),
       onConnect: async (client) => {
-        incarnations.set(client, await refuseStandby(client))
-        await client.query(searchPath + sessionSettings)
+        // Until it is lent out nobody else listens, and an unheard error would end the process.
+        client.on('error', ignoreError)
+        const nameProcess = watch.add(client)
+        const { pid, incarnation } = await refuseStandby(client)
+        nameProcess(pid)
+        incarnations.set(client, incarnation)
+        await client.query(settings)
+        lostSince = undefined
       },
     })
-    // A broken idle connection is replaced on demand; without a listener its error would end the process.
+    // A broken idle connection is replaced on demand.
     pool.on('error', ignoreError)
-    return pool
+    return { pool, watch }
   })
   let current = 0
+  let lostSince: number | undefined
 
   return {
     async connect() {
-      for (let triesLeft = pools.length - 1; ; triesLeft--) {
+      for (let triesLeft = places.length - 1; ; triesLeft--) {
         const asked = current
+        const { pool } = places[asked]!
         try {
-          return await pools[asked]!.connect()
+          return await pool.connect()
         } catch (error) {
-          if (triesLeft === 0 || !isConnectionLost(error)) return rethrow(error)
+          if (!isConnectionLost(error)) return rethrow(error)
+          if (triesLeft === 0) {
+            if (!isPoolExhausted(error)) lostSince ??= systemHost.monotonic()
+            return rethrow(error)
+          }
           // Others may have gone on to the next one meanwhile.
-          if (current === asked) current = (asked + 1) % pools.length
+          if (current === asked && !isPoolExhausted(error)) current = (asked + 1) % places.length
         }
       }
     },
+    release(client, isBroken) {
+      if (!isBroken) lostSince = undefined
+      client.release(isBroken)
+    },
+    lostSince: () => lostSince,
     incarnationOf: (client) => incarnations.get(client),
     close: async () => {
-      await Promise.all(pools.map((pool) => pool.end()))
+      await atMost(systemHost, endMs, Promise.all(places.map(({ pool }) => pool.end())))
+      for (const { watch } of places) {
+        watch.stop()
+        watch.destroyAll()
+      }
     },
   }
 }
@@ -97,16 +119,18 @@ export function addressesOf(connectionString: string): readonly string[] {
 }
 
 /**
- * Resolves to the server's incarnation. The processes without a database are the server's own; they restart with it.
+ * Resolves to the connection's process and the server's incarnation. The processes without a database are the server's own; they restart with it.
  * @throws {DatabaseError}
  */
-async function refuseStandby(client: ClientBase): Promise<string> {
-  const { rows } = await client.query<{ standby: SqlValue; incarnation: string }>(
-    `select pg_is_in_recovery() as standby, concat_ws(' ', pg_postmaster_start_time(),
+export async function refuseStandby(
+  client: ClientBase,
+): Promise<{ readonly pid: number; readonly incarnation: string }> {
+  const { rows } = await client.query<{ standby: number; pid: number; incarnation: string }>(
+    `select pg_is_in_recovery()::int as standby, pg_backend_pid() as pid, concat_ws(' ', pg_postmaster_start_time(),
        (select min(pid) from pg_stat_activity where datid is null)) as incarnation`,
   )
-  const { standby, incarnation } = rows[0]!
-  if (standby !== 1) return incarnation
+  const { standby, pid, incarnation } = rows[0]!
+  if (standby !== 1) return { pid, incarnation }
   const cause = new Error('Connection terminated: the server is a standby, which accepts no writes')
   throw new DatabaseError('busy', cause.message, { cause })
 }
@@ -126,7 +150,7 @@ const parsers = new Map<number, (text: string) => SqlValue>([
   [oid.numeric, exactNumber],
 ])
 
-function typeParser(typeOid: number): (text: string) => SqlValue {
+export function typeParser(typeOid: number): (text: string) => SqlValue {
   return parsers.get(typeOid) ?? String
 }
 
@@ -137,6 +161,10 @@ function exactNumber(text: string): number {
   }
   return number
 }
+
+/** No connection of the pool became free in time. */
+const isPoolExhausted = (error: unknown): boolean =>
+  error instanceof Error && error.message.startsWith('timeout exceeded when trying to connect')
 
 export function ignoreError(): void {}
 

@@ -1,5 +1,4 @@
 /** The database on a PostgreSQL server, shared by several nodes. */
-import type { PoolClient } from 'pg'
 import { systemHost, type Host } from '../host.ts'
 import {
   checkValues,
@@ -13,7 +12,7 @@ import {
 } from './database.ts'
 import { type Isolation, LostCommit, PostgresConnection, type Query } from './postgres-connection.ts'
 import { asDatabaseError, isCollision, isConnectionLost, isInFuture, isStalePlan } from './postgres-errors.ts'
-import { type Servers, createServers, identifier, ignoreError } from './postgres-servers.ts'
+import { type Servers, createServers, identifier, typeParser } from './postgres-servers.ts'
 import { Turnstile } from './turnstile.ts'
 import { refuseInsideWork, runEffects, warnOfEffectError, watchForStall, Work } from './work.ts'
 
@@ -54,14 +53,26 @@ const oldestServer = 140_000
 /** A transaction that keeps colliding fails after about 2 s. */
 const triesAtMost = 20
 /** After these it runs without others of this process. */
-const triesTogether = 1
+const triesTogether = 3
 const longestPauseMs = 200
 /** What lost its connection before its commit is repeated until then. */
 const lostForMs = 5000
 /** For the server to say how a commit ended whose answer was lost. */
-const commitKnownMs = 15_000
+const commitKnownMs = 10_000
 const longestReconnectPauseMs = 500
 const statementLimit = 1000
+
+/**
+ * Time limits on the server, so that no statement, lock or stopped node blocks others without end. Outside of a transaction
+ * a connection only reads: statements are sent together with their `begin`, and must write nothing if it fails.
+ */
+const sessionSettings = `
+  set statement_timeout = '30s';
+  set lock_timeout = '10s';
+  set idle_in_transaction_session_timeout = '12s';
+  set default_transaction_read_only = on;
+  set jit = off;
+  select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'`
 
 class OpenPostgres implements PostgresDatabase {
   readonly dialect = 'postgres'
@@ -70,7 +81,8 @@ class OpenPostgres implements PostgresDatabase {
   #onEffectError: (error: unknown) => void
   #servers: Servers
   #turnstile: Turnstile
-  #statementNames = new Map<string, string>()
+  // A serializable transaction has plans of its own.
+  #statementNames = { serializable: new StatementNames('w'), reading: new StatementNames('r') }
   #counts = { transactions: 0, roundTrips: 0, collisions: 0, retries: 0, givenUp: 0 }
   #appendBase = 0
   #closed: Promise<void> | undefined
@@ -82,7 +94,13 @@ class OpenPostgres implements PostgresDatabase {
     this.#stallMs = stallMs ?? 10_000
     this.#onEffectError = onEffectError ?? warnOfEffectError
     this.#turnstile = new Turnstile(poolSize)
-    this.#servers = createServers({ connectionString: options.connectionString, schema, poolSize })
+    this.#servers = createServers({
+      connectionString: options.connectionString,
+      poolSize,
+      settings: (schema === undefined ? '' : `set search_path = ${identifier(schema)};`) + sessionSettings,
+      parser: typeParser,
+      isPipelined: true,
+    })
   }
 
   async prepare(schema: string | undefined): Promise<void> {
@@ -133,6 +151,7 @@ class OpenPostgres implements PostgresDatabase {
       for (let isAlone = false; ; isAlone ||= repeats.collisions >= triesTogether) {
         const outcome = await this.#turnstile.pass({ alone: isAlone }, () => this.#try(isolation, work))
         if (outcome.kind === 'committed') {
+          this.#turnstile.moved()
           runEffects(outcome.effects, this.#onEffectError)
           return outcome.value
         }
@@ -156,10 +175,10 @@ class OpenPostgres implements PostgresDatabase {
           collisions++
         } else {
           losses++
-          lostAt ??= this.#host.monotonic()
+          lostAt ??= this.#servers.lostSince() ?? systemHost.monotonic()
         }
         const isOver =
-          kind === 'lost' ? this.#host.monotonic() - lostAt! > lostForMs : collisions >= triesAtMost
+          kind === 'lost' ? systemHost.monotonic() - lostAt! > lostForMs : collisions >= triesAtMost
         if (isOver) {
           this.#counts.givenUp++
           throw error
@@ -211,7 +230,7 @@ class OpenPostgres implements PostgresDatabase {
   }
 
   async #readOnce(query: Query): Promise<readonly Row[]> {
-    const client = await this.#connect()
+    const client = await this.#servers.connect()
     let failure: unknown
     try {
       this.#counts.roundTrips++
@@ -220,35 +239,28 @@ class OpenPostgres implements PostgresDatabase {
       failure = error
       throw error
     } finally {
-      release(client, isStalePlan(failure) || isConnectionLost(failure))
+      this.#servers.release(client, isStalePlan(failure) || isConnectionLost(failure))
     }
   }
 
-  async #connect(): Promise<PoolClient> {
-    const client = await this.#servers.connect()
-    // Without a listener, an error between two statements would end the process.
-    client.on('error', ignoreError)
-    return client
-  }
-
   async #try<T>(isolation: Isolation, work: (tx: Transaction) => Promise<T>): Promise<Outcome<T>> {
-    const client = await this.#connect().catch(asDatabaseError)
+    const client = await this.#servers.connect().catch(asDatabaseError)
     if (client instanceof DatabaseError) return failed(client)
     const connection = new PostgresConnection({
       client,
       isolation,
-      query: (sql, params) => this.#query(sql, params),
+      query: (sql, params) => this.#query(sql, params, isolation),
       counts: this.#counts,
       appendBase: this.#appendBase,
     })
     const outcome = await this.#workAndCommit(connection, isolation, work)
     if (outcome.kind === 'unknown') {
-      release(client, true)
+      this.#servers.release(client, true)
       return this.#settled(outcome, connection, this.#servers.incarnationOf(client))
     }
     const isUsable =
       outcome.kind === 'committed' || ((await connection.rollBack()) && !isStalePlan(outcome.error))
-    release(client, !isUsable)
+    this.#servers.release(client, !isUsable)
     return outcome
   }
 
@@ -290,8 +302,9 @@ class OpenPostgres implements PostgresDatabase {
     { xid, witness }: PostgresConnection,
     incarnation: string | undefined,
   ): Promise<Outcome<T>> {
-    const until = this.#host.monotonic() + commitKnownMs
-    while (xid !== undefined && this.#host.monotonic() < until) {
+    const until = systemHost.monotonic() + commitKnownMs
+    for (;;) {
+      if (xid === undefined || systemHost.monotonic() >= until) break
       const status = await this.#statusOf(xid, witness, incarnation).catch((asking: unknown) =>
         isConnectionLost(asking) ? 'in progress' : 'unknown',
       )
@@ -301,7 +314,7 @@ class OpenPostgres implements PostgresDatabase {
       if (status === 'unknown') break
       await this.#host.sleep(50 + this.#host.random() * 50)
     }
-    return { kind: 'failed', error: new DatabaseError('failed', error.message, { cause: error.cause }) }
+    return { kind: 'failed', error: new DatabaseError('uncertain', error.message, { cause: error.cause }) }
   }
 
   /**
@@ -313,7 +326,7 @@ class OpenPostgres implements PostgresDatabase {
     witness: PostgresConnection['witness'],
     incarnation: string | undefined,
   ): Promise<CommitStatus> {
-    const client = await this.#connect()
+    const client = await this.#servers.connect()
     try {
       const { rows } = await client
         .query<{ status: CommitStatus | null }>('select pg_xact_status($1::xid8) as status', [xid])
@@ -327,23 +340,33 @@ class OpenPostgres implements PostgresDatabase {
       const found = await client.query(this.#query(witness.sql, witness.params))
       return found.rows.length > 0 ? 'committed' : 'aborted'
     } finally {
-      release(client, false)
+      this.#servers.release(client, false)
     }
   }
 
-  #query(sql: string, params: readonly SqlValue[]): Query {
+  #query(sql: string, params: readonly SqlValue[], isolation?: Isolation): Query {
     checkValues(params)
-    return { text: sql, values: [...params], ...this.#statementName(sql) }
+    const names = this.#statementNames[isolation === 'serializable' ? 'serializable' : 'reading']
+    return { text: sql, values: [...params], ...names.of(sql) }
+  }
+}
+
+/** A named statement is planned once per connection. */
+class StatementNames {
+  #prefix: string
+  #names = new Map<string, string>()
+
+  constructor(prefix: string) {
+    this.#prefix = prefix
   }
 
-  /** A named statement is planned once per connection. */
-  #statementName(sql: string): { name?: string } {
-    const known = this.#statementNames.get(sql)
+  of(sql: string): { name?: string } {
+    const known = this.#names.get(sql)
     if (known !== undefined) return { name: known }
     if (!/^\s*(select|insert|update|delete|with)\b/i.test(sql)) return {}
-    if (this.#statementNames.size >= statementLimit) return {}
-    const name = `s${this.#statementNames.size}`
-    this.#statementNames.set(sql, name)
+    if (this.#names.size >= statementLimit) return {}
+    const name = `${this.#prefix}${this.#names.size}`
+    this.#names.set(sql, name)
     return { name }
   }
 }
@@ -374,9 +397,4 @@ type CommitStatus = 'committed' | 'aborted' | 'in progress' | 'unknown'
 function failed(error: unknown): Failed {
   if (isCollision(error) || isStalePlan(error)) return { kind: 'collided', error }
   return { kind: isConnectionLost(error) ? 'lost' : 'failed', error }
-}
-
-function release(client: PoolClient, isBroken: boolean): void {
-  client.off('error', ignoreError)
-  client.release(isBroken)
 }

@@ -12,7 +12,7 @@ import type { Waiter } from '../job/queue.ts'
 import type { Failure, RenderSettings, Scene, Transition } from '../job/scene.ts'
 import type { Reader, Row, Transaction } from './database.ts'
 import { isRendering, isUntaken } from './attempts.ts'
-import { json, jsonOrNull, number, numberOrNull, quoted, text, textOrNull } from './sql.ts'
+import { json, jsonOrNull, number, numberOrNull, ownStatus, quoted, text, textOrNull } from './sql.ts'
 
 const sceneOf = (row: Row): Scene => ({
   id: text(row, 'id'),
@@ -162,7 +162,7 @@ export const listSceneStates = async (reader: Reader, jobId: number): Promise<re
 
 const begin = `update scenes
   set status = 'processing', progress = 0, not_before = null, attempt_id = $3, started_at = $2, updated_at = $2
-  where id = $1 and status in (${quoted(mayPrecede(sceneFollows, 'processing'))})`
+  where id = $1 and ${ownStatus} in (${quoted(mayPrecede(sceneFollows, 'processing'))})`
 
 /** Returns the number of rows, here and below: 0 if the scene's state doesn't allow it. */
 export const setSceneProcessing = (
@@ -173,7 +173,7 @@ export const setSceneProcessing = (
 ): Promise<number> => tx.run(begin, [id, now, attemptId])
 
 const advance = `update scenes set progress = $2, updated_at = $3
-  where id = $1 and status = 'processing' and progress < $2`
+  where id = $1 and ${ownStatus} = 'processing' and progress < $2`
 
 export const setSceneProgress = (
   tx: Transaction,
@@ -185,7 +185,7 @@ export const setSceneProgress = (
 const complete = `update scenes
   set status = 'completed', progress = 1, clip = $2, source = $3, place = $4, error = null, not_before = null, forced = 0, unapproved = 0, tries = tries + 1,
     completed_at = $5, updated_at = $5
-  where id = $1 and status in (${quoted(mayPrecede(sceneFollows, 'completed'))})`
+  where id = $1 and ${ownStatus} in (${quoted(mayPrecede(sceneFollows, 'completed'))})`
 
 /** A scene's canonical clip, and its source for making it again after the scene moves in the film. */
 export interface SceneClip {
@@ -213,12 +213,12 @@ export const setSceneFitted = (
 ): Promise<number> =>
   tx.run(
     `update scenes set clip = $2, place = $4, updated_at = $5
-     where id = $1 and source = $3 and status = 'completed'`,
+     where id = $1 and source = $3 and ${ownStatus} = 'completed'`,
     [id, clip, source, place, now],
   )
 
 const putOff = `update scenes set error = $2, not_before = $3, updated_at = $4
-  where id = $1 and status = 'processing'`
+  where id = $1 and ${ownStatus} = 'processing'`
 
 /** Schedules another try after FFmpeg failed on a scene's stored clip. */
 export const setSceneTakenAgain = (
@@ -230,14 +230,14 @@ export const setSceneTakenAgain = (
 ): Promise<number> => tx.run(putOff, [id, JSON.stringify(error), notBefore, now])
 
 const fail = `update scenes set status = 'failed', error = $2, not_before = null, tries = tries + 1, updated_at = $3
-  where id = $1 and status in (${quoted(mayPrecede(sceneFollows, 'failed'))})`
+  where id = $1 and ${ownStatus} in (${quoted(mayPrecede(sceneFollows, 'failed'))})`
 
 export const setSceneFailed = (tx: Transaction, id: string, error: Failure, now: number): Promise<number> =>
   tx.run(fail, [id, JSON.stringify(error), now])
 
 const again = `update scenes
   set status = 'pending', error = $2, progress = 0, tries = tries + $5, not_before = $3, updated_at = $4
-  where id = $1 and status = 'processing'`
+  where id = $1 and ${ownStatus} = 'processing'`
 
 /** Returns the scene to the queue from `notBefore` on; `error` is the reason, `tries` the new count. */
 export const setScenePending = (
@@ -252,7 +252,7 @@ export const setScenePending = (
 const anew = `update scenes
   set status = 'pending', error = null, progress = 0, tries = 0, not_before = null, forced = $2, completed_at = null,
     updated_at = $3
-  where id = $1 and status in ('completed', 'failed', 'cancelled')`
+  where id = $1 and ${ownStatus} in ('completed', 'failed', 'cancelled')`
 
 /** Queues a finished scene for another render; its clip stays until then. `forced`: even if an equal one is stored. */
 export const setSceneAnew = (
@@ -263,7 +263,7 @@ export const setSceneAnew = (
 
 const cancelled = (from: readonly SceneStatus[]): string => `update scenes
   set status = 'cancelled', not_before = null, updated_at = $2
-  where job_id = $1 and status in (${quoted(from)})`
+  where job_id = $1 and ${ownStatus} in (${quoted(from)})`
 
 const cancelAll = cancelled(mayPrecede(sceneFollows, 'cancelled'))
 const cancelRunning = cancelled(['processing'])
@@ -281,7 +281,7 @@ const retryAll = `update scenes
     forced = case when exists (select 1 from attempts where attempts.id = scenes.attempt_id
       and (attempts.status in (${quoted(inFlightAttemptStatuses)}) or ${isUntaken}))
       then 0 else forced end
-  where job_id = $1 and status in ('failed', 'cancelled')`
+  where job_id = $1 and ${ownStatus} in ('failed', 'cancelled')`
 
 /** Queues failed and cancelled scenes again; finished clips stay. */
 export const retryScenes = (tx: Transaction, jobId: number, now: number): Promise<number> =>
@@ -489,6 +489,13 @@ export const listWaitingScenes = async (
     waitingOf,
   )
 
+const anyWaiting = `select 1 as found from jobs cross join scenes where ${mayStart} and scenes.job_id = jobs.id
+  and (scenes.not_before is null or scenes.not_before <= $2) limit 1`
+
+/** Whether any scene may start at a renderer, as far as its job and its back-off are concerned. */
+export const hasWaitingScene = async (reader: Reader, renderer: string, now: number): Promise<boolean> =>
+  (await reader.get(anyWaiting, [renderer, now])) !== undefined
+
 /** SQL: skips along the index from client to client, so that the cost does not grow with a client's jobs. */
 export const waitingClients = `waiting (client_id) as (
     select min(client_id) from jobs where queue_at is not null
@@ -540,6 +547,7 @@ export interface ServedScene extends Pick<WaitingScene, 'id' | 'jobId' | 'jobApp
   readonly isUntaken: boolean
 }
 
+// The sum keeps PostgreSQL from reading the index of the queue, which other transactions write to.
 const served = (
   of: string,
 ) => `select scenes.id, scenes.job_id, jobs.status as job_status, attempts.id as attempt,
@@ -548,7 +556,7 @@ const served = (
     left join renders on renders.render_key = scenes.render_key
     left join attempts on attempts.id = scenes.attempt_id and attempts.render_key = scenes.render_key
   where ${of} and scenes.status = 'pending' and scenes.forced = 0
-    and jobs.queue_at is not null and (renders.render_key is not null or ${isUntaken})
+    and jobs.queue_at + 0 is not null and (renders.render_key is not null or ${isUntaken})
   order by scenes.job_id, scenes.position`
 
 const servedOf = (row: Row): ServedScene => {

@@ -40,10 +40,11 @@ export const removeSeal = (tx: Transaction): Promise<number> =>
 /** @throws {DatabaseError} `sealed` */
 export async function refuseSealed(reader: Reader): Promise<void> {
   const seal = await findSeal(reader)
-  if (seal) throw new DatabaseError('sealed', messageOf(seal))
+  if (seal) throw new DatabaseError('sealed', sealMessage(seal))
 }
 
-const messageOf = (seal: Seal): string =>
+/** What a sealed database's operator reads. */
+export const sealMessage = (seal: Seal): string =>
   seal.kind === 'moved'
     ? `The history of this database was moved to ${seal.to}: set DATABASE_URL to it. docs/operating.md says how to go back`
     : `This database is still receiving the history of installation ${seal.by}: run coordinator migrate again, with the same folder`

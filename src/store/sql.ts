@@ -4,6 +4,12 @@ import { DatabaseError, type Row, type SqlValue } from './database.ts'
 /** Constants, never input, as an SQL list: `'a', 'b'`. */
 export const quoted = (names: readonly string[]): string => names.map((name) => `'${name}'`).join(', ')
 
+/**
+ * SQL: a row's status as a guard beside its key. As an expression it keeps PostgreSQL from looking for the row in an index of
+ * rows by status, where other jobs' rows are written: a serializable transaction collides with each of them.
+ */
+export const ownStatus = `'' || status`
+
 const wrong = (column: string, value: SqlValue | undefined): DatabaseError =>
   new DatabaseError(
     'failed',

@@ -81,13 +81,8 @@ export async function recordClip(
   }
 }
 
-/** Records the stitching of a film, which starts at its last clip or when the job was reopened. */
-export async function recordFilm(
-  tx: Transaction,
-  jobId: number,
-  { frames, format }: FilmManifest,
-  now: number,
-): Promise<void> {
+/** When the stitching of a job's film began: at its last clip, or when the job was reopened; undefined where unknown. */
+export async function stitchBegunAt(tx: Transaction, jobId: number): Promise<number | undefined> {
   const row = await tx.get(
     `select ${begunAt} as begun_at, max(scenes.completed_at) as completed_at
      from jobs join scenes on scenes.job_id = jobs.id where jobs.id = $1 group by jobs.id, jobs.approved_at, jobs.reopened_at`,
@@ -97,13 +92,17 @@ export async function recordFilm(
     (row && numberOrNull(row, 'begun_at')) ?? 0,
     (row && numberOrNull(row, 'completed_at')) ?? 0,
   )
-  if (since > 0)
-    await recordTiming(
-      tx,
-      { model: '', stage: 'stitch', ms: now - since, units: filmUnits(frames, format) },
-      now,
-    )
+  return since > 0 ? since : undefined
 }
+
+/** Records the stitching of a film. */
+export const recordFilm = (
+  tx: Transaction,
+  since: number,
+  { frames, format }: FilmManifest,
+  now: number,
+): Promise<void> =>
+  recordTiming(tx, { model: '', stage: 'stitch', ms: now - since, units: filmUnits(frames, format) }, now)
 
 /** An attempt that holds a slot at a renderer. */
 export interface HeldSlot {

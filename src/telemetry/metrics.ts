@@ -20,7 +20,7 @@ import {
   countUndelivered,
   listEnded,
 } from '../store/counts.ts'
-import type { Database } from '../store/database.ts'
+import type { Database, DatabaseCounts } from '../store/database.ts'
 import { moneyIn } from '../store/money.ts'
 
 export interface Metrics {
@@ -78,6 +78,31 @@ const jobBuckets = [
 const requestBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10]
 
 const usd = (micros: number): number => micros / 1e6
+
+/** Of this node's use of a database server. Returns what copies the present counts. */
+function databaseCounters(registers: Registry, read: () => DatabaseCounts): () => void {
+  const helps: Record<keyof DatabaseCounts, string> = {
+    transactions: 'Transactions and snapshots',
+    roundTrips: 'Times that a caller waited for an answer of the database server',
+    collisions: 'Tries of transactions that collided with others and were rolled back',
+    retries: 'Further tries of transactions, after a collision or a lost connection',
+    givenUp: 'Transactions that failed after their last try',
+  }
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the type says these are all its keys
+  const names = Object.keys(helps) as (keyof DatabaseCounts)[]
+  const counters = names.map((of) => {
+    const help = helps[of]
+    const name = `workflow_database_${of.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}_total`
+    return { of, counter: new Counter({ name, help, registers: [registers] }) }
+  })
+  return () => {
+    const counts = read()
+    for (const { of, counter } of counters) {
+      counter.reset()
+      counter.inc(counts[of])
+    }
+  }
+}
 
 /** Creates the metrics of one registry, each in a line. */
 function createPage(version: string) {
@@ -169,7 +194,10 @@ function createPage(version: string) {
   }
 }
 
-/** Counts from now on; renders already running are read from the rows. */
+/**
+ * Counts from now on what this process ends; renders already running are read from the rows. With several nodes, counters add up,
+ * and gauges of rows are the same on each.
+ */
 export async function openMetrics(options: MetricsOptions): Promise<Metrics> {
   const { coordinator, database, pubsub, feed, host, version, freeBytes } = options
   const page = createPage(version)
@@ -180,13 +208,15 @@ export async function openMetrics(options: MetricsOptions): Promise<Metrics> {
   for (const { sceneId, renderer, model, insertedAt } of await listInFlight(database))
     renders.begun(sceneId, { renderer, model, since: insertedAt })
   const ended: number[] = []
-  const unsubscribe = pubsub.subscribeOwn('*', (event) => {
-    renders.hear(event)
+  const endOwn = pubsub.subscribeOwn('*', (event) => {
+    renders.hearOwn(event)
     const outcome = outcomeOf[event.type]
     if (outcome === undefined) return
     page.jobsEnded.inc({ outcome })
     if (ended.push(event.job_id) > mostEnded) ended.shift()
   })
+  // One node starts a render, another ends it.
+  const endAll = pubsub.subscribe('*', renders.hear)
 
   const readDurations = async (): Promise<void> => {
     while (ended.length > 0)
@@ -251,6 +281,7 @@ export async function openMetrics(options: MetricsOptions): Promise<Metrics> {
     })())
   }
 
+  const readDatabase = database.counts && databaseCounters(registry, () => database.counts!())
   let isAsked = false
   return {
     contentType: registry.contentType,
@@ -259,6 +290,7 @@ export async function openMetrics(options: MetricsOptions): Promise<Metrics> {
       if (!isAsked) collectDefaultMetrics({ register: registry })
       isAsked = true
       await rowsRead()
+      readDatabase?.()
       page.streams.set(feed.readers())
       return registry.metrics()
     },
@@ -267,7 +299,10 @@ export async function openMetrics(options: MetricsOptions): Promise<Metrics> {
       page.requestDuration.observe({ method, route }, seconds)
     },
     webhookTried: (outcome) => page.webhooks.inc({ outcome }),
-    stop: unsubscribe,
+    stop() {
+      endOwn()
+      endAll()
+    },
   }
 }
 
@@ -296,29 +331,31 @@ interface RunningRender {
 function createRenderCounts(page: ReturnType<typeof createPage>) {
   const running = new Map<string, RunningRender>()
 
-  const end = (sceneId: string, outcome: string, event: JobEvent): void => {
-    const render = running.get(sceneId)
-    // The scene used a stored clip, or its render was already counted.
-    if (!render) return
-    running.delete(sceneId)
-    const { renderer, model, since } = render
+  const count = ({ renderer, model, since }: RunningRender, outcome: string, event: JobEvent): void => {
     page.renders.inc({ renderer, model, outcome })
     const seconds = (Date.parse(event.inserted_at) - since) / 1000
     page.renderDuration.observe({ renderer, model, outcome }, Math.max(0, seconds))
     if (event.type === 'scene_retrying') page.retries.inc({ renderer, code: codeOf(event) })
   }
 
+  const follow = (event: JobEvent, onEnd?: (render: RunningRender, outcome: string) => void): void => {
+    const { scene_id, data } = event
+    if (scene_id === undefined) return
+    const { renderer, model } = data
+    if (event.type === 'scene_processing' && typeof renderer === 'string' && typeof model === 'string')
+      running.set(scene_id, { renderer, model, since: Date.parse(event.inserted_at) })
+    const outcome = renderOutcomeOf[event.type]
+    if (outcome === undefined) return
+    const render = running.get(scene_id)
+    running.delete(scene_id)
+    // Without one, the scene used a stored clip, or its render was already counted.
+    if (render) onEnd?.(render, outcome)
+  }
+
   return {
     begun: (sceneId: string, render: RunningRender) => void running.set(sceneId, render),
-    hear(event: JobEvent): void {
-      const { scene_id, data } = event
-      if (scene_id === undefined) return
-      const { renderer, model } = data
-      if (event.type === 'scene_processing' && typeof renderer === 'string' && typeof model === 'string')
-        running.set(scene_id, { renderer, model, since: Date.parse(event.inserted_at) })
-      const outcome = renderOutcomeOf[event.type]
-      if (outcome !== undefined) end(scene_id, outcome, event)
-    },
+    hear: (event: JobEvent): void => follow(event),
+    hearOwn: (event: JobEvent): void => follow(event, (render, outcome) => count(render, outcome, event)),
   }
 }
 

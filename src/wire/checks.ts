@@ -4,10 +4,13 @@ import type { ArtifactStore } from '../artifact/artifact.ts'
 import { type Config, ConfigError } from '../config.ts'
 import { commandLine } from '../command-name.ts'
 import type { DiskRoom } from '../disk-full.ts'
+import type { Host } from '../host.ts'
 import type { Media } from '../media/media.ts'
+import { newestAssets } from '../store/assets.ts'
 import { probeWrite } from '../store/counts.ts'
 import { type Database, DatabaseError } from '../store/database.ts'
 import { type Check, roomFor, saying } from '../telemetry/readiness.ts'
+import { isAnother } from './shared-artifacts.ts'
 import { placeOf } from './storage.ts'
 
 export async function freeBytes(directory: string): Promise<number> {
@@ -67,6 +70,32 @@ export const noRoom = (dataDir: string, cause: unknown): DatabaseError =>
     `The disk of ${dataDir} is full. Nothing is lost: free some space and start again`,
     { cause },
   )
+
+/** At a start, a store that is silent for longer is left alone. */
+const storeAnswersMs = 5000
+
+/**
+ * Refuses to start beside a store that has none of the files that rows name: a folder that is not mounted would split the files
+ * of the nodes. A store that cannot be reached yet is waited for later.
+ * @throws {ConfigError}
+ */
+export async function requireSameStore(
+  database: Database,
+  artifacts: ArtifactStore,
+  host: Host,
+): Promise<void> {
+  const answered = new AbortController()
+  const isOther = await Promise.race([
+    isAnother(artifacts, await newestAssets(database)).catch(() => false),
+    host.sleep(storeAnswersMs, answered.signal).then(() => false),
+  ])
+  answered.abort()
+  if (isOther)
+    throw new ConfigError(
+      'ARTIFACTS_URL has none of the newest photographs that the database names. ' +
+        'Mount the folder that the other nodes use, or name their bucket',
+    )
+}
 
 /** Refuses to start a reachable server without a valid key, since it would refuse every request. */
 export async function requireKey(

@@ -8,6 +8,7 @@ import { createNodes } from '../nodes/nodes.ts'
 import { openDatabaseClock } from '../store/database-clock.ts'
 import { shownDatabaseUrl } from '../store/database-url.ts'
 import { continueEventIds } from '../store/event-order.ts'
+import { type FolderHold, holdFolder } from '../store/lock.ts'
 import { migrate } from '../store/migrate.ts'
 import { migrations } from '../store/migrations/all.ts'
 import { needing } from './packages.ts'
@@ -19,7 +20,7 @@ interface DistributedConfig extends StorageConfig {
 }
 
 /** Of pg-boss's tables, beside those of this program. */
-const taskSchema = 'workflow_tasks'
+export const taskSchema = 'workflow_tasks'
 
 /** Modules that need packages which the embedded server does not. */
 const loadDrivers = async () => {
@@ -38,6 +39,7 @@ export async function openDistributed(
 ): Promise<Storage> {
   const drivers = await needing('DATABASE_URL', ['pg', 'pg-boss'], loadDrivers)
   const server = await drivers.openPostgres({ connectionString, host: machine })
+  let hold: FolderHold | undefined
   try {
     const clock = await openDatabaseClock(server, machine)
     const { host } = clock
@@ -51,7 +53,11 @@ export async function openDistributed(
         await migrate(database, migrations)
         server.setAppendBase(await continueEventIds(database))
       },
-      openArtifacts: () => openSharedArtifacts(artifacts!, { scratch: dataDir, host }),
+      async openArtifacts() {
+        // It empties the folder, in which another node may be at work.
+        hold ??= holdFolder(dataDir, machine)
+        return openSharedArtifacts(artifacts!, { scratch: dataDir, host })
+      },
       createNodes: (own, log) => createNodes(own, { database, host, log }),
       openEvents: ({ node, log }) =>
         openSharedEvents({
@@ -81,8 +87,11 @@ export async function openDistributed(
           },
         }
       },
-      listensOn: () => {},
-      close: () => database.close(),
+      listensOn: (address) => hold?.listensOn(address),
+      async close() {
+        await database.close()
+        hold?.release()
+      },
     }
   } catch (error) {
     await server.close()

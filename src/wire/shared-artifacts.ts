@@ -1,6 +1,7 @@
 /** Artifacts that several nodes share: a folder that all of them mount, or a bucket. */
 import { join } from 'node:path'
 import { openSharedArtifacts as openSharedFolder } from '../artifact/shared.ts'
+import type { ArtifactStore } from '../artifact/artifact.ts'
 import type { ArtifactsConfig } from '../config.ts'
 import type { Host } from '../host.ts'
 import { needing } from './packages.ts'
@@ -18,4 +19,13 @@ export function openSharedArtifacts(
     const { openS3Artifacts } = await import('../artifact/s3.ts')
     return openS3Artifacts({ ...artifacts, scratch }, host)
   })
+}
+
+/** Whether a store has none of the files that rows name: another store, or a folder that is not mounted. One may be lost. */
+export async function isAnother(
+  store: Pick<ArtifactStore, 'stat'>,
+  named: readonly string[],
+): Promise<boolean> {
+  const found = await Promise.all(named.map((id) => store.stat(id)))
+  return found.length > 0 && found.every((file) => file === undefined)
 }

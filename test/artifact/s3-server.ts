@@ -1,9 +1,10 @@
 /**
  * A server that speaks S3, in a process of its own that ends with its standard input: the objects are those of `fauxqs`, which
  * checks nothing. So a door before it checks what S3 does: the signature (version 4) and its age, the hash of the body that was
- * signed, and the checksum that the client names. `node s3-server.ts` prints its address.
+ * signed, and the checksum that the client names. `node s3-server.ts` prints its address. S3_PORT: its port; S3_FOLDER: keeps the
+ * objects when the process ends.
  */
-import { buildApp } from 'fauxqs'
+import { buildApp, startFauxqs } from 'fauxqs'
 import { createHash, createHmac } from 'node:crypto'
 import { once } from 'node:events'
 import { type IncomingMessage, type ServerResponse, createServer, request } from 'node:http'
@@ -90,7 +91,7 @@ function checkSignature(asked: IncomingMessage): void {
     (made, text) => hmac(made, text),
     `AWS4${testCredentials.secretAccessKey}`,
   )
-  if (hmac(key as Buffer, toSign).toString('hex') !== signature) throw new Refusal('SignatureDoesNotMatch')
+  if (hmac(key, toSign).toString('hex') !== signature) throw new Refusal('SignatureDoesNotMatch')
 }
 
 /** @throws {Refusal} */
@@ -108,8 +109,12 @@ function checkBody(asked: IncomingMessage, body: Buffer): void {
 }
 
 async function serve(): Promise<void> {
-  const app = buildApp({ logger: false })
-  const inner = new URL(await app.listen({ port: 0, host: '127.0.0.1' }))
+  const { S3_PORT, S3_FOLDER } = process.env
+  const inner = new URL(
+    S3_FOLDER === undefined
+      ? await buildApp({ logger: false }).listen({ port: 0, host: '127.0.0.1' })
+      : `http://127.0.0.1:${(await startFauxqs({ logger: false, port: 0, dataDir: S3_FOLDER })).port}`,
+  )
   const pass = (asked: IncomingMessage, body: Buffer, answer: ServerResponse): void => {
     const { method, url, headers } = asked
     const onwards = request({ host: inner.hostname, port: inner.port, method, path: url, headers })
@@ -136,7 +141,7 @@ async function serve(): Promise<void> {
       }
     })()
   })
-  await once(door.listen(0, '127.0.0.1'), 'listening')
+  await once(door.listen(Number(S3_PORT ?? 0), '127.0.0.1'), 'listening')
   const address = door.address()
   if (typeof address !== 'object' || !address) throw new Error('no port')
   process.stdin.resume().once('end', () => process.exit())

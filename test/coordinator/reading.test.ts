@@ -4,6 +4,7 @@ import type { Database, Reader } from '../../src/store/database.ts'
 import { recordTiming } from '../../src/store/timings.ts'
 import { type Place, newMigratedPlace } from '../store/open-database.ts'
 import { type HeldHarness, openHeldHarness } from '../harness/held-tasks.ts'
+import { settle } from '../harness/settle.ts'
 
 let place: Place
 let harness: HeldHarness
@@ -44,6 +45,8 @@ afterEach(async () => {
 })
 
 const read = async (jobId: number): Promise<number> => {
+  // Loops read outside a snapshot.
+  await settle()
   statements.inside = statements.outside = 0
   await harness.coordinator.viewWithEta(jobId)
   expect(statements.outside).toBe(0)

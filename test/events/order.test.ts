@@ -1,9 +1,14 @@
 /** Ids of events are safe cursors, in whatever order the transactions that write them end. */
 import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createFeed } from '../../src/events/feed.ts'
+import type { JobEvent } from '../../src/job/event.ts'
+import { createLog } from '../../src/log.ts'
 import type { Database, Transaction } from '../../src/store/database.ts'
 import { continueEventIds } from '../../src/store/event-order.ts'
 import { appendEvent, eventBounds, listEvents } from '../../src/store/events.ts'
+import { openPostgres } from '../../src/store/postgres.ts'
+import { createClock } from '../clock.ts'
 import { migrated } from '../harness/data.ts'
 import { until } from '../harness/until.ts'
 import { type Place, kinds, newPlace } from '../store/open-database.ts'
@@ -197,6 +202,34 @@ describe.runIf(kinds.includes('postgres'))('events on a server', () => {
     expect(rising(reader.ids)).toBe(true)
   })
 
+  it('are reported where they wait for long', async () => {
+    const clock = createClock()
+    const lines: string[] = []
+    const log = createLog({ level: 'warn', destination: { write: (line) => lines.push(line) } })
+    const feed = createFeed({ database, onEvent: () => () => undefined, host: clock, log })
+    const reader = await feed.follow({})
+    const older = hold(database)
+    await older.append(1)
+    const newer = hold(database)
+    await newer.append(2)
+    await newer.commit()
+    await until(() => {
+      clock.advance(320)
+      return lines.length > 0
+    })
+    expect(lines.join()).toContain('New events wait')
+    await older.commit()
+    let heard: readonly JobEvent[] | undefined
+    void reader.next().then((events) => (heard = events))
+    const events = await until(() => {
+      clock.advance(1000)
+      return heard
+    })
+    expect(events[0]?.job_id).toBe(1)
+    feed.close()
+    expect(lines).toHaveLength(1)
+  })
+
   it('do not wait for one that was rolled back', async () => {
     const reader = follower(database)
     const older = hold(database)
@@ -283,7 +316,10 @@ describe.runIf(kinds.includes('postgres'))('events on a server', () => {
     expect(base).toBeGreaterThan(0)
     // A second node, or a second start, changes nothing.
     expect(await continueEventIds(database)).toBe(base)
-    await database.transaction((tx) => append(tx, 3))
+    const begun = await openPostgres(place.server!)
+    begun.setAppendBase(base)
+    await begun.transaction((tx) => append(tx, 3))
+    await begun.close()
     await until(async () => {
       await reader.read()
       return reader.jobs.length === 3

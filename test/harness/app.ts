@@ -60,11 +60,13 @@ export async function openAppHarness<Time extends Host = Host>(
 ): Promise<AppHarness<Time>> {
   const { room = endlessRoom, clock = systemHost as Time, makes, ...others } = options
   const harness = await openHarness({ ...others, clock, room })
-  const { closing, coordinator, database, engine, log, pubsub } = harness
+  const { closing, coordinator, database, engine, log, pubsub, shared } = harness
   const artifacts = await openDiskArtifacts(harness.folder, clock)
   const media = createMedia({ host: clock })
   const studio = createStudio({ media, artifacts, database, host: clock, renderSlots: () => 2 })
-  const feed = createFeed({ database, onEvent: (wake) => pubsub.subscribe('*', wake), host: systemHost, log })
+  const feed =
+    shared?.events.feed ??
+    createFeed({ database, onEvent: (wake) => pubsub.subscribe('*', wake), host: systemHost, log })
   closing.defer(() => media.close())
   closing.defer(() => feed.close())
   const takeAsset = createTakeAsset({ coordinator, artifacts, studio, room })

@@ -39,8 +39,8 @@ export async function openFile(folder: string, options: Omit<SqliteOptions, 'pat
 /** The database of this run in a folder, with what is there already. */
 export async function openDatabase(folder: string): Promise<Database> {
   if (databaseKind === 'sqlite') return openFile(folder)
-  const { openInFolder } = await import('../store/postgres-pool.ts')
-  return openInFolder(folder)
+  const { databaseInFolder } = await import('../store/postgres-pool.ts')
+  return (await databaseInFolder(folder)).open()
 }
 
 /** The same database; spread, so that a test can change what it does. It stays open. */

@@ -11,12 +11,14 @@ import {
 import { createEmbeddedEngine } from '../../src/engine/embedded.ts'
 import type { Engine } from '../../src/engine/engine.ts'
 import { type PubSub, createPubSub } from '../../src/events/pubsub.ts'
-import type { Host } from '../../src/host.ts'
+import { type Host, systemHost } from '../../src/host.ts'
 import { readCatalogue } from '../../src/job/catalogue.ts'
 import { type Log, createLog, logLine } from '../../src/log.ts'
 import type { Database } from '../../src/store/database.ts'
 import { type Clock, createClock } from '../clock.ts'
+import { databaseKind } from '../database-kind.ts'
 import { addAssets, migrated, openDatabase } from './data.ts'
+import type { SharedParts } from './shared-parts.ts'
 
 export const [second, minute, hour, day] = [1000, 60_000, 3_600_000, 86_400_000]
 
@@ -26,6 +28,17 @@ export interface HarnessParts extends Partial<Omit<CoordinatorOptions, 'engine' 
   readonly clock: Host
   /** Renders at once on this machine, where no renderers are given; 0 lets approved jobs wait. */
   readonly slots?: number
+  /** By default the embedded one, also on PostgreSQL: it runs tasks in the time of the test's clock. */
+  readonly engine?: Engine
+  readonly pubsub?: PubSub
+  /** By default one that keeps what is logged. */
+  readonly recorded?: RecordedLog
+}
+
+export interface RecordedLog {
+  readonly log: Log
+  readonly lines: readonly string[]
+  readonly logged: readonly LoggedLine[]
 }
 
 export interface LoggedLine {
@@ -56,11 +69,7 @@ export const localRenderer = (maxConcurrency: number): RendererLimit => ({
   task: 'render-scene',
 })
 
-/** The parts put together over a database that is there; nothing runs yet. */
-export function createHarness<Time extends Host>(
-  options: HarnessParts & { readonly clock: Time },
-): Harness<Time> {
-  const { clock, slots = 4, ...others } = options
+function recordLog(given?: Log): RecordedLog {
   const lines: string[] = []
   const logged: LoggedLine[] = []
   const write = (text: string): void => {
@@ -68,10 +77,20 @@ export function createHarness<Time extends Host>(
     lines.push(line.msg)
     logged.push(line)
   }
-  const log = options.log ?? createLog({ level: 'info', destination: { write } })
-  const pubsub = createPubSub((error, { topic }) => logLine.listenerFailed(log, topic, error))
+  return { log: given ?? createLog({ level: 'info', destination: { write } }), lines, logged }
+}
+
+/** The parts put together over a database that is there; nothing runs yet. */
+export function createHarness<Time extends Host>(
+  options: HarnessParts & { readonly clock: Time },
+): Harness<Time> {
+  const { clock, slots = 4, recorded = recordLog(options.log), ...others } = options
+  const { log, lines, logged } = recorded
   const parts = { database: options.database, host: clock, log }
-  const engine = createEmbeddedEngine(parts)
+  const {
+    pubsub = createPubSub((error, { topic }) => logLine.listenerFailed(log, topic, error)),
+    engine = createEmbeddedEngine(parts),
+  } = options
   const defaults = { renderers: [localRenderer(slots)], catalogue: readCatalogue() }
   const coordinator = createCoordinator({ ...defaults, ...others, ...parts, engine, pubsub })
   return { clock, database: options.database, engine, pubsub, log, coordinator, lines, logged }
@@ -90,6 +109,8 @@ export interface HarnessOptions<Time extends Host = Clock> extends Omit<HarnessP
 
 export interface OpenHarness<Time extends Host = Clock> extends Harness<Time>, AsyncDisposable {
   readonly folder: string
+  /** Of several nodes, which there may be where real time passes on PostgreSQL: what the program opens there. */
+  readonly shared: SharedParts | undefined
   /** What ends with it, in turn: what was added last ends first. */
   readonly closing: AsyncDisposableStack
   close(): Promise<void>
@@ -102,24 +123,39 @@ export async function openHarness<Time extends Host = Clock>(
     open = openDatabase,
     folder = mkdtempSync(join(tmpdir(), 'harness-')),
     assets = 0,
+    // Only a caller that gives another clock has another type of it.
+    clock = createClock() as Host as Time,
     ...parts
   } = options
-  const database = await migrated(await open(folder))
+  const recorded = recordLog(parts.log)
+  const isShared = databaseKind === 'postgres' && clock === systemHost && !options.open
+  const shared = isShared ? await openShared(folder, recorded.log) : undefined
+  const database = shared?.database ?? (await migrated(await open(folder)))
   await addAssets(database, assets)
-  // Only a caller that gives another clock has another type of it.
-  const clock = options.clock ?? (createClock() as Host as Time)
-  const harness = createHarness({ ...parts, database, clock })
+  const harness = createHarness({
+    ...parts,
+    recorded,
+    database,
+    clock,
+    ...(shared && { engine: shared.engine, pubsub: shared.events.pubsub, signal: shared.events.signal }),
+  })
   const { coordinator, engine } = harness
   const closing = new AsyncDisposableStack()
   if (options.folder === undefined) closing.defer(() => rmSync(folder, { recursive: true, force: true }))
-  closing.defer(() => database.close())
+  closing.defer(() => (shared ?? database).close())
   closing.defer(() => engine.stop({ graceMs: 0 }))
   closing.defer(() => coordinator.stop())
   return {
     ...harness,
     folder,
+    shared,
     closing,
     close: () => closing.disposeAsync(),
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   }
+}
+
+async function openShared(folder: string, log: Log): Promise<SharedParts> {
+  const { openSharedParts } = await import('./shared-parts.ts')
+  return openSharedParts(folder, { host: systemHost, log })
 }

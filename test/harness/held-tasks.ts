@@ -2,9 +2,9 @@
 import type { JobEvent } from '../../src/job/event.ts'
 import type { Job } from '../../src/job/job.ts'
 import { type Task, type TaskKind, taskKinds } from '../../src/job/task.ts'
-import { listJobEvents } from '../../src/store/events.ts'
 import { filmRequest, assets } from './data.ts'
 import { type HarnessOptions, type OpenHarness, openHarness } from './harness.ts'
+import { jobEvents } from './job-events.ts'
 
 /** A task that waits for the test to say how it ends. */
 export interface HeldTask extends Task {
@@ -66,6 +66,6 @@ export async function openHeldHarness(options: HarnessOptions): Promise<HeldHarn
       await coordinator.sceneRendered(task.subject, { clip, source: clip, place: '' })
       task.done()
     },
-    events: (jobId) => listJobEvents(database, jobId, 0, 1000),
+    events: (jobId) => jobEvents(database, jobId),
   }
 }

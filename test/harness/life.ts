@@ -97,6 +97,7 @@ export function beginLife({
     all: (...query) => asking(() => shared.all(...query)),
     get: (...query) => asking(() => shared.get(...query)),
     transaction: (work) => asking(() => shared.transaction(work)),
+    snapshot: (work) => asking(() => shared.snapshot(work)),
   }
   const fetch: typeof sharedFetch = (...request) => outsideOf(() => sharedFetch(...request))
 

@@ -10,11 +10,12 @@ import { type Place, newMigratedPlace } from '../store/open-database.ts'
 import { type App, appOver, type Ask, asking } from './ask.ts'
 import { filmRequest } from './data.ts'
 import { type OpenHarness, openHarness } from './harness.ts'
+import { eventsSettle } from './settled-events.ts'
 
 export interface WebhookHarness extends OpenHarness {
   readonly app: App
   readonly ask: Ask
-  /** Appends events of jobs to the log, each in a transaction of its own. */
+  /** Appends an event of a job to the log, in a transaction of its own. Resolves when it can be read. */
   emit(type: EventType, jobId: number, data?: object): Promise<void>
   /** A job that is told of at `url`, as its request asks. */
   jobToldOfAt(url: string, eventTypes?: readonly string[]): Promise<number>
@@ -50,7 +51,11 @@ async function openAt(place: Place, clock: Clock, options: WebhookHarnessOptions
     outbound: around(guarded),
     host: clock,
     log,
-    onEvent: (wake) => pubsub.subscribe('*', wake),
+    onEvent: (wake) =>
+      pubsub.subscribe('*', () => {
+        if (database.dialect === 'sqlite') wake()
+        else eventsSettle(database).then(wake, () => {})
+      }),
   })
   const emit = createEmit({ pubsub, host: clock })
   const app = appOver(harness, { host: clock })
@@ -64,8 +69,10 @@ async function openAt(place: Place, clock: Clock, options: WebhookHarnessOptions
     ...harness,
     app,
     ask,
-    emit: (type, jobId, data = {}) =>
-      database.transaction((tx) => emit(tx, { type, jobId, data: { ...data } })),
+    async emit(type, jobId, data = {}) {
+      await database.transaction((tx) => emit(tx, { type, jobId, data: { ...data } }))
+      await eventsSettle(database)
+    },
     async jobToldOfAt(url, eventTypes) {
       const webhook = { webhook_url: url, ...(eventTypes && { webhook_events: eventTypes }) }
       return (await coordinator.createJob(filmRequest(1, webhook))).id

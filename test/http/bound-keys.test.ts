@@ -5,11 +5,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { createApp } from '../../src/http/app.ts'
 import type { ApiDocument } from '../../src/http/openapi/types.ts'
-import { listJobEvents } from '../../src/store/events.ts'
 import { operationsOf, wholeApp } from './contract.ts'
 import { hold } from './held.ts'
 import { type AppHarness, openAppHarness } from '../harness/app.ts'
 import { jsonOf } from '../harness/ask.ts'
+import { jobEvents } from '../harness/job-events.ts'
 
 const film = "the other client's film"
 /** Stand in everything of the other client's. */
@@ -131,6 +131,7 @@ const closed = new Set([
   'setBudgets',
   'readLimits',
   'setLimits',
+  'listNodes',
   'pause',
   'resume',
   'readStorage',
@@ -190,7 +191,7 @@ const stateOf = async (): Promise<string> =>
   JSON.stringify({
     job: await harness.coordinator.job(others.job),
     scenes: await harness.coordinator.scenes(others.job),
-    events: await listJobEvents(harness.database, others.job, 0, 1000),
+    events: await jobEvents(harness.database, others.job),
     attempts: await harness.database.all('select * from attempts where job_id = $1', [others.job]),
     budgets: await harness.coordinator.budgets(),
     limits: await harness.coordinator.limits(),

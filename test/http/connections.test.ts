@@ -4,7 +4,7 @@ import { type Socket, connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { type ListenOptions, type Listening, listen } from '../../src/http/edge/server.ts'
-import { isQuick } from '../quick.ts'
+import { isShort } from '../quick.ts'
 import { type AppHarness, openAppHarness } from '../harness/app.ts'
 
 let harness: AppHarness
@@ -179,7 +179,7 @@ describe('a body', () => {
     expect(answer).toContain('The body took too long to arrive')
   })
 
-  test.skipIf(isQuick)('that goes on is taken, however long it takes', async () => {
+  test.skipIf(isShort)('that goes on is taken, however long it takes', async () => {
     await start({ ...impatient, requestMs: 60_000 })
     const socket = await dial(2, upload(20_000))
     const answered = once(socket, 'data')
@@ -194,7 +194,7 @@ describe('a body', () => {
     expect(String(answer)).toMatch(/^HTTP\/1.1 422 /)
   })
 
-  test.skipIf(isQuick)('that waits for the server is not taken for slow', async () => {
+  test.skipIf(isShort)('that waits for the server is not taken for slow', async () => {
     const go = Promise.withResolvers<void>()
     const app = {
       fetch: async (request: Request) => {

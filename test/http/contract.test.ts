@@ -121,9 +121,12 @@ test('approvals, cancellations and retries, of one and of many', async () => {
   await client.pauseJob(one.job_id)
   expect((await client.approveJob(one.job_id)).status).toBe('approved')
   await client.cancelJob(one.job_id, { reason: 'changed my mind' })
+  // Or it might be rendered before it is cancelled.
+  await client.pause()
   await client.retryJob(one.job_id)
   expect(await client.cancelJobs({ job_ids: [one.job_id, 99_999] })).toMatchObject({ done: 1, refused: 1 })
   await client.addScene(one.job_id, { asset_ids: [await harness.picture(4)], position: 0 })
+  await client.resume()
   await client.deleteJob(one.job_id)
   await client.approveJobs({ job_ids: [other.job_id] })
 })
@@ -135,11 +138,12 @@ test('a held attempt that a person decides', async () => {
   await client.resolveScene(job_id, scenes[0]!.id, { resolution: 'absent' })
 })
 
-test('limits, pauses and the storage', async () => {
+test('limits, pauses, nodes and the storage', async () => {
   await client.setLimits({ jobs: 5, renderers: { local: { max_concurrency: 2 } } })
   await client.pause({ reason: 'maintenance' })
   expect((await client.readLimits()).paused?.reason).toBe('maintenance')
   await client.resume()
+  expect((await client.listNodes()).nodes).toMatchObject([{ role: 'all', alive: true, draining: false }])
   expect((await client.readStorage()).free_bytes).toBe(1e9)
   expect((await client.pruneStorage({ dry_run: true })).bytes).toBe(0)
 })

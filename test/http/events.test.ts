@@ -3,10 +3,12 @@ import { type Socket, connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createFeed } from '../../src/events/feed.ts'
 import { type Listening, listen } from '../../src/http/edge/server.ts'
+import { listEvents } from '../../src/store/events.ts'
 import { createClock } from '../clock.ts'
 import { type EventSource, readEvents } from './event-source.ts'
 import { type AppHarness, openAppHarness } from '../harness/app.ts'
 import { jsonOf } from '../harness/ask.ts'
+import { eventsSettle } from '../harness/settled-events.ts'
 
 let harness: AppHarness
 beforeAll(async () => {
@@ -34,6 +36,7 @@ async function cancelled(): Promise<number> {
   const { job_id } = await harness.job()
   await harness.coordinator.approveJob(job_id)
   await harness.coordinator.cancelJob(job_id)
+  await eventsSettle(harness.database)
   return job_id
 }
 
@@ -72,7 +75,7 @@ describe('a stream', () => {
       ['job_cancelled', jobId],
       ['scene_cancelled', jobId],
     ])
-    for (const [index, { id }] of events.entries()) expect(id).toBe(events[0]!.id + index)
+    for (const [index, { id }] of events.slice(1).entries()) expect(id).toBeGreaterThan(events[index]!.id)
     await source.close()
     await noReaders()
   })
@@ -160,19 +163,20 @@ describe('a stream', () => {
       await source.close()
     }
     await working
-    expect(ids).toEqual(Array.from({ length: jobs * 4 }, (_, index) => after + 1 + index))
+    expect(ids).toEqual((await listEvents(harness.database, after, 1000)).map(({ id }) => id))
   })
 
   test('says so where the place asked for is not in the log', async () => {
     const end = await latest()
+    const oldest = (await page('/events?limit=1')).events[0].id
     const source = await open('/events', { 'last-event-id': String(end + 1000) })
-    expect(await source.next()).toEqual({ type: 'reset', id: String(end), data: { oldest: 1, latest: end } })
+    expect(await source.next()).toEqual({ type: 'reset', id: String(end), data: { oldest, latest: end } })
     await source.close()
     expect(await page(`/events?after=${end + 1000}`)).toEqual({
       events: [],
       next_after: end,
       more: false,
-      reset: { oldest: 1, latest: end },
+      reset: { oldest, latest: end },
     })
   })
 

@@ -6,11 +6,11 @@ import { allEndpoints } from '../../src/http/routes/all.ts'
 import { patternOf } from '../../src/http/routes/endpoint.ts'
 import type { NewKeyAnswer } from '../../src/http/routes/keys.ts'
 import { redacted } from '../../src/log.ts'
-import { listJobEvents } from '../../src/store/events.ts'
 import { createClock } from '../clock.ts'
 import { readEvents } from './event-source.ts'
 import { type AppHarness, openAppHarness } from '../harness/app.ts'
 import { jsonOf } from '../harness/ask.ts'
+import { jobEvents } from '../harness/job-events.ts'
 
 const clock = createClock(7)
 const day = 24 * 60 * 60 * 1000
@@ -106,7 +106,7 @@ describe('a key', () => {
     const parameters = { photos: [{ asset_id: await harness.picture(9) }] }
     const body = { type: 'property_photos', parameters }
     const { job_id } = await jsonOf(ask('POST', '/api/v3/jobs', { key, body }))
-    const events = await listJobEvents(harness.database, job_id, 0, 10)
+    const events = await jobEvents(harness.database, job_id)
     expect(events.map(({ type, by }) => [type, by])).toEqual([['job_created', 'editor']])
   })
 

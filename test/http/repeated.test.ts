@@ -357,14 +357,24 @@ async function everything(database: Database): Promise<unknown> {
   const names =
     database.dialect === 'sqlite'
       ? `select name from sqlite_master where type = 'table' and name not like 'sqlite%' order by name`
-      : `select table_name as name from information_schema.tables where table_schema = current_schema() order by 1`
+      : `select table_name as name from information_schema.tables
+         where table_schema = current_schema() and table_type = 'BASE TABLE' order by 1`
+  // On PostgreSQL they are those of transactions, of which there are others meanwhile.
+  const eventIds = onSqlite
+    ? []
+    : (await database.all('select id from events order by id')).map(({ id }) => id)
   const tables: Record<string, unknown> = {}
   for (const { name } of await database.all(names)) {
     if (name === 'requests' || name === 'effects' || name === 'migrations') continue
     const rows = await database.all(`select * from ${String(name)}`)
     tables[String(name)] = rows
       .map((row) =>
-        masked(JSON.stringify(row, (_, value) => (value instanceof Uint8Array ? 'bytes' : value))),
+        masked(
+          JSON.stringify(row, (_, value) => {
+            if (eventIds.includes(value)) return `event ${eventIds.indexOf(value)}`
+            return value instanceof Uint8Array ? 'bytes' : value
+          }),
+        ),
       )
       .toSorted()
   }

@@ -55,6 +55,7 @@ test('a client that dribbles, or says nothing, is cut off', async () => {
 test('a port that is taken is an error and not a silence', async () => {
   await expect(listen(harness.app, { host: '127.0.0.1', port: server.port })).rejects.toMatchObject({
     code: 'EADDRINUSE',
+    message: `Another program listens at 127.0.0.1:${server.port}: stop it, or set another PORT`,
   })
 })
 

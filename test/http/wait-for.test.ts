@@ -1,12 +1,24 @@
 /** Waiting for a job's end: over HTTP, and in the program that runs it. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { createClient } from '../../src/client/client.ts'
 import { createWaitFor } from '../../src/coordinator/read/wait-for.ts'
 import { type AppHarness, openAppHarness } from '../harness/app.ts'
+import { until } from '../harness/until.ts'
 
 let harness: AppHarness
+/** No clip is made while it is so: a job that renders goes on rendering. */
+let isStuck = false
 beforeAll(async () => {
-  harness = await openAppHarness()
+  const film = (): Uint8Array => new Uint8Array(9)
+  const clip = (): Uint8Array => {
+    if (isStuck) throw new Error('stuck')
+    return film()
+  }
+  harness = await openAppHarness({ makes: { clip, film, thumbnail: film } })
+  await harness.start()
+})
+afterEach(() => {
+  isStuck = false
 })
 afterAll(() => harness.close())
 
@@ -34,7 +46,7 @@ describe.each(ways)('%s', (_who, waiting) => {
   it('waits through the approval until the film is there, and not at all where it is', async () => {
     const { job_id } = await harness.job()
     const over = waiting()(job_id)
-    await harness.finish(job_id, new Uint8Array(9))
+    await harness.finish(job_id)
     expect(await over).toMatchObject({ status: 'completed' })
     expect(await waiting()(job_id)).toMatchObject({ status: 'completed' })
   })
@@ -54,8 +66,10 @@ describe.each(ways)('%s', (_who, waiting) => {
   })
 
   it('is told why it failed', async () => {
+    isStuck = true
     const { job_id } = await harness.job()
     await harness.coordinator.approveJob(job_id)
+    await until(async () => (await harness.coordinator.job(job_id)).status === 'processing')
     const over = waiting()(job_id)
     over.catch(() => {})
     await harness.coordinator.failJob(job_id, 'the disk is full')

@@ -1,5 +1,5 @@
 /**
- * Three nodes as processes on one PostgreSQL, one artifact store and one fake Replicate, each behind doors of its own. A node that
+ * Three nodes as processes on one PostgreSQL, one S3 server and one fake Replicate, each behind doors of its own. A node that
  * ends is started again, as an orchestrator would.
  */
 import type { ChildProcess } from 'node:child_process'
@@ -10,17 +10,18 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { testCredentials, testRegion } from '../artifact/s3-server.ts'
 import { machineEnvironment } from '../environment.ts'
-import { mainPath } from '../server/process.ts'
 import { type Door, openDoor } from './door.ts'
 import { type Keeper, openKeeper } from './keeper.ts'
 import { type Postgres, startPostgres } from './postgres.ts'
+import { type Store, bucket, startStore } from './store.ts'
 
 export const token = 'r8_nodes'
 export const model = 'nodes/clip'
 export const microsPerClip = 250_000
 
-const models = {
+export const models = {
   version: 'nodes',
   currency: 'USD',
   models: {
@@ -54,6 +55,8 @@ export interface ClusterOptions {
 export interface Life {
   readonly pid: number
   readonly logPath: string
+  /** Ids of the events that its subscriber heard, one a line. */
+  readonly heardPath: string
   readonly startedAt: number
   /** Whether it has listened. */
   listened: boolean
@@ -69,6 +72,7 @@ export interface Node {
   readonly front: Door
   readonly database: Door
   readonly provider: Door
+  readonly store: Door
   readonly lives: readonly Life[]
   kill(): Promise<void>
   /** Starts it again after a kill. */
@@ -80,6 +84,7 @@ export interface Cluster {
   readonly folder: string
   readonly nodes: readonly Node[]
   readonly postgres: Postgres
+  readonly store: Store
   readonly postgresUrl: string
   /** An address that reaches one node after another. */
   readonly balancer: string
@@ -88,6 +93,7 @@ export interface Cluster {
 }
 
 const restartMs = 500
+const nodePath = new URL('node.ts', import.meta.url).pathname
 export const urlOf = (door: Door): string => `http://127.0.0.1:${door.port}`
 
 export async function openCluster(options: ClusterOptions): Promise<Cluster> {
@@ -107,8 +113,8 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
       return opened
     }
     writeFileSync(join(folder, 'models.json'), JSON.stringify(models))
-    mkdirSync(join(folder, 'artifacts'))
     const postgres = await startPostgres(keeper, join(folder, 'postgres'), await freePort())
+    const store = await startStore(keeper, join(folder, 's3'), await freePort())
     const fake = await startFake(keeper, folder, options)
     let turn = 0
     const ports = await Promise.all(Array.from({ length: options.nodes }, freePort))
@@ -116,6 +122,7 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
     for (const [index, port] of ports.entries()) {
       const database = await door(() => postgres.port)
       const provider = await door(() => fake)
+      const objects = await door(() => store.port)
       const front = await door(() => port)
       const name = `node-${index + 1}`
       mkdirSync(join(folder, name))
@@ -127,7 +134,11 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
         ROLE: 'all',
         DATA_DIR: join(folder, name),
         DATABASE_URL: `postgres://postgres@127.0.0.1:${database.port}/postgres`,
-        ARTIFACTS_URL: `file://${join(folder, 'artifacts')}`,
+        ARTIFACTS_URL: `s3://${bucket}/story`,
+        AWS_ENDPOINT_URL_S3: urlOf(objects),
+        AWS_REGION: testRegion,
+        AWS_ACCESS_KEY_ID: testCredentials.accessKeyId,
+        AWS_SECRET_ACCESS_KEY: testCredentials.secretAccessKey,
         REPLICATE_API_TOKEN: token,
         REPLICATE_BASE_URL: urlOf(provider),
         REPLICATE_MAX_CONCURRENCY: String(options.cap),
@@ -141,14 +152,17 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
         LOG_LEVEL: 'debug',
       }
       nodes.push(
-        supervise({ name, front, database, provider }, (life) => {
-          const log = openSync(join(folder, `${name}.${life}.log`), 'a')
-          const child = keeper.start(process.execPath, [mainPath], {
-            env,
+        supervise({ name, front, database, provider, store: objects }, (life) => {
+          const logPath = join(folder, `${name}.${life}.log`)
+          const heardPath = join(folder, `${name}.${life}.heard`)
+          const log = openSync(logPath, 'a')
+          closeSync(openSync(heardPath, 'a'))
+          const child = keeper.start(process.execPath, [nodePath], {
+            env: { ...env, HEARD: heardPath },
             stdio: ['ignore', log, log, 'ipc'],
           })
           closeSync(log)
-          return { child, logPath: join(folder, `${name}.${life}.log`) }
+          return { child, logPath, heardPath }
         }),
       )
     }
@@ -156,6 +170,7 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
       folder,
       nodes,
       postgres,
+      store,
       postgresUrl: `postgres://postgres@127.0.0.1:${postgres.port}/postgres`,
       balancer: urlOf(balancer),
       ledgerPath: join(folder, 'ledger.jsonl'),
@@ -174,8 +189,8 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
   }
 
   function supervise(
-    parts: Pick<Node, 'name' | 'front' | 'database' | 'provider'>,
-    launch: (life: number) => { readonly child: ChildProcess; readonly logPath: string },
+    parts: Pick<Node, 'name' | 'front' | 'database' | 'provider' | 'store'>,
+    launch: (life: number) => { readonly child: ChildProcess } & Pick<Life, 'logPath' | 'heardPath'>,
   ): Node {
     const lives: Life[] = []
     let child: ChildProcess | undefined
@@ -183,11 +198,11 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
     const start = (): void => {
       isWanted = true
       if (isOver || child) return
-      const launched = launch(lives.length)
-      child = launched.child
+      const { child: launched, ...paths } = launch(lives.length)
+      child = launched
       const life: Life = {
         pid: child.pid ?? 0,
-        logPath: launched.logPath,
+        ...paths,
         startedAt: Date.now(),
         listened: false,
         end: undefined,

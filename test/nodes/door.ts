@@ -13,32 +13,56 @@ export interface Door {
   set(state: DoorState): void
   /** Resets what is connected, and stays as it is. */
   drop(): void
+  /** No byte passes on what is connected now, and nobody is told; later connections are as usual. */
+  abandon(): void
+  /** From now on, each connection that sends `text` is reset after its bytes have arrived: the answer is lost. `undefined`: no more. */
+  loseAnswersTo(text: string | undefined): void
+  /** How many answers were lost. */
+  readonly lost: number
   close(): Promise<void>
 }
 
 interface Way {
   readonly near: Socket
   readonly far: Socket
+  isLost: boolean
+  isAbandoned: boolean
 }
+
+/** Bytes arrive, and are worked on, in this time. */
+const arrivalMs = 150
 
 /** @param target of each new connection; undefined: there is none now */
 export async function openDoor(target: () => number | undefined, port = 0): Promise<Door> {
   let state: DoorState = 'open'
+  let losing: string | undefined
+  let lost = 0
   const ways = new Set<Way>()
 
-  const flow = ({ near, far }: Way): void => {
-    if (state === 'stalled') near.pause()
+  const flow = ({ near, far, isLost, isAbandoned }: Way): void => {
+    if (state === 'stalled' || isAbandoned) near.pause()
     else near.resume()
-    if (state === 'stalled' || state === 'deaf') far.pause()
+    if (state === 'stalled' || state === 'deaf' || isLost || isAbandoned) far.pause()
     else far.resume()
   }
 
+  const loseAnswer = (way: Way): void => {
+    way.isLost = true
+    lost++
+    flow(way)
+    setTimeout(() => {
+      way.near.resetAndDestroy()
+      way.far.resetAndDestroy()
+    }, arrivalMs)
+  }
+
   const join = (near: Socket, far: Socket): void => {
-    const way = { near, far }
+    const way = { near, far, isLost: false, isAbandoned: false }
     ways.add(way)
     const pass = (from: Socket, to: Socket): void => {
       from.setNoDelay(true)
       from.on('data', (bytes) => {
+        if (from === near && losing !== undefined && bytes.includes(losing)) loseAnswer(way)
         if (!to.write(bytes)) from.pause()
       })
       to.on('drain', () => flow(way))
@@ -85,6 +109,16 @@ export async function openDoor(target: () => number | undefined, port = 0): Prom
       else for (const way of ways) flow(way)
     },
     drop,
+    abandon: () => {
+      for (const way of ways) {
+        way.isAbandoned = true
+        flow(way)
+      }
+    },
+    loseAnswersTo: (text) => (losing = text),
+    get lost() {
+      return lost
+    },
     close: async () => {
       const closed = once(server, 'close')
       server.close()

@@ -33,10 +33,7 @@ const provider = createFakeProvider({
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the runner's own
   options: JSON.parse(FAKE_OPTIONS ?? '{}') as FakeOptions,
   record,
-  clip: ({ id, input }) => {
-    record({ at: systemHost.now(), what: 'prompt', prediction: id, prompt: input['prompt'] })
-    return Promise.resolve(clipOf(id, clip))
-  },
+  clip: ({ id }) => Promise.resolve(clipOf(id, clip)),
   deliver: async ({ url, headers, body }) => {
     const signal = AbortSignal.timeout(10_000)
     const response = await fetch(url, { method: 'POST', headers, body, redirect: 'manual', signal })
@@ -54,6 +51,11 @@ async function handle(request: FakeRequest): Promise<Reply> {
   })
   if (reply.kind !== 'answer' || reply.headers.get('content-type') !== 'application/json') return reply
   if (!(reply.body instanceof Uint8Array)) return reply
+  if (request.method === 'POST' && pathname.endsWith('/predictions') && reply.status === 201) {
+    const { input } = JSON.parse(Buffer.from(request.body).toString())
+    const { id } = JSON.parse(Buffer.from(reply.body).toString())
+    record({ at: systemHost.now(), what: 'prompt', prediction: id, prompt: input.prompt })
+  }
   const body = replaced(reply.body, inside, origin)
   if (reply.headers.has('content-length') && body.length !== reply.body.length)
     reply.headers.set('content-length', String(body.length))

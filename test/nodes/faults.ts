@@ -19,6 +19,10 @@ export const nodeFaults = [
   'provider_stalled',
   /** The provider gets what is sent, and the node no answer. */
   'provider_deaf',
+  'store_cut',
+  'store_stalled',
+  /** The store keeps what is sent, and the node gets no answer. */
+  'store_deaf',
   /** No byte comes to the node or from it. */
   'cut_off',
 ] as const
@@ -26,9 +30,25 @@ export type NodeFault = (typeof nodeFaults)[number]
 
 export const databaseFaults = ['fast', 'immediate', 'kill'] as const satisfies readonly ShutDown[]
 
+/** Of what all nodes share. */
+export const sharedFaults = [
+  ...databaseFaults.map((how) => `restart ${how}` as const),
+  'restart store',
+] as const
+
 export type Fault =
   | { readonly atMs: number; readonly what: NodeFault; readonly node: number; readonly forMs: number }
   | { readonly atMs: number; readonly what: 'restart'; readonly how: ShutDown }
+  | { readonly atMs: number; readonly what: 'restart_store'; readonly forMs: number }
+
+export const nameOf = (fault: Fault): string =>
+  fault.what === 'restart'
+    ? `restart ${fault.how}`
+    : fault.what === 'restart_store'
+      ? 'restart store'
+      : fault.what
+
+export const isOfNode = (fault: Fault): fault is Extract<Fault, { readonly node: number }> => 'node' in fault
 
 export interface PlanOptions {
   readonly seconds: number
@@ -51,6 +71,9 @@ const kinds: Readonly<Record<NodeFault, readonly [weight: number, least: number,
   provider_cut: [1, 0.05, 0.5],
   provider_stalled: [1, 0.1, 0.5],
   provider_deaf: [1, 0.02, 0.1],
+  store_cut: [1, 0.05, 0.5],
+  store_stalled: [1, 0.1, 0.5],
+  store_deaf: [1, 0.02, 0.1],
   cut_off: [2, 0.1, 0.8],
 }
 
@@ -84,7 +107,14 @@ export function planFaults({
     atMs < endMs;
     n++, atMs += restartEveryMs * (0.75 + random() / 2)
   )
-    plan.push({ atMs: Math.round(atMs), what: 'restart', how: restarts[n % restarts.length]! })
+    plan.push(
+      { atMs: Math.round(atMs), what: 'restart', how: restarts[n % restarts.length]! },
+      {
+        atMs: Math.round(atMs + restartEveryMs * random() * 0.5),
+        what: 'restart_store',
+        forMs: Math.round(longestMs * random() * 0.1),
+      },
+    )
   return plan.toSorted((a, b) => a.atMs - b.atMs)
 }
 
@@ -104,19 +134,24 @@ export interface Inflicted {
   readonly ended: Promise<void>
 }
 
-/** Follows the plan until `signal`; what has begun is mended. */
-export function inflict(plan: readonly Fault[], cluster: Cluster, signal: AbortSignal): Inflicted {
+/** Follows the plan until `signal`; what has begun is mended. `onKilled`: called right after the kill of a node. */
+export function inflict(
+  plan: readonly Fault[],
+  cluster: Cluster,
+  { signal, onKilled }: { readonly signal: AbortSignal; readonly onKilled: () => void },
+): Inflicted {
   const counts = new Map<string, number>()
   const lines: string[] = []
   const begun = performance.now()
   const note = (text: string): void =>
     void lines.push(`${((performance.now() - begun) / 1000).toFixed(1)} s: ${text}`)
-  const pause = (ms: number): Promise<void> => sleep(ms, undefined, { signal }).catch(() => undefined)
+  const pause = (ms: number): Promise<void> =>
+    sleep(Math.max(0, ms), undefined, { signal }).catch(() => undefined)
 
   const strike = async (fault: Fault): Promise<void> => {
     await pause(fault.atMs - (performance.now() - begun))
     if (signal.aborted) return
-    const name = fault.what === 'restart' ? `restart ${fault.how}` : fault.what
+    const name = nameOf(fault)
     counts.set(name, (counts.get(name) ?? 0) + 1)
     if (fault.what === 'restart') {
       note(`PostgreSQL ${fault.how}`)
@@ -124,24 +159,38 @@ export function inflict(plan: readonly Fault[], cluster: Cluster, signal: AbortS
       note('PostgreSQL is back')
       return
     }
+    if (fault.what === 'restart_store') {
+      note(`the S3 server is killed for ${fault.forMs} ms`)
+      await cluster.store.kill()
+      await pause(fault.forMs)
+      await cluster.store.start()
+      note('the S3 server is back')
+      return
+    }
     const node = cluster.nodes[fault.node]!
     note(`${node.name} ${fault.what} for ${fault.forMs} ms`)
-    await harm(fault.what, node, () => pause(fault.forMs))
+    await harm(fault.what, node, { lasts: () => pause(fault.forMs), onKilled })
     note(`${node.name} ${fault.what} is over`)
   }
 
-  /** Restarts of the database follow one another, however long one takes. */
-  const ofDatabase = async (): Promise<void> => {
-    for (const fault of plan) if (fault.what === 'restart') await strike(fault)
+  /** Restarts of one server follow one another, however long one takes. */
+  const inTurn = async (what: 'restart' | 'restart_store'): Promise<void> => {
+    for (const fault of plan) if (fault.what === what) await strike(fault)
   }
   const ended = Promise.all([
-    ofDatabase(),
-    ...plan.flatMap((fault) => (fault.what === 'restart' ? [] : [strike(fault)])),
+    inTurn('restart'),
+    inTurn('restart_store'),
+    ...plan.filter(isOfNode).map(strike),
   ]).then(() => undefined)
   return { counts, lines, ended }
 }
 
-async function harm(what: NodeFault, node: Node, lasts: () => Promise<void>): Promise<void> {
+interface Harming {
+  readonly lasts: () => Promise<void>
+  readonly onKilled: () => void
+}
+
+async function harm(what: NodeFault, node: Node, { lasts, onKilled }: Harming): Promise<void> {
   const through = async (
     doors: readonly { set(state: DoorState): void; drop(): void }[],
     state: DoorState,
@@ -155,6 +204,7 @@ async function harm(what: NodeFault, node: Node, lasts: () => Promise<void>): Pr
   switch (what) {
     case 'kill':
       await node.kill()
+      onKilled()
       await lasts()
       node.start()
       return
@@ -175,7 +225,13 @@ async function harm(what: NodeFault, node: Node, lasts: () => Promise<void>): Pr
       return through([node.provider], 'stalled')
     case 'provider_deaf':
       return through([node.provider], 'deaf')
+    case 'store_cut':
+      return through([node.store], 'cut')
+    case 'store_stalled':
+      return through([node.store], 'stalled')
+    case 'store_deaf':
+      return through([node.store], 'deaf')
     case 'cut_off':
-      return through([node.database, node.provider, node.front], 'stalled')
+      return through([node.database, node.provider, node.store, node.front], 'stalled')
   }
 }

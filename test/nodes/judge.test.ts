@@ -1,7 +1,7 @@
 /** The judge of the stories sees each broken promise, and none in a story that goes well. */
 import { expect, it } from 'vitest'
 import { seeded } from '../../src/fake-replicate/chance.ts'
-import { databaseFaults, nodeFaults, planFaults } from './faults.ts'
+import { isOfNode, nameOf, nodeFaults, planFaults, sharedFaults } from './faults.ts'
 import { type Evidence, busiest, doubled, judge, outOfOrder } from './judge.ts'
 
 const post = (n: number, at: number, mark = `wc-${n}`) =>
@@ -21,6 +21,7 @@ const ended = (n: number, at: number) =>
 const well: Evidence = {
   cap: 2,
   wanted: new Set(['look 1', 'look 2']),
+  givenUp: new Set(),
   created: [1],
   jobs: [{ id: 1, status: 'completed', filmSize: 10, readSize: 10 }],
   provider: [post(1, 0), prompt(1), post(2, 5), prompt(2), ended(1, 10), ended(2, 20)],
@@ -29,9 +30,9 @@ const well: Evidence = {
   unaccounted: 0,
   undecided: [],
   events: [
-    { id: 3, type: 'job_created', job: 1 },
-    { id: 8, type: 'scene_rendered', job: 1 },
-    { id: 9, type: 'job_completed', job: 1 },
+    { id: 3, type: 'job_created', job: 1, scene: null },
+    { id: 8, type: 'scene_rendered', job: 1, scene: 's1' },
+    { id: 9, type: 'job_completed', job: 1, scene: null },
   ],
   stream: [3, 8, 9],
   subscribers: [
@@ -40,14 +41,31 @@ const well: Evidence = {
   ],
   webhookTypes: new Set(['job_created', 'job_completed']),
   webhooks: [
-    { messageId: 'm3', event: 3, job: 1 },
-    { messageId: 'm9', event: 9, job: 1 },
+    { messageId: 'm3', event: 3, job: 1, at: 30 },
+    { messageId: 'm9', event: 9, job: 1, at: 90 },
+  ],
+  deliveries: [
+    { id: 'm3', event: 3, status: 'delivered', endedAt: 35 },
+    { id: 'm9', event: 9, status: 'delivered', endedAt: 95 },
+  ],
+  films: [{ job: 1, versions: 1 }],
+  files: new Set(['f1']),
+  stored: [
+    { id: 'f1', sha256: 'f1' },
+    { id: 'f2', sha256: 'f2' },
   ],
   tasksLeft: 0,
 }
 
 it('finds nothing in a story that goes well', () => {
   expect(judge(well)).toEqual([])
+})
+
+it('accepts a render of a cancelled job that is cancelled at the provider, and bought again by another job', () => {
+  const again = { ...ended(3, 40), status: 'canceled' }
+  const provider = [...well.provider, post(3, 25), prompt(3, 'look 2'), again]
+  const givenUp = new Set(['look 2', 'look 3'])
+  expect(judge({ ...well, provider, givenUp, spentMicros: 750_000 })).toEqual([])
 })
 
 it.each<[string, Partial<Evidence>, string]>([
@@ -114,8 +132,50 @@ it.each<[string, Partial<Evidence>, string]>([
   ],
   [
     'an event that became two messages',
-    { webhooks: [...well.webhooks, { messageId: 'm10', event: 9, job: 1 }] },
+    { webhooks: [...well.webhooks, { messageId: 'm10', event: 9, job: 1, at: 91 }] },
     'event 9 was sent as 2 messages',
+  ],
+  [
+    'a webhook that is sent after its outcome was recorded',
+    { webhooks: [...well.webhooks, { messageId: 'm3', event: 3, job: 1, at: 5035 }] },
+    'event 3 was sent 5000 ms after its delivery was recorded',
+  ],
+  [
+    'a delivery that does not end',
+    { deliveries: [well.deliveries[0]!, { id: 'm9', event: 9, status: 'sending', endedAt: null }] },
+    'the delivery of event 9 is sending',
+  ],
+  [
+    'a change that happened twice',
+    {
+      events: [...well.events, { id: 10, type: 'scene_rendered', job: 1, scene: 's1' }],
+      stream: [3, 8, 9, 10],
+      subscribers: [],
+    },
+    'scene_rendered of job 1, scene s1 happened 2 times',
+  ],
+  [
+    'a film that was published twice',
+    { films: [{ job: 1, versions: 2 }] },
+    'the film of job 1 was published 2 times',
+  ],
+  ['a file that is lost', { stored: [] }, 'the artifact f1 is not in the store'],
+  [
+    'a file that was written over',
+    { stored: [{ id: 'f1', sha256: 'f3' }] },
+    'the artifact f1 holds the bytes of f3',
+  ],
+  [
+    'a prediction that was cancelled',
+    {
+      provider: [
+        ...well.provider,
+        post(3, 30),
+        prompt(3),
+        { ...ended(3, 40), status: 'canceled', billed_micros: 0 },
+      ],
+    },
+    'the prediction p3 ended canceled, and every one was wanted',
   ],
   ['tasks that are left over', { tasksLeft: 2 }, '2 tasks are left over'],
 ])('sees %s', (_, changed, sentence) => {
@@ -148,13 +208,8 @@ it('plans the same faults for the same seed, each kind among the first, and alwa
   expect(plan(6)).not.toEqual(plan(5))
   for (let seed = 1; seed <= 50; seed++) {
     const faults = plan(seed)
-    const kinds = new Set(
-      faults.map((fault) => (fault.what === 'restart' ? `restart ${fault.how}` : fault.what)),
-    )
-    expect([...kinds].toSorted()).toEqual(
-      [...nodeFaults, ...databaseFaults.map((how) => `restart ${how}`)].toSorted(),
-    )
-    const ofNodes = faults.flatMap((fault) => (fault.what === 'restart' ? [] : [fault]))
+    expect([...new Set(faults.map(nameOf))].toSorted()).toEqual([...nodeFaults, ...sharedFaults].toSorted())
+    const ofNodes = faults.filter(isOfNode)
     for (const { atMs } of ofNodes)
       expect(
         ofNodes.filter((other) => other.atMs <= atMs && other.atMs + other.forMs > atMs).length,

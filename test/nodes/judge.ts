@@ -24,12 +24,23 @@ export interface EventRow {
   readonly id: number
   readonly type: string
   readonly job: number
+  readonly scene: string | null
+}
+
+export interface DeliveryRow {
+  readonly id: string
+  readonly event: number
+  readonly status: string
+  /** When its outcome was recorded. */
+  readonly endedAt: number | null
 }
 
 export interface Evidence {
   readonly cap: number
   /** The prompts of the wanted renders; equal ones are one render. */
   readonly wanted: ReadonlySet<string>
+  /** The prompts of jobs that were cancelled, if not before they were completed: such a render may be made, or cancelled. */
+  readonly givenUp: ReadonlySet<string>
   /** The jobs by the answers to their creation. */
   readonly created: readonly number[]
   /** As read at the end. */
@@ -57,7 +68,19 @@ export interface Evidence {
   }[]
   /** Types that the receiver of webhooks subscribes to. */
   readonly webhookTypes: ReadonlySet<string>
-  readonly webhooks: readonly { readonly messageId: string; readonly event: number; readonly job: number }[]
+  readonly webhooks: readonly {
+    readonly messageId: string
+    readonly event: number
+    readonly job: number
+    readonly at: number
+  }[]
+  readonly deliveries: readonly DeliveryRow[]
+  /** Versions of films that were published, by job. */
+  readonly films: readonly { readonly job: number; readonly versions: number }[]
+  /** Artifacts that rows rely on. */
+  readonly files: ReadonlySet<string>
+  /** Artifacts in the store, by their names, and the hash of their bytes. */
+  readonly stored: readonly { readonly id: string; readonly sha256: string }[]
   /** Rows of tasks that are left. */
   readonly tasksLeft: number
 }
@@ -71,18 +94,22 @@ export function judge(evidence: Evidence): string[] {
     ...judgeStream(evidence),
     ...evidence.subscribers.flatMap((subscriber) => judgeSubscriber(evidence, subscriber)),
     ...judgeWebhooks(evidence),
+    ...judgeDeliveries(evidence),
+    ...judgeChanges(evidence),
+    ...judgeFiles(evidence),
     ...(evidence.tasksLeft > 0 ? [`${evidence.tasksLeft} tasks are left over`] : []),
   ]
 }
 
-function judgeJobs({ created, jobs }: Evidence): string[] {
+function judgeJobs({ created, jobs, givenUp }: Evidence): string[] {
   const ids = new Set(created)
   const broken: string[] = []
   if (ids.size !== created.length) broken.push('two requests got one job')
   for (const { id } of jobs) if (!ids.has(id)) broken.push(`job ${id} was made by no answered request`)
   for (const id of ids) if (!jobs.some((job) => job.id === id)) broken.push(`job ${id} is lost`)
   for (const { id, status, filmSize, readSize } of jobs)
-    if (status !== 'completed') broken.push(`job ${id} is ${status}`)
+    if (status === 'cancelled' && givenUp.size > 0) continue
+    else if (status !== 'completed') broken.push(`job ${id} is ${status}`)
     else if (filmSize === null || readSize !== filmSize)
       broken.push(`the film of job ${id} has ${readSize} bytes instead of ${filmSize}`)
   return broken
@@ -100,6 +127,7 @@ function judgePosts({ provider }: Evidence): string[] {
 function judgeBill({
   provider,
   wanted,
+  givenUp,
   spentMicros,
   reservedMicros,
   unaccounted,
@@ -111,14 +139,23 @@ function judgeBill({
   )
   const billed = provider.filter((entry) => entry.what === 'ended').filter((entry) => entry.billed_micros > 0)
   const times = new Map<string, number>()
-  for (const { prediction } of billed) {
+  for (const { prediction, status } of billed) {
     const prompt = prompts.get(prediction) ?? `of ${prediction}`
-    times.set(prompt, (times.get(prompt) ?? 0) + 1)
+    // One that was cancelled after it had begun costs as much, and leaves no clip.
+    if (status === 'succeeded' || !givenUp.has(prompt)) times.set(prompt, (times.get(prompt) ?? 0) + 1)
   }
   for (const [prompt, count] of times) {
-    if (!wanted.has(prompt)) broken.push(`"${prompt}" was billed and wanted by nobody`)
+    if (!wanted.has(prompt) && !givenUp.has(prompt))
+      broken.push(`"${prompt}" was billed and wanted by nobody`)
     if (count > 1) broken.push(`"${prompt}" was billed ${count} times`)
   }
+  for (const entry of provider)
+    if (
+      entry.what === 'ended' &&
+      entry.status !== 'succeeded' &&
+      !givenUp.has(prompts.get(entry.prediction) ?? '')
+    )
+      broken.push(`the prediction ${entry.prediction} ended ${entry.status}, and every one was wanted`)
   for (const prompt of wanted) if (!times.has(prompt)) broken.push(`"${prompt}" was wanted and never billed`)
   const bill = billed.reduce((sum, { billed_micros: micros }) => sum + micros, 0)
   if (bill !== spentMicros) broken.push(`billed ${bill}, booked ${spentMicros}`)
@@ -204,6 +241,49 @@ function judgeWebhooks({ events, webhookTypes, webhooks }: Evidence): string[] {
   if (missed.length > 0)
     broken.push(`the receiver of webhooks missed ${missed.length} events: ${missed.slice(0, 5).join(', ')}`)
   return broken
+}
+
+/** The clocks of the receiver and the nodes, and a request that is on its way while its outcome is recorded. */
+const lateMs = 1000
+
+/** Who sends after the outcome was recorded has not looked whether it may. */
+function judgeDeliveries({ deliveries, webhooks }: Evidence): string[] {
+  const rows = new Map(deliveries.map((delivery) => [delivery.id, delivery]))
+  const broken = deliveries.flatMap(({ event, status }) =>
+    status === 'delivered' ? [] : [`the delivery of event ${event} is ${status}`],
+  )
+  for (const { messageId, event, at } of webhooks) {
+    const late = at - (rows.get(messageId)?.endedAt ?? at)
+    if (late > lateMs) broken.push(`event ${event} was sent ${late} ms after its delivery was recorded`)
+  }
+  return broken
+}
+
+const onceOfJob = new Set(['job_created', 'job_approved', 'job_completed'])
+const onceOfScene = new Set(['scene_rendered', 'scene_completed'])
+
+/** What a run does that has lost its task, or two runs of one task, shows as a change that happens twice. */
+function judgeChanges({ events, films }: Evidence): string[] {
+  const changes = Map.groupBy(
+    events.filter(({ type }) => onceOfJob.has(type) || onceOfScene.has(type)),
+    ({ type, job, scene }) => `${type} of job ${job}${scene === null ? '' : `, scene ${scene}`}`,
+  )
+  return [
+    ...[...changes].flatMap(([what, { length }]) => (length > 1 ? [`${what} happened ${length} times`] : [])),
+    ...films.flatMap(({ job, versions }) =>
+      versions === 1 ? [] : [`the film of job ${job} was published ${versions} times`],
+    ),
+  ]
+}
+
+function judgeFiles({ files, stored }: Evidence): string[] {
+  const ids = new Set(stored.map(({ id }) => id))
+  return [
+    ...[...files].flatMap((id) => (ids.has(id) ? [] : [`the artifact ${id} is not in the store`])),
+    ...stored.flatMap(({ id, sha256 }) =>
+      id === sha256 ? [] : [`the artifact ${id} holds the bytes of ${sha256}`],
+    ),
+  ]
 }
 
 /** Receipts of messages that had come before. */

@@ -18,9 +18,18 @@ export interface Postgres {
   readonly port: number
   /** Resolves when it takes connections again. */
   restart(how: ShutDown): Promise<void>
+  stop(how: ShutDown): Promise<void>
+  /** After `stop`; resolves when it takes connections again. */
+  start(): Promise<void>
 }
 
-export async function startPostgres(keeper: Keeper, folder: string, port: number): Promise<Postgres> {
+/** `settings` replace those below. */
+export async function startPostgres(
+  keeper: Keeper,
+  folder: string,
+  port: number,
+  settings: readonly string[] = [],
+): Promise<Postgres> {
   mkdirSync(folder, { recursive: true })
   const user = unprivilegedUser()
   if (user) chownSync(folder, user.uid, user.gid)
@@ -37,6 +46,7 @@ export async function startPostgres(keeper: Keeper, folder: string, port: number
     'fsync=off',
     'shared_buffers=64MB',
     'max_connections=100',
+    ...settings,
   ].flatMap((setting) => ['-c', setting])
 
   const startOnce = async (): Promise<ChildProcess | undefined> => {
@@ -64,13 +74,19 @@ export async function startPostgres(keeper: Keeper, folder: string, port: number
   }
 
   let server = await start()
+  const stop = async (how: ShutDown): Promise<void> => {
+    const ended = once(server, 'exit')
+    server.kill(signalOf[how])
+    await ended
+  }
+  const startAgain = async (): Promise<void> => void (server = await start())
   return {
     port,
+    stop,
+    start: startAgain,
     restart: async (how) => {
-      const ended = once(server, 'exit')
-      server.kill(signalOf[how])
-      await ended
-      server = await start()
+      await stop(how)
+      await startAgain()
     },
   }
 }

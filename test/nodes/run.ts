@@ -19,6 +19,14 @@ const { values, positionals } = parseArgs({
 })
 const [jobs = 200, scenes = 8, seconds = 1800, seed = 1] = positionals.map(Number)
 if (values.keep !== undefined) mkdirSync(values.keep, { recursive: true })
+// The keeper ends what still runs.
+setTimeout(
+  () => {
+    console.log(`BROKEN: seed ${seed} does not end`)
+    process.exit(1)
+  },
+  (2 * seconds + 900) * 1000,
+).unref()
 const { broken, faults, figures, lines } = await play({
   jobs,
   scenes,

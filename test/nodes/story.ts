@@ -8,11 +8,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { seeded } from '../../src/fake-replicate/chance.ts'
 import { picture } from '../server/process.ts'
 import { type Client, createClient } from './client.ts'
-import { type Cluster, linesOf, microsPerClip, model, openCluster, urlOf } from './cluster.ts'
+import { type Cluster, type Life, linesOf, microsPerClip, model, openCluster, urlOf } from './cluster.ts'
 import { type Inflicted, inflict, planFaults } from './faults.ts'
 import { type Evidence, type ProviderEntry, busiest, doubled, judge, outOfOrder } from './judge.ts'
 import { followNodes, receiveWebhooks } from './listeners.ts'
 import { settled } from './rows.ts'
+import { type Takeover, measureTakeovers } from './takeover.ts'
 
 export interface StoryOptions {
   readonly jobs: number
@@ -52,7 +53,7 @@ const webhookTypes = new Set([
   'scene_completed',
 ])
 const pictures = 6
-/** After the faults, until everything has ended. */
+/** Until everything has ended, beyond twice the time of the faults: the machine may be busy with other work. */
 const restMs = 240_000
 
 export async function play(options: StoryOptions): Promise<Outcome> {
@@ -70,7 +71,7 @@ export async function play(options: StoryOptions): Promise<Outcome> {
   })
   const receiver = await receiveWebhooks()
   const urls = cluster.nodes.map(({ front }) => urlOf(front))
-  const client = createClient({ urls, name: `story-${seed}`, deadline: begun + seconds * 1000 + restMs })
+  const client = createClient({ urls, name: `story-${seed}`, deadline: begun + 2 * seconds * 1000 + restMs })
   const calm = new AbortController()
   let inflicted: Inflicted | undefined
   const reader = followNodes(urls, seeded(seed + 1), [2000, 10_000])
@@ -86,7 +87,8 @@ export async function play(options: StoryOptions): Promise<Outcome> {
       assets.push((await client.ask('POST', '/assets', await picture(n * 50))).body.id)
     say(`begins after ${Math.round((performance.now() - begun) / 1000)} s`)
     const striking = performance.now()
-    inflicted = inflict(plan, cluster, calm.signal)
+    const takeovers = measureTakeovers(cluster.postgresUrl)
+    inflicted = inflict(plan, cluster, { signal: calm.signal, onKilled: takeovers.begin })
     void sleep(seconds * 1000, undefined, { signal: calm.signal }).then(
       () => calm.abort(),
       () => undefined,
@@ -115,6 +117,7 @@ export async function play(options: StoryOptions): Promise<Outcome> {
         retries: retries.length === 0 ? 0 : retries.join('; '),
         seconds: Math.round(madeMs / 1000),
         stream_connections: reader.connections,
+        ...takeoverFigures(await takeovers.ended()),
         ...(await countersOf(urls)),
       },
     }
@@ -139,13 +142,18 @@ export async function play(options: StoryOptions): Promise<Outcome> {
 interface Order {
   readonly prompts: readonly string[]
   readonly transition: 'cut' | 'fade'
+  /** So long after its approval it is cancelled. */
+  readonly cancelAfterMs: number | undefined
 }
+
+const cancelledShare = 0.1
 
 /** One scene in eight is equal to an earlier one, of another job or of its own: one clip serves both. */
 function orderJobs({ jobs, scenes, seed }: StoryOptions, random: () => number): readonly Order[] {
   const used: string[] = []
   return Array.from({ length: jobs }, (_job, job) => ({
     transition: random() < 0.05 ? 'fade' : 'cut',
+    cancelAfterMs: random() < cancelledShare ? random() * 15_000 : undefined,
     prompts: Array.from({ length: scenes }, (_scene, scene) => {
       const earlier = random() < 0.125 ? used[Math.floor(random() * used.length)] : undefined
       if (earlier === undefined) used.push(`Story ${seed}, look ${job}.${scene}.`)
@@ -153,6 +161,8 @@ function orderJobs({ jobs, scenes, seed }: StoryOptions, random: () => number): 
     }),
   }))
 }
+
+const promptsOf = (orders: readonly Order[]): readonly string[] => orders.flatMap(({ prompts }) => prompts)
 
 /** Equal prompts get equal pictures. */
 const pictureOf = (prompt: string): number =>
@@ -172,6 +182,7 @@ interface Making {
 async function makeFilms({ orders, assets, client, comingMs, begun, say }: Making) {
   const created: number[] = []
   const retries: string[] = []
+  const cancelling: Promise<unknown>[] = []
   const submit = async (order: Order, index: number): Promise<void> => {
     await sleep(Math.max(0, (index / orders.length) * comingMs - (performance.now() - begun)))
     const boards = order.prompts.map((prompt) => ({ asset_ids: [assets[pictureOf(prompt)]], prompt }))
@@ -191,6 +202,11 @@ async function makeFilms({ orders, assets, client, comingMs, begun, say }: Makin
     const approved = await client.ask('POST', `/jobs/${made.body.job_id}/approve`)
     if (approved.status !== 200)
       throw new Error(`job ${made.body.job_id} was not approved: ${JSON.stringify(approved.body)}`)
+    if (order.cancelAfterMs === undefined) return
+    // Its lane goes on meanwhile.
+    cancelling.push(
+      sleep(order.cancelAfterMs).then(() => client.ask('POST', `/jobs/${made.body.job_id}/cancel`)),
+    )
   }
   const queue = [...orders.entries()]
   const lane = async (): Promise<void> => {
@@ -208,14 +224,15 @@ async function makeFilms({ orders, assets, client, comingMs, begun, say }: Makin
         retries.push(`job ${id}: ${body.error?.reason ?? JSON.stringify(body.error)}`)
         await client.ask('POST', `/jobs/${id}/retry`)
       }
-    const done = statuses.filter(({ status }) => status === 'completed').length
+    const done = statuses.filter(({ status }) => status === 'completed' || status === 'cancelled').length
     if (performance.now() - begun > said) {
       said = performance.now() - begun + 20_000
-      say(`${Math.round((performance.now() - begun) / 1000)} s: ${done} of ${statuses.length} jobs completed`)
+      say(`${Math.round((performance.now() - begun) / 1000)} s: ${done} of ${statuses.length} jobs ended`)
     }
     if (done === orders.length) break
   }
   await submitting
+  await Promise.all(cancelling)
   return { created, retries }
 }
 
@@ -269,7 +286,8 @@ async function gather({
     cap,
     created,
     jobs,
-    wanted: new Set(orders.flatMap(({ prompts }) => prompts)),
+    wanted: new Set(promptsOf(orders.filter(({ cancelAfterMs }) => cancelAfterMs === undefined))),
+    givenUp: new Set(promptsOf(orders.filter(({ cancelAfterMs }) => cancelAfterMs !== undefined))),
     provider: linesOf(cluster.ledgerPath).map((line) => JSON.parse(line) as ProviderEntry),
     spentMicros: Math.round(ledger.body.totals.spent * 1e6),
     reservedMicros: Math.round(ledger.body.totals.reserved * 1e6),
@@ -277,6 +295,10 @@ async function gather({
     undecided: rows.undecided,
     events: rows.events,
     stream: [...reader.heard],
+    deliveries: rows.deliveries,
+    films: rows.films,
+    files: rows.files,
+    stored: await cluster.store.read(),
     subscribers: heardIn(cluster),
     webhookTypes,
     webhooks: [...receiver.received],
@@ -284,16 +306,12 @@ async function gather({
   }
 }
 
-/** By the lines that each process logs of the events it hears. */
 const heardIn = (cluster: Cluster): Evidence['subscribers'] =>
   cluster.nodes.flatMap(({ name, lives }) =>
-    lives.map(({ logPath, end }, life) => ({
+    lives.map(({ heardPath, end }, life) => ({
       name: `life ${life} of ${name}`,
       isWhole: end === undefined,
-      heard: linesOf(logPath).flatMap((line) => {
-        const [, id] = /^\{"level":20.*"event_id":(\d+),"job_id".*\] \w+ of job \d+"\}$/.exec(line) ?? []
-        return id === undefined ? [] : [Number(id)]
-      }),
+      heard: linesOf(heardPath).map(Number),
     })),
   )
 
@@ -325,6 +343,7 @@ function figuresOf(evidence: Evidence, { nodes }: Cluster, { statuses }: Client)
   const billed = ended.filter((entry) => entry.billed_micros > 0).length
   return {
     jobs: evidence.jobs.length,
+    cancelled: evidence.jobs.filter(({ status }) => status === 'cancelled').length,
     wanted: evidence.wanted.size,
     posts,
     billed,
@@ -337,11 +356,31 @@ function figuresOf(evidence: Evidence, { nodes }: Cluster, { statuses }: Client)
       0,
     ),
     events: evidence.events.length,
+    lost_runs: nodes.reduce((sum, { lives }) => sum + lives.reduce((of, life) => of + lostIn(life), 0), 0),
+    artifacts: evidence.stored.length,
+    artifacts_of_no_row: evidence.stored.filter(({ id }) => !evidence.files.has(id)).length,
     heard_by_subscribers: evidence.subscribers.reduce((sum, { heard }) => sum + heard.length, 0),
     webhooks: evidence.webhooks.length,
     webhooks_twice: doubled(evidence),
     webhooks_out_of_order: outOfOrder(evidence),
     answers: [...statuses].map(([status, count]) => `${status}: ${count}`).join(', '),
+  }
+}
+
+/** Runs of tasks that others had taken over when their node came back. */
+const lostIn = ({ logPath }: Life): number =>
+  linesOf(logPath).filter((line) => line.includes('Another node has a ')).length
+
+function takeoverFigures(all: readonly Takeover[]): Record<string, string> {
+  const shown = (some: readonly Takeover[]): string => {
+    const sorted = some.map(({ ms }) => ms).toSorted((a, b) => a - b)
+    return sorted.length === 0
+      ? 'none'
+      : `${sorted.length} tasks, median ${sorted[Math.floor(sorted.length / 2)]} ms, worst ${sorted.at(-1)} ms`
+  }
+  return {
+    takeovers: shown(all.filter(({ isDisturbed }) => !isDisturbed)),
+    takeovers_during_a_restart: shown(all.filter(({ isDisturbed }) => isDisturbed)),
   }
 }
 

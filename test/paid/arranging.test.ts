@@ -1,7 +1,7 @@
 /** Scenes that are added and moved: the film follows, and what costs more than was approved waits. */
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { isQuick } from '../quick.ts'
+import { isShort } from '../quick.ts'
 import { type Simulation, openSimulation, priceUsd, requestOf, sceneOf, veo } from '../harness/simulation.ts'
 import { assetOf } from '../harness/data.ts'
 
@@ -212,7 +212,7 @@ describe('a scene is moved', () => {
           scenes.map(({ asset_ids }) => asset_ids),
         )
       }),
-      { numRuns: isQuick ? 10 : 30, seed: 7 },
+      { numRuns: isShort ? 10 : 30, seed: 7 },
     )
   })
 })

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { onSqlite } from '../database-kind.ts'
 import { isQuick } from '../quick.ts'
 import { moneyIn } from '../../src/store/money.ts'
 import { type Simulation, openSimulation, priceUsd, requestOf, sceneOf } from '../harness/simulation.ts'
@@ -247,7 +248,8 @@ describe('a scene that waits says why', () => {
 /** What a scene waits for that is on its way, and not for its turn. */
 const ofAttempts = new Set(['unknown', 'held', 'fetching'])
 
-describe('at every moment of a busy day', () => {
+// On PostgreSQL, the looks of ten days take minutes.
+describe.skipIf(!onSqlite)('at every moment of a busy day', () => {
   test.each(isQuick ? [1] : [1, 2, 3])(
     'a scene that waits has its one reason, and no job or budget is over its limit (%d)',
     async (seed) => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { isQuick } from '../quick.ts'
+import { isShort } from '../quick.ts'
 import type { Fault } from '../../src/fake-replicate/fault.ts'
 import { type Simulation, openSimulation, sceneOf } from '../harness/simulation.ts'
 import { hour, minute, second } from '../harness/harness.ts'
@@ -99,7 +99,7 @@ describe('the ledger', () => {
     expect(after.entries).toMatchObject([{ status: 'succeeded', reserved: 0, charged: 0.4 }])
   })
 
-  test.each(isQuick ? troubles.slice(0, 1) : troubles)(
+  test.each(isShort ? troubles.slice(0, 1) : troubles)(
     'agrees to the cent with what the provider billed, with %s',
     async (_name, rates) => {
       await using simulation = await openSimulation({ fake: { rates } })

@@ -2,7 +2,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { readCatalogue } from '../../src/job/catalogue.ts'
-import { isQuick } from '../quick.ts'
+import { isShort } from '../quick.ts'
 import { type Simulation, openSimulation, priceUsd, requestOf, sceneOf } from '../harness/simulation.ts'
 import { assetOf } from '../harness/data.ts'
 import { hour, minute } from '../harness/harness.ts'
@@ -325,7 +325,7 @@ describe('a change by a key that may only submit', () => {
           expect(simulation.billedUsd()).toBeLessThanOrEqual(approved.usd + 1e-9)
         },
       ),
-      { seed: 20261126, numRuns: isQuick ? 4 : 15 },
+      { seed: 20261126, numRuns: isShort ? 4 : 15 },
     )
   })
 })

@@ -463,8 +463,15 @@ async function judge(
     say(mark === null || ofMark.length > 1, `attempt ${mark} was posted ${ofMark.length} times`)
 
   const known = new Set(attempts.map(({ providerId }) => providerId))
-  for (const { prediction, created } of asked)
-    say(created && !known.has(prediction), `prediction ${prediction} is nobody's`)
+  // A picture is served after its fetch is recorded. One that nothing shows, and that got no picture because the process died
+  // at that moment, never begins and costs nothing.
+  const neverBegun = new Set(
+    ends(simulation).flatMap(({ prediction, status }) => (status === 'aborted' ? [prediction] : [])),
+  )
+  for (const { prediction, created, fault } of asked) {
+    const isHarmless = fault === 'reset_unlisted' && neverBegun.has(prediction ?? '')
+    say(created && !known.has(prediction) && !isHarmless, `prediction ${prediction} is nobody's`)
+  }
 
   const billed = ends(simulation).reduce((sum, { billed_micros }) => sum + billed_micros, 0)
   const { spentMicros, reservedMicros } = await moneyOfLedger(simulation.database, {})

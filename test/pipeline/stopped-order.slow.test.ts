@@ -36,3 +36,25 @@ it.each(['running', 'stopped'])(
     }
   },
 )
+
+it.each(['running', 'stopped'])(
+  'a process that is %s before it cancels a render that no attempt accounts for does it in time or never',
+  async (how) => {
+    await using server = await serve((response) => json(response, 200, { id: renderId, status: 'canceled' }))
+    const child = fork(join(import.meta.dirname, 'stopped-cancel.ts'), [server.url, how], {
+      env: machineEnvironment,
+    })
+    try {
+      const told = once(child, 'message')
+      if (how === 'stopped') {
+        while (!isStopped(child.pid!)) await systemHost.sleep(50)
+        await systemHost.sleep(sentWithinMs + 500)
+        child.kill('SIGCONT')
+      }
+      await told
+      expect(server.received.length).toBe(how === 'stopped' ? 0 : 1)
+    } finally {
+      child.kill('SIGKILL')
+    }
+  },
+)

@@ -7,6 +7,7 @@ import { openFollower } from '../../src/pipeline/follow/follower.ts'
 import { order } from '../../src/pipeline/follow/order.ts'
 import type { Provider } from '../../src/renderer/provider.ts'
 import { attemptId, prepared, replicateAt } from '../renderer/replicate/scripted.ts'
+import { stopHere } from './stop-here.ts'
 
 const [, , url = '', how] = process.argv
 const never = new AbortController().signal
@@ -15,7 +16,7 @@ const tell = (said: unknown): void => void process.send?.(said)
 const coordinator = {
   beginOrder: async () => ({ jobId: 1, asset_ids: [], model: prepared.model, prompt: '' }),
   beginPost: async () => {
-    if (how === 'stopped') process.kill(process.pid, 'SIGSTOP')
+    if (how === 'stopped') stopHere()
     return { kind: 'go' }
   },
   renderAccepted: async (_: string, id: string) => tell({ kind: 'accepted', id }),
@@ -32,6 +33,9 @@ const parts = {
   host: systemHost,
   room: { require: async () => {} },
   markOf: () => 'mark',
+  studio: {
+    inWorkspace: (use: (workspace: object) => Promise<unknown>) => use({ localPath: async () => '' }),
+  },
   shapeOf: async () => ({ format: {}, fit: 'crop' }),
 }
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the few parts that an order uses

@@ -10,6 +10,8 @@ export interface ServerProcess {
   readonly pid: number
   /** All lines logged so far. */
   readonly lines: readonly string[]
+  /** What it wrote to standard error so far. */
+  said(): string
   /** How it ended: an exit code or a signal. */
   readonly ended: Promise<number | string>
   kill(signal: NodeJS.Signals): Promise<number | string>
@@ -65,6 +67,7 @@ export function launchServer(
     listening,
     pid: child.pid!,
     lines,
+    said: () => said,
     ended,
     kill: (signal) => {
       child.kill(signal)

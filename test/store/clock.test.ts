@@ -29,7 +29,8 @@ describe('the times in the tables', () => {
         ? `select m.name as "table", c.name as "column" from sqlite_master m, pragma_table_info(m.name) c
            where m.type = 'table' and c.type = 'INTEGER' or m.type = 'table' and c.type = 'integer'`
         : `select table_name as "table", column_name as "column" from information_schema.columns
-           where table_schema = current_schema() and data_type = 'bigint'`,
+           join information_schema.tables using (table_schema, table_name)
+           where table_schema = current_schema() and table_type = 'BASE TABLE' and data_type = 'bigint'`,
     )
     return rows.map(({ table, column }) => `${String(table)}.${String(column)}`)
   }

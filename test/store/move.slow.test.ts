@@ -99,7 +99,7 @@ describe('moving a history to PostgreSQL', () => {
     const job = 'select id, video_name, result from jobs where id = 3'
     expect(await target.get(job)).toEqual(await source.get(job))
     expect(await target.get('select seen_at from clock')).toEqual({ seen_at: 1790000000000 })
-    expect(await target.all('select * from tasks')).toEqual([])
+    expect(await target.all('select subject, running from tasks')).toEqual([{ subject: '1', running: 0 }])
   })
 
   it('gives new rows ids above all that were ever given', async () => {
@@ -176,7 +176,8 @@ describe('moving a history to PostgreSQL', () => {
     await target.transaction((tx) => installationOf(tx, fresh()))
     await expect(move()).rejects.toMatchObject({
       code: 'in_use',
-      message: 'The target has a history of its own (1 rows in installation): use an empty database',
+      message:
+        'The target has a history of its own (1 rows in installation), as after the start of a node: use an empty database',
     })
     await target.transaction((tx) => tx.run('delete from installation'))
     await target.transaction((tx) =>

@@ -7,12 +7,15 @@ import { existsSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { Client } from 'pg'
 import { inject } from 'vitest'
+import { openBoss } from '../../src/engine/boss.ts'
 import { systemHost } from '../../src/host.ts'
-import { DatabaseError, type Database } from '../../src/store/database.ts'
+import { createLog } from '../../src/log.ts'
+import type { Database } from '../../src/store/database.ts'
 import { migrate } from '../../src/store/migrate.ts'
 import { migrations } from '../../src/store/migrations/all.ts'
 import { openPostgres } from '../../src/store/postgres.ts'
-import { asked } from '../harness/settle.ts'
+import { taskSchema } from '../../src/wire/distributed.ts'
+import { leaseOf } from './lease.ts'
 import { postgresUrl } from './postgres-server.ts'
 
 export interface PooledDatabase {
@@ -22,7 +25,11 @@ export interface PooledDatabase {
   giveBack(): void
 }
 
+/** Whose tasks it holds: those of the embedded engine, as a table, or pg-boss's. */
+export type TasksOf = 'embedded' | 'pg-boss'
+
 interface Kept extends PooledDatabase {
+  readonly tasksOf: TasksOf
   empty(): Promise<void>
   isTaken: boolean
 }
@@ -30,9 +37,9 @@ interface Kept extends PooledDatabase {
 const kept: Kept[] = []
 
 /** One without rows, for as long as it is not given back. */
-export async function takeDatabase(): Promise<PooledDatabase> {
-  const free = kept.find(({ isTaken }) => !isTaken)
-  if (!free) return newDatabase()
+export async function takeDatabase(tasksOf: TasksOf = 'embedded'): Promise<PooledDatabase> {
+  const free = kept.find((one) => !one.isTaken && one.tasksOf === tasksOf)
+  if (!free) return newDatabase(tasksOf)
   free.isTaken = true
   await free.empty()
   return free
@@ -41,21 +48,21 @@ export async function takeDatabase(): Promise<PooledDatabase> {
 const inFolders = new Map<string, PooledDatabase>()
 
 /** The database that stands for a file in `folder`, and goes with it. */
-export async function openInFolder(folder: string): Promise<Database> {
+export async function databaseInFolder(folder: string, tasksOf?: TasksOf): Promise<PooledDatabase> {
   for (const [path, database] of inFolders) {
     if (existsSync(path)) continue
     inFolders.delete(path)
     database.giveBack()
   }
   const known = inFolders.get(folder)
-  if (known) return known.open()
-  const database = await takeDatabase()
+  if (known) return known
+  const database = await takeDatabase(tasksOf)
   inFolders.set(folder, database)
-  return database.open()
+  return database
 }
 
-async function newDatabase(): Promise<Kept> {
-  const { server, template } = await templateOf()
+async function newDatabase(tasksOf: TasksOf): Promise<Kept> {
+  const { server, template } = await templateOf(tasksOf)
   const name = `${template}_${systemHost.id()}`
   await onServer(server, (client) => client.query(`create database "${name}" template "${template}"`))
   const connectionString = urlOf(server, name)
@@ -64,6 +71,7 @@ async function newDatabase(): Promise<Kept> {
   const leases = new Set<Database>()
   const made: Kept = {
     connectionString,
+    tasksOf,
     isTaken: true,
     open() {
       const lease = leaseOf(database, () => leases.delete(lease))
@@ -82,63 +90,54 @@ async function newDatabase(): Promise<Kept> {
   return made
 }
 
-/** Closing it waits for its own transactions and leaves the connections to the next one. */
-function leaseOf(database: Database, onClose: () => void): Database {
-  let running = 0
-  const idle = Promise.withResolvers<void>()
-  let isClosed = false
-  const use = async <T>(ask: () => Promise<T>): Promise<T> => {
-    if (isClosed) throw new DatabaseError('closed', 'The database is closed')
-    running++
-    asked.now++
-    try {
-      return await ask()
-    } finally {
-      running--
-      asked.now--
-      if (isClosed && running === 0) idle.resolve()
-    }
-  }
-  return {
-    dialect: database.dialect,
-    all: (...query) => use(() => database.all(...query)),
-    get: (...query) => use(() => database.get(...query)),
-    transaction: (work) => use(() => database.transaction(work)),
-    snapshot: (work) => use(() => database.snapshot(work)),
-    close() {
-      isClosed = true
-      onClose()
-      if (running === 0) idle.resolve()
-      return idle.promise
-    },
-  }
+interface Template {
+  readonly server: string
+  readonly template: string
 }
 
-let made: Promise<{ readonly server: string; readonly template: string }> | undefined
+const made = new Map<TasksOf, Promise<Template>>()
 
 /** Migrated once in a run: by the first worker that needs it, while others wait. */
-const templateOf = () =>
-  (made ??= (async () => {
-    const socketPath = inject('postgres')
-    const server = await postgresUrl(socketPath)
-    const template = basename(dirname(socketPath))
-    await onServer(server, async (client) => {
-      await client.query(`select pg_advisory_lock(hashtext($1))`, [template])
-      const { rows } = await client.query('select from pg_database where datname = $1', [template])
-      if (rows.length > 0) return
-      const making = `${template}_making`
-      await client.query(`create database "${making}"`)
-      const database = await openPostgres({ connectionString: urlOf(server, making) })
-      await migrate(database, migrations)
-      await database.close()
-      await onServer(urlOf(server, making), async (inside) => inside.query(await emptying(inside)))
-      await client.query(`alter database "${making}" rename to "${template}"`)
-    })
-    return { server, template }
-  })())
+function templateOf(tasksOf: TasksOf): Promise<Template> {
+  const known = made.get(tasksOf)
+  if (known) return known
+  const making = makeTemplate(tasksOf)
+  made.set(tasksOf, making)
+  // The next test tries again.
+  making.catch(() => made.delete(tasksOf))
+  return making
+}
+
+async function makeTemplate(tasksOf: TasksOf): Promise<Template> {
+  const socketPath = inject('postgres')
+  const server = await postgresUrl(socketPath)
+  const template = `${basename(dirname(socketPath))}_${tasksOf}`
+  await onServer(server, async (client) => {
+    await client.query(`select pg_advisory_lock(hashtext($1))`, [template])
+    const { rows } = await client.query('select from pg_database where datname = $1', [template])
+    if (rows.length > 0) return
+    const making = `${template}_making`
+    await client.query(`create database "${making}"`)
+    const connectionString = urlOf(server, making)
+    const database = await openPostgres({ connectionString })
+    await migrate(database, migrations)
+    if (tasksOf === 'pg-boss') await openAndStopBoss(database, connectionString)
+    await database.close()
+    await onServer(connectionString, async (inside) => inside.query(await emptying(inside, tasksOf)))
+    await client.query(`alter database "${making}" rename to "${template}"`)
+  })
+  return { server, template }
+}
+
+/** Makes pg-boss's tables. */
+async function openAndStopBoss(database: Database, connectionString: string): Promise<void> {
+  const log = createLog({ level: 'silent' })
+  const opened = await openBoss({ database, connectionString, schema: taskSchema, log })
+  await opened.close()
+}
 
 /** What defines `fresh.empty()`: it brings a database back to what the migrations left. */
-async function emptying(client: Client): Promise<string> {
+async function emptying(client: Client, tasksOf: TasksOf): Promise<string> {
   const { rows: tables } = await client.query<{ name: string; parents: string[] }>(
     `select c.relname as name, array(select f.confrelid::regclass::text from pg_constraint f
        where f.conrelid = c.oid and f.contype = 'f' and f.confrelid <> c.oid) as parents
@@ -159,6 +158,7 @@ async function emptying(client: Client): Promise<string> {
     ...parentsFirst.map((name) => `create table fresh.${name} as table public.${name};`),
     'create function fresh.empty() returns void language plpgsql as $$ begin',
     ...parentsFirst.toReversed().map((name) => `delete from public.${name};`),
+    ...(tasksOf === 'pg-boss' ? [`delete from ${taskSchema}.job_common;`] : []),
     ...parentsFirst.map((name) => `insert into public.${name} select * from fresh.${name};`),
     ...sequences.map(({ name, last }) => `perform setval('public.${name}', ${last ?? 1}, ${last !== null});`),
     'end $$;',
@@ -166,7 +166,7 @@ async function emptying(client: Client): Promise<string> {
 }
 
 async function connected(connectionString: string): Promise<Client> {
-  const client = new Client({ connectionString, lock_timeout: 10_000 })
+  const client = new Client({ connectionString, lock_timeout: 60_000 })
   // The server may end before the worker does.
   client.on('error', () => undefined)
   await client.connect()

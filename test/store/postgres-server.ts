@@ -12,10 +12,11 @@ import { chownSync, cpSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { createServer, connect } from 'node:net'
 import type { Server } from 'node:net'
 import { arch, platform, tmpdir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
+import { Client } from 'pg'
 import type { TestProject } from 'vitest/node'
 
 declare module 'vitest' {
@@ -46,7 +47,32 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     await closeServer(server)
     await keeper?.stop()
     rmSync(folder, { recursive: true, force: true })
+    const existing = process.env['TEST_DATABASE_URL']
+    if (existing !== undefined) await dropDatabases(existing, basename(folder))
   }
+}
+
+/** Those that this run made on a server that stays, by the beginning of their names (`postgres-pool.ts`). */
+async function dropDatabases(connectionString: string, prefix: string): Promise<void> {
+  const client = new Client({ connectionString })
+  await client.connect()
+  try {
+    const { rows } = await client.query<{ name: string }>(
+      'select datname as name from pg_database where starts_with(datname, $1)',
+      [`${prefix}_`],
+    )
+    for (const { name } of rows) await client.query(`drop database "${name}" with (force)`)
+  } finally {
+    await client.end()
+  }
+}
+
+/** For a program outside of vitest: TEST_DATABASE_URL, or a server until `stop`. */
+export async function serverOfProgram(): Promise<{ readonly url: string; stop(): Promise<void> }> {
+  const existing = process.env['TEST_DATABASE_URL']
+  if (existing !== undefined) return { url: existing, stop: () => Promise.resolve() }
+  const keeper = startKeeper(mkdtempSync(join(tmpdir(), 'postgres-')))
+  return { url: await keeper.url, stop: keeper.stop }
 }
 
 interface Keeper {

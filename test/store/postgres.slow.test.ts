@@ -92,6 +92,11 @@ describe('the database on a server', () => {
     await expect.poll(() => one.get('select 1 as one').catch(() => undefined)).toEqual({ one: 1 })
   })
 
+  it('waits for a statement that takes long, because the server says that it works on it', async () => {
+    expect(await one.get('select pg_sleep(8)::text as slept')).toEqual({ slept: '' })
+    expect(await one.transaction((tx) => tx.get('select pg_sleep(8)::text as slept'))).toEqual({ slept: '' })
+  })
+
   it('refuses a server that does not answer', async () => {
     await expect(
       openPostgres({ connectionString: 'postgresql://nobody@127.0.0.1:1/nothing' }),

@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createPubSub } from '../../src/events/pubsub.ts'
+import type { JobEvent } from '../../src/job/event.ts'
 import type { Metrics } from '../../src/telemetry/metrics.ts'
 import { openMetrics } from '../../src/telemetry/metrics.ts'
 import { createClock } from '../clock.ts'
@@ -18,6 +20,12 @@ afterEach(async () => {
   metrics.stop()
   await harness.close()
 })
+
+/** The events of its own, and those of both. */
+function createNodeOfTwo() {
+  const [own, all] = [createPubSub(() => undefined), createPubSub(() => undefined)]
+  return { own, all, pubsub: { ...all, subscribeOwn: own.subscribe } }
+}
 
 const look = async () => {
   clock.advance(60_000)
@@ -81,6 +89,30 @@ describe('the page for Prometheus', () => {
     const labels = 'renderer="replicate",model="m",outcome="failed"'
     expect(now(`workflow_renders_total{${labels}}`)).toBe(1)
     expect(now(`workflow_render_duration_seconds_sum{${labels}}`)).toBe(30)
+  })
+
+  it('counts a render that another node began, at the node that ended it', async () => {
+    const nodes = [createNodeOfTwo(), createNodeOfTwo()]
+    const pages = await Promise.all(
+      nodes.map(({ pubsub }) =>
+        openMetrics({ ...harness, pubsub, host: clock, version: '1', freeBytes: async () => 1 }),
+      ),
+    )
+    const publish = (at: number, event: JobEvent): void => {
+      nodes[at]!.own.publish(event)
+      for (const { all } of nodes) all.publish(event)
+    }
+    const event = { id: 1, job_id: 1, scene_id: 'a scene', inserted_at: new Date(0).toISOString() }
+    const data = { renderer: 'replicate', model: 'm', attempt_id: 'a' }
+    publish(0, { ...event, topic: 'scenes:processing', type: 'scene_processing', data })
+    const ended = { ...event, inserted_at: new Date(5000).toISOString(), data: {} }
+    publish(1, { ...ended, topic: 'scenes:completed', type: 'scene_completed' })
+    publish(0, { ...ended, topic: 'scenes:completed', type: 'scene_completed' })
+    const sample = 'workflow_renders_total{renderer="replicate",model="m",outcome="succeeded"}'
+    const [began, ends] = await Promise.all(pages.map((page) => page.text()))
+    expect(began).not.toContain(sample)
+    expect(valueOf(parseExposition(ends!), sample)).toBe(1)
+    for (const page of pages) page.stop()
   })
 
   it('knows requests by their route, so that strangers cannot make it long', async () => {

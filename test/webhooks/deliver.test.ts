@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Webhook } from 'standardwebhooks'
 import { retryWaitsMs } from '../../src/job/webhook.ts'
+import { eventBounds, listEvents } from '../../src/store/events.ts'
 import { type WebhookHarness, openWebhookHarness } from '../harness/webhooks.ts'
 import { day, hour, minute, second } from '../harness/harness.ts'
 import { until } from '../harness/until.ts'
@@ -35,6 +36,7 @@ describe('a webhook', () => {
     await harness.emit('job_completed', 7, { film: 'f' })
     const received = await until(() => receiver.received[0])
     const delivery = await newest(harness, endpoint_id, ({ status }) => status === 'delivered')
+    const [event] = await listEvents(harness.database, 0, 1)
     expect(received.path).toBe('/hooks?token=x')
     expect(received.headers).toMatchObject({
       'content-type': 'application/json',
@@ -45,7 +47,7 @@ describe('a webhook', () => {
       type: 'job_completed',
       timestamp: '2026-01-01T00:00:00.000Z',
       data: {
-        id: 1,
+        id: event!.id,
         type: 'job_completed',
         topic: 'jobs:completed',
         job_id: 7,
@@ -139,7 +141,7 @@ describe('a webhook', () => {
     const place = () => harness.database.get('select event_id from webhook_state')
     expect(await place()).toEqual({ event_id: 0 })
     const { endpoint_id } = await harness.endpoint(receiver.url)
-    expect(await place()).toEqual({ event_id: 5 })
+    expect(await place()).toEqual({ event_id: (await eventBounds(harness.database)).latest })
     await harness.ask('PATCH', `/webhooks/endpoints/${endpoint_id}`, { status: 'disabled' })
     await harness.emit('job_progress', 1, { n: 5 })
     await harness.ask('PATCH', `/webhooks/endpoints/${endpoint_id}`, { status: 'enabled' })
@@ -234,7 +236,8 @@ describe('a webhook that fails', () => {
     await using receiver = await openReceiver()
     receiver.answer({ status: 410 })
     const { endpoint_id } = await harness.endpoint(`${receiver.url}/gone?token=x`)
-    for (let jobId = 1; jobId <= 20; jobId++) await harness.emit('job_completed', jobId)
+    // All before the first answer.
+    await Promise.all(Array.from({ length: 20 }, (_, jobId) => harness.emit('job_completed', jobId)))
     const endpoint = await until(async () => {
       const { body } = await harness.ask('GET', `/webhooks/endpoints/${endpoint_id}`)
       return body.status === 'disabled' && body
@@ -416,6 +419,31 @@ describe('after an end', () => {
     await using harness = await first.reopen()
     const delivery = await newest(harness, endpoint_id, ({ status }) => status === 'delivered')
     expect(delivery.tries).toBe(1)
+  })
+
+  it('a sender that was stopped for longer than its lease sends nothing, and the next lease does', async () => {
+    const stopped = Promise.withResolvers<void>()
+    let posts = 0
+    await using harness = await openWebhookHarness({
+      around: (outbound) => ({
+        ...outbound,
+        async post(outgoing, signal) {
+          if (posts++ === 0) await stopped.promise
+          const sent = receiver.received.length
+          const outcome = await outbound.post(outgoing, signal)
+          if (posts === 1) expect([outcome.kind, receiver.received.length]).toEqual(['cut_off', sent])
+          return outcome
+        },
+      }),
+    })
+    await using receiver = await openReceiver()
+    const { endpoint_id } = await harness.endpoint(receiver.url)
+    await harness.emit('job_completed', 7)
+    await until(() => posts === 1)
+    harness.clock.advance(16 * second)
+    stopped.resolve()
+    const delivery = await newest(harness, endpoint_id, ({ status }) => status === 'delivered')
+    expect([posts, receiver.received.length, delivery.tries]).toEqual([2, 1, 1])
   })
 
   it('events that were told while nothing was sent are read from the log', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { maxEndpoints } from '../../src/job/webhook.ts'
+import { listEvents } from '../../src/store/events.ts'
 import { type WebhookHarness, openWebhookHarness } from '../harness/webhooks.ts'
 import { day, hour, second } from '../harness/harness.ts'
 import { until } from '../harness/until.ts'
@@ -221,11 +222,12 @@ describe('a delivery', () => {
     receiver.answer({ status: 200 })
     harness.clock.advance(6 * second)
     const { delivery_id } = await ended(harness, endpoint_id, 'delivered')
+    const [event] = await listEvents(harness.database, 0, 1)
     expect(await harness.delivery(delivery_id)).toEqual({
       delivery_id,
       message_id: `msg_${delivery_id}`,
       endpoint_id,
-      event_id: 1,
+      event_id: event!.id,
       job_id: 7,
       type: 'job_completed',
       status: 'delivered',

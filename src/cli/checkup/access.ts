@@ -17,9 +17,9 @@ export async function checkDoor(
   if (keysRequired && hasKey === false)
     return problem(
       `Keys are needed, and there is none: serve would not start`,
-      `Make one, with the same DATA_DIR: ${commandLine('keys create --name ops --scopes admin')}`,
+      `Make one, with the same ${config.databaseUrl === undefined ? 'DATA_DIR' : 'DATABASE_URL and ARTIFACTS_URL'}: ${commandLine('keys create --name ops --scopes admin')}`,
     )
-  const trouble = server === undefined && port !== 0 ? await listenTrouble(host, port) : undefined
+  const trouble = server === undefined && port !== 0 ? await listenTrouble(config) : undefined
   if (trouble !== undefined) return trouble
   const at = server ?? `${host.includes(':') ? `[${host}]` : host}:${port}`
   const place = server === undefined ? `${at} is free` : `A server listens at ${at}`
@@ -33,14 +33,18 @@ export async function checkDoor(
   )
 }
 
-function listenTrouble(host: string, port: number): Promise<Found | undefined> {
+function listenTrouble({ host, port, databaseUrl }: Config): Promise<Found | undefined> {
   const server = createServer()
   return new Promise((resolve) => {
     server.once('error', (error) => {
       const taken = codeOf(error) === 'EADDRINUSE'
       resolve(
         taken
-          ? problem(`Another program listens at ${host}:${port}`, 'Stop it, or set another PORT')
+          ? problem(
+              `Another program listens at ${host}:${port}`,
+              // On PostgreSQL the database does not tell which of the nodes is this one.
+              `Stop it, or set another PORT${databaseUrl === undefined ? '' : '. If it is this node itself, nothing is wrong'}`,
+            )
           : problem(`Nothing can listen at ${host}:${port} (${error.message})`, 'Set another HOST or PORT'),
       )
     })

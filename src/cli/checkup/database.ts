@@ -8,6 +8,7 @@ import { systemHost } from '../../host.ts'
 import { createLog } from '../../log.ts'
 import { accountsInFlight } from '../../store/attempts.ts'
 import { type Database, DatabaseError } from '../../store/database.ts'
+import { findSeal, sealMessage } from '../../store/seal.ts'
 import { migrations } from '../../store/migrations/all.ts'
 import { whyOf } from '../client.ts'
 import { count } from '../words.ts'
@@ -22,6 +23,8 @@ export interface Folder {
   readonly hasKey: boolean | undefined
   /** Unsettled renders at Replicate, by the account they were sent from; absent where unknown. */
   readonly accounts?: ReadonlyMap<string, number>
+  /** The newest photographs that rows name, which a shared store must have. */
+  readonly photographs?: readonly string[]
 }
 
 export async function checkDatabase(config: Config, signal: AbortSignal): Promise<Folder> {
@@ -57,6 +60,8 @@ async function lookInto(database: Database): Promise<Found> {
   if (faults[0] !== 'ok')
     return problem(`It is damaged: ${faults.join('; ')}`, 'Keep a copy of the data folder, and take a backup')
   const done = new Set(await stepsDone(database))
+  const seal = done.size > 0 ? await findSeal(database) : undefined
+  if (seal) return problem('No server starts on it', sealMessage(seal))
   const unknown = [...done].filter((id) => !migrations.some((migration) => migration.id === id))
   if (unknown.length > 0)
     return problem('It was used by a newer version of this program', 'Use the newer version')

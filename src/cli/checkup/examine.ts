@@ -10,6 +10,7 @@ import { type Finding, type Found, messageOf, ok, problem } from './finding.ts'
 import { checkDisk, checkRights } from './folder.ts'
 import { checkFfmpeg, checkNode, checkPictures } from './machine.ts'
 import { checkClock, checkModels, checkPart, checkReplicate } from './renderers.ts'
+import { checkSharedArtifacts, checkSharedDatabase } from './shared.ts'
 
 /**
  * Yields what a server needs, finding by finding: some checks take a moment. `own`: the parts that a program
@@ -51,10 +52,16 @@ export async function* examine(
   yield await finding('Rights', () => checkRights(config))
   let folder: Omit<Folder, 'found'> = { server: undefined, hasKey: undefined }
   yield await finding('Database', async () => {
-    const looked = await checkDatabase(config, signal)
+    const { databaseUrl } = config
+    const looked = await (databaseUrl === undefined
+      ? checkDatabase(config, signal)
+      : checkSharedDatabase(databaseUrl))
     folder = looked
     return looked.found
   })
+  const { artifacts } = config
+  if (artifacts && !own.artifacts)
+    yield await finding('Artifacts', () => checkSharedArtifacts(artifacts, folder.photographs ?? []))
   yield await finding('Access', () => checkDoor(config, env, folder))
   yield await finding('Models', () => checkModels(config, own))
   let aheadMs: number | undefined

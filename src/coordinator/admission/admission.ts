@@ -8,7 +8,14 @@ import { logLine } from '../../log.ts'
 import { insertAttempt, isBeingRendered, isHeldFor, postedAt } from '../../store/attempts.ts'
 import type { Reader, Transaction } from '../../store/database.ts'
 import { hasManyEvents } from '../../store/events.ts'
-import { type WaitingScene, listWaitingClients, nextRetryAt, setSceneProcessing } from '../../store/scenes.ts'
+import {
+  type WaitingScene,
+  hasWaitingScene,
+  listWaitingClients,
+  nextRetryAt,
+  setSceneProcessing,
+} from '../../store/scenes.ts'
+import { waitForOtherStarts } from '../../store/turns.ts'
 import {
   type Gate,
   type RendererLimit,
@@ -28,7 +35,7 @@ import { initializing } from '../../job/progress.ts'
 import type { Context } from '../context.ts'
 import { type Loop, backOffMs, createLoop } from '../../loop.ts'
 import { type BudgetSnapshot, openBudgetSnapshot } from './budget-snapshot.ts'
-import { type FairQueueOptions, openFairQueue } from './fair-queue.ts'
+import { openFairQueue } from './fair-queue.ts'
 
 export interface Admission extends Omit<Loop, 'start'> {
   /** Renders that may run on this machine at once, by the limits at the last look. */
@@ -80,26 +87,30 @@ export function createAdmission(context: Context): Admission {
 const startsAtOnce = 64
 
 /**
- * Starts scenes at a renderer. Resolves to when to look again, ms since the epoch; undefined: at the next wake. Most looks can
- * start nothing; they see that without a transaction, in which they would collide with those that free slots.
+ * Starts scenes at a renderer. Resolves to when to look again, ms since the epoch; undefined: at the next wake. Where nodes share
+ * the database, all of them are woken by the same change: they first see without a transaction whether anything is left to start.
  */
 async function admitIfPossible(
   context: Context,
   configured: RendererLimit,
   onLimit: (limit: RendererLimit) => void,
 ): Promise<number | undefined> {
-  const { database, host } = context
+  const { database, host, nodes } = context
+  if (!nodes.areShared) return database.transaction((tx) => admit(context, tx, configured, onLimit))
   const now = host.now()
-  const { limit, slots, lookAgainAt } = startsAt(
-    await readGate(database, configured.name, now),
-    configured,
-    now,
-  )
-  if (slots === 0) {
+  const [gate, isWaiting] = await Promise.all([
+    readGate(database, configured.name, now),
+    hasWaitingScene(database, configured.name, now),
+  ])
+  const { limit, slots, lookAgainAt } = startsAt(gate, configured, now)
+  if (slots === 0 || !isWaiting) {
     onLimit(limit)
     return lookAgainAt ?? nextRetryAt(database, limit.name, now)
   }
-  return database.transaction((tx) => admit(context, tx, configured, onLimit))
+  return database.transaction(async (tx) => {
+    await waitForOtherStarts(tx)
+    return admit(context, tx, configured, onLimit)
+  })
 }
 
 /** What may start at a renderer, and with no slots when to look again: `lookAgainAt` undefined says at the next retry. */
@@ -128,15 +139,12 @@ async function admit(
   onLimit: (limit: RendererLimit) => void,
 ): Promise<number | undefined> {
   const now = context.host.now()
-  const [gate, clients] = await Promise.all([
-    readGate(tx, configured.name, now),
-    listWaitingClients(tx, configured.name),
-  ])
+  const gate = await readGate(tx, configured.name, now)
   const { limits, limit, slots, lookAgainAt } = startsAt(gate, configured, now)
   // Before the effects of the starts below, which count the slots.
   tx.afterCommit(() => onLimit(limit))
   if (slots === 0) return lookAgainAt ?? nextRetryAt(tx, limit.name, now)
-  const { free, againAt } = await startWaiting(context, tx, { limit, limits, slots, now, clients })
+  const { free, againAt } = await startWaiting(context, tx, { limit, limits, slots, now })
   if (free === 0) return slots > startsAtOnce ? now : againAt
   return Math.min(againAt, (await nextRetryAt(tx, limit.name, now)) ?? Number.POSITIVE_INFINITY)
 }
@@ -146,19 +154,22 @@ interface Look {
   readonly limits: LimitsNow
   readonly slots: number
   readonly now: number
-  readonly clients: FairQueueOptions['clients']
 }
 
 /** Starts scenes in the order of the fair queue while slots are free. Resolves to the slots left and when to look again. */
 async function startWaiting(
   context: Context,
   tx: Transaction,
-  { limit, limits, slots, now, clients }: Look,
+  { limit, limits, slots, now }: Look,
 ): Promise<{ readonly free: number; readonly againAt: number }> {
   let free = Math.min(slots, startsAtOnce)
   let againAt = Number.POSITIVE_INFINITY
   const snapshot = openBudgetSnapshot(tx, context.budgets, now)
-  let jobPlaces = await freeJobSlots(tx, limits.jobs, now)
+  const [places, clients] = await Promise.all([
+    freeJobSlots(tx, limits.jobs, now),
+    listWaitingClients(tx, limit.name),
+  ])
+  let jobPlaces = places
   const begun = new Set<number>()
   const rendering = new Set<number>()
   const queue = await openFairQueue(tx, limit.name, { clients, free, now, onlyBegun: jobPlaces <= 0 })
@@ -203,7 +214,7 @@ async function startWaiting(
     for (const jobId of begun)
       if (rendering.has(jobId))
         await context.emit(tx, { type: 'job_progress', jobId, data: { ...initialRendering } })
-  await queue.keep(tx)
+  await queue.keep(tx, context.host)
   return { free, againAt }
 }
 

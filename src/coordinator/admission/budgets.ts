@@ -23,13 +23,15 @@ const mostBudgets = 1000
 const isOfOneClient = (name: string): boolean => name.startsWith('client:')
 
 export const getBudgets = (context: Context): Promise<readonly BudgetStanding[]> =>
-  context.database.transaction(async (tx) => {
-    const standings: BudgetStanding[] = []
-    for (const [name, limitMicros] of await budgetLimits(tx, context.budgets)) {
-      const scope = scopeOf(name, context.host.now())
-      standings.push({ name, limitMicros, used: scope && (await moneyIn(tx, scope)) })
-    }
-    return standings
+  context.database.snapshot(async (reader) => {
+    const limits = [...(await budgetLimits(reader, context.budgets))]
+    const now = context.host.now()
+    return Promise.all(
+      limits.map(async ([name, limitMicros]) => {
+        const scope = scopeOf(name, now)
+        return { name, limitMicros, used: scope && (await moneyIn(reader, scope)) }
+      }),
+    )
   })
 
 /** US dollars by name; null removes a limit. Members left out stay unchanged. @throws {RefusedError} `invalid` */
@@ -42,10 +44,14 @@ export async function setBudgets(
   const limits = Object.entries(parseBudgets(input))
   const before = await once(database, actor, whole<Record<string, number | null>>(), async (tx) => {
     const inForce = await budgetLimits(tx, budgets)
-    for (const [name, usd] of limits)
-      // The configuration has no budgets of single clients, so there is none to override.
-      if (usd === null && isOfOneClient(name)) await deleteBudget(tx, name)
-      else await setBudget(tx, name, usd === null ? null : toMicros(usd))
+    await Promise.all(
+      limits.map(([name, usd]) =>
+        // The configuration has no budgets of single clients, so there is none to override.
+        usd === null && isOfOneClient(name)
+          ? deleteBudget(tx, name)
+          : setBudget(tx, name, usd === null ? null : toMicros(usd)),
+      ),
+    )
     if ((await listBudgets(tx)).size > mostBudgets)
       throw invalidField('', `there can be at most ${mostBudgets} budgets: remove some with null`)
     tx.afterCommit(wakeAdmission)

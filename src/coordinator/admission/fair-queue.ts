@@ -1,8 +1,9 @@
 /** The scenes that wait at a renderer, in the order in which they may start: the clients' turns, then the queue of each. */
+import type { Host } from '../../host.ts'
 import { type Waiter, nextInTurn } from '../../job/queue.ts'
 import { occupancyByClient } from '../../store/attempts.ts'
 import type { Reader, Transaction } from '../../store/database.ts'
-import { setTurn } from '../../store/turns.ts'
+import { deleteOldTurns, setTurn } from '../../store/turns.ts'
 import { type WaitingScene, listWaitingScenes } from '../../store/scenes.ts'
 
 export interface FairQueue {
@@ -11,11 +12,14 @@ export interface FairQueue {
   /** Notes that the last candidate started, which moves its client's next turn back. */
   started(scene: WaitingScene): void
   /** Stores the turns for the next looks. */
-  keep(tx: Transaction): Promise<void>
+  keep(tx: Transaction, host: Host): Promise<void>
 }
 
 /** Scenes of a client read at a time; more than the free slots, since some may have to wait. */
 const pageSize = 50
+
+/** Old turns are deleted once in about this many looks that start scenes. */
+const tidyEvery = 1000
 
 interface Line {
   waiter: Waiter
@@ -90,8 +94,9 @@ export async function openFairQueue(
       started.delete(clientId)
       started.add(clientId)
     },
-    async keep(tx) {
+    async keep(tx, host) {
       for (const clientId of started) await setTurn(tx, renderer, clientId)
+      if (started.size > 0 && host.random() * tidyEvery < 1) await deleteOldTurns(tx, renderer)
     },
   }
 }

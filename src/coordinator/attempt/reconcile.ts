@@ -5,6 +5,7 @@ import {
   accountsInFlight,
   findAttempt,
   findAttemptOfRender,
+  isHinted,
   listUnmatched,
   setHinted,
 } from '../../store/attempts.ts'
@@ -148,3 +149,13 @@ export async function accountFor(
   }
   return unwanted
 }
+
+/**
+ * Whether a render that `accountFor` has found is still no attempt's own: a person may have adopted it since. Asked directly
+ * before its cancel, in a transaction of the lead's run, whose token it checks: a node that has lost the lead is refused.
+ */
+export const isUnwanted = (context: Context, renderer: string, renderId: string): Promise<boolean> =>
+  context.database.transaction(
+    async (tx) =>
+      !(await findAttemptOfRender(tx, renderer, renderId)) && !(await isHinted(tx, renderer, renderId)),
+  )

@@ -5,9 +5,9 @@ import type { FilmManifest } from '../../job/job.ts'
 import { type Progress, completed } from '../../job/progress.ts'
 import type { Failure } from '../../job/scene.ts'
 import { logLine } from '../../log.ts'
-import { insertFilm } from '../../store/films.ts'
+import { insertFilmVersion, newestFilm } from '../../store/films.ts'
 import { setCompleted, findJobState } from '../../store/jobs.ts'
-import { recordFilm } from '../../store/timings.ts'
+import { recordFilm, stitchBegunAt } from '../../store/timings.ts'
 import type { Context } from '../context.ts'
 import { advanceJob } from './advance.ts'
 import { stopWork, ended, fail } from './ending.ts'
@@ -31,20 +31,24 @@ export async function completeJob(
 ): Promise<void> {
   const { database, engine, host, emit, log } = context
   const bytes = result instanceof Uint8Array ? result : new TextEncoder().encode(JSON.stringify(result))
-  const data = result instanceof Uint8Array ? {} : filmFacts(result)
+  const isFilm = !(result instanceof Uint8Array)
   await database.transaction(async (tx) => {
     const now = host.now()
-    if ((await setCompleted(tx, jobId, completed, bytes, revision ?? null, now)) === 0)
-      throw await refused(tx, jobId, 'complete')
-    const isFilm = !(result instanceof Uint8Array)
-    const version = isFilm ? { version: await insertFilm(tx, jobId, result, now) } : {}
-    if (isFilm) await recordFilm(tx, jobId, result, now)
-    await emit(tx, { type: 'job_completed', jobId, data: { ...data, ...version } })
+    const [changed, newest, begunAt] = await Promise.all([
+      setCompleted(tx, jobId, completed, bytes, revision ?? null, now),
+      isFilm ? newestFilm(tx, jobId) : 0,
+      isFilm ? stitchBegunAt(tx, jobId) : undefined,
+      isFilm ? engine.finish(tx, { kind: 'stitch-film', subject: String(jobId) }) : undefined,
+    ])
+    if (changed === 0) throw await refused(tx, jobId, 'complete')
+    const version = newest + 1
+    if (isFilm) await insertFilmVersion(tx, { jobId, version }, result, now)
+    if (isFilm && begunAt !== undefined) await recordFilm(tx, begunAt, result, now)
+    const facts = isFilm ? { ...filmFacts(result), version } : {}
+    await emit(tx, { type: 'job_completed', jobId, data: facts })
     // A program may report its own result while scenes still render.
     await Promise.all([
-      isFilm
-        ? engine.finish(tx, { kind: 'stitch-film', subject: String(jobId) })
-        : stopWork(context, tx, jobId, { waitingToo: true }),
+      isFilm ? undefined : stopWork(context, tx, jobId, { waitingToo: true }),
       ended(context, tx, jobId),
     ])
   })

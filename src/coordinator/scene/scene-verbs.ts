@@ -122,9 +122,12 @@ export const sceneRendered = (
 ): Promise<void> =>
   context.database.transaction(async (tx) => {
     const now = context.host.now()
-    const [changed, found] = await Promise.all([setRendered(tx, attemptId, now), findRendered(tx, attemptId)])
+    const [changed, found] = await Promise.all([
+      setRendered(tx, attemptId, now),
+      findRendered(tx, attemptId),
+      context.engine.finish(tx, { kind: 'render-scene', subject: attemptId }),
+    ])
     if (changed === 0) return
-    await context.engine.finish(tx, { kind: 'render-scene', subject: attemptId })
     const { attempt, scene, job } = found!
     await keepRender(tx, attempt.renderKey, { artifact: clip.source, attemptId }, now)
     const filmFormat = scene && (format ?? (await findJob(tx, scene.jobId))?.storyboard.format)

@@ -198,8 +198,21 @@ export function problemOf(error: unknown): HttpProblem | undefined {
   if (codeOf(error) === 'busy' || codeOf(error) === 'closed')
     return new HttpProblem(
       503,
-      { error: 'Unavailable', reason: 'The server is busy or stopping. Send the request again' },
+      {
+        error: 'Unavailable',
+        reason: 'The server is busy or stopping, or its database does not answer. Send the request again',
+      },
       { headers: { 'retry-after': '1' } },
+    )
+  if (codeOf(error) === 'uncertain')
+    return new HttpProblem(
+      503,
+      {
+        error: 'Unavailable',
+        reason:
+          'The database was lost while it stored the change, and does not say whether it did. Send the request again with the same Idempotency-Key; without one, first look whether it had its effect',
+      },
+      { headers: { 'retry-after': '5' } },
     )
   return undefined
 }

@@ -112,9 +112,10 @@ export async function listen(
   server.on('clientError', answerBadHttp)
 
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
+    const refuse = (error: Error): void => reject(asListenError(error, host, port))
+    server.once('error', refuse)
     server.listen(port, host, () => {
-      server.off('error', reject)
+      server.off('error', refuse)
       resolve()
     })
   })
@@ -221,4 +222,11 @@ function answerOnSocket(socket: Duplex, problem: HttpProblem): void {
       `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
     () => socket.destroy(),
   )
+}
+
+/** Says what to do about a port that is taken. */
+function asListenError(error: Error, host: string, port: number): Error {
+  if (!('code' in error) || error.code !== 'EADDRINUSE') return error
+  const message = `Another program listens at ${host}:${port}: stop it, or set another PORT`
+  return Object.assign(new Error(message, { cause: error }), { code: error.code })
 }

@@ -73,7 +73,10 @@ export const sharedAnswers = {
   ),
   TooManyRequests: refusal('The caller sends more requests than it may', ['Retry-After', ...rateLimits]),
   TooLarge: refusal('The body has more bytes than `limit_bytes`'),
-  Unavailable: refusal('The server is busy or stopping: nothing was changed', ['Retry-After']),
+  Unavailable: refusal(
+    'The server is busy or stopping, or its database or store is away: nothing was changed, unless `reason` says that this is not known',
+    ['Retry-After'],
+  ),
   StorageFull: refusal('The disk is full: nothing was changed'),
   Unforeseen: refusal('An unexpected error: it is logged under the `request_id`'),
 } as const

@@ -8,6 +8,7 @@ import { keyEndpoints } from './keys.ts'
 import { limitEndpoints } from './limits.ts'
 import { modelEndpoints } from './models.ts'
 import { moneyEndpoints } from './money.ts'
+import { nodeEndpoints } from './nodes.ts'
 import { operationEndpoints } from './operations.ts'
 import { previewEndpoints } from './previews.ts'
 import { providerEndpoints } from './provider.ts'
@@ -37,6 +38,7 @@ export const allEndpoints: readonly Endpoint[] = [
   ...webhookEndpoints,
   ...secretEndpoints,
   ...operationEndpoints,
+  ...nodeEndpoints,
   ...storageEndpoints,
   ...eventEndpoints,
   ...providerEndpoints,

@@ -12,7 +12,9 @@ const readySchema = z.object({
   status: z.literal('ready'),
   checks: z
     .record(z.string(), z.string())
-    .describe('database, disk, ffmpeg and draining: each `ok`, or what is wrong, which is 503'),
+    .describe(
+      'database, disk, ffmpeg, draining, and artifacts where nodes share them: each `ok`, or what is wrong, which is 503',
+    ),
 })
 
 export type ReadyAnswer = z.infer<typeof readySchema>

@@ -1,6 +1,7 @@
 /** On one node, at its start and every minute, compares each provider's list with our attempts, so that no render goes unnoticed. */
 import type { RunningCoordinator } from '../../coordinator/coordinator.ts'
 import type { Host } from '../../host.ts'
+import { sentWithinMs } from '../../job/attempt.ts'
 import { type Log, logLine } from '../../log.ts'
 import { type Lead, createLedLoop } from '../../loop.ts'
 import type { Provider } from '../../renderer/provider.ts'
@@ -46,6 +47,10 @@ async function reconcile(
   const markIn = await coordinator.marksAt(provider.name)
   const listing = await provider.list({ after: host.now() - lookBackMs }, { markIn }, signal)
   if (listing.kind === 'failed') return logLine.cannotAccount(log, provider.name, listing.reason)
-  for (const renderId of await coordinator.accountFor(provider.name, listing.renders))
-    await provider.cancel(renderId, signal)
+  for (const renderId of await coordinator.accountFor(provider.name, listing.renders)) {
+    const begunAt = host.monotonic()
+    const maySend = (): boolean => !signal.aborted && host.monotonic() - begunAt <= sentWithinMs
+    if (await coordinator.isUnwanted(provider.name, renderId))
+      await provider.cancel(renderId, signal, maySend)
+  }
 }

@@ -9,6 +9,7 @@ export async function watch(follower: Follower, attempt: Attempt, provider: Prov
   const renderId = attempt.providerId!
   const begunAt = host.monotonic()
   const isWanted = attempt.cancelRequestedAt === null
+  // The fence is the attempt's mark of its cancel, which is never taken back: however late, this ends nothing that is wanted.
   const ended = isWanted ? undefined : await provider.cancel(renderId, ending)
   // A provider refuses to cancel a render that has ended, without saying how it ended: read it.
   const read = ended?.kind === 'found' ? ended : await provider.read(renderId, ending)

@@ -21,8 +21,8 @@ export function withinAccount(provider: Provider, account: string | null): Provi
       const read = await provider.read(renderId, signal)
       return (read.kind === 'absent' ? await elsewhere(signal) : undefined) ?? read
     },
-    async cancel(renderId, signal) {
-      const read = await provider.cancel(renderId, signal)
+    async cancel(renderId, signal, maySend) {
+      const read = await provider.cancel(renderId, signal, maySend)
       return (read.kind === 'absent' ? await elsewhere(signal) : undefined) ?? read
     },
     list: async (window, recognise, signal) =>

@@ -87,12 +87,13 @@ export function createReplicate(options: ReplicateOptions): Replicate {
     renderId: string,
     verb: '' | '/cancel',
     signal: AbortSignal,
+    maySend?: () => boolean,
   ): Promise<ReadOutcome> => {
     // An id may come from a webhook and must not lead to another path.
     if (!predictionId.safeParse(renderId).success) return { kind: 'absent' }
     const url = api.url(`/v1/predictions/${renderId}${verb}`)
     return readOutcome(
-      await api.send({ method, url, deadlineMs, maxBytes: answerBytes }, signal),
+      await api.send({ method, url, deadlineMs, maxBytes: answerBytes, ...(maySend && { maySend }) }, signal),
       renderId,
       api,
     )
@@ -140,7 +141,7 @@ export function createReplicate(options: ReplicateOptions): Replicate {
     },
 
     read: (renderId, signal) => readOne('GET', renderId, '', signal),
-    cancel: (renderId, signal) => readOne('POST', renderId, '/cancel', signal),
+    cancel: (renderId, signal, maySend) => readOne('POST', renderId, '/cancel', signal, maySend),
     list: (window, recognise, signal) => list(window, { api, recognise }, signal),
     account: accountOf(api),
     fetchClip: (request, signal): Promise<FetchOutcome> =>

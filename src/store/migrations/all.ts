@@ -19,6 +19,8 @@ import { deletedJobs } from './0017-deleted-jobs.ts'
 import { reopened } from './0018-reopened.ts'
 import { nodes } from './0019-nodes.ts'
 import { eventOrder } from './0020-event-order.ts'
+import { hashedKeys } from './0021-hashed-keys.ts'
+import { nodeSettings } from './0022-node-settings.ts'
 
 /** In the order they are applied. One that has been released is never changed: add another. */
 export const migrations: readonly Migration[] = [
@@ -42,4 +44,6 @@ export const migrations: readonly Migration[] = [
   reopened,
   nodes,
   eventOrder,
+  hashedKeys,
+  nodeSettings,
 ]
