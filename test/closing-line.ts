@@ -1,10 +1,15 @@
 /** Ends a test run with one line that says, in any log, how many tests there were. */
-import type { Reporter, TestModule } from 'vitest/node'
+import type { Reporter, TestModule, TestRunEndReason } from 'vitest/node'
+
+/** What `suite.ts` hears when the last test has ended. */
+export interface SuiteEnd {
+  readonly isPassed: boolean
+}
 
 // Vitest takes a reporter from a file by its default export.
 // oxlint-disable-next-line import/no-default-export
 export default class ClosingLine implements Reporter {
-  onTestRunEnd(modules: readonly TestModule[]): void {
+  onTestRunEnd(modules: readonly TestModule[], _errors: unknown, reason: TestRunEndReason): void {
     const tests = modules.flatMap((module) => [...module.children.allTests()])
     const count = (state: string): number => tests.filter((test) => test.result().state === state).length
     const broken = modules.filter(
@@ -14,5 +19,7 @@ export default class ClosingLine implements Reporter {
     console.log(
       `\n${count('passed')} passed, ${count('failed') + broken} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`,
     )
+    const end: SuiteEnd = { isPassed: reason === 'passed' }
+    process.send?.(end)
   }
 }

@@ -8,17 +8,9 @@ import { createFakeProvider, type FakeOptions } from '../../src/fake-replicate/p
 import type { FakeRequest, Reply } from '../../src/fake-replicate/reply.ts'
 import { serveFake } from '../../src/fake-replicate/serve.ts'
 import { systemHost } from '../../src/host.ts'
+import { clipOf } from '../rounds/clip.ts'
 
 const inside = 'http://provider.invalid'
-
-/** The clip's bytes with a box at their end that players skip. */
-function clipOf(id: string, clip: Uint8Array): Buffer {
-  const box = Buffer.alloc(8 + id.length)
-  box.writeUInt32BE(box.length, 0)
-  box.write('free', 4)
-  box.write(id, 8)
-  return Buffer.concat([clip, box])
-}
 
 const replaced = (bytes: Uint8Array, from: string, to: string): Buffer =>
   Buffer.from(Buffer.from(bytes).toString('latin1').replaceAll(from, to), 'latin1')

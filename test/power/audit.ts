@@ -50,11 +50,15 @@ export async function audit(directory: string): Promise<Audit> {
   return { migrated: rows.migrated, named, files, tasks: rows.tasks, wrong }
 }
 
+const idLength = 64
+
 /** Also those on their way out, which are put back at a start. */
 function* listArtifacts(directory: string): Generator<[id: string, path: string]> {
   const folders = ['removing', ...names(join(directory, 'artifacts')).map((name) => join('artifacts', name))]
   for (const folder of folders)
-    for (const id of names(join(directory, folder))) yield [id, join(directory, folder, id)]
+    // What is on its way out has the number of its removal behind its id.
+    for (const name of names(join(directory, folder)))
+      yield [name.slice(0, idLength), join(directory, folder, name)]
 }
 
 const names = (folder: string): readonly string[] => (existsSync(folder) ? readdirSync(folder) : [])

@@ -26,3 +26,12 @@ export async function makeClip(): Promise<Buffer> {
     await rm(directory, { recursive: true, force: true })
   }
 }
+
+/** The clip's bytes with a box at their end that players skip: each prediction's own. */
+export function clipOf(id: string, clip: Uint8Array): Buffer {
+  const box = Buffer.alloc(8 + id.length)
+  box.writeUInt32BE(box.length, 0)
+  box.write('free', 4)
+  box.write(id, 8)
+  return Buffer.concat([clip, box])
+}

@@ -3,6 +3,7 @@
  * no line with the client that is tried against it, nor with the fake of src/fake-replicate. Its faults are those of a real
  * network and of a service in trouble. All times are the fast clock's.
  */
+import { clipOf } from './clip.ts'
 import { createHmac, randomBytes } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { buffer } from 'node:stream/consumers'
@@ -407,15 +408,6 @@ export async function openProvider({
       await new Promise((resolve) => server.close(resolve))
     },
   }
-}
-
-/** The clip's bytes with a box at their end that players skip: each prediction's own. */
-function clipOf(id: string, clip: Uint8Array): Buffer {
-  const box = Buffer.alloc(8 + id.length)
-  box.writeUInt32BE(box.length, 0)
-  box.write('free', 4)
-  box.write(id, 8)
-  return Buffer.concat([clip, box])
 }
 
 const onePixel = Buffer.from(

@@ -279,7 +279,10 @@ describe('a webhook that fails', () => {
       const found = await endpoint()
       return found.status === 'disabled' && found
     })
-    expect(disabled.reason).toBe('Every try failed for 5 days; last error: It answered 500')
+    // The clock's days may pass while a try is under way.
+    expect(disabled.reason).toMatch(
+      /^Every try failed for 5 days; last error: (?:It answered 500|No answer within 15 s)$/,
+    )
   })
 
   it('is given up before it is sent where 5,000 of its job wait already, and the others are sent', async () => {
