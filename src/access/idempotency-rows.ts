@@ -122,7 +122,7 @@ export const deleteUnanswered = (tx: Transaction, id: number): Promise<number> =
 
 /**
  * The stored result of a part of a request; undefined if it had no effect.
- * @throws {DatabaseError} `busy` if another node has taken over the request
+ * @throws {DatabaseError} `busy` if another node has taken over the request or answered it
  */
 export async function findEffect(
   reader: Reader,
@@ -132,7 +132,7 @@ export async function findEffect(
   const row = await reader.get(
     `select effects.result from requests
      left join effects on effects.request_id = requests.id and effects.part = $2
-     where requests.id = $1`,
+     where requests.id = $1 and requests.status is null`,
     [requestId, part],
   )
   if (!row) throw new DatabaseError('busy', 'Another node works on this request now')

@@ -523,22 +523,48 @@ describe('a process that dies at any commit of', () => {
   })
 })
 
-test('the same request to two processes at once has one effect', async () => {
-  const place = await newMigratedPlace()
-  const database = await place.open()
-  try {
-    const clock = createClock()
-    const [one, other] = [await begin(database, clock), await begin(database, clock)]
-    await addAssets(database, 1)
-    const { method, path, body } = await changes['a paid render anew']!(one)
-    const answers = await Promise.all([one, other].map((life) => life.send(method, path, body, 'key')))
-    const told = await Promise.all(answers.map(answerOf))
-    expect(told[0]!.status).toBe(200)
-    expect(told[1]).toEqual(told[0])
-    const jobId = Number(/\d+/.exec(path)![0])
-    expect((await one.coordinator.job(jobId)).revision).toBe(2)
-  } finally {
-    await database.close()
-    await place.remove()
-  }
-})
+test.each([false, true])(
+  'the same request to two processes at once has one effect; the slower one begins before the answer: %s',
+  async (isLate) => {
+    const place = await newMigratedPlace()
+    const database = await place.open()
+    try {
+      const clock = createClock()
+      const [begun, goesOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+      let isStarted = false
+      const late: Database = {
+        ...delegating(database),
+        async transaction(work) {
+          const result = await database.transaction(work)
+          if (!isStarted) return result
+          begun.resolve()
+          await goesOn.promise
+          return result
+        },
+      }
+      const one = await begin(database, clock)
+      await addAssets(database, 1)
+      const { method, path, body } = await changes['a paid render anew']!(one)
+      const other = await begin(database, clock)
+      const slower = isLate ? await begin(late, clock) : other
+      isStarted = true
+      const answered = slower.send(method, path, body, 'key')
+      if (isLate) await begun.promise
+      const first = one.send(method, path, body, 'key')
+      if (isLate) await first
+      goesOn.resolve()
+      const told = await Promise.all((await Promise.all([first, answered])).map(answerOf))
+      const [done, busy] = told.toSorted((a, b) => a.status - b.status)
+      expect(done!.status).toBe(200)
+      // The faster one stores its answer and deletes its effect while the slower one is on its way to it.
+      if (isLate) expect(busy!.status).toBe(503)
+      else if (busy!.status !== 503) expect(busy).toEqual(done)
+      expect(await answerOf(await other.send(method, path, body, 'key'))).toEqual(done)
+      const jobId = Number(/\d+/.exec(path)![0])
+      expect((await one.coordinator.job(jobId)).revision).toBe(2)
+    } finally {
+      await database.close()
+      await place.remove()
+    }
+  },
+)
