@@ -60,6 +60,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
     'admission/limits.ts',
     'admission/rules.ts',
     'attempt/installation.ts',
+    'read/attention.ts',
     'read/eta.ts',
     'read/films.ts',
     'read/history.ts',

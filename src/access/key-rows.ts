@@ -50,6 +50,17 @@ export async function listKeys(reader: Reader): Promise<readonly KeptKey[]> {
   return (await reader.all('select * from keys order by inserted_at, id')).map(keyOf)
 }
 
+/** Names of keys by id, also of revoked ones. */
+export async function listKeyNames(
+  reader: Reader,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  if (ids.length === 0) return new Map()
+  const places = ids.map((_, index) => `$${index + 1}`).join(', ')
+  const rows = await reader.all(`select id, name from keys where id in (${places})`, ids)
+  return new Map(rows.map((row) => [text(row, 'id'), text(row, 'name')]))
+}
+
 const usable = 'revoked_at is null and (expires_at is null or expires_at > $1)'
 
 export const hasUsableKey = async (reader: Reader, now: number): Promise<boolean> =>

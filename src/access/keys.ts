@@ -13,6 +13,7 @@ import {
   findKey,
   hasUsableKey,
   insertKey,
+  listKeyNames,
   listKeys,
   rotateSecret,
   setLastUsed,
@@ -21,7 +22,7 @@ import {
 import { keptSecret, once, whole } from './idempotency.ts'
 import type { Bound } from '../bind.ts'
 import type { Host } from '../host.ts'
-import type { Database } from '../store/database.ts'
+import type { Database, Reader } from '../store/database.ts'
 
 /** A key with its secret, which is shown only once. */
 export interface NewKey {
@@ -53,6 +54,12 @@ export interface AccessContext {
   readonly host: Host
   readonly log: Log
 }
+
+/** The names of the keys that created something; null: created without a key. */
+export const namesOfKeys = (
+  reader: Reader,
+  ids: readonly (string | null)[],
+): Promise<ReadonlyMap<string, string>> => listKeyNames(reader, [...new Set(ids.filter((id) => id !== null))])
 
 const written = /^wck_([0-9a-f]{12})_[\w-]{43}$/
 const tokenWritten = /^(wc[es])_([0-9a-f]{12})_(\d{10,12})_([\w-]{43})$/

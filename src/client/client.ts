@@ -5,6 +5,7 @@
  */
 import type { z } from 'zod'
 import type { AssetAnswer } from '../http/routes/assets.ts'
+import type { AttentionAnswer } from '../http/routes/attention.ts'
 import type { BatchAnswer } from '../http/routes/batches.ts'
 import type { EventsAnswer, EventsTokenAnswer, HistoryAnswer } from '../http/routes/events.ts'
 import type { SpendAnswer } from '../http/routes/spend.ts'
@@ -55,11 +56,13 @@ import type {
   approvalBatch,
   budgetChange,
   cancelBatch,
+  changeBatch,
   jobChange,
   limitsChange,
   newScene,
   pauseRequest,
   rejection,
+  retryBatch,
   whyRequest,
 } from '../job/control-request.ts'
 import type { pruneRequest } from '../job/storage.ts'
@@ -75,6 +78,7 @@ export type {
   ApprovalRequest,
   ApprovedJobAnswer,
   AssetAnswer,
+  AttentionAnswer,
   BatchAnswer,
   BudgetsAnswer,
   CallOptions,
@@ -138,6 +142,8 @@ export interface JobsQuery {
   readonly needs_approval?: 'true'
   readonly created_after?: string
   readonly created_before?: string
+  /** Codes of waits, separated by commas: only jobs that wait so, or have a scene that does. */
+  readonly waiting?: string
   /** Text that the film's name contains. */
   readonly q?: string
   /** 1 to 200. */
@@ -220,6 +226,14 @@ export interface Client {
   pauseJob(jobId: number, why?: In<typeof whyRequest>, options?: CallOptions): Promise<JobPauseAnswer>
   resumeJob(jobId: number, options?: CallOptions): Promise<JobPauseAnswer>
   approveJobs(batch: In<typeof approvalBatch>, options?: CallOptions): Promise<BatchAnswer>
+  retryJobs(batch: In<typeof retryBatch>, options?: CallOptions): Promise<BatchAnswer>
+  /** Changes the priority of many jobs. */
+  updateJobs(batch: In<typeof changeBatch>, options?: CallOptions): Promise<BatchAnswer>
+  /** What needs a person: of each kind the number, and the first. */
+  readAttention(
+    query?: { readonly client_id?: string; readonly limit?: number },
+    options?: CallOptions,
+  ): Promise<AttentionAnswer>
   cancelJobs(batch: In<typeof cancelBatch>, options?: CallOptions): Promise<BatchAnswer>
 
   listScenes(jobId: number, options?: CallOptions): Promise<ScenesAnswer>
@@ -361,7 +375,10 @@ const microsPerDollar = 1_000_000
  * Approves a job's total cost by this answer, and never less than was approved. It sets no sum where a price
  * is unknown.
  */
-export function approvalOf({ revision, costs }: JobAnswer): ApprovalRequest {
+export function approvalOf({
+  revision,
+  costs,
+}: Pick<JobAnswer, 'revision'> & { readonly costs: Omit<JobAnswer['costs'], 'scenes'> }): ApprovalRequest {
   const { approved, reserved, spent, to_pay } = costs
   if (spent === null || to_pay === null) return { revision }
   const total = Math.round((reserved + spent + to_pay) * microsPerDollar) / microsPerDollar
@@ -401,6 +418,9 @@ export function createClient(options: ClientOptions): Client {
     pauseJob: (jobId, why = {}, call) => post(`${jobAt(jobId)}/pause`, why, call),
     resumeJob: (jobId, call) => post(`${jobAt(jobId)}/resume`, undefined, call),
     approveJobs: (batch, call) => post(`${api}/jobs/approve`, batch, call),
+    retryJobs: (batch, call) => post(`${api}/jobs/retry`, batch, call),
+    updateJobs: (batch, call) => patch(`${api}/jobs`, batch, call),
+    readAttention: (query, call) => get(`${api}/attention`, call, { ...query }),
     cancelJobs: (batch, call) => post(`${api}/jobs/cancel`, batch, call),
 
     listScenes: (jobId, call) => get(`${jobAt(jobId)}/scenes`, call),

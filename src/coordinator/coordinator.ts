@@ -54,6 +54,7 @@ import {
   getScenes,
   getWaiting,
 } from './read/job-view.ts'
+import { getAttention } from './read/attention.ts'
 import { getLedger, getLedgerTotals, getSpend } from './read/ledger.ts'
 import { getActiveJobs, getRunningTasks, searchJobs } from './read/lists.ts'
 import { getModels } from './read/models.ts'
@@ -112,6 +113,7 @@ const verbs = {
   job: getJob,
   owner: getOwner,
   jobs: searchJobs,
+  attention: getAttention,
   scenes: getScenes,
   scene: getScene,
   view: getJobView,

@@ -112,13 +112,69 @@ const batchIds = listOf(jobIdSchema, 1, 200, 'jobs').refine(
   'must contain each job once',
 )
 
+const eachOnce = (jobs: readonly { readonly job_id: number }[]): boolean =>
+  new Set(jobs.map(({ job_id }) => job_id)).size === jobs.length
+
+/** Jobs with what was seen of each: its revision, and the sum that it may spend in all. */
+const seenJobs = listOf(
+  z.strictObject({
+    job_id: jobIdSchema,
+    revision: approvalRequest.shape.revision,
+    max_cost: approvalRequest.shape.max_cost,
+  }),
+  1,
+  200,
+  'jobs',
+).refine(eachOnce, 'must contain each job once')
+
+const eitherList = ({ job_ids, jobs }: { readonly job_ids?: unknown; readonly jobs?: unknown }): boolean =>
+  (job_ids === undefined) !== (jobs === undefined)
+const eitherListWords = {
+  error: 'must be given, or jobs with the revision and max_cost of each, and not both',
+  path: ['job_ids'],
+}
+
 export const approvalBatch = approvalRequest
   .omit({ revision: true })
-  .extend({ job_ids: batchIds, max_cost: usd.optional().describe('US dollars per job') })
+  .extend({
+    job_ids: batchIds.optional(),
+    jobs: seenJobs.optional().describe('Instead of job_ids: approves what was seen of each job'),
+    max_cost: usd.optional().describe('US dollars per job, with job_ids'),
+  })
+  .refine(eitherList, eitherListWords)
+
+interface SeenJob extends ApprovalRequest {
+  readonly job_id: number
+}
 
 /** @throws {RefusedError} `invalid` */
-export const parseApprovalBatch = (input: unknown): z.infer<typeof approvalBatch> =>
-  checked(approvalBatch, input)
+export function parseApprovalBatch(input: unknown): readonly SeenJob[] {
+  const { job_ids = [], jobs, max_cost, accept_unknown_cost } = checked(approvalBatch, input)
+  const asked: readonly SeenJob[] = jobs ?? job_ids.map((job_id) => ({ job_id, max_cost }))
+  return asked.map((job) => ({ ...job, accept_unknown_cost }))
+}
+
+export const retryBatch = z
+  .strictObject({
+    job_ids: batchIds.optional(),
+    jobs: seenJobs.optional().describe('Instead of job_ids: allows each job the sum that was seen'),
+    reason: whyText,
+  })
+  .refine(eitherList, eitherListWords)
+
+/** @throws {RefusedError} `invalid` */
+export function parseRetryBatch(input: unknown): {
+  readonly jobs: readonly SeenJob[]
+  readonly reason: string | undefined
+} {
+  const { job_ids = [], jobs, reason } = checked(retryBatch, input)
+  return { jobs: jobs ?? job_ids.map((job_id) => ({ job_id })), reason }
+}
+
+export const changeBatch = z.strictObject({ job_ids: batchIds, priority: prioritySchema })
+
+/** @throws {RefusedError} `invalid` */
+export const parseChangeBatch = (input: unknown): z.infer<typeof changeBatch> => checked(changeBatch, input)
 
 export const cancelBatch = z.strictObject({ job_ids: batchIds, reason: whyText })
 

@@ -6,7 +6,7 @@ import type { Reach } from '../job/reach.ts'
 import type { Reader, SqlValue } from './database.ts'
 import { factColumns, factsOf } from './jobs.ts'
 import { takenOf } from './money.ts'
-import { number } from './sql.ts'
+import { number, text } from './sql.ts'
 
 export interface JobQuery {
   readonly statuses?: readonly JobStatus[] | undefined
@@ -21,11 +21,31 @@ export interface JobQuery {
   readonly text?: string | undefined
   /** Only jobs that may need an approval. Some may not, because stored clips serve all their scenes. */
   readonly needsApproval?: boolean | undefined
+  /** Only jobs of which one of these may be true. */
+  readonly waits?: readonly WaitCondition[] | undefined
   /** Only jobs that the actor may access. */
   readonly reach?: Reach | undefined
   readonly before?: number | undefined
   readonly limit: number
 }
+
+/** What a job, or a scene of it, may wait for. */
+export type WaitCondition =
+  | 'approval'
+  | 'rejected'
+  | 'job_paused'
+  | 'dependency'
+  | 'held'
+  | { readonly kind: 'start'; readonly now: number }
+  /** One of these renderers takes no scenes. */
+  | { readonly kind: 'renderers'; readonly names: readonly string[] }
+  /** A scene costs more than is left for it, or its job may spend more than a job's budget. */
+  | {
+      readonly kind: 'budgets'
+      readonly leftMicros: number | undefined
+      readonly ofClients: readonly (readonly [clientId: string, leftMicros: number])[]
+      readonly ofJobMicros: number | undefined
+    }
 
 /** The range of ids that a query can match. */
 export interface IdRange {
@@ -76,6 +96,40 @@ const mayNeedApproval = (scope: string): string => `jobs.rejected is null and jo
       select coalesce(sum(price_micros), 0) from scenes where job_id = jobs.id and status = 'pending')
       + (${takenOf('jobs.id')}))`
 
+/** SQL: jobs of which the condition may be true; those of budgets may have kept clips instead of costs. */
+function waitSql(condition: WaitCondition, bind: (value: SqlValue) => string, scope: () => string): string {
+  switch (condition) {
+    case 'approval':
+      return mayNeedApproval(scope())
+    case 'rejected':
+      return `jobs.rejected is not null and jobs.status <> 'cancelled'`
+    case 'job_paused':
+      return 'jobs.paused_at is not null and jobs.ended_at is null'
+    case 'dependency':
+      return 'jobs.unmet > 0 and jobs.ended_at is null'
+    case 'held':
+      return `jobs.id in (select job_id from attempts where status = 'held')`
+    default:
+  }
+  if (condition.kind === 'start') return `jobs.run_at > ${bind(condition.now)} and jobs.ended_at is null`
+  if (condition.kind === 'renderers')
+    return `jobs.queue_at is not null and exists (select 1 from scenes where job_id = jobs.id and status = 'pending'
+      and renderer in (${condition.names.map(bind).join(', ')}))`
+  const dearer = (leftMicros: number): string =>
+    `jobs.id in (select job_id from scenes where status = 'pending' and price_micros > 0
+      and price_micros > ${bind(Math.max(0, leftMicros))})`
+  const found = [
+    ...(condition.leftMicros === undefined ? [] : [dearer(condition.leftMicros)]),
+    ...condition.ofClients.map(
+      ([clientId, leftMicros]) => `(jobs.client_id = ${bind(clientId)} and ${dearer(leftMicros)})`,
+    ),
+    ...(condition.ofJobMicros === undefined
+      ? []
+      : [`jobs.authorised_micros > ${bind(condition.ofJobMicros)}`]),
+  ]
+  return found.length === 0 ? '1 = 0' : `jobs.queue_at is not null and (${found.join(' or ')})`
+}
+
 /** Escapes a text for a pattern of `like`. */
 const escaped = (part: string): string => part.replace(/[!%_]/g, (sign) => `!${sign}`)
 
@@ -99,6 +153,8 @@ export async function listJobs(
     : query.text === undefined
       ? ['jobs', 'jobs.id']
       : ['job_names names cross join jobs', 'names.job_id']
+  const scope = (): string =>
+    `${query.before === undefined ? '' : ` and job_id < ${bind(query.before)}`}${query.from === undefined ? '' : ` and job_id >= ${bind(query.from)}`}`
   const conditions = [
     ...(id === 'jobs.id' ? [] : [`jobs.id = ${id}`]),
     ...(first ? [isLabel(first)] : []),
@@ -109,13 +165,10 @@ export async function listJobs(
     ...(query.clientId === undefined ? [] : [`client_id = ${bind(query.clientId)}`]),
     ...(query.reach?.clientId === undefined ? [] : [`client_id = ${bind(query.reach.clientId)}`]),
     ...(query.reach?.madeBy === undefined ? [] : [`made_by = ${bind(query.reach.madeBy)}`]),
-    ...(query.needsApproval
-      ? [
-          mayNeedApproval(
-            `${query.before === undefined ? '' : ` and job_id < ${bind(query.before)}`}${query.from === undefined ? '' : ` and job_id >= ${bind(query.from)}`}`,
-          ),
-        ]
-      : []),
+    ...(query.needsApproval ? [mayNeedApproval(scope())] : []),
+    ...(query.waits === undefined
+      ? []
+      : [`(${query.waits.map((wait) => `(${waitSql(wait, bind, scope)})`).join(' or ') || '1 = 0'})`]),
     ...(query.insertedFrom === undefined ? [] : [`inserted_at >= ${bind(query.insertedFrom)}`]),
     ...(query.insertedBefore === undefined ? [] : [`inserted_at < ${bind(query.insertedBefore)}`]),
     ...(query.text === undefined
@@ -135,3 +188,21 @@ export async function listJobs(
   )
   return rows.map(factsOf)
 }
+
+/** Jobs that wait for their first approval. `clientId`: only of this client. */
+export async function countToApprove(reader: Reader, clientId: string | undefined): Promise<number> {
+  const row = await reader.get(
+    `select count(*) as n from jobs where status = 'pending' and rejected is null${clientId === undefined ? '' : ' and client_id = $1'}`,
+    clientId === undefined ? [] : [clientId],
+  )
+  return number(row!, 'n')
+}
+
+/** Clients with jobs in the queue. */
+export const listQueuedClients = async (reader: Reader, limit: number): Promise<readonly string[]> =>
+  (
+    await reader.all(
+      'select distinct client_id from jobs where queue_at is not null order by client_id limit $1',
+      [limit],
+    )
+  ).map((row) => text(row, 'client_id'))

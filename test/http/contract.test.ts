@@ -3,7 +3,7 @@
  * the document: what is documented is answered, and nothing else is.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { ApiError, type Client, createClient } from '../../src/client/client.ts'
+import { ApiError, type Client, approvalOf, createClient } from '../../src/client/client.ts'
 import { type Contract, createContract, operationsOf, wholeApp } from './contract.ts'
 import { hold } from './held.ts'
 import { type AppHarness, openAppHarness } from '../harness/app.ts'
@@ -128,13 +128,29 @@ test('approvals, cancellations and retries, of one and of many', async () => {
   await client.addScene(one.job_id, { asset_ids: [await harness.picture(4)], position: 0 })
   await client.resume()
   await client.deleteJob(one.job_id)
-  await client.approveJobs({ job_ids: [other.job_id] })
+  const third = await newJob()
+  expect(await client.updateJobs({ job_ids: [other.job_id, 99_999], priority: 70 })).toMatchObject({
+    done: 1,
+    refused: 1,
+  })
+  await client.approveJobs({ jobs: [{ job_id: other.job_id, ...approvalOf(other) }] })
+  await client.approveJobs({ job_ids: [third.job_id] })
+  await client.cancelJob(third.job_id)
+  expect(await client.retryJobs({ jobs: [{ job_id: third.job_id }], reason: 'after all' })).toMatchObject({
+    done: 1,
+  })
 })
 
 test('a held attempt that a person decides', async () => {
   const { job_id } = await newJob()
   const { scenes } = await client.listScenes(job_id)
   await hold(harness, job_id, scenes[0]!.id)
+  expect((await client.listJobs({ waiting: 'held' })).jobs.map((job) => job.job_id)).toEqual([job_id])
+  expect((await client.readAttention({ limit: 10 })).held).toMatchObject({
+    count: 1,
+    more: false,
+    renders: [{ job_id, scene_id: scenes[0]!.id }],
+  })
   await client.resolveScene(job_id, scenes[0]!.id, { resolution: 'absent' })
 })
 

@@ -161,6 +161,26 @@ const changes: Readonly<Record<string, (life: Life) => Promise<Ask>>> = {
     path: '/jobs/approve',
     body: { job_ids: [await made(life), await made(life), 999, await made(life)] },
   }),
+  'an approval of what was seen of many': async (life) => ({
+    method: 'POST',
+    path: '/jobs/approve',
+    body: {
+      jobs: [
+        { job_id: await made(life, paid), revision: 1, max_cost: 5 },
+        { job_id: await made(life, paid), revision: 2 },
+      ],
+    },
+  }),
+  'a retry of many': async (life) => {
+    const jobs = [await made(life), await made(life)]
+    for (const jobId of jobs) await life.coordinator.cancelJob(jobId)
+    return { method: 'POST', path: '/jobs/retry', body: { job_ids: jobs, reason: 'after all' } }
+  },
+  'a priority of many': async (life) => ({
+    method: 'PATCH',
+    path: '/jobs',
+    body: { job_ids: [await made(life), await made(life)], priority: 80 },
+  }),
   'an approval that finds other prices': async (life) => {
     const jobId = await made(life, paid)
     await life.database.transaction(async (tx) => {

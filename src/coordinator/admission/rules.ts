@@ -80,6 +80,24 @@ export const waitCodes = [
 ] as const
 export type WaitCode = (typeof waitCodes)[number]
 
+/** Waits by which lists of jobs are filtered. */
+export const foundWaits = [
+  'approval',
+  'rejected',
+  'held',
+  'budget_job',
+  'budget_client',
+  'budget_day',
+  'budget_total',
+  'paused',
+  'renderer_paused',
+  'job_paused',
+  'provider_pause',
+  'dependency',
+  'scheduled',
+] as const satisfies readonly WaitCode[]
+export type FoundWait = (typeof foundWaits)[number]
+
 /** The one reason why a scene waits. */
 export interface Waiting {
   readonly code: WaitCode
@@ -87,6 +105,8 @@ export interface Waiting {
   readonly reason: string
   /** When the wait ends by itself, ms since the epoch; null where unknown. */
   readonly until: number | null
+  /** The budget that is used up, and how much more it would have to allow. */
+  readonly budget?: { readonly name: string; readonly missingMicros: number }
 }
 
 /** A wait with its start, `since`, ms since the epoch. */
@@ -261,6 +281,10 @@ function budgetWait(budget: Budget, priceMicros: number, now: number): Waiting {
             : 'budget_client',
     reason: `needs ${spokenMoney(priceMicros)}; ${leftWords(budget.limitMicros, budget.used)} is left in ${budgetWords(budget)}`,
     until: kind === 'day' ? endOfDay(now) : null,
+    budget: {
+      name: budget.name,
+      missingMicros: taken(budget.used) + priceMicros - budget.limitMicros,
+    },
   }
 }
 

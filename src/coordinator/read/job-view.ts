@@ -4,6 +4,7 @@ import type { Dependency, Job } from '../../job/job.ts'
 import { type Money, noMoney } from '../../job/price.ts'
 import type { Owner } from '../../job/reach.ts'
 import type { Scene } from '../../job/scene.ts'
+import { namesOfKeys } from '../../access/keys.ts'
 import { listDependencies } from '../../store/dependencies.ts'
 import { listOwners, readResult } from '../../store/jobs.ts'
 import { listScenes } from '../../store/scenes.ts'
@@ -50,16 +51,21 @@ export async function getJobView(context: Context, jobId: number): Promise<JobVi
   })
 }
 
-/** `eta`: undefined for a job that has ended or is about to end. @throws {RefusedError} `job_not_found` */
+/**
+ * `eta`: undefined for a job that has ended or is about to end. `createdBy`: the name of the key; null: created without one.
+ * @throws {RefusedError} `job_not_found`
+ */
 export async function getJobWithEta(
   context: Context,
   jobId: number,
-): Promise<JobView & { readonly eta: Eta | undefined }> {
+): Promise<JobView & { readonly eta: Eta | undefined; readonly createdBy: string | null }> {
   const ofDisk = await diskWait(context)
   return context.database.snapshot(async (reader) => {
     const rows = await readJobRows(context, reader, jobId)
     const waiting = await waitsOf(context, reader, rows, ofDisk)
-    return { ...viewOf(rows, waiting), eta: await etaOf(context, reader, rows, waiting.scenes) }
+    const { madeBy } = rows.job
+    const createdBy = madeBy === null ? null : ((await namesOfKeys(reader, [madeBy])).get(madeBy) ?? null)
+    return { ...viewOf(rows, waiting), eta: await etaOf(context, reader, rows, waiting.scenes), createdBy }
   })
 }
 

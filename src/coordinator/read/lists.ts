@@ -5,30 +5,40 @@ import { noMoney } from '../../job/price.ts'
 import type { Progress } from '../../job/progress.ts'
 import type { Task } from '../../job/task.ts'
 import type { Reader } from '../../store/database.ts'
-import { type JobQuery, idRangeOf, listJobs } from '../../store/job-lists.ts'
+import { type JobQuery, type WaitCondition, idRangeOf, listJobs } from '../../store/job-lists.ts'
 import { listActiveJobs } from '../../store/jobs.ts'
 import { moneyOfJobs } from '../../store/money.ts'
 import { listUnpaid } from '../../store/scenes.ts'
-import type { WaitingSince } from '../admission/rules.ts'
+import { namesOfKeys } from '../../access/keys.ts'
+import type { FoundWait, Waiting, WaitingSince } from '../admission/rules.ts'
 import type { Context } from '../context.ts'
 import { type Needed, neededOf } from '../job/needed.ts'
 import { listedWait } from './job-waits.ts'
+import { conditionsOf, foundWait } from './wait-search.ts'
+import { diskWait } from './waiting.ts'
 
 /**
  * `statuses`: any of them. `labels`: free members of `parameters`, such as campaign_id, that must be equal as
- * text. `needsApproval`: only jobs that wait for one. `limit`: 1 to 200. `before`: only jobs with a lower id,
- * the last of the previous page.
+ * text. `needsApproval`: only jobs that wait for one. `waits`: only jobs that wait, or have a scene that waits, in one of
+ * these ways. `limit`: 1 to 200. `before`: only jobs with a lower id, the last of the previous page.
  */
-export type JobFilter = JobQuery
+export interface JobFilter extends Omit<JobQuery, 'waits'> {
+  readonly waits?: readonly FoundWait[] | undefined
+}
 
 /** What lists show of a job beside its own row. */
 export interface Standing extends Pick<Needed, 'quote' | 'money' | 'toApproveMicros'> {
-  /** As far as it is known without reading the scenes. */
+  /** As far as it is known without reading the scenes, or the wait that was looked for. */
   readonly waiting: WaitingSince | undefined
+  /** The name of the key that created it; null: created without a key. */
+  readonly createdBy: string | null
 }
 
 /** Ids scanned per query where no index serves the filter. */
 const stretchSize = 5000
+
+/** Candidates whose scenes are read for one page, at most: it then ends early. */
+const mostCandidates = 200
 
 /** Jobs per query: each may have 200 kB of parameters. */
 const rowsAtOnce = 51
@@ -38,7 +48,7 @@ const mostPageCharacters = 1_000_000
 /** One query where an index serves the filter; for combined filters, one range of ids after another. */
 async function stretchesOf(
   reader: Reader,
-  filter: JobFilter,
+  filter: JobQuery,
 ): Promise<Iterable<{ readonly before?: number | undefined; readonly from?: number }>> {
   const { statuses = [], type, clientId, labels = {}, insertedFrom, insertedBefore, text, reach } = filter
   const filters = [
@@ -55,7 +65,8 @@ async function stretchesOf(
     insertedFrom === undefined &&
     insertedBefore === undefined &&
     text === undefined &&
-    !filter.needsApproval
+    !filter.needsApproval &&
+    filter.waits === undefined
   if (isIndexed) return [{ before: filter.before }]
   const { lowest, highest } = await idRangeOf(reader, filter)
   return stretchesDown(lowest, highest)
@@ -79,18 +90,23 @@ export interface JobsPage {
  * Newest first; fewer than `limit` where they are long. Each job and its standing come from the same
  * snapshot.
  */
-export async function searchJobs({ database, host }: Context, filter: JobFilter): Promise<JobsPage> {
+export async function searchJobs(context: Context, filter: JobFilter): Promise<JobsPage> {
+  const { database, host } = context
   const jobs: ListedJob[] = []
   const standings = new Map<number, Standing>()
   let characters = 0
-  for (const stretch of await stretchesOf(database, filter)) {
+  let candidates = 0
+  const search = await searchOf(context, filter)
+  const isSifted = filter.needsApproval === true || filter.waits !== undefined
+  for (const stretch of await stretchesOf(database, search.query)) {
     let { before } = stretch
     for (let isRead = false; !isRead;) {
-      const limit = filter.needsApproval ? rowsAtOnce : Math.min(rowsAtOnce, filter.limit + 1 - jobs.length)
-      const query = { ...filter, ...stretch, before, limit }
-      const rows = await database.snapshot((reader) => readPage(reader, query, host.now()))
+      const limit = isSifted ? rowsAtOnce : Math.min(rowsAtOnce, filter.limit + 1 - jobs.length)
+      const query = { ...search.query, ...stretch, before, limit }
+      const rows = await database.snapshot((reader) => readPage(context, reader, query, search))
       for (const { job, characters: length, standing } of rows) {
         if (filter.needsApproval && !needsApproval(job, standing.toApproveMicros)) continue
+        if (filter.waits && !standing.isFound) continue
         if (jobs.length === filter.limit || characters > mostPageCharacters)
           return { jobs, standings, nextBefore: jobs.at(-1)!.id }
         jobs.push(job)
@@ -99,6 +115,9 @@ export async function searchJobs({ database, host }: Context, filter: JobFilter)
       }
       isRead = rows.length < limit
       before = rows.at(-1)?.job.id
+      candidates += rows.length
+      if (filter.waits && candidates > mostCandidates && before !== undefined)
+        return { jobs, standings, nextBefore: before }
       // Yields to other work while a scan continues.
       if (!isRead || stretch.from !== undefined) await host.sleep(0)
     }
@@ -106,16 +125,53 @@ export async function searchJobs({ database, host }: Context, filter: JobFilter)
   return { jobs, standings, nextBefore: null }
 }
 
-async function readPage(reader: Reader, query: Parameters<typeof listJobs>[1], now: number) {
+interface Search {
+  readonly query: JobQuery
+  readonly waits: readonly FoundWait[] | undefined
+  readonly ofDisk: Waiting | undefined
+}
+
+/** What is the same for all pages of a search. */
+async function searchOf(context: Context, { waits, ...filter }: JobFilter): Promise<Search> {
+  if (waits === undefined) return { query: filter, waits, ofDisk: undefined }
+  const conditions: readonly WaitCondition[] = await context.database.snapshot((reader) =>
+    conditionsOf(context, reader, waits),
+  )
+  return { query: { ...filter, waits: conditions }, waits, ofDisk: await diskWait(context) }
+}
+
+async function readPage(
+  context: Context,
+  reader: Reader,
+  query: Parameters<typeof listJobs>[1],
+  { waits, ofDisk }: Search,
+) {
+  const now = context.host.now()
   const rows = (await listJobs(reader, query)).map(listed)
   const ids = rows.map(({ job }) => job.id)
-  const [money, unpaid] = await Promise.all([moneyOfJobs(reader, ids), listUnpaid(reader, ids)])
+  const [money, unpaid, keyNames] = await Promise.all([
+    moneyOfJobs(reader, ids),
+    listUnpaid(reader, ids),
+    namesOfKeys(
+      reader,
+      rows.map(({ job }) => job.madeBy),
+    ),
+  ])
   const unpaidOf = Map.groupBy(unpaid, ({ jobId }) => jobId)
-  return rows.map(({ job, characters }) => {
+  const found: {
+    readonly job: ListedJob
+    readonly characters: number
+    readonly standing: Standing & { readonly isFound: boolean }
+  }[] = []
+  for (const { job, characters } of rows) {
     const needed = neededOf(job, unpaidOf.get(job.id) ?? [], money.get(job.id) ?? noMoney)
-    const standing: Standing = { ...needed, waiting: listedWait(job, needed.toApproveMicros, now) }
-    return { job, characters, standing }
-  })
+    const waiting = listedWait(job, needed.toApproveMicros, now)
+    const wait = waits && (await foundWait(context, reader, { job, waiting, ...needed }, waits, ofDisk))
+    const createdBy = job.madeBy === null ? null : (keyNames.get(job.madeBy) ?? null)
+    const standing = { ...needed, waiting: wait ?? waiting, createdBy, isFound: wait !== undefined }
+    found.push({ job, characters, standing })
+  }
+  return found
 }
 
 /** Approved and processing jobs, oldest approval first. Read from the rows, so always current. */

@@ -1,4 +1,5 @@
 import { assetEndpoints } from './assets.ts'
+import { attentionEndpoints } from './attention.ts'
 import { batchEndpoints } from './batches.ts'
 import type { Endpoint } from './endpoint.ts'
 import { eventEndpoints } from './events.ts'
@@ -25,6 +26,7 @@ export const allEndpoints: readonly Endpoint[] = [
   ...jobEndpoints,
   ...jobControlEndpoints,
   ...batchEndpoints,
+  ...attentionEndpoints,
   ...limitEndpoints,
   ...sceneEndpoints,
   ...moneyEndpoints,

@@ -3,8 +3,12 @@ import { z } from '@hono/zod-openapi'
 import {
   approvalBatch,
   cancelBatch,
+  changeBatch,
   parseApprovalBatch,
   parseCancelBatch,
+  parseChangeBatch,
+  parseRetryBatch,
+  retryBatch,
 } from '../../job/control-request.ts'
 import type { Job } from '../../job/job.ts'
 import { jobStatuses } from '../../job/lifecycle.ts'
@@ -31,12 +35,16 @@ const batchSchema = z
 export type BatchAnswer = z.infer<typeof batchSchema>
 
 /** In order: the order of the ids is the order of the approvals. */
-async function each(jobIds: readonly number[], verb: (jobId: number) => Promise<Job>): Promise<BatchAnswer> {
+async function each<Asked extends { readonly job_id: number }>(
+  asked: readonly Asked[],
+  verb: (asked: Asked) => Promise<Job>,
+): Promise<BatchAnswer> {
   const results: BatchAnswer['results'] = []
   let done = 0
-  for (const jobId of jobIds) {
+  for (const one of asked) {
+    const jobId = one.job_id
     try {
-      const { status } = await verb(jobId)
+      const { status } = await verb(one)
       results.push({ job_id: jobId, status })
       done++
     } catch (error) {
@@ -49,6 +57,9 @@ async function each(jobIds: readonly number[], verb: (jobId: number) => Promise<
   return { done, refused: results.length - done, results }
 }
 
+const named = (jobIds: readonly number[]): readonly { readonly job_id: number }[] =>
+  jobIds.map((job_id) => ({ job_id }))
+
 const ofMany = {
   answer: json(200, batchSchema, 'What became of each job'),
   refuses: { 422: 'The list is impossible; a refused job is listed in `results` with 200' },
@@ -59,16 +70,55 @@ export const batchEndpoints = resource('jobs', [
     id: 'approveJobs',
     route: 'POST /api/v3/jobs/approve',
     access: ownJobs('approve'),
-    summary: 'Approve many jobs: each its estimate, or max_cost for each',
+    summary: 'Approve many jobs: each its estimate, max_cost for each, or what was seen of each',
     description:
-      'Approves up to 200 jobs in the order given. Each has its own result; one that is refused stops no other.',
-    body: jsonBody('ApprovalBatch', approvalBatch, { job_ids: [123, 124], max_cost: 0.8 }),
+      'Approves up to 200 jobs in the order given. Each has its own result; one that is refused stops no other. With `jobs`, each is approved by its own `revision` and `max_cost`.',
+    body: jsonBody('ApprovalBatch', approvalBatch, {
+      jobs: [
+        { job_id: 123, revision: 1, max_cost: 0.8 },
+        { job_id: 124, revision: 2, max_cost: 1.2 },
+      ],
+    }),
     ...ofMany,
-    handle: ({ body, by, rights }, { coordinator }) => {
-      const { job_ids, ...approval } = parseApprovalBatch(body)
-      return each(job_ids, async (id) => {
+    handle: ({ body, by, rights }, { coordinator }) =>
+      each(parseApprovalBatch(body), async ({ job_id: id, ...approval }) => {
         await requireJob(coordinator, rights, id, 'change')
         return coordinator.approveJob(id, approval, { ...by, part: String(id) })
+      }),
+  }),
+
+  endpoint({
+    id: 'retryJobs',
+    route: 'POST /api/v3/jobs/retry',
+    access: ownJobs('approve'),
+    summary: 'Retry many failed or cancelled jobs',
+    description:
+      'Retries up to 200 jobs in the order given, with what was approved for each. With `jobs`, each may spend its own `max_cost`. Each has its own result; one that is refused stops no other.',
+    body: jsonBody('RetryBatch', retryBatch, { job_ids: [123, 124], reason: 'the provider is back' }),
+    ...ofMany,
+    handle: ({ body, by, rights }, { coordinator }) => {
+      const { jobs, reason } = parseRetryBatch(body)
+      return each(jobs, async ({ job_id: id, ...request }) => {
+        await requireJob(coordinator, rights, id, 'change')
+        return coordinator.retryJob(id, { ...request, reason }, { ...by, part: String(id) })
+      })
+    },
+  }),
+
+  endpoint({
+    id: 'updateJobs',
+    route: 'PATCH /api/v3/jobs',
+    access: ownJobs('submit'),
+    summary: 'Change the priority of many jobs',
+    description:
+      'Changes up to 200 jobs that have not ended, in the order given. Each has its own result; one that is refused stops no other.',
+    body: jsonBody('ChangeBatch', changeBatch, { job_ids: [123, 124], priority: 80 }),
+    ...ofMany,
+    handle: ({ body, by, rights }, { coordinator }) => {
+      const { job_ids, priority } = parseChangeBatch(body)
+      return each(named(job_ids), async ({ job_id: id }) => {
+        await requireJob(coordinator, rights, id, 'change')
+        return coordinator.updateJob(id, { priority }, { ...by, part: String(id) })
       })
     },
   }),
@@ -85,7 +135,7 @@ export const batchEndpoints = resource('jobs', [
     ...ofMany,
     handle: ({ body, by, rights }, { coordinator }) => {
       const { job_ids, reason } = parseCancelBatch(body)
-      return each(job_ids, async (id) => {
+      return each(named(job_ids), async ({ job_id: id }) => {
         await requireJob(coordinator, rights, id, 'change')
         return coordinator.cancelJob(id, { ...by, reason, part: String(id) })
       })

@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import type { Coordinator } from '../../coordinator/coordinator.ts'
+import { type FoundWait, foundWaits } from '../../coordinator/admission/rules.ts'
 import type { Standing } from '../../coordinator/read/lists.ts'
 import { approvalRequest } from '../../job/control-request.ts'
 import { type FilmManifest, type Job, type ListedJob, type Rejection, needsApproval } from '../../job/job.ts'
@@ -76,6 +77,10 @@ export const jobSchema = z
       .string()
       .nullable()
       .describe('Whose it is: parameters.client_id, or the client of the key that made it'),
+    created_by: z
+      .string()
+      .nullable()
+      .describe('The name of the key that made it; null where it was made without a key'),
     priority: z.int(),
     ...approvalMembers,
     rejected: rejectedSchema,
@@ -138,7 +143,7 @@ const filmAnswer = (jobId: number, manifest: FilmManifest): NonNullable<JobAnswe
 /** Only in the answer about one job, as it needs further reads. */
 const further = { storyboard: true, depends_on: true, eta: true } as const
 /** Members that are not in the job's own row. */
-type Told = 'costs' | 'waiting' | keyof typeof approvalMembers
+type Told = 'costs' | 'waiting' | 'created_by' | keyof typeof approvalMembers
 
 function jobFacts(job: Job | ListedJob): Omit<JobAnswer, Told | keyof typeof further> {
   return {
@@ -175,9 +180,10 @@ export async function jobAnswer(
   { id }: Pick<Job, 'id'>,
   rights: Rights | undefined,
 ): Promise<JobAnswer> {
-  const { job, costs, dependencies, waiting, eta } = await coordinator.viewWithEta(id)
+  const { job, costs, dependencies, waiting, eta, createdBy } = await coordinator.viewWithEta(id)
   return {
     ...jobFacts(job),
+    created_by: createdBy,
     ...approvalAnswer(job, costs.toApproveMicros),
     costs: jobCostsAnswer(job, costs),
     storyboard: storyboardAnswer(job.storyboard),
@@ -197,6 +203,9 @@ const mostLabels = 10
 const areStatuses = (names: string[]): names is JobStatus[] =>
   names.every((name) => (jobStatuses as readonly string[]).includes(name))
 
+const areWaits = (codes: string[]): codes is FoundWait[] =>
+  codes.every((code) => (foundWaits as readonly string[]).includes(code))
+
 const listQuery = z
   .object({
     status: once('status')
@@ -213,6 +222,14 @@ const listQuery = z
       .literal('true', { error: 'must be true, or left out' })
       .optional()
       .describe('Only jobs that wait for an approval, finished films that were changed among them'),
+    waiting: once('waiting')
+      .transform((text) => text.split(','))
+      .refine(areWaits, `must be one of ${foundWaits.join(', ')}, or several with commas between them`)
+      .optional()
+      .openapi({ type: 'string', example: 'budget_client,budget_day' })
+      .describe(
+        'Only jobs that wait so, or have a scene that does; one code, or several with commas between them',
+      ),
     q: once('q')
       .min(1, 'must not be empty')
       .max(200, 'must have at most 200 characters')
@@ -226,18 +243,19 @@ const listQuery = z
     'Any other name filters by that member of `parameters`, such as `campaign_id=spring`: plain values, at most 10 names',
   )
 
-const jobsSchema = z.object({
-  jobs: z.array(
-    jobSchema.omit(further).extend({
-      costs: openCostsSchema,
-      waiting: waitingSchema.describe(
-        'Why it waits, as far as its scenes need not be read: for approval, rejected, paused, for its time or for other jobs. The job itself says more',
-      ),
-      left_out: z
-        .array(z.string())
-        .describe('Members of parameters of more than 1000 characters, which the job itself holds'),
-    }),
+/** A job in a list. */
+export const listedSchema = jobSchema.omit(further).extend({
+  costs: openCostsSchema,
+  waiting: waitingSchema.describe(
+    'Why it waits, as far as its scenes need not be read: for approval, rejected, paused, for its time or for other jobs; and what was looked for by `waiting`. The job itself says more',
   ),
+  left_out: z
+    .array(z.string())
+    .describe('Members of parameters of more than 1000 characters, which the job itself holds'),
+})
+
+const jobsSchema = z.object({
+  jobs: z.array(listedSchema),
   next_cursor: z.string().nullable(),
 })
 
@@ -354,6 +372,7 @@ export const jobEndpoints = resource('jobs', [
         insertedFrom: query.created_after,
         insertedBefore: query.created_before,
         text: q,
+        waits: query.waiting,
         needsApproval: query.needs_approval === 'true',
         reach: seenBy(rights),
         labels,
@@ -367,12 +386,13 @@ export const jobEndpoints = resource('jobs', [
   }),
 ])
 
-const listedAnswer = (
+export const listedAnswer = (
   job: ListedJob,
   standing: Standing,
   rights: Rights | undefined,
 ): JobsAnswer['jobs'][number] => ({
   ...jobFacts(job),
+  created_by: standing.createdBy,
   ...approvalAnswer(job, standing.toApproveMicros),
   costs: openCostsAnswer(job, standing),
   waiting: waitingAnswer(standing.waiting, rights),

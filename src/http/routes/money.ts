@@ -1,7 +1,7 @@
 /** Money: estimates before a job, charges, and budgets. */
 import { z } from '@hono/zod-openapi'
 import type { BudgetStanding } from '../../coordinator/admission/budgets.ts'
-import type { Attempt } from '../../job/attempt.ts'
+import type { Attempt, Candidate } from '../../job/attempt.ts'
 import { attemptStatuses } from '../../job/lifecycle.ts'
 import { dollars } from '../../job/price.ts'
 import { budgetChange } from '../../job/control-request.ts'
@@ -67,6 +67,19 @@ const budgetsAnswer = (standings: readonly BudgetStanding[]) => ({
   })),
 })
 
+/** A render at the provider that may be a held attempt's. */
+export const candidateSchema = z.object({
+  prediction_id: z.string(),
+  state: z.string(),
+  created_at: timeSchema,
+})
+
+export const candidateAnswer = ({ id, state, createdAt }: Candidate): z.infer<typeof candidateSchema> => ({
+  prediction_id: id,
+  state,
+  created_at: timeOf(createdAt),
+})
+
 const entrySchema = z.object({
   attempt_id: z.string(),
   job_id: z.int(),
@@ -77,7 +90,7 @@ const entrySchema = z.object({
   prediction_id: z.string().nullable(),
   account: z.string().nullable().describe('The account at the provider that it was sent from'),
   candidates: z
-    .array(z.object({ prediction_id: z.string(), state: z.string(), created_at: timeSchema }))
+    .array(candidateSchema)
     .describe('What a held one may be at the provider, as it was when it became held'),
   reserved: usd.nullable().describe('Held back until it is settled; null where the price is unknown'),
   charged: usd.nullable().describe('Null until it is settled, and where the price is unknown'),
@@ -98,14 +111,7 @@ const entryAnswer = (attempt: Attempt): z.infer<typeof entrySchema> => ({
   status: attempt.status,
   prediction_id: attempt.providerId,
   account: attempt.account,
-  candidates:
-    attempt.status === 'held'
-      ? attempt.candidates.map(({ id, state, createdAt }) => ({
-          prediction_id: id,
-          state,
-          created_at: timeOf(createdAt),
-        }))
-      : [],
+  candidates: attempt.status === 'held' ? attempt.candidates.map(candidateAnswer) : [],
   reserved: open.has(attempt.status) ? usdOrNull(attempt.costMicros) : 0,
   charged: usdOrNull(attempt.chargedMicros),
   failure: attempt.failure && { code: attempt.failure.code, reason: attempt.failure.reason },

@@ -26,7 +26,7 @@ import {
 } from '../edge/path.ts'
 import { endpoint, json, jsonBody, nothing, resource } from './endpoint.ts'
 
-const endpointSchema = z
+export const endpointSchema = z
   .object({
     endpoint_id: z.string(),
     job_id: z.int().nullable().describe('The job whose webhook_url it is; null where it was added'),
@@ -43,7 +43,7 @@ const endpointSchema = z
 
 export type EndpointAnswer = z.infer<typeof endpointSchema>
 
-const endpointAnswer = (to: Endpoint): EndpointAnswer => ({
+export const endpointAnswer = (to: Endpoint): EndpointAnswer => ({
   endpoint_id: to.id,
   job_id: to.jobId,
   url: to.url,
