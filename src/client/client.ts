@@ -63,6 +63,7 @@ import type {
   pauseRequest,
   rejection,
   retryBatch,
+  seenRequest,
   whyRequest,
 } from '../job/control-request.ts'
 import type { pruneRequest } from '../job/storage.ts'
@@ -246,8 +247,19 @@ export interface Client {
     change: SceneChange,
     options?: CallOptions,
   ): Promise<EditedAnswer>
-  deleteScene(jobId: number, sceneId: string, options?: CallOptions): Promise<DeletedSceneAnswer>
-  regenerateScene(jobId: number, sceneId: string, options?: CallOptions): Promise<EditedAnswer>
+  /** With `revision`, only if the storyboard has not changed since. */
+  deleteScene(
+    jobId: number,
+    sceneId: string,
+    seen?: In<typeof seenRequest>,
+    options?: CallOptions,
+  ): Promise<DeletedSceneAnswer>
+  regenerateScene(
+    jobId: number,
+    sceneId: string,
+    seen?: In<typeof seenRequest>,
+    options?: CallOptions,
+  ): Promise<EditedAnswer>
   resolveScene(
     jobId: number,
     sceneId: string,
@@ -396,8 +408,8 @@ export function createClient(options: ClientOptions): Client {
     <Answer>(path: string, json: unknown, call?: CallOptions): Promise<Answer> =>
       sender.json({ method, path, json }, call)
   const [post, put, patch] = [withBody('POST'), withBody('PUT'), withBody('PATCH')]
-  const remove = <Answer>(path: string, call?: CallOptions): Promise<Answer> =>
-    sender.json({ method: 'DELETE', path }, call)
+  const remove = <Answer>(path: string, call?: CallOptions, query?: Request['query']): Promise<Answer> =>
+    sender.json({ method: 'DELETE', path, query }, call)
 
   const readJob: Client['readJob'] = (jobId, call) => get(jobAt(jobId), call)
 
@@ -427,8 +439,9 @@ export function createClient(options: ClientOptions): Client {
     addScene: (jobId, scene, call) => post(`${jobAt(jobId)}/scenes`, scene, call),
     readScene: (jobId, sceneId, call) => get(sceneAt(jobId, sceneId), call),
     updateScene: (jobId, sceneId, change, call) => put(sceneAt(jobId, sceneId), change, call),
-    deleteScene: (jobId, sceneId, call) => remove(sceneAt(jobId, sceneId), call),
-    regenerateScene: (jobId, sceneId, call) => post(`${sceneAt(jobId, sceneId)}/regenerate`, undefined, call),
+    deleteScene: (jobId, sceneId, seen = {}, call) => remove(sceneAt(jobId, sceneId), call, { ...seen }),
+    regenerateScene: (jobId, sceneId, seen = {}, call) =>
+      post(`${sceneAt(jobId, sceneId)}/regenerate`, seen, call),
     resolveScene: (jobId, sceneId, resolution, call) =>
       post(`${sceneAt(jobId, sceneId)}/resolve`, resolution, call),
 

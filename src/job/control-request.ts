@@ -197,6 +197,12 @@ export const newScene = sceneRequest.extend({
 /** @throws {RefusedError} `invalid` */
 export const parseNewScene = (input: unknown): z.infer<typeof newScene> => checked(newScene, input)
 
+/** For changes of a scene that need nothing else. */
+export const seenRequest = z.strictObject({ revision: seenRevision })
+
+/** @throws {RefusedError} `invalid` */
+export const parseSeen = (input: unknown): z.infer<typeof seenRequest> => checked(seenRequest, input)
+
 export const sceneChange = z
   .strictObject({
     title: line(120).nullable(),

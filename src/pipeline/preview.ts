@@ -61,7 +61,7 @@ export function createPreviews({ coordinator, artifacts, studio, renderer }: Pre
             position: scene.position,
             model: 'local',
             prompt: scene.prompt,
-            title: scene.title,
+            title: titleOf(scene),
             format,
             frames,
             images: await Promise.all(assets.map(({ master }) => localPath(master))),
@@ -83,8 +83,8 @@ export function createPreviews({ coordinator, artifacts, studio, renderer }: Pre
     async scene(jobId, sceneId) {
       const [job, scene] = await Promise.all([coordinator.job(jobId), coordinator.scene(jobId, sceneId)])
       const format = smallFormat(job.storyboard.format)
-      const { asset_ids, title, duration, transition, position } = scene
-      const shown = [asset_ids, title, duration, transition, position % 2, job.storyboard.fit, format]
+      const { asset_ids, duration, transition, position } = scene
+      const shown = [asset_ids, titleOf(scene), duration, transition, position % 2, job.storyboard.fit, format]
       const key = JSON.stringify(shown)
       if (previews.size > mostKept) previews.delete(previews.keys().next().value!)
       const made = (): Promise<Preview> => kept(previews, key, () => make(job, scene, format))
@@ -103,6 +103,9 @@ export function createPreviews({ coordinator, artifacts, studio, renderer }: Pre
     },
   }
 }
+
+/** Models at a provider draw none. */
+const titleOf = ({ title, render }: Scene): string | null => (render === null ? title : null)
 
 const even = (pixels: number): number => Math.max(2, Math.round(pixels / 2) * 2)
 

@@ -106,13 +106,15 @@ test('a job from its request to its film, and what can be done with it', async (
   expect((await client.readHistory(job_id)).entries.length).toBeGreaterThan(3)
   await client.readLedger({ job_id })
 
-  await client.regenerateScene(job_id, scenes[0]!.id)
+  const { revision } = await client.readJob(job_id)
+  await client.regenerateScene(job_id, scenes[0]!.id, { revision })
 })
 
 test('approvals, cancellations and retries, of one and of many', async () => {
   const [one, other] = [await newJob(), await newJob()]
   const { scenes } = await client.listScenes(one.job_id)
-  await client.deleteScene(one.job_id, scenes[1]!.id)
+  const deleted = await client.deleteScene(one.job_id, scenes[1]!.id, { revision: one.revision })
+  expect(deleted).toMatchObject({ revision: one.revision + 1, to_approve: 0 })
   await client.rejectJob(one.job_id, { note: 'too long' })
   expect((await client.listJobs({ needs_approval: 'true' })).jobs.map(({ job_id }) => job_id)).not.toContain(
     one.job_id,

@@ -1,11 +1,13 @@
 /** A scene is taken out of the film. */
 import { requireFiles } from '../../retention/retention.ts'
 import { once } from '../../access/idempotency.ts'
+import { parseSeen } from '../../job/control-request.ts'
 import type { Actor } from '../../job/event.ts'
 import { deleteSceneRows, listScenes } from '../../store/scenes.ts'
 import type { Context } from '../context.ts'
 import {
   type Edited,
+  checkRevision,
   keptEdit,
   sceneOf,
   refusedScene,
@@ -16,14 +18,17 @@ import {
 } from './edited.ts'
 
 /** @throws {RefusedError} likewise */
-export const deleteScene = (
+export async function deleteScene(
   context: Context,
   jobId: number,
   sceneId: string,
+  input: unknown = {},
   actor?: Actor,
-): Promise<Edited> =>
-  once(context.database, actor, keptEdit, async (tx) => {
+): Promise<Edited> {
+  const { revision } = parseSeen(input)
+  return once(context.database, actor, keptEdit, async (tx) => {
     const { job, scene } = await sceneOf(tx, jobId, sceneId)
+    checkRevision(job, revision)
     const refuse = (reason: string) => refusedScene('Scene cannot be deleted', scene, reason)
     if (job.status === 'processing')
       throw refuse(`Cannot delete scene while job is processing${await approvalFirst(tx, job)}`)
@@ -38,3 +43,4 @@ export const deleteScene = (
     const isFilmOld = left.every(({ status }) => status === 'completed' || status === 'pending')
     return goOn(context, tx, { job: await rewrite(context, tx, job), scene: undefined, isFilmOld }, actor)
   })
+}

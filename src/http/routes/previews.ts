@@ -1,9 +1,10 @@
 /** How scenes will look, and photographs small: for pages on which a person decides. */
+import { z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { ownJobs } from '../access/access.ts'
 import { serveBytes } from '../edge/bytes.ts'
 import { inlineNamed } from '../edge/disposition.ts'
-import { assetPath, scenePath } from '../edge/path.ts'
+import { assetPath, once, scenePath } from '../edge/path.ts'
 import { bytes, endpoint, resource } from './endpoint.ts'
 import type { Parts } from './parts.ts'
 
@@ -28,6 +29,13 @@ async function serve(
   })
 }
 
+const look = z.object({
+  look: once('look')
+    .max(100, 'must have at most 100 characters')
+    .optional()
+    .describe('Ignored: an address that changes with the scene keeps a browser from showing what it had before'),
+})
+
 const access = ownJobs('read', 'submit', 'approve')
 const noScene = { 404: 'There is no such job or scene, or a photograph of it is missing' } as const
 
@@ -41,6 +49,7 @@ export const previewEndpoints = [
       description:
         "The scene's photographs in the film's crop, with its title and its true duration, moved by the renderer of this machine. It costs nothing. A paid model moves them otherwise.",
       params: scenePath,
+      query: look,
       answer: bytes('video/mp4', 'A small clip without sound'),
       refuses: noScene,
       needs: 'previews',
@@ -57,6 +66,7 @@ export const previewEndpoints = [
       summary: 'How the scene will look, as a picture',
       description: "A frame of the scene's preview in which its title is seen, as JPEG.",
       params: scenePath,
+      query: look,
       answer: bytes('image/jpeg', 'A frame'),
       refuses: noScene,
       needs: 'previews',

@@ -2,14 +2,14 @@ import { z } from '@hono/zod-openapi'
 import type { WaitingSince } from '../../coordinator/admission/rules.ts'
 import type { Coordinator } from '../../coordinator/coordinator.ts'
 import type { Edited } from '../../coordinator/scene/edited.ts'
-import { newScene, resolution, sceneChange } from '../../job/control-request.ts'
+import { newScene, resolution, sceneChange, seenRequest } from '../../job/control-request.ts'
 import { jobStatuses, sceneStatuses } from '../../job/lifecycle.ts'
 import type { Rights } from '../../job/reach.ts'
 import { type Scene, transitions } from '../../job/scene.ts'
 import { ownJobs } from '../access/access.ts'
-import { addressOf, jobPath, scenePath, timeOf, timeOrNull, timeSchema } from '../edge/path.ts'
+import { addressOf, jobPath, once, scenePath, timeOf, timeOrNull, timeSchema } from '../edge/path.ts'
 import { usdOrNull } from './cost.ts'
-import { endpoint, json, jsonBody, orNull, resource } from './endpoint.ts'
+import { endpoint, json, jsonBody, optionalJsonBody, orNull, resource } from './endpoint.ts'
 import { failureSchema } from './jobs.ts'
 import { scenePlanAnswer, scenePlanSchema } from './storyboard.ts'
 import { waitingAnswer, waitingSchema } from './waiting.ts'
@@ -78,9 +78,7 @@ const scenesSchema = z.object({
 
 export type ScenesAnswer = z.infer<typeof scenesSchema>
 
-const editedSchema = z.object({
-  message: z.string(),
-  scene: sceneSchema,
+const changedJob = {
   job_id: z.int(),
   job_status: z.enum(jobStatuses),
   revision: z.int().describe('Of the changed storyboard: what an approval of it names'),
@@ -90,16 +88,13 @@ const editedSchema = z.object({
     .describe(
       'US dollars to approve before it is rendered (POST /jobs/:id/approve); 0: nothing; null: an unknown price',
     ),
-})
+}
+
+const editedSchema = z.object({ message: z.string(), scene: sceneSchema, ...changedJob })
 
 export type EditedAnswer = z.infer<typeof editedSchema>
 
-const deletedSchema = z.object({
-  message: z.string(),
-  scene_id: z.string(),
-  job_id: z.int(),
-  job_status: z.enum(jobStatuses),
-})
+const deletedSchema = z.object({ message: z.string(), scene_id: z.string(), ...changedJob })
 
 export type DeletedSceneAnswer = z.infer<typeof deletedSchema>
 
@@ -130,6 +125,15 @@ const editedAnswer = async (
   job_status: job.status,
   revision: job.revision,
   to_approve: usdOrNull(toApproveMicros),
+})
+
+const seenQuery = z.object({
+  revision: once('revision')
+    .regex(/^[1-9]\d{0,14}$/, 'must be a whole number from 1')
+    .transform(Number)
+    .optional()
+    .openapi({ type: 'integer' })
+    .describe("The job's revision as its editor has read it: if it has changed since, nothing is done"),
 })
 
 const ofAnotherJob = "The scene is one of another job's"
@@ -223,10 +227,11 @@ export const sceneEndpoints = resource('scenes', [
     description:
       'Renders a completed or failed scene again. It costs what a render costs; where that is more than was approved, it waits for approval.',
     params: scenePath,
+    body: optionalJsonBody('SeenRevision', seenRequest, { revision: 2 }),
     answer: json(200, editedSchema, 'The scene is to be rendered again'),
     refuses: { 422: `${ofAnotherJob}, or it is in a state that cannot be rendered again` },
-    handle: async ({ params: { id, scene_id }, by, rights }, { coordinator }) => {
-      const edited = await coordinator.regenerateScene(id, scene_id, by)
+    handle: async ({ params: { id, scene_id }, body, by, rights }, { coordinator }) => {
+      const edited = await coordinator.regenerateScene(id, scene_id, body, by)
       return editedAnswer('Scene marked for regeneration', edited, coordinator, rights)
     },
   }),
@@ -238,19 +243,22 @@ export const sceneEndpoints = resource('scenes', [
     summary: 'Remove a scene from the film',
     description: 'Removes a scene. Scenes behind it move up, and a finished film is joined again without it.',
     params: scenePath,
+    query: seenQuery,
     answer: json(
       200,
       deletedSchema,
       'The scene is gone; those behind it moved up, and a finished film is joined anew',
     ),
     refuses: { 422: `${ofAnotherJob}, or the job is being processed, or it is its only scene` },
-    handle: async ({ params: { id, scene_id }, by }, { coordinator }) => {
-      const { job } = await coordinator.deleteScene(id, scene_id, by)
+    handle: async ({ params: { id, scene_id }, query, by }, { coordinator }) => {
+      const { job, toApproveMicros } = await coordinator.deleteScene(id, scene_id, query, by)
       return {
         message: 'Scene deleted successfully',
         scene_id,
         job_id: job.id,
         job_status: job.status,
+        revision: job.revision,
+        to_approve: usdOrNull(toApproveMicros),
       }
     },
   }),
