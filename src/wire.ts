@@ -40,6 +40,7 @@ import { openMetrics } from './telemetry/metrics.ts'
 import { createReadiness } from './telemetry/readiness.ts'
 import { tracedProvider } from './telemetry/tracing.ts'
 import { checksOf, freeBytes, noRoom, requireKey, requireSameStore } from './wire/checks.ts'
+import { createAddresses } from './wire/addresses.ts'
 import { openProviders } from './wire/providers.ts'
 import { type Events, openStorage, type Storage } from './wire/storage.ts'
 
@@ -118,7 +119,8 @@ export async function openWorkflow(
     const { areShared } = nodes
     const log = areShared ? given.child({ node: config.nodeName, node_id: nodes.id }) : given
     const installation = await openInstallation({ database, host, log })
-    const outside = openProviders(config, { catalogue, installation, host, areShared })
+    const addresses = createAddresses(config, { installation, host, areShared })
+    const outside = openProviders(config, { catalogue, installation, addresses, host })
     closing.push(() => outside.close())
     const providers = [...outside.providers, ...(own.providers ?? []).map(tracedProvider)]
 
@@ -175,6 +177,7 @@ export async function openWorkflow(
       ],
       ...(outside.gate && { gate: outside.gate }),
       installation,
+      addresses,
       access: {
         keysRequired: config.keysRequired,
         ratePerMinute: config.ratePerMinute,

@@ -20,6 +20,7 @@ import type {
 } from '../http/routes/job-control.ts'
 import type { ApprovedJobAnswer, JobAnswer, JobsAnswer } from '../http/routes/jobs.ts'
 import type { KeyAnswer, KeysAnswer, NewKeyAnswer } from '../http/routes/keys.ts'
+import type { FilmLinkAnswer } from '../http/routes/links.ts'
 import type { LimitsAnswer } from '../http/routes/limits.ts'
 import type { ModelsAnswer } from '../http/routes/models.ts'
 import type { NodesAnswer } from '../http/routes/nodes.ts'
@@ -59,6 +60,7 @@ import type {
   changeBatch,
   jobChange,
   limitsChange,
+  linkRequest,
   newScene,
   pauseRequest,
   rejection,
@@ -98,6 +100,7 @@ export type {
   EventsAnswer,
   EventsReset,
   EventsTokenAnswer,
+  FilmLinkAnswer,
   FilmVersionsAnswer,
   FollowOptions,
   HistoryAnswer,
@@ -274,6 +277,12 @@ export interface Client {
   /** Makes an earlier version the job's film again. */
   showFilm(jobId: number, version: number, options?: CallOptions): Promise<ShownFilmAnswer>
   listFilmVersions(jobId: number, options?: CallOptions): Promise<FilmVersionsAnswer>
+  /** A link that shows the film without a key until it ends. */
+  createFilmLink(
+    jobId: number,
+    request?: In<typeof linkRequest>,
+    options?: CallOptions,
+  ): Promise<FilmLinkAnswer>
   /** The response, with its body unread. */
   thumbnail(jobId: number, options?: CallOptions): Promise<Response>
   /** The response, with its body unread. */
@@ -450,6 +459,7 @@ export function createClient(options: ClientOptions): Client {
     showFilm: (jobId, version, call) =>
       post(`${videoAt(jobId)}/versions/${version}/current`, undefined, call),
     listFilmVersions: (jobId, call) => get(`${videoAt(jobId)}/versions`, call),
+    createFilmLink: (jobId, request = {}, call) => post(`${videoAt(jobId)}/links`, request, call),
     thumbnail: (jobId, call) => bytes(`${videoAt(jobId)}/thumbnail`, call),
     clip: (jobId, sceneId, call) => bytes(`${videoAt(jobId)}/clips/${encodeURIComponent(sceneId)}`, call),
 

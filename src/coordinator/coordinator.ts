@@ -28,6 +28,7 @@ import type { Context } from './context.ts'
 import { deliveryVerbs } from '../webhooks/deliveries.ts'
 import { settleDependents } from './job/dependents.ts'
 import { deleteJob, showFilm } from './job/ended-jobs.ts'
+import { shareFilm } from './job/share-film.ts'
 import { estimateEta } from './read/eta.ts'
 import { createIdempotent } from '../access/idempotency.ts'
 import { addAsset, letClientSee } from './job/assets.ts'
@@ -100,6 +101,7 @@ const verbs = {
   rejectJob,
   submitJob,
   showFilm,
+  shareFilm,
   deleteJob,
   addAsset,
   letClientSee,

@@ -23,7 +23,7 @@ import { pageEndpoints } from './page.ts'
 import { allEndpoints } from './routes/all.ts'
 import { finderOf, patternOf } from './routes/endpoint.ts'
 import { operationEndpoints } from './routes/operations.ts'
-import type { Parts, Previews, ProviderGate, Storage, TakeAsset } from './routes/parts.ts'
+import type { Parts, Previews, ProviderGate, SignedAddresses, Storage, TakeAsset } from './routes/parts.ts'
 
 export interface AppOptions {
   readonly coordinator: Coordinator
@@ -35,6 +35,8 @@ export interface AppOptions {
   readonly hosts?: readonly string[]
   /** Checks requests from providers; absent where none can reach this server. */
   readonly gate?: ProviderGate
+  /** Signs links to films; absent where none are given. */
+  readonly addresses?: SignedAddresses
   /** Holds the secret that signs addresses; absent where it cannot be replaced. */
   readonly installation?: Pick<Installation, 'rotateSecret'>
   /** The event log; absent where it cannot be followed. */
@@ -99,6 +101,7 @@ function partsOf(options: AppOptions, host: Host): Parts {
     metrics,
     storage,
     installation,
+    addresses,
     gate,
     previews,
   } = options
@@ -117,6 +120,7 @@ function partsOf(options: AppOptions, host: Host): Parts {
     storage,
     previews,
     installation,
+    addresses,
     gate,
   }
 }

@@ -48,6 +48,22 @@ export type RetryRequest = z.infer<typeof retryRequest>
 /** @throws {RefusedError} `invalid` */
 export const parseRetry = (input: unknown): RetryRequest => checked(retryRequest, input)
 
+/** The longest time that a link to a film counts. */
+const mostLinkSeconds = 30 * 24 * 3600
+
+/** A link that shows a film without a key. */
+export const linkRequest = z.strictObject({
+  expires_in_seconds: wholeFrom(60, mostLinkSeconds)
+    .default(7 * 24 * 3600)
+    .describe('When it ends, from now on'),
+  version: wholeFrom(1, 999_999_999)
+    .optional()
+    .describe('The version that it shows. Default: the film that the job shows when the link is opened'),
+})
+
+/** @throws {RefusedError} `invalid` */
+export const parseLink = (input: unknown): z.infer<typeof linkRequest> => checked(linkRequest, input)
+
 export const jobChange = z
   .strictObject({
     priority: prioritySchema,

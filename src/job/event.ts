@@ -15,6 +15,7 @@ const jobTopics = {
   job_resumed: 'jobs:resumed',
   job_rejected: 'jobs:rejected',
   job_submitted: 'jobs:submitted',
+  job_shared: 'jobs:shared',
   job_deleted: 'jobs:deleted',
 } as const
 

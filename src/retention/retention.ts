@@ -278,7 +278,10 @@ export async function nameAll(context: RetentionContext): Promise<void> {
   for await (const page of without)
     for (const jobId of page) {
       const { film, endedAt } = (await findJob(database, jobId)) ?? { film: null, endedAt: null }
-      if (film) await database.transaction((tx) => insertFilm(tx, jobId, film, endedAt ?? host.now()))
+      if (film)
+        await database.transaction((tx) =>
+          insertFilm(tx, jobId, { manifest: film, chapters: null }, endedAt ?? host.now()),
+        )
     }
 }
 

@@ -1,23 +1,33 @@
+import type { Chapter } from '../job/chapter.ts'
 import type { FilmManifest } from '../job/job.ts'
 import type { Reader, Row, Transaction } from './database.ts'
 import { json, number, numberOrNull } from './sql.ts'
 
+export interface PublishedFilm {
+  readonly manifest: FilmManifest
+  /** Its scenes as they were; null of films that an earlier version of this program made. */
+  readonly chapters: readonly Chapter[] | null
+}
+
 /** A published version of a film. The newest is the job's film; earlier ones can still be downloaded. */
-export interface FilmVersion {
+export interface FilmVersion extends PublishedFilm {
   /** From 1. */
   readonly version: number
-  readonly manifest: FilmManifest
   readonly insertedAt: number
   /** When its bytes were removed; null while they are kept. */
   readonly removedAt: number | null
 }
 
-const filmOf = (row: Row): FilmVersion => ({
-  version: number(row, 'version'),
-  manifest: json<FilmManifest>(row, 'manifest'),
-  insertedAt: number(row, 'inserted_at'),
-  removedAt: numberOrNull(row, 'removed_at'),
-})
+function filmOf(row: Row): FilmVersion {
+  const { chapters = null, ...manifest } = json<FilmManifest & Partial<PublishedFilm>>(row, 'manifest')
+  return {
+    version: number(row, 'version'),
+    manifest,
+    chapters,
+    insertedAt: number(row, 'inserted_at'),
+    removedAt: numberOrNull(row, 'removed_at'),
+  }
+}
 
 /** The version of the job's newest film; 0 without one. */
 export async function newestFilm(tx: Transaction, jobId: number): Promise<number> {
@@ -30,23 +40,23 @@ export async function newestFilm(tx: Transaction, jobId: number): Promise<number
 export const insertFilmVersion = (
   tx: Transaction,
   { jobId, version }: { readonly jobId: number; readonly version: number },
-  manifest: FilmManifest,
+  { manifest, chapters }: PublishedFilm,
   now: number,
 ): Promise<void> =>
   tx.write(
     `insert into films (job_id, version, manifest, film, thumbnail, inserted_at) values ($1, $2, $3, $4, $5, $6)`,
-    [jobId, version, JSON.stringify(manifest), manifest.film.id, manifest.thumbnail.id, now],
+    [jobId, version, JSON.stringify({ ...manifest, chapters }), manifest.film.id, manifest.thumbnail.id, now],
   )
 
 /** Resolves to the number of the new version. */
 export async function insertFilm(
   tx: Transaction,
   jobId: number,
-  manifest: FilmManifest,
+  film: PublishedFilm,
   now: number,
 ): Promise<number> {
   const version = (await newestFilm(tx, jobId)) + 1
-  await insertFilmVersion(tx, { jobId, version }, manifest, now)
+  await insertFilmVersion(tx, { jobId, version }, film, now)
   return version
 }
 

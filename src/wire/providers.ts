@@ -4,12 +4,12 @@ import type { Installation } from '../coordinator/attempt/installation.ts'
 import { markOf } from '../coordinator/attempt/reconcile.ts'
 import type { Host } from '../host.ts'
 import { addressOf } from '../http/edge/path.ts'
-import type { ProviderGate } from '../http/routes/parts.ts'
+import type { ProviderGate, SignedAddresses } from '../http/routes/parts.ts'
 import type { Catalogue } from '../job/catalogue.ts'
 import { createGuardedFetch } from '../outbound/guarded.ts'
 import type { Provider } from '../renderer/provider.ts'
 import { createReplicate } from '../renderer/replicate/replicate.ts'
-import { createUrlSigner, verifySignature } from '../renderer/replicate/signature.ts'
+import { verifySignature } from '../renderer/replicate/signature.ts'
 import { tracedProvider } from '../telemetry/tracing.ts'
 
 export interface Outside {
@@ -19,26 +19,17 @@ export interface Outside {
   close(): Promise<void>
 }
 
-/** A wrong signature reads the secrets again at most this often. */
-const leastRefreshMs = 1000
-
 export function openProviders(
   { replicate: config, publicBaseUrl }: Config,
   parts: {
     readonly catalogue: Catalogue
     readonly installation: Installation
+    readonly addresses: SignedAddresses
     readonly host: Host
-    /** Whether other nodes may replace the installation's secret. */
-    readonly areShared: boolean
   },
 ): Outside {
   if (!config) return { providers: [], gate: undefined, close: async () => {} }
-  const { catalogue, installation, host, areShared } = parts
-  let refreshedUntil = Number.NEGATIVE_INFINITY
-  const signer = createUrlSigner({
-    secrets: () => installation.secrets(),
-    now: () => host.now(),
-  })
+  const { catalogue, installation, addresses, host } = parts
   const outside = (path: string): string => `${publicBaseUrl}${path}`
   const reached = publicBaseUrl !== undefined
   // A provider must not make us reach private networks, even those allowed for webhooks.
@@ -48,20 +39,13 @@ export function openProviders(
     fetchOutside: guarded.fetch,
     catalogue,
     inputUrl: reached
-      ? (attemptId, n) => outside(addressOf.input(markOf(installation.id, attemptId), n, signer.sign))
+      ? (attemptId, n) => outside(addressOf.input(markOf(installation.id, attemptId), n, addresses.sign))
       : undefined,
-    webhookUrl: reached ? (attemptId) => outside(addressOf.webhook(attemptId, signer.sign)) : undefined,
+    webhookUrl: reached ? (attemptId) => outside(addressOf.webhook(attemptId, addresses.sign)) : undefined,
     host,
   })
   const gate: ProviderGate = {
-    async isOurs(text, proof) {
-      if (signer.verify(text, proof)) return true
-      if (!areShared || host.monotonic() < refreshedUntil) return false
-      // Another node may have replaced the secret since the last heartbeat.
-      refreshedUntil = host.monotonic() + leastRefreshMs
-      await installation.refresh()
-      return signer.verify(text, proof)
-    },
+    isOurs: async (text, proof) => (await addresses.check(text, proof)) === 'valid',
     async isProviders(message) {
       const check = (secrets: readonly string[]) =>
         verifySignature({ ...message, secrets: [...config.webhookSecrets, ...secrets], nowMs: host.now() })

@@ -195,7 +195,7 @@ export function createProviderHarness(options: ProviderParts): ProviderHarness {
     access: { keysRequired: false, ratePerMinute: 0 },
     hosts: [new URL(outside).hostname],
     gate: {
-      isOurs: signer.verify,
+      isOurs: (text, proof) => signer.verify(text, proof) === 'valid',
       isProviders: async (message) =>
         verifySignature({ ...message, secrets: await replicate.webhookSecrets(), nowMs: host.now() }),
     },

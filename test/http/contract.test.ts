@@ -90,6 +90,8 @@ test('a job from its request to its film, and what can be done with it', async (
   await client.clip(job_id, scenes[0]!.id)
   const { versions } = await client.listFilmVersions(job_id)
   await client.filmVersion(job_id, versions[0]!.version)
+  const link = await client.createFilmLink(job_id, { expires_in_seconds: 60, version: versions[0]!.version })
+  expect(link).toMatchObject({ version: 1, url: expect.stringContaining('/api/films/') })
   expect((await client.showFilm(job_id, versions[0]!.version)).version).toBe(1)
   expect(await client.readSpend()).toMatchObject({ rows: [], unaccounted: 0 })
   expect(await client.readSpendCsv({ group: 'client' })).toBe('client_id,currency,spent,reserved\r\n')

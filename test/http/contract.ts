@@ -7,6 +7,7 @@ import { type ApiDocument, type Schema, methods } from '../../src/http/openapi/t
 import { answerIn } from '../../src/http/openapi/document.ts'
 import { openMetrics } from '../../src/telemetry/metrics.ts'
 import { createPrune } from '../../src/retention/prune.ts'
+import { createAddresses } from '../../src/wire/addresses.ts'
 import { keepAll } from '../harness/pruning.ts'
 import type { AppHarness } from '../harness/app.ts'
 
@@ -16,6 +17,10 @@ export async function wholeApp({ appWith, coordinator, artifacts, database, pubs
   const parts = { coordinator, database, pubsub, feed, host: systemHost, version: '0', freeBytes }
   const metrics = await openMetrics(parts)
   const installation = await openInstallation({ database, host: systemHost, log })
+  const addresses = createAddresses(
+    { publicBaseUrl: undefined },
+    { installation, host: systemHost, areShared: false },
+  )
   const storage = createPrune({
     coordinator,
     artifacts,
@@ -26,7 +31,7 @@ export async function wholeApp({ appWith, coordinator, artifacts, database, pubs
     lead: () => {},
   })
   const access = { keysRequired: false, ratePerMinute: 0 }
-  const app = appWith({ metrics, installation, storage, access })
+  const app = appWith({ metrics, installation, addresses, storage, access })
   const close = async (): Promise<void> => {
     metrics.stop()
     await storage.stop()

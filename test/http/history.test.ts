@@ -151,6 +151,16 @@ describe('what happened is said in words', () => {
       [{}, 'rejected'],
     ],
     job_submitted: [[{}, 'submitted again']],
+    job_shared: [
+      [
+        { version: null, expires_at: '2027-01-01T00:00:00.000Z' },
+        'shared by a link until 2027-01-01T00:00:00.000Z',
+      ],
+      [
+        { version: 2, expires_at: '2027-01-01T00:00:00.000Z' },
+        'shared by a link until 2027-01-01T00:00:00.000Z, version 2',
+      ],
+    ],
     job_deleted: [[{ video_name: 'Harbour' }, 'deleted, “Harbour”']],
     scene_added: [[{ position: 1 }, 'scene added, as number 2']],
     scene_processing: [

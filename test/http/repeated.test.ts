@@ -13,6 +13,7 @@ import { readNetwork } from '../../src/job/web-address.ts'
 import type { Database } from '../../src/store/database.ts'
 import { insertFilm } from '../../src/store/films.ts'
 import { addAssets, assetOf, delegating } from '../harness/data.ts'
+import { createAddresses } from '../../src/wire/addresses.ts'
 import { createHarness, localRenderer, silentLog } from '../harness/harness.ts'
 import { type Clock, createClock } from '../clock.ts'
 import { onSqlite } from '../database-kind.ts'
@@ -66,7 +67,11 @@ async function begin(
   await coordinator.stop()
   const installation = await openInstallation({ ...harness, host: harness.clock })
   left = commits
-  const app = appOver(harness, { installation, host: clock })
+  const addresses = createAddresses(
+    { publicBaseUrl: undefined },
+    { installation, host: clock, areShared: false },
+  )
+  const app = appOver(harness, { installation, addresses, host: clock })
   const send: Life['send'] = async (method, path, body, key) => {
     const text = body === undefined ? '' : JSON.stringify(body)
     return app.request(`/api/v3${path}`, {
@@ -111,6 +116,20 @@ async function finished(life: Life): Promise<number> {
       'c'.repeat(64),
     ])
     await tx.run(`update jobs set status = 'completed', ended_at = 1, queue_at = null`)
+  })
+  return jobId
+}
+
+/** A job with two films. */
+async function filmed(life: Life): Promise<number> {
+  const jobId = await finished(life)
+  const part = (id: string) => ({ id: id.repeat(64), size: 1, contentType: 'video/mp4' })
+  const format = { width: 640, height: 360, fps: 24 }
+  await life.database.transaction(async (tx) => {
+    for (const id of ['b', 'c']) {
+      const manifest = { film: part(id), thumbnail: part(id), durationMs: 1000, frames: 24, format }
+      await insertFilm(tx, jobId, { manifest, chapters: null }, 1)
+    }
   })
   return jobId
 }
@@ -211,18 +230,10 @@ const changes: Readonly<Record<string, (life: Life) => Promise<Ask>>> = {
     path: `/jobs/${await made(life)}/scenes`,
     body: { asset_ids: [asset], position: 0 },
   }),
-  'an earlier film': async (life) => {
-    const jobId = await finished(life)
-    const part = (id: string) => ({ id: id.repeat(64), size: 1, contentType: 'video/mp4' })
-    const format = { width: 640, height: 360, fps: 24 }
-    await life.database.transaction(async (tx) => {
-      for (const id of ['b', 'c']) {
-        const film = { film: part(id), thumbnail: part(id), durationMs: 1000, frames: 24, format }
-        await insertFilm(tx, jobId, film, 1)
-      }
-    })
-    return { method: 'POST', path: `/videos/${jobId}/versions/1/current` }
-  },
+  'an earlier film': async (life) => ({
+    method: 'POST',
+    path: `/videos/${await filmed(life)}/versions/1/current`,
+  }),
   'a retry': async (life) => {
     const jobId = await made(life, paid)
     await life.coordinator.cancelJob(jobId)
@@ -310,6 +321,7 @@ const readable: Readonly<Record<string, (life: Life) => Promise<Ask>>> = {
     path: `/webhooks/endpoints/${await endpoint(life)}/rotate`,
   }),
   'the shared new secret': async () => ({ method: 'POST', path: '/webhooks/secret/rotate' }),
+  'a link to a film': async (life) => ({ method: 'POST', path: `/videos/${await filmed(life)}/links` }),
 }
 
 /** Those whose answer is told once: the next process says that it was done. */
@@ -362,6 +374,7 @@ const masked = (text: string): string =>
   text
     .replaceAll(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, 'id')
     .replaceAll(/whsec_[\w+/=]+/g, 'whsec')
+    .replaceAll(/signature=[\w-]+/g, 'signature')
     .replaceAll(/wck_\w+/g, 'wck')
     .replaceAll(/\b(?:[0-9a-f]{12}|[0-9a-f]{64})\b/g, 'hex')
 
@@ -459,7 +472,7 @@ describe('a process that dies at any commit of', () => {
       const once = await next.send(ask.method, ask.path, ask.body, 'key')
       expect(once.headers.get('idempotency-replayed')).toBe('true')
       // The answers that hold a secret are told once, whatever process gives them.
-      if (!/whsec|wck/.test(repeated.body)) expect(await answerOf(once)).toEqual(repeated)
+      if (!/whsec|wck|signature/.test(repeated.body)) expect(await answerOf(once)).toEqual(repeated)
       expect(await everything(again.database), `killed after commit ${commits}, sent thrice`).toEqual(state)
       after.push({ answer: repeated, isReplayed })
     }

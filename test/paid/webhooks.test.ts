@@ -4,7 +4,7 @@ import type { ArtifactStore } from '../../src/artifact/artifact.ts'
 import type { Fault } from '../../src/fake-replicate/fault.ts'
 import { webhookSecret } from '../../src/fake-replicate/webhook.ts'
 import { addressOf } from '../../src/http/edge/path.ts'
-import { createUrlSigner } from '../../src/renderer/replicate/signature.ts'
+import { type AddressProof, createUrlSigner } from '../../src/renderer/replicate/signature.ts'
 import { createClock } from '../clock.ts'
 import { appOver, chunksOf } from '../harness/ask.ts'
 import { type Simulation, openSimulation } from '../harness/simulation.ts'
@@ -292,7 +292,10 @@ describe('a picture that a provider is to render from', () => {
 
   const served = async () => {
     const { simulation, attemptId } = await running()
-    const gate = { isOurs: ours.verify, isProviders: () => Promise.resolve({ ok: false as const }) }
+    const gate = {
+      isOurs: (text: string, proof: AddressProof) => ours.verify(text, proof) === 'valid',
+      isProviders: () => Promise.resolve({ ok: false as const }),
+    }
     const app = appOver(simulation.life, { artifacts, gate })
     return {
       simulation,

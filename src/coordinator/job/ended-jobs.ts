@@ -54,7 +54,7 @@ export const showFilm = (context: Context, jobId: number, version: number, actor
       })
     const now = context.host.now()
     await setFilm(tx, jobId, film.manifest, now)
-    const current = await insertFilm(tx, jobId, film.manifest, now)
+    const current = await insertFilm(tx, jobId, film, now)
     await context.emit(tx, {
       type: 'job_updated',
       jobId,

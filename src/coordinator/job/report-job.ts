@@ -1,5 +1,6 @@
 /** Reports of the work on a job: its progress, and how it ended. */
 import { once, whole } from '../../access/idempotency.ts'
+import { chaptersOf } from '../../job/chapter.ts'
 import type { Actor } from '../../job/event.ts'
 import type { FilmManifest } from '../../job/job.ts'
 import { type Progress, completed } from '../../job/progress.ts'
@@ -7,6 +8,7 @@ import type { Failure } from '../../job/scene.ts'
 import { logLine } from '../../log.ts'
 import { insertFilmVersion, newestFilm } from '../../store/films.ts'
 import { setCompleted, findJobState } from '../../store/jobs.ts'
+import { listScenes } from '../../store/scenes.ts'
 import { recordFilm, stitchBegunAt } from '../../store/timings.ts'
 import type { Context } from '../context.ts'
 import { advanceJob } from './advance.ts'
@@ -34,15 +36,19 @@ export async function completeJob(
   const isFilm = !(result instanceof Uint8Array)
   await database.transaction(async (tx) => {
     const now = host.now()
-    const [changed, newest, begunAt] = await Promise.all([
+    const [changed, newest, begunAt, scenes] = await Promise.all([
       setCompleted(tx, jobId, completed, bytes, revision ?? null, now),
       isFilm ? newestFilm(tx, jobId) : 0,
       isFilm ? stitchBegunAt(tx, jobId) : undefined,
+      isFilm ? listScenes(tx, jobId) : [],
       isFilm ? engine.finish(tx, { kind: 'stitch-film', subject: String(jobId) }) : undefined,
     ])
     if (changed === 0) throw await refused(tx, jobId, 'complete')
     const version = newest + 1
-    if (isFilm) await insertFilmVersion(tx, { jobId, version }, result, now)
+    if (isFilm) {
+      const chapters = chaptersOf(scenes, result.format.fps)
+      await insertFilmVersion(tx, { jobId, version }, { manifest: result, chapters }, now)
+    }
     if (isFilm && begunAt !== undefined) await recordFilm(tx, begunAt, result, now)
     const facts = isFilm ? { ...filmFacts(result), version } : {}
     await emit(tx, { type: 'job_completed', jobId, data: facts })

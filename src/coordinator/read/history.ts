@@ -26,6 +26,8 @@ const words: { readonly [type in EventType]: (data: Data) => string } = {
   job_resumed: () => 'resumed',
   job_rejected: (data) => because('rejected', data),
   job_submitted: () => 'submitted again',
+  job_shared: (data) =>
+    `shared by a link until ${said(data, 'expires_at')}${data['version'] == null ? '' : `, version ${said(data, 'version')}`}`,
   job_deleted: (data) => after('deleted', quoted(data, 'video_name')),
   scene_processing: (data) =>
     data['kept'] === true

@@ -63,6 +63,10 @@ export const addressOf = {
   /** A picture for a provider: the address itself names the attempt. `sign` returns its query. */
   input: (mark: string, n: number, sign: (text: string) => string): string =>
     `/api/inputs/${mark}/${n}.jpg?${sign(signedText.input(mark, n))}`,
+  /** A film for everybody who has the address. `version`: null shows the job's film. */
+  sharedFilm: (job: number, version: number | null, sign: (text: string) => string): string =>
+    `/api/films/${job}/${version === null ? 'film' : `version-${version}`}.mp4?${sign(signedText.film(job, version))}`,
+  sharedFilmPattern: '/api/films/:job{[1-9][0-9]{0,14}}/:file',
   inputPattern: '/api/inputs/:mark{wc-[0-9a-f]{12}-[0-9a-f-]{36}}/:picture',
   /** The address where a provider reports the end of an attempt. */
   webhook: (attemptId: string, sign: (text: string) => string): string =>
@@ -74,6 +78,7 @@ export const addressOf = {
 export const signedText = {
   input: (mark: string, n: number): string => `input ${mark} ${n}`,
   webhook: (attemptId: string): string => `webhook ${attemptId}`,
+  film: (job: number, version: number | null): string => `film ${job} ${version ?? 'shown'}`,
 }
 
 /** A query member; a repeated one would be an array. Databases cannot search for U+0000. */

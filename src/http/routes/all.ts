@@ -6,6 +6,7 @@ import { eventEndpoints } from './events.ts'
 import { jobControlEndpoints } from './job-control.ts'
 import { jobEndpoints } from './jobs.ts'
 import { keyEndpoints } from './keys.ts'
+import { linkEndpoints } from './links.ts'
 import { limitEndpoints } from './limits.ts'
 import { modelEndpoints } from './models.ts'
 import { moneyEndpoints } from './money.ts'
@@ -33,6 +34,7 @@ export const allEndpoints: readonly Endpoint[] = [
   ...modelEndpoints,
   ...spendEndpoints,
   ...videoEndpoints,
+  ...linkEndpoints,
   ...assetEndpoints,
   ...previewEndpoints,
   ...keyEndpoints,

@@ -77,6 +77,13 @@ export const eventTexts: { readonly [type in EventType]: Told } = {
   job_paused: { about: 'A job was paused', data: {} },
   job_rejected: { about: 'A job was rejected: it is changed, and submitted again', data: {} },
   job_submitted: { about: 'A rejected job was submitted again', data: {} },
+  job_shared: {
+    about: 'Somebody made an address that shows the film without a key until it ends',
+    data: {
+      version: z.int().nullable().describe('The version that it shows; null: the film that the job shows'),
+      expires_at: timeSchema,
+    },
+  },
   job_deleted: {
     about: 'A job that had ended was deleted; its cost stays in the ledger',
     data: {

@@ -23,11 +23,12 @@ export interface Parts {
   readonly storage?: Storage | undefined
   readonly previews?: Previews | undefined
   readonly installation?: Pick<Installation, 'rotateSecret'> | undefined
+  readonly addresses?: SignedAddresses | undefined
   readonly gate?: ProviderGate | undefined
 }
 
 /** The optional parts. */
-export type Need = 'events' | 'metrics' | 'storage' | 'previews' | 'installation' | 'gate'
+export type Need = 'events' | 'metrics' | 'storage' | 'previews' | 'installation' | 'addresses' | 'gate'
 
 /** Stores a photograph. @throws {RefusedError} `asset_refused`, if the bytes are not one */
 export type TakeAsset = (
@@ -46,13 +47,26 @@ export interface Storage {
   now(options: { readonly isDryRun: boolean }): Promise<PruneReport>
 }
 
+/** Addresses that prove by themselves what they allow. */
+export interface SignedAddresses {
+  /** What others reach this server by; empty where it was not configured. */
+  readonly base: string
+  /** The query that makes an address valid until then, ms since the epoch. */
+  sign(text: string, until?: number): string
+  /** `ended`: this server, or another node, signed it, and its time is over. */
+  check(text: string, proof: AddressProof): Promise<'valid' | 'ended' | 'wrong'>
+}
+
+/** The signature in the query of an address. */
+export interface AddressProof {
+  readonly expires: string | undefined
+  readonly signature: string | undefined
+}
+
 /** Verifies requests at the addresses for providers. Nothing else guards them, so a provider needs no key. */
 export interface ProviderGate {
   /** Whether this server, or another node, signed the text, and the signature has not expired. */
-  isOurs(
-    text: string,
-    proof: { readonly expires: string | undefined; readonly signature: string | undefined },
-  ): boolean | Promise<boolean>
+  isOurs(text: string, proof: AddressProof): boolean | Promise<boolean>
   /** Whether the provider signed this message recently. */
   isProviders(message: {
     readonly headers: Readonly<Record<'id' | 'timestamp' | 'signature', string | undefined>>

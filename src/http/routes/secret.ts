@@ -29,7 +29,7 @@ export const secretEndpoints = resource('keys', [
     access: allJobs('admin'),
     summary: 'Sign the addresses that providers get with a new secret; the old one counts for a while',
     description:
-      'Replaces the secret that signs addresses for providers. Addresses by the old one are accepted for `grace_seconds`.',
+      'Replaces the secret that signs addresses for providers and links to films. Addresses by the old one are accepted for `grace_seconds`.',
     body: rotationBody,
     answer: json(200, rotationSchema, 'Since when, and until when the old one counts'),
     refuses: { 422: 'A member is impossible' },

@@ -23,6 +23,21 @@ const versionsSchema = z.object({
       size: z.int().describe('Bytes'),
       inserted_at: timeSchema,
       removed_at: timeSchema.nullable().describe('Since when its bytes are not kept any more'),
+      scenes: z
+        .array(
+          z.object({
+            scene_id: z.string(),
+            title: z.string().nullable(),
+            start: z.number().describe('Seconds from the beginning of the film'),
+            duration: z.number().describe('Seconds until the next one'),
+            clip: z
+              .string()
+              .nullable()
+              .describe('SHA-256 of its render: the same in two versions that show the same render'),
+          }),
+        )
+        .nullable()
+        .describe('As they were, in order; null of films that an earlier version of the server made'),
     }),
   ),
 })
@@ -124,7 +139,7 @@ export const videoEndpoints = resource('films', [
     answer: json(200, versionsSchema, 'The versions'),
     handle: async ({ params: { id } }, { coordinator }) => {
       const films = await coordinator.films(id)
-      const versions = films.map(({ version, manifest, insertedAt, removedAt }, index) => ({
+      const versions = films.map(({ version, manifest, chapters, insertedAt, removedAt }, index) => ({
         version,
         current: index === 0,
         url: addressOf.filmVersion(id, version),
@@ -132,6 +147,14 @@ export const videoEndpoints = resource('films', [
         size: manifest.film.size,
         inserted_at: timeOf(insertedAt),
         removed_at: timeOrNull(removedAt),
+        scenes:
+          chapters?.map(({ sceneId, title, startMs, durationMs, clip }) => ({
+            scene_id: sceneId,
+            title,
+            start: startMs / 1000,
+            duration: durationMs / 1000,
+            clip,
+          })) ?? null,
       }))
       return { job_id: id, versions }
     },

@@ -59,10 +59,16 @@ export interface AddressProof {
   readonly signature: string | undefined
 }
 
+/** `ended`: we signed it, and its time is over. `wrong`: not signed by us, or with a secret that no longer counts. */
+export type AddressVerdict = 'valid' | 'ended' | 'wrong'
+
 export interface UrlSigner {
-  /** The query that makes an address valid until it expires: `expires=1790000000&signature=...`. */
-  sign(text: string): string
-  verify(text: string, proof: AddressProof): boolean
+  /**
+   * The query that makes an address valid until it expires: `expires=1790000000&signature=...`. `until`: ms since the epoch,
+   * rounded up to a second; by default in a day.
+   */
+  sign(text: string, until?: number): string
+  verify(text: string, proof: AddressProof): AddressVerdict
 }
 
 export interface UrlSignerOptions {
@@ -78,14 +84,17 @@ const validMs = 24 * 60 * 60_000
 /** Signs addresses that grant one right, such as reading a picture or reporting on an attempt. */
 export function createUrlSigner({ secrets, now }: UrlSignerOptions): UrlSigner {
   return {
-    sign: (text) => {
-      const expires = String(Math.ceil((now() + validMs) / 1000))
+    sign: (text, until = now() + validMs) => {
+      const expires = String(Math.ceil(until / 1000))
       return `expires=${expires}&signature=${signatureOf(secrets()[0] ?? '', text, expires)}`
     },
-    verify: (text, { expires = '', signature = '' }) =>
-      /^\d{1,12}$/.test(expires) &&
-      Number(expires) * 1000 > now() &&
-      secrets().some((secret) => isSame(signatureOf(secret, text, expires), signature)),
+    verify: (text, { expires = '', signature = '' }) => {
+      const isOurs =
+        /^\d{1,12}$/.test(expires) &&
+        secrets().some((secret) => isSame(signatureOf(secret, text, expires), signature))
+      if (!isOurs) return 'wrong'
+      return Number(expires) * 1000 > now() ? 'valid' : 'ended'
+    },
   }
 }
 

@@ -107,8 +107,8 @@ describe('an address that we sign', () => {
     expect(query).toMatch(/^expires=\d+&signature=[\w-]{43}$/)
     const proof = proofOf(query)
     const { expires, signature } = proof
-    expect(signer.verify('/inputs/1/0', proof)).toBe(true)
-    expect(signer.verify('/inputs/1/1', proof)).toBe(false)
+    expect(signer.verify('/inputs/1/0', proof)).toBe('valid')
+    expect(signer.verify('/inputs/1/1', proof)).toBe('wrong')
     for (const other of [
       {},
       { expires },
@@ -122,17 +122,19 @@ describe('an address that we sign', () => {
       { expires: '9'.repeat(400), signature },
       { expires: '', signature },
     ])
-      expect(signer.verify('/inputs/1/0', { expires: undefined, signature: undefined, ...other })).toBe(false)
+      expect(signer.verify('/inputs/1/0', { expires: undefined, signature: undefined, ...other })).toBe(
+        'wrong',
+      )
     const stranger = createUrlSigner({ secrets: () => ['another secret'], now: () => now })
-    expect(stranger.verify('/inputs/1/0', proof)).toBe(false)
+    expect(stranger.verify('/inputs/1/0', proof)).toBe('wrong')
   })
 
   it('ends after a day', () => {
     const proof = proofOf(signer.sign('webhook 1'))
     now += 24 * hour - 1000
-    expect(signer.verify('webhook 1', proof)).toBe(true)
+    expect(signer.verify('webhook 1', proof)).toBe('valid')
     now += 2000
-    expect(signer.verify('webhook 1', proof)).toBe(false)
+    expect(signer.verify('webhook 1', proof)).toBe('ended')
   })
 
   it('is signed with the first secret, and known by each', () => {
@@ -140,10 +142,10 @@ describe('an address that we sign', () => {
     secrets = ['a new secret', ...secrets]
     const after = proofOf(signer.sign('webhook 1'))
     expect(after.signature).not.toBe(before.signature)
-    for (const proof of [before, after]) expect(signer.verify('webhook 1', proof)).toBe(true)
+    for (const proof of [before, after]) expect(signer.verify('webhook 1', proof)).toBe('valid')
     secrets = secrets.slice(0, 1)
-    expect(signer.verify('webhook 1', before)).toBe(false)
-    expect(signer.verify('webhook 1', after)).toBe(true)
+    expect(signer.verify('webhook 1', before)).toBe('wrong')
+    expect(signer.verify('webhook 1', after)).toBe('valid')
   })
 
   it('is not signed with an empty secret', () => {
