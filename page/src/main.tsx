@@ -12,15 +12,28 @@ import '../styles/new-film.css'
 import '../styles/overview.css'
 import '../styles/settings.css'
 import { App } from './app.tsx'
+import { restoreScrolls } from './router.tsx'
 import { SessionProvider } from './server/session.tsx'
+import { Boundary } from './ui/boundary.tsx'
 import { LanguageProvider } from './words/words.tsx'
+
+// A newer server has other files: the page is loaded again, once, and what was entered is kept.
+addEventListener('vite:preloadError', (event) => {
+  if (performance.now() < 10_000) return
+  event.preventDefault()
+  location.reload()
+})
+
+restoreScrolls()
 
 createRoot(document.querySelector('#page')!).render(
   <StrictMode>
     <LanguageProvider>
-      <SessionProvider>
-        <App />
-      </SessionProvider>
+      <Boundary place="">
+        <SessionProvider>
+          <App />
+        </SessionProvider>
+      </Boundary>
     </LanguageProvider>
   </StrictMode>,
 )

@@ -22,8 +22,9 @@ export const useAddress = (): URL => {
 
 export function go(to: string, { replace = false }: { readonly replace?: boolean } = {}): void {
   if (to === addressNow()) return
-  if (replace) history.replaceState(null, '', to)
+  if (replace) history.replaceState(history.state, '', to)
   else {
+    keepScroll()
     history.pushState(null, '', to)
     scrollTo(0, 0)
   }
@@ -53,15 +54,68 @@ export function Link({ to, onClick, ...rest }: LinkProps) {
   return <a {...rest} href={to} onClick={follow} />
 }
 
+/** Undefined if it is malformed, such as `%`: people type addresses, and mail programs break them. */
+function decoded(part: string): string | undefined {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return undefined
+  }
+}
+
 /** The parameters of a path such as `/jobs/:id`; undefined if it is another. */
 export function matched(pattern: string, path: string): Readonly<Record<string, string>> | undefined {
   const [wanted, given] = [pattern.split('/'), path.replace(/\/+$/, '').split('/')]
   if (wanted.length !== given.length) return undefined
   const found: Record<string, string> = {}
   for (const [index, part] of wanted.entries()) {
-    const value = given[index]!
-    if (part.startsWith(':')) found[part.slice(1)] = decodeURIComponent(value)
+    const value = decoded(given[index]!)
+    if (value === undefined) return undefined
+    if (part.startsWith(':')) found[part.slice(1)] = value
     else if (part !== value) return undefined
   }
   return found
+}
+
+/** How long a page that is read again may take until it is as high as it was. */
+const restoreMs = 4000
+/** Browsers refuse to note a place too often. */
+const noteMs = 300
+
+const keepScroll = (): void => history.replaceState({ ...history.state, scroll: scrollY }, '')
+
+const doNothing = (): void => {}
+
+/** Back at a page, it is scrolled to where it was left, as soon as it is high enough. */
+export function restoreScrolls(): void {
+  history.scrollRestoration = 'manual'
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let end = doNothing
+  addEventListener('scroll', () => {
+    clearTimeout(timer)
+    timer = setTimeout(keepScroll, noteMs)
+  })
+  const restore = (): void => {
+    clearTimeout(timer)
+    end()
+    const wanted: unknown = history.state?.scroll
+    if (typeof wanted !== 'number') return
+    const given = new AbortController()
+    const heights = new ResizeObserver(() => {
+      scrollTo(0, wanted)
+      if (Math.abs(scrollY - wanted) < 2) end()
+    })
+    const late = setTimeout(() => end(), restoreMs)
+    end = () => {
+      clearTimeout(late)
+      heights.disconnect()
+      given.abort()
+    }
+    // From then on, the person scrolls.
+    for (const event of ['wheel', 'touchstart', 'keydown', 'pointerdown'])
+      addEventListener(event, () => end(), { signal: given.signal, passive: true })
+    heights.observe(document.body)
+  }
+  addEventListener('popstate', restore)
+  restore()
 }

@@ -46,6 +46,7 @@ test('each key has its own limit, wherever it is sent from, and is told what is 
     error: 'Too many requests',
     reason: 'Send the request again in 10 s',
     limit_per_minute: 6,
+    retry_in_seconds: 10,
   })
   expect(await statuses(1, '/api/v3/jobs', '192.0.2.3', two)).toBe('1 x 200')
   clock.advance(9999)

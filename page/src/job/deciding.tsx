@@ -4,7 +4,7 @@ import { type JobAnswer, client } from '../server/client.ts'
 import { useSession } from '../server/session.tsx'
 import { useAction } from '../ui/action.tsx'
 import { Button } from '../ui/button.tsx'
-import { useKey } from '../ui/keys.ts'
+import { useCommands } from '../ui/commands.ts'
 import { Problem } from '../ui/problem.tsx'
 import { useMoney } from '../ui/values.tsx'
 import { useWords } from '../words/words.tsx'
@@ -39,8 +39,11 @@ function Approve({ job }: { readonly job: JobAnswer }) {
   const reject = useAction(() => client.rejectJob(job.job_id, { note }))
   const error = approve.error ?? reject.error
   // Not a single letter: it spends money.
-  useKey('enter', () => void approve.run(), { mod: true })
-  useKey('s', () => setSendingBack(true))
+  const price = job.to_approve === null ? null : money(job.to_approve)
+  useCommands([
+    { name: words.approve(price), keys: 'mod+enter', run: () => void approve.run() },
+    { name: words.job.sendBack, keys: 's', run: () => setSendingBack(true) },
+  ])
   return (
     <>
       {error !== undefined && <Problem error={error} />}
@@ -51,7 +54,7 @@ function Approve({ job }: { readonly job: JobAnswer }) {
         disabled={approve.isRunning}
         onClick={() => void approve.run()}
       >
-        {words.approve(job.to_approve === null ? null : money(job.to_approve))}
+        {words.approve(price)}
       </Button>
       {isSendingBack ? (
         <form

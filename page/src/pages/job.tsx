@@ -7,6 +7,7 @@ import { ScenePanel } from '../job/scene-panel.tsx'
 import { useLive } from '../server/live.ts'
 import { jobSource } from '../server/sources.ts'
 import { Problem } from '../ui/problem.tsx'
+import { usePageTitle } from '../ui/title.ts'
 import { Status, Time } from '../ui/values.tsx'
 import { useWords } from '../words/words.tsx'
 
@@ -14,6 +15,7 @@ export function JobPage({ id }: { readonly id: number }) {
   const words = useWords()
   const { data, error, again } = useLive(jobSource(id))
   const [chosen, setChosen] = useState<string>()
+  usePageTitle(data?.job.video_name)
   const scenes = data?.scenes
   useEffect(() => {
     if (scenes && !scenes.some((scene) => scene.id === chosen)) setChosen(scenes[0]?.id)

@@ -1,4 +1,4 @@
-/** The project's own client, at the server that this page came from. The session's cookie goes with each request. */
+/** The project's own typed client, at the server that this page came from. The session's cookie goes with each request. */
 import { createClient } from '../../../src/client/client.ts'
 
 export * from '../../../src/client/client.ts'
@@ -11,11 +11,25 @@ export const listenToStream = (listener: (state: StreamState) => void): void => 
   onStream = listener
 }
 
+/** Hears that the server wants a key, whatever was asked for. */
+let onRefusal = (): void => {}
+export const listenToRefusals = (listener: () => void): void => {
+  onRefusal = listener
+}
+
+export function noteStatus(status: number): void {
+  if (status === 401) onRefusal()
+}
+
 const isStream = (init: RequestInit | undefined): boolean =>
   new Headers(init?.headers).get('accept') === 'text/event-stream'
 
 async function ask(input: Parameters<typeof fetch>[0], init?: RequestInit): Promise<Response> {
-  if (!isStream(init)) return fetch(input, init)
+  if (!isStream(init)) {
+    const response = await fetch(input, init)
+    noteStatus(response.status)
+    return response
+  }
   try {
     const response = await fetch(input, init)
     if (!response.ok) onStream('lost')

@@ -1,6 +1,7 @@
 /** Who is signed in, and what the key allows. */
-import { type ReactNode, createContext, use, useCallback, useEffect, useMemo, useState } from 'react'
-import { ApiError, type SessionAnswer, client } from './client.ts'
+import { type ReactNode, createContext, use, useCallback, useEffect, useMemo, useRef, useState } from 'react'
+import { forgetDraft } from './draft.ts'
+import { ApiError, type SessionAnswer, client, listenToRefusals } from './client.ts'
 
 type Scope = NonNullable<SessionAnswer['session']>['scopes'][number]
 
@@ -9,7 +10,10 @@ interface SessionState {
   readonly session: SessionAnswer | undefined
   readonly error: unknown
   readonly isSignedIn: boolean
+  /** The session ended by itself: whoever signs in with the same key goes on where they were. */
+  readonly hasEnded: boolean
   readonly can: (scope: Scope) => boolean
+  readonly refresh: () => Promise<void>
   readonly signIn: (key: string) => Promise<void>
   readonly signOut: () => Promise<void>
   /** Call it with the error of a request: if the session has ended, the page asks for a key. */
@@ -18,21 +22,31 @@ interface SessionState {
 
 const SessionContext = createContext<SessionState | undefined>(undefined)
 
+const holderOf = ({ session }: SessionAnswer): string | undefined =>
+  session ? JSON.stringify([session.name, session.client_id, session.scopes]) : undefined
+
 export function SessionProvider({ children }: { readonly children: ReactNode }) {
   const [session, setSession] = useState<SessionAnswer>()
   const [error, setError] = useState<unknown>()
+  const [hasEnded, setEnded] = useState(false)
+  /** Whose page this is. What the page holds is shown to nobody else. */
+  const holder = useRef<string>(undefined)
+  const take = useCallback((answer: SessionAnswer): void => {
+    const now = holderOf(answer)
+    if (now !== undefined && holder.current !== undefined && now !== holder.current) return location.reload()
+    setEnded(now === undefined && holder.current !== undefined)
+    holder.current ??= now
+    setSession(answer)
+    setError(undefined)
+  }, [])
   const refresh = useCallback(
-    () =>
-      client.readSession().then(
-        (answer) => {
-          setSession(answer)
-          setError(undefined)
-        },
-        (failure: unknown) => setError(failure),
-      ),
-    [],
+    () => client.readSession().then(take, (failure: unknown) => setError(failure)),
+    [take],
   )
-  useEffect(() => void refresh(), [refresh])
+  useEffect(() => {
+    listenToRefusals(() => void refresh())
+    void refresh()
+  }, [refresh])
   const state = useMemo<SessionState>(() => {
     const known = session?.session
     const scopes: readonly string[] = known ? known.scopes : []
@@ -41,17 +55,21 @@ export function SessionProvider({ children }: { readonly children: ReactNode }) 
       session,
       error,
       isSignedIn: isFree || known != null,
+      hasEnded,
       can: (scope) => isFree || scopes.includes('admin') || scopes.includes(scope),
-      signIn: async (key) => setSession(await client.signIn({ key })),
+      refresh,
+      signIn: async (key) => take(await client.signIn({ key })),
       async signOut() {
         await client.signOut()
-        await refresh()
+        forgetDraft()
+        // Nothing that was read for one person stays for the next.
+        location.assign('/')
       },
       noteRefusal(refusal) {
         if (refusal instanceof ApiError && refusal.status === 401) void refresh()
       },
     }
-  }, [session, error, refresh])
+  }, [session, error, hasEnded, refresh, take])
   return <SessionContext value={state}>{children}</SessionContext>
 }
 

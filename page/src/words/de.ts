@@ -3,7 +3,6 @@ import type { Words } from './en.ts'
 const counted = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`
 
 export const de: Words = {
-  language: 'Deutsch',
   product: 'Workflow Coordinator',
   nav: {
     label: 'Seiten',
@@ -13,22 +12,56 @@ export const de: Words = {
     overview: 'Übersicht',
     settings: 'Einstellungen',
     api: 'API-Referenz',
+    skip: 'Zum Inhalt',
+    menu: 'Menü',
+    short: {
+      waiting: 'Offen',
+      newFilm: 'Neu',
+      jobs: 'Aufträge',
+      overview: 'Übersicht',
+      settings: 'Optionen',
+    },
   },
   session: {
     title: 'Anmelden',
-    about:
-      'Gib einen Zugangsschlüssel dieses Servers ein. Der Browser speichert ihn nicht: Ein Cookie, das kein Skript lesen kann, steht für ihn.',
+    about: 'Mit einem Zugangsschlüssel dieses Servers. Seine Rechte entscheiden, was diese Seite anbietet.',
     key: 'Zugangsschlüssel',
+    wrong: 'Der Schlüssel ist ungültig oder abgelaufen. Vollständig kopiert? Er beginnt mit wck_.',
+    locked: (seconds) => `Zu viele Versuche. Der Server antwortet wieder in ${seconds} s.`,
+    noKey: 'Noch kein Schlüssel?',
+    firstKey: 'Den ersten erstellt, wer den Server betreibt, dort bei angehaltenem Server oder mit --url:',
+    exampleName: 'name',
+    cookie:
+      'Der Browser speichert den Schlüssel nicht. Für ihn steht ein Cookie, das kein Skript lesen kann.',
     signIn: 'Anmelden',
     signOut: 'Abmelden',
     as: (name) => `Angemeldet als ${name}`,
-    ended: 'Deine Sitzung ist zu Ende. Melde dich wieder an.',
+    ended: 'Die Sitzung ist zu Ende. Nach dem Anmelden geht es hier weiter.',
   },
   connection: {
     lost: 'Keine Verbindung zum Server. Was du siehst, ist vielleicht alt; es wird erneuert, sobald er antwortet.',
   },
   title: (page, waiting) => `${waiting > 0 ? `(${waiting}) ` : ''}${page} · Workflow Coordinator`,
-  notFound: 'Unter dieser Adresse ist nichts.',
+  nothingHere: {
+    title: 'Unter dieser Adresse ist nichts',
+    next: 'Vielleicht ist sie falsch geschrieben oder abgeschnitten.',
+  },
+  failure: {
+    title: 'Dieser Teil der Seite ist ausgefallen',
+    what: 'Server und Aufträge sind nicht betroffen. Bitte die Seite neu laden; hilft das nicht, die Einzelheiten an den Betrieb des Servers senden.',
+    load: 'Seite neu laden',
+    details: 'Einzelheiten',
+  },
+  errors: {
+    unreachable: 'Der Server antwortet nicht. Bitte die Verbindung prüfen und noch einmal versuchen.',
+    forbidden: 'Der Schlüssel erlaubt das nicht.',
+    missing: 'Das gibt es hier nicht, oder es wurde entfernt.',
+    tooMany: 'Zu viele Anfragen.',
+    failed: 'Der Server ist daran gescheitert. Nichts wurde geändert.',
+  },
+  languageTitle: 'Sprache',
+  close: 'Schließen',
+  keys: { title: 'Tasten' },
   failed: 'Das konnte nicht gelesen werden',
   again: 'Noch einmal',
   loading: 'Lädt',
@@ -142,7 +175,13 @@ export const de: Words = {
     again: (sum) => `Noch einmal, ${sum}`,
     remove: 'Szene entfernen',
   },
-  palette: { title: 'Seiten, Aufträge und Befehle finden', hint: 'Seite, Film oder #Nummer' },
+  palette: {
+    title: 'Seiten, Aufträge und Befehle finden',
+    open: 'Finden',
+    hint: 'Seite, Film, Kunde, #Nummer oder Befehl',
+    nothing: 'Nichts gefunden.',
+    groups: { here: 'Auf dieser Seite', go: 'Gehe zu', more: 'Mehr' },
+  },
   theme: { title: 'Farben', light: 'Hell', dark: 'Dunkel', system: 'Wie das System' },
   player: {
     preview: 'Vorschau abspielen',

@@ -2,7 +2,6 @@
 const counted = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`
 
 export const en = {
-  language: 'English',
   product: 'Workflow Coordinator',
   nav: {
     label: 'Pages',
@@ -12,23 +11,51 @@ export const en = {
     overview: 'Overview',
     settings: 'Settings',
     api: 'API reference',
+    skip: 'To the content',
+    menu: 'Menu',
+    /** For a phone. */
+    short: { waiting: 'Waiting', newFilm: 'New', jobs: 'Jobs', overview: 'Overview', settings: 'Settings' },
   },
   session: {
     title: 'Sign in',
-    about:
-      'Enter an access key of this server. It is not stored in this browser: a cookie that no script can read stands for it.',
+    about: 'Enter an access key of this server. Its scopes decide what this page offers.',
     key: 'Access key',
+    wrong: 'This key is not valid, or it has ended. Check that it was copied whole: it begins with wck_.',
+    locked: (seconds: number) => `Too many tries. The server answers again in ${seconds} s.`,
+    noKey: 'No key yet?',
+    firstKey: 'Whoever runs the server makes the first one on it, while it is stopped or with --url:',
+    exampleName: 'your-name',
+    cookie: 'The key is not stored in this browser. A cookie that no script can read stands for it.',
     signIn: 'Sign in',
     signOut: 'Sign out',
     as: (name: string) => `Signed in as ${name}`,
-    ended: 'Your session has ended. Sign in again.',
+    ended: 'Your session has ended. Sign in again to go on where you were.',
   },
   connection: {
     lost: 'No connection to the server. What you see may be old; it is updated as soon as the server answers.',
   },
   title: (page: string, waiting: number) =>
     `${waiting > 0 ? `(${waiting}) ` : ''}${page} · Workflow Coordinator`,
-  notFound: 'There is nothing at this address.',
+  nothingHere: {
+    title: 'Nothing is at this address',
+    next: 'It may have been mistyped or cut short.',
+  },
+  failure: {
+    title: 'This part of the page has failed',
+    what: 'The server and its jobs are not affected. Load the page again; if that does not help, send the details to whoever runs the server.',
+    load: 'Load the page again',
+    details: 'Details',
+  },
+  errors: {
+    unreachable: 'The server does not answer. Check the connection, then try again.',
+    forbidden: 'Your key does not allow this.',
+    missing: 'There is no such thing here, or it was removed.',
+    tooMany: 'Too many requests.',
+    failed: 'The server has failed at this. Nothing was changed.',
+  },
+  languageTitle: 'Language',
+  close: 'Close',
+  keys: { title: 'Keys' },
   failed: 'This could not be read',
   again: 'Try again',
   loading: 'Loading',
@@ -146,7 +173,13 @@ export const en = {
     again: (sum: string) => `Again, ${sum}`,
     remove: 'Remove scene',
   },
-  palette: { title: 'Find pages, jobs and commands', hint: 'Type a page, a film or #number' },
+  palette: {
+    title: 'Find pages, jobs and commands',
+    open: 'Find',
+    hint: 'A page, a film, a client, #number or a command',
+    nothing: 'Nothing is found.',
+    groups: { here: 'On this page', go: 'Go to', more: 'More' },
+  },
   theme: { title: 'Theme', light: 'Light', dark: 'Dark', system: 'As the system' },
   player: {
     preview: 'Play preview',

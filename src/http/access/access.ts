@@ -257,6 +257,11 @@ const headersOf = ({ limit, remaining, fullInSeconds }: Taken): Readonly<Record<
 const tooMany = (error: string, taken: Taken): HttpProblem =>
   new HttpProblem(
     429,
-    { error, reason: `Send the request again in ${taken.retryInSeconds} s`, limit_per_minute: taken.limit },
+    {
+      error,
+      reason: `Send the request again in ${taken.retryInSeconds} s`,
+      limit_per_minute: taken.limit,
+      retry_in_seconds: taken.retryInSeconds,
+    },
     { headers: { ...headersOf(taken), 'retry-after': String(taken.retryInSeconds) } },
   )
