@@ -54,10 +54,13 @@ import {
   getScenes,
   getWaiting,
 } from './read/job-view.ts'
+import { getChanges } from './read/changes.ts'
 import { getLedger, getLedgerTotals, getSpend } from './read/ledger.ts'
 import { getActiveJobs, getRunningTasks, searchJobs } from './read/lists.ts'
 import { getModels } from './read/models.ts'
 import { getNodes } from './read/nodes.ts'
+import { getQueue } from './read/queue.ts'
+import { getStatistics } from './read/statistics.ts'
 import { recover } from './recover.ts'
 import { refuseRemoved, retentionVerbs } from '../retention/retention.ts'
 import { rejectJob, submitJob } from './job/review.ts'
@@ -133,6 +136,9 @@ const verbs = {
   asset: getAsset,
   activeJobs: getActiveJobs,
   nodes: getNodes,
+  statistics: getStatistics,
+  queue: getQueue,
+  changes: getChanges,
   models: getModels,
   processingTasks: getRunningTasks,
 

@@ -1,6 +1,7 @@
 import { assetEndpoints } from './assets.ts'
 import { batchEndpoints } from './batches.ts'
 import type { Endpoint } from './endpoint.ts'
+import { changeEndpoints } from './changes.ts'
 import { eventEndpoints } from './events.ts'
 import { jobControlEndpoints } from './job-control.ts'
 import { jobEndpoints } from './jobs.ts'
@@ -16,6 +17,7 @@ import { sceneEndpoints } from './scenes.ts'
 import { secretEndpoints } from './secret.ts'
 import { sessionEndpoints } from './session.ts'
 import { spendEndpoints } from './spend.ts'
+import { statisticsEndpoints } from './statistics.ts'
 import { storageEndpoints } from './storage.ts'
 import { videoEndpoints } from './videos.ts'
 import { webhookEndpoints } from './webhooks.ts'
@@ -26,6 +28,7 @@ export const allEndpoints: readonly Endpoint[] = [
   ...jobControlEndpoints,
   ...batchEndpoints,
   ...limitEndpoints,
+  ...changeEndpoints,
   ...sceneEndpoints,
   ...moneyEndpoints,
   ...modelEndpoints,
@@ -39,6 +42,7 @@ export const allEndpoints: readonly Endpoint[] = [
   ...secretEndpoints,
   ...operationEndpoints,
   ...nodeEndpoints,
+  ...statisticsEndpoints,
   ...storageEndpoints,
   ...eventEndpoints,
   ...providerEndpoints,
