@@ -66,6 +66,8 @@ const doors: Readonly<Record<string, readonly string[]>> = {
     'read/history.ts',
     'read/job-view.ts',
     'read/lists.ts',
+    'read/queue.ts',
+    'read/statistics.ts',
     'scene/edited.ts',
     'scene/scene-verbs.ts',
   ],

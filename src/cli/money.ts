@@ -87,10 +87,10 @@ function chargeOf({ charged, reserved }: LedgerAnswer['entries'][number]): strin
 }
 
 const spendQuery = {
-  group: text('names', 'client, month or client,month (default: client,month)'),
+  group: text('names', 'client, month, day, or client with one of these (default: client,month)'),
   client: clientId('only this client'),
-  from: text('month', 'from this month on, such as 2026-11'),
-  to: text('month', 'up to this month'),
+  from: text('month', 'from this month or day on, such as 2026-11 or 2026-11-25'),
+  to: text('month', 'up to this month or day'),
 } as const
 
 export const spend: Command = command(
@@ -126,15 +126,18 @@ export function spendLines({ rows, totals, unaccounted }: SpendAnswer, room: num
   const [first] = rows
   if (!first) return ['Nothing was spent']
   const isByMonth = first.month !== undefined
+  const isByDay = first.day !== undefined
   const isByClient = first.client_id !== undefined
   const columns = [
     ...(isByMonth ? [{ head: 'MONTH' }] : []),
+    ...(isByDay ? [{ head: 'DAY' }] : []),
     ...(isByClient ? [{ head: 'CLIENT', isCut: true }] : []),
     { head: 'SPENT', align: 'right' as const },
     { head: 'RESERVED', align: 'right' as const },
   ]
-  const cells = rows.map(({ month = '', client_id, spent, reserved }) => [
+  const cells = rows.map(({ month = '', day = '', client_id, spent, reserved }) => [
     ...(isByMonth ? [month] : []),
+    ...(isByDay ? [day] : []),
     ...(isByClient ? [client_id ?? ''] : []),
     spokenCost(spent),
     spokenCost(reserved),

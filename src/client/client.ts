@@ -8,7 +8,9 @@ import type { AssetAnswer } from '../http/routes/assets.ts'
 import type { AttentionAnswer } from '../http/routes/attention.ts'
 import type { BatchAnswer } from '../http/routes/batches.ts'
 import type { EventsAnswer, EventsTokenAnswer, HistoryAnswer } from '../http/routes/events.ts'
+import type { ChangesAnswer } from '../http/routes/changes.ts'
 import type { SpendAnswer } from '../http/routes/spend.ts'
+import type { QueueAnswer, StatisticsAnswer } from '../http/routes/statistics.ts'
 import type { FilmVersionsAnswer, ShownFilmAnswer } from '../http/routes/videos.ts'
 import type {
   CancelAnswer,
@@ -86,6 +88,7 @@ export type {
   BudgetsAnswer,
   CallOptions,
   CancelAnswer,
+  ChangesAnswer,
   ClientOptions,
   DeletedJobAnswer,
   DeletedSceneAnswer,
@@ -118,6 +121,7 @@ export type {
   NewKeyAnswer,
   NodesAnswer,
   PrunedAnswer,
+  QueueAnswer,
   ReadyAnswer,
   RejectAnswer,
   Resolution,
@@ -131,6 +135,7 @@ export type {
   SessionAnswer,
   ShownFilmAnswer,
   SpendAnswer,
+  StatisticsAnswer,
   StorageAnswer,
   SubmitAnswer,
 }
@@ -171,12 +176,23 @@ export interface LedgerQuery {
 
 export interface SpendQuery {
   /** Default: `client,month`. */
-  readonly group?: 'client' | 'month' | 'client,month' | 'month,client'
+  readonly group?: 'client' | 'month' | 'day' | 'client,month' | 'month,client' | 'client,day' | 'day,client'
   readonly client_id?: string
-  /** The first month, such as 2026-11, UTC. */
+  /** The first month or day, such as 2026-11 or 2026-11-25, UTC. */
   readonly from?: string
-  /** The last month. */
+  /** The last month or day. */
   readonly to?: string
+}
+
+export interface ChangesQuery {
+  /** 1 to 200. */
+  readonly limit?: number
+  readonly cursor?: string
+}
+
+export interface StatisticsQuery {
+  /** By hours, by six hours, by days. Default: 24h. */
+  readonly window?: StatisticsAnswer['window']
 }
 
 export interface DeliveriesQuery {
@@ -369,7 +385,13 @@ export interface Client {
   setLimits(change: In<typeof limitsChange>, options?: CallOptions): Promise<LimitsAnswer>
   pause(request?: In<typeof pauseRequest>, options?: CallOptions): Promise<LimitsAnswer>
   resume(request?: In<typeof pauseRequest>, options?: CallOptions): Promise<LimitsAnswer>
+  /** Who changed limits, budgets and pauses, newest first. */
+  listChanges(query?: ChangesQuery, options?: CallOptions): Promise<ChangesAnswer>
   listNodes(options?: CallOptions): Promise<NodesAnswer>
+  /** Throughput, times by stage and failures. */
+  readStatistics(query?: StatisticsQuery, options?: CallOptions): Promise<StatisticsAnswer>
+  /** What all waiting scenes wait for. */
+  readQueue(options?: CallOptions): Promise<QueueAnswer>
   readStorage(options?: CallOptions): Promise<StorageAnswer>
   pruneStorage(request?: In<typeof pruneRequest>, options?: CallOptions): Promise<PrunedAnswer>
   isAlive(options?: CallOptions): Promise<AliveAnswer>
@@ -542,7 +564,10 @@ export function createClient(options: ClientOptions): Client {
     rotateSecret: (rotation = {}, call) => post(`${api}/secret/rotate`, rotation, call),
 
     readLimits: (call) => get(`${api}/limits`, call),
+    listChanges: (query, call) => get(`${api}/changes`, call, { ...query }),
     listNodes: (call) => get(`${api}/nodes`, call),
+    readStatistics: (query, call) => get(`${api}/statistics`, call, { ...query }),
+    readQueue: (call) => get(`${api}/queue`, call),
     setLimits: (change, call) => put(`${api}/limits`, change, call),
     pause: (request = {}, call) => post(`${api}/pause`, request, call),
     resume: (request = {}, call) => post(`${api}/resume`, request, call),

@@ -56,10 +56,13 @@ import {
   getWaiting,
 } from './read/job-view.ts'
 import { getAttention } from './read/attention.ts'
+import { getChanges } from './read/changes.ts'
 import { getLedger, getLedgerTotals, getSpend } from './read/ledger.ts'
 import { getActiveJobs, getRunningTasks, searchJobs } from './read/lists.ts'
 import { getModels } from './read/models.ts'
 import { getNodes } from './read/nodes.ts'
+import { getQueue } from './read/queue.ts'
+import { getStatistics } from './read/statistics.ts'
 import { recover } from './recover.ts'
 import { refuseRemoved, retentionVerbs } from '../retention/retention.ts'
 import { rejectJob, submitJob } from './job/review.ts'
@@ -137,6 +140,9 @@ const verbs = {
   asset: getAsset,
   activeJobs: getActiveJobs,
   nodes: getNodes,
+  statistics: getStatistics,
+  queue: getQueue,
+  changes: getChanges,
   models: getModels,
   processingTasks: getRunningTasks,
 

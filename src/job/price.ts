@@ -31,15 +31,17 @@ export const addMoney = (one: Money, other: Money): Money => ({
 })
 
 /** The ways to group spending. */
-export const spendGroups = ['client', 'month'] as const
+export const spendGroups = ['client', 'month', 'day'] as const
 export type SpendGroup = (typeof spendGroups)[number]
 
-/** Spending of a client, a month, or both; members outside the grouping are omitted. */
+/** Spending of a client, a month, a day, or several of these; members outside the grouping are omitted. */
 export interface SpendRow {
   readonly money: Money
   readonly client?: string
   /** `2026-11`, UTC. */
   readonly month?: string
+  /** `2026-11-25`, UTC. */
+  readonly day?: string
 }
 
 /** The UTC day of a time, for budgets: `2026-11-25`. */

@@ -92,7 +92,7 @@ export async function moneyIn(reader: Reader, scope: MoneyScope): Promise<Money>
   }
 }
 
-/** Selects and groups sums. Months are `2026-11`, `from` and `to` inclusive. */
+/** Selects and groups sums. `from` and `to`, inclusive: days, or months such as `2026-11`. */
 export interface SpendQuery {
   readonly groups: readonly SpendGroup[]
   readonly clientId?: string | undefined
@@ -104,10 +104,14 @@ export interface SpendQuery {
   readonly limit: number
 }
 
-const columnOf: Readonly<Record<SpendGroup, string>> = { client: 'client_id', month: 'substr(day, 1, 7)' }
+const columnOf: Readonly<Record<SpendGroup, string>> = {
+  client: 'client_id',
+  month: 'substr(day, 1, 7)',
+  day: 'day',
+}
 
 /**
- * By month, then by client. Charges come from the sums by day; reserved amounts and unknown prices come from the few
+ * By month or day, then by client. Charges come from the sums by day; reserved amounts and unknown prices come from the few
  * attempts that have them.
  */
 export async function listSpend(reader: Reader, query: SpendQuery): Promise<readonly SpendRow[]> {
@@ -117,7 +121,7 @@ export async function listSpend(reader: Reader, query: SpendQuery): Promise<read
   const parts = [
     ...(query.clientId === undefined ? [] : [`client_id = ${bind(query.clientId)}`]),
     ...(query.boundTo === undefined ? [] : [`client_id = ${bind(query.boundTo)}`]),
-    // Compares text: every day of a month sorts after `2026-11` and before `2026-11-99`.
+    // Compares text: every day of a month sorts after `2026-11` and before `2026-11-99`, and a day before `2026-11-25-99`.
     ...(query.from === undefined ? [] : [`day >= ${bind(query.from)}`]),
     ...(query.to === undefined ? [] : [`day < ${bind(`${query.to}-99`)}`]),
   ]
@@ -142,7 +146,9 @@ export async function listSpend(reader: Reader, query: SpendQuery): Promise<read
   await add('unpriced', 'count(*)', 'attempts where cost_micros is null and charged_micros is null')
   return [...rows.values()].toSorted(
     (one, other) =>
-      compared(one.month ?? '', other.month ?? '') || compared(one.client ?? '', other.client ?? ''),
+      compared(one.month ?? '', other.month ?? '') ||
+      compared(one.day ?? '', other.day ?? '') ||
+      compared(one.client ?? '', other.client ?? ''),
   )
 }
 

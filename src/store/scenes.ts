@@ -368,6 +368,21 @@ export interface PendingScene {
   readonly isHeld: boolean
 }
 
+/** SQL: the columns of these facts. */
+export const pendingColumns = `case when ${isKept} then 1 else 0 end as kept,
+  case when ${isKept} or ${isPaid} then 1 else 0 end as served,
+  case when scenes.forced = 0 and exists (select 1 from attempts
+    where attempts.render_key = scenes.render_key and ${isRendering}) then 1 else 0 end as rendering,
+  case when scenes.forced = 0 and exists (select 1 from attempts where attempts.scene_id = scenes.id
+    and attempts.render_key = scenes.render_key and attempts.status = 'held') then 1 else 0 end as held`
+
+export const pendingOf = (row: Row): PendingScene => ({
+  isKept: number(row, 'kept') !== 0,
+  isServed: number(row, 'served') !== 0,
+  isBeingRendered: number(row, 'rendering') !== 0,
+  isHeld: number(row, 'held') !== 0,
+})
+
 /** By id, for each waiting scene of the job, in the film's order. */
 export const listPending = async (
   reader: Reader,
@@ -376,24 +391,11 @@ export const listPending = async (
   new Map(
     (
       await reader.all(
-        `select scenes.id, case when ${isKept} then 1 else 0 end as kept,
-           case when ${isKept} or ${isPaid} then 1 else 0 end as served,
-           case when scenes.forced = 0 and exists (select 1 from attempts
-             where attempts.render_key = scenes.render_key and ${isRendering}) then 1 else 0 end as rendering,
-           case when scenes.forced = 0 and exists (select 1 from attempts where attempts.scene_id = scenes.id
-             and attempts.render_key = scenes.render_key and attempts.status = 'held') then 1 else 0 end as held
+        `select scenes.id, ${pendingColumns}
          from scenes where scenes.job_id = $1 and scenes.status = 'pending' order by scenes.position`,
         [jobId],
       )
-    ).map((row) => [
-      text(row, 'id'),
-      {
-        isKept: number(row, 'kept') !== 0,
-        isServed: number(row, 'served') !== 0,
-        isBeingRendered: number(row, 'rendering') !== 0,
-        isHeld: number(row, 'held') !== 0,
-      },
-    ]),
+    ).map((row) => [text(row, 'id'), pendingOf(row)]),
   )
 
 /** A waiting scene, with the facts that decide its cost. */

@@ -164,6 +164,16 @@ test('limits, pauses, nodes and the storage', async () => {
   expect((await client.readLimits()).paused?.reason).toBe('maintenance')
   await client.resume()
   expect((await client.listNodes()).nodes).toMatchObject([{ role: 'all', alive: true, draining: false }])
+  const { changes, next_cursor } = await client.listChanges({ limit: 2 })
+  expect(changes).toMatchObject([
+    { kind: 'pause', name: 'all', old: true, new: false },
+    { kind: 'pause', name: 'all', old: false, new: true, reason: 'maintenance' },
+  ])
+  expect((await client.listChanges({ cursor: next_cursor! })).changes).toContainEqual(
+    expect.objectContaining({ kind: 'limit', name: 'jobs', old: null, new: 5 }),
+  )
+  expect((await client.readStatistics({ window: '7d' })).buckets).toHaveLength(28)
+  expect((await client.readQueue()).reasons).toEqual(expect.any(Array))
   expect((await client.readStorage()).free_bytes).toBe(1e9)
   expect((await client.pruneStorage({ dry_run: true })).bytes).toBe(0)
 })

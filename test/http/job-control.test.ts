@@ -239,7 +239,7 @@ describe('the list of jobs', () => {
 describe('the limits', () => {
   test('are told and changed, and a pause of all is seen there', async () => {
     expect((await ask('GET', '/limits')).body).toEqual({
-      jobs: { limit: null, processing: expect.any(Number) },
+      jobs: { limit: null, processing: expect.any(Number), changed: null },
       paused: null,
       renderers: {
         local: {
@@ -250,6 +250,7 @@ describe('the limits', () => {
           in_flight: expect.any(Number),
           paused: null,
           provider_pause: null,
+          changed: null,
         },
       },
     })

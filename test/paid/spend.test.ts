@@ -61,6 +61,20 @@ test('is told by client and month, and comes to what the ledger does', async () 
   ])
   expect((await spend(simulation, `?from=${second}`)).body.totals).toEqual(sums(2 * priceUsd))
 
+  const byDay = (await spend(simulation, '?group=day,client&client_id=acme')).body.rows
+  expect(byDay).toEqual([
+    { day: expect.stringContaining(first!), client_id: 'acme', ...sums(2 * priceUsd) },
+    { day: expect.stringContaining(second!), client_id: 'acme', ...sums(priceUsd) },
+  ])
+  const [{ day: firstDay }] = byDay
+  expect((await spend(simulation, `?group=day&from=${firstDay}&to=${firstDay}`)).body.rows).toEqual([
+    { day: firstDay, ...sums(3 * priceUsd) },
+  ])
+  expect((await spend(simulation, '?group=day,month')).status).toBe(400)
+  expect(await (await csv(simulation, '?group=day&format=csv')).text()).toMatch(
+    new RegExp(`^day,currency,spent,reserved\r\n${firstDay},USD,1.2,0\r\n`),
+  )
+
   const asked = await csv(simulation, `?to=${first}&format=csv`)
   expect(asked.headers.get('content-type')).toBe('text/csv; charset=utf-8')
   expect(asked.headers.get('content-disposition')).toBe('attachment; filename="spend.csv"')

@@ -1,9 +1,11 @@
 /** Concurrency limits and manual pauses, readable and changeable at run time. */
 import { type FieldProblem, invalid } from '../../job/errors.ts'
+import type { SettingChange } from '../../job/change.ts'
 import { type Actor, differences } from '../../job/event.ts'
 import type { ManualPause } from '../../job/queue.ts'
 import { parseLimits, parsePause } from '../../job/control-request.ts'
 import { logLine } from '../../log.ts'
+import { latestChanges, recordChanges } from '../../store/changes.ts'
 import type { Reader } from '../../store/database.ts'
 import { readGate } from '../../store/gate.ts'
 import { countProcessing } from '../../store/jobs.ts'
@@ -66,10 +68,16 @@ export interface RendererStanding {
   readonly manualPause: ManualPause | undefined
   /** The provider's cooldown. */
   readonly cooldown: ProviderCooldown | undefined
+  /** The last change of one of its limits, as far as it is known. */
+  readonly changed: SettingChange | undefined
 }
 
 export interface LimitsStanding {
-  readonly jobs: { readonly limit: number | null; readonly processing: number }
+  readonly jobs: {
+    readonly limit: number | null
+    readonly processing: number
+    readonly changed: SettingChange | undefined
+  }
   readonly manualPause: ManualPause | undefined
   readonly renderers: readonly RendererStanding[]
 }
@@ -78,6 +86,7 @@ export const getLimits = (context: Context): Promise<LimitsStanding> =>
   context.database.transaction(async (tx) => {
     const limits = await limitsNow(tx)
     const stops = await listManualPauses(tx)
+    const changes = await latestChanges(tx, 'limit')
     const now = context.host.now()
     const standings: RendererStanding[] = []
     for (const configured of context.renderers) {
@@ -89,14 +98,24 @@ export const getLimits = (context: Context): Promise<LimitsStanding> =>
         inFlight: gate.occupancy.inFlight,
         manualPause: stops.find(({ scope }) => scope === scopeOf(name)),
         cooldown: cooldownOf(gate, now).cooldown,
+        changed: lastOf(changes, name),
       })
     }
     return {
-      jobs: { limit: limits.jobs, processing: await countProcessing(tx, now) },
+      jobs: {
+        limit: limits.jobs,
+        processing: await countProcessing(tx, now),
+        changed: changes.get('jobs'),
+      },
       manualPause: stops.find(({ scope }) => scope === 'all'),
       renderers: standings,
     }
   })
+
+const lastOf = (changes: ReadonlyMap<string, SettingChange>, renderer: string): SettingChange | undefined =>
+  [...changes.values()]
+    .filter(({ name }) => name.startsWith(`${renderer}.`))
+    .toSorted((one, other) => other.id - one.id)[0]
 
 const known = (context: Context, field: string, name: string | undefined): FieldProblem[] =>
   name === undefined || context.renderers.some((renderer) => renderer.name === name)
@@ -130,7 +149,7 @@ const paced = (
 
 /** Members left out stay unchanged; null restores the configured value. @throws {RefusedError} `invalid` */
 export async function setLimits(context: Context, input: unknown, actor?: Actor): Promise<LimitsStanding> {
-  const { database, wakeAdmission, log } = context
+  const { database, host, wakeAdmission, log } = context
   const { jobs, renderers: ofRenderers = {} } = parseLimits(input)
   const changes = [
     ...(jobs === undefined ? [] : [['jobs', jobs] as const]),
@@ -147,11 +166,16 @@ export async function setLimits(context: Context, input: unknown, actor?: Actor)
     const set = await listLimits(tx)
     for (const [name, value] of changes) await setLimit(tx, name, value)
     tx.afterCommit(wakeAdmission)
-    return Object.fromEntries(changes.map(([name]) => [name, set.get(name) ?? null]))
+    const old = Object.fromEntries(changes.map(([name]) => [name, set.get(name) ?? null]))
+    const changed = differences(old, Object.fromEntries(changes))
+    await recordChanges(tx, 'limit', changed, actor ?? {}, host.now())
+    return old
   })
   logLine.limitsChanged(log, differences(before, Object.fromEntries(changes)), actor?.by)
   return getLimits(context)
 }
+
+const isPaused = (scope: string, is: boolean) => ({ old: { [scope]: !is }, new: { [scope]: is } })
 
 /** Starts nothing new, anywhere or at one renderer; running renders end normally. @throws {RefusedError} `invalid` */
 export async function pauseRendering(
@@ -165,7 +189,14 @@ export async function pauseRendering(
   const stop = { scope, reason, by: actor.by ?? null, since: host.now() }
   await once(database, actor, whole(), async (tx) => {
     requireKnown(context, renderer)
-    await insertManualPause(tx, stop)
+    if ((await insertManualPause(tx, stop)) === 0) return
+    await recordChanges(
+      tx,
+      'pause',
+      isPaused(scope, true),
+      { ...actor, reason: reason ?? undefined },
+      stop.since,
+    )
   })
   logLine.paused(log, scope, actor.by, reason)
   return getLimits(context)
@@ -177,12 +208,13 @@ export async function resumeRendering(
   input: unknown = {},
   actor: Actor = {},
 ): Promise<LimitsStanding> {
-  const { database, wakeAdmission, engine, log } = context
-  const { renderer } = parsePause(input)
+  const { database, host, wakeAdmission, engine, log } = context
+  const { renderer, reason } = parsePause(input)
   const scope = scopeOf(renderer)
   await once(database, actor, whole(), async (tx) => {
     requireKnown(context, renderer)
-    await deleteManualPause(tx, scope)
+    if ((await deleteManualPause(tx, scope)) > 0)
+      await recordChanges(tx, 'pause', isPaused(scope, false), { ...actor, reason }, host.now())
     tx.afterCommit(wakeAdmission)
     tx.afterCommit(() => engine.wake())
   })

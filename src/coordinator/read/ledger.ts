@@ -46,7 +46,7 @@ export async function getSpend(
   if (rows.length > mostSpendRows)
     throw invalidField(
       'from',
-      `there are more than ${mostSpendRows} rows: ask for fewer months with from and to, or for one client_id`,
+      `there are more than ${mostSpendRows} rows: ask for a shorter time with from and to, or for one client_id`,
     )
   const { clientId, boundTo, from, to } = query
   const isOfAll = [clientId, boundTo, from, to].every((filter) => filter === undefined)

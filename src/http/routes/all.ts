@@ -2,6 +2,7 @@ import { assetEndpoints } from './assets.ts'
 import { attentionEndpoints } from './attention.ts'
 import { batchEndpoints } from './batches.ts'
 import type { Endpoint } from './endpoint.ts'
+import { changeEndpoints } from './changes.ts'
 import { eventEndpoints } from './events.ts'
 import { jobControlEndpoints } from './job-control.ts'
 import { jobEndpoints } from './jobs.ts'
@@ -18,6 +19,7 @@ import { sceneEndpoints } from './scenes.ts'
 import { secretEndpoints } from './secret.ts'
 import { sessionEndpoints } from './session.ts'
 import { spendEndpoints } from './spend.ts'
+import { statisticsEndpoints } from './statistics.ts'
 import { storageEndpoints } from './storage.ts'
 import { videoEndpoints } from './videos.ts'
 import { webhookEndpoints } from './webhooks.ts'
@@ -29,6 +31,7 @@ export const allEndpoints: readonly Endpoint[] = [
   ...batchEndpoints,
   ...attentionEndpoints,
   ...limitEndpoints,
+  ...changeEndpoints,
   ...sceneEndpoints,
   ...moneyEndpoints,
   ...modelEndpoints,
@@ -43,6 +46,7 @@ export const allEndpoints: readonly Endpoint[] = [
   ...secretEndpoints,
   ...operationEndpoints,
   ...nodeEndpoints,
+  ...statisticsEndpoints,
   ...storageEndpoints,
   ...eventEndpoints,
   ...providerEndpoints,

@@ -4,6 +4,7 @@ import { limitsChange, pauseRequest } from '../../job/control-request.ts'
 import type { ManualPause } from '../../job/queue.ts'
 import { allJobs } from '../access/access.ts'
 import { timeOf, timeSchema } from '../edge/path.ts'
+import { changedAnswer, changedSchema } from './changes.ts'
 import { endpoint, json, jsonBody, optionalJsonBody, resource } from './endpoint.ts'
 
 const pausedSchema = z
@@ -24,6 +25,11 @@ const rendererSchema = z.object({
     .object({ until: timeSchema, reason: z.string() })
     .nullable()
     .describe('The pause that the provider requested'),
+  changed: changedSchema
+    .unwrap()
+    .extend({ name: z.string().describe('Which of its limits') })
+    .nullable()
+    .describe('The last change of one of its limits at run time; null where none is known'),
 })
 
 const limitsSchema = z
@@ -31,6 +37,7 @@ const limitsSchema = z
     jobs: z.object({
       limit: z.int().nullable().describe('Jobs that are worked on at once; null: no such limit'),
       processing: z.int(),
+      changed: changedSchema,
     }),
     paused: pausedSchema,
     renderers: z.record(z.string(), rendererSchema),
@@ -43,7 +50,7 @@ const pausedAnswer = (stop: ManualPause | undefined): LimitsAnswer['paused'] =>
   stop ? { since: timeOf(stop.since), by: stop.by, reason: stop.reason } : null
 
 const rendererAnswer = (standing: RendererStanding): z.infer<typeof rendererSchema> => {
-  const { limit, configured, inFlight, manualPause: stop, cooldown: pause } = standing
+  const { limit, configured, inFlight, manualPause: stop, cooldown: pause, changed } = standing
   return {
     max_concurrency: limit.maxConcurrency,
     start_delay_ms: limit.startDelayMs,
@@ -52,11 +59,12 @@ const rendererAnswer = (standing: RendererStanding): z.infer<typeof rendererSche
     in_flight: inFlight,
     paused: pausedAnswer(stop),
     provider_pause: pause ? { until: timeOf(pause.until), reason: pause.reason } : null,
+    changed: changed ? { ...changedAnswer(changed)!, name: changed.name.slice(limit.name.length + 1) } : null,
   }
 }
 
 const limitsAnswer = ({ jobs, manualPause: stop, renderers }: LimitsStanding): LimitsAnswer => ({
-  jobs: { limit: jobs.limit, processing: jobs.processing },
+  jobs: { limit: jobs.limit, processing: jobs.processing, changed: changedAnswer(jobs.changed) },
   paused: pausedAnswer(stop),
   renderers: Object.fromEntries(renderers.map((standing) => [standing.limit.name, rendererAnswer(standing)])),
 })

@@ -19,6 +19,7 @@ import {
   timeSchema,
   writeEntryCursor,
 } from '../edge/path.ts'
+import { changedAnswer, changedSchema } from './changes.ts'
 import { spentOf, usdOrNull } from './cost.ts'
 import { endpoint, json, jsonBody, resource } from './endpoint.ts'
 import { etaAnswer, etaSchema } from './eta.ts'
@@ -52,6 +53,7 @@ const budgetsSchema = z.object({
       name: z.string().describe('job, client, client:<client_id>, day or total'),
       limit: usd,
       used: moneySchema.nullable().describe('Null for job and client, of which each has its own'),
+      changed: changedSchema,
     }),
   ),
 })
@@ -60,10 +62,11 @@ export type BudgetsAnswer = z.infer<typeof budgetsSchema>
 
 const budgetsAnswer = (standings: readonly BudgetStanding[]) => ({
   currency: 'USD' as const,
-  budgets: standings.map(({ name, limitMicros, used }) => ({
+  budgets: standings.map(({ name, limitMicros, used, changed }) => ({
     name,
     limit: dollars(limitMicros),
     used: used && { reserved: dollars(used.reservedMicros), spent: dollars(used.spentMicros) },
+    changed: changedAnswer(changed),
   })),
 })
 

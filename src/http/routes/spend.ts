@@ -1,4 +1,4 @@
-/** Spending by client and month: as JSON, and as CSV for spreadsheets. */
+/** Spending by client and month or day: as JSON, and as CSV for spreadsheets. */
 import { z } from '@hono/zod-openapi'
 import {
   type Money,
@@ -15,15 +15,21 @@ import { clientIdQuery, once } from '../edge/path.ts'
 import { spentOf } from './cost.ts'
 import { endpoint, json, resource } from './endpoint.ts'
 
-const groupsReason = `must be one of ${spendGroups.join(', ')}, or both with a comma between them`
+const groupsReason = `must be one of ${spendGroups.join(', ')}, or client with month or day and a comma between them`
 
 const areGroups = (names: string[]): names is SpendGroup[] =>
   names.every((name) => (spendGroups as readonly string[]).includes(name)) &&
-  new Set(names).size === names.length
+  new Set(names).size === names.length &&
+  !(names.includes('month') && names.includes('day'))
 
-const month = (name: string) =>
+const standardGroups: readonly SpendGroup[] = ['client', 'month']
+
+const day = (name: string) =>
   once(name)
-    .regex(/^\d{4}-(?:0[1-9]|1[0-2])$/, 'must be a month, such as 2026-11')
+    .regex(
+      /^\d{4}-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12]\d|3[01]))?$/,
+      'must be a month or a day, such as 2026-11 or 2026-11-25',
+    )
     .optional()
     .openapi({ type: 'string', example: '2026-11' })
 
@@ -35,8 +41,8 @@ const spendQuery = z.strictObject({
     .openapi({ type: 'string', example: 'client,month' })
     .describe('How sums are grouped. Default: client,month'),
   client_id: clientIdQuery,
-  from: month('from').describe('The first month, UTC'),
-  to: month('to').describe('The last month'),
+  from: day('from').describe('The first month or day, UTC'),
+  to: day('to').describe('The last month or day'),
   format: z
     .enum(['json', 'csv'], { error: 'must be one of json, csv' })
     .optional()
@@ -55,11 +61,12 @@ const spendSchema = z.object({
     .array(
       z.object({
         month: z.string().optional().describe('UTC: the month in which the render was begun'),
+        day: z.string().optional().describe('UTC: the day in which the render was begun'),
         client_id: z.string().nullable().optional().describe("null: nobody's"),
         ...sums,
       }),
     )
-    .describe('By month, then by client; without those in which nothing was spent'),
+    .describe('By month or day, then by client; without those in which nothing was spent'),
   totals: z.object(sums).describe('Of all rows'),
   unaccounted: usd.describe(
     'Of totals.spent, what was charged for renders that no attempt accounts for; 0 where anything is filtered',
@@ -76,13 +83,13 @@ export const spendEndpoints = resource('money', [
     id: 'readSpend',
     route: 'GET /api/v3/spend',
     access: ownJobs('read'),
-    summary: 'What was spent, by client and month, as JSON or CSV',
+    summary: 'What was spent, by client and month or day, as JSON or CSV',
     description:
-      'What was spent and is reserved, by client, by month or by both: as JSON, or as CSV where the client accepts `text/csv` or sends `format=csv`.',
+      'What was spent and is reserved, by client, by month, by day, or by client and one of these: as JSON, or as CSV where the client accepts `text/csv` or sends `format=csv`.',
     query: spendQuery,
     answer: json(200, spendSchema, 'The sums of the ledger', { 'text/csv': { schema: z.string() } }),
     handle: async ({ c, query, rights }, { coordinator }) => {
-      const { group: groups = spendGroups, client_id: clientId, from, to, format } = query
+      const { group: groups = standardGroups, client_id: clientId, from, to, format } = query
       const boundTo = rights?.clientId ?? undefined
       const { rows, orphanMicros } = await coordinator.spend({
         groups,
@@ -100,8 +107,9 @@ export const spendEndpoints = resource('money', [
       }
       return {
         currency: 'USD' as const,
-        rows: rows.map(({ month: inMonth, client, money }) => ({
-          ...(inMonth !== undefined && { month: inMonth }),
+        rows: rows.map(({ month, day: onDay, client, money }) => ({
+          ...(month !== undefined && { month }),
+          ...(onDay !== undefined && { day: onDay }),
           ...(client !== undefined && { client_id: client || null }),
           ...sumsOf(money),
         })),
@@ -116,16 +124,18 @@ const sumsOf = (money: Money) => ({ spent: spentOf(money), reserved: dollars(mon
 
 const headsOf = (groups: readonly SpendGroup[]): readonly string[] => [
   ...(groups.includes('month') ? ['month'] : []),
+  ...(groups.includes('day') ? ['day'] : []),
   ...(groups.includes('client') ? ['client_id'] : []),
   'currency',
   'spent',
   'reserved',
 ]
 
-const cellsOf = (groups: readonly SpendGroup[], { month: inMonth, client, money }: SpendRow) => {
+const cellsOf = (groups: readonly SpendGroup[], { month, day: onDay, client, money }: SpendRow) => {
   const { spent, reserved } = sumsOf(money)
   return [
-    ...(groups.includes('month') ? [inMonth ?? ''] : []),
+    ...(groups.includes('month') ? [month ?? ''] : []),
+    ...(groups.includes('day') ? [onDay ?? ''] : []),
     ...(groups.includes('client') ? [client ?? ''] : []),
     'USD',
     spent,

@@ -22,6 +22,7 @@ import { eventOrder } from './0020-event-order.ts'
 import { hashedKeys } from './0021-hashed-keys.ts'
 import { nodeSettings } from './0022-node-settings.ts'
 import { attention } from './0023-attention.ts'
+import { changes } from './0024-changes.ts'
 
 /** In the order they are applied. One that has been released is never changed: add another. */
 export const migrations: readonly Migration[] = [
@@ -48,4 +49,5 @@ export const migrations: readonly Migration[] = [
   hashedKeys,
   nodeSettings,
   attention,
+  changes,
 ]
