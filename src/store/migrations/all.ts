@@ -21,6 +21,7 @@ import { nodes } from './0019-nodes.ts'
 import { eventOrder } from './0020-event-order.ts'
 import { hashedKeys } from './0021-hashed-keys.ts'
 import { nodeSettings } from './0022-node-settings.ts'
+import { makers } from './0023-makers.ts'
 
 /** In the order they are applied. One that has been released is never changed: add another. */
 export const migrations: readonly Migration[] = [
@@ -46,4 +47,5 @@ export const migrations: readonly Migration[] = [
   eventOrder,
   hashedKeys,
   nodeSettings,
+  makers,
 ]
