@@ -20,6 +20,7 @@ const keyOf = (row: Row): KeptKey => ({
   previousHash: bytesOrNull(row, 'previous_hash'),
   previousUntil: numberOrNull(row, 'previous_until'),
   insertedAt: number(row, 'inserted_at'),
+  createdBy: textOrNull(row, 'created_by'),
   rotatedAt: numberOrNull(row, 'rotated_at'),
   lastUsedAt: numberOrNull(row, 'last_used_at'),
   expiresAt: numberOrNull(row, 'expires_at'),
@@ -29,13 +30,25 @@ const keyOf = (row: Row): KeptKey => ({
 /** Inserts no row if the name exists. */
 export const insertKey = (
   tx: Transaction,
-  key: Pick<KeptKey, 'id' | 'name' | 'scopes' | 'clientId' | 'hash' | 'expiresAt' | 'insertedAt'>,
+  key: Pick<
+    KeptKey,
+    'id' | 'name' | 'scopes' | 'clientId' | 'hash' | 'expiresAt' | 'insertedAt' | 'createdBy'
+  >,
 ): Promise<number> =>
   tx.run(
-    `insert into keys (id, name, scopes, client_id, hash, expires_at, inserted_at)
-     values ($1, $2, $3, $4, $5, $6, $7)
+    `insert into keys (id, name, scopes, client_id, hash, expires_at, inserted_at, created_by)
+     values ($1, $2, $3, $4, $5, $6, $7, $8)
      on conflict (name) do nothing`,
-    [key.id, key.name, key.scopes.join(' '), key.clientId, key.hash, key.expiresAt, key.insertedAt],
+    [
+      key.id,
+      key.name,
+      key.scopes.join(' '),
+      key.clientId,
+      key.hash,
+      key.expiresAt,
+      key.insertedAt,
+      key.createdBy,
+    ],
   )
 
 export const countKeys = async (reader: Reader): Promise<number> =>

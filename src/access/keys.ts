@@ -122,7 +122,8 @@ export async function createKey(context: AccessContext, input: unknown, actor?: 
   const id = host.secret(idBytes)
   const secret = newSecret(context, id)
   const { scopes, client_id: clientId = null } = request
-  const key = { id, name, scopes, clientId, hash: hashOf(secret), expiresAt, insertedAt: now }
+  const createdBy = actor?.by ?? null
+  const key = { id, name, scopes, clientId, hash: hashOf(secret), expiresAt, insertedAt: now, createdBy }
   const kept = await once<KeptKey>(database, actor, keptSecret, async (tx) => {
     if (expiresAt !== null && expiresAt <= now) throw invalidField('expires_at', 'must be in the future')
     if ((await countKeys(tx)) >= mostKeys)

@@ -14,6 +14,8 @@ export interface Key {
   readonly clientId: string | null
   /** ms since the epoch, like all times here. */
   readonly insertedAt: number
+  /** The key by which it was created; null on the command line, or before this was recorded. */
+  readonly createdBy: string | null
   readonly rotatedAt: number | null
   /** Accurate to a minute. */
   readonly lastUsedAt: number | null

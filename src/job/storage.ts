@@ -26,11 +26,26 @@ export interface Amount {
   readonly bytes: number
 }
 
+/** A file that a prune removed, or would remove. */
+export interface PrunedFile {
+  readonly kind: StoredKind | 'orphans'
+  readonly artifact: string
+  /** The job whose film or clip it is; null for what belongs to no single job. */
+  readonly jobId: number | null
+  readonly bytes: number
+  /** When its time began to count, in ms since the epoch, such as the end of its job. */
+  readonly at: number
+}
+
 /** What a prune removed, or would remove in a dry run. */
 export interface PruneReport {
   readonly isDryRun: boolean
   readonly events: number
   readonly stored: Readonly<Record<StoredKind | 'orphans', Amount>>
+  /** Of each kind the time of the oldest; null if there is none. */
+  readonly oldest: Readonly<Record<StoredKind | 'orphans', number | null>>
+  /** A few of each kind. */
+  readonly examples: readonly PrunedFile[]
   /** Bytes stored above the limit because they are needed or too new to remove. */
   readonly overBytes: number
 }

@@ -17,6 +17,8 @@ export interface Endpoint {
   readonly reason: string | null
   /** Since when every try has failed, in ms since the epoch; null if the last one succeeded. */
   readonly failingSince: number | null
+  /** Why the last try failed; null if it succeeded. */
+  readonly lastError: string | null
   readonly insertedAt: number
   readonly updatedAt: number
 }

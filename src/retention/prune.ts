@@ -6,7 +6,7 @@
 import { type ArtifactStore, type ListedArtifact, artifactPrefixes } from '../artifact/artifact.ts'
 import { type InputsInUse, type Removable, type RetentionVerbs, kindOf } from './retention.ts'
 import type { Host } from '../host.ts'
-import type { Amount, PruneReport, RetentionLimits, StorageReport } from '../job/storage.ts'
+import type { Amount, PruneReport, PrunedFile, RetentionLimits, StorageReport } from '../job/storage.ts'
 import { type Log, logLine } from '../log.ts'
 import { type Lead, createLedLoop } from '../loop.ts'
 
@@ -48,6 +48,9 @@ const filesAtOnce = 200
 const groupSize = 10
 /** The walk through all files takes a day, one part each hour. */
 const prefixesAnHour = Math.ceil(artifactPrefixes.length / 24)
+
+/** Of each kind in a report. */
+const mostExamples = 3
 
 const measuredForMs = { least: 60_000, times: 20 }
 
@@ -112,6 +115,7 @@ interface Scope {
 }
 
 type Tally = { [kind in keyof PruneReport['stored']]: { count: number; bytes: number } }
+type Oldest = { -readonly [kind in keyof Tally]: number | null }
 
 const emptyTally = (): Tally => ({
   films: { count: 0, bytes: 0 },
@@ -120,21 +124,38 @@ const emptyTally = (): Tally => ({
   orphans: { count: 0, bytes: 0 },
 })
 
+/** What a file that is removed is reported as. */
+type Removed = Pick<PrunedFile, 'jobId' | 'at'>
+
+const removedOf = (removable: Removable): Removed => ({
+  at: removable.at,
+  jobId: 'jobId' in removable ? removable.jobId : null,
+})
+
 /** One pruning. It is long because its steps share the tally and the moment that it prunes by. */
 async function remove(options: PruneOptions, scope: Scope): Promise<PruneReport> {
   const { coordinator, artifacts, limits, host } = options
   const { isDryRun, signal } = scope
   const tally = emptyTally()
+  const oldest: Oldest = { films: null, clips: null, inputs: null, orphans: null }
+  const examples: PrunedFile[] = []
   const now = host.now()
 
-  const freed = (kind: keyof Tally, bytes: number): void => {
+  const freed = (kind: keyof Tally, artifact: string, bytes: number, removed: Removed): void => {
     tally[kind].count++
     tally[kind].bytes += bytes
+    oldest[kind] = Math.min(oldest[kind] ?? removed.at, removed.at)
+    if (tally[kind].count <= mostExamples) examples.push({ kind, artifact, bytes, ...removed })
   }
   const freedBytes = (): number => Object.values(tally).reduce((sum, { bytes }) => sum + bytes, 0)
 
   /** Removes those files of `ids` that no row names and that were not used since `unusedSince` (ms since the epoch). */
-  const sweep = async (ids: readonly string[], kind: keyof Tally, unusedSince: number): Promise<void> => {
+  const sweep = async (
+    ids: readonly string[],
+    kind: keyof Tally,
+    unusedSince: number,
+    removedAs: (id: string) => Removed,
+  ): Promise<void> => {
     for (let first = 0; first < ids.length; first += filesAtOnce) {
       signal.throwIfAborted()
       const some = ids.slice(first, first + filesAtOnce)
@@ -144,7 +165,7 @@ async function remove(options: PruneOptions, scope: Scope): Promise<PruneReport>
         const bytes = isDryRun
           ? sizeBefore(await artifacts.stat(id), unusedSince)
           : await artifacts.remove(id, unusedSince)
-        if (bytes > 0) freed(kind, bytes)
+        if (bytes > 0) freed(kind, id, bytes, removedAs(id))
       }
     }
   }
@@ -155,14 +176,16 @@ async function remove(options: PruneOptions, scope: Scope): Promise<PruneReport>
     const kind = kindOf[removables[0]!.what]
     if (!isDryRun) {
       const named = await coordinator.letGo(removables, { before, inputs })
-      return sweep(named, kind, now - untouchedMs)
+      const owners = new Map(removables.flatMap((one) => one.artifacts.map((id) => [id, one])))
+      return sweep(named, kind, now - untouchedMs, (id) => removedOf(owners.get(id) ?? removables[0]!))
     }
-    for (const id of removables.flatMap((one) => one.artifacts)) {
-      if (wouldGo.has(id)) continue
-      wouldGo.add(id)
-      const bytes = sizeBefore(await artifacts.stat(id), now - untouchedMs)
-      if (bytes > 0) freed(kind, bytes)
-    }
+    for (const one of removables)
+      for (const id of one.artifacts) {
+        if (wouldGo.has(id)) continue
+        wouldGo.add(id)
+        const bytes = sizeBefore(await artifacts.stat(id), now - untouchedMs)
+        if (bytes > 0) freed(kind, id, bytes, removedOf(one))
+      }
   }
 
   /** Drops the photographs that a job needs, or that were uploaded or rendered since `before`. */
@@ -219,8 +242,10 @@ async function remove(options: PruneOptions, scope: Scope): Promise<PruneReport>
   // Orphans first: removing them writes nothing to the database, whose disk may be full.
   for (const prefix of scope.prefixes) {
     const listed = await artifacts.list(prefix)
-    const old = listed.filter(({ usedAt }) => usedAt < now - orphanMs).map(({ id }) => id)
-    await sweep(old, 'orphans', now - orphanMs)
+    const old = new Map(
+      listed.filter(({ usedAt }) => usedAt < now - orphanMs).map(({ id, usedAt }) => [id, usedAt]),
+    )
+    await sweep([...old.keys()], 'orphans', now - orphanMs, (id) => ({ at: old.get(id)!, jobId: null }))
   }
 
   const events = await removeEvents(options, scope)
@@ -237,7 +262,7 @@ async function remove(options: PruneOptions, scope: Scope): Promise<PruneReport>
     if (overBytes - freedOfIt() > 0) await removeOver(overBytes - freedOfIt())
     overBytes = Math.max(0, overBytes - freedOfIt())
   }
-  return { isDryRun, events, stored: tally, overBytes }
+  return { isDryRun, events, stored: tally, oldest, examples, overBytes }
 }
 
 async function removeEvents(

@@ -151,7 +151,7 @@ async function judged(
     return undefined
   }
   const since = (await findEndpoint(tx, endpointId))?.failingSince ?? null
-  if (since === null) await setFailing(tx, endpointId, now)
+  await setFailing(tx, endpointId, now, tried.error)
   const reason =
     tried.status === 410
       ? 'The endpoint answered 410 Gone'

@@ -14,6 +14,7 @@ const endpointOf = (row: Row): Endpoint => ({
   status: text(row, 'status') as EndpointStatus,
   reason: textOrNull(row, 'reason'),
   failingSince: numberOrNull(row, 'failing_since'),
+  lastError: textOrNull(row, 'last_error'),
   insertedAt: number(row, 'inserted_at'),
   updatedAt: number(row, 'updated_at'),
 })
@@ -103,7 +104,8 @@ export const setEndpoint = (tx: Transaction, endpoint: Endpoint, now: number): P
 
 export const setEnabled = (tx: Transaction, id: string, afterEvent: number, now: number): Promise<number> =>
   tx.run(
-    `update webhook_endpoints set status = 'enabled', reason = null, failing_since = null, after_event = $2, updated_at = $3
+    `update webhook_endpoints set status = 'enabled', reason = null, failing_since = null, last_error = null, after_event = $2,
+       updated_at = $3
      where id = $1 and status = 'disabled'`,
     [id, afterEvent, now],
   )
@@ -115,16 +117,19 @@ export const setDisabled = (tx: Transaction, id: string, reason: string, now: nu
     [id, reason, now],
   )
 
-export const setFailing = (tx: Transaction, id: string, since: number): Promise<number> =>
-  tx.run('update webhook_endpoints set failing_since = $2 where id = $1 and failing_since is null', [
-    id,
-    since,
-  ])
+export const setFailing = (tx: Transaction, id: string, since: number, error: string): Promise<number> =>
+  tx.run(
+    `update webhook_endpoints set failing_since = coalesce(failing_since, $2), last_error = $3
+     where id = $1 and (failing_since is null or last_error is distinct from $3)`,
+    [id, since, error],
+  )
 
 export const setWell = (tx: Transaction, id: string): Promise<number> =>
-  tx.run('update webhook_endpoints set failing_since = null where id = $1 and failing_since is not null', [
-    id,
-  ])
+  tx.run(
+    `update webhook_endpoints set failing_since = null, last_error = null
+     where id = $1 and failing_since is not null`,
+    [id],
+  )
 
 export const deleteEndpoint = (tx: Transaction, id: string): Promise<number> =>
   tx.run('delete from webhook_endpoints where id = $1', [id])

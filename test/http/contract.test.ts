@@ -175,11 +175,20 @@ test('limits, pauses, nodes and the storage', async () => {
   expect((await client.readStatistics({ window: '7d' })).buckets).toHaveLength(28)
   expect((await client.readQueue()).reasons).toEqual(expect.any(Array))
   expect((await client.readStorage()).free_bytes).toBe(1e9)
-  expect((await client.pruneStorage({ dry_run: true })).bytes).toBe(0)
+  expect(await client.pruneStorage({ dry_run: true })).toMatchObject({ bytes: 0, examples: [] })
+})
+
+test('models', async () => {
+  const { models, unavailable } = await client.listModels()
+  expect(models).toMatchObject([{ name: 'local', renderer: 'local', aspect_ratios: null, offers: [] }])
+  expect(unavailable).toEqual([])
 })
 
 test('keys', async () => {
-  const { id } = await client.createKey({ name: 'shop', scopes: ['read'] })
+  const { id, key } = await client.createKey({ name: 'shop', scopes: ['read'] })
+  expect((await client.signIn({ key })).session).toMatchObject({ name: 'shop', scopes: ['read'] })
+  expect((await client.readSession()).keys_required).toBe(false)
+  await client.signOut()
   await client.rotateKey(id)
   await client.rotateSecret({ grace_seconds: 60 })
   await client.revokeKey(id)

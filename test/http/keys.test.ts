@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { createApp } from '../../src/http/app.ts'
 import { documentPages } from '../../src/http/openapi/pages.ts'
+import { pageEndpoints } from '../../src/http/page.ts'
 import { allEndpoints } from '../../src/http/routes/all.ts'
 import { patternOf } from '../../src/http/routes/endpoint.ts'
 import type { NewKeyAnswer } from '../../src/http/routes/keys.ts'
@@ -86,6 +87,7 @@ describe('a key', () => {
       client_id: null,
       key: made.key,
       inserted_at: new Date(clock.now()).toISOString(),
+      created_by: 'ops',
       rotated_at: null,
       last_used_at: null,
       expires_at: null,
@@ -432,7 +434,9 @@ describe('scopes', () => {
     const names = new Set(routes.map(({ method, path }) => `${method} ${path}`))
     expect(names.size).toBeGreaterThan(20)
     const declared = new Set(
-      [...allEndpoints, ...documentPages([])].map(({ route }) => patternOf(route).join(' ')),
+      [...allEndpoints, ...documentPages([]), ...pageEndpoints()].map(({ route }) =>
+        patternOf(route).join(' '),
+      ),
     )
     expect([...names].filter((name) => !declared.has(name))).toEqual([])
   })

@@ -36,6 +36,8 @@ describe('without limits', () => {
       isDryRun: false,
       events: 0,
       stored: { films: nothing, clips: nothing, inputs: nothing, orphans: nothing },
+      oldest: { films: null, clips: null, inputs: null, orphans: null },
+      examples: [],
       overBytes: 0,
     })
     expect((await film(jobId)).status).toBe(200)
@@ -438,6 +440,12 @@ describe('over HTTP', () => {
     expect(would.body).toMatchObject({
       dry_run: true,
       removed: { films: { files: 2 }, other: { files: 1, bytes: 9 } },
+      oldest: { film: expect.any(String), clip: null, input: null, other: expect.any(String) },
+      examples: [
+        { kind: 'other', job_id: null, bytes: 9 },
+        { kind: 'films', job_id: 1 },
+        { kind: 'films', job_id: 1 },
+      ],
       over_bytes: 0,
     })
     expect((await film(1)).status).toBe(200)

@@ -32,6 +32,7 @@ describe('an endpoint', () => {
       status: 'enabled',
       reason: null,
       failing_since: null,
+      last_error: null,
       inserted_at: '2026-01-01T00:00:00.000Z',
       updated_at: '2026-01-01T00:00:00.000Z',
     })

@@ -16,6 +16,10 @@ const keySchema = z
     scopes: z.array(z.enum(scopes)),
     client_id: z.string().nullable().describe('The only client whose jobs it sees; null: it is not bound'),
     inserted_at: timeSchema,
+    created_by: z
+      .string()
+      .nullable()
+      .describe('The name of the key that created it; null: the command line, or not known'),
     rotated_at: timeSchema.nullable(),
     last_used_at: timeSchema.nullable().describe('Exact to a minute'),
     expires_at: timeSchema.nullable(),
@@ -45,6 +49,7 @@ export const keyAnswer = (key: Key): KeyAnswer => ({
   scopes: [...key.scopes],
   client_id: key.clientId,
   inserted_at: timeOf(key.insertedAt),
+  created_by: key.createdBy,
   rotated_at: timeOrNull(key.rotatedAt),
   last_used_at: timeOrNull(key.lastUsedAt),
   expires_at: timeOrNull(key.expiresAt),

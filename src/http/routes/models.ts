@@ -13,6 +13,10 @@ const modelsSchema = z
       z.object({
         name: z.string(),
         renderer: z.string(),
+        aspect_ratios: z
+          .array(z.string())
+          .nullable()
+          .describe('The shapes that it renders, such as 16:9; null: that of the photograph'),
         offers: z
           .array(
             z.object({
@@ -27,6 +31,9 @@ const modelsSchema = z
           .describe('Empty: free and of any length, on this machine'),
       }),
     ),
+    unavailable: z
+      .array(z.object({ name: z.string(), needs: z.string().describe('What is missing, such as a token') }))
+      .describe('Models with known prices that this server cannot render by'),
   })
   .openapi('Models')
 
@@ -41,13 +48,14 @@ export const modelEndpoints = resource('money', [
     description: 'The models whose renderer this server has, with what they offer and cost.',
     answer: json(200, modelsSchema, 'The models'),
     handle: async (_, { coordinator }) => {
-      const { priceBook, models } = await coordinator.models()
+      const { priceBook, models, wanting } = await coordinator.models()
       return {
         price_book: priceBook,
         currency: 'USD' as const,
-        models: models.map(({ name, renderer, offers }) => ({
+        models: models.map(({ name, renderer, shapes, offers }) => ({
           name,
           renderer,
+          aspect_ratios: shapes ? [...shapes] : null,
           offers: offers.map((offer) => ({
             resolution: offer.resolution,
             seconds: [...offer.seconds],
@@ -57,6 +65,7 @@ export const modelEndpoints = resource('money', [
             usd_per_clip: offer.usd_per_clip ?? null,
           })),
         })),
+        unavailable: [...wanting].map(([name, needs]) => ({ name, needs })),
       }
     },
   }),

@@ -46,6 +46,23 @@ const prunedSchema = z
       other: amountSchema,
     }),
     bytes: z.int().describe('In all'),
+    oldest: z.object({
+      film: timeSchema.nullable(),
+      clip: timeSchema.nullable(),
+      input: timeSchema.nullable(),
+      other: timeSchema.nullable(),
+    }),
+    examples: z
+      .array(
+        z.object({
+          kind: z.enum(['films', 'clips', 'inputs', 'other']),
+          file: z.string().describe('SHA-256 of its bytes; of a photograph: the asset'),
+          job_id: z.int().nullable().describe('The job whose film or clip it is'),
+          bytes: z.int(),
+          since: timeSchema.describe('When its time began to count, such as the end of its job'),
+        }),
+      )
+      .describe('A few files of each kind'),
     over_bytes: z.int().describe('Stored beyond max_stored_bytes all the same: it is needed, or too new'),
   })
   .openapi('Pruned')
@@ -91,7 +108,14 @@ const storageAnswer = ({ stored, limits, oldest, freeBytes, measuredAt }: Storag
   measured_at: timeOf(measuredAt),
 })
 
-const prunedAnswer = ({ isDryRun, events, stored, overBytes }: PruneReport): PrunedAnswer => ({
+const prunedAnswer = ({
+  isDryRun,
+  events,
+  stored,
+  oldest,
+  examples,
+  overBytes,
+}: PruneReport): PrunedAnswer => ({
   dry_run: isDryRun,
   removed: {
     events,
@@ -101,6 +125,19 @@ const prunedAnswer = ({ isDryRun, events, stored, overBytes }: PruneReport): Pru
     other: amountAnswer(stored.orphans),
   },
   bytes: sumOf(Object.values(stored)).bytes,
+  oldest: {
+    film: timeOrNull(oldest.films),
+    clip: timeOrNull(oldest.clips),
+    input: timeOrNull(oldest.inputs),
+    other: timeOrNull(oldest.orphans),
+  },
+  examples: examples.map(({ kind, artifact, jobId, bytes, at }) => ({
+    kind: kind === 'orphans' ? 'other' : kind,
+    file: artifact,
+    job_id: jobId,
+    bytes,
+    since: timeOf(at),
+  })),
   over_bytes: overBytes,
 })
 
@@ -123,7 +160,7 @@ export const storageEndpoints = resource('operations', [
     access: allJobs('admin'),
     summary: 'Remove expired files now, instead of within the hour',
     description:
-      'Removes what is older than its retention time, or beyond the size allowed. With `dry_run` it only reports what would be removed.',
+      'Removes what is older than its retention time, or beyond the size allowed. With `dry_run` it only reports what would be removed, with a few of the files.',
     body: optionalJsonBody('PruneRequest', pruneRequest, { dry_run: true }),
     answer: json(200, prunedSchema, 'What was removed, or would be'),
     refuses: { 422: 'A member is impossible' },

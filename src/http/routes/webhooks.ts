@@ -36,6 +36,7 @@ export const endpointSchema = z
     status: z.enum(endpointStatuses),
     reason: z.string().nullable().describe('Why it is disabled'),
     failing_since: timeSchema.nullable().describe('Null where the last try succeeded'),
+    last_error: z.string().nullable().describe('Why the last try failed; null where it succeeded'),
     inserted_at: timeSchema,
     updated_at: timeSchema,
   })
@@ -52,6 +53,7 @@ export const endpointAnswer = (to: Endpoint): EndpointAnswer => ({
   status: to.status,
   reason: to.reason,
   failing_since: timeOrNull(to.failingSince),
+  last_error: to.lastError,
   inserted_at: timeOf(to.insertedAt),
   updated_at: timeOf(to.updatedAt),
 })

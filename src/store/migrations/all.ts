@@ -23,6 +23,7 @@ import { hashedKeys } from './0021-hashed-keys.ts'
 import { nodeSettings } from './0022-node-settings.ts'
 import { attention } from './0023-attention.ts'
 import { changes } from './0024-changes.ts'
+import { makers } from './0025-makers.ts'
 
 /** In the order they are applied. One that has been released is never changed: add another. */
 export const migrations: readonly Migration[] = [
@@ -50,4 +51,5 @@ export const migrations: readonly Migration[] = [
   nodeSettings,
   attention,
   changes,
+  makers,
 ]
