@@ -1,19 +1,76 @@
 /** What the pages show: each names a request, and says which events change its answer. */
-import { type JobAnswer, type JobEvent, type JobsAnswer, type ScenesAnswer, client } from './client.ts'
-import type { Source } from './live.ts'
+import {
+  type JobAnswer,
+  type JobEvent,
+  type JobsAnswer,
+  type SceneAnswer,
+  type ScenesAnswer,
+  client,
+} from './client.ts'
+import { Later, type Source } from './live.ts'
 
-/** It changes neither what a job costs nor what it waits for. */
-const isProgress = ({ type }: JobEvent): boolean => type === 'job_progress'
+/** Rendering goes on: it changes neither who has to decide nor what is to be decided. */
+const goesOn: ReadonlySet<JobEvent['type']> = new Set<JobEvent['type']>([
+  'job_processing',
+  'job_progress',
+  'scene_processing',
+  'scene_rendered',
+  'scene_completed',
+  'scene_retrying',
+  'scene_short',
+])
 
 export const waitingJobs: Source<JobsAnswer> = {
   name: 'waiting jobs',
   load: (signal) => client.listJobs({ needs_approval: 'true', limit: 200 }, { signal }),
-  on: (event, data) => (isProgress(event) ? data : 'again'),
+  on: (event, data) => (goesOn.has(event.type) ? data : 'again'),
 }
 
 export interface JobShown {
   readonly job: JobAnswer
   readonly scenes: ScenesAnswer['scenes']
+}
+
+/** What an event says of its scene; undefined: it does not say all that is shown at once. */
+function sceneChange({ type, data, job_id, scene_id }: JobEvent): Partial<SceneAnswer> | undefined {
+  const { code, reason, tries, not_before } = data
+  switch (type) {
+    case 'scene_processing':
+      return { status: 'processing', progress_percentage: 0, waiting: null, not_before: null }
+    case 'scene_rendered':
+    case 'scene_short':
+      return {}
+    case 'scene_completed':
+      return {
+        status: 'completed',
+        progress_percentage: 100,
+        waiting: null,
+        error: null,
+        clip_url: `/api/v3/videos/${job_id}/clips/${scene_id}`,
+      }
+    case 'scene_retrying':
+      return {
+        status: 'pending',
+        progress_percentage: 0,
+        error: { code: String(code), reason: String(reason) },
+        tries: Number(tries),
+        not_before: String(not_before),
+      }
+    default:
+      return undefined
+  }
+}
+
+/** `scenes` with one of them changed; the others stay what they are. */
+function withScene(
+  scenes: JobShown['scenes'],
+  { scene_id, data: { position } }: JobEvent,
+  change: Partial<SceneAnswer>,
+): JobShown['scenes'] {
+  const place = Number(position)
+  const index = scenes[place]?.id === scene_id ? place : scenes.findIndex(({ id }) => id === scene_id)
+  const scene = scenes[index]
+  return scene ? scenes.with(index, { ...scene, ...change }) : scenes
 }
 
 const jobSources = new Map<number, Source<JobShown>>()
@@ -34,26 +91,24 @@ export function jobSource(id: number): Source<JobShown> {
     on(event, data) {
       if (event.job_id !== id) return data
       const { percentage, stage } = event.data
-      if (!isProgress(event) || typeof percentage !== 'number' || typeof stage !== 'string') return 'again'
-      const job = {
-        ...data.job,
-        progress_percentage: percentage,
-        current_stage: stage as JobAnswer['current_stage'],
-      }
-      return { ...data, job }
+      if (event.type === 'job_progress' && typeof percentage === 'number' && typeof stage === 'string')
+        return new Later({
+          ...data,
+          job: { ...data.job, progress_percentage: percentage, current_stage: stage },
+        })
+      const change = sceneChange(event)
+      return change ? new Later({ ...data, scenes: withScene(data.scenes, event, change) }) : 'again'
     },
   }
   jobSources.set(id, source)
   return source
 }
 
-/** Events that begin or end a render, or move money. */
-const movesSlots = (event: JobEvent): boolean => !isProgress(event)
-
+/** Every event but progress may begin or end a render, or move money; a moment later is soon enough. */
 const changedBySlots = <Data>(name: string, load: Source<Data>['load']): Source<Data> => ({
   name,
   load,
-  on: (event, data) => (movesSlots(event) ? 'again' : data),
+  on: ({ type }, data) => (type === 'job_progress' ? data : new Later(data)),
 })
 
 export const limitsSource = changedBySlots('limits', (signal) => client.readLimits({ signal }))

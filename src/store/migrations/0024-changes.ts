@@ -2,7 +2,7 @@ import type { Migration } from '../migrate.ts'
 
 /** Who changed limits, budgets and pauses, and what statistics read: ended jobs, finished scenes and failed renders by time. */
 export const changes: Migration = {
-  id: 23,
+  id: 24,
   name: 'changes',
   statements: [
     // Values: JSON.

@@ -1,0 +1,143 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { type Source, Later, createAnswers } from '../../page/src/server/answers.ts'
+import { merge } from '../../page/src/server/merge.ts'
+import type { JobEvent } from '../../src/job/event.ts'
+
+beforeEach(() => void vi.useFakeTimers())
+afterEach(() => void vi.useRealTimers())
+
+type Shown = { readonly value: number }
+
+/** A source that counts its readings, and what the server would answer now. */
+function counted({ tookMs = 0 }: { readonly tookMs?: number } = {}) {
+  const server = { value: 0, readings: 0, failure: undefined as Error | undefined }
+  const source: Source<Shown> = {
+    name: 'counted',
+    async load() {
+      server.readings++
+      const { value } = server
+      await new Promise((resolve) => setTimeout(resolve, tookMs))
+      if (server.failure) throw server.failure
+      return { value }
+    },
+    on: ({ type, data: { value } }, data) =>
+      type === 'job_updated' ? 'again' : type === 'job_progress' ? new Later({ value: Number(value) }) : data,
+  }
+  return { server, source: source }
+}
+
+let isHidden = false
+const open = () => {
+  isHidden = false
+  return createAnswers({ isHidden: () => isHidden, isPassing: () => true })
+}
+const event = (type: JobEvent['type'], value?: number) =>
+  ({ id: 1, type, job_id: 1, data: { value } }) as unknown as JobEvent
+const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms)
+
+it('reads an answer again at most four times a second, with however many events', async () => {
+  const answers = open()
+  const { server, source } = counted()
+  answers.watch(answers.entryOf(source), () => {})
+  for (let ms = 0; ms < 10_000; ms += 5) {
+    answers.apply([event('job_updated')])
+    await pass(5)
+  }
+  expect(server.readings).toBeGreaterThan(20)
+  expect(server.readings).toBeLessThanOrEqual(41)
+})
+
+it('spends at most a tenth of the time on an answer that takes long', async () => {
+  const answers = open()
+  const { server, source } = counted({ tookMs: 400 })
+  answers.watch(answers.entryOf(source), () => {})
+  for (let ms = 0; ms < 44_000; ms += 50) {
+    answers.apply([event('job_updated')])
+    await pass(50)
+  }
+  expect(server.readings).toBeLessThanOrEqual(11)
+})
+
+it('reads nothing that nobody shows, and reads it once it is shown again', async () => {
+  const answers = open()
+  const { server, source } = counted()
+  const entry = answers.entryOf(source)
+  const leave = answers.watch(entry, () => {})
+  await pass(300)
+  leave()
+  server.value = 7
+  answers.apply([event('job_updated')])
+  answers.readAll()
+  await pass(10_000)
+  expect(server.readings).toBe(1)
+  answers.watch(entry, () => {})
+  await pass(300)
+  expect(entry.shown.data).toEqual({ value: 7 })
+})
+
+it('rests in a hidden tab, and reads what has changed once it is seen', async () => {
+  const answers = open()
+  const { server, source } = counted()
+  const entry = answers.entryOf(source)
+  answers.watch(entry, () => {})
+  await pass(300)
+  isHidden = true
+  for (let ms = 0; ms < 20_000; ms += 100) {
+    answers.apply([event('job_updated')])
+    await pass(100)
+  }
+  expect(server.readings).toBeLessThanOrEqual(5)
+  server.value = 9
+  answers.apply([event('job_updated')])
+  isHidden = false
+  answers.hurry()
+  await pass(400)
+  expect(entry.shown.data).toEqual({ value: 9 })
+})
+
+it('repeats a failed reading less and less often, shows why, and heals at once when the server is back', async () => {
+  const answers = open()
+  const { server, source } = counted()
+  const entry = answers.entryOf(source)
+  answers.watch(entry, () => {})
+  await pass(300)
+  server.failure = new Error('away')
+  answers.apply([event('job_updated')])
+  await pass(120_000)
+  expect(entry.shown).toMatchObject({ data: { value: 0 }, error: server.failure })
+  expect(server.readings).toBeLessThan(12)
+  server.failure = undefined
+  server.value = 3
+  answers.hurry()
+  await pass(200)
+  expect(entry.shown).toMatchObject({ data: { value: 3 }, error: undefined })
+})
+
+it('applies events that arrive while it reads, in their order', async () => {
+  const answers = open()
+  const { source } = counted({ tookMs: 100 })
+  const entry = answers.entryOf(source)
+  answers.watch(entry, () => {})
+  await pass(50)
+  answers.apply([event('job_progress', 40), event('job_progress', 50)])
+  await pass(60)
+  expect(entry.shown.data).toEqual({ value: 50 })
+})
+
+it('keeps what has not changed', () => {
+  const before = {
+    job: { costs: { spent: 1 } },
+    scenes: [
+      { id: 'a', n: 1 },
+      { id: 'b', n: 2 },
+    ],
+  }
+  const now = structuredClone(before)
+  expect(merge(before, now)).toBe(before)
+  now.scenes.reverse()
+  now.scenes[0]!.n = 3
+  const merged = merge(before, now)
+  expect(merged).toEqual(now)
+  expect(merged.job).toBe(before.job)
+  expect(merged.scenes[1]).toBe(before.scenes[0])
+})
