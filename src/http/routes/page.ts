@@ -5,7 +5,7 @@ import { extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import type { Context } from 'hono'
-import { type Endpoint, type Route, unlisted } from './routes/endpoint.ts'
+import { type Endpoint, type Route, unlisted } from './endpoint.ts'
 
 /** It runs its own files alone, and speaks with this server alone. */
 const policy = [
@@ -28,7 +28,7 @@ const types: Readonly<Record<string, string>> = {
 }
 
 /** Beside this program, in a clone and in the package. */
-const folder = fileURLToPath(new URL('../../page/dist', import.meta.url))
+const folder = fileURLToPath(new URL('../../../page/dist', import.meta.url))
 
 interface PageFile {
   readonly type: string
