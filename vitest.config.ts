@@ -91,7 +91,7 @@ export default defineConfig(({ mode }) => ({
     ],
   },
   test: {
-    globalSetup: ['test/store/postgres-server.ts'],
+    globalSetup: ['test/page/built-page.ts', 'test/store/postgres-server.ts'],
     reporters: ['default', './test/closing-line.ts'],
     pool: 'threads',
     isolate: false,

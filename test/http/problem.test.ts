@@ -232,11 +232,11 @@ describe('a body that can’t be taken', () => {
 
 describe('a method that an address does not take', () => {
   test.each([
-    ['DELETE', '/api/v3/jobs', 'GET, HEAD, POST'],
+    ['DELETE', '/api/v3/jobs', 'GET, HEAD, POST, PATCH'],
     ['POST', '/api/v3/jobs/1', 'GET, HEAD, PATCH, DELETE'],
     ['GET', '/api/v3/jobs/1/approve', 'POST'],
     ['PUT', '/api/v3/videos/1/combined', 'GET, HEAD'],
-    ['OPTIONS', '/api/v3/jobs', 'GET, HEAD, POST'],
+    ['OPTIONS', '/api/v3/jobs', 'GET, HEAD, POST, PATCH'],
   ])('%s %s is 405 with what it takes', async (method, path, allow) => {
     const { response } = await ask({ path, init: { method } })
     expect(response.status).toBe(405)

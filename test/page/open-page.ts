@@ -1,25 +1,13 @@
 /** A server with its page, and a browser that looks at it. */
-import { execFileSync } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
 import { readConfig } from '../../src/config.ts'
 import { listen } from '../../src/http/edge/server.ts'
 import { createLog } from '../../src/log.ts'
 import { type Workflow, openSecrets, openWorkflow } from '../../src/wire.ts'
 import { launchChromium } from '../server/chromium.ts'
-
-const root = fileURLToPath(new URL('../..', import.meta.url))
-
-let isBuilt = false
-
-/** As `npm ci` does, which may have been before the last change. */
-function buildPage(): void {
-  if (!isBuilt) execFileSync('npm', ['run', 'build:page'], { cwd: root, stdio: 'pipe' })
-  isBuilt = true
-}
 
 export interface PageSite {
   readonly url: string
@@ -39,7 +27,6 @@ export interface Person {
 }
 
 export async function openPageSite(env: Readonly<Record<string, string>> = {}): Promise<PageSite> {
-  buildPage()
   const folder = await mkdtemp(join(tmpdir(), 'page-'))
   const config = readConfig({ DATA_DIR: folder, PORT: '0', ...env })
   const log = createLog({ level: 'silent' })
