@@ -6,7 +6,7 @@ import type { Reach } from '../job/reach.ts'
 import type { Reader, SqlValue } from './database.ts'
 import { factColumns, factsOf } from './jobs.ts'
 import { takenOf } from './money.ts'
-import { number, text } from './sql.ts'
+import { number, ownStatus, text } from './sql.ts'
 
 export interface JobQuery {
   readonly statuses?: readonly JobStatus[] | undefined
@@ -86,15 +86,20 @@ export async function idRangeOf(
   }
 }
 
-/** SQL: a job that approvals may not cover. `scope`: restricts the ids of jobs with waiting scenes. */
-const mayNeedApproval = (scope: string): string => `jobs.rejected is null and jobs.status <> 'cancelled'
-  and jobs.id in (select job_id from scenes where status = 'pending'${scope})
-  and (jobs.status = 'pending'
-    or exists (select 1 from scenes where job_id = jobs.id and status = 'pending'
-      and (unapproved = 1 or (price_micros is null and jobs.unknown_cost_accepted = 0)))
-    or jobs.authorised_micros < (
-      select coalesce(sum(price_micros), 0) from scenes where job_id = jobs.id and status = 'pending')
-      + (${takenOf('jobs.id')}))`
+const isToPay = `status = 'pending' and (price_micros is null or price_micros > 0)`
+
+/**
+ * SQL: a job that approvals may not cover. An approved one that has neither begun nor changed is covered. `scope`: restricts
+ * the ids of jobs with scenes to pay.
+ */
+const mayNeedApproval = (scope: string): string => `jobs.rejected is null and ('' || jobs.status = 'pending'
+  or jobs.status <> 'cancelled' and jobs.id in (select job_id from scenes where ${isToPay}${scope})
+    and (jobs.status <> 'approved' or jobs.started_at is not null or jobs.edited = 1)
+    and (exists (select 1 from scenes where job_id = jobs.id and ${isToPay}
+        and (unapproved = 1 or (price_micros is null and jobs.unknown_cost_accepted = 0)))
+      or jobs.authorised_micros < (
+        select coalesce(sum(price_micros), 0) from scenes where job_id = jobs.id and ${isToPay})
+        + (${takenOf('jobs.id')})))`
 
 /** SQL: jobs of which the condition may be true; those of budgets may have kept clips instead of costs. */
 function waitSql(condition: WaitCondition, bind: (value: SqlValue) => string, scope: () => string): string {
@@ -102,16 +107,17 @@ function waitSql(condition: WaitCondition, bind: (value: SqlValue) => string, sc
     case 'approval':
       return mayNeedApproval(scope())
     case 'rejected':
-      return `jobs.rejected is not null and jobs.status <> 'cancelled'`
+      return `jobs.id in (select id from jobs where rejected is not null) and jobs.status <> 'cancelled'`
     case 'job_paused':
-      return 'jobs.paused_at is not null and jobs.ended_at is null'
+      return 'jobs.id in (select id from jobs where paused_at is not null and ended_at is null)'
     case 'dependency':
-      return 'jobs.unmet > 0 and jobs.ended_at is null'
+      return 'jobs.id in (select id from jobs where unmet > 0 and ended_at is null)'
     case 'held':
       return `jobs.id in (select job_id from attempts where status = 'held')`
     default:
   }
-  if (condition.kind === 'start') return `jobs.run_at > ${bind(condition.now)} and jobs.ended_at is null`
+  if (condition.kind === 'start')
+    return `jobs.id in (select id from jobs where run_at > ${bind(condition.now)} and queue_at is null and ended_at is null)`
   if (condition.kind === 'renderers')
     return `jobs.queue_at is not null and exists (select 1 from scenes where job_id = jobs.id and status = 'pending'
       and renderer in (${condition.names.map(bind).join(', ')}))`
@@ -192,8 +198,10 @@ export async function listJobs(
 /** Jobs that wait for their first approval. `clientId`: only of this client. */
 export async function countToApprove(reader: Reader, clientId: string | undefined): Promise<number> {
   const row = await reader.get(
-    `select count(*) as n from jobs where status = 'pending' and rejected is null${clientId === undefined ? '' : ' and client_id = $1'}`,
-    clientId === undefined ? [] : [clientId],
+    // As the index of these jobs says it.
+    `select count(*) as n from jobs where ${ownStatus} = 'pending' and rejected is null
+       and client_id ${clientId === undefined ? '>=' : '='} $1`,
+    [clientId ?? ''],
   )
   return number(row!, 'n')
 }

@@ -97,6 +97,8 @@ export async function searchJobs(context: Context, filter: JobFilter): Promise<J
   let characters = 0
   let candidates = 0
   const search = await searchOf(context, filter)
+  // Such as a budget, where there is none.
+  if (search.query.waits?.length === 0) return { jobs, standings, nextBefore: null }
   const isSifted = filter.needsApproval === true || filter.waits !== undefined
   for (const stretch of await stretchesOf(database, search.query)) {
     let { before } = stretch

@@ -40,7 +40,7 @@ export async function conditionsOf(
     ...(wanted('held') ? (['held'] as const) : []),
     ...(wanted('scheduled') ? [{ kind: 'start', now } as const] : []),
     ...(names.length > 0 ? [{ kind: 'renderers', names } as const] : []),
-    ...(isOfBudgets ? [await shortBudgets(context, reader, now)] : []),
+    ...(isOfBudgets ? await shortBudgets(context, reader, now) : []),
   ]
 }
 
@@ -63,8 +63,13 @@ async function stoppedRenderers(
   return names
 }
 
-async function shortBudgets(context: Context, reader: Reader, now: number): Promise<WaitCondition> {
+async function shortBudgets(
+  context: Context,
+  reader: Reader,
+  now: number,
+): Promise<readonly WaitCondition[]> {
   const limits = await budgetLimits(reader, context.budgets)
+  if (limits.size === 0) return []
   const left = async (name: string, used: () => Promise<Money>): Promise<number | undefined> => {
     const limit = limits.get(name)
     if (limit === undefined) return undefined
@@ -82,13 +87,10 @@ async function shortBudgets(context: Context, reader: Reader, now: number): Prom
     const micros = clientId === '' ? undefined : await left(name, () => moneyIn(reader, { clientId }))
     if (micros !== undefined) ofClients.push([clientId, micros])
   }
-  return {
-    kind: 'budgets',
-    leftMicros: ofAll.length === 0 ? undefined : Math.min(...ofAll),
-    // The shortest: a statement takes some hundreds of values.
-    ofClients: ofClients.toSorted(([, one], [, other]) => one - other).slice(0, mostListed),
-    ofJobMicros: limits.get('job'),
-  }
+  // The shortest: a statement takes some hundreds of values.
+  const shortest = ofClients.toSorted(([, one], [, other]) => one - other).slice(0, mostListed)
+  const leftMicros = ofAll.length === 0 ? undefined : Math.min(...ofAll)
+  return [{ kind: 'budgets', leftMicros, ofClients: shortest, ofJobMicros: limits.get('job') }]
 }
 
 const mostListed = 200
