@@ -1,6 +1,7 @@
 /** What the pages show: each names a request, and says which events change its answer. */
 import { type JobAnswer, type JobEvent, type JobsAnswer, type ScenesAnswer, client } from './client.ts'
 import type { Source } from './live.ts'
+import { keepSame } from './same.ts'
 
 /** It changes neither what a job costs nor what it waits for. */
 const isProgress = ({ type }: JobEvent): boolean => type === 'job_progress'
@@ -22,6 +23,7 @@ const jobSources = new Map<number, Source<JobShown>>()
 export function jobSource(id: number): Source<JobShown> {
   const known = jobSources.get(id)
   if (known) return known
+  let shown: JobShown | undefined
   const source: Source<JobShown> = {
     name: `job ${id}`,
     async load(signal) {
@@ -29,7 +31,8 @@ export function jobSource(id: number): Source<JobShown> {
         client.readJob(id, { signal }),
         client.listScenes(id, { signal }),
       ])
-      return { job, scenes }
+      shown = keepSame(shown, { job, scenes })
+      return shown
     },
     on(event, data) {
       if (event.job_id !== id) return data
@@ -66,6 +69,16 @@ const unchanging = <Data>(name: string, load: Source<Data>['load']): Source<Data
   load,
   on: (_, data) => data,
 })
+
+/** Who asked for the job. */
+export const askerSource = (jobId: number) =>
+  unchanging(`asker of job ${jobId}`, (signal) => client.readHistory(jobId, { limit: 1 }, { signal }))
+
+/** What a client has spent and reserved in all. */
+export const clientSpendSource = (clientId: string) =>
+  changedBySlots(`spend of ${clientId}`, (signal) =>
+    client.readSpend({ group: 'client', client_id: clientId }, { signal }),
+  )
 
 export const modelsSource = unchanging('models', (signal) => client.listModels({ signal }))
 export const storageSource = unchanging('storage', (signal) => client.readStorage({ signal }))
