@@ -84,7 +84,15 @@ export function createPreviews({ coordinator, artifacts, studio, renderer }: Pre
       const [job, scene] = await Promise.all([coordinator.job(jobId), coordinator.scene(jobId, sceneId)])
       const format = smallFormat(job.storyboard.format)
       const { asset_ids, duration, transition, position } = scene
-      const shown = [asset_ids, titleOf(scene), duration, transition, position % 2, job.storyboard.fit, format]
+      const shown = [
+        asset_ids,
+        titleOf(scene),
+        duration,
+        transition,
+        position % 2,
+        job.storyboard.fit,
+        format,
+      ]
       const key = JSON.stringify(shown)
       if (previews.size > mostKept) previews.delete(previews.keys().next().value!)
       const made = (): Promise<Preview> => kept(previews, key, () => make(job, scene, format))

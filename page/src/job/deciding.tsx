@@ -51,9 +51,7 @@ export function Deciding({ job, scenes, reused, unsaved, again }: DecidingProps)
       <PlanNotes scenes={scenes} />
       {job.rejected && <Rejected job={job} again={again} />}
       {job.needs_approval && can('approve') && <Approve job={job} unsaved={unsaved} again={again} />}
-      {job.needs_approval && !can('approve') && (
-        <p className="small quiet">{words.deciding.othersApprove}</p>
-      )}
+      {job.needs_approval && !can('approve') && <p className="small quiet">{words.deciding.othersApprove}</p>}
     </aside>
   )
 }
@@ -106,7 +104,7 @@ function BudgetList({ budgets }: { readonly budgets: readonly BudgetAfter[] }) {
       <ul>
         {budgets.map(({ name, limit, after }) => (
           <li key={name} data-exceeded={after < 0}>
-            <span>{words.overview.budgetName(name)}</span>
+            <span>{words.deciding.budgetName(name)}</span>
             <span className="quiet">{words.deciding.left(exact(Math.max(0, after)), money(limit))}</span>
             {after < 0 && (
               <p className="note">
@@ -127,8 +125,13 @@ function PlanNotes({ scenes }: { readonly scenes: readonly SceneAnswer[] }) {
   const words = useWords()
   const notes = useMemo(() => {
     const places = new Map<string, number[]>()
-    for (const { notes: told, position } of scenes)
-      for (const note of told) places.set(note, [...(places.get(note) ?? []), position + 1])
+    for (const { notes: told, position, title } of scenes)
+      for (const note of told) {
+        const shared = note.replace(` "${title}"`, '')
+        const known = places.get(shared)
+        if (known) known.push(position + 1)
+        else places.set(shared, [position + 1])
+      }
     return [...places]
   }, [scenes])
   if (notes.length === 0) return null
@@ -235,7 +238,7 @@ function Approve({ job, unsaved, again }: Pick<DecidingProps, 'job' | 'unsaved' 
         disabled={approve.isRunning || isHindered || isSendingBack}
         onClick={run}
       >
-        {words.approve(isUnknown ? null : money(job.to_approve))}
+        {job.to_approve === 0 ? words.approveFree : words.approve(isUnknown ? null : money(job.to_approve))}
         <kbd aria-hidden="true">{modKey}+↵</kbd>
       </Button>
       {isSendingBack ? (

@@ -39,9 +39,7 @@ export const isEmpty = ({ change }: Draft): boolean => Object.keys(change).lengt
 export function drafted(scene: Editable, draft: Draft | undefined, change: Partial<Editable>): Draft {
   const base = draft?.base ?? editableOf(scene)
   const all = { ...draft?.change, ...change }
-  const entries = Object.entries(all).filter(
-    ([name, value]) => !isSame(value, base[name as keyof Editable]),
-  )
+  const entries = Object.entries(all).filter(([name, value]) => !isSame(value, base[name as keyof Editable]))
   return { base, change: Object.fromEntries(entries) }
 }
 

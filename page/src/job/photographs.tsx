@@ -1,6 +1,14 @@
 /** The photographs of a scene, and those of the job: dragged onto the scene, or chosen from a menu. */
 import { Menu } from '@base-ui/react/menu'
-import { DndContext, MouseSensor, TouchSensor, useDraggable, useDroppable, useSensor, useSensors } from '@dnd-kit/core'
+import {
+  DndContext,
+  MouseSensor,
+  TouchSensor,
+  useDraggable,
+  useDroppable,
+  useSensor,
+  useSensors,
+} from '@dnd-kit/core'
 import { type DragEvent, useRef, useState, useSyncExternalStore } from 'react'
 import { type JobAnswer, type SceneAnswer, client } from '../server/client.ts'
 import { useAction } from '../ui/action.tsx'
@@ -39,7 +47,7 @@ export function photographsOf({ parameters }: Pick<JobAnswer, 'parameters'>, sce
 }
 
 function Picture({ id }: { readonly id: string }) {
-  const { src, onSettled } = usePicture(`/api/v3/assets/${id}/picture`)
+  const { src, onSettled } = usePicture('photograph', `/api/v3/assets/${id}/picture`)
   return <img src={src} alt="" draggable={false} onLoad={onSettled} onError={onSettled} />
 }
 

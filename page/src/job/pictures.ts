@@ -4,23 +4,37 @@
  */
 import { useEffect, useState } from 'react'
 
-const atOnce = 3
-
 interface Wanted {
   readonly begin: () => void
 }
 
-const waiting: Wanted[] = []
-const running = new Set<Wanted>()
-
-function beginNext(): void {
-  while (running.size < atOnce) {
-    const next = waiting.pop()
-    if (!next) return
-    running.add(next)
-    next.begin()
+function createQueue(atOnce: number) {
+  const waiting: Wanted[] = []
+  const running = new Set<Wanted>()
+  const beginNext = (): void => {
+    while (running.size < atOnce) {
+      const next = waiting.pop()
+      if (!next) return
+      running.add(next)
+      next.begin()
+    }
   }
+  const leave = (wanted: Wanted): void => {
+    const index = waiting.indexOf(wanted)
+    if (index >= 0) waiting.splice(index, 1)
+    running.delete(wanted)
+    beginNext()
+  }
+  const enter = (wanted: Wanted): void => {
+    waiting.push(wanted)
+    // After all that came into sight together.
+    queueMicrotask(beginNext)
+  }
+  return { enter, leave }
 }
+
+/** A browser has six connections to a server; one of them carries the events. */
+const queues = { frame: createQueue(2), photograph: createQueue(2) }
 
 export interface Picture {
   /** Undefined until its turn. */
@@ -29,22 +43,13 @@ export interface Picture {
   readonly onSettled: () => void
 }
 
-export function usePicture(address: string): Picture {
+export function usePicture(kind: keyof typeof queues, address: string): Picture {
   const [state, setState] = useState<Picture>({ src: undefined, onSettled: () => {} })
   useEffect(() => {
-    const leave = (): void => {
-      running.delete(wanted)
-      beginNext()
-    }
-    const wanted: Wanted = { begin: () => setState({ src: address, onSettled: leave }) }
-    waiting.push(wanted)
-    // After all that came into sight together.
-    queueMicrotask(beginNext)
-    return () => {
-      const index = waiting.indexOf(wanted)
-      if (index >= 0) waiting.splice(index, 1)
-      leave()
-    }
-  }, [address])
+    const { enter, leave } = queues[kind]
+    const wanted: Wanted = { begin: () => setState({ src: address, onSettled: () => leave(wanted) }) }
+    enter(wanted)
+    return () => leave(wanted)
+  }, [kind, address])
   return state
 }

@@ -2,7 +2,7 @@
  * Plays the film, or before there is one its scenes one after another: the clip where it is rendered, else its preview. The
  * next scene is prepared and loaded while one plays, in an element of its own.
  */
-import { useEffect, useRef, useState } from 'react'
+import { type CSSProperties, useEffect, useRef, useState } from 'react'
 import type { JobAnswer, SceneAnswer } from '../server/client.ts'
 import { useKey } from '../ui/keys.ts'
 import { Button } from '../ui/button.tsx'
@@ -38,23 +38,20 @@ export function Player({ job, scenes, chosen, onScene }: PlayerProps) {
     scenes.findIndex(({ id }) => id === chosen),
   )
   if (!scenes[index]) return <figure className="player" style={shape} />
-  return (
-    <figure className="player" style={shape}>
-      <Scenes scenes={scenes} index={index} onScene={onScene} />
-    </figure>
-  )
+  return <Scenes scenes={scenes} index={index} onScene={onScene} shape={shape} />
 }
 
 interface ScenesProps {
   readonly scenes: readonly SceneAnswer[]
   readonly index: number
   readonly onScene: (sceneId: string) => void
+  readonly shape: CSSProperties
 }
 
 /** Loaded while the first of them plays. */
 const ahead = 2
 
-function Scenes({ scenes, index, onScene }: ScenesProps) {
+function Scenes({ scenes, index, onScene, shape }: ScenesProps) {
   const words = useWords()
   const [isPlaying, setPlaying] = useState(false)
   const [time, setTime] = useState(0)
@@ -90,14 +87,15 @@ function Scenes({ scenes, index, onScene }: ScenesProps) {
   const before = scenes.slice(0, index).reduce((sum, { duration }) => sum + duration, 0)
   const total = scenes.reduce((sum, { duration }) => sum + duration, 0)
   return (
-    <>
-      <div className="player-stage" ref={stage} onClick={toggle}>
+    <figure className="player-scenes">
+      <div className="player" ref={stage} style={shape}>
         {loaded.map((one, offset) => (
           <video
             key={`${one.id} ${sourceOf(one)}`}
             src={sourceOf(one)}
             data-current={offset === 0}
             poster={frameOf(one)}
+            onClick={toggle}
             muted
             playsInline
             preload={isPlaying ? 'auto' : 'none'}
@@ -113,22 +111,23 @@ function Scenes({ scenes, index, onScene }: ScenesProps) {
             {hasFailed ? words.player.failed : words.player.preparing}
           </p>
         )}
+        <div className="player-bar">
+          <span className="player-line" aria-hidden="true">
+            <span style={{ inlineSize: `${total > 0 ? (100 * (before + time)) / total : 0}%` }} />
+          </span>
+          <Button aria-keyshortcuts="Space" onClick={toggle}>
+            {isPlaying ? words.player.pause : words.player.preview}
+          </Button>
+          <span className="player-clock">
+            {words.clock(before + time)} / {words.clock(total)}
+          </span>
+        </div>
       </div>
-      <figcaption className="player-bar">
-        <span className="player-line" aria-hidden="true">
-          <span style={{ inlineSize: `${total > 0 ? (100 * (before + time)) / total : 0}%` }} />
-        </span>
-        <Button aria-keyshortcuts="Space" onClick={toggle}>
-          {isPlaying ? words.player.pause : words.player.preview}
-        </Button>
-        <span className="player-clock">
-          {words.clock(before + time)} / {words.clock(total)}
-        </span>
-        <span className="player-about small">
-          {next ? words.player.then(words.player.transitions[scene.transition]) : ''}{' '}
-          {scene.clip_url === null ? words.player.isPreview : words.player.isClip}
-        </span>
+      <figcaption className="small quiet">
+        {next && words.player.then(words.player.transitions[scene.transition])}{' '}
+        {scene.clip_url === null ? words.player.isPreview : words.player.isClip}{' '}
+        {scene.clip_url === null && scene.render !== null && words.player.isMovedByModel}
       </figcaption>
-    </>
+    </figure>
   )
 }

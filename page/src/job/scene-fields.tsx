@@ -27,7 +27,13 @@ export function SceneFields({ format, values, isEditable, refused, set }: SceneF
     : []
   const isListed = fitting.some(({ name }) => name === values.model)
   const models = isListed ? fitting : [...fitting, { name: values.model, perSecond: undefined }]
-  const priced = ({ name, perSecond }: { name: string; perSecond?: FittingModel['perSecond'] | undefined }) => {
+  const priced = ({
+    name,
+    perSecond,
+  }: {
+    name: string
+    perSecond?: FittingModel['perSecond'] | undefined
+  }) => {
     if (perSecond === undefined) return name
     if (perSecond === null) return `${name} · ${words.unknownPrice}`
     return `${name} · ${perSecond === 0 ? words.free : words.scene.perSecond(moneyIn(code, perSecond))}`

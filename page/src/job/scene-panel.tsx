@@ -7,7 +7,15 @@ import { Button } from '../ui/button.tsx'
 import { Problem } from '../ui/problem.tsx'
 import { useMoney } from '../ui/values.tsx'
 import { useWords } from '../words/words.tsx'
-import { type Draft, type Editable, changedBeneath, drafted, editableOf, savingOf, withDraft } from './draft.ts'
+import {
+  type Draft,
+  type Editable,
+  changedBeneath,
+  drafted,
+  editableOf,
+  savingOf,
+  withDraft,
+} from './draft.ts'
 import { setDraft, useDrafts } from './drafts.ts'
 import { useEstimate } from './estimate.ts'
 import { Photographs } from './photographs.tsx'
@@ -129,7 +137,14 @@ export function ScenePanel({ job, scenes, scene, onChoose, again, adding }: Scen
         </div>
       )}
       {isEditable && !isChanged && (
-        <SceneActions job={job} scenes={scenes} scene={scene} onChoose={onChoose} again={again} adding={adding} />
+        <SceneActions
+          job={job}
+          scenes={scenes}
+          scene={scene}
+          onChoose={onChoose}
+          again={again}
+          adding={adding}
+        />
       )}
       <AddScene job={job} scenes={scenes} onChoose={onChoose} again={again} adding={adding} after={scene} />
     </section>

@@ -7,7 +7,8 @@ import { usePicture } from './pictures.ts'
 
 const fingerprint = (text: string): string => {
   let hash = 5381
-  for (let index = 0; index < text.length; index++) hash = (Math.imul(hash, 33) ^ text.charCodeAt(index)) >>> 0
+  for (let index = 0; index < text.length; index++)
+    hash = (Math.imul(hash, 33) ^ text.charCodeAt(index)) >>> 0
   return hash.toString(36)
 }
 
@@ -40,7 +41,7 @@ export const StripFrame = memo(function StripFrame({
 }: StripFrameProps) {
   const words = useWords()
   const money = useMoney()
-  const picture = usePicture(frameOf(scene))
+  const picture = usePicture('frame', frameOf(scene))
   const { status, title, duration, price, model, position, notes, progress_percentage: percentage } = scene
   return (
     <button
@@ -64,7 +65,6 @@ export const StripFrame = memo(function StripFrame({
         {status === 'processing' && (
           <span className="strip-progress" style={{ inlineSize: `${percentage}%` }} aria-hidden="true" />
         )}
-        {isDraft && <span className="strip-mark">{words.storyboard.unsaved}</span>}
       </span>
       <span className="strip-line">
         <span className="strip-name">{words.job.sceneName(position + 1, title)}</span>
@@ -81,6 +81,7 @@ export const StripFrame = memo(function StripFrame({
           {notes.length > 1 && <span>+{notes.length - 1}</span>}
         </span>
       )}
+      {isDraft && <span className="strip-mark">{words.storyboard.unsaved}</span>}
     </button>
   )
 })

@@ -96,8 +96,11 @@ export function Strip({ scenes, shape, chosen, reused, drafts, onChoose, onMove,
   const placeOf = (id: UniqueIdentifier): number => ids.indexOf(String(id)) + 1
   const announcements: Announcements = {
     onDragStart: ({ active }) => words.storyboard.lifted(nameOf(active.id), placeOf(active.id), ids.length),
-    onDragOver: ({ active, over }) =>
-      over ? words.storyboard.over(nameOf(active.id), placeOf(over.id), ids.length) : undefined,
+    onDragOver: ({ active, over }) => {
+      if (!over) return undefined
+      const tell = over.id === active.id ? words.storyboard.lifted : words.storyboard.over
+      return tell(nameOf(active.id), placeOf(over.id), ids.length)
+    },
     onDragEnd: ({ active, over }) =>
       words.storyboard.dropped(nameOf(active.id), placeOf(over?.id ?? active.id), ids.length),
     onDragCancel: ({ active }) => words.storyboard.back(nameOf(active.id)),
@@ -122,7 +125,9 @@ export function Strip({ scenes, shape, chosen, reused, drafts, onChoose, onMove,
     onChoose(id)
     // The frame may come into being only by the scrolling.
     requestAnimationFrame(() =>
-      requestAnimationFrame(() => scroller.current?.querySelector<HTMLElement>(`[data-scene="${id}"]`)?.focus()),
+      requestAnimationFrame(() =>
+        scroller.current?.querySelector<HTMLElement>(`[data-scene="${id}"]`)?.focus(),
+      ),
     )
   }
   return (

@@ -21,6 +21,8 @@ export function useKey(key: string, act: () => void, { mod = false }: { readonly
     const press = (event: KeyboardEvent): void => {
       const isMod = event.ctrlKey || event.metaKey
       if (event.key.toLowerCase() !== key || isMod !== mod || event.altKey || event.repeat) return
+      // Something nearer has used it, such as a drag by keyboard.
+      if (event.defaultPrevented) return
       // A dialog has the keys to itself, but for the ones that open and close it.
       if (isInDialog() && !(mod && key === 'k')) return
       if (!mod && (isWriting(event) || (key === ' ' && isPressing(event)))) return

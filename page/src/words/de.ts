@@ -181,6 +181,14 @@ export const de: Words = {
     askedBy: (by) => `Angefordert von ${by}`,
     deadline: 'Fällig',
     budgets: 'Danach übrig',
+    budgetName: (name) =>
+      name === 'job'
+        ? 'Dieser Auftrag'
+        : name === 'day'
+          ? 'Heute'
+          : name === 'total'
+            ? 'Insgesamt'
+            : 'Der Kunde',
     left: (left, limit) => `${left} von ${limit}`,
     exceeded: (sum) => `${sum} zu wenig: Szenen darüber hinaus würden warten.`,
     jobExceeded: (sum) => `${sum} zu wenig: Die Freigabe würde abgelehnt.`,
@@ -222,20 +230,21 @@ export const de: Words = {
   player: {
     preview: 'Vorschau abspielen',
     pause: 'Anhalten',
-    isPreview: 'Kostenlose Vorschau: Ausschnitt, Titel und Zeiten wie im Film',
-    isClip: 'Der gerenderte Clip',
+    isPreview: 'Kostenlose Vorschau: Ausschnitt, Titel und Zeiten wie im Film.',
+    isMovedByModel: 'Das Modell bewegt das Bild auf seine Weise.',
+    isClip: 'Der gerenderte Clip.',
     preparing: 'Die Szene wird vorbereitet',
     failed: 'Diese Szene lässt sich nicht zeigen.',
-    then: (transition) => `${transition} zur nächsten ·`,
+    then: (transition) => `${transition} zur nächsten Szene.`,
     transitions: { fade: 'Überblendung', slide: 'Schieben', cut: 'Schnitt' },
   },
   costs: { toPay: 'Freizugeben', spent: 'Ausgegeben', reserved: 'Reserviert' },
   seconds: (seconds) => `${Number(seconds.toFixed(1)).toLocaleString('de')} s`,
-  clock: (seconds) =>
-    `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, '0')}`,
+  clock: (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, '0')}`,
   scenes: (count) => counted(count, 'Szene', 'Szenen'),
   jobs: (count) => counted(count, 'Auftrag', 'Aufträge'),
   approve: (sum) => (sum === null ? 'Unbekannte Kosten freigeben' : `${sum} freigeben`),
+  approveFree: 'Freigeben, kostenlos',
   free: 'Kostenlos',
   unknownPrice: 'Preis unbekannt',
 }

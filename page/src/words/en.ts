@@ -166,7 +166,8 @@ export const en = {
     },
     theyWrote: (text: string) => `theirs: ${text}`,
     youWrote: (text: string) => `yours: ${text}`,
-    removedByOther: (name: string) => `Somebody else has removed the scene “${name}”, which you were changing.`,
+    removedByOther: (name: string) =>
+      `Somebody else has removed the scene “${name}”, which you were changing.`,
     restore: 'Add it again, with my changes',
     conflict: 'Somebody else has changed this scene meanwhile.',
     theirs: 'Take theirs',
@@ -185,6 +186,8 @@ export const en = {
     askedBy: (by: string) => `Asked for by ${by}`,
     deadline: 'Due',
     budgets: 'Left afterwards',
+    budgetName: (name: string): string =>
+      name === 'job' ? 'This job' : name === 'day' ? 'Today' : name === 'total' ? 'In all' : 'The client',
     left: (left: string, limit: string) => `${left} of ${limit}`,
     exceeded: (sum: string) => `${sum} too little: scenes beyond it would wait.`,
     jobExceeded: (sum: string) => `${sum} too little: the approval would be refused.`,
@@ -226,11 +229,12 @@ export const en = {
   player: {
     preview: 'Play preview',
     pause: 'Pause',
-    isPreview: 'Free preview: crop, titles and times as in the film',
-    isClip: 'The rendered clip',
+    isPreview: 'Free preview: crop, titles and times as in the film.',
+    isMovedByModel: 'The model moves the picture in its own way.',
+    isClip: 'The rendered clip.',
     preparing: 'Preparing the scene',
     failed: 'This scene cannot be shown.',
-    then: (transition: string) => `${transition} to the next ·`,
+    then: (transition: string) => `${transition} to the next scene.`,
     transitions: { fade: 'Fade', slide: 'Slide', cut: 'Cut' },
   },
   costs: { toPay: 'To approve', spent: 'Spent', reserved: 'Reserved' },
@@ -240,6 +244,7 @@ export const en = {
   scenes: (count: number) => counted(count, 'scene', 'scenes'),
   jobs: (count: number) => counted(count, 'job', 'jobs'),
   approve: (sum: string | null) => (sum === null ? 'Approve an unknown cost' : `Approve ${sum}`),
+  approveFree: 'Approve, free',
   free: 'Free',
   unknownPrice: 'Unknown price',
 }
