@@ -34,8 +34,11 @@ function useChosen(scenes: readonly SceneAnswer[]) {
   const place = useRef(0)
   const scene = scenes.find(({ id }) => id === chosen) ?? scenes[Math.min(place.current, scenes.length - 1)]
   useEffect(() => {
-    if (scene) place.current = scene.position
-  }, [scene])
+    if (!scene) return
+    place.current = scene.position
+    // From now on it is this scene, wherever it is moved.
+    if (chosen === undefined) onChoose(scene.id)
+  }, [scene, chosen])
   return { scene, onChoose }
 }
 
