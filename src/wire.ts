@@ -165,6 +165,7 @@ export async function openWorkflow(
     })
     const takeAsset = createTakeAsset({ coordinator, artifacts, studio, room })
     const previews = createPreviews({ coordinator, artifacts, studio, renderer: local })
+    closing.push(previews.stop)
     const app = createApp({
       coordinator,
       artifacts,

@@ -26,6 +26,8 @@ export interface Previews {
   scene(jobId: number, sceneId: string): Promise<Preview>
   /** Artifact id of a photograph as a small JPEG. @throws {RefusedError} `asset_not_found` */
   photograph(assetId: string): Promise<string>
+  /** Stops the render that runs, and begins no other. */
+  stop(): Promise<void>
 }
 
 export interface PreviewsOptions {
@@ -42,15 +44,18 @@ const mostKept = 2000
 const shortSide = 270
 const fps = 12
 const photographWidth = 480
+const renderMs = 120_000
 const frameLimits = { wallMs: 60_000, stallMs: 60_000, memoryBytes: 2 ** 30 }
 
 export function createPreviews({ coordinator, artifacts, studio, renderer }: PreviewsOptions): Previews {
   const previews = new Map<string, Promise<Preview>>()
   const inTurn = createSemaphore(() => atOnce)
+  const stopped = new AbortController()
 
   const make = (job: Job, scene: Scene, format: FrameFormat): Promise<Preview> =>
     inTurn(() =>
       studio.inWorkspace(async ({ directory, localPath }) => {
+        stopped.signal.throwIfAborted()
         const assets = await Promise.all(scene.asset_ids.map((id) => coordinator.asset(id)))
         const frames = framesOf(scene.duration, format.fps)
         const outcome = await renderer.render(
@@ -69,7 +74,11 @@ export function createPreviews({ coordinator, artifacts, studio, renderer }: Pre
             fit: job.storyboard.fit,
             keyframes: [],
           },
-          { directory, signal: AbortSignal.timeout(120_000), onProgress: () => {} },
+          {
+            directory,
+            signal: AbortSignal.any([AbortSignal.timeout(renderMs), stopped.signal]),
+            onProgress: () => {},
+          },
         )
         if (outcome.kind === 'failed') throw new Error(outcome.reason)
         const framePath = join(directory, 'frame.jpg')
@@ -84,7 +93,15 @@ export function createPreviews({ coordinator, artifacts, studio, renderer }: Pre
       const [job, scene] = await Promise.all([coordinator.job(jobId), coordinator.scene(jobId, sceneId)])
       const format = smallFormat(job.storyboard.format)
       const { asset_ids, duration, transition, position } = scene
-      const shown = [asset_ids, titleOf(scene), duration, transition, position % 2, job.storyboard.fit, format]
+      const shown = [
+        asset_ids,
+        titleOf(scene),
+        duration,
+        transition,
+        position % 2,
+        job.storyboard.fit,
+        format,
+      ]
       const key = JSON.stringify(shown)
       if (previews.size > mostKept) previews.delete(previews.keys().next().value!)
       const made = (): Promise<Preview> => kept(previews, key, () => make(job, scene, format))
@@ -93,6 +110,11 @@ export function createPreviews({ coordinator, artifacts, studio, renderer }: Pre
       if (uses.every(Boolean)) return preview
       previews.delete(key)
       return made()
+    },
+
+    async stop() {
+      stopped.abort(new Error('The workflow was closed'))
+      await Promise.allSettled(previews.values())
     },
 
     async photograph(assetId) {

@@ -1,12 +1,13 @@
 /**
- * Plays the film, or before there is one its scenes one after another: the clip where it is rendered, else its preview. Two
- * elements take turns, so that the next scene is loaded before the last one ends.
+ * Plays the film, or before there is one its scenes one after another: the clip where it is rendered, else its preview. The
+ * next scene is prepared and loaded while one plays, in an element of its own.
  */
-import { useEffect, useRef, useState } from 'react'
+import { type CSSProperties, useEffect, useRef, useState } from 'react'
 import type { JobAnswer, SceneAnswer } from '../server/client.ts'
+import { useKey } from '../ui/keys.ts'
 import { Button } from '../ui/button.tsx'
 import { useWords } from '../words/words.tsx'
-import { frameOf } from './strip.tsx'
+import { frameOf, previewOf } from './strip-frame.tsx'
 
 interface PlayerProps {
   readonly job: JobAnswer
@@ -15,8 +16,7 @@ interface PlayerProps {
   readonly onScene: (sceneId: string) => void
 }
 
-const sourceOf = (scene: SceneAnswer): string =>
-  scene.clip_url ?? `/api/v3/jobs/${scene.job_id}/scenes/${scene.id}/preview`
+const sourceOf = (scene: SceneAnswer): string => scene.clip_url ?? previewOf(scene)
 
 export function Player({ job, scenes, chosen, onScene }: PlayerProps) {
   const { width, height } = job.storyboard.format
@@ -37,55 +37,97 @@ export function Player({ job, scenes, chosen, onScene }: PlayerProps) {
     0,
     scenes.findIndex(({ id }) => id === chosen),
   )
-  const scene = scenes[index]
-  if (!scene) return <figure className="player" style={shape} />
-  return (
-    <figure className="player" style={shape}>
-      <Scenes scenes={scenes} index={index} onScene={onScene} />
-    </figure>
-  )
+  if (!scenes[index]) return <figure className="player" style={shape} />
+  return <Scenes scenes={scenes} index={index} onScene={onScene} shape={shape} />
 }
 
 interface ScenesProps {
   readonly scenes: readonly SceneAnswer[]
   readonly index: number
   readonly onScene: (sceneId: string) => void
+  readonly shape: CSSProperties
 }
 
-function Scenes({ scenes, index, onScene }: ScenesProps) {
+/** Loaded while the first of them plays. */
+const ahead = 2
+
+function Scenes({ scenes, index, onScene, shape }: ScenesProps) {
   const words = useWords()
   const [isPlaying, setPlaying] = useState(false)
-  const video = useRef<HTMLVideoElement>(null)
+  const [time, setTime] = useState(0)
+  const [isWaiting, setWaiting] = useState(false)
+  const [hasFailed, setFailed] = useState(false)
+  const stage = useRef<HTMLDivElement>(null)
   const scene = scenes[index]!
-  const next = scenes[index + 1]
   const source = sourceOf(scene)
+  const loaded = scenes.slice(index, isPlaying ? index + ahead : index + 1)
+  const go = (to: number): void => {
+    const target = scenes[to]
+    if (target) onScene(target.id)
+  }
+  const toggle = (): void => {
+    // From the beginning, once the last scene has ended.
+    const element = stage.current?.querySelector<HTMLVideoElement>('[data-current="true"]')
+    if (!isPlaying && element?.ended && index === scenes.length - 1) go(0)
+    setPlaying(!isPlaying)
+  }
+  useKey(' ', toggle)
+  useKey('arrowleft', () => go(index - 1))
+  useKey('arrowright', () => go(index + 1))
   useEffect(() => {
-    const element = video.current
-    if (!element) return
-    if (isPlaying) element.play().catch(() => setPlaying(false))
-    else element.pause()
+    setTime(0)
+    setFailed(false)
+    for (const element of stage.current?.querySelectorAll('video') ?? []) {
+      const isCurrent = element.dataset['current'] === 'true'
+      if (isCurrent && isPlaying) element.play().catch(() => {})
+      else element.pause()
+    }
   }, [isPlaying, source])
+  const next = scenes[index + 1]
+  const before = scenes.slice(0, index).reduce((sum, { duration }) => sum + duration, 0)
+  const total = scenes.reduce((sum, { duration }) => sum + duration, 0)
   return (
-    <>
-      <video
-        ref={video}
-        key={source}
-        src={source}
-        poster={frameOf(scene)}
-        muted
-        playsInline
-        preload={isPlaying ? 'auto' : 'none'}
-        onEnded={() => (next ? onScene(next.id) : setPlaying(false))}
-      />
-      {isPlaying && next && (
-        <link rel="preload" as="fetch" href={sourceOf(next)} crossOrigin="use-credentials" />
-      )}
-      <figcaption className="player-bar">
-        <Button onClick={() => setPlaying(!isPlaying)}>
-          {isPlaying ? words.player.pause : words.player.preview}
-        </Button>
-        <span className="small">{words.player.isPreview}</span>
+    <figure className="player-scenes">
+      <div className="player" ref={stage} style={shape}>
+        {loaded.map((one, offset) => (
+          <video
+            key={`${one.id} ${sourceOf(one)}`}
+            src={sourceOf(one)}
+            data-current={offset === 0}
+            poster={frameOf(one)}
+            onClick={toggle}
+            muted
+            playsInline
+            preload={isPlaying ? 'auto' : 'none'}
+            onTimeUpdate={({ currentTarget }) => offset === 0 && setTime(currentTarget.currentTime)}
+            onWaiting={() => offset === 0 && setWaiting(true)}
+            onPlaying={() => offset === 0 && setWaiting(false)}
+            onError={() => offset === 0 && setFailed(true)}
+            onEnded={() => (next ? go(index + 1) : setPlaying(false))}
+          />
+        ))}
+        {(hasFailed || (isPlaying && isWaiting)) && (
+          <p className="player-told" role="status">
+            {hasFailed ? words.player.failed : words.player.preparing}
+          </p>
+        )}
+        <div className="player-bar">
+          <span className="player-line" aria-hidden="true">
+            <span style={{ inlineSize: `${total > 0 ? (100 * (before + time)) / total : 0}%` }} />
+          </span>
+          <Button aria-keyshortcuts="Space" onClick={toggle}>
+            {isPlaying ? words.player.pause : words.player.preview}
+          </Button>
+          <span className="player-clock">
+            {words.clock(before + time)} / {words.clock(total)}
+          </span>
+        </div>
+      </div>
+      <figcaption className="small quiet">
+        {next && words.player.then(words.player.transitions[scene.transition])}{' '}
+        {scene.clip_url === null ? words.player.isPreview : words.player.isClip}{' '}
+        {scene.clip_url === null && scene.render !== null && words.player.isMovedByModel}
       </figcaption>
-    </>
+    </figure>
   )
 }

@@ -1,248 +1,223 @@
-/** The chosen scene, edited in place: what the change would cost is shown before it is made. */
-import { useEffect, useMemo, useState } from 'react'
-import { type JobAnswer, type SceneAnswer, type SceneChange, client } from '../server/client.ts'
-import { useLive } from '../server/live.ts'
+/** The chosen scene, edited in place: what a change would cost is shown before it is saved. */
+import type { KeyboardEvent } from 'react'
+import { ApiError, type JobAnswer, type SceneAnswer, client } from '../server/client.ts'
 import { useSession } from '../server/session.tsx'
-import { modelsSource } from '../server/sources.ts'
 import { useAction } from '../ui/action.tsx'
 import { Button } from '../ui/button.tsx'
 import { Problem } from '../ui/problem.tsx'
 import { useMoney } from '../ui/values.tsx'
 import { useWords } from '../words/words.tsx'
+import {
+  type Draft,
+  type Editable,
+  changedBeneath,
+  drafted,
+  editableOf,
+  savingOf,
+  withDraft,
+} from './draft.ts'
+import { setDraft, useDrafts } from './drafts.ts'
+import { useEstimate } from './estimate.ts'
+import { Photographs } from './photographs.tsx'
+import { type Adding, AddScene, SceneActions } from './scene-actions.tsx'
+import { SceneFields } from './scene-fields.tsx'
 
-interface ScenePanelProps {
+export interface ScenePanelProps {
   readonly job: JobAnswer
   readonly scenes: readonly SceneAnswer[]
   readonly scene: SceneAnswer
   readonly onChoose: (sceneId: string) => void
+  readonly again: () => void
+  readonly adding: Adding
 }
 
-type Draft = Pick<SceneAnswer, 'title' | 'prompt' | 'duration' | 'model'>
-
-const draftOf = ({ title, prompt, duration, model }: SceneAnswer): Draft => ({
-  title,
-  prompt,
-  duration,
-  model,
-})
-
-/** The members that differ. */
-function changeOf(scene: SceneAnswer, draft: Draft): SceneChange {
-  const before = draftOf(scene)
-  const change: Record<string, unknown> = {}
-  for (const name of ['title', 'prompt', 'duration', 'model'] as const)
-    if (draft[name] !== before[name]) change[name] = draft[name]
-  return change
+/** The member of this scene that an estimate is refused for. */
+function refusedMember(error: unknown, position: number): string | undefined {
+  if (!(error instanceof ApiError)) return undefined
+  const place = `storyboard.scenes[${position}].`
+  const field = error.body.problems?.find((problem) => problem.field.startsWith(place))?.field
+  return field?.slice(place.length)
 }
 
-export function ScenePanel({ job, scenes, scene, onChoose }: ScenePanelProps) {
+export function ScenePanel({ job, scenes, scene, onChoose, again, adding }: ScenePanelProps) {
   const words = useWords()
+  const money = useMoney()
   const { can } = useSession()
-  const [draft, setDraft] = useState<Draft>(() => draftOf(scene))
-  const change = useMemo(() => changeOf(scene, draft), [scene, draft])
-  const isChanged = Object.keys(change).length > 0
-  const [revision, setRevision] = useState(job.revision)
-  // What somebody else has changed is shown at once, unless this person is editing.
-  useEffect(() => {
-    if (isChanged) return
-    setDraft(draftOf(scene))
-    setRevision(job.revision)
-  }, [scene, job.revision, isChanged])
-  const save = useAction(async () => {
-    const { scene: saved, revision: next } = await client.updateScene(job.job_id, scene.id, {
-      ...change,
-      revision,
-    })
-    setDraft(draftOf(saved))
-    setRevision(next)
-  })
+  const drafts = useDrafts(job.job_id)
+  const draft = drafts.get(scene.id)
+  const isSaved = draft?.savedAs !== undefined
+  const isChanged = draft !== undefined && !isSaved
+  const values = withDraft(scene, draft)
   const isEditable = can('submit') && job.status !== 'cancelled'
-  const isConflict = isChanged && job.revision !== revision
-  const set = <Name extends keyof Draft>(name: Name, value: Draft[Name]): void =>
-    setDraft({ ...draft, [name]: value })
-  const startAgain = (): void => {
-    setDraft(draftOf(scene))
-    setRevision(job.revision)
+  const estimate = useEstimate(
+    job,
+    isChanged ? scenes.map((one) => withDraft(one, drafts.get(one.id))) : undefined,
+  )
+  const notes = estimate.answer?.storyboard.scenes[scene.position]?.notes ?? scene.notes
+  const theirs = isChanged ? changedBeneath(scene, draft) : []
+  const save = useAction(async () => {
+    if (!draft) return
+    try {
+      const { revision } = await client.updateScene(job.job_id, scene.id, savingOf(draft, job.revision))
+      setDraft(job.job_id, scene.id, { ...draft, savedAs: revision })
+    } finally {
+      again()
+    }
+  })
+  const set = (change: Partial<Editable>): void =>
+    setDraft(job.job_id, scene.id, drafted(scene, isSaved ? undefined : draft, change))
+  const discard = (): void => {
+    setDraft(job.job_id, scene.id, undefined)
     save.clear()
   }
+  const press = (event: KeyboardEvent): void => {
+    if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey) || !isChanged) return
+    // Elsewhere on the page it approves.
+    event.preventDefault()
+    event.stopPropagation()
+    if (theirs.length === 0) void save.run()
+  }
   return (
-    <section className="card scene-panel" aria-label={words.job.sceneName(scene.position + 1, scene.title)}>
-      <SceneFields scene={scene} draft={draft} isEditable={isEditable} set={set} />
-      {scene.notes.map((note) => (
-        <p key={note} className="note small">
-          {note}
-        </p>
-      ))}
-      {scene.waiting !== null && <p className="quiet small">{scene.waiting.reason}</p>}
-      {scene.error !== null && <Problem error={new Error(scene.error.reason)} />}
-      {isConflict && (
-        <div className="note" role="status">
-          <p>{words.scene.conflict}</p>
-          <Button onClick={startAgain}>{words.scene.theirs}</Button>
-          <Button onClick={() => setRevision(job.revision)}>{words.scene.mine}</Button>
+    <section
+      className="card scene-panel"
+      aria-label={words.job.sceneName(scene.position + 1, scene.title)}
+      onKeyDown={press}
+    >
+      <h2 className="scene-head">{words.job.sceneName(scene.position + 1, scene.title)}</h2>
+      <div className="scene-main">
+        <SceneFields
+          format={job.storyboard.format}
+          values={values}
+          isEditable={isEditable}
+          refused={refusedMember(estimate.error, scene.position)}
+          set={set}
+        />
+        <div className="scene-side">
+          <Photographs
+            job={job}
+            scenes={scenes}
+            assetIds={values.asset_ids}
+            set={isEditable ? (asset_ids) => set({ asset_ids }) : undefined}
+            onAdd={adding.ask}
+          />
         </div>
+      </div>
+      {notes.length > 0 && (
+        <ul className="scene-notes small">
+          {notes.map((note) => (
+            <li key={note} className="note">
+              {note}
+            </li>
+          ))}
+        </ul>
+      )}
+      {scene.waiting !== null && scene.waiting.code !== 'job_not_approved' && (
+        <p className="quiet small">{scene.waiting.reason}</p>
+      )}
+      {scene.error !== null && <Problem error={new Error(scene.error.reason)} />}
+      {isChanged && theirs.length > 0 && (
+        <Conflict job={job} scene={scene} draft={draft} theirs={theirs} discard={discard} />
       )}
       {save.error !== undefined && <Problem error={save.error} />}
+      {estimate.error !== undefined && <Problem error={estimate.error} />}
       {isChanged && (
-        <div className="line-actions">
-          <NewCost job={job} scenes={scenes} scene={scene} draft={draft} />
-          <Button kind="main" disabled={save.isRunning || isConflict} onClick={() => void save.run()}>
+        <div className="line-actions scene-save">
+          <strong aria-live="polite">
+            {estimate.answer && words.scene.wouldCost(money(estimate.answer.estimated_cost))}
+          </strong>
+          <Button
+            kind="main"
+            aria-keyshortcuts="Control+Enter"
+            disabled={save.isRunning || theirs.length > 0}
+            onClick={() => void save.run()}
+          >
             {words.scene.save}
           </Button>
-          <Button onClick={startAgain}>{words.scene.discard}</Button>
+          <Button onClick={discard}>{words.scene.discard}</Button>
         </div>
       )}
       {isEditable && !isChanged && (
-        <SceneActions job={job} scenes={scenes} scene={scene} onChoose={onChoose} />
+        <SceneActions
+          job={job}
+          scenes={scenes}
+          scene={scene}
+          onChoose={onChoose}
+          again={again}
+          adding={adding}
+        />
       )}
+      <AddScene job={job} scenes={scenes} onChoose={onChoose} again={again} adding={adding} after={scene} />
     </section>
   )
 }
 
-interface SceneFieldsProps {
+interface ConflictProps {
+  readonly job: JobAnswer
   readonly scene: SceneAnswer
   readonly draft: Draft
-  readonly isEditable: boolean
-  readonly set: <Name extends keyof Draft>(name: Name, value: Draft[Name]) => void
+  readonly theirs: readonly (keyof Editable)[]
+  readonly discard: () => void
 }
 
-function SceneFields({ scene, draft, isEditable, set }: SceneFieldsProps) {
+/** Somebody else has changed the same scene: both states are shown, and this person decides. */
+function Conflict({ job, scene, draft, theirs, discard }: ConflictProps) {
   const words = useWords()
-  const { data } = useLive(modelsSource)
-  const models = data?.models.map(({ name }) => name) ?? [draft.model]
+  const text = (value: unknown): string => (value === null ? '–' : String(value))
   return (
-    <div className="scene-fields">
-      <div className="field">
-        <label htmlFor="scene-title">{words.scene.title}</label>
-        <input
-          id="scene-title"
-          className="input"
-          maxLength={120}
-          disabled={!isEditable}
-          value={draft.title ?? ''}
-          onChange={({ target }) => set('title', target.value === '' ? null : target.value)}
-        />
-      </div>
-      <div className="field">
-        <label htmlFor="scene-seconds">{words.newFilm.seconds}</label>
-        <input
-          id="scene-seconds"
-          className="input"
-          type="number"
-          min={1}
-          max={60}
-          step={0.5}
-          disabled={!isEditable}
-          value={draft.duration}
-          onChange={({ target }) => set('duration', Number(target.value))}
-        />
-      </div>
-      <div className="field">
-        <label htmlFor="scene-model">{words.newFilm.model}</label>
-        <select
-          id="scene-model"
-          className="input"
-          disabled={!isEditable}
-          value={draft.model}
-          onChange={({ target }) => set('model', target.value)}
-        >
-          {[...new Set([...models, scene.model])].map((model) => (
-            <option key={model} value={model}>
-              {model}
-            </option>
+    <div className="note" role="status">
+      <p>{words.scene.conflict}</p>
+      <dl className="conflict">
+        {theirs
+          .filter((name) => name !== 'asset_ids')
+          .map((name) => (
+            <div key={name}>
+              <dt>{words.scene.members[name]}</dt>
+              <dd>{words.scene.theyWrote(text(scene[name]))}</dd>
+              {name in draft.change && <dd>{words.scene.youWrote(text(draft.change[name]))}</dd>}
+            </div>
           ))}
-        </select>
-      </div>
-      <div className="field scene-prompt">
-        <label htmlFor="scene-prompt">{words.scene.prompt}</label>
-        <textarea
-          id="scene-prompt"
-          className="input"
-          rows={2}
-          disabled={!isEditable}
-          value={draft.prompt}
-          onChange={({ target }) => set('prompt', target.value)}
-        />
+        {theirs.includes('asset_ids') && <dt>{words.scene.members.asset_ids}</dt>}
+      </dl>
+      <div className="line-actions">
+        <Button onClick={discard}>{words.scene.theirs}</Button>
+        <Button
+          onClick={() =>
+            setDraft(job.job_id, scene.id, drafted(scene, { ...draft, base: editableOf(scene) }, {}))
+          }
+        >
+          {words.scene.mine}
+        </Button>
       </div>
     </div>
   )
 }
 
-/** What the film would cost with the draft. */
-function NewCost({
-  job,
-  scenes,
-  scene,
-  draft,
-}: Omit<ScenePanelProps, 'onChoose'> & { readonly draft: Draft }) {
+/** Drafts of scenes that somebody else has removed. */
+export function RemovedScenes({ job, scenes, again }: Pick<ScenePanelProps, 'job' | 'scenes' | 'again'>) {
   const words = useWords()
-  const money = useMoney()
-  const [cost, setCost] = useState<number | null>()
-  const [error, setError] = useState<unknown>()
-  useEffect(() => {
-    const ended = new AbortController()
-    const timer = setTimeout(() => {
-      const drafted = scenes.map((one) => {
-        const { title, prompt, duration, model } = one.id === scene.id ? draft : one
-        return { title, prompt, duration, model, asset_ids: [...one.asset_ids], transition: one.transition }
-      })
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the parameters are those of a job that was accepted
-      const request = { type: job.type, parameters: job.parameters, storyboard: { scenes: drafted } } as never
-      client.estimateJob(request, { signal: ended.signal }).then(
-        (answer) => {
-          setCost(answer.estimated_cost)
-          setError(undefined)
-        },
-        (refusal: unknown) => ended.signal.aborted || setError(refusal),
-      )
-    }, 200)
-    return () => {
-      clearTimeout(timer)
-      ended.abort()
+  const drafts = useDrafts(job.job_id)
+  const restore = useAction(async (sceneId: string, draft: Draft) => {
+    const { asset_ids, ...values } = { ...draft.base, ...draft.change }
+    try {
+      await client.addScene(job.job_id, { ...values, asset_ids: [...asset_ids], revision: job.revision })
+      setDraft(job.job_id, sceneId, undefined)
+    } finally {
+      again()
     }
-  }, [job, scenes, scene.id, draft])
-  if (error !== undefined) return <Problem error={error} />
-  return <strong aria-live="polite">{cost !== undefined && words.scene.wouldCost(money(cost))}</strong>
-}
-
-function SceneActions({ job, scenes, scene, onChoose }: ScenePanelProps) {
-  const words = useWords()
-  const money = useMoney()
-  const { position } = scene
-  const move = useAction((to: number) =>
-    client.updateScene(job.job_id, scene.id, { position: to, revision: job.revision }),
-  )
-  const remove = useAction(async () => {
-    await client.deleteScene(job.job_id, scene.id)
-    const next = scenes[position + 1] ?? scenes[position - 1]
-    if (next) onChoose(next.id)
   })
-  const again = useAction(() => client.regenerateScene(job.job_id, scene.id))
-  const error = move.error ?? remove.error ?? again.error
-  return (
-    <>
-      {error !== undefined && <Problem error={error} />}
-      <div className="line-actions">
-        <Button disabled={position === 0 || move.isRunning} onClick={() => void move.run(position - 1)}>
-          {words.scene.earlier}
-        </Button>
-        <Button
-          disabled={position === scenes.length - 1 || move.isRunning}
-          onClick={() => void move.run(position + 1)}
-        >
-          {words.scene.later}
-        </Button>
-        {scene.status === 'completed' && (
-          <Button disabled={again.isRunning} onClick={() => void again.run()}>
-            {words.scene.again(money(scene.price))}
-          </Button>
-        )}
-        {scenes.length > 1 && (
-          <Button kind="danger" disabled={remove.isRunning} onClick={() => void remove.run()}>
-            {words.scene.remove}
-          </Button>
-        )}
-      </div>
-    </>
+  const removed = [...drafts].filter(
+    ([id, { savedAs }]) => savedAs === undefined && !scenes.some((scene) => scene.id === id),
   )
+  return removed.map(([id, draft]) => (
+    <div key={id} className="note" role="status">
+      <p>{words.scene.removedByOther(draft.base.title ?? draft.base.prompt)}</p>
+      {restore.error !== undefined && <Problem error={restore.error} />}
+      <div className="line-actions">
+        <Button disabled={restore.isRunning} onClick={() => void restore.run(id, draft)}>
+          {words.scene.restore}
+        </Button>
+        <Button onClick={() => setDraft(job.job_id, id, undefined)}>{words.scene.discard}</Button>
+      </div>
+    </div>
+  ))
 }

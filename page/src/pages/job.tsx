@@ -1,11 +1,17 @@
 /** One job: before approval what it will be and cost, afterwards how far it is, and at the end the film. */
-import { useEffect, useState } from 'react'
-import { Strip } from '../job/strip.tsx'
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react'
 import { Deciding } from '../job/deciding.tsx'
+import { forgetSaved, useDrafts } from '../job/drafts.ts'
 import { Player } from '../job/player.tsx'
-import { ScenePanel } from '../job/scene-panel.tsx'
+import { useAdding } from '../job/scene-actions.tsx'
+import { RemovedScenes, ScenePanel } from '../job/scene-panel.tsx'
+import { Strip } from '../job/strip.tsx'
+import { type JobAnswer, type SceneAnswer, client } from '../server/client.ts'
 import { useLive } from '../server/live.ts'
-import { jobSource } from '../server/sources.ts'
+import { useSession } from '../server/session.tsx'
+import { type JobShown, jobSource } from '../server/sources.ts'
+import { useAction } from '../ui/action.tsx'
+import { Button } from '../ui/button.tsx'
 import { Problem } from '../ui/problem.tsx'
 import { usePageTitle } from '../ui/title.ts'
 import { Status, Time } from '../ui/values.tsx'
@@ -14,20 +20,61 @@ import { useWords } from '../words/words.tsx'
 export function JobPage({ id }: { readonly id: number }) {
   const words = useWords()
   const { data, error, again } = useLive(jobSource(id))
-  const [chosen, setChosen] = useState<string>()
   usePageTitle(data?.job.video_name)
-  const scenes = data?.scenes
-  useEffect(() => {
-    if (scenes && !scenes.some((scene) => scene.id === chosen)) setChosen(scenes[0]?.id)
-  }, [scenes, chosen])
   if (!data)
     return error === undefined ? (
       <p className="quiet">{words.loading}</p>
     ) : (
       <Problem error={error} again={again} />
     )
-  const { job } = data
-  const scene = data.scenes.find(({ id: sceneId }) => sceneId === chosen)
+  return <ShownJob {...data} error={error} again={again} />
+}
+
+/** The chosen scene; if it is gone, the one in its place. */
+function useChosen(scenes: readonly SceneAnswer[]) {
+  const [chosen, onChoose] = useState<string>()
+  const place = useRef(0)
+  const scene = scenes.find(({ id }) => id === chosen) ?? scenes[Math.min(place.current, scenes.length - 1)]
+  useEffect(() => {
+    if (!scene) return
+    place.current = scene.position
+    // From now on it is this scene, wherever it is moved.
+    if (chosen === undefined) onChoose(scene.id)
+  }, [scene, chosen])
+  return { scene, onChoose }
+}
+
+/** Scenes that wait and take a kept clip, so that they cost nothing although their model does. */
+function useReused({ costs }: JobAnswer, scenes: readonly SceneAnswer[]): ReadonlySet<string> {
+  return useMemo(() => {
+    const free = new Set(costs.scenes.filter(({ estimated }) => estimated === 0).map((one) => one.scene_id))
+    const reused = scenes.filter(
+      ({ id, status, price }) => status === 'pending' && price !== 0 && free.has(id),
+    )
+    return new Set(reused.map(({ id }) => id))
+  }, [costs.scenes, scenes])
+}
+
+interface ShownJobProps extends JobShown {
+  readonly error: unknown
+  readonly again: () => void
+}
+
+function ShownJob({ job, scenes, error, again }: ShownJobProps) {
+  const words = useWords()
+  const { can } = useSession()
+  const { scene, onChoose } = useChosen(scenes)
+  const reused = useReused(job, scenes)
+  const drafts = useDrafts(job.job_id)
+  const adding = useAdding()
+  const unsaved = [...drafts.values()].filter(({ savedAs }) => savedAs === undefined).length
+  useEffect(() => forgetSaved(job.job_id, job.revision), [job.job_id, job.revision, drafts])
+  const move = useAction((sceneId: string, position: number) =>
+    client.updateScene(job.job_id, sceneId, { position, revision: job.revision }).finally(again),
+  )
+  const { run } = move
+  const isMovable = can('submit') && job.status !== 'cancelled' && job.status !== 'processing'
+  const onMove = useCallback((sceneId: string, position: number) => run(sceneId, position), [run])
   const { format, total_duration: seconds } = job.storyboard
   return (
     <article className="job">
@@ -36,18 +83,51 @@ export function JobPage({ id }: { readonly id: number }) {
         <Status status={job.status} />
         <p className="quiet">
           {job.client_id !== null && <>{words.waiting.of(job.client_id)} · </>}
-          {words.scenes(data.scenes.length)} · {words.seconds(seconds)} · {format.width} × {format.height} ·{' '}
+          {words.scenes(scenes.length)} · {words.seconds(seconds)} · {format.width} × {format.height} ·{' '}
           <Time at={job.inserted_at} />
         </p>
       </header>
       {error !== undefined && <Problem error={error} again={again} />}
       <div className="job-main">
-        <Player job={job} scenes={data.scenes} chosen={chosen} onScene={setChosen} />
-        <Deciding job={job} />
+        <Player job={job} scenes={scenes} chosen={scene?.id} onScene={onChoose} />
+        <Deciding job={job} scenes={scenes} reused={reused} unsaved={unsaved} again={again} />
       </div>
-      <Strip scenes={data.scenes} shape={format} chosen={chosen} onChoose={setChosen} />
+      {move.error !== undefined && <Problem error={move.error} />}
+      <Strip
+        scenes={scenes}
+        shape={format}
+        chosen={scene?.id}
+        reused={reused}
+        drafts={drafts}
+        onChoose={onChoose}
+        onMove={isMovable ? onMove : undefined}
+        end={
+          isMovable && (
+            <Button
+              className="strip-add"
+              aria-label={words.scene.add}
+              onClick={() => {
+                const last = scenes.at(-1)
+                if (last) onChoose(last.id)
+                adding.ask(last?.asset_ids[0])
+              }}
+            >
+              +
+            </Button>
+          )
+        }
+      />
+      <RemovedScenes job={job} scenes={scenes} again={again} />
       {scene && (
-        <ScenePanel key={scene.id} job={job} scenes={data.scenes} scene={scene} onChoose={setChosen} />
+        <ScenePanel
+          key={scene.id}
+          job={job}
+          scenes={scenes}
+          scene={scene}
+          onChoose={onChoose}
+          again={again}
+          adding={adding}
+        />
       )}
     </article>
   )

@@ -8,6 +8,7 @@ import {
   client,
 } from './client.ts'
 import { Later, type Source } from './live.ts'
+import { keepSame } from './same.ts'
 
 /** Rendering goes on: it changes neither who has to decide nor what is to be decided. */
 const goesOn: ReadonlySet<JobEvent['type']> = new Set<JobEvent['type']>([
@@ -79,6 +80,7 @@ const jobSources = new Map<number, Source<JobShown>>()
 export function jobSource(id: number): Source<JobShown> {
   const known = jobSources.get(id)
   if (known) return known
+  let shown: JobShown | undefined
   const source: Source<JobShown> = {
     name: `job ${id}`,
     async load(signal) {
@@ -86,7 +88,8 @@ export function jobSource(id: number): Source<JobShown> {
         client.readJob(id, { signal }),
         client.listScenes(id, { signal }),
       ])
-      return { job, scenes }
+      shown = keepSame(shown, { job, scenes })
+      return shown
     },
     on(event, data) {
       if (event.job_id !== id) return data
@@ -121,6 +124,16 @@ const unchanging = <Data>(name: string, load: Source<Data>['load']): Source<Data
   load,
   on: (_, data) => data,
 })
+
+/** Who asked for the job. */
+export const askerSource = (jobId: number) =>
+  unchanging(`asker of job ${jobId}`, (signal) => client.readHistory(jobId, { limit: 1 }, { signal }))
+
+/** What a client has spent and reserved in all. */
+export const clientSpendSource = (clientId: string) =>
+  changedBySlots(`spend of ${clientId}`, (signal) =>
+    client.readSpend({ group: 'client', client_id: clientId }, { signal }),
+  )
 
 export const modelsSource = unchanging('models', (signal) => client.listModels({ signal }))
 export const storageSource = unchanging('storage', (signal) => client.readStorage({ signal }))

@@ -61,7 +61,12 @@ const isWriting = ({ target }: Event): boolean =>
     'textarea, select, [contenteditable], input:not([type="checkbox"], [type="radio"], [type="file"])',
   ) !== null
 
-const isInDialog = (): boolean => document.querySelector('[role="dialog"], [role="alertdialog"]') !== null
+/** Space presses what has the focus; a frame of the strip is chosen already. */
+const isPressing = ({ target }: Event): boolean =>
+  target instanceof HTMLElement && target.closest('button:not(.strip-frame), a, summary, video') !== null
+
+const isInDialog = (): boolean =>
+  document.querySelector('[role="dialog"], [role="alertdialog"], [role="menu"]') !== null
 
 let before: { readonly key: string; readonly at: number } | undefined
 
@@ -78,7 +83,7 @@ export function commandFor(
 function press(event: KeyboardEvent): void {
   if (event.defaultPrevented || event.repeat || event.isComposing || event.altKey) return
   const isMod = event.ctrlKey || event.metaKey
-  if (!isMod && isWriting(event)) return
+  if (!isMod && (isWriting(event) || (event.key === ' ' && isPressing(event)))) return
   const key = `${isMod ? 'mod+' : ''}${event.key.toLowerCase()}`
   const dialog = isInDialog()
   const possible = commandsNow().filter(({ inDialogs = false }) => !dialog || inDialogs)

@@ -33,7 +33,9 @@ const look = z.object({
   look: once('look')
     .max(100, 'must have at most 100 characters')
     .optional()
-    .describe('Ignored: an address that changes with the scene keeps a browser from showing what it had before'),
+    .describe(
+      'Ignored: an address that changes with the scene keeps a browser from showing what it had before',
+    ),
 })
 
 const access = ownJobs('read', 'submit', 'approve')

@@ -1,0 +1,233 @@
+/** What can be done with a scene besides changing it. What it costs is shown before it is done. */
+import { AlertDialog } from '@base-ui/react/alert-dialog'
+import { useMemo, useState } from 'react'
+import { type JobAnswer, type SceneAnswer, client } from '../server/client.ts'
+import { useSession } from '../server/session.tsx'
+import { useAction } from '../ui/action.tsx'
+import { Button } from '../ui/button.tsx'
+import { Problem } from '../ui/problem.tsx'
+import { useMoney } from '../ui/values.tsx'
+import { useWords } from '../words/words.tsx'
+import { setDraft } from './drafts.ts'
+import { useEstimate } from './estimate.ts'
+
+/** The photograph that a new scene is asked for with. */
+export interface Adding {
+  readonly assetId: string | undefined
+  readonly ask: (assetId: string | undefined) => void
+}
+
+export function useAdding(): Adding {
+  const [assetId, ask] = useState<string>()
+  return useMemo(() => ({ assetId, ask }), [assetId])
+}
+
+interface SceneActionsProps {
+  readonly job: JobAnswer
+  readonly scenes: readonly SceneAnswer[]
+  readonly scene: SceneAnswer
+  readonly onChoose: (sceneId: string) => void
+  readonly again: () => void
+  readonly adding: Adding
+}
+
+export function SceneActions({ job, scenes, scene, onChoose, again, adding }: SceneActionsProps) {
+  const words = useWords()
+  const money = useMoney()
+  const { can } = useSession()
+  const { position } = scene
+  const [isRemoving, setRemoving] = useState(false)
+  const move = useAction(async (to: number) => {
+    try {
+      await client.updateScene(job.job_id, scene.id, { position: to, revision: job.revision })
+    } finally {
+      again()
+    }
+  })
+  const regenerate = useAction(() =>
+    client.regenerateScene(job.job_id, scene.id, { revision: job.revision }).finally(again),
+  )
+  const error = move.error ?? regenerate.error
+  return (
+    <>
+      {error !== undefined && <Problem error={error} />}
+      <div className="line-actions">
+        <Button disabled={position === 0 || move.isRunning} onClick={() => void move.run(position - 1)}>
+          {words.scene.earlier}
+        </Button>
+        <Button
+          disabled={position === scenes.length - 1 || move.isRunning}
+          onClick={() => void move.run(position + 1)}
+        >
+          {words.scene.later}
+        </Button>
+        <Button onClick={() => adding.ask(scene.asset_ids[0])}>{words.scene.add}</Button>
+        {scene.status === 'completed' && can('approve') && (
+          <Button disabled={regenerate.isRunning} onClick={() => void regenerate.run()}>
+            {words.scene.again(money(scene.price))}
+          </Button>
+        )}
+        {scenes.length > 1 && (
+          <Button kind="danger" onClick={() => setRemoving(true)}>
+            {words.scene.remove}
+          </Button>
+        )}
+      </div>
+      {isRemoving && (
+        <RemoveScene
+          job={job}
+          scenes={scenes}
+          scene={scene}
+          onChoose={onChoose}
+          again={again}
+          close={() => setRemoving(false)}
+        />
+      )}
+    </>
+  )
+}
+
+interface AskProps {
+  readonly title: string
+  readonly text: string
+  readonly error: unknown
+  readonly yes: string
+  readonly kind: 'main' | 'danger'
+  readonly isRunning: boolean
+  readonly run: () => void
+  readonly close: () => void
+}
+
+function Ask({ title, text, error, yes, kind, isRunning, run, close }: AskProps) {
+  const words = useWords()
+  return (
+    <AlertDialog.Root open onOpenChange={(isOpen) => isOpen || close()}>
+      <AlertDialog.Portal>
+        <AlertDialog.Backdrop className="backdrop" />
+        <AlertDialog.Popup className="dialog">
+          <AlertDialog.Title render={<h2 />}>{title}</AlertDialog.Title>
+          <AlertDialog.Description aria-live="polite">{text}</AlertDialog.Description>
+          {error !== undefined && <Problem error={error} />}
+          <div className="line-actions">
+            <Button kind={kind} disabled={isRunning} onClick={run}>
+              {yes}
+            </Button>
+            <Button onClick={close}>{words.scene.leave}</Button>
+          </div>
+        </AlertDialog.Popup>
+      </AlertDialog.Portal>
+    </AlertDialog.Root>
+  )
+}
+
+function RemoveScene({
+  job,
+  scenes,
+  scene,
+  onChoose,
+  again,
+  close,
+}: Omit<SceneActionsProps, 'adding'> & { readonly close: () => void }) {
+  const words = useWords()
+  const money = useMoney()
+  const others = useMemo(() => scenes.filter(({ id }) => id !== scene.id), [scenes, scene.id])
+  const estimate = useEstimate(job, others)
+  const remove = useAction(async () => {
+    try {
+      await client.deleteScene(job.job_id, scene.id, { revision: job.revision })
+    } finally {
+      again()
+    }
+    setDraft(job.job_id, scene.id, undefined)
+    const next = scenes[scene.position + 1] ?? scenes[scene.position - 1]
+    if (next) onChoose(next.id)
+    close()
+  })
+  const cost = estimate.answer && words.scene.wouldCost(money(estimate.answer.estimated_cost))
+  return (
+    <Ask
+      title={words.scene.removeTitle(words.job.sceneName(scene.position + 1, scene.title))}
+      text={cost ?? ''}
+      error={remove.error ?? estimate.error}
+      yes={words.scene.remove}
+      kind="danger"
+      isRunning={remove.isRunning}
+      run={() => void remove.run()}
+      close={close}
+    />
+  )
+}
+
+/** A new scene with a photograph, behind another one: the model and seconds follow the job's. */
+export function AddScene({
+  job,
+  scenes,
+  after,
+  onChoose,
+  again,
+  adding,
+}: Omit<SceneActionsProps, 'scene'> & { readonly after: SceneAnswer }) {
+  return (
+    adding.assetId !== undefined && (
+      <AddOne
+        job={job}
+        scenes={scenes}
+        after={after}
+        onChoose={onChoose}
+        again={again}
+        assetId={adding.assetId}
+        close={() => adding.ask(undefined)}
+      />
+    )
+  )
+}
+
+function AddOne({
+  job,
+  scenes,
+  after,
+  onChoose,
+  again,
+  assetId,
+  close,
+}: Omit<SceneActionsProps, 'scene' | 'adding'> & {
+  readonly after: SceneAnswer
+  readonly assetId: string
+  readonly close: () => void
+}) {
+  const words = useWords()
+  const money = useMoney()
+  const { model, prompt, duration, transition } = after
+  // Like the one before it, so that the film stays of one kind.
+  const added = useMemo(
+    () => ({ title: null, prompt, duration, model, transition, asset_ids: [assetId] }),
+    [assetId, prompt, duration, model, transition],
+  )
+  const position = after.position + 1
+  const planned = useMemo(
+    () => scenes.toSpliced(position, 0, { ...after, ...added }),
+    [scenes, position, after, added],
+  )
+  const estimate = useEstimate(job, planned)
+  const add = useAction(async () => {
+    try {
+      const { scene } = await client.addScene(job.job_id, { ...added, position, revision: job.revision })
+      onChoose(scene.id)
+    } finally {
+      again()
+    }
+    close()
+  })
+  return (
+    <Ask
+      title={words.scene.addTitle(position + 1)}
+      text={estimate.answer ? words.scene.wouldCost(money(estimate.answer.estimated_cost)) : ''}
+      error={add.error ?? estimate.error}
+      yes={words.scene.add}
+      kind="main"
+      isRunning={add.isRunning}
+      run={() => void add.run()}
+      close={close}
+    />
+  )
+}
