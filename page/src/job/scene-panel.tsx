@@ -73,8 +73,6 @@ export function ScenePanel({ job, scenes, scene, onChoose }: ScenePanelProps) {
           {note}
         </p>
       ))}
-      {scene.waiting !== null && <p className="quiet small">{scene.waiting.reason}</p>}
-      {scene.error !== null && <Problem error={new Error(scene.error.reason)} />}
       {isConflict && (
         <div className="note" role="status">
           <p>{words.scene.conflict}</p>
@@ -207,7 +205,6 @@ function NewCost({
 
 function SceneActions({ job, scenes, scene, onChoose }: ScenePanelProps) {
   const words = useWords()
-  const money = useMoney()
   const { position } = scene
   const move = useAction((to: number) =>
     client.updateScene(job.job_id, scene.id, { position: to, revision: job.revision }),
@@ -217,8 +214,7 @@ function SceneActions({ job, scenes, scene, onChoose }: ScenePanelProps) {
     const next = scenes[position + 1] ?? scenes[position - 1]
     if (next) onChoose(next.id)
   })
-  const again = useAction(() => client.regenerateScene(job.job_id, scene.id))
-  const error = move.error ?? remove.error ?? again.error
+  const error = move.error ?? remove.error
   return (
     <>
       {error !== undefined && <Problem error={error} />}
@@ -232,11 +228,6 @@ function SceneActions({ job, scenes, scene, onChoose }: ScenePanelProps) {
         >
           {words.scene.later}
         </Button>
-        {scene.status === 'completed' && (
-          <Button disabled={again.isRunning} onClick={() => void again.run()}>
-            {words.scene.again(money(scene.price))}
-          </Button>
-        )}
         {scenes.length > 1 && (
           <Button kind="danger" disabled={remove.isRunning} onClick={() => void remove.run()}>
             {words.scene.remove}

@@ -2,7 +2,11 @@
 import { useEffect, useState } from 'react'
 import { Strip } from '../job/strip.tsx'
 import { Deciding } from '../job/deciding.tsx'
-import { Player } from '../job/player.tsx'
+import { Stage } from '../job/film.tsx'
+import { History } from '../job/history.tsx'
+import { Running } from '../job/running.tsx'
+import { SceneState } from '../job/scene-state.tsx'
+import { Versions } from '../job/versions.tsx'
 import { ScenePanel } from '../job/scene-panel.tsx'
 import { useLive } from '../server/live.ts'
 import { jobSource } from '../server/sources.ts'
@@ -14,6 +18,7 @@ export function JobPage({ id }: { readonly id: number }) {
   const words = useWords()
   const { data, error, again } = useLive(jobSource(id))
   const [chosen, setChosen] = useState<string>()
+  const [isClip, setClip] = useState(false)
   const scenes = data?.scenes
   useEffect(() => {
     if (scenes && !scenes.some((scene) => scene.id === chosen)) setChosen(scenes[0]?.id)
@@ -40,13 +45,32 @@ export function JobPage({ id }: { readonly id: number }) {
       </header>
       {error !== undefined && <Problem error={error} again={again} />}
       <div className="job-main">
-        <Player job={job} scenes={data.scenes} chosen={chosen} onScene={setChosen} />
-        <Deciding job={job} />
+        <Stage
+          job={job}
+          scenes={data.scenes}
+          chosen={chosen}
+          onScene={setChosen}
+          isClip={isClip}
+          onFilm={() => setClip(false)}
+        />
+        <div className="job-side">
+          <Deciding job={job} />
+          <Running job={job} scenes={data.scenes} />
+        </div>
       </div>
       <Strip scenes={data.scenes} shape={format} chosen={chosen} onChoose={setChosen} />
+      {scene && job.status !== 'pending' && (
+        <SceneState
+          job={job}
+          scene={scene}
+          onWatch={job.film === null || isClip ? undefined : () => setClip(true)}
+        />
+      )}
       {scene && (
         <ScenePanel key={scene.id} job={job} scenes={data.scenes} scene={scene} onChoose={setChosen} />
       )}
+      <Versions job={job} />
+      <History jobId={id} />
     </article>
   )
 }
