@@ -44,13 +44,9 @@ export function SceneActions({ job, scenes, scene, onChoose, again, adding }: Sc
       again()
     }
   })
-  const regenerate = useAction(() =>
-    client.regenerateScene(job.job_id, scene.id, { revision: job.revision }).finally(again),
-  )
-  const error = move.error ?? regenerate.error
   return (
     <>
-      {error !== undefined && <Problem error={error} />}
+      {move.error !== undefined && <Problem error={move.error} />}
       <div className="line-actions">
         <Button disabled={position === 0 || move.isRunning} onClick={() => void move.run(position - 1)}>
           {words.scene.earlier}
@@ -62,11 +58,6 @@ export function SceneActions({ job, scenes, scene, onChoose, again, adding }: Sc
           {words.scene.later}
         </Button>
         <Button onClick={() => adding.ask(scene.asset_ids[0])}>{words.scene.add}</Button>
-        {scene.status === 'completed' && can('approve') && (
-          <Button disabled={regenerate.isRunning} onClick={() => void regenerate.run()}>
-            {words.scene.again(money(scene.price))}
-          </Button>
-        )}
         {scenes.length > 1 && (
           <Button kind="danger" onClick={() => setRemoving(true)}>
             {words.scene.remove}

@@ -2,10 +2,14 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react'
 import { Deciding } from '../job/deciding.tsx'
 import { forgetSaved, useDrafts } from '../job/drafts.ts'
-import { Player } from '../job/player.tsx'
+import { Stage } from '../job/film.tsx'
+import { History } from '../job/history.tsx'
+import { Running } from '../job/running.tsx'
 import { useAdding } from '../job/scene-actions.tsx'
 import { RemovedScenes, ScenePanel } from '../job/scene-panel.tsx'
+import { SceneState } from '../job/scene-state.tsx'
 import { Strip } from '../job/strip.tsx'
+import { Versions } from '../job/versions.tsx'
 import { type JobAnswer, type SceneAnswer, client } from '../server/client.ts'
 import { useLive } from '../server/live.ts'
 import { useSession } from '../server/session.tsx'
@@ -67,6 +71,7 @@ function ShownJob({ job, scenes, error, again }: ShownJobProps) {
   const reused = useReused(job, scenes)
   const drafts = useDrafts(job.job_id)
   const adding = useAdding()
+  const [isClip, setClip] = useState(false)
   const unsaved = [...drafts.values()].filter(({ savedAs }) => savedAs === undefined).length
   useEffect(() => forgetSaved(job.job_id, job.revision), [job.job_id, job.revision, drafts])
   const move = useAction((sceneId: string, position: number) =>
@@ -89,8 +94,18 @@ function ShownJob({ job, scenes, error, again }: ShownJobProps) {
       </header>
       {error !== undefined && <Problem error={error} again={again} />}
       <div className="job-main">
-        <Player job={job} scenes={scenes} chosen={scene?.id} onScene={onChoose} />
-        <Deciding job={job} scenes={scenes} reused={reused} unsaved={unsaved} again={again} />
+        <Stage
+          job={job}
+          scenes={scenes}
+          chosen={scene?.id}
+          onScene={onChoose}
+          isClip={isClip}
+          onFilm={() => setClip(false)}
+        />
+        <div className="job-side">
+          <Deciding job={job} scenes={scenes} reused={reused} unsaved={unsaved} again={again} />
+          <Running job={job} scenes={scenes} />
+        </div>
       </div>
       {move.error !== undefined && <Problem error={move.error} />}
       <Strip
@@ -118,6 +133,13 @@ function ShownJob({ job, scenes, error, again }: ShownJobProps) {
         }
       />
       <RemovedScenes job={job} scenes={scenes} again={again} />
+      {scene && job.status !== 'pending' && (
+        <SceneState
+          job={job}
+          scene={scene}
+          onWatch={job.film === null || isClip ? undefined : () => setClip(true)}
+        />
+      )}
       {scene && (
         <ScenePanel
           key={scene.id}
@@ -129,6 +151,8 @@ function ShownJob({ job, scenes, error, again }: ShownJobProps) {
           adding={adding}
         />
       )}
+      <Versions job={job} />
+      <History jobId={job.job_id} />
     </article>
   )
 }

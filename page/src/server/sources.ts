@@ -1,5 +1,7 @@
 /** What the pages show: each names a request, and says which events change its answer. */
 import {
+  type FilmVersionsAnswer,
+  type HistoryAnswer,
   type JobAnswer,
   type JobEvent,
   type JobsAnswer,
@@ -141,3 +143,63 @@ export const keysSource = unchanging('keys', (signal) => client.listKeys({ signa
 export const endpointsSource = unchanging('webhook endpoints', (signal) =>
   client.listWebhookEndpoints({}, { signal }),
 )
+
+/** One source for each job. */
+function ofJobs<Data>(make: (id: number) => Source<Data>): (id: number) => Source<Data> {
+  const known = new Map<number, Source<Data>>()
+  return (id) => {
+    const source = known.get(id) ?? make(id)
+    known.set(id, source)
+    return source
+  }
+}
+
+export type FilmVersion = FilmVersionsAnswer['versions'][number]
+
+/** The films that a job has had, newest first. */
+export const versionsSource = ofJobs<readonly FilmVersion[]>((id) => ({
+  name: `versions ${id}`,
+  load: async (signal) => (await client.listFilmVersions(id, { signal })).versions,
+  on: ({ job_id, type }, data) =>
+    job_id === id && (type === 'job_completed' || type === 'job_updated') ? 'again' : data,
+}))
+
+export type HistoryEntry = Pick<
+  HistoryAnswer['entries'][number],
+  'event_id' | 'at' | 'type' | 'by' | 'reason' | 'scene_id' | 'data'
+>
+
+/** Longer histories are shown from their beginning. */
+const mostPages = 20
+
+/** What happened to a job, oldest first. */
+export const historySource = ofJobs<readonly HistoryEntry[]>((id) => ({
+  name: `history ${id}`,
+  async load(signal) {
+    const entries: HistoryEntry[] = []
+    let after: number | null = 0
+    for (let page = 0; page < mostPages && after !== null; page++) {
+      const answer: HistoryAnswer = await client.readHistory(id, { after, limit: 500 }, { signal })
+      entries.push(...answer.entries)
+      after = answer.next_after
+    }
+    return entries
+  },
+  on(event, data) {
+    const isKnown = event.id <= (data.at(-1)?.event_id ?? 0)
+    if (event.job_id !== id || event.type === 'job_progress' || isKnown) return data
+    const { reason } = event.data
+    return [
+      ...data,
+      {
+        event_id: event.id,
+        at: event.inserted_at,
+        type: event.type,
+        by: event.by ?? 'coordinator',
+        ...(typeof reason === 'string' && { reason }),
+        ...(event.scene_id !== undefined && { scene_id: event.scene_id }),
+        data: event.data,
+      },
+    ]
+  },
+}))

@@ -1,0 +1,8 @@
+/** Whom a person reads of in place of the names that the server uses for itself. */
+import type { Words } from '../words/words.tsx'
+
+export const coordinatorName = 'coordinator'
+const withoutKey = 'local'
+
+export const personIn = (by: string, { history }: Words): string =>
+  by === withoutKey ? history.local : by === coordinatorName ? history.itself : by
