@@ -55,6 +55,8 @@ const pairsPictures = {
   pairs: listOf(z.tuple([assetIdSchema, assetIdSchema]), 1, maxScenes, 'pairs').optional(),
 }
 
+const photoOrders = ['visit', 'given'] as const
+
 const propertyPictures = {
   photos: listOf(
     z.strictObject({ asset_id: assetIdSchema, room: line(60).optional() }),
@@ -62,6 +64,9 @@ const propertyPictures = {
     maxScenes,
     'photos',
   ).optional(),
+  photo_order: oneOf(photoOrders)
+    .optional()
+    .describe('The order of the scenes: that of a visit, by room, or that of photos. Default: visit'),
 }
 
 export const imagePairsParameters = z.looseObject({ ...sharedParameters, ...pairsPictures })

@@ -149,14 +149,14 @@ function planImagePairs(parameters: ImagePairsParameters): SceneWish[] {
 }
 
 function planPropertyPhotos(parameters: PropertyPhotosParameters): SceneWish[] {
-  const { photos } = parameters
+  const { photos, photo_order: order = 'visit' } = parameters
   if (!photos)
     throw invalidField(
       'parameters.photos',
       'is required: [{"asset_id": ..., "room": ...}] (or set a storyboard)',
     )
   return photos
-    .map((photo, given) => ({ photo, given, rank: roomRank(photo.room) }))
+    .map((photo, given) => ({ photo, given, rank: order === 'given' ? given : roomRank(photo.room) }))
     .toSorted((one, other) => one.rank - other.rank || one.given - other.given)
     .map(({ photo }, position) => {
       const room = photo.room === undefined ? null : roomTitle(photo.room)

@@ -95,6 +95,15 @@ describe('property photos', () => {
     ])
   })
 
+  it('keep the given order where the request wants that', () => {
+    const photos = ['garden', 'kitchen', 'exterior'].map((room, index) => ({ asset_id: asset(index), room }))
+    const { scenes } = plan({ type: 'property_photos', parameters: { photos, photo_order: 'given' } })
+    expect(scenes.map(({ title }) => title)).toEqual(['Garden', 'Kitchen', 'Exterior'])
+    expect(problems({ type: 'property_photos', parameters: { photos, photo_order: 'random' } })).toEqual([
+      'parameters.photo_order',
+    ])
+  })
+
   it('take any name for a room', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme' }), (room) => {

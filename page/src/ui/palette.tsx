@@ -47,7 +47,7 @@ const entryOf = (job: Job, words: Words): Entry => ({
 
 export function Palette({ onClose }: { readonly onClose: () => void }) {
   const words = useWords()
-  const [commands] = useState(() => commandsNow().filter(({ name }) => name !== ''))
+  const [commands] = useState(() => commandsNow().filter(({ name, keys }) => name !== '' && keys !== 'mod+k'))
   const [text, setText] = useState('')
   const [jobs, setJobs] = useState<readonly Job[]>([])
   useEffect(() => {

@@ -1,0 +1,57 @@
+/** What the film would cost and when it would be ready, as the choices are made. */
+import { useEffect, useState } from 'react'
+import { ApiError, type EstimateAnswer, client } from '../server/client.ts'
+
+export type JobRequest = Parameters<typeof client.createJob>[0]
+
+export interface Estimate {
+  /** The last answer. */
+  readonly answer: EstimateAnswer | undefined
+  /** Why the present choices have no answer. */
+  readonly error: unknown
+  /** Whether the answer is about earlier choices. */
+  readonly isOld: boolean
+}
+
+/** After the last change. */
+const restMs = 200
+
+export function useEstimate(request: JobRequest | undefined): Estimate {
+  const wanted = request && JSON.stringify(request)
+  const [found, setFound] = useState<{
+    readonly wanted: string
+    readonly answer: EstimateAnswer | undefined
+    readonly error: unknown
+  }>()
+  useEffect(() => {
+    if (wanted === undefined) return undefined
+    const ended = new AbortController()
+    const timer = setTimeout(() => {
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written above
+      client.estimateJob(JSON.parse(wanted) as JobRequest, { signal: ended.signal }).then(
+        (answer) => setFound({ wanted, answer, error: undefined }),
+        (error: unknown) =>
+          ended.signal.aborted || setFound((earlier) => ({ wanted, answer: earlier?.answer, error })),
+      )
+    }, restMs)
+    return () => {
+      clearTimeout(timer)
+      ended.abort()
+    }
+  }, [wanted])
+  if (wanted === undefined || !found) return { answer: undefined, error: undefined, isOld: false }
+  return { ...found, isOld: found.wanted !== wanted }
+}
+
+export interface FieldProblem {
+  readonly field: string
+  readonly reason: string
+}
+
+/** What the server says is wrong, by member of the request; undefined if it is something else. */
+export function problemsIn(error: unknown): readonly FieldProblem[] | undefined {
+  if (!(error instanceof ApiError) || error.status !== 422) return undefined
+  const { problems, field, reason } = error.body
+  if (problems && problems.length > 0) return problems
+  return field !== undefined && reason !== undefined ? [{ field, reason }] : undefined
+}
