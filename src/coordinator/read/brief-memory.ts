@@ -1,19 +1,18 @@
 /** Answers that many ask for and that are dear to read: read once for all who ask within a few seconds. */
 import type { Context } from '../context.ts'
 
-const keptMs = 3000
-
-/** `read` is called where no answer with this name was begun within the last seconds. */
-export function createBriefMemory<Name extends string, Answer>(): (
+/** `read` is called where no answer with this name was begun within the last `keptMs`. */
+export function createBriefMemory<Answer>(): (
   context: Context,
-  name: Name,
+  name: string,
+  keptMs: number,
   read: () => Promise<Answer>,
 ) => Promise<Answer> {
   const ofContext = new WeakMap<
     Context,
-    Map<Name, { readonly at: number; readonly answer: Promise<Answer> }>
+    Map<string, { readonly at: number; readonly answer: Promise<Answer> }>
   >()
-  return (context, name, read) => {
+  return (context, name, keptMs, read) => {
     const answers = ofContext.get(context) ?? new Map()
     ofContext.set(context, answers)
     const now = context.host.now()
