@@ -7,11 +7,16 @@ import { number, numberOrNull, text, textOrNull } from './sql.ts'
 const code = `case when status = 'pending' then case when rejected is null then 'approval' else 'rejected' end
   when paused_at is not null then 'job_paused' when unmet > 0 then 'dependency' when run_at > $1 then 'scheduled' end`
 const since = `coalesce(case when status <> 'pending' then paused_at end, reopened_at, approved_at, inserted_at)`
-const heldBack = `select id, ${code} as code, ${since} as since from jobs where ended_at is null and queue_at is null`
+
+/** Jobs that are looked at, of those inside and of those outside the queue: counting the scenes of all would take seconds. */
+export const mostQueued = 5000
+
+const heldBack = `select id, ${code} as code, ${since} as since from jobs
+  where ended_at is null and queue_at is null order by id limit ${mostQueued}`
 
 export type HeldBackCode = 'approval' | 'rejected' | 'job_paused' | 'dependency' | 'scheduled'
 
-/** Jobs outside the queue, and their waiting scenes. */
+/** Jobs outside the queue, and their waiting scenes; of the oldest jobs. */
 export interface HeldBack {
   readonly code: HeldBackCode
   readonly jobs: number
@@ -102,17 +107,29 @@ export interface QueuedCount {
   readonly jobs: number
 }
 
-/** All that is queued at each renderer. */
+/** What is queued at each renderer, of the first jobs. */
 export const countQueued = async (reader: Reader): Promise<readonly QueuedCount[]> =>
   (
     await reader.all(
       `select scenes.renderer, count(*) as scenes, count(distinct scenes.job_id) as jobs
-       from jobs cross join scenes
-       where jobs.queue_at is not null and scenes.job_id = jobs.id and scenes.status = 'pending'
-       group by scenes.renderer`,
+       from (select id from jobs where queue_at is not null order by queue_at, id limit ${mostQueued}) queued
+         cross join scenes
+       where scenes.job_id = queued.id and scenes.status = 'pending' group by scenes.renderer`,
     )
   ).map((row) => ({
     renderer: text(row, 'renderer'),
     scenes: number(row, 'scenes'),
     jobs: number(row, 'jobs'),
   }))
+
+/** Unfinished jobs inside and outside the queue. */
+export async function countWaitingJobs(
+  reader: Reader,
+): Promise<{ readonly queued: number; readonly heldBack: number }> {
+  const row = await reader.get(
+    `select (select count(*) from jobs where ended_at is null) as unfinished,
+       (select count(*) from jobs where queue_at is not null) as queued`,
+  )
+  const queued = number(row!, 'queued')
+  return { queued, heldBack: number(row!, 'unfinished') - queued }
+}

@@ -131,12 +131,14 @@ export const listRenderTimes = async (
 
 export interface FailedRow {
   readonly jobId: number
-  /** Undefined for a job. */
-  readonly renderer?: string
-  readonly model?: string
   readonly failure: Failure | null
   /** ms since the epoch. */
   readonly at: number
+}
+
+export interface FailedRender extends FailedRow {
+  readonly renderer: string
+  readonly model: string
 }
 
 /** The renders that failed or were refused last. */
@@ -144,7 +146,7 @@ export const listFailedRenders = async (
   reader: Reader,
   { from, to }: Span,
   limit: number,
-): Promise<readonly FailedRow[]> =>
+): Promise<readonly FailedRender[]> =>
   (
     await reader.all(
       `select job_id, renderer, model, failure, updated_at from attempts

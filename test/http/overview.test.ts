@@ -76,7 +76,7 @@ describe('the queue', () => {
   }
 
   test('says how many scenes wait for what, and which waits longest', async () => {
-    expect(await get('/queue')).toEqual({ scenes: 0, reasons: [] })
+    expect(await get('/queue')).toEqual({ scenes: 0, more_jobs: 0, reasons: [] })
     const first = await film(2)
     await film(1)
     expect(await reasons()).toEqual({ approval: 3 })

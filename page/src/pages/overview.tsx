@@ -1,227 +1,179 @@
-/** What runs and where, what it may use, and what it spends: limits, budgets and pauses are changed here. */
-import { useState } from 'react'
-import { type BudgetsAnswer, type LimitsAnswer, client } from '../server/client.ts'
-import { useLive } from '../server/live.ts'
-import { budgetsSource, limitsSource, spendSource, storageSource } from '../server/sources.ts'
+/** What runs and where, what waits and why, what it costs and what fails; limits, budgets and pauses are changed here. */
+import type { ReactNode } from 'react'
+import { Budgets } from '../overview/budgets.tsx'
+import { useDollars } from '../overview/card.tsx'
+import { Changes, Nodes, Storage } from '../overview/places.tsx'
+import { Queue } from '../overview/queue.tsx'
+import { PauseButton, Renderers } from '../overview/renderers.tsx'
+import { type Figures, type Window, useFigures, useSpend, windows } from '../overview/sources.ts'
+import { dayOf } from '../overview/days.ts'
+import { Spend } from '../overview/spend.tsx'
+import { Failures, Throughput, Times } from '../overview/throughput.tsx'
+import { Link, setQuery, useAddress } from '../router.tsx'
 import { useSession } from '../server/session.tsx'
-import { useAction } from '../ui/action.tsx'
-import { Button } from '../ui/button.tsx'
-import { Problem } from '../ui/problem.tsx'
-import { Bytes, Meter, Time, useMoney } from '../ui/values.tsx'
+import { Time } from '../ui/values.tsx'
 import { useWords } from '../words/words.tsx'
 
 export function Overview() {
+  const { session } = useSession()
+  // What concerns all clients is closed to a key of one.
+  return session?.session?.client_id == null ? <OfAll /> : <OfOneClient />
+}
+
+function OfOneClient() {
   const words = useWords()
+  const spend = useSpend()
   return (
     <div className="overview">
       <h1>{words.nav.overview}</h1>
-      <div className="cards">
-        <Slots />
-        <Budgets />
-        <Spend />
-        <Storage />
+      <Spend spend={spend} budgets={[]} />
+    </div>
+  )
+}
+
+function OfAll() {
+  const words = useWords()
+  const { can } = useSession()
+  const { searchParams } = useAddress()
+  const window = windows.find((one) => one === searchParams.get('window')) ?? '24h'
+  const figures = useFigures(window)
+  const { limits, budgets, spend, changes } = figures
+  const isNew = hasNothing(figures)
+  const onPause = (): void => {
+    limits.again()
+    changes.again()
+  }
+  return (
+    <div className="overview">
+      <header className="overview-head">
+        <h1>{words.nav.overview}</h1>
+        <div className="line-actions">
+          {!isNew && <WindowChoice window={window} />}
+          {can('admin') && limits.data && <PauseButton paused={limits.data.paused} onSet={onPause} />}
+        </div>
+      </header>
+      {limits.data?.paused && (
+        <p className="note" role="status">
+          {words.overview.allPausedBy(limits.data.paused.by ?? '', limits.data.paused.reason ?? '')},{' '}
+          <Time at={limits.data.paused.since} />
+        </p>
+      )}
+      {isNew ? <Teaching /> : <Tiles {...figures} />}
+      <div className="overview-cards">
+        <Renderers {...figures} />
+        {!isNew && <Queue {...figures} />}
+        <Budgets {...figures} />
+        {!isNew && <Spend spend={spend} budgets={budgets.data?.budgets ?? []} />}
+        {!isNew && <Times {...figures} />}
+        {!isNew && <Throughput {...figures} />}
+        {!isNew && <Failures {...figures} />}
+        <Nodes {...figures} />
+        <Changes {...figures} />
+        <Storage {...figures} />
       </div>
     </div>
   )
 }
 
-function Slots() {
+/** Nothing was ever made here, as far as these figures reach. */
+const hasNothing = ({ statistics, queue, spend }: Figures): boolean =>
+  statistics.data !== undefined &&
+  queue.data !== undefined &&
+  spend.data !== undefined &&
+  statistics.data.models.length === 0 &&
+  Object.values(statistics.data.totals).every((count) => count === 0) &&
+  queue.data.scenes === 0 &&
+  spend.data.rows.length === 0
+
+function Teaching() {
   const words = useWords()
-  const { data, error, again } = useLive(limitsSource)
   const { can } = useSession()
-  const change = useAction(async (isPaused: boolean, renderer?: string) => {
-    const request = renderer === undefined ? {} : { renderer }
-    await (isPaused ? client.resume(request) : client.pause(request))
-    again()
-  })
-  if (!data) return error === undefined ? null : <Problem error={error} again={again} />
-  const pauseButton = (paused: LimitsAnswer['paused'], renderer?: string) =>
-    can('admin') && (
-      <Button disabled={change.isRunning} onClick={() => void change.run(paused !== null, renderer)}>
-        {paused ? words.overview.resume : words.overview.pause}
-      </Button>
-    )
   return (
-    <section className="card">
-      <header className="card-head">
-        <h2>{words.overview.slots}</h2>
-        {pauseButton(data.paused)}
-      </header>
-      {data.paused && (
-        <p className="note">{words.overview.pausedBy(data.paused.by ?? '', data.paused.reason ?? '')}</p>
+    <div className="empty">
+      <h2>{words.overview.empty}</h2>
+      <p className="quiet overview-about">{words.overview.emptyNext}</p>
+      {can('submit') && (
+        <Link className="button" data-kind="main" to="/new">
+          {words.overview.makeFilm}
+        </Link>
       )}
-      {change.error !== undefined && <Problem error={change.error} />}
-      <ul className="lines">
-        {Object.entries(data.renderers).map(([name, renderer]) => (
-          <li key={name} className="line">
-            <strong>{name}</strong>
-            <Meter value={renderer.in_flight} most={renderer.max_concurrency} />
-            <LimitField name={name} renderer={renderer} onSet={again} />
-            {pauseButton(renderer.paused, name)}
-            {renderer.paused && (
-              <p className="note">
-                {words.overview.pausedBy(renderer.paused.by ?? '', renderer.paused.reason ?? '')}
-              </p>
-            )}
-            {renderer.provider_pause && (
-              <p className="note">
-                {renderer.provider_pause.reason} <Time at={renderer.provider_pause.until} />
-              </p>
-            )}
-          </li>
-        ))}
-      </ul>
-    </section>
+    </div>
   )
 }
 
-interface LimitFieldProps {
-  readonly name: string
-  readonly renderer: LimitsAnswer['renderers'][string]
-  readonly onSet: () => void
-}
-
-function LimitField({ name, renderer, onSet }: LimitFieldProps) {
+function WindowChoice({ window }: { readonly window: Window }) {
   const words = useWords()
-  const { can } = useSession()
-  const set = useAction(async (most: number) => {
-    await client.setLimits({ renderers: { [name]: { max_concurrency: most } } })
-    onSet()
-  })
   return (
-    <label className="small quiet">
-      {words.overview.atOnce}{' '}
-      <input
-        key={renderer.max_concurrency}
-        className="input input-number"
-        type="number"
-        min={0}
-        defaultValue={renderer.max_concurrency}
-        disabled={!can('admin') || set.isRunning}
-        onBlur={(event) => {
-          const most = Number(event.target.value)
-          if (most !== renderer.max_concurrency) void set.run(most)
-        }}
-      />
-    </label>
-  )
-}
-
-function Budgets() {
-  const words = useWords()
-  const { data, error, again } = useLive(budgetsSource)
-  if (!data) return error === undefined ? null : <Problem error={error} again={again} />
-  return (
-    <section className="card">
-      <h2>{words.overview.budgets}</h2>
-      {data.budgets.length === 0 && <p className="quiet">{words.overview.noBudgets}</p>}
-      <ul className="lines">
-        {data.budgets.map((budget) => (
-          <BudgetLine key={budget.name} budget={budget} onSet={again} />
-        ))}
-      </ul>
-    </section>
-  )
-}
-
-function BudgetLine({
-  budget,
-  onSet,
-}: {
-  readonly budget: BudgetsAnswer['budgets'][number]
-  readonly onSet: () => void
-}) {
-  const words = useWords()
-  const money = useMoney()
-  const { can } = useSession()
-  const [isEditing, setEditing] = useState(false)
-  const set = useAction(async (limit: number | null) => {
-    await client.setBudgets({ [budget.name]: limit })
-    setEditing(false)
-    onSet()
-  })
-  const used = budget.used ? budget.used.spent + budget.used.reserved : undefined
-  return (
-    <li className="line">
-      <strong>{words.overview.budgetName(budget.name)}</strong>
-      {used !== undefined && (
-        <Meter value={used} most={budget.limit} text={`${money(used)} / ${money(budget.limit)}`} />
-      )}
-      {isEditing ? (
-        <form
-          onSubmit={(event) => {
-            event.preventDefault()
-            const given = new FormData(event.currentTarget).get('limit')
-            void set.run(given === '' ? null : Number(given))
-          }}
-        >
+    <fieldset className="choice">
+      <legend className="unseen">{words.overview.window}</legend>
+      {windows.map((one) => (
+        <label key={one}>
           <input
-            name="limit"
-            className="input input-number"
-            type="number"
-            step="0.01"
-            min="0"
-            autoFocus
-            defaultValue={budget.limit}
-            aria-label={words.overview.budgetName(budget.name)}
+            type="radio"
+            name="window"
+            className="unseen"
+            checked={one === window}
+            onChange={() => setQuery({ window: one === '24h' ? undefined : one })}
           />
-        </form>
-      ) : (
-        can('admin') && <Button onClick={() => setEditing(true)}>{money(budget.limit)}</Button>
-      )}
-      {set.error !== undefined && <Problem error={set.error} />}
-    </li>
+          <span>{words.overview.windows[one]}</span>
+        </label>
+      ))}
+    </fieldset>
   )
 }
 
-function Spend() {
+function Tiles({ limits, queue, spend, budgets, statistics }: Figures) {
   const words = useWords()
-  const money = useMoney()
-  const { data, error, again } = useLive(spendSource)
-  if (!data) return error === undefined ? null : <Problem error={error} again={again} />
-  const most = Math.max(0.01, ...data.rows.map(({ spent }) => spent ?? 0))
+  const money = useDollars()
+  const renderers = Object.values(limits.data?.renderers ?? {})
+  const sum = (of: (one: (typeof renderers)[number]) => number): number =>
+    renderers.reduce((all, one) => all + of(one), 0)
+  const today = dayOf(Date.now())
+  const spent = spend.data?.rows
+    .filter(({ day }) => day === today)
+    .reduce((all, row) => all + (row.spent ?? 0), 0)
+  const dayBudget = budgets.data?.budgets.find(({ name }) => name === 'day')?.limit
+  const totals = statistics.data?.totals
   return (
-    <section className="card">
-      <h2>{words.overview.spend}</h2>
-      {data.rows.length === 0 && <p className="quiet">{words.overview.nothingSpent}</p>}
-      <ul className="lines">
-        {data.rows.slice(0, 12).map(({ month, client_id: clientId, spent }) => (
-          <li key={`${month} ${clientId}`} className="line">
-            <span>
-              {month} <span className="quiet">{clientId}</span>
-            </span>
-            <Meter value={spent ?? 0} most={most} text={money(spent)} />
-          </li>
-        ))}
-      </ul>
-    </section>
+    <dl className="tiles">
+      <Tile
+        name={words.overview.rendering}
+        more={words.overview.ofAll(String(sum((one) => one.max_concurrency)))}
+      >
+        {limits.data && sum((one) => one.in_flight)}
+      </Tile>
+      <Tile name={words.overview.waiting}>{queue.data && words.scenes(queue.data.scenes)}</Tile>
+      <Tile
+        name={words.overview.spentToday}
+        more={dayBudget === undefined ? undefined : words.overview.ofAll(money(dayBudget))}
+      >
+        {spent !== undefined && money(spent)}
+      </Tile>
+      <Tile name={words.overview.completed}>{totals?.completed}</Tile>
+      <Tile name={words.overview.failed} tone={totals && totals.failed > 0 ? 'bad' : undefined}>
+        {totals?.failed}
+      </Tile>
+    </dl>
   )
 }
 
-function Storage() {
-  const words = useWords()
-  const { data, error, again } = useLive(storageSource)
-  if (!data) return error === undefined ? null : <Problem error={error} again={again} />
-  const { films, clips, inputs, other } = data.stored
+function Tile({
+  name,
+  more,
+  tone,
+  children,
+}: {
+  readonly name: string
+  readonly more?: string | undefined
+  readonly tone?: 'bad' | undefined
+  readonly children: ReactNode
+}) {
   return (
-    <section className="card">
-      <h2>{words.overview.storage}</h2>
-      <dl className="sums">
-        {Object.entries({ films, clips, inputs, other }).map(([name, { bytes }]) => (
-          <div key={name} className="sums-pair">
-            <dt>{words.overview.stored[name as 'films']}</dt>
-            <dd>
-              <Bytes bytes={bytes} />
-            </dd>
-          </div>
-        ))}
-        <div className="sums-pair">
-          <dt>{words.overview.free}</dt>
-          <dd>
-            <Bytes bytes={data.free_bytes} />
-          </dd>
-        </div>
-      </dl>
-    </section>
+    <div className="tile" data-tone={tone}>
+      <dt className="small quiet">{name}</dt>
+      <dd>
+        {children} {more !== undefined && <span className="small quiet">{more}</span>}
+      </dd>
+    </div>
   )
 }

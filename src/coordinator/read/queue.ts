@@ -7,8 +7,10 @@ import {
   type HeldBackCode,
   type QueuedScene,
   countQueued,
+  countWaitingJobs,
   listHeldBack,
   listQueuedScenes,
+  mostQueued,
 } from '../../store/queued.ts'
 import { type OtherRenders, rendererNow, sceneWait } from '../admission/admission.ts'
 import { type BudgetSnapshot, openBudgetSnapshot } from '../admission/budget-snapshot.ts'
@@ -32,14 +34,21 @@ export interface QueueReason {
   readonly until: number | null
 }
 
+export interface QueueReasons {
+  readonly reasons: readonly QueueReason[]
+  /** Jobs behind those that were counted. */
+  readonly moreJobs: number
+}
+
 /** Jobs whose scenes are looked at one by one: those behind them wait for their renderer. */
 const mostJobs = 500
 
-const remembered = createBriefMemory<'queue', readonly QueueReason[]>()
+const keptMs = 3000
+const remembered = createBriefMemory<QueueReasons>()
 
 /** At most a few seconds old. */
-export const getQueue = (context: Context): Promise<readonly QueueReason[]> =>
-  remembered(context, 'queue', async () => {
+export const getQueue = (context: Context): Promise<QueueReasons> =>
+  remembered(context, 'queue', keptMs, async () => {
     const ofDisk = await diskWait(context)
     return context.database.snapshot((reader) => read(context, reader, ofDisk))
   })
@@ -52,11 +61,7 @@ const heldBackWords: Readonly<Record<HeldBackCode, string>> = {
   scheduled: 'scheduled to begin later',
 }
 
-async function read(
-  context: Context,
-  reader: Reader,
-  ofDisk: Waiting | undefined,
-): Promise<readonly QueueReason[]> {
+async function read(context: Context, reader: Reader, ofDisk: Waiting | undefined): Promise<QueueReasons> {
   const now = context.host.now()
   const reasons = createReasons()
   for (const { code, jobs, scenes, oldest } of await listHeldBack(reader, now))
@@ -73,7 +78,10 @@ async function read(
     if (wait) reasons.add(wait, attempt)
   }
   const limits = await limitsNow(reader)
-  const hasJobSlot = limits.jobs === null || (await freeJobSlots(reader, limits.jobs, now)) > 0
+  const ofJobs =
+    limits.jobs !== null && (await freeJobSlots(reader, limits.jobs, now)) <= 0
+      ? jobsLimitWait(limits.jobs)
+      : undefined
   const atRenderer = new Map<string, Waiting>()
   for (const configured of context.renderers) {
     const limit = limits.of(configured)
@@ -84,7 +92,7 @@ async function read(
   const snapshot = await snapshotFor(context, reader, scenes, now)
   for (const scene of scenes) {
     const wait =
-      (scene.jobApproved && !hasJobSlot ? jobsLimitWait(limits.jobs!) : undefined) ??
+      (scene.jobApproved ? ofJobs : undefined) ??
       backOff(scene, now) ??
       (await sceneWait(rendersOf(scene), scene, snapshot, now)) ??
       atRenderer.get(scene.renderer) ??
@@ -95,7 +103,7 @@ async function read(
     for (const { renderer, scenes: all, jobs } of await countQueued(reader)) {
       const seen = scenes.filter((scene) => scene.renderer === renderer)
       const seenJobs = new Set(seen.map(({ jobId }) => jobId)).size
-      const wait = hasJobSlot ? (atRenderer.get(renderer) ?? queueWait) : jobsLimitWait(limits.jobs!)
+      const wait = ofJobs ?? atRenderer.get(renderer) ?? queueWait
       const last = seen.at(-1) ?? scenes.at(-1)!
       reasons.addMany({
         code: wait.code,
@@ -106,7 +114,9 @@ async function read(
         until: wait.until,
       })
     }
-  return reasons.list()
+  const { queued, heldBack } = await countWaitingJobs(reader)
+  const moreJobs = Math.max(0, queued - mostQueued) + Math.max(0, heldBack - mostQueued)
+  return { reasons: reasons.list(), moreJobs }
 }
 
 const backOff = ({ notBefore }: QueuedScene, now: number): Waiting | undefined =>

@@ -2,7 +2,10 @@
 import type { Failure } from '../../job/scene.ts'
 import type { Reader } from '../../store/database.ts'
 import {
+  type FailedRender,
   type FailedRow,
+  type FinishedCount,
+  type RenderTime,
   type Span,
   countCreated,
   countEnded,
@@ -17,11 +20,11 @@ import { createBriefMemory } from './brief-memory.ts'
 
 const hourMs = 3_600_000
 
-/** The spans that statistics are asked for, and their buckets. */
+/** The spans that statistics are asked for, their buckets, and how long an answer is good for. */
 const windows = {
-  '24h': { buckets: 24, bucketMs: hourMs },
-  '7d': { buckets: 28, bucketMs: 6 * hourMs },
-  '30d': { buckets: 30, bucketMs: 24 * hourMs },
+  '24h': { buckets: 24, bucketMs: hourMs, keptMs: 3000 },
+  '7d': { buckets: 28, bucketMs: 6 * hourMs, keptMs: 10_000 },
+  '30d': { buckets: 30, bucketMs: 24 * hourMs, keptMs: 30_000 },
 } as const
 export type StatisticsWindow = keyof typeof windows
 export const statisticsWindows = ['24h', '7d', '30d'] as const satisfies readonly StatisticsWindow[]
@@ -77,18 +80,17 @@ const mostMeasured = 2000
 const mostFailures = 5000
 const mostFailureGroups = 50
 
-const remembered = createBriefMemory<StatisticsWindow, Statistics>()
+const remembered = createBriefMemory<Statistics>()
 
-/** At most a few seconds old. Buckets begin at whole hours or days, UTC; the last one is not over. */
-export const getStatistics = (context: Context, window: StatisticsWindow): Promise<Statistics> =>
-  remembered(context, window, () => {
-    const { buckets, bucketMs } = windows[window]
-    const now = context.host.now()
-    const to = (Math.floor(now / bucketMs) + 1) * bucketMs
-    return context.database.snapshot((reader) =>
-      read(reader, { from: to - buckets * bucketMs, to }, bucketMs),
-    )
+/** Buckets begin at whole hours or days, UTC; the last one is not over. */
+export function getStatistics(context: Context, window: StatisticsWindow): Promise<Statistics> {
+  const { buckets, bucketMs, keptMs } = windows[window]
+  return remembered(context, window, keptMs, () => {
+    const to = (Math.floor(context.host.now() / bucketMs) + 1) * bucketMs
+    const span = { from: to - buckets * bucketMs, to }
+    return context.database.snapshot((reader) => read(reader, span, bucketMs))
   })
+}
 
 async function read(reader: Reader, span: Span, bucketMs: number): Promise<Statistics> {
   const created = await countCreated(reader, span, bucketMs)
@@ -150,33 +152,40 @@ function percentilesOf(given: readonly number[]): Percentiles | null {
   return { count: times.length, p50: at(0.5), p90: at(0.9) }
 }
 
-const keyOf = ({ renderer, model }: { readonly renderer?: string; readonly model?: string }): string =>
-  JSON.stringify([renderer, model])
+interface Modelled {
+  readonly renderer: string
+  readonly model: string
+}
+
+const keyOf = ({ renderer, model }: Modelled): string => JSON.stringify([renderer, model])
 
 function modelsOf(
-  finished: Awaited<ReturnType<typeof countFinished>>,
-  renders: Awaited<ReturnType<typeof listRenderTimes>>,
-  failed: readonly FailedRow[],
+  finished: readonly FinishedCount[],
+  renders: readonly RenderTime[],
+  failed: readonly FailedRender[],
 ): readonly ModelFigures[] {
   const [times, failures] = [Map.groupBy(renders, keyOf), Map.groupBy(failed, keyOf)]
-  const counts = Map.groupBy(finished, keyOf)
-  return [...new Set([...counts.keys(), ...failures.keys()])]
-    .map((key) => {
-      const [renderer, model] = JSON.parse(key) as [string, string]
-      return {
-        renderer,
-        model,
-        scenes: (counts.get(key) ?? []).reduce((sum, { scenes }) => sum + scenes, 0),
-        failed: failures.get(key)?.length ?? 0,
-        rendering: percentilesOf((times.get(key) ?? []).map(({ ms }) => ms)),
-      }
-    })
+  const scenes = new Map<string, number>()
+  for (const one of finished) scenes.set(keyOf(one), (scenes.get(keyOf(one)) ?? 0) + one.scenes)
+  const models = new Map(
+    [...finished, ...failed].map(({ renderer, model }) => [keyOf({ renderer, model }), { renderer, model }]),
+  )
+  return [...models]
+    .map(([key, model]) => ({
+      ...model,
+      scenes: scenes.get(key) ?? 0,
+      failed: failures.get(key)?.length ?? 0,
+      rendering: percentilesOf((times.get(key) ?? []).map(({ ms }) => ms)),
+    }))
     .toSorted((one, other) => other.scenes - one.scenes || (one.model < other.model ? -1 : 1))
 }
 
 const unnamed: Failure = { code: 'unknown', reason: 'no reason given' }
 
-const groupsOf = (of: FailureGroup['of'], rows: readonly FailedRow[]): readonly FailureGroup[] =>
+const groupsOf = (
+  of: FailureGroup['of'],
+  rows: readonly (FailedRow & Partial<Modelled>)[],
+): readonly FailureGroup[] =>
   [...Map.groupBy(rows, (row) => JSON.stringify([row.failure?.code, row.renderer, row.model])).values()].map(
     (group) => {
       const [newest] = group

@@ -90,7 +90,12 @@ export type StatisticsAnswer = z.infer<typeof statisticsSchema>
 
 const queueSchema = z
   .object({
-    scenes: z.int().describe('All that wait'),
+    scenes: z.int().describe('All of these'),
+    more_jobs: z
+      .int()
+      .describe(
+        'Unfinished jobs beyond the first 5,000 in the queue and the oldest 5,000 outside, which are not counted',
+      ),
     reasons: z
       .array(
         z.object({
@@ -164,7 +169,7 @@ export const statisticsEndpoints = resource('operations', [
     access: allJobs('read'),
     summary: 'Throughput, times by stage, and failures by reason',
     description:
-      'What all jobs did in the last hours or days: counts by time, how long each stage took, each model, and the failures by reason. A few seconds old at most.',
+      'What all jobs did in the last hours or days: counts by time, how long each stage took, each model, and the failures by reason. At most 3 s old, for 7d 10 s, for 30d 30 s.',
     query: windowQuery,
     answer: json(200, statisticsSchema, 'The figures of the window'),
     handle: async ({ query: { window = '24h' } }, { coordinator }) =>
@@ -177,12 +182,13 @@ export const statisticsEndpoints = resource('operations', [
     access: allJobs('read'),
     summary: 'What all waiting scenes wait for',
     description:
-      'How many scenes wait for what, and which of each waits longest. The codes are those of `waiting` in a scene. A few seconds old at most.',
+      'How many scenes wait for what, and which of each waits longest. The codes are those of `waiting` in a scene. At most 3 s old.',
     answer: json(200, queueSchema, 'The reasons'),
     handle: async (_, { coordinator }) => {
-      const reasons = await coordinator.queue()
+      const { reasons, moreJobs } = await coordinator.queue()
       return {
         scenes: reasons.reduce((sum, { scenes }) => sum + scenes, 0),
+        more_jobs: moreJobs,
         reasons: reasons.map(reasonAnswer),
       }
     },
