@@ -38,6 +38,7 @@ const pages: readonly Page[] = [
   },
   { path: '/overview', title: ({ nav }) => nav.overview, show: () => <Overview />, isMain: true },
   { path: '/settings', title: ({ nav }) => nav.settings, show: () => <Settings />, isMain: true },
+  { path: '/settings/:part', title: ({ nav }) => nav.settings, show: () => <Settings />, isMain: false },
 ]
 
 const pageAt = (path: string): readonly [Page, Readonly<Record<string, string>>] | undefined => {

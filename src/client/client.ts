@@ -120,6 +120,7 @@ export type {
   SceneChange,
   ScenesAnswer,
   SecretAnswer,
+  SecretRotationAnswer,
   SessionAnswer,
   ShownFilmAnswer,
   SpendAnswer,

@@ -47,8 +47,8 @@ export const modelEndpoints = resource('money', [
     summary: 'The models that scenes may name, with their prices',
     description: 'The models whose renderer this server has, with what they offer and cost.',
     answer: json(200, modelsSchema, 'The models'),
-    handle: async (_, { coordinator }) => {
-      const { priceBook, models, wanting } = await coordinator.models()
+    handle: (_, { coordinator }) => {
+      const { priceBook, models, wanting } = coordinator.models()
       return {
         price_book: priceBook,
         currency: 'USD' as const,
