@@ -36,11 +36,11 @@ export function Settings() {
   return (
     <div className="settings">
       <h1>{words.nav.settings}</h1>
-      <nav className="tabs" aria-label={words.settings.parts}>
+      <nav className="settings-tabs" aria-label={words.settings.parts}>
         {allowed.map(({ name }) => (
           <Link
             key={name}
-            className="tab"
+            className="settings-tab"
             to={`/settings/${name}`}
             aria-current={part?.name === name ? 'page' : undefined}
           >

@@ -26,11 +26,11 @@ export function Copied({ text, label, action }: CopiedProps) {
   const field = useRef<HTMLElement>(null)
   const [isCopied, setCopied] = useState<boolean>()
   return (
-    <div className="copied">
-      <pre className="copied-text" tabIndex={0} role="region" aria-label={label}>
+    <div className="settings-copied">
+      <pre className="settings-copied-text" tabIndex={0} role="region" aria-label={label}>
         <code ref={field}>{text}</code>
       </pre>
-      <div className="copied-foot">
+      <div className="settings-copied-foot">
         <Button onClick={() => void copy(text, field.current!).then(setCopied)}>
           {action ?? words.settings.copy}
         </Button>

@@ -15,6 +15,7 @@ import { Time } from '../ui/values.tsx'
 import { useWords } from '../words/words.tsx'
 import { eventWords } from './events-chosen.ts'
 import { usePolled } from './polled.ts'
+import { reasonWords } from './reason-words.ts'
 
 const pageSize = 20
 const readEveryMs = 2000
@@ -55,8 +56,8 @@ export function Deliveries({ endpointId, mayRedeliver }: DeliveriesProps) {
   const { data, error, again } = useLive(source)
   usePolled(again, readEveryMs)
   return (
-    <section className="deliveries" aria-label={words.webhooks.deliveries}>
-      <label className="deliveries-filter small quiet">
+    <section className="settings-deliveries" aria-label={words.webhooks.deliveries}>
+      <label className="settings-deliveries-filter small quiet">
         {words.webhooks.status}{' '}
         <select
           className="input"
@@ -88,7 +89,7 @@ export function Deliveries({ endpointId, mayRedeliver }: DeliveriesProps) {
           />
         ))}
       </ul>
-      <div className="entry-actions">
+      <div className="settings-entry-actions">
         {cursor !== undefined && (
           <Button onClick={() => setCursor(undefined)}>{words.webhooks.newest}</Button>
         )}
@@ -114,15 +115,21 @@ function DeliveryEntry({ of: delivery, mayRedeliver, onChange }: DeliveryEntryPr
     onChange()
   })
   const what = eventWords(delivery.type, words)
+  const isDelivered = delivery.status === 'delivered'
+  const sendAgain = mayRedeliver && delivery.status !== 'sending' && (
+    <Button disabled={again.isRunning} onClick={() => void again.run()}>
+      {words.webhooks.redeliver}
+    </Button>
+  )
   return (
-    <li className="delivery">
-      <div className="delivery-head">
+    <li className="settings-delivery">
+      <div className="settings-delivery-head">
         <span className="badge" data-tone={tones[delivery.status]}>
           {words.webhooks.deliveryStatus[delivery.status]}
         </span>
         <button
           type="button"
-          className="delivery-what"
+          className="settings-delivery-what"
           aria-expanded={isOpen}
           aria-label={words.webhooks.details(what)}
           onClick={() => setOpen(!isOpen)}
@@ -134,20 +141,19 @@ function DeliveryEntry({ of: delivery, mayRedeliver, onChange }: DeliveryEntryPr
           <Time at={delivery.inserted_at} />
         </span>
         <span className="small quiet">{words.webhooks.tries(delivery.tries)}</span>
-        {delivery.last_error !== null && <span className="small delivery-why">{delivery.last_error}</span>}
+        {delivery.last_error !== null && (
+          <span className="small settings-delivery-why">{reasonWords(delivery.last_error, words)}</span>
+        )}
         {delivery.next_try_at !== null && delivery.tries > 0 && (
           <span className="small quiet">
             {words.webhooks.nextTry} <Time at={delivery.next_try_at} />
           </span>
         )}
-        {mayRedeliver && delivery.status !== 'sending' && (
-          <Button disabled={again.isRunning} onClick={() => void again.run()}>
-            {words.webhooks.redeliver}
-          </Button>
-        )}
+        {!isDelivered && sendAgain}
       </div>
       {again.error !== undefined && <Problem error={again.error} />}
       {isOpen && <Details id={delivery.delivery_id} asOf={`${delivery.status} ${delivery.tries}`} />}
+      {isOpen && isDelivered && sendAgain}
     </li>
   )
 }
@@ -166,11 +172,11 @@ function Details({ id, asOf }: { readonly id: string; readonly asOf: string }) {
   const { data, error, again } = useLive(source)
   if (!data) return error === undefined ? null : <Problem error={error} again={again} />
   return (
-    <div className="delivery-details small">
+    <div className="settings-delivery-details small">
       {data.log.length === 0 ? (
         <p className="quiet">{words.webhooks.notTried}</p>
       ) : (
-        <table className="table">
+        <table className="settings-table">
           <thead>
             <tr>
               <th scope="col">{words.webhooks.number}</th>
@@ -187,7 +193,7 @@ function Details({ id, asOf }: { readonly id: string; readonly asOf: string }) {
                   <Time at={tried.at} />
                 </td>
                 <td>{words.webhooks.ms(tried.duration_ms)}</td>
-                <td>{tried.error ?? tried.status}</td>
+                <td>{tried.error === null ? tried.status : reasonWords(tried.error, words)}</td>
               </tr>
             ))}
           </tbody>
@@ -196,7 +202,7 @@ function Details({ id, asOf }: { readonly id: string; readonly asOf: string }) {
       <p className="quiet">
         {words.webhooks.messageId} <code>{data.message_id}</code>
       </p>
-      <pre className="copied-text" tabIndex={0} role="region" aria-label={words.webhooks.body}>
+      <pre className="settings-copied-text" tabIndex={0} role="region" aria-label={words.webhooks.body}>
         <code>{JSON.stringify(data.payload, null, 2)}</code>
       </pre>
     </div>

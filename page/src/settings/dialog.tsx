@@ -17,8 +17,8 @@ export const Sheet = ({ title, onClose, children }: SheetProps) => (
   <Dialog.Root open disablePointerDismissal onOpenChange={(isOpen) => isOpen || onClose?.()}>
     <Dialog.Portal>
       <Dialog.Backdrop className="backdrop" />
-      <Dialog.Popup className="sheet">
-        <Dialog.Title className="sheet-title">{title}</Dialog.Title>
+      <Dialog.Popup className="settings-sheet">
+        <Dialog.Title className="settings-sheet-title">{title}</Dialog.Title>
         {children}
       </Dialog.Popup>
     </Dialog.Portal>
@@ -41,7 +41,7 @@ export function Question({ title, yes, action, onClose, children }: QuestionProp
     <Sheet title={title} onClose={onClose}>
       {children}
       {action.error !== undefined && <Problem error={action.error} />}
-      <div className="sheet-foot">
+      <div className="settings-sheet-foot">
         <Button onClick={onClose}>{words.settings.cancel}</Button>
         <Button
           kind="danger"

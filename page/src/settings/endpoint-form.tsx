@@ -44,10 +44,10 @@ export function EndpointForm({ endpoint, onClose, onDone }: EndpointFormProps) {
     void save.run(new FormData(event.currentTarget))
   }
   const group = (name: string, types: readonly EventType[]) => (
-    <fieldset className="event-group">
+    <fieldset className="settings-event-group">
       <legend className="small quiet">{name}</legend>
       {types.map((type) => (
-        <label key={type} className="event-choice" title={type}>
+        <label key={type} className="settings-event-choice" title={type}>
           <input
             type="checkbox"
             checked={chosen.has(type)}
@@ -60,7 +60,7 @@ export function EndpointForm({ endpoint, onClose, onDone }: EndpointFormProps) {
   )
   return (
     <Sheet title={endpoint ? words.webhooks.editTitle : words.webhooks.addTitle} onClose={onClose}>
-      <form className="sheet-form" onSubmit={submit}>
+      <form className="settings-sheet-form" onSubmit={submit}>
         <div className="field">
           <label htmlFor={`${id}-url`}>{words.webhooks.address}</label>
           <input
@@ -88,13 +88,13 @@ export function EndpointForm({ endpoint, onClose, onDone }: EndpointFormProps) {
             defaultValue={endpoint?.description}
           />
         </div>
-        <fieldset className="choices">
+        <fieldset className="settings-choices">
           <legend>{words.webhooks.events}</legend>
-          <label className="choice">
+          <label className="settings-choice">
             <input type="radio" name="which" checked={isAll} onChange={() => setAll(true)} />
             {words.webhooks.everything}
           </label>
-          <label className="choice">
+          <label className="settings-choice">
             <input type="radio" name="which" checked={!isAll} onChange={() => setAll(false)} />
             {words.webhooks.theseEvents}
           </label>
@@ -106,7 +106,7 @@ export function EndpointForm({ endpoint, onClose, onDone }: EndpointFormProps) {
           )}
         </fieldset>
         {save.error !== undefined && <Problem error={save.error} />}
-        <div className="sheet-foot">
+        <div className="settings-sheet-foot">
           <Button onClick={onClose}>{words.settings.cancel}</Button>
           <Button type="submit" kind="main" disabled={save.isRunning || (!isAll && chosen.size === 0)}>
             {endpoint ? words.webhooks.save : words.webhooks.addIt}

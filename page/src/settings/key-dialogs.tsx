@@ -41,7 +41,7 @@ export function NewKey({ onClose, onMade }: NewKeyProps) {
   const isBound = forClient.trim() !== ''
   return (
     <Sheet title={words.keys.createTitle} onClose={onClose}>
-      <form className="sheet-form" onSubmit={submit}>
+      <form className="settings-sheet-form" onSubmit={submit}>
         <div className="field">
           <label htmlFor={`${id}-name`}>{words.keys.name}</label>
           <input
@@ -57,12 +57,12 @@ export function NewKey({ onClose, onMade }: NewKeyProps) {
             {words.keys.nameHint}
           </p>
         </div>
-        <fieldset className="choices">
+        <fieldset className="settings-choices">
           <legend>{words.keys.scopes}</legend>
           {scopes.map((scope) => {
             const isBarred = scope === 'admin' && isBound
             return (
-              <label key={scope} className="choice">
+              <label key={scope} className="settings-choice">
                 <input type="checkbox" name={scope} defaultChecked={scope === 'read'} disabled={isBarred} />
                 <span>
                   <strong>{scope}</strong>
@@ -91,7 +91,7 @@ export function NewKey({ onClose, onMade }: NewKeyProps) {
             {words.keys.clientHint}
           </p>
         </div>
-        <div className="sheet-row">
+        <div className="settings-sheet-row">
           <div className="field">
             <label htmlFor={`${id}-days`}>{words.keys.expires}</label>
             <select
@@ -117,7 +117,7 @@ export function NewKey({ onClose, onMade }: NewKeyProps) {
           )}
         </div>
         {create.error !== undefined && <Problem error={create.error} />}
-        <div className="sheet-foot">
+        <div className="settings-sheet-foot">
           <Button onClick={onClose}>{words.settings.cancel}</Button>
           <Button type="submit" kind="main" disabled={create.isRunning}>
             {words.keys.make}
@@ -188,7 +188,7 @@ export function RotateKey({
       {/* The own session would end before the new secret is shown. */}
       <Grace seconds={grace} mayEnd={!isOwn} onChoose={setGrace} />
       {rotate.error !== undefined && <Problem error={rotate.error} />}
-      <div className="sheet-foot">
+      <div className="settings-sheet-foot">
         <Button onClick={onClose}>{words.settings.cancel}</Button>
         <Button kind="main" disabled={rotate.isRunning} onClick={() => void rotate.run()}>
           {words.keys.rotate}

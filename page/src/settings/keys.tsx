@@ -42,8 +42,8 @@ export function Keys() {
   const admins = keys.filter((key) => isUsable(key) && key.scopes.includes('admin'))
   return (
     <>
-      <section className="card part">
-        <header className="part-head">
+      <section className="card settings-part">
+        <header className="settings-part-head">
           <p className="quiet">{words.keys.about}</p>
           <Button kind="main" onClick={() => setOpen({ what: 'new' })}>
             {words.keys.create}
@@ -60,14 +60,14 @@ export function Keys() {
         {keys.length > manyKeys && (
           <input
             type="search"
-            className="input part-search"
+            className="input settings-part-search"
             placeholder={words.keys.filter}
             aria-label={words.keys.filter}
             value={text}
             onChange={({ target }) => setText(target.value)}
           />
         )}
-        <ul className="entries">
+        <ul className="settings-entries">
           {usable.slice(0, isAll ? undefined : shownAtFirst).map((key) => (
             <KeyEntry
               key={key.id}
@@ -82,9 +82,9 @@ export function Keys() {
           <Button onClick={() => setAll(true)}>{words.keys.all(usable.length)}</Button>
         )}
         {ended.length > 0 && (
-          <details className="part-more">
+          <details className="settings-part-more">
             <summary>{words.keys.ended(ended.length)}</summary>
-            <ul className="entries">
+            <ul className="settings-entries">
               {ended.slice(-200).map((key) => (
                 <KeyEntry key={key.id} of={key} isOwn={false} />
               ))}
@@ -129,7 +129,7 @@ export function Keys() {
           <p className="note">{words.keys.shownOnce}</p>
           <Copied text={made.key} label={words.keys.theKey} />
           {made.isOwn && <p className="quiet">{words.keys.sameSession}</p>}
-          <div className="sheet-foot">
+          <div className="settings-sheet-foot">
             <Button kind="main" onClick={() => setMade(undefined)}>
               {words.keys.stored}
             </Button>
@@ -153,9 +153,9 @@ function KeyEntry({ of: key, isOwn, onRotate, onRevoke }: KeyEntryProps) {
   const nameOf = (by: string): string => (by === 'local' ? words.keys.withoutKey : words.keys.by(by))
   const oldUntil = key.previous_valid_until
   return (
-    <li className="entry">
-      <div className="entry-head">
-        <strong className="entry-name">{key.name}</strong>
+    <li className="settings-entry">
+      <div className="settings-entry-head">
+        <strong className="settings-entry-name">{key.name}</strong>
         <code className="small quiet">{key.prefix}…</code>
         {isOwn && (
           <span className="badge" data-tone="accent">
@@ -170,7 +170,7 @@ function KeyEntry({ of: key, isOwn, onRotate, onRevoke }: KeyEntryProps) {
         {key.client_id !== null && <span className="badge">{words.keys.onlyClient(key.client_id)}</span>}
         <Ending of={key} />
       </div>
-      <p className="entry-facts small quiet">
+      <p className="settings-entry-facts small quiet">
         <span>
           {words.keys.created} <Time at={key.inserted_at} />{' '}
           {key.created_by !== null && nameOf(key.created_by)}
@@ -196,7 +196,7 @@ function KeyEntry({ of: key, isOwn, onRotate, onRevoke }: KeyEntryProps) {
         )}
       </p>
       {onRotate && onRevoke && (
-        <div className="entry-actions">
+        <div className="settings-entry-actions">
           <Button aria-label={words.keys.rotateOf(key.name)} onClick={onRotate}>
             {words.keys.rotate}
           </Button>

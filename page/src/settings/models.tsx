@@ -16,13 +16,13 @@ export function Models() {
   const hasUnknown = data.models.some(({ offers }) => offers.some((offer) => !isPriced(offer)))
   return (
     <>
-      <section className="card part">
-        <header className="part-head">
+      <section className="card settings-part">
+        <header className="settings-part-head">
           <p className="quiet">{words.models.about}</p>
           <span className="badge">{words.models.book(data.price_book)}</span>
         </header>
-        <div className="table-frame" tabIndex={0} role="region" aria-label={words.models.table}>
-          <table className="table">
+        <div className="settings-table-frame" tabIndex={0} role="region" aria-label={words.models.table}>
+          <table className="settings-table">
             <thead>
               <tr>
                 {(['model', 'resolution', 'seconds', 'shapes', 'images', 'sound', 'price'] as const).map(
@@ -44,13 +44,13 @@ export function Models() {
         {hasUnknown && <p className="note">{words.models.unknownAbout}</p>}
       </section>
       {data.unavailable.length > 0 && (
-        <section className="card part">
+        <section className="card settings-part">
           <h2>{words.models.unavailable}</h2>
-          <ul className="entries">
+          <ul className="settings-entries">
             {data.unavailable.map(({ name, needs }) => (
-              <li key={name} className="entry">
-                <div className="entry-head">
-                  <strong className="entry-name">{name}</strong>
+              <li key={name} className="settings-entry">
+                <div className="settings-entry-head">
+                  <strong className="settings-entry-name">{name}</strong>
                   <span className="small quiet">{words.models.needs(needs)}</span>
                 </div>
               </li>
@@ -58,9 +58,9 @@ export function Models() {
           </ul>
         </section>
       )}
-      <section className="card part">
+      <section className="card settings-part">
         <h2>{words.models.prices}</h2>
-        <p className="quiet prose">{words.models.pricesAbout}</p>
+        <p className="quiet settings-prose">{words.models.pricesAbout}</p>
       </section>
     </>
   )
@@ -74,7 +74,7 @@ function ModelRows({ of: { name, renderer, aspect_ratios: shapes, offers } }: { 
   const head = (rows: number) => (
     <th scope="rowgroup" rowSpan={rows}>
       <strong>{name}</strong>
-      {name !== renderer && <span className="table-note small quiet">{renderer}</span>}
+      {name !== renderer && <span className="settings-table-note small quiet">{renderer}</span>}
     </th>
   )
   const shapeCell = (rows: number) => (

@@ -16,8 +16,8 @@ export function ProviderSecret() {
   const [done, setDone] = useState<SecretRotationAnswer>()
   const rotate = useAction(async () => setDone(await client.rotateSecret({ grace_seconds: grace })))
   return (
-    <section className="card part">
-      <header className="part-head">
+    <section className="card settings-part">
+      <header className="settings-part-head">
         <div>
           <h2>{words.keys.provider}</h2>
           <p className="quiet">{words.keys.providerAbout}</p>

@@ -40,27 +40,32 @@ function Stored({ of: data }: { readonly of: StorageAnswer }) {
   const kept = (count: number | null): string =>
     count === null ? words.storage.forEver : words.storage.days(count)
   return (
-    <section className="card part">
-      <header className="part-head">
+    <section className="card settings-part">
+      <header className="settings-part-head">
         <p className="quiet">{words.storage.about}</p>
         <p className="small quiet">
           {words.storage.measured} <Time at={data.measured_at} />
         </p>
       </header>
-      <div className="shares" aria-hidden="true">
+      <div className="settings-shares" aria-hidden="true">
         {kinds.map((kind) => (
-          <span key={kind} className="share" data-kind={kind} style={{ flexGrow: data.stored[kind].bytes }} />
+          <span
+            key={kind}
+            className="settings-share"
+            data-kind={kind}
+            style={{ flexGrow: data.stored[kind].bytes }}
+          />
         ))}
       </div>
-      <div className="table-frame" tabIndex={0} role="region" aria-label={words.storage.table}>
-        <table className="table">
+      <div className="settings-table-frame" tabIndex={0} role="region" aria-label={words.storage.table}>
+        <table className="settings-table">
           <thead>
             <tr>
               <th scope="col">{words.storage.what}</th>
-              <th scope="col" className="number">
+              <th scope="col" className="settings-number">
                 {words.storage.files}
               </th>
-              <th scope="col" className="number">
+              <th scope="col" className="settings-number">
                 {words.storage.size}
               </th>
               <th scope="col">{words.storage.kept}</th>
@@ -71,12 +76,12 @@ function Stored({ of: data }: { readonly of: StorageAnswer }) {
             {kinds.map((kind) => (
               <tr key={kind}>
                 <th scope="row">
-                  <span className="share-mark" data-kind={kind} aria-hidden="true" />{' '}
+                  <span className="settings-share-mark" data-kind={kind} aria-hidden="true" />{' '}
                   {words.storage.kind[kind]}
-                  <span className="table-note small quiet">{words.storage.kindAbout[kind]}</span>
+                  <span className="settings-table-note small quiet">{words.storage.kindAbout[kind]}</span>
                 </th>
-                <td className="number">{data.stored[kind].files}</td>
-                <td className="number">
+                <td className="settings-number">{data.stored[kind].files}</td>
+                <td className="settings-number">
                   <Bytes bytes={data.stored[kind].bytes} />
                 </td>
                 <td>{kind === 'other' ? words.storage.days(1) : kept(days[kind])}</td>
@@ -94,8 +99,8 @@ function Stored({ of: data }: { readonly of: StorageAnswer }) {
           <tfoot>
             <tr>
               <th scope="row">{words.storage.all}</th>
-              <td className="number">{total.files}</td>
-              <td className="number">
+              <td className="settings-number">{total.files}</td>
+              <td className="settings-number">
                 <Bytes bytes={total.bytes} />
               </td>
               <td colSpan={2}>
@@ -113,7 +118,7 @@ function Stored({ of: data }: { readonly of: StorageAnswer }) {
           <span className="small quiet">{words.storage.ofLimit}</span>
         </p>
       )}
-      <p className="small quiet prose">{words.storage.configured}</p>
+      <p className="small quiet settings-prose">{words.storage.configured}</p>
     </section>
   )
 }
@@ -130,8 +135,8 @@ function Removal({ onRemoved }: { readonly onRemoved: () => void }) {
   })
   const isSomething = report !== undefined && (report.bytes > 0 || report.removed.events > 0)
   return (
-    <section className="card part">
-      <header className="part-head">
+    <section className="card settings-part">
+      <header className="settings-part-head">
         <div>
           <h2>{words.storage.would}</h2>
           <p className="quiet">{words.storage.wouldAbout}</p>
@@ -158,7 +163,7 @@ function Removal({ onRemoved }: { readonly onRemoved: () => void }) {
         )}
       </div>
       {isSomething && report.dry_run && (
-        <div className="entry-actions">
+        <div className="settings-entry-actions">
           <Button kind="danger" onClick={() => setAsking(true)}>
             {words.storage.remove}
           </Button>
@@ -185,15 +190,16 @@ function Amounts({ of: { removed, oldest } }: { readonly of: PrunedAnswer }) {
   const bytes = useBytes()
   const oldestOf = (kind: Kind) => (kind === 'other' ? oldest.other : oldest[oldestNames[kind]])
   return (
-    <ul className="amounts">
+    <ul className="settings-amounts">
       {kinds
         .filter((kind) => removed[kind].files > 0)
         .map((kind) => {
           const at = oldestOf(kind)
           return (
             <li key={kind}>
-              <span className="share-mark" data-kind={kind} aria-hidden="true" /> {words.storage.kind[kind]}:{' '}
-              {words.storage.count(removed[kind].files)}, {bytes(removed[kind].bytes)}
+              <span className="settings-share-mark" data-kind={kind} aria-hidden="true" />{' '}
+              {words.storage.kind[kind]}: {words.storage.count(removed[kind].files)},{' '}
+              {bytes(removed[kind].bytes)}
               {at !== null && (
                 <span className="quiet">
                   {' · '}
@@ -215,9 +221,9 @@ function Report({ of: report }: { readonly of: PrunedAnswer }) {
     <>
       <Amounts of={report} />
       {report.examples.length > 0 && (
-        <details className="part-more">
+        <details className="settings-part-more">
           <summary>{words.storage.examples}</summary>
-          <ul className="amounts small quiet">
+          <ul className="settings-amounts small quiet">
             {report.examples.map(({ kind, file, job_id: job, bytes: size, since }) => (
               <li key={file}>
                 {words.storage.kind[kind]} <code>{file.slice(0, 12)}…</code>{' '}

@@ -47,7 +47,7 @@ export function WebhookSecret({ endpointId, isNew = false, onClose }: WebhookSec
       ))}
       {error !== undefined && <Problem error={error} />}
       {!isNew && <p className="small quiet">{words.webhooks.rotateAbout}</p>}
-      <div className="sheet-foot">
+      <div className="settings-sheet-foot">
         {!isNew && (
           <Button disabled={rotate.isRunning} onClick={() => void rotate.run()}>
             {words.webhooks.rotate}

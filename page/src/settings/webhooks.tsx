@@ -15,6 +15,7 @@ import { Question } from './dialog.tsx'
 import { EndpointForm } from './endpoint-form.tsx'
 import { eventWords, typesIn } from './events-chosen.ts'
 import { usePolled } from './polled.ts'
+import { reasonWords } from './reason-words.ts'
 import { WebhookSecret } from './webhook-secret.tsx'
 
 const readEveryMs = 5000
@@ -34,8 +35,8 @@ export function Webhooks() {
   const endpoints = data?.endpoints
   return (
     <>
-      <section className="card part">
-        <header className="part-head">
+      <section className="card settings-part">
+        <header className="settings-part-head">
           <p className="quiet">{words.webhooks.about}</p>
           <Button kind="main" onClick={() => setOpen({ what: 'form' })}>
             {words.webhooks.add}
@@ -43,7 +44,7 @@ export function Webhooks() {
         </header>
         {error !== undefined && <Problem error={error} again={again} />}
         {endpoints?.length === 0 && <NoWebhook />}
-        <ul className="entries">
+        <ul className="settings-entries">
           {endpoints?.map((endpoint) => (
             <EndpointEntry
               key={endpoint.endpoint_id}
@@ -54,8 +55,8 @@ export function Webhooks() {
           ))}
         </ul>
       </section>
-      <section className="card part">
-        <header className="part-head">
+      <section className="card settings-part">
+        <header className="settings-part-head">
           <div>
             <h2>{words.webhooks.jobs}</h2>
             <p className="quiet">{words.webhooks.jobsAbout}</p>
@@ -129,7 +130,7 @@ function OpenDialog({ open: { what, of: endpoint }, onClose, onOpen, onChange }:
       action={isRemoval ? remove : disable}
       onClose={onClose}
     >
-      <p className="address">{endpoint?.url}</p>
+      <p className="settings-address">{endpoint?.url}</p>
       <p>{isRemoval ? words.webhooks.removeAbout : words.webhooks.disableAbout}</p>
     </Question>
   )
@@ -168,14 +169,14 @@ function EndpointEntry({ endpoint, onOpen, onChange }: EndpointEntryProps) {
   const state = stateOf(endpoint, words)
   const chosen = typesIn(endpoint.event_types)
   return (
-    <li className="entry">
-      <div className="entry-head">
-        <strong className="entry-name address">{endpoint.url}</strong>
+    <li className="settings-entry">
+      <div className="settings-entry-head">
+        <strong className="settings-entry-name settings-address">{endpoint.url}</strong>
         <span className="badge" data-tone={state.tone}>
           {state.text}
         </span>
       </div>
-      <p className="entry-facts small quiet">
+      <p className="settings-entry-facts small quiet">
         {endpoint.description !== '' && <span>{endpoint.description}</span>}
         <span title={[...chosen].map((type) => eventWords(type, words)).join(', ')}>
           {endpoint.event_types.length === 0
@@ -188,14 +189,15 @@ function EndpointEntry({ endpoint, onOpen, onChange }: EndpointEntryProps) {
           {words.keys.created} <Time at={endpoint.inserted_at} />
         </span>
       </p>
-      {endpoint.reason !== null && <p className="note">{endpoint.reason}</p>}
+      {endpoint.reason !== null && <p className="note">{reasonWords(endpoint.reason, words)}</p>}
       {isEnabled && endpoint.failing_since !== null && (
         <p className="problem">
           {words.webhooks.failingSince} <Time at={endpoint.failing_since} />
-          {endpoint.last_error !== null && `: ${endpoint.last_error}`}. {words.webhooks.willDisable}
+          {endpoint.last_error !== null && `: ${reasonWords(endpoint.last_error, words)}`}.{' '}
+          {words.webhooks.willDisable}
         </p>
       )}
-      <div className="entry-actions">
+      <div className="settings-entry-actions">
         {isEnabled ? (
           <Button disabled={test.isRunning} onClick={() => void test.run()}>
             {words.webhooks.test}
@@ -237,7 +239,7 @@ function TestResult({ of: { log } }: { readonly of: DeliveryDetailAnswer }) {
       {words.webhooks.accepted(tried.status ?? 0, tried.duration_ms)}
     </p>
   ) : (
-    <p className="problem">{words.webhooks.refused(tried.error)}</p>
+    <p className="problem">{words.webhooks.refused(reasonWords(tried.error, words))}</p>
   )
 }
 
