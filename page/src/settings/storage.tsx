@@ -146,7 +146,7 @@ function Removal({ onRemoved }: { readonly onRemoved: () => void }) {
         </Button>
       </header>
       {look.error !== undefined && <Problem error={look.error} />}
-      <div role="status">
+      <div role="status" className="settings-result">
         {report && !isSomething && report.dry_run && <p>{words.storage.nothing}</p>}
         {report && (isSomething || !report.dry_run) && (
           <>
