@@ -1,7 +1,6 @@
 /** Which types of event an endpoint receives: the API also takes topics (`jobs:completed`) and families (`jobs:*`). */
-import type { EventType } from '../server/client.ts'
-import { en } from '../words/en.ts'
-import type { Words } from '../words/words.tsx'
+import type { EventType } from '../../../src/client/client.ts'
+import { type Words, en } from '../words/en.ts'
 
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each type has words
 const types = Object.keys(en.webhooks.event) as readonly EventType[]

@@ -1,11 +1,13 @@
-import type { KeyAnswer } from '../server/client.ts'
+import type { KeyAnswer } from '../../../src/client/client.ts'
 
 const dayMs = 86_400_000
 
 /** A key that ends within this time is marked. */
 export const soonMs = 14 * dayMs
 
-export const isUsable = ({ revoked_at, expires_at }: KeyAnswer, now = Date.now()): boolean =>
+type Ends = Pick<KeyAnswer, 'revoked_at' | 'expires_at'>
+
+export const isUsable = ({ revoked_at, expires_at }: Ends, now = Date.now()): boolean =>
   revoked_at === null && (expires_at === null || Date.parse(expires_at) > now)
 
 /** For how long a new key can be valid, in days. */

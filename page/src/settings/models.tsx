@@ -25,7 +25,7 @@ export function Models() {
           <table className="settings-table">
             <thead>
               <tr>
-                {(['model', 'resolution', 'seconds', 'shapes', 'images', 'sound', 'price'] as const).map(
+                {(['model', 'resolution', 'price', 'seconds', 'images', 'sound', 'shapes'] as const).map(
                   (column) => (
                     <th key={column} scope="col">
                       {words.models[column]}
@@ -77,37 +77,35 @@ function ModelRows({ of: { name, renderer, aspect_ratios: shapes, offers } }: { 
       {name !== renderer && <span className="settings-table-note small quiet">{renderer}</span>}
     </th>
   )
-  const shapeCell = (rows: number) => (
-    <td rowSpan={rows}>{shapes?.join(', ') ?? words.models.ofPhotograph}</td>
-  )
+  const shapeCell = (rows: number) => <td rowSpan={rows}>{shapes?.join(', ') ?? words.models.everyShape}</td>
   if (offers.length === 0)
     return (
       <tr>
         {head(1)}
         <td>{words.models.anyResolution}</td>
-        <td>{words.models.anyLength}</td>
-        {shapeCell(1)}
-        <td>{words.models.twoImages}</td>
-        <td>{words.models.silent}</td>
         <td>
           <span className="badge" data-tone="good">
             {words.free}
           </span>{' '}
           <span className="small quiet">{words.models.here}</span>
         </td>
+        <td>{words.models.anyLength}</td>
+        <td>{words.models.twoImages}</td>
+        <td>{words.models.silent}</td>
+        {shapeCell(1)}
       </tr>
     )
   return offers.map((offer, index) => (
     <tr key={`${offer.resolution} ${offer.audio} ${offer.seconds.join()}`}>
       {index === 0 && head(offers.length)}
       <td>{offer.resolution}</td>
-      <td>{offer.seconds.join(', ')}</td>
-      {index === 0 && shapeCell(offers.length)}
-      <td>{offer.last_image ? words.models.twoImages : words.models.oneImage}</td>
-      <td>{offer.audio ? words.models.withSound : words.models.silent}</td>
       <td>
         <Price of={offer} />
       </td>
+      <td>{offer.seconds.join(', ')}</td>
+      <td>{offer.last_image ? words.models.twoImages : words.models.oneImage}</td>
+      <td>{offer.audio ? words.models.withSound : words.models.silent}</td>
+      {index === 0 && shapeCell(offers.length)}
     </tr>
   ))
 }

@@ -1,4 +1,4 @@
-import type { Words } from '../words/words.tsx'
+import type { Words } from '../words/en.ts'
 
 /** Why a webhook failed, or is disabled: in the page's language where it is one of the usual reasons, otherwise as the server says. */
 export function reasonWords(reason: string, { webhooks }: Words): string {

@@ -326,7 +326,7 @@ export const de: Words = {
     price: 'Preis',
     anyLength: 'Jede Länge',
     anyResolution: 'Wie der Film',
-    ofPhotograph: 'Wie das Foto',
+    everyShape: 'Jedes Format',
     oneImage: 'Erstes',
     twoImages: 'Erstes und letztes',
     withSound: 'Ja',

@@ -325,7 +325,7 @@ export const en = {
     price: 'Price',
     anyLength: 'Any length',
     anyResolution: 'As the film',
-    ofPhotograph: 'As the photograph',
+    everyShape: 'Every shape',
     oneImage: 'First',
     twoImages: 'First and last',
     withSound: 'Yes',

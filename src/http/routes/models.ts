@@ -16,7 +16,7 @@ const modelsSchema = z
         aspect_ratios: z
           .array(z.string())
           .nullable()
-          .describe('The shapes that it renders, such as 16:9; null: that of the photograph'),
+          .describe('The shapes that it renders, such as 16:9; null: every shape'),
         offers: z
           .array(
             z.object({
