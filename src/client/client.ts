@@ -132,6 +132,7 @@ export type {
   SceneChange,
   ScenesAnswer,
   SecretAnswer,
+  SecretRotationAnswer,
   SessionAnswer,
   ShownFilmAnswer,
   SpendAnswer,

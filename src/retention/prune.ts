@@ -24,7 +24,7 @@ export interface PruneOptions {
 export interface Prune {
   /** Removes all that may go now, after a run under way. `isDryRun`: only reports the most that would be removed. */
   now(options?: { readonly isDryRun?: boolean }): Promise<PruneReport>
-  /** What is stored. Cached for a minute, or for twenty times as long as measuring took, if that is longer. */
+  /** What is stored. Cached for a minute, or for twenty times as long as measuring took, if that is longer; not beyond a removal. */
   storage(): Promise<StorageReport>
   stop(): Promise<void>
 }
@@ -60,6 +60,7 @@ const agedKinds = ['film', 'clips', 'render', 'seam', 'asset'] as const
 export function createPrune(options: PruneOptions): Prune {
   const { host, log, lead } = options
   const closed = new AbortController()
+  const survey = createSurvey(options)
   let before: Promise<unknown> = Promise.resolve()
   let isNamed = false
 
@@ -75,7 +76,10 @@ export function createPrune(options: PruneOptions): Prune {
       if (!isNamed) await options.coordinator.nameAll()
       isNamed = true
       const report = await remove(options, { ...scope, signal: closed.signal })
-      if (!scope.isDryRun) logReport(log, report)
+      if (!scope.isDryRun) {
+        logReport(log, report)
+        survey.forget()
+      }
       return report
     })
 
@@ -94,7 +98,7 @@ export function createPrune(options: PruneOptions): Prune {
 
   return {
     now: ({ isDryRun = false } = {}) => prune({ isDryRun, prefixes: artifactPrefixes }),
-    storage: createSurvey(options),
+    storage: survey.report,
     async stop() {
       closed.abort(Object.assign(new Error('the server is stopping'), { code: 'closed' }))
       await before.catch(() => undefined)
@@ -330,7 +334,7 @@ async function openQueue(pages: AsyncGenerator<readonly Removable[], void>): Pro
 function createSurvey({ coordinator, artifacts, limits, host, freeBytes }: PruneOptions) {
   let last: { readonly report: Promise<StorageReport>; until: number } | undefined
 
-  const survey = async (): Promise<StorageReport> => {
+  const measure = async (): Promise<StorageReport> => {
     const stored = {
       films: { count: 0, bytes: 0 },
       clips: { count: 0, bytes: 0 },
@@ -358,10 +362,10 @@ function createSurvey({ coordinator, artifacts, limits, host, freeBytes }: Prune
     }
   }
 
-  return (): Promise<StorageReport> => {
+  const report = (): Promise<StorageReport> => {
     const began = host.monotonic()
     if (last && began < last.until) return last.report
-    const measured = { report: survey(), until: Number.POSITIVE_INFINITY }
+    const measured = { report: measure(), until: Number.POSITIVE_INFINITY }
     last = measured
     measured.report.then(
       () => {
@@ -373,5 +377,12 @@ function createSurvey({ coordinator, artifacts, limits, host, freeBytes }: Prune
       },
     )
     return measured.report
+  }
+  return {
+    report,
+    /** The next report is measured again. */
+    forget(): void {
+      last = undefined
+    },
   }
 }

@@ -61,16 +61,22 @@ export function Status({ status }: { readonly status: JobStatus }) {
   )
 }
 
-export function Bytes({ bytes }: { readonly bytes: number }) {
+export function useBytes(): (bytes: number) => string {
   const { code } = useLanguage()
-  const steps = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const
-  const step = Math.min(steps.length - 1, bytes < 1 ? 0 : Math.floor(Math.log10(bytes) / 3))
-  const format = new Intl.NumberFormat(code, {
-    style: 'unit',
-    unit: steps[step]!,
-    maximumSignificantDigits: 3,
-  })
-  return <span>{format.format(bytes / 1000 ** step)}</span>
+  return (bytes) => {
+    const steps = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const
+    const step = Math.min(steps.length - 1, bytes < 1 ? 0 : Math.floor(Math.log10(bytes) / 3))
+    const format = new Intl.NumberFormat(code, {
+      style: 'unit',
+      unit: steps[step]!,
+      maximumSignificantDigits: 3,
+    })
+    return format.format(bytes / 1000 ** step)
+  }
+}
+
+export function Bytes({ bytes }: { readonly bytes: number }) {
+  return <span>{useBytes()(bytes)}</span>
 }
 
 /** How much of something is used. */

@@ -5,7 +5,7 @@ import type { Context } from '../context.ts'
 export interface OfferedModel {
   readonly name: string
   readonly renderer: string
-  /** The shapes that it renders; undefined if a clip takes the shape of its image. */
+  /** The shapes that it renders; undefined: every shape. */
   readonly shapes: readonly string[] | undefined
   /** Empty for renderers of this machine: free, and of any length. */
   readonly offers: readonly Offer[]

@@ -16,7 +16,7 @@ const modelsSchema = z
         aspect_ratios: z
           .array(z.string())
           .nullable()
-          .describe('The shapes that it renders, such as 16:9; null: that of the photograph'),
+          .describe('The shapes that it renders, such as 16:9; null: every shape'),
         offers: z
           .array(
             z.object({
@@ -47,8 +47,8 @@ export const modelEndpoints = resource('money', [
     summary: 'The models that scenes may name, with their prices',
     description: 'The models whose renderer this server has, with what they offer and cost.',
     answer: json(200, modelsSchema, 'The models'),
-    handle: async (_, { coordinator }) => {
-      const { priceBook, models, wanting } = await coordinator.models()
+    handle: (_, { coordinator }) => {
+      const { priceBook, models, wanting } = coordinator.models()
       return {
         price_book: priceBook,
         currency: 'USD' as const,
