@@ -153,9 +153,7 @@ const watchFrames = (ms: number): string => `new Promise((resolve) => {
 
 async function measure(page: Page, cdp: CDPSession, name: string): Promise<void> {
   const { intervals, longTasks } = await page.evaluate<Figures>(watchFrames(seconds * 1000))
-  const { metrics } = (await cdp.send('Performance.getMetrics')) as {
-    metrics: { name: string; value: number }[]
-  }
+  const { metrics } = await cdp.send('Performance.getMetrics')
   const heap = metrics.find((metric) => metric.name === 'JSHeapUsedSize')!.value
   const frames = intervals.length / (intervals.reduce((sum, ms) => sum + ms, 0) / 1000)
   const at = (share: number): string => quantile(intervals, share).toFixed(1)

@@ -23,7 +23,10 @@ export async function openBadLine(to: string): Promise<BadLine> {
     if (state === 'stalled') socket.pause()
   }
   const server = createServer((near) => {
-    if (state === 'cut') return near.destroy()
+    if (state === 'cut') {
+      near.destroy()
+      return
+    }
     const far = connect(Number(target.port), target.hostname)
     for (const [one, other] of [
       [near, far],
