@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
+import { type Client, createClient } from '../../src/client/client.ts'
 import { readConfig } from '../../src/config.ts'
 import { listen } from '../../src/http/edge/server.ts'
 import { createLog } from '../../src/log.ts'
@@ -12,6 +13,8 @@ import { launchChromium } from '../server/chromium.ts'
 export interface PageSite {
   readonly url: string
   readonly workflow: Workflow
+  /** Without a key. */
+  readonly client: Client
   /** Another person's browser. */
   person(options?: BrowserContextOptions): Promise<Person>
   close(): Promise<void>
@@ -41,6 +44,7 @@ export async function openPageSite(env: Readonly<Record<string, string>> = {}): 
   return {
     url: server.url,
     workflow,
+    client: createClient({ url: server.url }),
     async person(options = {}) {
       browser ??= await launchChromium()
       const context = await browser.newContext({ locale: 'en-GB', ...options })

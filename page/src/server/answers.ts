@@ -29,7 +29,7 @@ export interface Live<Data> {
   readonly again: () => void
 }
 
-export interface Entry {
+interface Entry {
   source: Source<unknown>
   shown: Live<unknown>
   readonly watchers: Set<() => void>
@@ -41,7 +41,7 @@ export interface Entry {
   /** Events that came while it is read; undefined: it is not. */
   missed: JobEvent[] | undefined
   readAt: number
-  restMs: number
+  tookMs: number
   failures: number
 }
 
@@ -53,26 +53,26 @@ export interface AnswersOptions {
 }
 
 export interface Answers {
-  entryOf(source: Source<unknown>): Entry
-  watch(entry: Entry, wake: () => void): () => void
+  shown(source: Source<unknown>): Live<unknown>
+  /** Keeps it up to date; `wake` is called after each change. Returns what ends that. */
+  watch(source: Source<unknown>, wake: () => void): () => void
   apply(events: readonly JobEvent[]): void
   /** Events may be missing. */
   readAll(): void
   /** The server can be reached again, or the page be seen: readings that wait for that need not. */
   hurry(): void
-  /** Forgets all, such as when a person signs out. */
-  clear(): void
 }
 
 /** After this long without anybody who shows it, an answer is forgotten. */
 const keptMs = 30_000
-/** Between two readings of an answer, and at least so many times as long as a reading takes. */
-const restMs = 250
-const restShare = 10
+/** Between two readings of an answer: as long as a reading takes, within these. */
+const restMs = { least: 250, most: 5_000 } as const
 const hiddenRestMs = 5_000
 /** Many pages hear the same event: they need not all read in the same moment. */
 const spreadMs = 100
+/** For what may be read later: so long, or so many times as long as a reading takes. */
 const laterMs = 2_000
+const laterTimes = 10
 const timeoutMs = 30_000
 const failedMs = { first: 1_000, most: 30_000 } as const
 
@@ -87,7 +87,7 @@ export function createAnswers({ isHidden, isPassing }: AnswersOptions): Answers 
   const startTimer = (entry: Entry): void => {
     clearTimeout(entry.timer)
     if (entry.dueAt === undefined || entry.missed) return
-    const rest = isHidden() ? Math.max(hiddenRestMs, entry.restMs) : entry.restMs
+    const rest = isHidden() ? hiddenRestMs : Math.min(Math.max(restMs.least, entry.tookMs), restMs.most)
     const at = Math.max(entry.dueAt, entry.readAt + rest)
     entry.timer = setTimeout(() => void read(entry), at - performance.now())
   }
@@ -113,7 +113,7 @@ export function createAnswers({ isHidden, isPassing }: AnswersOptions): Answers 
       failure = error
     }
     entry.readAt = performance.now()
-    entry.restMs = Math.max(restMs, restShare * (entry.readAt - begun))
+    entry.tookMs = entry.readAt - begun
     const missed = entry.missed
     entry.missed = undefined
     if (failure === undefined) {
@@ -139,7 +139,7 @@ export function createAnswers({ isHidden, isPassing }: AnswersOptions): Answers 
       if (outcome === 'again') dueMs = Math.random() * spreadMs
       else if (outcome instanceof Later) {
         data = outcome.data
-        dueMs = Math.min(dueMs, laterMs * (0.75 + Math.random() / 4))
+        dueMs = Math.min(dueMs, Math.max(laterMs, laterTimes * entry.tookMs) * (0.75 + Math.random() / 4))
       } else data = outcome
     }
     if (data !== entry.shown.data || entry.shown.error !== undefined) tell(entry, { data, error: undefined })
@@ -153,30 +153,33 @@ export function createAnswers({ isHidden, isPassing }: AnswersOptions): Answers 
     }
   }
 
-  return {
-    entryOf(source) {
-      const known = entries.get(source.name)
-      if (known) {
-        known.source = source
-        return known
-      }
-      const entry: Entry = {
-        source,
-        shown: { data: undefined, error: undefined, again: () => want(entry, 0) },
-        watchers: new Set(),
-        isStale: true,
-        dueAt: undefined,
-        timer: undefined,
-        missed: undefined,
-        readAt: Number.NEGATIVE_INFINITY,
-        restMs,
-        failures: 0,
-      }
-      entries.set(source.name, entry)
-      return entry
-    },
+  const entryOf = (source: Source<unknown>): Entry => {
+    const known = entries.get(source.name)
+    if (known) {
+      known.source = source
+      return known
+    }
+    const entry: Entry = {
+      source,
+      shown: { data: undefined, error: undefined, again: () => want(entry, 0) },
+      watchers: new Set(),
+      isStale: true,
+      dueAt: undefined,
+      timer: undefined,
+      missed: undefined,
+      readAt: Number.NEGATIVE_INFINITY,
+      tookMs: 0,
+      failures: 0,
+    }
+    entries.set(source.name, entry)
+    return entry
+  }
 
-    watch(entry, wake) {
+  return {
+    shown: (source) => entryOf(source).shown,
+
+    watch(source, wake) {
+      const entry = entryOf(source)
       entry.watchers.add(wake)
       // Not every change is an event: an answer that was not shown for a while is read again.
       if (entry.watchers.size === 1 && (entry.isStale || performance.now() - entry.readAt > laterMs))
@@ -205,10 +208,5 @@ export function createAnswers({ isHidden, isPassing }: AnswersOptions): Answers 
     },
 
     hurry,
-
-    clear() {
-      for (const { timer } of entries.values()) clearTimeout(timer)
-      entries.clear()
-    },
   }
 }

@@ -18,10 +18,11 @@ const answers = createAnswers({
 
 /** The answer of a source, from now on. */
 export function useLive<Data>(source: Source<Data>): Live<Data> {
-  const entry = answers.entryOf(source)
-  const subscribe = useCallback((wake: () => void) => answers.watch(entry, wake), [entry])
+  const { name } = source
+  // oxlint-disable-next-line react/exhaustive-deps -- sources with the same name are the same
+  const subscribe = useCallback((wake: () => void) => answers.watch(source, wake), [name])
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- an entry's data comes from its source alone
-  return useSyncExternalStore(subscribe, () => entry.shown as Live<Data>)
+  return useSyncExternalStore(subscribe, () => answers.shown(source) as Live<Data>)
 }
 
 /** For what is not a single answer, such as a list that grows as it is scrolled. */
@@ -89,11 +90,6 @@ export function useEvents(onEnd: (error: unknown) => void): void {
     follow(ended.signal).catch((error: unknown) => {
       if (!ended.signal.aborted) onEnd(error)
     })
-    return () => {
-      ended.abort()
-      // Another person may sign in next.
-      answers.clear()
-      setState('connecting')
-    }
+    return () => ended.abort()
   }, [onEnd])
 }
