@@ -6,7 +6,7 @@ import { modelsSource } from '../server/sources.ts'
 import { ChoiceField, Field, SwitchField, TextField, TimeField } from '../ui/field.tsx'
 import { Problem } from '../ui/problem.tsx'
 import { useMoney } from '../ui/values.tsx'
-import { useWords } from '../words/words.tsx'
+import { type Offered, useWords } from '../words/words.tsx'
 import { type Choices, options } from './choices.ts'
 import { choose } from './draft.ts'
 
@@ -145,13 +145,6 @@ function usePrices(): (model: Pick<Model, 'offers'>) => string {
     if (seconds.length > 0) return words.perSecond(between(seconds))
     return clips.length > 0 ? words.perClip(between(clips)) : words.unknownPrice
   }
-}
-
-export interface Offered {
-  /** Empty: any length. */
-  readonly seconds: readonly number[]
-  readonly resolutions: readonly string[]
-  readonly takesTwo: boolean
 }
 
 const offered = ({ offers }: Model): Offered => ({

@@ -48,7 +48,7 @@ function useFrameCommands(open: (dialog: DialogName) => void): void {
       ? [{ name: words.session.signOut, group: 'more', run: () => void signOut() } satisfies Command]
       : []),
     { name: words.palette.title, keys: 'mod+k', group: 'more', run: () => open('palette') },
-    { name: words.keys.title, keys: '?', group: 'more', run: () => open('keys') },
+    { name: words.keyHelp.title, keys: '?', group: 'more', run: () => open('keys') },
   ])
 }
 

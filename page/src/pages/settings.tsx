@@ -48,7 +48,7 @@ export function Settings() {
           </Link>
         ))}
       </nav>
-      {part === undefined && <p>{words.notFound}</p>}
+      {part === undefined && <p>{words.errors.missing}</p>}
       {part?.isAllowed === false && <p className="note">{words.settings.notAllowed}</p>}
       {part?.isAllowed === true && part.show()}
     </div>

@@ -23,7 +23,7 @@ export function KeyHelp({ onClose }: { readonly onClose: () => void }) {
       <Dialog.Portal>
         <Dialog.Backdrop className="backdrop" />
         <Dialog.Popup className="dialog">
-          <Dialog.Title className="dialog-title">{words.keys.title}</Dialog.Title>
+          <Dialog.Title className="dialog-title">{words.keyHelp.title}</Dialog.Title>
           {commandGroups.map((group) => {
             const shown = commands.filter((command) => (command.group ?? 'here') === group)
             return (

@@ -1,4 +1,10 @@
-import type { Offered } from '../film/choice-fields.tsx'
+/** What a model offers. */
+export interface Offered {
+  /** Empty: any length. */
+  readonly seconds: readonly number[]
+  readonly resolutions: readonly string[]
+  readonly takesTwo: boolean
+}
 
 /** Every word of the page. `Words` is what another language must have, too. */
 const counted = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`
@@ -58,7 +64,7 @@ export const en = {
   languageTitle: 'Language',
   timeZone: (zone: string, offset: string) => `Time in ${zone}${offset === '' ? '' : `, ${offset}`}.`,
   close: 'Close',
-  keys: { title: 'Keys' },
+  keyHelp: { title: 'Keys' },
   failed: 'This could not be read',
   again: 'Try again',
   loading: 'Loading',
@@ -523,6 +529,7 @@ export const en = {
       job_resumed: 'resumed',
       job_rejected: 'sent back',
       job_submitted: 'submitted again',
+      job_shared: 'shared by a link',
       job_deleted: 'deleted',
       scene_processing: 'rendering begins',
       scene_completed: 'clip is ready',

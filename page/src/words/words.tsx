@@ -3,7 +3,7 @@ import { type ReactNode, createContext, use, useEffect, useMemo, useState } from
 import { keep, kept } from '../kept.ts'
 import { type Words, en } from './en.ts'
 
-export type { Words } from './en.ts'
+export type { Offered, Words } from './en.ts'
 
 /** All but English are loaded when they are wanted. */
 const languages: Readonly<
