@@ -2,7 +2,6 @@
 import { AlertDialog } from '@base-ui/react/alert-dialog'
 import { useMemo, useState } from 'react'
 import { type JobAnswer, type SceneAnswer, client } from '../server/client.ts'
-import { useSession } from '../server/session.tsx'
 import { useAction } from '../ui/action.tsx'
 import { Button } from '../ui/button.tsx'
 import { Problem } from '../ui/problem.tsx'
@@ -33,8 +32,6 @@ interface SceneActionsProps {
 
 export function SceneActions({ job, scenes, scene, onChoose, again, adding }: SceneActionsProps) {
   const words = useWords()
-  const money = useMoney()
-  const { can } = useSession()
   const { position } = scene
   const [isRemoving, setRemoving] = useState(false)
   const move = useAction(async (to: number) => {
