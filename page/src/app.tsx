@@ -3,9 +3,9 @@ import { type ReactNode, Suspense, lazy, useEffect } from 'react'
 import { SignIn } from './pages/sign-in.tsx'
 import { Waiting } from './pages/waiting.tsx'
 import { Link, go, matched, useAddress } from './router.tsx'
-import { useEvents, useLive, useStreamState } from './server/live.ts'
+import { useAttention } from './server/attention.ts'
+import { useEvents, useStreamState } from './server/live.ts'
 import { useSession } from './server/session.tsx'
-import { waitingJobs } from './server/sources.ts'
 import { Button } from './ui/button.tsx'
 import { Problem } from './ui/problem.tsx'
 import { type Words, useWords } from './words/words.tsx'
@@ -60,11 +60,10 @@ function Frame() {
   const { pathname } = useAddress()
   const { session, signOut, noteRefusal } = useSession()
   useEvents(noteRefusal)
-  const { data: waiting } = useLive(waitingJobs)
+  const { count } = useAttention()
   const stream = useStreamState()
   const found = pageAt(pathname)
   const title = found ? found[0].title(words) : words.notFound
-  const count = waiting?.jobs.length ?? 0
   useEffect(() => {
     document.title = words.title(title, count)
   }, [words, title, count])
