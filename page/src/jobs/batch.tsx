@@ -45,7 +45,8 @@ export function Batch({ rows, onDone }: { readonly rows: readonly JobRow[]; read
   const words = useWords()
   const money = useMoney()
   const { can } = useSession()
-  const [asked, setAsked] = useState<Kind>()
+  // As they were shown when it was asked: what is approved is what was seen.
+  const [asked, setAsked] = useState<{ readonly kind: Kind; readonly rows: readonly JobRow[] }>()
   const [results, setResults] = useState<Results>()
   const allowed: Readonly<Record<Kind, boolean>> = {
     approve: can('approve'),
@@ -55,6 +56,7 @@ export function Batch({ rows, onDone }: { readonly rows: readonly JobRow[]; read
   }
   const rowsFor = (kind: Kind): readonly JobRow[] => (allowed[kind] ? rows.filter(canBe[kind]) : [])
   const toApprove = rowsFor('approve')
+  const open = (kind: Kind): void => setAsked({ kind, rows: rowsFor(kind) })
   const isPossible = (kind: Kind): boolean => rowsFor(kind).length > 0
   return (
     <>
@@ -63,18 +65,16 @@ export function Batch({ rows, onDone }: { readonly rows: readonly JobRow[]; read
         <div className="batch card" role="region" aria-label={words.jobList.chosen}>
           <strong>{words.jobs(rows.length)}</strong>
           {isPossible('approve') && (
-            <Button kind="main" onClick={() => setAsked('approve')}>
+            <Button kind="main" onClick={() => open('approve')}>
               {words.approve(money(known(toApprove.map(({ to_approve }) => to_approve))))}
             </Button>
           )}
-          {isPossible('retry') && (
-            <Button onClick={() => setAsked('retry')}>{words.jobList.acts.retry}</Button>
-          )}
+          {isPossible('retry') && <Button onClick={() => open('retry')}>{words.jobList.acts.retry}</Button>}
           {isPossible('priority') && (
-            <Button onClick={() => setAsked('priority')}>{words.jobList.acts.priority}</Button>
+            <Button onClick={() => open('priority')}>{words.jobList.acts.priority}</Button>
           )}
           {isPossible('cancel') && (
-            <Button kind="danger" onClick={() => setAsked('cancel')}>
+            <Button kind="danger" onClick={() => open('cancel')}>
               {words.jobList.acts.cancel}
             </Button>
           )}
@@ -85,9 +85,8 @@ export function Batch({ rows, onDone }: { readonly rows: readonly JobRow[]; read
       )}
       {asked && (
         <Ask
-          kind={asked}
-          rows={rowsFor(asked)}
-          others={rows.length - rowsFor(asked).length}
+          {...asked}
+          others={rows.length - asked.rows.length}
           onClose={() => setAsked(undefined)}
           onDone={(told) => {
             setAsked(undefined)

@@ -57,6 +57,10 @@ export const columnTitle = ({ jobList }: Words, name: ColumnName): string => job
 
 export const isNumber = (name: ColumnName): boolean => name === 'cost' || name === 'priority'
 
+/** What is to be approved, or was charged; before anything was, what is expected. */
+const costOf = ({ needs_approval, to_approve, costs: { spent }, ended_at, estimated_cost }: JobRow) =>
+  needs_approval ? to_approve : spent === 0 && ended_at === null ? estimated_cost : spent
+
 /** What a row shows in a column. */
 export function Cell({ row, name }: { readonly row: JobRow; readonly name: ColumnName }): ReactNode {
   const words = useWords()
@@ -79,7 +83,7 @@ export function Cell({ row, name }: { readonly row: JobRow; readonly name: Colum
         <progress max={100} value={row.progress_percentage} aria-label={words.jobList.columns.progress} />
       )
     case 'cost':
-      return money(row.needs_approval ? row.to_approve : row.costs.spent)
+      return money(costOf(row))
     case 'madeBy':
       return <span className="quiet">{row.created_by}</span>
     case 'type':

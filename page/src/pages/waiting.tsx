@@ -146,13 +146,13 @@ function Approval({ job, again }: { readonly job: ApprovalJob; readonly again: (
           )}
         </>
       }
-      sum={money(to_approve)}
+      {...(to_approve === null && { sum: money(null) })}
       error={approve.error}
       actions={
         <>
           {to_approve !== null && (
             <Button kind="main" disabled={approve.isRunning} onClick={() => void approve.run().then(again)}>
-              {words.approve(money(to_approve))}
+              {to_approve === 0 ? words.waiting.approveFree : words.approve(money(to_approve))}
             </Button>
           )}
           <Link className="button" to={`/jobs/${job_id}`}>

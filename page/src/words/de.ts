@@ -43,6 +43,7 @@ export const de: Words = {
     more: (count) => `und ${count} weitere`,
     showAll: 'Alle zeigen',
     changed: 'Geänderter Film',
+    approveFree: 'Kostenlos freigeben',
     of: (client) => `für ${client}`,
     askedBy: (name) => `von ${name}`,
     deadline: 'fertig sein muss er',

@@ -43,6 +43,7 @@ export const en = {
     more: (count: string) => `and ${count} more`,
     showAll: 'Show all',
     changed: 'Changed film',
+    approveFree: 'Approve, free',
     of: (client: string) => `for ${client}`,
     askedBy: (name: string) => `from ${name}`,
     deadline: 'must be ready',
