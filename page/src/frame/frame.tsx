@@ -1,9 +1,9 @@
 /** What surrounds every page: where one can go, and what can be done from anywhere. */
 import { Suspense, lazy, useEffect, useRef, useState } from 'react'
 import { Link, go, useAddress } from '../router.tsx'
-import { useEvents, useLive, useStreamState } from '../server/live.ts'
+import { useEvents, useStreamState } from '../server/live.ts'
 import { useSession } from '../server/session.tsx'
-import { waitingJobs } from '../server/sources.ts'
+import { useAttention } from '../server/attention.ts'
 import { Boundary } from '../ui/boundary.tsx'
 import { type Command, useCommands } from '../ui/commands.ts'
 import { Icon } from '../ui/icon.tsx'
@@ -75,8 +75,7 @@ export function Frame() {
   const { noteRefusal } = useSession()
   useEvents(noteRefusal)
   useNoStrayDrops()
-  const { data: waiting } = useLive(waitingJobs)
-  const count = waiting?.jobs.length ?? 0
+  const { count } = useAttention()
   const [dialog, setDialog] = useState<DialogName>()
   useFrameCommands(setDialog)
   const place = placeAt(pathname)

@@ -4,30 +4,12 @@ import {
   type HistoryAnswer,
   type JobAnswer,
   type JobEvent,
-  type JobsAnswer,
   type SceneAnswer,
   type ScenesAnswer,
   client,
 } from './client.ts'
 import { Later, type Source } from './live.ts'
 import { keepSame } from './same.ts'
-
-/** Rendering goes on: it changes neither who has to decide nor what is to be decided. */
-const goesOn: ReadonlySet<JobEvent['type']> = new Set<JobEvent['type']>([
-  'job_processing',
-  'job_progress',
-  'scene_processing',
-  'scene_rendered',
-  'scene_completed',
-  'scene_retrying',
-  'scene_short',
-])
-
-export const waitingJobs: Source<JobsAnswer> = {
-  name: 'waiting jobs',
-  load: (signal) => client.listJobs({ needs_approval: 'true', limit: 200 }, { signal }),
-  on: (event, data) => (goesOn.has(event.type) ? data : 'again'),
-}
 
 export interface JobShown {
   readonly job: JobAnswer

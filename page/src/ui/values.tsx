@@ -23,6 +23,13 @@ function relative(language: string, ms: number): string {
   return new Intl.RelativeTimeFormat(language, { numeric: 'auto' }).format(Math.round(ms / size), unit)
 }
 
+/** A time in the reader's language and time zone. */
+export function useExactTime(): (at: string) => string {
+  const { code } = useLanguage()
+  return (at) =>
+    new Intl.DateTimeFormat(code, { dateStyle: 'medium', timeStyle: 'short' }).format(Date.parse(at))
+}
+
 /** How far away a time is; the exact one, in the reader's time zone, on pointing at it. */
 export function Time({ at }: { readonly at: string }) {
   const { code } = useLanguage()
