@@ -1,6 +1,6 @@
 /** A person decides about a job before anything is paid: approves, sends back, edits with the price in sight. */
 import { readFile } from 'node:fs/promises'
-import type { Page } from 'playwright-core'
+import type { Page, Route } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Client, createClient } from '../../src/client/client.ts'
 import { hasChromium } from '../server/chromium.ts'
@@ -181,6 +181,24 @@ describe.skipIf(!hasChromium)('the job before approval', () => {
     expect(faults).toEqual([])
   })
 
+  it('offers the new sum when the storyboard has changed while somebody approves', async () => {
+    const { job_id } = await makeJob('Race', { model })
+    const { page } = await open(job_id)
+    const [scene] = (await client.listScenes(job_id)).scenes
+    const changeFirst = async (route: Route) => {
+      await client.updateScene(job_id, scene!.id, { duration: 8 })
+      await route.continue()
+    }
+    await page.route('**/approve', changeFirst, { times: 1 })
+    await page.keyboard.press('Control+Enter')
+    await until(page, 'The storyboard below is the new one. Look at it, then approve again.')
+    expect((await client.readJob(job_id)).status).toBe('pending')
+    await page.getByRole('button', { name: 'Approve $1.60' }).waitFor(patience)
+    await page.keyboard.press('Control+Enter')
+    await page.getByRole('button', { name: /^Approve/ }).waitFor({ ...patience, state: 'detached' })
+    expect((await client.readJob(job_id)).costs.approved).toBe(1.6)
+  })
+
   it('plays the preview scene after scene', async () => {
     const { job_id } = await makeJob('Preview', { clip_duration: 1 })
     const { page, faults } = await open(job_id)
@@ -189,4 +207,31 @@ describe.skipIf(!hasChromium)('the job before approval', () => {
     await page.getByRole('button', { name: 'Play preview' }).waitFor(patience)
     expect(faults).toEqual([])
   })
+})
+
+it.skipIf(!hasChromium)('offers a key that only reads nothing that it may not do', async () => {
+  const site = await openPageSite({ REQUIRE_KEYS: 'true', HOST: '127.0.0.1' })
+  try {
+    const { coordinator } = site.workflow
+    const admin = await coordinator.createKey({ name: 'ops', scopes: ['admin'] })
+    const reader = await coordinator.createKey({ name: 'reader', scopes: ['read'] })
+    const client = createClient({ url: site.url, key: admin.secret })
+    const { id } = await client.uploadAsset(await readFile('sample/garden.jpg'))
+    const { job_id } = await client.createJob({
+      type: 'property_photos',
+      video_name: 'Only looked at',
+      parameters: { photos: [{ asset_id: id }, { asset_id: id }] },
+    })
+    const { page, faults, go } = await site.person()
+    await go(`/jobs/${job_id}`)
+    await page.getByLabel('Access key').fill(reader.secret)
+    await page.getByRole('button', { name: 'Sign in' }).click()
+    await page.getByText('Approving needs a key with the scope approve.').waitFor(patience)
+    for (const name of [/^Approve/, 'Send back', 'Save', 'Remove scene', 'Add scene', /^Move/, 'Upload'])
+      expect([name, await page.getByRole('button', { name }).count()]).toEqual([name, 0])
+    expect(await page.getByLabel('Title').isEditable()).toBe(false)
+    expect(faults).toEqual([])
+  } finally {
+    await site.close()
+  }
 })

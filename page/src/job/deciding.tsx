@@ -100,7 +100,7 @@ function BudgetList({ budgets }: { readonly budgets: readonly BudgetAfter[] }) {
   if (budgets.length === 0) return null
   return (
     <section className="budgets small" aria-label={words.deciding.budgets}>
-      <h3>{words.deciding.budgets}</h3>
+      <h2>{words.deciding.budgets}</h2>
       <ul>
         {budgets.map(({ name, limit, after }) => (
           <li key={name} data-exceeded={after < 0}>
@@ -143,7 +143,7 @@ function PlanNotes({ scenes }: { readonly scenes: readonly SceneAnswer[] }) {
   )
   return (
     <section className="plan-notes small" aria-label={words.deciding.notes}>
-      <h3>{words.deciding.notes}</h3>
+      <h2>{words.deciding.notes}</h2>
       <ul>{notes.slice(0, shown).map(line)}</ul>
       {notes.length > shown && (
         <details>
