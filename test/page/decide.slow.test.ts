@@ -193,7 +193,8 @@ describe.skipIf(!hasChromium)('the job before approval', () => {
     await page.keyboard.press('Control+Enter')
     await until(page, 'The storyboard below is the new one. Look at it, then approve again.')
     expect((await client.readJob(job_id)).status).toBe('pending')
-    await page.getByRole('button', { name: 'Approve $1.60' }).waitFor(patience)
+    // Not at once: a hasty second press would approve a sum that nobody has seen.
+    await page.getByRole('button', { name: 'Approve $1.60', disabled: false }).waitFor(patience)
     await page.keyboard.press('Control+Enter')
     await page.getByRole('button', { name: /^Approve/ }).waitFor({ ...patience, state: 'detached' })
     expect((await client.readJob(job_id)).costs.approved).toBe(1.6)

@@ -49,7 +49,7 @@ const frameWidth = ({ width, height }: StripProps['shape']): number =>
 
 /** The order on the page: that of the server, and after a drop that of the drop until the server has it. */
 function useOrder(scenes: readonly SceneAnswer[]) {
-  const order = scenes.map(({ id }) => id).join()
+  const order = useMemo(() => scenes.map(({ id }) => id).join(), [scenes])
   const [dropped, setDropped] = useState<readonly string[]>()
   useEffect(() => setDropped(undefined), [order])
   const ids = useMemo(() => dropped ?? (order === '' ? [] : order.split(',')), [dropped, order])

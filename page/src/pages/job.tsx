@@ -2,6 +2,7 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react'
 import { Deciding } from '../job/deciding.tsx'
 import { forgetSaved, useDrafts } from '../job/drafts.ts'
+import { EditProblem } from '../job/edit-problem.tsx'
 import { Player } from '../job/player.tsx'
 import { useAdding } from '../job/scene-actions.tsx'
 import { RemovedScenes, ScenePanel } from '../job/scene-panel.tsx'
@@ -90,7 +91,7 @@ function ShownJob({ job, scenes, error, again }: ShownJobProps) {
         <Player job={job} scenes={scenes} chosen={scene?.id} onScene={onChoose} />
         <Deciding job={job} scenes={scenes} reused={reused} unsaved={unsaved} again={again} />
       </div>
-      {move.error !== undefined && <Problem error={move.error} />}
+      {move.error !== undefined && <EditProblem error={move.error} />}
       <Strip
         scenes={scenes}
         shape={format}

@@ -216,6 +216,8 @@ export const en = {
     unsaved: 'Not saved',
     reused: 'Free: reused',
     movable: 'movable scene',
+    overtaken:
+      'Somebody else has changed the film meanwhile, so nothing was done. You see the new state now: try again if your change still fits.',
     move: (name: string) => `Move ${name}`,
     howToMove:
       'Press Space to pick up the scene, the arrow keys to move it, Space to drop it, Escape to leave it where it was.',
