@@ -160,10 +160,12 @@ interface ConflictProps {
   readonly discard: () => void
 }
 
+const told = (value: unknown): string =>
+  typeof value === 'string' || typeof value === 'number' ? String(value) : '–'
+
 /** Somebody else has changed the same scene: both states are shown, and this person decides. */
 function Conflict({ job, scene, draft, theirs, discard }: ConflictProps) {
   const words = useWords()
-  const text = (value: unknown): string => (value === null ? '–' : String(value))
   return (
     <div className="note" role="status">
       <p>{words.scene.conflict}</p>
@@ -173,8 +175,8 @@ function Conflict({ job, scene, draft, theirs, discard }: ConflictProps) {
           .map((name) => (
             <div key={name}>
               <dt>{words.scene.members[name]}</dt>
-              <dd>{words.scene.theyWrote(text(scene[name]))}</dd>
-              {name in draft.change && <dd>{words.scene.youWrote(text(draft.change[name]))}</dd>}
+              <dd>{words.scene.theyWrote(told(scene[name]))}</dd>
+              {name in draft.change && <dd>{words.scene.youWrote(told(draft.change[name]))}</dd>}
             </div>
           ))}
         {theirs.includes('asset_ids') && <dt>{words.scene.members.asset_ids}</dt>}

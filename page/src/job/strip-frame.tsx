@@ -21,6 +21,9 @@ const sceneAt = ({ job_id, id }: SceneAnswer): string => `/api/v3/jobs/${job_id}
 export const frameOf = (scene: SceneAnswer): string => `${sceneAt(scene)}/frame?look=${lookOf(scene)}`
 export const previewOf = (scene: SceneAnswer): string => `${sceneAt(scene)}/preview?look=${lookOf(scene)}`
 
+/** The scene's first one, small. */
+export const photographOf = ({ asset_ids }: SceneAnswer): string => `/api/v3/assets/${asset_ids[0]}/picture`
+
 export interface StripFrameProps {
   readonly scene: SceneAnswer
   readonly shape: string
@@ -41,7 +44,13 @@ export const StripFrame = memo(function StripFrame({
 }: StripFrameProps) {
   const words = useWords()
   const money = useMoney()
-  const picture = usePicture('frame', frameOf(scene))
+  const frame = usePicture('frame', frameOf(scene))
+  // At once, until the server has made the frame.
+  const photograph = usePicture('photograph', photographOf(scene))
+  const settle = (): void => {
+    photograph.onSettled()
+    if (frame.src !== undefined) frame.onSettled()
+  }
   const { status, title, duration, price, model, position, notes, progress_percentage: percentage } = scene
   return (
     <button
@@ -55,12 +64,12 @@ export const StripFrame = memo(function StripFrame({
     >
       <span className="strip-picture" style={{ aspectRatio: shape }}>
         <img
-          src={picture.src}
+          src={frame.src ?? photograph.src}
           alt=""
           draggable={false}
           decoding="async"
-          onLoad={picture.onSettled}
-          onError={picture.onSettled}
+          onLoad={settle}
+          onError={settle}
         />
         {status === 'processing' && (
           <span className="strip-progress" style={{ inlineSize: `${percentage}%` }} aria-hidden="true" />

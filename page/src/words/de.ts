@@ -237,7 +237,7 @@ export const de: Words = {
     isClip: 'Der gerenderte Clip.',
     preparing: 'Die Szene wird vorbereitet',
     failed: 'Diese Szene lässt sich nicht zeigen.',
-    then: (transition) => `${transition} zur nächsten Szene.`,
+    toNext: (transition) => `${transition} zur nächsten Szene.`,
     transitions: { fade: 'Blende', slide: 'Schieben', cut: 'Schnitt' },
   },
   costs: { toPay: 'Freizugeben', spent: 'Ausgegeben', reserved: 'Reserviert' },

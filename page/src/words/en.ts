@@ -236,7 +236,7 @@ export const en = {
     isClip: 'The rendered clip.',
     preparing: 'Preparing the scene',
     failed: 'This scene cannot be shown.',
-    then: (transition: string) => `${transition} to the next scene.`,
+    toNext: (transition: string) => `${transition} to the next scene.`,
     transitions: { fade: 'Fade', slide: 'Slide', cut: 'Cut' },
   },
   costs: { toPay: 'To approve', spent: 'Spent', reserved: 'Reserved' },
