@@ -1,5 +1,5 @@
 /** One frame of the film strip. Drawn again only if its own scene has changed. */
-import { memo } from 'react'
+import { memo, useState } from 'react'
 import type { SceneAnswer } from '../server/client.ts'
 import { useMoney } from '../ui/values.tsx'
 import { useWords } from '../words/words.tsx'
@@ -44,10 +44,12 @@ export const StripFrame = memo(function StripFrame({
 }: StripFrameProps) {
   const words = useWords()
   const money = useMoney()
-  const frame = usePicture('frame', frameOf(scene))
-  // At once, until the server has made the frame.
+  // Shown until the server has made the frame.
   const photograph = usePicture('photograph', photographOf(scene))
+  const [isPhotographShown, setPhotographShown] = useState(false)
+  const frame = usePicture('frame', isPhotographShown ? frameOf(scene) : undefined)
   const settle = (): void => {
+    setPhotographShown(true)
     photograph.onSettled()
     if (frame.src !== undefined) frame.onSettled()
   }
