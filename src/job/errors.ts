@@ -49,6 +49,8 @@ export type Refusal =
       readonly jobId: number
       readonly currentStatus: string
       readonly reason: string
+      /** The newest one, if the request named another. */
+      readonly revision?: number
     }
   | { readonly code: 'key_not_found'; readonly keyId: string }
   /** A property of the key does not allow it. */

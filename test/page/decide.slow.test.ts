@@ -1,6 +1,8 @@
 /** A person decides about a job before anything is paid: approves, sends back, edits with the price in sight. */
-import { readFile } from 'node:fs/promises'
-import type { Page } from 'playwright-core'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Page, Route } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Client, createClient } from '../../src/client/client.ts'
 import { hasChromium } from '../server/chromium.ts'
@@ -145,6 +147,36 @@ describe.skipIf(!hasChromium)('the job before approval', () => {
     expect(faults).toEqual([])
   })
 
+  it('takes photographs from a tray and from files, and offers only models that fit', async () => {
+    const { job_id } = await makeJob('Tray')
+    const { page, faults } = await open(job_id)
+    const models = () => page.getByLabel('Model').locator('option').allTextContents()
+    expect((await models()).join()).toContain('minimax/hailuo-2.3')
+    await page.getByLabel('Upload').setInputFiles('sample/bedroom.jpg')
+    await page.getByRole('button', { name: 'Photograph 4' }).click(patience)
+    await page.getByRole('menuitem', { name: 'Use as the last picture' }).click()
+    await page.getByRole('button', { name: 'Remove Last picture' }).waitFor(patience)
+    expect((await models()).join()).not.toContain('minimax/hailuo-2.3')
+    await page.getByRole('button', { name: 'Save', exact: true }).click()
+    await page.getByRole('button', { name: 'Save', exact: true }).waitFor({ ...patience, state: 'detached' })
+    const [scene] = (await client.listScenes(job_id)).scenes
+    expect(scene?.asset_ids).toHaveLength(2)
+
+    const [from, to] = [page.getByRole('button', { name: 'Photograph 2' }), page.locator('.photograph-slot')]
+    await from.scrollIntoViewIfNeeded()
+    const [start, end] = [await from.boundingBox(), await to.first().boundingBox()]
+    await page.mouse.move(start!.x + 20, start!.y + 20)
+    await page.mouse.down()
+    await page.mouse.move(start!.x + 40, start!.y + 20, { steps: 4 })
+    await page.mouse.move(end!.x + 60, end!.y + 40, { steps: 8 })
+    await page.mouse.up()
+    await page.getByRole('button', { name: 'Save', exact: true }).click(patience)
+    await page.getByRole('button', { name: 'Save', exact: true }).waitFor({ ...patience, state: 'detached' })
+    const [changed] = (await client.listScenes(job_id)).scenes
+    expect(changed?.asset_ids).not.toContain(scene?.asset_ids[0])
+    expect(faults).toEqual([])
+  })
+
   it('tells two people that change the same scene of each other, and loses nothing', async () => {
     const { job_id } = await makeJob('Together')
     const [one, other] = [await open(job_id), await open(job_id)]
@@ -181,6 +213,25 @@ describe.skipIf(!hasChromium)('the job before approval', () => {
     expect(faults).toEqual([])
   })
 
+  it('offers the new sum when the storyboard has changed while somebody approves', async () => {
+    const { job_id } = await makeJob('Race', { model })
+    const { page } = await open(job_id)
+    const [scene] = (await client.listScenes(job_id)).scenes
+    const changeFirst = async (route: Route) => {
+      await client.updateScene(job_id, scene!.id, { duration: 8 })
+      await route.continue()
+    }
+    await page.route('**/approve', changeFirst, { times: 1 })
+    await page.keyboard.press('Control+Enter')
+    await until(page, 'The storyboard below is the new one. Look at it, then approve again.')
+    expect((await client.readJob(job_id)).status).toBe('pending')
+    // Not at once: a hasty second press would approve a sum that nobody has seen.
+    await page.getByRole('button', { name: 'Approve $1.60', disabled: false }).waitFor(patience)
+    await page.keyboard.press('Control+Enter')
+    await page.getByRole('button', { name: /^Approve/ }).waitFor({ ...patience, state: 'detached' })
+    expect((await client.readJob(job_id)).costs.approved).toBe(1.6)
+  })
+
   it('plays the preview scene after scene', async () => {
     const { job_id } = await makeJob('Preview', { clip_duration: 1 })
     const { page, faults } = await open(job_id)
@@ -189,4 +240,77 @@ describe.skipIf(!hasChromium)('the job before approval', () => {
     await page.getByRole('button', { name: 'Play preview' }).waitFor(patience)
     expect(faults).toEqual([])
   })
+})
+
+it.skipIf(!hasChromium)('offers a key that only reads nothing that it may not do', async () => {
+  const site = await openPageSite({ REQUIRE_KEYS: 'true', HOST: '127.0.0.1' })
+  try {
+    const { coordinator } = site.workflow
+    const admin = await coordinator.createKey({ name: 'ops', scopes: ['admin'] })
+    const reader = await coordinator.createKey({ name: 'reader', scopes: ['read'] })
+    const client = createClient({ url: site.url, key: admin.secret })
+    const { id } = await client.uploadAsset(await readFile('sample/garden.jpg'))
+    const { job_id } = await client.createJob({
+      type: 'property_photos',
+      video_name: 'Only looked at',
+      parameters: { photos: [{ asset_id: id }, { asset_id: id }] },
+    })
+    const { page, faults, go } = await site.person()
+    await go(`/jobs/${job_id}`)
+    await page.getByLabel('Access key').fill(reader.secret)
+    await page.getByRole('button', { name: 'Sign in' }).click()
+    await page.getByText('Approving needs a key with the scope approve.').waitFor(patience)
+    for (const name of [/^Approve/, 'Send back', 'Save', 'Remove scene', 'Add scene', /^Move/, 'Upload'])
+      expect([name, await page.getByRole('button', { name }).count()]).toEqual([name, 0])
+    expect(await page.getByLabel('Title').isEditable()).toBe(false)
+    expect(faults).toEqual([])
+  } finally {
+    await site.close()
+  }
+})
+
+it.skipIf(!hasChromium)('approves an unknown price only if a person says so', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'models-'))
+  const book = {
+    version: 'own-1',
+    currency: 'USD',
+    models: {
+      'acme/unpriced': {
+        renderer: 'replicate',
+        input: { image: '{first_image}', prompt: '{prompt}' },
+        offers: [{ resolution: '720p', short_side: 720, seconds: [5], last_image: false, audio: false }],
+      },
+    },
+  }
+  await writeFile(join(folder, 'models.json'), JSON.stringify(book))
+  const site = await openPageSite({
+    REPLICATE_API_TOKEN: 'r8_none',
+    REPLICATE_BASE_URL: 'http://127.0.0.1:1',
+    MODELS_FILE: join(folder, 'models.json'),
+  })
+  try {
+    const client = createClient({ url: site.url })
+    await client.pause()
+    const { id } = await client.uploadAsset(await readFile('sample/garden.jpg'))
+    const { job_id } = await client.createJob({
+      type: 'property_photos',
+      parameters: { photos: [{ asset_id: id }], model: 'acme/unpriced' },
+    })
+    const { page, faults, go } = await site.person()
+    await go(`/jobs/${job_id}`)
+    const approve = page.getByRole('button', { name: 'Approve an unknown cost' })
+    await approve.waitFor(patience)
+    await page.keyboard.press('Control+Enter')
+    expect(await approve.isDisabled()).toBe(true)
+    await page.getByLabel('Render at an unknown price').press('Space')
+    const sent = page.waitForRequest((request) => request.url().endsWith('/approve'))
+    await approve.click(patience)
+    expect((await sent).postDataJSON()).toEqual({ revision: 1, accept_unknown_cost: true })
+    await approve.waitFor({ ...patience, state: 'detached' })
+    expect((await client.readJob(job_id)).status).toBe('approved')
+    expect(faults).toEqual([])
+  } finally {
+    await site.close()
+    await rm(folder, { recursive: true, force: true })
+  }
 })

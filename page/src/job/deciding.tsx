@@ -1,5 +1,5 @@
 /** What the job costs and what is left afterwards, and the buttons that decide about it. */
-import { type KeyboardEvent, useId, useMemo, useState } from 'react'
+import { type KeyboardEvent, useEffect, useId, useMemo, useState } from 'react'
 import { ApiError, type JobAnswer, type SceneAnswer, client } from '../server/client.ts'
 import { useLive } from '../server/live.ts'
 import { useSession } from '../server/session.tsx'
@@ -100,7 +100,7 @@ function BudgetList({ budgets }: { readonly budgets: readonly BudgetAfter[] }) {
   if (budgets.length === 0) return null
   return (
     <section className="budgets small" aria-label={words.deciding.budgets}>
-      <h3>{words.deciding.budgets}</h3>
+      <h2>{words.deciding.budgets}</h2>
       <ul>
         {budgets.map(({ name, limit, after }) => (
           <li key={name} data-exceeded={after < 0}>
@@ -143,7 +143,7 @@ function PlanNotes({ scenes }: { readonly scenes: readonly SceneAnswer[] }) {
   )
   return (
     <section className="plan-notes small" aria-label={words.deciding.notes}>
-      <h3>{words.deciding.notes}</h3>
+      <h2>{words.deciding.notes}</h2>
       <ul>{notes.slice(0, shown).map(line)}</ul>
       {notes.length > shown && (
         <details>
@@ -186,6 +186,19 @@ function adviceOn(error: unknown, { deciding }: Words): string | undefined {
   return 'estimated_cost' in body ? deciding.afterPrices : undefined
 }
 
+/** Long enough to see that the sum is another one before a click or a key approves it. */
+const seenMs = 800
+
+/** Whether a value has changed just now. */
+function useIsNew(value: string): boolean {
+  const [seen, setSeen] = useState(value)
+  useEffect(() => {
+    const timer = setTimeout(() => setSeen(value), seenMs)
+    return () => clearTimeout(timer)
+  }, [value])
+  return seen !== value
+}
+
 const modKey = /Mac|iPhone|iPad/.test(navigator.platform) ? '⌘' : 'Ctrl'
 
 function Approve({ job, unsaved, again }: Pick<DecidingProps, 'job' | 'unsaved' | 'again'>) {
@@ -201,7 +214,8 @@ function Approve({ job, unsaved, again }: Pick<DecidingProps, 'job' | 'unsaved' 
     client.approveJob(job, isUnknown ? { accept_unknown_cost: true } : {}).finally(again),
   )
   const advice = adviceOn(approve.error, words)
-  const isHindered = unsaved > 0 || (isUnknown && !isAccepted)
+  const isNew = useIsNew(`${job.revision} ${job.to_approve}`)
+  const isHindered = unsaved > 0 || (isUnknown && !isAccepted) || isNew
   const run = (): void => {
     if (!isHindered && !isSendingBack) void approve.run()
   }

@@ -39,8 +39,8 @@ export const isEmpty = ({ change }: Draft): boolean => Object.keys(change).lengt
 export function drafted(scene: Editable, draft: Draft | undefined, change: Partial<Editable>): Draft {
   const base = draft?.base ?? editableOf(scene)
   const all = { ...draft?.change, ...change }
-  const entries = Object.entries(all).filter(([name, value]) => !isSame(value, base[name as keyof Editable]))
-  return { base, change: Object.fromEntries(entries) }
+  const changed = editable.filter((name) => name in all && !isSame(all[name], base[name]))
+  return { base, change: Object.fromEntries(changed.map((name) => [name, all[name]])) }
 }
 
 /** A scene as its editor sees it. */

@@ -43,9 +43,11 @@ export interface Picture {
   readonly onSettled: () => void
 }
 
-export function usePicture(kind: keyof typeof queues, address: string): Picture {
+/** Undefined: not yet. */
+export function usePicture(kind: keyof typeof queues, address: string | undefined): Picture {
   const [state, setState] = useState<Picture>({ src: undefined, onSettled: () => {} })
   useEffect(() => {
+    if (address === undefined) return undefined
     const { enter, leave } = queues[kind]
     const wanted: Wanted = { begin: () => setState({ src: address, onSettled: () => leave(wanted) }) }
     enter(wanted)

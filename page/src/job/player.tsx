@@ -7,7 +7,7 @@ import type { JobAnswer, SceneAnswer } from '../server/client.ts'
 import { useKey } from '../ui/keys.ts'
 import { Button } from '../ui/button.tsx'
 import { useWords } from '../words/words.tsx'
-import { frameOf, previewOf } from './strip-frame.tsx'
+import { frameOf, photographOf, previewOf } from './strip-frame.tsx'
 
 interface PlayerProps {
   readonly job: JobAnswer
@@ -88,7 +88,11 @@ function Scenes({ scenes, index, onScene, shape }: ScenesProps) {
   const total = scenes.reduce((sum, { duration }) => sum + duration, 0)
   return (
     <figure className="player-scenes">
-      <div className="player" ref={stage} style={shape}>
+      <div
+        className="player"
+        ref={stage}
+        style={{ ...shape, backgroundImage: `url(${photographOf(scene)})` }}
+      >
         {loaded.map((one, offset) => (
           <video
             key={`${one.id} ${sourceOf(one)}`}
@@ -124,7 +128,7 @@ function Scenes({ scenes, index, onScene, shape }: ScenesProps) {
         </div>
       </div>
       <figcaption className="small quiet">
-        {next && words.player.then(words.player.transitions[scene.transition])}{' '}
+        {next && words.player.toNext(words.player.transitions[scene.transition])}{' '}
         {scene.clip_url === null ? words.player.isPreview : words.player.isClip}{' '}
         {scene.clip_url === null && scene.render !== null && words.player.isMovedByModel}
       </figcaption>

@@ -8,6 +8,7 @@ import { Problem } from '../ui/problem.tsx'
 import { useMoney } from '../ui/values.tsx'
 import { useWords } from '../words/words.tsx'
 import { setDraft } from './drafts.ts'
+import { EditProblem } from './edit-problem.tsx'
 import { useEstimate } from './estimate.ts'
 
 /** The photograph that a new scene is asked for with. */
@@ -95,7 +96,7 @@ function Ask({ title, text, error, yes, kind, isRunning, run, close }: AskProps)
         <AlertDialog.Popup className="dialog">
           <AlertDialog.Title render={<h2 />}>{title}</AlertDialog.Title>
           <AlertDialog.Description aria-live="polite">{text}</AlertDialog.Description>
-          {error !== undefined && <Problem error={error} />}
+          {error !== undefined && <EditProblem error={error} />}
           <div className="line-actions">
             <Button kind={kind} disabled={isRunning} onClick={run}>
               {yes}

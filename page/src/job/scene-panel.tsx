@@ -17,6 +17,7 @@ import {
   withDraft,
 } from './draft.ts'
 import { setDraft, useDrafts } from './drafts.ts'
+import { EditProblem } from './edit-problem.tsx'
 import { useEstimate } from './estimate.ts'
 import { Photographs } from './photographs.tsx'
 import { type Adding, AddScene, SceneActions } from './scene-actions.tsx'
@@ -71,11 +72,11 @@ export function ScenePanel({ job, scenes, scene, onChoose, again, adding }: Scen
     save.clear()
   }
   const press = (event: KeyboardEvent): void => {
-    if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey) || !isChanged) return
-    // Elsewhere on the page it approves.
+    if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey)) return
+    // Elsewhere on the page it approves, which nobody means who writes here.
     event.preventDefault()
     event.stopPropagation()
-    if (theirs.length === 0) void save.run()
+    if (isChanged && theirs.length === 0) void save.run()
   }
   return (
     <section
@@ -118,11 +119,11 @@ export function ScenePanel({ job, scenes, scene, onChoose, again, adding }: Scen
       {isChanged && theirs.length > 0 && (
         <Conflict job={job} scene={scene} draft={draft} theirs={theirs} discard={discard} />
       )}
-      {save.error !== undefined && <Problem error={save.error} />}
+      {save.error !== undefined && <EditProblem error={save.error} />}
       {estimate.error !== undefined && <Problem error={estimate.error} />}
       {isChanged && (
         <div className="line-actions scene-save">
-          <strong aria-live="polite">
+          <strong aria-live="polite" className="scene-cost">
             {estimate.answer && words.scene.wouldCost(money(estimate.answer.estimated_cost))}
           </strong>
           <Button
@@ -159,10 +160,12 @@ interface ConflictProps {
   readonly discard: () => void
 }
 
+const told = (value: unknown): string =>
+  typeof value === 'string' || typeof value === 'number' ? String(value) : '–'
+
 /** Somebody else has changed the same scene: both states are shown, and this person decides. */
 function Conflict({ job, scene, draft, theirs, discard }: ConflictProps) {
   const words = useWords()
-  const text = (value: unknown): string => (value === null ? '–' : String(value))
   return (
     <div className="note" role="status">
       <p>{words.scene.conflict}</p>
@@ -172,8 +175,8 @@ function Conflict({ job, scene, draft, theirs, discard }: ConflictProps) {
           .map((name) => (
             <div key={name}>
               <dt>{words.scene.members[name]}</dt>
-              <dd>{words.scene.theyWrote(text(scene[name]))}</dd>
-              {name in draft.change && <dd>{words.scene.youWrote(text(draft.change[name]))}</dd>}
+              <dd>{words.scene.theyWrote(told(scene[name]))}</dd>
+              {name in draft.change && <dd>{words.scene.youWrote(told(draft.change[name]))}</dd>}
             </div>
           ))}
         {theirs.includes('asset_ids') && <dt>{words.scene.members.asset_ids}</dt>}
@@ -211,7 +214,7 @@ export function RemovedScenes({ job, scenes, again }: Pick<ScenePanelProps, 'job
   return removed.map(([id, draft]) => (
     <div key={id} className="note" role="status">
       <p>{words.scene.removedByOther(draft.base.title ?? draft.base.prompt)}</p>
-      {restore.error !== undefined && <Problem error={restore.error} />}
+      {restore.error !== undefined && <EditProblem error={restore.error} />}
       <div className="line-actions">
         <Button disabled={restore.isRunning} onClick={() => void restore.run(id, draft)}>
           {words.scene.restore}

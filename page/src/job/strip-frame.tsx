@@ -1,5 +1,5 @@
 /** One frame of the film strip. Drawn again only if its own scene has changed. */
-import { memo } from 'react'
+import { memo, useState } from 'react'
 import type { SceneAnswer } from '../server/client.ts'
 import { useMoney } from '../ui/values.tsx'
 import { useWords } from '../words/words.tsx'
@@ -21,6 +21,9 @@ const sceneAt = ({ job_id, id }: SceneAnswer): string => `/api/v3/jobs/${job_id}
 export const frameOf = (scene: SceneAnswer): string => `${sceneAt(scene)}/frame?look=${lookOf(scene)}`
 export const previewOf = (scene: SceneAnswer): string => `${sceneAt(scene)}/preview?look=${lookOf(scene)}`
 
+/** The scene's first one, small. */
+export const photographOf = ({ asset_ids }: SceneAnswer): string => `/api/v3/assets/${asset_ids[0]}/picture`
+
 export interface StripFrameProps {
   readonly scene: SceneAnswer
   readonly shape: string
@@ -41,7 +44,15 @@ export const StripFrame = memo(function StripFrame({
 }: StripFrameProps) {
   const words = useWords()
   const money = useMoney()
-  const picture = usePicture('frame', frameOf(scene))
+  // Shown until the server has made the frame.
+  const photograph = usePicture('photograph', photographOf(scene))
+  const [isPhotographShown, setPhotographShown] = useState(false)
+  const frame = usePicture('frame', isPhotographShown ? frameOf(scene) : undefined)
+  const settle = (): void => {
+    setPhotographShown(true)
+    photograph.onSettled()
+    if (frame.src !== undefined) frame.onSettled()
+  }
   const { status, title, duration, price, model, position, notes, progress_percentage: percentage } = scene
   return (
     <button
@@ -55,12 +66,12 @@ export const StripFrame = memo(function StripFrame({
     >
       <span className="strip-picture" style={{ aspectRatio: shape }}>
         <img
-          src={picture.src}
+          src={frame.src ?? photograph.src}
           alt=""
           draggable={false}
           decoding="async"
-          onLoad={picture.onSettled}
-          onError={picture.onSettled}
+          onLoad={settle}
+          onError={settle}
         />
         {status === 'processing' && (
           <span className="strip-progress" style={{ inlineSize: `${percentage}%` }} aria-hidden="true" />

@@ -49,7 +49,7 @@ const frameWidth = ({ width, height }: StripProps['shape']): number =>
 
 /** The order on the page: that of the server, and after a drop that of the drop until the server has it. */
 function useOrder(scenes: readonly SceneAnswer[]) {
-  const order = scenes.map(({ id }) => id).join()
+  const order = useMemo(() => scenes.map(({ id }) => id).join(), [scenes])
   const [dropped, setDropped] = useState<readonly string[]>()
   useEffect(() => setDropped(undefined), [order])
   const ids = useMemo(() => dropped ?? (order === '' ? [] : order.split(',')), [dropped, order])
@@ -62,6 +62,7 @@ export function Strip({ scenes, shape, chosen, reused, drafts, onChoose, onMove,
   const [dragged, setDragged] = useState<UniqueIdentifier>()
   const { ids, setDropped } = useOrder(scenes)
   const byId = useMemo(() => new Map(scenes.map((scene) => [scene.id, scene])), [scenes])
+  const sortable = useMemo(() => [...ids], [ids])
   const width = frameWidth(shape)
   const draggedAt = ids.indexOf(String(dragged))
   const virtualizer = useVirtualizer({
@@ -139,7 +140,7 @@ export function Strip({ scenes, shape, chosen, reused, drafts, onChoose, onMove,
       onDragCancel={() => setDragged(undefined)}
       onDragEnd={({ active, over }) => drop(String(active.id), over ? String(over.id) : undefined)}
     >
-      <SortableContext items={ids as string[]} strategy={horizontalListSortingStrategy}>
+      <SortableContext items={sortable} strategy={horizontalListSortingStrategy}>
         <div className="strip" ref={scroller} onKeyDown={press}>
           <ol
             className="strip-reel"
@@ -186,7 +187,8 @@ const SortableFrame = memo(function SortableFrame({
   const { scene, isChosen } = frame
   const { attributes, listeners, setNodeRef, setActivatorNodeRef, transform, transition, isDragging } =
     useSortable({ id: scene.id, disabled: !canMove })
-  const { onKeyDown, ...pointers } = (listeners ?? {}) as Record<string, (event: unknown) => void>
+  // The keyboard lifts it by the grip, and chooses it by the frame.
+  const { onKeyDown: _, ...pointers } = listeners ?? {}
   return (
     <div
       ref={setNodeRef}
@@ -207,7 +209,7 @@ const SortableFrame = memo(function SortableFrame({
           aria-label={words.storyboard.move(words.job.sceneName(scene.position + 1, scene.title))}
           aria-describedby={attributes['aria-describedby']}
           aria-roledescription={words.storyboard.movable}
-          onKeyDown={onKeyDown}
+          {...listeners}
         >
           <span aria-hidden="true">⠿</span>
         </button>

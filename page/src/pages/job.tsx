@@ -2,6 +2,7 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react'
 import { Deciding } from '../job/deciding.tsx'
 import { forgetSaved, useDrafts } from '../job/drafts.ts'
+import { EditProblem } from '../job/edit-problem.tsx'
 import { Stage } from '../job/film.tsx'
 import { History } from '../job/history.tsx'
 import { Running } from '../job/running.tsx'
@@ -107,7 +108,7 @@ function ShownJob({ job, scenes, error, again }: ShownJobProps) {
           <Running job={job} scenes={scenes} />
         </div>
       </div>
-      {move.error !== undefined && <Problem error={move.error} />}
+      {move.error !== undefined && <EditProblem error={move.error} />}
       <Strip
         scenes={scenes}
         shape={format}

@@ -869,6 +869,8 @@ export const de: Words = {
     unsaved: 'Ungespeichert',
     reused: 'Kostenlos: vorhanden',
     movable: 'verschiebbare Szene',
+    overtaken:
+      'Jemand anders hat den Film inzwischen geändert, deshalb ist nichts geschehen. Jetzt ist der neue Stand zu sehen: noch einmal versuchen, wenn die Änderung noch passt.',
     move: (name) => `${name} verschieben`,
     howToMove:
       'Leertaste hebt die Szene auf, Pfeiltasten verschieben sie, Leertaste legt sie ab, Escape lässt sie, wo sie war.',
@@ -1116,8 +1118,8 @@ export const de: Words = {
     isClip: 'Der gerenderte Clip.',
     preparing: 'Die Szene wird vorbereitet',
     failed: 'Diese Szene lässt sich nicht zeigen.',
-    then: (transition) => `${transition} zur nächsten Szene.`,
-    transitions: { fade: 'Überblendung', slide: 'Schieben', cut: 'Schnitt' },
+    toNext: (transition) => `${transition} zur nächsten Szene.`,
+    transitions: { fade: 'Blende', slide: 'Schieben', cut: 'Schnitt' },
   },
   costs: { toPay: 'Freizugeben', spent: 'Ausgegeben', reserved: 'Reserviert' },
   seconds: (seconds) => `${Number(seconds.toFixed(1)).toLocaleString('de')} s`,

@@ -877,6 +877,8 @@ export const en = {
     unsaved: 'Not saved',
     reused: 'Free: reused',
     movable: 'movable scene',
+    overtaken:
+      'Somebody else has changed the film meanwhile, so nothing was done. You see the new state now: try again if your change still fits.',
     move: (name: string) => `Move ${name}`,
     howToMove:
       'Press Space to pick up the scene, the arrow keys to move it, Space to drop it, Escape to leave it where it was.',
@@ -1126,7 +1128,7 @@ export const en = {
     isClip: 'The rendered clip.',
     preparing: 'Preparing the scene',
     failed: 'This scene cannot be shown.',
-    then: (transition: string) => `${transition} to the next scene.`,
+    toNext: (transition: string) => `${transition} to the next scene.`,
     transitions: { fade: 'Fade', slide: 'Slide', cut: 'Cut' },
   },
   costs: { toPay: 'To approve', spent: 'Spent', reserved: 'Reserved' },

@@ -146,6 +146,7 @@ export function checkRevision({ id, status, revision }: Job, seen: number | unde
     jobId: id,
     currentStatus: status,
     reason: `Somebody else has changed the storyboard: this is revision ${revision}, not ${seen}. Read the job again`,
+    revision,
   })
 }
 

@@ -115,6 +115,7 @@ function refusalProblem(message: string, refusal: Refusal): HttpProblem {
         job_id: refusal.jobId,
         current_status: refusal.currentStatus,
         reason: refusal.reason,
+        ...(refusal.revision !== undefined && { revision: refusal.revision }),
       })
     case 'scene_refused':
       return new HttpProblem(422, { error: message, scene_id: refusal.sceneId, reason: refusal.reason })
