@@ -18,6 +18,11 @@ export function JobPage({ id }: { readonly id: number }) {
   const words = useWords()
   const { data, error, again } = useLive(jobSource(id))
   const [chosen, setChosen] = useState<string>()
+  const [picks, setPicks] = useState(0)
+  const choose = (sceneId: string): void => {
+    setChosen(sceneId)
+    setPicks((count) => count + 1)
+  }
   const [isClip, setClip] = useState(false)
   const scenes = data?.scenes
   useEffect(() => {
@@ -49,7 +54,8 @@ export function JobPage({ id }: { readonly id: number }) {
           job={job}
           scenes={data.scenes}
           chosen={chosen}
-          onScene={setChosen}
+          picks={picks}
+          onScene={choose}
           isClip={isClip}
           onFilm={() => setClip(false)}
         />
@@ -58,7 +64,7 @@ export function JobPage({ id }: { readonly id: number }) {
           <Running job={job} scenes={data.scenes} />
         </div>
       </div>
-      <Strip scenes={data.scenes} shape={format} chosen={chosen} onChoose={setChosen} />
+      <Strip scenes={data.scenes} shape={format} chosen={chosen} onChoose={choose} />
       {scene && job.status !== 'pending' && (
         <SceneState
           job={job}
