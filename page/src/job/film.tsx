@@ -15,6 +15,8 @@ export interface StageProps {
   readonly job: JobAnswer
   readonly scenes: readonly SceneAnswer[]
   readonly chosen: string | undefined
+  /** How often a person has chosen a scene; the first one is chosen by the page. */
+  readonly picks: number
   readonly onScene: (sceneId: string) => void
   /** Whether the chosen scene's clip is shown although there is a film. */
   readonly isClip: boolean
@@ -26,10 +28,10 @@ export const shapeOf = ({ storyboard: { format } }: JobAnswer) => ({
   maxInlineSize: `${(60 * format.width) / format.height}dvh`,
 })
 
-export function Stage({ job, scenes, chosen, onScene, isClip, onFilm }: StageProps) {
+export function Stage({ job, scenes, chosen, picks, onScene, isClip, onFilm }: StageProps) {
   const scene = scenes.find(({ id }) => id === chosen)
   const clip = scene?.clip_url
-  if (job.film !== null && !isClip) return <Film job={job} chosen={chosen} onScene={onScene} />
+  if (job.film !== null && !isClip) return <Film job={job} chosen={chosen} picks={picks} onScene={onScene} />
   if (scene && clip != null && job.status !== 'pending')
     return (
       <Clip
@@ -37,6 +39,7 @@ export function Stage({ job, scenes, chosen, onScene, isClip, onFilm }: StagePro
         scene={scene}
         address={clip}
         next={scenes[scene.position + 1]}
+        picks={picks}
         onScene={onScene}
         onFilm={job.film === null ? undefined : onFilm}
       />
@@ -44,7 +47,7 @@ export function Stage({ job, scenes, chosen, onScene, isClip, onFilm }: StagePro
   return <Player job={job} scenes={scenes} chosen={chosen} onScene={onScene} />
 }
 
-interface ClipProps extends Pick<StageProps, 'job' | 'onScene'> {
+interface ClipProps extends Pick<StageProps, 'job' | 'picks' | 'onScene'> {
   readonly scene: SceneAnswer
   readonly address: string
   readonly next: SceneAnswer | undefined
@@ -52,7 +55,7 @@ interface ClipProps extends Pick<StageProps, 'job' | 'onScene'> {
 }
 
 /** Plays on with the next scene, if it is ready. */
-function Clip({ job, scene, address, next, onScene, onFilm }: ClipProps) {
+function Clip({ job, scene, address, next, picks, onScene, onFilm }: ClipProps) {
   const words = useWords()
   const name = words.job.sceneName(scene.position + 1, scene.title)
   return (
@@ -60,11 +63,10 @@ function Clip({ job, scene, address, next, onScene, onFilm }: ClipProps) {
       <figure className="player" style={shapeOf(job)}>
         <video
           // A clip that was rendered anew is at the same address.
-          key={`${address} ${scene.completed_at}`}
+          key={`${address} ${scene.completed_at} ${picks}`}
           controls
           playsInline
-          autoPlay
-          muted
+          autoPlay={picks > 0}
           src={address}
           poster={frameOf(scene)}
           aria-label={words.film.clipOf(name)}
@@ -89,7 +91,7 @@ export const chapterAt = (chapters: Chapters, seconds: number): number =>
     chapters.findLastIndex(({ start }) => start <= seconds + 0.05),
   )
 
-function Film({ job, chosen, onScene }: Pick<StageProps, 'job' | 'chosen' | 'onScene'>) {
+function Film({ job, chosen, picks, onScene }: Pick<StageProps, 'job' | 'chosen' | 'picks' | 'onScene'>) {
   const words = useWords()
   const { data: versions, error } = useLive(versionsSource(job.job_id))
   const shown = versions?.find(({ current }) => current)
@@ -101,10 +103,10 @@ function Film({ job, chosen, onScene }: Pick<StageProps, 'job' | 'chosen' | 'onS
     if (video.current && chapter) video.current.currentTime = chapter.start
   }
   // A scene that is chosen in the strip is shown in the film.
-  const before = useRef(chosen)
+  const before = useRef(picks)
   useEffect(() => {
-    if (before.current !== chosen) seek(chapters.findIndex(({ scene_id: id }) => id === chosen))
-    before.current = chosen
+    if (before.current !== picks) seek(chapters.findIndex(({ scene_id: id }) => id === chosen))
+    before.current = picks
   })
   const go = (index: number): void => {
     const chapter = chapters[index]

@@ -43,21 +43,20 @@ function Entry({ entry }: { readonly entry: HistoryEntry }) {
   const clock = useClockTime()
   const { data, reason, scene_id: sceneId, by } = entry
   const { position, title } = data
+  const scene =
+    sceneId !== undefined && typeof position === 'number'
+      ? words.history.inScene(position + 1, typeof title === 'string' ? title : null)
+      : ''
   const more = moreOf(entry, { words, clock, money: (micros) => moneyIn(code, micros / 1_000_000) })
   return (
     <li className="history-entry" data-by={by === coordinatorName ? 'machine' : 'person'}>
       <p>
         <strong>{whatOf(entry, words)}</strong>
-        {more !== '' && ` ${more}`}{' '}
+        {[scene, more].filter((text) => text !== '').map((text) => ` · ${text}`)}{' '}
         <span className="quiet">
           {words.history.by(personIn(by, words))} · <Time at={entry.at} />
         </span>
       </p>
-      {sceneId !== undefined && typeof position === 'number' && (
-        <p className="small quiet">
-          {words.history.inScene(position + 1, typeof title === 'string' ? title : null)}
-        </p>
-      )}
       {reason !== undefined && <p className="history-reason">{reason}</p>}
       <Changes data={data} />
     </li>
@@ -114,12 +113,17 @@ function moreOf({ type, data }: HistoryEntry, { words, clock, money }: Said): st
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
+/** A first approval has no sum before it. */
+const sumName = 'authorised_micros'
+
 /** Each changed member as it was and as it is. */
 function Changes({ data }: Pick<HistoryEntry, 'data'>) {
   const { history } = useWords()
   const { old, new: now } = data
   if (!isRecord(old) || !isRecord(now)) return null
-  const names = Object.keys(now).filter((name) => name in history.members)
+  const names = Object.keys(now).filter(
+    (name) => name in history.members && (name !== sumName || Number(old[name]) > 0),
+  )
   if (names.length === 0) return null
   return (
     <dl className="history-changes">
@@ -152,7 +156,7 @@ function Value({ name, value }: { readonly name: string; readonly value: unknown
       .map((id) => <img key={id} src={`/api/v3/assets/${id}/picture`} alt={id.slice(0, 8)} loading="lazy" />)
   if (typeof value === 'number') {
     if (name === 'position') return String(value + 1)
-    if (name === 'authorised_micros') return moneyIn(code, value / 1_000_000)
+    if (name === sumName) return moneyIn(code, value / 1_000_000)
     return name === 'duration' ? words.seconds(value) : String(value)
   }
   if (typeof value !== 'string') return JSON.stringify(value)

@@ -58,14 +58,15 @@ function Again({ job, scene, name }: Pick<SceneStateProps, 'job' | 'scene'> & { 
   const [isAsked, setAsked] = useState(false)
   const again = useAction(() => client.regenerateScene(job.job_id, scene.id, { revision: job.revision }))
   const { price } = scene
+  const act = price === 0 ? film.againForFree : film.again(money(price))
   const toApprove = toApproveAfter(job, scene)
   const close = (): void => setAsked(false)
   return (
     <>
-      <Button onClick={() => setAsked(true)}>{film.again(money(price))}</Button>
+      <Button onClick={() => setAsked(true)}>{act}</Button>
       <Confirm
         title={film.againTitle(name)}
-        act={film.again(money(price))}
+        act={act}
         keep={film.cancel}
         isOpen={isAsked}
         onClose={close}

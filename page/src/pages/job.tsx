@@ -37,16 +37,21 @@ export function JobPage({ id }: { readonly id: number }) {
 
 /** The chosen scene; if it is gone, the one in its place. */
 function useChosen(scenes: readonly SceneAnswer[]) {
-  const [chosen, onChoose] = useState<string>()
+  const [chosen, setChosen] = useState<string>()
+  const [picks, setPicks] = useState(0)
   const place = useRef(0)
   const scene = scenes.find(({ id }) => id === chosen) ?? scenes[Math.min(place.current, scenes.length - 1)]
   useEffect(() => {
     if (!scene) return
     place.current = scene.position
     // From now on it is this scene, wherever it is moved.
-    if (chosen === undefined) onChoose(scene.id)
+    if (chosen === undefined) setChosen(scene.id)
   }, [scene, chosen])
-  return { scene, onChoose }
+  const onChoose = useCallback((sceneId: string) => {
+    setChosen(sceneId)
+    setPicks((count) => count + 1)
+  }, [])
+  return { scene, picks, onChoose }
 }
 
 /** Scenes that wait and take a kept clip, so that they cost nothing although their model does. */
@@ -68,7 +73,7 @@ interface ShownJobProps extends JobShown {
 function ShownJob({ job, scenes, error, again }: ShownJobProps) {
   const words = useWords()
   const { can } = useSession()
-  const { scene, onChoose } = useChosen(scenes)
+  const { scene, picks, onChoose } = useChosen(scenes)
   const reused = useReused(job, scenes)
   const drafts = useDrafts(job.job_id)
   const adding = useAdding()
@@ -99,6 +104,7 @@ function ShownJob({ job, scenes, error, again }: ShownJobProps) {
           job={job}
           scenes={scenes}
           chosen={scene?.id}
+          picks={picks}
           onScene={onChoose}
           isClip={isClip}
           onFilm={() => setClip(false)}

@@ -15,6 +15,10 @@ export function useNow(everyMs: number): number {
 const minuteMs = 60_000
 const hourMs = 3_600_000
 
+/** The reader's own way to write times in the language of the page, such as British English. */
+const localeFor = (code: string): string =>
+  navigator.languages.find((tag) => tag === code || tag.startsWith(`${code}-`)) ?? code
+
 const isSameDay = (one: number, other: number): boolean =>
   new Date(one).toDateString() === new Date(other).toDateString()
 
@@ -24,7 +28,7 @@ export function useClockTime(): (at: string | number) => string {
   return (at) => {
     const ms = typeof at === 'number' ? at : Date.parse(at)
     const day = isSameDay(ms, Date.now()) ? {} : ({ day: 'numeric', month: 'short' } as const)
-    return new Intl.DateTimeFormat(code, { ...day, hour: '2-digit', minute: '2-digit' }).format(ms)
+    return new Intl.DateTimeFormat(localeFor(code), { ...day, hour: '2-digit', minute: '2-digit' }).format(ms)
   }
 }
 

@@ -984,6 +984,7 @@ export const de: Words = {
     clipOf: (name) => `Clip von ${name}`,
     scene: (name) => `Szene: ${name}`,
     again: (sum) => `Noch einmal, ${sum}`,
+    againForFree: 'Noch einmal, kostenlos',
     againTitle: (name) => `„${name}“ noch einmal rendern?`,
     againTells: (sum) => `Dieses Rendering kostet ${sum}. Der Film bleibt, bis es einen neuen gibt.`,
     againFree: 'Dieses Rendering ist kostenlos. Der Film bleibt, bis es einen neuen gibt.',

@@ -993,6 +993,7 @@ export const en = {
     clipOf: (name: string) => `The clip of ${name}`,
     scene: (name: string) => `Scene: ${name}`,
     again: (sum: string) => `Again, ${sum}`,
+    againForFree: 'Again, free',
     againTitle: (name: string) => `Render “${name}” again?`,
     againTells: (sum: string) => `This render costs ${sum}. The film stays until there is a new one.`,
     againFree: 'This render is free. The film stays until there is a new one.',
