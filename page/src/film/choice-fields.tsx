@@ -175,6 +175,13 @@ function Length(props: ChoiceFieldsProps) {
   )
 }
 
+/** A small frame of this shape: its longer side is always the same. */
+function boxOf(shape: string): { readonly width: string; readonly height: string } {
+  const [width = 1, height = 1] = shape.split(':').map(Number)
+  const unit = 1.625 / Math.max(width, height)
+  return { width: `${width * unit}rem`, height: `${height * unit}rem` }
+}
+
 function Shape({ choices, problems }: ChoiceFieldsProps) {
   const words = useWords().newFilm
   const problem = problems.get('shape')
@@ -193,11 +200,9 @@ function Shape({ choices, problems }: ChoiceFieldsProps) {
               aria-invalid={problem !== undefined}
               onChange={() => choose({ shape })}
             />
-            <span
-              className="shape-box"
-              aria-hidden="true"
-              style={{ aspectRatio: shape.replace(':', ' / ') }}
-            />
+            <span className="shape-room" aria-hidden="true">
+              <span className="shape-box" style={boxOf(shape)} />
+            </span>
             {shape}
           </label>
         ))}
