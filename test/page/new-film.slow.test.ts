@@ -48,7 +48,10 @@ describe.skipIf(!hasChromium)('a new film', () => {
   let site: PageSite
   beforeAll(async () => {
     // A provider that is never spoken with: nothing is approved here.
-    site = await openPageSite({ REPLICATE_API_TOKEN: 'r8_not_used', REPLICATE_BASE_URL: 'http://127.0.0.1:9' })
+    site = await openPageSite({
+      REPLICATE_API_TOKEN: 'r8_not_used',
+      REPLICATE_BASE_URL: 'http://127.0.0.1:9',
+    })
   }, 120_000)
   afterAll(() => site.close())
 
@@ -175,9 +178,9 @@ describe.skipIf(!hasChromium)('a new film', () => {
     await page.getByLabel('Model').selectOption('google/veo-3.1-fast')
     await expect.poll(() => cost.textContent(), patience).toBe('$1.20')
     await page.getByText('5 s rounded up to 6 s').waitFor({ state: 'attached', ...patience })
-    await page.getByRole('radio', { name: '1:1' }).check({ force: true })
+    await page.getByText('1:1', { exact: true }).click()
     await page.getByText(/must be one of 16:9, 9:16|offers 16:9|accepts 16:9/).waitFor(patience)
-    await page.getByRole('radio', { name: '9:16' }).check({ force: true })
+    await page.getByText('9:16', { exact: true }).click()
 
     await page.getByText('More', { exact: true }).click()
     await page.getByLabel('Priority').fill('101')
@@ -238,6 +241,7 @@ it.skipIf(!hasChromium)(
       await go('/new')
       await page.getByLabel('Access key').fill(bound.secret)
       await page.getByRole('button', { name: 'Sign in' }).click()
+      await page.getByText('Drop photographs anywhere on this page').waitFor(patience)
       await drop(person, [await read(exterior)])
       await isReady(person, 1)
       expect(await page.getByLabel('Client').inputValue()).toBe('meyer-estates')

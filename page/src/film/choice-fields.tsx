@@ -123,7 +123,7 @@ function ModelField(props: ChoiceFieldsProps) {
       <ChoiceField
         {...of('model')}
         options={names.map((one) => [one.name, data ? `${one.name} · ${priced(one)}` : one.name])}
-        hint={model && words.offers(offered(model))}
+        hint={model && `${words.sentence(priced(model))} ${words.offers(offered(model))}`}
       />
       {model?.offers.some(({ audio }) => audio) === true && <SwitchField {...switchOf('audio')} />}
     </>
