@@ -9,6 +9,8 @@ export default defineConfig({
   build: {
     outDir: 'dist',
     emptyOutDir: true,
+    // The server reads in it which files each page needs.
+    manifest: 'manifest.json',
     target: 'baseline-widely-available',
     // The page may load nothing but files of the server.
     assetsInlineLimit: 0,

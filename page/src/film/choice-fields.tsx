@@ -123,7 +123,7 @@ function ModelField(props: ChoiceFieldsProps) {
       <ChoiceField
         {...of('model')}
         options={names.map((one) => [one.name, data ? `${one.name} · ${priced(one)}` : one.name])}
-        hint={model && words.offers(offered(model))}
+        hint={model && `${words.sentence(priced(model))} ${words.offers(offered(model))}`}
       />
       {model?.offers.some(({ audio }) => audio) === true && <SwitchField {...switchOf('audio')} />}
     </>
@@ -168,6 +168,13 @@ function Length(props: ChoiceFieldsProps) {
   )
 }
 
+/** A small frame of this shape: its longer side is always the same. */
+function boxOf(shape: string): { readonly width: string; readonly height: string } {
+  const [width = 1, height = 1] = shape.split(':').map(Number)
+  const unit = 1.625 / Math.max(width, height)
+  return { width: `${width * unit}rem`, height: `${height * unit}rem` }
+}
+
 function Shape({ choices, problems }: ChoiceFieldsProps) {
   const words = useWords().newFilm
   const problem = problems.get('shape')
@@ -186,11 +193,9 @@ function Shape({ choices, problems }: ChoiceFieldsProps) {
               aria-invalid={problem !== undefined}
               onChange={() => choose({ shape })}
             />
-            <span
-              className="shape-box"
-              aria-hidden="true"
-              style={{ aspectRatio: shape.replace(':', ' / ') }}
-            />
+            <span className="shape-room" aria-hidden="true">
+              <span className="shape-box" style={boxOf(shape)} />
+            </span>
             {shape}
           </label>
         ))}

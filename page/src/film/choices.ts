@@ -1,6 +1,8 @@
 /** What a person chooses about a film, and the request that it makes. */
-import type { JobRequest } from './estimate.ts'
+import type { Client } from '../../../src/client/client.ts'
 import { type Photograph, isReady } from './photograph.ts'
+
+export type JobRequest = Parameters<Client['createJob']>[0]
 
 /** The names and order of the API. */
 export const options = {
@@ -70,7 +72,7 @@ export function choicesFrom(given: Readonly<Record<string, unknown>>): Choices {
 const overlapSeconds = 0.5
 
 /** The seconds of each scene with which the whole film lasts this long. The server rounds to what a model offers. */
-export function secondsOfScene(
+function secondsOfScene(
   film: number,
   scenes: number,
   { type, transition }: Pick<Choices, 'type' | 'transition'>,

@@ -1,8 +1,7 @@
 /** What the film would cost and when it would be ready, as the choices are made. */
 import { useEffect, useState } from 'react'
 import { ApiError, type EstimateAnswer, client } from '../server/client.ts'
-
-export type JobRequest = Parameters<typeof client.createJob>[0]
+import type { JobRequest } from './choices.ts'
 
 export interface Estimate {
   /** The last answer. */

@@ -125,6 +125,7 @@ function Card({ photograph, number, count, sameAs, choices, problem, roomProblem
         {/* The server's picture is upright, and in a format that every browser shows. */}
         {(asset ?? url) !== undefined && (
           <img
+            key={asset ?? 'own'}
             src={asset === undefined ? url : `/api/v3/assets/${asset}/picture`}
             alt=""
             loading="lazy"

@@ -1,5 +1,5 @@
 /** What surrounds every page: where one can go, and what can be done from anywhere. */
-import { Suspense, lazy, useEffect, useRef, useState } from 'react'
+import { Suspense, lazy, useCallback, useEffect, useRef, useState, useSyncExternalStore } from 'react'
 import { Link, go, useAddress } from '../router.tsx'
 import { useEvents, useStreamState } from '../server/live.ts'
 import { useSession } from '../server/session.tsx'
@@ -13,8 +13,10 @@ import { languageNames, useLanguage, useWords } from '../words/words.tsx'
 import { Controls } from './controls.tsx'
 import { mainPages, placeAt } from './pages.tsx'
 
+const loadPalette = () => import('../ui/palette.tsx').then(({ Palette }) => ({ default: Palette }))
+
 const dialogs = {
-  palette: lazy(() => import('../ui/palette.tsx').then(({ Palette }) => ({ default: Palette }))),
+  palette: lazy(loadPalette),
   keys: lazy(() => import('../ui/key-help.tsx').then(({ KeyHelp }) => ({ default: KeyHelp }))),
   menu: lazy(() => import('./menu.tsx').then(({ Menu }) => ({ default: Menu }))),
 }
@@ -94,6 +96,14 @@ export function Frame() {
     if (!main.current?.contains(document.activeElement)) main.current?.focus({ preventScroll: true })
   }, [pathname])
 
+  // Whoever has to sign in again finds no dialog before the question for a key.
+  useEffect(() => () => setDialog(undefined), [])
+  // What is typed right after Ctrl+K belongs to it.
+  useEffect(() => {
+    const timer = setTimeout(() => void loadPalette().catch(() => undefined), 1500)
+    return () => clearTimeout(timer)
+  }, [])
+
   const Shown = dialog && dialogs[dialog]
   return (
     <div className="frame">
@@ -167,12 +177,27 @@ export function Frame() {
   )
 }
 
+/** What the browser knows before any request fails. */
+const useOnline = (): boolean =>
+  useSyncExternalStore(
+    useCallback((wake: () => void) => {
+      addEventListener('online', wake)
+      addEventListener('offline', wake)
+      return () => {
+        removeEventListener('online', wake)
+        removeEventListener('offline', wake)
+      }
+    }, []),
+    () => navigator.onLine,
+  )
+
 function Connection() {
   const words = useWords()
-  const stream = useStreamState()
+  const isLost = useStreamState() === 'lost'
+  const isOnline = useOnline()
   return (
     <div role="status" className="frame-status">
-      {stream === 'lost' && <p className="frame-lost">{words.connection.lost}</p>}
+      {(isLost || !isOnline) && <p className="frame-lost">{words.connection.lost}</p>}
     </div>
   )
 }

@@ -35,7 +35,7 @@ export function JobPage({ id }: { readonly id: number }) {
   return <ShownJob {...data} error={error} again={again} />
 }
 
-/** The chosen scene; if it is gone, the one in its place. */
+/** The chosen scene; if it is gone, the one in its place. `picks`: how often a person has chosen one. */
 function useChosen(scenes: readonly SceneAnswer[]) {
   const [chosen, setChosen] = useState<string>()
   const [picks, setPicks] = useState(0)

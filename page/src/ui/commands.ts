@@ -2,7 +2,7 @@
  * What a person can do from the keyboard. Whatever is on the page registers its commands while it is shown: the palette
  * finds them by name, the list of keys shows them, and their keys run them.
  */
-import { useEffect, useId, useRef } from 'react'
+import { useEffect, useId, useLayoutEffect, useRef } from 'react'
 
 export interface Command {
   readonly name: string
@@ -33,7 +33,8 @@ export function useCommands(commands: readonly Command[]): void {
   useEffect(() => {
     latest.current = commands
   })
-  useEffect(() => {
+  // At once: a person may press a key as soon as the page is seen.
+  useLayoutEffect(() => {
     registered.set(id, latest)
     return () => void registered.delete(id)
   }, [id])

@@ -107,7 +107,9 @@ function Choice({ groups, text, onText, onClose }: ChoiceProps) {
   }
   const activeItem = useRef<HTMLLIElement>(null)
   const activeId = active?.id
-  useEffect(() => activeItem.current?.scrollIntoView({ block: 'nearest' }), [activeId])
+  useEffect(() => {
+    void activeItem.current?.scrollIntoView({ block: 'nearest' })
+  }, [activeId])
   const press = (event: KeyboardEvent): void => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key] ?? 0
     const index = active ? shown.indexOf(active) : -1

@@ -300,6 +300,7 @@ export const de: Words = {
     deadlineHint: 'Ist der Film dann nicht fertig, scheitert der Auftrag und gibt nichts mehr aus.',
     free: 'kostenlos, auf dieser Maschine',
     between: (least, most) => `${least} bis ${most}`,
+    sentence: (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`,
     perSecond: (sum) => `${sum} je Sekunde`,
     perClip: (sum) => `${sum} je Szene`,
     unknownPrice: 'Preis unbekannt',

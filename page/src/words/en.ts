@@ -316,6 +316,7 @@ export const en = {
     deadlineHint: 'If the film is not ready by then, the job fails and spends nothing more.',
     free: 'free, on this machine',
     between: (least: string, most: string) => `${least} to ${most}`,
+    sentence: (text: string) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`,
     perSecond: (sum: string) => `${sum} a second`,
     perClip: (sum: string) => `${sum} a scene`,
     unknownPrice: 'price unknown',

@@ -4,6 +4,7 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
+import { z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { type Endpoint, type Route, unlisted } from './endpoint.ts'
 
@@ -52,20 +53,45 @@ function readPage(): ReadonlyMap<string, PageFile> | undefined {
   return files
 }
 
-/** Addresses that show the page; it knows by itself what to show there. */
-const addresses: readonly Route[] = [
-  'GET /',
-  'GET /jobs',
-  'GET /jobs/{id}',
-  'GET /new',
-  'GET /overview',
-  'GET /settings',
-  'GET /settings/{part}',
+/** Addresses that show the page, with the source of what it loads later there; it knows by itself what to show. */
+const addresses: readonly (readonly [route: Route, source?: string])[] = [
+  ['GET /'],
+  ['GET /jobs', 'src/pages/jobs.tsx'],
+  ['GET /jobs/{id}', 'src/pages/job.tsx'],
+  ['GET /new', 'src/pages/new-film.tsx'],
+  ['GET /overview', 'src/pages/overview.tsx'],
+  ['GET /settings', 'src/pages/settings.tsx'],
+  ['GET /settings/{part}', 'src/pages/settings.tsx'],
 ]
+
+/** What `vite build` writes about each source. */
+const manifestSchema = z.record(
+  z.string(),
+  z.object({ file: z.string(), imports: z.array(z.string()).optional() }),
+)
+
+/** The files that a source needs besides those that `index.html` loads, which the browser may fetch at once. */
+function readHints(): (source: string) => string {
+  const manifest = manifestSchema.parse(JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8')))
+  const filesFor = (source: string, found = new Set<string>()): ReadonlySet<string> => {
+    const entry = manifest[source]
+    if (!entry || found.has(entry.file)) return found
+    found.add(entry.file)
+    for (const needed of entry.imports ?? []) filesFor(needed, found)
+    return found
+  }
+  const first = filesFor('index.html')
+  return (source) =>
+    [...filesFor(source)]
+      .filter((file) => !first.has(file))
+      .map((file) => `</page/${file}>; rel=modulepreload`)
+      .join(', ')
+}
 
 /** Without a built page, `/` leads to the API's reference. */
 export function pageEndpoints(): readonly Endpoint[] {
   let files: ReadonlyMap<string, PageFile> | undefined
+  let hintsFor: ((source: string) => string) | undefined
   const fileAt = (name: string): PageFile | undefined => (files ??= readPage())?.get(name)
 
   const send = (c: Context, { type, bytes, zipped, etag }: PageFile, caching: string): Response => {
@@ -80,13 +106,18 @@ export function pageEndpoints(): readonly Endpoint[] {
     return c.body(takesGzip ? zipped : bytes)
   }
 
-  const page = (c: Context): Response => {
+  const page = (c: Context, source: string | undefined): Response => {
     const file = fileAt('index.html')
-    return file ? send(c, file, 'no-cache') : c.redirect('/docs')
+    if (!file) return c.redirect('/docs')
+    const hints = source === undefined ? '' : (hintsFor ??= readHints())(source)
+    if (hints !== '') c.header('link', hints)
+    return send(c, file, 'no-cache')
   }
 
   return [
-    ...addresses.map((route) => unlisted({ route, access: 'open', handle: page })),
+    ...addresses.map(([route, source]) =>
+      unlisted({ route, access: 'open', handle: (c) => page(c, source) }),
+    ),
     ...(['GET /page/{name}', 'GET /page/assets/{name}'] as const).map((route) =>
       unlisted({
         route,
