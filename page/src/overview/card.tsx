@@ -34,6 +34,36 @@ export function Card<Data>({
   )
 }
 
+/** The first items, and the others where they are asked for. */
+export function Folded<Item>({
+  items,
+  shown,
+  line,
+}: {
+  readonly items: readonly Item[]
+  readonly shown: number
+  readonly line: (item: Item) => ReactNode
+}) {
+  const words = useWords()
+  const [isOpen, setOpen] = useState(false)
+  const hidden = items.length - shown
+  return (
+    <>
+      <ul className="lines">{(isOpen ? items : items.slice(0, shown)).map(line)}</ul>
+      {hidden > 0 && (
+        <button
+          type="button"
+          className="unfold small"
+          aria-expanded={isOpen}
+          onClick={() => setOpen(!isOpen)}
+        >
+          {isOpen ? words.overview.fewer : words.overview.more(hidden)}
+        </button>
+      )}
+    </>
+  )
+}
+
 /** A button that opens a small form beside it. `children` get what closes it. */
 export function Editor({
   label,

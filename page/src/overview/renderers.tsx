@@ -119,39 +119,34 @@ function LimitsEditor({
     close()
     onSet()
   })
-  const before = {
-    max_concurrency: renderer.max_concurrency,
-    ...(!isLocal && {
-      start_delay_ms: renderer.start_delay_ms,
-      starts_per_minute: renderer.starts_per_minute,
-    }),
-  }
+  const { max_concurrency: most, start_delay_ms: delay, starts_per_minute: perMinute } = renderer
+  // Renders on a server's own machine start at any pace.
+  const fields = [
+    { limit: 'max_concurrency', label: words.overview.atOnce, before: most, least: 1 },
+    ...(isLocal
+      ? []
+      : [
+          { limit: 'start_delay_ms', label: words.overview.startDelay, before: delay, least: 0 },
+          { limit: 'starts_per_minute', label: words.overview.perMinute, before: perMinute, least: 1 },
+        ]),
+  ]
   const submit = (event: FormEvent<HTMLFormElement>, close: () => void): void => {
     event.preventDefault()
     const form = new FormData(event.currentTarget)
-    const given = Object.entries(before).map(([limit, old]) => [limit, numberIn(form, limit), old] as const)
-    const change = given.filter(([, value, old]) => value !== old).map(([limit, value]) => [limit, value])
+    const change = fields
+      .map(({ limit, before }) => ({ limit, before, value: numberIn(form, limit) }))
+      .filter(({ before, value }) => value !== before)
+      .map(({ limit, value }) => [limit, value] as const)
     void set.run(Object.fromEntries(change), close)
-  }
-  const labels = {
-    max_concurrency: words.overview.atOnce,
-    start_delay_ms: words.overview.startDelay,
-    starts_per_minute: words.overview.perMinute,
   }
   return (
     <Editor label={words.overview.change} title={words.overview.changeOf(name)}>
       {(close) => (
         <form className="editor-form" onSubmit={(event) => submit(event, close)}>
-          {Object.entries(before).map(([limit, value]) => (
+          {fields.map(({ limit, label, before, least }) => (
             <label key={limit} className="editor-field">
-              <span className="small quiet">{labels[limit as keyof typeof labels]}</span>
-              <input
-                name={limit}
-                className="input"
-                type="number"
-                min={limit === 'start_delay_ms' ? 0 : 1}
-                defaultValue={value ?? ''}
-              />
+              <span className="small quiet">{label}</span>
+              <input name={limit} className="input" type="number" min={least} defaultValue={before ?? ''} />
             </label>
           ))}
           {set.error !== undefined && <Problem error={set.error} />}
@@ -162,7 +157,7 @@ function LimitsEditor({
             <Button
               disabled={set.isRunning}
               onClick={() =>
-                void set.run(Object.fromEntries(Object.keys(before).map((limit) => [limit, null])), close)
+                void set.run(Object.fromEntries(fields.map(({ limit }) => [limit, null])), close)
               }
             >
               {words.overview.configured(renderer.configured.max_concurrency)}
@@ -251,13 +246,13 @@ export function PauseButton({
           aria-label={renderer === undefined ? words.overview.resumeAll : words.overview.resumeOf(renderer)}
           onClick={() => void change.run(() => client.resume(request))}
         >
-          {words.overview.resume}
+          {renderer === undefined ? words.overview.resumeAll : words.overview.resume}
         </Button>
       </>
     )
   return (
     <Editor
-      label={words.overview.pause}
+      label={renderer === undefined ? words.overview.pauseAll : words.overview.pause}
       title={renderer === undefined ? words.overview.pauseAll : words.overview.pauseOf(renderer)}
     >
       {(close) => (

@@ -56,9 +56,7 @@ const changedBySlots = <Data>(name: string, load: Source<Data>['load']): Source<
   on: (event, data) => (movesSlots(event) ? 'again' : data),
 })
 
-export const limitsSource = changedBySlots('limits', (signal) => client.readLimits({ signal }))
 export const budgetsSource = changedBySlots('budgets', (signal) => client.readBudgets({ signal }))
-export const spendSource = changedBySlots('spend', (signal) => client.readSpend({}, { signal }))
 
 /** No event tells of it. */
 const unchanging = <Data>(name: string, load: Source<Data>['load']): Source<Data> => ({
