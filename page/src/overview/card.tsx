@@ -21,6 +21,7 @@ export function Card<Data>({
   readonly className?: string
   readonly children: (data: Data) => ReactNode
 }) {
+  const words = useWords()
   const id = useId()
   return (
     <section className={`card ${className}`} aria-labelledby={id}>
@@ -29,7 +30,12 @@ export function Card<Data>({
         {head}
       </header>
       {live.data !== undefined && children(live.data)}
-      {live.error !== undefined && <Problem error={live.error} again={live.again} />}
+      {live.error !== undefined &&
+        (live.data === undefined ? (
+          <Problem error={live.error} again={live.again} />
+        ) : (
+          <p className="small warn">{words.overview.old}</p>
+        ))}
     </section>
   )
 }

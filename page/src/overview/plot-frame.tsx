@@ -1,15 +1,9 @@
 /** A plot with its legend, and the same as a table. What draws it is loaded when it is first shown. */
 import { Suspense, lazy, useState } from 'react'
 import { useWords } from '../words/words.tsx'
+import type { PlotSeries } from './plot-series.ts'
 
 const Plot = lazy(() => import('./plot.tsx').then(({ Plot: plot }) => ({ default: plot })))
-
-export interface PlotSeries {
-  readonly name: string
-  /** A name in tokens.css. */
-  readonly colour: string
-  readonly values: readonly number[]
-}
 
 export interface PlotShown {
   /** Starts of the buckets, ms since the epoch. */

@@ -1,6 +1,6 @@
 /** Spending as the plot draws it: a bar for each day, the clients who spent most, and the others together. Pure. */
-import type { SpendAnswer } from '../server/client.ts'
-import type { PlotSeries } from './plot-frame.tsx'
+import type { SpendAnswer } from '../../../src/client/client.ts'
+import type { PlotSeries } from './plot-series.ts'
 import { dayOf, spendDays } from './days.ts'
 
 const dayMs = 86_400_000

@@ -141,6 +141,7 @@ export const de: Words = {
     changedBy: (by, from) => `Geändert von ${by}, vorher ${from}`,
     somebody: 'jemandem',
     theConfigured: 'der eingestellte Wert',
+    old: 'Das ließ sich nicht noch einmal lesen: Es kann veraltet sein.',
     nothing: 'keine Grenze',
     more: (count) => `${count} weitere`,
     fewer: 'Weniger',

@@ -145,6 +145,7 @@ export const en = {
     changedBy: (by: string, from: string) => `${by} changed it from ${from}`,
     somebody: 'Somebody',
     theConfigured: 'the configured value',
+    old: 'This could not be read again: it may be old.',
     nothing: 'no limit',
     more: (count: number) => `${count} more`,
     fewer: 'Fewer',
