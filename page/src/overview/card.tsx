@@ -1,7 +1,7 @@
 /** The parts of which the overview's cards consist. */
 import { Popover } from '@base-ui/react/popover'
 import { type ReactNode, useId, useState } from 'react'
-import type { BudgetsAnswer } from '../server/client.ts'
+import { ApiError, type BudgetsAnswer } from '../server/client.ts'
 import type { Live } from '../server/live.ts'
 import { Problem } from '../ui/problem.tsx'
 import { Time, moneyIn } from '../ui/values.tsx'
@@ -115,6 +115,13 @@ export function Changed({
       {words.overview.changedBy(changed.by ?? words.overview.somebody, from)}, <Time at={changed.at} />
     </span>
   )
+}
+
+/** Why the server refuses a member of a request; undefined where it does not. */
+export const refusalOf = (error: unknown, field: string): string | undefined => {
+  if (!(error instanceof ApiError)) return undefined
+  const problems = error.body.problems ?? []
+  return problems.find((problem) => problem.field === field)?.reason
 }
 
 /** A number that a form's member holds; null where it is empty. */

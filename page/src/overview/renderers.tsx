@@ -1,5 +1,5 @@
 /** The places of each renderer, their limits and pauses: seen by everybody, changed by those who may. */
-import type { FormEvent } from 'react'
+import { type FormEvent, useId } from 'react'
 import { type LimitsAnswer, client } from '../server/client.ts'
 import { useSession } from '../server/session.tsx'
 import { useAction } from '../ui/action.tsx'
@@ -7,7 +7,7 @@ import { Button } from '../ui/button.tsx'
 import { Problem } from '../ui/problem.tsx'
 import { Time } from '../ui/values.tsx'
 import { useWords } from '../words/words.tsx'
-import { Card, Changed, Editor, numberIn } from './card.tsx'
+import { Card, Changed, Editor, numberIn, refusalOf } from './card.tsx'
 import type { Figures } from './sources.ts'
 
 type RendererLimits = LimitsAnswer['renderers'][string]
@@ -139,17 +139,24 @@ function LimitsEditor({
       .map(({ limit, value }) => [limit, value] as const)
     void set.run(Object.fromEntries(change), close)
   }
+  const refusalIn = (limit: string): string | undefined => refusalOf(set.error, `renderers.${name}.${limit}`)
   return (
     <Editor label={words.overview.change} title={words.overview.changeOf(name)}>
       {(close) => (
         <form className="editor-form" onSubmit={(event) => submit(event, close)}>
           {fields.map(({ limit, label, before, least }) => (
-            <label key={limit} className="editor-field">
-              <span className="small quiet">{label}</span>
-              <input name={limit} className="input" type="number" min={least} defaultValue={before ?? ''} />
-            </label>
+            <LimitField
+              key={limit}
+              name={limit}
+              label={label}
+              before={before}
+              least={least}
+              refusal={refusalIn(limit)}
+            />
           ))}
-          {set.error !== undefined && <Problem error={set.error} />}
+          {set.error !== undefined && !fields.some(({ limit }) => refusalIn(limit)) && (
+            <Problem error={set.error} />
+          )}
           <div className="line-actions">
             <Button kind="main" type="submit" disabled={set.isRunning}>
               {words.overview.save}
@@ -166,6 +173,41 @@ function LimitsEditor({
         </form>
       )}
     </Editor>
+  )
+}
+
+function LimitField({
+  name,
+  label,
+  before,
+  least,
+  refusal,
+}: {
+  readonly name: string
+  readonly label: string
+  readonly before: number | null
+  readonly least: number
+  readonly refusal: string | undefined
+}) {
+  const id = useId()
+  return (
+    <label className="editor-field">
+      <span className="small quiet">{label}</span>
+      <input
+        name={name}
+        className="input"
+        type="number"
+        min={least}
+        defaultValue={before ?? ''}
+        aria-invalid={refusal !== undefined}
+        aria-describedby={refusal === undefined ? undefined : id}
+      />
+      {refusal !== undefined && (
+        <span id={id} className="small bad" role="alert">
+          {refusal}
+        </span>
+      )}
+    </label>
   )
 }
 
