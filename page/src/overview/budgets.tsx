@@ -30,7 +30,7 @@ export function Budgets({ budgets, spend, changes }: Figures) {
           <p className="quiet">{words.overview.noBudgets}</p>
         ) : (
           <ul className="lines">
-            {all.map((budget) => (
+            {all.toSorted(byRank).map((budget) => (
               <BudgetLine key={budget.name} budget={budget} rows={spend.data?.rows ?? []} onSet={onSet} />
             ))}
           </ul>
@@ -38,6 +38,15 @@ export function Budgets({ budgets, spend, changes }: Figures) {
       }
     </Card>
   )
+}
+
+const ranks: readonly string[] = ['day', 'total', 'client', 'job']
+/** What holds for everything first, that of single clients last, by name. */
+const byRank = ({ name: one }: Budget, { name: other }: Budget): number => {
+  const [first, second] = [one, other].map((name) =>
+    ranks.includes(name) ? ranks.indexOf(name) : ranks.length,
+  )
+  return first! - second! || one.localeCompare(other)
 }
 
 function BudgetLine({

@@ -1,7 +1,7 @@
 /** The parts of which the overview's cards consist. */
 import { Popover } from '@base-ui/react/popover'
 import { type ReactNode, useId, useState } from 'react'
-import type { BudgetsAnswer } from '../server/client.ts'
+import { ApiError, type BudgetsAnswer } from '../server/client.ts'
 import type { Live } from '../server/live.ts'
 import { Problem } from '../ui/problem.tsx'
 import { Time, moneyIn } from '../ui/values.tsx'
@@ -21,6 +21,7 @@ export function Card<Data>({
   readonly className?: string
   readonly children: (data: Data) => ReactNode
 }) {
+  const words = useWords()
   const id = useId()
   return (
     <section className={`card ${className}`} aria-labelledby={id}>
@@ -29,8 +30,43 @@ export function Card<Data>({
         {head}
       </header>
       {live.data !== undefined && children(live.data)}
-      {live.error !== undefined && <Problem error={live.error} again={live.again} />}
+      {live.error !== undefined &&
+        (live.data === undefined ? (
+          <Problem error={live.error} again={live.again} />
+        ) : (
+          <p className="small warn">{words.overview.old}</p>
+        ))}
     </section>
+  )
+}
+
+/** The first items, and the others where they are asked for. */
+export function Folded<Item>({
+  items,
+  shown,
+  line,
+}: {
+  readonly items: readonly Item[]
+  readonly shown: number
+  readonly line: (item: Item) => ReactNode
+}) {
+  const words = useWords()
+  const [isOpen, setOpen] = useState(false)
+  const hidden = items.length - shown
+  return (
+    <>
+      <ul className="lines">{(isOpen ? items : items.slice(0, shown)).map(line)}</ul>
+      {hidden > 0 && (
+        <button
+          type="button"
+          className="unfold small"
+          aria-expanded={isOpen}
+          onClick={() => setOpen(!isOpen)}
+        >
+          {isOpen ? words.overview.fewer : words.overview.more(hidden)}
+        </button>
+      )}
+    </>
   )
 }
 
@@ -79,6 +115,13 @@ export function Changed({
       {words.overview.changedBy(changed.by ?? words.overview.somebody, from)}, <Time at={changed.at} />
     </span>
   )
+}
+
+/** Why the server refuses a member of a request; undefined where it does not. */
+export const refusalOf = (error: unknown, field: string): string | undefined => {
+  if (!(error instanceof ApiError)) return undefined
+  const problems = error.body.problems ?? []
+  return problems.find((problem) => problem.field === field)?.reason
 }
 
 /** A number that a form's member holds; null where it is empty. */

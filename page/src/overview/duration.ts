@@ -1,26 +1,18 @@
-/** A duration as people say it: its two largest units. */
+/** A duration as people read it: its two largest units, by their symbols. */
 const units = [
-  ['day', 86_400],
-  ['hour', 3600],
-  ['minute', 60],
-  ['second', 1],
+  ['d', 86_400],
+  ['h', 3600],
+  ['min', 60],
+  ['s', 1],
 ] as const
 
-const written = (language: string, unit: (typeof units)[number][0], value: number, digits: number): string =>
-  new Intl.NumberFormat(language, {
-    style: 'unit',
-    unit,
-    unitDisplay: 'narrow',
-    maximumFractionDigits: digits,
-  }).format(value)
-
 export function durationIn(language: string, seconds: number): string {
-  if (seconds < 10) return written(language, 'second', seconds, 1)
   const whole = Math.round(seconds)
+  if (whole < 10) return `${new Intl.NumberFormat(language, { maximumFractionDigits: 1 }).format(seconds)} s`
   const first = units.findIndex(([, size]) => whole >= size)
   const [unit, size] = units[first]!
   const next = units[first + 1]
   const rest = next ? Math.floor((whole % size) / next[1]) : 0
-  const text = written(language, unit, Math.floor(whole / size), 0)
-  return next && rest > 0 ? `${text} ${written(language, next[0], rest, 0)}` : text
+  const text = `${Math.floor(whole / size)} ${unit}`
+  return next && rest > 0 ? `${text} ${rest} ${next[0]}` : text
 }

@@ -1,5 +1,5 @@
 /** How long a budget lasts at the pace of the last days. Pure. */
-import type { SpendAnswer } from '../server/client.ts'
+import type { SpendAnswer } from '../../../src/client/client.ts'
 
 const dayMs = 86_400_000
 /** Days before today by which the pace is judged. */

@@ -3,7 +3,7 @@ import type { ChangesAnswer, NodesAnswer } from '../server/client.ts'
 import { Link } from '../router.tsx'
 import { Bytes, Time } from '../ui/values.tsx'
 import { type Words, useWords } from '../words/words.tsx'
-import { Card, useDollars } from './card.tsx'
+import { Card, Folded, useDollars } from './card.tsx'
 import type { Figures } from './sources.ts'
 
 type Node = NodesAnswer['nodes'][number]
@@ -101,8 +101,10 @@ export function Changes({ changes }: Figures) {
         all.length === 0 ? (
           <p className="quiet">{words.overview.noChanges}</p>
         ) : (
-          <ol className="lines">
-            {all.map((change) => (
+          <Folded
+            shown={5}
+            items={all}
+            line={(change) => (
               <li key={change.id} className="change">
                 <p>
                   <strong>{change.by ?? '–'}</strong> {changeWords(change, words, money)}
@@ -112,8 +114,8 @@ export function Changes({ changes }: Figures) {
                   {change.reason !== null && `: ${change.reason}`}
                 </p>
               </li>
-            ))}
-          </ol>
+            )}
+          />
         )
       }
     </Card>

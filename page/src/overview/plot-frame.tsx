@@ -1,15 +1,9 @@
 /** A plot with its legend, and the same as a table. What draws it is loaded when it is first shown. */
 import { Suspense, lazy, useState } from 'react'
 import { useWords } from '../words/words.tsx'
+import type { PlotSeries } from './plot-series.ts'
 
 const Plot = lazy(() => import('./plot.tsx').then(({ Plot: plot }) => ({ default: plot })))
-
-export interface PlotSeries {
-  readonly name: string
-  /** A name in tokens.css. */
-  readonly colour: string
-  readonly values: readonly number[]
-}
 
 export interface PlotShown {
   /** Starts of the buckets, ms since the epoch. */
@@ -19,6 +13,8 @@ export interface PlotShown {
   readonly line?: PlotSeries | undefined
   readonly format: (value: number) => string
   readonly formatTime: (ms: number) => string
+  /** Shorter, for the axis. */
+  readonly formatTick: (ms: number) => string
 }
 
 export interface PlotProps extends PlotShown {
@@ -26,11 +22,12 @@ export interface PlotProps extends PlotShown {
   readonly onPoint: (index: number | undefined) => void
 }
 
+const sumOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0)
+
 export function PlotFrame({ title, plot }: { readonly title: string; readonly plot: PlotShown }) {
   const words = useWords()
   const [point, setPoint] = useState<number>()
   const { times, series, line, format, formatTime } = plot
-  const sumOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0)
   const at = point !== undefined && point < times.length ? point : undefined
   return (
     <figure className="plot-frame">
@@ -54,7 +51,12 @@ export function PlotFrame({ title, plot }: { readonly title: string; readonly pl
       </ul>
       <details className="plot-table small">
         <summary className="quiet">{words.overview.table}</summary>
-        <div className="plot-rows" tabIndex={0} role="region" aria-label={title}>
+        <div
+          className="plot-rows"
+          tabIndex={0}
+          role="region"
+          aria-label={`${title}: ${words.overview.table}`}
+        >
           <table>
             <caption className="unseen">{title}</caption>
             <thead>

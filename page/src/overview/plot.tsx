@@ -1,6 +1,7 @@
 /** Stacked bars over time, with a line. Drawn on a canvas, in the page's colours; its table says the same. */
 import { useEffect, useRef, useState } from 'react'
 import UPlot from 'uplot'
+// oxlint-disable-next-line import/no-unassigned-import -- its stylesheet
 import 'uplot/dist/uPlot.min.css'
 import type { PlotProps } from './plot-frame.tsx'
 
@@ -53,7 +54,7 @@ export function stacked(series: readonly (readonly number[])[]): readonly number
 
 const { bars } = UPlot.paths
 
-export function Plot({ times, series, line, format, formatTime, onPoint }: PlotProps) {
+export function Plot({ times, series, line, format, formatTick, onPoint }: PlotProps) {
   const [element, setElement] = useState<HTMLDivElement | null>(null)
   const point = useRef(onPoint)
   useEffect(() => {
@@ -74,14 +75,17 @@ export function Plot({ times, series, line, format, formatTime, onPoint }: PlotP
         height,
         legend: { show: false },
         cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
-        scales: { x: { time: false }, y: { range: (_, __, most) => [0, Math.max(most, 1e-9) * 1.08] } },
+        scales: {
+          x: { time: false, range: [-0.6, times.length - 0.4] },
+          y: { range: (_, __, most) => [0, Math.max(most, 1e-9) * 1.08] },
+        },
         axes: [
           {
             ...axis,
             grid: { show: false },
-            space: 64,
+            size: 30,
             splits: (self) => splitsOf(times, self.width),
-            values: (_, splits) => splits.map((at) => formatTime(times[at] ?? 0)),
+            values: (_, splits) => splits.map((at) => formatTick(times[at] ?? 0)),
           },
           {
             ...axis,
@@ -103,14 +107,14 @@ export function Plot({ times, series, line, format, formatTime, onPoint }: PlotP
             ? [{ stroke: colour(line.colour), width: 1.5, dash: [5, 4], points: { show: false } }]
             : []),
         ],
-        padding: [8, 8, 0, 0],
+        padding: [8, 20, 0, 0],
         hooks: { setCursor: [({ cursor }) => point.current(cursor.idx ?? undefined)] },
       },
       [times.map((_, index) => index), ...sums, ...(line ? [[...line.values]] : [])],
       element,
     )
     return () => plot.destroy()
-  }, [element, width, theme, times, series, line, format, formatTime])
+  }, [element, width, theme, times, series, line, format, formatTick])
   return <div ref={setElement} className="plot" style={{ blockSize: height }} aria-hidden="true" />
 }
 

@@ -1,5 +1,5 @@
 /** The places of each renderer, their limits and pauses: seen by everybody, changed by those who may. */
-import type { FormEvent } from 'react'
+import { type FormEvent, useId } from 'react'
 import { type LimitsAnswer, client } from '../server/client.ts'
 import { useSession } from '../server/session.tsx'
 import { useAction } from '../ui/action.tsx'
@@ -7,7 +7,7 @@ import { Button } from '../ui/button.tsx'
 import { Problem } from '../ui/problem.tsx'
 import { Time } from '../ui/values.tsx'
 import { useWords } from '../words/words.tsx'
-import { Card, Changed, Editor, numberIn } from './card.tsx'
+import { Card, Changed, Editor, numberIn, refusalOf } from './card.tsx'
 import type { Figures } from './sources.ts'
 
 type RendererLimits = LimitsAnswer['renderers'][string]
@@ -119,42 +119,44 @@ function LimitsEditor({
     close()
     onSet()
   })
-  const before = {
-    max_concurrency: renderer.max_concurrency,
-    ...(!isLocal && {
-      start_delay_ms: renderer.start_delay_ms,
-      starts_per_minute: renderer.starts_per_minute,
-    }),
-  }
+  const { max_concurrency: most, start_delay_ms: delay, starts_per_minute: perMinute } = renderer
+  // Renders on a server's own machine start at any pace.
+  const fields = [
+    { limit: 'max_concurrency', label: words.overview.atOnce, before: most, least: 1 },
+    ...(isLocal
+      ? []
+      : [
+          { limit: 'start_delay_ms', label: words.overview.startDelay, before: delay, least: 0 },
+          { limit: 'starts_per_minute', label: words.overview.perMinute, before: perMinute, least: 1 },
+        ]),
+  ]
   const submit = (event: FormEvent<HTMLFormElement>, close: () => void): void => {
     event.preventDefault()
     const form = new FormData(event.currentTarget)
-    const given = Object.entries(before).map(([limit, old]) => [limit, numberIn(form, limit), old] as const)
-    const change = given.filter(([, value, old]) => value !== old).map(([limit, value]) => [limit, value])
+    const change = fields
+      .map(({ limit, before }) => ({ limit, before, value: numberIn(form, limit) }))
+      .filter(({ before, value }) => value !== before)
+      .map(({ limit, value }) => [limit, value] as const)
     void set.run(Object.fromEntries(change), close)
   }
-  const labels = {
-    max_concurrency: words.overview.atOnce,
-    start_delay_ms: words.overview.startDelay,
-    starts_per_minute: words.overview.perMinute,
-  }
+  const refusalIn = (limit: string): string | undefined => refusalOf(set.error, `renderers.${name}.${limit}`)
   return (
     <Editor label={words.overview.change} title={words.overview.changeOf(name)}>
       {(close) => (
         <form className="editor-form" onSubmit={(event) => submit(event, close)}>
-          {Object.entries(before).map(([limit, value]) => (
-            <label key={limit} className="editor-field">
-              <span className="small quiet">{labels[limit as keyof typeof labels]}</span>
-              <input
-                name={limit}
-                className="input"
-                type="number"
-                min={limit === 'start_delay_ms' ? 0 : 1}
-                defaultValue={value ?? ''}
-              />
-            </label>
+          {fields.map(({ limit, label, before, least }) => (
+            <LimitField
+              key={limit}
+              name={limit}
+              label={label}
+              before={before}
+              least={least}
+              refusal={refusalIn(limit)}
+            />
           ))}
-          {set.error !== undefined && <Problem error={set.error} />}
+          {set.error !== undefined && !fields.some(({ limit }) => refusalIn(limit)) && (
+            <Problem error={set.error} />
+          )}
           <div className="line-actions">
             <Button kind="main" type="submit" disabled={set.isRunning}>
               {words.overview.save}
@@ -162,7 +164,7 @@ function LimitsEditor({
             <Button
               disabled={set.isRunning}
               onClick={() =>
-                void set.run(Object.fromEntries(Object.keys(before).map((limit) => [limit, null])), close)
+                void set.run(Object.fromEntries(fields.map(({ limit }) => [limit, null])), close)
               }
             >
               {words.overview.configured(renderer.configured.max_concurrency)}
@@ -171,6 +173,41 @@ function LimitsEditor({
         </form>
       )}
     </Editor>
+  )
+}
+
+function LimitField({
+  name,
+  label,
+  before,
+  least,
+  refusal,
+}: {
+  readonly name: string
+  readonly label: string
+  readonly before: number | null
+  readonly least: number
+  readonly refusal: string | undefined
+}) {
+  const id = useId()
+  return (
+    <label className="editor-field">
+      <span className="small quiet">{label}</span>
+      <input
+        name={name}
+        className="input"
+        type="number"
+        min={least}
+        defaultValue={before ?? ''}
+        aria-invalid={refusal !== undefined}
+        aria-describedby={refusal === undefined ? undefined : id}
+      />
+      {refusal !== undefined && (
+        <span id={id} className="small bad" role="alert">
+          {refusal}
+        </span>
+      )}
+    </label>
   )
 }
 
@@ -251,13 +288,13 @@ export function PauseButton({
           aria-label={renderer === undefined ? words.overview.resumeAll : words.overview.resumeOf(renderer)}
           onClick={() => void change.run(() => client.resume(request))}
         >
-          {words.overview.resume}
+          {renderer === undefined ? words.overview.resumeAll : words.overview.resume}
         </Button>
       </>
     )
   return (
     <Editor
-      label={words.overview.pause}
+      label={renderer === undefined ? words.overview.pauseAll : words.overview.pause}
       title={renderer === undefined ? words.overview.pauseAll : words.overview.pauseOf(renderer)}
     >
       {(close) => (

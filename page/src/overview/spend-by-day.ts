@@ -1,6 +1,6 @@
 /** Spending as the plot draws it: a bar for each day, the clients who spent most, and the others together. Pure. */
-import type { SpendAnswer } from '../server/client.ts'
-import type { PlotSeries } from './plot-frame.tsx'
+import type { SpendAnswer } from '../../../src/client/client.ts'
+import type { PlotSeries } from './plot-series.ts'
 import { dayOf, spendDays } from './days.ts'
 
 const dayMs = 86_400_000
@@ -8,6 +8,8 @@ const dayMs = 86_400_000
 /** Colours of tokens.css; the last is that of all others. */
 const colours = ['--plot-1', '--plot-2', '--plot-3', '--plot-4', '--plot-5'] as const
 const othersColour = '--plot-others'
+
+const sum = (values: readonly number[]): number => values.reduce((one, other) => one + other, 0)
 
 export function spendByDay(
   rows: SpendAnswer['rows'],
@@ -25,7 +27,6 @@ export function spendByDay(
     byClient.set(clientId, values)
     values[place]! += spent ?? 0
   }
-  const sum = (values: readonly number[]): number => values.reduce((one, other) => one + other, 0)
   const most = [...byClient].toSorted(([, one], [, other]) => sum(other) - sum(one))
   const hasOthers = most.length > colours.length
   const shown = most.slice(0, hasOthers ? colours.length - 1 : colours.length)

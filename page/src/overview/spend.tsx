@@ -47,7 +47,7 @@ function SpendPlot({
     const { times, series } = spendByDay(rows, Date.now(), { noClient, otherClients })
     const line =
       limit === undefined ? undefined : { name: dayBudget, colour: '--bad', values: times.map(() => limit) }
-    return { times, series, line, format, formatTime }
+    return { times, series, line, format, formatTime, formatTick: formatTime }
   }, [rows, limit, words, format, formatTime])
   return (
     <>

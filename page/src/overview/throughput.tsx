@@ -4,7 +4,7 @@ import { Link } from '../router.tsx'
 import type { StatisticsAnswer } from '../server/client.ts'
 import { Time } from '../ui/values.tsx'
 import { useLanguage, useWords } from '../words/words.tsx'
-import { Card } from './card.tsx'
+import { Card, Folded } from './card.tsx'
 import { durationIn } from './duration.ts'
 import { PlotFrame, type PlotShown } from './plot-frame.tsx'
 import type { Figures } from './sources.ts'
@@ -14,7 +14,7 @@ const wholeNumber = (value: number): string => (Number.isInteger(value) ? String
 export function Throughput({ statistics }: Figures) {
   const words = useWords()
   return (
-    <Card title={words.overview.throughput} live={statistics} className="wide">
+    <Card title={words.overview.throughput} live={statistics} className="half">
       {(data) => (
         <>
           <p className="small quiet">{words.overview.scenesDone(data.totals.scenes)}</p>
@@ -28,7 +28,7 @@ export function Throughput({ statistics }: Figures) {
 function ThroughputPlot({ statistics }: { readonly statistics: StatisticsAnswer }) {
   const { code, words } = useLanguage()
   const { buckets, window } = statistics
-  const formatTime = useMemo(() => {
+  const [formatTime, formatTick] = useMemo(() => {
     const day = { day: 'numeric', month: 'short' } as const
     const style =
       window === '30d'
@@ -36,8 +36,10 @@ function ThroughputPlot({ statistics }: { readonly statistics: StatisticsAnswer 
         : window === '7d'
           ? ({ ...day, hour: 'numeric' } as const)
           : ({ hour: 'numeric', minute: '2-digit' } as const)
-    const written = new Intl.DateTimeFormat(code, style)
-    return (ms: number) => written.format(ms)
+    const [written, short] = [style, window === '7d' ? day : style].map(
+      (one) => new Intl.DateTimeFormat(code, one),
+    )
+    return [(ms: number) => written!.format(ms), (ms: number) => short!.format(ms)] as const
   }, [code, window])
   const plot = useMemo((): PlotShown => {
     const of = (name: 'completed' | 'failed' | 'cancelled' | 'created'): readonly number[] =>
@@ -51,8 +53,9 @@ function ThroughputPlot({ statistics }: { readonly statistics: StatisticsAnswer 
       ],
       format: wholeNumber,
       formatTime,
+      formatTick,
     }
-  }, [buckets, words, formatTime])
+  }, [buckets, words, formatTime, formatTick])
   return <PlotFrame title={words.overview.throughput} plot={plot} />
 }
 
@@ -111,7 +114,6 @@ export function Times({ statistics }: Figures) {
                     <th scope="col">{words.overview.model}</th>
                     <th scope="col">{words.overview.scenesOf}</th>
                     <th scope="col">{words.overview.failedOf}</th>
-                    <th scope="col">{words.overview.half}</th>
                     <th scope="col">{words.overview.ninety}</th>
                   </tr>
                 </thead>
@@ -123,7 +125,6 @@ export function Times({ statistics }: Figures) {
                       </th>
                       <td>{scenes}</td>
                       <td className={failed > 0 ? 'bad' : undefined}>{failed}</td>
-                      <td>{rendering ? durationIn(code, rendering.p50_seconds) : '–'}</td>
                       <td>{rendering ? durationIn(code, rendering.p90_seconds) : '–'}</td>
                     </tr>
                   ))}
@@ -143,6 +144,7 @@ export function Failures({ statistics }: Figures) {
     <Card
       title={words.overview.failures}
       live={statistics}
+      className="half"
       head={
         statistics.data &&
         statistics.data.totals.failed > 0 && (
@@ -156,24 +158,26 @@ export function Failures({ statistics }: Figures) {
         failures.length === 0 ? (
           <p className="quiet">{words.overview.noFailures}</p>
         ) : (
-          <ul className="lines">
-            {failures.slice(0, 12).map(({ of, code, renderer, model, count, last }) => (
+          <Folded
+            shown={5}
+            items={failures}
+            line={({ of, code, renderer, model, count, last }) => (
               <li key={`${of} ${code} ${renderer} ${model}`} className="failure">
                 <span className="failure-count">
                   <strong>{count}</strong>
                   <span className="small quiet">{words.overview.failureOf[of]}</span>
                 </span>
-                <span>
+                <div>
                   <p>{last.reason}</p>
                   <p className="small quiet">
                     <code>{code}</code>
                     {model !== null && ` · ${model}`} · {words.overview.lastIn}{' '}
                     <Link to={`/jobs/${last.job_id}`}>#{last.job_id}</Link>, <Time at={last.at} />
                   </p>
-                </span>
+                </div>
               </li>
-            ))}
-          </ul>
+            )}
+          />
         )
       }
     </Card>

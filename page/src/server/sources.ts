@@ -98,9 +98,7 @@ const changedBySlots = <Data>(name: string, load: Source<Data>['load']): Source<
   on: ({ type }, data) => (type === 'job_progress' ? data : new Later(data)),
 })
 
-export const limitsSource = changedBySlots('limits', (signal) => client.readLimits({ signal }))
 export const budgetsSource = changedBySlots('budgets', (signal) => client.readBudgets({ signal }))
-export const spendSource = changedBySlots('spend', (signal) => client.readSpend({}, { signal }))
 
 /** No event tells of it. */
 const unchanging = <Data>(name: string, load: Source<Data>['load']): Source<Data> => ({
