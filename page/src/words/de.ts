@@ -196,13 +196,13 @@ export const de: Words = {
       revokeOwn: 'Die eigene Anmeldung läuft mit diesem Schlüssel: Sie endet.',
       revokeLast:
         'Es ist der letzte Schlüssel mit admin. Danach entstehen Schlüssel nur noch auf der Kommandozeile, bei angehaltenem Server.',
-      provider: 'Geheimnis für Anbieter',
+      provider: 'Geheimnis für signierte Adressen',
       providerAbout:
-        'Es signiert die Adressen, über die ein Anbieter wie Replicate Fotos holt und fertige Clips meldet. Zu ersetzen, wenn es bekannt geworden sein kann, etwa mit einer Kopie der Datenbank.',
+        'Es signiert die Adressen, über die ein Anbieter wie Replicate Fotos holt und fertige Clips meldet, und die Links zu geteilten Filmen. Zu ersetzen, wenn es bekannt geworden sein kann, etwa mit einer Kopie der Datenbank.',
       providerBreaks:
-        'Endet das alte sofort, können laufende Aufträge beim Anbieter ihre Fotos nicht mehr holen, und ihre Meldungen werden abgewiesen. Der Server fragt ihren Stand dann selbst ab, langsamer.',
+        'Endet das alte sofort, scheitert, was seine Fotos beim Anbieter noch nicht geholt hat. Den Stand der übrigen fragt der Server selbst ab, denn ihre Meldungen werden abgewiesen. Links zu geteilten Filmen enden.',
       providerRotate: 'Geheimnis ersetzen',
-      providerTitle: 'Das Geheimnis für Anbieter ersetzen?',
+      providerTitle: 'Das Geheimnis für signierte Adressen ersetzen?',
       providerDone: 'Ab jetzt signiert das neue Geheimnis.',
       providerOld: 'Vorher signierte Adressen enden',
     },

@@ -195,13 +195,13 @@ export const en = {
       revokeOwn: 'You are signed in with this key: your session ends.',
       revokeLast:
         'It is the last key with admin. Afterwards keys can be made only on the command line, while the server is stopped.',
-      provider: 'Secret for providers',
+      provider: 'Secret that signs addresses',
       providerAbout:
-        'It signs the addresses by which a provider such as Replicate fetches photographs and reports finished clips. Replace it if it may have leaked, such as with a copy of the database.',
+        'It signs the addresses by which a provider such as Replicate fetches photographs and reports finished clips, and the links to shared films. Replace it if it may have leaked, such as with a copy of the database.',
       providerBreaks:
-        'If the old one ends now, renders under way cannot fetch their photographs any more, and their reports are refused. The server then reads their state itself, more slowly.',
+        'If the old one ends now, renders that have not fetched their photographs yet fail. Of the others the server reads the state itself, because their reports are refused. Links to shared films end.',
       providerRotate: 'Replace the secret',
-      providerTitle: 'Replace the secret for providers?',
+      providerTitle: 'Replace the secret that signs addresses?',
       providerDone: 'The new secret signs from now on.',
       providerOld: 'Addresses signed before end',
     },
