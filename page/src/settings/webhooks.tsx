@@ -3,6 +3,7 @@ import { useState } from 'react'
 import { setQuery, useAddress } from '../router.tsx'
 import { type DeliveryDetailAnswer, type EndpointAnswer, client } from '../server/client.ts'
 import { useLive } from '../server/live.ts'
+import { useSession } from '../server/session.tsx'
 import { endpointsSource } from '../server/sources.ts'
 import { useAction } from '../ui/action.tsx'
 import { Button } from '../ui/button.tsx'
@@ -71,8 +72,10 @@ export function Webhooks() {
 
 function NoWebhook() {
   const words = useWords()
+  const { session } = useSession()
+  const key = session?.keys_required === false ? '' : "-H 'Authorization: Bearer wck_...' "
   const command = `curl ${location.origin}/api/v3/webhooks/endpoints \\
-  -H 'Authorization: Bearer wck_...' -H 'Content-Type: application/json' \\
+  ${key}-H 'Content-Type: application/json' \\
   -d '{"url":"https://example.com/hooks","event_types":["job_completed","job_failed"]}'`
   return (
     <div className="empty">
