@@ -105,6 +105,10 @@ function partsOf(options: AppOptions, host: Host): Parts {
     gate,
     previews,
   } = options
+  const followed = feed && {
+    feed,
+    streams: createEventStreams({ feed, host, log, limits: { ...defaultStreamLimits, ...streams } }),
+  }
   return {
     coordinator,
     artifacts,
@@ -112,10 +116,8 @@ function partsOf(options: AppOptions, host: Host): Parts {
     limits: { ...defaultBodyLimits, ...options.limits },
     keysRequired: options.access?.keysRequired ?? false,
     readiness: options.readiness ?? createReadiness({ checks: [databaseCheck(coordinator)], host, log }),
-    events: feed && {
-      feed,
-      streams: createEventStreams({ feed, host, log, limits: { ...defaultStreamLimits, ...streams } }),
-    },
+    events: followed,
+    recheckStreams: () => followed?.streams.recheck(),
     metrics,
     storage,
     previews,

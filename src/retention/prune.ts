@@ -141,14 +141,14 @@ async function remove(options: PruneOptions, scope: Scope): Promise<PruneReport>
   const { coordinator, artifacts, limits, host } = options
   const { isDryRun, signal } = scope
   const tally = emptyTally()
-  const oldest: Oldest = { films: null, clips: null, inputs: null, orphans: null }
+  const oldestOf: Oldest = { films: null, clips: null, inputs: null, orphans: null }
   const examples: PrunedFile[] = []
   const now = host.now()
 
   const freed = (kind: keyof Tally, artifact: string, bytes: number, removed: Removed): void => {
     tally[kind].count++
     tally[kind].bytes += bytes
-    oldest[kind] = Math.min(oldest[kind] ?? removed.at, removed.at)
+    oldestOf[kind] = Math.min(oldestOf[kind] ?? removed.at, removed.at)
     if (tally[kind].count <= mostExamples) examples.push({ kind, artifact, bytes, ...removed })
   }
   const freedBytes = (): number => Object.values(tally).reduce((sum, { bytes }) => sum + bytes, 0)
@@ -266,7 +266,7 @@ async function remove(options: PruneOptions, scope: Scope): Promise<PruneReport>
     if (overBytes - freedOfIt() > 0) await removeOver(overBytes - freedOfIt())
     overBytes = Math.max(0, overBytes - freedOfIt())
   }
-  return { isDryRun, events, stored: tally, oldest, examples, overBytes }
+  return { isDryRun, events, stored: tally, oldest: oldestOf, examples, overBytes }
 }
 
 async function removeEvents(

@@ -495,6 +495,31 @@ describe('an event stream', () => {
   })
 })
 
+describe('event streams', () => {
+  test.each([
+    ['revoke', undefined],
+    ['rotate', { grace_seconds: 0 }],
+  ] as const)('end with the answer to %s', async (verb, body) => {
+    const { id, key } = await make({ name: `follower ${verb}`, scopes: ['read'] })
+    // No heartbeat comes before the test has ended.
+    const on = harness.appWith({
+      access: { keysRequired: true, ratePerMinute: 0 },
+      feed: harness.feed,
+      streams: { heartbeatMs: 3_600_000 },
+    })
+    const headers = { accept: 'text/event-stream' }
+    const response = await ask('GET', '/api/v3/events', { on, key, headers })
+    const other = await ask('GET', '/api/v3/events', { on, key: admin, headers })
+    const reader = response.body!.getReader()
+    expect((await reader.read()).done).toBe(false)
+    await ask('POST', `/api/v3/keys/${id}/${verb}`, { on, key: admin, ...(body && { body }) })
+    for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read());
+    const others = other.body!.getReader()
+    expect((await others.read()).done).toBe(false)
+    await others.cancel()
+  })
+})
+
 describe('a token for EventSource', () => {
   const accept = { accept: 'text/event-stream' }
   const opened = () =>

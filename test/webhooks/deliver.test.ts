@@ -272,6 +272,7 @@ describe('a webhook that fails', () => {
       expect(await endpoint()).toMatchObject({
         status: 'enabled',
         failing_since: '2026-01-01T00:00:00.000Z',
+        last_error: 'It answered 500',
       })
       harness.clock.advance(day)
     }
@@ -325,7 +326,7 @@ describe('a webhook that fails', () => {
     harness.clock.advance(6 * second)
     await newest(harness, endpoint_id, ({ status }) => status === 'delivered')
     const { body } = await harness.ask('GET', `/webhooks/endpoints/${endpoint_id}`)
-    expect(body).toMatchObject({ status: 'enabled', failing_since: null })
+    expect(body).toMatchObject({ status: 'enabled', failing_since: null, last_error: null })
   })
 })
 

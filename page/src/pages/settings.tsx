@@ -14,15 +14,17 @@ interface Part {
   readonly show: () => ReactNode
 }
 
+const useIsOfOneClient = (): boolean => useSession().session?.session?.client_id != null
+
 /** What the key allows to see. A key of one client sees its own jobs alone, and what they may be rendered by. */
 function useParts(): readonly Part[] {
-  const { session, can } = useSession()
-  const seesAll = session?.session?.client_id == null
+  const { can } = useSession()
+  const isOfOneClient = useIsOfOneClient()
   return [
     { name: 'keys', isAllowed: can('admin'), show: () => <Keys /> },
     { name: 'webhooks', isAllowed: can('admin'), show: () => <Webhooks /> },
     { name: 'models', isAllowed: true, show: () => <Models /> },
-    { name: 'storage', isAllowed: seesAll && can('read'), show: () => <Storage /> },
+    { name: 'storage', isAllowed: !isOfOneClient && can('read'), show: () => <Storage /> },
   ]
 }
 
@@ -30,6 +32,7 @@ export function Settings() {
   const words = useWords()
   const { pathname } = useAddress()
   const parts = useParts()
+  const isOfOneClient = useIsOfOneClient()
   const wanted = pathname.split('/')[2] ?? ''
   const allowed = parts.filter(({ isAllowed }) => isAllowed)
   const part = wanted === '' ? allowed[0] : parts.find(({ name }) => name === wanted)
@@ -49,7 +52,9 @@ export function Settings() {
         ))}
       </nav>
       {part === undefined && <p>{words.errors.missing}</p>}
-      {part?.isAllowed === false && <p className="note">{words.settings.notAllowed}</p>}
+      {part?.isAllowed === false && (
+        <p className="note">{isOfOneClient ? words.settings.notOfOneClient : words.settings.notAllowed}</p>
+      )}
       {part?.isAllowed === true && part.show()}
     </div>
   )

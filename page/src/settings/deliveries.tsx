@@ -56,9 +56,9 @@ export function Deliveries({ endpointId, mayRedeliver }: DeliveriesProps) {
   const { data, error, again } = useLive(source)
   usePolled(again, readEveryMs)
   return (
-    <section className="settings-deliveries" aria-label={words.webhooks.deliveries}>
+    <section className="settings-deliveries" aria-label={words.settings.webhooks.deliveries}>
       <label className="settings-deliveries-filter small quiet">
-        {words.webhooks.status}{' '}
+        {words.settings.webhooks.status}{' '}
         <select
           className="input"
           value={status ?? ''}
@@ -67,17 +67,19 @@ export function Deliveries({ endpointId, mayRedeliver }: DeliveriesProps) {
             setQuery({ state: target.value })
           }}
         >
-          <option value="">{words.webhooks.everyStatus}</option>
+          <option value="">{words.settings.webhooks.everyStatus}</option>
           {statuses.map((one) => (
             <option key={one} value={one}>
-              {words.webhooks.deliveryStatus[one]}
+              {words.settings.webhooks.deliveryStatus[one]}
             </option>
           ))}
         </select>
       </label>
       {error !== undefined && <Problem error={error} again={again} />}
       {data?.deliveries.length === 0 && (
-        <p className="quiet">{status ? words.webhooks.noDeliveryOf : words.webhooks.noDelivery}</p>
+        <p className="quiet">
+          {status ? words.settings.webhooks.noDeliveryOf : words.settings.webhooks.noDelivery}
+        </p>
       )}
       <ul>
         {data?.deliveries.map((delivery) => (
@@ -91,10 +93,12 @@ export function Deliveries({ endpointId, mayRedeliver }: DeliveriesProps) {
       </ul>
       <div className="settings-entry-actions">
         {cursor !== undefined && (
-          <Button onClick={() => setCursor(undefined)}>{words.webhooks.newest}</Button>
+          <Button onClick={() => setCursor(undefined)}>{words.settings.webhooks.newest}</Button>
         )}
         {data?.next_cursor != null && (
-          <Button onClick={() => setCursor(data.next_cursor ?? undefined)}>{words.webhooks.older}</Button>
+          <Button onClick={() => setCursor(data.next_cursor ?? undefined)}>
+            {words.settings.webhooks.older}
+          </Button>
         )}
       </div>
     </section>
@@ -118,20 +122,20 @@ function DeliveryEntry({ of: delivery, mayRedeliver, onChange }: DeliveryEntryPr
   const isDelivered = delivery.status === 'delivered'
   const sendAgain = mayRedeliver && delivery.status !== 'sending' && (
     <Button disabled={again.isRunning} onClick={() => void again.run()}>
-      {words.webhooks.redeliver}
+      {words.settings.webhooks.redeliver}
     </Button>
   )
   return (
     <li className="settings-delivery">
       <div className="settings-delivery-head">
         <span className="badge" data-tone={tones[delivery.status]}>
-          {words.webhooks.deliveryStatus[delivery.status]}
+          {words.settings.webhooks.deliveryStatus[delivery.status]}
         </span>
         <button
           type="button"
           className="settings-delivery-what"
           aria-expanded={isOpen}
-          aria-label={words.webhooks.details(what)}
+          aria-label={words.settings.webhooks.details(what)}
           onClick={() => setOpen(!isOpen)}
         >
           {what}
@@ -140,13 +144,13 @@ function DeliveryEntry({ of: delivery, mayRedeliver, onChange }: DeliveryEntryPr
         <span className="small quiet">
           <Time at={delivery.inserted_at} />
         </span>
-        <span className="small quiet">{words.webhooks.tries(delivery.tries)}</span>
+        <span className="small quiet">{words.settings.webhooks.tries(delivery.tries)}</span>
         {delivery.last_error !== null && (
           <span className="small settings-delivery-why">{reasonWords(delivery.last_error, words)}</span>
         )}
         {delivery.next_try_at !== null && delivery.tries > 0 && (
           <span className="small quiet">
-            {words.webhooks.nextTry} <Time at={delivery.next_try_at} />
+            {words.settings.webhooks.nextTry} <Time at={delivery.next_try_at} />
           </span>
         )}
         {!isDelivered && sendAgain}
@@ -174,15 +178,15 @@ function Details({ id, asOf }: { readonly id: string; readonly asOf: string }) {
   return (
     <div className="settings-delivery-details small">
       {data.log.length === 0 ? (
-        <p className="quiet">{words.webhooks.notTried}</p>
+        <p className="quiet">{words.settings.webhooks.notTried}</p>
       ) : (
         <table className="settings-table">
           <thead>
             <tr>
-              <th scope="col">{words.webhooks.number}</th>
-              <th scope="col">{words.webhooks.when}</th>
-              <th scope="col">{words.webhooks.took}</th>
-              <th scope="col">{words.webhooks.answer}</th>
+              <th scope="col">{words.settings.webhooks.number}</th>
+              <th scope="col">{words.settings.webhooks.when}</th>
+              <th scope="col">{words.settings.webhooks.took}</th>
+              <th scope="col">{words.settings.webhooks.answer}</th>
             </tr>
           </thead>
           <tbody>
@@ -192,7 +196,7 @@ function Details({ id, asOf }: { readonly id: string; readonly asOf: string }) {
                 <td>
                   <Time at={tried.at} />
                 </td>
-                <td>{words.webhooks.ms(tried.duration_ms)}</td>
+                <td>{words.settings.webhooks.ms(tried.duration_ms)}</td>
                 <td>{tried.error === null ? tried.status : reasonWords(tried.error, words)}</td>
               </tr>
             ))}
@@ -200,9 +204,14 @@ function Details({ id, asOf }: { readonly id: string; readonly asOf: string }) {
         </table>
       )}
       <p className="quiet">
-        {words.webhooks.messageId} <code>{data.message_id}</code>
+        {words.settings.webhooks.messageId} <code>{data.message_id}</code>
       </p>
-      <pre className="settings-copied-text" tabIndex={0} role="region" aria-label={words.webhooks.body}>
+      <pre
+        className="settings-copied-text"
+        tabIndex={0}
+        role="region"
+        aria-label={words.settings.webhooks.body}
+      >
         <code>{JSON.stringify(data.payload, null, 2)}</code>
       </pre>
     </div>

@@ -53,16 +53,19 @@ export function EndpointForm({ endpoint, onClose, onDone }: EndpointFormProps) {
             checked={chosen.has(type)}
             onChange={({ target }) => choose(type, target.checked)}
           />
-          {words.webhooks.event[type]}
+          {words.settings.webhooks.event[type]}
         </label>
       ))}
     </fieldset>
   )
   return (
-    <Sheet title={endpoint ? words.webhooks.editTitle : words.webhooks.addTitle} onClose={onClose}>
+    <Sheet
+      title={endpoint ? words.settings.webhooks.editTitle : words.settings.webhooks.addTitle}
+      onClose={onClose}
+    >
       <form className="settings-sheet-form" onSubmit={submit}>
         <div className="field">
-          <label htmlFor={`${id}-url`}>{words.webhooks.address}</label>
+          <label htmlFor={`${id}-url`}>{words.settings.webhooks.address}</label>
           <input
             id={`${id}-url`}
             name="url"
@@ -75,11 +78,11 @@ export function EndpointForm({ endpoint, onClose, onDone }: EndpointFormProps) {
             aria-describedby={`${id}-url-hint`}
           />
           <p id={`${id}-url-hint`} className="small quiet">
-            {words.webhooks.addressHint}
+            {words.settings.webhooks.addressHint}
           </p>
         </div>
         <div className="field">
-          <label htmlFor={`${id}-description`}>{words.webhooks.description}</label>
+          <label htmlFor={`${id}-description`}>{words.settings.webhooks.description}</label>
           <input
             id={`${id}-description`}
             name="description"
@@ -89,19 +92,19 @@ export function EndpointForm({ endpoint, onClose, onDone }: EndpointFormProps) {
           />
         </div>
         <fieldset className="settings-choices">
-          <legend>{words.webhooks.events}</legend>
+          <legend>{words.settings.webhooks.events}</legend>
           <label className="settings-choice">
             <input type="radio" name="which" checked={isAll} onChange={() => setAll(true)} />
-            {words.webhooks.everything}
+            {words.settings.webhooks.everything}
           </label>
           <label className="settings-choice">
             <input type="radio" name="which" checked={!isAll} onChange={() => setAll(false)} />
-            {words.webhooks.theseEvents}
+            {words.settings.webhooks.theseEvents}
           </label>
           {!isAll && (
             <>
-              {group(words.webhooks.ofJobs, jobTypes)}
-              {group(words.webhooks.ofScenes, sceneTypes)}
+              {group(words.settings.webhooks.ofJobs, jobTypes)}
+              {group(words.settings.webhooks.ofScenes, sceneTypes)}
             </>
           )}
         </fieldset>
@@ -109,7 +112,7 @@ export function EndpointForm({ endpoint, onClose, onDone }: EndpointFormProps) {
         <div className="settings-sheet-foot">
           <Button onClick={onClose}>{words.settings.cancel}</Button>
           <Button type="submit" kind="main" disabled={save.isRunning || (!isAll && chosen.size === 0)}>
-            {endpoint ? words.webhooks.save : words.webhooks.addIt}
+            {endpoint ? words.settings.webhooks.save : words.settings.webhooks.addIt}
           </Button>
         </div>
       </form>

@@ -3,7 +3,7 @@ import type { EventType } from '../../../src/client/client.ts'
 import { type Words, en } from '../words/en.ts'
 
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each type has words
-const types = Object.keys(en.webhooks.event) as readonly EventType[]
+const types = Object.keys(en.settings.webhooks.event) as readonly EventType[]
 
 const families = [
   ['jobs:*', types.filter((type) => type.startsWith('job_'))],
@@ -30,7 +30,7 @@ export const namesOf = (
     members.every((type) => chosen.has(type)) ? [family] : members.filter((type) => chosen.has(type)),
   )
 
-export function eventWords(type: string, { webhooks }: Words): string {
+export function eventWords(type: string, { settings: { webhooks } }: Words): string {
   if (!Object.hasOwn(webhooks.event, type)) return webhooks.ping
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as the line before has looked
   return webhooks.eventName(webhooks.event[type as keyof typeof webhooks.event], type.startsWith('scene_'))

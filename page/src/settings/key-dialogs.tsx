@@ -40,10 +40,10 @@ export function NewKey({ onClose, onMade }: NewKeyProps) {
   }
   const isBound = forClient.trim() !== ''
   return (
-    <Sheet title={words.keys.createTitle} onClose={onClose}>
+    <Sheet title={words.settings.keys.createTitle} onClose={onClose}>
       <form className="settings-sheet-form" onSubmit={submit}>
         <div className="field">
-          <label htmlFor={`${id}-name`}>{words.keys.name}</label>
+          <label htmlFor={`${id}-name`}>{words.settings.keys.name}</label>
           <input
             id={`${id}-name`}
             name="name"
@@ -54,11 +54,11 @@ export function NewKey({ onClose, onMade }: NewKeyProps) {
             aria-describedby={`${id}-name-hint`}
           />
           <p id={`${id}-name-hint`} className="small quiet">
-            {words.keys.nameHint}
+            {words.settings.keys.nameHint}
           </p>
         </div>
         <fieldset className="settings-choices">
-          <legend>{words.keys.scopes}</legend>
+          <legend>{words.settings.keys.scopes}</legend>
           {scopes.map((scope) => {
             const isBarred = scope === 'admin' && isBound
             return (
@@ -67,7 +67,7 @@ export function NewKey({ onClose, onMade }: NewKeyProps) {
                 <span>
                   <strong>{scope}</strong>
                   <span className="small quiet">
-                    {isBarred ? words.keys.noAdminWithClient : words.keys.scope[scope]}
+                    {isBarred ? words.settings.keys.noAdminWithClient : words.settings.keys.scope[scope]}
                   </span>
                 </span>
               </label>
@@ -75,7 +75,7 @@ export function NewKey({ onClose, onMade }: NewKeyProps) {
           })}
         </fieldset>
         <div className="field">
-          <label htmlFor={`${id}-client`}>{words.keys.client}</label>
+          <label htmlFor={`${id}-client`}>{words.settings.keys.client}</label>
           <input
             id={`${id}-client`}
             name="client"
@@ -88,30 +88,30 @@ export function NewKey({ onClose, onMade }: NewKeyProps) {
             onChange={({ target }) => setForClient(target.value)}
           />
           <p id={`${id}-client-hint`} className="small quiet">
-            {words.keys.clientHint}
+            {words.settings.keys.clientHint}
           </p>
         </div>
         <div className="settings-sheet-row">
           <div className="field">
-            <label htmlFor={`${id}-days`}>{words.keys.expires}</label>
+            <label htmlFor={`${id}-days`}>{words.settings.keys.expires}</label>
             <select
               id={`${id}-days`}
               className="input"
               value={days}
               onChange={({ target }) => setDays(target.value)}
             >
-              <option value="">{words.keys.never}</option>
+              <option value="">{words.settings.keys.never}</option>
               {validDays.map((count) => (
                 <option key={count} value={count}>
-                  {words.keys.days(count)}
+                  {words.settings.keys.days(count)}
                 </option>
               ))}
-              <option value="date">{words.keys.untilDate}</option>
+              <option value="date">{words.settings.keys.untilDate}</option>
             </select>
           </div>
           {days === 'date' && (
             <div className="field">
-              <label htmlFor={`${id}-date`}>{words.keys.date}</label>
+              <label htmlFor={`${id}-date`}>{words.settings.keys.date}</label>
               <input id={`${id}-date`} name="date" type="date" className="input" required />
             </div>
           )}
@@ -120,7 +120,7 @@ export function NewKey({ onClose, onMade }: NewKeyProps) {
         <div className="settings-sheet-foot">
           <Button onClick={onClose}>{words.settings.cancel}</Button>
           <Button type="submit" kind="main" disabled={create.isRunning}>
-            {words.keys.make}
+            {words.settings.keys.make}
           </Button>
         </div>
       </form>
@@ -141,7 +141,7 @@ export function Grace({ seconds, mayEnd, onChoose }: GraceProps) {
   const id = useId()
   return (
     <div className="field">
-      <label htmlFor={id}>{words.keys.grace}</label>
+      <label htmlFor={id}>{words.settings.keys.grace}</label>
       <select
         id={id}
         className="input"
@@ -152,7 +152,7 @@ export function Grace({ seconds, mayEnd, onChoose }: GraceProps) {
           .filter((choice) => mayEnd || choice > 0)
           .map((choice) => (
             <option key={choice} value={choice}>
-              {words.keys.graceOf[choice]}
+              {words.settings.keys.graceOf[choice]}
             </option>
           ))}
       </select>
@@ -182,8 +182,8 @@ export function RotateKey({
     if (isOwn) await signIn(made.key)
   })
   return (
-    <Sheet title={words.keys.rotateTitle(key.name)} onClose={onClose}>
-      <p>{words.keys.rotateAbout}</p>
+    <Sheet title={words.settings.keys.rotateTitle(key.name)} onClose={onClose}>
+      <p>{words.settings.keys.rotateAbout}</p>
       <Used at={key.last_used_at} />
       {/* The own session would end before the new secret is shown. */}
       <Grace seconds={grace} mayEnd={!isOwn} onChoose={setGrace} />
@@ -191,7 +191,7 @@ export function RotateKey({
       <div className="settings-sheet-foot">
         <Button onClick={onClose}>{words.settings.cancel}</Button>
         <Button kind="main" disabled={rotate.isRunning} onClick={() => void rotate.run()}>
-          {words.keys.rotate}
+          {words.settings.keys.rotate}
         </Button>
       </div>
     </Sheet>
@@ -200,10 +200,10 @@ export function RotateKey({
 
 const Used = ({ at }: { readonly at: string | null }) => {
   const words = useWords()
-  if (at === null) return <p className="quiet">{words.keys.wasNeverUsed}</p>
+  if (at === null) return <p className="quiet">{words.settings.keys.wasNeverUsed}</p>
   return (
     <p className="quiet">
-      {words.keys.lastUsed} <Time at={at} />.
+      {words.settings.keys.lastUsed} <Time at={at} />.
     </p>
   )
 }
@@ -222,15 +222,15 @@ export function RevokeKey({ of: key, isOwn, isLast, onClose, onDone }: RevokeKey
   })
   return (
     <Question
-      title={words.keys.revokeTitle(key.name)}
-      yes={words.keys.revoke}
+      title={words.settings.keys.revokeTitle(key.name)}
+      yes={words.settings.keys.revoke}
       action={revoke}
       onClose={onClose}
     >
-      <p>{words.keys.revokeAbout}</p>
+      <p>{words.settings.keys.revokeAbout}</p>
       <Used at={key.last_used_at} />
-      {isOwn && <p className="note">{words.keys.revokeOwn}</p>}
-      {isLast && <p className="note">{words.keys.revokeLast}</p>}
+      {isOwn && <p className="note">{words.settings.keys.revokeOwn}</p>}
+      {isLast && <p className="note">{words.settings.keys.revokeLast}</p>}
     </Question>
   )
 }

@@ -44,25 +44,25 @@ export function Keys() {
     <>
       <section className="card settings-part">
         <header className="settings-part-head">
-          <p className="quiet">{words.keys.about}</p>
+          <p className="quiet">{words.settings.keys.about}</p>
           <Button kind="main" onClick={() => setOpen({ what: 'new' })}>
-            {words.keys.create}
+            {words.settings.keys.create}
           </Button>
         </header>
         {error !== undefined && <Problem error={error} again={again} />}
-        {session?.keys_required === false && <p className="note">{words.keys.free}</p>}
+        {session?.keys_required === false && <p className="note">{words.settings.keys.free}</p>}
         {data && keys.length === 0 && (
           <div className="empty">
-            <h2>{words.keys.emptyTitle}</h2>
-            <p className="quiet">{words.keys.empty}</p>
+            <h2>{words.settings.keys.emptyTitle}</h2>
+            <p className="quiet">{words.settings.keys.empty}</p>
           </div>
         )}
         {keys.length > manyKeys && (
           <input
             type="search"
             className="input settings-part-search"
-            placeholder={words.keys.filter}
-            aria-label={words.keys.filter}
+            placeholder={words.settings.keys.filter}
+            aria-label={words.settings.keys.filter}
             value={text}
             onChange={({ target }) => setText(target.value)}
           />
@@ -79,11 +79,11 @@ export function Keys() {
           ))}
         </ul>
         {!isAll && usable.length > shownAtFirst && (
-          <Button onClick={() => setAll(true)}>{words.keys.all(usable.length)}</Button>
+          <Button onClick={() => setAll(true)}>{words.settings.keys.all(usable.length)}</Button>
         )}
         {ended.length > 0 && (
           <details className="settings-part-more">
-            <summary>{words.keys.ended(ended.length)}</summary>
+            <summary>{words.settings.keys.ended(ended.length)}</summary>
             <ul className="settings-entries">
               {ended.slice(-200).map((key) => (
                 <KeyEntry key={key.id} of={key} isOwn={false} />
@@ -125,13 +125,13 @@ export function Keys() {
         />
       )}
       {made && (
-        <Sheet title={words.keys.secretTitle(made.name)}>
-          <p className="note">{words.keys.shownOnce}</p>
-          <Copied text={made.key} label={words.keys.theKey} />
-          {made.isOwn && <p className="quiet">{words.keys.sameSession}</p>}
+        <Sheet title={words.settings.keys.secretTitle(made.name)}>
+          <p className="note">{words.settings.keys.shownOnce}</p>
+          <Copied text={made.key} label={words.settings.keys.theKey} />
+          {made.isOwn && <p className="quiet">{words.settings.keys.sameSession}</p>}
           <div className="settings-sheet-foot">
             <Button kind="main" onClick={() => setMade(undefined)}>
-              {words.keys.stored}
+              {words.settings.keys.stored}
             </Button>
           </div>
         </Sheet>
@@ -150,7 +150,8 @@ interface KeyEntryProps {
 
 function KeyEntry({ of: key, isOwn, onRotate, onRevoke }: KeyEntryProps) {
   const words = useWords()
-  const nameOf = (by: string): string => (by === 'local' ? words.keys.withoutKey : words.keys.by(by))
+  const nameOf = (by: string): string =>
+    by === 'local' ? words.settings.keys.withoutKey : words.settings.keys.by(by)
   const oldUntil = key.previous_valid_until
   return (
     <li className="settings-entry">
@@ -159,49 +160,51 @@ function KeyEntry({ of: key, isOwn, onRotate, onRevoke }: KeyEntryProps) {
         <code className="small quiet">{key.prefix}…</code>
         {isOwn && (
           <span className="badge" data-tone="accent">
-            {words.keys.own}
+            {words.settings.keys.own}
           </span>
         )}
         {key.scopes.map((scope) => (
-          <span key={scope} className="badge" title={words.keys.scope[scope]}>
+          <span key={scope} className="badge" title={words.settings.keys.scope[scope]}>
             {scope}
           </span>
         ))}
-        {key.client_id !== null && <span className="badge">{words.keys.onlyClient(key.client_id)}</span>}
+        {key.client_id !== null && (
+          <span className="badge">{words.settings.keys.onlyClient(key.client_id)}</span>
+        )}
         <Ending of={key} />
       </div>
       <p className="settings-entry-facts small quiet">
         <span>
-          {words.keys.created} <Time at={key.inserted_at} />{' '}
+          {words.settings.keys.created} <Time at={key.inserted_at} />{' '}
           {key.created_by !== null && nameOf(key.created_by)}
         </span>
         <span>
           {key.last_used_at === null ? (
-            words.keys.neverUsed
+            words.settings.keys.neverUsed
           ) : (
             <>
-              {words.keys.used} <Time at={key.last_used_at} />
+              {words.settings.keys.used} <Time at={key.last_used_at} />
             </>
           )}
         </span>
         {key.rotated_at !== null && (
           <span>
-            {words.keys.rotated} <Time at={key.rotated_at} />
+            {words.settings.keys.rotated} <Time at={key.rotated_at} />
           </span>
         )}
         {oldUntil !== null && Date.parse(oldUntil) > Date.now() && isUsable(key) && (
           <span>
-            {words.keys.oldUntil} <Time at={oldUntil} />
+            {words.settings.keys.oldUntil} <Time at={oldUntil} />
           </span>
         )}
       </p>
       {onRotate && onRevoke && (
         <div className="settings-entry-actions">
-          <Button aria-label={words.keys.rotateOf(key.name)} onClick={onRotate}>
-            {words.keys.rotate}
+          <Button aria-label={words.settings.keys.rotateOf(key.name)} onClick={onRotate}>
+            {words.settings.keys.rotate}
           </Button>
-          <Button kind="danger" aria-label={words.keys.revokeOf(key.name)} onClick={onRevoke}>
-            {words.keys.revoke}
+          <Button kind="danger" aria-label={words.settings.keys.revokeOf(key.name)} onClick={onRevoke}>
+            {words.settings.keys.revoke}
           </Button>
         </div>
       )}
@@ -215,14 +218,14 @@ function Ending({ of: { revoked_at: revokedAt, expires_at: expiresAt } }: { read
   if (revokedAt !== null)
     return (
       <span className="badge" data-tone="bad">
-        {words.keys.revoked} <Time at={revokedAt} />
+        {words.settings.keys.revoked} <Time at={revokedAt} />
       </span>
     )
   if (expiresAt === null) return null
   const leftMs = Date.parse(expiresAt) - Date.now()
   return (
     <span className="badge" data-tone={leftMs < soonMs ? 'warn' : undefined}>
-      {leftMs > 0 ? words.keys.expiresIn : words.keys.expired} <Time at={expiresAt} />
+      {leftMs > 0 ? words.settings.keys.expiresIn : words.settings.keys.expired} <Time at={expiresAt} />
     </span>
   )
 }

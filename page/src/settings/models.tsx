@@ -18,17 +18,22 @@ export function Models() {
     <>
       <section className="card settings-part">
         <header className="settings-part-head">
-          <p className="quiet">{words.models.about}</p>
-          <span className="badge">{words.models.book(data.price_book)}</span>
+          <p className="quiet">{words.settings.models.about}</p>
+          <span className="badge">{words.settings.models.book(data.price_book)}</span>
         </header>
-        <div className="settings-table-frame" tabIndex={0} role="region" aria-label={words.models.table}>
+        <div
+          className="settings-table-frame"
+          tabIndex={0}
+          role="region"
+          aria-label={words.settings.models.table}
+        >
           <table className="settings-table">
             <thead>
               <tr>
                 {(['model', 'resolution', 'price', 'seconds', 'images', 'sound', 'shapes'] as const).map(
                   (column) => (
                     <th key={column} scope="col">
-                      {words.models[column]}
+                      {words.settings.models[column]}
                     </th>
                   ),
                 )}
@@ -41,17 +46,17 @@ export function Models() {
             ))}
           </table>
         </div>
-        {hasUnknown && <p className="note">{words.models.unknownAbout}</p>}
+        {hasUnknown && <p className="note">{words.settings.models.unknownAbout}</p>}
       </section>
       {data.unavailable.length > 0 && (
         <section className="card settings-part">
-          <h2>{words.models.unavailable}</h2>
+          <h2>{words.settings.models.unavailable}</h2>
           <ul className="settings-entries">
             {data.unavailable.map(({ name, needs }) => (
               <li key={name} className="settings-entry">
                 <div className="settings-entry-head">
                   <strong className="settings-entry-name">{name}</strong>
-                  <span className="small quiet">{words.models.needs(needs)}</span>
+                  <span className="small quiet">{words.settings.models.needs(needs)}</span>
                 </div>
               </li>
             ))}
@@ -59,8 +64,8 @@ export function Models() {
         </section>
       )}
       <section className="card settings-part">
-        <h2>{words.models.prices}</h2>
-        <p className="quiet settings-prose">{words.models.pricesAbout}</p>
+        <h2>{words.settings.models.prices}</h2>
+        <p className="quiet settings-prose">{words.settings.models.pricesAbout}</p>
       </section>
     </>
   )
@@ -77,21 +82,23 @@ function ModelRows({ of: { name, renderer, aspect_ratios: shapes, offers } }: { 
       {name !== renderer && <span className="settings-table-note small quiet">{renderer}</span>}
     </th>
   )
-  const shapeCell = (rows: number) => <td rowSpan={rows}>{shapes?.join(', ') ?? words.models.everyShape}</td>
+  const shapeCell = (rows: number) => (
+    <td rowSpan={rows}>{shapes?.join(', ') ?? words.settings.models.everyShape}</td>
+  )
   if (offers.length === 0)
     return (
       <tr>
         {head(1)}
-        <td>{words.models.anyResolution}</td>
+        <td>{words.settings.models.anyResolution}</td>
         <td>
           <span className="badge" data-tone="good">
             {words.free}
           </span>{' '}
-          <span className="small quiet">{words.models.here}</span>
+          <span className="small quiet">{words.settings.models.here}</span>
         </td>
-        <td>{words.models.anyLength}</td>
-        <td>{words.models.twoImages}</td>
-        <td>{words.models.silent}</td>
+        <td>{words.settings.models.anyLength}</td>
+        <td>{words.settings.models.twoImages}</td>
+        <td>{words.settings.models.silent}</td>
         {shapeCell(1)}
       </tr>
     )
@@ -103,8 +110,8 @@ function ModelRows({ of: { name, renderer, aspect_ratios: shapes, offers } }: { 
         <Price of={offer} />
       </td>
       <td>{offer.seconds.join(', ')}</td>
-      <td>{offer.last_image ? words.models.twoImages : words.models.oneImage}</td>
-      <td>{offer.audio ? words.models.withSound : words.models.silent}</td>
+      <td>{offer.last_image ? words.settings.models.twoImages : words.settings.models.oneImage}</td>
+      <td>{offer.audio ? words.settings.models.withSound : words.settings.models.silent}</td>
       {index === 0 && shapeCell(offers.length)}
     </tr>
   ))
@@ -119,8 +126,9 @@ function Price({ of: { usd_per_second: perSecond, usd_per_clip: perClip } }: { r
     minimumFractionDigits: 2,
     maximumFractionDigits: 6,
   })
-  if (perSecond !== null) return <Fragment>{words.models.perSecond(format.format(perSecond))}</Fragment>
-  if (perClip !== null) return <Fragment>{words.models.perClip(format.format(perClip))}</Fragment>
+  if (perSecond !== null)
+    return <Fragment>{words.settings.models.perSecond(format.format(perSecond))}</Fragment>
+  if (perClip !== null) return <Fragment>{words.settings.models.perClip(format.format(perClip))}</Fragment>
   return (
     <span className="badge" data-tone="warn">
       {words.unknownPrice}

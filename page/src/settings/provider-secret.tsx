@@ -19,32 +19,32 @@ export function ProviderSecret() {
     <section className="card settings-part">
       <header className="settings-part-head">
         <div>
-          <h2>{words.keys.provider}</h2>
-          <p className="quiet">{words.keys.providerAbout}</p>
+          <h2>{words.settings.keys.provider}</h2>
+          <p className="quiet">{words.settings.keys.providerAbout}</p>
         </div>
-        <Button onClick={() => setAsking(true)}>{words.keys.providerRotate}</Button>
+        <Button onClick={() => setAsking(true)}>{words.settings.keys.providerRotate}</Button>
       </header>
       {done && (
         <p role="status" className="note" data-tone="good">
-          {words.keys.providerDone}
+          {words.settings.keys.providerDone}
           {done.previous_valid_until !== null && (
             <>
               {' '}
-              {words.keys.providerOld} <Time at={done.previous_valid_until} />.
+              {words.settings.keys.providerOld} <Time at={done.previous_valid_until} />.
             </>
           )}
         </p>
       )}
       {isAsking && (
         <Question
-          title={words.keys.providerTitle}
-          yes={words.keys.providerRotate}
+          title={words.settings.keys.providerTitle}
+          yes={words.settings.keys.providerRotate}
           action={rotate}
           onClose={() => setAsking(false)}
         >
-          <p>{words.keys.providerAbout}</p>
+          <p>{words.settings.keys.providerAbout}</p>
           <Grace seconds={grace} mayEnd onChoose={setGrace} />
-          {grace === 0 && <p className="note">{words.keys.providerBreaks}</p>}
+          {grace === 0 && <p className="note">{words.settings.keys.providerBreaks}</p>}
         </Question>
       )}
     </section>

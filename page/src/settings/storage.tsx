@@ -38,13 +38,13 @@ function Stored({ of: data }: { readonly of: StorageAnswer }) {
   const most = data.limits.max_stored_bytes
   const days = data.limits.retain_days
   const kept = (count: number | null): string =>
-    count === null ? words.storage.forEver : words.storage.days(count)
+    count === null ? words.settings.storage.forEver : words.settings.storage.days(count)
   return (
     <section className="card settings-part">
       <header className="settings-part-head">
-        <p className="quiet">{words.storage.about}</p>
+        <p className="quiet">{words.settings.storage.about}</p>
         <p className="small quiet">
-          {words.storage.measured} <Time at={data.measured_at} />
+          {words.settings.storage.measured} <Time at={data.measured_at} />
         </p>
       </header>
       <div className="settings-shares" aria-hidden="true">
@@ -57,19 +57,24 @@ function Stored({ of: data }: { readonly of: StorageAnswer }) {
           />
         ))}
       </div>
-      <div className="settings-table-frame" tabIndex={0} role="region" aria-label={words.storage.table}>
+      <div
+        className="settings-table-frame"
+        tabIndex={0}
+        role="region"
+        aria-label={words.settings.storage.table}
+      >
         <table className="settings-table">
           <thead>
             <tr>
-              <th scope="col">{words.storage.what}</th>
+              <th scope="col">{words.settings.storage.what}</th>
               <th scope="col" className="settings-number">
-                {words.storage.files}
+                {words.settings.storage.files}
               </th>
               <th scope="col" className="settings-number">
-                {words.storage.size}
+                {words.settings.storage.size}
               </th>
-              <th scope="col">{words.storage.kept}</th>
-              <th scope="col">{words.storage.oldest}</th>
+              <th scope="col">{words.settings.storage.kept}</th>
+              <th scope="col">{words.settings.storage.oldest}</th>
             </tr>
           </thead>
           <tbody>
@@ -77,19 +82,21 @@ function Stored({ of: data }: { readonly of: StorageAnswer }) {
               <tr key={kind}>
                 <th scope="row">
                   <span className="settings-share-mark" data-kind={kind} aria-hidden="true" />{' '}
-                  {words.storage.kind[kind]}
-                  <span className="settings-table-note small quiet">{words.storage.kindAbout[kind]}</span>
+                  {words.settings.storage.kind[kind]}
+                  <span className="settings-table-note small quiet">
+                    {words.settings.storage.kindAbout[kind]}
+                  </span>
                 </th>
                 <td className="settings-number">{data.stored[kind].files}</td>
                 <td className="settings-number">
                   <Bytes bytes={data.stored[kind].bytes} />
                 </td>
-                <td>{kind === 'other' ? words.storage.days(1) : kept(days[kind])}</td>
+                <td>{kind === 'other' ? words.settings.storage.days(1) : kept(days[kind])}</td>
                 <td>{kind === 'other' ? null : timeOf(data.oldest[oldestNames[kind]])}</td>
               </tr>
             ))}
             <tr>
-              <th scope="row">{words.storage.events}</th>
+              <th scope="row">{words.settings.storage.events}</th>
               <td />
               <td />
               <td>{kept(days.events)}</td>
@@ -98,27 +105,27 @@ function Stored({ of: data }: { readonly of: StorageAnswer }) {
           </tbody>
           <tfoot>
             <tr>
-              <th scope="row">{words.storage.all}</th>
+              <th scope="row">{words.settings.storage.all}</th>
               <td className="settings-number">{total.files}</td>
               <td className="settings-number">
                 <Bytes bytes={total.bytes} />
               </td>
               <td colSpan={2}>
-                {bytes(data.free_bytes)} {words.storage.free}
+                {bytes(data.free_bytes)} {words.settings.storage.free}
               </td>
             </tr>
           </tfoot>
         </table>
       </div>
       {most === null ? (
-        <p className="small quiet">{words.storage.noLimit}</p>
+        <p className="small quiet">{words.settings.storage.noLimit}</p>
       ) : (
         <p>
           <Meter value={total.bytes} most={most} text={`${bytes(total.bytes)} / ${bytes(most)}`} />{' '}
-          <span className="small quiet">{words.storage.ofLimit}</span>
+          <span className="small quiet">{words.settings.storage.ofLimit}</span>
         </p>
       )}
-      <p className="small quiet settings-prose">{words.storage.configured}</p>
+      <p className="small quiet settings-prose">{words.settings.storage.configured}</p>
     </section>
   )
 }
@@ -138,46 +145,46 @@ function Removal({ onRemoved }: { readonly onRemoved: () => void }) {
     <section className="card settings-part">
       <header className="settings-part-head">
         <div>
-          <h2>{words.storage.would}</h2>
-          <p className="quiet">{words.storage.wouldAbout}</p>
+          <h2>{words.settings.storage.would}</h2>
+          <p className="quiet">{words.settings.storage.wouldAbout}</p>
         </div>
         <Button disabled={look.isRunning} onClick={() => void look.run()}>
-          {report ? words.storage.seeAgain : words.storage.see}
+          {report ? words.settings.storage.seeAgain : words.settings.storage.see}
         </Button>
       </header>
       {look.error !== undefined && <Problem error={look.error} />}
       <div role="status" className="settings-result">
-        {report && !isSomething && report.dry_run && <p>{words.storage.nothing}</p>}
+        {report && !isSomething && report.dry_run && <p>{words.settings.storage.nothing}</p>}
         {report && (isSomething || !report.dry_run) && (
           <>
             <p>
-              <strong>{report.dry_run ? words.storage.wouldGo : words.storage.gone}</strong>
+              <strong>{report.dry_run ? words.settings.storage.wouldGo : words.settings.storage.gone}</strong>
             </p>
             <Report of={report} />
           </>
         )}
         {report && report.over_bytes > 0 && (
           <p className="note">
-            {bytes(report.over_bytes)} {words.storage.over}
+            {bytes(report.over_bytes)} {words.settings.storage.over}
           </p>
         )}
       </div>
       {isSomething && report.dry_run && (
         <div className="settings-entry-actions">
           <Button kind="danger" onClick={() => setAsking(true)}>
-            {words.storage.remove}
+            {words.settings.storage.remove}
           </Button>
         </div>
       )}
       {isAsking && report && (
         <Question
-          title={words.storage.removeTitle}
-          yes={words.storage.removeIt(bytes(report.bytes))}
+          title={words.settings.storage.removeTitle}
+          yes={words.settings.storage.removeIt(bytes(report.bytes))}
           action={remove}
           onClose={() => setAsking(false)}
         >
           <Amounts of={report} />
-          <p>{words.storage.removeAbout}</p>
+          <p>{words.settings.storage.removeAbout}</p>
         </Question>
       )}
     </section>
@@ -198,18 +205,18 @@ function Amounts({ of: { removed, oldest } }: { readonly of: PrunedAnswer }) {
           return (
             <li key={kind}>
               <span className="settings-share-mark" data-kind={kind} aria-hidden="true" />{' '}
-              {words.storage.kind[kind]}: {words.storage.count(removed[kind].files)},{' '}
+              {words.settings.storage.kind[kind]}: {words.settings.storage.count(removed[kind].files)},{' '}
               {bytes(removed[kind].bytes)}
               {at !== null && (
                 <span className="quiet">
                   {' · '}
-                  {words.storage.oldest} <Time at={at} />
+                  {words.settings.storage.oldest} <Time at={at} />
                 </span>
               )}
             </li>
           )
         })}
-      {removed.events > 0 && <li>{words.storage.eventCount(removed.events)}</li>}
+      {removed.events > 0 && <li>{words.settings.storage.eventCount(removed.events)}</li>}
     </ul>
   )
 }
@@ -222,14 +229,15 @@ function Report({ of: report }: { readonly of: PrunedAnswer }) {
       <Amounts of={report} />
       {report.examples.length > 0 && (
         <details className="settings-part-more">
-          <summary>{words.storage.examples}</summary>
+          <summary>{words.settings.storage.examples}</summary>
           <ul className="settings-amounts small quiet">
             {report.examples.map(({ kind, file, job_id: job, bytes: size, since }) => (
               <li key={file}>
-                {words.storage.kind[kind]} <code>{file.slice(0, 12)}…</code>{' '}
-                {job !== null && <Link to={`/jobs/${job}`}>{words.storage.ofJob(job)}</Link>} {bytes(size)}
+                {words.settings.storage.kind[kind]} <code>{file.slice(0, 12)}…</code>{' '}
+                {job !== null && <Link to={`/jobs/${job}`}>{words.settings.storage.ofJob(job)}</Link>}{' '}
+                {bytes(size)}
                 {', '}
-                {words.storage.since} <Time at={since} />
+                {words.settings.storage.since} <Time at={since} />
               </li>
             ))}
           </ul>

@@ -37,20 +37,20 @@ export function WebhookSecret({ endpointId, isNew = false, onClose }: WebhookSec
   useEffect(() => void read.run(), [])
   const error = read.error ?? rotate.error
   return (
-    <Sheet title={words.webhooks.secretTitle} onClose={onClose}>
-      <p>{isNew ? words.webhooks.secretAfterAdd : words.webhooks.secretAbout}</p>
-      {secret && <Copied text={secret.secret} label={words.webhooks.secret} />}
+    <Sheet title={words.settings.webhooks.secretTitle} onClose={onClose}>
+      <p>{isNew ? words.settings.webhooks.secretAfterAdd : words.settings.webhooks.secretAbout}</p>
+      {secret && <Copied text={secret.secret} label={words.settings.webhooks.secret} />}
       {secret?.previous.map(({ secret: old, valid_until: until }) => (
         <p key={old} className="small quiet">
-          {words.webhooks.previous} <Time at={until} />.
+          {words.settings.webhooks.previous} <Time at={until} />.
         </p>
       ))}
       {error !== undefined && <Problem error={error} />}
-      {!isNew && <p className="small quiet">{words.webhooks.rotateAbout}</p>}
+      {!isNew && <p className="small quiet">{words.settings.webhooks.rotateAbout}</p>}
       <div className="settings-sheet-foot">
         {!isNew && (
           <Button disabled={rotate.isRunning} onClick={() => void rotate.run()}>
-            {words.webhooks.rotate}
+            {words.settings.webhooks.rotate}
           </Button>
         )}
         <Button kind="main" onClick={onClose}>

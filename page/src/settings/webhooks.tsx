@@ -3,6 +3,7 @@ import { useState } from 'react'
 import { setQuery, useAddress } from '../router.tsx'
 import { type DeliveryDetailAnswer, type EndpointAnswer, client } from '../server/client.ts'
 import { useLive } from '../server/live.ts'
+import { useSession } from '../server/session.tsx'
 import { endpointsSource } from '../server/sources.ts'
 import { useAction } from '../ui/action.tsx'
 import { Button } from '../ui/button.tsx'
@@ -37,9 +38,9 @@ export function Webhooks() {
     <>
       <section className="card settings-part">
         <header className="settings-part-head">
-          <p className="quiet">{words.webhooks.about}</p>
+          <p className="quiet">{words.settings.webhooks.about}</p>
           <Button kind="main" onClick={() => setOpen({ what: 'form' })}>
-            {words.webhooks.add}
+            {words.settings.webhooks.add}
           </Button>
         </header>
         {error !== undefined && <Problem error={error} again={again} />}
@@ -58,10 +59,10 @@ export function Webhooks() {
       <section className="card settings-part">
         <header className="settings-part-head">
           <div>
-            <h2>{words.webhooks.jobs}</h2>
-            <p className="quiet">{words.webhooks.jobsAbout}</p>
+            <h2>{words.settings.webhooks.jobs}</h2>
+            <p className="quiet">{words.settings.webhooks.jobsAbout}</p>
           </div>
-          <Button onClick={() => setOpen({ what: 'secret' })}>{words.webhooks.secret}</Button>
+          <Button onClick={() => setOpen({ what: 'secret' })}>{words.settings.webhooks.secret}</Button>
         </header>
       </section>
       {open && <OpenDialog open={open} onClose={close} onOpen={setOpen} onChange={again} />}
@@ -71,13 +72,15 @@ export function Webhooks() {
 
 function NoWebhook() {
   const words = useWords()
+  const { session } = useSession()
+  const key = session?.keys_required === false ? '' : "-H 'Authorization: Bearer wck_...' "
   const command = `curl ${location.origin}/api/v3/webhooks/endpoints \\
-  -H 'Authorization: Bearer wck_...' -H 'Content-Type: application/json' \\
+  ${key}-H 'Content-Type: application/json' \\
   -d '{"url":"https://example.com/hooks","event_types":["job_completed","job_failed"]}'`
   return (
     <div className="empty">
-      <h2>{words.webhooks.emptyTitle}</h2>
-      <p className="quiet">{words.webhooks.empty}</p>
+      <h2>{words.settings.webhooks.emptyTitle}</h2>
+      <p className="quiet">{words.settings.webhooks.empty}</p>
       <p className="small quiet">{words.settings.example}</p>
       <Copied text={command} label={words.settings.example} action={words.settings.copyCommand} />
     </div>
@@ -125,18 +128,18 @@ function OpenDialog({ open: { what, of: endpoint }, onClose, onOpen, onChange }:
   const isRemoval = what === 'remove'
   return (
     <Question
-      title={isRemoval ? words.webhooks.removeTitle : words.webhooks.disableTitle}
-      yes={isRemoval ? words.webhooks.remove : words.webhooks.disable}
+      title={isRemoval ? words.settings.webhooks.removeTitle : words.settings.webhooks.disableTitle}
+      yes={isRemoval ? words.settings.webhooks.remove : words.settings.webhooks.disable}
       action={isRemoval ? remove : disable}
       onClose={onClose}
     >
       <p className="settings-address">{endpoint?.url}</p>
-      <p>{isRemoval ? words.webhooks.removeAbout : words.webhooks.disableAbout}</p>
+      <p>{isRemoval ? words.settings.webhooks.removeAbout : words.settings.webhooks.disableAbout}</p>
     </Question>
   )
 }
 
-const stateOf = ({ status, failing_since }: EndpointAnswer, { webhooks }: Words) =>
+const stateOf = ({ status, failing_since }: EndpointAnswer, { settings: { webhooks } }: Words) =>
   status === 'disabled'
     ? { tone: undefined, text: webhooks.disabled }
     : failing_since === null
@@ -180,48 +183,48 @@ function EndpointEntry({ endpoint, onOpen, onChange }: EndpointEntryProps) {
         {endpoint.description !== '' && <span>{endpoint.description}</span>}
         <span title={[...chosen].map((type) => eventWords(type, words)).join(', ')}>
           {endpoint.event_types.length === 0
-            ? words.webhooks.ofAll
+            ? words.settings.webhooks.ofAll
             : chosen.size <= 3
               ? [...chosen].map((type) => eventWords(type, words)).join(', ')
-              : words.webhooks.eventCount(chosen.size)}
+              : words.settings.webhooks.eventCount(chosen.size)}
         </span>
         <span>
-          {words.keys.created} <Time at={endpoint.inserted_at} />
+          {words.settings.keys.created} <Time at={endpoint.inserted_at} />
         </span>
       </p>
       {endpoint.reason !== null && <p className="note">{reasonWords(endpoint.reason, words)}</p>}
       {isEnabled && endpoint.failing_since !== null && (
         <p className="problem">
-          {words.webhooks.failingSince} <Time at={endpoint.failing_since} />
+          {words.settings.webhooks.failingSince} <Time at={endpoint.failing_since} />
           {endpoint.last_error !== null && `: ${reasonWords(endpoint.last_error, words)}`}.{' '}
-          {words.webhooks.willDisable}
+          {words.settings.webhooks.willDisable}
         </p>
       )}
       <div className="settings-entry-actions">
         {isEnabled ? (
           <Button disabled={test.isRunning} onClick={() => void test.run()}>
-            {words.webhooks.test}
+            {words.settings.webhooks.test}
           </Button>
         ) : (
           <Button disabled={enable.isRunning} onClick={() => void enable.run()}>
-            {words.webhooks.enable}
+            {words.settings.webhooks.enable}
           </Button>
         )}
         <Button
           aria-expanded={isShown}
           onClick={() => setQuery({ deliveries: isShown ? undefined : id, state: undefined })}
         >
-          {isShown ? words.webhooks.hideDeliveries : words.webhooks.deliveries}
+          {isShown ? words.settings.webhooks.hideDeliveries : words.settings.webhooks.deliveries}
         </Button>
-        <Button onClick={() => onOpen('secret')}>{words.webhooks.secret}</Button>
-        <Button onClick={() => onOpen('form')}>{words.webhooks.edit}</Button>
-        {isEnabled && <Button onClick={() => onOpen('disable')}>{words.webhooks.disable}</Button>}
+        <Button onClick={() => onOpen('secret')}>{words.settings.webhooks.secret}</Button>
+        <Button onClick={() => onOpen('form')}>{words.settings.webhooks.edit}</Button>
+        {isEnabled && <Button onClick={() => onOpen('disable')}>{words.settings.webhooks.disable}</Button>}
         <Button kind="danger" onClick={() => onOpen('remove')}>
-          {words.webhooks.remove}
+          {words.settings.webhooks.remove}
         </Button>
       </div>
       <div role="status">
-        {test.isRunning && <p className="small quiet">{words.webhooks.testing}</p>}
+        {test.isRunning && <p className="small quiet">{words.settings.webhooks.testing}</p>}
         {result && <TestResult of={result} />}
       </div>
       {error !== undefined && <Problem error={error} />}
@@ -233,13 +236,13 @@ function EndpointEntry({ endpoint, onOpen, onChange }: EndpointEntryProps) {
 function TestResult({ of: { log } }: { readonly of: DeliveryDetailAnswer }) {
   const words = useWords()
   const tried = log.at(-1)
-  if (!tried) return <p className="note">{words.webhooks.noAnswerYet}</p>
+  if (!tried) return <p className="note">{words.settings.webhooks.noAnswerYet}</p>
   return tried.error === null ? (
     <p className="note" data-tone="good">
-      {words.webhooks.accepted(tried.status ?? 0, tried.duration_ms)}
+      {words.settings.webhooks.accepted(tried.status ?? 0, tried.duration_ms)}
     </p>
   ) : (
-    <p className="problem">{words.webhooks.refused(reasonWords(tried.error, words))}</p>
+    <p className="problem">{words.settings.webhooks.refused(reasonWords(tried.error, words))}</p>
   )
 }
 

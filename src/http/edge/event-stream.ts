@@ -36,7 +36,7 @@ const retryMs = 2_000
 export interface EventStreams {
   /**
    * The body of an answer that lasts until its client disconnects, its key is no longer valid (`isLetIn`,
-   * checked at each heartbeat), or it is closed for a caller with fewer streams.
+   * checked at each heartbeat and by `recheck`), or it is closed for a caller with fewer streams.
    * @throws {HttpProblem} 429 if the caller has too many, 503 if there are too many in total
    */
   open(
@@ -44,6 +44,8 @@ export interface EventStreams {
     caller: string,
     isLetIn?: () => Promise<boolean>,
   ): Promise<ReadableStream<Uint8Array>>
+  /** Call it when a key has ended here: its streams end at once. Those at other nodes end by their heartbeat. */
+  recheck(): void
 }
 
 export interface EventStreamsOptions {
@@ -56,6 +58,8 @@ export interface EventStreamsOptions {
 /** Ends a stream, once it is open. */
 interface Place {
   end?: () => void
+  /** Ends it if its key is no longer valid. */
+  check?: () => Promise<void>
 }
 
 export function createEventStreams({ feed, host, log, limits }: EventStreamsOptions): EventStreams {
@@ -99,6 +103,9 @@ export function createEventStreams({ feed, host, log, limits }: EventStreamsOpti
         throw error
       }
     },
+    recheck() {
+      for (const own of places.values()) for (const { check } of own) void check?.()
+    },
   }
 }
 
@@ -133,12 +140,10 @@ function streamOf(
   }
 
   /** Checks the key on its own timer: a busy stream sends no heartbeats. */
-  const guard = async (isStillLetIn: () => Promise<boolean>): Promise<void> => {
-    for (;;) {
+  const guard = async (check: () => Promise<void>): Promise<void> => {
+    while (!ended.signal.aborted) {
       await host.sleep(heartbeatMs, ended.signal)
-      if (ended.signal.aborted) return
-      // A database error says nothing about the key.
-      if (!(await isStillLetIn().catch(() => true))) return place.end?.()
+      if (!ended.signal.aborted) await check()
     }
   }
 
@@ -163,7 +168,13 @@ function streamOf(
           controller.close()
         }
         void beat(controller)
-        if (isLetIn) void guard(isLetIn)
+        if (!isLetIn) return
+        place.check = async () => {
+          // A database error says nothing about the key.
+          const isStillLetIn = await isLetIn().catch(() => true)
+          if (!isStillLetIn && !ended.signal.aborted) place.end?.()
+        }
+        void guard(place.check)
       },
       async pull(controller) {
         if (!isHeard) {

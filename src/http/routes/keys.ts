@@ -103,8 +103,9 @@ export const keyEndpoints = resource('keys', [
       404: 'There is no such key',
       422: 'A member is impossible, or the key is revoked or has expired',
     },
-    handle: async ({ c, params, body, by }, { coordinator }) => {
+    handle: async ({ c, params, body, by }, { coordinator, recheckStreams }) => {
       const made = await coordinator.rotateKey(params.id, body, by)
+      recheckStreams()
       holdsSecret(c)
       return newKeyAnswer(made)
     },
@@ -119,6 +120,10 @@ export const keyEndpoints = resource('keys', [
     params: keyPath,
     answer: json(200, keySchema, 'The key, revoked'),
     refuses: { 404: 'There is no such key' },
-    handle: async ({ params, by }, { coordinator }) => keyAnswer(await coordinator.revokeKey(params.id, by)),
+    handle: async ({ params, by }, { coordinator, recheckStreams }) => {
+      const revoked = await coordinator.revokeKey(params.id, by)
+      recheckStreams()
+      return keyAnswer(revoked)
+    },
   }),
 ])

@@ -19,6 +19,8 @@ export interface Parts {
   /** Whether requests need a key. */
   readonly keysRequired: boolean
   readonly events?: { readonly feed: Feed; readonly streams: EventStreams } | undefined
+  /** Call it when a key has ended: it ends the key's event streams. */
+  readonly recheckStreams: () => void
   readonly metrics?: Pick<Metrics, 'text' | 'contentType'> | undefined
   readonly storage?: Storage | undefined
   readonly previews?: Previews | undefined
