@@ -58,7 +58,7 @@ describe.skipIf(!hasChromium)('axe finds nothing', () => {
     empty = await openPageSite()
     locked = await openPageSite({ REQUIRE_KEYS: 'true', HOST: '127.0.0.1' })
     house = await seedHouse(site, fake)
-  })
+  }, 300_000)
   afterAll(async () => {
     for (const one of [site, empty, locked]) await one?.close()
     await fake?.kill()
