@@ -6,12 +6,12 @@ import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { FakeReplicate } from '../fake-replicate/start.ts'
 import { hasChromium } from '../server/chromium.ts'
+import { mainPages, screens, settled } from './looks.ts'
 import { type PageSite, openPageSite } from './open-page.ts'
 import { type House, openSeedProvider, seedHouse } from './seed.ts'
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const patience = { timeout: 30_000 }
-const screens = { wide: { width: 1440, height: 900 }, phone: { width: 390, height: 844 } }
 
 /** What axe finds, as `rule: element`. */
 async function violations(page: Page): Promise<readonly string[]> {
@@ -21,24 +21,6 @@ async function violations(page: Page): Promise<readonly string[]> {
   )
   return found.violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 160)}`))
 }
-
-/** Resolves when nothing is being read or moves any more. */
-async function settled(page: Page): Promise<void> {
-  await page.locator('h1').first().waitFor(patience)
-  await page.evaluate(`(async () => {
-    let quiet = 0
-    let before = document.body.innerHTML
-    while (quiet < 5) {
-      await new Promise((resolve) => setTimeout(resolve, 100))
-      const now = document.body.innerHTML
-      quiet = now === before && document.getAnimations().every(({ playState }) => playState !== 'running') ? quiet + 1 : 0
-      before = now
-    }
-  })()`)
-}
-
-const settingsParts = ['/settings', '/settings/webhooks', '/settings/models', '/settings/storage']
-const mainPages = ['/', '/new', '/jobs', '/overview', ...settingsParts]
 
 const looks = (['light', 'dark'] as const).flatMap((colorScheme) =>
   (['wide', 'phone'] as const).map((screen) => ({ colorScheme, screen })),
