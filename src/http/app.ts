@@ -17,6 +17,7 @@ import { guardOrigin } from './edge/guard.ts'
 import { standardHeaders } from './edge/headers.ts'
 import { observe, requestIdOf } from './edge/observe.ts'
 import { HttpProblem, answerProblem, problemOf } from './edge/problem.ts'
+import { createShare } from './edge/shared-answer.ts'
 import { guardQueryNames } from './edge/query-names.ts'
 import { documentPages } from './openapi/pages.ts'
 import { pageEndpoints } from './routes/page.ts'
@@ -114,6 +115,7 @@ function partsOf(options: AppOptions, host: Host): Parts {
     artifacts,
     takeAsset,
     limits: { ...defaultBodyLimits, ...options.limits },
+    share: createShare(),
     keysRequired: options.access?.keysRequired ?? false,
     readiness: options.readiness ?? createReadiness({ checks: [databaseCheck(coordinator)], host, log }),
     events: followed,

@@ -17,6 +17,7 @@ const rooms = [
 ] as const
 
 const paid = { model: 'google/veo-3.1-fast', resolution: '720p', clip_duration: 4 } as const
+const shared = 'A slow pan in the evening light'
 const free = { resolution: '360p', clip_duration: 2 } as const
 
 export async function uploadSample(client: Client, file: string): Promise<string> {
@@ -54,6 +55,8 @@ interface Plan {
   /** How many of the photographs. */
   readonly scenes: number
   readonly parameters?: object
+  /** Films with the same prompt share clips, which are paid for once. */
+  readonly prompt?: string
 }
 
 export async function seedHouse(
@@ -64,12 +67,19 @@ export async function seedHouse(
   const client = createClient({ url, ...(key !== undefined && { key }) })
   const assets = await Promise.all(rooms.map(([file]) => uploadSample(client, file)))
 
-  const create = ({ name, clientId, scenes, parameters = paid }: Plan): Promise<JobAnswer> =>
+  const create = ({
+    name,
+    clientId,
+    scenes,
+    parameters = paid,
+    prompt = `A calm walk through ${name}`,
+  }: Plan): Promise<JobAnswer> =>
     client.createJob({
       type: 'property_photos',
       video_name: name,
       parameters: {
         ...parameters,
+        prompt,
         client_id: clientId,
         photos: Array.from({ length: scenes }, (_, index) => ({
           asset_id: assets[index % assets.length]!,
@@ -98,7 +108,7 @@ export async function seedHouse(
 
   /** Two versions of a film: one of its scenes was rendered again. */
   const complete = async (): Promise<JobAnswer> => {
-    const job = await create({ name: 'Harbour house', clientId: 'meyer', scenes: 3 })
+    const job = await create({ name: 'Harbour house', clientId: 'meyer', scenes: 2, prompt: shared })
     await approve(job)
     await client.waitFor(job.job_id)
     const { scenes } = await client.listScenes(job.job_id)
@@ -121,8 +131,8 @@ export async function seedHouse(
   }
 
   const fail = async (): Promise<JobAnswer> => {
-    const job = await create({ name: 'Villa Sonnenschein', clientId: 'meyer', scenes: 2 })
-    await planNext(['fails_content', 'fails_content'])
+    const job = await create({ name: 'Villa Sonnenschein', clientId: 'meyer', scenes: 1 })
+    await planNext(['fails_content'])
     await approve(job)
     await client.waitFor(job.job_id).catch(() => {})
     return client.readJob(job.job_id)
@@ -159,7 +169,7 @@ export async function seedHouse(
   }
 
   const exceed = async (): Promise<JobAnswer> => {
-    await client.setBudgets({ 'client:tiny-homes': 1, 'client:meyer': 25, day: 60 })
+    await client.setBudgets({ 'client:tiny-homes': 0.3, 'client:meyer': 25, day: 60 })
     const job = await create({ name: 'Tiny home no. 4', clientId: 'tiny-homes', scenes: 5 })
     await approve(job)
     return client.readJob(job.job_id)
@@ -181,7 +191,7 @@ export async function seedHouse(
     failed: await fail(),
     cancelled: await cancel(),
     sentBack: await sendBack(),
-    pending: await create({ name: 'Farm at the lake', clientId: 'meyer', scenes: 6 }),
+    pending: await create({ name: 'Farm at the lake', clientId: 'meyer', scenes: 6, prompt: shared }),
     held: await hold(),
     overBudget: await exceed(),
     running: await run(),

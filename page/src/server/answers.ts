@@ -68,7 +68,7 @@ const keptMs = 30_000
 /** Between two readings of an answer: as long as a reading takes, within these. */
 const restMs = { least: 250, most: 5_000 } as const
 const hiddenRestMs = 5_000
-/** Many pages hear the same event: they need not all read in the same moment. */
+/** Many pages lose the same server: they need not all come back in the same moment. */
 const spreadMs = 100
 /** For what may be read later: so long, or so many times as long as a reading takes. */
 const laterMs = 2_000
@@ -136,7 +136,7 @@ export function createAnswers({ isHidden, isPassing }: AnswersOptions): Answers 
     let dueMs = Number.POSITIVE_INFINITY
     for (const event of events) {
       const outcome = entry.source.on(event, data)
-      if (outcome === 'again') dueMs = Math.random() * spreadMs
+      if (outcome === 'again') dueMs = 0
       else if (outcome instanceof Later) {
         data = outcome.data
         dueMs = Math.min(dueMs, Math.max(laterMs, laterTimes * entry.tookMs) * (0.75 + Math.random() / 4))

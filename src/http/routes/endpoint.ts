@@ -6,7 +6,7 @@ import { z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { matchedRoutes } from 'hono/route'
 import type { Actor } from '../../job/event.ts'
-import type { Rights } from '../../job/reach.ts'
+import { type Rights, changedBy, seenBy } from '../../job/reach.ts'
 import { type Access, type Guarded, undeclared } from '../access/access.ts'
 import { readJson, readOptionalJson } from '../edge/body.ts'
 import { actorOf, principalOf } from '../edge/principal.ts'
@@ -116,6 +116,8 @@ interface Declaration<
   readonly answer: Answer<Schema>
   /** The endpoint is served only where the server has this part. */
   readonly needs?: Part
+  /** Equal requests of callers with equal rights that arrive together are answered once; `handle` uses no `c`. */
+  readonly isShared?: true
   /** Returns the value to send as JSON, or a whole response. */
   readonly handle: (
     call: Call<Params, Query>,
@@ -142,7 +144,7 @@ export function endpoint<
   Params extends Schemas = undefined,
   Query extends Schemas = undefined,
   Part extends Need = never,
->({ needs, handle, ...described }: Declaration<Params, Query, Schema, Part>): Untagged {
+>({ needs, handle, isShared, ...described }: Declaration<Params, Query, Schema, Part>): Untagged {
   const { route, access, query, params, body, answer, repeatsFreely }: Description = described
   return {
     route,
@@ -161,13 +163,24 @@ export function endpoint<
         rights: principalOf(c).rights,
         by: actorOf(c),
       }
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- served only with its part
-      const result = await handle(call as Call<Params, Query>, parts as unknown as PartsWith<Part>)
+      const work = async () =>
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- served only with its part
+        handle(call as Call<Params, Query>, parts as unknown as PartsWith<Part>)
+      if (isShared) {
+        const { pathname, search } = new URL(c.req.url)
+        const question = JSON.stringify([pathname, search, call.rights && rightsIn(call.rights)])
+        const text = await parts.share(question, async () => JSON.stringify(await work()))
+        return c.body(text, 200, { 'content-type': 'application/json' })
+      }
+      const result = await work()
       if (answer.status === 204) return c.body(null, 204)
       return result instanceof Response ? result : c.json(result, answer.status)
     },
   }
 }
+
+/** What decides what a key sees, which is equal for many keys. */
+const rightsIn = (rights: Rights): unknown => [rights.scopes, seenBy(rights), changedBy(rights)]
 
 /** Endpoints under one tag of the API's description. */
 export const resource = (tag: Tag, endpoints: readonly Untagged[]): readonly Endpoint[] =>

@@ -342,6 +342,7 @@ export const jobEndpoints = resource('jobs', [
     description: 'A job with its storyboard, its costs by scene, why it waits and when its film is expected.',
     params: jobPath,
     answer: json(200, jobSchema, 'The job'),
+    isShared: true,
     handle: async ({ params, rights }, { coordinator }) => jobAnswer(coordinator, { id: params.id }, rights),
   }),
 
@@ -359,6 +360,7 @@ export const jobEndpoints = resource('jobs', [
       jobsSchema,
       'A page of jobs, newest first, without their storyboards, long parameters and the costs of scenes; it may hold fewer than limit, and next_cursor is null on the last',
     ),
+    isShared: true,
     handle: async ({ query, rights }, { coordinator }) => {
       const { type, client_id, q, cursor } = query
       const labels = labelsIn(query)

@@ -85,6 +85,7 @@ export const limitEndpoints = resource('operations', [
     description:
       'The limits in force for jobs and for each renderer, how much of them is used, and what is paused.',
     answer: json(200, limitsSchema, 'The limits in force'),
+    isShared: true,
     handle: async (_, { coordinator }) => limitsAnswer(await coordinator.limits()),
   }),
 

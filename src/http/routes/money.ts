@@ -198,6 +198,7 @@ export const moneyEndpoints = resource('money', [
     summary: 'The budgets, and how much of each is used',
     description: 'Each budget in force with its limit and with what is reserved and spent of it.',
     answer: json(200, budgetsSchema, 'The budgets in force'),
+    isShared: true,
     handle: async (_, { coordinator }) => budgetsAnswer(await coordinator.budgets()),
   }),
 

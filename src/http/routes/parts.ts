@@ -8,6 +8,7 @@ import type { PruneReport, StorageReport } from '../../job/storage.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import type { Readiness } from '../../telemetry/readiness.ts'
 import type { BodyLimits } from '../edge/body.ts'
+import type { Share } from '../edge/shared-answer.ts'
 import type { EventStreams } from '../edge/event-stream.ts'
 
 export interface Parts {
@@ -16,6 +17,7 @@ export interface Parts {
   readonly takeAsset: TakeAsset
   readonly readiness: Pick<Readiness, 'now'>
   readonly limits: BodyLimits
+  readonly share: Share
   /** Whether requests need a key. */
   readonly keysRequired: boolean
   readonly events?: { readonly feed: Feed; readonly streams: EventStreams } | undefined

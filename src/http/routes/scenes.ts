@@ -147,6 +147,7 @@ export const sceneEndpoints = resource('scenes', [
     description: 'Every scene of a job with its state, its plan, its price and the address of its clip.',
     params: jobPath,
     answer: json(200, scenesSchema, "In the film's order"),
+    isShared: true,
     handle: async ({ params: { id }, rights }, { coordinator }) => {
       const { job, scenes, waiting } = await coordinator.view(id)
       return {
