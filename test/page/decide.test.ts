@@ -46,10 +46,10 @@ describe('budgets', () => {
   const answer = {
     currency: 'USD' as const,
     budgets: [
-      { name: 'job', limit: 2, used: null },
-      { name: 'client', limit: 5, used: null },
-      { name: 'client:acme', limit: 3, used },
-      { name: 'day', limit: 2, used },
+      { name: 'job', limit: 2, used: null, changed: null },
+      { name: 'client', limit: 5, used: null, changed: null },
+      { name: 'client:acme', limit: 3, used, changed: null },
+      { name: 'day', limit: 2, used, changed: null },
     ],
   }
   const costs = { spent: 0.3, reserved: 0.1, to_pay: 0.6 }
@@ -82,17 +82,19 @@ describe('budgets', () => {
 
 it('models fit a scene by its images, its length and the height of the film', () => {
   const offer = { seconds: [4, 8], audio: false, usd_per_second: 0.1, usd_per_clip: null }
+  const shape = { aspect_ratios: null }
   const models = [
-    { name: 'local', renderer: 'local', offers: [] },
-    { name: 'one', renderer: 'r', offers: [{ ...offer, resolution: '720p', last_image: false }] },
-    { name: 'two', renderer: 'r', offers: [{ ...offer, resolution: '480p', last_image: true }] },
+    { name: 'local', renderer: 'local', ...shape, offers: [] },
+    { name: 'one', renderer: 'r', ...shape, offers: [{ ...offer, resolution: '720p', last_image: false }] },
+    { name: 'two', renderer: 'r', ...shape, offers: [{ ...offer, resolution: '480p', last_image: true }] },
     {
       name: 'unpriced',
       renderer: 'r',
+      ...shape,
       offers: [{ ...offer, resolution: '4k', last_image: true, usd_per_second: null }],
     },
   ]
-  const answer = { price_book: '1', currency: 'USD' as const, models }
+  const answer = { price_book: '1', currency: 'USD' as const, models, unavailable: [] }
   const names = (images: number, seconds: number, shortSide: number) =>
     fittingModels(answer, { images, seconds, shortSide }).map(({ name, perSecond }) => [name, perSecond])
   expect(names(1, 4, 720)).toEqual([
