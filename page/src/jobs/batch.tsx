@@ -2,7 +2,7 @@
 import { type ReactNode, useState } from 'react'
 import { Link } from '../router.tsx'
 import { type BatchAnswer, approvalOf, client } from '../server/client.ts'
-import type { JobRow } from '../server/job-list.ts'
+import type { JobRow } from '../server/job-pages.ts'
 import { useSession } from '../server/session.tsx'
 import { useAction } from '../ui/action.tsx'
 import { Button } from '../ui/button.tsx'

@@ -1,6 +1,6 @@
 /** The columns of the list of jobs. Which are shown is kept in this browser. */
 import type { ReactNode } from 'react'
-import type { JobRow } from '../server/job-list.ts'
+import type { JobRow } from '../server/job-pages.ts'
 import { Status, Time, useMoney } from '../ui/values.tsx'
 import { type Words, useWords } from '../words/words.tsx'
 

@@ -29,6 +29,7 @@ const names = [
   'created_before',
   'needs_approval',
   'waiting',
+  'order',
 ] as const
 
 export function queryIn({ searchParams }: URL): JobsQuery {
@@ -73,7 +74,7 @@ export function Filters({ address }: { readonly address: URL }) {
   const [text, setText] = useTyped('q', given('q'))
   const [client, setClient] = useTyped('client_id', given('client_id'))
   const chosen = given('status').split(',')
-  const asked = names.filter((name) => searchParams.has(name))
+  const asked = names.filter((name) => name !== 'order' && searchParams.has(name))
   const toggle = (status: string): void => {
     const next = statuses.filter((one) => chosen.includes(one) !== (one === status))
     setQuery({ status: next.join(',') })

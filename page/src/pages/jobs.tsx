@@ -30,7 +30,7 @@ export function Jobs() {
     keepColumns(next)
     setColumns(next)
   }
-  const isFiltered = Object.keys(query).length > 0
+  const isFiltered = Object.keys(query).some((name) => name !== 'order')
   return (
     <div className="jobs">
       <header className="jobs-head">
@@ -46,7 +46,15 @@ export function Jobs() {
       {rows.length === 0 && !isMore ? (
         <Empty isFiltered={isFiltered} names={Object.keys(query)} />
       ) : (
-        <Table rows={rows} isMore={isMore} more={more} see={see} columns={columns} selection={selection} />
+        <Table
+          rows={rows}
+          isMore={isMore}
+          more={more}
+          see={see}
+          columns={columns}
+          isOldestFirst={query.order === 'oldest'}
+          selection={selection}
+        />
       )}
       <Batch rows={chosenRows} onDone={() => chooseAll(false)} />
     </div>
