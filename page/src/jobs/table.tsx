@@ -1,7 +1,6 @@
 /** The rows of the list. Only those in sight are in the document, so that a hundred thousand scroll as one does. */
 import { useVirtualizer } from '@tanstack/react-virtual'
 import {
-  type CSSProperties,
   type KeyboardEvent,
   type MouseEvent,
   memo,
@@ -102,7 +101,7 @@ export function Table({ rows, isMore, more, see, columns, isOldestFirst, selecti
 
   const areAll = rows.length > 0 && chosen.size >= rows.length
   return (
-    <div className="table" style={{ '--columns': templateOf(columns) } as CSSProperties}>
+    <div className="table" ref={(table) => table?.style.setProperty('--columns', templateOf(columns))}>
       <div className="table-row table-head">
         <span className="table-wide">
           <input
@@ -122,7 +121,7 @@ export function Table({ rows, isMore, more, see, columns, isOldestFirst, selecti
               key={name}
               type="button"
               className="table-sort"
-              aria-label={isOldestFirst ? words.jobList.newestFirst : words.jobList.oldestFirst}
+              aria-label={`${columnTitle(words, name)}: ${isOldestFirst ? words.jobList.newestFirst : words.jobList.oldestFirst}`}
               title={isOldestFirst ? words.jobList.newestFirst : words.jobList.oldestFirst}
               onClick={() => setQuery({ order: isOldestFirst ? undefined : 'oldest' })}
             >
