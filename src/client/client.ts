@@ -154,6 +154,8 @@ export interface JobsQuery {
   readonly created_before?: string
   /** Codes of waits, separated by commas: only jobs that wait so, or have a scene that does. */
   readonly waiting?: string
+  /** Default: newest. */
+  readonly order?: 'newest' | 'oldest'
   /** Text that the film's name contains. */
   readonly q?: string
   /** 1 to 200. */

@@ -26,6 +26,9 @@ export interface JobQuery {
   /** Only jobs that the actor may access. */
   readonly reach?: Reach | undefined
   readonly before?: number | undefined
+  /** Only jobs with at least this id. */
+  readonly from?: number | undefined
+  readonly isOldestFirst?: boolean | undefined
   readonly limit: number
 }
 
@@ -59,7 +62,7 @@ const clockStepMs = 24 * 3_600_000
 /** Ids rise with time, so a range of times gives a range of ids without reading jobs. */
 export async function idRangeOf(
   reader: Reader,
-  { insertedFrom, insertedBefore, before }: JobQuery,
+  { insertedFrom, insertedBefore, before, from = 1 }: JobQuery,
 ): Promise<IdRange> {
   const idAt = async (sql: string, time: number): Promise<number | undefined> => {
     const row = await reader.get(sql, [time])
@@ -81,7 +84,7 @@ export async function idRangeOf(
           insertedFrom - clockStepMs,
         )
   return {
-    lowest: earliest ?? Number.MAX_SAFE_INTEGER,
+    lowest: Math.max(from, earliest ?? Number.MAX_SAFE_INTEGER),
     highest: Math.min(latest ?? 0, (before ?? Number.MAX_SAFE_INTEGER) - 1),
   }
 }
@@ -140,13 +143,10 @@ function waitSql(condition: WaitCondition, bind: (value: SqlValue) => string, sc
 const escaped = (part: string): string => part.replace(/[!%_]/g, (sign) => `!${sign}`)
 
 /**
- * Newest first; `from`: only jobs with at least this id. A filter by label scans the jobs of the first label, and one by
+ * A filter by label scans the jobs of the first label, and one by
  * name scans the names, so that a page costs the same for any number of jobs. In SQLite `cross join` fixes this order.
  */
-export async function listJobs(
-  reader: Reader,
-  query: JobQuery & { readonly from?: number | undefined },
-): Promise<readonly Omit<Job, 'storyboard'>[]> {
+export async function listJobs(reader: Reader, query: JobQuery): Promise<readonly Omit<Job, 'storyboard'>[]> {
   const params: SqlValue[] = []
   const bind = (value: SqlValue): string => `$${params.push(value)}`
   const [first, ...others] = Object.entries(query.labels ?? {})
@@ -189,7 +189,7 @@ export async function listJobs(
   const where = conditions.length === 0 ? '' : `where ${conditions.join(' and ')}`
   const rows = await reader.all(
     `select ${factColumns} from ${walk} ${where}
-     order by ${id} desc limit ${bind(query.limit)}`,
+     order by ${id} ${query.isOldestFirst ? 'asc' : 'desc'} limit ${bind(query.limit)}`,
     params,
   )
   return rows.map(factsOf)

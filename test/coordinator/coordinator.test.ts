@@ -297,7 +297,7 @@ describe('the coordinator', () => {
     do {
       const page = await coordinator.jobs({ labels: { campaign_id: 'spring 🌸' }, limit: 2, before })
       found.push(...page.jobs.map(({ id }) => id))
-      before = page.nextBefore ?? undefined
+      before = page.last ?? undefined
     } while (before !== undefined)
     expect(found).toEqual(ids.toReversed())
     const odds = await coordinator.jobs({ labels: { client_id: '1', campaign_id: 'spring 🌸' }, limit: 10 })

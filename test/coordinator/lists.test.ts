@@ -32,7 +32,7 @@ it('a list finds what is rare among many thousands, page by page, each once', as
         const page = await harness.coordinator.jobs({ ...filter, limit, before })
         expect(page.jobs.length).toBeLessThanOrEqual(limit)
         ids.push(...page.jobs.map((job) => job.id - id))
-        before = page.nextBefore ?? undefined
+        before = page.last ?? undefined
       } while (before !== undefined)
       return ids
     }

@@ -193,3 +193,18 @@ test('answers requests that come together with one reading that begins after the
   await Promise.all([before, together])
   expect((await after).approvals.jobs.map(({ job_id }) => job_id)).toEqual([id])
 })
+
+test('lists the oldest first, too, page by page', async () => {
+  await open()
+  const ids = [await make(), await make(), await make(), await make()]
+  for (const query of ['order=oldest', 'order=oldest&waiting=approval', 'order=oldest&q=film']) {
+    const listed: number[] = []
+    for (let cursor: string | null = ''; cursor !== null;) {
+      const next = cursor === '' ? '' : `&cursor=${cursor}`
+      const { jobs, next_cursor }: JobsAnswer = await jsonOf(ask('GET', `/jobs?limit=2&${query}${next}`))
+      listed.push(...jobs.map(({ job_id }) => job_id))
+      cursor = next_cursor
+    }
+    expect([query, listed]).toEqual([query, ids])
+  }
+})

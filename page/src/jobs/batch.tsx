@@ -2,13 +2,13 @@
 import { type ReactNode, useState } from 'react'
 import { Link } from '../router.tsx'
 import { type BatchAnswer, approvalOf, client } from '../server/client.ts'
-import type { JobRow } from '../server/job-list.ts'
+import type { JobRow } from '../server/job-pages.ts'
 import { useSession } from '../server/session.tsx'
 import { useAction } from '../ui/action.tsx'
 import { Button } from '../ui/button.tsx'
 import { Confirm } from '../ui/confirm.tsx'
 import { useMoney } from '../ui/values.tsx'
-import { useWords } from '../words/words.tsx'
+import { type Words, useWords } from '../words/words.tsx'
 
 type Kind = 'approve' | 'retry' | 'cancel' | 'priority'
 type Results = BatchAnswer['results']
@@ -41,6 +41,9 @@ const canBe: Readonly<Record<Kind, (row: JobRow) => boolean>> = {
 const known = (sums: readonly (number | null)[]): number =>
   sums.reduce<number>((total, sum) => total + (sum ?? 0), 0)
 
+const approveWords = (words: Words, money: (usd: number) => string, sum: number): string =>
+  sum === 0 ? words.waiting.approveFree : words.approve(money(sum))
+
 export function Batch({ rows, onDone }: { readonly rows: readonly JobRow[]; readonly onDone: () => void }) {
   const words = useWords()
   const money = useMoney()
@@ -66,7 +69,7 @@ export function Batch({ rows, onDone }: { readonly rows: readonly JobRow[]; read
           <strong>{words.jobs(rows.length)}</strong>
           {isPossible('approve') && (
             <Button kind="main" onClick={() => open('approve')}>
-              {words.approve(money(known(toApprove.map(({ to_approve }) => to_approve))))}
+              {approveWords(words, money, known(toApprove.map(({ to_approve }) => to_approve)))}
             </Button>
           )}
           {isPossible('retry') && <Button onClick={() => open('retry')}>{words.jobList.acts.retry}</Button>}
@@ -146,7 +149,11 @@ function Ask({ kind, rows, others, onClose, onDone }: AskProps) {
       isOpen
       onClose={onClose}
       title={`${words.jobList.acts[kind]}: ${words.jobs(rows.length)}`}
-      act={kind === 'approve' ? words.approve(sum) : words.jobList.doActs[kind](words.jobs(rows.length))}
+      act={
+        kind === 'approve'
+          ? approveWords(words, money, known(rows.map(({ to_approve }) => to_approve)))
+          : words.jobList.doActs[kind](words.jobs(rows.length))
+      }
       keep={words.jobList.keep}
       kind={kind === 'cancel' ? 'danger' : 'main'}
       isRunning={action.isRunning}
@@ -198,7 +205,7 @@ function Told({ results, onClose }: { readonly results: Results; readonly onClos
           {refused.map((result) => (
             <li key={result.job_id}>
               <Link to={`/jobs/${result.job_id}`}>#{result.job_id}</Link>{' '}
-              {'reason' in result && typeof result.reason === 'string' ? result.reason : String(result.error)}
+              {'reason' in result && typeof result.reason === 'string' ? result.reason : result.error}
             </li>
           ))}
         </ul>

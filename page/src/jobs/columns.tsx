@@ -1,6 +1,6 @@
 /** The columns of the list of jobs. Which are shown is kept in this browser. */
 import type { ReactNode } from 'react'
-import type { JobRow } from '../server/job-list.ts'
+import type { JobRow } from '../server/job-pages.ts'
 import { Status, Time, useMoney } from '../ui/values.tsx'
 import { type Words, useWords } from '../words/words.tsx'
 
@@ -57,6 +57,8 @@ export const columnTitle = ({ jobList }: Words, name: ColumnName): string => job
 
 export const isNumber = (name: ColumnName): boolean => name === 'cost' || name === 'priority'
 
+const named = (names: Readonly<Record<string, string>>, name: string): string | undefined => names[name]
+
 /** What is to be approved, or was charged; before anything was, what is expected. */
 const costOf = ({ needs_approval, to_approve, costs: { spent }, ended_at, estimated_cost }: JobRow) =>
   needs_approval ? to_approve : spent === 0 && ended_at === null ? estimated_cost : spent
@@ -74,7 +76,7 @@ export function Cell({ row, name }: { readonly row: JobRow; readonly name: Colum
       return (
         row.waiting && (
           <span className="small quiet" title={row.waiting.reason}>
-            {words.jobList.waits[row.waiting.code as keyof Words['jobList']['waits']] ?? row.waiting.reason}
+            {named(words.jobList.waits, row.waiting.code) ?? row.waiting.reason}
           </span>
         )
       )
@@ -87,11 +89,7 @@ export function Cell({ row, name }: { readonly row: JobRow; readonly name: Colum
     case 'madeBy':
       return <span className="quiet">{row.created_by}</span>
     case 'type':
-      return (
-        <span className="small quiet">
-          {words.jobList.types[row.type as keyof Words['jobList']['types']] ?? row.type}
-        </span>
-      )
+      return <span className="small quiet">{named(words.jobList.types, row.type) ?? row.type}</span>
     case 'priority':
       return row.priority
     default:

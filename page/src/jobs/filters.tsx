@@ -8,8 +8,19 @@ import { useWords } from '../words/words.tsx'
 const statuses = ['pending', 'approved', 'processing', 'completed', 'failed', 'cancelled'] as const
 const types = ['property_photos', 'image_pairs'] as const
 
+const waitNames = [
+  'approval',
+  'rejected',
+  'held',
+  'budget',
+  'paused',
+  'provider',
+  'dependency',
+  'scheduled',
+] as const
+
 /** What a person calls by one name may have several codes. */
-export const waits = {
+export const waits: Readonly<Record<(typeof waitNames)[number], string>> = {
   approval: 'approval',
   rejected: 'rejected',
   held: 'held',
@@ -18,7 +29,7 @@ export const waits = {
   provider: 'provider_pause',
   dependency: 'dependency',
   scheduled: 'scheduled',
-} as const
+}
 
 const names = [
   'status',
@@ -29,6 +40,7 @@ const names = [
   'created_before',
   'needs_approval',
   'waiting',
+  'order',
 ] as const
 
 export function queryIn({ searchParams }: URL): JobsQuery {
@@ -73,7 +85,7 @@ export function Filters({ address }: { readonly address: URL }) {
   const [text, setText] = useTyped('q', given('q'))
   const [client, setClient] = useTyped('client_id', given('client_id'))
   const chosen = given('status').split(',')
-  const asked = names.filter((name) => searchParams.has(name))
+  const asked = names.filter((name) => name !== 'order' && searchParams.has(name))
   const toggle = (status: string): void => {
     const next = statuses.filter((one) => chosen.includes(one) !== (one === status))
     setQuery({ status: next.join(',') })
@@ -111,9 +123,9 @@ export function Filters({ address }: { readonly address: URL }) {
             onChange={({ target }) => setQuery({ waiting: target.value })}
           >
             <option value="">{words.jobList.waitsFor}</option>
-            {Object.entries(waits).map(([name, codes]) => (
-              <option key={name} value={codes}>
-                {words.jobList.waitFilters[name as keyof typeof waits]}
+            {waitNames.map((name) => (
+              <option key={name} value={waits[name]}>
+                {words.jobList.waitFilters[name]}
               </option>
             ))}
           </select>

@@ -1,6 +1,6 @@
 /** Which jobs are chosen: one by one, or all between two. */
 import { useState } from 'react'
-import type { JobRow } from '../server/job-list.ts'
+import type { JobRow } from '../server/job-pages.ts'
 
 export interface Selection {
   readonly chosen: ReadonlySet<number>

@@ -1,7 +1,6 @@
 /** The rows of the list. Only those in sight are in the document, so that a hundred thousand scroll as one does. */
 import { useVirtualizer } from '@tanstack/react-virtual'
 import {
-  type CSSProperties,
   type KeyboardEvent,
   type MouseEvent,
   memo,
@@ -11,8 +10,8 @@ import {
   useState,
   useSyncExternalStore,
 } from 'react'
-import { Link, go } from '../router.tsx'
-import type { JobRow } from '../server/job-list.ts'
+import { Link, go, setQuery } from '../router.tsx'
+import type { JobRow } from '../server/job-pages.ts'
 import { useWords } from '../words/words.tsx'
 import { Cell, type ColumnName, columnTitle, isNumber, templateOf } from './columns.tsx'
 import type { Selection } from './selection.ts'
@@ -32,10 +31,11 @@ interface TableProps {
   readonly more: () => void
   readonly see: (first: number, last: number) => void
   readonly columns: readonly ColumnName[]
+  readonly isOldestFirst: boolean
   readonly selection: Selection
 }
 
-export function Table({ rows, isMore, more, see, columns, selection }: TableProps) {
+export function Table({ rows, isMore, more, see, columns, isOldestFirst, selection }: TableProps) {
   const words = useWords()
   const isNarrow = useSyncExternalStore(watchWidth, () => narrow.matches)
   const height = isNarrow ? 64 : 40
@@ -101,7 +101,7 @@ export function Table({ rows, isMore, more, see, columns, selection }: TableProp
 
   const areAll = rows.length > 0 && chosen.size >= rows.length
   return (
-    <div className="table" style={{ '--columns': templateOf(columns) } as CSSProperties}>
+    <div className="table" ref={(table) => table?.style.setProperty('--columns', templateOf(columns))}>
       <div className="table-row table-head">
         <span className="table-wide">
           <input
@@ -115,11 +115,24 @@ export function Table({ rows, isMore, more, see, columns, selection }: TableProp
           />
           {words.jobList.columns.film}
         </span>
-        {columns.map((name) => (
-          <span key={name} className={isNumber(name) ? 'table-number' : undefined}>
-            {columnTitle(words, name)}
-          </span>
-        ))}
+        {columns.map((name) =>
+          name === 'made' ? (
+            <button
+              key={name}
+              type="button"
+              className="table-sort"
+              aria-label={`${columnTitle(words, name)}: ${isOldestFirst ? words.jobList.newestFirst : words.jobList.oldestFirst}`}
+              title={isOldestFirst ? words.jobList.newestFirst : words.jobList.oldestFirst}
+              onClick={() => setQuery({ order: isOldestFirst ? undefined : 'oldest' })}
+            >
+              {columnTitle(words, name)} <span aria-hidden="true">{isOldestFirst ? '↑' : '↓'}</span>
+            </button>
+          ) : (
+            <span key={name} className={isNumber(name) ? 'table-number' : undefined}>
+              {columnTitle(words, name)}
+            </span>
+          ),
+        )}
       </div>
       <div
         className="table-body"

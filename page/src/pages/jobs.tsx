@@ -6,7 +6,7 @@ import { Filters, queryIn } from '../jobs/filters.tsx'
 import { useSelection } from '../jobs/selection.ts'
 import { Table } from '../jobs/table.tsx'
 import { Views } from '../jobs/views.tsx'
-import { Link, setQuery, useAddress } from '../router.tsx'
+import { Link, useAddress } from '../router.tsx'
 import { useJobList } from '../server/job-list.ts'
 import { useSession } from '../server/session.tsx'
 import { Button } from '../ui/button.tsx'
@@ -30,7 +30,7 @@ export function Jobs() {
     keepColumns(next)
     setColumns(next)
   }
-  const isFiltered = Object.keys(query).length > 0
+  const isFiltered = Object.keys(query).some((name) => name !== 'order')
   return (
     <div className="jobs">
       <header className="jobs-head">
@@ -44,34 +44,36 @@ export function Jobs() {
       <Filters address={address} />
       {error !== undefined && <Problem error={error} again={more} />}
       {rows.length === 0 && !isMore ? (
-        <Empty isFiltered={isFiltered} names={Object.keys(query)} />
+        <Empty isFiltered={isFiltered} />
       ) : (
-        <Table rows={rows} isMore={isMore} more={more} see={see} columns={columns} selection={selection} />
+        <Table
+          rows={rows}
+          isMore={isMore}
+          more={more}
+          see={see}
+          columns={columns}
+          isOldestFirst={query.order === 'oldest'}
+          selection={selection}
+        />
       )}
       <Batch rows={chosenRows} onDone={() => chooseAll(false)} />
     </div>
   )
 }
 
-function Empty({ isFiltered, names }: { readonly isFiltered: boolean; readonly names: readonly string[] }) {
+function Empty({ isFiltered }: { readonly isFiltered: boolean }) {
   const words = useWords()
   const { can } = useSession()
   return (
     <div className="empty">
       <p>{isFiltered ? words.jobList.noMatch : words.jobList.empty}</p>
-      {isFiltered ? (
-        <Button onClick={() => setQuery(Object.fromEntries(names.map((name) => [name, undefined])))}>
-          {words.jobList.clear}
-        </Button>
-      ) : (
-        can('submit') && (
-          <>
-            <p className="quiet">{words.jobList.emptyNext}</p>
-            <Link className="button" data-kind="main" to="/new">
-              {words.nav.newFilm}
-            </Link>
-          </>
-        )
+      {!isFiltered && can('submit') && (
+        <>
+          <p className="quiet">{words.jobList.emptyNext}</p>
+          <Link className="button" data-kind="main" to="/new">
+            {words.nav.newFilm}
+          </Link>
+        </>
       )}
     </div>
   )

@@ -188,6 +188,8 @@ export const de: Words = {
     viewName: 'Name der Ansicht',
     removeView: (name) => `Ansicht ${name} löschen`,
     chooseColumns: 'Spalten',
+    newestFirst: 'Neueste zuerst',
+    oldestFirst: 'Älteste zuerst',
     listed: (count, isMore) => `${counted(count, 'Auftrag', 'Aufträge')}${isMore ? ' und mehr' : ''}`,
     noMatch: 'Kein Auftrag passt zu diesen Filtern.',
     empty: 'Es gibt noch keine Aufträge.',

@@ -191,6 +191,8 @@ export const en = {
     viewName: 'Name of the view',
     removeView: (name: string) => `Delete the view ${name}`,
     chooseColumns: 'Columns',
+    newestFirst: 'Newest first',
+    oldestFirst: 'Oldest first',
     listed: (count: number, isMore: boolean) =>
       `${counted(count, 'job', 'jobs')}${isMore ? ' and more' : ''}`,
     noMatch: 'No job matches these filters.',

@@ -63,7 +63,7 @@ async function read(context: Context, filter: AttentionFilter): Promise<Attentio
       approvals.jobs.map(({ id }) => id),
     ),
     held: { ...held, isMore: held.count > held.renders.length },
-    budgets: { ...budgets, count: budgets.jobs.length, isMore: budgets.nextBefore !== null },
+    budgets: { ...budgets, count: budgets.jobs.length, isMore: budgets.last !== null },
     endpoints: {
       endpoints: failing.slice(0, limit),
       count: failing.length,
@@ -76,10 +76,10 @@ async function read(context: Context, filter: AttentionFilter): Promise<Attentio
 /** Where more wait than are listed, jobs that wait for their first approval are counted, and of changed ones those listed. */
 async function countOf(
   database: Database,
-  { jobs, nextBefore }: JobsPage,
+  { jobs, last }: JobsPage,
   { clientId, reach }: AttentionFilter,
 ): Promise<Counted> {
-  if (nextBefore === null) return { count: jobs.length, isMore: false }
+  if (last === null) return { count: jobs.length, isMore: false }
   const changed = jobs.filter(({ status }) => status !== 'pending').length
   const isCounted = reach.madeBy === undefined && (clientId === undefined || reach.clientId === undefined)
   const first = isCounted ? await countToApprove(database, clientId ?? reach.clientId) : 0

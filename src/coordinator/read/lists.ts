@@ -20,7 +20,7 @@ import { diskWait } from './waiting.ts'
 /**
  * `statuses`: any of them. `labels`: free members of `parameters`, such as campaign_id, that must be equal as
  * text. `needsApproval`: only jobs that wait for one. `waits`: only jobs that wait, or have a scene that waits, in one of
- * these ways. `limit`: 1 to 200. `before`: only jobs with a lower id, the last of the previous page.
+ * these ways. `limit`: 1 to 200. `before`, `from`: only jobs with a lower id; with at least this one.
  */
 export interface JobFilter extends Omit<JobQuery, 'waits'> {
   readonly waits?: readonly FoundWait[] | undefined
@@ -45,11 +45,11 @@ const rowsAtOnce = 51
 /** A page ends once its parameters exceed this many characters. */
 const mostPageCharacters = 1_000_000
 
+/** Ids to look through: at least `from`, below `before`. */
+type Stretch = Pick<JobQuery, 'before' | 'from'>
+
 /** One query where an index serves the filter; for combined filters, one range of ids after another. */
-async function stretchesOf(
-  reader: Reader,
-  filter: JobQuery,
-): Promise<Iterable<{ readonly before?: number | undefined; readonly from?: number }>> {
+async function stretchesOf(reader: Reader, filter: JobQuery): Promise<Iterable<Stretch>> {
   const { statuses = [], type, clientId, labels = {}, insertedFrom, insertedBefore, text, reach } = filter
   const filters = [
     statuses[0],
@@ -67,12 +67,17 @@ async function stretchesOf(
     text === undefined &&
     !filter.needsApproval &&
     filter.waits === undefined
-  if (isIndexed) return [{ before: filter.before }]
+  if (isIndexed) return [{ before: filter.before, from: filter.from }]
   const { lowest, highest } = await idRangeOf(reader, filter)
-  return stretchesDown(lowest, highest)
+  return filter.isOldestFirst ? stretchesUp(lowest, highest) : stretchesDown(lowest, highest)
 }
 
-function* stretchesDown(lowest: number, highest: number): Generator<{ before: number; from: number }> {
+function* stretchesUp(lowest: number, highest: number): Generator<Stretch> {
+  for (let from = lowest; from <= highest; from += stretchSize)
+    yield { from, before: Math.min(highest, from + stretchSize - 1) + 1 }
+}
+
+function* stretchesDown(lowest: number, highest: number): Generator<Stretch> {
   for (let before = highest + 1; before > lowest; before -= stretchSize)
     yield { before, from: Math.max(lowest, before - stretchSize) }
 }
@@ -82,12 +87,12 @@ export interface JobsPage {
   readonly jobs: readonly ListedJob[]
   /** By job id. */
   readonly standings: ReadonlyMap<number, Standing>
-  /** Pass as `before` for the next page; null at the end. */
-  readonly nextBefore: number | null
+  /** The id that the next page begins after; null at the end. */
+  readonly last: number | null
 }
 
 /**
- * Newest first; fewer than `limit` where they are long. Each job and its standing come from the same
+ * Newest first unless the filter says otherwise; fewer than `limit` where they are long. Each job and its standing come from the same
  * snapshot.
  */
 export async function searchJobs(context: Context, filter: JobFilter): Promise<JobsPage> {
@@ -98,33 +103,34 @@ export async function searchJobs(context: Context, filter: JobFilter): Promise<J
   let candidates = 0
   const search = await searchOf(context, filter)
   // Such as a budget, where there is none.
-  if (search.query.waits?.length === 0) return { jobs, standings, nextBefore: null }
+  if (search.query.waits?.length === 0) return { jobs, standings, last: null }
   const isSifted = filter.needsApproval === true || filter.waits !== undefined
   for (const stretch of await stretchesOf(database, search.query)) {
-    let { before } = stretch
+    let rest = stretch
     for (let isRead = false; !isRead;) {
       const limit = isSifted ? rowsAtOnce : Math.min(rowsAtOnce, filter.limit + 1 - jobs.length)
-      const query = { ...search.query, ...stretch, before, limit }
+      const query = { ...search.query, ...rest, limit }
       const rows = await database.snapshot((reader) => readPage(context, reader, query, search))
       for (const { job, characters: length, standing } of rows) {
         if (filter.needsApproval && !needsApproval(job, standing.toApproveMicros)) continue
         if (filter.waits && !standing.isFound) continue
         if (jobs.length === filter.limit || characters > mostPageCharacters)
-          return { jobs, standings, nextBefore: jobs.at(-1)!.id }
+          return { jobs, standings, last: jobs.at(-1)!.id }
         jobs.push(job)
         standings.set(job.id, standing)
         characters += length
       }
       isRead = rows.length < limit
-      before = rows.at(-1)?.job.id
+      const last = rows.at(-1)?.job.id
+      if (last !== undefined)
+        rest = filter.isOldestFirst ? { ...stretch, from: last + 1 } : { ...stretch, before: last }
       candidates += rows.length
-      if (filter.waits && candidates > mostCandidates && before !== undefined)
-        return { jobs, standings, nextBefore: before }
+      if (filter.waits && candidates > mostCandidates && last !== undefined) return { jobs, standings, last }
       // Yields to other work while a scan continues.
       if (!isRead || stretch.from !== undefined) await host.sleep(0)
     }
   }
-  return { jobs, standings, nextBefore: null }
+  return { jobs, standings, last: null }
 }
 
 interface Search {

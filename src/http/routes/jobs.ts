@@ -230,6 +230,10 @@ const listQuery = z
       .describe(
         'Only jobs that wait so, or have a scene that does; one code, or several with commas between them',
       ),
+    order: z
+      .enum(['newest', 'oldest'], { error: 'must be newest or oldest' })
+      .default('newest')
+      .describe('Which are first'),
     q: once('q')
       .min(1, 'must not be empty')
       .max(200, 'must have at most 200 characters')
@@ -362,11 +366,12 @@ export const jobEndpoints = resource('jobs', [
     ),
     isShared: true,
     handle: async ({ query, rights }, { coordinator }) => {
-      const { type, client_id, q, cursor } = query
+      const { type, client_id, q, cursor, order } = query
+      const isOldestFirst = order === 'oldest'
       const labels = labelsIn(query)
       for (const [name, value] of Object.entries({ type, client_id, q, ...labels }))
         if (`${name}${value}`.includes('\u0000')) throw malformedField(name, 'must not contain U+0000')
-      const { jobs, standings, nextBefore } = await coordinator.jobs({
+      const { jobs, standings, last } = await coordinator.jobs({
         limit: query.limit,
         statuses: query.status,
         type,
@@ -378,11 +383,12 @@ export const jobEndpoints = resource('jobs', [
         needsApproval: query.needs_approval === 'true',
         reach: seenBy(rights),
         labels,
-        ...(cursor !== undefined && { before: jobBefore(cursor) }),
+        isOldestFirst,
+        ...(cursor !== undefined && beyond(cursor, isOldestFirst)),
       })
       return {
         jobs: jobs.map((job) => listedAnswer(job, standings.get(job.id)!, rights)),
-        next_cursor: nextBefore === null ? null : writeCursor(`before:${nextBefore}`),
+        next_cursor: last === null ? null : writeCursor(`${isOldestFirst ? 'after' : 'before'}:${last}`),
       }
     },
   }),
@@ -401,7 +407,12 @@ export const listedAnswer = (
   left_out: [...job.leftOut],
 })
 
-function jobBefore(cursor: string): number {
-  const [before] = readCursor(cursor, /^before:([1-9]\d{0,14})$/)
-  return Number(before)
+/** What a cursor of this order leaves to be listed. @throws {HttpProblem} */
+function beyond(
+  cursor: string,
+  isOldestFirst: boolean,
+): { readonly from: number } | { readonly before: number } {
+  const pattern = isOldestFirst ? /^after:([1-9]\d{0,14})$/ : /^before:([1-9]\d{0,14})$/
+  const id = Number(readCursor(cursor, pattern)[0])
+  return isOldestFirst ? { from: id + 1 } : { before: id }
 }
