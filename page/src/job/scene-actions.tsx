@@ -51,7 +51,7 @@ export function SceneActions({ job, scenes, scene, onChoose, again, adding }: Sc
   const error = move.error ?? regenerate.error
   return (
     <>
-      {error !== undefined && <Problem error={error} />}
+      {error !== undefined && <EditProblem error={error} />}
       <div className="line-actions">
         <Button disabled={position === 0 || move.isRunning} onClick={() => void move.run(position - 1)}>
           {words.scene.earlier}
