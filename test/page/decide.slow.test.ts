@@ -165,7 +165,7 @@ describe.skipIf(!hasChromium)('the job before approval', () => {
     const [scene] = (await client.listScenes(job_id)).scenes
     expect(scene?.asset_ids).toHaveLength(2)
 
-    const [from, to] = [page.getByRole('button', { name: 'Photograph 2' }), page.locator('.photograph-slot')]
+    const [from, to] = [page.getByRole('button', { name: 'Photograph 3' }), page.locator('.photograph-slot')]
     await from.scrollIntoViewIfNeeded()
     const [start, end] = [await from.boundingBox(), await to.first().boundingBox()]
     await page.mouse.move(start!.x + 20, start!.y + 20)
