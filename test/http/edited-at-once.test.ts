@@ -9,7 +9,7 @@ beforeAll(async () => {
 })
 afterAll(() => harness.close())
 
-const ask = (method: string, path: string, body?: unknown) =>
+const ask = async (method: string, path: string, body?: unknown) =>
   harness.app.request(`/api/v3${path}`, {
     method,
     ...(body !== undefined && {

@@ -2,7 +2,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Page, Route } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Client, createClient } from '../../src/client/client.ts'
 import { hasChromium } from '../server/chromium.ts'
@@ -113,6 +113,9 @@ describe.skipIf(!hasChromium)('the job before approval', () => {
     expect(await page.getByLabel('Title').inputValue()).toBe('Salon')
     await page.getByLabel('Title').press('Control+Enter')
     await page.getByRole('button', { name: 'Approve $0.40' }).waitFor(patience)
+    // Who writes there does not mean to approve.
+    await page.getByLabel('Title').press('Control+Enter')
+    expect((await client.readJob(job_id)).status).toBe('pending')
     expect(await titles(job_id)).toEqual(['Exterior', 'Salon', 'Garden'])
     expect(faults).toEqual([])
   })
@@ -162,7 +165,7 @@ describe.skipIf(!hasChromium)('the job before approval', () => {
     const [scene] = (await client.listScenes(job_id)).scenes
     expect(scene?.asset_ids).toHaveLength(2)
 
-    const [from, to] = [page.getByRole('button', { name: 'Photograph 2' }), page.locator('.photograph-slot')]
+    const [from, to] = [page.getByRole('button', { name: 'Photograph 3' }), page.locator('.photograph-slot')]
     await from.scrollIntoViewIfNeeded()
     const [start, end] = [await from.boundingBox(), await to.first().boundingBox()]
     await page.mouse.move(start!.x + 20, start!.y + 20)
@@ -201,6 +204,27 @@ describe.skipIf(!hasChromium)('the job before approval', () => {
     expect([...one.faults, ...other.faults]).toEqual([])
   })
 
+  it('does nothing where somebody else was faster, and says so', async () => {
+    const { job_id } = await makeJob('Overtaken')
+    const { page } = await open(job_id)
+    const [, second] = (await client.listScenes(job_id)).scenes
+    await page.route(
+      '**/scenes/*',
+      async (route) => {
+        await client.updateScene(job_id, second!.id, { title: 'Salon' })
+        await route.continue()
+      },
+      { times: 1 },
+    )
+    await page.getByRole('button', { name: 'Later' }).click()
+    await until(page, 'Somebody else has changed the film meanwhile, so nothing was done.')
+    expect(await titles(job_id)).toEqual(['Exterior', 'Salon', 'Garden'])
+    await page.getByRole('button', { name: /^2 Salon/ }).waitFor(patience)
+    await page.getByRole('button', { name: 'Later' }).click()
+    await page.getByRole('button', { name: /^2 Exterior/ }).waitFor(patience)
+    expect(await titles(job_id)).toEqual(['Salon', 'Exterior', 'Garden'])
+  })
+
   it('shows hostile names as text', async () => {
     const hostile = '"><img src=x onerror="document.title=\'owned\'">'
     const job = await makeJob(hostile, { client_id: hostile })
@@ -209,7 +233,7 @@ describe.skipIf(!hasChromium)('the job before approval', () => {
     const { page, faults } = await open(job.job_id)
     await page.getByRole('heading', { name: hostile, exact: true }).waitFor(patience)
     expect(await page.locator('img[src="x"]').count()).toBe(0)
-    expect(await page.title()).not.toContain('owned')
+    expect(await page.title()).not.toBe('owned')
     expect(faults).toEqual([])
   })
 
@@ -217,11 +241,14 @@ describe.skipIf(!hasChromium)('the job before approval', () => {
     const { job_id } = await makeJob('Race', { model })
     const { page } = await open(job_id)
     const [scene] = (await client.listScenes(job_id)).scenes
-    const changeFirst = async (route: Route) => {
-      await client.updateScene(job_id, scene!.id, { duration: 8 })
-      await route.continue()
-    }
-    await page.route('**/approve', changeFirst, { times: 1 })
+    await page.route(
+      '**/approve',
+      async (route) => {
+        await client.updateScene(job_id, scene!.id, { duration: 8 })
+        await route.continue()
+      },
+      { times: 1 },
+    )
     await page.keyboard.press('Control+Enter')
     await until(page, 'The storyboard below is the new one. Look at it, then approve again.')
     expect((await client.readJob(job_id)).status).toBe('pending')

@@ -4,7 +4,6 @@ import { useMemo, useState } from 'react'
 import { type JobAnswer, type SceneAnswer, client } from '../server/client.ts'
 import { useAction } from '../ui/action.tsx'
 import { Button } from '../ui/button.tsx'
-import { Problem } from '../ui/problem.tsx'
 import { useMoney } from '../ui/values.tsx'
 import { useWords } from '../words/words.tsx'
 import { setDraft } from './drafts.ts'
@@ -44,7 +43,7 @@ export function SceneActions({ job, scenes, scene, onChoose, again, adding }: Sc
   })
   return (
     <>
-      {move.error !== undefined && <Problem error={move.error} />}
+      {move.error !== undefined && <EditProblem error={move.error} />}
       <div className="line-actions">
         <Button disabled={position === 0 || move.isRunning} onClick={() => void move.run(position - 1)}>
           {words.scene.earlier}
@@ -96,7 +95,7 @@ function Ask({ title, text, error, yes, kind, isRunning, run, close }: AskProps)
         <AlertDialog.Popup className="dialog">
           <AlertDialog.Title render={<h2 />}>{title}</AlertDialog.Title>
           <AlertDialog.Description aria-live="polite">{text}</AlertDialog.Description>
-          {error !== undefined && <EditProblem error={error} />}
+          {move.error !== undefined && <EditProblem error={move.error} />}
           <div className="line-actions">
             <Button kind={kind} disabled={isRunning} onClick={run}>
               {yes}
