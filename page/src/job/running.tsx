@@ -1,6 +1,6 @@
 /** The job while it runs: how far it is, when it is ready, why it waits; pause and cancel. Afterwards why it failed. */
 import { useEffect, useId, useState } from 'react'
-import { type JobAnswer, type SceneAnswer, approvalOf, client } from '../server/client.ts'
+import { type JobAnswer, type RetryRequest, type SceneAnswer, client } from '../server/client.ts'
 import { useLive } from '../server/live.ts'
 import { useSession } from '../server/session.tsx'
 import { historySource, jobSource } from '../server/sources.ts'
@@ -222,15 +222,38 @@ function CancelDialog({ job, scenes, isOpen: isAsked, onClose }: AskProps & Runn
   )
 }
 
+/** What another try costs, by the scenes that are not ready; null: an unknown price. */
+function costOfRetry({ costs }: JobAnswer, scenes: readonly SceneAnswer[]): number | null {
+  const ready = new Set(scenes.filter(({ status }) => status === 'completed').map(({ id }) => id))
+  let sum = 0
+  for (const { scene_id: id, estimated } of costs.scenes) {
+    if (ready.has(id)) continue
+    if (estimated === null) return null
+    sum += estimated
+  }
+  return toMicros(sum)
+}
+
+/** Sums of dollars are whole millionths. */
+const toMicros = (usd: number): number => Math.round(usd * 1_000_000) / 1_000_000
+
+/** It approves what the button says. */
+function retryOf({ revision, costs }: JobAnswer, cost: number | null): RetryRequest {
+  const { approved, reserved, spent } = costs
+  if (cost === null || spent === null) return { revision, accept_unknown_cost: true }
+  return { revision, max_cost: Math.max(approved, toMicros(reserved + spent + cost)) }
+}
+
 /** A failed or cancelled job: why, and what another try costs. */
 function Ended({ job, scenes }: RunningProps) {
   const words = useWords()
   const money = useMoney()
   const { can } = useSession()
-  const { error, costs } = job
+  const { error } = job
+  const cost = costOfRetry(job, scenes)
   const isLate = job.deadline_at !== null && Date.parse(job.deadline_at) <= Date.now()
   const retry = useAction(() =>
-    client.retryJob(job.job_id, { ...approvalOf(job), ...(isLate && { deadline_at: null }) }),
+    client.retryJob(job.job_id, { ...retryOf(job, cost), ...(isLate && { deadline_at: null }) }),
   )
   const failed = error?.scene_id === undefined ? undefined : scenes.find(({ id }) => id === error.scene_id)
   const kept = scenes.filter(({ status }) => status === 'completed').length
@@ -255,7 +278,7 @@ function Ended({ job, scenes }: RunningProps) {
           {isLate && <p className="note small">{words.running.retryWithoutDeadline}</p>}
           {retry.error !== undefined && <Problem error={retry.error} />}
           <Button kind="main" disabled={retry.isRunning} onClick={() => void retry.run()}>
-            {words.running.retry(money(costs.to_pay))}
+            {cost === 0 ? words.running.retryForFree : words.running.retry(money(cost))}
           </Button>
         </>
       )}

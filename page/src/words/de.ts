@@ -179,6 +179,7 @@ export const de: Words = {
     inScene: (scene) => `In ${scene}`,
     wasCancelled: 'Dieser Auftrag wurde abgebrochen.',
     retry: (sum) => `Neuer Versuch, ${sum}`,
+    retryForFree: 'Neuer Versuch, kostenlos',
     retryTells: (kept, missing) =>
       `${counted(kept, 'Szene bleibt', 'Szenen bleiben')}, ${counted(missing, 'Szene wird', 'Szenen werden')} gerendert.`,
     retryWithoutDeadline: 'Die Frist ist vorbei: Es geht ohne Frist weiter.',

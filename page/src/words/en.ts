@@ -184,6 +184,7 @@ export const en = {
     inScene: (scene: string) => `In ${scene}`,
     wasCancelled: 'This job was cancelled.',
     retry: (sum: string) => `Retry, ${sum}`,
+    retryForFree: 'Retry, free',
     retryTells: (kept: number, missing: number) =>
       `${counted(kept, 'scene is', 'scenes are')} kept, ${counted(missing, 'scene is', 'scenes are')} rendered.`,
     retryWithoutDeadline: 'Its deadline has passed: it goes on without one.',
