@@ -98,8 +98,10 @@ it.skipIf(!hasChromium)(
     await strip(page, 'completed').first().click()
     await played(page, 'The clip of')
     await strip(page, 'pending').last().click()
-    await page.getByText('All places of this renderer are in use.').waitFor(patience)
-    expect(await page.getByText(/ready/).first().isVisible()).toBe(true)
+    const why = 'All places of this renderer are in use.'
+    await page.getByText(why, { exact: true }).waitFor(patience)
+    await page.getByText(/^\d scenes? waits?: All places of this renderer/).waitFor(patience)
+    await page.getByText(/^\d of 4 scenes ready$/).waitFor(patience)
 
     await page.getByLabel('Priority').selectOption('High')
     await until(async () => (await site.workflow.coordinator.job(id)).priority === 80)
@@ -128,6 +130,7 @@ it.skipIf(!hasChromium)(
     await fake.set(quick)
     expect(faults).toEqual([])
   },
+  300_000,
 )
 
 it.skipIf(!hasChromium)(
@@ -194,4 +197,5 @@ it.skipIf(!hasChromium)(
     expect((await stranger.goto(link))!.status()).toBe(404)
     expect(faults).toEqual([])
   },
+  300_000,
 )

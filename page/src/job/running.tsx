@@ -8,12 +8,12 @@ import { useAction } from '../ui/action.tsx'
 import { Button } from '../ui/button.tsx'
 import { Confirm } from '../ui/confirm.tsx'
 import { Problem } from '../ui/problem.tsx'
-import { useClockTime, useNow, useSpan } from '../ui/times.tsx'
+import { useClockTime, useNow, useReadable, useSpan } from '../ui/times.tsx'
 import { useMoney } from '../ui/values.tsx'
 import { useWords } from '../words/words.tsx'
 import { personIn } from './history-words.ts'
 import { Plan } from './plan.tsx'
-import { Wait } from './wait.tsx'
+import { SceneWaits, Wait } from './wait.tsx'
 
 interface RunningProps {
   readonly job: JobAnswer
@@ -58,8 +58,10 @@ function HowFar({ job, scenes }: RunningProps) {
       <Expected eta={job.eta} />
       {job.paused_at !== null ? (
         <PausedBy job={job} />
+      ) : job.waiting === null ? (
+        <SceneWaits scenes={scenes} />
       ) : (
-        job.waiting !== null && <Wait waiting={job.waiting} />
+        <Wait waiting={job.waiting} />
       )}
     </>
   )
@@ -249,6 +251,7 @@ function Ended({ job, scenes }: RunningProps) {
   const words = useWords()
   const money = useMoney()
   const { can } = useSession()
+  const readable = useReadable()
   const { error } = job
   const cost = costOfRetry(job, scenes)
   const isLate = job.deadline_at !== null && Date.parse(job.deadline_at) <= Date.now()
@@ -267,7 +270,7 @@ function Ended({ job, scenes }: RunningProps) {
               {words.running.inScene(words.job.sceneName(failed.position + 1, failed.title))}
             </p>
           )}
-          {error && <p className="problem">{error.reason}</p>}
+          {error && <p className="problem">{readable(error.reason)}</p>}
         </>
       ) : (
         <p>{words.running.wasCancelled}</p>

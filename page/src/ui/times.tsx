@@ -32,6 +32,12 @@ export function useClockTime(): (at: string | number) => string {
   }
 }
 
+/** A text of the server with its times as the reader writes them. */
+export function useReadable(): (text: string) => string {
+  const clock = useClockTime()
+  return (text) => text.replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, (at) => clock(at))
+}
+
 /** Such as "2" and "4 minutes", in the unit that fits the longer one. */
 export function useSpan(): (leastMs: number, mostMs: number) => readonly [least: string, most: string] {
   const { code } = useLanguage()

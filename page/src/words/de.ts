@@ -204,6 +204,7 @@ export const de: Words = {
   waits: {
     until: (when) => `spätestens bis ${when}`,
     since: (when) => `seit ${when}`,
+    scenes: (count) => (count === 1 ? '1 Szene wartet' : `${count} Szenen warten`),
     decide: 'Unter „Wartet auf dich“ entscheiden',
     codes: {
       approval: 'Die Kosten sind noch freizugeben.',

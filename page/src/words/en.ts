@@ -209,6 +209,7 @@ export const en = {
   waits: {
     until: (when: string) => `until ${when} at the latest`,
     since: (when: string) => `since ${when}`,
+    scenes: (count: number) => (count === 1 ? '1 scene waits' : `${count} scenes wait`),
     decide: 'Decide it under “Waiting for you”',
     codes: {
       approval: 'Its cost has to be approved first.',
