@@ -16,7 +16,7 @@ const minuteMs = 60_000
 const hourMs = 3_600_000
 
 /** The reader's own way to write times in the language of the page, such as British English. */
-const localeFor = (code: string): string =>
+export const localeFor = (code: string): string =>
   navigator.languages.find((tag) => tag === code || tag.startsWith(`${code}-`)) ?? code
 
 const isSameDay = (one: number, other: number): boolean =>
