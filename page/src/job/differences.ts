@@ -1,7 +1,17 @@
 /** What differs between two films of one job, scene by scene. */
-import type { FilmVersion } from '../server/sources.ts'
 
-type Chapter = NonNullable<FilmVersion['scenes']>[number]
+/** A scene as it is in a film. */
+interface Chapter {
+  readonly scene_id: string
+  readonly title: string | null
+  readonly start: number
+  readonly duration: number
+  readonly clip: string | null
+}
+
+interface Film {
+  readonly scenes: readonly Chapter[] | null
+}
 
 export interface Placed {
   readonly number: number
@@ -29,8 +39,8 @@ const orderIn = (chapters: readonly Chapter[], also: ReadonlyMap<string, Placed>
 
 /** Undefined where a film does not say what scenes it is of. The scenes that are the same are left out. */
 export function differencesOf(
-  one: Pick<FilmVersion, 'scenes'>,
-  other: Pick<FilmVersion, 'scenes'>,
+  one: Film,
+  other: Film,
 ): { readonly differences: readonly Difference[]; readonly sames: number } | undefined {
   if (!one.scenes || !other.scenes) return undefined
   const [here, there] = [placesOf(one.scenes), placesOf(other.scenes)]

@@ -98,9 +98,13 @@ function Film({ job, chosen, picks, onScene }: Pick<StageProps, 'job' | 'chosen'
   const chapters = shown?.scenes ?? []
   const video = useRef<HTMLVideoElement>(null)
   const [current, setCurrent] = useState(0)
+  const follow = ({ currentTime }: HTMLVideoElement): void => setCurrent(chapterAt(chapters, currentTime))
   const seek = (index: number): void => {
     const chapter = chapters[index]
-    if (video.current && chapter) video.current.currentTime = chapter.start
+    if (!video.current || !chapter) return
+    video.current.currentTime = chapter.start
+    // Before the film is loaded, no event says so.
+    setCurrent(index)
   }
   // A scene that is chosen in the strip is shown in the film.
   const before = useRef(picks)
@@ -130,7 +134,8 @@ function Film({ job, chosen, picks, onScene }: Pick<StageProps, 'job' | 'chosen'
           src={address}
           poster={job.thumbnail_url ?? undefined}
           aria-label={words.film.label}
-          onTimeUpdate={({ currentTarget }) => setCurrent(chapterAt(chapters, currentTarget.currentTime))}
+          onSeeking={({ currentTarget }) => follow(currentTarget)}
+          onTimeUpdate={({ currentTarget }) => follow(currentTarget)}
         />
       </figure>
       <ChapterBar chapters={chapters} current={current} onChapter={go} />

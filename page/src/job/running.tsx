@@ -1,6 +1,6 @@
 /** The job while it runs: how far it is, when it is ready, why it waits; pause and cancel. Afterwards why it failed. */
 import { useEffect, useId, useState } from 'react'
-import { type JobAnswer, type SceneAnswer, approvalOf, client } from '../server/client.ts'
+import { type JobAnswer, type RetryRequest, type SceneAnswer, client } from '../server/client.ts'
 import { useLive } from '../server/live.ts'
 import { useSession } from '../server/session.tsx'
 import { historySource, jobSource } from '../server/sources.ts'
@@ -8,12 +8,12 @@ import { useAction } from '../ui/action.tsx'
 import { Button } from '../ui/button.tsx'
 import { Confirm } from '../ui/confirm.tsx'
 import { Problem } from '../ui/problem.tsx'
-import { useClockTime, useNow, useSpan } from '../ui/times.tsx'
+import { useClockTime, useNow, useReadable, useSpan } from '../ui/times.tsx'
 import { useMoney } from '../ui/values.tsx'
 import { useWords } from '../words/words.tsx'
 import { personIn } from './history-words.ts'
 import { Plan } from './plan.tsx'
-import { Wait } from './wait.tsx'
+import { SceneWaits, Wait } from './wait.tsx'
 
 interface RunningProps {
   readonly job: JobAnswer
@@ -58,8 +58,10 @@ function HowFar({ job, scenes }: RunningProps) {
       <Expected eta={job.eta} />
       {job.paused_at !== null ? (
         <PausedBy job={job} />
+      ) : job.waiting === null ? (
+        <SceneWaits scenes={scenes} />
       ) : (
-        job.waiting !== null && <Wait waiting={job.waiting} />
+        <Wait waiting={job.waiting} />
       )}
     </>
   )
@@ -222,15 +224,39 @@ function CancelDialog({ job, scenes, isOpen: isAsked, onClose }: AskProps & Runn
   )
 }
 
+/** What another try costs, by the scenes that are not ready; null: an unknown price. */
+function costOfRetry({ costs }: JobAnswer, scenes: readonly SceneAnswer[]): number | null {
+  const ready = new Set(scenes.filter(({ status }) => status === 'completed').map(({ id }) => id))
+  let sum = 0
+  for (const { scene_id: id, estimated } of costs.scenes) {
+    if (ready.has(id)) continue
+    if (estimated === null) return null
+    sum += estimated
+  }
+  return toMicros(sum)
+}
+
+/** Sums of dollars are whole millionths. */
+const toMicros = (usd: number): number => Math.round(usd * 1_000_000) / 1_000_000
+
+/** It approves what the button says. */
+function retryOf({ revision, costs }: JobAnswer, cost: number | null): RetryRequest {
+  const { approved, reserved, spent } = costs
+  if (cost === null || spent === null) return { revision, accept_unknown_cost: true }
+  return { revision, max_cost: Math.max(approved, toMicros(reserved + spent + cost)) }
+}
+
 /** A failed or cancelled job: why, and what another try costs. */
 function Ended({ job, scenes }: RunningProps) {
   const words = useWords()
   const money = useMoney()
   const { can } = useSession()
-  const { error, costs } = job
+  const readable = useReadable()
+  const { error } = job
+  const cost = costOfRetry(job, scenes)
   const isLate = job.deadline_at !== null && Date.parse(job.deadline_at) <= Date.now()
   const retry = useAction(() =>
-    client.retryJob(job.job_id, { ...approvalOf(job), ...(isLate && { deadline_at: null }) }),
+    client.retryJob(job.job_id, { ...retryOf(job, cost), ...(isLate && { deadline_at: null }) }),
   )
   const failed = error?.scene_id === undefined ? undefined : scenes.find(({ id }) => id === error.scene_id)
   const kept = scenes.filter(({ status }) => status === 'completed').length
@@ -244,7 +270,7 @@ function Ended({ job, scenes }: RunningProps) {
               {words.running.inScene(words.job.sceneName(failed.position + 1, failed.title))}
             </p>
           )}
-          {error && <p className="problem">{error.reason}</p>}
+          {error && <p className="problem">{readable(error.reason)}</p>}
         </>
       ) : (
         <p>{words.running.wasCancelled}</p>
@@ -255,7 +281,7 @@ function Ended({ job, scenes }: RunningProps) {
           {isLate && <p className="note small">{words.running.retryWithoutDeadline}</p>}
           {retry.error !== undefined && <Problem error={retry.error} />}
           <Button kind="main" disabled={retry.isRunning} onClick={() => void retry.run()}>
-            {words.running.retry(money(costs.to_pay))}
+            {cost === 0 ? words.running.retryForFree : words.running.retry(money(cost))}
           </Button>
         </>
       )}

@@ -5,6 +5,7 @@ import { useSession } from '../server/session.tsx'
 import { useAction } from '../ui/action.tsx'
 import { Button } from '../ui/button.tsx'
 import { Confirm } from '../ui/confirm.tsx'
+import { useReadable } from '../ui/times.tsx'
 import { useMoney } from '../ui/values.tsx'
 import { useWords } from '../words/words.tsx'
 import { Wait } from './wait.tsx'
@@ -19,6 +20,7 @@ interface SceneStateProps {
 export function SceneState({ job, scene, onWatch }: SceneStateProps) {
   const words = useWords()
   const { can } = useSession()
+  const readable = useReadable()
   const { status, tries, error, waiting, clip_url: clip } = scene
   const name = words.job.sceneName(scene.position + 1, scene.title)
   const isAgainPossible =
@@ -32,7 +34,7 @@ export function SceneState({ job, scene, onWatch }: SceneStateProps) {
         {tries > 1 && ` · ${words.film.tries(tries)}`}
       </span>
       {error !== null && status === 'failed' && (
-        <p className="problem small">{words.film.failed(error.reason)}</p>
+        <p className="problem small">{words.film.failed(readable(error.reason))}</p>
       )}
       {waiting !== null && <Wait waiting={waiting} />}
       <div className="scene-state-actions">

@@ -6,6 +6,7 @@ import { useAction } from '../ui/action.tsx'
 import { Button } from '../ui/button.tsx'
 import { Sheet } from '../ui/confirm.tsx'
 import { Problem } from '../ui/problem.tsx'
+import { localeFor } from '../ui/times.tsx'
 import { useWords, useLanguage } from '../words/words.tsx'
 
 interface ShareProps {
@@ -100,7 +101,7 @@ function MadeLink({ link, onClose }: { readonly link: FilmLinkAnswer; readonly o
   const field = useRef<HTMLInputElement>(null)
   const [isCopied, setCopied] = useState(false)
   const address = new URL(link.url, location.origin).href
-  const until = new Intl.DateTimeFormat(code, { dateStyle: 'full', timeStyle: 'short' }).format(
+  const until = new Intl.DateTimeFormat(localeFor(code), { dateStyle: 'full', timeStyle: 'short' }).format(
     Date.parse(link.expires_at),
   )
   const copy = (): void => {

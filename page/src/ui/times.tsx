@@ -16,7 +16,7 @@ const minuteMs = 60_000
 const hourMs = 3_600_000
 
 /** The reader's own way to write times in the language of the page, such as British English. */
-const localeFor = (code: string): string =>
+export const localeFor = (code: string): string =>
   navigator.languages.find((tag) => tag === code || tag.startsWith(`${code}-`)) ?? code
 
 const isSameDay = (one: number, other: number): boolean =>
@@ -30,6 +30,12 @@ export function useClockTime(): (at: string | number) => string {
     const day = isSameDay(ms, Date.now()) ? {} : ({ day: 'numeric', month: 'short' } as const)
     return new Intl.DateTimeFormat(localeFor(code), { ...day, hour: '2-digit', minute: '2-digit' }).format(ms)
   }
+}
+
+/** A text of the server with its times as the reader writes them. */
+export function useReadable(): (text: string) => string {
+  const clock = useClockTime()
+  return (text) => text.replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, (at) => clock(at))
 }
 
 /** Such as "2" and "4 minutes", in the unit that fits the longer one. */

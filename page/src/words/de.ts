@@ -924,6 +924,7 @@ export const de: Words = {
     inScene: (scene) => `In ${scene}`,
     wasCancelled: 'Dieser Auftrag wurde abgebrochen.',
     retry: (sum) => `Neuer Versuch, ${sum}`,
+    retryForFree: 'Neuer Versuch, kostenlos',
     retryTells: (kept, missing) =>
       `${counted(kept, 'Szene bleibt', 'Szenen bleiben')}, ${counted(missing, 'Szene wird', 'Szenen werden')} gerendert.`,
     retryWithoutDeadline: 'Die Frist ist vorbei: Es geht ohne Frist weiter.',
@@ -948,6 +949,7 @@ export const de: Words = {
   waits: {
     until: (when) => `spätestens bis ${when}`,
     since: (when) => `seit ${when}`,
+    scenes: (count) => (count === 1 ? '1 Szene wartet' : `${count} Szenen warten`),
     decide: 'Unter „Wartet auf dich“ entscheiden',
     codes: {
       approval: 'Die Kosten sind noch freizugeben.',

@@ -933,6 +933,7 @@ export const en = {
     inScene: (scene: string) => `In ${scene}`,
     wasCancelled: 'This job was cancelled.',
     retry: (sum: string) => `Retry, ${sum}`,
+    retryForFree: 'Retry, free',
     retryTells: (kept: number, missing: number) =>
       `${counted(kept, 'scene is', 'scenes are')} kept, ${counted(missing, 'scene is', 'scenes are')} rendered.`,
     retryWithoutDeadline: 'Its deadline has passed: it goes on without one.',
@@ -957,6 +958,7 @@ export const en = {
   waits: {
     until: (when: string) => `until ${when} at the latest`,
     since: (when: string) => `since ${when}`,
+    scenes: (count: number) => (count === 1 ? '1 scene waits' : `${count} scenes wait`),
     decide: 'Decide it under “Waiting for you”',
     codes: {
       approval: 'Its cost has to be approved first.',
