@@ -132,7 +132,7 @@ export function Frame() {
         </button>
       </header>
       <div className="frame-side">
-        <p className="frame-name">{words.product}</p>
+        <header className="frame-name">{words.product}</header>
         <nav className="frame-nav" aria-label={words.nav.label}>
           {mainPages.map(({ name, path }) => (
             <Link
@@ -154,13 +154,13 @@ export function Frame() {
             </Link>
           ))}
         </nav>
-        <div className="frame-foot">
+        <aside className="frame-foot" aria-label={words.nav.menu}>
           <button type="button" className="frame-link" onClick={() => setDialog('palette')}>
             <Icon name="search" />
             <span>{words.palette.open}</span>
           </button>
           <Controls />
-        </div>
+        </aside>
       </div>
       <main id="main" className="frame-main" tabIndex={-1} ref={main}>
         <Boundary place={pathname}>
