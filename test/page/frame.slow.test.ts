@@ -122,8 +122,11 @@ describe.skipIf(!hasChromium)('the frame', () => {
     await page.keyboard.press('Control+k')
     await page.getByRole('option', { name: /^Approve/ }).waitFor(patience)
     await page.getByRole('option', { name: /^Send back/ }).waitFor(patience)
-    await page.keyboard.press('ArrowDown')
-    await page.keyboard.press('Escape')
+    await page.getByRole('dialog').getByRole('combobox').fill('pause')
+    await page.keyboard.press('Enter')
+    await expect
+      .poll(async () => (await site.workflow.coordinator.job(job)).pausedAt, patience)
+      .not.toBe(null)
     expect(faults).toEqual([])
   })
 

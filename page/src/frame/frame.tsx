@@ -11,7 +11,7 @@ import { chooseTheme, themes } from '../ui/theme.ts'
 import { useNamedTitle } from '../ui/title.ts'
 import { languageNames, useLanguage, useWords } from '../words/words.tsx'
 import { Controls } from './controls.tsx'
-import { mainPages, placeAt } from './pages.tsx'
+import { placeAt, useMainPages } from './pages.tsx'
 
 const loadPalette = () => import('../ui/palette.tsx').then(({ Palette }) => ({ default: Palette }))
 
@@ -28,6 +28,7 @@ function useFrameCommands(open: (dialog: DialogName) => void): void {
   const { words, choose } = useLanguage()
   const { session, signOut } = useSession()
   const { nav, theme } = words
+  const mainPages = useMainPages()
   useCommands([
     ...mainPages.map(({ name, path, key = '' }): Command => ({
       name: nav[name],
@@ -82,6 +83,7 @@ export function Frame() {
   const [dialog, setDialog] = useState<DialogName>()
   useFrameCommands(setDialog)
   const place = placeAt(pathname)
+  const mainPages = useMainPages()
   const named = useNamedTitle()
   const title = named ?? (place ? words.nav[place.page.name] : words.nothingHere.title)
   useEffect(() => {

@@ -1,5 +1,6 @@
 /** One job: before approval what it will be and cost, afterwards how far it is, and at the end the film. */
 import { useEffect, useState } from 'react'
+import { JobCommands } from '../job/commands.tsx'
 import { Strip } from '../job/strip.tsx'
 import { Deciding } from '../job/deciding.tsx'
 import { Player } from '../job/player.tsx'
@@ -41,6 +42,7 @@ export function JobPage({ id }: { readonly id: number }) {
         </p>
       </header>
       {error !== undefined && <Problem error={error} again={again} />}
+      <JobCommands job={job} />
       <div className="job-main">
         <Player job={job} scenes={data.scenes} chosen={chosen} onScene={setChosen} />
         <Deciding job={job} />
