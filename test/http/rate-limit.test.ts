@@ -22,7 +22,7 @@ const door = (keysRequired: boolean, ratePerMinute: number) => {
       .map((status) => `${found.filter((one) => one === status).length} x ${status}`)
       .join(', ')
   }
-  return { clock, ask, statuses }
+  return { app, clock, ask, statuses }
 }
 
 const limitsIn = ({ headers }: Response) =>
@@ -141,6 +141,24 @@ describe('wrong keys', () => {
     const { statuses } = door(true, 0)
     expect(await statuses(30, '/api/v3/jobs', '192.0.2.1', 'Bearer wck_wrong')).toBe('20 x 401, 10 x 429')
     expect(await statuses(5, '/api/v3/jobs', '192.0.2.1', key)).toBe('5 x 200')
+  })
+
+  test('count at signing in like in a header, and keep no valid one from signing in', async () => {
+    const { secret } = await harness.coordinator.createKey({ name: 'person', scopes: ['read'] })
+    const { app, ask, statuses } = door(true, 0)
+    const signIn = (key: string) =>
+      app.request(
+        '/api/v3/session',
+        { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ key }) },
+        { incoming: { socket: { remoteAddress: '192.0.2.1' } } },
+      )
+    for (let tried = 0; tried < 20; tried++) expect((await signIn('wck_wrong')).status).toBe(422)
+    const over = await signIn('wck_wrong')
+    expect(over.status).toBe(429)
+    expect(await jsonOf(over)).toMatchObject({ retry_in_seconds: 3 })
+    expect((await ask('/api/v3/jobs', '192.0.2.1')).status).toBe(429)
+    expect((await signIn(secret)).status).toBe(200)
+    expect(await statuses(1, '/api/v3/jobs', '192.0.2.2')).toBe('1 x 401')
   })
 
   test('fill the log no faster than that', async () => {

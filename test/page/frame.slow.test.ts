@@ -1,4 +1,5 @@
 /** What surrounds the pages: how one moves, what is kept, and the way back after a session's end. */
+import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { hasChromium } from '../server/chromium.ts'
 import { type PageSite, type Person, openPageSite } from './open-page.ts'
@@ -36,6 +37,27 @@ describe.skipIf(!hasChromium)('the frame', () => {
     job = await makeJob(site, 'Harbour house', 'meyer')
   }, 120_000)
   afterAll(() => site.close())
+
+  it('loads little at first, and has each page fetch its own files at once', async () => {
+    const text = await (await fetch(`${site.url}/`)).text()
+    const needed = [...text.matchAll(/(?:src|href)="(\/page\/[^"]+)"/g)].map(([, path]) => path!)
+    const sizes = await Promise.all(
+      needed.map(async (path) => {
+        const bytes = new Uint8Array(await (await fetch(`${site.url}${path}`)).arrayBuffer())
+        return gzipSync(bytes).length
+      }),
+    )
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(100_000)
+    for (const address of ['/new', '/jobs', '/jobs/1', '/overview', '/settings']) {
+      const hints = (await fetch(`${site.url}${address}`)).headers.get('link') ?? ''
+      const files = [...hints.matchAll(/<([^>]+)>; rel=modulepreload/g)].map(([, file]) => file!)
+      expect(files.length).toBeGreaterThan(0)
+      for (const file of files) {
+        expect(needed).not.toContain(file)
+        expect((await fetch(`${site.url}${file}`)).status).toBe(200)
+      }
+    }
+  })
 
   const heading = (person: Person, name: string | RegExp): Promise<void> =>
     person.page.getByRole('heading', { name, level: 1 }).waitFor(patience)
@@ -100,8 +122,11 @@ describe.skipIf(!hasChromium)('the frame', () => {
     await page.keyboard.press('Control+k')
     await page.getByRole('option', { name: /^Approve/ }).waitFor(patience)
     await page.getByRole('option', { name: /^Send back/ }).waitFor(patience)
-    await page.keyboard.press('ArrowDown')
-    await page.keyboard.press('Escape')
+    await page.getByRole('dialog').getByRole('combobox').fill('pause')
+    await page.keyboard.press('Enter')
+    await expect
+      .poll(async () => (await site.workflow.coordinator.job(job)).pausedAt, patience)
+      .not.toBe(null)
     expect(faults).toEqual([])
   })
 

@@ -179,7 +179,7 @@ describe.skipIf(!hasChromium)('a new film', () => {
     await expect.poll(() => cost.textContent(), patience).toBe('$1.20')
     await page.getByText('5 s rounded up to 6 s').waitFor({ state: 'attached', ...patience })
     await page.getByText('1:1', { exact: true }).click()
-    await page.getByText(/must be one of 16:9, 9:16|offers 16:9|accepts 16:9/).waitFor(patience)
+    await page.getByText('must be 16:9 or 9:16').waitFor(patience)
     await page.getByText('9:16', { exact: true }).click()
 
     await page.getByText('More', { exact: true }).click()

@@ -11,7 +11,7 @@ import { chooseTheme, themes } from '../ui/theme.ts'
 import { useNamedTitle } from '../ui/title.ts'
 import { languageNames, useLanguage, useWords } from '../words/words.tsx'
 import { Controls } from './controls.tsx'
-import { mainPages, placeAt } from './pages.tsx'
+import { placeAt, useMainPages } from './pages.tsx'
 
 const loadPalette = () => import('../ui/palette.tsx').then(({ Palette }) => ({ default: Palette }))
 
@@ -28,6 +28,7 @@ function useFrameCommands(open: (dialog: DialogName) => void): void {
   const { words, choose } = useLanguage()
   const { session, signOut } = useSession()
   const { nav, theme } = words
+  const mainPages = useMainPages()
   useCommands([
     ...mainPages.map(({ name, path, key = '' }): Command => ({
       name: nav[name],
@@ -81,6 +82,7 @@ export function Frame() {
   const [dialog, setDialog] = useState<DialogName>()
   useFrameCommands(setDialog)
   const place = placeAt(pathname)
+  const mainPages = useMainPages()
   const named = useNamedTitle()
   const title = named ?? (place ? words.nav[place.page.name] : words.nothingHere.title)
   useEffect(() => {
@@ -131,7 +133,7 @@ export function Frame() {
         </button>
       </header>
       <div className="frame-side">
-        <p className="frame-name">{words.product}</p>
+        <header className="frame-name">{words.product}</header>
         <nav className="frame-nav" aria-label={words.nav.label}>
           {mainPages.map(({ name, path }) => (
             <Link
@@ -153,13 +155,13 @@ export function Frame() {
             </Link>
           ))}
         </nav>
-        <div className="frame-foot">
+        <aside className="frame-foot" aria-label={words.nav.menu}>
           <button type="button" className="frame-link" onClick={() => setDialog('palette')}>
             <Icon name="search" />
             <span>{words.palette.open}</span>
           </button>
           <Controls />
-        </div>
+        </aside>
       </div>
       <main id="main" className="frame-main" tabIndex={-1} ref={main}>
         <Boundary place={pathname}>

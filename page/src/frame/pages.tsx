@@ -2,6 +2,7 @@
 import { type ComponentType, type ReactNode, lazy } from 'react'
 import { Waiting } from '../pages/waiting.tsx'
 import { matched } from '../router.tsx'
+import { useSession } from '../server/session.tsx'
 import type { IconName } from '../ui/icon.tsx'
 import type { Words } from '../words/words.tsx'
 
@@ -20,6 +21,8 @@ type PageName = 'waiting' | 'newFilm' | 'jobs' | 'overview' | 'settings'
 export interface Page {
   readonly name: PageName & IconName & keyof Words['nav']
   readonly path: string
+  /** What a key must allow, so that the navigation leads there. */
+  readonly needs?: 'submit'
   /** After `g`: leads there. Undefined: the navigation does not. */
   readonly key?: string
   readonly show: (parameters: Readonly<Record<string, string>>) => ReactNode
@@ -27,7 +30,7 @@ export interface Page {
 
 const pages: readonly Page[] = [
   { name: 'waiting', path: '', key: 'w', show: () => <Waiting /> },
-  { name: 'newFilm', path: '/new', key: 'n', show: () => <NewFilm /> },
+  { name: 'newFilm', path: '/new', key: 'n', needs: 'submit', show: () => <NewFilm /> },
   { name: 'jobs', path: '/jobs', key: 'j', show: () => <Jobs /> },
   { name: 'jobs', path: '/jobs/:id', show: ({ id = '' }) => <JobPage key={id} id={Number(id)} /> },
   { name: 'overview', path: '/overview', key: 'o', show: () => <Overview /> },
@@ -35,7 +38,13 @@ const pages: readonly Page[] = [
   { name: 'settings', path: '/settings/:part', show: () => <Settings /> },
 ]
 
-export const mainPages = pages.filter(({ key }) => key !== undefined)
+const mainPages = pages.filter(({ key }) => key !== undefined)
+
+/** Where the navigation leads a person. */
+export function useMainPages(): readonly Page[] {
+  const { can } = useSession()
+  return mainPages.filter(({ needs }) => needs === undefined || can(needs))
+}
 
 const isWellFormed = ({ id }: Readonly<Record<string, string>>): boolean =>
   id === undefined || /^[1-9]\d{0,14}$/.test(id)

@@ -95,7 +95,7 @@ function Ask({ title, text, error, yes, kind, isRunning, run, close }: AskProps)
         <AlertDialog.Popup className="dialog">
           <AlertDialog.Title render={<h2 />}>{title}</AlertDialog.Title>
           <AlertDialog.Description aria-live="polite">{text}</AlertDialog.Description>
-          {move.error !== undefined && <EditProblem error={move.error} />}
+          {error !== undefined && <EditProblem error={error} />}
           <div className="line-actions">
             <Button kind={kind} disabled={isRunning} onClick={run}>
               {yes}

@@ -1,5 +1,6 @@
 /** One job: before approval what it will be and cost, afterwards how far it is, and at the end the film. */
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react'
+import { JobCommands } from '../job/commands.tsx'
 import { Deciding } from '../job/deciding.tsx'
 import { forgetSaved, useDrafts } from '../job/drafts.ts'
 import { EditProblem } from '../job/edit-problem.tsx'
@@ -99,6 +100,7 @@ function ShownJob({ job, scenes, error, again }: ShownJobProps) {
         </p>
       </header>
       {error !== undefined && <Problem error={error} again={again} />}
+      <JobCommands job={job} />
       <div className="job-main">
         <Stage
           job={job}

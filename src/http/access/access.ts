@@ -93,15 +93,19 @@ export function guardAccess({
 
   const oneMore = limitAtOnce()
 
+  const countWrongKey = (c: Context, caller: string): void => {
+    const taken = failures.take(caller)
+    if (!taken.isAllowed) throw tooMany('Too many requests without a valid key', taken)
+    logLine.notLetIn(log, caller, c.req.path)
+  }
+
   /** A valid key passes after any number of wrong ones from its address, which may be a proxy's. */
   const identify = async (c: Context, caller: string): Promise<LetIn | undefined> => {
     const finder = keyFinder(c, coordinator, find(c))
     if (!finder && !keysRequired) return undefined
     const key = await finder?.find()
     if (finder && key) return { key, isLetIn: async () => (await finder.find()) !== undefined }
-    const taken = failures.take(caller)
-    if (!taken.isAllowed) throw tooMany('Too many requests without a valid key', taken)
-    logLine.notLetIn(log, caller, c.req.path)
+    countWrongKey(c, caller)
     throw notLetIn(finder?.by ?? 'key')
   }
 
@@ -109,6 +113,7 @@ export function guardAccess({
     const needed = find(c).map(({ access }) => access)
     if (needed.every((access) => access === 'uncounted') && needed.length > 0) return next()
     const caller = callerAt(remoteAddress(c))
+    wrongKeyCounts.set(c.req.raw, () => countWrongKey(c, caller))
     const isOpen = needed.length > 0 && needed.every((access) => typeof access === 'string')
     const found = isOpen ? undefined : await identify(c, caller)
     const key = found?.key
@@ -123,6 +128,11 @@ export function guardAccess({
     return key || !isTrusted ? oneMore(name, next) : next()
   }
 }
+
+const wrongKeyCounts = new WeakMap<Request, () => void>()
+
+/** For a key that a request has in its body, such as at signing in: it counts like one in its header. */
+export const noteWrongKey = (c: Context): void => wrongKeyCounts.get(c.req.raw)?.()
 
 /** Limits the concurrent requests of each caller. */
 function limitAtOnce(): (caller: string, next: () => Promise<void>) => Promise<void> {

@@ -2,6 +2,7 @@
 import { z } from '@hono/zod-openapi'
 import type { Session } from '../../access/keys.ts'
 import { type Scope, scopes } from '../../job/scope.ts'
+import { noteWrongKey } from '../access/access.ts'
 import { endSession, keepSession, sessionIn } from '../access/session.ts'
 import { timeOf, timeSchema } from '../edge/path.ts'
 import { HttpProblem } from '../edge/problem.ts'
@@ -71,8 +72,10 @@ export const sessionEndpoints = resource('keys', [
     handle: async ({ c, body }, { coordinator, keysRequired }) => {
       const parsed = signIn.safeParse(body)
       const session = parsed.success ? await coordinator.createSession(parsed.data.key) : undefined
-      if (!session)
+      if (!session) {
+        noteWrongKey(c)
         throw new HttpProblem(422, { error: 'Not signed in', reason: 'The key is not valid, or has ended' })
+      }
       keepSession(c, session)
       return answerOf(keysRequired, session)
     },
