@@ -186,7 +186,7 @@ describe('the queue', () => {
     await harness.coordinator.completeJob(one, new Uint8Array([1]))
     stitch.done()
     expect((await harness.next('render-scene')).jobId).toBe(two)
-    expect((await harness.coordinator.limits()).jobs).toEqual({ limit: 1, processing: 1 })
+    expect((await harness.coordinator.limits()).jobs).toMatchObject({ limit: 1, processing: 1 })
   })
 
   it('takes other limits while it runs, and null for those that are configured', async () => {

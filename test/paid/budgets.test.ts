@@ -27,8 +27,13 @@ describe('budgets', () => {
     await simulation.approve(job_id)
     await simulation.until(() => simulation.bills().length === 1 && simulation.posts().length === 2)
     const { budgets } = await budgetsOf(simulation)
-    expect(budgets).toContainEqual({ name: 'day', limit: 5, used: { reserved: 0.4, spent: 0.4 } })
-    expect(budgets).toContainEqual({ name: 'job', limit: 2, used: null })
+    expect(budgets).toContainEqual({
+      name: 'day',
+      limit: 5,
+      used: { reserved: 0.4, spent: 0.4 },
+      changed: null,
+    })
+    expect(budgets).toContainEqual({ name: 'job', limit: 2, used: null, changed: null })
   })
 
   test('are set, and lifted, one by one; the others stay, and a restart forgets none', async () => {
@@ -314,7 +319,7 @@ test('an estimate takes nothing from a budget, and a pending job neither', async
   await simulation.ask('POST', '/estimates', requestOf([0, 1]))
   await simulation.job([0, 1])
   expect((await budgetsOf(simulation)).budgets).toEqual([
-    { name: 'total', limit: 1, used: { reserved: 0, spent: 0 } },
+    { name: 'total', limit: 1, used: { reserved: 0, spent: 0 }, changed: null },
   ])
   expect(assetOf(0)).toHaveLength(64)
 })

@@ -39,7 +39,15 @@ const toneOf = (code: Reason['code']): string =>
 const listed: ReadonlySet<Reason['code']> = new Set([
   'approval',
   'rejected',
+  'held',
+  'budget_job',
+  'budget_client',
+  'budget_day',
+  'budget_total',
+  'paused',
+  'renderer_paused',
   'job_paused',
+  'provider_pause',
   'dependency',
   'scheduled',
 ])

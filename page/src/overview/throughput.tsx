@@ -18,7 +18,11 @@ export function Throughput({ statistics }: Figures) {
       {(data) => (
         <>
           <p className="small quiet">{words.overview.scenesDone(data.totals.scenes)}</p>
-          <ThroughputPlot statistics={data} />
+          {data.totals.completed + data.totals.failed + data.totals.cancelled === 0 ? (
+            <p className="quiet">{words.overview.nothingEnded}</p>
+          ) : (
+            <ThroughputPlot statistics={data} />
+          )}
         </>
       )}
     </Card>

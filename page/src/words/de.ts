@@ -355,7 +355,7 @@ export const de: Words = {
     jobsAtOnce: 'Gleichzeitige Aufträge',
     jobsLimit: (processing, limit) =>
       limit === null
-        ? `${counted(processing, 'Auftrag', 'Aufträge')} in Arbeit; ihre Zahl ist nicht begrenzt`
+        ? `${counted(processing, 'Auftrag', 'Aufträge')} in Arbeit, keine Grenze`
         : `${processing} von ${counted(limit, 'Auftrag', 'Aufträgen')} in Arbeit`,
     noLimit: 'Leer: keine Grenze',
     save: 'Speichern',
@@ -448,7 +448,7 @@ export const de: Words = {
     client: 'Kunde',
     dollars: 'US-Dollar',
     throughput: 'Beendete Aufträge',
-    created: 'Erstellt',
+    nothingEnded: 'In dieser Zeit ist kein Auftrag zu Ende gegangen.',
     cancelled: 'Abgebrochen',
     scenesDone: (count) => `${counted(count, 'Szene', 'Szenen')} gerendert`,
     times: 'Wie lange jeder Schritt dauert',
@@ -461,19 +461,15 @@ export const de: Words = {
     stage: 'Schritt',
     half: 'Die Hälfte in',
     ninety: '9 von 10 in',
-    measured: 'Gemessen',
-    models: 'Modelle',
     model: 'Modell',
     scenesOf: 'Szenen',
     failedOf: 'Gescheitert',
     failures: 'Was scheiterte, und warum',
     noFailures: 'In dieser Zeit ist nichts gescheitert.',
     failureOf: { job: 'Auftrag', render: 'Rendering' },
-    timesCounted: (count) => `${count}-mal`,
     lastIn: 'zuletzt in',
     failedJobs: 'Alle gescheiterten Aufträge',
     nodes: 'Server',
-    node: 'Server',
     heard: 'Gehört',
     runs: 'In Arbeit',
     roles: { all: 'API und Rendern', api: 'API', worker: 'Rendern' },

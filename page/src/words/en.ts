@@ -372,7 +372,7 @@ export const en = {
     jobsAtOnce: 'Jobs at once',
     jobsLimit: (processing: number, limit: number | null) =>
       limit === null
-        ? `${counted(processing, 'job is', 'jobs are')} processing; their number is not limited`
+        ? `${counted(processing, 'job', 'jobs')} processing, no limit`
         : `${processing} of ${counted(limit, 'job', 'jobs')} processing`,
     noLimit: 'Empty: no limit',
     save: 'Save',
@@ -467,7 +467,7 @@ export const en = {
     client: 'Client',
     dollars: 'US dollars',
     throughput: 'Jobs that ended',
-    created: 'Created',
+    nothingEnded: 'No job has ended in this time.',
     cancelled: 'Cancelled',
     scenesDone: (count: number) => `${counted(count, 'scene', 'scenes')} rendered`,
     times: 'How long each stage takes',
@@ -480,19 +480,15 @@ export const en = {
     stage: 'Stage',
     half: 'Half within',
     ninety: '9 of 10 within',
-    measured: 'Measured',
-    models: 'Models',
     model: 'Model',
     scenesOf: 'Scenes',
     failedOf: 'Failed',
     failures: 'What failed, and why',
     noFailures: 'Nothing failed in this time.',
     failureOf: { job: 'Job', render: 'Render' },
-    timesCounted: (count: number) => counted(count, 'time', 'times'),
     lastIn: 'last in',
     failedJobs: 'All failed jobs',
     nodes: 'Servers',
-    node: 'Server',
     heard: 'Heard',
     runs: 'Runs',
     roles: { all: 'API and rendering', api: 'API', worker: 'rendering' },
