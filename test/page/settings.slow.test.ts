@@ -110,7 +110,7 @@ describe.skipIf(!hasChromium)('the settings', () => {
     await page.getByRole('dialog').getByRole('button', { name: 'Revoke' }).click()
     await page.getByText('1 key revoked or ended').waitFor()
     // She is told at once, without asking for anything.
-    await hers.getByLabel('Access key').waitFor()
+    await hers.getByLabel('Access key').waitFor({ timeout: 8000 })
     expect(await coordinator.identifyKey(next)).toBeUndefined()
     expect(anna.faults).toEqual([])
   })
