@@ -8,7 +8,7 @@ export const mainPages = ['/', '/new', '/jobs', '/overview', ...settingsParts]
 
 /** Resolves when nothing is being read or moves any more. */
 export async function settled(page: Page): Promise<void> {
-  await page.locator('h1').first().waitFor({ timeout: 30_000 })
+  await page.locator('main :is(h1, p)').first().waitFor({ timeout: 30_000 })
   await page.evaluate(`(async () => {
     let quiet = 0
     let before = document.body.innerHTML

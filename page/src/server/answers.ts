@@ -89,7 +89,7 @@ export function createAnswers({ isHidden, isPassing }: AnswersOptions): Answers 
     if (entry.dueAt === undefined || entry.missed) return
     const rest = isHidden() ? hiddenRestMs : Math.min(Math.max(restMs.least, entry.tookMs), restMs.most)
     const at = Math.max(entry.dueAt, entry.readAt + rest)
-    entry.timer = setTimeout(() => void read(entry), at - performance.now())
+    entry.timer = setTimeout(() => void read(entry), Math.max(0, at - performance.now()))
   }
 
   /** Has it read within this time, if its rest allows that. */
