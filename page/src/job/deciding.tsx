@@ -33,8 +33,12 @@ export function Deciding({ job, scenes, reused, unsaved, again }: DecidingProps)
   return (
     <aside className="deciding card" aria-label={words.deciding.title}>
       <dl className="sums">
-        <dt>{words.costs.toPay}</dt>
-        <dd className="sums-main">{money(job.to_approve)}</dd>
+        {job.needs_approval && (
+          <>
+            <dt>{words.costs.toPay}</dt>
+            <dd className="sums-main">{money(job.to_approve)}</dd>
+          </>
+        )}
         <dt>{words.costs.spent}</dt>
         <dd>{costs.spent === 0 ? words.deciding.nothing : money(costs.spent)}</dd>
         <dt>{words.costs.reserved}</dt>

@@ -151,9 +151,19 @@ function Value({ name, value }: { readonly name: string; readonly value: unknown
   if (value === null || value === undefined || value === '') return words.history.nothing
   if (typeof value === 'boolean') return value ? words.history.on : words.history.off
   if (name === 'asset_ids' && Array.isArray(value))
-    return value
-      .map(String)
-      .map((id) => <img key={id} src={`/api/v3/assets/${id}/picture`} alt={id.slice(0, 8)} loading="lazy" />)
+    return (
+      value
+        .map(String)
+        // The same photograph may be in a scene twice.
+        .map((id, place) => (
+          <img
+            key={`${place} ${id}`}
+            src={`/api/v3/assets/${id}/picture`}
+            alt={id.slice(0, 8)}
+            loading="lazy"
+          />
+        ))
+    )
   if (typeof value === 'number') {
     if (name === 'position') return String(value + 1)
     if (name === sumName) return moneyIn(code, value / 1_000_000)

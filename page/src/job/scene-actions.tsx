@@ -1,9 +1,9 @@
 /** What can be done with a scene besides changing it. What it costs is shown before it is done. */
-import { AlertDialog } from '@base-ui/react/alert-dialog'
 import { useMemo, useState } from 'react'
 import { type JobAnswer, type SceneAnswer, client } from '../server/client.ts'
 import { useAction } from '../ui/action.tsx'
 import { Button } from '../ui/button.tsx'
+import { Confirm } from '../ui/sheet.tsx'
 import { useMoney } from '../ui/values.tsx'
 import { useWords } from '../words/words.tsx'
 import { setDraft } from './drafts.ts'
@@ -75,39 +75,6 @@ export function SceneActions({ job, scenes, scene, onChoose, again, adding }: Sc
   )
 }
 
-interface AskProps {
-  readonly title: string
-  readonly text: string
-  readonly error: unknown
-  readonly yes: string
-  readonly kind: 'main' | 'danger'
-  readonly isRunning: boolean
-  readonly run: () => void
-  readonly close: () => void
-}
-
-function Ask({ title, text, error, yes, kind, isRunning, run, close }: AskProps) {
-  const words = useWords()
-  return (
-    <AlertDialog.Root open onOpenChange={(isOpen) => isOpen || close()}>
-      <AlertDialog.Portal>
-        <AlertDialog.Backdrop className="backdrop" />
-        <AlertDialog.Popup className="dialog">
-          <AlertDialog.Title render={<h2 />}>{title}</AlertDialog.Title>
-          <AlertDialog.Description aria-live="polite">{text}</AlertDialog.Description>
-          {error !== undefined && <EditProblem error={error} />}
-          <div className="line-actions">
-            <Button kind={kind} disabled={isRunning} onClick={run}>
-              {yes}
-            </Button>
-            <Button onClick={close}>{words.scene.leave}</Button>
-          </div>
-        </AlertDialog.Popup>
-      </AlertDialog.Portal>
-    </AlertDialog.Root>
-  )
-}
-
 function RemoveScene({
   job,
   scenes,
@@ -132,17 +99,21 @@ function RemoveScene({
     close()
   })
   const cost = estimate.answer && words.scene.wouldCost(money(estimate.answer.estimated_cost))
+  const error = remove.error ?? estimate.error
   return (
-    <Ask
+    <Confirm
       title={words.scene.removeTitle(words.job.sceneName(scene.position + 1, scene.title))}
-      text={cost ?? ''}
-      error={remove.error ?? estimate.error}
-      yes={words.scene.remove}
+      act={words.scene.remove}
+      keep={words.scene.leave}
       kind="danger"
       isRunning={remove.isRunning}
-      run={() => void remove.run()}
-      close={close}
-    />
+      error={undefined}
+      onConfirm={() => void remove.run()}
+      onClose={close}
+    >
+      <p aria-live="polite">{cost}</p>
+      {error !== undefined && <EditProblem error={error} />}
+    </Confirm>
   )
 }
 
@@ -206,16 +177,21 @@ function AddOne({
     }
     close()
   })
+  const error = add.error ?? estimate.error
   return (
-    <Ask
+    <Confirm
       title={words.scene.addTitle(position + 1)}
-      text={estimate.answer ? words.scene.wouldCost(money(estimate.answer.estimated_cost)) : ''}
-      error={add.error ?? estimate.error}
-      yes={words.scene.add}
-      kind="main"
+      act={words.scene.add}
+      keep={words.scene.leave}
       isRunning={add.isRunning}
-      run={() => void add.run()}
-      close={close}
-    />
+      error={undefined}
+      onConfirm={() => void add.run()}
+      onClose={close}
+    >
+      <p aria-live="polite">
+        {estimate.answer && words.scene.wouldCost(money(estimate.answer.estimated_cost))}
+      </p>
+      {error !== undefined && <EditProblem error={error} />}
+    </Confirm>
   )
 }

@@ -4,7 +4,7 @@ import { type FilmLinkAnswer, type JobAnswer, client } from '../server/client.ts
 import { useSession } from '../server/session.tsx'
 import { useAction } from '../ui/action.tsx'
 import { Button } from '../ui/button.tsx'
-import { Sheet } from '../ui/confirm.tsx'
+import { Sheet } from '../ui/sheet.tsx'
 import { Problem } from '../ui/problem.tsx'
 import { localeFor } from '../ui/times.tsx'
 import { useWords, useLanguage } from '../words/words.tsx'

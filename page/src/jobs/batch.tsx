@@ -6,7 +6,7 @@ import type { JobRow } from '../server/job-pages.ts'
 import { useSession } from '../server/session.tsx'
 import { useAction } from '../ui/action.tsx'
 import { Button } from '../ui/button.tsx'
-import { Confirm } from '../ui/confirm.tsx'
+import { Confirm } from '../ui/sheet.tsx'
 import { useMoney } from '../ui/values.tsx'
 import { type Words, useWords } from '../words/words.tsx'
 

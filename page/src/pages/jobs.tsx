@@ -10,7 +10,7 @@ import { Link, useAddress } from '../router.tsx'
 import { useJobList } from '../server/job-list.ts'
 import { useSession } from '../server/session.tsx'
 import { Button } from '../ui/button.tsx'
-import { Sheet } from '../ui/confirm.tsx'
+import { Sheet } from '../ui/sheet.tsx'
 import { Problem } from '../ui/problem.tsx'
 import { useWords } from '../words/words.tsx'
 

@@ -52,7 +52,7 @@ export function Waiting() {
               <Paused key={`${pause.renderer} ${pause.set_by}`} pause={pause} again={again} />
             ))}
           </Group>
-          <Group title={words.waiting.webhooks} kind={data.webhooks} all="/settings">
+          <Group title={words.waiting.webhooks} kind={data.webhooks} all="/settings/webhooks">
             {data.webhooks.endpoints.map((endpoint) => (
               <Failing key={endpoint.endpoint_id} endpoint={endpoint} again={again} />
             ))}
@@ -239,7 +239,7 @@ function Failing({ endpoint, again }: { readonly endpoint: Endpoint; readonly ag
   const enable = useAction(() => client.changeWebhookEndpoint(endpoint_id, { status: 'enabled' }))
   return (
     <Item
-      title={<Link to="/settings">{endpoint.url}</Link>}
+      title={<Link to={`/settings/webhooks?deliveries=${endpoint_id}`}>{endpoint.url}</Link>}
       about={
         <>
           {status === 'disabled' && (

@@ -5,7 +5,7 @@ import { useAction } from '../ui/action.tsx'
 import { Button } from '../ui/button.tsx'
 import { Problem } from '../ui/problem.tsx'
 import { useWords } from '../words/words.tsx'
-import { Sheet } from './dialog.tsx'
+import { Sheet } from '../ui/sheet.tsx'
 import { endings, jobTypes, namesOf, sceneTypes, typesIn } from './events-chosen.ts'
 import { textOf } from './form.ts'
 
@@ -60,10 +60,11 @@ export function EndpointForm({ endpoint, onClose, onDone }: EndpointFormProps) {
   )
   return (
     <Sheet
+      stays
       title={endpoint ? words.settings.webhooks.editTitle : words.settings.webhooks.addTitle}
       onClose={onClose}
     >
-      <form className="settings-sheet-form" onSubmit={submit}>
+      <form className="sheet-form" onSubmit={submit}>
         <div className="field">
           <label htmlFor={`${id}-url`}>{words.settings.webhooks.address}</label>
           <input
@@ -109,7 +110,7 @@ export function EndpointForm({ endpoint, onClose, onDone }: EndpointFormProps) {
           )}
         </fieldset>
         {save.error !== undefined && <Problem error={save.error} />}
-        <div className="settings-sheet-foot">
+        <div className="sheet-actions">
           <Button onClick={onClose}>{words.settings.cancel}</Button>
           <Button type="submit" kind="main" disabled={save.isRunning || (!isAll && chosen.size === 0)}>
             {endpoint ? words.settings.webhooks.save : words.settings.webhooks.addIt}

@@ -7,7 +7,8 @@ import { Button } from '../ui/button.tsx'
 import { Problem } from '../ui/problem.tsx'
 import { Time } from '../ui/values.tsx'
 import { useWords } from '../words/words.tsx'
-import { Question, Sheet } from './dialog.tsx'
+import { Sheet } from '../ui/sheet.tsx'
+import { Question } from './question.tsx'
 import { textOf } from './form.ts'
 import { expiryOf, graceChoices, usualGrace, validDays } from './key-times.ts'
 
@@ -40,8 +41,8 @@ export function NewKey({ onClose, onMade }: NewKeyProps) {
   }
   const isBound = forClient.trim() !== ''
   return (
-    <Sheet title={words.settings.keys.createTitle} onClose={onClose}>
-      <form className="settings-sheet-form" onSubmit={submit}>
+    <Sheet stays title={words.settings.keys.createTitle} onClose={onClose}>
+      <form className="sheet-form" onSubmit={submit}>
         <div className="field">
           <label htmlFor={`${id}-name`}>{words.settings.keys.name}</label>
           <input
@@ -91,7 +92,7 @@ export function NewKey({ onClose, onMade }: NewKeyProps) {
             {words.settings.keys.clientHint}
           </p>
         </div>
-        <div className="settings-sheet-row">
+        <div className="sheet-row">
           <div className="field">
             <label htmlFor={`${id}-days`}>{words.settings.keys.expires}</label>
             <select
@@ -117,7 +118,7 @@ export function NewKey({ onClose, onMade }: NewKeyProps) {
           )}
         </div>
         {create.error !== undefined && <Problem error={create.error} />}
-        <div className="settings-sheet-foot">
+        <div className="sheet-actions">
           <Button onClick={onClose}>{words.settings.cancel}</Button>
           <Button type="submit" kind="main" disabled={create.isRunning}>
             {words.settings.keys.make}
@@ -182,13 +183,13 @@ export function RotateKey({
     if (isOwn) await signIn(made.key)
   })
   return (
-    <Sheet title={words.settings.keys.rotateTitle(key.name)} onClose={onClose}>
+    <Sheet stays title={words.settings.keys.rotateTitle(key.name)} onClose={onClose}>
       <p>{words.settings.keys.rotateAbout}</p>
       <Used at={key.last_used_at} />
       {/* The own session would end before the new secret is shown. */}
       <Grace seconds={grace} mayEnd={!isOwn} onChoose={setGrace} />
       {rotate.error !== undefined && <Problem error={rotate.error} />}
-      <div className="settings-sheet-foot">
+      <div className="sheet-actions">
         <Button onClick={onClose}>{words.settings.cancel}</Button>
         <Button kind="main" disabled={rotate.isRunning} onClick={() => void rotate.run()}>
           {words.settings.keys.rotate}

@@ -9,7 +9,7 @@ import { Problem } from '../ui/problem.tsx'
 import { Time } from '../ui/values.tsx'
 import { useWords } from '../words/words.tsx'
 import { Copied } from './copied.tsx'
-import { Sheet } from './dialog.tsx'
+import { Sheet } from '../ui/sheet.tsx'
 import { NewKey, RevokeKey, RotateKey } from './key-dialogs.tsx'
 import { isUsable, soonMs } from './key-times.ts'
 import { ProviderSecret } from './provider-secret.tsx'
@@ -125,11 +125,11 @@ export function Keys() {
         />
       )}
       {made && (
-        <Sheet title={words.settings.keys.secretTitle(made.name)}>
+        <Sheet stays title={words.settings.keys.secretTitle(made.name)}>
           <p className="note">{words.settings.keys.shownOnce}</p>
           <Copied text={made.key} label={words.settings.keys.theKey} />
           {made.isOwn && <p className="quiet">{words.settings.keys.sameSession}</p>}
-          <div className="settings-sheet-foot">
+          <div className="sheet-actions">
             <Button kind="main" onClick={() => setMade(undefined)}>
               {words.settings.keys.stored}
             </Button>

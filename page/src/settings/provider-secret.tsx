@@ -5,7 +5,7 @@ import { useAction } from '../ui/action.tsx'
 import { Button } from '../ui/button.tsx'
 import { Time } from '../ui/values.tsx'
 import { useWords } from '../words/words.tsx'
-import { Question } from './dialog.tsx'
+import { Question } from './question.tsx'
 import { Grace } from './key-dialogs.tsx'
 import { usualGrace } from './key-times.ts'
 

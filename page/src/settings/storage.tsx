@@ -10,7 +10,7 @@ import { Button } from '../ui/button.tsx'
 import { Problem } from '../ui/problem.tsx'
 import { Bytes, Meter, Time, useBytes } from '../ui/values.tsx'
 import { useWords } from '../words/words.tsx'
-import { Question } from './dialog.tsx'
+import { Question } from './question.tsx'
 
 const kinds = ['films', 'clips', 'inputs', 'other'] as const
 type Kind = (typeof kinds)[number]

@@ -7,7 +7,7 @@ import { Problem } from '../ui/problem.tsx'
 import { Time } from '../ui/values.tsx'
 import { useWords } from '../words/words.tsx'
 import { Copied } from './copied.tsx'
-import { Sheet } from './dialog.tsx'
+import { Sheet } from '../ui/sheet.tsx'
 
 interface WebhookSecretProps {
   /** Undefined: the one that all jobs share. */
@@ -37,7 +37,7 @@ export function WebhookSecret({ endpointId, isNew = false, onClose }: WebhookSec
   useEffect(() => void read.run(), [])
   const error = read.error ?? rotate.error
   return (
-    <Sheet title={words.settings.webhooks.secretTitle} onClose={onClose}>
+    <Sheet stays title={words.settings.webhooks.secretTitle} onClose={onClose}>
       <p>{isNew ? words.settings.webhooks.secretAfterAdd : words.settings.webhooks.secretAbout}</p>
       {secret && <Copied text={secret.secret} label={words.settings.webhooks.secret} />}
       {secret?.previous.map(({ secret: old, valid_until: until }) => (
@@ -47,7 +47,7 @@ export function WebhookSecret({ endpointId, isNew = false, onClose }: WebhookSec
       ))}
       {error !== undefined && <Problem error={error} />}
       {!isNew && <p className="small quiet">{words.settings.webhooks.rotateAbout}</p>}
-      <div className="settings-sheet-foot">
+      <div className="sheet-actions">
         {!isNew && (
           <Button disabled={rotate.isRunning} onClick={() => void rotate.run()}>
             {words.settings.webhooks.rotate}

@@ -64,7 +64,8 @@ const isWriting = ({ target }: Event): boolean =>
 
 /** Space presses what has the focus; a frame of the strip is chosen already. */
 const isPressing = ({ target }: Event): boolean =>
-  target instanceof HTMLElement && target.closest('button:not(.strip-frame), a, summary, video') !== null
+  target instanceof HTMLElement &&
+  target.closest('button:not(.strip-frame), a, input, label, summary, video') !== null
 
 const isInDialog = (): boolean =>
   document.querySelector('[role="dialog"], [role="alertdialog"], [role="menu"]') !== null

@@ -2,7 +2,7 @@
 import { useState } from 'react'
 import { client } from '../server/client.ts'
 import { useAction } from '../ui/action.tsx'
-import { Confirm } from '../ui/confirm.tsx'
+import { Confirm } from '../ui/sheet.tsx'
 import { useExactTime, useMoney } from '../ui/values.tsx'
 import { useWords } from '../words/words.tsx'
 import type { HeldRender } from './held.tsx'

@@ -1,4 +1,4 @@
-/** Asks before something that costs, ends or cannot be taken back. */
+/** Dialogs over the page: anything with a title, and questions before something that costs, ends or cannot be taken back. */
 import { Dialog } from '@base-ui/react/dialog'
 import type { ReactNode } from 'react'
 import { Button } from './button.tsx'
@@ -6,14 +6,17 @@ import { Problem } from './problem.tsx'
 
 interface SheetProps {
   readonly title: string
-  readonly isOpen: boolean
-  readonly onClose: () => void
+  /** Default: while it is part of the page. */
+  readonly isOpen?: boolean
+  /** Escape does it, too. Undefined: only what is in it closes it. */
+  readonly onClose?: (() => void) | undefined
+  /** Whether a press beside it leaves it open, such as one that holds what a person has written. */
+  readonly stays?: boolean
   readonly children: ReactNode
 }
 
-/** A dialog with a title, over the page. */
-export const Sheet = ({ title, isOpen, onClose, children }: SheetProps) => (
-  <Dialog.Root open={isOpen} onOpenChange={(open) => open || onClose()}>
+export const Sheet = ({ title, isOpen = true, onClose, stays = false, children }: SheetProps) => (
+  <Dialog.Root open={isOpen} disablePointerDismissal={stays} onOpenChange={(open) => open || onClose?.()}>
     <Dialog.Portal>
       <Dialog.Backdrop className="backdrop" />
       <Dialog.Popup className="sheet">
@@ -24,7 +27,8 @@ export const Sheet = ({ title, isOpen, onClose, children }: SheetProps) => (
   </Dialog.Root>
 )
 
-interface ConfirmProps extends SheetProps {
+interface ConfirmProps extends Omit<SheetProps, 'onClose'> {
+  readonly onClose: () => void
   /** What is on the button that does it. */
   readonly act: string
   readonly keep: string
