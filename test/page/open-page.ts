@@ -66,7 +66,8 @@ export async function openPageSite(env: Readonly<Record<string, string>> = {}): 
       await browser?.close()
       await server.close({ graceMs: 0 })
       await workflow.close()
-      await rm(folder, { recursive: true, force: true })
+      // A preview may still be on its way out.
+      await rm(folder, { recursive: true, force: true, maxRetries: 10 })
     },
   }
 }

@@ -87,7 +87,12 @@ function Making() {
       ]),
     [refused, photographs, missing],
   )
+  /** The person wants the film planned, once all photographs are there. */
+  const [isWanted, setWanted] = useState(false)
+  const isArriving = photographs.some(isUnderWay)
   const plan = async (): Promise<void> => {
+    setWanted(isArriving)
+    if (isArriving) return
     const wanting = whatIsMissing(photographs, choices, words.newFilm)
     if (wanting.length > 0) {
       setMissing(wanting)
@@ -97,6 +102,10 @@ function Making() {
     if (first !== undefined && create.error === undefined) return focusOn(first)
     await create.run()
   }
+  useEffect(() => {
+    if (isWanted && !isArriving) void plan()
+    // oxlint-disable-next-line react/exhaustive-deps -- once, when the last has arrived
+  }, [isWanted, isArriving])
   // After a refusal, at the first field that it is about.
   useEffect(() => {
     const [first] = problemsIn(create.error) ?? []
@@ -138,12 +147,14 @@ function Making() {
               kind="main"
               size="large"
               aria-keyshortcuts="Control+Enter"
-              disabled={create.isRunning}
+              disabled={create.isRunning || isWanted}
               onClick={() => void plan()}
             >
               {words.newFilm.create}
             </Button>
-            <p className="small quiet">{words.newFilm.nothingSpent}</p>
+            <p className="small quiet" role="status">
+              {isWanted ? words.newFilm.stillArriving : words.newFilm.nothingSpent}
+            </p>
           </div>
         </aside>
       </div>
@@ -157,7 +168,6 @@ function whatIsMissing(
   { type }: Choices,
   words: ReturnType<typeof useWords>['newFilm'],
 ): readonly (readonly [field: string, reason: string])[] {
-  if (photographs.some(isUnderWay)) return [['photographs', words.stillArriving]]
   const left = photographs.filter(isLeft)
   if (left.length > 0) return [[`photograph-${left[0]!.id}`, words.removeOrAgain]]
   if (scenesOf(photographs.length, type) > 0) return []

@@ -108,7 +108,7 @@ function Choice({ groups, text, onText, onClose }: ChoiceProps) {
   const activeItem = useRef<HTMLLIElement>(null)
   const activeId = active?.id
   useEffect(() => {
-    void activeItem.current?.scrollIntoView({ block: 'nearest' })
+    activeItem.current?.scrollIntoView({ block: 'nearest' })
   }, [activeId])
   const press = (event: KeyboardEvent): void => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key] ?? 0

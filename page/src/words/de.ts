@@ -259,7 +259,7 @@ export const de: Words = {
       ready === all ? counted(all, 'Foto', 'Fotos') : `${ready} von ${all} Fotos sind angekommen`,
     leftOut: (names) =>
       `Ausgelassen, weil keine Fotos: ${names.slice(0, 3).join(', ')}${names.length > 3 ? ` und ${names.length - 3} weitere` : ''}`,
-    stillArriving: 'Noch sind nicht alle Fotos angekommen. Danach lässt sich der Film planen.',
+    stillArriving: 'Der Film wird geplant, sobald alle Fotos angekommen sind.',
     removeOrAgain: 'Dieses Foto ist nicht angekommen. Noch einmal hochladen oder entfernen.',
     needsOne: 'Zuerst ein Foto hinzufügen.',
     needsTwo: 'Mindestens zwei Fotos hinzufügen: Jedes geht ins nächste über.',

@@ -272,7 +272,7 @@ export const en = {
         : `${ready} of ${all} photographs have arrived`,
     leftOut: (names: readonly string[]) =>
       `Left out, because they are no photographs: ${names.slice(0, 3).join(', ')}${names.length > 3 ? ` and ${names.length - 3} more` : ''}`,
-    stillArriving: 'Photographs are still arriving. Plan the film when they are all here.',
+    stillArriving: 'The film is planned as soon as all photographs have arrived.',
     removeOrAgain: 'This photograph did not arrive. Upload it again, or remove it.',
     needsOne: 'Add a photograph first.',
     needsTwo: 'Add at least two photographs: each turns into the next.',
