@@ -65,7 +65,7 @@ function encode(frames: readonly Frame[], folder: string): void {
     '-c:v',
     'libx264',
     '-preset',
-    'veryslow',
+    'medium',
     '-crf',
     '27',
     '-pix_fmt',
