@@ -64,8 +64,14 @@ function BudgetLine({
   const { name, limit, used, changed } = budget
   const title = words.overview.budgetName(name)
   const taken = used ? used.spent + used.reserved : 0
+  const line = useRef<HTMLLIElement>(null)
+  const id = `budget-${name}`
+  // The list of what waits leads to one; it is drawn after the browser has looked for it.
+  useEffect(() => {
+    if (decodeURIComponent(location.hash) === `#${id}`) line.current?.scrollIntoView({ block: 'center' })
+  }, [id])
   return (
-    <li className="budget">
+    <li className="budget" id={id} ref={line}>
       <div className="renderer-head">
         <strong>{title}</strong>
         {can('admin') && <BudgetEditor budget={budget} onSet={onSet} />}

@@ -996,7 +996,7 @@ export const de: Words = {
     againToApprove: (sum) => `Mehr als freigegeben: ${sum} sind danach freizugeben.`,
     againCovered: 'Die Summe ist schon freigegeben: Es beginnt sofort.',
     cancel: 'Jetzt nicht',
-    tries: (count) => `${counted(count, 'Versuch', 'Versuche')}`,
+    tries: (count) => counted(count, 'Versuch', 'Versuche'),
     failed: (reason) => `Fehlgeschlagen: ${reason}`,
     percent: (percent) => `${percent} % gerendert`,
   },
