@@ -1,5 +1,5 @@
 /** Budgets: how much of each is used, how long it lasts, who changed it; added, changed and removed here. */
-import { useId, useState } from 'react'
+import { useEffect, useId, useRef, useState } from 'react'
 import { type BudgetsAnswer, type SpendAnswer, client } from '../server/client.ts'
 import { useSession } from '../server/session.tsx'
 import { useAction } from '../ui/action.tsx'
