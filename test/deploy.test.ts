@@ -161,7 +161,9 @@ describe('deploy/', () => {
     const kept = [...read('Dockerfile.dockerignore').matchAll(/^!(\S+)$/gm)].map(([, name]) => name)
     expect(new Set(copied)).toEqual(new Set(kept))
     for (const name of copied) expect(existsSync(name)).toBe(true)
-    expect(packageJson.files.filter((name: string) => name !== 'dist' && !copied.includes(name))).toEqual([])
+    // What the package is built from: `dist` from `src`, `page/dist` from `page`.
+    const isCopied = (name: string): boolean => copied.includes(name.replace(/\/?dist$/, '') || 'src')
+    expect(packageJson.files.filter((name: string) => !isCopied(name))).toEqual([])
     expect(dockerfile).toContain(`/app/${packageJson.bin.coordinator}`)
   })
 })

@@ -44,6 +44,7 @@ export const ownTimes = {
   renders: ['inserted_at'],
   seams: ['inserted_at'],
   timings: ['inserted_at'],
+  changes: ['inserted_at'],
 } as const satisfies Readonly<Record<string, readonly string[]>>
 
 /** Limits the search to the end of the log: it is long, and only its end can lie in the future. */

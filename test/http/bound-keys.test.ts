@@ -162,7 +162,7 @@ const closed = new Set([
   'rotateSecret',
 ])
 /** Tell nothing of any client. */
-const ofNobody = new Set(['isAlive', 'isReady'])
+const ofNobody = new Set(['isAlive', 'isReady', 'listModels', 'readSession', 'signIn', 'signOut'])
 /** Tell of the key's own client what they would tell of all. */
 const narrowed = new Set([
   'createEventsToken',

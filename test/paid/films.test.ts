@@ -57,9 +57,16 @@ describe('a finished job’s film', () => {
   test('is made anew without a scene that was deleted, and the earlier one can still be fetched', async () => {
     await using opened = await openCinema()
     const { simulation, film } = opened
-    const { job_id, first, path } = await finished(simulation)
+    const { job_id, first, second, path } = await finished(simulation)
     const before = await film(combined(job_id))
     expect(before).toHaveLength(2)
+    const chapter = ({ id }: { id: string }, start: number) => ({
+      scene_id: id,
+      title: null,
+      start,
+      duration: 4,
+      clip: expect.stringMatching(/^[0-9a-f]{64}$/),
+    })
     expect(await simulation.get(`/videos/${job_id}/versions`)).toEqual({
       job_id,
       versions: [
@@ -71,6 +78,7 @@ describe('a finished job’s film', () => {
           size: JSON.stringify(before).length,
           inserted_at: expect.any(String),
           removed_at: null,
+          scenes: [chapter(first, 0), chapter(second, 4)],
         },
       ],
     })

@@ -370,7 +370,14 @@ describe('a scene is deleted', () => {
     const [first, second, third] = await simulation.scenes(job_id)
     expect(await remove(simulation, second)).toEqual({
       status: 200,
-      body: { message: 'Scene deleted successfully', scene_id: second.id, job_id, job_status: 'pending' },
+      body: {
+        message: 'Scene deleted successfully',
+        scene_id: second.id,
+        job_id,
+        job_status: 'pending',
+        revision: 2,
+        to_approve: 0.8,
+      },
     })
     expect((await simulation.scenes(job_id)).map(({ id, position }) => [id, position])).toEqual([
       [first.id, 0],
