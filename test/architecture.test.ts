@@ -128,6 +128,17 @@ describe('the architecture', () => {
     expect(inside.filter(({ from, to }) => floorOf(from) < floorOf(to))).toEqual([])
   })
 
+  it('lets the page import only the client: it is one like any other', () => {
+    const files = globSync('page/src/**/*.{ts,tsx}')
+    const found = files.flatMap((path) =>
+      [...readFileSync(path, 'utf8').matchAll(/from '([./]*\/src\/[^']+)'/g)].map(
+        ([, to]) => to!.split('/src/')[1],
+      ),
+    )
+    expect(files.length).toBeGreaterThan(50)
+    expect([...new Set(found)]).toEqual(['client/client.ts'])
+  })
+
   it('lets no room look into the inside of another', () => {
     const broken = imports.filter(({ from, to }) => {
       const room = roomOf(to)

@@ -2,7 +2,7 @@
  * Answers of the server that are shown, each read once for all who show it. An event changes an answer in place, or has it
  * read again: never more often than its rest allows, and not at all while nobody shows it. A failed reading is repeated.
  */
-import type { JobEvent } from '../../../src/job/event.ts'
+import type { JobEvent } from '../../../src/client/client.ts'
 import { merge } from './merge.ts'
 
 export interface Source<Data> {
