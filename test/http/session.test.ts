@@ -16,7 +16,11 @@ let harness: AppHarness
 let app: App
 beforeAll(async () => {
   harness = await openAppHarness({ clock })
-  app = harness.appWith({ hosts: ['films.example'], access: { keysRequired: true, ratePerMinute: 0 }, host: clock })
+  app = harness.appWith({
+    hosts: ['films.example'],
+    access: { keysRequired: true, ratePerMinute: 0 },
+    host: clock,
+  })
 })
 afterAll(() => harness.close())
 
@@ -30,7 +34,10 @@ const ask = (method: string, path: string, headers: Headers = {}, body?: unknown
       method,
       headers: {
         host: 'localhost:4000',
-        ...(text !== undefined && { 'content-type': 'application/json', 'content-length': String(text.length) }),
+        ...(text !== undefined && {
+          'content-type': 'application/json',
+          'content-length': String(text.length),
+        }),
         ...headers,
       },
       ...(text !== undefined && { body: text }),
@@ -44,10 +51,19 @@ const cookieOf = (response: Response): string => cookiesOf(response)[0]!.split('
 
 let names = 0
 const makeKey = (request: object = {}) =>
-  harness.coordinator.createKey({ name: `person ${++names}`, scopes: ['read', 'submit', 'approve'], ...request })
+  harness.coordinator.createKey({
+    name: `person ${++names}`,
+    scopes: ['read', 'submit', 'approve'],
+    ...request,
+  })
 
 const signIn = async (secret: string, headers: Headers = {}): Promise<string> => {
-  const response = await ask('POST', '/api/v3/session', { 'sec-fetch-site': 'same-origin', ...headers }, { key: secret })
+  const response = await ask(
+    'POST',
+    '/api/v3/session',
+    { 'sec-fetch-site': 'same-origin', ...headers },
+    { key: secret },
+  )
   expect(response.status).toBe(200)
   return cookieOf(response)
 }
@@ -73,7 +89,11 @@ describe('a session', () => {
 
   test('is bound to the host over HTTPS, where the cookie that plain HTTP can set means nothing', async () => {
     const { secret } = await makeKey()
-    const https: Headers = { host: 'films.example', origin: 'https://films.example', 'x-forwarded-proto': 'https' }
+    const https: Headers = {
+      host: 'films.example',
+      origin: 'https://films.example',
+      'x-forwarded-proto': 'https',
+    }
     const response = await ask('POST', '/api/v3/session', https, { key: secret })
     expect(cookiesOf(response)[0]).toMatch(/^__Host-coordinator=wcs_.*; HttpOnly; Secure; SameSite=Strict$/)
     const cookie = cookieOf(response)
@@ -81,13 +101,20 @@ describe('a session', () => {
     // Without the prefix, a sibling subdomain or a network in between may have set it.
     expect(await statusOf(cookie.replace('__Host-', ''), https)).toBe(401)
     const unsaid: Headers = { host: 'films.example', origin: 'https://films.example' }
-    expect(cookieOf(await ask('POST', '/api/v3/session', unsaid, { key: secret }))).toMatch(/^__Host-coordinator=/)
+    expect(cookieOf(await ask('POST', '/api/v3/session', unsaid, { key: secret }))).toMatch(
+      /^__Host-coordinator=/,
+    )
   })
 
   test('is of one server: another one on the same host, by another port, neither sees nor replaces it', async () => {
     const cookie = await signIn((await makeKey()).secret)
     expect(await statusOf(cookie, { ...own, host: 'localhost:4001' })).toBe(401)
-    const other = await ask('POST', '/api/v3/session', { ...own, host: 'localhost:4001' }, { key: (await makeKey()).secret })
+    const other = await ask(
+      'POST',
+      '/api/v3/session',
+      { ...own, host: 'localhost:4001' },
+      { key: (await makeKey()).secret },
+    )
     expect(cookieOf(other)).toMatch(/^coordinator-4001=/)
     expect(await statusOf(`${cookieOf(other)}; ${cookie}`)).toBe(200)
   })
@@ -98,7 +125,9 @@ describe('a session', () => {
     const cookie = await signIn(one.secret)
     const [, token = ''] = cookie.split('=')
     const [, id = '', seconds = '', proof = ''] = /^wcs_(\w{12})_(\d+)_(.*)$/.exec(token)!
-    const { token: events } = await jsonOf(ask('POST', '/api/v3/events/token', { authorization: `Bearer ${one.secret}` }))
+    const { token: events } = await jsonOf(
+      ask('POST', '/api/v3/events/token', { authorization: `Bearer ${one.secret}` }),
+    )
     const forged = [
       `wcs_${id}_${seconds}_${proof.startsWith('A') ? 'B' : 'A'}${proof.slice(1)}`,
       `wcs_${id}_${Number(seconds) + 1}_${proof}`,
@@ -143,12 +172,10 @@ describe('a session', () => {
     expect(await ended((id) => coordinator.rotateKey(id, { grace_seconds: 0 }))).toBe(401)
     expect(await ended((id) => coordinator.rotateKey(id, { grace_seconds: 3600 }))).toBe(200)
     expect(
-      await ended(
-        async (id) => {
-          await coordinator.rotateKey(id, { grace_seconds: 3600 })
-          clock.advance(hour)
-        },
-      ),
+      await ended(async (id) => {
+        await coordinator.rotateKey(id, { grace_seconds: 3600 })
+        clock.advance(hour)
+      }),
     ).toBe(401)
     const soon = new Date(clock.now() + hour).toISOString()
     expect(await ended(async () => clock.advance(hour), { expires_at: soon })).toBe(401)
@@ -168,7 +195,10 @@ describe('a session', () => {
   test('leaves the browser at signing out, and where it has ended', async () => {
     const { secret, key } = await makeKey()
     const cookie = await signIn(secret)
-    const gone = [/^coordinator-4000=; Max-Age=0; Path=\//, /^__Host-coordinator-4000=; Max-Age=0; Path=\/; .*Secure/]
+    const gone = [
+      /^coordinator-4000=; Max-Age=0; Path=\//,
+      /^__Host-coordinator-4000=; Max-Age=0; Path=\/; .*Secure/,
+    ]
     const isGone = (response: Response): void => {
       const cookies = cookiesOf(response)
       expect(cookies).toHaveLength(2)
@@ -196,7 +226,9 @@ describe('a session', () => {
     const { secret } = await makeKey()
     const cookie = await signIn(secret)
     const left = async (headers: Headers) =>
-      Number((await ask('GET', '/api/v3/jobs', headers, undefined, limited)).headers.get('ratelimit-remaining'))
+      Number(
+        (await ask('GET', '/api/v3/jobs', headers, undefined, limited)).headers.get('ratelimit-remaining'),
+      )
     const before = await left({ cookie, ...own })
     expect(await left({ authorization: `Bearer ${secret}` })).toBe(before - 1)
     const weak = await makeKey({ scopes: ['read'] })
@@ -212,7 +244,12 @@ describe('a session', () => {
     const cookie = await signIn(secret)
     const job = await harness.job(1)
     const cancel = (headers: Headers = {}) =>
-      ask('POST', `/api/v3/jobs/${job.job_id}/cancel`, { cookie, ...own, 'idempotency-key': 'once', ...headers }, {})
+      ask(
+        'POST',
+        `/api/v3/jobs/${job.job_id}/cancel`,
+        { cookie, ...own, 'idempotency-key': 'once', ...headers },
+        {},
+      )
     expect((await cancel()).status).toBe(200)
     const again = await cancel()
     expect([again.status, again.headers.get('idempotency-replayed')]).toEqual([200, 'true'])
@@ -259,7 +296,10 @@ describe('a page of another site', () => {
       expect((await ask('POST', path, { cookie, 'content-type': type, ...headers }, '{}')).status).toBe(403)
     }
     expect((await ask('DELETE', `/api/v3/jobs/${job.job_id}`, { cookie, ...headers })).status).toBe(403)
-    expect((await ask('PATCH', '/api/v3/jobs', { cookie, ...headers }, { job_ids: [job.job_id], priority: 1 })).status).toBe(403)
+    expect(
+      (await ask('PATCH', '/api/v3/jobs', { cookie, ...headers }, { job_ids: [job.job_id], priority: 1 }))
+        .status,
+    ).toBe(403)
     expect((await harness.coordinator.job(job.job_id)).status).toBe('pending')
   })
 
