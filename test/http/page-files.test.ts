@@ -58,7 +58,11 @@ test('serves nothing that lies outside, however its path is written', async () =
   ]
   for (const path of paths) {
     const { status, body } = await get(path)
-    expect([path, status >= 400 && status < 500, body.includes('devDependencies')]).toEqual([path, true, false])
+    expect([path, status >= 400 && status < 500, body.includes('devDependencies')]).toEqual([
+      path,
+      true,
+      false,
+    ])
   }
 })
 
