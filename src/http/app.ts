@@ -8,7 +8,7 @@ import { type Host, systemHost } from '../host.ts'
 import { type Log, logLine } from '../log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { type Check, type Readiness, createReadiness, saying } from '../telemetry/readiness.ts'
-import { type AccessOptions, guardAccess } from './access/access.ts'
+import { type AccessOptions, type FindGuarded, type Guarded, guardAccess } from './access/access.ts'
 import { answerOnce } from './access/idempotency.ts'
 import { guardJob, guardScene } from './access/reach.ts'
 import { type BodyLimits, defaultBodyLimits } from './edge/body.ts'
@@ -20,7 +20,7 @@ import { HttpProblem, answerProblem, problemOf } from './edge/problem.ts'
 import { createShare } from './edge/shared-answer.ts'
 import { guardQueryNames } from './edge/query-names.ts'
 import { documentPages } from './openapi/pages.ts'
-import { pageEndpoints } from './routes/page.ts'
+import { createPage } from './routes/page.ts'
 import { allEndpoints } from './routes/all.ts'
 import { finderOf, patternOf } from './routes/endpoint.ts'
 import { operationEndpoints } from './routes/operations.ts'
@@ -64,8 +64,14 @@ export function createApp(options: AppOptions): Hono {
   const { limits } = parts
   const offered = onlyOperations ? operationEndpoints : allEndpoints
   const listed = offered.filter(({ needs }) => needs === undefined || parts[needs] !== undefined)
-  const endpoints = onlyOperations ? listed : [...listed, ...documentPages(listed), ...pageEndpoints()]
-  const find = finderOf(endpoints)
+  const page = onlyOperations ? undefined : createPage()
+  const endpoints = page ? [...listed, ...documentPages(listed), ...page.endpoints] : listed
+  const declared = finderOf(endpoints)
+  // The page says to anybody that nothing is there.
+  const find: FindGuarded = (c) => {
+    const found = declared(c)
+    return found.length === 0 && page?.isFor(c) ? [open] : found
+  }
   const app = new Hono()
 
   app.onError((error, c) => {
@@ -76,7 +82,11 @@ export function createApp(options: AppOptions): Hono {
     log.error({ err: error, request_id, method: c.req.method, path: c.req.path }, 'Request failed')
     return answerProblem(c, new HttpProblem(500, { error: 'Internal error', request_id }))
   })
-  app.notFound((c) => answerProblem(c, nothingAt(app, c.req.method, c.req.path, onlyOperations)))
+  app.notFound((c) =>
+    declared(c).length === 0 && page?.isFor(c)
+      ? page.nothingHere(c)
+      : answerProblem(c, nothingAt(app, c.req.method, c.req.path, onlyOperations)),
+  )
 
   app.use(observe({ host, log, metrics }), standardHeaders, guardOrigin(hosts))
   if (options.access) app.use(guardAccess({ ...options.access, find, coordinator, host, log }))
@@ -134,6 +144,8 @@ const databaseCheck = (coordinator: Coordinator): Check => ({
   keptMs: 0,
   look: saying('The database does not answer', () => coordinator.jobs({ limit: 1 })),
 })
+
+const open: Guarded = { access: 'open', isStream: false, takesIdempotencyKey: false }
 
 const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
 

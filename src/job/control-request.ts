@@ -158,6 +158,10 @@ export const approvalBatch = approvalRequest
     max_cost: usd.optional().describe('US dollars per job, with job_ids'),
   })
   .refine(eitherList, eitherListWords)
+  .refine(({ jobs, max_cost }) => jobs === undefined || max_cost === undefined, {
+    error: 'is for job_ids: give each of jobs its own max_cost',
+    path: ['max_cost'],
+  })
 
 interface SeenJob extends ApprovalRequest {
   readonly job_id: number

@@ -168,6 +168,27 @@ test('approves many by what was seen of each, and tells which has changed since'
   expect((await ask('POST', '/jobs/approve', { job_ids: [one], jobs: [{ job_id: one }] })).status).toBe(422)
 })
 
+test('approves nothing where a sum for each would say nothing, a job is named twice, or there are too many', async () => {
+  await open()
+  const id = await make()
+  const bodies = [
+    // It would look like a bound, and each would get its own estimate.
+    [{ jobs: [{ job_id: id, revision: 1 }], max_cost: 0.1 }, 'max_cost'],
+    [{ jobs: [{ job_id: id, max_cost: 9 }, { job_id: id }] }, 'jobs'],
+    [{ jobs: Array.from({ length: 201 }, (_, index) => ({ job_id: index + 1 })) }, 'jobs'],
+    [{ jobs: [] }, 'jobs'],
+    [{ jobs: [{ job_id: id, accept_unknown_cost: true }] }, 'jobs[0]'],
+  ] as const
+  for (const [body, field] of bodies) {
+    const refused = await ask('POST', '/jobs/approve', body)
+    expect([refused.status, (await jsonOf(refused)).field]).toEqual([422, field])
+  }
+  const twice = { job_ids: [id, id], priority: 3 }
+  expect((await ask('PATCH', '/jobs', twice)).status).toBe(422)
+  expect((await ask('POST', '/jobs/retry', { jobs: [{ job_id: id }, { job_id: id }] })).status).toBe(422)
+  expect(await harness.coordinator.job(id)).toMatchObject({ status: 'pending', authorisedMicros: 0 })
+})
+
 test('retries many, and changes the priority of many', async () => {
   await open()
   const [one, other] = [await make(), await make()]

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { createApp } from '../../src/http/app.ts'
 import { documentPages } from '../../src/http/openapi/pages.ts'
-import { pageEndpoints } from '../../src/http/routes/page.ts'
+import { createPage } from '../../src/http/routes/page.ts'
 import { allEndpoints } from '../../src/http/routes/all.ts'
 import { patternOf } from '../../src/http/routes/endpoint.ts'
 import type { NewKeyAnswer } from '../../src/http/routes/keys.ts'
@@ -438,7 +438,7 @@ describe('scopes', () => {
     const names = new Set(routes.map(({ method, path }) => `${method} ${path}`))
     expect(names.size).toBeGreaterThan(20)
     const declared = new Set(
-      [...allEndpoints, ...documentPages([]), ...pageEndpoints()].map(({ route }) =>
+      [...allEndpoints, ...documentPages([]), ...createPage().endpoints].map(({ route }) =>
         patternOf(route).join(' '),
       ),
     )

@@ -1,5 +1,7 @@
-import { expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createShare } from '../../src/http/edge/shared-answer.ts'
+import { type AppHarness, openAppHarness } from '../harness/app.ts'
+import { jsonOf } from '../harness/ask.ts'
 
 it('equal questions that arrive together are answered once, and others on their own', async () => {
   const share = createShare()
@@ -34,4 +36,74 @@ it('a failure reaches all who asked, and nobody who asks later', async () => {
     { status: 'rejected' },
   ])
   await expect(share('jobs', () => Promise.resolve('here'))).resolves.toBe('here')
+})
+
+describe('over HTTP', () => {
+  let harness: AppHarness
+  beforeAll(async () => {
+    harness = await openAppHarness()
+  })
+  afterAll(() => harness.close())
+
+  it('nobody gets the answer of another who asks the same at the same time', async () => {
+    const app = harness.appWith({ access: { keysRequired: true, ratePerMinute: 0 } })
+    const get = (path: string, secret: string) =>
+      app.request(path, { headers: { authorization: `Bearer ${secret}` } })
+    const makeKey = async (name: string, scopes: readonly string[], client_id?: string) =>
+      await harness.coordinator.createKey({ name, scopes, ...(client_id !== undefined && { client_id }) })
+    const asset = await harness.picture(1)
+    const makeJob = async (secret: string, client_id?: string): Promise<number> => {
+      const parameters = { photos: [{ asset_id: asset }], ...(client_id !== undefined && { client_id }) }
+      const response = await app.request('/api/v3/jobs', {
+        method: 'POST',
+        headers: { authorization: `Bearer ${secret}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ type: 'property_photos', parameters, force: true }),
+      })
+      expect(response.status).toBe(201)
+      return (await jsonOf(response)).job_id
+    }
+    const all = await makeKey('all', ['admin'])
+    const acme = await makeKey('acme', ['read', 'submit', 'approve'], 'acme')
+    const zeta = await makeKey('zeta', ['read', 'submit', 'approve'], 'zeta')
+    const [one, other] = [await makeKey('one', ['submit']), await makeKey('other', ['submit'])]
+    const mine = new Map([
+      [acme, await makeJob(all.secret, 'acme')],
+      [zeta, await makeJob(all.secret, 'zeta')],
+      [one, await makeJob(one.secret)],
+      [other, await makeJob(other.secret)],
+    ])
+    const ids = async (secret: string): Promise<readonly number[]> =>
+      (await jsonOf(get('/api/v3/jobs', secret))).jobs.map(({ job_id }: { job_id: number }) => job_id)
+    const everything = [...mine.values()].toSorted((first, second) => second - first)
+    const asked = [all, ...mine.keys(), all, ...mine.keys()]
+    expect(await Promise.all(asked.map(({ secret }) => ids(secret)))).toEqual(
+      asked.map((key) => (key === all ? everything : [mine.get(key)])),
+    )
+    const path = `/api/v3/jobs/${mine.get(acme)}`
+    const answers = await Promise.all(asked.map(async ({ secret }) => (await get(path, secret)).status))
+    expect(answers).toEqual(asked.map((key) => (key === all || key === acme ? 200 : 404)))
+    await harness.coordinator.revokeKey(zeta.key.id)
+    const ended = await Promise.all(
+      [acme, zeta, acme].map(async ({ secret }) => (await get(path, secret)).status),
+    )
+    expect(ended).toEqual([200, 401, 200])
+  })
+
+  it('whoever has changed something sees it in what they ask next, while others ask all the time', async () => {
+    const { job_id } = await harness.job(1)
+    const read = async (): Promise<number> =>
+      (await jsonOf(harness.app.request(`/api/v3/jobs/${job_id}`))).priority
+    let isOver = false
+    const others = Array.from({ length: 5 }, async () => {
+      while (!isOver) await read()
+    })
+    for (let priority = 1; priority <= 40; priority++) {
+      const headers = { 'content-type': 'application/json' }
+      const body = JSON.stringify({ priority })
+      await harness.app.request(`/api/v3/jobs/${job_id}`, { method: 'PATCH', headers, body })
+      expect(await read()).toBe(priority)
+    }
+    isOver = true
+    await Promise.all(others)
+  })
 })

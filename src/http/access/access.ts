@@ -1,6 +1,6 @@
 /** Checks a request's key, scope and rate before its endpoint. */
 import type { Context, MiddlewareHandler } from 'hono'
-import type { KeyVerbs } from '../../access/keys.ts'
+import type { KeyVerbs, Token } from '../../access/keys.ts'
 import type { Host } from '../../host.ts'
 import type { Key } from '../../job/key.ts'
 import type { Scope } from '../../job/scope.ts'
@@ -104,7 +104,12 @@ export function guardAccess({
     const finder = keyFinder(c, coordinator, find(c))
     if (!finder && !keysRequired) return undefined
     const key = await finder?.find()
-    if (finder && key) return { key, isLetIn: async () => (await finder.find()) !== undefined }
+    if (finder && key) {
+      finder.renew?.()
+      return { key, isLetIn: async () => (await finder.find()) !== undefined }
+    }
+    // A browser sends what another server, or an earlier time, left with it. Nothing would be refused without it.
+    if (finder?.by === 'session' && !keysRequired) return undefined
     countWrongKey(c, caller)
     throw notLetIn(finder?.by ?? 'key')
   }
@@ -165,6 +170,8 @@ interface LetIn {
 interface Finder {
   readonly by: 'key' | 'token' | 'session'
   readonly find: () => Promise<Key | undefined>
+  /** Lets the browser keep a session that is used: only before the answer begins, while `find` may be called again later. */
+  readonly renew?: () => void
 }
 
 /** How to look up the key of a request; undefined where it sends none. */
@@ -185,14 +192,16 @@ function keyFinder(
     return { by: 'token', find: () => coordinator.identifyEventsToken(token) }
   const session = sessionIn(c)
   if (session === undefined) return undefined
+  let renewed: Token | undefined
   return {
     by: 'session',
     async find() {
       requireOwnPage(c)
       const found = await coordinator.identifySession(session)
-      if (found?.renewed) keepSession(c, found.renewed)
+      renewed = found?.renewed
       return found?.key
     },
+    renew: () => renewed && keepSession(c, renewed),
   }
 }
 

@@ -64,6 +64,10 @@ const addresses: readonly (readonly [route: Route, source?: string])[] = [
   ['GET /settings/{part}', 'src/pages/settings.tsx'],
 ]
 
+/** A proxy that packs an answer itself makes its validator a weak one. */
+const isKnown = ({ req }: Context, { etag }: PageFile): boolean =>
+  (req.header('if-none-match') ?? '').split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag)
+
 /** What `vite build` writes about each source. */
 const manifestSchema = z.record(
   z.string(),
@@ -88,22 +92,30 @@ function readHints(): (source: string) => string {
       .join(', ')
 }
 
+export interface Page {
+  readonly endpoints: readonly Endpoint[]
+  /** Whether a person asks for an address that nothing else serves: the page then says that nothing is there. */
+  isFor(c: Context): boolean
+  /** The page, with 404. */
+  nothingHere(c: Context): Response
+}
+
 /** Without a built page, `/` leads to the API's reference. */
-export function pageEndpoints(): readonly Endpoint[] {
+export function createPage(): Page {
   let files: ReadonlyMap<string, PageFile> | undefined
   let hintsFor: ((source: string) => string) | undefined
   const fileAt = (name: string): PageFile | undefined => (files ??= readPage())?.get(name)
 
-  const send = (c: Context, { type, bytes, zipped, etag }: PageFile, caching: string): Response => {
-    c.header('content-type', type)
+  const send = (c: Context, file: PageFile, caching: string, status: 200 | 404 = 200): Response => {
     c.header('content-security-policy', policy)
     c.header('cache-control', caching)
-    c.header('etag', etag)
     c.header('vary', 'accept-encoding')
-    if (c.req.header('if-none-match') === etag) return c.body(null, 304)
+    if (status === 200) c.header('etag', file.etag)
+    if (status === 200 && isKnown(c, file)) return c.body(null, 304)
+    c.header('content-type', file.type)
     const takesGzip = /\bgzip\b/.test(c.req.header('accept-encoding') ?? '')
     if (takesGzip) c.header('content-encoding', 'gzip')
-    return c.body(takesGzip ? zipped : bytes)
+    return c.body(takesGzip ? file.zipped : file.bytes, status)
   }
 
   const page = (c: Context, source: string | undefined): Response => {
@@ -114,7 +126,7 @@ export function pageEndpoints(): readonly Endpoint[] {
     return send(c, file, 'no-cache')
   }
 
-  return [
+  const endpoints = [
     ...addresses.map(([route, source]) =>
       unlisted({ route, access: 'open', handle: (c) => page(c, source) }),
     ),
@@ -133,4 +145,13 @@ export function pageEndpoints(): readonly Endpoint[] {
       }),
     ),
   ]
+  return {
+    endpoints,
+    isFor: ({ req }) =>
+      (req.method === 'GET' || req.method === 'HEAD') &&
+      /\btext\/html\b/i.test(req.header('accept') ?? '') &&
+      !/^\/(?:api|page)(?:\/|$)/.test(req.path) &&
+      fileAt('index.html') !== undefined,
+    nothingHere: (c) => send(c, fileAt('index.html')!, 'no-cache', 404),
+  }
 }

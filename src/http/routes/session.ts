@@ -54,6 +54,8 @@ export const sessionEndpoints = resource('keys', [
       const token = sessionIn(c)
       const session = token === undefined ? undefined : await coordinator.identifySession(token)
       if (session?.renewed) keepSession(c, session.renewed)
+      // What has ended would be sent with every request.
+      if (token !== undefined && !session) endSession(c)
       return answerOf(keysRequired, session)
     },
   }),
