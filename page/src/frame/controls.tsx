@@ -8,10 +8,10 @@ export function ThemeChoice() {
   const { words } = useLanguage()
   const theme = useTheme()
   return (
-    <label className="choice">
+    <label>
       <span className="unseen">{words.theme.title}</span>
       <select
-        className="input"
+        className="controls-choice"
         value={theme}
         onChange={({ target }) => {
           const chosen = themes.find((one) => one === target.value)
@@ -31,9 +31,9 @@ export function ThemeChoice() {
 export function LanguageChoice() {
   const { code, words, choose } = useLanguage()
   return (
-    <label className="choice">
+    <label>
       <span className="unseen">{words.languageTitle}</span>
-      <select className="input" value={code} onChange={({ target }) => choose(target.value)}>
+      <select className="controls-choice" value={code} onChange={({ target }) => choose(target.value)}>
         {languageNames.map(([one, name]) => (
           <option key={one} value={one} lang={one}>
             {name}
@@ -50,9 +50,13 @@ export function Controls() {
   const known = session?.session
   return (
     <div className="controls small">
-      <ThemeChoice />
-      <LanguageChoice />
-      <a href="/docs">{words.nav.api}</a>
+      <div className="controls-line">
+        <ThemeChoice />
+        <LanguageChoice />
+      </div>
+      <a className="quiet" href="/docs">
+        {words.nav.api}
+      </a>
       {known && (
         <>
           <p className="quiet">

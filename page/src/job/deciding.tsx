@@ -7,6 +7,7 @@ import { askerSource, budgetsSource, clientSpendSource } from '../server/sources
 import { useAction } from '../ui/action.tsx'
 import { Button } from '../ui/button.tsx'
 import { useCommands } from '../ui/commands.ts'
+import { personIn } from '../ui/person.ts'
 import { Problem } from '../ui/problem.tsx'
 import { Time, useMoney } from '../ui/values.tsx'
 import { type Words, useWords } from '../words/words.tsx'
@@ -66,7 +67,7 @@ function Asked({ job }: { readonly job: JobAnswer }) {
   const by = data?.entries[0]?.by
   return (
     <p className="small quiet">
-      {by !== undefined && <>{words.deciding.askedBy(by)} · </>}
+      {by !== undefined && <>{words.deciding.askedBy(personIn(by, words))} · </>}
       <Time at={job.inserted_at} />
       {job.deadline_at !== null && (
         <>
@@ -168,7 +169,7 @@ function Rejected({ job, again }: Pick<DecidingProps, 'job' | 'again'>) {
   return (
     <div className="note rejected">
       <p>
-        {words.job.sentBack(by ?? '', note)} (<Time at={at} />)
+        {words.job.sentBack(by === null ? '' : personIn(by, words), note)} (<Time at={at} />)
       </p>
       {submit.error !== undefined && <Problem error={submit.error} />}
       {(can('submit') || can('approve')) && (

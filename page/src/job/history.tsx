@@ -2,14 +2,15 @@
 import { useState } from 'react'
 import { useLive } from '../server/live.ts'
 import { type HistoryEntry, historySource } from '../server/sources.ts'
+import { moneyIn } from '../ui/amounts.ts'
 import { Button } from '../ui/button.tsx'
+import { coordinatorName, personIn } from '../ui/person.ts'
 import { Problem } from '../ui/problem.tsx'
 import { useClockTime } from '../ui/times.tsx'
-import { Time, moneyIn } from '../ui/values.tsx'
+import { Time } from '../ui/values.tsx'
 import { type Words, useLanguage, useWords } from '../words/words.tsx'
-import { coordinatorName, personIn } from './history-words.ts'
 
-const atFirst = 20
+const atFirst = 6
 
 export function History({ jobId }: { readonly jobId: number }) {
   const words = useWords()
@@ -19,7 +20,7 @@ export function History({ jobId }: { readonly jobId: number }) {
   const wanted = isAll ? entries : entries.filter(({ by }) => by !== coordinatorName)
   const shown = wanted.toReversed().slice(0, most)
   return (
-    <section className="card history" aria-label={words.history.title}>
+    <section className="history" aria-label={words.history.title}>
       <div className="card-head">
         <h2>{words.history.title}</h2>
         <Button aria-pressed={isAll} onClick={() => setAll(!isAll)}>

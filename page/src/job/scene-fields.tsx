@@ -2,7 +2,7 @@
 import type { JobAnswer } from '../server/client.ts'
 import { useLive } from '../server/live.ts'
 import { modelsSource } from '../server/sources.ts'
-import { moneyIn } from '../ui/values.tsx'
+import { moneyIn } from '../ui/amounts.ts'
 import { useLanguage } from '../words/words.tsx'
 import type { Editable } from './draft.ts'
 import { type FittingModel, fittingModels } from './models.ts'

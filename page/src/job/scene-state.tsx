@@ -1,5 +1,5 @@
 /** The chosen scene once its job is approved: how far it is, why it waits or has failed, its clip, and another render. */
-import { useState } from 'react'
+import { type ReactNode, useState } from 'react'
 import { type JobAnswer, type SceneAnswer, client } from '../server/client.ts'
 import { useSession } from '../server/session.tsx'
 import { useAction } from '../ui/action.tsx'
@@ -15,9 +15,11 @@ interface SceneStateProps {
   readonly scene: SceneAnswer
   /** Shows the scene's clip in place of the film; undefined where the clip is shown already. */
   readonly onWatch: (() => void) | undefined
+  /** What else can be done here. */
+  readonly children: ReactNode
 }
 
-export function SceneState({ job, scene, onWatch }: SceneStateProps) {
+export function SceneState({ job, scene, onWatch, children }: SceneStateProps) {
   const words = useWords()
   const { can } = useSession()
   const readable = useReadable()
@@ -40,6 +42,7 @@ export function SceneState({ job, scene, onWatch }: SceneStateProps) {
       <div className="scene-state-actions">
         {clip !== null && onWatch && <Button onClick={onWatch}>{words.film.clip}</Button>}
         {isAgainPossible && <Again job={job} scene={scene} name={name} />}
+        {children}
       </div>
     </section>
   )

@@ -85,7 +85,7 @@ export const StripFrame = memo(function StripFrame({
         <span className="strip-name">{status === 'pending' ? model : words.sceneStatus[status]}</span>
         <span>{isReused ? words.storyboard.reused : money(price)}</span>
       </span>
-      {notes.length > 0 && (
+      {notes.length > 0 && status !== 'completed' && (
         <span className="strip-line strip-note small" title={notes.join('\n')}>
           <span aria-hidden="true">!</span>
           <span className="strip-name">{notes[0]}</span>

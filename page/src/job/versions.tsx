@@ -21,7 +21,7 @@ export function Versions({ job }: { readonly job: JobAnswer }) {
   if (error !== undefined) return <Problem error={error} again={again} />
   if (versions.length < 2 || !shown) return null
   return (
-    <section className="card versions" aria-label={words.versions.title}>
+    <section className="versions" aria-label={words.versions.title}>
       <h2>{words.versions.title}</h2>
       {other && other !== shown && (
         <Comparison job={job} shown={shown} other={other} onClose={() => setCompared(undefined)} />

@@ -3,8 +3,10 @@ import { Popover } from '@base-ui/react/popover'
 import { type ReactNode, useId, useState } from 'react'
 import { ApiError, type BudgetsAnswer } from '../server/client.ts'
 import type { Live } from '../server/live.ts'
+import { moneyIn } from '../ui/amounts.ts'
+import { personIn } from '../ui/person.ts'
 import { Problem } from '../ui/problem.tsx'
-import { Time, moneyIn } from '../ui/values.tsx'
+import { Time } from '../ui/values.tsx'
 import { useLanguage, useWords } from '../words/words.tsx'
 
 /** A section that shows one answer; before it is there, its place; where it could not be read, why. */
@@ -112,7 +114,11 @@ export function Changed({
   if (!changed) return null
   return (
     <span className="small quiet">
-      {words.overview.changedBy(changed.by ?? words.overview.somebody, from)}, <Time at={changed.at} />
+      {words.overview.changedBy(
+        changed.by === null ? words.overview.somebody : personIn(changed.by, words),
+        from,
+      )}
+      , <Time at={changed.at} />
     </span>
   )
 }

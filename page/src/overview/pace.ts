@@ -19,7 +19,9 @@ export function paceOf(
 ): Pace | undefined {
   if (name === 'day') {
     const share = (now % dayMs) / dayMs
-    return share < leastShareOfDay || taken === 0 ? undefined : { byMidnight: taken / share }
+    return share < leastShareOfDay || taken === 0
+      ? undefined
+      : { byMidnight: Math.round((100 * taken) / share) / 100 }
   }
   if (name !== 'total' && !name.startsWith('client:')) return undefined
   const [from, today] = [now - judgedDays * dayMs, now].map((ms) => new Date(ms).toISOString().slice(0, 10))

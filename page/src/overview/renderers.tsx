@@ -4,6 +4,7 @@ import { type LimitsAnswer, client } from '../server/client.ts'
 import { useSession } from '../server/session.tsx'
 import { useAction } from '../ui/action.tsx'
 import { Button } from '../ui/button.tsx'
+import { personIn } from '../ui/person.ts'
 import { Problem } from '../ui/problem.tsx'
 import { Time } from '../ui/values.tsx'
 import { useWords } from '../words/words.tsx'
@@ -86,7 +87,7 @@ function Renderer({
       />
       {renderer.paused && (
         <p className="note">
-          {words.overview.pausedBy(renderer.paused.by ?? '', renderer.paused.reason ?? '')},{' '}
+          {words.overview.pausedBy(personIn(renderer.paused.by ?? '', words), renderer.paused.reason ?? '')},{' '}
           <Time at={renderer.paused.since} />
         </p>
       )}

@@ -2,7 +2,7 @@
 import { useCallback, useMemo } from 'react'
 import type { BudgetsAnswer, SpendAnswer } from '../server/client.ts'
 import type { Live } from '../server/live.ts'
-import { moneyIn } from '../ui/values.tsx'
+import { moneyIn } from '../ui/amounts.ts'
 import { useLanguage } from '../words/words.tsx'
 import { Card } from './card.tsx'
 import { PlotFrame, type PlotShown } from './plot-frame.tsx'

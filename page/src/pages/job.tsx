@@ -85,7 +85,12 @@ function ShownJob({ job, scenes, error, again }: ShownJobProps) {
     client.updateScene(job.job_id, sceneId, { position, revision: job.revision }).finally(again),
   )
   const { run } = move
-  const isMovable = can('submit') && job.status !== 'cancelled' && job.status !== 'processing'
+  const [isChanging, setChanging] = useState(false)
+  const isEditable = can('submit') && job.status !== 'cancelled'
+  // A film is there to be watched: what changes it is shown to those who ask for it, and to those who decide about it.
+  const isCalm = job.film !== null && !job.needs_approval && unsaved === 0
+  const isOpen = !isCalm || isChanging
+  const isMovable = isEditable && isOpen && job.status !== 'processing'
   const onMove = useCallback((sceneId: string, position: number) => run(sceneId, position), [run])
   const { format, total_duration: seconds } = job.storyboard
   return (
@@ -147,9 +152,15 @@ function ShownJob({ job, scenes, error, again }: ShownJobProps) {
           job={job}
           scene={scene}
           onWatch={job.film === null || isClip ? undefined : () => setClip(true)}
-        />
+        >
+          {isCalm && (
+            <Button aria-expanded={isChanging} onClick={() => setChanging(!isChanging)}>
+              {isEditable ? words.job.changeScenes : words.job.sceneDetails}
+            </Button>
+          )}
+        </SceneState>
       )}
-      {scene && (
+      {scene && isOpen && (
         <ScenePanel
           key={scene.id}
           job={job}

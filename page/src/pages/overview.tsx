@@ -11,6 +11,7 @@ import { Spend } from '../overview/spend.tsx'
 import { Failures, Throughput, Times } from '../overview/throughput.tsx'
 import { Link, setQuery, useAddress } from '../router.tsx'
 import { useSession } from '../server/session.tsx'
+import { personIn } from '../ui/person.ts'
 import { Time } from '../ui/values.tsx'
 import { useWords } from '../words/words.tsx'
 
@@ -54,8 +55,11 @@ function OfAll() {
       </header>
       {limits.data?.paused && (
         <p className="note" role="status">
-          {words.overview.allPausedBy(limits.data.paused.by ?? '', limits.data.paused.reason ?? '')},{' '}
-          <Time at={limits.data.paused.since} />
+          {words.overview.allPausedBy(
+            personIn(limits.data.paused.by ?? '', words),
+            limits.data.paused.reason ?? '',
+          )}
+          , <Time at={limits.data.paused.since} />
         </p>
       )}
       {isNew ? <Teaching /> : <Tiles {...figures} />}
@@ -104,7 +108,7 @@ function Teaching() {
 function WindowChoice({ window }: { readonly window: Window }) {
   const words = useWords()
   return (
-    <fieldset className="choice">
+    <fieldset className="period">
       <legend className="unseen">{words.overview.window}</legend>
       {windows.map((one) => (
         <label key={one}>

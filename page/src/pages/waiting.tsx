@@ -6,7 +6,9 @@ import { type AttentionAnswer, approvalOf, client } from '../server/client.ts'
 import { useSession } from '../server/session.tsx'
 import { useAction } from '../ui/action.tsx'
 import { Button } from '../ui/button.tsx'
+import { personIn } from '../ui/person.ts'
 import { Problem } from '../ui/problem.tsx'
+import { useClockTime } from '../ui/times.tsx'
 import { Time, useExactTime, useMoney } from '../ui/values.tsx'
 import { useLanguage, useWords } from '../words/words.tsx'
 import { Held } from '../waiting/held.tsx'
@@ -204,7 +206,7 @@ function Paused({ pause, again }: { readonly pause: Pause; readonly again: () =>
     <Item
       title={
         set_by === 'person'
-          ? words.waiting.pausedBy(renderer, by)
+          ? words.waiting.pausedBy(renderer, by === null ? null : personIn(by, words))
           : words.waiting.pausedByProvider(renderer ?? '')
       }
       about={
@@ -234,6 +236,7 @@ type Endpoint = AttentionAnswer['webhooks']['endpoints'][number]
 
 function Failing({ endpoint, again }: { readonly endpoint: Endpoint; readonly again: () => void }) {
   const words = useWords()
+  const clock = useClockTime()
   const { endpoint_id, status, reason, failing_since } = endpoint
   const test = useAction(() => client.testWebhookEndpoint(endpoint_id))
   const enable = useAction(() => client.changeWebhookEndpoint(endpoint_id, { status: 'enabled' }))
@@ -250,7 +253,7 @@ function Failing({ endpoint, again }: { readonly endpoint: Endpoint; readonly ag
           {endpoint.description !== '' && <span>{endpoint.description}</span>}
           {failing_since !== null && (
             <span>
-              {words.waiting.failingSince} <Time at={failing_since} />
+              {words.waiting.failingSince} {clock(failing_since)}
             </span>
           )}
           {reason !== null && <span>{reason}</span>}

@@ -1,5 +1,6 @@
 /** The project's own typed client, at the server that this page came from. The session's cookie goes with each request. */
 import { createClient } from '../../../src/client/client.ts'
+import { learnClock } from './clock.ts'
 
 export * from '../../../src/client/client.ts'
 
@@ -16,6 +17,7 @@ export function noteStatus(status: number): void {
 async function ask(input: Parameters<typeof fetch>[0], init?: RequestInit): Promise<Response> {
   const response = await fetch(input, init)
   noteStatus(response.status)
+  learnClock(response.headers.get('date'))
   return response
 }
 

@@ -1,12 +1,13 @@
 /** Times of day and spans, in the reader's language and time zone. */
 import { useEffect, useState } from 'react'
+import { serverNow } from '../server/clock.ts'
 import { useLanguage } from '../words/words.tsx'
 
 /** The time, again every `everyMs`. */
 export function useNow(everyMs: number): number {
-  const [now, setNow] = useState(Date.now)
+  const [now, setNow] = useState(() => serverNow())
   useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now()), everyMs)
+    const timer = setInterval(() => setNow(serverNow()), everyMs)
     return () => clearInterval(timer)
   }, [everyMs])
   return now

@@ -1,26 +1,13 @@
 /** Values as people read them: money, times, statuses. */
 import { useEffect, useState } from 'react'
 import type { JobStatus } from '../server/client.ts'
+import { serverNow } from '../server/clock.ts'
 import { type Words, useLanguage, useWords } from '../words/words.tsx'
-
-export const moneyIn = (language: string, usd: number): string =>
-  new Intl.NumberFormat(language, { style: 'currency', currency: 'USD' }).format(usd)
+import { moneyIn, relativeTime } from './amounts.ts'
 
 export function useMoney(): (usd: number | null) => string {
   const { code, words } = useLanguage()
   return (usd) => (usd === null ? words.unknownPrice : usd === 0 ? words.free : moneyIn(code, usd))
-}
-
-const units = [
-  ['day', 86_400_000],
-  ['hour', 3_600_000],
-  ['minute', 60_000],
-  ['second', 1000],
-] as const
-
-function relative(language: string, ms: number): string {
-  const [unit, size] = units.find(([, least]) => Math.abs(ms) >= least) ?? units.at(-1)!
-  return new Intl.RelativeTimeFormat(language, { numeric: 'auto' }).format(Math.round(ms / size), unit)
 }
 
 /** A time in the reader's language and time zone. */
@@ -33,11 +20,11 @@ export function useExactTime(): (at: string) => string {
 /** How far away a time is; the exact one, in the reader's time zone, on pointing at it. */
 export function Time({ at }: { readonly at: string }) {
   const { code } = useLanguage()
-  const [now, setNow] = useState(Date.now)
+  const [now, setNow] = useState(() => serverNow())
   const ms = Date.parse(at) - now
   const isNear = Math.abs(ms) < 90_000
   useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now()), isNear ? 1000 : 30_000)
+    const timer = setInterval(() => setNow(serverNow()), isNear ? 1000 : 30_000)
     return () => clearInterval(timer)
   }, [isNear])
   const exact = new Intl.DateTimeFormat(code, { dateStyle: 'medium', timeStyle: 'medium' }).format(
@@ -45,7 +32,7 @@ export function Time({ at }: { readonly at: string }) {
   )
   return (
     <time dateTime={at} title={exact}>
-      {relative(code, ms)}
+      {relativeTime(code, ms)}
     </time>
   )
 }

@@ -58,9 +58,9 @@ export function Decision({ render, onClose, onDone }: DecisionProps) {
         {words.waiting.heldWhy(render.model, render.posted_at && exact(render.posted_at))}
       </p>
       {render.reason !== null && <p className="quiet small">{render.reason}</p>}
-      <fieldset className="choices">
+      <fieldset className="decision">
         <legend className="unseen">{words.waiting.decide}</legend>
-        <label className="choice">
+        <label className="decision-choice">
           <input
             type="radio"
             name="decision"
@@ -73,9 +73,9 @@ export function Decision({ render, onClose, onDone }: DecisionProps) {
           </span>
         </label>
         {isAdopted === true && (
-          <div className="choice-more">
+          <div className="decision-more">
             {candidates.map(({ prediction_id, state, created_at }) => (
-              <label key={prediction_id} className="choice-line">
+              <label key={prediction_id} className="decision-line">
                 <input
                   type="radio"
                   name="candidate"
@@ -99,7 +99,7 @@ export function Decision({ render, onClose, onDone }: DecisionProps) {
             </label>
           </div>
         )}
-        <label className="choice">
+        <label className="decision-choice">
           <input
             type="radio"
             name="decision"

@@ -130,6 +130,8 @@ export const de: Words = {
     sendBack: 'Zurückgeben',
     whatToChange: 'Was soll anders werden?',
     sentBack: (by, note) => `Zurückgegeben${by === '' ? '' : ` von ${by}`}: ${note}`,
+    changeScenes: 'Szenen ändern',
+    sceneDetails: 'Einzelheiten der Szenen',
   },
   jobList: {
     search: 'Nach Film suchen',

@@ -133,6 +133,8 @@ export const en = {
     sendBack: 'Send back',
     whatToChange: 'What should be changed?',
     sentBack: (by: string, note: string) => `Sent back${by === '' ? '' : ` by ${by}`}: ${note}`,
+    changeScenes: 'Change scenes',
+    sceneDetails: 'Details of the scenes',
   },
   jobList: {
     search: 'Search by film',
@@ -390,8 +392,8 @@ export const en = {
     allPausedBy: (by: string, reason: string) =>
       `All rendering is paused${by === '' ? '' : ` by ${by}`}${reason === '' ? '' : `: ${reason}`}`,
     providerPause: (reason: string) => `The provider asks to wait: ${reason}`,
-    changedBy: (by: string, from: string) => `${by} changed it from ${from}`,
-    somebody: 'Somebody',
+    changedBy: (by: string, from: string) => `Changed by ${by}, from ${from}`,
+    somebody: 'somebody',
     theConfigured: 'the configured value',
     old: 'This could not be read again: it may be old.',
     nothing: 'no limit',
