@@ -47,9 +47,9 @@ const { followEvents } = await ofPage<{
     listener: { onGap(): void; onState(): void; onEvent(event: JobEvent): void },
   ): Promise<void>
 }>('stream.ts')
-const { jobSource, waitingJobs } = await ofPage<{
+const { attentionSource, jobSource } = await ofPage<{
+  attentionSource: Source<unknown>
   jobSource(id: number): Source<unknown>
-  waitingJobs: Source<unknown>
 }>('sources.ts')
 
 const asset_id = await uploadSample(client, 'garden.jpg')
@@ -66,7 +66,7 @@ for (let house = 1; house < 60; house++) await create(`House ${house}`)
 /** A page that is open until `signal` fires. */
 function open(signal: AbortSignal): void {
   const answers = createAnswers({ isHidden: () => false, isPassing: () => true })
-  const leave = [waitingJobs, jobSource(first.job_id)].map((source) => answers.watch(source, () => {}))
+  const leave = [attentionSource, jobSource(first.job_id)].map((source) => answers.watch(source, () => {}))
   signal.addEventListener('abort', () => {
     for (const end of leave) end()
   })

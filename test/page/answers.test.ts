@@ -127,20 +127,26 @@ it('applies events that arrive while it reads, in their order', async () => {
   expect(answers.shown(source).data).toEqual({ value: 50 })
 })
 
-it('keeps what has not changed', () => {
+it('keeps the parts of an answer that have not changed, wherever they have moved in a list', () => {
   const before = {
     job: { costs: { spent: 1 } },
     scenes: [
-      { id: 'a', n: 1 },
-      { id: 'b', n: 2 },
+      { id: 'a', notes: [] },
+      { id: 'b', notes: ['x'] },
     ],
   }
-  const now = structuredClone(before)
-  expect(merge(before, now)).toBe(before)
-  now.scenes.reverse()
-  now.scenes[0]!.n = 3
+  expect(merge(before, structuredClone(before))).toBe(before)
+  const now = {
+    ...structuredClone(before),
+    scenes: [
+      { id: 'c', notes: [] },
+      { id: 'a', notes: [] },
+      { id: 'b', notes: ['y'] },
+    ],
+  }
   const merged = merge(before, now)
   expect(merged).toEqual(now)
   expect(merged.job).toBe(before.job)
   expect(merged.scenes[1]).toBe(before.scenes[0])
+  expect(merged.scenes[2]).not.toBe(before.scenes[1])
 })

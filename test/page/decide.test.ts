@@ -10,7 +10,6 @@ import {
   withDraft,
 } from '../../page/src/job/draft.ts'
 import { fittingModels } from '../../page/src/job/models.ts'
-import { keepSame } from '../../page/src/server/same.ts'
 
 const scene: Editable = {
   title: 'Kitchen',
@@ -108,26 +107,4 @@ it('models fit a scene by its images, its length and the height of the film', ()
     ['unpriced', null],
   ])
   expect(names(1, 9, 480)).toEqual([['local', 0]])
-})
-
-it('an answer keeps the parts that have not changed, wherever they have moved in a list', () => {
-  const before = {
-    job: { id: 1, revision: 1 },
-    scenes: [
-      { id: 'a', notes: [] },
-      { id: 'b', notes: ['x'] },
-    ],
-  }
-  const after = keepSame<typeof before>(before, {
-    job: { id: 1, revision: 2 },
-    scenes: [
-      { id: 'c', notes: [] },
-      { id: 'a', notes: [] },
-      { id: 'b', notes: ['y'] },
-    ],
-  })
-  expect(after.scenes[1]).toBe(before.scenes[0])
-  expect(after.scenes[2]).not.toBe(before.scenes[1])
-  expect(after.job).toEqual({ id: 1, revision: 2 })
-  expect(keepSame(before, structuredClone(before))).toBe(before)
 })

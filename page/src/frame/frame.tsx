@@ -21,6 +21,19 @@ const dialogs = {
   menu: lazy(() => import('./menu.tsx').then(({ Menu }) => ({ default: Menu }))),
 }
 
+/** Safari knows no idle time. */
+const idleMs = 1500
+
+/** Returns what takes it back. */
+function whenIdle(run: () => void): () => void {
+  if (typeof requestIdleCallback === 'function') {
+    const waiting = requestIdleCallback(run)
+    return () => cancelIdleCallback(waiting)
+  }
+  const timer = setTimeout(run, idleMs)
+  return () => clearTimeout(timer)
+}
+
 type DialogName = keyof typeof dialogs
 
 /** What can be done wherever the person is. */
@@ -78,7 +91,7 @@ export function Frame() {
   const { noteRefusal } = useSession()
   useEvents(noteRefusal)
   useNoStrayDrops()
-  const { count } = useAttention()
+  const { count, data: attention } = useAttention()
   const [dialog, setDialog] = useState<DialogName>()
   useFrameCommands(setDialog)
   const place = placeAt(pathname)
@@ -100,11 +113,12 @@ export function Frame() {
 
   // Whoever has to sign in again finds no dialog before the question for a key.
   useEffect(() => () => setDialog(undefined), [])
+  const isUsable = attention !== undefined
   // What is typed right after Ctrl+K belongs to it.
-  useEffect(() => {
-    const timer = setTimeout(() => void loadPalette().catch(() => undefined), 1500)
-    return () => clearTimeout(timer)
-  }, [])
+  useEffect(
+    () => (isUsable ? whenIdle(() => void loadPalette().catch(() => undefined)) : undefined),
+    [isUsable],
+  )
 
   const Shown = dialog && dialogs[dialog]
   return (

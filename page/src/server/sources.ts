@@ -1,5 +1,6 @@
 /** What the pages show: each names a request, and says which events change its answer. */
 import {
+  type AttentionAnswer,
   type FilmVersionsAnswer,
   type HistoryAnswer,
   type JobAnswer,
@@ -9,7 +10,31 @@ import {
   client,
 } from './client.ts'
 import { Later, type Source } from './live.ts'
-import { keepSame } from './same.ts'
+
+/** Rendering goes on: it changes neither who has to decide nor what is to be decided, but for jobs that are listed. */
+const goesOn: ReadonlySet<JobEvent['type']> = new Set([
+  'job_processing',
+  'job_progress',
+  'job_shared',
+  'scene_processing',
+  'scene_rendered',
+  'scene_completed',
+  'scene_retrying',
+  'scene_short',
+])
+
+/** Something of it is held, or waits for a budget, as far as is known. */
+const isListed = ({ held, budgets }: AttentionAnswer, jobId: number): boolean =>
+  [...held.renders, ...budgets.jobs].some(({ job_id }) => job_id === jobId)
+
+export const attentionSource: Source<AttentionAnswer> = {
+  name: 'attention',
+  load: (signal) => client.readAttention({}, { signal }),
+  on({ type, job_id }, data) {
+    if (!goesOn.has(type)) return 'again'
+    return isListed(data, job_id) && type !== 'job_progress' ? new Later(data) : data
+  },
+}
 
 export interface JobShown {
   readonly job: JobAnswer
@@ -64,7 +89,6 @@ const jobSources = new Map<number, Source<JobShown>>()
 export function jobSource(id: number): Source<JobShown> {
   const known = jobSources.get(id)
   if (known) return known
-  let shown: JobShown | undefined
   const source: Source<JobShown> = {
     name: `job ${id}`,
     async load(signal) {
@@ -72,8 +96,7 @@ export function jobSource(id: number): Source<JobShown> {
         client.readJob(id, { signal }),
         client.listScenes(id, { signal }),
       ])
-      shown = keepSame(shown, { job, scenes })
-      return shown
+      return { job, scenes }
     },
     on(event, data) {
       if (event.job_id !== id) return data
