@@ -120,7 +120,7 @@ async function ownCodes(
 /** Codes that a world had: a filter that finds nothing anywhere proves nothing. */
 const seen = new Set<string>()
 
-test.each(Array.from({ length: 30 }, (_, index) => index + 1))(
+test.each(Array.from({ length: 60 }, (_, index) => index + 1))(
   'finds the jobs whose own answers say so, and no other: world %i',
   async (seed) => {
     harness = await openHarness({
