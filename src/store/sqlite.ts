@@ -183,7 +183,7 @@ class SqliteDatabase implements Database {
       try {
         const value = await work.settle(waiting.work)
         if (work.failure) throw work.failure
-        effects.push(...work.effects)
+        for (const effect of work.effects) effects.push(effect)
         answers.push(() => waiting.resolve(value))
       } catch (error) {
         // On some I/O errors SQLite rolls everything back itself, which concerns the whole batch.

@@ -4,7 +4,11 @@ import type { AppHarness } from '../harness/app.ts'
 let attempts = 0
 
 /** Gives a scene an attempt of which nobody knows whether it was accepted. */
-export async function hold({ database }: AppHarness, jobId: number, sceneId: string): Promise<void> {
+export async function hold(
+  { database }: Pick<AppHarness, 'database'>,
+  jobId: number,
+  sceneId: string,
+): Promise<void> {
   const id = `00000000-0000-4000-8000-${String(++attempts).padStart(12, '0')}`
   const attempt = {
     id,

@@ -1,6 +1,8 @@
 /** Links that show a film without a key: to whom, what, and until when. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type Installation, openInstallation } from '../../src/coordinator/attempt/installation.ts'
+import type { SignedAddresses } from '../../src/http/routes/parts.ts'
+import { signedText } from '../../src/http/edge/path.ts'
 import { systemHost } from '../../src/host.ts'
 import { createAddresses } from '../../src/wire/addresses.ts'
 import { type AppHarness, openAppHarness } from '../harness/app.ts'
@@ -10,6 +12,7 @@ const day = 24 * 3600
 
 let harness: AppHarness
 let installation: Installation
+let addresses: SignedAddresses
 let app: App
 let aheadMs = 0
 
@@ -17,7 +20,7 @@ beforeAll(async () => {
   harness = await openAppHarness()
   installation = await openInstallation({ ...harness, host: systemHost })
   const host = { ...systemHost, now: () => Date.now() + aheadMs }
-  const addresses = createAddresses({ publicBaseUrl: undefined }, { installation, host, areShared: false })
+  addresses = createAddresses({ publicBaseUrl: undefined }, { installation, host, areShared: false })
   app = harness.appWith({ addresses, access: { keysRequired: true, ratePerMinute: 0 } })
 })
 afterAll(() => harness.close())
@@ -122,6 +125,60 @@ describe('a link to a film', () => {
       const { status, body } = { status: (await open(address)).status, body: await jsonOf(open(address)) }
       expect([status, body.error], address).toEqual([404, 'Link is not valid'])
     }
+  })
+
+  test('is not made valid by a signature for another kind of address, nor the other way round', async () => {
+    const jobId = await filmed('mine')
+    const url = await shared(jobId, { version: 1 })
+    const [path, query] = url.split('?')
+    const later = Date.now() + day * 1000
+    const texts = [
+      signedText.webhook(`film ${jobId} 1`),
+      signedText.input(`film ${jobId} 1`, 1),
+      `input film ${jobId} 1`,
+      signedText.film(jobId, null),
+      signedText.film(Number(`${jobId}1`), 1),
+      `film ${jobId} 1 until ${Math.ceil(later / 1000)}`,
+      '',
+    ]
+    for (const text of texts) {
+      const signed = `${path}?${addresses.sign(text, later)}`
+      expect([text, (await open(signed)).status]).toEqual([text, 404])
+    }
+    const [expires, signature] = [...new URLSearchParams(query).values()]
+    for (const text of [signedText.webhook(String(jobId)), signedText.input(`${jobId}`, 1), `${jobId} 1`])
+      expect(await addresses.check(text, { expires, signature })).toBe('wrong')
+    // Nor by members given twice, or by a name for no version.
+    for (const address of [
+      `${path}?expires=${Number(expires) + 1}&${query}`,
+      url.replace('version-1', 'version-0'),
+      url.replace('version-1', 'version-'),
+      url.replace('version-1', 'version-1%2f..%2ffilm'),
+      url.replace('version-1.mp4', 'version-1.MP4'),
+    ])
+      expect([address, (await open(address)).status]).toEqual([address, 404])
+  })
+
+  test('of the job of another client is not made by a key that is bound to one', async () => {
+    const { job_id } = await harness.job(1, { parameters: { client_id: 'nord' } })
+    await harness.finish(job_id, new TextEncoder().encode('of nord'))
+    const scopes = ['read', 'submit', 'approve']
+    const keyFor = async (client_id: string) =>
+      (await harness.coordinator.createKey({ name: `of ${client_id}`, scopes, client_id })).secret
+    const make = async (key: string) => (await ask(key, 'POST', `/videos/${job_id}/links`, {})).status
+    expect([await make(await keyFor('acme')), await make(await keyFor('nord'))]).toEqual([404, 201])
+  })
+
+  test('leaves its address in no line of the log, used rightly or wrongly', async () => {
+    const jobId = await filmed('quiet')
+    const url = await shared(jobId)
+    await open(url)
+    await open(url.replace('/film.mp4', '/version-1.mp4'))
+    const { film } = await harness.coordinator.job(jobId)
+    await harness.artifacts.remove(film!.film.id, Date.now() + 1000)
+    await open(url)
+    const { searchParams } = new URL(url, 'http://localhost')
+    expect(JSON.stringify(harness.logged)).not.toContain(searchParams.get('signature'))
   })
 
   test('ends before its time with the secret that signed it, the job or the film', async () => {

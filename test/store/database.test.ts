@@ -151,6 +151,15 @@ describe.each(kinds)('the database on %s', (kind) => {
     expect(await seen).toEqual(['a'])
   })
 
+  it('has as many effects as its rows need', async () => {
+    let calls = 0
+    await database.transaction(async (tx) => {
+      await tx.run(add, ['many', 0])
+      for (let count = 0; count < 200_000; count++) tx.afterCommit(() => calls++)
+    })
+    expect(calls).toBe(200_000)
+  })
+
   it('calls no effect of a transaction that is rolled back', async () => {
     const calls: string[] = []
     const failing = database.transaction(async (tx) => {

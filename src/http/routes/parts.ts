@@ -42,7 +42,12 @@ export type TakeAsset = (
 
 /** Small pictures of what is not rendered yet, as ids of artifacts. @throws {RefusedError} `scene_not_found`, `asset_not_found` */
 export interface Previews {
-  scene(jobId: number, sceneId: string): Promise<{ readonly clip: string; readonly frame: string }>
+  /** `reader`: aborted when nobody waits for the answer any more. */
+  scene(
+    jobId: number,
+    sceneId: string,
+    reader: AbortSignal,
+  ): Promise<{ readonly clip: string; readonly frame: string }>
   photograph(assetId: string): Promise<string>
 }
 

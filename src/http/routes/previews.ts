@@ -56,7 +56,7 @@ export const previewEndpoints = [
       refuses: noScene,
       needs: 'previews',
       handle: async ({ c, params: { id, scene_id } }, parts) => {
-        const { clip } = await parts.previews.scene(id, scene_id)
+        const { clip } = await parts.previews.scene(id, scene_id, c.req.raw.signal)
         return serve(c, parts, { id: clip, kind: 'clip', name: `preview ${scene_id}` })
       },
     }),
@@ -73,7 +73,7 @@ export const previewEndpoints = [
       refuses: noScene,
       needs: 'previews',
       handle: async ({ c, params: { id, scene_id } }, parts) => {
-        const { frame } = await parts.previews.scene(id, scene_id)
+        const { frame } = await parts.previews.scene(id, scene_id, c.req.raw.signal)
         return serve(c, parts, { id: frame, kind: 'frame', name: `frame ${scene_id}` })
       },
     }),
