@@ -830,6 +830,17 @@ export const de: Words = {
     nothing: 'Nichts gefunden.',
     groups: { here: 'Auf dieser Seite', go: 'Gehe zu', more: 'Mehr' },
   },
+  planNotes: {
+    noTitle: ([model]) => `Der Titel erscheint nicht: ${model} kann keinen Text zeichnen.`,
+    longer: ([asked, rendered, model, offered]) =>
+      `Aus ${asked} s werden ${rendered} s: ${model} bietet ${offered?.replace(' or ', ' oder ')} s.`,
+    larger: ([film, model, rendered]) => `Der Film hat ${film}; ${model} rendert mit ${rendered}.`,
+    noSound: ([model]) => `Ohne Ton: ${model} rendert keinen.`,
+    alwaysSound: ([model]) => `Mit Ton: ${model} rendert ihn immer.`,
+    noSigns: ([signs]) =>
+      `Der Titel erscheint ohne ${signs?.replace(/ and (\d+) more/, ' und $1 weitere')}: Keine Schrift hat das.`,
+    shortened: ([end]) => `Der Titel ist zu lang für das Bild: Er endet mit „${end}“.`,
+  },
   deciding: {
     title: 'Entscheiden',
     nothing: 'Nichts',

@@ -844,6 +844,17 @@ export const en = {
     nothing: 'Nothing is found.',
     groups: { here: 'On this page', go: 'Go to', more: 'More' },
   },
+  planNotes: {
+    noTitle: ([model]: readonly string[]) => `The title will not appear: ${model} cannot draw text.`,
+    longer: ([asked, rendered, model, offered]: readonly string[]) =>
+      `${asked} s become ${rendered} s: ${model} offers ${offered} s.`,
+    larger: ([film, model, rendered]: readonly string[]) =>
+      `The film is ${film}; ${model} renders at ${rendered}.`,
+    noSound: ([model]: readonly string[]) => `Without sound: ${model} renders none.`,
+    alwaysSound: ([model]: readonly string[]) => `With sound: ${model} always renders it.`,
+    noSigns: ([signs]: readonly string[]) => `The title appears without ${signs}: no font has that.`,
+    shortened: ([end]: readonly string[]) => `The title is too long for the picture: it ends with “${end}”.`,
+  },
   deciding: {
     title: 'Decide',
     nothing: 'Nothing',
