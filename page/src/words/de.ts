@@ -329,6 +329,7 @@ export const de: Words = {
     nothingSpent: 'Nichts wird ausgegeben, bevor jemand freigibt.',
   },
   overview: {
+    notAllowed: 'Dieser Schlüssel erlaubt das nicht: Ihm fehlt das Recht read.',
     empty: 'Hier ist noch nichts gelaufen.',
     emptyNext:
       'Sobald Filme entstehen, ist hier zu sehen, was wo läuft, was worauf wartet, was es kostet und was fehlschlägt. Was gleichzeitig laufen und ausgegeben werden darf, lässt sich schon festlegen.',
@@ -503,7 +504,7 @@ export const de: Words = {
   settings: {
     parts: 'Teile der Einstellungen',
     part: { keys: 'Schlüssel', webhooks: 'Webhooks', models: 'Modelle', storage: 'Speicher' },
-    notAllowed: 'Dieser Schlüssel erlaubt das nicht. Nötig ist einer mit dem Recht admin.',
+    notAllowed: (scope) => `Dieser Schlüssel erlaubt das nicht: Ihm fehlt das Recht ${scope}.`,
     notOfOneClient: 'Dieser Schlüssel gilt für einen Kunden. Das hier betrifft alle.',
     cancel: 'Abbrechen',
     close: 'Schließen',

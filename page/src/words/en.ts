@@ -346,6 +346,7 @@ export const en = {
     nothingSpent: 'Nothing is spent before somebody approves.',
   },
   overview: {
+    notAllowed: 'Your key does not allow this: it lacks the scope read.',
     empty: 'Nothing has run here yet.',
     emptyNext:
       'Once films are made, you see here what runs and where, what waits and why, what it costs and what fails. You can already set what may run at once and what may be spent.',
@@ -522,7 +523,7 @@ export const en = {
   settings: {
     parts: 'Parts of the settings',
     part: { keys: 'Keys', webhooks: 'Webhooks', models: 'Models', storage: 'Storage' },
-    notAllowed: 'Your key does not allow this. Sign in with a key that has the scope admin.',
+    notAllowed: (scope: string) => `Your key does not allow this: it lacks the scope ${scope}.`,
     notOfOneClient: 'Your key is for one client. This concerns all of them.',
     cancel: 'Cancel',
     close: 'Close',
