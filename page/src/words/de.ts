@@ -1,4 +1,4 @@
-import type { Words } from './en.ts'
+import { type Words, isolated } from './en.ts'
 
 const counted = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`
 
@@ -78,7 +78,7 @@ export const de: Words = {
     showAll: 'Alle zeigen',
     changed: 'Geänderter Film',
     approveFree: 'Kostenlos freigeben',
-    of: (client) => `für ${client}`,
+    of: (client) => `für ${isolated(client)}`,
     askedBy: (name) => `von ${name}`,
     deadline: 'fertig sein muss er',
     open: 'Öffnen',
@@ -126,7 +126,7 @@ export const de: Words = {
   },
   job: {
     scenes: 'Szenen',
-    sceneName: (number, title) => (title === null ? `Szene ${number}` : `${number} ${title}`),
+    sceneName: (number, title) => (title === null ? `Szene ${number}` : `${number} ${isolated(title)}`),
     sendBack: 'Zurückgeben',
     whatToChange: 'Was soll anders werden?',
     sentBack: (by, note) => `Zurückgegeben${by === '' ? '' : ` von ${by}`}: ${note}`,

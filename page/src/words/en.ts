@@ -6,9 +6,13 @@ export interface Offered {
   readonly takesTwo: boolean
 }
 
-/** Every word of the page. `Words` is what another language must have, too. */
+/** Text that is written from right to left would turn around what stands beside it. */
+export const isolated = (text: string): string =>
+  /[\u0590-\u08ff\u202a-\u202e\u2066-\u2069\ufb1d-\ufefc]/.test(text) ? `\u2068${text}\u2069` : text
+
 const counted = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`
 
+/** Every word of the page. `Words` is what another language must have, too. */
 export const en = {
   product: 'Workflow Coordinator',
   nav: {
@@ -80,7 +84,7 @@ export const en = {
     showAll: 'Show all',
     changed: 'Changed film',
     approveFree: 'Approve, free',
-    of: (client: string) => `for ${client}`,
+    of: (client: string) => `for ${isolated(client)}`,
     askedBy: (name: string) => `from ${name}`,
     deadline: 'must be ready',
     open: 'Open',
@@ -129,7 +133,7 @@ export const en = {
   job: {
     scenes: 'Scenes',
     sceneName: (number: number, title: string | null) =>
-      title === null ? `Scene ${number}` : `${number} ${title}`,
+      title === null ? `Scene ${number}` : `${number} ${isolated(title)}`,
     sendBack: 'Send back',
     whatToChange: 'What should be changed?',
     sentBack: (by: string, note: string) => `Sent back${by === '' ? '' : ` by ${by}`}: ${note}`,
