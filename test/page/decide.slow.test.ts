@@ -88,7 +88,7 @@ describe.skipIf(!hasChromium)('the job before approval', () => {
     await page.keyboard.press('s')
     await page.getByLabel('What should be changed?').fill('The <b>kitchen</b> is missing')
     await page.keyboard.press('Control+Enter')
-    await until(page, 'Sent back by local: The <b>kitchen</b> is missing')
+    await until(page, 'Sent back by somebody without a key: The <b>kitchen</b> is missing')
     const { rejected, status } = await client.readJob(job_id)
     expect([rejected?.note, status]).toEqual(['The <b>kitchen</b> is missing', 'pending'])
     await page.getByRole('button', { name: 'Submit again' }).click()

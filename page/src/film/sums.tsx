@@ -1,8 +1,9 @@
 /** What the film would cost, how long it would be, and when it would be ready. */
 import type { EstimateAnswer } from '../server/client.ts'
 import { Problem } from '../ui/problem.tsx'
+import { noteIn } from '../ui/notes.ts'
 import { useMoney } from '../ui/values.tsx'
-import { useLanguage, useWords } from '../words/words.tsx'
+import { type Words, useLanguage, useWords } from '../words/words.tsx'
 import { type Estimate, problemsIn } from './estimate.ts'
 
 /** Scenes that would cost something, and take a kept clip or another scene's. */
@@ -58,7 +59,7 @@ function Answer({ answer }: { readonly answer: EstimateAnswer }) {
   const ready = useReady(answer)
   const reused = reusedIn(answer)
   const { scenes, total_duration: seconds, format } = answer.storyboard
-  const notes = notesOf(scenes)
+  const notes = notesOf(scenes, words)
   return (
     <>
       <dl className="sums">
@@ -94,9 +95,11 @@ function Answer({ answer }: { readonly answer: EstimateAnswer }) {
 /** Each note once, with the numbers of its scenes. */
 function notesOf(
   scenes: EstimateAnswer['storyboard']['scenes'],
+  words: Words,
 ): readonly (readonly [note: string, numbers: readonly number[]])[] {
   const found = new Map<string, number[]>()
   for (const [index, { notes }] of scenes.entries())
-    for (const note of notes) found.set(note, [...(found.get(note) ?? []), index + 1])
+    for (const note of notes.map((one) => noteIn(one, words)))
+      found.set(note, [...(found.get(note) ?? []), index + 1])
   return [...found]
 }

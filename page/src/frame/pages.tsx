@@ -22,7 +22,7 @@ export interface Page {
   readonly name: PageName & IconName & keyof Words['nav']
   readonly path: string
   /** What a key must allow, so that the navigation leads there. */
-  readonly needs?: 'submit'
+  readonly needs?: 'submit' | 'read'
   /** After `g`: leads there. Undefined: the navigation does not. */
   readonly key?: string
   readonly show: (parameters: Readonly<Record<string, string>>) => ReactNode
@@ -33,7 +33,7 @@ const pages: readonly Page[] = [
   { name: 'newFilm', path: '/new', key: 'n', needs: 'submit', show: () => <NewFilm /> },
   { name: 'jobs', path: '/jobs', key: 'j', show: () => <Jobs /> },
   { name: 'jobs', path: '/jobs/:id', show: ({ id = '' }) => <JobPage key={id} id={Number(id)} /> },
-  { name: 'overview', path: '/overview', key: 'o', show: () => <Overview /> },
+  { name: 'overview', path: '/overview', key: 'o', needs: 'read', show: () => <Overview /> },
   { name: 'settings', path: '/settings', key: 's', show: () => <Settings /> },
   { name: 'settings', path: '/settings/:part', show: () => <Settings /> },
 ]

@@ -7,6 +7,7 @@ import { askerSource, budgetsSource, clientSpendSource } from '../server/sources
 import { useAction } from '../ui/action.tsx'
 import { Button } from '../ui/button.tsx'
 import { useCommands } from '../ui/commands.ts'
+import { noteIn } from '../ui/notes.ts'
 import { personIn } from '../ui/person.ts'
 import { Problem } from '../ui/problem.tsx'
 import { Time, useMoney } from '../ui/values.tsx'
@@ -130,15 +131,15 @@ function PlanNotes({ scenes }: { readonly scenes: readonly SceneAnswer[] }) {
   const words = useWords()
   const notes = useMemo(() => {
     const places = new Map<string, number[]>()
-    for (const { notes: told, position, title } of scenes)
+    for (const { notes: told, position } of scenes)
       for (const note of told) {
-        const shared = note.replace(` "${title}"`, '')
+        const shared = noteIn(note, words)
         const known = places.get(shared)
         if (known) known.push(position + 1)
         else places.set(shared, [position + 1])
       }
     return [...places]
-  }, [scenes])
+  }, [scenes, words])
   if (notes.length === 0) return null
   const shown = 4
   const line = ([note, places]: readonly [string, readonly number[]]) => (

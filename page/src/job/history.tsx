@@ -10,13 +10,15 @@ import { useClockTime } from '../ui/times.tsx'
 import { Time } from '../ui/values.tsx'
 import { type Words, useLanguage, useWords } from '../words/words.tsx'
 
-const atFirst = 6
+/** What people did is told in a few lines; all of it is asked for by who looks for something. */
+const atFirst = { people: 6, all: 20 } as const
 
 export function History({ jobId }: { readonly jobId: number }) {
   const words = useWords()
   const { data: entries = [], error, again } = useLive(historySource(jobId))
   const [isAll, setAll] = useState(false)
-  const [most, setMost] = useState(atFirst)
+  const [more, setMore] = useState(0)
+  const most = (isAll ? atFirst.all : atFirst.people) + more
   const wanted = isAll ? entries : entries.filter(({ by }) => by !== coordinatorName)
   const shown = wanted.toReversed().slice(0, most)
   return (
@@ -34,7 +36,7 @@ export function History({ jobId }: { readonly jobId: number }) {
           <Entry key={entry.event_id} entry={entry} />
         ))}
       </ol>
-      {wanted.length > most && <Button onClick={() => setMost(most + 100)}>{words.history.more}</Button>}
+      {wanted.length > most && <Button onClick={() => setMore(more + 100)}>{words.history.more}</Button>}
     </section>
   )
 }

@@ -38,7 +38,15 @@ export function Player({ job, scenes, chosen, onScene }: PlayerProps) {
     scenes.findIndex(({ id }) => id === chosen),
   )
   if (!scenes[index]) return <figure className="player" style={shape} />
-  return <Scenes scenes={scenes} index={index} onScene={onScene} shape={shape} />
+  return (
+    <Scenes
+      scenes={scenes}
+      index={index}
+      onScene={onScene}
+      shape={shape}
+      seconds={job.storyboard.total_duration}
+    />
+  )
 }
 
 interface ScenesProps {
@@ -46,12 +54,14 @@ interface ScenesProps {
   readonly index: number
   readonly onScene: (sceneId: string) => void
   readonly shape: CSSProperties
+  /** Of the film, in which scenes run into each other. */
+  readonly seconds: number
 }
 
 /** Loaded while the first of them plays. */
 const ahead = 2
 
-function Scenes({ scenes, index, onScene, shape }: ScenesProps) {
+function Scenes({ scenes, index, onScene, shape, seconds }: ScenesProps) {
   const words = useWords()
   const [isPlaying, setPlaying] = useState(false)
   const [time, setTime] = useState(0)
@@ -85,7 +95,8 @@ function Scenes({ scenes, index, onScene, shape }: ScenesProps) {
   }, [isPlaying, source])
   const next = scenes[index + 1]
   const before = scenes.slice(0, index).reduce((sum, { duration }) => sum + duration, 0)
-  const total = scenes.reduce((sum, { duration }) => sum + duration, 0)
+  const whole = scenes.reduce((sum, { duration }) => sum + duration, 0)
+  const share = whole > 0 ? Math.min(1, (before + time) / whole) : 0
   return (
     <figure className="player-scenes">
       <div
@@ -117,13 +128,13 @@ function Scenes({ scenes, index, onScene, shape }: ScenesProps) {
         )}
         <div className="player-bar">
           <span className="player-line" aria-hidden="true">
-            <span style={{ inlineSize: `${total > 0 ? (100 * (before + time)) / total : 0}%` }} />
+            <span style={{ inlineSize: `${100 * share}%` }} />
           </span>
           <Button aria-keyshortcuts="Space" onClick={toggle}>
             {isPlaying ? words.player.pause : words.player.preview}
           </Button>
           <span className="player-clock">
-            {words.clock(before + time)} / {words.clock(total)}
+            {words.clock(share * seconds)} / {words.clock(seconds)}
           </span>
         </div>
       </div>

@@ -4,6 +4,7 @@ import { ApiError, type JobAnswer, type SceneAnswer, client } from '../server/cl
 import { useSession } from '../server/session.tsx'
 import { useAction } from '../ui/action.tsx'
 import { Button } from '../ui/button.tsx'
+import { noteIn } from '../ui/notes.ts'
 import { Problem } from '../ui/problem.tsx'
 import { useMoney } from '../ui/values.tsx'
 import { useWords } from '../words/words.tsx'
@@ -107,15 +108,11 @@ export function ScenePanel({ job, scenes, scene, onChoose, again, adding }: Scen
         <ul className="scene-notes small">
           {notes.map((note) => (
             <li key={note} className="note">
-              {note}
+              {noteIn(note, words)}
             </li>
           ))}
         </ul>
       )}
-      {scene.waiting !== null && scene.waiting.code !== 'job_not_approved' && (
-        <p className="quiet small">{scene.waiting.reason}</p>
-      )}
-      {scene.error !== null && <Problem error={new Error(scene.error.reason)} />}
       {isChanged && theirs.length > 0 && (
         <Conflict job={job} scene={scene} draft={draft} theirs={theirs} discard={discard} />
       )}

@@ -1,6 +1,7 @@
 /** One frame of the film strip. Drawn again only if its own scene has changed. */
 import { memo, useState } from 'react'
 import type { SceneAnswer } from '../server/client.ts'
+import { noteIn } from '../ui/notes.ts'
 import { useMoney } from '../ui/values.tsx'
 import { useWords } from '../words/words.tsx'
 import { usePicture } from './pictures.ts'
@@ -86,9 +87,12 @@ export const StripFrame = memo(function StripFrame({
         <span>{isReused ? words.storyboard.reused : money(price)}</span>
       </span>
       {notes.length > 0 && status !== 'completed' && (
-        <span className="strip-line strip-note small" title={notes.join('\n')}>
+        <span
+          className="strip-line strip-note small"
+          title={notes.map((note) => noteIn(note, words)).join('\n')}
+        >
           <span aria-hidden="true">!</span>
-          <span className="strip-name">{notes[0]}</span>
+          <span className="strip-name">{noteIn(notes[0]!, words)}</span>
           {notes.length > 1 && <span>+{notes.length - 1}</span>}
         </span>
       )}

@@ -12,7 +12,8 @@ import { RemovedScenes, ScenePanel } from '../job/scene-panel.tsx'
 import { SceneState } from '../job/scene-state.tsx'
 import { Strip } from '../job/strip.tsx'
 import { Versions } from '../job/versions.tsx'
-import { type JobAnswer, type SceneAnswer, client } from '../server/client.ts'
+import { Link } from '../router.tsx'
+import { ApiError, type JobAnswer, type SceneAnswer, client } from '../server/client.ts'
 import { useLive } from '../server/live.ts'
 import { useSession } from '../server/session.tsx'
 import { type JobShown, jobSource } from '../server/sources.ts'
@@ -27,6 +28,18 @@ export function JobPage({ id }: { readonly id: number }) {
   const words = useWords()
   const { data, error, again } = useLive(jobSource(id))
   usePageTitle(data?.job.video_name)
+  // Removed while it was open: nothing of it can be decided any more.
+  if (error instanceof ApiError && error.status === 404)
+    return (
+      <div className="failure">
+        <Problem error={error} />
+        <div className="failure-actions">
+          <Link className="button" to="/jobs">
+            {words.nav.jobs}
+          </Link>
+        </div>
+      </div>
+    )
   if (!data)
     return error === undefined ? (
       <p className="quiet">{words.loading}</p>

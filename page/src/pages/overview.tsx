@@ -16,7 +16,15 @@ import { Time } from '../ui/values.tsx'
 import { useWords } from '../words/words.tsx'
 
 export function Overview() {
-  const { session } = useSession()
+  const words = useWords()
+  const { can, session } = useSession()
+  if (!can('read'))
+    return (
+      <div className="overview">
+        <h1>{words.nav.overview}</h1>
+        <p className="note">{words.overview.notAllowed}</p>
+      </div>
+    )
   // What concerns all clients is closed to a key of one.
   return session?.session?.client_id == null ? <OfAll /> : <OfOneClient />
 }

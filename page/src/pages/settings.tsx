@@ -53,7 +53,11 @@ export function Settings() {
       </nav>
       {part === undefined && <p>{words.errors.missing}</p>}
       {part?.isAllowed === false && (
-        <p className="note">{isOfOneClient ? words.settings.notOfOneClient : words.settings.notAllowed}</p>
+        <p className="note">
+          {isOfOneClient
+            ? words.settings.notOfOneClient
+            : words.settings.notAllowed(part.name === 'storage' ? 'read' : 'admin')}
+        </p>
       )}
       {part?.isAllowed === true && part.show()}
     </div>

@@ -1,4 +1,4 @@
-import type { Words } from './en.ts'
+import { type Words, isolated } from './en.ts'
 
 const counted = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`
 
@@ -78,7 +78,7 @@ export const de: Words = {
     showAll: 'Alle zeigen',
     changed: 'Geänderter Film',
     approveFree: 'Kostenlos freigeben',
-    of: (client) => `für ${client}`,
+    of: (client) => `für ${isolated(client)}`,
     askedBy: (name) => `von ${name}`,
     deadline: 'fertig sein muss er',
     open: 'Öffnen',
@@ -126,7 +126,7 @@ export const de: Words = {
   },
   job: {
     scenes: 'Szenen',
-    sceneName: (number, title) => (title === null ? `Szene ${number}` : `${number} ${title}`),
+    sceneName: (number, title) => (title === null ? `Szene ${number}` : `${number} ${isolated(title)}`),
     sendBack: 'Zurückgeben',
     whatToChange: 'Was soll anders werden?',
     sentBack: (by, note) => `Zurückgegeben${by === '' ? '' : ` von ${by}`}: ${note}`,
@@ -329,6 +329,7 @@ export const de: Words = {
     nothingSpent: 'Nichts wird ausgegeben, bevor jemand freigibt.',
   },
   overview: {
+    notAllowed: 'Dieser Schlüssel erlaubt das nicht: Ihm fehlt das Recht read.',
     empty: 'Hier ist noch nichts gelaufen.',
     emptyNext:
       'Sobald Filme entstehen, ist hier zu sehen, was wo läuft, was worauf wartet, was es kostet und was fehlschlägt. Was gleichzeitig laufen und ausgegeben werden darf, lässt sich schon festlegen.',
@@ -503,7 +504,7 @@ export const de: Words = {
   settings: {
     parts: 'Teile der Einstellungen',
     part: { keys: 'Schlüssel', webhooks: 'Webhooks', models: 'Modelle', storage: 'Speicher' },
-    notAllowed: 'Dieser Schlüssel erlaubt das nicht. Nötig ist einer mit dem Recht admin.',
+    notAllowed: (scope) => `Dieser Schlüssel erlaubt das nicht: Ihm fehlt das Recht ${scope}.`,
     notOfOneClient: 'Dieser Schlüssel gilt für einen Kunden. Das hier betrifft alle.',
     cancel: 'Abbrechen',
     close: 'Schließen',
@@ -829,6 +830,17 @@ export const de: Words = {
     hint: 'Seite, Film, Kunde, #Nummer oder Befehl',
     nothing: 'Nichts gefunden.',
     groups: { here: 'Auf dieser Seite', go: 'Gehe zu', more: 'Mehr' },
+  },
+  planNotes: {
+    noTitle: ([model]) => `Der Titel erscheint nicht: ${model} kann keinen Text zeichnen.`,
+    longer: ([asked, rendered, model, offered]) =>
+      `Aus ${asked} s werden ${rendered} s: ${model} bietet ${offered?.replace(' or ', ' oder ')} s.`,
+    larger: ([film, model, rendered]) => `Der Film hat ${film}; ${model} rendert mit ${rendered}.`,
+    noSound: ([model]) => `Ohne Ton: ${model} rendert keinen.`,
+    alwaysSound: ([model]) => `Mit Ton: ${model} rendert ihn immer.`,
+    noSigns: ([signs]) =>
+      `Der Titel erscheint ohne ${signs?.replace(/ and (\d+) more/, ' und $1 weitere')}: Keine Schrift hat das.`,
+    shortened: ([end]) => `Der Titel ist zu lang für das Bild: Er endet mit „${end}“.`,
   },
   deciding: {
     title: 'Entscheiden',

@@ -6,9 +6,13 @@ export interface Offered {
   readonly takesTwo: boolean
 }
 
-/** Every word of the page. `Words` is what another language must have, too. */
+/** Text that is written from right to left would turn around what stands beside it. */
+export const isolated = (text: string): string =>
+  /[\u0590-\u08ff\u202a-\u202e\u2066-\u2069\ufb1d-\ufefc]/.test(text) ? `\u2068${text}\u2069` : text
+
 const counted = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`
 
+/** Every word of the page. `Words` is what another language must have, too. */
 export const en = {
   product: 'Workflow Coordinator',
   nav: {
@@ -80,7 +84,7 @@ export const en = {
     showAll: 'Show all',
     changed: 'Changed film',
     approveFree: 'Approve, free',
-    of: (client: string) => `for ${client}`,
+    of: (client: string) => `for ${isolated(client)}`,
     askedBy: (name: string) => `from ${name}`,
     deadline: 'must be ready',
     open: 'Open',
@@ -129,7 +133,7 @@ export const en = {
   job: {
     scenes: 'Scenes',
     sceneName: (number: number, title: string | null) =>
-      title === null ? `Scene ${number}` : `${number} ${title}`,
+      title === null ? `Scene ${number}` : `${number} ${isolated(title)}`,
     sendBack: 'Send back',
     whatToChange: 'What should be changed?',
     sentBack: (by: string, note: string) => `Sent back${by === '' ? '' : ` by ${by}`}: ${note}`,
@@ -346,6 +350,7 @@ export const en = {
     nothingSpent: 'Nothing is spent before somebody approves.',
   },
   overview: {
+    notAllowed: 'Your key does not allow this: it lacks the scope read.',
     empty: 'Nothing has run here yet.',
     emptyNext:
       'Once films are made, you see here what runs and where, what waits and why, what it costs and what fails. You can already set what may run at once and what may be spent.',
@@ -522,7 +527,7 @@ export const en = {
   settings: {
     parts: 'Parts of the settings',
     part: { keys: 'Keys', webhooks: 'Webhooks', models: 'Models', storage: 'Storage' },
-    notAllowed: 'Your key does not allow this. Sign in with a key that has the scope admin.',
+    notAllowed: (scope: string) => `Your key does not allow this: it lacks the scope ${scope}.`,
     notOfOneClient: 'Your key is for one client. This concerns all of them.',
     cancel: 'Cancel',
     close: 'Close',
@@ -843,6 +848,17 @@ export const en = {
     hint: 'A page, a film, a client, #number or a command',
     nothing: 'Nothing is found.',
     groups: { here: 'On this page', go: 'Go to', more: 'More' },
+  },
+  planNotes: {
+    noTitle: ([model]: readonly string[]) => `The title will not appear: ${model} cannot draw text.`,
+    longer: ([asked, rendered, model, offered]: readonly string[]) =>
+      `${asked} s become ${rendered} s: ${model} offers ${offered} s.`,
+    larger: ([film, model, rendered]: readonly string[]) =>
+      `The film is ${film}; ${model} renders at ${rendered}.`,
+    noSound: ([model]: readonly string[]) => `Without sound: ${model} renders none.`,
+    alwaysSound: ([model]: readonly string[]) => `With sound: ${model} always renders it.`,
+    noSigns: ([signs]: readonly string[]) => `The title appears without ${signs}: no font has that.`,
+    shortened: ([end]: readonly string[]) => `The title is too long for the picture: it ends with “${end}”.`,
   },
   deciding: {
     title: 'Decide',
