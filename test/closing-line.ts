@@ -1,4 +1,4 @@
-/** Ends a test run with one line that says, in any log, how many tests there were. */
+/** Ends a test run by saying, in any log, how many tests there were, and where some were skipped. */
 import type { Reporter, TestModule, TestRunEndReason } from 'vitest/node'
 
 /** What `suite.ts` hears when the last test has ended. */
@@ -16,6 +16,10 @@ export default class ClosingLine implements Reporter {
       (module) => module.state() === 'failed' && module.children.size === 0,
     ).length
     const skipped = count('skipped')
+    for (const module of modules) {
+      const names = [...module.children.allTests('skipped')]
+      if (names.length > 0) console.log(`skipped: ${names.length} of ${module.relativeModuleId}`)
+    }
     console.log(
       `\n${count('passed')} passed, ${count('failed') + broken} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`,
     )
