@@ -7,6 +7,8 @@ export const screens = { wide: { width: 1440, height: 900 }, phone: { width: 390
 const settingsParts = ['/settings', '/settings/webhooks', '/settings/models', '/settings/storage']
 export const mainPages = ['/', '/new', '/jobs', '/overview', ...settingsParts]
 
+const patienceMs = 60_000
+
 const asked = new WeakMap<Page, Set<Request>>()
 
 /** Has `settled` know what the page asks the server for. */
@@ -34,10 +36,17 @@ const isStill = `(async () => {
 
 /** Resolves when nothing is being read or moves any more. */
 export async function settled(page: Page): Promise<void> {
-  await page.locator('main :is(h1, p)').first().waitFor({ timeout: 30_000 })
+  await page.locator('main :is(h1, p)').first().waitFor({ timeout: patienceMs })
   const running = asked.get(page)
   if (!running) throw new Error('noteRequests was not called for this page')
   const isAtRest = async (): Promise<boolean> =>
     running.size === 0 && (await page.evaluate<boolean>(isStill)) && running.size === 0
-  while (!(await isAtRest())) await setTimeout(20)
+  const begun = Date.now()
+  while (!(await isAtRest())) {
+    if (Date.now() - begun > patienceMs)
+      throw new Error(
+        `${page.url()} does not come to rest: ${[...running].map((one) => one.url()).join(', ')}`,
+      )
+    await setTimeout(20)
+  }
 }
