@@ -85,7 +85,7 @@ describe.skipIf(!hasChromium)('axe finds nothing', () => {
     await person.page.getByLabel('Access key').fill(key)
     await person.page.getByRole('button', { name: 'Sign in' }).click()
     await person.page.getByText('Signed in as Ada').waitFor(patience)
-    await look(person, [...mainPages, '/jobs/404', '/nowhere'])
+    await look(person, [...mainPages, '/jobs/404', '/jobs/nowhere'])
   })
 
   it('in the palette', async () =>

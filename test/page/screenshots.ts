@@ -83,7 +83,7 @@ try {
       for (const { name, path } of pages)
         await shoot(full, { name: `${name}-full-${screen}`, url: `${site.url}${path}`, schemes: both })
       const none = await open(empty, screen)
-      for (const path of [...mainPages, '/jobs/404', '/nowhere'])
+      for (const path of [...mainPages, '/jobs/404', '/jobs/nowhere'])
         await shoot(none, {
           name: `${nameOf(path)}-empty-${screen}`,
           url: `${empty.url}${path}`,
