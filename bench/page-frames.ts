@@ -199,6 +199,7 @@ try {
   const show = async (path: string): Promise<void> => {
     await page.goto(`${server.url}${path}`)
     await page.getByText('House 1', { exact: true }).first().waitFor()
+    if (path.startsWith('/jobs/')) await page.locator('.strip-frame').first().waitFor()
     await setTimeout(2000)
   }
   for (const [name, path] of [

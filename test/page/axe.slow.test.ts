@@ -1,4 +1,4 @@
-/** Every page in both themes, wide and on a phone, full and empty, signed in and out: axe finds nothing. */
+/** Every page and dialog in both themes, wide and on a phone, full and empty, signed in and out: axe finds nothing. */
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type { AxeResults } from 'axe-core'
@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { FakeReplicate } from '../fake-replicate/start.ts'
 import { hasChromium } from '../server/chromium.ts'
 import { mainPages, screens, settled } from './looks.ts'
-import { type PageSite, openPageSite } from './open-page.ts'
+import { type PageSite, type Person, openPageSite } from './open-page.ts'
 import { type House, openSeedProvider, seedHouse } from './seed.ts'
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
@@ -22,14 +22,12 @@ async function violations(page: Page): Promise<readonly string[]> {
   return found.violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 160)}`))
 }
 
-const looks = (['light', 'dark'] as const).flatMap((colorScheme) =>
-  (['wide', 'phone'] as const).map((screen) => ({ colorScheme, screen })),
-)
+const anyone = (site: PageSite): Promise<Person> => site.person({ reducedMotion: 'reduce' })
 
 describe.skipIf(!hasChromium)('axe finds nothing', () => {
   let site: PageSite
   let empty: PageSite
-  let locked: PageSite
+  let key: string
   let fake: FakeReplicate
   let house: House
 
@@ -37,62 +35,83 @@ describe.skipIf(!hasChromium)('axe finds nothing', () => {
     const provider = await openSeedProvider()
     fake = provider.fake
     site = await openPageSite(provider.serverEnv)
-    empty = await openPageSite()
-    locked = await openPageSite({ REQUIRE_KEYS: 'true', HOST: '127.0.0.1' })
+    empty = await openPageSite({ REQUIRE_KEYS: 'true', HOST: '127.0.0.1', RATE_LIMIT_PER_MINUTE: '0' })
+    key = (await empty.workflow.coordinator.createKey({ name: 'Ada', scopes: ['admin'] })).secret
     house = await seedHouse(site, fake)
   }, 300_000)
   afterAll(async () => {
-    for (const one of [site, empty, locked]) await one?.close()
+    for (const one of [site, empty]) await one?.close()
     await fake?.kill()
   })
 
-  const look = async (at: PageSite, paths: readonly string[], [options, act]: Look): Promise<void> => {
-    const { page, context, go } = await at.person(options)
-    const found: Record<string, readonly string[]> = {}
+  /** In both themes, wide and on a phone. `act`: called on each page once it is shown. */
+  const look = async (
+    { page, context, go }: Person,
+    paths: readonly string[],
+    act?: (page: Page) => Promise<void>,
+  ): Promise<void> => {
+    const found: string[] = []
     for (const path of paths) {
+      await page.setViewportSize(screens.wide)
       await go(path)
       await settled(page)
       await act?.(page)
-      found[path] = await violations(page)
+      for (const [screen, size] of Object.entries(screens)) {
+        await page.setViewportSize(size)
+        for (const colorScheme of ['light', 'dark'] as const) {
+          await page.emulateMedia({ colorScheme })
+          await settled(page)
+          for (const violation of await violations(page))
+            found.push(`${path}, ${colorScheme}, ${screen}: ${violation}`)
+        }
+      }
     }
     await context.close()
-    expect(found).toEqual(Object.fromEntries(paths.map((path) => [path, []])))
+    expect(found).toEqual([])
   }
-  type Look = readonly [Parameters<PageSite['person']>[0], ((page: Page) => Promise<void>)?]
 
-  const jobs = (): string[] => Object.values(house).map(({ job_id }: House[keyof House]) => `/jobs/${job_id}`)
+  it('on full pages', async () => look(await anyone(site), mainPages))
 
-  it.each(looks)('on full pages, $colorScheme, $screen', async ({ colorScheme, screen }) => {
-    const options = { colorScheme, viewport: screens[screen], reducedMotion: 'reduce' } as const
-    await look(site, [...mainPages, ...jobs()], [options])
+  it('on jobs in every state', async () => {
+    const jobs = Object.values(house).map(({ job_id }: House[keyof House]) => `/jobs/${job_id}`)
+    await look(await anyone(site), jobs)
   })
 
-  it.each(looks)(
-    'on empty pages and in front of the door, $colorScheme, $screen',
-    async ({ colorScheme, screen }) => {
-      const options = { colorScheme, viewport: screens[screen], reducedMotion: 'reduce' } as const
-      await look(empty, [...mainPages, '/jobs/404', '/nowhere'], [options])
-      await look(locked, ['/'], [options])
-    },
-  )
+  it('in front of the door', async () => look(await anyone(empty), ['/']))
 
-  it.each(['light', 'dark'] as const)('in the palette and while sending back, %s', async (colorScheme) => {
-    const options = { colorScheme, viewport: screens.wide, reducedMotion: 'reduce' } as const
-    const openPalette = async (page: Page): Promise<void> => {
+  it('on empty pages, for a person with a key', async () => {
+    const person = await anyone(empty)
+    await person.go('/')
+    await person.page.getByLabel('Access key').fill(key)
+    await person.page.getByRole('button', { name: 'Sign in' }).click()
+    await person.page.getByText('Signed in as Ada').waitFor(patience)
+    await look(person, [...mainPages, '/jobs/404', '/jobs/nowhere'])
+  })
+
+  it('in the palette', async () =>
+    look(await anyone(site), ['/'], async (page) => {
       await page.keyboard.press('Control+k')
       await page.getByRole('dialog').waitFor(patience)
       await page.keyboard.type('mill')
-      await settled(page)
-    }
-    await look(site, ['/'], [options, openPalette])
-    const sendBack = async (page: Page): Promise<void> => {
+    }))
+
+  it('while a job is sent back', async () =>
+    look(await anyone(site), [`/jobs/${house.pending.job_id}`], async (page) => {
       await page
         .getByRole('button', { name: /^Send back/ })
         .first()
         .click(patience)
       await page.getByRole('textbox', { name: /changed/ }).waitFor(patience)
-      await settled(page)
-    }
-    await look(site, [`/jobs/${house.pending.job_id}`], [options, sendBack])
-  })
+    }))
+
+  it.each([
+    ['a key is made', '/settings', 'New key'],
+    ['a webhook is added', '/settings/webhooks', 'New webhook'],
+    ['all rendering is paused', '/overview', 'Pause all rendering'],
+  ])('while %s', async (_, path, name) =>
+    look(await anyone(site), [path], async (page) => {
+      await page.getByRole('button', { name }).first().click(patience)
+      await page.getByRole('dialog').waitFor(patience)
+    }),
+  )
 })

@@ -39,7 +39,8 @@ async function record(page: Page, folder: string): Promise<() => Promise<readonl
     const file = join(folder, `${String(frames.length).padStart(6, '0')}.jpg`)
     writeFileSync(file, Buffer.from(data, 'base64'))
     frames.push({ file, at: metadata.timestamp ?? Date.now() / 1000 })
-    void cdp.send('Page.screencastFrameAck', { sessionId })
+    // The last ones come when the browser is on its way out.
+    cdp.send('Page.screencastFrameAck', { sessionId }).catch(() => {})
   })
   await cdp.send('Page.startScreencast', {
     format: 'jpeg',

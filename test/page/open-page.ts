@@ -9,6 +9,7 @@ import { listen } from '../../src/http/edge/server.ts'
 import { createLog } from '../../src/log.ts'
 import { type Workflow, openSecrets, openWorkflow } from '../../src/wire.ts'
 import { launchChromium } from '../server/chromium.ts'
+import { noteRequests } from './looks.ts'
 
 export interface PageSite {
   readonly url: string
@@ -49,6 +50,7 @@ export async function openPageSite(env: Readonly<Record<string, string>> = {}): 
       browser ??= await launchChromium()
       const context = await browser.newContext({ locale: 'en-GB', ...options })
       const page = await context.newPage()
+      noteRequests(page)
       const faults: string[] = []
       page.on('pageerror', (error) => faults.push(error.message))
       page.on('console', (message) => {

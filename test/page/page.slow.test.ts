@@ -20,14 +20,14 @@ it.skipIf(!hasChromium)('makes a film from dropped photographs: planned, approve
   await page.getByRole('button', { name: 'Plan the film' }).click(patience)
   await page.getByRole('heading', { name: 'Harbour house' }).waitFor(patience)
   await page.getByRole('button', { name: /^Approve/ }).click(patience)
-  await page.locator('video[controls]').waitFor(patience)
+  await page.locator('video[aria-label^="Film"]').waitFor(patience)
   const seconds = await page.evaluate<number>(`new Promise((resolve) => {
-    const video = document.querySelector('video[controls]')
+    const video = document.querySelector('video[aria-label^="Film"]')
     if (video.readyState > 0) resolve(video.duration)
     else video.addEventListener('loadedmetadata', () => resolve(video.duration))
   })`)
-  const [job] = (await site.workflow.coordinator.jobs({ limit: 1 })).jobs
-  expect(job?.status).toBe('completed')
+  const statusNow = async () => (await site!.workflow.coordinator.jobs({ limit: 1 })).jobs[0]?.status
+  await expect.poll(statusNow, patience).toBe('completed')
   expect(seconds).toBeGreaterThan(10)
   expect(faults).toEqual([])
 })

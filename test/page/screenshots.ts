@@ -9,8 +9,8 @@ import { parseArgs } from 'node:util'
 import sharp from 'sharp'
 import { openBadLine } from './bad-line.ts'
 import { mainPages, screens, settled } from './looks.ts'
-import { type PageSite, openPageSite } from './open-page.ts'
-import { openSeedProvider, seedHouse } from './seed.ts'
+import { type PageSite, type Person, openPageSite } from './open-page.ts'
+import { type House, openSeedProvider, seedHouse } from './seed.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -23,41 +23,40 @@ type Scheme = 'light' | 'dark'
 type Screen = keyof typeof screens
 
 interface Shot {
+  /** The colours are added to it. */
   readonly name: string
   readonly url: string
-  readonly colorScheme: Scheme
-  readonly screen: Screen
+  readonly schemes: readonly Scheme[]
   /** Called once it is shown. */
-  readonly act?: () => void
-  readonly isWhole?: boolean
+  readonly act?: () => Promise<unknown>
 }
 
-async function shoot(
-  site: PageSite,
-  { name, url, colorScheme, screen, act, isWhole = true }: Shot,
-): Promise<void> {
-  const { page, context } = await site.person({
-    colorScheme,
+/** A browser whose window is of this size. */
+const open = (site: PageSite, screen: Screen): Promise<Person> =>
+  site.person({
     viewport: screens[screen],
     reducedMotion: 'reduce',
     deviceScaleFactor: values.chosen ? 1.5 : 1,
   })
+
+async function shoot({ page }: Person, { name, url, schemes, act }: Shot): Promise<void> {
   await page.goto(url)
   await settled(page)
-  if (act) {
-    act()
-    await page.getByText(/^No connection/).waitFor()
+  await act?.()
+  for (const colorScheme of schemes) {
+    await page.emulateMedia({ colorScheme })
+    await settled(page)
+    const picture = await page.screenshot({ fullPage: !values.chosen })
+    const file = join(folder, values.chosen ? name : `${name}-${colorScheme}`)
+    await (values.chosen
+      ? sharp(picture).webp({ quality: 80, effort: 6 }).toFile(`${file}.webp`)
+      : sharp(picture).toFile(`${file}.png`))
+    console.log(file)
   }
-  const picture = await page.screenshot({ fullPage: isWhole })
-  const file = join(folder, name)
-  await (values.chosen
-    ? sharp(picture).webp({ quality: 80, effort: 6 }).toFile(`${file}.webp`)
-    : sharp(picture).toFile(`${file}.png`))
-  console.log(name)
-  await context.close()
 }
 
 const nameOf = (path: string): string => path.slice(1).replaceAll('/', '-') || 'waiting'
+const both = ['light', 'dark'] as const
 
 await mkdir(folder, { recursive: true })
 const { fake, serverEnv } = await openSeedProvider()
@@ -65,45 +64,44 @@ const [site, empty] = [await openPageSite(serverEnv), await openPageSite()]
 try {
   const house = await seedHouse(site, fake)
   if (values.chosen) {
-    const look = { isWhole: false, screen: 'wide' } as const
-    const at = (path: string): string => `${site.url}${path}`
-    await shoot(site, { ...look, name: 'page-waiting', url: at('/'), colorScheme: 'light' })
-    await shoot(site, {
-      ...look,
-      name: 'page-decide',
-      url: at(`/jobs/${house.pending.job_id}`),
-      colorScheme: 'light',
-    })
-    await shoot(site, {
-      ...look,
-      name: 'page-running',
-      url: at(`/jobs/${house.running.job_id}`),
-      colorScheme: 'dark',
-    })
-    await shoot(site, { ...look, name: 'page-overview', url: at('/overview'), colorScheme: 'dark' })
+    const person = await open(site, 'wide')
+    for (const [name, path, colorScheme] of [
+      ['page-decide', `/jobs/${house.pending.job_id}`, 'light'],
+      ['page-film', `/jobs/${house.completed.job_id}`, 'dark'],
+      ['page-waiting', '/', 'light'],
+      ['page-overview', '/overview', 'dark'],
+    ] as const)
+      await shoot(person, { name, url: `${site.url}${path}`, schemes: [colorScheme] })
   } else {
-    const jobs = Object.entries(house).map(([name, job]) => ({
+    const jobs = Object.entries(house).map(([name, { job_id }]: [string, House[keyof House]]) => ({
       name: `job-${name}`,
-      path: `/jobs/${job.job_id}`,
+      path: `/jobs/${job_id}`,
     }))
     const pages = [...mainPages.map((path) => ({ name: nameOf(path), path })), ...jobs]
-    for (const colorScheme of ['light', 'dark'] as const)
-      for (const screen of ['wide', 'phone'] as const) {
-        const look = `${colorScheme}-${screen}`
-        for (const { name, path } of pages)
-          await shoot(site, { name: `${name}-${look}-full`, url: `${site.url}${path}`, colorScheme, screen })
-        for (const path of [...mainPages, '/jobs/404', '/nowhere'])
-          await shoot(empty, {
-            name: `${nameOf(path)}-${look}-empty`,
-            url: `${empty.url}${path}`,
-            colorScheme,
-            screen,
-          })
-        const line = await openBadLine(site.url)
-        const url = `${line.url}/`
-        await shoot(site, { name: `waiting-${look}-broken`, url, colorScheme, screen, act: line.cut })
-        line.close()
-      }
+    for (const screen of ['wide', 'phone'] as const) {
+      const full = await open(site, screen)
+      for (const { name, path } of pages)
+        await shoot(full, { name: `${name}-full-${screen}`, url: `${site.url}${path}`, schemes: both })
+      const none = await open(empty, screen)
+      for (const path of [...mainPages, '/jobs/404', '/jobs/nowhere'])
+        await shoot(none, {
+          name: `${nameOf(path)}-empty-${screen}`,
+          url: `${empty.url}${path}`,
+          schemes: both,
+        })
+      const line = await openBadLine(site.url)
+      await shoot(full, {
+        name: `waiting-broken-${screen}`,
+        url: `${line.url}/`,
+        schemes: both,
+        act() {
+          line.cut()
+          return full.page.getByText(/^No connection/).waitFor()
+        },
+      })
+      line.close()
+      for (const { context } of [full, none]) await context.close()
+    }
   }
 } finally {
   await site.close()

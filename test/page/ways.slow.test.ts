@@ -40,7 +40,7 @@ describe.skipIf(!hasChromium)('a person', () => {
       .getByRole('button', { name: /^retry/i })
       .first()
       .click(patience)
-    await page.locator('video[controls]').waitFor(patience)
+    await page.locator('video[aria-label^="Film"]').waitFor(patience)
     expect((await site.client.readJob(job_id)).status).toBe('completed')
     expect(faults).toEqual([])
   })
