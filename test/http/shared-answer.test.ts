@@ -93,9 +93,9 @@ describe('over HTTP', () => {
     const { job_id } = await harness.job(1)
     const read = async (): Promise<number> =>
       (await jsonOf(harness.app.request(`/api/v3/jobs/${job_id}`))).priority
-    let isOver = false
+    const over = new AbortController()
     const others = Array.from({ length: 5 }, async () => {
-      while (!isOver) await read()
+      while (!over.signal.aborted) await read()
     })
     for (let priority = 1; priority <= 40; priority++) {
       const headers = { 'content-type': 'application/json' }
@@ -103,7 +103,7 @@ describe('over HTTP', () => {
       await harness.app.request(`/api/v3/jobs/${job_id}`, { method: 'PATCH', headers, body })
       expect(await read()).toBe(priority)
     }
-    isOver = true
+    over.abort()
     await Promise.all(others)
   })
 })

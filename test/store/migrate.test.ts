@@ -3,6 +3,11 @@ import type { Database } from '../../src/store/database.ts'
 import { migrate } from '../../src/store/migrate.ts'
 import type { Migration } from '../../src/store/migrate.ts'
 import { migrations } from '../../src/store/migrations/all.ts'
+import { listKeys } from '../../src/access/key-rows.ts'
+import { listChanges, recordChanges } from '../../src/store/changes.ts'
+import { listFilms } from '../../src/store/films.ts'
+import { countToApprove } from '../../src/store/job-lists.ts'
+import { countEnded } from '../../src/store/statistics.ts'
 import { kinds, newPlace } from './open-database.ts'
 import type { Place } from './open-database.ts'
 
@@ -147,6 +152,50 @@ describe.each(kinds)('migrations on %s', (kind) => {
     })
     expect(await database.all('select request_id, part, result from effects')).toEqual([
       { request_id: 1, part: '', result: '7' },
+    ])
+  })
+
+  it('find in a database of the last program what needs a person, who failed and what was made', async () => {
+    const before = migrations.slice(
+      0,
+      migrations.findIndex(({ name }) => name === 'attention'),
+    )
+    await migrate(database, before)
+    const manifest = { film: { id: 'f', size: 1, contentType: 'video/mp4' }, thumbnail: { id: 't' } }
+    await database.transaction(async (tx) => {
+      await tx.run(
+        `insert into keys (id, name, scopes, hash, inserted_at) values ('k1', 'shop', 'submit', $1, 0)`,
+        [new Uint8Array(32)],
+      )
+      const job = (id: number, status: string, ended: number | null, rejected: string | null) =>
+        tx.run(
+          `insert into jobs (id, type, status, video_name, priority, parameters, storyboard, progress, price_book, client_id,
+             inserted_at, updated_at, ended_at, rejected) values ($1, '', $2, '', 50, '{}', '{}', '{}', '', 'acme', 5, 5, $3, $4)`,
+          [id, status, ended, rejected],
+        )
+      await job(1, 'pending', null, null)
+      await job(2, 'pending', null, '{"at":1,"by":"x","note":"n"}')
+      await job(3, 'completed', 9, null)
+      await tx.run(
+        `insert into films (job_id, version, manifest, film, thumbnail, inserted_at) values (3, 1, $1, 'f', 't', 9)`,
+        [JSON.stringify(manifest)],
+      )
+    })
+    await migrate(database, migrations)
+    expect(await countToApprove(database, 'acme')).toBe(1)
+    expect(await countEnded(database, { from: 0, to: 10 }, 10)).toEqual(
+      new Map([['completed', new Map([[0, 1]])]]),
+    )
+    expect((await listKeys(database)).map(({ name, createdBy }) => [name, createdBy])).toEqual([
+      ['shop', null],
+    ])
+    expect(await listFilms(database, 3)).toEqual([
+      { version: 1, manifest, chapters: null, insertedAt: 9, removedAt: null },
+    ])
+    const change = { old: { jobs: null }, new: { jobs: 2 } }
+    await database.transaction((tx) => recordChanges(tx, 'limit', change, { by: 'ops' }, 11))
+    expect(await listChanges(database, { limit: 5 })).toMatchObject([
+      { name: 'jobs', old: null, new: 2, by: 'ops' },
     ])
   })
 

@@ -169,7 +169,7 @@ export const statisticsEndpoints = resource('operations', [
     access: allJobs('read'),
     summary: 'Throughput, times by stage, and failures by reason',
     description:
-      'What all jobs did in the last hours or days: counts by time, how long each stage took, each model, and the failures by reason. At most 3 s old, for 7d 10 s, for 30d 30 s.',
+      'What all jobs did in the last hours or days: counts by time, how long each stage took, each model, and the failures by reason. At most 3 s old, for 7d 10 s, for 30d 30 s, or 20 times as long as reading took.',
     query: windowQuery,
     answer: json(200, statisticsSchema, 'The figures of the window'),
     handle: async ({ query: { window = '24h' } }, { coordinator }) =>
@@ -182,7 +182,7 @@ export const statisticsEndpoints = resource('operations', [
     access: allJobs('read'),
     summary: 'What all waiting scenes wait for',
     description:
-      'How many scenes wait for what, and which of each waits longest. The codes are those of `waiting` in a scene. At most 3 s old.',
+      'How many scenes wait for what, and which of each waits longest. The codes are those of `waiting` in a scene. At most 3 s old, or 20 times as long as reading took.',
     answer: json(200, queueSchema, 'The reasons'),
     handle: async (_, { coordinator }) => {
       const { reasons, moreJobs } = await coordinator.queue()
