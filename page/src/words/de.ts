@@ -1132,6 +1132,8 @@ export const de: Words = {
   theme: { title: 'Farben', light: 'Hell', dark: 'Dunkel', system: 'Wie das System' },
   player: {
     preview: 'Vorschau abspielen',
+    before: 'Die Szene davor',
+    next: 'Die nächste Szene',
     pause: 'Anhalten',
     isPreview: 'Kostenlose Vorschau: Ausschnitt, Titel und Zeiten wie im Film.',
     isMovedByModel: 'Das Modell bewegt das Bild auf seine Weise.',

@@ -1146,6 +1146,8 @@ export const en = {
   theme: { title: 'Theme', light: 'Light', dark: 'Dark', system: 'As the system' },
   player: {
     preview: 'Play preview',
+    before: 'The scene before',
+    next: 'The next scene',
     pause: 'Pause',
     isPreview: 'Free preview: crop, titles and times as in the film.',
     isMovedByModel: 'The model moves the picture in its own way.',
