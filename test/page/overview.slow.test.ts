@@ -60,7 +60,7 @@ describe.skipIf(!hasChromium)('the overview', () => {
     await page.getByLabel('Renders at once').fill('3')
     await page.getByRole('button', { name: 'Save' }).click()
     await ben.page.getByText('0 of 3 places in use').waitFor(patience)
-    await ben.page.getByText(/Anna changed it from the configured value/).waitFor(patience)
+    await ben.page.getByText(/Changed by Anna, from the configured value/).waitFor(patience)
 
     await page.getByRole('button', { name: 'Add a budget' }).click()
     await page.getByLabel('Client', { exact: true }).fill('acme')
@@ -71,7 +71,7 @@ describe.skipIf(!hasChromium)('the overview', () => {
     await page.getByLabel('US dollars').fill('8')
     await page.getByRole('button', { name: 'Save' }).click()
     await ben.page.getByText('$0.00 of $8.00').waitFor(patience)
-    await ben.page.getByText(/Anna changed it from \$5\.00/).waitFor(patience)
+    await ben.page.getByText(/Changed by Anna, from \$5\.00/).waitFor(patience)
 
     await page.getByRole('button', { name: 'Pause replicate' }).click()
     await page.getByLabel(/^Reason/).fill('<b>the bill</b>')
