@@ -378,6 +378,7 @@ export const de: Words = {
     providerPause: (reason) => `Der Anbieter bittet um Geduld: ${reason}`,
     changedBy: (by, from) => `Geändert von ${by}, vorher ${from}`,
     somebody: 'jemandem',
+    withoutKey: 'Jemand ohne Schlüssel',
     theConfigured: 'der eingestellte Wert',
     old: 'Das ließ sich nicht noch einmal lesen: Es kann veraltet sein.',
     nothing: 'keine Grenze',

@@ -399,6 +399,7 @@ export const en = {
     providerPause: (reason: string) => `The provider asks to wait: ${reason}`,
     changedBy: (by: string, from: string) => `Changed by ${by}, from ${from}`,
     somebody: 'somebody',
+    withoutKey: 'Somebody without a key',
     theConfigured: 'the configured value',
     old: 'This could not be read again: it may be old.',
     nothing: 'no limit',
