@@ -59,15 +59,21 @@ describe.skipIf(!hasChromium)('the job before approval', () => {
 
   const until = (page: Page, text: string) => page.getByText(text).first().waitFor(patience)
 
-  it('approves by the keyboard exactly what is shown', async () => {
+  it('approves by the keyboard exactly what is shown, once however often it is pressed', async () => {
     const job = await makeJob('Harbour house', { model })
     const { page, faults } = await open(job.job_id)
     await page.getByRole('button', { name: 'Approve $1.20' }).waitFor(patience)
     await until(page, '$0.80 of $2.00')
-    const sent = page.waitForRequest((request) => request.url().endsWith('/approve'))
-    await page.keyboard.press('Control+Enter')
-    expect((await sent).postDataJSON()).toEqual({ revision: 1, max_cost: 1.2 })
+    await page.keyboard.press('?')
+    for (const name of ['Approve $1.20', 'Send back', 'Play preview', 'The next scene'])
+      await page.getByRole('dialog').getByText(name).waitFor(patience)
+    await page.keyboard.press('Escape')
+    await page.getByRole('dialog').waitFor({ ...patience, state: 'detached' })
+    const sent: unknown[] = []
+    page.on('request', (request) => request.url().endsWith('/approve') && sent.push(request.postDataJSON()))
+    for (let press = 0; press < 4; press++) await page.keyboard.press('Control+Enter')
     await page.getByRole('button', { name: /^Approve/ }).waitFor({ ...patience, state: 'detached' })
+    expect(sent).toEqual([{ revision: 1, max_cost: 1.2 }])
     expect((await client.readJob(job.job_id)).costs.approved).toBe(1.2)
     expect(faults).toEqual([])
   })

@@ -179,7 +179,7 @@ describe.skipIf(!hasChromium)('the frame', () => {
     }
     await go('/jobs/99999')
     await page.getByText('There is no such thing here').waitFor(patience)
-    await page.getByRole('link', { name: 'Jobs' }).click()
+    await page.locator('main').getByRole('link', { name: 'Jobs' }).click()
     await heading(person, 'Jobs')
     expect(faults).toEqual([])
   })

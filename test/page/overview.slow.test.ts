@@ -70,9 +70,9 @@ describe.skipIf(!hasChromium)('the overview', () => {
     await page.getByLabel(/^Reason/).fill('<b>the bill</b>')
     await page.getByRole('button', { name: 'Pause', exact: true }).click()
     await ben.page.getByText('0 of 3 places in use').waitFor(patience)
-    await ben.page.getByText(/Anna changed it from the configured value/).waitFor(patience)
+    await ben.page.getByText(/Changed by Anna, from the configured value/).waitFor(patience)
     await ben.page.getByText('$0.00 of $8.00').waitFor(patience)
-    await ben.page.getByText(/Anna changed it from \$5\.00/).waitFor(patience)
+    await ben.page.getByText(/Changed by Anna, from \$5\.00/).waitFor(patience)
     await ben.page.getByText('Paused by Anna: <b>the bill</b>').waitFor(patience)
 
     await page.getByRole('button', { name: 'Resume replicate' }).click(patience)

@@ -45,6 +45,39 @@ describe.skipIf(!hasChromium)('a person', () => {
     expect(faults).toEqual([])
   })
 
+  it('finds a finished film folded until its scenes are to be changed, and is told when the job is removed', async () => {
+    site = await openPageSite()
+    const asset_id = await uploadSample(site.client, 'garden.jpg')
+    const { job_id } = await site.client.createJob({
+      type: 'property_photos',
+      parameters: { photos: [{ asset_id, room: 'Garden' }], clip_duration: 1, resolution: '360p' },
+    })
+    await site.client.approveJob(await site.client.readJob(job_id))
+    await site.client.waitFor(job_id)
+    const { page, faults, go } = await site.person()
+    await go(`/jobs/${job_id}`)
+    await page.getByRole('link', { name: 'Download' }).first().waitFor(patience)
+    expect(await page.getByLabel('Prompt').count()).toBe(0)
+    await page.getByRole('button', { name: 'Change scenes' }).click()
+    await page.getByLabel('Prompt').waitFor(patience)
+    await site.client.deleteJob(job_id)
+    await page.getByText('There is no such thing here').waitFor(patience)
+    expect(await page.getByRole('button', { name: 'Change scenes' }).count()).toBe(0)
+    expect(faults).toEqual([])
+  })
+
+  it('whose key may not read is not led to the overview', async () => {
+    site = await openPageSite({ REQUIRE_KEYS: 'true', HOST: '127.0.0.1' })
+    const { secret } = await site.workflow.coordinator.createKey({ name: 'maker', scopes: ['submit'] })
+    const { page, go } = await site.person()
+    await go('/overview')
+    await page.getByLabel('Access key').fill(secret)
+    await page.getByRole('button', { name: 'Sign in' }).click()
+    await page.getByText('it lacks the scope read').waitFor(patience)
+    expect(await page.getByRole('link', { name: 'Overview' }).count()).toBe(0)
+    expect(await page.getByRole('button', { name: 'Try again' }).count()).toBe(0)
+  })
+
   it('with a key of one client sees nothing of the others, on no page', async () => {
     site = await openPageSite({ REQUIRE_KEYS: 'true', HOST: '127.0.0.1' })
     const { coordinator } = site.workflow

@@ -1,5 +1,5 @@
 /** What the job costs and what is left afterwards, and the buttons that decide about it. */
-import { type KeyboardEvent, useEffect, useId, useMemo, useState } from 'react'
+import { type KeyboardEvent, useEffect, useId, useMemo, useRef, useState } from 'react'
 import { ApiError, type JobAnswer, type SceneAnswer, client } from '../server/client.ts'
 import { useLive } from '../server/live.ts'
 import { useSession } from '../server/session.tsx'
@@ -216,14 +216,22 @@ function Approve({ job, unsaved, again }: Pick<DecidingProps, 'job' | 'unsaved' 
   const isAccepted = acceptedRevision === job.revision
   const [isSendingBack, setSendingBack] = useState(false)
   // After a refusal the new sum is shown, and offered.
-  const approve = useAction(() =>
-    client.approveJob(job, isUnknown ? { accept_unknown_cost: true } : {}).finally(again),
-  )
+  const shown = `${job.revision} ${job.to_approve}`
+  // The job is shown as it was until it has been read again.
+  const approved = useRef<string>(undefined)
+  const approve = useAction(async () => {
+    try {
+      await client.approveJob(job, isUnknown ? { accept_unknown_cost: true } : {})
+      approved.current = shown
+    } finally {
+      again()
+    }
+  })
   const advice = adviceOn(approve.error, words)
-  const isNew = useIsNew(`${job.revision} ${job.to_approve}`)
+  const isNew = useIsNew(shown)
   const isHindered = unsaved > 0 || (isUnknown && !isAccepted) || isNew
   const run = (): void => {
-    if (!isHindered && !isSendingBack) void approve.run()
+    if (!isHindered && !isSendingBack && approved.current !== shown) void approve.run()
   }
   // Not a single letter: it spends money.
   const price = isUnknown ? null : money(job.to_approve)

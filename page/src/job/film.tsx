@@ -118,8 +118,8 @@ function Film({ job, chosen, picks, onScene }: Pick<StageProps, 'job' | 'chosen'
     seek(index)
     onScene(chapter.scene_id)
   }
-  useKey(',', () => go(current - 1))
-  useKey('.', () => go(current + 1))
+  useKey(',', words.player.before, () => go(current - 1))
+  useKey('.', words.player.next, () => go(current + 1))
   // The bytes at a version's address never change; those at the film's do.
   const address = shown?.url ?? (error === undefined ? undefined : job.film?.url)
   return (

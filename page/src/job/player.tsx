@@ -81,9 +81,9 @@ function Scenes({ scenes, index, onScene, shape, seconds }: ScenesProps) {
     if (!isPlaying && element?.ended && index === scenes.length - 1) go(0)
     setPlaying(!isPlaying)
   }
-  useKey(' ', toggle)
-  useKey('arrowleft', () => go(index - 1))
-  useKey('arrowright', () => go(index + 1))
+  useKey(' ', isPlaying ? words.player.pause : words.player.preview, toggle)
+  useKey('arrowleft', words.player.before, () => go(index - 1))
+  useKey('arrowright', words.player.next, () => go(index + 1))
   useEffect(() => {
     setTime(0)
     setFailed(false)

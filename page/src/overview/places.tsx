@@ -1,7 +1,7 @@
 /** Where it runs, who changed what, and what is stored. */
 import type { ChangesAnswer, NodesAnswer } from '../server/client.ts'
 import { Link } from '../router.tsx'
-import { personIn } from '../ui/person.ts'
+import { subjectOf } from '../ui/person.ts'
 import { Bytes, Time } from '../ui/values.tsx'
 import { type Words, useWords } from '../words/words.tsx'
 import { Card, Folded, useDollars } from './card.tsx'
@@ -107,9 +107,10 @@ export function Changes({ changes }: Figures) {
             items={all}
             line={(change) => (
               <li key={change.id} className="change">
-                <p>{changeWords(change, words, money)}</p>
+                <p>
+                  <strong>{subjectOf(change.by, words)}</strong> {changeWords(change, words, money)}
+                </p>
                 <p className="small quiet">
-                  {change.by !== null && `${words.history.by(personIn(change.by, words))} · `}
                   <Time at={change.at} />
                   {change.reason !== null && `: ${change.reason}`}
                 </p>

@@ -1,5 +1,5 @@
 /** A change that a person asks for: one at a time, with its refusal shown where it was asked for. */
-import { useCallback, useState } from 'react'
+import { useCallback, useRef, useState } from 'react'
 import { useSession } from '../server/session.tsx'
 
 export interface Action<Arguments extends readonly unknown[]> {
@@ -14,10 +14,13 @@ export function useAction<Arguments extends readonly unknown[]>(
 ): Action<Arguments> {
   const { noteRefusal } = useSession()
   const [isRunning, setRunning] = useState(false)
+  // A second press may come before the first one is shown.
+  const isBusy = useRef(false)
   const [error, setError] = useState<unknown>()
   const clear = useCallback(() => setError(undefined), [])
   const run = async (...given: Arguments): Promise<boolean> => {
-    if (isRunning) return false
+    if (isBusy.current) return false
+    isBusy.current = true
     setRunning(true)
     setError(undefined)
     try {
@@ -28,6 +31,7 @@ export function useAction<Arguments extends readonly unknown[]>(
       setError(refusal)
       return false
     } finally {
+      isBusy.current = false
       setRunning(false)
     }
   }

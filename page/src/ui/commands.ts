@@ -47,14 +47,16 @@ const isMac = navigator.userAgent.includes('Mac')
 
 /** A combination as it is written on this machine's keys. */
 export const keysShown = (keys: string): readonly string[] =>
-  keys.split(/[ +]/).map((key) => {
+  (keys === ' ' ? ['space'] : keys.split(/[ +]/)).map((key) => {
     if (key === 'mod') return isMac ? '⌘' : 'Ctrl'
+    if (key === 'arrowleft') return '←'
+    if (key === 'arrowright') return '→'
     return key.length === 1 ? key.toUpperCase() : key.charAt(0).toUpperCase() + key.slice(1)
   })
 
 /** A combination as `aria-keyshortcuts` has it; undefined for a sequence, which it has no words for. */
 export const ariaKeys = (keys: string): string | undefined =>
-  keys.includes(' ') ? undefined : keys.replace('mod+', isMac ? 'Meta+' : 'Control+')
+  keys === ' ' ? 'Space' : keys.includes(' ') ? undefined : keys.replace('mod+', isMac ? 'Meta+' : 'Control+')
 
 const isWriting = ({ target }: Event): boolean =>
   target instanceof HTMLElement &&

@@ -378,6 +378,7 @@ export const de: Words = {
     providerPause: (reason) => `Der Anbieter bittet um Geduld: ${reason}`,
     changedBy: (by, from) => `Geändert von ${by}, vorher ${from}`,
     somebody: 'jemandem',
+    withoutKey: 'Jemand ohne Schlüssel',
     theConfigured: 'der eingestellte Wert',
     old: 'Das ließ sich nicht noch einmal lesen: Es kann veraltet sein.',
     nothing: 'keine Grenze',
@@ -1132,6 +1133,8 @@ export const de: Words = {
   theme: { title: 'Farben', light: 'Hell', dark: 'Dunkel', system: 'Wie das System' },
   player: {
     preview: 'Vorschau abspielen',
+    before: 'Die Szene davor',
+    next: 'Die nächste Szene',
     pause: 'Anhalten',
     isPreview: 'Kostenlose Vorschau: Ausschnitt, Titel und Zeiten wie im Film.',
     isMovedByModel: 'Das Modell bewegt das Bild auf seine Weise.',

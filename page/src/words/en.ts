@@ -399,6 +399,7 @@ export const en = {
     providerPause: (reason: string) => `The provider asks to wait: ${reason}`,
     changedBy: (by: string, from: string) => `Changed by ${by}, from ${from}`,
     somebody: 'somebody',
+    withoutKey: 'Somebody without a key',
     theConfigured: 'the configured value',
     old: 'This could not be read again: it may be old.',
     nothing: 'no limit',
@@ -1146,6 +1147,8 @@ export const en = {
   theme: { title: 'Theme', light: 'Light', dark: 'Dark', system: 'As the system' },
   player: {
     preview: 'Play preview',
+    before: 'The scene before',
+    next: 'The next scene',
     pause: 'Pause',
     isPreview: 'Free preview: crop, titles and times as in the film.',
     isMovedByModel: 'The model moves the picture in its own way.',
