@@ -25,7 +25,8 @@ export default class ClosingLine implements Reporter {
     const skipped = count('skipped')
     for (const module of modules) {
       const names = [...module.children.allTests('skipped')]
-      if (names.length > 0 && !this.#isFiltered) console.log(`skipped: ${names.length} of ${module.relativeModuleId}`)
+      if (names.length > 0 && !this.#isFiltered)
+        console.log(`skipped: ${names.length} of ${module.relativeModuleId}`)
     }
     console.log(
       `\n${count('passed')} passed, ${count('failed') + broken} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`,

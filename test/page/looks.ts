@@ -26,11 +26,12 @@ export function noteRequests(page: Page): void {
   page.on('requestfailed', end)
 }
 
-/** Whether in some frames nothing changed and nothing moved. */
+/** Whether in some frames nothing changed and nothing moved, and each video has its first picture. */
 const isStill = `(async () => {
   const before = document.body.innerHTML
   for (let frames = 0; frames < 4; frames++) await new Promise((resolve) => requestAnimationFrame(resolve))
-  const isMoving = document.getAnimations().some(({ playState }) => playState === 'running')
+  const isLoading = ({ networkState, readyState }) => networkState === 2 && readyState < 2
+  const isMoving = [...document.querySelectorAll('video')].some(isLoading) || document.getAnimations().some(({ playState }) => playState === 'running')
   return !isMoving && document.body.innerHTML === before
 })()`
 

@@ -108,7 +108,7 @@ export async function seedHouse(
 
   /** Two versions of a film: one of its scenes was rendered again. */
   const complete = async (): Promise<JobAnswer> => {
-    const job = await create({ name: 'Harbour house', clientId: 'meyer', scenes: 2, prompt: shared })
+    const job = await create({ name: 'Harbour house', clientId: 'meyer', scenes: 4, prompt: shared })
     await approve(job)
     await client.waitFor(job.job_id)
     const { scenes } = await client.listScenes(job.job_id)

@@ -4,7 +4,8 @@ import { type Browser, chromium } from 'playwright-core'
 
 const promised = process.env.CHROMIUM_PATH
 if (promised && !existsSync(promised)) throw new Error(`There is no Chromium at CHROMIUM_PATH=${promised}`)
-const executablePath = promised || ['/usr/bin/chromium', '/usr/bin/google-chrome'].find((path) => existsSync(path))
+const executablePath =
+  promised || ['/usr/bin/chromium', '/usr/bin/google-chrome'].find((path) => existsSync(path))
 
 export const hasChromium = executablePath !== undefined
 

@@ -44,7 +44,10 @@ export function JobPage({ id }: { readonly id: number }) {
     return error === undefined ? (
       <p className="quiet">{words.loading}</p>
     ) : (
-      <Problem error={error} again={again} />
+      <>
+        <h1>#{id}</h1>
+        <Problem error={error} again={again} />
+      </>
     )
   return <ShownJob {...data} error={error} again={again} />
 }
