@@ -1,20 +1,18 @@
 /**
  * What 50 open pages cost the API: the p99 of its requests with 50 pages that look at what waits, at the list of jobs and at a
  * running job, against none, in turn in the same run, while jobs are created, changed and cancelled. The server is a process of
- * its own. A page is all of one but its drawing: its stream of events and its readings, by its own code; 50 tabs of Chromium
- * would measure the browser on a machine of two cores. Run: node bench/page-readers.ts [pages] [requests]
+ * its own. The pages run in a thread (open-pages.ts); 50 tabs of Chromium would measure the browser on a machine of two cores. Run: node bench/page-readers.ts [pages] [requests]
  */
-import { setMaxListeners } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { type Source, createAnswers } from '../page/src/server/answers.ts'
+import { Worker } from 'node:worker_threads'
 import { createClient } from '../src/client/client.ts'
-import type { JobEvent } from '../src/job/event.ts'
 import { uploadSample } from '../test/page/seed.ts'
 import { startServer } from '../test/server/process.ts'
 import { median, quantile } from './harness.ts'
+import type { OpenPages } from './open-pages.ts'
 
 const [pages = 50, requests = 1500] = process.argv.slice(2).map(Number)
 const runs = 5
@@ -29,29 +27,6 @@ const server = await startServer(folder, {
 })
 const client = createClient({ url: server.url })
 
-// What the page finds in a browser.
-const page = new EventTarget()
-setMaxListeners(0, page)
-Object.assign(globalThis, {
-  location: new URL(server.url),
-  document: Object.assign(page, { visibilityState: 'visible' }),
-  addEventListener: page.addEventListener.bind(page),
-})
-/** A file of the page, whose types are those of a browser. */
-const ofPage = async <Exports>(file: string): Promise<Exports> =>
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what this program uses of it
-  (await import(new URL(`../page/src/server/${file}`, import.meta.url).href)) as Exports
-const { followEvents } = await ofPage<{
-  followEvents(
-    signal: AbortSignal,
-    listener: { onGap(): void; onState(): void; onEvent(event: JobEvent): void },
-  ): Promise<void>
-}>('stream.ts')
-const { attentionSource, jobSource } = await ofPage<{
-  attentionSource: Source<unknown>
-  jobSource(id: number): Source<unknown>
-}>('sources.ts')
-
 const asset_id = await uploadSample(client, 'garden.jpg')
 const create = (name: string) =>
   client.createJob({
@@ -63,29 +38,6 @@ const create = (name: string) =>
 const first = await create('House 0')
 for (let house = 1; house < 60; house++) await create(`House ${house}`)
 
-/** A page that is open until `signal` fires. */
-function open(signal: AbortSignal): void {
-  const answers = createAnswers({ isHidden: () => false, isPassing: () => true })
-  const leave = [attentionSource, jobSource(first.job_id)].map((source) => answers.watch(source, () => {}))
-  signal.addEventListener('abort', () => {
-    for (const end of leave) end()
-  })
-  let waiting: JobEvent[] = []
-  followEvents(signal, {
-    onGap: answers.readAll,
-    onState: () => {},
-    onEvent: (event) => {
-      if (waiting.length === 0)
-        void setTimeout(50).then(() => {
-          const events = waiting
-          waiting = []
-          answers.apply(events)
-        })
-      waiting.push(event)
-    },
-  }).catch(() => {})
-}
-
 /** Jobs come, change and go until `signal` fires. */
 async function live(signal: AbortSignal): Promise<void> {
   for (let life = 0; !signal.aborted; life++) {
@@ -96,6 +48,11 @@ async function live(signal: AbortSignal): Promise<void> {
     await setTimeout(1000 / livesPerSecond)
   }
 }
+
+const openPages = (): Worker =>
+  new Worker(new URL('open-pages.ts', import.meta.url), {
+    workerData: { url: server.url, pages, jobId: first.job_id } satisfies OpenPages,
+  })
 
 const paths = ['/api/v3/jobs', `/api/v3/jobs/${first.job_id}`, '/api/v3/budgets', '/api/v3/limits']
 
@@ -119,15 +76,12 @@ try {
   await timesOfRequests()
   for (let run = 0; run < runs; run++)
     for (const size of ['none', 'many'] as const) {
-      const closed = new AbortController()
-      if (size === 'many') {
-        for (let opened = 0; opened < pages; opened++) open(closed.signal)
-        await setTimeout(2000)
-      }
+      const opened = size === 'many' ? openPages() : undefined
+      if (opened) await setTimeout(2000)
       const times = await timesOfRequests()
       p99s[size].push(quantile(times, 0.99))
       p50s[size].push(quantile(times, 0.5))
-      closed.abort()
+      await opened?.terminate()
       await setTimeout(500)
     }
   const ratios = p99s.many.map((p99, run) => p99 / p99s.none[run]!)

@@ -119,6 +119,8 @@ const verbs = {
   owner: getOwner,
   jobs: searchJobs,
   attention: getAttention,
+  /** Commits of the database; undefined where others write to it, too. */
+  commits: ({ database }: Context) => database.commits?.(),
   scenes: getScenes,
   scene: getScene,
   view: getJobView,

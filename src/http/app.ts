@@ -125,7 +125,7 @@ function partsOf(options: AppOptions, host: Host): Parts {
     artifacts,
     takeAsset,
     limits: { ...defaultBodyLimits, ...options.limits },
-    share: createShare(),
+    share: createShare({ commits: () => coordinator.commits(), now: () => host.now() }),
     keysRequired: options.access?.keysRequired ?? false,
     readiness: options.readiness ?? createReadiness({ checks: [databaseCheck(coordinator)], host, log }),
     events: followed,

@@ -73,6 +73,8 @@ export interface Database extends Reader {
   snapshot<T>(work: (reader: Reader) => Promise<T>): Promise<T>
   /** Since the start; only a server counts them. */
   counts?(): DatabaseCounts
+  /** Commits since the start: the rows are what they were while it stays the same. Only where nobody else writes. */
+  commits?(): number
   /** Waits for running transactions, then closes. */
   close(): Promise<void>
 }

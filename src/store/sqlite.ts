@@ -81,6 +81,10 @@ class SqliteDatabase implements Database {
     return this.#readerFor('get').get(sql, params)
   }
 
+  commits(): number {
+    return this.#commits
+  }
+
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       refuseInsideWork(this, 'transaction()')

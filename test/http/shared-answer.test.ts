@@ -4,7 +4,7 @@ import { type AppHarness, openAppHarness } from '../harness/app.ts'
 import { jsonOf } from '../harness/ask.ts'
 
 it('equal questions that arrive together are answered once, and others on their own', async () => {
-  const share = createShare()
+  const share = createShare({ commits: () => undefined, now: () => 0 })
   let answers = 0
   const ask = (question: string) => share(question, async () => `${question} ${++answers}`)
   const told = await Promise.all([ask('jobs'), ask('jobs'), ask('limits'), ask('jobs')])
@@ -12,7 +12,7 @@ it('equal questions that arrive together are answered once, and others on their 
 })
 
 it('an answer is never older than its question', async () => {
-  const share = createShare()
+  const share = createShare({ commits: () => undefined, now: () => 0 })
   let jobs = 0
   const ask = () =>
     share('jobs', async () => {
@@ -29,13 +29,47 @@ it('an answer is never older than its question', async () => {
 })
 
 it('a failure reaches all who asked, and nobody who asks later', async () => {
-  const share = createShare()
+  const share = createShare({ commits: () => undefined, now: () => 0 })
   const failing = () => share<string>('jobs', () => Promise.reject(new Error('away')))
   await expect(Promise.allSettled([failing(), failing()])).resolves.toMatchObject([
     { status: 'rejected' },
     { status: 'rejected' },
   ])
   await expect(share('jobs', () => Promise.resolve('here'))).resolves.toBe('here')
+})
+
+it('an answer is kept while nothing is written, for a second at most, and not where others write', async () => {
+  let [commits, time, answers]: [number | undefined, number, number] = [1, 0, 0]
+  const share = createShare({ commits: () => commits, now: () => time })
+  const ask = () => share.whileUnchanged('jobs', async () => ++answers)
+  expect([await ask(), await ask()]).toEqual([1, 1])
+  commits = 2
+  expect([await ask(), await ask()]).toEqual([2, 2])
+  time = 1000
+  expect(await ask()).toBe(3)
+  time = 0
+  expect(await ask()).toBe(4)
+  commits = undefined
+  expect([await ask(), await ask()]).toEqual([5, 6])
+})
+
+it('an answer during which something was written is not kept', async () => {
+  let [commits, answers] = [1, 0]
+  const share = createShare({ commits: () => commits, now: () => 0 })
+  const ask = () =>
+    share.whileUnchanged('jobs', async () => {
+      commits += answers === 0 ? 1 : 0
+      return ++answers
+    })
+  expect([await ask(), await ask(), await ask()]).toEqual([1, 2, 2])
+})
+
+it('the oldest kept answers go, so that many questions take little room', async () => {
+  const share = createShare({ commits: () => 1, now: () => 0 })
+  let answers = 0
+  const ask = (question: number) => share.whileUnchanged(String(question), async () => ++answers)
+  for (let question = 0; question < 60; question++) await ask(question)
+  expect([await ask(59), await ask(0)]).toEqual([60, 61])
 })
 
 describe('over HTTP', () => {

@@ -9,7 +9,7 @@ export interface Source<Data> {
   /** Distinguishes it from all others. */
   readonly name: string
   load(signal: AbortSignal): Promise<Data>
-  /** The same data: the event does not concern it. `again`: read it again at once. */
+  /** The same data: the event does not concern it. `again`: read it again in a moment. */
   on(event: JobEvent, data: Data): Data | Later<Data> | 'again'
 }
 
@@ -70,6 +70,8 @@ const restMs = { least: 250, most: 5_000 } as const
 const hiddenRestMs = 5_000
 /** Many pages lose the same server: they need not all come back in the same moment. */
 const spreadMs = 100
+/** Many pages hear of the same change: they do not all ask in the same moment. A person's own change is read at once. */
+const heardMs = 400
 /** For what may be read later: so long, or so many times as long as a reading takes. */
 const laterMs = 2_000
 const laterTimes = 10
@@ -136,7 +138,7 @@ export function createAnswers({ isHidden, isPassing }: AnswersOptions): Answers 
     let dueMs = Number.POSITIVE_INFINITY
     for (const event of events) {
       const outcome = entry.source.on(event, data)
-      if (outcome === 'again') dueMs = 0
+      if (outcome === 'again') dueMs = Math.min(dueMs, Math.random() * heardMs)
       else if (outcome instanceof Later) {
         data = outcome.data
         dueMs = Math.min(dueMs, Math.max(laterMs, laterTimes * entry.tookMs) * (0.75 + Math.random() / 4))

@@ -183,6 +183,7 @@ export const attentionEndpoints = resource('jobs', [
       limit: pageLimit({ standard: 50, most: 200 }).describe('Of each kind, at most'),
     }),
     answer: json(200, attentionSchema, 'What needs a person now'),
+    isShared: 'while_unchanged',
     handle: async ({ query, rights }, { coordinator }) =>
       attentionAnswer(
         await coordinator.attention({

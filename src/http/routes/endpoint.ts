@@ -116,8 +116,11 @@ interface Declaration<
   readonly answer: Answer<Schema>
   /** The endpoint is served only where the server has this part. */
   readonly needs?: Part
-  /** Equal requests of callers with equal rights that arrive together are answered once; `handle` uses no `c`. */
-  readonly isShared?: true
+  /**
+   * Equal requests of callers with equal rights that arrive together are answered once; `handle` uses no `c`.
+   * `while_unchanged`: also those that arrive before anything was written.
+   */
+  readonly isShared?: true | 'while_unchanged'
   /** Returns the value to send as JSON, or a whole response. */
   readonly handle: (
     call: Call<Params, Query>,
@@ -169,7 +172,8 @@ export function endpoint<
       if (isShared) {
         const { pathname, search } = new URL(c.req.url)
         const question = JSON.stringify([pathname, search, call.rights && rightsIn(call.rights)])
-        const text = await parts.share(question, async () => JSON.stringify(await work()))
+        const share = isShared === true ? parts.share : parts.share.whileUnchanged
+        const text = await share(question, async () => JSON.stringify(await work()))
         return c.body(text, 200, { 'content-type': 'application/json' })
       }
       const result = await work()
