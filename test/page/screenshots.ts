@@ -58,6 +58,14 @@ async function shoot({ page }: Person, { name, url, schemes, act }: Shot): Promi
 const nameOf = (path: string): string => path.slice(1).replaceAll('/', '-') || 'waiting'
 const both = ['light', 'dark'] as const
 
+const playFilm = `(async () => {
+  const film = document.querySelector('video[controls]')
+  if (!film) return
+  film.muted = true
+  await film.play()
+  film.pause()
+})()`
+
 await mkdir(folder, { recursive: true })
 const { fake, serverEnv } = await openSeedProvider()
 const [site, empty] = [await openPageSite(serverEnv), await openPageSite()]
@@ -71,7 +79,13 @@ try {
       ['page-waiting', '/', 'light'],
       ['page-overview', '/overview', 'dark'],
     ] as const)
-      await shoot(person, { name, url: `${site.url}${path}`, schemes: [colorScheme] })
+      await shoot(person, {
+        name,
+        url: `${site.url}${path}`,
+        schemes: [colorScheme],
+        // Until it has played, Chromium draws a ring over a film.
+        act: () => person.page.evaluate(playFilm),
+      })
   } else {
     const jobs = Object.entries(house).map(([name, { job_id }]: [string, House[keyof House]]) => ({
       name: `job-${name}`,
