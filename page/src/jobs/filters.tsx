@@ -4,32 +4,10 @@ import { setQuery } from '../router.tsx'
 import type { JobsQuery } from '../server/client.ts'
 import { Button } from '../ui/button.tsx'
 import { useWords } from '../words/words.tsx'
+import { waitNames, waits } from './waits.ts'
 
 const statuses = ['pending', 'approved', 'processing', 'completed', 'failed', 'cancelled'] as const
 const types = ['property_photos', 'image_pairs'] as const
-
-const waitNames = [
-  'approval',
-  'rejected',
-  'held',
-  'budget',
-  'paused',
-  'provider',
-  'dependency',
-  'scheduled',
-] as const
-
-/** What a person calls by one name may have several codes. */
-export const waits: Readonly<Record<(typeof waitNames)[number], string>> = {
-  approval: 'approval',
-  rejected: 'rejected',
-  held: 'held',
-  budget: 'budget_job,budget_client,budget_day,budget_total',
-  paused: 'job_paused,paused,renderer_paused',
-  provider: 'provider_pause',
-  dependency: 'dependency',
-  scheduled: 'scheduled',
-}
 
 const names = [
   'status',

@@ -1,4 +1,5 @@
 /** What waits, and for what: a bar of the reasons, and the same in words. */
+import { foundWaits } from '../jobs/waits.ts'
 import { Link } from '../router.tsx'
 import type { QueueAnswer } from '../server/client.ts'
 import { Time } from '../ui/values.tsx'
@@ -34,23 +35,6 @@ const isTrouble: ReadonlySet<Reason['code']> = new Set([
 
 const toneOf = (code: Reason['code']): string =>
   needsPerson.has(code) ? 'warn' : isTrouble.has(code) ? 'bad' : 'accent'
-
-/** The codes that the list of jobs finds. */
-const listed: ReadonlySet<Reason['code']> = new Set([
-  'approval',
-  'rejected',
-  'held',
-  'budget_job',
-  'budget_client',
-  'budget_day',
-  'budget_total',
-  'paused',
-  'renderer_paused',
-  'job_paused',
-  'provider_pause',
-  'dependency',
-  'scheduled',
-])
 
 export function Queue({ queue }: Figures) {
   const words = useWords()
@@ -91,7 +75,7 @@ function ReasonLine({ reason }: { readonly reason: Reason }) {
     <li className="reason">
       <span className="reason-mark" data-tone={toneOf(code)} aria-hidden="true" />
       <span className="reason-name">
-        {listed.has(code) ? <Link to={`/jobs?waiting=${code}`}>{name}</Link> : name}
+        {foundWaits.has(code) ? <Link to={`/jobs?waiting=${code}`}>{name}</Link> : name}
         {renderer !== null && <span className="quiet"> {words.overview.at(renderer)}</span>}
         {until !== null && (
           <span className="quiet">
