@@ -13,7 +13,7 @@ import { Time, useExactTime, useMoney } from '../ui/values.tsx'
 import { useLanguage, useWords } from '../words/words.tsx'
 import { Held } from '../waiting/held.tsx'
 import { Item } from '../waiting/item.tsx'
-import { waits } from '../jobs/filters.tsx'
+import { waits } from '../jobs/waits.ts'
 
 export function Waiting() {
   const words = useWords()
