@@ -177,7 +177,7 @@ describe.skipIf(!hasChromium)('a new film', () => {
     await expect.poll(() => cost.textContent(), patience).toBe('Free')
     await page.getByLabel('Model').selectOption('google/veo-3.1-fast')
     await expect.poll(() => cost.textContent(), patience).toBe('$1.20')
-    await page.getByText('5 s rounded up to 6 s').waitFor({ state: 'attached', ...patience })
+    await page.getByText('5 s become 6 s').waitFor({ state: 'attached', ...patience })
     await page.getByText('1:1', { exact: true }).click()
     await page.getByText('must be 16:9 or 9:16').waitFor(patience)
     await page.getByText('9:16', { exact: true }).click()

@@ -441,7 +441,7 @@ describe('an address is refused with what is wrong with it', () => {
     ['GET', '/api/v3/jobs?__proto__=1', 400],
     ['GET', `/api/v3/jobs?${Array.from({ length: 2000 }, (_, at) => `a${at}`).join('&')}`, 400],
     ['GET', `/api/v3/jobs?a=${'x'.repeat(100_000)}`, 431],
-    ['PATCH', '/api/v3/jobs', 405],
+    ['PUT', '/api/v3/jobs', 405],
     ['GET', '/api/v3/nothing', 404],
   ])('%s %s', async (method, path, status) => {
     const said = await send({ method, path })

@@ -19,7 +19,7 @@ it('moves what waits to the other node at once, ends or hands over what runs, an
   site = await newSite({ LOCAL_MAX_CONCURRENCY: '2', SHUTDOWN_GRACE_MS: '1000', DRAIN_MS: '3000' })
   const leaving = await site.start('leaving')
   // Long renders, of which most wait.
-  const jobId = await createJob(leaving, 6, { clip_duration: 3, resolution: '720p', transition: 'cut' })
+  const jobId = await createJob(leaving, 6, { clip_duration: 10, resolution: '1080p', transition: 'cut' })
   await approve(leaving, jobId)
   await until(async () => (await nodesAt(leaving))[0].running.tasks['render-scene'] === 2)
   const staying = await site.start('staying')

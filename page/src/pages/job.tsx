@@ -32,6 +32,7 @@ export function JobPage({ id }: { readonly id: number }) {
   if (error instanceof ApiError && error.status === 404)
     return (
       <div className="failure">
+        <h1>#{id}</h1>
         <Problem error={error} />
         <div className="failure-actions">
           <Link className="button" to="/jobs">
