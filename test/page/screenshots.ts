@@ -39,6 +39,13 @@ const open = (site: PageSite, screen: Screen): Promise<Person> =>
     deviceScaleFactor: values.chosen ? 1.5 : 1,
   })
 
+/** A plot is drawn again, in other colours, some frames after the theme has changed. */
+const untilDrawn = `(async () => {
+  const isBlank = (canvas) => !canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some((value) => value > 0)
+  for (let frames = 0; frames < 300 && [...document.querySelectorAll('canvas')].some(isBlank); frames++)
+    await new Promise((resolve) => requestAnimationFrame(resolve))
+})()`
+
 async function shoot({ page }: Person, { name, url, schemes, act }: Shot): Promise<void> {
   await page.goto(url)
   await settled(page)
@@ -46,6 +53,7 @@ async function shoot({ page }: Person, { name, url, schemes, act }: Shot): Promi
   for (const colorScheme of schemes) {
     await page.emulateMedia({ colorScheme })
     await settled(page)
+    await page.evaluate(untilDrawn)
     const picture = await page.screenshot({ fullPage: !values.chosen })
     const file = join(folder, values.chosen ? name : `${name}-${colorScheme}`)
     await (values.chosen
