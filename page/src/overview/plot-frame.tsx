@@ -1,26 +1,9 @@
 /** A plot with its legend, and the same as a table. What draws it is loaded when it is first shown. */
 import { Suspense, lazy, useState } from 'react'
 import { useWords } from '../words/words.tsx'
-import type { PlotSeries } from './plot-series.ts'
+import type { PlotShown } from './plot-series.ts'
 
 const Plot = lazy(() => import('./plot.tsx').then(({ Plot: plot }) => ({ default: plot })))
-
-export interface PlotShown {
-  /** Starts of the buckets, ms since the epoch. */
-  readonly times: readonly number[]
-  /** Stacked, the first below. */
-  readonly series: readonly PlotSeries[]
-  readonly line?: PlotSeries | undefined
-  readonly format: (value: number) => string
-  readonly formatTime: (ms: number) => string
-  /** Shorter, for the axis. */
-  readonly formatTick: (ms: number) => string
-}
-
-export interface PlotProps extends PlotShown {
-  /** The point under the pointer. */
-  readonly onPoint: (index: number | undefined) => void
-}
 
 const sumOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0)
 

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from 'react'
 import UPlot from 'uplot'
 // oxlint-disable-next-line import/no-unassigned-import -- its stylesheet
 import 'uplot/dist/uPlot.min.css'
-import type { PlotProps } from './plot-frame.tsx'
+import type { PlotProps } from './plot-series.ts'
 
 const height = 220
 

@@ -5,7 +5,8 @@ import type { Live } from '../server/live.ts'
 import { moneyIn } from '../ui/amounts.ts'
 import { useLanguage } from '../words/words.tsx'
 import { Card } from './card.tsx'
-import { PlotFrame, type PlotShown } from './plot-frame.tsx'
+import { PlotFrame } from './plot-frame.tsx'
+import type { PlotShown } from './plot-series.ts'
 import { spendByDay } from './spend-by-day.ts'
 
 export function Spend({

@@ -6,7 +6,8 @@ import { Time } from '../ui/values.tsx'
 import { useLanguage, useWords } from '../words/words.tsx'
 import { Card, Folded } from './card.tsx'
 import { durationIn } from './duration.ts'
-import { PlotFrame, type PlotShown } from './plot-frame.tsx'
+import { PlotFrame } from './plot-frame.tsx'
+import type { PlotShown } from './plot-series.ts'
 import type { Figures } from './sources.ts'
 
 const wholeNumber = (value: number): string => (Number.isInteger(value) ? String(value) : '')

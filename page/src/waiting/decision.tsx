@@ -1,11 +1,12 @@
 /** The two decisions about a held render, each with what it costs. */
 import { useState } from 'react'
-import { client } from '../server/client.ts'
+import { type AttentionAnswer, client } from '../server/client.ts'
 import { useAction } from '../ui/action.tsx'
 import { Confirm } from '../ui/sheet.tsx'
 import { useExactTime, useMoney } from '../ui/values.tsx'
 import { useWords } from '../words/words.tsx'
-import type { HeldRender } from './held.tsx'
+
+export type HeldRender = AttentionAnswer['held']['renders'][number]
 
 interface DecisionProps {
   readonly render: HeldRender

@@ -1,15 +1,13 @@
 /** A paid render of which nobody knows whether the provider accepted it. */
 import { Suspense, lazy, useState } from 'react'
 import { Link } from '../router.tsx'
-import type { AttentionAnswer } from '../server/client.ts'
 import { Button } from '../ui/button.tsx'
 import { Time, useMoney } from '../ui/values.tsx'
 import { useWords } from '../words/words.tsx'
+import type { HeldRender } from './decision.tsx'
 import { Item } from './item.tsx'
 
 const Decision = lazy(() => import('./decision.tsx').then(({ Decision: part }) => ({ default: part })))
-
-export type HeldRender = AttentionAnswer['held']['renders'][number]
 
 export function Held({ render, again }: { readonly render: HeldRender; readonly again: () => void }) {
   const words = useWords()
