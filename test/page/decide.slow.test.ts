@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Client, createClient } from '../../src/client/client.ts'
 import { hasChromium } from '../server/chromium.ts'
 import { type PageSite, openPageSite } from './open-page.ts'
+import { pickUp } from './pick-up.ts'
 
 const model = 'google/veo-3.1-fast'
 const patience = { timeout: 20_000 }
@@ -130,7 +131,7 @@ describe.skipIf(!hasChromium)('the job before approval', () => {
     const { job_id } = await makeJob('Order')
     const { page, faults } = await open(job_id)
     await page.getByRole('button', { name: 'Move 1 Exterior' }).focus()
-    await page.keyboard.press('Space')
+    await pickUp(page)
     await until(page, '1 Exterior picked up, place 1 of 3.')
     await page.keyboard.press('ArrowRight')
     await until(page, '1 Exterior would come to place 2 of 3.')

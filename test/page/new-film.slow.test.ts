@@ -5,6 +5,7 @@ import { basename, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { hasChromium } from '../server/chromium.ts'
 import { type PageSite, type Person, openPageSite } from './open-page.ts'
+import { pickUp } from './pick-up.ts'
 
 const patience = { timeout: 60_000 }
 const [exterior, garden, living, bathroom] = ['exterior', 'garden', 'living-room', 'bathroom'].map(
@@ -149,7 +150,7 @@ describe.skipIf(!hasChromium)('a new film', () => {
     await isReady(person, 3)
     await expect.poll(() => rooms(person), patience).toEqual(['Exterior', 'Living room', 'Garden'])
     await page.getByRole('button', { name: /^garden.jpg, 3 of 3/ }).focus()
-    await page.keyboard.press('Space')
+    await pickUp(page)
     await page.getByText('garden.jpg is at 3 of 3').waitFor({ state: 'attached', ...patience })
     await page.keyboard.press('ArrowLeft')
     await page.getByText('garden.jpg is at 2 of 3').waitFor({ state: 'attached', ...patience })
