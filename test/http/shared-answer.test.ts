@@ -53,6 +53,30 @@ it('an answer is kept while nothing is written, for a second at most, and not wh
   expect([await ask(), await ask()]).toEqual([5, 6])
 })
 
+it('a long answer is read once at a time: who asks meanwhile shares the next, also after a failure', async () => {
+  const share = createShare({ commits: () => undefined, now: () => 0 })
+  let [answers, under] = [0, 0]
+  const first = Promise.withResolvers<void>()
+  const ask = () =>
+    share.whileUnchanged('jobs', async () => {
+      expect(++under).toBe(1)
+      const number = ++answers
+      if (number === 1) await first.promise.finally(() => under--)
+      else under--
+      return number
+    })
+  const begun = ask()
+  await new Promise(setImmediate)
+  expect(answers).toBe(1)
+  const meanwhile = [ask(), ask()]
+  await new Promise(setImmediate)
+  meanwhile.push(ask())
+  first.reject(new Error('away'))
+  await expect(begun).rejects.toThrow('away')
+  expect(await Promise.all(meanwhile)).toEqual([2, 2, 2])
+  expect(await ask()).toBe(3)
+})
+
 it('an answer during which something was written is not kept', async () => {
   let [commits, answers] = [1, 0]
   const share = createShare({ commits: () => commits, now: () => 0 })

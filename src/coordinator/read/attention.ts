@@ -46,7 +46,7 @@ export interface Attention {
 
 const budgetWaits: readonly FoundWait[] = ['budget_job', 'budget_client', 'budget_day', 'budget_total']
 
-async function read(context: Context, filter: AttentionFilter): Promise<Attention> {
+export async function getAttention(context: Context, filter: AttentionFilter): Promise<Attention> {
   const { database } = context
   const { clientId, reach, limit, withEndpoints, withLimits } = filter
   const seesAll = isEverything(reach) && clientId === undefined
@@ -84,48 +84,4 @@ async function countOf(
   const isCounted = reach.madeBy === undefined && (clientId === undefined || reach.clientId === undefined)
   const first = isCounted ? await countToApprove(database, clientId ?? reach.clientId) : 0
   return { count: Math.max(jobs.length, first + changed), isMore: true }
-}
-
-interface Reading {
-  /** Resolves when it has ended, also by a failure. */
-  readonly end: Promise<void>
-  /** Begins then. */
-  next: Promise<Attention> | undefined
-}
-
-type Readings = Map<string, Reading>
-
-/** By what is asked. */
-const readings = new WeakMap<Context, Readings>()
-
-/**
- * Many pages read this after the same event. Requests that come while one is answered share the next answer, which begins
- * after they came.
- */
-export async function getAttention(context: Context, filter: AttentionFilter): Promise<Attention> {
-  const ofContext: Readings = readings.get(context) ?? new Map<string, Reading>()
-  readings.set(context, ofContext)
-  const name = JSON.stringify(filter)
-  const running = ofContext.get(name)
-  if (running) return (running.next ??= running.end.then(() => begin(ofContext, name, context, filter)))
-  return begin(ofContext, name, context, filter)
-}
-
-function begin(
-  ofContext: Readings,
-  name: string,
-  context: Context,
-  filter: AttentionFilter,
-): Promise<Attention> {
-  const answer = read(context, filter)
-  const end = answer.then(
-    () => undefined,
-    () => undefined,
-  )
-  const running: Reading = { end, next: undefined }
-  ofContext.set(name, running)
-  void end.then(() => {
-    if (running.next === undefined && ofContext.get(name) === running) ofContext.delete(name)
-  })
-  return answer
 }

@@ -6,7 +6,10 @@ import { setImmediate } from 'node:timers/promises'
 
 export interface Share {
   <Answer>(question: string, answer: () => Promise<Answer>): Promise<Answer>
-  /** For an answer that is long to read: it is also given to those who ask before anything was written. */
+  /**
+   * For an answer that is long to read: it is also given to those who ask before anything was written, and those who ask
+   * while it is read share the next one.
+   */
   whileUnchanged<Answer>(question: string, answer: () => Promise<Answer>): Promise<Answer>
 }
 
@@ -27,6 +30,8 @@ export function createShare({ commits, now }: ShareOptions): Share {
   const coming = new Map<string, Promise<unknown>>()
   /** Answers with the number of commits before they were begun, oldest first. */
   const kept = new Map<string, { readonly at: number; readonly commits: number; readonly answer: unknown }>()
+  /** Ends of long readings under way. */
+  const reading = new Map<string, Promise<unknown>>()
 
   const share = <Answer>(question: string, answer: () => Promise<Answer>): Promise<Answer> => {
     const shared = coming.get(question)
@@ -35,6 +40,7 @@ export function createShare({ commits, now }: ShareOptions): Share {
     const begin = async (): Promise<Answer> => {
       // What is in the sockets arrives first.
       await setImmediate()
+      await reading.get(question)
       coming.delete(question)
       return answer()
     }
@@ -50,7 +56,12 @@ export function createShare({ commits, now }: ShareOptions): Share {
       return known.answer as Answer
     return share(question, async () => {
       const before = { at: now(), commits: commits() }
-      const read = await answer()
+      const answered = answer()
+      reading.set(
+        question,
+        answered.catch(() => {}),
+      )
+      const read = await answered.finally(() => reading.delete(question))
       kept.delete(question)
       if (before.commits !== undefined)
         kept.set(question, { at: before.at, commits: before.commits, answer: read })
