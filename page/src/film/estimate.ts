@@ -1,6 +1,7 @@
 /** What the film would cost and when it would be ready, as the choices are made. */
 import { useEffect, useState } from 'react'
-import { ApiError, type EstimateAnswer, client } from '../server/client.ts'
+import { ApiError, type EstimateAnswer } from '../server/client.ts'
+import { estimateSoon } from '../server/estimate-soon.ts'
 import type { JobRequest } from './choices.ts'
 
 export interface Estimate {
@@ -12,9 +13,6 @@ export interface Estimate {
   readonly isOld: boolean
 }
 
-/** After the last change. */
-const restMs = 200
-
 export function useEstimate(request: JobRequest | undefined): Estimate {
   const wanted = request && JSON.stringify(request)
   const [found, setFound] = useState<{
@@ -24,19 +22,9 @@ export function useEstimate(request: JobRequest | undefined): Estimate {
   }>()
   useEffect(() => {
     if (wanted === undefined) return undefined
-    const ended = new AbortController()
-    const timer = setTimeout(() => {
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written above
-      client.estimateJob(JSON.parse(wanted) as JobRequest, { signal: ended.signal }).then(
-        (answer) => setFound({ wanted, answer, error: undefined }),
-        (error: unknown) =>
-          ended.signal.aborted || setFound((earlier) => ({ wanted, answer: earlier?.answer, error })),
-      )
-    }, restMs)
-    return () => {
-      clearTimeout(timer)
-      ended.abort()
-    }
+    return estimateSoon(wanted, (told) =>
+      setFound((earlier) => ({ wanted, answer: earlier?.answer, error: undefined, ...told })),
+    )
   }, [wanted])
   if (wanted === undefined || !found) return { answer: undefined, error: undefined, isOld: false }
   return { ...found, isOld: found.wanted !== wanted }

@@ -1,7 +1,8 @@
 /** What the film would cost with changes that are not saved. */
 import { useEffect, useState } from 'react'
-import { type EstimateAnswer, type JobAnswer, type SceneAnswer, client } from '../server/client.ts'
-import type { Editable } from './draft.ts'
+import type { EstimateAnswer, JobAnswer, SceneAnswer } from '../server/client.ts'
+import { estimateSoon } from '../server/estimate-soon.ts'
+import { type Editable, editableOf } from './draft.ts'
 
 type Planned = Editable & Pick<SceneAnswer, 'render'>
 
@@ -10,20 +11,13 @@ export interface Estimated {
   readonly error: unknown
 }
 
-const restMs = 200
-
 const requestOf = ({ type, parameters }: JobAnswer, scenes: readonly Planned[]): unknown => ({
   type,
   parameters,
   storyboard: {
-    scenes: scenes.map(({ title, prompt, duration, model, asset_ids, transition, render }) => ({
-      title,
-      prompt,
-      duration,
-      model,
-      asset_ids,
-      transition,
-      ...(render?.audio && { audio: true }),
+    scenes: scenes.map((scene) => ({
+      ...editableOf(scene),
+      ...(scene.render?.audio && { audio: true }),
     })),
   },
 })
@@ -37,18 +31,7 @@ export function useEstimate(job: JobAnswer, scenes: readonly Planned[] | undefin
       setEstimated({ answer: undefined, error: undefined })
       return undefined
     }
-    const ended = new AbortController()
-    const timer = setTimeout(() => {
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the parameters are those of a job that was accepted
-      client.estimateJob(JSON.parse(text) as never, { signal: ended.signal }).then(
-        (answer) => setEstimated({ answer, error: undefined }),
-        (error: unknown) => ended.signal.aborted || setEstimated({ answer: undefined, error }),
-      )
-    }, restMs)
-    return () => {
-      clearTimeout(timer)
-      ended.abort()
-    }
+    return estimateSoon(text, (told) => setEstimated({ answer: undefined, error: undefined, ...told }))
   }, [text])
   return estimated
 }

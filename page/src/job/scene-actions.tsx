@@ -21,7 +21,7 @@ export function useAdding(): Adding {
   return useMemo(() => ({ assetId, ask }), [assetId])
 }
 
-interface SceneActionsProps {
+export interface SceneActionsProps {
   readonly job: JobAnswer
   readonly scenes: readonly SceneAnswer[]
   readonly scene: SceneAnswer

@@ -21,17 +21,8 @@ import { setDraft, useDrafts } from './drafts.ts'
 import { EditProblem } from './edit-problem.tsx'
 import { useEstimate } from './estimate.ts'
 import { Photographs } from './photographs.tsx'
-import { type Adding, AddScene, SceneActions } from './scene-actions.tsx'
+import { AddScene, SceneActions, type SceneActionsProps } from './scene-actions.tsx'
 import { SceneFields } from './scene-fields.tsx'
-
-export interface ScenePanelProps {
-  readonly job: JobAnswer
-  readonly scenes: readonly SceneAnswer[]
-  readonly scene: SceneAnswer
-  readonly onChoose: (sceneId: string) => void
-  readonly again: () => void
-  readonly adding: Adding
-}
 
 /** The member of this scene that an estimate is refused for. */
 function refusedMember(error: unknown, position: number): string | undefined {
@@ -41,7 +32,7 @@ function refusedMember(error: unknown, position: number): string | undefined {
   return field?.slice(place.length)
 }
 
-export function ScenePanel({ job, scenes, scene, onChoose, again, adding }: ScenePanelProps) {
+export function ScenePanel({ job, scenes, scene, onChoose, again, adding }: SceneActionsProps) {
   const words = useWords()
   const money = useMoney()
   const { can } = useSession()
@@ -193,7 +184,7 @@ function Conflict({ job, scene, draft, theirs, discard }: ConflictProps) {
 }
 
 /** Drafts of scenes that somebody else has removed. */
-export function RemovedScenes({ job, scenes, again }: Pick<ScenePanelProps, 'job' | 'scenes' | 'again'>) {
+export function RemovedScenes({ job, scenes, again }: Pick<SceneActionsProps, 'job' | 'scenes' | 'again'>) {
   const words = useWords()
   const drafts = useDrafts(job.job_id)
   const restore = useAction(async (sceneId: string, draft: Draft) => {

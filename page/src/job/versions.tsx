@@ -60,7 +60,7 @@ function VersionLine({ job, version, twin, isCompared, onCompare }: VersionLineP
   const show = useAction(() => client.showFilm(job.job_id, version.version))
   const { version: number, current, url, duration, size, inserted_at: at, removed_at: removedAt } = version
   return (
-    <li className="version" aria-current={current}>
+    <li className="line" aria-current={current}>
       <div>
         <strong>{words.versions.name(number)}</strong>{' '}
         {current && (

@@ -1,7 +1,7 @@
 /** What needs a person, as far as this one may act. */
-import { useEffect } from 'react'
 import type { AttentionAnswer } from './client.ts'
 import { type Live, useLive } from './live.ts'
+import { usePolled } from './polled.ts'
 import { useSession } from './session.tsx'
 import { attentionSource } from './sources.ts'
 
@@ -19,12 +19,7 @@ export function useAttention(): Attention {
   const { can } = useSession()
   const live = useLive(attentionSource)
   const { again, data } = live
-  useEffect(() => {
-    const timer = setInterval(() => {
-      if (document.visibilityState === 'visible') again()
-    }, againMs)
-    return () => clearInterval(timer)
-  }, [again])
+  usePolled(again, againMs)
   const shown = data
     ? [
         ...(can('approve') ? [data.approvals, data.held] : []),

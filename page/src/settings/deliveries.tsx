@@ -14,7 +14,7 @@ import { Problem } from '../ui/problem.tsx'
 import { Time } from '../ui/values.tsx'
 import { useWords } from '../words/words.tsx'
 import { eventWords } from './events-chosen.ts'
-import { usePolled } from './polled.ts'
+import { usePolled } from '../server/polled.ts'
 import { reasonWords } from './reason-words.ts'
 
 const pageSize = 20

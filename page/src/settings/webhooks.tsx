@@ -15,7 +15,7 @@ import { Deliveries } from './deliveries.tsx'
 import { Question } from './question.tsx'
 import { EndpointForm } from './endpoint-form.tsx'
 import { eventWords, typesIn } from './events-chosen.ts'
-import { usePolled } from './polled.ts'
+import { usePolled } from '../server/polled.ts'
 import { reasonWords } from './reason-words.ts'
 import { WebhookSecret } from './webhook-secret.tsx'
 
